@@ -1,0 +1,155 @@
+//! The one table of errors, and their form on the wire: RFC 9457 problem details, on the socket too.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $status:literal $retry:literal $title:literal;)+) => {
+        /// A stable code. New ones may come; these keep their names and meanings.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        pub enum Code { $($(#[$doc])* #[serde(rename = $name)] $variant,)+ }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            /// The name on the wire.
+            #[must_use]
+            pub const fn name(self) -> &'static str { match self { $(Self::$variant => $name,)+ } }
+            /// The HTTP status.
+            #[must_use]
+            pub const fn status(self) -> u16 { match self { $(Self::$variant => $status,)+ } }
+            /// Whether the same request may succeed later.
+            #[must_use]
+            pub const fn retryable(self) -> bool { match self { $(Self::$variant => $retry,)+ } }
+            /// One sentence for people.
+            #[must_use]
+            pub const fn title(self) -> &'static str { match self { $(Self::$variant => $title,)+ } }
+        }
+    };
+}
+
+codes! {
+    /// Not JSON, or nested too deep.
+    InvalidJson "invalid_json" 400 false "The body is not the JSON that is expected.";
+    /// A field is missing, unknown, of another type or out of its range.
+    InvalidField "invalid_field" 400 false "A field is missing, unknown or not of its form.";
+    /// No command has this name.
+    UnknownCommand "unknown_command" 400 false "There is no such command.";
+    /// The first command on a socket must be `session.resume`.
+    NotResumed "not_resumed" 400 false "The first command on a socket is session.resume.";
+    /// A text is empty.
+    TextEmpty "text_empty" 400 false "The text is empty.";
+    /// A text is longer than its limit, which `limit` names.
+    TextTooLong "text_too_long" 400 false "The text is too long.";
+    /// A text has a control character other than newline and tab.
+    TextControl "text_control" 400 false "The text has control characters.";
+    /// No session, or one that ended.
+    NotSignedIn "not_signed_in" 401 false "Sign in first.";
+    /// Name or password is wrong.
+    WrongCredentials "wrong_credentials" 401 false "Name or password is not right.";
+    /// The request's Origin is not allowed to use this server with a cookie.
+    WrongOrigin "wrong_origin" 403 false "Requests from this site are not accepted.";
+    /// The rules do not allow it to this person.
+    NotAllowed "not_allowed" 403 false "This is not allowed.";
+    /// People cannot sign up here.
+    SignUpOff "sign_up_off" 403 false "Accounts are made by the operator.";
+    /// It does not exist, or the asker is not in it.
+    NotFound "not_found" 404 false "There is no such thing here.";
+    /// The path does not take this method.
+    MethodNotAllowed "method_not_allowed" 405 false "The method is not one of this path.";
+    /// The page belongs to another person than the session.
+    WrongUser "wrong_user" 409 false "Another person is signed in.";
+    /// The `client_id` was used for something else.
+    Conflict "conflict" 409 false "This client_id was used for something else.";
+    /// The `client_id` was cancelled.
+    Cancelled "cancelled" 409 false "This client_id was cancelled.";
+    /// The name is taken.
+    NameTaken "name_taken" 409 false "The name is taken.";
+    /// The context is closed.
+    ContextClosed "context_closed" 409 false "Nothing more is written about this.";
+    /// A limit on how many there may be is reached; `limit` names it.
+    LimitReached "limit_reached" 409 false "There are as many as there may be.";
+    /// The body or frame is over its limit, which `limit` names.
+    TooLarge "too_large" 413 false "That is too large.";
+    /// The body is not of the type that is expected.
+    UnsupportedType "unsupported_type" 415 false "The body is not of the type that is expected.";
+    /// Too many requests, or attempts to sign in; see `retry_after_ms`.
+    TooMany "too_many" 429 true "Too many at once. Try again later.";
+    /// A fault of the server's own; its log has the request id.
+    Internal "internal" 500 false "The server failed.";
+    /// The store cannot be reached or is full. Nothing happened.
+    Unavailable "unavailable" 503 true "The server cannot do this now.";
+    /// It is not known whether it happened: ask again with the same `client_id`.
+    Unknown "unknown" 503 true "It is not known whether this happened. Ask again.";
+    /// The server is stopping.
+    Draining "draining" 503 true "The server is stopping.";
+    /// The request took too long to come.
+    TimedOut "timed_out" 408 true "The request took too long to come.";
+}
+
+/// Problem details (RFC 9457) with Parlor's own members; on the socket the value of `error`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"type": "/errors/text_too_long", "title": "The text is too long.", "status": 400, "code": "text_too_long", "retryable": false, "limit": 10000}))]
+pub struct Problem {
+    /// The page of the code, on this server.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// One sentence for people.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The code.
+    pub code: Code,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// What exactly was wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The limit that was passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// When to try again, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// The name of this request in the server's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+impl Problem {
+    /// The problem of a code, without details.
+    #[must_use]
+    pub fn new(code: Code) -> Self {
+        Self {
+            kind: format!("/errors/{}", code.name()),
+            title: code.title().to_owned(),
+            status: code.status(),
+            code,
+            retryable: code.retryable(),
+            detail: None,
+            limit: None,
+            retry_after_ms: None,
+            request_id: None,
+        }
+    }
+
+    /// Says what exactly was wrong.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Names the limit that was passed.
+    #[must_use]
+    pub fn with_limit(mut self, limit: u64) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+}
+
+impl From<Code> for Problem {
+    fn from(code: Code) -> Self {
+        Self::new(code)
+    }
+}

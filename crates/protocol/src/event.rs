@@ -1,0 +1,103 @@
+//! What the server tells unasked. An event carries the new state of its row, never a difference.
+
+use crate::{
+    ids::{Scope, Seq, Version},
+    model::{Context, Conversation, Me, Member, Message, User},
+    reply::Marker,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Where an event stands in its scope. A client applies it when its copy of the scope is at `prev`, drops it
+/// when its copy is at or past `version`, and otherwise waits a moment and asks for what lies between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Scoped {
+    /// Which scope.
+    #[schema(value_type = String, example = "conversation:12")]
+    pub scope: Scope,
+    /// The change's version.
+    pub version: Version,
+    /// The scope's version before; 0 when this change made it.
+    pub prev: Version,
+}
+
+/// An event of the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type")]
+pub enum Event {
+    /// A message was sent.
+    #[serde(rename = "message.created")]
+    MessageCreated {
+        /// Its place.
+        #[serde(flatten)]
+        place: Scoped,
+        /// The message.
+        message: Message,
+        /// Who sent it.
+        sender: User,
+        /// The sender's marker after it: moved onto the message if everything before was read.
+        sender_read_seq: Seq,
+    },
+    /// A conversation was opened with you in it.
+    #[serde(rename = "conversation.created")]
+    ConversationCreated {
+        /// Its place.
+        #[serde(flatten)]
+        place: Scoped,
+        /// The conversation; it has no messages yet, so it is the same for every member.
+        conversation: Box<Conversation>,
+    },
+    /// The name or the context of a conversation changed.
+    #[serde(rename = "conversation.updated")]
+    ConversationUpdated {
+        /// Its place.
+        #[serde(flatten)]
+        place: Scoped,
+        /// The name of a group.
+        title: Option<String>,
+        /// What it is about.
+        context: Option<Context>,
+    },
+    /// Members came, left, were renamed, or moved their markers.
+    #[serde(rename = "member.updated")]
+    MembersUpdated {
+        /// Its place.
+        #[serde(flatten)]
+        place: Scoped,
+        /// The rows that changed. Whoever finds himself here with `left` drops the conversation; whoever
+        /// does not know the conversation asks for it.
+        members: Vec<Member>,
+        /// How many are in it now.
+        member_count: u32,
+        /// When one person's marker moved: how many messages that person now has unread.
+        unread: Option<u32>,
+    },
+    /// My own markers moved in a large conversation.
+    #[serde(rename = "marker.updated")]
+    MarkerUpdated {
+        /// Its place.
+        #[serde(flatten)]
+        place: Scoped,
+        /// The markers.
+        #[serde(flatten)]
+        marker: Marker,
+    },
+    /// My own name, picture or password changed, or one of my sessions ended.
+    #[serde(rename = "me.updated")]
+    MeUpdated {
+        /// Its place.
+        #[serde(flatten)]
+        place: Scoped,
+        /// I, as I am now.
+        me: Me,
+    },
+    /// The scope is at this version; what changed must be asked for.
+    #[serde(rename = "scope.changed")]
+    ScopeChanged {
+        /// Which scope.
+        #[schema(value_type = String, example = "conversation:12")]
+        scope: Scope,
+        /// Its version, or later.
+        version: Version,
+    },
+}

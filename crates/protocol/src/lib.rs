@@ -1,0 +1,17 @@
+//! The wire of Parlor: commands, replies, events, HTTP bodies, ids, error codes, close codes and limits.
+//!
+//! Everything that crosses the network is a type of this crate and nothing else is; the socket and the HTTP
+//! edge share every one of them. The written form is `docs/reference/protocol.md`.
+//!
+//! Absent on purpose: IO, rules (the server's `domain`) and anything that only one side needs.
+
+pub mod close;
+pub mod command;
+pub mod cursor;
+pub mod error;
+pub mod event;
+pub mod http;
+pub mod ids;
+pub mod limits;
+pub mod model;
+pub mod reply;

@@ -1,0 +1,87 @@
+//! Every limit, in one place. All can be set in the configuration, each down to 1; `GET /v1/limits` tells them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The limits in force. The defaults stand in `parlor.default.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Unicode scalar values in a message's text.
+    pub text_chars_max: u32,
+    /// Characters in the name of a person, a group or a context.
+    pub name_chars_max: u32,
+    /// Characters in a `client_id`.
+    pub client_id_chars_max: u32,
+    /// Characters of a password; more are refused, not cut.
+    pub password_chars_max: u32,
+    /// Characters of a new password, at the least.
+    pub password_chars_min: u32,
+    /// Bytes of an HTTP request's head.
+    pub head_bytes_max: u32,
+    /// Bytes of an HTTP request's body.
+    pub body_bytes_max: u32,
+    /// Bytes of a picture of oneself, as sent.
+    pub picture_bytes_max: u32,
+    /// Width or height of a picture of oneself, as sent.
+    pub picture_pixels_max: u32,
+    /// Bytes of one frame from a client, and of one message made of several.
+    pub frame_bytes_max: u32,
+    /// Rows of one page of anything.
+    pub page_rows_max: u32,
+    /// Rows of one page when the client does not say.
+    pub page_rows: u32,
+    /// Bytes of text in one page of messages; a page ends early rather than pass it.
+    pub page_bytes_max: u32,
+    /// Changed messages of one conversation after which a client is reset to its newest page.
+    pub changes_rows_max: u32,
+    /// Changed scopes after which a client is reset as a whole.
+    pub heads_max: u32,
+    /// Changed conversations whose changes come along with the heads.
+    pub heads_changes_max: u32,
+    /// People in a conversation up to which every change is told to each of them by name; in larger ones
+    /// it is told to those who show it, and hinted to the rest.
+    pub conversation_fan_out_max: u32,
+    /// People in a group.
+    pub group_members_max: u32,
+    /// Conversations of one person.
+    pub conversations_max: u32,
+    /// Sessions of one person; the oldest ends when one more begins.
+    pub sessions_max: u32,
+    /// Conversations that one connection shows.
+    pub shown_max: u32,
+    /// Changes of one connection that wait for their commit; then it is not read from.
+    pub connection_changes_max: u32,
+    /// Changes of one person that wait for their commit.
+    pub user_changes_max: u32,
+    /// Changes that wait for the next commit, of everybody.
+    pub commit_queue_max: u32,
+    /// Changes in one commit.
+    pub commit_changes_max: u32,
+    /// Bytes of text in one commit.
+    pub commit_bytes_max: u32,
+    /// Members whose markers wait for their second to pass.
+    pub markers_max: u32,
+    /// Events that wait to be written to one connection; then it is closed with `slow_reader`.
+    pub connection_queue_max: u32,
+    /// Bytes that wait to be written to one connection; then it is closed with `slow_reader`.
+    pub connection_queue_bytes_max: u32,
+    /// Connections (sockets and HTTP) from one address.
+    pub address_connections_max: u32,
+    /// Live sockets and polls of one person.
+    pub user_connections_max: u32,
+    /// Connections of everybody.
+    pub connections_max: u32,
+    /// Frames from one connection in a second, on average over ten.
+    pub frames_per_second_max: u32,
+    /// HTTP requests of one person or address in a second, on average over ten.
+    pub requests_per_second_max: u32,
+    /// Wrong attempts to sign in to one account in a quarter of an hour.
+    pub account_attempts_max: u32,
+    /// Wrong attempts to sign in from one address in a quarter of an hour.
+    pub address_attempts_max: u32,
+    /// Accounts and addresses whose attempts are remembered.
+    pub attempts_remembered_max: u32,
+    /// Passwords that are checked at the same time.
+    pub password_checks_max: u32,
+}
