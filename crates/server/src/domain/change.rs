@@ -1,0 +1,59 @@
+//! Everything that changes what people see (I1). The edges make these; `commit` decides and writes them.
+
+use parlor_protocol::{
+    command::Open,
+    ids::{ConversationId, Seq, SessionId, UserId},
+    model::{Context, ContextKey},
+    reply::Answer,
+};
+
+/// One change, asked for. Who asks is `actor`; identity comes from the session, never from a frame.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Sends a message.
+    Send { actor: UserId, conversation: ConversationId, client_id: String, text: String },
+    /// Burns a `client_id`, unless it was used.
+    Cancel { actor: UserId, client_id: String },
+    /// Finds or opens a conversation.
+    Open { actor: UserId, open: Open },
+    /// Moves the actor's markers forward.
+    Mark { actor: UserId, conversation: ConversationId, delivered: Seq, read: Seq },
+    /// Adds people to a group.
+    AddMembers { actor: UserId, conversation: ConversationId, users: Vec<UserId> },
+    /// Removes a person from a group, or leaves it.
+    RemoveMember { actor: UserId, conversation: ConversationId, user: UserId },
+    /// Makes an account. By the operator, or by signing up.
+    AddUser { login: String, name: String, password_hash: Option<String> },
+    /// Changes name or picture (`Some(None)` removes it).
+    UpdateProfile { user: UserId, name: Option<String>, picture: Option<Option<String>> },
+    /// Sets a password and ends every session but one.
+    SetPassword { user: UserId, password_hash: String, keep: Option<SessionId> },
+    /// Ends sessions.
+    EndSessions { user: UserId, which: Which },
+    /// Disables a person, ending every session, or enables again.
+    SetDisabled { user: UserId, disabled: bool },
+    /// Makes or replaces a context with all its roles. By the operator or the host.
+    PutContext { context: Context, roles: Vec<(UserId, String)> },
+    /// Closes or reopens a context.
+    CloseContext { key: ContextKey, closed: bool },
+}
+
+/// Which sessions of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    One(SessionId),
+    /// Every one.
+    All,
+}
+
+/// What a committed change is answered with.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The answer of a person's command.
+    Answer(Answer),
+    /// An account was made.
+    UserAdded(UserId),
+    /// The operator's or the account's change was made.
+    Done,
+}

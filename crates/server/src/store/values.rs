@@ -1,0 +1,155 @@
+//! Rows as parameters: `WITH v(a, b) AS (VALUES ($1, $2), …)`, padded to powers of two with rows of NULL, so
+//! that a statement has few forms, each prepared once. NULL matches nothing; inserts leave such rows out.
+
+use super::{Result, query};
+use sqlx::{
+    Any, AnyConnection,
+    any::{AnyArguments, AnyRow},
+    query::Query,
+};
+
+/// One parameter. Text is owned: the driver for SQLite takes no borrowed text.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Int(Option<i64>),
+    Text(Option<String>),
+    Bytes(Option<Vec<u8>>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(value: Option<i64>) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Int(Some(i64::from(value)))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(Some(value.to_owned()))
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(Some(value))
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(value: Option<String>) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(Some(value))
+    }
+}
+
+impl Value {
+    fn null(&self) -> Self {
+        match self {
+            Self::Int(_) => Self::Int(None),
+            Self::Text(_) => Self::Text(None),
+            Self::Bytes(_) => Self::Bytes(None),
+        }
+    }
+}
+
+type Statement = Query<'static, Any, AnyArguments>;
+
+/// Binds one parameter.
+pub(crate) fn bind(statement: Statement, value: Value) -> Statement {
+    match value {
+        Value::Int(value) => statement.bind(value),
+        Value::Text(value) => statement.bind(value),
+        Value::Bytes(value) => statement.bind(value),
+    }
+}
+
+/// A table of parameters named `v`.
+#[derive(Debug)]
+pub(crate) struct Values<const COLUMNS: usize> {
+    names: [&'static str; COLUMNS],
+    rows: Vec<[Value; COLUMNS]>,
+}
+
+impl<const COLUMNS: usize> Values<COLUMNS> {
+    /// An empty table.
+    pub(crate) fn new(names: [&'static str; COLUMNS]) -> Self {
+        Self { names, rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, row: [Value; COLUMNS]) {
+        self.rows.push(row);
+    }
+
+    /// Nothing to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// `WITH v(…) AS (VALUES …)` before `rest`.
+    fn statement(self, rest: &str) -> Statement {
+        let padded = self.rows.len().next_power_of_two();
+        let mut sql = String::with_capacity(32 + rest.len() + padded * COLUMNS * 7);
+        sql.push_str("WITH v(");
+        sql.push_str(&self.names.join(", "));
+        sql.push_str(") AS (VALUES ");
+        for row in 0..padded {
+            sql.push_str(if row == 0 { "(" } else { ", (" });
+            for column in 0..COLUMNS {
+                if column > 0 {
+                    sql.push_str(", ");
+                }
+                sql.push('$');
+                sql.push_str(itoa(row * COLUMNS + column + 1).as_str());
+            }
+            sql.push(')');
+        }
+        sql.push_str(") ");
+        sql.push_str(rest);
+        let nulls = self.rows.first().map(|row| row.each_ref().map(Value::null));
+        let missing = padded - self.rows.len();
+        let mut statement = query(sql);
+        for row in self.rows.into_iter().chain(nulls.into_iter().cycle().take(missing)) {
+            for value in row {
+                statement = bind(statement, value);
+            }
+        }
+        statement
+    }
+
+    /// Runs the statement, if there is a row.
+    pub(crate) async fn execute(self, connection: &mut AnyConnection, rest: &str) -> Result<()> {
+        if !self.is_empty() {
+            self.statement(rest).execute(connection).await?;
+        }
+        Ok(())
+    }
+
+    /// The statement's rows; none if there is no row to ask for.
+    pub(crate) async fn fetch(self, connection: &mut AnyConnection, rest: &str) -> Result<Vec<AnyRow>> {
+        if self.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.statement(rest).fetch_all(connection).await?)
+    }
+}
+
+fn itoa(number: usize) -> String {
+    number.to_string()
+}
