@@ -57,6 +57,8 @@ pub enum Event {
         title: Option<String>,
         /// What it is about.
         context: Option<Context>,
+        /// The rows of those whose role in the context changed.
+        members: Vec<Member>,
     },
     /// Members came, left, were renamed, or moved their markers.
     #[serde(rename = "member.updated")]

@@ -46,6 +46,8 @@ pub struct Limits {
     pub group_members_max: u32,
     /// Conversations of one person.
     pub conversations_max: u32,
+    /// Conversations about one context.
+    pub context_conversations_max: u32,
     /// Sessions of one person; the oldest ends when one more begins.
     pub sessions_max: u32,
     /// Conversations that one connection shows.
