@@ -1,0 +1,237 @@
+//! The configuration in force, and where each value came from.
+//!
+//! `parlor.default.toml` is compiled in and is the reference: it names every key, its type (that of its default)
+//! and, in its comment, its range. Layers in order of growing strength: that file, the operator's file, the
+//! environment, flags. What no layer knows is refused by name and place.
+//!
+//! Absent on purpose: changing anything while the server runs.
+
+mod layers;
+
+use crate::{address::Network, domain::WhoMayWrite, origin::Origin, store::Durability, theme::Colour};
+use parlor_protocol::limits::Limits;
+use serde::{Deserialize, Deserializer, de};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+
+pub use layers::{Layers, Setting, Source};
+
+/// The text of `parlor.default.toml`.
+pub const DEFAULTS: &str = include_str!("../../../parlor.default.toml");
+
+/// Everything that can be set. The keys are described in `parlor.default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to serve.
+    pub listen: SocketAddr,
+    /// The data folder.
+    pub data: PathBuf,
+    /// What the site calls itself.
+    pub name: String,
+    /// The one accent colour.
+    pub accent: Colour,
+    /// The address that people open.
+    #[serde(deserialize_with = "unless_empty")]
+    pub public_url: Option<Origin>,
+    /// Who may open a conversation with whom.
+    pub who_may_write: WhoMayWrite,
+    /// Whose forwarded headers are believed.
+    #[serde(deserialize_with = "each")]
+    pub trusted_proxies: Vec<Network>,
+    /// Whether `/conformance/echo` is there.
+    pub conformance_echo: bool,
+    /// A folder to serve the pages from.
+    #[serde(deserialize_with = "unless_empty")]
+    pub web: Option<PathBuf>,
+    /// What is logged, and how.
+    pub log: Log,
+    /// The database.
+    pub store: Store,
+    /// Time-outs of HTTP.
+    pub http: Http,
+    /// Time-outs of sockets.
+    pub socket: Socket,
+    /// Intervals of synchronising.
+    pub sync: Sync,
+    /// How to stop.
+    pub stop: Stop,
+    /// Accounts and sign-ins.
+    pub accounts: Accounts,
+    /// Who may read the metrics.
+    pub metrics: Metrics,
+    /// Every limit.
+    pub limits: Limits,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// What is logged.
+    pub filter: String,
+    /// How.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// `postgres://…`; none means SQLite in the data folder.
+    #[serde(deserialize_with = "unless_empty")]
+    pub url: Option<StoreUrl>,
+    /// How hard a commit presses on the disk.
+    pub durability: Durability,
+    /// Connections that read.
+    pub readers: u32,
+    /// How long a statement may take.
+    pub timeout_ms: u64,
+}
+
+/// The address of a PostgreSQL database. Its `Debug` hides it: it holds a password.
+#[derive(Clone)]
+pub struct StoreUrl(pub String);
+
+/// `[http]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Until the first byte of a connection.
+    pub first_byte_ms: u64,
+    /// Until the whole head of a request.
+    pub head_ms: u64,
+    /// Until the whole body of a request.
+    pub body_ms: u64,
+    /// In which a reader must take what it is sent.
+    pub write_ms: u64,
+}
+
+/// `[socket]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Socket {
+    /// Until a heartbeat where nothing else was sent.
+    pub ping_interval_ms: u64,
+    /// Without a frame from the client until the socket is closed.
+    pub silence_ms: u64,
+    /// Until the first command.
+    pub resume_ms: u64,
+}
+
+/// `[sync]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sync {
+    /// The longest that a poll waits.
+    pub poll_wait_max_ms: u64,
+    /// How often the store's clock is read.
+    pub clock_check_ms: u64,
+    /// How long `commits` is kept.
+    pub commits_kept_ms: u64,
+    /// How long markers are gathered.
+    pub marker_interval_ms: u64,
+}
+
+/// `[stop]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// To finish what was accepted.
+    pub grace_ms: u64,
+    /// The shortest time after which clients come back.
+    pub retry_after_min_ms: u64,
+    /// The longest.
+    pub retry_after_max_ms: u64,
+}
+
+/// `[accounts]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    /// Whether people can make accounts for themselves.
+    pub sign_up: bool,
+    /// Days after which an unused sign-in ends.
+    pub session_days: u32,
+    /// Memory of one password check.
+    pub password_memory_kib: u32,
+    /// Passes of one password check.
+    pub password_passes: u32,
+}
+
+/// `[metrics]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// An address of its own.
+    #[serde(deserialize_with = "unless_empty")]
+    pub listen: Option<SocketAddr>,
+    /// A token for the main address.
+    #[serde(deserialize_with = "unless_empty")]
+    pub token: Option<String>,
+}
+
+/// What is wrong with a configuration: one line for each mistake.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Error(pub Vec<String>);
+
+impl Config {
+    /// The defaults, with some keys set as flags would set them. For tests and tools.
+    ///
+    /// # Errors
+    /// A key is unknown or its value wrong.
+    pub fn with(settings: &[(&'static str, &str)]) -> Result<Self, Error> {
+        let flags = settings.iter().map(|(path, value)| (*path, "a setting", (*value).to_owned())).collect();
+        Layers { flags, ..Layers::default() }.load().map(|(config, _)| config)
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("postgres://… is expected, or nothing for SQLite in the data folder")
+    }
+}
+
+impl std::fmt::Debug for StoreUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("StoreUrl")
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Metrics").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+fn unless_empty<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
+}
+
+fn each<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| text.parse().map_err(|error| de::Error::custom(format!("{text:?}: {error}")))).collect()
+}

@@ -1,0 +1,352 @@
+//! Reading the layers: which keys there are, what each layer says, and what is wrong with it.
+
+use super::{Config, DEFAULTS, Error};
+use serde_json::Value;
+use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf};
+use toml_edit::{Document, DocumentMut, Item, TableLike};
+
+/// Names in the environment that begin like ours but are no keys: the file's place, and what tests use.
+const NOT_KEYS: [&str; 2] = ["PARLOR_CONFIG", "PARLOR_TEST_"];
+
+/// What was said where, from the weakest to the strongest.
+#[derive(Debug, Default)]
+pub struct Layers {
+    /// The operator's file and its text.
+    pub file: Option<(PathBuf, String)>,
+    /// The environment.
+    pub environment: Vec<(String, String)>,
+    /// Flags: the key, the flag's name, the value.
+    pub flags: Vec<(&'static str, &'static str, String)>,
+}
+
+/// One key, what it is set to, and by whom.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The key, with its section.
+    pub path: String,
+    /// Its value.
+    pub value: Value,
+    /// Where the value came from.
+    pub source: Source,
+    /// The text above the key in the reference.
+    pub comment: String,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `parlor.default.toml`.
+    Default,
+    /// The operator's file, and the line in it.
+    File(PathBuf, usize),
+    /// A variable of the environment.
+    Environment(String),
+    /// A flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => formatter.write_str("default"),
+            Self::File(path, line) => write!(formatter, "{}:{line}", path.display()),
+            Self::Environment(name) => write!(formatter, "environment {name}"),
+            Self::Flag(name) => write!(formatter, "flag {name}"),
+        }
+    }
+}
+
+impl Setting {
+    /// The value as TOML, with secrets hidden.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match (self.path.as_str(), &self.value) {
+            ("metrics.token", Value::String(token)) if !token.is_empty() => "\"(hidden)\"".to_owned(),
+            ("store.url", Value::String(url)) => Value::from(without_password(url)).to_string(),
+            (_, value) => value.to_string(),
+        }
+    }
+
+    /// The smallest and largest number that its comment allows: the last "A to B." there.
+    #[must_use]
+    pub fn range(&self) -> Option<(i64, i64)> {
+        let sentence = self.comment.trim_end().trim_end_matches('.').rsplit(". ").next()?;
+        let (least, most) = sentence.split_once(" to ")?;
+        Some((least.trim().parse().ok()?, most.split(' ').next()?.parse().ok()?))
+    }
+
+    /// The name of its variable in the environment.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("PARLOR_{}", self.path.replace('.', "_").to_uppercase())
+    }
+}
+
+impl Layers {
+    /// Lays the layers over each other.
+    ///
+    /// # Errors
+    /// Every unknown key, wrong type and value out of range, with its place.
+    pub fn load(self) -> Result<(Config, Vec<Setting>), Error> {
+        let mut settings = reference();
+        let mut mistakes = Vec::new();
+        if let Some((path, text)) = self.file {
+            read_file(&path, &text, &mut settings, &mut mistakes);
+        }
+        for (name, text) in self.environment.into_iter().filter(|(name, _)| name.starts_with("PARLOR_")) {
+            if NOT_KEYS.iter().any(|known| name.starts_with(known)) {
+                continue;
+            }
+            match settings.values_mut().find(|setting| setting.variable() == name) {
+                Some(setting) => set_text(setting, &text, Source::Environment(name), &mut mistakes),
+                None => mistakes.push(format!("environment {name}: there is no such key")),
+            }
+        }
+        for (path, flag, text) in self.flags {
+            match settings.get_mut(path) {
+                Some(setting) => set_text(setting, &text, Source::Flag(flag), &mut mistakes),
+                None => mistakes.push(format!("flag {flag}: there is no key {path}")),
+            }
+        }
+        for setting in settings.values() {
+            check_range(setting, &mut mistakes);
+        }
+        if !mistakes.is_empty() {
+            return Err(Error(mistakes));
+        }
+        match serde_path_to_error::deserialize::<_, Config>(tree(&settings)) {
+            Ok(config) => Ok((config, settings.into_values().collect())),
+            Err(error) => {
+                let path = error.path().to_string();
+                let source = settings.get(&path).map_or_else(String::new, |setting| format!("{}: ", setting.source));
+                Err(Error(vec![format!("{source}{path}: {}", error.inner())]))
+            }
+        }
+    }
+}
+
+/// The keys of the reference with their defaults and comments.
+pub(super) fn reference() -> BTreeMap<String, Setting> {
+    let document: DocumentMut = DEFAULTS.parse().expect("the compiled-in reference is valid TOML: a test reads it");
+    let mut settings = BTreeMap::new();
+    each_key(document.as_table(), "", &mut |path, table, name, item| {
+        let prefix = table.key(name).and_then(|key| key.leaf_decor().prefix()?.as_str().map(str::to_owned));
+        let lines = prefix.unwrap_or_default();
+        let comment = lines.rsplit("\n\n").next().unwrap_or_default().lines();
+        let comment = comment.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ");
+        let value = value_of(item).expect("the reference holds only simple values: a test reads it");
+        settings.insert(path.clone(), Setting { path, value, source: Source::Default, comment });
+    });
+    settings
+}
+
+fn each_key(table: &dyn TableLike, prefix: &str, each: &mut dyn FnMut(String, &dyn TableLike, &str, &Item)) {
+    for (name, item) in table.iter() {
+        let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+        match item.as_table_like() {
+            Some(inner) => each_key(inner, &path, each),
+            None => each(path, table, name, item),
+        }
+    }
+}
+
+fn read_file(path: &std::path::Path, text: &str, settings: &mut BTreeMap<String, Setting>, mistakes: &mut Vec<String>) {
+    let document = match Document::parse(text) {
+        Ok(document) => document,
+        Err(error) => {
+            let line = line_of(text, error.span());
+            mistakes.push(format!("{}:{line}: {}", path.display(), error.message()));
+            return;
+        }
+    };
+    let sections: Vec<_> =
+        settings.keys().filter_map(|key| key.split_once('.')).map(|(section, _)| section.to_owned()).collect();
+    // A section without keys is still a name that may be wrong.
+    for (name, item) in document.as_table().iter().filter(|(_, item)| item.is_table_like()) {
+        if !sections.iter().any(|known| known == name) {
+            let line = line_of(text, item.span());
+            mistakes.push(format!("{}:{line}: there is no section [{name}]", path.display()));
+        }
+    }
+    each_key(document.as_table(), "", &mut |key, table, name, item| {
+        let line = line_of(text, table.key(name).and_then(toml_edit::Key::span).or_else(|| item.span()));
+        let source = Source::File(path.to_owned(), line);
+        let known_section =
+            key.split_once('.').is_none_or(|(section, _)| sections.iter().any(|known| known == section));
+        match (settings.get_mut(&key), value_of(item)) {
+            (Some(setting), Some(value)) => set(setting, value, source, mistakes),
+            (Some(setting), None) => mistakes.push(wrong_type(setting, &source)),
+            (None, _) if known_section => mistakes.push(format!("{source}: there is no key {key}")),
+            (None, _) => {}
+        }
+    });
+}
+
+fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
+    let end = span.map_or(0, |span| span.start.min(text.len()));
+    text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn value_of(item: &Item) -> Option<Value> {
+    match item.as_value()? {
+        toml_edit::Value::String(text) => Some(Value::from(text.value().as_str())),
+        toml_edit::Value::Integer(number) => Some(Value::from(*number.value())),
+        toml_edit::Value::Boolean(yes) => Some(Value::from(*yes.value())),
+        toml_edit::Value::Array(list) => {
+            list.iter().map(|entry| entry.as_str().map(Value::from)).collect::<Option<Vec<_>>>().map(Value::from)
+        }
+        _ => None,
+    }
+}
+
+fn set(setting: &mut Setting, value: Value, source: Source, mistakes: &mut Vec<String>) {
+    if std::mem::discriminant(&setting.value) == std::mem::discriminant(&value) {
+        setting.value = value;
+        setting.source = source;
+    } else {
+        mistakes.push(wrong_type(setting, &source));
+    }
+}
+
+fn set_text(setting: &mut Setting, text: &str, source: Source, mistakes: &mut Vec<String>) {
+    let value = match &setting.value {
+        Value::Number(_) => text.trim().parse::<i64>().ok().map(Value::from),
+        Value::Bool(_) => text.trim().parse::<bool>().ok().map(Value::from),
+        Value::Array(_) => {
+            Some(text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(Value::from).collect())
+        }
+        _ => Some(Value::from(text)),
+    };
+    match value {
+        Some(value) => set(setting, value, source, mistakes),
+        None => mistakes.push(wrong_type(setting, &source)),
+    }
+}
+
+fn wrong_type(setting: &Setting, source: &Source) -> String {
+    let expected = match setting.value {
+        Value::Number(_) => "a whole number",
+        Value::Bool(_) => "true or false",
+        Value::Array(_) => "a list of texts",
+        _ => "a text",
+    };
+    format!("{source}: {}: {expected} is expected", setting.path)
+}
+
+fn check_range(setting: &Setting, mistakes: &mut Vec<String>) {
+    let Some((least, most)) = setting.range() else { return };
+    let measured = match &setting.value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => i64::try_from(text.chars().count()).ok(),
+        _ => return,
+    };
+    if !measured.is_some_and(|measured| (least..=most).contains(&measured)) {
+        let unit = if setting.value.is_string() { " characters" } else { "" };
+        mistakes.push(format!("{}: {}: {least} to {most}{unit} are allowed", setting.source, setting.path));
+    }
+}
+
+fn tree(settings: &BTreeMap<String, Setting>) -> Value {
+    let mut root = serde_json::Map::new();
+    for setting in settings.values() {
+        match setting.path.split_once('.') {
+            None => {
+                root.insert(setting.path.clone(), setting.value.clone());
+            }
+            Some((section, name)) => {
+                root.entry(section).or_insert_with(|| Value::Object(serde_json::Map::new()))[name] =
+                    setting.value.clone();
+            }
+        }
+    }
+    Value::Object(root)
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((user, host)) => format!("{scheme}://{}:(hidden)@{host}", user.split(':').next().unwrap_or_default()),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, environment: &[(&str, &str)], flags: &[(&'static str, &'static str, &str)]) -> Layers {
+        Layers {
+            file: Some((PathBuf::from("parlor.toml"), file.to_owned())),
+            environment: environment.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+            flags: flags.iter().map(|(path, flag, text)| (*path, *flag, (*text).to_owned())).collect(),
+        }
+    }
+
+    fn mistakes(file: &str) -> Vec<String> {
+        load(file, &[], &[]).load().expect_err("something is wrong with it").0
+    }
+
+    #[test]
+    fn the_reference_is_whole_and_every_number_has_a_range_in_which_it_lies() {
+        let (_, settings) = Layers::default().load().expect("the defaults are in force when nothing is said");
+        for setting in &settings {
+            assert!(setting.comment.len() > 10, "{} has no comment", setting.path);
+            assert!(!setting.value.is_number() || setting.range().is_some(), "{} has no range", setting.path);
+        }
+        assert!(settings.len() > 70);
+    }
+
+    #[test]
+    fn a_flag_is_stronger_than_the_environment_and_that_than_the_file() {
+        let file = "listen = \"127.0.0.1:1\"\nname = \"File\"\n[limits]\ntext_chars_max = 1\npage_rows = 7\n";
+        let environment = [("PARLOR_LIMITS_TEXT_CHARS_MAX", "2"), ("PARLOR_LISTEN", "127.0.0.1:2"), ("HOME", "/")];
+        let (config, settings) =
+            load(file, &environment, &[("listen", "--listen", "127.0.0.1:3")]).load().expect("all is right");
+        assert_eq!((config.listen.port(), config.limits.text_chars_max, config.limits.page_rows), (3, 2, 7));
+        let source =
+            |path: &str| settings.iter().find(|setting| setting.path == path).map(|setting| setting.source.to_string());
+        assert_eq!(source("listen").as_deref(), Some("flag --listen"));
+        assert_eq!(source("limits.text_chars_max").as_deref(), Some("environment PARLOR_LIMITS_TEXT_CHARS_MAX"));
+        assert_eq!(source("limits.page_rows").as_deref(), Some("parlor.toml:5"));
+        assert_eq!(source("data").as_deref(), Some("default"));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place_all_at_once() {
+        let file = "\nlisten = 5\nlisen = \"x\"\n\n[limits]\ntext_chars_max = 0\nfoo = 1\n[limts]\nbar = 1\n";
+        assert_eq!(
+            mistakes(file),
+            [
+                "parlor.toml:8: there is no section [limts]",
+                "parlor.toml:2: listen: a text is expected",
+                "parlor.toml:3: there is no key lisen",
+                "parlor.toml:7: there is no key limits.foo",
+                "parlor.toml:6: limits.text_chars_max: 1 to 1000000 are allowed",
+            ]
+        );
+        assert_eq!(mistakes("a = \n").len(), 1);
+        assert_eq!(mistakes("data.x = 1"), ["parlor.toml:1: there is no section [data]"]);
+        assert!(mistakes("accent = \"blue\"")[0].starts_with("parlor.toml:1: accent: "));
+        assert!(mistakes("who_may_write = \"all\"")[0].starts_with("parlor.toml:1: who_may_write: "));
+        let unknown = load("", &[("PARLOR_LISTN", "x"), ("PARLOR_TEST_POSTGRES", "x")], &[]).load();
+        assert_eq!(unknown.expect_err("a wrong name").0, ["environment PARLOR_LISTN: there is no such key"]);
+    }
+
+    #[test]
+    fn every_limit_goes_down_to_one() {
+        let (_, settings) = Layers::default().load().expect("the defaults");
+        for setting in settings.iter().filter(|setting| setting.path.starts_with("limits.")) {
+            assert_eq!(setting.range().map(|(least, _)| least), Some(1), "{}", setting.path);
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let file = "[store]\nurl = \"postgres://ada:se@cret@db/x\"\n[metrics]\ntoken = \"secret\"\n";
+        let (config, settings) = load(file, &[], &[]).load().expect("all is right");
+        let shown: Vec<_> = settings.iter().map(Setting::shown).collect();
+        assert!(shown.iter().all(|text| !text.contains("cret")), "{shown:?}");
+        assert!(shown.contains(&"\"postgres://ada:(hidden)@db/x\"".to_owned()));
+        assert!(!format!("{config:?}").contains("cret"));
+    }
+}

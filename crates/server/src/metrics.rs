@@ -1,0 +1,165 @@
+//! What is counted, in one registry per server.
+//!
+//! Absent on purpose: labels whose values come from outside (names, addresses, paths with ids).
+
+use parlor_protocol::close::Close;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// Every figure. Cheap to write from anywhere.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Live sockets.
+    pub connections: Gauge,
+    /// Messages committed.
+    pub messages: Counter,
+    /// Changes in one commit.
+    pub commit_batch_size: Histogram,
+    /// How long a commit takes, from its first statement until it is durable.
+    pub commit_seconds: Histogram,
+    /// Changes that wait for the next commit.
+    pub commit_queue: Gauge,
+    /// Sockets closed by the server, by the cause's name.
+    pub closes: Family<Cause, Counter>,
+    /// Answers to `session.resume` and to first polls.
+    pub resumes: Family<ResumeResult, Counter>,
+    /// Events put into the queues of connections.
+    pub events_delivered: Counter,
+    /// Events lost between a commit and a connection without the connection being closed. Stays 0.
+    pub events_dropped: Counter,
+    /// Ranges of commits that were learnt from the store instead of the channel layer.
+    pub commits_recovered: Counter,
+    /// HTTP answers, by method and status.
+    pub requests: Family<Request, Counter>,
+    /// How long a request takes, from its head until its answer begins.
+    pub request_seconds: Histogram,
+    /// Connections refused before their first byte, because there were too many.
+    pub connections_refused: Counter,
+    /// Passwords checked, by whether the account could be signed in to: an unknown or disabled one costs the same.
+    pub password_checks: Family<PasswordCheck, Counter>,
+    /// Attempts to sign in that were refused because there were too many.
+    pub attempts_refused: Counter,
+}
+
+/// Why a socket was closed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Cause {
+    /// [`Close::name`].
+    pub cause: &'static str,
+}
+
+impl From<Close> for Cause {
+    fn from(close: Close) -> Self {
+        Self { cause: close.name() }
+    }
+}
+
+/// How a resume ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ResumeResult {
+    /// `resumed` or `reset`.
+    pub result: &'static str,
+}
+
+/// An HTTP answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Request {
+    /// The method, or `other`.
+    pub method: &'static str,
+    /// The status.
+    pub status: u16,
+}
+
+/// A check of a password.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PasswordCheck {
+    /// `account`, or `nobody` when a dummy was checked.
+    pub of: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("parlor"),
+            connections: Gauge::default(),
+            messages: Counter::default(),
+            commit_batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+            commit_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
+            commit_queue: Gauge::default(),
+            closes: Family::default(),
+            resumes: Family::default(),
+            events_delivered: Counter::default(),
+            events_dropped: Counter::default(),
+            commits_recovered: Counter::default(),
+            requests: Family::default(),
+            request_seconds: Histogram::new(exponential_buckets(0.0002, 2.0, 16)),
+            connections_refused: Counter::default(),
+            password_checks: Family::default(),
+            attempts_refused: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("connections", "Live sockets", self.connections.clone());
+        registry.register("messages", "Messages committed", self.messages.clone());
+        registry.register("commit_batch_size", "Changes in one commit", self.commit_batch_size.clone());
+        registry.register_with_unit("commit", "Time of a commit", Unit::Seconds, self.commit_seconds.clone());
+        registry.register("commit_queue", "Changes that wait for the next commit", self.commit_queue.clone());
+        registry.register("closes", "Sockets closed by the server", self.closes.clone());
+        registry.register("resumes", "Answers to session.resume", self.resumes.clone());
+        registry.register("events_delivered", "Events queued for connections", self.events_delivered.clone());
+        registry.register("events_dropped", "Events lost; stays 0", self.events_dropped.clone());
+        registry.register("commits_recovered", "Commits learnt from the store", self.commits_recovered.clone());
+        registry.register("requests", "HTTP answers", self.requests.clone());
+        registry.register_with_unit("request", "Time of a request", Unit::Seconds, self.request_seconds.clone());
+        registry.register("connections_refused", "Connections over a limit", self.connections_refused.clone());
+        registry.register("password_checks", "Passwords checked", self.password_checks.clone());
+        registry.register("attempts_refused", "Sign-ins refused as too many", self.attempts_refused.clone());
+    }
+
+    /// All figures in the OpenMetrics text format.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing into a String does not fail");
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_appear_under_their_names() {
+        let metrics = Metrics::new();
+        metrics.messages.inc();
+        metrics.closes.get_or_create(&Close::SlowReader.into()).inc();
+        let text = metrics.text();
+        for line in
+            ["parlor_messages_total 1", "parlor_events_dropped_total 0", "parlor_closes_total{cause=\"slow_reader\"} 1"]
+        {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}
