@@ -7,4 +7,7 @@
 //! Absent on purpose: TLS, retries that the caller did not ask for, and anything that hides what went over the
 //! wire. Tests must be able to misbehave.
 
+pub mod error;
 pub mod history;
+pub mod http;
+pub mod socket;
