@@ -1,0 +1,48 @@
+//! Runs other programs: from the repository's root, without standard input, their output shown as it comes.
+
+use std::{
+    env,
+    ffi::OsStr,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+/// A program with its arguments, to be run in a folder.
+pub(crate) fn program(name: impl AsRef<OsStr>, arguments: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(name);
+    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    // `cargo run` describes this package to it; a cargo below must not see that, or it builds things twice.
+    for (key, _) in env::vars_os() {
+        let of_this_package = |prefix: &&str| key.to_string_lossy().starts_with(*prefix);
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(of_this_package) {
+            command.env_remove(&key);
+        }
+    }
+    command
+}
+
+/// Cargo itself, the one that runs this.
+pub(crate) fn cargo(arguments: &[&str], folder: &Path) -> Command {
+    program(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments, folder)
+}
+
+/// Waits for the end of a program.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{name}: {status}")),
+        Err(error) => Err(format!("{name} could not be started: {error}")),
+    }
+}
+
+/// Runs a program for what it prints.
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let Output { status, stdout, stderr } =
+        command.output().map_err(|error| format!("{name} could not be started: {error}"))?;
+    if !status.success() {
+        return Err(format!("{name}: {status}\n{}", String::from_utf8_lossy(&stderr).trim_end()));
+    }
+    String::from_utf8(stdout).map_err(|_| format!("{name} printed what is not UTF-8"))
+}

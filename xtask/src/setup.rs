@@ -1,0 +1,173 @@
+//! What the tests need of the machine. On Debian, as root, it is installed; elsewhere what is missing is named.
+
+use crate::command::{output, program, run as run_program};
+use std::{env, fs, path::Path};
+
+/// Something that must be there.
+struct Need {
+    what: &'static str,
+    for_what: &'static str,
+    /// Debian's packages of it.
+    packages: &'static [&'static str],
+    present: fn() -> bool,
+    /// Only the browser's journeys need it.
+    browser: bool,
+    /// Only who may mount file systems can use it: root on Linux.
+    mounting: bool,
+}
+
+const NEEDS: [Need; 6] = [
+    Need {
+        what: "a PostgreSQL server (`postgres` on the PATH or below /usr/lib/postgresql)",
+        for_what: "the store's conformance suite",
+        packages: &["postgresql"],
+        present: postgres,
+        browser: false,
+        mounting: false,
+    },
+    Need {
+        what: "Node.js",
+        for_what: "the tests of the web client",
+        packages: &["nodejs"],
+        present: || on_path("node"),
+        browser: false,
+        mounting: false,
+    },
+    Need {
+        what: "npm",
+        for_what: "the tests of the web client",
+        packages: &["npm"],
+        present: || on_path("npm"),
+        browser: false,
+        mounting: false,
+    },
+    Need {
+        what: "Chromium",
+        for_what: "the browser journeys; `cargo xtask test --fast` leaves them out",
+        packages: &["chromium"],
+        present: || on_path("chromium"),
+        browser: true,
+        mounting: false,
+    },
+    Need {
+        what: "Noto Color Emoji",
+        for_what: "the browser journeys",
+        packages: &["fonts-noto-color-emoji"],
+        present: || !cfg!(target_os = "linux") || font("NotoColorEmoji"),
+        browser: true,
+        mounting: false,
+    },
+    Need {
+        what: "mkfs.ext4, mount and losetup",
+        for_what: "the power cut",
+        packages: &["e2fsprogs", "mount", "util-linux"],
+        present: || ["mkfs.ext4", "mount", "losetup"].iter().all(|name| on_path(name)),
+        browser: false,
+        mounting: true,
+    },
+];
+
+pub(crate) fn run(root: &Path, browser: bool) -> Result<(), String> {
+    let superuser = output(&mut program("id", &["-u"], root))?.trim() == "0";
+    let missing = missing(browser, superuser);
+    if !missing.is_empty() {
+        if superuser && Path::new("/etc/debian_version").exists() && on_path("apt-get") {
+            install(&missing, root)?;
+        } else {
+            return Err(explain(&missing));
+        }
+    }
+    if superuser && output(&mut program("id", &["-u", "postgres"], root)).is_err() {
+        return Err("PostgreSQL does not run as root: a user `postgres` must exist for the tests to start it as. \
+                    Debian's package postgresql makes it."
+            .to_owned());
+    }
+    node_is_new_enough(root)?;
+    println!("all that the tests need is there");
+    Ok(())
+}
+
+fn missing(browser: bool, superuser: bool) -> Vec<&'static Need> {
+    let mounting = superuser && cfg!(target_os = "linux");
+    let wanted = |need: &&Need| (browser || !need.browser) && (mounting || !need.mounting);
+    NEEDS.iter().filter(wanted).filter(|need| !(need.present)()).collect()
+}
+
+fn install(missing: &[&'static Need], root: &Path) -> Result<(), String> {
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
+    println!("installing {}", packages.join(", "));
+    let apt = |arguments: &[&str]| {
+        let mut apt = program("apt-get", arguments, root);
+        run_program(apt.env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt(&["update", "--quiet"])?;
+    apt(&[&["install", "--quiet", "--yes", "--no-install-recommends"], packages.as_slice()].concat())?;
+    let still: Vec<_> = missing.iter().copied().filter(|need| !(need.present)()).collect();
+    if still.is_empty() { Ok(()) } else { Err(explain(&still)) }
+}
+
+fn explain(missing: &[&Need]) -> String {
+    let lines = missing.iter().map(|need| {
+        format!(
+            "missing: {}\n  for {}\n  Debian: apt-get install {}",
+            need.what,
+            need.for_what,
+            need.packages.join(" ")
+        )
+    });
+    let lines: Vec<_> = lines.collect();
+    format!("{}\nOn Debian, as root, `cargo xtask test` installs all of this by itself.", lines.join("\n"))
+}
+
+fn node_is_new_enough(root: &Path) -> Result<(), String> {
+    let package =
+        fs::read_to_string(root.join("web/package.json")).map_err(|error| format!("web/package.json: {error}"))?;
+    let package: serde_json::Value =
+        serde_json::from_str(&package).map_err(|error| format!("web/package.json: {error}"))?;
+    let least = package["engines"]["node"].as_str().and_then(|range| range.strip_prefix(">="));
+    let least = least.and_then(major).ok_or("web/package.json: engines.node should read >= and a number")?;
+    let version = output(&mut program("node", &["--version"], root))?;
+    match major(version.trim().trim_start_matches('v')) {
+        Some(found) if found >= least => Ok(()),
+        _ => Err(format!("Node.js {least} or newer is needed; here is {}", version.trim())),
+    }
+}
+
+fn major(version: &str) -> Option<u32> {
+    version.split('.').next()?.parse().ok()
+}
+
+fn on_path(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(Into::into);
+    env::split_paths(&path).chain(system).any(|folder| folder.join(name).is_file())
+}
+
+fn postgres() -> bool {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    on_path("postgres") || versions.map(|version| version.path().join("bin/postgres")).any(|server| server.is_file())
+}
+
+fn font(name: &str) -> bool {
+    let fonts = output(&mut program("fc-list", &[], Path::new("/")));
+    let file = || Path::new("/usr/share/fonts/truetype/noto").join(format!("{name}.ttf")).is_file();
+    fonts.is_ok_and(|list| list.contains(name)) || file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_its_reason_and_its_package() {
+        let text = explain(&[&NEEDS[0], &NEEDS[3]]);
+        for part in ["PostgreSQL", "conformance", "apt-get install postgresql\n", "Chromium", "--fast"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_major_version_is_read() {
+        assert_eq!((major("20.20.2"), major("18"), major("x")), (Some(20), Some(18), None));
+    }
+}

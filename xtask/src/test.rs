@@ -1,0 +1,74 @@
+//! `cargo xtask test`: everything that must hold before a change lands, and what CI runs.
+//!
+//! Clippy, the tests and the journeys share one profile and one set of features, so that little is built twice;
+//! the journeys use the binary that the tests built.
+
+use crate::{
+    command::{cargo, output, program, run as run_program},
+    setup,
+    steps::Steps,
+    tidy,
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+pub(crate) fn run(root: &Path, browser: bool) -> ExitCode {
+    let mut steps = Steps::default();
+    if !steps.run("set-up", || setup::run(root, browser)) {
+        return steps.finish();
+    }
+    steps.run("format", || run_program(&mut cargo(&["fmt", "--all", "--check"], root)));
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    steps.run("clippy", || run_program(&mut cargo(&clippy, root)));
+    steps.run("tidy", || tidy::check(root));
+    steps.run("tests", || run_program(&mut cargo(&["test", "--workspace", "--no-fail-fast"], root)));
+    web(&mut steps, root, browser);
+    steps.finish()
+}
+
+fn web(steps: &mut Steps, root: &Path, browser: bool) {
+    let web = root.join("web");
+    let packages = steps.run("web packages", || install(&web));
+    let mut scripts = vec![("web types", "types"), ("web units", "unit")];
+    if browser {
+        scripts.push(("web journeys", "journeys"));
+    }
+    for (name, script) in scripts {
+        if !packages {
+            steps.cannot_run(name, "there are no web packages");
+            continue;
+        }
+        steps.run(name, || {
+            let mut npm = program("npm", &["run", "--silent", script], &web);
+            if script == "journeys" {
+                npm.env("PARLOR_BIN", binary(root)?);
+            }
+            run_program(&mut npm)
+        });
+    }
+}
+
+/// Installs what `package-lock.json` names, unless that was done already. Packages run no scripts of their own.
+fn install(web: &Path) -> Result<(), String> {
+    let lock = fs::read(web.join("package-lock.json")).map_err(|error| format!("web/package-lock.json: {error}"))?;
+    let stamp = web.join("node_modules/.installed-package-lock.json");
+    if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        println!("node_modules is what package-lock.json says");
+        return Ok(());
+    }
+    run_program(&mut program("npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund"], web))?;
+    fs::write(&stamp, lock).map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+/// The binary that `cargo test --workspace` built for the integration tests.
+fn binary(root: &Path) -> Result<PathBuf, String> {
+    let text = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"], root))?;
+    let metadata: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))?;
+    let target = metadata["target_directory"].as_str().ok_or("cargo metadata names no target directory")?;
+    let binary = Path::new(target).join("debug").join(format!("parlor{}", std::env::consts::EXE_SUFFIX));
+    if binary.is_file() { Ok(binary) } else { Err(format!("{} is not there; see the tests", binary.display())) }
+}

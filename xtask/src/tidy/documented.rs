@@ -1,0 +1,127 @@
+//! What is named on the wire and in the metrics is named in the book.
+
+use super::{
+    rust::{Kind, find},
+    tree::{Finding, Tree},
+};
+use parlor_protocol::{close::Close, command, error::Code};
+
+const ERRORS: &str = "docs/reference/errors.md";
+const PROTOCOL: &str = "docs/reference/protocol.md";
+const METRICS: &str = "docs/operate/metrics.md";
+const EVENTS: &str = "crates/protocol/src/event.rs";
+
+pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if tree.paths.contains("docs/reference") {
+        let commands = command::NAMES.map(|name| Entry::of("command", name));
+        let codes = Code::ALL.iter().map(|code| Entry::of("error code", code.name()));
+        let closes = Close::ALL.map(|close| Entry {
+            what: format!("close code {} ({})", close.code(), close.name()),
+            words: vec![close.code().to_string(), close.name().to_owned()],
+        });
+        findings.extend(missing(tree, PROTOCOL, commands));
+        findings.extend(missing(tree, PROTOCOL, events(tree)));
+        findings.extend(missing(tree, ERRORS, codes.chain(closes)));
+    }
+    if tree.paths.contains(METRICS) {
+        findings.extend(missing(tree, METRICS, metrics(tree)));
+    }
+    findings
+}
+
+/// A thing to be documented: one line of the page has all of its words.
+struct Entry {
+    what: String,
+    words: Vec<String>,
+}
+
+impl Entry {
+    fn of(kind: &str, name: &str) -> Self {
+        Self { what: format!("{kind} {name}"), words: vec![name.to_owned()] }
+    }
+}
+
+fn missing(tree: &Tree, path: &str, entries: impl IntoIterator<Item = Entry>) -> Vec<Finding> {
+    let finding = |what: String| Finding { path: path.to_owned(), line: 1, what };
+    let Some(page) = tree.file(path) else { return vec![finding("this page is missing".to_owned())] };
+    let stands = |entry: &Entry| page.text.lines().any(|line| entry.words.iter().all(|word| has_word(line, word)));
+    let absent = entries.into_iter().filter(|entry| !stands(entry));
+    absent.map(|entry| finding(format!("the {} is not described", entry.what))).collect()
+}
+
+/// Whether the name stands in the line by itself, and not as a part of another.
+fn has_word(line: &str, word: &str) -> bool {
+    let of_names = |sign: char| sign.is_ascii_alphanumeric() || sign == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&line[..at], &line[at + word.len()..]);
+        !before.ends_with(|sign| of_names(sign) || sign == '.') && !after.starts_with(of_names)
+    })
+}
+
+fn events(tree: &Tree) -> Vec<Entry> {
+    let rust = tree.rust().filter(|(file, _)| file.path == EVENTS).flat_map(|(_, rust)| &rust.tokens);
+    rust.filter(|token| token.kind == Kind::Text && token.text.contains('.') && !token.text.contains(' '))
+        .map(|token| Entry::of("event", &token.text))
+        .collect()
+}
+
+/// The first argument of every `.register("…", …)` in the server.
+fn metrics(tree: &Tree) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (_, rust) in tree.rust().filter(|(file, _)| file.path.starts_with("crates/server/src/")) {
+        for pattern in [[".", "register", "("], [".", "register_with_unit", "("]] {
+            for tokens in find(rust, &pattern).filter(|tokens| !tokens[0].in_test) {
+                let name = tokens.get(pattern.len()).filter(|name| name.kind == Kind::Text);
+                entries.extend(name.map(|name| Entry::of("metric", &name.text)));
+            }
+        }
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENT: &str = "enum Event { #[serde(rename = \"message.created\")] A }";
+
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
+        check(&Tree::of(files)).into_iter().map(|finding| finding.to_string()).collect()
+    }
+
+    #[test]
+    fn a_book_that_is_not_begun_is_not_asked() {
+        assert_eq!(found(&[(EVENTS, EVENT)]), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_page_leaves_out_is_found() {
+        let codes: Vec<_> = Code::ALL.iter().map(|code| format!("`{}`\n", code.name())).collect();
+        let closes: Vec<_> = Close::ALL.iter().map(|close| format!("{} `{}`\n", close.code(), close.name())).collect();
+        let commands = command::NAMES.join("\n");
+        let (errors, protocol) = ([codes, closes].concat().concat(), commands + "\nmessage.created");
+        let with = |errors: &str, protocol: &str| found(&[(EVENTS, EVENT), (ERRORS, errors), (PROTOCOL, protocol)]);
+        assert_eq!(with(&errors, &protocol), [""; 0]);
+
+        let one = with(&errors.replace("`conflict`", "`conflicts`"), &protocol);
+        assert_eq!(one, ["docs/reference/errors.md:1: the error code conflict is not described"]);
+        assert_eq!(with(&errors.replace("4001", "4009"), &protocol).len(), 1);
+        assert_eq!(with(&errors, &protocol.replace("message.created", "")).len(), 1);
+        assert_eq!(with(&errors, &protocol.replace("message.cancel", "message.cancelled")).len(), 1);
+    }
+
+    #[test]
+    fn a_missing_page_is_found() {
+        let all = found(&[(EVENTS, EVENT), ("docs/reference/configuration.md", "")]);
+        assert!(all.contains(&"docs/reference/errors.md:1: this page is missing".to_owned()), "{all:?}");
+    }
+
+    #[test]
+    fn a_metric_that_is_not_described_is_found() {
+        let server = "fn f() { r.register(\"connections\", \"help\", a); r.register(\"closes\", \"help\", b); }";
+        let metrics = |page: &str| found(&[("crates/server/src/metrics.rs", server), (METRICS, page)]);
+        assert_eq!(metrics("`closes` `connections`"), [""; 0]);
+        assert_eq!(metrics("`parlor_closes`").len(), 2);
+    }
+}
