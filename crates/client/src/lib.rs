@@ -10,4 +10,7 @@
 pub mod error;
 pub mod history;
 pub mod http;
+pub mod poll;
 pub mod socket;
+pub mod state;
+pub mod sync;

@@ -1,0 +1,220 @@
+//! One conversation as a client holds it: the whole as it was last read, and the newest run of its messages.
+
+use parlor_protocol::{
+    event::Event,
+    ids::{Seq, UserId, Version},
+    model::{Conversation, Member, Message},
+    reply::{Changes, Marker, MessagePage},
+};
+use std::collections::BTreeMap;
+
+/// "99+"
+const UNREAD_MAX: u32 = 100;
+
+/// Pages of changes that wait for their last one.
+#[derive(Clone, Debug, Default)]
+struct Partial {
+    through: Version,
+    is_reset: bool,
+    messages: Vec<Message>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) conversation: Conversation,
+    /// Without gaps.
+    pub(super) messages: BTreeMap<Seq, Message>,
+    /// Messages are wanted.
+    pub(super) is_open: bool,
+    /// The version at which `unread` is true.
+    unread_version: Version,
+    partial: Option<Partial>,
+}
+
+impl Held {
+    pub(super) fn new(conversation: Conversation) -> Self {
+        let unread_version = conversation.version;
+        Self { conversation, messages: BTreeMap::new(), is_open: false, unread_version, partial: None }
+    }
+
+    pub(super) fn own(&self, user: UserId) -> Option<&Member> {
+        self.conversation.members.iter().find(|member| member.user.id == user)
+    }
+
+    /// The version from which to ask for changes.
+    pub(super) fn through(&self) -> Version {
+        self.partial.as_ref().map_or(self.conversation.version, |partial| partial.through)
+    }
+
+    /// Whether the run of messages goes up to the newest, as far as this copy knows of one.
+    pub(super) fn reaches_end(&self) -> bool {
+        match self.messages.last_key_value() {
+            Some((seq, _)) => *seq >= self.conversation.last_seq,
+            None => self.conversation.last_message.is_none(),
+        }
+    }
+
+    /// Applies an event that follows on this copy.
+    pub(super) fn apply(&mut self, event: Event, version: Version, user: UserId, shown: &mut Vec<Message>) {
+        match event {
+            Event::MessageCreated { message, sender, sender_read_seq, .. } => {
+                if let Some(member) = self.conversation.members.iter_mut().find(|it| it.user.id == sender.id) {
+                    member.read_seq = member.read_seq.max(sender_read_seq);
+                    member.delivered_seq = member.delivered_seq.max(member.read_seq);
+                    if sender.version > member.user.version {
+                        member.user = sender;
+                    }
+                }
+                if version > self.unread_version {
+                    self.unread_version = version;
+                    if message.sender != user {
+                        self.conversation.unread = UNREAD_MAX.min(self.conversation.unread + 1);
+                    } else if sender_read_seq == message.seq {
+                        self.conversation.unread = 0;
+                    }
+                }
+                self.conversation.activity = version;
+                self.conversation.last_seq = message.seq;
+                self.conversation.last_message = Some(message.clone());
+                self.add(message, user, shown);
+            }
+            Event::MembersUpdated { members, member_count, unread, .. } => {
+                if members.iter().any(|member| member.user.id == user)
+                    && let Some(unread) = unread
+                {
+                    self.conversation.unread = unread;
+                    self.unread_version = version;
+                }
+                self.conversation.member_count = member_count;
+                self.take_members(members);
+            }
+            Event::ConversationUpdated { title, context, members, .. } => {
+                self.conversation.title = title;
+                self.conversation.context = context;
+                self.take_members(members);
+            }
+            _ => {}
+        }
+        self.conversation.version = version;
+    }
+
+    fn take_members(&mut self, members: Vec<Member>) {
+        for member in members {
+            let held = &mut self.conversation.members;
+            held.retain(|other| other.user.id != member.user.id);
+            if !member.left {
+                held.push(member);
+            }
+        }
+    }
+
+    /// Takes my marker from another scope; false when the number of unread messages is then not known.
+    pub(super) fn take_marker(&mut self, marker: Marker, version: Version, user: UserId) -> bool {
+        let Some(own) = self.conversation.members.iter_mut().find(|member| member.user.id == user) else {
+            return true;
+        };
+        own.delivered_seq = own.delivered_seq.max(marker.delivered_seq);
+        if marker.read_seq <= own.read_seq {
+            return true;
+        }
+        own.read_seq = marker.read_seq;
+        if version < self.conversation.version {
+            return false;
+        }
+        self.conversation.unread = marker.unread;
+        self.unread_version = version;
+        true
+    }
+
+    /// Replaces the copy by one that is not older. False when it knows less of my markers than this one did.
+    pub(super) fn replace(&mut self, conversation: Conversation, user: UserId) -> bool {
+        let before = self.own(user).map(|own| (own.read_seq, own.delivered_seq));
+        self.partial = None;
+        let unread_version = conversation.version;
+        let old = std::mem::replace(&mut self.conversation, conversation);
+        let same_version = old.version == self.conversation.version;
+        let Some(own) = self.conversation.members.iter_mut().find(|member| member.user.id == user) else {
+            return true;
+        };
+        let from = own.history_from;
+        self.messages.retain(|seq, _| *seq >= from);
+        if before.is_some_and(|(read_seq, _)| read_seq > own.read_seq) {
+            let (read_seq, delivered_seq) = before.expect("just asked");
+            own.read_seq = read_seq;
+            own.delivered_seq = own.delivered_seq.max(delivered_seq);
+            if same_version {
+                self.conversation.unread = old.unread;
+            }
+            return same_version;
+        }
+        self.unread_version = unread_version;
+        true
+    }
+
+    /// Applies changes if they follow on this copy; true when the copy is then whole again.
+    pub(super) fn take_changes(&mut self, changes: Changes, user: UserId, shown: &mut Vec<Message>) -> bool {
+        if changes.since > self.through() || changes.version <= self.conversation.version {
+            return false;
+        }
+        let mut partial = self.partial.take().unwrap_or_default();
+        if changes.reset {
+            partial = Partial { is_reset: true, ..Partial::default() };
+        }
+        partial.messages.extend(changes.messages);
+        partial.through = changes.version;
+        let Some(conversation) = changes.conversation.filter(|_| !changes.more) else {
+            self.partial = Some(partial);
+            return false;
+        };
+        let is_whole = self.replace(conversation, user);
+        if partial.is_reset {
+            let before = std::mem::take(&mut self.messages);
+            for message in partial.messages.into_iter().filter(|_| self.is_open) {
+                if !before.contains_key(&message.seq) {
+                    shown.push(message.clone());
+                }
+                self.messages.insert(message.seq, message);
+            }
+        } else {
+            for message in partial.messages {
+                self.add(message, user, shown);
+            }
+        }
+        is_whole
+    }
+
+    /// Adds a page to the run where it follows on it or lies in it.
+    pub(super) fn take_page(&mut self, page: MessagePage, user: UserId, shown: &mut Vec<Message>) {
+        let first = page.messages.first().map(|message| message.seq);
+        let joins_before = self
+            .messages
+            .first_key_value()
+            .is_some_and(|(held, _)| page.messages.last().is_some_and(|last| last.seq.0 + 1 >= held.0));
+        let below = joins_before.then(|| self.messages.first_key_value().map(|(seq, _)| *seq)).flatten();
+        if self.messages.is_empty() && page.more_after {
+            return;
+        }
+        for message in page.messages {
+            if below.is_some_and(|below| message.seq < below) {
+                self.messages.insert(message.seq, message);
+            } else if self.messages.is_empty() && Some(message.seq) == first {
+                shown.push(message.clone());
+                self.messages.insert(message.seq, message);
+            } else {
+                self.add(message, user, shown);
+            }
+        }
+    }
+
+    /// Adds a message to the end of the run, if it belongs there.
+    fn add(&mut self, message: Message, user: UserId, shown: &mut Vec<Message>) {
+        let first = self.own(user).map_or(1, |own| own.history_from.0.max(1));
+        let next = self.messages.last_key_value().map_or(first, |(seq, _)| seq.0 + 1);
+        if self.messages.contains_key(&message.seq) {
+            self.messages.insert(message.seq, message);
+        } else if self.is_open && message.seq.0 == next {
+            shown.push(message.clone());
+            self.messages.insert(message.seq, message);
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! What a client holds, and how it follows the server: the rules of `docs/reference/protocol.md`, without IO.
+//!
+//! Whoever drives it hands in what came and asks [`State::needs`] what to fetch. Only [`State::heads`] and what it
+//! leads to moves the cursor. An answer that was asked for before its conversation was dropped is not applied.
+//!
+//! Absent on purpose: time (the driver waits before it fetches), runs of messages other than the newest, and the
+//! optimistic showing of what is being sent.
+
+mod held;
+pub mod normal;
+
+use held::Held;
+use parlor_protocol::{
+    cursor::Cursor,
+    event::{Event, Scoped},
+    ids::{ConversationId, Scope, Seq, UserId, Version},
+    model::{Conversation, Me, Message},
+    reply::{Changes, ConversationAnswer, ConversationPage, Heads, MeAnswer, MessagePage},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Something to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// `conversation.list`, all pages that are wanted.
+    List,
+    /// `me.get`
+    Me,
+    /// `conversation.get`
+    Conversation(ConversationId),
+    /// `conversation.changes`
+    Changes(ConversationId, Version),
+    /// `message.list` after this `seq`; the newest page when none is held.
+    Messages(ConversationId, Option<Seq>),
+}
+
+/// When something was asked for, in the state's own count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asked(u64);
+
+/// What heads still wait for.
+#[derive(Clone, Debug)]
+struct Goal {
+    cursor: Cursor,
+    scopes: BTreeMap<Scope, Version>,
+}
+
+/// The state of one person's client.
+#[derive(Clone, Debug)]
+pub struct State {
+    user: UserId,
+    fan_out_max: u32,
+    cursor: Option<Cursor>,
+    goal: Option<Goal>,
+    is_loaded: bool,
+    me: Option<Me>,
+    conversations: BTreeMap<ConversationId, Held>,
+    /// Events that are ahead of their scope.
+    ahead: BTreeMap<Scope, Vec<Event>>,
+    /// Versions that scopes are known to have reached.
+    reached: BTreeMap<Scope, Version>,
+    /// Conversations to be asked for anew as a whole.
+    renew: BTreeSet<ConversationId>,
+    /// Counts droppings and takings.
+    tick: u64,
+    dropped: BTreeMap<ConversationId, u64>,
+    taken: BTreeMap<ConversationId, u64>,
+    dropped_all: u64,
+    resets: u32,
+    shown: Vec<Message>,
+}
+
+impl State {
+    /// Of somebody who holds nothing. `fan_out_max` is `conversation_fan_out_max` of `GET /v1/limits`.
+    #[must_use]
+    pub fn new(user: UserId, fan_out_max: u32) -> Self {
+        Self {
+            user,
+            fan_out_max,
+            cursor: None,
+            goal: None,
+            is_loaded: false,
+            me: None,
+            conversations: BTreeMap::new(),
+            ahead: BTreeMap::new(),
+            reached: BTreeMap::new(),
+            renew: BTreeSet::new(),
+            tick: 0,
+            dropped: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            dropped_all: 0,
+            resets: 0,
+            shown: Vec::new(),
+        }
+    }
+
+    /// Whose.
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// How far the state is known to equal the store.
+    #[must_use]
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.cursor
+    }
+
+    /// How often the server said `reset` about everything, the first time included.
+    #[must_use]
+    pub fn resets(&self) -> u32 {
+        self.resets
+    }
+
+    /// The conversations that are held.
+    pub fn conversations(&self) -> impl Iterator<Item = &Conversation> {
+        self.conversations.values().map(|held| &held.conversation)
+    }
+
+    /// A conversation that is held.
+    #[must_use]
+    pub fn conversation(&self, conversation: ConversationId) -> Option<&Conversation> {
+        self.conversations.get(&conversation).map(|held| &held.conversation)
+    }
+
+    /// The newest messages that are held of a conversation, without gaps.
+    pub fn messages(&self, conversation: ConversationId) -> impl Iterator<Item = &Message> {
+        self.conversations.get(&conversation).into_iter().flat_map(|held| held.messages.values())
+    }
+
+    /// The person, when known.
+    #[must_use]
+    pub fn me(&self) -> Option<&Me> {
+        self.me.as_ref()
+    }
+
+    /// Messages added to the end of what is held since this was last asked, in the order of adding.
+    pub fn take_shown(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.shown)
+    }
+
+    /// To be called when something is asked for; goes with the answer.
+    #[must_use]
+    pub fn asking(&self) -> Asked {
+        Asked(self.tick)
+    }
+
+    /// Holds the messages of a conversation from now on, beginning with the newest page.
+    pub fn open(&mut self, conversation: ConversationId) {
+        if let Some(held) = self.conversations.get_mut(&conversation) {
+            held.is_open = true;
+        }
+    }
+
+    /// Whether heads wait for nothing, nothing is ahead and nothing is to be fetched.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.goal.is_none() && self.ahead.is_empty() && self.needs().is_empty()
+    }
+
+    /// What to fetch, as things stand.
+    #[must_use]
+    pub fn needs(&self) -> Vec<Need> {
+        if !self.is_loaded {
+            return vec![Need::List];
+        }
+        let mut needs: BTreeSet<Need> = self.renew.iter().map(|id| Need::Conversation(*id)).collect();
+        if self.me.is_none() {
+            needs.insert(Need::Me);
+        }
+        for (scope, version) in &self.reached {
+            if self.version(*scope).is_some_and(|held| held >= *version) {
+                continue;
+            }
+            needs.insert(match scope {
+                Scope::User(_) => Need::Me,
+                Scope::Conversation(id) => match self.conversations.get(id) {
+                    Some(held) => Need::Changes(*id, held.through()),
+                    None => Need::Conversation(*id),
+                },
+            });
+        }
+        for (id, held) in &self.conversations {
+            if held.is_open && !held.reaches_end() {
+                needs.insert(Need::Messages(*id, held.messages.last_key_value().map(|(seq, _)| *seq)));
+            }
+        }
+        needs.into_iter().collect()
+    }
+
+    fn version(&self, scope: Scope) -> Option<Version> {
+        match scope {
+            Scope::User(_) => self.me.as_ref().map(|me| me.scope_version),
+            Scope::Conversation(id) => self.conversations.get(&id).map(|held| held.conversation.version),
+        }
+    }
+
+    fn reach(&mut self, scope: Scope, version: Version) {
+        let reached = self.reached.entry(scope).or_default();
+        *reached = version.max(*reached);
+    }
+
+    /// Applies the answer to `session.resume` or `GET /v1/events`.
+    pub fn heads(&mut self, heads: Heads, asked: Asked) {
+        if heads.reset {
+            self.drop_everything();
+            self.cursor = Some(heads.cursor);
+            return;
+        }
+        for scope in heads.gone {
+            let Scope::Conversation(id) = scope else { continue };
+            if self.taken.get(&id).is_some_and(|tick| *tick > asked.0) {
+                self.renew.insert(id);
+            } else {
+                self.drop_conversation(id);
+            }
+        }
+        let scopes: BTreeMap<_, _> = heads.heads.iter().map(|head| (head.scope, head.version)).collect();
+        for (scope, version) in &scopes {
+            self.reach(*scope, *version);
+        }
+        self.goal = Some(Goal { cursor: heads.cursor, scopes });
+        for changes in heads.changes {
+            self.changes(changes, asked);
+        }
+        self.settle();
+    }
+
+    fn drop_everything(&mut self) {
+        let (user, fan_out_max, tick, resets) = (self.user, self.fan_out_max, self.tick + 1, self.resets + 1);
+        let shown = self.take_shown();
+        *self = Self { tick, dropped_all: tick, resets, shown, ..Self::new(user, fan_out_max) };
+    }
+
+    /// Forgets a conversation: left, removed, or not there.
+    pub fn drop_conversation(&mut self, id: ConversationId) {
+        let scope = Scope::Conversation(id);
+        self.tick += 1;
+        self.dropped.insert(id, self.tick);
+        self.taken.remove(&id);
+        self.conversations.remove(&id);
+        self.ahead.remove(&scope);
+        self.reached.remove(&scope);
+        self.renew.remove(&id);
+        if let Some(goal) = &mut self.goal {
+            goal.scopes.remove(&scope);
+        }
+        self.settle();
+    }
+
+    /// Takes the answer `not_found` about a conversation that was asked for.
+    pub fn not_found(&mut self, id: ConversationId, asked: Asked) {
+        if self.taken.get(&id).is_none_or(|tick| *tick <= asked.0) {
+            self.drop_conversation(id);
+        } else {
+            self.renew.insert(id);
+        }
+    }
+
+    /// Moves the cursor when all that heads named is there, and forgets what is done.
+    fn settle(&mut self) {
+        let version = |scope: Scope| self.version(scope);
+        let done: Vec<Scope> = self
+            .reached
+            .iter()
+            .filter(|(scope, reached)| version(**scope).is_some_and(|held| held >= **reached))
+            .map(|(scope, _)| *scope)
+            .collect();
+        for scope in done {
+            self.reached.remove(&scope);
+        }
+        let Some(goal) = &self.goal else { return };
+        if goal.scopes.iter().all(|(scope, reached)| self.version(*scope).is_some_and(|held| held >= *reached)) {
+            self.cursor = Some(goal.cursor);
+            self.goal = None;
+        }
+    }
+
+    /// Applies a live event, or holds it.
+    pub fn event(&mut self, event: Event) {
+        let (scope, version, prev) = place(&event);
+        match self.version(scope) {
+            Some(held) if version <= held => return,
+            Some(held) if prev == Some(held) => self.apply(event),
+            Some(_) => {
+                self.hold(event, scope, version);
+                return;
+            }
+            None => match event {
+                Event::ConversationCreated { conversation, .. } if self.is_loaded => {
+                    self.take_conversation(*conversation, self.asking());
+                }
+                Event::MembersUpdated { members, .. }
+                    if members.iter().any(|member| member.left && member.user.id == self.user) => {}
+                other => {
+                    self.hold(other, scope, version);
+                    return;
+                }
+            },
+        }
+        self.look_again(scope);
+        self.settle();
+    }
+
+    fn hold(&mut self, event: Event, scope: Scope, version: Version) {
+        self.reach(scope, version);
+        if !matches!(event, Event::ScopeChanged { .. }) {
+            self.ahead.entry(scope).or_default().push(event);
+        }
+    }
+
+    /// Applies events that were ahead and no longer are.
+    fn look_again(&mut self, scope: Scope) {
+        let Some(mut events) = self.ahead.remove(&scope) else { return };
+        events.sort_by_key(|event| place(event).1);
+        let mut rest = Vec::new();
+        for event in events {
+            let (_, version, prev) = place(&event);
+            match self.version(scope) {
+                Some(held) if version <= held => {}
+                Some(held) if prev == Some(held) => self.apply(event),
+                _ => rest.push(event),
+            }
+        }
+        for event in rest {
+            let version = place(&event).1;
+            self.hold(event, scope, version);
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        let (scope, version, _) = place(&event);
+        let Scope::Conversation(id) = scope else { return self.apply_own(event, version) };
+        let removed = matches!(&event, Event::MembersUpdated { members, .. }
+            if members.iter().any(|member| member.left && member.user.id == self.user));
+        if removed {
+            self.drop_conversation(id);
+            return;
+        }
+        let Some(held) = self.conversations.get_mut(&id) else { return };
+        let was_large = held.conversation.member_count > self.fan_out_max;
+        held.apply(event, version, self.user, &mut self.shown);
+        if was_large != (held.conversation.member_count > self.fan_out_max) {
+            self.renew.insert(id);
+        }
+    }
+
+    fn apply_own(&mut self, event: Event, version: Version) {
+        match event {
+            Event::MeUpdated { me, .. } => self.me = Some(me),
+            Event::MarkerUpdated { marker, .. } => {
+                let held = self.conversations.get_mut(&marker.conversation);
+                if held.is_some_and(|held| !held.take_marker(marker, version, self.user)) {
+                    self.renew.insert(marker.conversation);
+                }
+            }
+            _ => {}
+        }
+        if let Some(me) = &mut self.me {
+            me.scope_version = version;
+        }
+    }
+
+    /// Applies a page of the list; gives what to ask for next.
+    pub fn page(&mut self, page: ConversationPage, asked: Asked) -> Option<Version> {
+        self.cursor = self.cursor.or(Some(page.cursor));
+        for conversation in page.conversations {
+            self.take_conversation(conversation, asked);
+        }
+        self.settle();
+        page.next
+    }
+
+    /// To be called when all pages of the list that are wanted are there.
+    pub fn loaded(&mut self) {
+        self.is_loaded = true;
+    }
+
+    /// Applies the answer to `conversation.get`.
+    pub fn answer(&mut self, answer: ConversationAnswer, asked: Asked) {
+        self.take_conversation(answer.conversation, asked);
+        self.settle();
+    }
+
+    fn is_stale(&self, id: ConversationId, asked: Asked) -> bool {
+        self.dropped_all > asked.0 || self.dropped.get(&id).is_some_and(|tick| *tick > asked.0)
+    }
+
+    /// Takes a whole conversation, from wherever it came.
+    pub fn take_conversation(&mut self, conversation: Conversation, asked: Asked) {
+        let id = conversation.id;
+        if self.is_stale(id, asked) {
+            return;
+        }
+        match self.conversations.get_mut(&id) {
+            Some(held) if conversation.version < held.conversation.version => return,
+            Some(held) => {
+                if held.replace(conversation, self.user) {
+                    self.renew.remove(&id);
+                } else {
+                    self.renew.insert(id);
+                }
+            }
+            None => {
+                self.renew.remove(&id);
+                self.tick += 1;
+                self.taken.insert(id, self.tick);
+                self.conversations.insert(id, Held::new(conversation));
+            }
+        }
+        self.look_again(Scope::Conversation(id));
+    }
+
+    /// Applies the answer to `conversation.changes`, or one that came with heads.
+    pub fn changes(&mut self, changes: Changes, asked: Asked) {
+        let Scope::Conversation(id) = changes.scope else { return };
+        if self.is_stale(id, asked) {
+            return;
+        }
+        match self.conversations.get_mut(&id) {
+            Some(held) => {
+                if held.take_changes(changes, self.user, &mut self.shown) {
+                    self.renew.remove(&id);
+                    self.look_again(Scope::Conversation(id));
+                }
+            }
+            None => {
+                if let Some(conversation) = changes.conversation {
+                    self.take_conversation(conversation, asked);
+                }
+            }
+        }
+        self.settle();
+    }
+
+    /// Applies a page of messages.
+    pub fn messages_page(&mut self, id: ConversationId, page: MessagePage, asked: Asked) {
+        if self.is_stale(id, asked) {
+            return;
+        }
+        if let Some(held) = self.conversations.get_mut(&id) {
+            held.take_page(page, self.user, &mut self.shown);
+        }
+    }
+
+    /// Applies the answer to `me.get`.
+    pub fn me_answer(&mut self, answer: MeAnswer, asked: Asked) {
+        if self.dropped_all > asked.0
+            || answer.me.scope_version < self.me.as_ref().map_or(Version(0), |me| me.scope_version)
+        {
+            return;
+        }
+        self.me = Some(answer.me);
+        for marker in answer.markers {
+            let held = self.conversations.get(&marker.conversation);
+            if held.is_some_and(|held| held.own(self.user).is_some_and(|own| own.read_seq < marker.read_seq)) {
+                self.renew.insert(marker.conversation);
+            }
+        }
+        self.look_again(Scope::User(self.user));
+        self.settle();
+    }
+}
+
+/// The scope and version of an event, and `prev` if it has one.
+#[must_use]
+pub fn place(event: &Event) -> (Scope, Version, Option<Version>) {
+    let of = |place: &Scoped| (place.scope, place.version, Some(place.prev));
+    match event {
+        Event::MessageCreated { place, .. }
+        | Event::ConversationCreated { place, .. }
+        | Event::ConversationUpdated { place, .. }
+        | Event::MembersUpdated { place, .. }
+        | Event::MarkerUpdated { place, .. }
+        | Event::MeUpdated { place, .. } => of(place),
+        Event::ScopeChanged { scope, version } => (*scope, *version, None),
+    }
+}

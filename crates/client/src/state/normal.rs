@@ -1,0 +1,67 @@
+//! The normal form of a state: what two clients of one person must agree on, whatever way they came to it.
+//!
+//! In a conversation of more than `conversation_fan_out_max` people only one's own row of `members` is compared:
+//! others' are asked for, not synchronised.
+
+use super::State;
+use parlor_protocol::{
+    ids::ConversationId,
+    model::{Conversation, Me, Message},
+};
+use std::collections::BTreeMap;
+
+/// A state in its normal form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Normal {
+    /// The person.
+    pub me: Option<Me>,
+    /// What is held of each conversation: itself, with members in the order of ids, and messages.
+    pub conversations: BTreeMap<ConversationId, (Conversation, Vec<Message>)>,
+}
+
+impl State {
+    /// The normal form.
+    #[must_use]
+    pub fn normal(&self) -> Normal {
+        let conversations = self.conversations.iter().map(|(id, held)| {
+            let mut conversation = held.conversation.clone();
+            if conversation.member_count > self.fan_out_max {
+                conversation.members.retain(|member| member.user.id == self.user);
+            }
+            conversation.members.sort_by_key(|member| member.user.id);
+            (*id, (conversation, held.messages.values().cloned().collect()))
+        });
+        Normal { me: self.me.clone(), conversations: conversations.collect() }
+    }
+}
+
+impl Normal {
+    /// In what this state differs from a fresh one that holds all messages; empty when it does not. Messages older
+    /// than the oldest that this state holds are not asked for.
+    #[must_use]
+    pub fn differences_from(&self, fresh: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.me != fresh.me {
+            found.push(format!("me: {:?} is {:?}", self.me, fresh.me));
+        }
+        for (id, (conversation, messages)) in &self.conversations {
+            let Some((fresh_conversation, fresh_messages)) = fresh.conversations.get(id) else {
+                found.push(format!("conversation {id} is not there"));
+                continue;
+            };
+            if conversation != fresh_conversation {
+                found.push(format!("conversation {id}: {conversation:#?} is {fresh_conversation:#?}"));
+            }
+            let oldest = messages.first().map(|message| message.seq);
+            let expected: Vec<_> =
+                fresh_messages.iter().filter(|message| oldest.is_some_and(|oldest| message.seq >= oldest)).collect();
+            if !messages.iter().eq(expected.iter().copied()) {
+                found.push(format!("conversation {id}: messages {messages:#?} are {expected:#?}"));
+            }
+        }
+        for id in fresh.conversations.keys().filter(|id| !self.conversations.contains_key(id)) {
+            found.push(format!("conversation {id} is missing"));
+        }
+        found
+    }
+}

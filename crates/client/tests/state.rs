@@ -1,0 +1,348 @@
+//! The rules of `docs/reference/protocol.md` on the pure state, one test for each that is easily broken.
+
+use parlor_client::state::{Need, State};
+use parlor_protocol::{
+    cursor::Cursor,
+    event::{Event, Scoped},
+    ids::{ConversationId, Epoch, MessageId, Scope, Seq, UserId, Version},
+    model::{Conversation, ConversationKind, Me, Member, Message, Role, User},
+    reply::{Changes, ConversationAnswer, ConversationPage, Head, Heads, Marker, MeAnswer, MessagePage},
+};
+
+const ADA: UserId = UserId(1);
+const BEN: UserId = UserId(2);
+const CONVERSATION: ConversationId = ConversationId(10);
+const OTHER: ConversationId = ConversationId(20);
+
+fn cursor(version: i64) -> Cursor {
+    Cursor { epoch: Epoch(5), version: Version(version) }
+}
+
+fn user(id: UserId) -> User {
+    User { id, name: format!("person {id}"), picture: None, version: Version(1) }
+}
+
+fn member(id: UserId, read_seq: i64) -> Member {
+    Member {
+        user: user(id),
+        role: Role::Member,
+        context_role: None,
+        read_seq: Seq(read_seq),
+        delivered_seq: Seq(read_seq),
+        history_from: Seq(1),
+        left: false,
+        version: Version(3),
+    }
+}
+
+fn conversation(id: ConversationId, version: i64) -> Conversation {
+    Conversation {
+        id,
+        version: Version(version),
+        kind: ConversationKind::Group,
+        title: Some("tram 18".to_owned()),
+        context: None,
+        created_by: ADA,
+        created_at: "2026-11-22T09:00:00.000Z".to_owned(),
+        activity: Version(version),
+        last_seq: Seq(0),
+        last_message: None,
+        member_count: 2,
+        members: vec![member(ADA, 0), member(BEN, 0)],
+        unread: 0,
+    }
+}
+
+fn message(conversation: ConversationId, id: i64, seq: i64, sender: UserId) -> Message {
+    Message {
+        id: MessageId(id),
+        conversation,
+        seq: Seq(seq),
+        sender,
+        client_id: format!("client-{id}"),
+        text: format!("text {id}"),
+        created_at: "2026-11-22T09:00:00.000Z".to_owned(),
+    }
+}
+
+fn created(version: i64, prev: i64, seq: i64, sender: UserId, sender_read_seq: i64) -> Event {
+    let scope = Scope::Conversation(CONVERSATION);
+    Event::MessageCreated {
+        place: Scoped { scope, version: Version(version), prev: Version(prev) },
+        message: message(CONVERSATION, version, seq, sender),
+        sender: user(sender),
+        sender_read_seq: Seq(sender_read_seq),
+    }
+}
+
+fn members(version: i64, prev: i64, rows: Vec<Member>, member_count: u32, unread: Option<u32>) -> Event {
+    let scope = Scope::Conversation(CONVERSATION);
+    let place = Scoped { scope, version: Version(version), prev: Version(prev) };
+    Event::MembersUpdated { place, members: rows, member_count, unread }
+}
+
+fn heads(version: i64, scopes: &[(ConversationId, i64)], gone: &[ConversationId]) -> Heads {
+    let head =
+        |(id, version): &(ConversationId, i64)| Head { scope: Scope::Conversation(*id), version: Version(*version) };
+    Heads {
+        user: ADA,
+        cursor: cursor(version),
+        reset: false,
+        heads: scopes.iter().map(head).collect(),
+        gone: gone.iter().map(|id| Scope::Conversation(*id)).collect(),
+        changes: Vec::new(),
+    }
+}
+
+fn changes(since: i64, version: i64, conversation: Option<Conversation>, messages: Vec<Message>) -> Changes {
+    Changes {
+        scope: Scope::Conversation(CONVERSATION),
+        since: Version(since),
+        version: Version(version),
+        reset: false,
+        more: conversation.is_none(),
+        conversation,
+        messages,
+        users: Vec::new(),
+    }
+}
+
+/// Ada with one open conversation at version 10 and everything loaded, the cursor at 10.
+fn ada() -> State {
+    let mut state = State::new(ADA, 64);
+    let reset = Heads { reset: true, ..heads(10, &[], &[]) };
+    state.heads(reset, state.asking());
+    let page = ConversationPage { conversations: vec![conversation(CONVERSATION, 10)], next: None, cursor: cursor(12) };
+    state.page(page, state.asking());
+    state.loaded();
+    state.open(CONVERSATION);
+    state.me_answer(me_answer(4), state.asking());
+    assert!(state.is_settled() && state.cursor() == Some(cursor(10)), "the page does not move the cursor");
+    state
+}
+
+fn me_answer(version: i64) -> MeAnswer {
+    let me = Me { user: user(ADA), login: "ada".to_owned(), scope_version: Version(version) };
+    MeAnswer { me, markers: Vec::new(), cursor: cursor(99) }
+}
+
+fn seqs(state: &State) -> Vec<i64> {
+    state.messages(CONVERSATION).map(|message| message.seq.0).collect()
+}
+
+fn unread(state: &State) -> u32 {
+    state.conversation(CONVERSATION).expect("held").unread
+}
+
+#[test]
+fn an_event_that_is_ahead_waits_for_what_lies_between() {
+    let mut state = ada();
+    state.event(created(12, 11, 2, BEN, 2));
+    assert_eq!(seqs(&state), [0; 0]);
+    assert_eq!(state.needs(), [Need::Changes(CONVERSATION, Version(10))]);
+    state.event(created(11, 10, 1, BEN, 1));
+    assert_eq!(seqs(&state), [1, 2]);
+    assert!(state.is_settled());
+    assert_eq!(state.take_shown().iter().map(|message| message.seq.0).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn an_event_that_comes_again_counts_once() {
+    let mut state = ada();
+    for event in [created(11, 10, 1, BEN, 1), created(11, 10, 1, BEN, 1), created(12, 11, 2, BEN, 2)] {
+        state.event(event.clone());
+        state.event(event);
+    }
+    assert_eq!((seqs(&state), unread(&state)), (vec![1, 2], 2));
+}
+
+#[test]
+fn no_live_event_moves_the_cursor() {
+    let mut state = ada();
+    state.event(created(11, 10, 1, BEN, 1));
+    assert_eq!(state.cursor(), Some(cursor(10)));
+}
+
+#[test]
+fn heads_move_the_cursor_only_when_everything_they_name_is_there() {
+    let mut state = ada();
+    state.heads(heads(30, &[(CONVERSATION, 11), (OTHER, 25)], &[]), state.asking());
+    assert_eq!(state.needs(), [Need::Conversation(OTHER), Need::Changes(CONVERSATION, Version(10))]);
+    state.event(created(11, 10, 1, BEN, 1));
+    assert_eq!(state.cursor(), Some(cursor(10)), "the other one is still missing");
+    let answer = ConversationAnswer { conversation: conversation(OTHER, 25), cursor: cursor(31) };
+    state.answer(answer, state.asking());
+    assert_eq!(state.cursor(), Some(cursor(30)));
+}
+
+#[test]
+fn what_is_not_found_is_no_longer_waited_for() {
+    let mut state = ada();
+    state.heads(heads(30, &[(OTHER, 25)], &[]), state.asking());
+    state.not_found(OTHER, state.asking());
+    assert!(state.is_settled());
+    assert_eq!(state.cursor(), Some(cursor(30)));
+}
+
+#[test]
+fn whoever_is_removed_forgets_the_conversation_and_answers_on_the_way_do_not_bring_it_back() {
+    let mut state = ada();
+    let asked = state.asking();
+    state.event(members(11, 10, vec![Member { left: true, ..member(ADA, 0) }], 1, None));
+    assert!(state.conversation(CONVERSATION).is_none());
+    state.answer(ConversationAnswer { conversation: conversation(CONVERSATION, 10), cursor: cursor(10) }, asked);
+    state.changes(changes(10, 10, Some(conversation(CONVERSATION, 10)), Vec::new()), asked);
+    assert!(state.conversation(CONVERSATION).is_none());
+    let asked = state.asking();
+    state.answer(ConversationAnswer { conversation: conversation(CONVERSATION, 15), cursor: cursor(15) }, asked);
+    assert!(state.conversation(CONVERSATION).is_some(), "added again later");
+}
+
+#[test]
+fn a_conversation_that_is_gone_is_dropped_unless_it_came_back_meanwhile() {
+    let mut state = ada();
+    state.heads(heads(30, &[], &[CONVERSATION]), state.asking());
+    assert!(state.conversation(CONVERSATION).is_none() && state.cursor() == Some(cursor(30)));
+    let asked = state.asking();
+    state.take_conversation(conversation(CONVERSATION, 40), state.asking());
+    state.heads(heads(35, &[], &[CONVERSATION]), asked);
+    assert!(state.conversation(CONVERSATION).is_some());
+    assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
+}
+
+#[test]
+fn pages_of_changes_count_only_when_the_last_one_is_there() {
+    let mut state = ada();
+    state.heads(heads(30, &[(CONVERSATION, 15)], &[]), state.asking());
+    state.changes(changes(10, 12, None, vec![message(CONVERSATION, 12, 1, BEN)]), state.asking());
+    assert_eq!(state.conversation(CONVERSATION).expect("held").version, Version(10));
+    assert_eq!(state.needs(), [Need::Changes(CONVERSATION, Version(12))]);
+    let whole = Conversation { last_seq: Seq(2), unread: 2, ..conversation(CONVERSATION, 15) };
+    state.changes(changes(12, 15, Some(whole), vec![message(CONVERSATION, 15, 2, BEN)]), state.asking());
+    assert_eq!((seqs(&state), unread(&state), state.cursor()), (vec![1, 2], 2, Some(cursor(30))));
+}
+
+#[test]
+fn changes_that_do_not_follow_on_what_is_held_are_not_applied() {
+    let mut state = ada();
+    let whole = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 15) };
+    state.changes(changes(12, 15, Some(whole), vec![message(CONVERSATION, 15, 2, BEN)]), state.asking());
+    assert_eq!(state.conversation(CONVERSATION).expect("held").version, Version(10));
+}
+
+#[test]
+fn too_many_changes_bring_the_newest_page_instead() {
+    let mut state = ada();
+    state.event(created(11, 10, 1, BEN, 1));
+    state.event(created(30, 29, 9, BEN, 9));
+    let newest = message(CONVERSATION, 30, 9, BEN);
+    let whole = Conversation {
+        last_seq: Seq(9),
+        last_message: Some(newest.clone()),
+        unread: 9,
+        ..conversation(CONVERSATION, 30)
+    };
+    let page = vec![message(CONVERSATION, 29, 8, BEN), newest];
+    state.changes(Changes { reset: true, ..changes(11, 30, Some(whole), page) }, state.asking());
+    assert_eq!((seqs(&state), unread(&state)), (vec![8, 9], 9));
+    assert!(state.is_settled(), "the event that was ahead is past");
+}
+
+#[test]
+fn unread_follows_others_messages_ones_own_and_the_marker() {
+    let mut state = ada();
+    state.event(created(11, 10, 1, BEN, 1));
+    state.event(created(12, 11, 2, ADA, 0));
+    assert_eq!(unread(&state), 1, "she wrote without having read");
+    state.event(members(13, 12, vec![member(ADA, 2)], 2, Some(0)));
+    assert_eq!(unread(&state), 0);
+    state.event(created(14, 13, 3, BEN, 3));
+    state.event(members(15, 14, vec![member(ADA, 3)], 2, Some(0)));
+    state.event(created(16, 15, 4, ADA, 4));
+    assert_eq!(unread(&state), 0);
+    let own = &state.conversation(CONVERSATION).expect("held").members;
+    assert!(own.iter().any(|member| member.user.id == ADA && member.read_seq == Seq(4)));
+    for version in 17..140 {
+        state.event(created(version, version - 1, version - 12, BEN, version - 12));
+    }
+    assert_eq!(unread(&state), 100);
+}
+
+#[test]
+fn crossing_the_size_of_large_conversations_asks_for_it_anew() {
+    let mut state = ada();
+    state.event(members(11, 10, vec![member(UserId(3), 0)], 65, None));
+    assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
+    let large = Conversation { member_count: 65, ..conversation(CONVERSATION, 11) };
+    state.answer(ConversationAnswer { conversation: large, cursor: cursor(11) }, state.asking());
+    assert!(state.is_settled());
+    state.event(members(12, 11, Vec::new(), 64, None));
+    assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
+}
+
+#[test]
+fn a_marker_of_a_large_conversation_and_its_messages_may_come_in_either_order() {
+    let marker = |version: i64, prev: i64, read_seq: i64, unread: u32| Event::MarkerUpdated {
+        place: Scoped { scope: Scope::User(ADA), version: Version(version), prev: Version(prev) },
+        marker: Marker { conversation: CONVERSATION, read_seq: Seq(read_seq), delivered_seq: Seq(read_seq), unread },
+    };
+    // Ben writes 1 and 2; Ada's marker at 1 was counted after both: one is unread.
+    let mut in_order = ada();
+    in_order.event(created(11, 10, 1, BEN, 1));
+    in_order.event(created(12, 11, 2, BEN, 2));
+    in_order.event(marker(13, 4, 1, 1));
+    let mut marker_first = ada();
+    marker_first.event(created(11, 10, 1, BEN, 1));
+    marker_first.event(marker(13, 4, 1, 1));
+    marker_first.event(created(12, 11, 2, BEN, 2));
+    assert_eq!((unread(&in_order), unread(&marker_first)), (1, 1));
+
+    // A marker counted before message 2, and told after it: the number must be asked for.
+    let mut late = ada();
+    late.event(created(11, 10, 1, BEN, 1));
+    late.event(created(13, 11, 2, BEN, 2));
+    late.event(marker(12, 4, 1, 0));
+    assert_eq!(late.needs(), [Need::Conversation(CONVERSATION)]);
+}
+
+#[test]
+fn reset_drops_everything_and_answers_on_the_way_are_void() {
+    let mut state = ada();
+    let asked = state.asking();
+    state.heads(Heads { reset: true, ..heads(500, &[], &[]) }, asked);
+    assert_eq!((state.conversations().count(), state.cursor()), (0, Some(cursor(500))));
+    assert_eq!(state.needs(), [Need::List]);
+    state.answer(ConversationAnswer { conversation: conversation(CONVERSATION, 10), cursor: cursor(10) }, asked);
+    assert_eq!(state.conversations().count(), 0);
+}
+
+#[test]
+fn whoever_comes_back_to_a_group_holds_nothing_from_before() {
+    let mut state = ada();
+    state.event(created(11, 10, 1, BEN, 1));
+    let back = Member { history_from: Seq(4), ..member(ADA, 3) };
+    let whole = Conversation { last_seq: Seq(3), members: vec![back], ..conversation(CONVERSATION, 20) };
+    state.heads(heads(30, &[(CONVERSATION, 20)], &[]), state.asking());
+    state.changes(changes(11, 20, Some(whole), Vec::new()), state.asking());
+    assert_eq!(seqs(&state), [0; 0]);
+    assert!(state.is_settled());
+}
+
+#[test]
+fn a_page_that_knows_more_than_the_events_so_far_does_not_double_anything() {
+    let mut state = ada();
+    let messages = vec![message(CONVERSATION, 11, 1, BEN), message(CONVERSATION, 12, 2, BEN)];
+    let page = MessagePage {
+        messages,
+        users: vec![user(BEN)],
+        more_before: false,
+        more_after: false,
+        version: Version(12),
+        cursor: cursor(12),
+    };
+    state.messages_page(CONVERSATION, page, state.asking());
+    state.event(created(11, 10, 1, BEN, 1));
+    state.event(created(12, 11, 2, BEN, 2));
+    assert_eq!((seqs(&state), unread(&state)), (vec![1, 2], 2));
+    assert_eq!(state.take_shown().len(), 2);
+}
