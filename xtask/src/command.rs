@@ -28,7 +28,7 @@ pub(crate) fn cargo(arguments: &[&str], folder: &Path) -> Command {
 
 /// Waits for the end of a program.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
-    let name = command.get_program().to_string_lossy().into_owned();
+    let name = name_of(command);
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{name}: {status}")),
@@ -38,11 +38,16 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
 
 /// Runs a program for what it prints.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
-    let name = command.get_program().to_string_lossy().into_owned();
+    let name = name_of(command);
     let Output { status, stdout, stderr } =
         command.output().map_err(|error| format!("{name} could not be started: {error}"))?;
     if !status.success() {
         return Err(format!("{name}: {status}\n{}", String::from_utf8_lossy(&stderr).trim_end()));
     }
     String::from_utf8(stdout).map_err(|_| format!("{name} printed what is not UTF-8"))
+}
+
+fn name_of(command: &Command) -> String {
+    let path = Path::new(command.get_program());
+    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
