@@ -33,7 +33,7 @@ impl Steps {
             Ok(()) => Outcome::Ok(took),
             Err(why) => {
                 println!("{why}");
-                Outcome::Failed(took, why.lines().last().unwrap_or_default().to_owned())
+                Outcome::Failed(took, why.lines().next().unwrap_or_default().to_owned())
             }
         };
         let succeeded = matches!(outcome, Outcome::Ok(_));
@@ -91,7 +91,7 @@ mod tests {
     fn the_first_failed_step_is_named_last_and_counts() {
         let mut steps = Steps::default();
         assert!(steps.run("one", || Ok(())));
-        assert!(!steps.run("two", || Err("long story\nit broke".to_owned())));
+        assert!(!steps.run("two", || Err("it broke\nlong story".to_owned())));
         assert!(!steps.run("three", || Err("this too".to_owned())));
         steps.cannot_run("four", "two failed");
         let (table, failed) = steps.table();
