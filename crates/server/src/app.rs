@@ -1,17 +1,31 @@
 //! The running server, as its edges see it.
 
 use crate::{
-    channel_layer::ChannelLayer,
-    commit::Commit,
+    channel_layer::{ChannelLayer, Topic, Unavailable, memory::Memory},
+    commit::{self, Commit, Writer},
     config::Config,
+    domain::{Rules, fingerprint::Key},
     environment::Environment,
-    hub::Hub,
+    hub::{
+        Hub,
+        recovery::{self, Recovery},
+    },
     identity::Identity,
     metrics::Metrics,
-    store::Store,
+    store::{self, Settings, Store},
 };
-use parlor_protocol::ids::{SessionId, UserId};
-use std::sync::Arc;
+use parlor_protocol::{
+    close::Close,
+    ids::{Epoch, SessionId, UserId},
+};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::task::JoinHandle;
 
 /// What every edge shares. Cheap to clone through its `Arc`.
 #[derive(Debug)]
@@ -26,12 +40,15 @@ pub struct App {
     pub commit: Commit,
     /// Local delivery.
     pub hub: Arc<Hub>,
-    /// Delivery between nodes.
-    pub layer: Arc<dyn ChannelLayer>,
     /// Accounts and sign-ins.
     pub identity: Identity,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What decisions depend on.
+    pub rules: Arc<Rules>,
+    is_draining: AtomicBool,
+    writer: Mutex<Option<Writer>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Who asks, as the session or token said; never as a frame said.
@@ -41,4 +58,122 @@ pub struct Actor {
     pub user: UserId,
     /// The sign-in.
     pub session: SessionId,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The channel layer.
+    #[error(transparent)]
+    Layer(#[from] Unavailable),
+}
+
+impl App {
+    /// Opens the store and starts everything but the listeners.
+    ///
+    /// # Errors
+    /// The store or the channel layer is not there.
+    pub async fn start(config: Config, environment: Environment) -> Result<Arc<Self>, Error> {
+        let layer: Arc<dyn ChannelLayer> = Arc::new(Memory::default());
+        Self::start_on(config, environment, layer).await
+    }
+
+    /// The same on a channel layer of one's own.
+    ///
+    /// # Errors
+    /// As for [`App::start`].
+    pub async fn start_on(
+        config: Config,
+        environment: Environment,
+        layer: Arc<dyn ChannelLayer>,
+    ) -> Result<Arc<Self>, Error> {
+        let store = Store::open(&settings(&config)).await?;
+        let node = Epoch(environment.random_id());
+        let secret = store.secret("fingerprints", environment.random()).await?;
+        let rules = Arc::new(Rules {
+            limits: config.limits.clone(),
+            who_may_write: config.who_may_write,
+            fingerprints: Key::new(&secret),
+        });
+        let metrics = Arc::new(Metrics::new());
+        let (hub, told) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
+        let deliveries = layer.deliveries().ok_or_else(|| Unavailable("its deliveries were taken".to_owned()))?;
+        layer.join(Topic::Nodes).await?;
+        // The version first: what is committed from here on is heard of, or missed and noticed.
+        let version = store.version().await?;
+        store.start(node, environment.now_ms()).await?;
+        let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
+        let tasks = vec![tokio::spawn(hub.clone().run(deliveries)), tokio::spawn(recovery.run(told))];
+        let (commit, writer) = Commit::start(commit::Settings {
+            store: store.clone(),
+            layer,
+            rules: rules.clone(),
+            environment: environment.clone(),
+            metrics: metrics.clone(),
+            node,
+            marker_interval: Duration::from_millis(config.sync.marker_interval_ms),
+        });
+        let identity = Identity::new(&config, &environment);
+        Ok(Arc::new(Self {
+            config,
+            environment,
+            store,
+            commit,
+            hub,
+            identity,
+            metrics,
+            rules,
+            is_draining: AtomicBool::new(false),
+            writer: Mutex::new(Some(writer)),
+            tasks: Mutex::new(tasks),
+        }))
+    }
+
+    /// Whether the server is stopping.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Asks every socket and poll to come back later, and takes no new ones. What was accepted is finished.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+        self.hub.drain(Close::Restarting);
+    }
+
+    /// Commits all that was handed in, and closes the store. Called after [`App::drain`], when the edges are done.
+    pub async fn stop(&self) {
+        self.drain();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            writer.stop().await;
+        }
+        for task in std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
+            task.abort();
+        }
+        self.store.close().await;
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let timeout = Duration::from_millis(config.store.timeout_ms);
+    match &config.store.url {
+        Some(url) => Settings {
+            url: url.0.clone(),
+            durability: config.store.durability,
+            readers: config.store.readers,
+            timeout,
+        },
+        None => Settings::in_folder(&config.data, config.store.durability, config.store.readers, timeout),
+    }
+}
+
+fn intervals(config: &Config) -> recovery::Settings {
+    recovery::Settings {
+        interval: Duration::from_millis(config.sync.clock_check_ms),
+        commits_kept: Duration::from_millis(config.sync.commits_kept_ms),
+    }
 }

@@ -1,1 +1,23 @@
-//! Parlor.
+//! Parlor: messaging for the users of a web application.
+//!
+//! The path of a message: an edge (`ws`, `http`, `cli`) makes a command, `commands` a change of it, `commit`
+//! decides it by `domain` and writes it to `store`; what was committed goes through `channel_layer` to the `hub`
+//! of each node and from there to connections. `sync` answers what changed since a cursor.
+
+pub mod address;
+pub mod app;
+pub mod channel_layer;
+pub mod commands;
+pub mod commit;
+pub mod config;
+pub mod domain;
+pub mod environment;
+pub mod http;
+pub mod hub;
+pub mod identity;
+pub mod metrics;
+pub mod origin;
+pub mod store;
+pub mod sync;
+pub mod theme;
+pub mod ws;

@@ -52,8 +52,31 @@ pub enum Which {
 pub enum Outcome {
     /// The answer of a person's command.
     Answer(Answer),
+    /// The conversation was found or opened; who asked reads it from the store.
+    Opened { conversation: ConversationId, found: bool },
     /// An account was made.
     UserAdded(UserId),
     /// The operator's or the account's change was made.
     Done,
+}
+
+impl Change {
+    /// The person whose share of the queue it takes; none for the operator's.
+    #[must_use]
+    pub fn actor(&self) -> Option<UserId> {
+        match self {
+            Self::Send { actor, .. }
+            | Self::Cancel { actor, .. }
+            | Self::Open { actor, .. }
+            | Self::Mark { actor, .. }
+            | Self::AddMembers { actor, .. }
+            | Self::RemoveMember { actor, .. } => Some(*actor),
+            Self::UpdateProfile { user, .. } | Self::SetPassword { user, .. } | Self::EndSessions { user, .. } => {
+                Some(*user)
+            }
+            Self::AddUser { .. } | Self::SetDisabled { .. } | Self::PutContext { .. } | Self::CloseContext { .. } => {
+                None
+            }
+        }
+    }
 }

@@ -5,9 +5,13 @@
 //! statements of one answer run in one snapshot, the clock among them; rows are reached through membership.
 //! Absent on purpose: rules (they are `domain`'s) and a trait (there is one store).
 
+pub mod accounts;
 pub mod batch;
 pub mod clock;
 mod open;
+pub mod pictures;
+mod rows;
+pub mod sessions;
 pub mod snapshot;
 mod values;
 

@@ -1,0 +1,191 @@
+//! Carrying out commands: the same for every edge, which only makes them and writes their answers.
+
+use crate::{
+    app::{Actor, App},
+    domain::change::{Change, Outcome},
+    store::{self, snapshot::Page},
+    sync,
+};
+use futures_util::future::BoxFuture;
+use parlor_protocol::{
+    command::Command,
+    error::{Code, Problem},
+    ids::{ConversationId, Seq, Version},
+    reply::{Answer, ConversationAnswer, ConversationPage, MeAnswer, Opened, Users},
+};
+use std::sync::Arc;
+use tracing::{error, warn};
+
+/// The answer, or why there is none.
+pub type Result = std::result::Result<Answer, Problem>;
+
+/// Carries a command out.
+///
+/// # Errors
+/// The refusal.
+pub async fn execute(app: &Arc<App>, actor: Actor, command: Command) -> Result {
+    begin(app.clone(), actor, command).await?.await
+}
+
+/// Begins a command: a change is handed in when this returns, so that changes begun one after the other are
+/// decided in that order; the rest may be awaited together with others.
+///
+/// # Errors
+/// The refusal.
+pub async fn begin(
+    app: Arc<App>,
+    actor: Actor,
+    command: Command,
+) -> std::result::Result<BoxFuture<'static, Result>, Problem> {
+    match change(&app, actor, command)? {
+        Asked::Change(change) => {
+            let pending = app.commit.begin(change).await?;
+            Ok(Box::pin(async move {
+                match pending.outcome().await? {
+                    Outcome::Answer(answer) => Ok(answer),
+                    Outcome::Opened { conversation, found } => opened(&app, actor, conversation, found).await,
+                    Outcome::UserAdded(_) | Outcome::Done => Err(Code::Internal.into()),
+                }
+            }))
+        }
+        Asked::Query(command) => Ok(Box::pin(async move { query(&app, actor, command).await })),
+    }
+}
+
+/// What a command comes to.
+enum Asked {
+    Change(Change),
+    Query(Command),
+}
+
+fn change(app: &App, actor: Actor, command: Command) -> std::result::Result<Asked, Problem> {
+    let actor = actor.user;
+    let most = app.config.limits.page_rows_max as usize;
+    Ok(Asked::Change(match command {
+        Command::Send { conversation, client_id, text } => Change::Send { actor, conversation, client_id, text },
+        Command::Cancel { client_id } => Change::Cancel { actor, client_id },
+        Command::Open(open) => {
+            if open.group.as_ref().is_some_and(|group| group.users.len() > most) {
+                return Err(Problem::new(Code::LimitReached).with_limit(most as u64));
+            }
+            Change::Open { actor, open }
+        }
+        Command::Mark { delivered: None, read: None, .. } => {
+            return Err(Problem::new(Code::InvalidField).with_detail("`delivered` or `read` is expected"));
+        }
+        Command::Mark { conversation, delivered, read } => Change::Mark {
+            actor,
+            conversation,
+            delivered: delivered.unwrap_or(Seq(0)),
+            read: read.unwrap_or(Seq(0)),
+        },
+        Command::AddMembers { conversation, users } => {
+            if users.len() > most {
+                return Err(Problem::new(Code::LimitReached).with_limit(most as u64));
+            }
+            Change::AddMembers { actor, conversation, users }
+        }
+        Command::RemoveMember { conversation, user } => Change::RemoveMember { actor, conversation, user },
+        Command::UpdateMe { name } => Change::UpdateProfile { user: actor, name: Some(name), picture: None },
+        query => return Ok(Asked::Query(query)),
+    }))
+}
+
+async fn query(app: &App, actor: Actor, command: Command) -> Result {
+    let user = actor.user;
+    match command {
+        Command::Resume { user: page, cursor } => {
+            if page != user {
+                return Err(Code::WrongUser.into());
+            }
+            sync::heads(app, user, cursor).await.map(Answer::Heads)
+        }
+        Command::ListConversations { before, limit } => {
+            let limit = rows(app, limit)?;
+            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+            let (conversations, next) = snapshot.list(user, before, limit).await.map_err(failed)?;
+            Ok(Answer::Conversations(ConversationPage { conversations, next, cursor: snapshot.cursor }))
+        }
+        Command::GetConversation { conversation } => {
+            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+            let conversation = snapshot.conversation(user, conversation).await.map_err(failed)?;
+            let conversation = conversation.ok_or(Problem::from(Code::NotFound))?;
+            Ok(Answer::Conversation(Box::new(ConversationAnswer { conversation, cursor: snapshot.cursor })))
+        }
+        Command::GetChanges { conversation, since } => {
+            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+            let changes = snapshot.changes(user, conversation, since).await.map_err(failed)?;
+            changes.map(|changes| Answer::Changes(Box::new(changes))).ok_or(Code::NotFound.into())
+        }
+        Command::ListMessages { conversation, before, after, around, limit } => {
+            let page = page(before, after, around)?;
+            let limit = rows(app, limit)?;
+            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+            let messages = snapshot.messages(user, conversation, page, limit).await.map_err(failed)?;
+            messages.map(Answer::Messages).ok_or(Code::NotFound.into())
+        }
+        Command::GetMe {} => me(app, actor, Version(0)).await.map(Answer::Me),
+        Command::ListUsers { query, limit } => {
+            let limit = rows(app, limit)?;
+            let most = app.config.limits.name_chars_max;
+            if query.chars().nth(most as usize).is_some() {
+                return Err(Problem::new(Code::TextTooLong).with_limit(most.into()));
+            }
+            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+            let users = snapshot.writable(user, &query, app.rules.who_may_write, limit).await.map_err(failed)?;
+            Ok(Answer::Users(Users { users }))
+        }
+        // What a connection shows is the socket's own affair, and changes are handed in above.
+        _ => Err(Problem::new(Code::NotAllowed).with_detail("this command is one of the socket only")),
+    }
+}
+
+/// The signed-in person, with markers that changed after a version.
+///
+/// # Errors
+/// The store is not there.
+pub async fn me(app: &App, actor: Actor, since: Version) -> std::result::Result<MeAnswer, Problem> {
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+    let row = snapshot.me(actor.user).await.map_err(failed)?.ok_or(Problem::from(Code::NotSignedIn))?;
+    let markers = snapshot.markers(actor.user, since).await.map_err(failed)?;
+    Ok(MeAnswer { me: row.me(), markers, cursor: snapshot.cursor })
+}
+
+async fn opened(app: &App, actor: Actor, conversation: ConversationId, found: bool) -> Result {
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+    let conversation = snapshot.conversation(actor.user, conversation).await.map_err(failed)?;
+    let conversation = conversation.ok_or(Problem::from(Code::NotFound))?;
+    Ok(Answer::Opened(Box::new(Opened { conversation, found })))
+}
+
+fn page(before: Option<Seq>, after: Option<Seq>, around: Option<Seq>) -> std::result::Result<Page, Problem> {
+    match (before, after, around) {
+        (None, None, None) => Ok(Page::Newest),
+        (Some(seq), None, None) => Ok(Page::Before(seq)),
+        (None, Some(seq), None) => Ok(Page::After(seq)),
+        (None, None, Some(seq)) => Ok(Page::Around(seq)),
+        _ => Err(Problem::new(Code::InvalidField)
+            .with_detail("at most one of `before`, `after` and `around` is expected")),
+    }
+}
+
+/// How many rows a page has: what was asked for, up to the limit.
+fn rows(app: &App, asked: Option<u32>) -> std::result::Result<u32, Problem> {
+    let limits = &app.config.limits;
+    match asked {
+        Some(0) => Err(Problem::new(Code::InvalidField).with_detail("`limit`: 1 or more is expected")),
+        Some(rows) => Ok(rows.min(limits.page_rows_max)),
+        None => Ok(limits.page_rows.min(limits.page_rows_max)),
+    }
+}
+
+/// A fault of the store, as people are told of it; its cause goes to the log.
+pub fn failed(cause: store::Error) -> Problem {
+    if let store::Error::Unavailable(_) = cause {
+        warn!(%cause, "a read was refused: the store is not available");
+        Code::Unavailable.into()
+    } else {
+        error!(%cause, "a read failed");
+        Code::Internal.into()
+    }
+}

@@ -1,0 +1,180 @@
+//! The one writer: what people see changes only by a [`Change`] handed in here (I1).
+//!
+//! While one commit is in flight, changes queue; when it returns, what queued goes into the next (I3).
+//! Invariants: an answer leaves after COMMIT (I4); nothing else publishes durable events; the queue, a person's
+//! share of it and a batch are bounded.
+
+mod markers;
+mod publisher;
+mod writer;
+
+use crate::{
+    channel_layer::ChannelLayer,
+    domain::{
+        Rules,
+        change::{Change, Outcome},
+    },
+    environment::Environment,
+    metrics::Metrics,
+    store::Store,
+};
+use markers::Markers;
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::{ConversationId, Epoch, Seq, UserId},
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+/// What became of a change.
+pub type Result = std::result::Result<Outcome, Problem>;
+
+/// Everything that the writer works with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it writes.
+    pub store: Store,
+    /// Where it tells.
+    pub layer: Arc<dyn ChannelLayer>,
+    /// What it decides by.
+    pub rules: Arc<Rules>,
+    /// Time and chance.
+    pub environment: Environment,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The start of this server.
+    pub node: Epoch,
+    /// Least time between two changes of one member's markers.
+    pub marker_interval: Duration,
+}
+
+/// A change on its way, with the share of its person that it holds until it is answered.
+#[derive(Debug)]
+struct Submission {
+    change: Change,
+    reply: oneshot::Sender<Result>,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+/// The handle by which edges hand in changes. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    queue: mpsc::Sender<Submission>,
+    shares: Arc<Shares>,
+    markers: Arc<Markers>,
+}
+
+/// The running writer.
+#[derive(Debug)]
+pub struct Writer {
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Writer {
+    /// Takes nothing more in, and waits until all that was handed in is committed, answered and told.
+    pub async fn stop(self) {
+        // If the writer is gone already, there is nothing to wait for.
+        drop(self.stop.send(()));
+        if self.task.await.is_err() {
+            tracing::error!("the writer failed");
+        }
+    }
+}
+
+/// A change that was handed in, in order; its answer comes after its commit.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Result>);
+
+impl Pending {
+    /// Waits for the commit.
+    ///
+    /// # Errors
+    /// The refusal; `unknown` if the writer ended without an answer.
+    pub async fn outcome(self) -> Result {
+        self.0.await.unwrap_or_else(|_| Err(Code::Unknown.into()))
+    }
+}
+
+impl Commit {
+    /// Starts the writer.
+    #[must_use]
+    pub fn start(settings: Settings) -> (Self, Writer) {
+        let limits = &settings.rules.limits;
+        let (queue, receiver) = mpsc::channel(limits.commit_queue_max as usize);
+        let shares = Arc::new(Shares { most: limits.user_changes_max as usize, people: Mutex::default() });
+        let markers = Arc::new(Markers::new(settings.marker_interval, limits.markers_max as usize));
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(writer::run(settings, receiver, stopped));
+        (Self { queue, shares, markers }, Writer { stop, task })
+    }
+
+    /// Hands a change in and waits for its commit.
+    ///
+    /// # Errors
+    /// See [`Pending::outcome`].
+    pub async fn submit(&self, change: Change) -> Result {
+        self.begin(change).await?.outcome().await
+    }
+
+    /// Hands a change in. Changes handed in one after the other are decided in that order; markers, which never
+    /// move back, may come later. Waits while the queue, or the person's share of it, is full.
+    ///
+    /// # Errors
+    /// `unavailable` when the server stops.
+    pub async fn begin(&self, change: Change) -> std::result::Result<Pending, Problem> {
+        if let Change::Mark { actor, conversation, delivered, read } = change {
+            return self.mark(actor, conversation, delivered, read);
+        }
+        self.enqueue(change).await
+    }
+
+    async fn enqueue(&self, change: Change) -> std::result::Result<Pending, Problem> {
+        let share = match change.actor() {
+            Some(person) => Some(self.shares.take(person).await),
+            None => None,
+        };
+        let (reply, receiver) = oneshot::channel();
+        let submission = Submission { change, reply, _share: share };
+        self.queue.send(submission).await.map_err(|_| Problem::from(Code::Unavailable))?;
+        Ok(Pending(receiver))
+    }
+
+    fn mark(
+        &self,
+        actor: UserId,
+        conversation: ConversationId,
+        delivered: Seq,
+        read: Seq,
+    ) -> std::result::Result<Pending, Problem> {
+        let (reply, receiver) = oneshot::channel();
+        self.markers.mark(self.clone(), (conversation, actor), (delivered, read), reply)?;
+        Ok(Pending(receiver))
+    }
+}
+
+/// What one person may have in the queue at once.
+#[derive(Debug)]
+struct Shares {
+    most: usize,
+    people: Mutex<HashMap<UserId, Arc<Semaphore>>>,
+}
+
+impl Shares {
+    async fn take(&self, person: UserId) -> OwnedSemaphorePermit {
+        let share = {
+            let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+            // Whoever has nothing in the queue is forgotten, now and then.
+            if people.len() >= 1024 && people.len().is_power_of_two() {
+                let most = self.most;
+                people.retain(|_, share| share.available_permits() < most || Arc::strong_count(share) > 1);
+            }
+            people.entry(person).or_insert_with(|| Arc::new(Semaphore::new(self.most))).clone()
+        };
+        share.acquire_owned().await.expect("the share is never closed")
+    }
+}

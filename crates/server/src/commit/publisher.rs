@@ -1,0 +1,45 @@
+//! Answers what was committed and tells it: each event is encoded once, in the order of versions.
+
+use super::{Result, Settings};
+use crate::{
+    channel_layer::{Message, NodeMessage, Publication, Topic},
+    domain::Told,
+};
+use parlor_protocol::ids::Version;
+use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
+
+/// A committed batch.
+pub(super) struct Batch {
+    pub replies: Vec<(oneshot::Sender<Result>, Result)>,
+    pub told: Vec<Told>,
+    pub range: Option<(Version, Version)>,
+}
+
+pub(super) async fn run(settings: Settings, mut batches: mpsc::Receiver<Batch>) {
+    while let Some(batch) = batches.recv().await {
+        for (reply, result) in batch.replies {
+            // Whoever asked may be gone.
+            drop(reply.send(result));
+        }
+        let mut publications: Vec<Publication> = batch.told.into_iter().map(publication).collect();
+        if let Some((first, last)) = batch.range {
+            let committed = NodeMessage::Committed { node: settings.node, first, last };
+            publications.push(publication(Told::Nodes(committed)));
+        }
+        // What is not published is learnt from the store: each node compares with the clock.
+        if let Err(cause) = settings.layer.publish(publications).await {
+            warn!(%cause, "events were not published; nodes will read them from the store");
+        }
+    }
+}
+
+fn publication(told: Told) -> Publication {
+    match told {
+        Told::Event(topics, event) => {
+            let text = serde_json::to_string(&event).expect("an event has string keys only");
+            Publication { topics, payload: Message::event(&text) }
+        }
+        Told::Nodes(message) => Publication { topics: vec![Topic::Nodes], payload: Message::node(&message) },
+    }
+}

@@ -1,0 +1,191 @@
+//! The writer's loop: batch, load, decide, write, COMMIT, hand on.
+
+use super::{Result, Settings, Submission, publisher};
+use crate::{
+    domain::{
+        self, Decided,
+        change::{Change, Outcome},
+        wanted::Wanted,
+    },
+    store::{self, batch::Committed},
+};
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::Version,
+    reply::{Answer, Sent},
+};
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, warn};
+
+/// Batches that wait to be told; then the writer waits too.
+const UNTOLD_MAX: usize = 4;
+
+type Verdict = std::result::Result<Decided, Problem>;
+
+/// Why an attempt came to nothing.
+enum Failure {
+    /// The store is not there; nothing happened.
+    Unavailable(store::Error),
+    /// COMMIT was not answered, and its row cannot be looked up.
+    Unknown(store::Error),
+    /// Something in the batch.
+    Data(store::Error),
+}
+
+/// Runs until told to stop, and then until the queue is empty.
+pub(super) async fn run(
+    settings: Settings,
+    mut queue: mpsc::Receiver<Submission>,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let (told, untold) = mpsc::channel(UNTOLD_MAX);
+    let publisher = tokio::spawn(publisher::run(settings.clone(), untold));
+    let writer = Writer { settings, told };
+    loop {
+        let first = tokio::select! {
+            first = queue.recv() => first,
+            _ = &mut stopped, if !queue.is_closed() => {
+                queue.close();
+                continue;
+            }
+        };
+        let Some(first) = first else { break };
+        let batch = writer.gather(first, &mut queue);
+        writer.settings.metrics.commit_queue.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
+        writer.commit(batch).await;
+    }
+    drop(writer);
+    if publisher.await.is_err() {
+        error!("the publisher failed");
+    }
+}
+
+struct Writer {
+    settings: Settings,
+    told: mpsc::Sender<publisher::Batch>,
+}
+
+impl Writer {
+    /// What queued, within the limits of one commit.
+    fn gather(&self, first: Submission, queue: &mut mpsc::Receiver<Submission>) -> Vec<Submission> {
+        let limits = &self.settings.rules.limits;
+        let mut bytes = first.change.bytes();
+        let mut batch = vec![first];
+        while batch.len() < limits.commit_changes_max as usize && bytes < limits.commit_bytes_max as usize {
+            let Ok(next) = queue.try_recv() else { break };
+            bytes += next.change.bytes();
+            batch.push(next);
+        }
+        batch
+    }
+
+    /// Commits a batch. When something in it is at fault, its halves are tried, until the bad one is alone.
+    async fn commit(&self, batch: Vec<Submission>) {
+        let mut batches = vec![batch];
+        while let Some(mut batch) = batches.pop() {
+            let started = Instant::now();
+            match self.attempt(&batch).await {
+                Ok((verdicts, range)) => {
+                    if range.is_some() {
+                        let metrics = &self.settings.metrics;
+                        metrics.commit_batch_size.observe(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
+                        metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
+                    }
+                    self.hand_on(batch, verdicts, range).await;
+                }
+                Err(Failure::Unavailable(cause)) => {
+                    warn!(%cause, changes = batch.len(), "a commit was refused: the store is not available");
+                    answer_all(batch, Code::Unavailable);
+                }
+                Err(Failure::Unknown(cause)) => {
+                    error!(%cause, changes = batch.len(), "a commit was not answered and cannot be looked up");
+                    answer_all(batch, Code::Unknown);
+                }
+                Err(Failure::Data(cause)) if batch.len() == 1 => {
+                    error!(%cause, "a change was refused by the store");
+                    answer_all(batch, Code::Internal);
+                }
+                Err(Failure::Data(cause)) => {
+                    warn!(%cause, changes = batch.len(), "a commit failed; its halves are tried");
+                    let rest = batch.split_off(batch.len() / 2);
+                    batches.extend([rest, batch]);
+                }
+            }
+        }
+    }
+
+    /// The verdicts, and the versions that were used, if any.
+    async fn attempt(
+        &self,
+        batch: &[Submission],
+    ) -> std::result::Result<(Vec<Verdict>, Option<(Version, Version)>), Failure> {
+        let Settings { store, rules, environment, node, .. } = &self.settings;
+        let (mut open, before) = store.begin(batch.len()).await.map_err(failed)?;
+        let wanted = Wanted::by(batch.iter().map(|submission| &submission.change));
+        let mut state = open.load(&wanted, &rules.limits).await.map_err(failed)?;
+        let now_ms = environment.now_ms();
+        let mut verdicts = Vec::with_capacity(batch.len());
+        let mut last = before;
+        for submission in batch {
+            last = Version(last.0 + 1);
+            verdicts.push(domain::decide(&mut state, &submission.change, rules, last, now_ms));
+        }
+        if !state.is_changed() {
+            open.roll_back().await;
+            return Ok((verdicts, None));
+        }
+        let first = Version(before.0 + 1);
+        open.write(&state, first, last, *node, now_ms).await.map_err(failed)?;
+        if let Committed::Unknown(cause) = open.commit().await {
+            match store.has_commit(*node, first, last).await {
+                Ok(true) => {}
+                Ok(false) => return Err(Failure::Unavailable(cause)),
+                Err(_) => return Err(Failure::Unknown(cause)),
+            }
+        }
+        Ok((verdicts, Some((first, last))))
+    }
+
+    async fn hand_on(&self, batch: Vec<Submission>, verdicts: Vec<Verdict>, range: Option<(Version, Version)>) {
+        let mut told = Vec::new();
+        let mut replies: Vec<(oneshot::Sender<Result>, Result)> = Vec::with_capacity(batch.len());
+        for (submission, verdict) in batch.into_iter().zip(verdicts) {
+            let result = verdict.map(|decided| {
+                told.extend(decided.told);
+                decided.outcome
+            });
+            if let Ok(Outcome::Answer(Answer::Sent(Sent { duplicate: false, .. }))) = &result {
+                self.settings.metrics.messages.inc();
+            }
+            replies.push((submission.reply, result));
+        }
+        // The publisher outlives this loop, so it takes it.
+        drop(self.told.send(publisher::Batch { replies, told, range }).await);
+    }
+}
+
+fn failed(error: store::Error) -> Failure {
+    match error {
+        store::Error::Unavailable(_) => Failure::Unavailable(error),
+        _ => Failure::Data(error),
+    }
+}
+
+fn answer_all(batch: Vec<Submission>, code: Code) {
+    for submission in batch {
+        // Whoever asked may be gone.
+        drop(submission.reply.send(Err(code.into())));
+    }
+}
+
+impl Change {
+    /// What it weighs in a batch.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Send { text, .. } => text.len() + 64,
+            Self::AddMembers { users, .. } => users.len() * 64,
+            _ => 256,
+        }
+    }
+}

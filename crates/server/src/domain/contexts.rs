@@ -1,0 +1,113 @@
+//! Contexts: made and closed by the operator or the host, never by a user.
+
+use super::{
+    change::Outcome,
+    decide::{At, Decided, Rules},
+    rows::ContextRow,
+    state::State,
+    text,
+};
+use parlor_protocol::{
+    error::{Code, Problem},
+    event::{Event, Scoped},
+    ids::{Scope, UserId, Version},
+    model::{Context, ContextKey},
+};
+
+impl State {
+    pub(super) fn put_context(
+        &mut self,
+        context: &Context,
+        roles: &[(UserId, String)],
+        rules: &Rules,
+        at: At,
+    ) -> Result<Decided, Problem> {
+        let context = valid(context, rules.limits.name_chars_max)?;
+        for (user, role) in roles {
+            if !self.users.contains_key(user) {
+                return Err(Problem::new(Code::NotFound).with_detail(format!("there is no person {user}")));
+            }
+            text::name(role, rules.limits.name_chars_max)?;
+        }
+        let id = self.contexts.get(&context.key).map_or(at.version.0, |row| row.id);
+        let row = ContextRow { id, context: context.clone(), roles: roles.to_vec(), version: at.version };
+        self.contexts.insert(context.key.clone(), row);
+        Ok(self.context_changed(&context.key, rules, at))
+    }
+
+    pub(super) fn close_context(
+        &mut self,
+        key: &ContextKey,
+        closed: bool,
+        rules: &Rules,
+        at: At,
+    ) -> Result<Decided, Problem> {
+        let row = self.contexts.get_mut(key).ok_or(Problem::from(Code::NotFound))?;
+        row.context.closed = closed;
+        row.version = at.version;
+        Ok(self.context_changed(key, rules, at))
+    }
+
+    /// Told in the scope of each conversation about it.
+    fn context_changed(&mut self, key: &ContextKey, rules: &Rules, at: At) -> Decided {
+        self.changed_contexts.insert(key.clone());
+        let context = self.contexts[key].clone();
+        let mut told = Vec::new();
+        for conversation in self.about.get(key).cloned().unwrap_or_default() {
+            let prev = self.raise_conversation(conversation, at.version);
+            let row = self.conversations.get_mut(&conversation).expect("just raised");
+            row.context_closed = context.context.closed;
+            let (count, title) = (row.member_count, row.title.clone());
+            let members = self.changed_roles(conversation, &context, at.version);
+            let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
+            let context = Some(context.context.clone());
+            let event = Event::ConversationUpdated { place, title, context, members };
+            told.extend(self.tell(conversation, count, &[], rules, event, at.version));
+        }
+        Decided { outcome: Outcome::Done, told }
+    }
+
+    fn changed_roles(
+        &mut self,
+        conversation: parlor_protocol::ids::ConversationId,
+        context: &ContextRow,
+        version: Version,
+    ) -> Vec<parlor_protocol::model::Member> {
+        let mut changed = Vec::new();
+        let users: Vec<UserId> = self.present(conversation).map(|member| member.user.id).collect();
+        for user in users {
+            let role = context.role_of(user);
+            if self.members[&conversation][&user].context_role.as_deref() != role {
+                let member = self.member_mut(conversation, user);
+                member.context_role = role.map(str::to_owned);
+                member.version = version;
+                changed.push(member.member());
+            }
+        }
+        changed
+    }
+}
+
+/// The context with its texts checked.
+fn valid(context: &Context, chars_max: u32) -> Result<Context, Problem> {
+    let field = |detail: &str| Problem::new(Code::InvalidField).with_detail(detail);
+    let optional = |text: &Option<String>| text.as_ref().map(|text| text::name(text, chars_max)).transpose();
+    let is_web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
+    if context.url.as_ref().is_some_and(|url| !is_web(url)) {
+        return Err(field("`url`: http:// or https:// is expected"));
+    }
+    let is_local = |url: &str| url.starts_with('/') && !url.starts_with("//");
+    if context.image.as_ref().is_some_and(|url| !is_web(url) && !is_local(url)) {
+        return Err(field("`image`: http://, https:// or a path on this server is expected"));
+    }
+    Ok(Context {
+        key: ContextKey { kind: text::name(&context.key.kind, chars_max)?, id: text::name(&context.key.id, chars_max)? },
+        title: text::name(&context.title, chars_max)?,
+        detail: optional(&context.detail)?,
+        url: context.url.clone(),
+        image: context.image.clone(),
+        status: optional(&context.status)?,
+        tone: context.tone,
+        closed: context.closed,
+    })
+}

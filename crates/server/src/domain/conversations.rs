@@ -1,0 +1,276 @@
+//! Opening a conversation: two people have one for each context, and one without any; a group is new each time.
+
+use super::{
+    change::Outcome,
+    decide::{At, Decided, Rules, WhoMayWrite},
+    rows::{ContextRow, ConversationRow, MemberRow, UserRow},
+    state::{State, Use},
+    text,
+};
+use crate::environment::rfc3339;
+use parlor_protocol::{
+    command::{Group, Open},
+    error::{Code, Problem},
+    event::{Event, Scoped},
+    ids::{ConversationId, Scope, Seq, UserId, Version},
+    model::{Conversation, ConversationKind, Role},
+};
+use std::collections::BTreeSet;
+
+/// The key of a direct conversation.
+#[must_use]
+pub fn direct_key(context: Option<i64>, one: UserId, other: UserId) -> String {
+    let context = context.map_or_else(String::new, |id| id.to_string());
+    format!("{context}:{}:{}", one.min(other), one.max(other))
+}
+
+/// The one whom an opener means by a role: its holder with the lowest id who is not the opener.
+#[must_use]
+pub fn holder(context: &ContextRow, role: &str, opener: UserId) -> Option<UserId> {
+    context.roles.iter().filter(|(user, held)| held == role && *user != opener).map(|(user, _)| *user).min()
+}
+
+impl State {
+    pub(super) fn open(&mut self, actor: UserId, open: &Open, rules: &Rules, at: At) -> Result<Decided, Problem> {
+        text::client_id(&open.client_id, rules.limits.client_id_chars_max)?;
+        match self.keys.get(&(actor, open.client_id.clone())) {
+            Some(Use::Conversation(conversation, made_by)) if *made_by == rules.fingerprints.of_open(open) => {
+                return Ok(found(*conversation));
+            }
+            Some(Use::Cancelled) => return Err(Code::Cancelled.into()),
+            Some(_) => return Err(Code::Conflict.into()),
+            None => {}
+        }
+        let context = match &open.context {
+            Some(key) => Some(self.contexts.get(key).cloned().ok_or(Problem::from(Code::NotFound))?),
+            None => None,
+        };
+        match (&open.user, &open.role, &open.group) {
+            (Some(user), None, None) => self.open_direct(actor, *user, context, open, rules, at),
+            (None, Some(role), None) => {
+                let context = context.ok_or_else(|| field("`role` needs a `context`"))?;
+                let user = holder(&context, role, actor).ok_or(Problem::from(Code::NotFound))?;
+                self.open_direct(actor, user, Some(context), open, rules, at)
+            }
+            (None, None, Some(group)) => self.open_group(actor, group, context, open, rules, at),
+            _ => Err(field("exactly one of `user`, `role` and `group` is expected")),
+        }
+    }
+
+    fn open_direct(
+        &mut self,
+        actor: UserId,
+        user: UserId,
+        context: Option<ContextRow>,
+        open: &Open,
+        rules: &Rules,
+        at: At,
+    ) -> Result<Decided, Problem> {
+        if user == actor {
+            return Err(field("a conversation needs another person"));
+        }
+        let key = direct_key(context.as_ref().map(|context| context.id), actor, user);
+        if let Some(conversation) = self.directs.get(&key) {
+            return Ok(found(*conversation));
+        }
+        self.may_write(actor, user, context.as_ref(), rules)?;
+        self.room_for_more(&[actor, user], context.as_ref(), rules)?;
+        let people = [self.person(actor)?.clone(), self.person(user)?.clone()];
+        let row = self.new_row(ConversationKind::Direct, actor, open, context.as_ref(), people.len(), rules, at);
+        self.directs.insert(key.clone(), row.id);
+        let row = ConversationRow { direct_key: Some(key), ..row };
+        Ok(self.insert(row, &people, context.as_ref(), rules, at))
+    }
+
+    fn open_group(
+        &mut self,
+        actor: UserId,
+        group: &Group,
+        context: Option<ContextRow>,
+        open: &Open,
+        rules: &Rules,
+        at: At,
+    ) -> Result<Decided, Problem> {
+        let title = text::name(&group.title, rules.limits.name_chars_max)?;
+        let others: BTreeSet<UserId> = group.users.iter().copied().filter(|user| *user != actor).collect();
+        if others.is_empty() {
+            return Err(field("a group needs another person"));
+        }
+        if others.len() >= rules.limits.group_members_max as usize {
+            return Err(Problem::new(Code::LimitReached).with_limit(rules.limits.group_members_max.into()));
+        }
+        let mut people = vec![self.person(actor)?.clone()];
+        for &user in &others {
+            self.may_write(actor, user, None, rules)?;
+            people.push(self.person(user)?.clone());
+        }
+        let everybody: Vec<_> = people.iter().map(|person| person.id).collect();
+        self.room_for_more(&everybody, context.as_ref(), rules)?;
+        if context.as_ref().is_some_and(|context| context.role_of(actor).is_none()) {
+            return Err(Code::NotAllowed.into());
+        }
+        let row = self.new_row(ConversationKind::Group, actor, open, context.as_ref(), people.len(), rules, at);
+        let row = ConversationRow { title: Some(title), ..row };
+        Ok(self.insert(row, &people, context.as_ref(), rules, at))
+    }
+
+    /// Whether the rule of the house lets the one write to the other about the context.
+    pub(super) fn may_write(
+        &self,
+        actor: UserId,
+        user: UserId,
+        context: Option<&ContextRow>,
+        rules: &Rules,
+    ) -> Result<(), Problem> {
+        self.person(actor)?;
+        self.person(user)?;
+        if context.is_some_and(|context| context.context.closed) {
+            return Err(Code::ContextClosed.into());
+        }
+        let has_role = |person| context.is_some_and(|context| context.role_of(person).is_some());
+        let allowed = match rules.who_may_write {
+            WhoMayWrite::Nobody => false,
+            WhoMayWrite::Everyone => context.is_none() || has_role(actor) || has_role(user),
+            WhoMayWrite::SharedContext if context.is_some() => has_role(actor) && has_role(user),
+            WhoMayWrite::SharedContext => self.sharing.contains(&(actor.min(user), actor.max(user))),
+        };
+        if allowed { Ok(()) } else { Err(Code::NotAllowed.into()) }
+    }
+
+    /// Whether everybody may have one more conversation, and the context one more about it.
+    pub(super) fn room_for_more(
+        &mut self,
+        people: &[UserId],
+        context: Option<&ContextRow>,
+        rules: &Rules,
+    ) -> Result<(), Problem> {
+        let full = |limit: u32| Err(Problem::new(Code::LimitReached).with_limit(limit.into()));
+        let (of_person, about) = (rules.limits.conversations_max, rules.limits.context_conversations_max);
+        if people.iter().any(|user| self.conversation_counts.get(user).copied().unwrap_or(0) >= of_person.into()) {
+            return full(of_person);
+        }
+        if let Some(context) = context {
+            let count = self.context_conversations.entry(context.id).or_default();
+            if *count >= about.into() {
+                return full(about);
+            }
+            *count += 1;
+        }
+        for user in people {
+            *self.conversation_counts.entry(*user).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the columns of the one place that makes a conversation")]
+    fn new_row(
+        &self,
+        kind: ConversationKind,
+        actor: UserId,
+        open: &Open,
+        context: Option<&ContextRow>,
+        people: usize,
+        rules: &Rules,
+        at: At,
+    ) -> ConversationRow {
+        ConversationRow {
+            id: ConversationId(at.version.0),
+            kind,
+            direct_key: None,
+            title: None,
+            context_id: context.map(|context| context.id),
+            context_closed: context.is_some_and(|context| context.context.closed),
+            created_by: actor,
+            client_id: open.client_id.clone(),
+            fingerprint: rules.fingerprints.of_open(open),
+            created_at: at.now_ms,
+            version: at.version,
+            activity: at.version,
+            last_seq: Seq(0),
+            last_message_id: None,
+            member_count: u32::try_from(people).expect("limited by group_members_max"),
+        }
+    }
+
+    /// Keeps a new conversation; the first of `people` is its opener.
+    fn insert(
+        &mut self,
+        row: ConversationRow,
+        people: &[UserRow],
+        context: Option<&ContextRow>,
+        rules: &Rules,
+        at: At,
+    ) -> Decided {
+        let (conversation, opener) = (row.id, row.created_by);
+        let members = people.iter().map(|person| {
+            let owns = row.kind == ConversationKind::Group && person.id == opener;
+            let role = if owns { Role::Owner } else { Role::Member };
+            (person.id, new_member(person, role, context, Seq(0), at.version))
+        });
+        self.members.insert(conversation, members.collect());
+        self.changed_members.extend(people.iter().map(|person| (conversation, person.id)));
+        self.keys.insert((opener, row.client_id.clone()), Use::Conversation(conversation, row.fingerprint));
+        let shown = Conversation {
+            id: conversation,
+            version: at.version,
+            kind: row.kind,
+            title: row.title.clone(),
+            context: context.map(|context| context.context.clone()),
+            created_by: opener,
+            created_at: rfc3339(row.created_at),
+            activity: row.activity,
+            last_seq: Seq(0),
+            last_message: None,
+            member_count: row.member_count,
+            members: self.members[&conversation].values().map(MemberRow::member).collect(),
+            unread: 0,
+        };
+        let count = row.member_count;
+        self.conversations.insert(conversation, row);
+        self.new_conversations.push(conversation);
+        self.scopes.insert(Scope::Conversation(conversation), at.version);
+        let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev: Version(0) };
+        let told = if count <= rules.limits.conversation_fan_out_max {
+            let event = Event::ConversationCreated { place, conversation: Box::new(shown) };
+            self.tell(conversation, count, &[], rules, event, at.version)
+        } else {
+            // Too many to list in an event: each is told to come and look.
+            let topics = people.iter().map(|person| crate::channel_layer::Topic::User(person.id)).collect();
+            let event = Event::ScopeChanged { scope: place.scope, version: at.version };
+            vec![super::decide::Told::Event(topics, Box::new(event))]
+        };
+        Decided { outcome: Outcome::Opened { conversation, found: false }, told }
+    }
+}
+
+/// A member who comes now and sees what is written after `last_seq`.
+pub(super) fn new_member(
+    person: &UserRow,
+    role: Role,
+    context: Option<&ContextRow>,
+    last_seq: Seq,
+    version: Version,
+) -> MemberRow {
+    MemberRow {
+        user: person.user(),
+        disabled: person.disabled,
+        role,
+        context_role: context.and_then(|context| context.role_of(person.id)).map(str::to_owned),
+        joined_version: version,
+        history_from: Seq(last_seq.0 + 1),
+        read_seq: last_seq,
+        delivered_seq: last_seq,
+        sent_seq: Seq(0),
+        has_left: false,
+        version,
+        personal_version: Version(0),
+    }
+}
+
+fn found(conversation: ConversationId) -> Decided {
+    Decided::quietly(Outcome::Opened { conversation, found: true })
+}
+
+pub(super) fn field(detail: &str) -> Problem {
+    Problem::new(Code::InvalidField).with_detail(detail)
+}

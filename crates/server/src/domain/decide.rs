@@ -1,0 +1,127 @@
+//! Deciding a change: which rows change, what is told to whom, what is answered.
+
+use super::{
+    change::{Change, Outcome},
+    fingerprint::Key,
+    state::State,
+};
+use crate::channel_layer::{NodeMessage, Topic};
+use parlor_protocol::{
+    error::Problem,
+    event::Event,
+    ids::{ConversationId, Version},
+    limits::Limits,
+};
+use std::collections::BTreeSet;
+
+/// Who may open a conversation with whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhoMayWrite {
+    /// Everybody with everybody.
+    Everyone,
+    /// Those who both have a role in one context.
+    SharedContext,
+    /// Nobody: only the operator opens conversations.
+    Nobody,
+}
+
+/// What decisions depend on beside the state.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub limits: Limits,
+    pub who_may_write: WhoMayWrite,
+    pub fingerprints: Key,
+}
+
+/// The place in time of a decision.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    pub version: Version,
+    pub now_ms: i64,
+}
+
+/// Something told after the commit, in this order.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// An event, to everybody in the topics.
+    Event(Vec<Topic>, Box<Event>),
+    /// Something for the nodes.
+    Nodes(NodeMessage),
+}
+
+/// A change that was accepted.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    pub outcome: Outcome,
+    pub told: Vec<Told>,
+}
+
+impl Decided {
+    /// With nothing to tell.
+    pub(super) fn quietly(outcome: Outcome) -> Self {
+        Self { outcome, told: Vec::new() }
+    }
+}
+
+/// Decides one change at its version.
+///
+/// # Errors
+/// The refusal; the state is then as it was.
+pub fn decide(state: &mut State, change: &Change, rules: &Rules, version: Version, now_ms: i64) -> Result<Decided, Problem> {
+    let at = At { version, now_ms };
+    match change {
+        Change::Send { actor, conversation, client_id, text } => {
+            state.send(*actor, *conversation, client_id, text, rules, at)
+        }
+        Change::Cancel { actor, client_id } => state.cancel(*actor, client_id, rules),
+        Change::Open { actor, open } => state.open(*actor, open, rules, at),
+        Change::Mark { actor, conversation, delivered, read } => {
+            state.mark(*actor, *conversation, *delivered, *read, rules, at)
+        }
+        Change::AddMembers { actor, conversation, users } => state.add_members(*actor, *conversation, users, rules, at),
+        Change::RemoveMember { actor, conversation, user } => state.remove_member(*actor, *conversation, *user, rules, at),
+        Change::AddUser { login, name, password_hash } => {
+            state.add_user(login, name, password_hash.as_deref(), rules, at)
+        }
+        Change::UpdateProfile { user, name, picture } => {
+            state.update_profile(*user, name.as_deref(), picture.as_ref(), rules, at)
+        }
+        Change::SetPassword { user, password_hash, keep } => state.set_password(*user, password_hash, *keep, at),
+        Change::EndSessions { user, which } => state.end_sessions(*user, *which, at),
+        Change::SetDisabled { user, disabled } => state.set_disabled(*user, *disabled, at),
+        Change::PutContext { context, roles } => state.put_context(context, roles, rules, at),
+        Change::CloseContext { key, closed } => state.close_context(key, *closed, rules, at),
+    }
+}
+
+impl State {
+    /// Who hears of a change in a conversation: each member by name while they are few; those who show it, and
+    /// a hint to the nodes, when they are many; both when the change crosses the limit. `leaving` hear it too.
+    pub(super) fn tell(
+        &self,
+        conversation: ConversationId,
+        count_before: u32,
+        leaving: &[parlor_protocol::ids::UserId],
+        rules: &Rules,
+        event: Event,
+        version: Version,
+    ) -> Vec<Told> {
+        let count = self.conversations[&conversation].member_count;
+        let most = rules.limits.conversation_fan_out_max;
+        let mut topics = BTreeSet::new();
+        topics.extend(leaving.iter().map(|user| Topic::User(*user)));
+        if count.min(count_before) <= most {
+            topics.extend(self.present(conversation).map(|member| Topic::User(member.user.id)));
+        }
+        let large = count.max(count_before) > most;
+        if large {
+            topics.insert(Topic::Conversation(conversation));
+        }
+        let mut told = vec![Told::Event(topics.into_iter().collect(), Box::new(event))];
+        if large {
+            told.push(Told::Nodes(NodeMessage::Hint { conversation, version }));
+        }
+        told
+    }
+}

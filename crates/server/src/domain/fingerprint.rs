@@ -1,0 +1,50 @@
+//! A keyed fingerprint of a command as it first came, by which a repeat is told from another command under the
+//! same `client_id`, even after the text is gone. Keyed, so that nobody can guess a deleted text from it.
+
+use hmac::{Hmac, KeyInit, Mac};
+use parlor_protocol::{command::Open, ids::ConversationId};
+use sha2::Sha256;
+
+/// The first sixteen bytes of an HMAC-SHA256 (RFC 2104).
+pub type Fingerprint = [u8; 16];
+
+/// The key, made once for a store.
+#[derive(Clone)]
+pub struct Key(Hmac<Sha256>);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Key")
+    }
+}
+
+impl Key {
+    /// From the store's secret.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(secret).expect("HMAC takes a key of any length"))
+    }
+
+    /// Of `message.send`.
+    #[must_use]
+    pub fn of_send(&self, conversation: ConversationId, text: &str) -> Fingerprint {
+        self.of(b"send", &[&conversation.0.to_be_bytes(), text.as_bytes()])
+    }
+
+    /// Of `conversation.open`.
+    #[must_use]
+    pub fn of_open(&self, open: &Open) -> Fingerprint {
+        self.of(b"open", &[&serde_json::to_vec(open).expect("a command has string keys only")])
+    }
+
+    fn of(&self, kind: &[u8], parts: &[&[u8]]) -> Fingerprint {
+        let mut mac = self.0.clone();
+        for part in std::iter::once(&kind).chain(parts) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        fingerprint
+    }
+}

@@ -1,0 +1,22 @@
+//! The rules: pure functions that decide a change over state which the commit loaded.
+//!
+//! Invariants: nothing here reads a clock, a store or a network; a refused change leaves the state as it was;
+//! changes are decided in order, each over the state as those before it left it.
+
+pub mod change;
+mod contexts;
+mod conversations;
+mod decide;
+pub mod fingerprint;
+mod markers;
+mod members;
+mod messages;
+mod people;
+pub mod rows;
+pub mod state;
+pub mod text;
+pub mod wanted;
+
+pub use change::{Change, Outcome, Which};
+pub use conversations::{direct_key, holder};
+pub use decide::{Decided, Rules, Told, WhoMayWrite, decide};

@@ -1,0 +1,169 @@
+//! Rows of the store, as rules and snapshots see them, and how they look on the wire.
+
+use super::fingerprint::Fingerprint;
+use crate::environment::rfc3339;
+use parlor_protocol::{
+    ids::{ConversationId, MessageId, Seq, UserId, Version},
+    model::{Context, ConversationKind, Me, Member, Message, Role, User},
+};
+
+/// A person.
+#[derive(Clone, Debug)]
+pub struct UserRow {
+    pub id: UserId,
+    pub login: String,
+    pub name: String,
+    pub password_hash: Option<String>,
+    pub picture: Option<String>,
+    pub disabled: bool,
+    pub profile_version: Version,
+    pub version: Version,
+    pub created_at: i64,
+}
+
+impl UserRow {
+    /// As others see the person.
+    #[must_use]
+    pub fn user(&self) -> User {
+        User {
+            id: self.id,
+            name: self.name.clone(),
+            picture: self.picture.as_ref().map(|id| format!("/v1/pictures/{id}")),
+            version: self.profile_version,
+        }
+    }
+
+    /// As the person sees himself.
+    #[must_use]
+    pub fn me(&self) -> Me {
+        Me { user: self.user(), login: self.login.clone(), scope_version: self.version }
+    }
+}
+
+/// A context, with the roles of people in it.
+#[derive(Clone, Debug)]
+pub struct ContextRow {
+    pub id: i64,
+    pub context: Context,
+    pub roles: Vec<(UserId, String)>,
+    pub version: Version,
+}
+
+impl ContextRow {
+    /// What the person is to this context.
+    #[must_use]
+    pub fn role_of(&self, user: UserId) -> Option<&str> {
+        self.roles.iter().find(|(holder, _)| *holder == user).map(|(_, role)| role.as_str())
+    }
+}
+
+/// A conversation.
+#[derive(Clone, Debug)]
+pub struct ConversationRow {
+    pub id: ConversationId,
+    pub kind: ConversationKind,
+    pub direct_key: Option<String>,
+    pub title: Option<String>,
+    pub context_id: Option<i64>,
+    pub context_closed: bool,
+    pub created_by: UserId,
+    pub client_id: String,
+    pub fingerprint: Fingerprint,
+    pub created_at: i64,
+    pub version: Version,
+    pub activity: Version,
+    pub last_seq: Seq,
+    pub last_message_id: Option<MessageId>,
+    pub member_count: u32,
+}
+
+/// A person's place in a conversation, with what is shown of the person.
+#[derive(Clone, Debug)]
+pub struct MemberRow {
+    pub user: User,
+    pub disabled: bool,
+    pub role: Role,
+    pub context_role: Option<String>,
+    pub joined_version: Version,
+    pub history_from: Seq,
+    pub read_seq: Seq,
+    pub delivered_seq: Seq,
+    pub sent_seq: Seq,
+    pub has_left: bool,
+    pub version: Version,
+    pub personal_version: Version,
+}
+
+impl MemberRow {
+    /// On the wire.
+    #[must_use]
+    pub fn member(&self) -> Member {
+        Member {
+            user: self.user.clone(),
+            role: self.role,
+            context_role: self.context_role.clone(),
+            read_seq: self.read_seq,
+            delivered_seq: self.delivered_seq,
+            history_from: self.history_from,
+            left: self.has_left,
+            version: self.version,
+        }
+    }
+}
+
+/// A message.
+#[derive(Clone, Debug)]
+pub struct MessageRow {
+    pub id: MessageId,
+    pub conversation: ConversationId,
+    pub seq: Seq,
+    pub sender: UserId,
+    pub client_id: String,
+    pub fingerprint: Fingerprint,
+    pub text: String,
+    pub created_at: i64,
+}
+
+impl MessageRow {
+    /// On the wire.
+    #[must_use]
+    pub fn message(&self) -> Message {
+        Message {
+            id: self.id,
+            conversation: self.conversation,
+            seq: self.seq,
+            sender: self.sender,
+            client_id: self.client_id.clone(),
+            text: self.text.clone(),
+            created_at: rfc3339(self.created_at),
+        }
+    }
+}
+
+/// Unread messages are counted up to here; it means "99+".
+pub const UNREAD_MAX: i64 = 100;
+
+/// Names of enum values in the store.
+pub trait Named: Sized {
+    /// The name kept.
+    fn name(self) -> &'static str;
+    /// The value of a kept name.
+    fn named(name: &str) -> Option<Self>;
+}
+
+macro_rules! named {
+    ($kind:ty { $($variant:path = $name:literal),+ }) => {
+        impl Named for $kind {
+            fn name(self) -> &'static str { match self { $($variant => $name,)+ } }
+            fn named(name: &str) -> Option<Self> { match name { $($name => Some($variant),)+ _ => None } }
+        }
+    };
+}
+
+named!(ConversationKind { ConversationKind::Direct = "direct", ConversationKind::Group = "group" });
+named!(Role { Role::Owner = "owner", Role::Member = "member" });
+named!(parlor_protocol::model::Tone {
+    parlor_protocol::model::Tone::Plain = "plain",
+    parlor_protocol::model::Tone::Asks = "asks",
+    parlor_protocol::model::Tone::Settled = "settled"
+});

@@ -1,0 +1,130 @@
+//! What a batch loaded, changed by its decisions, and then written.
+
+use super::{
+    change::Which,
+    fingerprint::Fingerprint,
+    rows::{ContextRow, ConversationRow, MemberRow, MessageRow, UserRow},
+};
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::{ConversationId, Scope, SessionId, UserId, Version},
+    model::ContextKey,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What a `client_id` was used for.
+#[derive(Clone, Debug)]
+pub enum Use {
+    /// It made this message.
+    Message(Box<MessageRow>),
+    /// It made this conversation.
+    Conversation(ConversationId, Fingerprint),
+    /// It was given up.
+    Cancelled,
+}
+
+/// Sessions to end, with the reason.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    pub user: UserId,
+    pub which: Which,
+    pub keep: Option<SessionId>,
+}
+
+/// The state of a batch. Absent means: it does not exist, or nobody asked for it.
+#[derive(Debug, Default)]
+pub struct State {
+    pub keys: HashMap<(UserId, String), Use>,
+    pub users: HashMap<UserId, UserRow>,
+    pub logins: HashMap<String, UserId>,
+    pub contexts: HashMap<ContextKey, ContextRow>,
+    /// How many conversations there are about a context, by its row's id.
+    pub context_conversations: HashMap<i64, i64>,
+    pub conversations: HashMap<ConversationId, ConversationRow>,
+    pub members: HashMap<ConversationId, BTreeMap<UserId, MemberRow>>,
+    pub memberships_of: HashMap<UserId, Vec<ConversationId>>,
+    pub about: HashMap<ContextKey, Vec<ConversationId>>,
+    /// What people who may come to a conversation are to its context.
+    pub coming_roles: HashMap<(ConversationId, UserId), String>,
+    pub directs: HashMap<String, ConversationId>,
+    /// Pairs that share a context, the lower id first.
+    pub sharing: HashSet<(UserId, UserId)>,
+    pub conversation_counts: HashMap<UserId, i64>,
+    /// What is unread after the asked marker, as before the batch, up to the maximum.
+    pub unread: HashMap<(ConversationId, UserId), i64>,
+
+    // What is to be written.
+    pub new_messages: Vec<MessageRow>,
+    pub new_conversations: Vec<ConversationId>,
+    pub changed_conversations: BTreeSet<ConversationId>,
+    pub changed_members: BTreeSet<(ConversationId, UserId)>,
+    pub changed_users: BTreeSet<UserId>,
+    pub changed_contexts: HashSet<ContextKey>,
+    pub new_cancelled: Vec<(UserId, String)>,
+    pub endings: Vec<Ending>,
+    /// Scopes touched, with their newest version.
+    pub scopes: BTreeMap<Scope, Version>,
+}
+
+impl State {
+    /// The conversation, reached through the actor's membership (I9).
+    ///
+    /// # Errors
+    /// `not_found` if the actor is not in it, whether or not it exists.
+    pub fn place(&self, conversation: ConversationId, actor: UserId) -> Result<(&ConversationRow, &MemberRow), Problem> {
+        let row = self.conversations.get(&conversation);
+        let member = self.members.get(&conversation).and_then(|members| members.get(&actor));
+        match (row, member) {
+            (Some(row), Some(member)) if !member.has_left && !member.disabled => Ok((row, member)),
+            _ => Err(Code::NotFound.into()),
+        }
+    }
+
+    /// A person who is there and not disabled.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn person(&self, user: UserId) -> Result<&UserRow, Problem> {
+        self.users.get(&user).filter(|row| !row.disabled).ok_or_else(|| Code::NotFound.into())
+    }
+
+    /// Raises the scope of a conversation and gives its version before.
+    pub(super) fn raise_conversation(&mut self, conversation: ConversationId, version: Version) -> Version {
+        let row = self.conversations.get_mut(&conversation).expect("a decided change has loaded its conversation");
+        let prev = std::mem::replace(&mut row.version, version);
+        self.changed_conversations.insert(conversation);
+        self.scopes.insert(Scope::Conversation(conversation), version);
+        prev
+    }
+
+    /// Raises the scope of a person and gives its version before.
+    pub(super) fn raise_user(&mut self, user: UserId, version: Version) -> Version {
+        let row = self.users.get_mut(&user).expect("a decided change has loaded its person");
+        let prev = std::mem::replace(&mut row.version, version);
+        self.changed_users.insert(user);
+        self.scopes.insert(Scope::User(user), version);
+        prev
+    }
+
+    /// A member's row, to be changed and written.
+    pub(super) fn member_mut(&mut self, conversation: ConversationId, user: UserId) -> &mut MemberRow {
+        self.changed_members.insert((conversation, user));
+        self.members
+            .get_mut(&conversation)
+            .and_then(|members| members.get_mut(&user))
+            .expect("a decided change has loaded its member")
+    }
+
+    /// Those in the conversation now, whose rows are loaded.
+    pub fn present(&self, conversation: ConversationId) -> impl Iterator<Item = &MemberRow> {
+        self.members.get(&conversation).into_iter().flat_map(BTreeMap::values).filter(|member| !member.has_left)
+    }
+}
+
+impl State {
+    /// Whether there is anything to write.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        !self.scopes.is_empty() || !self.new_cancelled.is_empty() || !self.changed_contexts.is_empty()
+    }
+}

@@ -1,0 +1,112 @@
+//! What a text may be.
+
+use parlor_protocol::error::{Code, Problem};
+
+/// A message's text, as it is kept: CRLF and CR become LF, all else stays.
+///
+/// # Errors
+/// Empty or only white space, longer than `chars_max` Unicode scalar values, or with control characters other
+/// than newline and tab.
+pub fn message(text: &str, chars_max: u32) -> Result<String, Problem> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    checked(&text, chars_max, |character| character == '\n' || character == '\t')?;
+    Ok(text)
+}
+
+/// A name: one line, without white space around it.
+///
+/// # Errors
+/// As for [`message`], with no control character allowed.
+pub fn name(text: &str, chars_max: u32) -> Result<String, Problem> {
+    let text = text.trim();
+    checked(text, chars_max, |_| false)?;
+    Ok(text.to_owned())
+}
+
+fn checked(text: &str, chars_max: u32, allowed: impl Fn(char) -> bool) -> Result<(), Problem> {
+    if text.trim().is_empty() {
+        return Err(Code::TextEmpty.into());
+    }
+    if text.chars().nth(chars_max as usize).is_some() {
+        return Err(Problem::new(Code::TextTooLong).with_limit(chars_max.into()));
+    }
+    match text.chars().find(|&character| character.is_control() && !allowed(character)) {
+        Some(character) => {
+            Err(Problem::new(Code::TextControl).with_detail(format!("U+{:04X} is a control character", character as u32)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A `client_id`: 1 to `chars_max` visible ASCII characters.
+///
+/// # Errors
+/// Anything else.
+pub fn client_id(text: &str, chars_max: u32) -> Result<(), Problem> {
+    if !text.is_empty() && text.len() <= chars_max as usize && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::InvalidField)
+        .with_detail(format!("`client_id`: 1 to {chars_max} visible ASCII characters are expected"))
+        .with_limit(chars_max.into()))
+}
+
+/// The words of a name, folded for searching, each after a space.
+#[must_use]
+pub fn words(name: &str) -> String {
+    let mut folded = String::with_capacity(name.len() + 1);
+    for word in name.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        folded.push(' ');
+        folded.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(result: Result<String, Problem>) -> Option<Code> {
+        result.err().map(|problem| problem.code)
+    }
+
+    #[test]
+    fn line_ends_become_newlines_and_all_else_stays() {
+        assert_eq!(message("a\r\nb\rc\n\td \u{202e}e\u{301} 🌂", 99).expect("fine"), "a\nb\nc\n\td \u{202e}e\u{301} 🌂");
+        assert_eq!(message("  two spaces  ", 99).expect("fine"), "  two spaces  ");
+    }
+
+    #[test]
+    fn a_text_is_counted_in_scalar_values_up_to_its_limit() {
+        assert!(message("🌂🌂🌂", 3).is_ok());
+        let refused = message("🌂🌂🌂🌂", 3).expect_err("one too many");
+        assert_eq!((refused.code, refused.limit), (Code::TextTooLong, Some(3)));
+    }
+
+    #[test]
+    fn empty_texts_and_control_characters_are_refused() {
+        for text in ["", " ", "\n\t", "\u{3000}"] {
+            assert_eq!(code(message(text, 9)), Some(Code::TextEmpty), "{text:?}");
+        }
+        for text in ["a\0", "\u{1b}[31m", "a\u{7f}", "a\u{85}", "a\u{8}"] {
+            assert_eq!(code(message(text, 9)), Some(Code::TextControl), "{text:?}");
+        }
+        assert_eq!(code(name("a\nb", 9)), Some(Code::TextControl));
+        assert_eq!(name("  Ada ", 3).expect("trimmed"), "Ada");
+    }
+
+    #[test]
+    fn a_client_id_is_short_visible_ascii() {
+        assert!(client_id("0192f0c1-7e2b", 64).is_ok());
+        for text in ["", " ", "a b", "é", "a\n"] {
+            assert!(client_id(text, 64).is_err(), "{text:?}");
+        }
+        assert!(client_id("aaaa", 3).is_err());
+    }
+
+    #[test]
+    fn names_are_searched_by_the_beginnings_of_their_words() {
+        assert_eq!(words("Priya Raghunathan-Castellanos"), " priya raghunathan castellanos");
+        assert_eq!(words("田中 由紀"), " 田中 由紀");
+    }
+}

@@ -1,0 +1,31 @@
+//! The polls: what changed since a cursor, waited for or not, for clients without a socket.
+
+use super::{Edge, errors::Refusal, input::Query};
+use crate::{app::Actor, sync};
+use axum::extract::State;
+use parlor_protocol::{cursor::Cursor, reply::Heads};
+use serde::Deserialize;
+use std::time::Duration;
+use utoipa::IntoParams;
+
+/// `GET /v1/events`
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Events {
+    /// How far the client's state goes; absent when it holds nothing.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+    /// Seconds to wait for something, up to the limit; 0 answers at once.
+    #[serde(default)]
+    wait: u32,
+}
+
+pub(super) async fn events(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Query(query): Query<Events>,
+) -> Result<axum::Json<Heads>, Refusal> {
+    let most = Duration::from_millis(edge.app.config.sync.poll_wait_max_ms);
+    let wait = Duration::from_secs(query.wait.into()).min(most);
+    Ok(axum::Json(sync::poll(&edge.app, actor, query.cursor, wait).await?))
+}

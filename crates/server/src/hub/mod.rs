@@ -1,0 +1,317 @@
+//! Local delivery: which connections of this node hear what.
+//!
+//! Invariants: nobody waits for a slow reader (a full outbox closes its connection, I8); a connection is in its
+//! person's topic from its attaching on; a removal takes connections out of a conversation's topic before it is
+//! delivered; every event is one buffer that all its readers share.
+//! Absent on purpose: encoding, and any decision on who may hear what (topics say it).
+
+mod outbox;
+pub mod recovery;
+
+use crate::{
+    channel_layer::{ChannelLayer, Message, NodeMessage, Publication, Topic, Unavailable},
+    metrics::Metrics,
+};
+use bytes::Bytes;
+use parlor_protocol::{
+    close::Close,
+    ids::{ConversationId, Scope, SessionId, UserId},
+    limits::Limits,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+pub use outbox::{Outbox, Taken};
+
+/// One attached connection, as the hub keeps it.
+#[derive(Debug)]
+struct Connection {
+    user: UserId,
+    session: SessionId,
+    outbox: Arc<Outbox>,
+    shown: Vec<ConversationId>,
+    /// The last delivery it took part in, so that two topics of one publication reach it once.
+    delivery: u64,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    connections: HashMap<u64, Connection>,
+    topics: HashMap<Topic, Vec<u64>>,
+    last_id: u64,
+    deliveries: u64,
+    is_draining: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Hub {
+    inner: Mutex<Inner>,
+    layer: Arc<dyn ChannelLayer>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    /// What nodes tell each other, for the task that compares it with the clock.
+    told: mpsc::UnboundedSender<NodeMessage>,
+}
+
+/// A connection's place in the hub; dropped, it leaves.
+#[derive(Debug)]
+pub struct Attached {
+    hub: Arc<Hub>,
+    id: u64,
+    user: UserId,
+    /// What waits to be written.
+    pub outbox: Arc<Outbox>,
+}
+
+/// Why a connection cannot be attached.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The person has as many as may be.
+    #[error("as many connections as one person may have")]
+    TooMany,
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Draining,
+    /// The channel layer cannot be joined now.
+    #[error(transparent)]
+    Layer(#[from] Unavailable),
+}
+
+impl Hub {
+    /// A hub without connections, and what nodes tell it.
+    pub fn new(
+        layer: Arc<dyn ChannelLayer>,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<NodeMessage>) {
+        // Not bounded by number: it holds at most what the layer's own bounded queue let through, coalesced at
+        // once by its reader, which waits for nothing but the store once a second.
+        let (told, heard) = mpsc::unbounded_channel();
+        (Arc::new(Self { inner: Mutex::default(), layer, limits, metrics, told }), heard)
+    }
+
+    /// Hands deliveries of the layer to connections, until the layer ends.
+    pub async fn run(self: Arc<Self>, mut deliveries: mpsc::Receiver<Publication>) {
+        while let Some(publication) = deliveries.recv().await {
+            match Message::decode(&publication.payload) {
+                Ok(Message::Event(text)) => self.deliver(&publication.topics, &text),
+                Ok(Message::Node(message)) => self.act(message),
+                Err(_) => warn!("a delivery of the channel layer was not understood"),
+            }
+        }
+    }
+
+    /// Attaches a connection. When this returns, what is published to its person reaches its outbox.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub async fn attach(self: &Arc<Self>, user: UserId, session: SessionId) -> Result<Attached, Refused> {
+        let outbox = Arc::new(Outbox::default());
+        let attached = {
+            let mut inner = self.lock();
+            if inner.is_draining {
+                return Err(Refused::Draining);
+            }
+            let members = inner.topics.get(&Topic::User(user)).map_or(0, Vec::len);
+            if members >= self.limits.user_connections_max as usize {
+                return Err(Refused::TooMany);
+            }
+            inner.last_id += 1;
+            let id = inner.last_id;
+            let connection =
+                Connection { user, session, outbox: outbox.clone(), shown: Vec::new(), delivery: 0 };
+            inner.connections.insert(id, connection);
+            inner.topics.entry(Topic::User(user)).or_default().push(id);
+            self.metrics.connections.set(i64::try_from(inner.connections.len()).unwrap_or(i64::MAX));
+            Attached { hub: self.clone(), id, user, outbox }
+        };
+        self.layer.join(Topic::User(user)).await?;
+        Ok(attached)
+    }
+
+    /// Puts a frame into the outbox of everybody in the topics, once each.
+    pub fn deliver(&self, topics: &[Topic], text: &Bytes) {
+        let mut inner = self.lock();
+        inner.deliveries += 1;
+        let delivery = inner.deliveries;
+        let Inner { connections, topics: joined, .. } = &mut *inner;
+        let mut delivered = 0;
+        for id in topics.iter().filter_map(|topic| joined.get(topic)).flatten() {
+            let Some(connection) = connections.get_mut(id) else { continue };
+            if std::mem::replace(&mut connection.delivery, delivery) == delivery {
+                continue;
+            }
+            connection.outbox.push(text, &self.limits);
+            delivered += 1;
+        }
+        self.metrics.events_delivered.inc_by(delivered);
+    }
+
+    /// Acts on what a node told.
+    fn act(&self, message: NodeMessage) {
+        match &message {
+            NodeMessage::Removed { conversation, users } => self.remove(*conversation, users),
+            NodeMessage::SessionsEnded { user, only, keep, disabled } => {
+                let why = if *disabled { Close::Disabled } else { Close::SessionEnded };
+                self.end_sessions(*user, why, |session| {
+                    only.is_none_or(|only| only == session) && *keep != Some(session)
+                });
+            }
+            NodeMessage::Committed { .. } | NodeMessage::Hint { .. } => {}
+        }
+        if self.told.send(message).is_err() {
+            warn!("nobody listens to what nodes tell");
+        }
+    }
+
+    /// Takes connections of these people out of a conversation's topic.
+    pub fn remove(&self, conversation: ConversationId, users: &[UserId]) {
+        let mut inner = self.lock();
+        let Inner { connections, topics, .. } = &mut *inner;
+        let Some(members) = topics.get_mut(&Topic::Conversation(conversation)) else { return };
+        members.retain(|id| connections.get(id).is_some_and(|connection| !users.contains(&connection.user)));
+        for connection in connections.values_mut().filter(|connection| users.contains(&connection.user)) {
+            connection.shown.retain(|shown| *shown != conversation);
+        }
+    }
+
+    /// Closes the connections of a person whose session is meant.
+    pub fn end_sessions(&self, user: UserId, why: Close, is_meant: impl Fn(SessionId) -> bool) {
+        let inner = self.lock();
+        for id in inner.topics.get(&Topic::User(user)).into_iter().flatten() {
+            if let Some(connection) = inner.connections.get(id).filter(|connection| is_meant(connection.session)) {
+                connection.outbox.close(why);
+            }
+        }
+    }
+
+    /// Closes every connection, and attaches no more.
+    pub fn drain(&self, why: Close) {
+        let mut inner = self.lock();
+        inner.is_draining = true;
+        for connection in inner.connections.values() {
+            connection.outbox.close(why);
+        }
+    }
+
+    /// How many are attached.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.lock().connections.len()
+    }
+
+    /// Everybody who is connected here.
+    #[must_use]
+    pub fn users(&self) -> HashSet<UserId> {
+        self.lock().connections.values().map(|connection| connection.user).collect()
+    }
+
+    /// People connected here who do not show this conversation.
+    fn users_not_showing(&self, conversation: ConversationId) -> Vec<UserId> {
+        let inner = self.lock();
+        let mut users: Vec<_> = inner
+            .connections
+            .values()
+            .filter(|connection| !connection.shown.contains(&conversation))
+            .map(|connection| connection.user)
+            .collect();
+        users.sort_unstable();
+        users.dedup();
+        users
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Attached {
+    /// Replaces the conversations that the connection shows. The caller has checked that the person is in them;
+    /// it checks again after this returns, since a removal may have come between.
+    ///
+    /// # Errors
+    /// The channel layer cannot be joined.
+    pub async fn show(&self, conversations: &[ConversationId]) -> Result<(), Unavailable> {
+        let (joining, leaving) = {
+            let mut inner = self.hub.lock();
+            let Inner { connections, topics, .. } = &mut *inner;
+            let Some(connection) = connections.get_mut(&self.id) else { return Ok(()) };
+            let before = std::mem::replace(&mut connection.shown, conversations.to_vec());
+            let topic = |id: &ConversationId| Topic::Conversation(*id);
+            let joining: Vec<Topic> = conversations.iter().filter(|id| !before.contains(id)).map(topic).collect();
+            let leaving: Vec<Topic> = before.iter().filter(|id| !conversations.contains(id)).map(topic).collect();
+            for topic in &joining {
+                topics.entry(*topic).or_default().push(self.id);
+            }
+            let emptied = leave(topics, &leaving, self.id);
+            (joining, emptied)
+        };
+        for topic in joining {
+            self.hub.layer.join(topic).await?;
+        }
+        self.hub.left(leaving).await;
+        Ok(())
+    }
+}
+
+impl Hub {
+    /// Leaves topics in the layer, unless somebody came meanwhile.
+    async fn left(&self, topics: Vec<Topic>) {
+        for topic in topics {
+            if self.lock().topics.contains_key(&topic) {
+                continue;
+            }
+            if self.layer.leave(topic).await.is_ok() && self.lock().topics.contains_key(&topic) {
+                // Somebody came between the look and the leaving: join again for him.
+                if let Err(cause) = self.layer.join(topic).await {
+                    warn!(%cause, "a topic could not be joined again");
+                }
+            }
+        }
+    }
+}
+
+/// Takes a connection out of topics; gives those that are now empty.
+fn leave(topics: &mut HashMap<Topic, Vec<u64>>, leaving: &[Topic], id: u64) -> Vec<Topic> {
+    let mut emptied = Vec::new();
+    for topic in leaving {
+        let Some(members) = topics.get_mut(topic) else { continue };
+        if let Some(position) = members.iter().position(|member| *member == id) {
+            members.swap_remove(position);
+        }
+        if members.is_empty() {
+            topics.remove(topic);
+            emptied.push(*topic);
+        }
+    }
+    emptied
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let emptied = {
+            let mut inner = self.hub.lock();
+            let Some(connection) = inner.connections.remove(&self.id) else { return };
+            let mut leaving: Vec<Topic> = connection.shown.iter().map(|id| Topic::Conversation(*id)).collect();
+            leaving.push(Topic::User(self.user));
+            self.hub.metrics.connections.set(i64::try_from(inner.connections.len()).unwrap_or(i64::MAX));
+            leave(&mut inner.topics, &leaving, self.id)
+        };
+        let hub = self.hub.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { hub.left(emptied).await });
+        }
+    }
+}
+
+/// The text of the event that tells to come and look.
+#[must_use]
+pub fn scope_changed(scope: Scope, version: parlor_protocol::ids::Version) -> Bytes {
+    let event = parlor_protocol::event::Event::ScopeChanged { scope, version };
+    serde_json::to_vec(&event).expect("an event has string keys only").into()
+}

@@ -1,0 +1,137 @@
+//! What waits to be written to one connection: bounded, and empty of memory while idle.
+
+use bytes::Bytes;
+use parlor_protocol::{close::Close, limits::Limits};
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+use tokio::sync::Notify;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    inner: Mutex<Inner>,
+    notify: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    closed: Option<Close>,
+}
+
+/// What was taken from an outbox.
+#[derive(Debug)]
+pub enum Taken {
+    /// Frames to write, in order.
+    Frames(VecDeque<Bytes>),
+    /// The connection is to be closed; what waited is dropped, and is read from the store on return.
+    Closed(Close),
+}
+
+impl Outbox {
+    /// Puts a frame at the end. One too many closes the connection.
+    pub fn push(&self, frame: &Bytes, limits: &Limits) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.closed.is_some() {
+            return;
+        }
+        let is_full = inner.frames.len() >= limits.connection_queue_max as usize
+            || inner.bytes + frame.len() > limits.connection_queue_bytes_max as usize;
+        if is_full {
+            inner.closed = Some(Close::SlowReader);
+            inner.frames = VecDeque::new();
+            inner.bytes = 0;
+        } else {
+            inner.bytes += frame.len();
+            inner.frames.push_back(frame.clone());
+        }
+        drop(inner);
+        self.notify.notify_one();
+    }
+
+    /// Closes; the first reason stays.
+    pub fn close(&self, why: Close) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.closed.get_or_insert(why);
+        drop(inner);
+        self.notify.notify_one();
+    }
+
+    /// Why it is closed, if it is.
+    #[must_use]
+    pub fn closed(&self) -> Option<Close> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).closed
+    }
+
+    /// Waits for something and takes all of it. Safe to drop while waiting. For one reader.
+    pub async fn take(&self) -> Taken {
+        loop {
+            {
+                let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(why) = inner.closed {
+                    return Taken::Closed(why);
+                }
+                if !inner.frames.is_empty() {
+                    inner.bytes = 0;
+                    return Taken::Frames(std::mem::take(&mut inner.frames));
+                }
+            }
+            self.notify.notified().await;
+        }
+    }
+
+    /// Waits until the outbox is closed.
+    pub async fn until_closed(&self) -> Close {
+        loop {
+            if let Some(why) = self.closed() {
+                return why;
+            }
+            self.notify.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        let mut limits = crate::config::Config::default().limits;
+        limits.connection_queue_max = 2;
+        limits.connection_queue_bytes_max = 5;
+        limits
+    }
+
+    #[tokio::test]
+    async fn frames_come_in_order_and_all_at_once() {
+        let outbox = Outbox::default();
+        outbox.push(&Bytes::from("a"), &limits());
+        outbox.push(&Bytes::from("b"), &limits());
+        let Taken::Frames(frames) = outbox.take().await else { panic!("closed") };
+        assert_eq!(frames, [Bytes::from("a"), Bytes::from("b")]);
+    }
+
+    #[tokio::test]
+    async fn one_frame_or_byte_too_many_closes_and_frees() {
+        for frames in [&["a", "b", "c"][..], &["aaa", "bbb"], &["aaaaaa"]] {
+            let outbox = Outbox::default();
+            for frame in frames {
+                outbox.push(&Bytes::from(*frame), &limits());
+            }
+            assert!(matches!(outbox.take().await, Taken::Closed(Close::SlowReader)), "{frames:?}");
+            assert_eq!(outbox.inner.lock().expect("not poisoned").frames.capacity(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_reason_to_close_stays() {
+        let outbox = Outbox::default();
+        outbox.close(Close::SessionEnded);
+        outbox.close(Close::Restarting);
+        outbox.push(&Bytes::from("late"), &limits());
+        assert!(matches!(outbox.take().await, Taken::Closed(Close::SessionEnded)));
+    }
+}

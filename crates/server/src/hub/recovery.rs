@@ -1,0 +1,229 @@
+//! What the layer did not bring is learnt from the store (I5).
+//!
+//! Versions are dense, and commits announce their range through the layer. Once a second the clock is read; a
+//! range not heard of by the second look is read from `commits`, and its topics are told `{scope, version}`
+//! here. Hints for large conversations are gathered and told once a look, too.
+
+use super::{Hub, scope_changed};
+use crate::{
+    channel_layer::{NodeMessage, Topic},
+    environment::Environment,
+    store::{self, Store},
+};
+use parlor_protocol::{
+    close::Close,
+    ids::{ConversationId, Scope, UserId, Version},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+/// Commits read at once.
+const COMMITS_PAGE: i64 = 1000;
+/// Ranges remembered that lie beyond a gap; more, and the store is asked at once.
+const RANGES_MAX: usize = 10_000;
+
+/// How often to look, and what to forget.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Between two looks at the clock.
+    pub interval: Duration,
+    /// How long rows of `commits` are kept.
+    pub commits_kept: Duration,
+}
+
+/// What was heard of: everything up to `upto`, and ranges beyond it.
+#[derive(Debug, Default)]
+struct Heard {
+    upto: Version,
+    /// First version → last version, without overlap.
+    beyond: BTreeMap<Version, Version>,
+}
+
+impl Heard {
+    fn add(&mut self, first: Version, last: Version) {
+        if first.0 > self.upto.0 + 1 {
+            self.beyond.insert(first, last);
+            return;
+        }
+        self.upto = self.upto.max(last);
+        while let Some(entry) = self.beyond.first_entry() {
+            if entry.key().0 > self.upto.0 + 1 {
+                break;
+            }
+            self.upto = self.upto.max(entry.remove());
+        }
+    }
+
+    fn has(&self, first: Version, last: Version) -> bool {
+        last <= self.upto || self.beyond.range(..=first).next_back().is_some_and(|(_, end)| *end >= last)
+    }
+}
+
+/// The task; see the module.
+#[derive(Debug)]
+pub struct Recovery {
+    hub: Arc<Hub>,
+    store: Store,
+    environment: Environment,
+    settings: Settings,
+    heard: Heard,
+    hints: HashMap<ConversationId, Version>,
+    /// The clock as the last look found it: what was committed by then must have been heard of by now.
+    seen: Version,
+}
+
+impl Recovery {
+    /// Ready to run from the store's present version on.
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, store: Store, environment: Environment, settings: Settings, version: Version) -> Self {
+        let heard = Heard { upto: version, beyond: BTreeMap::new() };
+        Self { hub, store, environment, settings, heard, hints: HashMap::new(), seen: version }
+    }
+
+    /// Runs until nobody tells any more.
+    pub async fn run(mut self, mut told: mpsc::UnboundedReceiver<NodeMessage>) {
+        let mut looks = tokio::time::interval(self.settings.interval);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut pruned_ms = self.environment.now_ms();
+        loop {
+            tokio::select! {
+                message = told.recv() => match message {
+                    Some(message) => self.hear(message),
+                    None => return,
+                },
+                _ = looks.tick() => {
+                    if let Err(cause) = self.look().await {
+                        warn!(%cause, "the clock could not be read");
+                    }
+                    let kept = i64::try_from(self.settings.commits_kept.as_millis()).unwrap_or(i64::MAX);
+                    let now_ms = self.environment.now_ms();
+                    if now_ms.saturating_sub(pruned_ms) > kept / 10 {
+                        pruned_ms = now_ms;
+                        if let Err(cause) = self.store.prune_commits(now_ms.saturating_sub(kept)).await {
+                            warn!(%cause, "old commits could not be forgotten");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, message: NodeMessage) {
+        match message {
+            NodeMessage::Committed { first, last, .. } => {
+                self.heard.add(first, last);
+                if self.heard.beyond.len() > RANGES_MAX {
+                    self.heard.beyond.clear();
+                }
+            }
+            NodeMessage::Hint { conversation, version } => {
+                let known = self.hints.entry(conversation).or_default();
+                *known = version.max(*known);
+            }
+            NodeMessage::Removed { .. } | NodeMessage::SessionsEnded { .. } => {}
+        }
+    }
+
+    async fn look(&mut self) -> store::Result<()> {
+        let before = std::mem::replace(&mut self.seen, self.store.version().await?);
+        if before > self.heard.upto {
+            self.recover().await?;
+        }
+        for (conversation, version) in std::mem::take(&mut self.hints) {
+            let users = self.hub.users_not_showing(conversation);
+            let members = self.store.members_among(conversation, &users).await?;
+            let topics: Vec<Topic> = members.into_iter().map(Topic::User).collect();
+            self.hub.deliver(&topics, &scope_changed(Scope::Conversation(conversation), version));
+        }
+        Ok(())
+    }
+
+    /// Reads what was not heard of, and tells it here.
+    async fn recover(&mut self) -> store::Result<()> {
+        loop {
+            let rows = self.store.commits_after(self.heard.upto, COMMITS_PAGE).await?;
+            let Some(first) = rows.first().map(|row| row.first) else {
+                // The rows are gone: nobody can say what was missed, so everybody comes back and asks.
+                return self.start_over().await;
+            };
+            if first.0 > self.heard.upto.0 + 1 {
+                return self.start_over().await;
+            }
+            let count = rows.len();
+            for row in rows {
+                if !self.heard.has(row.first, row.last) {
+                    info!(first = row.first.0, last = row.last.0, "a commit was learnt from the store");
+                    self.hub.metrics.commits_recovered.inc();
+                    for (scope, version) in row.scopes {
+                        self.tell(scope, version).await?;
+                    }
+                }
+                self.heard.add(row.first, row.last);
+            }
+            if count < usize::try_from(COMMITS_PAGE).expect("small") {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn start_over(&mut self) -> store::Result<()> {
+        warn!(after = self.heard.upto.0, "commits were missed and are forgotten; all connections come back");
+        self.heard = Heard { upto: self.store.version().await?, beyond: BTreeMap::new() };
+        for user in self.hub.users() {
+            self.hub.end_sessions(user, Close::Restarting, |_| true);
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, scope: Scope, version: Version) -> store::Result<()> {
+        let mut topics = vec![Topic::from(scope)];
+        match scope {
+            Scope::Conversation(conversation) => {
+                let people = self.store.people_of(conversation, version).await?;
+                let left: Vec<UserId> = people.iter().filter(|(_, left)| *left).map(|(user, _)| *user).collect();
+                self.hub.remove(conversation, &left);
+                topics.extend(people.into_iter().map(|(user, _)| Topic::User(user)));
+            }
+            Scope::User(user) => {
+                let living = self.store.living_sessions(user).await?;
+                self.hub.end_sessions(user, Close::SessionEnded, |session| !living.contains(&session));
+            }
+        }
+        self.hub.deliver(&topics, &scope_changed(scope, version));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(ranges: &[(i64, i64)]) -> Heard {
+        let mut heard = Heard::default();
+        for (first, last) in ranges {
+            heard.add(Version(*first), Version(*last));
+        }
+        heard
+    }
+
+    #[test]
+    fn ranges_join_in_any_order() {
+        assert_eq!(heard(&[(1, 3), (4, 9)]).upto, Version(9));
+        let out_of_order = heard(&[(7, 9), (4, 6), (1, 3)]);
+        assert_eq!((out_of_order.upto, out_of_order.beyond.len()), (Version(9), 0));
+        assert_eq!(heard(&[(1, 3), (1, 3)]).upto, Version(3));
+    }
+
+    #[test]
+    fn a_gap_stops_the_count_and_what_lies_beyond_is_known() {
+        let heard = heard(&[(1, 3), (5, 6)]);
+        assert_eq!(heard.upto, Version(3));
+        assert!(heard.has(Version(5), Version(6)) && heard.has(Version(2), Version(3)));
+        assert!(!heard.has(Version(4), Version(4)) && !heard.has(Version(6), Version(7)));
+    }
+}

@@ -1,0 +1,366 @@
+//! Loading what a batch is decided on.
+
+use super::Batch;
+use crate::{
+    domain::{
+        direct_key, holder,
+        rows::UNREAD_MAX,
+        state::{State, Use},
+        wanted::{Target, Wanted},
+    },
+    store::{
+        Result,
+        rows::{CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, Reader, USER},
+        values::Values,
+    },
+};
+use parlor_protocol::{
+    ids::{ConversationId, UserId},
+    limits::Limits,
+    model::ContextKey,
+};
+use std::collections::BTreeSet;
+
+impl Batch<'_> {
+    /// Everything that was asked for and exists.
+    ///
+    /// # Errors
+    /// The store failed; the batch is to be given up.
+    pub async fn load(&mut self, wanted: &Wanted, limits: &Limits) -> Result<State> {
+        let mut state = State::default();
+        self.keys(wanted, &mut state).await?;
+        self.people(wanted, &mut state).await?;
+        self.contexts(wanted, limits, &mut state).await?;
+        self.directs(wanted, &mut state).await?;
+        self.sharing(wanted, &mut state).await?;
+        self.memberships(wanted, &mut state).await?;
+        let places = places(wanted, &state);
+        self.conversations(&places, limits, &mut state).await?;
+        self.coming(wanted, &mut state).await?;
+        self.unread(wanted, &mut state).await?;
+        Ok(state)
+    }
+
+    async fn keys(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut values = Values::new(["client_id", "sender_id"]);
+        for (sender, client_id) in &wanted.keys {
+            values.push([client_id.as_str().into(), sender.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let rows = values
+            .fetch(
+                self.connection(),
+                "SELECT 0, g.id, g.conversation_id, g.seq, g.sender_id, g.client_id, g.fingerprint, g.text, \
+                 g.created_at FROM v JOIN messages g ON g.client_id = v.client_id AND g.sender_id = v.sender_id \
+                 UNION ALL SELECT 1, c.id, 0, 0, c.created_by, c.client_id, c.fingerprint, '', 0 \
+                 FROM v JOIN conversations c ON c.client_id = v.client_id AND c.created_by = v.sender_id \
+                 UNION ALL SELECT 2, 0, 0, 0, k.sender_id, k.client_id, NULL, '', 0 \
+                 FROM v JOIN cancelled_keys k ON k.client_id = v.client_id AND k.sender_id = v.sender_id",
+            )
+            .await?;
+        for row in &rows {
+            let kind: i64 = crate::store::column(row, 0)?;
+            let key = (UserId(crate::store::column(row, 4)?), crate::store::column(row, 5)?);
+            let used = match kind {
+                0 => Use::Message(Box::new(Reader::from(row, 1).message()?)),
+                1 => Use::Conversation(
+                    ConversationId(crate::store::column(row, 1)?),
+                    Reader::from(row, 6).bytes()?,
+                ),
+                _ => Use::Cancelled,
+            };
+            state.keys.insert(key, used);
+        }
+        Ok(())
+    }
+
+    async fn people(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        if wanted.users.is_empty() && wanted.logins.is_empty() {
+            return Ok(());
+        }
+        let mut values = Values::new(["id", "login"]);
+        for user in &wanted.users {
+            values.push([user.0.into(), None::<String>.into()]);
+        }
+        for login in &wanted.logins {
+            values.push([None::<i64>.into(), login.as_str().into()]);
+        }
+        let rows = values
+            .fetch(
+                self.connection(),
+                &format!(
+                    "SELECT {USER} FROM v JOIN users u ON u.id = v.id \
+                     UNION ALL SELECT {USER} FROM v JOIN users u ON u.login = v.login"
+                ),
+            )
+            .await?;
+        for row in &rows {
+            let user = Reader::new(row).user()?;
+            state.logins.insert(user.login.clone(), user.id);
+            state.users.insert(user.id, user);
+        }
+        if wanted.counted.is_empty() {
+            return Ok(());
+        }
+        let mut values = Values::new(["id"]);
+        for user in &wanted.counted {
+            values.push([user.0.into()]);
+        }
+        let rows = values
+            .fetch(
+                self.connection(),
+                "SELECT m.user_id, count(*) FROM v JOIN members m ON m.user_id = v.id AND m.has_left = 0 \
+                 GROUP BY m.user_id",
+            )
+            .await?;
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            state.conversation_counts.insert(UserId(reader.int()?), reader.int()?);
+        }
+        Ok(())
+    }
+
+    async fn contexts(&mut self, wanted: &Wanted, limits: &Limits, state: &mut State) -> Result<()> {
+        if wanted.contexts.is_empty() {
+            return Ok(());
+        }
+        let named = |wanted: &BTreeSet<(String, String)>| {
+            let mut values = Values::new(["kind", "external_id"]);
+            for (kind, id) in wanted {
+                values.push([kind.as_str().into(), id.as_str().into()]);
+            }
+            values
+        };
+        const JOIN: &str = "FROM v JOIN contexts x ON x.kind = v.kind AND x.external_id = v.external_id";
+        let rows = named(&wanted.contexts)
+            .fetch(
+                self.connection(),
+                &format!(
+                    "SELECT {CONTEXT}, (SELECT count(*) FROM conversations c WHERE c.context_id = x.id), \
+                     r.user_id, r.role {JOIN} LEFT JOIN context_roles r ON r.context_id = x.id"
+                ),
+            )
+            .await?;
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            let context = reader.context()?;
+            state.context_conversations.insert(context.id, reader.int()?);
+            let role = reader.optional_int()?.map(UserId).zip(reader.optional_text()?);
+            state.contexts.entry(context.context.key.clone()).or_insert(context).roles.extend(role);
+        }
+        if wanted.about.is_empty() {
+            return Ok(());
+        }
+        let rows = named(&wanted.about)
+            .fetch(
+                self.connection(),
+                &format!("SELECT x.kind, x.external_id, c.id {JOIN} JOIN conversations c ON c.context_id = x.id"),
+            )
+            .await?;
+        debug_assert!(rows.len() <= wanted.about.len() * limits.context_conversations_max as usize);
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            let key = ContextKey { kind: reader.text()?, id: reader.text()? };
+            state.about.entry(key).or_default().push(ConversationId(reader.int()?));
+        }
+        Ok(())
+    }
+
+    async fn directs(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut values = Values::new(["direct_key"]);
+        for direct in &wanted.directs {
+            let context = direct.context.as_ref().map(|key| state.contexts.get(key));
+            let user = match (&direct.target, context.flatten()) {
+                (Target::User(user), _) => Some(*user),
+                (Target::Role(role), Some(context)) => holder(context, role, direct.actor),
+                (Target::Role(_), None) => None,
+            };
+            // A context that is not there has no conversation about it either.
+            if let (Some(user), Some(Some(_)) | None) = (user, context) {
+                let id = context.flatten().map(|context| context.id);
+                values.push([direct_key(id, direct.actor, user).into()]);
+            }
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let rows = values
+            .fetch(
+                self.connection(),
+                "SELECT c.direct_key, c.id FROM v JOIN conversations c ON c.direct_key = v.direct_key",
+            )
+            .await?;
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            state.directs.insert(reader.text()?, ConversationId(reader.int()?));
+        }
+        // An opener is to be told the person behind a role, too.
+        let mut holders = Wanted::default();
+        for direct in &wanted.directs {
+            if let (Target::Role(role), Some(key)) = (&direct.target, &direct.context) {
+                let holder = state.contexts.get(key).and_then(|context| holder(context, role, direct.actor));
+                holders.users.extend(holder);
+                holders.counted.extend(holder);
+            }
+        }
+        self.people(&holders, state).await
+    }
+
+    async fn sharing(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut values = Values::new(["a", "b"]);
+        for (one, other) in &wanted.pairs {
+            values.push([one.0.into(), other.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let rows = values
+            .fetch(
+                self.connection(),
+                "SELECT DISTINCT v.a, v.b FROM v JOIN context_roles q ON q.user_id = v.a \
+                 JOIN context_roles r ON r.user_id = v.b AND r.context_id = q.context_id",
+            )
+            .await?;
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            state.sharing.insert((UserId(reader.int()?), UserId(reader.int()?)));
+        }
+        Ok(())
+    }
+
+    async fn memberships(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut values = Values::new(["id"]);
+        for user in &wanted.memberships_of {
+            values.push([user.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let rows = values
+            .fetch(
+                self.connection(),
+                "SELECT m.user_id, m.conversation_id FROM v JOIN members m ON m.user_id = v.id AND m.has_left = 0",
+            )
+            .await?;
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            let user = UserId(reader.int()?);
+            state.memberships_of.entry(user).or_default().push(ConversationId(reader.int()?));
+        }
+        Ok(())
+    }
+
+    /// Conversations and members in one statement: a member's row is loaded where the members are few, or where
+    /// it was asked for.
+    async fn conversations(
+        &mut self,
+        places: &BTreeSet<(ConversationId, UserId)>,
+        limits: &Limits,
+        state: &mut State,
+    ) -> Result<()> {
+        let mut values = Values::new(["conversation_id", "user_id", "is_first"]);
+        let mut before = None;
+        for (conversation, user) in places {
+            let is_first = before.replace(*conversation) != Some(*conversation);
+            values.push([conversation.0.into(), user.0.into(), is_first.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        // One more than the limit: who leaves may bring a conversation below it, and then all hear it.
+        let few = limits.conversation_fan_out_max.saturating_add(1);
+        let rows = values
+            .fetch(
+                self.connection(),
+                &format!(
+                    "SELECT {CONVERSATION}, {MEMBER} FROM v \
+                     JOIN conversations c ON c.id = v.conversation_id \
+                     LEFT JOIN contexts x ON x.id = c.context_id \
+                     LEFT JOIN members m ON m.conversation_id = c.id AND m.user_id = v.user_id \
+                     LEFT JOIN users u ON u.id = m.user_id \
+                     LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = m.user_id \
+                     UNION ALL SELECT {CONVERSATION}, {MEMBER} FROM v \
+                     JOIN conversations c ON c.id = v.conversation_id AND v.is_first = 1 AND c.member_count <= {few} \
+                     LEFT JOIN contexts x ON x.id = c.context_id \
+                     JOIN members m ON m.conversation_id = c.id AND m.has_left = 0 AND m.user_id <> v.user_id \
+                     JOIN users u ON u.id = m.user_id \
+                     LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = m.user_id"
+                ),
+            )
+            .await?;
+        for row in &rows {
+            let conversation = Reader::new(row).conversation()?;
+            let members = state.members.entry(conversation.id).or_default();
+            if crate::store::column::<Option<i64>>(row, CONVERSATION_COLUMNS)?.is_some() {
+                let member = Reader::from(row, CONVERSATION_COLUMNS).member()?;
+                members.insert(member.user.id, member);
+            }
+            state.conversations.entry(conversation.id).or_insert(conversation);
+        }
+        Ok(())
+    }
+
+    async fn coming(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut values = Values::new(["conversation_id", "user_id"]);
+        for (conversation, user) in &wanted.coming {
+            values.push([conversation.0.into(), user.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let rows = values
+            .fetch(
+                self.connection(),
+                "SELECT c.id, r.user_id, r.role FROM v JOIN conversations c ON c.id = v.conversation_id \
+                 JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = v.user_id",
+            )
+            .await?;
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            let place = (ConversationId(reader.int()?), UserId(reader.int()?));
+            state.coming_roles.insert(place, reader.text()?);
+        }
+        Ok(())
+    }
+
+    async fn unread(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut values = Values::new(["conversation_id", "user_id", "read_seq"]);
+        for (conversation, user, read) in &wanted.marks {
+            values.push([conversation.0.into(), user.0.into(), read.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let rows = values
+            .fetch(
+                self.connection(),
+                &format!(
+                    "SELECT m.conversation_id, m.user_id, (SELECT count(*) FROM (SELECT 1 FROM messages g \
+                     WHERE g.conversation_id = m.conversation_id AND g.sender_id <> m.user_id \
+                     AND g.seq > CASE WHEN v.read_seq > m.read_seq THEN v.read_seq ELSE m.read_seq END \
+                     LIMIT {UNREAD_MAX}) AS counted) \
+                     FROM v JOIN members m ON m.conversation_id = v.conversation_id AND m.user_id = v.user_id"
+                ),
+            )
+            .await?;
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            let place = (ConversationId(reader.int()?), UserId(reader.int()?));
+            state.unread.insert(place, reader.int()?);
+        }
+        Ok(())
+    }
+}
+
+/// The conversations to load, those only known now among them.
+fn places(wanted: &Wanted, state: &State) -> BTreeSet<(ConversationId, UserId)> {
+    let mut places = wanted.places.clone();
+    for (user, conversations) in &state.memberships_of {
+        places.extend(conversations.iter().map(|conversation| (*conversation, *user)));
+    }
+    // No member in particular: the row of nobody is asked for, and all are loaded where they are few.
+    places.extend(state.about.values().flatten().map(|conversation| (*conversation, UserId(0))));
+    places
+}

@@ -1,0 +1,317 @@
+//! Writing what a batch decided.
+
+use super::Batch;
+use crate::{
+    domain::{
+        change::Which,
+        rows::{ConversationRow, Named},
+        state::State,
+        text,
+    },
+    store::{
+        Dialect, Result, query,
+        values::{Value, Values},
+    },
+};
+use parlor_protocol::ids::{Epoch, Scope, Version};
+
+impl Batch<'_> {
+    /// Writes every changed row and the commit's own.
+    ///
+    /// # Errors
+    /// The store failed, or refused a row; the batch is to be given up.
+    pub async fn write(&mut self, state: &State, first: Version, last: Version, node: Epoch, now_ms: i64) -> Result<()> {
+        self.write_users(state).await?;
+        self.write_contexts(state).await?;
+        self.insert_conversations(state).await?;
+        self.insert_messages(state).await?;
+        self.update_conversations(state).await?;
+        self.write_members(state).await?;
+        self.write_endings(state).await?;
+        self.insert_cancelled(state, now_ms).await?;
+        let scopes: Vec<String> = state.scopes.iter().map(|(scope, version)| format!("{scope}@{version}")).collect();
+        query(
+            "INSERT INTO commits (last_version, first_version, node, scopes, committed_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(last.0)
+        .bind(first.0)
+        .bind(node.0)
+        .bind(scopes.join(" "))
+        .bind(now_ms)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    async fn write_users(&mut self, state: &State) -> Result<()> {
+        let mut values = Values::new([
+            "id", "login", "name", "name_words", "password_hash", "picture", "disabled", "profile_version", "version",
+            "created_at",
+        ]);
+        for user in state.changed_users.iter().map(|user| &state.users[user]) {
+            values.push([
+                user.id.0.into(),
+                user.login.as_str().into(),
+                user.name.as_str().into(),
+                text::words(&user.name).into(),
+                user.password_hash.clone().into(),
+                user.picture.clone().into(),
+                user.disabled.into(),
+                user.profile_version.0.into(),
+                user.version.0.into(),
+                user.created_at.into(),
+            ]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "INSERT INTO users (id, login, name, name_words, password_hash, picture, disabled, profile_version, \
+                 version, created_at) SELECT id, login, name, name_words, password_hash, picture, disabled, \
+                 profile_version, version, created_at FROM v WHERE id IS NOT NULL \
+                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_words = excluded.name_words, \
+                 password_hash = excluded.password_hash, picture = excluded.picture, disabled = excluded.disabled, \
+                 profile_version = excluded.profile_version, version = excluded.version",
+            )
+            .await
+    }
+
+    async fn write_contexts(&mut self, state: &State) -> Result<()> {
+        let mut values = Values::new([
+            "id", "kind", "external_id", "title", "detail", "url", "image", "status", "tone", "closed", "version",
+        ]);
+        let mut ids = Values::new(["id"]);
+        let mut roles = Values::new(["context_id", "user_id", "role"]);
+        for row in state.changed_contexts.iter().map(|key| &state.contexts[key]) {
+            let context = &row.context;
+            values.push([
+                row.id.into(),
+                context.key.kind.as_str().into(),
+                context.key.id.as_str().into(),
+                context.title.as_str().into(),
+                context.detail.clone().into(),
+                context.url.clone().into(),
+                context.image.clone().into(),
+                context.status.clone().into(),
+                context.tone.name().into(),
+                context.closed.into(),
+                row.version.0.into(),
+            ]);
+            ids.push([row.id.into()]);
+            for (user, role) in &row.roles {
+                roles.push([row.id.into(), user.0.into(), role.as_str().into()]);
+            }
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "INSERT INTO contexts (id, kind, external_id, title, detail, url, image, status, tone, closed, version) \
+                 SELECT id, kind, external_id, title, detail, url, image, status, tone, closed, version FROM v \
+                 WHERE id IS NOT NULL ON CONFLICT (id) DO UPDATE SET title = excluded.title, \
+                 detail = excluded.detail, url = excluded.url, image = excluded.image, status = excluded.status, \
+                 tone = excluded.tone, closed = excluded.closed, version = excluded.version",
+            )
+            .await?;
+        ids.execute(self.connection(), "DELETE FROM context_roles WHERE context_id IN (SELECT id FROM v)").await?;
+        roles
+            .execute(
+                self.connection(),
+                "INSERT INTO context_roles (context_id, user_id, role) SELECT context_id, user_id, role FROM v \
+                 WHERE context_id IS NOT NULL",
+            )
+            .await
+    }
+
+    async fn insert_conversations(&mut self, state: &State) -> Result<()> {
+        let mut values = Values::new([
+            "id", "kind", "direct_key", "title", "context_id", "created_by", "client_id", "fingerprint", "created_at",
+            "version", "activity", "member_count",
+        ]);
+        for row in state.new_conversations.iter().map(|id| &state.conversations[id]) {
+            values.push(inserted(row));
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "INSERT INTO conversations (id, kind, direct_key, title, context_id, created_by, client_id, \
+                 fingerprint, created_at, version, activity, member_count) SELECT id, kind, direct_key, title, \
+                 context_id, created_by, client_id, fingerprint, created_at, version, activity, member_count FROM v \
+                 WHERE id IS NOT NULL",
+            )
+            .await
+    }
+
+    async fn update_conversations(&mut self, state: &State) -> Result<()> {
+        let mut values =
+            Values::new(["id", "title", "version", "activity", "last_seq", "last_message_id", "member_count"]);
+        for row in state.changed_conversations.iter().map(|id| &state.conversations[id]) {
+            values.push([
+                row.id.0.into(),
+                row.title.clone().into(),
+                row.version.0.into(),
+                row.activity.0.into(),
+                row.last_seq.0.into(),
+                row.last_message_id.map(|id| id.0).into(),
+                i64::from(row.member_count).into(),
+            ]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "UPDATE conversations SET title = v.title, version = v.version, activity = v.activity, \
+                 last_seq = v.last_seq, last_message_id = v.last_message_id, member_count = v.member_count \
+                 FROM v WHERE conversations.id = v.id",
+            )
+            .await
+    }
+
+    async fn insert_messages(&mut self, state: &State) -> Result<()> {
+        let mut values = Values::new([
+            "id", "conversation_id", "seq", "sender_id", "client_id", "fingerprint", "text", "created_at",
+        ]);
+        for message in &state.new_messages {
+            values.push([
+                message.id.0.into(),
+                message.conversation.0.into(),
+                message.seq.0.into(),
+                message.sender.0.into(),
+                message.client_id.as_str().into(),
+                message.fingerprint.to_vec().into(),
+                message.text.as_str().into(),
+                message.created_at.into(),
+            ]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "INSERT INTO messages (id, conversation_id, seq, sender_id, client_id, fingerprint, text, created_at) \
+                 SELECT id, conversation_id, seq, sender_id, client_id, fingerprint, text, created_at FROM v \
+                 WHERE id IS NOT NULL",
+            )
+            .await
+    }
+
+    async fn write_members(&mut self, state: &State) -> Result<()> {
+        let mut values = Values::new([
+            "conversation_id", "user_id", "role", "joined_version", "history_from", "read_seq", "delivered_seq",
+            "sent_seq", "has_left", "version", "personal_version",
+        ]);
+        for (conversation, user) in &state.changed_members {
+            let member = &state.members[conversation][user];
+            values.push([
+                conversation.0.into(),
+                user.0.into(),
+                member.role.name().into(),
+                member.joined_version.0.into(),
+                member.history_from.0.into(),
+                member.read_seq.0.into(),
+                member.delivered_seq.0.into(),
+                member.sent_seq.0.into(),
+                member.has_left.into(),
+                member.version.0.into(),
+                member.personal_version.0.into(),
+            ]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "INSERT INTO members (conversation_id, user_id, role, joined_version, history_from, read_seq, \
+                 delivered_seq, sent_seq, has_left, version, personal_version) SELECT conversation_id, user_id, role, \
+                 joined_version, history_from, read_seq, delivered_seq, sent_seq, has_left, version, \
+                 personal_version FROM v WHERE conversation_id IS NOT NULL \
+                 ON CONFLICT (conversation_id, user_id) DO UPDATE SET role = excluded.role, \
+                 joined_version = excluded.joined_version, history_from = excluded.history_from, \
+                 read_seq = excluded.read_seq, delivered_seq = excluded.delivered_seq, sent_seq = excluded.sent_seq, \
+                 has_left = excluded.has_left, version = excluded.version, \
+                 personal_version = excluded.personal_version",
+            )
+            .await
+    }
+
+    async fn write_endings(&mut self, state: &State) -> Result<()> {
+        let mut values = Values::new(["user_id", "only_id", "keep_id"]);
+        for ending in &state.endings {
+            let only = match ending.which {
+                Which::One(session) => Some(session.0),
+                Which::All => None,
+            };
+            values.push([ending.user.0.into(), only.into(), ending.keep.map(|session| session.0).into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "DELETE FROM sessions WHERE EXISTS (SELECT 1 FROM v WHERE v.user_id = sessions.user_id \
+                 AND (v.only_id IS NULL OR v.only_id = sessions.id) \
+                 AND (v.keep_id IS NULL OR v.keep_id <> sessions.id))",
+            )
+            .await
+    }
+
+    async fn insert_cancelled(&mut self, state: &State, now_ms: i64) -> Result<()> {
+        let mut values = Values::new(["client_id", "sender_id", "cancelled_at"]);
+        for (sender, client_id) in &state.new_cancelled {
+            values.push([client_id.as_str().into(), sender.0.into(), now_ms.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "INSERT INTO cancelled_keys (client_id, sender_id, cancelled_at) \
+                 SELECT client_id, sender_id, cancelled_at FROM v WHERE client_id IS NOT NULL",
+            )
+            .await
+    }
+
+    /// The database that is written to.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+}
+
+fn inserted(row: &ConversationRow) -> [Value; 12] {
+    [
+        row.id.0.into(),
+        row.kind.name().into(),
+        row.direct_key.clone().into(),
+        row.title.clone().into(),
+        row.context_id.into(),
+        row.created_by.0.into(),
+        row.client_id.as_str().into(),
+        row.fingerprint.to_vec().into(),
+        row.created_at.into(),
+        row.version.0.into(),
+        row.activity.0.into(),
+        i64::from(row.member_count).into(),
+    ]
+}
+
+/// Scopes of a row of `commits`, as `write` put them.
+pub(crate) fn scopes(text: &str) -> impl Iterator<Item = (Scope, Version)> {
+    text.split(' ').filter_map(|part| {
+        let (scope, version) = part.split_once('@')?;
+        Some((scope.parse().ok()?, version.parse().ok()?))
+    })
+}

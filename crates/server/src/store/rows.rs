@@ -1,0 +1,169 @@
+//! Rows read back from their columns. Each list of columns stands here once, with the function that reads it.
+
+use super::{Error, Result, column};
+use crate::domain::rows::{ContextRow, ConversationRow, MemberRow, MessageRow, Named, UserRow};
+use parlor_protocol::{
+    ids::{ConversationId, MessageId, Seq, UserId, Version},
+    model::{Context, ContextKey, User},
+};
+use sqlx::any::AnyRow;
+
+/// A person's columns, of `users u`.
+pub(super) const USER: &str =
+    "u.id, u.login, u.name, u.password_hash, u.picture, u.disabled, u.profile_version, u.version, u.created_at";
+/// A conversation's columns, of `conversations c` and `contexts x`.
+pub(super) const CONVERSATION: &str = "c.id, c.kind, c.direct_key, c.title, c.context_id, COALESCE(x.closed, 0), \
+     c.created_by, c.client_id, c.fingerprint, c.created_at, c.version, c.activity, c.last_seq, c.last_message_id, \
+     c.member_count";
+/// How many columns a conversation has.
+pub(super) const CONVERSATION_COLUMNS: usize = 15;
+/// A member's columns, of `members m`, `users u` and `context_roles r`.
+pub(super) const MEMBER: &str = "u.id, u.name, u.picture, u.profile_version, u.disabled, m.role, r.role, \
+     m.joined_version, m.history_from, m.read_seq, m.delivered_seq, m.sent_seq, m.has_left, m.version, \
+     m.personal_version";
+/// A message's columns, of `messages g`.
+pub(super) const MESSAGE: &str =
+    "g.id, g.conversation_id, g.seq, g.sender_id, g.client_id, g.fingerprint, g.text, g.created_at";
+/// A context's columns, of `contexts x`.
+pub(super) const CONTEXT: &str = "x.id, x.kind, x.external_id, x.title, x.detail, x.url, x.image, x.status, x.tone, \
+     x.closed, x.version";
+
+/// Reads columns one after the other.
+pub(super) struct Reader<'row> {
+    row: &'row AnyRow,
+    next: usize,
+}
+
+impl<'row> Reader<'row> {
+    pub(super) fn new(row: &'row AnyRow) -> Self {
+        Self { row, next: 0 }
+    }
+
+    pub(super) fn from(row: &'row AnyRow, next: usize) -> Self {
+        Self { row, next }
+    }
+
+    fn take<T>(&mut self) -> Result<T>
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Any> + sqlx::Type<sqlx::Any>,
+    {
+        self.next += 1;
+        column(self.row, self.next - 1)
+    }
+
+    pub(super) fn int(&mut self) -> Result<i64> {
+        self.take()
+    }
+
+    pub(super) fn optional_int(&mut self) -> Result<Option<i64>> {
+        self.take()
+    }
+
+    pub(super) fn text(&mut self) -> Result<String> {
+        self.take()
+    }
+
+    pub(super) fn optional_text(&mut self) -> Result<Option<String>> {
+        self.take()
+    }
+
+    pub(super) fn flag(&mut self) -> Result<bool> {
+        Ok(self.int()? != 0)
+    }
+
+    pub(super) fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let bytes: Vec<u8> = self.take()?;
+        bytes.try_into().map_err(|_| Error::Corrupt(format!("{N} bytes are expected")))
+    }
+
+    pub(super) fn named<T: Named>(&mut self) -> Result<T> {
+        let name = self.text()?;
+        T::named(&name).ok_or_else(|| Error::Corrupt(format!("{name:?} is no name of a kind")))
+    }
+
+    pub(super) fn user(&mut self) -> Result<UserRow> {
+        Ok(UserRow {
+            id: UserId(self.int()?),
+            login: self.text()?,
+            name: self.text()?,
+            password_hash: self.optional_text()?,
+            picture: self.optional_text()?,
+            disabled: self.flag()?,
+            profile_version: Version(self.int()?),
+            version: Version(self.int()?),
+            created_at: self.int()?,
+        })
+    }
+
+    pub(super) fn conversation(&mut self) -> Result<ConversationRow> {
+        Ok(ConversationRow {
+            id: ConversationId(self.int()?),
+            kind: self.named()?,
+            direct_key: self.optional_text()?,
+            title: self.optional_text()?,
+            context_id: self.optional_int()?,
+            context_closed: self.flag()?,
+            created_by: UserId(self.int()?),
+            client_id: self.text()?,
+            fingerprint: self.bytes()?,
+            created_at: self.int()?,
+            version: Version(self.int()?),
+            activity: Version(self.int()?),
+            last_seq: Seq(self.int()?),
+            last_message_id: self.optional_int()?.map(MessageId),
+            member_count: u32::try_from(self.int()?).map_err(|error| Error::Corrupt(error.to_string()))?,
+        })
+    }
+
+    pub(super) fn member(&mut self) -> Result<MemberRow> {
+        let user = User {
+            id: UserId(self.int()?),
+            name: self.text()?,
+            picture: self.optional_text()?.map(|id| format!("/v1/pictures/{id}")),
+            version: Version(self.int()?),
+        };
+        Ok(MemberRow {
+            user,
+            disabled: self.flag()?,
+            role: self.named()?,
+            context_role: self.optional_text()?,
+            joined_version: Version(self.int()?),
+            history_from: Seq(self.int()?),
+            read_seq: Seq(self.int()?),
+            delivered_seq: Seq(self.int()?),
+            sent_seq: Seq(self.int()?),
+            has_left: self.flag()?,
+            version: Version(self.int()?),
+            personal_version: Version(self.int()?),
+        })
+    }
+
+    pub(super) fn message(&mut self) -> Result<MessageRow> {
+        Ok(MessageRow {
+            id: MessageId(self.int()?),
+            conversation: ConversationId(self.int()?),
+            seq: Seq(self.int()?),
+            sender: UserId(self.int()?),
+            client_id: self.text()?,
+            fingerprint: self.bytes()?,
+            text: self.text()?,
+            created_at: self.int()?,
+        })
+    }
+
+    /// Without its roles.
+    pub(super) fn context(&mut self) -> Result<ContextRow> {
+        let id = self.int()?;
+        let context = Context {
+            key: ContextKey { kind: self.text()?, id: self.text()? },
+            title: self.text()?,
+            detail: self.optional_text()?,
+            url: self.optional_text()?,
+            image: self.optional_text()?,
+            status: self.optional_text()?,
+            tone: self.named()?,
+            closed: self.flag()?,
+        };
+        Ok(ContextRow { id, context, roles: Vec::new(), version: Version(self.int()?) })
+    }
+}

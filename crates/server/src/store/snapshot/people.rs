@@ -1,0 +1,108 @@
+//! People: oneself, those who wrote, those whom one may write to.
+
+use super::Snapshot;
+use crate::{
+    domain::{WhoMayWrite, rows::UserRow, text},
+    store::{
+        Result, query,
+        rows::{Reader, USER},
+        values::{Value, Values, bind},
+    },
+};
+use parlor_protocol::{
+    ids::{ConversationId, Seq, UserId, Version},
+    model::User,
+    reply::Marker,
+};
+use std::collections::BTreeSet;
+
+impl Snapshot<'_> {
+    /// A person's own row.
+    ///
+    /// # Errors
+    /// The store is not there.
+    pub async fn me(&mut self, user: UserId) -> Result<Option<UserRow>> {
+        let row = query(format!("SELECT {USER} FROM users u WHERE u.id = $1"))
+            .bind(user.0)
+            .fetch_optional(self.connection())
+            .await?;
+        row.map(|row| Reader::new(&row).user()).transpose()
+    }
+
+    /// The person's markers in large conversations that changed after a version, up to `heads_max` of them.
+    ///
+    /// # Errors
+    /// The store is not there.
+    pub async fn markers(&mut self, user: UserId, since: Version) -> Result<Vec<Marker>> {
+        let rows = query(
+            "SELECT m.conversation_id, m.read_seq, m.delivered_seq FROM members m \
+             WHERE m.user_id = $1 AND m.has_left = 0 AND m.personal_version > $2 \
+             ORDER BY m.personal_version DESC LIMIT $3",
+        )
+        .bind(user.0)
+        .bind(since.0)
+        .bind(i64::from(self.limits.heads_max))
+        .fetch_all(self.connection())
+        .await?;
+        let mut markers = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            markers.push(Marker {
+                conversation: ConversationId(reader.int()?),
+                read_seq: Seq(reader.int()?),
+                delivered_seq: Seq(reader.int()?),
+                unread: 0,
+            });
+        }
+        let ids: Vec<_> = markers.iter().map(|marker| marker.conversation).collect();
+        for conversation in self.conversations(user, &ids).await? {
+            let marker = markers.iter_mut().find(|marker| marker.conversation == conversation.id);
+            marker.expect("it was asked for").unread = conversation.unread;
+        }
+        Ok(markers)
+    }
+
+    /// People by id, each once.
+    pub(super) async fn users_by_id(&mut self, ids: impl Iterator<Item = UserId>) -> Result<Vec<User>> {
+        let mut values = Values::new(["id"]);
+        for id in ids.collect::<BTreeSet<_>>() {
+            values.push([id.0.into()]);
+        }
+        let rows = values
+            .fetch(self.connection(), &format!("SELECT {USER} FROM v JOIN users u ON u.id = v.id ORDER BY u.id"))
+            .await?;
+        rows.iter().map(|row| Ok(Reader::new(row).user()?.user())).collect()
+    }
+
+    /// People whom the asker may open a conversation with and whose name has words that begin so.
+    ///
+    /// # Errors
+    /// The store is not there.
+    pub async fn writable(
+        &mut self,
+        asker: UserId,
+        words: &str,
+        who: WhoMayWrite,
+        limit: u32,
+    ) -> Result<Vec<User>> {
+        let mut sql = format!("SELECT {USER} FROM users u WHERE u.id <> $1 AND u.disabled = 0");
+        let mut parameters = vec![Value::from(asker.0), Value::from(i64::from(limit))];
+        match who {
+            WhoMayWrite::Nobody => return Ok(Vec::new()),
+            WhoMayWrite::Everyone => {}
+            WhoMayWrite::SharedContext => sql.push_str(
+                " AND EXISTS (SELECT 1 FROM context_roles q JOIN context_roles r ON r.context_id = q.context_id \
+                 WHERE q.user_id = $1 AND r.user_id = u.id)",
+            ),
+        }
+        for word in text::words(words).split_whitespace() {
+            parameters.push(Value::from(format!("% {word}%")));
+            // Words are letters and digits only, so they hold no sign that LIKE knows.
+            sql.push_str(&format!(" AND u.name_words LIKE ${}", parameters.len()));
+        }
+        sql.push_str(" ORDER BY u.name_words, u.id LIMIT $2");
+        let statement = parameters.into_iter().fold(query(sql), bind);
+        let rows = statement.fetch_all(self.connection()).await?;
+        rows.iter().map(|row| Ok(Reader::new(row).user()?.user())).collect()
+    }
+}

@@ -1,0 +1,80 @@
+//! Synchronising: what changed since a cursor, asked for over the socket or waited for by a poll (I6).
+
+use crate::{
+    app::{Actor, App},
+    commands::failed,
+    hub::{Refused, Taken},
+    metrics::ResumeResult,
+};
+use parlor_protocol::{
+    close::Close,
+    cursor::Cursor,
+    error::{Code, Problem},
+    ids::{Scope, UserId},
+    reply::Heads,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+use tracing::warn;
+
+/// The scopes of a person that changed since the cursor, in one snapshot; `reset` if there is no cursor, or it
+/// is not good here, or too much changed.
+///
+/// # Errors
+/// The store is not there.
+pub async fn heads(app: &App, user: UserId, cursor: Option<Cursor>) -> Result<Heads, Problem> {
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+    let mut answer =
+        Heads { user, cursor: snapshot.cursor, reset: true, heads: vec![], gone: vec![], changes: vec![] };
+    let good = match cursor {
+        Some(cursor) if snapshot.is_good(cursor).await.map_err(failed)? => Some(cursor),
+        _ => None,
+    };
+    if let Some(cursor) = good
+        && let Some((heads, gone)) = snapshot.heads(user, cursor.version).await.map_err(failed)?
+    {
+        let most = app.config.limits.heads_changes_max as usize;
+        for head in heads.iter().take(most) {
+            if let Scope::Conversation(conversation) = head.scope {
+                answer.changes.extend(snapshot.changes(user, conversation, cursor.version).await.map_err(failed)?);
+            }
+        }
+        (answer.heads, answer.gone, answer.reset) = (heads, gone, false);
+    }
+    let result = if answer.reset { "reset" } else { "resumed" };
+    app.metrics.resumes.get_or_create(&ResumeResult { result }).inc();
+    Ok(answer)
+}
+
+/// The same for a client without a socket: waits up to `wait` until there is something.
+///
+/// # Errors
+/// The store is not there, the session ended, the server is stopping, or the person polls too often at once.
+pub async fn poll(app: &Arc<App>, actor: Actor, cursor: Option<Cursor>, wait: Duration) -> Result<Heads, Problem> {
+    // Attached before reading, so that nothing falls between.
+    let attached = match app.hub.attach(actor.user, actor.session).await {
+        Ok(attached) => attached,
+        Err(Refused::TooMany) => return Err(Code::TooMany.into()),
+        Err(Refused::Draining) => return Err(Code::Draining.into()),
+        Err(Refused::Layer(cause)) => {
+            warn!(%cause, "a poll could not join its topic");
+            return Err(Code::Unavailable.into());
+        }
+    };
+    let until = Instant::now() + wait;
+    loop {
+        let answer = heads(app, actor.user, cursor).await?;
+        let is_news = answer.reset || !answer.heads.is_empty() || !answer.gone.is_empty();
+        if is_news || Instant::now() >= until {
+            return Ok(answer);
+        }
+        match tokio::time::timeout_at(until, attached.outbox.take()).await {
+            Ok(Taken::Closed(Close::SessionEnded | Close::Disabled)) => return Err(Code::NotSignedIn.into()),
+            Ok(Taken::Closed(Close::Restarting)) => return Err(Code::Draining.into()),
+            // Anything else, and too much of it, is a reason to look.
+            Ok(Taken::Closed(_)) => return heads(app, actor.user, cursor).await,
+            Ok(Taken::Frames(_)) => {}
+            Err(_) => return Ok(answer),
+        }
+    }
+}

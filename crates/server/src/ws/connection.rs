@@ -1,0 +1,326 @@
+//! One live socket: reads commands, keeps them in order, writes replies and events, minds the heartbeat.
+//!
+//! Invariants: events are written only after the first resume was answered; at most `connection_changes_max`
+//! commands are under way, beyond that nothing is read; all that queued is written with one flush.
+
+use super::frames::{self, HEARTBEAT};
+use crate::{
+    app::{Actor, App},
+    commands,
+    hub::{Attached, Refused, Taken},
+};
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::{
+    FutureExt, SinkExt, StreamExt,
+    future::BoxFuture,
+    stream::FuturesUnordered,
+};
+use parlor_protocol::{
+    close::Close,
+    command::{Command, CommandFrame},
+    error::{Code, Problem},
+    ids::{ConversationId, Scope},
+    reply::{Answer, Head, Shown},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
+use tracing::{debug, warn};
+
+/// Seconds over which `frames_per_second_max` is averaged.
+const RATE_WINDOW_S: f64 = 10.0;
+/// How long the closing handshake may take.
+const CLOSING: Duration = Duration::from_secs(1);
+
+type Reply = (i64, commands::Result);
+
+struct Connection {
+    app: Arc<App>,
+    actor: Actor,
+    socket: WebSocket,
+    attached: Attached,
+    is_resumed: bool,
+    /// A command on its way into the queue; until it is in, nothing is read.
+    starting: Option<BoxFuture<'static, Started>>,
+    /// Commands under way.
+    running: FuturesUnordered<BoxFuture<'static, Reply>>,
+    opened: Instant,
+    heard: Instant,
+    said: Instant,
+    /// Frames that may still come, refilled with time.
+    allowance: f64,
+    refilled: Instant,
+}
+
+type Started = (i64, Result<BoxFuture<'static, commands::Result>, Problem>);
+
+/// Why the connection ends.
+enum End {
+    /// The server closes it.
+    Close(Close),
+    /// The other side did, or the network.
+    Gone,
+}
+
+/// Serves a socket until its end.
+pub(super) async fn run(app: Arc<App>, actor: Actor, mut socket: WebSocket) {
+    let attached = match app.hub.attach(actor.user, actor.session).await {
+        Ok(attached) => attached,
+        Err(refused) => {
+            let why = if matches!(refused, Refused::TooMany) { Close::TooFast } else { Close::Restarting };
+            debug!(%refused, "a socket was refused");
+            let closing = frames::close(why, retry_after_ms(&app));
+            drop(timeout(CLOSING, socket.send(closing)).await);
+            return;
+        }
+    };
+    let now = Instant::now();
+    let allowance = f64::from(app.config.limits.frames_per_second_max) * RATE_WINDOW_S;
+    let connection = Connection {
+        app,
+        actor,
+        socket,
+        attached,
+        is_resumed: false,
+        starting: None,
+        running: FuturesUnordered::new(),
+        opened: now,
+        heard: now,
+        said: now,
+        allowance,
+        refilled: now,
+    };
+    Box::pin(connection.serve()).await;
+}
+
+impl Connection {
+    async fn serve(mut self) {
+        let end = loop {
+            if let Err(end) = self.step().await {
+                break end;
+            }
+        };
+        if let End::Close(why) = end {
+            self.app.metrics.closes.get_or_create(&why.into()).inc();
+            drop(timeout(CLOSING, self.close(why)).await);
+        }
+    }
+
+    /// Waits for whatever comes first, and deals with it.
+    async fn step(&mut self) -> Result<(), End> {
+        let most = self.app.config.limits.connection_changes_max as usize;
+        let is_open = self.starting.is_none() && self.running.len() < most;
+        let deadline = self.deadline();
+        tokio::select! {
+            biased;
+            taken = self.attached.outbox.take(), if self.is_resumed => match taken {
+                Taken::Frames(frames) => {
+                    let frames = frames.into_iter().filter_map(frames::event);
+                    self.write(frames.collect()).await
+                }
+                Taken::Closed(why) => Err(End::Close(why)),
+            },
+            why = self.attached.outbox.until_closed(), if !self.is_resumed => Err(End::Close(why)),
+            (id, started) = async { self.starting.as_mut().expect("checked").await }, if self.starting.is_some() => {
+                self.starting = None;
+                match started {
+                    Ok(rest) => self.running.push(Box::pin(async move { (id, rest.await) })),
+                    Err(problem) => self.reply(Some(id), &Err(problem)).await?,
+                }
+                Ok(())
+            }
+            Some(reply) = self.running.next(), if !self.running.is_empty() => self.replies(reply).await,
+            message = self.socket.recv(), if is_open => self.receive(message).await,
+            () = tokio::time::sleep_until(deadline) => self.late().await,
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let socket = &self.app.config.socket;
+        let ping = self.said + Duration::from_millis(socket.ping_interval_ms);
+        let silence = self.heard + Duration::from_millis(socket.silence_ms);
+        let resume = self.opened + Duration::from_millis(socket.resume_ms);
+        if self.is_resumed { ping.min(silence) } else { ping.min(silence).min(resume) }
+    }
+
+    async fn late(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        let socket = &self.app.config.socket;
+        let is_silent = now >= self.heard + Duration::from_millis(socket.silence_ms);
+        if is_silent || (!self.is_resumed && now >= self.opened + Duration::from_millis(socket.resume_ms)) {
+            return Err(End::Close(Close::Silent));
+        }
+        if now >= self.said + Duration::from_millis(socket.ping_interval_ms) {
+            self.write(vec![Message::Text(HEARTBEAT.into())]).await?;
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        let message = match message {
+            None => return Err(End::Gone),
+            Some(Err(cause)) => return Err(why_unreadable(&cause)),
+            Some(Ok(message)) => message,
+        };
+        self.heard = Instant::now();
+        self.spend_allowance()?;
+        let most = self.app.config.limits.frame_bytes_max as usize;
+        match message {
+            Message::Text(text) if text.len() > most => Err(End::Close(Close::TooLarge)),
+            Message::Text(text) if text.trim() == HEARTBEAT => Ok(()),
+            Message::Text(text) => match CommandFrame::parse(&text) {
+                Ok(frame) => self.begin(frame).await,
+                Err(refused) => self.reply(refused.re, &Err(refused.problem)).await,
+            },
+            Message::Binary(_) => Err(End::Close(Close::Unsupported)),
+            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            Message::Close(_) => Err(End::Gone),
+        }
+    }
+
+    /// Counts a frame against the rate.
+    fn spend_allowance(&mut self) -> Result<(), End> {
+        let rate = f64::from(self.app.config.limits.frames_per_second_max);
+        let passed = self.heard.saturating_duration_since(self.refilled).as_secs_f64();
+        self.allowance = (self.allowance + passed * rate).min(rate * RATE_WINDOW_S) - 1.0;
+        self.refilled = self.heard;
+        if self.allowance < 0.0 { Err(End::Close(Close::TooFast)) } else { Ok(()) }
+    }
+
+    async fn begin(&mut self, frame: CommandFrame) -> Result<(), End> {
+        let CommandFrame { id, command } = frame;
+        match command {
+            Command::Resume { .. } if !self.is_resumed => self.resume(id, command).await,
+            _ if !self.is_resumed => self.reply(Some(id), &Err(Code::NotResumed.into())).await,
+            Command::Show { conversations } => {
+                let shown = self.show(&conversations).await;
+                self.reply(Some(id), &shown).await
+            }
+            command => {
+                let (app, actor) = (self.app.clone(), self.actor);
+                let mut starting: BoxFuture<'static, Started> =
+                    Box::pin(async move { (id, commands::begin(app, actor, command).await) });
+                // Nearly always there is room, and it is in at once.
+                match (&mut starting).now_or_never() {
+                    Some((id, Ok(rest))) => self.running.push(Box::pin(async move { (id, rest.await) })),
+                    Some((id, Err(problem))) => self.reply(Some(id), &Err(problem)).await?,
+                    None => self.starting = Some(starting),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The first resume: the connection is in its topic, and what arrives meanwhile waits behind the answer.
+    async fn resume(&mut self, id: i64, command: Command) -> Result<(), End> {
+        let result = commands::execute(&self.app, self.actor, command).await;
+        self.reply(Some(id), &result).await?;
+        self.is_resumed = result.is_ok();
+        Ok(())
+    }
+
+    /// Joins the topics first and reads then, so that nothing falls between.
+    async fn show(&mut self, conversations: &[ConversationId]) -> commands::Result {
+        let most = self.app.config.limits.shown_max;
+        if conversations.len() > most as usize {
+            return Err(Problem::new(Code::LimitReached).with_limit(most.into()));
+        }
+        let allowed = present_in(&self.app, self.actor, conversations).await?;
+        let ids: Vec<ConversationId> = allowed.iter().map(|(id, _)| *id).collect();
+        self.attached.show(&ids).await.map_err(|cause| {
+            warn!(%cause, "a connection could not join what it shows");
+            Problem::from(Code::Unavailable)
+        })?;
+        // Once more: a removal may have come between the look and the joining.
+        let still = present_in(&self.app, self.actor, &ids).await?;
+        if still.len() < ids.len() {
+            let ids: Vec<ConversationId> = still.iter().map(|(id, _)| *id).collect();
+            self.attached.show(&ids).await.map_err(|_| Problem::from(Code::Unavailable))?;
+        }
+        Ok(Answer::Shown(Shown { heads: still.into_iter().map(|(_, head)| head).collect() }))
+    }
+
+    /// Writes this reply and whatever others are there.
+    async fn replies(&mut self, (id, result): Reply) -> Result<(), End> {
+        let mut frames = vec![frames::reply(Some(id), &result)];
+        while let Some(Some((id, result))) = self.running.next().now_or_never() {
+            frames.push(frames::reply(Some(id), &result));
+        }
+        self.write(frames).await
+    }
+
+    async fn reply(&mut self, re: Option<i64>, result: &commands::Result) -> Result<(), End> {
+        self.write(vec![frames::reply(re, result)]).await
+    }
+
+    /// Writes frames with one flush. Whoever does not read in time is closed by his full outbox.
+    async fn write(&mut self, frames: Vec<Message>) -> Result<(), End> {
+        let Self { socket, attached, .. } = self;
+        let writing = async {
+            for frame in frames {
+                socket.feed(frame).await?;
+            }
+            socket.flush().await
+        };
+        tokio::select! {
+            biased;
+            written = writing => written.map_err(|_| End::Gone)?,
+            why = attached.outbox.until_closed() => return Err(End::Close(why)),
+        }
+        self.said = Instant::now();
+        Ok(())
+    }
+
+    /// Says why, after finishing what was accepted if the server restarts.
+    async fn close(&mut self, why: Close) -> Result<(), axum::Error> {
+        if why == Close::Restarting {
+            let grace = Duration::from_millis(self.app.config.stop.grace_ms / 2);
+            let socket = &mut self.socket;
+            let running = &mut self.running;
+            let finishing = async {
+                while let Some((id, result)) = running.next().await {
+                    socket.feed(frames::reply(Some(id), &result)).await?;
+                }
+                Ok::<(), axum::Error>(())
+            };
+            drop(timeout(grace, finishing).await);
+        }
+        self.socket.send(frames::close(why, retry_after_ms(&self.app))).await?;
+        // Until the other side has closed too, so that the frame is not lost in a reset.
+        while let Some(Ok(_)) = self.socket.recv().await {}
+        Ok(())
+    }
+}
+
+/// Those of the conversations that the person is in.
+async fn present_in(
+    app: &App,
+    actor: Actor,
+    conversations: &[ConversationId],
+) -> Result<Vec<(ConversationId, Head)>, Problem> {
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(commands::failed)?;
+    let heads = snapshot.present_in(actor.user, conversations).await.map_err(commands::failed)?;
+    let with_id = |head: Head| match head.scope {
+        Scope::Conversation(id) => Some((id, head)),
+        Scope::User(_) => None,
+    };
+    Ok(heads.into_iter().filter_map(with_id).collect())
+}
+
+/// A delay that differs for each connection.
+fn retry_after_ms(app: &App) -> u64 {
+    let stop = &app.config.stop;
+    stop.retry_after_min_ms + app.environment.jitter(stop.retry_after_max_ms.saturating_sub(stop.retry_after_min_ms))
+}
+
+/// What the library would not read: too large, or not UTF-8; else the network is gone.
+fn why_unreadable(cause: &axum::Error) -> End {
+    let text = cause.to_string();
+    debug!(%cause, "a socket could not be read");
+    if text.contains("too long") || text.contains("too big") {
+        End::Close(Close::TooLarge)
+    } else if text.contains("UTF-8") || text.contains("utf-8") {
+        End::Close(Close::Unsupported)
+    } else {
+        End::Gone
+    }
+}
