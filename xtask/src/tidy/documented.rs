@@ -1,7 +1,7 @@
 //! What is named on the wire and in the metrics is named in the book.
 
 use super::{
-    rust::{Kind, find},
+    rust::{Kind, Rust, find},
     tree::{Finding, Tree},
 };
 use parlor_protocol::{close::Close, command, error::Code};
@@ -24,8 +24,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         findings.extend(missing(tree, PROTOCOL, events(tree)));
         findings.extend(missing(tree, ERRORS, codes.chain(closes)));
     }
-    if tree.paths.contains(METRICS) {
-        findings.extend(missing(tree, METRICS, metrics(tree)));
+    if let Some(page) = tree.file(METRICS) {
+        findings.extend(missing(tree, METRICS, metrics(tree, &page.text)));
     }
     findings
 }
@@ -66,18 +66,27 @@ fn events(tree: &Tree) -> Vec<Entry> {
         .collect()
 }
 
-/// The first argument of every `.register("…", …)` in the server.
-fn metrics(tree: &Tree) -> Vec<Entry> {
+/// The first argument of every `.register("…", …)` in the server, after the registry's prefix. The library itself
+/// adds the unit, and `_total` to what only grows.
+fn metrics(tree: &Tree, page: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (_, rust) in tree.rust().filter(|(file, _)| file.path.starts_with("crates/server/src/")) {
-        for pattern in [[".", "register", "("], [".", "register_with_unit", "("]] {
-            for tokens in find(rust, &pattern).filter(|tokens| !tokens[0].in_test) {
-                let name = tokens.get(pattern.len()).filter(|name| name.kind == Kind::Text);
-                entries.extend(name.map(|name| Entry::of("metric", &name.text)));
-            }
+        let prefix = first_texts(rust, &["with_prefix", "("]).next();
+        let calls = [[".", "register", "("], [".", "register_with_unit", "("]];
+        for name in calls.iter().flat_map(|call| first_texts(rust, call)) {
+            let name = prefix.map_or_else(|| name.to_owned(), |prefix| format!("{prefix}_{name}"));
+            let ends = ["", "_total", "_seconds", "_bytes", "_seconds_total", "_bytes_total"];
+            let full = ends.map(|end| format!("{name}{end}")).into_iter().find(|full| has_word(page, full));
+            entries.push(Entry::of("metric", &full.unwrap_or(name)));
         }
     }
     entries
+}
+
+/// The texts that follow these words directly, outside tests.
+fn first_texts<'a>(rust: &'a Rust, call: &'a [&str]) -> impl Iterator<Item = &'a str> {
+    let calls = find(rust, call).filter(|tokens| !tokens[0].in_test);
+    calls.filter_map(|tokens| tokens.get(call.len()).filter(|token| token.kind == Kind::Text)).map(|token| &*token.text)
 }
 
 #[cfg(test)]
@@ -119,9 +128,10 @@ mod tests {
 
     #[test]
     fn a_metric_that_is_not_described_is_found() {
-        let server = "fn f() { r.register(\"connections\", \"help\", a); r.register(\"closes\", \"help\", b); }";
+        let server = "fn f() { let r = Registry::with_prefix(\"parlor\"); r.register(\"closes\", \"help\", a); \
+                      r.register_with_unit(\"commit\", \"help\", Unit::Seconds, b); }";
         let metrics = |page: &str| found(&[("crates/server/src/metrics.rs", server), (METRICS, page)]);
-        assert_eq!(metrics("`closes` `connections`"), [""; 0]);
-        assert_eq!(metrics("`parlor_closes`").len(), 2);
+        assert_eq!(metrics("`parlor_closes_total` and\n`parlor_commit_seconds`"), [""; 0]);
+        assert_eq!(metrics("`closes` `parlor_commit_queue`").len(), 2);
     }
 }
