@@ -97,7 +97,9 @@ fn install(missing: &[&'static Need], root: &Path) -> Result<(), String> {
     let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
     println!("installing {}", packages.join(", "));
     let apt = |arguments: &[&str]| {
-        let mut apt = program("apt-get", arguments, root);
+        // Another apt-get may be at work; it is waited for.
+        let arguments = [&["-o", "DPkg::Lock::Timeout=300"], arguments].concat();
+        let mut apt = program("apt-get", &arguments, root);
         run_program(apt.env("DEBIAN_FRONTEND", "noninteractive"))
     };
     apt(&["update", "--quiet"])?;
