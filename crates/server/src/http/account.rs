@@ -1,0 +1,155 @@
+//! Sessions, one's own profile, pictures, signing up.
+
+use super::{
+    Edge,
+    credentials::{Anybody, cookie_for, no_cookie},
+    errors::{Refusal, from_store},
+    input::{self, Id, Json},
+};
+use crate::{
+    app::{Actor, App},
+    commands,
+    domain::{Change, Outcome},
+    identity::{self, Token},
+};
+use axum::{
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use parlor_protocol::{
+    command::Command,
+    error::{Code, Problem},
+    http::{PatchMe, PutPassword, Sessions, SignIn, SignUp, SignedIn},
+    ids::SessionId,
+    reply::{Answer, Changed},
+};
+use std::sync::Arc;
+
+type Answered<T> = Result<axum::Json<T>, Refusal>;
+
+pub(super) async fn sign_in(
+    State(edge): State<Edge>,
+    Anybody(caller): Anybody,
+    parts: Parts,
+    Json(body): Json<SignIn>,
+) -> Result<Response, Refusal> {
+    let from = caller.signs_in_from(&parts.headers);
+    let (actor, token) = identity::sign_in(&edge.app, &body.login, body.password, from).await?;
+    signed_in(&edge.app, &parts, actor, token, body.token).await
+}
+
+pub(super) async fn sign_up(
+    State(edge): State<Edge>,
+    Anybody(caller): Anybody,
+    parts: Parts,
+    Json(body): Json<SignUp>,
+) -> Result<Response, Refusal> {
+    let from = caller.signs_in_from(&parts.headers);
+    let (actor, token) = identity::sign_up(&edge.app, &body.login, body.name, body.password, from).await?;
+    signed_in(&edge.app, &parts, actor, token, false).await
+}
+
+async fn signed_in(
+    app: &Arc<App>,
+    parts: &Parts,
+    actor: Actor,
+    token: Token,
+    in_body: bool,
+) -> Result<Response, Refusal> {
+    let Answer::Me(answer) = commands::execute(app, actor, Command::GetMe {}).await? else {
+        return Err(Code::Internal.into());
+    };
+    let cookie = (!in_body).then(|| cookie_for(app, parts, &token));
+    let body = SignedIn { me: answer.me, token: in_body.then_some(token.0) };
+    let mut response = axum::Json(body).into_response();
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Signing out twice is no failure.
+pub(super) async fn sign_out(
+    State(edge): State<Edge>,
+    Anybody(caller): Anybody,
+    parts: Parts,
+) -> Result<Response, Refusal> {
+    if let Some(actor) = caller.actor {
+        identity::end(&edge.app, actor.user, actor.session).await?;
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().insert(header::SET_COOKIE, no_cookie(&edge.app, &parts));
+    Ok(response)
+}
+
+pub(super) async fn rename(State(edge): State<Edge>, actor: Actor, Json(body): Json<PatchMe>) -> Answered<Answer> {
+    Ok(axum::Json(commands::execute(&edge.app, actor, Command::UpdateMe { name: body.name }).await?))
+}
+
+pub(super) async fn put_password(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Anybody(caller): Anybody,
+    Json(body): Json<PutPassword>,
+) -> Result<StatusCode, Refusal> {
+    identity::change_password(&edge.app, actor, body.current, body.new, caller.address).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn put_picture(State(edge): State<Edge>, actor: Actor, request: Request) -> Answered<Changed> {
+    let config = &edge.app.config;
+    let bytes = input::read(request, config.limits.picture_bytes_max, config.http.body_ms).await?;
+    let path = identity::set_picture(&edge.app, bytes).await?;
+    show_picture(&edge.app, actor, Some(path)).await
+}
+
+pub(super) async fn delete_picture(State(edge): State<Edge>, actor: Actor) -> Answered<Changed> {
+    show_picture(&edge.app, actor, None).await
+}
+
+async fn show_picture(app: &App, actor: Actor, picture: Option<String>) -> Answered<Changed> {
+    let change = Change::UpdateProfile { user: actor.user, name: None, picture: Some(picture) };
+    match app.commit.submit(change).await? {
+        Outcome::Answer(Answer::Changed(changed)) => Ok(axum::Json(changed)),
+        _ => Err(Code::Internal.into()),
+    }
+}
+
+pub(super) async fn list_sessions(State(edge): State<Edge>, actor: Actor) -> Answered<Sessions> {
+    Ok(axum::Json(Sessions { sessions: identity::sessions(&edge.app, actor).await? }))
+}
+
+pub(super) async fn end_session(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(session): Id<SessionId>,
+) -> Result<StatusCode, Refusal> {
+    identity::end_session(&edge.app, actor, session).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A picture never changes, so whoever has it need not ask again. Its policy lets nothing in it run.
+pub(super) async fn picture(
+    State(edge): State<Edge>,
+    _actor: Actor,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let tag = HeaderValue::from_str(&format!("\"{id}\"")).map_err(|_| Problem::from(Code::NotFound))?;
+    let kept = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable")),
+        (header::ETAG, tag.clone()),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("sandbox; default-src 'none'; style-src 'unsafe-inline'"),
+        ),
+    ];
+    let found = edge.app.store.picture(id).await.map_err(|error| from_store(&error))?;
+    let picture = found.ok_or(Problem::from(Code::NotFound))?;
+    if headers.get(header::IF_NONE_MATCH) == Some(&tag) {
+        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
+    }
+    let media_type = HeaderValue::from_str(&picture.media_type).map_err(|_| Problem::from(Code::Internal))?;
+    Ok((kept, [(header::CONTENT_TYPE, media_type)], picture.bytes).into_response())
+}

@@ -1,0 +1,188 @@
+//! The paths of conversations, messages, members and people: each becomes a command.
+
+use super::{
+    Edge,
+    credentials::SocketActor,
+    errors::Refusal,
+    input::{Id, Ids, Json, Query},
+};
+use crate::{app::Actor, commands, ws};
+use axum::{
+    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    http::{HeaderMap, header},
+    response::Response,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use parlor_protocol::{
+    command::{Command, Open},
+    error::{Code, Problem},
+    http::{PostMembers, PostMessage, PutMarker},
+    ids::{ConversationId, Seq, UserId, Version},
+    reply::Answer,
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+type Answered = Result<axum::Json<Answer>, Refusal>;
+
+/// `GET /v1/conversations`
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Conversations {
+    /// Only those whose `activity` is less.
+    #[param(value_type = Option<i64>)]
+    before: Option<Version>,
+    /// At most so many.
+    limit: Option<u32>,
+}
+
+/// `GET /v1/conversations/{id}/changes`
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Since {
+    /// The version at which the asker's state is true.
+    #[param(value_type = i64)]
+    since: Version,
+}
+
+/// `GET /v1/conversations/{id}/messages`
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Messages {
+    /// The newest of those with a lower `seq`.
+    #[param(value_type = Option<i64>)]
+    before: Option<Seq>,
+    /// The oldest of those with a higher `seq`.
+    #[param(value_type = Option<i64>)]
+    after: Option<Seq>,
+    /// Those around this `seq`.
+    #[param(value_type = Option<i64>)]
+    around: Option<Seq>,
+    /// At most so many.
+    limit: Option<u32>,
+}
+
+/// `GET /v1/users`
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Users {
+    /// Beginnings of words, in any order.
+    #[serde(default)]
+    query: String,
+    /// At most so many.
+    limit: Option<u32>,
+}
+
+async fn run(edge: &Edge, actor: Actor, command: Command) -> Answered {
+    Ok(axum::Json(commands::execute(&edge.app, actor, command).await?))
+}
+
+pub(super) async fn me(State(edge): State<Edge>, actor: Actor) -> Answered {
+    run(&edge, actor, Command::GetMe {}).await
+}
+
+pub(super) async fn users(State(edge): State<Edge>, actor: Actor, Query(query): Query<Users>) -> Answered {
+    run(&edge, actor, Command::ListUsers { query: query.query, limit: query.limit }).await
+}
+
+pub(super) async fn list(State(edge): State<Edge>, actor: Actor, Query(query): Query<Conversations>) -> Answered {
+    run(&edge, actor, Command::ListConversations { before: query.before, limit: query.limit }).await
+}
+
+pub(super) async fn open(State(edge): State<Edge>, actor: Actor, Json(open): Json<Open>) -> Answered {
+    run(&edge, actor, Command::Open(open)).await
+}
+
+pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Id(conversation): Id<ConversationId>) -> Answered {
+    run(&edge, actor, Command::GetConversation { conversation }).await
+}
+
+pub(super) async fn changes(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Query(query): Query<Since>,
+) -> Answered {
+    run(&edge, actor, Command::GetChanges { conversation, since: query.since }).await
+}
+
+pub(super) async fn messages(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Query(query): Query<Messages>,
+) -> Answered {
+    let Messages { before, after, around, limit } = query;
+    run(&edge, actor, Command::ListMessages { conversation, before, after, around, limit }).await
+}
+
+pub(super) async fn send(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Json(body): Json<PostMessage>,
+) -> Answered {
+    run(&edge, actor, Command::Send { conversation, client_id: body.client_id, text: body.text }).await
+}
+
+pub(super) async fn cancel(State(edge): State<Edge>, actor: Actor, Id(client_id): Id<String>) -> Answered {
+    run(&edge, actor, Command::Cancel { client_id }).await
+}
+
+pub(super) async fn read(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Json(body): Json<PutMarker>,
+) -> Answered {
+    run(&edge, actor, Command::Mark { conversation, delivered: None, read: Some(body.seq) }).await
+}
+
+pub(super) async fn delivered(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Json(body): Json<PutMarker>,
+) -> Answered {
+    run(&edge, actor, Command::Mark { conversation, delivered: Some(body.seq), read: None }).await
+}
+
+pub(super) async fn add_members(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Json(body): Json<PostMembers>,
+) -> Answered {
+    run(&edge, actor, Command::AddMembers { conversation, users: body.users }).await
+}
+
+pub(super) async fn remove_member(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Ids(conversation, user): Ids<ConversationId, UserId>,
+) -> Answered {
+    run(&edge, actor, Command::RemoveMember { conversation, user }).await
+}
+
+pub(super) async fn socket(
+    State(edge): State<Edge>,
+    SocketActor(actor): SocketActor,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Refusal> {
+    let upgrade = handshake(&headers, upgrade)?;
+    Ok(ws::upgrade(edge.app, actor, upgrade)?)
+}
+
+/// The handshake, if it is one (RFC 6455, section 4.2.1).
+pub(super) fn handshake(
+    headers: &HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<WebSocketUpgrade, Problem> {
+    let refuse = |detail: String| Problem::new(Code::InvalidField).with_detail(detail);
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key.as_bytes()).ok());
+    if key.is_none_or(|key| key.len() != 16) {
+        return Err(refuse("a WebSocket handshake with a key of 16 bytes is expected".to_owned()));
+    }
+    upgrade.map_err(|rejection| refuse(rejection.body_text()))
+}

@@ -1,0 +1,240 @@
+//! Who asks: the session of a cookie or of a bearer token, and from where.
+//!
+//! Invariants: with a bearer token cookies are not looked at. With a cookie, whatever changes something and every
+//! socket handshake carries exactly one Origin, ours. Forwarded headers count only when a trusted proxy sent them.
+
+use super::{Edge, errors::Refusal};
+use crate::{
+    address::visitor,
+    app::{Actor, App},
+    identity::{self, Asker, From, Token},
+    origin::Origin,
+};
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
+};
+use parlor_protocol::error::{Code, Problem};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+/// The address at the other end of the connection, as the listener saw it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// What the front found out about a request to the API.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// One address of IPv4 or one network of IPv6.
+    pub(super) address: IpAddr,
+    /// How it came; none when it came with nothing.
+    pub(super) by: Option<By>,
+    /// The session, if what came names one that lives.
+    pub(super) actor: Option<Actor>,
+}
+
+/// How a session was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Cookie,
+    Bearer,
+}
+
+/// A person whose socket handshake may go on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SocketActor(pub(super) Actor);
+
+/// Whoever asks, signed in or not, in a request that changes something.
+#[derive(Clone, Debug)]
+pub(super) struct Anybody(pub(super) Caller);
+
+const COOKIE: &str = "parlor_session";
+const COOKIE_HTTPS: &str = "__Host-parlor_session";
+/// Browsers keep no cookie longer; the server ends sessions by their use.
+const COOKIE_SECONDS: u32 = 400 * 24 * 60 * 60;
+const PARLOR_USER: HeaderName = HeaderName::from_static("parlor-user");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+impl Caller {
+    /// Reads what a request brings, and looks its session up.
+    pub(super) async fn of(app: &App, parts: &Parts) -> Result<Self, Problem> {
+        let address = visitor(address_of(app, parts));
+        let (token, by) = match (bearer(&parts.headers), cookie(&parts.headers, is_https(app, parts))) {
+            (Some(token), _) => (token, Some(By::Bearer)),
+            (None, Some(token)) => (token, Some(By::Cookie)),
+            (None, None) => return Ok(Self { address, by: None, actor: None }),
+        };
+        Ok(Self { address, by, actor: identity::find(app, &token).await? })
+    }
+
+    /// Whose request this is, for counting.
+    pub(super) fn asker(&self) -> Asker {
+        self.actor.map_or(Asker::Address(self.address), |actor| Asker::User(actor.user))
+    }
+
+    /// For the sign-in modules.
+    pub(super) fn signs_in_from(&self, headers: &HeaderMap) -> From {
+        let agent = headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
+        From { address: self.address, agent: agent.unwrap_or_default(), came: self.actor }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Actor
+where
+    Edge: FromRef<S>,
+{
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let is_change = parts.method != Method::GET && parts.method != Method::HEAD;
+        signed_in(parts, &Edge::from_ref(state).app, is_change)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SocketActor
+where
+    Edge: FromRef<S>,
+{
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        signed_in(parts, &Edge::from_ref(state).app, true).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Anybody
+where
+    Edge: FromRef<S>,
+{
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let caller = caller(parts)?;
+        if caller.by != Some(By::Bearer) {
+            check_origin(&Edge::from_ref(state).app, parts, caller.by.is_some())?;
+        }
+        Ok(Self(caller))
+    }
+}
+
+fn signed_in(parts: &Parts, app: &App, needs_origin: bool) -> Result<Actor, Refusal> {
+    let caller = caller(parts)?;
+    if needs_origin && caller.by == Some(By::Cookie) {
+        check_origin(app, parts, true)?;
+    }
+    let actor = caller.actor.ok_or(Code::NotSignedIn)?;
+    let whose = parts.headers.get(PARLOR_USER).map(HeaderValue::as_bytes);
+    if whose.is_some_and(|whose| whose != actor.user.to_string().as_bytes()) {
+        return Err(Code::WrongUser.into());
+    }
+    Ok(actor)
+}
+
+fn caller(parts: &Parts) -> Result<Caller, Refusal> {
+    parts.extensions.get::<Caller>().cloned().ok_or_else(|| Code::Internal.into())
+}
+
+fn check_origin(app: &App, parts: &Parts, is_needed: bool) -> Result<(), Refusal> {
+    let mut origins = parts.headers.get_all(header::ORIGIN).iter();
+    let came = match (origins.next(), origins.next()) {
+        (None, _) if !is_needed => return Ok(()),
+        (Some(origin), None) => origin.to_str().ok().and_then(|origin| origin.parse::<Origin>().ok()),
+        _ => None,
+    };
+    match (came, own_origin(app, parts)) {
+        (Some(came), Some(own)) if came == own => Ok(()),
+        _ => Err(Code::WrongOrigin.into()),
+    }
+}
+
+/// This server's origin, as the asker addressed it.
+fn own_origin(app: &App, parts: &Parts) -> Option<Origin> {
+    if let Some(public) = &app.config.public_url {
+        return Some(public.clone());
+    }
+    let forwarded = if is_from_proxy(app, parts) { first_word(&parts.headers, &FORWARDED_HOST) } else { None };
+    let host = forwarded.or_else(|| parts.headers.get(header::HOST)?.to_str().ok())?;
+    Origin::of_host(is_https(app, parts), host).ok()
+}
+
+fn is_https(app: &App, parts: &Parts) -> bool {
+    match &app.config.public_url {
+        Some(public) => public.is_https,
+        None => is_from_proxy(app, parts) && first_word(&parts.headers, &FORWARDED_PROTO) == Some("https"),
+    }
+}
+
+fn peer(parts: &Parts) -> IpAddr {
+    parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+}
+
+fn is_from_proxy(app: &App, parts: &Parts) -> bool {
+    is_trusted(app, peer(parts))
+}
+
+fn is_trusted(app: &App, address: IpAddr) -> bool {
+    app.config.trusted_proxies.iter().any(|network| network.contains(address))
+}
+
+/// The nearest address that is no trusted proxy.
+fn address_of(app: &App, parts: &Parts) -> IpAddr {
+    let mut address = peer(parts);
+    if !is_trusted(app, address) {
+        return address;
+    }
+    let lines: Vec<_> = parts.headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        let Ok(hop) = hop.trim().parse() else { break };
+        address = hop;
+        if !is_trusted(app, address) {
+            break;
+        }
+    }
+    address
+}
+
+fn first_word<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()?.split(',').next().map(str::trim)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<Token> {
+    let value = headers.get(header::AUTHORIZATION)?;
+    // A header that cannot be read still keeps cookies out.
+    let token = value.to_str().ok().and_then(|value| value.split_once(' '));
+    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    Some(Token(token.unwrap_or_default().to_owned()))
+}
+
+fn cookie(headers: &HeaderMap, is_https: bool) -> Option<Token> {
+    let wanted = if is_https { COOKIE_HTTPS } else { COOKIE };
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == wanted)
+        .map(|(_, value)| Token(value.to_owned()))
+}
+
+/// The header that gives a browser its session.
+pub(super) fn cookie_for(app: &App, parts: &Parts, token: &Token) -> HeaderValue {
+    set_cookie(app, parts, &token.0, COOKIE_SECONDS)
+}
+
+/// The header that takes the session from a browser.
+pub(super) fn no_cookie(app: &App, parts: &Parts) -> HeaderValue {
+    set_cookie(app, parts, "", 0)
+}
+
+fn set_cookie(app: &App, parts: &Parts, value: &str, seconds: u32) -> HeaderValue {
+    let (name, secure) = if is_https(app, parts) { (COOKIE_HTTPS, "; Secure") } else { (COOKIE, "") };
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+    HeaderValue::from_str(&cookie).expect("a token is letters, digits, - and _")
+}
+
+/// Lets handlers of other modules take the shared server as their state.
+impl FromRef<Edge> for Arc<App> {
+    fn from_ref(edge: &Edge) -> Self {
+        Self::clone(&edge.app)
+    }
+}

@@ -1,0 +1,97 @@
+//! What every request passes: a name for the log, the session, the count, the headers, and a net under panics.
+
+use super::{
+    Edge,
+    credentials::Caller,
+    errors::{self, Refusal},
+};
+use crate::metrics;
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use futures_util::FutureExt as _;
+use parlor_protocol::error::{Code, Problem};
+use std::{panic::AssertUnwindSafe, time::Instant};
+use tracing::Instrument as _;
+
+const POLICY: &str = "default-src 'self'; img-src 'self' data: blob: https: http:; object-src 'none'; \
+                      base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+
+pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next) -> Response {
+    let id = format!("{:016x}", u64::from_le_bytes(edge.app.environment.random()));
+    let span = tracing::info_span!("request", id, method = %request.method());
+    let is_api = request.uri().path().starts_with("/v1/");
+    let method = method_name(request.method());
+    let started = Instant::now();
+    let answered = AssertUnwindSafe(answer(&edge, request, next, is_api)).catch_unwind().instrument(span.clone()).await;
+    let mut response = answered.unwrap_or_else(|_| {
+        span.in_scope(|| tracing::error!("A handler panicked"));
+        Refusal::from(Code::Internal).into_response()
+    });
+    errors::write_problem(&mut response, &id);
+    secure(response.headers_mut(), is_api);
+    let status = response.status().as_u16();
+    edge.app.metrics.requests.get_or_create(&metrics::Request { method, status }).inc();
+    edge.app.metrics.request_seconds.observe(started.elapsed().as_secs_f64());
+    response
+}
+
+async fn answer(edge: &Edge, request: Request, next: Next, is_api: bool) -> Response {
+    match admit(edge, request, is_api).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => Refusal(problem).into_response(),
+    }
+}
+
+/// Refuses what no handler should see, and says who asks.
+async fn admit(edge: &Edge, request: Request, is_api: bool) -> Result<Request, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    if hosts.next().is_none() || hosts.next().is_some() {
+        return Err(Problem::new(Code::InvalidField).with_detail("exactly one `Host` is expected"));
+    }
+    let head_bytes_max = edge.app.config.limits.head_bytes_max;
+    if head_bytes(&parts.uri, &parts.headers) > head_bytes_max as usize {
+        return Err(Problem::new(Code::TooLarge)
+            .with_detail("the head is too large")
+            .with_limit(head_bytes_max.into()));
+    }
+    if is_api {
+        let caller = Caller::of(&edge.app, &parts).await?;
+        edge.app.identity.request(caller.asker(), edge.app.environment.now_ms())?;
+        parts.extensions.insert(caller);
+    }
+    Ok(Request::from_parts(parts, body))
+}
+
+fn head_bytes(uri: &axum::http::Uri, headers: &HeaderMap) -> usize {
+    let line = uri.path().len() + uri.query().map_or(0, str::len);
+    headers.iter().fold(line, |bytes, (name, value)| bytes + name.as_str().len() + value.len() + 4)
+}
+
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}
+
+/// Puts on what every answer has. A handler that needs another policy has set it already.
+fn secure(headers: &mut HeaderMap, is_api: bool) {
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    set(header::REFERRER_POLICY, "same-origin");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(header::CACHE_CONTROL, if is_api { "private, no-store" } else { "no-cache" });
+}

@@ -1,0 +1,150 @@
+//! What requests bring, read strictly: JSON bodies, raw bodies, queries and ids in paths.
+
+use super::{Edge, errors::Refusal};
+use axum::{
+    body::Body,
+    extract::{FromRef, FromRequest, FromRequestParts, Path, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use parlor_protocol::error::{Code, Problem};
+use serde::de::DeserializeOwned;
+use std::{str::FromStr, time::Duration};
+
+/// A body of JSON.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub(super) T);
+
+/// The query of an address; unknown names are refused where `T` refuses them.
+#[derive(Debug)]
+pub(super) struct Query<T>(pub(super) T);
+
+/// The one id in a path. What is no id names nothing.
+#[derive(Debug)]
+pub(super) struct Id<T>(pub(super) T);
+
+/// The two ids in a path.
+#[derive(Debug)]
+pub(super) struct Ids<T, U>(pub(super) T, pub(super) U);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T>
+where
+    Edge: FromRef<S>,
+{
+    type Rejection = Refusal;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let edge = Edge::from_ref(state);
+        if !is_json(request.headers()) {
+            return Err(Problem::new(Code::UnsupportedType).with_detail("application/json is expected").into());
+        }
+        let config = &edge.app.config;
+        let body = read(request, config.limits.body_bytes_max, config.http.body_ms).await?;
+        parse(&body).map(Self).map_err(Refusal)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        match axum::extract::Query::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(rejection) => Err(Problem::new(Code::InvalidField).with_detail(rejection.body_text()).into()),
+        }
+    }
+}
+
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.ok().and_then(|Path(text)| text.parse().ok()).map(Self).ok_or_else(|| Code::NotFound.into())
+    }
+}
+
+impl<S: Send + Sync, T: FromStr, U: FromStr> FromRequestParts<S> for Ids<T, U> {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        path.ok()
+            .and_then(|Path((one, other))| Some(Self(one.parse().ok()?, other.parse().ok()?)))
+            .ok_or_else(|| Code::NotFound.into())
+    }
+}
+
+/// Reads a body, within its limit and its time.
+pub(super) async fn read(request: Request<Body>, bytes_max: u32, time_ms: u64) -> Result<Bytes, Refusal> {
+    let too_large = || Refusal(Problem::new(Code::TooLarge).with_limit(bytes_max.into()));
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > bytes_max.into()) {
+        return Err(too_large());
+    }
+    let body = Limited::new(request.into_body(), bytes_max as usize);
+    match tokio::time::timeout(Duration::from_millis(time_ms), body.collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::new(Code::InvalidJson).with_detail("the body ended early").into()),
+        Err(_) => Err(Code::TimedOut.into()),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if inner.is_data() {
+            let place = if path == "." { String::new() } else { format!("`{path}`: ") };
+            Problem::new(Code::InvalidField).with_detail(format!("{place}{inner}"))
+        } else {
+            Problem::new(Code::InvalidJson).with_detail(inner.to_string())
+        }
+    })?;
+    json.end().map_err(|error| Problem::new(Code::InvalidJson).with_detail(error.to_string()))?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parlor_protocol::http::{PatchMe, PutMarker};
+
+    fn code<T: DeserializeOwned>(body: &str) -> Option<Code> {
+        parse::<T>(body.as_bytes()).err().map(|problem| problem.code)
+    }
+
+    #[test]
+    fn a_body_is_exactly_what_is_expected_or_refused() {
+        assert_eq!(code::<PatchMe>(r#"{"name": "Ada"}"#), None);
+        for body in ["", "{", "{}x", r#"{"name": "Ada"} {}"#, "\u{feff}{}", r#"{"name": "\ud800"}"#, "nul"] {
+            assert_eq!(code::<PatchMe>(body), Some(Code::InvalidJson), "{body}");
+        }
+        for body in ["[]", "5", "{}", r#"{"name": 5}"#, r#"{"name": "a", "x": 1}"#, r#"{"name": "a", "name": "b"}"#] {
+            assert_eq!(code::<PatchMe>(body), Some(Code::InvalidField), "{body}");
+        }
+        for number in ["-1", "1.5", "9007199254740992", "\"1\"", "null", "[1]"] {
+            let body = format!("{{\"seq\": {number}}}");
+            assert_eq!(code::<PutMarker>(&body), Some(Code::InvalidField), "{body}");
+        }
+        assert_eq!(code::<PutMarker>(r#"{"seq": 1e999}"#), Some(Code::InvalidJson));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_without_harm() {
+        let deep = format!("{{\"name\": {}", "[".repeat(100_000));
+        assert!(code::<PatchMe>(&deep).is_some());
+        assert_eq!(code::<serde_json::Value>(&deep), Some(Code::InvalidJson));
+    }
+
+    #[test]
+    fn the_field_that_is_wrong_is_named() {
+        let problem = parse::<PutMarker>(br#"{"seq": -1}"#).expect_err("refused");
+        assert!(problem.detail.is_some_and(|detail| detail.starts_with("`seq`: ")));
+    }
+}

@@ -1,0 +1,92 @@
+//! The HTTP edge: reads requests, says who asks, hands commands on, writes answers. It decides nothing.
+//!
+//! Every request passes `front`, which names it, finds its session, counts it, and puts the security headers on
+//! its answer; every refusal is a problem document written there.
+
+mod account;
+mod conversations;
+mod credentials;
+mod demo;
+mod echo;
+pub(crate) mod errors;
+mod events;
+mod front;
+mod health;
+mod input;
+mod openapi;
+mod pages;
+mod routes;
+mod schema;
+
+pub use demo::DemoLinks;
+
+use crate::{app::App, theme::Theme};
+use axum::{Router, middleware};
+use parlor_protocol::error::Code;
+use std::sync::Arc;
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    app: Arc<App>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    theme: Theme,
+    pages: pages::Pages,
+    demo: Option<DemoLinks>,
+    openapi: String,
+    schema: String,
+}
+
+impl Edge {
+    /// The edge of a running server.
+    #[must_use]
+    pub fn new(app: Arc<App>, demo: Option<DemoLinks>) -> Self {
+        let shared = Shared {
+            theme: Theme::of(app.config.accent),
+            pages: pages::Pages::new(app.config.web.as_deref()),
+            demo,
+            openapi: openapi::document(&routes::all()),
+            schema: schema::document(),
+        };
+        Self { app, shared: Arc::new(shared) }
+    }
+
+    /// What the log should say at start about the theme.
+    #[must_use]
+    pub fn theme_note(&self) -> Option<&str> {
+        self.shared.theme.moved.as_deref()
+    }
+}
+
+/// Everything that is served on the main address.
+#[must_use]
+pub fn router(edge: &Edge) -> Router {
+    let mut router = Router::new();
+    for route in routes::all() {
+        router = router.route(route.path, route.handler);
+    }
+    for (path, handler) in pages::routes() {
+        router = router.route(path, handler);
+    }
+    if edge.shared.demo.is_some() {
+        router = router.route("/demo/{name}", demo::route());
+    }
+    if edge.app.config.conformance_echo {
+        router = router.route("/conformance/echo", echo::route());
+    }
+    router
+        .fallback(pages::other)
+        .method_not_allowed_fallback(|| async { errors::Refusal::from(Code::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(edge.clone(), front::pass))
+        .with_state(edge.clone())
+}
+
+/// What is served on the listener of the metrics.
+#[must_use]
+pub fn metrics_router(edge: &Edge) -> Router {
+    health::metrics_router().with_state(edge.clone())
+}

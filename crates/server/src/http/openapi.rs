@@ -1,0 +1,286 @@
+//! `/openapi.json`: the HTTP API for machines (OpenAPI 3.1), made from the table of paths.
+
+use super::{
+    Edge,
+    routes::{Content, Route},
+};
+use crate::config::Config;
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::ID_MAX,
+    limits::Limits,
+};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use utoipa::{PartialSchema as _, ToSchema as _};
+
+pub(super) async fn serve(State(edge): State<Edge>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], edge.shared.openapi.clone()).into_response()
+}
+
+/// The whole document.
+pub(super) fn document(routes: &[Route]) -> String {
+    let mut components = BTreeMap::new();
+    let mut paths = Map::new();
+    for route in routes {
+        for content in route.body.iter().chain(&route.answer) {
+            for (name, schema) in &content.components {
+                components.insert(name.clone(), json!(schema));
+            }
+        }
+        paths.entry(route.path).or_insert_with(|| json!({}))[route.method] = operation(route);
+    }
+    for (name, schema) in problem_components() {
+        components.insert(name, schema);
+    }
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Parlor",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Messaging for the users of a web application. The live socket is at /v1/socket; \
+                            its frames are described by /schema.json.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "parlor_session",
+                           "description": "Set by signing in; named __Host-parlor_session on https."},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    });
+    mend(&mut document);
+    serde_json::to_string_pretty(&document).expect("a value is JSON")
+}
+
+fn operation(route: &Route) -> Value {
+    let mut operation = json!({
+        "operationId": operation_id(route),
+        "summary": route.says,
+        "parameters": parameters(route),
+        "responses": responses(route),
+        "security": if route.is_private { json!([{"cookie": []}, {"bearer": []}]) } else { json!([]) },
+    });
+    if let Some(body) = &route.body {
+        operation["requestBody"] = json!({"required": true, "content": {body.media_type: media(body)}});
+    }
+    operation
+}
+
+fn operation_id(route: &Route) -> String {
+    let path = route.path.trim_start_matches("/v1").replace(['{', '}'], "");
+    let words = path.split(['/', '.']).filter(|word| !word.is_empty());
+    words.fold(route.method.to_owned(), |id, word| format!("{id}_{word}"))
+}
+
+fn media(content: &Content) -> Value {
+    let mut media = match &content.schema {
+        Some(name) => json!({"schema": {"$ref": format!("#/components/schemas/{name}")}}),
+        None => json!({}),
+    };
+    if let Some(example) = &content.example {
+        media["example"] = example.clone();
+    }
+    media
+}
+
+fn parameters(route: &Route) -> Value {
+    let mut parameters: Vec<Value> = route
+        .path
+        .split('/')
+        .filter_map(|word| word.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| {
+            let is_number = route.path.starts_with("/v1/") && name != "client_id" && !route.path.contains("/pictures/");
+            let schema = if is_number {
+                json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX})
+            } else {
+                json!({"type": "string"})
+            };
+            let example = if is_number { json!(12) } else { json!("4f1c") };
+            json!({"name": name, "in": "path", "required": true, "schema": schema, "example": example})
+        })
+        .collect();
+    parameters.extend(route.parameters.as_array().into_iter().flatten().cloned());
+    if route.is_private {
+        parameters.push(json!({
+            "name": "Parlor-User", "in": "header", "required": false, "example": 7,
+            "description": "Whose page asks. When another person is signed in the answer is `wrong_user`.",
+            "schema": {"type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX},
+        }));
+    }
+    Value::Array(parameters)
+}
+
+fn responses(route: &Route) -> Value {
+    let mut responses = Map::new();
+    match &route.answer {
+        Some(answer) => {
+            responses.insert(
+                "200".to_owned(),
+                json!({"description": "It is done.", "content": {answer.media_type: media(answer)}}),
+            );
+        }
+        None if route.path == "/v1/socket" => {
+            responses.insert("101".to_owned(), json!({"description": "The socket is open."}));
+        }
+        None => {
+            responses.insert("204".to_owned(), json!({"description": "It is done."}));
+        }
+    }
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in refusals(route) {
+        by_status.entry(code.status()).or_default().push(code);
+    }
+    for (status, codes) in by_status {
+        let titles: Vec<_> = codes.iter().map(|code| format!("`{}`: {}", code.name(), code.title())).collect();
+        responses.insert(
+            status.to_string(),
+            json!({
+                "description": titles.join(" "),
+                "content": {"application/problem+json": {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "example": Problem::new(codes[0]),
+                }},
+            }),
+        );
+    }
+    if route.path == "/readyz" {
+        responses.insert(
+            "503".to_owned(),
+            json!({"description": "It stops, or has no store.", "content": {"application/json": {
+                "schema": {"$ref": "#/components/schemas/Health"}, "example": {"status": "draining"}}}}),
+        );
+    }
+    Value::Object(responses)
+}
+
+/// What the path refuses, and what all of its kind refuse.
+fn refusals(route: &Route) -> Vec<Code> {
+    let mut codes = route.refusals.to_vec();
+    if route.path.starts_with("/v1/") {
+        codes.extend([Code::TooMany, Code::Unavailable, Code::Internal]);
+    }
+    if route.is_private {
+        codes.extend([Code::NotSignedIn, Code::WrongUser]);
+        if route.method != "get" {
+            codes.push(Code::WrongOrigin);
+            codes.push(Code::Draining);
+        }
+    }
+    if route.body.as_ref().is_some_and(|body| body.schema.is_some()) {
+        codes.extend([Code::InvalidJson, Code::InvalidField, Code::TooLarge, Code::UnsupportedType, Code::TimedOut]);
+    }
+    if route.parameters.as_array().is_some_and(|parameters| !parameters.is_empty()) {
+        codes.push(Code::InvalidField);
+    }
+    codes.sort_by_key(|code| (code.status(), code.name()));
+    codes.dedup();
+    codes
+}
+
+/// The schema of problems, and all that it names.
+pub(super) fn problem_components() -> Vec<(String, Value)> {
+    let mut components = vec![(Problem::name().into_owned(), Problem::schema())];
+    Problem::schemas(&mut components);
+    components.into_iter().map(|(name, schema)| (name, json!(schema))).collect()
+}
+
+/// Mends what the generator gets wrong: the range of ids (it writes the maximum as the minimum), and schemas that
+/// forbid further fields although another schema adds some to them.
+pub(super) fn mend(document: &mut Value) {
+    let mut extended = Vec::new();
+    each_object(document, &mut |object| {
+        if object.get("minimum") == Some(&json!(ID_MAX)) {
+            object.insert("minimum".to_owned(), json!(0));
+            object.insert("maximum".to_owned(), json!(ID_MAX));
+        }
+        for part in object.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+            extended.extend(part.get("$ref").and_then(Value::as_str).map(str::to_owned));
+        }
+    });
+    for reference in extended {
+        let pointer = reference.trim_start_matches('#');
+        if let Some(schema) = document.pointer_mut(pointer).and_then(Value::as_object_mut) {
+            schema.remove("additionalProperties");
+        }
+    }
+}
+
+fn each_object(value: &mut Value, each: &mut impl FnMut(&mut Map<String, Value>)) {
+    match value {
+        Value::Object(object) => {
+            each(object);
+            object.values_mut().for_each(|value| each_object(value, each));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| each_object(value, each)),
+        _ => {}
+    }
+}
+
+/// The first example of a reply in the fixtures, without its number.
+pub(super) fn example_of_reply(fixture: &str) -> Option<Value> {
+    let mut frames: Value = serde_json::from_str(fixture).ok()?;
+    let mut frame = frames.get_mut(0)?.get_mut("frame")?.take();
+    frame.as_object_mut()?.remove("re");
+    Some(frame)
+}
+
+/// The limits as they are without configuration.
+pub(super) fn default_limits() -> Limits {
+    Config::with(&[]).expect("the defaults are in force when nothing is said").limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::routes;
+
+    fn parsed() -> Value {
+        serde_json::from_str(&document(&routes::all())).expect("JSON")
+    }
+
+    #[test]
+    fn every_path_is_in_it_with_a_summary_and_examples() {
+        let document = parsed();
+        for route in routes::all() {
+            let operation = &document["paths"][route.path][route.method];
+            assert!(operation["summary"].as_str().is_some_and(|says| !says.is_empty()), "{}", route.path);
+            let contents = [&operation["requestBody"]["content"], &operation["responses"]["200"]["content"]];
+            for content in contents {
+                if let Some(json) = content.get("application/json").filter(|json| json.get("schema").is_some()) {
+                    assert!(json.get("example").is_some(), "{} {} has no example", route.method, route.path);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_name_is_one_operation() {
+        let document = parsed();
+        let text = document.to_string();
+        for (position, _) in text.match_indices("\"$ref\":\"#") {
+            let pointer = text[position + 9..].split('"').next().unwrap_or_default();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+        let mut ids: Vec<_> = routes::all().iter().map(operation_id).collect();
+        ids.sort();
+        let count = ids.len();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
+
+    #[test]
+    fn ids_have_their_range() {
+        let user = &parsed()["components"]["schemas"]["UserId"];
+        assert_eq!((&user["minimum"], &user["maximum"]), (&json!(0), &json!(ID_MAX)));
+    }
+}

@@ -1,0 +1,312 @@
+//! The one table of paths: what the router serves and what `/openapi.json` says are made from it.
+
+use super::{Edge, account, conversations, events, health, openapi, pages, schema};
+use axum::{
+    handler::Handler,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use parlor_protocol::{
+    command::Open,
+    error::Code::{self, *},
+    http::{Health, PatchMe, PostMembers, PostMessage, PutMarker, PutPassword, Sessions, SignIn, SignUp, SignedIn},
+    limits::Limits,
+    reply::{
+        Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Heads, Marked, MeAnswer,
+        MessagePage, Opened, Sent, Users,
+    },
+};
+use serde_json::Value;
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{RefOr, Schema, path::ParameterIn},
+};
+
+/// One method of one path.
+pub(super) struct Route {
+    pub(super) path: &'static str,
+    pub(super) method: &'static str,
+    pub(super) handler: MethodRouter<Edge>,
+    pub(super) says: &'static str,
+    /// Whether only a signed-in person may ask.
+    pub(super) is_private: bool,
+    pub(super) parameters: Value,
+    pub(super) body: Option<Content>,
+    /// What success is answered with; nothing means 204.
+    pub(super) answer: Option<Content>,
+    pub(super) refusals: &'static [Code],
+}
+
+/// What a body is.
+pub(super) struct Content {
+    pub(super) media_type: &'static str,
+    /// The schema's name among the components, unless it is plain bytes.
+    pub(super) schema: Option<String>,
+    pub(super) components: Vec<(String, RefOr<Schema>)>,
+    pub(super) example: Option<Value>,
+}
+
+impl Content {
+    fn json<T: ToSchema>(example: Option<Value>) -> Self {
+        let name = T::name().into_owned();
+        let mut components = vec![(name.clone(), T::schema())];
+        T::schemas(&mut components);
+        Self { media_type: "application/json", schema: Some(name), components, example }
+    }
+
+    fn bytes(media_type: &'static str) -> Self {
+        Self { media_type, schema: None, components: Vec::new(), example: None }
+    }
+}
+
+fn route<H, T>(filter: MethodFilter, method: &'static str, path: &'static str, handler: H) -> Route
+where
+    H: Handler<T, Edge>,
+    T: 'static,
+{
+    Route {
+        path,
+        method,
+        handler: on(filter, handler),
+        says: "",
+        is_private: path.starts_with("/v1/"),
+        parameters: Value::Array(Vec::new()),
+        body: None,
+        answer: None,
+        refusals: &[],
+    }
+}
+
+fn get<H: Handler<T, Edge>, T: 'static>(path: &'static str, handler: H) -> Route {
+    route(MethodFilter::GET, "get", path, handler)
+}
+
+fn put<H: Handler<T, Edge>, T: 'static>(path: &'static str, handler: H) -> Route {
+    route(MethodFilter::PUT, "put", path, handler)
+}
+
+fn post<H: Handler<T, Edge>, T: 'static>(path: &'static str, handler: H) -> Route {
+    route(MethodFilter::POST, "post", path, handler)
+}
+
+fn patch<H: Handler<T, Edge>, T: 'static>(path: &'static str, handler: H) -> Route {
+    route(MethodFilter::PATCH, "patch", path, handler)
+}
+
+fn delete<H: Handler<T, Edge>, T: 'static>(path: &'static str, handler: H) -> Route {
+    route(MethodFilter::DELETE, "delete", path, handler)
+}
+
+impl Route {
+    fn says(self, says: &'static str) -> Self {
+        Self { says, ..self }
+    }
+
+    fn for_anybody(self) -> Self {
+        Self { is_private: false, ..self }
+    }
+
+    fn query<P: IntoParams>(self) -> Self {
+        let parameters = P::into_params(|| Some(ParameterIn::Query));
+        Self { parameters: serde_json::to_value(parameters).expect("parameters have string keys only"), ..self }
+    }
+
+    fn takes<T: ToSchema>(self, example: &str) -> Self {
+        let example = serde_json::from_str(example).expect("the example is JSON: a test reads it");
+        Self { body: Some(Content::json::<T>(Some(example))), ..self }
+    }
+
+    fn takes_bytes(self, media_type: &'static str) -> Self {
+        Self { body: Some(Content::bytes(media_type)), ..self }
+    }
+
+    /// The example is that of the socket's reply, without its number.
+    fn answers<T: ToSchema>(self, fixture: &str) -> Self {
+        Self { answer: Some(Content::json::<T>(openapi::example_of_reply(fixture))), ..self }
+    }
+
+    fn answers_like<T: ToSchema>(self, example: &str) -> Self {
+        let example = serde_json::from_str(example).expect("the example is JSON: a test reads it");
+        Self { answer: Some(Content::json::<T>(Some(example))), ..self }
+    }
+
+    fn answers_bytes(self, media_type: &'static str) -> Self {
+        Self { answer: Some(Content::bytes(media_type)), ..self }
+    }
+
+    fn refuses(self, refusals: &'static [Code]) -> Self {
+        Self { refusals, ..self }
+    }
+}
+
+macro_rules! reply {
+    ($name:literal) => {
+        include_str!(concat!("../../../../fixtures/frames/reply.", $name, ".json"))
+    };
+}
+
+/// Every path but those of pages, the demo and the echo.
+pub(super) fn all() -> Vec<Route> {
+    let mut routes = of_accounts();
+    routes.extend(of_conversations());
+    routes.extend(of_the_server());
+    routes
+}
+
+fn of_accounts() -> Vec<Route> {
+    let me =
+        r#"{"id": 7, "name": "Ada Lovelace", "picture": null, "version": 31, "login": "ada", "scope_version": 40}"#;
+    vec![
+        post("/v1/session", account::sign_in)
+            .for_anybody()
+            .says("Signs in. Sets the session cookie, or answers a bearer token where `token` is true.")
+            .takes::<SignIn>(r#"{"login": "ada", "password": "correct horse battery staple"}"#)
+            .answers_like::<SignedIn>(me)
+            .refuses(&[WrongCredentials, WrongOrigin, TextTooLong]),
+        delete("/v1/session", account::sign_out).for_anybody().says("Signs out.").refuses(&[WrongOrigin]),
+        post("/v1/users", account::sign_up)
+            .for_anybody()
+            .says("Makes an account for oneself, where the operator allows it, and signs in.")
+            .takes::<SignUp>(r#"{"login": "ada", "name": "Ada Lovelace", "password": "correct horse battery staple"}"#)
+            .answers_like::<SignedIn>(me)
+            .refuses(&[SignUpOff, NameTaken, WrongOrigin, TextEmpty, TextTooLong, TextControl]),
+        get("/v1/me", conversations::me).says("The signed-in person.").answers::<MeAnswer>(reply!("me.get")),
+        patch("/v1/me", account::rename)
+            .says("Changes one's own name.")
+            .takes::<PatchMe>(r#"{"name": "Ada King"}"#)
+            .answers::<Changed>(reply!("me.update"))
+            .refuses(&[TextEmpty, TextTooLong, TextControl, Unknown]),
+        put("/v1/me/password", account::put_password)
+            .says("Sets one's own password. Every other session ends.")
+            .takes::<PutPassword>(r#"{"current": "correct horse battery staple", "new": "nine lives of a cat"}"#)
+            .refuses(&[WrongCredentials, TextTooLong, Unknown]),
+        put("/v1/me/picture", account::put_picture)
+            .says("Sets one's own picture from a PNG, JPEG or WebP. It is cut to a square and written anew.")
+            .takes_bytes("image/*")
+            .answers::<Changed>(reply!("me.update"))
+            .refuses(&[TooLarge, UnsupportedType, TimedOut, Unknown]),
+        delete("/v1/me/picture", account::delete_picture)
+            .says("Removes one's own picture.")
+            .answers::<Changed>(reply!("me.update"))
+            .refuses(&[Unknown]),
+        get("/v1/me/sessions", account::list_sessions)
+            .says("One's own sessions, the newest first.")
+            .answers_like::<Sessions>(
+                r#"{"sessions": [{"id": 3, "created_at": "2026-11-20T08:00:00.000Z", "seen_at":
+                "2026-11-22T09:12:00.000Z", "agent": "Mozilla/5.0", "current": true}]}"#,
+            ),
+        delete("/v1/me/sessions/{id}", account::end_session)
+            .says("Ends one of one's own sessions.")
+            .refuses(&[NotFound]),
+        get("/v1/pictures/{id}", account::picture)
+            .says("The picture of a person.")
+            .answers_bytes("image/*")
+            .refuses(&[NotFound]),
+    ]
+}
+
+fn of_conversations() -> Vec<Route> {
+    vec![
+        get("/v1/users", conversations::users)
+            .says("People whom the asker may write to, each word of `query` beginning a word of their name.")
+            .query::<conversations::Users>()
+            .answers::<Users>(reply!("user.list")),
+        get("/v1/conversations", conversations::list)
+            .says("The asker's conversations, the one with the newest activity first.")
+            .query::<conversations::Conversations>()
+            .answers::<ConversationPage>(reply!("conversation.list")),
+        post("/v1/conversations", conversations::open)
+            .says("Finds or opens a direct conversation, or opens a group.")
+            .takes::<Open>(r#"{"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b51", "user": 9}"#)
+            .answers::<Opened>(reply!("conversation.open"))
+            .refuses(&[NotFound, NotAllowed, ContextClosed, Conflict, Cancelled, LimitReached, TextTooLong, Unknown]),
+        get("/v1/conversations/{id}", conversations::get)
+            .says("One conversation.")
+            .answers::<ConversationAnswer>(reply!("conversation.get"))
+            .refuses(&[NotFound]),
+        get("/v1/conversations/{id}/changes", conversations::changes)
+            .says("What changed in a conversation since a version.")
+            .query::<conversations::Since>()
+            .answers::<Changes>(reply!("conversation.changes"))
+            .refuses(&[NotFound]),
+        get("/v1/conversations/{id}/messages", conversations::messages)
+            .says("Messages in the order of `seq`; at most one of `before`, `after` and `around`.")
+            .query::<conversations::Messages>()
+            .answers::<MessagePage>(reply!("message.list"))
+            .refuses(&[NotFound]),
+        post("/v1/conversations/{id}/messages", conversations::send)
+            .says("Sends a message. The same again, with the same `client_id`, is answered with what it made.")
+            .takes::<PostMessage>(r#"{"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b52", "text": "Is it yours?"}"#)
+            .answers::<Sent>(reply!("message.send"))
+            .refuses(&[
+                NotFound,
+                NotAllowed,
+                ContextClosed,
+                Conflict,
+                Cancelled,
+                TextEmpty,
+                TextTooLong,
+                TextControl,
+                Unknown,
+            ]),
+        put("/v1/conversations/{id}/read", conversations::read)
+            .says("Moves one's own marker: read up to here.")
+            .takes::<PutMarker>(r#"{"seq": 3}"#)
+            .answers::<Marked>(reply!("conversation.mark"))
+            .refuses(&[NotFound, Unknown]),
+        put("/v1/conversations/{id}/delivered", conversations::delivered)
+            .says("Moves one's own marker: received up to here.")
+            .takes::<PutMarker>(r#"{"seq": 3}"#)
+            .answers::<Marked>(reply!("conversation.mark"))
+            .refuses(&[NotFound, Unknown]),
+        post("/v1/conversations/{id}/members", conversations::add_members)
+            .says("Adds people to a group. Owners only.")
+            .takes::<PostMembers>(r#"{"users": [9, 10]}"#)
+            .answers::<Changed>(reply!("member.add"))
+            .refuses(&[NotFound, NotAllowed, LimitReached, Unknown]),
+        delete("/v1/conversations/{id}/members/{user}", conversations::remove_member)
+            .says("Removes a person from a group (owners only), or oneself.")
+            .answers::<Changed>(reply!("member.remove"))
+            .refuses(&[NotFound, NotAllowed, Unknown]),
+        delete("/v1/messages/{client_id}", conversations::cancel)
+            .says("Gives up a send whose outcome is unknown.")
+            .answers::<CancelledAnswer>(reply!("message.cancel"))
+            .refuses(&[Unknown]),
+        get("/v1/events", events::events)
+            .says("What changed since the cursor; waits for it up to `wait` seconds.")
+            .query::<events::Events>()
+            .answers::<Heads>(reply!("session.resume")),
+        get("/v1/socket", conversations::socket)
+            .says("The socket (a WebSocket of the subprotocol `parlor.v1`); its frames are in `/schema.json`.")
+            .refuses(&[InvalidField, WrongOrigin, Draining]),
+    ]
+}
+
+fn of_the_server() -> Vec<Route> {
+    let ok = r#"{"status": "ok"}"#;
+    vec![
+        get("/v1/limits", health::limits).for_anybody().says("The limits in force.").answers_like::<Limits>(
+            &serde_json::to_string(&openapi::default_limits()).expect("limits have string keys only"),
+        ),
+        get("/v1/site", health::site)
+            .for_anybody()
+            .says("What the operator named this place.")
+            .answers_like::<health::Site>(r#"{"name": "Parlor", "sign_up": false, "session_days": 30}"#),
+        get("/livez", health::live).says("Whether the server runs.").answers_like::<Health>(ok),
+        get("/readyz", health::ready)
+            .says("Whether the server can serve: 503 while it stops or has no store.")
+            .answers_like::<Health>(ok),
+        get("/metrics", health::metrics)
+            .says("Figures in the OpenMetrics format, with the operator's token.")
+            .answers_bytes("application/openmetrics-text")
+            .refuses(&[NotFound, NotSignedIn]),
+        get("/openapi.json", openapi::serve).says("This document.").answers_bytes("application/json"),
+        get("/schema.json", schema::serve)
+            .says("The socket's frames, as JSON Schema.")
+            .answers_bytes("application/json"),
+        get("/errors/{code}", pages::error_page)
+            .says("What an error code or close code means and what to do.")
+            .answers_bytes("text/html")
+            .refuses(&[NotFound]),
+        get("/theme.css", pages::theme).says("The colours of this place.").answers_bytes("text/css"),
+    ]
+}

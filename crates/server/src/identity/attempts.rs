@@ -1,0 +1,109 @@
+//! Counting, without a count: how much anybody may do, on average over a time.
+//!
+//! For each key one number is kept, the moment at which its allowance is full again; each use moves it on by one
+//! interval. The map is bounded: when it is full, those whose allowance is fullest are forgotten first.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, PoisonError},
+};
+
+/// An allowance for each key: `burst` uses at once, one more each `interval_us`.
+#[derive(Debug)]
+pub(crate) struct Allowance<K> {
+    interval_us: i64,
+    burst: i64,
+    keys_max: usize,
+    full_at: Mutex<HashMap<K, i64>>,
+}
+
+impl<K: Hash + Eq + Clone> Allowance<K> {
+    /// `uses` in `window_ms`, all of them at once if wanted.
+    pub(crate) fn new(uses: u32, window_ms: u64, keys_max: u32) -> Self {
+        let window_us = i64::try_from(window_ms.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let interval_us = (window_us / i64::from(uses.max(1))).max(1);
+        Self {
+            interval_us,
+            burst: i64::from(uses),
+            keys_max: usize::try_from(keys_max).unwrap_or(usize::MAX),
+            full_at: Mutex::default(),
+        }
+    }
+
+    /// Uses one, or says after how many milliseconds one will be there.
+    pub(crate) fn take(&self, key: &K, now_ms: i64) -> Result<(), u64> {
+        let now = now_ms.saturating_mul(1000);
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = full_at.get(key).copied().unwrap_or(now).max(now) + self.interval_us;
+        let over = full - now - self.interval_us.saturating_mul(self.burst);
+        if over > 0 {
+            return Err(u64::try_from(over).unwrap_or(0).div_ceil(1000).max(1));
+        }
+        if full_at.len() >= self.keys_max && !full_at.contains_key(key) {
+            forget_some(&mut full_at, now);
+        }
+        full_at.insert(key.clone(), full);
+        Ok(())
+    }
+
+    /// Gives back what was taken and turned out not to count.
+    pub(crate) fn give_back(&self, key: &K) {
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(full) = full_at.get_mut(key) {
+            *full -= self.interval_us;
+        }
+    }
+}
+
+fn forget_some<K: Hash + Eq>(full_at: &mut HashMap<K, i64>, now: i64) {
+    let before = full_at.len();
+    full_at.retain(|_, full| *full > now);
+    if full_at.len() == before {
+        let mut moments: Vec<i64> = full_at.values().copied().collect();
+        let quarter = moments.len() / 4;
+        let (_, bound, _) = moments.select_nth_unstable(quarter);
+        let bound = *bound;
+        full_at.retain(|_, full| *full > bound);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_at_once_then_one_for_each_interval() {
+        let allowance = Allowance::new(3, 900_000, 10);
+        for _ in 0..3 {
+            assert_eq!(allowance.take(&"ada", 0), Ok(()));
+        }
+        assert_eq!(allowance.take(&"ada", 0), Err(300_000));
+        assert_eq!(allowance.take(&"ben", 0), Ok(()), "another key is not touched");
+        assert_eq!(allowance.take(&"ada", 299_999), Err(1));
+        assert_eq!(allowance.take(&"ada", 300_000), Ok(()));
+        assert_eq!(allowance.take(&"ada", 300_000), Err(300_000), "a refusal costs nothing");
+    }
+
+    #[test]
+    fn what_was_given_back_can_be_used_again() {
+        let allowance = Allowance::new(1, 1000, 10);
+        for _ in 0..5 {
+            assert_eq!(allowance.take(&1, 0), Ok(()));
+            allowance.give_back(&1);
+        }
+        assert_eq!(allowance.take(&1, 0), Ok(()));
+        assert_eq!(allowance.take(&1, 0), Err(1000));
+    }
+
+    #[test]
+    fn never_more_keys_are_remembered_than_allowed_and_the_worst_are_kept() {
+        let allowance = Allowance::new(2, 1_000_000, 8);
+        assert_eq!((allowance.take(&0, 0), allowance.take(&0, 0)), (Ok(()), Ok(())));
+        for key in 1..1000 {
+            assert_eq!(allowance.take(&key, key), Ok(()));
+            assert!(allowance.full_at.lock().expect("nobody panicked").len() <= 8);
+        }
+        assert!(allowance.take(&0, 1000).is_err(), "who used most is not forgotten");
+    }
+}

@@ -1,0 +1,367 @@
+//! Accounts and sign-ins: who somebody is, and for how long.
+//!
+//! Invariants: a token is 256 bits of chance and only its hash is kept; an unknown, a disabled and a real account
+//! cost the same work and get the same answer; a token that came with a sign-in is never adopted, its session
+//! ends. What ends a session is a change and goes through `commit`, which closes its connections.
+//!
+//! Absent on purpose: a cache of sessions (each request is one indexed read, so an end is an end at once).
+
+mod attempts;
+mod passwords;
+mod pictures;
+
+use crate::{
+    app::{Actor, App},
+    config::Config,
+    domain::{Change, Outcome, Which},
+    environment::{Environment, rfc3339},
+    http::errors::from_store,
+    metrics::PasswordCheck,
+    store::sessions,
+};
+use attempts::Allowance;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::{SessionId, UserId},
+    limits::Limits,
+    model::Session,
+};
+use passwords::Passwords;
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
+
+/// The time over which wrong attempts are counted.
+const ATTEMPTS_WINDOW_MS: u64 = 15 * 60 * 1000;
+/// The time over which requests are counted.
+const REQUESTS_WINDOW_MS: u64 = 10 * 1000;
+/// How exactly the last use of a session is kept.
+const SEEN_EVERY_MS: i64 = 60 * 1000;
+/// Sessions whose last use waits to be written; beyond, a use is not noted.
+const SEEN_WAITING_MAX: usize = 100_000;
+/// Sessions whose last use is written in one statement.
+const SEEN_WRITTEN_MAX: usize = 1000;
+/// Characters kept of a program's name for itself.
+const AGENT_CHARS_MAX: usize = 200;
+
+/// What sign-ins need beside the store.
+#[derive(Debug)]
+pub struct Identity {
+    passwords: Passwords,
+    account_attempts: Allowance<String>,
+    address_attempts: Allowance<IpAddr>,
+    requests: Allowance<Asker>,
+    seen: Mutex<HashMap<SessionId, i64>>,
+}
+
+/// Whose requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Asker {
+    /// A signed-in person.
+    User(UserId),
+    /// An address that is not signed in.
+    Address(IpAddr),
+}
+
+/// A secret that names a session.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Token(pub(crate) String);
+
+/// Where somebody signs in from.
+#[derive(Clone, Debug)]
+pub(crate) struct From {
+    pub(crate) address: IpAddr,
+    pub(crate) agent: String,
+    /// The session that came along; it ends.
+    pub(crate) came: Option<Actor>,
+}
+
+impl Token {
+    fn new(environment: &Environment) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(environment.random::<32>()))
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+}
+
+impl Identity {
+    /// With nobody known yet.
+    #[must_use]
+    pub fn new(config: &Config, environment: &Environment) -> Self {
+        let limits = &config.limits;
+        let remembered = limits.attempts_remembered_max;
+        let requests = limits.requests_per_second_max.saturating_mul(10);
+        Self {
+            passwords: Passwords::new(config, environment.random()),
+            account_attempts: Allowance::new(limits.account_attempts_max, ATTEMPTS_WINDOW_MS, remembered),
+            address_attempts: Allowance::new(limits.address_attempts_max, ATTEMPTS_WINDOW_MS, remembered),
+            requests: Allowance::new(requests, REQUESTS_WINDOW_MS, remembered),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Counts a request.
+    pub(crate) fn request(&self, asker: Asker, now_ms: i64) -> Result<(), Problem> {
+        self.requests.take(&asker, now_ms).map_err(too_many)
+    }
+
+    fn take_seen(&self) -> Vec<(SessionId, i64)> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let some: Vec<_> = seen.keys().take(SEEN_WRITTEN_MAX).copied().collect();
+        some.into_iter().filter_map(|session| seen.remove_entry(&session)).collect()
+    }
+}
+
+/// Who a token stands for.
+pub(crate) async fn find(app: &App, token: &Token) -> Result<Option<Actor>, Problem> {
+    let now_ms = app.environment.now_ms();
+    let found = app.store.session(token.hash(), expired_before(app)).await.map_err(|error| from_store(&error))?;
+    let Some(found) = found else { return Ok(None) };
+    if now_ms - found.seen_at > SEEN_EVERY_MS {
+        let mut seen = app.identity.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() < SEEN_WAITING_MAX {
+            seen.insert(found.session, now_ms);
+        }
+    }
+    Ok(Some(Actor { user: found.user, session: found.session }))
+}
+
+/// Writes what is waiting about when sessions were last used.
+pub(crate) async fn write_seen(app: &App) {
+    loop {
+        let seen = app.identity.take_seen();
+        if seen.is_empty() {
+            return;
+        }
+        if let Err(error) = app.store.touch_sessions(seen).await {
+            tracing::warn!(%error, "The last use of some sessions was not written");
+            return;
+        }
+    }
+}
+
+/// Signs in with name and password.
+pub(crate) async fn sign_in(app: &App, login: &str, password: String, from: From) -> Result<(Actor, Token), Problem> {
+    check_length(&password, &app.config.limits)?;
+    let login = fold(login).unwrap_or_default();
+    attempt(app, &login, from.address)?;
+    let account = app.store.account(login.clone()).await.map_err(|error| from_store(&error))?;
+    let account = account.filter(|account| !account.is_disabled && account.password_hash.is_some());
+    let hash = account.as_ref().and_then(|account| account.password_hash.clone());
+    let of = if hash.is_some() { "account" } else { "nobody" };
+    app.metrics.password_checks.get_or_create(&PasswordCheck { of }).inc();
+    let is_right = app.identity.passwords.check(password, hash.as_deref()).await?;
+    let user = account.filter(|_| is_right).map(|account| account.user).ok_or(Problem::from(Code::WrongCredentials))?;
+    app.identity.account_attempts.give_back(&login);
+    app.identity.address_attempts.give_back(&from.address);
+    begin(app, user, hash, from).await
+}
+
+/// Makes an account for oneself, and signs in.
+pub(crate) async fn sign_up(
+    app: &App,
+    login: &str,
+    name: String,
+    password: String,
+    from: From,
+) -> Result<(Actor, Token), Problem> {
+    if !app.config.accounts.sign_up {
+        return Err(Code::SignUpOff.into());
+    }
+    let login = checked_login(login)?;
+    app.identity.address_attempts.take(&from.address, app.environment.now_ms()).map_err(too_many)?;
+    let hash = new_hash(app, password).await?;
+    let change = Change::AddUser { login, name, password_hash: Some(hash.clone()) };
+    match app.commit.submit(change).await? {
+        Outcome::UserAdded(user) => begin(app, user, Some(hash), from).await,
+        _ => Err(Code::Internal.into()),
+    }
+}
+
+/// Signs a person in without a password: the demo's links.
+pub(crate) async fn sign_in_as(app: &App, user: UserId, from: From) -> Result<(Actor, Token), Problem> {
+    begin(app, user, None, from).await
+}
+
+/// Sets one's own password. Every other session ends.
+pub(crate) async fn change_password(
+    app: &App,
+    actor: Actor,
+    current: String,
+    new: String,
+    address: IpAddr,
+) -> Result<(), Problem> {
+    check_length(&current, &app.config.limits)?;
+    check_new(&new, &app.config.limits)?;
+    let key = format!("user:{}", actor.user);
+    attempt(app, &key, address)?;
+    let hash = app.store.password_hash(actor.user).await.map_err(|error| from_store(&error))?;
+    if !app.identity.passwords.check(current, hash.as_deref()).await? {
+        return Err(Code::WrongCredentials.into());
+    }
+    app.identity.account_attempts.give_back(&key);
+    app.identity.address_attempts.give_back(&address);
+    let password_hash = new_hash(app, new).await?;
+    app.commit.submit(Change::SetPassword { user: actor.user, password_hash, keep: Some(actor.session) }).await?;
+    Ok(())
+}
+
+/// The hash of a password that somebody chose.
+pub(crate) async fn new_hash(app: &App, password: String) -> Result<String, Problem> {
+    check_new(&password, &app.config.limits)?;
+    app.identity.passwords.hash(password, app.environment.random()).await
+}
+
+/// One's own sessions, the newest first.
+pub(crate) async fn sessions(app: &App, actor: Actor) -> Result<Vec<Session>, Problem> {
+    let listed = app.store.sessions_of(actor.user, expired_before(app)).await.map_err(|error| from_store(&error))?;
+    let seen = app.identity.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let session = |listed: sessions::Listed| Session {
+        id: listed.id,
+        created_at: rfc3339(listed.created_at),
+        seen_at: rfc3339(seen.get(&listed.id).copied().unwrap_or(listed.seen_at)),
+        agent: listed.agent,
+        current: listed.id == actor.session,
+    };
+    Ok(listed.into_iter().map(session).collect())
+}
+
+/// Ends one of one's own sessions.
+pub(crate) async fn end_session(app: &App, actor: Actor, session: SessionId) -> Result<(), Problem> {
+    let own = app.store.sessions_of(actor.user, i64::MIN).await.map_err(|error| from_store(&error))?;
+    if own.iter().all(|listed| listed.id != session) {
+        return Err(Code::NotFound.into());
+    }
+    app.commit.submit(Change::EndSessions { user: actor.user, which: Which::One(session) }).await?;
+    Ok(())
+}
+
+/// Sets one's own picture from the bytes of an image file.
+pub(crate) async fn set_picture(app: &App, bytes: bytes::Bytes) -> Result<String, Problem> {
+    let limits = app.config.limits.clone();
+    let turn = app.identity.passwords.turn().await?;
+    let picture = tokio::task::spawn_blocking(move || pictures::portrait(&bytes, &limits)).await;
+    drop(turn);
+    let picture = picture.map_err(|_| Problem::from(Code::Internal))??;
+    keep_picture(app, picture).await
+}
+
+/// Keeps a picture and says where it is.
+pub(crate) async fn keep_picture(app: &App, picture: crate::store::pictures::Picture) -> Result<String, Problem> {
+    let id = URL_SAFE_NO_PAD.encode(Sha256::digest(&picture.bytes));
+    let path = format!("/v1/pictures/{id}");
+    let now_ms = app.environment.now_ms();
+    app.store.insert_picture(id, picture, now_ms).await.map_err(|error| from_store(&error))?;
+    Ok(path)
+}
+
+/// A login name as it is kept.
+pub(crate) fn checked_login(text: &str) -> Result<String, Problem> {
+    fold(text).ok_or_else(|| {
+        Problem::new(Code::InvalidField)
+            .with_detail("`login`: 1 to 64 letters, digits and . _ - @ + are expected")
+            .with_limit(64)
+    })
+}
+
+fn fold(text: &str) -> Option<String> {
+    let folded = text.trim().to_lowercase();
+    let is_good = |character: char| character.is_alphanumeric() || "._-@+".contains(character);
+    let length = folded.chars().take(65).count();
+    ((1..=64).contains(&length) && folded.chars().all(is_good)).then_some(folded)
+}
+
+fn check_length(password: &str, limits: &Limits) -> Result<(), Problem> {
+    if password.chars().nth(limits.password_chars_max as usize).is_some() {
+        return Err(Problem::new(Code::TextTooLong)
+            .with_detail("`password` is too long")
+            .with_limit(limits.password_chars_max.into()));
+    }
+    Ok(())
+}
+
+fn check_new(password: &str, limits: &Limits) -> Result<(), Problem> {
+    check_length(password, limits)?;
+    let least = limits.password_chars_min;
+    if password.chars().count() < least as usize {
+        return Err(Problem::new(Code::InvalidField)
+            .with_detail(format!("a password has at least {least} characters"))
+            .with_limit(least.into()));
+    }
+    Ok(())
+}
+
+fn attempt(app: &App, account: &str, address: IpAddr) -> Result<(), Problem> {
+    let now_ms = app.environment.now_ms();
+    let key = account.to_owned();
+    let taken = app.identity.address_attempts.take(&address, now_ms).and_then(|()| {
+        app.identity.account_attempts.take(&key, now_ms).inspect_err(|_| {
+            // An attempt that is not even made says nothing against the address.
+            app.identity.address_attempts.give_back(&address);
+        })
+    });
+    taken.map_err(|wait| {
+        app.metrics.attempts_refused.inc();
+        too_many(wait)
+    })
+}
+
+fn too_many(retry_after_ms: u64) -> Problem {
+    let mut problem = Problem::from(Code::TooMany);
+    problem.retry_after_ms = Some(retry_after_ms);
+    problem
+}
+
+async fn begin(app: &App, user: UserId, password_hash: Option<String>, from: From) -> Result<(Actor, Token), Problem> {
+    if let Some(came) = from.came {
+        end(app, came.user, came.session).await?;
+    }
+    let token = Token::new(&app.environment);
+    let new = sessions::New {
+        user,
+        password_hash,
+        token_hash: token.hash(),
+        now_ms: app.environment.now_ms(),
+        agent: from.agent.chars().filter(|character| !character.is_control()).take(AGENT_CHARS_MAX).collect(),
+        expired_before: expired_before(app),
+    };
+    let session = app.store.insert_session(new).await.map_err(|error| from_store(&error))?;
+    let session = session.ok_or(Problem::from(Code::WrongCredentials))?;
+    let all = app.store.sessions_of(user, i64::MIN).await.map_err(|error| from_store(&error))?;
+    for oldest in all.iter().skip(app.config.limits.sessions_max as usize) {
+        end(app, user, oldest.id).await?;
+    }
+    Ok((Actor { user, session }, token))
+}
+
+/// Ends a session. That it is already over is no failure.
+pub(crate) async fn end(app: &App, user: UserId, session: SessionId) -> Result<(), Problem> {
+    match app.commit.submit(Change::EndSessions { user, which: Which::One(session) }).await {
+        Err(problem) if problem.code != Code::NotFound => Err(problem),
+        _ => Ok(()),
+    }
+}
+
+fn expired_before(app: &App) -> i64 {
+    app.environment.now_ms() - i64::from(app.config.accounts.session_days) * 24 * 60 * 60 * 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fold;
+
+    #[test]
+    fn login_names_are_folded_and_nonsense_is_refused() {
+        assert_eq!(fold("  Ada.L+x@Example-1_ ").as_deref(), Some("ada.l+x@example-1_"));
+        assert_eq!(fold("Tomás").as_deref(), Some("tomás"));
+        for nonsense in ["", "  ", "a b", "a/b", "a\0", "a\n", "<a>", &"a".repeat(65)] {
+            assert_eq!(fold(nonsense), None, "{nonsense:?}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Passwords: Argon2id, a few at a time, on threads that may block.
+
+use crate::config::Config;
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
+    password_hash::phc::{Output, PasswordHash, Salt},
+};
+use parlor_protocol::error::{Code, Problem};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// How long a check waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
+
+/// Checks and makes password hashes.
+#[derive(Debug)]
+pub(crate) struct Passwords {
+    argon2: Argon2<'static>,
+    /// A hash of nothing, checked where there is no account, so that it takes as long as where there is one.
+    dummy: Arc<str>,
+    turns: Semaphore,
+}
+
+impl Passwords {
+    /// With the configured work.
+    pub(crate) fn new(config: &Config, random: [u8; 48]) -> Self {
+        let accounts = &config.accounts;
+        let params = Params::new(accounts.password_memory_kib, accounts.password_passes, 1, None)
+            .expect("the configuration allows only what Argon2 takes");
+        let (salt, output) = random.split_at(16);
+        let dummy = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: (&params).try_into().expect("parameters have a text form"),
+            salt: Some(Salt::new(salt).expect("16 bytes are a salt")),
+            hash: Some(Output::new(output).expect("32 bytes are an output")),
+        };
+        Self {
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            dummy: dummy.to_string().into(),
+            turns: Semaphore::new(config.limits.password_checks_max as usize),
+        }
+    }
+
+    /// Waits for a turn to do work that blocks.
+    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        match tokio::time::timeout(TURN, self.turns.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => {
+                let mut problem = Problem::from(Code::TooMany);
+                problem.retry_after_ms = Some(1000);
+                Err(problem)
+            }
+        }
+    }
+
+    /// Whether the password is the hash's; against the dummy where there is none.
+    pub(crate) async fn check(&self, password: String, hash: Option<&str>) -> Result<bool, Problem> {
+        let _turn = self.turn().await?;
+        let hash: Arc<str> = hash.map_or_else(|| Arc::clone(&self.dummy), Arc::from);
+        let argon2 = self.argon2.clone();
+        tokio::task::spawn_blocking(move || {
+            let hash = PasswordHash::new(&hash).ok();
+            hash.is_some_and(|hash| argon2.verify_password(password.as_bytes(), &hash).is_ok())
+        })
+        .await
+        .map_err(|_| Code::Internal.into())
+    }
+
+    /// The hash of a new password.
+    pub(crate) async fn hash(&self, password: String, salt: [u8; 16]) -> Result<String, Problem> {
+        let _turn = self.turn().await?;
+        let argon2 = self.argon2.clone();
+        tokio::task::spawn_blocking(move || {
+            argon2.hash_password_with_salt(password.as_bytes(), &salt).map(|hash| hash.to_string())
+        })
+        .await
+        .map_err(|_| Problem::from(Code::Internal))?
+        .map_err(|_| Code::Internal.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hash_knows_its_password_and_the_dummy_knows_none() {
+        let config = Config::with(&[("accounts.password_memory_kib", "8"), ("accounts.password_passes", "1")]);
+        let passwords = Passwords::new(&config.expect("a configuration"), [7; 48]);
+        let hash = passwords.hash("correct horse".to_owned(), [1; 16]).await.expect("a hash");
+        assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
+        assert_eq!(passwords.check("correct horse".to_owned(), Some(&hash)).await, Ok(true));
+        assert_eq!(passwords.check("correct horse ".to_owned(), Some(&hash)).await, Ok(false));
+        assert_eq!(passwords.check(String::new(), None).await, Ok(false));
+        let work = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
+        assert_eq!(work(&passwords.dummy), work(&hash), "the dummy costs the same");
+    }
+}

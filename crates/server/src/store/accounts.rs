@@ -1,0 +1,81 @@
+//! Reading accounts, for signing in and for the operator. Accounts are written by `commit`.
+
+use super::{Result, Store, column, query};
+use parlor_protocol::ids::UserId;
+
+/// What signing in needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) user: UserId,
+    pub(crate) password_hash: Option<String>,
+    pub(crate) is_disabled: bool,
+}
+
+/// A row of the operator's list.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Listed {
+    /// Who.
+    pub id: UserId,
+    /// The name used to sign in.
+    pub login: String,
+    /// What others see.
+    pub name: String,
+    /// Whether the account is disabled.
+    pub is_disabled: bool,
+    /// How many sign-ins live.
+    pub sessions: i64,
+}
+
+impl Store {
+    /// The account of a login name, which is folded already.
+    pub(crate) async fn account(&self, login: String) -> Result<Option<Account>> {
+        let row = query("SELECT id, password_hash, disabled FROM users WHERE login = $1")
+            .bind(login)
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| {
+            Ok(Account {
+                user: UserId(column(&row, 0)?),
+                password_hash: column(&row, 1)?,
+                is_disabled: column::<i64>(&row, 2)? != 0,
+            })
+        })
+        .transpose()
+    }
+
+    /// The hash of a person's password.
+    pub(crate) async fn password_hash(&self, user: UserId) -> Result<Option<String>> {
+        let row =
+            query("SELECT password_hash FROM users WHERE id = $1").bind(user.0).fetch_optional(&self.readers).await?;
+        row.map_or(Ok(None), |row| column(&row, 0))
+    }
+
+    /// Accounts in the order of their login names, those after `after`.
+    pub(crate) async fn accounts(&self, after: String, limit: i64) -> Result<Vec<Listed>> {
+        let rows = query(
+            "SELECT id, login, name, disabled, (SELECT COUNT(*) FROM sessions s WHERE s.user_id = users.id) \
+             FROM users WHERE login > $1 ORDER BY login LIMIT $2",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Listed {
+                    id: UserId(column(row, 0)?),
+                    login: column(row, 1)?,
+                    name: column(row, 2)?,
+                    is_disabled: column::<i64>(row, 3)? != 0,
+                    sessions: column(row, 4)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Whether the store answers.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        query("SELECT version FROM clock WHERE one = 1").fetch_one(&self.readers).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! Sign-ins. They have no version: this module writes their beginning and their last use. Their end closes
+//! connections, so it is a change of the person and `commit` writes it.
+
+use super::{
+    Result, Store, column, query,
+    values::{Value, Values},
+};
+use parlor_protocol::ids::{SessionId, UserId};
+
+/// A sign-in that a token named.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) session: SessionId,
+    pub(crate) user: UserId,
+    pub(crate) seen_at: i64,
+}
+
+/// A sign-in, for its owner's list.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    pub(crate) id: SessionId,
+    pub(crate) created_at: i64,
+    pub(crate) seen_at: i64,
+    pub(crate) agent: String,
+}
+
+/// A sign-in to be.
+#[derive(Clone, Debug)]
+pub(crate) struct New {
+    pub(crate) user: UserId,
+    /// The hash that the password was checked against; none when the operator signs somebody in (the demo).
+    pub(crate) password_hash: Option<String>,
+    pub(crate) token_hash: [u8; 32],
+    pub(crate) now_ms: i64,
+    pub(crate) agent: String,
+    /// Sign-ins last used before this are over and make room.
+    pub(crate) expired_before: i64,
+}
+
+impl Store {
+    /// Begins a sign-in, unless the person was disabled or the password changed since it was checked.
+    pub(crate) async fn insert_session(&self, new: New) -> Result<Option<SessionId>> {
+        let mut transaction = self.write().await?;
+        // Taking the row's lock orders this against a change of the password on PostgreSQL.
+        let locked = query(
+            "UPDATE users SET disabled = 0 WHERE id = $1 AND disabled = 0 AND (password_hash = $2 OR $2 IS NULL)",
+        )
+        .bind(new.user.0)
+        .bind(new.password_hash)
+        .execute(&mut *transaction)
+        .await?;
+        if locked.rows_affected() == 0 {
+            return Ok(None);
+        }
+        query("DELETE FROM sessions WHERE user_id = $1 AND seen_at < $2")
+            .bind(new.user.0)
+            .bind(new.expired_before)
+            .execute(&mut *transaction)
+            .await?;
+        let row = query(
+            "INSERT INTO sessions (user_id, token_hash, created_at, seen_at, agent) VALUES ($1, $2, $3, $3, $4) RETURNING id",
+        )
+        .bind(new.user.0)
+        .bind(new.token_hash.to_vec())
+        .bind(new.now_ms)
+        .bind(new.agent)
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(Some(SessionId(column(&row, 0)?)))
+    }
+
+    /// The sign-in of a token, if it is not over and its person is not disabled.
+    pub(crate) async fn session(&self, token_hash: [u8; 32], expired_before: i64) -> Result<Option<Found>> {
+        let row = query(
+            "SELECT s.id, s.user_id, s.seen_at FROM sessions s JOIN users u ON u.id = s.user_id \
+             WHERE s.token_hash = $1 AND s.seen_at >= $2 AND u.disabled = 0",
+        )
+        .bind(token_hash.to_vec())
+        .bind(expired_before)
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|row| {
+            Ok(Found {
+                session: SessionId(column(&row, 0)?),
+                user: UserId(column(&row, 1)?),
+                seen_at: column(&row, 2)?,
+            })
+        })
+        .transpose()
+    }
+
+    /// A person's sign-ins, the newest first.
+    pub(crate) async fn sessions_of(&self, user: UserId, expired_before: i64) -> Result<Vec<Listed>> {
+        let rows = query(
+            "SELECT id, created_at, seen_at, agent FROM sessions WHERE user_id = $1 AND seen_at >= $2 ORDER BY id DESC",
+        )
+        .bind(user.0)
+        .bind(expired_before)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Listed {
+                    id: SessionId(column(row, 0)?),
+                    created_at: column(row, 1)?,
+                    seen_at: column(row, 2)?,
+                    agent: column(row, 3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Remembers when sign-ins were last used.
+    pub(crate) async fn touch_sessions(&self, seen: Vec<(SessionId, i64)>) -> Result<()> {
+        let mut values = Values::new(["id", "seen_at"]);
+        for (session, at) in seen {
+            values.push([Value::from(session.0), Value::from(at)]);
+        }
+        let mut transaction = self.write().await?;
+        values
+            .execute(
+                &mut transaction,
+                "UPDATE sessions SET seen_at = v.seen_at FROM v WHERE sessions.id = v.id AND sessions.seen_at < v.seen_at",
+            )
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
