@@ -30,7 +30,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// A thing to be documented: one line of the page has all of its words.
+/// A thing to be documented: one place of the page has all of its words.
 struct Entry {
     what: String,
     words: Vec<String>,
@@ -45,7 +45,10 @@ impl Entry {
 fn missing(tree: &Tree, path: &str, entries: impl IntoIterator<Item = Entry>) -> Vec<Finding> {
     let finding = |what: String| Finding { path: path.to_owned(), line: 1, what };
     let Some(page) = tree.file(path) else { return vec![finding("this page is missing".to_owned())] };
-    let stands = |entry: &Entry| page.text.lines().any(|line| entry.words.iter().all(|word| has_word(line, word)));
+    // A heading, an empty line and the line after it are one place.
+    let lines: Vec<&str> = page.text.lines().collect();
+    let places: Vec<String> = (0..lines.len()).map(|at| lines[at..lines.len().min(at + 3)].join("\n")).collect();
+    let stands = |entry: &Entry| places.iter().any(|place| entry.words.iter().all(|word| has_word(place, word)));
     let absent = entries.into_iter().filter(|entry| !stands(entry));
     absent.map(|entry| finding(format!("the {} is not described", entry.what))).collect()
 }
@@ -107,7 +110,8 @@ mod tests {
     #[test]
     fn what_a_page_leaves_out_is_found() {
         let codes: Vec<_> = Code::ALL.iter().map(|code| format!("`{}`\n", code.name())).collect();
-        let closes: Vec<_> = Close::ALL.iter().map(|close| format!("{} `{}`\n", close.code(), close.name())).collect();
+        let closes: Vec<_> =
+            Close::ALL.iter().map(|close| format!("### `{}`\n\n{}. Why.\n\n", close.name(), close.code())).collect();
         let commands = command::NAMES.join("\n");
         let (errors, protocol) = ([codes, closes].concat().concat(), commands + "\nmessage.created");
         let with = |errors: &str, protocol: &str| found(&[(EVENTS, EVENT), (ERRORS, errors), (PROTOCOL, protocol)]);
