@@ -1,0 +1,99 @@
+/**
+ * The signs, drawn on 20 by 20 with a stroke of 1.6, in one sprite that is put into the page once. Those that mean a
+ * direction turn over where the writing runs from right to left.
+ */
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** @type {Record<string, [string, Record<string, string>][]>} */
+const shapes = {
+  again: [['path', { d: 'M16 10a6 6 0 1 1-1.8-4.3L16 7.5M16 3.8v3.7h-3.7' }]],
+  alert: [['circle', { cx: '10', cy: '10', r: '7' }], ['path', { d: 'M10 6.4v4.2M10 13.4v.1' }]],
+  back: [['path', { d: 'M12.5 4.5 7 10l5.5 5.5' }]],
+  check: [['path', { d: 'm4.5 10.6 3.4 3.4 7.6-8' }]],
+  checks: [['path', { d: 'm2 10.6 3.3 3.4 7.2-8M9.6 13.2l.8.8 7.6-8' }]],
+  clock: [['circle', { cx: '10', cy: '10', r: '7' }], ['path', { d: 'M10 6.2V10l2.4 1.6' }]],
+  close: [['path', { d: 'm5.5 5.5 9 9M14.5 5.5l-9 9' }]],
+  down: [['path', { d: 'M10 4v11.5M5.2 10.8l4.8 4.8 4.8-4.8' }]],
+  leave: [['path', { d: 'M7 13 14.5 5.5M8.5 5.5h6v6' }]],
+  lock: [
+    ['rect', { x: '4.5', y: '9', width: '11', height: '7.5', rx: '2' }],
+    ['path', { d: 'M7 9V6.7a3 3 0 0 1 6 0V9' }],
+  ],
+  offline: [
+    ['path', { d: 'M3 8.2a10.5 10.5 0 0 1 4-2.4M10.5 5.1c2.4.1 4.7 1.1 6.5 3.1M5.5 11a6.5 6.5 0 0 1 3.2-1.8' }],
+    ['path', { d: 'M12.5 9.7c.8.3 1.5.8 2 1.3M10 15v.1M3.5 3.5l13 13' }],
+  ],
+  picture: [
+    ['rect', { x: '3.2', y: '4', width: '13.6', height: '12', rx: '2.2' }],
+    ['circle', { cx: '7.3', cy: '8', r: '1.3' }],
+    ['path', { d: 'm3.6 14.2 3.7-3.6 2.9 2.8 2.3-2.2 4 3.9' }],
+  ],
+  plus: [['path', { d: 'M10 4.5v11M4.5 10h11' }]],
+  read: [
+    ['circle', { cx: '10', cy: '10', r: '8', class: 'solid' }],
+    ['path', { class: 'cut', d: 'm6.4 10.3 2.5 2.5 4.8-5.2' }],
+  ],
+  search: [['circle', { cx: '9', cy: '9', r: '5.5' }], ['path', { d: 'm13.2 13.2 3.6 3.6' }]],
+  send: [['path', { d: 'M10 16V4.5M5.2 9.2 10 4.4l4.8 4.8' }]],
+  write: [
+    ['path', { d: 'M10.5 3.5H6A2.5 2.5 0 0 0 3.5 6v8A2.5 2.5 0 0 0 6 16.5h8a2.5 2.5 0 0 0 2.5-2.5V9.5' }],
+    ['path', { d: 'm8 12 .6-2.6 6.2-6.2a1.4 1.4 0 0 1 2 2l-6.2 6.2z' }],
+  ],
+  people: [
+    ['circle', { cx: '7.6', cy: '7', r: '2.9' }],
+    ['path', { d: 'M2.5 16.2c.3-2.9 2.4-4.6 5.1-4.6s4.8 1.7 5.1 4.6' }],
+    ['path', { d: 'M13 4.4a2.7 2.7 0 0 1 0 5.2M15 12c1.5.7 2.4 2.2 2.5 4.2' }],
+  ],
+};
+
+const turning = new Set(['back', 'leave', 'write']);
+
+/** Puts the sprite into the page. @param {Document} page */
+export function addSprite(page) {
+  const sprite = make('svg', { width: '0', height: '0', 'aria-hidden': 'true', class: 'sprite' });
+  for (const [name, parts] of Object.entries(shapes)) {
+    const symbol = make('symbol', { id: `parlor-${name}`, viewBox: '0 0 20 20' });
+    symbol.append(...parts.map(([tag, attributes]) => make(tag, attributes)));
+    sprite.append(symbol);
+  }
+  page.body.prepend(sprite);
+}
+
+/** A sign, with a name where it stands alone. @param {string} name @param {{small?: boolean, label?: string}} [how]
+ * @returns {SVGElement} */
+export function icon(name, { small = false, label } = {}) {
+  const classes = ['icon', small && 'small', turning.has(name) && 'turns'].filter(Boolean).join(' ');
+  /** @type {Record<string, string>} */
+  const ears = label ? { role: 'img', 'aria-label': label } : { 'aria-hidden': 'true' };
+  const svg = make('svg', { class: classes, viewBox: '0 0 20 20', ...ears });
+  svg.append(make('use', { href: `#parlor-${name}` }));
+  return svg;
+}
+
+/** The mark of Parlor: two bubbles, one on the other. @returns {SVGElement} */
+export function mark() {
+  const svg = make('svg', { class: 'mark', viewBox: '0 0 40 40', 'aria-hidden': 'true' });
+  svg.append(
+    make('path', { d: 'M12 5h9a8 8 0 0 1 8 8v7H12a7.5 7.5 0 0 1 0-15z', fill: 'currentColor' }),
+    make('path', { d: 'M28 35h-9a8 8 0 0 1-8-8v-4h17a6 6 0 0 1 0 12z', class: 'lower' }),
+  );
+  return svg;
+}
+
+/** The drawing for where there is nothing yet. @returns {SVGElement} */
+export function drawing() {
+  const svg = make('svg', { class: 'drawing', viewBox: '0 0 96 72', 'aria-hidden': 'true' });
+  svg.append(
+    make('path', { class: 'tinted', d: 'M24 8h26a14 14 0 0 1 14 14v14H24a14 14 0 0 1 0-28z' }),
+    make('path', { class: 'lower', d: 'M72 64H46a14 14 0 0 1-14-14v-8h40a11 11 0 0 1 0 22z' }),
+    make('path', { d: 'M46 53h24' }),
+  );
+  return svg;
+}
+
+/** @param {string} tag @param {Record<string, string>} attributes @returns {SVGElement} */
+function make(tag, attributes) {
+  const element = /** @type {SVGElement} */ (document.createElementNS(SVG, tag));
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}

@@ -1,0 +1,399 @@
+/**
+ * The inbox: works out what its parts show, and does what they tell.
+ *
+ * Invariant: the parts render and tell; only this one speaks to the client.
+ * Tells: `parlor-signed-out`.
+ *
+ * @import {Client} from '../sdk/client.js'
+ * @import {Site, User} from '../sdk/wire.js'
+ * @import {ParlorBanner} from './banner.js'
+ * @import {ParlorList} from './list.js'
+ * @import {ParlorSettings} from './settings.js'
+ * @import {ParlorThread} from './thread.js'
+ * @import {Route} from './route.js'
+ * @import {Sight} from './view.js'
+ */
+import './banner.js';
+import './list.js';
+import './settings.js';
+import './thread.js';
+import { QUIET_MS } from './banner.js';
+import { memberOf } from './changes.js';
+import { emit, h } from './dom.js';
+import { drawing } from './icons.js';
+import { openMembers, openReaders } from './members.js';
+import { openPicker, startWords } from './picker.js';
+import { hashOf, routeOf } from './route.js';
+import { say, shortCount } from './strings.js';
+import { threadView } from './sheet.js';
+import { known, listed, nameOf, receipt, rowsOf, unreadConversations, unreadOf } from './view.js';
+
+/** Times like "Yesterday" grow old by themselves. */
+const TICK_MS = 30_000;
+
+export class ParlorInbox extends HTMLElement {
+  #banner = /** @type {ParlorBanner} */ (document.createElement('parlor-banner'));
+  #list = /** @type {ParlorList} */ (document.createElement('parlor-list'));
+  #thread = /** @type {ParlorThread} */ (document.createElement('parlor-thread'));
+  #settings = /** @type {ParlorSettings} */ (document.createElement('parlor-settings'));
+  #nothing = h('div', { class: 'thread', role: 'main' });
+  #panes = h('div', { class: 'panes' }, this.#list);
+  #filter = { unreadOnly: false, query: '' };
+  /** @type {Route} */
+  #route = { at: 'list' };
+  /** Where the unread line stands: it stays as long as the conversation is open.
+   * @type {{seq: number, count: number}|null|undefined} */
+  #divider;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #soon;
+  #leave = new AbortController();
+  #nothingKey = '';
+
+  /** @param {Client} client @param {Site} site */
+  start(client, site) {
+    this.client = client;
+    this.site = site;
+    this.className = 'parlor inbox';
+    this.append(h('header', { class: 'for-ears' }, h('h1', {}, site.name)), this.#banner, this.#panes);
+    this.#listen();
+    const { signal } = this.#leave;
+    const stop = client.subscribe(() => this.render());
+    signal.addEventListener('abort', stop);
+    const timer = setInterval(() => this.render(), TICK_MS);
+    signal.addEventListener('abort', () => clearInterval(timer));
+    client.start();
+    this.#go(false);
+  }
+
+  disconnectedCallback() {
+    this.#leave.abort();
+    clearTimeout(this.#soon);
+  }
+
+  #listen() {
+    const { signal } = this.#leave;
+    /** @type {Record<string, (detail: any) => void>} */
+    const told = {
+      'parlor-open': ({ id }) => this.#goTo(id),
+      'parlor-back': () => this.#back(),
+      'parlor-new': () => this.#new(),
+      'parlor-settings': () => { location.hash = '#/settings'; },
+      'parlor-more': () => void this.client?.sync.loadList(),
+      'parlor-filter': (filter) => { this.#filter = filter; this.render(); },
+      'parlor-older': () => this.#withOpen((id) => void this.client?.sync.older(id)),
+      'parlor-reload': () => this.#withOpen((id) => void this.client?.sync.open(id)),
+      'parlor-end': ({ seq }) => this.#read(seq),
+      'parlor-send': ({ text }) => this.#withOpen((id) => this.client?.send(id, text)),
+      'parlor-draft': ({ text }) => this.#withOpen((id) => this.#keepDraft(id, text)),
+      'parlor-retry': ({ clientId }) => { this.client?.outbox.retry(clientId); this.client?.nudge(); },
+      'parlor-discard': ({ clientId }) => { this.client?.outbox.discard(clientId); this.#thread.focusWords(); },
+      'parlor-readers': ({ seq }) => this.#readers(seq),
+      'parlor-members': () => this.#members(),
+      'parlor-try': () => this.client?.nudge(),
+      'parlor-sign-out': () => void this.#signOut(),
+    };
+    for (const [name, act] of Object.entries(told)) {
+      this.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
+    }
+    window.addEventListener('hashchange', () => this.#go(true), { signal });
+    window.addEventListener('online', () => this.client?.nudge(), { signal });
+    window.addEventListener('focus', () => this.#thread.look(), { signal });
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState !== 'visible') return;
+      this.client?.nudge();
+      this.#thread.look();
+    }, { signal });
+    document.addEventListener('keydown', (event) => this.#key(event), { signal });
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (document.querySelector('dialog[open]')) return;
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === 'k') {
+      event.preventDefault();
+      if (this.#isOnePane() && this.#route.at !== 'list') location.hash = '#/';
+      this.#panes.dataset.shows = 'list';
+      this.#list.focusSearch();
+    } else if (event.altKey && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) {
+      const rows = rowsOf(this.#sight(), this.#filter);
+      const at = rows.findIndex((one) => one.selected);
+      const to = rows[at < 0 ? 0 : at + (event.key === 'ArrowDown' ? 1 : -1)];
+      event.preventDefault();
+      if (to) this.#goTo(to.id);
+    }
+  }
+
+  #isOnePane() {
+    return this.clientWidth < 700;
+  }
+
+  /** The open conversation. @returns {number|null} */
+  #open() {
+    return this.#route.at === 'conversation' ? this.#route.id : null;
+  }
+
+  /** @param {(id: number) => void} act */
+  #withOpen(act) {
+    const id = this.#open();
+    if (id !== null) act(id);
+  }
+
+  /** @param {number} id */
+  #goTo(id) {
+    if (this.#open() === id) this.#focusThread();
+    else location.hash = hashOf(id);
+  }
+
+  #back() {
+    const id = this.#open();
+    location.hash = '#/';
+    this.#go(false);
+    this.#list.focusRow(id);
+  }
+
+  /** Goes where the address says. @param {boolean} focus */
+  #go(focus) {
+    const before = this.#open();
+    const route = routeOf(location.hash);
+    const same = route.at === this.#route.at && before === (route.at === 'conversation' ? route.id : null);
+    if (same && this.#panes.dataset.shows) return;
+    this.#route = route;
+    const after = this.#open();
+    if (before !== null && before !== after) this.client?.hide(before);
+    this.#divider = undefined;
+    if (after !== null) void this.client?.show(after);
+    if (route.at === 'open') void this.#openAsked(route);
+    if (route.at === 'settings' && this.client) this.#settings.show(this.client);
+    this.#panes.dataset.shows = route.at === 'list' ? 'list' : 'thread';
+    this.#pane();
+    this.render();
+    if (!focus) return;
+    if (route.at === 'conversation') this.#focusThread();
+    if (route.at === 'settings') this.#settings.focusHead();
+  }
+
+  /** On a phone the keyboard comes only when the field is touched. */
+  #focusThread() {
+    if (matchMedia('(pointer: coarse)').matches) this.#thread.focusHead();
+    else this.#thread.focusWords();
+  }
+
+  #pane() {
+    const shown = { list: this.#nothing, open: this.#nothing, conversation: this.#thread, settings: this.#settings };
+    const pane = shown[this.#route.at];
+    const now = this.#panes.children[1];
+    if (now === pane) return;
+    if (now) now.replaceWith(pane);
+    else this.#panes.append(pane);
+  }
+
+  /** @returns {Sight} */
+  #sight() {
+    const { client } = this;
+    if (!client) throw new Error('the inbox has not been started');
+    return {
+      state: client.state,
+      now: client.clock.now(),
+      selected: this.#open(),
+      waiting: (id) => client.outbox.of(id),
+      draft: (id) => client.keep.get(`draft:${id}`) ?? '',
+      readUpTo: (id) => client.marks.readUpTo(id),
+    };
+  }
+
+  render() {
+    const { client } = this;
+    if (!client || !this.isConnected) return;
+    const sight = this.#sight();
+    const { state } = client;
+    this.#list.update({
+      rows: rowsOf(sight, this.#filter),
+      me: state.me,
+      loaded: state.list.loaded,
+      more: state.list.next !== null,
+      progress: client.sync.listProgress,
+      unread: unreadConversations(sight),
+      ...this.#filter,
+      empty: listed(sight).length === 0,
+    });
+    if (this.#route.at === 'conversation') this.#renderThread(sight, this.#route.id);
+    else if (this.#route.at === 'settings') this.#settings.update(state.me);
+    else this.#renderNothing(sight);
+    this.#renderBanner(sight);
+    this.#title(sight);
+    this.#receive();
+  }
+
+  /** @param {Sight} sight @param {number} id */
+  #renderThread(sight, id) {
+    const { client } = this;
+    const conversation = sight.state.conversations.get(id);
+    if (!client) return;
+    if (conversation && this.#divider === undefined) {
+      const count = unreadOf(conversation, client.marks.readUpTo(id));
+      const seq = (memberOf(conversation, client.user)?.read_seq ?? 0) + 1;
+      this.#divider = count > 0 ? { seq, count } : null;
+    }
+    this.#thread.update(threadView(sight, {
+      id,
+      divider: this.#divider ?? null,
+      offline: this.#isOffline(sight.now),
+      progress: client.sync.threadProgress.get(id) ?? 'idle',
+      draft: sight.draft(id),
+      charsMax: client.limits.text_chars_max,
+    }));
+  }
+
+  /** @param {Sight} sight */
+  #renderNothing(sight) {
+    const empty = sight.state.list.loaded && listed(sight).length === 0;
+    const key = String(empty);
+    if (key === this.#nothingKey) return;
+    this.#nothingKey = key;
+    this.#nothing.replaceChildren(h('div', { class: 'nothing' }, drawing(),
+      h('h2', {}, empty ? say.noConversations : say.chooseConversation),
+      h('p', {}, empty ? say.noConversationsMore : say.chooseConversationMore),
+      h('button', { class: `button ${empty ? 'main' : ''}`, type: 'button', onclick: () => this.#new() },
+        say.writeToSomebody)));
+  }
+
+  /** @param {number} now @returns {boolean} */
+  #isOffline(now) {
+    const lostAt = this.client?.lostAt ?? null;
+    return lostAt !== null && now - lostAt >= QUIET_MS;
+  }
+
+  /** @param {Sight} sight */
+  #renderBanner({ now }) {
+    const { client } = this;
+    if (!client) return;
+    const again = this.#banner.update({ mode: client.mode, lostAt: client.lostAt, now, waiting: client.outbox.size });
+    this.toggleAttribute('data-offline', this.#isOffline(now));
+    clearTimeout(this.#soon);
+    if (again !== null) this.#soon = setTimeout(() => this.render(), again + 20);
+  }
+
+  /** @param {Sight} sight */
+  #title(sight) {
+    const { site } = this;
+    let count = 0;
+    for (const one of listed(sight)) count += unreadOf(one, sight.readUpTo(one.id));
+    const open = sight.selected === null ? undefined : sight.state.conversations.get(sight.selected);
+    const where = open ? nameOf(sight.state, open) : say.messages;
+    const title = `${count > 0 ? `(${shortCount(count)}) ` : ''}${where} · ${site?.name ?? ''}`;
+    if (document.title !== title) document.title = title;
+  }
+
+  /** Lets the others know what has come here. */
+  #receive() {
+    const { client } = this;
+    if (!client) return;
+    for (const conversation of client.state.conversations.values()) {
+      const mine = memberOf(conversation, client.user);
+      if (mine && mine.delivered_seq < conversation.last_seq) {
+        client.marks.mark(conversation.id, conversation.last_seq, false);
+      }
+    }
+  }
+
+  /** The end is on the screen; it is read if somebody is there. @param {number} seq */
+  #read(seq) {
+    const id = this.#open();
+    if (id === null || !this.client || document.visibilityState !== 'visible' || !document.hasFocus()) return;
+    const conversation = this.client.state.conversations.get(id);
+    if (!conversation || seq < 1) return;
+    if ((memberOf(conversation, this.client.user)?.read_seq ?? 0) >= seq) return;
+    const before = this.client.marks.readUpTo(id);
+    this.client.marks.mark(id, seq, true);
+    if (before < seq) queueMicrotask(() => this.render());
+  }
+
+  /** @param {number} id @param {string} text */
+  #keepDraft(id, text) {
+    if (text === '') this.client?.keep.remove(`draft:${id}`);
+    else this.client?.keep.set(`draft:${id}`, text);
+  }
+
+  #new() {
+    const { client } = this;
+    if (!client) return;
+    openPicker(this, {
+      title: say.newConversation,
+      people: (query) => client.people(query),
+      without: new Set([client.user]),
+      groups: true,
+      action: startWords,
+      done: async (users, title) => {
+        const ids = users.map((one) => one.id);
+        const opened = await client.open(title === null ? { user: ids[0] } : { group: { title, users: ids } });
+        this.#goTo(opened.id);
+      },
+    });
+  }
+
+  /** @param {Extract<Route, {at: 'open'}>} route */
+  async #openAsked({ context, role, user }) {
+    try {
+      const opened = await this.client?.open({ context, role, user });
+      if (opened) location.replace(hashOf(opened.id));
+    } catch {
+      if (this.#route.at !== 'open') return;
+      this.#nothingKey = 'failed';
+      this.#nothing.replaceChildren(h('div', { class: 'nothing' }, drawing(), h('h2', {}, say.openFailed),
+        h('button', { class: 'button', type: 'button', onclick: () => { location.hash = '#/'; } }, say.backToAll)));
+    }
+  }
+
+  #members() {
+    const { client } = this;
+    const id = this.#open();
+    const conversation = id === null ? undefined : client?.state.conversations.get(id);
+    if (!client || id === null || !conversation) return;
+    openMembers(this, {
+      conversation,
+      me: client.user,
+      known: (user) => known(client.state, user),
+      remove: (user) => client.removeMember(id, user),
+      leave: () => void client.removeMember(id, client.user).then(() => this.#back(), () => {}),
+      add: () => openPicker(this, {
+        title: say.addPeople,
+        people: (query) => client.people(query),
+        without: new Set(conversation.members.map((one) => one.user.id)),
+        groups: false,
+        action: () => say.add,
+        done: (users) => client.addMembers(id, users.map((one) => one.id)),
+      }),
+    });
+  }
+
+  /** @param {number} seq */
+  #readers(seq) {
+    const { client } = this;
+    const id = this.#open();
+    const conversation = id === null ? undefined : client?.state.conversations.get(id);
+    const message = id === null ? undefined : client?.state.threads.get(id)?.messages.find((one) => one.seq === seq);
+    if (!client || !conversation || !message) return;
+    const { readers, others } = receipt(conversation, client.user, seq);
+    /** @param {User} user */
+    const best = (user) => known(client.state, user);
+    const there = new Set(readers.map((one) => one.user.id));
+    openReaders(this, {
+      title: say.readBy(readers.length, others),
+      text: message.text,
+      read: readers.map((one) => best(one.user)),
+      rest: conversation.members.filter((one) => one.user.id !== client.user && !there.has(one.user.id))
+        .map((one) => best(one.user)),
+    });
+  }
+
+  async #signOut() {
+    try {
+      await this.client?.signOut();
+      emit(this, 'parlor-signed-out');
+    } catch {
+      this.#settings.signOutFailed();
+    }
+  }
+}
+
+customElements.define('parlor-inbox', ParlorInbox);

@@ -1,0 +1,205 @@
+/**
+ * The list of conversations, with its search field and filter. It renders and tells; it fetches nothing.
+ *
+ * Tells: `parlor-open {id}`, `parlor-new`, `parlor-settings`, `parlor-more`, `parlor-filter {unreadOnly, query}`.
+ *
+ * @import {Me} from '../sdk/wire.js'
+ * @import {Progress} from '../sdk/sync.js'
+ * @import {Row} from './view.js'
+ */
+import { emit, h, keyed, set, setText } from './dom.js';
+import { face, faceKey } from './face.js';
+import { icon } from './icons.js';
+import { ParlorRow } from './row.js';
+import { rowBones } from './bones.js';
+import { say } from './strings.js';
+
+/**
+ * @typedef {{
+ *   rows: Row[], me: Me|null, loaded: boolean, more: boolean, progress: Progress, unread: number,
+ *   unreadOnly: boolean, query: string, empty: boolean,
+ * }} ListView
+ */
+
+/** How near the end of what is loaded the next page is asked for. */
+const NEAR_PX = 600;
+
+export class ParlorList extends HTMLElement {
+  #search = h('input', {
+    type: 'search', placeholder: say.search, 'aria-label': say.searchConversations, autocomplete: 'off',
+    oninput: () => this.#filter(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => this.#searchKey(event),
+  });
+  #all = h('button', { class: 'filter', type: 'button', onclick: () => this.#choose(false) }, say.all);
+  #count = h('span', { class: 'count' });
+  #unread = h('button', { class: 'filter', type: 'button', onclick: () => this.#choose(true) }, say.unread, this.#count);
+  #me = h('button', { class: 'tool', type: 'button', onclick: () => emit(this, 'parlor-settings') });
+  #rows = h('div', {
+    class: 'rows', role: 'listbox', 'aria-label': say.conversations,
+    onclick: (/** @type {MouseEvent} */ event) => this.#openAt(event.target),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+    onfocusin: (/** @type {FocusEvent} */ event) => this.#rove(rowOf(event.target)),
+  });
+  #instead = h('div', { class: 'instead' });
+  #scroll = h('div', { class: 'scroll', onscroll: () => this.#nearEnd() }, this.#rows, this.#instead);
+  #unreadOnly = false;
+  #more = false;
+  #face = '';
+  #shown = '';
+
+  connectedCallback() {
+    if (this.firstChild) return;
+    this.classList.add('list');
+    set(this, 'role', 'navigation');
+    set(this, 'aria-label', say.conversations);
+    const write = h('button', {
+      class: 'tool', type: 'button', 'aria-label': say.newConversation, title: say.newConversation,
+      onclick: () => emit(this, 'parlor-new'),
+    }, icon('write'));
+    const field = h('label', { class: 'search' }, icon('search', { small: true }), this.#search,
+      h('span', { class: 'key', 'aria-hidden': 'true' }, say.searchKey));
+    this.append(
+      h('header', { class: 'list-head' }, h('h2', {}, say.messages), write, this.#me),
+      h('div', { class: 'list-tools' }, field,
+        h('div', { class: 'filters', role: 'group', 'aria-label': say.show }, this.#all, this.#unread)),
+      this.#scroll);
+  }
+
+  focusSearch() {
+    this.#search.focus();
+    this.#search.select();
+  }
+
+  /** Puts the focus on the row of a conversation, or on the first one. @param {number|null} id */
+  focusRow(id) {
+    const rows = this.#rowElements();
+    (rows.find((one) => one.conversation === id) ?? rows[0] ?? this.#search).focus();
+  }
+
+  /** @param {ListView} view */
+  update(view) {
+    this.#more = view.more && view.progress === 'idle';
+    this.#unreadOnly = view.unreadOnly;
+    set(this.#all, 'aria-pressed', String(!view.unreadOnly));
+    set(this.#unread, 'aria-pressed', String(view.unreadOnly));
+    setText(this.#count, view.unread > 0 ? String(view.unread) : '');
+    this.#drawMe(view.me);
+    this.#rows.hidden = view.rows.length === 0;
+    keyed(this.#rows, view.rows, (row) => String(row.id), () => new ParlorRow());
+    this.#drawInstead(view);
+    const rows = this.#rowElements();
+    const stop = rows.find((one) => one.tabIndex === 0) ?? rows.find((one) => one.ariaSelected === 'true') ?? rows[0];
+    this.#rove(stop ?? null);
+    this.#nearEnd();
+  }
+
+  /** @param {Me|null} me */
+  #drawMe(me) {
+    const key = me ? faceKey([me]) : '';
+    if (key === this.#face && this.#me.firstChild) return;
+    this.#face = key;
+    const name = say.settingsOf(me ? me.name : say.you);
+    set(this.#me, 'aria-label', name);
+    set(this.#me, 'title', name);
+    this.#me.replaceChildren(face(me ? [me] : [], { size: 28 }));
+  }
+
+  /** What stands where rows are not. @param {ListView} view */
+  #drawInstead(view) {
+    const which = insteadOf(view);
+    this.#instead.hidden = which === 'nothing';
+    const key = `${which} ${view.query}`;
+    if (key === this.#shown) return;
+    this.#shown = key;
+    const words = (/** @type {string} */ text, /** @type {Node|null} */ button = null) =>
+      h('div', { class: 'nothing' }, h('p', {}, text), button);
+    const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-more') },
+      icon('again', { small: true }), say.tryAgain);
+    const made = {
+      nothing: () => null,
+      bones: () => rowBones(6),
+      more: () => rowBones(1),
+      empty: () => words(say.listEmpty),
+      unread: () => words(say.nothingUnread),
+      none: () => words(say.nothingFound(view.query)),
+      failed: () => words(say.listFailed, again()),
+    }[which]();
+    this.#instead.replaceChildren(...(made ? [made] : []));
+  }
+
+  #filter() {
+    emit(this, 'parlor-filter', { unreadOnly: this.#unreadOnly, query: this.#search.value });
+  }
+
+  /** @param {boolean} unreadOnly */
+  #choose(unreadOnly) {
+    this.#unreadOnly = unreadOnly;
+    this.#filter();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #searchKey(event) {
+    if (event.isComposing) return;
+    const [first] = this.#rowElements();
+    if (event.key === 'Escape' && this.#search.value !== '') {
+      this.#search.value = '';
+      this.#filter();
+    } else if (event.key === 'ArrowDown' && first) {
+      first.focus();
+    } else if (event.key === 'Enter' && first && this.#search.value !== '') {
+      emit(this, 'parlor-open', { id: first.conversation });
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const rows = this.#rowElements();
+    const at = rows.findIndex((one) => one === document.activeElement);
+    if (at < 0) return;
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+    if (to !== undefined) rows[Math.max(0, Math.min(rows.length - 1, to))].focus();
+    else if (event.key === 'Enter' || event.key === ' ') this.#openAt(rows[at]);
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {EventTarget|null} target */
+  #openAt(target) {
+    const row = rowOf(target);
+    if (row) emit(this, 'parlor-open', { id: row.conversation });
+  }
+
+  /** One row is the way in by Tab. @param {ParlorRow|null} row */
+  #rove(row) {
+    for (const one of this.#rowElements()) one.tabIndex = one === row ? 0 : -1;
+  }
+
+  /** @returns {ParlorRow[]} */
+  #rowElements() {
+    return /** @type {ParlorRow[]} */ ([...this.#rows.children]);
+  }
+
+  #nearEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
+    if (this.#more && clientHeight > 0 && scrollHeight - scrollTop - clientHeight < NEAR_PX) emit(this, 'parlor-more');
+  }
+}
+
+/** @param {ListView} view @returns {'nothing'|'bones'|'more'|'empty'|'unread'|'none'|'failed'} */
+function insteadOf(view) {
+  if (!view.loaded) return view.progress === 'failed' ? 'failed' : 'bones';
+  if (view.rows.length > 0) return view.more ? (view.progress === 'failed' ? 'failed' : 'more') : 'nothing';
+  if (view.query.trim() !== '') return 'none';
+  if (view.unreadOnly) return 'unread';
+  return view.empty ? 'empty' : 'nothing';
+}
+
+/** @param {EventTarget|null} target @returns {ParlorRow|null} */
+function rowOf(target) {
+  return target instanceof Element ? /** @type {ParlorRow|null} */ (target.closest('parlor-row')) : null;
+}
+
+customElements.define('parlor-list', ParlorList);

@@ -1,0 +1,100 @@
+/**
+ * Begins: who is signed in gets the inbox, who is not the door.
+ */
+import './door.js';
+import './inbox.js';
+import { Client } from '../sdk/client.js';
+import { backOff, realClock } from '../sdk/clock.js';
+import { Http } from '../sdk/http.js';
+import { endsSession } from '../sdk/problem.js';
+import { eraseAll, memoryShelf } from '../sdk/storage.js';
+import { h } from './dom.js';
+import { addSprite, drawing } from './icons.js';
+import { apply, conversationOf, empty, gapAfter, versionOf } from './state.js';
+import { say } from './strings.js';
+
+/**
+ * @import {Me, Site} from '../sdk/wire.js'
+ * @import {ParlorDoor} from './door.js'
+ * @import {ParlorInbox} from './inbox.js'
+ */
+
+const model = { apply, conversationOf, empty, gapAfter, versionOf };
+const RETRY = { base: 1_000, most: 15_000 };
+const clock = realClock();
+const shelf = findShelf();
+/** @type {import('../sdk/http.js').Fetch} */
+const fetchIt = (input, init) => fetch(input, init);
+const http = new Http({ fetch: fetchIt, clock });
+
+/** Where nothing can be kept, it lasts as long as the page. */
+function findShelf() {
+  try {
+    return window.localStorage ?? memoryShelf();
+  } catch {
+    return memoryShelf();
+  }
+}
+
+/** @param {number} [failures] */
+async function begin(failures = 0) {
+  try {
+    const [site, me] = await Promise.all([http.site(), http.me().catch(nobody)]);
+    if (me) showInbox(me, site);
+    else showDoor(site);
+  } catch {
+    if (failures > 0) showTrouble();
+    clock.after(backOff(failures, clock.random(), RETRY), () => void begin(failures + 1));
+  }
+}
+
+/** @param {unknown} error @returns {null} */
+function nobody(error) {
+  if (endsSession(error)) return null;
+  throw error;
+}
+
+/** @param {Site} site */
+function showDoor(site) {
+  eraseAll(shelf);
+  const door = /** @type {ParlorDoor} */ (document.createElement('parlor-door'));
+  door.addEventListener('parlor-signed-in', (event) =>
+    showInbox(/** @type {CustomEvent<{me: Me}>} */ (event).detail.me, site));
+  put(door);
+  door.show({ site, http });
+}
+
+/** @param {Me} me @param {Site} site */
+function showInbox(me, site) {
+  const client = new Client({
+    user: me.id,
+    model,
+    clock,
+    fetch: fetchIt,
+    socket: () => {
+      const address = new URL('/v1/socket', location.href);
+      address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
+      return new WebSocket(address, 'parlor.v1');
+    },
+    shelf,
+    ended: () => void begin(),
+  });
+  const inbox = /** @type {ParlorInbox} */ (document.createElement('parlor-inbox'));
+  inbox.addEventListener('parlor-signed-out', () => void begin());
+  put(inbox);
+  inbox.start(client, site);
+}
+
+function showTrouble() {
+  put(h('main', { class: 'parlor door' }, h('div', { class: 'nothing' }, drawing(),
+    h('h1', {}, say.cannotLoad), h('p', { role: 'status' }, say.noServer))));
+}
+
+/** @param {HTMLElement} element */
+function put(element) {
+  document.querySelector('#parlor')?.replaceChildren(element);
+}
+
+document.documentElement.lang = say.locale;
+addSprite(document);
+void begin();

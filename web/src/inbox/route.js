@@ -1,0 +1,30 @@
+/**
+ * Where one is, in the address: `#/`, `#/c/12`, `#/settings`, `#/open?type=item&id=5&role=owner`.
+ */
+
+/**
+ * @typedef {{at: 'list'} | {at: 'conversation', id: number} | {at: 'settings'}
+ *   | {at: 'open', context?: {type: string, id: string}, role?: string, user?: number}} Route
+ */
+
+/** @param {string} hash @returns {Route} */
+export function routeOf(hash) {
+  const [path, query = ''] = hash.replace(/^#\/?/u, '').split('?');
+  const conversation = /^c\/([1-9]\d{0,15})$/u.exec(path);
+  if (conversation) return { at: 'conversation', id: Number(conversation[1]) };
+  if (path === 'settings') return { at: 'settings' };
+  if (path !== 'open') return { at: 'list' };
+  const values = new URLSearchParams(query);
+  const [type, id, role, user] = ['type', 'id', 'role', 'user'].map((name) => values.get(name));
+  return {
+    at: 'open',
+    ...(type && id ? { context: { type, id } } : {}),
+    ...(role ? { role } : {}),
+    ...(user && /^[1-9]\d{0,15}$/u.test(user) ? { user: Number(user) } : {}),
+  };
+}
+
+/** @param {number} id @returns {string} */
+export function hashOf(id) {
+  return `#/c/${id}`;
+}

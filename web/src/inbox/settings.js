@@ -1,0 +1,248 @@
+/**
+ * One's own pages: name and picture, appearance, password, and where one is signed in.
+ *
+ * Tells: `parlor-back`, `parlor-sign-out`.
+ *
+ * @import {Client} from '../sdk/client.js'
+ * @import {Me, Session} from '../sdk/wire.js'
+ */
+import { Problem } from '../sdk/problem.js';
+import { field } from './door.js';
+import { emit, h, set, setText } from './dom.js';
+import { face, faceKey } from './face.js';
+import { shortTime } from './format.js';
+import { icon } from './icons.js';
+import { say } from './strings.js';
+import { backButton } from './thread.js';
+
+const THEMES = /** @type {const} */ (['system', 'light', 'dark']);
+
+export class ParlorSettings extends HTMLElement {
+  #title = h('h2', { class: 'one-line', tabindex: -1 }, say.settings);
+  #face = h('span', { class: 'face-place' });
+  #drawnFace = '';
+  #name = field(say.name, { autocomplete: 'name' });
+  #saveName = h('button', { class: 'button', type: 'submit' }, say.save);
+  #file = h('input', {
+    type: 'file', accept: 'image/png,image/jpeg,image/webp', class: 'for-ears', tabindex: -1, 'aria-label': say.choosePicture,
+    onchange: () => void this.#upload(),
+  });
+  #removePicture = h('button', {
+    class: 'button plain', type: 'button', onclick: () => void this.#picture(null),
+  }, say.removePicture);
+  #pictureNote = h('p', { class: 'note', role: 'status' }, say.pictureHint);
+  #current = field(say.currentPassword, { type: 'password', autocomplete: 'current-password' });
+  #next = field(say.newPassword, { type: 'password', autocomplete: 'new-password' });
+  #passwordNote = h('p', { class: 'note good', role: 'status', hidden: true });
+  #savePassword = h('button', { class: 'button', type: 'submit' }, say.changePassword);
+  #sessions = h('ul', { class: 'sessions' });
+  #sessionsNote = h('p', { class: 'note', role: 'status', hidden: true });
+  #signOut = h('button', {
+    class: 'button warn', type: 'button', onclick: () => emit(this, 'parlor-sign-out'),
+  }, say.signOut);
+  #outNote = h('p', { class: 'why', role: 'alert', hidden: true });
+  #login = h('p', { class: 'note' });
+  /** @type {Client|null} */
+  client = null;
+
+  connectedCallback() {
+    if (this.firstChild) return;
+    this.className = 'thread settings';
+    set(this, 'role', 'main');
+    const choose = h('button', { class: 'button', type: 'button', onclick: () => this.#file.click() }, say.choosePicture);
+    this.append(
+      h('header', { class: 'thread-head' }, backButton(this), h('div', { class: 'person' }, this.#title)),
+      h('div', { class: 'pages', tabindex: -1 },
+        part(say.profile,
+          h('div', { class: 'picture' }, this.#face, h('div', {},
+            h('div', { class: 'buttons' }, choose, this.#removePicture, this.#file), this.#pictureNote)),
+          h('form', { class: 'line', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event) },
+            this.#name.box, this.#saveName)),
+        part(say.appearance, themeChoice()),
+        part(say.password, h('form', {
+          class: 'stack', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#changePassword(event),
+        }, this.#current.box, this.#next.box, this.#savePassword, this.#passwordNote)),
+        part(say.sessions, this.#sessions, this.#sessionsNote),
+        h('section', { class: 'part last' }, this.#login, this.#signOut, this.#outNote)));
+  }
+
+  /** The page is shown: what it shows is fetched. @param {Client} client */
+  show(client) {
+    this.client = client;
+    this.#passwordNote.hidden = this.#outNote.hidden = true;
+    setText(this.#pictureNote, say.pictureHint);
+    void this.#loadSessions();
+  }
+
+  focusHead() {
+    this.#title.focus();
+  }
+
+  signOutFailed() {
+    this.#outNote.hidden = false;
+    this.#outNote.replaceChildren(icon('alert', { small: true }), say.signOutFailed);
+  }
+
+  /** @param {Me|null} me */
+  update(me) {
+    if (!me) return;
+    const key = faceKey([me]);
+    if (key !== this.#drawnFace) {
+      this.#drawnFace = key;
+      this.#face.replaceChildren(face([me], { size: 72 }));
+      if (document.activeElement !== this.#name.input) this.#name.input.value = me.name;
+    }
+    this.#removePicture.hidden = !me.picture;
+    setText(this.#login, say.signedInAs(me.login));
+  }
+
+  /** @param {Event} event */
+  async #rename(event) {
+    event.preventDefault();
+    const name = this.#name.input.value.trim();
+    if (name === '') {
+      this.#name.tell(say.fieldEmpty);
+      return;
+    }
+    await this.#during(this.#saveName, say.save, async () => {
+      await this.client?.rename(name);
+      setText(this.#saveName, say.saved);
+    }, () => this.#name.tell(say.changeFailed));
+  }
+
+  #upload() {
+    const [file] = this.#file.files ?? [];
+    this.#file.value = '';
+    return file ? this.#picture(file) : Promise.resolve();
+  }
+
+  /** @param {Blob|null} picture */
+  async #picture(picture) {
+    setText(this.#pictureNote, say.saving);
+    try {
+      await this.client?.setPicture(picture);
+      setText(this.#pictureNote, say.pictureHint);
+    } catch (error) {
+      const large = error instanceof Problem && error.code === 'too_large' && picture;
+      const size = `${((picture?.size ?? 0) / 1_048_576).toFixed(1)} MB`;
+      setText(this.#pictureNote, large ? say.pictureTooLarge(size) : say.pictureRefused);
+    }
+  }
+
+  /** @param {Event} event */
+  async #changePassword(event) {
+    event.preventDefault();
+    const empty = [this.#current, this.#next].find((one) => one.input.value === '');
+    if (empty) {
+      empty.tell(say.fieldEmpty);
+      empty.input.focus();
+      return;
+    }
+    const least = this.client?.limits.password_chars_min ?? 8;
+    if ([...this.#next.input.value].length < least) {
+      this.#next.tell(say.passwordShort(least));
+      this.#next.input.focus();
+      return;
+    }
+    this.#passwordNote.hidden = true;
+    await this.#during(this.#savePassword, say.changePassword, async () => {
+      await this.client?.http.setPassword(this.#current.input.value, this.#next.input.value);
+      this.#current.input.value = this.#next.input.value = '';
+      setText(this.#passwordNote, say.passwordChanged);
+      this.#passwordNote.hidden = false;
+      void this.#loadSessions();
+    }, (error) => {
+      const code = error instanceof Problem ? error.code : '';
+      if (code === 'wrong_credentials') this.#current.tell(say.passwordWrong);
+      else if (code === 'too_many') this.#current.tell(say.tooMany);
+      else this.#next.tell(say.changeFailed);
+    });
+  }
+
+  /** A button that waits says so. @param {HTMLButtonElement} button @param {string} words
+   * @param {() => Promise<void>} act @param {(error: unknown) => void} failed */
+  async #during(button, words, act, failed) {
+    button.disabled = true;
+    setText(button, say.saving);
+    try {
+      await act();
+      if (button.textContent === say.saving) setText(button, words);
+      else setTimeout(() => setText(button, words), 2_000);
+    } catch (error) {
+      setText(button, words);
+      failed(error);
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  async #loadSessions() {
+    try {
+      const { sessions } = /** @type {{sessions: Session[]}} */ (await this.client?.http.sessions());
+      this.#sessionsNote.hidden = true;
+      this.#sessions.replaceChildren(...sessions.map((session) => this.#session(session)));
+    } catch {
+      this.#sessionsNote.hidden = false;
+      setText(this.#sessionsNote, say.sessionsFailed);
+    }
+  }
+
+  /** @param {Session} session @returns {HTMLElement} */
+  #session(session) {
+    const agent = agentName(session.agent);
+    const seen = say.lastSeen(shortTime(Date.parse(session.seen_at), Date.now()));
+    const end = h('button', {
+      class: 'button', type: 'button', 'aria-label': say.endSessionOf(agent),
+      onclick: async () => {
+        end.disabled = true;
+        try {
+          await this.client?.http.endSession(session.id);
+        } catch {
+          this.#sessionsNote.hidden = false;
+          setText(this.#sessionsNote, say.changeFailed);
+        }
+        void this.#loadSessions();
+      },
+    }, say.endSession);
+    return h('li', {}, h('div', {}, h('b', { class: 'one-line' }, agent), h('span', {}, seen)),
+      session.current ? h('span', { class: 'chip settled' }, say.thisDevice) : end);
+  }
+}
+
+/** @param {string} title @param {...Node} content @returns {HTMLElement} */
+function part(title, ...content) {
+  return h('section', { class: 'part' }, h('h3', {}, title), ...content);
+}
+
+/** @returns {HTMLElement} */
+function themeChoice() {
+  const now = document.documentElement.dataset.theme ?? 'system';
+  return h('div', { class: 'choices', role: 'radiogroup', 'aria-label': say.appearance },
+    ...THEMES.map((theme) => h('label', { class: 'choice' },
+      h('input', { type: 'radio', name: 'theme', value: theme, checked: theme === now, onchange: () => setTheme(theme) }),
+      h('span', {}, say.themes[theme]))));
+}
+
+/** @param {typeof THEMES[number]} theme */
+function setTheme(theme) {
+  if (theme === 'system') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  try {
+    if (theme === 'system') localStorage.removeItem('parlor-theme');
+    else localStorage.setItem('parlor-theme', theme);
+  } catch {
+    // Nothing can be kept here; it holds for this page.
+  }
+}
+
+/** A browser's long name, in the words that people know. @param {string} agent @returns {string} */
+function agentName(agent) {
+  const browser = [['Edg', 'Edge'], ['OPR', 'Opera'], ['Firefox', 'Firefox'], ['Chrome', 'Chrome'], ['Safari', 'Safari']]
+    .find(([sign]) => agent.includes(`${sign}/`));
+  const system = [['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS', 'Mac'],
+    ['Linux', 'Linux']].find(([sign]) => agent.includes(sign));
+  if (!browser) return agent.slice(0, 60) || say.unknownDevice;
+  return system ? `${browser[1]}, ${system[1]}` : browser[1];
+}
+
+customElements.define('parlor-settings', ParlorSettings);

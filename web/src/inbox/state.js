@@ -1,0 +1,424 @@
+/**
+ * What the inbox knows, and how it changes: `apply(state, input)` is pure, never changes what it is given, and is the
+ * only way in. The rules are those of the book's page on the protocol, under "Keeping state".
+ *
+ * Invariants (I5 to I7 of the design):
+ * - A live event moves the version of its scope and never the cursor. It is applied when its scope stands at `prev`,
+ *   dropped when its scope is at or past `version`, and else held, its scope being *wanted*.
+ * - The cursor moves to that of heads only when every scope that they named is at or past its version, or gone.
+ *   Pages start a cursor where there is none and never move one.
+ * - What was asked for before a conversation was dropped says nothing about it. `turn` counts inputs, to tell.
+ * - Messages of a thread lie without a gap from its first to its last; what came too early waits in `ahead`.
+ *
+ * Absent on purpose: requests, time, the DOM, and what was typed or is being sent (that is the outbox's).
+ *
+ * @import {Changes, Conversation, ConversationPage, Event, Heads, Me, MeAnswer, Message, MessagePage, PlacedEvent,
+ *   Sent, User} from '../sdk/wire.js'
+ * @import {Held} from './changes.js'
+ */
+import { changedBy, historyFrom, memberOf, withMarker, withWhole } from './changes.js';
+import { merge, newest, older, since } from './messages.js';
+
+/**
+ * @typedef {{messages: Message[], ahead: Message[], loaded: boolean, moreBefore: boolean}} Thread
+ * @typedef {{version: number, hurry: boolean, whole: boolean}} Want
+ * @typedef {{
+ *   user: number,
+ *   turn: number,
+ *   fanOutMax: number,
+ *   me: Me|null,
+ *   cursor: string|null,
+ *   pending: {cursor: string, needs: Map<string, number>}|null,
+ *   conversations: Map<number, Held>,
+ *   threads: Map<number, Thread>,
+ *   users: Map<number, User>,
+ *   list: {loaded: boolean, next: number|null},
+ *   wanted: Map<string, Want>,
+ *   held: Map<string, PlacedEvent[]>,
+ *   born: Map<string, number>,
+ *   left: Map<string, {version: number, turn: number}>,
+ * }} State
+ *
+ * `asked` is the `turn` of the state when the question was put.
+ * @typedef {{kind: 'event', event: Event}
+ *   | {kind: 'heads', heads: Heads, asked: number}
+ *   | {kind: 'changes', changes: Changes, asked: number, answered?: number}
+ *   | {kind: 'conversation', conversation: Conversation, asked: number, cursor?: string, answered?: number}
+ *   | {kind: 'list', page: ConversationPage, asked: number}
+ *   | {kind: 'opening', conversation: number}
+ *   | {kind: 'messages', conversation: number, page: MessagePage, asked: number, before?: number, after?: number}
+ *   | {kind: 'me', answer: MeAnswer, answered?: number}
+ *   | {kind: 'sent', sent: Sent, asked: number}
+ *   | {kind: 'gone', scope: string, asked: number}
+ *   | {kind: 'limits', fanOutMax: number}
+ * } Input
+ */
+
+/** Events held for one scope; what is beyond is asked for anyway. */
+const HELD_MAX = 64;
+const FAN_OUT_MAX = 64;
+
+/** @param {number} user @returns {State} */
+export function empty(user) {
+  return {
+    user,
+    turn: 0,
+    fanOutMax: FAN_OUT_MAX,
+    me: null,
+    cursor: null,
+    pending: null,
+    conversations: new Map(),
+    threads: new Map(),
+    users: new Map(),
+    list: { loaded: false, next: null },
+    wanted: new Map(),
+    held: new Map(),
+    born: new Map(),
+    left: new Map(),
+  };
+}
+
+/** The version at which the state of a scope is true; null when nothing of it is held.
+ * @param {State} state @param {string} scope @returns {number|null} */
+export function versionOf(state, scope) {
+  if (scope === `user:${state.user}`) return state.me ? state.me.scope_version : null;
+  return state.conversations.get(conversationOf(scope))?.version ?? null;
+}
+
+/** @param {string} scope @returns {number} the conversation's id, or NaN for another kind of scope */
+export function conversationOf(scope) {
+  const [kind, id] = scope.split(':');
+  return kind === 'conversation' ? Number(id) : NaN;
+}
+
+/** The `seq` after which messages of a thread are missing though the conversation has them; null when none are.
+ * @param {State} state @param {number} id @returns {number|null} */
+export function gapAfter(state, id) {
+  const thread = state.threads.get(id);
+  const conversation = state.conversations.get(id);
+  if (!thread?.loaded || !conversation) return null;
+  const last = thread.messages.at(-1)?.seq ?? historyFrom(conversation, state.user) - 1;
+  return last < conversation.last_seq ? last : null;
+}
+
+/** @param {State} state @param {Input} input @returns {State} */
+export function apply(state, input) {
+  if (input.kind === 'heads' && input.heads.reset) {
+    const { user, turn, fanOutMax } = state;
+    return { ...empty(user), turn: turn + 1, fanOutMax, cursor: input.heads.cursor };
+  }
+  const draft = copy(state);
+  switch (input.kind) {
+    case 'event':
+      takeEvent(draft, input.event);
+      break;
+    case 'heads':
+      takeHeads(draft, input.heads, input.asked);
+      break;
+    case 'changes':
+      answered(draft, input.changes.scope, input.answered);
+      takeChanges(draft, input.changes, input.asked, false);
+      break;
+    case 'conversation':
+      answered(draft, `conversation:${input.conversation.id}`, input.answered);
+      takeConversation(draft, input.conversation, input.asked);
+      if (input.cursor) draft.cursor ??= input.cursor;
+      break;
+    case 'list':
+      for (const conversation of input.page.conversations) takeConversation(draft, conversation, input.asked);
+      draft.list = { loaded: true, next: input.page.next ?? null };
+      draft.cursor ??= input.page.cursor;
+      break;
+    case 'opening':
+      if (!draft.threads.has(input.conversation)) {
+        draft.threads.set(input.conversation, { messages: [], ahead: [], loaded: false, moreBefore: true });
+      }
+      break;
+    case 'messages':
+      takePage(draft, input);
+      break;
+    case 'me':
+      answered(draft, `user:${draft.user}`, input.answered);
+      takeMe(draft, input.answer);
+      break;
+    case 'sent':
+      takeSent(draft, input.sent, input.asked);
+      break;
+    case 'gone':
+      if (!bornSince(draft, input.scope, input.asked)) drop(draft, input.scope, versionOf(draft, input.scope) ?? 0);
+      break;
+    case 'limits':
+      draft.fanOutMax = input.fanOutMax;
+      break;
+  }
+  return settle(draft);
+}
+
+/** @param {State} state @returns {State} */
+function copy(state) {
+  return {
+    ...state,
+    turn: state.turn + 1,
+    conversations: new Map(state.conversations),
+    threads: new Map(state.threads),
+    users: new Map(state.users),
+    wanted: new Map(state.wanted),
+    held: new Map(state.held),
+    born: new Map(state.born),
+    left: new Map(state.left),
+    pending: state.pending && { ...state.pending, needs: new Map(state.pending.needs) },
+  };
+}
+
+/** An answer that was asked for when `version` was wanted has told it, whatever its own version is.
+ * @param {State} draft @param {string} scope @param {number|undefined} version */
+function answered(draft, scope, version) {
+  const want = draft.wanted.get(scope);
+  if (want && version !== undefined && want.version <= version) draft.wanted.delete(scope);
+}
+
+/** @param {State} draft @param {string} scope @param {Want} more */
+function want(draft, scope, { version, hurry, whole }) {
+  const before = draft.wanted.get(scope);
+  draft.wanted.set(scope, {
+    version: Math.max(version, before?.version ?? 0),
+    hurry: hurry || (before?.hurry ?? false),
+    whole: whole || (before?.whole ?? false),
+  });
+}
+
+/** A whole copy is wanted, whatever the version. @param {State} draft @param {number} id */
+function wantWhole(draft, id) {
+  const version = draft.conversations.get(id)?.version ?? 0;
+  want(draft, `conversation:${id}`, { version, hurry: true, whole: true });
+}
+
+/** @param {State} draft @param {Event} event */
+function takeEvent(draft, event) {
+  const at = versionOf(draft, event.scope);
+  if (at !== null && at >= event.version) return;
+  if (event.version <= (draft.left.get(event.scope)?.version ?? 0)) return;
+  if (event.type === 'scope.changed') {
+    want(draft, event.scope, { version: event.version, hurry: true, whole: false });
+  } else if (removesMe(draft, event)) {
+    drop(draft, event.scope, event.version);
+  } else if (at === event.prev) {
+    applyEvent(draft, event);
+  } else if (at === null && event.type === 'conversation.created') {
+    keep(draft, { ...event.conversation, version: event.version });
+  } else {
+    const held = (draft.held.get(event.scope) ?? []).filter((one) => one.version !== event.version);
+    held.push(event);
+    held.sort((a, b) => a.version - b.version);
+    draft.held.set(event.scope, held.slice(0, HELD_MAX));
+    want(draft, event.scope, { version: event.version, hurry: at === null, whole: false });
+  }
+}
+
+/** @param {State} draft @param {PlacedEvent} event @returns {boolean} */
+function removesMe(draft, event) {
+  return event.type === 'member.updated' && event.members.some((one) => one.left && one.user.id === draft.user);
+}
+
+/** Applies an event whose scope stands at its `prev`. @param {State} draft @param {PlacedEvent} event */
+function applyEvent(draft, event) {
+  if (event.type === 'me.updated') {
+    draft.me = { ...event.me, scope_version: event.version };
+    learn(draft, [event.me]);
+    return;
+  }
+  if (event.type === 'marker.updated') {
+    const held = draft.conversations.get(event.conversation);
+    const marked = held && withMarker(held, event, draft.user, event.version);
+    if (marked) draft.conversations.set(event.conversation, marked);
+    else if (held) wantWhole(draft, event.conversation);
+    if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
+    return;
+  }
+  const held = draft.conversations.get(conversationOf(event.scope));
+  if (!held) return;
+  const { fanOutMax } = draft;
+  const changed = changedBy(held, event, { me: draft.user, fanOutMax });
+  draft.conversations.set(held.id, changed);
+  if (event.type === 'message.created') {
+    learn(draft, [event.sender]);
+    takeMessages(draft, held.id, [event.message]);
+  } else if (event.type !== 'conversation.created') {
+    learn(draft, event.members.filter((one) => !one.left).map((one) => one.user));
+  }
+  // Who is held, and how markers travel, is different on the other side of the limit.
+  if (held.member_count > fanOutMax !== changed.member_count > fanOutMax) wantWhole(draft, held.id);
+}
+
+/** @param {State} draft @param {Heads} heads @param {number} asked */
+function takeHeads(draft, heads, asked) {
+  for (const scope of heads.gone) {
+    if (bornSince(draft, scope, asked)) wantWhole(draft, conversationOf(scope));
+    else drop(draft, scope, versionOf(draft, scope) ?? 0);
+  }
+  for (const changes of heads.changes) {
+    if (!changes.more) takeChanges(draft, changes, asked, true);
+  }
+  /** @type {Map<string, number>} */
+  const needs = new Map();
+  for (const { scope, version } of heads.heads) {
+    if (leftSince(draft, scope, asked)) continue;
+    needs.set(scope, version);
+    if ((versionOf(draft, scope) ?? -1) < version) want(draft, scope, { version, hurry: true, whole: false });
+  }
+  draft.pending = { cursor: heads.cursor, needs };
+}
+
+/** @param {State} draft @param {Changes} changes @param {number} asked
+ * @param {boolean} trusted they came with heads: what is held is true at what they were asked for */
+function takeChanges(draft, changes, asked, trusted) {
+  const { conversation, scope } = changes;
+  if (!conversation || leftSince(draft, scope, asked)) return;
+  const at = versionOf(draft, scope);
+  if (at !== null && at >= changes.version) return;
+  if (at !== null && at < changes.since && !trusted) {
+    want(draft, scope, { version: changes.version, hurry: true, whole: false });
+    return;
+  }
+  learn(draft, changes.users);
+  keep(draft, { ...conversation, version: changes.version });
+  const thread = draft.threads.get(conversation.id);
+  if (!thread) return;
+  if (changes.reset) {
+    const from = historyFrom(conversation, draft.user);
+    const page = { messages: changes.messages, more_before: (changes.messages[0]?.seq ?? from) > from };
+    draft.threads.set(conversation.id, newest({ ...thread, messages: [], ahead: [], loaded: false }, page));
+  } else {
+    takeMessages(draft, conversation.id, changes.messages);
+  }
+}
+
+/** A conversation out of a page or an answer. @param {State} draft @param {Conversation} conversation
+ * @param {number} asked */
+function takeConversation(draft, conversation, asked) {
+  const scope = `conversation:${conversation.id}`;
+  const at = versionOf(draft, scope);
+  if ((at !== null && at > conversation.version) || leftSince(draft, scope, asked)) return;
+  keep(draft, conversation);
+}
+
+/** @param {State} draft @param {Conversation} conversation */
+function keep(draft, conversation) {
+  const { id } = conversation;
+  const held = draft.conversations.get(id);
+  if (!held) draft.born.set(`conversation:${id}`, draft.turn);
+  draft.conversations.set(id, withWhole(held, conversation, draft.user, draft.fanOutMax));
+  learn(draft, conversation.members.map((one) => one.user));
+  const thread = draft.threads.get(id);
+  const from = memberOf(conversation, draft.user)?.history_from ?? 1;
+  if (thread && from > 1) draft.threads.set(id, since(thread, from));
+}
+
+/** Whether a conversation was dropped after a question was put. @param {State} draft @param {string} scope
+ * @param {number} asked @returns {boolean} */
+function leftSince(draft, scope, asked) {
+  return (draft.left.get(scope)?.turn ?? -1) > asked;
+}
+
+/** Whether a conversation was first taken after a question was put. @param {State} draft @param {string} scope
+ * @param {number} asked @returns {boolean} */
+function bornSince(draft, scope, asked) {
+  return versionOf(draft, scope) !== null && (draft.born.get(scope) ?? -1) > asked;
+}
+
+/** @param {State} draft @param {Extract<Input, {kind: 'messages'}>} input */
+function takePage(draft, input) {
+  const { page, asked } = input;
+  const scope = `conversation:${input.conversation}`;
+  const thread = draft.threads.get(input.conversation);
+  if (!thread || leftSince(draft, scope, asked)) return;
+  learn(draft, page.users);
+  if (input.before !== undefined) draft.threads.set(input.conversation, older(thread, page));
+  else if (input.after !== undefined) takeMessages(draft, input.conversation, page.messages);
+  else draft.threads.set(input.conversation, newest(thread, page));
+  draft.cursor ??= page.cursor;
+}
+
+/** @param {State} draft @param {number} id @param {Message[]} messages */
+function takeMessages(draft, id, messages) {
+  const thread = draft.threads.get(id);
+  if (thread && messages.length > 0) draft.threads.set(id, merge(thread, messages));
+}
+
+/** @param {State} draft @param {MeAnswer} answer */
+function takeMe(draft, answer) {
+  if (draft.me && draft.me.scope_version >= answer.scope_version) return;
+  const { markers, cursor, ...me } = answer;
+  draft.me = me;
+  learn(draft, [me]);
+  for (const marker of markers) {
+    const held = draft.conversations.get(marker.conversation);
+    if (held && (memberOf(held, draft.user)?.read_seq ?? 0) < marker.read_seq) wantWhole(draft, marker.conversation);
+  }
+  draft.cursor ??= cursor;
+}
+
+/** The message is shown at once; the rest of what sending changed comes as its event. @param {State} draft
+ * @param {Sent} sent @param {number} asked */
+function takeSent(draft, sent, asked) {
+  const scope = `conversation:${sent.message.conversation}`;
+  if (leftSince(draft, scope, asked)) return;
+  takeMessages(draft, sent.message.conversation, [sent.message]);
+  const at = versionOf(draft, scope);
+  if (at !== null && at < sent.version) want(draft, scope, { version: sent.version, hurry: false, whole: false });
+}
+
+/** Forgets a conversation that I am no longer in. @param {State} draft @param {string} scope @param {number} version */
+function drop(draft, scope, version) {
+  const id = conversationOf(scope);
+  if (Number.isNaN(id)) return;
+  draft.conversations.delete(id);
+  draft.threads.delete(id);
+  draft.wanted.delete(scope);
+  draft.born.delete(scope);
+  draft.pending?.needs.delete(scope);
+  draft.left.set(scope, { version: Math.max(version, draft.left.get(scope)?.version ?? 0), turn: draft.turn });
+  const later = (draft.held.get(scope) ?? []).filter((one) => one.version > version);
+  draft.held.delete(scope);
+  for (const event of later) takeEvent(draft, event);
+}
+
+/** Of two copies of a person the one with the higher version is right. @param {State} draft @param {User[]} users */
+function learn(draft, users) {
+  for (const { id, name, picture, version } of users) {
+    const known = draft.users.get(id);
+    if (!known || known.version < version) draft.users.set(id, { id, name, picture, version });
+  }
+}
+
+/** Applies what was held and now fits, forgets what is no longer wanted, and moves the cursor if it may move.
+ * @param {State} draft @returns {State} */
+function settle(draft) {
+  for (const scope of [...draft.held.keys()]) release(draft, scope);
+  for (const [scope, { version, whole }] of [...draft.wanted]) {
+    if (!whole && (versionOf(draft, scope) ?? -1) >= version) draft.wanted.delete(scope);
+  }
+  const { pending } = draft;
+  if (pending && [...pending.needs].every(([scope, version]) => (versionOf(draft, scope) ?? -1) >= version)) {
+    draft.cursor = pending.cursor;
+    draft.pending = null;
+  }
+  return draft;
+}
+
+/** @param {State} draft @param {string} scope */
+function release(draft, scope) {
+  const held = [...(draft.held.get(scope) ?? [])];
+  for (;;) {
+    const at = versionOf(draft, scope);
+    while (held.length > 0 && at !== null && held[0].version <= at) held.shift();
+    if (held.length === 0 || at === null || held[0].prev !== at) break;
+    applyEvent(draft, /** @type {PlacedEvent} */ (held.shift()));
+  }
+  if (held.length === 0) {
+    draft.held.delete(scope);
+    return;
+  }
+  draft.held.set(scope, held);
+  want(draft, scope, { version: held[held.length - 1].version, hurry: false, whole: false });
+}

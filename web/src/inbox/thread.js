@@ -1,0 +1,157 @@
+/**
+ * The thread: who it is with, what it is about, what was said, and where one writes.
+ *
+ * Tells: `parlor-back`, `parlor-members`, `parlor-reload`, and what its parts tell.
+ *
+ * @import {Context, User} from '../sdk/wire.js'
+ * @import {Progress} from '../sdk/sync.js'
+ * @import {ComposerView, ParlorComposer} from './composer.js'
+ * @import {ParlorTalk, TalkView} from './talk.js'
+ */
+import './composer.js';
+import './talk.js';
+import { bubbleBones } from './bones.js';
+import { emit, h, set, setText } from './dom.js';
+import { face, faceKey, thing } from './face.js';
+import { drawing, icon } from './icons.js';
+import { say } from './strings.js';
+
+/**
+ * @typedef {{
+ *   id: number, name: string, faces: User[], isGroup: boolean, people: number, offline: boolean, context: Context|null,
+ *   roles: {text: string, mine: boolean}[], progress: Progress, loaded: boolean, known: boolean, talk: TalkView,
+ *   composer: ComposerView,
+ * }} ThreadView
+ */
+
+export class ParlorThread extends HTMLElement {
+  #face = h('span', { class: 'face-place' });
+  #name = h('h2', { class: 'one-line', dir: 'auto', tabindex: -1 });
+  #note = h('p', { class: 'presence one-line' });
+  #members = h('button', {
+    class: 'tool', type: 'button', hidden: true, onclick: () => emit(this, 'parlor-members'),
+  }, icon('people'));
+  #head = h('header', { class: 'thread-head' }, backButton(this), this.#face,
+    h('div', { class: 'person' }, this.#name, this.#note), this.#members);
+  #card = h('div', { class: 'card-place' });
+  #talk = /** @type {ParlorTalk} */ (document.createElement('parlor-talk'));
+  #instead = h('div', { class: 'instead' });
+  #composer = /** @type {ParlorComposer} */ (document.createElement('parlor-composer'));
+  #drawnFace = '';
+  #drawnCard = '';
+  #drawnInstead = '';
+
+  connectedCallback() {
+    if (this.firstChild) return;
+    this.classList.add('thread');
+    set(this, 'role', 'main');
+    this.append(this.#head, this.#card, this.#talk, this.#instead, this.#composer);
+  }
+
+  focusWords() {
+    this.#composer.focusWords();
+  }
+
+  focusHead() {
+    this.#name.focus();
+  }
+
+  look() {
+    this.#talk.look();
+  }
+
+  /** @param {ThreadView} view */
+  update(view) {
+    this.#drawHead(view);
+    this.#drawCard(view);
+    const instead = insteadOf(view);
+    this.#talk.hidden = instead !== '' && instead !== 'first';
+    this.#composer.hidden = !view.known;
+    if (this.#drawnInstead !== instead + view.name) {
+      this.#drawnInstead = instead + view.name;
+      this.#instead.replaceChildren(...this.#makeInstead(instead, view.name));
+    }
+    this.#instead.hidden = instead === '';
+    this.#talk.update(view.talk);
+    this.#composer.update(view.composer);
+  }
+
+  /** @param {ThreadView} view */
+  #drawHead(view) {
+    this.#head.hidden = false;
+    const key = faceKey(view.faces) + view.isGroup;
+    if (key !== this.#drawnFace) {
+      this.#drawnFace = key;
+      this.#face.replaceChildren(...(view.known ? [face(view.faces, { size: 40, pair: view.isGroup })] : []));
+    }
+    setText(this.#name, view.name);
+    const people = say.people(view.people);
+    const note = view.offline ? say.waitingForConnection : view.isGroup ? people : '';
+    setText(this.#note, note);
+    this.#note.hidden = note === '';
+    this.#members.hidden = !view.isGroup;
+    set(this.#members, 'aria-label', say.membersOf(view.people));
+    set(this.#members, 'title', say.members);
+  }
+
+  /** @param {ThreadView} view */
+  #drawCard({ context, roles }) {
+    const key = JSON.stringify([context, roles]);
+    if (key === this.#drawnCard) return;
+    this.#drawnCard = key;
+    this.#card.replaceChildren(...(context ? [card(context, roles)] : []));
+  }
+
+  /** @param {string} which @param {string} name @returns {Node[]} */
+  #makeInstead(which, name) {
+    const words = (/** @type {string} */ title, /** @type {string} */ more, /** @type {Node|null} */ button = null) =>
+      [h('div', { class: 'nothing' }, h('h3', {}, title), h('p', {}, more), button)];
+    const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-reload') },
+      icon('again', { small: true }), say.tryAgain);
+    switch (which) {
+      case 'bones':
+        return [bubbleBones()];
+      case 'missing':
+        return words(say.threadMissing, say.threadMissingMore);
+      case 'failed':
+        return words(say.threadFailed, say.threadFailedMore, again());
+      case 'first':
+        return [h('div', { class: 'nothing' }, drawing(), h('h3', {}, say.firstMessage(name)),
+          h('p', {}, say.firstMessageMore))];
+      default:
+        return [];
+    }
+  }
+}
+
+/** @param {ThreadView} view @returns {'missing'|'failed'|'bones'|'first'|''} */
+function insteadOf(view) {
+  if (view.progress === 'missing' && !view.known) return 'missing';
+  if (!view.loaded || !view.known) return view.progress === 'failed' ? 'failed' : 'bones';
+  return view.talk.blocks.length === 0 ? 'first' : '';
+}
+
+/** The way back to the list, where there is one pane. @param {HTMLElement} from @returns {HTMLElement} */
+export function backButton(from) {
+  return h('button', {
+    class: 'tool back', type: 'button', 'aria-label': say.backToAll, onclick: () => emit(from, 'parlor-back'),
+  }, icon('back'));
+}
+
+/** @param {Context} context @param {ThreadView['roles']} roles @returns {HTMLElement} */
+function card(context, roles) {
+  const parts = [
+    thing(context, 'photo'),
+    h('span', { class: 'words' },
+      h('span', { class: 'title' }, h('span', { class: 'one-line', dir: 'auto' }, context.title),
+        context.status && h('span', { class: `chip ${context.tone}` }, context.status)),
+      context.detail && h('span', { class: 'more one-line', dir: 'auto' }, context.detail)),
+    h('span', { class: 'roles' },
+      ...roles.map((role) => h('span', { class: `chip ${role.mine ? 'mine' : 'role'}` }, role.text)),
+      context.url && icon('leave', { small: true, label: say.opensPage })),
+  ];
+  if (!context.url) return h('div', { class: 'about-card' }, ...parts);
+  return h('a', { class: 'about-card', href: context.url, target: '_blank', rel: 'noopener noreferrer' }, ...parts);
+}
+
+customElements.define('parlor-thread', ParlorThread);

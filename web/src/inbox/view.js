@@ -1,0 +1,170 @@
+/**
+ * What the list and the head of a thread show, worked out of the state. Pure.
+ *
+ * @import {Conversation, Member, Message, User} from '../sdk/wire.js'
+ * @import {Item} from '../sdk/outbox.js'
+ * @import {State} from './state.js'
+ */
+import { roleName, shortName, shortTime } from './format.js';
+import { say } from './strings.js';
+
+/**
+ * @typedef {'sending'|'sent'|'delivered'|'read'} Tick
+ * @typedef {{kind: 'failed'|'draft'|'said'|'none', text: string, tick: Tick|null, who: string|null}} Preview
+ * @typedef {{
+ *   id: number, name: string, faces: User[], isGroup: boolean, time: string, dateTime: string,
+ *   context: Conversation['context'], preview: Preview, unread: number, selected: boolean,
+ * }} Row
+ * @typedef {{
+ *   state: State, now: number, selected: number|null, waiting: (conversation: number) => Item[],
+ *   draft: (conversation: number) => string, readUpTo: (conversation: number) => number,
+ * }} Sight
+ */
+
+/** A person as known best. @param {State} state @param {User} user @returns {User} */
+export function known(state, user) {
+  const best = state.users.get(user.id);
+  return best && best.version >= user.version ? best : user;
+}
+
+/** The others of a conversation. @param {State} state @param {Conversation} conversation @returns {User[]} */
+export function others(state, conversation) {
+  return conversation.members.filter((one) => one.user.id !== state.user).map((one) => known(state, one.user));
+}
+
+/** @param {State} state @param {Conversation} conversation @returns {string} */
+export function nameOf(state, conversation) {
+  if (conversation.kind === 'group') return conversation.title ?? say.conversations;
+  return others(state, conversation)[0]?.name ?? say.you;
+}
+
+/** What a composer calls the other side. @param {State} state @param {Conversation} conversation @returns {string} */
+export function calledName(state, conversation) {
+  const name = nameOf(state, conversation);
+  return conversation.kind === 'group' ? name : shortName(name);
+}
+
+/** Who is drawn for a conversation: the other person, or two of a group.
+ * @param {State} state @param {Conversation} conversation @returns {User[]} */
+export function facesOf(state, conversation) {
+  const all = others(state, conversation);
+  if (conversation.kind === 'direct' || all.length < 2) return all.slice(0, 1);
+  const last = conversation.last_message?.sender;
+  return [...all].sort((a, b) => Number(b.id === last) - Number(a.id === last)).slice(0, 2);
+}
+
+/** How many I have not read, what this page has read but not told yet counted as read.
+ * @param {Conversation} conversation @param {number} readUpTo @returns {number} */
+export function unreadOf(conversation, readUpTo) {
+  return readUpTo >= conversation.last_seq ? 0 : conversation.unread;
+}
+
+/** How far an own message has come, as far as the others let know.
+ * @param {Conversation} conversation @param {number} me @param {number} seq
+ * @returns {{tick: Tick, readers: Member[], others: number}} */
+export function receipt(conversation, me, seq) {
+  const rest = conversation.members.filter((one) => one.user.id !== me);
+  const readers = rest.filter((one) => one.read_seq >= seq);
+  const whole = rest.length > 0 && conversation.member_count === conversation.members.length;
+  /** @type {Tick} */
+  let tick = 'sent';
+  if (whole && readers.length === rest.length) tick = 'read';
+  else if (whole && rest.every((one) => one.delivered_seq >= seq)) tick = 'delivered';
+  return { tick, readers, others: whole ? rest.length : 0 };
+}
+
+/** @param {Conversation} conversation @param {Sight} sight @returns {Preview} */
+function previewOf(conversation, { state, waiting, draft, selected }) {
+  const items = waiting(conversation.id);
+  const refused = items.find((one) => one.state === 'refused');
+  if (refused) return { kind: 'failed', text: refused.text, tick: null, who: null };
+  const words = draft(conversation.id);
+  if (words.trim() !== '' && conversation.id !== selected) return { kind: 'draft', text: words, tick: null, who: null };
+  const own = items.at(-1);
+  if (own) return { kind: 'said', text: own.text, tick: 'sending', who: null };
+  const last = conversation.last_message;
+  if (!last) return { kind: 'none', text: say.noMessagesYet, tick: null, who: null };
+  if (last.sender === state.user) {
+    const { tick } = receipt(conversation, state.user, last.seq);
+    return { kind: 'said', text: tick === 'read' ? last.text : say.youSaid(last.text), tick, who: null };
+  }
+  const sender = conversation.kind === 'group' ? state.users.get(last.sender) : undefined;
+  return { kind: 'said', text: last.text, tick: null, who: sender ? shortName(sender.name) : null };
+}
+
+/** @param {Conversation} conversation @param {Sight} sight @returns {Row} */
+function rowOf(conversation, sight) {
+  const at = lastAt(conversation, sight.waiting(conversation.id));
+  return {
+    id: conversation.id,
+    name: nameOf(sight.state, conversation),
+    faces: facesOf(sight.state, conversation),
+    isGroup: conversation.kind === 'group',
+    time: shortTime(at, sight.now),
+    dateTime: new Date(at).toISOString(),
+    context: conversation.context,
+    preview: previewOf(conversation, sight),
+    unread: unreadOf(conversation, sight.readUpTo(conversation.id)),
+    selected: conversation.id === sight.selected,
+  };
+}
+
+/** @param {Conversation} conversation @param {Item[]} items @returns {number} */
+function lastAt(conversation, items) {
+  const said = Date.parse(conversation.last_message?.created_at ?? conversation.created_at);
+  return Math.max(said, items.at(-1)?.at ?? 0);
+}
+
+/** Those to list: the newest activity first, none below the part of the list that is loaded, and none that somebody
+ * else opened and has not written in yet, unless it is on the screen.
+ * @param {Sight} sight @returns {Conversation[]} */
+export function listed({ state, selected }) {
+  const bound = state.list.next ?? 0;
+  return [...state.conversations.values()]
+    .filter((one) => one.activity >= bound || one.id === selected)
+    .filter((one) => one.last_message || one.created_by === state.user || one.id === selected)
+    .sort((a, b) => b.activity - a.activity);
+}
+
+/** The rows of the list. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter @returns {Row[]} */
+export function rowsOf(sight, { unreadOnly, query }) {
+  const words = fold(query).split(/\s+/u).filter(Boolean);
+  return listed(sight)
+    .map((one) => rowOf(one, sight))
+    .filter((row) => !unreadOnly || row.unread > 0 || row.selected)
+    .filter((row) => {
+      const text = fold(`${row.name} ${row.context?.title ?? ''}`);
+      return words.every((word) => text.includes(word));
+    });
+}
+
+/** Without case and accents, so that "elodie" finds "Élodie". @param {string} text @returns {string} */
+function fold(text) {
+  return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+}
+
+/** Conversations with something unread. @param {Sight} sight @returns {number} */
+export function unreadConversations(sight) {
+  return listed(sight).filter((one) => unreadOf(one, sight.readUpTo(one.id)) > 0).length;
+}
+
+/** The chips on the card: one's own role first. @param {State} state @param {Conversation} conversation
+ * @returns {{text: string, mine: boolean}[]} */
+export function roleChips(state, conversation) {
+  /** @type {{text: string, mine: boolean}[]} */
+  const chips = [];
+  for (const member of conversation.members) {
+    if (!member.context_role) continue;
+    const role = roleName(member.context_role);
+    if (member.user.id === state.user) chips.unshift({ text: say.yourRole(role), mine: true });
+    else if (conversation.kind === 'direct') {
+      chips.push({ text: say.roleOf(shortName(known(state, member.user).name), role), mine: false });
+    }
+  }
+  return chips;
+}
+
+/** Whether a message is worth telling somebody who looks elsewhere. @param {Message} message @param {number} me */
+export function isOthers(message, me) {
+  return message.sender !== me;
+}

@@ -1,0 +1,237 @@
+/**
+ * The way to the server, whatever the network allows: a socket; after repeated failure the long poll; where that fails
+ * too, a poll every five seconds; all the while the socket is tried again. Commands go the way that is open.
+ *
+ * Invariants: at most one socket and one poll at a time; heads are handed on in the order of their answers; `ended` is
+ * told once, and nothing is tried after it.
+ * Absent on purpose: what heads and events mean.
+ *
+ * @import {Clock} from './clock.js'
+ * @import {Http} from './http.js'
+ * @import {Command, Event, Heads} from './wire.js'
+ * @import {WebSocketLike} from './socket.js'
+ */
+import { backOff } from './clock.js';
+import { Poll } from './poll.js';
+import { endsSession } from './problem.js';
+import { SILENCE_MS, Socket } from './socket.js';
+
+/**
+ * @typedef {'connecting'|'live'|'long_poll'|'poll'|'offline'} Mode
+ * @typedef {{
+ *   cursor: () => string|null,
+ *   heads: (heads: Heads) => void,
+ *   event: (event: Event) => void,
+ *   mode: (mode: Mode) => void,
+ *   ended: () => void,
+ *   settled: () => Promise<void>,
+ * }} Listener
+ */
+
+/** Close codes from here on mean "stay away"; these two that the sign-in is over. */
+const STAY_AWAY = 4500;
+const SESSION_ENDED = [4500, 4501];
+const RESTARTING = 4000;
+/** Failures of the socket in a row, or time without it, after which the poll begins. */
+const FAILURES_BEFORE_POLL = 3;
+const PATIENCE_BEFORE_POLL_MS = 4_000;
+const SOCKET_RETRY = { base: 500, most: 15_000 };
+
+export class Connection {
+  /** @type {Mode} */
+  mode = 'connecting';
+  /** @type {Socket|null} */
+  #socket = null;
+  #live = false;
+  #ended = false;
+  #failures = 0;
+  #socketForbidden = false;
+  /** @type {unknown} */
+  #retry = null;
+  /** @type {unknown} */
+  #patience = null;
+  /** @type {Poll|null} */
+  #poll = null;
+
+  /** @param {{user: number, http: Http, open: () => WebSocketLike, clock: Clock, on: Listener}} parts */
+  constructor({ user, http, open, clock, on }) {
+    this.user = user;
+    this.http = http;
+    this.open = open;
+    this.clock = clock;
+    this.on = on;
+  }
+
+  start() {
+    this.#awaitPatience();
+    this.#trySocket();
+  }
+
+  stop() {
+    this.#ended = true;
+    this.#stopTimers();
+    this.#stopPoll();
+    this.#socket?.giveUp('stopped');
+  }
+
+  /** @param {Command} command @returns {Promise<any>} */
+  async request(command) {
+    try {
+      if (this.#live && this.#socket) return await this.#socket.request(command);
+      return await this.http.command(command);
+    } catch (error) {
+      if (endsSession(error)) this.#end();
+      throw error;
+    }
+  }
+
+  /** Whether commands go over a socket, where live events follow them. */
+  get isLive() {
+    return this.#live;
+  }
+
+  /** Asks for what changed. Failures show by themselves: the socket ends, or the poll goes on. */
+  async refresh() {
+    if (!this.#live || !this.#socket) return;
+    try {
+      this.on.heads(await this.#socket.request(this.#resume()));
+    } catch (error) {
+      if (endsSession(error)) this.#end();
+    }
+  }
+
+  /** The network or the page came back: what waits is tried now. */
+  nudge() {
+    if (this.#ended) return;
+    if (this.#live && this.#socket) {
+      if (this.#socket.silentFor() > SILENCE_MS) this.#socket.giveUp('silent while away');
+      else void this.refresh();
+      return;
+    }
+    this.#poll?.wake();
+    if (!this.#socket) this.#trySocket();
+  }
+
+  /** @returns {Command} */
+  #resume() {
+    const cursor = this.on.cursor();
+    return { type: 'session.resume', user: this.user, ...(cursor === null ? {} : { cursor }) };
+  }
+
+  #trySocket() {
+    this.clock.stop(this.#retry);
+    if (this.#ended || this.#socket || this.#socketForbidden) return;
+    /** @type {Socket} */
+    const socket = new Socket({
+      socket: this.open(),
+      clock: this.clock,
+      opened: () => void this.#resumeOn(socket),
+      event: (event) => this.on.event(event),
+      closed: (code, reason) => void this.#lost(socket, code, reason),
+    });
+    this.#socket = socket;
+  }
+
+  /** @param {Socket} socket */
+  async #resumeOn(socket) {
+    try {
+      const heads = await socket.request(this.#resume());
+      if (this.#ended || this.#socket !== socket) return;
+      this.#failures = 0;
+      this.#live = true;
+      this.#stopPoll();
+      this.clock.stop(this.#patience);
+      this.on.heads(heads);
+      this.#setMode('live');
+    } catch (error) {
+      if (endsSession(error)) this.#end();
+      else socket.giveUp('resume was refused');
+    }
+  }
+
+  /** @param {Socket} socket @param {number} code @param {string} reason */
+  async #lost(socket, code, reason) {
+    if (this.#socket !== socket) return;
+    const wasLive = this.#live;
+    this.#socket = null;
+    this.#live = false;
+    if (this.#ended) return;
+    if (SESSION_ENDED.includes(code)) {
+      this.#end();
+      return;
+    }
+    if (code >= STAY_AWAY) this.#socketForbidden = true;
+    if (wasLive) this.#awaitPatience();
+    else this.#failures += 1;
+    this.#setMode(this.#poll ? this.mode : 'connecting');
+    if (this.#failures >= FAILURES_BEFORE_POLL || this.#socketForbidden) this.#startPoll();
+    const delay = code === RESTARTING ? retryAfter(reason) : null;
+    const wait = delay ?? backOff(wasLive ? 0 : this.#failures, this.clock.random(), SOCKET_RETRY);
+    this.#retry = this.clock.after(wait, () => this.#trySocket());
+    if (!wasLive) await this.#checkSession();
+  }
+
+  /** A refused handshake looks like a dead network to a page; the HTTP API tells them apart. */
+  async #checkSession() {
+    try {
+      await this.http.me();
+    } catch (error) {
+      if (endsSession(error)) this.#end();
+    }
+  }
+
+  #awaitPatience() {
+    this.clock.stop(this.#patience);
+    this.#patience = this.clock.after(PATIENCE_BEFORE_POLL_MS, () => {
+      if (!this.#live) this.#startPoll();
+    });
+  }
+
+  /** Polls until a socket is live. */
+  #startPoll() {
+    if (this.#poll || this.#ended || this.#live) return;
+    this.#poll = new Poll({
+      http: this.http,
+      clock: this.clock,
+      cursor: () => this.on.cursor(),
+      heads: (heads) => this.on.heads(heads),
+      mode: (mode) => this.#setMode(mode),
+      settled: () => this.on.settled(),
+      ended: () => this.#end(),
+    });
+    void this.#poll.run();
+  }
+
+  #stopPoll() {
+    this.#poll?.stop();
+    this.#poll = null;
+  }
+
+  /** @param {Mode} mode */
+  #setMode(mode) {
+    if (this.mode === mode || this.#ended) return;
+    this.mode = mode;
+    this.on.mode(mode);
+  }
+
+  #stopTimers() {
+    this.clock.stop(this.#retry);
+    this.clock.stop(this.#patience);
+  }
+
+  #end() {
+    if (this.#ended) return;
+    this.stop();
+    this.on.ended();
+  }
+}
+
+/** The server says after how long to come back. @param {string} reason @returns {number|null} */
+function retryAfter(reason) {
+  try {
+    const value = JSON.parse(reason).retry_after_ms;
+    return typeof value === 'number' && value >= 0 ? Math.min(value, 60_000) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Names for what a client makes: UUIDs that begin with the time (RFC 9562, version 7), which are the fastest to store
+ * and never fall back in one page, even within a millisecond.
+ *
+ * @import {Clock} from './clock.js'
+ */
+
+/** @param {Clock} clock @returns {() => string} */
+export function idMaker(clock) {
+  let time = 0;
+  let count = 0;
+  /** @param {number} bits @returns {number} */
+  const draw = (bits) => Math.floor(clock.random() * 2 ** bits);
+  return () => {
+    const now = clock.now();
+    if (now > time) {
+      time = now;
+      count = draw(11);
+    } else if (++count > 0xfff) {
+      time += 1;
+      count = 0;
+    }
+    const hex = (/** @type {number} */ number, /** @type {number} */ digits) =>
+      number.toString(16).padStart(digits, '0');
+    const head = hex(time, 12);
+    const variant = hex(0x8000 | draw(14), 4);
+    const tail = hex(draw(24), 6) + hex(draw(24), 6);
+    return `${head.slice(0, 8)}-${head.slice(8)}-${hex(0x7000 | count, 4)}-${variant}-${tail}`;
+  };
+}

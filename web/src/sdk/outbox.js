@@ -1,0 +1,248 @@
+/**
+ * What is to be sent. It is kept in the browser until the server has it, so that a reload or a crash loses nothing.
+ *
+ * Invariants: at most one unacknowledged send per conversation, later ones behind it, so that order never turns; a send
+ * whose outcome is unknown is sent again under the same `client_id`; one that was refused holds back those behind it
+ * until the person decides; one that may have been sent is given up only through `message.cancel`.
+ * Items lie under keys of their own, so that several pages of one person do not overwrite each other's.
+ *
+ * @import {Clock} from './clock.js'
+ * @import {Keep} from './storage.js'
+ * @import {Cancelled, Command, Sent} from './wire.js'
+ */
+import { backOff } from './clock.js';
+import { Lost, Problem, endsSession, mayRetry } from './problem.js';
+
+/**
+ * @typedef {{
+ *   client_id: string, conversation: number, text: string, at: number,
+ *   state: 'waiting'|'sending'|'refused'|'discarding',
+ *   tried: boolean,
+ *   problem: {code: string, title: string, limit?: number}|null,
+ * }} Item
+ */
+
+const RETRY = { base: 1_000, most: 15_000 };
+/** A fault of the server's own leaves the outcome unknown; after so many the person is asked. */
+const FAULTS_MAX = 3;
+
+export class Outbox {
+  /** @type {Item[]} */
+  #items = [];
+  /** @type {Set<number>} */
+  #busy = new Set();
+  /** @type {Map<number, unknown>} */
+  #timers = new Map();
+  /** @type {Map<number, number>} */
+  #failures = new Map();
+  #stopped = false;
+
+  /** @param {{
+   *   keep: Keep, clock: Clock, newId: () => string, request: (command: Command) => Promise<any>,
+   *   sent: (sent: Sent, asked: number) => void, turn: () => number, changed: () => void,
+   * }} parts */
+  constructor({ keep, clock, newId, request, sent, turn, changed }) {
+    this.turn = turn;
+    this.keep = keep;
+    this.clock = clock;
+    this.newId = newId;
+    this.request = request;
+    this.sent = sent;
+    this.changed = changed;
+    for (const name of keep.names('send:')) {
+      const item = keep.get(name);
+      if (item) this.#items.push({ ...item, state: item.state === 'sending' ? 'waiting' : item.state });
+    }
+    this.#items.sort((a, b) => a.at - b.at || (a.client_id < b.client_id ? -1 : 1));
+  }
+
+  /** What waits in a conversation, in order. @param {number} conversation @returns {Item[]} */
+  of(conversation) {
+    return this.#items.filter((one) => one.conversation === conversation && one.state !== 'discarding');
+  }
+
+  /** The conversations in which something waits. @returns {Set<number>} */
+  conversations() {
+    return new Set(this.#items.filter((one) => one.state !== 'discarding').map((one) => one.conversation));
+  }
+
+  get size() {
+    return this.#items.length;
+  }
+
+  /** @param {number} conversation @param {string} text */
+  add(conversation, text) {
+    /** @type {Item} */
+    const item = {
+      client_id: this.newId(), conversation, text, at: this.clock.now(), state: 'waiting', tried: false, problem: null,
+    };
+    this.#items.push(item);
+    this.#save(item);
+    this.changed();
+    void this.#pump(conversation);
+  }
+
+  /** Tries a refused or waiting item at once. @param {string} clientId */
+  retry(clientId) {
+    const item = this.#items.find((one) => one.client_id === clientId);
+    if (!item || item.state === 'discarding') return;
+    if (item.state === 'refused') {
+      const burnt = item.problem?.code === 'cancelled' || item.problem?.code === 'conflict';
+      if (burnt) {
+        this.keep.remove(`send:${item.client_id}`);
+        item.client_id = this.newId();
+        item.tried = false;
+      }
+      this.#set(item, 'waiting', null);
+    }
+    this.resume();
+  }
+
+  /** @param {string} clientId */
+  discard(clientId) {
+    const item = this.#items.find((one) => one.client_id === clientId);
+    if (!item) return;
+    // A refusal is the server's word that it did not happen; else only the server can say.
+    const known = item.state === 'refused' && item.problem?.code !== 'internal';
+    if (known || !item.tried) this.#remove(item);
+    else this.#set(item, 'discarding', null);
+    this.changed();
+    void this.#pump(item.conversation);
+  }
+
+  /** The way is open: all that waits is tried now. */
+  resume() {
+    for (const timer of this.#timers.values()) this.clock.stop(timer);
+    this.#timers.clear();
+    for (const conversation of new Set(this.#items.map((one) => one.conversation))) void this.#pump(conversation);
+  }
+
+  stop() {
+    this.#stopped = true;
+    for (const timer of this.#timers.values()) this.clock.stop(timer);
+  }
+
+  /** Sends what is first in a conversation, then the next, until one has to wait. @param {number} conversation */
+  async #pump(conversation) {
+    if (this.#busy.has(conversation)) return;
+    this.#busy.add(conversation);
+    try {
+      while (!this.#stopped && !this.#timers.has(conversation)) {
+        const item = this.#items.find((one) => one.conversation === conversation);
+        if (!item || item.state === 'refused') return;
+        if (this.#takenAway(item)) continue;
+        const went = item.state === 'discarding' ? await this.#cancel(item) : await this.#send(item);
+        if (!went) return;
+      }
+    } finally {
+      this.#busy.delete(conversation);
+    }
+  }
+
+  /** Whether another page of this person has sent or discarded it. @param {Item} item @returns {boolean} */
+  #takenAway(item) {
+    if (!item.tried || this.keep.get(`send:${item.client_id}`) !== null) return false;
+    this.#items = this.#items.filter((one) => one !== item);
+    this.changed();
+    return true;
+  }
+
+  /** @param {Item} item @returns {Promise<boolean>} whether the next one may go */
+  async #send(item) {
+    item.tried = true;
+    this.#set(item, 'sending', null);
+    const { client_id, conversation, text } = item;
+    const asked = this.turn();
+    try {
+      const sent = await this.request({ type: 'message.send', conversation, client_id, text });
+      this.#failures.delete(conversation);
+      this.#remove(item);
+      this.sent(sent, asked);
+      this.changed();
+      return true;
+    } catch (error) {
+      // Discarded while under way: the outcome is found out by cancelling.
+      if (stateOf(item) === 'discarding') {
+        if (mayRetry(error) || endsSession(error)) return this.#waitAfter(error, conversation);
+        if (error instanceof Problem && error.code === 'internal') return true;
+        this.#remove(item);
+        return true;
+      }
+      const fault = error instanceof Problem && error.code === 'internal';
+      if (mayRetry(error) || (fault && (this.#failures.get(conversation) ?? 0) < FAULTS_MAX)) {
+        this.#set(item, 'waiting', null);
+        return this.#waitAfter(error, conversation);
+      }
+      if (error instanceof Problem && !endsSession(error)) {
+        this.#set(item, 'refused', { code: error.code, title: error.message, limit: error.limit });
+      }
+      return false;
+    }
+  }
+
+  /** @param {Item} item @returns {Promise<boolean>} */
+  async #cancel(item) {
+    const asked = this.turn();
+    try {
+      /** @type {Cancelled} */
+      const answer = await this.request({ type: 'message.cancel', client_id: item.client_id });
+      this.#failures.delete(item.conversation);
+      this.#remove(item);
+      if (answer.message) {
+        const version = answer.message.id;
+        this.sent({ message: answer.message, version, prev: version, duplicate: true }, asked);
+      }
+      this.changed();
+      return true;
+    } catch (error) {
+      const known = error instanceof Problem && !error.retryable && error.code !== 'internal' && !endsSession(error);
+      if (!known) return this.#waitAfter(error, item.conversation);
+      this.#remove(item);
+      this.changed();
+      return true;
+    }
+  }
+
+  /** Waits for a while, or until the connection says that it is back. @param {unknown} error
+   * @param {number} conversation @returns {boolean} whether to go on at once */
+  #waitAfter(error, conversation) {
+    if (endsSession(error) || this.#stopped) return false;
+    const failures = (this.#failures.get(conversation) ?? 0) + 1;
+    this.#failures.set(conversation, failures);
+    const told = error instanceof Problem ? error.retryAfterMs : undefined;
+    // After a lost socket the first retry follows at once, over whatever way is open.
+    const first = error instanceof Lost && failures === 1;
+    const wait = told ?? (first ? 0 : backOff(failures, this.clock.random(), RETRY));
+    this.#timers.set(conversation, this.clock.after(wait, () => {
+      this.#timers.delete(conversation);
+      void this.#pump(conversation);
+    }));
+    return false;
+  }
+
+  /** @param {Item} item @param {Item['state']} state @param {Item['problem']} problem */
+  #set(item, state, problem) {
+    item.state = state;
+    item.problem = problem;
+    this.#save(item);
+    this.changed();
+  }
+
+  /** @param {Item} item */
+  #save(item) {
+    const kept = this.keep.set(`send:${item.client_id}`, item);
+    // What could not be kept is still sent; it only does not outlive the page.
+    if (!kept) this.keep.remove(`send:${item.client_id}`);
+  }
+
+  /** @param {Item} item */
+  #remove(item) {
+    this.#items = this.#items.filter((one) => one !== item);
+    this.keep.remove(`send:${item.client_id}`);
+  }
+}
+
+/** Read anew, because it may have changed while an answer was awaited. @param {Item} item @returns {Item['state']} */
+function stateOf(item) {
+  return item.state;
+}

@@ -1,0 +1,97 @@
+/**
+ * Polling, for where no socket gets through: the long poll, and where that fails but plain requests do not, one every
+ * five seconds. Same cursor, same heads, same end state as the socket's.
+ *
+ * @import {Clock} from './clock.js'
+ * @import {Http} from './http.js'
+ * @import {Heads} from './wire.js'
+ */
+import { Problem, endsSession } from './problem.js';
+
+const PLAIN_PAUSE_MS = 5_000;
+/** A long poll that answered at once is not repeated at once. */
+const LONG_PAUSE_MS = 250;
+/** Failures of the long poll in a row after which plain ones take its place, and how many of those until it is tried. */
+const LONG_FAILURES_MAX = 2;
+const PLAIN_POLLS = 12;
+
+export class Poll {
+  #stop = new AbortController();
+  /** @type {(() => void)|null} */
+  #wake = null;
+
+  /** @param {{
+   *   http: Http, clock: Clock, cursor: () => string|null, heads: (heads: Heads) => void,
+   *   mode: (mode: 'long_poll'|'poll'|'offline') => void, settled: () => Promise<void>, ended: () => void,
+   * }} parts */
+  constructor({ http, clock, cursor, heads, mode, settled, ended }) {
+    this.http = http;
+    this.clock = clock;
+    this.cursor = cursor;
+    this.heads = heads;
+    this.mode = mode;
+    this.settled = settled;
+    this.ended = ended;
+  }
+
+  stop() {
+    this.#stop.abort();
+  }
+
+  /** Asks at once instead of after the pause. */
+  wake() {
+    this.#wake?.();
+  }
+
+  async run() {
+    const { signal } = this.#stop;
+    // The first answer is asked for without waiting, so that the state is right at once.
+    let long = false;
+    let longFailures = 0;
+    let plain = 0;
+    let misses = 0;
+    while (!signal.aborted) {
+      try {
+        const heads = await this.http.events(this.cursor(), long, signal);
+        if (signal.aborted) return;
+        misses = 0;
+        longFailures = long ? 0 : longFailures;
+        plain = long ? 0 : plain + 1;
+        long = longFailures < LONG_FAILURES_MAX || plain >= PLAIN_POLLS;
+        this.mode(long ? 'long_poll' : 'poll');
+        this.heads(heads);
+        await this.settled();
+        await this.#pause(long ? LONG_PAUSE_MS : PLAIN_PAUSE_MS);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (endsSession(error)) {
+          this.ended();
+          return;
+        }
+        if (long) longFailures += 1;
+        else misses += 1;
+        if (misses > 0) longFailures = 0;
+        if (misses > 1) this.mode('offline');
+        long = long && longFailures < LONG_FAILURES_MAX;
+        const told = (error instanceof Problem && error.retryAfterMs) || 0;
+        await this.#pause(Math.max(told, misses > 1 ? PLAIN_PAUSE_MS : LONG_PAUSE_MS));
+      }
+    }
+  }
+
+  /** @param {number} milliseconds @returns {Promise<void>} */
+  #pause(milliseconds) {
+    const { signal } = this.#stop;
+    return new Promise((resolve) => {
+      const done = () => {
+        this.clock.stop(timer);
+        signal.removeEventListener('abort', done);
+        this.#wake = null;
+        resolve();
+      };
+      const timer = this.clock.after(milliseconds, done);
+      signal.addEventListener('abort', done);
+      this.#wake = done;
+    });
+  }
+}
