@@ -231,6 +231,17 @@ fn changes_that_do_not_follow_on_what_is_held_are_not_applied() {
 }
 
 #[test]
+fn changes_that_come_with_heads_follow_on_every_copy_for_they_begin_at_the_cursor() {
+    let mut state = ada();
+    state.heads(heads(20, &[], &[]), state.asking());
+    let newest = message(CONVERSATION, 25, 1, BEN);
+    let whole = Conversation { last_seq: Seq(1), unread: 1, ..conversation(CONVERSATION, 25) };
+    let along = changes(20, 25, Some(whole), vec![newest]);
+    state.heads(Heads { changes: vec![along], ..heads(30, &[(CONVERSATION, 25)], &[]) }, state.asking());
+    assert_eq!((seqs(&state), unread(&state), state.cursor()), (vec![1], 1, Some(cursor(30))));
+}
+
+#[test]
 fn too_many_changes_bring_the_newest_page_instead() {
     let mut state = ada();
     state.event(created(11, 10, 1, BEN, 1));

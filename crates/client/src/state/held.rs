@@ -151,9 +151,16 @@ impl Held {
         true
     }
 
-    /// Applies changes if they follow on this copy; true when the copy is then whole again.
-    pub(super) fn take_changes(&mut self, changes: Changes, user: UserId, shown: &mut Vec<Message>) -> bool {
-        if changes.since > self.through() || changes.version <= self.conversation.version {
+    /// Applies changes if they follow on this copy, as is known of those that came with heads; true when the copy is
+    /// then whole again.
+    pub(super) fn take_changes(
+        &mut self,
+        changes: Changes,
+        follows: bool,
+        user: UserId,
+        shown: &mut Vec<Message>,
+    ) -> bool {
+        if (changes.since > self.through() && !follows) || changes.version <= self.conversation.version {
             return false;
         }
         let mut partial = self.partial.take().unwrap_or_default();

@@ -221,7 +221,8 @@ impl State {
         }
         self.goal = Some(Goal { cursor: heads.cursor, scopes });
         for changes in heads.changes {
-            self.changes(changes, asked);
+            // Asked for since the cursor, at which every copy that is held was true.
+            self.take_changes(changes, asked, true);
         }
         self.settle();
     }
@@ -411,15 +412,19 @@ impl State {
         self.look_again(Scope::Conversation(id));
     }
 
-    /// Applies the answer to `conversation.changes`, or one that came with heads.
+    /// Applies the answer to `conversation.changes`.
     pub fn changes(&mut self, changes: Changes, asked: Asked) {
+        self.take_changes(changes, asked, false);
+    }
+
+    fn take_changes(&mut self, changes: Changes, asked: Asked, follows: bool) {
         let Scope::Conversation(id) = changes.scope else { return };
         if self.is_stale(id, asked) {
             return;
         }
         match self.conversations.get_mut(&id) {
             Some(held) => {
-                if held.take_changes(changes, self.user, &mut self.shown) {
+                if held.take_changes(changes, follows, self.user, &mut self.shown) {
                     self.renew.remove(&id);
                     self.look_again(Scope::Conversation(id));
                 }
