@@ -266,6 +266,16 @@ impl Client {
         self.command(Command::RemoveMember { conversation, user }).await
     }
 
+    /// Shows these conversations from now on, and no others.
+    ///
+    /// # Errors
+    /// The server refused it, or its outcome is not known.
+    pub async fn show(&mut self, conversations: Vec<ConversationId>) -> Result<(), Error> {
+        let shown = self.command(Command::Show { conversations }).await?;
+        self.state.shown(&shown);
+        Ok(())
+    }
+
     async fn reply(&mut self, id: i64) -> Result<Value, Error> {
         let deadline = Instant::now() + REPLY_WITHIN;
         loop {

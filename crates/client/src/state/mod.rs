@@ -15,7 +15,7 @@ use parlor_protocol::{
     event::{Event, Scoped},
     ids::{ConversationId, Scope, Seq, UserId, Version},
     model::{Conversation, Me, Message},
-    reply::{Changes, ConversationAnswer, ConversationPage, Heads, MeAnswer, MessagePage},
+    reply::{Changes, ConversationAnswer, ConversationPage, Heads, MeAnswer, MessagePage, Shown},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -231,6 +231,13 @@ impl State {
         let (user, fan_out_max, tick, resets) = (self.user, self.fan_out_max, self.tick + 1, self.resets + 1);
         let shown = self.take_shown();
         *self = Self { tick, dropped_all: tick, resets, shown, ..Self::new(user, fan_out_max) };
+    }
+
+    /// Takes the answer to `conversation.show`: live events follow from these versions.
+    pub fn shown(&mut self, shown: &Shown) {
+        for head in &shown.heads {
+            self.event(Event::ScopeChanged { scope: head.scope, version: head.version });
+        }
     }
 
     /// Forgets a conversation: left, removed, or not there.
