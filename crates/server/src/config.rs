@@ -196,6 +196,12 @@ impl Config {
     }
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self::with(&[]).expect("the defaults are in force when nothing is said: a test loads them")
+    }
+}
+
 impl FromStr for StoreUrl {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {

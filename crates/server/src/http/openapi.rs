@@ -17,7 +17,7 @@ use parlor_protocol::{
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use utoipa::{PartialSchema as _, ToSchema as _};
+use utoipa::{PartialSchema as _, ToSchema};
 
 pub(super) async fn serve(State(edge): State<Edge>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], edge.shared.openapi.clone()).into_response()
@@ -191,7 +191,16 @@ fn refusals(route: &Route) -> Vec<Code> {
 pub(super) fn problem_components() -> Vec<(String, Value)> {
     let mut components = vec![(Problem::name().into_owned(), Problem::schema())];
     Problem::schemas(&mut components);
-    components.into_iter().map(|(name, schema)| (name, json!(schema))).collect()
+    let mut components: Vec<_> = components.into_iter().map(|(name, schema)| (name, json!(schema))).collect();
+    // The generator takes the variants' names in Rust.
+    let names: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
+    let description = "A stable code. New ones may come; these keep their names and meanings.";
+    components.retain(|(name, _)| *name != <Code as ToSchema>::name());
+    components.push((
+        <Code as ToSchema>::name().into_owned(),
+        json!({"type": "string", "enum": names, "description": description}),
+    ));
+    components
 }
 
 /// Mends what the generator gets wrong: the range of ids (it writes the maximum as the minimum), and schemas that
@@ -236,7 +245,7 @@ pub(super) fn example_of_reply(fixture: &str) -> Option<Value> {
 
 /// The limits as they are without configuration.
 pub(super) fn default_limits() -> Limits {
-    Config::with(&[]).expect("the defaults are in force when nothing is said").limits
+    Config::default().limits
 }
 
 #[cfg(test)]
