@@ -1,0 +1,182 @@
+/**
+ * A client's sync on a bad day: events wait in a queue where they can be lost, doubled and overtaken; answers come
+ * late, in any order, or not at all.
+ *
+ * @import {Command, Event} from '../../src/sdk/wire.js'
+ * @import {Delivery} from './server.js'
+ */
+import assert from 'node:assert/strict';
+import * as model from '../../src/inbox/state.js';
+import { Lost } from '../../src/sdk/problem.js';
+import { Sync } from '../../src/sdk/sync.js';
+import { handClock, turn } from './clock.js';
+import { ModelServer } from './server.js';
+
+/** @typedef {{command: Command, answer: () => any, early: any, resolve: (answer: any) => void, reject: (error: Error) => void}} Asked */
+
+export class Rig {
+  /** @type {Event[]} */
+  events = [];
+  /** @type {Asked[]} */
+  asked = [];
+  clock = handClock(7);
+  /** @type {import('../../src/sdk/wire.js').Heads|null} */
+  heads = null;
+  live = true;
+  /** Commands that were asked, by name. @type {string[]} */
+  log = [];
+
+  /** @param {ModelServer} server @param {number} user */
+  constructor(server, user) {
+    this.server = server;
+    this.user = user;
+    this.sync = new Sync({
+      user,
+      model,
+      clock: this.clock,
+      request: (command) => this.#request(command),
+      isLive: () => this.live,
+      changed: () => {},
+    });
+    server.deliver = (delivery) => this.hear(delivery);
+  }
+
+  get state() {
+    return this.sync.state;
+  }
+
+  /** @param {Delivery} delivery */
+  hear({ to, event }) {
+    if (to === this.user) this.events.push(event);
+  }
+
+  /** @param {Command} command @returns {Promise<any>} */
+  #request(command) {
+    this.log.push(command.type);
+    const answer = () => this.server.answer(this.user, command);
+    return new Promise((resolve, reject) => {
+      this.asked.push({ command, answer, early: attempt(answer), resolve, reject });
+    });
+  }
+
+  /** The connection is new: heads are asked for and, at some point, answered. */
+  async resume() {
+    this.heads = null;
+    const cursor = this.sync.cursor();
+    const heads = this.server.heads(this.user, cursor);
+    this.sync.heads(structuredClone(heads));
+    await turn();
+  }
+
+  /** Heads are asked for; their answer is on its way until `answerHeads`. */
+  askHeads() {
+    this.heads ??= this.server.heads(this.user, this.sync.cursor());
+  }
+
+  async answerHeads() {
+    if (this.heads) this.sync.heads(structuredClone(this.heads));
+    this.heads = null;
+    await turn();
+  }
+
+  /** @param {number} [index] @param {boolean} [early] with what was true when it was asked */
+  async reply(index = 0, early = false) {
+    const [one] = this.asked.splice(index % Math.max(1, this.asked.length), 1);
+    if (!one) return;
+    const { value, error } = early ? one.early : attempt(one.answer);
+    if (error) one.reject(error);
+    else one.resolve(structuredClone(value));
+    await turn();
+  }
+
+  /** @param {number} [index] */
+  async fail(index = 0) {
+    const [one] = this.asked.splice(index % Math.max(1, this.asked.length), 1);
+    one?.reject(new Lost('the test says so'));
+    await turn();
+  }
+
+  /** What is under way is lost, and so is what was on its way here. */
+  async disconnect() {
+    this.events = [];
+    this.heads = null;
+    while (this.asked.length > 0) await this.fail();
+  }
+
+  /** @param {number} [index] */
+  async hearOne(index = 0) {
+    const [event] = this.events.splice(index % Math.max(1, this.events.length), 1);
+    if (event) this.sync.event(structuredClone(event));
+    await turn();
+  }
+
+  async hearAll() {
+    while (this.events.length > 0) await this.hearOne();
+  }
+
+  async replyAll() {
+    await turn();
+    while (this.asked.length > 0) await this.reply();
+  }
+
+  /** Starts with all of the list loaded. */
+  async begin() {
+    await this.resume();
+    await this.replyAll();
+    while (this.state.list.next !== null) {
+      void this.sync.loadList();
+      await this.replyAll();
+    }
+    this.log = [];
+  }
+
+  /** The network is good again: all that is asked is answered, until there is nothing to ask. */
+  async calm() {
+    await this.disconnect();
+    for (let round = 0; round < 200; round += 1) {
+      await this.resume();
+      await this.replyAll();
+      await this.clock.advance(40_000);
+      await this.replyAll();
+      if (this.asked.length === 0 && this.state.wanted.size === 0 && !this.state.pending && this.state.me) {
+        if (this.state.list.loaded && this.state.list.next === null) return;
+        void this.sync.loadList();
+        await this.replyAll();
+      }
+    }
+    assert.fail('it never comes to rest');
+  }
+
+  /** What is held equals what a fresh start would give. */
+  assertEqual() {
+    const { server, state, user } = this;
+    const fresh = new Map(server.all(user).map((one) => [one.id, one]));
+    const held = new Map([...state.conversations].map(([id, { unreadAt: _, ...one }]) => [id, sorted(one)]));
+    assert.deepEqual(held, fresh);
+    const { markers: _markers, cursor: _cursor, ...me } = server.me(user);
+    assert.deepEqual(state.me, me);
+    assert.equal(state.cursor, server.cursor());
+    assert.equal(state.held.size, 0);
+    for (const [id, thread] of state.threads) {
+      if (!thread.loaded || !fresh.has(id)) continue;
+      assert.deepEqual(thread.ahead, []);
+      const all = server.messages(user, id, { limit: 1e6 }).messages;
+      assert.deepEqual(thread.messages, all.slice(all.length - thread.messages.length));
+      if (!thread.moreBefore) assert.equal(thread.messages.length, all.length);
+    }
+  }
+}
+
+/** @param {import('../../src/sdk/wire.js').Conversation} conversation */
+function sorted(conversation) {
+  return { ...conversation, members: [...conversation.members].sort((a, b) => a.user.id - b.user.id) };
+}
+
+/** @param {() => any} answer @returns {{value?: any, error?: Error}} */
+function attempt(answer) {
+  try {
+    return { value: structuredClone(answer()) };
+  } catch (error) {
+    return { error: /** @type {Error} */ (error) };
+  }
+}

@@ -1,0 +1,361 @@
+/**
+ * A model of the server: the rules of I4 to I6 in memory, as the book's page on the protocol tells them, for
+ * conversations of up to `fan_out_max` people. It exists to test clients against; it has no transport and no time.
+ *
+ * @import {Changes, Context, Conversation, ConversationPage, Event, Heads, Me, MeAnswer, Member, Message, MessagePage,
+ *   PlacedEvent, User} from '../../src/sdk/wire.js'
+ */
+import { Problem } from '../../src/sdk/problem.js';
+
+/**
+ * @typedef {{
+ *   id: number, kind: 'direct'|'group', title: string|null, context: Context|null, created_by: number, version: number,
+ *   activity: number, messages: Message[], members: Map<number, Omit<Member, 'user'>>,
+ * }} Room
+ * @typedef {{
+ *   version: number, epochs: {id: number, clock: number}[], users: Map<number, User>, scopes: Map<number, number>,
+ *   rooms: Map<number, Room>, keys: Map<string, Message>,
+ * }} Data
+ * @typedef {{to: number, event: Event}} Delivery
+ */
+
+const UNREAD_MAX = 100;
+
+/** @param {string} code @param {number} status @returns {Problem} */
+function problem(code, status) {
+  return new Problem({ code, title: code, status, retryable: false });
+}
+
+export class ModelServer {
+  /** @type {Data} */
+  data = { version: 0, epochs: [], users: new Map(), scopes: new Map(), rooms: new Map(), keys: new Map() };
+  /** @type {((delivery: Delivery) => void)} */
+  deliver = () => {};
+  #starts = 0;
+
+  /** @param {number} people @param {{changesMax?: number, changesPage?: number, inline?: number}} [limits] */
+  constructor(people, { changesMax = 12, changesPage = 3, inline = 2 } = {}) {
+    this.limits = { changesMax, changesPage, inline };
+    for (let id = 1; id <= people; id += 1) {
+      this.data.users.set(id, { id, name: `Person ${id}`, picture: null, version: this.#next() });
+      this.data.scopes.set(id, this.data.version);
+    }
+    this.start();
+  }
+
+  /** A start of the server adds an epoch. */
+  start() {
+    this.#starts += 1;
+    this.data.epochs.push({ id: this.#starts, clock: this.data.version });
+  }
+
+  /** @returns {Data} a backup */
+  backup() {
+    return structuredClone(this.data);
+  }
+
+  /** No start before it is known any more: clients may hold live changes that the backup has not, though their
+   * cursors lie within it. @param {Data} data */
+  restore(data) {
+    this.data = structuredClone(data);
+    this.data.epochs = [];
+    this.start();
+  }
+
+  #next() {
+    return (this.data.version += 1);
+  }
+
+  /** @param {number} id @param {number} user @returns {Room} */
+  #room(id, user) {
+    const room = this.data.rooms.get(id);
+    const row = room?.members.get(user);
+    if (!room || !row || row.left) throw problem('not_found', 404);
+    return room;
+  }
+
+  /** @param {Room} room @param {(place: {scope: string, version: number, prev: number}) => PlacedEvent} make
+   * @param {number[]} [also] */
+  #tell(room, make, also = []) {
+    const prev = room.version;
+    room.version = this.data.version;
+    const event = make({ scope: `conversation:${room.id}`, version: room.version, prev });
+    const to = new Set([...this.#present(room), ...also]);
+    for (const user of to) this.deliver({ to: user, event: structuredClone(event) });
+    return { version: room.version, prev };
+  }
+
+  /** @param {Room} room @returns {number[]} */
+  #present(room) {
+    return [...room.members].filter(([, row]) => !row.left).map(([id]) => id);
+  }
+
+  /** @param {Room} room @param {number} user @returns {Member} */
+  #row(room, user) {
+    const row = /** @type {Omit<Member, 'user'>} */ (room.members.get(user));
+    return { user: { .../** @type {User} */ (this.data.users.get(user)) }, ...row };
+  }
+
+  /** @param {Room} room @param {number} user @returns {number} */
+  #unread(room, user) {
+    const row = this.#row(room, user);
+    const from = Math.max(row.read_seq + 1, row.history_from);
+    return Math.min(UNREAD_MAX, room.messages.filter((one) => one.seq >= from && one.sender !== user).length);
+  }
+
+  /** @param {'direct'|'group'} kind @param {number} by @param {number[]} users @param {Context|null} context
+   * @returns {number} */
+  open(kind, by, users, context = null) {
+    const version = this.#next();
+    const id = this.data.rooms.size + 1;
+    /** @type {Room} */
+    const room = {
+      id, kind, title: kind === 'group' ? `Group ${id}` : null, context, created_by: by, version: 0, activity: version,
+      messages: [], members: new Map(),
+    };
+    for (const user of new Set([by, ...users])) {
+      room.members.set(user, {
+        role: kind === 'group' && user === by ? 'owner' : 'member', context_role: null, read_seq: 0, delivered_seq: 0,
+        history_from: 1, left: false, version,
+      });
+    }
+    this.data.rooms.set(id, room);
+    room.version = version;
+    for (const user of this.#present(room)) {
+      const conversation = this.conversation(user, id);
+      this.deliver({
+        to: user,
+        event: { type: 'conversation.created', scope: `conversation:${id}`, version, prev: 0, conversation },
+      });
+    }
+    return id;
+  }
+
+  /** @param {number} user @param {number} id @param {string} text @param {string} clientId */
+  send(user, id, text, clientId) {
+    const room = this.#room(id, user);
+    const known = this.data.keys.get(`${user} ${clientId}`);
+    if (known) return { message: known, version: known.id, prev: known.id, duplicate: true };
+    const version = this.#next();
+    const seq = (room.messages.at(-1)?.seq ?? 0) + 1;
+    /** @type {Message} */
+    const message = {
+      id: version, conversation: id, seq, sender: user, client_id: clientId, text,
+      created_at: new Date(1_763_800_000_000 + version * 20_000).toISOString(),
+    };
+    room.messages.push(message);
+    room.activity = version;
+    this.data.keys.set(`${user} ${clientId}`, message);
+    const row = /** @type {Omit<Member, 'user'>} */ (room.members.get(user));
+    if (row.read_seq === seq - 1) Object.assign(row, { read_seq: seq, delivered_seq: seq, version });
+    const sender = /** @type {User} */ (this.data.users.get(user));
+    const changed = this.#tell(room, (place) =>
+      ({ type: 'message.created', ...place, message, sender, sender_read_seq: row.read_seq }));
+    return { message, ...changed, duplicate: false };
+  }
+
+  /** @param {number} user @param {number} id @param {{read?: number, delivered?: number}} to */
+  mark(user, id, { read = 0, delivered = 0 }) {
+    const room = this.#room(id, user);
+    const row = /** @type {Omit<Member, 'user'>} */ (room.members.get(user));
+    const last = room.messages.at(-1)?.seq ?? 0;
+    const readSeq = Math.max(row.read_seq, Math.min(read, last));
+    const deliveredSeq = Math.max(row.delivered_seq, readSeq, Math.min(delivered, last));
+    if (readSeq === row.read_seq && deliveredSeq === row.delivered_seq) return;
+    const version = this.#next();
+    Object.assign(row, { read_seq: readSeq, delivered_seq: deliveredSeq, version });
+    this.#tellMembers(room, [user], [], this.#unread(room, user));
+  }
+
+  /** @param {Room} room @param {number[]} users @param {number[]} also @param {number|null} unread */
+  #tellMembers(room, users, also = [], unread = null) {
+    const members = users.map((user) => this.#row(room, user));
+    const count = this.#present(room).length;
+    this.#tell(room, (place) => ({ type: 'member.updated', ...place, members, member_count: count, unread }), also);
+  }
+
+  /** @param {number} id @param {number} user */
+  add(id, user) {
+    const room = this.data.rooms.get(id);
+    const row = room?.members.get(user);
+    if (!room || room.kind !== 'group' || (row && !row.left)) return;
+    const version = this.#next();
+    const last = room.messages.at(-1)?.seq ?? 0;
+    room.members.set(user, {
+      role: 'member', context_role: null, read_seq: last, delivered_seq: last, history_from: last + 1, left: false, version,
+    });
+    this.#tellMembers(room, [user]);
+  }
+
+  /** @param {number} id @param {number} user */
+  remove(id, user) {
+    const room = this.data.rooms.get(id);
+    const row = room?.members.get(user);
+    if (!room || room.kind !== 'group' || !row || row.left) return;
+    Object.assign(row, { left: true, version: this.#next() });
+    this.#tellMembers(room, [user], [user]);
+  }
+
+  /** @param {number} user @param {string} name */
+  rename(user, name) {
+    const version = this.#next();
+    const person = /** @type {User} */ (this.data.users.get(user));
+    Object.assign(person, { name, version });
+    const prev = this.data.scopes.get(user) ?? 0;
+    this.data.scopes.set(user, version);
+    this.deliver({ to: user, event: { type: 'me.updated', scope: `user:${user}`, version, prev, me: this.#me(user) } });
+    for (const room of this.data.rooms.values()) {
+      const row = room.members.get(user);
+      if (!row || row.left) continue;
+      row.version = this.#next();
+      this.#tellMembers(room, [user]);
+    }
+  }
+
+  /** @param {number} id @param {string} status */
+  restate(id, status) {
+    const room = this.data.rooms.get(id);
+    if (!room) return;
+    this.#next();
+    room.context = {
+      type: 'item', id: String(id), title: `Item ${id}`, detail: null, url: null, image: null, status, tone: 'asks',
+      closed: false,
+    };
+    const { title, context } = room;
+    this.#tell(room, (place) => ({ type: 'conversation.updated', ...place, title, context, members: [] }));
+  }
+
+  /** @param {number} user @returns {Me} */
+  #me(user) {
+    const person = /** @type {User} */ (this.data.users.get(user));
+    return { ...person, login: `person${user}`, scope_version: this.data.scopes.get(user) ?? 0 };
+  }
+
+  /** @returns {string} */
+  cursor() {
+    return `${this.data.epochs.at(-1)?.id}.${this.data.version}`;
+  }
+
+  /** @param {number} user @returns {MeAnswer} */
+  me(user) {
+    return { ...this.#me(user), markers: [], cursor: this.cursor() };
+  }
+
+  /** @param {number} user @param {number} id @returns {Conversation} */
+  conversation(user, id) {
+    const room = this.#room(id, user);
+    const from = this.#row(room, user).history_from;
+    const last = room.messages.at(-1);
+    return structuredClone({
+      id, version: room.version, kind: room.kind, title: room.title, context: room.context, created_by: room.created_by,
+      created_at: '2026-11-22T08:00:00.000Z', activity: room.activity, last_seq: last?.seq ?? 0,
+      last_message: last && last.seq >= from ? last : null, member_count: this.#present(room).length,
+      members: this.#present(room).sort((a, b) => a - b).map((one) => this.#row(room, one)),
+      unread: this.#unread(room, user),
+    });
+  }
+
+  /** @param {number} user @returns {Conversation[]} the newest activity first */
+  all(user) {
+    return [...this.data.rooms.values()]
+      .filter((room) => room.members.has(user) && !room.members.get(user)?.left)
+      .sort((a, b) => b.activity - a.activity)
+      .map((room) => this.conversation(user, room.id));
+  }
+
+  /** @param {number} user @param {number|undefined} before @param {number} limit @returns {ConversationPage} */
+  list(user, before, limit) {
+    const rest = this.all(user).filter((one) => before === undefined || one.activity < before);
+    const conversations = rest.slice(0, limit);
+    const next = rest.length > limit ? conversations[conversations.length - 1].activity : null;
+    return { conversations, next, cursor: this.cursor() };
+  }
+
+  /** @param {number} user @param {number} id @param {{before?: number, after?: number, limit?: number}} where
+   * @returns {MessagePage} */
+  messages(user, id, { before, after, limit = 5 }) {
+    const room = this.#room(id, user);
+    const mine = room.messages.filter((one) => one.seq >= this.#row(room, user).history_from);
+    const fitting = mine.filter((one) => (before === undefined || one.seq < before) && (after === undefined || one.seq > after));
+    const messages = after === undefined ? fitting.slice(-limit) : fitting.slice(0, limit);
+    const [first, last] = [messages[0]?.seq ?? before ?? 1, messages.at(-1)?.seq ?? Infinity];
+    return structuredClone({
+      messages, users: this.#writers(messages), version: room.version, cursor: this.cursor(),
+      more_before: mine.some((one) => one.seq < first), more_after: mine.some((one) => one.seq > last),
+    });
+  }
+
+  /** @param {Message[]} messages @returns {User[]} */
+  #writers(messages) {
+    const ids = new Set(messages.map((one) => one.sender));
+    return [...ids].map((id) => /** @type {User} */ (this.data.users.get(id)));
+  }
+
+  /** @param {number} user @param {number} id @param {number} since @returns {Changes} */
+  changes(user, id, since) {
+    const room = this.#room(id, user);
+    const scope = `conversation:${id}`;
+    const mine = room.messages.filter((one) => one.seq >= this.#row(room, user).history_from);
+    const changed = mine.filter((one) => one.id > since);
+    const { changesMax, changesPage } = this.limits;
+    const reset = changed.length > changesMax;
+    const more = !reset && changed.length > changesPage;
+    const messages = reset ? mine.slice(-5) : changed.slice(0, changesPage);
+    return structuredClone({
+      scope, since, reset, more, messages, users: this.#writers(messages),
+      version: more ? messages[messages.length - 1].id : room.version,
+      conversation: more ? null : this.conversation(user, id),
+    });
+  }
+
+  /** @param {number} user @param {string|null} cursor @returns {Heads} */
+  heads(user, cursor) {
+    const answer = { user, cursor: this.cursor(), heads: [], gone: [], changes: [] };
+    const since = this.#since(cursor);
+    if (since === null) return { ...answer, reset: true };
+    const rooms = [...this.data.rooms.values()].filter((room) => room.members.has(user));
+    const present = rooms.filter((room) => !room.members.get(user)?.left && room.version > since);
+    const left = rooms.filter((room) => room.members.get(user)?.left && (room.members.get(user)?.version ?? 0) > since);
+    const mine = this.data.scopes.get(user) ?? 0;
+    return {
+      ...answer,
+      reset: false,
+      heads: [
+        ...present.map((room) => ({ scope: `conversation:${room.id}`, version: room.version })),
+        ...(mine > since ? [{ scope: `user:${user}`, version: mine }] : []),
+      ],
+      gone: left.map((room) => `conversation:${room.id}`),
+      changes: present.slice(0, this.limits.inline).map((room) => this.changes(user, room.id, since)),
+    };
+  }
+
+  /** @param {string|null} cursor @returns {number|null} */
+  #since(cursor) {
+    if (cursor === null) return null;
+    const [epoch, version] = cursor.split('.').map(Number);
+    const index = this.data.epochs.findIndex((one) => one.id === epoch);
+    if (index < 0) return null;
+    const next = this.data.epochs[index + 1];
+    return version <= (next ? next.clock : this.data.version) ? version : null;
+  }
+
+  /** Answers a command as the server would. @param {number} user @param {any} command @returns {any} */
+  answer(user, command) {
+    switch (command.type) {
+      case 'me.get':
+        return this.me(user);
+      case 'conversation.list':
+        return this.list(user, command.before, Math.min(3, command.limit));
+      case 'conversation.get':
+        return { conversation: this.conversation(user, command.conversation), cursor: this.cursor() };
+      case 'conversation.changes':
+        return this.changes(user, command.conversation, command.since);
+      case 'message.list':
+        return this.messages(user, command.conversation, { ...command, limit: 4 });
+      case 'message.send':
+        return this.send(user, command.conversation, command.text, command.client_id);
+      default:
+        throw problem('unknown_command', 400);
+    }
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * Each trap that I5 and I6 of the design name, on its own.
+ */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { Rig } from './support/rig.js';
+import { ModelServer } from './support/server.js';
+
+const ME = 1;
+const BEN = 2;
+
+/** @type {ModelServer} */
+let server;
+/** @type {Rig} */
+let rig;
+let umbrella = 0;
+let helmet = 0;
+
+beforeEach(async () => {
+  server = new ModelServer(4);
+  umbrella = server.open('group', ME, [BEN, 3]);
+  helmet = server.open('group', ME, [BEN]);
+  rig = new Rig(server, ME);
+  await rig.begin();
+  rig.events = [];
+});
+
+test('a live event moves its scope and never the cursor', async () => {
+  const before = rig.state.cursor;
+  server.send(BEN, umbrella, 'is it yours?', 'a');
+  await rig.hearAll();
+  assert.equal(rig.state.conversations.get(umbrella)?.last_message?.text, 'is it yours?');
+  assert.equal(rig.state.conversations.get(umbrella)?.version, server.data.version);
+  assert.equal(rig.state.cursor, before);
+  assert.deepEqual(rig.log, [], 'nothing had to be asked');
+});
+
+test('a lost event of another conversation is found on resuming, though later events came', async () => {
+  server.send(BEN, umbrella, 'lost on the way', 'a');
+  rig.events = [];
+  server.send(BEN, helmet, 'heard', 'b');
+  await rig.hearAll();
+  assert.equal(rig.state.conversations.get(umbrella)?.unread, 0);
+  await rig.resume();
+  await rig.replyAll();
+  assert.equal(rig.state.conversations.get(umbrella)?.last_message?.text, 'lost on the way');
+  rig.assertEqual();
+});
+
+test('a lost removal is found on resuming', async () => {
+  void rig.sync.open(umbrella);
+  await rig.replyAll();
+  server.remove(umbrella, ME);
+  rig.events = [];
+  await rig.resume();
+  assert.equal(rig.state.conversations.has(umbrella), false);
+  assert.equal(rig.state.threads.has(umbrella), false);
+  rig.assertEqual();
+});
+
+test('heads whose fetch failed do not move the cursor until it has succeeded', async () => {
+  server = new ModelServer(4, { inline: 0 });
+  umbrella = server.open('group', ME, [BEN]);
+  rig = new Rig(server, ME);
+  await rig.begin();
+  const before = rig.state.cursor;
+  server.send(BEN, umbrella, 'asked for', 'a');
+  rig.events = [];
+  await rig.resume();
+  assert.equal(rig.asked.length, 1);
+  await rig.fail();
+  assert.equal(rig.state.cursor, before);
+  assert.equal(rig.sync.cursor(), before, 'the next resume asks from where the state is true');
+  await rig.clock.advance(2_000);
+  await rig.replyAll();
+  assert.equal(rig.state.cursor, server.cursor());
+  rig.assertEqual();
+});
+
+test('pages of the list at different cursors: the lowest holds, and what changed between them is found', async () => {
+  server = new ModelServer(4);
+  const rooms = [1, 2, 3, 4, 5].map(() => server.open('group', ME, [BEN]));
+  rig = new Rig(server, ME);
+  await rig.resume();
+  await rig.replyAll();
+  const before = rig.state.cursor;
+  // In the part that the first page has told, and nobody hears of it.
+  server.send(BEN, rooms[4], 'between two pages', 'a');
+  rig.events = [];
+  void rig.sync.loadList();
+  await rig.replyAll();
+  assert.equal(rig.state.cursor, before, 'a page moves no cursor');
+  assert.equal(rig.state.conversations.get(rooms[4])?.last_message, null);
+  await rig.resume();
+  await rig.replyAll();
+  assert.equal(rig.state.conversations.get(rooms[4])?.last_message?.text, 'between two pages');
+});
+
+test('after a change of epoch that forgot something all state is dropped and loaded anew', async () => {
+  const backup = server.backup();
+  server.send(BEN, umbrella, 'never happened', 'a');
+  await rig.hearAll();
+  await rig.resume();
+  assert.equal(rig.state.conversations.get(umbrella)?.unread, 1);
+  server.restore(backup);
+  server.send(BEN, umbrella, 'happened instead', 'b');
+  await rig.disconnect();
+  await rig.resume();
+  await rig.replyAll();
+  assert.equal(rig.state.conversations.get(umbrella)?.last_message?.text, 'happened instead');
+  rig.assertEqual();
+});
+
+test('an ordinary restart resets nobody', async () => {
+  const held = rig.state.conversations.get(umbrella);
+  server.start();
+  await rig.disconnect();
+  await rig.resume();
+  assert.equal(rig.state.conversations.get(umbrella), held);
+  assert.deepEqual(rig.log, []);
+  assert.equal(rig.state.cursor, server.cursor());
+});
+
+test('an answer to a question from before a reset is dropped', async () => {
+  const backup = server.backup();
+  server.send(BEN, umbrella, 'never happened', 'a');
+  rig.events = [];
+  rig.sync.event({ type: 'scope.changed', scope: `conversation:${umbrella}`, version: server.data.version });
+  assert.equal(rig.asked.length, 1);
+  const [old] = rig.asked;
+  server.restore(backup);
+  rig.sync.heads(server.heads(ME, null));
+  old.resolve(structuredClone(old.early.value));
+  await rig.replyAll();
+  assert.equal(rig.state.conversations.get(umbrella)?.last_message, null);
+  rig.assertEqual();
+});
+
+test('events that overtook each other are applied in order, and nothing is asked for', async () => {
+  server.send(BEN, umbrella, 'one', 'a');
+  server.send(BEN, umbrella, 'two', 'b');
+  server.send(BEN, umbrella, 'three', 'c');
+  await rig.hearOne(2);
+  await rig.hearOne(1);
+  assert.equal(rig.state.conversations.get(umbrella)?.last_message, null);
+  await rig.clock.advance(200);
+  await rig.hearOne(0);
+  assert.equal(rig.state.conversations.get(umbrella)?.last_message?.text, 'three');
+  assert.equal(rig.state.conversations.get(umbrella)?.unread, 3);
+  await rig.clock.advance(1_000);
+  assert.deepEqual(rig.log, []);
+  assert.equal(rig.state.held.size, 0);
+});
+
+test('an event whose forerunner never comes is asked about after a moment', async () => {
+  server.send(BEN, umbrella, 'lost', 'a');
+  rig.events = [];
+  server.send(BEN, umbrella, 'heard', 'b');
+  await rig.hearAll();
+  await rig.clock.advance(299);
+  assert.deepEqual(rig.log, []);
+  await rig.clock.advance(1);
+  assert.deepEqual(rig.log, ['conversation.changes']);
+  await rig.replyAll();
+  assert.equal(rig.state.conversations.get(umbrella)?.unread, 2);
+  assert.equal(rig.state.held.size, 0);
+});
+
+test('a doubled event counts once', async () => {
+  server.send(BEN, umbrella, 'once', 'a');
+  const [event] = rig.events;
+  await rig.hearAll();
+  rig.events = [event, event];
+  await rig.hearAll();
+  assert.equal(rig.state.conversations.get(umbrella)?.unread, 1);
+  assert.equal(rig.state.held.size, 0);
+});
+
+test('an event that comes while its scope is fetched is not lost', async () => {
+  const room = server.open('group', BEN, [3]);
+  server.add(room, ME);
+  rig.events = [];
+  server.send(BEN, room, 'one', 'a');
+  await rig.hearAll();
+  assert.deepEqual(rig.log, ['conversation.get']);
+  const [get] = rig.asked.splice(0);
+  server.send(BEN, room, 'two', 'b');
+  await rig.hearAll();
+  get.resolve(structuredClone(get.early.value));
+  await rig.replyAll();
+  assert.equal(rig.state.conversations.get(room)?.last_message?.text, 'two');
+  assert.equal(rig.state.conversations.get(room)?.unread, 2);
+});
+
+test('what was asked before a conversation was left does not bring it back', async () => {
+  rig.sync.event({ type: 'scope.changed', scope: `conversation:${umbrella}`, version: server.data.version + 1 });
+  server.send(BEN, umbrella, 'late', 'a');
+  const [changes] = rig.asked.splice(0);
+  const page = structuredClone(server.list(ME, undefined, 5));
+  void rig.sync.loadList();
+  server.remove(umbrella, ME);
+  await rig.hearAll();
+  assert.equal(rig.state.conversations.has(umbrella), false);
+  changes.resolve(structuredClone(changes.early.value));
+  rig.sync.take({ kind: 'list', page, asked: 0 });
+  await rig.replyAll();
+  assert.equal(rig.state.conversations.has(umbrella), false);
+});
+
+test('heads that were asked before a conversation was joined do not take it away', async () => {
+  server.remove(umbrella, ME);
+  rig.events = [];
+  rig.askHeads();
+  server.add(umbrella, ME);
+  rig.sync.take({
+    kind: 'conversation', conversation: server.conversation(ME, umbrella), asked: rig.state.turn,
+  });
+  // It was held all along, so it is taken away; having been told of again, it comes back.
+  await rig.answerHeads();
+  await rig.hearAll();
+  await rig.replyAll();
+  await rig.calm();
+  assert.equal(rig.state.conversations.has(umbrella), true);
+  rig.assertEqual();
+});
+
+test('a late event of a conversation that was left does not bring it back', async () => {
+  server.send(BEN, umbrella, 'late', 'a');
+  const [late] = rig.events.splice(0);
+  server.remove(umbrella, ME);
+  await rig.hearAll();
+  rig.sync.event(late);
+  await rig.replyAll();
+  assert.equal(rig.state.conversations.has(umbrella), false);
+  assert.deepEqual(rig.log, []);
+});
+
+test('being added again shows the conversation, and only what was written since', async () => {
+  server.send(BEN, umbrella, 'not for me any more', 'a');
+  server.remove(umbrella, ME);
+  server.send(BEN, umbrella, 'behind my back', 'b');
+  server.add(umbrella, ME);
+  server.send(BEN, umbrella, 'welcome back', 'c');
+  await rig.hearAll();
+  await rig.replyAll();
+  void rig.sync.open(umbrella);
+  await rig.replyAll();
+  assert.deepEqual(rig.state.threads.get(umbrella)?.messages.map((one) => one.text), ['welcome back']);
+  await rig.calm();
+  rig.assertEqual();
+});
+
+test('changes in several pages are applied as one, and an interruption starts over', async () => {
+  for (let count = 0; count < 9; count += 1) server.send(BEN, umbrella, `message ${count}`, `m${count}`);
+  rig.events = [];
+  const before = rig.state.conversations.get(umbrella)?.version;
+  rig.sync.event({ type: 'scope.changed', scope: `conversation:${umbrella}`, version: server.data.version });
+  await rig.reply();
+  assert.equal(rig.state.conversations.get(umbrella)?.version, before);
+  await rig.fail();
+  assert.equal(rig.state.conversations.get(umbrella)?.version, before);
+  await rig.clock.advance(5_000);
+  await rig.replyAll();
+  assert.equal(rig.state.conversations.get(umbrella)?.unread, 9);
+});
+
+test('too many changes bring the newest page in the place of what was held', async () => {
+  void rig.sync.open(umbrella);
+  await rig.replyAll();
+  for (let count = 0; count < 20; count += 1) server.send(BEN, umbrella, `message ${count}`, `m${count}`);
+  rig.events = [];
+  await rig.resume();
+  await rig.replyAll();
+  const thread = rig.state.threads.get(umbrella);
+  assert.equal(thread?.messages.length, 5);
+  assert.equal(thread?.moreBefore, true);
+  await rig.calm();
+  rig.assertEqual();
+  void rig.sync.older(umbrella);
+  await rig.replyAll();
+  assert.equal(rig.state.threads.get(umbrella)?.messages.length, 9);
+  rig.assertEqual();
+});
+
+test('messages that come while the first page of a thread is fetched are in it', async () => {
+  server.send(BEN, umbrella, 'one', 'a');
+  await rig.hearAll();
+  void rig.sync.open(umbrella);
+  const [list] = rig.asked.splice(0);
+  server.send(BEN, umbrella, 'two', 'b');
+  await rig.hearAll();
+  list.resolve(structuredClone(list.early.value));
+  await rig.replyAll();
+  assert.deepEqual(rig.state.threads.get(umbrella)?.messages.map((one) => one.text), ['one', 'two']);
+});
+
+test('a message that I sent is shown with its reply, before its event', async () => {
+  void rig.sync.open(umbrella);
+  await rig.replyAll();
+  const asked = rig.state.turn;
+  const sent = server.send(ME, umbrella, 'mine', 'a');
+  rig.sync.take({ kind: 'sent', sent, asked });
+  assert.deepEqual(rig.state.threads.get(umbrella)?.messages.map((one) => one.text), ['mine']);
+  await rig.hearAll();
+  await rig.clock.advance(1_000);
+  assert.deepEqual(rig.log, ['message.list'], 'its event was enough');
+  assert.equal(rig.state.conversations.get(umbrella)?.last_seq, 1);
+});
