@@ -158,7 +158,7 @@ impl App {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+pub(crate) fn settings(config: &Config) -> Settings {
     let timeout = Duration::from_millis(config.store.timeout_ms);
     match &config.store.url {
         Some(url) => Settings {

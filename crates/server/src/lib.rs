@@ -5,18 +5,23 @@
 //! of each node and from there to connections. `sync` answers what changed since a cursor.
 
 pub mod address;
+pub mod admin;
 pub mod app;
 pub mod channel_layer;
+pub mod cli;
 pub mod commands;
 pub mod commit;
 pub mod config;
 pub mod domain;
 pub mod environment;
+pub mod folder;
 pub mod http;
 pub mod hub;
 pub mod identity;
+pub mod listener;
 pub mod metrics;
 pub mod origin;
+pub mod server;
 pub mod store;
 pub mod sync;
 pub mod theme;

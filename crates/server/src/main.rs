@@ -1,2 +1,7 @@
-//! Parlor.
-fn main() {}
+//! The one binary, `parlor`: see `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    parlor::cli::run()
+}

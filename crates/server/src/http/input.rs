@@ -122,7 +122,9 @@ mod tests {
     #[test]
     fn a_body_is_exactly_what_is_expected_or_refused() {
         assert_eq!(code::<PatchMe>(r#"{"name": "Ada"}"#), None);
-        for body in ["", "{", r#"{"name": "Ada"}x"#, r#"{"name": "Ada"} {}"#, "\u{feff}{}", r#"{"name": "\ud800"}"#, "nul"] {
+        for body in
+            ["", "{", r#"{"name": "Ada"}x"#, r#"{"name": "Ada"} {}"#, "\u{feff}{}", r#"{"name": "\ud800"}"#, "nul"]
+        {
             assert_eq!(code::<PatchMe>(body), Some(Code::InvalidJson), "{body}");
         }
         for body in ["[]", "5", "{}", r#"{"name": 5}"#, r#"{"name": "a", "x": 1}"#, r#"{"name": "a", "name": "b"}"#] {

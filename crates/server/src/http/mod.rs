@@ -18,6 +18,7 @@ mod pages;
 mod routes;
 mod schema;
 
+pub(crate) use credentials::Peer;
 pub use demo::DemoLinks;
 
 use crate::{app::App, theme::Theme};

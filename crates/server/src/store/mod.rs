@@ -6,6 +6,7 @@
 //! Absent on purpose: rules (they are `domain`'s) and a trait (there is one store).
 
 pub mod accounts;
+pub mod backup;
 pub mod batch;
 pub mod clock;
 mod open;
@@ -14,6 +15,7 @@ mod rows;
 pub mod sessions;
 pub mod snapshot;
 mod values;
+pub mod verify;
 
 use sqlx::{
     Any, AnyPool, Transaction,

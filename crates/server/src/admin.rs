@@ -1,0 +1,214 @@
+//! What the operator does from the command line: the same commands whether a server runs or not.
+//!
+//! When one runs, a command goes to it as one line of JSON through the socket in the data folder, and the answer
+//! comes back as another; who can open that folder is the operator. When none runs, the command line opens the
+//! store and carries the command out itself. Either way what people see changes through `commit` only.
+
+use crate::{
+    app::App,
+    domain::change::{Change, Outcome},
+    http::errors::from_store,
+    identity,
+    listener::told,
+    store::accounts::Listed,
+};
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::UserId,
+    model::{Context, ContextKey},
+};
+use serde::{Deserialize, Serialize};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::watch,
+};
+
+/// Bytes of a command or an answer.
+const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How long a command may take to come.
+const LINE_TIME: Duration = Duration::from_secs(10);
+/// Accounts read at once.
+const ACCOUNTS_PAGE: i64 = 1000;
+
+/// A command of the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Makes an account.
+    AddUser {
+        /// The name used to sign in.
+        login: String,
+        /// What others see.
+        name: String,
+        /// The password.
+        password: String,
+    },
+    /// Lists accounts.
+    ListUsers {},
+    /// Sets a password and ends every session.
+    SetPassword {
+        /// Whose.
+        login: String,
+        /// The new one.
+        password: String,
+    },
+    /// Disables a person or enables them again.
+    SetDisabled {
+        /// Whom.
+        login: String,
+        /// Which of the two.
+        disabled: bool,
+    },
+    /// Makes or replaces a context with all its roles.
+    PutContext {
+        /// The context.
+        context: Context,
+        /// Who is what in it, by login name.
+        roles: Vec<(String, String)>,
+    },
+    /// Closes or reopens a context.
+    CloseContext {
+        /// Which.
+        key: ContextKey,
+        /// Which of the two.
+        closed: bool,
+    },
+    /// Writes a copy of the database, whole as of one moment.
+    Backup {
+        /// Where to; there must be no such file.
+        file: PathBuf,
+    },
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// The account was made.
+    UserAdded(UserId),
+    /// The accounts.
+    Users(Vec<Listed>),
+    /// The copy was written; its size in bytes.
+    BackedUp(u64),
+    /// It was refused.
+    Refused(Problem),
+}
+
+/// Carries a command out.
+///
+/// # Errors
+/// The refusal.
+pub async fn execute(app: &App, command: Command) -> Result<Answer, Problem> {
+    match command {
+        Command::AddUser { login, name, password } => {
+            let login = identity::checked_login(&login)?;
+            let password_hash = Some(identity::new_hash(app, password).await?);
+            match app.commit.submit(Change::AddUser { login, name, password_hash }).await? {
+                Outcome::UserAdded(user) => Ok(Answer::UserAdded(user)),
+                _ => Err(Code::Internal.into()),
+            }
+        }
+        Command::ListUsers {} => users(app).await,
+        Command::SetPassword { login, password } => {
+            let user = user(app, &login).await?;
+            let password_hash = identity::new_hash(app, password).await?;
+            done(app, Change::SetPassword { user, password_hash, keep: None }).await
+        }
+        Command::SetDisabled { login, disabled } => {
+            let user = user(app, &login).await?;
+            done(app, Change::SetDisabled { user, disabled }).await
+        }
+        Command::PutContext { context, roles } => {
+            let mut ids = Vec::with_capacity(roles.len());
+            for (login, role) in roles {
+                ids.push((user(app, &login).await?, role));
+            }
+            done(app, Change::PutContext { context, roles: ids }).await
+        }
+        Command::CloseContext { key, closed } => done(app, Change::CloseContext { key, closed }).await,
+        Command::Backup { file } => app.store.backup(&file).await.map(Answer::BackedUp).map_err(|error| {
+            tracing::warn!(%error, "A backup failed");
+            Problem::new(Code::Unavailable).with_detail(error.to_string())
+        }),
+    }
+}
+
+async fn done(app: &App, change: Change) -> Result<Answer, Problem> {
+    app.commit.submit(change).await.map(|_| Answer::Done)
+}
+
+async fn user(app: &App, login: &str) -> Result<UserId, Problem> {
+    let folded = identity::checked_login(login)?;
+    let account = app.store.account(folded).await.map_err(|error| from_store(&error))?;
+    let unknown = || Problem::new(Code::NotFound).with_detail(format!("there is no account {login:?}"));
+    account.map(|account| account.user).ok_or_else(unknown)
+}
+
+async fn users(app: &App) -> Result<Answer, Problem> {
+    let mut all: Vec<Listed> = Vec::new();
+    loop {
+        let after = all.last().map_or_else(String::new, |last| last.login.clone());
+        let page = app.store.accounts(after, ACCOUNTS_PAGE).await.map_err(|error| from_store(&error))?;
+        if page.is_empty() {
+            return Ok(Answer::Users(all));
+        }
+        all.extend(page);
+    }
+}
+
+/// Serves the socket in the data folder until `stop` becomes true.
+pub(crate) async fn listen(app: Arc<App>, listener: UnixListener, mut stop: watch::Receiver<bool>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = told(&mut stop) => return,
+        };
+        if let Ok((stream, _)) = accepted {
+            let app = app.clone();
+            tokio::spawn(async move {
+                if let Err(error) = converse(&app, stream).await {
+                    tracing::debug!(%error, "A command from the command line broke off");
+                }
+            });
+        }
+    }
+}
+
+async fn converse(app: &App, stream: UnixStream) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    let mut reader = BufReader::new(reader.take(LINE_BYTES_MAX));
+    tokio::time::timeout(LINE_TIME, reader.read_line(&mut line)).await??;
+    let answer = match serde_json::from_str(&line) {
+        Ok(command) => execute(app, command).await.unwrap_or_else(Answer::Refused),
+        Err(error) => Answer::Refused(
+            Problem::new(Code::InvalidField)
+                .with_detail(format!("the server and the command are of different versions: {error}")),
+        ),
+    };
+    let mut line = serde_json::to_string(&answer).expect("answers have string keys only");
+    line.push('\n');
+    writer.write_all(line.as_bytes()).await?;
+    writer.shutdown().await
+}
+
+/// Hands a command to the server that has the data folder.
+///
+/// # Errors
+/// It does not answer.
+pub async fn ask(folder: &std::path::Path, command: &Command) -> io::Result<Answer> {
+    let (path, _handle) = crate::folder::socket_path(folder)?;
+    let (reader, mut writer) = UnixStream::connect(path).await?.into_split();
+    let mut line = serde_json::to_string(command).expect("commands have string keys only");
+    line.push('\n');
+    writer.write_all(line.as_bytes()).await?;
+    let mut answer = String::new();
+    BufReader::new(reader.take(LINE_BYTES_MAX)).read_line(&mut answer).await?;
+    serde_json::from_str(&answer).map_err(|error| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("the server's answer cannot be read: {error}"))
+    })
+}

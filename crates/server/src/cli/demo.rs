@@ -1,0 +1,106 @@
+//! `parlor demo`: a server with a small story in it, and a link for each of two people that signs them in.
+
+use super::{
+    Failure, block_on, environment,
+    serve::{Signals, log, until_told},
+    story, tell,
+};
+use crate::{
+    app::App,
+    config::{Config, Layers},
+    environment::Environment,
+    folder::DataFolder,
+    http::DemoLinks,
+    server::{Server, listen},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+use tempfile::TempDir;
+
+/// The time of the story while it is told; 0 is the real time.
+pub(super) type Clock = Arc<AtomicI64>;
+
+pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<String>) -> Result<(), Failure> {
+    let folder = match &data {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("parlor-demo-").tempdir().map_err(Failure::new)?),
+    };
+    let config = configured(listen, data, web, folder.as_ref())?;
+    log(&config.log)?;
+    block_on(async {
+        let mut signals = Signals::new()?;
+        let server = start(config).await?;
+        if folder.is_some() {
+            tell("All of it is forgotten at the end; --data FOLDER keeps it.");
+        }
+        tell("To stop: Ctrl+C.   To start the real thing: parlor serve, and parlor user add NAME for each person.");
+        until_told(server, &mut signals).await;
+        Ok(())
+    })
+}
+
+fn configured(
+    listen: Option<String>,
+    data: Option<String>,
+    web: Option<String>,
+    folder: Option<&TempDir>,
+) -> Result<Config, Failure> {
+    let data = match folder {
+        Some(folder) => {
+            Some(folder.path().to_str().ok_or_else(|| Failure::new("the temporary folder has no name"))?.to_owned())
+        }
+        None => data,
+    };
+    let durability = folder.map(|_| "relaxed".to_owned());
+    let quiet = std::env::var_os("PARLOR_LOG_FILTER").is_none().then(|| "warn".to_owned());
+    let flags = [
+        ("listen", "--listen", listen),
+        ("data", "--data", data),
+        ("web", "--web", web),
+        ("store.durability", "the demo", durability),
+        ("log.filter", "the demo", quiet),
+    ];
+    let flags = flags.into_iter().filter_map(|(path, flag, value)| value.map(|value| (path, flag, value))).collect();
+    let layers = Layers { file: None, environment: environment(), flags };
+    layers.load().map(|(config, _)| config).map_err(Failure::of_use)
+}
+
+async fn start(config: Config) -> Result<Server, Failure> {
+    let clock = Clock::default();
+    let environment = with_clock(&Environment::real(), &clock);
+    let folder = DataFolder::lock(&config.data).map_err(Failure::new)?;
+    let listener = listen(config.listen).await.map_err(Failure::new)?;
+    let token = URL_SAFE_NO_PAD.encode(environment.random::<18>());
+    let app = App::start(config, environment).await.map_err(Failure::new)?;
+    let people = story::tell(&app, &clock).await.map_err(|problem| {
+        Failure::new(format!("the story cannot be told: {}", problem.detail.unwrap_or(problem.title)))
+    })?;
+    let links = DemoLinks { token: token.clone(), people };
+    let server = Server::serve(app, folder, listener, Some(links)).await.map_err(Failure::new)?;
+    let port = server.address().port();
+    tell("Parlor's demo: people look for what they lost. Open both, side by side:\n");
+    for (name, login) in [("Ada", "ada"), ("Ben", "ben")] {
+        tell(&format!("  Open as {name}   http://{login}.localhost:{port}/demo/{login}?{token}"));
+    }
+    tell("");
+    Ok(server)
+}
+
+/// The real environment, but with the story's time while it is told.
+fn with_clock(real: &Environment, clock: &Clock) -> Environment {
+    let (time, chance, clock) = (real.clone(), real.clone(), clock.clone());
+    Environment::new(
+        move || match clock.load(Ordering::Relaxed) {
+            0 => time.now_ms(),
+            told => told,
+        },
+        move |bytes| {
+            for chunk in bytes.chunks_mut(32) {
+                chunk.copy_from_slice(&chance.random::<32>()[..chunk.len()]);
+            }
+        },
+    )
+}

@@ -1,0 +1,200 @@
+//! The command line: what can be asked for, and where it is done.
+//!
+//! Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly (unknown flag, mistake in the configuration).
+
+mod config;
+mod demo;
+mod operate;
+mod serve;
+mod story;
+
+use crate::config::{Config, Layers, Setting};
+use clap::{Args, Parser, Subcommand};
+use std::{fs, io::Write as _, path::PathBuf, process::ExitCode};
+
+/// Messaging for the users of a web application.
+#[derive(Debug, Parser)]
+#[command(name = "parlor", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve people.
+    Serve {
+        #[command(flatten)]
+        place: Place,
+        /// The address and port to serve on.
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
+        /// A folder to serve the pages from instead of those compiled in.
+        #[arg(long, value_name = "FOLDER")]
+        web: Option<String>,
+        /// Echo WebSocket messages at /conformance/echo.
+        #[arg(long)]
+        conformance_echo: bool,
+    },
+    /// Try it: a server with a small story in it, forgotten at the end.
+    Demo {
+        /// The address and port to serve on.
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
+        /// Keep the story in this folder.
+        #[arg(long, value_name = "FOLDER")]
+        data: Option<String>,
+        /// A folder to serve the pages from instead of those compiled in.
+        #[arg(long, value_name = "FOLDER")]
+        web: Option<String>,
+    },
+    /// Print the configuration in force, and where each value came from.
+    Config {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Accounts.
+    #[command(subcommand)]
+    User(operate::User),
+    /// What conversations are about.
+    #[command(subcommand)]
+    Context(operate::Context),
+    /// Write a copy of the database, also while a server runs.
+    Backup {
+        /// The file to write; it must not be there yet.
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Put a copy in the place of the database. No server may run.
+    Restore {
+        /// The file that `parlor backup` wrote.
+        file: PathBuf,
+        /// Replace a database that is there; the old one is kept beside it.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Look whether the database is whole. No server may run.
+    Verify {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Where the configuration and the data are.
+#[derive(Clone, Debug, Default, Args)]
+struct Place {
+    /// The configuration file; PARLOR_CONFIG names one too.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder.
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<String>,
+}
+
+/// Why a command ended without success: what to print, and the exit code.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    fn new(message: impl std::fmt::Display) -> Self {
+        Self { message: message.to_string(), code: 1 }
+    }
+
+    fn of_use(message: impl std::fmt::Display) -> Self {
+        Self { message: message.to_string(), code: 2 }
+    }
+}
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve { place, listen, web, conformance_echo } => {
+            let echo = conformance_echo.then(|| "true".to_owned());
+            let flags = [
+                ("listen", "--listen", listen),
+                ("web", "--web", web),
+                ("conformance_echo", "--conformance-echo", echo),
+            ];
+            place.load(flags).and_then(|(config, _)| serve::serve(config))
+        }
+        Command::Demo { listen, data, web } => demo::demo(listen, data, web),
+        Command::Config { place } => place.load([]).map(|(_, settings)| config::print(&settings)),
+        Command::User(command) => operate::user(command),
+        Command::Context(command) => operate::context(command),
+        Command::Backup { file, place } => operate::backup(&file, &place),
+        Command::Restore { file, force, place } => operate::restore(&file, force, &place),
+        Command::Verify { place } => operate::verify(&place),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            for line in failure.message.lines() {
+                tell_error(&format!("parlor: {line}"));
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+impl Place {
+    /// Lays the file, the environment and the flags over the defaults.
+    fn load<const N: usize>(
+        &self,
+        flags: [(&'static str, &'static str, Option<String>); N],
+    ) -> Result<(Config, Vec<Setting>), Failure> {
+        let named = self.config.clone().or_else(|| std::env::var_os("PARLOR_CONFIG").map(PathBuf::from));
+        let file = match named {
+            None => None,
+            Some(path) => match fs::read_to_string(&path) {
+                Ok(text) => Some((path, text)),
+                Err(error) => return Err(Failure::of_use(format!("{}: {error}", path.display()))),
+            },
+        };
+        let flags = flags.into_iter().chain([("data", "--data", self.data.clone())]);
+        let flags = flags.filter_map(|(path, flag, value)| value.map(|value| (path, flag, value))).collect();
+        Layers { file, environment: environment(), flags }.load().map_err(Failure::of_use)
+    }
+}
+
+/// The environment, as far as it is text.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Says something on the standard output. That nobody listens is no failure.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+fn tell_error(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Runs something that waits.
+fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)?;
+    let result = runtime.block_on(future);
+    // What may still run (a password check, say) is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,243 @@
+//! The accept loop: HTTP/1.1 connections, each with limits on its time and all with limits on their number.
+//!
+//! Invariants: a connection that says nothing, drips its request or does not take its answer is closed in bounded
+//! time; no address has more than its share; a seat is given back when the connection's stream is dropped, also
+//! when it became a socket meanwhile. Trusted proxies have no share: they carry many people.
+//!
+//! Absent on purpose: TLS and HTTP/2 (a proxy's work).
+
+mod stream;
+
+use crate::{address::visitor, config::Config, http::Peer, metrics::Metrics};
+use axum::{Router, body::Body};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use stream::Paced;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Notify, watch},
+};
+use tower::ServiceExt as _;
+
+/// The least that hyper takes as its buffer.
+const BUFFER_BYTES_MIN: usize = 8192;
+/// How long to wait when the system has no more files to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Who sits where, and how many there may be.
+#[derive(Debug)]
+pub struct Seats {
+    of_address: Mutex<HashMap<IpAddr, u32>>,
+    taken: AtomicUsize,
+    emptied: Notify,
+    address_max: u32,
+    all_max: usize,
+}
+
+/// One connection's place. Dropping it frees the place.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    seats: Arc<Seats>,
+    /// None for a trusted proxy.
+    address: Option<IpAddr>,
+}
+
+/// What every connection of a listener shares.
+#[derive(Debug)]
+struct Shared {
+    router: Router,
+    http: http1::Builder,
+    first_byte: Duration,
+    write: Duration,
+}
+
+impl Seats {
+    /// With nobody seated.
+    #[must_use]
+    pub fn new(config: &Config) -> Arc<Self> {
+        Arc::new(Self {
+            of_address: Mutex::default(),
+            taken: AtomicUsize::new(0),
+            emptied: Notify::new(),
+            address_max: config.limits.address_connections_max,
+            all_max: config.limits.connections_max as usize,
+        })
+    }
+
+    fn take(self: &Arc<Self>, address: IpAddr, is_proxy: bool) -> Option<Seat> {
+        if self.taken.fetch_add(1, Ordering::AcqRel) >= self.all_max {
+            self.leave();
+            return None;
+        }
+        let address = (!is_proxy).then(|| visitor(address));
+        if let Some(address) = address {
+            let mut of_address = self.of_address.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = of_address.entry(address).or_default();
+            if *count >= self.address_max {
+                drop(of_address);
+                self.leave();
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Seat { seats: Arc::clone(self), address })
+    }
+
+    fn leave(&self) {
+        if self.taken.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// Waits until nobody is seated.
+    pub async fn empty(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.taken.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(address) = self.address {
+            let mut of_address = self.seats.of_address.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(count) = of_address.get_mut(&address) {
+                *count -= 1;
+                if *count == 0 {
+                    of_address.remove(&address);
+                }
+            }
+        }
+        self.seats.leave();
+    }
+}
+
+/// Accepts connections until `stop` becomes true; those there then finish what they do.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: &Config,
+    seats: Arc<Seats>,
+    metrics: Arc<Metrics>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(config.http.head_ms))
+        .max_buf_size((config.limits.head_bytes_max as usize).max(BUFFER_BYTES_MIN))
+        .keep_alive(true);
+    let shared = Arc::new(Shared {
+        router,
+        http,
+        first_byte: Duration::from_millis(config.http.first_byte_ms),
+        write: Duration::from_millis(config.http.write_ms),
+    });
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = told(&mut stop) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let is_proxy = config.trusted_proxies.iter().any(|network| network.contains(peer.ip()));
+                match seats.take(peer.ip(), is_proxy) {
+                    Some(seat) => drop(tokio::spawn(connection(shared.clone(), stream, peer, seat, stop.clone()))),
+                    None => drop(metrics.connections_refused.inc()),
+                }
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "No connection can be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Waits until the server is told to stop.
+pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
+    // That the sender is gone means the same.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+async fn connection(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    seat: Seat,
+    mut stop: watch::Receiver<bool>,
+) {
+    // A stream without this works too, only slower.
+    let _ = stream.set_nodelay(true);
+    let mut first = [0];
+    let spoke = tokio::select! {
+        spoke = tokio::time::timeout(shared.first_byte, stream.peek(&mut first)) => matches!(spoke, Ok(Ok(1))),
+        () = told(&mut stop) => false,
+    };
+    if !spoke {
+        return;
+    }
+    let stream = TokioIo::new(Paced::new(stream, shared.write, seat));
+    let router = shared.router.clone();
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().oneshot(request)
+    });
+    let mut served = pin!(shared.http.serve_connection(stream, service).with_upgrades());
+    let ended = tokio::select! {
+        ended = &mut served => ended,
+        () = told(&mut stop) => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "A connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_address_has_more_than_its_share_and_nobody_more_than_all() {
+        let config =
+            Config::with(&[("limits.address_connections_max", "2"), ("limits.connections_max", "4")]).expect("right");
+        let seats = Seats::new(&config);
+        let take = |address: &str, is_proxy| seats.take(address.parse().expect("an address"), is_proxy);
+        let (first, second) = (take("10.0.0.1", false), take("10.0.0.1", false));
+        assert!(first.is_some() && second.is_some() && take("10.0.0.1", false).is_none());
+        drop(first);
+        let again = take("10.0.0.1", false);
+        assert!(again.is_some());
+        let (other, proxy) = (take("2001:db8::1", false), take("10.0.0.1", true));
+        assert!(other.is_some() && proxy.is_some() && take("10.0.0.9", true).is_none(), "four are all");
+        drop((second, again, other, proxy));
+        seats.empty().await;
+        assert!(seats.of_address.lock().expect("nobody panicked").is_empty());
+    }
+}

@@ -1,0 +1,125 @@
+//! A stream that gives up on a reader who takes nothing, and that closes so that its last words arrive.
+
+use super::Seat;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep},
+};
+
+/// What a slow reader must take in its time.
+const WINDOW_BYTES: usize = 16 * 1024;
+/// How long to read and forget what still comes after the last word: closing a stream with unread bytes in it
+/// would make the system throw that last word away.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A stream with a seat. While nothing is stuck it holds no timer.
+#[derive(Debug)]
+pub(super) struct Paced {
+    stream: TcpStream,
+    time: Duration,
+    stuck: Option<Stuck>,
+    linger: Option<Pin<Box<Sleep>>>,
+    _seat: Seat,
+}
+
+#[derive(Debug)]
+struct Stuck {
+    deadline: Pin<Box<Sleep>>,
+    taken: usize,
+}
+
+impl Paced {
+    pub(super) fn new(stream: TcpStream, time: Duration, seat: Seat) -> Self {
+        Self { stream, time, stuck: None, linger: None, _seat: seat }
+    }
+
+    /// What came of a write of `offered` bytes.
+    fn written(
+        &mut self,
+        context: &mut Context<'_>,
+        offered: usize,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match result {
+            Poll::Ready(Ok(taken)) if taken >= offered => self.stuck = None,
+            Poll::Ready(Ok(taken)) => {
+                if let Some(stuck) = &mut self.stuck {
+                    stuck.taken += taken;
+                    if stuck.taken >= WINDOW_BYTES {
+                        stuck.taken = 0;
+                        stuck.deadline.as_mut().reset(Instant::now() + self.time);
+                    }
+                }
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                let time = self.time;
+                let stuck =
+                    self.stuck.get_or_insert_with(|| Stuck { deadline: Box::pin(tokio::time::sleep(time)), taken: 0 });
+                ready!(stuck.deadline.as_mut().poll(context));
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the reader takes nothing")));
+            }
+        }
+        result
+    }
+}
+
+impl AsyncRead for Paced {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Paced {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.written(context, bytes.len(), result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let offered = slices.iter().map(|slice| slice.len()).sum();
+        let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.written(context, offered, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+            self.linger = Some(Box::pin(tokio::time::sleep(LINGER)));
+        }
+        if self.linger.as_mut().is_some_and(|linger| linger.as_mut().poll(context).is_ready()) {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            let mut forgotten = [0; 1024];
+            let mut buffer = ReadBuf::new(&mut forgotten);
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A whole server: the app, its listeners and its socket for commands, started and stopped together.
+
+use crate::{
+    admin,
+    app::{self, App},
+    config::Config,
+    environment::Environment,
+    folder::{self, DataFolder},
+    http::{self, DemoLinks, Edge},
+    identity,
+    listener::{self, Seats},
+};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
+
+/// How often the last use of sessions is written.
+const SEEN_EVERY: Duration = Duration::from_secs(20);
+/// What is left of the grace for the store to close.
+const STORE_GRACE: Duration = Duration::from_secs(2);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data folder.
+    #[error(transparent)]
+    Folder(#[from] folder::Error),
+    /// What the app needs.
+    #[error(transparent)]
+    App(#[from] app::Error),
+    /// An address is taken or not of this machine.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// The socket for commands.
+    #[error("cannot make the socket for commands in the data folder: {0}")]
+    Commands(#[source] io::Error),
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Server {
+    /// What runs.
+    pub app: Arc<App>,
+    address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    seats: Arc<Seats>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    folder: DataFolder,
+}
+
+impl Server {
+    /// Locks the data folder, opens the store and begins to serve.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn start(config: Config, environment: Environment) -> Result<Self, Error> {
+        let folder = DataFolder::lock(&config.data)?;
+        let listener = listen(config.listen).await?;
+        let app = App::start(config, environment).await?;
+        Self::serve(app, folder, listener, None).await
+    }
+
+    /// Begins to serve what runs already.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn serve(
+        app: Arc<App>,
+        folder: DataFolder,
+        listener: TcpListener,
+        demo: Option<DemoLinks>,
+    ) -> Result<Self, Error> {
+        let address = listener.local_addr().map_err(|error| Error::Listen(app.config.listen, error))?;
+        let edge = Edge::new(app.clone(), demo);
+        if let Some(note) = edge.theme_note() {
+            tracing::warn!("{note}");
+        }
+        let (stop, stopped) = watch::channel(false);
+        let seats = Seats::new(&app.config);
+        let mut tasks = vec![accept(&app, listener, http::router(&edge), seats.clone(), stopped.clone())];
+        let mut metrics_address = None;
+        if let Some(wanted) = app.config.metrics.listen {
+            let listener = listen(wanted).await?;
+            metrics_address = listener.local_addr().ok();
+            tasks.push(accept(&app, listener, http::metrics_router(&edge), Seats::new(&app.config), stopped.clone()));
+        }
+        let commands = folder.socket().map_err(Error::Commands)?;
+        tasks.push(tokio::spawn(admin::listen(app.clone(), commands, stopped.clone())));
+        tasks.push(tokio::spawn(write_seen(app.clone(), stopped)));
+        Ok(Self { app, address, metrics_address, seats, stop, tasks, folder })
+    }
+
+    /// Where it serves.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its metrics are, if they have a listener of their own.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// Stops accepting, asks sockets to come back later, finishes what was accepted, and closes the store; all
+    /// within the configured grace.
+    pub async fn stop(self) {
+        let grace = Duration::from_millis(self.app.config.stop.grace_ms);
+        let deadline = Instant::now() + grace;
+        self.stop.send_replace(true);
+        self.app.drain();
+        let for_connections = deadline - STORE_GRACE.min(grace / 4);
+        if timeout_at(for_connections, self.seats.empty()).await.is_err() {
+            tracing::warn!("Some connections did not end within the grace");
+        }
+        for task in self.tasks {
+            if timeout_at(for_connections, task).await.is_err() {
+                tracing::warn!("A part of the server did not end within the grace");
+            }
+        }
+        if timeout_at(deadline, self.app.stop()).await.is_err() {
+            tracing::warn!("The store did not close within the grace");
+        }
+        self.folder.release();
+    }
+}
+
+/// Takes an address.
+///
+/// # Errors
+/// It is taken, or not of this machine.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))
+}
+
+fn accept(
+    app: &Arc<App>,
+    listener: TcpListener,
+    router: axum::Router,
+    seats: Arc<Seats>,
+    stop: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let app = app.clone();
+    tokio::spawn(async move {
+        listener::serve(listener, router, &app.config, seats, app.metrics.clone(), stop).await;
+    })
+}
+
+async fn write_seen(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let is_over = tokio::time::timeout(SEEN_EVERY, listener::told(&mut stop)).await.is_ok();
+        identity::write_seen(&app).await;
+        if is_over {
+            return;
+        }
+    }
+}

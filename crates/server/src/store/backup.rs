@@ -1,0 +1,136 @@
+//! Copies of a SQLite database: made while it is in use, and put back when it is not.
+
+use super::{Dialect, Error, Result, Store, column, query};
+use sqlx::{AnyConnection, Connection as _};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Why a copy was not made or not put back.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// It is PostgreSQL's affair.
+    #[error("the database is PostgreSQL: use pg_dump and pg_restore")]
+    Postgres,
+    /// The target is there already.
+    #[error("there is a file {0} already")]
+    Exists(PathBuf),
+    /// The copy is not a whole database of Parlor.
+    #[error("{0} is not a whole database of Parlor: {1}")]
+    NotWhole(PathBuf, String),
+    /// A file cannot be read or written.
+    #[error("{0}: {1}")]
+    File(PathBuf, #[source] io::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl Store {
+    /// Writes a copy, whole as of one moment, while the database is in use. Says how many bytes it has.
+    ///
+    /// # Errors
+    /// See [`CopyError`].
+    pub async fn backup(&self, file: &Path) -> std::result::Result<u64, CopyError> {
+        if self.dialect == Dialect::Postgres {
+            return Err(CopyError::Postgres);
+        }
+        if file.exists() {
+            return Err(CopyError::Exists(file.to_owned()));
+        }
+        let part = beside(file, ".part");
+        let at = |error| CopyError::File(part.clone(), error);
+        match fs::remove_file(&part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
+            _ => {}
+        }
+        let text = part.to_str().ok_or_else(|| at(io::Error::other("its name is not UTF-8")))?;
+        self.copy_into(text.to_owned()).await?;
+        check(&part).await?;
+        let bytes = fs::metadata(&part).map_err(at)?.len();
+        settle(&part, file)?;
+        Ok(bytes)
+    }
+
+    /// In one read transaction of a connection of its own: writers go on meanwhile.
+    async fn copy_into(&self, file: String) -> Result<()> {
+        let mut source = self.readers.acquire().await?;
+        query("PRAGMA query_only = OFF").execute(&mut *source).await?;
+        let copied = query("VACUUM INTO $1").bind(file).execute(&mut *source).await;
+        query("PRAGMA query_only = ON").execute(&mut *source).await?;
+        copied?;
+        Ok(())
+    }
+}
+
+/// Puts a copy in the place of the database in a folder, which nobody uses. What was there is kept beside it under
+/// a name that ends in `suffix`, and is returned.
+///
+/// # Errors
+/// See [`CopyError`].
+pub async fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Result<Option<PathBuf>, CopyError> {
+    check(copy).await?;
+    let part = beside(database, ".part");
+    fs::copy(copy, &part).map_err(|error| CopyError::File(part.clone(), error))?;
+    let mut kept = None;
+    if database.exists() {
+        let aside = beside(database, suffix);
+        // The log belongs to its database and holds its newest changes.
+        for end in ["-wal", "-shm", ""] {
+            let from = beside(database, end);
+            if from.exists() {
+                let to = beside(&aside, end);
+                fs::rename(&from, &to).map_err(|error| CopyError::File(from, error))?;
+            }
+        }
+        kept = Some(aside);
+    }
+    settle(&part, database)?;
+    Ok(kept)
+}
+
+fn beside(file: &Path, end: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// Makes sure that the bytes are on the disk, then gives the file its name.
+fn settle(part: &Path, file: &Path) -> std::result::Result<(), CopyError> {
+    let at = |error| CopyError::File(file.to_owned(), error);
+    File::open(part).and_then(|part| part.sync_all()).map_err(at)?;
+    fs::rename(part, file).map_err(at)?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(at)
+}
+
+/// Whether a file is a whole database with our tables.
+async fn check(file: &Path) -> std::result::Result<(), CopyError> {
+    let not_whole = |why: String| CopyError::NotWhole(file.to_owned(), why);
+    if !file.is_file() {
+        return Err(not_whole("there is no such file".to_owned()));
+    }
+    let mut connection = open_to_read(file).await.map_err(|error| not_whole(error.to_string()))?;
+    let checked = async {
+        let row = query("PRAGMA quick_check").fetch_one(&mut connection).await?;
+        let answer: String = column(&row, 0)?;
+        query("SELECT version FROM clock WHERE one = 1").fetch_one(&mut connection).await?;
+        Ok::<_, Error>(answer)
+    }
+    .await;
+    // Nothing is lost if the file that was only read does not close well.
+    let _ = connection.close().await;
+    match checked {
+        Ok(answer) if answer == "ok" => Ok(()),
+        Ok(answer) => Err(not_whole(answer)),
+        Err(error) => Err(not_whole(error.to_string())),
+    }
+}
+
+/// Opens a SQLite database without changing it.
+pub(super) async fn open_to_read(file: &Path) -> Result<AnyConnection> {
+    sqlx::any::install_default_drivers();
+    Ok(AnyConnection::connect(&format!("sqlite:{}?mode=ro", file.display())).await?)
+}

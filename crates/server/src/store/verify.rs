@@ -1,0 +1,110 @@
+//! Looking whether a store is whole: its file, and what its rows say of each other.
+
+use super::{Dialect, Result, Store, column, query};
+
+/// What must never be: each statement counts the rows that break a promise.
+const PROMISES: [(&str, &str); 12] = [
+    (
+        "conversations whose messages have gaps in seq",
+        "SELECT COUNT(*) FROM (SELECT conversation_id FROM messages GROUP BY conversation_id \
+         HAVING COUNT(*) <> MAX(seq) OR MIN(seq) <> 1) AS broken",
+    ),
+    (
+        "conversations whose last_seq is not that of their newest message",
+        "SELECT COUNT(*) FROM conversations c WHERE c.last_seq <> \
+         COALESCE((SELECT MAX(m.seq) FROM messages m WHERE m.conversation_id = c.id), 0)",
+    ),
+    (
+        "conversations whose last_message_id is not that of their newest message",
+        "SELECT COUNT(*) FROM conversations c WHERE COALESCE(c.last_message_id, 0) <> \
+         COALESCE((SELECT MAX(m.id) FROM messages m WHERE m.conversation_id = c.id), 0)",
+    ),
+    (
+        "conversations whose member_count is not the number of their members",
+        "SELECT COUNT(*) FROM conversations c WHERE c.member_count <> \
+         (SELECT COUNT(*) FROM members m WHERE m.conversation_id = c.id AND m.has_left = 0)",
+    ),
+    (
+        "direct conversations that are not of two people",
+        "SELECT COUNT(*) FROM conversations c WHERE c.kind = 'direct' AND \
+         (SELECT COUNT(*) FROM members m WHERE m.conversation_id = c.id) <> 2",
+    ),
+    (
+        "messages without a conversation",
+        "SELECT COUNT(*) FROM messages m LEFT JOIN conversations c ON c.id = m.conversation_id WHERE c.id IS NULL",
+    ),
+    (
+        "messages without a sender",
+        "SELECT COUNT(*) FROM messages m LEFT JOIN users u ON u.id = m.sender_id WHERE u.id IS NULL",
+    ),
+    (
+        "members without a conversation or a person",
+        "SELECT COUNT(*) FROM members m LEFT JOIN conversations c ON c.id = m.conversation_id \
+         LEFT JOIN users u ON u.id = m.user_id WHERE c.id IS NULL OR u.id IS NULL",
+    ),
+    (
+        "members whose markers lie beyond the last message",
+        "SELECT COUNT(*) FROM members m JOIN conversations c ON c.id = m.conversation_id \
+         WHERE m.read_seq > c.last_seq OR m.delivered_seq > c.last_seq OR m.read_seq > m.delivered_seq",
+    ),
+    (
+        "sessions without a person, or of a disabled one",
+        "SELECT COUNT(*) FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE u.id IS NULL OR u.disabled <> 0",
+    ),
+    (
+        "roles without a context or a person",
+        "SELECT COUNT(*) FROM context_roles r LEFT JOIN contexts x ON x.id = r.context_id \
+         LEFT JOIN users u ON u.id = r.user_id WHERE x.id IS NULL OR u.id IS NULL",
+    ),
+    (
+        "rows with a version that the clock has not reached",
+        "SELECT (SELECT COUNT(*) FROM messages WHERE id > clock.version) \
+         + (SELECT COUNT(*) FROM conversations WHERE conversations.version > clock.version) \
+         + (SELECT COUNT(*) FROM users WHERE users.version > clock.version) FROM clock",
+    ),
+];
+
+const COUNTED: [&str; 6] = ["users", "conversations", "members", "messages", "contexts", "sessions"];
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// How many rows each table has.
+    pub counts: Vec<(&'static str, i64)>,
+    /// What is wrong, one sentence each.
+    pub faults: Vec<String>,
+}
+
+impl Store {
+    /// Looks through the whole store. Changes nothing.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn verify(&self) -> Result<Report> {
+        let mut report = Report::default();
+        if self.dialect == Dialect::Sqlite {
+            for row in query("PRAGMA integrity_check").fetch_all(&self.readers).await? {
+                let answer: String = column(&row, 0)?;
+                if answer != "ok" {
+                    report.faults.push(format!("the file is damaged: {answer}"));
+                }
+            }
+            let orphans = query("PRAGMA foreign_key_check").fetch_all(&self.readers).await?;
+            if !orphans.is_empty() {
+                report.faults.push(format!("{} references lead nowhere", orphans.len()));
+            }
+        }
+        for (what, sql) in PROMISES {
+            let row = query(sql).fetch_one(&self.readers).await?;
+            let count: i64 = column(&row, 0)?;
+            if count != 0 {
+                report.faults.push(format!("{count} {what}"));
+            }
+        }
+        for table in COUNTED {
+            let row = query(format!("SELECT COUNT(*) FROM {table}")).fetch_one(&self.readers).await?;
+            report.counts.push((table, column(&row, 0)?));
+        }
+        Ok(report)
+    }
+}
