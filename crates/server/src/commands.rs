@@ -73,12 +73,9 @@ fn change(app: &App, actor: Actor, command: Command) -> std::result::Result<Aske
         Command::Mark { delivered: None, read: None, .. } => {
             return Err(Problem::new(Code::InvalidField).with_detail("`delivered` or `read` is expected"));
         }
-        Command::Mark { conversation, delivered, read } => Change::Mark {
-            actor,
-            conversation,
-            delivered: delivered.unwrap_or(Seq(0)),
-            read: read.unwrap_or(Seq(0)),
-        },
+        Command::Mark { conversation, delivered, read } => {
+            Change::Mark { actor, conversation, delivered: delivered.unwrap_or(Seq(0)), read: read.unwrap_or(Seq(0)) }
+        }
         Command::AddMembers { conversation, users } => {
             if users.len() > most {
                 return Err(Problem::new(Code::LimitReached).with_limit(most as u64));
@@ -164,8 +161,10 @@ fn page(before: Option<Seq>, after: Option<Seq>, around: Option<Seq>) -> std::re
         (Some(seq), None, None) => Ok(Page::Before(seq)),
         (None, Some(seq), None) => Ok(Page::After(seq)),
         (None, None, Some(seq)) => Ok(Page::Around(seq)),
-        _ => Err(Problem::new(Code::InvalidField)
-            .with_detail("at most one of `before`, `after` and `around` is expected")),
+        _ => {
+            Err(Problem::new(Code::InvalidField)
+                .with_detail("at most one of `before`, `after` and `around` is expected"))
+        }
     }
 }
 

@@ -24,8 +24,7 @@ use tracing::warn;
 /// The store is not there.
 pub async fn heads(app: &App, user: UserId, cursor: Option<Cursor>) -> Result<Heads, Problem> {
     let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-    let mut answer =
-        Heads { user, cursor: snapshot.cursor, reset: true, heads: vec![], gone: vec![], changes: vec![] };
+    let mut answer = Heads { user, cursor: snapshot.cursor, reset: true, heads: vec![], gone: vec![], changes: vec![] };
     let good = match cursor {
         Some(cursor) if snapshot.is_good(cursor).await.map_err(failed)? => Some(cursor),
         _ => None,

@@ -1,6 +1,7 @@
 //! What nodes tell each other: an event, passed on to connections byte for byte, or something for the node.
 //!
 //! Encoded as one byte that says which, then JSON. An event is encoded once and its text never parsed again.
+#![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use bytes::{BufMut, Bytes, BytesMut};
 use parlor_protocol::ids::{ConversationId, Epoch, SessionId, UserId, Version};

@@ -79,7 +79,7 @@ impl Writer {
     /// Takes nothing more in, and waits until all that was handed in is committed, answered and told.
     pub async fn stop(self) {
         // If the writer is gone already, there is nothing to wait for.
-        drop(self.stop.send(()));
+        _ = self.stop.send(());
         if self.task.await.is_err() {
             tracing::error!("the writer failed");
         }

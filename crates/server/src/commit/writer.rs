@@ -34,11 +34,7 @@ enum Failure {
 }
 
 /// Runs until told to stop, and then until the queue is empty.
-pub(super) async fn run(
-    settings: Settings,
-    mut queue: mpsc::Receiver<Submission>,
-    mut stopped: oneshot::Receiver<()>,
-) {
+pub(super) async fn run(settings: Settings, mut queue: mpsc::Receiver<Submission>, mut stopped: oneshot::Receiver<()>) {
     let (told, untold) = mpsc::channel(UNTOLD_MAX);
     let publisher = tokio::spawn(publisher::run(settings.clone(), untold));
     let writer = Writer { settings, told };

@@ -1,4 +1,5 @@
 //! Everything that changes what people see (I1). The edges make these; `commit` decides and writes them.
+#![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use parlor_protocol::{
     command::Open,

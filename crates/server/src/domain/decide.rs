@@ -1,4 +1,5 @@
 //! Deciding a change: which rows change, what is told to whom, what is answered.
+#![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{
     change::{Change, Outcome},
@@ -68,7 +69,13 @@ impl Decided {
 ///
 /// # Errors
 /// The refusal; the state is then as it was.
-pub fn decide(state: &mut State, change: &Change, rules: &Rules, version: Version, now_ms: i64) -> Result<Decided, Problem> {
+pub fn decide(
+    state: &mut State,
+    change: &Change,
+    rules: &Rules,
+    version: Version,
+    now_ms: i64,
+) -> Result<Decided, Problem> {
     let at = At { version, now_ms };
     match change {
         Change::Send { actor, conversation, client_id, text } => {
@@ -80,7 +87,9 @@ pub fn decide(state: &mut State, change: &Change, rules: &Rules, version: Versio
             state.mark(*actor, *conversation, *delivered, *read, rules, at)
         }
         Change::AddMembers { actor, conversation, users } => state.add_members(*actor, *conversation, users, rules, at),
-        Change::RemoveMember { actor, conversation, user } => state.remove_member(*actor, *conversation, *user, rules, at),
+        Change::RemoveMember { actor, conversation, user } => {
+            state.remove_member(*actor, *conversation, *user, rules, at)
+        }
         Change::AddUser { login, name, password_hash } => {
             state.add_user(login, name, password_hash.as_deref(), rules, at)
         }

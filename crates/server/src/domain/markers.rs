@@ -27,7 +27,8 @@ impl State {
         let (row, member) = self.place(conversation, actor)?;
         let read_seq = read.min(row.last_seq).max(member.read_seq);
         let delivered_seq = delivered.max(read_seq).min(row.last_seq).max(member.delivered_seq);
-        let marker = Marker { conversation, read_seq, delivered_seq, unread: self.unread_after(conversation, actor, read_seq) };
+        let marker =
+            Marker { conversation, read_seq, delivered_seq, unread: self.unread_after(conversation, actor, read_seq) };
         let large = row.member_count > rules.limits.conversation_fan_out_max;
         let (count, version) = (row.member_count, row.version);
         if read_seq == member.read_seq && delivered_seq == member.delivered_seq {
@@ -39,7 +40,8 @@ impl State {
         changed.delivered_seq = delivered_seq;
         let (place, told) = if large {
             changed.personal_version = at.version;
-            let place = Scoped { scope: Scope::User(actor), version: at.version, prev: self.raise_user(actor, at.version) };
+            let place =
+                Scoped { scope: Scope::User(actor), version: at.version, prev: self.raise_user(actor, at.version) };
             let event = Event::MarkerUpdated { place, marker };
             (place, vec![Told::Event(vec![Topic::User(actor)], Box::new(event))])
         } else {

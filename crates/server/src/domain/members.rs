@@ -29,8 +29,7 @@ impl State {
             return Err(Code::NotAllowed.into());
         }
         let (before, last_seq, version) = (row.member_count, row.last_seq, row.version);
-        let is_present =
-            |user: &UserId| self.members[&conversation].get(user).is_some_and(|member| !member.has_left);
+        let is_present = |user: &UserId| self.members[&conversation].get(user).is_some_and(|member| !member.has_left);
         let mut coming: Vec<UserId> = users.iter().copied().filter(|user| !is_present(user)).collect();
         coming.sort_unstable();
         coming.dedup();

@@ -1,4 +1,5 @@
 //! Rows of the store, as rules and snapshots see them, and how they look on the wire.
+#![expect(missing_docs, reason = "the columns are described in the migrations")]
 
 use super::fingerprint::Fingerprint;
 use crate::environment::rfc3339;

@@ -1,4 +1,5 @@
 //! What a batch loaded, changed by its decisions, and then written.
+#![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{
     change::Which,
@@ -71,7 +72,11 @@ impl State {
     ///
     /// # Errors
     /// `not_found` if the actor is not in it, whether or not it exists.
-    pub fn place(&self, conversation: ConversationId, actor: UserId) -> Result<(&ConversationRow, &MemberRow), Problem> {
+    pub fn place(
+        &self,
+        conversation: ConversationId,
+        actor: UserId,
+    ) -> Result<(&ConversationRow, &MemberRow), Problem> {
         let row = self.conversations.get(&conversation);
         let member = self.members.get(&conversation).and_then(|members| members.get(&actor));
         match (row, member) {

@@ -32,7 +32,8 @@ fn checked(text: &str, chars_max: u32, allowed: impl Fn(char) -> bool) -> Result
     }
     match text.chars().find(|&character| character.is_control() && !allowed(character)) {
         Some(character) => {
-            Err(Problem::new(Code::TextControl).with_detail(format!("U+{:04X} is a control character", character as u32)))
+            Err(Problem::new(Code::TextControl)
+                .with_detail(format!("U+{:04X} is a control character", character as u32)))
         }
         None => Ok(()),
     }
@@ -72,7 +73,10 @@ mod tests {
 
     #[test]
     fn line_ends_become_newlines_and_all_else_stays() {
-        assert_eq!(message("a\r\nb\rc\n\td \u{202e}e\u{301} 🌂", 99).expect("fine"), "a\nb\nc\n\td \u{202e}e\u{301} 🌂");
+        assert_eq!(
+            message("a\r\nb\rc\n\td \u{202e}e\u{301} 🌂", 99).expect("fine"),
+            "a\nb\nc\n\td \u{202e}e\u{301} 🌂"
+        );
         assert_eq!(message("  two spaces  ", 99).expect("fine"), "  two spaces  ");
     }
 

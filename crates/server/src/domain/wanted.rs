@@ -1,6 +1,7 @@
 //! What a batch of changes must be decided on, said before anything is loaded.
 //!
 //! Each set is loaded by one statement, so their number follows from the kinds of change, not from how many.
+#![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::change::Change;
 use parlor_protocol::{

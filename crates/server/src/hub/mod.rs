@@ -123,8 +123,7 @@ impl Hub {
             }
             inner.last_id += 1;
             let id = inner.last_id;
-            let connection =
-                Connection { user, session, outbox: outbox.clone(), shown: Vec::new(), delivery: 0 };
+            let connection = Connection { user, session, outbox: outbox.clone(), shown: Vec::new(), delivery: 0 };
             inner.connections.insert(id, connection);
             inner.topics.entry(Topic::User(user)).or_default().push(id);
             self.metrics.connections.set(i64::try_from(inner.connections.len()).unwrap_or(i64::MAX));

@@ -1,4 +1,5 @@
 //! The clock, starts of servers, the log of commits, and the store's own secrets.
+#![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use super::{Dialect, Result, Store, batch, column, query, rows::Reader, values::Values};
 use parlor_protocol::ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version};
@@ -152,7 +153,8 @@ impl Store {
             .bind(fresh.to_vec())
             .execute(&self.writer)
             .await?;
-        let row = query("SELECT value FROM secrets WHERE name = $1").bind(name.to_owned()).fetch_one(&self.writer).await?;
+        let row =
+            query("SELECT value FROM secrets WHERE name = $1").bind(name.to_owned()).fetch_one(&self.writer).await?;
         column(&row, 0)
     }
 

@@ -86,7 +86,10 @@ impl Store {
         for (name, sqlite, postgres) in MIGRATIONS.iter().filter(|(name, ..)| !done.iter().any(|done| done == name)) {
             let text = if self.dialect == Dialect::Sqlite { sqlite } else { postgres };
             sqlx::raw_sql(sqlx::AssertSqlSafe((*text).to_owned())).execute(&mut *transaction).await?;
-            query("INSERT INTO migrations (name) VALUES ($1)").bind((*name).to_owned()).execute(&mut *transaction).await?;
+            query("INSERT INTO migrations (name) VALUES ($1)")
+                .bind((*name).to_owned())
+                .execute(&mut *transaction)
+                .await?;
         }
         transaction.commit().await?;
         Ok(())
@@ -127,13 +130,15 @@ async fn open_postgres(settings: &Settings) -> Result<Store> {
 }
 
 fn pool(settings: &Settings, connections: u32, every: String) -> AnyPoolOptions {
-    AnyPoolOptions::new().max_connections(connections).acquire_timeout(settings.timeout).test_before_acquire(false).after_connect(
-        move |connection: &mut AnyConnection, _| {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(settings.timeout)
+        .test_before_acquire(false)
+        .after_connect(move |connection: &mut AnyConnection, _| {
             let every = every.clone();
             Box::pin(async move {
                 sqlx::raw_sql(sqlx::AssertSqlSafe(every)).execute(connection).await?;
                 Ok(())
             })
-        },
-    )
+        })
 }

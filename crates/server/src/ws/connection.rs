@@ -10,11 +10,7 @@ use crate::{
     hub::{Attached, Refused, Taken},
 };
 use axum::extract::ws::{Message, WebSocket};
-use futures_util::{
-    FutureExt, SinkExt, StreamExt,
-    future::BoxFuture,
-    stream::FuturesUnordered,
-};
+use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use parlor_protocol::{
     close::Close,
     command::{Command, CommandFrame},

@@ -65,10 +65,7 @@ impl Batch<'_> {
             let key = (UserId(crate::store::column(row, 4)?), crate::store::column(row, 5)?);
             let used = match kind {
                 0 => Use::Message(Box::new(Reader::from(row, 1).message()?)),
-                1 => Use::Conversation(
-                    ConversationId(crate::store::column(row, 1)?),
-                    Reader::from(row, 6).bytes()?,
-                ),
+                1 => Use::Conversation(ConversationId(crate::store::column(row, 1)?), Reader::from(row, 6).bytes()?),
                 _ => Use::Cancelled,
             };
             state.keys.insert(key, used);

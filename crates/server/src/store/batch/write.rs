@@ -20,7 +20,14 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// The store failed, or refused a row; the batch is to be given up.
-    pub async fn write(&mut self, state: &State, first: Version, last: Version, node: Epoch, now_ms: i64) -> Result<()> {
+    pub async fn write(
+        &mut self,
+        state: &State,
+        first: Version,
+        last: Version,
+        node: Epoch,
+        now_ms: i64,
+    ) -> Result<()> {
         self.write_users(state).await?;
         self.write_contexts(state).await?;
         self.insert_conversations(state).await?;
@@ -45,7 +52,15 @@ impl Batch<'_> {
 
     async fn write_users(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new([
-            "id", "login", "name", "name_words", "password_hash", "picture", "disabled", "profile_version", "version",
+            "id",
+            "login",
+            "name",
+            "name_words",
+            "password_hash",
+            "picture",
+            "disabled",
+            "profile_version",
+            "version",
             "created_at",
         ]);
         for user in state.changed_users.iter().map(|user| &state.users[user]) {
@@ -80,7 +95,17 @@ impl Batch<'_> {
 
     async fn write_contexts(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new([
-            "id", "kind", "external_id", "title", "detail", "url", "image", "status", "tone", "closed", "version",
+            "id",
+            "kind",
+            "external_id",
+            "title",
+            "detail",
+            "url",
+            "image",
+            "status",
+            "tone",
+            "closed",
+            "version",
         ]);
         let mut ids = Values::new(["id"]);
         let mut roles = Values::new(["context_id", "user_id", "role"]);
@@ -129,8 +154,18 @@ impl Batch<'_> {
 
     async fn insert_conversations(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new([
-            "id", "kind", "direct_key", "title", "context_id", "created_by", "client_id", "fingerprint", "created_at",
-            "version", "activity", "member_count",
+            "id",
+            "kind",
+            "direct_key",
+            "title",
+            "context_id",
+            "created_by",
+            "client_id",
+            "fingerprint",
+            "created_at",
+            "version",
+            "activity",
+            "member_count",
         ]);
         for row in state.new_conversations.iter().map(|id| &state.conversations[id]) {
             values.push(inserted(row));
@@ -178,7 +213,14 @@ impl Batch<'_> {
 
     async fn insert_messages(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new([
-            "id", "conversation_id", "seq", "sender_id", "client_id", "fingerprint", "text", "created_at",
+            "id",
+            "conversation_id",
+            "seq",
+            "sender_id",
+            "client_id",
+            "fingerprint",
+            "text",
+            "created_at",
         ]);
         for message in &state.new_messages {
             values.push([
@@ -207,8 +249,17 @@ impl Batch<'_> {
 
     async fn write_members(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new([
-            "conversation_id", "user_id", "role", "joined_version", "history_from", "read_seq", "delivered_seq",
-            "sent_seq", "has_left", "version", "personal_version",
+            "conversation_id",
+            "user_id",
+            "role",
+            "joined_version",
+            "history_from",
+            "read_seq",
+            "delivered_seq",
+            "sent_seq",
+            "has_left",
+            "version",
+            "personal_version",
         ]);
         for (conversation, user) in &state.changed_members {
             let member = &state.members[conversation][user];

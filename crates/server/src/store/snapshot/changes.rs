@@ -26,14 +26,13 @@ impl Snapshot<'_> {
         let scope = Scope::Conversation(conversation);
         let most = i64::from(self.limits.changes_rows_max);
         // Versions and seqs grow together, so the changed messages are those after the newest unchanged one.
-        let row = query(
-            "SELECT max(g.seq) FROM messages g WHERE g.conversation_id = $1 AND g.seq >= $2 AND g.id <= $3",
-        )
-        .bind(conversation.0)
-        .bind((window.last_seq - most).max(window.history_from))
-        .bind(since.0)
-        .fetch_one(self.connection())
-        .await?;
+        let row =
+            query("SELECT max(g.seq) FROM messages g WHERE g.conversation_id = $1 AND g.seq >= $2 AND g.id <= $3")
+                .bind(conversation.0)
+                .bind((window.last_seq - most).max(window.history_from))
+                .bind(since.0)
+                .fetch_one(self.connection())
+                .await?;
         let unchanged = Reader::new(&row).optional_int()?;
         let reset = unchanged.is_none() && window.last_seq - (window.history_from - 1) > most;
         let mut changes = Changes {

@@ -90,11 +90,7 @@ impl Snapshot<'_> {
         .await?;
         let Some(row) = row else { return Ok(None) };
         let mut reader = Reader::new(&row);
-        Ok(Some(Window {
-            history_from: reader.int()?,
-            last_seq: reader.int()?,
-            version: Version(reader.int()?),
-        }))
+        Ok(Some(Window { history_from: reader.int()?, last_seq: reader.int()?, version: Version(reader.int()?) }))
     }
 
     async fn older(

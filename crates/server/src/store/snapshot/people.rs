@@ -78,13 +78,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn writable(
-        &mut self,
-        asker: UserId,
-        words: &str,
-        who: WhoMayWrite,
-        limit: u32,
-    ) -> Result<Vec<User>> {
+    pub async fn writable(&mut self, asker: UserId, words: &str, who: WhoMayWrite, limit: u32) -> Result<Vec<User>> {
         let mut sql = format!("SELECT {USER} FROM users u WHERE u.id <> $1 AND u.disabled = 0");
         let mut parameters = vec![Value::from(asker.0), Value::from(i64::from(limit))];
         match who {

@@ -1,0 +1,170 @@
+//! Cursors, heads and changes: the traps that synchronising has.
+
+use super::{World, conformance};
+use parlor::{domain::Change, sync};
+use parlor_protocol::{
+    cursor::Cursor,
+    ids::{ConversationId, Epoch, Scope, UserId, Version},
+    reply::Heads,
+};
+
+conformance! {
+    heads_name_what_changed_and_what_was_left_and_nothing_else,
+    an_ordinary_restart_resets_nobody,
+    a_cursor_of_a_lost_future_is_reset,
+    too_much_at_once_is_a_reset,
+    one_answer_is_one_snapshot_while_others_write,
+    changes_are_paged_and_complete,
+    a_newcomer_sees_from_joining_on,
+}
+
+async fn heads(world: &World, user: UserId, cursor: Cursor) -> Heads {
+    sync::heads(&world.app, user, Some(cursor)).await.expect("the store is there")
+}
+
+async fn cursor_of(world: &World, user: UserId) -> Cursor {
+    sync::heads(&world.app, user, None).await.expect("the store is there").cursor
+}
+
+async fn heads_name_what_changed_and_what_was_left_and_nothing_else(world: World) {
+    let one = world.direct("Ada", "Ben").await;
+    let two = world.group("Ada", &["Ben", "Cleo"]).await;
+    let three = world.direct("Ada", "Cleo").await;
+    let ben = world.person("Ben").await;
+    let start = cursor_of(&world, ben).await;
+    assert!(heads(&world, ben, start).await.heads.is_empty());
+
+    let sent = world.send("Ada", one, "hello").await;
+    world.send("Ada", three, "not for Ben").await;
+    world.remove("Ada", two, "Ben").await.expect("removed");
+    world.send("Ada", two, "without Ben").await;
+    let answer = heads(&world, ben, start).await;
+    assert_eq!(answer.heads.len(), 1);
+    assert_eq!((answer.heads[0].scope, answer.heads[0].version), (Scope::Conversation(one), sent.change.version));
+    assert_eq!(answer.gone, [Scope::Conversation(two)]);
+    assert_eq!(answer.changes[0].messages, [sent.message]);
+    assert!(!answer.reset && heads(&world, ben, answer.cursor).await.gone.is_empty());
+}
+
+async fn an_ordinary_restart_resets_nobody(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let ben = world.person("Ben").await;
+    let before = cursor_of(&world, ben).await;
+    world.send("Ada", conversation, "before").await;
+    let again = world.another_node().await;
+    super::send(&again, world.person("Ada").await, conversation, "k", "after").await.expect("sent");
+    let answer = sync::heads(&again, ben, Some(before)).await.expect("there");
+    assert!(!answer.reset);
+    assert_eq!(answer.changes[0].messages.len(), 2);
+    assert_ne!(answer.cursor.epoch, before.epoch, "the epoch is that of the newest start");
+}
+
+async fn a_cursor_of_a_lost_future_is_reset(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let ben = world.person("Ben").await;
+    let good = cursor_of(&world, ben).await;
+    let next = world.another_node().await;
+    world.send("Ada", conversation, "one").await;
+    // Given out in an epoch that had ended before: its version cannot be of this store's past.
+    let beyond = Cursor { epoch: good.epoch, version: Version(good.version.0 + 1) };
+    for cursor in [beyond, Cursor { epoch: Epoch(4711), version: Version(1) }] {
+        let answer = sync::heads(&next, ben, Some(cursor)).await.expect("there");
+        assert!(answer.reset && answer.heads.is_empty(), "{cursor}");
+    }
+    let future = cursor_of(&world, ben).await;
+    let future = Cursor { version: Version(future.version.0 + 1), ..future };
+    assert!(heads(&world, ben, future).await.reset);
+    assert!(!heads(&world, ben, good).await.reset);
+}
+
+async fn too_much_at_once_is_a_reset(world: World) {
+    let small = world.node_with(&[("limits.heads_max", "2"), ("limits.changes_rows_max", "3")]).await;
+    let ben = world.person("Ben").await;
+    let conversation = world.direct("Ada", "Ben").await;
+    let start = cursor_of(&world, ben).await;
+    for number in 0..4 {
+        world.send("Ada", conversation, &format!("{number}")).await;
+    }
+    let answer = sync::heads(&small, ben, Some(start)).await.expect("there");
+    assert!(!answer.reset && answer.changes[0].reset, "four messages are more than three");
+    assert_eq!(answer.changes[0].messages.last().expect("the newest page").seq.0, 4);
+    world.direct("Cleo", "Ben").await;
+    world.direct("Dan", "Ben").await;
+    assert!(sync::heads(&small, ben, Some(start)).await.expect("there").reset, "three scopes are more than two");
+}
+
+async fn one_answer_is_one_snapshot_while_others_write(world: World) {
+    let mut conversations = Vec::new();
+    for name in ["Ben", "Cleo", "Dan"] {
+        conversations.push(world.direct("Ada", name).await);
+    }
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let writer = world.another_node().await;
+    let others = conversations.clone();
+    let writing = tokio::spawn(async move {
+        for number in 0..150_usize {
+            let place = others[number % others.len()];
+            super::send(&writer, ada, place, &format!("w{number}"), "text").await.expect("sent");
+        }
+    });
+    let mut looks = 0;
+    while !writing.is_finished() {
+        let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+        let at = snapshot.cursor.version;
+        let (list, _) = snapshot.list(ada, None, 50).await.expect("read");
+        let page = parlor::store::snapshot::Page::Newest;
+        for conversation in &list {
+            assert!(conversation.version <= at, "nothing is newer than the clock of its answer");
+            assert_eq!(conversation.last_message.as_ref().map_or(0, |message| message.seq.0), conversation.last_seq.0);
+            let messages = snapshot.messages(ada, conversation.id, page, 1).await.expect("read").expect("a member");
+            assert_eq!(messages.messages.first(), conversation.last_message.as_ref());
+        }
+        looks += 1;
+    }
+    writing.await.expect("the writer is done");
+    assert!(looks > 0);
+    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+    let unread = snapshot.conversation(ben, conversations[0]).await.expect("read").expect("a member").unread;
+    assert_eq!(unread, 50);
+}
+
+async fn changes_are_paged_and_complete(world: World) {
+    let small = world.node_with(&[("limits.page_rows_max", "3")]).await;
+    let conversation: ConversationId = world.direct("Ada", "Ben").await;
+    let ben = world.person("Ben").await;
+    for number in 0..8 {
+        world.send("Ada", conversation, &format!("{number}")).await;
+    }
+    let mut since = Version(0);
+    let mut seqs = Vec::new();
+    loop {
+        let mut snapshot = small.store.snapshot(&small.config.limits).await.expect("there");
+        let changes = snapshot.changes(ben, conversation, since).await.expect("read").expect("a member");
+        assert!(changes.version > since && changes.messages.len() <= 3);
+        assert_eq!(changes.more, changes.conversation.is_none());
+        seqs.extend(changes.messages.iter().map(|message| message.seq.0));
+        since = changes.version;
+        if !changes.more {
+            break;
+        }
+    }
+    assert_eq!(seqs, (1..=8).collect::<Vec<_>>());
+}
+
+async fn a_newcomer_sees_from_joining_on(world: World) {
+    let conversation = world.group("Ada", &["Ben"]).await;
+    world.send("Ada", conversation, "before").await;
+    let (ada, cleo) = (world.person("Ada").await, world.person("Cleo").await);
+    let add = Change::AddMembers { actor: ada, conversation, users: vec![cleo] };
+    world.app.commit.submit(add).await.expect("added");
+    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+    let seen = snapshot.conversation(cleo, conversation).await.expect("read").expect("a member");
+    assert_eq!((seen.unread, seen.last_seq.0, seen.last_message), (0, 1, None));
+    drop(snapshot);
+    world.send("Ada", conversation, "after").await;
+    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+    let page = parlor::store::snapshot::Page::Around(parlor_protocol::ids::Seq(1));
+    let page = snapshot.messages(cleo, conversation, page, 10).await.expect("read").expect("a member");
+    assert_eq!(page.messages.iter().map(|message| message.seq.0).collect::<Vec<_>>(), [2]);
+    assert!(!page.more_before && !page.more_after);
+}

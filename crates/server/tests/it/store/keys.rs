@@ -1,0 +1,84 @@
+//! A `client_id` makes one thing, for as long as the thing exists.
+
+use super::{World, code, conformance, send};
+use parlor::domain::{Change, Outcome};
+use parlor_protocol::{command::Open, error::Code, ids::UserId, reply::Answer};
+
+conformance! {
+    a_repeat_gets_the_first_answer_however_it_comes,
+    another_command_under_the_same_key_is_a_conflict,
+    the_keys_of_two_people_do_not_meet,
+    a_cancelled_key_never_sends,
+    a_repeated_opening_finds_what_the_first_made,
+}
+
+async fn a_repeat_gets_the_first_answer_however_it_comes(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let ada = world.person("Ada").await;
+    let other = world.another_node().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..32 {
+        let app = if number % 2 == 0 { world.app.clone() } else { other.clone() };
+        tasks.spawn(async move { send(&app, ada, conversation, "same", "hello").await.expect("accepted") });
+    }
+    let all = tasks.join_all().await;
+    assert_eq!(all.iter().filter(|sent| !sent.duplicate).count(), 1, "one of them made it");
+    assert!(all.iter().all(|sent| sent.message == all[0].message && sent.message.seq.0 == 1));
+    world.app.stop().await;
+    let after_restart = send(&*world.another_node().await, ada, conversation, "same", "hello").await.expect("accepted");
+    assert!(after_restart.duplicate && after_restart.message == all[0].message);
+}
+
+async fn another_command_under_the_same_key_is_a_conflict(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let elsewhere = world.direct("Ada", "Cleo").await;
+    let (ada, dan) = (world.person("Ada").await, world.person("Dan").await);
+    send(&world.app, ada, conversation, "key", "hello").await.expect("sent");
+    assert_eq!(code(send(&world.app, ada, conversation, "key", "other words").await), Code::Conflict);
+    assert_eq!(code(send(&world.app, ada, elsewhere, "key", "hello").await), Code::Conflict);
+    let open = Open { user: Some(dan), ..Open { client_id: "key".to_owned(), ..world.opening() } };
+    assert_eq!(code(world.open(ada, open).await), Code::Conflict);
+    // A repeat is known even when a rule would now refuse it.
+    let strict = world.node_with(&[("limits.text_chars_max", "1")]).await;
+    assert!(send(&strict, ada, conversation, "key", "hello").await.expect("known").duplicate);
+    assert_eq!(code(send(&strict, ada, conversation, "fresh", "hello").await), Code::TextTooLong);
+}
+
+async fn the_keys_of_two_people_do_not_meet(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let one = send(&world.app, ada, conversation, "key", "hello").await.expect("sent");
+    let two = send(&world.app, ben, conversation, "key", "hello").await.expect("sent");
+    assert!(!two.duplicate && one.message.id != two.message.id);
+}
+
+async fn cancel(world: &World, actor: UserId, key: &str) -> parlor_protocol::reply::Cancelled {
+    let change = Change::Cancel { actor, client_id: key.to_owned() };
+    match world.app.commit.submit(change).await {
+        Ok(Outcome::Answer(Answer::Cancelled(cancelled))) => cancelled,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn a_cancelled_key_never_sends(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let ada = world.person("Ada").await;
+    let cancelled = cancel(&world, ada, "late").await;
+    assert!(cancelled.cancelled && cancelled.message.is_none());
+    assert_eq!(code(send(&world.app, ada, conversation, "late", "hello").await), Code::Cancelled);
+    assert!(cancel(&world, ada, "late").await.cancelled, "again is the same");
+    let sent = send(&world.app, ada, conversation, "early", "hello").await.expect("sent");
+    let too_late = cancel(&world, ada, "early").await;
+    assert_eq!((too_late.cancelled, too_late.message), (false, Some(sent.message)));
+}
+
+async fn a_repeated_opening_finds_what_the_first_made(world: World) {
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let group = parlor_protocol::command::Group { title: "Two".to_owned(), users: vec![ben] };
+    let open = Open { group: Some(group), ..world.opening() };
+    let (one, found) = world.open(ada, open.clone()).await.expect("opened");
+    assert!(!found);
+    assert_eq!(world.open(ada, open.clone()).await.expect("found"), (one, true));
+    let again = Open { client_id: world.key(), ..open };
+    assert_ne!(world.open(ada, again).await.expect("opened").0, one, "a group is new under each key");
+}

@@ -1,0 +1,220 @@
+//! The store's conformance suite: each case runs on SQLite and on PostgreSQL.
+
+mod commits;
+mod cursors;
+mod keys;
+mod pages;
+
+use crate::postgres::{database, fast_folder};
+use parlor::{
+    app::App,
+    channel_layer::{ChannelLayer, memory::Memory},
+    config::Config,
+    domain::{Change, Outcome},
+    environment::Environment,
+};
+use parlor_protocol::{
+    command::{Group, Open},
+    error::{Code, Problem},
+    ids::{ConversationId, Seq, UserId},
+    model::{Context, ContextKey, Tone},
+    reply::{Answer, Marked, Sent},
+};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+/// Makes each case a test on both databases.
+macro_rules! conformance {
+    ($($case:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() { super::$case(crate::store::World::sqlite().await).await; })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                if let Some(world) = crate::store::World::postgres().await { super::$case(world).await; }
+            })+
+        }
+    };
+}
+pub(crate) use conformance;
+
+/// One or more nodes on one store.
+pub(crate) struct World {
+    pub(crate) app: Arc<App>,
+    pub(crate) clock: Arc<AtomicI64>,
+    settings: Vec<(&'static str, String)>,
+    folder: Option<tempfile::TempDir>,
+    keys: AtomicI64,
+    people: Mutex<HashMap<String, UserId>>,
+}
+
+impl World {
+    pub(crate) async fn sqlite() -> Self {
+        let folder = tempfile::tempdir_in(fast_folder()).expect("a folder");
+        let data = folder.path().display().to_string();
+        Self::on(vec![("data", data)], Some(folder)).await
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        let url = database()?;
+        Some(Self::on(vec![("store.url", url)], None).await)
+    }
+
+    async fn on(settings: Vec<(&'static str, String)>, folder: Option<tempfile::TempDir>) -> Self {
+        let clock = Arc::new(AtomicI64::new(1_795_000_000_000));
+        let app = node(&settings, &clock, Arc::new(Memory::default())).await;
+        Self { app, clock, settings, folder, keys: AtomicI64::new(0), people: Mutex::default() }
+    }
+
+    /// Another node on the same store, whose layer hears nothing of the first.
+    pub(crate) async fn another_node(&self) -> Arc<App> {
+        node(&self.settings, &self.clock, Arc::new(Memory::default())).await
+    }
+
+    /// Another node on the same store, with other settings.
+    pub(crate) async fn node_with(&self, more: &[(&'static str, &str)]) -> Arc<App> {
+        let mut settings = self.settings.clone();
+        settings.extend(more.iter().map(|(key, value)| (*key, (*value).to_owned())));
+        node(&settings, &self.clock, Arc::new(Memory::default())).await
+    }
+
+    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
+        self.folder.as_ref().map(tempfile::TempDir::path)
+    }
+
+    /// Runs SQL of a test's own, beside the server.
+    pub(crate) async fn sql(&self, text: &str) {
+        use sqlx::{Connection as _, Executor as _};
+        let (key, value) = &self.settings[0];
+        let url = if *key == "data" { format!("sqlite:{value}/parlor.db") } else { value.clone() };
+        let mut connection = sqlx::AnyConnection::connect(&url).await.expect("the database is there");
+        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))).await.expect("the SQL is right");
+    }
+
+    pub(crate) fn key(&self) -> String {
+        format!("key-{:08}", self.keys.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The person of this name, made when first named.
+    pub(crate) async fn person(&self, name: &str) -> UserId {
+        if let Some(user) = self.people.lock().expect("not poisoned").get(name) {
+            return *user;
+        }
+        let change = Change::AddUser { login: name.to_lowercase(), name: name.to_owned(), password_hash: None };
+        let Ok(Outcome::UserAdded(user)) = self.app.commit.submit(change).await else {
+            panic!("{name} cannot be added")
+        };
+        self.people.lock().expect("not poisoned").insert(name.to_owned(), user);
+        user
+    }
+
+    pub(crate) async fn direct(&self, one: &str, other: &str) -> ConversationId {
+        let (actor, user) = (self.person(one).await, self.person(other).await);
+        self.open(actor, Open { user: Some(user), ..self.opening() }).await.expect("they may write").0
+    }
+
+    pub(crate) async fn group(&self, owner: &str, others: &[&str]) -> ConversationId {
+        let actor = self.person(owner).await;
+        let mut users = Vec::new();
+        for other in others {
+            users.push(self.person(other).await);
+        }
+        let group = Group { title: "Night desk".to_owned(), users };
+        self.open(actor, Open { group: Some(group), ..self.opening() }).await.expect("they may write").0
+    }
+
+    pub(crate) fn opening(&self) -> Open {
+        Open { client_id: self.key(), user: None, role: None, group: None, context: None }
+    }
+
+    pub(crate) async fn open(&self, actor: UserId, open: Open) -> Result<(ConversationId, bool), Problem> {
+        match self.app.commit.submit(Change::Open { actor, open }).await? {
+            Outcome::Opened { conversation, found } => Ok((conversation, found)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) async fn context(&self, id: &str, roles: &[(&str, &str)]) -> ContextKey {
+        let key = ContextKey { kind: "item".to_owned(), id: id.to_owned() };
+        let mut held = Vec::new();
+        for (name, role) in roles {
+            held.push((self.person(name).await, (*role).to_owned()));
+        }
+        let context = Context {
+            key: key.clone(),
+            title: "Black umbrella".to_owned(),
+            detail: None,
+            url: None,
+            image: None,
+            status: Some("Lost".to_owned()),
+            tone: Tone::Asks,
+            closed: false,
+        };
+        self.app.commit.submit(Change::PutContext { context, roles: held }).await.expect("the context is valid");
+        key
+    }
+
+    pub(crate) async fn send(&self, name: &str, conversation: ConversationId, text: &str) -> Sent {
+        let actor = self.person(name).await;
+        send(&self.app, actor, conversation, &self.key(), text).await.expect("the message is sent")
+    }
+
+    pub(crate) async fn read(&self, name: &str, conversation: ConversationId, seq: i64) -> Marked {
+        let actor = self.person(name).await;
+        let change = Change::Mark { actor, conversation, delivered: Seq(0), read: Seq(seq) };
+        match self.app.commit.submit(change).await {
+            Ok(Outcome::Answer(Answer::Marked(marked))) => marked,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) async fn remove(&self, by: &str, conversation: ConversationId, name: &str) -> Result<Outcome, Problem> {
+        let (actor, user) = (self.person(by).await, self.person(name).await);
+        self.app.commit.submit(Change::RemoveMember { actor, conversation, user }).await
+    }
+}
+
+async fn node(settings: &[(&'static str, String)], clock: &Arc<AtomicI64>, layer: Arc<dyn ChannelLayer>) -> Arc<App> {
+    let settings: Vec<(&'static str, &str)> =
+        [("sync.clock_check_ms", "50"), ("sync.marker_interval_ms", "1"), ("store.readers", "4")]
+            .into_iter()
+            .chain(settings.iter().map(|(key, value)| (*key, value.as_str())))
+            .collect();
+    let config = Config::with(&settings).expect("the settings are valid");
+    let clock = clock.clone();
+    let real = Environment::real();
+    let environment = Environment::new(
+        move || clock.fetch_add(1, Ordering::Relaxed),
+        move |bytes| {
+            for byte in bytes {
+                *byte = real.random::<1>()[0];
+            }
+        },
+    );
+    App::start_on(config, environment, layer).await.expect("the server starts")
+}
+
+pub(crate) async fn send(
+    app: &App,
+    actor: UserId,
+    conversation: ConversationId,
+    client_id: &str,
+    text: &str,
+) -> Result<Sent, Problem> {
+    let (client_id, text) = (client_id.to_owned(), text.to_owned());
+    match app.commit.submit(Change::Send { actor, conversation, client_id, text }).await? {
+        Outcome::Answer(Answer::Sent(sent)) => Ok(sent),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, Problem>) -> Code {
+    result.expect_err("it is refused").code
+}

@@ -1,0 +1,97 @@
+//! Pages of messages and of the list.
+
+use super::{World, conformance};
+use parlor::store::snapshot::Page;
+use parlor_protocol::ids::Seq;
+
+conformance! {
+    pages_follow_on_from_each_other_both_ways,
+    a_page_ends_early_rather_than_grow_too_large,
+    the_list_is_paged_by_activity,
+    people_are_found_by_the_beginnings_of_their_names,
+}
+
+async fn pages_follow_on_from_each_other_both_ways(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    for number in 1..=10 {
+        world.send("Ada", conversation, &format!("{number}")).await;
+    }
+    let ben = world.person("Ben").await;
+    for (page, limit, seqs, before, after) in [
+        (Page::Newest, 3, vec![8, 9, 10], true, false),
+        (Page::Before(Seq(8)), 3, vec![5, 6, 7], true, true),
+        (Page::Before(Seq(3)), 5, vec![1, 2], false, true),
+        (Page::After(Seq(0)), 2, vec![1, 2], false, true),
+        (Page::After(Seq(9)), 5, vec![10], true, false),
+        (Page::After(Seq(10)), 5, vec![], true, false),
+        (Page::After(Seq(999)), 5, vec![], true, false),
+        (Page::Before(Seq(1)), 5, vec![], false, true),
+        (Page::Around(Seq(5)), 4, vec![4, 5, 6, 7], true, true),
+        (Page::Around(Seq(1)), 4, vec![1, 2, 3], false, true),
+        (Page::Around(Seq(999)), 4, vec![9, 10], true, false),
+    ] {
+        let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+        let found = snapshot.messages(ben, conversation, page, limit).await.expect("read").expect("a member");
+        let found_seqs: Vec<i64> = found.messages.iter().map(|message| message.seq.0).collect();
+        assert_eq!((found_seqs, found.more_before, found.more_after), (seqs, before, after), "{page:?} {limit}");
+    }
+}
+
+async fn a_page_ends_early_rather_than_grow_too_large(world: World) {
+    let small = world.node_with(&[("limits.page_bytes_max", "10")]).await;
+    let conversation = world.direct("Ada", "Ben").await;
+    for text in ["aaaa", "bbbb", "cccc", "dddddddddddddddd", "eeee"] {
+        world.send("Ada", conversation, text).await;
+    }
+    let ben = world.person("Ben").await;
+    for (page, seqs) in [
+        (Page::Newest, vec![5]),
+        (Page::Before(Seq(4)), vec![2, 3]),
+        (Page::After(Seq(0)), vec![1, 2]),
+        (Page::After(Seq(3)), vec![4]),
+        (Page::Around(Seq(2)), vec![1, 2]),
+    ] {
+        let mut snapshot = small.store.snapshot(&small.config.limits).await.expect("there");
+        let found = snapshot.messages(ben, conversation, page, 50).await.expect("read").expect("a member");
+        assert_eq!(found.messages.iter().map(|message| message.seq.0).collect::<Vec<_>>(), seqs, "{page:?}");
+    }
+}
+
+async fn the_list_is_paged_by_activity(world: World) {
+    let mut opened = Vec::new();
+    for name in ["Ben", "Cleo", "Dan", "Eve", "Finn"] {
+        opened.push(world.direct("Ada", name).await);
+    }
+    world.send("Ada", opened[1], "now the newest").await;
+    let ada = world.person("Ada").await;
+    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+    let (first, next) = snapshot.list(ada, None, 2).await.expect("read");
+    let (second, after) = snapshot.list(ada, next, 2).await.expect("read");
+    let (third, end) = snapshot.list(ada, after, 2).await.expect("read");
+    let ids: Vec<_> = first.iter().chain(&second).chain(&third).map(|conversation| conversation.id).collect();
+    assert_eq!(ids, [opened[1], opened[4], opened[3], opened[2], opened[0]]);
+    assert_eq!(end, None);
+}
+
+async fn people_are_found_by_the_beginnings_of_their_names(world: World) {
+    for name in ["Ada", "Ben Okafor", "Priya Raghunathan-Castellanos", "Élodie Marchand", "100% Zoë_"] {
+        world.person(name).await;
+    }
+    let ada = world.person("Ada").await;
+    let everyone = parlor::domain::WhoMayWrite::Everyone;
+    for (query, names) in [
+        ("cast pri", vec!["Priya Raghunathan-Castellanos"]),
+        ("OKA", vec!["Ben Okafor"]),
+        ("élo", vec!["Élodie Marchand"]),
+        ("kafor", vec![]),
+        ("%", vec!["100% Zoë_", "Ben Okafor", "Priya Raghunathan-Castellanos", "Élodie Marchand"]),
+        ("zo_", vec!["100% Zoë_"]),
+        ("' OR 1=1 --", vec![]),
+    ] {
+        let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+        let found = snapshot.writable(ada, query, everyone, 10).await.expect("read");
+        let mut found: Vec<_> = found.iter().map(|user| user.name.as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(found, names, "{query:?}");
+    }
+}
