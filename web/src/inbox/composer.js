@@ -7,7 +7,11 @@ import { emit, h, set, setText } from './dom.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 
-/** @typedef {{conversation: number, name: string, draft: string, closed: string|null, charsMax: number}} ComposerView */
+/**
+ * @typedef {{
+ *   conversation: number, name: string, draft: string, closed: string|null, charsMax: number,
+ * }} ComposerView
+ */
 
 /** How near the limit the rest is counted. */
 const COUNT_FROM = 500;

@@ -32,7 +32,9 @@ export class ParlorList extends HTMLElement {
   });
   #all = h('button', { class: 'filter', type: 'button', onclick: () => this.#choose(false) }, say.all);
   #count = h('span', { class: 'count' });
-  #unread = h('button', { class: 'filter', type: 'button', onclick: () => this.#choose(true) }, say.unread, this.#count);
+  #unread = h('button', {
+    class: 'filter', type: 'button', onclick: () => this.#choose(true),
+  }, say.unread, this.#count);
   #me = h('button', { class: 'tool', type: 'button', onclick: () => emit(this, 'parlor-settings') });
   #rows = h('div', {
     class: 'rows', role: 'listbox', 'aria-label': say.conversations,

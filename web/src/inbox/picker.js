@@ -13,7 +13,8 @@ import { say } from './strings.js';
 /**
  * @typedef {{
  *   title: string, people: (query: string) => Promise<User[]>, without: Set<number>,
- *   done: (users: User[], groupTitle: string|null) => Promise<void>, action: (users: User[]) => string, groups: boolean,
+ *   done: (users: User[], groupTitle: string|null) => Promise<void>, action: (users: User[]) => string,
+ *   groups: boolean,
  * }} Picking
  */
 

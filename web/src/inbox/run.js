@@ -99,7 +99,9 @@ class ParlorRun extends HTMLElement {
     if (meta.kind === 'time') return [time];
     if (meta.kind === 'waits') return [time, icon('clock'), h('span', {}, say.waitsAbove)];
     const words = meta.readers
-      ? h('button', { type: 'button', onclick: () => emit(this, 'parlor-readers', { seq: this.#lastSeq() }) }, meta.words)
+      ? h('button', {
+          type: 'button', onclick: () => emit(this, 'parlor-readers', { seq: this.#lastSeq() }),
+        }, meta.words)
       : h('span', { class: meta.wordless ? 'for-ears' : null }, meta.words);
     return [time, icon(tickIcons[meta.tick]), words];
   }

@@ -1,6 +1,6 @@
 /**
- * A thread laid out: days, the unread line, and runs. A run is what one person said within one minute of the clock, with
- * no day or unread line between. Pure.
+ * A thread laid out: days, the unread line, and runs. A run is what one person said within one minute of the clock,
+ * with no day or unread line between. Pure.
  *
  * @import {Conversation, Message, User} from '../sdk/wire.js'
  * @import {Item} from '../sdk/outbox.js'
@@ -22,7 +22,8 @@ import { known, receipt } from './view.js';
  * @typedef {{type: 'unread', key: string, text: string}} Unread
  * @typedef {{type: 'opening', key: string, parts: [string, string, string, string, string]}} Opening
  * @typedef {{
- *   type: 'run', key: string, own: boolean, sender: User|null, said: Said[], unsent: boolean, joined: boolean, meta: Meta
+ *   type: 'run', key: string, own: boolean, sender: User|null, said: Said[], unsent: boolean, joined: boolean,
+ *   meta: Meta,
  * }} Run
  * @typedef {Day|Unread|Opening|Run} Block
  * @typedef {{
@@ -144,7 +145,8 @@ function describe(sheet, blocks) {
         kind: 'failed', clientId: last.item?.client_id ?? '', words: say.notSentBecause(reasonOf(last.item)),
       };
     } else if (run.meta.kind === 'none') {
-      run.meta = run.own ? tickOf(sheet, run, run !== lastOwn) : { kind: 'time', time: clockTime(last.at), at: last.at };
+      const plain = { kind: /** @type {const} */ ('time'), time: clockTime(last.at), at: last.at };
+      run.meta = run.own ? tickOf(sheet, run, run !== lastOwn) : plain;
     }
   }
 }

@@ -24,7 +24,7 @@ export class ParlorSettings extends HTMLElement {
   #name = field(say.name, { autocomplete: 'name' });
   #saveName = h('button', { class: 'button', type: 'submit' }, say.save);
   #file = h('input', {
-    type: 'file', accept: 'image/png,image/jpeg,image/webp', class: 'for-ears', tabindex: -1, 'aria-label': say.choosePicture,
+    type: 'file', accept: 'image/png,image/jpeg,image/webp', hidden: true, 'aria-label': say.choosePicture,
     onchange: () => void this.#upload(),
   });
   #removePicture = h('button', {
@@ -49,15 +49,18 @@ export class ParlorSettings extends HTMLElement {
     if (this.firstChild) return;
     this.className = 'thread settings';
     set(this, 'role', 'main');
-    const choose = h('button', { class: 'button', type: 'button', onclick: () => this.#file.click() }, say.choosePicture);
+    const choose = h('button', {
+      class: 'button', type: 'button', onclick: () => this.#file.click(),
+    }, say.choosePicture);
     this.append(
       h('header', { class: 'thread-head' }, backButton(this), h('div', { class: 'person' }, this.#title)),
       h('div', { class: 'pages', tabindex: -1 },
         part(say.profile,
           h('div', { class: 'picture' }, this.#face, h('div', {},
             h('div', { class: 'buttons' }, choose, this.#removePicture, this.#file), this.#pictureNote)),
-          h('form', { class: 'line', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event) },
-            this.#name.box, this.#saveName)),
+          h('form', {
+            class: 'beside', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event),
+          }, this.#name.box, this.#saveName)),
         part(say.appearance, themeChoice()),
         part(say.password, h('form', {
           class: 'stack', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#changePassword(event),
@@ -219,7 +222,9 @@ function themeChoice() {
   const now = document.documentElement.dataset.theme ?? 'system';
   return h('div', { class: 'choices', role: 'radiogroup', 'aria-label': say.appearance },
     ...THEMES.map((theme) => h('label', { class: 'choice' },
-      h('input', { type: 'radio', name: 'theme', value: theme, checked: theme === now, onchange: () => setTheme(theme) }),
+      h('input', {
+        type: 'radio', name: 'theme', value: theme, checked: theme === now, onchange: () => setTheme(theme),
+      }),
       h('span', {}, say.themes[theme]))));
 }
 
@@ -237,12 +242,17 @@ function setTheme(theme) {
 
 /** A browser's long name, in the words that people know. @param {string} agent @returns {string} */
 function agentName(agent) {
-  const browser = [['Edg', 'Edge'], ['OPR', 'Opera'], ['Firefox', 'Firefox'], ['Chrome', 'Chrome'], ['Safari', 'Safari']]
-    .find(([sign]) => agent.includes(`${sign}/`));
-  const system = [['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS', 'Mac'],
-    ['Linux', 'Linux']].find(([sign]) => agent.includes(sign));
+  const named = (/** @type {[string, string][]} */ names, /** @type {string} */ end) =>
+    names.find(([sign]) => agent.includes(sign + end))?.[1];
+  const browser = named([
+    ['Edg', 'Edge'], ['OPR', 'Opera'], ['Firefox', 'Firefox'], ['Chrome', 'Chrome'], ['Safari', 'Safari'],
+  ], '/');
+  const system = named([
+    ['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS', 'Mac'],
+    ['Linux', 'Linux'],
+  ], '');
   if (!browser) return agent.slice(0, 60) || say.unknownDevice;
-  return system ? `${browser[1]}, ${system[1]}` : browser[1];
+  return system ? `${browser}, ${system}` : browser;
 }
 
 customElements.define('parlor-settings', ParlorSettings);

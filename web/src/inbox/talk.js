@@ -143,7 +143,8 @@ export class ParlorTalk extends HTMLElement {
     if (below <= FOLLOW_PX) this.#seenSeq = view.lastSeq;
     if (below <= AT_END_PX) emit(this, 'parlor-end', { seq: view.lastSeq });
     this.#drawPill(view, below);
-    if (view.moreBefore && !view.loading && !view.failed && this.#log.scrollTop < NEAR_TOP_PX) emit(this, 'parlor-older');
+    const wants = view.moreBefore && !view.loading && !view.failed;
+    if (wants && this.#log.scrollTop < NEAR_TOP_PX) emit(this, 'parlor-older');
   }
 
   #resized() {

@@ -35,6 +35,8 @@ const RESTARTING = 4000;
 /** Failures of the socket in a row, or time without it, after which the poll begins. */
 const FAILURES_BEFORE_POLL = 3;
 const PATIENCE_BEFORE_POLL_MS = 4_000;
+/** At the start nothing is shown yet, so there is less of it. */
+const PATIENCE_AT_START_MS = 1_000;
 const SOCKET_RETRY = { base: 500, most: 15_000 };
 
 export class Connection {
@@ -63,7 +65,7 @@ export class Connection {
   }
 
   start() {
-    this.#awaitPatience();
+    this.#awaitPatience(PATIENCE_AT_START_MS);
     this.#trySocket();
   }
 
@@ -161,7 +163,7 @@ export class Connection {
       return;
     }
     if (code >= STAY_AWAY) this.#socketForbidden = true;
-    if (wasLive) this.#awaitPatience();
+    if (wasLive) this.#awaitPatience(PATIENCE_BEFORE_POLL_MS);
     else this.#failures += 1;
     this.#setMode(this.#poll ? this.mode : 'connecting');
     if (this.#failures >= FAILURES_BEFORE_POLL || this.#socketForbidden) this.#startPoll();
@@ -180,9 +182,10 @@ export class Connection {
     }
   }
 
-  #awaitPatience() {
+  /** @param {number} milliseconds */
+  #awaitPatience(milliseconds) {
     this.clock.stop(this.#patience);
-    this.#patience = this.clock.after(PATIENCE_BEFORE_POLL_MS, () => {
+    this.#patience = this.clock.after(milliseconds, () => {
       if (!this.#live) this.#startPoll();
     });
   }

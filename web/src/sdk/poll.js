@@ -11,7 +11,7 @@ import { Problem, endsSession } from './problem.js';
 const PLAIN_PAUSE_MS = 5_000;
 /** A long poll that answered at once is not repeated at once. */
 const LONG_PAUSE_MS = 250;
-/** Failures of the long poll in a row after which plain ones take its place, and how many of those until it is tried. */
+/** After so many failures in a row plain polls take its place; after so many of those it is tried again. */
 const LONG_FAILURES_MAX = 2;
 const PLAIN_POLLS = 12;
 

@@ -2,8 +2,8 @@
  * One WebSocket, from its opening to its end: commands with their replies, events, and the heartbeat.
  *
  * Invariants: every command is settled, by its reply or with `Lost` when the socket ends first; `closed` is told once.
- * The heartbeat is a frame `{}` both ways, because a page cannot see pings. Who hears nothing for 35 s, or no reply to a
- * command for 10 s, gives the socket up.
+ * The heartbeat is a frame `{}` both ways, because a page cannot see pings. Who hears nothing for 35 s, or no reply to
+ * a command for 10 s, gives the socket up.
  * Absent on purpose: coming back. That is the connection's.
  *
  * @import {Clock} from './clock.js'

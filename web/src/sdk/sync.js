@@ -155,7 +155,8 @@ export class Sync {
    * @param {number} id @returns {Promise<void>} */
   async open(id) {
     this.#opened.add(id);
-    await this.#load(id);
+    // Before the first heads there is nothing to add to; they load what is open.
+    if (this.state.cursor !== null) await this.#load(id);
   }
 
   /** @param {number} id */
@@ -323,7 +324,7 @@ export class Sync {
     return { kind: 'changes', changes: whole, asked, answered };
   }
 
-  /** Tries again, later, what failed for a while. @param {string} key @param {unknown} error @param {() => void} then */
+  /** Tries again, later, what failed. @param {string} key @param {unknown} error @param {() => void} then */
   #again(key, error, then) {
     if (endsSession(error) || isMissing(error)) return;
     const failures = (this.#failures.get(key) ?? 0) + 1;
