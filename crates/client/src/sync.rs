@@ -204,13 +204,20 @@ impl Client {
     pub async fn settle(&mut self, within: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + within;
         self.resume().await?;
-        while !(self.fetching.is_empty() && self.state.is_settled()) {
+        while !self.has_everything() {
             if Instant::now() >= deadline {
                 return Err(Error::TimedOut);
             }
             self.step(deadline).await?;
         }
         Ok(())
+    }
+
+    fn has_everything(&mut self) -> bool {
+        if self.holds_messages {
+            self.open_all();
+        }
+        self.fetching.is_empty() && self.state.is_settled()
     }
 
     /// Sends a command and waits for its answer, while everything else goes on.
@@ -332,6 +339,10 @@ impl Client {
         if self.holds_messages {
             self.open_all();
         }
+        if self.state.cursor().is_none() {
+            // The answer to the first resume comes first: it voids what was asked for before.
+            return Ok(None);
+        }
         let now = Instant::now();
         let needs = self.state.needs();
         self.needed_since.retain(|need, _| needs.contains(need));
@@ -409,7 +420,7 @@ impl Client {
             Fetch::List | Fetch::Need(Need::List) => {
                 self.next_page = self.state.page(read(value)?, asked);
                 if self.next_page.is_none() {
-                    self.state.loaded();
+                    self.state.loaded(asked);
                 }
             }
             Fetch::Need(Need::Me) => self.state.me_answer(read(value)?, asked),

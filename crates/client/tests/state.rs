@@ -114,7 +114,7 @@ fn ada() -> State {
     state.heads(reset, state.asking());
     let page = ConversationPage { conversations: vec![conversation(CONVERSATION, 10)], next: None, cursor: cursor(12) };
     state.page(page, state.asking());
-    state.loaded();
+    state.loaded(state.asking());
     state.open(CONVERSATION);
     state.me_answer(me_answer(4), state.asking());
     assert!(state.is_settled() && state.cursor() == Some(cursor(10)), "the page does not move the cursor");
@@ -324,7 +324,10 @@ fn reset_drops_everything_and_answers_on_the_way_are_void() {
     assert_eq!((state.conversations().count(), state.cursor()), (0, Some(cursor(500))));
     assert_eq!(state.needs(), [Need::List]);
     state.answer(ConversationAnswer { conversation: conversation(CONVERSATION, 10), cursor: cursor(10) }, asked);
-    assert_eq!(state.conversations().count(), 0);
+    let page = ConversationPage { conversations: vec![conversation(OTHER, 10)], next: None, cursor: cursor(12) };
+    assert_eq!(state.page(page, asked), None);
+    state.loaded(asked);
+    assert_eq!((state.conversations().count(), state.needs()), (0, vec![Need::List]));
 }
 
 #[test]

@@ -369,8 +369,12 @@ impl State {
         }
     }
 
-    /// Applies a page of the list; gives what to ask for next.
+    /// Applies a page of the list; gives what to ask for next. A page that a reset has overtaken is void: the list
+    /// begins anew.
     pub fn page(&mut self, page: ConversationPage, asked: Asked) -> Option<Version> {
+        if self.dropped_all > asked.0 {
+            return None;
+        }
         self.cursor = self.cursor.or(Some(page.cursor));
         for conversation in page.conversations {
             self.take_conversation(conversation, asked);
@@ -379,9 +383,9 @@ impl State {
         page.next
     }
 
-    /// To be called when all pages of the list that are wanted are there.
-    pub fn loaded(&mut self) {
-        self.is_loaded = true;
+    /// To be called when all pages of the list that are wanted are there, the last of them asked for then.
+    pub fn loaded(&mut self, asked: Asked) {
+        self.is_loaded = self.dropped_all <= asked.0;
     }
 
     /// Applies the answer to `conversation.get`.
