@@ -21,7 +21,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut list = String::from("static BUILT_IN: &[(&str, &[u8])] = &[\n");
     for file in files {
         let path = file.strip_prefix(&root)?.to_str().ok_or("a file of web/src has a name that is not UTF-8")?;
-        writeln!(list, "    ({path:?}, include_bytes!({:?})),", fs::canonicalize(&file)?)?;
+        let file = fs::canonicalize(&file)?;
+        let file = file.to_str().ok_or("the folder's path is not UTF-8")?;
+        writeln!(list, "    ({path:?}, include_bytes!({file:?})),")?;
     }
     list.push_str("];\n");
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("pages.rs"), list)?;

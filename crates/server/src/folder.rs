@@ -69,6 +69,15 @@ impl DataFolder {
         &self.path
     }
 
+    /// Makes the file of the SQLite database, if there is none, readable by its owner only.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn prepare_database(&self) -> Result<(), Error> {
+        let made = OpenOptions::new().create(true).append(true).mode(0o600).open(self.path.join(DATABASE));
+        made.map(drop).map_err(|error| Error::Unusable(self.path.clone(), error))
+    }
+
     /// Opens the socket for commands.
     pub(crate) fn socket(&self) -> io::Result<UnixListener> {
         let path = self.path.join(SOCKET);

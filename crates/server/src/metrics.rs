@@ -137,7 +137,7 @@ impl Metrics {
         registry.register("attempts_refused", "Sign-ins refused as too many", self.attempts_refused.clone());
     }
 
-    /// All figures in the OpenMetrics text format.
+    /// All figures in the `OpenMetrics` text format.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -61,7 +61,7 @@ impl Server {
     pub async fn start(config: Config, environment: Environment) -> Result<Self, Error> {
         let folder = DataFolder::lock(&config.data)?;
         let listener = listen(config.listen).await?;
-        let app = App::start(config, environment).await?;
+        let app = open(&folder, config, environment).await?;
         Self::serve(app, folder, listener, None).await
     }
 
@@ -128,6 +128,17 @@ impl Server {
         }
         self.folder.release();
     }
+}
+
+/// Starts what runs behind the listeners, in a locked folder.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn open(folder: &DataFolder, config: Config, environment: Environment) -> Result<Arc<App>, Error> {
+    if config.store.url.is_none() {
+        folder.prepare_database()?;
+    }
+    Ok(App::start(config, environment).await?)
 }
 
 /// Takes an address.

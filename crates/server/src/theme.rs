@@ -151,7 +151,7 @@ fn accents(wanted: Colour, mode: &Mode) -> Accents {
     let on = if mode.is_dark && mode.words > 5.0 { BLACK } else { WHITE };
     let readable = |shade: Shade| shade.until(on == BLACK, |colour| contrast(on, colour) >= mode.words);
     let accent = if mode.is_dark { readable(base.lighter(0.05)) } else { readable(base) };
-    let more = if mode.is_dark && on == WHITE {
+    let hover = if mode.is_dark && on == WHITE {
         readable(Shade::of(accent).lighter(0.04))
     } else {
         readable(Shade::of(accent).lighter(if mode.is_dark { 0.05 } else { -0.06 }))
@@ -160,8 +160,8 @@ fn accents(wanted: Colour, mode: &Mode) -> Accents {
     let pale = |(lightness, chroma): (f64, f64)| Shade { lightness, chroma: base.chroma.min(chroma), ..base }.colour();
     let (tint, line) = (pale(tint), pale(line));
     let start = if mode.is_dark { Shade { lightness: base.lightness.max(0.8), ..base } } else { Shade::of(accent) };
-    let stands = |colour| mode.grounds.iter().chain([&tint]).all(|ground| contrast(colour, *ground) >= mode.words);
-    Accents { accent, more, ink: start.until(mode.is_dark, stands), tint, line, on }
+    let is_readable = |colour| mode.grounds.iter().chain([&tint]).all(|ground| contrast(colour, *ground) >= mode.words);
+    Accents { accent, more: hover, ink: start.until(mode.is_dark, is_readable), tint, line, on }
 }
 
 /// A colour by lightness, chroma and hue (OKLCH), in which equal steps look equal.

@@ -6,12 +6,11 @@ use super::{
     story, tell,
 };
 use crate::{
-    app::App,
     config::{Config, Layers},
     environment::Environment,
     folder::DataFolder,
     http::DemoLinks,
-    server::{Server, listen},
+    server::{Server, listen, open},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::sync::{
@@ -74,7 +73,7 @@ async fn start(config: Config) -> Result<Server, Failure> {
     let folder = DataFolder::lock(&config.data).map_err(Failure::new)?;
     let listener = listen(config.listen).await.map_err(Failure::new)?;
     let token = URL_SAFE_NO_PAD.encode(environment.random::<18>());
-    let app = App::start(config, environment).await.map_err(Failure::new)?;
+    let app = open(&folder, config, environment).await.map_err(Failure::new)?;
     let people = story::tell(&app, &clock).await.map_err(|problem| {
         Failure::new(format!("the story cannot be told: {}", problem.detail.unwrap_or(problem.title)))
     })?;

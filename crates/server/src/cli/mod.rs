@@ -86,7 +86,7 @@ enum Command {
 /// Where the configuration and the data are.
 #[derive(Clone, Debug, Default, Args)]
 struct Place {
-    /// The configuration file; PARLOR_CONFIG names one too.
+    /// The configuration file; `PARLOR_CONFIG` names one too.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The data folder.

@@ -3,10 +3,11 @@
 use super::{Failure, Place, block_on, tell};
 use crate::{
     admin::{self, Answer, Command},
-    app::{self, App},
+    app,
     config::Config,
     environment::Environment,
     folder::{DATABASE, DataFolder, Error as FolderError},
+    server,
     store::{Store, backup},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -272,8 +273,8 @@ fn run(place: &Place, command: Command) -> Result<Answer, Failure> {
     let (config, _) = place.load([])?;
     block_on(async {
         let answer = match DataFolder::lock(&config.data) {
-            Ok(_folder) => {
-                let app = App::start(config, Environment::real()).await.map_err(Failure::new)?;
+            Ok(folder) => {
+                let app = server::open(&folder, config, Environment::real()).await.map_err(Failure::new)?;
                 let answer = admin::execute(&app, command).await.unwrap_or_else(Answer::Refused);
                 app.stop().await;
                 answer

@@ -140,7 +140,7 @@ async fn put(app: &App, item: &Item, people: &HashMap<String, UserId>) -> Result
         title: item.title.clone(),
         detail: Some(item.detail.clone()),
         url: None,
-        image: Some(keep(app, &item.picture).await?),
+        image: Some(format!("/v1/pictures/{}", keep(app, &item.picture).await?)),
         status: Some(item.status.clone()),
         tone: item.tone,
         closed: false,

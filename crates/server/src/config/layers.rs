@@ -184,7 +184,7 @@ fn read_file(path: &std::path::Path, text: &str, settings: &mut BTreeMap<String,
 
 fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
     let end = span.map_or(0, |span| span.start.min(text.len()));
-    text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count() + 1
+    text.get(..end).map_or(0, |before| before.matches('\n').count()) + 1
 }
 
 fn value_of(item: &Item) -> Option<Value> {

@@ -100,8 +100,8 @@ pub(super) async fn put_password(
 pub(super) async fn put_picture(State(edge): State<Edge>, actor: Actor, request: Request) -> Answered<Changed> {
     let config = &edge.app.config;
     let bytes = input::read(request, config.limits.picture_bytes_max, config.http.body_ms).await?;
-    let path = identity::set_picture(&edge.app, bytes).await?;
-    show_picture(&edge.app, actor, Some(path)).await
+    let id = identity::set_picture(&edge.app, bytes).await?;
+    show_picture(&edge.app, actor, Some(id)).await
 }
 
 pub(super) async fn delete_picture(State(edge): State<Edge>, actor: Actor) -> Answered<Changed> {

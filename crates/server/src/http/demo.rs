@@ -43,7 +43,10 @@ async fn sign_in(State(edge): State<Edge>, Path(name): Path<String>, parts: Part
     }
     let user = *links.people.get(&name).ok_or(Code::NotFound)?;
     let caller = Caller::of(&edge.app, &parts).await?;
-    let home = [(header::LOCATION, HeaderValue::from_static("/"))];
+    let home = [
+        (header::LOCATION, HeaderValue::from_static("/")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
     if caller.actor.is_some_and(|actor| actor.user == user) {
         return Ok((StatusCode::SEE_OTHER, home).into_response());
     }

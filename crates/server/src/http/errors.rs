@@ -54,16 +54,12 @@ pub(super) fn write_problem(response: &mut Response, request_id: &str) {
 
 /// What the asker is told when the store failed; the cause goes to the log.
 pub(crate) fn from_store(error: &store::Error) -> Problem {
-    match error {
-        store::Error::Unavailable(_) => {
-            tracing::warn!(%error, "The store is not available");
-            let mut problem = Problem::from(Code::Unavailable);
-            problem.retry_after_ms = Some(1000);
-            problem
-        }
-        _ => {
-            tracing::error!(%error, "The store failed");
-            Code::Internal.into()
-        }
+    if let store::Error::Unavailable(_) = error {
+        tracing::warn!(%error, "The store is not available");
+        let mut problem = Problem::from(Code::Unavailable);
+        problem.retry_after_ms = Some(1000);
+        return problem;
     }
+    tracing::error!(%error, "The store failed");
+    Code::Internal.into()
 }

@@ -64,7 +64,6 @@ impl Edge {
 }
 
 /// Everything that is served on the main address.
-#[must_use]
 pub fn router(edge: &Edge) -> Router {
     let mut router = Router::new();
     for route in routes::all() {
@@ -87,7 +86,6 @@ pub fn router(edge: &Edge) -> Router {
 }
 
 /// What is served on the listener of the metrics.
-#[must_use]
 pub fn metrics_router(edge: &Edge) -> Router {
     health::metrics_router().with_state(edge.clone())
 }

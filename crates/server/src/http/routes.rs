@@ -7,7 +7,11 @@ use axum::{
 };
 use parlor_protocol::{
     command::Open,
-    error::Code::{self, *},
+    error::Code::{
+        self, Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed,
+        NotFound, NotSignedIn, SignUpOff, TextControl, TextEmpty, TextTooLong, TimedOut, TooLarge, Unknown,
+        UnsupportedType, WrongCredentials, WrongOrigin,
+    },
     http::{Health, PatchMe, PostMembers, PostMessage, PutMarker, PutPassword, Sessions, SignIn, SignUp, SignedIn},
     limits::Limits,
     reply::{

@@ -12,7 +12,7 @@ use axum::{
 use parlor_protocol::{command::Command, event::Event, ids::ID_MAX, reply::Answer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use utoipa::{PartialSchema as _, ToSchema};
+use utoipa::ToSchema;
 
 pub(super) async fn serve(State(edge): State<Edge>) -> Response {
     ([(header::CONTENT_TYPE, "application/schema+json")], edge.shared.schema.clone()).into_response()

@@ -9,10 +9,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// An allowance for each key: `burst` uses at once, one more each `interval_us`.
+/// An allowance for each key: `burst` uses at once, one more each `each_us`.
 #[derive(Debug)]
 pub(crate) struct Allowance<K> {
-    interval_us: i64,
+    each_us: i64,
     burst: i64,
     keys_max: usize,
     full_at: Mutex<HashMap<K, i64>>,
@@ -21,10 +21,10 @@ pub(crate) struct Allowance<K> {
 impl<K: Hash + Eq + Clone> Allowance<K> {
     /// `uses` in `window_ms`, all of them at once if wanted.
     pub(crate) fn new(uses: u32, window_ms: u64, keys_max: u32) -> Self {
-        let window_us = i64::try_from(window_ms.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let interval_us = (window_us / i64::from(uses.max(1))).max(1);
+        let whole = i64::try_from(window_ms.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let each_us = (whole / i64::from(uses.max(1))).max(1);
         Self {
-            interval_us,
+            each_us,
             burst: i64::from(uses),
             keys_max: usize::try_from(keys_max).unwrap_or(usize::MAX),
             full_at: Mutex::default(),
@@ -35,8 +35,8 @@ impl<K: Hash + Eq + Clone> Allowance<K> {
     pub(crate) fn take(&self, key: &K, now_ms: i64) -> Result<(), u64> {
         let now = now_ms.saturating_mul(1000);
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = full_at.get(key).copied().unwrap_or(now).max(now) + self.interval_us;
-        let over = full - now - self.interval_us.saturating_mul(self.burst);
+        let full = full_at.get(key).copied().unwrap_or(now).max(now) + self.each_us;
+        let over = full - now - self.each_us.saturating_mul(self.burst);
         if over > 0 {
             return Err(u64::try_from(over).unwrap_or(0).div_ceil(1000).max(1));
         }
@@ -51,7 +51,7 @@ impl<K: Hash + Eq + Clone> Allowance<K> {
     pub(crate) fn give_back(&self, key: &K) {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(full) = full_at.get_mut(key) {
-            *full -= self.interval_us;
+            *full -= self.each_us;
         }
     }
 }

@@ -246,19 +246,21 @@ pub(crate) async fn end_session(app: &App, actor: Actor, session: SessionId) -> 
 pub(crate) async fn set_picture(app: &App, bytes: bytes::Bytes) -> Result<String, Problem> {
     let limits = app.config.limits.clone();
     let turn = app.identity.passwords.turn().await?;
-    let picture = tokio::task::spawn_blocking(move || pictures::portrait(&bytes, &limits)).await;
-    drop(turn);
+    let picture = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        pictures::portrait(&bytes, &limits)
+    })
+    .await;
     let picture = picture.map_err(|_| Problem::from(Code::Internal))??;
     keep_picture(app, picture).await
 }
 
-/// Keeps a picture and says where it is.
+/// Keeps a picture and names it.
 pub(crate) async fn keep_picture(app: &App, picture: crate::store::pictures::Picture) -> Result<String, Problem> {
     let id = URL_SAFE_NO_PAD.encode(Sha256::digest(&picture.bytes));
-    let path = format!("/v1/pictures/{id}");
     let now_ms = app.environment.now_ms();
-    app.store.insert_picture(id, picture, now_ms).await.map_err(|error| from_store(&error))?;
-    Ok(path)
+    app.store.insert_picture(id.clone(), picture, now_ms).await.map_err(|error| from_store(&error))?;
+    Ok(id)
 }
 
 /// A login name as it is kept.

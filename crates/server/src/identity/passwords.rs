@@ -7,7 +7,7 @@ use argon2::{
 };
 use parlor_protocol::error::{Code, Problem};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long a check waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ pub(crate) struct Passwords {
     argon2: Argon2<'static>,
     /// A hash of nothing, checked where there is no account, so that it takes as long as where there is one.
     dummy: Arc<str>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Passwords {
@@ -38,28 +38,28 @@ impl Passwords {
         Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             dummy: dummy.to_string().into(),
-            turns: Semaphore::new(config.limits.password_checks_max as usize),
+            turns: Arc::new(Semaphore::new(config.limits.password_checks_max as usize)),
         }
     }
 
     /// Waits for a turn to do work that blocks.
-    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        match tokio::time::timeout(TURN, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => {
-                let mut problem = Problem::from(Code::TooMany);
-                problem.retry_after_ms = Some(1000);
-                Err(problem)
-            }
+    /// It is kept by the work itself: whoever asked for that work may be gone before it ends.
+    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        if let Ok(Ok(turn)) = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned()).await {
+            return Ok(turn);
         }
+        let mut problem = Problem::from(Code::TooMany);
+        problem.retry_after_ms = Some(1000);
+        Err(problem)
     }
 
     /// Whether the password is the hash's; against the dummy where there is none.
     pub(crate) async fn check(&self, password: String, hash: Option<&str>) -> Result<bool, Problem> {
-        let _turn = self.turn().await?;
+        let turn = self.turn().await?;
         let hash: Arc<str> = hash.map_or_else(|| Arc::clone(&self.dummy), Arc::from);
         let argon2 = self.argon2.clone();
         tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let hash = PasswordHash::new(&hash).ok();
             hash.is_some_and(|hash| argon2.verify_password(password.as_bytes(), &hash).is_ok())
         })
@@ -69,9 +69,10 @@ impl Passwords {
 
     /// The hash of a new password.
     pub(crate) async fn hash(&self, password: String, salt: [u8; 16]) -> Result<String, Problem> {
-        let _turn = self.turn().await?;
+        let turn = self.turn().await?;
         let argon2 = self.argon2.clone();
         tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             argon2.hash_password_with_salt(password.as_bytes(), &salt).map(|hash| hash.to_string())
         })
         .await
