@@ -179,6 +179,7 @@ fn rows(app: &App, asked: Option<u32>) -> std::result::Result<u32, Problem> {
 }
 
 /// A fault of the store, as people are told of it; its cause goes to the log.
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
 pub fn failed(cause: store::Error) -> Problem {
     if let store::Error::Unavailable(_) = cause {
         warn!(%cause, "a read was refused: the store is not available");

@@ -8,9 +8,12 @@ use std::{fmt, sync::Arc};
 /// Where a server gets the time and randomness from.
 #[derive(Clone)]
 pub struct Environment {
-    now: Arc<dyn Fn() -> i64 + Send + Sync>,
-    fill: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    now: Arc<Now>,
+    fill: Arc<Fill>,
 }
+
+type Now = dyn Fn() -> i64 + Send + Sync;
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
 
 impl Environment {
     /// The machine's clock and its source of cryptographic randomness.

@@ -18,19 +18,20 @@ impl State {
     pub(super) fn put_context(
         &mut self,
         context: &Context,
-        roles: &[(UserId, String)],
+        holders: &[(UserId, String)],
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
         let context = valid(context, rules.limits.name_chars_max)?;
-        for (user, role) in roles {
+        let mut roles = Vec::with_capacity(holders.len());
+        for (user, role) in holders {
             if !self.users.contains_key(user) {
                 return Err(Problem::new(Code::NotFound).with_detail(format!("there is no person {user}")));
             }
-            text::name(role, rules.limits.name_chars_max)?;
+            roles.push((*user, text::name(role, rules.limits.name_chars_max)?));
         }
         let id = self.contexts.get(&context.key).map_or(at.version.0, |row| row.id);
-        let row = ContextRow { id, context: context.clone(), roles: roles.to_vec(), version: at.version };
+        let row = ContextRow { id, context: context.clone(), roles, version: at.version };
         self.contexts.insert(context.key.clone(), row);
         Ok(self.context_changed(&context.key, rules, at))
     }

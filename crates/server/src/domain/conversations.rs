@@ -46,13 +46,13 @@ impl State {
             None => None,
         };
         match (&open.user, &open.role, &open.group) {
-            (Some(user), None, None) => self.open_direct(actor, *user, context, open, rules, at),
+            (Some(user), None, None) => self.open_direct(actor, *user, context.as_ref(), open, rules, at),
             (None, Some(role), None) => {
                 let context = context.ok_or_else(|| field("`role` needs a `context`"))?;
                 let user = holder(&context, role, actor).ok_or(Problem::from(Code::NotFound))?;
-                self.open_direct(actor, user, Some(context), open, rules, at)
+                self.open_direct(actor, user, Some(&context), open, rules, at)
             }
-            (None, None, Some(group)) => self.open_group(actor, group, context, open, rules, at),
+            (None, None, Some(group)) => self.open_group(actor, group, context.as_ref(), open, rules, at),
             _ => Err(field("exactly one of `user`, `role` and `group` is expected")),
         }
     }
@@ -61,7 +61,7 @@ impl State {
         &mut self,
         actor: UserId,
         user: UserId,
-        context: Option<ContextRow>,
+        context: Option<&ContextRow>,
         open: &Open,
         rules: &Rules,
         at: At,
@@ -69,24 +69,24 @@ impl State {
         if user == actor {
             return Err(field("a conversation needs another person"));
         }
-        let key = direct_key(context.as_ref().map(|context| context.id), actor, user);
+        let key = direct_key(context.map(|context| context.id), actor, user);
         if let Some(conversation) = self.directs.get(&key) {
             return Ok(found(*conversation));
         }
-        self.may_write(actor, user, context.as_ref(), rules)?;
-        self.room_for_more(&[actor, user], context.as_ref(), rules)?;
+        self.may_write(actor, user, context, rules)?;
+        self.room_for_more(&[actor, user], context, rules)?;
         let people = [self.person(actor)?.clone(), self.person(user)?.clone()];
-        let row = self.new_row(ConversationKind::Direct, actor, open, context.as_ref(), people.len(), rules, at);
+        let row = new_row(ConversationKind::Direct, actor, open, context, people.len(), rules, at);
         self.directs.insert(key.clone(), row.id);
         let row = ConversationRow { direct_key: Some(key), ..row };
-        Ok(self.insert(row, &people, context.as_ref(), rules, at))
+        Ok(self.insert(row, &people, context, rules, at))
     }
 
     fn open_group(
         &mut self,
         actor: UserId,
         group: &Group,
-        context: Option<ContextRow>,
+        context: Option<&ContextRow>,
         open: &Open,
         rules: &Rules,
         at: At,
@@ -105,13 +105,13 @@ impl State {
             people.push(self.person(user)?.clone());
         }
         let everybody: Vec<_> = people.iter().map(|person| person.id).collect();
-        self.room_for_more(&everybody, context.as_ref(), rules)?;
-        if context.as_ref().is_some_and(|context| context.role_of(actor).is_none()) {
+        self.room_for_more(&everybody, context, rules)?;
+        if context.is_some_and(|context| context.role_of(actor).is_none()) {
             return Err(Code::NotAllowed.into());
         }
-        let row = self.new_row(ConversationKind::Group, actor, open, context.as_ref(), people.len(), rules, at);
+        let row = new_row(ConversationKind::Group, actor, open, context, people.len(), rules, at);
         let row = ConversationRow { title: Some(title), ..row };
-        Ok(self.insert(row, &people, context.as_ref(), rules, at))
+        Ok(self.insert(row, &people, context, rules, at))
     }
 
     /// Whether the rule of the house lets the one write to the other about the context.
@@ -162,36 +162,6 @@ impl State {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the columns of the one place that makes a conversation")]
-    fn new_row(
-        &self,
-        kind: ConversationKind,
-        actor: UserId,
-        open: &Open,
-        context: Option<&ContextRow>,
-        people: usize,
-        rules: &Rules,
-        at: At,
-    ) -> ConversationRow {
-        ConversationRow {
-            id: ConversationId(at.version.0),
-            kind,
-            direct_key: None,
-            title: None,
-            context_id: context.map(|context| context.id),
-            context_closed: context.is_some_and(|context| context.context.closed),
-            created_by: actor,
-            client_id: open.client_id.clone(),
-            fingerprint: rules.fingerprints.of_open(open),
-            created_at: at.now_ms,
-            version: at.version,
-            activity: at.version,
-            last_seq: Seq(0),
-            last_message_id: None,
-            member_count: u32::try_from(people).expect("limited by group_members_max"),
-        }
-    }
-
     /// Keeps a new conversation; the first of `people` is its opener.
     fn insert(
         &mut self,
@@ -240,6 +210,35 @@ impl State {
             vec![super::decide::Told::Event(topics, Box::new(event))]
         };
         Decided { outcome: Outcome::Opened { conversation, found: false }, told }
+    }
+}
+
+/// A new conversation's row.
+fn new_row(
+    kind: ConversationKind,
+    actor: UserId,
+    open: &Open,
+    context: Option<&ContextRow>,
+    people: usize,
+    rules: &Rules,
+    at: At,
+) -> ConversationRow {
+    ConversationRow {
+        id: ConversationId(at.version.0),
+        kind,
+        direct_key: None,
+        title: None,
+        context_id: context.map(|context| context.id),
+        context_closed: context.is_some_and(|context| context.context.closed),
+        created_by: actor,
+        client_id: open.client_id.clone(),
+        fingerprint: rules.fingerprints.of_open(open),
+        created_at: at.now_ms,
+        version: at.version,
+        activity: at.version,
+        last_seq: Seq(0),
+        last_message_id: None,
+        member_count: u32::try_from(people).expect("limited by group_members_max"),
     }
 }
 

@@ -52,8 +52,8 @@ impl State {
             let event = Event::MembersUpdated { place, members, member_count: count, unread: Some(marker.unread) };
             (place, self.tell(conversation, count, &[], rules, event, at.version))
         };
-        let marked = Marked { marker, change: Changed::of(&place) };
-        Ok(Decided { outcome: Outcome::Answer(Answer::Marked(marked)), told })
+        let answer = Answer::Marked(Marked { marker, change: Changed::of(&place) });
+        Ok(Decided { outcome: Outcome::Answer(answer), told })
     }
 
     /// What the store counted before the batch, plus what the batch has added since.

@@ -93,7 +93,7 @@ impl Recovery {
         loop {
             tokio::select! {
                 message = told.recv() => match message {
-                    Some(message) => self.hear(message),
+                    Some(message) => self.hear(&message),
                     None => return,
                 },
                 _ = looks.tick() => {
@@ -113,8 +113,8 @@ impl Recovery {
         }
     }
 
-    fn hear(&mut self, message: NodeMessage) {
-        match message {
+    fn hear(&mut self, message: &NodeMessage) {
+        match *message {
             NodeMessage::Committed { first, last, .. } => {
                 self.heard.add(first, last);
                 if self.heard.beyond.len() > RANGES_MAX {

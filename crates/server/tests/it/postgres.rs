@@ -44,6 +44,7 @@ pub(crate) fn database() -> Option<String> {
     Some(format!("postgres://parlor@127.0.0.1:{}/{name}", server.port))
 }
 
+#[expect(clippy::zombie_processes, reason = "the shell ends with this process, which is who would wait for it")]
 fn start(bin: PathBuf) -> Postgres {
     let folder =
         tempfile::Builder::new().prefix("parlor-postgres-").tempdir_in(fast_folder()).expect("a folder").keep();

@@ -120,6 +120,7 @@ impl Batch<'_> {
     }
 
     async fn contexts(&mut self, wanted: &Wanted, limits: &Limits, state: &mut State) -> Result<()> {
+        const JOIN: &str = "FROM v JOIN contexts x ON x.kind = v.kind AND x.external_id = v.external_id";
         if wanted.contexts.is_empty() {
             return Ok(());
         }
@@ -130,7 +131,6 @@ impl Batch<'_> {
             }
             values
         };
-        const JOIN: &str = "FROM v JOIN contexts x ON x.kind = v.kind AND x.external_id = v.external_id";
         let rows = named(&wanted.contexts)
             .fetch(
                 self.connection(),

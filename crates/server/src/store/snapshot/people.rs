@@ -92,7 +92,8 @@ impl Snapshot<'_> {
         for word in text::words(words).split_whitespace() {
             parameters.push(Value::from(format!("% {word}%")));
             // Words are letters and digits only, so they hold no sign that LIKE knows.
-            sql.push_str(&format!(" AND u.name_words LIKE ${}", parameters.len()));
+            sql.push_str(" AND u.name_words LIKE $");
+            sql.push_str(&parameters.len().to_string());
         }
         sql.push_str(" ORDER BY u.name_words, u.id LIMIT $2");
         let statement = parameters.into_iter().fold(query(sql), bind);
