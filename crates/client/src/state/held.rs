@@ -138,10 +138,10 @@ impl Held {
         };
         let from = own.history_from;
         self.messages.retain(|seq, _| *seq >= from);
-        if before.is_some_and(|(read_seq, _)| read_seq > own.read_seq) {
-            let (read_seq, delivered_seq) = before.expect("just asked");
+        let (read_seq, delivered_seq) = before.unwrap_or_default();
+        own.delivered_seq = own.delivered_seq.max(delivered_seq);
+        if read_seq > own.read_seq {
             own.read_seq = read_seq;
-            own.delivered_seq = own.delivered_seq.max(delivered_seq);
             if same_version {
                 self.conversation.unread = old.unread;
             }

@@ -468,8 +468,9 @@ impl State {
         }
         self.me = Some(answer.me);
         for marker in answer.markers {
-            let held = self.conversations.get(&marker.conversation);
-            if held.is_some_and(|held| held.own(self.user).is_some_and(|own| own.read_seq < marker.read_seq)) {
+            let held = self.conversations.get_mut(&marker.conversation);
+            // What is unread was counted at another moment than `scope_version`.
+            if held.is_some_and(|held| !held.take_marker(marker, Version(0), self.user)) {
                 self.renew.insert(marker.conversation);
             }
         }

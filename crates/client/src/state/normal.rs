@@ -8,6 +8,7 @@ use parlor_protocol::{
     ids::ConversationId,
     model::{Conversation, Me, Message},
 };
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// A state in its normal form.
@@ -35,6 +36,19 @@ impl State {
     }
 }
 
+/// The fields in which two conversations differ.
+fn fields(held: &Conversation, fresh: &Conversation) -> impl Iterator<Item = String> + use<> {
+    let object = |conversation| match serde_json::to_value(conversation) {
+        Ok(Value::Object(object)) => object,
+        _ => Map::new(),
+    };
+    let (held, fresh) = (object(held), object(fresh));
+    held.into_iter().filter_map(move |(name, value)| {
+        let there = &fresh[&name];
+        (value != *there).then(|| format!("`{name}` is held as {value}, and is {there}"))
+    })
+}
+
 impl Normal {
     /// In what this state differs from a fresh one that holds all messages; empty when it does not. Messages older
     /// than the oldest that this state holds are not asked for.
@@ -50,13 +64,15 @@ impl Normal {
                 continue;
             };
             if conversation != fresh_conversation {
-                found.push(format!("conversation {id}: {conversation:#?} is {fresh_conversation:#?}"));
+                found.extend(fields(conversation, fresh_conversation).map(|text| format!("conversation {id}: {text}")));
             }
             let oldest = messages.first().map(|message| message.seq);
             let expected: Vec<_> =
                 fresh_messages.iter().filter(|message| oldest.is_some_and(|oldest| message.seq >= oldest)).collect();
             if !messages.iter().eq(expected.iter().copied()) {
-                found.push(format!("conversation {id}: messages {messages:#?} are {expected:#?}"));
+                let held = messages.iter().map(|message| (message.seq.0, message.id.0)).collect::<Vec<_>>();
+                let there = expected.iter().map(|message| (message.seq.0, message.id.0)).collect::<Vec<_>>();
+                found.push(format!("conversation {id}: held are {held:?}, there are {there:?}"));
             }
         }
         for id in fresh.conversations.keys().filter(|id| !self.conversations.contains_key(id)) {
