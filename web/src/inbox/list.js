@@ -61,7 +61,7 @@ export class ParlorList extends HTMLElement {
     const field = h('label', { class: 'search' }, icon('search', { small: true }), this.#search,
       h('span', { class: 'key', 'aria-hidden': 'true' }, say.searchKey));
     this.append(
-      h('header', { class: 'list-head' }, h('h2', {}, say.messages), write, this.#me),
+      h('div', { class: 'list-head' }, h('h2', {}, say.messages), write, this.#me),
       h('div', { class: 'list-tools' }, field,
         h('div', { class: 'filters', role: 'group', 'aria-label': say.show }, this.#all, this.#unread)),
       this.#scroll);

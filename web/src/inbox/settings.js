@@ -53,7 +53,7 @@ export class ParlorSettings extends HTMLElement {
       class: 'button', type: 'button', onclick: () => this.#file.click(),
     }, say.choosePicture);
     this.append(
-      h('header', { class: 'thread-head' }, backButton(this), h('div', { class: 'person' }, this.#title)),
+      h('div', { class: 'thread-head' }, backButton(this), h('div', { class: 'person' }, this.#title)),
       h('div', { class: 'pages', tabindex: -1 },
         part(say.profile,
           h('div', { class: 'picture' }, this.#face, h('div', {},

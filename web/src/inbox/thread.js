@@ -31,7 +31,7 @@ export class ParlorThread extends HTMLElement {
   #members = h('button', {
     class: 'tool', type: 'button', hidden: true, onclick: () => emit(this, 'parlor-members'),
   }, icon('people'));
-  #head = h('header', { class: 'thread-head' }, backButton(this), this.#face,
+  #head = h('div', { class: 'thread-head' }, backButton(this), this.#face,
     h('div', { class: 'person' }, this.#name, this.#note), this.#members);
   #card = h('div', { class: 'card-place' });
   #talk = /** @type {ParlorTalk} */ (document.createElement('parlor-talk'));

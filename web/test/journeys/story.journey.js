@@ -1,0 +1,129 @@
+/**
+ * The story of two people, in two real browsers: they write to each other while the server is killed and while sockets
+ * are blocked, and in the end both have the same messages, each once.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Person, travel, until } from './support.js';
+
+const ITEM = 'Black umbrella';
+
+test('Ada and Ben write to each other, whatever becomes of the server and the network', () =>
+  travel(async ({ demo, way, browser }) => {
+    const ada = await Person.open(browser, way.link(demo.links.ada));
+    const ben = await Person.open(browser, way.link(demo.links.ben));
+    await ada.choose(ITEM);
+    await ben.choose(ITEM);
+    await exchange(ada, ben);
+    await killed(ada, ben, demo);
+    await blocked(ada, ben, way);
+    await cutOff(ada, ben, way);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+/** @param {Person} ada @param {Person} ben */
+async function exchange(ada, ben) {
+  for (const one of [ada, ben]) {
+    await one.page.evaluate(() => Object.assign(window, { never: 'reloaded' }));
+    assert.ok((await one.fromEnd()) <= 1, 'a conversation opens at its end');
+  }
+  await ada.say('Is noon at the desk good for you?');
+  await ben.bubble('Is noon at the desk good for you?').waitFor();
+  await assertSides(ben, 'Is noon at the desk good for you?', false);
+  await assertSides(ada, 'Is noon at the desk good for you?', true);
+  assert.ok((await ben.fromEnd()) <= 1, 'the thread follows to its end');
+  const shown = await ben.page.locator('parlor-run').last().locator('time').getAttribute('datetime');
+  assert.ok(Math.abs(Date.parse(shown ?? '') - Date.now()) < 60_000, `the time is right: ${shown}`);
+  await ben.say('Noon is fine. Look for the green coat.');
+  await ada.bubble('Noon is fine. Look for the green coat.').waitFor();
+  await assertSides(ada, 'Noon is fine. Look for the green coat.', false);
+  await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(), (text) => text.includes('Read'),
+    'what Ada has seen is read');
+  for (const one of [ada, ben]) {
+    assert.equal(await one.page.evaluate(() => Reflect.get(window, 'never')), 'reloaded');
+  }
+  await ada.check('story');
+}
+
+/** @param {Person} person @param {string} text @param {boolean} own */
+async function assertSides(person, text, own) {
+  const bubble = await person.bubble(text).boundingBox();
+  const talk = await person.page.locator('.talk').boundingBox();
+  assert.ok(bubble && talk);
+  const gaps = [bubble.x - talk.x, talk.x + talk.width - bubble.x - bubble.width];
+  assert.equal(gaps[0] > gaps[1], own, `"${text}" is on the ${own ? 'own' : 'other'} side`);
+}
+
+/** The server is killed and started again while both write. @param {Person} ada @param {Person} ben
+ * @param {import('./support.js').Demo} demo */
+async function killed(ada, ben, demo) {
+  const words = Array.from({ length: 12 }, (_, index) => `message ${index + 1}`);
+  const write = async (/** @type {Person} */ who, /** @type {string} */ name) => {
+    for (const word of words) await who.say(`${name}, ${word}`);
+  };
+  const writing = Promise.all([write(ada, 'Ada'), write(ben, 'Ben')]);
+  await ada.bubble('Ada, message 3').waitFor();
+  await demo.stop('SIGKILL');
+  await writing;
+  await demo.start();
+  await assertSame(ada, ben, words.flatMap((word) => [`Ada, ${word}`, `Ben, ${word}`]));
+  for (const one of [ada, ben]) await assertInOrder(one, words);
+}
+
+/** Both have the same messages in the same order, and these among them, each once.
+ * @param {Person} ada @param {Person} ben @param {string[]} expected */
+async function assertSame(ada, ben, expected) {
+  await until(async () => [await ada.said(), await ben.said()], ([hers, his]) =>
+    expected.every((text) => hers.includes(text) && his.includes(text)) && String(hers) === String(his),
+  'both have all messages in the same order', 40_000);
+  const hers = await ada.said();
+  for (const text of expected) assert.equal(hers.filter((one) => one === text).length, 1, `"${text}" is there once`);
+  await until(() => ada.page.locator('.meta.sending, .meta.warn').count(), (count) => count === 0, 'nothing waits');
+  await until(() => ben.page.locator('.meta.sending, .meta.warn').count(), (count) => count === 0, 'nothing waits');
+}
+
+/** @param {Person} person @param {string[]} words */
+async function assertInOrder(person, words) {
+  const said = await person.said();
+  for (const name of ['Ada', 'Ben']) {
+    const own = said.filter((text) => text.startsWith(`${name}, `));
+    assert.deepEqual(own, words.map((word) => `${name}, ${word}`), 'order never turns');
+  }
+}
+
+/** Sockets are blocked: messages flow by polling, and when they are not, by sockets again.
+ * @param {Person} ada @param {Person} ben @param {import('./support.js').Way} way */
+async function blocked(ada, ben, way) {
+  await until(() => way.sockets.size, (count) => count === 2, 'both have a socket');
+  way.become('no sockets');
+  await ada.say('Does this come through without a socket?');
+  await ben.bubble('Does this come through without a socket?').waitFor({ timeout: 30_000 });
+  await ben.say('It does.');
+  await ada.bubble('It does.').waitFor({ timeout: 30_000 });
+  assert.equal(way.sockets.size, 0);
+  way.become('open');
+  await until(() => way.sockets.size, (count) => count === 2, 'the sockets are back', 40_000);
+  await ben.say('And with one again.');
+  await ada.bubble('And with one again.').waitFor();
+  await assertSame(ada, ben, ['Does this come through without a socket?', 'It does.', 'And with one again.']);
+}
+
+/** Nothing gets through: it is said after five seconds, what is written is kept, and sent when the way is open.
+ * @param {Person} ada @param {Person} ben @param {import('./support.js').Way} way */
+async function cutOff(ada, ben, way) {
+  way.become('closed');
+  await ada.say('Written without a connection.');
+  await ada.say('Not to be sent.');
+  await ada.say('Sent last.');
+  const banner = ada.page.locator('parlor-banner');
+  assert.equal(await banner.innerText(), '', 'a short loss is not worth a word');
+  await banner.getByText('No connection since').waitFor();
+  await ada.page.getByText('Not sent: no connection.').waitFor();
+  await ada.page.getByText('Waits for the one above').first().waitFor();
+  await ada.check('without a connection');
+  way.become('open');
+  await ada.page.getByRole('button', { name: 'Try now' }).click();
+  await ben.bubble('Sent last.').waitFor({ timeout: 30_000 });
+  await banner.getByText('Connected again').waitFor();
+  await assertSame(ada, ben, ['Written without a connection.', 'Not to be sent.', 'Sent last.']);
+}

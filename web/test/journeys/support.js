@@ -1,0 +1,272 @@
+/**
+ * What the journeys stand on: the built server with its demo, a way to it that can be closed, two browsers, and axe.
+ *
+ * @import {Browser, BrowserContext, BrowserContextOptions, Page} from 'playwright-core'
+ * @import {ChildProcess} from 'node:child_process'
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const shots = process.env.SCREENSHOTS;
+
+/** @returns {string} the server to try */
+function binary() {
+  const beside = ['debug', 'release'].map((kind) => join(here, '../../../target', kind, 'parlor'));
+  const found = [process.env.PARLOR_BIN, ...beside].find((path) => path && existsSync(path));
+  assert.ok(found, 'there is no server to try: build it, or name it in PARLOR_BIN');
+  return found;
+}
+
+/** @returns {string} a Chromium */
+function browserPath() {
+  const places = [
+    process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome',
+    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  ];
+  const found = places.find((path) => path && existsSync(path));
+  assert.ok(found, 'there is no Chromium: install it, or name it in CHROMIUM');
+  return found;
+}
+
+/** @returns {Promise<Browser>} */
+export function openBrowser() {
+  return chromium.launch({
+    executablePath: browserPath(),
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+      '--no-first-run', '--host-resolver-rules=MAP *.localhost 127.0.0.1',
+    ],
+  });
+}
+
+/** The demo, which can be killed and started again on the same data and port. */
+export class Demo {
+  data = mkdtempSync(join(tmpdir(), 'parlor-journey-'));
+  port = 0;
+  /** @type {Record<string, string>} */
+  links = {};
+  /** @type {ChildProcess|null} */
+  #process = null;
+
+  async start() {
+    const listen = `127.0.0.1:${this.port}`;
+    const child = spawn(binary(), ['demo', '--listen', listen, '--data', this.data], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = child;
+    let said = '';
+    await new Promise((resolve, reject) => {
+      child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${said}`)));
+      child.stderr?.on('data', (chunk) => { said += chunk; });
+      child.stdout?.on('data', (chunk) => {
+        said += chunk;
+        for (const [, name, link] of said.matchAll(/Open as (\w+)\s+(http:\S+)\s/gu)) this.links[name.toLowerCase()] = link;
+        if (this.links.ada && this.links.ben && /stop/iu.test(said)) resolve(null);
+      });
+    });
+    this.port = Number(new URL(this.links.ada).port);
+  }
+
+  /** @param {'SIGKILL'|'SIGTERM'} signal */
+  async stop(signal = 'SIGKILL') {
+    const child = this.#process;
+    this.#process = null;
+    if (!child || child.exitCode !== null) return;
+    child.removeAllListeners('exit');
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await ended;
+  }
+
+  async end() {
+    await this.stop();
+    rmSync(this.data, { recursive: true, force: true });
+  }
+}
+
+/** The way to the server: it can be closed for sockets, or for everything. */
+export class Way {
+  /** @type {'open'|'no sockets'|'closed'} */
+  state = 'open';
+  /** WebSockets that are open through it. @type {Set<import('node:net').Socket>} */
+  sockets = new Set();
+  /** @type {Set<import('node:net').Socket>} */
+  #all = new Set();
+
+  /** @param {Demo} demo */
+  constructor(demo) {
+    this.server = createServer((client) => this.#carry(client, demo.port));
+  }
+
+  /** @returns {Promise<void>} */
+  open() {
+    return new Promise((resolve) => {
+      this.server.listen(0, '127.0.0.1', resolve);
+    });
+  }
+
+  /** The same link through this way. @param {string} link @returns {string} */
+  link(link) {
+    const url = new URL(link);
+    url.port = String(/** @type {import('node:net').AddressInfo} */ (this.server.address()).port);
+    return url.href;
+  }
+
+  /** @param {'open'|'no sockets'|'closed'} state */
+  become(state) {
+    this.state = state;
+    const cut = state === 'closed' ? this.#all : state === 'no sockets' ? this.sockets : [];
+    for (const socket of [...cut]) socket.destroy();
+  }
+
+  end() {
+    this.become('closed');
+    this.server.close();
+  }
+
+  /** @param {import('node:net').Socket} client @param {number} port */
+  #carry(client, port) {
+    this.#all.add(client);
+    client.on('error', () => {});
+    client.on('close', () => {
+      this.#all.delete(client);
+      this.sockets.delete(client);
+      onward?.destroy();
+    });
+    /** @type {import('node:net').Socket|null} */
+    let onward = null;
+    client.on('data', (chunk) => {
+      const upgrade = /^GET [^\r]*\r\n(?:[^\r]+\r\n)*upgrade: websocket/iu.test(chunk.toString('latin1'));
+      if (this.state === 'closed' || (upgrade && this.state === 'no sockets')) {
+        client.destroy();
+        return;
+      }
+      if (upgrade) this.sockets.add(client);
+      if (!onward) {
+        onward = connect(port, '127.0.0.1');
+        onward.on('error', () => client.destroy());
+        onward.on('close', () => client.destroy());
+        onward.on('data', (answer) => client.write(answer));
+      }
+      onward.write(chunk);
+    });
+  }
+}
+
+/** A person at a browser. */
+export class Person {
+  /** What the page complained of. @type {string[]} */
+  complaints = [];
+
+  /** @param {BrowserContext} context @param {Page} page */
+  constructor(context, page) {
+    this.context = context;
+    this.page = page;
+    page.on('pageerror', (error) => this.complaints.push(String(error.stack ?? error)));
+    page.on('console', (message) => {
+      const text = message.text();
+      const network = /Failed to load resource|WebSocket connection|net::ERR/u.test(text);
+      if (message.type() === 'error' && !network) this.complaints.push(text);
+    });
+  }
+
+  /** @param {Browser} browser @param {string} link @param {BrowserContextOptions} [options] */
+  static async open(browser, link, options = {}) {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const person = new Person(context, await context.newPage());
+    await person.page.goto(link);
+    await person.page.locator('parlor-row').first().waitFor();
+    return person;
+  }
+
+  /** @param {string} name what a row says */
+  async choose(name) {
+    await this.page.locator('parlor-row', { hasText: name }).first().click();
+    await this.page.locator('parlor-run').first().waitFor();
+  }
+
+  /** @param {string} text */
+  async say(text) {
+    const field = this.page.getByRole('textbox', { name: 'Message' });
+    await field.fill(text);
+    await field.press('Enter');
+  }
+
+  /** @param {string} text */
+  bubble(text) {
+    return this.page.locator('parlor-said', { has: this.page.getByText(text, { exact: true }) });
+  }
+
+  /** All that is said in the open conversation, in order. @returns {Promise<string[]>} */
+  async said() {
+    return this.page.locator('.bubble .words').allTextContents();
+  }
+
+  /** How far the end of the messages is from being seen, in pixels. @returns {Promise<number>} */
+  async fromEnd() {
+    return this.page.locator('.talk').evaluate((talk) => talk.scrollHeight - talk.scrollTop - talk.clientHeight);
+  }
+
+  /** axe finds nothing. @param {string} screen */
+  async check(screen) {
+    await this.page.evaluate(axeSource);
+    const { violations } = await this.page.evaluate(async () => {
+      // A dialog that fades in has no contrast yet.
+      await Promise.all(document.getAnimations().map((one) =>
+        one.effect?.getComputedTiming().endTime === Infinity ? null : one.finished));
+      return /** @type {any} */ (window).axe.run(document);
+    });
+    const found = violations.map((/** @type {any} */ one) =>
+      `${one.id} (${one.impact}): ${one.nodes.map((/** @type {any} */ node) => node.html.slice(0, 160)).join(' | ')}`);
+    assert.deepEqual(found, [], `on ${screen}`);
+    await this.shoot(screen);
+  }
+
+  /** Keeps a picture where one is wanted. @param {string} name */
+  async shoot(name) {
+    if (!shots) return;
+    mkdirSync(shots, { recursive: true });
+    await this.page.screenshot({ path: join(shots, `${name.replaceAll(' ', '-')}.png`) });
+  }
+}
+
+/** Waits for a condition, looking again and again.
+ * @template T @param {() => Promise<T>|T} look @param {(value: T) => boolean} holds @param {string} what
+ * @param {number} [patience] @returns {Promise<T>} */
+export async function until(look, holds, what, patience = 20_000) {
+  const end = Date.now() + patience;
+  for (;;) {
+    const value = await look();
+    if (holds(value)) return value;
+    assert.ok(Date.now() < end, `${what}; the last look gave ${JSON.stringify(value)}`);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50); // waits for: the next look
+    });
+  }
+}
+
+/** A server, a way to it and a browser, and the end of all of them.
+ * @param {(place: {demo: Demo, way: Way, browser: Browser}) => Promise<void>} journey */
+export async function travel(journey) {
+  const demo = new Demo();
+  const way = new Way(demo);
+  /** @type {Browser|undefined} */
+  let browser;
+  try {
+    await demo.start();
+    await way.open();
+    browser = await openBrowser();
+    await journey({ demo, way, browser });
+  } finally {
+    await browser?.close();
+    way.end();
+    await demo.end();
+  }
+}
