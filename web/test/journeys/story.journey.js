@@ -112,8 +112,8 @@ async function blocked(ada, ben, way) {
  * @param {Person} ada @param {Person} ben @param {import('./support.js').Way} way */
 async function cutOff(ada, ben, way) {
   way.become('closed');
+  await ada.say('Better not.');
   await ada.say('Written without a connection.');
-  await ada.say('Not to be sent.');
   await ada.say('Sent last.');
   const banner = ada.page.locator('parlor-banner');
   assert.equal(await banner.innerText(), '', 'a short loss is not worth a word');
@@ -121,9 +121,17 @@ async function cutOff(ada, ben, way) {
   await ada.page.getByText('Not sent: no connection.').waitFor();
   await ada.page.getByText('Waits for the one above').first().waitFor();
   await ada.check('without a connection');
+  await ada.page.getByRole('button', { name: 'Discard' }).click();
+  assert.equal(await ada.bubble('Better not.').count(), 0);
+  // What waits outlives the page.
+  await ada.page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes(':send:')).length)
+    .then((count) => assert.equal(count, 3));
   way.become('open');
   await ada.page.getByRole('button', { name: 'Try now' }).click();
   await ben.bubble('Sent last.').waitFor({ timeout: 30_000 });
   await banner.getByText('Connected again').waitFor();
-  await assertSame(ada, ben, ['Written without a connection.', 'Not to be sent.', 'Sent last.']);
+  await assertSame(ada, ben, ['Written without a connection.', 'Sent last.']);
+  assert.equal((await ben.said()).includes('Better not.'), false);
+  await until(() => ada.page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes(':send:')).length),
+    (count) => count === 0, 'nothing is kept of what was sent');
 }

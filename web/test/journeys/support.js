@@ -199,6 +199,28 @@ export class Person {
     await field.press('Enter');
   }
 
+  /** Sends without showing it, to have something to read. @param {number} conversation @param {string[]} texts */
+  async fill(conversation, texts) {
+    const statuses = await this.page.evaluate(async ([id, all]) => {
+      const answers = [];
+      for (const text of /** @type {string[]} */ (all)) {
+        const answer = await fetch(`/v1/conversations/${id}/messages`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ client_id: crypto.randomUUID(), text }),
+        });
+        answers.push(answer.status);
+      }
+      return answers;
+    }, /** @type {const} */ ([conversation, texts]));
+    assert.deepEqual(statuses.filter((one) => one !== 200 && one !== 201), []);
+  }
+
+  /** The open conversation. @returns {number} */
+  conversation() {
+    return Number(/#\/c\/(\d+)/u.exec(this.page.url())?.[1]);
+  }
+
   /** @param {string} text */
   bubble(text) {
     return this.page.locator('parlor-said', { has: this.page.getByText(text, { exact: true }) });

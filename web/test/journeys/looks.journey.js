@@ -1,0 +1,159 @@
+/**
+ * Every screen, wide and narrow, light and dark: axe finds nothing, nothing scrolls sideways, and each does its work.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Person, travel, until } from './support.js';
+
+const ITEM = 'Black umbrella';
+const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
+
+test('a phone in the dark shows one pane with a way back', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada, { ...PHONE, colorScheme: 'dark' });
+    const { page } = ada;
+    await ada.check('phone dark list');
+    await ada.choose(ITEM);
+    assert.equal(await page.locator('parlor-list').isVisible(), false);
+    await ada.check('phone dark thread');
+    const background = await page.locator('parlor-thread').evaluate((one) => getComputedStyle(one).backgroundColor);
+    assert.equal(background, 'rgb(29, 28, 27)');
+    await assertNoSideways(ada);
+    await page.getByRole('button', { name: 'Back to all conversations' }).tap();
+    assert.equal(await page.locator('parlor-thread').isVisible(), false);
+    await until(() => page.evaluate(() => document.activeElement?.textContent ?? ''),
+      (text) => text.includes(ITEM), 'the focus is where one came from');
+    await page.getByRole('button', { name: /settings/u }).tap();
+    await ada.check('phone dark settings');
+    await assertNoSideways(ada);
+    await page.setViewportSize({ width: 320, height: 640 });
+    await assertNoSideways(ada);
+    await page.goBack();
+    await ada.choose('Lost and found desk');
+    await assertNoSideways(ada);
+    assert.deepEqual(ada.complaints, []);
+  }));
+
+/** @param {Person} person */
+async function assertNoSideways(person) {
+  const wide = await person.page.evaluate(() => [...document.querySelectorAll('*')]
+    .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 1
+      && /auto|scroll/u.test(getComputedStyle(one).overflowX))
+    .map((one) => one.className));
+  assert.deepEqual(wide, []);
+  assert.equal(await person.page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
+}
+
+test('every screen is in order, light and dark', () =>
+  travel(async ({ demo, browser }) => {
+    for (const scheme of /** @type {const} */ (['light', 'dark'])) {
+      const ada = await Person.open(browser, demo.links.ada, { colorScheme: scheme });
+      const { page } = ada;
+      await ada.check(`${scheme} list`);
+      await ada.choose(ITEM);
+      await ada.check(`${scheme} thread`);
+      await ada.choose('Lost and found desk');
+      await ada.check(`${scheme} group`);
+      await page.getByRole('button', { name: /people: show who/u }).click();
+      await page.getByRole('dialog').waitFor();
+      await ada.check(`${scheme} members`);
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: 'New conversation' }).click();
+      await page.getByRole('button', { name: 'Ben Okafor', exact: true }).waitFor();
+      await ada.check(`${scheme} new conversation`);
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: /settings/u }).click();
+      await page.getByText('This device').waitFor();
+      await ada.check(`${scheme} settings`);
+      await page.getByRole('searchbox', { name: 'Search conversations' }).fill('nothing like it');
+      await page.getByText('Nothing found for').waitFor();
+      await ada.check(`${scheme} nothing found`);
+      assert.deepEqual(ada.complaints, []);
+      await ada.context.close();
+    }
+  }));
+
+test('a group is opened, and left', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    const { page } = ada;
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    const find = page.getByRole('searchbox', { name: 'Find people' });
+    await find.fill('ben');
+    await page.getByRole('button', { name: 'Ben Okafor', exact: true }).click();
+    await page.getByRole('button', { name: 'Mira Sandoval', exact: true }).click();
+    await page.getByRole('textbox', { name: 'Name of the group' }).fill('Umbrella handover');
+    await page.getByRole('button', { name: 'Start a group of 3' }).click();
+    await page.getByRole('heading', { name: 'Umbrella handover', exact: true }).waitFor();
+    await page.getByText('Write the first message to Umbrella handover').waitFor();
+    await ada.check('first message');
+    const row = ben.page.locator('parlor-row', { hasText: 'Umbrella handover' });
+    assert.equal(await row.count(), 0, 'what nobody has written in is not shown to the others');
+    await ada.say('Who of you brings it?');
+    await row.waitFor();
+    await row.click();
+    await ben.bubble('Who of you brings it?').waitFor();
+    await until(() => page.locator('parlor-run').last().locator('.meta').innerText(),
+      (text) => text.includes('Read by 1 of 2'), 'who has read is told');
+    await page.getByRole('button', { name: 'Read by 1 of 2' }).click();
+    await page.getByText('Not read yet').waitFor();
+    await ada.check('readers');
+    await page.keyboard.press('Escape');
+    await ben.page.getByRole('button', { name: /people: show who/u }).click();
+    await ben.page.getByRole('button', { name: 'Leave group' }).click();
+    await ben.page.getByRole('button', { name: 'Leave group' }).click();
+    await row.waitFor({ state: 'detached' });
+    await page.getByText('2 people').waitFor();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('from right to left everything changes sides', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    await ada.page.evaluate(() => { document.documentElement.dir = 'rtl'; });
+    await ada.choose(ITEM);
+    const own = await ada.page.locator('parlor-run.own .bubble').last().boundingBox();
+    const talk = await ada.page.locator('.talk').boundingBox();
+    const list = await ada.page.locator('parlor-list').boundingBox();
+    assert.ok(own && talk && list);
+    assert.ok(own.x - talk.x < talk.x + talk.width - own.x - own.width, 'own messages are at the left');
+    assert.ok(list.x > talk.x, 'the list is at the right');
+    await ada.check('right to left');
+  }));
+
+test('one signs out, and nothing is left behind; the door says what is wrong', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const { page } = ada;
+    await ada.choose(ITEM);
+    await page.getByRole('textbox', { name: 'Message' }).fill('a draft');
+    await page.evaluate(() => localStorage.setItem('parlor:999:draft:1', '"somebody else’s"'));
+    await page.reload();
+    await ada.choose(ITEM);
+    assert.equal(await page.evaluate(() => localStorage.getItem('parlor:999:draft:1')), null);
+    await page.getByRole('button', { name: /settings/u }).click();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('parlor:'))), []);
+    await ada.check('sign in');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('Fill this in.').first().waitFor();
+    await page.getByLabel('E-mail or name').fill('ada');
+    await page.getByLabel('Password').fill('not the right one');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('Name or password is not right. Check both and try again.').waitFor();
+    await ada.check('sign in refused');
+    assert.deepEqual(ada.complaints, []);
+  }));
+
+test('a sign-in that is ended elsewhere leads to the door', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const other = await Person.open(browser, demo.links.ada);
+    await ada.choose(ITEM);
+    await other.page.getByRole('button', { name: /settings/u }).click();
+    await other.page.getByRole('button', { name: /End the sign-in of/u }).first().click();
+    await ada.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    assert.deepEqual(await ada.page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('parlor:'))), []);
+  }));

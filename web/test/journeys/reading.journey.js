@@ -1,0 +1,174 @@
+/**
+ * Reading: what is new, where one stands, and what happens above and below.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Person, travel, until } from './support.js';
+
+const ITEM = 'Black umbrella';
+
+test('what is new is counted, marked once, and read only while it is on the screen', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    await ada.choose(ITEM);
+    await ada.page.goto(`${new URL(ada.page.url()).origin}/#/`);
+    await ben.choose(ITEM);
+    const row = ada.page.locator('parlor-row', { hasText: ITEM });
+    await until(() => row.locator('.badge').count(), (count) => count === 0, 'all is read to begin with');
+
+    await ben.say('One thing is new.');
+    await until(() => row.locator('.badge').allInnerTexts(), (texts) => texts[0] === '1', 'the badge counts it');
+    await until(() => ada.page.title(), (title) => title.startsWith('(1) '), 'and so does the title');
+    await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
+      (text) => text.includes('Delivered'), 'it came, and is not read');
+    await ada.check('list with news');
+
+    await row.click();
+    await ada.page.getByRole('separator', { name: /1 new message/u }).waitFor();
+    await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
+      (text) => text.includes('Read'), 'then it is read');
+    await until(() => row.locator('.badge').count(), (count) => count === 0, 'the badge goes');
+    assert.equal(await ada.page.getByRole('separator', { name: /1 new message/u }).count(), 1, 'the line stays');
+    await ben.say('And another.');
+    await ada.bubble('And another.').waitFor();
+    assert.equal(await ada.page.getByRole('separator', { name: /new message/u }).count(), 1);
+    await ada.page.keyboard.press('Alt+ArrowDown');
+    await ada.page.keyboard.press('Alt+ArrowUp');
+    await ada.bubble('And another.').waitFor();
+    assert.equal(await ada.page.getByRole('separator', { name: /new message/u }).count(), 0, 'it goes with leaving');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('history comes above without moving what is seen, and news below without pulling one down', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    await ada.choose(ITEM);
+    await ben.choose(ITEM);
+    const many = Array.from({ length: 90 }, (_, index) => `line ${index + 1} ${'of a longer text '.repeat(index % 5)}`.trim());
+    await ben.fill(ben.conversation(), many);
+    await ada.bubble(many[89]).waitFor();
+    await ada.page.reload();
+    await ada.bubble(many[89]).waitFor();
+    await until(() => ada.fromEnd(), (far) => far <= 1, 'it opens at the end');
+    await pinned(ada);
+    await notPulled(ada, ben);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+/** @param {Person} ada */
+async function pinned(ada) {
+  const talk = ada.page.locator('.talk');
+  for (let round = 0; round < 3; round += 1) {
+    const before = await ada.page.locator('parlor-said').count();
+    // Looks at every frame while history comes: the first visible message never moves.
+    const moved = await talk.evaluate(async (log, count) => {
+      log.scrollTop = 40;
+      const edge = log.getBoundingClientRect().top;
+      const first = [...log.querySelectorAll('parlor-said')].find((one) => one.getBoundingClientRect().bottom > edge);
+      const key = /** @type {HTMLElement} */ (first).dataset.key;
+      const top = /** @type {HTMLElement} */ (first).getBoundingClientRect().top;
+      let most = 0;
+      for (let frame = 0; frame < 600; frame += 1) {
+        await new Promise(requestAnimationFrame);
+        const now = [...log.querySelectorAll('parlor-said')].find((one) =>
+          /** @type {HTMLElement} */ (one).dataset.key === key);
+        most = Math.max(most, Math.abs((now?.getBoundingClientRect().top ?? 1e6) - top));
+        if (log.querySelectorAll('parlor-said').length > count) break;
+      }
+      return most;
+    }, before);
+    const after = await ada.page.locator('parlor-said').count();
+    if (after === before) break;
+    assert.ok(moved <= 1, `the first visible message moved by ${moved} px`);
+  }
+  await ada.bubble('line 1').waitFor({ state: 'attached' });
+}
+
+/** @param {Person} ada @param {Person} ben */
+async function notPulled(ada, ben) {
+  const talk = ada.page.locator('.talk');
+  const top = await talk.evaluate((log) => {
+    log.scrollTop = log.scrollHeight / 2;
+    return log.scrollTop;
+  });
+  await ben.say('First below.');
+  await ben.say('Second below.');
+  const pill = ada.page.getByRole('button', { name: '2 new' });
+  await pill.waitFor();
+  assert.equal(await talk.evaluate((log) => log.scrollTop), top);
+  await ada.check('scrolled up with news');
+  await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
+    (text) => text.includes('Delivered'), 'what is below the screen is not read');
+  await pill.click();
+  await until(() => ada.fromEnd(), (far) => far <= 1, 'the pill goes to the end');
+  await pill.waitFor({ state: 'hidden' });
+  await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
+    (text) => text.includes('Read'), 'now it is');
+  // Near the end is near enough to follow.
+  await talk.evaluate((log) => { log.scrollTop -= 80; });
+  await ben.say('Followed.');
+  await ada.bubble('Followed.').waitFor();
+  await until(() => ada.fromEnd(), (far) => far <= 1, 'within 100 px of the end it follows');
+}
+
+test('the composer keeps drafts, breaks lines, counts, and sends nothing by accident', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    await ada.choose(ITEM);
+    const field = ada.page.getByRole('textbox', { name: 'Message' });
+    const before = await ada.said();
+    await field.fill('');
+    await field.press('Enter');
+    await field.fill('   ');
+    await field.press('Enter');
+    await field.fill('first line');
+    await field.press('Shift+Enter');
+    await field.pressSequentially('second line');
+    await field.dispatchEvent('keydown', { key: 'Enter', isComposing: true });
+    assert.deepEqual(await ada.said(), before, 'nothing was sent');
+    await ada.page.locator('parlor-row', { hasText: 'Tomás' }).first().click();
+    await ada.page.getByRole('heading', { name: 'Tomás Ferreira' }).waitFor();
+    assert.equal(await field.inputValue(), '');
+    await ada.page.locator('parlor-row', { hasText: ITEM }).getByText('Draft').waitFor();
+    await ada.page.reload();
+    await ada.choose(ITEM);
+    assert.equal(await field.inputValue(), 'first line\nsecond line');
+    await field.press('Enter');
+    await ada.bubble('first line\nsecond line').waitFor();
+    await field.fill('x'.repeat(10_001));
+    await ada.page.getByText('1 character too many. The most that can be sent is 10,000.').waitFor();
+    assert.equal(await ada.page.getByRole('button', { name: 'Send' }).isDisabled(), true);
+    await field.fill('☂'.repeat(9_990));
+    await ada.page.getByText('10 characters left').waitFor();
+    assert.deepEqual(ada.complaints, []);
+  }));
+
+test('everything can be done with the keyboard', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const { keyboard } = ada.page;
+    const focused = () => ada.page.evaluate(() => document.activeElement?.textContent ?? '');
+    await keyboard.press('Control+k');
+    await keyboard.type('keys');
+    await until(() => ada.page.locator('parlor-row').count(), (count) => count === 1, 'the search narrows the list');
+    await keyboard.press('Escape');
+    await keyboard.press('ArrowDown');
+    assert.match(await focused(), /Ben Okafor/u);
+    await keyboard.press('End');
+    assert.match(await focused(), /Mira Sandoval/u);
+    await keyboard.press('ArrowUp');
+    await keyboard.press('Home');
+    assert.match(await focused(), /Ben Okafor/u);
+    await keyboard.press('Enter');
+    await ada.page.getByRole('heading', { name: 'Ben Okafor' }).waitFor();
+    await until(() => ada.page.evaluate(() => document.activeElement?.getAttribute('aria-label')),
+      (label) => label === 'Message', 'one can write at once');
+    await keyboard.type('By keyboard alone.');
+    await keyboard.press('Enter');
+    await ada.bubble('By keyboard alone.').waitFor();
+    await keyboard.press('Shift+Tab');
+    assert.equal(await ada.page.evaluate(() => document.activeElement?.getAttribute('role')), 'log');
+    assert.deepEqual(ada.complaints, []);
+  }));
