@@ -1,0 +1,392 @@
+//! After any interruption every client ends equal to the store (I7): people do random things while their events are
+//! lost, doubled and turned round, connections cut, servers killed and backups restored; at the end the state of each
+//! client is that of a fresh snapshot.
+//!
+//! The limits are cruel: pages of three, changes of six, large conversations from four members on. The seed of a
+//! failing run is printed; `PARLOR_TEST_SEED` runs it again.
+
+use crate::harness::{Chance, Person, Server, Setup, budget, unique};
+use parlor_client::{
+    error::Error,
+    poll::snapshot,
+    sync::{Client, Tamper},
+};
+use parlor_protocol::{
+    command::{Command, Group, Open},
+    event::Event,
+    http::{PatchMe, PostMembers},
+    ids::{ConversationId, Seq, UserId},
+};
+use serde_json::Value;
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+const PEOPLE: usize = 5;
+const STEPS: usize = 60;
+const MARKER_INTERVAL: Duration = Duration::from_millis(40);
+
+/// How badly live events fare: how many of a hundred meet each fate.
+#[derive(Clone, Copy)]
+struct Weather {
+    lost: usize,
+    doubled: usize,
+    late: usize,
+}
+
+const CALM: Weather = Weather { lost: 0, doubled: 0, late: 0 };
+const STORM: Weather = Weather { lost: 20, doubled: 15, late: 25 };
+
+fn tamper(weather: Weather, mut chance: Chance) -> Tamper {
+    let mut late: Vec<Event> = Vec::new();
+    Box::new(move |event| {
+        if chance.percent(weather.lost) {
+            return Vec::new();
+        }
+        if chance.percent(weather.late) {
+            late.push(event);
+            return Vec::new();
+        }
+        let mut events = vec![event.clone()];
+        if chance.percent(weather.doubled) {
+            events.push(event);
+        }
+        events.append(&mut late);
+        events
+    })
+}
+
+fn cruel(server: Setup) -> Setup {
+    server
+        .with("limits.page_rows", 3)
+        .with("limits.changes_rows_max", 6)
+        .with("limits.heads_changes_max", 2)
+        .with("limits.conversation_fan_out_max", 3)
+        .with("limits.frames_per_second_max", 10_000)
+        .with("sync.marker_interval_ms", MARKER_INTERVAL.as_millis())
+        .with("sync.clock_check_ms", 100)
+        .with("stop.grace_ms", 1000)
+}
+
+struct World {
+    server: Server,
+    people: Vec<Person>,
+    clients: Vec<Client>,
+    chance: Chance,
+    backup: Option<tempfile::TempDir>,
+}
+
+impl World {
+    async fn new(server: Server, seed: u64, weather: Weather) -> Self {
+        let mut chance = Chance::new(seed);
+        let mut people = Vec::new();
+        for name in ["ada", "ben", "cleo", "dan", "eve"] {
+            people.push(server.user(name).await);
+        }
+        let mut clients = Vec::new();
+        for person in &people {
+            let mut client = person.connect().await;
+            client.list_limit = Some(2);
+            client.tamper(Some(tamper(weather, Chance::new(chance.next()))));
+            clients.push(client);
+        }
+        let mut world = Self { server, people, clients, chance, backup: None };
+        world.open().await;
+        world.open().await;
+        world
+    }
+
+    /// A conversation that this person knows of.
+    fn some_conversation(&mut self, who: usize) -> Option<ConversationId> {
+        let known: Vec<_> = self.clients[who].state.conversations().map(|conversation| conversation.id).collect();
+        if known.is_empty() { None } else { Some(*self.chance.pick(&known)) }
+    }
+
+    fn somebody(&mut self) -> UserId {
+        self.people[self.chance.below(PEOPLE)].id
+    }
+
+    /// One of the first so many of a hundred things that a person may do; from 90 on they are interruptions. Refusals
+    /// are part of life; what was refused did not happen.
+    async fn act(&mut self, things: usize) {
+        let who = self.chance.below(PEOPLE);
+        match self.chance.below(things) {
+            0..45 => self.say(who).await,
+            45..60 => self.mark(who).await,
+            60..68 => self.add(who).await,
+            68..76 => self.remove(who).await,
+            76..82 => self.open().await,
+            82..86 => self.rename(who).await,
+            86..90 => self.show(who).await,
+            _ => self.interrupt(who).await,
+        }
+    }
+
+    /// By socket where there is one and chance says so, else by HTTP.
+    async fn command(&mut self, who: usize, command: Command) -> Option<Error> {
+        let by_socket = self.chance.percent(50) && self.clients[who].is_connected();
+        if by_socket {
+            return self.clients[who].command::<Value>(command).await.err();
+        }
+        by_http(&self.people[who], command).await.err()
+    }
+
+    async fn say(&mut self, who: usize) {
+        let Some(conversation) = self.some_conversation(who) else { return };
+        let client_id = format!("say-{}", unique());
+        let text = format!("{client_id} says person {who}");
+        self.command(who, Command::Send { conversation, client_id, text }).await;
+    }
+
+    async fn mark(&mut self, who: usize) {
+        let Some(conversation) = self.some_conversation(who) else { return };
+        let last = self.clients[who].state.conversation(conversation).map_or(0, |held| held.last_seq.0);
+        let seq = Seq(last - i64::try_from(self.chance.below(3)).expect("small"));
+        let command = if self.chance.percent(70) {
+            Command::Mark { conversation, delivered: None, read: Some(Seq(seq.0.max(0))) }
+        } else {
+            Command::Mark { conversation, delivered: Some(Seq(seq.0.max(0))), read: None }
+        };
+        self.command(who, command).await;
+    }
+
+    async fn add(&mut self, who: usize) {
+        let Some(conversation) = self.some_conversation(who) else { return };
+        let users = vec![self.somebody(), self.somebody()];
+        self.command(who, Command::AddMembers { conversation, users }).await;
+    }
+
+    async fn remove(&mut self, who: usize) {
+        let Some(conversation) = self.some_conversation(who) else { return };
+        let user = if self.chance.percent(40) { self.people[who].id } else { self.somebody() };
+        self.command(who, Command::RemoveMember { conversation, user }).await;
+    }
+
+    async fn open(&mut self) {
+        let who = self.chance.below(PEOPLE);
+        let client_id = format!("open-{}", unique());
+        let mut open = Open { client_id, user: None, role: None, group: None, context: None };
+        if self.chance.percent(30) {
+            open.user = Some(self.somebody());
+        } else {
+            let count = 1 + self.chance.below(PEOPLE);
+            let users = (0..count).map(|_| self.somebody()).collect();
+            open.group = Some(Group { title: format!("group {}", unique()), users });
+        }
+        self.command(who, Command::Open(open)).await;
+    }
+
+    async fn rename(&mut self, who: usize) {
+        self.command(who, Command::UpdateMe { name: format!("name {}", unique()) }).await;
+    }
+
+    async fn show(&mut self, who: usize) {
+        let known: Vec<_> = self.clients[who].state.conversations().map(|conversation| conversation.id).collect();
+        if self.clients[who].is_connected() {
+            // Where it fails, the connection has ended and is opened again later.
+            let _shown = self.clients[who].show(known.into_iter().take(3).collect()).await;
+        }
+    }
+
+    async fn interrupt(&mut self, who: usize) {
+        let breaks = self.chance.percent(30);
+        match self.chance.below(10) {
+            0..4 => self.clients[who].cut(),
+            4..6 => {
+                // Heads at any time; if the connection ends, it is opened again later.
+                let _heads = self.clients[who].resume().await;
+            }
+            6 | 7 if breaks => self.restart().await,
+            8 if breaks && self.backup.is_none() => self.back_up().await,
+            9 if breaks => self.restore().await,
+            _ => {
+                self.clients[who].cut();
+                // A round of polling, in place of the socket.
+                let _polled = self.clients[who].poll(0).await;
+            }
+        }
+    }
+
+    async fn restart(&mut self) {
+        if self.chance.percent(50) {
+            self.server.kill();
+        } else {
+            self.server.stop().await;
+        }
+        self.server.restart().await;
+    }
+
+    async fn back_up(&mut self) {
+        self.server.stop().await;
+        let folder = crate::harness::folder();
+        copy_folder(self.server.data(), &folder.path().join("data"));
+        self.backup = Some(folder);
+        self.server.restart().await;
+    }
+
+    async fn restore(&mut self) {
+        let Some(backup) = self.backup.take() else { return };
+        self.server.stop().await;
+        fs::remove_dir_all(self.server.data()).expect("the data folder goes");
+        copy_folder(&backup.path().join("data"), self.server.data());
+        self.server.restart().await;
+    }
+
+    /// Everybody gets a moment; some of those without a socket open one.
+    async fn breathe(&mut self) {
+        for who in 0..PEOPLE {
+            if self.clients[who].is_connected() {
+                let moment = self.chance.millis(1, 4);
+                // If the connection ends, it is opened again later.
+                let _ended = self.clients[who].run_for(moment).await;
+            } else if self.chance.percent(40) {
+                // Another try follows.
+                let _opened = self.clients[who].connect().await;
+            }
+        }
+    }
+
+    /// Waits until the server changes nothing any more: markers are applied up to their interval later.
+    async fn quiet(&mut self) {
+        let mut before = None;
+        let mut since = Instant::now();
+        while since.elapsed() < MARKER_INTERVAL * 4 {
+            let now = self.people[0].api.events(None, 0).await.expect("heads").cursor;
+            if before != Some(now) {
+                (before, since) = (Some(now), Instant::now());
+            }
+            // waits for: a clock that stands still
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// In what the clients differ from fresh snapshots.
+    async fn differences(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (client, person) in self.clients.iter().zip(&self.people) {
+            let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot");
+            let differences = client.state.normal().differences_from(&fresh.normal());
+            found.extend(differences.into_iter().map(|text| format!("person {}: {text}", person.id)));
+        }
+        found
+    }
+
+    /// All reconnect, ask for heads once, and are equal to the store.
+    async fn converge(&mut self, seed: u64) {
+        self.quiet().await;
+        for (who, client) in self.clients.iter_mut().enumerate() {
+            client.tamper(None);
+            if who == 0 {
+                client.cut();
+                client.poll(0).await.expect("the first one polls");
+                continue;
+            }
+            if !client.is_connected() || client.resume().await.is_err() {
+                client.connect().await.expect("a socket");
+            }
+            let settled = client.settle(Duration::from_secs(10)).await;
+            settled.unwrap_or_else(|error| panic!("seed {seed}: {error}: {:?}", client.state.needs()));
+        }
+        let found = self.differences().await;
+        assert!(found.is_empty(), "seed {seed}: {}", found.join("\n"));
+    }
+
+    /// Without asking for heads, what is live brings everybody there.
+    async fn converge_live(&mut self, seed: u64) {
+        self.quiet().await;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            for client in &mut self.clients {
+                client.run_for(Duration::from_millis(20)).await.expect("the connections hold");
+            }
+            let found = self.differences().await;
+            if found.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "seed {seed}: live events do not suffice: {}", found.join("\n"));
+        }
+    }
+}
+
+async fn by_http(person: &Person, command: Command) -> Result<Value, Error> {
+    use http::Method;
+    let api = &person.api;
+    match command {
+        Command::Send { conversation, client_id, text } => {
+            let sent = api.post_message(conversation, &client_id, &text).await?;
+            Ok(serde_json::to_value(sent).expect("an answer"))
+        }
+        Command::Mark { conversation, read, delivered } => {
+            let (path, seq) = read.map_or(("delivered", delivered), |seq| ("read", Some(seq)));
+            let body = parlor_protocol::http::PutMarker { seq: seq.unwrap_or_default() };
+            api.send(Method::PUT, &format!("/v1/conversations/{conversation}/{path}"), &body).await
+        }
+        Command::AddMembers { conversation, users } => {
+            api.send(Method::POST, &format!("/v1/conversations/{conversation}/members"), &PostMembers { users }).await
+        }
+        Command::RemoveMember { conversation, user } => {
+            let path = format!("/v1/conversations/{conversation}/members/{user}");
+            api.request(Method::DELETE, &path, "").await?.read()
+        }
+        Command::Open(open) => api.send(Method::POST, "/v1/conversations", &open).await,
+        Command::UpdateMe { name } => api.send(Method::PATCH, "/v1/me", &PatchMe { name }).await,
+        other => unreachable!("nobody does {other:?} by HTTP here"),
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a new folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        if entry.file_type().expect("a kind").is_dir() {
+            copy_folder(&entry.path(), &to.join(entry.file_name()));
+        } else if entry.file_type().expect("a kind").is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+        }
+    }
+}
+
+/// Seeds for as long as the budget lasts, at least three; or the one that is asked for.
+async fn for_seeds(seconds: f64, mut run: impl AsyncFnMut(u64)) {
+    if let Ok(seed) = std::env::var("PARLOR_TEST_SEED") {
+        return run(seed.parse().expect("a number")).await;
+    }
+    let began = Instant::now();
+    let mut count = 0;
+    let first = u64::from(std::process::id()) * 1000;
+    while count < 3 || began.elapsed().as_secs_f64() < seconds * budget() {
+        run(first + count).await;
+        count += 1;
+    }
+    println!("{count} seeds from {first} on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_client_ends_equal_to_the_store_whatever_happens_on_the_way() {
+    for_seeds(20.0, async |seed| {
+        let server = cruel(Setup::new()).start().await;
+        let mut world = World::new(server, seed, STORM).await;
+        for _ in 0..STEPS {
+            world.act(100).await;
+            world.breathe().await;
+        }
+        world.converge(seed).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_connections_hold_live_events_alone_keep_every_client_equal_to_the_store() {
+    for_seeds(8.0, async |seed| {
+        let server = cruel(Setup::new()).start().await;
+        let mut world = World::new(server, seed, CALM).await;
+        for _ in 0..STEPS {
+            world.act(90).await;
+            world.breathe().await;
+        }
+        world.converge_live(seed).await;
+    })
+    .await;
+}

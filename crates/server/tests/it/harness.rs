@@ -1,0 +1,342 @@
+//! A real server in a process of its own, and people who use it.
+//!
+//! Tests talk like users: `let server = Server::start().await; let mut ada = server.user("ada").await.connect().await;`
+//! Accounts are made by signing up, with hashing made cheap; everything else is the default unless a test says so.
+
+use parlor_client::{error::Error, history::checker::Verdict, http::Api, sync::Client};
+use parlor_protocol::{
+    command::{Group, Open},
+    http::SignUp,
+    ids::{ConversationId, UserId},
+    model::Conversation,
+};
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+const PASSWORD: &str = "correct horse";
+
+/// How much longer than in CI the long tests may run: `PARLOR_TEST_BUDGET`, 1 by default.
+pub(crate) fn budget() -> f64 {
+    let budget = std::env::var("PARLOR_TEST_BUDGET").ok().map(|text| text.parse().expect("a number"));
+    budget.unwrap_or(1.0)
+}
+
+/// A number of the test's that differs at every call, for `client_id`s and names.
+pub(crate) fn unique() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A generator of repeatable chance (xorshift): the seed is printed by whoever fails.
+#[derive(Clone, Debug)]
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        usize::try_from((self.next() >> 11) % end as u64).expect("less than a usize")
+    }
+
+    pub(crate) fn percent(&mut self, share: usize) -> bool {
+        self.below(100) < share
+    }
+
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    pub(crate) fn millis(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(from + self.next() % (to - from))
+    }
+}
+
+/// A server to be started.
+pub(crate) struct Setup {
+    data: PathBuf,
+    folder: Option<TempDir>,
+    port: u16,
+    environment: Vec<(String, String)>,
+}
+
+/// A folder that is forgotten at the end, in memory where there is such a place.
+pub(crate) fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.expect("a temporary folder")
+}
+
+/// A port that is free now. Another process may take it before the server does; then the start fails and says so.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        let folder = folder();
+        Self { data: folder.path().join("data"), folder: Some(folder), port: free_port(), environment: Vec::new() }
+            .with("accounts.sign_up", true)
+            .with("accounts.password_memory_kib", 8)
+            .with("accounts.password_passes", 1)
+            .with("limits.requests_per_second_max", 100_000)
+            .with("limits.address_connections_max", 10_000)
+            .with("log.filter", "info")
+    }
+
+    /// Keeps its data in this folder, which stays.
+    pub(crate) fn in_folder(self, data: &Path) -> Self {
+        Self { data: data.to_owned(), folder: None, ..self }
+    }
+
+    /// Sets a key of the configuration.
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and texts alike, as they are written")]
+    pub(crate) fn with(mut self, key: &str, value: impl ToString) -> Self {
+        let name = format!("PARLOR_{}", key.replace('.', "_").to_uppercase());
+        self.environment.push((name, value.to_string()));
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    pub(crate) async fn start(self) -> Server {
+        let mut server = Server { setup: self, child: None };
+        server.restart().await;
+        server
+    }
+}
+
+/// A server in a process of its own, killed at the end.
+pub(crate) struct Server {
+    setup: Setup,
+    child: Option<Child>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Setup::new().start().await
+    }
+
+    /// Starts the process, if it does not run, and waits until it is ready.
+    pub(crate) async fn restart(&mut self) {
+        if self.child.is_none() {
+            self.spawn();
+        }
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if self.is_ready().await {
+                return;
+            }
+            let ended = self.child.as_mut().expect("just started").try_wait().expect("a child to ask about");
+            assert!(ended.is_none(), "the server ended with {ended:?}:\n{}", self.log());
+            assert!(Instant::now() < deadline, "the server is not ready:\n{}", self.log());
+            // waits for: a server that is ready
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn is_ready(&self) -> bool {
+        let api = self.api().with_patience(Duration::from_secs(1));
+        api.request(http::Method::GET, "/readyz", "").await.is_ok_and(|answer| answer.status.is_success())
+    }
+
+    fn spawn(&mut self) {
+        let log = File::options().create(true).append(true).open(self.log_path()).expect("a log file");
+        let errors = log.try_clone().expect("a second handle");
+        let child = self
+            .command()
+            .args(["serve", "--listen", &self.address().to_string(), "--data"])
+            .arg(&self.setup.data)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn();
+        self.child = Some(child.expect("the built binary starts"));
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PARLOR_")) {
+            command.env_remove(name);
+        }
+        command.envs(self.setup.environment.iter().cloned());
+        command
+    }
+
+    /// Runs a command of the binary on this server's data folder.
+    pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = self.command();
+        command.env("PARLOR_DATA", &self.setup.data).args(arguments).stdin(Stdio::null());
+        command.output().expect("the built binary starts")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        let beside = self.setup.data.parent().expect("the data folder lies in a folder");
+        beside.join(format!("parlor-{}.log", self.setup.port))
+    }
+
+    /// What the server wrote so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.setup.port))
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.setup.data
+    }
+
+    /// The process's id, to send signals to.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the server runs").id()
+    }
+
+    /// Ends it with SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("the server can be killed");
+            child.wait().expect("the killed server is gone");
+        }
+    }
+
+    /// Ends it with SIGTERM and waits for it.
+    pub(crate) async fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        signal(child.id(), "TERM");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = child.try_wait().expect("a child to ask about") {
+                assert!(status.success(), "the server ended with {status}:\n{}", self.log());
+                return;
+            }
+            assert!(Instant::now() < deadline, "the server does not stop:\n{}", self.log());
+            // waits for: a process that has ended
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Requests of nobody.
+    pub(crate) fn api(&self) -> Api {
+        Api::new(self.address())
+    }
+
+    /// A new account whose login begins so, signed in.
+    pub(crate) async fn user(&self, name: &str) -> Person {
+        let login = format!("{name}{}", unique());
+        let (login_, password) = (login.clone(), PASSWORD.to_owned());
+        let body = SignUp { login: login_, name: name.to_owned(), password };
+        let api = self.api();
+        let made = api.send::<serde_json::Value>(http::Method::POST, "/v1/users", &body).await;
+        made.unwrap_or_else(|error| panic!("{name} signs up: {error}\n{}", self.log()));
+        let signed_in = api.sign_in(&login, PASSWORD).await;
+        let (api, signed_in) = signed_in.unwrap_or_else(|error| panic!("{name} signs in: {error}\n{}", self.log()));
+        let limits: serde_json::Value = api.get("/v1/limits").await.expect("the limits are told");
+        let fan_out_max = limits["conversation_fan_out_max"].as_u64().and_then(|max| u32::try_from(max).ok());
+        Person { id: signed_in.me.user.id, api, fan_out_max: fan_out_max.expect("a limit") }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<_> = log.lines().rev().take(30).collect();
+            eprintln!("the end of the server's log:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+        drop(self.setup.folder.take());
+    }
+}
+
+/// Sends a signal to a process of this test.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+    assert!(status.expect("kill is there").success(), "SIG{name} reaches the server");
+}
+
+/// Somebody with an account, signed in.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) id: UserId,
+    pub(crate) api: Api,
+    pub(crate) fan_out_max: u32,
+}
+
+impl Person {
+    /// A client that is not connected yet.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.api.clone(), self.id, self.fan_out_max)
+    }
+
+    /// A client that is connected and has loaded everything.
+    pub(crate) async fn connect(&self) -> Client {
+        let mut client = self.client();
+        client.connect().await.expect("a socket");
+        client.settle(Duration::from_secs(10)).await.expect("everything is loaded");
+        client
+    }
+
+    /// Opens the conversation with one other person, or finds it.
+    pub(crate) async fn write_to(&self, other: &Self) -> Conversation {
+        let open = Open {
+            client_id: format!("open-{}", unique()),
+            user: Some(other.id),
+            role: None,
+            group: None,
+            context: None,
+        };
+        self.open(open).await.expect("everyone may write to everyone")
+    }
+
+    /// Opens a group.
+    pub(crate) async fn group(&self, title: &str, others: &[&Self]) -> ConversationId {
+        let users = others.iter().map(|other| other.id).collect();
+        let group = Some(Group { title: title.to_owned(), users });
+        let open = Open { client_id: format!("open-{}", unique()), user: None, role: None, group, context: None };
+        self.open(open).await.expect("everyone may write to everyone").id
+    }
+
+    async fn open(&self, open: Open) -> Result<Conversation, Error> {
+        let opened: parlor_protocol::reply::Opened =
+            self.api.send(http::Method::POST, "/v1/conversations", &open).await?;
+        Ok(opened.conversation)
+    }
+
+    /// Leaves a group by HTTP.
+    pub(crate) async fn leave(&self, conversation: ConversationId) {
+        let path = format!("/v1/conversations/{conversation}/members/{}", self.id);
+        let answer = self.api.request(http::Method::DELETE, &path, "").await.expect("an answer");
+        answer.read::<parlor_protocol::reply::Changed>().expect("a member may leave");
+    }
+
+    /// Sends a message by HTTP.
+    pub(crate) async fn say(&self, conversation: ConversationId, text: &str) -> parlor_protocol::model::Message {
+        let client_id = format!("say-{}", unique());
+        self.api.post_message(conversation, &client_id, text).await.expect("a member may write").message
+    }
+}
+
+/// Fails with what the checker found.
+pub(crate) fn assert_clean(verdict: &Verdict, seed: u64) {
+    let findings = &verdict.findings;
+    let first: Vec<_> = findings.iter().take(20).collect();
+    assert!(findings.is_empty(), "seed {seed}: {} promises were broken, the first: {first:#?}", findings.len());
+}

@@ -1,0 +1,420 @@
+//! Each trap of synchronising (I5, I6) as a test of its own: what is lost, late or half fetched, and what a cursor may
+//! not do.
+
+use crate::harness::{Person, Server, Setup};
+use parlor_client::{
+    poll::snapshot,
+    state::{Need, State, place},
+    sync::{Client, Tamper},
+};
+use parlor_protocol::{
+    event::Event,
+    ids::{ConversationId, Scope},
+    model::{Conversation, Message},
+};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// Loses every event of a conversation, and counts them.
+fn losing(conversation: ConversationId) -> (Tamper, Arc<AtomicUsize>) {
+    let lost = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&lost);
+    let tamper: Tamper = Box::new(move |event: Event| {
+        if place(&event).0 == Scope::Conversation(conversation) {
+            counter.fetch_add(1, Ordering::Relaxed);
+            return Vec::new();
+        }
+        vec![event]
+    });
+    (tamper, lost)
+}
+
+fn has(conversation: ConversationId, message: &Message) -> impl Fn(&State) -> bool {
+    let id = message.id;
+    move |state| state.messages(conversation).any(|held| held.id == id)
+}
+
+async fn equals_the_store(client: &Client, person: &Person) {
+    let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot");
+    let found = client.state.normal().differences_from(&fresh.normal());
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Without asking for heads.
+async fn comes_to_equal_the_store(client: &mut Client, person: &Person) {
+    let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot").normal();
+    let equal = client.until(WITHIN, |state| state.normal().differences_from(&fresh).is_empty()).await;
+    let found = client.state.normal().differences_from(&fresh);
+    assert!(equal.is_ok(), "live events do not suffice: {}", found.join("\n"));
+}
+
+async fn three(server: &Server) -> (Person, Person, Person) {
+    (server.user("ada").await, server.user("ben").await, server.user("cleo").await)
+}
+
+#[tokio::test]
+async fn an_event_lost_in_one_conversation_is_not_skipped_because_another_goes_on() {
+    let server = Server::start().await;
+    let (ada, ben, cleo) = three(&server).await;
+    let with_ben = ada.write_to(&ben).await.id;
+    let with_cleo = ada.write_to(&cleo).await.id;
+    let mut client = ada.connect().await;
+    let cursor = client.state.cursor();
+
+    let (tamper, lost) = losing(with_ben);
+    client.tamper(Some(tamper));
+    let unheard = ben.say(with_ben, "unheard").await;
+    client.until(WITHIN, |_| lost.load(Ordering::Relaxed) > 0).await.expect("the event comes and is lost");
+    let heard = cleo.say(with_cleo, "heard").await;
+    client.until(WITHIN, has(with_cleo, &heard)).await.expect("the other conversation goes on");
+    assert!(!has(with_ben, &unheard)(&client.state));
+    assert_eq!(client.state.cursor(), cursor, "no live event moves the cursor");
+
+    client.tamper(None);
+    client.connect().await.expect("a socket");
+    client.settle(WITHIN).await.expect("everything is fetched");
+    assert!(has(with_ben, &unheard)(&client.state));
+    equals_the_store(&client, &ada).await;
+}
+
+#[tokio::test]
+async fn a_removal_that_was_not_heard_of_is_told_as_gone() {
+    let server = Server::start().await;
+    let (ada, ben, cleo) = three(&server).await;
+    let group = ben.group("tram 18", &[&ada, &cleo]).await;
+    let mut client = ada.connect().await;
+    let (tamper, lost) = losing(group);
+    client.tamper(Some(tamper));
+
+    let mut bens = ben.connect().await;
+    bens.remove(group, ada.id).await.expect("an owner removes");
+    client.until(WITHIN, |_| lost.load(Ordering::Relaxed) > 0).await.expect("the event comes and is lost");
+    assert!(client.state.conversation(group).is_some());
+    client.tamper(None);
+    client.resume().await.expect("heads");
+    assert!(client.state.conversation(group).is_none());
+    equals_the_store(&client, &ada).await;
+}
+
+#[tokio::test]
+async fn whoever_was_removed_and_added_again_while_away_holds_nothing_from_before() {
+    let server = Server::start().await;
+    let (ada, ben, cleo) = three(&server).await;
+    let group = ben.group("tram 18", &[&ada, &cleo]).await;
+    let early = ben.say(group, "before").await;
+    let mut client = ada.connect().await;
+    assert!(has(group, &early)(&client.state));
+    client.cut();
+
+    let mut bens = ben.connect().await;
+    bens.remove(group, ada.id).await.expect("an owner removes");
+    ben.say(group, "while away").await;
+    bens.add(group, vec![ada.id]).await.expect("an owner adds");
+    let late = ben.say(group, "after").await;
+    client.connect().await.expect("a socket");
+    client.settle(WITHIN).await.expect("everything is fetched");
+    let texts: Vec<_> = client.state.messages(group).map(|message| message.text.as_str()).collect();
+    assert_eq!(texts, [late.text.as_str()]);
+    equals_the_store(&client, &ada).await;
+}
+
+#[tokio::test]
+async fn whoever_was_removed_hears_nothing_more() {
+    let server = Server::start().await;
+    let (ada, ben, cleo) = three(&server).await;
+    let group = ben.group("tram 18", &[&ada, &cleo]).await;
+    let with_ben = ada.write_to(&ben).await.id;
+    let mut client = ada.connect().await;
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&heard);
+    client.tamper(Some(Box::new(move |event| {
+        let about = place(&event).0 == Scope::Conversation(group);
+        if about && !matches!(event, Event::MembersUpdated { .. }) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        vec![event]
+    })));
+    let mut bens = ben.connect().await;
+    bens.remove(group, ada.id).await.expect("an owner removes");
+    for _ in 0..5 {
+        cleo.say(group, "among ourselves").await;
+    }
+    let last = ben.say(with_ben, "to you").await;
+    client.until(WITHIN, has(with_ben, &last)).await.expect("what comes later is there");
+    assert!(client.state.conversation(group).is_none());
+    assert_eq!(heard.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn heads_whose_fetch_failed_are_named_again() {
+    let server = Setup::new().with("limits.heads_changes_max", 1).start().await;
+    let (ada, ben, cleo) = three(&server).await;
+    let (with_ben, with_cleo) = (ada.write_to(&ben).await.id, ada.write_to(&cleo).await.id);
+    let mut client = ada.connect().await;
+    client.cut();
+    let first = ben.say(with_ben, "one").await;
+    let second = cleo.say(with_cleo, "two").await;
+
+    // Heads name both; the changes of one come along, the fetch of the other never arrives.
+    let cursor = client.state.cursor();
+    let asked = client.state.asking();
+    let heads = ada.api.events(cursor, 0).await.expect("heads");
+    assert_eq!((heads.heads.len(), heads.changes.len()), (2, 1));
+    client.state.heads(heads, asked);
+    let needs = client.state.needs();
+    assert!(matches!(needs[..], [Need::Changes(..)]), "{needs:?}");
+    assert_eq!(client.state.cursor(), cursor, "one of the named is missing");
+
+    client.connect().await.expect("a socket");
+    client.settle(WITHIN).await.expect("everything is fetched");
+    assert!(has(with_ben, &first)(&client.state) && has(with_cleo, &second)(&client.state));
+    assert_ne!(client.state.cursor(), cursor);
+    equals_the_store(&client, &ada).await;
+}
+
+#[tokio::test]
+async fn a_conversation_that_moves_between_two_pages_of_the_list_is_not_missed() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let mut conversations = Vec::new();
+    for name in ["ben", "cleo", "dan", "eve"] {
+        let other = server.user(name).await;
+        conversations.push((ada.write_to(&other).await.id, other));
+    }
+    let mut client = ada.client();
+    let asked = client.state.asking();
+    let page = ada.api.conversations(None, Some(2)).await.expect("the first page");
+    let cursor = page.cursor;
+    let next = client.state.page(page, asked);
+    assert!(next.is_some());
+
+    // The oldest becomes the newest: the second page no longer has it.
+    let (oldest, other) = &conversations[0];
+    let message = other.say(*oldest, "up").await;
+    let page = ada.api.conversations(next, Some(2)).await.expect("the second page");
+    assert!(page.conversations.iter().all(|conversation| conversation.id != *oldest));
+    assert_ne!(page.cursor, cursor);
+    assert_eq!(client.state.page(page, asked), None);
+    client.state.loaded(client.state.asking());
+    assert_eq!(client.state.cursor(), Some(cursor), "the lowest of the cursors is kept");
+
+    client.connect().await.expect("a socket");
+    client.settle(WITHIN).await.expect("everything is fetched");
+    assert!(has(*oldest, &message)(&client.state));
+    equals_the_store(&client, &ada).await;
+}
+
+#[tokio::test]
+async fn an_ordinary_restart_resets_nobody() {
+    let mut server = Server::start().await;
+    let (ada, ben, _) = three(&server).await;
+    let conversation = ada.write_to(&ben).await.id;
+    let mut client = ada.connect().await;
+    for round in 0..4 {
+        ben.say(conversation, "before").await;
+        if round % 2 == 0 {
+            server.kill();
+        } else {
+            server.stop().await;
+        }
+        server.restart().await;
+        let message = ben.say(conversation, "after").await;
+        client.connect().await.expect("a socket");
+        client.settle(WITHIN).await.expect("everything is fetched");
+        assert!(has(conversation, &message)(&client.state));
+    }
+    assert_eq!(client.state.resets(), 1, "the first resume had no cursor");
+    equals_the_store(&client, &ada).await;
+}
+
+#[tokio::test]
+async fn a_restored_backup_is_noticed_even_when_it_has_grown_past_the_cursor() {
+    for messages_after in [0, 30] {
+        let mut server = Server::start().await;
+        let (ada, ben, _) = three(&server).await;
+        let conversation = ada.write_to(&ben).await.id;
+        ben.say(conversation, "kept").await;
+        server.stop().await;
+        let backup = crate::harness::folder();
+        copy_files(server.data(), backup.path());
+        server.restart().await;
+        let mut client = ada.connect().await;
+        for _ in 0..5 {
+            ben.say(conversation, "not in the backup").await;
+        }
+        client.settle(WITHIN).await.expect("everything is fetched");
+        assert_eq!(client.state.messages(conversation).count(), 6);
+
+        server.stop().await;
+        fs::remove_dir_all(server.data()).expect("the data folder goes");
+        fs::create_dir(server.data()).expect("a new one");
+        copy_files(backup.path(), server.data());
+        server.restart().await;
+        for _ in 0..messages_after {
+            ben.say(conversation, "written after the restore").await;
+        }
+        client.connect().await.expect("a socket");
+        client.settle(WITHIN).await.expect("everything is fetched");
+        assert_eq!(client.state.resets(), 2, "with {messages_after} messages after the restore");
+        assert!(client.state.messages(conversation).all(|message| message.text != "not in the backup"));
+        assert_eq!(client.state.messages(conversation).count(), 1 + messages_after);
+        equals_the_store(&client, &ada).await;
+    }
+}
+
+fn copy_files(from: &std::path::Path, to: &std::path::Path) {
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        if entry.file_type().expect("a kind").is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_server_is_answered_with_reset() {
+    let (one, other) = (Server::start().await, Server::start().await);
+    let ada = one.user("ada").await;
+    let elsewhere = other.user("ada").await;
+    let cursor = elsewhere.connect().await.state.cursor();
+    let heads = ada.api.events(cursor, 0).await.expect("heads");
+    assert!(heads.reset && heads.heads.is_empty());
+}
+
+/// What must hold of a conversation that is only written to, by others, in any answer about it.
+fn is_of_one_moment(conversation: &Conversation) {
+    let last = conversation.last_message.as_ref().expect("it has messages");
+    assert_eq!(conversation.last_seq, last.seq);
+    assert_eq!(conversation.activity.0, last.id.0);
+    assert_eq!(conversation.version.0, last.id.0);
+    assert_eq!(i64::from(conversation.unread), last.seq.0.min(100));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_of_several_statements_is_of_one_moment() {
+    let server = Server::start().await;
+    let (ada, ben, cleo) = three(&server).await;
+    let group = ben.group("tram 18", &[&ada, &cleo]).await;
+    ben.say(group, "first").await;
+    let is_over = Arc::new(AtomicUsize::new(0));
+    let writers = [ben, cleo].map(|person| {
+        let is_over = Arc::clone(&is_over);
+        tokio::spawn(async move {
+            while is_over.load(Ordering::Relaxed) == 0 {
+                person.say(group, "and on").await;
+            }
+        })
+    });
+    let mut last = 0;
+    for _ in 0..60 {
+        let page = ada.api.conversations(None, None).await.expect("a list");
+        page.conversations.iter().for_each(is_of_one_moment);
+        let answer = ada.api.conversation(group).await.expect("a conversation");
+        is_of_one_moment(&answer.conversation);
+        assert!(answer.cursor.version >= answer.conversation.version);
+        let newest = ada.api.messages(group, "limit=5").await.expect("messages");
+        assert!(!newest.more_after);
+        assert_eq!(newest.messages.last().map(|message| message.id.0), Some(newest.version.0));
+        let since = page.cursor.version;
+        let changes = ada.api.changes(group, since).await.expect("changes");
+        if let Some(conversation) = &changes.conversation {
+            is_of_one_moment(conversation);
+            assert_eq!(changes.version, conversation.version);
+            let told = changes.messages.last().map_or(since.0, |message| message.id.0);
+            assert!(told == changes.version.0 || changes.messages.is_empty());
+        }
+        let heads = ada.api.events(Some(page.cursor), 0).await.expect("heads");
+        for head in &heads.heads {
+            assert!(head.version <= heads.cursor.version);
+        }
+        for changes in &heads.changes {
+            assert!(changes.version <= heads.cursor.version);
+        }
+        last = newest.messages.last().map_or(0, |message| message.seq.0);
+    }
+    is_over.store(1, Ordering::Relaxed);
+    for writer in writers {
+        writer.await.expect("a writer ends well");
+    }
+    assert!(last > 10, "there was writing all the time");
+}
+
+#[tokio::test]
+async fn socket_long_poll_and_plain_poll_reach_the_same_state() {
+    let server = Server::start().await;
+    let (ada, ben, cleo) = three(&server).await;
+    let group = ben.group("tram 18", &[&ada, &cleo]).await;
+    let (mut by_socket, mut by_poll, mut by_long_poll) = (ada.connect().await, ada.client(), ada.client());
+    by_poll.poll(0).await.expect("a round");
+    by_long_poll.poll(0).await.expect("a round");
+
+    let waiting = tokio::spawn(async move {
+        by_long_poll.poll(25).await.expect("a round");
+        by_long_poll
+    });
+    let message = ben.say(group, "hello").await;
+    by_socket.until(WITHIN, has(group, &message)).await.expect("a live event");
+    let by_long_poll = tokio::time::timeout(WITHIN, waiting).await.expect("an answer at once").expect("a round");
+    by_poll.poll(0).await.expect("a round");
+    for client in [&by_socket, &by_poll, &by_long_poll] {
+        assert!(has(group, &message)(&client.state));
+        equals_the_store(client, &ada).await;
+    }
+}
+
+#[tokio::test]
+async fn a_large_group_whose_owner_leaves_has_another() {
+    let server = Setup::new().with("limits.conversation_fan_out_max", 2).start().await;
+    let (ada, ben, cleo) = three(&server).await;
+    let others = [server.user("dan").await, server.user("eve").await];
+    let group = ben.group("tram 18", &[&ada, &cleo, &others[0], &others[1]]).await;
+    let mut bens = ben.connect().await;
+    bens.remove(group, ben.id).await.expect("an owner may leave");
+    let mut adds = 0;
+    for person in [&ada, &cleo, &others[0], &others[1]] {
+        let mut client = person.connect().await;
+        adds += u32::from(client.add(group, vec![ben.id]).await.is_ok());
+    }
+    assert_eq!(adds, 1, "one of them owns it now and may add");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_that_cross_the_size_of_large_conversations_together_are_told_to_all() {
+    let server = Setup::new().with("limits.conversation_fan_out_max", 3).start().await;
+    let (ada, ben, cleo) = three(&server).await;
+    let mut leaving = Vec::new();
+    for name in ["dan", "eve", "fay", "gus"] {
+        leaving.push(server.user(name).await);
+    }
+    let mut everybody = vec![&ada, &cleo];
+    everybody.extend(&leaving);
+    for _ in 0..5 {
+        let group = ben.group("tram 18", &everybody).await;
+        let mut clients = [ada.connect().await, ben.connect().await, cleo.connect().await];
+        let mut at_once = tokio::task::JoinSet::new();
+        for round in 0..20 {
+            let (writer, other) = (ada.clone(), leaving.get(round / 4).cloned());
+            at_once.spawn(async move {
+                if let Some(person) = other.filter(|_| round % 4 == 1) {
+                    person.leave(group).await;
+                } else {
+                    writer.say(group, "meanwhile").await;
+                }
+            });
+        }
+        while let Some(ended) = at_once.join_next().await {
+            ended.expect("all of it is allowed");
+        }
+        for (client, person) in clients.iter_mut().zip([&ada, &ben, &cleo]) {
+            comes_to_equal_the_store(client, person).await;
+        }
+    }
+}
