@@ -3,6 +3,7 @@
 mod commits;
 mod cursors;
 mod keys;
+mod large;
 mod pages;
 
 use crate::postgres::{database, fast_folder};

@@ -1,0 +1,128 @@
+//! Conversations of more people than every change is told to by name.
+
+use super::{World, conformance};
+use parlor::{
+    app::App,
+    domain::Change,
+    hub::{Attached, Taken},
+};
+use parlor_protocol::ids::{ConversationId, Scope, SessionId, Version};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+
+conformance! {
+    who_shows_a_large_conversation_hears_it_and_the_rest_get_a_hint,
+    crossing_the_limit_is_heard_on_both_ways,
+    a_removed_person_hears_of_the_removal_and_of_nothing_after_it,
+    markers_in_a_large_conversation_are_ones_own_affair,
+}
+
+/// A node where three people are many.
+async fn small(world: &World) -> Arc<App> {
+    world.node_with(&[("limits.conversation_fan_out_max", "2"), ("sync.clock_check_ms", "20")]).await
+}
+
+async fn attach(app: &App, world: &World, name: &str) -> Attached {
+    let user = world.person(name).await;
+    app.hub.attach(user, SessionId(1)).await.expect("attached")
+}
+
+/// The next event that is wanted; others are passed over.
+async fn heard(attached: &Attached, wanted: impl Fn(&Value) -> bool) -> Value {
+    let listening = async {
+        loop {
+            let Taken::Frames(frames) = attached.outbox.take().await else { panic!("closed") };
+            for frame in frames {
+                let event: Value = serde_json::from_slice(&frame).expect("an event is JSON");
+                if wanted(&event) {
+                    return event;
+                }
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), listening).await.expect("it is heard")
+}
+
+fn is(kind: &'static str, conversation: ConversationId) -> impl Fn(&Value) -> bool {
+    let scope = Scope::Conversation(conversation).to_string();
+    move |event| event["type"] == kind && event["scope"] == scope.as_str()
+}
+
+async fn who_shows_a_large_conversation_hears_it_and_the_rest_get_a_hint(world: World) {
+    let conversation = world.group("Ada", &["Ben", "Cleo"]).await;
+    world.person("Mallory").await;
+    let app = small(&world).await;
+    let (ben, cleo) = (attach(&app, &world, "Ben").await, attach(&app, &world, "Cleo").await);
+    let stranger = attach(&app, &world, "Mallory").await;
+    ben.show(&[conversation]).await.expect("joined");
+    let ada = world.person("Ada").await;
+    let sent = super::send(&app, ada, conversation, "k1", "hello").await.expect("sent");
+    let event = heard(&ben, is("message.created", conversation)).await;
+    assert_eq!(event["version"], sent.change.version.0);
+    let hint = heard(&cleo, is("scope.changed", conversation)).await;
+    assert_eq!(hint["version"], sent.change.version.0);
+    // Whoever is told last has been told after the stranger would have been.
+    let direct = world.direct("Ada", "Mallory").await;
+    super::send(&app, ada, direct, "k2", "to you").await.expect("sent");
+    let first = heard(&stranger, |_| true).await;
+    assert_eq!(first["scope"], Scope::Conversation(direct).to_string(), "nothing of the large one");
+}
+
+async fn crossing_the_limit_is_heard_on_both_ways(world: World) {
+    let (ada, cleo) = (world.person("Ada").await, world.person("Cleo").await);
+    let conversation = world.group("Ada", &["Ben"]).await;
+    let app = small(&world).await;
+    let ben = attach(&app, &world, "Ben").await;
+    let coming = attach(&app, &world, "Cleo").await;
+    let add = Change::AddMembers { actor: ada, conversation, users: vec![cleo] };
+    app.commit.submit(add).await.expect("added");
+    let event = heard(&ben, is("member.updated", conversation)).await;
+    assert_eq!(event["member_count"], 3);
+    heard(&coming, is("member.updated", conversation)).await;
+    let remove = Change::RemoveMember { actor: ada, conversation, user: cleo };
+    app.commit.submit(remove).await.expect("removed");
+    let event = heard(&ben, |event| event["member_count"] == 2).await;
+    assert_eq!(event["members"][0]["left"], true, "told by name again: {event}");
+}
+
+async fn a_removed_person_hears_of_the_removal_and_of_nothing_after_it(world: World) {
+    let conversation = world.group("Ada", &["Ben", "Cleo", "Dan"]).await;
+    let app = small(&world).await;
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let leaving = attach(&app, &world, "Ben").await;
+    leaving.show(&[conversation]).await.expect("joined");
+    let remove = Change::RemoveMember { actor: ada, conversation, user: ben };
+    app.commit.submit(remove).await.expect("removed");
+    super::send(&app, ada, conversation, "k1", "without Ben").await.expect("sent");
+    let direct = world.direct("Ada", "Ben").await;
+    super::send(&app, ada, direct, "k2", "the last").await.expect("sent");
+    let mut events = Vec::new();
+    loop {
+        let event = heard(&leaving, |_| true).await;
+        let is_last = event["type"] == "message.created" && event["message"]["text"] == "the last";
+        events.push(event);
+        if is_last {
+            break;
+        }
+    }
+    assert!(events.iter().any(|event| event["members"][0]["left"] == true), "the removal itself");
+    assert!(!events.iter().any(|event| event["message"]["text"] == "without Ben"), "{events:?}");
+}
+
+async fn markers_in_a_large_conversation_are_ones_own_affair(world: World) {
+    let conversation = world.group("Ada", &["Ben", "Cleo"]).await;
+    let app = small(&world).await;
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let sent = super::send(&app, ada, conversation, "k1", "hello").await.expect("sent");
+    let mine = attach(&app, &world, "Ben").await;
+    let read = Change::Mark { actor: ben, conversation, delivered: sent.message.seq, read: sent.message.seq };
+    app.commit.submit(read).await.expect("marked");
+    let event = heard(&mine, |event| event["type"] == "marker.updated").await;
+    assert_eq!((&event["read_seq"], &event["unread"]), (&1.into(), &0.into()));
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
+    let version = snapshot.conversation(ada, conversation).await.expect("read").expect("a member").version;
+    assert_eq!(version, sent.change.version, "the conversation's scope has not moved");
+    let markers = snapshot.markers(ben, Version(0)).await.expect("read");
+    assert_eq!((markers.len(), markers[0].read_seq, markers[0].unread), (1, sent.message.seq, 0));
+    assert!(snapshot.markers(ada, Version(0)).await.expect("read").is_empty());
+}
