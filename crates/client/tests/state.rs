@@ -317,6 +317,22 @@ fn a_marker_of_a_large_conversation_and_its_messages_may_come_in_either_order() 
 }
 
 #[test]
+fn a_message_of_ones_own_does_not_hide_a_marker_that_moved_in_another_scope() {
+    let mut state = ada();
+    for version in 11..=13 {
+        state.event(created(version, version - 1, version - 10, BEN, version - 10));
+    }
+    // Her marker moved to 2 (version 14, of her own scope); her message of version 15 is heard of first.
+    state.event(created(15, 13, 4, ADA, 2));
+    assert_eq!(unread(&state), 3);
+    state.event(Event::MarkerUpdated {
+        place: Scoped { scope: Scope::User(ADA), version: Version(14), prev: Version(4) },
+        marker: Marker { conversation: CONVERSATION, read_seq: Seq(2), delivered_seq: Seq(2), unread: 1 },
+    });
+    assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)], "the number must be asked for");
+}
+
+#[test]
 fn reset_drops_everything_and_answers_on_the_way_are_void() {
     let mut state = ada();
     let asked = state.asking();

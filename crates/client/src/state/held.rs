@@ -58,9 +58,13 @@ impl Held {
     pub(super) fn apply(&mut self, event: Event, version: Version, user: UserId, shown: &mut Vec<Message>) {
         match event {
             Event::MessageCreated { message, sender, sender_read_seq, .. } => {
+                // My own marker, moved otherwise than by this message, is told by its own event with what is unread.
+                let is_marker_told_here = message.sender != user || sender_read_seq == message.seq;
                 if let Some(member) = self.conversation.members.iter_mut().find(|it| it.user.id == sender.id) {
-                    member.read_seq = member.read_seq.max(sender_read_seq);
-                    member.delivered_seq = member.delivered_seq.max(member.read_seq);
+                    if is_marker_told_here {
+                        member.read_seq = member.read_seq.max(sender_read_seq);
+                        member.delivered_seq = member.delivered_seq.max(member.read_seq);
+                    }
                     if sender.version > member.user.version {
                         member.user = sender;
                     }
@@ -69,7 +73,7 @@ impl Held {
                     self.unread_version = version;
                     if message.sender != user {
                         self.conversation.unread = UNREAD_MAX.min(self.conversation.unread + 1);
-                    } else if sender_read_seq == message.seq {
+                    } else if is_marker_told_here {
                         self.conversation.unread = 0;
                     }
                 }
