@@ -3,8 +3,9 @@
 use super::{Dialect, Error, Result, Store, column, query};
 use sqlx::{AnyConnection, Connection as _};
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -46,11 +47,15 @@ impl Store {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
             _ => {}
         }
+        // VACUUM takes an empty file; this one is its owner's only.
+        OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part).map_err(at)?;
         let text = part.to_str().ok_or_else(|| at(io::Error::other("its name is not UTF-8")))?;
         self.copy_into(text.to_owned()).await?;
         check(&part).await?;
         let bytes = fs::metadata(&part).map_err(at)?.len();
-        settle(&part, file)?;
+        let (from, to) = (part.clone(), file.to_owned());
+        let settled = tokio::task::spawn_blocking(move || settle(&from, &to)).await;
+        settled.map_err(|error| at(io::Error::other(error)))??;
         Ok(bytes)
     }
 
@@ -73,7 +78,8 @@ impl Store {
 pub async fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Result<Option<PathBuf>, CopyError> {
     check(copy).await?;
     let part = beside(database, ".part");
-    fs::copy(copy, &part).map_err(|error| CopyError::File(part.clone(), error))?;
+    let private = |part: &Path| fs::set_permissions(part, fs::Permissions::from_mode(0o600));
+    fs::copy(copy, &part).and_then(|_| private(&part)).map_err(|error| CopyError::File(part.clone(), error))?;
     let mut kept = None;
     if database.exists() {
         let aside = beside(database, suffix);

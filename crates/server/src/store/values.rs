@@ -102,54 +102,81 @@ impl<const COLUMNS: usize> Values<COLUMNS> {
         self.rows.is_empty()
     }
 
-    /// `WITH v(…) AS (VALUES …)` before `rest`.
-    fn statement(self, rest: &str) -> Statement {
-        let padded = self.rows.len().next_power_of_two();
-        let mut sql = String::with_capacity(32 + rest.len() + padded * COLUMNS * 7);
-        sql.push_str("WITH v(");
-        sql.push_str(&self.names.join(", "));
-        sql.push_str(") AS (VALUES ");
-        for row in 0..padded {
-            sql.push_str(if row == 0 { "(" } else { ", (" });
-            for column in 0..COLUMNS {
-                if column > 0 {
-                    sql.push_str(", ");
-                }
-                sql.push('$');
-                sql.push_str(itoa(row * COLUMNS + column + 1).as_str());
-            }
-            sql.push(')');
-        }
-        sql.push_str(") ");
-        sql.push_str(rest);
-        let nulls = self.rows.first().map(|row| row.each_ref().map(Value::null));
-        let missing = padded - self.rows.len();
-        let mut statement = query(sql);
-        for row in self.rows.into_iter().chain(nulls.into_iter().cycle().take(missing)) {
-            for value in row {
-                statement = bind(statement, value);
-            }
-        }
-        statement
-    }
-
     /// Runs the statement, if there is a row.
     pub(crate) async fn execute(self, connection: &mut AnyConnection, rest: &str) -> Result<()> {
-        if !self.is_empty() {
-            self.statement(rest).execute(connection).await?;
+        for chunk in chunks(self.rows) {
+            statement(&self.names, chunk, rest).execute(&mut *connection).await?;
         }
         Ok(())
     }
 
     /// The statement's rows; none if there is no row to ask for.
     pub(crate) async fn fetch(self, connection: &mut AnyConnection, rest: &str) -> Result<Vec<AnyRow>> {
-        if self.is_empty() {
-            return Ok(Vec::new());
+        let mut rows = Vec::new();
+        for chunk in chunks(self.rows) {
+            rows.extend(statement(&self.names, chunk, rest).fetch_all(&mut *connection).await?);
         }
-        Ok(self.statement(rest).fetch_all(connection).await?)
+        Ok(rows)
     }
 }
 
-fn itoa(number: usize) -> String {
-    number.to_string()
+/// Rows of so many columns that one statement takes: a power of two. SQLite takes 32,766 parameters, PostgreSQL
+/// 65,535. Only the largest groups need more than one statement.
+const fn rows_max(columns: usize) -> usize {
+    let most = 32_766 / columns;
+    if most.is_power_of_two() { most } else { most.next_power_of_two() / 2 }
+}
+
+fn chunks<const COLUMNS: usize>(mut rows: Vec<[Value; COLUMNS]>) -> impl Iterator<Item = Vec<[Value; COLUMNS]>> {
+    std::iter::from_fn(move || {
+        let after = rows.split_off(rows.len().min(rows_max(COLUMNS)));
+        let chunk = std::mem::replace(&mut rows, after);
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
+/// `WITH v(…) AS (VALUES …)` before `rest`.
+fn statement<const COLUMNS: usize>(names: &[&str; COLUMNS], rows: Vec<[Value; COLUMNS]>, rest: &str) -> Statement {
+    let padded = rows.len().next_power_of_two();
+    let mut sql = String::with_capacity(32 + rest.len() + padded * COLUMNS * 7);
+    sql.push_str("WITH v(");
+    sql.push_str(&names.join(", "));
+    sql.push_str(") AS (VALUES ");
+    for row in 0..padded {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..COLUMNS {
+            if column > 0 {
+                sql.push_str(", ");
+            }
+            sql.push('$');
+            sql.push_str(&(row * COLUMNS + column + 1).to_string());
+        }
+        sql.push(')');
+    }
+    sql.push_str(") ");
+    sql.push_str(rest);
+    let nulls = rows.first().map(|row| row.each_ref().map(Value::null));
+    let missing = padded - rows.len();
+    let values = rows.into_iter().chain(nulls.into_iter().cycle().take(missing)).flatten();
+    values.fold(query(sql), bind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_padded_to_a_power_of_two() {
+        let rows = [[1.into(), "a".into()], [2.into(), "b".into()], [3.into(), "c".into()]];
+        let sql = sqlx::Execute::sql(statement(&["a", "b"], rows.to_vec(), "SELECT 1")).as_str().to_owned();
+        assert_eq!(sql, "WITH v(a, b) AS (VALUES ($1, $2), ($3, $4), ($5, $6), ($7, $8)) SELECT 1");
+    }
+
+    #[test]
+    fn a_statement_stays_within_the_parameters_of_both_databases() {
+        assert_eq!(chunks(vec![[Value::from(1)]; 70_000]).map(|chunk| chunk.len()).sum::<usize>(), 70_000);
+        for columns in 1..=16 {
+            assert!(rows_max(columns).is_power_of_two() && rows_max(columns) * columns <= 32_766, "{columns}");
+        }
+    }
 }
