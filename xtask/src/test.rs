@@ -44,7 +44,11 @@ fn web(steps: &mut Steps, root: &Path, browser: bool) {
         steps.run(name, || {
             let mut npm = program("npm", &["run", "--silent", script], &web);
             if script == "journeys" {
-                npm.env("PARLOR_BIN", binary(root)?);
+                // In the usual place the journeys find it themselves, and the server refuses a PARLOR_ that it does not know.
+                let binary = binary(root)?;
+                if !binary.starts_with(root.join("target")) {
+                    npm.env("PARLOR_BIN", binary);
+                }
             }
             run_program(&mut npm)
         });
