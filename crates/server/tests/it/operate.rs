@@ -1,0 +1,236 @@
+//! The operator's commands, beside a running server and without one; starting and stopping.
+
+use crate::{
+    harness::{Server, Setup, folder},
+    raw::{ask, shake},
+};
+use parlor_client::socket::{Handshake, Incoming};
+use parlor_protocol::{command::Command as Asked, reply::Heads};
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Runs the binary on a data folder, with hashing made cheap.
+fn parlor(data: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_parlor"))
+        .env("PARLOR_DATA", data)
+        .env("PARLOR_ACCOUNTS_PASSWORD_MEMORY_KIB", "8")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the built binary starts");
+    // It may end without having read it.
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    child.wait_with_output().expect("it ends")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[tokio::test]
+async fn commands_do_the_same_beside_a_server_and_without_one() {
+    let parent = folder();
+    let data = parent.path().join("data");
+    let mut server = Setup::new().in_folder(&data).start().await;
+    for is_running in [true, false] {
+        if !is_running {
+            server.stop().await;
+        }
+        let run = |arguments: &[&str]| parlor(&data, arguments, "a long password\n");
+        let login = if is_running { "ada" } else { "ben" };
+        let added = run(&["user", "add", login, "--name", "Somebody", "--password-stdin"]);
+        assert!(added.status.success(), "{}", said(&added));
+        let again = run(&["user", "add", &login.to_uppercase(), "--password-stdin"]);
+        assert_eq!(again.status.code(), Some(1), "{}", said(&again));
+        assert!(said(&again).contains("The name is taken"), "{}", said(&again));
+        let put = run(&[
+            "context",
+            "put",
+            "--type",
+            "item",
+            "--id",
+            "5",
+            "--title",
+            "Umbrella",
+            "--role",
+            &format!("owner={login}"),
+        ]);
+        assert!(put.status.success(), "{}", said(&put));
+        assert!(run(&["context", "close", "--type", "item", "--id", "5"]).status.success());
+        assert!(run(&["context", "close", "--type", "item", "--id", "6"]).status.code() == Some(1));
+        assert!(run(&["user", "disable", login]).status.success());
+        let listed = said(&run(&["user", "list"]));
+        assert!(listed.lines().any(|line| line.starts_with(login) && line.contains("disabled")), "{listed}");
+        assert!(run(&["user", "enable", login]).status.success());
+        let made = run(&["user", "passwd", login]);
+        assert!(said(&made).contains("Its password is "), "{}", said(&made));
+        assert_eq!(run(&["user", "passwd", "nobody"]).status.code(), Some(1));
+    }
+}
+
+#[tokio::test]
+async fn a_copy_made_in_use_is_whole_and_comes_back() {
+    let parent = folder();
+    let data = parent.path().join("data");
+    let mut server = Setup::new().in_folder(&data).start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    let conversation = ada.write_to(&ben).await.id;
+    for number in 0..20 {
+        ada.say(conversation, &format!("before {number}")).await;
+    }
+    let copy = parent.path().join("copy.db");
+    let copy_name = copy.to_str().expect("text");
+    let writer = tokio::spawn({
+        let ada = ada.clone();
+        async move {
+            for number in 0..200 {
+                ada.say(conversation, &format!("meanwhile {number}")).await;
+            }
+        }
+    });
+    let (data_, name) = (data.clone(), copy_name.to_owned());
+    let made = tokio::task::spawn_blocking(move || parlor(&data_, &["backup", &name], "")).await.expect("it ran");
+    assert!(made.status.success(), "{}", said(&made));
+    writer.await.expect("writing went on");
+    assert_eq!(fs::metadata(&copy).expect("a file").permissions().mode() & 0o077, 0, "for its owner only");
+    assert_eq!(parlor(&data, &["backup", copy_name], "").status.code(), Some(1), "nothing is written over");
+    ada.say(conversation, "after").await;
+    let refused = parlor(&data, &["restore", copy_name, "--force"], "");
+    assert!(said(&refused).contains("in use by another Parlor"), "{}", said(&refused));
+    server.stop().await;
+    assert!(parlor(&data, &["verify"], "").status.success());
+    let refused = parlor(&data, &["restore", copy_name], "");
+    assert!(said(&refused).contains("--force"), "{}", said(&refused));
+    let restored = parlor(&data, &["restore", copy_name, "--force"], "");
+    assert!(restored.status.success(), "{}", said(&restored));
+    let verified = parlor(&data, &["verify"], "");
+    assert!(verified.status.success() && said(&verified).contains("The store is whole."), "{}", said(&verified));
+    let kept = fs::read_dir(&data).expect("a folder").filter_map(Result::ok);
+    assert!(kept.into_iter().any(|file| file.file_name().to_string_lossy().contains(".before-restore-")));
+    server.restart().await;
+    let page = ada.api.messages(conversation, "limit=200").await.expect("the conversation is back");
+    assert!(page.messages.len() >= 20 && page.messages.iter().all(|message| message.text != "after"));
+}
+
+#[tokio::test]
+async fn what_is_not_whole_is_named() {
+    let parent = folder();
+    let data = parent.path().join("data");
+    let mut server = Setup::new().in_folder(&data).start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    let conversation = ada.write_to(&ben).await.id;
+    ada.say(conversation, "one").await;
+    ada.say(conversation, "two").await;
+    server.stop().await;
+    let copy = parent.path().join("nonsense.db");
+    fs::write(&copy, "nonsense").expect("written");
+    let refused = parlor(&data, &["restore", copy.to_str().expect("text"), "--force"], "");
+    assert!(said(&refused).contains("not a whole database"), "{}", said(&refused));
+    assert_eq!(parlor(&parent.path().join("empty"), &["verify"], "").status.code(), Some(1));
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite:{}", data.join("parlor.db").display());
+    let mut store = <sqlx::AnyConnection as sqlx::Connection>::connect(&url).await.expect("the store");
+    for sql in ["DELETE FROM messages WHERE seq = 1", "UPDATE members SET read_seq = 99, delivered_seq = 99"] {
+        sqlx::query(sql).execute(&mut store).await.expect("done");
+    }
+    sqlx::Connection::close(store).await.expect("closed");
+    let verified = parlor(&data, &["verify"], "");
+    assert_eq!(verified.status.code(), Some(1));
+    for fault in ["1 conversations whose messages have gaps", "2 members whose markers lie beyond"] {
+        assert!(said(&verified).contains(fault), "{fault} is not in {}", said(&verified));
+    }
+}
+
+#[tokio::test]
+async fn told_to_stop_it_says_come_back_and_ends_well() {
+    let mut server =
+        Setup::new().with("stop.retry_after_min_ms", 100).with("stop.retry_after_max_ms", 900).start().await;
+    let ada = server.user("ada").await;
+    let mut socket = Handshake::new(server.address(), ada.api.headers()).open().await.expect("a socket");
+    let _: Heads = socket.call(Asked::Resume { user: ada.id, cursor: None }).await.expect("resumed");
+    let cursor = ada.api.events(None, 0).await.expect("a cursor").cursor;
+    let poll = tokio::spawn({
+        let api = ada.api.clone();
+        async move { api.events(Some(cursor), 25).await }
+    });
+    let deadline = tokio::time::Instant::now() + SOON;
+    let closed = async move {
+        loop {
+            match socket.next_before(deadline).await {
+                Some(Incoming::Closed(code, reason)) => return (code, reason),
+                Some(Incoming::Event(_) | Incoming::Heartbeat) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let ((code, reason), ()) = tokio::join!(closed, server.stop());
+    assert_eq!(code, 4000);
+    let reason: serde_json::Value = serde_json::from_str(&reason).expect("JSON");
+    let wait_ms = reason["retry_after_ms"].as_u64().expect("a number of milliseconds");
+    assert!((100..=900).contains(&wait_ms), "{reason}");
+    // Answered or refused, but not left hanging.
+    tokio::time::timeout(SOON, poll).await.expect("the poll ended").expect("no panic").ok();
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once_and_a_mistake_in_the_configuration_keeps_it_from_starting() {
+    let parent = folder();
+    let file = parent.path().join("parlor.toml");
+    fs::write(&file, "name = \"x\"\n[limits]\ntext_max = 5\n").expect("written");
+    let data = parent.path().join("data");
+    let refused = parlor(&data, &["serve", "--config", file.to_str().expect("text")], "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(said(&refused).contains("parlor.toml:3: there is no key limits.text_max"), "{}", said(&refused));
+    assert!(!data.exists(), "nothing was made");
+    let server = Setup::new().in_folder(&data).start().await;
+    let second = parlor(&data, &["serve", "--listen", "127.0.0.1:0"], "");
+    assert!(said(&second).contains("in use by another Parlor"), "{}", said(&second));
+    let taken = parlor(&parent.path().join("other"), &["serve", "--listen", &server.address().to_string()], "");
+    assert!(said(&taken).contains("cannot listen on"), "{}", said(&taken));
+}
+
+#[tokio::test]
+async fn the_echo_is_there_only_when_asked_for() {
+    let server = Server::start().await;
+    assert_eq!(shake(server.address(), "/conformance/echo", &[]).await, 404);
+    let server = Setup::new().with("conformance_echo", true).start().await;
+    let handshake =
+        Handshake::new(server.address(), &http::HeaderMap::new()).without(&http::header::SEC_WEBSOCKET_PROTOCOL);
+    let mut socket = handshake.at_path("/conformance/echo").open().await.expect("a socket");
+    socket.send_text("hello").await.expect("sent");
+    assert!(matches!(socket.next(SOON).await, Some(Incoming::Other(text)) if text.contains("hello")));
+    socket.send_binary(&[1, 2, 3]).await.expect("sent");
+    assert!(matches!(socket.next(SOON).await, Some(Incoming::Other(text)) if text.contains("3 binary bytes")));
+}
+
+#[tokio::test]
+async fn the_server_describes_itself_to_machines() {
+    let server = Setup::new().with("metrics.token", "figures").with("metrics.listen", "127.0.0.1:0").start().await;
+    for path in ["/openapi.json", "/schema.json", "/v1/limits", "/v1/site"] {
+        let answer = ask(server.address(), "GET", path, &[], "").await;
+        assert_eq!(answer.status, 200, "{path}");
+        serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+    let ready = ask(server.address(), "GET", "/readyz", &[], "").await;
+    assert_eq!((ready.status, ready.body.as_slice()), (200, b"{\"status\":\"ok\"}".as_slice()));
+    assert_eq!(ask(server.address(), "GET", "/metrics", &[], "").await.outcome(), (401, "not_signed_in"));
+    let wrong = [("Authorization", "Bearer figure")];
+    assert_eq!(ask(server.address(), "GET", "/metrics", &wrong, "").await.status, 401);
+    let log = server.log();
+    let own = log.lines().find_map(|line| line.strip_prefix("Its metrics are at http://")).expect("it says where");
+    let own = own.trim_end_matches("/metrics").parse().expect("an address");
+    let answer = ask(own, "GET", "/metrics", &[], "").await;
+    let text = String::from_utf8(answer.body).expect("text");
+    assert!(answer.status == 200 && text.lines().any(|line| line == "parlor_events_dropped_total 0"), "{text}");
+    assert_eq!(ask(own, "GET", "/v1/site", &[], "").await.status, 404, "nothing else is there");
+}

@@ -1,0 +1,346 @@
+//! Every refusal: what is sent, which status and code come back. The server is unharmed by all of it, and a socket
+//! lives on where it should.
+
+use crate::{
+    harness::{Person, Server, Setup},
+    raw::{self, ask, send},
+};
+use parlor_client::socket::{Handshake, Incoming, Socket};
+use parlor_protocol::{
+    command::Command,
+    ids::{ConversationId, UserId},
+    reply::Heads,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(10);
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+/// Ada and Ben have a conversation; Cleo is not in it.
+struct Place {
+    server: Server,
+    ada: Person,
+    cleo: Person,
+    conversation: ConversationId,
+    group: ConversationId,
+}
+
+impl Place {
+    async fn new(setup: Setup) -> Self {
+        let server = setup.start().await;
+        let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
+        let conversation = ada.write_to(&ben).await.id;
+        ada.say(conversation, "Is it yours?").await;
+        let group = ben.group("Desk", &[&ada]).await;
+        Self { server, ada, cleo, conversation, group }
+    }
+
+    fn bearer(&self, person: &Person) -> String {
+        person.api.headers()[http::header::AUTHORIZATION].to_str().expect("text").to_owned()
+    }
+
+    /// Nothing panicked, and people go on.
+    async fn is_unharmed(&self) {
+        self.ada.say(self.conversation, "Still here").await;
+        let log = self.server.log();
+        assert!(!log.contains("panicked"), "{log}");
+    }
+}
+
+async fn resumed(person: &Person) -> Socket {
+    let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
+    let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
+    socket
+}
+
+#[tokio::test]
+async fn bodies_queries_and_paths_that_do_not_fit_are_refused_by_name() {
+    let place = Place::new(Setup::new().with("limits.text_chars_max", 20).with("limits.body_bytes_max", 2000)).await;
+    let bearer = place.bearer(&place.ada);
+    let (messages, read) = (
+        format!("/v1/conversations/{}/messages", place.conversation),
+        format!("/v1/conversations/{}/read", place.conversation),
+    );
+    let members = format!("/v1/conversations/{}/members", place.group);
+    let deep = format!("{{\"client_id\": {}", "[".repeat(1900));
+    let long = json!({"client_id": "a", "text": "x".repeat(21)}).to_string();
+    let huge = json!({"client_id": "a", "text": "x".repeat(3000)}).to_string();
+    let text = |text: &str| json!({"client_id": "a", "text": text}).to_string();
+    let (newlines, control, bell) = (text("\n\n"), text("a\u{0}b"), text("a\u{7}"));
+    let around = format!("{messages}?around=x");
+    let two = format!("{messages}?before=1&after=1");
+    let negative = format!("{messages}?before=-1");
+    let none = format!("{messages}?limit=0");
+    let table: [(&str, &str, &str, u16, &str); 36] = [
+        ("POST", &messages, "", 400, "invalid_json"),
+        ("POST", &messages, "{", 400, "invalid_json"),
+        ("POST", &messages, "[]", 400, "invalid_field"),
+        ("POST", &messages, "null", 400, "invalid_field"),
+        ("POST", &messages, &deep, 400, "invalid_field"),
+        ("POST", &messages, r#"{"client_id": "a"}"#, 400, "invalid_field"),
+        ("POST", &messages, r#"{"client_id": "a", "text": 5}"#, 400, "invalid_field"),
+        ("POST", &messages, r#"{"client_id": "a", "text": "b", "sender": 1}"#, 400, "invalid_field"),
+        ("POST", &messages, r#"{"client_id": "a", "text": "b", "text": "c"}"#, 400, "invalid_field"),
+        ("POST", &messages, r#"{"client_id": "", "text": "b"}"#, 400, "invalid_field"),
+        ("POST", &messages, r#"{"client_id": "a b", "text": "b"}"#, 400, "invalid_field"),
+        ("POST", &messages, r#"{"client_id": "a", "text": ""}"#, 400, "text_empty"),
+        ("POST", &messages, &newlines, 400, "text_empty"),
+        ("POST", &messages, &control, 400, "text_control"),
+        ("POST", &messages, &bell, 400, "text_control"),
+        ("POST", &messages, &long, 400, "text_too_long"),
+        ("POST", &messages, &huge, 413, "too_large"),
+        ("PUT", &read, r#"{"seq": -1}"#, 400, "invalid_field"),
+        ("PUT", &read, r#"{"seq": 9007199254740992}"#, 400, "invalid_field"),
+        ("PUT", &read, r#"{"seq": 1.5}"#, 400, "invalid_field"),
+        ("PUT", &read, r#"{"seq": 1e400}"#, 400, "invalid_json"),
+        ("POST", &members, r#"{"users": "all"}"#, 400, "invalid_field"),
+        ("POST", &members, r#"{"users": [1]}"#, 403, "not_allowed"),
+        ("POST", "/v1/conversations", r#"{"client_id": "a"}"#, 400, "invalid_field"),
+        ("POST", "/v1/conversations", r#"{"client_id": "a", "user": 999999}"#, 404, "not_found"),
+        ("POST", "/v1/conversations", r#"{"client_id": "a", "user": 1, "role": "owner"}"#, 400, "invalid_field"),
+        ("PATCH", "/v1/me", r#"{"name": " "}"#, 400, "text_empty"),
+        ("PATCH", "/v1/me", r#"{"name": "a\nb"}"#, 400, "text_control"),
+        ("GET", &around, "", 400, "invalid_field"),
+        ("GET", &two, "", 400, "invalid_field"),
+        ("GET", &negative, "", 400, "invalid_field"),
+        ("GET", &none, "", 400, "invalid_field"),
+        ("GET", "/v1/conversations?colour=red", "", 400, "invalid_field"),
+        ("GET", "/v1/events?cursor=nonsense", "", 400, "invalid_field"),
+        ("GET", "/v1/conversations/x", "", 404, "not_found"),
+        ("GET", "/v1/conversations/-1", "", 404, "not_found"),
+    ];
+    for (method, path, body, status, code) in table {
+        let answer = ask(place.server.address(), method, path, &[("Authorization", &bearer), JSON], body).await;
+        let shown = &body[..body.len().min(60)];
+        assert_eq!(answer.outcome(), (status, code), "{method} {path} {shown}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        assert!(answer.problem().request_id.is_some(), "{method} {path} names the request");
+    }
+    assert_eq!(
+        ask(place.server.address(), "POST", &messages, &[("Authorization", &bearer), JSON], &long)
+            .await
+            .problem()
+            .limit,
+        Some(20)
+    );
+    assert_eq!(
+        ask(place.server.address(), "POST", &messages, &[("Authorization", &bearer), JSON], &huge)
+            .await
+            .problem()
+            .limit,
+        Some(2000)
+    );
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
+        let answer = ask(place.server.address(), "POST", &messages, &headers, &text("hi")).await;
+        assert_eq!(answer.outcome(), (415, "unsupported_type"), "{kind:?}");
+    }
+    place.is_unharmed().await;
+}
+
+#[tokio::test]
+async fn whoever_is_not_in_a_conversation_is_told_that_there_is_none() {
+    let place = Place::new(Setup::new()).await;
+    let outsider = place.bearer(&place.cleo);
+    let nowhere = ConversationId(place.conversation.0 + 1_000_000);
+    let paths = |conversation: ConversationId| {
+        let base = format!("/v1/conversations/{conversation}");
+        let ada = place.ada.id;
+        [
+            ("GET", base.clone(), ""),
+            ("GET", format!("{base}/changes?since=0"), ""),
+            ("GET", format!("{base}/messages"), ""),
+            ("POST", format!("{base}/messages"), r#"{"client_id": "c1", "text": "let me in"}"#),
+            ("PUT", format!("{base}/read"), r#"{"seq": 1}"#),
+            ("PUT", format!("{base}/delivered"), r#"{"seq": 1}"#),
+            ("POST", format!("{base}/members"), r#"{"users": [1]}"#),
+            ("DELETE", format!("{base}/members/{ada}"), ""),
+        ]
+    };
+    let address = place.server.address();
+    let strangers =
+        paths(place.conversation).into_iter().chain(paths(place.group)).zip(paths(nowhere).into_iter().cycle());
+    for ((method, foreign, body), (_, missing, _)) in strangers {
+        let headers = [("Authorization", outsider.as_str()), JSON];
+        let (foreign_answer, missing_answer) = (
+            ask(address, method, &foreign, &headers, body).await,
+            ask(address, method, &missing, &headers, body).await,
+        );
+        assert_eq!(foreign_answer.outcome(), (404, "not_found"), "{method} {foreign}");
+        let strip = |answer: &raw::Raw| parlor_protocol::error::Problem { request_id: None, ..answer.problem() };
+        assert_eq!(strip(&foreign_answer), strip(&missing_answer), "{method} {foreign} looks like a missing one");
+        let anybody = ask(address, method, &foreign, &[JSON], body).await;
+        assert_eq!(anybody.outcome(), (401, "not_signed_in"), "{method} {foreign}");
+    }
+    place.is_unharmed().await;
+}
+
+#[tokio::test]
+async fn paths_methods_and_heads_that_are_none_are_refused() {
+    let place = Place::new(Setup::new().with("limits.head_bytes_max", 4000)).await;
+    let address = place.server.address();
+    for (method, path, outcome) in [
+        ("GET", "/v1/nothing", (404, "not_found")),
+        ("GET", "/nothing", (404, "not_found")),
+        ("POST", "/", (405, "method_not_allowed")),
+        ("PUT", "/v1/session", (405, "method_not_allowed")),
+        ("BREW", "/v1/me", (405, "method_not_allowed")),
+        ("GET", "/metrics", (404, "not_found")),
+        ("GET", "/conformance/echo", (404, "not_found")),
+        ("GET", "/demo/ada?x", (404, "not_found")),
+        ("GET", "/web/../Cargo.toml", (404, "not_found")),
+        ("GET", "/web/%2e%2e/Cargo.toml", (404, "not_found")),
+        ("GET", "/errors/nonsense", (404, "not_found")),
+    ] {
+        assert_eq!(ask(address, method, path, &[], "").await.outcome(), outcome, "{method} {path}");
+    }
+    let raw_heads = [
+        ("GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), 400),
+        ("GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n".to_owned(), 400),
+        (raw::request("GET", "/livez", &[("X-Long", &"x".repeat(5000))], ""), 413),
+        (raw::request("GET", "/livez", &[("X-Longer", &"x".repeat(50_000))], ""), 431),
+        ("GET /livez\r\n\r\n".to_owned(), 400),
+        ("\u{0}\u{1}\r\n\r\n".to_owned(), 400),
+        ("GET /livez HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n".to_owned(), 400),
+        ("POST /v1/session HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello".to_owned(), 400),
+        ("GET /livez HTTP/1.1\r\nHost: a\r\nBad Header: x\r\n\r\n".to_owned(), 400),
+    ];
+    for (head, status) in raw_heads {
+        assert_eq!(send(address, &head).await.status, status, "{}", &head[..head.len().min(80)]);
+    }
+    place.is_unharmed().await;
+}
+
+#[tokio::test]
+async fn too_many_requests_are_refused_and_others_are_served() {
+    let place = Place::new(Setup::new().with("limits.requests_per_second_max", 5)).await;
+    let refused = async {
+        loop {
+            match place.ada.api.me().await {
+                Ok(_) => {}
+                Err(error) => return error,
+            }
+        }
+    };
+    let refused = tokio::time::timeout(SOON, refused).await.expect("fifty are enough");
+    assert_eq!(refused.code().map(|code| code.name()), Some("too_many"));
+    place.cleo.api.me().await.expect("another person is served");
+    let answer =
+        ask(place.server.address(), "GET", "/v1/me", &[("Authorization", &place.bearer(&place.ada))], "").await;
+    assert!(answer.header("retry-after").is_some());
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_none_is_refused_before_any_upgrade() {
+    let place = Place::new(Setup::new()).await;
+    let address = place.server.address();
+    let bearer = place.bearer(&place.ada);
+    let shake = async |change: Option<(&str, &str)>, who: Option<&str>| {
+        let mut headers: Vec<(&str, &str)> = raw::HANDSHAKE.to_vec();
+        if let Some((name, value)) = change {
+            headers.retain(|(found, _)| *found != name);
+            headers.extend((!value.is_empty()).then_some((name, value)));
+        }
+        headers.extend(who.map(|who| ("Authorization", who)));
+        let text = raw::request("GET", "/v1/socket", &headers, "");
+        // Only "Upgrade" makes it a handshake; the answer ends since it is refused.
+        send(address, text.replace("Connection: close", "Connection: Upgrade, close")).await.outcome()
+    };
+    assert_eq!(shake(None, None).await, (401, "not_signed_in"));
+    assert_eq!(shake(None, Some("Bearer nonsense")).await, (401, "not_signed_in"));
+    for change in [
+        ("Sec-WebSocket-Key", ""),
+        ("Sec-WebSocket-Key", "c2hvcnQ="),
+        ("Sec-WebSocket-Key", "not base64!"),
+        ("Sec-WebSocket-Version", "8"),
+        ("Sec-WebSocket-Protocol", ""),
+        ("Sec-WebSocket-Protocol", "chat"),
+        ("Upgrade", "h2c"),
+    ] {
+        assert_eq!(shake(Some(change), Some(&bearer)).await, (400, "invalid_field"), "{change:?}");
+    }
+    place.is_unharmed().await;
+}
+
+#[tokio::test]
+async fn a_socket_lives_on_after_frames_that_are_refused() {
+    let place = Place::new(Setup::new()).await;
+    let mut early = Handshake::new(place.ada.api.address(), place.ada.api.headers()).open().await.expect("a socket");
+    let refused = early.call::<Value>(Command::GetMe {}).await.expect_err("too early");
+    assert_eq!(refused.code().map(|code| code.name()), Some("not_resumed"));
+    let mut socket = resumed(&place.ada).await;
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/refused.json"));
+    let fixtures: Vec<Value> = serde_json::from_str(&text.expect("the fixtures")).expect("a list");
+    assert!(fixtures.len() > 30);
+    for fixture in fixtures {
+        let (text, re) = (fixture["text"].as_str().expect("a text"), fixture["re"].as_i64());
+        socket.send_text(text).await.expect("the connection lives");
+        let name = &fixture["name"];
+        loop {
+            match socket.next(SOON).await {
+                Some(Incoming::Reply(found, Err(problem))) => {
+                    assert_eq!((found, json!(problem.code.name())), (re, fixture["code"].clone()), "{name}");
+                    break;
+                }
+                Some(Incoming::Event(_) | Incoming::Heartbeat) => {}
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+    let _: Value = socket.call(Command::GetMe {}).await.expect("after all of it");
+    place.is_unharmed().await;
+}
+
+#[tokio::test]
+async fn commands_on_the_socket_are_refused_as_over_http() {
+    let place = Place::new(Setup::new().with("limits.shown_max", 1)).await;
+    let mut socket = resumed(&place.cleo).await;
+    let foreign = place.conversation;
+    let send = |conversation| Command::Send { conversation, client_id: "c1".to_owned(), text: "hi".to_owned() };
+    let user = UserId(999_999);
+    for (command, code) in [
+        (send(foreign), "not_found"),
+        (Command::GetConversation { conversation: foreign }, "not_found"),
+        (Command::AddMembers { conversation: place.group, users: vec![place.cleo.id] }, "not_found"),
+        (Command::RemoveMember { conversation: place.group, user: place.ada.id }, "not_found"),
+        (Command::Mark { conversation: foreign, delivered: None, read: None }, "invalid_field"),
+        (Command::Show { conversations: vec![foreign, place.group] }, "limit_reached"),
+        (Command::Resume { user, cursor: None }, "wrong_user"),
+        (Command::UpdateMe { name: String::new() }, "text_empty"),
+    ] {
+        let shown = format!("{command:?}");
+        let refused = socket.call::<Value>(command).await.expect_err(&shown);
+        assert_eq!(refused.code().map(|code| code.name()), Some(code), "{shown}");
+    }
+    place.is_unharmed().await;
+}
+
+#[tokio::test]
+async fn what_no_reply_can_mend_closes_the_socket_with_its_code() {
+    let place = Place::new(Setup::new().with("limits.frame_bytes_max", 1000)).await;
+    let closed = async |mut socket: Socket| {
+        let deadline = tokio::time::Instant::now() + SOON;
+        loop {
+            match socket.next_before(deadline).await {
+                Some(Incoming::Closed(code, _)) => return code,
+                Some(Incoming::Event(_) | Incoming::Heartbeat) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let mut socket = resumed(&place.ada).await;
+    socket.send_binary(b"hello").await.expect("sent");
+    assert_eq!(closed(socket).await, 4502);
+    let mut socket = resumed(&place.ada).await;
+    // A masked text frame of one byte, 0xff.
+    socket.send_raw(&[0x81, 0x81, 0, 0, 0, 0, 0xff]).await.expect("sent");
+    assert_eq!(closed(socket).await, 4502);
+    let mut socket = resumed(&place.ada).await;
+    socket
+        .send_text(&format!("{{\"id\":1,\"type\":\"me.update\",\"name\":\"{}\"}}", "x".repeat(1000)))
+        .await
+        .expect("sent");
+    assert_eq!(closed(socket).await, 4503);
+    place.is_unharmed().await;
+}

@@ -1,0 +1,152 @@
+//! Those who connect and say nothing, or say it a byte at a time, or do not listen: each is let go in bounded time,
+//! and nobody else waits for them. The limits are lowered so that the tests are quick; the waits are for the
+//! server's closing, never for a time to pass.
+
+use crate::{
+    harness::{Server, Setup},
+    raw::{self, ask},
+};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+const LONG: Duration = Duration::from_secs(20);
+
+async fn impatient() -> Server {
+    Setup::new()
+        .with("http.first_byte_ms", 300)
+        .with("http.head_ms", 400)
+        .with("http.body_ms", 400)
+        .with("http.write_ms", 400)
+        .start()
+        .await
+}
+
+/// Reads until the server closes, and gives what it said.
+async fn until_closed(stream: &mut TcpStream) -> String {
+    let mut said = Vec::new();
+    // A reset is a closing too.
+    let _ = timeout(LONG, stream.read_to_end(&mut said)).await.expect("the server closes");
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// Sends bytes one at a time until the server closes; says whether it did before they ended.
+async fn drip(mut stream: TcpStream, bytes: &[u8]) -> bool {
+    let dripping = async {
+        for byte in bytes.iter().cycle() {
+            if stream.write_all(&[*byte]).await.is_err() {
+                return;
+            }
+            let mut answer = [0; 64];
+            // waits for: the server's closing, between two drops
+            match timeout(Duration::from_millis(20), stream.read(&mut answer)).await {
+                Ok(Ok(0) | Err(_)) => return,
+                Ok(Ok(_)) | Err(_) => {}
+            }
+        }
+    };
+    timeout(LONG, dripping).await.is_ok()
+}
+
+#[tokio::test]
+async fn the_silent_and_the_dripping_are_let_go_while_others_are_served() {
+    let server = impatient().await;
+    let connect = async || TcpStream::connect(server.address()).await.expect("the server listens");
+    let mut silent = connect().await;
+    let mut partial = connect().await;
+    partial.write_all(b"GET /livez HTTP/1.1\r\nHost: parlor.test\r\nX-Half").await.expect("sent");
+    let mut idle = connect().await;
+    idle.write_all(b"GET /livez HTTP/1.1\r\nHost: parlor.test\r\n\r\n").await.expect("sent");
+    let dripped_head = drip(connect().await, b"GET /livez HTTP/1.1\r\nX-A: b\r\n");
+    let mut body = connect().await;
+    let head = "POST /v1/session HTTP/1.1\r\nHost: parlor.test\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+    body.write_all(head.as_bytes()).await.expect("sent");
+    assert_eq!(until_closed(&mut silent).await, "");
+    assert_eq!(until_closed(&mut partial).await, "");
+    assert!(until_closed(&mut idle).await.starts_with("HTTP/1.1 200"), "answered, then idle, then closed");
+    let answer = until_closed(&mut body).await;
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("\"timed_out\""), "{answer}");
+    assert!(dripped_head.await, "a dripped head ends");
+    assert_eq!(ask(server.address(), "GET", "/livez", &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_dripped_body_ends_also_where_nobody_reads_it() {
+    let server = impatient().await;
+    for path in ["/v1/session", "/livez", "/nothing"] {
+        let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: parlor.test\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        assert!(drip(stream, b" ").await, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_does_not_take_the_answer_is_let_go() {
+    let server = impatient().await;
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    let mut stream = socket.connect(server.address()).await.expect("the server listens");
+    // Answers of some 60 KB, asked for again and again and never read.
+    let request = "GET /openapi.json HTTP/1.1\r\nHost: parlor.test\r\n\r\n".repeat(2000);
+    let asked = timeout(LONG, async {
+        loop {
+            if stream.write_all(request.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    });
+    asked.await.expect("the server closes on whoever does not read");
+    assert_eq!(ask(server.address(), "GET", "/livez", &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_crowd_of_silent_connections_keeps_nobody_out_and_one_address_has_its_share() {
+    let server = Setup::new()
+        .with("limits.address_connections_max", 150)
+        .with("http.first_byte_ms", 60_000)
+        .with("metrics.token", "figures")
+        .start()
+        .await;
+    let mut crowd = Vec::new();
+    for _ in 0..170 {
+        crowd.push(TcpStream::connect(server.address()).await.expect("the system accepts"));
+    }
+    let mut refused = 0;
+    for stream in &mut crowd[150..] {
+        // Those who came too late are closed; the harness may have held a seat or two before.
+        refused += usize::from(until_closed(stream).await.is_empty());
+    }
+    assert_eq!(refused, 20);
+    let mut late = TcpStream::connect(server.address()).await.expect("the system accepts");
+    let _ = late.write_all(b"GET /livez HTTP/1.1\r\nHost: parlor.test\r\n\r\n").await;
+    assert_eq!(until_closed(&mut late).await, "", "there is no seat");
+    crowd.truncate(10);
+    let figures = [("Authorization", "Bearer figures")];
+    let deadline = tokio::time::Instant::now() + LONG;
+    loop {
+        // waits for: the seats that were just given back
+        let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
+        let _ = stream.write_all(raw::request("GET", "/metrics", &figures, "").as_bytes()).await;
+        let answer = until_closed(&mut stream).await;
+        if answer.starts_with("HTTP/1.1 200") {
+            assert!(!answer.contains("parlor_connections_refused_total 0"), "it is counted");
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "seats are given back");
+    }
+}
+
+#[tokio::test]
+async fn a_pipelined_and_a_kept_connection_are_served_in_order() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
+    let three = "GET /livez HTTP/1.1\r\nHost: parlor.test\r\n\r\n".repeat(2) + &raw::request("GET", "/readyz", &[], "");
+    stream.write_all(three.as_bytes()).await.expect("sent");
+    assert_eq!(until_closed(&mut stream).await.matches("HTTP/1.1 200 OK").count(), 3);
+}
