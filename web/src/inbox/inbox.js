@@ -36,8 +36,8 @@ export class ParlorInbox extends HTMLElement {
   #list = /** @type {ParlorList} */ (document.createElement('parlor-list'));
   #thread = /** @type {ParlorThread} */ (document.createElement('parlor-thread'));
   #settings = /** @type {ParlorSettings} */ (document.createElement('parlor-settings'));
-  #nothing = h('div', { class: 'thread', role: 'main' });
-  #panes = h('div', { class: 'panes' }, this.#list);
+  #nothing = h('div', { class: 'thread' });
+  #panes = h('div', { class: 'panes', role: 'main' }, this.#list);
   #filter = { unreadOnly: false, query: '' };
   /** @type {Route} */
   #route = { at: 'list' };

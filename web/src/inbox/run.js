@@ -129,6 +129,7 @@ class ParlorSaid extends HTMLElement {
     this.seq = said.seq;
     if (said.text === this.#text) return;
     this.#text = said.text;
+    this.#bubble.removeAttribute('data-fits');
     this.#bubble.classList.toggle('large', isLarge(said.text));
     this.#bubble.replaceChildren(h('span', { class: 'words' }, ...linked(said.text).map(({ text, url }) =>
       url ? h('a', { href: url, target: '_blank', rel: 'noopener noreferrer nofollow' }, text) : text)));

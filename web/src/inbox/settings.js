@@ -48,7 +48,8 @@ export class ParlorSettings extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return;
     this.className = 'thread settings';
-    set(this, 'role', 'main');
+    set(this, 'role', 'region');
+    set(this, 'aria-label', say.settings);
     const choose = h('button', {
       class: 'button', type: 'button', onclick: () => this.#file.click(),
     }, say.choosePicture);

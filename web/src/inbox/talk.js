@@ -23,6 +23,8 @@ const FOLLOW_PX = 100;
 const AT_END_PX = 24;
 const NEAR_TOP_PX = 600;
 const ANNOUNCE_MS = 1_000;
+/** Of a bubble, both sides together. */
+const PADDING_PX = 28;
 
 export class ParlorTalk extends HTMLElement {
   #blocks = h('div', { class: 'blocks' });
@@ -40,6 +42,7 @@ export class ParlorTalk extends HTMLElement {
   #ownKey = '';
   #following = true;
   #height = 0;
+  #width = 0;
   /** @type {ReturnType<typeof setTimeout>|null} */
   #announcing = null;
   #observer = new ResizeObserver(() => this.#resized());
@@ -70,6 +73,7 @@ export class ParlorTalk extends HTMLElement {
     set(this.#log, 'aria-label', say.messagesWith(view.name));
     this.#drawOlder(view);
     keyed(this.#blocks, view.blocks, (block) => block.key, makeBlock);
+    fit(this.#blocks);
     if (this.#following || ownNew) this.toEnd(false);
     else if (pin) this.#restore(pin);
     this.#announce(view);
@@ -148,6 +152,11 @@ export class ParlorTalk extends HTMLElement {
   }
 
   #resized() {
+    if (this.#width !== this.#log.clientWidth) {
+      this.#width = this.#log.clientWidth;
+      for (const bubble of this.#blocks.querySelectorAll('.bubble')) bubble.removeAttribute('data-fits');
+      fit(this.#blocks);
+    }
     if (this.#following && this.#view) {
       this.#log.scrollTop = this.#log.scrollHeight;
       this.#scrolled();
@@ -175,6 +184,22 @@ export class ParlorTalk extends HTMLElement {
       if (fresh.length === 1) setText(this.#ears, say.arrived(fresh[0].who, fresh[0].text));
       else if (fresh.length > 1) setText(this.#ears, say.arrivedMany(fresh.length));
     }, ANNOUNCE_MS);
+  }
+}
+
+/** A bubble whose text wraps takes all the width there is; it is made as wide as its longest line. Reads first, then
+ * writes, so that the page is laid out once. @param {Element} blocks */
+function fit(blocks) {
+  const bubbles = /** @type {HTMLElement[]} */ ([...blocks.querySelectorAll('.bubble:not([data-fits])')]);
+  for (const bubble of bubbles) bubble.style.inlineSize = '';
+  const widths = bubbles.map((bubble) => {
+    const lines = [...(bubble.querySelector('.words')?.getClientRects() ?? [])];
+    if (new Set(lines.map((line) => Math.round(line.bottom))).size < 2) return 0;
+    return Math.max(...lines.map((line) => line.right)) - Math.min(...lines.map((line) => line.left));
+  });
+  for (const [index, bubble] of bubbles.entries()) {
+    if (widths[index] > 0) bubble.style.inlineSize = `${Math.ceil(widths[index]) + PADDING_PX + 1}px`;
+    bubble.dataset.fits = '';
   }
 }
 

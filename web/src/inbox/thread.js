@@ -44,7 +44,7 @@ export class ParlorThread extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return;
     this.classList.add('thread');
-    set(this, 'role', 'main');
+    set(this, 'role', 'region');
     this.append(this.#head, this.#card, this.#talk, this.#instead, this.#composer);
   }
 
@@ -62,6 +62,7 @@ export class ParlorThread extends HTMLElement {
 
   /** @param {ThreadView} view */
   update(view) {
+    set(this, 'aria-label', say.messagesWith(view.name));
     this.#drawHead(view);
     this.#drawCard(view);
     const instead = insteadOf(view);

@@ -1,0 +1,231 @@
+/**
+ * The way to the server: socket, long poll, plain poll, and back; the heartbeat; and when to stay away.
+ */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { Connection } from '../src/sdk/connection.js';
+import { Http } from '../src/sdk/http.js';
+import { Lost, Problem } from '../src/sdk/problem.js';
+import { handClock, turn } from './support/clock.js';
+import { FakeFetch, FakeSocket } from './support/socket.js';
+
+const HEADS = { user: 7, cursor: '1.5', reset: false, heads: [], gone: [], changes: [] };
+const REFUSED = { code: 'not_signed_in', title: 'Sign in first.', status: 401, retryable: false };
+
+/** @type {ReturnType<typeof handClock>} */
+let clock;
+/** @type {FakeFetch} */
+let network;
+/** @type {FakeSocket[]} */
+let sockets;
+/** @type {{heads: any[], events: any[], modes: string[], ended: number}} */
+let told;
+/** @type {Connection} */
+let connection;
+
+beforeEach(() => {
+  clock = handClock();
+  network = new FakeFetch();
+  sockets = [];
+  told = { heads: [], events: [], modes: [], ended: 0 };
+  connection = new Connection({
+    user: 7,
+    http: new Http({ fetch: network.fetch, clock, user: 7 }),
+    clock,
+    open: () => {
+      const socket = new FakeSocket();
+      sockets.push(socket);
+      return socket.like();
+    },
+    on: {
+      cursor: () => '1.4',
+      heads: (heads) => told.heads.push(heads),
+      event: (event) => told.events.push(event),
+      mode: (mode) => told.modes.push(mode),
+      ended: () => { told.ended += 1; },
+      settled: () => Promise.resolve(),
+    },
+  });
+});
+
+/** @returns {FakeSocket} the newest */
+function socket() {
+  return sockets[sockets.length - 1];
+}
+
+async function live() {
+  connection.start();
+  socket().open();
+  socket().say({ re: 1, ...HEADS });
+  await turn();
+}
+
+test('the first command says whose page it is and from where to go on', async () => {
+  await live();
+  assert.deepEqual(socket().sent, [{ id: 1, type: 'session.resume', user: 7, cursor: '1.4' }]);
+  assert.equal(told.heads[0].cursor, '1.5');
+  assert.deepEqual(told.modes, ['live']);
+});
+
+test('replies find their commands, problems are problems, events are events', async () => {
+  await live();
+  const one = connection.request({ type: 'conversation.get', conversation: 3 });
+  const two = connection.request({ type: 'conversation.get', conversation: 4 });
+  socket().say({ re: 3, error: { code: 'not_found', title: 'no', status: 404, retryable: false } });
+  socket().say({ type: 'scope.changed', scope: 'conversation:3', version: 9 });
+  socket().say({ re: 2, conversation: { id: 3 }, cursor: '1.6' });
+  assert.equal((await one).conversation.id, 3);
+  await assert.rejects(two, (error) => error instanceof Problem && error.code === 'not_found');
+  assert.deepEqual(told.events, [{ type: 'scope.changed', scope: 'conversation:3', version: 9 }]);
+});
+
+test('each heartbeat is answered, and silence for 35 s ends the socket', async () => {
+  await live();
+  await clock.advance(25_000);
+  socket().say({});
+  assert.deepEqual(socket().sent.at(-1), {});
+  await clock.advance(34_000);
+  assert.equal(socket().closed, false);
+  await clock.advance(1_000);
+  assert.equal(socket().closed, true);
+  await clock.advance(1_000);
+  assert.equal(sockets.length, 2, 'and another is tried');
+});
+
+test('no reply for 10 s ends the socket, and the outcome of its commands is unknown', async () => {
+  await live();
+  const lost = assert.rejects(connection.request({ type: 'me.get' }), Lost);
+  await clock.advance(9_999);
+  assert.equal(socket().closed, false);
+  await clock.advance(1);
+  assert.equal(socket().closed, true);
+  await lost;
+});
+
+test('after repeated failure it polls, and goes on trying the socket, which then takes over', async () => {
+  connection.start();
+  for (let failure = 0; failure < 3; failure += 1) {
+    socket().end(1006);
+    await turn();
+    network.find('/v1/me')?.answer(200, { id: 7 });
+    await clock.advance(3_000);
+  }
+  const first = network.find('/v1/events');
+  assert.equal(first?.path, '/v1/events?cursor=1.4&wait=0', 'the first answer does not wait');
+  first?.answer(200, HEADS);
+  await clock.advance(300);
+  assert.equal(told.heads.length, 1);
+  assert.ok(told.modes.includes('long_poll'));
+  assert.equal(network.find('/v1/events')?.path, '/v1/events?cursor=1.4&wait=25');
+  while (sockets.length < 5 || socket().closed) await clock.advance(100);
+  socket().open();
+  socket().say({ re: 1, ...HEADS });
+  await turn();
+  assert.equal(told.modes.at(-1), 'live');
+  assert.equal(network.find('/v1/events'), undefined, 'the poll has ended');
+});
+
+test('where the long poll fails too it polls every 5 s', async () => {
+  connection.start();
+  await clock.advance(1_000);
+  network.find('/v1/events')?.answer(200, HEADS);
+  await clock.advance(300);
+  for (let failure = 0; failure < 2; failure += 1) {
+    assert.equal(network.find('/v1/events')?.path, '/v1/events?cursor=1.4&wait=25');
+    network.find('/v1/events')?.lose();
+    await clock.advance(300);
+    if (failure === 0) continue;
+  }
+  for (let round = 0; round < 3; round += 1) {
+    assert.equal(network.find('/v1/events')?.path, '/v1/events?cursor=1.4&wait=0');
+    network.find('/v1/events')?.answer(200, HEADS);
+    await turn();
+    assert.equal(told.modes.at(-1), 'poll');
+    assert.equal(network.find('/v1/events'), undefined);
+    await clock.advance(5_000);
+  }
+});
+
+test('commands go over HTTP while there is no socket, with the name of the page', async () => {
+  connection.start();
+  const send = connection.request({ type: 'message.send', conversation: 3, client_id: 'a', text: 'hi' });
+  const request = network.find('/v1/conversations/3/messages');
+  assert.equal(request?.method, 'POST');
+  assert.deepEqual(request?.body, { client_id: 'a', text: 'hi' });
+  assert.equal(request?.headers['parlor-user'], '7');
+  request?.answer(200, { message: { id: 9 }, version: 9, prev: 8, duplicate: false });
+  assert.equal((await send).version, 9);
+});
+
+test('a server that restarts says when to come back', async () => {
+  await live();
+  socket().end(4000, '{"retry_after_ms":1234}');
+  await clock.advance(1_233);
+  assert.equal(sockets.length, 1);
+  await clock.advance(1);
+  assert.equal(sockets.length, 2);
+});
+
+test('an ended sign-in ends the page, by its close code, by a poll or by a command', async () => {
+  await live();
+  socket().end(4500);
+  await clock.advance(60_000);
+  assert.equal(told.ended, 1);
+  assert.equal(sockets.length, 1, 'nothing more is tried');
+});
+
+test('a refused handshake is told from a dead network by asking', async () => {
+  connection.start();
+  socket().end(1006);
+  await turn();
+  network.find('/v1/me')?.answer(401, REFUSED);
+  await turn();
+  assert.equal(told.ended, 1);
+});
+
+test('another person’s session ends the page', async () => {
+  await live();
+  const refused = assert.rejects(connection.request({ type: 'me.get' }));
+  socket().say({ re: 2, error: { code: 'wrong_user', title: 'no', status: 409, retryable: false } });
+  await refused;
+  assert.equal(told.ended, 1);
+});
+
+test('a socket that may not be used stays away, and the poll does its work', async () => {
+  await live();
+  socket().end(4502);
+  await clock.advance(5_000);
+  assert.equal(sockets.length, 1);
+  assert.ok(network.find('/v1/events'));
+  assert.equal(told.ended, 0);
+});
+
+test('it comes back at once when the network or the page does', async () => {
+  await live();
+  socket().end(1006);
+  await turn();
+  assert.equal(sockets.length, 1);
+  connection.nudge();
+  assert.equal(sockets.length, 2);
+  socket().open();
+  socket().say({ re: 1, ...HEADS });
+  await turn();
+  connection.nudge();
+  assert.equal(socket().sent.at(-1).type, 'session.resume', 'on a live socket it asks what changed');
+});
+
+test('attempts are apart by chance, and ever farther', async () => {
+  connection.start();
+  const times = [];
+  for (let failure = 0; failure < 8; failure += 1) {
+    socket().end(1006);
+    await turn();
+    network.find('/v1/me')?.lose();
+    const before = clock.now();
+    const count = sockets.length;
+    while (sockets.length === count) await clock.advance(50);
+    times.push(clock.now() - before);
+  }
+  assert.ok(times[0] >= 250 && times[0] <= 1_050, String(times));
+  assert.ok(times[7] >= 7_500 && times[7] <= 15_050, String(times));
+});

@@ -1,0 +1,65 @@
+/**
+ * Markers: forward only, at most once a second per conversation.
+ */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { Marks } from '../src/sdk/marks.js';
+import { Lost } from '../src/sdk/problem.js';
+import { handClock, turn } from './support/clock.js';
+
+/** @type {ReturnType<typeof handClock>} */
+let clock;
+/** @type {any[]} */
+let told;
+let failing = false;
+/** @type {Marks} */
+let marks;
+
+beforeEach(() => {
+  clock = handClock();
+  told = [];
+  failing = false;
+  marks = new Marks({
+    clock,
+    request: async (command) => {
+      if (failing) throw new Lost('gone');
+      told.push(command);
+    },
+  });
+});
+
+test('the first is told at once, and those of the next second as one', async () => {
+  marks.mark(3, 1, true);
+  marks.mark(3, 2, true);
+  marks.mark(3, 3, true);
+  marks.mark(4, 9, true);
+  await turn();
+  assert.deepEqual(told.map((one) => [one.conversation, one.read]), [[3, 1], [4, 9]]);
+  await clock.advance(999);
+  assert.equal(told.length, 2);
+  await clock.advance(1);
+  assert.deepEqual(told.slice(2).map((one) => [one.conversation, one.read]), [[3, 3]]);
+  await clock.advance(10_000);
+  assert.equal(told.length, 3);
+});
+
+test('it never goes back, and reading includes receiving', async () => {
+  marks.mark(3, 5, true);
+  marks.mark(3, 4, true);
+  marks.mark(3, 5, false);
+  await clock.advance(5_000);
+  assert.deepEqual(told, [{ type: 'conversation.mark', conversation: 3, read: 5 }]);
+  marks.mark(3, 7, false);
+  await clock.advance(5_000);
+  assert.deepEqual(told.slice(1), [{ type: 'conversation.mark', conversation: 3, delivered: 7 }]);
+  assert.equal(marks.readUpTo(3), 5);
+});
+
+test('what was lost is told again', async () => {
+  failing = true;
+  marks.mark(3, 5, true);
+  await clock.advance(1_000);
+  failing = false;
+  await clock.advance(5_000);
+  assert.deepEqual(told.map((one) => one.read), [5]);
+});

@@ -1,0 +1,201 @@
+/**
+ * What is to be sent: once, in order, whatever happens; and what the person decides about what was refused.
+ */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { idMaker } from '../src/sdk/ids.js';
+import { Outbox } from '../src/sdk/outbox.js';
+import { Lost, Problem } from '../src/sdk/problem.js';
+import { Keep, eraseOf, eraseOthers, memoryShelf } from '../src/sdk/storage.js';
+import { handClock, turn } from './support/clock.js';
+
+/** @type {ReturnType<typeof handClock>} */
+let clock;
+/** @type {{command: any, resolve: (answer: any) => void, reject: (error: Error) => void}[]} */
+let asked;
+/** @type {any[]} */
+let sent;
+let shelf = memoryShelf();
+
+beforeEach(() => {
+  clock = handClock();
+  asked = [];
+  sent = [];
+  shelf = memoryShelf();
+});
+
+function outbox() {
+  return new Outbox({
+    keep: new Keep(shelf, 7),
+    clock,
+    newId: idMaker(clock),
+    request: (command) => new Promise((resolve, reject) => asked.push({ command, resolve, reject })),
+    sent: (one) => sent.push(one),
+    turn: () => 0,
+    changed: () => {},
+  });
+}
+
+/** @param {any} command */
+function answer(command) {
+  return {
+    message: { id: 9, conversation: command.conversation, client_id: command.client_id, text: command.text },
+    version: 9, prev: 8, duplicate: false,
+  };
+}
+
+async function accept() {
+  const [one] = asked.splice(0, 1);
+  one.resolve(answer(one.command));
+  await turn();
+}
+
+/** @param {Error} error */
+async function refuse(error) {
+  asked.splice(0, 1)[0].reject(error);
+  await turn();
+}
+
+const refusal = (code = 'not_allowed', retryable = false, more = {}) =>
+  new Problem({ code, title: code, status: 403, retryable, ...more });
+
+test('one is under way per conversation, and later ones follow in order', async () => {
+  const box = outbox();
+  box.add(3, 'one');
+  box.add(3, 'two');
+  box.add(4, 'elsewhere');
+  assert.deepEqual(asked.map((one) => one.command.text), ['one', 'elsewhere']);
+  await accept();
+  assert.deepEqual(asked.map((one) => one.command.text), ['elsewhere', 'two']);
+  await accept();
+  await accept();
+  assert.deepEqual(sent.map((one) => one.message.text), ['one', 'elsewhere', 'two']);
+  assert.equal(box.size, 0);
+  assert.equal(shelf.length, 0);
+});
+
+test('an unknown outcome is sent again under the same name before anything later', async () => {
+  const box = outbox();
+  box.add(3, 'one');
+  box.add(3, 'two');
+  const name = asked[0].command.client_id;
+  await refuse(new Lost('gone'));
+  await clock.advance(0);
+  assert.deepEqual(asked.map((one) => [one.command.client_id, one.command.text]), [[name, 'one']]);
+  await refuse(new Lost('gone again'));
+  assert.equal(asked.length, 0, 'then it waits');
+  box.resume();
+  assert.equal(asked[0].command.client_id, name);
+  await refuse(refusal('internal'));
+  await clock.advance(15_000);
+  assert.equal(asked[0].command.client_id, name, 'a fault of the server leaves it unknown too');
+});
+
+test('what cannot be done now is tried again when the server says', async () => {
+  const box = outbox();
+  box.add(3, 'one');
+  await refuse(refusal('too_many', true, { retry_after_ms: 700 }));
+  await clock.advance(699);
+  assert.equal(asked.length, 0);
+  await clock.advance(1);
+  assert.equal(asked.length, 1);
+});
+
+test('a refusal holds back what is behind it until the person decides', async () => {
+  const box = outbox();
+  box.add(3, 'one');
+  box.add(3, 'two');
+  await refuse(refusal());
+  assert.deepEqual(box.of(3).map((one) => one.state), ['refused', 'waiting']);
+  assert.equal(box.of(3)[0].problem?.code, 'not_allowed');
+  box.resume();
+  assert.equal(asked.length, 0);
+  box.retry(box.of(3)[0].client_id);
+  assert.equal(asked[0].command.text, 'one');
+  await refuse(refusal());
+  box.discard(box.of(3)[0].client_id);
+  assert.deepEqual(asked.map((one) => [one.command.type, one.command.text]), [['message.send', 'two']]);
+});
+
+test('discarding what may have been sent asks the server, which has the last word', async () => {
+  const box = outbox();
+  box.add(3, 'perhaps');
+  box.add(3, 'later');
+  const name = asked[0].command.client_id;
+  await refuse(new Lost('gone'));
+  box.discard(name);
+  assert.deepEqual(box.of(3).map((one) => one.text), ['later'], 'it is not shown any more');
+  box.resume();
+  assert.deepEqual(asked[0].command, { type: 'message.cancel', client_id: name });
+  asked.splice(0, 1)[0].resolve({ cancelled: false, message: { id: 5, conversation: 3, client_id: name } });
+  await turn();
+  assert.equal(sent[0].message.client_id, name, 'it had happened');
+  assert.deepEqual(asked.map((one) => one.command.text), ['later']);
+});
+
+test('what was never tried is discarded without asking', async () => {
+  const box = outbox();
+  box.add(3, 'one');
+  box.add(3, 'two');
+  box.discard(box.of(3)[1].client_id);
+  await accept();
+  assert.equal(asked.length, 0);
+});
+
+test('what waits outlives the page, in its order and under its names', async () => {
+  const before = outbox();
+  before.add(3, 'one');
+  before.add(3, 'two');
+  const names = before.of(3).map((one) => one.client_id);
+  before.stop();
+  asked = [];
+  const after = outbox();
+  assert.deepEqual(after.of(3).map((one) => [one.client_id, one.text, one.state]),
+    [[names[0], 'one', 'waiting'], [names[1], 'two', 'waiting']]);
+  after.resume();
+  assert.equal(asked[0].command.client_id, names[0]);
+});
+
+test('what another page of the same person has sent is not sent again', async () => {
+  const first = outbox();
+  first.add(3, 'one');
+  await refuse(new Lost('gone'));
+  first.stop();
+  const second = outbox();
+  eraseOf(shelf, 7);
+  second.resume();
+  await turn();
+  assert.equal(asked.length, 0);
+  assert.equal(second.size, 0);
+});
+
+test('what is kept is kept by person, and erased for the others', () => {
+  const mine = new Keep(shelf, 7);
+  const theirs = new Keep(shelf, 8);
+  mine.set('draft:1', 'a');
+  theirs.set('draft:1', 'b');
+  shelf.setItem('parlor-theme', 'dark');
+  assert.equal(mine.get('draft:1'), 'a');
+  assert.deepEqual(mine.names('draft:'), ['draft:1']);
+  eraseOthers(shelf, 7);
+  assert.equal(theirs.get('draft:1'), null);
+  eraseOf(shelf, 7);
+  assert.equal(mine.get('draft:1'), null);
+  assert.equal(shelf.getItem('parlor-theme'), 'dark');
+});
+
+test('names begin with the time and never fall back, even when the clock does', () => {
+  let now = 1_700_000_000_000;
+  const next = idMaker({ ...handClock(), now: () => now });
+  const names = [];
+  for (let count = 0; count < 9_000; count += 1) {
+    if (count === 5_000) now -= 60_000;
+    names.push(next());
+  }
+  assert.deepEqual(names, [...names].sort());
+  assert.equal(new Set(names).size, names.length);
+  for (const name of names.slice(0, 50)) {
+    assert.match(name, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/u);
+  }
+  assert.equal(parseInt(names[0].replace('-', '').slice(0, 12), 16), 1_700_000_000_000);
+});

@@ -1,0 +1,208 @@
+/**
+ * What is shown: previews, runs, receipts, times and names; and the frames that both sides must understand.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { changedBy, withMarker, withWhole } from '../src/inbox/changes.js';
+import { initials, isLarge, linked, shortTime } from '../src/inbox/format.js';
+import { routeOf } from '../src/inbox/route.js';
+import { layOut } from '../src/inbox/runs.js';
+import { apply, empty } from '../src/inbox/state.js';
+import { rowsOf } from '../src/inbox/view.js';
+import { Socket } from '../src/sdk/socket.js';
+import { handClock, turn } from './support/clock.js';
+import { ModelServer } from './support/server.js';
+import { FakeSocket } from './support/socket.js';
+
+const NOW = new Date(2026, 10, 22, 12, 0).getTime();
+const ME = 1;
+
+/** A story of two, with times by minute and second of today. @param {[number, string, number, number][]} lines
+ * @param {'direct'|'group'} [kind] */
+function story(lines, kind = 'direct') {
+  const server = new ModelServer(3);
+  const id = server.open(kind, ME, kind === 'group' ? [2, 3] : [2]);
+  for (const [index, [who, text, minute, second]] of lines.entries()) {
+    const { message } = server.send(who, id, text, `m${index}`);
+    message.created_at = new Date(2026, 10, 22, 9, minute, second).toISOString();
+  }
+  let state = apply(empty(ME), { kind: 'list', page: server.list(ME, undefined, 10), asked: 0 });
+  state = apply(state, { kind: 'opening', conversation: id });
+  const page = server.messages(ME, id, { limit: 100 });
+  state = apply(state, { kind: 'messages', conversation: id, page, asked: 0 });
+  const conversation = state.conversations.get(id);
+  assert.ok(conversation);
+  return { server, state, conversation, messages: page.messages };
+}
+
+/** @param {ReturnType<typeof story>} told @param {Partial<import('../src/inbox/runs.js').Sheet>} [more] */
+function lay(told, more = {}) {
+  return layOut({
+    state: told.state, conversation: told.conversation, messages: told.messages, items: [], now: NOW, atBeginning: false,
+    divider: null, offline: false, ...more,
+  });
+}
+
+/** @param {string} text @param {string} state @returns {import('../src/sdk/outbox.js').Item} */
+function item(text, state) {
+  return {
+    client_id: text, conversation: 1, text, at: NOW, tried: true,
+    state: /** @type {'waiting'} */ (state), problem: state === 'refused' ? { code: 'not_allowed', title: 'no' } : null,
+  };
+}
+
+test('a run is one person within a minute of the clock', () => {
+  const blocks = lay(story([[2, 'a', 1, 10], [2, 'b', 1, 59], [2, 'c', 2, 0], [1, 'd', 2, 1], [2, 'e', 2, 2]]));
+  assert.deepEqual(blocks.map((one) => (one.type === 'run' ? one.said.map((said) => said.text).join('') : one.type)),
+    ['day', 'ab', 'c', 'd', 'e']);
+});
+
+test('one line says both when the unread begin with a day', () => {
+  const told = story([[2, 'a', 1, 0], [2, 'b', 5, 0]]);
+  const whole = lay(told, { divider: { seq: 1, count: 2 } });
+  assert.deepEqual(whole.filter((one) => one.type !== 'run').map((one) => [one.type, 'text' in one && one.text]),
+    [['unread', 'Today · 2 new messages']]);
+  const inside = lay(told, { divider: { seq: 2, count: 1 } });
+  assert.deepEqual(inside.map((one) => one.type), ['day', 'run', 'unread', 'run']);
+  assert.equal('text' in inside[2] && inside[2].text, '1 new message');
+});
+
+test('a refused message stands alone, and what is behind it says so', () => {
+  const blocks = lay(story([[1, 'a', 1, 0]]), {
+    items: [item('no', 'refused'), item('b', 'waiting'), item('c', 'waiting')],
+  });
+  const runs = blocks.filter((one) => one.type === 'run');
+  assert.deepEqual(runs.map((one) => one.said.map((said) => said.text).join('')), ['a', 'no', 'bc']);
+  assert.deepEqual(runs.map((one) => one.meta.kind), ['tick', 'failed', 'waits']);
+  assert.equal('words' in runs[1].meta && runs[1].meta.words, 'Not sent: not allowed.');
+});
+
+test('a message keeps its key when the server has it', () => {
+  const told = story([[1, 'a', 1, 0]]);
+  const before = lay({ ...told, messages: [] }, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
+  const after = lay(told, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
+  const keys = (/** @type {typeof before} */ blocks) => blocks.flatMap((one) => (one.type === 'run' ? [one.key] : []));
+  assert.deepEqual(keys(before), keys(after));
+});
+
+test('the last own message shows its tick with its word, earlier ones without', () => {
+  const told = story([[1, 'a', 1, 0], [2, 'b', 2, 0], [1, 'c', 3, 0]]);
+  told.server.mark(2, told.conversation.id, { read: 2 });
+  const whole = told.server.conversation(ME, told.conversation.id);
+  const blocks = lay({ ...told, conversation: { ...whole, unreadAt: 0 } });
+  const metas = blocks.flatMap((one) => (one.type === 'run' ? [one.meta] : []));
+  assert.deepEqual(metas.map((one) => (one.kind === 'tick' ? [one.words, one.wordless] : one.kind)),
+    [['Read', true], 'time', ['Sent', false]]);
+});
+
+test('in a group it says how many have read', () => {
+  const told = story([[1, 'a', 1, 0]], 'group');
+  told.server.mark(3, told.conversation.id, { read: 1 });
+  const whole = told.server.conversation(ME, told.conversation.id);
+  const run = lay({ ...told, conversation: { ...whole, unreadAt: 0 } }).find((one) => one.type === 'run');
+  assert.deepEqual(run?.meta.kind === 'tick' && [run.meta.words, run.meta.readers], ['Read by 1 of 2', true]);
+});
+
+test('the list shows the most urgent, and nothing that somebody else began and has not written in', () => {
+  const { server, state, conversation } = story([[2, 'is it yours?', 1, 0]]);
+  const quiet = server.open('direct', 3, [ME]);
+  const own = server.open('direct', ME, [3]);
+  const all = apply(state, { kind: 'list', page: server.list(ME, undefined, 10), asked: 0 });
+  const sight = {
+    state: all, now: NOW, selected: /** @type {number|null} */ (null),
+    waiting: (/** @type {number} */ id) => (id === conversation.id ? [item('no', 'refused')] : []),
+    draft: (/** @type {number} */ id) => (id === own ? 'dear' : ''), readUpTo: () => 0,
+  };
+  const filter = { unreadOnly: false, query: '' };
+  const rows = rowsOf(sight, filter);
+  assert.deepEqual(rows.map((row) => [row.id, row.preview.kind]), [[own, 'draft'], [conversation.id, 'failed']]);
+  assert.deepEqual(rowsOf({ ...sight, selected: quiet }, filter).map((row) => row.id), [own, quiet, conversation.id]
+    .sort((a, b) => (all.conversations.get(b)?.activity ?? 0) - (all.conversations.get(a)?.activity ?? 0)));
+  assert.deepEqual(rowsOf(sight, { unreadOnly: true, query: '' }).map((row) => row.id), [conversation.id]);
+  assert.deepEqual(rowsOf(sight, { unreadOnly: false, query: 'PÉRson 3' }).map((row) => row.id), [own]);
+  assert.equal(rowsOf({ ...sight, readUpTo: () => 1 }, filter)[1].unread, 0, 'what is read here counts as read');
+});
+
+test('times are as short as they can be', () => {
+  const at = (/** @type {number[]} */ ...when) => new Date(when[0], when[1], when[2], 10, 47).getTime();
+  assert.equal(shortTime(at(2026, 10, 22), NOW), '10:47');
+  assert.equal(shortTime(at(2026, 10, 21), NOW), 'Yesterday');
+  assert.equal(shortTime(at(2026, 10, 20), NOW), 'Fri');
+  assert.equal(shortTime(at(2026, 10, 12), NOW), '12 Nov');
+  assert.equal(shortTime(at(2025, 10, 12), NOW), '12 Nov 2025');
+});
+
+test('initials, links and large emoji', () => {
+  assert.deepEqual(['Ada Lovelace', 'Élodie', '田中 由紀', 'Priya R.-C. Castellanos', '  '].map(initials),
+    ['AL', 'É', '由紀', 'PC', '?']);
+  assert.deepEqual(linked('see https://a.example/x. Or (http://b.example)').map((one) => one.url ?? one.text),
+    ['see ', 'https://a.example/x', '. Or (', 'http://b.example', ')']);
+  assert.deepEqual(linked('javascript:alert(1) https://').map((one) => one.url), [null]);
+  assert.deepEqual(['🎉🙌', '👩‍👩‍👧', '🇦🇹', '1', '🎉 ok', '🎉🎉🎉🎉', ''].map(isLarge),
+    [true, true, true, false, false, false, false]);
+});
+
+test('addresses say where one is', () => {
+  assert.deepEqual(routeOf('#/c/12'), { at: 'conversation', id: 12 });
+  assert.deepEqual(routeOf('#/c/0'), { at: 'list' });
+  assert.deepEqual(routeOf(''), { at: 'list' });
+  assert.deepEqual(routeOf('#/settings'), { at: 'settings' });
+  assert.deepEqual(routeOf('#/open?type=item&id=5&role=owner'),
+    { at: 'open', context: { type: 'item', id: '5' }, role: 'owner' });
+});
+
+test('in a large conversation members who are not held are counted, and my marker comes in another scope', () => {
+  const { conversation, server } = story([[2, 'a', 1, 0], [2, 'b', 1, 1]], 'group');
+  const row = { ...conversation.members[1], user: { id: 99, name: 'New', picture: null, version: 50 } };
+  const how = { me: ME, fanOutMax: 2 };
+  const place = { scope: 'conversation:1', version: 90, prev: conversation.version };
+  const grown = changedBy(conversation,
+    { type: 'member.updated', ...place, members: [row], member_count: 4, unread: null }, how);
+  assert.equal(grown.members.length, 3);
+  assert.equal(grown.member_count, 4);
+  const marker = { conversation: 1, read_seq: 2, delivered_seq: 2, unread: 0 };
+  assert.equal(withMarker(conversation, marker, ME, 5), null, 'older than the copy: a whole one is asked for');
+  const read = withMarker(conversation, marker, ME, 95);
+  assert.equal(read?.unread, 0);
+  assert.equal(read && withMarker(read, { ...marker, read_seq: 1 }, ME, 96), read, 'an old one is ignored');
+  const whole = withWhole(read ?? undefined, server.conversation(ME, 1), ME, 2);
+  assert.equal(whole.members.find((one) => one.user.id === ME)?.read_seq, 2, 'a whole copy does not move it back');
+});
+
+const frames = new URL('../../fixtures/frames/', import.meta.url);
+
+test('every frame that the server may send is understood', async () => {
+  const files = readdirSync(frames).filter((name) => /^(event|reply)\./u.test(name));
+  assert.ok(files.length > 10);
+  for (const file of files) {
+    for (const { name, frame } of JSON.parse(readFileSync(new URL(file, frames), 'utf8'))) {
+      await understands(file, name, frame);
+    }
+  }
+});
+
+/** @param {string} file @param {string} name @param {any} frame */
+async function understands(file, name, frame) {
+  const fake = new FakeSocket();
+  /** @type {any[]} */
+  const events = [];
+  const socket = new Socket({
+    socket: fake.like(), clock: handClock(), opened: () => {}, event: (event) => events.push(event), closed: () => {},
+  });
+  fake.open();
+  if (file.startsWith('event.')) {
+    fake.say(frame);
+    assert.equal(events.length, 1, `${file}: ${name}`);
+    const user = Number(/^user:(\d+)$/u.exec(frame.scope)?.[1] ?? 7);
+    const state = apply(empty(user), { kind: 'event', event: frame });
+    assert.equal(state.cursor, null);
+    return;
+  }
+  const asked = socket.request({ type: 'me.get' }).then((value) => ({ value }), (error) => ({ error }));
+  fake.say({ ...frame, re: fake.sent[0].id });
+  await turn();
+  const answer = /** @type {any} */ (await asked);
+  if (frame.error) assert.equal(answer.error.code, frame.error.code, `${file}: ${name}`);
+  else assert.deepEqual({ ...answer.value, re: 0 }, { ...frame, re: 0 }, `${file}: ${name}`);
+}
