@@ -270,9 +270,17 @@ impl Connection {
     async fn close(&mut self, why: Close) -> Result<(), axum::Error> {
         if why == Close::Restarting {
             let grace = Duration::from_millis(self.app.config.stop.grace_ms / 2);
-            let socket = &mut self.socket;
-            let running = &mut self.running;
+            let Self { socket, running, starting, .. } = self;
             let finishing = async {
+                if let Some(starting) = starting.take() {
+                    let (id, started) = starting.await;
+                    running.push(Box::pin(async move {
+                        match started {
+                            Ok(rest) => (id, rest.await),
+                            Err(problem) => (id, Err(problem)),
+                        }
+                    }));
+                }
                 while let Some((id, result)) = running.next().await {
                     socket.feed(frames::reply(Some(id), &result)).await?;
                 }

@@ -113,7 +113,7 @@ async fn bad_frames_are_refused_by_name_and_the_connection_lives_on() {
 
 #[tokio::test]
 async fn frames_that_no_command_can_be_close_the_socket_with_their_code() {
-    let server = Setup::new().with("limits.frame_bytes_max", &1000).start().await;
+    let server = Setup::new().with("limits.frame_bytes_max", 1000).start().await;
     let ada = server.user("ada").await;
     let frame = |data: Data, bytes: &[u8]| Message::Frame(Frame::message(bytes.to_vec(), OpCode::Data(data), true));
     for (message, code) in [
@@ -173,7 +173,7 @@ async fn commands_sent_without_waiting_keep_their_order() {
 
 #[tokio::test]
 async fn a_silent_client_is_given_up_and_a_quiet_one_is_not() {
-    let server = Setup::new().with("socket.ping_interval_ms", &100).with("socket.silence_ms", &400).start().await;
+    let server = Setup::new().with("socket.ping_interval_ms", 100).with("socket.silence_ms", 400).start().await;
     let ada = server.user("ada").await;
     let mut quiet = resumed(&server, &ada).await;
     let mut silent = resumed(&server, &ada).await;
@@ -184,7 +184,7 @@ async fn a_silent_client_is_given_up_and_a_quiet_one_is_not() {
         }
     });
     assert_eq!(code, 4002);
-    let mut never_resumes = Setup::new().with("socket.resume_ms", &50).start().await;
+    let mut never_resumes = Setup::new().with("socket.resume_ms", 50).start().await;
     let ben = never_resumes.user("ben").await;
     assert_eq!(closed(&mut open(&never_resumes, &ben).await).await, 4002);
     never_resumes.kill();
@@ -192,7 +192,7 @@ async fn a_silent_client_is_given_up_and_a_quiet_one_is_not() {
 
 #[tokio::test]
 async fn whoever_floods_is_told_to_come_back_later() {
-    let server = Setup::new().with("limits.frames_per_second_max", &2).start().await;
+    let server = Setup::new().with("limits.frames_per_second_max", 2).start().await;
     let ada = server.user("ada").await;
     let mut socket = resumed(&server, &ada).await;
     for _ in 0..40 {
@@ -206,10 +206,10 @@ async fn whoever_floods_is_told_to_come_back_later() {
 #[tokio::test]
 async fn a_reader_who_does_not_read_is_closed_and_harms_nobody() {
     let setup = Setup::new()
-        .with("limits.connection_queue_max", &50)
-        .with("limits.connection_queue_bytes_max", &200_000)
-        .with("limits.frames_per_second_max", &100_000)
-        .with("metrics.token", &"figures");
+        .with("limits.connection_queue_max", 50)
+        .with("limits.connection_queue_bytes_max", 200_000)
+        .with("limits.frames_per_second_max", 100_000)
+        .with("metrics.token", "figures");
     let server = setup.start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     let place = ada.write_to(&ben).await.id;

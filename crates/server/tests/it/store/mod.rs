@@ -4,6 +4,7 @@ mod commits;
 mod cursors;
 mod keys;
 mod large;
+mod outages;
 mod pages;
 
 use crate::postgres::{database, fast_folder};
@@ -90,13 +91,19 @@ impl World {
         self.folder.as_ref().map(tempfile::TempDir::path)
     }
 
-    /// Runs SQL of a test's own, beside the server.
-    pub(crate) async fn sql(&self, text: &str) {
-        use sqlx::{Connection as _, Executor as _};
+    /// A connection of the test's own, beside the server.
+    pub(crate) async fn connect(&self) -> sqlx::AnyConnection {
+        use sqlx::Connection as _;
         let (key, value) = &self.settings[0];
         let url = if *key == "data" { format!("sqlite:{value}/parlor.db") } else { value.clone() };
-        let mut connection = sqlx::AnyConnection::connect(&url).await.expect("the database is there");
-        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))).await.expect("the SQL is right");
+        sqlx::AnyConnection::connect(&url).await.expect("the database is there")
+    }
+
+    /// Runs SQL of a test's own.
+    pub(crate) async fn sql(&self, text: &str) {
+        use sqlx::Executor as _;
+        let statements = sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()));
+        self.connect().await.execute(statements).await.expect("the SQL is right");
     }
 
     pub(crate) fn key(&self) -> String {
