@@ -18,11 +18,8 @@ use parlor_protocol::{
     ids::{ConversationId, Seq, UserId},
 };
 use serde_json::Value;
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
 const PEOPLE: usize = 5;
 const STEPS: usize = 60;
@@ -93,8 +90,10 @@ impl World {
             clients.push(client);
         }
         let mut world = Self { server, people, clients, chance, backup: None };
-        world.open().await;
-        world.open().await;
+        for who in 0..2 {
+            let open = world.open(who);
+            world.command(who, open).await;
+        }
         world
     }
 
@@ -111,16 +110,32 @@ impl World {
     /// One of the first so many of a hundred things that a person may do; from 90 on they are interruptions. Refusals
     /// are part of life; what was refused did not happen.
     async fn act(&mut self, things: usize) {
+        if self.chance.percent(20) {
+            return self.act_together().await;
+        }
         let who = self.chance.below(PEOPLE);
         match self.chance.below(things) {
-            0..45 => self.say(who).await,
-            45..60 => self.mark(who).await,
-            60..68 => self.add(who).await,
-            68..76 => self.remove(who).await,
-            76..82 => self.open().await,
-            82..86 => self.rename(who).await,
+            0..86 => {
+                if let Some(command) = self.wish(who) {
+                    self.command(who, command).await;
+                }
+            }
             86..90 => self.show(who).await,
             _ => self.interrupt(who).await,
+        }
+    }
+
+    /// Several people do something at the same moment, so that it is committed together.
+    async fn act_together(&mut self) {
+        let mut at_once = JoinSet::new();
+        for _ in 0..8 {
+            let who = self.chance.below(PEOPLE);
+            let Some(command) = self.wish(who) else { continue };
+            let person = self.people[who].clone();
+            at_once.spawn(async move { by_http(&person, command).await.is_ok() });
+        }
+        while let Some(ended) = at_once.join_next().await {
+            ended.expect("a command does not panic");
         }
     }
 
@@ -133,53 +148,52 @@ impl World {
         by_http(&self.people[who], command).await.err()
     }
 
-    async fn say(&mut self, who: usize) {
-        let Some(conversation) = self.some_conversation(who) else { return };
-        let client_id = format!("say-{}", unique());
-        let text = format!("{client_id} says person {who}");
-        self.command(who, Command::Send { conversation, client_id, text }).await;
+    /// What a person wants to change.
+    fn wish(&mut self, who: usize) -> Option<Command> {
+        let thing = self.chance.below(86);
+        if thing < 6 {
+            return Some(self.open(who));
+        }
+        if thing < 10 {
+            return Some(Command::UpdateMe { name: format!("name {}", unique()) });
+        }
+        let conversation = self.some_conversation(who)?;
+        Some(match thing {
+            10..55 => {
+                let client_id = format!("say-{}", unique());
+                let text = format!("{client_id} says person {who}");
+                Command::Send { conversation, client_id, text }
+            }
+            55..70 => self.mark(who, conversation),
+            70..78 => Command::AddMembers { conversation, users: vec![self.somebody(), self.somebody()] },
+            _ => {
+                let user = if self.chance.percent(40) { self.people[who].id } else { self.somebody() };
+                Command::RemoveMember { conversation, user }
+            }
+        })
     }
 
-    async fn mark(&mut self, who: usize) {
-        let Some(conversation) = self.some_conversation(who) else { return };
+    fn mark(&mut self, who: usize, conversation: ConversationId) -> Command {
         let last = self.clients[who].state.conversation(conversation).map_or(0, |held| held.last_seq.0);
-        let seq = Seq(last - i64::try_from(self.chance.below(3)).expect("small"));
-        let command = if self.chance.percent(70) {
-            Command::Mark { conversation, delivered: None, read: Some(Seq(seq.0.max(0))) }
+        let seq = Some(Seq((last - i64::try_from(self.chance.below(3)).expect("small")).max(0)));
+        if self.chance.percent(70) {
+            Command::Mark { conversation, delivered: None, read: seq }
         } else {
-            Command::Mark { conversation, delivered: Some(Seq(seq.0.max(0))), read: None }
-        };
-        self.command(who, command).await;
+            Command::Mark { conversation, delivered: seq, read: None }
+        }
     }
 
-    async fn add(&mut self, who: usize) {
-        let Some(conversation) = self.some_conversation(who) else { return };
-        let users = vec![self.somebody(), self.somebody()];
-        self.command(who, Command::AddMembers { conversation, users }).await;
-    }
-
-    async fn remove(&mut self, who: usize) {
-        let Some(conversation) = self.some_conversation(who) else { return };
-        let user = if self.chance.percent(40) { self.people[who].id } else { self.somebody() };
-        self.command(who, Command::RemoveMember { conversation, user }).await;
-    }
-
-    async fn open(&mut self) {
-        let who = self.chance.below(PEOPLE);
+    fn open(&mut self, who: usize) -> Command {
         let client_id = format!("open-{}", unique());
         let mut open = Open { client_id, user: None, role: None, group: None, context: None };
         if self.chance.percent(30) {
-            open.user = Some(self.somebody());
+            open.user = Some(self.people[(who + 1) % PEOPLE].id);
         } else {
             let count = 1 + self.chance.below(PEOPLE);
             let users = (0..count).map(|_| self.somebody()).collect();
             open.group = Some(Group { title: format!("group {}", unique()), users });
         }
-        self.command(who, Command::Open(open)).await;
-    }
-
-    async fn rename(&mut self, who: usize) {
-        self.command(who, Command::UpdateMe { name: format!("name {}", unique()) }).await;
+        Command::Open(open)
     }
 
     async fn show(&mut self, who: usize) {
@@ -199,7 +213,7 @@ impl World {
                 let _heads = self.clients[who].resume().await;
             }
             6 | 7 if breaks => self.restart().await,
-            8 if breaks && self.backup.is_none() => self.back_up().await,
+            8 if breaks && self.backup.is_none() => self.back_up(),
             9 if breaks => self.restore().await,
             _ => {
                 self.clients[who].cut();
@@ -218,19 +232,16 @@ impl World {
         self.server.restart().await;
     }
 
-    async fn back_up(&mut self) {
-        self.server.stop().await;
+    fn back_up(&mut self) {
         let folder = crate::harness::folder();
-        copy_folder(self.server.data(), &folder.path().join("data"));
+        self.server.back_up(&folder.path().join("backup"));
         self.backup = Some(folder);
-        self.server.restart().await;
     }
 
     async fn restore(&mut self) {
         let Some(backup) = self.backup.take() else { return };
         self.server.stop().await;
-        fs::remove_dir_all(self.server.data()).expect("the data folder goes");
-        copy_folder(&backup.path().join("data"), self.server.data());
+        self.server.restore(&backup.path().join("backup"));
         self.server.restart().await;
     }
 
@@ -333,18 +344,6 @@ async fn by_http(person: &Person, command: Command) -> Result<Value, Error> {
         Command::Open(open) => api.send(Method::POST, "/v1/conversations", &open).await,
         Command::UpdateMe { name } => api.send(Method::PATCH, "/v1/me", &PatchMe { name }).await,
         other => unreachable!("nobody does {other:?} by HTTP here"),
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a new folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        if entry.file_type().expect("a kind").is_dir() {
-            copy_folder(&entry.path(), &to.join(entry.file_name()));
-        } else if entry.file_type().expect("a kind").is_file() {
-            fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
-        }
     }
 }
 

@@ -186,6 +186,22 @@ impl Server {
         command.output().expect("the built binary starts")
     }
 
+    /// Copies the database into a file, whether the server runs or not.
+    pub(crate) fn back_up(&self, file: &Path) {
+        self.must_run(&["backup", file.to_str().expect("temporary folders have plain names")]);
+    }
+
+    /// Puts a copy in the place of the database; the server must be stopped.
+    pub(crate) fn restore(&self, file: &Path) {
+        self.must_run(&["restore", "--force", file.to_str().expect("temporary folders have plain names")]);
+    }
+
+    fn must_run(&self, arguments: &[&str]) {
+        let output = self.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "parlor {} says: {said}", arguments.join(" "));
+    }
+
     fn log_path(&self) -> PathBuf {
         let beside = self.setup.data.parent().expect("the data folder lies in a folder");
         beside.join(format!("parlor-{}.log", self.setup.port))

@@ -13,7 +13,6 @@ use parlor_protocol::{
     model::{Conversation, Message},
 };
 use std::{
-    fs,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -235,48 +234,75 @@ async fn an_ordinary_restart_resets_nobody() {
     equals_the_store(&client, &ada).await;
 }
 
-#[tokio::test]
-async fn a_restored_backup_is_noticed_even_when_it_has_grown_past_the_cursor() {
-    for messages_after in [0, 30] {
-        let mut server = Server::start().await;
-        let (ada, ben, _) = three(&server).await;
-        let conversation = ada.write_to(&ben).await.id;
-        ben.say(conversation, "kept").await;
+/// What was written after the backup is gone; the client notices, also when as much was written again.
+async fn restored(is_running: bool, messages_after: usize) {
+    let mut server = Server::start().await;
+    let (ada, ben, _) = three(&server).await;
+    let conversation = ada.write_to(&ben).await.id;
+    ben.say(conversation, "kept").await;
+    let folder = crate::harness::folder();
+    let backup = folder.path().join("backup");
+    if is_running {
+        server.back_up(&backup);
+    } else {
         server.stop().await;
-        let backup = crate::harness::folder();
-        copy_files(server.data(), backup.path());
+        server.back_up(&backup);
         server.restart().await;
-        let mut client = ada.connect().await;
-        for _ in 0..5 {
-            ben.say(conversation, "not in the backup").await;
-        }
-        client.settle(WITHIN).await.expect("everything is fetched");
-        assert_eq!(client.state.messages(conversation).count(), 6);
-
-        server.stop().await;
-        fs::remove_dir_all(server.data()).expect("the data folder goes");
-        fs::create_dir(server.data()).expect("a new one");
-        copy_files(backup.path(), server.data());
-        server.restart().await;
-        for _ in 0..messages_after {
-            ben.say(conversation, "written after the restore").await;
-        }
-        client.connect().await.expect("a socket");
-        client.settle(WITHIN).await.expect("everything is fetched");
-        assert_eq!(client.state.resets(), 2, "with {messages_after} messages after the restore");
-        assert!(client.state.messages(conversation).all(|message| message.text != "not in the backup"));
-        assert_eq!(client.state.messages(conversation).count(), 1 + messages_after);
-        equals_the_store(&client, &ada).await;
     }
+    let mut client = ada.connect().await;
+    for _ in 0..5 {
+        ben.say(conversation, "not in the backup").await;
+    }
+    client.settle(WITHIN).await.expect("everything is fetched");
+    assert_eq!(client.state.messages(conversation).count(), 6);
+
+    server.stop().await;
+    server.restore(&backup);
+    server.restart().await;
+    for _ in 0..messages_after {
+        ben.say(conversation, "written after the restore").await;
+    }
+    client.connect().await.expect("a socket");
+    client.settle(WITHIN).await.expect("everything is fetched");
+    assert_eq!(client.state.resets(), 2, "with {messages_after} messages after the restore");
+    assert!(client.state.messages(conversation).all(|message| message.text != "not in the backup"));
+    assert_eq!(client.state.messages(conversation).count(), 1 + messages_after);
+    equals_the_store(&client, &ada).await;
 }
 
-fn copy_files(from: &std::path::Path, to: &std::path::Path) {
-    for entry in fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        if entry.file_type().expect("a kind").is_file() {
-            fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
-        }
-    }
+#[tokio::test]
+async fn a_restored_backup_of_a_stopped_server_is_noticed() {
+    restored(false, 0).await;
+    restored(false, 30).await;
+}
+
+#[tokio::test]
+async fn a_restored_backup_of_a_running_server_is_noticed() {
+    restored(true, 0).await;
+    restored(true, 30).await;
+}
+
+#[tokio::test]
+async fn a_client_that_knew_no_more_than_the_backup_is_not_reset_by_restoring_it() {
+    let mut server = Server::start().await;
+    let (ada, ben, _) = three(&server).await;
+    let conversation = ada.write_to(&ben).await.id;
+    let message = ben.say(conversation, "kept").await;
+    let mut client = ada.connect().await;
+    client.cut();
+    let folder = crate::harness::folder();
+    let backup = folder.path().join("backup");
+    server.back_up(&backup);
+    ben.say(conversation, "not in the backup").await;
+    server.stop().await;
+    server.restore(&backup);
+    server.restart().await;
+    let after = ben.say(conversation, "after").await;
+    client.connect().await.expect("a socket");
+    client.settle(WITHIN).await.expect("everything is fetched");
+    assert_eq!(client.state.resets(), 1);
+    assert!(has(conversation, &message)(&client.state) && has(conversation, &after)(&client.state));
+    equals_the_store(&client, &ada).await;
 }
 
 #[tokio::test]
