@@ -1,0 +1,18 @@
+//! The integration tests: a real server, people who use it, and everything that can go wrong around them.
+
+mod channel_layer;
+mod convergence;
+mod crowd;
+mod durability;
+mod harness;
+mod operate;
+mod origin;
+mod postgres;
+mod power_cut;
+mod raw;
+mod refusals;
+mod sessions;
+mod slow_clients;
+mod socket;
+mod store;
+mod traps;
