@@ -152,6 +152,7 @@ macro_rules! reply {
 pub(super) fn all() -> Vec<Route> {
     let mut routes = of_accounts();
     routes.extend(of_conversations());
+    routes.extend(of_messages());
     routes.extend(of_the_server());
     routes
 }
@@ -232,6 +233,20 @@ fn of_conversations() -> Vec<Route> {
             .query::<conversations::Since>()
             .answers::<Changes>(reply!("conversation.changes"))
             .refuses(&[NotFound]),
+        post("/v1/conversations/{id}/members", conversations::add_members)
+            .says("Adds people to a group. Owners only.")
+            .takes::<PostMembers>(r#"{"users": [9, 10]}"#)
+            .answers::<Changed>(reply!("member.add"))
+            .refuses(&[NotFound, NotAllowed, LimitReached, Unknown]),
+        delete("/v1/conversations/{id}/members/{user}", conversations::remove_member)
+            .says("Removes a person from a group (owners only), or oneself.")
+            .answers::<Changed>(reply!("member.remove"))
+            .refuses(&[NotFound, NotAllowed, Unknown]),
+    ]
+}
+
+fn of_messages() -> Vec<Route> {
+    vec![
         get("/v1/conversations/{id}/messages", conversations::messages)
             .says("Messages in the order of `seq`; at most one of `before`, `after` and `around`.")
             .query::<conversations::Messages>()
@@ -262,15 +277,6 @@ fn of_conversations() -> Vec<Route> {
             .takes::<PutMarker>(r#"{"seq": 3}"#)
             .answers::<Marked>(reply!("conversation.mark"))
             .refuses(&[NotFound, Unknown]),
-        post("/v1/conversations/{id}/members", conversations::add_members)
-            .says("Adds people to a group. Owners only.")
-            .takes::<PostMembers>(r#"{"users": [9, 10]}"#)
-            .answers::<Changed>(reply!("member.add"))
-            .refuses(&[NotFound, NotAllowed, LimitReached, Unknown]),
-        delete("/v1/conversations/{id}/members/{user}", conversations::remove_member)
-            .says("Removes a person from a group (owners only), or oneself.")
-            .answers::<Changed>(reply!("member.remove"))
-            .refuses(&[NotFound, NotAllowed, Unknown]),
         delete("/v1/messages/{client_id}", conversations::cancel)
             .says("Gives up a send whose outcome is unknown.")
             .answers::<CancelledAnswer>(reply!("message.cancel"))

@@ -54,87 +54,82 @@ async fn resumed(person: &Person) -> Socket {
     socket
 }
 
+/// Method, path, body, status, code. MESSAGES, READ and MEMBERS stand for the paths of a conversation.
+const UNFIT: [(&str, &str, &str, u16, &str); 31] = [
+    ("POST", "MESSAGES", "", 400, "invalid_json"),
+    ("POST", "MESSAGES", "{", 400, "invalid_json"),
+    ("POST", "MESSAGES", "[]", 400, "invalid_field"),
+    ("POST", "MESSAGES", "null", 400, "invalid_field"),
+    ("POST", "MESSAGES", r#"{"client_id": "a"}"#, 400, "invalid_field"),
+    ("POST", "MESSAGES", r#"{"client_id": "a", "text": 5}"#, 400, "invalid_field"),
+    ("POST", "MESSAGES", r#"{"client_id": "a", "text": "b", "sender": 1}"#, 400, "invalid_field"),
+    ("POST", "MESSAGES", r#"{"client_id": "a", "text": "b", "text": "c"}"#, 400, "invalid_field"),
+    ("POST", "MESSAGES", r#"{"client_id": "", "text": "b"}"#, 400, "invalid_field"),
+    ("POST", "MESSAGES", r#"{"client_id": "a b", "text": "b"}"#, 400, "invalid_field"),
+    ("POST", "MESSAGES", r#"{"client_id": "a", "text": ""}"#, 400, "text_empty"),
+    ("POST", "MESSAGES", r#"{"client_id": "a", "text": "\n\n"}"#, 400, "text_empty"),
+    ("POST", "MESSAGES", r#"{"client_id": "a", "text": "a\u0000b"}"#, 400, "text_control"),
+    ("POST", "MESSAGES", r#"{"client_id": "a", "text": "a\u0007"}"#, 400, "text_control"),
+    ("PUT", "READ", r#"{"seq": -1}"#, 400, "invalid_field"),
+    ("PUT", "READ", r#"{"seq": 9007199254740992}"#, 400, "invalid_field"),
+    ("PUT", "READ", r#"{"seq": 1.5}"#, 400, "invalid_field"),
+    ("PUT", "READ", r#"{"seq": 1e400}"#, 400, "invalid_json"),
+    ("POST", "MEMBERS", r#"{"users": "all"}"#, 400, "invalid_field"),
+    ("POST", "MEMBERS", r#"{"users": [1]}"#, 403, "not_allowed"),
+    ("POST", "/v1/conversations", r#"{"client_id": "a"}"#, 400, "invalid_field"),
+    ("POST", "/v1/conversations", r#"{"client_id": "a", "user": 999999}"#, 404, "not_found"),
+    ("POST", "/v1/conversations", r#"{"client_id": "a", "user": 1, "role": "owner"}"#, 400, "invalid_field"),
+    ("PATCH", "/v1/me", r#"{"name": " "}"#, 400, "text_empty"),
+    ("PATCH", "/v1/me", r#"{"name": "a\nb"}"#, 400, "text_control"),
+    ("GET", "MESSAGES?around=x", "", 400, "invalid_field"),
+    ("GET", "MESSAGES?before=1&after=1", "", 400, "invalid_field"),
+    ("GET", "MESSAGES?before=-1", "", 400, "invalid_field"),
+    ("GET", "MESSAGES?limit=0", "", 400, "invalid_field"),
+    ("GET", "/v1/conversations?colour=red", "", 400, "invalid_field"),
+    ("GET", "/v1/events?cursor=nonsense", "", 400, "invalid_field"),
+];
+
 #[tokio::test]
 async fn bodies_queries_and_paths_that_do_not_fit_are_refused_by_name() {
-    let place = Place::new(Setup::new().with("limits.text_chars_max", 20).with("limits.body_bytes_max", 2000)).await;
+    let place = Place::new(Setup::new()).await;
     let bearer = place.bearer(&place.ada);
-    let (messages, read) = (
-        format!("/v1/conversations/{}/messages", place.conversation),
-        format!("/v1/conversations/{}/read", place.conversation),
-    );
-    let members = format!("/v1/conversations/{}/members", place.group);
-    let deep = format!("{{\"client_id\": {}", "[".repeat(1900));
-    let long = json!({"client_id": "a", "text": "x".repeat(21)}).to_string();
-    let huge = json!({"client_id": "a", "text": "x".repeat(3000)}).to_string();
-    let text = |text: &str| json!({"client_id": "a", "text": text}).to_string();
-    let (newlines, control, bell) = (text("\n\n"), text("a\u{0}b"), text("a\u{7}"));
-    let around = format!("{messages}?around=x");
-    let two = format!("{messages}?before=1&after=1");
-    let negative = format!("{messages}?before=-1");
-    let none = format!("{messages}?limit=0");
-    let table: [(&str, &str, &str, u16, &str); 36] = [
-        ("POST", &messages, "", 400, "invalid_json"),
-        ("POST", &messages, "{", 400, "invalid_json"),
-        ("POST", &messages, "[]", 400, "invalid_field"),
-        ("POST", &messages, "null", 400, "invalid_field"),
-        ("POST", &messages, &deep, 400, "invalid_field"),
-        ("POST", &messages, r#"{"client_id": "a"}"#, 400, "invalid_field"),
-        ("POST", &messages, r#"{"client_id": "a", "text": 5}"#, 400, "invalid_field"),
-        ("POST", &messages, r#"{"client_id": "a", "text": "b", "sender": 1}"#, 400, "invalid_field"),
-        ("POST", &messages, r#"{"client_id": "a", "text": "b", "text": "c"}"#, 400, "invalid_field"),
-        ("POST", &messages, r#"{"client_id": "", "text": "b"}"#, 400, "invalid_field"),
-        ("POST", &messages, r#"{"client_id": "a b", "text": "b"}"#, 400, "invalid_field"),
-        ("POST", &messages, r#"{"client_id": "a", "text": ""}"#, 400, "text_empty"),
-        ("POST", &messages, &newlines, 400, "text_empty"),
-        ("POST", &messages, &control, 400, "text_control"),
-        ("POST", &messages, &bell, 400, "text_control"),
-        ("POST", &messages, &long, 400, "text_too_long"),
-        ("POST", &messages, &huge, 413, "too_large"),
-        ("PUT", &read, r#"{"seq": -1}"#, 400, "invalid_field"),
-        ("PUT", &read, r#"{"seq": 9007199254740992}"#, 400, "invalid_field"),
-        ("PUT", &read, r#"{"seq": 1.5}"#, 400, "invalid_field"),
-        ("PUT", &read, r#"{"seq": 1e400}"#, 400, "invalid_json"),
-        ("POST", &members, r#"{"users": "all"}"#, 400, "invalid_field"),
-        ("POST", &members, r#"{"users": [1]}"#, 403, "not_allowed"),
-        ("POST", "/v1/conversations", r#"{"client_id": "a"}"#, 400, "invalid_field"),
-        ("POST", "/v1/conversations", r#"{"client_id": "a", "user": 999999}"#, 404, "not_found"),
-        ("POST", "/v1/conversations", r#"{"client_id": "a", "user": 1, "role": "owner"}"#, 400, "invalid_field"),
-        ("PATCH", "/v1/me", r#"{"name": " "}"#, 400, "text_empty"),
-        ("PATCH", "/v1/me", r#"{"name": "a\nb"}"#, 400, "text_control"),
-        ("GET", &around, "", 400, "invalid_field"),
-        ("GET", &two, "", 400, "invalid_field"),
-        ("GET", &negative, "", 400, "invalid_field"),
-        ("GET", &none, "", 400, "invalid_field"),
-        ("GET", "/v1/conversations?colour=red", "", 400, "invalid_field"),
-        ("GET", "/v1/events?cursor=nonsense", "", 400, "invalid_field"),
-        ("GET", "/v1/conversations/x", "", 404, "not_found"),
-        ("GET", "/v1/conversations/-1", "", 404, "not_found"),
-    ];
-    for (method, path, body, status, code) in table {
-        let answer = ask(place.server.address(), method, path, &[("Authorization", &bearer), JSON], body).await;
-        let shown = &body[..body.len().min(60)];
-        assert_eq!(answer.outcome(), (status, code), "{method} {path} {shown}");
+    let (conversation, group) = (place.conversation, place.group);
+    for (method, path, body, status, code) in UNFIT {
+        let path = path
+            .replace("MESSAGES", &format!("/v1/conversations/{conversation}/messages"))
+            .replace("READ", &format!("/v1/conversations/{conversation}/read"))
+            .replace("MEMBERS", &format!("/v1/conversations/{group}/members"));
+        let answer = ask(place.server.address(), method, &path, &[("Authorization", &bearer), JSON], body).await;
+        assert_eq!(answer.outcome(), (status, code), "{method} {path} {body}");
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
         assert!(answer.problem().request_id.is_some(), "{method} {path} names the request");
     }
-    assert_eq!(
-        ask(place.server.address(), "POST", &messages, &[("Authorization", &bearer), JSON], &long)
-            .await
-            .problem()
-            .limit,
-        Some(20)
-    );
-    assert_eq!(
-        ask(place.server.address(), "POST", &messages, &[("Authorization", &bearer), JSON], &huge)
-            .await
-            .problem()
-            .limit,
-        Some(2000)
-    );
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
+    for path in ["/v1/conversations/x", "/v1/conversations/-1", "/v1/conversations/0", "/v1/conversations/1.0"] {
+        let answer = ask(place.server.address(), "GET", path, &[("Authorization", &bearer)], "").await;
+        assert_eq!(answer.outcome(), (404, "not_found"), "{path}");
+    }
+    place.is_unharmed().await;
+}
+
+#[tokio::test]
+async fn what_is_too_long_too_deep_or_of_another_type_is_refused_with_the_limit() {
+    let place = Place::new(Setup::new().with("limits.text_chars_max", 20).with("limits.body_bytes_max", 2000)).await;
+    let bearer = place.bearer(&place.ada);
+    let messages = format!("/v1/conversations/{}/messages", place.conversation);
+    let text = |text: &str| json!({"client_id": "a", "text": text}).to_string();
+    let post = async |body: &str, kind: &str| {
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
-        let answer = ask(place.server.address(), "POST", &messages, &headers, &text("hi")).await;
-        assert_eq!(answer.outcome(), (415, "unsupported_type"), "{kind:?}");
+        ask(place.server.address(), "POST", &messages, &headers, body).await
+    };
+    let long = post(&text(&"\u{1f302}".repeat(21)), "application/json").await;
+    assert_eq!((long.outcome(), long.problem().limit), ((400, "text_too_long"), Some(20)));
+    assert_eq!(post(&text(&"\u{1f302}".repeat(20)), "application/json; charset=utf-8").await.status, 200);
+    let huge = post(&text(&"x".repeat(3000)), "application/json").await;
+    assert_eq!((huge.outcome(), huge.problem().limit), ((413, "too_large"), Some(2000)));
+    let deep = format!("{{\"client_id\": {}", "[".repeat(1900));
+    assert_eq!(post(&deep, "application/json").await.outcome(), (400, "invalid_field"));
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
+        assert_eq!(post(&text("hi"), kind).await.outcome(), (415, "unsupported_type"), "{kind:?}");
     }
     place.is_unharmed().await;
 }
