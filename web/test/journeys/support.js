@@ -242,7 +242,7 @@ export class Person {
     const { violations } = await this.page.evaluate(async () => {
       // A dialog that fades in has no contrast yet.
       await Promise.all(document.getAnimations().map((one) =>
-        one.effect?.getComputedTiming().endTime === Infinity ? null : one.finished));
+        one.effect?.getComputedTiming().endTime === Infinity ? null : one.finished.catch(() => null)));
       return /** @type {any} */ (window).axe.run(document);
     });
     const found = violations.map((/** @type {any} */ one) =>
