@@ -1,0 +1,188 @@
+//! One large group whose members all show it: deliveries a second.
+//!
+//! A message is under way until as many deliveries have come as there are connections for it and each before it.
+
+use crate::{
+    Result, connections,
+    frames::{self, Clock, Heard},
+    machine::{self, Bench},
+    people::{self, Person},
+    report::{Load, Round, Row, grouped, medians, ms},
+    server::Server,
+    wire::{Socket, Writer},
+};
+use parlor_protocol::ids::ConversationId;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{timeout, timeout_at},
+};
+
+/// What does not count of a round.
+const WARMING: Duration = Duration::from_millis(500);
+/// How long the last deliveries may take.
+const FINISHING: Duration = Duration::from_secs(10);
+/// One reader in so many notes how long deliveries took.
+const TIMED_ONE_IN: usize = 50;
+
+/// What the readers know together.
+struct Room {
+    clock: Clock,
+    members: u64,
+    deliveries: Cell<u64>,
+    latencies: RefCell<Vec<Duration>>,
+    /// One more message has come to all.
+    delivered: Notify,
+    failure: RefCell<Option<String>>,
+}
+
+pub(crate) async fn run(
+    bench: &Bench,
+    rounds: usize,
+    time: Duration,
+    members: usize,
+    windows: &[u64],
+) -> Result<Vec<Row>> {
+    machine::check_open_files(members)?;
+    let server = bench.serve(&bench.data("fanout"))?;
+    let people = people::make(server.address, members.clamp(2, 1000)).await?;
+    let group = people::group(server.address, &people).await?;
+    let mut rows = Vec::new();
+    for window in windows {
+        let mut figures = Vec::new();
+        for _ in 0..rounds {
+            let figure = round(&server, &people, group, *window, time).await?;
+            eprintln!("fanout, window {window}: {}", grouped(figure.rate));
+            figures.push(figure);
+        }
+        let middle = medians(&figures);
+        let (Round { rate, p50, p99, cores }, cost) = (&middle, middle.cost());
+        rows.push(Row {
+            figure: format!("group of {}, window {window}, deliveries a second", grouped(people.len() as f64)),
+            wanted: match window {
+                2 => ["100,000", "160,000"],
+                16 => ["600,000", "1,000,000"],
+                _ => ["", ""],
+            },
+            measured: grouped(*rate),
+            detail: format!("{cost}; p50 / p99 {} / {} ms; {cores}", ms(*p50), ms(*p99)),
+        });
+    }
+    server.stop()?;
+    Ok(rows)
+}
+
+async fn round(
+    server: &Server,
+    people: &[Person],
+    group: ConversationId,
+    window: u64,
+    time: Duration,
+) -> Result<Round> {
+    let room = Rc::new(Room {
+        clock: Clock::new(),
+        members: people.len() as u64,
+        deliveries: Cell::default(),
+        latencies: RefCell::default(),
+        delivered: Notify::new(),
+        failure: RefCell::default(),
+    });
+    let mut readers = JoinSet::new();
+    let mut sender = None;
+    for (place, person) in people.iter().enumerate() {
+        let mut socket = connections::open(server.address, person, place, None).await?;
+        let mut out = Vec::new();
+        frames::show(&mut out, group);
+        socket.write(&out).await?;
+        connections::reply(&mut socket).await?;
+        sender = sender.or_else(|| Some(socket.writer()));
+        readers.spawn_local(listen(socket, room.clone(), place % TIMED_ONE_IN == 0));
+    }
+    let sender = sender.ok_or("a group has members")?;
+    let mut sent = 0;
+    send(&room, &sender, group, window, Instant::now() + WARMING, &mut sent).await?;
+    let (before, load) = (room.deliveries.get(), Load::new(server));
+    room.latencies.borrow_mut().clear();
+    send(&room, &sender, group, window, Instant::now() + time, &mut sent).await?;
+    let (after, load) = (room.deliveries.get(), load.end(server));
+    let latencies = room.latencies.take();
+    let all = async {
+        while room.deliveries.get() < sent * room.members && room.failure.borrow().is_none() {
+            room.delivered.notified().await;
+        }
+    };
+    if timeout(FINISHING, all).await.is_err() {
+        return Err(format!("of {sent} messages {} deliveries came", room.deliveries.get()));
+    }
+    if let Some(failure) = room.failure.take() {
+        return Err(failure);
+    }
+    readers.shutdown().await;
+    Ok(Round::new(after - before, latencies, load))
+}
+
+/// Keeps as many under way as the window has, for a time.
+async fn send(
+    room: &Room,
+    sender: &Writer,
+    group: ConversationId,
+    window: u64,
+    until: Instant,
+    sent: &mut u64,
+) -> Result<()> {
+    let mut out = Vec::new();
+    loop {
+        out.clear();
+        while *sent < room.deliveries.get() / room.members + window {
+            frames::send(&mut out, group, &room.clock);
+            *sent += 1;
+        }
+        sender.write(&out).await?;
+        if timeout_at(until.into(), room.delivered.notified()).await.is_err() {
+            return Ok(());
+        }
+        if let Some(failure) = room.failure.take() {
+            return Err(failure);
+        }
+    }
+}
+
+async fn listen(mut socket: Socket, room: Rc<Room>, is_timed: bool) {
+    let mut heartbeat = Vec::new();
+    frames::heartbeat(&mut heartbeat);
+    let failure = loop {
+        let (mut messages, mut beats, mut refused) = (0, 0, None);
+        let read = socket.read(|frame| match frames::sort(frame) {
+            Ok(Heard::Message) => {
+                messages += 1;
+                if is_timed && let Ok((_, sent)) = frames::message(frame) {
+                    room.latencies.borrow_mut().push(room.clock.since(sent));
+                }
+            }
+            Ok(Heard::Heartbeat) => beats += 1,
+            Ok(Heard::Reply(_) | Heard::Other) => {}
+            Err(error) => refused = Some(error),
+        });
+        if let Err(error) = read.await {
+            break error;
+        }
+        if let Some(refused) = refused {
+            break refused;
+        }
+        let before = room.deliveries.replace(room.deliveries.get() + messages);
+        if before / room.members < room.deliveries.get() / room.members {
+            room.delivered.notify_one();
+        }
+        for _ in 0..beats {
+            // If this fails the next reading says why.
+            drop(socket.write(&heartbeat).await);
+        }
+    };
+    room.failure.replace(Some(failure));
+    room.delivered.notify_one();
+}

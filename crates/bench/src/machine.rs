@@ -1,0 +1,115 @@
+//! Where the measuring happens: the binary, the disk, the cores, the open files.
+
+use crate::{Result, server::Server};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+use tempfile::TempDir;
+
+/// The place of all runs of one call.
+pub(crate) struct Bench {
+    pub(crate) program: PathBuf,
+    is_pinned: bool,
+    folder: TempDir,
+    file_system: String,
+}
+
+impl Bench {
+    /// Finds (or builds) the server, makes the folder and takes this program's core.
+    pub(crate) fn new(program: Option<PathBuf>, folder: Option<PathBuf>, wants_pinning: bool) -> Result<Self> {
+        let own = std::env::current_exe().map_err(|error| error.to_string())?;
+        let beside = own.parent().ok_or("this program is in no folder")?.to_owned();
+        let program = match program {
+            Some(program) => program,
+            None => built(beside.join("parlor"))?,
+        };
+        if !program.is_file() {
+            return Err(format!("{} is not there: cargo build --release builds it", program.display()));
+        }
+        let parent = folder.unwrap_or(beside);
+        let folder = tempfile::Builder::new().prefix("bench-data-").tempdir_in(&parent);
+        let folder = folder.map_err(|error| format!("{}: {error}", parent.display()))?;
+        let file_system = file_system(folder.path());
+        if ["tmpfs", "ramfs"].contains(&file_system.as_str()) {
+            return Err(format!("{} is in memory; name a folder of a disk with --folder", parent.display()));
+        }
+        let is_pinned = wants_pinning && pin_to_second_core();
+        Ok(Self { program, is_pinned, folder, file_system })
+    }
+
+    /// One line on what is measured how.
+    pub(crate) fn description(&self) -> String {
+        let cores = if self.is_pinned { "server on core 0, load on core 1" } else { "cores as the system chooses" };
+        format!("{}; data on {}; {cores}.", self.program.display(), self.file_system)
+    }
+
+    /// A folder for the data of one server.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The server's binary, on its core.
+    pub(crate) fn command(&self) -> Command {
+        if !self.is_pinned {
+            return Command::new(&self.program);
+        }
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", "0"]).arg(&self.program);
+        command
+    }
+
+    /// Starts a server on a folder.
+    pub(crate) fn serve(&self, data: &Path) -> Result<Server> {
+        Server::start(self.command(), data)
+    }
+}
+
+/// Cargo knows whether the binary is that of the sources.
+fn built(program: PathBuf) -> Result<PathBuf> {
+    let Some(cargo) = std::env::var_os("CARGO") else { return Ok(program) };
+    let mut build = Command::new(cargo);
+    build.args(["build", "--release", "--quiet", "--package", "parlor", "--bin", "parlor"]).stdout(Stdio::null());
+    match build.status() {
+        Ok(status) if status.success() => Ok(program),
+        Ok(status) => Err(format!("the server could not be built: {status}")),
+        Err(error) => Err(format!("the server could not be built: {error}")),
+    }
+}
+
+/// Moves this program, which has one thread yet, to the second core.
+fn pin_to_second_core() -> bool {
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return false;
+    }
+    let own = std::process::id().to_string();
+    let mut pin = Command::new("taskset");
+    pin.args(["--cpu-list", "--pid", "1", &own]).stdout(Stdio::null()).stderr(Stdio::null());
+    pin.status().is_ok_and(|status| status.success())
+}
+
+/// The kind of file system that a folder is on.
+fn file_system(folder: &Path) -> String {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mounts = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        Some((words.next()?, words.next()?))
+    });
+    let holding = mounts.filter(|(point, _)| folder.starts_with(point)).max_by_key(|(point, _)| point.len());
+    holding.map_or_else(|| "an unknown file system".to_owned(), |(_, kind)| kind.to_owned())
+}
+
+/// Whether so many connections can be open here at once; the server inherits the limit.
+pub(crate) fn check_open_files(wanted: usize) -> Result<()> {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find(|line| line.starts_with("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().nth(3)?.parse::<usize>().ok());
+    match soft {
+        Some(soft) if soft < wanted + 200 => {
+            Err(format!("{wanted} connections need more open files than {soft}: ulimit -n {}", wanted + 200))
+        }
+        _ => Ok(()),
+    }
+}
