@@ -133,7 +133,7 @@ pub(super) fn reference() -> BTreeMap<String, Setting> {
         let prefix = table.key(name).and_then(|key| key.leaf_decor().prefix()?.as_str().map(str::to_owned));
         let lines = prefix.unwrap_or_default();
         let comment = lines.rsplit("\n\n").next().unwrap_or_default().lines();
-        let comment = comment.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ");
+        let comment = comment.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ").trim().to_owned();
         let value = value_of(item).expect("the reference holds only simple values: a test reads it");
         settings.insert(path.clone(), Setting { path, value, source: Source::Default, comment });
     });
@@ -273,6 +273,7 @@ fn without_password(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write as _;
 
     fn load(file: &str, environment: &[(&str, &str)], flags: &[(&'static str, &'static str, &str)]) -> Layers {
         Layers {
@@ -348,5 +349,39 @@ mod tests {
         assert!(shown.iter().all(|text| !text.contains("cret")), "{shown:?}");
         assert!(shown.contains(&"\"postgres://ada:(hidden)@db/x\"".to_owned()));
         assert!(!format!("{config:?}").contains("cret"));
+    }
+
+    /// `docs/reference/configuration.md` as it must be.
+    fn page() -> String {
+        let mut page = String::from(
+            "# The configuration\n\nMade from `parlor.default.toml` by a test; edit that file. How the layers work: \
+             [Configure](../operate/configure.md).\n",
+        );
+        let settings: Vec<_> = reference().into_values().collect();
+        let mut sections: Vec<_> =
+            settings.iter().map(|setting| setting.path.split_once('.').map(|path| path.0)).collect();
+        sections.sort_unstable();
+        sections.dedup();
+        for section in sections {
+            page.push_str(
+                &section.map_or_else(|| "\n## Without a section\n".to_owned(), |name| format!("\n## `[{name}]`\n")),
+            );
+            page.push_str("\n| key | default | meaning |\n|---|---|---|\n");
+            for setting in settings.iter().filter(|found| found.path.split_once('.').map(|path| path.0) == section) {
+                let (path, value, comment) = (&setting.path, &setting.value, &setting.comment);
+                writeln!(page, "| `{path}` | `{value}` | {comment} |").expect("writing into a String");
+            }
+        }
+        page
+    }
+
+    #[test]
+    fn the_page_of_the_configuration_is_that_of_the_reference() {
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/configuration.md");
+        if std::env::var_os("PARLOR_TEST_WRITE").is_some() {
+            std::fs::write(&file, page()).expect("written");
+        }
+        let found = std::fs::read_to_string(file).expect("the page");
+        assert_eq!(found, page(), "write it anew with PARLOR_TEST_WRITE=1");
     }
 }

@@ -8,6 +8,7 @@ use crate::{
 use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{
     command::Command,
+    error::Code,
     ids::{ConversationId, UserId},
     reply::Heads,
 };
@@ -36,7 +37,7 @@ impl Place {
         Self { server, ada, cleo, conversation, group }
     }
 
-    fn bearer(&self, person: &Person) -> String {
+    fn bearer(person: &Person) -> String {
         person.api.headers()[http::header::AUTHORIZATION].to_str().expect("text").to_owned()
     }
 
@@ -92,7 +93,7 @@ const UNFIT: [(&str, &str, &str, u16, &str); 31] = [
 #[tokio::test]
 async fn bodies_queries_and_paths_that_do_not_fit_are_refused_by_name() {
     let place = Place::new(Setup::new()).await;
-    let bearer = place.bearer(&place.ada);
+    let bearer = Place::bearer(&place.ada);
     let (conversation, group) = (place.conversation, place.group);
     for (method, path, body, status, code) in UNFIT {
         let path = path
@@ -114,7 +115,7 @@ async fn bodies_queries_and_paths_that_do_not_fit_are_refused_by_name() {
 #[tokio::test]
 async fn what_is_too_long_too_deep_or_of_another_type_is_refused_with_the_limit() {
     let place = Place::new(Setup::new().with("limits.text_chars_max", 20).with("limits.body_bytes_max", 2000)).await;
-    let bearer = place.bearer(&place.ada);
+    let bearer = Place::bearer(&place.ada);
     let messages = format!("/v1/conversations/{}/messages", place.conversation);
     let text = |text: &str| json!({"client_id": "a", "text": text}).to_string();
     let post = async |body: &str, kind: &str| {
@@ -137,7 +138,7 @@ async fn what_is_too_long_too_deep_or_of_another_type_is_refused_with_the_limit(
 #[tokio::test]
 async fn whoever_is_not_in_a_conversation_is_told_that_there_is_none() {
     let place = Place::new(Setup::new()).await;
-    let outsider = place.bearer(&place.cleo);
+    let outsider = Place::bearer(&place.cleo);
     let nowhere = ConversationId(place.conversation.0 + 1_000_000);
     let paths = |conversation: ConversationId| {
         let base = format!("/v1/conversations/{conversation}");
@@ -219,10 +220,10 @@ async fn too_many_requests_are_refused_and_others_are_served() {
         }
     };
     let refused = tokio::time::timeout(SOON, refused).await.expect("fifty are enough");
-    assert_eq!(refused.code().map(|code| code.name()), Some("too_many"));
+    assert_eq!(refused.code().map(Code::name), Some("too_many"));
     place.cleo.api.me().await.expect("another person is served");
     let answer =
-        ask(place.server.address(), "GET", "/v1/me", &[("Authorization", &place.bearer(&place.ada))], "").await;
+        ask(place.server.address(), "GET", "/v1/me", &[("Authorization", &Place::bearer(&place.ada))], "").await;
     assert!(answer.header("retry-after").is_some());
 }
 
@@ -230,7 +231,7 @@ async fn too_many_requests_are_refused_and_others_are_served() {
 async fn a_handshake_that_is_none_is_refused_before_any_upgrade() {
     let place = Place::new(Setup::new()).await;
     let address = place.server.address();
-    let bearer = place.bearer(&place.ada);
+    let bearer = Place::bearer(&place.ada);
     let shake = async |change: Option<(&str, &str)>, who: Option<&str>| {
         let mut headers: Vec<(&str, &str)> = raw::HANDSHAKE.to_vec();
         if let Some((name, value)) = change {
@@ -263,7 +264,7 @@ async fn a_socket_lives_on_after_frames_that_are_refused() {
     let place = Place::new(Setup::new()).await;
     let mut early = Handshake::new(place.ada.api.address(), place.ada.api.headers()).open().await.expect("a socket");
     let refused = early.call::<Value>(Command::GetMe {}).await.expect_err("too early");
-    assert_eq!(refused.code().map(|code| code.name()), Some("not_resumed"));
+    assert_eq!(refused.code().map(Code::name), Some("not_resumed"));
     let mut socket = resumed(&place.ada).await;
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/refused.json"));
     let fixtures: Vec<Value> = serde_json::from_str(&text.expect("the fixtures")).expect("a list");
@@ -306,7 +307,7 @@ async fn commands_on_the_socket_are_refused_as_over_http() {
     ] {
         let shown = format!("{command:?}");
         let refused = socket.call::<Value>(command).await.expect_err(&shown);
-        assert_eq!(refused.code().map(|code| code.name()), Some(code), "{shown}");
+        assert_eq!(refused.code().map(Code::name), Some(code), "{shown}");
     }
     place.is_unharmed().await;
 }

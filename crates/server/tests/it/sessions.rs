@@ -104,7 +104,7 @@ async fn signing_out_ends_the_session_on_the_server_and_closes_its_socket_only()
     assert_eq!(out.status.as_u16(), 204);
     assert_eq!(close_code(&mut ending).await, Some(4500));
     let refused = other.api.me().await.expect_err("over");
-    assert_eq!(refused.code().map(|code| code.name()), Some("not_signed_in"));
+    assert_eq!(refused.code().map(Code::name), Some("not_signed_in"));
     let _: serde_json::Value = staying.call(Command::GetMe {}).await.expect("the other sign-in lives");
     let cookie = sign_in(&server, &login, PASSWORD, &[]).await.cookie().expect("a cookie");
     let headers = [("Cookie", cookie.as_str()), ("Origin", "http://parlor.test")];
@@ -147,7 +147,7 @@ async fn a_new_password_ends_every_other_session() {
     let put = async |current: &str, new: &str| {
         let body = serde_json::json!({"current": current, "new": new});
         let done = ada.api.send::<serde_json::Value>(http::Method::PUT, "/v1/me/password", &body).await;
-        done.err().and_then(|error| error.code()).map(|code| code.name())
+        done.err().and_then(|error| error.code()).map(Code::name)
     };
     assert_eq!(put("wrong", "a new password").await, Some("wrong_credentials"));
     assert_eq!(put(PASSWORD, "short").await, Some("invalid_field"));
@@ -217,7 +217,7 @@ async fn signing_up_is_off_unless_the_operator_says_otherwise() {
     let server = Setup::new().with("accounts.sign_up", false).start().await;
     let body = serde_json::json!({"login": "ada", "name": "Ada", "password": PASSWORD});
     let refused = server.api().send::<serde_json::Value>(http::Method::POST, "/v1/users", &body).await;
-    assert_eq!(refused.expect_err("off").code().map(|code| code.name()), Some("sign_up_off"));
+    assert_eq!(refused.expect_err("off").code().map(Code::name), Some("sign_up_off"));
     let site: serde_json::Value = server.api().get("/v1/site").await.expect("public");
     assert_eq!(site["sign_up"], false);
 }
@@ -227,11 +227,11 @@ async fn a_page_of_another_person_is_told_so() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let refused = ada.api.clone().as_user(UserId(ada.id.0 + 1)).me().await.expect_err("another's page");
-    assert_eq!(refused.code().map(|code| code.name()), Some("wrong_user"));
+    assert_eq!(refused.code().map(Code::name), Some("wrong_user"));
     let mut socket = Handshake::new(ada.api.address(), ada.api.headers()).open().await.expect("a socket");
     let resume = Command::Resume { user: UserId(ada.id.0 + 1), cursor: None };
     let refused = socket.call::<serde_json::Value>(resume).await.expect_err("another's page");
-    assert_eq!(refused.code().map(|code| code.name()), Some("wrong_user"));
+    assert_eq!(refused.code().map(Code::name), Some("wrong_user"));
 }
 
 #[tokio::test]

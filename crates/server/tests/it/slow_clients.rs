@@ -42,9 +42,8 @@ async fn drip(mut stream: TcpStream, bytes: &[u8]) -> bool {
             }
             let mut answer = [0; 64];
             // waits for: the server's closing, between two drops
-            match timeout(Duration::from_millis(20), stream.read(&mut answer)).await {
-                Ok(Ok(0) | Err(_)) => return,
-                Ok(Ok(_)) | Err(_) => {}
+            if let Ok(Ok(0) | Err(_)) = timeout(Duration::from_millis(20), stream.read(&mut answer)).await {
+                return;
             }
         }
     };
