@@ -65,9 +65,10 @@ class ParlorRun extends HTMLElement {
       this.#name.textContent = sender?.name ?? '';
     }
     this.#face.hidden = this.#name.hidden = !sender;
-    const ears = run.own ? say.you : '';
     keyed(this.#said, run.said, (said) => said.key, () => new ParlorSaid());
-    for (const said of this.#said.children) {
+    for (const [index, said] of [...this.#said.children].entries()) {
+      // In a group the name is there to be seen.
+      const ears = index === 0 && !sender ? run.speaker : '';
       /** @type {ParlorSaid} */ (said).dress({ unsent: run.unsent, ears });
     }
     this.#drawMeta(run.meta);
@@ -114,9 +115,9 @@ class ParlorRun extends HTMLElement {
 /** One message. */
 class ParlorSaid extends HTMLElement {
   #text = '';
+  #ears = '';
   #bubble = h('div', { class: 'bubble', dir: 'auto' });
   seq = 0;
-  own = false;
 
   connectedCallback() {
     if (this.firstChild) return;
@@ -131,6 +132,7 @@ class ParlorSaid extends HTMLElement {
     this.#text = said.text;
     this.#bubble.removeAttribute('data-fits');
     this.#bubble.classList.toggle('large', isLarge(said.text));
+    this.#ears = '';
     this.#bubble.replaceChildren(h('span', { class: 'words' }, ...linked(said.text).map(({ text, url }) =>
       url ? h('a', { href: url, target: '_blank', rel: 'noopener noreferrer nofollow' }, text) : text)));
   }
@@ -138,9 +140,10 @@ class ParlorSaid extends HTMLElement {
   /** @param {{unsent: boolean, ears: string}} how */
   dress({ unsent, ears }) {
     this.#bubble.classList.toggle('unsent', unsent);
-    if (ears && !this.#bubble.querySelector('.for-ears')) {
-      this.#bubble.prepend(h('span', { class: 'for-ears' }, `${ears}: `));
-    }
+    if (ears === this.#ears) return;
+    this.#ears = ears;
+    this.#bubble.querySelector('.for-ears')?.remove();
+    if (ears) this.#bubble.prepend(h('span', { class: 'for-ears' }, `${ears}: `));
   }
 }
 

@@ -22,8 +22,8 @@ import { known, receipt } from './view.js';
  * @typedef {{type: 'unread', key: string, text: string}} Unread
  * @typedef {{type: 'opening', key: string, parts: [string, string, string, string, string]}} Opening
  * @typedef {{
- *   type: 'run', key: string, own: boolean, sender: User|null, said: Said[], unsent: boolean, joined: boolean,
- *   meta: Meta,
+ *   type: 'run', key: string, own: boolean, speaker: string, sender: User|null, said: Said[], unsent: boolean,
+ *   joined: boolean, meta: Meta,
  * }} Run
  * @typedef {Day|Unread|Opening|Run} Block
  * @typedef {{
@@ -125,6 +125,7 @@ function startRun(sheet, said, before) {
     type: 'run',
     key: said.key,
     own,
+    speaker: own ? say.you : (state.users.get(said.sender)?.name ?? ''),
     sender: named ? (state.users.get(said.sender) ?? null) : null,
     said: [said],
     unsent,

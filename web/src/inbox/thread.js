@@ -86,6 +86,7 @@ export class ParlorThread extends HTMLElement {
       this.#face.replaceChildren(...(view.known ? [face(view.faces, { size: 40, pair: view.isGroup })] : []));
     }
     setText(this.#name, view.name);
+    this.#name.hidden = view.name === '';
     const people = say.people(view.people);
     const note = view.offline ? say.waitingForConnection : view.isGroup ? people : '';
     setText(this.#note, note);

@@ -30,6 +30,8 @@ export class Client {
   /** @type {unknown} */
   #refresh = null;
   #telling = false;
+  /** @type {Map<string, string>} */
+  #wishes = new Map();
 
   /** @param {{
    *   user: number, model: Model, clock: Clock, fetch: Fetch, socket: () => WebSocketLike, shelf: Shelf,
@@ -140,7 +142,12 @@ export class Client {
   /** @param {Omit<Open, 'client_id'>} whom @returns {Promise<Conversation>} */
   async open(whom) {
     const asked = this.state.turn;
-    const answer = await this.connection.request({ type: 'conversation.open', client_id: this.newId(), ...whom });
+    // The same wish keeps its name until it is fulfilled, so that trying again opens no second group.
+    const wish = JSON.stringify(whom);
+    const clientId = this.#wishes.get(wish) ?? this.newId();
+    this.#wishes.set(wish, clientId);
+    const answer = await this.connection.request({ type: 'conversation.open', client_id: clientId, ...whom });
+    this.#wishes.delete(wish);
     this.sync.take({ kind: 'conversation', conversation: answer.conversation, asked });
     return answer.conversation;
   }

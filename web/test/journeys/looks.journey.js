@@ -51,6 +51,7 @@ test('every screen is in order, light and dark', () =>
       const { page } = ada;
       await ada.check(`${scheme} list`);
       await ada.choose(ITEM);
+      if (scheme === 'light') await ada.shoot('inbox');
       await ada.check(`${scheme} thread`);
       await ada.choose('Lost and found desk');
       await ada.check(`${scheme} group`);
@@ -106,6 +107,23 @@ test('a group is opened, and left', () =>
     await row.waitFor({ state: 'detached' });
     await page.getByText('2 people').waitFor();
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('a link to an item leads to its conversation, and one to nowhere says so', () =>
+  travel(async ({ demo, browser }) => {
+    const ben = await Person.open(browser, demo.links.ben);
+    const { page } = ben;
+    const home = new URL(page.url()).origin;
+    await page.goto(`${home}/#/open?type=item&id=5&role=owner`);
+    await page.getByRole('heading', { name: 'Ada Winter' }).waitFor();
+    await page.getByText(ITEM).last().waitFor();
+    await page.goto(`${home}/#/open?type=item&id=no-such-thing&role=owner`);
+    await page.getByText('The conversation could not be opened.').waitFor();
+    await ben.check('nothing to open');
+    await page.goto(`${home}/#/c/987654321`);
+    await page.getByText('There is no such conversation').waitFor();
+    await ben.check('no such conversation');
+    assert.deepEqual(ben.complaints, []);
   }));
 
 test('from right to left everything changes sides', () =>

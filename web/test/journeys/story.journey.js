@@ -101,11 +101,18 @@ async function blocked(ada, ben, way) {
   await ben.say('It does.');
   await ada.bubble('It does.').waitFor({ timeout: 30_000 });
   assert.equal(way.sockets.size, 0);
+  way.become('short requests only');
+  await ben.page.getByText('New messages arrive every 5 seconds').waitFor({ timeout: 30_000 });
+  await ada.say('And without long requests?');
+  await ben.bubble('And without long requests?').waitFor({ timeout: 30_000 });
+  assert.equal(way.sockets.size, 0);
   way.become('open');
   await until(() => way.sockets.size, (count) => count === 2, 'the sockets are back', 40_000);
   await ben.say('And with one again.');
   await ada.bubble('And with one again.').waitFor();
-  await assertSame(ada, ben, ['Does this come through without a socket?', 'It does.', 'And with one again.']);
+  await assertSame(ada, ben, [
+    'Does this come through without a socket?', 'It does.', 'And without long requests?', 'And with one again.',
+  ]);
 }
 
 /** Nothing gets through: it is said after five seconds, what is written is kept, and sent when the way is open.

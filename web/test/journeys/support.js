@@ -93,7 +93,7 @@ export class Demo {
 
 /** The way to the server: it can be closed for sockets, or for everything. */
 export class Way {
-  /** @type {'open'|'no sockets'|'closed'} */
+  /** @type {'open'|'no sockets'|'short requests only'|'closed'} */
   state = 'open';
   /** WebSockets that are open through it. @type {Set<import('node:net').Socket>} */
   sockets = new Set();
@@ -119,10 +119,10 @@ export class Way {
     return url.href;
   }
 
-  /** @param {'open'|'no sockets'|'closed'} state */
+  /** @param {Way['state']} state */
   become(state) {
     this.state = state;
-    const cut = state === 'closed' ? this.#all : state === 'no sockets' ? this.sockets : [];
+    const cut = state === 'open' ? [] : state === 'no sockets' ? this.sockets : this.#all;
     for (const socket of [...cut]) socket.destroy();
   }
 
@@ -144,7 +144,9 @@ export class Way {
     let onward = null;
     client.on('data', (chunk) => {
       const upgrade = /^GET [^\r]*\r\n(?:[^\r]+\r\n)*upgrade: websocket/iu.test(chunk.toString('latin1'));
-      if (this.state === 'closed' || (upgrade && this.state === 'no sockets')) {
+      const long = /^GET [^\r]*wait=25/u.test(chunk.toString('latin1'));
+      const short = this.state === 'short requests only';
+      if (this.state === 'closed' || (upgrade && this.state !== 'open') || (long && short)) {
         client.destroy();
         return;
       }
