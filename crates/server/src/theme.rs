@@ -151,10 +151,10 @@ fn accents(wanted: Colour, mode: &Mode) -> Accents {
     let on = if mode.is_dark && mode.words > 5.0 { BLACK } else { WHITE };
     let readable = |shade: Shade| shade.until(on == BLACK, |colour| contrast(on, colour) >= mode.words);
     let accent = if mode.is_dark { readable(base.lighter(0.05)) } else { readable(base) };
-    let [lighter, darker] = [0.05, -0.06].map(|by| Shade::of(accent).lighter(by).colour());
-    let candidates = if mode.is_dark { [lighter, darker] } else { [darker, lighter] };
+    // Near black a small step is no step at all.
+    let steps = if mode.is_dark { [0.05, -0.06, 0.15] } else { [-0.06, 0.05, 0.15] };
     let is_good = |hover: &Colour| *hover != accent && contrast(on, *hover) >= mode.words;
-    let hover = candidates.into_iter().find(is_good).unwrap_or(accent);
+    let hover = steps.into_iter().map(|by| Shade::of(accent).lighter(by).colour()).find(is_good).unwrap_or(accent);
     let (tint, line) = if mode.is_dark { ((0.31, 0.04), (0.39, 0.05)) } else { ((0.945, 0.016), (0.885, 0.032)) };
     let pale = |(lightness, chroma): (f64, f64)| Shade { lightness, chroma: base.chroma.min(chroma), ..base }.colour();
     let (tint, line) = (pale(tint), pale(line));

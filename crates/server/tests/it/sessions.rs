@@ -5,7 +5,7 @@ use crate::{
     raw::{Raw, ask},
 };
 use parlor_client::socket::{Handshake, Incoming, Socket};
-use parlor_protocol::{command::Command, http::Sessions, ids::UserId, reply::Heads};
+use parlor_protocol::{command::Command, error::Code, http::Sessions, ids::UserId, reply::Heads};
 use std::time::Duration;
 
 const PASSWORD: &str = "correct horse";
