@@ -1,5 +1,8 @@
 //! Rows as parameters: `WITH v(a, b) AS (VALUES ($1, $2), …)`, padded to powers of two with rows of NULL, so
 //! that a statement has few forms, each prepared once. NULL matches nothing; inserts leave such rows out.
+//!
+//! SQLite is given `?` instead of `$1`: it keeps the names of numbered parameters in a list that it walks for each of
+//! them, at parsing and again at binding, so that thousands of them cost the square of their number.
 
 use super::{Result, query};
 use sqlx::{
@@ -105,7 +108,8 @@ impl<const COLUMNS: usize> Values<COLUMNS> {
     /// Runs the statement, if there is a row.
     pub(crate) async fn execute(self, connection: &mut AnyConnection, rest: &str) -> Result<()> {
         for chunk in chunks(self.rows) {
-            statement(&self.names, chunk, rest).execute(&mut *connection).await?;
+            let marks = Marks::of(connection);
+            statement(marks, &self.names, chunk, rest).execute(&mut *connection).await?;
         }
         Ok(())
     }
@@ -114,7 +118,8 @@ impl<const COLUMNS: usize> Values<COLUMNS> {
     pub(crate) async fn fetch(self, connection: &mut AnyConnection, rest: &str) -> Result<Vec<AnyRow>> {
         let mut rows = Vec::new();
         for chunk in chunks(self.rows) {
-            rows.extend(statement(&self.names, chunk, rest).fetch_all(&mut *connection).await?);
+            let marks = Marks::of(connection);
+            rows.extend(statement(marks, &self.names, chunk, rest).fetch_all(&mut *connection).await?);
         }
         Ok(rows)
     }
@@ -135,8 +140,28 @@ fn chunks<const COLUMNS: usize>(mut rows: Vec<[Value; COLUMNS]>) -> impl Iterato
     })
 }
 
-/// `WITH v(…) AS (VALUES …)` before `rest`.
-fn statement<const COLUMNS: usize>(names: &[&str; COLUMNS], rows: Vec<[Value; COLUMNS]>, rest: &str) -> Statement {
+/// How parameters are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marks {
+    /// `?`, for SQLite.
+    Bare,
+    /// `$1`, for PostgreSQL.
+    Numbered,
+}
+
+impl Marks {
+    fn of(connection: &AnyConnection) -> Self {
+        if connection.backend_name() == "SQLite" { Self::Bare } else { Self::Numbered }
+    }
+}
+
+/// `WITH v(…) AS (VALUES …)` before `rest`, which has no parameters of its own.
+fn statement<const COLUMNS: usize>(
+    marks: Marks,
+    names: &[&str; COLUMNS],
+    rows: Vec<[Value; COLUMNS]>,
+    rest: &str,
+) -> Statement {
     let padded = rows.len().next_power_of_two();
     let mut sql = String::with_capacity(32 + rest.len() + padded * COLUMNS * 7);
     sql.push_str("WITH v(");
@@ -148,8 +173,13 @@ fn statement<const COLUMNS: usize>(names: &[&str; COLUMNS], rows: Vec<[Value; CO
             if column > 0 {
                 sql.push_str(", ");
             }
-            sql.push('$');
-            sql.push_str(&(row * COLUMNS + column + 1).to_string());
+            match marks {
+                Marks::Bare => sql.push('?'),
+                Marks::Numbered => {
+                    sql.push('$');
+                    sql.push_str(&(row * COLUMNS + column + 1).to_string());
+                }
+            }
         }
         sql.push(')');
     }
@@ -168,8 +198,12 @@ mod tests {
     #[test]
     fn rows_are_padded_to_a_power_of_two() {
         let rows = [[1.into(), "a".into()], [2.into(), "b".into()], [3.into(), "c".into()]];
-        let sql = sqlx::Execute::sql(statement(&["a", "b"], rows.to_vec(), "SELECT 1")).as_str().to_owned();
-        assert_eq!(sql, "WITH v(a, b) AS (VALUES ($1, $2), ($3, $4), ($5, $6), ($7, $8)) SELECT 1");
+        let sql = |marks| {
+            sqlx::Execute::sql(statement(marks, &["a", "b"], rows.to_vec(), "SELECT 1")).as_str().to_owned()
+        };
+        let numbered = "WITH v(a, b) AS (VALUES ($1, $2), ($3, $4), ($5, $6), ($7, $8)) SELECT 1";
+        assert_eq!(sql(Marks::Numbered), numbered);
+        assert_eq!(sql(Marks::Bare), "WITH v(a, b) AS (VALUES (?, ?), (?, ?), (?, ?), (?, ?)) SELECT 1");
     }
 
     #[test]
