@@ -13,6 +13,7 @@ use parlor_protocol::{
     ids::{Scope, UserId, Version},
     model::{Context, ContextKey},
 };
+use std::collections::BTreeSet;
 
 impl State {
     pub(super) fn put_context(
@@ -54,7 +55,11 @@ impl State {
         self.changed_contexts.insert(key.clone());
         let context = self.contexts[key].clone();
         let mut told = Vec::new();
-        for conversation in self.about.get(key).cloned().unwrap_or_default() {
+        let mut conversations: BTreeSet<_> = self.about.get(key).into_iter().flatten().copied().collect();
+        // Those that were opened in this batch, too.
+        conversations
+            .extend(self.conversations.values().filter(|row| row.context_id == Some(context.id)).map(|row| row.id));
+        for conversation in conversations {
             let prev = self.raise_conversation(conversation, at.version);
             let row = self.conversations.get_mut(&conversation).expect("just raised");
             row.context_closed = context.context.closed;

@@ -13,6 +13,7 @@ use parlor_protocol::{
     event::{Event, Scoped},
     ids::{Scope, SessionId, UserId},
 };
+use std::collections::BTreeSet;
 
 impl State {
     pub(super) fn add_user(
@@ -64,7 +65,10 @@ impl State {
         let shown = row.user();
         let (place, told_me) = self.tell_me(user, at);
         let mut told = vec![told_me];
-        for conversation in self.memberships_of.get(&user).cloned().unwrap_or_default() {
+        let mut conversations: BTreeSet<_> = self.memberships_of.get(&user).into_iter().flatten().copied().collect();
+        // Those that the person came to in this batch, too.
+        conversations.extend(self.members.iter().filter(|(_, rows)| rows.contains_key(&user)).map(|(id, _)| *id));
+        for conversation in conversations {
             let member = self.member_mut(conversation, user);
             if member.has_left {
                 continue;

@@ -41,6 +41,8 @@ pub struct Wanted {
     pub contexts: BTreeSet<(String, String)>,
     /// Conversations with the rows of these people, and of all members where they are few.
     pub places: BTreeSet<(ConversationId, UserId)>,
+    /// Conversations with the rows of all members, however many: somebody may leave, and the oldest of the rest inherits.
+    pub whole: BTreeSet<ConversationId>,
     /// People who may come to a conversation: what they are to its context.
     pub coming: BTreeSet<(ConversationId, UserId)>,
     /// All conversations of these people.
@@ -91,6 +93,7 @@ impl Wanted {
             }
             Change::RemoveMember { actor, conversation, user } => {
                 self.places.extend([(*conversation, *actor), (*conversation, *user)]);
+                self.whole.insert(*conversation);
             }
             Change::AddUser { login, .. } => {
                 self.logins.insert(login.clone());

@@ -15,4 +15,5 @@ mod sessions;
 mod slow_clients;
 mod socket;
 mod store;
+mod together;
 mod traps;

@@ -35,7 +35,7 @@ impl Batch<'_> {
         self.sharing(wanted, &mut state).await?;
         self.memberships(wanted, &mut state).await?;
         let places = places(wanted, &state);
-        self.conversations(&places, limits, &mut state).await?;
+        self.conversations(&places, &wanted.whole, limits, &mut state).await?;
         self.coming(wanted, &mut state).await?;
         self.unread(wanted, &mut state).await?;
         Ok(state)
@@ -249,25 +249,27 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Conversations and members in one statement: a member's row is loaded where the members are few, or where
-    /// it was asked for.
+    /// Conversations and members in one statement: a member's row is loaded where the members are few, where it was
+    /// asked for, or where all were.
     async fn conversations(
         &mut self,
         places: &BTreeSet<(ConversationId, UserId)>,
+        whole: &BTreeSet<ConversationId>,
         limits: &Limits,
         state: &mut State,
     ) -> Result<()> {
-        let mut values = Values::new(["conversation_id", "user_id", "is_first"]);
+        // The first row of a conversation brings the others, up to so many; the further ones bring only themselves.
+        let few = i64::from(limits.conversation_fan_out_max);
+        let mut values = Values::new(["conversation_id", "user_id", "others_max"]);
         let mut before = None;
         for (conversation, user) in places {
             let is_first = before.replace(*conversation) != Some(*conversation);
-            values.push([conversation.0.into(), user.0.into(), is_first.into()]);
+            let most = if whole.contains(conversation) { i64::from(u32::MAX) } else { few };
+            values.push([conversation.0.into(), user.0.into(), if is_first { most } else { -1 }.into()]);
         }
         if values.is_empty() {
             return Ok(());
         }
-        // One more than the limit: who leaves may bring a conversation below it, and then all hear it.
-        let few = limits.conversation_fan_out_max.saturating_add(1);
         let rows = values
             .fetch(
                 self.connection(),
@@ -279,7 +281,7 @@ impl Batch<'_> {
                      LEFT JOIN users u ON u.id = m.user_id \
                      LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = m.user_id \
                      UNION ALL SELECT {CONVERSATION}, {MEMBER} FROM v \
-                     JOIN conversations c ON c.id = v.conversation_id AND v.is_first = 1 AND c.member_count <= {few} \
+                     JOIN conversations c ON c.id = v.conversation_id AND c.member_count <= v.others_max \
                      LEFT JOIN contexts x ON x.id = c.context_id \
                      JOIN members m ON m.conversation_id = c.id AND m.has_left = 0 AND m.user_id <> v.user_id \
                      JOIN users u ON u.id = m.user_id \

@@ -1,0 +1,113 @@
+//! Changes that are decided in one batch see each other: what the earlier ones did is told by the later ones.
+
+use crate::store::World;
+use parlor::{
+    app::App,
+    channel_layer::Topic,
+    domain::{Change, Decided, Told, decide, wanted::Wanted},
+};
+use parlor_protocol::{
+    command::Open,
+    error::Code,
+    event::Event,
+    ids::{ConversationId, Epoch, Scope, UserId, Version},
+};
+use std::collections::BTreeSet;
+
+crate::store::conformance! {
+    whoever_is_renamed_is_so_in_a_conversation_opened_in_the_same_batch,
+    a_context_that_closes_does_so_in_a_conversation_opened_in_the_same_batch,
+    several_who_leave_in_one_batch_leave_nobody_untold,
+    a_large_group_goes_to_its_longest_standing_member,
+}
+
+/// Commits these changes as one batch; each must be allowed.
+async fn together(app: &App, changes: &[Change]) -> Vec<Decided> {
+    let (mut batch, before) = app.store.begin(changes.len()).await.expect("the store is there");
+    let mut state = batch.load(&Wanted::by(changes), &app.config.limits).await.expect("loaded");
+    let mut version = before;
+    let mut decided = Vec::new();
+    for change in changes {
+        version = Version(version.0 + 1);
+        decided.push(decide(&mut state, change, &app.rules, version, 0).expect("allowed"));
+    }
+    batch.write(&state, Version(before.0 + 1), version, Epoch(1), 0).await.expect("written");
+    batch.commit().await;
+    decided
+}
+
+/// The events of a scope, with the topics they go to.
+fn told(decided: &Decided, scope: Scope) -> Vec<(BTreeSet<Topic>, &Event)> {
+    let of = |told| match told {
+        &Told::Event(ref topics, ref event) if parlor_client::state::place(event).0 == scope => {
+            Some((topics.iter().copied().collect(), &**event))
+        }
+        _ => None,
+    };
+    decided.told.iter().filter_map(of).collect()
+}
+
+async fn version_of(app: &App, user: UserId, conversation: ConversationId) -> Version {
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("a snapshot");
+    snapshot.conversation(user, conversation).await.expect("read").expect("it is there").version
+}
+
+async fn whoever_is_renamed_is_so_in_a_conversation_opened_in_the_same_batch(world: World) {
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let open = Change::Open { actor: ada, open: Open { user: Some(ben), ..world.opening() } };
+    let rename = Change::UpdateProfile { user: ben, name: Some("Benjamin".to_owned()), picture: None };
+    let decided = together(&world.app, &[open, rename]).await;
+    let parlor::domain::Outcome::Opened { conversation, .. } = decided[0].outcome else { panic!("opened") };
+    let renamed = told(&decided[1], Scope::Conversation(conversation));
+    assert_eq!(renamed.len(), 1);
+    assert_eq!(renamed[0].0, BTreeSet::from([Topic::User(ada), Topic::User(ben)]));
+    let (_, version, prev) = parlor_client::state::place(renamed[0].1);
+    assert_eq!(prev, Some(Version(version.0 - 1)));
+    assert_eq!(version_of(&world.app, ada, conversation).await, version);
+}
+
+async fn a_context_that_closes_does_so_in_a_conversation_opened_in_the_same_batch(world: World) {
+    let key = world.context("5", &[("Ada", "owner"), ("Ben", "finder")]).await;
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let open = Open { user: Some(ben), context: Some(key.clone()), ..world.opening() };
+    let close = Change::CloseContext { key, closed: true };
+    let decided = together(&world.app, &[Change::Open { actor: ada, open }, close]).await;
+    let parlor::domain::Outcome::Opened { conversation, .. } = decided[0].outcome else { panic!("opened") };
+    let closed = told(&decided[1], Scope::Conversation(conversation));
+    assert_eq!(closed.len(), 1);
+    let (_, version, _) = parlor_client::state::place(closed[0].1);
+    assert_eq!(version_of(&world.app, ada, conversation).await, version);
+}
+
+async fn several_who_leave_in_one_batch_leave_nobody_untold(world: World) {
+    let conversation = world.group("Ada", &["Ben", "Cleo", "Dan", "Eve", "Fay"]).await;
+    let app = world.node_with(&[("limits.conversation_fan_out_max", "3")]).await;
+    let mut changes = Vec::new();
+    for name in ["Dan", "Eve", "Fay"] {
+        let user = world.person(name).await;
+        changes.push(Change::RemoveMember { actor: user, conversation, user });
+    }
+    let actor = world.person("Ada").await;
+    changes.push(Change::Send { actor, conversation, client_id: world.key(), text: "Three are left".to_owned() });
+    let decided = together(&app, &changes).await;
+    let mut rest = BTreeSet::new();
+    for name in ["Ada", "Ben", "Cleo"] {
+        rest.insert(Topic::User(world.person(name).await));
+    }
+    for decided in &decided[2..] {
+        let told = told(decided, Scope::Conversation(conversation));
+        assert!(told.len() == 1 && told[0].0.is_superset(&rest), "{told:?}");
+    }
+}
+
+async fn a_large_group_goes_to_its_longest_standing_member(world: World) {
+    let conversation = world.group("Ada", &["Ben", "Cleo", "Dan", "Eve"]).await;
+    let app = world.node_with(&[("limits.conversation_fan_out_max", "2")]).await;
+    let user = world.person("Ada").await;
+    app.commit.submit(Change::RemoveMember { actor: user, conversation, user }).await.expect("leaving is free");
+    let (ben, cleo, dan) = (world.person("Ben").await, world.person("Cleo").await, world.person("Dan").await);
+    let refused = app.commit.submit(Change::RemoveMember { actor: cleo, conversation, user: dan }).await;
+    assert_eq!(crate::store::code(refused), Code::NotAllowed);
+    let removed = app.commit.submit(Change::RemoveMember { actor: ben, conversation, user: dan }).await;
+    removed.expect("Ben owns it now");
+}
