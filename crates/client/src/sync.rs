@@ -27,8 +27,8 @@ use tokio::time::Instant;
 /// No reply for so long: the connection is given up.
 const REPLY_WITHIN: Duration = Duration::from_secs(10);
 
-/// What becomes of a live event before the state gets it.
-pub type Tamper = Box<dyn FnMut(Event) -> Vec<Event> + Send>;
+/// What becomes of a live event before the state gets it, given the number of the connection that it came on.
+pub type Tamper = Box<dyn FnMut(u32, Event) -> Vec<Event> + Send>;
 
 /// What was asked for by the client itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -387,7 +387,7 @@ impl Client {
     fn take_event(&mut self, value: &Value) {
         let Some(event) = read_event(value) else { return };
         let events = match &mut self.tamper {
-            Some(tamper) => tamper(event),
+            Some(tamper) => tamper(self.connections, event),
             None => vec![event],
         };
         for event in events {

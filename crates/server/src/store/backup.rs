@@ -80,6 +80,7 @@ pub async fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result:
     let part = beside(database, ".part");
     let private = |part: &Path| fs::set_permissions(part, fs::Permissions::from_mode(0o600));
     fs::copy(copy, &part).and_then(|_| private(&part)).map_err(|error| CopyError::File(part.clone(), error))?;
+    forget_starts(&part).await?;
     let mut kept = None;
     if database.exists() {
         let aside = beside(database, suffix);
@@ -95,6 +96,15 @@ pub async fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result:
     }
     settle(&part, database)?;
     Ok(kept)
+}
+
+/// No cursor given out before is good in what is put back. Those past the copy are not of it; but also one from before
+/// it may belong to a client that has since heard, live, of what the copy does not have.
+async fn forget_starts(file: &Path) -> Result<()> {
+    let mut connection = AnyConnection::connect(&format!("sqlite:{}", file.display())).await?;
+    query("DELETE FROM starts").execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
 }
 
 fn beside(file: &Path, end: &str) -> PathBuf {

@@ -38,7 +38,12 @@ const STORM: Weather = Weather { lost: 20, doubled: 15, late: 25 };
 
 fn tamper(weather: Weather, mut chance: Chance) -> Tamper {
     let mut late: Vec<Event> = Vec::new();
-    Box::new(move |event| {
+    let mut on = 0;
+    Box::new(move |connection, event| {
+        if std::mem::replace(&mut on, connection) != connection {
+            // What a connection had not brought by its end never comes.
+            late.clear();
+        }
         if chance.percent(weather.lost) {
             return Vec::new();
         }
