@@ -29,6 +29,8 @@ use tokio::{
 const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// How long a command may take to come.
 const LINE_TIME: Duration = Duration::from_secs(10);
+/// How long a server may take from locking the folder to hearing commands.
+const START_TIME: Duration = Duration::from_secs(5);
 /// Accounts read at once.
 const ACCOUNTS_PAGE: i64 = 1000;
 
@@ -196,13 +198,29 @@ async fn converse(app: &App, stream: UnixStream) -> io::Result<()> {
     writer.shutdown().await
 }
 
+/// A server that has just begun opens its socket a moment after it has the folder.
+async fn connect(path: &std::path::Path) -> io::Result<UnixStream> {
+    let deadline = tokio::time::Instant::now() + START_TIME;
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+                    && tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(START_TIME / 50).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
 /// Hands a command to the server that has the data folder.
 ///
 /// # Errors
 /// It does not answer.
 pub async fn ask(folder: &std::path::Path, command: &Command) -> io::Result<Answer> {
     let (path, _handle) = crate::folder::socket_path(folder)?;
-    let (reader, mut writer) = UnixStream::connect(path).await?.into_split();
+    let (reader, mut writer) = connect(&path).await?.into_split();
     let mut line = serde_json::to_string(command).expect("commands have string keys only");
     line.push('\n');
     writer.write_all(line.as_bytes()).await?;

@@ -6,11 +6,15 @@ use axum::{
     extract::{FromRef, FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, header, request::Parts},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use parlor_protocol::error::{Code, Problem};
 use serde::de::DeserializeOwned;
 use std::{str::FromStr, time::Duration};
+use tokio::time::{Instant, timeout_at};
+
+/// As fast a body must come to be given more time.
+const BYTES_PER_SECOND_MIN: usize = 16 * 1024;
 
 /// A body of JSON.
 #[derive(Debug)]
@@ -80,12 +84,20 @@ pub(super) async fn read(request: Request<Body>, bytes_max: u32, time_ms: u64) -
     if length.is_some_and(|length| length > bytes_max.into()) {
         return Err(too_large());
     }
-    let body = Limited::new(request.into_body(), bytes_max as usize);
-    match tokio::time::timeout(Duration::from_millis(time_ms), body.collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(Code::InvalidJson).with_detail("the body ended early").into()),
-        Err(_) => Err(Code::TimedOut.into()),
+    let mut body = Limited::new(request.into_body(), bytes_max as usize);
+    let mut read = BytesMut::new();
+    let started = Instant::now();
+    loop {
+        // Whoever is slow is given time for what came; whoever drips is not.
+        let earned = Duration::from_secs((read.len() / BYTES_PER_SECOND_MIN) as u64);
+        let deadline = started + Duration::from_millis(time_ms) + earned;
+        match timeout_at(deadline, body.frame()).await {
+            Err(_) => return Err(Code::TimedOut.into()),
+            Ok(None) => return Ok(read.freeze()),
+            Ok(Some(Ok(frame))) => read.extend(frame.into_data().ok()),
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large()),
+            Ok(Some(Err(_))) => return Err(Problem::new(Code::InvalidJson).with_detail("the body ended early").into()),
+        }
     }
 }
 

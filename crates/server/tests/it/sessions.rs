@@ -263,3 +263,43 @@ async fn a_picture_of_oneself_is_cut_square_and_shown_to_those_signed_in_only() 
     assert_eq!(removed.status.as_u16(), 200);
     assert_eq!(ada.api.me().await.expect("signed in").me.user.picture, None);
 }
+
+#[tokio::test]
+async fn an_address_is_that_of_the_connection_unless_a_trusted_proxy_names_another() {
+    for (trusted, is_believed) in [("10.0.0.0/8", false), ("127.0.0.1", true)] {
+        let setup = Setup::new().with("limits.address_attempts_max", 4).with("trusted_proxies", trusted);
+        let server = setup.start().await;
+        let mut statuses = Vec::new();
+        for number in 0..6 {
+            // The first of the list is the visitor's own invention; the last is what the proxy saw.
+            let forwarded = format!("1.2.3.4, 198.51.100.{number}");
+            let headers = [("X-Forwarded-For", forwarded.as_str()), ("X-Real-IP", "127.0.0.1")];
+            statuses.push(sign_in(&server, &format!("nobody{number}"), "wrong horse", &headers).await.status);
+        }
+        let expected = if is_believed { vec![401; 6] } else { vec![401, 401, 401, 401, 429, 429] };
+        assert_eq!(statuses, expected, "{trusted}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_never_holds_what_people_say_or_what_lets_them_in() {
+    let server = Setup::new().with("log.filter", "info,parlor=trace").start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    let login = login_of(&ada).await;
+    let conversation = ada.write_to(&ben).await.id;
+    ada.say(conversation, "canary-of-a-message").await;
+    let agent = [("User-Agent", "canary-of-an-agent é")];
+    assert_eq!(sign_in(&server, &login, "canary-of-a-password", &agent).await.status, 401);
+    let cookie = sign_in(&server, &login, PASSWORD, &agent).await.cookie().expect("a cookie");
+    let mut live = socket(&ada).await;
+    live.send_text(r#"{"id": 1, "type": "canary-of-a-frame"}"#).await.expect("sent");
+    let _: serde_json::Value = live.call(Command::GetMe {}).await.expect("all before it is handled");
+    let log = server.log();
+    let token = cookie.split_once('=').expect("a pair").1;
+    let bearer = ada.api.headers()[http::header::AUTHORIZATION].to_str().expect("text").trim_start_matches("Bearer ");
+    for secret in ["canary", PASSWORD, token, bearer, "\u{1b}"] {
+        assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
+    }
+    let listed: Sessions = ada.api.get("/v1/me/sessions").await.expect("a list");
+    assert!(listed.sessions.iter().any(|session| session.agent == "canary-of-an-agent é"));
+}
