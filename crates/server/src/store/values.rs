@@ -198,9 +198,8 @@ mod tests {
     #[test]
     fn rows_are_padded_to_a_power_of_two() {
         let rows = [[1.into(), "a".into()], [2.into(), "b".into()], [3.into(), "c".into()]];
-        let sql = |marks| {
-            sqlx::Execute::sql(statement(marks, &["a", "b"], rows.to_vec(), "SELECT 1")).as_str().to_owned()
-        };
+        let sql =
+            |marks| sqlx::Execute::sql(statement(marks, &["a", "b"], rows.to_vec(), "SELECT 1")).as_str().to_owned();
         let numbered = "WITH v(a, b) AS (VALUES ($1, $2), ($3, $4), ($5, $6), ($7, $8)) SELECT 1";
         assert_eq!(sql(Marks::Numbered), numbered);
         assert_eq!(sql(Marks::Bare), "WITH v(a, b) AS (VALUES (?, ?), (?, ?), (?, ?), (?, ?)) SELECT 1");
