@@ -13,11 +13,15 @@ use crate::{
     server::{Server, listen, open},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 /// The time of the story while it is told; 0 is the real time.
 pub(super) type Clock = Arc<AtomicI64>;
@@ -27,11 +31,12 @@ pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<Str
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("parlor-demo-").tempdir().map_err(Failure::new)?),
     };
+    let may_move = listen.is_none();
     let config = configured(listen, data, web, folder.as_ref())?;
     log(&config.log)?;
     block_on(async {
         let mut signals = Signals::new()?;
-        let server = start(config).await?;
+        let server = start(config, may_move).await?;
         if folder.is_some() {
             tell("All of it is forgotten at the end; --data FOLDER keeps it.");
         }
@@ -67,11 +72,11 @@ fn configured(
     layers.load().map(|(config, _)| config).map_err(Failure::of_use)
 }
 
-async fn start(config: Config) -> Result<Server, Failure> {
+async fn start(config: Config, may_move: bool) -> Result<Server, Failure> {
     let clock = Clock::default();
     let environment = with_clock(&Environment::real(), &clock);
     let folder = DataFolder::lock(&config.data).map_err(Failure::new)?;
-    let listener = listen(config.listen).await.map_err(Failure::new)?;
+    let listener = bound(&config, may_move).await?;
     let token = URL_SAFE_NO_PAD.encode(environment.random::<18>());
     let app = open(&folder, config, environment).await.map_err(Failure::new)?;
     let people = story::tell(&app, &clock).await.map_err(|problem| {
@@ -86,6 +91,15 @@ async fn start(config: Config) -> Result<Server, Failure> {
     }
     tell("");
     Ok(server)
+}
+
+/// The wanted address, or a free port where nobody asked for that one.
+async fn bound(config: &Config, may_move: bool) -> Result<TcpListener, Failure> {
+    match listen(config.listen).await {
+        Err(_) if may_move => listen(SocketAddr::new(config.listen.ip(), 0)).await,
+        bound => bound,
+    }
+    .map_err(Failure::new)
 }
 
 /// The real environment, but with the story's time while it is told.

@@ -2,6 +2,7 @@
 
 use crate::{
     harness::{Person, Server, Setup},
+    postgres,
     raw::{Raw, ask},
 };
 use parlor_client::socket::{Handshake, Incoming, Socket};
@@ -40,6 +41,14 @@ async fn close_code(socket: &mut Socket) -> Option<u16> {
             _ => {}
         }
     }
+}
+
+/// A PNG of one colour.
+fn image_of(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let image = image::RgbImage::from_pixel(width, height, image::Rgb([9, 90, 200]));
+    image.write_to(&mut bytes, image::ImageFormat::Png).expect("written");
+    bytes.into_inner()
 }
 
 /// How often a metric's line was counted.
@@ -238,19 +247,12 @@ async fn a_page_of_another_person_is_told_so() {
 async fn a_picture_of_oneself_is_cut_square_and_shown_to_those_signed_in_only() {
     let server = Setup::new().with("limits.picture_pixels_max", 500).start().await;
     let ada = server.user("ada").await;
-    let png = |width, height| {
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        image::RgbImage::from_pixel(width, height, image::Rgb([9, 90, 200]))
-            .write_to(&mut bytes, image::ImageFormat::Png)
-            .expect("written");
-        bytes.into_inner()
-    };
     let put = async |bytes: Vec<u8>| {
         ada.api.request(http::Method::PUT, "/v1/me/picture", bytes).await.expect("an answer").status.as_u16()
     };
     assert_eq!(put(b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec()).await, 415);
-    assert_eq!(put(png(501, 10)).await, 413);
-    assert_eq!(put(png(300, 100)).await, 200);
+    assert_eq!(put(image_of(501, 10)).await, 413);
+    assert_eq!(put(image_of(300, 100)).await, 200);
     let path = ada.api.me().await.expect("signed in").me.user.picture.expect("a picture");
     let shown = ada.api.request(http::Method::GET, &path, "").await.expect("an answer");
     assert_eq!(shown.headers[http::header::CONTENT_TYPE], "image/jpeg");
@@ -302,4 +304,34 @@ async fn the_log_never_holds_what_people_say_or_what_lets_them_in() {
     }
     let listed: Sessions = ada.api.get("/v1/me/sessions").await.expect("a list");
     assert!(listed.sessions.iter().any(|session| session.agent == "canary-of-an-agent é"));
+}
+
+#[tokio::test]
+async fn accounts_sessions_and_pictures_are_the_same_on_postgresql() {
+    let Some(url) = postgres::database() else { return };
+    let mut server = Setup::new().with("store.url", url).with("metrics.token", "figures").start().await;
+    let ada = server.user("ada").await;
+    let login = login_of(&ada).await;
+    let mut live = socket(&ada).await;
+    let own = ("Origin", "http://parlor.test");
+    let first = sign_in(&server, &login, PASSWORD, &[]).await.cookie().expect("a cookie");
+    let second = sign_in(&server, &login, PASSWORD, &[("Cookie", &first), own]).await.cookie().expect("a cookie");
+    assert!(!is_signed_in(&server, &first).await && is_signed_in(&server, &second).await);
+    assert_eq!(sign_in(&server, "nobody", "wrong horse", &[]).await.outcome(), (401, "wrong_credentials"));
+    let picture = image_of(300, 200);
+    let put = ada.api.request(http::Method::PUT, "/v1/me/picture", picture).await.expect("an answer");
+    assert_eq!(put.status.as_u16(), 200, "{}", String::from_utf8_lossy(&put.body));
+    let path = ada.api.me().await.expect("signed in").me.user.picture.expect("a picture");
+    assert_eq!(ada.api.request(http::Method::GET, &path, "").await.expect("an answer").status.as_u16(), 200);
+    assert_eq!(ada.api.get::<Sessions>("/v1/me/sessions").await.expect("a list").sessions.len(), 3);
+    let listed = server.run(&["user", "list"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains(&login), "{listed:?}");
+    let copied = server.run(&["backup", "/nowhere/copy.db"]);
+    assert!(String::from_utf8_lossy(&copied.stderr).contains("pg_dump"), "{copied:?}");
+    assert!(server.run(&["user", "disable", &login]).status.success());
+    assert_eq!(close_code(&mut live).await, Some(4501));
+    assert_eq!(sign_in(&server, &login, PASSWORD, &[]).await.status, 401);
+    server.stop().await;
+    let verified = server.run(&["verify"]);
+    assert!(verified.status.success(), "{verified:?}");
 }
