@@ -44,7 +44,9 @@ test('whatever happens on the way, the state ends equal to the store', async () 
   }), { numRuns: RUNS });
 });
 
-/** @param {ModelServer} server @param {{kind: string, who: number, other: number, pick: number}} one @param {number} index */
+/** @typedef {{kind: string, who: number, other: number, pick: number}} Step */
+
+/** @param {ModelServer} server @param {Step} one @param {number} index */
 function change(server, { kind, who, other, pick }, index) {
   const rooms = [...server.data.rooms.values()].filter((room) => room.members.get(who)?.left === false);
   const room = rooms[pick % Math.max(1, rooms.length)];

@@ -39,8 +39,8 @@ function story(lines, kind = 'direct') {
 /** @param {ReturnType<typeof story>} told @param {Partial<import('../src/inbox/runs.js').Sheet>} [more] */
 function lay(told, more = {}) {
   return layOut({
-    state: told.state, conversation: told.conversation, messages: told.messages, items: [], now: NOW, atBeginning: false,
-    divider: null, offline: false, ...more,
+    state: told.state, conversation: told.conversation, messages: told.messages, items: [], now: NOW,
+    atBeginning: false, divider: null, offline: false, ...more,
   });
 }
 

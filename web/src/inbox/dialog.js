@@ -19,7 +19,8 @@ export function openDialog(host, title, ...content) {
     onclose: () => dialog.remove(),
     // A click on the dialog itself and not on what is in it is one beside it.
     onmousedown: (/** @type {MouseEvent} */ event) => event.target === dialog && dialog.close(),
-  }, h('div', { class: 'dialog-body' }, h('div', { class: 'dialog-head' }, h('h2', { id: name }, title), close), ...content));
+  }, h('div', { class: 'dialog-body' },
+    h('div', { class: 'dialog-head' }, h('h2', { id: name }, title), close), ...content));
   host.append(dialog);
   dialog.showModal();
   return dialog;

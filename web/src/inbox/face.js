@@ -20,7 +20,8 @@ export function face(users, { size, pair = false } = {}) {
 
 /** @param {User} user @returns {HTMLElement} */
 function skin(user) {
-  const letters = h('span', { class: `skin ${hue(user.id)}` }, initials(user.name));
+  // Drawn by the style sheet: they are a picture and not words.
+  const letters = h('span', { class: `skin ${hue(user.id)}`, 'data-letters': initials(user.name) });
   if (!user.picture) return letters;
   const picture = h('img', { src: user.picture, alt: '', decoding: 'async' });
   const framed = h('span', { class: 'skin' }, picture);

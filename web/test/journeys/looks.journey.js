@@ -153,7 +153,7 @@ test('one signs out, and nothing is left behind; the door says what is wrong', (
     await page.getByRole('button', { name: /settings/u }).click();
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
-    assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('parlor:'))), []);
+    assert.deepEqual(await ada.kept(), []);
     await ada.check('sign in');
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByText('Fill this in.').first().waitFor();
@@ -173,5 +173,5 @@ test('a sign-in that is ended elsewhere leads to the door', () =>
     await other.page.getByRole('button', { name: /settings/u }).click();
     await other.page.getByRole('button', { name: /End the sign-in of/u }).first().click();
     await ada.page.getByRole('heading', { name: 'Sign in' }).waitFor();
-    assert.deepEqual(await ada.page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('parlor:'))), []);
+    assert.deepEqual(await ada.kept(), []);
   }));

@@ -46,7 +46,8 @@ test('history comes above without moving what is seen, and news below without pu
     const ben = await Person.open(browser, demo.links.ben);
     await ada.choose(ITEM);
     await ben.choose(ITEM);
-    const many = Array.from({ length: 90 }, (_, index) => `line ${index + 1} ${'of a longer text '.repeat(index % 5)}`.trim());
+    const many = Array.from({ length: 90 }, (_, index) =>
+      `line ${index + 1} ${'of a longer text '.repeat(index % 5)}`.trim());
     await ben.fill(ben.conversation(), many);
     await ada.bubble(many[89]).waitFor();
     await ada.page.reload();

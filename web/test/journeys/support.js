@@ -42,7 +42,8 @@ export function openBrowser() {
   return chromium.launch({
     executablePath: browserPath(),
     args: [
-      '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+      '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
+      '--disable-sync',
       '--no-first-run', '--host-resolver-rules=MAP *.localhost 127.0.0.1',
     ],
   });
@@ -58,20 +59,37 @@ export class Demo {
   #process = null;
 
   async start() {
-    const listen = `127.0.0.1:${this.port}`;
-    const child = spawn(binary(), ['demo', '--listen', listen, '--data', this.data], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const said = await this.run('demo', {}, (text) => /Ada .*Ben .*stop/su.test(text));
+    for (const [, name, link] of said.matchAll(/Open as (\w+)\s+(http:\S+)\s/gu)) {
+      this.links[name.toLowerCase()] = link;
+    }
+    this.port = Number(new URL(this.links.ada).port);
+  }
+
+  /** The real thing, with nobody in it. @param {Record<string, string>} settings */
+  async serve(settings) {
+    const said = await this.run('serve', settings, (text) => /on http:\S+/u.test(text));
+    const link = /on (http:\S+)/u.exec(said)?.[1] ?? '';
+    this.links.door = link;
+    this.port = Number(new URL(link).port);
+  }
+
+  /** @param {string} command @param {Record<string, string>} settings @param {(text: string) => boolean} isReady
+   * @returns {Promise<string>} what it said until it was ready */
+  async run(command, settings, isReady) {
+    const flags = [command, '--listen', `127.0.0.1:${this.port}`, '--data', this.data];
+    const child = spawn(binary(), flags, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...settings } });
     this.#process = child;
     let said = '';
-    await new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${said}`)));
-      child.stderr?.on('data', (chunk) => { said += chunk; });
-      child.stdout?.on('data', (chunk) => {
+      const hear = (/** @type {Buffer} */ chunk) => {
         said += chunk;
-        for (const [, name, link] of said.matchAll(/Open as (\w+)\s+(http:\S+)\s/gu)) this.links[name.toLowerCase()] = link;
-        if (this.links.ada && this.links.ben && /stop/iu.test(said)) resolve(null);
-      });
+        if (isReady(said)) resolve(said);
+      };
+      child.stderr?.on('data', hear);
+      child.stdout?.on('data', hear);
     });
-    this.port = Number(new URL(this.links.ada).port);
   }
 
   /** @param {'SIGKILL'|'SIGTERM'} signal */
@@ -184,7 +202,7 @@ export class Person {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     const person = new Person(context, await context.newPage());
     await person.page.goto(link);
-    await person.page.locator('parlor-row').first().waitFor();
+    await person.page.locator('parlor-row, parlor-door form').first().waitFor();
     return person;
   }
 
@@ -216,6 +234,11 @@ export class Person {
       return answers;
     }, /** @type {const} */ ([conversation, texts]));
     assert.deepEqual(statuses.filter((one) => one !== 200 && one !== 201), []);
+  }
+
+  /** What the browser keeps for anybody. @returns {Promise<string[]>} */
+  kept() {
+    return this.page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('parlor:')));
   }
 
   /** The open conversation. @returns {number} */
@@ -277,14 +300,15 @@ export async function until(look, holds, what, patience = 20_000) {
 }
 
 /** A server, a way to it and a browser, and the end of all of them.
- * @param {(place: {demo: Demo, way: Way, browser: Browser}) => Promise<void>} journey */
-export async function travel(journey) {
+ * @param {(place: {demo: Demo, way: Way, browser: Browser}) => Promise<void>} journey
+ * @param {Record<string, string>} [settings] of the real thing, in the place of the demo */
+export async function travel(journey, settings) {
   const demo = new Demo();
   const way = new Way(demo);
   /** @type {Browser|undefined} */
   let browser;
   try {
-    await demo.start();
+    await (settings ? demo.serve(settings) : demo.start());
     await way.open();
     browser = await openBrowser();
     await journey({ demo, way, browser });

@@ -28,7 +28,8 @@ export function handClock(seed = 1) {
       const end = now + milliseconds;
       for (;;) {
         await turn();
-        const due = [...timers].filter(([, timer]) => timer.at <= end).sort((a, b) => a[1].at - b[1].at || a[0] - b[0])[0];
+        const [due] = [...timers].filter(([, timer]) => timer.at <= end)
+          .sort((a, b) => a[1].at - b[1].at || a[0] - b[0]);
         if (!due) break;
         timers.delete(due[0]);
         now = Math.max(now, due[1].at);

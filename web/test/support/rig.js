@@ -12,7 +12,11 @@ import { Sync } from '../../src/sdk/sync.js';
 import { handClock, turn } from './clock.js';
 import { ModelServer } from './server.js';
 
-/** @typedef {{command: Command, answer: () => any, early: any, resolve: (answer: any) => void, reject: (error: Error) => void}} Asked */
+/**
+ * @typedef {{
+ *   command: Command, answer: () => any, early: any, resolve: (answer: any) => void, reject: (error: Error) => void,
+ * }} Asked
+ */
 
 export class Rig {
   /** @type {Event[]} */

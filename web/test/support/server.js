@@ -182,7 +182,8 @@ export class ModelServer {
     const version = this.#next();
     const last = room.messages.at(-1)?.seq ?? 0;
     room.members.set(user, {
-      role: 'member', context_role: null, read_seq: last, delivered_seq: last, history_from: last + 1, left: false, version,
+      role: 'member', context_role: null, read_seq: last, delivered_seq: last, history_from: last + 1, left: false,
+      version,
     });
     this.#tellMembers(room, [user]);
   }
@@ -276,7 +277,7 @@ export class ModelServer {
   messages(user, id, { before, after, limit = 5 }) {
     const room = this.#room(id, user);
     const mine = room.messages.filter((one) => one.seq >= this.#row(room, user).history_from);
-    const fitting = mine.filter((one) => (before === undefined || one.seq < before) && (after === undefined || one.seq > after));
+    const fitting = mine.filter((one) => one.seq < (before ?? Infinity) && one.seq > (after ?? 0));
     const messages = after === undefined ? fitting.slice(-limit) : fitting.slice(0, limit);
     const [first, last] = [messages[0]?.seq ?? before ?? 1, messages.at(-1)?.seq ?? Infinity];
     return structuredClone({

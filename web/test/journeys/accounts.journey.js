@@ -1,0 +1,109 @@
+/**
+ * One's own account: made, changed and ended, with an inbox that is empty at first.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Person, travel, until } from './support.js';
+
+/** Eight by eight, petrol. */
+const PICTURE = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR4nGMQTszGihiGlgQAswM3wZXH'
+  + 'WwAAAAAASUVORK5CYII=', 'base64');
+const SIGN_UP = { PARLOR_ACCOUNTS_SIGN_UP: 'true', PARLOR_NAME: 'Found & Kept' };
+
+test('an account is made, and its empty inbox says what will be here', () =>
+  travel(async ({ demo, browser }) => {
+    const eve = await Person.open(browser, demo.links.door);
+    const { page } = eve;
+    await signUp(eve, 'eve', 'Eve Adler', 'a long enough password');
+    await page.getByRole('heading', { name: 'No conversations yet' }).waitFor();
+    await eve.check('empty inbox');
+    await page.setViewportSize({ width: 390, height: 800 });
+    await page.getByText('Conversations appear here, the newest first.').waitFor();
+    await eve.check('empty inbox on a phone');
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.getByRole('button', { name: 'Write to somebody' }).click();
+    await page.getByText('There is nobody whom you may write to yet.').waitFor();
+    await eve.check('nobody to write to');
+    await page.keyboard.press('Escape');
+
+    const max = await Person.open(browser, demo.links.door);
+    await signUp(max, 'max', 'Max Berger', 'another long password');
+    await max.page.getByRole('button', { name: 'Write to somebody' }).click();
+    await max.page.getByRole('button', { name: 'Eve Adler' }).click();
+    await max.page.getByRole('button', { name: 'Write to Eve' }).click();
+    await max.say('Hello Eve, is the umbrella yours?');
+    await page.locator('parlor-row', { hasText: 'Max Berger' }).click();
+    await eve.bubble('Hello Eve, is the umbrella yours?').waitFor();
+    assert.deepEqual([...eve.complaints, ...max.complaints], []);
+  }, SIGN_UP));
+
+test('name, picture and password are changed, and the others see it', () =>
+  travel(async ({ demo, browser }) => {
+    const eve = await Person.open(browser, demo.links.door);
+    const { page } = eve;
+    await signUp(eve, 'eve', 'Eve Adler', 'a long enough password');
+    const max = await Person.open(browser, demo.links.door);
+    await signUp(max, 'max', 'Max Berger', 'another long password');
+    await max.page.getByRole('button', { name: 'Write to somebody' }).click();
+    await max.page.getByRole('button', { name: 'Eve Adler' }).click();
+    await max.page.getByRole('button', { name: 'Write to Eve' }).click();
+    await max.say('Hello.');
+    await page.locator('parlor-row').first().waitFor();
+
+    await page.getByRole('button', { name: /settings/u }).click();
+    await page.getByLabel('Name', { exact: true }).fill('Eve Adler-Stein');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await max.page.getByRole('heading', { name: 'Eve Adler-Stein' }).waitFor();
+    await page.locator('input[type=file]').setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: PICTURE });
+    await page.locator('.picture img').waitFor();
+    await max.page.locator('parlor-row img').first().waitFor();
+    await page.getByLabel('Light').check();
+    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light');
+
+    await page.getByLabel('Current password').fill('not this one');
+    await page.getByLabel('New password').fill('short');
+    await page.getByRole('button', { name: 'Change password' }).click();
+    await page.getByText(/A password has at least \d+ characters\./u).waitFor();
+    await page.getByLabel('New password').fill('an even longer password');
+    await page.getByRole('button', { name: 'Change password' }).click();
+    await page.getByText('The current password is not right.').waitFor();
+    await eve.check('settings with what is wrong');
+    await page.getByLabel('Current password').fill('a long enough password');
+    await page.getByRole('button', { name: 'Change password' }).click();
+    await page.getByText('The password is changed.').waitFor();
+    await signIn(page, 'eve', 'an even longer password');
+    const theme = await page.evaluate(() => document.documentElement.dataset.theme);
+    assert.equal(theme, 'light', 'the choice is one of the device');
+    await page.getByRole('button', { name: 'Eve Adler-Stein: settings' }).waitFor();
+    assert.deepEqual([...eve.complaints, ...max.complaints], []);
+  }, SIGN_UP));
+
+test('a name that is taken is said at its field', () =>
+  travel(async ({ demo, browser }) => {
+    const eve = await Person.open(browser, demo.links.door);
+    await signUp(eve, 'eve', 'Eve Adler', 'a long enough password');
+    await eve.page.getByRole('heading', { name: 'No conversations yet' }).waitFor();
+    const other = await Person.open(browser, demo.links.door);
+    await signUp(other, 'eve', 'Eve Other', 'a long enough password');
+    await other.page.getByText('That name is taken. Choose another.').waitFor();
+    await other.check('sign up refused');
+  }, SIGN_UP));
+
+/** @param {Person} person @param {string} login @param {string} name @param {string} password */
+async function signUp({ page }, login, name, password) {
+  await page.getByRole('button', { name: 'New here? Create an account' }).click();
+  await page.getByLabel('Your name, as others see it').fill(name);
+  await page.getByLabel('E-mail or name').fill(login);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Create an account' }).click();
+}
+
+/** @param {import('playwright-core').Page} page @param {string} login @param {string} password */
+async function signIn(page, login, password) {
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByLabel('E-mail or name').fill(login);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await until(() => page.locator('parlor-row').count(), (count) => count > 0, 'the inbox is back');
+}
