@@ -169,6 +169,18 @@ test('what another page of the same person has sent is not sent again', async ()
   assert.equal(second.size, 0);
 });
 
+test('where nothing can be kept everything is still sent', async () => {
+  shelf = { ...memoryShelf(), length: 0, setItem: () => { throw new Error('full'); } };
+  const box = outbox();
+  box.add(3, 'one');
+  await refuse(new Lost('gone'));
+  box.resume();
+  await turn();
+  assert.deepEqual(asked.map((one) => one.command.text), ['one']);
+  await accept();
+  assert.equal(box.size, 0);
+});
+
 test('what is kept is kept by person, and erased for the others', () => {
   const mine = new Keep(shelf, 7);
   const theirs = new Keep(shelf, 8);

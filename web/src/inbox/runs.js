@@ -37,11 +37,14 @@ export function layOut(sheet) {
   /** @type {Block[]} */
   const blocks = [];
   let day = '';
+  let divided = false;
   /** @type {Run|null} */
   let run = null;
   for (const said of allSaid(sheet)) {
     const today = dayKey(said.at);
-    const unread = isFirstUnread(sheet, said, blocks);
+    /** @type {boolean} */
+    const unread = !divided && isUnread(sheet, said);
+    divided ||= unread;
     if (today !== day || unread) {
       blocks.push(separator(sheet, said, today !== day, unread));
       if (day === '' && sheet.atBeginning && !unread) blocks.push(opening(sheet));
@@ -73,10 +76,9 @@ function allSaid({ messages, items, state }) {
   return said;
 }
 
-/** @param {Sheet} sheet @param {Said} said @param {Block[]} blocks @returns {boolean} */
-function isFirstUnread({ divider, state }, said, blocks) {
-  if (!divider || said.item || said.sender === state.user || said.seq < divider.seq) return false;
-  return !blocks.some((one) => one.type === 'unread');
+/** @param {Sheet} sheet @param {Said} said @returns {boolean} */
+function isUnread({ divider, state }, said) {
+  return divider !== null && !said.item && said.sender !== state.user && said.seq >= divider.seq;
 }
 
 /** @param {Sheet} sheet @param {Said} said @param {boolean} newDay @param {boolean} unread @returns {Day|Unread} */

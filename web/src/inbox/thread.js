@@ -142,6 +142,7 @@ export function backButton(from) {
 
 /** @param {Context} context @param {ThreadView['roles']} roles @returns {HTMLElement} */
 function card(context, roles) {
+  const url = /^https?:\/\//iu.test(context.url ?? '') ? context.url : null;
   const parts = [
     thing(context, 'photo'),
     h('span', { class: 'words' },
@@ -150,10 +151,10 @@ function card(context, roles) {
       context.detail && h('span', { class: 'more one-line', dir: 'auto' }, context.detail)),
     h('span', { class: 'roles' },
       ...roles.map((role) => h('span', { class: `chip ${role.mine ? 'mine' : 'role'}` }, role.text)),
-      context.url && icon('leave', { small: true, label: say.opensPage })),
+      url && icon('leave', { small: true, label: say.opensPage })),
   ];
-  if (!context.url) return h('div', { class: 'about-card' }, ...parts);
-  return h('a', { class: 'about-card', href: context.url, target: '_blank', rel: 'noopener noreferrer' }, ...parts);
+  if (!url) return h('div', { class: 'about-card' }, ...parts);
+  return h('a', { class: 'about-card', href: url, target: '_blank', rel: 'noopener noreferrer' }, ...parts);
 }
 
 customElements.define('parlor-thread', ParlorThread);

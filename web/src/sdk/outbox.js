@@ -31,6 +31,8 @@ export class Outbox {
   #items = [];
   /** @type {Set<number>} */
   #busy = new Set();
+  /** Those that lie in the browser; where nothing can be kept there are none. @type {Set<string>} */
+  #kept = new Set();
   /** @type {Map<number, unknown>} */
   #timers = new Map();
   /** @type {Map<number, number>} */
@@ -51,6 +53,7 @@ export class Outbox {
     this.changed = changed;
     for (const name of keep.names('send:')) {
       const item = keep.get(name);
+      if (item) this.#kept.add(item.client_id);
       if (item) this.#items.push({ ...item, state: item.state === 'sending' ? 'waiting' : item.state });
     }
     this.#items.sort((a, b) => a.at - b.at || (a.client_id < b.client_id ? -1 : 1));
@@ -89,7 +92,7 @@ export class Outbox {
     if (item.state === 'refused') {
       const burnt = item.problem?.code === 'cancelled' || item.problem?.code === 'conflict';
       if (burnt) {
-        this.keep.remove(`send:${item.client_id}`);
+        this.#forget(item);
         item.client_id = this.newId();
         item.tried = false;
       }
@@ -141,7 +144,7 @@ export class Outbox {
 
   /** Whether another page of this person has sent or discarded it. @param {Item} item @returns {boolean} */
   #takenAway(item) {
-    if (!item.tried || this.keep.get(`send:${item.client_id}`) !== null) return false;
+    if (!this.#kept.has(item.client_id) || this.keep.get(`send:${item.client_id}`) !== null) return false;
     this.#items = this.#items.filter((one) => one !== item);
     this.changed();
     return true;
@@ -230,14 +233,20 @@ export class Outbox {
 
   /** @param {Item} item */
   #save(item) {
-    const kept = this.keep.set(`send:${item.client_id}`, item);
-    // What could not be kept is still sent; it only does not outlive the page.
-    if (!kept) this.keep.remove(`send:${item.client_id}`);
+    // What cannot be kept is still sent; it only does not outlive the page.
+    if (this.keep.set(`send:${item.client_id}`, item)) this.#kept.add(item.client_id);
+    else this.#forget(item);
   }
 
   /** @param {Item} item */
   #remove(item) {
     this.#items = this.#items.filter((one) => one !== item);
+    this.#forget(item);
+  }
+
+  /** @param {Item} item */
+  #forget(item) {
+    this.#kept.delete(item.client_id);
     this.keep.remove(`send:${item.client_id}`);
   }
 }

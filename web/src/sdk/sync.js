@@ -218,6 +218,8 @@ export class Sync {
       this.#asking.delete(key);
       this.#failures.delete(key);
       this.threadProgress.set(id, 'idle');
+      // A gap that the server does not fill is not asked about again and again.
+      if (where.after !== undefined && page.messages.length === 0) this.#failures.set(key, 1);
       this.#apply({ kind: 'messages', conversation: id, page, asked, ...where });
     } catch (error) {
       if (generation !== this.#generation) return;
