@@ -133,7 +133,8 @@ pub(super) fn reference() -> BTreeMap<String, Setting> {
         let prefix = table.key(name).and_then(|key| key.leaf_decor().prefix()?.as_str().map(str::to_owned));
         let lines = prefix.unwrap_or_default();
         let comment = lines.rsplit("\n\n").next().unwrap_or_default().lines();
-        let comment = comment.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ").trim().to_owned();
+        let comment =
+            comment.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ").trim().to_owned();
         let value = value_of(item).expect("the reference holds only simple values: a test reads it");
         settings.insert(path.clone(), Setting { path, value, source: Source::Default, comment });
     });
