@@ -36,8 +36,29 @@ fn members_of(opened: &[(ConversationId, Vec<usize>)], people: &[Person]) -> Mem
     opened.iter().map(|(conversation, members)| (conversation.0, ids(members))).collect()
 }
 
+/// How the server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// With SIGKILL.
+    Kill,
+    /// With SIGTERM: it finishes what it accepted.
+    Stop,
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_being_killed_at_random_moments() {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
+    let kills = (20.0 * budget()).max(20.0) as usize;
+    everything_is_found_again(End::Kill, kills).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_orderly_stop_under_load_loses_nothing_and_ends_well() {
+    everything_is_found_again(End::Stop, 4).await;
+}
+
+/// People write, the server ends so many times at random moments, and the checker finds nothing amiss.
+async fn everything_is_found_again(end: End, times: usize) {
     let seed = u64::from(std::process::id());
     let mut chance = Chance::new(seed);
     let mut server = Server::start().await;
@@ -55,13 +76,14 @@ async fn what_was_acknowledged_survives_being_killed_at_random_moments() {
         crowd.push(writes(person, mine, &stage, rhythm, Chance::new(chance.next())));
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
-    let kills = (20.0 * budget()).max(20.0) as usize;
-    for _ in 0..kills {
+    for _ in 0..times {
         stage.until_acknowledged(20).await;
         // waits for: nothing; the moment of the kill is the chance that is tested
         tokio::time::sleep(chance.millis(0, 600)).await;
-        server.kill();
+        match end {
+            End::Kill => server.kill(),
+            End::Stop => server.stop().await,
+        }
         // waits for: nothing; how long the server is away is chance, too
         tokio::time::sleep(chance.millis(0, 100)).await;
         server.restart().await;
@@ -80,12 +102,12 @@ async fn what_was_acknowledged_survives_being_killed_at_random_moments() {
 
     let verdict = check(&records, &members_of(&opened, &people));
     println!(
-        "seed {seed}: {kills} kills, {} sends acknowledged, {} unknown, {} messages kept",
+        "seed {seed}: {times} times {end:?}, {} sends acknowledged, {} unknown, {} messages kept",
         verdict.acknowledged, verdict.unknown, verdict.kept
     );
     assert_clean(&verdict, seed);
     assert_eq!(verdict.unknown, 0, "everybody repeats or cancels until the outcome is known");
-    assert!(verdict.acknowledged >= kills * 20, "the test has written something");
+    assert!(verdict.acknowledged >= times * 20, "the test has written something");
 }
 
 /// Reads everything as it stands, and once more after another kill.

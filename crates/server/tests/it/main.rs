@@ -11,6 +11,7 @@ mod postgres;
 mod power_cut;
 mod raw;
 mod refusals;
+mod sends;
 mod sessions;
 mod slow_clients;
 mod socket;
