@@ -36,7 +36,7 @@ test('an account is made, and its empty inbox says what will be here', () =>
     await page.locator('parlor-row', { hasText: 'Max Berger' }).click();
     await eve.bubble('Hello Eve, is the umbrella yours?').waitFor();
     assert.deepEqual([...eve.complaints, ...max.complaints], []);
-  }, SIGN_UP));
+  }, SIGN_UP, 'serve'));
 
 test('name, picture and password are changed, and the others see it', () =>
   travel(async ({ demo, browser }) => {
@@ -77,7 +77,7 @@ test('name, picture and password are changed, and the others see it', () =>
     assert.equal(theme, 'light', 'the choice is one of the device');
     await page.getByRole('button', { name: 'Eve Adler-Stein: settings' }).waitFor();
     assert.deepEqual([...eve.complaints, ...max.complaints], []);
-  }, SIGN_UP));
+  }, SIGN_UP, 'serve'));
 
 test('a name that is taken is said at its field', () =>
   travel(async ({ demo, browser }) => {
@@ -88,7 +88,7 @@ test('a name that is taken is said at its field', () =>
     await signUp(other, 'eve', 'Eve Other', 'a long enough password');
     await other.page.getByText('That name is taken. Choose another.').waitFor();
     await other.check('sign up refused');
-  }, SIGN_UP));
+  }, SIGN_UP, 'serve'));
 
 /** @param {Person} person @param {string} login @param {string} name @param {string} password */
 async function signUp({ page }, login, name, password) {

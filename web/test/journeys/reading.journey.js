@@ -173,3 +173,25 @@ test('everything can be done with the keyboard', () =>
     assert.equal(await ada.page.evaluate(() => document.activeElement?.getAttribute('role')), 'log');
     assert.deepEqual(ada.complaints, []);
   }));
+
+test('a conversation of many, whose changes are told only to those who show it, is kept all the same', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    const name = 'Lost and found desk';
+    const row = ada.page.locator('parlor-row', { hasText: name });
+    await ben.choose(name);
+    await ben.say('Nobody shows this but me.');
+    await until(() => row.locator('.badge').allInnerTexts(), (texts) => texts[0] === '1', 'the hint was enough');
+    await ada.choose(name);
+    await ada.bubble('Nobody shows this but me.').waitFor();
+    await until(() => row.locator('.badge').count(), (count) => count === 0, 'it is read');
+    await ben.say('And now both do.');
+    await ada.bubble('And now both do.').waitFor();
+    await ada.say('So I see.');
+    await ben.bubble('So I see.').waitFor();
+    await ada.page.reload();
+    await ada.bubble('So I see.').waitFor();
+    await until(() => row.locator('.badge').count(), (count) => count === 0, 'it stays read');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, { PARLOR_LIMITS_CONVERSATION_FAN_OUT_MAX: '2' }));

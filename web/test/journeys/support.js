@@ -58,8 +58,9 @@ export class Demo {
   /** @type {ChildProcess|null} */
   #process = null;
 
-  async start() {
-    const said = await this.run('demo', {}, (text) => /Ada .*Ben .*stop/su.test(text));
+  /** @param {Record<string, string>} [settings] */
+  async start(settings = {}) {
+    const said = await this.run('demo', settings, (text) => /Ada .*Ben .*stop/su.test(text));
     for (const [, name, link] of said.matchAll(/Open as (\w+)\s+(http:\S+)\s/gu)) {
       this.links[name.toLowerCase()] = link;
     }
@@ -301,14 +302,15 @@ export async function until(look, holds, what, patience = 20_000) {
 
 /** A server, a way to it and a browser, and the end of all of them.
  * @param {(place: {demo: Demo, way: Way, browser: Browser}) => Promise<void>} journey
- * @param {Record<string, string>} [settings] of the real thing, in the place of the demo */
-export async function travel(journey, settings) {
+ * @param {Record<string, string>} [settings]
+ * @param {'demo'|'serve'} [what] the demo, or the real thing with nobody in it */
+export async function travel(journey, settings = {}, what = 'demo') {
   const demo = new Demo();
   const way = new Way(demo);
   /** @type {Browser|undefined} */
   let browser;
   try {
-    await (settings ? demo.serve(settings) : demo.start());
+    await (what === 'serve' ? demo.serve(settings) : demo.start(settings));
     await way.open();
     browser = await openBrowser();
     await journey({ demo, way, browser });
