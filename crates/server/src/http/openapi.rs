@@ -273,6 +273,31 @@ mod tests {
     }
 
     #[test]
+    fn every_example_fits_its_schema() {
+        let document = parsed();
+        let mut compiler = boon::Compiler::new();
+        compiler.add_resource("http://parlor/openapi.json", document.clone()).expect("a document");
+        let mut schemas = boon::Schemas::new();
+        let mut fitted = 0;
+        for operation in document["paths"].as_object().expect("paths").values().filter_map(Value::as_object) {
+            for operation in operation.values() {
+                let answers = operation["responses"].as_object().expect("responses").values();
+                for content in answers.chain([&operation["requestBody"]]).filter_map(|body| body["content"].as_object())
+                {
+                    for media in content.values().filter(|media| media.get("schema").is_some()) {
+                        let reference = media["schema"]["$ref"].as_str().expect("a reference");
+                        let schema = compiler.compile(&format!("http://parlor/openapi.json{reference}"), &mut schemas);
+                        let fits = schemas.validate(&media["example"], schema.expect("a schema"));
+                        fits.unwrap_or_else(|error| panic!("{reference}: {error}"));
+                        fitted += 1;
+                    }
+                }
+            }
+        }
+        assert!(fitted > 100, "{fitted}");
+    }
+
+    #[test]
     fn every_reference_leads_somewhere_and_every_name_is_one_operation() {
         let document = parsed();
         let text = document.to_string();
