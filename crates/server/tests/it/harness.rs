@@ -216,10 +216,6 @@ impl Server {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.setup.port))
     }
 
-    pub(crate) fn data(&self) -> &Path {
-        &self.setup.data
-    }
-
     /// The process's id, to send signals to.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("the server runs").id()
