@@ -8,7 +8,7 @@ use parlor::{
 };
 use parlor_protocol::ids::{ConversationId, Scope, SessionId, Version};
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 conformance! {
     who_shows_a_large_conversation_hears_it_and_the_rest_get_a_hint,
@@ -22,21 +22,36 @@ async fn small(world: &World) -> Arc<App> {
     world.node_with(&[("limits.conversation_fan_out_max", "2"), ("sync.clock_check_ms", "20")]).await
 }
 
-async fn attach(app: &App, world: &World, name: &str) -> Attached {
+/// Somebody who is attached, and what was taken out of the outbox and not yet looked at.
+struct Listener {
+    attached: Attached,
+    waiting: VecDeque<Value>,
+}
+
+async fn attach(app: &App, world: &World, name: &str) -> Listener {
     let user = world.person(name).await;
-    app.hub.attach(user, SessionId(1)).await.expect("attached")
+    let attached = app.hub.attach(user, SessionId(1)).await.expect("attached");
+    Listener { attached, waiting: VecDeque::new() }
+}
+
+impl Listener {
+    async fn next(&mut self) -> Value {
+        while self.waiting.is_empty() {
+            let Taken::Frames(frames) = self.attached.outbox.take().await else { panic!("closed") };
+            let events = frames.iter().map(|frame| serde_json::from_slice(frame).expect("an event is JSON"));
+            self.waiting.extend(events);
+        }
+        self.waiting.pop_front().expect("just filled")
+    }
 }
 
 /// The next event that is wanted; others are passed over.
-async fn heard(attached: &Attached, wanted: impl Fn(&Value) -> bool) -> Value {
+async fn heard(listener: &mut Listener, wanted: impl Fn(&Value) -> bool) -> Value {
     let listening = async {
         loop {
-            let Taken::Frames(frames) = attached.outbox.take().await else { panic!("closed") };
-            for frame in frames {
-                let event: Value = serde_json::from_slice(&frame).expect("an event is JSON");
-                if wanted(&event) {
-                    return event;
-                }
+            let event = listener.next().await;
+            if wanted(&event) {
+                return event;
             }
         }
     };
@@ -52,19 +67,19 @@ async fn who_shows_a_large_conversation_hears_it_and_the_rest_get_a_hint(world: 
     let conversation = world.group("Ada", &["Ben", "Cleo"]).await;
     world.person("Mallory").await;
     let app = small(&world).await;
-    let (ben, cleo) = (attach(&app, &world, "Ben").await, attach(&app, &world, "Cleo").await);
-    let stranger = attach(&app, &world, "Mallory").await;
-    ben.show(&[conversation]).await.expect("joined");
+    let (mut ben, mut cleo) = (attach(&app, &world, "Ben").await, attach(&app, &world, "Cleo").await);
+    let mut stranger = attach(&app, &world, "Mallory").await;
+    ben.attached.show(&[conversation]).await.expect("joined");
     let ada = world.person("Ada").await;
     let sent = super::send(&app, ada, conversation, "k1", "hello").await.expect("sent");
-    let event = heard(&ben, is("message.created", conversation)).await;
+    let event = heard(&mut ben, is("message.created", conversation)).await;
     assert_eq!(event["version"], sent.change.version.0);
-    let hint = heard(&cleo, is("scope.changed", conversation)).await;
+    let hint = heard(&mut cleo, is("scope.changed", conversation)).await;
     assert_eq!(hint["version"], sent.change.version.0);
     // Whoever is told last has been told after the stranger would have been.
     let direct = world.direct("Ada", "Mallory").await;
     super::send(&app, ada, direct, "k2", "to you").await.expect("sent");
-    let first = heard(&stranger, |_| true).await;
+    let first = heard(&mut stranger, |_| true).await;
     assert_eq!(first["scope"], Scope::Conversation(direct).to_string(), "nothing of the large one");
 }
 
@@ -72,16 +87,16 @@ async fn crossing_the_limit_is_heard_on_both_ways(world: World) {
     let (ada, cleo) = (world.person("Ada").await, world.person("Cleo").await);
     let conversation = world.group("Ada", &["Ben"]).await;
     let app = small(&world).await;
-    let ben = attach(&app, &world, "Ben").await;
-    let coming = attach(&app, &world, "Cleo").await;
+    let mut ben = attach(&app, &world, "Ben").await;
+    let mut coming = attach(&app, &world, "Cleo").await;
     let add = Change::AddMembers { actor: ada, conversation, users: vec![cleo] };
     app.commit.submit(add).await.expect("added");
-    let event = heard(&ben, is("member.updated", conversation)).await;
+    let event = heard(&mut ben, is("member.updated", conversation)).await;
     assert_eq!(event["member_count"], 3);
-    heard(&coming, is("member.updated", conversation)).await;
+    heard(&mut coming, is("member.updated", conversation)).await;
     let remove = Change::RemoveMember { actor: ada, conversation, user: cleo };
     app.commit.submit(remove).await.expect("removed");
-    let event = heard(&ben, |event| event["member_count"] == 2).await;
+    let event = heard(&mut ben, |event| event["member_count"] == 2).await;
     assert_eq!(event["members"][0]["left"], true, "told by name again: {event}");
 }
 
@@ -89,8 +104,8 @@ async fn a_removed_person_hears_of_the_removal_and_of_nothing_after_it(world: Wo
     let conversation = world.group("Ada", &["Ben", "Cleo", "Dan"]).await;
     let app = small(&world).await;
     let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    let leaving = attach(&app, &world, "Ben").await;
-    leaving.show(&[conversation]).await.expect("joined");
+    let mut leaving = attach(&app, &world, "Ben").await;
+    leaving.attached.show(&[conversation]).await.expect("joined");
     let remove = Change::RemoveMember { actor: ada, conversation, user: ben };
     app.commit.submit(remove).await.expect("removed");
     super::send(&app, ada, conversation, "k1", "without Ben").await.expect("sent");
@@ -98,7 +113,7 @@ async fn a_removed_person_hears_of_the_removal_and_of_nothing_after_it(world: Wo
     super::send(&app, ada, direct, "k2", "the last").await.expect("sent");
     let mut events = Vec::new();
     loop {
-        let event = heard(&leaving, |_| true).await;
+        let event = heard(&mut leaving, |_| true).await;
         let is_last = event["type"] == "message.created" && event["message"]["text"] == "the last";
         events.push(event);
         if is_last {
@@ -114,10 +129,10 @@ async fn markers_in_a_large_conversation_are_ones_own_affair(world: World) {
     let app = small(&world).await;
     let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
     let sent = super::send(&app, ada, conversation, "k1", "hello").await.expect("sent");
-    let mine = attach(&app, &world, "Ben").await;
+    let mut mine = attach(&app, &world, "Ben").await;
     let read = Change::Mark { actor: ben, conversation, delivered: sent.message.seq, read: sent.message.seq };
     app.commit.submit(read).await.expect("marked");
-    let event = heard(&mine, |event| event["type"] == "marker.updated").await;
+    let event = heard(&mut mine, |event| event["type"] == "marker.updated").await;
     assert_eq!((&event["read_seq"], &event["unread"]), (&1.into(), &0.into()));
     let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
     let version = snapshot.conversation(ada, conversation).await.expect("read").expect("a member").version;
