@@ -103,6 +103,7 @@ async fn round(
         sender = sender.or_else(|| Some(socket.writer()));
         readers.spawn_local(listen(socket, room.clone(), place % TIMED_ONE_IN == 0));
     }
+    eprintln!("fanout, window {window}: {} connections show the group", people.len());
     let sender = sender.ok_or("a group has members")?;
     let mut sent = 0;
     send(&room, &sender, group, window, Instant::now() + WARMING, &mut sent).await?;

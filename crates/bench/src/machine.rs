@@ -1,12 +1,21 @@
 //! Where the measuring happens: the binary, the disk, the cores, the open files.
 
-use crate::{Result, server::Server};
+use crate::{
+    Result,
+    report::{self, Row},
+    server::Server,
+};
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Instant,
 };
 use tempfile::TempDir;
+
+/// How often the disk is tried.
+const WRITES: usize = 200;
 
 /// The place of all runs of one call.
 pub(crate) struct Bench {
@@ -42,7 +51,29 @@ impl Bench {
     /// One line on what is measured how.
     pub(crate) fn description(&self) -> String {
         let cores = if self.is_pinned { "server on core 0, load on core 1" } else { "cores as the system chooses" };
-        format!("{}; data on {}; {cores}.", self.program.display(), self.file_system)
+        format!("data on {}, {cores}", self.file_system)
+    }
+
+    /// What the machine gives at the moment, which others may be using too: the time to make 16 KiB durable, and how
+    /// many wait for a core.
+    pub(crate) fn present(&self) -> Result<Row> {
+        let failed = |error: std::io::Error| format!("the disk could not be tried: {error}");
+        let mut file = tempfile::tempfile_in(self.folder.path()).map_err(failed)?;
+        let mut times = Vec::new();
+        for _ in 0..WRITES {
+            let began = Instant::now();
+            file.write_all(&[1; 16 * 1024]).and_then(|()| file.sync_data()).map_err(failed)?;
+            times.push(began.elapsed());
+        }
+        times.sort_unstable();
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().unwrap_or("?");
+        Ok(Row {
+            figure: "the machine meanwhile: 16 KiB appended and synced, p50 / p99 ms".to_owned(),
+            wanted: ["", ""],
+            measured: format!("{} / {}", report::ms(report::at(&times, 500)), report::ms(report::at(&times, 990))),
+            detail: format!("{}; load average {load}", self.description()),
+        })
     }
 
     /// A folder for the data of one server.

@@ -29,6 +29,7 @@ mod start;
 mod wire;
 
 use clap::{Args, Parser, Subcommand};
+use machine::Bench;
 use report::Row;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -128,21 +129,28 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Vec<Row>> {
-    let bench = machine::Bench::new(cli.place.server, cli.place.folder, !cli.place.unpinned)?;
-    eprintln!("{}", bench.description());
-    match cli.command {
-        Command::Idle { sockets } => block_on(idle::run(&bench, sockets)),
-        Command::Pairs { rounds, only } => block_on(pairs::run(&bench, rounds.count(), rounds.time(), &only)),
+    let bench = Bench::new(cli.place.server, cli.place.folder, !cli.place.unpinned)?;
+    eprintln!("{}: {}", bench.program.display(), bench.description());
+    let mut rows = vec![bench.present()?];
+    rows.extend(measure(&bench, cli.command)?);
+    rows.push(bench.present()?);
+    Ok(rows)
+}
+
+fn measure(bench: &Bench, command: Command) -> Result<Vec<Row>> {
+    match command {
+        Command::Idle { sockets } => block_on(idle::run(bench, sockets)),
+        Command::Pairs { rounds, only } => block_on(pairs::run(bench, rounds.count(), rounds.time(), &only)),
         Command::Fanout { rounds, members, windows } => {
-            block_on(fanout::run(&bench, rounds.count(), rounds.time(), members, &windows))
+            block_on(fanout::run(bench, rounds.count(), rounds.time(), members, &windows))
         }
-        Command::Start { starts, messages } => block_on(start::run(&bench, starts.max(1), messages)),
+        Command::Start { starts, messages } => block_on(start::run(bench, starts.max(1), messages)),
         Command::Table { rounds, sockets } => {
             let (count, time) = (rounds.count(), rounds.time());
-            let mut rows = block_on(pairs::run(&bench, count, time, ""))?;
-            rows.extend(block_on(fanout::run(&bench, count, time, 1000, &[2, 16]))?);
-            rows.extend(block_on(idle::run(&bench, sockets))?);
-            rows.extend(block_on(start::run(&bench, 9, 0))?);
+            let mut rows = block_on(pairs::run(bench, count, time, ""))?;
+            rows.extend(block_on(fanout::run(bench, count, time, 1000, &[2, 16]))?);
+            rows.extend(block_on(idle::run(bench, sockets))?);
+            rows.extend(block_on(start::run(bench, 9, 0))?);
             Ok(rows)
         }
     }

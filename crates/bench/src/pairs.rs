@@ -167,6 +167,7 @@ async fn round(server: &Server, crowd: &Crowd, kind: &Kind, time: Duration) -> R
             }
         }
     }
+    eprintln!("pairs, {}: {count} pairs are connected", kind.name);
     let acknowledged = || pairs.iter().map(|pair| pair.acknowledged.get()).sum::<u64>();
     sleep(WARMING).await;
     shared.latencies.borrow_mut().clear();
