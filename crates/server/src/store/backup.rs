@@ -50,8 +50,15 @@ impl Store {
         // VACUUM takes an empty file; this one is its owner's only.
         OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part).map_err(at)?;
         let text = part.to_str().ok_or_else(|| at(io::Error::other("its name is not UTF-8")))?;
-        self.copy_into(text.to_owned()).await?;
-        check(&part).await?;
+        let copied = match self.copy_into(text.to_owned()).await {
+            Ok(()) => check(&part).await,
+            Err(error) => Err(error.into()),
+        };
+        if copied.is_err() {
+            // The failure is what is told; what is left of the copy is of no use.
+            let _ = fs::remove_file(&part);
+        }
+        copied?;
         let bytes = fs::metadata(&part).map_err(at)?.len();
         let (from, to) = (part.clone(), file.to_owned());
         let settled = tokio::task::spawn_blocking(move || settle(&from, &to)).await;

@@ -82,27 +82,32 @@ impl Store {
     /// The store cannot be read.
     pub async fn verify(&self) -> Result<Report> {
         let mut report = Report::default();
+        let mut connection = self.readers.acquire().await?;
+        if self.dialect == Dialect::Postgres {
+            // Nobody waits for this, and it may be long.
+            query("SET statement_timeout = 0").execute(&mut *connection).await?;
+        }
         if self.dialect == Dialect::Sqlite {
-            for row in query("PRAGMA integrity_check").fetch_all(&self.readers).await? {
+            for row in query("PRAGMA integrity_check").fetch_all(&mut *connection).await? {
                 let answer: String = column(&row, 0)?;
                 if answer != "ok" {
                     report.faults.push(format!("the file is damaged: {answer}"));
                 }
             }
-            let orphans = query("PRAGMA foreign_key_check").fetch_all(&self.readers).await?;
+            let orphans = query("PRAGMA foreign_key_check").fetch_all(&mut *connection).await?;
             if !orphans.is_empty() {
                 report.faults.push(format!("{} references lead nowhere", orphans.len()));
             }
         }
         for (what, sql) in PROMISES {
-            let row = query(sql).fetch_one(&self.readers).await?;
+            let row = query(sql).fetch_one(&mut *connection).await?;
             let count: i64 = column(&row, 0)?;
             if count != 0 {
                 report.faults.push(format!("{count} {what}"));
             }
         }
         for table in COUNTED {
-            let row = query(format!("SELECT COUNT(*) FROM {table}")).fetch_one(&self.readers).await?;
+            let row = query(format!("SELECT COUNT(*) FROM {table}")).fetch_one(&mut *connection).await?;
             report.counts.push((table, column(&row, 0)?));
         }
         Ok(report)

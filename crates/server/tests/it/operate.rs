@@ -234,3 +234,54 @@ async fn the_server_describes_itself_to_machines() {
     assert!(answer.status == 200 && text.lines().any(|line| line == "parlor_events_dropped_total 0"), "{text}");
     assert_eq!(ask(own, "GET", "/v1/site", &[], "").await.status, 404, "nothing else is there");
 }
+
+/// The keys that are numbers and may be 1.
+fn numbers() -> Vec<String> {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../parlor.default.toml"));
+    let reference: toml::Table = text.expect("the reference").parse().expect("TOML");
+    let sections = reference.iter().filter_map(|(section, keys)| Some((section, keys.as_table()?)));
+    let keys = sections.flat_map(|(section, keys)| keys.iter().map(move |(name, value)| (section, name, value)));
+    keys.filter(|(_, name, value)| value.is_integer() && *name != "password_memory_kib")
+        .map(|(section, name, _)| format!("PARLOR_{section}_{name}").to_uppercase())
+        .collect()
+}
+
+#[tokio::test]
+async fn with_any_limit_or_time_out_at_one_the_server_starts_lives_and_stops() {
+    let parent = folder();
+    let keys = numbers();
+    assert!(keys.len() > 55, "{keys:?}");
+    for key in keys {
+        // One millisecond is too little for any statement: it starts or says that the store is not there.
+        let may_fail = key == "PARLOR_STORE_TIMEOUT_MS";
+        let mut child = Command::new(env!("CARGO_BIN_EXE_parlor"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(parent.path().join(&key))
+            .env(&key, "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the built binary starts");
+        let mut line = String::new();
+        let mut said_first = std::io::BufReader::new(child.stdout.take().expect("piped"));
+        std::io::BufRead::read_line(&mut said_first, &mut line).expect("a line");
+        if line.is_empty() && may_fail {
+            assert_eq!(child.wait().expect("it ended").code(), Some(1));
+            continue;
+        }
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).expect(&key);
+        for path in ["/livez", "/v1/site", "/v1/me"] {
+            // Any answer will do, and so does a closing: the limit may be on just this.
+            let mut stream = tokio::net::TcpStream::connect(address).await.expect("it listens");
+            let request = crate::raw::request("GET", path, &[], "");
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await;
+            let mut answer = Vec::new();
+            let read = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut answer);
+            let _ = tokio::time::timeout(SOON, read).await.expect("an answer or a closing");
+        }
+        assert!(child.try_wait().expect("a child").is_none(), "{key}: it ended");
+        crate::harness::signal(child.id(), "TERM");
+        let output = child.wait_with_output().expect("it ends");
+        assert!(output.status.success() && !said(&output).contains("panicked"), "{key}: {}", said(&output));
+    }
+}
