@@ -85,8 +85,15 @@ export class ParlorInbox extends HTMLElement {
       'parlor-end': ({ seq }) => this.#read(seq),
       'parlor-send': ({ text }) => this.#withOpen((id) => this.client?.send(id, text)),
       'parlor-draft': ({ text }) => this.#withOpen((id) => this.#keepDraft(id, text)),
-      'parlor-retry': ({ clientId }) => { this.client?.outbox.retry(clientId); this.client?.nudge(); },
-      'parlor-discard': ({ clientId }) => { this.client?.outbox.discard(clientId); this.#thread.focusWords(); },
+      'parlor-retry': ({ clientId }) => {
+        this.client?.outbox.retry(clientId);
+        this.client?.nudge();
+        this.#thread.focusWords();
+      },
+      'parlor-discard': ({ clientId }) => {
+        this.client?.outbox.discard(clientId);
+        this.#thread.focusWords();
+      },
       'parlor-readers': ({ seq }) => this.#readers(seq),
       'parlor-members': () => this.#members(),
       'parlor-try': () => this.client?.nudge(),

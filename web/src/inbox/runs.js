@@ -12,7 +12,9 @@ import { say } from './strings.js';
 import { known, receipt } from './view.js';
 
 /**
- * @typedef {{key: string, text: string, seq: number, sender: number, at: number, item: Item|null}} Said
+ * @typedef {{
+ *   key: string, text: string, seq: number, sender: number, at: number, day: string, time: string, item: Item|null,
+ * }} Said
  * @typedef {{
  *   kind: 'none'} | {kind: 'time', time: string, at: number} | {
  *   kind: 'tick', time: string, at: number, tick: Tick, words: string, wordless: boolean, readers: boolean} | {
@@ -41,7 +43,7 @@ export function layOut(sheet) {
   /** @type {Run|null} */
   let run = null;
   for (const said of allSaid(sheet)) {
-    const today = dayKey(said.at);
+    const today = said.day;
     /** @type {boolean} */
     const unread = !divided && isUnread(sheet, said);
     divided ||= unread;
@@ -64,16 +66,32 @@ export function layOut(sheet) {
 
 /** What the server has, then what waits. @param {Sheet} sheet @returns {Said[]} */
 function allSaid({ messages, items, state }) {
-  const said = messages.map((one) => ({
-    key: `${one.sender}:${one.client_id}`, text: one.text, seq: one.seq, sender: one.sender,
-    at: Date.parse(one.created_at), item: /** @type {Item|null} */ (null),
-  }));
+  const said = messages.map(saidOf);
   const there = new Set(said.map((one) => one.key));
   for (const item of items) {
     const key = `${state.user}:${item.client_id}`;
-    if (!there.has(key)) said.push({ key, text: item.text, seq: 0, sender: state.user, at: item.at, item });
+    if (!there.has(key)) said.push(at(item.at, { key, text: item.text, seq: 0, sender: state.user, item }));
   }
   return said;
+}
+
+/** Messages do not change, and a long thread is laid out often. @type {WeakMap<Message, Said>} */
+const laidOut = new WeakMap();
+
+/** @param {Message} message @returns {Said} */
+function saidOf(message) {
+  let said = laidOut.get(message);
+  if (!said) {
+    const { sender, client_id, text, seq } = message;
+    said = at(Date.parse(message.created_at), { key: `${sender}:${client_id}`, text, seq, sender, item: null });
+    laidOut.set(message, said);
+  }
+  return said;
+}
+
+/** @param {number} time @param {Omit<Said, 'at'|'day'|'time'>} said @returns {Said} */
+function at(time, said) {
+  return { ...said, at: time, day: dayKey(time), time: clockTime(time) };
 }
 
 /** @param {Sheet} sheet @param {Said} said @returns {boolean} */
@@ -84,7 +102,7 @@ function isUnread({ divider, state }, said) {
 /** @param {Sheet} sheet @param {Said} said @param {boolean} newDay @param {boolean} unread @returns {Day|Unread} */
 function separator({ divider, now }, said, newDay, unread) {
   const day = dayName(said.at, now);
-  if (!unread) return { type: 'day', key: `day:${dayKey(said.at)}`, text: day };
+  if (!unread) return { type: 'day', key: `day:${said.day}`, text: day };
   const news = say.newMessages(divider?.count ?? 0);
   return { type: 'unread', key: 'unread', text: newDay ? say.newOn(day, news) : news };
 }
@@ -132,7 +150,7 @@ function startRun(sheet, said, before) {
     said: [said],
     unsent,
     joined: behind,
-    meta: behind && !unsent ? { kind: 'waits', time: clockTime(said.at), at: said.at } : { kind: 'none' },
+    meta: behind && !unsent ? { kind: 'waits', time: said.time, at: said.at } : { kind: 'none' },
   };
 }
 
@@ -148,7 +166,7 @@ function describe(sheet, blocks) {
         kind: 'failed', clientId: last.item?.client_id ?? '', words: say.notSentBecause(reasonOf(last.item)),
       };
     } else if (run.meta.kind === 'none') {
-      const plain = { kind: /** @type {const} */ ('time'), time: clockTime(last.at), at: last.at };
+      const plain = { kind: /** @type {const} */ ('time'), time: last.time, at: last.at };
       run.meta = run.own ? tickOf(sheet, run, run !== lastOwn) : plain;
     }
   }
@@ -163,7 +181,7 @@ function reasonOf(item) {
 /** @param {Sheet} sheet @param {Run} run @param {boolean} wordless @returns {Meta} */
 function tickOf({ conversation, state }, run, wordless) {
   const last = run.said[run.said.length - 1];
-  const time = clockTime(last.at);
+  const { time } = last;
   if (last.item) {
     return { kind: 'tick', time, at: last.at, tick: 'sending', words: say.sending, wordless, readers: false };
   }

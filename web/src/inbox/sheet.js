@@ -60,6 +60,7 @@ export function threadView(sight, { id, divider, offline, progress, draft, chars
       lastSeq: messages.at(-1)?.seq ?? 0,
       others,
       ownKey: items.at(-1)?.client_id ?? '',
+      trouble: blocks.map((one) => (one.type === 'run' && one.meta.kind === 'failed' ? one.meta.words : '')).join(''),
     },
     composer: { conversation: id, name: called, draft, closed, charsMax },
   };

@@ -15,7 +15,7 @@ import { say } from './strings.js';
 /**
  * @typedef {{
  *   conversation: number, name: string, blocks: Block[], moreBefore: boolean, loading: boolean, failed: boolean,
- *   lastSeq: number, others: {seq: number, who: string, text: string}[], ownKey: string,
+ *   lastSeq: number, others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
  * }} TalkView
  */
 
@@ -40,6 +40,7 @@ export class ParlorTalk extends HTMLElement {
   #seenSeq = 0;
   #heardSeq = 0;
   #ownKey = '';
+  #trouble = '';
   #following = true;
   #height = 0;
   #width = 0;
@@ -76,6 +77,8 @@ export class ParlorTalk extends HTMLElement {
     fit(this.#blocks);
     if (this.#following || ownNew) this.toEnd(false);
     else if (pin) this.#restore(pin);
+    if (view.trouble !== this.#trouble && view.trouble !== '') setText(this.#ears, view.trouble);
+    this.#trouble = view.trouble;
     this.#announce(view);
     this.#scrolled();
   }
@@ -100,6 +103,7 @@ export class ParlorTalk extends HTMLElement {
     this.#seenSeq = view.lastSeq;
     this.#heardSeq = view.lastSeq;
     this.#ownKey = view.ownKey;
+    this.#trouble = '';
     setText(this.#ears, '');
   }
 
