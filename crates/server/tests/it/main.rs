@@ -5,6 +5,7 @@ mod convergence;
 mod crowd;
 mod durability;
 mod harness;
+mod isolation;
 mod operate;
 mod origin;
 mod postgres;
