@@ -66,6 +66,13 @@ impl Outbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).closed
     }
 
+    /// Takes what is there, which may be nothing.
+    pub fn take_ready(&self) -> VecDeque<Bytes> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.bytes = 0;
+        std::mem::take(&mut inner.frames)
+    }
+
     /// Waits for something and takes all of it. Safe to drop while waiting. For one reader.
     pub async fn take(&self) -> Taken {
         loop {

@@ -18,8 +18,8 @@ use parlor_protocol::{
     ids::{ConversationId, Scope},
     reply::{Answer, Head, Shown},
 };
-use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout};
+use std::{pin::Pin, sync::Arc, time::Duration};
+use tokio::time::{Instant, Sleep, timeout};
 use tracing::{debug, warn};
 
 /// Seconds over which `frames_per_second_max` is averaged.
@@ -42,6 +42,7 @@ struct Connection {
     opened: Instant,
     heard: Instant,
     said: Instant,
+    timer: Pin<Box<Sleep>>,
     /// Frames that may still come, refilled with time.
     allowance: f64,
     refilled: Instant,
@@ -82,6 +83,7 @@ pub(super) async fn run(app: Arc<App>, actor: Actor, mut socket: WebSocket) {
         opened: now,
         heard: now,
         said: now,
+        timer: Box::pin(tokio::time::sleep_until(now)),
         allowance,
         refilled: now,
     };
@@ -105,13 +107,14 @@ impl Connection {
     async fn step(&mut self) -> Result<(), End> {
         let most = self.app.config.limits.connection_changes_max as usize;
         let is_open = self.starting.is_none() && self.running.len() < most;
-        let deadline = self.deadline();
         tokio::select! {
             biased;
             taken = self.attached.outbox.take(), if self.is_resumed => match taken {
-                Taken::Frames(frames) => {
-                    let frames = frames.into_iter().filter_map(frames::event);
-                    self.write(frames.collect()).await
+                Taken::Frames(events) => {
+                    let mut frames = Vec::with_capacity(events.len() + self.running.len());
+                    self.ready_replies(&mut frames);
+                    frames.extend(events.into_iter().filter_map(frames::event));
+                    self.write(frames).await
                 }
                 Taken::Closed(why) => Err(End::Close(why)),
             },
@@ -126,7 +129,7 @@ impl Connection {
             }
             Some(reply) = self.running.next(), if !self.running.is_empty() => self.replies(reply).await,
             message = self.socket.recv(), if is_open => self.receive(message).await,
-            () = tokio::time::sleep_until(deadline) => self.late().await,
+            () = self.timer.as_mut() => self.late().await,
         }
     }
 
@@ -138,6 +141,7 @@ impl Connection {
         if self.is_resumed { ping.min(silence) } else { ping.min(silence).min(resume) }
     }
 
+    /// The timer is over. Deadlines only move away, and it is set anew here alone, so it may be early.
     async fn late(&mut self) -> Result<(), End> {
         let now = Instant::now();
         let socket = &self.app.config.socket;
@@ -148,6 +152,8 @@ impl Connection {
         if now >= self.said + Duration::from_millis(socket.ping_interval_ms) {
             self.write(vec![Message::Text(HEARTBEAT.into())]).await?;
         }
+        let deadline = self.deadline();
+        self.timer.as_mut().reset(deadline);
         Ok(())
     }
 
@@ -235,13 +241,20 @@ impl Connection {
         Ok(Answer::Shown(Shown { heads: still.into_iter().map(|(_, head)| head).collect() }))
     }
 
-    /// Writes this reply and whatever others are there.
+    /// Writes this reply, and whatever other replies and events are there: who sends gets both at nearly one moment.
     async fn replies(&mut self, (id, result): Reply) -> Result<(), End> {
         let mut frames = vec![frames::reply(Some(id), &result)];
+        self.ready_replies(&mut frames);
+        if self.is_resumed {
+            frames.extend(self.attached.outbox.take_ready().into_iter().filter_map(frames::event));
+        }
+        self.write(frames).await
+    }
+
+    fn ready_replies(&mut self, frames: &mut Vec<Message>) {
         while let Some(Some((id, result))) = self.running.next().now_or_never() {
             frames.push(frames::reply(Some(id), &result));
         }
-        self.write(frames).await
     }
 
     async fn reply(&mut self, re: Option<i64>, result: &commands::Result) -> Result<(), End> {
