@@ -1,6 +1,6 @@
 //! One large group whose members all show it: deliveries a second.
 //!
-//! A message is under way until as many deliveries have come as there are connections for it and each before it.
+//! A message is under way until every connection has it.
 
 use crate::{
     Result, connections,
@@ -14,6 +14,7 @@ use crate::{
 use parlor_protocol::ids::ConversationId;
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -35,8 +36,12 @@ struct Room {
     clock: Clock,
     members: u64,
     deliveries: Cell<u64>,
+    /// Messages that every connection has.
+    complete: Cell<u64>,
+    /// How many connections have yet to get each message after those.
+    missing: RefCell<VecDeque<u64>>,
     latencies: RefCell<Vec<Duration>>,
-    /// One more message has come to all.
+    /// More messages are complete.
     delivered: Notify,
     failure: RefCell<Option<String>>,
 }
@@ -88,6 +93,8 @@ async fn round(
         clock: Clock::new(),
         members: people.len() as u64,
         deliveries: Cell::default(),
+        complete: Cell::default(),
+        missing: RefCell::default(),
         latencies: RefCell::default(),
         delivered: Notify::new(),
         failure: RefCell::default(),
@@ -113,12 +120,12 @@ async fn round(
     let (after, load) = (room.deliveries.get(), load.end(server));
     let latencies = room.latencies.take();
     let all = async {
-        while room.deliveries.get() < sent * room.members && room.failure.borrow().is_none() {
+        while room.complete.get() < sent && room.failure.borrow().is_none() {
             room.delivered.notified().await;
         }
     };
     if timeout(FINISHING, all).await.is_err() {
-        return Err(format!("of {sent} messages {} deliveries came", room.deliveries.get()));
+        return Err(format!("{sent} messages were sent, and {} came to all", room.complete.get()));
     }
     if let Some(failure) = room.failure.take() {
         return Err(failure);
@@ -139,7 +146,8 @@ async fn send(
     let mut out = Vec::new();
     loop {
         out.clear();
-        while *sent < room.deliveries.get() / room.members + window {
+        while *sent < room.complete.get() + window {
+            room.missing.borrow_mut().push_back(room.members);
             frames::send(&mut out, group, &room.clock);
             *sent += 1;
         }
@@ -153,9 +161,30 @@ async fn send(
     }
 }
 
+impl Room {
+    /// A connection that had `heard` messages got some more.
+    fn count(&self, heard: u64, messages: u64) {
+        self.deliveries.set(self.deliveries.get() + messages);
+        let mut missing = self.missing.borrow_mut();
+        for number in heard..heard + messages {
+            let place = usize::try_from(number - self.complete.get()).expect("few are under way");
+            missing[place] -= 1;
+        }
+        let before = self.complete.get();
+        while missing.front() == Some(&0) {
+            missing.pop_front();
+            self.complete.set(self.complete.get() + 1);
+        }
+        if self.complete.get() > before {
+            self.delivered.notify_one();
+        }
+    }
+}
+
 async fn listen(mut socket: Socket, room: Rc<Room>, is_timed: bool) {
     let mut heartbeat = Vec::new();
     frames::heartbeat(&mut heartbeat);
+    let mut heard = 0;
     let failure = loop {
         let (mut messages, mut beats, mut refused) = (0, 0, None);
         let read = socket.read(|frame| match frames::sort(frame) {
@@ -175,10 +204,8 @@ async fn listen(mut socket: Socket, room: Rc<Room>, is_timed: bool) {
         if let Some(refused) = refused {
             break refused;
         }
-        let before = room.deliveries.replace(room.deliveries.get() + messages);
-        if before / room.members < room.deliveries.get() / room.members {
-            room.delivered.notify_one();
-        }
+        room.count(heard, messages);
+        heard += messages;
         for _ in 0..beats {
             // If this fails the next reading says why.
             drop(socket.write(&heartbeat).await);
