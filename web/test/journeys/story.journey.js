@@ -125,7 +125,7 @@ async function cutOff(ada, ben, way) {
   const banner = ada.page.locator('parlor-banner');
   assert.equal(await banner.innerText(), '', 'a short loss is not worth a word');
   await banner.getByText('No connection since').waitFor();
-  await ada.page.getByText('Not sent: no connection.').waitFor();
+  await ada.page.locator('.meta.warn').getByText('Not sent: no connection.').waitFor();
   await ada.page.getByText('Waits for the one above').first().waitFor();
   await ada.check('without a connection');
   await ada.page.getByRole('button', { name: 'Discard' }).click();
