@@ -56,6 +56,8 @@ pub struct Limits {
     pub connection_changes_max: u32,
     /// Changes of one person that wait for their commit.
     pub user_changes_max: u32,
+    /// Reads of one person that are under way at once; more wait.
+    pub user_queries_max: u32,
     /// Changes that wait for the next commit, of everybody.
     pub commit_queue_max: u32,
     /// Changes in one commit.

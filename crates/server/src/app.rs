@@ -2,6 +2,7 @@
 
 use crate::{
     channel_layer::{ChannelLayer, Topic, Unavailable, memory::Memory},
+    commands::failed,
     commit::{self, Commit, Writer},
     config::Config,
     domain::{Rules, fingerprint::Key},
@@ -12,10 +13,13 @@ use crate::{
     },
     identity::Identity,
     metrics::Metrics,
+    shares::Shares,
     store::{self, Settings, Store},
+    supervise::Supervisor,
 };
 use parlor_protocol::{
     close::Close,
+    error::Problem,
     ids::{Epoch, SessionId, UserId},
 };
 use std::{
@@ -46,6 +50,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// What decisions depend on.
     pub rules: Arc<Rules>,
+    /// What each person reads at once.
+    pub queries: Shares,
+    /// Tells when a part of the server has ended by itself.
+    pub supervisor: Supervisor,
     is_draining: AtomicBool,
     writer: Mutex<Option<Writer>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -106,8 +114,10 @@ impl App {
         let version = store.version().await?;
         store.start(node, environment.now_ms()).await?;
         let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
-        let tasks = vec![tokio::spawn(hub.clone().run(deliveries)), tokio::spawn(recovery.run(told))];
-        let (commit, writer) = Commit::start(commit::Settings {
+        let supervisor = Supervisor::default();
+        let tasks =
+            vec![supervisor.run("hub", hub.clone().run(deliveries)), supervisor.run("recovery", recovery.run(told))];
+        let settings = commit::Settings {
             store: store.clone(),
             layer,
             rules: rules.clone(),
@@ -115,7 +125,9 @@ impl App {
             metrics: metrics.clone(),
             node,
             marker_interval: Duration::from_millis(config.sync.marker_interval_ms),
-        });
+        };
+        let (commit, writer) = Commit::start(settings, &supervisor);
+        let queries = Shares::new(config.limits.user_queries_max);
         let identity = Identity::new(&config, &environment);
         Ok(Arc::new(Self {
             config,
@@ -126,10 +138,22 @@ impl App {
             identity,
             metrics,
             rules,
+            queries,
+            supervisor,
             is_draining: AtomicBool::new(false),
             writer: Mutex::new(Some(writer)),
             tasks: Mutex::new(tasks),
         }))
+    }
+
+    /// Whether a session has not ended. Asked after attaching: from then on an end is heard of, so that none falls
+    /// between looking the session up and listening.
+    ///
+    /// # Errors
+    /// The store is not there.
+    pub async fn is_signed_in(&self, actor: Actor) -> Result<bool, Problem> {
+        let living = self.store.living_sessions(actor.user).await.map_err(failed)?;
+        Ok(living.contains(&actor.session))
     }
 
     /// Whether the server is stopping.
@@ -161,12 +185,9 @@ impl App {
 pub(crate) fn settings(config: &Config) -> Settings {
     let timeout = Duration::from_millis(config.store.timeout_ms);
     match &config.store.url {
-        Some(url) => Settings {
-            url: url.0.clone(),
-            durability: config.store.durability,
-            readers: config.store.readers,
-            timeout,
-        },
+        Some(url) => {
+            Settings { url: url.0.clone(), durability: config.store.durability, readers: config.store.readers, timeout }
+        }
         None => Settings::in_folder(&config.data, config.store.durability, config.store.readers, timeout),
     }
 }

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use parlor_protocol::{
     command::Command,
     error::{Code, Problem},
-    ids::{ConversationId, Seq, Version},
+    ids::{ConversationId, Seq},
     reply::{Answer, ConversationAnswer, ConversationPage, MeAnswer, Opened, Users},
 };
 use std::sync::Arc;
@@ -48,7 +48,10 @@ pub async fn begin(
                 }
             }))
         }
-        Asked::Query(command) => Ok(Box::pin(async move { query(&app, actor, command).await })),
+        Asked::Query(command) => Ok(Box::pin(async move {
+            let _share = app.queries.take(actor.user).await;
+            query(&app, actor, command).await
+        })),
     }
 }
 
@@ -121,7 +124,7 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
             let messages = snapshot.messages(user, conversation, page, limit).await.map_err(failed)?;
             messages.map(Answer::Messages).ok_or(Code::NotFound.into())
         }
-        Command::GetMe {} => me(app, actor, Version(0)).await.map(Answer::Me),
+        Command::GetMe {} => me(app, actor).await.map(Answer::Me),
         Command::ListUsers { query, limit } => {
             let limit = rows(app, limit)?;
             let most = app.config.limits.name_chars_max;
@@ -137,20 +140,21 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
     }
 }
 
-/// The signed-in person, with markers that changed after a version.
-///
-/// # Errors
-/// The store is not there.
-pub async fn me(app: &App, actor: Actor, since: Version) -> std::result::Result<MeAnswer, Problem> {
+async fn me(app: &App, actor: Actor) -> std::result::Result<MeAnswer, Problem> {
     let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
     let row = snapshot.me(actor.user).await.map_err(failed)?.ok_or(Problem::from(Code::NotSignedIn))?;
-    let markers = snapshot.markers(actor.user, since).await.map_err(failed)?;
+    let markers = snapshot.markers(actor.user).await.map_err(failed)?;
     Ok(MeAnswer { me: row.me(), markers, cursor: snapshot.cursor })
 }
 
 async fn opened(app: &App, actor: Actor, conversation: ConversationId, found: bool) -> Result {
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-    let conversation = snapshot.conversation(actor.user, conversation).await.map_err(failed)?;
+    // It is opened by now: a failure to read it must not say that nothing happened.
+    let unknown = |cause: store::Error| {
+        error!(%cause, "an opened conversation could not be read");
+        Problem::from(Code::Unknown)
+    };
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(unknown)?;
+    let conversation = snapshot.conversation(actor.user, conversation).await.map_err(unknown)?;
     let conversation = conversation.ok_or(Problem::from(Code::NotFound))?;
     Ok(Answer::Opened(Box::new(Opened { conversation, found })))
 }

@@ -32,10 +32,15 @@ pub async fn heads(app: &App, user: UserId, cursor: Option<Cursor>) -> Result<He
     if let Some(cursor) = good
         && let Some((heads, gone)) = snapshot.heads(user, cursor.version).await.map_err(failed)?
     {
-        let most = app.config.limits.heads_changes_max as usize;
-        for head in heads.iter().take(most) {
-            if let Scope::Conversation(conversation) = head.scope {
-                answer.changes.extend(snapshot.changes(user, conversation, cursor.version).await.map_err(failed)?);
+        let limits = &app.config.limits;
+        let mut bytes = 0;
+        for head in heads.iter().take(limits.heads_changes_max as usize) {
+            if let Scope::Conversation(conversation) = head.scope
+                && bytes < limits.page_bytes_max as usize
+                && let Some(changes) = snapshot.changes(user, conversation, cursor.version).await.map_err(failed)?
+            {
+                bytes += changes.messages.iter().map(|message| message.text.len()).sum::<usize>();
+                answer.changes.push(changes);
             }
         }
         (answer.heads, answer.gone, answer.reset) = (heads, gone, false);
@@ -60,6 +65,9 @@ pub async fn poll(app: &Arc<App>, actor: Actor, cursor: Option<Cursor>, wait: Du
             return Err(Code::Unavailable.into());
         }
     };
+    if !app.is_signed_in(actor).await? {
+        return Err(Code::NotSignedIn.into());
+    }
     let until = Instant::now() + wait;
     loop {
         let answer = heads(app, actor.user, cursor).await?;

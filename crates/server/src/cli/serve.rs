@@ -25,7 +25,11 @@ pub(super) fn serve(config: Config) -> Result<(), Failure> {
 
 /// Runs until the first signal; then stops in order, or at the second signal at once.
 pub(super) async fn until_told(server: Server, signals: &mut Signals) {
-    signals.next().await;
+    tokio::select! {
+        () = signals.next() => {}
+        // What cannot work any more ends at once, to be started again; nothing acknowledged is lost.
+        () = server.app.supervisor.failed() => std::process::exit(1),
+    }
     tracing::info!("Stopping: finishing what was accepted");
     tokio::select! {
         () = server.stop() => tracing::info!("Stopped"),

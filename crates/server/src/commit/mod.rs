@@ -16,19 +16,17 @@ use crate::{
     },
     environment::Environment,
     metrics::Metrics,
+    shares::Shares,
     store::Store,
+    supervise::Supervisor,
 };
 use markers::Markers;
 use parlor_protocol::{
     error::{Code, Problem},
     ids::{ConversationId, Epoch, Seq, UserId},
 };
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// What became of a change.
 pub type Result = std::result::Result<Outcome, Problem>;
@@ -103,13 +101,13 @@ impl Pending {
 impl Commit {
     /// Starts the writer.
     #[must_use]
-    pub fn start(settings: Settings) -> (Self, Writer) {
+    pub fn start(settings: Settings, supervisor: &Supervisor) -> (Self, Writer) {
         let limits = &settings.rules.limits;
         let (queue, receiver) = mpsc::channel(limits.commit_queue_max as usize);
-        let shares = Arc::new(Shares { most: limits.user_changes_max as usize, people: Mutex::default() });
+        let shares = Arc::new(Shares::new(limits.user_changes_max));
         let markers = Arc::new(Markers::new(settings.marker_interval, limits.markers_max as usize));
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(writer::run(settings, receiver, stopped));
+        let task = supervisor.run_until_told("writer", writer::run(settings, receiver, stopped));
         (Self { queue, shares, markers }, Writer { stop, task })
     }
 
@@ -125,7 +123,7 @@ impl Commit {
     /// move back, may come later. Waits while the queue, or the person's share of it, is full.
     ///
     /// # Errors
-    /// `unavailable` when the server stops.
+    /// `draining` when the server stops.
     pub async fn begin(&self, change: Change) -> std::result::Result<Pending, Problem> {
         if let Change::Mark { actor, conversation, delivered, read } = change {
             return self.mark(actor, conversation, delivered, read);
@@ -140,7 +138,7 @@ impl Commit {
         };
         let (reply, receiver) = oneshot::channel();
         let submission = Submission { change, reply, _share: share };
-        self.queue.send(submission).await.map_err(|_| Problem::from(Code::Unavailable))?;
+        self.queue.send(submission).await.map_err(|_| Problem::from(Code::Draining))?;
         Ok(Pending(receiver))
     }
 
@@ -154,27 +152,5 @@ impl Commit {
         let (reply, receiver) = oneshot::channel();
         self.markers.mark(self.clone(), (conversation, actor), (delivered, read), reply)?;
         Ok(Pending(receiver))
-    }
-}
-
-/// What one person may have in the queue at once.
-#[derive(Debug)]
-struct Shares {
-    most: usize,
-    people: Mutex<HashMap<UserId, Arc<Semaphore>>>,
-}
-
-impl Shares {
-    async fn take(&self, person: UserId) -> OwnedSemaphorePermit {
-        let share = {
-            let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
-            // Whoever has nothing in the queue is forgotten, now and then.
-            if people.len() >= 1024 && people.len().is_power_of_two() {
-                let most = self.most;
-                people.retain(|_, share| share.available_permits() < most || Arc::strong_count(share) > 1);
-            }
-            people.entry(person).or_insert_with(|| Arc::new(Semaphore::new(self.most))).clone()
-        };
-        share.acquire_owned().await.expect("the share is never closed")
     }
 }

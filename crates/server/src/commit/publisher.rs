@@ -6,6 +6,7 @@ use crate::{
     domain::Told,
 };
 use parlor_protocol::ids::Version;
+use std::collections::HashSet;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
@@ -22,16 +23,30 @@ pub(super) async fn run(settings: Settings, mut batches: mpsc::Receiver<Batch>) 
             // Whoever asked may be gone.
             drop(reply.send(result));
         }
-        let mut publications: Vec<Publication> = batch.told.into_iter().map(publication).collect();
+        let mut publications: Vec<Publication> = hinted_once(batch.told).into_iter().map(publication).collect();
         if let Some((first, last)) = batch.range {
             let committed = NodeMessage::Committed { node: settings.node, first, last };
             publications.push(publication(Told::Nodes(committed)));
         }
         // What is not published is learnt from the store: each node compares with the clock.
+        let events = publications.len() as u64;
         if let Err(cause) = settings.layer.publish(publications).await {
+            settings.metrics.events_dropped.inc_by(events);
             warn!(%cause, "events were not published; nodes will read them from the store");
         }
     }
+}
+
+/// Of the hints for one conversation, the newest is enough.
+fn hinted_once(told: Vec<Told>) -> Vec<Told> {
+    let mut hinted = HashSet::new();
+    let mut is_news = |told: &Told| match told {
+        Told::Nodes(NodeMessage::Hint { conversation, .. }) => hinted.insert(*conversation),
+        _ => true,
+    };
+    let mut kept: Vec<Told> = told.into_iter().rev().filter(|told| is_news(told)).collect();
+    kept.reverse();
+    kept
 }
 
 fn publication(told: Told) -> Publication {

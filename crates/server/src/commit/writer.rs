@@ -23,6 +23,9 @@ const UNTOLD_MAX: usize = 4;
 
 type Verdict = std::result::Result<Decided, Problem>;
 
+/// The publisher is gone.
+struct Untold;
+
 /// Why an attempt came to nothing.
 enum Failure {
     /// The store is not there; nothing happened.
@@ -33,8 +36,12 @@ enum Failure {
     Data(store::Error),
 }
 
-/// Runs until told to stop, and then until the queue is empty.
-pub(super) async fn run(settings: Settings, mut queue: mpsc::Receiver<Submission>, mut stopped: oneshot::Receiver<()>) {
+/// Runs until told to stop, and then until the queue is empty: then `true`. Ends with `false` when the publisher did.
+pub(super) async fn run(
+    settings: Settings,
+    mut queue: mpsc::Receiver<Submission>,
+    mut stopped: oneshot::Receiver<()>,
+) -> bool {
     let (told, untold) = mpsc::channel(UNTOLD_MAX);
     let publisher = tokio::spawn(publisher::run(settings.clone(), untold));
     let writer = Writer { settings, told };
@@ -49,12 +56,12 @@ pub(super) async fn run(settings: Settings, mut queue: mpsc::Receiver<Submission
         let Some(first) = first else { break };
         let batch = writer.gather(first, &mut queue);
         writer.settings.metrics.commit_queue.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
-        writer.commit(batch).await;
+        if writer.commit(batch).await.is_err() {
+            return false;
+        }
     }
     drop(writer);
-    if publisher.await.is_err() {
-        error!("the publisher failed");
-    }
+    publisher.await.is_ok()
 }
 
 struct Writer {
@@ -77,7 +84,7 @@ impl Writer {
     }
 
     /// Commits a batch. When something in it is at fault, its halves are tried, until the bad one is alone.
-    async fn commit(&self, batch: Vec<Submission>) {
+    async fn commit(&self, batch: Vec<Submission>) -> std::result::Result<(), Untold> {
         let mut batches = vec![batch];
         while let Some(mut batch) = batches.pop() {
             let started = Instant::now();
@@ -88,7 +95,7 @@ impl Writer {
                         metrics.commit_batch_size.observe(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
                         metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
                     }
-                    self.hand_on(batch, verdicts, range).await;
+                    self.hand_on(batch, verdicts, range).await?;
                 }
                 Err(Failure::Unavailable(cause)) => {
                     warn!(%cause, changes = batch.len(), "a commit was refused: the store is not available");
@@ -109,6 +116,7 @@ impl Writer {
                 }
             }
         }
+        Ok(())
     }
 
     /// The verdicts, and the versions that were used, if any.
@@ -143,7 +151,12 @@ impl Writer {
         Ok((verdicts, Some((first, last))))
     }
 
-    async fn hand_on(&self, batch: Vec<Submission>, verdicts: Vec<Verdict>, range: Option<(Version, Version)>) {
+    async fn hand_on(
+        &self,
+        batch: Vec<Submission>,
+        verdicts: Vec<Verdict>,
+        range: Option<(Version, Version)>,
+    ) -> std::result::Result<(), Untold> {
         let mut told = Vec::new();
         let mut replies: Vec<(oneshot::Sender<Result>, Result)> = Vec::with_capacity(batch.len());
         for (submission, verdict) in batch.into_iter().zip(verdicts) {
@@ -156,8 +169,8 @@ impl Writer {
             }
             replies.push((submission.reply, result));
         }
-        // The publisher outlives this loop, so it takes it.
-        drop(self.told.send(publisher::Batch { replies, told, range }).await);
+        // Without a publisher nobody is answered: those who asked hear `unknown`, and the server ends.
+        self.told.send(publisher::Batch { replies, told, range }).await.map_err(|_| Untold)
     }
 }
 
@@ -181,6 +194,8 @@ impl Change {
         match self {
             Self::Send { text, .. } => text.len() + 64,
             Self::AddMembers { users, .. } => users.len() * 64,
+            // All members are loaded for it, however many.
+            Self::RemoveMember { .. } => 64 * 1024,
             _ => 256,
         }
     }

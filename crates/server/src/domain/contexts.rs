@@ -54,6 +54,12 @@ impl State {
     fn context_changed(&mut self, key: &ContextKey, rules: &Rules, at: At) -> Decided {
         self.changed_contexts.insert(key.clone());
         let context = self.contexts[key].clone();
+        // What later changes of this batch are decided on, too.
+        for ((conversation, user), role) in &mut self.coming_roles {
+            if self.conversations.get(conversation).is_some_and(|row| row.context_id == Some(context.id)) {
+                *role = context.role_of(*user).map(str::to_owned);
+            }
+        }
         let mut told = Vec::new();
         let mut conversations: BTreeSet<_> = self.about.get(key).into_iter().flatten().copied().collect();
         // Those that were opened in this batch, too.

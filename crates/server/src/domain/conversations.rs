@@ -42,14 +42,14 @@ impl State {
             None => {}
         }
         let context = match &open.context {
-            Some(key) => Some(self.contexts.get(key).cloned().ok_or(Problem::from(Code::NotFound))?),
+            Some(key) => Some(self.contexts.get(key).cloned().ok_or_else(|| absent(rules))?),
             None => None,
         };
         match (&open.user, &open.role, &open.group) {
             (Some(user), None, None) => self.open_direct(actor, *user, context.as_ref(), open, rules, at),
             (None, Some(role), None) => {
                 let context = context.ok_or_else(|| field("`role` needs a `context`"))?;
-                let user = holder(&context, role, actor).ok_or(Problem::from(Code::NotFound))?;
+                let user = holder(&context, role, actor).ok_or_else(|| absent(rules))?;
                 self.open_direct(actor, user, Some(&context), open, rules, at)
             }
             (None, None, Some(group)) => self.open_group(actor, group, context.as_ref(), open, rules, at),
@@ -99,22 +99,30 @@ impl State {
         if others.len() >= rules.limits.group_members_max as usize {
             return Err(Problem::new(Code::LimitReached).with_limit(rules.limits.group_members_max.into()));
         }
-        let mut people = vec![self.person(actor)?.clone()];
         for &user in &others {
             self.may_write(actor, user, None, rules)?;
+        }
+        let mut people = vec![self.person(actor)?.clone()];
+        for &user in &others {
             people.push(self.person(user)?.clone());
         }
         let everybody: Vec<_> = people.iter().map(|person| person.id).collect();
-        self.room_for_more(&everybody, context, rules)?;
-        if context.is_some_and(|context| context.role_of(actor).is_none()) {
-            return Err(Code::NotAllowed.into());
+        if let Some(context) = context {
+            if context.role_of(actor).is_none() {
+                return Err(Code::NotAllowed.into());
+            }
+            if context.context.closed {
+                return Err(Code::ContextClosed.into());
+            }
         }
+        self.room_for_more(&everybody, context, rules)?;
         let row = new_row(ConversationKind::Group, actor, open, context, people.len(), rules, at);
         let row = ConversationRow { title: Some(title), ..row };
         Ok(self.insert(row, &people, context, rules, at))
     }
 
-    /// Whether the rule of the house lets the one write to the other about the context.
+    /// Whether the rule of the house lets the one write to the other about the context. The rule comes first: to whom
+    /// it forbids it, people and contexts that are there look like those that are not (I9).
     pub(super) fn may_write(
         &self,
         actor: UserId,
@@ -122,11 +130,6 @@ impl State {
         context: Option<&ContextRow>,
         rules: &Rules,
     ) -> Result<(), Problem> {
-        self.person(actor)?;
-        self.person(user)?;
-        if context.is_some_and(|context| context.context.closed) {
-            return Err(Code::ContextClosed.into());
-        }
         let has_role = |person| context.is_some_and(|context| context.role_of(person).is_some());
         let allowed = match rules.who_may_write {
             WhoMayWrite::Nobody => false,
@@ -134,7 +137,15 @@ impl State {
             WhoMayWrite::SharedContext if context.is_some() => has_role(actor) && has_role(user),
             WhoMayWrite::SharedContext => self.sharing.contains(&(actor.min(user), actor.max(user))),
         };
-        if allowed { Ok(()) } else { Err(Code::NotAllowed.into()) }
+        if !allowed {
+            return Err(Code::NotAllowed.into());
+        }
+        self.person(actor)?;
+        self.person(user)?;
+        if context.is_some_and(|context| context.context.closed) {
+            return Err(Code::ContextClosed.into());
+        }
+        Ok(())
     }
 
     /// Whether everybody may have one more conversation, and the context one more about it.
@@ -263,6 +274,14 @@ pub(super) fn new_member(
         has_left: false,
         version,
         personal_version: Version(0),
+    }
+}
+
+/// What an opener is told of a context, or of a role in one, that is not there: what he would be told if it were.
+fn absent(rules: &Rules) -> Problem {
+    match rules.who_may_write {
+        WhoMayWrite::Everyone => Code::NotFound.into(),
+        WhoMayWrite::SharedContext | WhoMayWrite::Nobody => Code::NotAllowed.into(),
     }
 }
 

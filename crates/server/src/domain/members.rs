@@ -49,7 +49,7 @@ impl State {
 
         for &user in &coming {
             let mut member = new_member(&self.users[&user], Role::Member, None, last_seq, at.version);
-            member.context_role = self.coming_roles.get(&(conversation, user)).cloned();
+            member.context_role = self.coming_roles.get(&(conversation, user)).cloned().flatten();
             self.members.entry(conversation).or_default().insert(user, member);
             self.changed_members.insert((conversation, user));
         }
@@ -105,7 +105,11 @@ impl State {
         if self.present(conversation).any(|member| member.role == Role::Owner) {
             return None;
         }
-        let heir = self.present(conversation).min_by_key(|member| (member.joined_version, member.user.id))?.user.id;
+        let heir = self
+            .present(conversation)
+            .min_by_key(|member| (member.disabled, member.joined_version, member.user.id))?
+            .user
+            .id;
         let member = self.member_mut(conversation, heir);
         member.role = Role::Owner;
         member.version = at.version;

@@ -107,6 +107,10 @@ impl State {
     pub(super) fn set_disabled(&mut self, user: UserId, disabled: bool, at: At) -> Result<Decided, Problem> {
         let row = self.users.get_mut(&user).ok_or(Problem::from(Code::NotFound))?;
         row.disabled = disabled;
+        // What later changes of this batch are decided on, too.
+        for member in self.members.values_mut().filter_map(|members| members.get_mut(&user)) {
+            member.disabled = disabled;
+        }
         if disabled {
             return Ok(self.end(Ending { user, which: Which::All, keep: None }, true, at));
         }

@@ -46,7 +46,7 @@ pub struct State {
     pub memberships_of: HashMap<UserId, Vec<ConversationId>>,
     pub about: HashMap<ContextKey, Vec<ConversationId>>,
     /// What people who may come to a conversation are to its context.
-    pub coming_roles: HashMap<(ConversationId, UserId), String>,
+    pub coming_roles: HashMap<(ConversationId, UserId), Option<String>>,
     pub directs: HashMap<String, ConversationId>,
     /// Pairs that share a context, the lower id first.
     pub sharing: HashSet<(UserId, UserId)>,

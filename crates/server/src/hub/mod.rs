@@ -89,8 +89,8 @@ impl Hub {
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<NodeMessage>) {
-        // Not bounded by number: it holds at most what the layer's own bounded queue let through, coalesced at
-        // once by its reader, which waits for nothing but the store once a second.
+        // Not bounded by number, but by time: its reader gathers all that is there at once, and waits for nothing but
+        // the store, whose statements end within their time-out.
         let (told, heard) = mpsc::unbounded_channel();
         (Arc::new(Self { inner: Mutex::default(), layer, limits, metrics, told }), heard)
     }
@@ -172,8 +172,13 @@ impl Hub {
     pub fn remove(&self, conversation: ConversationId, users: &[UserId]) {
         let mut inner = self.lock();
         let Inner { connections, topics, .. } = &mut *inner;
-        let Some(members) = topics.get_mut(&Topic::Conversation(conversation)) else { return };
+        let topic = Topic::Conversation(conversation);
+        let Some(members) = topics.get_mut(&topic) else { return };
         members.retain(|id| connections.get(id).is_some_and(|connection| !users.contains(&connection.user)));
+        if members.is_empty() {
+            // Left in the layer when the connections themselves leave: they find it empty then.
+            topics.remove(&topic);
+        }
         for connection in connections.values_mut().filter(|connection| users.contains(&connection.user)) {
             connection.shown.retain(|shown| *shown != conversation);
         }
@@ -210,28 +215,14 @@ impl Hub {
         self.lock().connections.values().map(|connection| connection.user).collect()
     }
 
-    /// People connected here who do not show this conversation.
-    fn users_not_showing(&self, conversation: ConversationId) -> Vec<UserId> {
-        let inner = self.lock();
-        let mut users: Vec<_> = inner
-            .connections
-            .values()
-            .filter(|connection| !connection.shown.contains(&conversation))
-            .map(|connection| connection.user)
-            .collect();
-        users.sort_unstable();
-        users.dedup();
-        users
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Attached {
-    /// Replaces the conversations that the connection shows. The caller has checked that the person is in them;
-    /// it checks again after this returns, since a removal may have come between.
+    /// Replaces the conversations that the connection shows; each is named once. The caller has checked that the
+    /// person is in them; it checks again after this returns, since a removal may have come between.
     ///
     /// # Errors
     /// The channel layer cannot be joined.

@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 /// Commits read at once.
 const COMMITS_PAGE: i64 = 1000;
-/// Ranges remembered that lie beyond a gap; more, and the store is asked at once.
+/// Ranges remembered that lie beyond a gap; more, and they are read from the store with the gap.
 const RANGES_MAX: usize = 10_000;
 
 /// How often to look, and what to forget.
@@ -134,11 +134,12 @@ impl Recovery {
         if before > self.heard.upto {
             self.recover().await?;
         }
-        for (conversation, version) in std::mem::take(&mut self.hints) {
-            let users = self.hub.users_not_showing(conversation);
-            let members = self.store.members_among(conversation, &users).await?;
-            let topics: Vec<Topic> = members.into_iter().map(Topic::User).collect();
+        // A hint is forgotten only when it was told.
+        while let Some((&conversation, &version)) = self.hints.iter().next() {
+            let people = self.store.people_of(conversation, version).await?;
+            let topics: Vec<Topic> = people.into_iter().map(|(user, _)| Topic::User(user)).collect();
             self.hub.deliver(&topics, &scope_changed(Scope::Conversation(conversation), version));
+            self.hints.remove(&conversation);
         }
         Ok(())
     }
@@ -160,7 +161,7 @@ impl Recovery {
                     info!(first = row.first.0, last = row.last.0, "a commit was learnt from the store");
                     self.hub.metrics.commits_recovered.inc();
                     for (scope, version) in row.scopes {
-                        self.tell(scope, version).await?;
+                        self.tell(scope, version, row.first).await?;
                     }
                 }
                 self.heard.add(row.first, row.last);
@@ -180,11 +181,12 @@ impl Recovery {
         Ok(())
     }
 
-    async fn tell(&self, scope: Scope, version: Version) -> store::Result<()> {
+    /// `since` is the first version of the commit: who left in it may have been followed by other changes.
+    async fn tell(&self, scope: Scope, version: Version, since: Version) -> store::Result<()> {
         let mut topics = vec![Topic::from(scope)];
         match scope {
             Scope::Conversation(conversation) => {
-                let people = self.store.people_of(conversation, version).await?;
+                let people = self.store.people_of(conversation, since).await?;
                 let left: Vec<UserId> = people.iter().filter(|(_, left)| *left).map(|(user, _)| *user).collect();
                 self.hub.remove(conversation, &left);
                 topics.extend(people.into_iter().map(|(user, _)| Topic::User(user)));

@@ -1,7 +1,7 @@
 //! The clock, starts of servers, the log of commits, and the store's own secrets.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
-use super::{Dialect, Result, Store, batch, column, query, rows::Reader, values::Values};
+use super::{Dialect, Result, Store, batch, column, query, rows::Reader};
 use parlor_protocol::ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version};
 
 /// A row of `commits`.
@@ -52,12 +52,16 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn has_commit(&self, node: Epoch, first: Version, last: Version) -> Result<bool> {
+        let mut transaction = self.write().await?;
+        // The clock's row first: if the database is still about to commit, it holds it, and this waits for the end.
+        query("UPDATE clock SET version = version WHERE one = 1").execute(&mut *transaction).await?;
         let row = query("SELECT 1 FROM commits WHERE last_version = $1 AND first_version = $2 AND node = $3")
             .bind(last.0)
             .bind(first.0)
             .bind(node.0)
-            .fetch_optional(&self.readers)
+            .fetch_optional(&mut *transaction)
             .await?;
+        transaction.rollback().await?;
         Ok(row.is_some())
     }
 
@@ -88,7 +92,13 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn prune_commits(&self, before_ms: i64) -> Result<()> {
-        query("DELETE FROM commits WHERE committed_at < $1").bind(before_ms).execute(&self.writer).await?;
+        // The oldest rows come first in the key, so finding the boundary reads no more than is forgotten.
+        let row = query("SELECT last_version FROM commits WHERE committed_at >= $1 ORDER BY last_version LIMIT 1")
+            .bind(before_ms)
+            .fetch_optional(&self.readers)
+            .await?;
+        let first_kept = row.map_or(Ok(i64::MAX), |row| column::<i64>(&row, 0))?;
+        query("DELETE FROM commits WHERE last_version < $1").bind(first_kept).execute(&self.writer).await?;
         Ok(())
     }
 
@@ -105,28 +115,6 @@ impl Store {
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(|row| Ok((UserId(column(row, 0)?), column::<i64>(row, 1)? != 0))).collect()
-    }
-
-    /// Which of these people are in a conversation.
-    ///
-    /// # Errors
-    /// The store is not there.
-    pub async fn members_among(&self, conversation: ConversationId, users: &[UserId]) -> Result<Vec<UserId>> {
-        let mut values = Values::new(["user_id"]);
-        for user in users {
-            values.push([user.0.into()]);
-        }
-        let mut connection = self.readers.acquire().await?;
-        let rows = values
-            .fetch(
-                &mut connection,
-                &format!(
-                    "SELECT m.user_id FROM v JOIN members m ON m.user_id = v.user_id AND m.has_left = 0 \
-                     AND m.conversation_id = {conversation}"
-                ),
-            )
-            .await?;
-        rows.iter().map(|row| Ok(UserId(column(row, 0)?))).collect()
     }
 
     /// The sessions of a person that have not ended; none if the person is disabled.

@@ -110,10 +110,4 @@ impl Store {
     pub(crate) async fn write(&self) -> Result<Transaction<'_, Any>> {
         Ok(self.writer.begin().await?)
     }
-
-    /// Which database answers.
-    #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
-    }
 }

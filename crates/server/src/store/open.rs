@@ -2,7 +2,7 @@
 
 use super::{Dialect, Error, Result, Store, column, query};
 use sqlx::{
-    AnyConnection, AnyPool,
+    AnyConnection, Connection as _,
     any::{AnyPoolOptions, install_default_drivers},
 };
 use std::{path::Path, sync::Once, time::Duration};
@@ -24,11 +24,14 @@ pub struct Settings {
     pub url: String,
     /// See [`Durability`].
     pub durability: Durability,
-    /// Connections that read; on PostgreSQL all connections.
+    /// Connections that read.
     pub readers: u32,
     /// How long a statement may take, and how long a connection is waited for.
     pub timeout: Duration,
 }
+
+/// Connections to PostgreSQL that write: one for commits, the others for sign-ins.
+const POSTGRES_WRITERS: u32 = 3;
 
 /// The migrations, in their order: name, SQLite's text, PostgreSQL's text.
 const MIGRATIONS: [(&str, &str, &str); 1] = [(
@@ -112,13 +115,22 @@ async fn open_sqlite(settings: &Settings) -> Result<Store> {
 
 async fn open_postgres(settings: &Settings) -> Result<Store> {
     let timeout = settings.timeout.as_millis();
-    let commit = if settings.durability == Durability::Full { "on" } else { "off" };
+    // What is stronger than `on`, such as remote_apply, stays as the operator has it.
+    let commit = match settings.durability {
+        Durability::Full => {
+            "SELECT set_config('synchronous_commit', 'on', false) \
+             WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+        }
+        Durability::Relaxed => "SET synchronous_commit = off",
+    };
     let every = format!(
-        "SET synchronous_commit = {commit}; SET statement_timeout = {timeout}; \
+        "{commit}; SET statement_timeout = {timeout}; \
          SET idle_in_transaction_session_timeout = {timeout}; SET lock_timeout = {timeout};"
     );
-    let pool: AnyPool = pool(settings, settings.readers.max(2), every).connect(&settings.url).await?;
-    let row = query("SELECT current_setting('fsync')").fetch_one(&pool).await?;
+    // Writers do not queue behind readers: a herd of clients that come back must not hold up commits.
+    let writer = pool(settings, POSTGRES_WRITERS, every.clone()).connect(&settings.url).await?;
+    let readers = pool(settings, settings.readers, every).connect(&settings.url).await?;
+    let row = query("SELECT current_setting('fsync')").fetch_one(&readers).await?;
     if settings.durability == Durability::Full && column::<String>(&row, 0)? != "on" {
         return Err(Error::Unusable(
             "PostgreSQL runs with fsync off, so a power cut may lose what was acknowledged; \
@@ -126,7 +138,7 @@ async fn open_postgres(settings: &Settings) -> Result<Store> {
                 .to_owned(),
         ));
     }
-    Ok(Store { dialect: Dialect::Postgres, writer: pool.clone(), readers: pool })
+    Ok(Store { dialect: Dialect::Postgres, writer, readers })
 }
 
 fn pool(settings: &Settings, connections: u32, every: String) -> AnyPoolOptions {
@@ -139,6 +151,14 @@ fn pool(settings: &Settings, connections: u32, every: String) -> AnyPoolOptions 
             Box::pin(async move {
                 sqlx::raw_sql(sqlx::AssertSqlSafe(every)).execute(connection).await?;
                 Ok(())
+            })
+        })
+        // A transaction that the database ended by itself, as SQLite does on a full disk, leaves a connection that
+        // counts it as open and begins no other: it is not kept. The ping lets a queued rollback run first.
+        .after_release(|connection: &mut AnyConnection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
             })
         })
 }

@@ -6,6 +6,7 @@
 use super::frames::{self, HEARTBEAT};
 use crate::{
     app::{Actor, App},
+    channel_layer::Unavailable,
     commands,
     hub::{Attached, Refused, Taken},
 };
@@ -18,7 +19,7 @@ use parlor_protocol::{
     ids::{ConversationId, Scope},
     reply::{Answer, Head, Shown},
 };
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, Sleep, timeout};
 use tracing::{debug, warn};
 
@@ -70,6 +71,15 @@ pub(super) async fn run(app: Arc<App>, actor: Actor, mut socket: WebSocket) {
             return;
         }
     };
+    match app.is_signed_in(actor).await {
+        Ok(true) => {}
+        ended => {
+            let why = if ended.is_ok() { Close::SessionEnded } else { Close::Failed };
+            app.metrics.closes.get_or_create(&why.into()).inc();
+            drop(timeout(CLOSING, socket.send(frames::close(why, 0))).await);
+            return;
+        }
+    }
     let now = Instant::now();
     let allowance = f64::from(app.config.limits.frames_per_second_max) * RATE_WINDOW_S;
     let connection = Connection {
@@ -99,7 +109,13 @@ impl Connection {
         };
         if let End::Close(why) = end {
             self.app.metrics.closes.get_or_create(&why.into()).inc();
+            if why == Close::Restarting {
+                self.finish().await;
+            }
             drop(timeout(CLOSING, self.close(why)).await);
+        } else {
+            // The library answers the other side's close frame when it is asked for the next.
+            drop(timeout(CLOSING, self.socket.recv()).await);
         }
     }
 
@@ -107,8 +123,8 @@ impl Connection {
     async fn step(&mut self) -> Result<(), End> {
         let most = self.app.config.limits.connection_changes_max as usize;
         let is_open = self.starting.is_none() && self.running.len() < most;
+        // In no fixed order: events must not keep a busy connection from its replies, nor these from its events.
         tokio::select! {
-            biased;
             taken = self.attached.outbox.take(), if self.is_resumed => match taken {
                 Taken::Frames(events) => {
                     let mut frames = Vec::with_capacity(events.len() + self.running.len());
@@ -226,17 +242,22 @@ impl Connection {
         if conversations.len() > most as usize {
             return Err(Problem::new(Code::LimitReached).with_limit(most.into()));
         }
-        let allowed = present_in(&self.app, self.actor, conversations).await?;
+        let asked: BTreeSet<ConversationId> = conversations.iter().copied().collect();
+        let asked: Vec<ConversationId> = asked.into_iter().collect();
+        let allowed = present_in(&self.app, self.actor, &asked).await?;
         let ids: Vec<ConversationId> = allowed.iter().map(|(id, _)| *id).collect();
-        self.attached.show(&ids).await.map_err(|cause| {
-            warn!(%cause, "a connection could not join what it shows");
-            Problem::from(Code::Unavailable)
-        })?;
+        self.attached.show(&ids).await.map_err(unjoined)?;
         // Once more: a removal may have come between the look and the joining.
-        let still = present_in(&self.app, self.actor, &ids).await?;
+        let still = match present_in(&self.app, self.actor, &ids).await {
+            Ok(still) => still,
+            Err(problem) => {
+                self.attached.show(&[]).await.map_err(unjoined)?;
+                return Err(problem);
+            }
+        };
         if still.len() < ids.len() {
             let ids: Vec<ConversationId> = still.iter().map(|(id, _)| *id).collect();
-            self.attached.show(&ids).await.map_err(|_| Problem::from(Code::Unavailable))?;
+            self.attached.show(&ids).await.map_err(unjoined)?;
         }
         Ok(Answer::Shown(Shown { heads: still.into_iter().map(|(_, head)| head).collect() }))
     }
@@ -279,33 +300,41 @@ impl Connection {
         Ok(())
     }
 
-    /// Says why, after finishing what was accepted if the server restarts.
+    /// Waits for what was accepted, and answers it.
+    async fn finish(&mut self) {
+        let grace = Duration::from_millis(self.app.config.stop.grace_ms / 2);
+        let Self { socket, running, starting, .. } = self;
+        let finishing = async {
+            if let Some(starting) = starting.take() {
+                let (id, started) = starting.await;
+                running.push(Box::pin(async move {
+                    match started {
+                        Ok(rest) => (id, rest.await),
+                        Err(problem) => (id, Err(problem)),
+                    }
+                }));
+            }
+            while let Some((id, result)) = running.next().await {
+                socket.send(frames::reply(Some(id), &result)).await?;
+            }
+            Ok::<(), axum::Error>(())
+        };
+        drop(timeout(grace, finishing).await);
+    }
+
+    /// Says why.
     async fn close(&mut self, why: Close) -> Result<(), axum::Error> {
-        if why == Close::Restarting {
-            let grace = Duration::from_millis(self.app.config.stop.grace_ms / 2);
-            let Self { socket, running, starting, .. } = self;
-            let finishing = async {
-                if let Some(starting) = starting.take() {
-                    let (id, started) = starting.await;
-                    running.push(Box::pin(async move {
-                        match started {
-                            Ok(rest) => (id, rest.await),
-                            Err(problem) => (id, Err(problem)),
-                        }
-                    }));
-                }
-                while let Some((id, result)) = running.next().await {
-                    socket.feed(frames::reply(Some(id), &result)).await?;
-                }
-                Ok::<(), axum::Error>(())
-            };
-            drop(timeout(grace, finishing).await);
-        }
         self.socket.send(frames::close(why, retry_after_ms(&self.app))).await?;
         // Until the other side has closed too, so that the frame is not lost in a reset.
         while let Some(Ok(_)) = self.socket.recv().await {}
         Ok(())
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+fn unjoined(cause: Unavailable) -> Problem {
+    warn!(%cause, "a connection could not join what it shows");
+    Code::Unavailable.into()
 }
 
 /// Those of the conversations that the person is in.

@@ -45,5 +45,7 @@ pub fn bounded(upgrade: WebSocketUpgrade, limits: &Limits) -> WebSocketUpgrade {
         .max_message_size(frame.saturating_mul(2))
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(WRITE_BUFFER_BYTES + limits.connection_queue_bytes_max as usize)
+        // No frame is too large to be written: answers are bounded by their pages, and writing waits for the network
+        // whenever more than the buffer is unwritten.
+        .max_write_buffer_size(usize::MAX)
 }

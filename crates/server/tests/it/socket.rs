@@ -267,3 +267,37 @@ async fn a_stopping_server_answers_what_it_took_and_says_when_to_come_back() {
     let hint: serde_json::Value = serde_json::from_str(&reason).expect("the reason is JSON");
     assert!(hint["retry_after_ms"].as_u64().is_some(), "{reason}");
 }
+
+#[tokio::test]
+async fn an_answer_of_any_size_arrives_whatever_the_queue_of_events_may_hold() {
+    let server = Setup::new().with("limits.connection_queue_bytes_max", 1).start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    let place = ada.write_to(&ben).await.id;
+    for _ in 0..20 {
+        ada.say(place, &"x".repeat(9000)).await;
+    }
+    let mut socket = resumed(&server, &ben).await;
+    let list = Command::ListMessages { conversation: place, before: None, after: None, around: None, limit: Some(20) };
+    let page: parlor_protocol::reply::MessagePage = socket.call(list).await.expect("180,000 bytes at once");
+    assert_eq!(page.messages.len(), 20);
+}
+
+#[tokio::test]
+async fn a_resume_after_much_has_changed_stays_within_its_bytes_and_names_it_all() {
+    let server = Setup::new().with("limits.page_bytes_max", 20_000).start().await;
+    let ben = server.user("ben").await;
+    let mut before = resumed(&server, &ben).await;
+    let start: Heads = before.call(Command::Resume { user: ben.id, cursor: None }).await.expect("a cursor");
+    for _ in 0..5 {
+        let other = server.user("other").await;
+        let place = other.write_to(&ben).await.id;
+        for _ in 0..2 {
+            other.say(place, &"x".repeat(9000)).await;
+        }
+    }
+    let mut socket = open(&server, &ben).await;
+    let heads: Heads =
+        socket.call(Command::Resume { user: ben.id, cursor: Some(start.cursor) }).await.expect("resumed");
+    assert_eq!((heads.reset, heads.heads.len()), (false, 5));
+    assert_eq!(heads.changes.len(), 2, "the second passes the limit, and is the last");
+}

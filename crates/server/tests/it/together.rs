@@ -10,11 +10,13 @@ use parlor_protocol::{
     command::Open,
     error::Code,
     event::Event,
-    ids::{ConversationId, Epoch, Scope, UserId, Version},
+    ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version},
 };
 use std::collections::BTreeSet;
 
 crate::store::conformance! {
+    who_was_removed_in_a_commit_that_went_on_is_told_by_a_node_that_did_not_hear_of_it,
+    whoever_is_disabled_does_nothing_more_in_the_same_batch,
     whoever_is_renamed_is_so_in_a_conversation_opened_in_the_same_batch,
     a_context_that_closes_does_so_in_a_conversation_opened_in_the_same_batch,
     several_who_leave_in_one_batch_leave_nobody_untold,
@@ -110,4 +112,35 @@ async fn a_large_group_goes_to_its_longest_standing_member(world: World) {
     assert_eq!(crate::store::code(refused), Code::NotAllowed);
     let removed = app.commit.submit(Change::RemoveMember { actor: ben, conversation, user: dan }).await;
     removed.expect("Ben owns it now");
+}
+
+async fn who_was_removed_in_a_commit_that_went_on_is_told_by_a_node_that_did_not_hear_of_it(world: World) {
+    let conversation = world.group("Ada", &["Ben", "Cleo"]).await;
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let deaf = world.another_node().await;
+    let attached = deaf.hub.attach(ben, SessionId(1)).await.expect("attached");
+    let send = |key: &str| Change::Send { actor: ada, conversation, client_id: key.to_owned(), text: "on".to_owned() };
+    let remove = Change::RemoveMember { actor: ada, conversation, user: ben };
+    together(&world.app, &[send("1"), remove, send("2")]).await;
+    let told = tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("told");
+    let parlor::hub::Taken::Frames(frames) = told else { panic!("closed") };
+    let event: serde_json::Value = serde_json::from_slice(&frames[0]).expect("an event is JSON");
+    assert_eq!(event["scope"], Scope::Conversation(conversation).to_string());
+}
+
+async fn whoever_is_disabled_does_nothing_more_in_the_same_batch(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let ada = world.person("Ada").await;
+    let changes = [
+        Change::SetDisabled { user: ada, disabled: true },
+        Change::Send { actor: ada, conversation, client_id: world.key(), text: "too late".to_owned() },
+    ];
+    let (mut batch, before) = world.app.store.begin(changes.len()).await.expect("the store is there");
+    let mut state = batch.load(&Wanted::by(&changes), &world.app.config.limits).await.expect("loaded");
+    let mut verdicts = Vec::new();
+    for (change, version) in changes.iter().zip(before.0 + 1..) {
+        verdicts.push(decide(&mut state, change, &world.app.rules, Version(version), 0));
+    }
+    assert!(verdicts[0].is_ok());
+    assert_eq!(verdicts[1].as_ref().map(|_| ()).map_err(|problem| problem.code), Err(Code::NotFound));
 }

@@ -30,12 +30,15 @@ impl Batch<'_> {
         let mut state = State::default();
         self.keys(wanted, &mut state).await?;
         self.people(wanted, &mut state).await?;
-        self.contexts(wanted, limits, &mut state).await?;
+        self.contexts(wanted, &mut state).await?;
         self.directs(wanted, &mut state).await?;
         self.sharing(wanted, &mut state).await?;
         self.memberships(wanted, &mut state).await?;
         let places = places(wanted, &state);
-        self.conversations(&places, &wanted.whole, limits, &mut state).await?;
+        // Roles of all members may change with a context.
+        let about = state.about.values().flatten();
+        let whole = wanted.whole.iter().chain(about).copied().collect();
+        self.conversations(&places, &whole, limits, &mut state).await?;
         self.coming(wanted, &mut state).await?;
         self.unread(wanted, &mut state).await?;
         Ok(state)
@@ -119,7 +122,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn contexts(&mut self, wanted: &Wanted, limits: &Limits, state: &mut State) -> Result<()> {
+    async fn contexts(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         const JOIN: &str = "FROM v JOIN contexts x ON x.kind = v.kind AND x.external_id = v.external_id";
         if wanted.contexts.is_empty() {
             return Ok(());
@@ -156,7 +159,6 @@ impl Batch<'_> {
                 &format!("SELECT x.kind, x.external_id, c.id {JOIN} JOIN conversations c ON c.context_id = x.id"),
             )
             .await?;
-        debug_assert!(rows.len() <= wanted.about.len() * limits.context_conversations_max as usize);
         for row in &rows {
             let mut reader = Reader::new(row);
             let key = ContextKey { kind: reader.text()?, id: reader.text()? };
@@ -312,14 +314,14 @@ impl Batch<'_> {
         let rows = values
             .fetch(
                 self.connection(),
-                "SELECT c.id, r.user_id, r.role FROM v JOIN conversations c ON c.id = v.conversation_id \
-                 JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = v.user_id",
+                "SELECT c.id, v.user_id, r.role FROM v JOIN conversations c ON c.id = v.conversation_id \
+                 LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = v.user_id",
             )
             .await?;
         for row in &rows {
             let mut reader = Reader::new(row);
             let place = (ConversationId(reader.int()?), UserId(reader.int()?));
-            state.coming_roles.insert(place, reader.text()?);
+            state.coming_roles.insert(place, reader.optional_text()?);
         }
         Ok(())
     }

@@ -16,7 +16,6 @@ use sqlx::{Any, Transaction};
 #[derive(Debug)]
 pub struct Batch<'store> {
     transaction: Transaction<'store, Any>,
-    dialect: Dialect,
     /// Statements run so far, BEGIN and COMMIT apart.
     pub statements: u32,
 }
@@ -37,12 +36,14 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn begin(&self, changes: usize) -> Result<(Batch<'_>, Version)> {
-        let transaction = match self.dialect {
+        let begin = match self.dialect {
             // The write lock at once: a reader that turns writer could not wait for it.
-            Dialect::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
-            Dialect::Postgres => self.writer.begin().await?,
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            // Whatever the database's default: under a stricter level, reads would be older than the lock.
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
         };
-        let mut batch = Batch { transaction, dialect: self.dialect, statements: 0 };
+        let transaction = self.writer.begin_with(begin).await?;
+        let mut batch = Batch { transaction, statements: 0 };
         let raise = i64::try_from(changes).expect("a batch is small");
         let row = query("UPDATE clock SET version = version + $1 RETURNING version")
             .bind(raise)

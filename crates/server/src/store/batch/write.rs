@@ -9,7 +9,7 @@ use crate::{
         text,
     },
     store::{
-        Dialect, Result, query,
+        Result, query,
         values::{Value, Values},
     },
 };
@@ -333,12 +333,6 @@ impl Batch<'_> {
                  SELECT client_id, sender_id, cancelled_at FROM v WHERE client_id IS NOT NULL",
             )
             .await
-    }
-
-    /// The database that is written to.
-    #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
     }
 }
 

@@ -16,6 +16,17 @@ use parlor_protocol::{
 };
 use std::collections::HashMap;
 
+/// What a member `m` has not read of a conversation `c`: a subtraction, unless messages of his own lie after his
+/// marker, which are then counted out one by one, up to the maximum of 100.
+pub(super) const UNREAD: &str = "CASE WHEN m.sent_seq <= m.read_seq THEN c.last_seq - m.read_seq ELSE \
+     (SELECT count(*) FROM (SELECT 1 FROM messages g WHERE g.conversation_id = c.id AND g.seq > m.read_seq \
+     AND g.sender_id <> m.user_id LIMIT 100) AS counted) END";
+
+/// A count of the store on the wire.
+pub(super) fn unread(count: i64) -> u32 {
+    u32::try_from(count.clamp(0, UNREAD_MAX)).expect("clamped")
+}
+
 impl Snapshot<'_> {
     /// A page of a person's conversations, the one with the newest activity first, and where the next begins.
     ///
@@ -61,19 +72,16 @@ impl Snapshot<'_> {
     /// # Errors
     /// The store is not there.
     pub async fn conversations(&mut self, user: UserId, ids: &[ConversationId]) -> Result<Vec<Conversation>> {
-        let mut values = Values::new(["id"]);
+        let mut values = Values::new(["id", "user_id"]);
         for id in ids {
-            values.push([id.0.into()]);
+            values.push([id.0.into(), user.0.into()]);
         }
         let rows = values
             .fetch(
                 self.connection(),
                 &format!(
-                    "SELECT {CONVERSATION}, CASE WHEN m.sent_seq <= m.read_seq THEN c.last_seq - m.read_seq ELSE \
-                     (SELECT count(*) FROM (SELECT 1 FROM messages g WHERE g.conversation_id = c.id \
-                     AND g.seq > m.read_seq AND g.sender_id <> m.user_id LIMIT {UNREAD_MAX}) AS counted) END, \
-                     m.history_from \
-                     FROM v JOIN members m ON m.conversation_id = v.id AND m.user_id = {user} AND m.has_left = 0 \
+                    "SELECT {CONVERSATION}, {UNREAD}, m.history_from \
+                     FROM v JOIN members m ON m.conversation_id = v.id AND m.user_id = v.user_id AND m.has_left = 0 \
                      JOIN conversations c ON c.id = v.id LEFT JOIN contexts x ON x.id = c.context_id"
                 ),
             )
@@ -81,8 +89,7 @@ impl Snapshot<'_> {
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
             let mut rest = Reader::from(row, CONVERSATION_COLUMNS);
-            let unread = u32::try_from(rest.int()?.clamp(0, UNREAD_MAX)).expect("clamped");
-            found.push((Reader::new(row).conversation()?, unread, rest.int()?));
+            found.push((Reader::new(row).conversation()?, unread(rest.int()?), rest.int()?));
         }
         let mut messages = self.last_messages(&found).await?;
         let contexts = self.contexts(&found).await?;
@@ -158,11 +165,11 @@ impl Snapshot<'_> {
         let mut rows = values.fetch(self.connection(), &sql).await?;
         for (row, ..) in found.iter().filter(|(row, ..)| row.member_count > few) {
             let sender = messages.get(&row.id).map_or(0, |message| message.sender.0);
-            let mut values = Values::new(["id"]);
-            values.push([row.id.0.into()]);
+            let mut values = Values::new(["id", "asker_id", "sender_id"]);
+            values.push([row.id.0.into(), user.0.into(), sender.into()]);
             let sql = format!(
                 "SELECT {MEMBER}, c.id FROM v {JOIN} ORDER BY \
-                 CASE WHEN m.user_id = {user} OR m.user_id = {sender} THEN 0 ELSE 1 END, m.joined_version, m.user_id \
+                 CASE WHEN m.user_id = v.asker_id THEN 0 WHEN m.user_id = v.sender_id THEN 1 ELSE 2 END, m.joined_version, m.user_id \
                  LIMIT {few}"
             );
             rows.extend(values.fetch(self.connection(), &sql).await?);

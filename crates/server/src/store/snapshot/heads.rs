@@ -1,7 +1,7 @@
 //! What changed since a cursor.
 
 use super::Snapshot;
-use crate::store::{Result, query, rows::Reader};
+use crate::store::{Result, query, rows::Reader, values::Values};
 use parlor_protocol::{
     ids::{ConversationId, Scope, UserId, Version},
     reply::Head,
@@ -49,17 +49,15 @@ impl Snapshot<'_> {
     /// # Errors
     /// The store is not there.
     pub async fn present_in(&mut self, user: UserId, conversations: &[ConversationId]) -> Result<Vec<Head>> {
-        let mut values = crate::store::values::Values::new(["id"]);
+        let mut values = Values::new(["id", "user_id"]);
         for conversation in conversations {
-            values.push([conversation.0.into()]);
+            values.push([conversation.0.into(), user.0.into()]);
         }
         let rows = values
             .fetch(
                 self.connection(),
-                &format!(
-                    "SELECT c.id, c.version FROM v JOIN members m ON m.conversation_id = v.id \
-                     AND m.user_id = {user} AND m.has_left = 0 JOIN conversations c ON c.id = v.id"
-                ),
+                "SELECT c.id, c.version FROM v JOIN members m ON m.conversation_id = v.id \
+                 AND m.user_id = v.user_id AND m.has_left = 0 JOIN conversations c ON c.id = v.id",
             )
             .await?;
         rows.iter()

@@ -1,6 +1,9 @@
 //! People: oneself, those who wrote, those whom one may write to.
 
-use super::Snapshot;
+use super::{
+    Snapshot,
+    conversations::{UNREAD, unread},
+};
 use crate::{
     domain::{WhoMayWrite, rows::UserRow, text},
     store::{
@@ -10,7 +13,7 @@ use crate::{
     },
 };
 use parlor_protocol::{
-    ids::{ConversationId, Seq, UserId, Version},
+    ids::{ConversationId, Seq, UserId},
     model::User,
     reply::Marker,
 };
@@ -29,37 +32,31 @@ impl Snapshot<'_> {
         row.map(|row| Reader::new(&row).user()).transpose()
     }
 
-    /// The person's markers in large conversations that changed after a version, up to `heads_max` of them.
+    /// The person's markers that were moved in large conversations.
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn markers(&mut self, user: UserId, since: Version) -> Result<Vec<Marker>> {
-        let rows = query(
-            "SELECT m.conversation_id, m.read_seq, m.delivered_seq FROM members m \
-             WHERE m.user_id = $1 AND m.has_left = 0 AND m.personal_version > $2 \
-             ORDER BY m.personal_version DESC LIMIT $3",
-        )
+    pub async fn markers(&mut self, user: UserId) -> Result<Vec<Marker>> {
+        let rows = query(format!(
+            "SELECT c.id, m.read_seq, m.delivered_seq, {UNREAD} FROM members m \
+             JOIN conversations c ON c.id = m.conversation_id \
+             WHERE m.user_id = $1 AND m.has_left = 0 AND m.personal_version > 0 ORDER BY m.personal_version DESC LIMIT $2"
+        ))
         .bind(user.0)
-        .bind(since.0)
-        .bind(i64::from(self.limits.heads_max))
+        .bind(i64::from(self.limits.conversations_max))
         .fetch_all(self.connection())
         .await?;
-        let mut markers = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            markers.push(Marker {
-                conversation: ConversationId(reader.int()?),
-                read_seq: Seq(reader.int()?),
-                delivered_seq: Seq(reader.int()?),
-                unread: 0,
-            });
-        }
-        let ids: Vec<_> = markers.iter().map(|marker| marker.conversation).collect();
-        for conversation in self.conversations(user, &ids).await? {
-            let marker = markers.iter_mut().find(|marker| marker.conversation == conversation.id);
-            marker.expect("it was asked for").unread = conversation.unread;
-        }
-        Ok(markers)
+        rows.iter()
+            .map(|row| {
+                let mut reader = Reader::new(row);
+                Ok(Marker {
+                    conversation: ConversationId(reader.int()?),
+                    read_seq: Seq(reader.int()?),
+                    delivered_seq: Seq(reader.int()?),
+                    unread: unread(reader.int()?),
+                })
+            })
+            .collect()
     }
 
     /// People by id, each once.

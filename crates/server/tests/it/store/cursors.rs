@@ -16,6 +16,7 @@ conformance! {
     one_answer_is_one_snapshot_while_others_write,
     changes_are_paged_and_complete,
     a_newcomer_sees_from_joining_on,
+    a_poll_of_a_session_that_ended_meanwhile_is_refused,
 }
 
 async fn heads(world: &World, user: UserId, cursor: Cursor) -> Heads {
@@ -167,4 +168,11 @@ async fn a_newcomer_sees_from_joining_on(world: World) {
     let page = snapshot.messages(cleo, conversation, page, 10).await.expect("read").expect("a member");
     assert_eq!(page.messages.iter().map(|message| message.seq.0).collect::<Vec<_>>(), [2]);
     assert!(!page.more_before && !page.more_after);
+}
+
+async fn a_poll_of_a_session_that_ended_meanwhile_is_refused(world: World) {
+    let user = world.person("Ada").await;
+    let actor = parlor::app::Actor { user, session: parlor_protocol::ids::SessionId(4711) };
+    let refused = sync::poll(&world.app, actor, None, std::time::Duration::ZERO).await;
+    assert_eq!(super::code(refused), parlor_protocol::error::Code::NotSignedIn);
 }

@@ -6,7 +6,7 @@ use parlor::{
     domain::Change,
     hub::{Attached, Taken},
 };
-use parlor_protocol::ids::{ConversationId, Scope, SessionId, Version};
+use parlor_protocol::ids::{ConversationId, Scope, SessionId};
 use serde_json::Value;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -137,7 +137,7 @@ async fn markers_in_a_large_conversation_are_ones_own_affair(world: World) {
     let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
     let version = snapshot.conversation(ada, conversation).await.expect("read").expect("a member").version;
     assert_eq!(version, sent.change.version, "the conversation's scope has not moved");
-    let markers = snapshot.markers(ben, Version(0)).await.expect("read");
+    let markers = snapshot.markers(ben).await.expect("read");
     assert_eq!((markers.len(), markers[0].read_seq, markers[0].unread), (1, sent.message.seq, 0));
-    assert!(snapshot.markers(ada, Version(0)).await.expect("read").is_empty());
+    assert!(snapshot.markers(ada).await.expect("read").is_empty());
 }

@@ -59,7 +59,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn sqlite() -> Self {
-        let folder = tempfile::tempdir_in(fast_folder()).expect("a folder");
+        Self::in_folder(tempfile::tempdir_in(fast_folder()).expect("a folder")).await
+    }
+
+    pub(crate) async fn in_folder(folder: tempfile::TempDir) -> Self {
         let data = folder.path().display().to_string();
         Self::on(vec![("data", data)], Some(folder)).await
     }

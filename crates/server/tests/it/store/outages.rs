@@ -9,6 +9,37 @@ conformance! {
     a_store_that_is_held_refuses_and_heals,
 }
 
+/// SQLite ends a transaction by itself when there is no room: the connection must not be kept as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_and_heals() {
+    let folder = tempfile::tempdir_in(crate::postgres::fast_folder()).expect("a folder");
+    let disk = folder.path().display().to_string();
+    let mount = |arguments: &[&str]| std::process::Command::new("mount").args(arguments).arg(&disk).status();
+    if !mount(&["-t", "tmpfs", "-o", "size=1500k", "tmpfs"]).is_ok_and(|status| status.success()) {
+        return println!("skipped: only root can mount a small disk");
+    }
+    let world = World::in_folder(folder).await;
+    let conversation = world.direct("Ada", "Ben").await;
+    let ada = world.person("Ada").await;
+    let text = "x".repeat(9000);
+    let mut refusals = Vec::new();
+    let mut sent = 0;
+    while refusals.len() < 5 {
+        match send(&world.app, ada, conversation, &world.key(), &text).await {
+            Ok(_) => sent += 1,
+            Err(problem) => refusals.push(problem.code),
+        }
+        assert!(sent < 1000, "a disk of 1.5 MB is full sooner");
+    }
+    assert_eq!(refusals, [Code::Unavailable; 5], "full, again and again, is no fault of ours");
+    assert!(mount(&["-o", "remount,size=64m"]).is_ok_and(|status| status.success()), "more room");
+    let after = send(&world.app, ada, conversation, "after", "hello").await.expect("healed");
+    assert_eq!(after.message.seq.0, sent + 1, "what was refused never was");
+    world.app.stop().await;
+    let unmounted = std::process::Command::new("umount").args(["-l", &disk]).status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+}
+
 async fn a_store_that_is_held_refuses_and_heals(world: World) {
     let conversation = world.direct("Ada", "Ben").await;
     let ada = world.person("Ada").await;
