@@ -16,6 +16,7 @@ use parlor_protocol::{
     event::Event,
     http::{PatchMe, PostMembers},
     ids::{ConversationId, Seq, UserId},
+    model::ContextKey,
 };
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ use tokio::task::JoinSet;
 
 const PEOPLE: usize = 5;
 const STEPS: usize = 60;
+/// What people write about.
+const ITEMS: [&str; 2] = ["1", "2"];
 const MARKER_INTERVAL: Duration = Duration::from_millis(40);
 
 /// How badly live events fare: how many of a hundred meet each fate.
@@ -95,6 +98,9 @@ impl World {
             clients.push(client);
         }
         let mut world = Self { server, people, clients, chance, backup: None };
+        for item in ITEMS {
+            world.put(item);
+        }
         for who in 0..2 {
             let open = world.open(who);
             world.command(who, open).await;
@@ -125,7 +131,8 @@ impl World {
                     self.command(who, command).await;
                 }
             }
-            86..90 => self.show(who).await,
+            86..88 => self.show(who).await,
+            88..90 => self.operate(),
             _ => self.interrupt(who).await,
         }
     }
@@ -191,6 +198,9 @@ impl World {
     fn open(&mut self, who: usize) -> Command {
         let client_id = format!("open-{}", unique());
         let mut open = Open { client_id, user: None, role: None, group: None, context: None };
+        if self.chance.percent(50) {
+            open.context = Some(ContextKey { kind: "item".to_owned(), id: (*self.chance.pick(&ITEMS)).to_owned() });
+        }
         if self.chance.percent(30) {
             open.user = Some(self.people[(who + 1) % PEOPLE].id);
         } else {
@@ -199,6 +209,29 @@ impl World {
             open.group = Some(Group { title: format!("group {}", unique()), users });
         }
         Command::Open(open)
+    }
+
+    /// The operator closes or reopens an item, or says anew what it is.
+    fn operate(&mut self) {
+        let item = *self.chance.pick(&ITEMS);
+        match self.chance.below(10) {
+            0 => self.server.must_run(&["context", "close", "--type", "item", "--id", item]),
+            1 | 2 => self.server.must_run(&["context", "close", "--reopen", "--type", "item", "--id", item]),
+            _ => self.put(item),
+        }
+    }
+
+    /// Three people are something to it.
+    fn put(&mut self, item: &str) {
+        let title = format!("item {}", unique());
+        let first = self.chance.below(PEOPLE);
+        let role = |index: usize| format!("role{index}={}", self.people[(first + index) % PEOPLE].login);
+        let roles = [role(0), role(1), role(2)];
+        let mut arguments = vec!["context", "put", "--type", "item", "--id", item, "--title", &title];
+        for role in &roles {
+            arguments.extend(["--role", role]);
+        }
+        self.server.must_run(&arguments);
     }
 
     async fn show(&mut self, who: usize) {

@@ -196,7 +196,8 @@ impl Server {
         self.must_run(&["restore", "--force", file.to_str().expect("temporary folders have plain names")]);
     }
 
-    fn must_run(&self, arguments: &[&str]) {
+    /// Runs a command that must succeed.
+    pub(crate) fn must_run(&self, arguments: &[&str]) {
         let output = self.run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "parlor {} says: {said}", arguments.join(" "));
@@ -253,8 +254,7 @@ impl Server {
     /// A new account whose login begins so, signed in.
     pub(crate) async fn user(&self, name: &str) -> Person {
         let login = format!("{name}{}", unique());
-        let (login_, password) = (login.clone(), PASSWORD.to_owned());
-        let body = SignUp { login: login_, name: name.to_owned(), password };
+        let body = SignUp { login: login.clone(), name: name.to_owned(), password: PASSWORD.to_owned() };
         let api = self.api();
         let made = api.send::<serde_json::Value>(http::Method::POST, "/v1/users", &body).await;
         made.unwrap_or_else(|error| panic!("{name} signs up: {error}\n{}", self.log()));
@@ -262,7 +262,7 @@ impl Server {
         let (api, signed_in) = signed_in.unwrap_or_else(|error| panic!("{name} signs in: {error}\n{}", self.log()));
         let limits: serde_json::Value = api.get("/v1/limits").await.expect("the limits are told");
         let fan_out_max = limits["conversation_fan_out_max"].as_u64().and_then(|max| u32::try_from(max).ok());
-        Person { id: signed_in.me.user.id, api, fan_out_max: fan_out_max.expect("a limit") }
+        Person { id: signed_in.me.user.id, login, api, fan_out_max: fan_out_max.expect("a limit") }
     }
 }
 
@@ -288,6 +288,7 @@ pub(crate) fn signal(pid: u32, name: &str) {
 #[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) id: UserId,
+    pub(crate) login: String,
     pub(crate) api: Api,
     pub(crate) fan_out_max: u32,
 }
