@@ -253,6 +253,8 @@ export class ParlorInbox extends HTMLElement {
 
   /** @param {Sight} sight */
   #renderNothing(sight) {
+    // What a link asked for and did not get stays said until one goes on.
+    if (this.#route.at === 'open' && this.#nothingKey === 'failed') return;
     const empty = sight.state.list.loaded && listed(sight).length === 0;
     const key = String(empty);
     if (key === this.#nothingKey) return;
