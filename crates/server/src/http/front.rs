@@ -8,7 +8,7 @@ use super::{
 use crate::metrics;
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -50,7 +50,9 @@ async fn answer(edge: &Edge, request: Request, next: Next, is_api: bool) -> Resp
 async fn admit(edge: &Edge, request: Request, is_api: bool) -> Result<Request, Problem> {
     let (mut parts, body) = request.into_parts();
     let mut hosts = parts.headers.get_all(header::HOST).iter();
-    if hosts.next().is_none() || hosts.next().is_some() {
+    // HTTP/1.0, in which health checks may still speak, needs none.
+    let is_named = hosts.next().is_some() || parts.version == Version::HTTP_10;
+    if !is_named || hosts.next().is_some() {
         return Err(Problem::new(Code::InvalidField).with_detail("exactly one `Host` is expected"));
     }
     let head_bytes_max = edge.app.config.limits.head_bytes_max;

@@ -193,6 +193,7 @@ async fn paths_methods_and_heads_that_are_none_are_refused() {
     }
     let raw_heads = [
         ("GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), 400),
+        ("GET /livez HTTP/1.0\r\n\r\n".to_owned(), 200),
         ("GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n".to_owned(), 400),
         (raw::request("GET", "/livez", &[("X-Long", &"x".repeat(5000))], ""), 413),
         (raw::request("GET", "/livez", &[("X-Longer", &"x".repeat(50_000))], ""), 431),
