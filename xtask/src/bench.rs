@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: runs the load generator and keeps its table, with machine and commit, in the book.
 
 use crate::command::{cargo, output, program};
-use std::{fs, path::Path, process::Stdio};
+use std::{fs, io::ErrorKind, path::Path, process::Stdio};
 
 const PAGE: &str = "docs/operate/figures.md";
 const BEGIN: &str = "<!-- figures: begin -->";
@@ -9,7 +9,10 @@ const END: &str = "<!-- figures: end -->";
 
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let page = root.join(PAGE);
-    let text = fs::read_to_string(&page).map_err(|error| format!("{PAGE}: {error}"))?;
+    let text = match fs::read_to_string(&page) {
+        Err(error) if error.kind() == ErrorKind::NotFound => new_page(),
+        read => read.map_err(|error| format!("{PAGE}: {error}"))?,
+    };
     place("", &text)?;
     let bench = [&["run", "--release", "--package", "parlor-bench", "--", "table"], arguments].concat();
     let table = output(cargo(&bench, root).stderr(Stdio::inherit()))?;
@@ -18,6 +21,12 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
     fs::write(&page, place(&new, &text)?).map_err(|error| format!("{PAGE}: {error}"))?;
     println!("\nwritten to {PAGE}");
     Ok(())
+}
+
+fn new_page() -> String {
+    let says = "What `cargo xtask bench` measured last: the release binary with durability as it comes, and the load\n\
+                beside it on one machine. Compare figures of one run only.";
+    format!("# Figures\n\n{says}\n\n{BEGIN}\n{END}\n")
 }
 
 /// The page with what stands between its two markers replaced.
@@ -64,6 +73,11 @@ mod tests {
     fn only_what_stands_between_the_markers_is_replaced() {
         let page = format!("# Figures\n\n{BEGIN}\nold\n{END}\n\nMore.\n");
         assert_eq!(place("new", &page).unwrap(), format!("# Figures\n\n{BEGIN}\nnew\n{END}\n\nMore.\n"));
+    }
+
+    #[test]
+    fn a_page_that_is_not_there_is_begun_with_its_markers() {
+        assert_eq!(place("", &new_page()).unwrap(), new_page().replace(BEGIN, &format!("{BEGIN}\n")));
     }
 
     #[test]
