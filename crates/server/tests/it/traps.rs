@@ -212,6 +212,52 @@ async fn a_conversation_that_moves_between_two_pages_of_the_list_is_not_missed()
 }
 
 #[tokio::test]
+async fn what_was_missed_comes_in_pages_and_nothing_lies_between_them() {
+    let server = Setup::new().with("limits.page_rows_max", 3).with("limits.page_rows", 3).start().await;
+    let (ada, ben, _) = three(&server).await;
+    let conversation = ada.write_to(&ben).await.id;
+    let mut client = ada.connect().await;
+    let since = client.state.conversation(conversation).expect("held").version;
+    client.cut();
+    for number in 0..10 {
+        ben.say(conversation, &format!("number {number}")).await;
+    }
+    let page = ada.api.changes(conversation, since).await.expect("changes");
+    assert!(page.more && page.conversation.is_none() && page.messages.len() == 3);
+    client.connect().await.expect("a socket");
+    client.settle(WITHIN).await.expect("everything is fetched");
+    assert_eq!(client.state.messages(conversation).count(), 10);
+    equals_the_store(&client, &ada).await;
+}
+
+#[tokio::test]
+async fn too_much_in_one_conversation_brings_its_newest_page_and_too_many_conversations_a_reset() {
+    let limits = Setup::new().with("limits.changes_rows_max", 5).with("limits.page_rows", 3);
+    let server = limits.with("limits.heads_max", 2).start().await;
+    let (ada, ben, cleo) = three(&server).await;
+    let mut conversations = vec![ada.write_to(&ben).await.id, ada.write_to(&cleo).await.id];
+    let mut client = ada.connect().await;
+    client.cut();
+    for _ in 0..6 {
+        ben.say(conversations[0], "too much").await;
+    }
+    client.connect().await.expect("a socket");
+    client.settle(WITHIN).await.expect("everything is fetched");
+    assert_eq!((client.state.messages(conversations[0]).count(), client.state.resets()), (3, 1));
+    equals_the_store(&client, &ada).await;
+
+    client.cut();
+    conversations.push(ben.group("tram 18", &[&ada]).await);
+    for conversation in &conversations {
+        ada.say(*conversation, "too many").await;
+    }
+    client.connect().await.expect("a socket");
+    client.settle(WITHIN).await.expect("everything is fetched");
+    assert_eq!(client.state.resets(), 2);
+    equals_the_store(&client, &ada).await;
+}
+
+#[tokio::test]
 async fn an_ordinary_restart_resets_nobody() {
     let mut server = Server::start().await;
     let (ada, ben, _) = three(&server).await;
