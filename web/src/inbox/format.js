@@ -100,23 +100,6 @@ export function nameList(users, most) {
   return users.slice(0, most).map((user) => shortName(user.name)).join(', ');
 }
 
-/** Parts of a text: plain ones, and http(s) addresses. @param {string} text
- * @returns {{text: string, url: string|null}[]} */
-export function linked(text) {
-  /** @type {{text: string, url: string|null}[]} */
-  const parts = [];
-  let from = 0;
-  for (const match of text.matchAll(/https?:\/\/[^\s<>"“”]+/giu)) {
-    const address = match[0].replace(/[.,;:!?'’)\]}»]+$/u, '');
-    if (address.length <= 'https://'.length) continue;
-    if (match.index > from) parts.push({ text: text.slice(from, match.index), url: null });
-    parts.push({ text: address, url: address });
-    from = match.index + address.length;
-  }
-  if (from < text.length) parts.push({ text: text.slice(from), url: null });
-  return parts;
-}
-
 /** Whether a text is one to three emoji and nothing else. @param {string} text @returns {boolean} */
 export function isLarge(text) {
   if (text.length > 48 || !/\p{Extended_Pictographic}|\p{Regional_Indicator}/u.test(text)) return false;

@@ -8,7 +8,7 @@
  */
 import { emit, h, keyed, set } from './dom.js';
 import { face, faceKey } from './face.js';
-import { fullTime, isLarge, linked } from './format.js';
+import { fullTime, isLarge } from './format.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 
@@ -37,7 +37,7 @@ class ParlorLine extends HTMLElement {
       return;
     }
     const [before, who, between, what, after] = block.parts;
-    this.replaceChildren(before, h('b', {}, who), between, what ? h('b', {}, what) : '', after);
+    this.replaceChildren(before, h('b', { dir: 'auto' }, who), between, what ? h('b', { dir: 'auto' }, what) : '', after);
   }
 }
 
@@ -133,8 +133,7 @@ class ParlorSaid extends HTMLElement {
     this.#bubble.removeAttribute('data-fits');
     this.#bubble.classList.toggle('large', isLarge(said.text));
     this.#ears = '';
-    this.#bubble.replaceChildren(h('span', { class: 'words' }, ...linked(said.text).map(({ text, url }) =>
-      url ? h('a', { href: url, target: '_blank', rel: 'noopener noreferrer nofollow' }, text) : text)));
+    this.#bubble.replaceChildren(h('span', { class: 'words' }, said.text));
   }
 
   /** @param {{unsent: boolean, ears: string}} how */
