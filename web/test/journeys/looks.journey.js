@@ -18,31 +18,21 @@ test('a phone in the dark shows one pane with a way back', () =>
     await ada.check('phone dark thread');
     const background = await page.locator('parlor-thread').evaluate((one) => getComputedStyle(one).backgroundColor);
     assert.equal(background, 'rgb(29, 28, 27)');
-    await assertNoSideways(ada);
+    await ada.assertNoSideways();
     await page.getByRole('button', { name: 'Back to all conversations' }).tap();
     assert.equal(await page.locator('parlor-thread').isVisible(), false);
     await until(() => page.evaluate(() => document.activeElement?.textContent ?? ''),
       (text) => text.includes(ITEM), 'the focus is where one came from');
     await page.getByRole('button', { name: /settings/u }).tap();
     await ada.check('phone dark settings');
-    await assertNoSideways(ada);
+    await ada.assertNoSideways();
     await page.setViewportSize({ width: 320, height: 640 });
-    await assertNoSideways(ada);
+    await ada.assertNoSideways();
     await page.goBack();
     await ada.choose('Lost and found desk');
-    await assertNoSideways(ada);
+    await ada.assertNoSideways();
     assert.deepEqual(ada.complaints, []);
   }));
-
-/** @param {Person} person */
-async function assertNoSideways(person) {
-  const wide = await person.page.evaluate(() => [...document.querySelectorAll('*')]
-    .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 1
-      && /auto|scroll/u.test(getComputedStyle(one).overflowX))
-    .map((one) => one.className));
-  assert.deepEqual(wide, []);
-  assert.equal(await person.page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
-}
 
 test('every screen is in order, light and dark', () =>
   travel(async ({ demo, browser }) => {
@@ -124,6 +114,26 @@ test('a link to an item leads to its conversation, and one to nowhere says so', 
     await page.getByText('There is no such conversation').waitFor();
     await ben.check('no such conversation');
     assert.deepEqual(ben.complaints, []);
+  }));
+
+test('a link to what is one’s own says that nothing can be opened, and goes on saying it', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    const { page } = ada;
+    const failed = page.getByRole('heading', { name: 'The conversation could not be opened.' });
+    await page.goto(`${new URL(page.url()).origin}/#/open?type=item&id=5&role=owner`);
+    await failed.waitFor();
+    await page.reload();
+    await failed.waitFor();
+    await ben.choose(ITEM);
+    await ben.say('Everything is drawn anew by this.');
+    await page.locator('parlor-row', { hasText: 'Everything is drawn anew by this.' }).waitFor();
+    assert.equal(await failed.isVisible(), true, 'it stays');
+    await page.getByRole('button', { name: 'Back to all conversations' }).click();
+    await page.getByRole('heading', { name: 'Choose a conversation' }).waitFor();
+    assert.equal(await failed.count(), 0);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
 test('from right to left everything changes sides', () =>

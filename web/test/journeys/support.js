@@ -4,13 +4,14 @@
  * @import {Browser, BrowserContext, BrowserContextOptions, Page} from 'playwright-core'
  * @import {ChildProcess} from 'node:child_process'
  */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 
@@ -91,6 +92,11 @@ export class Demo {
       child.stderr?.on('data', hear);
       child.stdout?.on('data', hear);
     });
+  }
+
+  /** What the operator does beside the running server. @param {...string} words */
+  operate(...words) {
+    return promisify(execFile)(binary(), [...words, '--data', this.data]);
   }
 
   /** @param {'SIGKILL'|'SIGTERM'} signal */
@@ -260,6 +266,16 @@ export class Person {
   /** How far the end of the messages is from being seen, in pixels. @returns {Promise<number>} */
   async fromEnd() {
     return this.page.locator('.talk').evaluate((talk) => talk.scrollHeight - talk.scrollTop - talk.clientHeight);
+  }
+
+  /** Nothing can be scrolled sideways. */
+  async assertNoSideways() {
+    const wide = await this.page.evaluate(() => [...document.querySelectorAll('*')]
+      .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 1
+        && /auto|scroll/u.test(getComputedStyle(one).overflowX))
+      .map((one) => one.className));
+    assert.deepEqual(wide, []);
+    assert.equal(await this.page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
   }
 
   /** axe finds nothing. @param {string} screen */
