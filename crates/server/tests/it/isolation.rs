@@ -15,7 +15,7 @@ use std::{
 
 const PEOPLE: usize = 10;
 const GROUPS: usize = 12;
-const STEPS: usize = 250;
+const STEPS: usize = 400;
 
 /// Somebody who keeps every byte that reaches him.
 struct Listener {
@@ -145,6 +145,8 @@ impl World {
                 self.listeners[index].ask(Command::Send { conversation: group, client_id, text: word }).await;
             }
             6 if is_member && self.members[&group].len() > 1 => {
+                // Whoever has it on the screen is in its topic, and must be taken out.
+                self.listeners[index].ask(Command::Show { conversations: vec![group] }).await;
                 self.person(index).leave(group).await;
                 self.members.get_mut(&group).expect("known").remove(&user);
             }
