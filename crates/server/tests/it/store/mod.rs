@@ -4,6 +4,7 @@ mod commits;
 mod cursors;
 mod keys;
 mod large;
+mod limits;
 mod outages;
 mod pages;
 

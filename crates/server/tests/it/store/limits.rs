@@ -1,0 +1,146 @@
+//! Limits, each at its edge: the last that fits is taken, one more is refused by name.
+
+use super::{World, conformance, send};
+use parlor::{
+    domain::{Change, Outcome},
+    hub::Refused,
+};
+use parlor_protocol::{
+    command::{Group, Open},
+    error::{Code, Problem},
+    ids::{Seq, SessionId, UserId},
+    reply::Answer,
+};
+use std::sync::Arc;
+
+conformance! {
+    queues_of_one_make_everybody_wait_and_lose_nothing,
+    names_and_keys_end_at_their_limit,
+    conversations_and_groups_are_full_at_their_limit,
+    markers_beyond_their_limit_are_refused_and_may_come_again,
+    a_person_has_so_many_connections_and_no_more,
+}
+
+fn limit<T: std::fmt::Debug>(result: Result<T, Problem>) -> (Code, Option<u64>) {
+    let problem = result.expect_err("it is refused");
+    (problem.code, problem.limit)
+}
+
+async fn queues_of_one_make_everybody_wait_and_lose_nothing(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let people = [world.person("Ada").await, world.person("Ben").await];
+    let app = world
+        .node_with(&[
+            ("limits.commit_queue_max", "1"),
+            ("limits.user_changes_max", "1"),
+            ("limits.commit_changes_max", "1"),
+            ("limits.commit_bytes_max", "1"),
+            ("limits.user_queries_max", "1"),
+        ])
+        .await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..60_usize {
+        let app = app.clone();
+        tasks.spawn(async move {
+            send(&app, people[number % 2], conversation, &format!("{number}"), "hello")
+                .await
+                .expect("sent")
+                .message
+                .seq
+                .0
+        });
+    }
+    let mut seqs = tasks.join_all().await;
+    seqs.sort_unstable();
+    assert_eq!(seqs, (1..=60).collect::<Vec<_>>());
+}
+
+async fn names_and_keys_end_at_their_limit(world: World) {
+    let ada = world.person("Ada").await;
+    let conversation = world.direct("Ada", "Ben").await;
+    let app = world
+        .node_with(&[
+            ("limits.name_chars_max", "3"),
+            ("limits.client_id_chars_max", "3"),
+            ("limits.text_chars_max", "3"),
+        ])
+        .await;
+    let rename = |name: &str| Change::UpdateProfile { user: ada, name: Some(name.to_owned()), picture: None };
+    app.commit.submit(rename("🌂🌂🌂")).await.expect("three fit");
+    assert_eq!(limit(app.commit.submit(rename("Adam")).await), (Code::TextTooLong, Some(3)));
+    send(&app, ada, conversation, "abc", "abc").await.expect("three fit");
+    assert_eq!(limit(send(&app, ada, conversation, "abcd", "abc").await), (Code::InvalidField, Some(3)));
+    assert_eq!(limit(send(&app, ada, conversation, "abd", "abcd").await), (Code::TextTooLong, Some(3)));
+}
+
+async fn conversations_and_groups_are_full_at_their_limit(world: World) {
+    let names = ["Ada", "Ben", "Cleo", "Dan", "Eve"];
+    let mut people: Vec<UserId> = Vec::new();
+    for name in names {
+        people.push(world.person(name).await);
+    }
+    let context = world.context("5", &[("Ada", "owner")]).await;
+    let full = Arc::new(
+        world
+            .node_with(&[
+                ("limits.group_members_max", "3"),
+                ("limits.conversations_max", "2"),
+                ("limits.context_conversations_max", "1"),
+            ])
+            .await,
+    );
+    let open = |actor: UserId, open: Open| {
+        let full = full.clone();
+        async move { full.commit.submit(Change::Open { actor, open }).await }
+    };
+    let group = |users: &[UserId]| Open {
+        group: Some(Group { title: "Night desk".to_owned(), users: users.to_vec() }),
+        ..world.opening()
+    };
+    assert_eq!(limit(open(people[0], group(&people[1..4])).await), (Code::LimitReached, Some(3)));
+    let Ok(Outcome::Opened { conversation, .. }) = open(people[0], group(&people[1..3])).await else { panic!("three") };
+    let add = Change::AddMembers { actor: people[0], conversation, users: vec![people[3]] };
+    assert_eq!(limit(full.commit.submit(add).await), (Code::LimitReached, Some(3)));
+
+    let about = || Open { role: Some("owner".to_owned()), context: Some(context.clone()), ..world.opening() };
+    open(people[3], about()).await.expect("the first about it, and Ada's second");
+    assert!(matches!(open(people[3], about()).await, Ok(Outcome::Opened { found: true, .. })), "found is not made");
+    assert_eq!(limit(open(people[4], about()).await).0, Code::LimitReached);
+    let with_ada = Open { user: Some(people[0]), ..world.opening() };
+    assert_eq!(limit(open(people[4], with_ada).await), (Code::LimitReached, Some(2)), "Ada has two");
+    let with_dan = Open { user: Some(people[3]), ..world.opening() };
+    open(people[4], with_dan).await.expect("Dan has one");
+}
+
+async fn markers_beyond_their_limit_are_refused_and_may_come_again(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    for text in ["one", "two"] {
+        world.send("Ada", conversation, text).await;
+        world.send("Ben", conversation, text).await;
+    }
+    let app = world.node_with(&[("limits.markers_max", "1"), ("sync.marker_interval_ms", "60000")]).await;
+    let mark = |actor: UserId, seq: i64| Change::Mark { actor, conversation, delivered: Seq(0), read: Seq(seq) };
+    app.commit.submit(mark(ben, 1)).await.expect("the first goes at once");
+    let refused = limit(app.commit.submit(mark(ada, 4)).await);
+    assert_eq!(refused, (Code::TooMany, Some(1)), "Ben's interval has not passed");
+    // The same member's next waits instead, and is not lost.
+    let waiting = app.commit.begin(mark(ben, 3)).await.expect("it waits");
+    drop(waiting);
+    let other = world.node_with(&[]).await;
+    match other.commit.submit(mark(ada, 4)).await.expect("elsewhere there is room") {
+        Outcome::Answer(Answer::Marked(marked)) => assert_eq!(marked.marker.read_seq, Seq(4)),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn a_person_has_so_many_connections_and_no_more(world: World) {
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let app = world.node_with(&[("limits.user_connections_max", "2")]).await;
+    let one = app.hub.attach(ada, SessionId(1)).await.expect("the first");
+    let two = app.hub.attach(ada, SessionId(1)).await.expect("the second");
+    assert!(matches!(app.hub.attach(ada, SessionId(1)).await, Err(Refused::TooMany)));
+    app.hub.attach(ben, SessionId(2)).await.expect("another person");
+    drop((one, two));
+    app.hub.attach(ada, SessionId(1)).await.expect("there is room again");
+}
