@@ -5,11 +5,12 @@ use crate::harness::{Chance, Person, Server, Setup, unique};
 use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{
     command::Command,
-    ids::{ConversationId, UserId},
+    ids::{ConversationId, Seq, UserId},
 };
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     time::Duration,
 };
 
@@ -36,7 +37,7 @@ impl Listener {
     }
 
     fn keep(&mut self, incoming: &Incoming) {
-        self.heard.push_str(&format!("{incoming:?}\n"));
+        writeln!(self.heard, "{incoming:?}").expect("a text takes more");
         if let Incoming::Event(event) = incoming {
             self.own_names.extend(event["me"]["name"].as_str().map(str::to_owned));
         }
@@ -156,7 +157,7 @@ impl World {
                 self.listeners[index].ask(Command::Show { conversations }).await;
             }
             _ => {
-                let command = Command::Mark { conversation: group, delivered: None, read: Some(Default::default()) };
+                let command = Command::Mark { conversation: group, delivered: None, read: Some(Seq::default()) };
                 self.listeners[index].ask(command).await;
             }
         }
@@ -192,18 +193,18 @@ async fn nobody_sees_what_is_not_his(fan_out_max: u32) {
         world.step().await;
     }
     let groups = world.groups.clone();
-    let mut seen = 0;
+    let mut allowed = 0;
     for listener in &mut world.listeners {
         listener.hear_all().await;
         listener.read_all(&groups).await;
         for (word, may_see) in &world.words {
-            let sees = listener.heard.contains(word.as_str());
+            let is_there = listener.heard.contains(word.as_str());
             // He may have said it himself where it was refused; his own reply does not repeat it.
-            assert!(!sees || may_see.contains(&listener.person.id), "seed {seed}: {word} reached an outsider");
-            seen += u32::from(sees);
+            assert!(!is_there || may_see.contains(&listener.person.id), "seed {seed}: {word} reached an outsider");
+            allowed += u32::from(is_there);
         }
     }
-    assert!(seen > 100, "those who may see do see: {seen}");
+    assert!(allowed > 100, "those who may see do see: {allowed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

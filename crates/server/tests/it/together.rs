@@ -6,6 +6,7 @@ use parlor::{
     channel_layer::Topic,
     domain::{Change, Decided, Told, decide, wanted::Wanted},
 };
+use parlor_client::state::place;
 use parlor_protocol::{
     command::Open,
     error::Code,
@@ -40,13 +41,15 @@ async fn together(app: &App, changes: &[Change]) -> Vec<Decided> {
 
 /// The events of a scope, with the topics they go to.
 fn told(decided: &Decided, scope: Scope) -> Vec<(BTreeSet<Topic>, &Event)> {
-    let of = |told| match told {
-        &Told::Event(ref topics, ref event) if parlor_client::state::place(event).0 == scope => {
-            Some((topics.iter().copied().collect(), &**event))
+    let mut events = Vec::new();
+    for told in &decided.told {
+        if let Told::Event(topics, event) = told
+            && place(event).0 == scope
+        {
+            events.push((topics.iter().copied().collect(), &**event));
         }
-        _ => None,
-    };
-    decided.told.iter().filter_map(of).collect()
+    }
+    events
 }
 
 async fn version_of(app: &App, user: UserId, conversation: ConversationId) -> Version {
@@ -63,7 +66,7 @@ async fn whoever_is_renamed_is_so_in_a_conversation_opened_in_the_same_batch(wor
     let renamed = told(&decided[1], Scope::Conversation(conversation));
     assert_eq!(renamed.len(), 1);
     assert_eq!(renamed[0].0, BTreeSet::from([Topic::User(ada), Topic::User(ben)]));
-    let (_, version, prev) = parlor_client::state::place(renamed[0].1);
+    let (_, version, prev) = place(renamed[0].1);
     assert_eq!(prev, Some(Version(version.0 - 1)));
     assert_eq!(version_of(&world.app, ada, conversation).await, version);
 }
@@ -77,7 +80,7 @@ async fn a_context_that_closes_does_so_in_a_conversation_opened_in_the_same_batc
     let parlor::domain::Outcome::Opened { conversation, .. } = decided[0].outcome else { panic!("opened") };
     let closed = told(&decided[1], Scope::Conversation(conversation));
     assert_eq!(closed.len(), 1);
-    let (_, version, _) = parlor_client::state::place(closed[0].1);
+    let (_, version, _) = place(closed[0].1);
     assert_eq!(version_of(&world.app, ada, conversation).await, version);
 }
 
