@@ -50,7 +50,8 @@ pub async fn begin(
         }
         Asked::Query(command) => Ok(Box::pin(async move {
             let _share = app.queries.take(actor.user).await;
-            query(&app, actor, command).await
+            let asking = async { Ok(query(&app, actor, command).await) };
+            app.store.answered(asking).await.unwrap_or_else(|silent| Err(failed(silent)))
         })),
     }
 }
@@ -185,7 +186,7 @@ fn rows(app: &App, asked: Option<u32>) -> std::result::Result<u32, Problem> {
 /// A fault of the store, as people are told of it; its cause goes to the log.
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
 pub fn failed(cause: store::Error) -> Problem {
-    if let store::Error::Unavailable(_) = cause {
+    if cause.is_outage() {
         warn!(%cause, "a read was refused: the store is not available");
         Code::Unavailable.into()
     } else {

@@ -70,7 +70,8 @@ pub async fn poll(app: &Arc<App>, actor: Actor, cursor: Option<Cursor>, wait: Du
     }
     let until = Instant::now() + wait;
     loop {
-        let answer = heads(app, actor.user, cursor).await?;
+        let asking = async { Ok(heads(app, actor.user, cursor).await) };
+        let answer = app.store.answered(asking).await.map_err(failed)??;
         let is_news = answer.reset || !answer.heads.is_empty() || !answer.gone.is_empty();
         if is_news || Instant::now() >= until {
             return Ok(answer);

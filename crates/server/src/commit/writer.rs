@@ -7,7 +7,10 @@ use crate::{
         change::{Change, Outcome},
         wanted::Wanted,
     },
-    store::{self, batch::Committed},
+    store::{
+        self,
+        batch::{Batch, Committed},
+    },
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -124,10 +127,35 @@ impl Writer {
         &self,
         batch: &[Submission],
     ) -> std::result::Result<(Vec<Verdict>, Option<(Version, Version)>), Failure> {
+        let Settings { store, node, .. } = &self.settings;
+        let (open, verdicts, range) = store.answered(self.decide(batch)).await.map_err(failed)?;
+        let Some((first, last)) = range else {
+            open.roll_back().await;
+            return Ok((verdicts, None));
+        };
+        let unanswered = match store.answered(async { Ok(open.commit().await) }).await {
+            Ok(Committed::Yes) => None,
+            Ok(Committed::Unknown(cause)) | Err(cause) => Some(cause),
+        };
+        if let Some(cause) = unanswered {
+            match store.answered(store.has_commit(*node, first, last)).await {
+                Ok(true) => {}
+                Ok(false) => return Err(Failure::Unavailable(cause)),
+                Err(_) => return Err(Failure::Unknown(cause)),
+            }
+        }
+        Ok((verdicts, range))
+    }
+
+    /// Everything up to COMMIT: the open batch, the verdicts, and the versions that were used, if any.
+    async fn decide(
+        &self,
+        batch: &[Submission],
+    ) -> store::Result<(Batch<'_>, Vec<Verdict>, Option<(Version, Version)>)> {
         let Settings { store, rules, environment, node, .. } = &self.settings;
-        let (mut open, before) = store.begin(batch.len()).await.map_err(failed)?;
+        let (mut open, before) = store.begin(batch.len()).await?;
         let wanted = Wanted::by(batch.iter().map(|submission| &submission.change));
-        let mut state = open.load(&wanted, &rules.limits).await.map_err(failed)?;
+        let mut state = open.load(&wanted, &rules.limits).await?;
         let now_ms = environment.now_ms();
         let mut verdicts = Vec::with_capacity(batch.len());
         let mut last = before;
@@ -136,19 +164,11 @@ impl Writer {
             verdicts.push(domain::decide(&mut state, &submission.change, rules, last, now_ms));
         }
         if !state.is_changed() {
-            open.roll_back().await;
-            return Ok((verdicts, None));
+            return Ok((open, verdicts, None));
         }
         let first = Version(before.0 + 1);
-        open.write(&state, first, last, *node, now_ms).await.map_err(failed)?;
-        if let Committed::Unknown(cause) = open.commit().await {
-            match store.has_commit(*node, first, last).await {
-                Ok(true) => {}
-                Ok(false) => return Err(Failure::Unavailable(cause)),
-                Err(_) => return Err(Failure::Unknown(cause)),
-            }
-        }
-        Ok((verdicts, Some((first, last))))
+        open.write(&state, first, last, *node, now_ms).await?;
+        Ok((open, verdicts, Some((first, last))))
     }
 
     async fn hand_on(
@@ -175,10 +195,7 @@ impl Writer {
 }
 
 fn failed(error: store::Error) -> Failure {
-    match error {
-        store::Error::Unavailable(_) => Failure::Unavailable(error),
-        _ => Failure::Data(error),
-    }
+    if error.is_outage() { Failure::Unavailable(error) } else { Failure::Data(error) }
 }
 
 fn answer_all(batch: Vec<Submission>, code: Code) {

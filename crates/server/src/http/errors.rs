@@ -54,7 +54,7 @@ pub(super) fn write_problem(response: &mut Response, request_id: &str) {
 
 /// What the asker is told when the store failed; the cause goes to the log.
 pub(crate) fn from_store(error: &store::Error) -> Problem {
-    if let store::Error::Unavailable(_) = error {
+    if error.is_outage() {
         tracing::warn!(%error, "The store is not available");
         let mut problem = Problem::from(Code::Unavailable);
         problem.retry_after_ms = Some(1000);

@@ -22,6 +22,8 @@ use sqlx::{
     any::{AnyArguments, AnyRow},
 };
 
+use std::time::Duration;
+
 pub use open::{Durability, Settings};
 
 /// Which database answers.
@@ -40,6 +42,9 @@ pub struct Store {
     /// On SQLite one connection: its only writer. On PostgreSQL the same pool as `readers`.
     pub(crate) writer: AnyPool,
     pub(crate) readers: AnyPool,
+    /// After this long without an answer the store counts as silent: longer than its own time-outs, which come first
+    /// wherever it still runs.
+    pub(crate) patience: Duration,
 }
 
 /// What can go wrong in the store.
@@ -48,6 +53,9 @@ pub enum Error {
     /// It is not there, busy, or full: nothing happened, and the same may succeed later.
     #[error("the store is not available: {0}")]
     Unavailable(#[source] sqlx::Error),
+    /// It did not answer within its time: a frozen database, or a network that went away silently.
+    #[error("the store did not answer in time")]
+    Silent,
     /// The data or the statement is at fault.
     #[error("the store refused: {0}")]
     Refused(#[source] sqlx::Error),
@@ -87,6 +95,14 @@ fn is_transient(code: Option<&str>) -> bool {
     matches!(code.parse::<u32>().map(|code| code & 0xff), Ok(5 | 6 | 8 | 10 | 13 | 14))
 }
 
+impl Error {
+    /// Whether the store is not there, rather than something at fault.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Silent)
+    }
+}
+
 /// A result of the store.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -106,6 +122,14 @@ where
 /// A write transaction outside `commit`, for the modules that own rows without a version
 /// (sign-ins, pictures, secrets, followers' cursors).
 impl Store {
+    /// Waits for an answer of the store, up to its patience.
+    ///
+    /// # Errors
+    /// What the store answered, or that it did not.
+    pub async fn answered<T>(&self, asking: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout(self.patience, asking).await.unwrap_or(Err(Error::Silent))
+    }
+
     /// Begins to write.
     pub(crate) async fn write(&self) -> Result<Transaction<'_, Any>> {
         Ok(self.writer.begin().await?)

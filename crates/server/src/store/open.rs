@@ -110,7 +110,7 @@ async fn open_sqlite(settings: &Settings) -> Result<Store> {
     let url = format!("{}?mode=rwc", settings.url);
     let writer = pool(settings, 1, every.clone()).connect(&url).await?;
     let readers = pool(settings, settings.readers, format!("{every} PRAGMA query_only = ON;")).connect(&url).await?;
-    Ok(Store { dialect: Dialect::Sqlite, writer, readers })
+    Ok(Store { dialect: Dialect::Sqlite, writer, readers, patience: settings.timeout * 3 })
 }
 
 async fn open_postgres(settings: &Settings) -> Result<Store> {
@@ -138,7 +138,7 @@ async fn open_postgres(settings: &Settings) -> Result<Store> {
                 .to_owned(),
         ));
     }
-    Ok(Store { dialect: Dialect::Postgres, writer, readers })
+    Ok(Store { dialect: Dialect::Postgres, writer, readers, patience: settings.timeout * 3 })
 }
 
 fn pool(settings: &Settings, connections: u32, every: String) -> AnyPoolOptions {

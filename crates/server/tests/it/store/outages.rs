@@ -43,7 +43,7 @@ async fn a_full_disk_refuses_and_heals() {
 async fn a_store_that_is_held_refuses_and_heals(world: World) {
     let conversation = world.direct("Ada", "Ben").await;
     let ada = world.person("Ada").await;
-    let app = world.node_with(&[("store.timeout_ms", "200")]).await;
+    let app = world.node_with(&[("store.timeout_ms", "1500")]).await;
     let mut holder = world.connect().await;
     holder.execute("BEGIN").await.expect("begun");
     holder.execute("UPDATE clock SET version = version").await.expect("held");
