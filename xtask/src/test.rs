@@ -10,7 +10,7 @@ use crate::{
     tidy,
 };
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -44,7 +44,11 @@ fn web(steps: &mut Steps, root: &Path, browser: bool) {
         steps.run(name, || {
             let mut npm = program("npm", &["run", "--silent", script], &web);
             if script == "journeys" {
-                // In the usual place the journeys find it themselves, and the server refuses a PARLOR_ that it does not know.
+                // The server refuses a PARLOR_ that it does not know, so the journeys pass none on to it; in the usual
+                // place they find it themselves.
+                for (key, _) in env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PARLOR_")) {
+                    npm.env_remove(key);
+                }
                 let binary = binary(root)?;
                 if !binary.starts_with(root.join("target")) {
                     npm.env("PARLOR_BIN", binary);
@@ -73,6 +77,6 @@ fn binary(root: &Path) -> Result<PathBuf, String> {
     let metadata: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))?;
     let target = metadata["target_directory"].as_str().ok_or("cargo metadata names no target directory")?;
-    let binary = Path::new(target).join("debug").join(format!("parlor{}", std::env::consts::EXE_SUFFIX));
+    let binary = Path::new(target).join("debug").join(format!("parlor{}", env::consts::EXE_SUFFIX));
     if binary.is_file() { Ok(binary) } else { Err(format!("{} is not there; see the tests", binary.display())) }
 }
