@@ -12,7 +12,7 @@ use crate::{
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
 };
 
 pub(crate) fn run(root: &Path, browser: bool) -> ExitCode {
@@ -44,19 +44,24 @@ fn web(steps: &mut Steps, root: &Path, browser: bool) {
         steps.run(name, || {
             let mut npm = program("npm", &["run", "--silent", script], &web);
             if script == "journeys" {
-                // The server refuses a PARLOR_ that it does not know, so the journeys pass none on to it; in the usual
-                // place they find it themselves.
-                for (key, _) in env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PARLOR_")) {
-                    npm.env_remove(key);
-                }
-                let binary = binary(root)?;
-                if !binary.starts_with(root.join("target")) {
-                    npm.env("PARLOR_BIN", binary);
-                }
+                hand_on_the_server(&mut npm, root)?;
             }
             run_program(&mut npm)
         });
     }
+}
+
+/// The journeys start the server with their own environment, and it refuses a PARLOR_ that it does not know: so they
+/// get none but the binary's place, and that only where they would not look by themselves.
+fn hand_on_the_server(npm: &mut Command, root: &Path) -> Result<(), String> {
+    for (key, _) in env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PARLOR_")) {
+        npm.env_remove(key);
+    }
+    let binary = binary(root)?;
+    if !binary.starts_with(root.join("target")) {
+        npm.env("PARLOR_BIN", binary);
+    }
+    Ok(())
 }
 
 /// Installs what `package-lock.json` names, unless that was done already. Packages run no scripts of their own.
