@@ -20,7 +20,7 @@ pub(crate) struct Row {
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut text = "| figure | first landing | goal | measured | of it |\n|---|--:|--:|--:|---|\n".to_owned();
     for Row { figure, wanted: [first, goal], measured, detail } in rows {
-        text.push_str(&format!("| {figure} | {first} | {goal} | **{measured}** | {detail} |\n"));
+        text += &format!("| {figure} | {first} | {goal} | **{measured}** | {detail} |\n");
     }
     text
 }

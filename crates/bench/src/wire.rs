@@ -161,9 +161,9 @@ fn frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>> {
 pub(crate) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     out.push(0x81);
     match u16::try_from(text.len()).expect("commands are short") {
-        length @ 0..=125 => out.push(0x80 | u8::try_from(length).expect("just compared")),
+        length @ 0..=125 => out.push(0x80 + u8::try_from(length).expect("just compared")),
         length => {
-            out.push(0x80 | 126);
+            out.push(0xfe);
             out.extend_from_slice(&length.to_be_bytes());
         }
     }
