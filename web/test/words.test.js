@@ -167,6 +167,26 @@ test('in a large conversation members who are not held are counted, and my marke
   assert.equal(whole.members.find((one) => one.user.id === ME)?.read_seq, 2, 'a whole copy does not move it back');
 });
 
+test('a message of my own does not hide a marker of mine that moved in another scope', () => {
+  const { conversation, server } = story([[2, 'a', 1, 0], [2, 'b', 1, 0], [2, 'c', 1, 0]], 'group');
+  const { last_message: last, unread, version } = conversation;
+  assert.ok(last && unread === 3);
+  // My marker moved to 2 at a version between; my message, which came after it, is heard of first.
+  const message = { ...last, id: version + 2, seq: last.seq + 1, sender: ME, client_id: 'mine' };
+  const sender = server.conversation(ME, 1).members.find((one) => one.user.id === ME)?.user;
+  assert.ok(sender);
+  const place = { scope: 'conversation:1', version: version + 2, prev: version };
+  const sent = changedBy(conversation,
+    { type: 'message.created', ...place, message, sender, sender_read_seq: 2 }, { me: ME, fanOutMax: 2 });
+  assert.equal(sent.unread, 3);
+  const marker = { conversation: 1, read_seq: 2, delivered_seq: 2, unread: 1 };
+  assert.equal(withMarker(sent, marker, ME, version + 1), null, 'counted before: a whole copy is asked for');
+  const later = withMarker(conversation, { ...marker, read_seq: last.seq + 1, unread: 1 }, ME, version + 9);
+  const all = later && changedBy(later, { type: 'message.created', ...place, message, sender,
+    sender_read_seq: message.seq }, { me: ME, fanOutMax: 2 });
+  assert.equal(all?.unread, 1, 'counted later than the message: it stays');
+});
+
 const frames = new URL('../../fixtures/frames/', import.meta.url);
 
 test('every frame that the server may send is understood', async () => {

@@ -31,17 +31,19 @@ export function changedBy(held, event, { me, fanOutMax }) {
 /** @param {Held} held @param {MessageCreated} event @param {number} me @returns {Held} */
 function withMessage(held, event, me) {
   const { message, sender_read_seq: readSeq } = event;
-  const counted = message.sender === me || event.version <= held.unreadAt;
-  const readAll = message.sender === me && readSeq >= message.seq;
+  const mine = message.sender === me;
+  // My own marker, moved otherwise than by this message, is told by its own event together with what is unread.
+  const marks = !mine || readSeq === message.seq;
+  const counted = event.version <= held.unreadAt || (mine && !marks);
   return {
     ...held,
     activity: message.id,
     last_seq: message.seq,
     last_message: message,
-    unread: readAll ? 0 : counted ? held.unread : Math.min(UNREAD_MAX, held.unread + 1),
+    unread: counted ? held.unread : mine ? 0 : Math.min(UNREAD_MAX, held.unread + 1),
     unreadAt: Math.max(held.unreadAt, event.version),
     members: held.members.map((row) =>
-      row.user.id === message.sender && readSeq > row.read_seq ? moved(row, readSeq, 0, event.version) : row),
+      row.user.id === message.sender && marks && readSeq > row.read_seq ? moved(row, readSeq, 0, event.version) : row),
   };
 }
 
@@ -85,10 +87,11 @@ function moved(row, read, delivered, version) {
  * @param {Held} held @param {Marker} marker @param {number} me @param {number} version @returns {Held|null} */
 export function withMarker(held, marker, me, version) {
   const row = held.members.find((one) => one.user.id === me);
-  if (!row || marker.read_seq <= row.read_seq) return held;
-  if (version < held.version) return null;
+  if (!row) return held;
   const members = held.members.map((one) =>
     one === row ? moved(row, marker.read_seq, marker.delivered_seq, row.version) : one);
+  if (marker.read_seq <= row.read_seq) return marker.delivered_seq > row.delivered_seq ? { ...held, members } : held;
+  if (version < held.version) return null;
   return { ...held, members, unread: marker.unread, unreadAt: version };
 }
 
