@@ -225,8 +225,7 @@ impl Client {
     /// # Errors
     /// The server refused it, or its outcome is not known.
     pub async fn command<T: DeserializeOwned>(&mut self, command: Command) -> Result<T, Error> {
-        let socket = self.socket.as_mut().ok_or_else(|| Error::Interrupted("not connected".to_owned()))?;
-        let id = socket.send(command).await?;
+        let id = self.ask(command).await?;
         self.replies.insert(id, None);
         let answer = self.reply(id).await?;
         serde_json::from_value(answer).map_err(|error| Error::Unreadable(error.to_string()))
@@ -301,9 +300,18 @@ impl Client {
         }
     }
 
-    async fn fetch(&mut self, fetch: Fetch, command: Command) -> Result<i64, Error> {
+    /// Sends a command. A connection that cannot be written to has ended, whatever may still be read from it.
+    async fn ask(&mut self, command: Command) -> Result<i64, Error> {
         let socket = self.socket.as_mut().ok_or_else(|| Error::Interrupted("not connected".to_owned()))?;
-        let id = socket.send(command).await?;
+        let sent = socket.send(command).await;
+        if sent.is_err() {
+            self.cut();
+        }
+        sent
+    }
+
+    async fn fetch(&mut self, fetch: Fetch, command: Command) -> Result<i64, Error> {
+        let id = self.ask(command).await?;
         self.fetching.insert(id, (fetch, self.state.asking()));
         Ok(id)
     }
