@@ -18,11 +18,11 @@ pub(crate) struct Row {
 
 /// The table, in Markdown.
 pub(crate) fn table(rows: &[Row]) -> String {
-    let mut text = "| figure | first landing | goal | measured | of it |\n|---|--:|--:|--:|---|\n".to_owned();
-    for Row { figure, wanted: [first, goal], measured, detail } in rows {
-        text += &format!("| {figure} | {first} | {goal} | **{measured}** | {detail} |\n");
-    }
-    text
+    let head = ["| figure | first landing | goal | measured | of it |\n|---|--:|--:|--:|---|\n".to_owned()];
+    let line = |Row { figure, wanted: [first, goal], measured, detail }: &Row| {
+        format!("| {figure} | {first} | {goal} | **{measured}** | {detail} |\n")
+    };
+    head.into_iter().chain(rows.iter().map(line)).collect()
 }
 
 /// The middle one; of an even number the lower of the two.
