@@ -1,0 +1,324 @@
+/**
+ * What somebody does who wants to do harm: texts that would like to be more than text, in every place where one can
+ * put a text, and a page of another origin that tries to act as who is signed in here.
+ */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { test } from 'node:test';
+import { payloads } from './payloads.js';
+import { Person, travel, until } from './support.js';
+
+/**
+ * @import {AddressInfo} from 'node:net'
+ * @import {Page} from 'playwright-core'
+ * @import {Demo} from './support.js'
+ */
+
+const ITEM = ['context', 'put', '--type', 'item', '--id', '5'];
+const PHONE = { viewport: { width: 390, height: 800 } };
+const WIDE = { width: 1280, height: 800 };
+const QUICK = { PARLOR_LIMITS_REQUESTS_PER_SECOND_MAX: '1000', PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '1000' };
+
+test('whatever is written stays text, wherever it is shown', () =>
+  travel(async ({ demo, browser }) => {
+    const agent = '<img src=x onerror="window.__xss=1">';
+    const ada = await watched(await Person.open(browser, demo.links.ada, { ...PHONE, userAgent: agent }));
+    const ben = await watched(await Person.open(browser, demo.links.ben));
+    await ben.choose('Black umbrella');
+    const conversation = ben.conversation();
+    const users = await others(ada);
+    await refused(ada, { conversation, users }, demo);
+    const before = (await ben.said()).length;
+    for (const name of names()) {
+      const role = name.includes('=') ? 'owner' : name;
+      await demo.operate(...ITEM, `--title=${name}`, `--detail=${name}`, `--status=${name}`, `--role=${role}=ada`);
+      assert.equal(await ask(ada, 'PATCH', '/v1/me', { name }), 200);
+      await ada.fill(conversation, [name]);
+      await Promise.all([inPairs(ben, name, role), alone(ada, name, users)]);
+      for (const one of [ada, ben]) await assertHarmless(one, name);
+    }
+    await ada.fill(conversation, payloads);
+    await until(() => ben.said(), (said) => said.at(-1) === payloads.at(-1), 'all have come');
+    assert.deepEqual((await ben.said()).slice(before), [...names(), ...payloads]);
+    assert.equal(await ben.page.locator('.talk .words *').count(), 0, 'no element comes of a text');
+    await ben.page.reload();
+    await ben.page.locator('parlor-run').first().waitFor();
+    const last = await ben.said();
+    assert.deepEqual(last, payloads.slice(-last.length), 'what comes from the store is the same');
+    await ada.page.getByRole('button', { name: /settings/u }).click();
+    await ada.page.locator('.sessions').getByText(agent).waitFor();
+    for (const one of [ada, ben]) {
+      await assertHarmless(one, 'all of it');
+      await one.page.setViewportSize(one === ada ? WIDE : PHONE.viewport);
+      await one.assertNoSideways();
+      await one.shoot(`hostile ${one === ada ? 'settings' : 'thread'}`);
+    }
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, QUICK));
+
+/** All that is hostile as names: as many in one as fit, and of what is too long the beginning. @returns {string[]} */
+function names() {
+  /** @type {string[]} */
+  const made = [];
+  for (const payload of payloads) {
+    const both = `${made.at(-1) ?? ''} ${payload}`;
+    if (made.length > 0 && [...both].length <= 120) made[made.length - 1] = both;
+    else made.push([...payload].slice(0, 120).join('').trim());
+  }
+  return made;
+}
+
+/** Complains of a dialog, another page, a request to another origin, and of what the policy has stopped.
+ * @param {Person} person @returns {Promise<Person>} */
+async function watched(person) {
+  const { context, page, complaints } = person;
+  const home = new URL(page.url()).origin;
+  page.on('dialog', (dialog) => {
+    complaints.push(`a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  context.on('page', () => complaints.push('another page'));
+  context.on('request', (request) => {
+    if (new URL(request.url()).origin !== home) complaints.push(`a request to ${request.url()}`);
+  });
+  page.on('websocket', (socket) => {
+    if (!socket.url().startsWith(home.replace('http', 'ws'))) complaints.push(`a socket to ${socket.url()}`);
+  });
+  await context.addInitScript(() => document.addEventListener('securitypolicyviolation', (event) =>
+    console.error(`the policy stopped ${event.violatedDirective} ${event.blockedURI} ${event.sample}`)));
+  await page.reload();
+  await page.locator('parlor-row').first().waitFor();
+  return person;
+}
+
+/** @param {Person} person @param {string} payload */
+async function assertHarmless({ page, complaints }, payload) {
+  const harm = await page.evaluate(() => Reflect.get(window, '__xss'));
+  assert.deepEqual([harm, complaints], [undefined, []], payload);
+}
+
+/** Asks the API as the page does. @param {Person} person @param {string} method @param {string} path
+ * @param {Record<string, unknown>} body @returns {Promise<number>} */
+function ask({ page }, method, path, body) {
+  return page.evaluate(async ([how, where, json]) => {
+    const headers = { 'content-type': 'application/json' };
+    return (await fetch(where, { method: how, headers, body: json })).status;
+  }, /** @type {const} */ ([method, path, JSON.stringify(body)]));
+}
+
+/** Whom one may write to. @param {Person} person @returns {Promise<number[]>} */
+function others({ page }) {
+  return page.evaluate(async () => {
+    const { users } = await (await fetch('/v1/users')).json();
+    return users.map((/** @type {{id: number}} */ one) => one.id);
+  });
+}
+
+/** What cannot be text at all, or is no address, is refused.
+ * @param {Person} ada @param {{conversation: number, users: number[]}} where @param {Demo} demo */
+async function refused(ada, { conversation, users }, demo) {
+  for (const text of ['\uD800', 'a\uDC00b', 'a\0b', '\u001B[31m', '\u0085']) {
+    const sent = { client_id: crypto.randomUUID(), text };
+    assert.equal(await ask(ada, 'POST', `/v1/conversations/${conversation}/messages`, sent), 400);
+    assert.equal(await ask(ada, 'PATCH', '/v1/me', { name: text }), 400);
+    const group = { client_id: crypto.randomUUID(), group: { title: text, users } };
+    assert.equal(await ask(ada, 'POST', '/v1/conversations', group), 400);
+  }
+  for (const url of ['javascript:alert(1)', 'data:text/html,x', '//evil.localhost/', 'JAVASCRIPT:alert(1)']) {
+    await assert.rejects(demo.operate(...ITEM, '--title=x', `--url=${url}`), /http:\/\/ or https:\/\//u);
+    await assert.rejects(demo.operate(...ITEM, '--title=x', `--image=${url}`), /http:\/\/, https:\/\//u);
+  }
+}
+
+/** Waits until each place has the text it should have, to the letter, and nothing but text in it.
+ * @param {Person} person @param {Record<string, string>} places */
+async function assertPlaces({ page }, places) {
+  await page.waitForFunction((wanted) => Object.entries(wanted).every(([place, text]) => {
+    const found = [...document.querySelectorAll(place)].at(-1);
+    if (found instanceof HTMLInputElement) return found.value === text;
+    return found?.textContent === text && [...found.children].every((one) => one.matches('b'));
+  }), places, { timeout: 10_000 }).catch(async (error) => {
+    const found = await page.evaluate((wanted) => Object.keys(wanted).map((place) =>
+      [place, [...document.querySelectorAll(place)].at(-1)?.outerHTML?.slice(0, 300)]), places);
+    assert.fail(`${error.message}\nwanted ${JSON.stringify(places).slice(0, 900)}\nfound ${JSON.stringify(found)}`);
+  });
+}
+
+/** Ben has the conversation beside the list, and looks whom else he could write to.
+ * @param {Person} ben @param {string} name @param {string} role */
+async function inPairs(ben, name, role) {
+  const { page } = ben;
+  const row = 'parlor-row[aria-selected=true]';
+  const rest = [...role].slice(1).join('');
+  await assertPlaces(ben, {
+    [`${row} .who`]: name,
+    [`${row} .about .one-line`]: name,
+    [`${row} .about .state`]: name,
+    [`${row} .says > .one-line`]: name,
+    '.thread-head h2': name,
+    '.about-card .title .one-line': name,
+    '.about-card .title .chip': name,
+    '.about-card .more': name,
+    'parlor-said .words': name,
+  });
+  const chip = await page.locator('.about-card .roles .chip').last().textContent();
+  assert.ok(chip?.endsWith(rest), `${chip} ends with ${rest}`);
+  await page.getByRole('button', { name: 'New conversation' }).click();
+  await page.locator('.people').getByText('Mira Sandoval').waitFor();
+  assert.ok((await page.locator('.people .one-line').allTextContents()).includes(name), `${name} can be picked`);
+  await page.keyboard.press('Escape');
+  await page.setViewportSize(PHONE.viewport);
+  await ben.assertNoSideways();
+  await page.setViewportSize(WIDE);
+}
+
+/** Ada makes a group of that name, looks who is in it, and at what she is called.
+ * @param {Person} ada @param {string} name @param {number[]} users */
+async function alone(ada, name, users) {
+  const { page } = ada;
+  const group = { client_id: crypto.randomUUID(), group: { title: name, users } };
+  assert.equal(await ask(ada, 'POST', '/v1/conversations', group), 200);
+  const first = 'parlor-row:first-child';
+  await page.waitForFunction(([place, title]) => document.querySelector(place)?.textContent === title,
+    [`${first} .who`, name]);
+  await ada.assertNoSideways();
+  await page.locator(first).click();
+  await assertPlaces(ada, { '.thread-head h2': name });
+  await ada.assertNoSideways();
+  await page.getByRole('button', { name: /people: show who/u }).click();
+  await assertPlaces(ada, { 'dialog h2': name });
+  assert.ok((await page.locator('dialog .reader .one-line').allTextContents()).includes(name));
+  await ada.assertNoSideways();
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Back to all conversations' }).click();
+  await page.getByRole('button', { name: /: settings/u }).click();
+  await assertPlaces(ada, { 'parlor-settings input[autocomplete=name]': name });
+  await ada.assertNoSideways();
+  await page.getByRole('button', { name: 'Back to all conversations' }).click();
+}
+
+test('a page of another origin can do nothing as who is signed in here', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    await ada.choose('Black umbrella');
+    const conversation = ada.conversation();
+    const home = new URL(ada.page.url()).origin;
+    const before = await standing(ada, conversation);
+    const evil = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<!doctype html>'));
+    await new Promise((resolve) => evil.listen(0, '127.0.0.1', () => resolve(null)));
+    try {
+      const { port } = /** @type {AddressInfo} */ (evil.address());
+      // Another site; one to which the browser sends her cookie along; and one that differs by the port alone.
+      for (const host of ['evil.localhost', 'evil.ada.localhost', 'ada.localhost']) {
+        const page = await ada.context.newPage();
+        await page.goto(`http://${host}:${port}/`);
+        await assertPowerless(page, { home, conversation, sendsCookie: host !== 'evil.localhost' });
+        await page.close();
+        assert.deepEqual(await standing(ada, conversation), before, `nothing came of ${host}`);
+      }
+    } finally {
+      evil.closeAllConnections();
+      evil.close();
+    }
+    await ada.page.reload();
+    await ada.say('Still here.');
+    await ada.bubble('Still here.').waitFor();
+    assert.deepEqual(ada.complaints, []);
+    // The very same attempts, made at home, do what they say: it was for their origin that they failed.
+    const page = await ada.context.newPage();
+    await page.goto(`${home}/livez`);
+    const { socket, statuses } = await attempt(page, { home, conversation });
+    assert.equal(socket, 'open');
+    for (const done of ['POST 200', 'PATCH 200', 'DELETE 204']) assert.ok(statuses.includes(done), `${done}: ${statuses}`);
+    await ada.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  }));
+
+/** What Ada is called, what is said, and where she is signed in. @param {Person} ada @param {number} conversation */
+function standing({ page }, conversation) {
+  return page.evaluate(async (id) => {
+    const paths = ['/v1/me', `/v1/conversations/${id}/messages`, '/v1/me/sessions'];
+    const [me, { messages }, { sessions }] = await Promise.all(paths.map(async (path) => (await fetch(path)).json()));
+    return { me, messages, sessions: sessions.map((/** @type {{id: string}} */ one) => one.id) };
+  }, conversation);
+}
+
+/** Nothing that is tried from a page does anything or tells it anything.
+ * @param {Page} page @param {{home: string, conversation: number, sendsCookie: boolean}} what */
+async function assertPowerless(page, { home, conversation, sendsCookie }) {
+  const refusal = sendsCookie ? 403 : 401;
+  /** @type {string[]} */
+  const heard = [];
+  page.on('console', (message) => heard.push(message.text()));
+  const { socket, readable, statuses } = await attempt(page, { home, conversation });
+  assert.deepEqual([socket, readable], ['closed', []]);
+  const words = sendsCookie ? 'Unexpected response code: 403' : 'HTTP Authentication failed';
+  assert.ok(heard.some((text) => text.includes('/v1/socket') && text.includes(words)), heard.join('\n'));
+  const changes = statuses.filter((one) => !one.startsWith('GET'));
+  // Signing in needs no session, but an origin.
+  const expected = sendsCookie ? ['POST 403'] : ['POST 401', 'POST 403'];
+  assert.deepEqual([...new Set(changes)].sort(), expected, 'no other method even left the browser');
+  assert.ok(page.frames().every((frame) => !frame.url().startsWith(`${home}/#`)), 'it is in no frame');
+  const [answer] = await Promise.all([
+    page.waitForResponse((one) => one.request().method() === 'POST'),
+    page.evaluate(() => document.forms[0].setAttribute('target', '_self'))
+      .then(() => page.evaluate(() => document.forms[0].submit())),
+  ]);
+  assert.equal(answer.status(), refusal, 'nor does it help to go there');
+}
+
+/** Tries from a page all that a page can try.
+ * @param {Page} page @param {{home: string, conversation: number}} what
+ * @returns {Promise<{socket: string, readable: string[], statuses: string[]}>} */
+async function attempt(page, { home, conversation }) {
+  /** @type {string[]} */
+  const statuses = [];
+  page.on('response', (response) => {
+    if (response.url().startsWith(`${home}/v1/`)) statuses.push(`${response.request().method()} ${response.status()}`);
+  });
+  const told = await page.evaluate(async ([origin, id]) => {
+    const messages = `${origin}/v1/conversations/${id}/messages`;
+    const body = () => JSON.stringify({ client_id: crypto.randomUUID(), text: 'Evil.' });
+    const json = { 'content-type': 'application/json' };
+    const socket = await new Promise((resolve) => {
+      const made = new WebSocket(`${origin.replace('http', 'ws')}/v1/socket`, 'parlor.v1');
+      made.onopen = () => resolve('open');
+      made.onclose = () => resolve('closed');
+    });
+    const framed = (/** @type {string} */ name, /** @type {(frame: HTMLIFrameElement) => void} */ load) =>
+      new Promise((resolve) => {
+        const frame = document.body.appendChild(Object.assign(document.createElement('iframe'), { name }));
+        frame.onload = resolve;
+        load(frame);
+      });
+    await framed('home', (frame) => { frame.src = `${origin}/`; });
+    await framed('answer', () => {
+      const form = document.body.appendChild(document.createElement('form'));
+      Object.assign(form, { action: messages, method: 'post', enctype: 'text/plain', target: 'answer' });
+      const [name, value] = body().split('Evil.');
+      form.append(Object.assign(document.createElement('input'), { type: 'hidden', name: `${name}Evil`, value }));
+      form.submit();
+    });
+    navigator.sendBeacon(messages, body());
+    /** @type {[string, string, RequestInit][]} */
+    const all = [
+      ['POST', messages, { mode: 'no-cors', body: body() }],
+      ['POST', messages, { mode: 'no-cors', body: body(), headers: json }],
+      ['POST', messages, { mode: 'no-cors', body: new URLSearchParams({ text: 'Evil.' }), keepalive: true }],
+      ['POST', messages, { body: body() }],
+      ['POST', messages, { body: body(), headers: json }],
+      ['POST', `${origin}/v1/session`, { mode: 'no-cors', body: '{"login":"ben","password":"x"}' }],
+      ['PATCH', `${origin}/v1/me`, { body: '{"name":"Evil"}', headers: json }],
+      ['GET', `${origin}/v1/me`, {}],
+      ['GET', messages, { mode: 'no-cors' }],
+      ['DELETE', `${origin}/v1/session`, { mode: 'no-cors' }],
+      ['DELETE', `${origin}/v1/session`, {}],
+    ];
+    const readable = [];
+    for (const [method, path, how] of all) {
+      const answer = await fetch(path, { method, credentials: 'include', ...how }).catch(() => null);
+      if (answer && answer.type !== 'opaque') readable.push(`${method} ${path} ${answer.status}`);
+    }
+    return { socket, readable };
+  }, /** @type {const} */ ([home, conversation]));
+  return { .../** @type {{socket: string, readable: string[]}} */ (told), statuses };
+}
