@@ -37,7 +37,8 @@ class ParlorLine extends HTMLElement {
       return;
     }
     const [before, who, between, what, after] = block.parts;
-    this.replaceChildren(before, h('b', { dir: 'auto' }, who), between, what ? h('b', { dir: 'auto' }, what) : '', after);
+    const firm = (/** @type {string} */ text) => text && h('b', { dir: 'auto' }, text);
+    this.replaceChildren(before, firm(who), between, firm(what), after);
   }
 }
 
