@@ -239,7 +239,8 @@ function standing({ page }, conversation) {
   return page.evaluate(async (id) => {
     const paths = ['/v1/me', `/v1/conversations/${id}/messages`, '/v1/me/sessions'];
     const [me, { messages }, { sessions }] = await Promise.all(paths.map(async (path) => (await fetch(path)).json()));
-    return { me, messages, sessions: sessions.map((/** @type {{id: string}} */ one) => one.id) };
+    // Her markers move by her own reading.
+    return { me: [me.id, me.name, me.login, me.picture], messages, sessions: sessions.map((/** @type {{id: string}} */ one) => one.id) };
   }, conversation);
 }
 
