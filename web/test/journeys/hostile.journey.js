@@ -240,7 +240,8 @@ function standing({ page }, conversation) {
     const paths = ['/v1/me', `/v1/conversations/${id}/messages`, '/v1/me/sessions'];
     const [me, { messages }, { sessions }] = await Promise.all(paths.map(async (path) => (await fetch(path)).json()));
     // Her markers move by her own reading.
-    return { me: [me.id, me.name, me.login, me.picture], messages, sessions: sessions.map((/** @type {{id: string}} */ one) => one.id) };
+    const mine = [me.id, me.name, me.login, me.picture];
+    return { mine, messages, sessions: sessions.map((/** @type {{id: string}} */ one) => one.id) };
   }, conversation);
 }
 
