@@ -58,6 +58,20 @@ test('a lost removal is found on resuming', async () => {
   rig.assertEqual();
 });
 
+test('what was heard of a conversation that one has left meanwhile is not asked for again and again', async () => {
+  const room = server.open('group', BEN, [ME, 3]);
+  rig.events = [];
+  server.send(BEN, room, 'the opening was lost', 'a');
+  await rig.hearAll();
+  server.remove(room, ME);
+  rig.events = [];
+  await rig.replyAll();
+  assert.deepEqual(rig.log, ['conversation.get']);
+  assert.equal(rig.state.wanted.size, 0);
+  await rig.calm();
+  rig.assertEqual();
+});
+
 test('heads whose fetch failed do not move the cursor until it has succeeded', async () => {
   server = new ModelServer(4, { inline: 0 });
   umbrella = server.open('group', ME, [BEN]);

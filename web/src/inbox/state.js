@@ -35,6 +35,7 @@ import { merge, newest, older, since } from './messages.js';
  *   list: {loaded: boolean, next: number|null},
  *   wanted: Map<string, Want>,
  *   held: Map<string, PlacedEvent[]>,
+ *   heldAt: Map<string, number>,
  *   born: Map<string, number>,
  *   left: Map<string, {version: number, turn: number}>,
  * }} State
@@ -73,6 +74,7 @@ export function empty(user) {
     list: { loaded: false, next: null },
     wanted: new Map(),
     held: new Map(),
+    heldAt: new Map(),
     born: new Map(),
     left: new Map(),
   };
@@ -145,7 +147,7 @@ export function apply(state, input) {
       takeSent(draft, input.sent, input.asked);
       break;
     case 'gone':
-      if (!bornSince(draft, input.scope, input.asked)) drop(draft, input.scope, versionOf(draft, input.scope) ?? 0);
+      if (!bornSince(draft, input.scope, input.asked)) dropAsked(draft, input.scope, input.asked);
       break;
     case 'limits':
       draft.fanOutMax = input.fanOutMax;
@@ -164,6 +166,7 @@ function copy(state) {
     users: new Map(state.users),
     wanted: new Map(state.wanted),
     held: new Map(state.held),
+    heldAt: new Map(state.heldAt),
     born: new Map(state.born),
     left: new Map(state.left),
     pending: state.pending && { ...state.pending, needs: new Map(state.pending.needs) },
@@ -211,6 +214,7 @@ function takeEvent(draft, event) {
     held.push(event);
     held.sort((a, b) => a.version - b.version);
     draft.held.set(event.scope, held.slice(0, HELD_MAX));
+    draft.heldAt.set(event.scope, draft.turn);
     want(draft, event.scope, { version: event.version, hurry: at === null, whole: false });
   }
 }
@@ -254,7 +258,7 @@ function applyEvent(draft, event) {
 function takeHeads(draft, heads, asked) {
   for (const scope of heads.gone) {
     if (bornSince(draft, scope, asked)) wantWhole(draft, conversationOf(scope));
-    else drop(draft, scope, versionOf(draft, scope) ?? 0);
+    else dropAsked(draft, scope, asked);
   }
   for (const changes of heads.changes) {
     if (!changes.more) takeChanges(draft, changes, asked, true);
@@ -368,6 +372,14 @@ function takeSent(draft, sent, asked) {
   if (at !== null && at < sent.version) want(draft, scope, { version: sent.version, hurry: false, whole: false });
 }
 
+/** Forgets a conversation of which an answer said that I am not in it. What was heard before it was asked for is older
+ * than the answer, whatever its version: to hold it on would mean to ask again for ever.
+ * @param {State} draft @param {string} scope @param {number} asked */
+function dropAsked(draft, scope, asked) {
+  if ((draft.heldAt.get(scope) ?? 0) <= asked) draft.held.delete(scope);
+  drop(draft, scope, versionOf(draft, scope) ?? 0);
+}
+
 /** Forgets a conversation that I am no longer in. @param {State} draft @param {string} scope @param {number} version */
 function drop(draft, scope, version) {
   const id = conversationOf(scope);
@@ -380,6 +392,7 @@ function drop(draft, scope, version) {
   draft.left.set(scope, { version: Math.max(version, draft.left.get(scope)?.version ?? 0), turn: draft.turn });
   const later = (draft.held.get(scope) ?? []).filter((one) => one.version > version);
   draft.held.delete(scope);
+  draft.heldAt.delete(scope);
   for (const event of later) takeEvent(draft, event);
 }
 
@@ -417,6 +430,7 @@ function release(draft, scope) {
   }
   if (held.length === 0) {
     draft.held.delete(scope);
+    draft.heldAt.delete(scope);
     return;
   }
   draft.held.set(scope, held);
