@@ -6,6 +6,7 @@ use parlor_protocol::{
     command::Open,
     error::Code,
     ids::{Seq, UserId, Version},
+    model::ContextKey,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -19,6 +20,7 @@ conformance! {
     markers_never_move_back_and_unread_is_what_a_recount_says,
     a_group_is_handed_over_when_its_owner_leaves,
     a_closed_context_takes_no_more_messages,
+    whoever_may_not_write_learns_nothing_of_who_and_what_is_there,
 }
 
 async fn two_nodes_never_hand_out_the_same_seq(world: World) {
@@ -206,4 +208,24 @@ async fn a_closed_context_takes_no_more_messages(world: World) {
     let close = Change::CloseContext { key: context, closed: true };
     world.app.commit.submit(close).await.expect("closed");
     assert_eq!(code(send(&world.app, ben, conversation, "late", "hello?").await), Code::ContextClosed);
+}
+
+async fn whoever_may_not_write_learns_nothing_of_who_and_what_is_there(world: World) {
+    let there = world.context("5", &[("Ada", "owner")]).await;
+    let missing = ContextKey { kind: "item".to_owned(), id: "no such item".to_owned() };
+    let (ada, mallory) = (world.person("Ada").await, world.person("Mallory").await);
+    let app = world.node_with(&[("who_may_write", "shared_context")]).await;
+    for (user, role, context) in [
+        (Some(ada), None, None),
+        (Some(UserId(999_999)), None, None),
+        (None, Some("owner"), Some(&there)),
+        (None, Some("no such role"), Some(&there)),
+        (None, Some("owner"), Some(&missing)),
+        (Some(ada), None, Some(&there)),
+        (Some(ada), None, Some(&missing)),
+    ] {
+        let open = Open { user, role: role.map(str::to_owned), context: context.cloned(), ..world.opening() };
+        let refused = app.commit.submit(Change::Open { actor: mallory, open: open.clone() }).await;
+        assert_eq!(code(refused), Code::NotAllowed, "{open:?}");
+    }
 }
