@@ -4,7 +4,7 @@ use super::tree::{Finding, Tree};
 use regex_lite::Regex;
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let place = Regex::new(r"(^|[^A-Za-z0-9_.~/)}\]-])/(home|root|work|Users)/").expect("a regular expression");
+    let place = Regex::new(r"(^|[^A-Za-z0-9_.~/)}\]-])/(home|root|Users|workspace)/").expect("a regular expression");
     let mut findings = Vec::new();
     for file in tree.files.iter().filter(|file| file.path != "xtask/src/tidy/places.rs") {
         for (number, line) in file.lines() {
@@ -22,13 +22,13 @@ mod tests {
 
     #[test]
     fn paths_below_a_home_are_found() {
-        let text = "cd /home/ada/parlor\n\"/root/x\"\nsee /work/main.\n(/Users/ada/x)\nfile:/home/ada\n";
+        let text = "cd /home/ada/parlor\n\"/root/x\"\nsee /workspace/x.\n(/Users/ada/x)\nfile:/home/ada\n";
         assert_eq!(lines_found(check, "README.md", text), [1, 2, 3, 4, 5]);
     }
 
     #[test]
     fn other_paths_are_not() {
-        let text = "https://found.example/work/5\n/var/lib/parlor\ndocs/home/x.md\n./work/x ~/work/x\n/homes/x\n";
+        let text = "https://found.example/home/5\n/var/lib/parlor\ndocs/home/x.md\n./home/x ~/home/x\n/homes/x\n";
         assert_eq!(lines_found(check, "README.md", text), [0; 0]);
     }
 }
