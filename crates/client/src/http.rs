@@ -215,7 +215,13 @@ impl Api {
     /// # Errors
     /// The server refused it, or no readable answer came.
     pub async fn post_message(&self, conversation: ConversationId, client_id: &str, text: &str) -> Result<Sent, Error> {
-        let body = PostMessage { client_id: client_id.to_owned(), text: text.to_owned() };
+        let body = PostMessage {
+            client_id: client_id.to_owned(),
+            text: text.to_owned(),
+            subject: None,
+            reply_to: None,
+            attachments: Vec::new(),
+        };
         self.send(Method::POST, &format!("/v1/conversations/{conversation}/messages"), &body).await
     }
 

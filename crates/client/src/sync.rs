@@ -236,8 +236,7 @@ impl Client {
     /// # Errors
     /// The server refused it, or its outcome is not known.
     pub async fn send(&mut self, conversation: ConversationId, client_id: &str, text: &str) -> Result<Sent, Error> {
-        let (client_id, text) = (client_id.to_owned(), text.to_owned());
-        self.command(Command::Send { conversation, client_id, text }).await
+        self.command(Command::say(conversation, client_id, text)).await
     }
 
     /// Finds or opens a conversation.
@@ -261,7 +260,7 @@ impl Client {
     /// # Errors
     /// The server refused it, or its outcome is not known.
     pub async fn add(&mut self, conversation: ConversationId, users: Vec<UserId>) -> Result<Changed, Error> {
-        self.command(Command::AddMembers { conversation, users }).await
+        self.command(Command::AddMembers { conversation, users, history: None }).await
     }
 
     /// Removes a person from a group, or leaves it.
@@ -383,7 +382,7 @@ impl Client {
     fn command_for(&self, need: Need) -> Command {
         match need {
             Need::List => Command::ListConversations { before: self.next_page, limit: self.list_limit },
-            Need::Me => Command::GetMe {},
+            Need::Me => Command::GetMe { since: None },
             Need::Conversation(conversation) => Command::GetConversation { conversation },
             Need::Changes(conversation, since) => Command::GetChanges { conversation, since },
             Need::Messages(conversation, after) => {

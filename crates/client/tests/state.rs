@@ -27,6 +27,7 @@ fn member(id: UserId, read_seq: i64) -> Member {
         user: user(id),
         role: Role::Member,
         context_role: None,
+        read_at: None,
         read_seq: Seq(read_seq),
         delivered_seq: Seq(read_seq),
         history_from: Seq(1),
@@ -41,6 +42,7 @@ fn conversation(id: ConversationId, version: i64) -> Conversation {
         version: Version(version),
         kind: ConversationKind::Group,
         title: Some("tram 18".to_owned()),
+        picture: None,
         context: None,
         created_by: ADA,
         created_at: "2026-11-22T09:00:00.000Z".to_owned(),
@@ -58,9 +60,19 @@ fn message(conversation: ConversationId, id: i64, seq: i64, sender: UserId) -> M
         id: MessageId(id),
         conversation,
         seq: Seq(seq),
+        version: Version(id),
         sender,
         client_id: format!("client-{id}"),
+        subject: None,
         text: format!("text {id}"),
+        attachments: Vec::new(),
+        reply_to: None,
+        forwarded: false,
+        reactions: Vec::new(),
+        edited_at: None,
+        deleted: false,
+        hidden: false,
+        system: None,
         created_at: "2026-11-22T09:00:00.000Z".to_owned(),
     }
 }
@@ -71,14 +83,14 @@ fn created(version: i64, prev: i64, seq: i64, sender: UserId, sender_read_seq: i
         place: Scoped { scope, version: Version(version), prev: Version(prev) },
         message: message(CONVERSATION, version, seq, sender),
         sender: user(sender),
-        sender_read_seq: Seq(sender_read_seq),
+        sender_read_seq: Some(Seq(sender_read_seq)),
     }
 }
 
 fn members(version: i64, prev: i64, rows: Vec<Member>, member_count: u32, unread: Option<u32>) -> Event {
     let scope = Scope::Conversation(CONVERSATION);
     let place = Scoped { scope, version: Version(version), prev: Version(prev) };
-    Event::MembersUpdated { place, members: rows, member_count, unread }
+    Event::MembersUpdated { place, members: rows, member_count, unread, message: None }
 }
 
 fn heads(version: i64, scopes: &[(ConversationId, i64)], gone: &[ConversationId]) -> Heads {
@@ -103,6 +115,7 @@ fn changes(since: i64, version: i64, conversation: Option<Conversation>, message
         more: conversation.is_none(),
         conversation,
         messages,
+        quoted: Vec::new(),
         users: Vec::new(),
     }
 }
@@ -122,8 +135,14 @@ fn ada() -> State {
 }
 
 fn me_answer(version: i64) -> MeAnswer {
-    let me = Me { user: user(ADA), login: "ada".to_owned(), scope_version: Version(version) };
-    MeAnswer { me, markers: Vec::new(), cursor: cursor(99) }
+    let me = Me {
+        user: user(ADA),
+        login: "ada".to_owned(),
+        receipts: true,
+        presence: true,
+        scope_version: Version(version),
+    };
+    MeAnswer { me, markers: Vec::new(), hidden: Vec::new(), hidden_reset: false, cursor: cursor(99) }
 }
 
 fn seqs(state: &State) -> Vec<i64> {
@@ -364,6 +383,7 @@ fn a_page_that_knows_more_than_the_events_so_far_does_not_double_anything() {
     let messages = vec![message(CONVERSATION, 11, 1, BEN), message(CONVERSATION, 12, 2, BEN)];
     let page = MessagePage {
         messages,
+        quoted: Vec::new(),
         users: vec![user(BEN)],
         more_before: false,
         more_after: false,

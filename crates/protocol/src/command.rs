@@ -3,8 +3,8 @@
 use crate::{
     cursor::Cursor,
     error::{Code, Problem},
-    ids::{ConversationId, Seq, UserId, Version},
-    model::ContextKey,
+    ids::{ConversationId, FileId, Seq, UserId, Version},
+    model::{ContextKey, Role},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -69,15 +69,56 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         read: Option<Seq>,
     },
-    /// Adds people to a group. Owners only.
+    /// Names a group. Owners and moderators.
+    #[serde(rename = "conversation.update")]
+    UpdateConversation {
+        /// Which.
+        conversation: ConversationId,
+        /// Its new name.
+        title: String,
+    },
+    /// Tells the others that the asker is writing, or no longer is. Say it again every three seconds while it is so.
+    #[serde(rename = "conversation.typing")]
+    SetTyping {
+        /// Where.
+        conversation: ConversationId,
+        /// Whether it is so.
+        typing: bool,
+    },
+    /// Everybody in a conversation, in the order of their ids, with their markers as they are now.
+    #[serde(rename = "member.list")]
+    ListMembers {
+        /// Where.
+        conversation: ConversationId,
+        /// Only those with a higher id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<UserId>,
+        /// At most so many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
+    /// Adds people to a group. Owners and moderators.
     #[serde(rename = "member.add")]
     AddMembers {
         /// Where.
         conversation: ConversationId,
         /// Who.
         users: Vec<UserId>,
+        /// What they see of what was written before; the operator's setting when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        history: Option<History>,
     },
-    /// Removes a person from a group (owners only), or oneself (leaving).
+    /// Gives a member of a group another role. Owners only.
+    #[serde(rename = "member.update")]
+    UpdateMember {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        user: UserId,
+        /// Which.
+        role: Role,
+    },
+    /// Removes a person from a group (owners; moderators only members), or oneself (leaving).
     #[serde(rename = "member.remove")]
     RemoveMember {
         /// Where.
@@ -93,9 +134,81 @@ pub enum Command {
         /// The sender's own name for it: 1 to 64 visible ASCII characters, the same in every retry.
         /// Ids that begin with the time (UUID version 7) are the fastest to store.
         client_id: String,
-        /// What it says.
+        /// What it says; may be empty where there are attachments.
+        #[serde(default)]
         text: String,
+        /// What stands above the text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String>,
+        /// The message of this conversation that it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<Seq>,
+        /// The sender's finished uploads, each used once.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attachments: Vec<FileId>,
     },
+    /// Sends again, elsewhere, what a message that the asker sees says and carries.
+    #[serde(rename = "message.forward")]
+    Forward {
+        /// Where to.
+        conversation: ConversationId,
+        /// As in `message.send`.
+        client_id: String,
+        /// What.
+        from: MessagePlace,
+    },
+    /// Changes the text of one's own message, within the operator's time.
+    #[serde(rename = "message.edit")]
+    Edit {
+        /// Where.
+        conversation: ConversationId,
+        /// Which.
+        seq: Seq,
+        /// What it says from now on; may be empty where there are attachments.
+        text: String,
+        /// What stands above the text from now on; absent for nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String>,
+    },
+    /// Deletes a message for everyone: one's own, or as owner or moderator of a group another's.
+    #[serde(rename = "message.delete")]
+    Delete {
+        /// Where.
+        conversation: ConversationId,
+        /// Which.
+        seq: Seq,
+    },
+    /// Deletes a message for oneself alone, for good.
+    #[serde(rename = "message.hide")]
+    Hide {
+        /// Where.
+        conversation: ConversationId,
+        /// Which.
+        seq: Seq,
+    },
+    /// Puts one's own reaction under a message, or takes it away.
+    #[serde(rename = "message.react")]
+    React {
+        /// Where.
+        conversation: ConversationId,
+        /// Which.
+        seq: Seq,
+        /// One emoji.
+        emoji: String,
+        /// Whether it is to be there.
+        on: bool,
+    },
+    /// Who reacted to a message, with their names.
+    #[serde(rename = "message.reactions")]
+    ListReactions {
+        /// Where.
+        conversation: ConversationId,
+        /// Which.
+        seq: Seq,
+    },
+    /// Messages that say something, the newest first, of all that the asker may see.
+    #[serde(rename = "message.search")]
+    Search(Search),
     /// Gives up a command whose outcome is unknown: it either has happened, or never will.
     #[serde(rename = "message.cancel")]
     Cancel {
@@ -123,12 +236,47 @@ pub enum Command {
     },
     /// The signed-in person.
     #[serde(rename = "me.get")]
-    GetMe {},
-    /// Changes the asker's own name.
+    GetMe {
+        /// The version of the scope `user:…` at which the asker's state is true: what was hidden since is told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Version>,
+    },
+    /// Changes the asker's own name or settings; what is absent stays.
     #[serde(rename = "me.update")]
-    UpdateMe {
-        /// The new name.
+    UpdateMe(MeUpdate),
+    /// Replaces the set of people whose presence this connection is told.
+    #[serde(rename = "presence.watch")]
+    WatchPresence {
+        /// All that are on the screen.
+        users: Vec<UserId>,
+    },
+    /// Says whether somebody is at this page.
+    #[serde(rename = "presence.set")]
+    SetPresence {
+        /// Nobody is.
+        idle: bool,
+    },
+    /// Begins to send a file in binary frames on this socket, or goes on with one that was cut off.
+    #[serde(rename = "upload.begin")]
+    BeginUpload {
+        /// The uploader's own name for it, the same when it goes on.
+        client_id: String,
+        /// Its name.
         name: String,
+        /// How large it is.
+        bytes: u64,
+    },
+    /// All of a file was sent: it is looked at and kept.
+    #[serde(rename = "upload.end")]
+    EndUpload {
+        /// Which.
+        upload: FileId,
+    },
+    /// Gives a file up that no message carries yet.
+    #[serde(rename = "upload.cancel")]
+    CancelUpload {
+        /// Which.
+        upload: FileId,
     },
     /// People whom the asker may write to and whose name has a word that begins so.
     #[serde(rename = "user.list")]
@@ -140,6 +288,78 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
+}
+
+/// What newcomers see of what was written before they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum History {
+    /// Nothing.
+    FromJoining,
+    /// Everything.
+    FromStart,
+}
+
+/// A message, by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"conversation": 12, "seq": 3}))]
+pub struct MessagePlace {
+    /// Where.
+    pub conversation: ConversationId,
+    /// Which.
+    pub seq: Seq,
+}
+
+/// What to change of oneself; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Ada King"}))]
+pub struct MeUpdate {
+    /// The new name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// See [`Me::receipts`](crate::model::Me::receipts).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipts: Option<bool>,
+    /// See [`Me::presence`](crate::model::Me::presence).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence: Option<bool>,
+}
+
+/// What to look for. All that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"query": "black umbr", "has_file": true}))]
+pub struct Search {
+    /// Beginnings of words, in any order, without regard to case and accents; of scripts without spaces any two or
+    /// more characters in a row. May be empty where there is something else to look for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub query: String,
+    /// Only here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<ConversationId>,
+    /// Only what this person wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<UserId>,
+    /// Only in conversations about this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<ContextKey>,
+    /// Only what was written at or after this time (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Only what was written before this time (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Only messages that carry a file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_file: bool,
+    /// The `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// At most so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }
 
 /// Whom to open a conversation with: exactly one of `user`, `role` and `group`.
@@ -173,8 +393,23 @@ pub struct Group {
     pub users: Vec<UserId>,
 }
 
+impl Command {
+    /// `message.send` of a text and nothing else.
+    #[must_use]
+    pub fn say(conversation: ConversationId, client_id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::Send {
+            conversation,
+            client_id: client_id.into(),
+            text: text.into(),
+            subject: None,
+            reply_to: None,
+            attachments: Vec::new(),
+        }
+    }
+}
+
 /// Every command's name, in the order of [`Command`].
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 31] = [
     "session.resume",
     "conversation.list",
     "conversation.get",
@@ -182,13 +417,29 @@ pub const NAMES: [&str; 15] = [
     "conversation.open",
     "conversation.show",
     "conversation.mark",
+    "conversation.update",
+    "conversation.typing",
+    "member.list",
     "member.add",
+    "member.update",
     "member.remove",
     "message.send",
+    "message.forward",
+    "message.edit",
+    "message.delete",
+    "message.hide",
+    "message.react",
+    "message.reactions",
+    "message.search",
     "message.cancel",
     "message.list",
     "me.get",
     "me.update",
+    "presence.watch",
+    "presence.set",
+    "upload.begin",
+    "upload.end",
+    "upload.cancel",
     "user.list",
 ];
 

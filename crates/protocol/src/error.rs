@@ -65,6 +65,14 @@ codes! {
     Cancelled "cancelled" 409 false "This client_id was cancelled.";
     /// The name is taken.
     NameTaken "name_taken" 409 false "The name is taken.";
+    /// The time in which this message can be changed is over.
+    TooLate "too_late" 409 false "It is too late to change this message.";
+    /// The file was not sent to its end, or is still looked at.
+    UploadUnfinished "upload_unfinished" 409 false "The file is not there to its end.";
+    /// The bytes do not begin where the file ends so far; `received` of the upload says where.
+    WrongOffset "wrong_offset" 409 false "The file goes on at another place.";
+    /// The range of bytes lies outside the file.
+    RangeNotSatisfiable "range_not_satisfiable" 416 false "The file has no such part.";
     /// The context is closed.
     ContextClosed "context_closed" 409 false "Nothing more is written about this.";
     /// A limit on how many there may be is reached; `limit` names it.

@@ -1,8 +1,9 @@
 //! Bodies of HTTP requests, and answers that only HTTP gives.
 
 use crate::{
-    ids::{Seq, UserId},
-    model::{Me, Session},
+    command::{History, MessagePlace},
+    ids::{FileId, Seq, UserId},
+    model::{Me, Role, Session},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -44,14 +45,6 @@ pub struct SignedIn {
     pub token: Option<String>,
 }
 
-/// `PATCH /v1/me`
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PatchMe {
-    /// The new name.
-    pub name: String,
-}
-
 /// `PUT /v1/me/password`
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -76,8 +69,59 @@ pub struct Sessions {
 pub struct PostMessage {
     /// See `message.send`.
     pub client_id: String,
-    /// What it says.
+    /// What it says; may be empty where there are attachments.
+    #[serde(default)]
     pub text: String,
+    /// What stands above the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The message of this conversation that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Seq>,
+    /// Finished uploads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<FileId>,
+}
+
+/// `POST /v1/conversations/{id}/forwards`
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b54", "from": {"conversation": 12, "seq": 3}}))]
+pub struct PostForward {
+    /// See `message.send`.
+    pub client_id: String,
+    /// What is sent again.
+    pub from: MessagePlace,
+}
+
+/// `PATCH /v1/conversations/{id}/messages/{seq}`
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"text": "Is it really yours?"}))]
+pub struct PatchMessage {
+    /// What it says from now on.
+    pub text: String,
+    /// What stands above the text from now on; absent for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+}
+
+/// `PATCH /v1/conversations/{id}`
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"title": "The lost umbrellas"}))]
+pub struct PatchConversation {
+    /// The group's new name.
+    pub title: String,
+}
+
+/// `PATCH /v1/conversations/{id}/members/{user}`
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"role": "moderator"}))]
+pub struct PatchMember {
+    /// The member's new role.
+    pub role: Role,
 }
 
 /// `PUT /v1/conversations/{id}/read` and `…/delivered`
@@ -95,6 +139,9 @@ pub struct PutMarker {
 pub struct PostMembers {
     /// Who joins.
     pub users: Vec<UserId>,
+    /// What they see of what was written before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
 }
 
 /// `GET /livez` and `GET /readyz`

@@ -63,6 +63,10 @@ number! {
     MessageId from 1
 }
 number! {
+    /// A file: an upload, and what a message carries of it.
+    FileId from 1
+}
+number! {
     /// A sign-in.
     SessionId from 1
 }

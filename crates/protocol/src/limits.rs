@@ -9,6 +9,14 @@ use utoipa::ToSchema;
 pub struct Limits {
     /// Unicode scalar values in a message's text.
     pub text_chars_max: u32,
+    /// Unicode scalar values in a message's subject.
+    pub subject_chars_max: u32,
+    /// Files of one message.
+    pub message_attachments_max: u32,
+    /// Different emoji under one message.
+    pub message_emoji_max: u32,
+    /// Reactions under one message, of everybody.
+    pub message_reactions_max: u32,
     /// Characters in the name of a person, a group or a context.
     pub name_chars_max: u32,
     /// Characters in a `client_id`.

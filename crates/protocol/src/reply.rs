@@ -1,11 +1,12 @@
 //! What a command is answered with; the bodies of HTTP answers too.
 
 use crate::{
+    command::MessagePlace,
     cursor::Cursor,
     error::Problem,
     event::Scoped,
     ids::{ConversationId, Scope, Seq, UserId, Version},
-    model::{Conversation, Me, Message, User},
+    model::{Conversation, Me, Member, Message, Presence, Upload, User},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -55,9 +56,12 @@ pub struct Changes {
     pub more: bool,
     /// The conversation itself; absent while there is `more`.
     pub conversation: Option<Conversation>,
-    /// The changed messages, in the order of `seq`.
+    /// The changed messages, each once, in the order of their versions.
     pub messages: Vec<Message>,
-    /// Those who wrote them.
+    /// Those that `messages` answer, where the asker may see them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quoted: Vec<Message>,
+    /// Those who wrote them, or are named in lines of the system.
     pub users: Vec<User>,
 }
 
@@ -88,7 +92,10 @@ pub struct ConversationAnswer {
 pub struct MessagePage {
     /// In the order of `seq`, without gaps.
     pub messages: Vec<Message>,
-    /// Those who wrote them.
+    /// Those that `messages` answer, where the asker may see them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quoted: Vec<Message>,
+    /// Those who wrote them, or are named in lines of the system.
     pub users: Vec<User>,
     /// There are older ones that the asker may see.
     pub more_before: bool,
@@ -101,7 +108,7 @@ pub struct MessagePage {
     pub cursor: Cursor,
 }
 
-/// The answer to `message.send`.
+/// The answer to `message.send` and `message.forward`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Sent {
     /// The message, kept.
@@ -180,10 +187,113 @@ pub struct MeAnswer {
     /// The person's own markers in conversations of more than `conversation_fan_out_max` people, where
     /// markers are no change of the conversation. In smaller ones see the member's row.
     pub markers: Vec<Marker>,
+    /// What the person hid after the version that was asked for. Whoever holds one of them holds only its place
+    /// from now on, and asks for its conversation, whose `unread` and `last_message` may be others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<MessagePlace>,
+    /// Too much was hidden to tell: drop all messages and ask for every conversation that is held.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden_reset: bool,
     /// See [`ConversationPage::cursor`].
     #[schema(value_type = String, example = "81273645.4711")]
     pub cursor: Cursor,
 }
+
+/// The answer to `message.edit`, `message.delete` and `message.react`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MessageChanged {
+    /// The message as it is now.
+    pub message: Message,
+    /// Its event's version and `prev`; equal when there was nothing to change.
+    #[serde(flatten)]
+    pub change: Changed,
+}
+
+/// The answer to `message.reactions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reactions {
+    /// In the order of each emoji's first use.
+    pub reactions: Vec<ReactionBy>,
+}
+
+/// One emoji under a message, and who put it there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReactionBy {
+    /// Which.
+    pub emoji: String,
+    /// Who, in the order in which they came.
+    pub users: Vec<User>,
+}
+
+/// The answer to `member.list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Members {
+    /// In the order of their ids.
+    pub members: Vec<Member>,
+    /// Give this as `after` for the next page; absent at the end.
+    pub next: Option<UserId>,
+}
+
+/// The answer to `message.search`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Found {
+    /// The newest first.
+    pub results: Vec<Hit>,
+    /// The conversations that they are of, as `conversation.list` would give them.
+    pub conversations: Vec<Conversation>,
+    /// Those who wrote them.
+    pub users: Vec<User>,
+    /// Give this as `after` for the next page; absent at the end.
+    pub next: Option<String>,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Hit {
+    /// The message.
+    pub message: Message,
+    /// The part of its subject, text or file names that was looked for, in pieces.
+    pub excerpt: Vec<Piece>,
+}
+
+/// A piece of an excerpt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"text": "umbrella", "hit": true}))]
+pub struct Piece {
+    /// What it says.
+    pub text: String,
+    /// This is what was looked for.
+    pub hit: bool,
+}
+
+/// The answer to `presence.watch`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Watched {
+    /// Each of those that were asked for, as they are now.
+    pub presence: Vec<Presence>,
+}
+
+/// The answer to `upload.begin`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UploadBegun {
+    /// The upload as it is now: send what lies after `received`.
+    pub upload: Upload,
+    /// Bytes of the file in one binary frame, at the most.
+    pub chunk_bytes_max: u32,
+    /// Bytes that may be sent and not yet told by `upload.progress`, at the most.
+    pub window_bytes: u32,
+}
+
+/// The answer to `upload.end`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UploadEnded {
+    /// The upload, finished.
+    pub upload: Upload,
+}
+
+/// The answer to what was done and has nothing to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Done {}
 
 /// The answer to `user.list`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -210,18 +320,34 @@ pub enum Answer {
     Shown(Shown),
     /// To `conversation.mark`.
     Marked(Marked),
-    /// To `member.add`, `member.remove` and `me.update`.
+    /// To `conversation.update`, `member.add`, `member.update`, `member.remove`, `message.hide` and `me.update`.
     Changed(Changed),
-    /// To `message.send`.
+    /// To `member.list`.
+    Members(Members),
+    /// To `message.send` and `message.forward`.
     Sent(Sent),
+    /// To `message.edit`, `message.delete` and `message.react`.
+    MessageChanged(Box<MessageChanged>),
+    /// To `message.reactions`.
+    Reactions(Reactions),
+    /// To `message.search`.
+    Found(Found),
     /// To `message.cancel`.
     Cancelled(Cancelled),
     /// To `message.list`.
     Messages(MessagePage),
     /// To `me.get`.
     Me(MeAnswer),
+    /// To `presence.watch`.
+    Watched(Watched),
+    /// To `upload.begin`.
+    UploadBegun(UploadBegun),
+    /// To `upload.end`.
+    UploadEnded(UploadEnded),
     /// To `user.list`.
     Users(Users),
+    /// To `conversation.typing`, `presence.set` and `upload.cancel`.
+    Done(Done),
 }
 
 /// A reply on the socket: `{"re": 1, …}` with the answer's fields beside `re`, or with `error`.

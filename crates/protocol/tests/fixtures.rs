@@ -103,7 +103,7 @@ fn every_refused_frame_is_refused_with_its_code() {
 }
 
 /// Every event's name.
-const EVENTS: [&str; 7] = [
+const EVENTS: [&str; 13] = [
     "message.created",
     "conversation.created",
     "conversation.updated",
@@ -111,6 +111,12 @@ const EVENTS: [&str; 7] = [
     "marker.updated",
     "me.updated",
     "scope.changed",
+    "message.updated",
+    "message.hidden",
+    "scope.advanced",
+    "typing.changed",
+    "presence.changed",
+    "upload.progress",
 ];
 
 /// A new event does not compile here before it has a name in [`EVENTS`], and so a file of examples.
@@ -123,6 +129,12 @@ fn type_of(event: &Event) -> &'static str {
         Event::MarkerUpdated { .. } => EVENTS[4],
         Event::MeUpdated { .. } => EVENTS[5],
         Event::ScopeChanged { .. } => EVENTS[6],
+        Event::MessageUpdated { .. } => EVENTS[7],
+        Event::MessageHidden { .. } => EVENTS[8],
+        Event::ScopeAdvanced { .. } => EVENTS[9],
+        Event::TypingChanged { .. } => EVENTS[10],
+        Event::PresenceChanged { .. } => EVENTS[11],
+        Event::UploadProgress { .. } => EVENTS[12],
     }
 }
 
@@ -140,13 +152,26 @@ fn read_reply(file: &str, frame: &Value) -> (Option<Answer>, Option<Problem>) {
         Command::Open(_) => Answer::Opened(read(frame)),
         Command::Show { .. } => Answer::Shown(read(frame)),
         Command::Mark { .. } => Answer::Marked(read(frame)),
-        Command::AddMembers { .. } | Command::RemoveMember { .. } | Command::UpdateMe { .. } => {
-            Answer::Changed(read(frame))
+        Command::AddMembers { .. }
+        | Command::RemoveMember { .. }
+        | Command::UpdateMember { .. }
+        | Command::UpdateConversation { .. }
+        | Command::Hide { .. }
+        | Command::UpdateMe(_) => Answer::Changed(read(frame)),
+        Command::ListMembers { .. } => Answer::Members(read(frame)),
+        Command::Send { .. } | Command::Forward { .. } => Answer::Sent(read(frame)),
+        Command::Edit { .. } | Command::Delete { .. } | Command::React { .. } => Answer::MessageChanged(read(frame)),
+        Command::ListReactions { .. } => Answer::Reactions(read(frame)),
+        Command::Search(_) => Answer::Found(read(frame)),
+        Command::WatchPresence { .. } => Answer::Watched(read(frame)),
+        Command::BeginUpload { .. } => Answer::UploadBegun(read(frame)),
+        Command::EndUpload { .. } => Answer::UploadEnded(read(frame)),
+        Command::SetTyping { .. } | Command::SetPresence { .. } | Command::CancelUpload { .. } => {
+            Answer::Done(read(frame))
         }
-        Command::Send { .. } => Answer::Sent(read(frame)),
         Command::Cancel { .. } => Answer::Cancelled(read(frame)),
         Command::ListMessages { .. } => Answer::Messages(read(frame)),
-        Command::GetMe {} => Answer::Me(read(frame)),
+        Command::GetMe { .. } => Answer::Me(read(frame)),
         Command::ListUsers { .. } => Answer::Users(read(frame)),
     };
     (Some(answer), None)

@@ -2,13 +2,13 @@
 
 use crate::{
     app::{Actor, App},
-    domain::change::{Change, Outcome},
+    domain::change::{Change, Content, Outcome},
     store::{self, snapshot::Page},
     sync,
 };
 use futures_util::future::BoxFuture;
 use parlor_protocol::{
-    command::Command,
+    command::{Command, MeUpdate},
     error::{Code, Problem},
     ids::{ConversationId, Seq},
     reply::{Answer, ConversationAnswer, ConversationPage, MeAnswer, Opened, Users},
@@ -66,7 +66,10 @@ fn change(app: &App, actor: Actor, command: Command) -> std::result::Result<Aske
     let actor = actor.user;
     let most = app.config.limits.page_rows_max as usize;
     Ok(Asked::Change(match command {
-        Command::Send { conversation, client_id, text } => Change::Send { actor, conversation, client_id, text },
+        Command::Send { conversation, client_id, text, subject, reply_to, attachments } => {
+            let content = Content { text, subject, reply_to, attachments };
+            Change::Send { actor, conversation, client_id, content }
+        }
         Command::Cancel { client_id } => Change::Cancel { actor, client_id },
         Command::Open(open) => {
             if open.group.as_ref().is_some_and(|group| group.users.len() > most) {
@@ -80,14 +83,14 @@ fn change(app: &App, actor: Actor, command: Command) -> std::result::Result<Aske
         Command::Mark { conversation, delivered, read } => {
             Change::Mark { actor, conversation, delivered: delivered.unwrap_or(Seq(0)), read: read.unwrap_or(Seq(0)) }
         }
-        Command::AddMembers { conversation, users } => {
+        Command::AddMembers { conversation, users, history } => {
             if users.len() > most {
                 return Err(Problem::new(Code::LimitReached).with_limit(most as u64));
             }
-            Change::AddMembers { actor, conversation, users }
+            Change::AddMembers { actor, conversation, users, history }
         }
         Command::RemoveMember { conversation, user } => Change::RemoveMember { actor, conversation, user },
-        Command::UpdateMe { name } => Change::UpdateProfile { user: actor, name: Some(name), picture: None },
+        Command::UpdateMe(MeUpdate { name, .. }) => Change::UpdateProfile { user: actor, name, picture: None },
         query => return Ok(Asked::Query(query)),
     }))
 }
@@ -125,7 +128,7 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
             let messages = snapshot.messages(user, conversation, page, limit).await.map_err(failed)?;
             messages.map(Answer::Messages).ok_or(Code::NotFound.into())
         }
-        Command::GetMe {} => me(app, actor).await.map(Answer::Me),
+        Command::GetMe { since: _ } => me(app, actor).await.map(Answer::Me),
         Command::ListUsers { query, limit } => {
             let limit = rows(app, limit)?;
             let most = app.config.limits.name_chars_max;
@@ -145,7 +148,7 @@ async fn me(app: &App, actor: Actor) -> std::result::Result<MeAnswer, Problem> {
     let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
     let row = snapshot.me(actor.user).await.map_err(failed)?.ok_or(Problem::from(Code::NotSignedIn))?;
     let markers = snapshot.markers(actor.user).await.map_err(failed)?;
-    Ok(MeAnswer { me: row.me(), markers, cursor: snapshot.cursor })
+    Ok(MeAnswer { me: row.me(), markers, hidden: Vec::new(), hidden_reset: false, cursor: snapshot.cursor })
 }
 
 async fn opened(app: &App, actor: Actor, conversation: ConversationId, found: bool) -> Result {

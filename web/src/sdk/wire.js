@@ -3,20 +3,37 @@
  * the inbox does not read.
  *
  * @typedef {{id: number, name: string, picture: string|null, version: number}} User
- * @typedef {User & {login: string, scope_version: number}} Me
+ * @typedef {User & {login: string, receipts: boolean, presence: boolean, scope_version: number}} Me
  * @typedef {{
  *   type: string, id: string, title: string, detail: string|null, url: string|null, image: string|null,
  *   status: string|null, tone: 'plain'|'asks'|'settled', closed: boolean
  * }} Context
+ * @typedef {'owner'|'moderator'|'member'} Role
  * @typedef {{
- *   user: User, role: 'owner'|'member', context_role: string|null, read_seq: number, delivered_seq: number,
+ *   user: User, role: Role, context_role: string|null, read_seq: number, read_at: string|null, delivered_seq: number,
  *   history_from: number, left: boolean, version: number
  * }} Member
  * @typedef {{
- *   id: number, conversation: number, seq: number, sender: number, client_id: string, text: string, created_at: string
+ *   id: number, conversation: number, seq: number, version: number, sender: number, client_id: string,
+ *   subject?: string, text: string, attachments?: Attachment[], reply_to?: number, forwarded?: boolean,
+ *   reactions?: Reaction[], edited_at?: string, deleted?: boolean, hidden?: boolean, system?: SystemLine,
+ *   created_at: string
  * }} Message
+ * @typedef {{emoji: string, users: number[]}} Reaction
+ * @typedef {{type: 'added', users: number[]} | {type: 'removed', user: number} | {type: 'left', heir?: number}
+ *   | {type: 'role_changed', user: number, role: Role} | {type: 'renamed', title: string} | {type: 'picture_changed'}
+ * } SystemLine
  * @typedef {{
- *   id: number, version: number, kind: 'direct'|'group', title: string|null, context: Context|null,
+ *   id: number, name: string, media_type: string, bytes: number, url: string, width?: number, height?: number,
+ *   blur_hash?: string, preview?: string
+ * }} Attachment
+ * @typedef {{
+ *   id: number, client_id: string, name: string, bytes: number, received: number, attachment: Attachment|null
+ * }} Upload
+ * @typedef {{user: number, status: 'online'|'idle'|'offline'|'unknown', seen_at: string|null}} Presence
+ * @typedef {{
+ *   id: number, version: number, kind: 'direct'|'group', title: string|null, picture: string|null,
+ *   context: Context|null,
  *   created_by: number, created_at: string, activity: number, last_seq: number, last_message: Message|null,
  *   member_count: number, members: Member[], unread: number
  * }} Conversation
@@ -25,7 +42,7 @@
  * @typedef {{scope: string, version: number}} Head
  * @typedef {{
  *   scope: string, since: number, version: number, reset: boolean, more: boolean, conversation: Conversation|null,
- *   messages: Message[], users: User[]
+ *   messages: Message[], quoted?: Message[], users: User[]
  * }} Changes
  * @typedef {{
  *   user: number, cursor: string, reset: boolean, heads: Head[], gone: string[], changes: Changes[]
@@ -33,7 +50,8 @@
  * @typedef {{conversations: Conversation[], next: number|null, cursor: string}} ConversationPage
  * @typedef {{conversation: Conversation, cursor: string}} ConversationAnswer
  * @typedef {{
- *   messages: Message[], users: User[], more_before: boolean, more_after: boolean, version: number, cursor: string
+ *   messages: Message[], quoted?: Message[], users: User[], more_before: boolean, more_after: boolean,
+ *   version: number, cursor: string
  * }} MessagePage
  * @typedef {{version: number, prev: number}} Changed
  * @typedef {Changed & {message: Message, duplicate: boolean}} Sent
@@ -42,30 +60,57 @@
  * @typedef {Marker & Changed} Marked
  * @typedef {{cancelled: boolean, message: Message|null}} Cancelled
  * @typedef {{heads: Head[]}} Shown
- * @typedef {Me & {markers: Marker[], cursor: string}} MeAnswer
+ * @typedef {{conversation: number, seq: number}} MessagePlace
+ * @typedef {Me & {markers: Marker[], hidden?: MessagePlace[], hidden_reset?: boolean, cursor: string}} MeAnswer
+ * @typedef {Changed & {message: Message}} MessageChanged
+ * @typedef {{reactions: {emoji: string, users: User[]}[]}} Reactions
+ * @typedef {{members: Member[], next: number|null}} Members
+ * @typedef {{text: string, hit: boolean}} Piece
+ * @typedef {{message: Message, excerpt: Piece[]}} Hit
+ * @typedef {{results: Hit[], conversations: Conversation[], users: User[], next: string|null}} Found
+ * @typedef {{presence: Presence[]}} Watched
  * @typedef {{users: User[]}} Users
  * @typedef {{sessions: Session[]}} Sessions
  * @typedef {{name: string, sign_up: boolean, session_days: number}} Site
  *
  * @typedef {{scope: string, version: number, prev: number}} Scoped
- * @typedef {Scoped & {type: 'message.created', message: Message, sender: User, sender_read_seq: number}} MessageCreated
+ * @typedef {Scoped & {type: 'message.created', message: Message, sender: User, sender_read_seq: number|null}} MessageCreated
+ * @typedef {Scoped & {type: 'message.updated', message: Message}} MessageUpdated
+ * @typedef {Scoped & {type: 'message.hidden', seq: number} & Marker} MessageHidden
+ * @typedef {Scoped & {type: 'scope.advanced'}} ScopeAdvanced
  * @typedef {Scoped & {type: 'conversation.created', conversation: Conversation}} ConversationCreated
  * @typedef {Scoped & {
- *   type: 'conversation.updated', title: string|null, context: Context|null, members: Member[]
+ *   type: 'conversation.updated', title: string|null, picture: string|null, context: Context|null, members: Member[],
+ *   message?: Message
  * }} ConversationUpdated
  * @typedef {Scoped & {
- *   type: 'member.updated', members: Member[], member_count: number, unread: number|null
+ *   type: 'member.updated', members: Member[], member_count: number, unread: number|null, message?: Message
  * }} MembersUpdated
  * @typedef {Scoped & {type: 'marker.updated'} & Marker} MarkerUpdated
  * @typedef {Scoped & {type: 'me.updated', me: Me}} MeUpdated
  * @typedef {{type: 'scope.changed', scope: string, version: number}} ScopeChanged
- * @typedef {MessageCreated|ConversationCreated|ConversationUpdated|MembersUpdated|MarkerUpdated|MeUpdated} PlacedEvent
+ * @typedef {MessageCreated|MessageUpdated|MessageHidden|ConversationCreated|ConversationUpdated|MembersUpdated
+ *   |MarkerUpdated|MeUpdated|ScopeAdvanced} PlacedEvent
+ * @typedef {{
+ *   type: 'typing.changed', conversation: number, user: number, typing: boolean, expires_ms: number
+ * }} TypingChanged
+ * @typedef {{type: 'presence.changed'} & Presence} PresenceChanged
+ * @typedef {{type: 'upload.progress', upload: number, received: number}} UploadProgress
+ * @typedef {TypingChanged|PresenceChanged|UploadProgress} PassingEvent nobody keeps them; they have no scope
  * @typedef {PlacedEvent|ScopeChanged} Event
  *
  * @typedef {{
  *   client_id: string, user?: number, role?: string, group?: {title: string, users: number[]},
  *   context?: {type: string, id: string}
  * }} Open
+ * @typedef {{
+ *   type: 'message.send', conversation: number, client_id: string, text: string, subject?: string, reply_to?: number,
+ *   attachments?: number[]
+ * }} SendCommand
+ * @typedef {{
+ *   query?: string, conversation?: number, sender?: number, context?: {type: string, id: string}, from?: string,
+ *   until?: string, has_file?: boolean, after?: string, limit?: number
+ * }} Search
  * @typedef {{type: 'session.resume', user: number, cursor?: string}} ResumeCommand
  * @typedef {ResumeCommand
  *   | {type: 'conversation.list', before?: number, limit?: number}
@@ -74,13 +119,26 @@
  *   | ({type: 'conversation.open'} & Open)
  *   | {type: 'conversation.show', conversations: number[]}
  *   | {type: 'conversation.mark', conversation: number, delivered?: number, read?: number}
- *   | {type: 'member.add', conversation: number, users: number[]}
+ *   | {type: 'conversation.update', conversation: number, title: string}
+ *   | {type: 'conversation.typing', conversation: number, typing: boolean}
+ *   | {type: 'member.list', conversation: number, after?: number, limit?: number}
+ *   | {type: 'member.add', conversation: number, users: number[], history?: 'from_joining'|'from_start'}
+ *   | {type: 'member.update', conversation: number, user: number, role: Role}
  *   | {type: 'member.remove', conversation: number, user: number}
- *   | {type: 'message.send', conversation: number, client_id: string, text: string}
+ *   | SendCommand
+ *   | {type: 'message.forward', conversation: number, client_id: string, from: MessagePlace}
+ *   | {type: 'message.edit', conversation: number, seq: number, text: string, subject?: string}
+ *   | {type: 'message.delete', conversation: number, seq: number}
+ *   | {type: 'message.hide', conversation: number, seq: number}
+ *   | {type: 'message.react', conversation: number, seq: number, emoji: string, on: boolean}
+ *   | {type: 'message.reactions', conversation: number, seq: number}
+ *   | ({type: 'message.search'} & Search)
  *   | {type: 'message.cancel', client_id: string}
- *   | {type: 'message.list', conversation: number, before?: number, after?: number, limit?: number}
+ *   | {type: 'message.list', conversation: number, before?: number, after?: number, around?: number, limit?: number}
  *   | {type: 'me.get', since?: number}
- *   | {type: 'me.update', name: string}
+ *   | {type: 'me.update', name?: string, receipts?: boolean, presence?: boolean}
+ *   | {type: 'presence.watch', users: number[]}
+ *   | {type: 'presence.set', idle: boolean}
  *   | {type: 'user.list', query: string, limit?: number}
  * } Command
  *

@@ -59,10 +59,10 @@ impl Held {
         match event {
             Event::MessageCreated { message, sender, sender_read_seq, .. } => {
                 // My own marker, moved otherwise than by this message, is told by its own event with what is unread.
-                let is_marker_told_here = message.sender != user || sender_read_seq == message.seq;
+                let is_marker_told_here = message.sender != user || sender_read_seq == Some(message.seq);
                 if let Some(member) = self.conversation.members.iter_mut().find(|it| it.user.id == sender.id) {
                     if is_marker_told_here {
-                        member.read_seq = member.read_seq.max(sender_read_seq);
+                        member.read_seq = member.read_seq.max(sender_read_seq.unwrap_or_default());
                         member.delivered_seq = member.delivered_seq.max(member.read_seq);
                     }
                     if sender.version > member.user.version {
@@ -92,8 +92,9 @@ impl Held {
                 self.conversation.member_count = member_count;
                 self.take_members(members);
             }
-            Event::ConversationUpdated { title, context, members, .. } => {
+            Event::ConversationUpdated { title, picture, context, members, .. } => {
                 self.conversation.title = title;
+                self.conversation.picture = picture;
                 self.conversation.context = context;
                 self.take_members(members);
             }

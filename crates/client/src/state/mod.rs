@@ -286,7 +286,7 @@ impl State {
 
     /// Applies a live event, or holds it.
     pub fn event(&mut self, event: Event) {
-        let (scope, version, prev) = place(&event);
+        let Some((scope, version, prev)) = place(&event) else { return };
         match self.version(scope) {
             Some(held) if version <= held => return,
             Some(held) if prev == Some(held) => self.apply(event),
@@ -320,10 +320,10 @@ impl State {
     /// Applies events that were ahead and no longer are.
     fn look_again(&mut self, scope: Scope) {
         let Some(mut events) = self.ahead.remove(&scope) else { return };
-        events.sort_by_key(|event| place(event).1);
+        events.sort_by_key(version_of);
         let mut rest = Vec::new();
         for event in events {
-            let (_, version, prev) = place(&event);
+            let Some((_, version, prev)) = place(&event) else { continue };
             match self.version(scope) {
                 Some(held) if version <= held => {}
                 Some(held) if prev == Some(held) => self.apply(event),
@@ -331,13 +331,13 @@ impl State {
             }
         }
         for event in rest {
-            let version = place(&event).1;
+            let version = version_of(&event);
             self.hold(event, scope, version);
         }
     }
 
     fn apply(&mut self, event: Event) {
-        let (scope, version, _) = place(&event);
+        let Some((scope, version, _)) = place(&event) else { return };
         let Scope::Conversation(id) = scope else { return self.apply_own(event, version) };
         let removed = matches!(&event, Event::MembersUpdated { members, .. }
             if members.iter().any(|member| member.left && member.user.id == self.user));
@@ -479,17 +479,25 @@ impl State {
     }
 }
 
-/// The scope and version of an event, and `prev` if it has one.
+fn version_of(event: &Event) -> Version {
+    place(event).map_or(Version(0), |(_, version, _)| version)
+}
+
+/// The scope and version of an event, and `prev` if it has one; none of what is kept by nobody.
 #[must_use]
-pub fn place(event: &Event) -> (Scope, Version, Option<Version>) {
-    let of = |place: &Scoped| (place.scope, place.version, Some(place.prev));
+pub fn place(event: &Event) -> Option<(Scope, Version, Option<Version>)> {
+    let of = |place: &Scoped| Some((place.scope, place.version, Some(place.prev)));
     match event {
         Event::MessageCreated { place, .. }
         | Event::ConversationCreated { place, .. }
         | Event::ConversationUpdated { place, .. }
         | Event::MembersUpdated { place, .. }
         | Event::MarkerUpdated { place, .. }
-        | Event::MeUpdated { place, .. } => of(place),
-        Event::ScopeChanged { scope, version } => (*scope, *version, None),
+        | Event::MeUpdated { place, .. }
+        | Event::MessageUpdated { place, .. }
+        | Event::MessageHidden { place, .. }
+        | Event::ScopeAdvanced { place } => of(place),
+        Event::ScopeChanged { scope, version } => Some((*scope, *version, None)),
+        Event::TypingChanged { .. } | Event::PresenceChanged { .. } | Event::UploadProgress { .. } => None,
     }
 }

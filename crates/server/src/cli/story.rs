@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    domain::change::{Change, Outcome},
+    domain::change::{Change, Content, Outcome},
     identity,
     store::pictures::Picture,
 };
@@ -100,7 +100,8 @@ pub(super) async fn tell(app: &App, clock: &Clock) -> Result<HashMap<String, Use
             None => *ids.entry(talk.key.clone()).or_insert(open(app, talk, &people).await?),
         };
         let client_id = format!("demo-{}-{index}", talk.key);
-        let change = Change::Send { actor: people[sender], conversation, client_id, text: text.clone() };
+        let change =
+            Change::Send { actor: people[sender], conversation, client_id, content: Content::text(text.as_str()) };
         app.commit.submit(change).await?;
     }
     for talk in &story.conversations {

@@ -209,7 +209,7 @@ impl Change {
     /// What it weighs in a batch.
     fn bytes(&self) -> usize {
         match self {
-            Self::Send { text, .. } => text.len() + 64,
+            Self::Send { content, .. } => content.text.len() + 256,
             Self::AddMembers { users, .. } => users.len() * 64,
             // All members are loaded for it, however many.
             Self::RemoveMember { .. } => 64 * 1024,

@@ -2,8 +2,8 @@
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use parlor_protocol::{
-    command::Open,
-    ids::{ConversationId, Seq, SessionId, UserId},
+    command::{History, Open},
+    ids::{ConversationId, FileId, Seq, SessionId, UserId},
     model::{Context, ContextKey},
     reply::Answer,
 };
@@ -12,7 +12,7 @@ use parlor_protocol::{
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Sends a message.
-    Send { actor: UserId, conversation: ConversationId, client_id: String, text: String },
+    Send { actor: UserId, conversation: ConversationId, client_id: String, content: Content },
     /// Burns a `client_id`, unless it was used.
     Cancel { actor: UserId, client_id: String },
     /// Finds or opens a conversation.
@@ -20,7 +20,7 @@ pub enum Change {
     /// Moves the actor's markers forward.
     Mark { actor: UserId, conversation: ConversationId, delivered: Seq, read: Seq },
     /// Adds people to a group.
-    AddMembers { actor: UserId, conversation: ConversationId, users: Vec<UserId> },
+    AddMembers { actor: UserId, conversation: ConversationId, users: Vec<UserId>, history: Option<History> },
     /// Removes a person from a group, or leaves it.
     RemoveMember { actor: UserId, conversation: ConversationId, user: UserId },
     /// Makes an account. By the operator, or by signing up.
@@ -37,6 +37,23 @@ pub enum Change {
     PutContext { context: Context, roles: Vec<(UserId, String)> },
     /// Closes or reopens a context.
     CloseContext { key: ContextKey, closed: bool },
+}
+
+/// What a message says and carries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    pub text: String,
+    pub subject: Option<String>,
+    pub reply_to: Option<Seq>,
+    pub attachments: Vec<FileId>,
+}
+
+impl Content {
+    /// A text and nothing else.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
 }
 
 /// Which sessions of a person.

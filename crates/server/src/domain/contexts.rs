@@ -69,11 +69,11 @@ impl State {
             let prev = self.raise_conversation(conversation, at.version);
             let row = self.conversations.get_mut(&conversation).expect("just raised");
             row.context_closed = context.context.closed;
-            let (count, title) = (row.member_count, row.title.clone());
+            let (count, title, picture) = (row.member_count, row.title.clone(), row.picture());
             let members = self.changed_roles(conversation, &context, at.version);
             let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
             let context = Some(context.context.clone());
-            let event = Event::ConversationUpdated { place, title, context, members };
+            let event = Event::ConversationUpdated { place, title, picture, context, members, message: None };
             told.extend(self.tell(conversation, count, &[], rules, event, at.version));
         }
         Decided { outcome: Outcome::Done, told }

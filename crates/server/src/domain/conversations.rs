@@ -196,6 +196,7 @@ impl State {
             version: at.version,
             kind: row.kind,
             title: row.title.clone(),
+            picture: None,
             context: context.map(|context| context.context.clone()),
             created_by: opener,
             created_at: rfc3339(row.created_at),
@@ -250,6 +251,9 @@ fn new_row(
         last_seq: Seq(0),
         last_message_id: None,
         member_count: u32::try_from(people).expect("limited by group_members_max"),
+        picture: None,
+        uncounted_seq: Seq(0),
+        history_from_max: Seq(1),
     }
 }
 
@@ -264,6 +268,7 @@ pub(super) fn new_member(
     MemberRow {
         user: person.user(),
         disabled: person.disabled,
+        receipts: person.receipts,
         role,
         context_role: context.and_then(|context| context.role_of(person.id)).map(str::to_owned),
         joined_version: version,
@@ -274,6 +279,8 @@ pub(super) fn new_member(
         has_left: false,
         version,
         personal_version: Version(0),
+        read_at: None,
+        hidden_seq: Seq(0),
     }
 }
 

@@ -4,13 +4,14 @@
 use super::{
     change::{Change, Outcome},
     fingerprint::Key,
+    rows::MemberRow,
     state::State,
 };
 use crate::channel_layer::{NodeMessage, Topic};
 use parlor_protocol::{
     error::Problem,
-    event::Event,
-    ids::{ConversationId, Version},
+    event::{Event, Scoped},
+    ids::{ConversationId, Scope, Version},
     limits::Limits,
 };
 use std::collections::BTreeSet;
@@ -78,15 +79,17 @@ pub fn decide(
 ) -> Result<Decided, Problem> {
     let at = At { version, now_ms };
     match change {
-        Change::Send { actor, conversation, client_id, text } => {
-            state.send(*actor, *conversation, client_id, text, rules, at)
+        Change::Send { actor, conversation, client_id, content } => {
+            state.send(*actor, *conversation, client_id, content, rules, at)
         }
         Change::Cancel { actor, client_id } => state.cancel(*actor, client_id, rules),
         Change::Open { actor, open } => state.open(*actor, open, rules, at),
         Change::Mark { actor, conversation, delivered, read } => {
             state.mark(*actor, *conversation, *delivered, *read, rules, at)
         }
-        Change::AddMembers { actor, conversation, users } => state.add_members(*actor, *conversation, users, rules, at),
+        Change::AddMembers { actor, conversation, users, .. } => {
+            state.add_members(*actor, *conversation, users, rules, at)
+        }
         Change::RemoveMember { actor, conversation, user } => {
             state.remove_member(*actor, *conversation, *user, rules, at)
         }
@@ -132,5 +135,30 @@ impl State {
             told.push(Told::Nodes(NodeMessage::Hint { conversation, version }));
         }
         told
+    }
+
+    /// The same where some members may not see all of it: those for whom `sees` holds are told `full`, the others
+    /// `rest`. In a large conversation, whose members are not all loaded, everybody is told to come and ask.
+    pub(super) fn tell_apart(
+        &self,
+        place: Scoped,
+        rules: &Rules,
+        full: Event,
+        rest: Event,
+        sees: impl Fn(&MemberRow) -> bool,
+    ) -> Vec<Told> {
+        let Scope::Conversation(conversation) = place.scope else { return Vec::new() };
+        let count = self.conversations[&conversation].member_count;
+        if count > rules.limits.conversation_fan_out_max {
+            let event = Event::ScopeChanged { scope: place.scope, version: place.version };
+            return self.tell(conversation, count, &[], rules, event, place.version);
+        }
+        let topic = |member: &MemberRow| Topic::User(member.user.id);
+        let (seeing, others): (Vec<_>, Vec<_>) = self.present(conversation).partition(|member| sees(member));
+        let told = |members: Vec<&MemberRow>, event| {
+            let topics: Vec<Topic> = members.into_iter().map(topic).collect();
+            (!topics.is_empty()).then(|| Told::Event(topics, Box::new(event)))
+        };
+        told(seeing, full).into_iter().chain(told(others, rest)).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! A keyed fingerprint of a command as it first came, by which a repeat is told from another command under the
 //! same `client_id`, even after the text is gone. Keyed, so that nobody can guess a deleted text from it.
 
+use super::change::Content;
 use hmac::{Hmac, KeyInit, Mac};
 use parlor_protocol::{command::Open, ids::ConversationId};
 use sha2::Sha256;
@@ -27,8 +28,15 @@ impl Key {
 
     /// Of `message.send`.
     #[must_use]
-    pub fn of_send(&self, conversation: ConversationId, text: &str) -> Fingerprint {
-        self.of(b"send", &[&conversation.0.to_be_bytes(), text.as_bytes()])
+    pub fn of_send(&self, conversation: ConversationId, content: &Content) -> Fingerprint {
+        let Content { text, subject, reply_to, attachments } = content;
+        let place = conversation.0.to_be_bytes();
+        if *content == Content::text(text) {
+            // As it was before there was anything else: repeats of older messages are known again.
+            return self.of(b"send", &[&place, text.as_bytes()]);
+        }
+        let rest = serde_json::to_vec(&(subject, reply_to, attachments)).expect("texts and numbers only");
+        self.of(b"send more", &[&place, text.as_bytes(), &rest])
     }
 
     /// Of `conversation.open`.

@@ -36,6 +36,9 @@ impl State {
             return Ok(Decided::quietly(Outcome::Answer(Answer::Marked(Marked { marker, change }))));
         }
         let changed = self.member_mut(conversation, actor);
+        if read_seq > changed.read_seq {
+            changed.read_at = Some(at.now_ms);
+        }
         changed.read_seq = read_seq;
         changed.delivered_seq = delivered_seq;
         let (place, told) = if large {
@@ -49,7 +52,13 @@ impl State {
             let members = vec![changed.member()];
             let prev = self.raise_conversation(conversation, at.version);
             let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-            let event = Event::MembersUpdated { place, members, member_count: count, unread: Some(marker.unread) };
+            let event = Event::MembersUpdated {
+                place,
+                members,
+                member_count: count,
+                unread: Some(marker.unread),
+                message: None,
+            };
             (place, self.tell(conversation, count, &[], rules, event, at.version))
         };
         let answer = Answer::Marked(Marked { marker, change: Changed::of(&place) });
@@ -62,7 +71,9 @@ impl State {
         let added = self
             .new_messages
             .iter()
+            .map(|place| &self.messages[place])
             .filter(|message| message.conversation == conversation && message.sender != user && message.seq > read_seq)
+            .filter(|message| !message.is_uncounted())
             .count();
         let unread = before.saturating_add(i64::try_from(added).unwrap_or(UNREAD_MAX)).clamp(0, UNREAD_MAX);
         u32::try_from(unread).expect("between 0 and the maximum")

@@ -57,7 +57,7 @@ impl State {
         self.conversations.get_mut(&conversation).expect("just raised").member_count = after;
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
         let members = coming.iter().map(|user| self.members[&conversation][user].member()).collect();
-        let event = Event::MembersUpdated { place, members, member_count: after, unread: None };
+        let event = Event::MembersUpdated { place, members, member_count: after, unread: None, message: None };
         let mut told = self.tell(conversation, before, &[], rules, event, at.version);
         if before > rules.limits.conversation_fan_out_max {
             // Those who come are not yet in the large conversation's topic.
@@ -94,7 +94,7 @@ impl State {
         let prev = self.raise_conversation(conversation, at.version);
         self.conversations.get_mut(&conversation).expect("just raised").member_count = before - 1;
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-        let event = Event::MembersUpdated { place, members, member_count: before - 1, unread: None };
+        let event = Event::MembersUpdated { place, members, member_count: before - 1, unread: None, message: None };
         let mut told = vec![Told::Nodes(NodeMessage::Removed { conversation, users: vec![user] })];
         told.extend(self.tell(conversation, before, &[user], rules, event, at.version));
         Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), told })

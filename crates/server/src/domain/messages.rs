@@ -1,9 +1,9 @@
 //! Sending, and giving a send up.
 
 use super::{
-    change::Outcome,
+    change::{Content, Outcome},
     decide::{At, Decided, Rules},
-    rows::MessageRow,
+    rows::{Details, MessageRow},
     state::{State, Use},
     text,
 };
@@ -20,15 +20,19 @@ impl State {
         actor: UserId,
         conversation: ConversationId,
         client_id: &str,
-        text: &str,
+        content: &Content,
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
         text::client_id(client_id, rules.limits.client_id_chars_max)?;
-        let fingerprint = rules.fingerprints.of_send(conversation, text);
+        let fingerprint = rules.fingerprints.of_send(conversation, content);
         let key = (actor, client_id.to_owned());
         match self.keys.get(&key) {
-            Some(Use::Message(row)) if row.fingerprint == fingerprint => return Ok(again(row)),
+            Some(&Use::Message(conversation, seq))
+                if self.messages[&(conversation, seq)].fingerprint == fingerprint =>
+            {
+                return Ok(again(&self.messages[&(conversation, seq)]));
+            }
             Some(Use::Cancelled) => return Err(Code::Cancelled.into()),
             Some(_) => return Err(Code::Conflict.into()),
             None => {}
@@ -37,7 +41,7 @@ impl State {
         if row.context_closed {
             return Err(Code::ContextClosed.into());
         }
-        let kept = text::message(text, rules.limits.text_chars_max)?;
+        let kept = text::message(&content.text, rules.limits.text_chars_max)?;
         let had_read_all = member.read_seq == row.last_seq;
         let (count, seq, sender) = (row.member_count, Seq(row.last_seq.0 + 1), member.user.clone());
 
@@ -50,6 +54,8 @@ impl State {
             fingerprint,
             text: kept,
             created_at: at.now_ms,
+            details: Details::default(),
+            changed_version: None,
         };
         let prev = self.raise_conversation(conversation, at.version);
         let row = self.conversations.get_mut(&conversation).expect("just raised");
@@ -61,14 +67,16 @@ impl State {
         if had_read_all {
             member.read_seq = seq;
             member.delivered_seq = seq;
+            member.read_at = Some(at.now_ms);
         }
-        let sender_read_seq = member.read_seq;
+        let sender_read_seq = Some(member.read_seq);
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
         let event = Event::MessageCreated { place, message: message.message(), sender, sender_read_seq };
         let told = self.tell(conversation, count, &[], rules, event, at.version);
         let sent = Sent { message: message.message(), change: Changed::of(&place), duplicate: false };
-        self.keys.insert(key, Use::Message(Box::new(message.clone())));
-        self.new_messages.push(message);
+        self.keys.insert(key, Use::Message(conversation, seq));
+        self.new_messages.push((conversation, seq));
+        self.messages.insert((conversation, seq), message);
         Ok(Decided { outcome: Outcome::Answer(Answer::Sent(sent)), told })
     }
 
@@ -76,7 +84,7 @@ impl State {
         text::client_id(client_id, rules.limits.client_id_chars_max)?;
         let key = (actor, client_id.to_owned());
         let message = match self.keys.get(&key) {
-            Some(Use::Message(row)) => Some(row.message()),
+            Some(&Use::Message(conversation, seq)) => Some(self.messages[&(conversation, seq)].message()),
             Some(Use::Conversation(..)) => return Err(Code::Conflict.into()),
             Some(Use::Cancelled) => None,
             None => {

@@ -17,6 +17,6 @@ pub mod state;
 pub mod text;
 pub mod wanted;
 
-pub use change::{Change, Outcome, Which};
+pub use change::{Change, Content, Outcome, Which};
 pub use conversations::{direct_key, holder};
 pub use decide::{Decided, Rules, Told, WhoMayWrite, decide};

@@ -39,6 +39,8 @@ impl State {
             profile_version: at.version,
             version: at.version,
             created_at: at.now_ms,
+            receipts: true,
+            presence: true,
         };
         self.logins.insert(login.to_owned(), id);
         self.users.insert(id, row);
@@ -79,7 +81,7 @@ impl State {
             let prev = self.raise_conversation(conversation, at.version);
             let count = self.conversations[&conversation].member_count;
             let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-            let event = Event::MembersUpdated { place, members, member_count: count, unread: None };
+            let event = Event::MembersUpdated { place, members, member_count: count, unread: None, message: None };
             told.extend(self.tell(conversation, count, &[], rules, event, at.version));
         }
         let change = parlor_protocol::reply::Changed::of(&place);

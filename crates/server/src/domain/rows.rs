@@ -5,8 +5,9 @@ use super::fingerprint::Fingerprint;
 use crate::environment::rfc3339;
 use parlor_protocol::{
     ids::{ConversationId, MessageId, Seq, UserId, Version},
-    model::{Context, ConversationKind, Me, Member, Message, Role, User},
+    model::{Attachment, Context, ConversationKind, Me, Member, Message, Reaction, Role, SystemLine, User},
 };
+use serde::{Deserialize, Serialize};
 
 /// A person.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct UserRow {
     pub profile_version: Version,
     pub version: Version,
     pub created_at: i64,
+    pub receipts: bool,
+    pub presence: bool,
 }
 
 impl UserRow {
@@ -37,7 +40,13 @@ impl UserRow {
     /// As the person sees himself.
     #[must_use]
     pub fn me(&self) -> Me {
-        Me { user: self.user(), login: self.login.clone(), scope_version: self.version }
+        Me {
+            user: self.user(),
+            login: self.login.clone(),
+            receipts: self.receipts,
+            presence: self.presence,
+            scope_version: self.version,
+        }
     }
 }
 
@@ -76,6 +85,17 @@ pub struct ConversationRow {
     pub last_seq: Seq,
     pub last_message_id: Option<MessageId>,
     pub member_count: u32,
+    pub picture: Option<String>,
+    pub uncounted_seq: Seq,
+    pub history_from_max: Seq,
+}
+
+impl ConversationRow {
+    /// Where its picture is.
+    #[must_use]
+    pub fn picture(&self) -> Option<String> {
+        self.picture.as_ref().map(|id| format!("/v1/pictures/{id}"))
+    }
 }
 
 /// A person's place in a conversation, with what is shown of the person.
@@ -83,6 +103,8 @@ pub struct ConversationRow {
 pub struct MemberRow {
     pub user: User,
     pub disabled: bool,
+    /// The person's setting.
+    pub receipts: bool,
     pub role: Role,
     pub context_role: Option<String>,
     pub joined_version: Version,
@@ -93,6 +115,8 @@ pub struct MemberRow {
     pub has_left: bool,
     pub version: Version,
     pub personal_version: Version,
+    pub read_at: Option<i64>,
+    pub hidden_seq: Seq,
 }
 
 impl MemberRow {
@@ -104,6 +128,7 @@ impl MemberRow {
             role: self.role,
             context_role: self.context_role.clone(),
             read_seq: self.read_seq,
+            read_at: self.read_at.map(rfc3339),
             delivered_seq: self.delivered_seq,
             history_from: self.history_from,
             left: self.has_left,
@@ -123,19 +148,67 @@ pub struct MessageRow {
     pub fingerprint: Fingerprint,
     pub text: String,
     pub created_at: i64,
+    pub details: Details,
+    /// None while it never changed.
+    pub changed_version: Option<Version>,
+}
+
+/// What few messages have. Kept as JSON, and not at all where there is nothing of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Details {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Seq>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub forwarded: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reaction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<i64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<SystemLine>,
 }
 
 impl MessageRow {
+    /// The version of its last change.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.changed_version.unwrap_or(Version(self.id.0))
+    }
+
+    /// Counts as unread for nobody.
+    #[must_use]
+    pub fn is_uncounted(&self) -> bool {
+        self.details.deleted || self.details.system.is_some()
+    }
+
     /// On the wire.
     #[must_use]
     pub fn message(&self) -> Message {
+        let details = &self.details;
         Message {
             id: self.id,
             conversation: self.conversation,
             seq: self.seq,
+            version: self.version(),
             sender: self.sender,
-            client_id: self.client_id.clone(),
+            client_id: if details.system.is_some() { String::new() } else { self.client_id.clone() },
+            subject: details.subject.clone(),
             text: self.text.clone(),
+            attachments: details.attachments.clone(),
+            reply_to: details.reply_to,
+            forwarded: details.forwarded,
+            reactions: details.reactions.clone(),
+            edited_at: details.edited_at.map(rfc3339),
+            deleted: details.deleted,
+            hidden: false,
+            system: details.system.clone(),
             created_at: rfc3339(self.created_at),
         }
     }
@@ -162,7 +235,7 @@ macro_rules! named {
 }
 
 named!(ConversationKind { ConversationKind::Direct = "direct", ConversationKind::Group = "group" });
-named!(Role { Role::Owner = "owner", Role::Member = "member" });
+named!(Role { Role::Owner = "owner", Role::Moderator = "moderator", Role::Member = "member" });
 named!(parlor_protocol::model::Tone {
     parlor_protocol::model::Tone::Plain = "plain",
     parlor_protocol::model::Tone::Asks = "asks",

@@ -8,7 +8,7 @@ use super::{
 };
 use parlor_protocol::{
     error::{Code, Problem},
-    ids::{ConversationId, Scope, SessionId, UserId, Version},
+    ids::{ConversationId, Scope, Seq, SessionId, UserId, Version},
     model::ContextKey,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// What a `client_id` was used for.
 #[derive(Clone, Debug)]
 pub enum Use {
-    /// It made this message.
-    Message(Box<MessageRow>),
+    /// It made this message, which is among `messages`.
+    Message(ConversationId, Seq),
     /// It made this conversation.
     Conversation(ConversationId, Fingerprint),
     /// It was given up.
@@ -53,9 +53,13 @@ pub struct State {
     pub conversation_counts: HashMap<UserId, i64>,
     /// What is unread after the asked marker, as before the batch, up to the maximum.
     pub unread: HashMap<(ConversationId, UserId), i64>,
+    /// Messages that were asked for or are new, by their place.
+    pub messages: HashMap<(ConversationId, Seq), MessageRow>,
 
     // What is to be written.
-    pub new_messages: Vec<MessageRow>,
+    pub new_messages: Vec<(ConversationId, Seq)>,
+    /// New ones may be among them.
+    pub changed_messages: BTreeSet<(ConversationId, Seq)>,
     pub new_conversations: Vec<ConversationId>,
     pub changed_conversations: BTreeSet<ConversationId>,
     pub changed_members: BTreeSet<(ConversationId, UserId)>,

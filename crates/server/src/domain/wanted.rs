@@ -55,6 +55,8 @@ pub struct Wanted {
     pub pairs: BTreeSet<(UserId, UserId)>,
     /// People whose conversations are counted.
     pub counted: BTreeSet<UserId>,
+    /// Messages by their place.
+    pub messages: BTreeSet<(ConversationId, Seq)>,
     /// Markers: what would be unread after them.
     pub marks: Vec<(ConversationId, UserId, Seq)>,
 }
@@ -85,7 +87,7 @@ impl Wanted {
                 self.users.insert(*actor);
                 self.marks.push((*conversation, *actor, *read));
             }
-            Change::AddMembers { actor, conversation, users } => {
+            Change::AddMembers { actor, conversation, users, .. } => {
                 self.places.insert((*conversation, *actor));
                 self.places.extend(users.iter().map(|user| (*conversation, *user)));
                 self.coming.extend(users.iter().map(|user| (*conversation, *user)));

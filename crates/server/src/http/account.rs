@@ -18,9 +18,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use parlor_protocol::{
-    command::Command,
+    command::{Command, MeUpdate},
     error::{Code, Problem},
-    http::{PatchMe, PutPassword, Sessions, SignIn, SignUp, SignedIn},
+    http::{PutPassword, Sessions, SignIn, SignUp, SignedIn},
     ids::SessionId,
     reply::{Answer, Changed},
 };
@@ -57,7 +57,7 @@ async fn signed_in(
     token: Token,
     in_body: bool,
 ) -> Result<Response, Refusal> {
-    let Answer::Me(answer) = commands::execute(app, actor, Command::GetMe {}).await? else {
+    let Answer::Me(answer) = commands::execute(app, actor, Command::GetMe { since: None }).await? else {
         return Err(Code::Internal.into());
     };
     let cookie = (!in_body).then(|| cookie_for(app, parts, &token));
@@ -83,8 +83,8 @@ pub(super) async fn sign_out(
     Ok(response)
 }
 
-pub(super) async fn rename(State(edge): State<Edge>, actor: Actor, Json(body): Json<PatchMe>) -> Answered<Answer> {
-    Ok(axum::Json(commands::execute(&edge.app, actor, Command::UpdateMe { name: body.name }).await?))
+pub(super) async fn update_me(State(edge): State<Edge>, actor: Actor, Json(body): Json<MeUpdate>) -> Answered<Answer> {
+    Ok(axum::Json(commands::execute(&edge.app, actor, Command::UpdateMe(body)).await?))
 }
 
 pub(super) async fn put_password(

@@ -78,7 +78,7 @@ async fn run(edge: &Edge, actor: Actor, command: Command) -> Answered {
 }
 
 pub(super) async fn me(State(edge): State<Edge>, actor: Actor) -> Answered {
-    run(&edge, actor, Command::GetMe {}).await
+    run(&edge, actor, Command::GetMe { since: None }).await
 }
 
 pub(super) async fn users(State(edge): State<Edge>, actor: Actor, Query(query): Query<Users>) -> Answered {
@@ -122,7 +122,8 @@ pub(super) async fn send(
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PostMessage>,
 ) -> Answered {
-    run(&edge, actor, Command::Send { conversation, client_id: body.client_id, text: body.text }).await
+    let PostMessage { client_id, text, subject, reply_to, attachments } = body;
+    run(&edge, actor, Command::Send { conversation, client_id, text, subject, reply_to, attachments }).await
 }
 
 pub(super) async fn cancel(State(edge): State<Edge>, actor: Actor, Id(client_id): Id<String>) -> Answered {
@@ -153,7 +154,7 @@ pub(super) async fn add_members(
     Id(conversation): Id<ConversationId>,
     Json(body): Json<PostMembers>,
 ) -> Answered {
-    run(&edge, actor, Command::AddMembers { conversation, users: body.users }).await
+    run(&edge, actor, Command::AddMembers { conversation, users: body.users, history: body.history }).await
 }
 
 pub(super) async fn remove_member(

@@ -6,13 +6,13 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use parlor_protocol::{
-    command::Open,
+    command::{MeUpdate, Open},
     error::Code::{
         self, Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed,
         NotFound, NotSignedIn, SignUpOff, TextControl, TextEmpty, TextTooLong, TimedOut, TooLarge, Unknown,
         UnsupportedType, WrongCredentials, WrongOrigin,
     },
-    http::{Health, PatchMe, PostMembers, PostMessage, PutMarker, PutPassword, Sessions, SignIn, SignUp, SignedIn},
+    http::{Health, PostMembers, PostMessage, PutMarker, PutPassword, Sessions, SignIn, SignUp, SignedIn},
     limits::Limits,
     reply::{
         Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Heads, Marked, MeAnswer,
@@ -175,9 +175,9 @@ fn of_accounts() -> Vec<Route> {
             .answers_like::<SignedIn>(me)
             .refuses(&[SignUpOff, NameTaken, WrongOrigin, TextEmpty, TextTooLong, TextControl]),
         get("/v1/me", conversations::me).says("The signed-in person.").answers::<MeAnswer>(reply!("me.get")),
-        patch("/v1/me", account::rename)
-            .says("Changes one's own name.")
-            .takes::<PatchMe>(r#"{"name": "Ada King"}"#)
+        patch("/v1/me", account::update_me)
+            .says("Changes one's own name or settings; what is absent stays.")
+            .takes::<MeUpdate>(r#"{"name": "Ada King"}"#)
             .answers::<Changed>(reply!("me.update"))
             .refuses(&[TextEmpty, TextTooLong, TextControl, Unknown]),
         put("/v1/me/password", account::put_password)

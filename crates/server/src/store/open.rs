@@ -34,11 +34,18 @@ pub struct Settings {
 const POSTGRES_WRITERS: u32 = 3;
 
 /// The migrations, in their order: name, SQLite's text, PostgreSQL's text.
-const MIGRATIONS: [(&str, &str, &str); 1] = [(
-    "0001_first",
-    include_str!("../../migrations/sqlite/0001_first.sql"),
-    include_str!("../../migrations/postgres/0001_first.sql"),
-)];
+const MIGRATIONS: [(&str, &str, &str); 2] = [
+    (
+        "0001_first",
+        include_str!("../../migrations/sqlite/0001_first.sql"),
+        include_str!("../../migrations/postgres/0001_first.sql"),
+    ),
+    (
+        "0002_conversation",
+        include_str!("../../migrations/sqlite/0002_conversation.sql"),
+        include_str!("../../migrations/postgres/0002_conversation.sql"),
+    ),
+];
 
 impl Settings {
     /// The SQLite file of a data folder.

@@ -1,7 +1,7 @@
 //! Rows read back from their columns. Each list of columns stands here once, with the function that reads it.
 
 use super::{Error, Result, column};
-use crate::domain::rows::{ContextRow, ConversationRow, MemberRow, MessageRow, Named, UserRow};
+use crate::domain::rows::{ContextRow, ConversationRow, Details, MemberRow, MessageRow, Named, UserRow};
 use parlor_protocol::{
     ids::{ConversationId, MessageId, Seq, UserId, Version},
     model::{Context, ContextKey, User},
@@ -9,21 +9,21 @@ use parlor_protocol::{
 use sqlx::any::AnyRow;
 
 /// A person's columns, of `users u`.
-pub(super) const USER: &str =
-    "u.id, u.login, u.name, u.password_hash, u.picture, u.disabled, u.profile_version, u.version, u.created_at";
+pub(super) const USER: &str = "u.id, u.login, u.name, u.password_hash, u.picture, u.disabled, u.profile_version, u.version, u.created_at, \
+     u.receipts, u.presence";
 /// A conversation's columns, of `conversations c` and `contexts x`.
 pub(super) const CONVERSATION: &str = "c.id, c.kind, c.direct_key, c.title, c.context_id, COALESCE(x.closed, 0), \
      c.created_by, c.client_id, c.fingerprint, c.created_at, c.version, c.activity, c.last_seq, c.last_message_id, \
-     c.member_count";
+     c.member_count, c.picture, c.uncounted_seq, c.history_from_max";
 /// How many columns a conversation has.
-pub(super) const CONVERSATION_COLUMNS: usize = 15;
+pub(super) const CONVERSATION_COLUMNS: usize = 18;
 /// A member's columns, of `members m`, `users u` and `context_roles r`.
-pub(super) const MEMBER: &str = "u.id, u.name, u.picture, u.profile_version, u.disabled, m.role, r.role, \
-     m.joined_version, m.history_from, m.read_seq, m.delivered_seq, m.sent_seq, m.has_left, m.version, \
-     m.personal_version";
+pub(super) const MEMBER: &str = "u.id, u.name, u.picture, u.profile_version, u.disabled, u.receipts, m.role, \
+     r.role, m.joined_version, m.history_from, m.read_seq, m.delivered_seq, m.sent_seq, m.has_left, m.version, \
+     m.personal_version, m.read_at, m.hidden_seq";
 /// A message's columns, of `messages g`.
-pub(super) const MESSAGE: &str =
-    "g.id, g.conversation_id, g.seq, g.sender_id, g.client_id, g.fingerprint, g.text, g.created_at";
+pub(super) const MESSAGE: &str = "g.id, g.conversation_id, g.seq, g.sender_id, g.client_id, g.fingerprint, g.text, g.created_at, g.details, \
+     g.changed_version";
 /// A context's columns, of `contexts x`.
 pub(super) const CONTEXT: &str = "x.id, x.kind, x.external_id, x.title, x.detail, x.url, x.image, x.status, x.tone, \
      x.closed, x.version";
@@ -92,6 +92,8 @@ impl<'row> Reader<'row> {
             profile_version: Version(self.int()?),
             version: Version(self.int()?),
             created_at: self.int()?,
+            receipts: self.flag()?,
+            presence: self.flag()?,
         })
     }
 
@@ -112,6 +114,9 @@ impl<'row> Reader<'row> {
             last_seq: Seq(self.int()?),
             last_message_id: self.optional_int()?.map(MessageId),
             member_count: u32::try_from(self.int()?).map_err(|error| Error::Corrupt(error.to_string()))?,
+            picture: self.optional_text()?,
+            uncounted_seq: Seq(self.int()?),
+            history_from_max: Seq(self.int()?),
         })
     }
 
@@ -125,6 +130,7 @@ impl<'row> Reader<'row> {
         Ok(MemberRow {
             user,
             disabled: self.flag()?,
+            receipts: self.flag()?,
             role: self.named()?,
             context_role: self.optional_text()?,
             joined_version: Version(self.int()?),
@@ -135,6 +141,8 @@ impl<'row> Reader<'row> {
             has_left: self.flag()?,
             version: Version(self.int()?),
             personal_version: Version(self.int()?),
+            read_at: self.optional_int()?,
+            hidden_seq: Seq(self.int()?),
         })
     }
 
@@ -148,7 +156,14 @@ impl<'row> Reader<'row> {
             fingerprint: self.bytes()?,
             text: self.text()?,
             created_at: self.int()?,
+            details: self.details()?,
+            changed_version: self.optional_int()?.map(Version),
         })
+    }
+
+    fn details(&mut self) -> Result<Details> {
+        let Some(text) = self.optional_text()? else { return Ok(Details::default()) };
+        serde_json::from_str(&text).map_err(|error| Error::Corrupt(format!("a message's details: {error}")))
     }
 
     /// Without its roles.

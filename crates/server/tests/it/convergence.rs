@@ -12,9 +12,9 @@ use parlor_client::{
     sync::{Client, Tamper},
 };
 use parlor_protocol::{
-    command::{Command, Group, Open},
+    command::{Command, Group, MeUpdate, Open},
     event::Event,
-    http::{PatchMe, PostMembers},
+    http::PostMembers,
     ids::{ConversationId, Seq, UserId},
     model::ContextKey,
 };
@@ -176,17 +176,22 @@ impl World {
             return Some(self.open(who));
         }
         if thing < 10 {
-            return Some(Command::UpdateMe { name: format!("name {}", unique()) });
+            return Some(Command::UpdateMe(MeUpdate {
+                name: Some(format!("name {}", unique())),
+                ..MeUpdate::default()
+            }));
         }
         let conversation = self.some_conversation(who)?;
         Some(match thing {
             10..55 => {
                 let client_id = format!("say-{}", unique());
                 let text = format!("{client_id} says person {who}");
-                Command::Send { conversation, client_id, text }
+                Command::say(conversation, client_id, text)
             }
             55..70 => self.mark(who, conversation),
-            70..78 => Command::AddMembers { conversation, users: vec![self.somebody(), self.somebody()] },
+            70..78 => {
+                Command::AddMembers { conversation, users: vec![self.somebody(), self.somebody()], history: None }
+            }
             _ => {
                 let user = if self.chance.percent(40) { self.people[who].id } else { self.somebody() };
                 Command::RemoveMember { conversation, user }
@@ -372,7 +377,7 @@ async fn by_http(person: &Person, command: Command) -> Result<Value, Error> {
     use http::Method;
     let api = &person.api;
     match command {
-        Command::Send { conversation, client_id, text } => {
+        Command::Send { conversation, client_id, text, .. } => {
             let sent = api.post_message(conversation, &client_id, &text).await?;
             Ok(serde_json::to_value(sent).expect("an answer"))
         }
@@ -381,15 +386,20 @@ async fn by_http(person: &Person, command: Command) -> Result<Value, Error> {
             let body = parlor_protocol::http::PutMarker { seq: seq.unwrap_or_default() };
             api.send(Method::PUT, &format!("/v1/conversations/{conversation}/{path}"), &body).await
         }
-        Command::AddMembers { conversation, users } => {
-            api.send(Method::POST, &format!("/v1/conversations/{conversation}/members"), &PostMembers { users }).await
+        Command::AddMembers { conversation, users, history } => {
+            api.send(
+                Method::POST,
+                &format!("/v1/conversations/{conversation}/members"),
+                &PostMembers { users, history },
+            )
+            .await
         }
         Command::RemoveMember { conversation, user } => {
             let path = format!("/v1/conversations/{conversation}/members/{user}");
             api.request(Method::DELETE, &path, "").await?.read()
         }
         Command::Open(open) => api.send(Method::POST, "/v1/conversations", &open).await,
-        Command::UpdateMe { name } => api.send(Method::PATCH, "/v1/me", &PatchMe { name }).await,
+        Command::UpdateMe(update) => api.send(Method::PATCH, "/v1/me", &update).await,
         other => unreachable!("nobody does {other:?} by HTTP here"),
     }
 }

@@ -4,7 +4,7 @@
 use crate::harness::{Chance, Person, Server, Setup, unique};
 use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{
-    command::Command,
+    command::{Command, MeUpdate},
     ids::{ConversationId, Seq, UserId},
 };
 use serde_json::Value;
@@ -60,7 +60,7 @@ impl Listener {
     /// Hears everything that was told him up to now: his own new name comes last.
     async fn hear_all(&mut self) {
         let name = format!("name {}", unique());
-        self.ask(Command::UpdateMe { name: name.clone() }).await;
+        self.ask(Command::UpdateMe(MeUpdate { name: Some(name.clone()), ..MeUpdate::default() })).await;
         while !self.own_names.contains(&name) {
             let incoming = self.socket.next(Duration::from_secs(10)).await.expect("my own event");
             self.keep(&incoming);
@@ -143,7 +143,7 @@ impl World {
             0..6 => {
                 let word = self.word(if is_member { self.members[&group].clone() } else { BTreeSet::new() });
                 let client_id = format!("key-{}", unique());
-                self.listeners[index].ask(Command::Send { conversation: group, client_id, text: word }).await;
+                self.listeners[index].ask(Command::say(group, client_id, word)).await;
             }
             6 if is_member && self.members[&group].len() > 1 => {
                 // Whoever has it on the screen is in its topic, and must be taken out.
@@ -167,7 +167,7 @@ impl World {
     async fn bring(&mut self, group: ConversationId, user: UserId) {
         for index in 0..PEOPLE {
             let path = format!("/v1/conversations/{group}/members");
-            let body = parlor_protocol::http::PostMembers { users: vec![user] };
+            let body = parlor_protocol::http::PostMembers { users: vec![user], history: None };
             let api = &self.person(index).api;
             if api.send::<Value>(http::Method::POST, &path, &body).await.is_ok() {
                 self.members.get_mut(&group).expect("known").insert(user);

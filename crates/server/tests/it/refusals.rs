@@ -7,7 +7,7 @@ use crate::{
 };
 use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{
-    command::Command,
+    command::{Command, MeUpdate},
     error::Code,
     ids::{ConversationId, UserId},
     reply::Heads,
@@ -264,7 +264,7 @@ async fn a_handshake_that_is_none_is_refused_before_any_upgrade() {
 async fn a_socket_lives_on_after_frames_that_are_refused() {
     let place = Place::new(Setup::new()).await;
     let mut early = Handshake::new(place.ada.api.address(), place.ada.api.headers()).open().await.expect("a socket");
-    let refused = early.call::<Value>(Command::GetMe {}).await.expect_err("too early");
+    let refused = early.call::<Value>(Command::GetMe { since: None }).await.expect_err("too early");
     assert_eq!(refused.code().map(Code::name), Some("not_resumed"));
     let mut socket = resumed(&place.ada).await;
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/refused.json"));
@@ -285,7 +285,7 @@ async fn a_socket_lives_on_after_frames_that_are_refused() {
             }
         }
     }
-    let _: Value = socket.call(Command::GetMe {}).await.expect("after all of it");
+    let _: Value = socket.call(Command::GetMe { since: None }).await.expect("after all of it");
     place.is_unharmed().await;
 }
 
@@ -294,17 +294,17 @@ async fn commands_on_the_socket_are_refused_as_over_http() {
     let place = Place::new(Setup::new().with("limits.shown_max", 1)).await;
     let mut socket = resumed(&place.cleo).await;
     let foreign = place.conversation;
-    let send = |conversation| Command::Send { conversation, client_id: "c1".to_owned(), text: "hi".to_owned() };
+    let send = |conversation| Command::say(conversation, "c1", "hi");
     let user = UserId(999_999);
     for (command, code) in [
         (send(foreign), "not_found"),
         (Command::GetConversation { conversation: foreign }, "not_found"),
-        (Command::AddMembers { conversation: place.group, users: vec![place.cleo.id] }, "not_found"),
+        (Command::AddMembers { conversation: place.group, users: vec![place.cleo.id], history: None }, "not_found"),
         (Command::RemoveMember { conversation: place.group, user: place.ada.id }, "not_found"),
         (Command::Mark { conversation: foreign, delivered: None, read: None }, "invalid_field"),
         (Command::Show { conversations: vec![foreign, place.group] }, "limit_reached"),
         (Command::Resume { user, cursor: None }, "wrong_user"),
-        (Command::UpdateMe { name: String::new() }, "text_empty"),
+        (Command::UpdateMe(MeUpdate { name: Some(String::new()), ..MeUpdate::default() }), "text_empty"),
     ] {
         let shown = format!("{command:?}");
         let refused = socket.call::<Value>(command).await.expect_err(&shown);

@@ -114,7 +114,7 @@ async fn signing_out_ends_the_session_on_the_server_and_closes_its_socket_only()
     assert_eq!(close_code(&mut ending).await, Some(4500));
     let refused = other.api.me().await.expect_err("over");
     assert_eq!(refused.code().map(Code::name), Some("not_signed_in"));
-    let _: serde_json::Value = staying.call(Command::GetMe {}).await.expect("the other sign-in lives");
+    let _: serde_json::Value = staying.call(Command::GetMe { since: None }).await.expect("the other sign-in lives");
     let cookie = sign_in(&server, &login, PASSWORD, &[]).await.cookie().expect("a cookie");
     let headers = [("Cookie", cookie.as_str()), ("Origin", "http://parlor.test")];
     let out = ask(server.address(), "DELETE", "/v1/session", &headers, "").await;
@@ -164,7 +164,7 @@ async fn a_new_password_ends_every_other_session() {
     assert_eq!(put(PASSWORD, "a new password").await, None);
     assert_eq!(close_code(&mut other).await, Some(4500));
     assert!(api.me().await.is_err());
-    let _: serde_json::Value = own.call(Command::GetMe {}).await.expect("this one lives on");
+    let _: serde_json::Value = own.call(Command::GetMe { since: None }).await.expect("this one lives on");
     assert_eq!(sign_in(&server, &login, PASSWORD, &[]).await.status, 401);
     assert_eq!(sign_in(&server, &login, "a new password", &[]).await.status, 200);
 }
@@ -295,7 +295,7 @@ async fn the_log_never_holds_what_people_say_or_what_lets_them_in() {
     let cookie = sign_in(&server, &login, PASSWORD, &agent).await.cookie().expect("a cookie");
     let mut live = socket(&ada).await;
     live.send_text(r#"{"id": 1, "type": "canary-of-a-frame"}"#).await.expect("sent");
-    let _: serde_json::Value = live.call(Command::GetMe {}).await.expect("all before it is handled");
+    let _: serde_json::Value = live.call(Command::GetMe { since: None }).await.expect("all before it is handled");
     let log = server.log();
     let token = cookie.split_once('=').expect("a pair").1;
     let bearer = ada.api.headers()[http::header::AUTHORIZATION].to_str().expect("text").trim_start_matches("Bearer ");

@@ -58,7 +58,7 @@ async fn closed(socket: &mut Socket) -> u16 {
 }
 
 fn send(conversation: ConversationId, client_id: impl Into<String>, text: impl Into<String>) -> Command {
-    Command::Send { conversation, client_id: client_id.into(), text: text.into() }
+    Command::say(conversation, client_id, text)
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn frames_that_no_command_can_be_close_the_socket_with_their_code() {
         }
     }
     let mut other = resumed(&server, &ada).await;
-    other.call::<serde_json::Value>(Command::GetMe {}).await.expect("the server is unharmed");
+    other.call::<serde_json::Value>(Command::GetMe { since: None }).await.expect("the server is unharmed");
 }
 
 #[tokio::test]
@@ -139,11 +139,11 @@ async fn the_first_command_says_whose_page_it_is() {
     let server = Server::start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     let mut socket = open(&server, &ada).await;
-    socket.send(Command::GetMe {}).await.expect("alive");
+    socket.send(Command::GetMe { since: None }).await.expect("alive");
     assert_eq!(refusal(&mut socket).await.1, Code::NotResumed);
     socket.send(Command::Resume { user: ben.id, cursor: None }).await.expect("alive");
     assert_eq!(refusal(&mut socket).await.1, Code::WrongUser);
-    socket.send(Command::GetMe {}).await.expect("alive");
+    socket.send(Command::GetMe { since: None }).await.expect("alive");
     assert_eq!(refusal(&mut socket).await.1, Code::NotResumed, "a refused resume is none");
     let without = Handshake::new(server.address(), ada.api.headers()).without(&http::header::SEC_WEBSOCKET_PROTOCOL);
     assert!(matches!(without.open().await, Err(NotOpened::Refused { status, .. }) if status == 400));

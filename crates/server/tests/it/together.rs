@@ -4,7 +4,7 @@ use crate::store::World;
 use parlor::{
     app::App,
     channel_layer::Topic,
-    domain::{Change, Decided, Told, decide, wanted::Wanted},
+    domain::{Change, Content, Decided, Told, decide, wanted::Wanted},
 };
 use parlor_client::state::place;
 use parlor_protocol::{
@@ -44,7 +44,7 @@ fn told(decided: &Decided, scope: Scope) -> Vec<(BTreeSet<Topic>, &Event)> {
     let mut events = Vec::new();
     for told in &decided.told {
         if let Told::Event(topics, event) = told
-            && place(event).0 == scope
+            && place(event).is_some_and(|(of, ..)| of == scope)
         {
             events.push((topics.iter().copied().collect(), &**event));
         }
@@ -66,7 +66,7 @@ async fn whoever_is_renamed_is_so_in_a_conversation_opened_in_the_same_batch(wor
     let renamed = told(&decided[1], Scope::Conversation(conversation));
     assert_eq!(renamed.len(), 1);
     assert_eq!(renamed[0].0, BTreeSet::from([Topic::User(ada), Topic::User(ben)]));
-    let (_, version, prev) = place(renamed[0].1);
+    let (_, version, prev) = place(renamed[0].1).expect("a place");
     assert_eq!(prev, Some(Version(version.0 - 1)));
     assert_eq!(version_of(&world.app, ada, conversation).await, version);
 }
@@ -80,7 +80,7 @@ async fn a_context_that_closes_does_so_in_a_conversation_opened_in_the_same_batc
     let parlor::domain::Outcome::Opened { conversation, .. } = decided[0].outcome else { panic!("opened") };
     let closed = told(&decided[1], Scope::Conversation(conversation));
     assert_eq!(closed.len(), 1);
-    let (_, version, _) = place(closed[0].1);
+    let (_, version, _) = place(closed[0].1).expect("a place");
     assert_eq!(version_of(&world.app, ada, conversation).await, version);
 }
 
@@ -93,7 +93,12 @@ async fn several_who_leave_in_one_batch_leave_nobody_untold(world: World) {
         changes.push(Change::RemoveMember { actor: user, conversation, user });
     }
     let actor = world.person("Ada").await;
-    changes.push(Change::Send { actor, conversation, client_id: world.key(), text: "Three are left".to_owned() });
+    changes.push(Change::Send {
+        actor,
+        conversation,
+        client_id: world.key(),
+        content: Content::text("Three are left"),
+    });
     let decided = together(&app, &changes).await;
     let mut rest = BTreeSet::new();
     for name in ["Ada", "Ben", "Cleo"] {
@@ -122,7 +127,8 @@ async fn who_was_removed_in_a_commit_that_went_on_is_told_by_a_node_that_did_not
     let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
     let deaf = world.another_node().await;
     let attached = deaf.hub.attach(ben, SessionId(1)).await.expect("attached");
-    let send = |key: &str| Change::Send { actor: ada, conversation, client_id: key.to_owned(), text: "on".to_owned() };
+    let send =
+        |key: &str| Change::Send { actor: ada, conversation, client_id: key.to_owned(), content: Content::text("on") };
     let remove = Change::RemoveMember { actor: ada, conversation, user: ben };
     together(&world.app, &[send("1"), remove, send("2")]).await;
     let told = tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("told");
@@ -136,7 +142,7 @@ async fn whoever_is_disabled_does_nothing_more_in_the_same_batch(world: World) {
     let ada = world.person("Ada").await;
     let changes = [
         Change::SetDisabled { user: ada, disabled: true },
-        Change::Send { actor: ada, conversation, client_id: world.key(), text: "too late".to_owned() },
+        Change::Send { actor: ada, conversation, client_id: world.key(), content: Content::text("too late") },
     ];
     let (mut batch, before) = world.app.store.begin(changes.len()).await.expect("the store is there");
     let mut state = batch.load(&Wanted::by(&changes), &world.app.config.limits).await.expect("loaded");

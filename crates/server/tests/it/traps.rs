@@ -27,7 +27,7 @@ fn losing(conversation: ConversationId) -> (Tamper, Arc<AtomicUsize>) {
     let lost = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&lost);
     let tamper: Tamper = Box::new(move |_, event: Event| {
-        if place(&event).0 == Scope::Conversation(conversation) {
+        if place(&event).is_some_and(|(scope, ..)| scope == Scope::Conversation(conversation)) {
             counter.fetch_add(1, Ordering::Relaxed);
             return Vec::new();
         }
@@ -135,7 +135,7 @@ async fn whoever_was_removed_hears_nothing_more() {
     let heard = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&heard);
     client.tamper(Some(Box::new(move |_, event| {
-        let about = place(&event).0 == Scope::Conversation(group);
+        let about = place(&event).is_some_and(|(scope, ..)| scope == Scope::Conversation(group));
         if about && !matches!(event, Event::MembersUpdated { .. }) {
             counter.fetch_add(1, Ordering::Relaxed);
         }

@@ -10,7 +10,7 @@ use crate::{
     },
     store::{
         Result,
-        rows::{CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, Reader, USER},
+        rows::{CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, MESSAGE, Reader, USER},
         values::Values,
     },
 };
@@ -29,6 +29,7 @@ impl Batch<'_> {
     pub async fn load(&mut self, wanted: &Wanted, limits: &Limits) -> Result<State> {
         let mut state = State::default();
         self.keys(wanted, &mut state).await?;
+        self.messages(wanted, &mut state).await?;
         self.people(wanted, &mut state).await?;
         self.contexts(wanted, &mut state).await?;
         self.directs(wanted, &mut state).await?;
@@ -55,23 +56,54 @@ impl Batch<'_> {
         let rows = values
             .fetch(
                 self.connection(),
-                "SELECT 0, g.id, g.conversation_id, g.seq, g.sender_id, g.client_id, g.fingerprint, g.text, \
-                 g.created_at FROM v JOIN messages g ON g.client_id = v.client_id AND g.sender_id = v.sender_id \
-                 UNION ALL SELECT 1, c.id, 0, 0, c.created_by, c.client_id, c.fingerprint, '', 0 \
-                 FROM v JOIN conversations c ON c.client_id = v.client_id AND c.created_by = v.sender_id \
-                 UNION ALL SELECT 2, 0, 0, 0, k.sender_id, k.client_id, NULL, '', 0 \
-                 FROM v JOIN cancelled_keys k ON k.client_id = v.client_id AND k.sender_id = v.sender_id",
+                &format!(
+                    "SELECT 0, {MESSAGE} FROM v \
+                     JOIN messages g ON g.client_id = v.client_id AND g.sender_id = v.sender_id \
+                     UNION ALL SELECT 1, c.id, 0, 0, c.created_by, c.client_id, c.fingerprint, '', 0, NULL, NULL \
+                     FROM v JOIN conversations c ON c.client_id = v.client_id AND c.created_by = v.sender_id \
+                     UNION ALL SELECT 2, 0, 0, 0, k.sender_id, k.client_id, NULL, '', 0, NULL, NULL \
+                     FROM v JOIN cancelled_keys k ON k.client_id = v.client_id AND k.sender_id = v.sender_id"
+                ),
             )
             .await?;
         for row in &rows {
             let kind: i64 = crate::store::column(row, 0)?;
             let key = (UserId(crate::store::column(row, 4)?), crate::store::column(row, 5)?);
             let used = match kind {
-                0 => Use::Message(Box::new(Reader::from(row, 1).message()?)),
+                0 => {
+                    let message = Reader::from(row, 1).message()?;
+                    let place = (message.conversation, message.seq);
+                    state.messages.insert(place, message);
+                    Use::Message(place.0, place.1)
+                }
                 1 => Use::Conversation(ConversationId(crate::store::column(row, 1)?), Reader::from(row, 6).bytes()?),
                 _ => Use::Cancelled,
             };
             state.keys.insert(key, used);
+        }
+        Ok(())
+    }
+
+    async fn messages(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut values = Values::new(["conversation_id", "seq"]);
+        for (conversation, seq) in &wanted.messages {
+            values.push([conversation.0.into(), seq.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let rows = values
+            .fetch(
+                self.connection(),
+                &format!(
+                    "SELECT {MESSAGE} FROM v \
+                     JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = v.seq"
+                ),
+            )
+            .await?;
+        for row in &rows {
+            let message = Reader::new(row).message()?;
+            state.messages.insert((message.conversation, message.seq), message);
         }
         Ok(())
     }

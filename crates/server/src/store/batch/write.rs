@@ -4,7 +4,7 @@ use super::Batch;
 use crate::{
     domain::{
         change::Which,
-        rows::{ConversationRow, Named},
+        rows::{ConversationRow, Details, MessageRow, Named},
         state::State,
         text,
     },
@@ -32,6 +32,7 @@ impl Batch<'_> {
         self.write_contexts(state).await?;
         self.insert_conversations(state).await?;
         self.insert_messages(state).await?;
+        self.update_messages(state).await?;
         self.update_conversations(state).await?;
         self.write_members(state).await?;
         self.write_endings(state).await?;
@@ -62,6 +63,8 @@ impl Batch<'_> {
             "profile_version",
             "version",
             "created_at",
+            "receipts",
+            "presence",
         ]);
         for user in state.changed_users.iter().map(|user| &state.users[user]) {
             values.push([
@@ -75,6 +78,8 @@ impl Batch<'_> {
                 user.profile_version.0.into(),
                 user.version.0.into(),
                 user.created_at.into(),
+                user.receipts.into(),
+                user.presence.into(),
             ]);
         }
         if values.is_empty() {
@@ -84,11 +89,12 @@ impl Batch<'_> {
             .execute(
                 self.connection(),
                 "INSERT INTO users (id, login, name, name_words, password_hash, picture, disabled, profile_version, \
-                 version, created_at) SELECT id, login, name, name_words, password_hash, picture, disabled, \
-                 profile_version, version, created_at FROM v WHERE id IS NOT NULL \
+                 version, created_at, receipts, presence) SELECT id, login, name, name_words, password_hash, picture, \
+                 disabled, profile_version, version, created_at, receipts, presence FROM v WHERE id IS NOT NULL \
                  ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_words = excluded.name_words, \
                  password_hash = excluded.password_hash, picture = excluded.picture, disabled = excluded.disabled, \
-                 profile_version = excluded.profile_version, version = excluded.version",
+                 profile_version = excluded.profile_version, version = excluded.version, \
+                 receipts = excluded.receipts, presence = excluded.presence",
             )
             .await
     }
@@ -185,8 +191,18 @@ impl Batch<'_> {
     }
 
     async fn update_conversations(&mut self, state: &State) -> Result<()> {
-        let mut values =
-            Values::new(["id", "title", "version", "activity", "last_seq", "last_message_id", "member_count"]);
+        let mut values = Values::new([
+            "id",
+            "title",
+            "version",
+            "activity",
+            "last_seq",
+            "last_message_id",
+            "member_count",
+            "picture",
+            "uncounted_seq",
+            "history_from_max",
+        ]);
         for row in state.changed_conversations.iter().map(|id| &state.conversations[id]) {
             values.push([
                 row.id.0.into(),
@@ -196,6 +212,9 @@ impl Batch<'_> {
                 row.last_seq.0.into(),
                 row.last_message_id.map(|id| id.0).into(),
                 i64::from(row.member_count).into(),
+                row.picture.clone().into(),
+                row.uncounted_seq.0.into(),
+                row.history_from_max.0.into(),
             ]);
         }
         if values.is_empty() {
@@ -205,7 +224,8 @@ impl Batch<'_> {
             .execute(
                 self.connection(),
                 "UPDATE conversations SET title = v.title, version = v.version, activity = v.activity, \
-                 last_seq = v.last_seq, last_message_id = v.last_message_id, member_count = v.member_count \
+                 last_seq = v.last_seq, last_message_id = v.last_message_id, member_count = v.member_count, \
+                 picture = v.picture, uncounted_seq = v.uncounted_seq, history_from_max = v.history_from_max \
                  FROM v WHERE conversations.id = v.id",
             )
             .await
@@ -221,8 +241,10 @@ impl Batch<'_> {
             "fingerprint",
             "text",
             "created_at",
+            "details",
+            "uncounted",
         ]);
-        for message in &state.new_messages {
+        for message in state.new_messages.iter().map(|place| &state.messages[place]) {
             values.push([
                 message.id.0.into(),
                 message.conversation.0.into(),
@@ -232,6 +254,8 @@ impl Batch<'_> {
                 message.fingerprint.to_vec().into(),
                 message.text.as_str().into(),
                 message.created_at.into(),
+                details(message).into(),
+                message.is_uncounted().into(),
             ]);
         }
         if values.is_empty() {
@@ -240,9 +264,32 @@ impl Batch<'_> {
         values
             .execute(
                 self.connection(),
-                "INSERT INTO messages (id, conversation_id, seq, sender_id, client_id, fingerprint, text, created_at) \
-                 SELECT id, conversation_id, seq, sender_id, client_id, fingerprint, text, created_at FROM v \
-                 WHERE id IS NOT NULL",
+                "INSERT INTO messages (id, conversation_id, seq, sender_id, client_id, fingerprint, text, created_at, \
+                 details, uncounted) SELECT id, conversation_id, seq, sender_id, client_id, fingerprint, text, \
+                 created_at, details, uncounted FROM v WHERE id IS NOT NULL",
+            )
+            .await
+    }
+
+    async fn update_messages(&mut self, state: &State) -> Result<()> {
+        let mut values = Values::new(["id", "text", "details", "uncounted", "changed_version"]);
+        for message in state.changed_messages.iter().map(|place| &state.messages[place]) {
+            values.push([
+                message.id.0.into(),
+                message.text.as_str().into(),
+                details(message).into(),
+                message.is_uncounted().into(),
+                message.changed_version.map(|version| version.0).into(),
+            ]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "UPDATE messages SET text = v.text, details = v.details, uncounted = v.uncounted, \
+                 changed_version = v.changed_version FROM v WHERE messages.id = v.id",
             )
             .await
     }
@@ -260,6 +307,8 @@ impl Batch<'_> {
             "has_left",
             "version",
             "personal_version",
+            "read_at",
+            "hidden_seq",
         ]);
         for (conversation, user) in &state.changed_members {
             let member = &state.members[conversation][user];
@@ -275,6 +324,8 @@ impl Batch<'_> {
                 member.has_left.into(),
                 member.version.0.into(),
                 member.personal_version.0.into(),
+                member.read_at.into(),
+                member.hidden_seq.0.into(),
             ]);
         }
         if values.is_empty() {
@@ -284,14 +335,15 @@ impl Batch<'_> {
             .execute(
                 self.connection(),
                 "INSERT INTO members (conversation_id, user_id, role, joined_version, history_from, read_seq, \
-                 delivered_seq, sent_seq, has_left, version, personal_version) SELECT conversation_id, user_id, role, \
-                 joined_version, history_from, read_seq, delivered_seq, sent_seq, has_left, version, \
-                 personal_version FROM v WHERE conversation_id IS NOT NULL \
+                 delivered_seq, sent_seq, has_left, version, personal_version, read_at, hidden_seq) \
+                 SELECT conversation_id, user_id, role, joined_version, history_from, read_seq, delivered_seq, sent_seq, \
+                 has_left, version, personal_version, read_at, hidden_seq FROM v WHERE conversation_id IS NOT NULL \
                  ON CONFLICT (conversation_id, user_id) DO UPDATE SET role = excluded.role, \
                  joined_version = excluded.joined_version, history_from = excluded.history_from, \
                  read_seq = excluded.read_seq, delivered_seq = excluded.delivered_seq, sent_seq = excluded.sent_seq, \
                  has_left = excluded.has_left, version = excluded.version, \
-                 personal_version = excluded.personal_version",
+                 personal_version = excluded.personal_version, read_at = excluded.read_at, \
+                 hidden_seq = excluded.hidden_seq",
             )
             .await
     }
@@ -334,6 +386,12 @@ impl Batch<'_> {
             )
             .await
     }
+}
+
+/// Nothing where a message has nothing of it.
+fn details(message: &MessageRow) -> Option<String> {
+    (message.details != Details::default())
+        .then(|| serde_json::to_string(&message.details).expect("details have string keys only"))
 }
 
 fn inserted(row: &ConversationRow) -> [Value; 12] {

@@ -43,6 +43,7 @@ impl Snapshot<'_> {
             more: false,
             conversation: None,
             messages: Vec::new(),
+            quoted: Vec::new(),
             users: Vec::new(),
         };
         if reset {

@@ -109,6 +109,7 @@ impl Snapshot<'_> {
                 member_count: row.member_count,
                 members: members.remove(&row.id).unwrap_or_default(),
                 unread,
+                picture: row.picture(),
                 title: row.title,
             })
             .collect())

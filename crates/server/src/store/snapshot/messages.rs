@@ -71,6 +71,7 @@ impl Snapshot<'_> {
         Ok(Some(MessagePage {
             users: self.users_by_id(senders).await?,
             messages: rows.iter().map(MessageRow::message).collect(),
+            quoted: Vec::new(),
             more_before: first > window.history_from,
             more_after: last < window.last_seq,
             version: window.version,

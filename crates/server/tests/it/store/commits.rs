@@ -1,7 +1,7 @@
 //! Commits: total order, dense seqs, batches that share one fsync and one fate each.
 
 use super::{World, code, conformance, send};
-use parlor::domain::{Change, wanted::Wanted};
+use parlor::domain::{Change, Content, wanted::Wanted};
 use parlor_protocol::{
     command::Open,
     error::Code,
@@ -58,7 +58,7 @@ async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(world: Wo
                 actor,
                 conversation,
                 client_id: format!("{count}-{number}"),
-                text: "hello".to_owned(),
+                content: Content::text("hello"),
             })
             .collect();
         let (mut batch, before) = world.app.store.begin(count).await.expect("the store is there");
@@ -155,7 +155,7 @@ async fn an_outsider_finds_nothing(world: World) {
             assert_eq!(code(send(&world.app, actor, place, &world.key(), "hi").await), Code::NotFound);
             let mark = Change::Mark { actor, conversation: place, delivered: Seq(0), read: Seq(1) };
             assert_eq!(code(world.app.commit.submit(mark).await), Code::NotFound);
-            let add = Change::AddMembers { actor, conversation: place, users: vec![actor] };
+            let add = Change::AddMembers { actor, conversation: place, users: vec![actor], history: None };
             assert_eq!(code(world.app.commit.submit(add).await), Code::NotFound);
             let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
             assert!(snapshot.conversation(actor, place).await.expect("read").is_none());

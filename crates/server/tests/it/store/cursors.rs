@@ -156,7 +156,7 @@ async fn a_newcomer_sees_from_joining_on(world: World) {
     let conversation = world.group("Ada", &["Ben"]).await;
     world.send("Ada", conversation, "before").await;
     let (ada, cleo) = (world.person("Ada").await, world.person("Cleo").await);
-    let add = Change::AddMembers { actor: ada, conversation, users: vec![cleo] };
+    let add = Change::AddMembers { actor: ada, conversation, users: vec![cleo], history: None };
     world.app.commit.submit(add).await.expect("added");
     let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
     let seen = snapshot.conversation(cleo, conversation).await.expect("read").expect("a member");

@@ -89,7 +89,7 @@ async fn crossing_the_limit_is_heard_on_both_ways(world: World) {
     let app = small(&world).await;
     let mut ben = attach(&app, &world, "Ben").await;
     let mut coming = attach(&app, &world, "Cleo").await;
-    let add = Change::AddMembers { actor: ada, conversation, users: vec![cleo] };
+    let add = Change::AddMembers { actor: ada, conversation, users: vec![cleo], history: None };
     app.commit.submit(add).await.expect("added");
     let event = heard(&mut ben, is("member.updated", conversation)).await;
     assert_eq!(event["member_count"], 3);

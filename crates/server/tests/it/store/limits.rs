@@ -99,7 +99,7 @@ async fn conversations_and_groups_are_full_at_their_limit(world: World) {
     };
     assert_eq!(limit(open(people[0], group(&people[1..4])).await), (Code::LimitReached, Some(3)));
     let Ok(Outcome::Opened { conversation, .. }) = open(people[0], group(&people[1..3])).await else { panic!("three") };
-    let add = Change::AddMembers { actor: people[0], conversation, users: vec![people[3]] };
+    let add = Change::AddMembers { actor: people[0], conversation, users: vec![people[3]], history: None };
     assert_eq!(limit(full.commit.submit(add).await), (Code::LimitReached, Some(3)));
 
     let about = || Open { role: Some("owner".to_owned()), context: Some(context.clone()), ..world.opening() };

@@ -13,7 +13,7 @@ use parlor::{
     app::App,
     channel_layer::{ChannelLayer, memory::Memory},
     config::Config,
-    domain::{Change, Outcome},
+    domain::{Change, Content, Outcome},
     environment::Environment,
 };
 use parlor_protocol::{
@@ -221,7 +221,7 @@ pub(crate) async fn send(
     text: &str,
 ) -> Result<Sent, Problem> {
     let (client_id, text) = (client_id.to_owned(), text.to_owned());
-    match app.commit.submit(Change::Send { actor, conversation, client_id, text }).await? {
+    match app.commit.submit(Change::Send { actor, conversation, client_id, content: Content::text(text) }).await? {
         Outcome::Answer(Answer::Sent(sent)) => Ok(sent),
         other => panic!("{other:?}"),
     }
