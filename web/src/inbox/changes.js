@@ -30,7 +30,9 @@ export function changedBy(held, event, { me, fanOutMax }) {
 
 /** @param {Held} held @param {MessageCreated} event @param {number} me @returns {Held} */
 function withMessage(held, event, me) {
-  const { message, sender_read_seq: readSeq } = event;
+  const { message } = event;
+  // Not told where receipts are off: then it moves nothing.
+  const readSeq = event.sender_read_seq ?? 0;
   const mine = message.sender === me;
   // My own marker, moved otherwise than by this message, is told by its own event together with what is unread.
   const marks = !mine || readSeq === message.seq;

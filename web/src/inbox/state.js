@@ -247,7 +247,7 @@ function applyEvent(draft, event) {
   if (event.type === 'message.created') {
     learn(draft, [event.sender]);
     takeMessages(draft, held.id, [event.message]);
-  } else if (event.type !== 'conversation.created') {
+  } else if (event.type === 'member.updated' || event.type === 'conversation.updated') {
     learn(draft, event.members.filter((one) => !one.left).map((one) => one.user));
   }
   // Who is held, and how markers travel, is different on the other side of the limit.

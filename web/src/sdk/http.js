@@ -122,55 +122,107 @@ async function read(response) {
   throw new Lost(`status ${response.status}`);
 }
 
-/** @param {Command} command @returns {{method: string, path: string, body?: unknown}} */
+/** @typedef {{method: string, path: string, body?: unknown}} Asking */
+
+/** @param {Command} command @returns {Asking} */
 function requestOf(command) {
   switch (command.type) {
     case 'session.resume':
       return { method: 'GET', path: `/v1/events${query({ cursor: command.cursor, wait: 0 })}` };
     case 'conversation.list':
       return { method: 'GET', path: `/v1/conversations${query({ before: command.before, limit: command.limit })}` };
-    case 'conversation.get':
-      return { method: 'GET', path: `/v1/conversations/${command.conversation}` };
-    case 'conversation.changes':
-      return { method: 'GET', path: `/v1/conversations/${command.conversation}/changes?since=${command.since}` };
-    case 'conversation.open': {
-      const { type: _, ...body } = command;
-      return { method: 'POST', path: '/v1/conversations', body };
-    }
+    case 'conversation.open':
+      return { method: 'POST', path: '/v1/conversations', body: bodyOf(command) };
     case 'conversation.show':
-      throw new Error('conversation.show has no meaning without a socket');
-    case 'conversation.mark': {
-      const [kind, seq] = command.read === undefined ? ['delivered', command.delivered] : ['read', command.read];
-      return { method: 'PUT', path: `/v1/conversations/${command.conversation}/${kind}`, body: { seq } };
-    }
-    case 'member.add':
-      return {
-        method: 'POST', path: `/v1/conversations/${command.conversation}/members`, body: { users: command.users },
-      };
-    case 'member.remove':
-      return { method: 'DELETE', path: `/v1/conversations/${command.conversation}/members/${command.user}` };
-    case 'message.send': {
-      const body = { client_id: command.client_id, text: command.text };
-      return { method: 'POST', path: `/v1/conversations/${command.conversation}/messages`, body };
-    }
+    case 'presence.set':
+      throw new Error(`${command.type} has no meaning without a socket`);
     case 'message.cancel':
       return { method: 'DELETE', path: `/v1/messages/${encodeURIComponent(command.client_id)}` };
-    case 'message.list': {
-      const { before, after, limit } = command;
-      return {
-        method: 'GET', path: `/v1/conversations/${command.conversation}/messages${query({ before, after, limit })}`,
-      };
+    case 'message.search': {
+      const { type: _, context, ...rest } = command;
+      const about = context ? { context_type: context.type, context_id: context.id } : {};
+      return { method: 'GET', path: `/v1/search${query({ ...rest, ...about })}` };
     }
     case 'me.get':
       return { method: 'GET', path: `/v1/me${query({ since: command.since })}` };
     case 'me.update':
-      return { method: 'PATCH', path: '/v1/me', body: { name: command.name } };
+      return { method: 'PATCH', path: '/v1/me', body: bodyOf(command) };
+    case 'presence.watch':
+      return { method: 'GET', path: `/v1/presence?users=${command.users.join(',')}` };
     case 'user.list':
       return { method: 'GET', path: `/v1/users${query({ query: command.query, limit: command.limit })}` };
+    default:
+      return conversationRequest(command, `/v1/conversations/${command.conversation}`);
   }
 }
 
-/** @param {Record<string, string|number|undefined>} values @returns {string} */
+/** @param {Extract<Command, {conversation: number}>} command @param {string} base @returns {Asking} */
+function conversationRequest(command, base) {
+  switch (command.type) {
+    case 'conversation.get':
+      return { method: 'GET', path: base };
+    case 'conversation.changes':
+      return { method: 'GET', path: `${base}/changes?since=${command.since}` };
+    case 'conversation.mark': {
+      const [kind, seq] = command.read === undefined ? ['delivered', command.delivered] : ['read', command.read];
+      return { method: 'PUT', path: `${base}/${kind}`, body: { seq } };
+    }
+    case 'conversation.update':
+      return { method: 'PATCH', path: base, body: { title: command.title } };
+    case 'conversation.typing':
+      return { method: 'PUT', path: `${base}/typing`, body: { typing: command.typing } };
+    case 'member.list':
+      return { method: 'GET', path: `${base}/members${query({ after: command.after, limit: command.limit })}` };
+    case 'member.add':
+      return { method: 'POST', path: `${base}/members`, body: bodyOf(command) };
+    case 'member.update':
+      return { method: 'PATCH', path: `${base}/members/${command.user}`, body: { role: command.role } };
+    case 'member.remove':
+      return { method: 'DELETE', path: `${base}/members/${command.user}` };
+    case 'message.forward':
+      return { method: 'POST', path: `${base}/forwards`, body: bodyOf(command) };
+    default:
+      return messageRequest(command, `${base}/messages`);
+  }
+}
+
+/** @param {Extract<Command, {type: `message.${string}`, conversation: number}>} command @param {string} base
+ * @returns {Asking} */
+function messageRequest(command, base) {
+  switch (command.type) {
+    case 'message.send':
+      return { method: 'POST', path: base, body: bodyOf(command) };
+    case 'message.list': {
+      const { before, after, around, limit } = command;
+      return { method: 'GET', path: `${base}${query({ before, after, around, limit })}` };
+    }
+    case 'message.edit': {
+      const { text, subject } = command;
+      return { method: 'PATCH', path: `${base}/${command.seq}`, body: { text, subject } };
+    }
+    case 'message.delete':
+      return { method: 'DELETE', path: `${base}/${command.seq}` };
+    case 'message.hide':
+      return { method: 'POST', path: `${base}/${command.seq}/hide` };
+    case 'message.react':
+      return {
+        method: command.on ? 'PUT' : 'DELETE',
+        path: `${base}/${command.seq}/reactions/${encodeURIComponent(command.emoji)}`,
+      };
+    case 'message.reactions':
+      return { method: 'GET', path: `${base}/${command.seq}/reactions` };
+    default:
+      throw new Error('a command without a request');
+  }
+}
+
+/** What of a command stands in the body: what does not stand in the path. @param {Command} command @returns {object} */
+function bodyOf(command) {
+  const { type: _type, conversation: _conversation, ...body } = /** @type {any} */ (command);
+  return body;
+}
+
+/** @param {Record<string, string|number|boolean|undefined>} values @returns {string} */
 function query(values) {
   const pairs = Object.entries(values).filter(([, value]) => value !== undefined);
   if (pairs.length === 0) return '';

@@ -115,8 +115,8 @@ export class ModelServer {
     };
     for (const user of new Set([by, ...users])) {
       room.members.set(user, {
-        role: kind === 'group' && user === by ? 'owner' : 'member', context_role: null, read_seq: 0, delivered_seq: 0,
-        history_from: 1, left: false, version,
+        role: kind === 'group' && user === by ? 'owner' : 'member', context_role: null, read_seq: 0, read_at: null,
+        delivered_seq: 0, history_from: 1, left: false, version,
       });
     }
     this.data.rooms.set(id, room);
@@ -140,7 +140,7 @@ export class ModelServer {
     const seq = (room.messages.at(-1)?.seq ?? 0) + 1;
     /** @type {Message} */
     const message = {
-      id: version, conversation: id, seq, sender: user, client_id: clientId, text,
+      id: version, conversation: id, seq, version, sender: user, client_id: clientId, text,
       created_at: new Date(1_763_800_000_000 + version * 20_000).toISOString(),
     };
     room.messages.push(message);
@@ -182,8 +182,8 @@ export class ModelServer {
     const version = this.#next();
     const last = room.messages.at(-1)?.seq ?? 0;
     room.members.set(user, {
-      role: 'member', context_role: null, read_seq: last, delivered_seq: last, history_from: last + 1, left: false,
-      version,
+      role: 'member', context_role: null, read_seq: last, read_at: null, delivered_seq: last,
+      history_from: last + 1, left: false, version,
     });
     this.#tellMembers(room, [user]);
   }
@@ -223,13 +223,18 @@ export class ModelServer {
       closed: false,
     };
     const { title, context } = room;
-    this.#tell(room, (place) => ({ type: 'conversation.updated', ...place, title, context, members: [] }));
+    this.#tell(room, (place) => ({
+      type: 'conversation.updated', ...place, title, picture: null, context, members: [],
+    }));
   }
 
   /** @param {number} user @returns {Me} */
   #me(user) {
     const person = /** @type {User} */ (this.data.users.get(user));
-    return { ...person, login: `person${user}`, scope_version: this.data.scopes.get(user) ?? 0 };
+    return {
+      ...person, login: `person${user}`, receipts: true, presence: true,
+      scope_version: this.data.scopes.get(user) ?? 0,
+    };
   }
 
   /** @returns {string} */
@@ -248,7 +253,8 @@ export class ModelServer {
     const from = this.#row(room, user).history_from;
     const last = room.messages.at(-1);
     return structuredClone({
-      id, version: room.version, kind: room.kind, title: room.title, context: room.context, created_by: room.created_by,
+      id, version: room.version, kind: room.kind, title: room.title, picture: null, context: room.context,
+      created_by: room.created_by,
       created_at: '2026-11-22T08:00:00.000Z', activity: room.activity, last_seq: last?.seq ?? 0,
       last_message: last && last.seq >= from ? last : null, member_count: this.#present(room).length,
       members: this.#present(room).sort((a, b) => a - b).map((one) => this.#row(room, one)),
