@@ -1,0 +1,55 @@
+/**
+ * Bytes to the server with word of how far they are, which `fetch` does not give. Answers are the server's JSON, a
+ * `Problem`, or `Lost`; one that is given up answers `Lost` too.
+ */
+import { Lost, Problem } from './problem.js';
+
+/**
+ * @typedef {{
+ *   method: string, path: string, body?: Blob, signal: AbortSignal, onProgress?: (sent: number) => void,
+ * }} Load
+ * @typedef {(load: Load) => Promise<any>} Carry
+ */
+
+/** The way of the browser. @param {number} user whose page it is @returns {Carry} */
+export function browserCarry(user) {
+  return ({ method, path, body, signal, onProgress }) => new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const lost = (/** @type {string} */ why) => () => reject(new Lost(`${method} ${path}: ${why}`));
+    request.open(method, path);
+    request.setRequestHeader('accept', 'application/json');
+    request.setRequestHeader('parlor-user', String(user));
+    if (body) request.setRequestHeader('content-type', 'application/octet-stream');
+    request.upload.onprogress = (event) => onProgress?.(event.loaded);
+    request.onload = () => {
+      try {
+        resolve(answerOf(request.status, request.responseText));
+      } catch (error) {
+        reject(error);
+      }
+    };
+    request.onerror = lost('no answer');
+    request.onabort = lost('given up');
+    if (signal.aborted) {
+      lost('given up')();
+      return;
+    }
+    signal.addEventListener('abort', () => request.abort(), { once: true });
+    request.send(body ?? null);
+  });
+}
+
+/** @param {number} status @param {string} text @returns {any} */
+export function answerOf(status, text) {
+  /** @type {any} */
+  let body = null;
+  try {
+    body = text === '' ? null : JSON.parse(text);
+  } catch {
+    body = undefined;
+  }
+  if (status >= 200 && status < 300 && body !== undefined) return body;
+  if (body && typeof body.code === 'string') throw new Problem(body);
+  // A proxy's page: nothing is known of what became of the request.
+  throw new Lost(`status ${status}`);
+}

@@ -1,0 +1,340 @@
+/**
+ * Files on their way: in order, two at once, going on after a cut where the server says that they end, and never gone
+ * in silence.
+ */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { answerOf } from '../src/sdk/carry.js';
+import { idMaker } from '../src/sdk/ids.js';
+import { Lost, Problem } from '../src/sdk/problem.js';
+import { Keep, memoryShelf } from '../src/sdk/storage.js';
+import { Uploads } from '../src/sdk/uploads.js';
+import { handClock, turn } from './support/clock.js';
+
+const HERE = 3;
+const MB = 1024 * 1024;
+
+/** What the server holds, and requests that wait until the test lets them go on. */
+class Files {
+  /** @type {Map<string, {id: number, name: string, bytes: number, kept: Uint8Array[]}>} */
+  held = new Map();
+  /** @type {{
+   *   method: string, path: string, size: number, go: () => Promise<void>, progress: (bytes: number) => void,
+   *   cutAfter: (bytes: number) => Promise<void>, refuse: (code: string, more?: object) => Promise<void>,
+   * }[]} */
+  waiting = [];
+
+  /** @type {import('../src/sdk/carry.js').Carry} */
+  carry = (load) => new Promise((resolve, reject) => {
+    const take = async (/** @type {number} */ most) => {
+      this.waiting = this.waiting.filter((one) => one !== request);
+      const bytes = load.body ? new Uint8Array(await load.body.slice(0, most).arrayBuffer()) : null;
+      return this.#take(load.method, new URL(load.path, 'http://x'), bytes);
+    };
+    const request = {
+      method: load.method, path: load.path, size: load.body?.size ?? 0,
+      go: async () => {
+        await take(Infinity).then(resolve, reject);
+        await turn();
+      },
+      cutAfter: async (/** @type {number} */ bytes) => {
+        await take(bytes).catch(() => {});
+        reject(new Lost('cut'));
+        await turn();
+      },
+      refuse: async (/** @type {string} */ code, more = {}) => {
+        this.waiting = this.waiting.filter((one) => one !== request);
+        reject(new Problem({ code, title: code, status: 400, retryable: false, ...more }));
+        await turn();
+      },
+      progress: (/** @type {number} */ bytes) => load.onProgress?.(bytes),
+    };
+    load.signal.addEventListener('abort', () => {
+      this.waiting = this.waiting.filter((one) => one !== request);
+      reject(new Lost('given up'));
+    });
+    this.waiting.push(request);
+  });
+
+  /** @param {string} method @param {URL} url @param {Uint8Array|null} bytes */
+  #take(method, url, bytes) {
+    if (method === 'POST') {
+      const { client_id: clientId, name, bytes: all } = Object.fromEntries(url.searchParams);
+      assert.equal(this.held.has(clientId), false, 'nothing is begun twice');
+      this.held.set(clientId, { id: this.held.size + 31, name, bytes: Number(all), kept: bytes ? [bytes] : [] });
+      return this.#told(clientId);
+    }
+    const clientId = decodeURIComponent(url.pathname.split('/').at(-1) ?? '');
+    const held = this.held.get(clientId);
+    if (!held) throw new Problem({ code: 'not_found', title: 'no', status: 404, retryable: false });
+    if (method === 'DELETE') this.held.delete(clientId);
+    if (method === 'PATCH') {
+      if (Number(url.searchParams.get('offset')) !== sizeOf(held.kept)) {
+        throw new Problem({ code: 'wrong_offset', title: 'no', status: 409, retryable: false });
+      }
+      if (bytes) held.kept.push(bytes);
+    }
+    return method === 'DELETE' ? null : this.#told(clientId);
+  }
+
+  /** @param {string} clientId */
+  #told(clientId) {
+    const held = this.held.get(clientId);
+    if (!held) throw new Error('nothing is held');
+    const received = sizeOf(held.kept);
+    const { id, name, bytes } = held;
+    const attachment = received === bytes
+      ? { id, name, bytes, media_type: 'text/plain', url: `/v1/files/${id}` }
+      : null;
+    return { id, client_id: clientId, name, bytes, received, attachment };
+  }
+
+  /** @param {string} clientId @returns {Promise<string>} */
+  text(clientId) {
+    return new Blob(/** @type {any} */ (this.held.get(clientId)?.kept ?? [])).text();
+  }
+}
+
+/** @param {Uint8Array[]} parts */
+const sizeOf = (parts) => parts.reduce((sum, one) => sum + one.length, 0);
+
+let clock = handClock();
+let server = new Files();
+let shelf = memoryShelf();
+let limits = { upload_bytes_max: 100 * MB, message_attachments_max: 3 };
+
+beforeEach(() => {
+  clock = handClock();
+  server = new Files();
+  shelf = memoryShelf();
+  limits = { upload_bytes_max: 100 * MB, message_attachments_max: 3 };
+});
+
+function uploads() {
+  return new Uploads({
+    carry: server.carry, clock, newId: idMaker(clock), keep: new Keep(shelf, 7), changed: () => {},
+    limits: () => limits,
+  });
+}
+
+/** @param {string} text */
+const blob = (text) => new Blob([text], { type: 'text/plain' });
+
+test('a file goes in one request, and its progress is told', async () => {
+  const all = uploads();
+  const id = all.add(HERE, blob('an umbrella'), 'umbrella.txt');
+  assert.deepEqual(server.waiting.map((one) => [one.method, one.size]), [['POST', 11]]);
+  assert.match(server.waiting[0].path, /name=umbrella\.txt&bytes=11$/u);
+  server.waiting[0].progress(4);
+  assert.equal(all.get(id)?.sent, 4);
+  await server.waiting[0].go();
+  assert.equal(all.get(id)?.state, 'done');
+  assert.equal(all.get(id)?.attachment?.id, 31);
+  assert.equal(await server.text(id), 'an umbrella');
+  assert.equal(await all.local(31)?.text(), 'an umbrella');
+});
+
+test('two go at once and the third waits for its turn', async () => {
+  const all = uploads();
+  for (const name of ['one', 'two', 'three']) all.add(HERE, blob(name), name);
+  assert.equal(server.waiting.length, 2);
+  await server.waiting[1].go();
+  assert.deepEqual(server.waiting.map((one) => /name=(\w+)/u.exec(one.path)?.[1]), ['one', 'three']);
+});
+
+test('after a cut a file goes on where the server says that it ends', async () => {
+  const all = uploads();
+  const id = all.add(HERE, blob('0123456789'), 'digits');
+  await server.waiting[0].cutAfter(4);
+  assert.equal(all.get(id)?.state, 'cut');
+  assert.equal(server.waiting.length, 0, 'it waits a moment');
+  await clock.advance(1_000);
+  assert.deepEqual(server.waiting.map((one) => one.method), ['GET']);
+  await server.waiting[0].go();
+  assert.equal(all.get(id)?.sent, 4);
+  assert.match(server.waiting[0].path, /\?offset=4$/u);
+  assert.equal(server.waiting[0].method, 'PATCH');
+  await server.waiting[0].go();
+  assert.equal(all.get(id)?.state, 'done');
+  assert.equal(await server.text(id), '0123456789');
+});
+
+test('the rest of a large file goes in pieces', async () => {
+  const all = uploads();
+  const id = all.add(HERE, new Blob([new Uint8Array(10 * MB)]), 'large');
+  await server.waiting[0].cutAfter(1);
+  all.resume();
+  assert.equal(server.waiting[0].method, 'GET', 'at once, since the connection is back');
+  await server.waiting[0].go();
+  const sizes = [];
+  while (server.waiting.length > 0) {
+    sizes.push(server.waiting[0].size);
+    await server.waiting[0].go();
+  }
+  assert.deepEqual(sizes, [4 * MB, 4 * MB, 2 * MB - 1]);
+  assert.equal(all.get(id)?.state, 'done');
+});
+
+test('what the server never heard of is begun again', async () => {
+  const all = uploads();
+  const id = all.add(HERE, blob('x'), 'x');
+  await server.waiting[0].cutAfter(0);
+  server.held.clear();
+  all.retry(id);
+  await server.waiting[0].go();
+  assert.equal(server.waiting[0].method, 'POST');
+  await server.waiting[0].go();
+  assert.equal(all.get(id)?.state, 'done');
+});
+
+test('attempts are further and further apart, and a stalled request counts as cut', async () => {
+  const all = uploads();
+  const id = all.add(HERE, blob('0123456789'), 'digits');
+  await clock.advance(29_000);
+  server.waiting[0].progress(5);
+  await clock.advance(29_000);
+  assert.equal(all.get(id)?.state, 'sending', 'a byte came meanwhile');
+  await clock.advance(1_001);
+  assert.equal(all.get(id)?.state, 'cut');
+  for (let attempt = 0; attempt < 6; attempt += 1) {
+    await clock.advance(15_000);
+    await server.waiting[0].cutAfter(0);
+  }
+  await clock.advance(7_000);
+  assert.equal(server.waiting.length, 0);
+  await clock.advance(8_000);
+  assert.equal(server.waiting.length, 1);
+});
+
+test('what is too large, empty or one too many is refused before a byte is sent', async () => {
+  const all = uploads();
+  limits.upload_bytes_max = 5;
+  const large = all.add(HERE, blob('123456'), 'large');
+  const empty = all.add(HERE, blob(''), 'empty');
+  assert.deepEqual(all.get(large)?.problem, { code: 'too_large', title: 'too large', limit: 5 });
+  assert.equal(all.get(empty)?.problem?.code, 'file_empty');
+  const ids = ['a', 'b', 'c', 'd'].map((name) => all.add(HERE, blob(name), name));
+  assert.equal(all.get(ids[3])?.problem?.code, 'too_many_files');
+  assert.equal(server.waiting.length, 2, 'the refused ones are not sent');
+  assert.deepEqual(all.take(HERE).map((one) => one.name), ['a', 'b', 'c']);
+  assert.deepEqual(all.draft(HERE).map((one) => [one.name, one.state]),
+    [['large', 'refused'], ['empty', 'refused'], ['d', 'waiting']], 'the fourth may go with the next message');
+});
+
+test('a refusal stays until the person decides; a fault is tried again by itself', async () => {
+  const all = uploads();
+  const id = all.add(HERE, blob('x'), 'x');
+  await server.waiting[0].refuse('unsupported_type');
+  assert.equal(all.get(id)?.state, 'refused');
+  await clock.advance(60_000);
+  assert.equal(server.waiting.length, 0);
+  all.retry(id);
+  for (let faults = 0; faults < 2; faults += 1) {
+    await server.waiting[0].refuse('internal');
+    assert.equal(all.get(id)?.state, 'cut');
+    await clock.advance(15_000);
+  }
+  await server.waiting[0].refuse('internal');
+  assert.equal(all.get(id)?.state, 'refused');
+});
+
+test('one that is taken back is stopped, and the server is told', async () => {
+  const all = uploads();
+  const id = all.add(HERE, blob('x'), 'x');
+  all.remove(id);
+  await turn();
+  assert.equal(all.draft(HERE).length, 0);
+  assert.deepEqual(server.waiting.map((one) => one.method), ['DELETE']);
+  assert.equal(shelf.length, 0);
+});
+
+test('a message waits for its files', async () => {
+  const all = uploads();
+  all.add(HERE, blob('a'), 'a');
+  all.add(HERE, blob('b'), 'b');
+  const files = all.take(HERE);
+  assert.equal(all.draft(HERE).length, 0);
+  /** @type {number[]|null} */
+  let ids = null;
+  const wait = all.ready(files, HERE).then((found) => {
+    ids = found;
+  });
+  await server.waiting[1].go();
+  assert.equal(ids, null, 'the other is under way');
+  await server.waiting[0].go();
+  await wait;
+  assert.deepEqual(ids, [32, 31], 'in the order of the draft');
+  all.release(files);
+  assert.equal(server.waiting.length, 0, 'a message has them: nothing is given up');
+});
+
+test('a message learns that one of its files was refused, and asking again tries it again', async () => {
+  const all = uploads();
+  all.add(HERE, blob('a'), 'a');
+  const files = all.take(HERE);
+  const refused = assert.rejects(all.ready(files, HERE), { code: 'unsupported_type' });
+  await server.waiting[0].refuse('unsupported_type');
+  await refused;
+  const again = all.ready(files, HERE);
+  await server.waiting[0].go();
+  await server.waiting[0].go();
+  assert.deepEqual(await again, [31]);
+  all.remove(files[0].client_id);
+  await server.waiting[0].go();
+  const gone = assert.rejects(all.ready(files, HERE), { code: 'file_gone' });
+  await server.waiting[0].go();
+  await gone;
+});
+
+test('after a reload what the server has whole is there, of the rest one is told', async () => {
+  const first = uploads();
+  const whole = first.add(HERE, blob('whole'), 'whole');
+  const half = first.add(HERE, blob('half'), 'half');
+  await server.waiting[0].go();
+  await server.waiting[0].cutAfter(2);
+  first.stop();
+  const second = uploads();
+  second.start();
+  assert.deepEqual(second.draft(HERE).map((one) => one.name), ['whole', 'half']);
+  await server.waiting[0].go();
+  await server.waiting[0].go();
+  assert.equal(second.get(whole)?.state, 'done');
+  assert.equal(second.get(half)?.state, 'looking', 'another page may be sending it');
+  for (let looks = 0; looks < 6; looks += 1) {
+    await clock.advance(2_000);
+    await server.waiting[0].go();
+  }
+  assert.equal(second.get(half)?.problem?.code, 'file_gone');
+  assert.equal(second.get(half)?.sent, 2);
+});
+
+test('a file that the disk has no more is not tried for ever', async () => {
+  const all = uploads();
+  const file = blob('moved away');
+  file.slice = () => {
+    throw new DOMException('gone', 'NotReadableError');
+  };
+  server.carry = () => Promise.reject(new Lost('no answer'));
+  all.carry = server.carry;
+  const id = all.add(HERE, file, 'moved');
+  await turn();
+  assert.equal(all.get(id)?.problem?.code, 'file_gone');
+});
+
+test('leaving would cut off only what is sent from here', async () => {
+  const all = uploads();
+  assert.equal(all.isBusy, false);
+  all.add(HERE, blob('x'), 'x');
+  assert.equal(all.isBusy, true);
+  await server.waiting[0].go();
+  assert.equal(all.isBusy, false);
+});
+
+test('an answer is what the server says, a problem, or nothing', () => {
+  assert.deepEqual(answerOf(200, '{"id":1}'), { id: 1 });
+  assert.equal(answerOf(204, ''), null);
+  assert.throws(() => answerOf(413, '{"code":"too_large","title":"t","status":413,"retryable":false}'),
+    (error) => error instanceof Problem && error.code === 'too_large');
+  assert.throws(() => answerOf(502, '<h1>Bad gateway</h1>'), Lost);
+  assert.throws(() => answerOf(200, '<h1>Sign in to the Wi-Fi</h1>'), Lost);
+});
