@@ -314,7 +314,13 @@ fn crossing_the_size_of_large_conversations_asks_for_it_anew() {
 fn a_marker_of_a_large_conversation_and_its_messages_may_come_in_either_order() {
     let marker = |version: i64, prev: i64, read_seq: i64, unread: u32| Event::MarkerUpdated {
         place: Scoped { scope: Scope::User(ADA), version: Version(version), prev: Version(prev) },
-        marker: Marker { conversation: CONVERSATION, read_seq: Seq(read_seq), delivered_seq: Seq(read_seq), unread },
+        marker: Marker {
+            conversation: CONVERSATION,
+            read_seq: Seq(read_seq),
+            read_at: None,
+            delivered_seq: Seq(read_seq),
+            unread,
+        },
     };
     // Ben writes 1 and 2; Ada's marker at 1 was counted after both: one is unread.
     let mut in_order = ada();
@@ -346,7 +352,13 @@ fn a_message_of_ones_own_does_not_hide_a_marker_that_moved_in_another_scope() {
     assert_eq!(unread(&state), 3);
     state.event(Event::MarkerUpdated {
         place: Scoped { scope: Scope::User(ADA), version: Version(14), prev: Version(4) },
-        marker: Marker { conversation: CONVERSATION, read_seq: Seq(2), delivered_seq: Seq(2), unread: 1 },
+        marker: Marker {
+            conversation: CONVERSATION,
+            read_seq: Seq(2),
+            read_at: None,
+            delivered_seq: Seq(2),
+            unread: 1,
+        },
     });
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)], "the number must be asked for");
 }

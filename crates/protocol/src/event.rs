@@ -106,7 +106,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<Message>,
     },
-    /// My own markers moved in a large conversation.
+    /// My own markers moved, which nobody else is told: the conversation is large, or receipts are off.
     #[serde(rename = "marker.updated")]
     MarkerUpdated {
         /// Its place.

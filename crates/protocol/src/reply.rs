@@ -150,12 +150,15 @@ pub struct Marked {
 }
 
 /// A person's own markers in a conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Marker {
     /// Where.
     pub conversation: ConversationId,
     /// Read up to here.
     pub read_seq: Seq,
+    /// When that last moved, if it ever did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<String>,
     /// Received up to here.
     pub delivered_seq: Seq,
     /// How many messages of others lie after `read_seq`; 100 means "99+".
@@ -184,8 +187,8 @@ pub struct MeAnswer {
     /// The person.
     #[serde(flatten)]
     pub me: Me,
-    /// The person's own markers in conversations of more than `conversation_fan_out_max` people, where
-    /// markers are no change of the conversation. In smaller ones see the member's row.
+    /// The person's own markers that moved without a change of the conversation: in those of more than
+    /// `conversation_fan_out_max` people, and where receipts are off. For the others see the member's row.
     pub markers: Vec<Marker>,
     /// What the person hid after the version that was asked for. Whoever holds one of them holds only its place
     /// from now on, and asks for its conversation, whose `unread` and `last_message` may be others.

@@ -56,7 +56,7 @@
  * @typedef {{version: number, prev: number}} Changed
  * @typedef {Changed & {message: Message, duplicate: boolean}} Sent
  * @typedef {{conversation: Conversation, found: boolean}} Opened
- * @typedef {{conversation: number, read_seq: number, delivered_seq: number, unread: number}} Marker
+ * @typedef {{conversation: number, read_seq: number, read_at?: string, delivered_seq: number, unread: number}} Marker
  * @typedef {Marker & Changed} Marked
  * @typedef {{cancelled: boolean, message: Message|null}} Cancelled
  * @typedef {{heads: Head[]}} Shown

@@ -61,9 +61,10 @@ impl Held {
                 // My own marker, moved otherwise than by this message, is told by its own event with what is unread.
                 let is_marker_told_here = message.sender != user || sender_read_seq == Some(message.seq);
                 if let Some(member) = self.conversation.members.iter_mut().find(|it| it.user.id == sender.id) {
-                    if is_marker_told_here {
-                        member.read_seq = member.read_seq.max(sender_read_seq.unwrap_or_default());
-                        member.delivered_seq = member.delivered_seq.max(member.read_seq);
+                    if is_marker_told_here && let Some(read_seq) = sender_read_seq.filter(|it| *it > member.read_seq) {
+                        member.read_seq = read_seq;
+                        member.read_at = Some(message.created_at.clone());
+                        member.delivered_seq = member.delivered_seq.max(read_seq);
                     }
                     if sender.version > member.user.version {
                         member.user = sender;
@@ -114,7 +115,7 @@ impl Held {
     }
 
     /// Takes my marker from another scope; false when the number of unread messages is then not known.
-    pub(super) fn take_marker(&mut self, marker: Marker, version: Version, user: UserId) -> bool {
+    pub(super) fn take_marker(&mut self, marker: &Marker, version: Version, user: UserId) -> bool {
         let Some(own) = self.conversation.members.iter_mut().find(|member| member.user.id == user) else {
             return true;
         };
@@ -123,6 +124,7 @@ impl Held {
             return true;
         }
         own.read_seq = marker.read_seq;
+        own.read_at.clone_from(&marker.read_at);
         if version < self.conversation.version {
             return false;
         }
@@ -133,7 +135,7 @@ impl Held {
 
     /// Replaces the copy by one that is not older. False when it knows less of my markers than this one did.
     pub(super) fn replace(&mut self, conversation: Conversation, user: UserId) -> bool {
-        let before = self.own(user).map(|own| (own.read_seq, own.delivered_seq));
+        let before = self.own(user).map(|own| (own.read_seq, own.read_at.clone(), own.delivered_seq));
         self.partial = None;
         let unread_version = conversation.version;
         let old = std::mem::replace(&mut self.conversation, conversation);
@@ -143,10 +145,11 @@ impl Held {
         };
         let from = own.history_from;
         self.messages.retain(|seq, _| *seq >= from);
-        let (read_seq, delivered_seq) = before.unwrap_or_default();
+        let (read_seq, read_at, delivered_seq) = before.unwrap_or_default();
         own.delivered_seq = own.delivered_seq.max(delivered_seq);
         if read_seq > own.read_seq {
             own.read_seq = read_seq;
+            own.read_at = read_at;
             if same_version {
                 self.conversation.unread = old.unread;
             }

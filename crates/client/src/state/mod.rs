@@ -358,7 +358,7 @@ impl State {
             Event::MeUpdated { me, .. } => self.me = Some(me),
             Event::MarkerUpdated { marker, .. } => {
                 let held = self.conversations.get_mut(&marker.conversation);
-                if held.is_some_and(|held| !held.take_marker(marker, version, self.user)) {
+                if held.is_some_and(|held| !held.take_marker(&marker, version, self.user)) {
                     self.renew.insert(marker.conversation);
                 }
             }
@@ -470,7 +470,7 @@ impl State {
         for marker in answer.markers {
             let held = self.conversations.get_mut(&marker.conversation);
             // What is unread was counted at another moment than `scope_version`.
-            if held.is_some_and(|held| !held.take_marker(marker, Version(0), self.user)) {
+            if held.is_some_and(|held| !held.take_marker(&marker, Version(0), self.user)) {
                 self.renew.insert(marker.conversation);
             }
         }

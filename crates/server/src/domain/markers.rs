@@ -6,7 +6,7 @@ use super::{
     rows::UNREAD_MAX,
     state::State,
 };
-use crate::channel_layer::Topic;
+use crate::{channel_layer::Topic, environment::rfc3339};
 use parlor_protocol::{
     error::Problem,
     event::{Event, Scoped},
@@ -27,8 +27,9 @@ impl State {
         let (row, member) = self.place(conversation, actor)?;
         let read_seq = read.min(row.last_seq).max(member.read_seq);
         let delivered_seq = delivered.max(read_seq).min(row.last_seq).max(member.delivered_seq);
-        let marker =
-            Marker { conversation, read_seq, delivered_seq, unread: self.unread_after(conversation, actor, read_seq) };
+        let read_at = if read_seq > member.read_seq { Some(at.now_ms) } else { member.read_at };
+        let unread = self.unread_after(conversation, actor, read_seq);
+        let marker = Marker { conversation, read_seq, read_at: read_at.map(rfc3339), delivered_seq, unread };
         let large = row.member_count > rules.limits.conversation_fan_out_max;
         let (count, version) = (row.member_count, row.version);
         if read_seq == member.read_seq && delivered_seq == member.delivered_seq {
@@ -36,16 +37,14 @@ impl State {
             return Ok(Decided::quietly(Outcome::Answer(Answer::Marked(Marked { marker, change }))));
         }
         let changed = self.member_mut(conversation, actor);
-        if read_seq > changed.read_seq {
-            changed.read_at = Some(at.now_ms);
-        }
+        changed.read_at = read_at;
         changed.read_seq = read_seq;
         changed.delivered_seq = delivered_seq;
         let (place, told) = if large {
             changed.personal_version = at.version;
             let place =
                 Scoped { scope: Scope::User(actor), version: at.version, prev: self.raise_user(actor, at.version) };
-            let event = Event::MarkerUpdated { place, marker };
+            let event = Event::MarkerUpdated { place, marker: marker.clone() };
             (place, vec![Told::Event(vec![Topic::User(actor)], Box::new(event))])
         } else {
             changed.version = at.version;

@@ -373,6 +373,8 @@ impl Batch<'_> {
                     "SELECT m.conversation_id, m.user_id, (SELECT count(*) FROM (SELECT 1 FROM messages g \
                      WHERE g.conversation_id = m.conversation_id AND g.sender_id <> m.user_id \
                      AND g.seq > CASE WHEN v.read_seq > m.read_seq THEN v.read_seq ELSE m.read_seq END \
+                     AND g.uncounted = 0 AND NOT EXISTS (SELECT 1 FROM hidden_messages h WHERE h.user_id = m.user_id \
+                     AND h.conversation_id = g.conversation_id AND h.seq = g.seq) \
                      LIMIT {UNREAD_MAX}) AS counted) \
                      FROM v JOIN members m ON m.conversation_id = v.conversation_id AND m.user_id = v.user_id"
                 ),

@@ -16,11 +16,15 @@ use parlor_protocol::{
 };
 use std::collections::HashMap;
 
-/// What a member `m` has not read of a conversation `c`: a subtraction, unless messages of his own lie after his
-/// marker, which are then counted out one by one, up to the maximum of 100.
-pub(super) const UNREAD: &str = "CASE WHEN m.sent_seq <= m.read_seq THEN c.last_seq - m.read_seq ELSE \
+/// What a member `m` has not read of a conversation `c`: a subtraction, unless messages that do not count for him lie
+/// after his marker (his own, hidden ones, deleted ones, lines of the system), which are then left out one by one, up
+/// to the maximum of 100.
+pub(super) const UNREAD: &str = "CASE WHEN m.sent_seq <= m.read_seq AND c.uncounted_seq <= m.read_seq \
+     AND m.hidden_seq <= m.read_seq THEN c.last_seq - m.read_seq ELSE \
      (SELECT count(*) FROM (SELECT 1 FROM messages g WHERE g.conversation_id = c.id AND g.seq > m.read_seq \
-     AND g.sender_id <> m.user_id LIMIT 100) AS counted) END";
+     AND g.sender_id <> m.user_id AND g.uncounted = 0 AND NOT EXISTS (SELECT 1 FROM hidden_messages h \
+     WHERE h.user_id = m.user_id AND h.conversation_id = g.conversation_id AND h.seq = g.seq) \
+     LIMIT 100) AS counted) END";
 
 /// A count of the store on the wire.
 pub(super) fn unread(count: i64) -> u32 {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     domain::{WhoMayWrite, rows::UserRow, text},
+    environment::rfc3339,
     store::{
         Result, query,
         rows::{Reader, USER},
@@ -32,13 +33,13 @@ impl Snapshot<'_> {
         row.map(|row| Reader::new(&row).user()).transpose()
     }
 
-    /// The person's markers that were moved in large conversations.
+    /// The person's markers that moved without a change of their conversation.
     ///
     /// # Errors
     /// The store is not there.
     pub async fn markers(&mut self, user: UserId) -> Result<Vec<Marker>> {
         let rows = query(format!(
-            "SELECT c.id, m.read_seq, m.delivered_seq, {UNREAD} FROM members m \
+            "SELECT c.id, m.read_seq, m.read_at, m.delivered_seq, {UNREAD} FROM members m \
              JOIN conversations c ON c.id = m.conversation_id \
              WHERE m.user_id = $1 AND m.has_left = 0 AND m.personal_version > 0 ORDER BY m.personal_version DESC LIMIT $2"
         ))
@@ -52,6 +53,7 @@ impl Snapshot<'_> {
                 Ok(Marker {
                     conversation: ConversationId(reader.int()?),
                     read_seq: Seq(reader.int()?),
+                    read_at: reader.optional_int()?.map(rfc3339),
                     delivered_seq: Seq(reader.int()?),
                     unread: unread(reader.int()?),
                 })
