@@ -1,0 +1,234 @@
+/**
+ * What a plain text means: links, *bold*, _italic_, `code` and fenced blocks. Pure, and nothing but text comes out.
+ *
+ * Invariants: the texts of all pieces, put together, are the text that went in; the signs that mean a form are pieces
+ * of their own (`mark`). An `href` begins with http, https or mailto. The time it takes grows with the length alone.
+ * Inside links and code nothing has a form. A form begins and ends at the edge of a word, in one line, so `snake_case`
+ * and `2*3*4` stay as they are.
+ */
+import { findLinks } from './links.js';
+
+/**
+ * @typedef {{type: 'text', text: string, bold: boolean, italic: boolean}} Words
+ * @typedef {{type: 'link', text: string, href: string, host: string|null, bold: boolean, italic: boolean}} Link
+ * @typedef {{type: 'code', text: string}} Code
+ * @typedef {{type: 'block', text: string}} Block
+ * @typedef {{type: 'mark', text: string}} Mark
+ * @typedef {Words|Link|Code|Block|Mark} Piece
+ */
+
+/** Of a text with more forms than this, the rest is plain: nobody writes so, and a page would have to draw it. */
+const FORMS_MAX = 600;
+const FENCE = '```';
+
+/** @param {string} text @returns {Piece[]} */
+export function rich(text) {
+  /** @type {Piece[]} */
+  const pieces = [];
+  const left = { forms: FORMS_MAX };
+  let from = 0;
+  for (const fence of fences(text)) {
+    takeLines(text.slice(from, fence.from), pieces, left);
+    mark(pieces, text.slice(fence.from, fence.begin));
+    pieces.push({ type: 'block', text: text.slice(fence.begin, fence.end) });
+    mark(pieces, text.slice(fence.end, fence.to));
+    from = fence.to;
+  }
+  takeLines(text.slice(from), pieces, left);
+  return pieces;
+}
+
+/** The text without its signs, for where there is one line and no form. @param {string} text @returns {string} */
+export function plain(text) {
+  return rich(text).map((piece) => (piece.type === 'mark' ? (piece.text.includes('\n') ? '\n' : '') : piece.text))
+    .join('');
+}
+
+/** Blocks of code: from a fence that begins a line to one that ends a line, with something between.
+ * @param {string} text @returns {{from: number, begin: number, end: number, to: number}[]} */
+function fences(text) {
+  const found = [];
+  for (let at = 0; found.length < FORMS_MAX;) {
+    const open = lineStart(text, at);
+    const close = open < 0 ? -1 : lineEnd(text, open + FENCE.length);
+    if (close < 0) break;
+    const head = /^[\w+#.-]{0,20}\n/u.exec(text.slice(open + FENCE.length, open + FENCE.length + 24));
+    const begin = Math.min(open + FENCE.length + (head ? head[0].length : 0), close);
+    const end = close > begin && text[close - 1] === '\n' ? close - 1 : close;
+    const after = close + FENCE.length;
+    if (text.slice(begin, end).trim() === '') {
+      at = after;
+      continue;
+    }
+    // The line breaks beside a block belong to its signs: a block stands on lines of its own.
+    found.push({
+      from: open > at && text[open - 1] === '\n' ? open - 1 : open,
+      begin, end, to: text[after] === '\n' ? after + 1 : after,
+    });
+    at = text[after] === '\n' ? after + 1 : after;
+  }
+  return found;
+}
+
+/** @param {string} text @param {number} from @returns {number} where the next fence at the beginning of a line is */
+function lineStart(text, from) {
+  for (let at = text.indexOf(FENCE, from); at >= 0; at = text.indexOf(FENCE, at + 1)) {
+    if (at === 0 || text[at - 1] === '\n') return at;
+  }
+  return -1;
+}
+
+/** @param {string} text @param {number} from @returns {number} where the next fence at the end of a line is */
+function lineEnd(text, from) {
+  for (let at = text.indexOf(FENCE, from); at >= 0; at = text.indexOf(FENCE, at + 1)) {
+    const after = text[at + FENCE.length];
+    if (after === undefined || after === '\n') return at;
+  }
+  return -1;
+}
+
+/** @typedef {{forms: number}} Left how many forms the text may still have */
+
+/** @param {string} text @param {Piece[]} pieces @param {Left} left */
+function takeLines(text, pieces, left) {
+  for (const line of text.match(/[^\n]*\n|[^\n]+$/gu) ?? []) {
+    const end = line.endsWith('\n') ? line.length - 1 : line.length;
+    takeLine(line.slice(0, end), pieces, left);
+    words(pieces, line.slice(end), false, false);
+  }
+}
+
+/** A piece of a line that nothing reaches into, or a sign that may mean a form.
+ * @typedef {{type: 'plain', text: string} | {type: 'sign', text: '*'|'_', opens: boolean, closes: boolean}
+ *   | {type: 'link', text: string, href: string, host: string|null} | Code | Mark} Atom */
+
+/** @param {string} line @param {Piece[]} pieces @param {Left} left */
+function takeLine(line, pieces, left) {
+  const atoms = atomsOf(line, left);
+  const pairs = pair(atoms, left);
+  const on = { '*': false, _: false };
+  for (const [index, atom] of atoms.entries()) {
+    if (atom.type === 'sign') {
+      const turns = pairs.get(index);
+      if (turns === undefined) {
+        words(pieces, atom.text, on['*'], on._);
+      } else {
+        mark(pieces, atom.text);
+        on[atom.text] = turns;
+      }
+    } else if (atom.type === 'plain') {
+      words(pieces, atom.text, on['*'], on._);
+    } else if (atom.type === 'link') {
+      pieces.push({ ...atom, bold: on['*'], italic: on._ });
+    } else {
+      pieces.push(atom);
+    }
+  }
+}
+
+/** The atoms of a line: code first, then links, then the signs between them.
+ * @param {string} line @param {Left} left @returns {Atom[]} */
+function atomsOf(line, left) {
+  /** @type {Atom[]} */
+  const atoms = [];
+  let from = 0;
+  for (let open = line.indexOf('`'); open >= 0 && left.forms > 0;) {
+    const close = line.indexOf('`', open + 1);
+    if (close < 0) break;
+    const inside = line.slice(open + 1, close);
+    if (inside.trim() === '') {
+      open = close;
+      continue;
+    }
+    left.forms -= 1;
+    takeWords(atoms, line, from, open, left);
+    atoms.push({ type: 'mark', text: '`' }, { type: 'code', text: inside }, { type: 'mark', text: '`' });
+    from = close + 1;
+    open = line.indexOf('`', from);
+  }
+  takeWords(atoms, line, from, line.length, left);
+  return atoms;
+}
+
+/** Links, and the signs that may mean a form. @param {Atom[]} atoms @param {string} line @param {number} from
+ * @param {number} to @param {Left} left */
+function takeWords(atoms, line, from, to, left) {
+  const links = findLinks(line.slice(from, to), left.forms);
+  left.forms -= links.length;
+  let at = from;
+  for (const { start, end, href, host } of links) {
+    takeSigns(atoms, line, at, from + start);
+    at = from + end;
+    atoms.push({ type: 'link', text: line.slice(from + start, at), href, host });
+  }
+  takeSigns(atoms, line, at, to);
+}
+
+/** @param {Atom[]} atoms @param {string} line @param {number} from @param {number} to */
+function takeSigns(atoms, line, from, to) {
+  let begun = from;
+  for (let at = from; at < to; at += 1) {
+    const sign = line[at];
+    if (sign !== '*' && sign !== '_') continue;
+    const before = line[at - 1] ?? ' ';
+    const after = line[at + 1] ?? ' ';
+    // Two of a kind are no sign: `__init__`, `**`.
+    const alone = before !== sign && after !== sign;
+    const opens = alone && !isWord(line, at - 1) && !/\s/u.test(after);
+    const closes = alone && !isWord(line, at + 1) && !/\s/u.test(before);
+    if (!opens && !closes) continue;
+    if (at > begun) atoms.push({ type: 'plain', text: line.slice(begun, at) });
+    atoms.push({ type: 'sign', text: sign, opens, closes });
+    begun = at + 1;
+  }
+  if (to > begun) atoms.push({ type: 'plain', text: line.slice(begun, to) });
+}
+
+/** Whether a letter or a digit stands there. @param {string} text @param {number} at @returns {boolean} */
+function isWord(text, at) {
+  const unit = text.charCodeAt(at);
+  if (Number.isNaN(unit)) return false;
+  const isLow = unit >= 0xdc00 && unit <= 0xdfff;
+  const sign = String.fromCodePoint(text.codePointAt(isLow ? at - 1 : at) ?? 0x20);
+  return /[\p{L}\p{N}]/u.test(sign);
+}
+
+/** Which signs begin (true) and end (false) a form. Forms lie in each other and never across.
+ * @param {Atom[]} atoms @param {Left} left @returns {Map<number, boolean>} */
+function pair(atoms, left) {
+  /** @type {Map<number, boolean>} */
+  const pairs = new Map();
+  const open = { '*': -1, _: -1 };
+  /** Where there was something to give a form to. */
+  let said = -1;
+  for (const [index, atom] of atoms.entries()) {
+    if (atom.type !== 'sign') {
+      said = index;
+      continue;
+    }
+    const other = atom.text === '*' ? '_' : '*';
+    const begun = open[atom.text];
+    if (atom.closes && begun >= 0 && said > begun && left.forms > 0) {
+      left.forms -= 1;
+      pairs.set(begun, true).set(index, false);
+      open[atom.text] = -1;
+      if (open[other] > begun) open[other] = -1;
+    } else if (atom.opens) {
+      open[atom.text] = index;
+    }
+  }
+  return pairs;
+}
+
+/** @param {Piece[]} pieces @param {string} text */
+function mark(pieces, text) {
+  if (text !== '') pieces.push({ type: 'mark', text });
+}
+
+/** @param {Piece[]} pieces @param {string} text @param {boolean} bold @param {boolean} italic */
+function words(pieces, text, bold, italic) {
+  if (text === '') return;
+  const last = pieces.at(-1);
+  if (last?.type === 'text' && last.bold === bold && last.italic === italic) last.text += text;
+  else pieces.push({ type: 'text', text, bold, italic });
+}

@@ -1,0 +1,172 @@
+/**
+ * What a text means: forms, links, and what would like to be one.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { plain, rich } from '../src/inbox/rich.js';
+import { payloads } from './journeys/payloads.js';
+
+/** A text with what it means written out. @param {string} text @returns {string} */
+function shown(text) {
+  return rich(text).map((piece) => {
+    switch (piece.type) {
+      case 'mark':
+        return '';
+      case 'code':
+        return `<c>${piece.text}</c>`;
+      case 'block':
+        return `<pre>${piece.text}</pre>`;
+      default: {
+        const words = piece.type === 'link' ? `<a>${piece.text}</a>` : piece.text;
+        const italic = piece.italic ? `<i>${words}</i>` : words;
+        return piece.bold ? `<b>${italic}</b>` : italic;
+      }
+    }
+  }).join('');
+}
+
+/** @param {string} text @returns {string[]} */
+function hrefs(text) {
+  return rich(text).flatMap((piece) => (piece.type === 'link' ? [piece.href] : []));
+}
+
+/** @param {string} text @returns {string[]} what is shown as a link */
+function links(text) {
+  return rich(text).flatMap((piece) => (piece.type === 'link' ? [piece.text] : []));
+}
+
+test('bold, italic and code are found in a line', () => {
+  assert.equal(shown('See *bold*, _this_ and `ref-2041`.'), 'See <b>bold</b>, <i>this</i> and <c>ref-2041</c>.');
+  assert.equal(shown('*bold and _both_*'), '<b>bold and </b><b><i>both</i></b>');
+  assert.equal(shown('_*both*_'), '<b><i>both</i></b>');
+  assert.equal(shown('(*so*), „_so_“!'), '(<b>so</b>), „<i>so</i>“!');
+  assert.equal(shown('*fünf Äpfel*'), '<b>fünf Äpfel</b>');
+  assert.equal(shown('*one* and *two*'), '<b>one</b> and <b>two</b>');
+});
+
+test('what is no form stays as it is', () => {
+  for (const text of [
+    'snake_case_name', '2*3*4', '2 * 3 * 4', '* a point', '__init__', '**', '***', '_', '* *', '*a', 'a*', '*a\nb*',
+    '``', '` `', 'a`b', '_a*', 'ä*ö*ü', '漢*字*漢', '*_*', '-*-', '*a *',
+  ]) assert.equal(shown(text), text);
+});
+
+test('forms lie in each other and never across', () => {
+  assert.equal(shown('*a _b* c_'), '<b>a _b</b> c_');
+  assert.equal(shown('_a *b_ c*'), '<i>a *b</i> c*');
+  assert.equal(shown('*a *b*'), '*a <b>b</b>');
+});
+
+test('inside code and links nothing has a form', () => {
+  assert.equal(shown('`*a* https://a.example/`'), '<c>*a* https://a.example/</c>');
+  assert.equal(shown('https://a.example/a_b_c*d*'), '<a>https://a.example/a_b_c*d</a>*');
+  assert.equal(shown('*see https://a.example/x_y*'), '<b>see </b><b><a>https://a.example/x_y</a></b>');
+  assert.equal(shown('*`a`* b'), '<c>a</c> b');
+});
+
+test('a block of code stands between fences', () => {
+  assert.equal(shown('```\nlet a = *b*;\n```'), '<pre>let a = *b*;</pre>');
+  assert.equal(shown('so:\n```js\na\n\nb\n```\nand *on*'), 'so:<pre>a\n\nb</pre>and <b>on</b>');
+  assert.equal(shown('```one line```'), '<pre>one line</pre>');
+  assert.equal(shown('```\na\n```\n```\nb\n```'), '<pre>a</pre><pre>b</pre>');
+  assert.equal(shown('```\nnever ended'), '```\nnever ended');
+  assert.equal(shown('``````'), '``````');
+  assert.equal(shown('```\n\n```'), '```\n\n```');
+});
+
+test('addresses become links', () => {
+  assert.deepEqual(hrefs('https://a.example/x?y=1#z http://b.example mailto:ada@a.example'),
+    ['https://a.example/x?y=1#z', 'http://b.example/', 'mailto:ada@a.example']);
+  assert.deepEqual(hrefs('www.a.example and wien.example/karlsplatz'),
+    ['https://www.a.example/', 'https://wien.example/karlsplatz']);
+  assert.deepEqual(hrefs('write to ada.w@mail.example.'), ['mailto:ada.w@mail.example']);
+  assert.deepEqual(links('HTTPS://A.Example/'), ['HTTPS://A.Example/']);
+  assert.deepEqual(links('请看https://a.example/路，谢谢'), ['https://a.example/路']);
+  assert.deepEqual(links('http://localhost:8080/a http://192.168.0.1/ http://[::1]/'),
+    ['http://localhost:8080/a', 'http://192.168.0.1/', 'http://[::1]/']);
+});
+
+test('what follows an address is left out', () => {
+  for (const [text, link] of [
+    ['See https://a.example/.', 'https://a.example/'],
+    ['(https://a.example/x)', 'https://a.example/x'],
+    ['https://a.example/x_(y)', 'https://a.example/x_(y)'],
+    ['(https://a.example/x_(y)).', 'https://a.example/x_(y)'],
+    ['[a](https://a.example/x)', 'https://a.example/x'],
+    ['"https://a.example/x"', 'https://a.example/x'],
+    ['<https://a.example/x>', 'https://a.example/x'],
+    ['https://a.example/x…', 'https://a.example/x'],
+    ['*https://a.example/x*', 'https://a.example/x'],
+    ['https://a.example/x?!', 'https://a.example/x'],
+    ['“www.a.example”', 'www.a.example'],
+  ]) assert.deepEqual(links(text), [link], text);
+});
+
+test('what is no address stays words', () => {
+  for (const text of [
+    'readme.md', 'e.g. this', 'and/or', '1.5/2', 'a.b/c', 'etc./usw.', 'Hello.World', '10.30/11', 'www', 'www.', 'http://',
+    'https://.', 'mailto:', 'mailto:nobody', 'javascript:alert(1)', 'JaVaScRiPt://evil.example/%0aalert(1)',
+    'vbscript:msgbox(1)', 'data:text/html,<script>alert(1)</script>', 'file:///etc/passwd', 'ftp://a.example/',
+    'tel:+431', 'about:blank', 'blob:https:', 'xhttps://a.example', '//evil.example/', '#/settings', 'a@b', '@a.example/x',
+    'http://ada.example@evil.example/', 'https://user:pass@a.example/', 'http://%zz/', 'https://[', 'ws://a.example/',
+    'view-source:data', 'java\u0000script:alert(1)', 'java\tscript:alert(1)',
+  ]) assert.deepEqual(hrefs(text), [], text);
+});
+
+test('an address says where it leads when its letters may be mistaken', () => {
+  const host = (/** @type {string} */ text) => rich(text).flatMap((one) => (one.type === 'link' ? [one.host] : []))[0];
+  assert.equal(host('https://раrlor.example/'), 'xn--rlor-43d9g.example');
+  assert.equal(host('https://аррӏе.example/'), 'xn--80ak6aa92e.example');
+  for (const text of ['https://parlor.example/', 'https://müller.example/', 'https://例え.example/', 'https://пример.рф/']) {
+    assert.equal(host(text), null, text);
+  }
+});
+
+test('signs that turn or hide end an address', () => {
+  assert.deepEqual(links('https://a.example/\u202Egpj.exe'), ['https://a.example/']);
+  assert.deepEqual(links('https://a.exa\u200Bmple/x'), ['https://a.exa']);
+  assert.deepEqual(links('\u2067https://a.example/x\u2069'), ['https://a.example/x']);
+});
+
+/** Every promise that holds for any text. @param {string} text */
+function holds(text) {
+  const pieces = rich(text);
+  assert.equal(pieces.map((one) => one.text).join(''), text);
+  for (const one of pieces) {
+    assert.notEqual(one.text, '');
+    if (one.type !== 'link') continue;
+    assert.match(one.href, /^(https?:\/\/|mailto:)/u);
+    assert.doesNotMatch(one.text, /[\s<>"`\u200b-\u200f\u202a-\u202e\u2066-\u2069]/u);
+    assert.equal(new URL(one.href).username, '');
+  }
+  assert.ok(plain(text).length <= text.length);
+}
+
+test('every hostile text comes out as it went in, with no link that does harm', () => {
+  for (const text of payloads) holds(text);
+  assert.deepEqual(payloads.flatMap(hrefs).filter((one) => !/^https?:/u.test(one)), []);
+});
+
+test('the pieces of any text are the text', () => {
+  const part = fc.constantFrom('*', '_', '`', '```', '\n', ' ', 'a', 'bc', '1', '.', '/', ':', 'https://', 'www.', 'mailto:',
+    'a.example', '(', ')', '[', ']', '@', '"', '<', '\u202e', '漢', '👍', '\ud83d', '\\', 'javascript:', '#', '?', '😀*');
+  fc.assert(fc.property(fc.array(part, { maxLength: 60 }).map((parts) => parts.join('')), holds), { numRuns: 3_000 });
+  fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), holds), { numRuns: 1_000 });
+});
+
+/** So long that anything worse than one way through would not come back. */
+const LONG = 400_000;
+
+test('no text takes longer than its length', { timeout: 60_000 }, () => {
+  for (const part of [
+    '*', '_', '`', '* ', ' *', '*a', '_a ', '*_', '`a', '```', '```\n', '\n```a', 'a.', 'a.a/', 'http://', 'www.', '((((', '))))',
+    'a@', '@a', 'https://a.example/', '(https://a', '.a', '-', 'a-', '%', '\\', 'mailto:a@', 'a*b_c', '\u0301', 'ａ', '_*`',
+    'xhttp://', '.com/', '&', 'https://a.example/()', '[', '!?',
+  ]) {
+    const text = part.repeat(Math.ceil(LONG / part.length));
+    const pieces = rich(text);
+    assert.equal(pieces.reduce((sum, one) => sum + one.text.length, 0), text.length, JSON.stringify(part));
+    assert.ok(pieces.length < 5_000, 'and no page has to draw more than it can');
+  }
+});
