@@ -101,12 +101,14 @@ const sizeOf = (parts) => parts.reduce((sum, one) => sum + one.length, 0);
 let clock = handClock();
 let server = new Files();
 let shelf = memoryShelf();
+let settled = 0;
 let limits = { upload_bytes_max: 100 * MB, message_attachments_max: 3 };
 
 beforeEach(() => {
   clock = handClock();
   server = new Files();
   shelf = memoryShelf();
+  settled = 0;
   limits = { upload_bytes_max: 100 * MB, message_attachments_max: 3 };
 });
 
@@ -114,6 +116,9 @@ function uploads() {
   return new Uploads({
     carry: server.carry, clock, newId: idMaker(clock), keep: new Keep(shelf, 7), changed: () => {},
     limits: () => limits,
+    settled: () => {
+      settled += 1;
+    },
   });
 }
 
@@ -216,7 +221,7 @@ test('what is too large, empty or one too many is refused before a byte is sent'
   const ids = ['a', 'b', 'c', 'd'].map((name) => all.add(HERE, blob(name), name));
   assert.equal(all.get(ids[3])?.problem?.code, 'too_many_files');
   assert.equal(server.waiting.length, 2, 'the refused ones are not sent');
-  assert.deepEqual(all.take(HERE).map((one) => one.name), ['a', 'b', 'c']);
+  assert.deepEqual(all.take(HERE).attachments?.map((one) => one.name), ['a', 'b', 'c']);
   assert.deepEqual(all.draft(HERE).map((one) => [one.name, one.state]),
     [['large', 'refused'], ['empty', 'refused'], ['d', 'waiting']], 'the fourth may go with the next message');
 });
@@ -251,39 +256,52 @@ test('one that is taken back is stopped, and the server is told', async () => {
 test('a message waits for its files', async () => {
   const all = uploads();
   all.add(HERE, blob('a'), 'a');
-  all.add(HERE, blob('b'), 'b');
-  const files = all.take(HERE);
-  assert.equal(all.draft(HERE).length, 0);
-  /** @type {number[]|null} */
-  let ids = null;
-  const wait = all.ready(files, HERE).then((found) => {
-    ids = found;
-  });
+  all.measured(all.add(HERE, new Blob(['b'], { type: 'image/png' }), 'b.png'), { width: 4, height: 3 });
+  const taken = all.take(HERE);
+  const ids = taken.uploads ?? [];
+  assert.deepEqual(taken.attachments?.map((one) => [one.name, one.media_type, one.width]),
+    [['a', 'text/plain', undefined], ['b.png', 'image/png', 4]]);
+  assert.deepEqual(all.draft(HERE), []);
+  assert.equal(shelf.length, 0, 'the message keeps them from now on');
   await server.waiting[1].go();
-  assert.equal(ids, null, 'the other is under way');
+  assert.deepEqual(all.finished(ids), { waits: true }, 'the other is under way');
+  const before = settled;
   await server.waiting[0].go();
-  await wait;
-  assert.deepEqual(ids, [32, 31], 'in the order of the draft');
-  all.release(files);
+  assert.equal(settled, before + 1);
+  assert.deepEqual(all.finished(ids), { ids: [32, 31] }, 'in the order of the draft');
+  all.release([31, 32]);
   assert.equal(server.waiting.length, 0, 'a message has them: nothing is given up');
+  assert.equal(await all.local(31)?.text(), 'b', 'what was sent from here need not be fetched');
 });
 
-test('a message learns that one of its files was refused, and asking again tries it again', async () => {
+test('a message learns that one of its files was refused, and trying again tries it again', async () => {
   const all = uploads();
-  all.add(HERE, blob('a'), 'a');
-  const files = all.take(HERE);
-  const refused = assert.rejects(all.ready(files, HERE), { code: 'unsupported_type' });
+  const id = all.add(HERE, blob('a'), 'a');
+  all.take(HERE);
   await server.waiting[0].refuse('unsupported_type');
-  await refused;
-  const again = all.ready(files, HERE);
+  assert.deepEqual(all.finished([id]), { failed: { code: 'unsupported_type', title: 'unsupported_type' } });
+  all.retry(id);
+  assert.deepEqual(all.finished([id]), { waits: true });
   await server.waiting[0].go();
   await server.waiting[0].go();
-  assert.deepEqual(await again, [31]);
-  all.remove(files[0].client_id);
+  assert.deepEqual(all.finished([id]), { ids: [31] });
+});
+
+test('a message from before a reload gets what the server has whole, and is told of the rest', async () => {
+  const first = uploads();
+  const whole = first.add(HERE, blob('whole'), 'whole');
+  const none = first.add(HERE, blob('none'), 'none');
   await server.waiting[0].go();
-  const gone = assert.rejects(all.ready(files, HERE), { code: 'file_gone' });
+  first.take(HERE);
+  first.stop();
+  const second = uploads();
+  assert.deepEqual(second.finished([whole]), { waits: true });
   await server.waiting[0].go();
-  await gone;
+  assert.deepEqual(second.finished([whole]), { ids: [31] });
+  assert.deepEqual(second.finished([none]), { waits: true });
+  await server.waiting[0].go();
+  assert.deepEqual(second.finished([none]), { failed: { code: 'file_gone', title: 'gone' } });
+  assert.deepEqual(second.draft(HERE), []);
 });
 
 test('after a reload what the server has whole is there, of the rest one is told', async () => {

@@ -11,13 +11,14 @@
  * @import {Carry} from './carry.js'
  * @import {Clock} from './clock.js'
  * @import {Keep} from './storage.js'
+ * @import {Finished} from './outbox.js'
  * @import {Attachment, Upload} from './wire.js'
  */
 import { backOff } from './clock.js';
 import { Problem, endsSession, mayRetry } from './problem.js';
 
 /**
- * What is known of a file before the server has it; this much is kept with a message that waits.
+ * What is known of a file before the server has it.
  * @typedef {{
  *   client_id: string, name: string, bytes: number, media_type: string, width?: number, height?: number,
  * }} FileSketch
@@ -54,8 +55,6 @@ const LOOK_MS = 2_000;
 export class Uploads {
   /** @type {Map<string, Job>} */
   #jobs = new Map();
-  /** @type {Set<() => void>} */
-  #waiting = new Set();
   /** What was sent from this page, by the server's id. @type {Map<number, Blob>} */
   #local = new Map();
   /** @type {unknown} */
@@ -63,15 +62,16 @@ export class Uploads {
   #stopped = false;
 
   /** @param {{
-   *   carry: Carry, clock: Clock, newId: () => string, keep: Keep, changed: () => void,
+   *   carry: Carry, clock: Clock, newId: () => string, keep: Keep, changed: () => void, settled: () => void,
    *   limits: () => {upload_bytes_max?: number, message_attachments_max?: number},
-   * }} parts */
-  constructor({ carry, clock, newId, keep, changed, limits }) {
+   * }} parts `settled` is called when a file is there or refused */
+  constructor({ carry, clock, newId, keep, changed, settled, limits }) {
     this.carry = carry;
     this.clock = clock;
     this.newId = newId;
     this.keep = keep;
     this.changed = changed;
+    this.settled = settled;
     this.limits = limits;
     for (const name of keep.names('file:')) {
       const note = keep.get(name);
@@ -150,7 +150,7 @@ export class Uploads {
   }
 
   /** Hands the files of a draft to a message; those that were refused stay. @param {number} conversation
-   * @returns {FileSketch[]} */
+   * @returns {{uploads?: string[], attachments?: Attachment[]}} what the outbox is to be given */
   take(conversation) {
     const good = [...this.#jobs.values()].filter((one) =>
       one.conversation === conversation && !one.taken && one.state !== 'refused');
@@ -160,37 +160,29 @@ export class Uploads {
     }
     this.#checkAll(conversation);
     this.#pump();
-    return good.map(sketchOf);
+    if (good.length === 0) return {};
+    return { uploads: good.map((one) => one.client_id), attachments: good.map(attachmentOf) };
   }
 
-  /** The ids of files, once all of them are there; a `Problem` when one is refused.
-   * @param {FileSketch[]} files @param {number} conversation @returns {Promise<number[]>} */
-  ready(files, conversation) {
-    for (const sketch of files) {
-      const known = this.#jobs.get(sketch.client_id);
-      if (!known) this.#put({ ...sketch, conversation, taken: true, file: null, begun: true });
-      else if (known.state === 'refused') this.#again(known);
+  /** What became of the files of a message: the outbox asks, and is told by `settled` when that changes.
+   * @param {string[]} ids @returns {ReturnType<Finished>} */
+  finished(ids) {
+    for (const id of ids) {
+      // From before a reload, or another page's: the server is asked.
+      if (!this.#jobs.has(id)) this.#put({ ...UNKNOWN, client_id: id });
     }
     this.#pump();
-    return new Promise((resolve, reject) => {
-      const look = () => {
-        const jobs = files.map((one) => this.#jobs.get(one.client_id));
-        const bad = jobs.find((one) => !one || one.state === 'refused');
-        if (jobs.some((one) => !one) || bad) reject(problemOf(bad?.problem ?? GIVEN_UP));
-        else if (jobs.every((one) => one?.attachment)) resolve(jobs.map((one) => one?.attachment?.id ?? 0));
-        else return;
-        this.#waiting.delete(look);
-      };
-      this.#waiting.add(look);
-      look();
-    });
+    const jobs = ids.map((id) => this.#jobs.get(id));
+    const refused = jobs.find((one) => one?.state === 'refused');
+    if (refused?.problem) return { failed: refused.problem };
+    const done = jobs.map((one) => one?.attachment?.id ?? 0);
+    return done.every((id) => id > 0) ? { ids: done } : { waits: true };
   }
 
-  /** A message has them. @param {FileSketch[]} files */
-  release(files) {
-    for (const { client_id: clientId } of files) {
-      const job = this.#jobs.get(clientId);
-      if (job) this.#drop(job);
+  /** A message has them. @param {number[]} ids of files */
+  release(ids) {
+    for (const job of this.#jobs.values()) {
+      if (job.attachment && ids.includes(job.attachment.id)) this.#drop(job);
     }
   }
 
@@ -363,7 +355,7 @@ export class Uploads {
       this.#again(job);
       this.#pump();
     });
-    this.#tell();
+    this.changed();
   }
 
   /** @param {Job} job */
@@ -371,13 +363,14 @@ export class Uploads {
     this.clock.stop(job.timer);
     Object.assign(job, { state: 'waiting', problem: null, timer: null });
     if (!job.taken && !job.begun) this.#check(job);
-    this.#tell();
+    this.changed();
   }
 
   /** @param {Job} job @param {Refusal} problem */
   #refuse(job, problem) {
     Object.assign(job, { state: 'refused', problem, faults: 0, heard: null });
-    this.#tell();
+    this.changed();
+    this.settled();
   }
 
   /** @param {Job} job @param {Attachment} attachment */
@@ -385,17 +378,13 @@ export class Uploads {
     Object.assign(job, { state: 'done', attachment, sent: job.bytes, problem: null });
     if (job.file) this.#local.set(attachment.id, job.file);
     this.#note(job);
-    this.#tell();
+    this.changed();
+    this.settled();
   }
 
   /** @param {Job} job @returns {boolean} */
   #isThere(job) {
     return this.#jobs.get(job.client_id) === job;
-  }
-
-  #tell() {
-    for (const look of [...this.#waiting]) look();
-    this.changed();
   }
 
   /** Progress is told now and then, not with every packet. */
@@ -412,7 +401,7 @@ export class Uploads {
     job.stop.abort();
     this.#jobs.delete(job.client_id);
     this.#forget(job);
-    this.#tell();
+    this.changed();
   }
 
   /** @param {Job} job */
@@ -427,16 +416,16 @@ export class Uploads {
   }
 }
 
-const GIVEN_UP = { code: 'cancelled', title: 'given up' };
-
-/** @param {Refusal} refusal @returns {Problem} */
-function problemOf(refusal) {
-  return new Problem({ ...refusal, status: 409, retryable: false });
-}
+const UNKNOWN = { conversation: 0, name: '', bytes: 0, media_type: '', file: null, taken: true, begun: true };
 
 /** @param {Job} job @returns {FileSketch} */
 function sketchOf({ client_id, name, bytes, media_type, width, height }) {
   return { client_id, name, bytes, media_type, ...(width && height ? { width, height } : {}) };
+}
+
+/** What a message shows of it until the server has it. @param {Job} job @returns {Attachment} */
+function attachmentOf({ name, bytes, media_type, width, height }) {
+  return { id: 0, name, bytes, media_type, url: '', ...(width && height ? { width, height } : {}) };
 }
 
 /** @param {FileView} view @returns {boolean} */
