@@ -1,0 +1,74 @@
+/**
+ * A picture before it is there: decodes a BlurHash, by its description at blurha.sh. Pure.
+ *
+ * A hash is a number of base 83 in pieces: how many waves there are across and down, how strong the strongest is, the
+ * average colour, then one colour for each further wave. The picture is the sum of those waves.
+ */
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~';
+
+/** Pixels as of a canvas, or nothing when it is no hash.
+ * @param {string} hash @param {number} width @param {number} height @returns {Uint8ClampedArray<ArrayBuffer>|null} */
+export function decode(hash, width, height) {
+  const waves = wavesOf(hash);
+  if (!waves) return null;
+  const pixels = new Uint8ClampedArray(new ArrayBuffer(width * height * 4));
+  const across = cosines(waves.across, width);
+  const down = cosines(waves.down, height);
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      const sum = [0, 0, 0];
+      for (let j = 0; j < waves.down; j += 1) {
+        for (let i = 0; i < waves.across; i += 1) {
+          const strength = across[i][x] * down[j][y];
+          const colour = waves.colours[j * waves.across + i];
+          for (let part = 0; part < 3; part += 1) sum[part] += colour[part] * strength;
+        }
+      }
+      pixels.set([...sum.map(toScreen), 255], (y * width + x) * 4);
+    }
+  }
+  return pixels;
+}
+
+/** @param {string} hash @returns {{across: number, down: number, colours: number[][]}|null} */
+function wavesOf(hash) {
+  if (hash.length < 6 || [...hash].some((sign) => !DIGITS.includes(sign))) return null;
+  const size = valueOf(hash.slice(0, 1));
+  const across = (size % 9) + 1;
+  const down = Math.floor(size / 9) + 1;
+  if (hash.length !== 4 + 2 * across * down) return null;
+  const strongest = (valueOf(hash.slice(1, 2)) + 1) / 166;
+  const average = valueOf(hash.slice(2, 6));
+  const colours = [[average >> 16, (average >> 8) & 255, average & 255].map(toLight)];
+  for (let at = 6; at < hash.length; at += 2) {
+    const value = valueOf(hash.slice(at, at + 2));
+    colours.push([Math.floor(value / 361), Math.floor(value / 19) % 19, value % 19].map((step) => {
+      const part = (step - 9) / 9;
+      return Math.sign(part) * part ** 2 * strongest;
+    }));
+  }
+  return { across, down, colours };
+}
+
+/** @param {string} text @returns {number} */
+function valueOf(text) {
+  return [...text].reduce((value, sign) => value * 83 + DIGITS.indexOf(sign), 0);
+}
+
+/** How strong each wave is at each place. @param {number} waves @param {number} places @returns {number[][]} */
+function cosines(waves, places) {
+  return Array.from({ length: waves }, (_, wave) =>
+    Array.from({ length: places }, (_, place) => Math.cos((Math.PI * wave * place) / places)));
+}
+
+/** From a byte of sRGB to an amount of light. @param {number} byte @returns {number} */
+function toLight(byte) {
+  const part = byte / 255;
+  return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+}
+
+/** From an amount of light to a byte of sRGB. @param {number} light @returns {number} */
+function toScreen(light) {
+  const part = Math.min(1, Math.max(0, light));
+  return Math.round(255 * (part <= 0.0031308 ? part * 12.92 : 1.055 * part ** (1 / 2.4) - 0.055));
+}
