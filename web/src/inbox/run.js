@@ -1,15 +1,16 @@
 /**
  * The parts of a thread: days, the unread line, how it began, and runs of bubbles.
  *
- * Tells: `parlor-retry {clientId}`, `parlor-discard {clientId}`, `parlor-readers {seq}`.
+ * Tells: `parlor-retry {clientId}`, `parlor-discard {clientId}`, `parlor-readers {seq}`, and what messages tell.
  *
- * @import {Block, Meta, Run, Said} from './runs.js'
+ * @import {Block, Meta, Run} from './runs.js'
  * @import {Updatable} from './dom.js'
  */
 import { emit, h, keyed, set } from './dom.js';
 import { face, faceKey } from './face.js';
-import { fullTime, isLarge } from './format.js';
+import { fullTime } from './format.js';
 import { icon } from './icons.js';
+import { ParlorSaid } from './said.js';
 import { say } from './strings.js';
 
 const tickIcons = { sending: 'clock', sent: 'check', delivered: 'checks', read: 'read' };
@@ -19,7 +20,7 @@ export function makeBlock(block) {
   return /** @type {Updatable<Block>} */ (block.type === 'run' ? new ParlorRun() : new ParlorLine());
 }
 
-/** A day, the unread line, or how the conversation began. */
+/** A day, the unread line, how the conversation began, or what was done in it. */
 class ParlorLine extends HTMLElement {
   #drawn = '';
 
@@ -28,18 +29,18 @@ class ParlorLine extends HTMLElement {
     const drawn = JSON.stringify(block);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
-    this.className = { day: 'day', unread: 'unread-from', opening: 'line' }[block.type];
-    set(this, 'role', block.type === 'opening' ? null : 'separator');
-    if (block.type !== 'opening') {
-      // A separator's content is not read out; its name is.
-      set(this, 'aria-label', block.text);
-      this.replaceChildren(h('span', {}, block.text));
-      return;
-    }
-    const [before, who, between, what, after] = block.parts;
-    const firm = (/** @type {string} */ text) => text && h('b', { dir: 'auto' }, text);
-    this.replaceChildren(before, firm(who), between, firm(what), after);
+    this.className = { day: 'day', unread: 'unread-from', line: 'line' }[block.type];
+    set(this, 'role', block.type === 'line' ? null : 'separator');
+    set(this, 'aria-label', block.type === 'line' ? null : block.text);
+    // A separator's content is not read out; its name is.
+    if (block.type !== 'line') this.replaceChildren(h('span', {}, block.text));
+    else this.replaceChildren(...block.phrase.map((one) => (typeof one === 'string' ? one : firm(one.firm))));
   }
+}
+
+/** @param {string} name @returns {HTMLElement} */
+function firm(name) {
+  return h('b', { dir: 'auto' }, name);
 }
 
 /** What one person said within a minute. */
@@ -67,10 +68,13 @@ class ParlorRun extends HTMLElement {
     }
     this.#face.hidden = this.#name.hidden = !sender;
     keyed(this.#said, run.said, (said) => said.key, () => new ParlorSaid());
+    const { speaker, unsent, meta } = run;
     for (const [index, said] of [...this.#said.children].entries()) {
-      // In a group the name is there to be seen.
-      const ears = index === 0 && !sender ? run.speaker : '';
-      /** @type {ParlorSaid} */ (said).dress({ unsent: run.unsent, ears });
+      const last = index === run.said.length - 1 && 'words' in meta;
+      /** @type {ParlorSaid} */ (said).dress({
+        // In a group the name is there to be seen.
+        unsent, speaker, ears: index === 0 && !sender, state: last ? meta.words : '',
+      });
     }
     this.#drawMeta(run.meta);
   }
@@ -113,40 +117,5 @@ class ParlorRun extends HTMLElement {
   }
 }
 
-/** One message. */
-class ParlorSaid extends HTMLElement {
-  #text = '';
-  #ears = '';
-  #bubble = h('div', { class: 'bubble', dir: 'auto' });
-  seq = 0;
-
-  connectedCallback() {
-    if (this.firstChild) return;
-    this.className = 'msg';
-    this.append(this.#bubble);
-  }
-
-  /** @param {Said} said */
-  update(said) {
-    this.seq = said.seq;
-    if (said.text === this.#text) return;
-    this.#text = said.text;
-    this.#bubble.removeAttribute('data-fits');
-    this.#bubble.classList.toggle('large', isLarge(said.text));
-    this.#ears = '';
-    this.#bubble.replaceChildren(h('span', { class: 'words' }, said.text));
-  }
-
-  /** @param {{unsent: boolean, ears: string}} how */
-  dress({ unsent, ears }) {
-    this.#bubble.classList.toggle('unsent', unsent);
-    if (ears === this.#ears) return;
-    this.#ears = ears;
-    this.#bubble.querySelector('.for-ears')?.remove();
-    if (ears) this.#bubble.prepend(h('span', { class: 'for-ears' }, `${ears}: `));
-  }
-}
-
 customElements.define('parlor-line', ParlorLine);
 customElements.define('parlor-run', ParlorRun);
-customElements.define('parlor-said', ParlorSaid);

@@ -5,15 +5,23 @@
  * @import {Conversation, Message, User} from '../sdk/wire.js'
  * @import {Item} from '../sdk/outbox.js'
  * @import {State} from './state.js'
+ * @import {Phrase} from './strings.js'
  * @import {Tick} from './view.js'
  */
 import { clockTime, dayKey, dayName } from './format.js';
+import { deletedWords, gistOf, nameFor, systemPhrase } from './gist.js';
 import { say } from './strings.js';
-import { known, receipt } from './view.js';
+import { known } from './people.js';
+import { receipt } from './view.js';
 
 /**
+ * What a quote shows of the message that is answered; `there` when there is something to jump to.
+ * @typedef {{seq: number, who: string, text: string, sign: 'picture'|'file'|'bin'|null, there: boolean}} Quote
+ * @typedef {{emoji: string, count: number, mine: boolean, names: string}} Chip
  * @typedef {{
- *   key: string, text: string, seq: number, sender: number, at: number, day: string, time: string, item: Item|null,
+ *   key: string, seq: number, sender: number, at: number, day: string, time: string, text: string, subject: string,
+ *   quote: Quote|null, forwarded: boolean, edited: string, deleted: string, reactions: Chip[], message: Message|null,
+ *   item: Item|null,
  * }} Said
  * @typedef {{
  *   kind: 'none'} | {kind: 'time', time: string, at: number} | {
@@ -22,17 +30,20 @@ import { known, receipt } from './view.js';
  * } Meta
  * @typedef {{type: 'day', key: string, text: string}} Day
  * @typedef {{type: 'unread', key: string, text: string}} Unread
- * @typedef {{type: 'opening', key: string, parts: [string, string, string, string, string]}} Opening
+ * @typedef {{type: 'line', key: string, phrase: Phrase}} Line how it began, and lines of the system
  * @typedef {{
  *   type: 'run', key: string, own: boolean, speaker: string, sender: User|null, said: Said[], unsent: boolean,
  *   joined: boolean, meta: Meta,
  * }} Run
- * @typedef {Day|Unread|Opening|Run} Block
+ * @typedef {Day|Unread|Line|Run} Block
  * @typedef {{
  *   state: State, conversation: Conversation, messages: Message[], items: Item[], now: number, atBeginning: boolean,
- *   divider: {seq: number, count: number}|null, offline: boolean,
+ *   divider: {seq: number, count: number}|null, offline: boolean, quoted?: (seq: number) => Message|undefined,
  * }} Sheet
  */
+
+/** As many names as a tip holds; the dialog has them all. */
+const NAMES_MAX = 20;
 
 /** @param {Sheet} sheet @returns {Block[]} */
 export function layOut(sheet) {
@@ -53,7 +64,11 @@ export function layOut(sheet) {
       day = today;
       run = null;
     }
-    if (!run || !joins(sheet, run, said)) {
+    if (said.message?.system) {
+      const phrase = systemPhrase(sheet.state, said.sender, said.message.system);
+      if (phrase.length > 0) blocks.push({ type: 'line', key: said.key, phrase });
+      run = null;
+    } else if (!run || !joins(sheet, run, said)) {
       run = startRun(sheet, said, run);
       blocks.push(run);
     } else {
@@ -64,39 +79,90 @@ export function layOut(sheet) {
   return blocks;
 }
 
-/** What the server has, then what waits. @param {Sheet} sheet @returns {Said[]} */
-function allSaid({ messages, items, state }) {
-  const said = messages.map(saidOf);
+/** What the server has and I have not hidden, then what waits. @param {Sheet} sheet @returns {Said[]} */
+function allSaid(sheet) {
+  const { messages, items, state } = sheet;
+  const said = messages.filter((one) => !one.hidden).map((one) => dressed(sheet, saidOf(one)));
   const there = new Set(said.map((one) => one.key));
   for (const item of items) {
     const key = `${state.user}:${item.client_id}`;
-    if (!there.has(key)) said.push(at(item.at, { key, text: item.text, seq: 0, sender: state.user, item }));
+    if (!there.has(key)) said.push(dressed(sheet, waiting(state.user, key, item)));
   }
   return said;
 }
 
-/** Messages do not change, and a long thread is laid out often. @type {WeakMap<Message, Said>} */
+/** A message stays the same object until it changes, and a long thread is laid out often.
+ * @type {WeakMap<Message, Said>} */
 const laidOut = new WeakMap();
 
 /** @param {Message} message @returns {Said} */
 function saidOf(message) {
   let said = laidOut.get(message);
   if (!said) {
-    const { sender, client_id, text, seq } = message;
-    said = at(Date.parse(message.created_at), { key: `${sender}:${client_id}`, text, seq, sender, item: null });
+    const { sender, client_id, seq } = message;
+    said = {
+      ...at(Date.parse(message.created_at)),
+      key: client_id === '' ? `line:${seq}` : `${sender}:${client_id}`,
+      seq, sender, text: message.text, subject: message.subject ?? '', quote: null,
+      forwarded: message.forwarded ?? false, edited: message.edited_at ?? '', deleted: '', reactions: [], message,
+      item: null,
+    };
     laidOut.set(message, said);
   }
   return said;
 }
 
-/** @param {number} time @param {Omit<Said, 'at'|'day'|'time'>} said @returns {Said} */
-function at(time, said) {
-  return { ...said, at: time, day: dayKey(time), time: clockTime(time) };
+/** @param {number} sender @param {string} key @param {Item} item @returns {Said} */
+function waiting(sender, key, item) {
+  return {
+    ...at(item.at), key, seq: 0, sender, text: item.text, subject: item.subject ?? '', quote: null,
+    forwarded: item.forward !== undefined, edited: '', deleted: '', reactions: [], message: null, item,
+  };
+}
+
+/** @param {number} time */
+function at(time) {
+  return { at: time, day: dayKey(time), time: clockTime(time) };
+}
+
+/** With what depends on other messages and on people. @param {Sheet} sheet @param {Said} said @returns {Said} */
+function dressed(sheet, said) {
+  const { state, conversation } = sheet;
+  const { message } = said;
+  if (message?.deleted) return { ...said, deleted: deletedWords(state, message, conversation.kind === 'group') };
+  const answers = message ? message.reply_to : said.item?.reply_to;
+  const reactions = message?.reactions ?? [];
+  if (answers === undefined && reactions.length === 0) return said;
+  return {
+    ...said,
+    quote: answers === undefined ? null : quoteOf(sheet, answers),
+    reactions: reactions.map(({ emoji, users }) => ({
+      emoji, count: users.length, mine: users.includes(state.user), names: namesOf(state, users),
+    })),
+  };
+}
+
+/** @param {Sheet} sheet @param {number} seq @returns {Quote} */
+function quoteOf({ state, messages, quoted }, seq) {
+  const first = messages[0]?.seq ?? 0;
+  const near = messages[seq - first];
+  const message = near?.seq === seq ? near : (quoted?.(seq) ?? messages.find((one) => one.seq === seq));
+  if (!message || message.hidden) return { seq, who: '', text: say.quoteUnknown, sign: null, there: false };
+  const who = message.sender === state.user ? say.you : nameFor(state, message.sender);
+  const { text, sign } = gistOf(state, message);
+  return { seq, who, text, sign, there: true };
+}
+
+/** @param {State} state @param {number[]} users @returns {string} */
+function namesOf(state, users) {
+  const names = users.slice(0, NAMES_MAX).map((one) => (one === state.user ? say.you : nameFor(state, one)));
+  return say.names(names, users.length - names.length);
 }
 
 /** @param {Sheet} sheet @param {Said} said @returns {boolean} */
 function isUnread({ divider, state }, said) {
-  return divider !== null && !said.item && said.sender !== state.user && said.seq >= divider.seq;
+  if (divider === null || !said.message || said.sender === state.user || said.seq < divider.seq) return false;
+  return !said.message.deleted && !said.message.system;
 }
 
 /** @param {Sheet} sheet @param {Said} said @param {boolean} newDay @param {boolean} unread @returns {Day|Unread} */
@@ -107,13 +173,14 @@ function separator({ divider, now }, said, newDay, unread) {
   return { type: 'unread', key: 'unread', text: newDay ? say.newOn(day, news) : news };
 }
 
-/** @param {Sheet} sheet @returns {Opening} */
+/** @param {Sheet} sheet @returns {Line} */
 function opening({ state, conversation }) {
   const { context, kind } = conversation;
   const by = conversation.members.find((one) => one.user.id === conversation.created_by);
-  const who = conversation.created_by === state.user ? say.you : by ? known(state, by.user).name : '';
-  const words = context ? say.wroteAbout : kind === 'group' ? say.openedGroup : say.opened;
-  return { type: 'opening', key: 'opening', parts: [words[0], who, words[1], context?.title ?? '', words[2]] };
+  const mine = conversation.created_by === state.user;
+  const who = mine ? null : by ? known(state, by.user).name : nameFor(state, conversation.created_by);
+  const phrase = context ? say.wroteAbout(who, context.title) : kind === 'group' ? say.openedGroup(who) : say.opened(who);
+  return { type: 'line', key: 'opening', phrase };
 }
 
 /** @param {Sheet} sheet @param {Run} run @param {Said} said @returns {boolean} */
@@ -158,7 +225,7 @@ function startRun(sheet, said, before) {
  * @param {Sheet} sheet @param {Block[]} blocks */
 function describe(sheet, blocks) {
   const runs = blocks.filter((one) => one.type === 'run');
-  const lastOwn = runs.findLast((one) => one.own);
+  const lastOwn = runs.findLast((one) => one.own && one.said[one.said.length - 1].deleted === '');
   for (const run of runs) {
     const last = run.said[run.said.length - 1];
     if (run.unsent) {
@@ -167,7 +234,7 @@ function describe(sheet, blocks) {
       };
     } else if (run.meta.kind === 'none') {
       const plain = { kind: /** @type {const} */ ('time'), time: last.time, at: last.at };
-      run.meta = run.own ? tickOf(sheet, run, run !== lastOwn) : plain;
+      run.meta = run.own && last.deleted === '' ? tickOf(sheet, run, run !== lastOwn) : plain;
     }
   }
 }
@@ -186,9 +253,12 @@ function tickOf({ conversation, state }, run, wordless) {
     return { kind: 'tick', time, at: last.at, tick: 'sending', words: say.sending, wordless, readers: false };
   }
   const { tick, readers, others } = receipt(conversation, state.user, last.seq);
-  const group = conversation.kind === 'group' && readers.length > 0 && others > 0;
-  const words = group ? say.readBy(readers.length, others) : say[tick];
+  const some = conversation.kind === 'group' && readers.length > 0 && others > 0;
+  // In a large group who has read is asked for, not known.
+  const large = conversation.kind === 'group' && conversation.member_count > conversation.members.length;
+  const words = some ? say.readBy(readers.length, others) : large ? say.whoRead : say[tick];
   return {
-    kind: 'tick', time, at: last.at, tick: group ? 'read' : tick, words, wordless, readers: group && !wordless,
+    kind: 'tick', time, at: last.at, tick: some ? 'read' : tick, words, wordless,
+    readers: (some || large) && !wordless,
   };
 }

@@ -10,6 +10,21 @@ export function shortCount(count) {
   return count > 99 ? '99+' : String(count);
 }
 
+/** Words with names among them. @typedef {(string|{firm: string})[]} Phrase */
+
+/** @param {string|null} name none is oneself @returns {{firm: string}} */
+const subject = (name) => ({ firm: name ?? 'You' });
+
+/** "Ben", "Ben and Cleo", "Ben and 2 others". @param {string[]} names @returns {Phrase} */
+const several = (names) => {
+  const [first, second] = names;
+  if (names.length < 2) return [{ firm: first ?? 'somebody' }];
+  if (names.length === 2) return [{ firm: first }, ' and ', { firm: second }];
+  return [{ firm: first }, ` and ${names.length - 1} others`];
+};
+
+const roles = { owner: 'an owner', moderator: 'a moderator', member: 'a member' };
+
 const english = {
   locale: 'en-GB',
 
@@ -54,9 +69,10 @@ const english = {
   messagesWith: (/** @type {string} */ name) => `Messages with ${name}`,
   firstMessage: (/** @type {string} */ name) => `Write the first message to ${name}`,
   firstMessageMore: 'Nothing has been written here yet.',
-  wroteAbout: ['', ' wrote about ', ''],
-  opened: ['', ' began this conversation', ''],
-  openedGroup: ['', ' opened this group', ''],
+  wroteAbout: (/** @type {string|null} */ who, /** @type {string} */ what) =>
+    /** @type {Phrase} */ ([subject(who), ' wrote about ', { firm: what }]),
+  opened: (/** @type {string|null} */ who) => /** @type {Phrase} */ ([subject(who), ' began this conversation']),
+  openedGroup: (/** @type {string|null} */ who) => /** @type {Phrase} */ ([subject(who), ' opened this group']),
   newMessages: (/** @type {number} */ count) => plural(count, 'new message', 'new messages'),
   newOn: (/** @type {string} */ day, /** @type {string} */ news) => `${day} · ${news}`,
   newPill: (/** @type {number} */ count) => `${shortCount(count)} new`,
@@ -97,6 +113,40 @@ const english = {
     cancelled: 'was discarded before',
   },
   reasonElse: 'refused',
+
+  somebody: 'Somebody',
+  leadsTo: (/** @type {string} */ host) => `Leads to ${host}`,
+  forwarded: 'Forwarded',
+  edited: 'edited',
+  answers: 'In reply to ',
+  inReplyTo: (/** @type {string} */ who, /** @type {string} */ text) => `In reply to ${who}: ${text}`,
+  subjectIs: (/** @type {string} */ subject) => `Subject: ${subject}`,
+  jumpToQuoted: 'Go to this message',
+  reactionOf: (/** @type {string} */ emoji, /** @type {string} */ names) => `${emoji}: ${names}`,
+  whoReacted: 'Who reacted',
+  quoteUnknown: 'This message is not here',
+  names: (/** @type {string[]} */ names, /** @type {number} */ more) => {
+    if (more > 0) return `${names.join(', ')} and ${more} more`;
+    return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
+  },
+  whoRead: 'Who has read it',
+  youThere: 'you',
+  youDeleted: 'You deleted this message',
+  personDeleted: (/** @type {string} */ name) => `${name} deleted this message`,
+  wasDeleted: 'This message was deleted',
+  lineAdded: (/** @type {string|null} */ who, /** @type {string[]} */ whom) =>
+    /** @type {Phrase} */ ([subject(who), ' added ', ...several(whom)]),
+  lineRemoved: (/** @type {string|null} */ who, /** @type {string} */ whom) =>
+    /** @type {Phrase} */ ([subject(who), ' removed ', { firm: whom }]),
+  lineLeft: (/** @type {string|null} */ who) => /** @type {Phrase} */ ([subject(who), ' left']),
+  lineLeftTo: (/** @type {string|null} */ who, /** @type {string|null} */ heir) =>
+    /** @type {Phrase} */ ([subject(who), ' left; ', { firm: heir ?? 'you' }, heir ? ' is' : ' are', ' the owner now']),
+  lineRole: (/** @type {string|null} */ who, /** @type {string|null} */ whom, /** @type {keyof typeof roles} */ role) =>
+    /** @type {Phrase} */ ([subject(who), ' made ', { firm: whom ?? (who === null ? 'yourself' : 'you') },
+      ` ${roles[role]}`]),
+  lineRenamed: (/** @type {string|null} */ who, /** @type {string} */ title) =>
+    /** @type {Phrase} */ ([subject(who), ' named the group ', { firm: title }]),
+  linePicture: (/** @type {string|null} */ who) => /** @type {Phrase} */ ([subject(who), ' changed the picture']),
 
   message: 'Message',
   writeTo: (/** @type {string} */ name) => `Write to ${name}`,
@@ -141,6 +191,39 @@ const english = {
   leaveMore: 'You no longer see its messages. Somebody in the group can add you again.',
   stay: 'Stay',
   changeFailed: 'That could not be changed. Try again.',
+
+  group: 'Group',
+  roles: { owner: 'Owner', moderator: 'Moderator', member: 'Member' },
+  roleOfPerson: (/** @type {string} */ name) => `What ${name} may do`,
+  showMore: 'Show more',
+  newcomersSee: 'They see',
+  seeFromJoining: 'What is written from now on',
+  seeAll: 'Everything that was written',
+  removeQuestion: (/** @type {string} */ name) => `Remove ${name} from this group?`,
+  removeMore: 'They no longer see its messages. They can be added again.',
+  keepPerson: 'Keep in the group',
+  notAllowedHere: 'You may not do that in this group.',
+  size: (/** @type {number} */ bytes) => `${(bytes / 1_048_576).toFixed(1)} MB`,
+
+  online: 'Online',
+  idle: 'Idle',
+  seenAgo: (/** @type {string} */ when) => `Last seen ${when}`,
+  justNow: 'just now',
+  minutesAgo: (/** @type {number} */ count) => `${count} min ago`,
+  hoursAgo: (/** @type {number} */ count) => `${count} h ago`,
+  peopleOnline: (/** @type {string} */ people, /** @type {number} */ count) => `${people}, ${count} online`,
+  typing: 'typing…',
+  typingWho: (/** @type {string} */ name) => `${name} is typing…`,
+  isTyping: (/** @type {string} */ name) => `${name} is typing`,
+  areTyping: (/** @type {string} */ one, /** @type {string} */ other) => `${one} and ${other} are typing`,
+  severalTyping: 'Several people are typing',
+
+  privacy: 'What others see',
+  receipts: 'Show how far I have read',
+  receiptsMore: 'When this is off, you do not see how far others have read either.',
+  receiptsOff: 'The operator of this place has turned this off for everybody.',
+  presence: 'Show when I am here',
+  presenceMore: 'Online, idle, and when you were last seen.',
 
   settings: 'Settings',
   profile: 'Profile',
