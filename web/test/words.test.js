@@ -113,6 +113,7 @@ test('the list shows the most urgent, and nothing that somebody else began and h
     state: all, now: NOW, selected: /** @type {number|null} */ (null),
     waiting: (/** @type {number} */ id) => (id === conversation.id ? [item('no', 'refused')] : []),
     draft: (/** @type {number} */ id) => (id === own ? 'dear' : ''), readUpTo: () => 0,
+    company: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
   };
   const filter = { unreadOnly: false, query: '' };
   const rows = rowsOf(sight, filter);

@@ -7,12 +7,18 @@ import { h } from './dom.js';
 import { hue, initials } from './format.js';
 import { icon } from './icons.js';
 
-/** One person, or two of a group. @param {User[]} users @param {{size?: number, pair?: boolean}} [how]
+/** One person, or two of a group, or the group's own picture; with a dot for who is here.
+ * @param {User[]} users
+ * @param {{size?: number, pair?: boolean, picture?: string|null, dot?: 'online'|'idle'|''}} [how]
  * @returns {HTMLElement} */
-export function face(users, { size, pair = false } = {}) {
-  const both = pair && users.length > 1;
-  const box = h('span', { class: `face${both ? ' pair' : ''}`, 'aria-hidden': 'true' });
+export function face(users, { size, pair = false, picture, dot = '' } = {}) {
+  const both = pair && users.length > 1 && !picture;
+  const box = h('span', { class: `face${both ? ' pair' : ''}${dot && ` ${dot}`}`, 'aria-hidden': 'true' });
   if (size) box.style.setProperty('--size', `${size}px`);
+  if (picture) {
+    box.append(framed(picture, h('span', { class: 'skin' }, icon('people', { small: true }))));
+    return box;
+  }
   for (const user of both ? users.slice(0, 2) : users.slice(0, 1)) box.append(skin(user));
   if (users.length === 0) box.append(h('span', { class: 'skin' }, icon('people', { small: true })));
   return box;
@@ -23,10 +29,15 @@ function skin(user) {
   // Drawn by the style sheet: they are a picture and not words.
   const letters = h('span', { class: `skin ${hue(user.id)}`, 'data-letters': initials(user.name) });
   if (!user.picture) return letters;
-  const picture = h('img', { src: user.picture, alt: '', decoding: 'async' });
-  const framed = h('span', { class: 'skin' }, picture);
-  picture.addEventListener('error', () => framed.replaceWith(letters), { once: true });
-  return framed;
+  return framed(user.picture, letters);
+}
+
+/** @param {string} src @param {HTMLElement} instead what is shown when it cannot be loaded @returns {HTMLElement} */
+function framed(src, instead) {
+  const picture = h('img', { src, alt: '', decoding: 'async' });
+  const frame = h('span', { class: 'skin' }, picture);
+  picture.addEventListener('error', () => frame.replaceWith(instead), { once: true });
+  return frame;
 }
 
 /** What a face shows, so that it is drawn anew only when that changes. @param {User[]} users @returns {string} */

@@ -10,6 +10,7 @@
  * @import {ParlorList} from './list.js'
  * @import {ParlorSettings} from './settings.js'
  * @import {ParlorThread} from './thread.js'
+ * @import {GroupView} from './group.js'
  * @import {Route} from './route.js'
  * @import {Sight} from './view.js'
  */
@@ -19,14 +20,18 @@ import './settings.js';
 import './thread.js';
 import { QUIET_MS } from './banner.js';
 import { memberOf } from './changes.js';
+import { dotOf, onScreen } from './company.js';
 import { emit, h } from './dom.js';
 import { drawing } from './icons.js';
-import { openMembers, openReaders } from './members.js';
+import { Group } from './group.js';
+import { watchIdle } from './idle.js';
+import { openReaders } from './members.js';
+import { known } from './people.js';
 import { openPicker, startWords } from './picker.js';
 import { hashOf, routeOf } from './route.js';
 import { say, shortCount } from './strings.js';
 import { threadView } from './sheet.js';
-import { known, listed, nameOf, receipt, rowsOf, unreadConversations, unreadOf } from './view.js';
+import { facesOf, listed, nameOf, receipt, rowsOf, unreadConversations, unreadOf } from './view.js';
 
 /** Times like "Yesterday" grow old by themselves. */
 const TICK_MS = 30_000;
@@ -48,6 +53,8 @@ export class ParlorInbox extends HTMLElement {
   #soon;
   #leave = new AbortController();
   #nothingKey = '';
+  /** The open dialog of a group. @type {Group|null} */
+  #group = null;
 
   /** @param {Client} client @param {Site} site */
   start(client, site) {
@@ -61,6 +68,7 @@ export class ParlorInbox extends HTMLElement {
     signal.addEventListener('abort', stop);
     const timer = setInterval(() => this.render(), TICK_MS);
     signal.addEventListener('abort', () => clearInterval(timer));
+    watchIdle((idle) => client.here.setIdle(idle), signal);
     client.start();
     this.#go(false);
   }
@@ -84,7 +92,7 @@ export class ParlorInbox extends HTMLElement {
       'parlor-reload': () => this.#withOpen((id) => void this.client?.sync.open(id)),
       'parlor-end': ({ seq }) => this.#read(seq),
       'parlor-send': ({ text }) => this.#withOpen((id) => this.client?.send(id, text)),
-      'parlor-draft': ({ text }) => this.#withOpen((id) => this.#keepDraft(id, text)),
+      'parlor-draft': ({ text }) => this.#withOpen((id) => this.#drafted(id, text)),
       'parlor-retry': ({ clientId }) => {
         this.client?.outbox.retry(clientId);
         this.client?.nudge();
@@ -205,6 +213,7 @@ export class ParlorInbox extends HTMLElement {
       waiting: (id) => client.outbox.of(id),
       draft: (id) => client.keep.get(`draft:${id}`) ?? '',
       readUpTo: (id) => client.marks.readUpTo(id),
+      company: client.passing,
     };
   }
 
@@ -229,6 +238,8 @@ export class ParlorInbox extends HTMLElement {
     this.#renderBanner(sight);
     this.#title(sight);
     this.#receive();
+    this.#renderGroup();
+    this.#watch(sight);
   }
 
   /** @param {Sight} sight @param {number} id */
@@ -318,6 +329,13 @@ export class ParlorInbox extends HTMLElement {
   }
 
   /** @param {number} id @param {string} text */
+  #drafted(id, text) {
+    if (text === '') this.client?.here.stopTyping();
+    else this.client?.here.typing(id);
+    this.#keepDraft(id, text);
+  }
+
+  /** @param {number} id @param {string} text */
   #keepDraft(id, text) {
     if (text === '') this.client?.keep.remove(`draft:${id}`);
     else this.client?.keep.set(`draft:${id}`, text);
@@ -356,23 +374,43 @@ export class ParlorInbox extends HTMLElement {
   #members() {
     const { client } = this;
     const id = this.#open();
-    const conversation = id === null ? undefined : client?.state.conversations.get(id);
-    if (!client || id === null || !conversation) return;
-    openMembers(this, {
+    const view = id === null ? null : this.#groupView(id);
+    if (!client || !view) return;
+    this.#group = new Group(this, client, view, () => this.#back());
+  }
+
+  /** @param {number} id @returns {GroupView|null} */
+  #groupView(id) {
+    const { client } = this;
+    const conversation = client?.state.conversations.get(id);
+    if (!client || !conversation) return null;
+    return {
       conversation,
-      me: client.user,
+      faces: facesOf(client.state, conversation),
       known: (user) => known(client.state, user),
-      remove: (user) => client.removeMember(id, user),
-      leave: () => void client.removeMember(id, client.user).then(() => this.#back(), () => {}),
-      add: () => openPicker(this, {
-        title: say.addPeople,
-        people: (query) => client.people(query),
-        without: new Set(conversation.members.map((one) => one.user.id)),
-        groups: false,
-        action: () => say.add,
-        done: (users) => client.addMembers(id, users.map((one) => one.id)),
-      }),
-    });
+      dot: (user) => dotOf(client.passing.presence(user)),
+    };
+  }
+
+  /** What the dialog of a group shows follows what happens; it goes with the group. */
+  #renderGroup() {
+    const group = this.#group;
+    if (!group) return;
+    const view = group.isOpen ? this.#groupView(group.id) : null;
+    if (view) {
+      group.update(view);
+    } else {
+      group.close();
+      this.#group = null;
+    }
+  }
+
+  /** Says what one does here, as far as others may know. @param {Sight} sight */
+  #watch({ state, selected }) {
+    const { client } = this;
+    if (!client || client.lostAt !== null) return;
+    const open = selected === null ? undefined : state.conversations.get(selected);
+    client.here.watch(onScreen(state, listed(this.#sight()), open));
   }
 
   /** @param {number} seq */

@@ -14,7 +14,7 @@ import { say } from './strings.js';
  * @typedef {{
  *   title: string, people: (query: string) => Promise<User[]>, without: Set<number>,
  *   done: (users: User[], groupTitle: string|null) => Promise<void>, action: (users: User[]) => string,
- *   groups: boolean,
+ *   groups: boolean, more?: Node,
  * }} Picking
  */
 
@@ -55,7 +55,7 @@ class Picker {
     this.picking = picking;
     const form = h('form', { onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
       h('label', { class: 'search' }, icon('search', { small: true }), this.#search),
-      this.#chips, this.#list, this.#note, this.#titleField, this.#why, h('footer', {}, this.#go));
+      this.#chips, this.#list, this.#note, this.#titleField, picking.more, this.#why, h('footer', {}, this.#go));
     this.dialog = openDialog(host, picking.title, form);
     this.dialog.classList.add('picker');
     this.#search.focus();

@@ -25,7 +25,8 @@ export class ParlorRow extends HTMLElement {
     const drawn = JSON.stringify({ ...row, selected: false });
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
-    this.replaceChildren(face(row.faces, { pair: row.isGroup }), h('div', {}, ...lines(row)));
+    const { isGroup: pair, picture, dot } = row;
+    this.replaceChildren(face(row.faces, { pair, picture, dot }), h('div', {}, ...lines(row)));
   }
 }
 
@@ -33,8 +34,9 @@ export class ParlorRow extends HTMLElement {
 function lines(row) {
   const head = h('div', {},
     h('span', { class: 'who one-line', dir: 'auto' }, row.name),
+    row.dot && h('span', { class: 'for-ears' }, say[row.dot]),
     h('time', { datetime: row.dateTime }, row.time));
-  const says = h('div', { class: 'says' }, ...preview(row),
+  const says = h('div', { class: row.preview.kind === 'typing' ? 'says typing' : 'says' }, ...preview(row),
     row.unread > 0 && h('span', { class: 'marks' },
       h('span', { class: 'badge', 'aria-hidden': 'true' }, shortCount(row.unread)),
       h('span', { class: 'for-ears' }, say.unreadCount(row.unread))));
@@ -55,6 +57,8 @@ function preview({ preview: { kind, text, tick, who } }) {
       return [icon('alert', { small: true }), h('span', { class: 'failed' }, say.notSent), words];
     case 'draft':
       return [h('span', { class: 'draft' }, say.draft), words];
+    case 'typing':
+      return [words];
     case 'said':
       if (tick === 'read') return [icon('read', { small: true, label: say.read }), words];
       if (tick === 'sending') return [icon('clock', { small: true, label: say.sending }), words];

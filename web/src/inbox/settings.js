@@ -31,6 +31,9 @@ export class ParlorSettings extends HTMLElement {
     class: 'button plain', type: 'button', onclick: () => void this.#picture(null),
   }, say.removePicture);
   #pictureNote = h('p', { class: 'note', role: 'status' }, say.pictureHint);
+  #receipts = onOff(say.receipts, say.receiptsMore, (on) => void this.#set({ receipts: on }));
+  #presence = onOff(say.presence, say.presenceMore, (on) => void this.#set({ presence: on }));
+  #privacyNote = h('p', { class: 'why', role: 'alert', hidden: true });
   #current = field(say.currentPassword, { type: 'password', autocomplete: 'current-password' });
   #next = field(say.newPassword, { type: 'password', autocomplete: 'new-password' });
   #passwordNote = h('p', { class: 'note good', role: 'status', hidden: true });
@@ -42,6 +45,8 @@ export class ParlorSettings extends HTMLElement {
   }, say.signOut);
   #outNote = h('p', { class: 'why', role: 'alert', hidden: true });
   #login = h('p', { class: 'note' });
+  /** A setting is on its way; what it was before is not shown again meanwhile. */
+  #setting = false;
   /** @type {Client|null} */
   client = null;
 
@@ -63,6 +68,7 @@ export class ParlorSettings extends HTMLElement {
             class: 'beside', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event),
           }, this.#name.box, this.#saveName)),
         part(say.appearance, themeChoice()),
+        part(say.privacy, this.#receipts.box, this.#presence.box, this.#privacyNote),
         part(say.password, h('form', {
           class: 'stack', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#changePassword(event),
         }, this.#current.box, this.#next.box, this.#savePassword, this.#passwordNote)),
@@ -97,7 +103,26 @@ export class ParlorSettings extends HTMLElement {
       if (document.activeElement !== this.#name.input) this.#name.input.value = me.name;
     }
     this.#removePicture.hidden = !me.picture;
+    if (!this.#setting) {
+      this.#receipts.input.checked = me.receipts;
+      this.#presence.input.checked = me.presence;
+    }
     setText(this.#login, say.signedInAs(me.login));
+  }
+
+  /** @param {{receipts?: boolean, presence?: boolean}} settings */
+  async #set(settings) {
+    this.#setting = true;
+    this.#privacyNote.hidden = true;
+    try {
+      await this.client?.setMe(settings);
+    } catch (error) {
+      const refused = error instanceof Problem && error.code === 'not_allowed';
+      this.#privacyNote.replaceChildren(icon('alert', { small: true }), refused ? say.receiptsOff : say.changeFailed);
+      this.#privacyNote.hidden = false;
+    }
+    this.#setting = false;
+    this.update(this.client?.state.me ?? null);
   }
 
   /** @param {Event} event */
@@ -216,6 +241,14 @@ export class ParlorSettings extends HTMLElement {
 /** @param {string} title @param {...Node} content @returns {HTMLElement} */
 function part(title, ...content) {
   return h('section', { class: 'part' }, h('h3', {}, title), ...content);
+}
+
+/** @param {string} words @param {string} more @param {(on: boolean) => void} then
+ * @returns {{box: HTMLElement, input: HTMLInputElement}} */
+function onOff(words, more, then) {
+  const input = h('input', { type: 'checkbox', role: 'switch', onchange: () => then(input.checked) });
+  const box = h('label', { class: 'on-off' }, input, h('span', {}, h('b', {}, words), h('span', { class: 'note' }, more)));
+  return { box, input };
 }
 
 /** @returns {HTMLElement} */

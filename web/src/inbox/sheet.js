@@ -5,6 +5,7 @@
  * @import {Sight} from './view.js'
  * @import {ThreadView} from './thread.js'
  */
+import { standing, typingWords, writers } from './company.js';
 import { shortName } from './format.js';
 import { shown } from './messages.js';
 import { layOut } from './runs.js';
@@ -37,12 +38,15 @@ export function threadView(sight, { id, divider, offline, progress, draft, chars
   const others = messages.filter((one) => one.sender !== state.user).map((one) => ({
     seq: one.seq, who: shortName(state.users.get(one.sender)?.name ?? ''), text: one.text,
   }));
+  const typing = conversation && !offline ? writers(state, conversation, sight.company) : [];
   const closed = conversation?.context?.closed ? say.closedAs(conversation.context.title) : null;
   return {
     id,
     name,
     faces: conversation ? facesOf(state, conversation) : [],
     isGroup: conversation?.kind === 'group',
+    picture: conversation?.picture ?? null,
+    standing: conversation ? standing(state, conversation, sight.company, sight.now) : { words: '', dot: '' },
     people: conversation?.member_count ?? 0,
     offline,
     context: conversation?.context ?? null,
@@ -59,6 +63,9 @@ export function threadView(sight, { id, divider, offline, progress, draft, chars
       failed: progress === 'failed',
       lastSeq: messages.at(-1)?.seq ?? 0,
       others,
+      isGroup: conversation?.kind === 'group',
+      writers: typing,
+      typing: typingWords(typing),
       ownKey: items.at(-1)?.client_id ?? '',
       trouble: blocks.map((one) => (one.type === 'run' && one.meta.kind === 'failed' ? one.meta.words : '')).join(''),
     },

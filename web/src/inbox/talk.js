@@ -5,17 +5,19 @@
  * the first visible message where it is; what was sent from here is always shown.
  * Tells: `parlor-older`, `parlor-end {seq}` whenever the end is on the screen, and what runs tell.
  *
+ * @import {User} from '../sdk/wire.js'
  * @import {Block} from './runs.js'
  */
 import { emit, h, keyed, set, setText } from './dom.js';
 import { icon } from './icons.js';
 import { makeBlock } from './run.js';
 import { say } from './strings.js';
+import { Writing } from './writing.js';
 
 /**
  * @typedef {{
  *   conversation: number, name: string, blocks: Block[], moreBefore: boolean, loading: boolean, failed: boolean,
- *   lastSeq: number, others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
+ *   isGroup: boolean, writers: User[], typing: string, lastSeq: number, others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
  * }} TalkView
  */
 
@@ -28,9 +30,10 @@ const PADDING_PX = 28;
 
 export class ParlorTalk extends HTMLElement {
   #blocks = h('div', { class: 'blocks' });
+  #writing = new Writing();
   #older = h('div', { class: 'older', hidden: true });
   #log = h('div', { class: 'talk', role: 'log', 'aria-live': 'off', tabindex: 0, onscroll: () => this.#scrolled() },
-    this.#older, this.#blocks);
+    this.#older, this.#blocks, this.#writing.element);
   #ears = h('div', { class: 'for-ears', role: 'status' });
   #pillWords = h('span');
   #pill = h('button', { class: 'pill', type: 'button', hidden: true, onclick: () => this.toEnd(true) },
@@ -74,6 +77,7 @@ export class ParlorTalk extends HTMLElement {
     set(this.#log, 'aria-label', say.messagesWith(view.name));
     this.#drawOlder(view);
     keyed(this.#blocks, view.blocks, (block) => block.key, makeBlock);
+    this.#writing.update(view.writers, view.typing, view.isGroup);
     fit(this.#blocks);
     if (this.#following || ownNew) this.toEnd(false);
     else if (pin) this.#restore(pin);

@@ -5,6 +5,7 @@
  *
  * @import {Context, User} from '../sdk/wire.js'
  * @import {Progress} from '../sdk/sync.js'
+ * @import {Dot} from './company.js'
  * @import {ComposerView, ParlorComposer} from './composer.js'
  * @import {ParlorTalk, TalkView} from './talk.js'
  */
@@ -19,6 +20,7 @@ import { say } from './strings.js';
 /**
  * @typedef {{
  *   id: number, name: string, faces: User[], isGroup: boolean, people: number, offline: boolean, context: Context|null,
+ *   picture: string|null, standing: {words: string, dot: Dot},
  *   roles: {text: string, mine: boolean}[], progress: Progress, loaded: boolean, known: boolean, talk: TalkView,
  *   composer: ComposerView,
  * }} ThreadView
@@ -80,16 +82,19 @@ export class ParlorThread extends HTMLElement {
   /** @param {ThreadView} view */
   #drawHead(view) {
     this.#head.hidden = false;
-    const key = faceKey(view.faces) + view.isGroup;
+    const { picture, isGroup: pair, standing: { words, dot } } = view;
+    // In the head of a group the number stands in the words.
+    const sign = pair ? '' : dot;
+    const key = `${faceKey(view.faces)}${pair}${picture ?? ''}${sign}`;
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;
-      this.#face.replaceChildren(...(view.known ? [face(view.faces, { size: 40, pair: view.isGroup })] : []));
+      this.#face.replaceChildren(...(view.known ? [face(view.faces, { size: 40, pair, picture, dot: sign })] : []));
     }
     setText(this.#name, view.name);
     this.#name.hidden = view.name === '';
-    const people = say.people(view.people);
-    const note = view.offline ? say.waitingForConnection : view.isGroup ? people : '';
+    const note = view.offline ? say.waitingForConnection : words;
     setText(this.#note, note);
+    this.#note.classList.toggle('is-online', !view.offline && dot === 'online');
     this.#note.hidden = note === '';
     this.#members.hidden = !view.isGroup;
     set(this.#members, 'aria-label', say.membersOf(view.people));

@@ -3,34 +3,27 @@
  *
  * @import {Conversation, Member, Message, User} from '../sdk/wire.js'
  * @import {Item} from '../sdk/outbox.js'
+ * @import {Company, Dot} from './company.js'
  * @import {State} from './state.js'
  */
+import { dotOf, typingShort, writers } from './company.js';
 import { roleName, shortName, shortTime } from './format.js';
+import { known, others } from './people.js';
 import { say } from './strings.js';
 
 /**
  * @typedef {'sending'|'sent'|'delivered'|'read'} Tick
- * @typedef {{kind: 'failed'|'draft'|'said'|'none', text: string, tick: Tick|null, who: string|null}} Preview
+ * @typedef {{kind: 'failed'|'typing'|'draft'|'said'|'none', text: string, tick: Tick|null, who: string|null}} Preview
  * @typedef {{
  *   id: number, name: string, faces: User[], isGroup: boolean, time: string, dateTime: string,
- *   context: Conversation['context'], preview: Preview, unread: number, selected: boolean,
+ *   context: Conversation['context'], preview: Preview, unread: number, selected: boolean, picture: string|null,
+ *   dot: Dot,
  * }} Row
  * @typedef {{
  *   state: State, now: number, selected: number|null, waiting: (conversation: number) => Item[],
- *   draft: (conversation: number) => string, readUpTo: (conversation: number) => number,
+ *   draft: (conversation: number) => string, readUpTo: (conversation: number) => number, company: Company,
  * }} Sight
  */
-
-/** A person as known best. @param {State} state @param {User} user @returns {User} */
-export function known(state, user) {
-  const best = state.users.get(user.id);
-  return best && best.version >= user.version ? best : user;
-}
-
-/** The others of a conversation. @param {State} state @param {Conversation} conversation @returns {User[]} */
-export function others(state, conversation) {
-  return conversation.members.filter((one) => one.user.id !== state.user).map((one) => known(state, one.user));
-}
 
 /** @param {State} state @param {Conversation} conversation @returns {string} */
 export function nameOf(state, conversation) {
@@ -74,10 +67,12 @@ export function receipt(conversation, me, seq) {
 }
 
 /** @param {Conversation} conversation @param {Sight} sight @returns {Preview} */
-function previewOf(conversation, { state, waiting, draft, selected }) {
+function previewOf(conversation, { state, waiting, draft, selected, company }) {
   const items = waiting(conversation.id);
   const refused = items.find((one) => one.state === 'refused');
   if (refused) return { kind: 'failed', text: refused.text, tick: null, who: null };
+  const typing = typingShort(writers(state, conversation, company), conversation.kind);
+  if (typing !== '') return { kind: 'typing', text: typing, tick: null, who: null };
   const words = draft(conversation.id);
   if (words.trim() !== '' && conversation.id !== selected) return { kind: 'draft', text: words, tick: null, who: null };
   const own = items.at(-1);
@@ -106,6 +101,8 @@ function rowOf(conversation, sight) {
     preview: previewOf(conversation, sight),
     unread: unreadOf(conversation, sight.readUpTo(conversation.id)),
     selected: conversation.id === sight.selected,
+    picture: conversation.picture,
+    dot: conversation.kind === 'direct' ? dotOf(sight.company.presence(others(sight.state, conversation)[0]?.id ?? 0)) : '',
   };
 }
 
