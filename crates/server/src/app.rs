@@ -105,6 +105,7 @@ impl App {
             limits: config.limits.clone(),
             who_may_write: config.who_may_write,
             fingerprints: Key::new(&secret),
+            messages: config.messages,
         });
         let metrics = Arc::new(Metrics::new());
         let (hub, told) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use parlor_protocol::{
     command::{Command, MeUpdate},
     error::{Code, Problem},
-    ids::{ConversationId, Seq},
+    ids::{ConversationId, Seq, Version},
     reply::{Answer, ConversationAnswer, ConversationPage, MeAnswer, Opened, Users},
 };
 use std::sync::Arc;
@@ -70,6 +70,11 @@ fn change(app: &App, actor: Actor, command: Command) -> std::result::Result<Aske
             let content = Content { text, subject, reply_to, attachments };
             Change::Send { actor, conversation, client_id, content }
         }
+        Command::Forward { conversation, client_id, from } => Change::Forward { actor, conversation, client_id, from },
+        Command::Edit { conversation, seq, text, subject } => Change::Edit { actor, conversation, seq, text, subject },
+        Command::Delete { conversation, seq } => Change::Delete { actor, conversation, seq },
+        Command::Hide { conversation, seq } => Change::Hide { actor, conversation, seq },
+        Command::React { conversation, seq, emoji, on } => Change::React { actor, conversation, seq, emoji, on },
         Command::Cancel { client_id } => Change::Cancel { actor, client_id },
         Command::Open(open) => {
             if open.group.as_ref().is_some_and(|group| group.users.len() > most) {
@@ -128,7 +133,12 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
             let messages = snapshot.messages(user, conversation, page, limit).await.map_err(failed)?;
             messages.map(Answer::Messages).ok_or(Code::NotFound.into())
         }
-        Command::GetMe { since: _ } => me(app, actor).await.map(Answer::Me),
+        Command::ListReactions { conversation, seq } => {
+            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+            let reactions = snapshot.reactions(user, conversation, seq).await.map_err(failed)?;
+            reactions.map(Answer::Reactions).ok_or(Code::NotFound.into())
+        }
+        Command::GetMe { since } => me(app, actor, since).await.map(Answer::Me),
         Command::ListUsers { query, limit } => {
             let limit = rows(app, limit)?;
             let most = app.config.limits.name_chars_max;
@@ -144,11 +154,16 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
     }
 }
 
-async fn me(app: &App, actor: Actor) -> std::result::Result<MeAnswer, Problem> {
+async fn me(app: &App, actor: Actor, since: Option<Version>) -> std::result::Result<MeAnswer, Problem> {
     let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
     let row = snapshot.me(actor.user).await.map_err(failed)?.ok_or(Problem::from(Code::NotSignedIn))?;
     let markers = snapshot.markers(actor.user).await.map_err(failed)?;
-    Ok(MeAnswer { me: row.me(), markers, hidden: Vec::new(), hidden_reset: false, cursor: snapshot.cursor })
+    let hidden = match since {
+        Some(since) => snapshot.hidden(actor.user, since).await.map_err(failed)?,
+        None => Some(Vec::new()),
+    };
+    let (hidden, hidden_reset) = (hidden.clone().unwrap_or_default(), hidden.is_none());
+    Ok(MeAnswer { me: row.me(), markers, hidden, hidden_reset, cursor: snapshot.cursor })
 }
 
 async fn opened(app: &App, actor: Actor, conversation: ConversationId, found: bool) -> Result {

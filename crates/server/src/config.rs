@@ -8,7 +8,13 @@
 
 mod layers;
 
-use crate::{address::Network, domain::WhoMayWrite, origin::Origin, store::Durability, theme::Colour};
+use crate::{
+    address::Network,
+    domain::{MessageRules, WhoMayWrite},
+    origin::Origin,
+    store::Durability,
+    theme::Colour,
+};
 use parlor_protocol::limits::Limits;
 use serde::{Deserialize, Deserializer, de};
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
@@ -53,6 +59,8 @@ pub struct Config {
     pub socket: Socket,
     /// Intervals of synchronising.
     pub sync: Sync,
+    /// How long messages can be changed.
+    pub messages: MessageRules,
     /// How to stop.
     pub stop: Stop,
     /// Accounts and sign-ins.

@@ -3,6 +3,7 @@
 use crate::{
     app::{Actor, App},
     commands::failed,
+    domain::rows::weight,
     hub::{Refused, Taken},
     metrics::ResumeResult,
 };
@@ -39,7 +40,7 @@ pub async fn heads(app: &App, user: UserId, cursor: Option<Cursor>) -> Result<He
                 && bytes < limits.page_bytes_max as usize
                 && let Some(changes) = snapshot.changes(user, conversation, cursor.version).await.map_err(failed)?
             {
-                bytes += changes.messages.iter().map(|message| message.text.len()).sum::<usize>();
+                bytes += changes.messages.iter().chain(&changes.quoted).map(weight).sum::<usize>();
                 answer.changes.push(changes);
             }
         }

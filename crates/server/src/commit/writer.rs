@@ -210,6 +210,7 @@ impl Change {
     fn bytes(&self) -> usize {
         match self {
             Self::Send { content, .. } => content.text.len() + 256,
+            Self::Edit { text, .. } => text.len() + 256,
             Self::AddMembers { users, .. } => users.len() * 64,
             // All members are loaded for it, however many.
             Self::RemoveMember { .. } => 64 * 1024,

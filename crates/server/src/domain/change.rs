@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
 use parlor_protocol::{
-    command::{History, Open},
+    command::{History, MessagePlace, Open},
     ids::{ConversationId, FileId, Seq, SessionId, UserId},
     model::{Context, ContextKey},
     reply::Answer,
@@ -13,6 +13,16 @@ use parlor_protocol::{
 pub enum Change {
     /// Sends a message.
     Send { actor: UserId, conversation: ConversationId, client_id: String, content: Content },
+    /// Sends again what another message says and carries.
+    Forward { actor: UserId, conversation: ConversationId, client_id: String, from: MessagePlace },
+    /// Changes the text and the subject of one's own message.
+    Edit { actor: UserId, conversation: ConversationId, seq: Seq, text: String, subject: Option<String> },
+    /// Deletes a message for everyone.
+    Delete { actor: UserId, conversation: ConversationId, seq: Seq },
+    /// Deletes a message for the actor alone.
+    Hide { actor: UserId, conversation: ConversationId, seq: Seq },
+    /// Puts the actor's reaction under a message, or takes it away.
+    React { actor: UserId, conversation: ConversationId, seq: Seq, emoji: String, on: bool },
     /// Burns a `client_id`, unless it was used.
     Cancel { actor: UserId, client_id: String },
     /// Finds or opens a conversation.
@@ -84,6 +94,11 @@ impl Change {
     pub fn actor(&self) -> Option<UserId> {
         match self {
             Self::Send { actor, .. }
+            | Self::Forward { actor, .. }
+            | Self::Edit { actor, .. }
+            | Self::Delete { actor, .. }
+            | Self::Hide { actor, .. }
+            | Self::React { actor, .. }
             | Self::Cancel { actor, .. }
             | Self::Open { actor, .. }
             | Self::Mark { actor, .. }

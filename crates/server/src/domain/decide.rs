@@ -34,6 +34,17 @@ pub struct Rules {
     pub limits: Limits,
     pub who_may_write: WhoMayWrite,
     pub fingerprints: Key,
+    pub messages: MessageRules,
+}
+
+/// How long messages can be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageRules {
+    /// Time after sending in which one's own message can be edited, in milliseconds; 0 for any time.
+    pub edit_within_ms: u64,
+    /// The same for deleting it for everyone.
+    pub delete_within_ms: u64,
 }
 
 /// The place in time of a decision.
@@ -81,6 +92,17 @@ pub fn decide(
     match change {
         Change::Send { actor, conversation, client_id, content } => {
             state.send(*actor, *conversation, client_id, content, rules, at)
+        }
+        Change::Forward { actor, conversation, client_id, from } => {
+            state.forward(*actor, *conversation, client_id, *from, rules, at)
+        }
+        Change::Edit { actor, conversation, seq, text, subject } => {
+            state.edit(*actor, (*conversation, *seq), text, subject.as_deref(), rules, at)
+        }
+        Change::Delete { actor, conversation, seq } => state.delete(*actor, (*conversation, *seq), rules, at),
+        Change::Hide { actor, conversation, seq } => state.hide(*actor, (*conversation, *seq), at),
+        Change::React { actor, conversation, seq, emoji, on } => {
+            state.react(*actor, (*conversation, *seq), emoji, *on, rules, at)
         }
         Change::Cancel { actor, client_id } => state.cancel(*actor, client_id, rules),
         Change::Open { actor, open } => state.open(*actor, open, rules, at),

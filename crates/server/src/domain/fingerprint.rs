@@ -3,7 +3,10 @@
 
 use super::change::Content;
 use hmac::{Hmac, KeyInit, Mac};
-use parlor_protocol::{command::Open, ids::ConversationId};
+use parlor_protocol::{
+    command::{MessagePlace, Open},
+    ids::ConversationId,
+};
 use sha2::Sha256;
 
 /// The first sixteen bytes of an HMAC-SHA256 (RFC 2104).
@@ -37,6 +40,13 @@ impl Key {
         }
         let rest = serde_json::to_vec(&(subject, reply_to, attachments)).expect("texts and numbers only");
         self.of(b"send more", &[&place, text.as_bytes(), &rest])
+    }
+
+    /// Of `message.forward`.
+    #[must_use]
+    pub fn of_forward(&self, conversation: ConversationId, from: MessagePlace) -> Fingerprint {
+        let places = [conversation.0, from.conversation.0, from.seq.0].map(i64::to_be_bytes);
+        self.of(b"forward", &[&places[0], &places[1], &places[2]])
     }
 
     /// Of `conversation.open`.

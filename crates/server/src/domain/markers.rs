@@ -4,7 +4,7 @@ use super::{
     change::Outcome,
     decide::{At, Decided, Rules, Told},
     rows::UNREAD_MAX,
-    state::State,
+    state::{MessageKey, State},
 };
 use crate::{channel_layer::Topic, environment::rfc3339};
 use parlor_protocol::{
@@ -13,6 +13,7 @@ use parlor_protocol::{
     ids::{ConversationId, Scope, Seq, UserId},
     reply::{Answer, Changed, Marked, Marker},
 };
+use std::collections::BTreeSet;
 
 impl State {
     pub(super) fn mark(
@@ -64,17 +65,43 @@ impl State {
         Ok(Decided { outcome: Outcome::Answer(answer), told })
     }
 
-    /// What the store counted before the batch, plus what the batch has added since.
-    fn unread_after(&self, conversation: ConversationId, user: UserId, read_seq: Seq) -> u32 {
-        let before = self.unread.get(&(conversation, user)).copied().unwrap_or(0);
-        let added = self
-            .new_messages
-            .iter()
-            .map(|place| &self.messages[place])
-            .filter(|message| message.conversation == conversation && message.sender != user && message.seq > read_seq)
-            .filter(|message| !message.is_uncounted())
-            .count();
-        let unread = before.saturating_add(i64::try_from(added).unwrap_or(UNREAD_MAX)).clamp(0, UNREAD_MAX);
+    /// What the store counted before the batch, less what the batch has deleted or hidden since, plus what it has
+    /// added.
+    pub(super) fn unread_after(&self, conversation: ConversationId, user: UserId, read_seq: Seq) -> u32 {
+        let new = || self.new_messages.iter().filter(|key| key.0 == conversation);
+        let old_last = Seq(self.conversations[&conversation].last_seq.0 - i64::try_from(new().count()).unwrap_or(0));
+        let before = if read_seq >= old_last {
+            0
+        } else {
+            let counted = self.unread.range((conversation, user, Seq(0))..=(conversation, user, read_seq));
+            counted.last().map_or(0, |(_, count)| *count)
+        };
+        let counts = |key: &MessageKey| key.1 > read_seq && self.messages[key].sender != user;
+        let added = new().filter(|key| counts(key) && !self.is_uncounted(user, key)).count();
+        let taken = self.deleted_messages.iter().copied();
+        let taken: BTreeSet<MessageKey> = taken.chain(self.hidden_by(user)).collect();
+        let gone = taken.iter().filter(|key| key.0 == conversation && key.1 <= old_last && counts(key));
+        let gone = gone.filter(|key| !self.was_uncounted(user, key)).count();
+        let [added, gone] = [added, gone].map(|count| i64::try_from(count).unwrap_or(UNREAD_MAX));
+        let unread = before.saturating_add(added).saturating_sub(gone).clamp(0, UNREAD_MAX);
         u32::try_from(unread).expect("between 0 and the maximum")
+    }
+
+    /// What the person hid in this batch.
+    fn hidden_by(&self, user: UserId) -> impl Iterator<Item = MessageKey> {
+        let keys =
+            self.new_hidden.range((user, (ConversationId(0), Seq(0)))..).take_while(move |(key, _)| key.0 == user);
+        keys.map(|((_, key), _)| *key)
+    }
+
+    /// Whether a message does not count for the person.
+    fn is_uncounted(&self, user: UserId, key: &MessageKey) -> bool {
+        self.messages[key].is_uncounted() || self.hidden.contains(&(user, *key))
+    }
+
+    /// The same before the batch.
+    fn was_uncounted(&self, user: UserId, key: &MessageKey) -> bool {
+        let was_hidden = self.hidden.contains(&(user, *key)) && !self.new_hidden.contains_key(&(user, *key));
+        was_hidden || (self.messages[key].is_uncounted() && !self.deleted_messages.contains(key))
     }
 }

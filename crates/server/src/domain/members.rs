@@ -10,7 +10,7 @@ use crate::channel_layer::{NodeMessage, Topic};
 use parlor_protocol::{
     error::{Code, Problem},
     event::{Event, Scoped},
-    ids::{ConversationId, Scope, UserId},
+    ids::{ConversationId, Scope, Seq, UserId},
     model::{ConversationKind, Role},
     reply::{Answer, Changed},
 };
@@ -54,7 +54,9 @@ impl State {
             self.changed_members.insert((conversation, user));
         }
         let prev = self.raise_conversation(conversation, at.version);
-        self.conversations.get_mut(&conversation).expect("just raised").member_count = after;
+        let row = self.conversations.get_mut(&conversation).expect("just raised");
+        row.member_count = after;
+        row.history_from_max = row.history_from_max.max(Seq(last_seq.0 + 1));
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
         let members = coming.iter().map(|user| self.members[&conversation][user].member()).collect();
         let event = Event::MembersUpdated { place, members, member_count: after, unread: None, message: None };

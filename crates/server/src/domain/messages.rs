@@ -1,18 +1,29 @@
-//! Sending, and giving a send up.
+//! Sending and forwarding, and giving a send up. What changes a message that is there stands in `revisions`.
 
 use super::{
     change::{Content, Outcome},
+    conversations::field,
     decide::{At, Decided, Rules},
+    fingerprint::Fingerprint,
     rows::{Details, MessageRow},
-    state::{State, Use},
+    state::{MessageKey, State, Use},
     text,
 };
 use parlor_protocol::{
+    command::MessagePlace,
     error::{Code, Problem},
     event::{Event, Scoped},
-    ids::{ConversationId, MessageId, Scope, Seq, UserId},
+    ids::{ConversationId, FileId, MessageId, Scope, Seq, UserId},
+    model::{Attachment, Message},
     reply::{Answer, Cancelled, Changed, Sent},
 };
+
+/// What names a new message, and by what it is known again.
+struct Name<'a> {
+    sender: UserId,
+    client_id: &'a str,
+    fingerprint: Fingerprint,
+}
 
 impl State {
     pub(super) fn send(
@@ -25,36 +36,108 @@ impl State {
         at: At,
     ) -> Result<Decided, Problem> {
         text::client_id(client_id, rules.limits.client_id_chars_max)?;
-        let fingerprint = rules.fingerprints.of_send(conversation, content);
-        let key = (actor, client_id.to_owned());
-        match self.keys.get(&key) {
-            Some(&Use::Message(conversation, seq))
-                if self.messages[&(conversation, seq)].fingerprint == fingerprint =>
-            {
-                return Ok(again(&self.messages[&(conversation, seq)]));
+        let name = Name { sender: actor, client_id, fingerprint: rules.fingerprints.of_send(conversation, content) };
+        if let Some(sent) = self.sent_before(&name)? {
+            return Ok(sent);
+        }
+        self.open_place(conversation, actor)?;
+        let attachments = self.attached(actor, &content.attachments, rules)?;
+        let text = said(&content.text, &attachments, rules)?;
+        let subject = subject(content.subject.as_deref(), rules)?;
+        if let Some(seq) = content.reply_to {
+            let answered = self.seen(actor, (conversation, seq)).map_err(|_| absent("reply_to"))?;
+            if answered.details.system.is_some() {
+                return Err(field("`reply_to`: a line of the system is not answered"));
             }
-            Some(Use::Cancelled) => return Err(Code::Cancelled.into()),
-            Some(_) => return Err(Code::Conflict.into()),
-            None => {}
         }
-        let (row, member) = self.place(conversation, actor)?;
-        if row.context_closed {
-            return Err(Code::ContextClosed.into());
+        let details = Details { subject, attachments, reply_to: content.reply_to, ..Details::default() };
+        Ok(self.keep(conversation, &name, text, details, rules, at))
+    }
+
+    pub(super) fn forward(
+        &mut self,
+        actor: UserId,
+        conversation: ConversationId,
+        client_id: &str,
+        from: MessagePlace,
+        rules: &Rules,
+        at: At,
+    ) -> Result<Decided, Problem> {
+        text::client_id(client_id, rules.limits.client_id_chars_max)?;
+        let fingerprint = rules.fingerprints.of_forward(conversation, from);
+        let name = Name { sender: actor, client_id, fingerprint };
+        if let Some(sent) = self.sent_before(&name)? {
+            return Ok(sent);
         }
-        let kept = text::message(&content.text, rules.limits.text_chars_max)?;
+        self.open_place(conversation, actor)?;
+        let source = self.seen(actor, (from.conversation, from.seq)).map_err(|_| absent("from"))?;
+        if source.is_uncounted() {
+            return Err(absent("from"));
+        }
+        let Details { subject, attachments, .. } = source.details.clone();
+        let text = source.text.clone();
+        let details = Details { subject, attachments, forwarded: true, ..Details::default() };
+        Ok(self.keep(conversation, &name, text, details, rules, at))
+    }
+
+    /// What this `client_id` made before, if the command is the same.
+    fn sent_before(&self, name: &Name<'_>) -> Result<Option<Decided>, Problem> {
+        match self.keys.get(&(name.sender, name.client_id.to_owned())) {
+            Some(&Use::Message(conversation, seq))
+                if self.messages[&(conversation, seq)].fingerprint == name.fingerprint =>
+            {
+                let message = self.message_for(name.sender, (conversation, seq));
+                let change = Changed { version: message.version, prev: message.version };
+                let sent = Sent { message, change, duplicate: true };
+                Ok(Some(Decided::quietly(Outcome::Answer(Answer::Sent(sent)))))
+            }
+            Some(Use::Cancelled) => Err(Code::Cancelled.into()),
+            Some(_) => Err(Code::Conflict.into()),
+            None => Ok(None),
+        }
+    }
+
+    /// A message as the person sees it.
+    fn message_for(&self, user: UserId, key: MessageKey) -> Message {
+        let row = &self.messages[&key];
+        if self.hidden.contains(&(user, key)) { row.hidden_message() } else { row.message() }
+    }
+
+    /// Whether the actor may write here now.
+    pub(super) fn open_place(&self, conversation: ConversationId, actor: UserId) -> Result<(), Problem> {
+        let (row, _) = self.place(conversation, actor)?;
+        if row.context_closed { Err(Code::ContextClosed.into()) } else { Ok(()) }
+    }
+
+    /// The sender's finished uploads, in his order.
+    #[expect(clippy::unused_self, reason = "uploads will be loaded into the state")]
+    fn attached(&self, _actor: UserId, attachments: &[FileId], _rules: &Rules) -> Result<Vec<Attachment>, Problem> {
+        if attachments.is_empty() { Ok(Vec::new()) } else { Err(absent("attachments")) }
+    }
+
+    /// Adds a message and tells it.
+    fn keep(
+        &mut self,
+        conversation: ConversationId,
+        name: &Name<'_>,
+        text: String,
+        details: Details,
+        rules: &Rules,
+        at: At,
+    ) -> Decided {
+        let (row, member) = (&self.conversations[&conversation], &self.members[&conversation][&name.sender]);
         let had_read_all = member.read_seq == row.last_seq;
         let (count, seq, sender) = (row.member_count, Seq(row.last_seq.0 + 1), member.user.clone());
-
         let message = MessageRow {
             id: MessageId(at.version.0),
             conversation,
             seq,
-            sender: actor,
-            client_id: client_id.to_owned(),
-            fingerprint,
-            text: kept,
+            sender: name.sender,
+            client_id: name.client_id.to_owned(),
+            fingerprint: name.fingerprint,
+            text,
             created_at: at.now_ms,
-            details: Details::default(),
+            details,
             changed_version: None,
         };
         let prev = self.raise_conversation(conversation, at.version);
@@ -62,7 +145,7 @@ impl State {
         row.activity = at.version;
         row.last_seq = seq;
         row.last_message_id = Some(message.id);
-        let member = self.member_mut(conversation, actor);
+        let member = self.member_mut(conversation, name.sender);
         member.sent_seq = seq;
         if had_read_all {
             member.read_seq = seq;
@@ -74,17 +157,17 @@ impl State {
         let event = Event::MessageCreated { place, message: message.message(), sender, sender_read_seq };
         let told = self.tell(conversation, count, &[], rules, event, at.version);
         let sent = Sent { message: message.message(), change: Changed::of(&place), duplicate: false };
-        self.keys.insert(key, Use::Message(conversation, seq));
+        self.keys.insert((name.sender, name.client_id.to_owned()), Use::Message(conversation, seq));
         self.new_messages.push((conversation, seq));
         self.messages.insert((conversation, seq), message);
-        Ok(Decided { outcome: Outcome::Answer(Answer::Sent(sent)), told })
+        Decided { outcome: Outcome::Answer(Answer::Sent(sent)), told }
     }
 
     pub(super) fn cancel(&mut self, actor: UserId, client_id: &str, rules: &Rules) -> Result<Decided, Problem> {
         text::client_id(client_id, rules.limits.client_id_chars_max)?;
         let key = (actor, client_id.to_owned());
         let message = match self.keys.get(&key) {
-            Some(&Use::Message(conversation, seq)) => Some(self.messages[&(conversation, seq)].message()),
+            Some(&Use::Message(conversation, seq)) => Some(self.message_for(actor, (conversation, seq))),
             Some(Use::Conversation(..)) => return Err(Code::Conflict.into()),
             Some(Use::Cancelled) => None,
             None => {
@@ -98,8 +181,20 @@ impl State {
     }
 }
 
-fn again(row: &MessageRow) -> Decided {
-    let version = parlor_protocol::ids::Version(row.id.0);
-    let change = Changed { version, prev: version };
-    Decided::quietly(Outcome::Answer(Answer::Sent(Sent { message: row.message(), change, duplicate: true })))
+/// What a message says, which may be nothing where it carries something.
+pub(super) fn said(text: &str, attachments: &[Attachment], rules: &Rules) -> Result<String, Problem> {
+    if text.trim().is_empty() && !attachments.is_empty() {
+        return Ok(String::new());
+    }
+    text::message(text, rules.limits.text_chars_max)
+}
+
+/// What stands above it.
+pub(super) fn subject(subject: Option<&str>, rules: &Rules) -> Result<Option<String>, Problem> {
+    subject.map(|subject| text::subject(subject, rules.limits.subject_chars_max)).transpose()
+}
+
+/// What a field names is not there, or not for the actor to see.
+fn absent(name: &str) -> Problem {
+    Problem::new(Code::NotFound).with_detail(format!("`{name}`: there is no such thing here"))
 }

@@ -12,6 +12,7 @@ mod markers;
 mod members;
 mod messages;
 mod people;
+mod revisions;
 pub mod rows;
 pub mod state;
 pub mod text;
@@ -19,4 +20,4 @@ pub mod wanted;
 
 pub use change::{Change, Content, Outcome, Which};
 pub use conversations::{direct_key, holder};
-pub use decide::{Decided, Rules, Told, WhoMayWrite, decide};
+pub use decide::{Decided, MessageRules, Rules, Told, WhoMayWrite, decide};

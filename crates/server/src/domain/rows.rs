@@ -214,6 +214,26 @@ impl MessageRow {
     }
 }
 
+impl MessageRow {
+    /// On the wire for somebody who deleted it for himself: only its place.
+    #[must_use]
+    pub fn hidden_message(&self) -> Message {
+        let bare = Self { text: String::new(), details: Details::default(), ..self.clone() };
+        let is_line = self.details.system.is_some();
+        let client_id = if is_line { String::new() } else { self.client_id.clone() };
+        Message { hidden: true, client_id, ..bare.message() }
+    }
+}
+
+/// About how many bytes a message takes on the wire, for the limits of pages.
+#[must_use]
+pub fn weight(message: &Message) -> usize {
+    let attachments = message.attachments.iter().map(|file| 256 + file.name.len());
+    let reactions = message.reactions.iter().map(|reaction| 32 + 8 * reaction.users.len());
+    let subject = message.subject.as_ref().map_or(0, String::len);
+    message.text.len() + subject + attachments.sum::<usize>() + reactions.sum::<usize>()
+}
+
 /// Unread messages are counted up to here; it means "99+".
 pub const UNREAD_MAX: i64 = 100;
 

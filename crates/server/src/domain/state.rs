@@ -13,6 +13,9 @@ use parlor_protocol::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+/// A message, by its place.
+pub type MessageKey = (ConversationId, Seq);
+
 /// What a `client_id` was used for.
 #[derive(Clone, Debug)]
 pub enum Use {
@@ -51,15 +54,21 @@ pub struct State {
     /// Pairs that share a context, the lower id first.
     pub sharing: HashSet<(UserId, UserId)>,
     pub conversation_counts: HashMap<UserId, i64>,
-    /// What is unread after the asked marker, as before the batch, up to the maximum.
-    pub unread: HashMap<(ConversationId, UserId), i64>,
+    /// What was unread after a marker before the batch: the member's own, or the one asked for if that is later.
+    /// Counted beyond the maximum by as many as the batch may take away.
+    pub unread: BTreeMap<(ConversationId, UserId, Seq), i64>,
     /// Messages that were asked for or are new, by their place.
-    pub messages: HashMap<(ConversationId, Seq), MessageRow>,
+    pub messages: HashMap<MessageKey, MessageRow>,
+    /// What people hid, of the messages where it matters; that of this batch is among it.
+    pub hidden: HashSet<(UserId, MessageKey)>,
 
     // What is to be written.
-    pub new_messages: Vec<(ConversationId, Seq)>,
+    pub new_messages: Vec<MessageKey>,
     /// New ones may be among them.
-    pub changed_messages: BTreeSet<(ConversationId, Seq)>,
+    pub changed_messages: BTreeSet<MessageKey>,
+    /// Those deleted in this batch that were there before it.
+    pub deleted_messages: BTreeSet<MessageKey>,
+    pub new_hidden: BTreeMap<(UserId, MessageKey), Version>,
     pub new_conversations: Vec<ConversationId>,
     pub changed_conversations: BTreeSet<ConversationId>,
     pub changed_members: BTreeSet<(ConversationId, UserId)>,
@@ -69,6 +78,8 @@ pub struct State {
     pub endings: Vec<Ending>,
     /// Scopes touched, with their newest version.
     pub scopes: BTreeMap<Scope, Version>,
+    /// Something that was told is to be gone for good: deleted, or edited away.
+    pub erases: bool,
 }
 
 impl State {
@@ -87,6 +98,16 @@ impl State {
             (Some(row), Some(member)) if !member.has_left && !member.disabled => Ok((row, member)),
             _ => Err(Code::NotFound.into()),
         }
+    }
+
+    /// A message that the actor may see and has not hidden.
+    ///
+    /// # Errors
+    /// `not_found`, also for what was written before the actor's history begins.
+    pub fn seen(&self, actor: UserId, key: MessageKey) -> Result<&MessageRow, Problem> {
+        let (_, member) = self.place(key.0, actor)?;
+        let is_open = key.1 >= member.history_from && !self.hidden.contains(&(actor, key));
+        self.messages.get(&key).filter(|_| is_open).ok_or_else(|| Code::NotFound.into())
     }
 
     /// A person who is there and not disabled.

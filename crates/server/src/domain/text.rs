@@ -13,6 +13,28 @@ pub fn message(text: &str, chars_max: u32) -> Result<String, Problem> {
     Ok(text)
 }
 
+/// What stands above a message's text: one line, without white space around it.
+///
+/// # Errors
+/// As for [`message`], with no control character allowed; the field is named.
+pub fn subject(text: &str, chars_max: u32) -> Result<String, Problem> {
+    name(text, chars_max).map_err(|problem| {
+        let detail = problem.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
+        problem.with_detail(format!("`subject`{detail}"))
+    })
+}
+
+/// One emoji: a sequence that Unicode recommends for interchange (Unicode Technical Standard 51), in its full form, so
+/// that one emoji is one text however a keyboard wrote it.
+///
+/// # Errors
+/// Anything else: letters, digits, several emoji, sequences of one's own, other variation selectors.
+pub fn emoji(text: &str) -> Result<&'static str, Problem> {
+    emojis::get(text)
+        .map(emojis::Emoji::as_str)
+        .ok_or_else(|| Problem::new(Code::InvalidField).with_detail("`emoji`: one emoji is expected"))
+}
+
 /// A name: one line, without white space around it.
 ///
 /// # Errors
@@ -97,6 +119,67 @@ mod tests {
         }
         assert_eq!(code(name("a\nb", 9)), Some(Code::TextControl));
         assert_eq!(name("  Ada ", 3).expect("trimmed"), "Ada");
+    }
+
+    #[test]
+    fn a_subject_is_one_line_and_is_named_where_it_is_wrong() {
+        assert_eq!(subject(" The umbrella ", 12).expect("trimmed"), "The umbrella");
+        for (text, expected) in
+            [("", Code::TextEmpty), ("two\nlines", Code::TextControl), ("thirteen char", Code::TextTooLong)]
+        {
+            let problem = subject(text, 12).expect_err("refused");
+            assert_eq!(problem.code, expected, "{text:?}");
+            assert!(problem.detail.is_some_and(|detail| detail.starts_with("`subject`")));
+        }
+    }
+
+    #[test]
+    fn one_emoji_is_one_sequence_in_its_full_form() {
+        // Plain, with a skin tone, families, flags of both kinds, a keycap, a role, hair, a direction.
+        for text in ["👍", "👍🏽", "👩‍👩‍👧", "👨‍👩‍👧‍👦", "👩🏽‍❤️‍💋‍👨🏿", "🇩🇪", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "🏳️‍🌈", "5️⃣", "#️⃣", "👩🏾‍🚀", "🧑‍🦰", "🏃‍♀️‍➡️", "☂️", "❤️", "😮‍💨"]
+        {
+            assert_eq!(emoji(text).ok(), Some(text), "{text}");
+        }
+        assert_eq!(emoji("❤").ok(), Some("❤\u{fe0f}"), "what a keyboard left out is put back");
+        assert_eq!(emoji("🏳\u{200d}🌈").ok(), Some("🏳️‍🌈"));
+    }
+
+    #[test]
+    fn what_is_not_one_emoji_is_refused() {
+        let chain = "👩\u{200d}".repeat(200);
+        let long = format!("{chain}👩");
+        for text in [
+            "",
+            " ",
+            "a",
+            "ok",
+            "5",
+            "#",
+            "©a",
+            "👍👍",
+            "👍 ",
+            " 👍",
+            "👍\u{fe0e}",
+            "👍\u{fe0f}\u{fe0f}",
+            "👍\u{200d}",
+            "\u{200d}",
+            "\u{fe0f}",
+            "\u{20e3}",
+            "🏽👍",
+            "👍🏽🏽",
+            "🇩",
+            "🇽🇽",
+            "🇩🇪🇫🇷",
+            "👍\u{200d}🚀",
+            "👍\u{202e}",
+            "👍\0",
+            "<img src=x>",
+            ":+1:",
+            "🏴󠁧󠁢",
+            long.as_str(),
+        ] {
+            assert!(emoji(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -3,13 +3,13 @@
 //! Each set is loaded by one statement, so their number follows from the kinds of change, not from how many.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
-use super::change::Change;
+use super::{change::Change, state::MessageKey};
 use parlor_protocol::{
     command::Open,
     ids::{ConversationId, Seq, UserId},
     model::ContextKey,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whom an opener wants to write to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,27 +56,76 @@ pub struct Wanted {
     /// People whose conversations are counted.
     pub counted: BTreeSet<UserId>,
     /// Messages by their place.
-    pub messages: BTreeSet<(ConversationId, Seq)>,
+    pub messages: BTreeSet<MessageKey>,
+    /// Messages that these people may have hidden, each range by its first and last `seq`.
+    pub hidden: BTreeSet<(UserId, ConversationId, Seq, Seq)>,
     /// Markers: what would be unread after them.
     pub marks: Vec<(ConversationId, UserId, Seq)>,
+    /// How many messages may count as unread no longer.
+    pub uncounting: u32,
 }
 
 impl Wanted {
     /// By these changes.
     #[must_use]
-    pub fn by<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
+    pub fn by<'a>(changes: impl IntoIterator<Item = &'a Change, IntoIter: Clone>) -> Self {
         let mut wanted = Self::default();
-        for change in changes {
+        let changes = changes.into_iter();
+        for change in changes.clone() {
             wanted.add(change);
         }
+        wanted.add_hidden(changes.clone());
         wanted
+    }
+
+    /// Whoever hid a message did not count it when it is deleted: what the markers of this batch must know.
+    fn add_hidden<'a>(&mut self, changes: impl Iterator<Item = &'a Change>) {
+        let mut deleted = BTreeMap::<ConversationId, (Seq, Seq)>::new();
+        for change in changes {
+            if let Change::Delete { conversation, seq, .. } = change {
+                let (first, last) = deleted.entry(*conversation).or_insert((*seq, *seq));
+                (*first, *last) = ((*first).min(*seq), (*last).max(*seq));
+            }
+        }
+        for (conversation, user, _) in &self.marks {
+            if let Some((first, last)) = deleted.get(conversation) {
+                self.hidden.insert((*user, *conversation, *first, *last));
+            }
+        }
+    }
+
+    fn add_message(&mut self, actor: UserId, conversation: ConversationId, seq: Seq) {
+        self.places.insert((conversation, actor));
+        self.messages.insert((conversation, seq));
+        self.hidden.insert((actor, conversation, seq, seq));
     }
 
     fn add(&mut self, change: &Change) {
         match change {
-            Change::Send { actor, conversation, client_id, .. } => {
+            Change::Send { actor, conversation, client_id, content } => {
                 self.keys.insert((*actor, client_id.clone()));
                 self.places.insert((*conversation, *actor));
+                if let Some(seq) = content.reply_to {
+                    self.add_message(*actor, *conversation, seq);
+                }
+            }
+            Change::Forward { actor, conversation, client_id, from } => {
+                self.keys.insert((*actor, client_id.clone()));
+                self.places.insert((*conversation, *actor));
+                self.add_message(*actor, from.conversation, from.seq);
+            }
+            Change::Edit { actor, conversation, seq, .. } | Change::React { actor, conversation, seq, .. } => {
+                self.add_message(*actor, *conversation, *seq);
+            }
+            Change::Delete { actor, conversation, seq } => {
+                self.add_message(*actor, *conversation, *seq);
+                self.uncounting += 1;
+            }
+            Change::Hide { actor, conversation, seq } => {
+                self.add_message(*actor, *conversation, *seq);
+                self.users.insert(*actor);
+                self.marks.push((*conversation, *actor, Seq(0)));
+                self.uncounting += 1;
             }
             Change::Cancel { actor, client_id } => {
                 self.keys.insert((*actor, client_id.clone()));

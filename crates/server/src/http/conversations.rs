@@ -16,14 +16,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parlor_protocol::{
     command::{Command, Open},
     error::{Code, Problem},
-    http::{PostMembers, PostMessage, PutMarker},
-    ids::{ConversationId, Seq, UserId, Version},
+    http::{PostMembers, PutMarker},
+    ids::{ConversationId, UserId, Version},
     reply::Answer,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-type Answered = Result<axum::Json<Answer>, Refusal>;
+pub(super) type Answered = Result<axum::Json<Answer>, Refusal>;
 
 /// `GET /v1/conversations`
 #[derive(Debug, Deserialize, IntoParams)]
@@ -45,21 +45,13 @@ pub(super) struct Since {
     since: Version,
 }
 
-/// `GET /v1/conversations/{id}/messages`
+/// `GET /v1/me`
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Messages {
-    /// The newest of those with a lower `seq`.
+pub(super) struct MeSince {
+    /// The version of the scope `user:…` at which the asker's state is true: what was hidden since is told.
     #[param(value_type = Option<i64>)]
-    before: Option<Seq>,
-    /// The oldest of those with a higher `seq`.
-    #[param(value_type = Option<i64>)]
-    after: Option<Seq>,
-    /// Those around this `seq`.
-    #[param(value_type = Option<i64>)]
-    around: Option<Seq>,
-    /// At most so many.
-    limit: Option<u32>,
+    since: Option<Version>,
 }
 
 /// `GET /v1/users`
@@ -73,12 +65,12 @@ pub(super) struct Users {
     limit: Option<u32>,
 }
 
-async fn run(edge: &Edge, actor: Actor, command: Command) -> Answered {
+pub(super) async fn run(edge: &Edge, actor: Actor, command: Command) -> Answered {
     Ok(axum::Json(commands::execute(&edge.app, actor, command).await?))
 }
 
-pub(super) async fn me(State(edge): State<Edge>, actor: Actor) -> Answered {
-    run(&edge, actor, Command::GetMe { since: None }).await
+pub(super) async fn me(State(edge): State<Edge>, actor: Actor, Query(query): Query<MeSince>) -> Answered {
+    run(&edge, actor, Command::GetMe { since: query.since }).await
 }
 
 pub(super) async fn users(State(edge): State<Edge>, actor: Actor, Query(query): Query<Users>) -> Answered {
@@ -104,30 +96,6 @@ pub(super) async fn changes(
     Query(query): Query<Since>,
 ) -> Answered {
     run(&edge, actor, Command::GetChanges { conversation, since: query.since }).await
-}
-
-pub(super) async fn messages(
-    State(edge): State<Edge>,
-    actor: Actor,
-    Id(conversation): Id<ConversationId>,
-    Query(query): Query<Messages>,
-) -> Answered {
-    let Messages { before, after, around, limit } = query;
-    run(&edge, actor, Command::ListMessages { conversation, before, after, around, limit }).await
-}
-
-pub(super) async fn send(
-    State(edge): State<Edge>,
-    actor: Actor,
-    Id(conversation): Id<ConversationId>,
-    Json(body): Json<PostMessage>,
-) -> Answered {
-    let PostMessage { client_id, text, subject, reply_to, attachments } = body;
-    run(&edge, actor, Command::Send { conversation, client_id, text, subject, reply_to, attachments }).await
-}
-
-pub(super) async fn cancel(State(edge): State<Edge>, actor: Actor, Id(client_id): Id<String>) -> Answered {
-    run(&edge, actor, Command::Cancel { client_id }).await
 }
 
 pub(super) async fn read(

@@ -32,6 +32,10 @@ pub(super) struct Id<T>(pub(super) T);
 #[derive(Debug)]
 pub(super) struct Ids<T, U>(pub(super) T, pub(super) U);
 
+/// The three parts of a path that differ.
+#[derive(Debug)]
+pub(super) struct Three<T, U, V>(pub(super) T, pub(super) U, pub(super) V);
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T>
 where
     Edge: FromRef<S>,
@@ -72,6 +76,16 @@ impl<S: Send + Sync, T: FromStr, U: FromStr> FromRequestParts<S> for Ids<T, U> {
         let path = Path::<(String, String)>::from_request_parts(parts, state).await;
         path.ok()
             .and_then(|Path((one, other))| Some(Self(one.parse().ok()?, other.parse().ok()?)))
+            .ok_or_else(|| Code::NotFound.into())
+    }
+}
+
+impl<S: Send + Sync, T: FromStr, U: FromStr, V: FromStr> FromRequestParts<S> for Three<T, U, V> {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = Path::<(String, String, String)>::from_request_parts(parts, state).await;
+        path.ok()
+            .and_then(|Path((one, two, three))| Some(Self(one.parse().ok()?, two.parse().ok()?, three.parse().ok()?)))
             .ok_or_else(|| Code::NotFound.into())
     }
 }

@@ -13,6 +13,7 @@ mod events;
 mod front;
 mod health;
 mod input;
+mod messages;
 mod openapi;
 mod pages;
 mod routes;

@@ -1,6 +1,6 @@
 //! The one table of paths: what the router serves and what `/openapi.json` says are made from it.
 
-use super::{Edge, account, conversations, events, health, openapi, pages, schema};
+use super::{Edge, account, conversations, events, health, messages, openapi, pages, schema};
 use axum::{
     handler::Handler,
     routing::{MethodFilter, MethodRouter, on},
@@ -9,14 +9,17 @@ use parlor_protocol::{
     command::{MeUpdate, Open},
     error::Code::{
         self, Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed,
-        NotFound, NotSignedIn, SignUpOff, TextControl, TextEmpty, TextTooLong, TimedOut, TooLarge, Unknown,
+        NotFound, NotSignedIn, SignUpOff, TextControl, TextEmpty, TextTooLong, TimedOut, TooLarge, TooLate, Unknown,
         UnsupportedType, WrongCredentials, WrongOrigin,
     },
-    http::{Health, PostMembers, PostMessage, PutMarker, PutPassword, Sessions, SignIn, SignUp, SignedIn},
+    http::{
+        Health, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker, PutPassword, Sessions, SignIn, SignUp,
+        SignedIn,
+    },
     limits::Limits,
     reply::{
         Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Heads, Marked, MeAnswer,
-        MessagePage, Opened, Sent, Users,
+        MessageChanged, MessagePage, Opened, Reactions, Sent, Users,
     },
 };
 use serde_json::Value;
@@ -153,6 +156,7 @@ pub(super) fn all() -> Vec<Route> {
     let mut routes = of_accounts();
     routes.extend(of_conversations());
     routes.extend(of_messages());
+    routes.extend(of_one_message());
     routes.extend(of_the_server());
     routes
 }
@@ -174,7 +178,10 @@ fn of_accounts() -> Vec<Route> {
             .takes::<SignUp>(r#"{"login": "ada", "name": "Ada Lovelace", "password": "correct horse battery staple"}"#)
             .answers_like::<SignedIn>(me)
             .refuses(&[SignUpOff, NameTaken, WrongOrigin, TextEmpty, TextTooLong, TextControl]),
-        get("/v1/me", conversations::me).says("The signed-in person.").answers::<MeAnswer>(reply!("me.get")),
+        get("/v1/me", conversations::me)
+            .says("The signed-in person.")
+            .query::<conversations::MeSince>()
+            .answers::<MeAnswer>(reply!("me.get")),
         patch("/v1/me", account::update_me)
             .says("Changes one's own name or settings; what is absent stays.")
             .takes::<MeUpdate>(r#"{"name": "Ada King"}"#)
@@ -247,12 +254,12 @@ fn of_conversations() -> Vec<Route> {
 
 fn of_messages() -> Vec<Route> {
     vec![
-        get("/v1/conversations/{id}/messages", conversations::messages)
+        get("/v1/conversations/{id}/messages", messages::list)
             .says("Messages in the order of `seq`; at most one of `before`, `after` and `around`.")
-            .query::<conversations::Messages>()
+            .query::<messages::Messages>()
             .answers::<MessagePage>(reply!("message.list"))
             .refuses(&[NotFound]),
-        post("/v1/conversations/{id}/messages", conversations::send)
+        post("/v1/conversations/{id}/messages", messages::send)
             .says("Sends a message. The same again, with the same `client_id`, is answered with what it made.")
             .takes::<PostMessage>(r#"{"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b52", "text": "Is it yours?"}"#)
             .answers::<Sent>(reply!("message.send"))
@@ -267,6 +274,13 @@ fn of_messages() -> Vec<Route> {
                 TextControl,
                 Unknown,
             ]),
+        post("/v1/conversations/{id}/forwards", messages::forward)
+            .says("Sends here what a message that the asker sees says and carries.")
+            .takes::<PostForward>(
+                r#"{"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b54", "from": {"conversation": 12, "seq": 3}}"#,
+            )
+            .answers::<Sent>(reply!("message.forward"))
+            .refuses(&[NotFound, ContextClosed, Conflict, Cancelled, Unknown]),
         put("/v1/conversations/{id}/read", conversations::read)
             .says("Moves one's own marker: read up to here.")
             .takes::<PutMarker>(r#"{"seq": 3}"#)
@@ -277,7 +291,7 @@ fn of_messages() -> Vec<Route> {
             .takes::<PutMarker>(r#"{"seq": 3}"#)
             .answers::<Marked>(reply!("conversation.mark"))
             .refuses(&[NotFound, Unknown]),
-        delete("/v1/messages/{client_id}", conversations::cancel)
+        delete("/v1/messages/{client_id}", messages::cancel)
             .says("Gives up a send whose outcome is unknown.")
             .answers::<CancelledAnswer>(reply!("message.cancel"))
             .refuses(&[Unknown]),
@@ -288,6 +302,36 @@ fn of_messages() -> Vec<Route> {
         get("/v1/socket", conversations::socket)
             .says("The socket (a WebSocket of the subprotocol `parlor.v1`); its frames are in `/schema.json`.")
             .refuses(&[InvalidField, WrongOrigin, Draining]),
+    ]
+}
+
+fn of_one_message() -> Vec<Route> {
+    vec![
+        patch("/v1/conversations/{id}/messages/{seq}", messages::edit)
+            .says("Changes the text and the subject of one's own message.")
+            .takes::<PatchMessage>(r#"{"text": "Is it really yours?"}"#)
+            .answers::<MessageChanged>(reply!("message.edit"))
+            .refuses(&[NotFound, NotAllowed, TooLate, ContextClosed, TextEmpty, TextTooLong, TextControl, Unknown]),
+        delete("/v1/conversations/{id}/messages/{seq}", messages::delete)
+            .says("Deletes a message for everyone: one's own, or as owner or moderator of a group another's.")
+            .answers::<MessageChanged>(reply!("message.delete"))
+            .refuses(&[NotFound, NotAllowed, TooLate, Unknown]),
+        post("/v1/conversations/{id}/messages/{seq}/hide", messages::hide)
+            .says("Deletes a message for oneself alone, for good.")
+            .answers::<Changed>(reply!("message.hide"))
+            .refuses(&[NotFound, Unknown]),
+        get("/v1/conversations/{id}/messages/{seq}/reactions", messages::reactions)
+            .says("Who reacted to a message, with their names.")
+            .answers::<Reactions>(reply!("message.reactions"))
+            .refuses(&[NotFound]),
+        put("/v1/conversations/{id}/messages/{seq}/reactions/{emoji}", messages::react)
+            .says("Puts one's own reaction under a message.")
+            .answers::<MessageChanged>(reply!("message.react"))
+            .refuses(&[NotFound, NotAllowed, InvalidField, LimitReached, TooLate, ContextClosed, Unknown]),
+        delete("/v1/conversations/{id}/messages/{seq}/reactions/{emoji}", messages::take_back)
+            .says("Takes one's own reaction away.")
+            .answers::<MessageChanged>(reply!("message.react"))
+            .refuses(&[NotFound, NotAllowed, InvalidField, TooLate, ContextClosed, Unknown]),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Rows read back from their columns. Each list of columns stands here once, with the function that reads it.
 
 use super::{Error, Result, column};
-use crate::domain::rows::{ContextRow, ConversationRow, Details, MemberRow, MessageRow, Named, UserRow};
+use crate::domain::rows::{ContextRow, ConversationRow, Details, MemberRow, MessageRow, Named, UNREAD_MAX, UserRow};
 use parlor_protocol::{
     ids::{ConversationId, MessageId, Seq, UserId, Version},
     model::{Context, ContextKey, User},
@@ -27,6 +27,27 @@ pub(super) const MESSAGE: &str = "g.id, g.conversation_id, g.seq, g.sender_id, g
 /// A context's columns, of `contexts x`.
 pub(super) const CONTEXT: &str = "x.id, x.kind, x.external_id, x.title, x.detail, x.url, x.image, x.status, x.tone, \
      x.closed, x.version";
+
+/// How many messages after a `seq` the member `m` has not read, counted one by one up to `most`: those of others that
+/// were neither deleted, nor hidden from the member, nor are lines of the system.
+pub(super) fn unread_after(seq: &str, most: i64) -> String {
+    format!(
+        "(SELECT count(*) FROM (SELECT 1 FROM messages g WHERE g.conversation_id = m.conversation_id AND g.seq > {seq} \
+         AND g.sender_id <> m.user_id AND g.uncounted = 0 AND NOT EXISTS (SELECT 1 FROM hidden_messages h \
+         WHERE h.user_id = m.user_id AND h.conversation_id = m.conversation_id AND h.seq = g.seq) LIMIT {most}) \
+         AS counted)"
+    )
+}
+
+/// What a member `m` has not read of a conversation `c`: a subtraction, unless his own messages, deleted ones, hidden
+/// ones or lines of the system lie after his marker; then a count.
+pub(super) fn unread() -> String {
+    let count = unread_after("m.read_seq", UNREAD_MAX);
+    format!(
+        "CASE WHEN m.sent_seq <= m.read_seq AND c.uncounted_seq <= m.read_seq AND m.hidden_seq <= m.read_seq \
+         THEN c.last_seq - m.read_seq ELSE {count} END"
+    )
+}
 
 /// Reads columns one after the other.
 pub(super) struct Reader<'row> {

@@ -10,12 +10,12 @@ use crate::{
     },
     store::{
         Result,
-        rows::{CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, MESSAGE, Reader, USER},
+        rows::{CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, MESSAGE, Reader, USER, unread_after},
         values::Values,
     },
 };
 use parlor_protocol::{
-    ids::{ConversationId, UserId},
+    ids::{ConversationId, Seq, UserId},
     limits::Limits,
     model::ContextKey,
 };
@@ -41,7 +41,8 @@ impl Batch<'_> {
         let whole = wanted.whole.iter().chain(about).copied().collect();
         self.conversations(&places, &whole, limits, &mut state).await?;
         self.coming(wanted, &mut state).await?;
-        self.unread(wanted, &mut state).await?;
+        self.hidden(wanted, &mut state).await?;
+        self.unread(wanted, limits, &mut state).await?;
         Ok(state)
     }
 
@@ -358,10 +359,17 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn unread(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        let mut values = Values::new(["conversation_id", "user_id", "read_seq"]);
-        for (conversation, user, read) in &wanted.marks {
-            values.push([conversation.0.into(), user.0.into(), read.0.into()]);
+    /// What was asked for, and of messages that are known again by their `client_id` whether their senders hid them.
+    async fn hidden(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut ranges = wanted.hidden.clone();
+        for ((sender, _), used) in &state.keys {
+            if let Use::Message(conversation, seq) = used {
+                ranges.insert((*sender, *conversation, *seq, *seq));
+            }
+        }
+        let mut values = Values::new(["user_id", "conversation_id", "first_seq", "last_seq"]);
+        for (user, conversation, first, last) in ranges {
+            values.push([user.0.into(), conversation.0.into(), first.0.into(), last.0.into()]);
         }
         if values.is_empty() {
             return Ok(());
@@ -369,20 +377,44 @@ impl Batch<'_> {
         let rows = values
             .fetch(
                 self.connection(),
+                "SELECT h.user_id, h.conversation_id, h.seq FROM v JOIN hidden_messages h ON h.user_id = v.user_id \
+                 AND h.conversation_id = v.conversation_id AND h.seq >= v.first_seq AND h.seq <= v.last_seq",
+            )
+            .await?;
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            let user = UserId(reader.int()?);
+            state.hidden.insert((user, (ConversationId(reader.int()?), Seq(reader.int()?))));
+        }
+        Ok(())
+    }
+
+    async fn unread(&mut self, wanted: &Wanted, limits: &Limits, state: &mut State) -> Result<()> {
+        let mut values = Values::new(["conversation_id", "user_id", "read_seq"]);
+        for (conversation, user, read) in &wanted.marks {
+            values.push([conversation.0.into(), user.0.into(), read.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        // Where the batch may take some away, there must be as many more.
+        let most = UNREAD_MAX + if wanted.uncounting == 0 { 0 } else { i64::from(limits.commit_changes_max) };
+        let count = unread_after("m.after_seq", most);
+        let rows = values
+            .fetch(
+                self.connection(),
                 &format!(
-                    "SELECT m.conversation_id, m.user_id, (SELECT count(*) FROM (SELECT 1 FROM messages g \
-                     WHERE g.conversation_id = m.conversation_id AND g.sender_id <> m.user_id \
-                     AND g.seq > CASE WHEN v.read_seq > m.read_seq THEN v.read_seq ELSE m.read_seq END \
-                     AND g.uncounted = 0 AND NOT EXISTS (SELECT 1 FROM hidden_messages h WHERE h.user_id = m.user_id \
-                     AND h.conversation_id = g.conversation_id AND h.seq = g.seq) \
-                     LIMIT {UNREAD_MAX}) AS counted) \
-                     FROM v JOIN members m ON m.conversation_id = v.conversation_id AND m.user_id = v.user_id"
+                    "SELECT m.conversation_id, m.user_id, m.after_seq, {count} FROM (\
+                     SELECT m.conversation_id, m.user_id, CASE WHEN v.read_seq <= m.read_seq THEN m.read_seq \
+                     WHEN v.read_seq < c.last_seq THEN v.read_seq ELSE c.last_seq END AS after_seq \
+                     FROM v JOIN members m ON m.conversation_id = v.conversation_id AND m.user_id = v.user_id \
+                     JOIN conversations c ON c.id = m.conversation_id) AS m"
                 ),
             )
             .await?;
         for row in &rows {
             let mut reader = Reader::new(row);
-            let place = (ConversationId(reader.int()?), UserId(reader.int()?));
+            let place = (ConversationId(reader.int()?), UserId(reader.int()?), Seq(reader.int()?));
             state.unread.insert(place, reader.int()?);
         }
         Ok(())

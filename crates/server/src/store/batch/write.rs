@@ -33,6 +33,7 @@ impl Batch<'_> {
         self.insert_conversations(state).await?;
         self.insert_messages(state).await?;
         self.update_messages(state).await?;
+        self.insert_hidden(state).await?;
         self.update_conversations(state).await?;
         self.write_members(state).await?;
         self.write_endings(state).await?;
@@ -290,6 +291,23 @@ impl Batch<'_> {
                 self.connection(),
                 "UPDATE messages SET text = v.text, details = v.details, uncounted = v.uncounted, \
                  changed_version = v.changed_version FROM v WHERE messages.id = v.id",
+            )
+            .await
+    }
+
+    async fn insert_hidden(&mut self, state: &State) -> Result<()> {
+        let mut values = Values::new(["user_id", "conversation_id", "seq", "version"]);
+        for ((user, (conversation, seq)), version) in &state.new_hidden {
+            values.push([user.0.into(), conversation.0.into(), seq.0.into(), version.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "INSERT INTO hidden_messages (user_id, conversation_id, seq, version) \
+                 SELECT user_id, conversation_id, seq, version FROM v WHERE user_id IS NOT NULL",
             )
             .await
     }

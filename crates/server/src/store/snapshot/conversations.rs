@@ -6,7 +6,7 @@ use crate::{
     environment::rfc3339,
     store::{
         Result, query,
-        rows::{CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, MESSAGE, Reader},
+        rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, MESSAGE, Reader},
         values::Values,
     },
 };
@@ -16,15 +16,13 @@ use parlor_protocol::{
 };
 use std::collections::HashMap;
 
-/// What a member `m` has not read of a conversation `c`: a subtraction, unless messages that do not count for him lie
-/// after his marker (his own, hidden ones, deleted ones, lines of the system), which are then left out one by one, up
-/// to the maximum of 100.
-pub(super) const UNREAD: &str = "CASE WHEN m.sent_seq <= m.read_seq AND c.uncounted_seq <= m.read_seq \
-     AND m.hidden_seq <= m.read_seq THEN c.last_seq - m.read_seq ELSE \
-     (SELECT count(*) FROM (SELECT 1 FROM messages g WHERE g.conversation_id = c.id AND g.seq > m.read_seq \
-     AND g.sender_id <> m.user_id AND g.uncounted = 0 AND NOT EXISTS (SELECT 1 FROM hidden_messages h \
-     WHERE h.user_id = m.user_id AND h.conversation_id = g.conversation_id AND h.seq = g.seq) \
-     LIMIT 100) AS counted) END";
+/// A conversation, with what the asking member has of it.
+struct Found {
+    row: ConversationRow,
+    unread: u32,
+    history_from: i64,
+    hidden_seq: i64,
+}
 
 /// A count of the store on the wire.
 pub(super) fn unread(count: i64) -> u32 {
@@ -84,23 +82,29 @@ impl Snapshot<'_> {
             .fetch(
                 self.connection(),
                 &format!(
-                    "SELECT {CONVERSATION}, {UNREAD}, m.history_from \
+                    "SELECT {CONVERSATION}, {}, m.history_from, m.hidden_seq \
                      FROM v JOIN members m ON m.conversation_id = v.id AND m.user_id = v.user_id AND m.has_left = 0 \
-                     JOIN conversations c ON c.id = v.id LEFT JOIN contexts x ON x.id = c.context_id"
+                     JOIN conversations c ON c.id = v.id LEFT JOIN contexts x ON x.id = c.context_id",
+                    rows::unread()
                 ),
             )
             .await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
             let mut rest = Reader::from(row, CONVERSATION_COLUMNS);
-            found.push((Reader::new(row).conversation()?, unread(rest.int()?), rest.int()?));
+            found.push(Found {
+                row: Reader::new(row).conversation()?,
+                unread: unread(rest.int()?),
+                history_from: rest.int()?,
+                hidden_seq: rest.int()?,
+            });
         }
-        let mut messages = self.last_messages(&found).await?;
+        let mut messages = self.last_messages(user, &found).await?;
         let contexts = self.contexts(&found).await?;
         let mut members = self.members_of(user, &found, &messages).await?;
         Ok(found
             .into_iter()
-            .map(|(row, unread, _)| Conversation {
+            .map(|Found { row, unread, .. }| Conversation {
                 id: row.id,
                 version: row.version,
                 kind: row.kind,
@@ -119,18 +123,29 @@ impl Snapshot<'_> {
             .collect())
     }
 
-    async fn last_messages(
-        &mut self,
-        found: &[(ConversationRow, u32, i64)],
-    ) -> Result<HashMap<ConversationId, Message>> {
-        let mut values = Values::new(["id"]);
-        for (row, _, history_from) in found {
-            if let Some(id) = row.last_message_id.filter(|_| row.last_seq.0 >= *history_from) {
-                values.push([id.0.into()]);
+    /// The newest message of each that is not hidden from the person.
+    async fn last_messages(&mut self, user: UserId, found: &[Found]) -> Result<HashMap<ConversationId, Message>> {
+        let mut newest = Values::new(["id"]);
+        let mut hidden = Values::new(["conversation_id", "user_id", "history_from"]);
+        for Found { row, history_from, hidden_seq, .. } in found {
+            if row.last_seq.0 < *history_from {
+                continue;
+            }
+            if *hidden_seq >= row.last_seq.0 {
+                hidden.push([row.id.0.into(), user.0.into(), (*history_from).into()]);
+            } else if let Some(id) = row.last_message_id {
+                newest.push([id.0.into()]);
             }
         }
-        let rows =
-            values.fetch(self.connection(), &format!("SELECT {MESSAGE} FROM v JOIN messages g ON g.id = v.id")).await?;
+        let sql = format!("SELECT {MESSAGE} FROM v JOIN messages g ON g.id = v.id");
+        let mut rows = newest.fetch(self.connection(), &sql).await?;
+        let sql = format!(
+            "SELECT {MESSAGE} FROM v JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = \
+             (SELECT n.seq FROM messages n WHERE n.conversation_id = v.conversation_id AND n.seq >= v.history_from \
+             AND NOT EXISTS (SELECT 1 FROM hidden_messages h WHERE h.user_id = v.user_id \
+             AND h.conversation_id = v.conversation_id AND h.seq = n.seq) ORDER BY n.seq DESC LIMIT 1)"
+        );
+        rows.extend(hidden.fetch(self.connection(), &sql).await?);
         rows.iter()
             .map(|row| {
                 let message = Reader::new(row).message()?.message();
@@ -139,8 +154,8 @@ impl Snapshot<'_> {
             .collect()
     }
 
-    async fn contexts(&mut self, found: &[(ConversationRow, u32, i64)]) -> Result<HashMap<i64, Context>> {
-        let mut ids: Vec<i64> = found.iter().filter_map(|(row, ..)| row.context_id).collect();
+    async fn contexts(&mut self, found: &[Found]) -> Result<HashMap<i64, Context>> {
+        let mut ids: Vec<i64> = found.iter().filter_map(|found| found.row.context_id).collect();
         ids.sort_unstable();
         ids.dedup();
         let mut values = Values::new(["id"]);
@@ -155,7 +170,7 @@ impl Snapshot<'_> {
     async fn members_of(
         &mut self,
         user: UserId,
-        found: &[(ConversationRow, u32, i64)],
+        found: &[Found],
         messages: &HashMap<ConversationId, Message>,
     ) -> Result<HashMap<ConversationId, Vec<Member>>> {
         const JOIN: &str = "JOIN conversations c ON c.id = v.id JOIN members m ON m.conversation_id = c.id AND m.has_left = 0 \
@@ -163,12 +178,12 @@ impl Snapshot<'_> {
              LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = m.user_id";
         let few = self.limits.conversation_fan_out_max;
         let mut values = Values::new(["id"]);
-        for (row, ..) in found.iter().filter(|(row, ..)| row.member_count <= few) {
+        for row in found.iter().map(|found| &found.row).filter(|row| row.member_count <= few) {
             values.push([row.id.0.into()]);
         }
         let sql = format!("SELECT {MEMBER}, c.id FROM v {JOIN} ORDER BY m.joined_version, m.user_id");
         let mut rows = values.fetch(self.connection(), &sql).await?;
-        for (row, ..) in found.iter().filter(|(row, ..)| row.member_count > few) {
+        for row in found.iter().map(|found| &found.row).filter(|row| row.member_count > few) {
             let sender = messages.get(&row.id).map_or(0, |message| message.sender.0);
             let mut values = Values::new(["id", "asker_id", "sender_id"]);
             values.push([row.id.0.into(), user.0.into(), sender.into()]);

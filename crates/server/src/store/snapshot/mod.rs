@@ -7,6 +7,7 @@ mod conversations;
 mod heads;
 mod messages;
 mod people;
+mod sight;
 
 use super::{Dialect, Result, Store, query, rows::Reader};
 use parlor_protocol::{

@@ -1,20 +1,18 @@
 //! People: oneself, those who wrote, those whom one may write to.
 
-use super::{
-    Snapshot,
-    conversations::{UNREAD, unread},
-};
+use super::{Snapshot, conversations::unread};
 use crate::{
     domain::{WhoMayWrite, rows::UserRow, text},
     environment::rfc3339,
     store::{
         Result, query,
-        rows::{Reader, USER},
+        rows::{self, Reader, USER},
         values::{Value, Values, bind},
     },
 };
 use parlor_protocol::{
-    ids::{ConversationId, Seq, UserId},
+    command::MessagePlace,
+    ids::{ConversationId, Seq, UserId, Version},
     model::User,
     reply::Marker,
 };
@@ -39,9 +37,10 @@ impl Snapshot<'_> {
     /// The store is not there.
     pub async fn markers(&mut self, user: UserId) -> Result<Vec<Marker>> {
         let rows = query(format!(
-            "SELECT c.id, m.read_seq, m.read_at, m.delivered_seq, {UNREAD} FROM members m \
+            "SELECT c.id, m.read_seq, m.read_at, m.delivered_seq, {} FROM members m \
              JOIN conversations c ON c.id = m.conversation_id \
-             WHERE m.user_id = $1 AND m.has_left = 0 AND m.personal_version > 0 ORDER BY m.personal_version DESC LIMIT $2"
+             WHERE m.user_id = $1 AND m.has_left = 0 AND m.personal_version > 0 ORDER BY m.personal_version DESC LIMIT $2",
+            rows::unread()
         ))
         .bind(user.0)
         .bind(i64::from(self.limits.conversations_max))
@@ -59,6 +58,32 @@ impl Snapshot<'_> {
                 })
             })
             .collect()
+    }
+
+    /// What the person hid after a version, in the order in which it was hidden; none when it is more than
+    /// `changes_rows_max`.
+    ///
+    /// # Errors
+    /// The store is not there.
+    pub async fn hidden(&mut self, user: UserId, since: Version) -> Result<Option<Vec<MessagePlace>>> {
+        let most = self.limits.changes_rows_max;
+        let rows = query(
+            "SELECT h.conversation_id, h.seq FROM hidden_messages h WHERE h.user_id = $1 AND h.version > $2 \
+             ORDER BY h.version LIMIT $3",
+        )
+        .bind(user.0)
+        .bind(since.0)
+        .bind(i64::from(most) + 1)
+        .fetch_all(self.connection())
+        .await?;
+        if rows.len() > most as usize {
+            return Ok(None);
+        }
+        let place = |row| {
+            let mut reader = Reader::new(row);
+            Ok(MessagePlace { conversation: ConversationId(reader.int()?), seq: Seq(reader.int()?) })
+        };
+        rows.iter().map(place).collect::<Result<_>>().map(Some)
     }
 
     /// People by id, each once.

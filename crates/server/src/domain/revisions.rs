@@ -1,0 +1,187 @@
+//! Changing a message that is there: editing, deleting for everyone or for oneself, reacting.
+//!
+//! Invariants: the message is reached through the actor's membership, within what he may see; what changed nothing is
+//! answered with the version that stands, twice; a message that was deleted never changes again.
+
+use super::{
+    change::Outcome,
+    decide::{At, Decided, Rules, Told},
+    messages::{said, subject},
+    rows::{Details, MessageRow},
+    state::{MessageKey, State},
+    text,
+};
+use crate::{channel_layer::Topic, environment::rfc3339};
+use parlor_protocol::{
+    error::{Code, Problem},
+    event::{Event, Scoped},
+    ids::{Scope, UserId},
+    model::{ConversationKind, Reaction, Role},
+    reply::{Answer, Changed, Marker, MessageChanged},
+};
+
+impl State {
+    pub(super) fn edit(
+        &mut self,
+        actor: UserId,
+        key: MessageKey,
+        text: &str,
+        above: Option<&str>,
+        rules: &Rules,
+        at: At,
+    ) -> Result<Decided, Problem> {
+        let row = self.seen(actor, key)?;
+        if row.sender != actor || row.details.system.is_some() {
+            return Err(Code::NotAllowed.into());
+        }
+        if row.details.deleted {
+            return Err(too_late("it was deleted"));
+        }
+        let text = said(text, &row.details.attachments, rules)?;
+        let subject = subject(above, rules)?;
+        if text == row.text && subject == row.details.subject {
+            return Ok(self.unchanged(key));
+        }
+        self.open_place(key.0, actor)?;
+        within(row, rules.messages.edit_within_ms, at)?;
+        let row = self.messages.get_mut(&key).expect("just seen");
+        row.text = text;
+        row.details.subject = subject;
+        row.details.edited_at = Some(at.now_ms);
+        self.erases = true;
+        Ok(self.tell_message(key, rules, at))
+    }
+
+    pub(super) fn delete(&mut self, actor: UserId, key: MessageKey, rules: &Rules, at: At) -> Result<Decided, Problem> {
+        let row = self.seen(actor, key)?;
+        let (conversation, member) = self.place(key.0, actor)?;
+        let moderates = conversation.kind == ConversationKind::Group && member.role != Role::Member;
+        if row.details.system.is_some() || !(moderates || row.sender == actor) {
+            return Err(Code::NotAllowed.into());
+        }
+        if row.details.deleted {
+            return Ok(self.unchanged(key));
+        }
+        if !moderates {
+            within(row, rules.messages.delete_within_ms, at)?;
+        }
+        let row = self.messages.get_mut(&key).expect("just seen");
+        row.text = String::new();
+        row.details = Details { deleted: true, ..Details::default() };
+        if !self.new_messages.contains(&key) {
+            self.deleted_messages.insert(key);
+        }
+        let row = self.conversations.get_mut(&key.0).expect("just found");
+        row.uncounted_seq = row.uncounted_seq.max(key.1);
+        self.erases = true;
+        Ok(self.tell_message(key, rules, at))
+    }
+
+    pub(super) fn hide(&mut self, actor: UserId, key: MessageKey, at: At) -> Result<Decided, Problem> {
+        let (conversation, seq) = key;
+        self.place(conversation, actor)?;
+        let version = self.person(actor)?.version;
+        if self.hidden.contains(&(actor, key)) {
+            let change = Changed { version, prev: version };
+            return Ok(Decided::quietly(Outcome::Answer(Answer::Changed(change))));
+        }
+        self.seen(actor, key)?;
+        self.hidden.insert((actor, key));
+        self.new_hidden.insert((actor, key), at.version);
+        let member = self.member_mut(conversation, actor);
+        member.hidden_seq = member.hidden_seq.max(seq);
+        let (read_seq, read_at, delivered_seq) = (member.read_seq, member.read_at.map(rfc3339), member.delivered_seq);
+        let unread = self.unread_after(conversation, actor, read_seq);
+        let prev = self.raise_user(actor, at.version);
+        let place = Scoped { scope: Scope::User(actor), version: at.version, prev };
+        let marker = Marker { conversation, read_seq, read_at, delivered_seq, unread };
+        let event = Event::MessageHidden { place, seq, marker };
+        let told = vec![Told::Event(vec![Topic::User(actor)], Box::new(event))];
+        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), told })
+    }
+
+    pub(super) fn react(
+        &mut self,
+        actor: UserId,
+        key: MessageKey,
+        emoji: &str,
+        on: bool,
+        rules: &Rules,
+        at: At,
+    ) -> Result<Decided, Problem> {
+        let emoji = text::emoji(emoji)?;
+        let row = self.seen(actor, key)?;
+        if row.details.system.is_some() {
+            return Err(Code::NotAllowed.into());
+        }
+        if row.details.deleted {
+            return Err(too_late("it was deleted"));
+        }
+        let reactions = &row.details.reactions;
+        let index = reactions.iter().position(|reaction| reaction.emoji == emoji);
+        if index.is_some_and(|index| reactions[index].users.contains(&actor)) == on {
+            return Ok(self.unchanged(key));
+        }
+        self.open_place(key.0, actor)?;
+        if on {
+            let full = |limit: u32| Err(Problem::new(Code::LimitReached).with_limit(limit.into()));
+            let (emoji_max, most) = (rules.limits.message_emoji_max, rules.limits.message_reactions_max);
+            if reactions.iter().map(|reaction| reaction.users.len()).sum::<usize>() >= most as usize {
+                return full(most);
+            }
+            if index.is_none() && reactions.len() >= emoji_max as usize {
+                return full(emoji_max);
+            }
+        }
+        let reactions = &mut self.messages.get_mut(&key).expect("just seen").details.reactions;
+        match index {
+            Some(index) if on => reactions[index].users.push(actor),
+            Some(index) => {
+                reactions[index].users.retain(|user| *user != actor);
+                reactions.retain(|reaction| !reaction.users.is_empty());
+            }
+            None => reactions.push(Reaction { emoji: emoji.to_owned(), users: vec![actor] }),
+        }
+        Ok(self.tell_message(key, rules, at))
+    }
+
+    /// The message and its conversation's version as they stand.
+    fn unchanged(&self, key: MessageKey) -> Decided {
+        let version = self.conversations[&key.0].version;
+        let change = Changed { version, prev: version };
+        let changed = MessageChanged { message: self.messages[&key].message(), change };
+        Decided::quietly(Outcome::Answer(Answer::MessageChanged(Box::new(changed))))
+    }
+
+    /// Raises the message and tells it: whole to those who may see it.
+    fn tell_message(&mut self, key: MessageKey, rules: &Rules, at: At) -> Decided {
+        let (conversation, seq) = key;
+        let row = self.messages.get_mut(&key).expect("just changed");
+        row.changed_version = Some(at.version);
+        let message = row.message();
+        self.changed_messages.insert(key);
+        let prev = self.raise_conversation(conversation, at.version);
+        let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
+        let full = Event::MessageUpdated { place, message: message.clone() };
+        let row = &self.conversations[&conversation];
+        let is_large = row.member_count > rules.limits.conversation_fan_out_max;
+        let told = if is_large && seq >= row.history_from_max {
+            self.tell(conversation, row.member_count, &[], rules, full, at.version)
+        } else {
+            let rest = Event::ScopeAdvanced { place };
+            self.tell_apart(place, rules, full, rest, |member| member.history_from <= seq)
+        };
+        let changed = MessageChanged { message, change: Changed::of(&place) };
+        Decided { outcome: Outcome::Answer(Answer::MessageChanged(Box::new(changed))), told }
+    }
+}
+
+/// Whether the message may still be changed by its sender; 0 is for ever.
+fn within(row: &MessageRow, within_ms: u64, at: At) -> Result<(), Problem> {
+    let age_ms = u64::try_from(at.now_ms - row.created_at).unwrap_or(0);
+    if within_ms == 0 || age_ms <= within_ms { Ok(()) } else { Err(too_late("its time is over").with_limit(within_ms)) }
+}
+
+fn too_late(detail: &str) -> Problem {
+    Problem::new(Code::TooLate).with_detail(detail)
+}

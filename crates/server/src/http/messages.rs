@@ -1,0 +1,117 @@
+//! The paths of messages: each becomes a command.
+
+use super::{
+    Edge,
+    conversations::{Answered, run},
+    input::{Id, Ids, Json, Query, Three},
+};
+use crate::app::Actor;
+use axum::extract::State;
+use parlor_protocol::{
+    command::Command,
+    http::{PatchMessage, PostForward, PostMessage},
+    ids::{ConversationId, Seq},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// `GET /v1/conversations/{id}/messages`
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Messages {
+    /// The newest of those with a lower `seq`.
+    #[param(value_type = Option<i64>)]
+    before: Option<Seq>,
+    /// The oldest of those with a higher `seq`.
+    #[param(value_type = Option<i64>)]
+    after: Option<Seq>,
+    /// Those around this `seq`.
+    #[param(value_type = Option<i64>)]
+    around: Option<Seq>,
+    /// At most so many.
+    limit: Option<u32>,
+}
+
+pub(super) async fn list(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Query(query): Query<Messages>,
+) -> Answered {
+    let Messages { before, after, around, limit } = query;
+    run(&edge, actor, Command::ListMessages { conversation, before, after, around, limit }).await
+}
+
+pub(super) async fn send(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Json(body): Json<PostMessage>,
+) -> Answered {
+    let PostMessage { client_id, text, subject, reply_to, attachments } = body;
+    run(&edge, actor, Command::Send { conversation, client_id, text, subject, reply_to, attachments }).await
+}
+
+pub(super) async fn forward(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Json(body): Json<PostForward>,
+) -> Answered {
+    let PostForward { client_id, from } = body;
+    run(&edge, actor, Command::Forward { conversation, client_id, from }).await
+}
+
+pub(super) async fn edit(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Ids(conversation, seq): Ids<ConversationId, Seq>,
+    Json(body): Json<PatchMessage>,
+) -> Answered {
+    let PatchMessage { text, subject } = body;
+    run(&edge, actor, Command::Edit { conversation, seq, text, subject }).await
+}
+
+pub(super) async fn delete(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Ids(conversation, seq): Ids<ConversationId, Seq>,
+) -> Answered {
+    run(&edge, actor, Command::Delete { conversation, seq }).await
+}
+
+pub(super) async fn hide(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Ids(conversation, seq): Ids<ConversationId, Seq>,
+) -> Answered {
+    run(&edge, actor, Command::Hide { conversation, seq }).await
+}
+
+pub(super) async fn reactions(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Ids(conversation, seq): Ids<ConversationId, Seq>,
+) -> Answered {
+    run(&edge, actor, Command::ListReactions { conversation, seq }).await
+}
+
+pub(super) async fn react(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Three(conversation, seq, emoji): Three<ConversationId, Seq, String>,
+) -> Answered {
+    run(&edge, actor, Command::React { conversation, seq, emoji, on: true }).await
+}
+
+pub(super) async fn take_back(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Three(conversation, seq, emoji): Three<ConversationId, Seq, String>,
+) -> Answered {
+    run(&edge, actor, Command::React { conversation, seq, emoji, on: false }).await
+}
+
+pub(super) async fn cancel(State(edge): State<Edge>, actor: Actor, Id(client_id): Id<String>) -> Answered {
+    run(&edge, actor, Command::Cancel { client_id }).await
+}

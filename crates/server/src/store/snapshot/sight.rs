@@ -1,0 +1,157 @@
+//! Messages as one person sees them: within his history, what he hid as its place only, with what they answer and the
+//! people whom they name.
+
+use super::Snapshot;
+use crate::{
+    domain::rows::{MessageRow, weight},
+    store::{
+        Result, query,
+        rows::{MESSAGE, Reader},
+        values::Values,
+    },
+};
+use parlor_protocol::{
+    ids::{ConversationId, Seq, UserId, Version},
+    model::{Message, SystemLine, User},
+    reply::{ReactionBy, Reactions},
+};
+use std::collections::BTreeSet;
+
+/// What a member may see of a conversation, and its version.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) user: UserId,
+    pub(super) conversation: ConversationId,
+    pub(super) history_from: i64,
+    /// The newest message that he hid.
+    pub(super) hidden_seq: i64,
+    pub(super) last_seq: i64,
+    pub(super) version: Version,
+}
+
+impl Snapshot<'_> {
+    /// None if the person is not in the conversation.
+    pub(super) async fn window(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<Window>> {
+        let row = query(
+            "SELECT m.history_from, m.hidden_seq, c.last_seq, c.version FROM members m \
+             JOIN conversations c ON c.id = m.conversation_id \
+             WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0",
+        )
+        .bind(conversation.0)
+        .bind(user.0)
+        .fetch_optional(self.connection())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut reader = Reader::new(&row);
+        Ok(Some(Window {
+            user,
+            conversation,
+            history_from: reader.int()?,
+            hidden_seq: reader.int()?,
+            last_seq: reader.int()?,
+            version: Version(reader.int()?),
+        }))
+    }
+
+    /// The rows on the wire. One statement more where some of them may be hidden.
+    pub(super) async fn shown(&mut self, window: &Window, rows: Vec<MessageRow>) -> Result<Vec<Message>> {
+        let (first, last) = (rows.iter().map(|row| row.seq.0).min(), rows.iter().map(|row| row.seq.0).max());
+        let mut hidden = BTreeSet::new();
+        if let (Some(first), Some(last)) = (first, last)
+            && first <= window.hidden_seq
+        {
+            let found = query(
+                "SELECT h.seq FROM hidden_messages h WHERE h.user_id = $1 AND h.conversation_id = $2 \
+                 AND h.seq >= $3 AND h.seq <= $4",
+            )
+            .bind(window.user.0)
+            .bind(window.conversation.0)
+            .bind(first)
+            .bind(last)
+            .fetch_all(self.connection())
+            .await?;
+            for row in &found {
+                hidden.insert(Seq(Reader::new(row).int()?));
+            }
+        }
+        let shown = |row: &MessageRow| if hidden.contains(&row.seq) { row.hidden_message() } else { row.message() };
+        Ok(rows.iter().map(shown).collect())
+    }
+
+    /// What the messages answer and the person may see, unless it is among them; as much as fits in the bytes of a
+    /// page. What is left out can be asked for.
+    pub(super) async fn quoted(&mut self, window: &Window, messages: &[Message]) -> Result<Vec<Message>> {
+        let there: BTreeSet<Seq> = messages.iter().map(|message| message.seq).collect();
+        let asked: BTreeSet<Seq> = messages.iter().filter_map(|message| message.reply_to).collect();
+        let mut values = Values::new(["conversation_id", "seq"]);
+        for seq in asked.difference(&there).filter(|seq| seq.0 >= window.history_from) {
+            values.push([window.conversation.0.into(), seq.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT {MESSAGE} FROM v JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = v.seq \
+             ORDER BY g.seq DESC"
+        );
+        let rows = values.fetch(self.connection(), &sql).await?;
+        let rows = rows.iter().map(|row| Reader::new(row).message()).collect::<Result<Vec<_>>>()?;
+        let mut quoted = self.shown(window, rows).await?;
+        let mut bytes = 0;
+        let bytes_max = self.limits.page_bytes_max as usize;
+        let count = quoted.iter().take_while(|message| {
+            bytes += weight(message);
+            bytes <= bytes_max
+        });
+        quoted.truncate(count.count());
+        quoted.reverse();
+        Ok(quoted)
+    }
+
+    /// Those who wrote the messages, or are named in lines of the system.
+    pub(super) async fn people_in(&mut self, messages: impl Iterator<Item = &Message>) -> Result<Vec<User>> {
+        let mut ids = BTreeSet::new();
+        for message in messages {
+            ids.insert(message.sender);
+            match &message.system {
+                Some(SystemLine::Added { users }) => ids.extend(users),
+                Some(SystemLine::Removed { user } | SystemLine::RoleChanged { user, .. }) => {
+                    ids.insert(*user);
+                }
+                Some(SystemLine::Left { heir }) => ids.extend(heir),
+                Some(SystemLine::Renamed { .. } | SystemLine::PictureChanged {}) | None => {}
+            }
+        }
+        self.users_by_id(ids.into_iter()).await
+    }
+
+    /// Who reacted how to a message; none if the person may not see it.
+    ///
+    /// # Errors
+    /// The store is not there.
+    pub async fn reactions(
+        &mut self,
+        user: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<Option<Reactions>> {
+        let Some(window) = self.window(user, conversation).await? else { return Ok(None) };
+        let row = query(format!("SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND g.seq = $2"))
+            .bind(conversation.0)
+            .bind(seq.0)
+            .fetch_optional(self.connection())
+            .await?;
+        let row = row.map(|row| Reader::new(&row).message()).transpose()?;
+        let row = row.filter(|row| row.seq.0 >= window.history_from);
+        let message = self.shown(&window, row.into_iter().collect()).await?.pop();
+        let Some(message) = message.filter(|message| !message.hidden) else { return Ok(None) };
+        let ids = message.reactions.iter().flat_map(|reaction| reaction.users.iter().copied());
+        let people = self.users_by_id(ids).await?;
+        let person = |id: &UserId| people.iter().find(|person| person.id == *id).cloned();
+        let reactions = message.reactions.iter().map(|reaction| ReactionBy {
+            emoji: reaction.emoji.clone(),
+            users: reaction.users.iter().filter_map(person).collect(),
+        });
+        Ok(Some(Reactions { reactions: reactions.collect() }))
+    }
+}
