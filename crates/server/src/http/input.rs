@@ -139,7 +139,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parlor_protocol::{command::MeUpdate, http::PutMarker};
+    use parlor_protocol::http::{PatchConversation, PutMarker};
 
     fn code<T: DeserializeOwned>(body: &str) -> Option<Code> {
         parse::<T>(body.as_bytes()).err().map(|problem| problem.code)
@@ -147,14 +147,15 @@ mod tests {
 
     #[test]
     fn a_body_is_exactly_what_is_expected_or_refused() {
-        assert_eq!(code::<MeUpdate>(r#"{"name": "Ada"}"#), None);
+        assert_eq!(code::<PatchConversation>(r#"{"title": "Ada"}"#), None);
         for body in
-            ["", "{", r#"{"name": "Ada"}x"#, r#"{"name": "Ada"} {}"#, "\u{feff}{}", r#"{"name": "\ud800"}"#, "nul"]
+            ["", "{", r#"{"title": "Ada"}x"#, r#"{"title": "Ada"} {}"#, "\u{feff}{}", r#"{"title": "\ud800"}"#, "nul"]
         {
-            assert_eq!(code::<MeUpdate>(body), Some(Code::InvalidJson), "{body}");
+            assert_eq!(code::<PatchConversation>(body), Some(Code::InvalidJson), "{body}");
         }
-        for body in ["[]", "5", "{}", r#"{"name": 5}"#, r#"{"name": "a", "x": 1}"#, r#"{"name": "a", "name": "b"}"#] {
-            assert_eq!(code::<MeUpdate>(body), Some(Code::InvalidField), "{body}");
+        for body in ["[]", "5", "{}", r#"{"title": 5}"#, r#"{"title": "a", "x": 1}"#, r#"{"title": "a", "title": "b"}"#]
+        {
+            assert_eq!(code::<PatchConversation>(body), Some(Code::InvalidField), "{body}");
         }
         for number in ["-1", "1.5", "9007199254740992", "\"1\"", "null", "[1]"] {
             let body = format!("{{\"seq\": {number}}}");
@@ -165,8 +166,8 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_refused_without_harm() {
-        let deep = format!("{{\"name\": {}", "[".repeat(100_000));
-        assert!(code::<MeUpdate>(&deep).is_some());
+        let deep = format!("{{\"title\": {}", "[".repeat(100_000));
+        assert!(code::<PatchConversation>(&deep).is_some());
         assert_eq!(code::<serde_json::Value>(&deep), Some(Code::InvalidJson));
     }
 

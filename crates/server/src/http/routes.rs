@@ -162,8 +162,8 @@ pub(super) fn all() -> Vec<Route> {
 }
 
 fn of_accounts() -> Vec<Route> {
-    let me =
-        r#"{"id": 7, "name": "Ada Lovelace", "picture": null, "version": 31, "login": "ada", "scope_version": 40}"#;
+    let me = r#"{"id": 7, "name": "Ada Lovelace", "picture": null, "version": 31, "login": "ada", "receipts": true,
+        "presence": true, "scope_version": 40}"#;
     vec![
         post("/v1/session", account::sign_in)
             .for_anybody()
