@@ -11,14 +11,22 @@ const shapes = {
   back: [['path', { d: 'M12.5 4.5 7 10l5.5 5.5' }]],
   check: [['path', { d: 'm4.5 10.6 3.4 3.4 7.6-8' }]],
   checks: [['path', { d: 'm2 10.6 3.3 3.4 7.2-8M9.6 13.2l.8.8 7.6-8' }]],
+  clip: [['path', {
+    d: 'm16 9.3-6.2 6.2a3.6 3.6 0 0 1-5.1-5.1l6.5-6.5a2.4 2.4 0 0 1 3.4 3.4l-6.4 6.4a1.2 1.2 0 0 1-1.7-1.7l5.8-5.8',
+  }]],
   clock: [['circle', { cx: '10', cy: '10', r: '7' }], ['path', { d: 'M10 6.2V10l2.4 1.6' }]],
   close: [['path', { d: 'm5.5 5.5 9 9M14.5 5.5l-9 9' }]],
   down: [['path', { d: 'M10 4v11.5M5.2 10.8l4.8 4.8 4.8-4.8' }]],
+  file: [
+    ['path', { d: 'M11.5 3H6.7A1.7 1.7 0 0 0 5 4.7v10.6c0 1 .8 1.7 1.7 1.7h6.6c1 0 1.7-.8 1.7-1.7V6.5z' }],
+    ['path', { d: 'M11.5 3v3.5H15' }],
+  ],
   leave: [['path', { d: 'M7 13 14.5 5.5M8.5 5.5h6v6' }]],
   lock: [
     ['rect', { x: '4.5', y: '9', width: '11', height: '7.5', rx: '2' }],
     ['path', { d: 'M7 9V6.7a3 3 0 0 1 6 0V9' }],
   ],
+  next: [['path', { d: 'M7.5 4.5 13 10l-5.5 5.5' }]],
   offline: [
     ['path', { d: 'M3 8.2a10.5 10.5 0 0 1 4-2.4M10.5 5.1c2.4.1 4.7 1.1 6.5 3.1M5.5 11a6.5 6.5 0 0 1 3.2-1.8' }],
     ['path', { d: 'M12.5 9.7c.8.3 1.5.8 2 1.3M10 15v.1M3.5 3.5l13 13' }],
@@ -33,8 +41,10 @@ const shapes = {
     ['circle', { cx: '10', cy: '10', r: '8', class: 'solid' }],
     ['path', { class: 'cut', d: 'm6.4 10.3 2.5 2.5 4.8-5.2' }],
   ],
+  save: [['path', { d: 'M10 3.5v9M5.8 8.6 10 12.7l4.2-4.1M4 16.5h12' }]],
   search: [['circle', { cx: '9', cy: '9', r: '5.5' }], ['path', { d: 'm13.2 13.2 3.6 3.6' }]],
   send: [['path', { d: 'M10 16V4.5M5.2 9.2 10 4.4l4.8 4.8' }]],
+  unfold: [['path', { d: 'm5.5 8 4.5 4.5L14.5 8' }]],
   write: [
     ['path', { d: 'M10.5 3.5H6A2.5 2.5 0 0 0 3.5 6v8A2.5 2.5 0 0 0 6 16.5h8a2.5 2.5 0 0 0 2.5-2.5V9.5' }],
     ['path', { d: 'm8 12 .6-2.6 6.2-6.2a1.4 1.4 0 0 1 2 2l-6.2 6.2z' }],
@@ -46,7 +56,7 @@ const shapes = {
   ],
 };
 
-const turning = new Set(['back', 'leave', 'write']);
+const turning = new Set(['back', 'leave', 'next', 'write']);
 
 /** Puts the sprite into the page. @param {Document} page */
 export function addSprite(page) {

@@ -1,0 +1,130 @@
+/**
+ * How files are shown: grids and frames, sizes and names, what a message says in one line, and the blur before a
+ * picture.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decode } from '../src/inbox/blurhash.js';
+import {
+  cutName, describe, filesOf, frameOf, gist, gridOf, kindOf, mayTryAgain, progressOf, refusalWords, shownName, sizeOf,
+  waitingFiles,
+} from '../src/inbox/files.js';
+
+const MB = 1024 * 1024;
+
+test('one picture keeps its shape between 3:4 and 16:9, and is 280 at most', () => {
+  assert.deepEqual(frameOf({ width: 4000, height: 3000 }), { width: 280, ratio: 4 / 3 });
+  assert.deepEqual(frameOf({ width: 3000, height: 4000 }), { width: 210, ratio: 3 / 4 });
+  assert.deepEqual(frameOf({ width: 9000, height: 1000 }), { width: 280, ratio: 16 / 9 });
+  assert.deepEqual(frameOf({ width: 100, height: 9000 }), { width: 96, ratio: 3 / 4 });
+  assert.deepEqual(frameOf({ width: 200, height: 200 }), { width: 200, ratio: 1 }, 'a small one is not blown up');
+  assert.deepEqual(frameOf({ width: 1, height: 1 }), { width: 96, ratio: 1 }, 'and is still something to touch');
+  for (const [width, height] of [[3, 4], [4000, 10], [640, 480], [300, 900]]) {
+    const frame = frameOf({ width, height });
+    assert.ok(frame.width <= 280 && frame.width / frame.ratio <= 280.5, `${width} × ${height}`);
+  }
+});
+
+test('several are a grid of two, three or four, and the fourth says how many more there are', () => {
+  assert.deepEqual([1, 2, 3, 4, 5, 10].map((count) => gridOf(count)), [
+    { shape: 'one', drawn: 1, rest: 0 }, { shape: 'two', drawn: 2, rest: 0 }, { shape: 'three', drawn: 3, rest: 0 },
+    { shape: 'four', drawn: 4, rest: 0 }, { shape: 'four', drawn: 4, rest: 1 }, { shape: 'four', drawn: 4, rest: 6 },
+  ]);
+});
+
+test('sizes are told as people say them', () => {
+  assert.deepEqual([0, 999, 1024, 182 * 1024, 1.2 * MB, 3.4 * MB, 312 * MB, 2048 * MB].map(sizeOf),
+    ['0 B', '999 B', '1 KB', '182 KB', '1.2 MB', '3.4 MB', '312 MB', '2 GB']);
+  assert.equal(progressOf(1.2 * MB, 3.4 * MB), '1.2 of 3.4 MB');
+  assert.equal(progressOf(0, 240 * 1024), '0 of 240 KB');
+  assert.equal(describe({ name: 'receipt.pdf', media_type: 'application/pdf', bytes: 182 * 1024 }), 'PDF, 182 KB');
+  assert.equal(describe({ name: 'notes', media_type: 'application/octet-stream', bytes: 12 }), 'File, 12 B');
+});
+
+test('a refusal names the size and the limit', () => {
+  const words = refusalWords({ code: 'too_large', title: '', limit: 100 * MB }, 312 * MB);
+  assert.equal(words, '312 MB. The most that can be sent is 100 MB.');
+  assert.equal(refusalWords({ code: 'unheard_of', title: '' }, 1), 'The server did not take it.');
+  assert.equal(mayTryAgain({ code: 'internal', title: '' }), true);
+  assert.equal(mayTryAgain({ code: 'too_large', title: '' }), false);
+});
+
+test('a name cannot turn writing around or break the line, and its end is never cut', () => {
+  assert.equal(shownName('photo\u202Egpj.exe'), 'photogpj.exe');
+  assert.equal(shownName('two\nlines\u2028.txt'), 'twolines.txt');
+  assert.equal(shownName('\u202E'), 'File');
+  assert.deepEqual(cutName('bus-lines-and-a-very-long-name.pdf'), ['bus-lines-and-a-very-lon', 'g-name.pdf']);
+  assert.equal(cutName('a.b').join(''), 'a.b');
+  assert.equal(cutName('傘傘傘👩‍👩‍👧.jpg').join(''), '傘傘傘👩‍👩‍👧.jpg');
+});
+
+test('only what browsers show is a picture, and only with a size', () => {
+  assert.equal(kindOf({ media_type: 'image/png', width: 1, height: 1 }), 'picture');
+  assert.equal(kindOf({ media_type: 'image/png' }), 'file');
+  assert.equal(kindOf({ media_type: 'image/svg+xml', width: 10, height: 10 }), 'file');
+  assert.equal(kindOf({ media_type: 'text/html' }), 'file');
+  assert.equal(kindOf({ media_type: 'video/mp4', width: 640, height: 480 }), 'video');
+});
+
+/** @param {string} name @param {string} type */
+const attachment = (name, type) =>
+  ({ id: 5, name, media_type: type, bytes: 9, url: '/v1/files/5', width: 4, height: 3 });
+
+test('a message without words says what it carries', () => {
+  const photo = attachment('a.jpg', 'image/jpeg');
+  const paper = attachment('receipt.pdf', 'application/pdf');
+  assert.deepEqual(gist({ text: '', attachments: [photo] }), { text: 'Photo', sign: 'picture' });
+  assert.deepEqual(gist({ text: '', attachments: [photo, photo, photo] }), { text: '3 photos', sign: 'picture' });
+  assert.deepEqual(gist({ text: '', attachments: [paper] }), { text: 'receipt.pdf', sign: 'file' });
+  assert.deepEqual(gist({ text: '', attachments: [paper, photo] }), { text: '2 files', sign: 'file' });
+  assert.deepEqual(gist({ text: 'Here', attachments: [photo] }), { text: 'Here', sign: 'picture' });
+  assert.deepEqual(gist({ text: 'Here', subject: 'Umbrella' }), { text: 'Umbrella: Here', sign: null });
+});
+
+test('what waits shows how far it is, and what was sent from here is not fetched', () => {
+  const file = new Blob(['x']);
+  const item = /** @type {any} */ ({
+    client_id: 'm', uploads: ['u'], attachments: [{ ...attachment('a.jpg', 'image/jpeg'), id: 0, url: '' }],
+  });
+  const [shown] = waitingFiles(item, () => /** @type {any} */ ({ sent: 4, file, attachment: null }));
+  assert.deepEqual([shown.key, shown.sent, shown.underWay, shown.local === file, shown.url], ['u', 4, true, true, null]);
+  const [lost] = waitingFiles(item, () => undefined);
+  assert.deepEqual([lost.sent, lost.local], [0, null]);
+  const message = /** @type {any} */ ({ attachments: [attachment('a.jpg', 'image/jpeg')] });
+  assert.equal(filesOf(message, (id) => (id === 5 ? file : undefined))[0].local, file);
+});
+
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~';
+
+/** @param {number} value @param {number} length */
+function digits(value, length) {
+  let text = '';
+  for (let rest = value; text.length < length; rest = Math.floor(rest / 83)) text = DIGITS[rest % 83] + text;
+  return text;
+}
+
+test('a hash of one colour is that colour everywhere', () => {
+  const pixels = decode(`00${digits(0xc86432, 4)}`, 3, 2);
+  assert.deepEqual([...(pixels ?? [])], Array.from({ length: 6 }, () => [0xc8, 0x64, 0x32, 255]).flat());
+});
+
+test('a wave across makes one side lighter, from the left', () => {
+  const across = decode(`1~${digits(0x808080, 4)}${digits(18 * 361 + 18 * 19 + 18, 2)}`, 8, 2);
+  assert.ok(across && across[0] > across[7 * 4], 'the wave begins at its highest');
+  assert.equal(across[0], across[8 * 4], 'and is the same in every row');
+  const down = decode(`9~${digits(0x808080, 4)}${digits(18 * 361 + 18 * 19 + 18, 2)}`, 2, 8);
+  assert.ok(down && down[0] > down[7 * 2 * 4]);
+});
+
+test('the example of its description has its average, and what is no hash is nothing', () => {
+  const pixels = decode('LEHV6nWB2yk8pyo0adR*.7kCMdnj', 64, 64);
+  assert.ok(pixels);
+  for (const [part, average] of [151, 150, 149].entries()) {
+    let sum = 0;
+    for (let at = part; at < pixels.length; at += 4) sum += pixels[at];
+    assert.ok(Math.abs(sum / 4096 - average) < 12, `part ${part} is ${sum / 4096}`);
+  }
+  for (const wrong of ['', 'LEHV6', 'LEHV6nWB2yk8pyo0adR*.7kCMdn', 'LEHV6nWB2yk8pyo0adR*.7kCMd"j', '<script>']) {
+    assert.equal(decode(wrong, 4, 4), null);
+  }
+});
