@@ -1,0 +1,138 @@
+/**
+ * Each other: who is here, who writes, who has read, and what a group is.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Person, travel, until } from './support.js';
+
+/** Eight by eight, petrol. */
+const PICTURE = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR4nGMQTszGihiGlgQAswM3wZXH'
+  + 'WwAAAAAASUVORK5CYII=', 'base64');
+
+test('one sees that the other is here, writes, and is gone', () =>
+  travel(async ({ demo, way, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    await ada.choose('Ben');
+    const standing = () => ada.page.locator('.thread-head .presence').textContent();
+    const ben = await Person.open(browser, way.link(demo.links.ben));
+    await until(standing, (words) => words === 'Online', 'Ben is here');
+    assert.equal(await ada.page.locator('.thread-head .face.online').count(), 1);
+    await ben.choose('Ada');
+
+    const field = ben.page.getByRole('textbox', { name: 'Message' });
+    await field.pressSequentially('Is it');
+    await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor();
+    await ada.page.locator('parlor-row .says.typing', { hasText: 'typing…' }).waitFor();
+    await ada.check('the other is writing');
+    await field.fill('Is it the black one?');
+    await field.press('Enter');
+    await ada.bubble('Is it the black one?').waitFor();
+    await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor({ state: 'hidden' });
+
+    await field.pressSequentially('And');
+    await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor();
+    await field.fill('');
+    await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor({ state: 'hidden' });
+
+    // Ben's network ends while he writes: nothing stays.
+    await field.pressSequentially('Wait');
+    await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor();
+    way.become('closed');
+    await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor({ state: 'hidden' });
+    await until(standing, (words) => /^Last seen /u.test(words ?? ''), 'Ben is gone');
+    way.become('open');
+    await until(standing, (words) => words === 'Online', 'Ben is back');
+
+    // Two tabs of one person: closing one changes nothing, and the server dies.
+    const tab = await ben.context.newPage();
+    await tab.goto(way.link(demo.links.ben));
+    await tab.locator('parlor-row').first().waitFor();
+    await ben.page.close();
+    await tab.getByRole('button', { name: /settings/u }).waitFor();
+    assert.equal(await standing(), 'Online');
+    await demo.stop('SIGKILL');
+    await until(standing, (words) => words !== 'Online', 'nobody is shown as here without a connection');
+    await demo.run('demo', {}, (text) => /stop/u.test(text));
+    await until(standing, (words) => words === 'Online', 'and both are here again', 30_000);
+    assert.deepEqual(ada.complaints, []);
+  }));
+
+test('presence and receipts can be switched off', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    await ada.choose('Ben');
+    const standing = () => ada.page.locator('.thread-head .presence').textContent();
+    await until(standing, (words) => words === 'Online', 'Ben is here');
+    await ben.page.getByRole('button', { name: /settings/u }).click();
+    await ben.page.getByRole('switch', { name: /Show when I am here/u }).click();
+    await until(standing, (words) => words === '', 'Ben is not shown any more');
+    await ben.page.getByRole('switch', { name: /Show how far I have read/u }).click();
+    await ben.check('settings of what others see');
+
+    await ada.say('Can you see this?');
+    await ada.page.getByText('Sent', { exact: true }).or(ada.page.getByText('Delivered', { exact: true })).first()
+      .waitFor();
+    await ben.page.goto(demo.links.ben);
+    await ben.choose('Ada');
+    await ben.page.bringToFront();
+    await ben.bubble('Can you see this?').waitFor();
+    await ben.say('I can.');
+    await ada.bubble('I can.').waitFor();
+    await ada.say('And this?');
+    await ben.bubble('And this?').waitFor();
+    await until(() => ada.page.locator('parlor-run').last().textContent(), (words) => /Delivered/u.test(words ?? ''),
+      'delivered is told, read is not');
+    assert.equal(await ada.page.locator('parlor-run', { hasText: 'Can you see this?' }).getByText('Read').count(), 0);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('a group is named, pictured, led, and handed on', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    const { page } = ada;
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    const found = page.locator('.picker .people button');
+    await found.filter({ hasText: 'Ben' }).click();
+    await found.filter({ hasNotText: 'Ben' }).first().click();
+    await page.getByLabel('Name of the group').fill('Night desk');
+    await page.getByRole('button', { name: /Start a group/u }).click();
+    await page.getByRole('heading', { name: 'Night desk' }).waitFor();
+    await ada.say('Who has the keys?');
+    await ben.page.locator('parlor-row', { hasText: 'Night desk' }).click();
+
+    await page.getByRole('button', { name: /people: show who/u }).click();
+    const dialog = page.locator('dialog.group');
+    await dialog.getByLabel('Name of the group').fill('The night desk');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await ben.page.getByRole('heading', { name: 'The night desk' }).waitFor();
+    await ben.page.getByText(/named the group/u).waitFor();
+    await dialog.locator('input[type=file]').setInputFiles({ name: 'g.png', mimeType: 'image/png', buffer: PICTURE });
+    await ben.page.locator('.thread-head .face img').waitFor();
+    await dialog.locator('li', { hasText: 'Ben' }).getByRole('combobox').selectOption('moderator');
+    await ben.page.getByText(/made you a moderator/u).waitFor();
+    await ada.check('a group');
+
+    // Ben leads now, too: he sees the dialog follow while it is open.
+    await ben.page.getByRole('button', { name: /people: show who/u }).click();
+    const bens = ben.page.locator('dialog.group');
+    const before = await bens.locator('li').count();
+    await dialog.getByRole('button', { name: 'Add people' }).click();
+    await page.locator('.picker').getByLabel('They see').selectOption('from_start');
+    await found.first().click();
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    await until(() => bens.locator('li').count(), (count) => count === before + 1, 'the dialog follows');
+    await bens.getByRole('button', { name: /^Remove /u }).last().click();
+    await ben.page.getByRole('button', { name: /^Remove /u }).last().click();
+    await until(() => dialog.locator('li').count(), (count) => count === before, 'and everywhere');
+
+    await dialog.getByRole('button', { name: 'Leave group' }).click();
+    await page.getByRole('button', { name: 'Leave group' }).last().click();
+    await ben.page.getByText(/left; .*the owner now/u).waitFor();
+    await until(() => page.locator('parlor-row', { hasText: 'The night desk' }).count(), (count) => count === 0,
+      'it is gone');
+    await bens.locator('li', { hasText: 'Ben' }).getByText('Owner').waitFor();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
