@@ -61,9 +61,9 @@ const refusal = (code = 'not_allowed', retryable = false, more = {}) =>
 
 test('one is under way per conversation, and later ones follow in order', async () => {
   const box = outbox();
-  box.add(3, 'one');
-  box.add(3, 'two');
-  box.add(4, 'elsewhere');
+  box.add(3, { text: 'one' });
+  box.add(3, { text: 'two' });
+  box.add(4, { text: 'elsewhere' });
   assert.deepEqual(asked.map((one) => one.command.text), ['one', 'elsewhere']);
   await accept();
   assert.deepEqual(asked.map((one) => one.command.text), ['elsewhere', 'two']);
@@ -76,8 +76,8 @@ test('one is under way per conversation, and later ones follow in order', async 
 
 test('an unknown outcome is sent again under the same name before anything later', async () => {
   const box = outbox();
-  box.add(3, 'one');
-  box.add(3, 'two');
+  box.add(3, { text: 'one' });
+  box.add(3, { text: 'two' });
   const name = asked[0].command.client_id;
   await refuse(new Lost('gone'));
   await clock.advance(0);
@@ -93,7 +93,7 @@ test('an unknown outcome is sent again under the same name before anything later
 
 test('what cannot be done now is tried again when the server says', async () => {
   const box = outbox();
-  box.add(3, 'one');
+  box.add(3, { text: 'one' });
   await refuse(refusal('too_many', true, { retry_after_ms: 700 }));
   await clock.advance(699);
   assert.equal(asked.length, 0);
@@ -103,8 +103,8 @@ test('what cannot be done now is tried again when the server says', async () => 
 
 test('a refusal holds back what is behind it until the person decides', async () => {
   const box = outbox();
-  box.add(3, 'one');
-  box.add(3, 'two');
+  box.add(3, { text: 'one' });
+  box.add(3, { text: 'two' });
   await refuse(refusal());
   assert.deepEqual(box.of(3).map((one) => one.state), ['refused', 'waiting']);
   assert.equal(box.of(3)[0].problem?.code, 'not_allowed');
@@ -119,8 +119,8 @@ test('a refusal holds back what is behind it until the person decides', async ()
 
 test('discarding what may have been sent asks the server, which has the last word', async () => {
   const box = outbox();
-  box.add(3, 'perhaps');
-  box.add(3, 'later');
+  box.add(3, { text: 'perhaps' });
+  box.add(3, { text: 'later' });
   const name = asked[0].command.client_id;
   await refuse(new Lost('gone'));
   box.discard(name);
@@ -135,8 +135,8 @@ test('discarding what may have been sent asks the server, which has the last wor
 
 test('what was never tried is discarded without asking', async () => {
   const box = outbox();
-  box.add(3, 'one');
-  box.add(3, 'two');
+  box.add(3, { text: 'one' });
+  box.add(3, { text: 'two' });
   box.discard(box.of(3)[1].client_id);
   await accept();
   assert.equal(asked.length, 0);
@@ -144,8 +144,8 @@ test('what was never tried is discarded without asking', async () => {
 
 test('what waits outlives the page, in its order and under its names', async () => {
   const before = outbox();
-  before.add(3, 'one');
-  before.add(3, 'two');
+  before.add(3, { text: 'one' });
+  before.add(3, { text: 'two' });
   const names = before.of(3).map((one) => one.client_id);
   before.stop();
   asked = [];
@@ -158,7 +158,7 @@ test('what waits outlives the page, in its order and under its names', async () 
 
 test('what another page of the same person has sent is not sent again', async () => {
   const first = outbox();
-  first.add(3, 'one');
+  first.add(3, { text: 'one' });
   await refuse(new Lost('gone'));
   first.stop();
   const second = outbox();
@@ -172,7 +172,7 @@ test('what another page of the same person has sent is not sent again', async ()
 test('where nothing can be kept everything is still sent', async () => {
   shelf = { ...memoryShelf(), length: 0, setItem: () => { throw new Error('full'); } };
   const box = outbox();
-  box.add(3, 'one');
+  box.add(3, { text: 'one' });
   await refuse(new Lost('gone'));
   box.resume();
   await turn();

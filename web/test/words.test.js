@@ -164,7 +164,7 @@ test('in a large conversation members who are not held are counted, and my marke
   const read = withMarker(conversation, marker, ME, 95);
   assert.equal(read?.unread, 0);
   assert.equal(read && withMarker(read, { ...marker, read_seq: 1 }, ME, 96), read, 'an old one is ignored');
-  const whole = withWhole(read ?? undefined, server.conversation(ME, 1), ME, 2);
+  const whole = withWhole(read ?? undefined, server.conversation(ME, 1), ME);
   assert.equal(whole.members.find((one) => one.user.id === ME)?.read_seq, 2, 'a whole copy does not move it back');
 });
 

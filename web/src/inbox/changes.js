@@ -2,9 +2,9 @@
  * What an event makes of a conversation. Pure.
  *
  * In a conversation of more than `fanOutMax` people only some members are held, and my own marker is told in another
- * scope; `unreadAt` is the version at which `unread` is known to be true, and matters only there.
+ * scope; in any, so is what I hid. `unreadAt` is the version at which `unread` is known to be true.
  *
- * @import {Conversation, Marker, Member, MembersUpdated, MessageCreated, PlacedEvent} from '../sdk/wire.js'
+ * @import {Conversation, Marker, Member, MembersUpdated, Message, MessageCreated, MessageUpdated, PlacedEvent} from '../sdk/wire.js'
  */
 
 /** @typedef {Conversation & {unreadAt: number}} Held */
@@ -12,47 +12,92 @@
 /** "99+" on the wire. */
 const UNREAD_MAX = 100;
 
-/** @param {Held} held @param {PlacedEvent} event @param {{me: number, fanOutMax: number}} how @returns {Held} */
-export function changedBy(held, event, { me, fanOutMax }) {
+/** @param {Held} held @param {PlacedEvent} event
+ * @param {{me: number, fanOutMax: number, hidden?: boolean}} how `hidden`: I deleted this message for myself
+ * @returns {Held} */
+export function changedBy(held, event, { me, fanOutMax, hidden = false }) {
   switch (event.type) {
     case 'message.created':
-      return { ...withMessage(held, event, me), version: event.version };
+      return { ...withMessage(held, event, me, hidden), version: event.version };
+    case 'message.updated':
+      return { ...withChanged(held, event), version: event.version };
     case 'conversation.updated': {
+      const { title, picture, context } = event;
       const members = withRows(held.members, event.members, false);
-      return { ...held, title: event.title, context: event.context, members, version: event.version };
+      return withLine({ ...held, title, picture, context, members, version: event.version }, event.message);
     }
     case 'member.updated':
-      return { ...withMembers(held, event, me, fanOutMax), version: event.version };
+      return withLine({ ...withMembers(held, event, me, fanOutMax), version: event.version }, event.message);
+    case 'scope.advanced':
+      return { ...held, version: event.version };
     default:
       return held;
   }
 }
 
-/** @param {Held} held @param {MessageCreated} event @param {number} me @returns {Held} */
-function withMessage(held, event, me) {
+/** @param {Held} held @param {MessageCreated} event @param {number} me @param {boolean} hidden @returns {Held} */
+function withMessage(held, event, me, hidden) {
   const { message } = event;
-  // Not told where receipts are off: then it moves nothing.
+  // Not told where receipts are off: that the sender has what he wrote is known all the same.
+  const told = event.sender_read_seq !== null;
   const readSeq = event.sender_read_seq ?? 0;
   const mine = message.sender === me;
   // My own marker, moved otherwise than by this message, is told by its own event together with what is unread.
   const marks = !mine || readSeq === message.seq;
-  const counted = event.version <= held.unreadAt || (mine && !marks);
+  const counted = hidden || event.version <= held.unreadAt || (mine && !marks);
   return {
     ...held,
     activity: message.id,
     last_seq: message.seq,
-    last_message: message,
+    last_message: hidden ? held.last_message : message,
     unread: counted ? held.unread : mine ? 0 : Math.min(UNREAD_MAX, held.unread + 1),
     unreadAt: Math.max(held.unreadAt, event.version),
     members: held.members.map((row) =>
-      row.user.id === message.sender && marks && readSeq > row.read_seq ? moved(row, readSeq, 0, event.version) : row),
+      row.user.id === message.sender ? withSent(row, event, marks ? readSeq : 0, told) : row),
   };
+}
+
+/** @param {Member} row @param {MessageCreated} event @param {number} readSeq @param {boolean} told @returns {Member} */
+function withSent(row, { message, version }, readSeq, told) {
+  if (!told) return message.seq > row.delivered_seq ? moved(row, 0, message.seq, version) : row;
+  return readSeq > row.read_seq ? { ...moved(row, readSeq, 0, version), read_at: message.created_at } : row;
+}
+
+/** A line of the system is a message that nobody has to read. @param {Held} held @param {Message|undefined} line
+ * @returns {Held} */
+function withLine(held, line) {
+  return line ? { ...held, activity: line.id, last_seq: line.seq, last_message: line } : held;
+}
+
+/** @param {Held} held @param {MessageUpdated} event @returns {Held} */
+function withChanged(held, { message }) {
+  const last = held.last_message;
+  if (last?.seq !== message.seq || last.version >= message.version) return held;
+  return { ...held, last_message: message };
+}
+
+/** Whether a message was deleted that may have been counted as unread by me.
+ * @param {Held} held @param {MessageUpdated} event @param {number} me @returns {boolean} */
+export function uncounts(held, { message, version }, me) {
+  if (!message.deleted || message.sender === me || version <= held.unreadAt) return false;
+  return message.seq > (memberOf(held, me)?.read_seq ?? 0);
+}
+
+/** I deleted a message for myself; null when a whole copy has to be asked for.
+ * @param {Held} held @param {{seq: number, unread: number, version: number}} event @param {number} me
+ * @returns {Held|null} */
+export function withHidden(held, { seq, unread, version }, me) {
+  if (held.last_message?.seq === seq) return null;
+  if (version >= held.version) return { ...held, unread, unreadAt: Math.max(held.unreadAt, version) };
+  // Messages may have come after it was counted.
+  return seq > (memberOf(held, me)?.read_seq ?? 0) ? null : held;
 }
 
 /** @param {Held} held @param {MembersUpdated} event @param {number} me @param {number} fanOutMax @returns {Held} */
 function withMembers(held, event, me, fanOutMax) {
   const [row] = event.members;
-  const mine = event.members.length === 1 && row.user.id === me && typeof event.unread === 'number';
+  const mine = event.members.length === 1 && row.user.id === me && typeof event.unread === 'number'
+    && event.version > held.unreadAt;
   return {
     ...held,
     members: withRows(held.members, event.members, event.member_count <= fanOutMax),
@@ -85,30 +130,43 @@ function moved(row, read, delivered, version) {
   };
 }
 
-/** My own marker in a large conversation, told live; null when a whole copy has to be asked for.
+/** My own marker, told to me alone; null when a whole copy has to be asked for.
  * @param {Held} held @param {Marker} marker @param {number} me @param {number} version @returns {Held|null} */
 export function withMarker(held, marker, me, version) {
   const row = held.members.find((one) => one.user.id === me);
   if (!row) return held;
+  const moves = marker.read_seq > row.read_seq;
   const members = held.members.map((one) =>
-    one === row ? moved(row, marker.read_seq, marker.delivered_seq, row.version) : one);
-  if (marker.read_seq <= row.read_seq) return marker.delivered_seq > row.delivered_seq ? { ...held, members } : held;
+    one === row
+      ? { ...moved(row, marker.read_seq, marker.delivered_seq, row.version), ...(moves ? readAt(marker) : {}) }
+      : one);
+  if (!moves) return marker.delivered_seq > row.delivered_seq ? { ...held, members } : held;
   if (version < held.version) return null;
   return { ...held, members, unread: marker.unread, unreadAt: version };
 }
 
-/** A whole copy in the place of another: in a large conversation my own marker does not move back.
- * @param {Held|undefined} held @param {Conversation} whole @param {number} me @param {number} fanOutMax
- * @returns {Held} */
-export function withWhole(held, whole, me, fanOutMax) {
+/** @param {Marker} marker @returns {{read_at: string|null}} */
+function readAt(marker) {
+  return { read_at: marker.read_at ?? null };
+}
+
+/** A whole copy in the place of another: my own marker does not move back.
+ * @param {Held|undefined} held @param {Conversation} whole @param {number} me @returns {Held} */
+export function withWhole(held, whole, me) {
   const taken = { ...whole, unreadAt: whole.version };
   const mine = held?.members.find((one) => one.user.id === me);
-  if (!mine || whole.member_count <= fanOutMax) return taken;
+  if (!held || !mine || !isBehind(held, whole, me)) return taken;
   const members = whole.members.map((one) =>
-    one.user.id === me && one.read_seq < mine.read_seq
-      ? moved(one, mine.read_seq, mine.delivered_seq, one.version)
+    one.user.id === me
+      ? { ...moved(one, mine.read_seq, mine.delivered_seq, one.version), read_at: mine.read_at }
       : one);
   return { ...taken, members };
+}
+
+/** Whether a whole copy was read before my own marker moved to where it is.
+ * @param {Held} held @param {Conversation} whole @param {number} me @returns {boolean} */
+export function isBehind(held, whole, me) {
+  return (memberOf(whole, me)?.read_seq ?? Infinity) < (memberOf(held, me)?.read_seq ?? 0);
 }
 
 /** @param {Conversation} conversation @param {number} me @returns {Member|undefined} */

@@ -3,6 +3,7 @@
  */
 import './door.js';
 import './inbox.js';
+import { browserCarry } from '../sdk/carry.js';
 import { Client } from '../sdk/client.js';
 import { backOff, realClock } from '../sdk/clock.js';
 import { Http } from '../sdk/http.js';
@@ -10,8 +11,9 @@ import { endsSession } from '../sdk/problem.js';
 import { eraseAll, memoryShelf } from '../sdk/storage.js';
 import { h } from './dom.js';
 import { addSprite, drawing } from './icons.js';
-import { apply, conversationOf, empty, gapAfter, versionOf } from './state.js';
+import { apply, conversationOf, empty, versionOf } from './state.js';
 import { say } from './strings.js';
+import { gapAfter, quoteMissing } from './threads.js';
 
 /**
  * @import {Me, Site} from '../sdk/wire.js'
@@ -19,7 +21,7 @@ import { say } from './strings.js';
  * @import {ParlorInbox} from './inbox.js'
  */
 
-const model = { apply, conversationOf, empty, gapAfter, versionOf };
+const model = { apply, conversationOf, empty, gapAfter, quoteMissing, versionOf };
 const RETRY = { base: 1_000, most: 15_000 };
 const clock = realClock();
 const shelf = findShelf();
@@ -77,6 +79,7 @@ function showInbox(me, site) {
       return new WebSocket(address, 'parlor.v1');
     },
     shelf,
+    carry: browserCarry(me.id),
     ended: () => void begin(),
   });
   const inbox = /** @type {ParlorInbox} */ (document.createElement('parlor-inbox'));

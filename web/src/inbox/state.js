@@ -8,20 +8,28 @@
  * - The cursor moves to that of heads only when every scope that they named is at or past its version, or gone.
  *   Pages start a cursor where there is none and never move one.
  * - What was asked for before a conversation was dropped says nothing about it. `turn` counts inputs, to tell.
- * - Messages of a thread lie without a gap from its first to its last; what came too early waits in `ahead`.
+ * - The row of a conversation and its messages may be true at different versions: a whole copy moves the row alone.
+ *   What is said to be true of the scope is the lower of the two.
+ * - What I deleted for myself stays hidden, whatever copies of it come later.
  *
  * Absent on purpose: requests, time, the DOM, and what was typed or is being sent (that is the outbox's).
  *
- * @import {Changes, Conversation, ConversationPage, Event, Heads, Me, MeAnswer, Message, MessagePage, PlacedEvent,
- *   Sent, User} from '../sdk/wire.js'
+ * @import {Changes, Conversation, ConversationPage, Event, Heads, MarkerUpdated, Me, MeAnswer, Message, MessageChanged,
+ *   MessageHidden, MessagePage, MessagePlace, PlacedEvent, Sent, User} from '../sdk/wire.js'
  * @import {Held} from './changes.js'
+ * @import {Thread} from './messages.js'
  */
-import { changedBy, historyFrom, memberOf, withMarker, withWhole } from './changes.js';
-import { merge, newest, older, since } from './messages.js';
+import { changedBy, isBehind, memberOf, uncounts, withHidden, withMarker, withWhole } from './changes.js';
+import { since } from './messages.js';
+import {
+  closeThread, forgetMessages, hideAt, isHidden, openThread, overtake, takeChanged, takeMessages, takePage,
+  takeQuoted, trimThread,
+} from './threads.js';
 
 /**
- * @typedef {{messages: Message[], ahead: Message[], loaded: boolean, moreBefore: boolean}} Thread
- * @typedef {{version: number, hurry: boolean, whole: boolean}} Want
+ * `whole` is the turn at which a whole copy was last wanted, or 0.
+ * @typedef {{version: number, hurry: boolean, whole: number}} Want
+ * @typedef {{seqs: Set<number>, turn: number}} HiddenHere what I deleted for myself, as far as heard; and when
  * @typedef {{
  *   user: number,
  *   turn: number,
@@ -32,6 +40,7 @@ import { merge, newest, older, since } from './messages.js';
  *   conversations: Map<number, Held>,
  *   threads: Map<number, Thread>,
  *   users: Map<number, User>,
+ *   hidden: Map<number, HiddenHere>,
  *   list: {loaded: boolean, next: number|null},
  *   wanted: Map<string, Want>,
  *   held: Map<string, PlacedEvent[]>,
@@ -47,9 +56,15 @@ import { merge, newest, older, since } from './messages.js';
  *   | {kind: 'conversation', conversation: Conversation, asked: number, cursor?: string, answered?: number}
  *   | {kind: 'list', page: ConversationPage, asked: number}
  *   | {kind: 'opening', conversation: number}
+ *   | {kind: 'closing', conversation: number}
  *   | {kind: 'messages', conversation: number, page: MessagePage, asked: number, before?: number, after?: number}
+ *   | {kind: 'quoted', conversation: number, seq: number, page: MessagePage|null, asked: number}
+ *   | {kind: 'trim', conversation: number, first: number, last: number}
  *   | {kind: 'me', answer: MeAnswer, answered?: number}
  *   | {kind: 'sent', sent: Sent, asked: number}
+ *   | {kind: 'changed', changed: MessageChanged, asked: number}
+ *   | {kind: 'hidden', place: MessagePlace, version: number}
+ *   | {kind: 'users', users: User[]}
  *   | {kind: 'gone', scope: string, asked: number}
  *   | {kind: 'limits', fanOutMax: number}
  * } Input
@@ -71,6 +86,7 @@ export function empty(user) {
     conversations: new Map(),
     threads: new Map(),
     users: new Map(),
+    hidden: new Map(),
     list: { loaded: false, next: null },
     wanted: new Map(),
     held: new Map(),
@@ -80,9 +96,17 @@ export function empty(user) {
   };
 }
 
-/** The version at which the state of a scope is true; null when nothing of it is held.
+/** The version at which all that is held of a scope is true; null when nothing of it is held.
  * @param {State} state @param {string} scope @returns {number|null} */
 export function versionOf(state, scope) {
+  const at = rowVersion(state, scope);
+  const stale = state.threads.get(conversationOf(scope))?.stale ?? null;
+  return at === null || stale === null ? at : Math.min(at, stale);
+}
+
+/** The version on which the next event of a scope follows. @param {State} state @param {string} scope
+ * @returns {number|null} */
+function rowVersion(state, scope) {
   if (scope === `user:${state.user}`) return state.me ? state.me.scope_version : null;
   return state.conversations.get(conversationOf(scope))?.version ?? null;
 }
@@ -91,16 +115,6 @@ export function versionOf(state, scope) {
 export function conversationOf(scope) {
   const [kind, id] = scope.split(':');
   return kind === 'conversation' ? Number(id) : NaN;
-}
-
-/** The `seq` after which messages of a thread are missing though the conversation has them; null when none are.
- * @param {State} state @param {number} id @returns {number|null} */
-export function gapAfter(state, id) {
-  const thread = state.threads.get(id);
-  const conversation = state.conversations.get(id);
-  if (!thread?.loaded || !conversation) return null;
-  const last = thread.messages.at(-1)?.seq ?? historyFrom(conversation, state.user) - 1;
-  return last < conversation.last_seq ? last : null;
 }
 
 /** @param {State} state @param {Input} input @returns {State} */
@@ -122,38 +136,61 @@ export function apply(state, input) {
       takeChanges(draft, input.changes, input.asked, false);
       break;
     case 'conversation':
-      answered(draft, `conversation:${input.conversation.id}`, input.answered);
-      takeConversation(draft, input.conversation, input.asked);
-      if (input.cursor) draft.cursor ??= input.cursor;
+      takeAnswer(draft, input);
       break;
     case 'list':
       for (const conversation of input.page.conversations) takeConversation(draft, conversation, input.asked);
       draft.list = { loaded: true, next: input.page.next ?? null };
       draft.cursor ??= input.page.cursor;
       break;
-    case 'opening':
-      if (!draft.threads.has(input.conversation)) {
-        draft.threads.set(input.conversation, { messages: [], ahead: [], loaded: false, moreBefore: true });
-      }
-      break;
     case 'messages':
-      takePage(draft, input);
+    case 'quoted':
+      takeSome(draft, input);
       break;
     case 'me':
       answered(draft, `user:${draft.user}`, input.answered);
       takeMe(draft, input.answer);
       break;
     case 'sent':
-      takeSent(draft, input.sent, input.asked);
+      takeMessage(draft, input.sent.message, input.sent.version, input.asked);
+      break;
+    case 'changed':
+      takeMessage(draft, input.changed.message, input.changed.version, input.asked);
+      break;
+    case 'hidden':
+      hideAt(draft, input.place);
+      if ((draft.me?.scope_version ?? 0) < input.version) {
+        want(draft, `user:${draft.user}`, { version: input.version, hurry: false, whole: 0 });
+      }
       break;
     case 'gone':
       if (!bornSince(draft, input.scope, input.asked)) dropAsked(draft, input.scope, input.asked);
       break;
-    case 'limits':
-      draft.fanOutMax = input.fanOutMax;
+    case 'users':
+      learn(draft, input.users);
       break;
+    default:
+      takeView(draft, input);
   }
   return settle(draft);
+}
+
+/** What depends on what is on the screen. @param {State} draft @param {Input} input */
+function takeView(draft, input) {
+  if (input.kind === 'limits') draft.fanOutMax = input.fanOutMax;
+  else if (input.kind === 'opening') openThread(draft, input.conversation);
+  else if (input.kind === 'closing') closeThread(draft, input.conversation);
+  else if (input.kind === 'trim') trimThread(draft, input);
+}
+
+/** Messages that were asked for. @param {State} draft @param {Extract<Input, {kind: 'messages'|'quoted'}>} input */
+function takeSome(draft, input) {
+  const scope = `conversation:${input.conversation}`;
+  if (leftSince(draft, scope, input.asked)) return;
+  if (input.page) learn(draft, input.page.users);
+  const wanted = input.kind === 'quoted' ? takeQuoted(draft, input) : takePage(draft, input);
+  if (wanted !== null) want(draft, scope, { version: wanted, hurry: true, whole: 0 });
+  if (input.page) draft.cursor ??= input.page.cursor;
 }
 
 /** @param {State} state @returns {State} */
@@ -164,6 +201,7 @@ function copy(state) {
     conversations: new Map(state.conversations),
     threads: new Map(state.threads),
     users: new Map(state.users),
+    hidden: new Map(state.hidden),
     wanted: new Map(state.wanted),
     held: new Map(state.held),
     heldAt: new Map(state.heldAt),
@@ -177,7 +215,14 @@ function copy(state) {
  * @param {State} draft @param {string} scope @param {number|undefined} version */
 function answered(draft, scope, version) {
   const want = draft.wanted.get(scope);
-  if (want && version !== undefined && want.version <= version) draft.wanted.delete(scope);
+  if (want && !want.whole && version !== undefined && want.version <= version) draft.wanted.delete(scope);
+}
+
+/** A whole copy was taken that was asked for after it was last wanted. @param {State} draft @param {string} scope
+ * @param {number} asked */
+function answeredWhole(draft, scope, asked) {
+  const wanted = draft.wanted.get(scope);
+  if (wanted && wanted.whole <= asked) draft.wanted.set(scope, { ...wanted, whole: 0 });
 }
 
 /** @param {State} draft @param {string} scope @param {Want} more */
@@ -186,36 +231,36 @@ function want(draft, scope, { version, hurry, whole }) {
   draft.wanted.set(scope, {
     version: Math.max(version, before?.version ?? 0),
     hurry: hurry || (before?.hurry ?? false),
-    whole: whole || (before?.whole ?? false),
+    whole: Math.max(whole, before?.whole ?? 0),
   });
 }
 
 /** A whole copy is wanted, whatever the version. @param {State} draft @param {number} id */
 function wantWhole(draft, id) {
   const version = draft.conversations.get(id)?.version ?? 0;
-  want(draft, `conversation:${id}`, { version, hurry: true, whole: true });
+  want(draft, `conversation:${id}`, { version, hurry: true, whole: draft.turn });
 }
 
 /** @param {State} draft @param {Event} event */
 function takeEvent(draft, event) {
-  const at = versionOf(draft, event.scope);
+  const at = rowVersion(draft, event.scope);
   if (at !== null && at >= event.version) return;
   if (event.version <= (draft.left.get(event.scope)?.version ?? 0)) return;
   if (event.type === 'scope.changed') {
-    want(draft, event.scope, { version: event.version, hurry: true, whole: false });
+    want(draft, event.scope, { version: event.version, hurry: true, whole: 0 });
   } else if (removesMe(draft, event)) {
     drop(draft, event.scope, event.version);
   } else if (at === event.prev) {
     applyEvent(draft, event);
   } else if (at === null && event.type === 'conversation.created') {
-    keep(draft, { ...event.conversation, version: event.version });
+    keep(draft, { ...event.conversation, version: event.version }, draft.turn);
   } else {
     const held = (draft.held.get(event.scope) ?? []).filter((one) => one.version !== event.version);
     held.push(event);
     held.sort((a, b) => a.version - b.version);
     draft.held.set(event.scope, held.slice(0, HELD_MAX));
     draft.heldAt.set(event.scope, draft.turn);
-    want(draft, event.scope, { version: event.version, hurry: at === null, whole: false });
+    want(draft, event.scope, { version: event.version, hurry: at === null, whole: 0 });
   }
 }
 
@@ -229,27 +274,42 @@ function applyEvent(draft, event) {
   if (event.type === 'me.updated') {
     draft.me = { ...event.me, scope_version: event.version };
     learn(draft, [event.me]);
-    return;
+  } else if (event.type === 'marker.updated' || event.type === 'message.hidden') {
+    applyOwn(draft, event);
+  } else {
+    applyHere(draft, event);
   }
-  if (event.type === 'marker.updated') {
-    const held = draft.conversations.get(event.conversation);
-    const marked = held && withMarker(held, event, draft.user, event.version);
-    if (marked) draft.conversations.set(event.conversation, marked);
-    else if (held) wantWhole(draft, event.conversation);
-    if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
-    return;
+}
+
+/** What only I am told about a conversation. @param {State} draft @param {MarkerUpdated|MessageHidden} event */
+function applyOwn(draft, event) {
+  const id = event.conversation;
+  const held = draft.conversations.get(id);
+  if (event.type === 'message.hidden') hideAt(draft, event);
+  if (held) {
+    const changed = event.type === 'message.hidden'
+      ? withHidden(held, event, draft.user)
+      : withMarker(held, event, draft.user, event.version);
+    if (changed) draft.conversations.set(id, changed);
+    else wantWhole(draft, id);
   }
+  if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
+}
+
+/** What a conversation's members are told. @param {State} draft
+ * @param {Exclude<PlacedEvent, {type: 'me.updated'|'marker.updated'|'message.hidden'}>} event */
+function applyHere(draft, event) {
   const held = draft.conversations.get(conversationOf(event.scope));
   if (!held) return;
-  const { fanOutMax } = draft;
-  const changed = changedBy(held, event, { me: draft.user, fanOutMax });
+  const { fanOutMax, user } = draft;
+  const message = 'message' in event ? event.message : undefined;
+  const hidden = message !== undefined && isHidden(draft, message);
+  const changed = changedBy(held, event, { me: user, fanOutMax, hidden });
   draft.conversations.set(held.id, changed);
-  if (event.type === 'message.created') {
-    learn(draft, [event.sender]);
-    takeMessages(draft, held.id, [event.message]);
-  } else if (event.type === 'member.updated' || event.type === 'conversation.updated') {
-    learn(draft, event.members.filter((one) => !one.left).map((one) => one.user));
-  }
+  if (message) takeMessages(draft, held.id, [message]);
+  if (event.type === 'message.created') learn(draft, [event.sender]);
+  if ('members' in event) learn(draft, event.members.filter((one) => !one.left).map((one) => one.user));
+  if (event.type === 'message.updated' && uncounts(held, event, user)) wantWhole(draft, held.id);
   // Who is held, and how markers travel, is different on the other side of the limit.
   if (held.member_count > fanOutMax !== changed.member_count > fanOutMax) wantWhole(draft, held.id);
 }
@@ -268,7 +328,7 @@ function takeHeads(draft, heads, asked) {
   for (const { scope, version } of heads.heads) {
     if (leftSince(draft, scope, asked)) continue;
     needs.set(scope, version);
-    if ((versionOf(draft, scope) ?? -1) < version) want(draft, scope, { version, hurry: true, whole: false });
+    if ((versionOf(draft, scope) ?? -1) < version) want(draft, scope, { version, hurry: true, whole: 0 });
   }
   draft.pending = { cursor: heads.cursor, needs };
 }
@@ -278,44 +338,58 @@ function takeHeads(draft, heads, asked) {
 function takeChanges(draft, changes, asked, trusted) {
   const { conversation, scope } = changes;
   if (!conversation || leftSince(draft, scope, asked)) return;
-  const at = versionOf(draft, scope);
-  if (at !== null && at >= changes.version) return;
-  if (at !== null && at < changes.since && !trusted) {
-    want(draft, scope, { version: changes.version, hurry: true, whole: false });
+  const through = versionOf(draft, scope);
+  if (through !== null && through >= changes.version) return;
+  const isStale = (draft.threads.get(conversation.id)?.stale ?? null) !== null;
+  if (through !== null && through < changes.since && (isStale || !trusted)) {
+    want(draft, scope, { version: changes.version, hurry: true, whole: 0 });
     return;
   }
   learn(draft, changes.users);
-  keep(draft, { ...conversation, version: changes.version });
-  const thread = draft.threads.get(conversation.id);
-  if (!thread) return;
-  if (changes.reset) {
-    const from = historyFrom(conversation, draft.user);
-    const page = { messages: changes.messages, more_before: (changes.messages[0]?.seq ?? from) > from };
-    draft.threads.set(conversation.id, newest({ ...thread, messages: [], ahead: [], loaded: false }, page));
-  } else {
-    takeMessages(draft, conversation.id, changes.messages);
+  const at = rowVersion(draft, scope);
+  if (at === null || at <= changes.version) {
+    keep(draft, { ...conversation, version: changes.version }, asked);
+    answeredWhole(draft, scope, asked);
   }
+  const wanted = takeChanged(draft, conversation, changes);
+  if (wanted !== null) want(draft, scope, { version: wanted, hurry: true, whole: 0 });
+}
+
+/** One conversation, as it was asked for. @param {State} draft
+ * @param {Extract<Input, {kind: 'conversation'}>} input */
+function takeAnswer(draft, { conversation, asked, cursor, answered: version }) {
+  const scope = `conversation:${conversation.id}`;
+  answered(draft, scope, version);
+  // An answer that is older than what is held is no whole copy of it.
+  if (takeConversation(draft, conversation, asked)) answeredWhole(draft, scope, asked);
+  if (cursor) draft.cursor ??= cursor;
 }
 
 /** A conversation out of a page or an answer. @param {State} draft @param {Conversation} conversation
- * @param {number} asked */
+ * @param {number} asked @returns {boolean} whether it was taken */
 function takeConversation(draft, conversation, asked) {
   const scope = `conversation:${conversation.id}`;
-  const at = versionOf(draft, scope);
-  if ((at !== null && at > conversation.version) || leftSince(draft, scope, asked)) return;
-  keep(draft, conversation);
+  const at = rowVersion(draft, scope);
+  if ((at !== null && at > conversation.version) || leftSince(draft, scope, asked)) return false;
+  const wanted = overtake(draft, conversation);
+  keep(draft, conversation, asked);
+  if (wanted !== null) want(draft, scope, { version: wanted, hurry: true, whole: 0 });
+  return true;
 }
 
-/** @param {State} draft @param {Conversation} conversation */
-function keep(draft, conversation) {
+/** @param {State} draft @param {Conversation} conversation @param {number} asked */
+function keep(draft, conversation, asked) {
   const { id } = conversation;
   const held = draft.conversations.get(id);
   if (!held) draft.born.set(`conversation:${id}`, draft.turn);
-  draft.conversations.set(id, withWhole(held, conversation, draft.user, draft.fanOutMax));
+  const wasBehind = held !== undefined && isBehind(held, conversation, draft.user);
+  draft.conversations.set(id, withWhole(held, conversation, draft.user));
   learn(draft, conversation.members.map((one) => one.user));
   const thread = draft.threads.get(id);
   const from = memberOf(conversation, draft.user)?.history_from ?? 1;
   if (thread && from > 1) draft.threads.set(id, since(thread, from));
+  // It may have been read before I hid something there, or before my marker moved.
+  if (wasBehind || (draft.hidden.get(id)?.turn ?? -1) > asked) wantWhole(draft, id);
 }
 
 /** Whether a conversation was dropped after a question was put. @param {State} draft @param {string} scope
@@ -330,46 +404,35 @@ function bornSince(draft, scope, asked) {
   return versionOf(draft, scope) !== null && (draft.born.get(scope) ?? -1) > asked;
 }
 
-/** @param {State} draft @param {Extract<Input, {kind: 'messages'}>} input */
-function takePage(draft, input) {
-  const { page, asked } = input;
-  const scope = `conversation:${input.conversation}`;
-  const thread = draft.threads.get(input.conversation);
-  if (!thread || leftSince(draft, scope, asked)) return;
-  learn(draft, page.users);
-  if (input.before !== undefined) draft.threads.set(input.conversation, older(thread, page));
-  else if (input.after !== undefined) takeMessages(draft, input.conversation, page.messages);
-  else draft.threads.set(input.conversation, newest(thread, page));
-  draft.cursor ??= page.cursor;
-}
-
-/** @param {State} draft @param {number} id @param {Message[]} messages */
-function takeMessages(draft, id, messages) {
-  const thread = draft.threads.get(id);
-  if (thread && messages.length > 0) draft.threads.set(id, merge(thread, messages));
-}
-
 /** @param {State} draft @param {MeAnswer} answer */
 function takeMe(draft, answer) {
   if (draft.me && draft.me.scope_version >= answer.scope_version) return;
-  const { markers, cursor, ...me } = answer;
+  const { markers, cursor, hidden = [], hidden_reset: isReset = false, ...me } = answer;
   draft.me = me;
   learn(draft, [me]);
   for (const marker of markers) {
     const held = draft.conversations.get(marker.conversation);
     if (held && (memberOf(held, draft.user)?.read_seq ?? 0) < marker.read_seq) wantWhole(draft, marker.conversation);
   }
+  for (const place of hidden) {
+    hideAt(draft, place);
+    if (draft.conversations.has(place.conversation)) wantWhole(draft, place.conversation);
+  }
+  if (isReset) {
+    forgetMessages(draft);
+    for (const id of draft.conversations.keys()) wantWhole(draft, id);
+  }
   draft.cursor ??= cursor;
 }
 
-/** The message is shown at once; the rest of what sending changed comes as its event. @param {State} draft
- * @param {Sent} sent @param {number} asked */
-function takeSent(draft, sent, asked) {
-  const scope = `conversation:${sent.message.conversation}`;
+/** A message of an answer is shown at once; the rest of what changed comes as its event. @param {State} draft
+ * @param {Message} message @param {number} version @param {number} asked */
+function takeMessage(draft, message, version, asked) {
+  const scope = `conversation:${message.conversation}`;
   if (leftSince(draft, scope, asked)) return;
-  takeMessages(draft, sent.message.conversation, [sent.message]);
-  const at = versionOf(draft, scope);
-  if (at !== null && at < sent.version) want(draft, scope, { version: sent.version, hurry: false, whole: false });
+  takeMessages(draft, message.conversation, [message]);
+  const at = rowVersion(draft, scope);
+  if (at !== null && at < version) want(draft, scope, { version, hurry: false, whole: 0 });
 }
 
 /** Forgets a conversation of which an answer said that I am not in it. What was heard before it was asked for is older
@@ -386,6 +449,7 @@ function drop(draft, scope, version) {
   if (Number.isNaN(id)) return;
   draft.conversations.delete(id);
   draft.threads.delete(id);
+  draft.hidden.delete(id);
   draft.wanted.delete(scope);
   draft.born.delete(scope);
   draft.pending?.needs.delete(scope);
@@ -423,7 +487,7 @@ function settle(draft) {
 function release(draft, scope) {
   const held = [...(draft.held.get(scope) ?? [])];
   for (;;) {
-    const at = versionOf(draft, scope);
+    const at = rowVersion(draft, scope);
     while (held.length > 0 && at !== null && held[0].version <= at) held.shift();
     if (held.length === 0 || at === null || held[0].prev !== at) break;
     applyEvent(draft, /** @type {PlacedEvent} */ (held.shift()));
@@ -434,5 +498,5 @@ function release(draft, scope) {
     return;
   }
   draft.held.set(scope, held);
-  want(draft, scope, { version: held[held.length - 1].version, hurry: false, whole: false });
+  want(draft, scope, { version: held[held.length - 1].version, hurry: false, whole: 0 });
 }

@@ -2,29 +2,43 @@
  * Parlor for one signed-in person: the state, kept equal to the store, and what one can do. It knows no DOM; time,
  * chance, network and storage are handed in.
  *
+ * @import {Carry} from './carry.js'
  * @import {Clock} from './clock.js'
  * @import {Fetch} from './http.js'
  * @import {Mode} from './connection.js'
  * @import {Model} from './sync.js'
  * @import {Shelf} from './storage.js'
  * @import {WebSocketLike} from './socket.js'
- * @import {Changed, Conversation, Event, Open, User} from './wire.js'
+ * @import {Changed, Command, Conversation, Event, Found, Members, MessageChanged, MessagePlace, Open,
+ *   PassingEvent, Reactions, Role, Search, User} from './wire.js'
+ * @import {Content} from './outbox.js'
  */
 import { Connection } from './connection.js';
 import { Http } from './http.js';
 import { idMaker } from './ids.js';
 import { Marks } from './marks.js';
+import { Passing } from './passing.js';
+import { Here } from './presence.js';
+import { mayRetry } from './problem.js';
+import { Reacting } from './reacting.js';
 import { Outbox } from './outbox.js';
 import { Keep, eraseOf, eraseOthers } from './storage.js';
 import { Sync } from './sync.js';
+import { Uploads } from './uploads.js';
 
 /** How often to ask what changed, though all seems well. */
 const REFRESH_MS = 180_000;
+/** What can be said twice is tried so often before it is given up. */
+const TRIES = 3;
+const TRY_AGAIN_MS = 1_000;
 
 export class Client {
   /** When the connection was lost; null while there is one. @type {number|null} */
   lostAt = null;
-  limits = { text_chars_max: 10_000, conversation_fan_out_max: 64, password_chars_min: 8 };
+  limits = {
+    text_chars_max: 10_000, subject_chars_max: 255, conversation_fan_out_max: 64, password_chars_min: 8,
+    message_attachments_max: 10, upload_bytes_max: 0, group_members_max: 1_000, name_chars_max: 100,
+  };
   /** @type {Set<() => void>} */
   #listeners = new Set();
   /** @type {unknown} */
@@ -35,9 +49,9 @@ export class Client {
 
   /** @param {{
    *   user: number, model: Model, clock: Clock, fetch: Fetch, socket: () => WebSocketLike, shelf: Shelf,
-   *   ended: () => void,
+   *   ended: () => void, carry: Carry,
    * }} parts */
-  constructor({ user, model, clock, fetch, socket, shelf, ended }) {
+  constructor({ user, model, clock, fetch, socket, shelf, ended, carry }) {
     eraseOthers(shelf, user);
     this.user = user;
     this.clock = clock;
@@ -45,13 +59,24 @@ export class Client {
     this.http = new Http({ fetch, clock, user });
     this.newId = idMaker(clock);
     const changed = () => this.#tell();
-    /** @type {(command: import('./wire.js').Command) => Promise<any>} */
+    /** @type {(command: Command) => Promise<any>} */
     const request = (command) => this.connection.request(command);
     this.sync = new Sync({ user, model, clock, request, isLive: () => this.connection.isLive, changed });
     this.marks = new Marks({ clock, request });
+    this.passing = new Passing({ user, clock, changed });
+    this.here = new Here({ clock, passing: this.passing, request, isLive: () => this.connection.isLive });
+    this.reacting = new Reacting({ user, changed, react: (place, on) => this.#react(place, on) });
+    this.uploads = new Uploads({
+      carry, clock, newId: this.newId, keep: this.keep, changed, limits: () => this.limits,
+      settled: () => this.outbox.resume(),
+    });
     this.outbox = new Outbox({
-      keep: this.keep, clock, newId: this.newId, request, changed,
-      sent: (sent, asked) => this.sync.take({ kind: 'sent', sent, asked }), turn: () => this.state.turn,
+      keep: this.keep, clock, newId: this.newId, request, changed, turn: () => this.state.turn,
+      finished: (uploads) => this.uploads.finished(uploads),
+      sent: (sent, asked) => {
+        this.uploads.release((sent.message.attachments ?? []).map((one) => one.id));
+        this.sync.take({ kind: 'sent', sent, asked });
+      },
     });
     this.connection = new Connection({
       user,
@@ -61,7 +86,7 @@ export class Client {
       on: {
         cursor: () => this.sync.cursor(),
         heads: (heads) => this.sync.heads(heads),
-        event: (event) => this.sync.event(event),
+        event: (event) => this.#hear(event),
         mode: (mode) => this.#modeChanged(mode),
         settled: () => this.sync.settled(),
         ended: () => {
@@ -85,6 +110,7 @@ export class Client {
   start() {
     this.lostAt = this.clock.now();
     this.connection.start();
+    this.uploads.start();
     void this.#loadLimits();
     const refresh = () => {
       void this.connection.refresh();
@@ -106,7 +132,10 @@ export class Client {
     this.clock.stop(this.#refresh);
     this.connection.stop();
     this.outbox.stop();
+    this.uploads.stop();
     this.marks.stop();
+    this.here.stop();
+    this.passing.lost();
   }
 
   /** Tells of every change of the state, the outbox or the connection, once for those that come together.
@@ -119,22 +148,123 @@ export class Client {
   /** The network or the page came back. */
   nudge() {
     this.connection.nudge();
+    this.uploads.resume();
     this.outbox.resume();
   }
 
-  /** @param {number} conversation @param {string} text */
-  send(conversation, text) {
-    this.outbox.add(conversation, text);
+  /** Puts a message into the outbox. @param {number} conversation @param {string|Content} content */
+  send(conversation, content) {
+    this.here.wrote(conversation);
+    this.outbox.add(conversation, typeof content === 'string' ? { text: content } : content);
   }
 
-  /** Shows a conversation on this page. @param {number} conversation */
-  async show(conversation) {
+  /** Tries again what was refused, its files too. @param {number} conversation @param {string} clientId */
+  retry(conversation, clientId) {
+    const item = this.outbox.of(conversation).find((one) => one.client_id === clientId);
+    for (const id of item?.uploads ?? []) this.uploads.retry(id);
+    this.outbox.retry(clientId);
+    this.nudge();
+  }
+
+  /** Gives up what waits, its files too. @param {number} conversation @param {string} clientId */
+  discard(conversation, clientId) {
+    const item = this.outbox.of(conversation).find((one) => one.client_id === clientId);
+    this.outbox.discard(clientId);
+    // What may have been sent may have them.
+    if (item && (item.state === 'refused' || !item.tried)) for (const id of item.uploads ?? []) this.uploads.remove(id);
+  }
+
+  /** Sends again, elsewhere, what a message says and carries. @param {MessagePlace} from
+   * @param {number[]} conversations @param {string} text what is shown of it until it is sent */
+  forward(from, conversations, text) {
+    for (const one of conversations) this.outbox.add(one, { text, forward: from });
+  }
+
+  /** @param {number} conversation @param {number} seq @param {string} text @param {string} [subject]
+   * @returns {Promise<void>} */
+  async edit(conversation, seq, text, subject) {
+    await this.#changeMessage({ type: 'message.edit', conversation, seq, text, ...(subject ? { subject } : {}) });
+  }
+
+  /** Deletes for everyone. @param {number} conversation @param {number} seq @returns {Promise<void>} */
+  async deleteMessage(conversation, seq) {
+    await this.#changeMessage({ type: 'message.delete', conversation, seq });
+  }
+
+  /** Deletes for me alone. @param {number} conversation @param {number} seq @returns {Promise<void>} */
+  async hideMessage(conversation, seq) {
+    /** @type {Changed} */
+    const { version } = await this.#surely({ type: 'message.hide', conversation, seq });
+    this.sync.take({ kind: 'hidden', place: { conversation, seq }, version });
+  }
+
+  /** Shown at once, taken back when refused. @param {number} conversation @param {number} seq @param {string} emoji
+   * @param {boolean} on @returns {Promise<void>} */
+  react(conversation, seq, emoji, on) {
+    return this.reacting.choose({ conversation, seq, emoji }, on);
+  }
+
+  /** Who reacted how. @param {number} conversation @param {number} seq @returns {Promise<Reactions['reactions']>} */
+  async reactions(conversation, seq) {
+    return (await this.connection.request({ type: 'message.reactions', conversation, seq })).reactions;
+  }
+
+  /** @param {Search} search @returns {Promise<Found>} */
+  async search(search) {
+    /** @type {Found} */
+    const found = await this.connection.request({ type: 'message.search', ...search });
+    this.sync.take({ kind: 'users', users: found.users });
+    return found;
+  }
+
+  /** @param {import('./reacting.js').Place} place @param {boolean} on */
+  async #react(place, on) {
+    await this.#changeMessage({ type: 'message.react', ...place, on });
+  }
+
+  /** @param {Command} command */
+  async #changeMessage(command) {
+    const asked = this.state.turn;
+    /** @type {MessageChanged} */
+    const changed = await this.#surely(command);
+    this.sync.take({ kind: 'changed', changed, asked });
+  }
+
+  /** Asks for what may be done twice, a few times. @param {Command} command @returns {Promise<any>} */
+  async #surely(command) {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.connection.request(command);
+      } catch (error) {
+        if (!mayRetry(error) || tries >= TRIES) throw error;
+      }
+      await new Promise((resolve) => {
+        this.clock.after(TRY_AGAIN_MS * tries, () => resolve(null));
+      });
+    }
+  }
+
+  /** Shows a conversation on this page, at its end or around a message. @param {number} conversation
+   * @param {number|null} [seq] */
+  async show(conversation, seq = null) {
     this.#show([conversation]);
-    await this.sync.open(conversation);
+    await this.sync.open(conversation, seq);
+  }
+
+  /** Shows a thread at a place: a message that was found or quoted, or its beginning.
+   * @param {number} conversation @param {number} seq @returns {Promise<boolean>} whether it is held then */
+  jump(conversation, seq) {
+    return this.sync.around(conversation, seq);
+  }
+
+  /** Shows a thread at its end. @param {number} conversation @returns {Promise<void>} */
+  async toLatest(conversation) {
+    await this.sync.latest(conversation);
   }
 
   /** @param {number} conversation */
   hide(conversation) {
+    this.here.stopTyping();
     this.sync.close(conversation);
     this.#show([]);
   }
@@ -158,9 +288,38 @@ export class Client {
     return answer.users;
   }
 
-  /** @param {number} conversation @param {number[]} users */
-  async addMembers(conversation, users) {
-    this.#changed(conversation, await this.connection.request({ type: 'member.add', conversation, users }));
+  /** @param {number} conversation @param {number[]} users @param {'from_joining'|'from_start'} [history] */
+  async addMembers(conversation, users, history) {
+    const more = history ? { history } : {};
+    this.#changed(conversation, await this.connection.request({ type: 'member.add', conversation, users, ...more }));
+  }
+
+  /** @param {number} conversation @param {number} user @param {Role} role */
+  async setRole(conversation, user, role) {
+    this.#changed(conversation, await this.#surely({ type: 'member.update', conversation, user, role }));
+  }
+
+  /** @param {number} conversation @param {string} title */
+  async setTitle(conversation, title) {
+    this.#changed(conversation, await this.#surely({ type: 'conversation.update', conversation, title }));
+  }
+
+  /** @param {number} conversation @param {Blob|null} picture none takes it away */
+  async setGroupPicture(conversation, picture) {
+    const changed = await this.http.setGroupPicture(conversation, picture);
+    if (changed) this.#changed(conversation, changed);
+    else void this.connection.refresh();
+  }
+
+  /** A page of all members, with their markers as they are now. @param {number} conversation @param {number} [after]
+   * @returns {Promise<Members>} */
+  async members(conversation, after) {
+    /** @type {Members} */
+    const page = await this.connection.request({
+      type: 'member.list', conversation, ...(after === undefined ? {} : { after }),
+    });
+    this.sync.take({ kind: 'users', users: page.members.map((one) => one.user) });
+    return page;
   }
 
   /** @param {number} conversation @param {number} user */
@@ -173,7 +332,12 @@ export class Client {
 
   /** @param {string} name */
   async rename(name) {
-    await this.connection.request({ type: 'me.update', name });
+    await this.setMe({ name });
+  }
+
+  /** @param {{name?: string, receipts?: boolean, presence?: boolean}} settings */
+  async setMe(settings) {
+    await this.#surely({ type: 'me.update', ...settings });
     await this.sync.loadMe();
   }
 
@@ -187,6 +351,16 @@ export class Client {
     await this.http.signOut();
     this.stop();
     eraseOf(this.keep.shelf, this.user);
+  }
+
+  /** @param {Event|PassingEvent} event */
+  #hear(event) {
+    if (!('scope' in event)) {
+      this.passing.take(event);
+      return;
+    }
+    if (event.type === 'message.created') this.passing.ended(event.message.conversation, event.message.sender);
+    this.sync.event(event);
   }
 
   /** @param {number} conversation @param {Changed} changed */
@@ -215,8 +389,13 @@ export class Client {
   #modeChanged(mode) {
     const open = mode === 'live' || mode === 'long_poll' || mode === 'poll';
     this.lostAt = open ? null : (this.lostAt ?? this.clock.now());
-    if (open) this.outbox.resume();
+    if (open) {
+      this.uploads.resume();
+      this.outbox.resume();
+    }
     if (mode === 'live' && this.#shown.length > 0) void this.#show(this.#shown);
+    if (open) this.here.opened();
+    else this.passing.lost();
     this.#tell();
   }
 

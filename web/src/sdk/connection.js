@@ -8,7 +8,7 @@
  *
  * @import {Clock} from './clock.js'
  * @import {Http} from './http.js'
- * @import {Command, Event, Heads} from './wire.js'
+ * @import {Command, Event, Heads, PassingEvent} from './wire.js'
  * @import {WebSocketLike} from './socket.js'
  */
 import { backOff } from './clock.js';
@@ -21,7 +21,7 @@ import { SILENCE_MS, Socket } from './socket.js';
  * @typedef {{
  *   cursor: () => string|null,
  *   heads: (heads: Heads) => void,
- *   event: (event: Event) => void,
+ *   event: (event: Event|PassingEvent) => void,
  *   mode: (mode: Mode) => void,
  *   ended: () => void,
  *   settled: () => Promise<void>,

@@ -68,6 +68,13 @@ export class Http {
     return picture ? this.ask('PUT', '/v1/me/picture', picture) : this.ask('DELETE', '/v1/me/picture');
   }
 
+  /** @param {number} conversation @param {Blob|null} picture none takes it away
+   * @returns {Promise<import('./wire.js').Changed|null>} */
+  setGroupPicture(conversation, picture) {
+    const path = `/v1/conversations/${conversation}/picture`;
+    return picture ? this.ask('PUT', path, picture) : this.ask('DELETE', path);
+  }
+
   /** @returns {Promise<Sessions>} */
   sessions() {
     return this.ask('GET', '/v1/me/sessions');

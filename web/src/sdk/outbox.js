@@ -8,14 +8,26 @@
  *
  * @import {Clock} from './clock.js'
  * @import {Keep} from './storage.js'
- * @import {Cancelled, Command, Sent} from './wire.js'
+ * @import {Attachment, Cancelled, Command, MessagePlace, Sent} from './wire.js'
  */
 import { backOff } from './clock.js';
 import { Lost, Problem, endsSession, mayRetry } from './problem.js';
 
 /**
+ * What a message is to be. `uploads` are the `client_id`s of uploads that it waits for, in their order; `attachments`
+ * is what they are to look like meanwhile. One with `forward` says what the message at that place says; its own text
+ * is only shown.
  * @typedef {{
- *   client_id: string, conversation: number, text: string, at: number,
+ *   text: string, subject?: string, reply_to?: number, uploads?: string[], attachments?: Attachment[],
+ *   forward?: MessagePlace,
+ * }} Content
+ *
+ * What became of uploads: the ids of the finished files, in the order asked; that they are still under way (then
+ * `resume` is called when they are not any more); or why one of them has failed.
+ * @typedef {(uploads: string[]) => {ids: number[]} | {waits: true} | {failed: {code: string, title: string}}} Finished
+ *
+ * @typedef {Content & {
+ *   client_id: string, conversation: number, at: number,
  *   state: 'waiting'|'sending'|'refused'|'discarding',
  *   tried: boolean,
  *   problem: {code: string, title: string, limit?: number}|null,
@@ -41,9 +53,10 @@ export class Outbox {
 
   /** @param {{
    *   keep: Keep, clock: Clock, newId: () => string, request: (command: Command) => Promise<any>,
-   *   sent: (sent: Sent, asked: number) => void, turn: () => number, changed: () => void,
+   *   sent: (sent: Sent, asked: number) => void, turn: () => number, changed: () => void, finished?: Finished,
    * }} parts */
-  constructor({ keep, clock, newId, request, sent, turn, changed }) {
+  constructor({ keep, clock, newId, request, sent, turn, changed, finished = noUploads }) {
+    this.finished = finished;
     this.turn = turn;
     this.keep = keep;
     this.clock = clock;
@@ -73,16 +86,18 @@ export class Outbox {
     return this.#items.length;
   }
 
-  /** @param {number} conversation @param {string} text */
-  add(conversation, text) {
+  /** @param {number} conversation @param {Content} content @returns {string} its `client_id` */
+  add(conversation, content) {
     /** @type {Item} */
     const item = {
-      client_id: this.newId(), conversation, text, at: this.clock.now(), state: 'waiting', tried: false, problem: null,
+      ...content, client_id: this.newId(), conversation, at: this.clock.now(), state: 'waiting', tried: false,
+      problem: null,
     };
     this.#items.push(item);
     this.#save(item);
     this.changed();
     void this.#pump(conversation);
+    return item.client_id;
   }
 
   /** Tries a refused or waiting item at once. @param {string} clientId */
@@ -134,8 +149,17 @@ export class Outbox {
         const item = this.#items.find((one) => one.conversation === conversation);
         if (!item || item.state === 'refused') return;
         if (this.#takenAway(item)) continue;
-        const went = item.state === 'discarding' ? await this.#cancel(item) : await this.#send(item);
-        if (!went) return;
+        if (item.state === 'discarding') {
+          if (!await this.#cancel(item)) return;
+          continue;
+        }
+        const files = this.finished(item.uploads ?? []);
+        if ('waits' in files) return;
+        if ('failed' in files) {
+          this.#set(item, 'refused', files.failed);
+          return;
+        }
+        if (!await this.#send(item, files.ids)) return;
       }
     } finally {
       this.#busy.delete(conversation);
@@ -150,14 +174,14 @@ export class Outbox {
     return true;
   }
 
-  /** @param {Item} item @returns {Promise<boolean>} whether the next one may go */
-  async #send(item) {
+  /** @param {Item} item @param {number[]} files @returns {Promise<boolean>} whether the next one may go */
+  async #send(item, files) {
     item.tried = true;
     this.#set(item, 'sending', null);
-    const { client_id, conversation, text } = item;
+    const { conversation } = item;
     const asked = this.turn();
     try {
-      const sent = await this.request({ type: 'message.send', conversation, client_id, text });
+      const sent = await this.request(commandOf(item, files));
       this.#failures.delete(conversation);
       this.#remove(item);
       this.sent(sent, asked);
@@ -249,6 +273,23 @@ export class Outbox {
     this.#kept.delete(item.client_id);
     this.keep.remove(`send:${item.client_id}`);
   }
+}
+
+/** @param {Item} item @param {number[]} files @returns {Command} */
+function commandOf({ conversation, client_id, text, subject, reply_to, forward }, files) {
+  if (forward) return { type: 'message.forward', conversation, client_id, from: forward };
+  return {
+    type: 'message.send', conversation, client_id, text,
+    ...(subject ? { subject } : {}),
+    ...(reply_to === undefined ? {} : { reply_to }),
+    ...(files.length > 0 ? { attachments: files } : {}),
+  };
+}
+
+/** Where there are no uploads. @param {string[]} uploads @returns {ReturnType<Finished>} */
+function noUploads(uploads) {
+  if (uploads.length === 0) return { ids: [] };
+  return { failed: { code: 'not_found', title: 'The files are gone.' } };
 }
 
 /** Read anew, because it may have changed while an answer was awaited. @param {Item} item @returns {Item['state']} */

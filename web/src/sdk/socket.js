@@ -7,7 +7,7 @@
  * Absent on purpose: coming back. That is the connection's.
  *
  * @import {Clock} from './clock.js'
- * @import {Command, Event} from './wire.js'
+ * @import {Command, Event, PassingEvent} from './wire.js'
  */
 import { Lost, Problem } from './problem.js';
 
@@ -27,7 +27,7 @@ export class Socket {
   #heardAt;
 
   /** @param {{
-   *   socket: WebSocketLike, clock: Clock, opened: () => void, event: (event: Event) => void,
+   *   socket: WebSocketLike, clock: Clock, opened: () => void, event: (event: Event|PassingEvent) => void,
    *   closed: (code: number, reason: string) => void,
    * }} parts */
   constructor({ socket, clock, opened, event, closed }) {

@@ -20,8 +20,12 @@ import { Problem, endsSession } from './problem.js';
  *   versionOf: (state: State, scope: string) => number|null,
  *   conversationOf: (scope: string) => number,
  *   gapAfter: (state: State, conversation: number) => number|null,
+ *   quoteMissing: (state: State, conversation: number) => number|null,
  * }} Model
  * @typedef {'idle'|'loading'|'failed'|'missing'} Progress
+ * @typedef {'before'|'after'|'place'} Side where of a thread messages are asked for: before or after those that are
+ * held, or around a place, or at the end
+ * @typedef {{before?: number, after?: number, around?: number}} Where
  */
 
 /** How long an overtaken event may still come. */
@@ -36,8 +40,10 @@ export class Sync {
   listProgress = 'loading';
   /** @type {Map<number, Progress>} */
   threadProgress = new Map();
-  /** @type {Set<number>} */
-  #opened = new Set();
+  /** Which side of a thread its progress is about. @type {Map<number, Side>} */
+  threadSide = new Map();
+  /** Those on the screen, with the place to show if it is not the end. @type {Map<number, number|null>} */
+  #opened = new Map();
   /** @type {Set<string>} */
   #asking = new Set();
   /** @type {Map<string, unknown>} */
@@ -48,6 +54,8 @@ export class Sync {
   #headsAsked = 0;
   /** @type {Set<() => void>} */
   #waiters = new Set();
+  /** @type {Set<() => void>} */
+  #answers = new Set();
   #generation = 0;
 
   /** @param {{
@@ -84,9 +92,13 @@ export class Sync {
     this.#asking.clear();
     this.threadProgress.clear();
     this.#apply({ kind: 'heads', heads, asked: this.#headsAsked });
+    // Who I am is asked first: what I hide from then on is heard of, so that nothing asked later is too old.
     void this.loadMe();
-    void this.loadList();
-    for (const id of this.#opened) void this.#load(id);
+  }
+
+  #loadAll() {
+    if (!this.state.list.loaded) void this.loadList();
+    for (const id of this.#opened.keys()) void this.#load(id);
   }
 
   /** @param {Event} event */
@@ -116,10 +128,12 @@ export class Sync {
   async loadMe() {
     const generation = this.#generation;
     try {
-      const answer = await this.request({ type: 'me.get' });
+      const first = this.state.me === null;
+      const answer = await this.request(this.#askMe());
       if (generation !== this.#generation) return;
       this.#failures.delete('me');
       this.#apply({ kind: 'me', answer });
+      if (first) this.#loadAll();
     } catch (error) {
       if (generation === this.#generation) this.#again('me', error, () => void this.loadMe());
     }
@@ -151,17 +165,59 @@ export class Sync {
     }
   }
 
-  /** Shows a conversation: its row and its newest messages are fetched where they are not held.
-   * @param {number} id @returns {Promise<void>} */
-  async open(id) {
-    this.#opened.add(id);
-    // Before the first heads there is nothing to add to; they load what is open.
-    if (this.state.cursor !== null) await this.#load(id);
+  /** @returns {Command} */
+  #askMe() {
+    const { me } = this.state;
+    return { type: 'me.get', ...(me ? { since: me.scope_version } : {}) };
+  }
+
+  /** Shows a conversation: its row and its messages, the newest or those around a place, are fetched where they are not
+   * held. @param {number} id @param {number|null} [seq] @returns {Promise<void>} */
+  async open(id, seq = null) {
+    this.#opened.set(id, seq);
+    // Before I am known there is nothing to add to; then all that is open is loaded.
+    if (this.state.me !== null) await this.#load(id);
   }
 
   /** @param {number} id */
   close(id) {
     this.#opened.delete(id);
+    this.threadSide.delete(id);
+    this.#apply({ kind: 'closing', conversation: id });
+  }
+
+  /** Shows an open thread around a message. @param {number} id @param {number} seq
+   * @returns {Promise<boolean>} whether it is held then */
+  async around(id, seq) {
+    const holds = () => this.state.threads.get(id)?.messages.some((one) => one.seq === seq) ?? false;
+    if (holds()) return true;
+    await this.#place(id, seq);
+    return holds();
+  }
+
+  /** Shows an open thread at its end. @param {number} id @returns {Promise<void>} */
+  async latest(id) {
+    if (this.state.threads.get(id)?.moreAfter) await this.#place(id, null);
+  }
+
+  /** @param {number} id @param {number|null} seq */
+  async #place(id, seq) {
+    if (!this.#opened.has(id)) return;
+    this.#opened.set(id, seq);
+    while (this.#asking.has(`place:${id}`)) await this.#pause();
+    if (this.#opened.get(id) === seq) await this.#messages(id, seq === null ? {} : { around: seq });
+  }
+
+  /** Until something is answered. @returns {Promise<void>} */
+  #pause() {
+    return new Promise((resolve) => {
+      this.#answers.add(resolve);
+    });
+  }
+
+  /** Holds only these of a thread. @param {number} id @param {number} first @param {number} last */
+  trim(id, first, last) {
+    this.#apply({ kind: 'trim', conversation: id, first, last });
   }
 
   /** What came before the first message held. @param {number} id @returns {Promise<void>} */
@@ -172,14 +228,25 @@ export class Sync {
     await this.#messages(id, { before: first });
   }
 
+  /** What came after the last message held. @param {number} id @returns {Promise<void>} */
+  async newer(id) {
+    const thread = this.state.threads.get(id);
+    const last = thread?.messages.at(-1)?.seq;
+    if (!thread?.moreAfter || last === undefined) return;
+    await this.#messages(id, { after: last });
+  }
+
   /** @param {number} id */
   async #load(id) {
-    if (!this.state.threads.has(id)) this.#apply({ kind: 'opening', conversation: id });
+    if (!this.state.threads.get(id)?.shown) this.#apply({ kind: 'opening', conversation: id });
     if (!this.state.conversations.has(id)) {
       const missing = await this.#loadRow(id);
       if (missing) return;
     }
-    if (!this.state.threads.get(id)?.loaded) await this.#messages(id, {});
+    const seq = this.#opened.get(id) ?? null;
+    const thread = this.state.threads.get(id);
+    if (seq !== null && !thread?.messages.some((one) => one.seq === seq)) await this.#messages(id, { around: seq });
+    else if (!thread?.loaded) await this.#messages(id, {});
     else this.#pump();
   }
 
@@ -203,30 +270,60 @@ export class Sync {
     }
   }
 
-  /** @param {number} id @param {{before?: number, after?: number}} where */
+  /** @param {number} id @param {Where} where */
   async #messages(id, where) {
-    const key = `messages:${id}`;
+    const side = sideOf(where);
+    const key = `${side}:${id}`;
     if (this.#asking.has(key)) return;
     const generation = this.#generation;
     const asked = this.state.turn;
     this.#asking.add(key);
+    this.threadSide.set(id, side);
     this.#setThread(id, 'loading');
     try {
       /** @type {MessagePage} */
       const page = await this.request({ type: 'message.list', conversation: id, limit: PAGE_ROWS, ...where });
       if (generation !== this.#generation) return;
-      this.#asking.delete(key);
+      this.#answered(key);
       this.#failures.delete(key);
       this.threadProgress.set(id, 'idle');
       // A gap that the server does not fill is not asked about again and again.
       if (where.after !== undefined && page.messages.length === 0) this.#failures.set(key, 1);
-      this.#apply({ kind: 'messages', conversation: id, page, asked, ...where });
+      this.#apply({ kind: 'messages', conversation: id, page, asked, before: where.before, after: where.after });
     } catch (error) {
       if (generation !== this.#generation) return;
-      this.#asking.delete(key);
+      this.#answered(key);
+      this.threadSide.set(id, side);
       this.#setThread(id, isMissing(error) ? 'missing' : 'failed');
       this.#again(key, error, () => this.#opened.has(id) && void this.#messages(id, where));
     }
+  }
+
+  /** A message that one of an open thread answers. @param {number} id @param {number} seq */
+  async #quote(id, seq) {
+    const key = `quote:${id}`;
+    if (this.#asking.has(key) || this.#failures.has(key)) return;
+    const generation = this.#generation;
+    const asked = this.state.turn;
+    this.#asking.add(key);
+    try {
+      const page = await this.request({ type: 'message.list', conversation: id, around: seq, limit: 1 });
+      if (generation !== this.#generation) return;
+      this.#answered(key);
+      this.#apply({ kind: 'quoted', conversation: id, seq, page, asked });
+    } catch (error) {
+      if (generation !== this.#generation) return;
+      this.#answered(key);
+      if (isMissing(error)) this.#apply({ kind: 'quoted', conversation: id, seq, page: null, asked });
+      else this.#again(key, error, () => this.#failures.delete(key) && this.#pump());
+    }
+  }
+
+  /** @param {string} key */
+  #answered(key) {
+    this.#asking.delete(key);
+    for (const then of [...this.#answers]) then();
+    this.#answers.clear();
   }
 
   /** @param {Input} input */
@@ -255,12 +352,20 @@ export class Sync {
         this.#later(scope, MOMENT_MS);
       }
     }
-    for (const id of this.#opened) {
-      const after = this.model.gapAfter(this.state, id);
-      if (after !== null && !this.state.wanted.has(`conversation:${id}`) && !this.#failures.has(`messages:${id}`)) {
-        void this.#messages(id, { after });
-      }
-    }
+    for (const id of this.#opened.keys()) this.#pumpThread(id);
+  }
+
+  /** What is missing of a thread on the screen. @param {number} id */
+  #pumpThread(id) {
+    const thread = this.state.threads.get(id);
+    const quote = this.model.quoteMissing(this.state, id);
+    if (quote !== null) void this.#quote(id, quote);
+    if (this.state.wanted.has(`conversation:${id}`)) return;
+    const after = this.model.gapAfter(this.state, id);
+    if (after !== null && !this.#failures.has(`after:${id}`)) void this.#messages(id, { after });
+    // All its messages were forgotten.
+    const forgotten = thread?.shown && !thread.loaded && this.state.conversations.has(id);
+    if (forgotten && !this.#asking.has(`place:${id}`) && !this.#failures.has(`place:${id}`)) void this.#load(id);
   }
 
   /** @param {string} scope @param {number} milliseconds */
@@ -302,7 +407,7 @@ export class Sync {
     const answered = wanted?.version ?? 0;
     const conversation = this.model.conversationOf(scope);
     if (Number.isNaN(conversation)) {
-      return { kind: 'me', answer: await this.request({ type: 'me.get' }), answered };
+      return { kind: 'me', answer: await this.request(this.#askMe()), answered };
     }
     const since = this.model.versionOf(this.state, scope);
     if (since === null || wanted?.whole) {
@@ -321,6 +426,7 @@ export class Sync {
             reset: whole.reset,
             messages: [...whole.messages, ...piece.messages],
             users: [...whole.users, ...piece.users],
+            quoted: [...(whole.quoted ?? []), ...(piece.quoted ?? [])],
           };
     }
     return { kind: 'changes', changes: whole, asked, answered };
@@ -347,9 +453,12 @@ export class Sync {
       this.#timers.delete(key);
     }
     this.#failures.clear();
+    if (!this.state.me) {
+      void this.loadMe();
+      return;
+    }
     if (!list.loaded) void this.loadList();
-    if (!this.state.me) void this.loadMe();
-    for (const id of this.#opened) void this.#load(id);
+    for (const id of this.#opened.keys()) void this.#load(id);
     this.#pump();
   }
 
@@ -364,6 +473,12 @@ export class Sync {
     this.threadProgress.set(id, progress);
     this.changed();
   }
+}
+
+/** @param {Where} where @returns {Side} */
+function sideOf({ before, after }) {
+  if (before !== undefined) return 'before';
+  return after === undefined ? 'place' : 'after';
 }
 
 /** @param {unknown} error @returns {boolean} */

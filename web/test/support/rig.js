@@ -6,7 +6,8 @@
  * @import {Delivery} from './server.js'
  */
 import assert from 'node:assert/strict';
-import * as model from '../../src/inbox/state.js';
+import * as rules from '../../src/inbox/state.js';
+import { gapAfter, quoteMissing } from '../../src/inbox/threads.js';
 import { Lost } from '../../src/sdk/problem.js';
 import { Sync } from '../../src/sdk/sync.js';
 import { handClock, turn } from './clock.js';
@@ -17,6 +18,8 @@ import { ModelServer } from './server.js';
  *   command: Command, answer: () => any, early: any, resolve: (answer: any) => void, reject: (error: Error) => void,
  * }} Asked
  */
+
+const model = { ...rules, gapAfter, quoteMissing };
 
 export class Rig {
   /** @type {Event[]} */
@@ -167,9 +170,16 @@ export class Rig {
     for (const [id, thread] of state.threads) {
       if (!thread.loaded || !fresh.has(id)) continue;
       assert.deepEqual(thread.ahead, []);
+      assert.equal(thread.stale, null);
       const all = server.messages(user, id, { limit: 1e6 }).messages;
-      assert.deepEqual(thread.messages, all.slice(all.length - thread.messages.length));
-      if (!thread.moreBefore) assert.equal(thread.messages.length, all.length);
+      const [first, last] = [thread.messages[0]?.seq ?? 1, thread.messages.at(-1)?.seq ?? 0];
+      assert.deepEqual(thread.messages, all.filter((one) => one.seq >= first && one.seq <= last));
+      if (!thread.moreBefore) assert.equal(thread.messages[0]?.seq, all[0]?.seq);
+      if (!thread.moreAfter) assert.equal(thread.messages.at(-1)?.seq, all.at(-1)?.seq);
+      for (const [seq, message] of thread.quoted) {
+        assert.deepEqual(message, all.find((one) => one.seq === seq) ?? null);
+      }
+      assert.equal(quoteMissing(state, id), null);
     }
   }
 }

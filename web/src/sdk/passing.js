@@ -1,0 +1,86 @@
+/**
+ * What nobody keeps: who is writing, and who is here. It expires by itself, ends with the connection, and is told
+ * again when there is a new one.
+ *
+ * Invariants: nobody is said to be writing longer than the server said; a message of theirs ends it; without a
+ * connection nothing is known of anybody.
+ * Absent on purpose: whom to watch and when to say that one writes oneself. That is the client's.
+ *
+ * @import {Clock} from './clock.js'
+ * @import {PassingEvent, Presence} from './wire.js'
+ */
+
+/** Whatever the server says, nobody is believed to write for longer. */
+const EXPIRES_MOST_MS = 30_000;
+
+export class Passing {
+  /** Who is writing, by conversation and person, with the timer that ends it.
+   * @type {Map<number, Map<number, unknown>>} */
+  #typing = new Map();
+  /** @type {Map<number, Presence>} */
+  #presence = new Map();
+
+  /** @param {{user: number, clock: Clock, changed: () => void}} parts */
+  constructor({ user, clock, changed }) {
+    this.user = user;
+    this.clock = clock;
+    this.changed = changed;
+  }
+
+  /** The others who are writing, in the order in which they began. @param {number} conversation @returns {number[]} */
+  typing(conversation) {
+    return [...(this.#typing.get(conversation)?.keys() ?? [])];
+  }
+
+  /** How somebody is, as far as it is known. @param {number} user @returns {Presence|null} */
+  presence(user) {
+    return this.#presence.get(user) ?? null;
+  }
+
+  /** @param {PassingEvent} event */
+  take(event) {
+    if (event.type === 'typing.changed') {
+      if (event.typing && event.user !== this.user) this.#began(event);
+      else this.ended(event.conversation, event.user);
+    } else if (event.type === 'presence.changed') {
+      const { user, status, seen_at } = event;
+      this.watched([{ user, status, seen_at }]);
+    }
+  }
+
+  /** The answer to whom one watches. @param {Presence[]} presence @param {boolean} [all] nobody else is watched */
+  watched(presence, all = false) {
+    if (all) this.#presence.clear();
+    for (const one of presence) this.#presence.set(one.user, one);
+    this.changed();
+  }
+
+  /** Somebody wrote, or stopped. @param {number} conversation @param {number} user */
+  ended(conversation, user) {
+    const there = this.#typing.get(conversation);
+    if (!there?.has(user)) return;
+    this.clock.stop(there.get(user));
+    there.delete(user);
+    if (there.size === 0) this.#typing.delete(conversation);
+    this.changed();
+  }
+
+  /** The connection was lost: nothing is known any more. */
+  lost() {
+    if (this.#typing.size === 0 && this.#presence.size === 0) return;
+    for (const there of this.#typing.values()) for (const timer of there.values()) this.clock.stop(timer);
+    this.#typing.clear();
+    this.#presence.clear();
+    this.changed();
+  }
+
+  /** @param {{conversation: number, user: number, expires_ms: number}} event */
+  #began({ conversation, user, expires_ms }) {
+    const there = this.#typing.get(conversation) ?? new Map();
+    this.#typing.set(conversation, there);
+    this.clock.stop(there.get(user));
+    const most = Math.min(Math.max(0, expires_ms), EXPIRES_MOST_MS);
+    there.set(user, this.clock.after(most, () => this.ended(conversation, user)));
+    this.changed();
+  }
+}
