@@ -20,6 +20,7 @@ import './settings.js';
 import './thread.js';
 import { QUIET_MS } from './banner.js';
 import { memberOf } from './changes.js';
+import { keepFiles } from './filing.js';
 import { dotOf, onScreen } from './company.js';
 import { emit, h } from './dom.js';
 import { drawing } from './icons.js';
@@ -63,6 +64,9 @@ export class ParlorInbox extends HTMLElement {
     this.className = 'parlor inbox';
     this.append(h('header', { class: 'for-ears' }, h('h1', {}, site.name)), this.#banner, this.#panes);
     this.#listen();
+    keepFiles(this, {
+      client, open: () => this.#open(), tell: (words) => this.#thread.note(words), signal: this.#leave.signal,
+    });
     const { signal } = this.#leave;
     const stop = client.subscribe(() => this.render());
     signal.addEventListener('abort', stop);
@@ -91,15 +95,15 @@ export class ParlorInbox extends HTMLElement {
       'parlor-older': () => this.#withOpen((id) => void this.client?.sync.older(id)),
       'parlor-reload': () => this.#withOpen((id) => void this.client?.sync.open(id)),
       'parlor-end': ({ seq }) => this.#read(seq),
-      'parlor-send': ({ text }) => this.#withOpen((id) => this.client?.send(id, text)),
+      'parlor-send': ({ text }) => this.#withOpen((id) =>
+        this.client?.send(id, { text, ...this.client.uploads.take(id) })),
       'parlor-draft': ({ text }) => this.#withOpen((id) => this.#drafted(id, text)),
       'parlor-retry': ({ clientId }) => {
-        this.client?.outbox.retry(clientId);
-        this.client?.nudge();
+        this.#withOpen((id) => this.client?.retry(id, clientId));
         this.#thread.focusWords();
       },
       'parlor-discard': ({ clientId }) => {
-        this.client?.outbox.discard(clientId);
+        this.#withOpen((id) => this.client?.discard(id, clientId));
         this.#thread.focusWords();
       },
       'parlor-readers': ({ seq }) => this.#readers(seq),
@@ -129,6 +133,10 @@ export class ParlorInbox extends HTMLElement {
       if (this.#isOnePane() && this.#route.at !== 'list') location.hash = '#/';
       this.#panes.dataset.shows = 'list';
       this.#list.focusSearch();
+    } else if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === 'u') {
+      if (this.#open() === null) return;
+      event.preventDefault();
+      this.#thread.chooseFiles();
     } else if (event.altKey && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) {
       const rows = rowsOf(this.#sight(), this.#filter);
       const at = rows.findIndex((one) => one.selected);
@@ -214,6 +222,7 @@ export class ParlorInbox extends HTMLElement {
       draft: (id) => client.keep.get(`draft:${id}`) ?? '',
       readUpTo: (id) => client.marks.readUpTo(id),
       company: client.passing,
+      files: { local: (id) => client.uploads.local(id), upload: (id) => client.uploads.get(id) },
     };
   }
 
@@ -259,6 +268,8 @@ export class ParlorInbox extends HTMLElement {
       progress: client.sync.threadProgress.get(id) ?? 'idle',
       draft: sight.draft(id),
       charsMax: client.limits.text_chars_max,
+      attached: client.uploads.draft(id),
+      bytesMax: client.limits.upload_bytes_max,
     }));
   }
 

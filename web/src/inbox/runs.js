@@ -4,10 +4,13 @@
  *
  * @import {Conversation, Message, User} from '../sdk/wire.js'
  * @import {Item} from '../sdk/outbox.js'
+ * @import {FileView} from '../sdk/uploads.js'
+ * @import {Shown} from './files.js'
  * @import {State} from './state.js'
  * @import {Phrase} from './strings.js'
  * @import {Tick} from './view.js'
  */
+import { filesOf, waitingFiles } from './files.js';
 import { clockTime, dayKey, dayName } from './format.js';
 import { deletedWords, gistOf, nameFor, systemPhrase } from './gist.js';
 import { say } from './strings.js';
@@ -20,8 +23,8 @@ import { receipt } from './view.js';
  * @typedef {{emoji: string, count: number, mine: boolean, names: string}} Chip
  * @typedef {{
  *   key: string, seq: number, sender: number, at: number, day: string, time: string, text: string, subject: string,
- *   quote: Quote|null, forwarded: boolean, edited: string, deleted: string, reactions: Chip[], message: Message|null,
- *   item: Item|null,
+ *   quote: Quote|null, forwarded: boolean, edited: string, deleted: string, reactions: Chip[], files: Shown[],
+ *   message: Message|null, item: Item|null,
  * }} Said
  * @typedef {{
  *   kind: 'none'} | {kind: 'time', time: string, at: number} | {
@@ -36,11 +39,17 @@ import { receipt } from './view.js';
  *   joined: boolean, meta: Meta,
  * }} Run
  * @typedef {Day|Unread|Line|Run} Block
+ * What this page knows of files: bytes that it has, and how far those are that it sends.
+ * @typedef {{local: (id: number) => Blob|undefined, upload: (clientId: string) => FileView|undefined}} Files
  * @typedef {{
  *   state: State, conversation: Conversation, messages: Message[], items: Item[], now: number, atBeginning: boolean,
  *   divider: {seq: number, count: number}|null, offline: boolean, quoted?: (seq: number) => Message|undefined,
+ *   files?: Files,
  * }} Sheet
  */
+
+/** @type {Files} */
+const noFiles = { local: () => undefined, upload: () => undefined };
 
 /** As many names as a tip holds; the dialog has them all. */
 const NAMES_MAX = 20;
@@ -82,11 +91,11 @@ export function layOut(sheet) {
 /** What the server has and I have not hidden, then what waits. @param {Sheet} sheet @returns {Said[]} */
 function allSaid(sheet) {
   const { messages, items, state } = sheet;
-  const said = messages.filter((one) => !one.hidden).map((one) => dressed(sheet, saidOf(one)));
+  const said = messages.filter((one) => !one.hidden).map((one) => dressed(sheet, saidOf(one, sheet.files)));
   const there = new Set(said.map((one) => one.key));
   for (const item of items) {
     const key = `${state.user}:${item.client_id}`;
-    if (!there.has(key)) said.push(dressed(sheet, waiting(state.user, key, item)));
+    if (!there.has(key)) said.push(dressed(sheet, waiting(state.user, key, item, sheet.files)));
   }
   return said;
 }
@@ -95,8 +104,8 @@ function allSaid(sheet) {
  * @type {WeakMap<Message, Said>} */
 const laidOut = new WeakMap();
 
-/** @param {Message} message @returns {Said} */
-function saidOf(message) {
+/** @param {Message} message @param {Files} [files] @returns {Said} */
+function saidOf(message, files = noFiles) {
   let said = laidOut.get(message);
   if (!said) {
     const { sender, client_id, seq } = message;
@@ -104,19 +113,20 @@ function saidOf(message) {
       ...at(Date.parse(message.created_at)),
       key: client_id === '' ? `line:${seq}` : `${sender}:${client_id}`,
       seq, sender, text: message.text, subject: message.subject ?? '', quote: null,
-      forwarded: message.forwarded ?? false, edited: message.edited_at ?? '', deleted: '', reactions: [], message,
-      item: null,
+      forwarded: message.forwarded ?? false, edited: message.edited_at ?? '', deleted: '', reactions: [],
+      files: message.deleted ? [] : filesOf(message, files.local), message, item: null,
     };
     laidOut.set(message, said);
   }
   return said;
 }
 
-/** @param {number} sender @param {string} key @param {Item} item @returns {Said} */
-function waiting(sender, key, item) {
+/** @param {number} sender @param {string} key @param {Item} item @param {Files} [files] @returns {Said} */
+function waiting(sender, key, item, files = noFiles) {
   return {
     ...at(item.at), key, seq: 0, sender, text: item.text, subject: item.subject ?? '', quote: null,
-    forwarded: item.forward !== undefined, edited: '', deleted: '', reactions: [], message: null, item,
+    forwarded: item.forward !== undefined, edited: '', deleted: '', reactions: [],
+    files: waitingFiles(item, files.upload), message: null, item,
   };
 }
 

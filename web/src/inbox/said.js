@@ -4,8 +4,10 @@
  * Invariant: what has not changed is not drawn anew, so a selection, the focus and an open picture stay.
  * Tells: `parlor-jump {seq}`, `parlor-react {seq, emoji, on}`.
  *
+ * @import {ParlorFiles} from './attachments.js'
  * @import {Chip, Quote, Said} from './runs.js'
  */
+import './attachments.js';
 import { emit, h, set } from './dom.js';
 import { isLarge } from './format.js';
 import { icon } from './icons.js';
@@ -27,6 +29,7 @@ export class ParlorSaid extends HTMLElement {
   #drawnQuote = '';
   #drawnReactions = '';
   #ears = '';
+  #files = /** @type {ParlorFiles} */ (document.createElement('parlor-files'));
   #name = h('span', { class: 'for-ears' });
   #quote = h('div', { class: 'quote-place' });
   #body = h('div', { class: 'body' });
@@ -38,7 +41,7 @@ export class ParlorSaid extends HTMLElement {
     this.classList.add('msg');
     set(this, 'role', 'article');
     set(this, 'tabindex', -1);
-    this.append(this.#bubble, this.#reactions);
+    this.append(this.#files, this.#bubble, this.#reactions);
   }
 
   /** What is shown here. @returns {Said|null} */
@@ -55,6 +58,7 @@ export class ParlorSaid extends HTMLElement {
   update(said) {
     if (said === this.#said) return;
     this.#said = said;
+    this.#files.update(said);
     this.#drawWords(said);
     this.#drawQuote(said.quote);
     this.#drawReactions(said.reactions);

@@ -2,6 +2,7 @@
  * What the thread shows, worked out of the state. Pure.
  *
  * @import {Progress} from '../sdk/sync.js'
+ * @import {FileView} from '../sdk/uploads.js'
  * @import {Sight} from './view.js'
  * @import {ThreadView} from './thread.js'
  */
@@ -15,12 +16,12 @@ import { calledName, facesOf, nameOf, roleChips } from './view.js';
 /**
  * @typedef {{
  *   id: number, divider: {seq: number, count: number}|null, offline: boolean, progress: Progress, draft: string,
- *   charsMax: number,
+ *   charsMax: number, attached: FileView[], bytesMax: number,
  * }} Opened
  */
 
 /** @param {Sight} sight @param {Opened} opened @returns {ThreadView} */
-export function threadView(sight, { id, divider, offline, progress, draft, charsMax }) {
+export function threadView(sight, { id, divider, offline, progress, draft, charsMax, attached, bytesMax }) {
   const { state } = sight;
   const conversation = state.conversations.get(id);
   const thread = state.threads.get(id);
@@ -32,7 +33,7 @@ export function threadView(sight, { id, divider, offline, progress, draft, chars
   const blocks = conversation && loaded
     ? layOut({
         state, conversation, messages, items, now: sight.now, divider, offline,
-        atBeginning: !(thread?.moreBefore ?? true),
+        files: sight.files, atBeginning: !(thread?.moreBefore ?? true),
       })
     : [];
   const others = messages.filter((one) => one.sender !== state.user).map((one) => ({
@@ -69,6 +70,7 @@ export function threadView(sight, { id, divider, offline, progress, draft, chars
       ownKey: items.at(-1)?.client_id ?? '',
       trouble: blocks.map((one) => (one.type === 'run' && one.meta.kind === 'failed' ? one.meta.words : '')).join(''),
     },
-    composer: { conversation: id, name: called, draft, closed, charsMax },
+    bytesMax,
+    composer: { conversation: id, name: called, draft, closed, charsMax, attached },
   };
 }

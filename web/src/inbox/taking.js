@@ -31,20 +31,17 @@ function named(file, now) {
   return new File([file], `${say.kinds.picture.toLowerCase()}-${time}.${end}`, { type: file.type });
 }
 
-/** The place over which files can be dropped, and what it shows meanwhile. */
+/** The place over which files can be dropped, and the overlay that it shows meanwhile. */
 export class DropPlace {
   #more = h('small');
-  #overlay = h('div', { class: 'drop', hidden: true, 'aria-hidden': 'true' },
+  overlay = h('div', { class: 'drop', hidden: true, 'aria-hidden': 'true' },
     icon('picture'), h('span', {}, say.dropHere), this.#more);
   /** Moving over a child leaves the parent, so what was entered is counted. */
   #depth = 0;
-  /** @type {number|undefined} */
-  #most;
 
   /** @param {HTMLElement} place @param {{allowed: () => boolean, take: Take}} how */
   constructor(place, { allowed, take }) {
     this.allowed = allowed;
-    place.append(this.#overlay);
     place.addEventListener('dragenter', (event) => this.#entered(event));
     place.addEventListener('dragleave', (event) => hasFiles(event) && this.#left());
     place.addEventListener('dragover', (event) => {
@@ -56,15 +53,13 @@ export class DropPlace {
       if (!hasFiles(event)) return;
       event.preventDefault();
       this.#depth = 0;
-      this.#overlay.hidden = true;
+      this.overlay.hidden = true;
       if (allowed()) take(...droppedFiles(event));
     });
   }
 
-  /** @param {number|undefined} bytes the most that a file may have */
+  /** @param {number} bytes the most that a file may have; 0 when it is not known */
   set most(bytes) {
-    if (bytes === this.#most && this.#more.textContent !== '') return;
-    this.#most = bytes;
     setText(this.#more, bytes ? say.dropLimit(sizeOf(bytes)) : say.dropAny);
   }
 
@@ -72,12 +67,12 @@ export class DropPlace {
   #entered(event) {
     if (!hasFiles(event)) return;
     this.#depth += 1;
-    this.#overlay.hidden = !this.allowed();
+    this.overlay.hidden = !this.allowed();
   }
 
   #left() {
     this.#depth = Math.max(0, this.#depth - 1);
-    if (this.#depth === 0) this.#overlay.hidden = true;
+    if (this.#depth === 0) this.overlay.hidden = true;
   }
 }
 

@@ -16,13 +16,14 @@ import { emit, h, set, setText } from './dom.js';
 import { face, faceKey, thing } from './face.js';
 import { drawing, icon } from './icons.js';
 import { say } from './strings.js';
+import { DropPlace } from './taking.js';
 
 /**
  * @typedef {{
  *   id: number, name: string, faces: User[], isGroup: boolean, people: number, offline: boolean, context: Context|null,
  *   picture: string|null, standing: {words: string, dot: Dot},
  *   roles: {text: string, mine: boolean}[], progress: Progress, loaded: boolean, known: boolean, talk: TalkView,
- *   composer: ComposerView,
+ *   composer: ComposerView, bytesMax: number,
  * }} ThreadView
  */
 
@@ -39,15 +40,31 @@ export class ParlorThread extends HTMLElement {
   #talk = /** @type {ParlorTalk} */ (document.createElement('parlor-talk'));
   #instead = h('div', { class: 'instead' });
   #composer = /** @type {ParlorComposer} */ (document.createElement('parlor-composer'));
+  #drop = new DropPlace(this, {
+    allowed: () => !this.#composer.hidden && this.#composer.isOpen,
+    take: (files, folders) => {
+      emit(this, 'parlor-attach', { files, folders });
+      this.focusWords();
+    },
+  });
   #drawnFace = '';
   #drawnCard = '';
   #drawnInstead = '';
 
   connectedCallback() {
-    if (this.firstChild) return;
+    if (this.contains(this.#head)) return;
     this.classList.add('thread');
     set(this, 'role', 'region');
-    this.append(this.#head, this.#card, this.#talk, this.#instead, this.#composer);
+    this.append(this.#head, this.#card, this.#talk, this.#instead, this.#composer, this.#drop.overlay);
+  }
+
+  chooseFiles() {
+    this.#composer.chooseFiles();
+  }
+
+  /** @param {string} words */
+  note(words) {
+    this.#composer.note(words);
   }
 
   focusWords() {
@@ -77,6 +94,7 @@ export class ParlorThread extends HTMLElement {
     this.#instead.hidden = instead === '';
     this.#talk.update(view.talk);
     this.#composer.update(view.composer);
+    this.#drop.most = view.bytesMax;
   }
 
   /** @param {ThreadView} view */

@@ -4,6 +4,7 @@
  * @import {Conversation, Member, Message, User} from '../sdk/wire.js'
  * @import {Item} from '../sdk/outbox.js'
  * @import {Company, Dot} from './company.js'
+ * @import {Files} from './runs.js'
  * @import {State} from './state.js'
  */
 import { dotOf, typingShort, writers } from './company.js';
@@ -22,6 +23,7 @@ import { say } from './strings.js';
  * @typedef {{
  *   state: State, now: number, selected: number|null, waiting: (conversation: number) => Item[],
  *   draft: (conversation: number) => string, readUpTo: (conversation: number) => number, company: Company,
+ *   files?: Files,
  * }} Sight
  */
 
