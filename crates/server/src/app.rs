@@ -106,6 +106,7 @@ impl App {
             who_may_write: config.who_may_write,
             fingerprints: Key::new(&secret),
             messages: config.messages,
+            history: config.groups.history,
         });
         let metrics = Arc::new(Metrics::new());
         let (hub, told) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
@@ -184,12 +185,13 @@ impl App {
 }
 
 pub(crate) fn settings(config: &Config) -> Settings {
-    let timeout = Duration::from_millis(config.store.timeout_ms);
-    match &config.store.url {
-        Some(url) => {
-            Settings { url: url.0.clone(), durability: config.store.durability, readers: config.store.readers, timeout }
-        }
-        None => Settings::in_folder(&config.data, config.store.durability, config.store.readers, timeout),
+    let url = config.store.url.as_ref().map(|url| url.0.clone());
+    Settings {
+        url: url.unwrap_or_else(|| Settings::url_in_folder(&config.data)),
+        durability: config.store.durability,
+        readers: config.store.readers,
+        timeout: Duration::from_millis(config.store.timeout_ms),
+        receipts: config.messages.receipts,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     app::{Actor, App},
-    domain::change::{Change, Content, Outcome},
+    domain::{Change, Content, Look, Outcome, Profile},
     store::{self, snapshot::Page},
     sync,
 };
@@ -94,8 +94,14 @@ fn change(app: &App, actor: Actor, command: Command) -> std::result::Result<Aske
             }
             Change::AddMembers { actor, conversation, users, history }
         }
+        Command::UpdateConversation { conversation, title } => {
+            Change::UpdateConversation { actor, conversation, look: Look::Title(title) }
+        }
+        Command::UpdateMember { conversation, user, role } => Change::UpdateMember { actor, conversation, user, role },
         Command::RemoveMember { conversation, user } => Change::RemoveMember { actor, conversation, user },
-        Command::UpdateMe(MeUpdate { name, .. }) => Change::UpdateProfile { user: actor, name, picture: None },
+        Command::UpdateMe(MeUpdate { name, receipts, presence }) => {
+            Change::UpdateProfile { user: actor, profile: Profile { name, receipts, presence, picture: None } }
+        }
         query => return Ok(Asked::Query(query)),
     }))
 }
@@ -139,6 +145,12 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
             reactions.map(Answer::Reactions).ok_or(Code::NotFound.into())
         }
         Command::GetMe { since } => me(app, actor, since).await.map(Answer::Me),
+        Command::ListMembers { conversation, after, limit } => {
+            let limit = rows(app, limit)?;
+            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+            let members = snapshot.member_list(user, conversation, after, limit).await.map_err(failed)?;
+            members.map(Answer::Members).ok_or(Code::NotFound.into())
+        }
         Command::ListUsers { query, limit } => {
             let limit = rows(app, limit)?;
             let most = app.config.limits.name_chars_max;
@@ -163,7 +175,7 @@ async fn me(app: &App, actor: Actor, since: Option<Version>) -> std::result::Res
         None => Some(Vec::new()),
     };
     let (hidden, hidden_reset) = (hidden.clone().unwrap_or_default(), hidden.is_none());
-    Ok(MeAnswer { me: row.me(), markers, hidden, hidden_reset, cursor: snapshot.cursor })
+    Ok(MeAnswer { me: row.me(app.rules.messages.receipts), markers, hidden, hidden_reset, cursor: snapshot.cursor })
 }
 
 async fn opened(app: &App, actor: Actor, conversation: ConversationId, found: bool) -> Result {

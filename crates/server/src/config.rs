@@ -15,7 +15,7 @@ use crate::{
     store::Durability,
     theme::Colour,
 };
-use parlor_protocol::limits::Limits;
+use parlor_protocol::{command::History, limits::Limits};
 use serde::{Deserialize, Deserializer, de};
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
@@ -59,12 +59,14 @@ pub struct Config {
     pub socket: Socket,
     /// Intervals of synchronising.
     pub sync: Sync,
-    /// How long messages can be changed.
+    /// What holds for messages.
     pub messages: MessageRules,
     /// How to stop.
     pub stop: Stop,
     /// Accounts and sign-ins.
     pub accounts: Accounts,
+    /// What holds for groups.
+    pub groups: Groups,
     /// Who may read the metrics.
     pub metrics: Metrics,
     /// Every limit.
@@ -174,6 +176,14 @@ pub struct Accounts {
     pub password_memory_kib: u32,
     /// Passes of one password check.
     pub password_passes: u32,
+}
+
+/// `[groups]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Groups {
+    /// What newcomers see of what was written before, where nothing is said.
+    pub history: History,
 }
 
 /// `[metrics]`

@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    domain::change::{Change, Content, Outcome},
+    domain::{Change, Content, Outcome, Profile},
     identity,
     store::pictures::Picture,
 };
@@ -115,8 +115,8 @@ async fn add(app: &App, person: &Person) -> Result<UserId, Problem> {
     let change = Change::AddUser { login: person.login.clone(), name: person.name.clone(), password_hash: None };
     match app.commit.submit(change).await {
         Ok(Outcome::UserAdded(user)) => {
-            let picture = Some(Some(keep(app, &person.picture).await?));
-            app.commit.submit(Change::UpdateProfile { user, name: None, picture }).await?;
+            let profile = Profile::pictured(Some(keep(app, &person.picture).await?));
+            app.commit.submit(Change::UpdateProfile { user, profile }).await?;
             Ok(user)
         }
         Ok(_) => Err(Code::Internal.into()),

@@ -213,7 +213,7 @@ impl Change {
             Self::Edit { text, .. } => text.len() + 256,
             Self::AddMembers { users, .. } => users.len() * 64,
             // All members are loaded for it, however many.
-            Self::RemoveMember { .. } => 64 * 1024,
+            Self::RemoveMember { .. } | Self::UpdateMember { .. } => 64 * 1024,
             _ => 256,
         }
     }

@@ -1,10 +1,11 @@
 //! Everything that changes what people see (I1). The edges make these; `commit` decides and writes them.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
+use super::groups::Look;
 use parlor_protocol::{
     command::{History, MessagePlace, Open},
     ids::{ConversationId, FileId, Seq, SessionId, UserId},
-    model::{Context, ContextKey},
+    model::{Context, ContextKey, Role},
     reply::Answer,
 };
 
@@ -31,12 +32,16 @@ pub enum Change {
     Mark { actor: UserId, conversation: ConversationId, delivered: Seq, read: Seq },
     /// Adds people to a group.
     AddMembers { actor: UserId, conversation: ConversationId, users: Vec<UserId>, history: Option<History> },
+    /// Names a group, or gives it another picture.
+    UpdateConversation { actor: UserId, conversation: ConversationId, look: Look },
+    /// Gives a member another role.
+    UpdateMember { actor: UserId, conversation: ConversationId, user: UserId, role: Role },
     /// Removes a person from a group, or leaves it.
     RemoveMember { actor: UserId, conversation: ConversationId, user: UserId },
     /// Makes an account. By the operator, or by signing up.
     AddUser { login: String, name: String, password_hash: Option<String> },
-    /// Changes name or picture (`Some(None)` removes it).
-    UpdateProfile { user: UserId, name: Option<String>, picture: Option<Option<String>> },
+    /// Changes a person's name, picture or settings.
+    UpdateProfile { user: UserId, profile: Profile },
     /// Sets a password and ends every session but one.
     SetPassword { user: UserId, password_hash: String, keep: Option<SessionId> },
     /// Ends sessions.
@@ -47,6 +52,36 @@ pub enum Change {
     PutContext { context: Context, roles: Vec<(UserId, String)> },
     /// Closes or reopens a context.
     CloseContext { key: ContextKey, closed: bool },
+}
+
+/// What to change of a person; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    pub name: Option<String>,
+    /// `Some(None)` removes it.
+    pub picture: Option<Option<String>>,
+    pub receipts: Option<bool>,
+    pub presence: Option<bool>,
+}
+
+impl Profile {
+    /// Another name.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..Self::default() }
+    }
+
+    /// Another picture, or none.
+    #[must_use]
+    pub fn pictured(picture: Option<String>) -> Self {
+        Self { picture: Some(picture), ..Self::default() }
+    }
+
+    /// Whether others are shown something else than before.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.name.is_some() || self.picture.is_some()
+    }
 }
 
 /// What a message says and carries.
@@ -102,6 +137,8 @@ impl Change {
             | Self::Cancel { actor, .. }
             | Self::Open { actor, .. }
             | Self::Mark { actor, .. }
+            | Self::UpdateConversation { actor, .. }
+            | Self::UpdateMember { actor, .. }
             | Self::AddMembers { actor, .. }
             | Self::RemoveMember { actor, .. } => Some(*actor),
             Self::UpdateProfile { user, .. } | Self::SetPassword { user, .. } | Self::EndSessions { user, .. } => {

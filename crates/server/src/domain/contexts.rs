@@ -70,21 +70,28 @@ impl State {
             let row = self.conversations.get_mut(&conversation).expect("just raised");
             row.context_closed = context.context.closed;
             let (count, title, picture) = (row.member_count, row.title.clone(), row.picture());
-            let members = self.changed_roles(conversation, &context, at.version);
+            let changed = self.changed_roles(conversation, &context, at.version);
             let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
             let context = Some(context.context.clone());
-            let event = Event::ConversationUpdated { place, title, picture, context, members, message: None };
-            told.extend(self.tell(conversation, count, &[], rules, event, at.version));
+            told.extend(self.tell_rows(place, count, &changed, rules, |members, _| Event::ConversationUpdated {
+                place,
+                title: title.clone(),
+                picture: picture.clone(),
+                context: context.clone(),
+                members,
+                message: None,
+            }));
         }
         Decided { outcome: Outcome::Done, told }
     }
 
+    /// Those who are something else to the context now.
     fn changed_roles(
         &mut self,
         conversation: parlor_protocol::ids::ConversationId,
         context: &ContextRow,
         version: Version,
-    ) -> Vec<parlor_protocol::model::Member> {
+    ) -> Vec<UserId> {
         let mut changed = Vec::new();
         let users: Vec<UserId> = self.present(conversation).map(|member| member.user.id).collect();
         for user in users {
@@ -93,7 +100,7 @@ impl State {
                 let member = self.member_mut(conversation, user);
                 member.context_role = role.map(str::to_owned);
                 member.version = version;
-                changed.push(member.member());
+                changed.push(user);
             }
         }
         changed

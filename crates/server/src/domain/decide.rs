@@ -9,6 +9,7 @@ use super::{
 };
 use crate::channel_layer::{NodeMessage, Topic};
 use parlor_protocol::{
+    command::History,
     error::Problem,
     event::{Event, Scoped},
     ids::{ConversationId, Scope, Version},
@@ -35,9 +36,11 @@ pub struct Rules {
     pub who_may_write: WhoMayWrite,
     pub fingerprints: Key,
     pub messages: MessageRules,
+    /// What newcomers see where nothing is said.
+    pub history: History,
 }
 
-/// How long messages can be changed.
+/// What holds for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct MessageRules {
@@ -45,6 +48,8 @@ pub struct MessageRules {
     pub edit_within_ms: u64,
     /// The same for deleting it for everyone.
     pub delete_within_ms: u64,
+    /// Whether anybody is told how far others have read.
+    pub receipts: bool,
 }
 
 /// The place in time of a decision.
@@ -109,8 +114,14 @@ pub fn decide(
         Change::Mark { actor, conversation, delivered, read } => {
             state.mark(*actor, *conversation, *delivered, *read, rules, at)
         }
-        Change::AddMembers { actor, conversation, users, .. } => {
-            state.add_members(*actor, *conversation, users, rules, at)
+        Change::UpdateConversation { actor, conversation, look } => {
+            state.update_conversation(*actor, *conversation, look, rules, at)
+        }
+        Change::UpdateMember { actor, conversation, user, role } => {
+            state.update_member(*actor, *conversation, *user, *role, rules, at)
+        }
+        Change::AddMembers { actor, conversation, users, history } => {
+            state.add_members(*actor, *conversation, users, *history, rules, at)
         }
         Change::RemoveMember { actor, conversation, user } => {
             state.remove_member(*actor, *conversation, *user, rules, at)
@@ -118,12 +129,10 @@ pub fn decide(
         Change::AddUser { login, name, password_hash } => {
             state.add_user(login, name, password_hash.as_deref(), rules, at)
         }
-        Change::UpdateProfile { user, name, picture } => {
-            state.update_profile(*user, name.as_deref(), picture.as_ref(), rules, at)
-        }
-        Change::SetPassword { user, password_hash, keep } => state.set_password(*user, password_hash, *keep, at),
-        Change::EndSessions { user, which } => state.end_sessions(*user, *which, at),
-        Change::SetDisabled { user, disabled } => state.set_disabled(*user, *disabled, at),
+        Change::UpdateProfile { user, profile } => state.update_profile(*user, profile, rules, at),
+        Change::SetPassword { user, password_hash, keep } => state.set_password(*user, password_hash, *keep, rules, at),
+        Change::EndSessions { user, which } => state.end_sessions(*user, *which, rules, at),
+        Change::SetDisabled { user, disabled } => state.set_disabled(*user, *disabled, rules, at),
         Change::PutContext { context, roles } => state.put_context(context, roles, rules, at),
         Change::CloseContext { key, closed } => state.close_context(key, *closed, rules, at),
     }

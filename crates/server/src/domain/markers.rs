@@ -31,7 +31,9 @@ impl State {
         let read_at = if read_seq > member.read_seq { Some(at.now_ms) } else { member.read_at };
         let unread = self.unread_after(conversation, actor, read_seq);
         let marker = Marker { conversation, read_seq, read_at: read_at.map(rfc3339), delivered_seq, unread };
-        let large = row.member_count > rules.limits.conversation_fan_out_max;
+        // Nobody else is told: there are too many, or it is only read, and receipts are off.
+        let is_told = rules.messages.receipts && member.receipts || delivered_seq > member.delivered_seq;
+        let is_quiet = row.member_count > rules.limits.conversation_fan_out_max || !is_told;
         let (count, version) = (row.member_count, row.version);
         if read_seq == member.read_seq && delivered_seq == member.delivered_seq {
             let change = Changed { version, prev: version };
@@ -41,7 +43,7 @@ impl State {
         changed.read_at = read_at;
         changed.read_seq = read_seq;
         changed.delivered_seq = delivered_seq;
-        let (place, told) = if large {
+        let (place, told) = if is_quiet {
             changed.personal_version = at.version;
             let place =
                 Scoped { scope: Scope::User(actor), version: at.version, prev: self.raise_user(actor, at.version) };
@@ -49,17 +51,16 @@ impl State {
             (place, vec![Told::Event(vec![Topic::User(actor)], Box::new(event))])
         } else {
             changed.version = at.version;
-            let members = vec![changed.member()];
             let prev = self.raise_conversation(conversation, at.version);
             let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-            let event = Event::MembersUpdated {
+            let told = self.tell_rows(place, count, &[actor], rules, |members, whole| Event::MembersUpdated {
                 place,
                 members,
                 member_count: count,
-                unread: Some(marker.unread),
+                unread: whole.then_some(marker.unread),
                 message: None,
-            };
-            (place, self.tell(conversation, count, &[], rules, event, at.version))
+            });
+            (place, told)
         };
         let answer = Answer::Marked(Marked { marker, change: Changed::of(&place) });
         Ok(Decided { outcome: Outcome::Answer(answer), told })

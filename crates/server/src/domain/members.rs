@@ -4,14 +4,16 @@ use super::{
     change::Outcome,
     conversations::{field, new_member},
     decide::{At, Decided, Rules, Told},
+    groups::unchanged,
     state::State,
 };
 use crate::channel_layer::{NodeMessage, Topic};
 use parlor_protocol::{
+    command::History,
     error::{Code, Problem},
     event::{Event, Scoped},
     ids::{ConversationId, Scope, Seq, UserId},
-    model::{ConversationKind, Role},
+    model::{ConversationKind, Role, SystemLine},
     reply::{Answer, Changed},
 };
 
@@ -21,21 +23,18 @@ impl State {
         actor: UserId,
         conversation: ConversationId,
         users: &[UserId],
+        history: Option<History>,
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
-        let (row, member) = self.place(conversation, actor)?;
-        if row.kind == ConversationKind::Direct || member.role != Role::Owner {
-            return Err(Code::NotAllowed.into());
-        }
-        let (before, last_seq, version) = (row.member_count, row.last_seq, row.version);
+        let row = self.managed(conversation, actor)?;
+        let before = row.member_count;
         let is_present = |user: &UserId| self.members[&conversation].get(user).is_some_and(|member| !member.has_left);
         let mut coming: Vec<UserId> = users.iter().copied().filter(|user| !is_present(user)).collect();
         coming.sort_unstable();
         coming.dedup();
         if coming.is_empty() {
-            let change = Changed { version, prev: version };
-            return Ok(Decided::quietly(Outcome::Answer(Answer::Changed(change))));
+            return Ok(unchanged(row));
         }
         let most = rules.limits.group_members_max;
         let after = before.saturating_add(u32::try_from(coming.len()).unwrap_or(u32::MAX));
@@ -48,25 +47,41 @@ impl State {
         self.room_for_more(&coming, None, rules)?;
 
         for &user in &coming {
-            let mut member = new_member(&self.users[&user], Role::Member, None, last_seq, at.version);
-            member.context_role = self.coming_roles.get(&(conversation, user)).cloned().flatten();
-            self.members.entry(conversation).or_default().insert(user, member);
-            self.changed_members.insert((conversation, user));
+            self.come(conversation, user, history.unwrap_or(rules.history), at);
         }
         let prev = self.raise_conversation(conversation, at.version);
-        let row = self.conversations.get_mut(&conversation).expect("just raised");
-        row.member_count = after;
-        row.history_from_max = row.history_from_max.max(Seq(last_seq.0 + 1));
+        self.conversations.get_mut(&conversation).expect("just raised").member_count = after;
+        let message = self.write_line(conversation, actor, SystemLine::Added { users: coming.clone() }, at);
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-        let members = coming.iter().map(|user| self.members[&conversation][user].member()).collect();
-        let event = Event::MembersUpdated { place, members, member_count: after, unread: None, message: None };
-        let mut told = self.tell(conversation, before, &[], rules, event, at.version);
+        let mut told = self.tell_rows(place, before, &coming, rules, |members, _| Event::MembersUpdated {
+            place,
+            members,
+            member_count: after,
+            unread: None,
+            message: Some(message.clone()),
+        });
         if before > rules.limits.conversation_fan_out_max {
             // Those who come are not yet in the large conversation's topic.
             let topics = coming.iter().map(|user| Topic::User(*user)).collect();
             told.push(Told::Event(topics, Box::new(Event::ScopeChanged { scope: place.scope, version: at.version })));
         }
         Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), told })
+    }
+
+    /// A person comes, or comes back: reads from the end on, and sees what the setting of this coming says. What he
+    /// hid before stays hidden.
+    fn come(&mut self, conversation: ConversationId, user: UserId, history: History, at: At) {
+        let row = self.conversations.get_mut(&conversation).expect("the actor is in it");
+        let mut member = new_member(&self.users[&user], Role::Member, None, row.last_seq, at.version);
+        if history == History::FromStart {
+            member.history_from = Seq(1);
+        }
+        row.history_from_max = row.history_from_max.max(member.history_from);
+        member.context_role = self.coming_roles.get(&(conversation, user)).cloned().flatten();
+        let members = self.members.entry(conversation).or_default();
+        member.hidden_seq = members.get(&user).map_or(Seq(0), |before| before.hidden_seq);
+        members.insert(user, member);
+        self.changed_members.insert((conversation, user));
     }
 
     pub(super) fn remove_member(
@@ -81,40 +96,59 @@ impl State {
         if row.kind == ConversationKind::Direct {
             return Err(field("a direct conversation is not left"));
         }
-        if actor != user && member.role != Role::Owner {
+        if actor != user && member.role == Role::Member {
             return Err(Code::NotAllowed.into());
         }
-        let before = row.member_count;
-        if self.members[&conversation].get(&user).is_none_or(|member| member.has_left) {
+        let Some(subject) = self.members[&conversation].get(&user).filter(|member| !member.has_left) else {
             return Err(Code::NotFound.into());
+        };
+        if actor != user && member.role == Role::Moderator && subject.role != Role::Member {
+            return Err(Code::NotAllowed.into());
         }
+        let count = row.member_count - 1;
+        let owned = subject.role == Role::Owner;
         let leaving = self.member_mut(conversation, user);
         leaving.has_left = true;
         leaving.version = at.version;
-        let mut members = vec![leaving.member()];
-        members.extend(self.hand_over(conversation, at));
+        let tombstone = leaving.masked();
+        let heir = if owned { self.inherit(conversation, at) } else { None };
         let prev = self.raise_conversation(conversation, at.version);
-        self.conversations.get_mut(&conversation).expect("just raised").member_count = before - 1;
+        self.conversations.get_mut(&conversation).expect("just raised").member_count = count;
+        let line = if actor == user { SystemLine::Left { heir } } else { SystemLine::Removed { user } };
+        let message = self.write_line(conversation, actor, line, at);
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-        let event = Event::MembersUpdated { place, members, member_count: before - 1, unread: None, message: None };
-        let mut told = vec![Told::Nodes(NodeMessage::Removed { conversation, users: vec![user] })];
-        told.extend(self.tell(conversation, before, &[user], rules, event, at.version));
+        let event =
+            |members, message| Event::MembersUpdated { place, members, member_count: count, unread: None, message };
+        let changed: Vec<UserId> = [user].into_iter().chain(heir).collect();
+        let mut told = vec![
+            Told::Nodes(NodeMessage::Removed { conversation, users: vec![user] }),
+            // Whoever left is told that, and nothing of what follows from it.
+            Told::Event(vec![Topic::User(user)], Box::new(event(vec![tombstone], None))),
+        ];
+        told.extend(
+            self.tell_rows(place, count + 1, &changed, rules, |members, _| event(members, Some(message.clone()))),
+        );
         Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), told })
     }
 
-    /// A group without an owner goes to its longest-standing member.
-    fn hand_over(&mut self, conversation: ConversationId, at: At) -> Option<parlor_protocol::model::Member> {
-        if self.present(conversation).any(|member| member.role == Role::Owner) {
+    /// A group whose last owner left goes to its longest-standing moderator, else member; to somebody disabled only
+    /// where there is nobody else.
+    fn inherit(&mut self, conversation: ConversationId, at: At) -> Option<UserId> {
+        let is_owned = |able: bool| {
+            self.present(conversation).any(|member| member.role == Role::Owner && (!able || !member.disabled))
+        };
+        let someone_able = self.present(conversation).any(|member| !member.disabled);
+        if is_owned(someone_able) {
             return None;
         }
         let heir = self
             .present(conversation)
-            .min_by_key(|member| (member.disabled, member.joined_version, member.user.id))?
+            .min_by_key(|it| (it.disabled, it.role == Role::Member, it.joined_version, it.user.id))?
             .user
             .id;
         let member = self.member_mut(conversation, heir);
         member.role = Role::Owner;
         member.version = at.version;
-        Some(member.member())
+        Some(heir)
     }
 }

@@ -152,10 +152,14 @@ impl State {
             member.delivered_seq = seq;
             member.read_at = Some(at.now_ms);
         }
-        let sender_read_seq = Some(member.read_seq);
+        let read_seq = member.read_seq;
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-        let event = Event::MessageCreated { place, message: message.message(), sender, sender_read_seq };
-        let told = self.tell(conversation, count, &[], rules, event, at.version);
+        let told = self.tell_rows(place, count, &[name.sender], rules, |_, whole| Event::MessageCreated {
+            place,
+            message: message.message(),
+            sender: sender.clone(),
+            sender_read_seq: whole.then_some(read_seq),
+        });
         let sent = Sent { message: message.message(), change: Changed::of(&place), duplicate: false };
         self.keys.insert((name.sender, name.client_id.to_owned()), Use::Message(conversation, seq));
         self.new_messages.push((conversation, seq));

@@ -1,7 +1,7 @@
 //! Accounts: made, renamed, signed out, disabled.
 
 use super::{
-    change::{Outcome, Which},
+    change::{Outcome, Profile, Which},
     decide::{At, Decided, Rules, Told},
     rows::UserRow,
     state::{Ending, State},
@@ -11,7 +11,8 @@ use crate::channel_layer::{NodeMessage, Topic};
 use parlor_protocol::{
     error::{Code, Problem},
     event::{Event, Scoped},
-    ids::{Scope, SessionId, UserId},
+    ids::{ConversationId, Scope, SessionId, UserId},
+    reply::{Answer, Changed},
 };
 use std::collections::BTreeSet;
 
@@ -49,43 +50,72 @@ impl State {
         Ok(Decided::quietly(Outcome::UserAdded(id)))
     }
 
-    /// Told in the person's own scope and in that of each conversation.
+    /// Name and picture are told in the person's own scope and in that of each conversation; so is a switch of
+    /// receipts, which changes what the person is told everywhere.
     pub(super) fn update_profile(
         &mut self,
         user: UserId,
-        name: Option<&str>,
-        picture: Option<&Option<String>>,
+        profile: &Profile,
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
-        self.person(user)?;
-        let name = name.map(|name| text::name(name, rules.limits.name_chars_max)).transpose()?;
+        let receipts = self.person(user)?.receipts;
+        let name = profile.name.as_ref().map(|name| text::name(name, rules.limits.name_chars_max)).transpose()?;
+        if profile.receipts == Some(true) && !rules.messages.receipts {
+            return Err(Problem::new(Code::NotAllowed).with_detail("receipts are off for everybody here"));
+        }
         let row = self.users.get_mut(&user).expect("just seen");
         row.name = name.unwrap_or_else(|| row.name.clone());
-        row.picture = picture.cloned().unwrap_or_else(|| row.picture.clone());
-        row.profile_version = at.version;
-        let shown = row.user();
-        let (place, told_me) = self.tell_me(user, at);
-        let mut told = vec![told_me];
-        let mut conversations: BTreeSet<_> = self.memberships_of.get(&user).into_iter().flatten().copied().collect();
-        // Those that the person came to in this batch, too.
-        conversations.extend(self.members.iter().filter(|(_, rows)| rows.contains_key(&user)).map(|(id, _)| *id));
-        for conversation in conversations {
-            let member = self.member_mut(conversation, user);
-            if member.has_left {
-                continue;
-            }
-            member.user = shown.clone();
-            member.version = at.version;
-            let members = vec![member.member()];
-            let prev = self.raise_conversation(conversation, at.version);
-            let count = self.conversations[&conversation].member_count;
-            let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
-            let event = Event::MembersUpdated { place, members, member_count: count, unread: None, message: None };
-            told.extend(self.tell(conversation, count, &[], rules, event, at.version));
+        row.picture = profile.picture.clone().unwrap_or_else(|| row.picture.clone());
+        row.receipts = profile.receipts.unwrap_or(row.receipts);
+        row.presence = profile.presence.unwrap_or(row.presence);
+        if profile.is_shown() {
+            row.profile_version = at.version;
         }
-        let change = parlor_protocol::reply::Changed::of(&place);
-        Ok(Decided { outcome: Outcome::Answer(parlor_protocol::reply::Answer::Changed(change)), told })
+        let is_switched = row.receipts != receipts;
+        let (shown, receipts) = (row.user(), row.receipts);
+        let (place, told_me) = self.tell_me(user, rules, at);
+        let mut told = vec![told_me];
+        if profile.is_shown() || is_switched {
+            for conversation in self.conversations_of(user) {
+                let member = self.member_mut(conversation, user);
+                member.user = shown.clone();
+                member.receipts = receipts;
+                member.version = at.version;
+                told.extend(self.tell_profile(conversation, user, is_switched, rules, at));
+            }
+        }
+        Ok(Decided { outcome: Outcome::Answer(Answer::Changed(Changed::of(&place))), told })
+    }
+
+    /// Where the person is, those to which he came in this batch among them.
+    fn conversations_of(&self, user: UserId) -> BTreeSet<ConversationId> {
+        let loaded = self.members.iter().filter(|(_, rows)| rows.contains_key(&user)).map(|(id, _)| *id);
+        let before = self.memberships_of.get(&user).into_iter().flatten().copied();
+        loaded.chain(before).filter(|conversation| !self.members[conversation][&user].has_left).collect()
+    }
+
+    fn tell_profile(
+        &mut self,
+        conversation: ConversationId,
+        user: UserId,
+        is_switched: bool,
+        rules: &Rules,
+        at: At,
+    ) -> Vec<Told> {
+        let prev = self.raise_conversation(conversation, at.version);
+        let count = self.conversations[&conversation].member_count;
+        let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };
+        if is_switched {
+            return self.tell_switched(place, user, rules);
+        }
+        self.tell_rows(place, count, &[user], rules, |members, _| Event::MembersUpdated {
+            place,
+            members,
+            member_count: count,
+            unread: None,
+            message: None,
+        })
     }
 
     pub(super) fn set_password(
@@ -93,20 +123,33 @@ impl State {
         user: UserId,
         password_hash: &str,
         keep: Option<SessionId>,
+        rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
         self.users.get_mut(&user).ok_or(Problem::from(Code::NotFound))?.password_hash = Some(password_hash.to_owned());
-        Ok(self.end(Ending { user, which: Which::All, keep }, false, at))
+        Ok(self.end(Ending { user, which: Which::All, keep }, false, rules, at))
     }
 
-    pub(super) fn end_sessions(&mut self, user: UserId, which: Which, at: At) -> Result<Decided, Problem> {
+    pub(super) fn end_sessions(
+        &mut self,
+        user: UserId,
+        which: Which,
+        rules: &Rules,
+        at: At,
+    ) -> Result<Decided, Problem> {
         if !self.users.contains_key(&user) {
             return Err(Code::NotFound.into());
         }
-        Ok(self.end(Ending { user, which, keep: None }, false, at))
+        Ok(self.end(Ending { user, which, keep: None }, false, rules, at))
     }
 
-    pub(super) fn set_disabled(&mut self, user: UserId, disabled: bool, at: At) -> Result<Decided, Problem> {
+    pub(super) fn set_disabled(
+        &mut self,
+        user: UserId,
+        disabled: bool,
+        rules: &Rules,
+        at: At,
+    ) -> Result<Decided, Problem> {
         let row = self.users.get_mut(&user).ok_or(Problem::from(Code::NotFound))?;
         row.disabled = disabled;
         // What later changes of this batch are decided on, too.
@@ -114,26 +157,26 @@ impl State {
             member.disabled = disabled;
         }
         if disabled {
-            return Ok(self.end(Ending { user, which: Which::All, keep: None }, true, at));
+            return Ok(self.end(Ending { user, which: Which::All, keep: None }, true, rules, at));
         }
-        let (_, told) = self.tell_me(user, at);
+        let (_, told) = self.tell_me(user, rules, at);
         Ok(Decided { outcome: Outcome::Done, told: vec![told] })
     }
 
-    fn end(&mut self, ending: Ending, disabled: bool, at: At) -> Decided {
+    fn end(&mut self, ending: Ending, disabled: bool, rules: &Rules, at: At) -> Decided {
         let only = match ending.which {
             Which::One(session) => Some(session),
             Which::All => None,
         };
         let ended = NodeMessage::SessionsEnded { user: ending.user, only, keep: ending.keep, disabled };
-        let (_, told) = self.tell_me(ending.user, at);
+        let (_, told) = self.tell_me(ending.user, rules, at);
         self.endings.push(ending);
         Decided { outcome: Outcome::Done, told: vec![Told::Nodes(ended), told] }
     }
 
-    fn tell_me(&mut self, user: UserId, at: At) -> (Scoped, Told) {
+    fn tell_me(&mut self, user: UserId, rules: &Rules, at: At) -> (Scoped, Told) {
         let place = Scoped { scope: Scope::User(user), version: at.version, prev: self.raise_user(user, at.version) };
-        let event = Event::MeUpdated { place, me: self.users[&user].me() };
+        let event = Event::MeUpdated { place, me: self.users[&user].me(rules.messages.receipts) };
         (place, Told::Event(vec![Topic::User(user)], Box::new(event)))
     }
 }

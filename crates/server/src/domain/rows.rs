@@ -37,13 +37,13 @@ impl UserRow {
         }
     }
 
-    /// As the person sees himself.
+    /// As the person sees himself, where the operator allows receipts or does not.
     #[must_use]
-    pub fn me(&self) -> Me {
+    pub fn me(&self, receipts: bool) -> Me {
         Me {
             user: self.user(),
             login: self.login.clone(),
-            receipts: self.receipts,
+            receipts: self.receipts && receipts,
             presence: self.presence,
             scope_version: self.version,
         }
@@ -120,7 +120,7 @@ pub struct MemberRow {
 }
 
 impl MemberRow {
-    /// On the wire.
+    /// On the wire, whole.
     #[must_use]
     pub fn member(&self) -> Member {
         Member {
@@ -134,6 +134,19 @@ impl MemberRow {
             left: self.has_left,
             version: self.version,
         }
+    }
+
+    /// On the wire, without how far the person has read.
+    #[must_use]
+    pub fn masked(&self) -> Member {
+        Member { read_seq: Seq(0), read_at: None, ..self.member() }
+    }
+
+    /// On the wire as `asker` is told of it, who is told receipts or not.
+    #[must_use]
+    pub fn member_for(&self, asker: UserId, has_receipts: bool) -> Member {
+        let is_told = self.user.id == asker || (has_receipts && self.receipts);
+        if is_told { self.member() } else { self.masked() }
     }
 }
 

@@ -48,6 +48,8 @@ pub struct State {
     pub members: HashMap<ConversationId, BTreeMap<UserId, MemberRow>>,
     pub memberships_of: HashMap<UserId, Vec<ConversationId>>,
     pub about: HashMap<ContextKey, Vec<ConversationId>>,
+    /// What conversations that are named anew are about.
+    pub context_of: HashMap<ConversationId, ContextKey>,
     /// What people who may come to a conversation are to its context.
     pub coming_roles: HashMap<(ConversationId, UserId), Option<String>>,
     pub directs: HashMap<String, ConversationId>,

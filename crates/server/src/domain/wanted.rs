@@ -7,7 +7,7 @@ use super::{change::Change, state::MessageKey};
 use parlor_protocol::{
     command::Open,
     ids::{ConversationId, Seq, UserId},
-    model::ContextKey,
+    model::{ContextKey, Role},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,6 +49,8 @@ pub struct Wanted {
     pub memberships_of: BTreeSet<UserId>,
     /// All conversations about these contexts.
     pub about: BTreeSet<(String, String)>,
+    /// Conversations of which it is told what they are about.
+    pub contexts_of: BTreeSet<ConversationId>,
     /// Direct conversations.
     pub directs: Vec<Direct>,
     /// Pairs of whom it matters whether they share a context, the lower id first.
@@ -142,6 +144,17 @@ impl Wanted {
                 self.coming.extend(users.iter().map(|user| (*conversation, *user)));
                 self.add_people(*actor, users);
             }
+            Change::UpdateConversation { actor, conversation, .. } => {
+                self.places.insert((*conversation, *actor));
+                self.contexts_of.insert(*conversation);
+            }
+            Change::UpdateMember { actor, conversation, user, role } => {
+                self.places.extend([(*conversation, *actor), (*conversation, *user)]);
+                if *role != Role::Owner {
+                    // The last owner stays one: all are looked at.
+                    self.whole.insert(*conversation);
+                }
+            }
             Change::RemoveMember { actor, conversation, user } => {
                 self.places.extend([(*conversation, *actor), (*conversation, *user)]);
                 self.whole.insert(*conversation);
@@ -149,9 +162,11 @@ impl Wanted {
             Change::AddUser { login, .. } => {
                 self.logins.insert(login.clone());
             }
-            Change::UpdateProfile { user, .. } => {
+            Change::UpdateProfile { user, profile } => {
                 self.users.insert(*user);
-                self.memberships_of.insert(*user);
+                if profile.is_shown() || profile.receipts.is_some() {
+                    self.memberships_of.insert(*user);
+                }
             }
             Change::SetPassword { user, .. } | Change::EndSessions { user, .. } | Change::SetDisabled { user, .. } => {
                 self.users.insert(*user);

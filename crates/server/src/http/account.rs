@@ -9,7 +9,7 @@ use super::{
 use crate::{
     app::{Actor, App},
     commands,
-    domain::{Change, Outcome},
+    domain::{Change, Outcome, Profile},
     identity::{self, Token},
 };
 use axum::{
@@ -109,7 +109,7 @@ pub(super) async fn delete_picture(State(edge): State<Edge>, actor: Actor) -> An
 }
 
 async fn show_picture(app: &App, actor: Actor, picture: Option<String>) -> Answered<Changed> {
-    let change = Change::UpdateProfile { user: actor.user, name: None, picture: Some(picture) };
+    let change = Change::UpdateProfile { user: actor.user, profile: Profile::pictured(picture) };
     match app.commit.submit(change).await? {
         Outcome::Answer(Answer::Changed(changed)) => Ok(axum::Json(changed)),
         _ => Err(Code::Internal.into()),

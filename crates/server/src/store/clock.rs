@@ -3,6 +3,7 @@
 
 use super::{Dialect, Result, Store, batch, column, query, rows::Reader};
 use parlor_protocol::ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version};
+use sqlx::{Any, Transaction};
 
 /// A row of `commits`.
 #[derive(Clone, Debug)]
@@ -25,6 +26,7 @@ impl Store {
         let mut transaction = self.write().await?;
         // The clock's row first, so that no commit falls between the version and its epoch.
         query("UPDATE clock SET version = version WHERE one = 1").execute(&mut *transaction).await?;
+        self.forget_if_switched(&mut transaction).await?;
         query("INSERT INTO starts (epoch, version, started_at) SELECT $1, version, $2 FROM clock")
             .bind(epoch.0)
             .bind(now_ms)
@@ -35,6 +37,26 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Where receipts were switched by the operator since the last start, every row of a member is told otherwise now,
+    /// and no version says so: cursors from before are forgotten, and everybody loads anew.
+    async fn forget_if_switched(&self, transaction: &mut Transaction<'_, Any>) -> Result<()> {
+        let now = vec![u8::from(self.receipts)];
+        let rows = query("SELECT value FROM secrets WHERE name = 'receipts'").fetch_all(&mut **transaction).await?;
+        let before = rows.first().map(|row| column::<Vec<u8>>(row, 0)).transpose()?.unwrap_or_else(|| vec![1]);
+        if before == now {
+            return Ok(());
+        }
+        query("DELETE FROM starts").execute(&mut **transaction).await?;
+        query(
+            "INSERT INTO secrets (name, value) VALUES ('receipts', $1) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(now)
+        .execute(&mut **transaction)
+        .await?;
         Ok(())
     }
 

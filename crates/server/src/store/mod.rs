@@ -45,6 +45,8 @@ pub struct Store {
     /// After this long without an answer the store counts as silent: longer than its own time-outs, which come first
     /// wherever it still runs.
     pub(crate) patience: Duration,
+    /// Whether anybody is told how far others have read.
+    pub(crate) receipts: bool,
 }
 
 /// What can go wrong in the store.

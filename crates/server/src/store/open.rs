@@ -28,6 +28,8 @@ pub struct Settings {
     pub readers: u32,
     /// How long a statement may take, and how long a connection is waited for.
     pub timeout: Duration,
+    /// Whether anybody is told how far others have read.
+    pub receipts: bool,
 }
 
 /// Connections to PostgreSQL that write: one for commits, the others for sign-ins.
@@ -50,8 +52,8 @@ const MIGRATIONS: [(&str, &str, &str); 2] = [
 impl Settings {
     /// The SQLite file of a data folder.
     #[must_use]
-    pub fn in_folder(folder: &Path, durability: Durability, readers: u32, timeout: Duration) -> Self {
-        Self { url: format!("sqlite:{}", folder.join("parlor.db").display()), durability, readers, timeout }
+    pub fn url_in_folder(folder: &Path) -> String {
+        format!("sqlite:{}", folder.join("parlor.db").display())
     }
 }
 
@@ -117,7 +119,7 @@ async fn open_sqlite(settings: &Settings) -> Result<Store> {
     let url = format!("{}?mode=rwc", settings.url);
     let writer = pool(settings, 1, every.clone()).connect(&url).await?;
     let readers = pool(settings, settings.readers, format!("{every} PRAGMA query_only = ON;")).connect(&url).await?;
-    Ok(Store { dialect: Dialect::Sqlite, writer, readers, patience: settings.timeout * 3 })
+    Ok(Store { dialect: Dialect::Sqlite, writer, readers, patience: settings.timeout * 3, receipts: settings.receipts })
 }
 
 async fn open_postgres(settings: &Settings) -> Result<Store> {
@@ -145,7 +147,13 @@ async fn open_postgres(settings: &Settings) -> Result<Store> {
                 .to_owned(),
         ));
     }
-    Ok(Store { dialect: Dialect::Postgres, writer, readers, patience: settings.timeout * 3 })
+    Ok(Store {
+        dialect: Dialect::Postgres,
+        writer,
+        readers,
+        patience: settings.timeout * 3,
+        receipts: settings.receipts,
+    })
 }
 
 fn pool(settings: &Settings, connections: u32, every: String) -> AnyPoolOptions {

@@ -32,6 +32,7 @@ impl Batch<'_> {
         self.messages(wanted, &mut state).await?;
         self.people(wanted, &mut state).await?;
         self.contexts(wanted, &mut state).await?;
+        self.contexts_of(wanted, &mut state).await?;
         self.directs(wanted, &mut state).await?;
         self.sharing(wanted, &mut state).await?;
         self.memberships(wanted, &mut state).await?;
@@ -196,6 +197,28 @@ impl Batch<'_> {
             let mut reader = Reader::new(row);
             let key = ContextKey { kind: reader.text()?, id: reader.text()? };
             state.about.entry(key).or_default().push(ConversationId(reader.int()?));
+        }
+        Ok(())
+    }
+
+    /// What conversations are about. A context that is loaded here alone comes without its roles: nothing asks for them.
+    async fn contexts_of(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut values = Values::new(["id"]);
+        for conversation in &wanted.contexts_of {
+            values.push([conversation.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT {CONTEXT}, c.id FROM v JOIN conversations c ON c.id = v.id JOIN contexts x ON x.id = c.context_id"
+        );
+        for row in &values.fetch(self.connection(), &sql).await? {
+            let mut reader = Reader::new(row);
+            let context = reader.context()?;
+            let key = context.context.key.clone();
+            state.context_of.insert(ConversationId(reader.int()?), key.clone());
+            state.contexts.entry(key).or_insert(context);
         }
         Ok(())
     }

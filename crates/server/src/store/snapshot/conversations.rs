@@ -6,13 +6,13 @@ use crate::{
     environment::rfc3339,
     store::{
         Result, query,
-        rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, MESSAGE, Reader},
+        rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, Reader},
         values::Values,
     },
 };
 use parlor_protocol::{
     ids::{ConversationId, UserId, Version},
-    model::{Context, Conversation, Member, Message},
+    model::{Context, Conversation, Message},
 };
 use std::collections::HashMap;
 
@@ -101,7 +101,8 @@ impl Snapshot<'_> {
         }
         let mut messages = self.last_messages(user, &found).await?;
         let contexts = self.contexts(&found).await?;
-        let mut members = self.members_of(user, &found, &messages).await?;
+        let rows: Vec<&ConversationRow> = found.iter().map(|found| &found.row).collect();
+        let mut members = self.members_of(user, &rows, &messages).await?;
         Ok(found
             .into_iter()
             .map(|Found { row, unread, .. }| Conversation {
@@ -165,41 +166,5 @@ impl Snapshot<'_> {
         let rows =
             values.fetch(self.connection(), &format!("SELECT {CONTEXT} FROM v JOIN contexts x ON x.id = v.id")).await?;
         rows.iter().map(|row| Reader::new(row).context().map(|row| (row.id, row.context))).collect()
-    }
-
-    async fn members_of(
-        &mut self,
-        user: UserId,
-        found: &[Found],
-        messages: &HashMap<ConversationId, Message>,
-    ) -> Result<HashMap<ConversationId, Vec<Member>>> {
-        const JOIN: &str = "JOIN conversations c ON c.id = v.id JOIN members m ON m.conversation_id = c.id AND m.has_left = 0 \
-             JOIN users u ON u.id = m.user_id \
-             LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = m.user_id";
-        let few = self.limits.conversation_fan_out_max;
-        let mut values = Values::new(["id"]);
-        for row in found.iter().map(|found| &found.row).filter(|row| row.member_count <= few) {
-            values.push([row.id.0.into()]);
-        }
-        let sql = format!("SELECT {MEMBER}, c.id FROM v {JOIN} ORDER BY m.joined_version, m.user_id");
-        let mut rows = values.fetch(self.connection(), &sql).await?;
-        for row in found.iter().map(|found| &found.row).filter(|row| row.member_count > few) {
-            let sender = messages.get(&row.id).map_or(0, |message| message.sender.0);
-            let mut values = Values::new(["id", "asker_id", "sender_id"]);
-            values.push([row.id.0.into(), user.0.into(), sender.into()]);
-            let sql = format!(
-                "SELECT {MEMBER}, c.id FROM v {JOIN} ORDER BY \
-                 CASE WHEN m.user_id = v.asker_id THEN 0 WHEN m.user_id = v.sender_id THEN 1 ELSE 2 END, m.joined_version, m.user_id \
-                 LIMIT {few}"
-            );
-            rows.extend(values.fetch(self.connection(), &sql).await?);
-        }
-        let mut members: HashMap<ConversationId, Vec<Member>> = HashMap::new();
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            let member = reader.member()?;
-            members.entry(ConversationId(reader.int()?)).or_default().push(member.member());
-        }
-        Ok(members)
     }
 }

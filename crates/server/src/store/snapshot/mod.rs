@@ -5,6 +5,7 @@
 mod changes;
 mod conversations;
 mod heads;
+mod members;
 mod messages;
 mod people;
 mod sight;
@@ -24,6 +25,8 @@ pub use messages::Page;
 pub struct Snapshot<'store> {
     transaction: Transaction<'store, Any>,
     limits: &'store Limits,
+    /// Whether anybody is told how far others have read.
+    receipts: bool,
     /// The cursor of this state.
     pub cursor: Cursor,
 }
@@ -45,7 +48,7 @@ impl Store {
         let mut reader = Reader::new(&row);
         let version = Version(reader.int()?);
         let epoch = Epoch(reader.optional_int()?.unwrap_or(1));
-        Ok(Snapshot { transaction, limits, cursor: Cursor { epoch, version } })
+        Ok(Snapshot { transaction, limits, receipts: self.receipts, cursor: Cursor { epoch, version } })
     }
 }
 

@@ -5,6 +5,7 @@ use parlor::{domain::Change, sync};
 use parlor_protocol::{
     cursor::Cursor,
     ids::{ConversationId, Epoch, Scope, UserId, Version},
+    model::SystemLine,
     reply::Heads,
 };
 
@@ -160,13 +161,15 @@ async fn a_newcomer_sees_from_joining_on(world: World) {
     world.app.commit.submit(add).await.expect("added");
     let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
     let seen = snapshot.conversation(cleo, conversation).await.expect("read").expect("a member");
-    assert_eq!((seen.unread, seen.last_seq.0, seen.last_message), (0, 1, None));
+    assert_eq!((seen.unread, seen.last_seq.0), (0, 2));
+    let line = seen.last_message.expect("that she came").system;
+    assert_eq!(line, Some(SystemLine::Added { users: vec![cleo] }));
     drop(snapshot);
     world.send("Ada", conversation, "after").await;
     let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
     let page = parlor::store::snapshot::Page::Around(parlor_protocol::ids::Seq(1));
     let page = snapshot.messages(cleo, conversation, page, 10).await.expect("read").expect("a member");
-    assert_eq!(page.messages.iter().map(|message| message.seq.0).collect::<Vec<_>>(), [2]);
+    assert_eq!(page.messages.iter().map(|message| message.seq.0).collect::<Vec<_>>(), [2, 3]);
     assert!(!page.more_before && !page.more_after);
 }
 

@@ -1,0 +1,123 @@
+//! Receipts: who is told how far others have read.
+//!
+//! They are reciprocal: whoever does not tell is not told either, and where the operator switched them off nobody is.
+//! One's own row is always told whole. Rows travel in at most two encodings, and a stub for the few for whom neither
+//! is right. In a large conversation, whose members are not all loaded, rows are told as to somebody without receipts.
+
+use super::{
+    decide::{Rules, Told},
+    rows::MemberRow,
+    state::State,
+};
+use crate::channel_layer::{NodeMessage, Topic};
+use parlor_protocol::{
+    event::{Event, Scoped},
+    ids::{Scope, UserId},
+    model::Member,
+};
+use std::collections::BTreeMap;
+
+/// Who is told the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Audience {
+    /// The one person whose row changed: all of it.
+    Own,
+    /// Those with receipts: what others with receipts tell.
+    With,
+    /// Those without: nothing of it.
+    Without,
+    /// Somebody without receipts of whose rows one is his own: neither is right, so he is told to ask.
+    Asking,
+}
+
+impl State {
+    /// What is told of a change that shows rows of members, those of `subjects`. `event` makes it from the rows as
+    /// they are told, and whether they are told whole. People who left are told nothing here.
+    pub(super) fn tell_rows(
+        &self,
+        place: Scoped,
+        count_before: u32,
+        subjects: &[UserId],
+        rules: &Rules,
+        event: impl Fn(Vec<Member>, bool) -> Event,
+    ) -> Vec<Told> {
+        let Scope::Conversation(conversation) = place.scope else { return Vec::new() };
+        let rows: Vec<&MemberRow> = subjects.iter().map(|user| &self.members[&conversation][user]).collect();
+        let told = |rows: &[&MemberRow], audience: Audience| {
+            let is_whole = |row: &MemberRow| match audience {
+                Audience::Own => true,
+                Audience::With => row.receipts,
+                Audience::Without | Audience::Asking => false,
+            };
+            let whole = rows.iter().all(|row| row.has_left || is_whole(row));
+            let shown = |row: &&MemberRow| if is_whole(row) { row.member() } else { row.masked() };
+            event(rows.iter().map(shown).collect(), whole)
+        };
+        let staying: Vec<UserId> = rows.iter().filter(|row| !row.has_left).map(|row| row.user.id).collect();
+        let some_tell = rules.messages.receipts && rows.iter().any(|row| row.receipts && !row.has_left);
+        let audience = |member: &MemberRow| {
+            let is_subject = staying.contains(&member.user.id);
+            match (is_subject, rules.messages.receipts && member.receipts) {
+                (_, true) if some_tell => Audience::With,
+                (false, _) => Audience::Without,
+                (true, _) if staying.len() == 1 => Audience::Own,
+                (true, _) => Audience::Asking,
+            }
+        };
+        let (count, most) = (self.conversations[&conversation].member_count, rules.limits.conversation_fan_out_max);
+        let mut topics: BTreeMap<Audience, Vec<Topic>> = BTreeMap::new();
+        if count.min(count_before) <= most {
+            for member in self.present(conversation) {
+                topics.entry(audience(member)).or_default().push(Topic::User(member.user.id));
+            }
+        } else if let [only] = staying[..] {
+            topics.entry(Audience::Own).or_default().push(Topic::User(only));
+        }
+        let large = count.max(count_before) > most;
+        if large {
+            // Those who come do not hold the conversation yet, and ask in any case.
+            let of_many = staying.len() > 1 && rows.iter().any(|row| row.joined_version != place.version);
+            let audience = if of_many { Audience::Asking } else { Audience::Without };
+            topics.entry(audience).or_default().push(Topic::Conversation(conversation));
+        }
+        let mut all: Vec<Told> = topics
+            .into_iter()
+            .map(|(audience, topics)| {
+                let event = match audience {
+                    Audience::Asking => Event::ScopeChanged { scope: place.scope, version: place.version },
+                    audience => told(&rows, audience),
+                };
+                Told::Event(topics, Box::new(event))
+            })
+            .collect();
+        if large {
+            all.push(Told::Nodes(NodeMessage::Hint { conversation, version: place.version }));
+        }
+        all
+    }
+
+    /// What is told when a person has switched receipts: others are told the row, the person's own connections are to
+    /// ask, since all rows that they hold are told otherwise now.
+    pub(super) fn tell_switched(&self, place: Scoped, user: UserId, rules: &Rules) -> Vec<Told> {
+        let Scope::Conversation(conversation) = place.scope else { return Vec::new() };
+        let count = self.conversations[&conversation].member_count;
+        let ask = Event::ScopeChanged { scope: place.scope, version: place.version };
+        if count > rules.limits.conversation_fan_out_max {
+            return self.tell(conversation, count, &[], rules, ask, place.version);
+        }
+        let row = &self.members[&conversation][&user];
+        let mut told = vec![Told::Event(vec![Topic::User(user)], Box::new(ask))];
+        for is_told in [true, false] {
+            let with = |member: &MemberRow| rules.messages.receipts && row.receipts && member.receipts;
+            let others = self.present(conversation).filter(|member| member.user.id != user && with(member) == is_told);
+            let topics: Vec<Topic> = others.map(|member| Topic::User(member.user.id)).collect();
+            if topics.is_empty() {
+                continue;
+            }
+            let members = vec![if is_told { row.member() } else { row.masked() }];
+            let event = Event::MembersUpdated { place, members, member_count: count, unread: None, message: None };
+            told.push(Told::Event(topics, Box::new(event)));
+        }
+        told
+    }
+}

@@ -1,0 +1,103 @@
+//! Who is in a conversation, each row as the asker may be told of it.
+
+use super::Snapshot;
+use crate::{
+    domain::rows::{ConversationRow, MemberRow},
+    store::{
+        Result, query,
+        rows::{MEMBER, Reader},
+        values::Values,
+    },
+};
+use parlor_protocol::{
+    ids::{ConversationId, UserId},
+    model::{Member, Message},
+    reply::Members,
+};
+use std::collections::HashMap;
+
+/// What belongs to the rows of members of a conversation `c`.
+const WITH: &str = "JOIN users u ON u.id = m.user_id \
+     LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = m.user_id";
+
+impl Snapshot<'_> {
+    /// A page of everybody in a conversation, in the order of their ids, if the asker is in it.
+    ///
+    /// # Errors
+    /// The store is not there.
+    pub async fn member_list(
+        &mut self,
+        asker: UserId,
+        conversation: ConversationId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Option<Members>> {
+        let own = query(
+            "SELECT u.receipts FROM members m JOIN users u ON u.id = m.user_id \
+             WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0",
+        )
+        .bind(conversation.0)
+        .bind(asker.0)
+        .fetch_optional(self.connection())
+        .await?;
+        let Some(own) = own else { return Ok(None) };
+        let has_receipts = Reader::new(&own).flag()? && self.receipts;
+        let rows = query(format!(
+            "SELECT {MEMBER} FROM members m JOIN conversations c ON c.id = m.conversation_id {WITH} \
+             WHERE m.conversation_id = $1 AND m.user_id > $2 AND m.has_left = 0 ORDER BY m.user_id LIMIT $3"
+        ))
+        .bind(conversation.0)
+        .bind(after.map_or(0, |user| user.0))
+        .bind(i64::from(limit) + 1)
+        .fetch_all(self.connection())
+        .await?;
+        let rows: Vec<MemberRow> = rows.iter().map(|row| Reader::new(row).member()).collect::<Result<_>>()?;
+        let is_last = rows.len() <= limit as usize;
+        let page = rows.iter().take(limit as usize);
+        let members: Vec<Member> = page.map(|row| row.member_for(asker, has_receipts)).collect();
+        let next = members.last().filter(|_| !is_last).map(|member| member.user.id);
+        Ok(Some(Members { members, next }))
+    }
+
+    /// The rows that conversations show: everybody up to `conversation_fan_out_max`; in larger ones the asker, the
+    /// sender of the last message, and those who were there longest.
+    pub(super) async fn members_of(
+        &mut self,
+        asker: UserId,
+        found: &[&ConversationRow],
+        messages: &HashMap<ConversationId, Message>,
+    ) -> Result<HashMap<ConversationId, Vec<Member>>> {
+        const JOIN: &str = "JOIN conversations c ON c.id = v.id \
+             JOIN members m ON m.conversation_id = c.id AND m.has_left = 0";
+        let few = self.limits.conversation_fan_out_max;
+        let mut values = Values::new(["id"]);
+        for row in found.iter().filter(|row| row.member_count <= few) {
+            values.push([row.id.0.into()]);
+        }
+        let sql = format!("SELECT c.id, {MEMBER} FROM v {JOIN} {WITH} ORDER BY m.joined_version, m.user_id");
+        let mut rows = values.fetch(self.connection(), &sql).await?;
+        for row in found.iter().filter(|row| row.member_count > few) {
+            let sender = messages.get(&row.id).map_or(0, |message| message.sender.0);
+            let mut values = Values::new(["id", "asker_id", "sender_id"]);
+            values.push([row.id.0.into(), asker.0.into(), sender.into()]);
+            let sql = format!(
+                "SELECT c.id, {MEMBER} FROM v {JOIN} {WITH} ORDER BY \
+                 CASE WHEN m.user_id = v.asker_id THEN 0 WHEN m.user_id = v.sender_id THEN 1 ELSE 2 END, \
+                 m.joined_version, m.user_id LIMIT {few}"
+            );
+            rows.extend(values.fetch(self.connection(), &sql).await?);
+        }
+        let mut members: HashMap<ConversationId, Vec<MemberRow>> = HashMap::new();
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            members.entry(ConversationId(reader.int()?)).or_default().push(reader.member()?);
+        }
+        let receipts = self.receipts;
+        let told = |rows: Vec<MemberRow>| -> Vec<Member> {
+            // The asker's own row is among them.
+            let has_receipts = receipts && rows.iter().any(|row| row.user.id == asker && row.receipts);
+            rows.iter().map(|row| row.member_for(asker, has_receipts)).collect()
+        };
+        Ok(members.into_iter().map(|(id, rows)| (id, told(rows))).collect())
+    }
+}
