@@ -54,10 +54,13 @@ impl Held {
         }
     }
 
-    /// Applies an event that follows on this copy.
-    pub(super) fn apply(&mut self, event: Event, version: Version, user: UserId, shown: &mut Vec<Message>) {
+    /// Applies an event that follows on this copy. False when my own marker is then not known: in a large conversation
+    /// what is told to all does not tell it.
+    pub(super) fn apply(&mut self, event: Event, version: Version, user: UserId, shown: &mut Vec<Message>) -> bool {
+        let mut is_whole = true;
         match event {
             Event::MessageCreated { message, sender, sender_read_seq, .. } => {
+                is_whole = message.sender != user || sender_read_seq.is_some();
                 // My own marker, moved otherwise than by this message, is told by its own event with what is unread.
                 let is_marker_told_here = message.sender != user || sender_read_seq == Some(message.seq);
                 if let Some(member) = self.conversation.members.iter_mut().find(|it| it.user.id == sender.id) {
@@ -78,12 +81,9 @@ impl Held {
                         self.conversation.unread = 0;
                     }
                 }
-                self.conversation.activity = version;
-                self.conversation.last_seq = message.seq;
-                self.conversation.last_message = Some(message.clone());
-                self.add(message, user, shown);
+                self.take_newest(message, user, shown);
             }
-            Event::MembersUpdated { members, member_count, unread, .. } => {
+            Event::MembersUpdated { members, member_count, unread, message, .. } => {
                 if members.iter().any(|member| member.user.id == user)
                     && let Some(unread) = unread
                 {
@@ -91,23 +91,43 @@ impl Held {
                     self.unread_version = version;
                 }
                 self.conversation.member_count = member_count;
-                self.take_members(members);
+                self.take_members(members, user);
+                if let Some(line) = message {
+                    self.take_newest(line, user, shown);
+                }
             }
-            Event::ConversationUpdated { title, picture, context, members, .. } => {
+            Event::ConversationUpdated { title, picture, context, members, message, .. } => {
                 self.conversation.title = title;
                 self.conversation.picture = picture;
                 self.conversation.context = context;
-                self.take_members(members);
+                self.take_members(members, user);
+                if let Some(line) = message {
+                    self.take_newest(line, user, shown);
+                }
             }
             _ => {}
         }
         self.conversation.version = version;
+        is_whole
     }
 
-    fn take_members(&mut self, members: Vec<Member>) {
-        for member in members {
+    /// A message or a line of the system at the end.
+    fn take_newest(&mut self, message: Message, user: UserId, shown: &mut Vec<Message>) {
+        self.conversation.activity = message.version;
+        self.conversation.last_seq = message.seq;
+        self.conversation.last_message = Some(message.clone());
+        self.add(message, user, shown);
+    }
+
+    /// Takes rows of members. My own markers never move back: a row that was told to many does not tell them.
+    fn take_members(&mut self, members: Vec<Member>, user: UserId) {
+        for mut member in members {
             let held = &mut self.conversation.members;
-            held.retain(|other| other.user.id != member.user.id);
+            let before = held.iter().position(|other| other.user.id == member.user.id).map(|index| held.remove(index));
+            if let Some(before) = before.filter(|before| member.user.id == user && before.read_seq > member.read_seq) {
+                member.read_seq = before.read_seq;
+                member.read_at = before.read_at;
+            }
             if !member.left {
                 held.push(member);
             }
