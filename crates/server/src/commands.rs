@@ -99,6 +99,9 @@ fn change(app: &App, actor: Actor, command: Command) -> std::result::Result<Aske
         }
         Command::UpdateMember { conversation, user, role } => Change::UpdateMember { actor, conversation, user, role },
         Command::RemoveMember { conversation, user } => Change::RemoveMember { actor, conversation, user },
+        Command::UpdateMe(MeUpdate { name: None, receipts: None, presence: None }) => {
+            return Err(Problem::new(Code::InvalidField).with_detail("`name`, `receipts` or `presence` is expected"));
+        }
         Command::UpdateMe(MeUpdate { name, receipts, presence }) => {
             Change::UpdateProfile { user: actor, profile: Profile { name, receipts, presence, picture: None } }
         }

@@ -80,6 +80,7 @@ const UNFIT: [(&str, &str, &str, u16, &str); 31] = [
     ("POST", "/v1/conversations", r#"{"client_id": "a"}"#, 400, "invalid_field"),
     ("POST", "/v1/conversations", r#"{"client_id": "a", "user": 999999}"#, 404, "not_found"),
     ("POST", "/v1/conversations", r#"{"client_id": "a", "user": 1, "role": "owner"}"#, 400, "invalid_field"),
+    ("PATCH", "/v1/me", "{}", 400, "invalid_field"),
     ("PATCH", "/v1/me", r#"{"name": " "}"#, 400, "text_empty"),
     ("PATCH", "/v1/me", r#"{"name": "a\nb"}"#, 400, "text_control"),
     ("GET", "MESSAGES?around=x", "", 400, "invalid_field"),
