@@ -56,12 +56,12 @@ async fn resumed(person: &Person) -> Socket {
 }
 
 /// Method, path, body, status, code. MESSAGES, READ and MEMBERS stand for the paths of a conversation.
-const UNFIT: [(&str, &str, &str, u16, &str); 31] = [
+const UNFIT: [(&str, &str, &str, u16, &str); 32] = [
     ("POST", "MESSAGES", "", 400, "invalid_json"),
     ("POST", "MESSAGES", "{", 400, "invalid_json"),
     ("POST", "MESSAGES", "[]", 400, "invalid_field"),
     ("POST", "MESSAGES", "null", 400, "invalid_field"),
-    ("POST", "MESSAGES", r#"{"client_id": "a"}"#, 400, "invalid_field"),
+    ("POST", "MESSAGES", r#"{"client_id": "a"}"#, 400, "text_empty"),
     ("POST", "MESSAGES", r#"{"client_id": "a", "text": 5}"#, 400, "invalid_field"),
     ("POST", "MESSAGES", r#"{"client_id": "a", "text": "b", "sender": 1}"#, 400, "invalid_field"),
     ("POST", "MESSAGES", r#"{"client_id": "a", "text": "b", "text": "c"}"#, 400, "invalid_field"),
