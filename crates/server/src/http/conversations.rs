@@ -1,10 +1,10 @@
-//! The paths of conversations, messages, members and people: each becomes a command.
+//! The paths of conversations and people: each becomes a command.
 
 use super::{
     Edge,
     credentials::SocketActor,
     errors::Refusal,
-    input::{Id, Ids, Json, Query},
+    input::{Id, Json, Query},
 };
 use crate::{app::Actor, commands, ws};
 use axum::{
@@ -16,8 +16,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parlor_protocol::{
     command::{Command, Open},
     error::{Code, Problem},
-    http::{PostMembers, PutMarker},
-    ids::{ConversationId, UserId, Version},
+    http::PutMarker,
+    ids::{ConversationId, Version},
     reply::Answer,
 };
 use serde::Deserialize;
@@ -114,23 +114,6 @@ pub(super) async fn delivered(
     Json(body): Json<PutMarker>,
 ) -> Answered {
     run(&edge, actor, Command::Mark { conversation, delivered: Some(body.seq), read: None }).await
-}
-
-pub(super) async fn add_members(
-    State(edge): State<Edge>,
-    actor: Actor,
-    Id(conversation): Id<ConversationId>,
-    Json(body): Json<PostMembers>,
-) -> Answered {
-    run(&edge, actor, Command::AddMembers { conversation, users: body.users, history: body.history }).await
-}
-
-pub(super) async fn remove_member(
-    State(edge): State<Edge>,
-    actor: Actor,
-    Ids(conversation, user): Ids<ConversationId, UserId>,
-) -> Answered {
-    run(&edge, actor, Command::RemoveMember { conversation, user }).await
 }
 
 pub(super) async fn socket(

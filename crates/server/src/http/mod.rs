@@ -11,6 +11,7 @@ mod echo;
 pub(crate) mod errors;
 mod events;
 mod front;
+mod groups;
 mod health;
 mod input;
 mod messages;

@@ -1,6 +1,6 @@
 //! The one table of paths: what the router serves and what `/openapi.json` says are made from it.
 
-use super::{Edge, account, conversations, events, health, messages, openapi, pages, schema};
+use super::{Edge, account, conversations, events, groups, health, messages, openapi, pages, schema};
 use axum::{
     handler::Handler,
     routing::{MethodFilter, MethodRouter, on},
@@ -13,13 +13,13 @@ use parlor_protocol::{
         UnsupportedType, WrongCredentials, WrongOrigin,
     },
     http::{
-        Health, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker, PutPassword, Sessions, SignIn, SignUp,
-        SignedIn,
+        Health, PatchConversation, PatchMember, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker,
+        PutPassword, Sessions, SignIn, SignUp, SignedIn,
     },
     limits::Limits,
     reply::{
         Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Heads, Marked, MeAnswer,
-        MessageChanged, MessagePage, Opened, Reactions, Sent, Users,
+        Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users,
     },
 };
 use serde_json::Value;
@@ -155,6 +155,7 @@ macro_rules! reply {
 pub(super) fn all() -> Vec<Route> {
     let mut routes = of_accounts();
     routes.extend(of_conversations());
+    routes.extend(of_groups());
     routes.extend(of_messages());
     routes.extend(of_one_message());
     routes.extend(of_the_server());
@@ -184,9 +185,9 @@ fn of_accounts() -> Vec<Route> {
             .answers::<MeAnswer>(reply!("me.get")),
         patch("/v1/me", account::update_me)
             .says("Changes one's own name or settings; what is absent stays.")
-            .takes::<MeUpdate>(r#"{"name": "Ada King"}"#)
+            .takes::<MeUpdate>(r#"{"name": "Ada King", "receipts": false}"#)
             .answers::<Changed>(reply!("me.update"))
-            .refuses(&[TextEmpty, TextTooLong, TextControl, Unknown]),
+            .refuses(&[NotAllowed, TextEmpty, TextTooLong, TextControl, Unknown]),
         put("/v1/me/password", account::put_password)
             .says("Sets one's own password. Every other session ends.")
             .takes::<PutPassword>(r#"{"current": "correct horse battery staple", "new": "nine lives of a cat"}"#)
@@ -210,7 +211,7 @@ fn of_accounts() -> Vec<Route> {
             .says("Ends one of one's own sessions.")
             .refuses(&[NotFound]),
         get("/v1/pictures/{id}", account::picture)
-            .says("The picture of a person.")
+            .says("The picture of a person or a group.")
             .answers_bytes("image/*")
             .refuses(&[NotFound]),
     ]
@@ -240,13 +241,42 @@ fn of_conversations() -> Vec<Route> {
             .query::<conversations::Since>()
             .answers::<Changes>(reply!("conversation.changes"))
             .refuses(&[NotFound]),
-        post("/v1/conversations/{id}/members", conversations::add_members)
-            .says("Adds people to a group. Owners only.")
-            .takes::<PostMembers>(r#"{"users": [9, 10]}"#)
+    ]
+}
+
+fn of_groups() -> Vec<Route> {
+    vec![
+        patch("/v1/conversations/{id}", groups::update)
+            .says("Names a group. Owners and moderators.")
+            .takes::<PatchConversation>(r#"{"title": "The lost umbrellas"}"#)
+            .answers::<Changed>(reply!("conversation.update"))
+            .refuses(&[NotFound, NotAllowed, TextEmpty, TextTooLong, TextControl, Unknown]),
+        put("/v1/conversations/{id}/picture", groups::put_picture)
+            .says("Sets a group's picture from a PNG, JPEG or WebP, as one's own. Owners and moderators.")
+            .takes_bytes("image/*")
+            .answers::<Changed>(reply!("conversation.update"))
+            .refuses(&[NotFound, NotAllowed, TooLarge, UnsupportedType, TimedOut, Unknown]),
+        delete("/v1/conversations/{id}/picture", groups::delete_picture)
+            .says("Removes a group's picture. Owners and moderators.")
+            .answers::<Changed>(reply!("conversation.update"))
+            .refuses(&[NotFound, NotAllowed, Unknown]),
+        get("/v1/conversations/{id}/members", groups::members)
+            .says("Everybody in a conversation, in the order of their ids, with their markers as they are now.")
+            .query::<groups::After>()
+            .answers::<Members>(reply!("member.list"))
+            .refuses(&[NotFound]),
+        post("/v1/conversations/{id}/members", groups::add_members)
+            .says("Adds people to a group. Owners and moderators.")
+            .takes::<PostMembers>(r#"{"users": [9, 10], "history": "from_start"}"#)
             .answers::<Changed>(reply!("member.add"))
             .refuses(&[NotFound, NotAllowed, LimitReached, Unknown]),
-        delete("/v1/conversations/{id}/members/{user}", conversations::remove_member)
-            .says("Removes a person from a group (owners only), or oneself.")
+        patch("/v1/conversations/{id}/members/{user}", groups::update_member)
+            .says("Gives a member of a group another role. Owners only; the last owner stays one.")
+            .takes::<PatchMember>(r#"{"role": "moderator"}"#)
+            .answers::<Changed>(reply!("member.update"))
+            .refuses(&[NotFound, NotAllowed, Unknown]),
+        delete("/v1/conversations/{id}/members/{user}", groups::remove_member)
+            .says("Removes a person from a group (owners; moderators only members), or oneself.")
             .answers::<Changed>(reply!("member.remove"))
             .refuses(&[NotFound, NotAllowed, Unknown]),
     ]

@@ -11,7 +11,7 @@ use crate::{
 };
 use parlor_protocol::{
     ids::{ConversationId, UserId},
-    model::{Member, Message},
+    model::{ConversationKind, Member, Message, Role},
     reply::Members,
 };
 use std::collections::HashMap;
@@ -57,6 +57,25 @@ impl Snapshot<'_> {
         let members: Vec<Member> = page.map(|row| row.member_for(asker, has_receipts)).collect();
         let next = members.last().filter(|_| !is_last).map(|member| member.user.id);
         Ok(Some(Members { members, next }))
+    }
+
+    /// Whether a person in a conversation may change what it is called and looks like; none if he is not in it.
+    ///
+    /// # Errors
+    /// The store is not there.
+    pub async fn manages(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<bool>> {
+        let row = query(
+            "SELECT c.kind, m.role FROM members m JOIN conversations c ON c.id = m.conversation_id \
+             WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0",
+        )
+        .bind(conversation.0)
+        .bind(user.0)
+        .fetch_optional(self.connection())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut reader = Reader::new(&row);
+        let (kind, role) = (reader.named::<ConversationKind>()?, reader.named::<Role>()?);
+        Ok(Some(kind == ConversationKind::Group && role != Role::Member))
     }
 
     /// The rows that conversations show: everybody up to `conversation_fan_out_max`; in larger ones the asker, the

@@ -1,0 +1,113 @@
+//! The paths of groups: who is in them, and what they are called and look like.
+
+use super::{
+    Edge,
+    conversations::{Answered, run},
+    errors::Refusal,
+    input::{self, Id, Ids, Json, Query},
+};
+use crate::{
+    app::Actor,
+    commands::failed,
+    domain::{Change, Look, Outcome},
+    identity,
+};
+use axum::extract::{Request, State};
+use parlor_protocol::{
+    command::Command,
+    error::{Code, Problem},
+    http::{PatchConversation, PatchMember, PostMembers},
+    ids::{ConversationId, UserId},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// `GET /v1/conversations/{id}/members`
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct After {
+    /// Only those with a higher id.
+    #[param(value_type = Option<i64>)]
+    after: Option<UserId>,
+    /// At most so many.
+    limit: Option<u32>,
+}
+
+pub(super) async fn update(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Json(body): Json<PatchConversation>,
+) -> Answered {
+    run(&edge, actor, Command::UpdateConversation { conversation, title: body.title }).await
+}
+
+/// Who may not is refused before the picture is read, and again by the change.
+pub(super) async fn put_picture(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    request: Request,
+) -> Answered {
+    let config = &edge.app.config;
+    let mut snapshot = edge.app.store.snapshot(&config.limits).await.map_err(failed)?;
+    let manages = snapshot.manages(actor.user, conversation).await.map_err(failed)?;
+    drop(snapshot);
+    if !manages.ok_or(Problem::from(Code::NotFound))? {
+        return Err(Code::NotAllowed.into());
+    }
+    let bytes = input::read(request, config.limits.picture_bytes_max, config.http.body_ms).await?;
+    let id = identity::set_picture(&edge.app, bytes).await?;
+    show_picture(&edge, actor, conversation, Some(id)).await
+}
+
+pub(super) async fn delete_picture(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+) -> Answered {
+    show_picture(&edge, actor, conversation, None).await
+}
+
+async fn show_picture(edge: &Edge, actor: Actor, conversation: ConversationId, picture: Option<String>) -> Answered {
+    let look = Look::Picture(picture);
+    match edge.app.commit.submit(Change::UpdateConversation { actor: actor.user, conversation, look }).await? {
+        Outcome::Answer(answer) => Ok(axum::Json(answer)),
+        _ => Err(Refusal::from(Code::Internal)),
+    }
+}
+
+pub(super) async fn members(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Query(query): Query<After>,
+) -> Answered {
+    run(&edge, actor, Command::ListMembers { conversation, after: query.after, limit: query.limit }).await
+}
+
+pub(super) async fn add_members(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(conversation): Id<ConversationId>,
+    Json(body): Json<PostMembers>,
+) -> Answered {
+    run(&edge, actor, Command::AddMembers { conversation, users: body.users, history: body.history }).await
+}
+
+pub(super) async fn update_member(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Ids(conversation, user): Ids<ConversationId, UserId>,
+    Json(body): Json<PatchMember>,
+) -> Answered {
+    run(&edge, actor, Command::UpdateMember { conversation, user, role: body.role }).await
+}
+
+pub(super) async fn remove_member(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Ids(conversation, user): Ids<ConversationId, UserId>,
+) -> Answered {
+    run(&edge, actor, Command::RemoveMember { conversation, user }).await
+}
