@@ -10,7 +10,7 @@ import { addressOf } from './attachments.js';
 import { h, set, setText } from './dom.js';
 import { face } from './face.js';
 import { describe } from './files.js';
-import { fullTime } from './format.js';
+import { clockTime, dayName, fullTime } from './format.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 
@@ -65,7 +65,8 @@ class Lightbox {
     },
     h('header', {}, sender && face([sender], { size: 34 }),
       h('div', { class: 'whose' }, h('p', { class: 'who one-line', dir: 'auto' }, name),
-        h('time', { class: 'one-line', datetime: new Date(time).toISOString() }, fullTime(time))),
+        h('time', { class: 'one-line', datetime: new Date(time).toISOString(), title: fullTime(time) },
+          `${dayName(time, Date.now())} ${clockTime(time)}`)),
       this.#place, this.#save, close),
     h('div', { class: 'middle' }, this.#previous, this.#stage, this.#next),
     h('footer', {}, this.#about, this.#strip), this.#ears);

@@ -25,7 +25,9 @@ export class ParlorTray extends HTMLElement {
   update(files) {
     this.hidden = files.length === 0;
     const at = [...this.#list.children].findIndex((one) => one.contains(document.activeElement));
+    const before = this.#list.children.length;
     keyed(this.#list, files, (one) => one.client_id, () => new ParlorTrayFile());
+    if (files.length > before) this.#list.scrollTop = this.#list.scrollHeight;
     if (at >= 0 && !this.#list.contains(document.activeElement)) {
       const next = this.#list.children[Math.min(at, files.length - 1)]?.querySelector('button');
       if (next) next.focus();
@@ -58,7 +60,7 @@ class ParlorTrayFile extends HTMLElement {
       const focused = this.contains(document.activeElement);
       this.#drawn = drawn;
       this.className = file.state === 'refused' ? 'upload refused' : 'upload';
-      this.replaceChildren(thumb(file), about(file), ...this.#tools(file));
+      this.replaceChildren(thumb(file), about(file), h('span', { class: 'tools' }, ...this.#tools(file)));
       if (focused) this.querySelector('button')?.focus();
     }
     const line = this.querySelector('.bar');

@@ -1,0 +1,187 @@
+/**
+ * Looking for messages: what is asked for, and what came of it. It knows no DOM; time and the way to the server are
+ * handed in.
+ *
+ * Invariants: what is shown answers the newest question or, while that is under way, the one before; an answer to an
+ * older question is dropped; pages follow each other without a gap.
+ *
+ * @import {Clock} from '../sdk/clock.js'
+ * @import {Conversation, Found, Hit, Search as Asked, User} from '../sdk/wire.js'
+ */
+
+/**
+ * @typedef {{id: number, name: string}} Choice
+ * @typedef {{
+ *   person: Choice|null, conversation: Choice|null, about: {type: string, id: string, title: string}|null,
+ *   from: string, until: string, files: boolean,
+ * }} Filters `from` and `until` are days, 2026-11-22, both included
+ * @typedef {'idle'|'waiting'|'done'|'failed'} Progress
+ * @typedef {{
+ *   query: string, filters: Filters, progress: Progress, results: Hit[], more: boolean, asked: boolean,
+ *   conversations: Map<number, Conversation>, users: Map<number, User>,
+ * }} SearchView `asked`: there is something to look for
+ */
+
+/** After the last key. */
+const PAUSE_MS = 200;
+const PAGE_ROWS = 20;
+
+/** @type {Filters} */
+export const noFilters = { person: null, conversation: null, about: null, from: '', until: '', files: false };
+
+export class Search {
+  query = '';
+  filters = noFilters;
+  /** @type {Progress} */
+  #progress = 'idle';
+  /** @type {Hit[]} */
+  #results = [];
+  /** @type {Map<number, Conversation>} */
+  #conversations = new Map();
+  /** @type {Map<number, User>} */
+  #users = new Map();
+  /** @type {string|null} */
+  #next = null;
+  /** The question whose answer is awaited. */
+  #turn = 0;
+  #paging = false;
+  /** @type {unknown} */
+  #timer = null;
+
+  /** @param {{clock: Clock, ask: (search: Asked) => Promise<Found>, changed: () => void}} parts */
+  constructor({ clock, ask, changed }) {
+    this.clock = clock;
+    this.ask = ask;
+    this.changed = changed;
+  }
+
+  /** @returns {SearchView} */
+  view() {
+    return {
+      query: this.query, filters: this.filters, progress: this.#progress, results: this.#results,
+      more: this.#next !== null, asked: this.#isAsked, conversations: this.#conversations, users: this.#users,
+    };
+  }
+
+  /** @param {string} query */
+  setQuery(query) {
+    const same = query.trim() === this.query.trim();
+    this.query = query;
+    if (!same) this.#begin(PAUSE_MS);
+    else this.changed();
+  }
+
+  /** @param {Partial<Filters>} filters */
+  setFilters(filters) {
+    this.filters = { ...this.filters, ...filters };
+    this.#begin(0);
+  }
+
+  /** Asks again at once: after a failure, or because the person will not wait. */
+  again() {
+    if (this.#progress !== 'failed' || this.#next === null) {
+      this.#begin(0);
+      return;
+    }
+    this.#progress = 'done';
+    void this.more();
+  }
+
+  /** All is forgotten. */
+  end() {
+    this.query = '';
+    this.filters = noFilters;
+    this.#begin(0);
+  }
+
+  /** The next page. */
+  async more() {
+    if (this.#next === null || this.#paging || this.#progress !== 'done') return;
+    this.#paging = true;
+    const turn = this.#turn;
+    try {
+      const found = await this.ask({ ...this.#question(), after: this.#next });
+      if (turn === this.#turn) this.#take(found, this.#results);
+    } catch {
+      if (turn === this.#turn) this.#progress = 'failed';
+    }
+    this.#paging = false;
+    this.changed();
+  }
+
+  get #isAsked() {
+    const { person, conversation, about, from, until, files } = this.filters;
+    // A conversation alone is not a question: all of it would be the answer.
+    return this.query.trim() !== '' || files || person !== null || about !== null || from !== '' || until !== '';
+  }
+
+  /** @param {number} pause */
+  #begin(pause) {
+    this.clock.stop(this.#timer);
+    this.#turn += 1;
+    this.#paging = false;
+    if (!this.#isAsked) {
+      this.#progress = 'idle';
+      this.#results = [];
+      this.#next = null;
+    } else {
+      this.#progress = 'waiting';
+      const turn = this.#turn;
+      if (pause > 0) this.#timer = this.clock.after(pause, () => void this.#look(turn));
+      else void this.#look(turn);
+    }
+    this.changed();
+  }
+
+  /** @param {number} turn */
+  async #look(turn) {
+    try {
+      const found = await this.ask(this.#question());
+      if (turn === this.#turn) this.#take(found, []);
+    } catch {
+      if (turn !== this.#turn) return;
+      this.#progress = 'failed';
+      this.#results = [];
+      this.#next = null;
+    }
+    if (turn === this.#turn) this.changed();
+  }
+
+  /** @param {Found} found @param {Hit[]} before */
+  #take(found, before) {
+    const there = new Set(before.map((one) => one.message.id));
+    this.#progress = 'done';
+    this.#results = [...before, ...found.results.filter((one) => !there.has(one.message.id))];
+    this.#next = found.next;
+    for (const one of found.conversations) this.#conversations.set(one.id, one);
+    for (const one of found.users) this.#users.set(one.id, one);
+  }
+
+  /** @returns {Asked} */
+  #question() {
+    const { person, conversation, about, from, until, files } = this.filters;
+    const query = this.query.trim();
+    return {
+      ...(query ? { query } : {}),
+      ...(person ? { sender: person.id } : {}),
+      ...(conversation ? { conversation: conversation.id } : {}),
+      ...(about ? { context: { type: about.type, id: about.id } } : {}),
+      ...(from ? { from: startOf(from, 0) } : {}),
+      ...(until ? { until: startOf(until, 1) } : {}),
+      ...(files ? { has_file: true } : {}),
+      limit: PAGE_ROWS,
+    };
+  }
+}
+
+/** When a day of the reader begins, or one some days later. @param {string} day @param {number} later
+ * @returns {string} */
+function startOf(day, later) {
+  const [year, month, date] = day.split('-').map(Number);
+  return new Date(year, month - 1, date + later).toISOString();
+}
+
+/** Whether anything is set. @param {Filters} filters @returns {boolean} */
+export function isFiltered({ person, conversation, about, from, until, files }) {
+  return person !== null || conversation !== null || about !== null || from !== '' || until !== '' || files;
+}
