@@ -1,7 +1,11 @@
 /**
- * Where one writes. Enter sends, Shift+Enter begins a line, and neither while signs are being composed.
+ * Where one writes. Enter sends, Shift+Enter begins a line, and neither while signs are being composed. Above the words
+ * stands what they answer or change, and a subject where one is wanted.
  *
- * Tells: `parlor-send {text}`, `parlor-draft {text}`, `parlor-attach {files, folders}`, and what the tray tells.
+ * Invariant: while an own message is changed the draft waits, and comes back when that ends.
+ * Tells: `parlor-send {text, reply}`, `parlor-save {text, subject}`, `parlor-draft {text}`, `parlor-subject {subject}`,
+ * `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`, `parlor-attach {files, folders}`, and what the tray
+ * tells.
  *
  * @import {FileView} from '../sdk/uploads.js'
  * @import {ParlorTray} from './tray.js'
@@ -14,12 +18,18 @@ import { chooseFiles, pastedFiles } from './taking.js';
 
 /**
  * @typedef {{
- *   conversation: number, name: string, draft: string, closed: string|null, charsMax: number, attached: FileView[],
- * }} ComposerView
+ *   kind: 'reply', seq: number, who: string, text: string, sign: string|null} | {
+ *   kind: 'edit', seq: number, text: string, subject: string, files: number, saving: boolean, trouble: string
+ * }} Mode
+ * @typedef {{
+ *   conversation: number, name: string, draft: string, subject: string|null, mode: Mode|null, closed: string|null,
+ *   charsMax: number, subjectMax: number, attached: FileView[],
+ * }} ComposerView a subject of null is not asked for
  */
 
 /** How near the limit the rest is counted. */
 const COUNT_FROM = 500;
+const SUBJECT_COUNT_FROM = 40;
 
 export class ParlorComposer extends HTMLElement {
   #words = h('textarea', {
@@ -33,12 +43,23 @@ export class ParlorComposer extends HTMLElement {
     class: 'tool attach', type: 'button', 'aria-label': say.attach, title: say.attachHint,
     onclick: () => this.chooseFiles(),
   }, icon('clip'));
-  #send = h('button', { class: 'send', type: 'submit', 'aria-label': say.send, title: say.sendHint }, icon('send'));
+  #mode = h('div', { class: 'replying', hidden: true });
+  #subject = h('input', {
+    class: 'subject-field', 'aria-label': say.subject, placeholder: say.subject, autocomplete: 'off', hidden: true,
+    oninput: () => this.#subjectChanged(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => this.#subjectKey(event),
+  });
+  #subjectTool = h('button', {
+    class: 'tool subject-tool', type: 'button', onclick: () => this.#toggleSubject(),
+  }, icon('subject'));
+  #send = h('button', { class: 'send', type: 'submit' }, icon('send'));
   #count = h('p', { class: 'hint', hidden: true, role: 'status' });
   #note = h('p', { class: 'hint', hidden: true, role: 'status' });
   #form = h('form', { class: 'composer', onsubmit: (/** @type {Event} */ event) => this.#submit(event) },
-    h('div', { class: 'box' }, this.#tray, this.#attach, this.#words, this.#send), this.#count, this.#note);
+    h('div', { class: 'box' }, this.#mode, this.#tray, this.#subject, this.#attach, this.#words, this.#subjectTool,
+      this.#send), this.#count, this.#note);
   #closed = h('p', { class: 'closed', hidden: true });
+  #drawnMode = '';
   /** @type {ComposerView|null} */
   #view = null;
 
@@ -60,16 +81,23 @@ export class ParlorComposer extends HTMLElement {
 
   /** Opens the browser's chooser. */
   chooseFiles() {
-    if (!this.#form.hidden) chooseFiles((files) => this.#take(files));
+    if (!this.#form.hidden && !this.#edits) chooseFiles((files) => this.#take(files));
   }
 
   focusWords() {
     if (!this.#form.hidden) this.#words.focus({ preventScroll: true });
   }
 
+  /** The change of an own message that is being made. */
+  get #edits() {
+    const mode = this.#view?.mode;
+    return mode?.kind === 'edit' ? mode : null;
+  }
+
   /** @param {ComposerView} view */
   update(view) {
     const fresh = view.conversation !== this.#view?.conversation;
+    const before = this.#edits;
     this.#view = view;
     this.#form.hidden = view.closed !== null;
     this.#closed.hidden = view.closed === null;
@@ -77,51 +105,153 @@ export class ParlorComposer extends HTMLElement {
       this.#closed.replaceChildren(icon('lock', { small: true }), h('span', {}, view.closed));
     }
     set(this.#words, 'placeholder', say.writeTo(view.name));
-    if (fresh) {
-      this.#words.value = view.draft;
-      this.note('');
-    }
-    this.#tray.update(view.attached);
+    const edits = this.#edits;
+    if (fresh) this.note('');
+    if (fresh || before?.seq !== edits?.seq) this.#begin(edits, view);
+    if (edits && edits.trouble !== before?.trouble) this.note(edits.trouble);
+    this.#drawMode(view.mode);
+    this.#drawSubject(view);
+    this.#tray.update(edits ? [] : view.attached);
+    this.#attach.hidden = edits !== null;
     this.#fit();
+  }
+
+  /** Puts into the fields what is to be written on: a message that is changed, or the draft.
+   * @param {Extract<Mode, {kind: 'edit'}>|null} edits @param {ComposerView} view */
+  #begin(edits, view) {
+    this.#words.value = edits ? edits.text : view.draft;
+    this.#subject.value = edits ? edits.subject : (view.subject ?? '');
+    this.#words.setSelectionRange(this.#words.value.length, this.#words.value.length);
+  }
+
+  /** @param {Mode|null} mode */
+  #drawMode(mode) {
+    const drawn = JSON.stringify(mode && { ...mode, saving: false, trouble: '' });
+    if (drawn === this.#drawnMode) return;
+    this.#drawnMode = drawn;
+    this.#mode.hidden = !mode;
+    const isEdit = mode?.kind === 'edit';
+    const label = isEdit ? say.save : say.send;
+    set(this.#send, 'aria-label', label);
+    set(this.#send, 'title', isEdit ? say.save : say.sendHint);
+    this.#send.replaceChildren(icon(isEdit ? 'check' : 'send'));
+    if (!mode) {
+      this.#mode.replaceChildren();
+      return;
+    }
+    const stop = isEdit ? say.stopEdit : say.stopReply;
+    this.#mode.replaceChildren(
+      h('span', { class: 'one-line' },
+        h('b', { dir: 'auto' }, isEdit ? say.editing : mode.who === '' ? say.reply : say.replyingTo(mode.who)),
+        h('span', { class: 'quoted one-line', dir: 'auto' },
+          !isEdit && mode.sign ? icon(mode.sign, { small: true }) : null, mode.text.replace(/\s+/gu, ' '))),
+      h('button', {
+        class: 'tool', type: 'button', 'aria-label': stop, title: `${stop} (Esc)`, onclick: () => this.#leaveMode(),
+      }, icon('close')),
+    );
+  }
+
+  /** @param {ComposerView} view */
+  #drawSubject({ subject, subjectMax }) {
+    const edits = this.#edits;
+    const wanted = edits ? edits.subject !== '' || this.#subject.value !== '' : subject !== null;
+    const was = !this.#subject.hidden;
+    this.#subject.hidden = !wanted;
+    set(this.#subject, 'maxlength', subjectMax * 2);
+    set(this.#subjectTool, 'aria-pressed', String(wanted));
+    const label = wanted ? say.removeSubject : say.addSubject;
+    set(this.#subjectTool, 'aria-label', label);
+    set(this.#subjectTool, 'title', label);
+    this.#subjectTool.hidden = edits !== null;
+    if (wanted && !was && !edits && document.activeElement === this.#subjectTool) this.#subject.focus();
+  }
+
+  #toggleSubject() {
+    const isOn = this.#view?.subject !== null;
+    if (isOn) this.#subject.value = '';
+    emit(this, 'parlor-subject', { subject: isOn ? null : '' });
+    if (isOn) this.#words.focus({ preventScroll: true });
+  }
+
+  #subjectChanged() {
+    if (!this.#edits) emit(this, 'parlor-subject', { subject: this.#subject.value });
+    this.#fit();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #subjectKey(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === 'Enter' || event.key === 'ArrowDown') {
+      event.preventDefault();
+      this.#words.focus({ preventScroll: true });
+    } else if (event.key === 'Escape') {
+      event.preventDefault();
+      if (this.#edits) this.#leaveMode();
+      else this.#toggleSubject();
+    }
+  }
+
+  #leaveMode() {
+    emit(this, 'parlor-leave-mode');
+    this.note('');
+    this.#words.focus({ preventScroll: true });
   }
 
   #changed() {
     this.note('');
-    emit(this, 'parlor-draft', { text: this.#words.value });
+    if (!this.#edits) emit(this, 'parlor-draft', { text: this.#words.value });
     this.#fit();
   }
 
   /** Counts, and grows where the browser does not do it by itself. */
   #fit() {
-    const most = this.#view?.charsMax ?? Infinity;
-    const text = normal(this.#words.value);
-    const length = text.length > most / 2 ? [...text].length : text.length;
-    const left = most - length;
-    this.#count.hidden = left > COUNT_FROM;
+    const left = (this.#view?.charsMax ?? Infinity) - count(normal(this.#words.value));
+    const subjectLeft = (this.#view?.subjectMax ?? Infinity) - count(this.#subject.value.trim());
+    const narrow = subjectLeft < SUBJECT_COUNT_FROM && !this.#subject.hidden;
+    this.#count.hidden = left > COUNT_FROM && !narrow;
     if (!this.#count.hidden) {
+      const [rest, most] = narrow && subjectLeft < left
+        ? [subjectLeft, this.#view?.subjectMax ?? 0]
+        : [left, this.#view?.charsMax ?? 0];
       const number = new Intl.NumberFormat(say.locale).format(most);
-      setText(this.#count, left >= 0 ? say.charactersLeft(left) : say.charactersOver(-left, number));
-      this.#count.classList.toggle('over', left < 0);
+      setText(this.#count, rest >= 0 ? say.charactersLeft(rest) : say.charactersOver(-rest, number));
+      this.#count.classList.toggle('over', rest < 0);
     }
-    const files = this.#view?.attached.some((one) => one.state !== 'refused') ?? false;
-    this.#send.disabled = (text.trim() === '' && !files) || left < 0;
+    const isEmpty = this.#words.value.trim() === '' && !this.#carriesFiles();
+    this.#send.disabled = isEmpty || left < 0 || subjectLeft < 0 || (this.#edits?.saving ?? false);
     if (!CSS.supports('field-sizing', 'content')) {
       this.#words.style.blockSize = 'auto';
       this.#words.style.blockSize = `${this.#words.scrollHeight}px`;
     }
   }
 
+  /** Then there may be no words. @returns {boolean} */
+  #carriesFiles() {
+    const edits = this.#edits;
+    if (edits) return edits.files > 0;
+    return this.#view?.attached.some((one) => one.state !== 'refused') ?? false;
+  }
+
   /** @param {KeyboardEvent} event */
   #key(event) {
     // Code 229: some browsers end composing with the very key that they report.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-    event.preventDefault();
-    this.#submit(event);
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === 'Enter' && !event.shiftKey) {
+      event.preventDefault();
+      this.#submit(event);
+    } else if (event.key === 'Escape' && this.#view?.mode) {
+      event.preventDefault();
+      this.#leaveMode();
+    } else if (event.key === 'ArrowUp' && !event.altKey && !event.ctrlKey && !event.metaKey) {
+      if (this.#words.value !== '' || this.#edits || (this.#view?.attached.length ?? 0) > 0) return;
+      event.preventDefault();
+      emit(this, event.shiftKey ? 'parlor-reply-last' : 'parlor-edit-last');
+    }
   }
 
   /** @param {ClipboardEvent} event */
   #pasted(event) {
-    const files = pastedFiles(event, Date.now());
+    const files = this.#edits ? [] : pastedFiles(event, Date.now());
     if (files.length === 0) return;
     event.preventDefault();
     this.#take(files);
@@ -138,12 +268,25 @@ export class ParlorComposer extends HTMLElement {
     event.preventDefault();
     this.#fit();
     if (this.#send.disabled) return;
-    const text = normal(this.#words.value);
+    const words = normal(this.#words.value);
+    const text = words.trim() === '' ? '' : words;
+    if (this.#edits) {
+      emit(this, 'parlor-save', { text, subject: this.#subject.value });
+      return;
+    }
     this.#words.value = '';
     this.#changed();
-    emit(this, 'parlor-send', { text: text.trim() === '' ? '' : text });
+    const { mode } = this.#view ?? {};
+    // What is seen to be answered is what is answered.
+    emit(this, 'parlor-send', { text, reply: mode?.kind === 'reply' ? mode.seq : null });
+    this.#subject.value = '';
     this.#words.focus({ preventScroll: true });
   }
+}
+
+/** As the server counts: by code points. @param {string} text @returns {number} */
+function count(text) {
+  return text.length < 100 ? text.length : [...text].length;
 }
 
 /** As the server keeps it: lines end in LF. @param {string} text @returns {string} */

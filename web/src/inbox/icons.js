@@ -6,6 +6,28 @@ const SVG = 'http://www.w3.org/2000/svg';
 
 /** @type {Record<string, [string, Record<string, string>][]>} */
 const shapes = {
+  smile: [
+    ['circle', { cx: '10', cy: '10', r: '7' }],
+    ['path', { d: 'M7 11.8c.7 1.1 1.7 1.7 3 1.7s2.3-.6 3-1.7M7.7 8v.2M12.3 8v.2' }],
+  ],
+  more: [[
+    'path',
+    {
+      class: 'solid',
+      d: 'M4.5 8.6a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8Zm5.5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8Zm5.5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8Z',
+    },
+  ]],
+  reply: [['path', { d: 'M8 5 3.5 9.5 8 14' }], ['path', { d: 'M4 9.5h7.5a5 5 0 0 1 5 5v1' }]],
+  forward: [['path', { d: 'm12 5 4.5 4.5L12 14' }], ['path', { d: 'M16 9.5H8.5a5 5 0 0 0-5 5v1' }]],
+  copy: [
+    ['rect', { x: '7', y: '7', width: '9.5', height: '9.5', rx: '2.2' }],
+    ['path', { d: 'M13 7V5.7a2.2 2.2 0 0 0-2.2-2.2H5.7a2.2 2.2 0 0 0-2.2 2.2v5.1A2.2 2.2 0 0 0 5.7 13H7' }],
+  ],
+  bin: [
+    ['path', { d: 'M4 5.5h12M8 5.5V4.3c0-.5.4-.8.8-.8h2.4c.4 0 .8.3.8.8v1.2' }],
+    ['path', { d: 'M5.5 5.5l.6 9.3c0 1 .8 1.7 1.7 1.7h4.4c.9 0 1.7-.7 1.7-1.7l.6-9.3M8.4 8.8v4.4M11.6 8.8v4.4' }],
+  ],
+  subject: [['path', { d: 'M4 5.5h12M4 10h12M4 14.5h7' }]],
   again: [['path', { d: 'M16 10a6 6 0 1 1-1.8-4.3L16 7.5M16 3.8v3.7h-3.7' }]],
   alert: [['circle', { cx: '10', cy: '10', r: '7' }], ['path', { d: 'M10 6.4v4.2M10 13.4v.1' }]],
   back: [['path', { d: 'M12.5 4.5 7 10l5.5 5.5' }]],
@@ -56,7 +78,7 @@ const shapes = {
   ],
 };
 
-const turning = new Set(['back', 'leave', 'next', 'write']);
+const turning = new Set(['back', 'leave', 'next', 'write', 'reply', 'forward', 'subject']);
 
 /** Puts the sprite into the page. @param {Document} page */
 export function addSprite(page) {

@@ -18,6 +18,7 @@ import './banner.js';
 import './list.js';
 import './settings.js';
 import './thread.js';
+import { Acts } from './acts.js';
 import { QUIET_MS } from './banner.js';
 import { memberOf } from './changes.js';
 import { keepFiles } from './filing.js';
@@ -26,7 +27,6 @@ import { emit, h } from './dom.js';
 import { drawing } from './icons.js';
 import { Group } from './group.js';
 import { watchIdle } from './idle.js';
-import { openReaders } from './members.js';
 import { known } from './people.js';
 import { openPicker, startWords } from './picker.js';
 import { hashOf, routeOf } from './route.js';
@@ -53,6 +53,8 @@ export class ParlorInbox extends HTMLElement {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #soon;
   #leave = new AbortController();
+  /** @type {Acts|null} */
+  #acts = null;
   #nothingKey = '';
   /** The open dialog of a group. @type {Group|null} */
   #group = null;
@@ -64,6 +66,10 @@ export class ParlorInbox extends HTMLElement {
     this.className = 'parlor inbox';
     this.append(h('header', { class: 'for-ears' }, h('h1', {}, site.name)), this.#banner, this.#panes);
     this.#listen();
+    this.#acts = new Acts({
+      host: this, client, thread: this.#thread, open: () => this.#open(), changed: () => this.render(),
+      signal: this.#leave.signal,
+    });
     keepFiles(this, {
       client, open: () => this.#open(), tell: (words) => this.#thread.note(words), signal: this.#leave.signal,
     });
@@ -95,8 +101,8 @@ export class ParlorInbox extends HTMLElement {
       'parlor-older': () => this.#withOpen((id) => void this.client?.sync.older(id)),
       'parlor-reload': () => this.#withOpen((id) => void this.client?.sync.open(id)),
       'parlor-end': ({ seq }) => this.#read(seq),
-      'parlor-send': ({ text }) => this.#withOpen((id) =>
-        this.client?.send(id, { text, ...this.client.uploads.take(id) })),
+      'parlor-send': ({ text, reply }) => this.#withOpen((id) =>
+        this.client?.send(id, { text, ...this.#acts?.drafting.take(id, reply), ...this.client.uploads.take(id) })),
       'parlor-draft': ({ text }) => this.#withOpen((id) => this.#drafted(id, text)),
       'parlor-retry': ({ clientId }) => {
         this.#withOpen((id) => this.client?.retry(id, clientId));
@@ -106,7 +112,6 @@ export class ParlorInbox extends HTMLElement {
         this.#withOpen((id) => this.client?.discard(id, clientId));
         this.#thread.focusWords();
       },
-      'parlor-readers': ({ seq }) => this.#readers(seq),
       'parlor-members': () => this.#members(),
       'parlor-try': () => this.client?.nudge(),
       'parlor-sign-out': () => void this.#signOut(),
@@ -268,6 +273,9 @@ export class ParlorInbox extends HTMLElement {
       progress: client.sync.threadProgress.get(id) ?? 'idle',
       draft: sight.draft(id),
       charsMax: client.limits.text_chars_max,
+      subjectMax: client.limits.subject_chars_max,
+      drafting: this.#acts?.drafting.of(id) ?? { reply: null, subject: null, editing: null },
+      over: (message) => client.reacting.over(message),
       attached: client.uploads.draft(id),
       bytesMax: client.limits.upload_bytes_max,
     }));
@@ -422,26 +430,6 @@ export class ParlorInbox extends HTMLElement {
     if (!client || client.lostAt !== null) return;
     const open = selected === null ? undefined : state.conversations.get(selected);
     client.here.watch(onScreen(state, listed(this.#sight()), open));
-  }
-
-  /** @param {number} seq */
-  #readers(seq) {
-    const { client } = this;
-    const id = this.#open();
-    const conversation = id === null ? undefined : client?.state.conversations.get(id);
-    const message = id === null ? undefined : client?.state.threads.get(id)?.messages.find((one) => one.seq === seq);
-    if (!client || !conversation || !message) return;
-    const { readers, others } = receipt(conversation, client.user, seq);
-    /** @param {User} user */
-    const best = (user) => known(client.state, user);
-    const there = new Set(readers.map((one) => one.user.id));
-    openReaders(this, {
-      title: say.readBy(readers.length, others),
-      text: message.text,
-      read: readers.map((one) => best(one.user)),
-      rest: conversation.members.filter((one) => one.user.id !== client.user && !there.has(one.user.id))
-        .map((one) => best(one.user)),
-    });
   }
 
   async #signOut() {

@@ -50,8 +50,9 @@ function lines(row) {
 }
 
 /** @param {Row} row @returns {(Node|null)[]} */
-function preview({ preview: { kind, text, tick, who } }) {
-  const words = h('span', { class: 'one-line', dir: 'auto' }, who && h('b', {}, `${who}: `), text);
+function preview({ preview: { kind, text, tick, who, sign } }) {
+  const words = h('span', { class: 'one-line', dir: 'auto' }, who && h('b', {}, `${who}: `),
+    sign && icon(sign, { small: true }), text);
   switch (kind) {
     case 'failed':
       return [icon('alert', { small: true }), h('span', { class: 'failed' }, say.notSent), words];

@@ -43,7 +43,7 @@ import { receipt } from './view.js';
  * @typedef {{local: (id: number) => Blob|undefined, upload: (clientId: string) => FileView|undefined}} Files
  * @typedef {{
  *   state: State, conversation: Conversation, messages: Message[], items: Item[], now: number, atBeginning: boolean,
- *   divider: {seq: number, count: number}|null, offline: boolean, quoted?: (seq: number) => Message|undefined,
+ *   divider: {seq: number, count: number}|null, offline: boolean, quoted?: (seq: number) => Message|null|undefined,
  *   files?: Files,
  * }} Sheet
  */
@@ -156,7 +156,9 @@ function dressed(sheet, said) {
 function quoteOf({ state, messages, quoted }, seq) {
   const first = messages[0]?.seq ?? 0;
   const near = messages[seq - first];
-  const message = near?.seq === seq ? near : (quoted?.(seq) ?? messages.find((one) => one.seq === seq));
+  const message = near?.seq === seq ? near : quoted ? quoted(seq) : messages.find((one) => one.seq === seq);
+  // It is being asked for.
+  if (message === undefined && quoted) return { seq, who: '', text: '…', sign: null, there: true };
   if (!message || message.hidden) return { seq, who: '', text: say.quoteUnknown, sign: null, there: false };
   const who = message.sender === state.user ? say.you : nameFor(state, message.sender);
   const { text, sign } = gistOf(state, message);

@@ -5,9 +5,14 @@
  * @import {FileView} from '../sdk/uploads.js'
  * @import {Sight} from './view.js'
  * @import {ThreadView} from './thread.js'
+ * @import {Mode} from './composer.js'
+ * @import {Draft} from './drafting.js'
+ * @import {State} from './state.js'
+ * @import {Message} from '../sdk/wire.js'
  */
 import { standing, typingWords, writers } from './company.js';
 import { shortName } from './format.js';
+import { gistOf, nameFor } from './gist.js';
 import { shown } from './messages.js';
 import { layOut } from './runs.js';
 import { say } from './strings.js';
@@ -16,16 +21,18 @@ import { calledName, facesOf, nameOf, roleChips } from './view.js';
 /**
  * @typedef {{
  *   id: number, divider: {seq: number, count: number}|null, offline: boolean, progress: Progress, draft: string,
- *   charsMax: number, attached: FileView[], bytesMax: number,
- * }} Opened
+ *   charsMax: number, subjectMax: number, attached: FileView[], bytesMax: number, drafting: Draft,
+ *   over: (message: Message) => Message,
+ * }} Opened `over` lays over a message what I have chosen and the server does not know yet
  */
 
 /** @param {Sight} sight @param {Opened} opened @returns {ThreadView} */
-export function threadView(sight, { id, divider, offline, progress, draft, charsMax, attached, bytesMax }) {
+export function threadView(sight, opened) {
+  const { id, divider, offline, progress } = opened;
   const { state } = sight;
   const conversation = state.conversations.get(id);
   const thread = state.threads.get(id);
-  const messages = thread ? shown(thread) : [];
+  const messages = thread ? shown(thread).map(opened.over) : [];
   const items = sight.waiting(id);
   const name = conversation ? nameOf(state, conversation) : '';
   const called = conversation ? calledName(state, conversation) : '';
@@ -33,11 +40,11 @@ export function threadView(sight, { id, divider, offline, progress, draft, chars
   const blocks = conversation && loaded
     ? layOut({
         state, conversation, messages, items, now: sight.now, divider, offline,
-        files: sight.files, atBeginning: !(thread?.moreBefore ?? true),
+        files: sight.files, quoted: (seq) => thread?.quoted.get(seq), atBeginning: !(thread?.moreBefore ?? true),
       })
     : [];
-  const others = messages.filter((one) => one.sender !== state.user).map((one) => ({
-    seq: one.seq, who: shortName(state.users.get(one.sender)?.name ?? ''), text: one.text,
+  const others = messages.filter((one) => isNews(one, state.user)).map((one) => ({
+    seq: one.seq, who: shortName(nameFor(state, one.sender)), text: gistOf(state, one).text,
   }));
   const typing = conversation && !offline ? writers(state, conversation, sight.company) : [];
   const closed = conversation?.context?.closed ? say.closedAs(conversation.context.title) : null;
@@ -70,7 +77,35 @@ export function threadView(sight, { id, divider, offline, progress, draft, chars
       ownKey: items.at(-1)?.client_id ?? '',
       trouble: blocks.map((one) => (one.type === 'run' && one.meta.kind === 'failed' ? one.meta.words : '')).join(''),
     },
-    bytesMax,
-    composer: { conversation: id, name: called, draft, closed, charsMax, attached },
+    bytesMax: opened.bytesMax,
+    composer: {
+      conversation: id, name: called, draft: opened.draft, subject: opened.drafting.subject,
+      mode: modeOf(state, messages, opened.drafting), closed, charsMax: opened.charsMax,
+      subjectMax: opened.subjectMax, attached: opened.attached,
+    },
   };
+}
+
+/** Whether a message is read out when it comes. @param {Message} message @param {number} me @returns {boolean} */
+function isNews({ sender, deleted, hidden, system }, me) {
+  return sender !== me && !deleted && !hidden && !system;
+}
+
+/** What is written is an answer, or a change of an own message. @param {State} state @param {Message[]} messages
+ * @param {Draft} drafting @returns {Mode|null} */
+function modeOf(state, messages, { reply, editing }) {
+  const find = (/** @type {number} */ seq) => messages.find((one) => one.seq === seq);
+  const edited = editing && find(editing.seq);
+  if (edited && !edited.deleted && !edited.hidden) {
+    const { seq, text, subject = '', attachments = [] } = edited;
+    const { saving, trouble } = editing;
+    return { kind: 'edit', seq, text, subject, files: attachments.length, saving, trouble };
+  }
+  if (reply === null) return null;
+  const answered = find(reply);
+  // It lies outside of what is held.
+  if (!answered) return { kind: 'reply', seq: reply, who: '', text: '', sign: null };
+  if (answered.deleted || answered.hidden) return null;
+  const who = answered.sender === state.user ? say.you : shortName(nameFor(state, answered.sender));
+  return { kind: 'reply', seq: answered.seq, who, ...gistOf(state, answered) };
 }

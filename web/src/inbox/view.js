@@ -8,13 +8,19 @@
  * @import {State} from './state.js'
  */
 import { dotOf, typingShort, writers } from './company.js';
+import { gist } from './files.js';
 import { roleName, shortName, shortTime } from './format.js';
+import { gistOf } from './gist.js';
+import { plain } from './rich.js';
 import { known, others } from './people.js';
 import { say } from './strings.js';
 
 /**
  * @typedef {'sending'|'sent'|'delivered'|'read'} Tick
- * @typedef {{kind: 'failed'|'typing'|'draft'|'said'|'none', text: string, tick: Tick|null, who: string|null}} Preview
+ * @typedef {{
+ *   kind: 'failed'|'typing'|'draft'|'said'|'none', text: string, tick: Tick|null, who: string|null,
+ *   sign: 'picture'|'file'|'bin'|null,
+ * }} Preview
  * @typedef {{
  *   id: number, name: string, faces: User[], isGroup: boolean, time: string, dateTime: string,
  *   context: Conversation['context'], preview: Preview, unread: number, selected: boolean, picture: string|null,
@@ -70,23 +76,27 @@ export function receipt(conversation, me, seq) {
 
 /** @param {Conversation} conversation @param {Sight} sight @returns {Preview} */
 function previewOf(conversation, { state, waiting, draft, selected, company }) {
+  /** @param {Preview['kind']} kind @param {string} text @param {Partial<Preview>} [more] @returns {Preview} */
+  const preview = (kind, text, more) => ({ kind, text, tick: null, who: null, sign: null, ...more });
   const items = waiting(conversation.id);
   const refused = items.find((one) => one.state === 'refused');
-  if (refused) return { kind: 'failed', text: refused.text, tick: null, who: null };
+  if (refused) return preview('failed', gist(refused).text, { sign: gist(refused).sign });
   const typing = typingShort(writers(state, conversation, company), conversation.kind);
-  if (typing !== '') return { kind: 'typing', text: typing, tick: null, who: null };
+  if (typing !== '') return preview('typing', typing);
   const words = draft(conversation.id);
-  if (words.trim() !== '' && conversation.id !== selected) return { kind: 'draft', text: words, tick: null, who: null };
+  if (words.trim() !== '' && conversation.id !== selected) return preview('draft', words);
   const own = items.at(-1);
-  if (own) return { kind: 'said', text: own.text, tick: 'sending', who: null };
+  if (own) return preview('said', plain(gist(own).text), { tick: 'sending', sign: gist(own).sign });
   const last = conversation.last_message;
-  if (!last) return { kind: 'none', text: say.noMessagesYet, tick: null, who: null };
+  if (!last) return preview('none', say.noMessagesYet);
+  const { text, sign } = gistOf(state, last);
+  if (last.system || last.deleted) return preview('said', text, { sign });
   if (last.sender === state.user) {
     const { tick } = receipt(conversation, state.user, last.seq);
-    return { kind: 'said', text: tick === 'read' ? last.text : say.youSaid(last.text), tick, who: null };
+    return preview('said', tick === 'read' ? text : say.youSaid(text), { tick, sign });
   }
   const sender = conversation.kind === 'group' ? state.users.get(last.sender) : undefined;
-  return { kind: 'said', text: last.text, tick: null, who: sender ? shortName(sender.name) : null };
+  return preview('said', text, { who: sender ? shortName(sender.name) : null, sign });
 }
 
 /** @param {Conversation} conversation @param {Sight} sight @returns {Row} */
@@ -138,7 +148,7 @@ export function rowsOf(sight, { unreadOnly, query }) {
 }
 
 /** Without case and accents, so that "elodie" finds "Élodie". @param {string} text @returns {string} */
-function fold(text) {
+export function fold(text) {
   return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 }
 

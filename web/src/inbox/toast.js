@@ -1,0 +1,22 @@
+/**
+ * A word about what was done or could not be done: for six seconds, longer while it is pointed at, one at a time, never
+ * over the composer.
+ */
+import { h } from './dom.js';
+import { icon } from './icons.js';
+
+const STAYS_MS = 6_000;
+
+/** @param {HTMLElement} host @param {{words: string, sign: string}} what */
+export function toast(host, { words, sign }) {
+  const place = host.querySelector('.toast-place') ?? host.appendChild(h('div', { class: 'toast-place', role: 'status' }));
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  let timer;
+  const wait = () => {
+    timer = setTimeout(() => box.remove(), STAYS_MS);
+  };
+  const box = h('div', { class: 'toast', onpointerenter: () => clearTimeout(timer), onpointerleave: wait },
+    icon(sign, { small: true }), h('span', {}, words));
+  place.replaceChildren(box);
+  wait();
+}
