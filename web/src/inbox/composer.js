@@ -76,12 +76,12 @@ export class ParlorComposer extends HTMLElement {
 
   /** Whether anything can be written here. @returns {boolean} */
   get isOpen() {
-    return !this.#form.hidden;
+    return !this.#form.hidden && !this.#edits;
   }
 
   /** Opens the browser's chooser. */
   chooseFiles() {
-    if (!this.#form.hidden && !this.#edits) chooseFiles((files) => this.#take(files));
+    if (this.isOpen) chooseFiles((files) => this.#take(files));
   }
 
   focusWords() {

@@ -30,6 +30,7 @@ import { watchIdle } from './idle.js';
 import { known } from './people.js';
 import { openPicker, startWords } from './picker.js';
 import { hashOf, routeOf } from './route.js';
+import { Searching } from './searching.js';
 import { say, shortCount } from './strings.js';
 import { threadView } from './sheet.js';
 import { facesOf, listed, nameOf, receipt, rowsOf, unreadConversations, unreadOf } from './view.js';
@@ -55,6 +56,10 @@ export class ParlorInbox extends HTMLElement {
   #leave = new AbortController();
   /** @type {Acts|null} */
   #acts = null;
+  /** @type {Searching|null} */
+  #searching = null;
+  /** The message that is looked for. @type {{conversation: number, seq: number}|null} */
+  #goal = null;
   #nothingKey = '';
   /** The open dialog of a group. @type {Group|null} */
   #group = null;
@@ -72,6 +77,10 @@ export class ParlorInbox extends HTMLElement {
     });
     keepFiles(this, {
       client, open: () => this.#open(), tell: (words) => this.#thread.note(words), signal: this.#leave.signal,
+    });
+    this.#searching = new Searching({
+      host: this, client, list: this.#list, sight: () => this.#sight(), goTo: (place) => this.#goToMessage(place),
+      changed: () => this.render(), signal: this.#leave.signal,
     });
     const { signal } = this.#leave;
     const stop = client.subscribe(() => this.render());
@@ -112,6 +121,8 @@ export class ParlorInbox extends HTMLElement {
         this.#withOpen((id) => this.client?.discard(id, clientId));
         this.#thread.focusWords();
       },
+      'parlor-jump': ({ seq }) => this.#withOpen((id) => this.#goToMessage({ conversation: id, seq })),
+      'parlor-search-here': () => this.#searchHere(),
       'parlor-members': () => this.#members(),
       'parlor-try': () => this.client?.nudge(),
       'parlor-sign-out': () => void this.#signOut(),
@@ -135,9 +146,11 @@ export class ParlorInbox extends HTMLElement {
     if (document.querySelector('dialog[open]')) return;
     if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === 'k') {
       event.preventDefault();
-      if (this.#isOnePane() && this.#route.at !== 'list') location.hash = '#/';
-      this.#panes.dataset.shows = 'list';
+      this.#showList();
       this.#list.focusSearch();
+    } else if ((event.ctrlKey || event.metaKey) && event.shiftKey && event.key.toLowerCase() === 'f') {
+      event.preventDefault();
+      this.#searchHere();
     } else if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === 'u') {
       if (this.#open() === null) return;
       event.preventDefault();
@@ -153,6 +166,18 @@ export class ParlorInbox extends HTMLElement {
 
   #isOnePane() {
     return this.clientWidth < 700;
+  }
+
+  #showList() {
+    if (this.#isOnePane() && this.#route.at !== 'list') location.hash = '#/';
+    this.#panes.dataset.shows = 'list';
+  }
+
+  #searchHere() {
+    this.#withOpen((id) => {
+      this.#showList();
+      this.#searching?.here(id);
+    });
   }
 
   /** The open conversation. @returns {number|null} */
@@ -172,6 +197,26 @@ export class ParlorInbox extends HTMLElement {
     else location.hash = hashOf(id);
   }
 
+  /** Shows a message in its place. @param {{conversation: number, seq: number}} place */
+  #goToMessage(place) {
+    this.#goal = place;
+    if (this.#open() !== place.conversation) {
+      location.hash = hashOf(place.conversation);
+      return;
+    }
+    this.#panes.dataset.shows = 'thread';
+    void this.client?.jump(place.conversation, place.seq).then(() => this.#reach());
+  }
+
+  /** The thread is there, and with it the message that was looked for. */
+  #reach() {
+    const goal = this.#goal;
+    if (!goal || goal.conversation !== this.#open()) return;
+    this.#goal = null;
+    this.render();
+    this.#thread.jumpTo(goal.seq);
+  }
+
   #back() {
     const id = this.#open();
     location.hash = '#/';
@@ -189,13 +234,14 @@ export class ParlorInbox extends HTMLElement {
     const after = this.#open();
     if (before !== null && before !== after) this.client?.hide(before);
     this.#divider = undefined;
-    if (after !== null) void this.client?.show(after);
+    const goal = this.#goal?.conversation === after ? this.#goal : null;
+    if (after !== null) void this.client?.show(after, goal?.seq ?? null).then(() => this.#reach());
     if (route.at === 'open') void this.#openAsked(route);
     if (route.at === 'settings' && this.client) this.#settings.show(this.client);
     this.#panes.dataset.shows = route.at === 'list' ? 'list' : 'thread';
     this.#pane();
     this.render();
-    if (!focus) return;
+    if (!focus || goal) return;
     if (route.at === 'conversation') this.#focusThread();
     if (route.at === 'settings') this.#settings.focusHead();
   }
@@ -236,8 +282,11 @@ export class ParlorInbox extends HTMLElement {
     if (!client || !this.isConnected) return;
     const sight = this.#sight();
     const { state } = client;
+    const found = this.#searching?.view() ?? null;
+    const filter = found ? { ...this.#filter, unreadOnly: false } : this.#filter;
     this.#list.update({
-      rows: rowsOf(sight, this.#filter),
+      rows: this.#searching?.wantsRows === false ? [] : rowsOf(sight, filter),
+      found,
       me: state.me,
       loaded: state.list.loaded,
       more: state.list.next !== null,

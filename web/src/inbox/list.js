@@ -1,12 +1,16 @@
 /**
  * The list of conversations, with its search field and filter. It renders and tells; it fetches nothing.
  *
- * Tells: `parlor-open {id}`, `parlor-new`, `parlor-settings`, `parlor-more`, `parlor-filter {unreadOnly, query}`.
+ * Tells: `parlor-open {id}`, `parlor-new`, `parlor-settings`, `parlor-more`, `parlor-filter {unreadOnly, query}`,
+ * `parlor-look-more`, `parlor-look-end`, and what results and chips tell.
  *
  * @import {Me} from '../sdk/wire.js'
  * @import {Progress} from '../sdk/sync.js'
+ * @import {FoundView} from './found.js'
+ * @import {ParlorChips, ParlorResults} from './results.js'
  * @import {Row} from './view.js'
  */
+import './results.js';
 import { emit, h, keyed, set, setText } from './dom.js';
 import { face, faceKey } from './face.js';
 import { icon } from './icons.js';
@@ -17,12 +21,14 @@ import { say } from './strings.js';
 /**
  * @typedef {{
  *   rows: Row[], me: Me|null, loaded: boolean, more: boolean, progress: Progress, unread: number,
- *   unreadOnly: boolean, query: string, empty: boolean,
- * }} ListView
+ *   unreadOnly: boolean, query: string, empty: boolean, found: FoundView|null,
+ * }} ListView `found` while somebody searches
  */
 
 /** How near the end of what is loaded the next page is asked for. */
 const NEAR_PX = 600;
+/** Who searches is shown so many conversations before more are loaded to look through. */
+const FEW = 5;
 
 export class ParlorList extends HTMLElement {
   #search = h('input', {
@@ -30,22 +36,42 @@ export class ParlorList extends HTMLElement {
     oninput: () => this.#filter(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#searchKey(event),
   });
+  #clear = h('button', {
+    class: 'tool clear', type: 'button', hidden: true, 'aria-label': say.clearSearch, title: say.clearSearch,
+    onclick: () => this.#clearField(),
+  }, icon('close', { small: true }));
   #all = h('button', { class: 'filter', type: 'button', onclick: () => this.#choose(false) }, say.all);
   #count = h('span', { class: 'count' });
   #unread = h('button', {
     class: 'filter', type: 'button', onclick: () => this.#choose(true),
   }, say.unread, this.#count);
   #me = h('button', { class: 'tool', type: 'button', onclick: () => emit(this, 'parlor-settings') });
+  #filters = h('div', { class: 'filters', role: 'group', 'aria-label': say.show }, this.#all, this.#unread);
+  #write = h('button', {
+    class: 'tool', type: 'button', 'aria-label': say.newConversation, title: say.newConversation,
+    onclick: () => emit(this, 'parlor-new'),
+  }, icon('write'));
+  #leave = h('button', {
+    class: 'tool', type: 'button', hidden: true, 'aria-label': say.leaveSearch, title: say.leaveSearch,
+    onclick: () => emit(this, 'parlor-look-end'),
+  }, icon('back'));
+  #title = h('h2', {}, say.messages);
+  #chips = /** @type {ParlorChips} */ (document.createElement('parlor-chips'));
+  #results = /** @type {ParlorResults} */ (document.createElement('parlor-results'));
+  #group = h('h3', { class: 'group', hidden: true }, say.conversations);
   #rows = h('div', {
     class: 'rows', role: 'listbox', 'aria-label': say.conversations,
     onclick: (/** @type {MouseEvent} */ event) => this.#openAt(event.target),
-    onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     onfocusin: (/** @type {FocusEvent} */ event) => this.#rove(rowOf(event.target)),
   });
   #instead = h('div', { class: 'instead' });
-  #scroll = h('div', { class: 'scroll', onscroll: () => this.#nearEnd() }, this.#rows, this.#instead);
+  #scroll = h('div', {
+    class: 'scroll', onscroll: () => this.#nearEnd(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+  }, this.#group, this.#rows, this.#instead, this.#results);
   #unreadOnly = false;
   #more = false;
+  #moreFound = false;
   #face = '';
   #shown = '';
 
@@ -54,22 +80,22 @@ export class ParlorList extends HTMLElement {
     this.classList.add('list');
     set(this, 'role', 'navigation');
     set(this, 'aria-label', say.conversations);
-    const write = h('button', {
-      class: 'tool', type: 'button', 'aria-label': say.newConversation, title: say.newConversation,
-      onclick: () => emit(this, 'parlor-new'),
-    }, icon('write'));
-    const field = h('label', { class: 'search' }, icon('search', { small: true }), this.#search,
+    const field = h('label', { class: 'search' }, icon('search', { small: true }), this.#search, this.#clear,
       h('span', { class: 'key', 'aria-hidden': 'true' }, say.searchKey));
     this.append(
-      h('div', { class: 'list-head' }, h('h2', {}, say.messages), write, this.#me),
-      h('div', { class: 'list-tools' }, field,
-        h('div', { class: 'filters', role: 'group', 'aria-label': say.show }, this.#all, this.#unread)),
+      h('div', { class: 'list-head' }, this.#leave, this.#title, this.#write, this.#me),
+      h('div', { class: 'list-tools' }, field, this.#filters, this.#chips),
       this.#scroll);
   }
 
   focusSearch() {
     this.#search.focus();
     this.#search.select();
+  }
+
+  clearSearch() {
+    this.#search.value = '';
+    this.#filter();
   }
 
   /** Puts the focus on the row of a conversation, or on the first one. @param {number|null} id */
@@ -80,12 +106,14 @@ export class ParlorList extends HTMLElement {
 
   /** @param {ListView} view */
   update(view) {
-    this.#more = view.more && view.progress === 'idle';
+    // Rows that come later would move what was found.
+    this.#more = view.more && view.progress === 'idle' && (view.found === null || view.rows.length < FEW);
     this.#unreadOnly = view.unreadOnly;
     set(this.#all, 'aria-pressed', String(!view.unreadOnly));
     set(this.#unread, 'aria-pressed', String(view.unreadOnly));
     setText(this.#count, view.unread > 0 ? String(view.unread) : '');
     this.#drawMe(view.me);
+    this.#drawSearch(view);
     this.#rows.hidden = view.rows.length === 0;
     keyed(this.#rows, view.rows, (row) => String(row.id), () => new ParlorRow());
     this.#drawInstead(view);
@@ -93,6 +121,21 @@ export class ParlorList extends HTMLElement {
     const stop = rows.find((one) => one.tabIndex === 0) ?? rows.find((one) => one.ariaSelected === 'true') ?? rows[0];
     this.#rove(stop ?? null);
     this.#nearEnd();
+  }
+
+  /** Who searches sees what was found, and chips in the place of filters. @param {ListView} view */
+  #drawSearch({ found, rows, query }) {
+    const on = found !== null;
+    this.#moreFound = found?.more ?? false;
+    for (const one of [this.#leave, this.#chips, this.#results]) one.hidden = !on;
+    for (const one of [this.#filters, this.#write, this.#me]) one.hidden = on;
+    this.#group.hidden = !on || rows.length === 0;
+    this.#clear.hidden = query === '';
+    setText(this.#title, on ? say.searchTitle : say.messages);
+    this.classList.toggle('looking', on);
+    if (!found) return;
+    this.#chips.update(found.filters);
+    this.#results.update(found, rows.length === 0);
   }
 
   /** @param {Me|null} me */
@@ -123,7 +166,6 @@ export class ParlorList extends HTMLElement {
       more: () => rowBones(1),
       empty: () => words(say.listEmpty),
       unread: () => words(say.nothingUnread),
-      none: () => words(say.nothingFound(view.query)),
       failed: () => words(say.listFailed, again()),
     }[which]();
     this.#instead.replaceChildren(...(made ? [made] : []));
@@ -131,6 +173,11 @@ export class ParlorList extends HTMLElement {
 
   #filter() {
     emit(this, 'parlor-filter', { unreadOnly: this.#unreadOnly, query: this.#search.value });
+  }
+
+  #clearField() {
+    this.clearSearch();
+    this.#search.focus();
   }
 
   /** @param {boolean} unreadOnly */
@@ -142,36 +189,39 @@ export class ParlorList extends HTMLElement {
   /** @param {KeyboardEvent} event */
   #searchKey(event) {
     if (event.isComposing) return;
-    const [first] = this.#rowElements();
-    if (event.key === 'Escape' && this.#search.value !== '') {
-      this.#search.value = '';
-      this.#filter();
-    } else if (event.key === 'ArrowDown' && first) {
-      first.focus();
-    } else if (event.key === 'Enter' && first && this.#search.value !== '') {
-      emit(this, 'parlor-open', { id: first.conversation });
-    } else {
-      return;
-    }
+    const [first] = this.#stops();
+    if (event.key === 'Escape' && this.#search.value !== '') this.clearSearch();
+    else if (event.key === 'Escape' && !this.#leave.hidden) emit(this, 'parlor-look-end');
+    else if (event.key === 'ArrowDown' && first) first.focus();
+    else if (event.key === 'Enter' && first && this.#search.value !== '') this.#openAt(first);
+    else return;
     event.preventDefault();
   }
 
-  /** @param {KeyboardEvent} event */
+  /** Arrows go through the rows and then through what was found. @param {KeyboardEvent} event */
   #key(event) {
-    const rows = this.#rowElements();
-    const at = rows.findIndex((one) => one === document.activeElement);
+    const stops = this.#stops();
+    const at = stops.findIndex((one) => one === document.activeElement);
     if (at < 0) return;
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
-    if (to !== undefined) rows[Math.max(0, Math.min(rows.length - 1, to))].focus();
-    else if (event.key === 'Enter' || event.key === ' ') this.#openAt(rows[at]);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: stops.length - 1 }[event.key];
+    if (to !== undefined) stops[Math.max(0, Math.min(stops.length - 1, to))].focus();
+    else if (event.key === 'Enter' || event.key === ' ') this.#openAt(stops[at]);
+    else if (event.key === 'Escape' && !this.#leave.hidden) this.focusSearch();
     else return;
     event.preventDefault();
+  }
+
+  /** @returns {HTMLElement[]} */
+  #stops() {
+    const rows = this.#rows.hidden ? [] : this.#rowElements();
+    return this.#results.hidden ? rows : [...rows, ...this.#results.stops];
   }
 
   /** @param {EventTarget|null} target */
   #openAt(target) {
     const row = rowOf(target);
     if (row) emit(this, 'parlor-open', { id: row.conversation });
+    else if (target instanceof HTMLElement) this.#results.choose(target);
   }
 
   /** One row is the way in by Tab. @param {ParlorRow|null} row */
@@ -186,15 +236,17 @@ export class ParlorList extends HTMLElement {
 
   #nearEnd() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
-    if (this.#more && clientHeight > 0 && scrollHeight - scrollTop - clientHeight < NEAR_PX) emit(this, 'parlor-more');
+    if (clientHeight === 0 || scrollHeight - scrollTop - clientHeight >= NEAR_PX) return;
+    if (this.#more) emit(this, 'parlor-more');
+    if (this.#moreFound) emit(this, 'parlor-look-more');
   }
 }
 
-/** @param {ListView} view @returns {'nothing'|'bones'|'more'|'empty'|'unread'|'none'|'failed'} */
+/** @param {ListView} view @returns {'nothing'|'bones'|'more'|'empty'|'unread'|'failed'} */
 function insteadOf(view) {
+  if (view.found) return 'nothing';
   if (!view.loaded) return view.progress === 'failed' ? 'failed' : 'bones';
   if (view.rows.length > 0) return view.more ? (view.progress === 'failed' ? 'failed' : 'more') : 'nothing';
-  if (view.query.trim() !== '') return 'none';
   if (view.unreadOnly) return 'unread';
   return view.empty ? 'empty' : 'nothing';
 }

@@ -7,6 +7,7 @@
  *
  * @import {User} from '../sdk/wire.js'
  * @import {Block} from './runs.js'
+ * @import {ParlorSaid} from './said.js'
  */
 import { emit, h, keyed, set, setText } from './dom.js';
 import { icon } from './icons.js';
@@ -25,6 +26,8 @@ const FOLLOW_PX = 100;
 const AT_END_PX = 24;
 const NEAR_TOP_PX = 600;
 const ANNOUNCE_MS = 1_000;
+/** How long the message that was jumped to stands out. */
+const JUMPED_MS = 1_600;
 /** Of a bubble, both sides together. */
 const PADDING_PX = 28;
 
@@ -93,6 +96,20 @@ export class ParlorTalk extends HTMLElement {
     this.#following = true;
     this.#log.scrollTo({ top: this.#log.scrollHeight, behavior: smooth && !calm ? 'smooth' : 'instant' });
     if (smooth) this.#log.focus();
+  }
+
+  /** Shows a message in its place, and which it is. @param {number} seq */
+  jumpTo(seq) {
+    const message = [...this.#blocks.querySelectorAll('.msg')]
+      .find((one) => /** @type {ParlorSaid} */ (one).seq === seq);
+    if (!(message instanceof HTMLElement)) return;
+    this.#following = false;
+    message.scrollIntoView({ block: 'center', behavior: 'instant' });
+    this.#height = this.#log.scrollHeight;
+    message.focus({ preventScroll: true });
+    message.classList.add('jumped');
+    setTimeout(() => message.classList.remove('jumped'), JUMPED_MS);
+    this.#scrolled();
   }
 
   /** Tells again whether the end is on the screen: the page came back. */

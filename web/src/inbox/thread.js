@@ -1,7 +1,7 @@
 /**
  * The thread: who it is with, what it is about, what was said, and where one writes.
  *
- * Tells: `parlor-back`, `parlor-members`, `parlor-reload`, and what its parts tell.
+ * Tells: `parlor-back`, `parlor-members`, `parlor-reload`, `parlor-search-here`, and what its parts tell.
  *
  * @import {Context, User} from '../sdk/wire.js'
  * @import {Progress} from '../sdk/sync.js'
@@ -34,8 +34,12 @@ export class ParlorThread extends HTMLElement {
   #members = h('button', {
     class: 'tool', type: 'button', hidden: true, onclick: () => emit(this, 'parlor-members'),
   }, icon('people'));
+  #search = h('button', {
+    class: 'tool', type: 'button', 'aria-label': say.searchHere, title: say.searchHereHint,
+    onclick: () => emit(this, 'parlor-search-here'),
+  }, icon('search'));
   #head = h('div', { class: 'thread-head' }, backButton(this), this.#face,
-    h('div', { class: 'person' }, this.#name, this.#note), this.#members);
+    h('div', { class: 'person' }, this.#name, this.#note), this.#search, this.#members);
   #card = h('div', { class: 'card-place' });
   #talk = /** @type {ParlorTalk} */ (document.createElement('parlor-talk'));
   #instead = h('div', { class: 'instead' });
@@ -73,6 +77,11 @@ export class ParlorThread extends HTMLElement {
 
   focusHead() {
     this.#name.focus();
+  }
+
+  /** @param {number} seq */
+  jumpTo(seq) {
+    this.#talk.jumpTo(seq);
   }
 
   look() {
