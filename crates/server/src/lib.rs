@@ -21,6 +21,7 @@ pub mod identity;
 pub mod listener;
 pub mod metrics;
 pub mod origin;
+pub mod search;
 pub mod server;
 pub mod shares;
 pub mod store;
