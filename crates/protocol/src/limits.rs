@@ -66,6 +66,14 @@ pub struct Limits {
     pub user_changes_max: u32,
     /// Reads of one person that are under way at once; more wait.
     pub user_queries_max: u32,
+    /// Unicode scalar values in what is searched for.
+    pub search_query_chars_max: u32,
+    /// Words in what is searched for.
+    pub search_words_max: u32,
+    /// Whoever sees no more messages than this in what is searched has each of them compared, without the index.
+    pub search_unindexed_max: u32,
+    /// Messages that one search compares; then it answers what it has, and where to go on.
+    pub search_candidates_max: u32,
     /// Changes that wait for the next commit, of everybody.
     pub commit_queue_max: u32,
     /// Changes in one commit.

@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     domain::{Rules, fingerprint::Key},
     environment::Environment,
+    followers::{self, Running, search::Search},
     hub::{
         Hub,
         recovery::{self, Recovery},
@@ -14,7 +15,7 @@ use crate::{
     identity::Identity,
     metrics::Metrics,
     shares::Shares,
-    store::{self, Settings, Store},
+    store::{self, Settings, Store, index::Index},
     supervise::Supervisor,
 };
 use parlor_protocol::{
@@ -29,7 +30,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 /// What every edge shares. Cheap to clone through its `Arc`.
 #[derive(Debug)]
@@ -54,6 +55,9 @@ pub struct App {
     pub queries: Shares,
     /// Tells when a part of the server has ended by itself.
     pub supervisor: Supervisor,
+    /// What messages are found by; none where search is switched off.
+    pub index: Option<Index>,
+    followers: Mutex<Vec<Running>>,
     is_draining: AtomicBool,
     writer: Mutex<Option<Writer>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -119,6 +123,7 @@ impl App {
         let supervisor = Supervisor::default();
         let tasks =
             vec![supervisor.run("hub", hub.clone().run(deliveries)), supervisor.run("recovery", recovery.run(told))];
+        let (committed, followed) = watch::channel(version);
         let settings = commit::Settings {
             store: store.clone(),
             layer,
@@ -127,8 +132,14 @@ impl App {
             metrics: metrics.clone(),
             node,
             marker_interval: Duration::from_millis(config.sync.marker_interval_ms),
+            committed,
         };
         let (commit, writer) = Commit::start(settings, &supervisor);
+        let interval = Duration::from_millis(config.sync.clock_check_ms);
+        let (index, followers) = match search(&config, &environment, &store, &metrics, node).await? {
+            Some((index, search)) => (Some(index), vec![Running::start(search, followed, interval, &supervisor)]),
+            None => (None, Vec::new()),
+        };
         let queries = Shares::new(config.limits.user_queries_max);
         let identity = Identity::new(&config, &environment);
         Ok(Arc::new(Self {
@@ -142,6 +153,8 @@ impl App {
             rules,
             queries,
             supervisor,
+            index,
+            followers: Mutex::new(followers),
             is_draining: AtomicBool::new(false),
             writer: Mutex::new(Some(writer)),
             tasks: Mutex::new(tasks),
@@ -177,11 +190,41 @@ impl App {
         if let Some(writer) = writer {
             writer.stop().await;
         }
+        let followers = std::mem::take(&mut *self.followers.lock().unwrap_or_else(PoisonError::into_inner));
+        for follower in followers {
+            follower.stop().await;
+        }
+        if let Some(index) = &self.index {
+            index.close().await;
+        }
         for task in std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
             task.abort();
         }
         self.store.close().await;
     }
+}
+
+/// The index, and the follower that feeds it.
+async fn search(
+    config: &Config,
+    environment: &Environment,
+    store: &Store,
+    metrics: &Arc<Metrics>,
+    node: Epoch,
+) -> Result<Option<(Index, Search)>, store::Error> {
+    if !config.search.enabled {
+        return Ok(None);
+    }
+    let index = Index::open(store, &settings(config)).await?;
+    let follower = Search::new(followers::search::Settings {
+        store: store.clone(),
+        index: index.clone(),
+        environment: environment.clone(),
+        metrics: metrics.clone(),
+        limits: config.limits.clone(),
+        node,
+    });
+    Ok(Some((index, follower)))
 }
 
 pub(crate) fn settings(config: &Config) -> Settings {

@@ -3,6 +3,7 @@
 use crate::{
     app::{Actor, App},
     domain::{Change, Content, Look, Outcome, Profile},
+    search,
     store::{self, snapshot::Page},
     sync,
 };
@@ -163,6 +164,13 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
             let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
             let users = snapshot.writable(user, &query, app.rules.who_may_write, limit).await.map_err(failed)?;
             Ok(Answer::Users(Users { users }))
+        }
+        Command::Search(wanted) => {
+            let rows = rows(app, wanted.limit)?;
+            let began = std::time::Instant::now();
+            let found = search::search(app, user, wanted, rows).await;
+            app.metrics.search_seconds.observe(began.elapsed().as_secs_f64());
+            found.map(Answer::Found)
         }
         // What a connection shows is the socket's own affair, and changes are handed in above.
         _ => Err(Problem::new(Code::NotAllowed).with_detail("this command is one of the socket only")),

@@ -61,6 +61,8 @@ pub struct Config {
     pub sync: Sync,
     /// What holds for messages.
     pub messages: MessageRules,
+    /// Searching.
+    pub search: Search,
     /// How to stop.
     pub stop: Stop,
     /// Accounts and sign-ins.
@@ -150,6 +152,14 @@ pub struct Sync {
     pub commits_kept_ms: u64,
     /// How long markers are gathered.
     pub marker_interval_ms: u64,
+}
+
+/// `[search]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// Whether messages can be searched.
+    pub enabled: bool,
 }
 
 /// `[stop]`

@@ -15,6 +15,7 @@ pub mod config;
 pub mod domain;
 pub mod environment;
 pub mod folder;
+pub mod followers;
 pub mod http;
 pub mod hub;
 pub mod identity;

@@ -13,6 +13,7 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+use std::sync::atomic::AtomicU64;
 
 /// Every figure. Cheap to write from anywhere.
 #[derive(Debug)]
@@ -48,6 +49,16 @@ pub struct Metrics {
     pub password_checks: Family<PasswordCheck, Counter>,
     /// Attempts to sign in that were refused because there were too many.
     pub attempts_refused: Counter,
+    /// Messages taken into the search index.
+    pub search_indexed: Counter,
+    /// Times that the search index was built anew for another database or version.
+    pub search_rebuilds: Counter,
+    /// Versions that the search index has not seen, on the node that keeps it.
+    pub search_lag_versions: Gauge,
+    /// How old the oldest message is that the search index does not have.
+    pub search_lag_seconds: Gauge<f64, AtomicU64>,
+    /// How long a search takes.
+    pub search_seconds: Histogram,
 }
 
 /// Why a socket was closed.
@@ -113,6 +124,11 @@ impl Metrics {
             connections_refused: Counter::default(),
             password_checks: Family::default(),
             attempts_refused: Counter::default(),
+            search_indexed: Counter::default(),
+            search_rebuilds: Counter::default(),
+            search_lag_versions: Gauge::default(),
+            search_lag_seconds: Gauge::default(),
+            search_seconds: Histogram::new(exponential_buckets(0.0002, 2.0, 16)),
         };
         metrics.register();
         metrics
@@ -135,6 +151,13 @@ impl Metrics {
         registry.register("connections_refused", "Connections over a limit", self.connections_refused.clone());
         registry.register("password_checks", "Passwords checked", self.password_checks.clone());
         registry.register("attempts_refused", "Sign-ins refused as too many", self.attempts_refused.clone());
+        registry.register("search_indexed", "Messages taken into the search index", self.search_indexed.clone());
+        registry.register("search_rebuilds", "Search indexes built anew", self.search_rebuilds.clone());
+        let lag = self.search_lag_versions.clone();
+        registry.register("search_lag_versions", "Versions that the search index has not seen", lag);
+        let lag = self.search_lag_seconds.clone();
+        registry.register_with_unit("search_lag", "Age of the oldest message not in the index", Unit::Seconds, lag);
+        registry.register_with_unit("search", "Time of a search", Unit::Seconds, self.search_seconds.clone());
     }
 
     /// All figures in the `OpenMetrics` text format.

@@ -23,10 +23,10 @@ use crate::{
 use markers::Markers;
 use parlor_protocol::{
     error::{Code, Problem},
-    ids::{ConversationId, Epoch, Seq, UserId},
+    ids::{ConversationId, Epoch, Seq, UserId, Version},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 /// What became of a change.
 pub type Result = std::result::Result<Outcome, Problem>;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub node: Epoch,
     /// Least time between two changes of one member's markers.
     pub marker_interval: Duration,
+    /// Told the last version of each commit: followers wait for it.
+    pub committed: watch::Sender<Version>,
 }
 
 /// A change on its way, with the share of its person that it holds until it is answered.

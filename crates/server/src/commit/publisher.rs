@@ -27,6 +27,7 @@ pub(super) async fn run(settings: Settings, mut batches: mpsc::Receiver<Batch>) 
         if let Some((first, last)) = batch.range {
             let committed = NodeMessage::Committed { node: settings.node, first, last };
             publications.push(publication(Told::Nodes(committed)));
+            settings.committed.send_replace(last);
         }
         // What is not published is learnt from the store: each node compares with the clock.
         let events = publications.len() as u64;

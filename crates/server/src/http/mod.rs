@@ -19,6 +19,7 @@ mod openapi;
 mod pages;
 mod routes;
 mod schema;
+mod search;
 
 pub(crate) use credentials::Peer;
 pub use demo::DemoLinks;

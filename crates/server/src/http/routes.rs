@@ -1,6 +1,6 @@
 //! The one table of paths: what the router serves and what `/openapi.json` says are made from it.
 
-use super::{Edge, account, conversations, events, groups, health, messages, openapi, pages, schema};
+use super::{Edge, account, conversations, events, groups, health, messages, openapi, pages, schema, search};
 use axum::{
     handler::Handler,
     routing::{MethodFilter, MethodRouter, on},
@@ -18,8 +18,8 @@ use parlor_protocol::{
     },
     limits::Limits,
     reply::{
-        Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Heads, Marked, MeAnswer,
-        Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users,
+        Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Found, Heads, Marked,
+        MeAnswer, Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users,
     },
 };
 use serde_json::Value;
@@ -325,6 +325,11 @@ fn of_messages() -> Vec<Route> {
             .says("Gives up a send whose outcome is unknown.")
             .answers::<CancelledAnswer>(reply!("message.cancel"))
             .refuses(&[Unknown]),
+        get("/v1/search", search::search)
+            .says("Messages that say something, the newest first, of all that the asker may see.")
+            .query::<search::Wanted>()
+            .answers::<Found>(reply!("message.search"))
+            .refuses(&[NotFound, NotAllowed, InvalidField, TextTooLong, LimitReached]),
         get("/v1/events", events::events)
             .says("What changed since the cursor; waits for it up to `wait` seconds.")
             .query::<events::Events>()

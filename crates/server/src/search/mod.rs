@@ -3,7 +3,180 @@
 //! The index (`store/index`, fed by `followers/search`) names candidates, nothing more: what is shown was read, and
 //! compared with the query, from the messages as they are now, through the asker's membership. So nothing that was
 //! edited away, deleted, hidden or left behind is found, however far the index lags.
+//!
+//! Invariants: the newest first, by id, so that pages neither repeat nor leave out; one query looks at a bounded number
+//! of messages and rows of the index, and then answers what it has, with where to go on.
 
+mod candidates;
 pub mod excerpt;
 pub mod fold;
 pub mod words;
+
+use crate::{
+    app::App,
+    commands::failed,
+    domain::rows::MessageRow,
+    followers::search::texts,
+    store::{
+        Result,
+        snapshot::{Snapshot, Where},
+    },
+};
+use candidates::{Candidates, Index};
+use parlor_protocol::{
+    command::Search,
+    error::{Code, Problem},
+    ids::{MessageId, UserId},
+    reply::{Found, Hit},
+};
+use std::collections::BTreeSet;
+use words::Words;
+
+/// Messages compared at first; then twice as many each time, up to the most.
+const CHUNK_MIN: usize = 64;
+const CHUNK_MAX: usize = 512;
+
+/// What is looked for.
+#[derive(Debug)]
+struct Asked {
+    words: Words,
+    r#where: Where,
+    sender: Option<UserId>,
+    has_file: bool,
+    /// Lower ids only.
+    after: MessageId,
+    /// From, and before.
+    written: (i64, i64),
+    rows: usize,
+}
+
+/// Looks for messages.
+///
+/// # Errors
+/// The query is refused, or the store is not there.
+pub async fn search(app: &App, user: UserId, search: Search, rows: u32) -> std::result::Result<Found, Problem> {
+    let Some(index) = &app.index else {
+        return Err(Problem::new(Code::NotAllowed).with_detail("search is switched off here"));
+    };
+    let asked = asked(app, search, rows)?;
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+    if let Some(conversation) = asked.r#where.conversation
+        && !snapshot.is_member(user, conversation).await.map_err(failed)?
+    {
+        return Err(Code::NotFound.into());
+    }
+    // After the snapshot: nobody holds a connection of the index and waits for one of the store.
+    let reader = index.reader().await.map_err(failed)?;
+    let (hits, next) = look(&mut snapshot, Index::new(reader), user, &asked, app).await.map_err(failed)?;
+    found(&mut snapshot, user, &asked.words, hits, next).await.map_err(failed)
+}
+
+fn asked(app: &App, search: Search, rows: u32) -> std::result::Result<Asked, Problem> {
+    let limits = &app.config.limits;
+    if search.query.chars().nth(limits.search_query_chars_max as usize).is_some() {
+        return Err(Problem::new(Code::TextTooLong).with_limit(limits.search_query_chars_max.into()));
+    }
+    let words = Words::new(&search.query);
+    if words.len() > limits.search_words_max as usize {
+        return Err(Problem::new(Code::LimitReached).with_limit(limits.search_words_max.into()));
+    }
+    let wrong = |detail: &str| Problem::new(Code::InvalidField).with_detail(detail);
+    let time = |name: &str, text: Option<&String>, absent: i64| match text.map(|text| text.parse::<jiff::Timestamp>()) {
+        None => Ok(absent),
+        Some(Ok(time)) => Ok(time.as_millisecond()),
+        Some(Err(_)) => Err(wrong(&format!("`{name}`: a time such as 2026-11-22T09:12:03Z is expected"))),
+    };
+    let written = (time("from", search.from.as_ref(), i64::MIN)?, time("until", search.until.as_ref(), i64::MAX)?);
+    let is_filtered = search.conversation.is_some()
+        || search.sender.is_some()
+        || search.context.is_some()
+        || search.from.is_some()
+        || search.until.is_some()
+        || search.has_file;
+    if words.is_empty() && (!is_filtered || !search.query.trim().is_empty()) {
+        return Err(wrong("`query`: a word is expected, or something else to look for"));
+    }
+    let after = match search.after.as_deref().map(str::parse) {
+        None => MessageId(i64::MAX),
+        Some(Ok(id)) => MessageId(id),
+        Some(Err(_)) => return Err(wrong("`after`: the `next` of the page before is expected")),
+    };
+    let r#where = Where { conversation: search.conversation, context: search.context };
+    let (sender, has_file) = (search.sender, search.has_file);
+    Ok(Asked { words, r#where, sender, has_file, after, written, rows: rows as usize })
+}
+
+/// The newest hits, and where to go on if that may not be all.
+async fn look(
+    snapshot: &mut Snapshot<'_>,
+    index: Index,
+    user: UserId,
+    asked: &Asked,
+    app: &App,
+) -> Result<(Vec<MessageRow>, Option<MessageId>)> {
+    let limits = &app.config.limits;
+    let mut candidates = Candidates::new(snapshot, index, user, asked, limits.search_unindexed_max.into()).await?;
+    let (mut hits, mut looked_at, mut bytes) = (Vec::new(), 0, 0);
+    let mut chunk = CHUNK_MIN;
+    loop {
+        let ids = candidates.next(snapshot, chunk).await?;
+        let Some(last) = ids.last().copied() else { return Ok((hits, candidates.stopped_at())) };
+        looked_at += ids.len();
+        for row in snapshot.visible(user, &ids).await? {
+            if !candidates.may_be_in(row.conversation) || !is_hit(&row, asked) {
+                continue;
+            }
+            bytes += row.text.len();
+            let is_full = hits.len() == asked.rows || bytes > limits.page_bytes_max as usize;
+            if let Some(MessageRow { id, .. }) = hits.last().filter(|_| is_full) {
+                let next = *id;
+                return Ok((hits, Some(next)));
+            }
+            hits.push(row);
+        }
+        if looked_at >= limits.search_candidates_max as usize {
+            return Ok((hits, Some(last)));
+        }
+        chunk = (chunk * 2).min(CHUNK_MAX);
+    }
+}
+
+/// Whether a message that the asker may see is what was looked for.
+fn is_hit(row: &MessageRow, asked: &Asked) -> bool {
+    row.created_at >= asked.written.0
+        && row.created_at < asked.written.1
+        && asked.sender.is_none_or(|sender| row.sender == sender)
+        && (!asked.has_file || !row.details.attachments.is_empty())
+        && (asked.words.is_empty() || asked.words.find(&texts(row)).is_some())
+}
+
+async fn found(
+    snapshot: &mut Snapshot<'_>,
+    user: UserId,
+    words: &Words,
+    hits: Vec<MessageRow>,
+    next: Option<MessageId>,
+) -> Result<Found> {
+    let mut order = Vec::new();
+    let mut seen = BTreeSet::new();
+    for hit in &hits {
+        if seen.insert(hit.conversation) {
+            order.push(hit.conversation);
+        }
+    }
+    let users = snapshot.users_by_id(hits.iter().map(|hit| hit.sender)).await?;
+    let results = hits.iter().map(|row| Hit { message: row.message(), excerpt: shown(row, words) }).collect();
+    let mut conversations = snapshot.conversations(user, &order).await?;
+    conversations.sort_by_key(|one| order.iter().position(|id| *id == one.id));
+    Ok(Found { results, conversations, users, next: next.map(|id| id.0.to_string()) })
+}
+
+/// The excerpt of that part of the message in which most was found.
+fn shown(row: &MessageRow, words: &Words) -> Vec<parlor_protocol::reply::Piece> {
+    let texts = texts(row);
+    let hits = words.find(&texts).unwrap_or_else(|| vec![Vec::new(); texts.len()]);
+    let parts = texts.into_iter().zip(hits).filter(|(text, _)| !text.is_empty());
+    // Of equal ones the first, which max_by_key would not take.
+    let best = parts.rev().max_by_key(|(_, hits)| hits.len());
+    best.map(|(text, hits)| excerpt::excerpt(text, &hits)).unwrap_or_default()
+}

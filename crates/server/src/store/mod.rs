@@ -9,6 +9,8 @@ pub mod accounts;
 pub mod backup;
 pub mod batch;
 pub mod clock;
+pub mod followers;
+pub mod index;
 mod open;
 pub mod pictures;
 mod rows;

@@ -32,8 +32,8 @@ pub struct Settings {
     pub receipts: bool,
 }
 
-/// Connections to PostgreSQL that write: one for commits, the others for sign-ins.
-const POSTGRES_WRITERS: u32 = 3;
+/// Connections to PostgreSQL that write: one for commits, one for followers, the others for sign-ins.
+const POSTGRES_WRITERS: u32 = 4;
 
 /// The migrations, in their order: name, SQLite's text, PostgreSQL's text.
 const MIGRATIONS: [(&str, &str, &str); 2] = [

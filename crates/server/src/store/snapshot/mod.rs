@@ -4,10 +4,12 @@
 
 mod changes;
 mod conversations;
+mod following;
 mod heads;
 mod members;
 mod messages;
 mod people;
+mod search;
 mod sight;
 
 use super::{Dialect, Result, Store, query, rows::Reader};
@@ -19,6 +21,7 @@ use parlor_protocol::{
 use sqlx::{Any, Transaction};
 
 pub use messages::Page;
+pub(crate) use search::{PLACES_MAX, Place, Where};
 
 /// A state of the store that does not move while it is read.
 #[derive(Debug)]
@@ -53,7 +56,7 @@ impl Store {
 }
 
 impl Snapshot<'_> {
-    fn connection(&mut self) -> &mut sqlx::AnyConnection {
+    pub(crate) fn connection(&mut self) -> &mut sqlx::AnyConnection {
         &mut self.transaction
     }
 

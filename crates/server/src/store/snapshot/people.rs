@@ -87,7 +87,7 @@ impl Snapshot<'_> {
     }
 
     /// People by id, each once.
-    pub(super) async fn users_by_id(&mut self, ids: impl Iterator<Item = UserId>) -> Result<Vec<User>> {
+    pub(crate) async fn users_by_id(&mut self, ids: impl Iterator<Item = UserId>) -> Result<Vec<User>> {
         let mut values = Values::new(["id"]);
         for id in ids.collect::<BTreeSet<_>>() {
             values.push([id.0.into()]);

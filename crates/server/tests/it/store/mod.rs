@@ -7,6 +7,7 @@ mod large;
 mod limits;
 mod outages;
 mod pages;
+mod search;
 
 use crate::postgres::{database, fast_folder};
 use parlor::{
@@ -194,11 +195,16 @@ impl World {
 }
 
 async fn node(settings: &[(&'static str, String)], clock: &Arc<AtomicI64>, layer: Arc<dyn ChannelLayer>) -> Arc<App> {
-    let settings: Vec<(&'static str, &str)> =
-        [("sync.clock_check_ms", "50"), ("sync.marker_interval_ms", "1"), ("store.readers", "4")]
-            .into_iter()
-            .chain(settings.iter().map(|(key, value)| (*key, value.as_str())))
-            .collect();
+    let settings: Vec<(&'static str, &str)> = [
+        ("sync.clock_check_ms", "50"),
+        ("sync.marker_interval_ms", "1"),
+        ("store.readers", "4"),
+        // So that the index is asked for what a few messages would do without.
+        ("limits.search_unindexed_max", "1"),
+    ]
+    .into_iter()
+    .chain(settings.iter().map(|(key, value)| (*key, value.as_str())))
+    .collect();
     let config = Config::with(&settings).expect("the settings are valid");
     let clock = clock.clone();
     let real = Environment::real();

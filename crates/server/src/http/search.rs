@@ -1,0 +1,71 @@
+//! `GET /v1/search`: the command `message.search`, written as a query.
+
+use super::{Edge, errors::Refusal, input::Query};
+use crate::{app::Actor, commands};
+use axum::extract::State;
+use parlor_protocol::{
+    command::{Command, Search},
+    error::{Code, Problem},
+    ids::{ConversationId, UserId},
+    model::ContextKey,
+    reply::Answer,
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// `GET /v1/search`
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Beginnings of words, in any order; of scripts without spaces two or more characters in a row.
+    #[serde(default)]
+    query: String,
+    /// Only here.
+    #[param(value_type = Option<i64>)]
+    conversation: Option<ConversationId>,
+    /// Only what this person wrote.
+    #[param(value_type = Option<i64>)]
+    sender: Option<UserId>,
+    /// Only in conversations about a thing of this type; with `context_id`.
+    context_type: Option<String>,
+    /// The host's id of that thing; with `context_type`.
+    context_id: Option<String>,
+    /// Only what was written at or after this time (RFC 3339).
+    from: Option<String>,
+    /// Only what was written before this time (RFC 3339).
+    until: Option<String>,
+    /// Only messages that carry a file.
+    #[serde(default)]
+    has_file: bool,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// At most so many.
+    limit: Option<u32>,
+}
+
+pub(super) async fn search(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Query(wanted): Query<Wanted>,
+) -> Result<axum::Json<Answer>, Refusal> {
+    let context = match (wanted.context_type, wanted.context_id) {
+        (Some(kind), Some(id)) => Some(ContextKey { kind, id }),
+        (None, None) => None,
+        _ => {
+            let problem = Problem::new(Code::InvalidField);
+            return Err(problem.with_detail("`context_type` and `context_id` are expected together").into());
+        }
+    };
+    let search = Search {
+        query: wanted.query,
+        conversation: wanted.conversation,
+        sender: wanted.sender,
+        context,
+        from: wanted.from,
+        until: wanted.until,
+        has_file: wanted.has_file,
+        after: wanted.after,
+        limit: wanted.limit,
+    };
+    Ok(axum::Json(commands::execute(&edge.app, actor, Command::Search(search)).await?))
+}

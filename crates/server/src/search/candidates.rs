@@ -1,0 +1,204 @@
+//! Which messages to compare with a query, the newest first.
+//!
+//! Whoever sees few messages has all of them compared. Otherwise the index is read in groups of blocks, the rarest
+//! word first, and each further lookup only where the ones before found something. Whoever is in few conversations
+//! has these looked up before any word; whoever is in more, where the words leave too many messages.
+
+use super::{
+    Asked,
+    words::{self, Lookup},
+};
+use crate::store::{
+    Result,
+    index::{
+        read::{self, Found},
+        slots::{BLOCK, block_of, message_at},
+    },
+    snapshot::{PLACES_MAX, Place, Snapshot},
+};
+use parlor_protocol::ids::{ConversationId, MessageId, UserId};
+use sqlx::{Any, AnyConnection, pool::PoolConnection};
+use std::collections::{HashSet, VecDeque};
+
+/// In no more conversations than this, they are looked up first.
+const PLACES_FIRST_MAX: usize = 16;
+/// More candidates of one group of blocks than this are compared with the conversations first.
+const UNCHECKED_MAX: usize = 256;
+/// Terms of conversations looked up for one group of blocks, at the most.
+const PLACE_TERMS_MAX: usize = 8192;
+/// Blocks looked at together: few at first, since most of what is looked for is recent.
+const GROUP_MIN: usize = 4;
+const GROUP_MAX: usize = 64;
+/// Blocks of one query.
+const BLOCKS_MAX: i64 = 4096;
+/// Rows of the index read for one query.
+const ROWS_MAX: usize = 50_000;
+
+/// Where the index is read: by a connection of its own, or by the snapshot's.
+pub(super) struct Index(Option<PoolConnection<Any>>);
+
+impl Index {
+    pub(super) fn new(reader: Option<PoolConnection<Any>>) -> Self {
+        Self(reader)
+    }
+
+    fn connection<'a>(&'a mut self, snapshot: &'a mut Snapshot<'_>) -> &'a mut AnyConnection {
+        match &mut self.0 {
+            Some(reader) => reader,
+            None => snapshot.connection(),
+        }
+    }
+}
+
+/// What is still to be compared.
+pub(super) struct Candidates {
+    index: Index,
+    ready: VecDeque<MessageId>,
+    /// Blocks to be looked at, the newest first.
+    blocks: VecDeque<i64>,
+    /// There are older blocks than `blocks` has.
+    is_cut: bool,
+    lookups: Vec<Lookup>,
+    /// The asker's conversations; none if there are too many to look each of them up.
+    places: Option<Vec<Place>>,
+    /// Only these conversations, where some were asked for.
+    within: Option<HashSet<ConversationId>>,
+    after: MessageId,
+    group: usize,
+    rows: usize,
+    /// The oldest block that was looked at.
+    reached: Option<i64>,
+}
+
+impl Candidates {
+    pub(super) async fn new(
+        snapshot: &mut Snapshot<'_>,
+        mut index: Index,
+        user: UserId,
+        asked: &Asked,
+        unindexed_max: i64,
+    ) -> Result<Self> {
+        let places = snapshot.places(user, &asked.r#where).await?;
+        let is_within = asked.r#where.conversation.is_some() || asked.r#where.context.is_some();
+        let within = is_within.then(|| places.iter().map(|place| place.id).collect());
+        let places = (places.len() <= PLACES_MAX).then_some(places);
+        let (mut ready, mut blocks, mut is_cut) = (VecDeque::new(), VecDeque::new(), false);
+        let seen = places.as_ref().map(|places| places.iter().map(|place| place.visible).sum::<i64>());
+        if let Some(places) = places.as_ref().filter(|_| seen.is_some_and(|seen| seen <= unindexed_max)) {
+            ready = snapshot.all_in(places, asked.after).await?.into();
+        } else {
+            let newest = places.as_ref().and_then(|places| places.iter().map(|place| place.activity.0).max());
+            let highest = block_of(MessageId((asked.after.0 - 1).min(newest.unwrap_or(i64::MAX))));
+            let found = read::blocks(index.connection(snapshot), highest, asked.written, BLOCKS_MAX).await?;
+            is_cut = found.len() as i64 >= BLOCKS_MAX;
+            blocks = found.into();
+        }
+        Ok(Self {
+            index,
+            ready,
+            blocks,
+            is_cut,
+            lookups: lookups(asked),
+            places,
+            within,
+            after: asked.after,
+            group: GROUP_MIN,
+            rows: 0,
+            reached: None,
+        })
+    }
+
+    /// The next ones, the newest first, at most `limit`; none at the end.
+    pub(super) async fn next(&mut self, snapshot: &mut Snapshot<'_>, limit: usize) -> Result<Vec<MessageId>> {
+        while self.ready.is_empty() && !self.blocks.is_empty() && self.rows < ROWS_MAX {
+            self.look_further(snapshot).await?;
+        }
+        Ok(self.ready.drain(..limit.min(self.ready.len())).collect())
+    }
+
+    /// Whether a message of this conversation was asked for.
+    pub(super) fn may_be_in(&self, conversation: ConversationId) -> bool {
+        self.within.as_ref().is_none_or(|within| within.contains(&conversation))
+    }
+
+    /// Where to go on, if not everything was looked at.
+    pub(super) fn stopped_at(&self) -> Option<MessageId> {
+        let reached = self.reached.filter(|_| self.is_cut || !self.blocks.is_empty())?;
+        Some(message_at(reached, 0))
+    }
+
+    /// Looks at the next group of blocks.
+    async fn look_further(&mut self, snapshot: &mut Snapshot<'_>) -> Result<()> {
+        let group: Vec<i64> = self.blocks.drain(..self.group.min(self.blocks.len())).collect();
+        self.group = (self.group * 2).min(GROUP_MAX);
+        self.reached = group.last().copied();
+        let is_few = self.places.as_ref().is_some_and(|places| places.len() <= PLACES_FIRST_MAX);
+        let mut found: Option<Found> = None;
+        if is_few {
+            self.keep_own(snapshot, &group, &mut found).await?;
+        }
+        for lookup in &self.lookups {
+            let blocks = left(&group, found.as_ref());
+            let (slots, rows) = read::look_up(self.index.connection(snapshot), blocks.into_iter(), lookup).await?;
+            self.rows += rows;
+            keep(&mut found, slots);
+        }
+        let count: usize = found.iter().flatten().map(|(_, slots)| slots.len()).sum();
+        if !is_few && count > UNCHECKED_MAX {
+            self.keep_own(snapshot, &group, &mut found).await?;
+        }
+        for (block, slots) in found.unwrap_or_default().into_iter().rev() {
+            let ids = slots.descending().map(|slot| message_at(block, slot));
+            self.ready.extend(ids.filter(|id| *id < self.after));
+        }
+        Ok(())
+    }
+
+    /// Keeps what stands in the asker's conversations, unless that takes too many lookups.
+    async fn keep_own(&mut self, snapshot: &mut Snapshot<'_>, group: &[i64], found: &mut Option<Found>) -> Result<()> {
+        let Some(places) = &self.places else { return Ok(()) };
+        let mut terms = Vec::new();
+        for block in left(group, found.as_ref()) {
+            let (first, last) = (block * BLOCK, (block + 1) * BLOCK);
+            let alive = places.iter().filter(|place| place.id.0 < last && place.activity.0 >= first);
+            terms.extend(alive.map(|place| (block, words::in_conversation(place.id))));
+        }
+        if terms.len() > PLACE_TERMS_MAX {
+            return Ok(());
+        }
+        let (slots, rows) = read::any_of(self.index.connection(snapshot), terms.into_iter()).await?;
+        self.rows += rows;
+        keep(found, slots);
+        Ok(())
+    }
+}
+
+/// What to look up, the rarest first.
+fn lookups(asked: &Asked) -> Vec<Lookup> {
+    let mut lookups = asked.words.lookups();
+    lookups.extend(asked.sender.map(|sender| Lookup::Exact(words::of_sender(sender))));
+    if asked.has_file {
+        lookups.push(Lookup::Exact(words::has_file()));
+    }
+    if lookups.is_empty() {
+        lookups.push(Lookup::Exact(words::anything()));
+    }
+    lookups
+}
+
+/// The blocks in which something is left.
+fn left(group: &[i64], found: Option<&Found>) -> Vec<i64> {
+    group.iter().copied().filter(|block| found.is_none_or(|found| found.contains_key(block))).collect()
+}
+
+fn keep(found: &mut Option<Found>, mut other: Found) {
+    if let Some(found) = found {
+        found.retain(|block, slots| {
+            let Some(other) = other.remove(block) else { return false };
+            slots.keep(&other);
+            !slots.is_empty()
+        });
+    } else {
+        *found = Some(other);
+    }
+}

@@ -1,0 +1,240 @@
+//! Feeding the index: one transaction takes messages in, and notes how far was read.
+
+use super::{
+    Index,
+    slots::{Kept, Slots, block_of, slot_of},
+};
+use crate::{
+    search::words::Term,
+    store::{
+        Dialect, Result, column,
+        followers::{self, Lease, Place},
+        query,
+        rows::Reader,
+        values::{Value, Values},
+    },
+};
+use parlor_protocol::ids::MessageId;
+use sqlx::AnyConnection;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A message, as the index keeps it.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Which.
+    pub message: MessageId,
+    /// When it was written.
+    pub created_at: i64,
+    /// What it is found by; nothing, if it is not to be found.
+    pub terms: BTreeSet<Term>,
+    /// Of the terms, once the message was edited or deleted.
+    pub digest: Option<Vec<u8>>,
+    /// It is kept already, under other terms unless its digest says that they are the same.
+    pub is_kept: bool,
+}
+
+/// Who writes, and what was written last: the newest block, to which most is added.
+#[derive(Debug)]
+pub struct Writing {
+    lease: Lease,
+    /// How far was read.
+    pub place: Place,
+    newest: Option<(i64, Block)>,
+}
+
+/// All terms of a block.
+#[derive(Debug, Default)]
+struct Block {
+    terms: HashMap<Term, Kept>,
+    written: Option<(i64, i64)>,
+}
+
+impl Writing {
+    /// With a lease, from a place on.
+    #[must_use]
+    pub fn new(lease: Lease, place: Place) -> Self {
+        Self { lease, place, newest: None }
+    }
+
+    /// The right to write.
+    #[must_use]
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+}
+
+impl Index {
+    /// Takes documents in and notes how far was read; says whether one still had the lease, without which nothing
+    /// happens.
+    ///
+    /// # Errors
+    /// The database is not there. Nothing happened then, and the place is to be read again.
+    pub async fn feed(
+        &self,
+        writing: &mut Writing,
+        documents: Vec<Document>,
+        place: Place,
+        until_ms: i64,
+    ) -> Result<bool> {
+        let mut newest = writing.newest.take();
+        let mut transaction = self.begin().await?;
+        if !followers::advance(&mut transaction, &writing.lease, &place, until_ms).await? {
+            return Ok(false);
+        }
+        for (block, documents) in by_block(unlike(&mut transaction, documents).await?) {
+            let mut content = match newest.take_if(|(newest, _)| *newest == block) {
+                Some((_, content)) => content,
+                None => load(&mut transaction, block).await?,
+            };
+            let touched = content.take_in(&documents);
+            store(&mut transaction, block, &mut content, touched).await?;
+            note_digests(&mut transaction, &documents).await?;
+            if newest.as_ref().is_none_or(|(newest, _)| *newest < block) {
+                newest = Some((block, content));
+            }
+        }
+        transaction.commit().await?;
+        writing.newest = newest;
+        writing.place = place;
+        Ok(true)
+    }
+
+    /// Empties the index and begins from a place; says whether one still had the lease.
+    ///
+    /// # Errors
+    /// The database is not there.
+    pub async fn erase(&self, writing: &mut Writing, place: Place, until_ms: i64) -> Result<bool> {
+        let mut transaction = self.begin().await?;
+        if !followers::advance(&mut transaction, &writing.lease, &place, until_ms).await? {
+            return Ok(false);
+        }
+        for table in ["search_terms", "search_blocks", "search_changed"] {
+            let sql = match self.dialect {
+                Dialect::Sqlite => format!("DELETE FROM {table}"),
+                Dialect::Postgres => format!("TRUNCATE {table}"),
+            };
+            query(sql).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        *writing = Writing::new(writing.lease.clone(), place);
+        Ok(true)
+    }
+}
+
+/// Those whose terms are not those that they are kept under.
+async fn unlike(connection: &mut AnyConnection, documents: Vec<Document>) -> Result<Vec<Document>> {
+    let mut values = Values::new(["id"]);
+    for document in documents.iter().filter(|document| document.is_kept) {
+        values.push([document.message.0.into()]);
+    }
+    let sql = "SELECT c.message_id, c.digest FROM v JOIN search_changed c ON c.message_id = v.id";
+    let mut known = HashMap::new();
+    for row in values.fetch(connection, sql).await? {
+        known.insert(MessageId(column(&row, 0)?), column::<Vec<u8>>(&row, 1)?);
+    }
+    let is_unlike = |document: &Document| !document.is_kept || known.get(&document.message) != document.digest.as_ref();
+    Ok(documents.into_iter().filter(is_unlike).collect())
+}
+
+fn by_block(documents: Vec<Document>) -> BTreeMap<i64, Vec<Document>> {
+    let mut blocks: BTreeMap<i64, Vec<Document>> = BTreeMap::new();
+    for document in documents {
+        blocks.entry(block_of(document.message)).or_default().push(document);
+    }
+    blocks
+}
+
+async fn load(connection: &mut AnyConnection, block: i64) -> Result<Block> {
+    let mut content = Block::default();
+    let rows =
+        query("SELECT term, slots FROM search_terms WHERE block = $1").bind(block).fetch_all(&mut *connection).await?;
+    for row in &rows {
+        content.terms.insert(column(row, 0)?, Kept(column(row, 1)?));
+    }
+    let row = query("SELECT first_at, last_at FROM search_blocks WHERE block = $1")
+        .bind(block)
+        .fetch_optional(connection)
+        .await?;
+    if let Some(row) = row {
+        let mut reader = Reader::new(&row);
+        content.written = Some((reader.int()?, reader.int()?));
+    }
+    Ok(content)
+}
+
+impl Block {
+    /// Takes documents in; gives the terms whose slots are others now.
+    fn take_in(&mut self, documents: &[Document]) -> BTreeSet<Term> {
+        let mut touched = BTreeSet::new();
+        let mut replaced = Slots::default();
+        for document in documents.iter().filter(|document| document.is_kept) {
+            replaced.insert(slot_of(document.message));
+        }
+        if !replaced.is_empty() {
+            for (term, kept) in &mut self.terms {
+                if kept.remove(&replaced) {
+                    touched.insert(term.clone());
+                }
+            }
+        }
+        for document in documents {
+            let slot = slot_of(document.message);
+            for term in &document.terms {
+                if self.terms.entry(term.clone()).or_default().insert(slot) && !touched.contains(term) {
+                    touched.insert(term.clone());
+                }
+            }
+            let (first, last) = self.written.unwrap_or((i64::MAX, i64::MIN));
+            self.written = Some((first.min(document.created_at), last.max(document.created_at)));
+        }
+        touched
+    }
+}
+
+async fn store(connection: &mut AnyConnection, block: i64, content: &mut Block, touched: BTreeSet<Term>) -> Result<()> {
+    let mut kept = Values::new(["block", "term", "slots"]);
+    let mut gone = Values::new(["block", "term"]);
+    for term in touched {
+        match content.terms.get(&term) {
+            Some(slots) if !slots.0.is_empty() => kept.push([block.into(), term.into(), slots.0.clone().into()]),
+            _ => {
+                content.terms.remove(&term);
+                gone.push([block.into(), term.into()]);
+            }
+        }
+    }
+    kept.execute(
+        connection,
+        "INSERT INTO search_terms (block, term, slots) SELECT block, term, slots FROM v WHERE block IS NOT NULL \
+         ON CONFLICT (block, term) DO UPDATE SET slots = excluded.slots",
+    )
+    .await?;
+    gone.execute(connection, "DELETE FROM search_terms WHERE (block, term) IN (SELECT block, term FROM v)").await?;
+    let Some((first, last)) = content.written else { return Ok(()) };
+    query(
+        "INSERT INTO search_blocks (block, first_at, last_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (block) DO UPDATE SET first_at = excluded.first_at, last_at = excluded.last_at",
+    )
+    .bind(block)
+    .bind(first)
+    .bind(last)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn note_digests(connection: &mut AnyConnection, documents: &[Document]) -> Result<()> {
+    let mut values = Values::new(["id", "digest"]);
+    for document in documents {
+        if let Some(digest) = &document.digest {
+            values.push([document.message.0.into(), Value::from(digest.clone())]);
+        }
+    }
+    values
+        .execute(
+            connection,
+            "INSERT INTO search_changed (message_id, digest) SELECT id, digest FROM v WHERE id IS NOT NULL \
+             ON CONFLICT (message_id) DO UPDATE SET digest = excluded.digest",
+        )
+        .await
+}

@@ -1,0 +1,112 @@
+//! What a search reads of the messages themselves: only what the asker may see, as it is now.
+
+use super::Snapshot;
+use crate::{
+    domain::rows::MessageRow,
+    store::{
+        Result, query,
+        rows::{MESSAGE, Reader},
+        values::{Value, Values, bind},
+    },
+};
+use parlor_protocol::{
+    ids::{ConversationId, MessageId, UserId, Version},
+    model::ContextKey,
+};
+
+/// Conversations of one person that are looked up one by one; as many as one context can have.
+pub(crate) const PLACES_MAX: usize = 1000;
+
+/// Where to search.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Where {
+    pub conversation: Option<ConversationId>,
+    pub context: Option<ContextKey>,
+}
+
+/// A conversation that the asker is in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub id: ConversationId,
+    /// The version of its newest message, or of its opening.
+    pub activity: Version,
+    /// How many messages of it the asker sees, at the most.
+    pub visible: i64,
+    history_from: i64,
+}
+
+impl Snapshot<'_> {
+    /// Whether the person is in the conversation.
+    pub(crate) async fn is_member(&mut self, user: UserId, conversation: ConversationId) -> Result<bool> {
+        Ok(self.window(user, conversation).await?.is_some())
+    }
+
+    /// The conversations to be searched; one more than [`PLACES_MAX`] where there are more.
+    pub(crate) async fn places(&mut self, user: UserId, r#where: &Where) -> Result<Vec<Place>> {
+        let mut sql = String::from(
+            "SELECT c.id, c.activity, c.last_seq, m.history_from FROM members m \
+             JOIN conversations c ON c.id = m.conversation_id",
+        );
+        let mut parameters = vec![Value::from(user.0), Value::from(PLACES_MAX as i64 + 1)];
+        let mut condition = String::new();
+        if let Some(key) = &r#where.context {
+            sql.push_str(" JOIN contexts x ON x.id = c.context_id AND x.kind = $3 AND x.external_id = $4");
+            parameters.extend([key.kind.as_str().into(), key.id.as_str().into()]);
+        }
+        if let Some(conversation) = r#where.conversation {
+            parameters.push(conversation.0.into());
+            condition = format!(" AND m.conversation_id = ${}", parameters.len());
+        }
+        sql.push_str(" WHERE m.user_id = $1 AND m.has_left = 0");
+        sql.push_str(&condition);
+        sql.push_str(" LIMIT $2");
+        let statement = parameters.into_iter().fold(query(sql), bind);
+        let rows = statement.fetch_all(self.connection()).await?;
+        rows.iter()
+            .map(|row| {
+                let mut reader = Reader::new(row);
+                let (id, activity) = (ConversationId(reader.int()?), Version(reader.int()?));
+                let (last_seq, history_from) = (reader.int()?, reader.int()?);
+                Ok(Place { id, activity, visible: (last_seq - history_from + 1).max(0), history_from })
+            })
+            .collect()
+    }
+
+    /// Every message of these conversations that the asker may see, below an id, the newest first.
+    pub(crate) async fn all_in(&mut self, places: &[Place], after: MessageId) -> Result<Vec<MessageId>> {
+        let mut values = Values::new(["conversation_id", "history_from"]);
+        for place in places {
+            values.push([place.id.0.into(), place.history_from.into()]);
+        }
+        let rows = values
+            .fetch(
+                self.connection(),
+                "SELECT g.id FROM v CROSS JOIN messages g \
+                 WHERE g.conversation_id = v.conversation_id AND g.seq >= v.history_from",
+            )
+            .await?;
+        let mut ids = rows.iter().map(|row| Ok(MessageId(Reader::new(row).int()?))).collect::<Result<Vec<_>>>()?;
+        ids.retain(|id| *id < after);
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(ids)
+    }
+
+    /// Those of the messages that the asker may see and that can be found, the newest first.
+    pub(crate) async fn visible(&mut self, user: UserId, ids: &[MessageId]) -> Result<Vec<MessageRow>> {
+        let mut values = Values::new(["id", "user_id"]);
+        for id in ids {
+            values.push([id.0.into(), user.0.into()]);
+        }
+        let sql = format!(
+            "SELECT {MESSAGE} FROM v CROSS JOIN messages g \
+             JOIN members m ON m.conversation_id = g.conversation_id AND m.user_id = v.user_id \
+             LEFT JOIN hidden_messages h ON h.user_id = v.user_id AND h.conversation_id = g.conversation_id \
+             AND h.seq = g.seq \
+             WHERE g.id = v.id AND m.has_left = 0 AND g.seq >= m.history_from AND h.seq IS NULL AND g.uncounted = 0"
+        );
+        let rows = values.fetch(self.connection(), &sql).await?;
+        let mut rows = rows.iter().map(|row| Reader::new(row).message()).collect::<Result<Vec<_>>>()?;
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
+        Ok(rows)
+    }
+}
