@@ -111,7 +111,6 @@ const english = {
     file_gone: 'a file is gone',
     file_empty: 'a file is empty',
     unsupported_type: 'file not taken',
-    limit_reached: 'too many files',
     internal: 'the server failed',
     conflict: 'sent differently before',
     cancelled: 'was discarded before',

@@ -122,6 +122,10 @@ export class Way {
   state = 'open';
   /** WebSockets that are open through it. @type {Set<import('node:net').Socket>} */
   sockets = new Set();
+  /** How many bytes of an upload pass before it is cut off, or held until it is let on. */
+  uploads = { pass: Infinity, then: /** @type {'cut'|'hold'} */ ('cut') };
+  /** @type {Set<() => void>} */
+  #held = new Set();
   /** @type {Set<import('node:net').Socket>} */
   #all = new Set();
 
@@ -151,9 +155,32 @@ export class Way {
     for (const socket of [...cut]) socket.destroy();
   }
 
+  /** Lets uploads pass from now on, those that are held too. */
+  letOn() {
+    this.uploads.pass = Infinity;
+    for (const go of this.#held) go();
+    this.#held.clear();
+  }
+
   end() {
     this.become('closed');
     this.server.close();
+  }
+
+  /** Whether this much of an upload may pass; else it is cut off or held.
+   * @param {import('node:net').Socket} client @param {number} bytes @param {() => void} pass */
+  #passes(client, bytes, pass) {
+    if (bytes <= this.uploads.pass) {
+      pass();
+    } else if (this.uploads.then === 'cut') {
+      client.destroy();
+    } else {
+      client.pause();
+      this.#held.add(() => {
+        pass();
+        client.resume();
+      });
+    }
   }
 
   /** @param {import('node:net').Socket} client @param {number} port */
@@ -167,7 +194,11 @@ export class Way {
     });
     /** @type {import('node:net').Socket|null} */
     let onward = null;
+    /** Of the upload that this connection carries, if it does. */
+    let carried = -1;
     client.on('data', (chunk) => {
+      const head = /^([A-Z]+) (\S+) HTTP/u.exec(chunk.toString('latin1', 0, 2_048));
+      if (head) carried = /^(?:POST|PATCH) \/v1\/uploads/u.test(`${head[1]} ${head[2]}`) ? 0 : -1;
       const upgrade = /^GET [^\r]*\r\n(?:[^\r]+\r\n)*upgrade: websocket/iu.test(chunk.toString('latin1'));
       const long = /^GET [^\r]*wait=25/u.test(chunk.toString('latin1'));
       const short = this.state === 'short requests only';
@@ -182,7 +213,9 @@ export class Way {
         onward.on('close', () => client.destroy());
         onward.on('data', (answer) => client.write(answer));
       }
-      onward.write(chunk);
+      const way = onward;
+      if (carried >= 0) this.#passes(client, (carried += chunk.length), () => way.write(chunk));
+      else way.write(chunk);
     });
   }
 }
