@@ -79,8 +79,10 @@ export class Demo {
   /** @param {string} command @param {Record<string, string>} settings @param {(text: string) => boolean} isReady
    * @returns {Promise<string>} what it said until it was ready */
   async run(command, settings, isReady) {
+    // What names the server is not a setting of it.
+    const { PARLOR_BIN: _, ...around } = process.env;
     const flags = [command, '--listen', `127.0.0.1:${this.port}`, '--data', this.data];
-    const child = spawn(binary(), flags, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...settings } });
+    const child = spawn(binary(), flags, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...around, ...settings } });
     this.#process = child;
     let said = '';
     return new Promise((resolve, reject) => {
