@@ -18,24 +18,24 @@ conformance! {
 }
 
 /// A node where three people are many.
-async fn small(world: &World) -> Arc<App> {
+pub(super) async fn small(world: &World) -> Arc<App> {
     world.node_with(&[("limits.conversation_fan_out_max", "2"), ("sync.clock_check_ms", "20")]).await
 }
 
 /// Somebody who is attached, and what was taken out of the outbox and not yet looked at.
-struct Listener {
-    attached: Attached,
+pub(super) struct Listener {
+    pub(super) attached: Attached,
     waiting: VecDeque<Value>,
 }
 
-async fn attach(app: &App, world: &World, name: &str) -> Listener {
+pub(super) async fn attach(app: &App, world: &World, name: &str) -> Listener {
     let user = world.person(name).await;
     let attached = app.hub.attach(user, SessionId(1)).await.expect("attached");
     Listener { attached, waiting: VecDeque::new() }
 }
 
 impl Listener {
-    async fn next(&mut self) -> Value {
+    pub(super) async fn next(&mut self) -> Value {
         while self.waiting.is_empty() {
             let Taken::Frames(frames) = self.attached.outbox.take().await else { panic!("closed") };
             let events = frames.iter().map(|frame| serde_json::from_slice(frame).expect("an event is JSON"));
@@ -46,7 +46,7 @@ impl Listener {
 }
 
 /// The next event that is wanted; others are passed over.
-async fn heard(listener: &mut Listener, wanted: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn heard(listener: &mut Listener, wanted: impl Fn(&Value) -> bool) -> Value {
     let listening = async {
         loop {
             let event = listener.next().await;
@@ -58,7 +58,7 @@ async fn heard(listener: &mut Listener, wanted: impl Fn(&Value) -> bool) -> Valu
     tokio::time::timeout(Duration::from_secs(10), listening).await.expect("it is heard")
 }
 
-fn is(kind: &'static str, conversation: ConversationId) -> impl Fn(&Value) -> bool {
+pub(super) fn is(kind: &'static str, conversation: ConversationId) -> impl Fn(&Value) -> bool {
     let scope = Scope::Conversation(conversation).to_string();
     move |event| event["type"] == kind && event["scope"] == scope.as_str()
 }

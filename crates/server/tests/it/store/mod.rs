@@ -1,5 +1,6 @@
 //! The store's conformance suite: each case runs on SQLite and on PostgreSQL.
 
+mod acts;
 mod commits;
 mod cursors;
 mod keys;
@@ -8,6 +9,8 @@ mod limits;
 mod outages;
 mod pages;
 mod search;
+mod revisions;
+mod sight;
 
 use crate::postgres::{database, fast_folder};
 use parlor::{

@@ -1,0 +1,433 @@
+//! Messages that change: what each command does, to whom it is allowed, and until when.
+
+use super::{World, acts::revised, code, conformance};
+use parlor::domain::{Change, Content, Outcome};
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::{ConversationId, Seq, UserId},
+    model::Reaction,
+    reply::{Answer, MessageChanged},
+};
+use std::sync::{Arc, atomic::Ordering};
+
+conformance! {
+    an_edit_replaces_text_and_subject_and_says_when,
+    a_deleted_message_leaves_its_place_and_nothing_else,
+    time_runs_out_for_editing_and_deleting,
+    a_subject_stands_above_the_text,
+    an_answer_names_what_its_sender_sees,
+    a_message_is_forwarded_by_whoever_sees_it,
+    one_reaction_of_each_emoji_and_person,
+    reactions_end_at_their_limits,
+    what_changed_nothing_says_so,
+    whoever_may_not_is_refused_and_whoever_may_not_know_finds_nothing,
+    in_a_direct_conversation_nobody_deletes_what_the_other_wrote,
+    a_closed_context_lets_nobody_write_and_everybody_take_back,
+    changes_of_one_message_in_one_batch_are_decided_in_order,
+    what_is_sent_again_is_given_as_it_is_now,
+    a_send_with_files_is_refused_while_there_are_none,
+}
+
+const GONE: &str = "the text that is to be gone";
+
+async fn an_edit_replaces_text_and_subject_and_says_when(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let sent = world.send("Ada", conversation, "teh umbrella").await;
+    let actor = world.person("Ada").await;
+    let subject = Some(" Found ".to_owned());
+    let text = "the\r\numbrella".to_owned();
+    let edit = Change::Edit { actor, conversation, seq: Seq(1), text, subject };
+    let changed = revised(world.app.commit.submit(edit.clone()).await).expect("one's own");
+    let message = &changed.message;
+    assert_eq!((message.text.as_str(), message.subject.as_deref()), ("the\numbrella", Some("Found")));
+    assert_eq!((message.id, message.version), (sent.message.id, changed.change.version));
+    assert_eq!(changed.change.prev, sent.change.version);
+    assert!(message.edited_at.is_some() && !message.deleted);
+    assert_eq!(world.message("Ben", conversation, 1).await, *message);
+    assert_eq!(world.seen("Ben", conversation).await.last_message.as_ref(), Some(message));
+    assert_eq!(world.seen("Ben", conversation).await.activity, sent.change.version, "an edit is no new activity");
+    let without = world.edit("Ada", conversation, 1, "the umbrella").await.expect("one's own").message;
+    assert_eq!((without.subject, without.text.as_str()), (None, "the umbrella"));
+}
+
+async fn a_deleted_message_leaves_its_place_and_nothing_else(world: World) {
+    let conversation = world.group("Ada", &["Ben"]).await;
+    world.send("Ada", conversation, "first").await;
+    let content = Content { subject: Some("Lost".to_owned()), reply_to: Some(Seq(1)), ..Content::text(GONE) };
+    world.say("Ben", conversation, content).await.expect("sent");
+    world.react("Ada", (conversation, 2), "👍", true).await.expect("a member");
+    world.edit("Ben", conversation, 2, &format!("{GONE}, edited")).await.expect("one's own");
+    world.answer("Ada", conversation, 2, "an answer").await.expect("sent");
+    let deleted = world.delete("Ben", conversation, 2).await.expect("one's own").message;
+    assert_eq!((deleted.text.as_str(), deleted.deleted), ("", true));
+    assert_eq!((&deleted.subject, deleted.reply_to, &deleted.edited_at), (&None, None, &None));
+    assert!(deleted.reactions.is_empty() && deleted.attachments.is_empty());
+    for name in ["Ada", "Ben"] {
+        let page = world.page(name, conversation).await;
+        assert_eq!(page.messages[1], deleted);
+        assert_eq!(page.messages[2].reply_to, Some(Seq(2)), "an answer stays an answer");
+        assert!(!serde_json::to_string(&page).expect("JSON").contains(GONE));
+    }
+    for refused in
+        [world.edit("Ben", conversation, 2, "again").await, world.react("Ada", (conversation, 2), "👍", true).await]
+    {
+        assert_eq!(code(refused), Code::TooLate);
+    }
+    assert_eq!(code(world.forward("Ben", (conversation, 2), conversation).await), Code::NotFound);
+    // Whoever was writing an answer meanwhile does not lose it.
+    world.answer("Ada", conversation, 2, "late").await.expect("the place is there");
+}
+
+async fn time_runs_out_for_editing_and_deleting(world: World) {
+    let app = world.node_with(&[("messages.edit_within_ms", "60000"), ("messages.delete_within_ms", "90000")]).await;
+    let conversation = world.group("Ada", &["Ben"]).await;
+    let ben = world.person("Ben").await;
+    for text in ["one", "two", "three"] {
+        world.send("Ben", conversation, text).await;
+    }
+    let edit = |text: &str| {
+        let change = Change::Edit { actor: ben, conversation, seq: Seq(1), text: text.to_owned(), subject: None };
+        app.commit.submit(change)
+    };
+    let delete = |actor: UserId, seq: i64| app.commit.submit(Change::Delete { actor, conversation, seq: Seq(seq) });
+    world.clock.fetch_add(50_000, Ordering::Relaxed);
+    revised(edit("in time").await).expect("within its time");
+    world.clock.fetch_add(20_000, Ordering::Relaxed);
+    let refused = revised(edit("too late").await).expect_err("its time is over");
+    assert_eq!((refused.code, refused.limit), (Code::TooLate, Some(60_000)));
+    revised(edit("in time").await).expect("what changes nothing is never too late");
+    revised(delete(ben, 2).await).expect("within its time");
+    world.clock.fetch_add(30_000, Ordering::Relaxed);
+    assert_eq!(code(revised(delete(ben, 3).await)), Code::TooLate);
+    assert!(!revised(delete(ben, 2).await).expect("it is deleted already").message.text.contains("two"));
+    revised(delete(world.person("Ada").await, 3).await).expect("an owner has all the time");
+    // 0 is for ever; the other node has the defaults: a day for editing, and no end for deleting.
+    world.clock.fetch_add(86_400_000, Ordering::Relaxed);
+    assert_eq!(code(world.edit("Ben", conversation, 1, "after a day").await), Code::TooLate);
+    world.delete("Ben", conversation, 1).await.expect("at any time");
+}
+
+async fn a_subject_stands_above_the_text(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let with = |subject: &str| Content { subject: Some(subject.to_owned()), ..Content::text("see below") };
+    let longest = "s".repeat(255);
+    for subject in ["Umbrella", &longest] {
+        let sent = world.say("Ada", conversation, with(subject)).await.expect("a line");
+        assert_eq!(sent.message.subject.as_deref(), Some(subject));
+    }
+    for (subject, expected) in
+        [("", Code::TextEmpty), ("two\nlines", Code::TextControl), (format!("{longest}s").as_str(), Code::TextTooLong)]
+    {
+        assert_eq!(code(world.say("Ada", conversation, with(subject)).await), expected, "{subject:?}");
+    }
+    let only = Content { subject: Some("nothing below".to_owned()), ..Content::default() };
+    assert_eq!(code(world.say("Ada", conversation, only).await), Code::TextEmpty);
+}
+
+async fn an_answer_names_what_its_sender_sees(world: World) {
+    let conversation = world.group("Ada", &["Ben"]).await;
+    let other = world.direct("Ada", "Ben").await;
+    world.send("Ada", conversation, "before Cleo").await;
+    for text in ["in the other", "and again"] {
+        world.send("Ada", other, text).await;
+    }
+    let (actor, cleo) = (world.person("Ada").await, world.person("Cleo").await);
+    let add = Change::AddMembers { actor, conversation, users: vec![cleo], history: None };
+    world.app.commit.submit(add).await.expect("added");
+    let own = world.send("Cleo", conversation, "after").await.message.seq.0;
+    let sent = world.answer("Ben", conversation, 1, "an answer").await.expect("Ben saw it");
+    assert_eq!(sent.message.reply_to, Some(Seq(1)));
+    world.hide("Cleo", conversation, own).await.expect("one's own");
+    for (name, seq) in [("Cleo", 1), ("Cleo", own), ("Cleo", 99), ("Ben", 99), ("Ben", 0)] {
+        let refused = world.answer(name, conversation, seq, "an answer").await.expect_err("not there for them");
+        assert_eq!(refused.code, Code::NotFound, "{name} {seq}");
+        assert!(refused.detail.is_some_and(|detail| detail.contains("reply_to")));
+    }
+    // A repeat is known by all of what it says.
+    let content = Content { reply_to: Some(Seq(1)), ..Content::text("twice") };
+    let send = |content: &Content| Change::Send {
+        actor,
+        conversation,
+        client_id: "twice".to_owned(),
+        content: content.clone(),
+    };
+    world.app.commit.submit(send(&content)).await.expect("sent");
+    assert!(matches!(
+        world.app.commit.submit(send(&content)).await,
+        Ok(Outcome::Answer(Answer::Sent(sent))) if sent.duplicate
+    ));
+    assert_eq!(code(world.app.commit.submit(send(&Content::text("twice"))).await), Code::Conflict);
+}
+
+async fn a_message_is_forwarded_by_whoever_sees_it(world: World) {
+    let (from, to) = (world.group("Ada", &["Ben"]).await, world.direct("Ada", "Cleo").await);
+    world.send("Ben", from, "question").await;
+    let content = Content { subject: Some("Where".to_owned()), reply_to: Some(Seq(1)), ..Content::text("On tram 16") };
+    world.say("Ben", from, content).await.expect("sent");
+    world.react("Ada", (from, 2), "👍", true).await.expect("a member");
+    let forwarded = world.forward("Ada", (from, 2), to).await.expect("Ada sees both").message;
+    assert_eq!((forwarded.text.as_str(), forwarded.subject.as_deref()), ("On tram 16", Some("Where")));
+    assert!(forwarded.forwarded && forwarded.reply_to.is_none() && forwarded.reactions.is_empty());
+    assert_eq!((forwarded.sender, forwarded.conversation), (world.person("Ada").await, to));
+    assert_eq!(world.message("Cleo", to, 1).await, forwarded);
+    // Neither whose source, nor whose target is not theirs.
+    assert_eq!(code(world.forward("Cleo", (from, 2), to).await), Code::NotFound);
+    assert_eq!(code(world.forward("Ben", (from, 2), to).await), Code::NotFound);
+    world.hide("Ada", from, 2).await.expect("a member");
+    assert_eq!(code(world.forward("Ada", (from, 2), to).await), Code::NotFound);
+    assert_eq!(code(world.forward("Ada", (from, 99), to).await), Code::NotFound);
+    // The same again is the same message, whatever became of its source.
+    let actor = world.person("Ben").await;
+    let change = |seq: i64| Change::Forward {
+        actor,
+        conversation: from,
+        client_id: "twice".to_owned(),
+        from: parlor_protocol::command::MessagePlace { conversation: from, seq: Seq(seq) },
+    };
+    world.app.commit.submit(change(2)).await.expect("forwarded");
+    world.delete("Ben", from, 2).await.expect("one's own");
+    assert!(matches!(
+        world.app.commit.submit(change(2)).await,
+        Ok(Outcome::Answer(Answer::Sent(sent))) if sent.duplicate && sent.message.text == "On tram 16"
+    ));
+    assert_eq!(code(world.app.commit.submit(change(1)).await), Code::Conflict);
+    // What is forwarded can be edited by its sender like anything that he wrote.
+    world.edit("Ada", to, 1, "On tram 18").await.expect("one's own");
+}
+
+async fn one_reaction_of_each_emoji_and_person(world: World) {
+    let conversation = world.group("Ada", &["Ben"]).await;
+    world.send("Ada", conversation, "hello").await;
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let place = (conversation, 1);
+    for (name, emoji, on) in [("Ben", "👍🏽", true), ("Ada", "❤", true), ("Ada", "👍🏽", true), ("Ben", "❤️", true)]
+    {
+        world.react(name, place, emoji, on).await.expect("a member");
+    }
+    let reaction = |emoji: &str, users: &[UserId]| Reaction { emoji: emoji.to_owned(), users: users.to_vec() };
+    let message = world.message("Ben", conversation, 1).await;
+    assert_eq!(message.reactions, [reaction("👍🏽", &[ben, ada]), reaction("❤️", &[ada, ben])]);
+    assert!(message.edited_at.is_none(), "a reaction is no edit");
+    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+    let who = snapshot.reactions(ada, conversation, Seq(1)).await.expect("read").expect("a member").reactions;
+    let names: Vec<Vec<_>> = who.iter().map(|by| by.users.iter().map(|user| user.name.as_str()).collect()).collect();
+    assert_eq!(names, [vec!["Ben", "Ada"], vec!["Ada", "Ben"]]);
+    drop(snapshot);
+    world.react("Ben", place, "👍🏽", false).await.expect("taken back");
+    let message = world.react("Ada", place, "👍🏽", false).await.expect("taken back").message;
+    assert_eq!(message.reactions, [reaction("❤️", &[ada, ben])], "none is left of it");
+    for emoji in ["ok", "👍👍", "1", ":)", ""] {
+        assert_eq!(code(world.react("Ada", place, emoji, true).await), Code::InvalidField, "{emoji:?}");
+    }
+}
+
+async fn reactions_end_at_their_limits(world: World) {
+    let conversation = world.group("Ada", &["Ben", "Cleo"]).await;
+    world.send("Ada", conversation, "hello").await;
+    let limits = [("limits.message_emoji_max", "2"), ("limits.message_reactions_max", "4")];
+    let app = world.node_with(&limits).await;
+    let (ada, ben, cleo) = (world.person("Ada").await, world.person("Ben").await, world.person("Cleo").await);
+    let react = |actor: UserId, emoji: &str, on: bool| {
+        let emoji = emoji.to_owned();
+        app.commit.submit(Change::React { actor, conversation, seq: Seq(1), emoji, on })
+    };
+    let refused = |outcome: Result<Outcome, Problem>| {
+        let problem = outcome.expect_err("full");
+        (problem.code, problem.limit)
+    };
+    for (actor, emoji) in [(ada, "👍"), (ben, "👍"), (ada, "🌂")] {
+        react(actor, emoji, true).await.expect("room");
+    }
+    assert_eq!(refused(react(cleo, "🚀", true).await), (Code::LimitReached, Some(2)));
+    react(ben, "🌂", true).await.expect("the fourth");
+    assert_eq!(refused(react(cleo, "👍", true).await), (Code::LimitReached, Some(4)));
+    react(ada, "🌂", false).await.expect("taken back");
+    react(cleo, "👍", true).await.expect("room again");
+}
+
+async fn what_changed_nothing_says_so(world: World) {
+    let conversation = world.group("Ada", &["Ben"]).await;
+    world.send("Ada", conversation, "hello").await;
+    let place = (conversation, 1);
+    world.react("Ben", place, "👍", true).await.expect("a member");
+    world.hide("Ben", conversation, 1).await.expect("a member");
+    let before = world.app.store.version().await.expect("there");
+    let scope = world.seen("Ada", conversation).await.version;
+    world.react("Ada", place, "👍", false).await.expect("not there anyway");
+    for changed in [
+        world.edit("Ada", conversation, 1, "hello").await,
+        world.react("Ada", place, "👍", false).await,
+        world.react("Ada", place, "🚀", false).await,
+    ] {
+        let changed = changed.expect("allowed");
+        assert_eq!((changed.change.version, changed.change.prev), (scope, scope));
+        assert_eq!(changed.message.text, "hello");
+    }
+    let hidden = world.hide("Ben", conversation, 1).await.expect("a member");
+    assert_eq!(hidden.version, hidden.prev);
+    let deleted = world.delete("Ada", conversation, 1).await.expect("one's own");
+    let again = world.delete("Ada", conversation, 1).await.expect("one's own");
+    assert_eq!(again.change.version, again.change.prev);
+    assert_eq!(again.message, deleted.message);
+    let after = world.app.store.version().await.expect("there");
+    assert_eq!(after.0 - before.0, 1, "one change, whatever was asked beside it");
+}
+
+/// What each person is told about a message of Ben's, command by command.
+async fn whoever_may_not_is_refused_and_whoever_may_not_know_finds_nothing(world: World) {
+    let conversation = world.group("Ada", &["Ben", "Mod", "Cleo", "Gone", "Blind"]).await;
+    let (ada, late) = (world.person("Ada").await, world.person("Late").await);
+    world.person("Mallory").await;
+    world.send("Ben", conversation, "of Ben").await;
+    let add = Change::AddMembers { actor: ada, conversation, users: vec![late], history: None };
+    world.app.commit.submit(add).await.expect("added");
+    world.remove("Ada", conversation, "Gone").await.expect("removed");
+    world.hide("Blind", conversation, 1).await.expect("a member");
+    let moderator = world.person("Mod").await;
+    world.sql(&format!("UPDATE members SET role = 'moderator' WHERE user_id = {moderator}")).await;
+    let allowed = Ok(());
+    let (refused, absent) = (Err(Code::NotAllowed), Err(Code::NotFound));
+    for (name, edit, react, delete) in [
+        ("Mallory", absent, absent, absent),
+        ("Gone", absent, absent, absent),
+        ("Late", absent, absent, absent),
+        ("Blind", absent, absent, absent),
+        ("Cleo", refused, allowed, refused),
+        ("Mod", refused, allowed, allowed),
+        ("Ada", refused, allowed, allowed),
+        ("Ben", allowed, allowed, allowed),
+    ] {
+        let seq = world.send("Ben", conversation, &format!("for {name}")).await.message.seq.0;
+        let seq = if ["Late", "Blind"].contains(&name) { 1 } else { seq };
+        let told = |outcome: Result<MessageChanged, Problem>| outcome.map(|_| ()).map_err(|problem| problem.code);
+        assert_eq!(told(world.edit(name, conversation, seq, "mine now").await), edit, "{name} edits");
+        assert_eq!(told(world.react(name, (conversation, seq), "👍", true).await), react, "{name} reacts");
+        let (user, other) = (world.person(name).await, world.direct(name, "Zoe").await);
+        let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+        let reactions = snapshot.reactions(user, conversation, Seq(seq)).await.expect("read");
+        assert_eq!(reactions.is_some(), react.is_ok(), "{name} asks who reacted");
+        drop(snapshot);
+        let forward = world.forward(name, (conversation, seq), other).await;
+        assert_eq!(forward.map(|_| ()).map_err(|problem| problem.code), react, "{name} forwards");
+        assert_eq!(told(world.delete(name, conversation, seq).await), delete, "{name} deletes");
+        if name != "Blind" {
+            let hide = world.hide(name, conversation, seq).await;
+            assert_eq!(hide.map(|_| ()).map_err(|problem| problem.code), react, "{name} hides");
+        }
+    }
+    // A conversation that is not there looks like one that one is not in.
+    let missing = ConversationId(999_999);
+    assert_eq!(code(world.edit("Mallory", missing, 1, "x").await), Code::NotFound);
+    assert_eq!(code(world.hide("Mallory", missing, 1).await), Code::NotFound);
+}
+
+async fn in_a_direct_conversation_nobody_deletes_what_the_other_wrote(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    world.send("Ada", conversation, "hello").await;
+    assert_eq!(code(world.delete("Ben", conversation, 1).await), Code::NotAllowed);
+    world.hide("Ben", conversation, 1).await.expect("for himself");
+    assert_eq!(world.message("Ada", conversation, 1).await.text, "hello");
+}
+
+async fn a_closed_context_lets_nobody_write_and_everybody_take_back(world: World) {
+    let context = world.context("5", &[("Ada", "owner"), ("Ben", "finder")]).await;
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let open = parlor_protocol::command::Open { user: Some(ben), context: Some(context.clone()), ..world.opening() };
+    let (conversation, _) = world.open(ada, open).await.expect("both have a role");
+    world.send("Ada", conversation, "hello").await;
+    world.app.commit.submit(Change::CloseContext { key: context, closed: true }).await.expect("closed");
+    assert_eq!(code(world.edit("Ada", conversation, 1, "goodbye").await), Code::ContextClosed);
+    assert_eq!(code(world.react("Ben", (conversation, 1), "👍", true).await), Code::ContextClosed);
+    assert_eq!(code(world.answer("Ben", conversation, 1, "yes").await), Code::ContextClosed);
+    assert_eq!(code(world.forward("Ben", (conversation, 1), conversation).await), Code::ContextClosed);
+    world.forward("Ben", (conversation, 1), world.direct("Ben", "Cleo").await).await.expect("elsewhere");
+    world.hide("Ben", conversation, 1).await.expect("for himself");
+    world.delete("Ada", conversation, 1).await.expect("one's own");
+}
+
+async fn changes_of_one_message_in_one_batch_are_decided_in_order(world: World) {
+    let conversation = world.group("Ada", &["Ben"]).await;
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let commit = world.app.commit.clone();
+    let edit = |text: &str| {
+        let text = text.to_owned();
+        Change::Edit { actor: ben, conversation, seq: Seq(2), text, subject: None }
+    };
+    let emoji = || "👍".to_owned();
+    let changes = vec![
+        Change::Send { actor: ada, conversation, client_id: "a".to_owned(), content: Content::text("first") },
+        Change::Send { actor: ben, conversation, client_id: "b".to_owned(), content: Content::text("one") },
+        edit("two"),
+        Change::React { actor: ada, conversation, seq: Seq(2), emoji: emoji(), on: true },
+        Change::Send {
+            actor: ada,
+            conversation,
+            client_id: "c".to_owned(),
+            content: Content { reply_to: Some(Seq(2)), ..Content::text("an answer") },
+        },
+        edit("three"),
+        Change::Hide { actor: ada, conversation, seq: Seq(2) },
+        Change::React { actor: ada, conversation, seq: Seq(2), emoji: emoji(), on: false },
+        Change::Delete { actor: ben, conversation, seq: Seq(2) },
+        edit("four"),
+        Change::Send { actor: ben, conversation, client_id: "b".to_owned(), content: Content::text("one") },
+    ];
+    let mut pending = Vec::new();
+    for change in changes {
+        pending.push(commit.begin(change).await.expect("taken"));
+    }
+    let mut outcomes = Vec::new();
+    for one in pending {
+        outcomes.push(one.outcome().await);
+    }
+    let text = |index: usize| match &outcomes[index] {
+        Ok(Outcome::Answer(Answer::MessageChanged(changed))) => changed.message.text.clone(),
+        other => panic!("{index}: {other:?}"),
+    };
+    assert_eq!([text(2), text(3), text(5), text(8)], ["two", "two", "three", ""]);
+    assert_eq!(code(outcomes[7].clone()), Code::NotFound, "hidden from Ada by then");
+    assert_eq!(code(outcomes[9].clone()), Code::TooLate);
+    let Ok(Outcome::Answer(Answer::Sent(again))) = &outcomes[10] else { panic!("{:?}", outcomes[10]) };
+    assert!(again.duplicate && again.message.deleted);
+    assert!(world.message("Ada", conversation, 2).await.hidden);
+    let message = world.message("Ben", conversation, 2).await;
+    assert!(message.deleted && message.text.is_empty());
+    assert_eq!(world.message("Ben", conversation, 3).await.reply_to, Some(Seq(2)));
+    let report = world.app.store.verify().await.expect("read");
+    assert_eq!(report.faults, Vec::<String>::new());
+}
+
+async fn what_is_sent_again_is_given_as_it_is_now(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let ada = world.person("Ada").await;
+    let again = async |text: &str| super::send(&world.app, ada, conversation, "the-key", text).await;
+    again("hello").await.expect("sent");
+    let edited = world.edit("Ada", conversation, 1, "hello, Ben").await.expect("one's own");
+    let sent = again("hello").await.expect("known by its fingerprint");
+    assert_eq!((sent.duplicate, &sent.message), (true, &edited.message));
+    assert_eq!((sent.change.version, sent.change.prev), (edited.message.version, edited.message.version));
+    assert_eq!(code(again("hello, Ben").await), Code::Conflict, "it was sent with another text");
+    world.hide("Ada", conversation, 1).await.expect("one's own");
+    let cancel = Change::Cancel { actor: ada, client_id: "the-key".to_owned() };
+    let Ok(Outcome::Answer(Answer::Cancelled(cancelled))) = world.app.commit.submit(cancel).await else {
+        panic!("it is answered")
+    };
+    for message in [again("hello").await.expect("known").message, cancelled.message.expect("it had happened")] {
+        assert!(message.hidden && message.text.is_empty(), "{message:?}");
+    }
+    world.delete("Ben", conversation, 1).await.expect_err("not his");
+    let shared = Arc::new(world);
+    let twice = tokio::join!(
+        shared.react("Ben", (conversation, 1), "👍", true),
+        shared.react("Ben", (conversation, 1), "👍", true)
+    );
+    let versions = [twice.0.expect("a member").change, twice.1.expect("a member").change];
+    assert_eq!(versions.iter().filter(|change| change.version == change.prev).count(), 1, "{versions:?}");
+}
+
+async fn a_send_with_files_is_refused_while_there_are_none(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let attachments = vec![parlor_protocol::ids::FileId(7)];
+    let content = Content { attachments, ..Content::text("see the picture") };
+    assert_eq!(code(world.say("Ada", conversation, content).await), Code::NotFound);
+}

@@ -1,0 +1,443 @@
+//! What each person is told of a message that changed: live, in pages, in changes, and in what counts as unread.
+
+use super::{
+    World, conformance,
+    large::{attach, heard, is, small},
+};
+use parlor::domain::{Change, Content, Outcome};
+use parlor_protocol::{
+    ids::{ConversationId, Seq, UserId, Version},
+    reply::{Answer, Changes},
+};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+conformance! {
+    a_change_is_told_whole_to_those_who_may_see_the_message,
+    in_a_large_conversation_a_change_is_told_whole_where_everybody_may_see_it,
+    what_one_hides_is_told_to_oneself_alone,
+    a_hidden_message_is_only_its_place_in_every_read,
+    what_was_hidden_since_a_version_is_told_or_all_is_to_be_dropped,
+    quotes_come_along_as_their_reader_may_see_them,
+    a_page_counts_all_that_its_messages_carry,
+    changed_messages_come_in_the_order_of_their_versions_in_pages,
+    changes_give_way_to_the_newest_page_when_they_are_too_many,
+    a_newcomer_is_told_nothing_of_changes_before_his_time,
+    unread_is_what_a_recount_says_at_every_version,
+}
+
+async fn join(world: &World, by: &str, conversation: ConversationId, name: &str) {
+    let (actor, user) = (world.person(by).await, world.person(name).await);
+    let add = Change::AddMembers { actor, conversation, users: vec![user], history: None };
+    world.app.commit.submit(add).await.expect("added");
+}
+
+async fn a_change_is_told_whole_to_those_who_may_see_the_message(world: World) {
+    let conversation = world.group("Ada", &["Ben"]).await;
+    world.send("Ada", conversation, "before Cleo").await;
+    join(&world, "Ada", conversation, "Cleo").await;
+    world.person("Mallory").await;
+    let mut ben = attach(&world.app, &world, "Ben").await;
+    let (mut cleo, mut mallory) =
+        (attach(&world.app, &world, "Cleo").await, attach(&world.app, &world, "Mallory").await);
+    let edited = world.edit("Ada", conversation, 1, "the secret of before").await.expect("one's own");
+    let reacted = world.react("Ben", (conversation, 1), "👍", true).await.expect("a member");
+    let deleted = world.delete("Ada", conversation, 1).await.expect("one's own");
+    for changed in [&edited, &reacted, &deleted] {
+        let event = heard(&mut ben, is("message.updated", conversation)).await;
+        assert_eq!(event["message"], serde_json::to_value(&changed.message).expect("JSON"));
+        assert_eq!(
+            (&event["version"], &event["prev"]),
+            (&changed.change.version.0.into(), &changed.change.prev.0.into())
+        );
+        let stub = heard(&mut cleo, |_| true).await;
+        let expected = serde_json::json!({"type": "scope.advanced", "scope": format!("conversation:{conversation}"),
+            "version": changed.change.version, "prev": changed.change.prev});
+        assert_eq!(stub, expected, "nothing else for whoever came later");
+    }
+    let after = world.send("Cleo", conversation, "after").await.message.seq.0;
+    world.react("Ada", (conversation, after), "🌂", true).await.expect("a member");
+    let event = heard(&mut cleo, is("message.updated", conversation)).await;
+    assert_eq!(event["message"]["reactions"][0]["emoji"], "🌂");
+    world.send("Ada", world.direct("Ada", "Mallory").await, "the last").await;
+    let first = heard(&mut mallory, |event| event["type"] != "conversation.created").await;
+    assert_eq!(first["message"]["text"], "the last", "a stranger hears nothing");
+}
+
+async fn in_a_large_conversation_a_change_is_told_whole_where_everybody_may_see_it(world: World) {
+    let conversation = world.group("Ada", &["Ben", "Cleo"]).await;
+    world.send("Ada", conversation, "before Dan").await;
+    join(&world, "Ada", conversation, "Dan").await;
+    let after = world.send("Ada", conversation, "after").await.message.seq.0;
+    let app = small(&world).await;
+    let actor = world.person("Ada").await;
+    let edit = |seq: i64| {
+        let text = format!("edited {seq}");
+        app.commit.submit(Change::Edit { actor, conversation, seq: Seq(seq), text, subject: None })
+    };
+    let (mut ben, mut dan) = (attach(&app, &world, "Ben").await, attach(&app, &world, "Dan").await);
+    let mut cleo = attach(&app, &world, "Cleo").await;
+    for listener in [&ben, &dan] {
+        listener.attached.show(&[conversation]).await.expect("joined");
+    }
+    edit(after).await.expect("one's own");
+    for listener in [&mut ben, &mut dan] {
+        let event = heard(listener, is("message.updated", conversation)).await;
+        assert_eq!(event["message"]["text"], format!("edited {after}"));
+    }
+    heard(&mut cleo, is("scope.changed", conversation)).await;
+    edit(1).await.expect("one's own");
+    for listener in [&mut ben, &mut dan] {
+        let event = heard(listener, |_| true).await;
+        assert_eq!(event["type"], "scope.changed", "some may not see it, so all come and ask: {event}");
+    }
+    // Asked for, it is there for those who may see it.
+    assert_eq!(world.message("Ben", conversation, 1).await.text, "edited 1");
+    assert!(world.page("Dan", conversation).await.messages.iter().all(|message| message.seq > Seq(1)));
+}
+
+async fn what_one_hides_is_told_to_oneself_alone(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    for text in ["one", "two", "three"] {
+        world.send("Ada", conversation, text).await;
+    }
+    let before = world.seen("Ada", conversation).await.version;
+    let (mut ada, mut ben) = (attach(&world.app, &world, "Ada").await, attach(&world.app, &world, "Ben").await);
+    let hidden = world.hide("Ben", conversation, 2).await.expect("a member");
+    let event = heard(&mut ben, |_| true).await;
+    let me = world.person("Ben").await;
+    let expected = serde_json::json!({"type": "message.hidden", "scope": format!("user:{me}"), "version": hidden.version,
+        "prev": hidden.prev, "seq": 2, "conversation": conversation, "read_seq": 0, "delivered_seq": 0, "unread": 2});
+    assert_eq!(event, expected);
+    assert_eq!(world.seen("Ada", conversation).await.version, before, "no change of the conversation");
+    world.send("Ben", conversation, "the last").await;
+    let first = heard(&mut ada, |_| true).await;
+    assert_eq!(first["type"], "message.created", "others hear nothing of it");
+}
+
+async fn a_hidden_message_is_only_its_place_in_every_read(world: World) {
+    const HIDDEN: &str = "not for Ben any longer";
+    let conversation = world.group("Ada", &["Ben"]).await;
+    world.send("Ada", conversation, "first").await;
+    let content = Content { subject: Some(HIDDEN.to_owned()), reply_to: Some(Seq(1)), ..Content::text(HIDDEN) };
+    let since = world.say("Ada", conversation, content).await.expect("sent").change.prev;
+    world.react("Ada", (conversation, 2), "👍", true).await.expect("a member");
+    world.hide("Ben", conversation, 2).await.expect("a member");
+    world.answer("Ada", conversation, 2, "an answer").await.expect("sent");
+    world.hide("Ben", conversation, 3).await.expect("a member");
+    let page = world.page("Ben", conversation).await;
+    let stub = &page.messages[1];
+    assert!(stub.hidden && stub.text.is_empty() && stub.subject.is_none() && stub.reply_to.is_none());
+    assert!(stub.reactions.is_empty() && !stub.deleted);
+    assert_eq!(stub.version, world.message("Ada", conversation, 2).await.version);
+    assert!(page.quoted.is_empty(), "what is hidden quotes nothing");
+    let (changes, seen) = (world.changes("Ben", conversation, since).await, world.seen("Ben", conversation).await);
+    assert_eq!(
+        changes.messages.iter().map(|message| (message.seq.0, message.hidden)).collect::<Vec<_>>(),
+        [(2, true), (3, true)]
+    );
+    assert_eq!(seen.last_message.as_ref().map(|message| message.seq), Some(Seq(1)), "the newest that he sees");
+    assert_eq!(seen.last_seq, Seq(3));
+    for text in [serde_json::to_string(&page), serde_json::to_string(&changes), serde_json::to_string(&seen)] {
+        assert!(!text.expect("JSON").contains(HIDDEN));
+    }
+    // Whatever happens to it later, it stays hidden; and for Ada nothing is.
+    world.edit("Ada", conversation, 2, &format!("{HIDDEN}, edited")).await.expect("one's own");
+    assert!(world.message("Ben", conversation, 2).await.hidden);
+    world.send("Ada", conversation, "fourth").await;
+    assert_eq!(world.seen("Ben", conversation).await.last_message.map(|message| message.seq), Some(Seq(4)));
+    assert!(world.page("Ada", conversation).await.messages.iter().all(|message| !message.hidden));
+    // A quote of what is hidden is hidden; alone in a conversation, nothing is left to show.
+    world.answer("Ada", conversation, 2, "look above").await.expect("sent");
+    let after = world.changes("Ben", conversation, changes.version).await;
+    assert!(after.quoted.iter().all(|message| message.hidden || message.seq != Seq(2)), "{after:?}");
+    let direct = world.direct("Ada", "Ben").await;
+    world.send("Ada", direct, "only this").await;
+    world.hide("Ben", direct, 1).await.expect("a member");
+    assert_eq!(world.seen("Ben", direct).await.last_message, None);
+}
+
+async fn what_was_hidden_since_a_version_is_told_or_all_is_to_be_dropped(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    for number in 0..5 {
+        world.send("Ada", conversation, &format!("{number}")).await;
+    }
+    let first = world.hide("Ben", conversation, 4).await.expect("a member");
+    world.hide("Ben", conversation, 2).await.expect("a member");
+    world.hide("Ada", conversation, 1).await.expect("a member");
+    let app = world.node_with(&[("limits.changes_rows_max", "2")]).await;
+    let ben = world.person("Ben").await;
+    let hidden = async |since: Version| {
+        let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
+        let places = snapshot.hidden(ben, since).await.expect("read");
+        places.map(|places| places.iter().map(|place| place.seq.0).collect::<Vec<_>>())
+    };
+    assert_eq!(hidden(Version(0)).await, Some(vec![4, 2]), "in the order of hiding");
+    assert_eq!(hidden(first.version).await, Some(vec![2]));
+    world.hide("Ben", conversation, 5).await.expect("a member");
+    assert_eq!(hidden(Version(0)).await, None, "too many to tell");
+    assert_eq!(hidden(first.version).await, Some(vec![2, 5]));
+}
+
+async fn quotes_come_along_as_their_reader_may_see_them(world: World) {
+    let conversation = world.group("Ada", &["Ben"]).await;
+    world.send("Ada", conversation, "first").await;
+    world.send("Ben", conversation, "second").await;
+    join(&world, "Ada", conversation, "Cleo").await;
+    let since = world.answer("Ada", conversation, 1, "to the first").await.expect("sent").change.prev;
+    let last = world.answer("Ada", conversation, 2, "to the second").await.expect("sent").message.seq;
+    let quoted = async |name: &str| {
+        let user = world.person(name).await;
+        let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+        let page = parlor::store::snapshot::Page::After(Seq(last.0 - 2));
+        let page = snapshot.messages(user, conversation, page, 2).await.expect("read").expect("a member");
+        assert_eq!(page.messages.len(), 2);
+        page
+    };
+    let page = quoted("Ben").await;
+    assert_eq!(page.quoted.iter().map(|message| message.text.as_str()).collect::<Vec<_>>(), ["first", "second"]);
+    let named: BTreeSet<_> = page.users.iter().map(|user| user.name.as_str()).collect();
+    assert_eq!(named, BTreeSet::from(["Ada", "Ben"]), "those quoted are named");
+    assert_eq!(world.changes("Ben", conversation, since).await.quoted, page.quoted);
+    assert!(quoted("Cleo").await.quoted.is_empty(), "nothing from before her time");
+    assert!(world.changes("Cleo", conversation, since).await.quoted.is_empty());
+    // A quote is the message as it is now, and is not given twice.
+    world.edit("Ada", conversation, 1, "the first, edited").await.expect("one's own");
+    world.delete("Ben", conversation, 2).await.expect("one's own");
+    world.hide("Ben", conversation, 1).await.expect("a member");
+    let page = quoted("Ben").await;
+    assert_eq!((page.quoted[0].hidden, page.quoted[1].deleted), (true, true));
+    assert_eq!(quoted("Ada").await.quoted[0].text, "the first, edited");
+    assert!(world.page("Ada", conversation).await.quoted.is_empty(), "they are on the page");
+}
+
+async fn a_page_counts_all_that_its_messages_carry(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let subject = Some("s".repeat(200));
+    for _ in 0..4 {
+        let content = Content { subject: subject.clone(), ..Content::text("text") };
+        world.say("Ada", conversation, content).await.expect("sent");
+    }
+    for seq in [1, 2, 3, 4] {
+        world.answer("Ada", conversation, seq, "an answer").await.expect("sent");
+    }
+    let app = world.node_with(&[("limits.page_bytes_max", "420")]).await;
+    let ben = world.person("Ben").await;
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
+    let page = parlor::store::snapshot::Page::After(Seq(0));
+    let first = snapshot.messages(ben, conversation, page, 50).await.expect("read").expect("a member");
+    assert_eq!(first.messages.len(), 2, "two subjects fill it");
+    let page = parlor::store::snapshot::Page::After(Seq(4));
+    let answers = snapshot.messages(ben, conversation, page, 50).await.expect("read").expect("a member");
+    assert_eq!(answers.messages.len(), 4);
+    let seqs: Vec<_> = answers.quoted.iter().map(|message| message.seq.0).collect();
+    assert_eq!(seqs, [3, 4], "as many quotes as fit, the newest first");
+}
+
+/// All pages of changes, and the messages in them.
+async fn all_changes(
+    world: &World,
+    app: &parlor::app::App,
+    name: &str,
+    conversation: ConversationId,
+    since: Version,
+) -> Vec<Changes> {
+    let user = world.person(name).await;
+    let mut pages: Vec<Changes> = Vec::new();
+    loop {
+        let since = pages.last().map_or(since, |page| page.version);
+        let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
+        let changes = snapshot.changes(user, conversation, since).await.expect("read").expect("a member");
+        let is_last = !changes.more;
+        assert_eq!(changes.conversation.is_some(), is_last);
+        pages.push(changes);
+        if is_last {
+            return pages;
+        }
+    }
+}
+
+async fn changed_messages_come_in_the_order_of_their_versions_in_pages(world: World) {
+    let app = world.node_with(&[("limits.page_rows_max", "2")]).await;
+    let conversation = world.group("Ada", &["Ben"]).await;
+    for number in 1..=6 {
+        world.send("Ada", conversation, &format!("{number}")).await;
+    }
+    let since = world.seen("Ben", conversation).await.version;
+    world.edit("Ada", conversation, 3, "three").await.expect("one's own");
+    world.send("Ada", conversation, "7").await;
+    world.react("Ben", (conversation, 1), "👍", true).await.expect("a member");
+    world.send("Ada", conversation, "8").await;
+    world.delete("Ada", conversation, 5).await.expect("one's own");
+    world.edit("Ada", conversation, 7, "seven").await.expect("one's own");
+    world.edit("Ada", conversation, 3, "three again").await.expect("one's own");
+    let pages = all_changes(&world, &app, "Ben", conversation, since).await;
+    let seqs: Vec<Vec<i64>> =
+        pages.iter().map(|page| page.messages.iter().map(|message| message.seq.0).collect()).collect();
+    assert_eq!(seqs, [vec![1, 8], vec![5, 7], vec![3]], "each once, as it is now");
+    let versions: Vec<_> = pages.iter().flat_map(|page| &page.messages).map(|message| message.version).collect();
+    assert!(versions.is_sorted() && versions.iter().all(|version| *version > since), "{versions:?}");
+    let last = pages.last().expect("one page at least");
+    assert_eq!((last.version, last.reset), (world.seen("Ben", conversation).await.version, false));
+    assert_eq!(last.messages[0].text, "three again");
+    let none = all_changes(&world, &app, "Ben", conversation, last.version).await;
+    assert!(none.len() == 1 && none[0].messages.is_empty());
+}
+
+async fn changes_give_way_to_the_newest_page_when_they_are_too_many(world: World) {
+    let app = world.node_with(&[("limits.changes_rows_max", "4"), ("limits.page_rows", "3")]).await;
+    let conversation = world.group("Ada", &["Ben"]).await;
+    for number in 1..=6 {
+        world.send("Ada", conversation, &format!("{number}")).await;
+    }
+    let since = world.seen("Ben", conversation).await.version;
+    for seq in 1..=3 {
+        world.edit("Ada", conversation, seq, &format!("edited {seq}")).await.expect("one's own");
+    }
+    world.send("Ada", conversation, "7").await;
+    // New and changed ones are counted once each.
+    world.react("Ben", (conversation, 7), "👍", true).await.expect("a member");
+    let pages = all_changes(&world, &app, "Ben", conversation, since).await;
+    assert_eq!((pages.len(), pages[0].reset, pages[0].messages.len()), (1, false, 4), "as many as there may be");
+    world.react("Ben", (conversation, 4), "👍", true).await.expect("a member");
+    let pages = all_changes(&world, &app, "Ben", conversation, since).await;
+    let seqs: Vec<_> = pages[0].messages.iter().map(|message| message.seq.0).collect();
+    assert_eq!((pages[0].reset, seqs), (true, vec![5, 6, 7]), "one more");
+}
+
+async fn a_newcomer_is_told_nothing_of_changes_before_his_time(world: World) {
+    let conversation = world.group("Ada", &["Ben"]).await;
+    for number in 1..=3 {
+        world.send("Ada", conversation, &format!("secret {number}")).await;
+    }
+    join(&world, "Ada", conversation, "Cleo").await;
+    let since = world.seen("Cleo", conversation).await.version;
+    for seq in 1..=3 {
+        world.edit("Ada", conversation, seq, &format!("secret, edited {seq}")).await.expect("one's own");
+    }
+    let changes = world.changes("Cleo", conversation, since).await;
+    assert!(changes.messages.is_empty() && !changes.reset && changes.version > since);
+    let all = world.changes("Cleo", conversation, Version(0)).await;
+    let seen = world.seen("Cleo", conversation).await;
+    for text in [serde_json::to_string(&changes), serde_json::to_string(&all), serde_json::to_string(&seen)] {
+        assert!(!text.expect("JSON").contains("secret"));
+    }
+}
+
+/// What the test knows of one conversation, by replaying what was answered in the order of versions.
+#[derive(Default)]
+struct Replay {
+    senders: BTreeMap<Seq, UserId>,
+    deleted: BTreeSet<Seq>,
+    hidden: BTreeSet<(UserId, Seq)>,
+}
+
+impl Replay {
+    fn unread(&self, user: UserId, read_seq: Seq) -> u32 {
+        let after = self.senders.iter().filter(|(seq, sender)| **seq > read_seq && **sender != user);
+        let counted =
+            after.filter(|(seq, _)| !self.deleted.contains(seq) && !self.hidden.contains(&(user, **seq))).count();
+        u32::try_from(counted).expect("few").min(100)
+    }
+}
+
+/// Many people send, delete, hide and read at once, so that all kinds of change meet in one batch; every number that
+/// was told, by marks, by events and in the end by snapshots, is that of a recount.
+async fn unread_is_what_a_recount_says_at_every_version(world: World) {
+    let names = ["Ada", "Ben", "Cleo", "Dan"];
+    let conversation = world.group("Ada", &names[1..]).await;
+    let mut people = Vec::new();
+    for name in names {
+        people.push(world.person(name).await);
+    }
+    let mut listeners = Vec::new();
+    for name in names {
+        listeners.push(attach(&world.app, &world, name).await);
+    }
+    let mut chance = crate::harness::Chance::new(7);
+    let mut replay: Vec<(Version, Change, Option<Answer>)> = Vec::new();
+    let mut last = 0;
+    for _ in 0..24 {
+        let mut pending = Vec::new();
+        for _ in 0..24 {
+            let actor = *chance.pick(&people);
+            let seq = Seq(1 + i64::try_from(chance.below(usize::try_from(last).expect("few") + 4)).expect("few"));
+            let change = match chance.below(10) {
+                0..=4 => {
+                    last += 1;
+                    let content = Content::text("hello");
+                    Change::Send { actor, conversation, client_id: world.key(), content }
+                }
+                5 => Change::Delete { actor: people[0], conversation, seq },
+                6 => Change::Hide { actor, conversation, seq },
+                7 => Change::Edit { actor, conversation, seq, text: world.key(), subject: None },
+                _ => Change::Mark { actor, conversation, delivered: Seq(0), read: seq },
+            };
+            pending.push((change.clone(), world.app.commit.begin(change).await.expect("taken")));
+        }
+        for (change, pending) in pending {
+            let Ok(Outcome::Answer(answer)) = pending.outcome().await else { continue };
+            let version = match &answer {
+                Answer::Sent(sent) => sent.change,
+                Answer::MessageChanged(changed) => changed.change,
+                Answer::Changed(changed) => *changed,
+                Answer::Marked(marked) => marked.change,
+                other => panic!("{other:?}"),
+            };
+            if version.version != version.prev {
+                replay.push((version.version, change, Some(answer)));
+            }
+        }
+    }
+    replay.sort_by_key(|(version, ..)| *version);
+    let mut known = Replay::default();
+    let mut at: BTreeMap<Version, u32> = BTreeMap::new();
+    let mut marks = BTreeMap::<UserId, Seq>::new();
+    for (version, change, answer) in replay {
+        match (change, answer) {
+            (Change::Send { actor, .. }, Some(Answer::Sent(sent))) => {
+                known.senders.insert(sent.message.seq, actor);
+                let read = marks.entry(actor).or_default();
+                if read.0 == sent.message.seq.0 - 1 {
+                    *read = sent.message.seq;
+                }
+            }
+            (Change::Delete { seq, .. }, _) => {
+                known.deleted.insert(seq);
+            }
+            (Change::Hide { actor, seq, .. }, _) => {
+                known.hidden.insert((actor, seq));
+                at.insert(version, known.unread(actor, *marks.entry(actor).or_default()));
+            }
+            (Change::Mark { actor, .. }, Some(Answer::Marked(marked))) => {
+                marks.insert(actor, marked.marker.read_seq);
+                let unread = known.unread(actor, marked.marker.read_seq);
+                assert_eq!(marked.marker.unread, unread, "{marked:?}");
+                at.insert(version, unread);
+            }
+            _ => {}
+        }
+    }
+    let mut told = 0;
+    for (name, (user, listener)) in names.iter().zip(people.iter().zip(&mut listeners)) {
+        let seen = world.seen(name, conversation).await;
+        assert_eq!(seen.unread, known.unread(*user, marks.get(user).copied().unwrap_or_default()), "{name}");
+        world.send("Ada", world.direct("Ada", if *name == "Ada" { "Eve" } else { name }).await, "the last").await;
+        loop {
+            let event: Value = heard(listener, |_| true).await;
+            if event["message"]["text"] == "the last" {
+                break;
+            }
+            let version = event["version"].as_i64().map(Version);
+            if event["type"] == "message.hidden"
+                && let Some(expected) = version.and_then(|version| at.get(&version))
+            {
+                assert_eq!(event["unread"], *expected, "{event}");
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 20, "enough was hidden to say something: {told}");
+    let report = world.app.store.verify().await.expect("read");
+    assert_eq!(report.faults, Vec::<String>::new());
+}
