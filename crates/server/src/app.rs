@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     domain::{Rules, fingerprint::Key},
     environment::Environment,
+    erasure::Erasure,
     followers::{self, Running, search::Search},
     hub::{
         Hub,
@@ -121,8 +122,13 @@ impl App {
         store.start(node, environment.now_ms()).await?;
         let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
         let supervisor = Supervisor::default();
-        let tasks =
-            vec![supervisor.run("hub", hub.clone().run(deliveries)), supervisor.run("recovery", recovery.run(told))];
+        let erasure = Erasure::default();
+        let erase_after = Duration::from_millis(config.store.erase_after_ms);
+        let tasks = vec![
+            supervisor.run("hub", hub.clone().run(deliveries)),
+            supervisor.run("recovery", recovery.run(told)),
+            supervisor.run("erasure", erasure.clone().run(store.clone(), metrics.clone(), erase_after)),
+        ];
         let (committed, followed) = watch::channel(version);
         let settings = commit::Settings {
             store: store.clone(),
@@ -131,6 +137,7 @@ impl App {
             environment: environment.clone(),
             metrics: metrics.clone(),
             node,
+            erasure,
             marker_interval: Duration::from_millis(config.sync.marker_interval_ms),
             committed,
         };

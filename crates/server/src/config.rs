@@ -108,6 +108,8 @@ pub struct Store {
     pub readers: u32,
     /// How long a statement may take.
     pub timeout_ms: u64,
+    /// How long after a deletion the log is cleared of it.
+    pub erase_after_ms: u64,
 }
 
 /// The address of a PostgreSQL database. Its `Debug` hides it: it holds a password.

@@ -14,6 +14,7 @@ pub mod commit;
 pub mod config;
 pub mod domain;
 pub mod environment;
+pub mod erasure;
 pub mod folder;
 pub mod followers;
 pub mod http;

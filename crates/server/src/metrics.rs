@@ -39,6 +39,8 @@ pub struct Metrics {
     pub events_dropped: Counter,
     /// Ranges of commits that were learnt from the store instead of the channel layer.
     pub commits_recovered: Counter,
+    /// Times the database's log was cleared of what was deleted or edited away.
+    pub erasures: Counter,
     /// HTTP answers, by method and status.
     pub requests: Family<Request, Counter>,
     /// How long a request takes, from its head until its answer begins.
@@ -119,6 +121,7 @@ impl Metrics {
             events_delivered: Counter::default(),
             events_dropped: Counter::default(),
             commits_recovered: Counter::default(),
+            erasures: Counter::default(),
             requests: Family::default(),
             request_seconds: Histogram::new(exponential_buckets(0.0002, 2.0, 16)),
             connections_refused: Counter::default(),
@@ -146,6 +149,7 @@ impl Metrics {
         registry.register("events_delivered", "Events queued for connections", self.events_delivered.clone());
         registry.register("events_dropped", "Events lost; stays 0", self.events_dropped.clone());
         registry.register("commits_recovered", "Commits learnt from the store", self.commits_recovered.clone());
+        registry.register("erasures", "Times the log was cleared of what was deleted", self.erasures.clone());
         registry.register("requests", "HTTP answers", self.requests.clone());
         registry.register_with_unit("request", "Time of a request", Unit::Seconds, self.request_seconds.clone());
         registry.register("connections_refused", "Connections over a limit", self.connections_refused.clone());

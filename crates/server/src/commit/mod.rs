@@ -15,6 +15,7 @@ use crate::{
         change::{Change, Outcome},
     },
     environment::Environment,
+    erasure::Erasure,
     metrics::Metrics,
     shares::Shares,
     store::Store,
@@ -46,6 +47,8 @@ pub struct Settings {
     pub metrics: Arc<Metrics>,
     /// The start of this server.
     pub node: Epoch,
+    /// Told of what is to be gone for good.
+    pub erasure: Erasure,
     /// Least time between two changes of one member's markers.
     pub marker_interval: Duration,
     /// Told the last version of each commit: followers wait for it.

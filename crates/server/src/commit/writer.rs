@@ -29,6 +29,14 @@ type Verdict = std::result::Result<Decided, Problem>;
 /// The publisher is gone.
 struct Untold;
 
+/// The versions that a batch used, and whether something is to be gone for good by it.
+#[derive(Clone, Copy)]
+struct Used {
+    first: Version,
+    last: Version,
+    erases: bool,
+}
+
 /// Why an attempt came to nothing.
 enum Failure {
     /// The store is not there; nothing happened.
@@ -92,13 +100,16 @@ impl Writer {
         while let Some(mut batch) = batches.pop() {
             let started = Instant::now();
             match self.attempt(&batch).await {
-                Ok((verdicts, range)) => {
-                    if range.is_some() {
+                Ok((verdicts, used)) => {
+                    if let Some(used) = used {
+                        if used.erases {
+                            self.settings.erasure.begin();
+                        }
                         let metrics = &self.settings.metrics;
                         metrics.commit_batch_size.observe(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
                         metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
                     }
-                    self.hand_on(batch, verdicts, range).await?;
+                    self.hand_on(batch, verdicts, used.map(|used| (used.first, used.last))).await?;
                 }
                 Err(Failure::Unavailable(cause)) => {
                     warn!(%cause, changes = batch.len(), "a commit was refused: the store is not available");
@@ -123,13 +134,10 @@ impl Writer {
     }
 
     /// The verdicts, and the versions that were used, if any.
-    async fn attempt(
-        &self,
-        batch: &[Submission],
-    ) -> std::result::Result<(Vec<Verdict>, Option<(Version, Version)>), Failure> {
+    async fn attempt(&self, batch: &[Submission]) -> std::result::Result<(Vec<Verdict>, Option<Used>), Failure> {
         let Settings { store, node, .. } = &self.settings;
-        let (open, verdicts, range) = store.answered(self.decide(batch)).await.map_err(failed)?;
-        let Some((first, last)) = range else {
+        let (open, verdicts, used) = store.answered(self.decide(batch)).await.map_err(failed)?;
+        let Some(Used { first, last, .. }) = used else {
             open.roll_back().await;
             return Ok((verdicts, None));
         };
@@ -144,14 +152,11 @@ impl Writer {
                 Err(_) => return Err(Failure::Unknown(cause)),
             }
         }
-        Ok((verdicts, range))
+        Ok((verdicts, used))
     }
 
     /// Everything up to COMMIT: the open batch, the verdicts, and the versions that were used, if any.
-    async fn decide(
-        &self,
-        batch: &[Submission],
-    ) -> store::Result<(Batch<'_>, Vec<Verdict>, Option<(Version, Version)>)> {
+    async fn decide(&self, batch: &[Submission]) -> store::Result<(Batch<'_>, Vec<Verdict>, Option<Used>)> {
         let Settings { store, rules, environment, node, .. } = &self.settings;
         let (mut open, before) = store.begin(batch.len()).await?;
         let wanted = Wanted::by(batch.iter().map(|submission| &submission.change));
@@ -168,7 +173,7 @@ impl Writer {
         }
         let first = Version(before.0 + 1);
         open.write(&state, first, last, *node, now_ms).await?;
-        Ok((open, verdicts, Some((first, last))))
+        Ok((open, verdicts, Some(Used { first, last, erases: state.erases })))
     }
 
     async fn hand_on(

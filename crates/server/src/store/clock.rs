@@ -168,14 +168,22 @@ impl Store {
         column(&row, 0)
     }
 
-    /// On SQLite, folds the log into the file and empties it.
+    /// On SQLite, folds the log into the file and empties it. Waits for nobody: false if somebody reads or writes just
+    /// now, and it is to be tried again.
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn checkpoint(&self) -> Result<()> {
-        if self.dialect == Dialect::Sqlite {
-            query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await?;
+    pub async fn clear_log(&self) -> Result<bool> {
+        if self.dialect != Dialect::Sqlite {
+            return Ok(true);
         }
-        Ok(())
+        let mut connection = self.readers.acquire().await?;
+        // Most of the work is done while others go on; only the rest keeps them out.
+        query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *connection).await?;
+        query("PRAGMA busy_timeout = 20").execute(&mut *connection).await?;
+        let answer = query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await;
+        let timeout = self.patience.as_millis() / 3;
+        query(format!("PRAGMA busy_timeout = {timeout}")).execute(&mut *connection).await?;
+        Ok(column::<i64>(&answer?, 0)? == 0)
     }
 }

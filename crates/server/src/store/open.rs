@@ -114,7 +114,7 @@ async fn open_sqlite(settings: &Settings) -> Result<Store> {
     let every = format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
          PRAGMA busy_timeout = {busy}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; \
-         PRAGMA wal_autocheckpoint = 4000;"
+         PRAGMA wal_autocheckpoint = 4000; PRAGMA secure_delete = ON;"
     );
     let url = format!("{}?mode=rwc", settings.url);
     let writer = pool(settings, 1, every.clone()).connect(&url).await?;

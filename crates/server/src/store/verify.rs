@@ -3,7 +3,7 @@
 use super::{Dialect, Result, Store, column, query};
 
 /// What must never be: each statement counts the rows that break a promise.
-const PROMISES: [(&str, &str); 12] = [
+const PROMISES: [(&str, &str); 19] = [
     (
         "conversations whose messages have gaps in seq",
         "SELECT COUNT(*) FROM (SELECT conversation_id FROM messages GROUP BY conversation_id \
@@ -57,8 +57,40 @@ const PROMISES: [(&str, &str); 12] = [
          LEFT JOIN users u ON u.id = r.user_id WHERE x.id IS NULL OR u.id IS NULL",
     ),
     (
+        "deleted messages that still say something",
+        "SELECT COUNT(*) FROM messages m WHERE m.details LIKE '%\"deleted\":true%' \
+         AND (m.text <> '' OR m.details <> '{\"deleted\":true}')",
+    ),
+    (
+        "messages that count as unread and should not, or the other way round",
+        "SELECT COUNT(*) FROM messages m WHERE m.uncounted <> CASE WHEN m.details LIKE '%\"deleted\":true%' \
+         OR m.details LIKE '%\"system\":{%' THEN 1 ELSE 0 END",
+    ),
+    (
+        "conversations whose uncounted_seq is not that of their newest message that counts for nobody",
+        "SELECT COUNT(*) FROM conversations c WHERE c.uncounted_seq <> COALESCE((SELECT MAX(m.seq) FROM messages m \
+         WHERE m.conversation_id = c.id AND m.uncounted <> 0), 0)",
+    ),
+    ("messages that changed before they were there", "SELECT COUNT(*) FROM messages m WHERE m.changed_version <= m.id"),
+    (
+        "hidden messages that are not there",
+        "SELECT COUNT(*) FROM hidden_messages h LEFT JOIN messages m ON m.conversation_id = h.conversation_id \
+         AND m.seq = h.seq WHERE m.id IS NULL",
+    ),
+    (
+        "members whose hidden_seq is not that of the newest message that they hid",
+        "SELECT COUNT(*) FROM members m WHERE m.hidden_seq <> COALESCE((SELECT MAX(h.seq) FROM hidden_messages h \
+         WHERE h.user_id = m.user_id AND h.conversation_id = m.conversation_id), 0)",
+    ),
+    (
+        "members whose history begins after history_from_max",
+        "SELECT COUNT(*) FROM members m JOIN conversations c ON c.id = m.conversation_id \
+         WHERE m.history_from > c.history_from_max",
+    ),
+    (
         "rows with a version that the clock has not reached",
-        "SELECT (SELECT COUNT(*) FROM messages WHERE id > clock.version) \
+        "SELECT (SELECT COUNT(*) FROM messages WHERE id > clock.version OR changed_version > clock.version) \
+         + (SELECT COUNT(*) FROM hidden_messages WHERE hidden_messages.version > clock.version) \
          + (SELECT COUNT(*) FROM conversations WHERE conversations.version > clock.version) \
          + (SELECT COUNT(*) FROM users WHERE users.version > clock.version) FROM clock",
     ),

@@ -3,6 +3,7 @@
 mod acts;
 mod commits;
 mod cursors;
+mod erasure;
 mod keys;
 mod large;
 mod limits;
@@ -67,9 +68,18 @@ impl World {
         Self::in_folder(tempfile::tempdir_in(fast_folder()).expect("a folder")).await
     }
 
+    pub(crate) async fn sqlite_with(more: &[(&'static str, &str)]) -> Self {
+        Self::in_folder_with(tempfile::tempdir_in(fast_folder()).expect("a folder"), more).await
+    }
+
     pub(crate) async fn in_folder(folder: tempfile::TempDir) -> Self {
-        let data = folder.path().display().to_string();
-        Self::on(vec![("data", data)], Some(folder)).await
+        Self::in_folder_with(folder, &[]).await
+    }
+
+    pub(crate) async fn in_folder_with(folder: tempfile::TempDir, more: &[(&'static str, &str)]) -> Self {
+        let mut settings = vec![("data", folder.path().display().to_string())];
+        settings.extend(more.iter().map(|(key, value)| (*key, (*value).to_owned())));
+        Self::on(settings, Some(folder)).await
     }
 
     pub(crate) async fn postgres() -> Option<Self> {

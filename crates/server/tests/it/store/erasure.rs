@@ -1,0 +1,118 @@
+//! What was deleted or edited away is in no file of the data folder any more.
+
+use super::World;
+use parlor::domain::Content;
+use std::{fs, path::Path, time::Duration};
+
+const CANARY: &str = "quiet-canary-in-the-coal-mine";
+
+/// Files of the folder that hold the canary.
+fn holding(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the data folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(holding(&path));
+        } else if fs::read(&path)
+            .is_ok_and(|bytes| bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()))
+        {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+async fn until_gone(folder: &Path) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        let found = holding(folder);
+        if found.is_empty() {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "still there: {found:?}");
+        // waits for: the log that is cleared
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn world() -> World {
+    World::sqlite_with(&[("store.erase_after_ms", "1")]).await
+}
+
+/// Texts of all lengths, so that they lie in rows, in pages of their own and in chains of pages.
+fn texts() -> impl Iterator<Item = String> {
+    [1, 3, 40, 200, 330].into_iter().map(|times| format!("{CANARY} ").repeat(times))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_deleted_is_in_no_file_of_the_data_folder() {
+    let world = world().await;
+    let folder = world.folder().expect("SQLite has a folder");
+    let conversation = world.direct("Ada", "Ben").await;
+    world.send("Ada", conversation, "what stays").await;
+    let mut seqs = Vec::new();
+    for (number, text) in texts().chain(texts()).enumerate() {
+        let subject = Some(format!("{CANARY} {number}"));
+        let content = Content { subject, ..Content::text(text) };
+        seqs.push(world.say("Ada", conversation, content).await.expect("sent").message.seq.0);
+        world.send("Ben", conversation, "something in between").await;
+    }
+    assert!(!holding(folder).is_empty(), "it was there");
+    for seq in seqs {
+        world.delete("Ada", conversation, seq).await.expect("one's own");
+    }
+    until_gone(folder).await;
+    assert_eq!(world.message("Ben", conversation, 1).await.text, "what stays");
+    assert!(world.app.metrics.erasures.get() > 0);
+    world.app.stop().await;
+    assert!(holding(folder).is_empty(), "nor does it come back at the end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_edited_away_is_in_no_file_of_the_data_folder() {
+    let world = world().await;
+    let folder = world.folder().expect("SQLite has a folder");
+    let conversation = world.direct("Ada", "Ben").await;
+    let mut seqs = Vec::new();
+    for text in texts() {
+        seqs.push(world.send("Ada", conversation, &text).await.message.seq.0);
+    }
+    assert!(!holding(folder).is_empty(), "it was there");
+    for seq in seqs {
+        world.edit("Ada", conversation, seq, "my number is not for everybody").await.expect("one's own");
+    }
+    until_gone(folder).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_who_stays_holds_it_up_only_as_long_as_he_stays() {
+    let world = world().await;
+    let folder = world.folder().expect("SQLite has a folder");
+    let conversation = world.direct("Ada", "Ben").await;
+    world.send("Ada", conversation, CANARY).await;
+    let snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+    world.delete("Ada", conversation, 1).await.expect("one's own");
+    for number in 0..20 {
+        world.send("Ben", conversation, &format!("nobody waits {number}")).await;
+    }
+    assert!(!holding(folder).is_empty(), "the reader's state is kept for him");
+    drop(snapshot);
+    until_gone(folder).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_server_left_is_cleared_by_the_next() {
+    let world = World::sqlite_with(&[("store.erase_after_ms", "60000")]).await;
+    let conversation = world.direct("Ada", "Ben").await;
+    world.send("Ada", conversation, CANARY).await;
+    world.delete("Ada", conversation, 1).await.expect("one's own");
+    // What lies on the disk at the moment of the kill.
+    let folder = tempfile::tempdir_in(crate::postgres::fast_folder()).expect("a folder");
+    for entry in fs::read_dir(world.folder().expect("SQLite has a folder")).expect("the data folder") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("copied");
+    }
+    assert!(!holding(folder.path()).is_empty(), "it lies in the log");
+    let again = World::in_folder_with(folder, &[("store.erase_after_ms", "1")]).await;
+    until_gone(again.folder().expect("SQLite has a folder")).await;
+}
