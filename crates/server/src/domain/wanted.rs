@@ -104,31 +104,12 @@ impl Wanted {
 
     fn add(&mut self, change: &Change) {
         match change {
-            Change::Send { actor, conversation, client_id, content } => {
-                self.keys.insert((*actor, client_id.clone()));
-                self.places.insert((*conversation, *actor));
-                if let Some(seq) = content.reply_to {
-                    self.add_message(*actor, *conversation, seq);
-                }
-            }
-            Change::Forward { actor, conversation, client_id, from } => {
-                self.keys.insert((*actor, client_id.clone()));
-                self.places.insert((*conversation, *actor));
-                self.add_message(*actor, from.conversation, from.seq);
-            }
-            Change::Edit { actor, conversation, seq, .. } | Change::React { actor, conversation, seq, .. } => {
-                self.add_message(*actor, *conversation, *seq);
-            }
-            Change::Delete { actor, conversation, seq } => {
-                self.add_message(*actor, *conversation, *seq);
-                self.uncounting += 1;
-            }
-            Change::Hide { actor, conversation, seq } => {
-                self.add_message(*actor, *conversation, *seq);
-                self.users.insert(*actor);
-                self.marks.push((*conversation, *actor, Seq(0)));
-                self.uncounting += 1;
-            }
+            Change::Send { .. }
+            | Change::Forward { .. }
+            | Change::Edit { .. }
+            | Change::Delete { .. }
+            | Change::Hide { .. }
+            | Change::React { .. } => self.add_of_message(change),
             Change::Cancel { actor, client_id } => {
                 self.keys.insert((*actor, client_id.clone()));
             }
@@ -180,6 +161,37 @@ impl Wanted {
                 self.about.insert(pair(key));
                 self.contexts.insert(pair(key));
             }
+        }
+    }
+
+    fn add_of_message(&mut self, change: &Change) {
+        match change {
+            Change::Send { actor, conversation, client_id, content } => {
+                self.keys.insert((*actor, client_id.clone()));
+                self.places.insert((*conversation, *actor));
+                if let Some(seq) = content.reply_to {
+                    self.add_message(*actor, *conversation, seq);
+                }
+            }
+            Change::Forward { actor, conversation, client_id, from } => {
+                self.keys.insert((*actor, client_id.clone()));
+                self.places.insert((*conversation, *actor));
+                self.add_message(*actor, from.conversation, from.seq);
+            }
+            Change::Edit { actor, conversation, seq, .. } | Change::React { actor, conversation, seq, .. } => {
+                self.add_message(*actor, *conversation, *seq);
+            }
+            Change::Delete { actor, conversation, seq } => {
+                self.add_message(*actor, *conversation, *seq);
+                self.uncounting += 1;
+            }
+            Change::Hide { actor, conversation, seq } => {
+                self.add_message(*actor, *conversation, *seq);
+                self.users.insert(*actor);
+                self.marks.push((*conversation, *actor, Seq(0)));
+                self.uncounting += 1;
+            }
+            _ => {}
         }
     }
 

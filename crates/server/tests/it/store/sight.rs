@@ -330,38 +330,56 @@ struct Replay {
     senders: BTreeMap<Seq, UserId>,
     deleted: BTreeSet<Seq>,
     hidden: BTreeSet<(UserId, Seq)>,
+    marks: BTreeMap<UserId, Seq>,
+    /// What was unread for the person who hid something or read on at this version.
+    at: BTreeMap<Version, u32>,
 }
 
 impl Replay {
-    fn unread(&self, user: UserId, read_seq: Seq) -> u32 {
+    fn unread(&self, user: UserId) -> u32 {
+        let read_seq = self.marks.get(&user).copied().unwrap_or_default();
         let after = self.senders.iter().filter(|(seq, sender)| **seq > read_seq && **sender != user);
         let counted =
             after.filter(|(seq, _)| !self.deleted.contains(seq) && !self.hidden.contains(&(user, **seq))).count();
         u32::try_from(counted).expect("few").min(100)
     }
+
+    fn take(&mut self, version: Version, change: Change, answer: Answer) {
+        match (change, answer) {
+            (Change::Send { actor, .. }, Answer::Sent(sent)) => {
+                self.senders.insert(sent.message.seq, actor);
+                let read = self.marks.entry(actor).or_default();
+                if read.0 == sent.message.seq.0 - 1 {
+                    *read = sent.message.seq;
+                }
+            }
+            (Change::Delete { seq, .. }, _) => {
+                self.deleted.insert(seq);
+            }
+            (Change::Hide { actor, seq, .. }, _) => {
+                self.hidden.insert((actor, seq));
+                self.at.insert(version, self.unread(actor));
+            }
+            (Change::Mark { actor, .. }, Answer::Marked(marked)) => {
+                self.marks.insert(actor, marked.marker.read_seq);
+                assert_eq!(marked.marker.unread, self.unread(actor), "{marked:?}");
+                self.at.insert(version, marked.marker.unread);
+            }
+            _ => {}
+        }
+    }
 }
 
-/// Many people send, delete, hide and read at once, so that all kinds of change meet in one batch; every number that
-/// was told, by marks, by events and in the end by snapshots, is that of a recount.
-async fn unread_is_what_a_recount_says_at_every_version(world: World) {
-    let names = ["Ada", "Ben", "Cleo", "Dan"];
-    let conversation = world.group("Ada", &names[1..]).await;
-    let mut people = Vec::new();
-    for name in names {
-        people.push(world.person(name).await);
-    }
-    let mut listeners = Vec::new();
-    for name in names {
-        listeners.push(attach(&world.app, &world, name).await);
-    }
+/// Many changes at once, so that all kinds meet in one batch; those that changed something, in the order of versions.
+async fn much(world: &World, conversation: ConversationId, people: &[UserId]) -> Vec<(Version, Change, Answer)> {
     let mut chance = crate::harness::Chance::new(7);
-    let mut replay: Vec<(Version, Change, Option<Answer>)> = Vec::new();
+    let mut made = Vec::new();
     let mut last = 0;
     for _ in 0..24 {
         let mut pending = Vec::new();
         for _ in 0..24 {
-            let actor = *chance.pick(&people);
-            let seq = Seq(1 + i64::try_from(chance.below(usize::try_from(last).expect("few") + 4)).expect("few"));
+            let actor = *chance.pick(people);
+            let seq = Seq(1 + i64::try_from(chance.below(last + 4)).expect("few"));
             let change = match chance.below(10) {
                 0..=4 => {
                     last += 1;
@@ -377,62 +395,47 @@ async fn unread_is_what_a_recount_says_at_every_version(world: World) {
         }
         for (change, pending) in pending {
             let Ok(Outcome::Answer(answer)) = pending.outcome().await else { continue };
-            let version = match &answer {
+            let place = match &answer {
                 Answer::Sent(sent) => sent.change,
                 Answer::MessageChanged(changed) => changed.change,
                 Answer::Changed(changed) => *changed,
                 Answer::Marked(marked) => marked.change,
                 other => panic!("{other:?}"),
             };
-            if version.version != version.prev {
-                replay.push((version.version, change, Some(answer)));
+            if place.version != place.prev {
+                made.push((place.version, change, answer));
             }
         }
     }
-    replay.sort_by_key(|(version, ..)| *version);
+    made.sort_by_key(|(version, ..)| *version);
+    made
+}
+
+/// Every number that was told, by marks, by events and in the end by snapshots, is that of a recount.
+async fn unread_is_what_a_recount_says_at_every_version(world: World) {
+    let names = ["Ada", "Ben", "Cleo", "Dan"];
+    let conversation = world.group("Ada", &names[1..]).await;
+    let (mut people, mut listeners) = (Vec::new(), Vec::new());
+    for name in names {
+        people.push(world.person(name).await);
+        listeners.push(attach(&world.app, &world, name).await);
+    }
     let mut known = Replay::default();
-    let mut at: BTreeMap<Version, u32> = BTreeMap::new();
-    let mut marks = BTreeMap::<UserId, Seq>::new();
-    for (version, change, answer) in replay {
-        match (change, answer) {
-            (Change::Send { actor, .. }, Some(Answer::Sent(sent))) => {
-                known.senders.insert(sent.message.seq, actor);
-                let read = marks.entry(actor).or_default();
-                if read.0 == sent.message.seq.0 - 1 {
-                    *read = sent.message.seq;
-                }
-            }
-            (Change::Delete { seq, .. }, _) => {
-                known.deleted.insert(seq);
-            }
-            (Change::Hide { actor, seq, .. }, _) => {
-                known.hidden.insert((actor, seq));
-                at.insert(version, known.unread(actor, *marks.entry(actor).or_default()));
-            }
-            (Change::Mark { actor, .. }, Some(Answer::Marked(marked))) => {
-                marks.insert(actor, marked.marker.read_seq);
-                let unread = known.unread(actor, marked.marker.read_seq);
-                assert_eq!(marked.marker.unread, unread, "{marked:?}");
-                at.insert(version, unread);
-            }
-            _ => {}
-        }
+    for (version, change, answer) in much(&world, conversation, &people).await {
+        known.take(version, change, answer);
     }
     let mut told = 0;
     for (name, (user, listener)) in names.iter().zip(people.iter().zip(&mut listeners)) {
-        let seen = world.seen(name, conversation).await;
-        assert_eq!(seen.unread, known.unread(*user, marks.get(user).copied().unwrap_or_default()), "{name}");
+        assert_eq!(world.seen(name, conversation).await.unread, known.unread(*user), "{name}");
         world.send("Ada", world.direct("Ada", if *name == "Ada" { "Eve" } else { name }).await, "the last").await;
         loop {
             let event: Value = heard(listener, |_| true).await;
             if event["message"]["text"] == "the last" {
                 break;
             }
-            let version = event["version"].as_i64().map(Version);
-            if event["type"] == "message.hidden"
-                && let Some(expected) = version.and_then(|version| at.get(&version))
-            {
-                assert_eq!(event["unread"], *expected, "{event}");
+            if event["type"] == "message.hidden" {
+                let version = Version(event["version"].as_i64().expect("a version"));
+                assert_eq!(event["unread"], known.at[&version], "{event}");
                 told += 1;
             }
         }
