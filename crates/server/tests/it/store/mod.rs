@@ -9,8 +9,8 @@ mod large;
 mod limits;
 mod outages;
 mod pages;
-mod search;
 mod revisions;
+mod search;
 mod sight;
 
 use crate::postgres::{database, fast_folder};
