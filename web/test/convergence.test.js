@@ -4,6 +4,7 @@
  */
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { dress, edit, erase, hide, promote, react, receipts } from './support/changing.js';
 import { Rig } from './support/rig.js';
 import { ModelServer } from './support/server.js';
 
@@ -14,9 +15,12 @@ const RUNS = Number(process.env.RUNS ?? 300);
 /** One step of a story: which kind, and the numbers it needs. */
 const step = fc.record({
   kind: fc.constantFrom(
-    'send', 'send', 'send', 'read', 'deliver', 'add', 'remove', 'rename', 'restate', 'open', 'group',
-    'hear', 'hear', 'hear', 'overtake', 'lose', 'double', 'reply', 'reply', 'reply', 'early', 'fail',
-    'disconnect', 'resume', 'restart', 'restore', 'backup', 'wait', 'show', 'older', 'more', 'quiet',
+    'send', 'send', 'send', 'send', 'reply', 'read', 'read', 'deliver', 'add', 'addFromStart', 'remove', 'rename',
+    'restate', 'open', 'group', 'edit', 'edit', 'erase', 'erase', 'react', 'react', 'hide', 'hide', 'hide',
+    'title', 'picture', 'role', 'receipts',
+    'hear', 'hear', 'hear', 'hear', 'overtake', 'lose', 'double', 'answer', 'answer', 'answer', 'early', 'fail',
+    'disconnect', 'resume', 'restart', 'restore', 'backup', 'wait', 'show', 'show', 'older', 'newer', 'jump', 'jump',
+    'latest', 'trim', 'leave', 'more', 'quiet', 'mine',
     'askHeads', 'answerHeads', 'answerHeads',
   ),
   who: fc.integer({ min: 1, max: PEOPLE }),
@@ -25,7 +29,7 @@ const step = fc.record({
 });
 
 test('whatever happens on the way, the state ends equal to the store', async () => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 90 }), async (steps) => {
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 120, size: 'max' }), async (steps) => {
     const server = new ModelServer(PEOPLE);
     const room = server.open('group', 1, [2, 3]);
     server.open('direct', 1, [2]);
@@ -56,11 +60,26 @@ function change(server, { kind, who, other, pick }, index) {
   if (kind === 'rename') server.rename(who, `Person ${who}.${index}`);
   if (!room) return;
   if (kind === 'send') server.send(who, room.id, `message ${index}`, `id-${index}`);
+  if (kind === 'reply' && last > 0) server.send(who, room.id, `reply ${index}`, `id-${index}`, 1 + (pick % last));
+  if (last > 0) changeMessage(server, { kind, who, other, pick }, room.id, 1 + (pick * 7 + index) % last);
   if (kind === 'read') server.mark(who, room.id, { read: Math.max(0, last - (pick % 3)) });
   if (kind === 'deliver') server.mark(who, room.id, { delivered: last });
-  if (kind === 'add') server.add(room.id, other);
+  if (kind === 'add' || kind === 'addFromStart') server.add(room.id, other, who, kind !== 'add');
   if (kind === 'remove') server.remove(room.id, other);
   if (kind === 'restate') server.restate(room.id, `state ${index}`);
+}
+
+/** @param {ModelServer} server @param {Step} one @param {number} id @param {number} seq */
+function changeMessage(server, { kind, who, other, pick }, id, seq) {
+  if (kind === 'edit') edit(server, who, id, seq, `edited ${pick}`);
+  if (kind === 'erase') erase(server, who, id, seq);
+  if (kind === 'react') react(server, who, id, seq, pick % 2 ? '👍' : '❤️', pick % 3 > 0);
+  const there = server.data.rooms.get(id)?.members.get(ME)?.left === false;
+  if (kind === 'hide') hide(server, pick % 3 && there ? ME : who, id, seq);
+  if (kind === 'title') dress(server, who, id, { title: `Title ${pick}` });
+  if (kind === 'picture') dress(server, who, id, { picture: `/v1/pictures/${pick}` });
+  if (kind === 'role') promote(server, who, id, other, pick % 2 ? 'moderator' : 'member');
+  if (kind === 'receipts') receipts(server, pick % 2 ? ME : other, pick % 3 > 0);
 }
 
 /** @param {Rig} rig @param {{kind: string, pick: number}} one */
@@ -72,7 +91,7 @@ async function suffer(rig, { kind, pick }) {
     case 'overtake': return rig.hearOne(pick);
     case 'lose': return void rig.events.splice(pick % Math.max(1, rig.events.length), 1);
     case 'double': return void (rig.events.length > 0 && rig.events.push(rig.events[pick % rig.events.length]));
-    case 'reply': return rig.reply(pick);
+    case 'answer': return rig.reply(pick);
     case 'early': return rig.reply(pick, true);
     case 'fail': return rig.fail(pick);
     case 'disconnect': return rig.disconnect();
@@ -86,10 +105,36 @@ async function suffer(rig, { kind, pick }) {
     case 'wait': return rig.clock.advance(pick * 100);
     case 'show': return void (id && rig.sync.open(id));
     case 'older': return void (id && rig.sync.older(id));
+    case 'newer': return void (id && rig.sync.newer(id));
+    case 'jump': return void (id && rig.sync.around(id, 1 + pick));
+    case 'latest': return void (id && rig.sync.latest(id));
+    case 'leave': return void (id && rig.sync.close(id));
+    case 'trim': {
+      const seqs = (id && rig.state.threads.get(id)?.messages.map((message) => message.seq)) || [];
+      return void (id && seqs.length > 2 && rig.sync.trim(id, seqs[pick % 2], seqs[seqs.length - 1 - (pick % 3)]));
+    }
+    case 'mine': return mine(rig, id, pick);
     case 'more': return void rig.sync.loadList();
     case 'askHeads': return rig.askHeads();
     case 'answerHeads': return rig.answerHeads();
     case 'quiet':
       rig.live = !rig.live;
   }
+}
+
+/** I do something myself, and its answer comes before its event. @param {Rig} rig @param {number|undefined} id
+ * @param {number} pick */
+function mine(rig, id, pick) {
+  const { server, state } = rig;
+  const room = id === undefined ? undefined : server.data.rooms.get(id);
+  if (!room || id === undefined || room.members.get(ME)?.left !== false || room.messages.length === 0) return;
+  const seq = 1 + (pick % room.messages.length);
+  const asked = state.turn;
+  if (pick % 3 === 0) {
+    const changed = hide(server, ME, id, seq);
+    if (changed) rig.sync.take({ kind: 'hidden', place: { conversation: id, seq }, version: changed.version });
+    return;
+  }
+  const changed = pick % 3 === 1 ? edit(server, ME, id, seq, `mine ${pick}`) : react(server, ME, id, seq, '🎉', true);
+  if (changed) rig.sync.take({ kind: 'changed', changed: structuredClone(changed), asked });
 }

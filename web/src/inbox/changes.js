@@ -4,7 +4,8 @@
  * In a conversation of more than `fanOutMax` people only some members are held, and my own marker is told in another
  * scope; in any, so is what I hid. `unreadAt` is the version at which `unread` is known to be true.
  *
- * @import {Conversation, Marker, Member, MembersUpdated, Message, MessageCreated, MessageUpdated, PlacedEvent} from '../sdk/wire.js'
+ * @import {Conversation, Marker, Member, MembersUpdated, Message, MessageCreated, MessageUpdated,
+ *   PlacedEvent} from '../sdk/wire.js'
  */
 
 /** @typedef {Conversation & {unreadAt: number}} Held */
@@ -38,8 +39,7 @@ export function changedBy(held, event, { me, fanOutMax, hidden = false }) {
 /** @param {Held} held @param {MessageCreated} event @param {number} me @param {boolean} hidden @returns {Held} */
 function withMessage(held, event, me, hidden) {
   const { message } = event;
-  // Not told where receipts are off: that the sender has what he wrote is known all the same.
-  const told = event.sender_read_seq !== null;
+  // Not told where receipts are off.
   const readSeq = event.sender_read_seq ?? 0;
   const mine = message.sender === me;
   // My own marker, moved otherwise than by this message, is told by its own event together with what is unread.
@@ -53,14 +53,15 @@ function withMessage(held, event, me, hidden) {
     unread: counted ? held.unread : mine ? 0 : Math.min(UNREAD_MAX, held.unread + 1),
     unreadAt: Math.max(held.unreadAt, event.version),
     members: held.members.map((row) =>
-      row.user.id === message.sender ? withSent(row, event, marks ? readSeq : 0, told) : row),
+      row.user.id === message.sender ? withSent(row, event, marks ? readSeq : 0) : row),
   };
 }
 
-/** @param {Member} row @param {MessageCreated} event @param {number} readSeq @param {boolean} told @returns {Member} */
-function withSent(row, { message, version }, readSeq, told) {
-  if (!told) return message.seq > row.delivered_seq ? moved(row, 0, message.seq, version) : row;
-  return readSeq > row.read_seq ? { ...moved(row, readSeq, 0, version), read_at: message.created_at } : row;
+/** Who wrote a message has it. @param {Member} row @param {MessageCreated} event @param {number} readSeq
+ * @returns {Member} */
+function withSent(row, { message, version }, readSeq) {
+  const sent = moved(row, readSeq, message.seq, version);
+  return readSeq > row.read_seq ? { ...sent, read_at: message.created_at } : sent;
 }
 
 /** A line of the system is a message that nobody has to read. @param {Held} held @param {Message|undefined} line

@@ -155,9 +155,12 @@ export function newer(thread, page) {
 
 /** @param {Thread} thread @param {Message[]} [messages] @returns {Thread} */
 export function withQuoted(thread, messages = []) {
-  if (messages.length === 0) return thread;
+  if (messages.length === 0 && thread.quoted.size === 0) return thread;
   const quoted = new Map(thread.quoted);
   for (const message of messages) quoted.set(message.seq, better(quoted.get(message.seq), message));
+  // Those of the window stand there alone.
+  const first = firstSeq(thread);
+  for (const seq of quoted.keys()) if (thread.messages[seq - first]) quoted.delete(seq);
   return needed({ ...thread, quoted });
 }
 
@@ -194,7 +197,7 @@ export function missingQuote(thread) {
 /** @param {Thread} thread @param {number} seq @returns {Thread} with one that I deleted for myself */
 export function hide(thread, seq) {
   const held = messageAt(thread, seq);
-  return held && !held.hidden ? merge(thread, [hiddenCopy(held)]) : thread;
+  return held ? merge(thread, [hiddenCopy(held)]) : thread;
 }
 
 /** Without what lies outside: the window is made smaller. Answered messages stay. @param {Thread} thread

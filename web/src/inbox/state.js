@@ -14,9 +14,10 @@
  *
  * Absent on purpose: requests, time, the DOM, and what was typed or is being sent (that is the outbox's).
  *
- * @import {Changes, Conversation, ConversationPage, Event, Heads, MarkerUpdated, Me, MeAnswer, Message, MessageChanged,
- *   MessageHidden, MessagePage, MessagePlace, PlacedEvent, Sent, User} from '../sdk/wire.js'
+ * @import {Changes, Conversation, Event, Heads, MarkerUpdated, Me, MeAnswer, Message, MessageHidden, PlacedEvent,
+ *   User} from '../sdk/wire.js'
  * @import {Held} from './changes.js'
+ * @import {Input} from './inputs.js'
  * @import {Thread} from './messages.js'
  */
 import { changedBy, isBehind, memberOf, uncounts, withHidden, withMarker, withWhole } from './changes.js';
@@ -48,26 +49,6 @@ import {
  *   born: Map<string, number>,
  *   left: Map<string, {version: number, turn: number}>,
  * }} State
- *
- * `asked` is the `turn` of the state when the question was put.
- * @typedef {{kind: 'event', event: Event}
- *   | {kind: 'heads', heads: Heads, asked: number}
- *   | {kind: 'changes', changes: Changes, asked: number, answered?: number}
- *   | {kind: 'conversation', conversation: Conversation, asked: number, cursor?: string, answered?: number}
- *   | {kind: 'list', page: ConversationPage, asked: number}
- *   | {kind: 'opening', conversation: number}
- *   | {kind: 'closing', conversation: number}
- *   | {kind: 'messages', conversation: number, page: MessagePage, asked: number, before?: number, after?: number}
- *   | {kind: 'quoted', conversation: number, seq: number, page: MessagePage|null, asked: number}
- *   | {kind: 'trim', conversation: number, first: number, last: number}
- *   | {kind: 'me', answer: MeAnswer, answered?: number}
- *   | {kind: 'sent', sent: Sent, asked: number}
- *   | {kind: 'changed', changed: MessageChanged, asked: number}
- *   | {kind: 'hidden', place: MessagePlace, version: number}
- *   | {kind: 'users', users: User[]}
- *   | {kind: 'gone', scope: string, asked: number}
- *   | {kind: 'limits', fanOutMax: number}
- * } Input
  */
 
 /** Events held for one scope; what is beyond is asked for anyway. */
@@ -149,7 +130,7 @@ export function apply(state, input) {
       break;
     case 'me':
       answered(draft, `user:${draft.user}`, input.answered);
-      takeMe(draft, input.answer);
+      takeMe(draft, input.answer, input.since);
       break;
     case 'sent':
       takeMessage(draft, input.sent.message, input.sent.version, input.asked);
@@ -253,6 +234,8 @@ function takeEvent(draft, event) {
   } else if (at === event.prev) {
     applyEvent(draft, event);
   } else if (at === null && event.type === 'conversation.created') {
+    // Conversations are opened once: of one that was left it comes late.
+    if (draft.left.has(event.scope)) return;
     keep(draft, { ...event.conversation, version: event.version }, draft.turn);
   } else {
     const held = (draft.held.get(event.scope) ?? []).filter((one) => one.version !== event.version);
@@ -404,9 +387,13 @@ function bornSince(draft, scope, asked) {
   return versionOf(draft, scope) !== null && (draft.born.get(scope) ?? -1) > asked;
 }
 
-/** @param {State} draft @param {MeAnswer} answer */
-function takeMe(draft, answer) {
+/** @param {State} draft @param {MeAnswer} answer @param {number|null} asked since when it was asked what I hid */
+function takeMe(draft, answer, asked) {
   if (draft.me && draft.me.scope_version >= answer.scope_version) return;
+  if (draft.me && (asked === null || asked > draft.me.scope_version)) {
+    want(draft, `user:${draft.user}`, { version: answer.scope_version, hurry: true, whole: 0 });
+    return;
+  }
   const { markers, cursor, hidden = [], hidden_reset: isReset = false, ...me } = answer;
   draft.me = me;
   learn(draft, [me]);

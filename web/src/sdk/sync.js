@@ -8,7 +8,8 @@
  *
  * @import {Clock} from './clock.js'
  * @import {Changes, Command, ConversationPage, Event, Heads, MessagePage} from './wire.js'
- * @import {Input, State} from '../inbox/state.js'
+ * @import {Input} from '../inbox/inputs.js'
+ * @import {State} from '../inbox/state.js'
  */
 import { backOff } from './clock.js';
 import { Problem, endsSession } from './problem.js';
@@ -129,10 +130,10 @@ export class Sync {
     const generation = this.#generation;
     try {
       const first = this.state.me === null;
-      const answer = await this.request(this.#askMe());
+      const input = await this.#askMe();
       if (generation !== this.#generation) return;
       this.#failures.delete('me');
-      this.#apply({ kind: 'me', answer });
+      this.#apply(input);
       if (first) this.#loadAll();
     } catch (error) {
       if (generation === this.#generation) this.#again('me', error, () => void this.loadMe());
@@ -142,7 +143,7 @@ export class Sync {
   /** The first page of the list, or the next one. */
   async loadList() {
     const { loaded, next } = this.state.list;
-    if (this.#asking.has('list') || (loaded && next === null)) return;
+    if (!this.state.me || this.#asking.has('list') || (loaded && next === null)) return;
     const generation = this.#generation;
     const asked = this.state.turn;
     this.#asking.add('list');
@@ -165,10 +166,11 @@ export class Sync {
     }
   }
 
-  /** @returns {Command} */
-  #askMe() {
-    const { me } = this.state;
-    return { type: 'me.get', ...(me ? { since: me.scope_version } : {}) };
+  /** @param {number} [answered] @returns {Promise<Input>} */
+  async #askMe(answered) {
+    const since = this.state.me?.scope_version ?? null;
+    const answer = await this.request({ type: 'me.get', ...(since === null ? {} : { since }) });
+    return { kind: 'me', answer, since, answered };
   }
 
   /** Shows a conversation: its row and its messages, the newest or those around a place, are fetched where they are not
@@ -407,7 +409,7 @@ export class Sync {
     const answered = wanted?.version ?? 0;
     const conversation = this.model.conversationOf(scope);
     if (Number.isNaN(conversation)) {
-      return { kind: 'me', answer: await this.request(this.#askMe()), answered };
+      return this.#askMe(answered);
     }
     const since = this.model.versionOf(this.state, scope);
     if (since === null || wanted?.whole) {
