@@ -50,7 +50,8 @@ impl State {
                 Audience::Without | Audience::Asking => false,
             };
             let whole = rows.iter().all(|row| row.has_left || is_whole(row));
-            let shown = |row: &&MemberRow| if is_whole(row) { row.member() } else { row.masked() };
+            // Of whoever left only that is told.
+            let shown = |row: &&MemberRow| if is_whole(row) && !row.has_left { row.member() } else { row.masked() };
             event(rows.iter().map(shown).collect(), whole)
         };
         let staying: Vec<UserId> = rows.iter().filter(|row| !row.has_left).map(|row| row.user.id).collect();

@@ -12,6 +12,7 @@ use parlor_protocol::{
     error::Code,
     event::Event,
     ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version},
+    model::{Role, SystemLine},
 };
 use std::collections::BTreeSet;
 
@@ -21,6 +22,7 @@ crate::store::conformance! {
     whoever_is_renamed_is_so_in_a_conversation_opened_in_the_same_batch,
     a_context_that_closes_does_so_in_a_conversation_opened_in_the_same_batch,
     several_who_leave_in_one_batch_leave_nobody_untold,
+    two_owners_who_leave_in_one_batch_leave_an_heir,
     a_large_group_goes_to_its_longest_standing_member,
 }
 
@@ -108,6 +110,41 @@ async fn several_who_leave_in_one_batch_leave_nobody_untold(world: World) {
         let told = told(decided, Scope::Conversation(conversation));
         assert!(told.iter().any(|(topics, _)| topics.is_superset(&rest)), "{told:?}");
     }
+}
+
+async fn two_owners_who_leave_in_one_batch_leave_an_heir(world: World) {
+    let conversation = world.group("Ada", &["Olga", "Mo", "Ben"]).await;
+    let [ada, olga, mo, ben] =
+        [world.person("Ada").await, world.person("Olga").await, world.person("Mo").await, world.person("Ben").await];
+    let role = |user, role| Change::UpdateMember { actor: ada, conversation, user, role };
+    let leave = |user| Change::RemoveMember { actor: user, conversation, user };
+    let changes = [
+        role(olga, Role::Owner),
+        role(mo, Role::Moderator),
+        leave(ada),
+        leave(olga),
+        Change::RemoveMember { actor: mo, conversation, user: ben },
+        leave(mo),
+    ];
+    let decided = together(&world.app, &changes).await;
+    let mut lines = Vec::new();
+    for decided in &decided {
+        let told = told(decided, Scope::Conversation(conversation));
+        for message in told.iter().filter_map(|(_, event)| match event {
+            Event::MembersUpdated { message, .. } => message.as_ref(),
+            _ => None,
+        }) {
+            lines.push((message.seq.0, message.system.clone().expect("a line")));
+        }
+    }
+    let expected = [
+        (1, SystemLine::RoleChanged { user: olga, role: Role::Owner }),
+        (2, SystemLine::RoleChanged { user: mo, role: Role::Moderator }),
+        (3, SystemLine::Left { heir: None }),
+        (4, SystemLine::Left { heir: Some(mo) }),
+        (5, SystemLine::Removed { user: ben }),
+    ];
+    assert_eq!(lines, expected, "nobody is left to be told of the last");
 }
 
 async fn a_large_group_goes_to_its_longest_standing_member(world: World) {

@@ -3,16 +3,20 @@
 use super::{World, conformance};
 use parlor::{
     app::App,
-    domain::Change,
+    domain::{Change, Look},
     hub::{Attached, Taken},
 };
-use parlor_protocol::ids::{ConversationId, Scope, SessionId};
+use parlor_protocol::{
+    ids::{ConversationId, Scope, SessionId},
+    model::Role,
+};
 use serde_json::Value;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 conformance! {
     who_shows_a_large_conversation_hears_it_and_the_rest_get_a_hint,
     crossing_the_limit_is_heard_on_both_ways,
+    lines_of_the_system_are_told_on_both_sides_of_the_limit,
     a_removed_person_hears_of_the_removal_and_of_nothing_after_it,
     markers_in_a_large_conversation_are_ones_own_affair,
 }
@@ -98,6 +102,38 @@ async fn crossing_the_limit_is_heard_on_both_ways(world: World) {
     app.commit.submit(remove).await.expect("removed");
     let event = heard(&mut ben, |event| event["member_count"] == 2).await;
     assert_eq!(event["members"][0]["left"], true, "told by name again: {event}");
+}
+
+async fn lines_of_the_system_are_told_on_both_sides_of_the_limit(world: World) {
+    let (ada, ben, cleo) = (world.person("Ada").await, world.person("Ben").await, world.person("Cleo").await);
+    let conversation = world.group("Ada", &["Ben"]).await;
+    let app = small(&world).await;
+    let mut named = attach(&app, &world, "Ben").await;
+    let mut shows = attach(&app, &world, "Ben").await;
+    shows.attached.show(&[conversation]).await.expect("joined");
+    let role = |user, role| Change::UpdateMember { actor: ada, conversation, user, role };
+    let title =
+        |title: &str| Change::UpdateConversation { actor: ada, conversation, look: Look::Title(title.to_owned()) };
+    let steps = [
+        (title("few"), true),
+        (Change::AddMembers { actor: ada, conversation, users: vec![cleo], history: None }, true),
+        (title("many"), false),
+        (role(ben, Role::Moderator), true),
+        (role(cleo, Role::Moderator), false),
+        (Change::RemoveMember { actor: ada, conversation, user: cleo }, true),
+        (title("few again"), true),
+    ];
+    for ((change, by_name), seq) in steps.into_iter().zip(1..) {
+        app.commit.submit(change).await.expect("allowed");
+        let line = heard(&mut shows, |event| event["message"]["seq"] == seq).await;
+        assert!(line["message"]["system"].is_object(), "{line}");
+        // Ben's own row and what crosses the limit go to him; of the rest of a large conversation he gets a hint.
+        let heard = heard(&mut named, |event| event["version"] == line["version"]).await;
+        assert_eq!(heard["message"] == line["message"], by_name, "{heard}");
+    }
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
+    let seen = snapshot.conversation(ben, conversation).await.expect("read").expect("a member");
+    assert_eq!((seen.last_seq.0, seen.unread, seen.title.as_deref()), (7, 0, Some("few again")));
 }
 
 async fn a_removed_person_hears_of_the_removal_and_of_nothing_after_it(world: World) {
