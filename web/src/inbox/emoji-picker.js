@@ -4,7 +4,7 @@
 import { h, set, setText } from './dom.js';
 import { emojiName, findEmoji, groups } from './emoji.js';
 import { icon } from './icons.js';
-import { place } from './menu.js';
+import { closeBeside, place } from './menu.js';
 import { say } from './strings.js';
 
 /**
@@ -30,8 +30,7 @@ export function openEmoji(host, choosing) {
     box.remove();
     if (back?.isConnected) back.focus({ preventScroll: true });
   });
-  // A press on the dialog itself and not on what is in it is one beside it.
-  box.addEventListener('mousedown', (event) => event.target === box && box.close());
+  closeBeside(box);
   host.append(box);
   box.showModal();
   if (!narrow) place(box, at);

@@ -20,7 +20,7 @@ const STILL_PX = 10;
 
 export class Hand {
   #bar = h('div', { class: 'at-hand', role: 'group', 'aria-label': say.message });
-  #more = this.#tool('more', say.more, (said) => this.#menu(said, this.#more.getBoundingClientRect(), this.#more));
+  #more = this.#tool('more', say.more, (said) => this.#menu(said, this.#more.getBoundingClientRect(), said));
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #pressing;
   /** Where the finger is. */
@@ -47,7 +47,6 @@ export class Hand {
     }
     place.addEventListener('pointermove', (event) => this.#moved(event));
     place.addEventListener('scroll', () => clearTimeout(this.#pressing), { capture: true, passive: true });
-    place.addEventListener('click', (event) => this.#clicked(event), { capture: true });
   }
 
   /** @param {string} sign @param {string} label @param {(said: ParlorSaid) => void} act @returns {HTMLElement} */
@@ -79,6 +78,8 @@ export class Hand {
     if (this.#bar.parentElement === said) return;
     const gone = said.said?.deleted !== '';
     for (const tool of this.#bar.children) /** @type {HTMLElement} */ (tool).hidden = gone && tool !== this.#more;
+    // What is moved loses the focus, which must not end at nothing.
+    if (this.#bar.contains(document.activeElement)) saidAt(this.#bar)?.focus({ preventScroll: true });
     if (isThere(said)) said.append(this.#bar);
     else this.#drop();
   }
@@ -179,6 +180,7 @@ export class Hand {
     this.#from = { x: event.clientX, y: event.clientY };
     this.#pressing = setTimeout(() => {
       this.#pressed = true;
+      swallowClick();
       this.#menu(said, { ...this.#from }, said);
     }, PRESS_MS);
   }
@@ -187,14 +189,18 @@ export class Hand {
   #moved({ clientX, clientY }) {
     if (Math.hypot(clientX - this.#from.x, clientY - this.#from.y) > STILL_PX) clearTimeout(this.#pressing);
   }
+}
 
-  /** The click that ends a long press is none. @param {Event} event */
-  #clicked(event) {
-    if (!this.#pressed) return;
-    this.#pressed = false;
+/** The click that ends a long press is none, wherever it falls: on the message, or on the sheet that came meanwhile. */
+function swallowClick() {
+  const done = new AbortController();
+  const options = { capture: true, signal: done.signal };
+  document.addEventListener('click', (event) => {
     event.preventDefault();
     event.stopPropagation();
-  }
+    done.abort();
+  }, options);
+  document.addEventListener('pointerdown', () => done.abort(), options);
 }
 
 /** @param {EventTarget|null} target @returns {ParlorSaid|null} */

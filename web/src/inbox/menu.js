@@ -50,12 +50,22 @@ function openSheet(host, menu) {
   const sheet = h('dialog', {
     class: 'bottom-sheet', 'aria-label': menu.label,
     onclose: () => ended(sheet, menu),
-    onmousedown: (/** @type {MouseEvent} */ event) => event.target === sheet && close(),
   }, h('div', { class: 'sheet-body' }, h('div', { class: 'menu-of' }, ...menu.head), makeMenu(menu, close)));
+  closeBeside(sheet);
   host.append(sheet);
   sheet.showModal();
   first(sheet)?.focus({ preventScroll: true });
   return close;
+}
+
+/** A press beside a dialog closes it. The end of the long press that opened it is none, and what lies under it gets no
+ * click of it. @param {HTMLDialogElement} dialog */
+export function closeBeside(dialog) {
+  let pressed = false;
+  dialog.addEventListener('pointerdown', (event) => {
+    pressed = event.target === dialog;
+  });
+  dialog.addEventListener('click', (event) => pressed && event.target === dialog && dialog.close());
 }
 
 /** @param {HTMLElement} box @param {Menu} menu */

@@ -1,0 +1,367 @@
+/**
+ * What two people do with messages: answer, change, delete, react, forward, copy; by pointer, by touch and by keys.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Person, travel, until } from './support.js';
+
+/** @import {Locator, Page} from 'playwright-core' */
+
+const ITEM = 'Black umbrella';
+const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
+
+/** Both in the conversation about the umbrella.
+ * @param {{demo: import('./support.js').Demo, browser: import('playwright-core').Browser}} place
+ * @param {import('playwright-core').BrowserContextOptions} [options] of Ada's browser */
+async function together({ demo, browser }, options = {}) {
+  const ada = await Person.open(browser, demo.links.ada, options);
+  const ben = await Person.open(browser, demo.links.ben);
+  await ada.choose(ITEM);
+  await ben.choose(ITEM);
+  return { ada, ben };
+}
+
+/** The message that says exactly this. @param {Person} person @param {string} text @returns {Locator} */
+function message({ page }, text) {
+  return page.locator('parlor-said', { has: page.locator('.body', { hasText: text }) }).last();
+}
+
+/** @param {Person} person @param {string} text @param {string} item */
+async function chooseInMenu(person, text, item) {
+  await message(person, text).hover();
+  await person.page.getByRole('button', { name: 'More', exact: true }).click();
+  await person.page.getByRole('menuitem', { name: item, exact: true }).click();
+}
+
+/** @param {Person} person @returns {Locator} */
+function field({ page }) {
+  return page.getByRole('textbox', { name: 'Message', exact: true });
+}
+
+test('one changes what one wrote, and both see it', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    await ada.say('At the west exit.');
+    await message(ben, 'At the west exit.').waitFor();
+    await field(ada).fill('');
+    await field(ada).press('ArrowUp');
+    await ada.page.getByText('Edit message').waitFor();
+    assert.equal(await field(ada).inputValue(), 'At the west exit.');
+    await field(ada).press('Escape');
+    assert.equal(await ada.page.getByText('Edit message').isVisible(), false);
+    // The draft waits while one changes something.
+    await field(ada).fill('half a thought');
+    await chooseInMenu(ada, 'At the west exit.', 'Edit');
+    assert.equal(await field(ada).inputValue(), 'At the west exit.');
+    await field(ada).fill('At the *east* exit.');
+    await ada.shoot('messages edit');
+    await field(ada).press('Enter');
+    const changed = message(ben, 'east');
+    await changed.getByText('edited').waitFor();
+    assert.equal(await changed.locator('b').innerText(), 'east');
+    assert.equal(await field(ada).inputValue(), 'half a thought');
+    await message(ada, 'east').getByText('edited').waitFor();
+    await until(() => ben.page.locator('parlor-row', { hasText: ITEM }).innerText(),
+      (text) => text.includes('At the east exit.'), 'the list says what it says now');
+    await ada.page.reload();
+    await ada.choose(ITEM);
+    await message(ada, 'east').getByText('edited').waitFor();
+    assert.equal(await message(ada, 'At the west exit.').count(), 0);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('what is too late is said where one writes', () =>
+  travel(async (place) => {
+    const { ada } = await together(place);
+    await ada.say('Too early.');
+    await until(() => message(ada, 'Too early.').getAttribute('aria-label'), (name) => !name?.includes('Sending'), 'sent');
+    await new Promise((resolve) => { setTimeout(resolve, 1_500); }); // waits for: the operator's time to pass
+    await chooseInMenu(ada, 'Too early.', 'Edit');
+    await field(ada).fill('Too late.');
+    await field(ada).press('Enter');
+    await ada.page.getByText('Not changed: it is too late.').waitFor();
+    assert.equal(await field(ada).inputValue(), 'Too late.', 'nothing that was written is lost');
+    await field(ada).press('Escape');
+    await message(ada, 'Too early.').waitFor();
+  }, { PARLOR_MESSAGES_EDIT_WITHIN_MS: '1000' }));
+
+test('one deletes for everyone, and for oneself', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    await ada.say('My number is 4711.');
+    await ben.say('I noted it.');
+    await message(ada, 'I noted it.').waitFor();
+    await message(ben, 'My number is 4711.').waitFor();
+    await chooseInMenu(ada, 'My number is 4711.', 'Delete for everyone');
+    await ada.page.getByText('The text is removed for Ben too. This cannot be undone.').waitFor();
+    await ada.check('messages question');
+    await ada.page.getByRole('button', { name: 'Keep it' }).click();
+    await message(ada, 'My number is 4711.').waitFor();
+    await chooseInMenu(ada, 'My number is 4711.', 'Delete for everyone');
+    await ada.page.getByRole('button', { name: 'Delete for everyone' }).click();
+    await ada.page.getByText('You deleted this message').waitFor();
+    await ben.page.getByText('Ada Winter deleted this message').waitFor();
+    assert.equal(await ben.page.getByText('4711').count(), 0);
+    assert.equal(await ada.page.getByText('4711').count(), 0);
+    await ada.check('messages deleted');
+    await chooseInMenu(ada, 'I noted it.', 'Delete for me');
+    await ada.page.getByRole('button', { name: 'Delete for me' }).click();
+    await message(ada, 'I noted it.').waitFor({ state: 'detached' });
+    await message(ben, 'I noted it.').waitFor();
+    await ada.page.reload();
+    await ada.choose(ITEM);
+    await ada.page.getByText('You deleted this message').waitFor();
+    assert.equal(await message(ada, 'I noted it.').count(), 0, 'for ever');
+    // The place of a deleted message can be cleared too.
+    await chooseInMenu(ada, 'You deleted this message', 'Delete for me');
+    await ada.page.getByRole('button', { name: 'Delete for me' }).click();
+    await ada.page.getByText('You deleted this message').waitFor({ state: 'detached' });
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('an answer quotes, follows what it quotes, and leads there', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    await ben.say('Is it the one with the scratch?');
+    await message(ada, 'the scratch?').waitFor();
+    await ada.fill(ada.conversation(), Array.from({ length: 30 }, (_, index) => `And another thing, ${index + 1}.`));
+    await message(ada, 'And another thing, 30.').waitFor();
+    await message(ada, 'the scratch?').scrollIntoViewIfNeeded();
+    await chooseInMenu(ada, 'the scratch?', 'Reply');
+    await ada.page.locator('.replying', { hasText: 'Reply to Ben' }).waitFor();
+    await ada.shoot('messages reply');
+    assert.equal(await field(ada).evaluate((one) => one === document.activeElement), true);
+    await field(ada).fill('Yes, on the left.');
+    await field(ada).press('Enter');
+    const quote = message(ben, 'Yes, on the left.').locator('.quote');
+    await quote.getByText('Is it the one with the scratch?').waitFor();
+    assert.equal(await ada.page.locator('.replying').isVisible(), false);
+    await message(ada, 'Yes, on the left.').locator('.quote').click();
+    const target = message(ada, 'the scratch?');
+    await until(() => target.evaluate((one) => one.getBoundingClientRect().top), (top) => top > 0 && top < 700, 'it jumps');
+    await until(() => target.evaluate((one) => one.matches('.jumped')), Boolean, 'what one jumped to is marked');
+    // A quote holds no copy: what becomes of the message becomes of the quote.
+    await chooseInMenu(ben, 'the scratch?', 'Edit');
+    await field(ben).fill('Is it the one with the torn strap?');
+    await field(ben).press('Enter');
+    await message(ada, 'Yes, on the left.').locator('.quote').getByText('torn strap').waitFor();
+    await chooseInMenu(ben, 'the torn strap?', 'Delete for everyone');
+    await ben.page.getByRole('button', { name: 'Delete for everyone' }).click();
+    await message(ada, 'Yes, on the left.').locator('.quote').getByText('was deleted').waitFor();
+    // Shift and the up key answer the last one.
+    await field(ada).fill('');
+    await field(ada).press('Shift+ArrowUp');
+    await ada.page.getByText('Reply to yourself').waitFor();
+    await field(ada).press('Escape');
+    assert.equal(await ada.page.getByText('Reply to yourself').isVisible(), false);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('both react, and each sees it at once', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    await ben.say('I can fetch it at five.');
+    await message(ada, 'at five.').hover();
+    await ada.page.getByRole('button', { name: 'More', exact: true }).click();
+    await ada.page.getByRole('menuitemcheckbox', { name: 'React with thumbs up' }).click();
+    const there = message(ben, 'at five.').getByRole('button', { name: 'thumbs up: Ada Winter' });
+    await there.click();
+    const both = message(ada, 'at five.').getByRole('button', { name: 'thumbs up: Ada Winter and Ben Okafor' })
+      .or(message(ada, 'at five.').getByRole('button', { name: 'thumbs up: You and Ben Okafor' }));
+    await both.waitFor();
+    assert.equal(await both.locator('.count').innerText(), '2');
+    assert.equal(await both.getAttribute('aria-pressed'), 'true');
+    // Any emoji, found by a word; and a keyboard's own.
+    await message(ada, 'at five.').hover();
+    await ada.page.getByRole('button', { name: 'React', exact: true }).click();
+    await ada.check('messages emoji');
+    await ada.page.getByRole('searchbox', { name: 'Find an emoji' }).fill('umbr');
+    await ada.page.keyboard.press('Enter');
+    await message(ben, 'at five.').getByRole('button', { name: 'umbrella: Ada Winter' }).waitFor();
+    await ada.shoot('messages reactions');
+    await chooseInMenu(ada, 'at five.', 'Who reacted');
+    const dialog = ada.page.getByRole('dialog', { name: 'Reactions' });
+    await dialog.getByText('Ben Okafor').waitFor();
+    await ada.check('messages who reacted');
+    await ada.page.keyboard.press('Escape');
+    await both.click();
+    await message(ben, 'at five.').getByRole('button', { name: 'thumbs up: You', exact: true }).waitFor();
+    await message(ben, 'at five.').getByRole('button', { name: 'thumbs up: You', exact: true }).click();
+    await message(ada, 'at five.').getByRole('button', { name: /thumbs up/u }).waitFor({ state: 'detached' });
+    await ada.page.reload();
+    await ada.choose(ITEM);
+    await message(ada, 'at five.').getByRole('button', { name: 'umbrella: You' }).waitFor();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('one forwards to another conversation, and copies', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place, { permissions: ['clipboard-read', 'clipboard-write'] });
+    await ben.say('Depot 4, row B, *until six*.');
+    await message(ada, 'Depot 4').waitFor();
+    await chooseInMenu(ada, 'Depot 4', 'Copy text');
+    await ada.page.getByText('Copied').waitFor();
+    assert.equal(await ada.page.evaluate(() => navigator.clipboard.readText()), 'Depot 4, row B, *until six*.');
+    await chooseInMenu(ada, 'Depot 4', 'Forward');
+    const dialog = ada.page.getByRole('dialog', { name: 'Forward to' });
+    await dialog.getByText('Depot 4, row B, until six.').waitFor();
+    await dialog.getByRole('searchbox').fill('tomás');
+    await dialog.getByRole('button', { name: /Tomás/u }).click();
+    await ada.check('messages forward');
+    await dialog.getByRole('button', { name: /^Forward to Tomás/u }).click();
+    await ada.page.getByRole('heading', { name: /Tomás/u }).waitFor();
+    const sent = message(ada, 'Depot 4');
+    await sent.getByText('Forwarded').waitFor();
+    await until(() => sent.getAttribute('aria-label'), (name) => /^You, .*Forwarded\. Depot 4/u.test(name ?? ''), 'it is read');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('a message has a subject where one is wanted', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    await ada.page.getByRole('button', { name: 'Add a subject' }).click();
+    const subject = ada.page.getByRole('textbox', { name: 'Subject' });
+    assert.equal(await subject.evaluate((one) => one === document.activeElement), true);
+    await subject.fill('The <b>handover</b>');
+    await subject.press('Enter');
+    await ada.page.keyboard.type('At ten, by the flower stall.');
+    await ada.shoot('messages subject');
+    await ada.page.reload();
+    await ada.choose(ITEM);
+    assert.equal(await subject.inputValue(), 'The <b>handover</b>', 'it is part of the draft');
+    await field(ada).press('Enter');
+    const there = message(ben, 'flower stall');
+    assert.equal(await there.locator('.subject').innerText(), 'The <b>handover</b>');
+    assert.equal(await subject.isVisible(), false);
+    await chooseInMenu(ada, 'flower stall', 'Edit');
+    await subject.fill('x'.repeat(256));
+    await ada.page.getByText('1 character too many. The most that can be sent is 255.').waitFor();
+    assert.equal(await ada.page.getByRole('button', { name: 'Save' }).isDisabled(), true);
+    await subject.fill('The handover');
+    await subject.press('Enter');
+    await field(ada).press('Enter');
+    await until(() => there.locator('.subject').innerText(), (text) => text === 'The handover', 'it changes too');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('all of it goes by keys alone', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    await ben.say('First.');
+    await ben.say('Second, at https://a.example/x.');
+    await message(ada, 'Second').waitFor();
+    const { page } = ada;
+    const at = () => page.evaluate(() => document.activeElement?.closest('parlor-said')?.getAttribute('aria-label') ?? '');
+    await page.locator('.talk').focus();
+    await page.keyboard.press('ArrowUp');
+    assert.match(await at(), /^Ben Okafor, \d\d:\d\d\. Second/u);
+    await page.keyboard.press('ArrowUp');
+    assert.match(await at(), /First/u);
+    await page.keyboard.press('ArrowDown');
+    await ada.check('messages focused');
+    // Tab reaches what is in the message, and nothing of others.
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'A');
+    await page.keyboard.press('Escape');
+    assert.match(await at(), /Second/u);
+    await page.keyboard.press('Enter');
+    await page.getByRole('menu').waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'ReplyR');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowRight');
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'React with red heart');
+    await page.keyboard.press('Enter');
+    await message(ben, 'Second').getByRole('button', { name: 'red heart: Ada Winter' }).waitFor();
+    assert.match(await at(), /Second/u, 'the focus comes back');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Escape');
+    await page.getByRole('menu').waitFor({ state: 'detached' });
+    assert.match(await at(), /Second/u);
+    await page.keyboard.press('f');
+    await page.getByRole('dialog', { name: 'Forward to' }).waitFor();
+    await page.keyboard.press('Escape');
+    assert.match(await at(), /Second/u);
+    await page.keyboard.press('r');
+    await page.locator('.replying', { hasText: 'Reply to Ben' }).waitFor();
+    await page.keyboard.type('By keys.');
+    await page.keyboard.press('Enter');
+    await message(ben, 'By keys.').locator('.quote').waitFor();
+    await page.keyboard.press('ArrowUp');
+    await page.getByText('Edit message').waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('.talk').focus();
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Delete');
+    await page.getByText('Delete this message for you?').waitFor();
+    await page.keyboard.press('Escape');
+    assert.match(await at(), /By keys/u);
+    await page.keyboard.press('Escape');
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('role')), 'log');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('a right click has the menu too, unless something is selected or it is a link', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    await ben.say('See https://a.example/x there.');
+    const there = message(ada, 'there.');
+    await there.waitFor();
+    const menu = ada.page.getByRole('menu');
+    await there.locator('.words').click({ button: 'right', position: { x: 6, y: 8 } });
+    await menu.waitFor();
+    await ada.page.mouse.click(1000, 300);
+    await menu.waitFor({ state: 'detached' });
+    await there.locator('a').click({ button: 'right' });
+    assert.equal(await menu.count(), 0);
+    await there.locator('.words').click({ clickCount: 3, position: { x: 6, y: 8 } });
+    assert.match(await ada.page.evaluate(() => String(getSelection())), /See/u, 'text can be selected');
+    await there.locator('.words').click({ button: 'right', position: { x: 6, y: 8 } });
+    assert.equal(await menu.count(), 0);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('a long press opens a sheet with the message on top', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place, PHONE);
+    await ben.say('I pass Karlsplatz every day.');
+    await message(ada, 'Karlsplatz').waitFor();
+    await press(ada.page, message(ada, 'Karlsplatz'), 700);
+    const sheet = ada.page.getByRole('dialog', { name: 'Message from Ben' });
+    await sheet.getByText('I pass Karlsplatz every day.').waitFor();
+    await ada.check('messages sheet phone');
+    await ada.assertNoSideways();
+    await sheet.getByRole('menuitemcheckbox', { name: 'React with folded hands' }).tap();
+    await message(ben, 'Karlsplatz').getByRole('button', { name: 'folded hands: Ada Winter' }).waitFor();
+    // A short touch and one that moves are something else.
+    await press(ada.page, message(ada, 'Karlsplatz'), 100);
+    await press(ada.page, message(ada, 'Karlsplatz'), 700, 60);
+    assert.equal(await sheet.count(), 0);
+    await press(ada.page, message(ada, 'Karlsplatz'), 700);
+    await sheet.getByRole('menuitem', { name: 'More reactions' }).tap();
+    await ada.page.getByRole('searchbox', { name: 'Find an emoji' }).waitFor();
+    await ada.check('messages emoji phone');
+    await ada.page.keyboard.press('Escape');
+    await press(ada.page, message(ada, 'Karlsplatz'), 700);
+    await sheet.getByRole('menuitem', { name: 'Reply' }).tap();
+    await ada.page.locator('.replying', { hasText: 'Reply to Ben' }).waitFor();
+    await ada.check('messages reply phone');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+/** A finger on something for so long, as the browser's input gives it. @param {Page} page @param {Locator} what
+ * @param {number} milliseconds @param {number} [moved] */
+async function press(page, what, milliseconds, moved = 0) {
+  const box = await what.locator('.bubble').boundingBox();
+  assert.ok(box);
+  const at = { x: box.x + 30, y: box.y + box.height / 2 };
+  const input = await page.context().newCDPSession(page);
+  await input.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [at] });
+  if (moved > 0) {
+    await input.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: [{ x: at.x, y: at.y + moved }] });
+  }
+  await new Promise((resolve) => { setTimeout(resolve, milliseconds); }); // waits for: the finger to be lifted
+  await input.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+  await input.detach();
+}
