@@ -13,6 +13,24 @@ pub struct Limits {
     pub subject_chars_max: u32,
     /// Files of one message.
     pub message_attachments_max: u32,
+    /// Bytes of one file.
+    pub upload_bytes_max: u64,
+    /// Files of one person that are under way, or there and not yet sent.
+    pub uploads_unsent_max: u32,
+    /// Uploads that one socket sends at the same time.
+    pub connection_uploads_max: u32,
+    /// Bytes of a file in one binary frame of a socket.
+    pub upload_chunk_bytes_max: u32,
+    /// Bytes of all files of one person that are kept, forwarded ones included.
+    pub user_files_bytes_max: u64,
+    /// Bytes of a picture that is looked at; a larger one is kept as a file like any other.
+    pub image_bytes_max: u32,
+    /// Pixels of a picture, all of one frame.
+    pub image_pixels_max: u32,
+    /// Frames of an animated picture.
+    pub image_frames_max: u32,
+    /// Pictures in files that are looked at, at the same time.
+    pub image_checks_max: u32,
     /// Different emoji under one message.
     pub message_emoji_max: u32,
     /// Reactions under one message, of everybody.

@@ -8,6 +8,7 @@ use crate::{
     domain::{Rules, fingerprint::Key},
     environment::Environment,
     erasure::Erasure,
+    files::{self, Files},
     followers::{self, Running, search::Search},
     hub::{
         Hub,
@@ -48,6 +49,8 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// Accounts and sign-ins.
     pub identity: Identity,
+    /// What people send beside texts.
+    pub files: Arc<Files>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What decisions depend on.
@@ -82,6 +85,9 @@ pub enum Error {
     /// The channel layer.
     #[error(transparent)]
     Layer(#[from] Unavailable),
+    /// Where files are to be.
+    #[error(transparent)]
+    Files(#[from] files::storage::Error),
 }
 
 impl App {
@@ -122,12 +128,14 @@ impl App {
         store.start(node, environment.now_ms()).await?;
         let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
         let supervisor = Supervisor::default();
+        let files = Arc::new(Files::new(&config, store.clone(), environment.clone(), metrics.clone())?);
         let erasure = Erasure::default();
         let erase_after = Duration::from_millis(config.store.erase_after_ms);
         let tasks = vec![
             supervisor.run("hub", hub.clone().run(deliveries)),
             supervisor.run("recovery", recovery.run(told)),
             supervisor.run("erasure", erasure.clone().run(store.clone(), metrics.clone(), erase_after)),
+            supervisor.run("collector", files::collect(files.clone())),
         ];
         let (committed, followed) = watch::channel(version);
         let settings = commit::Settings {
@@ -156,6 +164,7 @@ impl App {
             commit,
             hub,
             identity,
+            files,
             metrics,
             rules,
             queries,

@@ -53,6 +53,8 @@ pub struct Config {
     pub log: Log,
     /// The database.
     pub store: Store,
+    /// Files that people send.
+    pub files: Files,
     /// Time-outs of HTTP.
     pub http: Http,
     /// Time-outs of sockets.
@@ -115,6 +117,35 @@ pub struct Store {
 /// The address of a PostgreSQL database. Its `Debug` hides it: it holds a password.
 #[derive(Clone)]
 pub struct StoreUrl(pub String);
+
+/// `[files]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// Where they are, unless in the data folder or a bucket.
+    #[serde(deserialize_with = "unless_empty")]
+    pub folder: Option<PathBuf>,
+    /// The bucket that they are in.
+    #[serde(deserialize_with = "unless_empty")]
+    pub s3_bucket: Option<String>,
+    /// Its address.
+    #[serde(deserialize_with = "unless_empty")]
+    pub s3_endpoint: Option<String>,
+    /// Its region.
+    pub s3_region: String,
+    /// The id of the key to it.
+    pub s3_access_key_id: String,
+    /// The secret of the key.
+    pub s3_secret_access_key: String,
+    /// What stays free of the disk.
+    pub free_bytes_min: u64,
+    /// How long looking at a picture may take.
+    pub image_ms: u64,
+    /// How long what nobody sent is kept.
+    pub unsent_ms: u64,
+    /// How often the collector looks.
+    pub collect_ms: u64,
+}
 
 /// `[http]`
 #[derive(Clone, Debug, Deserialize)]
@@ -245,6 +276,12 @@ impl FromStr for StoreUrl {
 impl std::fmt::Debug for StoreUrl {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("StoreUrl")
+    }
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Files").field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 

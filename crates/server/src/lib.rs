@@ -15,6 +15,7 @@ pub mod config;
 pub mod domain;
 pub mod environment;
 pub mod erasure;
+pub mod files;
 pub mod folder;
 pub mod followers;
 pub mod http;

@@ -41,6 +41,16 @@ pub struct Metrics {
     pub commits_recovered: Counter,
     /// Times the database's log was cleared of what was deleted or edited away.
     pub erasures: Counter,
+    /// Uploads that are fed right now.
+    pub uploads: Gauge,
+    /// Bytes of files taken in.
+    pub upload_bytes: Counter,
+    /// Uploads refused or ended early, by the code that was answered.
+    pub uploads_refused: Family<Refused, Counter>,
+    /// Bytes of files served.
+    pub download_bytes: Counter,
+    /// Files removed because they were deleted, given up or forgotten.
+    pub files_collected: Counter,
     /// HTTP answers, by method and status.
     pub requests: Family<Request, Counter>,
     /// How long a request takes, from its head until its answer begins.
@@ -83,6 +93,13 @@ pub struct ResumeResult {
     pub result: &'static str,
 }
 
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Refused {
+    /// [`parlor_protocol::error::Code::name`].
+    pub code: &'static str,
+}
+
 /// An HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Request {
@@ -122,6 +139,11 @@ impl Metrics {
             events_dropped: Counter::default(),
             commits_recovered: Counter::default(),
             erasures: Counter::default(),
+            uploads: Gauge::default(),
+            upload_bytes: Counter::default(),
+            uploads_refused: Family::default(),
+            download_bytes: Counter::default(),
+            files_collected: Counter::default(),
             requests: Family::default(),
             request_seconds: Histogram::new(exponential_buckets(0.0002, 2.0, 16)),
             connections_refused: Counter::default(),
@@ -150,6 +172,11 @@ impl Metrics {
         registry.register("events_dropped", "Events lost; stays 0", self.events_dropped.clone());
         registry.register("commits_recovered", "Commits learnt from the store", self.commits_recovered.clone());
         registry.register("erasures", "Times the log was cleared of what was deleted", self.erasures.clone());
+        registry.register("uploads", "Uploads under way", self.uploads.clone());
+        registry.register("upload_bytes", "Bytes of files taken in", self.upload_bytes.clone());
+        registry.register("uploads_refused", "Uploads refused or ended early", self.uploads_refused.clone());
+        registry.register("download_bytes", "Bytes of files served", self.download_bytes.clone());
+        registry.register("files_collected", "Files removed", self.files_collected.clone());
         registry.register("requests", "HTTP answers", self.requests.clone());
         registry.register_with_unit("request", "Time of a request", Unit::Seconds, self.request_seconds.clone());
         registry.register("connections_refused", "Connections over a limit", self.connections_refused.clone());

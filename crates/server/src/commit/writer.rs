@@ -214,7 +214,7 @@ impl Change {
     /// What it weighs in a batch.
     fn bytes(&self) -> usize {
         match self {
-            Self::Send { content, .. } => content.text.len() + 256,
+            Self::Send { content, .. } => content.text.len() + 512 * content.attachments.len() + 256,
             Self::Edit { text, .. } => text.len() + 256,
             Self::AddMembers { users, .. } => users.len() * 64,
             // All members are loaded for it, however many.

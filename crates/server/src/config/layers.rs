@@ -61,7 +61,9 @@ impl Setting {
     #[must_use]
     pub fn shown(&self) -> String {
         match (self.path.as_str(), &self.value) {
-            ("metrics.token", Value::String(token)) if !token.is_empty() => "\"(hidden)\"".to_owned(),
+            ("metrics.token" | "files.s3_secret_access_key", Value::String(secret)) if !secret.is_empty() => {
+                "\"(hidden)\"".to_owned()
+            }
             ("store.url", Value::String(url)) => Value::from(without_password(url)).to_string(),
             (_, value) => value.to_string(),
         }
@@ -344,7 +346,8 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let file = "[store]\nurl = \"postgres://ada:se@cret@db/x\"\n[metrics]\ntoken = \"secret\"\n";
+        let file = "[store]\nurl = \"postgres://ada:se@cret@db/x\"\n[metrics]\ntoken = \"secret\"\n\
+                    [files]\ns3_secret_access_key = \"secret\"\n";
         let (config, settings) = load(file, &[], &[]).load().expect("all is right");
         let shown: Vec<_> = settings.iter().map(Setting::shown).collect();
         assert!(shown.iter().all(|text| !text.contains("cret")), "{shown:?}");

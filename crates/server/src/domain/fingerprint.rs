@@ -5,7 +5,7 @@ use super::change::Content;
 use hmac::{Hmac, KeyInit, Mac};
 use parlor_protocol::{
     command::{MessagePlace, Open},
-    ids::ConversationId,
+    ids::{ConversationId, FileId, ID_MAX, Version},
 };
 use sha2::Sha256;
 
@@ -53,6 +53,15 @@ impl Key {
     #[must_use]
     pub fn of_open(&self, open: &Open) -> Fingerprint {
         self.of(b"open", &[&serde_json::to_vec(open).expect("a command has string keys only")])
+    }
+
+    /// The id of a forwarded file: as hard to guess as one drawn at random, and found without drawing.
+    #[must_use]
+    pub fn of_copy(&self, version: Version, position: usize) -> FileId {
+        let hash = self.of(b"copy", &[&version.0.to_be_bytes(), &(position as u64).to_be_bytes()]);
+        let mut number = [0; 8];
+        number.copy_from_slice(&hash[..8]);
+        FileId((i64::from_be_bytes(number) & ID_MAX).max(1))
     }
 
     fn of(&self, kind: &[u8], parts: &[&[u8]]) -> Fingerprint {

@@ -13,7 +13,7 @@ use parlor_protocol::{
     command::MessagePlace,
     error::{Code, Problem},
     event::{Event, Scoped},
-    ids::{ConversationId, FileId, MessageId, Scope, Seq, UserId},
+    ids::{ConversationId, MessageId, Scope, Seq, UserId},
     model::{Attachment, Message},
     reply::{Answer, Cancelled, Changed, Sent},
 };
@@ -41,7 +41,7 @@ impl State {
             return Ok(sent);
         }
         self.open_place(conversation, actor)?;
-        let attachments = self.attached(actor, &content.attachments, rules)?;
+        let attachments = self.attachments(actor, &content.attachments, rules)?;
         let text = said(&content.text, &attachments, rules)?;
         let subject = subject(content.subject.as_deref(), rules)?;
         if let Some(seq) = content.reply_to {
@@ -109,12 +109,6 @@ impl State {
         if row.context_closed { Err(Code::ContextClosed.into()) } else { Ok(()) }
     }
 
-    /// The sender's finished uploads, in his order.
-    #[expect(clippy::unused_self, reason = "uploads will be loaded into the state")]
-    fn attached(&self, _actor: UserId, attachments: &[FileId], _rules: &Rules) -> Result<Vec<Attachment>, Problem> {
-        if attachments.is_empty() { Ok(Vec::new()) } else { Err(absent("attachments")) }
-    }
-
     /// Adds a message and tells it.
     fn keep(
         &mut self,
@@ -128,6 +122,7 @@ impl State {
         let (row, member) = (&self.conversations[&conversation], &self.members[&conversation][&name.sender]);
         let had_read_all = member.read_seq == row.last_seq;
         let (count, seq, sender) = (row.member_count, Seq(row.last_seq.0 + 1), member.user.clone());
+        let details = self.with_files(details, name.sender, (conversation, seq), rules, at);
         let message = MessageRow {
             id: MessageId(at.version.0),
             conversation,

@@ -7,6 +7,7 @@ pub mod change;
 mod contexts;
 mod conversations;
 mod decide;
+pub mod files;
 pub mod fingerprint;
 mod groups;
 mod markers;

@@ -3,12 +3,13 @@
 
 use super::{
     change::Which,
+    files::{FileCopy, FileRow},
     fingerprint::Fingerprint,
     rows::{ContextRow, ConversationRow, MemberRow, MessageRow, UserRow},
 };
 use parlor_protocol::{
     error::{Code, Problem},
-    ids::{ConversationId, Scope, Seq, SessionId, UserId, Version},
+    ids::{ConversationId, FileId, Scope, Seq, SessionId, UserId, Version},
     model::ContextKey,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -63,6 +64,8 @@ pub struct State {
     pub messages: HashMap<MessageKey, MessageRow>,
     /// What people hid, of the messages where it matters; that of this batch is among it.
     pub hidden: HashSet<(UserId, MessageKey)>,
+    /// Files that messages are to carry.
+    pub files: HashMap<FileId, FileRow>,
 
     // What is to be written.
     pub new_messages: Vec<MessageKey>,
@@ -71,6 +74,10 @@ pub struct State {
     /// Those deleted in this batch that were there before it.
     pub deleted_messages: BTreeSet<MessageKey>,
     pub new_hidden: BTreeMap<(UserId, MessageKey), Version>,
+    /// Files, and the new message that carries each.
+    pub carried: Vec<(FileId, ConversationId, Seq)>,
+    /// Files of forwarded messages.
+    pub copied: Vec<FileCopy>,
     pub new_conversations: Vec<ConversationId>,
     pub changed_conversations: BTreeSet<ConversationId>,
     pub changed_members: BTreeSet<(ConversationId, UserId)>,

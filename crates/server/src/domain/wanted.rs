@@ -6,7 +6,7 @@
 use super::{change::Change, state::MessageKey};
 use parlor_protocol::{
     command::Open,
-    ids::{ConversationId, Seq, UserId},
+    ids::{ConversationId, FileId, Seq, UserId},
     model::{ContextKey, Role},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +61,8 @@ pub struct Wanted {
     pub messages: BTreeSet<MessageKey>,
     /// Messages that these people may have hidden, each range by its first and last `seq`.
     pub hidden: BTreeSet<(UserId, ConversationId, Seq, Seq)>,
+    /// Files that messages are to carry.
+    pub files: BTreeSet<FileId>,
     /// Markers: what would be unread after them.
     pub marks: Vec<(ConversationId, UserId, Seq)>,
     /// How many messages may count as unread no longer.
@@ -167,6 +169,7 @@ impl Wanted {
     fn add_of_message(&mut self, change: &Change) {
         match change {
             Change::Send { actor, conversation, client_id, content } => {
+                self.files.extend(&content.attachments);
                 self.keys.insert((*actor, client_id.clone()));
                 self.places.insert((*conversation, *actor));
                 if let Some(seq) = content.reply_to {

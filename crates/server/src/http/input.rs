@@ -14,7 +14,7 @@ use std::{str::FromStr, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 /// As fast a body must come to be given more time.
-const BYTES_PER_SECOND_MIN: usize = 16 * 1024;
+pub(super) const BYTES_PER_SECOND_MIN: usize = 16 * 1024;
 
 /// A body of JSON.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ mod demo;
 mod echo;
 pub(crate) mod errors;
 mod events;
+mod files;
 mod front;
 mod groups;
 mod health;

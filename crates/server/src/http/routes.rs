@@ -1,6 +1,6 @@
 //! The one table of paths: what the router serves and what `/openapi.json` says are made from it.
 
-use super::{Edge, account, conversations, events, groups, health, messages, openapi, pages, schema, search};
+use super::{Edge, account, conversations, events, files, groups, health, messages, openapi, pages, schema, search};
 use axum::{
     handler::Handler,
     routing::{MethodFilter, MethodRouter, on},
@@ -9,14 +9,15 @@ use parlor_protocol::{
     command::{MeUpdate, Open},
     error::Code::{
         self, Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed,
-        NotFound, NotSignedIn, SignUpOff, TextControl, TextEmpty, TextTooLong, TimedOut, TooLarge, TooLate, Unknown,
-        UnsupportedType, WrongCredentials, WrongOrigin,
+        NotFound, NotSignedIn, RangeNotSatisfiable, SignUpOff, TextControl, TextEmpty, TextTooLong, TimedOut, TooLarge,
+        TooLate, Unavailable, Unknown, UnsupportedType, WrongCredentials, WrongOffset, WrongOrigin,
     },
     http::{
         Health, PatchConversation, PatchMember, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker,
         PutPassword, Sessions, SignIn, SignUp, SignedIn,
     },
     limits::Limits,
+    model::Upload,
     reply::{
         Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Found, Heads, Marked,
         MeAnswer, Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users,
@@ -158,6 +159,7 @@ pub(super) fn all() -> Vec<Route> {
     routes.extend(of_groups());
     routes.extend(of_messages());
     routes.extend(of_one_message());
+    routes.extend(of_files());
     routes.extend(of_the_server());
     routes
 }
@@ -367,6 +369,44 @@ fn of_one_message() -> Vec<Route> {
             .says("Takes one's own reaction away.")
             .answers::<MessageChanged>(reply!("message.react"))
             .refuses(&[NotFound, NotAllowed, InvalidField, TooLate, ContextClosed, Unknown]),
+    ]
+}
+
+fn of_files() -> Vec<Route> {
+    let under_way = r#"{"id": 31, "client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b53", "name": "umbrella.jpg",
+        "bytes": 48213, "received": 16384, "attachment": null}"#;
+    let there = r#"{"id": 31, "client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b53", "name": "umbrella.jpg",
+        "bytes": 48213, "received": 48213, "attachment": {"id": 31, "name": "umbrella.jpg",
+        "media_type": "image/jpeg", "bytes": 47102, "url": "/v1/files/31", "width": 1200, "height": 900,
+        "blur_hash": "LEHV6nWB2yk8pyo0adR*.7kCMdnj", "preview": "/v1/files/31/preview"}}"#;
+    vec![
+        post("/v1/uploads", files::begin)
+            .says("Begins a file; the body is its bytes, all or the first of them. Finished when all are there.")
+            .query::<files::NewUpload>()
+            .takes_bytes("application/octet-stream")
+            .answers_like::<Upload>(there)
+            .refuses(&[TooLarge, LimitReached, Conflict, TimedOut, Unavailable]),
+        get("/v1/uploads/{client_id}", files::get)
+            .says("How much of a file is kept: where to go on after a cut.")
+            .answers_like::<Upload>(under_way)
+            .refuses(&[NotFound]),
+        patch("/v1/uploads/{client_id}", files::go_on)
+            .says("Goes on with a file; the body is its bytes from `offset` on.")
+            .query::<files::Offset>()
+            .takes_bytes("application/octet-stream")
+            .answers_like::<Upload>(there)
+            .refuses(&[NotFound, WrongOffset, TooLarge, Conflict, TimedOut, Unavailable]),
+        delete("/v1/uploads/{client_id}", files::give_up)
+            .says("Gives a file up that no message carries.")
+            .refuses(&[NotFound]),
+        get("/v1/files/{id}", files::file)
+            .says("A file, or one range of it: for those who may see its message, or its uploader before it is sent.")
+            .answers_bytes("application/octet-stream")
+            .refuses(&[NotFound, RangeNotSatisfiable]),
+        get("/v1/files/{id}/preview", files::preview)
+            .says("The smaller copy of a picture.")
+            .answers_bytes("image/jpeg")
+            .refuses(&[NotFound, RangeNotSatisfiable]),
     ]
 }
 

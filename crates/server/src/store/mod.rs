@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod backup;
 pub mod batch;
 pub mod clock;
+pub mod files;
 pub mod followers;
 pub mod index;
 mod open;

@@ -36,7 +36,7 @@ pub struct Settings {
 const POSTGRES_WRITERS: u32 = 4;
 
 /// The migrations, in their order: name, SQLite's text, PostgreSQL's text.
-const MIGRATIONS: [(&str, &str, &str); 2] = [
+const MIGRATIONS: [(&str, &str, &str); 3] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -46,6 +46,11 @@ const MIGRATIONS: [(&str, &str, &str); 2] = [
         "0002_conversation",
         include_str!("../../migrations/sqlite/0002_conversation.sql"),
         include_str!("../../migrations/postgres/0002_conversation.sql"),
+    ),
+    (
+        "0003_files",
+        include_str!("../../migrations/sqlite/0003_files.sql"),
+        include_str!("../../migrations/postgres/0003_files.sql"),
     ),
 ];
 

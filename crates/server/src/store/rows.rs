@@ -1,9 +1,10 @@
 //! Rows read back from their columns. Each list of columns stands here once, with the function that reads it.
 
 use super::{Error, Result, column};
+use crate::domain::files::FileRow;
 use crate::domain::rows::{ContextRow, ConversationRow, Details, MemberRow, MessageRow, Named, UNREAD_MAX, UserRow};
 use parlor_protocol::{
-    ids::{ConversationId, MessageId, Seq, UserId, Version},
+    ids::{ConversationId, FileId, MessageId, Seq, UserId, Version},
     model::{Context, ContextKey, User},
 };
 use sqlx::any::AnyRow;
@@ -48,6 +49,10 @@ pub(super) fn unread() -> String {
          THEN c.last_seq - m.read_seq ELSE {count} END"
     )
 }
+
+/// A file's columns, of `files f`.
+pub(super) const FILE: &str = "f.id, f.owner, f.client_id, f.name, f.bytes, f.announced_bytes, f.received, f.state, \
+     f.media_type, f.width, f.height, f.blur_hash, f.blob, f.has_preview, f.touched_at";
 
 /// Reads columns one after the other.
 pub(super) struct Reader<'row> {
@@ -180,6 +185,34 @@ impl<'row> Reader<'row> {
             details: self.details()?,
             changed_version: self.optional_int()?.map(Version),
         })
+    }
+
+    pub(super) fn file(&mut self) -> Result<FileRow> {
+        Ok(FileRow {
+            id: FileId(self.int()?),
+            owner: UserId(self.int()?),
+            client_id: self.text()?,
+            name: self.text()?,
+            bytes: self.count()?,
+            announced_bytes: self.count()?,
+            received: self.count()?,
+            state: self.named()?,
+            media_type: self.optional_text()?,
+            size: self.side()?.zip(self.side()?),
+            blur_hash: self.optional_text()?,
+            blob: self.text()?,
+            has_preview: self.flag()?,
+            touched_at: self.int()?,
+        })
+    }
+
+    fn count(&mut self) -> Result<u64> {
+        u64::try_from(self.int()?).map_err(|error| Error::Corrupt(error.to_string()))
+    }
+
+    fn side(&mut self) -> Result<Option<u32>> {
+        let side = self.optional_int()?.map(u32::try_from).transpose();
+        side.map_err(|error| Error::Corrupt(error.to_string()))
     }
 
     fn details(&mut self) -> Result<Details> {

@@ -83,7 +83,7 @@ pub(crate) fn bind(statement: Statement, value: Value) -> Statement {
 }
 
 /// A table of parameters named `v`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Values<const COLUMNS: usize> {
     names: [&'static str; COLUMNS],
     rows: Vec<[Value; COLUMNS]>,

@@ -98,6 +98,7 @@ impl Setup {
             .with("accounts.password_passes", 1)
             .with("limits.requests_per_second_max", 100_000)
             .with("limits.address_connections_max", 10_000)
+            .with("files.free_bytes_min", 0)
             .with("log.filter", "info")
     }
 
@@ -201,6 +202,11 @@ impl Server {
         let output = self.run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "parlor {} says: {said}", arguments.join(" "));
+    }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.setup.data
     }
 
     fn log_path(&self) -> PathBuf {

@@ -4,6 +4,7 @@ mod channel_layer;
 mod convergence;
 mod crowd;
 mod durability;
+mod files;
 mod harness;
 mod isolation;
 mod operate;

@@ -30,6 +30,7 @@ impl Batch<'_> {
         let mut state = State::default();
         self.keys(wanted, &mut state).await?;
         self.messages(wanted, &mut state).await?;
+        self.files(wanted, &mut state).await?;
         self.people(wanted, &mut state).await?;
         self.contexts(wanted, &mut state).await?;
         self.contexts_of(wanted, &mut state).await?;

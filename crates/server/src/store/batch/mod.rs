@@ -3,6 +3,7 @@
 //! Every step is one statement over a whole batch. How many run follows from the kinds of change in it: a batch
 //! of sends takes seven, however many they are (I2); `statements` counts them for the test that holds this.
 
+mod files;
 mod load;
 mod write;
 

@@ -34,6 +34,7 @@ impl Batch<'_> {
         self.insert_messages(state).await?;
         self.update_messages(state).await?;
         self.insert_hidden(state).await?;
+        self.write_files(state).await?;
         self.update_conversations(state).await?;
         self.write_members(state).await?;
         self.write_endings(state).await?;

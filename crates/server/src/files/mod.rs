@@ -1,0 +1,97 @@
+//! Files that people send: taken in, looked at, kept, served and forgotten.
+//!
+//! An upload in progress is a file in the folder `uploads` of the data folder. What is finished is in the storage: a
+//! folder, or an S3-compatible bucket. The rows of both are `store::files`; what messages carry is `commit`'s.
+//!
+//! Invariants: every name in the storage is in a row before it is there, so nothing in it is unknown; a row says
+//! `finished` only after its bytes are safely kept; what a row loses is first listed as freed, then removed; names
+//! that people gave never become paths; memory does not grow with a file's size, but for pictures that are looked at,
+//! which have limits.
+//!
+//! Absent on purpose: links that work without a session; scanning for malware; archives are never opened.
+
+mod collector;
+pub(crate) mod disposition;
+pub(crate) mod feed;
+mod look;
+pub mod names;
+mod parts;
+pub mod pictures;
+pub mod sniff;
+pub mod storage;
+mod uploads;
+
+use crate::{config::Config, environment::Environment, metrics::Metrics, store::Store};
+use feed::Active;
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::FileId,
+    limits::Limits,
+};
+use parts::Parts;
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, Weak},
+};
+use storage::Storage;
+use tokio::sync::Semaphore;
+
+pub(crate) use collector::run as collect;
+
+/// Everything about files. Shared by the edges and the collector.
+#[derive(Debug)]
+pub struct Files {
+    pub(crate) storage: Storage,
+    pub(crate) store: Store,
+    pub(crate) metrics: Arc<Metrics>,
+    parts: Parts,
+    environment: Environment,
+    limits: Limits,
+    config: crate::config::Files,
+    /// Uploads that are fed right now.
+    active: Mutex<HashMap<FileId, Weak<Active>>>,
+    /// Turns to look at a picture.
+    looks: Arc<Semaphore>,
+}
+
+impl Files {
+    /// For a server with this configuration. Folders are made when first needed.
+    ///
+    /// # Errors
+    /// The bucket's settings make no sense.
+    pub(crate) fn new(
+        config: &Config,
+        store: Store,
+        environment: Environment,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, storage::Error> {
+        Ok(Self {
+            storage: Storage::new(config)?,
+            store,
+            metrics,
+            parts: Parts::new(config.data.join("uploads")),
+            environment,
+            limits: config.limits.clone(),
+            config: config.files.clone(),
+            active: Mutex::default(),
+            looks: Arc::new(Semaphore::new(config.limits.image_checks_max as usize)),
+        })
+    }
+
+    /// How much of a file one binary frame of a socket carries at the most.
+    pub(crate) fn chunk_bytes_max(&self) -> u32 {
+        let fits = self.limits.frame_bytes_max.saturating_sub(feed::FRAME_HEAD_BYTES).max(1);
+        self.limits.upload_chunk_bytes_max.min(fits)
+    }
+}
+
+/// What the asker is told when the disk or the bucket failed; the cause goes to the log.
+pub(crate) fn unkept(error: &io::Error) -> Problem {
+    tracing::warn!(%error, "A file cannot be kept or read");
+    let detail = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "the disk for files is full",
+        _ => "the storage for files cannot be reached",
+    };
+    Problem::new(Code::Unavailable).with_detail(detail)
+}

@@ -1,0 +1,91 @@
+//! Names of files: whatever an uploader says becomes a name that is safe to show and to save under.
+
+/// Characters that a name keeps at the most.
+const CHARS_MAX: usize = 255;
+/// Of these the end, from the last dot on, when a name is cut.
+const EXTENSION_CHARS_MAX: usize = 16;
+/// What a file without a name is called.
+const NAMELESS: &str = "file";
+/// Names that mean devices on Windows, with any extension.
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+
+/// The last part of a path, without characters that control, turn or hide text, without what other systems take for
+/// something else, and not too long.
+#[must_use]
+pub fn cleaned(said: &str) -> String {
+    let last = said.rsplit(['/', '\\']).next().unwrap_or_default();
+    let kept: String = last.chars().filter(|&character| !is_hidden(character)).map(plain).collect();
+    let kept = kept.trim().trim_end_matches(['.', ' ']).trim_start();
+    if kept.is_empty() || kept.chars().all(|character| character == '.') {
+        return NAMELESS.to_owned();
+    }
+    let stem = kept.split('.').next().unwrap_or_default().trim_end().to_lowercase();
+    let is_port = |name: &str| {
+        let rest = name.strip_prefix("com").or_else(|| name.strip_prefix("lpt"));
+        rest.is_some_and(|rest| rest.chars().count() == 1 && rest.chars().all(|c| "0123456789¹²³".contains(c)))
+    };
+    let kept = if DEVICES.contains(&stem.as_str()) || is_port(&stem) { format!("_{kept}") } else { kept.to_owned() };
+    cut(&kept)
+}
+
+/// Controls, marks of direction, and what takes no room.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// What some system does not take in a name.
+fn plain(character: char) -> char {
+    if "<>:\"|?*".contains(character) { '_' } else { character }
+}
+
+fn cut(name: &str) -> String {
+    let count = name.chars().count();
+    if count <= CHARS_MAX {
+        return name.to_owned();
+    }
+    let extension = name.rfind('.').map_or("", |dot| &name[dot..]);
+    let extension = if extension.chars().count() <= EXTENSION_CHARS_MAX { extension } else { "" };
+    let stem: String = name.chars().take(CHARS_MAX - extension.chars().count()).collect();
+    format!("{}{extension}", stem.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cleaned;
+
+    #[test]
+    fn a_name_is_the_last_part_of_whatever_path_was_said() {
+        for said in
+            ["../../etc/umbrella.jpg", "/umbrella.jpg", "C:\\dir\\umbrella.jpg", "..\\umbrella.jpg", "umbrella.jpg. "]
+        {
+            assert_eq!(cleaned(said), "umbrella.jpg", "{said}");
+        }
+        for said in ["", ".", "..", "../", "/", "\\", "\0", " \r\n", "\u{202e}", "a/.. "] {
+            assert_eq!(cleaned(said), "file", "{said:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_hidden_stays_in_a_name_and_nothing_that_a_system_takes_for_something_else() {
+        assert_eq!(cleaned("umbrella\u{202e}gpj.exe"), "umbrellagpj.exe");
+        assert_eq!(cleaned("a\r\nSet-Cookie: b=c\".txt"), "aSet-Cookie_ b=c_.txt");
+        assert_eq!(cleaned("a\0b.png"), "ab.png");
+        for device in ["CON", "con.txt", "NUL", "lpt1.log", "COM9", "aux .x"] {
+            assert_eq!(cleaned(device), format!("_{device}"), "{device}");
+        }
+        assert_eq!(cleaned("console.log"), "console.log");
+        assert_eq!(cleaned("Schirm 傘 ☂️.jpg"), "Schirm 傘 ☂️.jpg");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_before_its_end() {
+        let cut = cleaned(&format!("{}.jpeg", "é".repeat(300)));
+        assert_eq!(cut.chars().count(), 255);
+        assert!(cut.ends_with("é.jpeg"));
+        assert_eq!(cleaned(&"a".repeat(300)).len(), 255);
+        assert_eq!(cleaned(&format!("a.{}", "b".repeat(300))).len(), 255);
+    }
+}

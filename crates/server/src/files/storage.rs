@@ -1,0 +1,251 @@
+//! Where finished files are: a folder, or an S3-compatible bucket, through `object_store`.
+//!
+//! A name is 32 hexadecimal digits drawn at random, the first two of which are a folder; a smaller copy of a picture
+//! has the same name and `.preview`. Nothing that people said is part of a name.
+
+use super::parts::{make_folder, sync_folder};
+use crate::config::Config;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use object_store::{
+    GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt as _, WriteMultipart, aws::AmazonS3Builder,
+    local::LocalFileSystem, path::Path as Name,
+};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    ops::Range,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+/// Bytes read or sent at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Bytes of one part of a file that is put into a bucket (5 MiB is the least that S3 takes).
+const S3_PART_BYTES: usize = 5 * 1024 * 1024;
+/// Parts on their way at once.
+const S3_PARTS: usize = 2;
+
+/// Why files cannot be kept where they are to be.
+#[derive(Debug, thiserror::Error)]
+#[error("the storage for files: {0}")]
+pub struct Error(String);
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<crate::store::Error> for Error {
+    fn from(error: crate::store::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// The storage.
+#[derive(Debug)]
+pub struct Storage {
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Folder { folder: PathBuf, store: OnceLock<Arc<LocalFileSystem>> },
+    Bucket(Arc<dyn ObjectStore>),
+}
+
+/// The name of the smaller copy.
+pub(crate) fn preview_of(blob: &str) -> String {
+    format!("{blob}.preview")
+}
+
+fn name_of(blob: &str) -> Name {
+    let (folder, rest) = blob.split_at_checked(2).unwrap_or(("", blob));
+    Name::from_iter([folder, rest])
+}
+
+impl Storage {
+    /// As configured.
+    ///
+    /// # Errors
+    /// The bucket's settings make no sense.
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        let files = &config.files;
+        let Some(bucket) = &files.s3_bucket else {
+            let folder = files.folder.clone().unwrap_or_else(|| config.data.join("files"));
+            return Ok(Self { place: Place::Folder { folder, store: OnceLock::new() } });
+        };
+        // Another library may have chosen one already; any will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(bucket)
+            .with_region(&files.s3_region)
+            .with_access_key_id(&files.s3_access_key_id)
+            .with_secret_access_key(&files.s3_secret_access_key);
+        if let Some(endpoint) = &files.s3_endpoint {
+            builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+        }
+        let store = builder.build().map_err(|error| Error(error.to_string()))?;
+        Ok(Self { place: Place::Bucket(Arc::new(store)) })
+    }
+
+    /// The folder, if it is one.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Folder { folder, .. } => Some(folder),
+            Place::Bucket(_) => None,
+        }
+    }
+
+    fn store(&self) -> io::Result<Arc<dyn ObjectStore>> {
+        match &self.place {
+            Place::Bucket(store) => Ok(store.clone()),
+            Place::Folder { folder, store } => {
+                if let Some(store) = store.get() {
+                    return Ok(store.clone());
+                }
+                make_folder(folder)?;
+                let made = LocalFileSystem::new_with_prefix(folder).map_err(io::Error::other)?;
+                Ok(store.get_or_init(|| Arc::new(made)).clone())
+            }
+        }
+    }
+
+    /// Keeps the bytes of a local file, which stays where it is. When this returns they are safe.
+    pub(crate) async fn put(&self, blob: &str, file: PathBuf) -> io::Result<()> {
+        match &self.place {
+            Place::Folder { folder, .. } => {
+                let name = name_of(blob);
+                let to = folder.join(name.as_ref());
+                tokio::task::spawn_blocking(move || link(&file, &to)).await.map_err(io::Error::other)?
+            }
+            Place::Bucket(store) => put_into_bucket(store.as_ref(), &name_of(blob), file).await,
+        }
+    }
+
+    /// A range of a blob, piece by piece. None: there is no such blob.
+    pub(crate) async fn get(
+        &self,
+        blob: &str,
+        range: Range<u64>,
+    ) -> io::Result<Option<BoxStream<'static, io::Result<Bytes>>>> {
+        let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
+        // S3 has no empty ranges.
+        let options = if range.is_empty() { GetOptions::default() } else { options };
+        let found = match self.store()?.get_opts(&name_of(blob), options).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            found => found.map_err(io::Error::other)?,
+        };
+        Ok(Some(match found.payload {
+            _ if range.is_empty() => futures_util::stream::empty().boxed(),
+            GetResultPayload::File(file, _) => pieces(file, range).boxed(),
+            GetResultPayload::Stream(stream) => stream.map_err(io::Error::other).boxed(),
+        }))
+    }
+
+    /// How many bytes a blob has. None: there is no such blob.
+    pub(crate) async fn bytes(&self, blob: &str) -> io::Result<Option<u64>> {
+        match self.store()?.head(&name_of(blob)).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            found => Ok(Some(found.map_err(io::Error::other)?.size)),
+        }
+    }
+
+    /// Removes a blob. That it is not there is no failure.
+    pub(crate) async fn remove(&self, blob: &str) -> io::Result<()> {
+        match self.store()?.delete(&name_of(blob)).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            done => done.map_err(io::Error::other),
+        }
+    }
+
+    /// The names of all that is there.
+    pub(crate) fn list(&self) -> io::Result<BoxStream<'static, io::Result<String>>> {
+        let name = |meta: object_store::ObjectMeta| meta.location.as_ref().replace('/', "");
+        Ok(self.store()?.list(None).map_ok(name).map_err(io::Error::other).boxed())
+    }
+}
+
+/// Gives a file a second name, on the same disk without copying it.
+fn link(file: &Path, to: &Path) -> io::Result<()> {
+    let folder = to.parent().unwrap_or(Path::new("."));
+    let above = folder.parent().unwrap_or(Path::new("."));
+    make_folder(folder)?;
+    match fs::remove_file(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    match fs::hard_link(file, to) {
+        Ok(()) => {}
+        Err(error) if is_another_disk(&error) => {
+            let part = to.with_extension("part");
+            let mut options = OpenOptions::new();
+            let mut copy = options.create(true).truncate(true).write(true).mode(0o600).open(&part)?;
+            io::copy(&mut File::open(file)?, &mut copy)?;
+            copy.sync_all()?;
+            fs::rename(&part, to)?;
+        }
+        Err(error) => return Err(error),
+    }
+    sync_folder(folder)?;
+    sync_folder(above)
+}
+
+/// Or one whose files have only one name each.
+fn is_another_disk(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::CrossesDevices | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied)
+}
+
+async fn put_into_bucket(store: &dyn ObjectStore, name: &Name, file: PathBuf) -> io::Result<()> {
+    let file = File::open(file)?;
+    let length = file.metadata()?.len();
+    let mut pieces = Box::pin(pieces(file, 0..length));
+    if length <= S3_PART_BYTES as u64 {
+        let mut all = Vec::with_capacity(usize::try_from(length).unwrap_or(S3_PART_BYTES));
+        while let Some(piece) = pieces.try_next().await? {
+            all.extend_from_slice(&piece);
+        }
+        store.put(name, all.into()).await.map_err(io::Error::other)?;
+        return Ok(());
+    }
+    let upload = store.put_multipart(name).await.map_err(io::Error::other)?;
+    let mut upload = WriteMultipart::new_with_chunk_size(upload, S3_PART_BYTES);
+    let written = async {
+        while let Some(piece) = pieces.try_next().await? {
+            upload.wait_for_capacity(S3_PARTS).await.map_err(io::Error::other)?;
+            upload.put(piece);
+        }
+        Ok::<(), io::Error>(())
+    }
+    .await;
+    if let Err(error) = written {
+        // The failure is what is told; a bucket forgets unfinished parts by its own rule.
+        let _ = upload.abort().await;
+        return Err(error);
+    }
+    upload.finish().await.map_err(io::Error::other)?;
+    Ok(())
+}
+
+/// A range of a local file, piece by piece.
+fn pieces(file: File, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    futures_util::stream::try_unfold((file, range, true), |(mut file, range, is_first)| async move {
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let read = tokio::task::spawn_blocking(move || {
+            if is_first {
+                file.seek(SeekFrom::Start(range.start))?;
+            }
+            let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+            let mut piece = vec![0; left.min(CHUNK_BYTES)];
+            file.read_exact(&mut piece)?;
+            Ok::<_, io::Error>((piece, file, range))
+        });
+        let (piece, file, range) = read.await.map_err(io::Error::other)??;
+        let next = range.start + piece.len() as u64..range.end;
+        Ok(Some((Bytes::from(piece), (file, next, false))))
+    })
+}

@@ -1,0 +1,163 @@
+//! Beginning uploads within their limits, asking how far they are, giving them up.
+
+use super::{Files, names, parts};
+use crate::{
+    domain::{
+        files::{FileRow, FileState},
+        text,
+    },
+    http::errors::from_store,
+    store::files::{Begun, NewUpload},
+};
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::{FileId, UserId},
+    model::Upload,
+};
+use std::{fmt::Write as _, io};
+
+impl Files {
+    /// Begins an upload, or finds the one of this `client_id`.
+    ///
+    /// # Errors
+    /// A limit, or the `client_id` means another file.
+    pub(crate) async fn begin(
+        &self,
+        owner: UserId,
+        client_id: String,
+        name: &str,
+        bytes: u64,
+    ) -> Result<FileRow, Problem> {
+        let begun = self.try_begin(owner, client_id, name, bytes).await;
+        begun.inspect_err(|problem| self.refused(problem))
+    }
+
+    async fn try_begin(&self, owner: UserId, client_id: String, name: &str, bytes: u64) -> Result<FileRow, Problem> {
+        text::client_id(&client_id, self.limits.client_id_chars_max)?;
+        let name = names::cleaned(name);
+        let found = self.store.upload(owner, client_id.clone()).await.map_err(|error| from_store(&error))?;
+        if let Some(found) = found {
+            return same(found, &name, bytes);
+        }
+        let most = self.limits.upload_bytes_max;
+        if bytes > most {
+            return Err(Problem::new(Code::TooLarge)
+                .with_detail(format!("the file has {bytes} bytes; up to {most} are taken"))
+                .with_limit(most));
+        }
+        self.check_room(bytes).await?;
+        let new = NewUpload {
+            id: FileId(self.environment.random_id()),
+            owner,
+            client_id,
+            name: name.clone(),
+            bytes,
+            blob: blob(self.environment.random()),
+            now_ms: self.environment.now_ms(),
+            unsent_max: self.limits.uploads_unsent_max,
+            kept_bytes_max: self.limits.user_files_bytes_max,
+        };
+        match self.store.begin_upload(new).await.map_err(|error| from_store(&error))? {
+            Begun::New(row) => Ok(row),
+            Begun::Found(row) => same(row, &name, bytes),
+            Begun::TooManyUnsent => {
+                let most = self.limits.uploads_unsent_max;
+                Err(Problem::new(Code::LimitReached)
+                    .with_detail(format!("{most} files are under way or not sent yet; send or give up one of them"))
+                    .with_limit(most.into()))
+            }
+            Begun::TooManyBytes { kept } => {
+                let most = self.limits.user_files_bytes_max;
+                Err(Problem::new(Code::LimitReached)
+                    .with_detail(format!("your files have {kept} bytes; with {bytes} more they would pass {most}"))
+                    .with_limit(most))
+            }
+        }
+    }
+
+    /// How far an upload is.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) async fn upload(&self, owner: UserId, client_id: String) -> Result<Upload, Problem> {
+        let row = self.row(owner, client_id).await?;
+        let mut upload = row.upload();
+        if row.state == FileState::Uploading {
+            let parts = self.parts.clone();
+            upload.received = match self.received_now(row.id) {
+                Some(received) => received,
+                None => tokio::task::spawn_blocking(move || parts.kept(row.id, row.received)).await.unwrap_or(0),
+            };
+        }
+        Ok(upload)
+    }
+
+    /// The upload of this `client_id`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) async fn row(&self, owner: UserId, client_id: String) -> Result<FileRow, Problem> {
+        let row = self.store.upload(owner, client_id).await.map_err(|error| from_store(&error))?;
+        row.ok_or_else(|| Code::NotFound.into())
+    }
+
+    /// Gives an upload up that no message carries.
+    ///
+    /// # Errors
+    /// There is none such.
+    pub(crate) async fn cancel(&self, owner: UserId, id: FileId) -> Result<(), Problem> {
+        let row = self.store.upload_by_id(owner, id).await.map_err(|error| from_store(&error))?;
+        if row.is_none_or(|row| row.state == FileState::Sent) {
+            return Err(Problem::new(Code::NotFound).with_detail("there is no such upload that was not sent yet"));
+        }
+        let _turn = self.turn(id).await;
+        let is_gone = self.store.remove_upload(id).await.map_err(|error| from_store(&error))?;
+        if !is_gone {
+            return Err(Problem::new(Code::NotFound).with_detail("there is no such upload that was not sent yet"));
+        }
+        self.parts.remove(id);
+        Ok(())
+    }
+
+    /// Gives an upload up whose turn the caller has.
+    pub(super) async fn give_up(&self, id: FileId) {
+        if let Err(error) = self.store.remove_upload(id).await {
+            // It is collected like any other that nobody goes on with.
+            tracing::warn!(%error, "An upload that was refused is still there");
+        }
+        self.parts.remove(id);
+    }
+
+    /// Refuses when the disk would have too little left.
+    pub(super) async fn check_room(&self, bytes: u64) -> Result<(), Problem> {
+        let (parts, folder) = (self.parts.clone(), self.storage.folder().map(std::path::Path::to_owned));
+        let free = tokio::task::spawn_blocking(move || {
+            let of_parts = parts.free_bytes()?;
+            let of_files = folder.map(|folder| parts::free_bytes(&folder)).transpose()?;
+            Ok::<u64, io::Error>(of_files.map_or(of_parts, |free| free.min(of_parts)))
+        });
+        let free = free.await.map_err(io::Error::other).flatten().map_err(|error| super::unkept(&error))?;
+        if free.saturating_sub(bytes) < self.config.free_bytes_min {
+            tracing::warn!(free, "An upload was refused: the disk is nearly full");
+            return Err(Problem::new(Code::Unavailable)
+                .with_detail(format!("the server has no room for {bytes} bytes more: its disk is nearly full")));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn refused(&self, problem: &Problem) {
+        self.metrics.uploads_refused.get_or_create(&crate::metrics::Refused { code: problem.code.name() }).inc();
+    }
+}
+
+fn same(row: FileRow, name: &str, bytes: u64) -> Result<FileRow, Problem> {
+    if row.name == name && row.announced_bytes == bytes { Ok(row) } else { Err(Code::Conflict.into()) }
+}
+
+/// A name in the storage.
+fn blob(chance: [u8; 16]) -> String {
+    chance.iter().fold(String::with_capacity(32), |mut name, byte| {
+        write!(name, "{byte:02x}").expect("writing into a String does not fail");
+        name
+    })
+}

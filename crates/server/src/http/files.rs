@@ -1,0 +1,285 @@
+//! Uploads, and files as they are served.
+//!
+//! Invariants: a body is written to the disk as it comes, within its limit and its time; what was answered as received
+//! is kept; a file is reached through membership, and whoever may not see it is told that there is none.
+
+use super::{
+    Edge,
+    errors::{Refusal, from_store},
+    input::{BYTES_PER_SECOND_MIN, Id, Query},
+};
+use crate::{
+    app::Actor,
+    domain::files::FileRow,
+    files::{
+        disposition::{self, Part},
+        feed::{Fed, Feed, From},
+        storage::preview_of,
+        unkept,
+    },
+};
+use axum::{
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use futures_util::StreamExt as _;
+use http_body_util::BodyExt as _;
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::{FileId, UserId},
+    model::Upload,
+};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use utoipa::IntoParams;
+
+/// How much of a body that nobody wants is read all the same, and for how long.
+const FORGOTTEN_BYTES: usize = 1024 * 1024;
+const FORGOTTEN_TIME: Duration = Duration::from_millis(500);
+
+type Answered = Result<axum::Json<Upload>, Refusal>;
+
+/// `POST /v1/uploads?…`
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUpload {
+    /// The uploader's own name for it: 1 to 64 visible ASCII characters, the same in every retry.
+    client_id: String,
+    /// The file's name.
+    name: String,
+    /// How many bytes the file has.
+    bytes: u64,
+}
+
+/// `PATCH /v1/uploads/{client_id}?…`
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Offset {
+    /// Where the body goes on: `received` of the upload.
+    offset: u64,
+}
+
+pub(super) async fn begin(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Query(new): Query<NewUpload>,
+    request: Request,
+) -> Answered {
+    let files = &edge.app.files;
+    let begun = match check_length(request.headers(), new.bytes, 0) {
+        Ok(()) => files.begin(actor.user, new.client_id, &new.name, new.bytes).await,
+        Err(problem) => Err(problem).inspect_err(|problem| files.refused(problem)),
+    };
+    match begun {
+        Ok(row) => feed(&edge, actor.user, &row, From::Start, request).await,
+        Err(problem) => Err(unread(request, problem).await),
+    }
+}
+
+pub(super) async fn go_on(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Path(client_id): Path<String>,
+    Query(Offset { offset }): Query<Offset>,
+    request: Request,
+) -> Answered {
+    let row = edge.app.files.row(actor.user, client_id).await?;
+    match check_length(request.headers(), row.announced_bytes, offset) {
+        Ok(()) => feed(&edge, actor.user, &row, From::Offset(offset), request).await,
+        Err(problem) => Err(unread(request, problem).await),
+    }
+}
+
+pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Path(client_id): Path<String>) -> Answered {
+    Ok(axum::Json(edge.app.files.upload(actor.user, client_id).await?))
+}
+
+pub(super) async fn give_up(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Path(client_id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    let row = edge.app.files.row(actor.user, client_id).await?;
+    edge.app.files.cancel(actor.user, row.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A body that says of itself that it is too long is not read.
+fn check_length(headers: &HeaderMap, bytes: u64, offset: u64) -> Result<(), Problem> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let left = bytes.saturating_sub(offset);
+    match length {
+        Some(length) if length > left => Err(Problem::new(Code::TooLarge)
+            .with_detail(format!("the body has {length} bytes; of the {bytes} announced {left} are to come"))
+            .with_limit(left)),
+        _ => Ok(()),
+    }
+}
+
+async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: From, request: Request) -> Answered {
+    let feed = match edge.app.files.feed(owner, row.id, from).await {
+        Err(problem) => return Err(unread(request, problem).await),
+        Ok(Fed::Finished(upload)) => {
+            forget(request).await;
+            return Ok(axum::Json(upload));
+        }
+        Ok(Fed::Open(feed)) => feed,
+    };
+    let is_in_time = pour(&feed, request, edge.app.config.http.body_ms).await;
+    let upload = feed.finish().await?;
+    // What came is kept: whoever was too slow goes on from there.
+    if is_in_time { Ok(axum::Json(upload)) } else { Err(Code::TimedOut.into()) }
+}
+
+/// A refusal of a request whose body nobody wants.
+async fn unread(request: Request, problem: Problem) -> Refusal {
+    forget(request).await;
+    Refusal(problem)
+}
+
+/// Reads a little of a body and drops it: a client that is still writing may not look for the answer before.
+async fn forget(request: Request) {
+    let mut body = request.into_body();
+    let (mut came, deadline) = (0, Instant::now() + FORGOTTEN_TIME);
+    while came < FORGOTTEN_BYTES {
+        let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await else { return };
+        came += frame.data_ref().map_or(0, bytes::Bytes::len);
+    }
+}
+
+/// Hands the body on as it comes. False: it was too slow. Whatever else ends it shows in how much there is.
+async fn pour(feed: &Feed, request: Request, time_ms: u64) -> bool {
+    let mut body = request.into_body();
+    let (mut came, started) = (0, Instant::now());
+    let mut waited = Duration::ZERO;
+    loop {
+        // Whoever is slow is given time for what came, and for the time that the disk took; whoever drips is not.
+        let earned = Duration::from_secs((came / BYTES_PER_SECOND_MIN) as u64) + waited;
+        let deadline = started + Duration::from_millis(time_ms) + earned;
+        let Ok(frame) = timeout_at(deadline, body.frame()).await else { return false };
+        let Some(Ok(frame)) = frame else { return true };
+        let Ok(piece) = frame.into_data() else { continue };
+        came += piece.len();
+        let handed = Instant::now();
+        if !feed.send(piece).await {
+            return true;
+        }
+        waited += handed.elapsed();
+    }
+}
+
+pub(super) async fn file(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Id(id): Id<FileId>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let row = visible(&edge, actor, id).await?;
+    let media_type = row.attachment().media_type;
+    serve(&edge, &row.blob, row.bytes, &format!("\"{id}\""), &media_type, &row.name, &headers).await
+}
+
+pub(super) async fn preview(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let id: FileId = id.parse().map_err(|_| Problem::from(Code::NotFound))?;
+    let row = visible(&edge, actor, id).await?;
+    if !row.has_preview {
+        return Err(Code::NotFound.into());
+    }
+    let blob = preview_of(&row.blob);
+    let bytes = edge.app.files.storage.bytes(&blob).await.map_err(|error| unkept(&error))?;
+    let bytes = bytes.ok_or(Problem::from(Code::NotFound))?;
+    let (tag, name) = (format!("\"{id}-preview\""), format!("{}.jpg", row.name));
+    serve(&edge, &blob, bytes, &tag, "image/jpeg", &name, &headers).await
+}
+
+async fn visible(edge: &Edge, actor: Actor, id: FileId) -> Result<FileRow, Refusal> {
+    let found = edge.app.files.store.visible_file(actor.user, id).await.map_err(|error| from_store(&error))?;
+    found.ok_or_else(|| Code::NotFound.into())
+}
+
+async fn serve(
+    edge: &Edge,
+    blob: &str,
+    bytes: u64,
+    tag: &str,
+    media_type: &str,
+    name: &str,
+    asked: &HeaderMap,
+) -> Result<Response, Refusal> {
+    let mut headers = HeaderMap::new();
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(header::ETAG, tag);
+    // Whoever has it need not ask for it again for an hour; then it is asked whether it is still there.
+    set(header::CACHE_CONTROL, "private, max-age=3600, immutable");
+    set(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    set(header::ACCEPT_RANGES, "bytes");
+    if is_held(asked, tag) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    let (status, range) = match disposition::part(range_of(asked, tag), bytes) {
+        Part::All => (StatusCode::OK, 0..bytes),
+        Part::Range(range) => {
+            let last = range.end - 1;
+            set(header::CONTENT_RANGE, &format!("bytes {}-{last}/{bytes}", range.start));
+            (StatusCode::PARTIAL_CONTENT, range)
+        }
+        Part::Outside => {
+            let problem = Problem::new(Code::RangeNotSatisfiable)
+                .with_detail(format!("the file has {bytes} bytes"))
+                .with_limit(bytes);
+            let mut response = Refusal(problem).into_response();
+            let whole =
+                HeaderValue::from_str(&format!("bytes */{bytes}")).map_err(|_| Problem::from(Code::Internal))?;
+            response.headers_mut().insert(header::CONTENT_RANGE, whole);
+            return Ok(response);
+        }
+    };
+    set(header::CONTENT_TYPE, media_type);
+    set(header::CONTENT_DISPOSITION, &disposition::of(media_type, name));
+    set(header::CONTENT_LENGTH, &(range.end - range.start).to_string());
+    let pieces = edge.app.files.storage.get(blob, range).await.map_err(|error| unkept(&error))?;
+    let pieces = pieces.ok_or(Problem::from(Code::NotFound))?;
+    let metrics = edge.app.metrics.clone();
+    let counted = pieces.inspect(move |piece| {
+        if let Ok(piece) = piece {
+            metrics.download_bytes.inc_by(piece.len() as u64);
+        }
+    });
+    Ok((status, headers, Body::from_stream(counted)).into_response())
+}
+
+/// Whether `If-None-Match` names it.
+fn is_held(asked: &HeaderMap, tag: &str) -> bool {
+    let held = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|held| held.to_str().ok());
+    held.flat_map(|held| held.split(',')).any(|held| {
+        let held = held.trim();
+        held == "*" || held.strip_prefix("W/").unwrap_or(held) == tag
+    })
+}
+
+/// The `Range` header, if there is one and it is of this state of the file.
+fn range_of<'a>(asked: &'a HeaderMap, tag: &str) -> Option<&'a str> {
+    let mut ranges = asked.get_all(header::RANGE).iter();
+    let (Some(range), None) = (ranges.next(), ranges.next()) else { return None };
+    match asked.get(header::IF_RANGE) {
+        Some(held) if held.as_bytes() != tag.as_bytes() => None,
+        _ => range.to_str().ok(),
+    }
+}

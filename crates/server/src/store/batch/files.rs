@@ -1,0 +1,110 @@
+//! Files in a commit: those that new messages carry, those of forwarded ones, those of deleted ones.
+
+use super::Batch;
+use crate::{
+    domain::{files::FileState, rows::Named, state::State, wanted::Wanted},
+    store::{
+        Result,
+        rows::{FILE, Reader},
+        values::Values,
+    },
+};
+
+impl Batch<'_> {
+    /// Loads what messages are to carry; nobody gives one of them up meanwhile.
+    pub(super) async fn files(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut values = Values::new(["id"]);
+        for id in &wanted.files {
+            values.push([id.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let connection = self.connection();
+        // On SQLite nobody else writes during a commit.
+        let lock = if connection.backend_name() == "SQLite" { "" } else { " FOR UPDATE OF f" };
+        let sql = format!("SELECT {FILE} FROM v JOIN files f ON f.id = v.id{lock}");
+        for row in &values.fetch(connection, &sql).await? {
+            let file = Reader::new(row).file()?;
+            state.files.insert(file.id, file);
+        }
+        Ok(())
+    }
+
+    /// In this order a file may be sent, forwarded and deleted in one commit.
+    pub(super) async fn write_files(&mut self, state: &State) -> Result<()> {
+        self.carry_files(state).await?;
+        self.copy_files(state).await?;
+        self.free_files(state).await
+    }
+
+    async fn carry_files(&mut self, state: &State) -> Result<()> {
+        let mut values = Values::new(["id", "state", "conversation_id", "seq"]);
+        for (id, conversation, seq) in &state.carried {
+            values.push([id.0.into(), FileState::Sent.name().into(), conversation.0.into(), seq.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "UPDATE files SET state = v.state, conversation_id = v.conversation_id, seq = v.seq FROM v \
+                 WHERE files.id = v.id",
+            )
+            .await
+    }
+
+    async fn copy_files(&mut self, state: &State) -> Result<()> {
+        let mut values =
+            Values::new(["id", "source", "owner", "client_id", "state", "made_at", "conversation_id", "seq"]);
+        for copy in &state.copied {
+            values.push([
+                copy.id.0.into(),
+                copy.source.0.into(),
+                copy.owner.0.into(),
+                format!(" copy {}", copy.id).into(),
+                FileState::Sent.name().into(),
+                copy.made_at.into(),
+                copy.conversation.0.into(),
+                copy.seq.0.into(),
+            ]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        values
+            .execute(
+                self.connection(),
+                "INSERT INTO files (id, owner, client_id, name, bytes, announced_bytes, received, state, media_type, \
+                 width, height, blur_hash, blob, has_preview, created_at, touched_at, conversation_id, seq) \
+                 SELECT v.id, v.owner, v.client_id, f.name, f.bytes, f.announced_bytes, f.received, v.state, \
+                 f.media_type, f.width, f.height, f.blur_hash, f.blob, f.has_preview, v.made_at, v.made_at, \
+                 v.conversation_id, v.seq FROM v JOIN files f ON f.id = v.source",
+            )
+            .await
+    }
+
+    async fn free_files(&mut self, state: &State) -> Result<()> {
+        let deleted = state.changed_messages.iter().filter(|place| state.messages[place].details.deleted);
+        let mut values = Values::new(["conversation_id", "seq"]);
+        for (conversation, seq) in deleted {
+            values.push([conversation.0.into(), seq.0.into()]);
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        const OF_THESE: &str = "FROM v JOIN files f ON f.conversation_id = v.conversation_id AND f.seq = v.seq";
+        values
+            .clone()
+            .execute(
+                self.connection(),
+                &format!(
+                    "INSERT INTO freed_blobs (blob) SELECT DISTINCT f.blob {OF_THESE} WHERE v.seq IS NOT NULL \
+                     ON CONFLICT (blob) DO NOTHING"
+                ),
+            )
+            .await?;
+        values.execute(self.connection(), &format!("DELETE FROM files WHERE id IN (SELECT f.id {OF_THESE})")).await
+    }
+}

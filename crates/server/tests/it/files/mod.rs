@@ -1,0 +1,110 @@
+//! Files: sending them, who sees them, how they are served, what is refused, and what is left on the disk.
+
+mod sending;
+mod serving;
+
+use crate::harness::{Person, Server, unique};
+use http::Method;
+use parlor_client::error::Error;
+use parlor_protocol::{
+    error::Problem,
+    http::PostMessage,
+    ids::{ConversationId, FileId},
+    model::{Message, Upload},
+    reply::Sent,
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Bytes that look like nothing in particular and differ everywhere.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    std::iter::once(0).chain(std::iter::repeat_with(next)).take(length).collect()
+}
+
+/// The path of a new upload.
+pub(crate) fn path_of(client_id: &str, name: &str, bytes: usize) -> String {
+    let name: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    format!("/v1/uploads?client_id={client_id}&name={name}&bytes={bytes}")
+}
+
+impl Person {
+    /// Uploads a file in one request.
+    pub(crate) async fn try_upload(&self, name: &str, bytes: &[u8]) -> Result<Upload, Error> {
+        let path = path_of(&format!("file-{}", unique()), name, bytes.len());
+        self.api.request(Method::POST, &path, bytes.to_vec()).await?.read()
+    }
+
+    pub(crate) async fn upload(&self, name: &str, bytes: &[u8]) -> Upload {
+        self.try_upload(name, bytes).await.expect("the file is taken")
+    }
+
+    /// Sends a message with files.
+    pub(crate) async fn try_send_files(
+        &self,
+        conversation: ConversationId,
+        text: &str,
+        attachments: &[FileId],
+    ) -> Result<Message, Error> {
+        let body = PostMessage {
+            client_id: format!("say-{}", unique()),
+            text: text.to_owned(),
+            subject: None,
+            reply_to: None,
+            attachments: attachments.to_vec(),
+        };
+        let path = format!("/v1/conversations/{conversation}/messages");
+        Ok(self.api.send::<Sent>(Method::POST, &path, &body).await?.message)
+    }
+
+    pub(crate) async fn send_file(&self, conversation: ConversationId, name: &str, bytes: &[u8]) -> Message {
+        let upload = self.upload(name, bytes).await;
+        self.try_send_files(conversation, "", &[upload.id]).await.expect("a member may send a file")
+    }
+
+    /// The status of asking for a path, and the body.
+    pub(crate) async fn fetch(&self, path: &str) -> (u16, Vec<u8>) {
+        let answer = self.api.request(Method::GET, path, "").await.expect("an answer");
+        (answer.status.as_u16(), answer.body.to_vec())
+    }
+}
+
+/// The problem of what was refused.
+pub(crate) fn problem<T: std::fmt::Debug>(result: Result<T, Error>) -> Problem {
+    match result {
+        Err(Error::Refused(problem)) => *problem,
+        other => panic!("it is refused: {other:?}"),
+    }
+}
+
+/// Every file below a folder.
+fn all_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.flat_map(|path| if path.is_dir() { all_below(&path) } else { vec![path] }).collect()
+}
+
+impl Server {
+    /// Files on the disk: those kept, and parts of uploads.
+    pub(crate) fn files_on_disk(&self) -> Vec<PathBuf> {
+        ["files", "uploads"].iter().flat_map(|folder| all_below(&self.data().join(folder))).collect()
+    }
+
+    /// Waits until there are so many files on the disk.
+    pub(crate) async fn has_files(&self, count: usize) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.files_on_disk().len() != count {
+            assert!(Instant::now() < deadline, "{count} files are expected: {:?}", self.files_on_disk());
+            // waits for: the collector's next round
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
