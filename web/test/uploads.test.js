@@ -180,6 +180,31 @@ test('the rest of a large file goes in pieces', async () => {
   assert.equal(all.get(id)?.state, 'done');
 });
 
+test('where no piece arrives they become smaller, and the attempts rarer', async () => {
+  const all = uploads();
+  const id = all.add(HERE, new Blob([new Uint8Array(10 * MB)]), 'large');
+  const limited = async () => {
+    const [one] = server.waiting;
+    if (one.size > MB) await one.cutAfter(0);
+    else await one.go();
+  };
+  const sizes = [];
+  while (all.get(id)?.state !== 'done') {
+    if (server.waiting.length === 0) await clock.advance(15_000);
+    if (server.waiting[0].method !== 'GET') sizes.push(server.waiting[0].size / MB);
+    // A proxy turns the whole away: the server hears nothing of it.
+    if (server.waiting[0].method === 'POST' && server.waiting[0].size > MB) {
+      await limited();
+      server.held.clear();
+    } else {
+      await limited();
+    }
+    assert.ok(sizes.length < 30, `${sizes}`);
+  }
+  assert.deepEqual(sizes.slice(0, 4), [10, 4, 2, 1]);
+  assert.deepEqual(new Set(sizes.slice(4)), new Set([1]));
+});
+
 test('what the server never heard of is begun again', async () => {
   const all = uploads();
   const id = all.add(HERE, blob('x'), 'x');

@@ -136,19 +136,25 @@ function playerOf(file) {
 
 /** @param {Shown} file @returns {HTMLElement} */
 function fileRow(file) {
-  const [head, tail] = cutName(file.name);
   const parts = [
     h('span', { class: 'kind', 'aria-hidden': 'true' }, icon('file')),
     h('span', { class: 'about-file' },
-      h('bdi', { class: 'file-name', title: file.name }, h('span', { class: 'one-line' }, head), h('span', {}, tail)),
+      h('span', { class: 'for-ears' }, file.url ? say.downloadFile(file.name) : file.name), nameOf(file.name),
       h('span', { class: 'size' }, file.underWay ? progressOf(file.sent, file.bytes) : describe(file)),
       file.underWay && bar(file)),
   ];
   if (!file.url) return h('div', { class: 'bubble file', 'data-file': file.key }, ...parts);
   return h('a', {
     class: 'bubble file', href: file.url, download: file.name, 'data-file': file.key,
-    'aria-label': say.downloadFile(file.name, describe(file)),
   }, ...parts, h('span', { class: 'get', 'aria-hidden': 'true' }, icon('save')));
+}
+
+/** A name of which the middle may be cut; who hears the page is told it whole beside it.
+ * @param {string} name @returns {HTMLElement} */
+export function nameOf(name) {
+  const [head, tail] = cutName(name);
+  return h('bdi', { class: 'file-name', title: name, 'aria-hidden': 'true' },
+    h('span', { class: 'one-line' }, head), h('span', {}, tail));
 }
 
 /** How far a file is. @param {{name: string, sent: number, bytes: number}} file @returns {HTMLElement} */

@@ -365,7 +365,7 @@ const english = {
     all === 1 ? `Picture: ${name}` : `Picture ${at} of ${all}: ${name}`,
   moreOf: (/** @type {number} */ count) => `and ${count} more`,
   download: 'Download',
-  downloadFile: (/** @type {string} */ name, /** @type {string} */ about) => `Download ${name}, ${about}`,
+  downloadFile: (/** @type {string} */ name) => `Download ${name}`,
   showPictures: (/** @type {string} */ name) => `Pictures of ${name}`,
   placeOf: (/** @type {number} */ at, /** @type {number} */ all) => `${at} of ${all}`,
   previousPicture: 'Previous picture',

@@ -5,9 +5,9 @@
  *
  * @import {FileView} from '../sdk/uploads.js'
  */
-import { addressOf, bar, fill } from './attachments.js';
+import { addressOf, bar, fill, nameOf } from './attachments.js';
 import { emit, h, keyed, set, setText } from './dom.js';
-import { cutName, kindOf, mayTryAgain, progressOf, refusalWords, shownName, sizeOf } from './files.js';
+import { kindOf, mayTryAgain, progressOf, refusalWords, shownName, sizeOf } from './files.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 
@@ -96,12 +96,10 @@ function thumb(file) {
 
 /** @param {FileView} file @returns {HTMLElement} */
 function about(file) {
-  const [head, tail] = cutName(shownName(file.name));
+  const name = shownName(file.name);
   const under = file.state === 'sending' || file.state === 'cut' || file.state === 'looking';
   return h('span', { class: 'about-file' },
-    h('bdi', { class: 'file-name', title: shownName(file.name) },
-      h('span', { class: 'one-line' }, head), h('span', {}, tail)),
-    h('span', { class: 'size' }), under && bar(file));
+    h('span', { class: 'for-ears' }, name), nameOf(name), h('span', { class: 'size' }), under && bar(file));
 }
 
 /** @param {FileView} file @returns {string} */

@@ -30,16 +30,18 @@ import { Problem, endsSession, mayRetry } from './problem.js';
  * }} FileView
  * @typedef {FileSketch & {
  *   conversation: number, state: FileState, sent: number, problem: Refusal|null, attachment: Attachment|null,
- *   file: Blob|null, taken: boolean, begun: boolean, known: boolean, faults: number,
- *   heard: {received: number, at: number}|null, timer: unknown, stop: AbortController,
+ *   file: Blob|null, taken: boolean, begun: boolean, known: boolean, faults: number, slice: number,
+ *   received: number, heard: {received: number, at: number}|null, timer: unknown, stop: AbortController,
  * }} Job
- * `begun`: the server may have some of it; `known`: it said how much, which is `sent`; `heard`: when what it has last
- * grew, while nothing is sent from here.
+ * `begun`: the server may have some of it; `known`: it said how much, which is `received`; `slice`: how much goes in one
+ * request; `heard`: when what it has last grew, while nothing is sent from here.
  */
 
 const PARALLEL = 2;
-/** After a cut the rest goes in pieces, so that the next cut costs little. */
+/** After a cut the rest goes in pieces, so that the next cut costs little; smaller ones where none of them arrives, for
+ * the sake of proxies with a limit of their own. */
 const SLICE_BYTES = 4 * 1024 * 1024;
+const SLICE_BYTES_MIN = 256 * 1024;
 const RETRY = { base: 500, most: 15_000 };
 /** Without a byte for so long, the way is lost. */
 const PATIENCE_MS = 30_000;
@@ -206,7 +208,7 @@ export class Uploads {
     /** @type {Job} */
     const job = {
       state: 'waiting', sent: 0, problem: null, attachment: null, taken: false, begun: false, known: false, faults: 0,
-      heard: null, timer: null, stop: new AbortController(), ...about,
+      slice: Infinity, received: 0, heard: null, timer: null, stop: new AbortController(), ...about,
     };
     this.#jobs.set(job.client_id, job);
     return job;
@@ -251,8 +253,9 @@ export class Uploads {
       for (;;) {
         const upload = await this.#step(job);
         if (!upload || !this.#isThere(job)) return;
-        job.faults = 0;
-        Object.assign(job, { sent: upload.received, known: true, begun: true });
+        if (upload.received > job.received) job.faults = 0;
+        const { received } = upload;
+        Object.assign(job, { sent: received, received, known: true, begun: true });
         if (upload.attachment) {
           this.#finish(job, upload.attachment);
           return;
@@ -285,22 +288,23 @@ export class Uploads {
           return null;
         }
       }
-      Object.assign(job, { begun: false, sent: 0 });
+      Object.assign(job, { begun: false, sent: 0, received: 0 });
     }
     if (!job.file) return this.#ask(job, { method: 'GET', path });
     if (!job.begun) {
       job.begun = true;
       const about = new URLSearchParams({ client_id: job.client_id, name: job.name, bytes: String(job.bytes) });
-      return this.#ask(job, { method: 'POST', path: `/v1/uploads?${about}`, body: job.file });
+      const body = job.slice < job.bytes ? job.file.slice(0, job.slice) : job.file;
+      return this.#ask(job, { method: 'POST', path: `/v1/uploads?${about}`, body });
     }
-    if (job.sent >= job.bytes) return this.#ask(job, { method: 'GET', path });
-    const body = job.file.slice(job.sent, job.sent + SLICE_BYTES);
-    return this.#ask(job, { method: 'PATCH', path: `${path}?offset=${job.sent}`, body });
+    if (job.received >= job.bytes) return this.#ask(job, { method: 'GET', path });
+    const body = job.file.slice(job.received, job.received + job.slice);
+    return this.#ask(job, { method: 'PATCH', path: `${path}?offset=${job.received}`, body });
   }
 
   /** @param {Job} job @param {{method: string, path: string, body?: Blob}} load @returns {Promise<Upload>} */
   async #ask(job, load) {
-    const from = job.sent;
+    const from = job.received;
     const cut = new AbortController();
     const giveUp = () => cut.abort();
     job.stop.signal.addEventListener('abort', giveUp);
@@ -324,6 +328,7 @@ export class Uploads {
   async #failed(job, error) {
     job.known = false;
     job.faults += 1;
+    job.slice = job.faults === 1 ? Math.min(job.slice, SLICE_BYTES) : Math.max(SLICE_BYTES_MIN, job.slice / 2);
     const wrongPlace = error instanceof Problem && ['wrong_offset', 'upload_unfinished'].includes(error.code);
     const fault = error instanceof Problem && error.code === 'internal';
     const passes = mayRetry(error) || ((fault || wrongPlace) && job.faults < FAULTS_MAX);

@@ -1,0 +1,318 @@
+/**
+ * Files between two people: by button, by drop, by paste; how far they are, what is cut off and goes on, what is too
+ * large; pictures as grids and as large as the page.
+ */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { png } from './pictures.js';
+import { Person, travel, until } from './support.js';
+
+/** @import {BrowserContextOptions, Locator, Page} from 'playwright-core' */
+/** @typedef {{name: string, mimeType: string, buffer: Buffer}} Chosen */
+
+const ITEM = 'Black umbrella';
+const MB = 1024 * 1024;
+const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
+
+/** @param {string} name @param {number} width @param {number} height @param {[number, number, number]} colour
+ * @returns {Chosen} */
+const picture = (name, width, height, colour) =>
+  ({ name, mimeType: 'image/png', buffer: png(width, height, colour) });
+
+/** @param {string} name @param {number} bytes @returns {Chosen} */
+const paper = (name, bytes) => {
+  const buffer = Buffer.alloc(bytes);
+  for (let at = 0; at < bytes; at += 1) buffer[at] = (at * 7919) >>> 3;
+  return { name, mimeType: 'application/octet-stream', buffer };
+};
+
+/** Ada, through a way that can be cut, and Ben, both in the conversation about the umbrella.
+ * @param {Parameters<Parameters<typeof travel>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
+async function together({ demo, way, browser }, options = {}) {
+  const ada = await Person.open(browser, way.link(demo.links.ada), options);
+  const ben = await Person.open(browser, demo.links.ben);
+  await ada.choose(ITEM);
+  await ben.choose(ITEM);
+  return { ada, ben };
+}
+
+/** @param {Person} person @param {Chosen[]} files */
+async function attach({ page }, files) {
+  const [chooser] = await Promise.all([
+    page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Attach pictures or files' }).click(),
+  ]);
+  await chooser.setFiles(files);
+}
+
+/** What a file of the tray says. @param {Person} person @param {string} name @returns {Locator} */
+function upload({ page }, name) {
+  return page.getByRole('listitem').filter({ has: page.locator(`[title="${name}"]`) });
+}
+
+/** Until so many files, and no others, are there. @param {Person} person @param {number} count */
+async function ready({ page }, count) {
+  await until(() => page.getByRole('listitem').allInnerTexts(),
+    (all) => all.length === count && all.every((one) => one.includes('Ready')), 'the files are there');
+}
+
+/** Hands files to an element as the browser does when they are dropped or pasted.
+ * @param {Page} page @param {string} selector @param {string} kind @param {Chosen[]} files */
+function hand(page, selector, kind, files) {
+  return page.locator(selector).evaluate((element, [type, all]) => {
+    const data = new DataTransfer();
+    for (const { name, mimeType, base64 } of /** @type {any[]} */ (all)) {
+      const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
+      data.items.add(new File([bytes], name, { type: mimeType }));
+    }
+    const how = { bubbles: true, cancelable: true };
+    element.dispatchEvent(type === 'paste'
+      ? new ClipboardEvent('paste', { ...how, clipboardData: data })
+      : new DragEvent(String(type), { ...how, dataTransfer: data }));
+  }, /** @type {const} */ ([kind, files.map(({ name, mimeType, buffer }) =>
+    ({ name, mimeType, base64: buffer.toString('base64') }))]));
+}
+
+/** The last message. @param {Person} person @returns {Locator} */
+function last({ page }) {
+  return page.locator('parlor-said').last();
+}
+
+/** @param {Person} person @returns {Promise<void>} */
+async function send({ page }) {
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+}
+
+/** Until the last message of somebody is one that the server has. @param {Person} person @param {string} words */
+async function sent({ page }, words) {
+  await until(() => page.locator('parlor-run.own .meta').last().innerText(),
+    (text) => /Sent|Delivered|Read/u.test(text), words);
+}
+
+test('pictures come by button, drop and paste, and nothing moves when they are there', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    const { page } = ada;
+    await attach(ada, [picture('handle.png', 600, 800, [160, 90, 40])]);
+    await hand(page, '.talk', 'dragenter', [picture('ring.png', 900, 600, [20, 80, 90])]);
+    await page.getByText('Drop files to attach them').waitFor();
+    await ada.shoot('files drop');
+    await hand(page, '.talk', 'drop', [picture('ring.png', 900, 600, [20, 80, 90])]);
+    await page.getByText('Drop files to attach them').waitFor({ state: 'hidden' });
+    await hand(page, '.composer .words', 'paste', [picture('image.png', 500, 500, [120, 120, 160])]);
+    await ready(ada, 3);
+    assert.match((await page.getByRole('listitem').last().innerText()).replace(/\s+/gu, ''), /^picture-.*\.png/u);
+    await ada.check('files tray');
+    // Ben's pictures are held back, to see that their places are there before them.
+    /** @type {(() => void)[]} */
+    const held = [];
+    await ben.page.route('**/v1/files/**', (route) => void held.push(() => void route.continue()));
+    await page.getByRole('textbox', { name: 'Message', exact: true }).fill('Here it is from three sides');
+    await send(ada);
+    assert.equal(await page.getByRole('listitem').count(), 0, 'the tray is empty again');
+    const grid = last(ben).getByRole('group', { name: '3 pictures' });
+    await grid.waitFor();
+    await until(() => Promise.resolve(held.length), (count) => count === 3, 'Ben asks for all three');
+    const before = await last(ben).boundingBox();
+    assert.equal(await grid.locator('canvas').count(), 3, 'a blur stands where each will be');
+    await ben.shoot('files blurred');
+    for (const go of held) go();
+    await until(() => grid.locator('img').evaluateAll((all) =>
+      all.filter((one) => /** @type {HTMLImageElement} */ (one).naturalWidth > 0).length),
+    (count) => count === 3, 'the pictures are there');
+    assert.deepEqual(await last(ben).boundingBox(), before);
+    await ben.check('files grid');
+    await sent(ada, 'the message is sent');
+    await ada.check('files grid own');
+    await attach(ada, [picture('alone.png', 1200, 400, [60, 120, 60])]);
+    await send(ada);
+    await until(() => ben.page.locator('parlor-row', { hasText: ITEM }).innerText(),
+      (text) => text.includes('Photo'), 'the list says what came');
+    const alone = await last(ben).locator('.pictures.one').boundingBox();
+    assert.ok(alone && Math.abs(alone.width / alone.height - 16 / 9) < 0.05, 'no flatter than 16:9');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('a file that is cut off goes on where it was, and the message waits for it', () =>
+  travel(async (place) => {
+    const { way } = place;
+    const { ada, ben } = await together(place);
+    const { page } = ada;
+    const film = paper('film of the tram.bin', 30 * MB);
+    way.uploads = { pass: 2 * MB, then: 'hold' };
+    await attach(ada, [film, paper('note.bin', 900)]);
+    const one = upload(ada, 'film of the tram.bin');
+    const bar = one.getByRole('progressbar');
+    const part = await until(async () => Number(await bar.getAttribute('aria-valuenow')),
+      (value) => value > 10 && value < 90, 'it is under way');
+    assert.match(await one.innerText(), /of 30 MB/u);
+    await ada.check('files under way');
+    const field = page.getByRole('textbox', { name: 'Message', exact: true });
+    await field.fill('First the film');
+    await field.press('Enter');
+    await ada.say('Then words');
+    assert.equal(await page.getByRole('listitem').count(), 0);
+    await page.getByText('Waits for the one above').or(page.getByText('Sending')).last().waitFor();
+    assert.equal(await ben.bubble('Then words').count(), 0, 'order holds: words wait for the film');
+    way.uploads = { pass: 4 * MB, then: 'cut' };
+    way.become('closed');
+    way.become('open');
+    // Each attempt is cut after another piece, and still it comes to its end.
+    await ben.page.locator('a.file', { hasText: 'tram.bin' }).waitFor({ timeout: 60_000 });
+    assert.ok(part > 0);
+    await ben.bubble('Then words').waitFor();
+    assert.deepEqual((await ben.said()).slice(-2), ['First the film', 'Then words']);
+    const href = await ben.page.locator('a.file', { hasText: 'tram.bin' }).getAttribute('href');
+    const digest = await ben.page.evaluate(async (url) => {
+      const body = await (await fetch(String(url))).arrayBuffer();
+      return [...new Uint8Array(await crypto.subtle.digest('SHA-256', body))];
+    }, href);
+    assert.deepEqual(Buffer.from(digest), createHash('sha256').update(film.buffer).digest());
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('without a connection a file waits, is tried again, and can be taken back', () =>
+  travel(async (place) => {
+    const { way } = place;
+    const { ada, ben } = await together(place);
+    const { page } = ada;
+    way.uploads = { pass: 300_000, then: 'cut' };
+    await attach(ada, [paper('slow.bin', 2 * MB), paper('unwanted.bin', 2 * MB)]);
+    way.become('closed');
+    await upload(ada, 'slow.bin').getByText('No connection').waitFor();
+    await ada.check('files cut off');
+    await page.getByRole('button', { name: 'Cancel unwanted.bin' }).click();
+    assert.equal(await page.getByRole('listitem').count(), 1);
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'Retry slow.bin',
+      'the focus goes to what is next');
+    way.become('open');
+    way.letOn();
+    await page.getByRole('button', { name: 'Retry slow.bin' }).click({ timeout: 5_000 }).catch(() => {});
+    await upload(ada, 'slow.bin').getByText('Ready, 2 MB').waitFor();
+    await page.getByRole('button', { name: 'Remove slow.bin' }).focus();
+    await page.keyboard.press('Enter');
+    assert.equal(await page.getByRole('listitem').count(), 0);
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'Message');
+    assert.equal(await page.getByRole('button', { name: 'Send', exact: true }).isDisabled(), true);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('what cannot be sent says why, with its size and the limit, and what can is sent', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place, { ...PHONE, colorScheme: 'dark' });
+    const { page } = ada;
+    await attach(ada, [
+      paper('holiday-in-carinthia.mov', 2 * MB), paper('empty.txt', 0), paper('a.bin', 10), paper('b.bin', 10),
+      paper('one too many.bin', 10),
+    ]);
+    await upload(ada, 'holiday-in-carinthia.mov').getByText('2 MB. The most that can be sent is 1 MB.').waitFor();
+    await upload(ada, 'empty.txt').getByText('It is empty').waitFor();
+    await upload(ada, 'one too many.bin').getByText('2 go in one message. This one can go in the next.').waitFor();
+    await ada.check('files refused');
+    await ada.assertNoSideways();
+    await send(ada);
+    await ben.page.locator('a.file', { hasText: 'a.bin' }).waitFor();
+    assert.equal(await last(ben).locator('a.file').count(), 2);
+    await upload(ada, 'one too many.bin').getByText('Ready').waitFor();
+    assert.equal(await page.getByRole('listitem').count(), 3, 'what was not sent stays until it is taken away');
+    await send(ada);
+    await ben.page.locator('a.file', { hasText: 'too many.bin' }).waitFor();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, { PARLOR_LIMITS_UPLOAD_BYTES_MAX: String(MB), PARLOR_LIMITS_MESSAGE_ATTACHMENTS_MAX: '2' }));
+
+test('pictures are seen whole, by keys, and the focus comes back', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    const all = [0, 1, 2, 3, 4, 5].map((one) =>
+      picture(`side ${one + 1}.png`, 300 + one * 100, 400, [one * 40, 90, 200 - one * 30]));
+    await attach(ada, all);
+    await ready(ada, 6);
+    await send(ada);
+    const { page } = ben;
+    const fourth = page.getByRole('button', { name: 'Picture 4 of 6: side 4.png and 2 more' });
+    await fourth.waitFor();
+    assert.equal(await last(ben).locator('.picture').count(), 4);
+    assert.match(await fourth.innerText(), /\+2/u);
+    await fourth.focus();
+    await page.keyboard.press('Enter');
+    const box = page.getByRole('dialog', { name: 'Pictures of Ada Winter' });
+    await box.waitFor();
+    await box.getByText('4 of 6').waitFor();
+    await ben.check('files lightbox');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    await box.getByText('6 of 6').waitFor();
+    assert.equal(await box.getByRole('button', { name: 'Next picture' }).isVisible(), false);
+    await page.keyboard.press('ArrowRight');
+    await box.getByText('6 of 6').waitFor();
+    await page.keyboard.press('Home');
+    await box.getByText('1 of 6').waitFor();
+    await box.getByText('side 1.png').waitFor();
+    assert.equal(await box.getByRole('link', { name: 'Download' }).getAttribute('download'), 'side 1.png');
+    await page.keyboard.press('Escape');
+    await box.waitFor({ state: 'detached' });
+    assert.equal(await fourth.evaluate((one) => one === document.activeElement), true);
+    await page.setViewportSize({ width: 390, height: 800 });
+    await fourth.click();
+    await box.waitFor();
+    await ben.check('files lightbox phone');
+    await ben.assertNoSideways();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('names of files are text, whatever they hold, and cannot make one kind look like another', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    const names = [
+      '<img src=x onerror="window.hurt=1">.txt', 'photo\u202Egpj.exe', `${'long '.repeat(60)}.pdf`, '../../etc/passwd',
+      '"><script>window.hurt=1<\u2215script>.svg',
+    ];
+    await attach(ada, names.map((name) => ({ name, mimeType: 'text/html', buffer: Buffer.from('<script>1</script>') })));
+    await ready(ada, names.length);
+    await ada.check('files named');
+    await ada.assertNoSideways();
+    await send(ada);
+    await until(() => last(ben).locator('a.file').count(), (count) => count === names.length, 'all have come');
+    for (const { page } of [ada, ben]) {
+      assert.equal(await page.evaluate(() => /** @type {any} */ (window).hurt), undefined);
+      const shown = await page.locator('parlor-said').last().innerText();
+      assert.doesNotMatch(shown, /[\u202A-\u202E]/u);
+    }
+    const links = await last(ben).locator('a.file').evaluateAll((all) =>
+      all.map((one) => [/** @type {HTMLAnchorElement} */ (one).download, one.getAttribute('href')]));
+    for (const [download, href] of links) {
+      assert.match(String(href), /^\/v1\/files\/\d+$/u);
+      assert.doesNotMatch(String(download), /[/\\\u202A-\u202E]/u);
+    }
+    await ben.check('files named rows');
+    await ben.assertNoSideways();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('a reload while a message waits for its file says so, and loses neither words nor what was sent before', () =>
+  travel(async (place) => {
+    const { way } = place;
+    const { ada, ben } = await together(place);
+    const { page } = ada;
+    await attach(ada, [paper('kept.bin', 500)]);
+    await upload(ada, 'kept.bin').getByText('Ready').waitFor();
+    page.on('dialog', (dialog) => void dialog.accept());
+    await page.reload();
+    await upload(ada, 'kept.bin').getByText('Ready').waitFor();
+    way.uploads = { pass: 300_000, then: 'hold' };
+    await attach(ada, [paper('half.bin', 2 * MB)]);
+    await upload(ada, 'half.bin').getByRole('progressbar').waitFor();
+    await page.getByRole('textbox', { name: 'Message', exact: true }).fill('With two files');
+    await send(ada);
+    await page.getByText('Sending').last().waitFor();
+    await page.reload();
+    way.uploads.pass = Infinity;
+    await page.locator('.meta.warn', { hasText: 'Not sent: a file is gone.' }).waitFor({ timeout: 40_000 });
+    await ada.bubble('With two files').waitFor();
+    await ada.check('files not sent');
+    assert.equal(await ben.bubble('With two files').count(), 0);
+    await page.getByRole('button', { name: 'Discard' }).click();
+    await ada.say('Without it, then');
+    await ben.bubble('Without it, then').waitFor();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
