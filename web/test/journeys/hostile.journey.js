@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
+import { oneLine } from '../../src/inbox/gist.js';
+import { plain } from '../../src/inbox/rich.js';
 import { payloads } from './payloads.js';
 import { Person, travel, until } from './support.js';
 
@@ -29,18 +31,22 @@ test('whatever is written stays text, wherever it is shown', () =>
     const users = await others(ada);
     await refused(ada, { conversation, users }, demo);
     const before = (await ben.said()).length;
+    /** @type {string[]} */
+    const written = [];
     for (const name of names()) {
       const role = name.includes('=') ? 'owner' : name;
       await demo.operate(...ITEM, `--title=${name}`, `--detail=${name}`, `--status=${name}`, `--role=${role}=ada`);
       assert.equal(await ask(ada, 'PATCH', '/v1/me', { name }), 200);
-      await ada.fill(conversation, [name]);
+      await ada.fill(conversation, [name], { subject: name });
+      await ada.fill(conversation, [name], { reply_to: await lastSeq(ada, conversation) });
+      written.push(name, name);
       await Promise.all([inPairs(ben, name, role), alone(ada, name, users)]);
       for (const one of [ada, ben]) await assertHarmless(one, name);
     }
     await ada.fill(conversation, payloads);
     await until(() => ben.said(), (said) => said.at(-1) === payloads.at(-1), 'all have come');
-    assert.deepEqual((await ben.said()).slice(before), [...names(), ...payloads]);
-    assert.equal(await ben.page.locator('.talk .words *').count(), 0, 'no element comes of a text');
+    assert.deepEqual((await ben.said()).slice(before), [...written, ...payloads]);
+    assert.deepEqual(await strangers(ben), [], 'of a text come only its forms and safe links');
     await ben.page.reload();
     await ben.page.locator('parlor-run').first().waitFor();
     const last = await ben.said();
@@ -130,13 +136,32 @@ async function refused(ada, { conversation, users }, demo) {
   }
 }
 
+/** The `seq` of the newest message. @param {Person} person @param {number} conversation @returns {Promise<number>} */
+function lastSeq({ page }, conversation) {
+  return page.evaluate(async (id) => (await (await fetch(`/v1/conversations/${id}`)).json()).conversation.last_seq,
+    conversation);
+}
+
+/** What of the elements that came of texts is none that may come of a text. @param {Person} person
+ * @returns {Promise<string[]>} */
+function strangers({ page }) {
+  return page.locator('.talk .words *').evaluateAll((all) => all.filter((one) => {
+    const names = one.getAttributeNames().sort().join(' ');
+    if (one instanceof HTMLAnchorElement) {
+      const safe = /^(https?|mailto):$/u.test(one.protocol) && one.rel === 'noopener noreferrer nofollow ugc';
+      return !safe || one.target !== '_blank' || !/^(data-host )?dir draggable href rel tabindex target( title)?$/u.test(names);
+    }
+    return !['B', 'I', 'CODE', 'PRE', 'SPAN'].includes(one.tagName) || !['', 'dir', 'hidden'].includes(names);
+  }).map((one) => one.outerHTML));
+}
+
 /** Waits until each place has the text it should have, to the letter, and nothing but text in it.
  * @param {Person} person @param {Record<string, string>} places */
 async function assertPlaces({ page }, places) {
   await page.waitForFunction((wanted) => Object.entries(wanted).every(([place, text]) => {
     const found = [...document.querySelectorAll(place)].at(-1);
     if (found instanceof HTMLInputElement) return found.value === text;
-    return found?.textContent === text && [...found.children].every((one) => one.matches('b'));
+    return found?.textContent === text && [...found.children].every((one) => one.matches('b, i, a, code, pre, [hidden]'));
   }), places, { timeout: 10_000 }).catch(async (error) => {
     const found = await page.evaluate((wanted) => Object.keys(wanted).map((place) =>
       [place, [...document.querySelectorAll(place)].at(-1)?.outerHTML?.slice(0, 300)]), places);
@@ -154,12 +179,15 @@ async function inPairs(ben, name, role) {
     [`${row} .who`]: name,
     [`${row} .about .one-line`]: name,
     [`${row} .about .state`]: name,
-    [`${row} .says > .one-line`]: name,
+    [`${row} .says > .one-line`]: oneLine(plain(name)),
     '.thread-head h2': name,
     '.about-card .title .one-line': name,
     '.about-card .title .chip': name,
     '.about-card .more': name,
     'parlor-said .words': name,
+    'parlor-said .subject': name,
+    'parlor-said .quote > b': name,
+    'parlor-said .quote > .quoted': oneLine(plain(`${name}: ${name}`)),
   });
   const chip = await page.locator('.about-card .roles .chip').last().textContent();
   assert.ok(chip?.endsWith(rest), `${chip} ends with ${rest}`);
@@ -186,7 +214,7 @@ async function alone(ada, name, users) {
   await assertPlaces(ada, { '.thread-head h2': name });
   await ada.assertNoSideways();
   await page.getByRole('button', { name: /people: show who/u }).click();
-  await assertPlaces(ada, { 'dialog h2': name });
+  await assertPlaces(ada, { 'dialog.group input:not([type=file])': name });
   assert.ok((await page.locator('dialog .reader .one-line').allTextContents()).includes(name));
   await ada.assertNoSideways();
   await page.keyboard.press('Escape');

@@ -88,12 +88,12 @@ test('a group is opened, and left', () =>
     await until(() => page.locator('parlor-run').last().locator('.meta').innerText(),
       (text) => text.includes('Read by 1 of 2'), 'who has read is told');
     await page.getByRole('button', { name: 'Read by 1 of 2' }).click();
-    await page.getByText('Not read yet').waitFor();
+    await page.getByText('Not yet delivered').waitFor();
     await ada.check('readers');
     await page.keyboard.press('Escape');
     await ben.page.getByRole('button', { name: /people: show who/u }).click();
     await ben.page.getByRole('button', { name: 'Leave group' }).click();
-    await ben.page.getByRole('button', { name: 'Leave group' }).click();
+    await ben.page.getByRole('button', { name: 'Leave group' }).last().click();
     await row.waitFor({ state: 'detached' });
     await page.getByText('2 people').waitFor();
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);

@@ -170,6 +170,7 @@ test('everything can be done with the keyboard', () =>
     await keyboard.press('Enter');
     await ada.bubble('By keyboard alone.').waitFor();
     await keyboard.press('Shift+Tab');
+    await keyboard.press('Shift+Tab');
     assert.equal(await ada.page.evaluate(() => document.activeElement?.getAttribute('role')), 'log');
     assert.deepEqual(ada.complaints, []);
   }));

@@ -261,20 +261,21 @@ export class Person {
     await field.press('Enter');
   }
 
-  /** Sends without showing it, to have something to read. @param {number} conversation @param {string[]} texts */
-  async fill(conversation, texts) {
-    const statuses = await this.page.evaluate(async ([id, all]) => {
+  /** Sends without showing it, to have something to read. @param {number} conversation @param {string[]} texts
+   * @param {{subject?: string, reply_to?: number}} [more] of each */
+  async fill(conversation, texts, more = {}) {
+    const statuses = await this.page.evaluate(async ([id, all, rest]) => {
       const answers = [];
       for (const text of /** @type {string[]} */ (all)) {
         const answer = await fetch(`/v1/conversations/${id}/messages`, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({ client_id: crypto.randomUUID(), text }),
+          body: JSON.stringify({ client_id: crypto.randomUUID(), text, ...rest }),
         });
         answers.push(answer.status);
       }
       return answers;
-    }, /** @type {const} */ ([conversation, texts]));
+    }, /** @type {const} */ ([conversation, texts, more]));
     assert.deepEqual(statuses.filter((one) => one !== 200 && one !== 201), []);
   }
 
