@@ -4,7 +4,8 @@
  *
  * Invariants: the messages are one Tab stop (their log). An arrow goes from there to a message; with the focus on it,
  * Tab reaches its links and buttons, Escape goes back. What can be done by pointer can be done by touch and by keys.
- * Tells: `parlor-menu {said, at, back}`, `parlor-react-to {said, at, back}`, `parlor-reply {seq}`, and what `act` does.
+ * Tells: `parlor-edge {first}`, `parlor-menu {said, at, back}`, `parlor-react-to {said, at, back}`, `parlor-reply {seq}`,
+ * and what `act` does.
  *
  * @import {ParlorSaid} from './said.js'
  */
@@ -139,7 +140,11 @@ export class Hand {
     const all = /** @type {ParlorSaid[]} */ ([...log.querySelectorAll('parlor-said')]);
     const at = said ? all.indexOf(said) : -1;
     /** @type {Record<string, number>} */
-    const ways = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: all.length - 1 };
+    const ways = { ArrowUp: at - 1, ArrowDown: at + 1 };
+    if (all.length > 0 && (key === 'Home' || key === 'End')) {
+      emit(log, 'parlor-edge', { first: key === 'Home' });
+      return true;
+    }
     if (!(key in ways) || all.length === 0) return false;
     if (!said) {
       // From the log: up to the last message that is seen. Down scrolls, as anywhere.

@@ -31,6 +31,7 @@ import { known } from './people.js';
 import { openPicker, startWords } from './picker.js';
 import { hashOf, routeOf } from './route.js';
 import { Searching } from './searching.js';
+import { Standing } from './standing.js';
 import { say, shortCount } from './strings.js';
 import { threadView } from './sheet.js';
 import { facesOf, listed, nameOf, receipt, rowsOf, unreadConversations, unreadOf } from './view.js';
@@ -58,8 +59,8 @@ export class ParlorInbox extends HTMLElement {
   #acts = null;
   /** @type {Searching|null} */
   #searching = null;
-  /** The message that is looked for. @type {{conversation: number, seq: number}|null} */
-  #goal = null;
+  /** @type {Standing|null} */
+  #standing = null;
   #nothingKey = '';
   /** The open dialog of a group. @type {Group|null} */
   #group = null;
@@ -78,8 +79,12 @@ export class ParlorInbox extends HTMLElement {
     keepFiles(this, {
       client, open: () => this.#open(), tell: (words) => this.#thread.note(words), signal: this.#leave.signal,
     });
+    this.#standing = new Standing({
+      host: this, client, thread: this.#thread, open: () => this.#open(), show: (id) => this.#showThread(id),
+      changed: () => this.render(), signal: this.#leave.signal,
+    });
     this.#searching = new Searching({
-      host: this, client, list: this.#list, sight: () => this.#sight(), goTo: (place) => this.#goToMessage(place),
+      host: this, client, list: this.#list, sight: () => this.#sight(), goTo: (place) => this.#standing?.goTo(place),
       changed: () => this.render(), signal: this.#leave.signal,
     });
     const { signal } = this.#leave;
@@ -107,9 +112,7 @@ export class ParlorInbox extends HTMLElement {
       'parlor-settings': () => { location.hash = '#/settings'; },
       'parlor-more': () => void this.client?.sync.loadList(),
       'parlor-filter': (filter) => { this.#filter = filter; this.render(); },
-      'parlor-older': () => this.#withOpen((id) => void this.client?.sync.older(id)),
       'parlor-reload': () => this.#withOpen((id) => void this.client?.sync.open(id)),
-      'parlor-end': ({ seq }) => this.#read(seq),
       'parlor-send': ({ text, reply }) => this.#withOpen((id) =>
         this.client?.send(id, { text, ...this.#acts?.drafting.take(id, reply), ...this.client.uploads.take(id) })),
       'parlor-draft': ({ text }) => this.#withOpen((id) => this.#drafted(id, text)),
@@ -121,7 +124,6 @@ export class ParlorInbox extends HTMLElement {
         this.#withOpen((id) => this.client?.discard(id, clientId));
         this.#thread.focusWords();
       },
-      'parlor-jump': ({ seq }) => this.#withOpen((id) => this.#goToMessage({ conversation: id, seq })),
       'parlor-search-here': () => this.#searchHere(),
       'parlor-members': () => this.#members(),
       'parlor-try': () => this.client?.nudge(),
@@ -197,24 +199,10 @@ export class ParlorInbox extends HTMLElement {
     else location.hash = hashOf(id);
   }
 
-  /** Shows a message in its place. @param {{conversation: number, seq: number}} place */
-  #goToMessage(place) {
-    this.#goal = place;
-    if (this.#open() !== place.conversation) {
-      location.hash = hashOf(place.conversation);
-      return;
-    }
-    this.#panes.dataset.shows = 'thread';
-    void this.client?.jump(place.conversation, place.seq).then(() => this.#reach());
-  }
-
-  /** The thread is there, and with it the message that was looked for. */
-  #reach() {
-    const goal = this.#goal;
-    if (!goal || goal.conversation !== this.#open()) return;
-    this.#goal = null;
-    this.render();
-    this.#thread.jumpTo(goal.seq);
+  /** Brings a conversation to the screen, if it is not there. @param {number} id */
+  #showThread(id) {
+    if (this.#open() === id) this.#panes.dataset.shows = 'thread';
+    else location.hash = hashOf(id);
   }
 
   #back() {
@@ -234,14 +222,14 @@ export class ParlorInbox extends HTMLElement {
     const after = this.#open();
     if (before !== null && before !== after) this.client?.hide(before);
     this.#divider = undefined;
-    const goal = this.#goal?.conversation === after ? this.#goal : null;
-    if (after !== null) void this.client?.show(after, goal?.seq ?? null).then(() => this.#reach());
+    const goal = after === null ? null : (this.#standing?.placeIn(after) ?? null);
+    if (after !== null) void this.client?.show(after, goal).then(() => this.#standing?.reach());
     if (route.at === 'open') void this.#openAsked(route);
     if (route.at === 'settings' && this.client) this.#settings.show(this.client);
     this.#panes.dataset.shows = route.at === 'list' ? 'list' : 'thread';
     this.#pane();
     this.render();
-    if (!focus || goal) return;
+    if (!focus || goal !== null) return;
     if (route.at === 'conversation') this.#focusThread();
     if (route.at === 'settings') this.#settings.focusHead();
   }
@@ -300,7 +288,7 @@ export class ParlorInbox extends HTMLElement {
     else this.#renderNothing(sight);
     this.#renderBanner(sight);
     this.#title(sight);
-    this.#receive();
+    this.#standing?.receive();
     this.#renderGroup();
     this.#watch(sight);
   }
@@ -320,6 +308,7 @@ export class ParlorInbox extends HTMLElement {
       divider: this.#divider ?? null,
       offline: this.#isOffline(sight.now),
       progress: client.sync.threadProgress.get(id) ?? 'idle',
+      side: client.sync.threadSide.get(id) ?? null,
       draft: sight.draft(id),
       charsMax: client.limits.text_chars_max,
       subjectMax: client.limits.subject_chars_max,
@@ -370,30 +359,6 @@ export class ParlorInbox extends HTMLElement {
     const where = open ? nameOf(sight.state, open) : say.messages;
     const title = `${count > 0 ? `(${shortCount(count)}) ` : ''}${where} · ${site?.name ?? ''}`;
     if (document.title !== title) document.title = title;
-  }
-
-  /** Lets the others know what has come here. */
-  #receive() {
-    const { client } = this;
-    if (!client) return;
-    for (const conversation of client.state.conversations.values()) {
-      const mine = memberOf(conversation, client.user);
-      if (mine && mine.delivered_seq < conversation.last_seq) {
-        client.marks.mark(conversation.id, conversation.last_seq, false);
-      }
-    }
-  }
-
-  /** The end is on the screen; it is read if somebody is there. @param {number} seq */
-  #read(seq) {
-    const id = this.#open();
-    if (id === null || !this.client || document.visibilityState !== 'visible' || !document.hasFocus()) return;
-    const conversation = this.client.state.conversations.get(id);
-    if (!conversation || seq < 1) return;
-    if ((memberOf(conversation, this.client.user)?.read_seq ?? 0) >= seq) return;
-    const before = this.client.marks.readUpTo(id);
-    this.client.marks.mark(id, seq, true);
-    if (before < seq) queueMicrotask(() => this.render());
   }
 
   /** @param {number} id @param {string} text */

@@ -172,8 +172,10 @@ function namesOf(state, users) {
 }
 
 /** @param {Sheet} sheet @param {Said} said @returns {boolean} */
-function isUnread({ divider, state }, said) {
+function isUnread({ divider, state, messages }, said) {
   if (divider === null || !said.message || said.sender === state.user || said.seq < divider.seq) return false;
+  // The line lies before what is held.
+  if (messages[0].seq > divider.seq) return false;
   return !said.message.deleted && !said.message.system;
 }
 

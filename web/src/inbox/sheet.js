@@ -1,7 +1,7 @@
 /**
  * What the thread shows, worked out of the state. Pure.
  *
- * @import {Progress} from '../sdk/sync.js'
+ * @import {Progress, Side} from '../sdk/sync.js'
  * @import {FileView} from '../sdk/uploads.js'
  * @import {Sight} from './view.js'
  * @import {ThreadView} from './thread.js'
@@ -10,17 +10,19 @@
  * @import {State} from './state.js'
  * @import {Message} from '../sdk/wire.js'
  */
+import { historyFrom } from './changes.js';
 import { standing, typingWords, writers } from './company.js';
 import { shortName } from './format.js';
 import { gistOf, nameFor } from './gist.js';
 import { shown } from './messages.js';
 import { layOut } from './runs.js';
 import { say } from './strings.js';
-import { calledName, facesOf, nameOf, roleChips } from './view.js';
+import { calledName, facesOf, nameOf, roleChips, unreadOf } from './view.js';
 
 /**
  * @typedef {{
- *   id: number, divider: {seq: number, count: number}|null, offline: boolean, progress: Progress, draft: string,
+ *   id: number, divider: {seq: number, count: number}|null, offline: boolean, progress: Progress, side: Side|null,
+ *   draft: string,
  *   charsMax: number, subjectMax: number, attached: FileView[], bytesMax: number, drafting: Draft,
  *   over: (message: Message) => Message,
  * }} Opened `over` lays over a message what I have chosen and the server does not know yet
@@ -33,7 +35,9 @@ export function threadView(sight, opened) {
   const conversation = state.conversations.get(id);
   const thread = state.threads.get(id);
   const messages = thread ? shown(thread).map(opened.over) : [];
-  const items = sight.waiting(id);
+  // What waits comes after the last message, which may not be held.
+  const own = sight.waiting(id);
+  const items = thread?.moreAfter ? [] : own;
   const name = conversation ? nameOf(state, conversation) : '';
   const called = conversation ? calledName(state, conversation) : '';
   const loaded = thread?.loaded ?? false;
@@ -66,15 +70,21 @@ export function threadView(sight, opened) {
       conversation: id,
       name: called,
       blocks,
+      loaded,
       moreBefore: thread?.moreBefore ?? false,
+      moreAfter: thread?.moreAfter ?? false,
+      side: opened.side,
       loading: progress === 'loading',
       failed: progress === 'failed',
-      lastSeq: messages.at(-1)?.seq ?? 0,
+      first: conversation ? historyFrom(conversation, state.user) : 1,
+      lastSeq: (thread?.moreAfter ? conversation?.last_seq : messages.at(-1)?.seq) ?? 0,
+      unread: conversation ? unreadOf(conversation, sight.readUpTo(id)) : 0,
+      now: sight.now,
       others,
       isGroup: conversation?.kind === 'group',
       writers: typing,
       typing: typingWords(typing),
-      ownKey: items.at(-1)?.client_id ?? '',
+      ownKey: own.at(-1)?.client_id ?? '',
       trouble: blocks.map((one) => (one.type === 'run' && one.meta.kind === 'failed' ? one.meta.words : '')).join(''),
     },
     bytesMax: opened.bytesMax,

@@ -1,33 +1,47 @@
 /**
  * The messages of a thread, and where one stands in them.
  *
- * Invariants: a thread opens at its end; it follows what comes only while the end is near; what is loaded above leaves
- * the first visible message where it is; what was sent from here is always shown.
- * Tells: `parlor-older`, `parlor-end {seq}` whenever the end is on the screen, and what runs tell.
+ * Invariants: a thread opens at its end; it follows what comes only while the end is near and held; what comes and goes
+ * above leaves the first message that is seen where it is; what was sent from here is always shown; of a long thread
+ * only some hundred messages are here, those around what is seen.
+ * Tells: `parlor-older`, `parlor-newer` and `parlor-latest` for what is wanted, `parlor-trim {first, last}` for what is
+ * enough, `parlor-jump {seq, quiet}`, `parlor-end {seq}` for what is on the screen, and what runs tell.
  *
+ * @import {Side} from '../sdk/sync.js'
  * @import {User} from '../sdk/wire.js'
  * @import {Block} from './runs.js'
  * @import {ParlorSaid} from './said.js'
  */
+import { Anchor } from './anchor.js';
+import { bubbleBones } from './bones.js';
 import { emit, h, keyed, set, setText } from './dom.js';
+import { Floating } from './floating.js';
 import { icon } from './icons.js';
 import { makeBlock } from './run.js';
 import { say } from './strings.js';
 import { Writing } from './writing.js';
 
 /**
+ * `side` is where `loading` and `failed` are; `first` the first message that I may see; `unread` how many are.
  * @typedef {{
- *   conversation: number, name: string, blocks: Block[], moreBefore: boolean, loading: boolean, failed: boolean,
- *   isGroup: boolean, writers: User[], typing: string, lastSeq: number, others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
+ *   conversation: number, name: string, blocks: Block[], loaded: boolean, moreBefore: boolean, moreAfter: boolean,
+ *   loading: boolean, failed: boolean, side: Side|null, isGroup: boolean, writers: User[], typing: string,
+ *   first: number, lastSeq: number, unread: number, now: number,
+ *   others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
  * }} TalkView
  */
 
 const FOLLOW_PX = 100;
 const AT_END_PX = 24;
-const NEAR_TOP_PX = 600;
+/** How near an end of what is held more is asked for. */
+const NEAR_PX = 1_200;
 const ANNOUNCE_MS = 1_000;
 /** How long the message that was jumped to stands out. */
 const JUMPED_MS = 1_600;
+/** Messages that are held at the most, and how many of them on either side of what is seen are left then. */
+const ROWS_MAX = 240;
+const ROWS_BESIDE = 80;
+const TRIM_MS = 100;
 /** Of a bubble, both sides together. */
 const PADDING_PX = 28;
 
@@ -35,8 +49,12 @@ export class ParlorTalk extends HTMLElement {
   #blocks = h('div', { class: 'blocks' });
   #writing = new Writing();
   #older = h('div', { class: 'older', hidden: true });
-  #log = h('div', { class: 'talk', role: 'log', 'aria-live': 'off', tabindex: 0, onscroll: () => this.#scrolled() },
-    this.#older, this.#blocks, this.#writing.element);
+  #newer = h('div', { class: 'newer', hidden: true, 'aria-hidden': true }, bubbleBones());
+  #log = h('div', { class: 'talk', role: 'log', 'aria-live': 'off', tabindex: 0, onscroll: () => this.#scrolled(true) },
+    this.#older, this.#blocks, this.#newer, this.#writing.element);
+  #anchor = new Anchor(this.#log, this.#blocks);
+  #floating = new Floating();
+  #jumping = h('div', { class: 'jumping late', hidden: true, 'aria-hidden': true }, bubbleBones());
   #ears = h('div', { class: 'for-ears', role: 'status' });
   #pillWords = h('span');
   #pill = h('button', { class: 'pill', type: 'button', hidden: true, onclick: () => this.toEnd(true) },
@@ -48,21 +66,32 @@ export class ParlorTalk extends HTMLElement {
   #ownKey = '';
   #trouble = '';
   #following = true;
+  /** The end is on its way. */
+  #toLatest = false;
+  #drawnOlder = '';
   #height = 0;
   #width = 0;
   /** @type {ReturnType<typeof setTimeout>|null} */
   #announcing = null;
+  /** @type {ReturnType<typeof setTimeout>|null} */
+  #trimming = null;
   #observer = new ResizeObserver(() => this.#resized());
 
   connectedCallback() {
-    if (!this.firstChild) this.append(this.#log, this.#pill, this.#ears);
+    if (!this.firstChild) {
+      this.append(this.#log, this.#jumping, this.#floating.element, this.#pill, this.#ears);
+      this.#log.addEventListener('parlor-edge', (event) => this.#toEdge(/** @type {CustomEvent} */ (event).detail));
+    }
     this.#observer.observe(this.#log);
     this.#observer.observe(this.#blocks);
   }
 
   disconnectedCallback() {
     this.#observer.disconnect();
+    this.#floating.hide();
     if (this.#announcing) clearTimeout(this.#announcing);
+    if (this.#trimming) clearTimeout(this.#trimming);
+    this.#announcing = this.#trimming = null;
   }
 
   focusLog() {
@@ -71,56 +100,94 @@ export class ParlorTalk extends HTMLElement {
 
   /** @param {TalkView} view */
   update(view) {
-    const fresh = view.conversation !== this.#view?.conversation;
+    const before = this.#view;
+    const fresh = view.conversation !== before?.conversation || (view.loaded && !before.loaded);
     const ownNew = !fresh && view.ownKey !== '' && view.ownKey !== this.#ownKey;
-    const pin = fresh || this.#following ? null : this.#firstVisible();
     if (fresh) this.#begin(view);
+    else if (!this.#following) this.#anchor.remember();
     this.#view = view;
     this.#ownKey = view.ownKey;
     set(this.#log, 'aria-label', say.messagesWith(view.name));
-    this.#drawOlder(view);
-    keyed(this.#blocks, view.blocks, (block) => block.key, makeBlock);
-    this.#writing.update(view.writers, view.typing, view.isGroup);
-    fit(this.#blocks);
-    if (this.#following || ownNew) this.toEnd(false);
-    else if (pin) this.#restore(pin);
+    this.#draw(view);
+    if (view.moreAfter) this.#following = false;
+    if (this.#following || ownNew || (this.#toLatest && !view.moreAfter)) this.toEnd(false);
+    else this.#anchor.restore();
     if (view.trouble !== this.#trouble && view.trouble !== '') setText(this.#ears, view.trouble);
     this.#trouble = view.trouble;
     this.#announce(view);
-    this.#scrolled();
+    this.#scrolled(false);
+  }
+
+  /** @param {TalkView} view */
+  #draw(view) {
+    const focused = this.#log.contains(document.activeElement);
+    this.#drawOlder(view);
+    this.#newer.hidden = !view.moreAfter;
+    this.#jumping.hidden = !(view.loaded && view.loading && view.side === 'place');
+    keyed(this.#blocks, view.blocks, (block) => block.key, makeBlock);
+    this.#writing.update(view.moreAfter ? [] : view.writers, view.typing, view.isGroup);
+    fit(this.#blocks);
+    this.#anchor.changed();
+    // A message that is no longer held takes the focus with it.
+    if (focused && !this.#log.contains(document.activeElement)) this.#log.focus({ preventScroll: true });
   }
 
   /** @param {boolean} smooth */
   toEnd(smooth) {
+    if (this.#view?.moreAfter) {
+      if (!this.#toLatest) emit(this, 'parlor-latest');
+      this.#toLatest = true;
+      return;
+    }
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.#following = true;
+    this.#toLatest = false;
     this.#log.scrollTo({ top: this.#log.scrollHeight, behavior: smooth && !calm ? 'smooth' : 'instant' });
-    if (smooth) this.#log.focus();
+    if (smooth) this.#log.focus({ preventScroll: true });
   }
 
-  /** Shows a message in its place, and which it is. @param {number} seq */
-  jumpTo(seq) {
-    const message = [...this.#blocks.querySelectorAll('.msg')]
-      .find((one) => /** @type {ParlorSaid} */ (one).seq === seq);
-    if (!(message instanceof HTMLElement)) return;
+  /** Shows a message in its place, and which it is; where it is not shown, what comes next.
+   * @param {number} seq @param {boolean} [quiet] without saying which it is */
+  jumpTo(seq, quiet = false) {
+    const all = /** @type {ParlorSaid[]} */ (this.#anchor.messages);
+    const message = all.find((one) => one.seq >= seq) ?? all.findLast((one) => one.seq > 0);
+    if (!message) return;
     this.#following = false;
-    message.scrollIntoView({ block: 'center', behavior: 'instant' });
+    this.#toLatest = false;
+    message.scrollIntoView({ block: quiet ? 'nearest' : 'center', behavior: 'instant' });
+    if (message === all[0] && !this.#view?.moreBefore) this.#log.scrollTop = 0;
     this.#height = this.#log.scrollHeight;
     message.focus({ preventScroll: true });
-    message.classList.add('jumped');
-    setTimeout(() => message.classList.remove('jumped'), JUMPED_MS);
-    this.#scrolled();
+    if (!quiet && message.seq === seq) {
+      message.classList.add('jumped');
+      setTimeout(() => message.classList.remove('jumped'), JUMPED_MS);
+    }
+    this.#scrolled(false);
+  }
+
+  /** To the first or the last message of the conversation. @param {{first: boolean}} edge */
+  #toEdge({ first }) {
+    const view = this.#view;
+    if (!view) return;
+    if (first && view.moreBefore) emit(this, 'parlor-jump', { seq: view.first, quiet: true });
+    else if (first) this.jumpTo(0, true);
+    else if (view.moreAfter) this.toEnd(false);
+    else this.jumpTo(Infinity, true);
   }
 
   /** Tells again whether the end is on the screen: the page came back. */
   look() {
-    this.#scrolled();
+    this.#scrolled(false);
   }
 
   /** @param {TalkView} view */
   #begin(view) {
     this.#blocks.replaceChildren();
+    this.#anchor.changed();
+    this.#anchor.forget();
+    this.#floating.hide();
     this.#following = true;
+    this.#toLatest = false;
     this.#seenSeq = view.lastSeq;
     this.#heardSeq = view.lastSeq;
     this.#ownKey = view.ownKey;
@@ -128,16 +195,18 @@ export class ParlorTalk extends HTMLElement {
     setText(this.#ears, '');
   }
 
-  /** @param {TalkView} view */
+  /** What stands above the first message that is held keeps its height while more is asked for.
+   * @param {TalkView} view */
   #drawOlder(view) {
-    this.#older.hidden = !(view.moreBefore && (view.loading || view.failed));
-    if (this.#older.hidden) return;
-    if (view.failed) {
-      this.#older.replaceChildren(h('span', {}, say.olderFailed),
-        h('button', { class: 'link', type: 'button', onclick: () => emit(this, 'parlor-older') }, say.tryAgain));
-    } else if (!this.#older.querySelector('.late')) {
-      this.#older.replaceChildren(h('span', { class: 'late' }, say.loadingMessages));
-    }
+    const failed = view.failed && view.side === 'before';
+    const drawn = !view.moreBefore ? '' : failed ? 'failed' : 'bones';
+    if (drawn === this.#drawnOlder) return;
+    this.#drawnOlder = drawn;
+    this.#older.hidden = drawn === '';
+    const again = () => h('button', { class: 'link', type: 'button', onclick: () => emit(this, 'parlor-older') },
+      say.tryAgain);
+    const words = { failed: () => [h('span', {}, say.olderFailed), again()], bones: () => [bubbleBones()] };
+    this.#older.replaceChildren(...(drawn === '' ? [] : words[drawn]()));
   }
 
   /** @returns {number} how much lies below what is seen */
@@ -145,35 +214,46 @@ export class ParlorTalk extends HTMLElement {
     return this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight;
   }
 
-  /** The first message that is seen, by its key, and where it is. @returns {{key: string, top: number}|null} */
-  #firstVisible() {
-    const edge = this.#log.getBoundingClientRect().top;
-    for (const message of this.#blocks.querySelectorAll('.msg')) {
-      const box = message.getBoundingClientRect();
-      if (box.bottom > edge) return { key: /** @type {HTMLElement} */ (message).dataset.key ?? '', top: box.top };
-    }
-    return null;
-  }
-
-  /** @param {{key: string, top: number}} pin */
-  #restore({ key, top }) {
-    const message = [...this.#blocks.querySelectorAll('.msg')]
-      .find((one) => /** @type {HTMLElement} */ (one).dataset.key === key);
-    if (message) this.#log.scrollTop += message.getBoundingClientRect().top - top;
-  }
-
-  #scrolled() {
+  /** @param {boolean} moved by scrolling */
+  #scrolled(moved) {
     const view = this.#view;
     if (!view || this.#log.clientHeight === 0) return;
     const below = this.#below();
+    const atEnd = below <= AT_END_PX && !view.moreAfter;
     // Growing content moves the end away without anybody scrolling; then the end is followed.
-    if (this.#height === this.#log.scrollHeight) this.#following = below <= FOLLOW_PX;
+    if (this.#height === this.#log.scrollHeight) this.#following = below <= FOLLOW_PX && !view.moreAfter;
     this.#height = this.#log.scrollHeight;
-    if (below <= FOLLOW_PX) this.#seenSeq = view.lastSeq;
-    if (below <= AT_END_PX) emit(this, 'parlor-end', { seq: view.lastSeq });
+    if (below <= FOLLOW_PX && !view.moreAfter) this.#seenSeq = view.lastSeq;
+    const all = /** @type {ParlorSaid[]} */ (this.#anchor.messages);
+    const seen = atEnd ? view.lastSeq : (all[this.#anchor.last(AT_END_PX)]?.seq ?? 0);
+    if (seen > 0) emit(this, 'parlor-end', { seq: seen });
     this.#drawPill(view, below);
-    const wants = view.moreBefore && !view.loading && !view.failed;
-    if (wants && this.#log.scrollTop < NEAR_TOP_PX) emit(this, 'parlor-older');
+    const first = all[this.#anchor.first()]?.said;
+    if (moved && first && !this.#following) this.#floating.scrolled(this.#log, first.at, view.now);
+    this.#want(view, below);
+    if (all.length > ROWS_MAX) this.#trimming ??= setTimeout(() => this.#trim(), TRIM_MS);
+  }
+
+  /** Asks for more where an end of what is held is near. @param {TalkView} view @param {number} below */
+  #want(view, below) {
+    if (view.loading && view.side === 'place') return;
+    const quiet = (/** @type {Side} */ side) => !((view.loading || view.failed) && view.side === side);
+    const above = this.#log.scrollTop - this.#older.offsetHeight;
+    if (view.moreBefore && quiet('before') && above < NEAR_PX) emit(this, 'parlor-older');
+    const under = below - this.#newer.offsetHeight;
+    if (view.moreAfter && quiet('after') && under < NEAR_PX) emit(this, 'parlor-newer');
+  }
+
+  /** Lets go of what is far from what is seen. */
+  #trim() {
+    this.#trimming = null;
+    const all = /** @type {ParlorSaid[]} */ (this.#anchor.messages).filter((one) => one.seq > 0);
+    if (all.length <= ROWS_MAX || this.#toLatest) return;
+    const from = Math.max(0, this.#anchor.first() - ROWS_BESIDE);
+    const to = Math.min(all.length - 1, Math.max(0, this.#anchor.last(0)) + ROWS_BESIDE);
+    emit(this, 'parlor-trim', {
+      first: from === 0 ? 0 : all[from].seq, last: to === all.length - 1 ? Infinity : all[to].seq,
+    });
   }
 
   #resized() {
@@ -184,15 +264,16 @@ export class ParlorTalk extends HTMLElement {
     }
     if (this.#following && this.#view) {
       this.#log.scrollTop = this.#log.scrollHeight;
-      this.#scrolled();
+      this.#scrolled(false);
     }
   }
 
   /** @param {TalkView} view @param {number} below */
   #drawPill(view, below) {
-    const count = view.others.filter((one) => one.seq > this.#seenSeq).length;
+    const held = view.others.filter((one) => one.seq > this.#seenSeq).length;
+    const count = view.moreAfter && view.lastSeq > this.#seenSeq ? Math.max(held, view.unread) : held;
     const far = below > Math.max(FOLLOW_PX, this.#log.clientHeight);
-    this.#pill.hidden = !(below > FOLLOW_PX && (count > 0 || far));
+    this.#pill.hidden = !view.moreAfter && !(below > FOLLOW_PX && (count > 0 || far));
     setText(this.#pillWords, count > 0 ? say.newPill(count) : say.toLatest);
     set(this.#pill, 'aria-label', count > 0 ? null : say.toLatestFull);
   }
@@ -205,9 +286,10 @@ export class ParlorTalk extends HTMLElement {
       const now = this.#view;
       if (!now) return;
       const fresh = now.others.filter((one) => one.seq > this.#heardSeq);
+      const heard = fresh.length === 0 && now.moreAfter ? Math.min(now.unread, now.lastSeq - this.#heardSeq) : 0;
       this.#heardSeq = now.lastSeq;
       if (fresh.length === 1) setText(this.#ears, say.arrived(fresh[0].who, fresh[0].text));
-      else if (fresh.length > 1) setText(this.#ears, say.arrivedMany(fresh.length));
+      else if (fresh.length > 1 || heard > 0) setText(this.#ears, say.arrivedMany(Math.max(fresh.length, heard)));
     }, ANNOUNCE_MS);
   }
 }

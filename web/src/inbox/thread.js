@@ -79,9 +79,9 @@ export class ParlorThread extends HTMLElement {
     this.#name.focus();
   }
 
-  /** @param {number} seq */
-  jumpTo(seq) {
-    this.#talk.jumpTo(seq);
+  /** @param {number} seq @param {boolean} [quiet] */
+  jumpTo(seq, quiet) {
+    this.#talk.jumpTo(seq, quiet);
   }
 
   look() {
