@@ -350,6 +350,104 @@ test('a long press opens a sheet with the message on top', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
+test('in a group lines say what happened, and ticks who has read and when', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    const name = 'Lost and found desk';
+    await ada.choose(name);
+    const conversation = ada.conversation();
+    const { page } = ada;
+    const told = await page.evaluate(async (id) => {
+      const json = { 'content-type': 'application/json' };
+      const named = await fetch(`/v1/conversations/${id}`, {
+        method: 'PATCH', headers: json, body: JSON.stringify({ title: 'Night desk' }),
+      });
+      return named.status;
+    }, conversation);
+    assert.ok([200, 403].includes(told));
+    const title = told === 200 ? 'Night desk' : name;
+    if (told === 200) await page.getByText('You named the group Night desk').waitFor();
+    await ada.say('Who fetches it at five?');
+    await until(() => page.locator('parlor-run').last().locator('.meta').innerText(),
+      (text) => /Sent|Delivered/u.test(text), 'it is sent');
+    await ben.choose(title);
+    await page.getByRole('button', { name: /^Read by 1 of \d$/u }).click();
+    const dialog = page.getByRole('dialog', { name: /^Read by 1 of/u });
+    await dialog.getByText('Ben Okafor').waitFor();
+    assert.match(await dialog.locator('.reader', { hasText: 'Ben Okafor' }).locator('time').innerText(), /^\d\d:\d\d$/u);
+    await ada.check('messages read by');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('all that messages show is in order, light, dark, with contrast, and from right to left', () =>
+  travel(async ({ demo, browser }) => {
+    const ben = await Person.open(browser, demo.links.ben);
+    await ben.choose(ITEM);
+    const writer = await Person.open(browser, demo.links.ada);
+    await writer.choose(ITEM);
+    await everything(writer, ben);
+    for (const [name, options] of Object.entries({
+      light: { colorScheme: 'light' }, dark: { colorScheme: 'dark' }, contrast: { contrast: 'more' },
+      'contrast dark': { contrast: 'more', colorScheme: 'dark' }, 'phone light': { ...PHONE, colorScheme: 'light' },
+      'phone dark': { ...PHONE, colorScheme: 'dark' },
+    })) {
+      const ada = await Person.open(browser, demo.links.ada, /** @type {any} */ (options));
+      await ada.choose(ITEM);
+      await message(ada, 'By the flower stall').waitFor();
+      await ada.check(`messages all ${name}`);
+      await ada.assertNoSideways();
+      if (name.startsWith('phone')) {
+        await press(ada.page, message(ada, 'And a hat'), 700);
+        await ada.page.getByRole('dialog').waitFor();
+      } else {
+        await message(ada, 'By the flower stall').hover();
+        await ada.page.getByRole('button', { name: 'More', exact: true }).click();
+      }
+      await ada.check(`messages menu ${name}`);
+      await ada.page.keyboard.press('Escape');
+      if (name === 'light') {
+        await ada.page.evaluate(() => { document.documentElement.dir = 'rtl'; });
+        await message(ada, 'By the flower stall').hover();
+        await ada.check('messages right to left');
+      }
+      assert.deepEqual(ada.complaints, []);
+      await ada.context.close();
+    }
+  }));
+
+/** One of each. @param {Person} ada @param {Person} ben */
+async function everything(ada, ben) {
+  const conversation = ada.conversation();
+  const last = () => ada.page.evaluate(async (id) =>
+    (await (await fetch(`/v1/conversations/${id}`)).json()).conversation.last_seq, conversation);
+  await ben.fill(conversation, ['See *bold*, _this_, and `ref-2041`, at https://wien.example/karlsplatz.']);
+  await ben.fill(conversation, ['The list:\n```\n1 umbrella\n2 gloves\n```\nThat is all.', '🎉🙌']);
+  await ada.fill(conversation, ['I will wear a green coat.', 'And a hat.'], { reply_to: await last() - 1 });
+  await ben.fill(conversation, ['By the flower stall at the east exit, at half past five?'], { subject: 'The handover' });
+  const seq = await last();
+  await ada.fill(conversation, ['I will be there.'], { reply_to: seq });
+  for (const [person, emoji, at] of /** @type {[Person, string, number][]} */ ([
+    [ada, '👍', seq], [ben, '👍', seq], [ben, '🙏', seq], [ben, '❤️', seq - 1], [ada, '😂', seq - 2],
+  ])) assert.equal(await react(person, conversation, at, emoji), 200);
+  await ben.say('A mistake.');
+  await message(ada, 'A mistake.').waitFor();
+  await chooseInMenu(ben, 'A mistake.', 'Delete for everyone');
+  await ben.page.getByRole('button', { name: 'Delete for everyone' }).click();
+  await ada.page.getByText('Ben Okafor deleted this message').waitFor();
+  await chooseInMenu(ada, 'I will be there.', 'Edit');
+  await field(ada).fill('I will be there, with an umbrella.');
+  await field(ada).press('Enter');
+  await message(ben, 'with an umbrella').getByText('edited').waitFor();
+}
+
+/** @param {Person} person @param {number} conversation @param {number} seq @param {string} emoji */
+function react({ page }, conversation, seq, emoji) {
+  return page.evaluate(async ([id, at, sign]) =>
+    (await fetch(`/v1/conversations/${id}/messages/${at}/reactions/${encodeURIComponent(sign)}`, { method: 'PUT' })).status,
+  /** @type {const} */ ([conversation, seq, emoji]));
+}
+
 /** A finger on something for so long, as the browser's input gives it. @param {Page} page @param {Locator} what
  * @param {number} milliseconds @param {number} [moved] */
 async function press(page, what, milliseconds, moved = 0) {

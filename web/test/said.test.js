@@ -1,0 +1,196 @@
+/**
+ * What messages show beside their words: lines of the system, quotes, reactions, sentences for ears, emoji, drafts.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Drafting } from '../src/inbox/drafting.js';
+import { emojiName, findEmoji, groups, oftenUsed, usedAgain } from '../src/inbox/emoji.js';
+import { gistOf, systemPhrase, wordsOf } from '../src/inbox/gist.js';
+import { layOut } from '../src/inbox/runs.js';
+import { sentence } from '../src/inbox/sentence.js';
+import { empty } from '../src/inbox/state.js';
+import { Keep, memoryShelf } from '../src/sdk/storage.js';
+
+/**
+ * @import {Block, Said} from '../src/inbox/runs.js'
+ * @import {Conversation, Member, Message, SystemLine} from '../src/sdk/wire.js'
+ */
+
+const ME = 1;
+const NAMES = ['', 'Ada Winter', 'Ben Okafor', 'Cleo', 'Dora'];
+const NOW = new Date(2026, 10, 22, 12, 0).getTime();
+
+function people() {
+  const state = empty(ME);
+  for (const [id, name] of NAMES.entries()) if (id > 0) state.users.set(id, { id, name, picture: null, version: 1 });
+  return state;
+}
+
+/** @param {number} seq @param {Partial<Message>} [more] @returns {Message} */
+function message(seq, more = {}) {
+  return {
+    id: seq, conversation: 1, seq, version: seq, sender: 2, client_id: `m${seq}`, text: `text ${seq}`,
+    created_at: new Date(2026, 10, 22, 9, seq).toISOString(), ...more,
+  };
+}
+
+/** @param {Message[]} messages @param {'direct'|'group'} [kind] @param {Map<number, Message|null>} [quoted]
+ * @returns {Block[]} */
+function lay(messages, kind = 'group', quoted) {
+  /** @type {Member[]} */
+  const members = [1, 2, 3].map((id) => ({
+    user: { id, name: NAMES[id], picture: null, version: 1 }, role: 'member', context_role: null, read_seq: 0,
+    read_at: null, delivered_seq: 0, history_from: 1, left: false, version: 1,
+  }));
+  /** @type {Conversation} */
+  const conversation = {
+    id: 1, version: 9, kind, title: null, picture: null, context: null, created_by: 2, created_at: '', activity: 9,
+    last_seq: messages.length, last_message: messages.at(-1) ?? null, member_count: 3, members, unread: 0,
+  };
+  return layOut({
+    state: people(), conversation, messages, items: [], now: NOW, atBeginning: false, divider: null, offline: false,
+    ...(quoted ? { quoted: (seq) => quoted.get(seq) } : {}),
+  });
+}
+
+/** @param {Block[]} blocks @returns {Said[]} */
+function saidIn(blocks) {
+  return blocks.flatMap((one) => (one.type === 'run' ? one.said : []));
+}
+
+test('lines of the system say who did what, in words that fit their number', () => {
+  const state = people();
+  /** @param {number} sender @param {SystemLine} line */
+  const line = (sender, line) => wordsOf(systemPhrase(state, sender, line));
+  assert.equal(line(2, { type: 'added', users: [3] }), 'Ben Okafor added Cleo');
+  assert.equal(line(2, { type: 'added', users: [3, 1] }), 'Ben Okafor added you and Cleo');
+  assert.equal(line(1, { type: 'added', users: [2, 3, 4] }), 'You added Ben Okafor and 2 others');
+  assert.equal(line(1, { type: 'removed', user: 2 }), 'You removed Ben Okafor');
+  assert.equal(line(2, { type: 'left' }), 'Ben Okafor left');
+  assert.equal(line(2, { type: 'left', heir: 3 }), 'Ben Okafor left; Cleo is the owner now');
+  assert.equal(line(2, { type: 'left', heir: 1 }), 'Ben Okafor left; you are the owner now');
+  assert.equal(line(2, { type: 'role_changed', user: 1, role: 'moderator' }), 'Ben Okafor made you a moderator');
+  assert.equal(line(1, { type: 'role_changed', user: 3, role: 'owner' }), 'You made Cleo an owner');
+  assert.equal(line(2, { type: 'renamed', title: 'Night desk' }), 'Ben Okafor named the group Night desk');
+  assert.equal(line(2, { type: 'picture_changed' }), 'Ben Okafor changed the picture');
+  assert.equal(line(9, { type: 'left' }), 'Somebody left', 'who is not known is still somebody');
+  assert.deepEqual(systemPhrase(state, 2, /** @type {any} */ ({ type: 'of_a_later_version' })), []);
+});
+
+test('a line of the system stands alone, and what I hid has no place', () => {
+  const blocks = lay([
+    message(1), message(2, { client_id: '', system: { type: 'left' } }), message(3, { hidden: true, text: '' }),
+    message(4), message(5, { client_id: '', system: { type: 'added', users: [3] } }),
+  ]);
+  assert.deepEqual(blocks.map((one) => (one.type === 'line' ? wordsOf(one.phrase) : one.type)),
+    ['day', 'run', 'Ben Okafor left', 'run', 'Ben Okafor added Cleo']);
+  assert.deepEqual(saidIn(blocks).map((one) => one.seq), [1, 4]);
+  assert.equal(new Set(blocks.map((one) => one.key)).size, blocks.length);
+});
+
+test('what is deleted says so, and in a group not by whom', () => {
+  const gone = message(1, { text: '', deleted: true });
+  assert.equal(saidIn(lay([gone], 'direct'))[0].deleted, 'Ben Okafor deleted this message');
+  assert.equal(saidIn(lay([{ ...gone, sender: ME }], 'direct'))[0].deleted, 'You deleted this message');
+  assert.equal(saidIn(lay([gone], 'group'))[0].deleted, 'This message was deleted');
+  const [run] = lay([{ ...gone, sender: ME }]).filter((one) => one.type === 'run');
+  assert.equal(run.meta.kind, 'time', 'nobody asks whether it was read');
+});
+
+test('the last own message that is still there has the word beside its tick', () => {
+  const blocks = lay([message(1, { sender: ME }), message(3, { sender: ME, text: '', deleted: true })]);
+  const metas = blocks.flatMap((one) => (one.type === 'run' ? [one.meta] : []));
+  assert.deepEqual(metas.map((one) => (one.kind === 'tick' ? one.wordless : one.kind)), [false, 'time']);
+});
+
+test('a quote shows the message as it is now, wherever it is held', () => {
+  const answer = message(5, { sender: ME, reply_to: 1 });
+  assert.deepEqual(saidIn(lay([message(1, { text: 'is *it* yours?' }), message(2), answer]))[2].quote,
+    { seq: 1, who: 'Ben Okafor', text: 'is it yours?', sign: null, there: true });
+  const far = [message(4), answer];
+  const quoteOf = (/** @type {Map<number, Message|null>} */ quoted) => saidIn(lay(far, 'group', quoted))[1].quote;
+  assert.equal(quoteOf(new Map([[1, message(1)]]))?.text, 'text 1');
+  assert.equal(quoteOf(new Map())?.text, '…', 'it is being asked for');
+  assert.deepEqual(quoteOf(new Map([[1, null]])), {
+    seq: 1, who: '', text: 'This message is not here', sign: null, there: false,
+  });
+  assert.equal(quoteOf(new Map([[1, message(1, { hidden: true, text: '' })]]))?.there, false);
+  assert.equal(quoteOf(new Map([[1, message(1, { deleted: true, text: '' })]]))?.text, 'This message was deleted');
+});
+
+test('reactions say how many, who, and whether one is mine', () => {
+  const [said] = saidIn(lay([message(1, {
+    reactions: [{ emoji: '👍🏽', users: [2, ME, 3] }, { emoji: '🎉', users: [2] }],
+  })]));
+  assert.deepEqual(said.reactions, [
+    { emoji: '👍🏽', count: 3, mine: true, names: 'Ben Okafor, You and Cleo' },
+    { emoji: '🎉', count: 1, mine: false, names: 'Ben Okafor' },
+  ]);
+  const many = Array.from({ length: 25 }, (_, index) => index + 1);
+  const [crowd] = saidIn(lay([message(1, { reactions: [{ emoji: '🎉', users: many }] })]));
+  assert.match(crowd.reactions[0].names, / and 5 more$/u);
+});
+
+test('a message is read as one sentence', () => {
+  const [, said] = saidIn(lay([message(1, { text: 'the scratch?' }), message(2, {
+    sender: ME, subject: 'The handover', text: 'At *ten*,\nby the stall.', reply_to: 1, forwarded: true,
+    reactions: [{ emoji: '❤️', users: [2] }], edited_at: '2026-11-22T09:20:00.000Z',
+  })]));
+  assert.equal(sentence(said, 'You', 'Read'), 'You, 09:02. Forwarded. In reply to Ben Okafor: the scratch?. '
+    + 'Subject: The handover. At ten, by the stall. red heart: Ben Okafor. edited. Read');
+  const [gone] = saidIn(lay([message(1, { deleted: true, text: '' })]));
+  assert.equal(sentence(gone, 'Ben Okafor', ''), 'Ben Okafor, 09:01. This message was deleted');
+});
+
+test('the list says in one line what a message says', () => {
+  const state = people();
+  assert.deepEqual(gistOf(state, message(1, { text: 'a *b*\n  `c`' })), { text: 'a b c', sign: null });
+  assert.deepEqual(gistOf(state, message(1, { subject: 'S', text: 't' })), { text: 'S: t', sign: null });
+  assert.deepEqual(gistOf(state, message(1, { deleted: true, text: '' })),
+    { text: 'This message was deleted', sign: 'bin' });
+  assert.equal(gistOf(state, message(1, { system: { type: 'left' } })).text, 'Ben Okafor left');
+});
+
+test('emoji are found by the beginnings of their words, and named', () => {
+  const all = groups.flatMap((group) => group.emoji);
+  assert.equal(new Set(all.map((one) => one.emoji)).size, all.length, 'none stands there twice');
+  for (const one of all) {
+    assert.match(one.emoji, /^[\p{Extended_Pictographic}\p{Regional_Indicator}\d]/u, one.words);
+    assert.equal([...new Intl.Segmenter().segment(one.emoji)].length, 1, one.words);
+    assert.match(one.name, /^[a-z0-9][a-z0-9 -]*$/u, one.emoji);
+  }
+  assert.deepEqual(findEmoji('umbr').map((one) => one.emoji), ['☂️', '☔', '🌂']);
+  assert.deepEqual(findEmoji('Rain, umb').map((one) => one.emoji), ['☔']);
+  assert.deepEqual(findEmoji('no such thing'), []);
+  assert.equal(emojiName('👍🏽'), 'thumbs up');
+  assert.equal(emojiName('❤'), 'red heart');
+  assert.equal(emojiName('🫎'), '🫎', 'one without a name here speaks for itself');
+});
+
+test('what is often used comes first', () => {
+  assert.deepEqual(oftenUsed(null, 3), ['👍', '❤️', '😂']);
+  let counts = usedAgain(null, '🎉');
+  counts = usedAgain(counts, '☂️');
+  counts = usedAgain(counts, '☂️');
+  assert.deepEqual(oftenUsed(counts, 4), ['☂️', '🎉', '👍', '❤️']);
+  assert.deepEqual(oftenUsed({ '👍': 'x', '🎉': -1 }, 2), ['👍', '❤️'], 'what the browser kept may be anything');
+  for (let index = 0; index < 100; index += 1) counts = usedAgain(counts, `e${index}`);
+  assert.ok(Object.keys(counts).length <= 24);
+});
+
+test('what one answers and the subject are part of the draft, a change is not', () => {
+  const shelf = memoryShelf();
+  const drafting = new Drafting(new Keep(shelf, ME));
+  drafting.reply(1, 7);
+  drafting.subject(1, ' Handover ');
+  drafting.edit(message(3));
+  assert.deepEqual(new Drafting(new Keep(shelf, ME)).of(1), { reply: 7, subject: ' Handover ', editing: null });
+  assert.equal(drafting.of(1).editing?.seq, 3);
+  assert.equal(drafting.of(2).editing, null);
+  drafting.leave(1);
+  assert.equal(drafting.of(1).editing, null);
+  assert.equal(drafting.of(1).reply, 7, 'the answer comes back when the change ends');
+  assert.deepEqual(drafting.take(1, 7), { reply_to: 7, subject: 'Handover' });
+  assert.deepEqual(drafting.of(1), { reply: null, subject: null, editing: null });
+  assert.deepEqual(drafting.take(1, null), {});
+});
