@@ -51,7 +51,7 @@ export function openChoice(host, { title, find }) {
   list.addEventListener('keydown', (event) => moveFocus(event, list));
   const dialog = openDialog(host, title,
     h('label', { class: 'search' }, icon('search', { small: true }), field), list, note);
-  dialog.classList.add('picker', 'choice');
+  dialog.classList.add('picker', 'choosing');
   field.focus();
   void look();
 }

@@ -69,6 +69,7 @@ export class ParlorSaid extends HTMLElement {
     const said = this.#said;
     if (!said) return;
     this.#bubble.classList.toggle('unsent', unsent);
+    this.#files.classList.toggle('unsent', unsent);
     const name = ears ? `${speaker}: ` : '';
     if (name !== this.#ears) {
       this.#ears = name;
@@ -139,9 +140,10 @@ export class ParlorSaid extends HTMLElement {
     const name = say.reactionOf(emojiName(emoji), names);
     return h('button', {
       class: `reaction${mine ? ' mine' : ''}`, type: 'button', tabindex: -1, 'aria-pressed': String(mine),
-      'aria-label': name, title: names, 'data-emoji': emoji,
+      title: names, 'data-emoji': emoji,
       onclick: () => emit(this, 'parlor-react', { seq: this.seq, emoji, on: !mine }),
-    }, h('span', { class: 'sign' }, emoji), h('span', { class: 'count' }, String(count)));
+    }, h('span', { class: 'sign', 'aria-hidden': 'true' }, emoji),
+    h('span', { class: 'count', 'aria-hidden': 'true' }, String(count)), h('span', { class: 'for-ears' }, name));
   }
 }
 

@@ -1,0 +1,225 @@
+/**
+ * Searching: words, beginnings, accents and scripts without spaces; what narrows it; and going to what was found and
+ * back, by pointer and by keys.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { payloads } from './payloads.js';
+import { Person, travel, until } from './support.js';
+
+/** @import {Locator} from 'playwright-core' */
+
+const ITEM = 'Black umbrella';
+const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
+
+/** @param {Person} person @returns {Locator} */
+function field({ page }) {
+  return page.getByRole('searchbox', { name: 'Search conversations and messages' });
+}
+
+/** @param {Person} person @returns {Locator} */
+function results({ page }) {
+  return page.locator('parlor-result');
+}
+
+/** Looks for words until so many are found: the index may be a moment behind.
+ * @param {Person} person @param {string} words @param {number} count */
+async function find(person, words, count) {
+  await until(async () => {
+    await field(person).fill('');
+    await field(person).fill(words);
+    await until(() => person.page.locator('parlor-results').innerText(),
+      (text) => /found|Nothing found|did not work/iu.test(text) && !/Loading/u.test(text), 'it is answered');
+    return results(person).count();
+  }, (found) => found === count, `“${words}” is found ${count} times`);
+}
+
+/** @param {Person} person @returns {Promise<string[]>} what stands out in the results */
+function hits(person) {
+  return results(person).locator('mark').allInnerTexts();
+}
+
+test('words are found by their beginnings, without case and accents, and in scripts without spaces', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const { page } = ada;
+    await ada.choose(ITEM);
+    await ada.fill(ada.conversation(), [
+      'Élodie collects it in the Café Sperl', 'The trolleybus passes at noon', '明日の午後に傘を受け取りに行けますか？',
+      'ร่มสีดำอยู่ที่โต๊ะ', 'Straße and STRASSE',
+    ]);
+    await find(ada, 'elodie cafe', 1);
+    assert.deepEqual(await hits(ada), ['Élodie', 'Café']);
+    await ada.check('search found');
+    await find(ada, 'TROLLEY', 1);
+    assert.deepEqual((await hits(ada)).map((one) => one.toLowerCase()), ['trolley']);
+    await find(ada, '傘を', 1);
+    await find(ada, 'สีดำ', 1);
+    await find(ada, 'zzz no such thing', 0);
+    await page.getByRole('heading', { name: 'Nothing found for “zzz no such thing”' }).waitFor();
+    await ada.check('search nothing');
+    await field(ada).press('Escape');
+    assert.equal(await field(ada).inputValue(), '');
+    await page.getByRole('heading', { name: 'Messages', exact: true }).waitFor();
+    assert.deepEqual(ada.complaints, []);
+  }));
+
+test('one goes to what was found by keys, and comes back to the same results', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const { page } = ada;
+    await ada.choose(ITEM);
+    const id = ada.conversation();
+    await ada.fill(id, ['Needle at the beginning', ...Array.from({ length: 120 }, (_, line) => `Hay ${line}`)]);
+    await ada.choose('Tomás Ferreira');
+    await page.keyboard.press('Control+k');
+    assert.equal(await field(ada).evaluate((one) => one === document.activeElement), true);
+    await find(ada, 'needle', 1);
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await results(ada).first().evaluate((one) => one === document.activeElement), true);
+    await page.keyboard.press('Enter');
+    const found = ada.bubble('Needle at the beginning');
+    await found.waitFor();
+    assert.equal(ada.conversation(), id);
+    await until(() => found.evaluate((one) => {
+      const [box, log] = [one.getBoundingClientRect(), one.closest('.talk')?.getBoundingClientRect()];
+      return log !== undefined && box.top >= log.top && box.bottom <= log.bottom;
+    }), (seen) => seen, 'it is on the screen');
+    await until(() => found.evaluate((one) => one.classList.contains('jumped')
+      || one.querySelector('.jumped') !== null), (yes) => yes, 'it stands out', 3_000);
+    await ada.check('search gone to');
+    assert.equal(await results(ada).count(), 1, 'the results are still there');
+    assert.equal(await results(ada).first().getAttribute('aria-selected'), 'true');
+    await page.getByRole('button', { name: 'Back to conversations' }).click();
+    assert.equal(await results(ada).first().isVisible(), false);
+    assert.equal(await field(ada).inputValue(), '');
+    await page.locator('parlor-row').first().waitFor();
+    assert.deepEqual(ada.complaints, []);
+  }));
+
+test('a search is narrowed by person, place, thing, days and files', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    const { page } = ada;
+    await ada.choose(ITEM);
+    await ben.choose(ITEM);
+    await ada.fill(ada.conversation(), ['Lighthouse, says Ada']);
+    await ben.fill(ben.conversation(), ['Lighthouse, says Ben']);
+    await ada.choose('Tomás Ferreira');
+    await ada.fill(ada.conversation(), ['Lighthouse, elsewhere']);
+    const choose = async (/** @type {string} */ chip, /** @type {string} */ name) => {
+      await page.getByRole('button', { name: chip, exact: true }).click();
+      await page.getByRole('dialog').getByRole('button', { name }).first().click();
+    };
+    const shows = (/** @type {number} */ count) =>
+      until(() => results(ada).count(), (found) => found === count, `${count} are left`);
+    await find(ada, 'lighthouse', 3);
+    assert.match(await results(ada).first().innerText(), /elsewhere/u, 'the newest is first');
+    await choose('Person', 'Ben Okafor');
+    await shows(1);
+    await ada.check('search narrowed');
+    await page.getByRole('button', { name: 'Search without Ben Okafor' }).click();
+    await shows(3);
+    await choose('Person', 'You');
+    await shows(2);
+    await page.getByRole('button', { name: 'Search without You' }).click();
+    await choose('About', ITEM);
+    await shows(2);
+    await page.getByRole('button', { name: `Search without ${ITEM}` }).click();
+    await choose('Conversation', 'Tomás Ferreira');
+    await shows(1);
+    await page.getByRole('button', { name: 'Date', exact: true }).click();
+    await page.getByRole('dialog').waitFor();
+    await ada.check('search days');
+    await page.getByLabel('Until').fill('2020-01-01');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByText('Try fewer letters, or search without the filters.').waitFor();
+    await page.getByRole('button', { name: 'Search without filters' }).click();
+    await shows(3);
+    await page.getByRole('button', { name: 'File', exact: true }).click();
+    await page.getByText('Nothing found for “lighthouse”').first().waitFor();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('one searches here, on a phone too, and is led wider when there is nothing', () =>
+  travel(async ({ demo, browser }) => {
+    for (const options of [{}, { ...PHONE, colorScheme: /** @type {const} */ ('dark') }]) {
+      const ada = await Person.open(browser, demo.links.ada, options);
+      const { page } = ada;
+      await ada.choose('Mira Sandoval');
+      if ('isMobile' in options) await page.getByRole('button', { name: 'Search in this conversation' }).tap();
+      else await page.keyboard.press('Control+Shift+F');
+      await page.getByRole('button', { name: 'Search without Mira Sandoval' }).waitFor();
+      assert.equal(await field(ada).evaluate((one) => one === document.activeElement), true);
+      await find(ada, 'forecast', 0);
+      await page.getByText('look in all conversations instead of Mira Sandoval').waitFor();
+      await ada.check(`search here ${'isMobile' in options ? 'phone' : 'wide'}`);
+      await ada.assertNoSideways();
+      await page.getByRole('button', { name: 'Search everywhere' }).click();
+      await until(() => results(ada).count(), (count) => count > 0, 'it is found elsewhere');
+      await ada.check(`search everywhere ${'isMobile' in options ? 'phone' : 'wide'}`);
+      await results(ada).first().click();
+      await page.getByRole('heading', { name: 'Ben Okafor' }).waitFor();
+      if ('isMobile' in options) {
+        await page.getByRole('button', { name: 'Back to all conversations' }).tap();
+        assert.ok(await results(ada).first().isVisible(), 'one comes back to what was found');
+      }
+      assert.deepEqual(ada.complaints, []);
+      await ada.context.close();
+    }
+  }));
+
+test('long lists of results come in pages, keep their place, and say when they cannot come', () =>
+  travel(async ({ demo, way, browser }) => {
+    const ada = await Person.open(browser, way.link(demo.links.ada), PHONE);
+    const { page } = ada;
+    await ada.choose(ITEM);
+    await ada.fill(ada.conversation(), Array.from({ length: 60 }, (_, line) => `Lantern number ${line}`));
+    await page.getByRole('button', { name: 'Back to all conversations' }).tap();
+    await until(async () => {
+      await field(ada).fill('');
+      await field(ada).fill('lantern');
+      await results(ada).first().waitFor();
+      await results(ada).last().scrollIntoViewIfNeeded();
+      return results(ada).count();
+    }, (count) => count > 20, 'the next page has come');
+    await until(async () => {
+      await results(ada).last().scrollIntoViewIfNeeded();
+      return results(ada).count();
+    }, (count) => count === 60, 'all are there in the end');
+    const texts = await results(ada).locator('.hit').allInnerTexts();
+    assert.deepEqual(texts, Array.from({ length: 60 }, (_, line) => `Lantern number ${59 - line}`));
+    const scroll = page.locator('.list .scroll');
+    await results(ada).nth(40).scrollIntoViewIfNeeded();
+    const before = await scroll.evaluate((one) => one.scrollTop);
+    await results(ada).nth(40).tap();
+    await ada.bubble('Lantern number 19').waitFor();
+    await page.getByRole('button', { name: 'Back to all conversations' }).tap();
+    await until(() => scroll.evaluate((one) => one.scrollTop), (top) => Math.abs(top - before) < 2,
+      'the results are where they were');
+    way.become('closed');
+    await field(ada).fill('lanterns');
+    await page.getByText('The search did not work').waitFor({ timeout: 40_000 });
+    await ada.check('search failed');
+    way.become('open');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText('Nothing found for “lanterns”').first().waitFor({ timeout: 40_000 });
+    assert.deepEqual(ada.complaints, []);
+  }));
+
+test('what is found is text, whatever it holds', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    await ada.choose(ITEM);
+    const texts = payloads.map((text) => `Beacon ${text}`.slice(0, 900));
+    await ada.fill(ada.conversation(), texts);
+    await until(async () => {
+      await field(ada).fill('');
+      await field(ada).fill('beacon');
+      await results(ada).first().waitFor();
+      return results(ada).count();
+    }, (count) => count >= Math.min(20, texts.length), 'they are found');
+    assert.equal(await ada.page.locator('parlor-result :is(script, img[src="x"], svg[onload], iframe)').count(), 0);
+    assert.deepEqual(ada.complaints, []);
+  }));
