@@ -3,8 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
+import { foundView } from '../src/inbox/found.js';
 import { Search, isFiltered, noFilters } from '../src/inbox/search.js';
+import { apply, empty } from '../src/inbox/state.js';
 import { handClock, turn } from './support/clock.js';
+import { ModelServer } from './support/server.js';
 
 let clock = handClock();
 /** @type {{question: any, answer: (ids: number[], next?: string|null) => Promise<void>, fail: () => Promise<void>}[]} */
@@ -126,4 +129,48 @@ test('nothing but blanks is no question', async () => {
   one.setQuery('   ');
   await clock.advance(1_000);
   assert.equal(asked.length, 0);
+});
+
+/** What is shown of results in a conversation of two. @param {Partial<ReturnType<Search['view']>>} search */
+function shown(search, change = (/** @type {any} */ state) => state) {
+  const model = new ModelServer(3);
+  const id = model.open('direct', 1, [2]);
+  const { message } = model.send(2, id, 'the wooden handle', 'a');
+  const list = apply(empty(1), { kind: 'list', page: model.list(1, undefined, 10), asked: 0 });
+  const sight = /** @type {any} */ ({ state: change(list), now: Date.parse(message.created_at) + 60_000 });
+  const results = [{ message, excerpt: [{ text: 'the wooden ', hit: false }, { text: 'handle', hit: true }] }];
+  return foundView(sight, {
+    query: 'handle', filters: noFilters, progress: 'done', results, more: false, asked: true,
+    conversations: new Map(), users: new Map(), ...search,
+  }, { conversation: id, seq: 1 });
+}
+
+test('a result says who, when, where and what, and which of them one has gone to', () => {
+  const view = shown({});
+  const [row] = view.rows;
+  assert.deepEqual([view.state, view.count, row.selected, row.pieces[1]],
+    ['found', '1 found', true, { text: 'handle', hit: true }]);
+  assert.equal(row.where, '', 'a place of the same name says nothing more');
+  assert.equal(shown({ more: true }).count, '1+ found');
+});
+
+test('what was deleted since it was found is not shown any more', () => {
+  const gone = shown({}, (state) => {
+    const [id] = state.conversations.keys();
+    const messages = [{ ...state.conversations.get(id).last_message, text: '', deleted: true }];
+    return { ...state, threads: new Map([[id, { messages, ahead: [], loaded: true }]]) };
+  });
+  assert.deepEqual([gone.rows.length, gone.state], [0, 'nothing']);
+});
+
+test('who finds nothing is led to the next wider thing to try', () => {
+  const none = (/** @type {any} */ filters) => shown({ results: [], filters: { ...noFilters, ...filters } }).nothing;
+  assert.deepEqual(none({}), {
+    title: 'Nothing found for “handle”', more: 'Try fewer letters.', act: '', undo: null,
+  });
+  assert.equal(none({ conversation: { id: 4, name: 'Ben' } }).undo, 'conversation');
+  assert.equal(none({ conversation: { id: 4, name: 'Ben' }, files: true }).undo, 'all');
+  assert.equal(none({ from: '2026-11-01' }).undo, 'all');
+  const states = (/** @type {any} */ progress) => shown({ results: [], progress }).state;
+  assert.deepEqual(['idle', 'waiting', 'failed', 'done'].map(states), ['begin', 'waiting', 'failed', 'nothing']);
 });

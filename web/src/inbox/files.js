@@ -1,7 +1,7 @@
 /**
  * How files are shown: which are pictures, how large they are drawn, how they are named. Pure.
  *
- * @import {Attachment, Message} from '../sdk/wire.js'
+ * @import {Message} from '../sdk/wire.js'
  * @import {Item} from '../sdk/outbox.js'
  * @import {FileView, Refusal} from '../sdk/uploads.js'
  */
@@ -13,6 +13,7 @@ import { say } from './strings.js';
  *   url: string|null, preview: string|null, blur: string|null, local: Blob|null, sent: number, underWay: boolean,
  * }} Shown one file of a bubble; `local` are its bytes where this page has them
  * @typedef {'picture'|'video'|'audio'|'file'} Kind
+ * @typedef {{name: string, media_type: string, width?: number, height?: number}} Named
  */
 
 /** A single picture is drawn no larger than so, no flatter and no taller than these. */
@@ -131,7 +132,7 @@ export function cutName(name) {
 }
 
 /** What a message says in one line: its text, or what it carries.
- * @param {{text: string, subject?: string, attachments?: Attachment[]}} said
+ * @param {{text: string, subject?: string, attachments?: Named[]}} said
  * @returns {{text: string, sign: 'picture'|'file'|null}} */
 export function gist({ text, subject, attachments = [] }) {
   const pictures = attachments.filter((one) => kindOf(one) === 'picture').length;

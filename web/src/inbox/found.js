@@ -1,7 +1,7 @@
 /**
  * What was found, as the rows that show it. Pure.
  *
- * @import {Context, Piece, User} from '../sdk/wire.js'
+ * @import {Context, Message, Piece, User} from '../sdk/wire.js'
  * @import {SearchView} from './search.js'
  * @import {Sight} from './view.js'
  */
@@ -26,7 +26,8 @@ import { nameOf } from './view.js';
 /** @param {Sight} sight @param {SearchView} search @param {{conversation: number, seq: number}|null} at the one that
  * was gone to @returns {FoundView} */
 export function foundView(sight, search, at) {
-  const rows = search.results.map((hit) => rowOf(sight, search, hit, at));
+  const rows = search.results.filter(({ message }) => !isGone(sight, message))
+    .map((hit) => rowOf(sight, search, hit, at));
   const { progress } = search;
   const state = progress === 'idle' ? 'begin'
     : rows.length > 0 ? 'found'
@@ -39,6 +40,13 @@ export function foundView(sight, search, at) {
     nothing: nothing(search),
     filters: search.filters,
   };
+}
+
+/** Whether it was deleted since it was found, as far as this page knows. @param {Sight} sight @param {Message} message
+ * @returns {boolean} */
+function isGone({ state }, { conversation, seq }) {
+  const held = state.threads.get(conversation)?.messages.find((one) => one.seq === seq);
+  return held !== undefined && (held.deleted === true || held.hidden === true);
 }
 
 /** @param {Sight} sight @param {SearchView} search @param {SearchView['results'][number]} hit

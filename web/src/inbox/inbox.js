@@ -261,7 +261,11 @@ export class ParlorInbox extends HTMLElement {
       draft: (id) => client.keep.get(`draft:${id}`) ?? '',
       readUpTo: (id) => client.marks.readUpTo(id),
       company: client.passing,
-      files: { local: (id) => client.uploads.local(id), upload: (id) => client.uploads.get(id) },
+      files: {
+        local: (id) => client.uploads.local(id),
+        upload: (id) => client.uploads.get(id),
+        draft: (id) => client.uploads.draft(id),
+      },
     };
   }
 

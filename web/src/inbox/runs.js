@@ -40,7 +40,10 @@ import { receipt } from './view.js';
  * }} Run
  * @typedef {Day|Unread|Line|Run} Block
  * What this page knows of files: bytes that it has, and how far those are that it sends.
- * @typedef {{local: (id: number) => Blob|undefined, upload: (clientId: string) => FileView|undefined}} Files
+ * @typedef {{
+ *   local: (id: number) => Blob|undefined, upload: (clientId: string) => FileView|undefined,
+ *   draft: (conversation: number) => FileView[],
+ * }} Files
  * @typedef {{
  *   state: State, conversation: Conversation, messages: Message[], items: Item[], now: number, atBeginning: boolean,
  *   divider: {seq: number, count: number}|null, offline: boolean, quoted?: (seq: number) => Message|null|undefined,
@@ -49,7 +52,7 @@ import { receipt } from './view.js';
  */
 
 /** @type {Files} */
-const noFiles = { local: () => undefined, upload: () => undefined };
+const noFiles = { local: () => undefined, upload: () => undefined, draft: () => [] };
 
 /** As many names as a tip holds; the dialog has them all. */
 const NAMES_MAX = 20;

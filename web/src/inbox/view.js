@@ -75,7 +75,7 @@ export function receipt(conversation, me, seq) {
 }
 
 /** @param {Conversation} conversation @param {Sight} sight @returns {Preview} */
-function previewOf(conversation, { state, waiting, draft, selected, company }) {
+function previewOf(conversation, { state, waiting, draft, selected, company, files }) {
   /** @param {Preview['kind']} kind @param {string} text @param {Partial<Preview>} [more] @returns {Preview} */
   const preview = (kind, text, more) => ({ kind, text, tick: null, who: null, sign: null, ...more });
   const items = waiting(conversation.id);
@@ -84,7 +84,11 @@ function previewOf(conversation, { state, waiting, draft, selected, company }) {
   const typing = typingShort(writers(state, conversation, company), conversation.kind);
   if (typing !== '') return preview('typing', typing);
   const words = draft(conversation.id);
-  if (words.trim() !== '' && conversation.id !== selected) return preview('draft', words);
+  const attached = files?.draft(conversation.id) ?? [];
+  if (conversation.id !== selected && (words.trim() !== '' || attached.length > 0)) {
+    const { text, sign } = gist({ text: words, attachments: attached });
+    return preview('draft', text, { sign });
+  }
   const own = items.at(-1);
   if (own) return preview('said', plain(gist(own).text), { tick: 'sending', sign: gist(own).sign });
   const last = conversation.last_message;
