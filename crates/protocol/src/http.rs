@@ -133,6 +133,15 @@ pub struct PutMarker {
     pub seq: Seq,
 }
 
+/// `PUT /v1/conversations/{id}/typing`
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"typing": true}))]
+pub struct PutTyping {
+    /// Whether the asker is writing.
+    pub typing: bool,
+}
+
 /// `POST /v1/conversations/{id}/members`
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

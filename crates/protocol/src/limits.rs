@@ -78,6 +78,10 @@ pub struct Limits {
     pub sessions_max: u32,
     /// Conversations that one connection shows.
     pub shown_max: u32,
+    /// People whose presence one connection is told.
+    pub watched_max: u32,
+    /// Places at which somebody writes just now that are remembered.
+    pub typing_max: u32,
     /// Changes of one connection that wait for their commit; then it is not read from.
     pub connection_changes_max: u32,
     /// Changes of one person that wait for their commit.

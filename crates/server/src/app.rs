@@ -16,9 +16,11 @@ use crate::{
     },
     identity::Identity,
     metrics::Metrics,
+    presence::{self, Presence},
     shares::Shares,
     store::{self, Settings, Store, index::Index},
     supervise::Supervisor,
+    typing::Typing,
 };
 use parlor_protocol::{
     close::Close,
@@ -55,6 +57,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// What decisions depend on.
     pub rules: Arc<Rules>,
+    /// Who is here.
+    pub presence: Arc<Presence>,
+    /// Who writes.
+    pub typing: Arc<Typing>,
     /// What each person reads at once.
     pub queries: Shares,
     /// Tells when a part of the server has ended by itself.
@@ -129,6 +135,16 @@ impl App {
         let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
         let supervisor = Supervisor::default();
         let files = Arc::new(Files::new(&config, store.clone(), environment.clone(), metrics.clone())?);
+        let presence = presence::Settings {
+            hub: hub.clone(),
+            layer: layer.clone(),
+            store: store.clone(),
+            environment: environment.clone(),
+            metrics: metrics.clone(),
+            node,
+        };
+        let presence = Arc::new(Presence::new(presence, &config));
+        let typing = Arc::new(Typing::new(layer.clone(), store.clone(), metrics.clone(), &config.limits));
         let erasure = Erasure::default();
         let erase_after = Duration::from_millis(config.store.erase_after_ms);
         let tasks = vec![
@@ -136,6 +152,7 @@ impl App {
             supervisor.run("recovery", recovery.run(told)),
             supervisor.run("erasure", erasure.clone().run(store.clone(), metrics.clone(), erase_after)),
             supervisor.run("collector", files::collect(files.clone())),
+            supervisor.run("presence", presence.clone().run()),
         ];
         let (committed, followed) = watch::channel(version);
         let settings = commit::Settings {
@@ -167,6 +184,8 @@ impl App {
             files,
             metrics,
             rules,
+            presence,
+            typing,
             queries,
             supervisor,
             index,
@@ -216,6 +235,7 @@ impl App {
         for task in std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
             task.abort();
         }
+        self.presence.finish().await;
         self.store.close().await;
     }
 }

@@ -12,7 +12,7 @@ use parlor_protocol::{
     command::{Command, MeUpdate},
     error::{Code, Problem},
     ids::{ConversationId, Seq, Version},
-    reply::{Answer, ConversationAnswer, ConversationPage, MeAnswer, Opened, Users},
+    reply::{Answer, ConversationAnswer, ConversationPage, Done, MeAnswer, Opened, Users, Watched},
 };
 use std::sync::Arc;
 use tracing::{error, warn};
@@ -43,7 +43,12 @@ pub async fn begin(
             let pending = app.commit.begin(change).await?;
             Ok(Box::pin(async move {
                 match pending.outcome().await? {
-                    Outcome::Answer(answer) => Ok(answer),
+                    Outcome::Answer(answer) => {
+                        if let Answer::Sent(sent) = &answer {
+                            app.typing.sent((sent.message.conversation, actor.user));
+                        }
+                        Ok(answer)
+                    }
                     Outcome::Opened { conversation, found } => opened(&app, actor, conversation, found).await,
                     Outcome::UserAdded(_) | Outcome::Done => Err(Code::Internal.into()),
                 }
@@ -171,6 +176,13 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
             let found = search::search(app, user, wanted, rows).await;
             app.metrics.search_seconds.observe(began.elapsed().as_secs_f64());
             found.map(Answer::Found)
+        }
+        Command::SetTyping { conversation, typing } => {
+            app.typing.set((conversation, user), typing, None).await?;
+            Ok(Answer::Done(Done {}))
+        }
+        Command::WatchPresence { users } => {
+            Ok(Answer::Watched(Watched { presence: app.presence.ask(user, &users).await? }))
         }
         // What a connection shows is the socket's own affair, and changes are handed in above.
         _ => Err(Problem::new(Code::NotAllowed).with_detail("this command is one of the socket only")),

@@ -65,6 +65,8 @@ pub struct Config {
     pub messages: MessageRules,
     /// Searching.
     pub search: Search,
+    /// Whether people are here.
+    pub presence: Presence,
     /// How to stop.
     pub stop: Stop,
     /// Accounts and sign-ins.
@@ -193,6 +195,20 @@ pub struct Sync {
 pub struct Search {
     /// Whether messages can be searched.
     pub enabled: bool,
+}
+
+/// `[presence]`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presence {
+    /// A socket that ended still counts for so long.
+    pub socket_grace_ms: u64,
+    /// A poll that ended still counts for so long.
+    pub poll_grace_ms: u64,
+    /// What a node says of its people holds for so long.
+    pub entry_ms: u64,
+    /// How exactly the store keeps when people were last here.
+    pub kept_ms: u64,
 }
 
 /// `[stop]`

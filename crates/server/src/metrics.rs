@@ -51,6 +51,12 @@ pub struct Metrics {
     pub download_bytes: Counter,
     /// Files removed because they were deleted, given up or forgotten.
     pub files_collected: Counter,
+    /// People who are here, as far as this node sees.
+    pub present: Gauge,
+    /// Changes of somebody's presence that were told to those who watch.
+    pub presence_told: Counter,
+    /// Times that somebody's writing, or no longer writing, was told.
+    pub typing_told: Counter,
     /// HTTP answers, by method and status.
     pub requests: Family<Request, Counter>,
     /// How long a request takes, from its head until its answer begins.
@@ -144,6 +150,9 @@ impl Metrics {
             uploads_refused: Family::default(),
             download_bytes: Counter::default(),
             files_collected: Counter::default(),
+            present: Gauge::default(),
+            presence_told: Counter::default(),
+            typing_told: Counter::default(),
             requests: Family::default(),
             request_seconds: Histogram::new(exponential_buckets(0.0002, 2.0, 16)),
             connections_refused: Counter::default(),
@@ -177,6 +186,9 @@ impl Metrics {
         registry.register("uploads_refused", "Uploads refused or ended early", self.uploads_refused.clone());
         registry.register("download_bytes", "Bytes of files served", self.download_bytes.clone());
         registry.register("files_collected", "Files removed", self.files_collected.clone());
+        registry.register("present", "People who are here", self.present.clone());
+        registry.register("presence_told", "Changes of presence told", self.presence_told.clone());
+        registry.register("typing_told", "Times that typing was told", self.typing_told.clone());
         registry.register("requests", "HTTP answers", self.requests.clone());
         registry.register_with_unit("request", "Time of a request", Unit::Seconds, self.request_seconds.clone());
         registry.register("connections_refused", "Connections over a limit", self.connections_refused.clone());

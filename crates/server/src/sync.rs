@@ -69,6 +69,7 @@ pub async fn poll(app: &Arc<App>, actor: Actor, cursor: Option<Cursor>, wait: Du
     if !app.is_signed_in(actor).await? {
         return Err(Code::NotSignedIn.into());
     }
+    let _present = app.presence.polls(actor.user);
     let until = Instant::now() + wait;
     loop {
         let asking = async { Ok(heads(app, actor.user, cursor).await) };

@@ -1,11 +1,16 @@
-//! `publish` of the channel layer is called by the commit and inside the layer only (I1).
+//! `publish` of the channel layer is called by the commit and inside the layer only (I1), and for what is kept by nobody.
 
 use super::{
     rust::find,
     tree::{Finding, Tree},
 };
 
-const PLACES: [&str; 2] = ["crates/server/src/commit/", "crates/server/src/channel_layer/"];
+const PLACES: [&str; 4] = [
+    "crates/server/src/commit/",
+    "crates/server/src/channel_layer/",
+    "crates/server/src/presence/",
+    "crates/server/src/typing.rs",
+];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -15,7 +20,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         }
         for pattern in [[".", "publish", "("], [":", "publish", "("]] {
             for tokens in find(rust, &pattern).filter(|tokens| !tokens[0].in_test) {
-                findings.push(file.finding(tokens[0].line, "only the commit publishes"));
+                findings.push(file.finding(tokens[0].line, "only the commit publishes what is kept"));
             }
         }
     }

@@ -1,41 +1,118 @@
-//! The channel layer of a single node: what is published is delivered here, if its topic is joined.
+//! The channel layer inside one process: what is published is delivered to each node whose topic is joined.
+//!
+//! A server has one node. Tests put others beside it, on the same memory.
 
-use super::{ChannelLayer, Publication, Topic, Unavailable};
+use super::{ChannelLayer, Publication, Seen, Sign, Topic, Unavailable};
 use futures_util::future::BoxFuture;
+use parlor_protocol::ids::{Epoch, UserId};
 use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
-/// Publications that wait for the hub; then publishing waits. The hub waits for nobody, so it never does for long.
+/// Publications that wait for a hub; then publishing waits. The hub waits for nobody, so it never does for long.
 const WAITING_MAX: usize = 1024;
+/// People whose signs are kept before those that have ended are looked for.
+const SWEPT_FROM: usize = 1024;
 
-/// See the module.
+/// One node's end of it; see the module.
 #[derive(Debug)]
 pub struct Memory {
-    joined: Mutex<HashSet<Topic>>,
-    sender: mpsc::Sender<Publication>,
+    shared: Arc<Shared>,
+    /// Which of the shared nodes this is.
+    node: usize,
     receiver: Mutex<Option<mpsc::Receiver<Publication>>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    nodes: Mutex<Vec<Node>>,
+    signs: Mutex<Signs>,
+}
+
+/// Each sign, and when it ends.
+#[derive(Debug, Default)]
+struct Signs {
+    of: HashMap<UserId, HashMap<Epoch, (Sign, Instant)>>,
+    /// So many people at which the next sweep is due.
+    swept_at: usize,
+}
+
+impl Signs {
+    fn sweep(&mut self, now: Instant) {
+        if self.of.len() < self.swept_at.max(SWEPT_FROM) {
+            return;
+        }
+        self.of.retain(|_, signs| {
+            signs.retain(|_, (_, until)| *until > now);
+            !signs.is_empty()
+        });
+        self.swept_at = self.of.len() * 2;
+    }
+
+    fn seen(&self, user: UserId, now: Instant) -> Option<Seen> {
+        let signs = self.of.get(&user)?.values().filter(|(_, until)| *until > now).map(|(sign, _)| sign);
+        let seen = signs.map(|sign| Seen { user, here: sign.here, seen_ms: sign.seen_ms });
+        seen.reduce(|one, other| Seen { user, here: one.here.max(other.here), seen_ms: one.seen_ms.max(other.seen_ms) })
+    }
+}
+
+#[derive(Debug)]
+struct Node {
+    joined: HashSet<Topic>,
+    sender: mpsc::Sender<Publication>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        Self { joined: Mutex::default(), sender, receiver: Mutex::new(Some(receiver)) }
+        Self::on(Arc::default())
     }
+}
+
+impl Memory {
+    /// Another node on the same memory.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self::on(self.shared.clone())
+    }
+
+    fn on(shared: Arc<Shared>) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let node = {
+            let mut nodes = lock(&shared.nodes);
+            nodes.push(Node { joined: HashSet::new(), sender });
+            nodes.len() - 1
+        };
+        Self { shared, node, receiver: Mutex::new(Some(receiver)) }
+    }
+
+    /// Who gets what of a publication.
+    fn shares(&self, publication: &Publication) -> Vec<(usize, mpsc::Sender<Publication>, Publication)> {
+        let nodes = lock(&self.shared.nodes);
+        let share = |(index, node): (usize, &Node)| {
+            let topics: Vec<Topic> =
+                publication.topics.iter().copied().filter(|topic| node.joined.contains(topic)).collect();
+            let payload = publication.payload.clone();
+            (!topics.is_empty()).then(|| (index, node.sender.clone(), Publication { topics, payload }))
+        };
+        nodes.iter().enumerate().filter_map(share).collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ChannelLayer for Memory {
     fn publish(&self, publications: Vec<Publication>) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            for mut publication in publications {
-                {
-                    let joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
-                    publication.topics.retain(|topic| joined.contains(topic));
-                }
-                if !publication.topics.is_empty() {
-                    self.sender.send(publication).await.map_err(|_| Unavailable("the hub has stopped".to_owned()))?;
+            for publication in publications {
+                for (node, sender, share) in self.shares(&publication) {
+                    // That another node has stopped is no failure of this one.
+                    if sender.send(share).await.is_err() && node == self.node {
+                        return Err(Unavailable("the hub has stopped".to_owned()));
+                    }
                 }
             }
             Ok(())
@@ -43,16 +120,33 @@ impl ChannelLayer for Memory {
     }
 
     fn join(&self, topic: Topic) -> BoxFuture<'_, Result<(), Unavailable>> {
-        self.joined.lock().unwrap_or_else(PoisonError::into_inner).insert(topic);
+        lock(&self.shared.nodes)[self.node].joined.insert(topic);
         Box::pin(async { Ok(()) })
     }
 
     fn leave(&self, topic: Topic) -> BoxFuture<'_, Result<(), Unavailable>> {
-        self.joined.lock().unwrap_or_else(PoisonError::into_inner).remove(&topic);
+        lock(&self.shared.nodes)[self.node].joined.remove(&topic);
         Box::pin(async { Ok(()) })
     }
 
+    fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>> {
+        let now = Instant::now();
+        let mut kept = lock(&self.shared.signs);
+        for sign in signs {
+            kept.of.entry(sign.user).or_default().insert(node, (sign, now + sign.lasts));
+        }
+        kept.sweep(now);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>> {
+        let now = Instant::now();
+        let kept = lock(&self.shared.signs);
+        let seen = users.into_iter().filter_map(|user| kept.seen(user, now)).collect();
+        Box::pin(async { Ok(seen) })
+    }
+
     fn deliveries(&self) -> Option<mpsc::Receiver<Publication>> {
-        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.receiver).take()
     }
 }

@@ -8,6 +8,7 @@ use parlor_protocol::ids::{ConversationId, Epoch, SessionId, UserId, Version};
 use serde::{Deserialize, Serialize};
 
 const EVENT: u8 = b'e';
+const EVENT_FOR_OTHERS: u8 = b'o';
 const NODE: u8 = b'n';
 
 /// A payload, decoded.
@@ -15,6 +16,8 @@ const NODE: u8 = b'n';
 pub enum Message {
     /// The text of a frame for every connection in the topics.
     Event(Bytes),
+    /// The same, for every connection but those of this person.
+    EventForOthers(UserId, Bytes),
     /// Something that the node acts on.
     Node(NodeMessage),
 }
@@ -29,6 +32,10 @@ pub enum NodeMessage {
     Hint { conversation: ConversationId, version: Version },
     /// People are no longer in a conversation: their connections leave its topic before anything else.
     Removed { conversation: ConversationId, users: Vec<UserId> },
+    /// Who may see these people's presence, or whose these may see, is another.
+    Visibility { users: Vec<UserId> },
+    /// A sign of this person is another: whoever watches looks.
+    Presence { user: UserId },
     /// Sessions ended: this one, or all but `keep`.
     SessionsEnded { user: UserId, only: Option<SessionId>, keep: Option<SessionId>, disabled: bool },
 }
@@ -47,6 +54,16 @@ impl Message {
         bytes.freeze()
     }
 
+    /// The payload of an event that its cause need not hear, from the text of its frame.
+    #[must_use]
+    pub fn event_for_others(of: UserId, text: &str) -> Bytes {
+        let mut bytes = BytesMut::with_capacity(text.len() + 9);
+        bytes.put_u8(EVENT_FOR_OTHERS);
+        bytes.put_i64(of.0);
+        bytes.put_slice(text.as_bytes());
+        bytes.freeze()
+    }
+
     /// The payload of something for the nodes.
     #[must_use]
     pub fn node(message: &NodeMessage) -> Bytes {
@@ -58,10 +75,14 @@ impl Message {
     /// Reads a payload.
     ///
     /// # Errors
-    /// It is neither; a newer node may send what this one does not know.
+    /// It is none of these; a newer node may send what this one does not know.
     pub fn decode(payload: &Bytes) -> Result<Self, NotAMessage> {
         match payload.first() {
             Some(&EVENT) => Ok(Self::Event(payload.slice(1..))),
+            Some(&EVENT_FOR_OTHERS) => {
+                let (of, _) = payload[1..].split_first_chunk().ok_or(NotAMessage)?;
+                Ok(Self::EventForOthers(UserId(i64::from_be_bytes(*of)), payload.slice(9..)))
+            }
             Some(&NODE) => serde_json::from_slice(&payload[1..]).map(Self::Node).map_err(|_| NotAMessage),
             _ => Err(NotAMessage),
         }

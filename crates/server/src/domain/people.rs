@@ -59,7 +59,7 @@ impl State {
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
-        let receipts = self.person(user)?.receipts;
+        let (receipts, presence) = self.person(user).map(|row| (row.receipts, row.presence))?;
         let name = profile.name.as_ref().map(|name| text::name(name, rules.limits.name_chars_max)).transpose()?;
         if profile.receipts == Some(true) && !rules.messages.receipts {
             return Err(Problem::new(Code::NotAllowed).with_detail("receipts are off for everybody here"));
@@ -72,10 +72,13 @@ impl State {
         if profile.is_shown() {
             row.profile_version = at.version;
         }
-        let is_switched = row.receipts != receipts;
+        let (is_switched, is_hidden_or_shown) = (row.receipts != receipts, row.presence != presence);
         let (shown, receipts) = (row.user(), row.receipts);
         let (place, told_me) = self.tell_me(user, rules, at);
         let mut told = vec![told_me];
+        if is_hidden_or_shown {
+            told.push(Told::Nodes(NodeMessage::Visibility { users: vec![user] }));
+        }
         if profile.is_shown() || is_switched {
             for conversation in self.conversations_of(user) {
                 let member = self.member_mut(conversation, user);

@@ -18,6 +18,7 @@ mod input;
 mod messages;
 mod openapi;
 mod pages;
+mod presence;
 mod routes;
 mod schema;
 mod search;

@@ -1,6 +1,8 @@
 //! The one table of paths: what the router serves and what `/openapi.json` says are made from it.
 
-use super::{Edge, account, conversations, events, files, groups, health, messages, openapi, pages, schema, search};
+use super::{
+    Edge, account, conversations, events, files, groups, health, messages, openapi, pages, presence, schema, search,
+};
 use axum::{
     handler::Handler,
     routing::{MethodFilter, MethodRouter, on},
@@ -14,13 +16,13 @@ use parlor_protocol::{
     },
     http::{
         Health, PatchConversation, PatchMember, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker,
-        PutPassword, Sessions, SignIn, SignUp, SignedIn,
+        PutPassword, PutTyping, Sessions, SignIn, SignUp, SignedIn,
     },
     limits::Limits,
     model::Upload,
     reply::{
-        Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Found, Heads, Marked,
-        MeAnswer, Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users,
+        Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Done, Found, Heads,
+        Marked, MeAnswer, Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users, Watched,
     },
 };
 use serde_json::Value;
@@ -332,6 +334,16 @@ fn of_messages() -> Vec<Route> {
             .query::<search::Wanted>()
             .answers::<Found>(reply!("message.search"))
             .refuses(&[NotFound, NotAllowed, InvalidField, TextTooLong, LimitReached]),
+        put("/v1/conversations/{id}/typing", presence::set_typing)
+            .says("Tells the others that the asker writes, or no longer does. Say it again every three seconds.")
+            .takes::<PutTyping>(r#"{"typing": true}"#)
+            .answers::<Done>(reply!("conversation.typing"))
+            .refuses(&[NotFound]),
+        get("/v1/presence", presence::ask)
+            .says("Whether people are here, of those with whom the asker shares a conversation.")
+            .query::<presence::Asked>()
+            .answers::<Watched>(reply!("presence.watch"))
+            .refuses(&[LimitReached]),
         get("/v1/events", events::events)
             .says("What changed since the cursor; waits for it up to `wait` seconds.")
             .query::<events::Events>()

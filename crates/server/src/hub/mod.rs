@@ -7,6 +7,7 @@
 
 mod outbox;
 pub mod recovery;
+mod watchers;
 
 use crate::{
     channel_layer::{ChannelLayer, Message, NodeMessage, Publication, Topic, Unavailable},
@@ -24,8 +25,10 @@ use std::{
 };
 use tokio::sync::mpsc;
 use tracing::warn;
+use watchers::Watch;
 
 pub use outbox::{Outbox, Taken};
+pub use watchers::{Agenda, Pair, Urgent};
 
 /// One attached connection, as the hub keeps it.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ struct Connection {
     session: SessionId,
     outbox: Arc<Outbox>,
     shown: Vec<ConversationId>,
+    watched: Vec<Watch>,
     /// The last delivery it took part in, so that two topics of one publication reach it once.
     delivery: u64,
 }
@@ -56,6 +60,8 @@ pub struct Hub {
     metrics: Arc<Metrics>,
     /// What nodes tell each other, for the task that compares it with the clock.
     told: mpsc::UnboundedSender<NodeMessage>,
+    /// What the task of presence has to look at.
+    pub agenda: Agenda,
 }
 
 /// A connection's place in the hub; dropped, it leaves.
@@ -92,7 +98,8 @@ impl Hub {
         // Not bounded by number, but by time: its reader gathers all that is there at once, and waits for nothing but
         // the store, whose statements end within their time-out.
         let (told, heard) = mpsc::unbounded_channel();
-        (Arc::new(Self { inner: Mutex::default(), layer, limits, metrics, told }), heard)
+        let agenda = Agenda::default();
+        (Arc::new(Self { inner: Mutex::default(), layer, limits, metrics, told, agenda }), heard)
     }
 
     /// Hands deliveries of the layer to connections, until the layer ends.
@@ -100,6 +107,7 @@ impl Hub {
         while let Some(publication) = deliveries.recv().await {
             match Message::decode(&publication.payload) {
                 Ok(Message::Event(text)) => self.deliver(&publication.topics, &text),
+                Ok(Message::EventForOthers(of, text)) => self.deliver_to_others(&publication.topics, Some(of), &text),
                 Ok(Message::Node(message)) => self.act(message),
                 Err(_) => warn!("a delivery of the channel layer was not understood"),
             }
@@ -123,7 +131,8 @@ impl Hub {
             }
             inner.last_id += 1;
             let id = inner.last_id;
-            let connection = Connection { user, session, outbox: outbox.clone(), shown: Vec::new(), delivery: 0 };
+            let connection =
+                Connection { user, session, outbox: outbox.clone(), shown: vec![], watched: vec![], delivery: 0 };
             inner.connections.insert(id, connection);
             inner.topics.entry(Topic::User(user)).or_default().push(id);
             self.metrics.connections.set(i64::try_from(inner.connections.len()).unwrap_or(i64::MAX));
@@ -135,6 +144,10 @@ impl Hub {
 
     /// Puts a frame into the outbox of everybody in the topics, once each.
     pub fn deliver(&self, topics: &[Topic], text: &Bytes) {
+        self.deliver_to_others(topics, None, text);
+    }
+
+    fn deliver_to_others(&self, topics: &[Topic], of: Option<UserId>, text: &Bytes) {
         let mut inner = self.lock();
         inner.deliveries += 1;
         let delivery = inner.deliveries;
@@ -142,7 +155,7 @@ impl Hub {
         let mut delivered = 0;
         for id in topics.iter().filter_map(|topic| joined.get(topic)).flatten() {
             let Some(connection) = connections.get_mut(id) else { continue };
-            if std::mem::replace(&mut connection.delivery, delivery) == delivery {
+            if std::mem::replace(&mut connection.delivery, delivery) == delivery || of == Some(connection.user) {
                 continue;
             }
             connection.outbox.push(text, &self.limits);
@@ -154,7 +167,15 @@ impl Hub {
     /// Acts on what a node told.
     fn act(&self, message: NodeMessage) {
         match &message {
-            NodeMessage::Removed { conversation, users } => self.remove(*conversation, users),
+            NodeMessage::Removed { conversation, users } => {
+                self.remove(*conversation, users);
+                self.suspect(users);
+            }
+            NodeMessage::Visibility { users } => {
+                self.suspect(users);
+                self.agenda.look_at_unseen();
+            }
+            NodeMessage::Presence { user } => self.agenda.look_at(*user),
             NodeMessage::SessionsEnded { user, only, keep, disabled } => {
                 let why = if *disabled { Close::Disabled } else { Close::SessionEnded };
                 self.end_sessions(*user, why, |session| {
@@ -288,6 +309,7 @@ impl Drop for Attached {
             let mut inner = self.hub.lock();
             let Some(connection) = inner.connections.remove(&self.id) else { return };
             let mut leaving: Vec<Topic> = connection.shown.iter().map(|id| Topic::Conversation(*id)).collect();
+            leaving.extend(connection.watched.iter().map(|watch| Topic::Presence(watch.user)));
             leaving.push(Topic::User(self.user));
             self.hub.metrics.connections.set(i64::try_from(inner.connections.len()).unwrap_or(i64::MAX));
             leave(&mut inner.topics, &leaving, self.id)

@@ -126,7 +126,10 @@ impl Recovery {
                 let known = self.hints.entry(conversation).or_default();
                 *known = version.max(*known);
             }
-            NodeMessage::Removed { .. } | NodeMessage::SessionsEnded { .. } => {}
+            NodeMessage::Removed { .. }
+            | NodeMessage::Visibility { .. }
+            | NodeMessage::Presence { .. }
+            | NodeMessage::SessionsEnded { .. } => {}
         }
     }
 
@@ -190,9 +193,11 @@ impl Recovery {
                 let people = self.store.people_of(conversation, since).await?;
                 let left: Vec<UserId> = people.iter().filter(|(_, left)| *left).map(|(user, _)| *user).collect();
                 self.hub.remove(conversation, &left);
+                self.hub.suspect(&left);
                 topics.extend(people.into_iter().map(|(user, _)| Topic::User(user)));
             }
             Scope::User(user) => {
+                self.hub.suspect(&[user]);
                 let living = self.store.living_sessions(user).await?;
                 self.hub.end_sessions(user, Close::SessionEnded, |session| !living.contains(&session));
             }

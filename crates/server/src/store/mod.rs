@@ -14,6 +14,7 @@ pub mod followers;
 pub mod index;
 mod open;
 pub mod pictures;
+mod presence;
 mod rows;
 pub mod sessions;
 pub mod snapshot;

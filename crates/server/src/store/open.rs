@@ -36,7 +36,7 @@ pub struct Settings {
 const POSTGRES_WRITERS: u32 = 4;
 
 /// The migrations, in their order: name, SQLite's text, PostgreSQL's text.
-const MIGRATIONS: [(&str, &str, &str); 3] = [
+const MIGRATIONS: [(&str, &str, &str); 4] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -51,6 +51,11 @@ const MIGRATIONS: [(&str, &str, &str); 3] = [
         "0003_files",
         include_str!("../../migrations/sqlite/0003_files.sql"),
         include_str!("../../migrations/postgres/0003_files.sql"),
+    ),
+    (
+        "0004_presence",
+        include_str!("../../migrations/sqlite/0004_presence.sql"),
+        include_str!("../../migrations/postgres/0004_presence.sql"),
     ),
 ];
 

@@ -6,9 +6,10 @@
 use super::frames::{self, HEARTBEAT};
 use crate::{
     app::{Actor, App},
-    channel_layer::Unavailable,
     commands,
     hub::{Attached, Refused, Taken},
+    presence::Present,
+    typing::Typist,
 };
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -16,12 +17,10 @@ use parlor_protocol::{
     close::Close,
     command::{Command, CommandFrame},
     error::{Code, Problem},
-    ids::{ConversationId, Scope},
-    reply::{Answer, Head, Shown},
 };
-use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, Sleep, timeout};
-use tracing::{debug, warn};
+use tracing::debug;
 
 /// Seconds over which `frames_per_second_max` is averaged.
 const RATE_WINDOW_S: f64 = 10.0;
@@ -30,11 +29,14 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 type Reply = (i64, commands::Result);
 
-struct Connection {
-    app: Arc<App>,
-    actor: Actor,
+pub(super) struct Connection {
+    pub(super) app: Arc<App>,
+    pub(super) actor: Actor,
     socket: WebSocket,
-    attached: Attached,
+    pub(super) attached: Attached,
+    pub(super) typist: Typist,
+    /// Counts as somebody's being here, once it has resumed.
+    pub(super) present: Option<Present>,
     is_resumed: bool,
     /// A command on its way into the queue; until it is in, nothing is read.
     starting: Option<BoxFuture<'static, Started>>,
@@ -82,11 +84,14 @@ pub(super) async fn run(app: Arc<App>, actor: Actor, mut socket: WebSocket) {
     }
     let now = Instant::now();
     let allowance = f64::from(app.config.limits.frames_per_second_max) * RATE_WINDOW_S;
+    let typist = Typist::new(app.typing.clone(), actor.user, attached.id());
     let connection = Connection {
         app,
         actor,
         socket,
         attached,
+        typist,
+        present: None,
         is_resumed: false,
         starting: None,
         running: FuturesUnordered::new(),
@@ -107,6 +112,10 @@ impl Connection {
                 break end;
             }
         };
+        let present = self.present.take();
+        if let (End::Close(Close::Silent), Some(present)) = (&end, present) {
+            present.vanish(self.heard.elapsed());
+        }
         if let End::Close(why) = end {
             self.app.metrics.closes.get_or_create(&why.into()).inc();
             if why == Close::Restarting {
@@ -209,9 +218,13 @@ impl Connection {
         match command {
             Command::Resume { .. } if !self.is_resumed => self.resume(id, command).await,
             _ if !self.is_resumed => self.reply(Some(id), &Err(Code::NotResumed.into())).await,
-            Command::Show { conversations } => {
-                let shown = self.show(&conversations).await;
-                self.reply(Some(id), &shown).await
+            // What is on a connection's screen is its own affair, and done in the order in which it is asked for.
+            Command::Show { .. }
+            | Command::WatchPresence { .. }
+            | Command::SetPresence { .. }
+            | Command::SetTyping { .. } => {
+                let answer = self.on_screen(command).await;
+                self.reply(Some(id), &answer).await
             }
             command => {
                 let (app, actor) = (self.app.clone(), self.actor);
@@ -233,33 +246,8 @@ impl Connection {
         let result = commands::execute(&self.app, self.actor, command).await;
         self.reply(Some(id), &result).await?;
         self.is_resumed = result.is_ok();
+        self.present = self.is_resumed.then(|| self.app.presence.arrive(self.actor.user));
         Ok(())
-    }
-
-    /// Joins the topics first and reads then, so that nothing falls between.
-    async fn show(&mut self, conversations: &[ConversationId]) -> commands::Result {
-        let most = self.app.config.limits.shown_max;
-        if conversations.len() > most as usize {
-            return Err(Problem::new(Code::LimitReached).with_limit(most.into()));
-        }
-        let asked: BTreeSet<ConversationId> = conversations.iter().copied().collect();
-        let asked: Vec<ConversationId> = asked.into_iter().collect();
-        let allowed = present_in(&self.app, self.actor, &asked).await?;
-        let ids: Vec<ConversationId> = allowed.iter().map(|(id, _)| *id).collect();
-        self.attached.show(&ids).await.map_err(unjoined)?;
-        // Once more: a removal may have come between the look and the joining.
-        let still = match present_in(&self.app, self.actor, &ids).await {
-            Ok(still) => still,
-            Err(problem) => {
-                self.attached.show(&[]).await.map_err(unjoined)?;
-                return Err(problem);
-            }
-        };
-        if still.len() < ids.len() {
-            let ids: Vec<ConversationId> = still.iter().map(|(id, _)| *id).collect();
-            self.attached.show(&ids).await.map_err(unjoined)?;
-        }
-        Ok(Answer::Shown(Shown { heads: still.into_iter().map(|(_, head)| head).collect() }))
     }
 
     /// Writes this reply, and whatever other replies and events are there: who sends gets both at nearly one moment.
@@ -329,27 +317,6 @@ impl Connection {
         while let Some(Ok(_)) = self.socket.recv().await {}
         Ok(())
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
-fn unjoined(cause: Unavailable) -> Problem {
-    warn!(%cause, "a connection could not join what it shows");
-    Code::Unavailable.into()
-}
-
-/// Those of the conversations that the person is in.
-async fn present_in(
-    app: &App,
-    actor: Actor,
-    conversations: &[ConversationId],
-) -> Result<Vec<(ConversationId, Head)>, Problem> {
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(commands::failed)?;
-    let heads = snapshot.present_in(actor.user, conversations).await.map_err(commands::failed)?;
-    let with_id = |head: Head| match head.scope {
-        Scope::Conversation(id) => Some((id, head)),
-        Scope::User(_) => None,
-    };
-    Ok(heads.into_iter().filter_map(with_id).collect())
 }
 
 /// A delay that differs for each connection.

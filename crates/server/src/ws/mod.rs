@@ -2,6 +2,7 @@
 
 mod connection;
 mod frames;
+mod screen;
 
 use crate::app::{Actor, App};
 use axum::{

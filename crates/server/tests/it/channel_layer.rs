@@ -1,7 +1,7 @@
 //! The channel layer's conformance suite: what holds for every implementation.
 
 use bytes::Bytes;
-use parlor::channel_layer::{ChannelLayer, Message, NodeMessage, Publication, Topic, memory::Memory};
+use parlor::channel_layer::{ChannelLayer, Here, Message, NodeMessage, Publication, Seen, Sign, Topic, memory::Memory};
 use parlor_protocol::ids::{ConversationId, Epoch, UserId, Version};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
@@ -42,9 +42,71 @@ async fn conforms(layer: Arc<dyn ChannelLayer>) {
     assert_eq!(received(&mut deliveries).await.payload, "last");
 }
 
+/// What two nodes on one layer hold of each other.
+async fn conforms_between_nodes(one: Arc<dyn ChannelLayer>, other: Arc<dyn ChannelLayer>) {
+    let mut deliveries = [one.deliveries().expect("taken once"), other.deliveries().expect("taken once")];
+    let (ada, ben) = (Topic::User(UserId(1)), Topic::User(UserId(2)));
+    one.join(ada).await.expect("joined");
+    other.join(ada).await.expect("joined");
+    other.join(ben).await.expect("joined");
+    one.publish(to(&[ada, ben], "to both")).await.expect("published");
+    assert_eq!(received(&mut deliveries[0]).await.topics, [ada]);
+    assert_eq!(received(&mut deliveries[1]).await.topics, [ada, ben]);
+    one.leave(ada).await.expect("left");
+    other.publish(to(&[ada], "to the other")).await.expect("published");
+    assert_eq!(received(&mut deliveries[1]).await.payload, "to the other");
+    one.join(Topic::Nodes).await.expect("joined");
+    one.publish(to(&[Topic::Nodes], "to itself")).await.expect("published");
+    assert_eq!(received(&mut deliveries[0]).await.payload, "to itself", "what it left is not delivered");
+}
+
+const LONG: Duration = Duration::from_mins(10);
+
+fn sign(user: i64, here: Here, seen_ms: i64, lasts: Duration) -> Vec<Sign> {
+    vec![Sign { user: UserId(user), here, seen_ms, lasts }]
+}
+
+/// Who is here: what holds of signs.
+async fn conforms_in_signs(one: Arc<dyn ChannelLayer>, other: Arc<dyn ChannelLayer>) {
+    let (first, second) = (Epoch(11), Epoch(12));
+    let both = vec![UserId(1), UserId(2)];
+    let seen = async |layer: &Arc<dyn ChannelLayer>| layer.seen(both.clone()).await.expect("the layer runs");
+    assert_eq!(seen(&one).await, []);
+    let of_ada = |here, seen_ms| vec![Seen { user: UserId(1), here, seen_ms }];
+
+    one.say(first, sign(1, Here::Idle, 5, LONG)).await.expect("said");
+    assert_eq!(seen(&other).await, of_ada(Here::Idle, 5), "every node sees it");
+    other.say(second, sign(1, Here::Online, 3, LONG)).await.expect("said");
+    assert_eq!(seen(&one).await, of_ada(Here::Online, 5), "the greatest and the latest count");
+    other.say(second, sign(1, Here::Gone, 4, LONG)).await.expect("said");
+    assert_eq!(seen(&one).await, of_ada(Here::Idle, 5), "a node replaces its own sign, and no other's");
+    one.say(first, sign(1, Here::Gone, 9, LONG)).await.expect("said");
+    assert_eq!(seen(&other).await, of_ada(Here::Gone, 9));
+
+    one.say(first, sign(2, Here::Online, 7, Duration::from_millis(300))).await.expect("said");
+    assert_eq!(seen(&other).await.len(), 2);
+    let ends = async {
+        while seen(&other).await.len() == 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), ends).await.expect("what is not said again ends by itself");
+
+    let crowd = (1..=3000).flat_map(|user| sign(user, Here::Online, 1, LONG)).collect();
+    one.say(first, crowd).await.expect("said");
+    let all = other.seen((1..=3000).map(UserId).collect()).await.expect("the layer runs");
+    assert_eq!(all.len(), 3000, "a crowd is told apart");
+}
+
 #[tokio::test]
 async fn the_memory_layer_conforms() {
     conforms(Arc::new(Memory::default())).await;
+    let one = Memory::default();
+    let other = one.beside();
+    conforms_between_nodes(Arc::new(one), Arc::new(other)).await;
+    let one = Memory::default();
+    let other = one.beside();
+    conforms_in_signs(Arc::new(one), Arc::new(other)).await;
 }
 
 #[test]
@@ -52,7 +114,9 @@ fn messages_of_nodes_read_back_and_nonsense_does_not() {
     let committed = NodeMessage::Committed { node: Epoch(7), first: Version(1), last: Version(9) };
     assert_eq!(Message::decode(&Message::node(&committed)), Ok(Message::Node(committed)));
     assert_eq!(Message::decode(&Message::event("{}")), Ok(Message::Event(Bytes::from("{}"))));
-    for payload in ["", "x", "n", "n{}", "n{\"type\":\"of a newer version\"}"] {
+    let for_others = Message::event_for_others(UserId(7), "{}");
+    assert_eq!(Message::decode(&for_others), Ok(Message::EventForOthers(UserId(7), Bytes::from("{}"))));
+    for payload in ["", "x", "o", "o1234567", "n", "n{}", "n{\"type\":\"of a newer version\"}"] {
         assert!(Message::decode(&Bytes::from(payload)).is_err(), "{payload:?}");
     }
 }

@@ -7,6 +7,7 @@ mod durability;
 mod files;
 mod harness;
 mod isolation;
+mod live;
 mod operate;
 mod origin;
 mod postgres;

@@ -10,6 +10,7 @@ mod large;
 mod limits;
 mod outages;
 mod pages;
+mod presence;
 mod receipts;
 mod revisions;
 mod search;
@@ -59,6 +60,7 @@ pub(crate) use conformance;
 pub(crate) struct World {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<AtomicI64>,
+    layer: Memory,
     settings: Vec<(&'static str, String)>,
     folder: Option<tempfile::TempDir>,
     keys: AtomicI64,
@@ -91,13 +93,19 @@ impl World {
 
     async fn on(settings: Vec<(&'static str, String)>, folder: Option<tempfile::TempDir>) -> Self {
         let clock = Arc::new(AtomicI64::new(1_795_000_000_000));
-        let app = node(&settings, &clock, Arc::new(Memory::default())).await;
-        Self { app, clock, settings, folder, keys: AtomicI64::new(0), people: Mutex::default() }
+        let layer = Memory::default();
+        let app = node(&settings, &clock, Arc::new(layer.beside())).await;
+        Self { app, clock, layer, settings, folder, keys: AtomicI64::new(0), people: Mutex::default() }
     }
 
     /// Another node on the same store, whose layer hears nothing of the first.
     pub(crate) async fn another_node(&self) -> Arc<App> {
         node(&self.settings, &self.clock, Arc::new(Memory::default())).await
+    }
+
+    /// Another node on the same store and the same layer.
+    pub(crate) async fn node_beside(&self) -> Arc<App> {
+        node(&self.settings, &self.clock, Arc::new(self.layer.beside())).await
     }
 
     /// Another node on the same store, with other settings.
@@ -216,6 +224,8 @@ async fn node(settings: &[(&'static str, String)], clock: &Arc<AtomicI64>, layer
         ("store.readers", "4"),
         // So that the index is asked for what a few messages would do without.
         ("limits.search_unindexed_max", "1"),
+        ("presence.entry_ms", "400"),
+        ("presence.socket_grace_ms", "1"),
     ]
     .into_iter()
     .chain(settings.iter().map(|(key, value)| (*key, value.as_str())))

@@ -1,0 +1,256 @@
+//! Who is here at this node: connections, how each is used, and how long those that ended still count.
+//!
+//! A page that is loaded anew is gone for a moment; nobody is told of that. A status that changes again and again is
+//! told at intervals. Pure: the time is handed in.
+
+use crate::channel_layer::{Here, Sign};
+use parlor_protocol::ids::UserId;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// What this node knows of people, and what it said of them.
+#[derive(Debug, Default)]
+pub(super) struct Local {
+    people: HashMap<UserId, Person>,
+    /// Those about whom something changed since the last look.
+    touched: HashSet<UserId>,
+    last_connection: u64,
+    /// When people were last here, to be written.
+    unwritten: HashMap<UserId, i64>,
+}
+
+#[derive(Debug, Default)]
+struct Person {
+    /// Each connection, and whether nobody is at it.
+    connections: HashMap<u64, bool>,
+    /// Connections that ended still count until then, as they were.
+    online_until: Option<Instant>,
+    idle_until: Option<Instant>,
+    /// When a page was last in use.
+    seen_ms: i64,
+    said: Option<Said>,
+    written_ms: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    here: Here,
+    at: Instant,
+}
+
+/// How often and how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// How long a sign holds; it is put up anew three times as often.
+    pub(super) entry: Duration,
+    /// Between two looks, and between two changes of one person that are told.
+    pub(super) look: Duration,
+    /// How exactly the store keeps when people were last here.
+    pub(super) kept_ms: i64,
+}
+
+/// That somebody is no longer here is kept for others who look, until it is surely in the store.
+const GONE_LASTS: Duration = Duration::from_mins(10);
+/// People whose last sign of life waits to be written; beyond, none is noted.
+const UNWRITTEN_MAX: usize = 100_000;
+
+impl Person {
+    fn here(&self, now: Instant) -> Here {
+        let lasts = |until: Option<Instant>| until.is_some_and(|until| until > now);
+        if self.connections.values().any(|is_idle| !is_idle) || lasts(self.online_until) {
+            Here::Online
+        } else if !self.connections.is_empty() || lasts(self.idle_until) {
+            Here::Idle
+        } else {
+            Here::Gone
+        }
+    }
+
+    fn is_used(&self) -> bool {
+        self.connections.values().any(|is_idle| !is_idle)
+    }
+}
+
+impl Local {
+    /// A connection came; it is in use.
+    pub(super) fn arrive(&mut self, user: UserId, now_ms: i64) -> u64 {
+        self.last_connection += 1;
+        let person = self.people.entry(user).or_default();
+        person.connections.insert(self.last_connection, false);
+        person.seen_ms = now_ms;
+        self.touched.insert(user);
+        self.last_connection
+    }
+
+    /// Whether somebody is at a connection.
+    pub(super) fn set_idle(&mut self, user: UserId, connection: u64, is_idle: bool, now_ms: i64) {
+        let Some(person) = self.people.get_mut(&user) else { return };
+        let Some(before) = person.connections.get_mut(&connection) else { return };
+        if std::mem::replace(before, is_idle) != is_idle {
+            person.seen_ms = now_ms;
+            self.touched.insert(user);
+        }
+    }
+
+    /// A connection ended, last heard at `seen_ms`. It counts as it was until `until`.
+    pub(super) fn depart(&mut self, user: UserId, connection: u64, seen_ms: i64, until: Instant) {
+        let Some(person) = self.people.get_mut(&user) else { return };
+        let Some(is_idle) = person.connections.remove(&connection) else { return };
+        let lingering = if is_idle { &mut person.idle_until } else { &mut person.online_until };
+        *lingering = Some(lingering.map_or(until, |before| before.max(until)));
+        if !is_idle {
+            person.seen_ms = person.seen_ms.max(seen_ms);
+        }
+        self.touched.insert(user);
+    }
+
+    /// What is to be said now: of those about whom something changed, or, `all`, of whom the last sign will end.
+    pub(super) fn signs(&mut self, all: bool, now: Instant, now_ms: i64, pace: Pace) -> Vec<(Sign, bool)> {
+        let touched = std::mem::take(&mut self.touched);
+        let asked: Vec<UserId> =
+            if all { self.people.keys().copied().collect() } else { touched.into_iter().collect() };
+        let mut signs = Vec::new();
+        for user in asked {
+            let Some(person) = self.people.get_mut(&user) else { continue };
+            let here = person.here(now);
+            if person.is_used() {
+                person.seen_ms = now_ms;
+            }
+            let is_news = person.said.is_none_or(|said| said.here != here);
+            let since = person.said.map_or(Duration::MAX, |said| now.saturating_duration_since(said.at));
+            // What was told a moment ago waits for the next look, and is gone over with all.
+            if (is_news && since >= pace.look) || since >= pace.entry / 3 {
+                let lasts = if here == Here::Gone { GONE_LASTS } else { pace.entry };
+                signs.push((Sign { user, here, seen_ms: person.seen_ms, lasts }, is_news));
+                person.said = Some(Said { here, at: now });
+            }
+            let is_due = person.written_ms.is_none_or(|at| now_ms - at >= pace.kept_ms) || here == Here::Gone;
+            if is_due && person.written_ms < Some(person.seen_ms) && self.unwritten.len() < UNWRITTEN_MAX {
+                person.written_ms = Some(person.seen_ms);
+                self.unwritten.insert(user, person.seen_ms);
+            }
+            if here == Here::Gone && person.said.is_some_and(|said| said.here == Here::Gone) {
+                self.people.remove(&user);
+            }
+        }
+        signs
+    }
+
+    /// Everybody whose last sign of life is to be written before the end.
+    pub(super) fn finish(&mut self, now_ms: i64) {
+        for (user, person) in &mut self.people {
+            let seen_ms = if person.is_used() { now_ms } else { person.seen_ms };
+            self.unwritten.insert(*user, seen_ms);
+        }
+    }
+
+    pub(super) fn take_unwritten(&mut self, most: usize) -> Vec<(UserId, i64)> {
+        let some: Vec<UserId> = self.unwritten.keys().take(most).copied().collect();
+        some.into_iter().filter_map(|user| self.unwritten.remove_entry(&user)).collect()
+    }
+
+    /// What could not be written waits on.
+    pub(super) fn put_back(&mut self, unwritten: Vec<(UserId, i64)>) {
+        for (user, seen_ms) in unwritten {
+            let waiting = self.unwritten.entry(user).or_insert(seen_ms);
+            *waiting = seen_ms.max(*waiting);
+        }
+    }
+
+    /// How many people are here.
+    pub(super) fn count(&self) -> usize {
+        self.people.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: UserId = UserId(7);
+    const PACE: Pace = Pace { entry: Duration::from_secs(8), look: Duration::from_secs(1), kept_ms: 60_000 };
+
+    /// A node in the middle of its life, and what it says at a time.
+    struct Node {
+        local: Local,
+        start: Instant,
+    }
+
+    impl Node {
+        fn new() -> Self {
+            Self { local: Local::default(), start: Instant::now() }
+        }
+
+        fn at(&self, ms: u64) -> Instant {
+            self.start + Duration::from_millis(ms)
+        }
+
+        fn says(&mut self, all: bool, ms: u64) -> Vec<(Here, bool)> {
+            let signs = self.local.signs(all, self.at(ms), i64::try_from(ms).expect("small"), PACE);
+            signs.into_iter().map(|(sign, is_news)| (sign.here, is_news)).collect()
+        }
+    }
+
+    #[test]
+    fn what_was_said_is_said_again_before_it_ends() {
+        let mut node = Node::new();
+        node.local.arrive(USER, 0);
+        assert_eq!(node.says(false, 0), [(Here::Online, true)]);
+        assert_eq!(node.says(true, 1000), []);
+        assert_eq!(node.says(true, 2700), [(Here::Online, false)]);
+        assert_eq!(node.says(true, 3700), []);
+    }
+
+    #[test]
+    fn whoever_leaves_counts_a_little_longer_as_he_was() {
+        let mut node = Node::new();
+        let (one, other) = (node.local.arrive(USER, 0), node.local.arrive(USER, 0));
+        node.says(false, 0);
+        node.local.set_idle(USER, one, true, 0);
+        assert_eq!(node.says(true, 1000), [], "the other is in use");
+        let until = node.at(9000);
+        node.local.depart(USER, other, 5000, until);
+        assert_eq!(node.says(true, 8999), [(Here::Online, false)]);
+        assert_eq!(node.says(true, 9000), []);
+        assert_eq!(node.says(true, 10_000), [(Here::Idle, true)]);
+        let until = node.at(20_000);
+        node.local.depart(USER, one, 16_000, until);
+        assert_eq!(node.says(true, 19_999), [(Here::Idle, false)]);
+        let gone = node.local.signs(true, node.at(21_000), 21_000, PACE);
+        assert_eq!(gone.len(), 1);
+        assert_eq!((gone[0].0.here, gone[0].0.seen_ms), (Here::Gone, 5000), "nobody was at the idle page");
+        assert_eq!((node.says(true, 30_000), node.local.count()), (vec![], 0));
+    }
+
+    #[test]
+    fn whoever_comes_and_goes_is_told_at_intervals() {
+        let mut node = Node::new();
+        let connection = node.local.arrive(USER, 0);
+        node.says(false, 0);
+        let mut said = 0;
+        for step in 1..=1000_u64 {
+            node.local.set_idle(USER, connection, step % 2 == 1, 0);
+            said += node.says(step % 100 == 0, step * 10).len();
+        }
+        assert!(said <= 10, "in ten seconds: {said}");
+    }
+
+    #[test]
+    fn when_people_were_here_is_written_at_coming_at_going_and_at_intervals() {
+        let mut node = Node::new();
+        node.local.arrive(USER, 10);
+        node.says(false, 10);
+        assert_eq!(node.local.take_unwritten(10), [(USER, 10)]);
+        node.says(true, 59_000);
+        assert_eq!(node.local.take_unwritten(10), []);
+        node.says(true, 61_000);
+        assert_eq!(node.local.take_unwritten(10), [(USER, 61_000)]);
+        node.local.put_back(vec![(USER, 61_000)]);
+        node.local.finish(62_000);
+        node.local.put_back(vec![(USER, 61_000)]);
+        assert_eq!(node.local.take_unwritten(10), [(USER, 62_000)]);
+    }
+}

@@ -1,0 +1,210 @@
+//! Whether people are here, for those who may know it.
+//!
+//! Each node says of its own people that they are here; what it said ends by itself unless it says it again, so that a
+//! killed node is forgotten. A change is announced, and everybody who is watched is looked at again and again all the
+//! same: an announcement that is lost costs a moment. Invariants: whoever may not see a person is told `unknown`, as of
+//! one who does not exist; nobody learns anything of a person after it is known here that he may not; a connection is
+//! told in the order in which things were seen.
+//! Absent on purpose: versions, and a count of connections.
+
+mod local;
+mod watching;
+
+use crate::{
+    channel_layer::{ChannelLayer, Message, NodeMessage, Publication, Sign, Topic},
+    config::Config,
+    environment::Environment,
+    hub::Hub,
+    metrics::Metrics,
+    store::Store,
+};
+use local::{Local, Pace};
+use parlor_protocol::ids::{Epoch, UserId};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::warn;
+use watching::Known;
+
+/// People whose last sign of life is written in one statement.
+const WRITTEN_MAX: usize = 1000;
+/// Looks between two checks of those who were not to be seen.
+const UNSEEN_EVERY: u64 = 10;
+
+/// Everything that presence works with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who is connected here.
+    pub hub: Arc<Hub>,
+    /// Where signs are put up.
+    pub layer: Arc<dyn ChannelLayer>,
+    /// Who may see whom.
+    pub store: Store,
+    /// Time.
+    pub environment: Environment,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The start of this server.
+    pub node: Epoch,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Presence {
+    with: Settings,
+    pace: Pace,
+    socket_grace: Duration,
+    poll_grace: Duration,
+    watched_max: u32,
+    local: Mutex<Local>,
+    /// What was told of everybody who is watched here. Held while looking, so that looks follow one another.
+    known: tokio::sync::Mutex<HashMap<UserId, Known>>,
+}
+
+/// A connection that counts as somebody's being here, until it is dropped and a little longer.
+#[derive(Debug)]
+pub struct Present {
+    presence: Arc<Presence>,
+    user: UserId,
+    connection: u64,
+    grace: Duration,
+    /// How long nothing was heard of it when it ended.
+    silence: Duration,
+}
+
+impl Presence {
+    /// With nobody here.
+    #[must_use]
+    pub fn new(with: Settings, config: &Config) -> Self {
+        let presence = &config.presence;
+        let entry = Duration::from_millis(presence.entry_ms);
+        let pace = Pace { entry, look: entry / 8, kept_ms: i64::try_from(presence.kept_ms).unwrap_or(i64::MAX) };
+        Self {
+            with,
+            pace,
+            socket_grace: Duration::from_millis(presence.socket_grace_ms),
+            poll_grace: Duration::from_millis(presence.poll_grace_ms),
+            watched_max: config.limits.watched_max,
+            local: Mutex::default(),
+            known: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// A socket of this person is open.
+    #[must_use]
+    pub fn arrive(self: &Arc<Self>, user: UserId) -> Present {
+        self.present(user, self.socket_grace)
+    }
+
+    /// A poll of this person waits. The next is expected only some time after this one's end.
+    #[must_use]
+    pub fn polls(self: &Arc<Self>, user: UserId) -> Present {
+        self.present(user, self.poll_grace)
+    }
+
+    fn present(self: &Arc<Self>, user: UserId, grace: Duration) -> Present {
+        let connection = self.local().arrive(user, self.with.environment.now_ms());
+        self.with.hub.agenda.wake();
+        Present { presence: self.clone(), user, connection, grace, silence: Duration::ZERO }
+    }
+
+    /// Says who is here and looks who is elsewhere, without end.
+    pub async fn run(self: Arc<Self>) {
+        let mut looks = tokio::time::interval(self.pace.look.max(Duration::from_millis(1)));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut written = Instant::now();
+        let mut count = 0_u64;
+        loop {
+            let is_look = tokio::select! {
+                _ = looks.tick() => true,
+                () = self.with.hub.agenda.woken() => false,
+            };
+            count += u64::from(is_look);
+            self.say(is_look).await;
+            self.look_around(is_look, is_look && count.is_multiple_of(UNSEEN_EVERY)).await;
+            let every = Duration::from_millis(u64::try_from(self.pace.kept_ms / 3).unwrap_or(0));
+            if is_look && written.elapsed() >= every {
+                written = Instant::now();
+                self.write().await;
+            }
+        }
+    }
+
+    /// Puts up what is to be said of people here, and announces what is new.
+    async fn say(&self, all: bool) {
+        let (signs, count) = {
+            let mut local = self.local();
+            let signs = local.signs(all, Instant::now(), self.with.environment.now_ms(), self.pace);
+            (signs, local.count())
+        };
+        self.with.metrics.present.set(i64::try_from(count).unwrap_or(i64::MAX));
+        if signs.is_empty() {
+            return;
+        }
+        let announcement = |sign: &Sign| Publication {
+            topics: vec![Topic::Presence(sign.user)],
+            payload: Message::node(&NodeMessage::Presence { user: sign.user }),
+        };
+        let news = signs.iter().filter(|(_, is_news)| *is_news).map(|(sign, _)| announcement(sign)).collect();
+        let said = self.with.layer.say(self.with.node, signs.into_iter().map(|(sign, _)| sign).collect()).await;
+        let said = match said {
+            Ok(()) => self.with.layer.publish(news).await,
+            failed => failed,
+        };
+        if let Err(cause) = said {
+            warn!(%cause, "who is here could not be told to other nodes");
+        }
+    }
+
+    /// Writes when people were last here, before the store is closed.
+    pub async fn finish(&self) {
+        self.local().finish(self.with.environment.now_ms());
+        self.write().await;
+    }
+
+    async fn write(&self) {
+        loop {
+            let some = self.local().take_unwritten(WRITTEN_MAX);
+            if some.is_empty() {
+                return;
+            }
+            let store = &self.with.store;
+            if let Err(cause) = store.answered(store.write_last_seen(some.clone())).await {
+                warn!(%cause, "when people were last here was not written");
+                self.local().put_back(some);
+                return;
+            }
+        }
+    }
+
+    fn local(&self) -> MutexGuard<'_, Local> {
+        self.local.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Present {
+    /// Says whether somebody is at the connection.
+    pub fn set_idle(&self, is_idle: bool) {
+        let now_ms = self.presence.with.environment.now_ms();
+        self.presence.local().set_idle(self.user, self.connection, is_idle, now_ms);
+        self.presence.with.hub.agenda.wake();
+    }
+
+    /// Nothing was heard of the connection for so long: there is nobody any more, and there was nobody for a while.
+    pub fn vanish(mut self, silence: Duration) {
+        self.silence = silence;
+        self.grace = Duration::ZERO;
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let silence = i64::try_from(self.silence.as_millis()).unwrap_or(0);
+        let seen_ms = self.presence.with.environment.now_ms() - silence;
+        self.presence.local().depart(self.user, self.connection, seen_ms, Instant::now() + self.grace);
+        self.presence.with.hub.agenda.wake();
+    }
+}

@@ -1,0 +1,395 @@
+//! What is kept by nobody: who writes, who is here. Told to those who may know, at once, and never stuck.
+
+use crate::harness::{Person, Server, Setup, unique};
+use parlor_client::socket::{Handshake, Incoming, Socket};
+use parlor_protocol::{
+    command::{Command, MeUpdate},
+    error::Code,
+    ids::ConversationId,
+    model::{
+        Presence,
+        PresenceStatus::{self, Idle, Offline, Online, Unknown},
+    },
+    reply::{Changed, Done, Heads, Sent, Shown, Watched},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(15);
+
+/// One open page of a person.
+struct Page {
+    person: Person,
+    socket: Socket,
+}
+
+impl Page {
+    async fn open(person: &Person) -> Self {
+        let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
+        let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
+        Self { person: person.clone(), socket }
+    }
+
+    async fn typing(&mut self, conversation: ConversationId, typing: bool) {
+        let command = Command::SetTyping { conversation, typing };
+        let _: Done = self.socket.call(command).await.expect("a member may");
+    }
+
+    async fn say(&mut self, conversation: ConversationId) {
+        let command = Command::say(conversation, format!("say-{}", unique()), "Now you know");
+        let _: Sent = self.socket.call(command).await.expect("a member may");
+    }
+
+    async fn idle(&mut self, idle: bool) {
+        let _: Done = self.socket.call(Command::SetPresence { idle }).await.expect("always");
+    }
+
+    async fn watch(&mut self, people: &[&Person]) -> Vec<PresenceStatus> {
+        let users = people.iter().map(|person| person.id).collect();
+        let watched: Watched = self.socket.call(Command::WatchPresence { users }).await.expect("few enough");
+        watched.presence.into_iter().map(|presence| presence.status).collect()
+    }
+
+    /// Watches one who is to be so, now or soon.
+    async fn watch_until(&mut self, person: &Person, status: PresenceStatus) {
+        if self.watch(&[person]).await != [status] {
+            self.until(person, status).await;
+        }
+    }
+
+    /// Every event that comes, up to one of this type.
+    async fn events_up_to(&mut self, kind: &str) -> Vec<Value> {
+        let mut events = Vec::new();
+        loop {
+            match self.socket.next(SOON).await {
+                Some(Incoming::Event(event)) => {
+                    events.push(event);
+                    if events.last().is_some_and(|event| event["type"] == kind) {
+                        return events;
+                    }
+                }
+                Some(Incoming::Heartbeat | Incoming::Reply(..)) => {}
+                other => panic!("{kind} is expected, not {other:?}, after {events:?}"),
+            }
+        }
+    }
+
+    /// Everything that is told of whoever is watched, up to this.
+    async fn until(&mut self, person: &Person, status: PresenceStatus) -> Vec<Presence> {
+        let mut told: Vec<Presence> = Vec::new();
+        while told.last().is_none_or(|last| (last.user, last.status) != (person.id, status)) {
+            let event = self.events_up_to("presence.changed").await.pop().expect("just heard");
+            told.push(serde_json::from_value(event).expect("a presence"));
+        }
+        told
+    }
+
+    async fn refusal(&mut self, command: Command) -> Code {
+        let refused = self.socket.call::<Value>(command).await.expect_err("refused");
+        refused.code().expect("by the server")
+    }
+}
+
+fn typing_of(events: &[Value]) -> Vec<bool> {
+    let typing = events.iter().filter(|event| event["type"] == "typing.changed");
+    typing.map(|event| event["typing"].as_bool().expect("a flag")).collect()
+}
+
+/// Everything about presence is quick: what is killed is noticed after less than half a second.
+fn quick() -> Setup {
+    Setup::new()
+        .with("presence.entry_ms", 400)
+        .with("presence.socket_grace_ms", 300)
+        .with("presence.poll_grace_ms", 300)
+        .with("presence.kept_ms", 30)
+        .with("stop.retry_after_max_ms", 200)
+}
+
+#[tokio::test]
+async fn the_others_hear_that_somebody_writes_at_intervals_and_the_writer_does_not() {
+    let server = Server::start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    let place = ada.write_to(&ben).await.id;
+    let (mut one, mut other, mut of_ben) = (Page::open(&ada).await, Page::open(&ada).await, Page::open(&ben).await);
+    for _ in 0..20 {
+        one.typing(place, true).await;
+    }
+    let heard = of_ben.events_up_to("typing.changed").await.pop().expect("an event");
+    let said =
+        json!({"type": "typing.changed", "conversation": place, "user": ada.id, "typing": true, "expires_ms": 6000});
+    assert_eq!(heard, said);
+    for typing in [false, false, true, true] {
+        one.typing(place, typing).await;
+    }
+    one.say(place).await;
+    assert_eq!(typing_of(&of_ben.events_up_to("message.created").await), [false], "no repeat is told");
+    assert_eq!(typing_of(&other.events_up_to("message.created").await), [true; 0], "nor to his other pages");
+    other.typing(place, true).await;
+    of_ben.say(place).await;
+    assert_eq!(typing_of(&of_ben.events_up_to("message.created").await), [true], "a message makes room for the next");
+    assert_eq!(typing_of(&one.events_up_to("message.created").await), [true; 0]);
+}
+
+#[tokio::test]
+async fn writing_ends_with_the_connection_that_said_it() {
+    let mut server = Server::start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    let place = ada.write_to(&ben).await.id;
+    let mut of_ben = Page::open(&ben).await;
+    let mut cut = Page::open(&ada).await;
+    cut.typing(place, true).await;
+    assert_eq!(typing_of(&of_ben.events_up_to("typing.changed").await), [true]);
+    cut.socket.cut();
+    assert_eq!(typing_of(&of_ben.events_up_to("typing.changed").await), [false]);
+    // Said at one page and then at another: it ends with the second.
+    let (mut first, mut second) = (Page::open(&ada).await, Page::open(&ada).await);
+    first.say(place).await;
+    first.typing(place, true).await;
+    second.typing(place, true).await;
+    first.socket.close().await.expect("closed");
+    second.say(place).await;
+    let heard = of_ben.events_up_to("message.created").await;
+    assert_eq!(typing_of(&heard), [true; 0], "the first message");
+    assert_eq!(typing_of(&of_ben.events_up_to("message.created").await), [true], "and then it goes on");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_is_not_in_a_conversation_neither_tells_nor_hears_who_writes() {
+    let server = Server::start().await;
+    let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
+    let group = ada.group("Desk", &[&ben, &cleo]).await;
+    let direct = ada.write_to(&ben).await.id;
+    let (mut of_ada, mut of_ben, mut of_cleo) =
+        (Page::open(&ada).await, Page::open(&ben).await, Page::open(&cleo).await);
+    of_cleo.typing(group, true).await;
+    of_ben.events_up_to("typing.changed").await;
+    cleo.leave(group).await;
+    of_ben.events_up_to("member.updated").await;
+    for typing in [true, false] {
+        for conversation in [group, direct, ConversationId(direct.0 + 1_000_000)] {
+            assert_eq!(of_cleo.refusal(Command::SetTyping { conversation, typing }).await, Code::NotFound);
+            let path = format!("/v1/conversations/{conversation}/typing");
+            let body = json!({"typing": typing});
+            let refused = cleo.api.send::<Done>(http::Method::PUT, &path, &body).await.expect_err("refused");
+            assert_eq!(refused.code(), Some(Code::NotFound));
+        }
+    }
+    of_ada.typing(group, true).await;
+    of_ada.typing(direct, true).await;
+    of_ada.say(group).await;
+    let heard = of_ben.events_up_to("message.created").await;
+    let who: Vec<_> =
+        heard.iter().filter(|event| event["type"] == "typing.changed").map(|event| &event["user"]).collect();
+    assert_eq!(who, [&json!(ada.id); 2]);
+    ada.write_to(&cleo).await;
+    let heard = of_cleo.events_up_to("conversation.created").await;
+    assert_eq!(typing_of(&heard), [true; 0], "{heard:?}");
+}
+
+#[tokio::test]
+async fn in_a_large_conversation_those_who_show_it_hear_who_writes() {
+    let server = Setup::new().with("limits.conversation_fan_out_max", 2).start().await;
+    let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
+    let group = ada.group("Crowd", &[&ben, &cleo]).await;
+    let (mut of_ada, mut of_ben, mut of_cleo) =
+        (Page::open(&ada).await, Page::open(&ben).await, Page::open(&cleo).await);
+    for page in [&mut of_ada, &mut of_ben] {
+        let _: Shown = page.socket.call(Command::Show { conversations: vec![group] }).await.expect("shown");
+    }
+    of_ada.typing(group, true).await;
+    of_ada.say(group).await;
+    assert_eq!(typing_of(&of_ben.events_up_to("message.created").await), [true]);
+    assert_eq!(typing_of(&of_ada.events_up_to("message.created").await), [true; 0]);
+    assert_eq!(typing_of(&of_cleo.events_up_to("scope.changed").await), [true; 0]);
+}
+
+#[tokio::test]
+async fn who_writes_is_said_by_http_too_and_only_so_many_at_once() {
+    let server = Setup::new().with("limits.typing_max", 1).start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    let place = ada.write_to(&ben).await.id;
+    let mut of_ben = Page::open(&ben).await;
+    let path = format!("/v1/conversations/{place}/typing");
+    let put = async |person: &Person, typing: bool| {
+        person.api.send::<Done>(http::Method::PUT, &path, &json!({"typing": typing})).await
+    };
+    put(&ada, true).await.expect("a member may");
+    assert_eq!(typing_of(&of_ben.events_up_to("typing.changed").await), [true]);
+    let refused = put(&ben, true).await.expect_err("somebody writes");
+    assert_eq!(refused.code(), Some(Code::TooMany));
+    put(&ada, false).await.expect("a member may");
+    assert_eq!(typing_of(&of_ben.events_up_to("typing.changed").await), [false]);
+}
+
+#[tokio::test]
+async fn a_person_is_online_idle_and_offline_by_all_pages_together() {
+    let server = quick().start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    ada.write_to(&ben).await;
+    let mut of_ada = Page::open(&ada).await;
+    assert_eq!(of_ada.watch(&[&ben]).await, [Offline]);
+    let mut one = Page::open(&ben).await;
+    of_ada.until(&ben, Online).await;
+    let mut other = Page::open(&ben).await;
+    one.idle(true).await;
+    other.idle(true).await;
+    let told = of_ada.until(&ben, Idle).await;
+    assert_eq!(told.len(), 1, "as long as one is in use, he is online: {told:?}");
+    assert!(told[0].seen_at.is_some());
+    other.idle(false).await;
+    let told = of_ada.until(&ben, Online).await;
+    assert_eq!((told.len(), &told[0].seen_at), (1, &None));
+    other.socket.close().await.expect("closed");
+    of_ada.until(&ben, Idle).await;
+    one.socket.close().await.expect("closed");
+    let told = of_ada.until(&ben, Offline).await;
+    assert!(told[0].seen_at.is_some());
+}
+
+#[tokio::test]
+async fn a_page_that_is_loaded_anew_is_nobodys_news() {
+    let server = quick().with("presence.socket_grace_ms", 60_000).start().await;
+    let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
+    ada.write_to(&ben).await;
+    ada.write_to(&cleo).await;
+    let mut of_ada = Page::open(&ada).await;
+    let (of_ben, mut of_cleo) = (Page::open(&ben).await, Page::open(&cleo).await);
+    of_ada.watch_until(&ben, Online).await;
+    of_ada.watch_until(&cleo, Online).await;
+    of_ada.watch(&[&ben, &cleo]).await;
+    of_ben.socket.close().await.expect("closed");
+    // Changes of one person are told one look apart: by the third, everybody was looked at while Ben was away.
+    for (idle, status) in [(true, Idle), (false, Online), (true, Idle)] {
+        of_cleo.idle(idle).await;
+        let told = of_ada.until(&cleo, status).await;
+        assert_eq!(told.len(), 1, "{told:?}");
+    }
+    let _anew = Page::open(&ben).await;
+    of_cleo.idle(false).await;
+    let told = of_ada.until(&cleo, Online).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[tokio::test]
+async fn of_strangers_and_of_those_with_whom_one_shares_nothing_any_more_nothing_is_known() {
+    let server = quick().with("limits.watched_max", 3).start().await;
+    let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
+    let group = ada.group("Desk", &[&ben]).await;
+    let (mut of_ada, mut of_ben, mut of_cleo) =
+        (Page::open(&ada).await, Page::open(&ben).await, Page::open(&cleo).await);
+    of_ada.watch_until(&ben, Online).await;
+    assert_eq!(of_cleo.watch(&[&ada, &ben, &cleo]).await, [Unknown; 3]);
+    of_ben.watch_until(&ada, Online).await;
+    ben.leave(group).await;
+    let told = [of_ada.until(&ben, Unknown).await.pop(), of_ben.until(&ada, Unknown).await.pop()];
+    assert!(told.iter().flatten().all(|presence| presence.seen_at.is_none()), "{told:?}");
+    let users = vec![ada.id, ben.id, cleo.id, ada.id];
+    assert_eq!(of_ada.refusal(Command::WatchPresence { users }).await, Code::LimitReached);
+    let asked = async |users: &str| ada.api.get::<Watched>(&format!("/v1/presence?users={users}")).await;
+    for (users, code) in [
+        ("1,2,3,4", Code::LimitReached),
+        ("1,x", Code::InvalidField),
+        ("0", Code::InvalidField),
+        ("1;2", Code::InvalidField),
+    ] {
+        assert_eq!(asked(users).await.expect_err("refused").code(), Some(code), "{users}");
+    }
+    assert_eq!(asked("").await.expect("nobody").presence, []);
+}
+
+#[tokio::test]
+async fn whoever_does_not_show_it_is_unknown_at_once() {
+    let server = quick().start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    ada.write_to(&ben).await;
+    let (mut of_ada, mut of_ben) = (Page::open(&ada).await, Page::open(&ben).await);
+    of_ada.watch_until(&ben, Online).await;
+    for (shown, status) in [(false, Unknown), (true, Online)] {
+        let change = MeUpdate { presence: Some(shown), ..MeUpdate::default() };
+        let _: Changed = of_ben.socket.call(Command::UpdateMe(change)).await.expect("his own affair");
+        let told = of_ada.until(&ben, status).await;
+        assert_eq!((told.len(), &told[0].seen_at), (1, &None));
+    }
+    of_ben.watch_until(&ada, Online).await;
+}
+
+#[tokio::test]
+async fn only_those_who_are_watched_now_are_told_of() {
+    let server = quick().start().await;
+    let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
+    ada.write_to(&ben).await;
+    ada.write_to(&cleo).await;
+    let mut of_ada = Page::open(&ada).await;
+    assert_eq!(of_ada.watch(&[&ben]).await, [Offline]);
+    assert_eq!(of_ada.watch(&[&cleo]).await, [Offline]);
+    let (_of_ben, _of_cleo) = (Page::open(&ben).await, Page::open(&cleo).await);
+    let told = of_ada.until(&cleo, Online).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(of_ada.watch(&[]).await, []);
+}
+
+#[tokio::test]
+async fn whoever_polls_is_here() {
+    let server = quick().start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    ada.write_to(&ben).await;
+    let mut of_ada = Page::open(&ada).await;
+    assert_eq!(of_ada.watch(&[&ben]).await, [Offline]);
+    let cursor = ben.api.events(None, 0).await.expect("a cursor").cursor;
+    of_ada.until(&ben, Online).await;
+    of_ada.until(&ben, Offline).await;
+    let api = ben.api.clone();
+    let waiting = tokio::spawn(async move { api.events(Some(cursor), 25).await });
+    of_ada.until(&ben, Online).await;
+    ada.write_to(&ben).await;
+    ada.group("Desk", &[&ben]).await;
+    waiting.await.expect("no panic").expect("news");
+    of_ada.until(&ben, Offline).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_fell_silent_is_offline_when_it_is_given_up() {
+    let setup = quick().with("socket.ping_interval_ms", 200).with("socket.silence_ms", 700);
+    let server = setup.with("presence.socket_grace_ms", 60_000).start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    ada.write_to(&ben).await;
+    let mut of_ada = Page::open(&ada).await;
+    let mut silent = Page::open(&ben).await;
+    silent.socket.stop_answering_heartbeats();
+    of_ada.watch_until(&ben, Online).await;
+    let told = of_ada.until(&ben, Offline).await;
+    assert!(told.iter().all(|presence| presence.user == ben.id), "{told:?}");
+}
+
+#[tokio::test]
+async fn nobody_is_here_after_a_server_was_killed_until_they_return() {
+    let mut server = quick().start().await;
+    let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
+    ada.write_to(&ben).await;
+    ada.write_to(&cleo).await;
+    let mut of_ada = Page::open(&ada).await;
+    let (mut of_ben, _of_cleo) = (Page::open(&ben).await, Page::open(&cleo).await);
+    of_ada.watch_until(&cleo, Online).await;
+    of_ada.watch_until(&ben, Online).await;
+    // Changes of one person are told at intervals, and in each the store learns of those who are here.
+    for (idle, status) in [(true, Idle), (false, Online), (true, Idle), (false, Online)] {
+        of_ben.idle(idle).await;
+        of_ada.watch_until(&ben, status).await;
+    }
+    server.kill();
+    server.restart().await;
+    let mut of_ada = Page::open(&ada).await;
+    let users = vec![ben.id, cleo.id];
+    let watched: Watched = of_ada.socket.call(Command::WatchPresence { users }).await.expect("few enough");
+    for presence in &watched.presence {
+        assert_eq!(presence.status, Offline);
+        assert!(presence.seen_at.is_some(), "it is kept when they were last: {watched:?}");
+    }
+    let _returned = Page::open(&ben).await;
+    let told = of_ada.until(&ben, Online).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    let body = of_ada.person.api.get::<Watched>(&format!("/v1/presence?users={},{}", ben.id, cleo.id)).await;
+    let statuses: Vec<_> = body.expect("an answer").presence.into_iter().map(|presence| presence.status).collect();
+    assert_eq!(statuses, [Online, Offline]);
+}
