@@ -36,7 +36,8 @@ function openBeside(host, menu) {
   box.addEventListener('toggle', (event) => {
     if (/** @type {ToggleEvent} */ (event).newState === 'closed') ended(box, menu);
   });
-  host.append(box);
+  // Among the page's landmarks, for who goes by them; it is drawn above all of them.
+  (host.querySelector('[role="main"]') ?? host).append(box);
   box.showPopover();
   place(box, menu.at);
   first(box)?.focus({ preventScroll: true });

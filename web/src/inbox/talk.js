@@ -300,6 +300,8 @@ function fit(blocks) {
   const bubbles = /** @type {HTMLElement[]} */ ([...blocks.querySelectorAll('.bubble:not([data-fits])')]);
   for (const bubble of bubbles) bubble.style.inlineSize = '';
   const widths = bubbles.map((bubble) => {
+    // A quote has lines of its own.
+    if (bubble.querySelector('.quote')) return 0;
     const lines = [...(bubble.querySelector('.words')?.getClientRects() ?? [])];
     if (new Set(lines.map((line) => Math.round(line.bottom))).size < 2) return 0;
     return Math.max(...lines.map((line) => line.right)) - Math.min(...lines.map((line) => line.left));

@@ -324,7 +324,7 @@ export class Person {
       return /** @type {any} */ (window).axe.run(document);
     });
     const found = violations.map((/** @type {any} */ one) =>
-      `${one.id} (${one.impact}): ${one.nodes.map((/** @type {any} */ node) => node.html.slice(0, 160)).join(' | ')}`);
+      `${one.id} (${one.impact}): ${one.nodes.map((/** @type {any} */ node) => `${node.html.slice(0, 160)} ${node.any[0]?.message ?? ""}`).join(' | ')}`);
     assert.deepEqual(found, [], `on ${screen}`);
     await this.shoot(screen);
   }
