@@ -38,6 +38,8 @@ import { facesOf, listed, nameOf, receipt, rowsOf, unreadConversations, unreadOf
 
 /** Times like "Yesterday" grow old by themselves. */
 const TICK_MS = 30_000;
+/** What comes in a burst is drawn together. */
+const BURST_MS = 50;
 
 export class ParlorInbox extends HTMLElement {
   #banner = /** @type {ParlorBanner} */ (document.createElement('parlor-banner'));
@@ -54,6 +56,9 @@ export class ParlorInbox extends HTMLElement {
   #divider;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #soon;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #burst;
+  #drawnAt = 0;
   #leave = new AbortController();
   /** @type {Acts|null} */
   #acts = null;
@@ -88,7 +93,7 @@ export class ParlorInbox extends HTMLElement {
       changed: () => this.render(), signal: this.#leave.signal,
     });
     const { signal } = this.#leave;
-    const stop = client.subscribe(() => this.render());
+    const stop = client.subscribe(() => this.#renderSoon());
     signal.addEventListener('abort', stop);
     const timer = setInterval(() => this.render(), TICK_MS);
     signal.addEventListener('abort', () => clearInterval(timer));
@@ -100,6 +105,7 @@ export class ParlorInbox extends HTMLElement {
   disconnectedCallback() {
     this.#leave.abort();
     clearTimeout(this.#soon);
+    clearTimeout(this.#burst);
   }
 
   #listen() {
@@ -269,8 +275,17 @@ export class ParlorInbox extends HTMLElement {
     };
   }
 
+  /** Draws at once, unless it was drawn just now. */
+  #renderSoon() {
+    const wait = this.#drawnAt + BURST_MS - performance.now();
+    if (wait <= 0) this.render();
+    else this.#burst ??= setTimeout(() => this.render(), wait);
+  }
+
   render() {
     const { client } = this;
+    clearTimeout(this.#burst);
+    this.#burst = undefined;
     if (!client || !this.isConnected) return;
     const sight = this.#sight();
     const { state } = client;
@@ -295,6 +310,7 @@ export class ParlorInbox extends HTMLElement {
     this.#standing?.receive();
     this.#renderGroup();
     this.#watch(sight);
+    this.#drawnAt = performance.now();
   }
 
   /** @param {Sight} sight @param {number} id */

@@ -1,0 +1,161 @@
+/**
+ * A long conversation: anywhere in it, with few rows, and nothing that jumps.
+ *
+ * @import {Page} from 'playwright-core'
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fill, POURING } from './pour.js';
+import { Person, travel, until } from './support.js';
+
+const ITEM = 'Black umbrella';
+const COUNT = 1_200;
+/** What is held at the most, with a page on its way in. */
+const ROWS_MOST = 340;
+
+test('a long conversation is held in parts, and scrolls both ways without a jump', () =>
+  travel(async ({ demo, browser }) => {
+    const [ada, ben] = await both(browser, demo.links);
+    await fill([ada, ben], ada.conversation(), COUNT);
+    await ada.page.reload();
+    await ada.bubble(said(COUNT)).waitFor();
+    await until(() => ada.fromEnd(), (far) => far <= 1, 'it opens at the end');
+    const up = await scroll(ada.page, -700, 130);
+    assert.ok(up.moved <= 1, `going up, a message moved by ${up.moved} px`);
+    assert.ok(up.rows <= ROWS_MOST, `${up.rows} rows`);
+    assert.ok(up.first < COUNT - 500, `it went up to ${up.first} only`);
+    const pill = ada.page.getByRole('button', { name: 'Jump to the latest message' });
+    await pill.waitFor();
+    // What comes meanwhile disturbs nothing, and is counted.
+    const before = await places(ada.page);
+    await ben.say('While you read old things.');
+    await ada.page.getByRole('button', { name: '1 new' }).waitFor();
+    assert.deepEqual(await places(ada.page), before);
+    assert.equal(await ada.bubble('While you read old things.').count(), 0, 'the end is not held');
+    const down = await scroll(ada.page, 700, 60);
+    assert.ok(down.moved <= 1, `going down, a message moved by ${down.moved} px`);
+    assert.ok(down.rows <= ROWS_MOST, `${down.rows} rows`);
+    await ada.page.getByRole('button', { name: /new|latest/u }).click();
+    await ada.bubble('While you read old things.').waitFor();
+    await until(() => ada.fromEnd(), (far) => far <= 1, 'the pill goes to the end');
+    await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
+      (text) => text.includes('Read'), 'there it is read');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, POURING));
+
+test('one goes to the first message and back, and a quote leads to what it quotes', () =>
+  travel(async ({ demo, browser }) => {
+    const [ada, ben] = await both(browser, demo.links);
+    const conversation = ada.conversation();
+    await fill([ada, ben], conversation, 600);
+    await ada.page.reload();
+    await ada.bubble(said(600, 600)).waitFor();
+    const log = ada.page.getByRole('log');
+    await log.focus();
+    await ada.page.keyboard.press('Home');
+    const first = await until(() => ada.page.evaluate(() => /** @type {any} */ (document.activeElement)?.seq),
+      (seq) => seq === 1, 'Home goes to the first message of all');
+    assert.equal(first, 1);
+    assert.equal(await log.evaluate((talk) => talk.scrollTop), 0);
+    assert.ok(await ada.page.locator('parlor-said').count() <= ROWS_MOST);
+    // What is sent from here is shown, at the end.
+    await ada.say('Sent from far above.');
+    await ada.bubble('Sent from far above.').waitFor();
+    await until(() => ada.fromEnd(), (far) => far <= 1, 'what I send is shown');
+    await log.focus();
+    await ada.page.keyboard.press('ArrowUp');
+    await ada.page.keyboard.press('Home');
+    await until(() => ada.page.evaluate(() => /** @type {any} */ (document.activeElement)?.seq), (seq) => seq === 1,
+      'from a message too');
+    await ada.page.keyboard.press('End');
+    await until(() => ada.page.evaluate(() => document.activeElement?.textContent ?? ''),
+      (text) => text.includes('Sent from far above.'), 'End goes to the last message');
+
+    const seq = await ben.page.evaluate(async (id) => {
+      const answer = await fetch(`/v1/conversations/${id}/messages`, {
+        method: 'POST', headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ client_id: crypto.randomUUID(), text: 'About this one.', reply_to: 40 }),
+      });
+      return (await answer.json()).message.reply_to;
+    }, conversation);
+    assert.equal(seq, 40);
+    const answer = ada.bubble('About this one.');
+    await answer.waitFor();
+    const quoted = await ada.page.evaluate(async (id) => {
+      const page = await (await fetch(`/v1/conversations/${id}/messages?around=40&limit=1`)).json();
+      return page.messages[0].text;
+    }, conversation);
+    await until(() => answer.locator('.quote').innerText(), (text) => text.includes(quoted), 'the quote is asked for');
+    await answer.locator('.quote').click();
+    const found = ada.page.locator('parlor-said.jumped');
+    await found.waitFor();
+    assert.match(await found.innerText(), new RegExp(quoted.slice(0, 20), 'u'));
+    const box = await found.boundingBox();
+    const view = await log.boundingBox();
+    assert.ok(box && view && box.y >= view.y && box.y + box.height <= view.y + view.height, 'it is seen');
+    await until(() => found.count(), (count) => count === 0, 'then it stands out no more');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, POURING));
+
+/** @param {number} number @param {number} [of] @returns {string} */
+function said(number, of = COUNT) {
+  return `message ${number} of ${of}${', and a little more'.repeat(number % 7)}`;
+}
+
+/** @param {import('playwright-core').Browser} browser @param {Record<string, string>} links
+ * @returns {Promise<[Person, Person]>} */
+async function both(browser, links) {
+  const ada = await Person.open(browser, links.ada);
+  const ben = await Person.open(browser, links.ben);
+  await ada.choose(ITEM);
+  await ben.choose(ITEM);
+  return [ada, ben];
+}
+
+/** Where the messages are that are seen. @param {Page} page */
+function places(page) {
+  return page.locator('.talk').evaluate((log) => {
+    const { top, bottom } = log.getBoundingClientRect();
+    return [...log.querySelectorAll('parlor-said')].filter((one) => {
+      const box = one.getBoundingClientRect();
+      return box.bottom > top && box.top < bottom;
+    }).map((one) => [/** @type {any} */ (one).seq, one.getBoundingClientRect().top]);
+  });
+}
+
+/** Scrolls a little in each frame, and looks in each where the messages are: one that was seen before and is seen
+ * still has moved by what was scrolled, and by nothing else.
+ * @param {Page} page @param {number} by @param {number} frames
+ * @returns {Promise<{moved: number, rows: number, first: number}>} */
+function scroll(page, by, frames) {
+  return page.locator('.talk').evaluate(async (log, [step, count]) => {
+    const seen = () => {
+      const { top, bottom } = log.getBoundingClientRect();
+      const all = /** @type {any[]} */ ([...log.querySelectorAll('parlor-said')]);
+      return new Map(all.filter((one) => one.getBoundingClientRect().bottom > top
+        && one.getBoundingClientRect().top < bottom).map((one) => [one.seq, one.getBoundingClientRect().top]));
+    };
+    const frame = () => new Promise(requestAnimationFrame);
+    let [moved, rows] = [0, 0];
+    let before = seen();
+    for (let number = 0; number < count; number += 1) {
+      // As a wheel does it: what is there is moved, then the page reacts.
+      const at = log.scrollTop;
+      log.scrollTop += step;
+      const went = log.scrollTop - at;
+      await frame();
+      await frame();
+      const now = seen();
+      for (const [seq, top] of now) {
+        const was = before.get(seq);
+        if (was !== undefined) moved = Math.max(moved, Math.abs(was - went - top));
+      }
+      before = now;
+      rows = Math.max(rows, log.querySelectorAll('parlor-said').length);
+      // Where nothing is held yet one waits, as a person would.
+      while (![...seen()].length) await frame();
+      if (before.size === 0) before = seen();
+    }
+    return { moved, rows, first: Math.min(...before.keys()) };
+  }, /** @type {const} */ ([by, frames]));
+}

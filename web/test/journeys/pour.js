@@ -1,0 +1,71 @@
+/**
+ * Many messages, quickly: through the front door, over a socket of each page, by two people in turn.
+ *
+ * @import {Person} from './support.js'
+ */
+
+/** What the server must allow for it. */
+export const POURING = { PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '100000' };
+
+/** Messages under way at once. */
+const FLIGHT = 24;
+
+/** Opens a socket in the page that sends what `pour` is given. @param {Person} person @returns {Promise<void>} */
+function prepare(person) {
+  return person.page.evaluate(async (flight) => {
+    const address = new URL('/v1/socket', location.href);
+    address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
+    const me = await (await fetch('/v1/me')).json();
+    const socket = new WebSocket(address, 'parlor.v1');
+    await new Promise((resolve, reject) => {
+      socket.onopen = resolve;
+      socket.onerror = reject;
+    });
+    let id = 0;
+    /** @param {number} conversation @param {string[]} texts */
+    const pour = (conversation, texts) => new Promise((resolve, reject) => {
+      let [next, done] = [0, 0];
+      const send = () => {
+        if (next === texts.length) return;
+        const client_id = crypto.randomUUID();
+        socket.send(JSON.stringify({ id: (id += 1), type: 'message.send', conversation, client_id, text: texts[next] }));
+        next += 1;
+      };
+      socket.onclose = (close) => reject(new Error(`closed: ${close.code} ${close.reason}`));
+      socket.onmessage = ({ data }) => {
+        if (data === '{}') socket.send('{}');
+        const frame = JSON.parse(data);
+        if (frame.error) reject(new Error(frame.error.code));
+        if (frame.re === undefined || frame.re === 0) return;
+        done += 1;
+        if (done === texts.length) resolve(null);
+        else send();
+      };
+      for (let first = 0; first < flight; first += 1) send();
+    });
+    socket.send(JSON.stringify({ id: 0, type: 'session.resume', user: me.id }));
+    Object.assign(window, { pour });
+  }, FLIGHT);
+}
+
+/** Fills a conversation that nobody has on the screen meanwhile, `step` messages of one person after `step` of the other. They say which they are.
+ * @param {[Person, Person]} people @param {number} conversation @param {number} count @param {number} [step] */
+export async function fill(people, conversation, count, step = 20) {
+  for (const { page } of people) {
+    await page.evaluate(() => {
+      location.hash = '#/settings';
+    });
+  }
+  for (const person of people) await prepare(person);
+  for (let from = 1; from <= count; from += step) {
+    const texts = Array.from({ length: Math.min(step, count - from + 1) }, (_, index) =>
+      `message ${from + index} of ${count}${', and a little more'.repeat((from + index) % 7)}`);
+    await people[Math.floor(from / step) % 2].page.evaluate(
+      ([id, all]) => /** @type {any} */ (window).pour(id, all), /** @type {const} */ ([conversation, texts]));
+  }
+  for (const { page } of people) {
+    await page.evaluate((id) => {
+      location.hash = `#/c/${id}`;
+    }, conversation);
+  }
+}
