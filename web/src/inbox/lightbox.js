@@ -99,6 +99,9 @@ class Lightbox {
     if (focused === this.#previous && index === 0) this.#next.focus();
     if (focused === this.#next && index === all - 1) this.#previous.focus();
     for (const [at, one] of [...this.#strip.children].entries()) set(one, 'aria-current', at === index ? 'true' : null);
+    const thumb = /** @type {HTMLElement} */ (this.#strip.children[index]);
+    const left = thumb.offsetLeft - (this.#strip.clientWidth - thumb.clientWidth) / 2;
+    this.#strip.scrollTo({ left, behavior: 'instant' });
   }
 
   /** The small copy stands under the large one until that is there. @param {Shown} file @returns {Node[]} */
