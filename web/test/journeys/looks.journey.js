@@ -57,7 +57,7 @@ test('every screen is in order, light and dark', () =>
       await page.getByText('This device').waitFor();
       await ada.check(`${scheme} settings`);
       await page.getByRole('searchbox', { name: 'Search conversations' }).fill('nothing like it');
-      await page.getByText('Nothing found for').waitFor();
+      await page.getByRole('heading', { name: 'Nothing found for' }).waitFor();
       await ada.check(`${scheme} nothing found`);
       assert.deepEqual(ada.complaints, []);
       await ada.context.close();
