@@ -351,6 +351,19 @@ test('after a reload what the server has whole is there, of the rest one is told
   assert.equal(second.get(half)?.sent, 2);
 });
 
+test('what another page of the person has sent is not offered again', async () => {
+  const first = uploads();
+  first.add(HERE, blob('a'), 'a');
+  await server.waiting[0].go();
+  const second = uploads();
+  second.start();
+  await server.waiting[0].go();
+  assert.deepEqual(second.draft(HERE).map((one) => one.state), ['done']);
+  first.take(HERE);
+  assert.deepEqual(second.take(HERE), {});
+  assert.deepEqual(second.draft(HERE), []);
+});
+
 test('a file that the disk has no more is not tried for ever', async () => {
   const all = uploads();
   const file = blob('moved away');

@@ -1,7 +1,8 @@
 /**
  * The files of one message: pictures as a grid, then what plays, then the rest as rows.
  *
- * Invariant: everything has its size before a byte of it is there, so that nothing moves when it comes.
+ * Invariants: everything has its size before a byte of it is there, so that nothing moves when it comes; what can be
+ * pressed is no Tab stop until its message has the focus (`hand.js`).
  * Tells: `parlor-picture {seq, file}` when a picture is to be seen whole.
  *
  * @import {Shown} from './files.js'
@@ -82,7 +83,7 @@ export class ParlorFiles extends HTMLElement {
     const kept = old?.querySelector('img')?.getAttribute('src') === source ? old.querySelector('img') : null;
     const frame = h('button', {
       class: 'picture', type: 'button', 'aria-label': say.pictureOf(index + 1, all, file.name),
-      'data-file': file.key, disabled: file.underWay,
+      'data-file': file.key, disabled: file.underWay, tabindex: -1,
       onclick: () => emit(this, 'parlor-picture', { seq: this.#seq, file: file.id }),
     });
     if (file.blur && !kept) frame.append(...blurred(file.blur));
@@ -126,7 +127,9 @@ function blurred(hash) {
 function playerOf(file) {
   const kind = kindOf(file);
   if (kind !== 'video' && kind !== 'audio') return null;
-  const player = h(kind, { controls: true, preload: 'none', src: file.url, 'aria-label': file.name });
+  const player = h(kind, {
+    controls: true, preload: 'none', src: file.url, 'aria-label': file.name, tabindex: -1,
+  });
   const row = fileRow(file);
   const box = h('div', { class: `plays ${kind}` }, player, row);
   // Where it cannot be played it can still be saved.
@@ -145,7 +148,7 @@ function fileRow(file) {
   ];
   if (!file.url) return h('div', { class: 'bubble file', 'data-file': file.key }, ...parts);
   return h('a', {
-    class: 'bubble file', href: file.url, download: file.name, 'data-file': file.key,
+    class: 'bubble file', href: file.url, download: file.name, 'data-file': file.key, tabindex: -1,
   }, ...parts, h('span', { class: 'get', 'aria-hidden': 'true' }, icon('save')));
 }
 

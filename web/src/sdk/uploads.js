@@ -31,7 +31,7 @@ import { Problem, endsSession, mayRetry } from './problem.js';
  * @typedef {FileSketch & {
  *   conversation: number, state: FileState, sent: number, problem: Refusal|null, attachment: Attachment|null,
  *   file: Blob|null, taken: boolean, begun: boolean, known: boolean, faults: number, slice: number,
- *   received: number, heard: {received: number, at: number}|null, timer: unknown, stop: AbortController,
+ *   received: number, noted: boolean, heard: {received: number, at: number}|null, timer: unknown, stop: AbortController,
  * }} Job
  * `begun`: the server may have some of it; `known`: it said how much, which is `received`; `slice`: how much goes in one
  * request; `heard`: when what it has last grew, while nothing is sent from here.
@@ -77,7 +77,7 @@ export class Uploads {
     this.limits = limits;
     for (const name of keep.names('file:')) {
       const note = keep.get(name);
-      if (note) this.#put({ ...note, file: null, begun: true });
+      if (note) this.#put({ ...note, file: null, begun: true, noted: true });
     }
   }
 
@@ -154,6 +154,7 @@ export class Uploads {
   /** Hands the files of a draft to a message; those that were refused stay. @param {number} conversation
    * @returns {{uploads?: string[], attachments?: Attachment[]}} what the outbox is to be given */
   take(conversation) {
+    this.#dropTaken();
     const good = [...this.#jobs.values()].filter((one) =>
       one.conversation === conversation && !one.taken && one.state !== 'refused');
     for (const job of good) {
@@ -190,6 +191,7 @@ export class Uploads {
 
   /** The way to the server is open: what was cut off goes on now. */
   resume() {
+    this.#dropTaken();
     for (const job of this.#jobs.values()) if (job.state === 'cut') this.#again(job);
     this.#pump();
   }
@@ -208,7 +210,7 @@ export class Uploads {
     /** @type {Job} */
     const job = {
       state: 'waiting', sent: 0, problem: null, attachment: null, taken: false, begun: false, known: false, faults: 0,
-      slice: Infinity, received: 0, heard: null, timer: null, stop: new AbortController(), ...about,
+      slice: Infinity, received: 0, noted: false, heard: null, timer: null, stop: new AbortController(), ...about,
     };
     this.#jobs.set(job.client_id, job);
     return job;
@@ -409,10 +411,17 @@ export class Uploads {
     this.changed();
   }
 
+  /** Another page of this person has sent them, or does not want them. */
+  #dropTaken() {
+    for (const job of this.#jobs.values()) {
+      if (!job.taken && job.noted && this.keep.get(`file:${job.client_id}`) === null) this.#drop(job);
+    }
+  }
+
   /** @param {Job} job */
   #note(job) {
     if (job.taken) return;
-    this.keep.set(`file:${job.client_id}`, { ...sketchOf(job), conversation: job.conversation });
+    job.noted = this.keep.set(`file:${job.client_id}`, { ...sketchOf(job), conversation: job.conversation });
   }
 
   /** @param {Job} job */
