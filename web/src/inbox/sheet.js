@@ -28,6 +28,9 @@ import { calledName, facesOf, nameOf, roleChips, unreadOf } from './view.js';
  * }} Opened `over` lays over a message what I have chosen and the server does not know yet
  */
 
+/** Of a message that comes no more is read out by itself. */
+const HEARD_CHARS_MAX = 400;
+
 /** @param {Sight} sight @param {Opened} opened @returns {ThreadView} */
 export function threadView(sight, opened) {
   const { id, divider, offline, progress } = opened;
@@ -48,7 +51,7 @@ export function threadView(sight, opened) {
       })
     : [];
   const others = messages.filter((one) => isNews(one, state.user)).map((one) => ({
-    seq: one.seq, who: shortName(nameFor(state, one.sender)), text: gistOf(state, one).text,
+    seq: one.seq, who: shortName(nameFor(state, one.sender)), text: gistOf(state, one).text.slice(0, HEARD_CHARS_MAX),
   }));
   const typing = conversation && !offline ? writers(state, conversation, sight.company) : [];
   const closed = conversation?.context?.closed ? say.closedAs(conversation.context.title) : null;

@@ -36,6 +36,7 @@ const AT_END_PX = 24;
 /** How near an end of what is held more is asked for. */
 const NEAR_PX = 1_200;
 const ANNOUNCE_MS = 1_000;
+const SILENT_MS = 5_000;
 /** How long the message that was jumped to stands out. */
 const JUMPED_MS = 1_600;
 /** Messages that are held at the most, and how many of them on either side of what is seen are left then. */
@@ -73,6 +74,8 @@ export class ParlorTalk extends HTMLElement {
   #width = 0;
   /** @type {ReturnType<typeof setTimeout>|null} */
   #announcing = null;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #silencing;
   /** @type {ReturnType<typeof setTimeout>|null} */
   #trimming = null;
   #observer = new ResizeObserver(() => this.#resized());
@@ -89,6 +92,7 @@ export class ParlorTalk extends HTMLElement {
   disconnectedCallback() {
     this.#observer.disconnect();
     this.#floating.hide();
+    clearTimeout(this.#silencing);
     if (this.#announcing) clearTimeout(this.#announcing);
     if (this.#trimming) clearTimeout(this.#trimming);
     this.#announcing = this.#trimming = null;
@@ -281,6 +285,7 @@ export class ParlorTalk extends HTMLElement {
   /** Reads out what others wrote, a second's worth at a time; never history, never one's own. @param {TalkView} view */
   #announce(view) {
     if (view.lastSeq <= this.#heardSeq || this.#announcing) return;
+    clearTimeout(this.#silencing);
     this.#announcing = setTimeout(() => {
       this.#announcing = null;
       const now = this.#view;
@@ -290,6 +295,8 @@ export class ParlorTalk extends HTMLElement {
       this.#heardSeq = now.lastSeq;
       if (fresh.length === 1) setText(this.#ears, say.arrived(fresh[0].who, fresh[0].text));
       else if (fresh.length > 1 || heard > 0) setText(this.#ears, say.arrivedMany(Math.max(fresh.length, heard)));
+      // What was heard does not stay: the message may be deleted.
+      this.#silencing = setTimeout(() => setText(this.#ears, ''), SILENT_MS);
     }, ANNOUNCE_MS);
   }
 }
