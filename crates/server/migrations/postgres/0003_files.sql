@@ -18,7 +18,8 @@ CREATE TABLE files (
     width BIGINT,
     height BIGINT,
     blur_hash TEXT,
-    -- Where the bytes are in the storage, named before they are put there; a smaller copy is at the same with .preview.
+    -- Where the bytes are in the storage, named before they are put there; a smaller copy is at the same with .preview:
+    -- none (0), a JPEG (1) or a PNG (2).
     blob TEXT NOT NULL,
     has_preview BIGINT NOT NULL DEFAULT 0,
     created_at BIGINT NOT NULL,

@@ -39,6 +39,42 @@ impl Named for FileState {
     }
 }
 
+/// What the smaller copy of a picture is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preview {
+    /// A JPEG.
+    Jpeg,
+    /// A PNG: something shines through.
+    Png,
+}
+
+impl Preview {
+    /// Its type.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+        }
+    }
+
+    /// The number by which the store knows it; 0 is for none.
+    #[must_use]
+    pub fn number(preview: Option<Self>) -> i64 {
+        match preview {
+            None => 0,
+            Some(Self::Jpeg) => 1,
+            Some(Self::Png) => 2,
+        }
+    }
+
+    /// Read back.
+    #[must_use]
+    pub fn numbered(number: i64) -> Option<Self> {
+        [Self::Jpeg, Self::Png].into_iter().find(|preview| Self::number(Some(*preview)) == number)
+    }
+}
+
 /// A file.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns are described in the migrations")]
@@ -55,7 +91,7 @@ pub struct FileRow {
     pub size: Option<(u32, u32)>,
     pub blur_hash: Option<String>,
     pub blob: String,
-    pub has_preview: bool,
+    pub preview: Option<Preview>,
     pub touched_at: i64,
 }
 
@@ -84,7 +120,7 @@ impl FileRow {
             width: self.size.map(|(width, _)| width),
             height: self.size.map(|(_, height)| height),
             blur_hash: self.blur_hash.clone(),
-            preview: self.has_preview.then(|| preview_url(self.id)),
+            preview: self.preview.map(|_| preview_url(self.id)),
         }
     }
 

@@ -1,17 +1,34 @@
 //! Finishing an upload: what it is, what is kept of it, and keeping it.
 
-use super::{Files, sniff, storage::preview_of, unkept};
-use crate::{domain::files::FileRow, http::errors::from_store, store::files::Finished};
+use super::{
+    Files,
+    parts::Parts,
+    pictures::{self, Picture},
+    sniff,
+    storage::preview_of,
+    unkept,
+};
+use crate::{
+    domain::files::{FileRow, Preview},
+    http::errors::from_store,
+    store::files::Finished,
+};
 use parlor_protocol::{
     error::{Code, Problem},
+    ids::FileId,
     model::Upload,
 };
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
+use tokio::time::timeout;
+
+/// What is read as a picture.
+const PICTURES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
 
 /// What is to be kept.
 struct Kept {
@@ -47,10 +64,78 @@ impl Files {
         let head = tokio::task::spawn_blocking(move || head(&from)).await;
         let head = head.map_err(io::Error::other).flatten().map_err(|error| unkept(&error))?;
         let media_type = sniff::media_type(&head);
-        let finished =
-            Finished { bytes: row.announced_bytes, media_type: media_type.to_owned(), ..Finished::default() };
-        Ok(Kept { finished, bytes: path, preview: None })
+        let plain = |media_type: &str| {
+            let media_type = media_type.to_owned();
+            let finished = Finished { bytes: row.announced_bytes, media_type, ..Finished::default() };
+            Ok(Kept { finished, bytes: self.parts.path(row.id), preview: None })
+        };
+        if !PICTURES.contains(&media_type) {
+            return plain(media_type);
+        }
+        // A picture that was not read is not shown: it may be anything.
+        if row.announced_bytes > self.limits.image_bytes_max.into() {
+            return plain(sniff::BYTES);
+        }
+        let limits = pictures::Limits {
+            pixels_max: self.limits.image_pixels_max.into(),
+            frames_max: self.limits.image_frames_max,
+        };
+        let turn = self.looks.clone().acquire_owned().await.map_err(|_| Problem::from(Code::Internal))?;
+        let (parts, id) = (self.parts.clone(), row.id);
+        let looking = tokio::task::spawn_blocking(move || {
+            // Whoever takes too long is not waited for, and keeps the turn until he is done.
+            let _turn = turn;
+            let seen = pictures::look(fs::read(parts.path(id))?, limits);
+            Ok::<_, io::Error>(match seen {
+                Ok(picture) => Ok(write(&parts, id, &picture)?),
+                Err(not) => Err(not),
+            })
+        });
+        match timeout(Duration::from_millis(self.config.image_ms), looking).await {
+            Ok(Ok(Ok(Ok(kept)))) => Ok(kept),
+            Ok(Ok(Ok(Err(pictures::Not::Small { width, height })))) => Err(too_many_pixels(width, height, limits)),
+            Ok(Ok(Ok(Err(pictures::Not::Short { frames })))) => Err(too_many_frames(frames, limits)),
+            Ok(Ok(Err(error))) => Err(unkept(&error)),
+            // Broken, too slow, or a fault of the reader's.
+            Ok(Ok(Ok(Err(pictures::Not::Readable))) | Err(_)) | Err(_) => plain(sniff::BYTES),
+        }
     }
+}
+
+/// Writes what is to be kept of a picture beside the upload.
+fn write(parts: &Parts, id: FileId, picture: &Picture) -> io::Result<Kept> {
+    let bytes = parts.path_beside(id, "kept");
+    parts.write(&bytes, &picture.bytes)?;
+    let mut kind = None;
+    let mut preview = None;
+    if let Some((small, is_png)) = &picture.preview {
+        let path = parts.path_beside(id, "preview");
+        parts.write(&path, small)?;
+        preview = Some(path);
+        kind = Some(if *is_png { Preview::Png } else { Preview::Jpeg });
+    }
+    let finished = Finished {
+        bytes: picture.bytes.len() as u64,
+        media_type: picture.media_type.to_owned(),
+        size: Some((picture.width, picture.height)),
+        blur_hash: Some(picture.blur_hash.clone()),
+        preview: kind,
+    };
+    Ok(Kept { finished, bytes, preview })
+}
+
+fn too_many_pixels(width: u32, height: u32, limits: pictures::Limits) -> Problem {
+    let most = limits.pixels_max;
+    Problem::new(Code::TooLarge)
+        .with_detail(format!("the picture has {width} by {height} pixels; up to {most} in all are taken"))
+        .with_limit(most)
+}
+
+fn too_many_frames(frames: u32, limits: pictures::Limits) -> Problem {
+    let most = limits.frames_max;
+    Problem::new(Code::TooLarge)
+        .with_detail(format!("the animation has {frames} frames; up to {most}, and fewer of large ones, are taken"))
+        .with_limit(most.into())
 }
 
 fn head(path: &Path) -> io::Result<Vec<u8>> {

@@ -189,14 +189,12 @@ pub(super) async fn preview(
 ) -> Result<Response, Refusal> {
     let id: FileId = id.parse().map_err(|_| Problem::from(Code::NotFound))?;
     let row = visible(&edge, actor, id).await?;
-    if !row.has_preview {
-        return Err(Code::NotFound.into());
-    }
+    let kind = row.preview.ok_or(Problem::from(Code::NotFound))?;
     let blob = preview_of(&row.blob);
     let bytes = edge.app.files.storage.bytes(&blob).await.map_err(|error| unkept(&error))?;
     let bytes = bytes.ok_or(Problem::from(Code::NotFound))?;
-    let (tag, name) = (format!("\"{id}-preview\""), format!("{}.jpg", row.name));
-    serve(&edge, &blob, bytes, &tag, "image/jpeg", &name, &headers).await
+    let (tag, name) = (format!("\"{id}-preview\""), format!("small {}", row.name));
+    serve(&edge, &blob, bytes, &tag, kind.media_type(), &name, &headers).await
 }
 
 async fn visible(edge: &Edge, actor: Actor, id: FileId) -> Result<FileRow, Refusal> {

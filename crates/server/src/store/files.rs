@@ -5,7 +5,7 @@ use super::{
     rows::{FILE, Reader},
 };
 use crate::domain::{
-    files::{FileRow, FileState},
+    files::{FileRow, FileState, Preview},
     rows::Named as _,
 };
 use parlor_protocol::ids::{FileId, UserId};
@@ -50,7 +50,7 @@ pub struct Finished {
     pub media_type: String,
     pub size: Option<(u32, u32)>,
     pub blur_hash: Option<String>,
-    pub has_preview: bool,
+    pub preview: Option<Preview>,
 }
 
 fn int(number: u64) -> i64 {
@@ -149,7 +149,7 @@ impl Store {
         .bind(finished.size.map(|(width, _)| i64::from(width)))
         .bind(finished.size.map(|(_, height)| i64::from(height)))
         .bind(finished.blur_hash)
-        .bind(i64::from(finished.has_preview))
+        .bind(Preview::number(finished.preview))
         .bind(now_ms)
         .bind(id.0)
         .fetch_optional(&mut *transaction)

@@ -1,7 +1,7 @@
 //! Rows read back from their columns. Each list of columns stands here once, with the function that reads it.
 
 use super::{Error, Result, column};
-use crate::domain::files::FileRow;
+use crate::domain::files::{FileRow, Preview};
 use crate::domain::rows::{ContextRow, ConversationRow, Details, MemberRow, MessageRow, Named, UNREAD_MAX, UserRow};
 use parlor_protocol::{
     ids::{ConversationId, FileId, MessageId, Seq, UserId, Version},
@@ -201,7 +201,7 @@ impl<'row> Reader<'row> {
             size: self.side()?.zip(self.side()?),
             blur_hash: self.optional_text()?,
             blob: self.text()?,
-            has_preview: self.flag()?,
+            preview: Preview::numbered(self.int()?),
             touched_at: self.int()?,
         })
     }

@@ -1,0 +1,210 @@
+//! Pictures of all kinds with everything in them that must not stay.
+
+use super::*;
+use image::{Frame, Rgb, RgbImage, Rgba, RgbaImage, codecs::gif::GifEncoder};
+
+const LIMITS: Limits = Limits { pixels_max: 4_000_000, frames_max: 20 };
+const SECRET: &[u8] = b"52.5200N 13.4050E";
+
+fn written(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.into().write_to(&mut bytes, format).expect("written");
+    bytes.into_inner()
+}
+
+/// The left half red, the right half blue.
+fn halves(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, _| if x < width / 2 { Rgb([230, 10, 10]) } else { Rgb([10, 10, 230]) })
+}
+
+/// EXIF with an orientation and a place in it.
+fn exif(orientation: u8) -> Vec<u8> {
+    let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+    exif.extend_from_slice(&[orientation, 0, 0, 0, 0, 0, 0, 0]);
+    exif.extend_from_slice(SECRET);
+    exif
+}
+
+/// Puts segments behind the first two bytes of a JPEG.
+fn jpeg_with(jpeg: &[u8], segments: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut file = jpeg[..2].to_vec();
+    for (marker, body) in segments {
+        file.extend_from_slice(&[0xff, *marker]);
+        file.extend_from_slice(&u16::try_from(body.len() + 2).expect("short").to_be_bytes());
+        file.extend_from_slice(body);
+    }
+    file.extend_from_slice(&jpeg[2..]);
+    file
+}
+
+fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    let mut chunk = u32::try_from(body.len()).expect("short").to_be_bytes().to_vec();
+    chunk.extend_from_slice(kind);
+    chunk.extend_from_slice(body);
+    // Readers look at sums of chunks that they do not need to draw only if they please.
+    chunk.extend_from_slice(&[0; 4]);
+    chunk
+}
+
+fn webp_with(webp: &[u8], chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let (width, height) = (64_u32 - 1, 32_u32 - 1);
+    let mut body = b"WEBPVP8X\x0a\0\0\0\x0c\0\0\0".to_vec();
+    body.extend_from_slice(&width.to_le_bytes()[..3]);
+    body.extend_from_slice(&height.to_le_bytes()[..3]);
+    body.extend_from_slice(&webp[12..]);
+    for (kind, bytes) in chunks {
+        body.extend_from_slice(*kind);
+        body.extend_from_slice(&u32::try_from(bytes.len()).expect("short").to_le_bytes());
+        body.extend_from_slice(bytes);
+        body.extend(std::iter::repeat_n(0, bytes.len() % 2));
+    }
+    let mut file = b"RIFF".to_vec();
+    file.extend_from_slice(&u32::try_from(body.len()).expect("short").to_le_bytes());
+    file.extend_from_slice(&body);
+    file
+}
+
+fn gif(frames: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = GifEncoder::new(&mut bytes);
+    for frame in 0..frames {
+        let shade = u8::try_from(frame % 200).expect("small");
+        encoder.encode_frame(Frame::new(RgbaImage::from_pixel(16, 8, Rgba([shade, 0, 0, 255])))).expect("a frame");
+    }
+    drop(encoder);
+    bytes
+}
+
+fn has(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn nothing_but_the_picture_stays_of_any_kind() {
+    let jpeg = written(halves(64, 32), ImageFormat::Jpeg);
+    let telling = [(0xe1, [b"Exif\0\0".to_vec(), exif(1)].concat()), (0xfe, SECRET.to_vec()), (0xed, SECRET.to_vec())];
+    let mut jpeg = jpeg_with(&jpeg, &telling);
+    jpeg.extend_from_slice(b"PK\x03\x04<script>");
+    jpeg.extend_from_slice(SECRET);
+
+    let png = written(halves(64, 32), ImageFormat::Png);
+    let telling = [png_chunk(b"eXIf", &exif(1)), png_chunk(b"tEXt", SECRET), png_chunk(b"zTXt", SECRET)].concat();
+    let mut png = [&png[..33], &telling, &png[33..]].concat();
+    png.extend_from_slice(SECRET);
+
+    let webp = written(halves(64, 32), ImageFormat::WebP);
+    let webp = webp_with(&webp, &[(b"EXIF", exif(1)), (b"XMP ", SECRET.to_vec()), (b"SELF", SECRET.to_vec())]);
+
+    let plain = gif(3);
+    let head = 13 + if plain[10] & 0x80 == 0 { 0 } else { 3 << ((plain[10] & 7) + 1) };
+    let comment = [b"\x21\xfe\x11".as_slice(), SECRET, b"\0"].concat();
+    let extension = [b"\x21\xff\x0bXMP DataXMP\x11".as_slice(), SECRET, b"\0"].concat();
+    let mut gif = [&plain[..head], &comment, &extension, &plain[head..]].concat();
+    gif.extend_from_slice(SECRET);
+
+    for (kind, file) in [("jpeg", jpeg), ("png", png), ("webp", webp), ("gif", gif)] {
+        assert!(has(&file, SECRET), "the {kind} tells something");
+        let picture = look(file, LIMITS).unwrap_or_else(|not| panic!("{kind}: {not:?}"));
+        assert!(!has(&picture.bytes, SECRET) && !has(&picture.bytes, b"<script>"), "{kind}");
+        assert_eq!(picture.media_type, format!("image/{kind}"));
+        let again = image::load_from_memory(&picture.bytes).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        assert_eq!((again.width(), again.height()), (picture.width, picture.height), "{kind}");
+    }
+}
+
+#[test]
+fn a_picture_stands_upright_and_its_size_is_that() {
+    let jpeg = written(halves(64, 32), ImageFormat::Jpeg);
+    // 6: it was taken with the camera turned; its left side is to be above.
+    let turned = jpeg_with(&jpeg, &[(0xe1, [b"Exif\0\0".to_vec(), exif(6)].concat())]);
+    let png = written(halves(64, 32), ImageFormat::Png);
+    let turned_png = [&png[..33], &png_chunk(b"eXIf", &exif(6)), &png[33..]].concat();
+    let webp = written(halves(64, 32), ImageFormat::WebP);
+    let turned_webp = webp_with(&webp, &[(b"EXIF", exif(6))]);
+    for file in [turned, turned_png, turned_webp] {
+        let picture = look(file, LIMITS).expect("a picture");
+        assert_eq!((picture.width, picture.height), (32, 64), "{}", picture.media_type);
+        let upright = image::load_from_memory(&picture.bytes).expect("it is read").to_rgb8();
+        assert_eq!(upright.dimensions(), (32, 64));
+        let (above, below) = (upright.get_pixel(16, 8).0, upright.get_pixel(16, 56).0);
+        assert!(above[0] > 150 && below[2] > 150, "{}: {above:?} {below:?}", picture.media_type);
+        assert!(!has(&picture.bytes, SECRET));
+    }
+}
+
+#[test]
+fn a_profile_of_colours_stays() {
+    let profile = [b"ICC_PROFILE\0\x01\x01".as_slice(), &[7; 200]].concat();
+    let jpeg = jpeg_with(&written(halves(1300, 20), ImageFormat::Jpeg), &[(0xe2, profile.clone())]);
+    let picture = look(jpeg, LIMITS).expect("a picture");
+    assert!(has(&picture.bytes, &profile));
+    assert!(has(&picture.preview.expect("a smaller copy").0, &[7; 200]));
+}
+
+#[test]
+fn large_pictures_and_animations_have_a_smaller_copy() {
+    let picture = look(written(halves(1280, 640), ImageFormat::Png), LIMITS).expect("a picture");
+    let (preview, is_png) = picture.preview.expect("a smaller copy");
+    let preview = image::load_from_memory(&preview).expect("it is read");
+    assert_eq!((preview.width(), preview.height(), is_png), (640, 320, false));
+    assert!(look(written(halves(640, 640), ImageFormat::Png), LIMITS).expect("a picture").preview.is_none());
+
+    let clear = RgbaImage::from_pixel(700, 10, Rgba([1, 2, 3, 0]));
+    let (preview, is_png) = look(written(clear, ImageFormat::Png), LIMITS).expect("one").preview.expect("a copy");
+    assert!(is_png && image::load_from_memory(&preview).expect("it is read").color().has_alpha());
+
+    let animation = look(gif(5), LIMITS).expect("an animation");
+    assert!(animation.preview.is_some());
+    let frames = image::AnimationDecoder::into_frames(
+        image::codecs::gif::GifDecoder::new(Cursor::new(&animation.bytes)).expect("a GIF"),
+    );
+    assert_eq!(frames.count(), 5);
+}
+
+#[test]
+fn bombs_are_told_from_broken_files_without_being_unpacked() {
+    let mut bomb = written(halves(10, 10), ImageFormat::Png);
+    bomb[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
+    let crc = crc(&bomb[12..29]);
+    bomb[29..33].copy_from_slice(&crc.to_be_bytes());
+    assert_eq!(look(bomb, LIMITS).expect_err("too large"), Not::Small { width: 60_000, height: 60_000 });
+    assert_eq!(look(gif(21), LIMITS).expect_err("too long"), Not::Short { frames: 21 });
+    let good = written(halves(300, 300), ImageFormat::Jpeg);
+    for broken in
+        [&good[..good.len() / 2], &good[..3], b"\xff\xd8\xff", b"GIF89a\x01\0\x01\0\0\0\0;", b"\x89PNG\r\n\x1a\n"]
+    {
+        assert_eq!(look(broken.to_vec(), LIMITS).expect_err("broken"), Not::Readable);
+    }
+}
+
+/// The sum of a chunk (ISO 3309), for heads made by hand.
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0_u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
+    })
+}
+
+#[test]
+fn no_bytes_make_a_reader_panic() {
+    let samples = [
+        jpeg_with(&written(halves(64, 32), ImageFormat::Jpeg), &[(0xe1, [b"Exif\0\0".to_vec(), exif(6)].concat())]),
+        written(halves(20, 10), ImageFormat::Png),
+        webp_with(&written(halves(64, 32), ImageFormat::WebP), &[(b"EXIF", exif(3))]),
+        gif(2),
+    ];
+    let mut state = 1_u32;
+    for sample in &samples {
+        for cut in (0..sample.len()).step_by(7) {
+            let _ = look(sample[..cut].to_vec(), LIMITS);
+        }
+        for _ in 0..150 {
+            let mut bytes = sample.clone();
+            for _ in 0..3 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let at = (state >> 8) as usize % bytes.len();
+                bytes[at] = state.to_be_bytes()[0];
+            }
+            let _ = look(bytes, LIMITS);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Pictures in messages: shown with their size, freed of what tells about their maker, refused when they are bombs.
+
+use super::problem;
+use crate::harness::{Server, Setup};
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use parlor_protocol::error::Code;
+use std::{io::Cursor, process::Command};
+
+fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
+    let image = RgbImage::from_fn(width, height, |x, y| {
+        Rgb([u8::try_from(x % 256).expect("small"), u8::try_from(y % 256).expect("small"), 90])
+    });
+    let mut bytes = Cursor::new(Vec::new());
+    DynamicImage::from(image).write_to(&mut bytes, format).expect("written");
+    bytes.into_inner()
+}
+
+/// A photo of a telephone held upright, which says where it was taken: TIFF with an orientation, a maker and GPS.
+pub(super) fn photo() -> Vec<u8> {
+    let jpeg = picture(1200, 800, ImageFormat::Jpeg);
+    let mut tiff = b"MM\0*\0\0\0\x08\0\x03".to_vec();
+    // Make (ASCII, 8 bytes at 0x32), orientation 6, the GPS directory at 0x3a.
+    tiff.extend_from_slice(b"\x01\x0f\0\x02\0\0\0\x08\0\0\0\x32");
+    tiff.extend_from_slice(b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0");
+    tiff.extend_from_slice(b"\x88\x25\0\x04\0\0\0\x01\0\0\0\x3a");
+    tiff.extend_from_slice(b"\0\0\0\0Fernwerk");
+    assert_eq!(tiff.len(), 0x3a);
+    // GPSLatitudeRef N, GPSLatitude 52/1 31/1 12/1 at 0x58.
+    tiff.extend_from_slice(b"\0\x02\0\x01\0\x02\0\0\0\x02N\0\0\0\0\x02\0\x05\0\0\0\x03\0\0\0\x58\0\0\0\0");
+    assert_eq!(tiff.len(), 0x58);
+    for number in [52_u32, 31, 12] {
+        tiff.extend_from_slice(&number.to_be_bytes());
+        tiff.extend_from_slice(&1_u32.to_be_bytes());
+    }
+    let segment = [b"Exif\0\0".as_slice(), &tiff].concat();
+    let length = u16::try_from(segment.len() + 2).expect("short").to_be_bytes();
+    [&jpeg[..2], b"\xff\xe1", &length, &segment, &jpeg[2..]].concat()
+}
+
+#[tokio::test]
+async fn a_photo_comes_out_upright_and_tells_nothing_of_where_it_was_taken() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let photo = photo();
+    let has = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    assert!(has(&photo, b"Fernwerk") && has(&photo, b"Exif"));
+    let attachment = ada.upload("umbrella.jpg", &photo).await.attachment.expect("finished");
+    assert_eq!(
+        (attachment.media_type.as_str(), attachment.width, attachment.height),
+        ("image/jpeg", Some(800), Some(1200))
+    );
+    assert_eq!(attachment.blur_hash.as_deref().map(str::len), Some(28));
+    let (_, kept) = ada.fetch(&attachment.url).await;
+    let (_, preview) = ada.fetch(attachment.preview.as_deref().expect("a smaller copy")).await;
+    assert_eq!(attachment.bytes, kept.len() as u64);
+    let small = image::load_from_memory(&preview).expect("it is read");
+    assert_eq!((small.width(), small.height()), (427, 640));
+    for bytes in [&kept, &preview] {
+        assert!(!has(bytes, b"Fernwerk") && !has(bytes, b"Exif"), "nothing of it is left");
+        // Another reader's opinion, where there is one.
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), bytes).expect("written");
+        if let Ok(told) = Command::new("exiftool").args(["-G", "-GPS:all", "-EXIF:all"]).arg(file.path()).output() {
+            assert!(told.stdout.is_empty(), "{}", String::from_utf8_lossy(&told.stdout));
+        }
+    }
+    assert_eq!(server.files_on_disk().len(), 2, "the picture and its smaller copy, nothing of what came");
+}
+
+#[tokio::test]
+async fn every_kind_of_picture_has_its_size_and_is_shown_in_place() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    for (name, format, media_type) in [
+        ("a.txt", ImageFormat::Png, "image/png"),
+        ("b.exe", ImageFormat::Jpeg, "image/jpeg"),
+        ("c", ImageFormat::WebP, "image/webp"),
+        ("d.html", ImageFormat::Gif, "image/gif"),
+    ] {
+        let attachment = ada.upload(name, &picture(90, 60, format)).await.attachment.expect("finished");
+        assert_eq!(attachment.media_type, media_type);
+        assert_eq!((attachment.width, attachment.height, attachment.preview), (Some(90), Some(60), None));
+        let answer = ada.api.request(http::Method::GET, &attachment.url, "").await.expect("an answer");
+        assert_eq!(answer.headers["content-type"], media_type);
+        assert!(answer.headers["content-disposition"].to_str().expect("text").starts_with("inline; "));
+        assert_eq!(ada.fetch(&format!("{}/preview", attachment.url)).await.0, 404, "it is small enough itself");
+    }
+}
+
+#[tokio::test]
+async fn a_bomb_is_refused_by_its_size_and_nothing_of_it_stays() {
+    let server = Setup::new().with("limits.image_frames_max", 40).start().await;
+    let ada = server.user("ada").await;
+    let mut huge = picture(10, 10, ImageFormat::Png);
+    huge[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
+    huge[29..33].copy_from_slice(&crc(&huge[12..29]).to_be_bytes());
+    let refused = problem(ada.try_upload("huge.png", &huge).await);
+    assert_eq!((refused.code, refused.limit), (Code::TooLarge, Some(50_000_000)));
+    assert!(refused.detail.expect("a detail").contains("60000 by 60000"));
+
+    let mut long = picture(4, 4, ImageFormat::Gif);
+    let end = long.pop();
+    let frame = long[long.iter().rposition(|byte| *byte == 0x2c).expect("a frame")..].to_vec();
+    long.extend(frame.repeat(50_000));
+    long.extend(end);
+    let refused = problem(ada.try_upload("long.gif", &long).await);
+    assert_eq!((refused.code, refused.limit), (Code::TooLarge, Some(40)));
+    assert!(server.files_on_disk().is_empty(), "{:?}", server.files_on_disk());
+
+    // A text that unpacks to 64 MiB is not unpacked, and is not there afterwards.
+    let plain = picture(10, 10, ImageFormat::Png);
+    let text = [b"Comment\0\x01\0\0\0".as_slice(), &vec![0x78; 70_000]].concat();
+    let chunk = [&u32::try_from(text.len()).expect("short").to_be_bytes()[..], b"iTXt", &text, &[0; 4]].concat();
+    let packed = [&plain[..33], &chunk, &plain[33..]].concat();
+    let attachment = ada.upload("text.png", &packed).await.attachment.expect("a picture");
+    assert_eq!((attachment.media_type.as_str(), attachment.bytes), ("image/png", plain.len() as u64));
+}
+
+#[tokio::test]
+async fn a_broken_picture_is_kept_as_a_file_that_is_only_saved() {
+    let server = Setup::new().with("limits.image_bytes_max", 40_000).start().await;
+    let ada = server.user("ada").await;
+    let whole = picture(300, 300, ImageFormat::Png);
+    let over = [whole.clone(), vec![0; 40_000]].concat();
+    for broken in [&whole[..whole.len() / 2], &over] {
+        let attachment = ada.upload("a.png", broken).await.attachment.expect("kept");
+        assert_eq!((attachment.media_type.as_str(), attachment.width), ("application/octet-stream", None));
+        let answer = ada.api.request(http::Method::GET, &attachment.url, "").await.expect("an answer");
+        assert!(answer.headers["content-disposition"].to_str().expect("text").starts_with("attachment; "));
+        assert_eq!(&answer.body[..], broken);
+    }
+}
+
+#[tokio::test]
+async fn what_is_several_things_at_once_is_served_as_the_picture_alone_or_only_saved() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let script = b"*/=1;alert(1)//<script>alert(1)</script>PK\x03\x04";
+    let has = |bytes: &[u8]| bytes.windows(6).any(|window| window == b"alert(");
+    for format in [ImageFormat::Gif, ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP] {
+        let both = [picture(20, 20, format), script.to_vec()].concat();
+        let attachment = ada.upload("both.jpg", &both).await.attachment.expect("finished");
+        assert_eq!(attachment.media_type, format.to_mime_type());
+        assert!(!has(&ada.fetch(&attachment.url).await.1), "{format:?}");
+    }
+    let pdf = b"%PDF-1.4\n<html><script>alert(1)</script></html>";
+    let attachment = ada.upload("both.html", pdf).await.attachment.expect("finished");
+    let answer = ada.api.request(http::Method::GET, &attachment.url, "").await.expect("an answer");
+    assert_eq!(answer.headers["content-type"], "application/pdf");
+    assert!(answer.headers["content-disposition"].to_str().expect("text").starts_with("attachment; "));
+    assert_eq!(answer.headers["content-security-policy"], "sandbox; default-src 'none'");
+}
+
+/// The sum of a chunk (ISO 3309), for a head made by hand.
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0_u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
+    })
+}
