@@ -31,8 +31,8 @@ use tokio::{
 
 /// What stands before the data in a binary frame: the upload's id and the offset, 8 bytes each.
 pub(crate) const FRAME_HEAD_BYTES: u32 = 16;
-/// Pieces that wait to be written.
-const QUEUE: usize = 4;
+/// Pieces that wait to be written, where whoever hands them in waits too.
+pub(crate) const QUEUE: usize = 4;
 /// Bytes gathered before they are written.
 const WRITE_BYTES: usize = 64 * 1024;
 /// Bytes after which the disk is asked to have them for good.
@@ -137,11 +137,17 @@ impl Files {
         Some(active.received.load(Ordering::Acquire))
     }
 
-    /// Begins to feed an upload.
+    /// Begins to feed an upload, through a queue of so many pieces.
     ///
     /// # Errors
     /// There is none, or it does not go on there.
-    pub(crate) async fn feed(self: &Arc<Self>, owner: UserId, id: FileId, from: From) -> Result<Fed, Problem> {
+    pub(crate) async fn feed(
+        self: &Arc<Self>,
+        owner: UserId,
+        id: FileId,
+        from: From,
+        pieces_max: usize,
+    ) -> Result<Fed, Problem> {
         let turn = self.turn(id).await;
         let row = self.store.upload_by_id(owner, id).await.map_err(|error| from_store(&error))?;
         let mut row = row.ok_or(Problem::from(Code::NotFound))?;
@@ -164,7 +170,7 @@ impl Files {
         row.received = offset;
         let upload = row.upload();
         let (progress, watched) = watch::channel(offset);
-        let (pieces, queue) = mpsc::channel(QUEUE);
+        let (pieces, queue) = mpsc::channel(pieces_max);
         let feeding = Feeding {
             files: self.clone(),
             row,

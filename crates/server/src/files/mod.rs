@@ -79,6 +79,11 @@ impl Files {
         })
     }
 
+    /// Uploads that one socket sends at the same time.
+    pub(crate) fn uploads_of_a_socket_max(&self) -> u32 {
+        self.limits.connection_uploads_max
+    }
+
     /// How much of a file one binary frame of a socket carries at the most.
     pub(crate) fn chunk_bytes_max(&self) -> u32 {
         let fits = self.limits.frame_bytes_max.saturating_sub(feed::FRAME_HEAD_BYTES).max(1);

@@ -13,7 +13,7 @@ use crate::{
     domain::files::FileRow,
     files::{
         disposition::{self, Part},
-        feed::{Fed, Feed, From},
+        feed::{Fed, Feed, From, QUEUE},
         storage::preview_of,
         unkept,
     },
@@ -119,7 +119,7 @@ fn check_length(headers: &HeaderMap, bytes: u64, offset: u64) -> Result<(), Prob
 }
 
 async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: From, request: Request) -> Answered {
-    let feed = match edge.app.files.feed(owner, row.id, from).await {
+    let feed = match edge.app.files.feed(owner, row.id, from, QUEUE).await {
         Err(problem) => return Err(unread(request, problem).await),
         Ok(Fed::Finished(upload)) => {
             forget(request).await;

@@ -3,7 +3,10 @@
 //! Invariants: events are written only after the first resume was answered; at most `connection_changes_max`
 //! commands are under way, beyond that nothing is read; all that queued is written with one flush.
 
-use super::frames::{self, HEARTBEAT};
+use super::{
+    frames::{self, HEARTBEAT},
+    uploads::{News, Uploads},
+};
 use crate::{
     app::{Actor, App},
     commands,
@@ -42,6 +45,7 @@ pub(super) struct Connection {
     starting: Option<BoxFuture<'static, Started>>,
     /// Commands under way.
     running: FuturesUnordered<BoxFuture<'static, Reply>>,
+    uploads: Uploads,
     opened: Instant,
     heard: Instant,
     said: Instant,
@@ -85,6 +89,7 @@ pub(super) async fn run(app: Arc<App>, actor: Actor, mut socket: WebSocket) {
     let now = Instant::now();
     let allowance = f64::from(app.config.limits.frames_per_second_max) * RATE_WINDOW_S;
     let typist = Typist::new(app.typing.clone(), actor.user, attached.id());
+    let uploads = Uploads::new(app.files.clone(), actor.user);
     let connection = Connection {
         app,
         actor,
@@ -95,6 +100,7 @@ pub(super) async fn run(app: Arc<App>, actor: Actor, mut socket: WebSocket) {
         is_resumed: false,
         starting: None,
         running: FuturesUnordered::new(),
+        uploads,
         opened: now,
         heard: now,
         said: now,
@@ -153,6 +159,7 @@ impl Connection {
                 Ok(())
             }
             Some(reply) = self.running.next(), if !self.running.is_empty() => self.replies(reply).await,
+            () = self.uploads.changed() => self.tell_of_uploads().await,
             message = self.socket.recv(), if is_open => self.receive(message).await,
             () = self.timer.as_mut() => self.late().await,
         }
@@ -189,7 +196,10 @@ impl Connection {
             Some(Ok(message)) => message,
         };
         self.heard = Instant::now();
-        self.spend_allowance()?;
+        let is_paced = matches!(&message, Message::Binary(frame) if self.uploads.is_paced(frame.len()));
+        if !is_paced {
+            self.spend_allowance()?;
+        }
         let most = self.app.config.limits.frame_bytes_max as usize;
         match message {
             Message::Text(text) if text.len() > most => Err(End::Close(Close::TooLarge)),
@@ -198,7 +208,12 @@ impl Connection {
                 Ok(frame) => self.begin(frame).await,
                 Err(refused) => self.reply(refused.re, &Err(refused.problem)).await,
             },
-            Message::Binary(_) => Err(End::Close(Close::Unsupported)),
+            Message::Binary(frame) if frame.len() > most => Err(End::Close(Close::TooLarge)),
+            Message::Binary(_) if self.uploads.is_empty() => Err(End::Close(Close::Unsupported)),
+            Message::Binary(frame) => match self.uploads.take(frame) {
+                Ok(()) => Ok(()),
+                Err(problem) => self.reply(None, &Err(problem)).await,
+            },
             Message::Ping(_) | Message::Pong(_) => Ok(()),
             Message::Close(_) => Err(End::Gone),
         }
@@ -226,6 +241,21 @@ impl Connection {
                 let answer = self.on_screen(command).await;
                 self.reply(Some(id), &answer).await
             }
+            Command::BeginUpload { client_id, name, bytes } => {
+                let beginning = self.uploads.begin(client_id, name, bytes);
+                self.running.push(Box::pin(async move { (id, beginning.await) }));
+                Ok(())
+            }
+            Command::EndUpload { upload } => {
+                let ending = self.uploads.end(upload);
+                self.running.push(Box::pin(async move { (id, ending.await) }));
+                Ok(())
+            }
+            Command::CancelUpload { upload } => {
+                let cancelling = self.uploads.cancel(upload);
+                self.running.push(Box::pin(async move { (id, cancelling.await) }));
+                Ok(())
+            }
             command => {
                 let (app, actor) = (self.app.clone(), self.actor);
                 let mut starting: BoxFuture<'static, Started> =
@@ -239,6 +269,15 @@ impl Connection {
                 Ok(())
             }
         }
+    }
+
+    async fn tell_of_uploads(&mut self) -> Result<(), End> {
+        let frame = |news| match news {
+            News::Kept(event) => frames::told(&event),
+            News::Failed(problem) => frames::reply(None, &Err(problem)),
+        };
+        let frames: Vec<Message> = self.uploads.news().into_iter().map(frame).collect();
+        if frames.is_empty() { Ok(()) } else { self.write(frames).await }
     }
 
     /// The first resume: the connection is in its topic, and what arrives meanwhile waits behind the answer.

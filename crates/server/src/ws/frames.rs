@@ -2,7 +2,7 @@
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes};
 use bytes::Bytes;
-use parlor_protocol::{close::Close, error::Problem, reply::Answer, reply::ReplyFrame};
+use parlor_protocol::{close::Close, error::Problem, event::Event, reply::Answer, reply::ReplyFrame};
 
 /// The heartbeat, both ways.
 pub(super) const HEARTBEAT: &str = "{}";
@@ -19,6 +19,11 @@ pub(super) fn reply(re: Option<i64>, result: &Result<Answer, Problem>) -> Messag
 /// An event, whose text many sockets share.
 pub(super) fn event(text: Bytes) -> Option<Message> {
     Utf8Bytes::try_from(text).ok().map(Message::Text)
+}
+
+/// An event of this connection's own.
+pub(super) fn told(event: &Event) -> Message {
+    Message::Text(serde_json::to_string(event).expect("an event has string keys only").into())
 }
 
 /// The closing frame. `restarting` says when to come back.

@@ -3,6 +3,7 @@
 mod connection;
 mod frames;
 mod screen;
+mod uploads;
 
 use crate::app::{Actor, App};
 use axum::{

@@ -3,6 +3,7 @@
 mod pictures;
 mod sending;
 mod serving;
+mod socket;
 
 use crate::harness::{Person, Server, unique};
 use http::Method;

@@ -1,0 +1,272 @@
+//! Files on a socket: binary frames between the others.
+//!
+//! Invariants: taking a frame never waits, for the disk or for anything; what may be sent and not yet told as kept is
+//! bounded by a window; a socket that ends leaves what came, and the upload goes on elsewhere.
+
+use crate::{
+    commands,
+    domain::files::FileState,
+    files::{
+        Files,
+        feed::{FRAME_HEAD_BYTES, Fed, From},
+    },
+    http::errors::from_store,
+};
+use bytes::{Buf as _, Bytes};
+use futures_util::{FutureExt, future::BoxFuture};
+use parlor_protocol::{
+    error::{Code, Problem},
+    event::Event,
+    ids::{FileId, UserId},
+    model::Upload,
+    reply::{Answer, Done, UploadBegun, UploadEnded},
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    task::JoinHandle,
+};
+
+/// Frames of the largest size that may be sent and not yet told as kept.
+const WINDOW_CHUNKS: u32 = 8;
+/// Frames of any size that may wait.
+const WINDOW_FRAMES: usize = 1024;
+/// Of a frame this share of the largest is enough to be paced by the window alone.
+const PACED_SHARE: u32 = 4;
+
+/// The uploads of one socket.
+#[derive(Clone, Debug)]
+pub(super) struct Uploads(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    files: Arc<Files>,
+    owner: UserId,
+    begun: Mutex<HashMap<FileId, Begun>>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Begun {
+    /// None once something was wrong; what is still on its way is then dropped.
+    pieces: Option<mpsc::Sender<Bytes>>,
+    task: Option<JoinHandle<Result<Upload, Problem>>>,
+    progress: watch::Receiver<u64>,
+    bytes: u64,
+    /// Taken up to here.
+    taken: u64,
+    /// Told up to here.
+    told: u64,
+}
+
+/// Something to say about an upload.
+#[derive(Debug)]
+pub(super) enum News {
+    /// So much is kept.
+    Kept(Event),
+    /// It failed before its end.
+    Failed(Problem),
+}
+
+impl Uploads {
+    pub(super) fn new(files: Arc<Files>, owner: UserId) -> Self {
+        Self(Arc::new(Shared { files, owner, begun: Mutex::default(), changed: Notify::new() }))
+    }
+
+    /// Nothing was begun, or all of it has ended.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.begun().is_empty()
+    }
+
+    /// Whether a binary frame need not count against the rate of frames: the window paces it.
+    pub(super) fn is_paced(&self, length: usize) -> bool {
+        length >= (self.0.files.chunk_bytes_max() / PACED_SHARE) as usize && !self.is_empty()
+    }
+
+    /// Waits until there may be news.
+    pub(super) async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// `upload.begin`
+    pub(super) fn begin(&self, client_id: String, name: String, bytes: u64) -> BoxFuture<'static, commands::Result> {
+        let shared = self.0.clone();
+        async move { shared.begin(client_id, &name, bytes).await }.boxed()
+    }
+
+    /// `upload.end`
+    pub(super) fn end(&self, id: FileId) -> BoxFuture<'static, commands::Result> {
+        let shared = self.0.clone();
+        // Taken out at once: what comes after it is no part of the file.
+        let begun = shared.begun().remove(&id);
+        async move { shared.end(id, begun).await }.boxed()
+    }
+
+    /// `upload.cancel`
+    pub(super) fn cancel(&self, id: FileId) -> BoxFuture<'static, commands::Result> {
+        let shared = self.0.clone();
+        shared.begun().remove(&id);
+        async move { shared.files.cancel(shared.owner, id).await.map(|()| Answer::Done(Done {})) }.boxed()
+    }
+
+    /// Takes a binary frame: 8 bytes of the upload's id, 8 bytes of the offset, the data.
+    pub(super) fn take(&self, mut frame: Bytes) -> Result<(), Problem> {
+        if frame.len() < FRAME_HEAD_BYTES as usize {
+            return Err(Problem::new(Code::InvalidField).with_detail(
+                "a binary frame: 8 bytes of the upload's id, 8 bytes of the offset and data are expected",
+            ));
+        }
+        let (id, offset) = (frame.get_i64(), frame.get_u64());
+        let mut all = self.0.begun();
+        let Some(begun) = all.get_mut(&FileId(id)) else {
+            return Err(Problem::new(Code::NotFound).with_detail(format!("no upload {id} was begun on this socket")));
+        };
+        let Some(pieces) = &begun.pieces else { return Ok(()) };
+        let length = frame.len() as u64;
+        let most = u64::from(self.0.files.chunk_bytes_max());
+        let waiting = begun.taken - *begun.progress.borrow();
+        let refused =
+            if offset != begun.taken {
+                let expected = begun.taken;
+                Some(Problem::new(Code::WrongOffset).with_detail(format!("upload {id}: offset {expected} is expected")))
+            } else if length > most {
+                Some(
+                    Problem::new(Code::TooLarge)
+                        .with_detail(format!("upload {id}: a frame of {length} bytes; up to {most} are taken"))
+                        .with_limit(most),
+                )
+            } else if length > begun.bytes - begun.taken {
+                // The feed says the same and gives the upload up.
+                None
+            } else if waiting + length > most * u64::from(WINDOW_CHUNKS) {
+                Some(Problem::new(Code::TooMany).with_detail(format!(
+                    "upload {id}: more was sent than window_bytes beyond what upload.progress told"
+                )))
+            } else {
+                None
+            };
+        let sent = refused.map_or_else(|| pieces.try_send(frame).map_err(|_| None), |problem| Err(Some(problem)));
+        match sent {
+            Ok(()) => {
+                begun.taken = (begun.taken + length).min(begun.bytes);
+                Ok(())
+            }
+            Err(problem) => {
+                let is_full = !pieces.is_closed();
+                begun.pieces = None;
+                match problem {
+                    Some(problem) => Err(problem),
+                    None if is_full => Err(Problem::new(Code::TooMany)
+                        .with_detail(format!("upload {id}: too many frames wait; send larger ones"))),
+                    // Why it failed is news.
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// What is to be said.
+    pub(super) fn news(&self) -> Vec<News> {
+        let mut all = self.0.begun();
+        let mut news = Vec::new();
+        for (id, begun) in all.iter_mut() {
+            let received = *begun.progress.borrow_and_update();
+            if received > begun.told {
+                begun.told = received;
+                news.push(News::Kept(Event::UploadProgress { upload: *id, received }));
+            }
+            // A feed whose queue is open ends only when it fails.
+            let is_failed = begun.pieces.as_ref().is_some_and(mpsc::Sender::is_closed);
+            if is_failed && begun.task.as_ref().is_some_and(JoinHandle::is_finished) {
+                let ended = begun.task.take().and_then(FutureExt::now_or_never);
+                begun.pieces = None;
+                if let Some(Ok(Err(problem))) = ended {
+                    let detail = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
+                    news.push(News::Failed(problem.with_detail(format!("upload {id}: {detail}"))));
+                }
+            }
+        }
+        news
+    }
+}
+
+impl Shared {
+    fn begun(&self) -> std::sync::MutexGuard<'_, HashMap<FileId, Begun>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn begin(self: Arc<Self>, client_id: String, name: &str, bytes: u64) -> commands::Result {
+        let most = self.files.uploads_of_a_socket_max();
+        let is_full = |begun: &HashMap<FileId, Begun>| begun.len() >= most as usize;
+        let too_many = || {
+            Err(Problem::new(Code::LimitReached)
+                .with_detail(format!("one socket sends up to {most} files at the same time"))
+                .with_limit(most.into()))
+        };
+        if is_full(&self.begun()) {
+            return too_many();
+        }
+        let row = self.files.begin(self.owner, client_id, name, bytes).await?;
+        let (chunk_bytes_max, window_bytes) =
+            (self.files.chunk_bytes_max(), self.files.chunk_bytes_max() * WINDOW_CHUNKS);
+        let answer = |upload| Ok(Answer::UploadBegun(UploadBegun { upload, chunk_bytes_max, window_bytes }));
+        let feed = match self.files.feed(self.owner, row.id, From::Kept, WINDOW_FRAMES).await? {
+            Fed::Finished(upload) => return answer(upload),
+            Fed::Open(feed) => feed,
+        };
+        let (upload, mut progress) = (feed.upload.clone(), feed.progress.clone());
+        let (pieces, task) = feed.split();
+        let begun = Begun {
+            pieces: Some(pieces),
+            task: Some(task),
+            progress: progress.clone(),
+            bytes,
+            taken: upload.received,
+            told: upload.received,
+        };
+        {
+            let mut all = self.begun();
+            if is_full(&all) {
+                return too_many();
+            }
+            all.insert(row.id, begun);
+        }
+        let shared = Arc::downgrade(&self);
+        tokio::spawn(async move {
+            // When the feed ends there is news once more.
+            loop {
+                let is_over = progress.changed().await.is_err();
+                let Some(shared) = shared.upgrade() else { return };
+                shared.changed.notify_one();
+                if is_over {
+                    return;
+                }
+            }
+        });
+        answer(upload)
+    }
+
+    async fn end(self: Arc<Self>, id: FileId, begun: Option<Begun>) -> commands::Result {
+        let upload = match begun.and_then(|begun| begun.task) {
+            // Its queue was dropped just now, so it ends.
+            Some(task) => task.await.map_err(|_| Problem::from(Code::Internal))??,
+            None => {
+                let row = self.files.store.upload_by_id(self.owner, id).await.map_err(|error| from_store(&error))?;
+                let row = row.ok_or(Problem::from(Code::NotFound))?;
+                if row.state == FileState::Uploading {
+                    return Err(Problem::new(Code::UploadUnfinished).with_detail("it is not under way on this socket"));
+                }
+                row.upload()
+            }
+        };
+        if upload.attachment.is_none() {
+            let (received, bytes) = (upload.received, upload.bytes);
+            return Err(Problem::new(Code::UploadUnfinished)
+                .with_detail(format!("{received} of {bytes} bytes are kept: begin again to go on")));
+        }
+        Ok(Answer::UploadEnded(UploadEnded { upload }))
+    }
+}
