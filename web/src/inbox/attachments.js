@@ -14,6 +14,8 @@ import { icon } from './icons.js';
 import { say } from './strings.js';
 
 const BLUR_PX = 24;
+/** A larger picture that moves stands still until it is seen whole. */
+const MOVING_BYTES = 3 * 1024 * 1024;
 
 /** An address for bytes that this page has, the same for as long as it has them. @type {WeakMap<Blob, string>} */
 const addresses = new WeakMap();
@@ -78,7 +80,7 @@ export class ParlorFiles extends HTMLElement {
 
   /** @param {Shown} file @param {number} index @param {number} all @returns {HTMLElement} */
   #picture(file, index, all) {
-    const source = file.local ? addressOf(file.local) : (file.preview ?? file.url ?? '');
+    const source = sourceOf(file);
     const old = this.#pictures[index];
     const kept = old?.querySelector('img')?.getAttribute('src') === source ? old.querySelector('img') : null;
     const frame = h('button', {
@@ -101,6 +103,16 @@ export class ParlorFiles extends HTMLElement {
       if (size) setText(size, progressOf(file.sent, file.bytes));
     }
   }
+}
+
+/** What moves is shown moving where it is small and nobody minds; the small copy stands still.
+ * @param {Shown} file @returns {string} */
+function sourceOf(file) {
+  const moves = file.media_type === 'image/gif';
+  const still = moves && (matchMedia('(prefers-reduced-motion: reduce)').matches || file.bytes > MOVING_BYTES);
+  if (still && file.preview) return file.preview;
+  if (file.local) return addressOf(file.local);
+  return (moves && !still ? file.url : file.preview) ?? file.url ?? '';
 }
 
 /** @param {string} source @param {Shown} file @returns {HTMLImageElement} */

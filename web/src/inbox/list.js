@@ -98,10 +98,12 @@ export class ParlorList extends HTMLElement {
     this.#filter();
   }
 
-  /** Puts the focus on the row of a conversation, or on the first one. @param {number|null} id */
+  /** Puts the focus on the result that one comes back from, on the row of a conversation, or on the first one.
+   * @param {number|null} id */
   focusRow(id) {
     const rows = this.#rowElements();
-    (rows.find((one) => one.conversation === id) ?? rows[0] ?? this.#search).focus();
+    const found = this.#results.hidden ? undefined : this.#results.stops.find((one) => one.ariaSelected === 'true');
+    (found ?? rows.find((one) => one.conversation === id) ?? rows[0] ?? this.#search).focus();
   }
 
   /** @param {ListView} view */

@@ -164,6 +164,7 @@ test('one searches here, on a phone too, and is led wider when there is nothing'
       if ('isMobile' in options) {
         await page.getByRole('button', { name: 'Back to all conversations' }).tap();
         assert.ok(await results(ada).first().isVisible(), 'one comes back to what was found');
+        assert.equal(await results(ada).first().evaluate((one) => one === document.activeElement), true);
       }
       assert.deepEqual(ada.complaints, []);
       await ada.context.close();
