@@ -61,7 +61,7 @@ test('history comes above without moving what is seen, and news below without pu
 /** @param {Person} ada */
 async function pinned(ada) {
   const talk = ada.page.locator('.talk');
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < 4; round += 1) {
     const before = await ada.page.locator('parlor-said').count();
     // Looks at every frame while history comes: the first visible message never moves.
     const moved = await talk.evaluate(async (log, count) => {
@@ -76,7 +76,7 @@ async function pinned(ada) {
         const now = [...log.querySelectorAll('parlor-said')].find((one) =>
           /** @type {HTMLElement} */ (one).dataset.key === key);
         most = Math.max(most, Math.abs((now?.getBoundingClientRect().top ?? 1e6) - top));
-        if (log.querySelectorAll('parlor-said').length > count) break;
+        if (log.querySelectorAll('parlor-said').length > count || !log.querySelector('.older .bone')) break;
       }
       return most;
     }, before);

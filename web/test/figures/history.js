@@ -1,0 +1,117 @@
+/**
+ * How long it takes to be somewhere in a conversation of 100,000 messages: `npm run figures`, with a server that was
+ * built with --release. Prints medians and worst cases; asserts nothing but that what is measured is what it says.
+ *
+ * Measured in the page: from the click (or key) to the first frame after the messages stand there. `MESSAGES` sets
+ * another number, `RUNS` how often each is measured. The messages are sent through the front door first, which takes
+ * a minute or two.
+ *
+ * @import {Page} from 'playwright-core'
+ */
+import assert from 'node:assert/strict';
+import { fill, POURING } from '../journeys/pour.js';
+import { Person, travel, until } from '../journeys/support.js';
+
+const MESSAGES = Number(process.env.MESSAGES ?? 100_000);
+const RUNS = Number(process.env.RUNS ?? 15);
+const ITEM = 'Black umbrella';
+
+await travel(async ({ demo, browser }) => {
+  const ada = await Person.open(browser, demo.links.ada);
+  const ben = await Person.open(browser, demo.links.ben);
+  await ada.choose(ITEM);
+  const conversation = ada.conversation();
+  const began = Date.now();
+  await fill([ada, ben], conversation, MESSAGES, 200);
+  console.log(`${MESSAGES} messages sent in ${Math.round((Date.now() - began) / 1000)} s`);
+  await ben.page.close();
+  const opens = [];
+  const jumps = [];
+  for (let run = 0; run < RUNS; run += 1) {
+    opens.push(await open(ada.page));
+    jumps.push(await jump(ada.page));
+  }
+  tell('open at its end, from click to painted', opens, 200);
+  tell('jump to its first message', jumps, 300);
+  await open(ada.page);
+  const { tasks, frames, rows } = await scroll(ada.page, 600);
+  tell('frame while scrolling up', frames);
+  console.log(`tasks over 50 ms while scrolling up ${frames.length} frames: ${tasks.length} ${tasks.join(' ')}`);
+  console.log(`rows at the most: ${rows}`);
+  const heap = await ada.page.evaluate(() => /** @type {any} */ (performance).memory?.usedJSHeapSize ?? 0);
+  console.log(`heap after it: ${Math.round(heap / 2 ** 20)} MiB`);
+  assert.deepEqual(ada.complaints, []);
+}, POURING);
+process.exit(0);
+
+/** @param {string} what @param {number[]} times @param {number} [goal] */
+function tell(what, times, goal) {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (/** @type {number} */ part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+  const words = `median ${at(0.5).toFixed(0)} ms, p95 ${at(0.95).toFixed(0)} ms, worst ${sorted.at(-1)?.toFixed(0)} ms`;
+  console.log(`${what}: ${words}${goal ? ` (wanted: under ${goal} ms)` : ''}`);
+}
+
+/** From a page that knows nothing but the list: nothing of the thread is held. @param {Page} page
+ * @returns {Promise<number>} */
+async function open(page) {
+  await page.evaluate(() => {
+    location.hash = '#/settings';
+  });
+  await page.reload();
+  await page.locator('parlor-row', { hasText: ITEM }).first().waitFor();
+  await until(() => page.evaluate(() => document.querySelectorAll('parlor-said').length), (count) => count === 0,
+    'no thread is shown');
+  return page.evaluate(async ([title, last]) => {
+    const row = [...document.querySelectorAll('parlor-row')].find((one) => one.textContent?.includes(title));
+    const began = performance.now();
+    /** @type {HTMLElement} */ (row).click();
+    const there = () => /** @type {any} */ ([...document.querySelectorAll('parlor-said')].at(-1))?.seq >= last;
+    while (!there()) await new Promise((resolve) => setTimeout(resolve, 0));
+    // The frame in which they are painted has ended when the next one begins.
+    await new Promise(requestAnimationFrame);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return performance.now() - began;
+  }, /** @type {const} */ ([ITEM, MESSAGES]));
+}
+
+/** @param {Page} page @returns {Promise<number>} */
+function jump(page) {
+  return page.evaluate(async () => {
+    const log = /** @type {HTMLElement} */ (document.querySelector('.talk'));
+    log.focus();
+    const began = performance.now();
+    log.dispatchEvent(new KeyboardEvent('keydown', { key: 'Home', bubbles: true, cancelable: true }));
+    const there = () => /** @type {any} */ (document.querySelector('parlor-said'))?.seq === 1;
+    while (!there()) await new Promise((resolve) => setTimeout(resolve, 0));
+    await new Promise(requestAnimationFrame);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return performance.now() - began;
+  });
+}
+
+/** Scrolls up as fast as a wheel that is turned hard. @param {Page} page @param {number} count
+ * @returns {Promise<{tasks: number[], frames: number[], rows: number}>} */
+function scroll(page, count) {
+  return page.locator('.talk').evaluate(async (log, frames) => {
+    /** @type {number[]} */
+    const tasks = [];
+    const observer = new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) tasks.push(Math.round(entry.duration));
+    });
+    observer.observe({ type: 'longtask' });
+    const times = [];
+    let rows = 0;
+    let before = performance.now();
+    for (let frame = 0; frame < frames; frame += 1) {
+      log.scrollTop -= 120;
+      await new Promise(requestAnimationFrame);
+      const now = performance.now();
+      times.push(now - before);
+      before = now;
+      rows = Math.max(rows, log.querySelectorAll('parlor-said').length);
+    }
+    observer.disconnect();
+    return { tasks, frames: times, rows };
+  }, count);
+}
