@@ -173,7 +173,8 @@ export class Acts {
         && { label: say.copyText, sign: 'copy', key: 'Ctrl C', act: () => void this.#copy(message.text) },
       reactions.length > 0 && { label: say.whoReacted, sign: 'people', act: () => this.#reactions(place) },
       {
-        label: say.deleteForMe, sign: 'bin', warn: true, apart: !deleted, key: 'Del', act: () => this.#hide(place, said),
+        label: say.deleteForMe, sign: 'bin', warn: true, apart: !deleted, key: 'Del',
+        act: () => this.#hide(place, said),
       },
       this.#mayDelete(place)
         && { label: say.deleteForAll, sign: 'bin', warn: true, act: () => this.#delete(place, said) },

@@ -60,7 +60,8 @@ export class Drafting {
   }
 
   /** What goes with the words that are sent now; it goes once. @param {number} conversation
-   * @param {number|null} reply what the composer shows to be answered @returns {{reply_to?: number, subject?: string}} */
+   * @param {number|null} reply what the composer shows to be answered
+   * @returns {{reply_to?: number, subject?: string}} */
   take(conversation, reply) {
     const { subject } = this.of(conversation);
     this.#put(`reply:${conversation}`, null);

@@ -17,7 +17,7 @@ import { say } from './strings.js';
 /** @param {HTMLElement} host @param {Choosing} choosing */
 export function openEmoji(host, choosing) {
   const { narrow, at, back } = choosing;
-  const box = /** @type {HTMLDialogElement} */ (h('dialog', { class: narrow ? 'bottom-sheet' : 'emoji-box', 'aria-label': say.react }));
+  const box = h('dialog', { class: narrow ? 'bottom-sheet' : 'emoji-box', 'aria-label': say.react });
   const picker = new EmojiPicker({
     ...choosing,
     choose: (emoji) => {

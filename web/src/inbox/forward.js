@@ -91,7 +91,8 @@ class Forward {
     this.#more.hidden = state.list.next === null;
     const [only] = this.#chosen;
     const one = state.conversations.get(only);
-    setText(this.#go, this.#chosen.size > 1 || !one ? say.forwardToMany(this.#chosen.size) : say.forwardTo(nameOf(state, one)));
+    const many = this.#chosen.size > 1 || !one;
+    setText(this.#go, many ? say.forwardToMany(this.#chosen.size) : say.forwardTo(nameOf(state, one)));
     this.#go.hidden = this.#chosen.size === 0;
   }
 

@@ -14,12 +14,23 @@ export function nameFor(state, user) {
   return state.users.get(user)?.name ?? say.somebody;
 }
 
-/** @param {State} state @param {Message} message @returns {{text: string, sign: 'picture'|'file'|'bin'|null}} */
+/** @typedef {{text: string, sign: 'picture'|'file'|'bin'|null}} Gist */
+
+/** A message stays the same object until it changes, and its words are asked for often.
+ * @type {WeakMap<Message, Gist>} */
+const gists = new WeakMap();
+
+/** @param {State} state @param {Message} message @returns {Gist} */
 export function gistOf(state, message) {
   if (message.system) return { text: wordsOf(systemPhrase(state, message.sender, message.system)), sign: null };
   if (message.deleted) return { text: deletedWords(state, message, true), sign: 'bin' };
-  const { text, sign } = gist(message);
-  return { text: oneLine(plain(text)), sign };
+  let known = gists.get(message);
+  if (!known) {
+    const { text, sign } = gist(message);
+    known = { text: oneLine(plain(text)), sign };
+    gists.set(message, known);
+  }
+  return known;
 }
 
 /** @param {string} text @returns {string} */

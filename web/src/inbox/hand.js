@@ -4,8 +4,8 @@
  *
  * Invariants: the messages are one Tab stop (their log). An arrow goes from there to a message; with the focus on it,
  * Tab reaches its links and buttons, Escape goes back. What can be done by pointer can be done by touch and by keys.
- * Tells: `parlor-edge {first}`, `parlor-menu {said, at, back}`, `parlor-react-to {said, at, back}`, `parlor-reply {seq}`,
- * and what `act` does.
+ * Tells: `parlor-edge {first}`, `parlor-menu {said, at, back}`, `parlor-react-to {said, at, back}`,
+ * `parlor-reply {seq}`, and what `act` does.
  *
  * @import {ParlorSaid} from './said.js'
  */

@@ -92,11 +92,12 @@ function makeMenu({ label, quick, items }, close) {
     class: 'menu', role: 'menu', 'aria-label': label,
     onkeydown: (/** @type {KeyboardEvent} */ event) => key(event, items, chosen),
   },
-  quick.length > 0 && h('div', { class: 'quick', role: 'group', 'aria-label': say.react }, ...quick.map((one) => h('button', {
-    type: 'button', role: one.chosen === undefined ? 'menuitem' : 'menuitemcheckbox', tabindex: -1,
-    'aria-checked': one.chosen === undefined ? null : String(one.chosen), class: one.chosen ? 'chosen' : null,
-    'aria-label': one.label, title: one.label, onclick: chosen(one.act),
-  }, one.text ?? icon(one.sign ?? '')))),
+  quick.length > 0 && h('div', { class: 'quick', role: 'group', 'aria-label': say.react },
+    ...quick.map((one) => h('button', {
+      type: 'button', role: one.chosen === undefined ? 'menuitem' : 'menuitemcheckbox', tabindex: -1,
+      'aria-checked': one.chosen === undefined ? null : String(one.chosen), class: one.chosen ? 'chosen' : null,
+      'aria-label': one.label, title: one.label, onclick: chosen(one.act),
+    }, one.text ?? icon(one.sign ?? '')))),
   ...items.flatMap((one) => [
     one.apart ? h('hr', { role: 'separator' }) : null,
     h('button', {
@@ -140,7 +141,8 @@ function target(event, menu) {
   switch (event.key) {
     case 'ArrowDown':
     case 'ArrowUp': {
-      const rows = quick.length > 0 ? [quick.find((one) => one.classList.contains('chosen')) ?? quick[0], ...items] : items;
+      const entry = quick.find((one) => one.classList.contains('chosen')) ?? quick[0];
+      const rows = entry ? [entry, ...items] : items;
       const row = across >= 0 ? 0 : rows.indexOf(at);
       const step = event.key === 'ArrowDown' ? 1 : -1;
       return rows[(row + step + rows.length) % rows.length];

@@ -196,7 +196,8 @@ function opening({ state, conversation }) {
   const by = conversation.members.find((one) => one.user.id === conversation.created_by);
   const mine = conversation.created_by === state.user;
   const who = mine ? null : by ? known(state, by.user).name : nameFor(state, conversation.created_by);
-  const phrase = context ? say.wroteAbout(who, context.title) : kind === 'group' ? say.openedGroup(who) : say.opened(who);
+  const begun = kind === 'group' ? say.openedGroup : say.opened;
+  const phrase = context ? say.wroteAbout(who, context.title) : begun(who);
   return { type: 'line', key: 'opening', phrase };
 }
 

@@ -29,6 +29,8 @@ export class ParlorSaid extends HTMLElement {
   #drawnQuote = '';
   #drawnReactions = '';
   #ears = '';
+  /** What the sentence was made of. @type {{said: Said|null, speaker: string, state: string}} */
+  #read = { said: null, speaker: '', state: '' };
   #files = /** @type {ParlorFiles} */ (document.createElement('parlor-files'));
   #name = h('span', { class: 'for-ears' });
   #quote = h('div', { class: 'quote-place' });
@@ -75,6 +77,8 @@ export class ParlorSaid extends HTMLElement {
       this.#ears = name;
       this.#name.textContent = name;
     }
+    if (said === this.#read.said && speaker === this.#read.speaker && state === this.#read.state) return;
+    this.#read = { said, speaker, state };
     set(this, 'aria-label', sentence(said, speaker, state));
   }
 
@@ -131,7 +135,8 @@ export class ParlorSaid extends HTMLElement {
     this.#reactions.hidden = chips.length === 0;
     this.#reactions.replaceChildren(...chips.map((chip) => this.#chip(chip)));
     if (focused === undefined) return;
-    const again = [...this.#reactions.children].find((one) => /** @type {HTMLElement} */ (one).dataset.emoji === focused);
+    const again = [...this.#reactions.children].find((one) =>
+      /** @type {HTMLElement} */ (one).dataset.emoji === focused);
     /** @type {HTMLElement} */ (again ?? this).focus();
   }
 

@@ -20,7 +20,7 @@ export function sentence(said, speaker, state) {
   if (said.forwarded) parts.push(say.forwarded);
   if (quote) parts.push(quote.who === '' ? quote.text : say.inReplyTo(quote.who, oneLine(quote.text).slice(0, 120)));
   if (said.subject !== '') parts.push(say.subjectIs(said.subject));
-  if (said.text !== '') parts.push(oneLine(plain(said.text)).slice(0, CHARS_MAX));
+  if (said.text !== '') parts.push(oneLine(plain(said.text.slice(0, CHARS_MAX))));
   const attachments = message?.attachments ?? item?.attachments ?? [];
   if (attachments.length > 0) parts.push(gist({ text: '', attachments }).text);
   for (const { emoji, names } of reactions) parts.push(say.reactionOf(emojiName(emoji), names));

@@ -9,7 +9,8 @@ const STAYS_MS = 6_000;
 
 /** @param {HTMLElement} host @param {{words: string, sign: string}} what */
 export function toast(host, { words, sign }) {
-  const place = host.querySelector('.toast-place') ?? host.appendChild(h('div', { class: 'toast-place', role: 'status' }));
+  const place = host.querySelector('.toast-place')
+    ?? host.appendChild(h('div', { class: 'toast-place', role: 'status' }));
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   let timer;
   const wait = () => {

@@ -118,7 +118,9 @@ function rowOf(conversation, sight) {
     unread: unreadOf(conversation, sight.readUpTo(conversation.id)),
     selected: conversation.id === sight.selected,
     picture: conversation.picture,
-    dot: conversation.kind === 'direct' ? dotOf(sight.company.presence(others(sight.state, conversation)[0]?.id ?? 0)) : '',
+    dot: conversation.kind === 'direct'
+      ? dotOf(sight.company.presence(others(sight.state, conversation)[0]?.id ?? 0))
+      : '',
   };
 }
 

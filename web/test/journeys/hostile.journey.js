@@ -149,7 +149,8 @@ function strangers({ page }) {
     const names = one.getAttributeNames().sort().join(' ');
     if (one instanceof HTMLAnchorElement) {
       const safe = /^(https?|mailto):$/u.test(one.protocol) && one.rel === 'noopener noreferrer nofollow ugc';
-      return !safe || one.target !== '_blank' || !/^(data-host )?dir draggable href rel tabindex target( title)?$/u.test(names);
+      const usual = /^(data-host )?dir draggable href rel tabindex target( title)?$/u.test(names);
+      return !safe || one.target !== '_blank' || !usual;
     }
     return !['B', 'I', 'CODE', 'PRE', 'SPAN'].includes(one.tagName) || !['', 'dir', 'hidden'].includes(names);
   }).map((one) => one.outerHTML));
@@ -161,7 +162,8 @@ async function assertPlaces({ page }, places) {
   await page.waitForFunction((wanted) => Object.entries(wanted).every(([place, text]) => {
     const found = [...document.querySelectorAll(place)].at(-1);
     if (found instanceof HTMLInputElement) return found.value === text;
-    return found?.textContent === text && [...found.children].every((one) => one.matches('b, i, a, code, pre, [hidden]'));
+    return found?.textContent === text
+      && [...found.children].every((one) => one.matches('b, i, a, code, pre, [hidden]'));
   }), places, { timeout: 10_000 }).catch(async (error) => {
     const found = await page.evaluate((wanted) => Object.keys(wanted).map((place) =>
       [place, [...document.querySelectorAll(place)].at(-1)?.outerHTML?.slice(0, 300)]), places);

@@ -74,7 +74,8 @@ test('what is too late is said where one writes', () =>
   travel(async (place) => {
     const { ada } = await together(place);
     await ada.say('Too early.');
-    await until(() => message(ada, 'Too early.').getAttribute('aria-label'), (name) => !name?.includes('Sending'), 'sent');
+    await until(() => message(ada, 'Too early.').getAttribute('aria-label'),
+      (name) => !name?.includes('Sending'), 'it is sent');
     await new Promise((resolve) => { setTimeout(resolve, 1_500); }); // waits for: the operator's time to pass
     await chooseInMenu(ada, 'Too early.', 'Edit');
     await field(ada).fill('Too late.');
@@ -139,7 +140,8 @@ test('an answer quotes, follows what it quotes, and leads there', () =>
     assert.equal(await ada.page.locator('.replying').isVisible(), false);
     await message(ada, 'Yes, on the left.').locator('.quote').click();
     const target = message(ada, 'the scratch?');
-    await until(() => target.evaluate((one) => one.getBoundingClientRect().top), (top) => top > 0 && top < 700, 'it jumps');
+    await until(() => target.evaluate((one) => one.getBoundingClientRect().top),
+      (top) => top > 0 && top < 700, 'it jumps');
     await until(() => target.evaluate((one) => one.matches('.jumped')), Boolean, 'what one jumped to is marked');
     // A quote holds no copy: what becomes of the message becomes of the quote.
     await chooseInMenu(ben, 'the scratch?', 'Edit');
@@ -213,7 +215,8 @@ test('one forwards to another conversation, and copies', () =>
     await ada.page.getByRole('heading', { name: /Tomás/u }).waitFor();
     const sent = message(ada, 'Depot 4');
     await sent.getByText('Forwarded').waitFor();
-    await until(() => sent.getAttribute('aria-label'), (name) => /^You, .*Forwarded\. Depot 4/u.test(name ?? ''), 'it is read');
+    await until(() => sent.getAttribute('aria-label'),
+      (name) => /^You, .*Forwarded\. Depot 4/u.test(name ?? ''), 'it is read so');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
@@ -252,7 +255,8 @@ test('all of it goes by keys alone', () =>
     await ben.say('Second, at https://a.example/x.');
     await message(ada, 'Second').waitFor();
     const { page } = ada;
-    const at = () => page.evaluate(() => document.activeElement?.closest('parlor-said')?.getAttribute('aria-label') ?? '');
+    const at = () => page.evaluate(() =>
+      document.activeElement?.closest('parlor-said')?.getAttribute('aria-label') ?? '');
     await page.locator('.talk').focus();
     await page.keyboard.press('ArrowUp');
     assert.match(await at(), /^Ben Okafor, \d\d:\d\d\. Second/u);
@@ -355,31 +359,51 @@ test('in a group lines say what happened, and ticks who has read and when', () =
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);
-    const name = 'Lost and found desk';
-    await ada.choose(name);
-    const conversation = ada.conversation();
     const { page } = ada;
-    const told = await page.evaluate(async (id) => {
-      const json = { 'content-type': 'application/json' };
-      const named = await fetch(`/v1/conversations/${id}`, {
-        method: 'PATCH', headers: json, body: JSON.stringify({ title: 'Night desk' }),
-      });
-      return named.status;
-    }, conversation);
-    assert.ok([200, 403].includes(told));
-    const title = told === 200 ? 'Night desk' : name;
-    if (told === 200) await page.getByText('You named the group Night desk').waitFor();
+    const group = await desk(ada);
+    await page.locator('parlor-row', { hasText: 'Umbrella desk' }).click();
+    await page.locator('parlor-line', { hasText: 'You named the group Umbrella desk' }).waitFor();
+    await page.locator('parlor-line', { hasText: 'You removed Mira Sandoval' }).waitFor();
+    await page.locator('parlor-line', { hasText: 'You added Mira Sandoval' }).waitFor();
+    await ada.check('messages lines');
     await ada.say('Who fetches it at five?');
     await until(() => page.locator('parlor-run').last().locator('.meta').innerText(),
       (text) => /Sent|Delivered/u.test(text), 'it is sent');
-    await ben.choose(title);
+    assert.equal(ada.conversation(), group);
+    await ben.choose('Umbrella desk');
+    await ben.page.locator('parlor-line', { hasText: 'Ada Winter added Mira Sandoval' }).waitFor();
     await page.getByRole('button', { name: /^Read by 1 of \d$/u }).click();
     const dialog = page.getByRole('dialog', { name: /^Read by 1 of/u });
     await dialog.getByText('Ben Okafor').waitFor();
-    assert.match(await dialog.locator('.reader', { hasText: 'Ben Okafor' }).locator('time').innerText(), /^\d\d:\d\d$/u);
+    const reader = dialog.locator('.reader', { hasText: 'Ben Okafor' });
+    assert.match(await reader.locator('time').innerText(), /^\d\d:\d\d$/u);
     await ada.check('messages read by');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
+
+/** Ada opens a group with Ben and Mira, names it, and lets Mira go and come. @param {Person} ada
+ * @returns {Promise<number>} */
+function desk({ page }) {
+  return page.evaluate(async () => {
+    const ask = async (/** @type {string} */ method, /** @type {string} */ path, /** @type {unknown} */ body) => {
+      const answer = await fetch(path, {
+        method, headers: { 'content-type': 'application/json' }, ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`);
+      return answer.json();
+    };
+    const { users } = await ask('GET', '/v1/users', null);
+    const id = (/** @type {string} */ name) => users.find((/** @type {any} */ one) => one.name.startsWith(name)).id;
+    const { conversation } = await ask('POST', '/v1/conversations', {
+      client_id: crypto.randomUUID(), group: { title: 'Desk', users: [id('Ben'), id('Mira')] },
+    });
+    const base = `/v1/conversations/${conversation.id}`;
+    await ask('PATCH', base, { title: 'Umbrella desk' });
+    await ask('DELETE', `${base}/members/${id('Mira')}`, null);
+    await ask('POST', `${base}/members`, { users: [id('Mira')] });
+    return conversation.id;
+  });
+}
 
 test('all that messages show is in order, light, dark, with contrast, and from right to left', () =>
   travel(async ({ demo, browser }) => {
@@ -425,7 +449,8 @@ async function everything(ada, ben) {
   await ben.fill(conversation, ['See *bold*, _this_, and `ref-2041`, at https://wien.example/karlsplatz.']);
   await ben.fill(conversation, ['The list:\n```\n1 umbrella\n2 gloves\n```\nThat is all.', '🎉🙌']);
   await ada.fill(conversation, ['I will wear a green coat.', 'And a hat.'], { reply_to: await last() - 1 });
-  await ben.fill(conversation, ['By the flower stall at the east exit, at half past five?'], { subject: 'The handover' });
+  const question = 'By the flower stall at the east exit, at half past five?';
+  await ben.fill(conversation, [question], { subject: 'The handover' });
   const seq = await last();
   await ada.fill(conversation, ['I will be there.'], { reply_to: seq });
   for (const [person, emoji, at] of /** @type {[Person, string, number][]} */ ([
@@ -444,9 +469,8 @@ async function everything(ada, ben) {
 
 /** @param {Person} person @param {number} conversation @param {number} seq @param {string} emoji */
 function react({ page }, conversation, seq, emoji) {
-  return page.evaluate(async ([id, at, sign]) =>
-    (await fetch(`/v1/conversations/${id}/messages/${at}/reactions/${encodeURIComponent(sign)}`, { method: 'PUT' })).status,
-  /** @type {const} */ ([conversation, seq, emoji]));
+  const path = `/v1/conversations/${conversation}/messages/${seq}/reactions/${encodeURIComponent(emoji)}`;
+  return page.evaluate(async (where) => (await fetch(where, { method: 'PUT' })).status, path);
 }
 
 /** A finger on something for so long, as the browser's input gives it. @param {Page} page @param {Locator} what

@@ -323,8 +323,9 @@ export class Person {
         one.effect?.getComputedTiming().endTime === Infinity ? null : one.finished.catch(() => null)));
       return /** @type {any} */ (window).axe.run(document);
     });
+    const place = (/** @type {any} */ node) => `${node.html.slice(0, 160)} ${node.any[0]?.message ?? ''}`;
     const found = violations.map((/** @type {any} */ one) =>
-      `${one.id} (${one.impact}): ${one.nodes.map((/** @type {any} */ node) => `${node.html.slice(0, 160)} ${node.any[0]?.message ?? ""}`).join(' | ')}`);
+      `${one.id} (${one.impact}): ${one.nodes.map(place).join(' | ')}`);
     assert.deepEqual(found, [], `on ${screen}`);
     await this.shoot(screen);
   }
