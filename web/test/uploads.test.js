@@ -299,6 +299,19 @@ test('a message waits for its files', async () => {
   assert.equal(await all.local(31)?.text(), 'b', 'what was sent from here need not be fetched');
 });
 
+test('what a message gives back is of the draft again, and goes on', async () => {
+  const all = uploads();
+  all.add(HERE, blob('a'), 'a');
+  const unwanted = all.add(HERE, blob('b'), 'b');
+  const { uploads: ids = [] } = all.take(HERE);
+  all.remove(unwanted);
+  all.giveBack(ids.filter((one) => one !== unwanted), HERE);
+  assert.deepEqual(all.draft(HERE).map((one) => one.name), ['a']);
+  assert.equal(shelf.length, 1, 'it outlives a reload again');
+  await server.waiting[0].go();
+  assert.deepEqual(all.draft(HERE).map((one) => one.state), ['done']);
+});
+
 test('a message learns that one of its files was refused, and trying again tries it again', async () => {
   const all = uploads();
   const id = all.add(HERE, blob('a'), 'a');

@@ -3,7 +3,7 @@
  *
  * Invariants: everything has its size before a byte of it is there, so that nothing moves when it comes; what can be
  * pressed is no Tab stop until its message has the focus (`hand.js`).
- * Tells: `parlor-picture {seq, file}` when a picture is to be seen whole.
+ * Tells: `parlor-picture {seq, file}` when a picture is to be seen whole, `parlor-file-stop {upload}`.
  *
  * @import {Shown} from './files.js'
  */
@@ -54,6 +54,9 @@ export class ParlorFiles extends HTMLElement {
     const rest = files.filter((one) => kindOf(one) !== 'picture');
     const parts = pictures.length > 0 ? [this.#grid(pictures)] : [];
     this.replaceChildren(...parts, ...rest.map((one) => (one.url ? playerOf(one) : null) ?? fileRow(one)));
+    for (const one of rest.filter((file) => file.underWay)) {
+      this.querySelector(`.file[data-file="${CSS.escape(one.key)}"]`)?.append(this.#stop(one));
+    }
   }
 
   /** @param {Shown[]} pictures @returns {HTMLElement} */
@@ -83,15 +86,26 @@ export class ParlorFiles extends HTMLElement {
     const source = sourceOf(file);
     const old = this.#pictures[index];
     const kept = old?.querySelector('img')?.getAttribute('src') === source ? old.querySelector('img') : null;
-    const frame = h('button', {
-      class: 'picture', type: 'button', 'aria-label': say.pictureOf(index + 1, all, file.name),
-      'data-file': file.key, disabled: file.underWay, tabindex: -1,
-      onclick: () => emit(this, 'parlor-picture', { seq: this.#seq, file: file.id }),
-    });
+    const name = say.pictureOf(index + 1, all, file.name);
+    const frame = file.id === 0
+      ? h('div', { class: 'picture', role: 'group', 'aria-label': name, 'data-file': file.key })
+      : h('button', {
+          class: 'picture', type: 'button', 'aria-label': name, 'data-file': file.key, tabindex: -1,
+          onclick: () => emit(this, 'parlor-picture', { seq: this.#seq, file: file.id }),
+        });
     if (file.blur && !kept) frame.append(...blurred(file.blur));
     frame.append(kept ?? pictureOf(source, file));
-    if (file.underWay) frame.append(bar(file));
+    if (file.underWay) frame.append(bar(file), this.#stop(file));
     return frame;
+  }
+
+  /** Stops what is under way. @param {Shown} file @returns {HTMLElement} */
+  #stop(file) {
+    const label = say.cancelFile(file.name);
+    return h('button', {
+      class: 'stop', type: 'button', 'aria-label': label, title: label, tabindex: -1,
+      onclick: () => emit(this, 'parlor-file-stop', { upload: file.key }),
+    }, icon('close', { small: true }));
   }
 
   /** @param {Shown[]} files */

@@ -74,6 +74,14 @@ export class ParlorComposer extends HTMLElement {
     this.#note.hidden = words === '';
   }
 
+  /** Puts words before those that stand there: they were taken back. @param {string} text */
+  putBack(text) {
+    const now = this.#words.value;
+    this.#words.value = now.trim() === '' ? text : `${text}\n${now}`;
+    this.#changed();
+    this.focusWords();
+  }
+
   /** Whether anything can be written here. @returns {boolean} */
   get isOpen() {
     return !this.#form.hidden && !this.#edits;

@@ -2,8 +2,9 @@
  * What the inbox does with files: takes in what was chosen, dropped or pasted, and shows pictures whole.
  *
  * @import {Client} from '../sdk/client.js'
- * @import {State} from './state.js'
+ * @import {ParlorThread} from './thread.js'
  */
+import { emit } from './dom.js';
 import { filesOf, kindOf } from './files.js';
 import { openLightbox } from './lightbox.js';
 import { say } from './strings.js';
@@ -11,8 +12,8 @@ import { keepPage, measure } from './taking.js';
 
 /**
  * @typedef {{
- *   client: Client, open: () => number|null, tell: (words: string) => void, signal: AbortSignal,
- * }} Desk `open` is the conversation on the screen, `tell` says something to who hears or sees the page
+ *   client: Client, open: () => number|null, thread: ParlorThread, signal: AbortSignal,
+ * }} Desk `open` is the conversation on the screen
  */
 
 /** @param {HTMLElement} inbox @param {Desk} desk */
@@ -23,6 +24,7 @@ export function keepFiles(inbox, desk) {
     'parlor-attach': ({ files, folders }) => attach(desk, files, folders),
     'parlor-file-remove': ({ clientId }) => client.uploads.remove(clientId),
     'parlor-file-retry': ({ clientId }) => client.uploads.retry(clientId),
+    'parlor-file-stop': ({ upload }) => stop(inbox, desk, upload),
     'parlor-picture': ({ seq, file }) => showPicture(inbox, desk, seq, file),
   };
   for (const [name, act] of Object.entries(told)) {
@@ -38,14 +40,24 @@ export function keepFiles(inbox, desk) {
 }
 
 /** @param {Desk} desk @param {File[]} files @param {number} folders */
-function attach({ client, open, tell }, files, folders) {
+function attach({ client, open, thread }, files, folders) {
   const conversation = open();
-  if (folders > 0) tell(say.noFolders);
+  if (folders > 0) thread.note(say.noFolders);
   if (conversation === null) return;
   for (const file of files) {
     const id = client.uploads.add(conversation, file, file.name);
     void measure(file).then((size) => size && client.uploads.measured(id, size));
   }
+}
+
+/** The rest of the message comes back to where one writes. @param {HTMLElement} inbox @param {Desk} desk
+ * @param {string} upload */
+function stop(inbox, { client, open, thread }, upload) {
+  const conversation = open();
+  const back = conversation === null ? null : client.takeBack(conversation, upload);
+  if (!back) return;
+  if (back.reply_to !== undefined) emit(inbox, 'parlor-reply', { seq: back.reply_to });
+  thread.putBack([back.subject, back.text].filter(Boolean).join('\n'));
 }
 
 /** @param {HTMLElement} inbox @param {Desk} desk @param {number} seq @param {number} file */

@@ -81,9 +81,7 @@ export class ParlorInbox extends HTMLElement {
       host: this, client, thread: this.#thread, open: () => this.#open(), changed: () => this.render(),
       signal: this.#leave.signal,
     });
-    keepFiles(this, {
-      client, open: () => this.#open(), tell: (words) => this.#thread.note(words), signal: this.#leave.signal,
-    });
+    keepFiles(this, { client, open: () => this.#open(), thread: this.#thread, signal: this.#leave.signal });
     this.#standing = new Standing({
       host: this, client, thread: this.#thread, open: () => this.#open(), show: (id) => this.#showThread(id),
       changed: () => this.render(), signal: this.#leave.signal,

@@ -66,6 +66,11 @@ export class ParlorThread extends HTMLElement {
     this.#composer.chooseFiles();
   }
 
+  /** @param {string} text */
+  putBack(text) {
+    this.#composer.putBack(text);
+  }
+
   /** @param {string} words */
   note(words) {
     this.#composer.note(words);

@@ -174,6 +174,18 @@ export class Client {
     if (item && (item.state === 'refused' || !item.tried)) for (const id of item.uploads ?? []) this.uploads.remove(id);
   }
 
+  /** Stops a file of a message that waits for its files: the message is taken back, and the other files are of the
+   * draft again. @param {number} conversation @param {string} upload
+   * @returns {{text: string, subject?: string, reply_to?: number}|null} what it said; none where it may have been sent */
+  takeBack(conversation, upload) {
+    const item = this.outbox.of(conversation).find((one) => one.uploads?.includes(upload));
+    if (!item || (item.tried && item.state !== 'refused')) return null;
+    this.outbox.discard(item.client_id);
+    this.uploads.remove(upload);
+    this.uploads.giveBack((item.uploads ?? []).filter((one) => one !== upload), conversation);
+    return item;
+  }
+
   /** Sends again, elsewhere, what a message says and carries. @param {MessagePlace} from
    * @param {number[]} conversations @param {string} text what is shown of it until it is sent */
   forward(from, conversations, text) {

@@ -167,6 +167,17 @@ export class Uploads {
     return { uploads: good.map((one) => one.client_id), attachments: good.map(attachmentOf) };
   }
 
+  /** What a message gives back is of the draft again. @param {string[]} ids @param {number} conversation */
+  giveBack(ids, conversation) {
+    for (const id of ids) {
+      const job = this.#jobs.get(id);
+      if (!job) continue;
+      Object.assign(job, { taken: false, conversation });
+      this.#note(job);
+    }
+    this.changed();
+  }
+
   /** What became of the files of a message: the outbox asks, and is told by `settled` when that changes.
    * @param {string[]} ids @returns {ReturnType<Finished>} */
   finished(ids) {

@@ -196,6 +196,31 @@ test('without a connection a file waits, is tried again, and can be taken back',
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
+test('a file of a message that waits for it can be stopped, and the rest of the message comes back', () =>
+  travel(async (place) => {
+    const { way } = place;
+    const { ada, ben } = await together(place);
+    const { page } = ada;
+    way.uploads = { pass: 300_000, then: 'hold' };
+    await attach(ada, [picture('whole.png', 300, 200, [90, 30, 60]), paper('endless.bin', 20 * MB)]);
+    await upload(ada, 'whole.png').getByText('Ready').waitFor();
+    await page.getByRole('textbox', { name: 'Message', exact: true }).fill('Both of them');
+    await send(ada);
+    const stop = last(ada).getByRole('button', { name: 'Cancel endless.bin' });
+    await stop.waitFor();
+    await ada.check('files waiting in a message');
+    await stop.click();
+    await upload(ada, 'whole.png').getByText('Ready').waitFor();
+    assert.equal(await page.getByRole('listitem').count(), 1);
+    assert.equal(await page.getByRole('textbox', { name: 'Message', exact: true }).inputValue(), 'Both of them');
+    assert.equal(await page.locator('parlor-said', { hasText: 'Both of them' }).count(), 0);
+    await send(ada);
+    await ben.bubble('Both of them').waitFor();
+    assert.equal(await last(ben).locator('.pictures.one').count(), 1);
+    assert.equal(await last(ben).locator('a.file').count(), 0);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
 test('what cannot be sent says why, with its size and the limit, and what can is sent', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place, { ...PHONE, colorScheme: 'dark' });
