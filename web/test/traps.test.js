@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
+import { edit, erase, hide } from './support/changing.js';
 import { Rig } from './support/rig.js';
 import { ModelServer } from './support/server.js';
 
@@ -320,4 +321,132 @@ test('a message that I sent is shown with its reply, before its event', async ()
   await rig.clock.advance(1_000);
   assert.deepEqual(rig.log, ['message.list'], 'its event was enough');
   assert.equal(rig.state.conversations.get(umbrella)?.last_seq, 1);
+});
+
+/** @param {number} count */
+async function openLong(count) {
+  for (let number = 1; number <= count; number += 1) server.send(BEN, umbrella, `message ${number}`, `m${number}`);
+  await rig.hearAll();
+  void rig.sync.open(umbrella);
+  await rig.replyAll();
+  rig.log = [];
+  return () => rig.state.threads.get(umbrella)?.messages.map((one) => one.seq) ?? [];
+}
+
+async function assertAtRest() {
+  await rig.resume();
+  await rig.replyAll();
+  rig.assertEqual();
+}
+
+test('a thread shown around a message ends there: what is new is not added until one goes back', async () => {
+  const held = await openLong(30);
+  assert.deepEqual(held(), [27, 28, 29, 30]);
+  void rig.sync.around(umbrella, 10);
+  await rig.replyAll();
+  assert.deepEqual(held(), [8, 9, 10, 11]);
+  assert.equal(rig.state.threads.get(umbrella)?.moreAfter, true);
+  server.send(BEN, umbrella, 'meanwhile', 'new');
+  await rig.hearAll();
+  await rig.replyAll();
+  assert.deepEqual(held(), [8, 9, 10, 11]);
+  assert.equal(rig.state.conversations.get(umbrella)?.last_seq, 31);
+  void rig.sync.newer(umbrella);
+  await rig.replyAll();
+  void rig.sync.older(umbrella);
+  await rig.replyAll();
+  assert.deepEqual(held(), [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+  rig.sync.trim(umbrella, 6, 12);
+  assert.deepEqual(held(), [6, 7, 8, 9, 10, 11, 12]);
+  assert.deepEqual(rig.log, ['message.list', 'message.list', 'message.list']);
+  void rig.sync.latest(umbrella);
+  await rig.replyAll();
+  assert.deepEqual(held(), [28, 29, 30, 31]);
+  assert.equal(rig.state.threads.get(umbrella)?.moreAfter, false);
+  await assertAtRest();
+});
+
+test('a message that was edited while its page was on its way is shown as it is now', async () => {
+  const held = await openLong(30);
+  void rig.sync.around(umbrella, 10);
+  const [page] = rig.asked.splice(0);
+  edit(server, BEN, umbrella, 9, 'edited meanwhile');
+  await rig.hearAll();
+  page.resolve(structuredClone(page.early.value));
+  await rig.replyAll();
+  assert.deepEqual(held(), [8, 9, 10, 11]);
+  assert.equal(rig.state.threads.get(umbrella)?.messages[1].text, 'edited meanwhile');
+  assert.deepEqual(rig.log, ['message.list', 'conversation.changes'], 'what lay between was asked for, once');
+  await assertAtRest();
+});
+
+test('an answered message that is not held is asked for once, and follows its changes', async () => {
+  await openLong(30);
+  server.send(BEN, umbrella, 'about that', 'r', 3);
+  server.send(BEN, umbrella, 'about that too', 's', 3);
+  await rig.hearAll();
+  await rig.replyAll();
+  const quoted = () => rig.state.threads.get(umbrella)?.quoted.get(3);
+  assert.equal(quoted()?.text, 'message 3');
+  assert.deepEqual(rig.log, ['message.list']);
+  edit(server, BEN, umbrella, 3, 'not that');
+  await rig.hearAll();
+  assert.equal(quoted()?.text, 'not that');
+  erase(server, BEN, umbrella, 3);
+  await rig.hearAll();
+  await rig.replyAll();
+  assert.equal(quoted()?.deleted, true);
+  assert.equal(quoted()?.text, '');
+  await assertAtRest();
+});
+
+test('what I deleted for myself stays hidden, whatever older copy comes', async () => {
+  await openLong(30);
+  void rig.sync.around(umbrella, 10);
+  const [page] = rig.asked.splice(0);
+  hide(server, ME, umbrella, 9);
+  hide(server, ME, umbrella, 30);
+  await rig.hearAll();
+  page.resolve(structuredClone(page.early.value));
+  await rig.replyAll();
+  const [, nine] = rig.state.threads.get(umbrella)?.messages ?? [];
+  assert.equal(nine.hidden, true);
+  assert.equal(nine.text, '');
+  assert.equal(rig.state.conversations.get(umbrella)?.last_message?.seq, 29, 'the newest that I see');
+  assert.equal(rig.state.conversations.get(umbrella)?.unread, 28);
+  await assertAtRest();
+});
+
+test('a deletion of what I have not read is followed by asking what is unread', async () => {
+  await openLong(3);
+  assert.equal(rig.state.conversations.get(umbrella)?.unread, 3);
+  erase(server, BEN, umbrella, 2);
+  await rig.hearAll();
+  await rig.replyAll();
+  assert.deepEqual(rig.log, ['conversation.get']);
+  assert.equal(rig.state.conversations.get(umbrella)?.unread, 2);
+  rig.log = [];
+  server.mark(ME, umbrella, { read: 3 });
+  erase(server, BEN, umbrella, 1);
+  await rig.hearAll();
+  await rig.replyAll();
+  assert.deepEqual(rig.log, [], 'what was read counts for nothing');
+  await assertAtRest();
+});
+
+test('a thread that is left keeps its end alone', async () => {
+  const held = await openLong(30);
+  void rig.sync.around(umbrella, 10);
+  await rig.replyAll();
+  rig.sync.close(umbrella);
+  assert.deepEqual(held(), [], 'a part from elsewhere is forgotten');
+  void rig.sync.open(umbrella);
+  await rig.replyAll();
+  rig.sync.close(umbrella);
+  for (let number = 0; number < 400; number += 1) {
+    server.send(BEN, umbrella, 'more', `x${number}`);
+    await rig.hearAll();
+  }
+  assert.ok(held().length <= 160, `${held().length} are held of what nobody looks at`);
+  assert.equal(held().at(-1), 430);
 });

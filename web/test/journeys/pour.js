@@ -27,9 +27,11 @@ function prepare(person) {
       let [next, done] = [0, 0];
       const send = () => {
         if (next === texts.length) return;
-        const client_id = crypto.randomUUID();
-        socket.send(JSON.stringify({ id: (id += 1), type: 'message.send', conversation, client_id, text: texts[next] }));
+        const text = texts[next];
         next += 1;
+        id += 1;
+        const client_id = crypto.randomUUID();
+        socket.send(JSON.stringify({ id, type: 'message.send', conversation, client_id, text }));
       };
       socket.onclose = (close) => reject(new Error(`closed: ${close.code} ${close.reason}`));
       socket.onmessage = ({ data }) => {
@@ -48,7 +50,8 @@ function prepare(person) {
   }, FLIGHT);
 }
 
-/** Fills a conversation that nobody has on the screen meanwhile, `step` messages of one person after `step` of the other. They say which they are.
+/** Fills a conversation that nobody has on the screen meanwhile, `step` messages of one person after `step` of the
+ * other. They say which they are.
  * @param {[Person, Person]} people @param {number} conversation @param {number} count @param {number} [step] */
 export async function fill(people, conversation, count, step = 20) {
   for (const { page } of people) {

@@ -1,0 +1,65 @@
+/**
+ * Every command as its request.
+ *
+ * @import {Command} from '../src/sdk/wire.js'
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Http } from '../src/sdk/http.js';
+import { handClock } from './support/clock.js';
+
+/** @type {[Command, string, unknown?][]} */
+const requests = [
+  [{ type: 'session.resume', user: 1, cursor: '1.2' }, 'GET /v1/events?cursor=1.2&wait=0'],
+  [{ type: 'conversation.list', before: 9, limit: 40 }, 'GET /v1/conversations?before=9&limit=40'],
+  [{ type: 'conversation.get', conversation: 7 }, 'GET /v1/conversations/7'],
+  [{ type: 'conversation.changes', conversation: 7, since: 3 }, 'GET /v1/conversations/7/changes?since=3'],
+  [{ type: 'conversation.open', client_id: 'a', user: 2 }, 'POST /v1/conversations', { client_id: 'a', user: 2 }],
+  [{ type: 'conversation.mark', conversation: 7, read: 3 }, 'PUT /v1/conversations/7/read', { seq: 3 }],
+  [{ type: 'conversation.mark', conversation: 7, delivered: 3 }, 'PUT /v1/conversations/7/delivered', { seq: 3 }],
+  [{ type: 'conversation.update', conversation: 7, title: 'A' }, 'PATCH /v1/conversations/7', { title: 'A' }],
+  [{ type: 'conversation.typing', conversation: 7, typing: true }, 'PUT /v1/conversations/7/typing', { typing: true }],
+  [{ type: 'member.list', conversation: 7, after: 3 }, 'GET /v1/conversations/7/members?after=3'],
+  [{ type: 'member.add', conversation: 7, users: [2], history: 'from_start' }, 'POST /v1/conversations/7/members',
+    { users: [2], history: 'from_start' }],
+  [{ type: 'member.update', conversation: 7, user: 2, role: 'owner' }, 'PATCH /v1/conversations/7/members/2',
+    { role: 'owner' }],
+  [{ type: 'member.remove', conversation: 7, user: 2 }, 'DELETE /v1/conversations/7/members/2'],
+  [{ type: 'message.send', conversation: 7, client_id: 'a', text: 'x', reply_to: 2, attachments: [5] },
+    'POST /v1/conversations/7/messages', { client_id: 'a', text: 'x', reply_to: 2, attachments: [5] }],
+  [{ type: 'message.forward', conversation: 7, client_id: 'a', from: { conversation: 8, seq: 2 } },
+    'POST /v1/conversations/7/forwards', { client_id: 'a', from: { conversation: 8, seq: 2 } }],
+  [{ type: 'message.edit', conversation: 7, seq: 2, text: 'y', subject: 's' }, 'PATCH /v1/conversations/7/messages/2',
+    { text: 'y', subject: 's' }],
+  [{ type: 'message.delete', conversation: 7, seq: 2 }, 'DELETE /v1/conversations/7/messages/2'],
+  [{ type: 'message.hide', conversation: 7, seq: 2 }, 'POST /v1/conversations/7/messages/2/hide'],
+  [{ type: 'message.react', conversation: 7, seq: 2, emoji: '👍', on: true },
+    'PUT /v1/conversations/7/messages/2/reactions/%F0%9F%91%8D'],
+  [{ type: 'message.react', conversation: 7, seq: 2, emoji: '#️⃣', on: false },
+    'DELETE /v1/conversations/7/messages/2/reactions/%23%EF%B8%8F%E2%83%A3'],
+  [{ type: 'message.reactions', conversation: 7, seq: 2 }, 'GET /v1/conversations/7/messages/2/reactions'],
+  [{ type: 'message.list', conversation: 7, around: 5, limit: 1 }, 'GET /v1/conversations/7/messages?around=5&limit=1'],
+  [{ type: 'message.cancel', client_id: 'a/b' }, 'DELETE /v1/messages/a%2Fb'],
+  [{ type: 'me.get', since: 4 }, 'GET /v1/me?since=4'],
+  [{ type: 'me.update', receipts: false }, 'PATCH /v1/me', { receipts: false }],
+  [{ type: 'presence.watch', users: [1, 2] }, 'GET /v1/presence?users=1,2'],
+  [{ type: 'user.list', query: 'be', limit: 30 }, 'GET /v1/users?query=be&limit=30'],
+];
+
+test('every command has its request', async () => {
+  /** @type {{path: string, init: RequestInit}[]} */
+  const asked = [];
+  const http = new Http({
+    clock: handClock(),
+    fetch: async (path, init) => {
+      asked.push({ path, init });
+      return new Response('{}', { status: 200 });
+    },
+  });
+  for (const [command, request, body] of requests) {
+    await http.command(command);
+    const { path, init } = /** @type {typeof asked[0]} */ (asked.pop());
+    assert.equal(`${init.method} ${path}`, request);
+    assert.deepEqual(init.body === undefined ? undefined : JSON.parse(String(init.body)), body, request);
+  }
+});

@@ -1,0 +1,171 @@
+/**
+ * Who writes and who is here: told, expired, and forgotten with the connection.
+ *
+ * @import {Command} from '../src/sdk/wire.js'
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Passing } from '../src/sdk/passing.js';
+import { Here } from '../src/sdk/presence.js';
+import { Lost, Problem } from '../src/sdk/problem.js';
+import { Reacting } from '../src/sdk/reacting.js';
+import { handClock, turn } from './support/clock.js';
+
+const ME = 1;
+const BEN = 2;
+
+/** @param {number} user @param {boolean} typing @param {number} [conversation] */
+function says(user, typing, conversation = 7) {
+  return { type: /** @type {const} */ ('typing.changed'), conversation, user, typing, expires_ms: 6_000 };
+}
+
+test('who writes is shown until they stop, send, or say nothing for six seconds', async () => {
+  const clock = handClock();
+  let changes = 0;
+  const passing = new Passing({ user: ME, clock, changed: () => { changes += 1; } });
+  passing.take(says(BEN, true));
+  passing.take(says(3, true));
+  passing.take(says(ME, true));
+  passing.take(says(3, true, 8));
+  assert.deepEqual(passing.typing(7), [BEN, 3], 'in the order in which they began, without me');
+  await clock.advance(4_000);
+  passing.take(says(BEN, true));
+  await clock.advance(2_000);
+  assert.deepEqual(passing.typing(7), [BEN], 'who did not say it again writes no more');
+  assert.deepEqual(passing.typing(8), []);
+  passing.ended(7, BEN);
+  assert.deepEqual(passing.typing(7), [], 'their message ends it');
+  passing.take(says(BEN, true));
+  passing.take(says(BEN, false));
+  assert.deepEqual(passing.typing(7), []);
+  assert.equal(clock.waiting(), 0, 'no timer is left');
+  const before = changes;
+  passing.ended(7, BEN);
+  assert.equal(changes, before, 'nothing changed');
+});
+
+test('nobody is said to write for ever, and nothing is known without a connection', async () => {
+  const clock = handClock();
+  const passing = new Passing({ user: ME, clock, changed: () => {} });
+  passing.take({ ...says(BEN, true), expires_ms: 1e9 });
+  passing.take({ type: 'presence.changed', user: BEN, status: 'online', seen_at: null });
+  assert.equal(passing.presence(BEN)?.status, 'online');
+  assert.equal(passing.presence(3), null);
+  await clock.advance(30_000);
+  assert.deepEqual(passing.typing(7), []);
+  passing.take(says(BEN, true));
+  passing.lost();
+  assert.deepEqual(passing.typing(7), []);
+  assert.equal(passing.presence(BEN), null);
+  assert.equal(clock.waiting(), 0);
+});
+
+/** @param {{live?: boolean, fail?: boolean}} [how] */
+function here({ live = true, fail = false } = {}) {
+  const clock = handClock();
+  /** @type {Command[]} */
+  const asked = [];
+  const how = { live, fail };
+  const passing = new Passing({ user: ME, clock, changed: () => {} });
+  const one = new Here({
+    clock,
+    passing,
+    isLive: () => how.live,
+    request: async (command) => {
+      asked.push(command);
+      if (how.fail) throw new Lost('the test says so');
+      return { presence: [{ user: BEN, status: 'idle', seen_at: null }] };
+    },
+  });
+  return { clock, asked, how, passing, one };
+}
+
+test('that I write is said every three seconds at the most, and ended when I stop or go elsewhere', async () => {
+  const { clock, asked, one } = here();
+  const told = () => asked.splice(0).map((one) => (one.type === 'conversation.typing'
+    ? [one.conversation, one.typing]
+    : one.type));
+  one.typing(7);
+  one.typing(7);
+  await clock.advance(2_999);
+  one.typing(7);
+  assert.deepEqual(told(), [[7, true]]);
+  await clock.advance(1);
+  one.typing(7);
+  assert.deepEqual(told(), [[7, true]]);
+  one.typing(8);
+  assert.deepEqual(told(), [[7, false], [8, true]]);
+  one.stopTyping();
+  one.stopTyping();
+  assert.deepEqual(told(), [[8, false]]);
+  one.typing(8);
+  one.wrote(8);
+  one.stopTyping();
+  assert.deepEqual(told(), [[8, true]], 'the message itself ends it');
+});
+
+test('whom I watch and that I am idle is said again on a new connection', async () => {
+  const { asked, one, passing } = here();
+  one.watch([3, BEN, BEN]);
+  one.watch([BEN, 3]);
+  one.setIdle(true);
+  await turn();
+  assert.deepEqual(asked.splice(0),
+    [{ type: 'presence.watch', users: [BEN, 3] }, { type: 'presence.set', idle: true }]);
+  assert.equal(passing.presence(BEN)?.status, 'idle');
+  passing.lost();
+  one.opened();
+  await turn();
+  assert.deepEqual(asked.map((one) => one.type).sort(), ['presence.set', 'presence.watch']);
+  assert.equal(passing.presence(BEN)?.status, 'idle');
+});
+
+test('without a socket presence is asked for again and again, also after a failure', async () => {
+  const { clock, asked, how, one } = here({ live: false, fail: true });
+  one.watch([BEN]);
+  await turn();
+  how.fail = false;
+  await clock.advance(30_000);
+  await clock.advance(30_000);
+  assert.equal(asked.length, 3);
+  how.live = true;
+  one.opened();
+  await turn();
+  await clock.advance(120_000);
+  assert.equal(asked.length, 4, 'a socket tells by itself');
+});
+
+const MESSAGE = {
+  id: 5, conversation: 7, seq: 2, version: 5, sender: BEN, client_id: 'a', text: 'x', created_at: '',
+  reactions: [{ emoji: '👍', users: [BEN] }],
+};
+
+test('a reaction shows at once, the last choice wins, and a refusal takes it back', async () => {
+  /** @type {{on: boolean, resolve: () => void, reject: (error: Error) => void}[]} */
+  const asked = [];
+  const reacting = new Reacting({
+    user: ME,
+    changed: () => {},
+    react: (_place, on) => new Promise((resolve, reject) => { asked.push({ on, resolve, reject }); }),
+  });
+  const place = { conversation: 7, seq: 2, emoji: '👍' };
+  assert.equal(reacting.over(MESSAGE), MESSAGE, 'the same object while I choose nothing');
+  const first = reacting.choose(place, true);
+  assert.deepEqual(reacting.over(MESSAGE).reactions, [{ emoji: '👍', users: [BEN, ME] }]);
+  assert.equal(reacting.over({ ...MESSAGE, seq: 3 }).reactions?.[0].users.length, 1, 'under this message only');
+  void reacting.choose(place, false);
+  assert.deepEqual(reacting.over(MESSAGE).reactions, [{ emoji: '👍', users: [BEN] }]);
+  assert.deepEqual(asked.map((one) => one.on), [true], 'one request at a time');
+  asked[0].resolve();
+  await turn();
+  assert.deepEqual(asked.map((one) => one.on), [true, false]);
+  asked[1].resolve();
+  await first;
+  assert.equal(reacting.over(MESSAGE), MESSAGE);
+
+  const heart = reacting.choose({ ...place, emoji: '❤️' }, true);
+  assert.deepEqual(reacting.over(MESSAGE).reactions?.[1], { emoji: '❤️', users: [ME] });
+  asked[2].reject(new Problem({ code: 'limit_reached', title: '', status: 409, retryable: false }));
+  await assert.rejects(heart, { code: 'limit_reached' });
+  assert.equal(reacting.over(MESSAGE), MESSAGE, 'it is taken back');
+});
