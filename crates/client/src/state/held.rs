@@ -56,7 +56,13 @@ impl Held {
 
     /// Applies an event that follows on this copy. False when my own marker is then not known: in a large conversation
     /// what is told to all does not tell it.
-    pub(super) fn apply(&mut self, event: Event, version: Version, user: UserId, shown: &mut Vec<Message>) -> bool {
+    pub(super) fn apply(
+        &mut self,
+        event: Event,
+        version: Version,
+        (user, is_large): (UserId, bool),
+        shown: &mut Vec<Message>,
+    ) -> bool {
         let mut is_whole = true;
         match event {
             Event::MessageCreated { message, sender, sender_read_seq, .. } => {
@@ -64,6 +70,10 @@ impl Held {
                 // My own marker, moved otherwise than by this message, is told by its own event with what is unread.
                 let is_marker_told_here = message.sender != user || sender_read_seq == Some(message.seq);
                 if let Some(member) = self.conversation.members.iter_mut().find(|it| it.user.id == sender.id) {
+                    // Whoever had received all before it has received it.
+                    if !is_large && member.delivered_seq.0 + 1 == message.seq.0 {
+                        member.delivered_seq = message.seq;
+                    }
                     if is_marker_told_here && let Some(read_seq) = sender_read_seq.filter(|it| *it > member.read_seq) {
                         member.read_seq = read_seq;
                         member.read_at = Some(message.created_at.clone());

@@ -347,7 +347,7 @@ impl State {
         }
         let Some(held) = self.conversations.get_mut(&id) else { return };
         let was_large = held.conversation.member_count > self.fan_out_max;
-        let is_whole = held.apply(event, version, self.user, &mut self.shown);
+        let is_whole = held.apply(event, version, (self.user, was_large), &mut self.shown);
         if !is_whole || was_large != (held.conversation.member_count > self.fan_out_max) {
             self.renew.insert(id);
         }

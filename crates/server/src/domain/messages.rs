@@ -121,6 +121,9 @@ impl State {
     ) -> Decided {
         let (row, member) = (&self.conversations[&conversation], &self.members[&conversation][&name.sender]);
         let had_read_all = member.read_seq == row.last_seq;
+        // Told to nobody: whoever holds the sender's row knows it too. In a large conversation nobody holds it.
+        let is_large = row.member_count > rules.limits.conversation_fan_out_max;
+        let had_received_all = had_read_all || (!is_large && member.delivered_seq == row.last_seq);
         let (count, seq, sender) = (row.member_count, Seq(row.last_seq.0 + 1), member.user.clone());
         let details = self.with_files(details, name.sender, (conversation, seq), rules, at);
         let message = MessageRow {
@@ -144,8 +147,10 @@ impl State {
         member.sent_seq = seq;
         if had_read_all {
             member.read_seq = seq;
-            member.delivered_seq = seq;
             member.read_at = Some(at.now_ms);
+        }
+        if had_received_all {
+            member.delivered_seq = seq;
         }
         let read_seq = member.read_seq;
         let place = Scoped { scope: Scope::Conversation(conversation), version: at.version, prev };

@@ -12,11 +12,11 @@ use parlor_client::{
     sync::{Client, Tamper},
 };
 use parlor_protocol::{
-    command::{Command, Group, MeUpdate, Open},
+    command::{Command, Group, History, MeUpdate, Open},
     event::Event,
-    http::PostMembers,
+    http::{PatchConversation, PatchMember, PostMembers},
     ids::{ConversationId, Seq, UserId},
-    model::ContextKey,
+    model::{ContextKey, Role},
 };
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -176,10 +176,7 @@ impl World {
             return Some(self.open(who));
         }
         if thing < 10 {
-            return Some(Command::UpdateMe(MeUpdate {
-                name: Some(format!("name {}", unique())),
-                ..MeUpdate::default()
-            }));
+            return Some(Command::UpdateMe(self.settings()));
         }
         let conversation = self.some_conversation(who)?;
         Some(match thing {
@@ -189,14 +186,36 @@ impl World {
                 Command::say(conversation, client_id, text)
             }
             55..70 => self.mark(who, conversation),
-            70..78 => {
-                Command::AddMembers { conversation, users: vec![self.somebody(), self.somebody()], history: None }
+            _ => self.lead(who, conversation),
+        })
+    }
+
+    /// Another name, or another setting.
+    fn settings(&mut self) -> MeUpdate {
+        let name = self.chance.percent(60).then(|| format!("name {}", unique()));
+        let receipts = (name.is_none() || self.chance.percent(20)).then(|| self.chance.percent(50));
+        let presence = self.chance.percent(20).then(|| self.chance.percent(50));
+        MeUpdate { name, receipts, presence }
+    }
+
+    /// What concerns a group: who is in it, what they may, and what it is called.
+    fn lead(&mut self, who: usize, conversation: ConversationId) -> Command {
+        match self.chance.below(16) {
+            0..6 => {
+                let history = [None, Some(History::FromJoining), Some(History::FromStart)];
+                let history = *self.chance.pick(&history);
+                Command::AddMembers { conversation, users: vec![self.somebody(), self.somebody()], history }
             }
-            _ => {
+            6..11 => {
                 let user = if self.chance.percent(40) { self.people[who].id } else { self.somebody() };
                 Command::RemoveMember { conversation, user }
             }
-        })
+            11..14 => {
+                let role = *self.chance.pick(&[Role::Owner, Role::Moderator, Role::Member]);
+                Command::UpdateMember { conversation, user: self.somebody(), role }
+            }
+            _ => Command::UpdateConversation { conversation, title: format!("title {}", unique()) },
+        }
     }
 
     fn mark(&mut self, who: usize, conversation: ConversationId) -> Command {
@@ -397,6 +416,13 @@ async fn by_http(person: &Person, command: Command) -> Result<Value, Error> {
         Command::RemoveMember { conversation, user } => {
             let path = format!("/v1/conversations/{conversation}/members/{user}");
             api.request(Method::DELETE, &path, "").await?.read()
+        }
+        Command::UpdateMember { conversation, user, role } => {
+            let path = format!("/v1/conversations/{conversation}/members/{user}");
+            api.send(Method::PATCH, &path, &PatchMember { role }).await
+        }
+        Command::UpdateConversation { conversation, title } => {
+            api.send(Method::PATCH, &format!("/v1/conversations/{conversation}"), &PatchConversation { title }).await
         }
         Command::Open(open) => api.send(Method::POST, "/v1/conversations", &open).await,
         Command::UpdateMe(update) => api.send(Method::PATCH, "/v1/me", &update).await,
