@@ -46,7 +46,10 @@ export class Acts {
     this.open = open;
     this.changed = changed;
     this.drafting = new Drafting(client.keep);
-    new Hand(thread, (said, event) => this.#key(said, event));
+    new Hand(thread, (said, event) => this.#key(said, event), () => {
+      const id = this.open();
+      return id !== null && !client.state.conversations.get(id)?.context?.closed;
+    });
     for (const [name, act] of Object.entries(this.#told())) {
       host.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
     }
@@ -61,6 +64,7 @@ export class Acts {
       'parlor-reply': ({ seq }) => this.#reply(seq),
       'parlor-reply-last': () => this.#reply(this.#last(() => true)?.seq),
       'parlor-edit-last': () => this.#edit(this.#last((one) => this.#mayEdit(one))),
+      'parlor-edited': (words) => this.drafting.editingIs(words),
       'parlor-save': ({ text, subject }) => void this.#save(text, subject),
       'parlor-leave-mode': () => this.#withOpen((id) => this.drafting.leave(id)),
       'parlor-subject': ({ subject }) => this.#withOpen((id) => this.drafting.subject(id, subject)),

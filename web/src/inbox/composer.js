@@ -3,9 +3,9 @@
  * stands what they answer or change, and a subject where one is wanted.
  *
  * Invariant: while an own message is changed the draft waits, and comes back when that ends.
- * Tells: `parlor-send {text, reply}`, `parlor-save {text, subject}`, `parlor-draft {text}`, `parlor-subject {subject}`,
- * `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`, `parlor-attach {files, folders}`, and what the tray
- * tells.
+ * Tells: `parlor-send {text, reply}`, `parlor-save {text, subject}`, `parlor-edited {text, subject}`,
+ * `parlor-draft {text}`, `parlor-subject {subject}`, `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`,
+ * `parlor-attach {files, folders}`, and what the tray tells.
  *
  * @import {FileView} from '../sdk/uploads.js'
  * @import {ParlorTray} from './tray.js'
@@ -19,8 +19,9 @@ import { chooseFiles, pastedFiles } from './taking.js';
 /**
  * @typedef {{
  *   kind: 'reply', seq: number, who: string, text: string, sign: string|null} | {
- *   kind: 'edit', seq: number, text: string, subject: string, files: number, saving: boolean, trouble: string
- * }} Mode
+ *   kind: 'edit', seq: number, text: string, words: {text: string, subject: string}, files: number, saving: boolean,
+ *   trouble: string
+ * }} Mode a change shows the text as it is, and goes on from the `words` that one had come to
  * @typedef {{
  *   conversation: number, name: string, draft: string, subject: string|null, mode: Mode|null, closed: string|null,
  *   charsMax: number, subjectMax: number, attached: FileView[],
@@ -127,14 +128,14 @@ export class ParlorComposer extends HTMLElement {
   /** Puts into the fields what is to be written on: a message that is changed, or the draft.
    * @param {Extract<Mode, {kind: 'edit'}>|null} edits @param {ComposerView} view */
   #begin(edits, view) {
-    this.#words.value = edits ? edits.text : view.draft;
-    this.#subject.value = edits ? edits.subject : (view.subject ?? '');
+    this.#words.value = edits ? edits.words.text : view.draft;
+    this.#subject.value = edits ? edits.words.subject : (view.subject ?? '');
     this.#words.setSelectionRange(this.#words.value.length, this.#words.value.length);
   }
 
   /** @param {Mode|null} mode */
   #drawMode(mode) {
-    const drawn = JSON.stringify(mode && { ...mode, saving: false, trouble: '' });
+    const drawn = JSON.stringify(mode && [mode.kind, mode.seq, mode.text, mode.kind === 'reply' && mode.who]);
     if (drawn === this.#drawnMode) return;
     this.#drawnMode = drawn;
     this.#mode.hidden = !mode;
@@ -162,7 +163,7 @@ export class ParlorComposer extends HTMLElement {
   /** @param {ComposerView} view */
   #drawSubject({ subject, subjectMax }) {
     const edits = this.#edits;
-    const wanted = edits ? edits.subject !== '' || this.#subject.value !== '' : subject !== null;
+    const wanted = edits ? edits.words.subject !== '' || this.#subject.value !== '' : subject !== null;
     const was = !this.#subject.hidden;
     this.#subject.hidden = !wanted;
     set(this.#subject, 'maxlength', subjectMax * 2);
@@ -182,7 +183,8 @@ export class ParlorComposer extends HTMLElement {
   }
 
   #subjectChanged() {
-    if (!this.#edits) emit(this, 'parlor-subject', { subject: this.#subject.value });
+    if (this.#edits) this.#edited();
+    else emit(this, 'parlor-subject', { subject: this.#subject.value });
     this.#fit();
   }
 
@@ -207,8 +209,13 @@ export class ParlorComposer extends HTMLElement {
 
   #changed() {
     this.note('');
-    if (!this.#edits) emit(this, 'parlor-draft', { text: this.#words.value });
+    if (this.#edits) this.#edited();
+    else emit(this, 'parlor-draft', { text: this.#words.value });
     this.#fit();
+  }
+
+  #edited() {
+    emit(this, 'parlor-edited', { text: this.#words.value, subject: this.#subject.value });
   }
 
   /** Counts, and grows where the browser does not do it by itself. */

@@ -7,7 +7,9 @@
  */
 
 /**
- * @typedef {{conversation: number, seq: number, saving: boolean, trouble: string}} Editing
+ * @typedef {{
+ *   conversation: number, seq: number, saving: boolean, trouble: string, text?: string, subject?: string,
+ * }} Editing with what it is to say, once that differs
  * @typedef {{reply: number|null, subject: string|null, editing: Editing|null}} Draft
  *   a subject of null is not asked for
  */

@@ -28,9 +28,10 @@ export class Hand {
   #from = { x: 0, y: 0 };
   #pressed = false;
 
-  /** @param {HTMLElement} place @param {Act} act */
-  constructor(place, act) {
+  /** @param {HTMLElement} place @param {Act} act @param {() => boolean} mayWrite whether anything can be answered */
+  constructor(place, act, mayWrite) {
     this.act = act;
+    this.mayWrite = mayWrite;
     const react = this.#tool('smile', say.react, (said) =>
       emit(said, 'parlor-react-to', { said, at: react.getBoundingClientRect(), back: said }));
     const reply = this.#tool('reply', say.reply, (said) => emit(said, 'parlor-reply', { seq: said.seq }));
@@ -77,7 +78,7 @@ export class Hand {
   /** @param {ParlorSaid} said */
   #take(said) {
     if (this.#bar.parentElement === said) return;
-    const gone = said.said?.deleted !== '';
+    const gone = said.said?.deleted !== '' || !this.mayWrite();
     for (const tool of this.#bar.children) /** @type {HTMLElement} */ (tool).hidden = gone && tool !== this.#more;
     // What is moved loses the focus, which must not end at nothing.
     if (this.#bar.contains(document.activeElement)) saidAt(this.#bar)?.focus({ preventScroll: true });

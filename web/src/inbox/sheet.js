@@ -112,7 +112,8 @@ function modeOf(state, messages, { reply, editing }) {
   if (edited && !edited.deleted && !edited.hidden) {
     const { seq, text, subject = '', attachments = [] } = edited;
     const { saving, trouble } = editing;
-    return { kind: 'edit', seq, text, subject, files: attachments.length, saving, trouble };
+    const words = { text: editing.text ?? text, subject: editing.subject ?? subject };
+    return { kind: 'edit', seq, text, words, files: attachments.length, saving, trouble };
   }
   if (reply === null) return null;
   const answered = find(reply);

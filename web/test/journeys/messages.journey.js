@@ -55,6 +55,11 @@ test('one changes what one wrote, and both see it', () =>
     assert.equal(await field(ada).inputValue(), 'At the west exit.');
     await field(ada).fill('At the *east* exit.');
     await ada.shoot('messages edit');
+    // It waits while one looks elsewhere.
+    await ada.choose('Mira Sandoval');
+    assert.equal(await ada.page.getByText('Edit message').isVisible(), false);
+    await ada.choose(ITEM);
+    assert.equal(await field(ada).inputValue(), 'At the *east* exit.');
     await field(ada).press('Enter');
     const changed = message(ben, 'east');
     await changed.getByText('edited').waitFor();
@@ -380,6 +385,29 @@ test('in a group lines say what happened, and ticks who has read and when', () =
     await ada.check('messages read by');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
+
+test('in a large group one asks who has read', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    const name = 'Lost and found desk';
+    await ada.choose(name);
+    await ada.say('Who comes on Monday?');
+    await ben.choose(name);
+    await message(ben, 'on Monday?').waitFor();
+    await ben.say('I do.');
+    await message(ada, 'I do.').waitFor();
+    const dialog = ada.page.getByRole('dialog', { name: 'Read by 1 of 3' });
+    await until(async () => {
+      await ada.page.getByRole('button', { name: 'Who has read it' }).click();
+      await ada.page.getByRole('dialog').getByText('Mira Sandoval').waitFor();
+      const told = await dialog.count();
+      if (told === 0) await ada.page.keyboard.press('Escape');
+      return told;
+    }, (told) => told === 1, 'Ben has read it');
+    await dialog.locator('.reader', { hasText: 'Ben Okafor' }).locator('time').waitFor();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, { PARLOR_LIMITS_CONVERSATION_FAN_OUT_MAX: '2' }));
 
 /** Ada opens a group with Ben and Mira, names it, and lets Mira go and come. @param {Person} ada
  * @returns {Promise<number>} */
