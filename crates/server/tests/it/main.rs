@@ -14,6 +14,7 @@ mod postgres;
 mod power_cut;
 mod raw;
 mod refusals;
+mod search;
 mod sends;
 mod sessions;
 mod slow_clients;

@@ -164,6 +164,11 @@ async fn try_open(file: &Path, settings: &Settings) -> Result<Index> {
          PRAGMA secure_delete = ON; PRAGMA busy_timeout = {busy}; PRAGMA temp_store = MEMORY; \
          PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 2000;"
     );
+    // A pool would try again and again what can never be opened.
+    let mut first = AnyConnection::connect(&url).await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(every.clone())).execute(&mut first).await?;
+    query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut first).await?;
+    first.close().await?;
     let writer = pool(settings, 1, every.clone()).connect(&url).await?;
     let readers = pool(settings, settings.readers, format!("{every} PRAGMA query_only = ON;")).connect_lazy(&url)?;
     let index = Index { dialect: Dialect::Sqlite, writer, readers: Some(readers) };

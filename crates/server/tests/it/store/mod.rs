@@ -14,6 +14,7 @@ mod presence;
 mod receipts;
 mod revisions;
 mod search;
+mod search_index;
 mod sight;
 
 use crate::postgres::{database, fast_folder};
