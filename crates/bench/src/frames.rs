@@ -77,6 +77,15 @@ pub(crate) fn send(out: &mut Vec<u8>, conversation: ConversationId, clock: &Cloc
     wire::put_text(out, &text);
 }
 
+/// `message.send` of a text that JSON takes as it is.
+pub(crate) fn say(out: &mut Vec<u8>, conversation: ConversationId, clock: &Clock, text: &str) {
+    let client_id = clock.client_id();
+    let command = format!(
+        r#"{{"id":2,"type":"message.send","conversation":{conversation},"client_id":"{client_id}","text":"{text}"}}"#
+    );
+    wire::put_text(out, command.as_bytes());
+}
+
 /// `conversation.mark`, received and read.
 pub(crate) fn mark(out: &mut Vec<u8>, conversation: ConversationId, seq: u64) {
     let text = format!(
@@ -156,6 +165,7 @@ mod tests {
             text(|out| resume(out, UserId(7), Some("81.9".parse().unwrap()))),
             text(|out| resume(out, UserId(7), None)),
             text(|out| show(out, conversation)),
+            text(|out| say(out, conversation, &clock, "傘 and tram")),
             text(|out| mark(out, conversation, 3)),
         ] {
             assert!(CommandFrame::parse(&other).is_ok(), "{other}");

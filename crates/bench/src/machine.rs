@@ -93,7 +93,12 @@ impl Bench {
 
     /// Starts a server on a folder.
     pub(crate) fn serve(&self, data: &Path) -> Result<Server> {
-        Server::start(self.command(), data)
+        self.serve_with(data, &[])
+    }
+
+    /// The same with more settings.
+    pub(crate) fn serve_with(&self, data: &Path, settings: &[(&str, &str)]) -> Result<Server> {
+        Server::start(self.command(), data, settings)
     }
 }
 

@@ -24,9 +24,11 @@ mod machine;
 mod pairs;
 mod people;
 mod report;
+mod search;
 mod server;
 mod start;
 mod wire;
+mod words;
 
 use clap::{Args, Parser, Subcommand};
 use machine::Bench;
@@ -105,6 +107,15 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         messages: u64,
     },
+    /// Searching: how long a page takes, how far the index lags, and what it costs those who write.
+    Search {
+        /// In the database.
+        #[arg(long, default_value_t = 1_000_000)]
+        messages: u64,
+        /// Of each kind and person.
+        #[arg(long, default_value_t = 200)]
+        queries: usize,
+    },
     /// Everything, shortly, as one table.
     Table {
         #[command(flatten)]
@@ -145,6 +156,9 @@ fn measure(bench: &Bench, command: Command) -> Result<Vec<Row>> {
             block_on(fanout::run(bench, rounds.count(), rounds.time(), members, &windows))
         }
         Command::Start { starts, messages } => block_on(start::run(bench, starts.max(1), messages)),
+        Command::Search { messages, queries } => {
+            block_on(search::run(bench, messages.clamp(1000, 100_000_000), queries.clamp(1, 100_000)))
+        }
         Command::Table { rounds, sockets } => {
             let (count, time) = (rounds.count(), rounds.time());
             let mut rows = block_on(pairs::run(bench, count, time, ""))?;

@@ -56,7 +56,8 @@ pub(crate) async fn group(server: SocketAddr, people: &[Person]) -> Result<Conve
     self::open(&Api::new(server), &people[0], &open).await
 }
 
-async fn open(api: &Api, opener: &Person, open: &Open) -> Result<ConversationId> {
+/// Opens a conversation.
+pub(crate) async fn open(api: &Api, opener: &Person, open: &Open) -> Result<ConversationId> {
     let api = api.clone().with_token(&opener.token);
     let answer = api.send::<Opened>(Method::POST, "/v1/conversations", open).await;
     Ok(answer.map_err(|error| error.to_string())?.conversation.id)

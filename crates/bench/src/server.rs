@@ -43,11 +43,15 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts and waits for the ready line.
-    pub(crate) fn start(mut command: Command, data: &Path) -> Result<Self> {
+    pub(crate) fn start(mut command: Command, data: &Path, more: &[(&str, &str)]) -> Result<Self> {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PARLOR_")) {
             command.env_remove(name);
         }
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).envs(SETTINGS);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .envs(SETTINGS)
+            .envs(more.iter().copied());
         let started = Instant::now();
         let mut child = command
             .stdin(Stdio::null())
