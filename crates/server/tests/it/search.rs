@@ -70,6 +70,23 @@ async fn a_search_by_http_takes_every_filter() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_are_found_by_their_names_and_as_such() {
+    let place = folder();
+    let server = setup(&place.path().join("data")).start().await;
+    let (ada, ben, conversation) = pair(&server).await;
+    ada.say(conversation, "an umbrella").await;
+    let sent = ada.send_file(conversation, "Black_Umbrella-2.txt", b"nothing to see").await;
+    finds(&ben, "query=umbrella", 2).await;
+    for query in ["query=umbr+black", "query=umbrella&has_file=true", "has_file=true"] {
+        let found: Found = ben.api.get(&format!("/v1/search?{query}")).await.expect("a query");
+        assert_eq!(found.results.iter().map(|hit| hit.message.id).collect::<Vec<_>>(), [sent.id], "{query}");
+    }
+    let found: Found = ben.api.get("/v1/search?query=black").await.expect("a query");
+    let pieces: Vec<_> = found.results[0].excerpt.iter().map(|piece| (piece.text.as_str(), piece.hit)).collect();
+    assert_eq!(pieces, [("Black", true), ("_Umbrella-2.txt", false)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_index_comes_along_however_often_the_server_is_killed() {
     let place = folder();
     let mut server = setup(&place.path().join("data")).start().await;
