@@ -29,7 +29,6 @@ use http_body_util::BodyExt as _;
 use parlor_protocol::{
     error::{Code, Problem},
     ids::{FileId, UserId},
-    model::Upload,
 };
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -122,7 +121,7 @@ async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: From, request: Re
     let feed = match edge.app.files.feed(owner, row.id, from, QUEUE).await {
         Err(problem) => return Err(unread(request, problem).await),
         Ok(Fed::Finished(upload)) => {
-            forget(request).await;
+            forget(request.into_body()).await;
             return Ok(axum::Json(upload));
         }
         Ok(Fed::Open(feed)) => feed,
@@ -135,13 +134,12 @@ async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: From, request: Re
 
 /// A refusal of a request whose body nobody wants.
 async fn unread(request: Request, problem: Problem) -> Refusal {
-    forget(request).await;
+    forget(request.into_body()).await;
     Refusal(problem)
 }
 
 /// Reads a little of a body and drops it: a client that is still writing may not look for the answer before.
-async fn forget(request: Request) {
-    let mut body = request.into_body();
+async fn forget(mut body: Body) {
     let (mut came, deadline) = (0, Instant::now() + FORGOTTEN_TIME);
     while came < FORGOTTEN_BYTES {
         let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await else { return };
@@ -164,6 +162,7 @@ async fn pour(feed: &Feed, request: Request, time_ms: u64) -> bool {
         came += piece.len();
         let handed = Instant::now();
         if !feed.send(piece).await {
+            forget(body).await;
             return true;
         }
         waited += handed.elapsed();
