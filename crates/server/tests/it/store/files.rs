@@ -147,8 +147,9 @@ async fn what_is_sent_is_not_given_up_and_what_is_given_up_is_not_sent(world: Wo
     let ada = world.person("Ada").await;
     for id in 1..=30 {
         let file = finished(&world, ada, id).await;
+        let files = [file];
         let (sending, removing) =
-            tokio::join!(send(&world, ada, conversation, &[file]), world.app.store.remove_upload(file));
+            tokio::join!(send(&world, ada, conversation, &files), world.app.store.remove_upload(file));
         let is_removed = removing.expect("the store is there");
         match sending {
             Ok(_) => assert!(!is_removed && sees(&world, ada, file).await, "round {id}"),
