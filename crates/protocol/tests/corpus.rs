@@ -4,6 +4,10 @@
 #[path = "../../../fuzz/src/lib.rs"]
 mod properties;
 
+use parlor_protocol::{
+    command::{CommandFrame, NAMES},
+    error::Code,
+};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -92,6 +96,75 @@ fn odd_value() -> impl Strategy<Value = Value> {
         vec(any::<i64>(), 0..4).prop_map(Value::from),
         any::<(String, i64)>().prop_map(|(key, number)| json!({ key: number })),
     ]
+}
+
+/// Every place of a value inside a command, but for its `id` and `type`.
+fn places(value: &Value, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let inner: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect(),
+        _ => Vec::new(),
+    };
+    for (key, value) in inner {
+        let place = format!("{path}/{key}");
+        if place != "/id" && place != "/type" {
+            found.extend(places(value, &place));
+            found.push(place);
+        }
+    }
+    found
+}
+
+/// What no field of this value's kind may be.
+fn unfit(value: &Value) -> Vec<Value> {
+    let mut unfit = vec![json!({"x": 1}), json!([[]]), json!(1.5), json!(-1), json!("\u{0}x")];
+    match value {
+        Value::Number(_) => unfit.extend([json!(true), json!("1"), json!(u64::MAX as f64), json!([1])]),
+        Value::String(_) => {
+            unfit.extend([json!(true), json!(1)]);
+            // Texts are judged by the server; here only what is no text is.
+            unfit.retain(|value| !value.is_string());
+        }
+        Value::Bool(_) => unfit.extend([json!(0), json!(1), json!("true"), json!([true])]),
+        _ => unfit.extend([json!(true), json!("9"), json!(9)]),
+    }
+    unfit
+}
+
+#[test]
+fn no_field_of_any_command_takes_what_is_not_its_own() {
+    let refused = |frame: &Value| CommandFrame::parse(&frame.to_string()).err().map(|refused| refused.problem.code);
+    let mut tried = 0;
+    for command in commands() {
+        for place in places(&command, "") {
+            let before = command.pointer(&place).expect("it is there");
+            for value in unfit(before) {
+                let mut frame = command.clone();
+                *frame.pointer_mut(&place).expect("it is there") = value.clone();
+                assert_eq!(refused(&frame), Some(Code::InvalidField), "{place} as {value} in {command}");
+                tried += 1;
+            }
+        }
+        for key in ["user_id", "sender_id", "scope", "__proto__", "Id", ""] {
+            let mut frame = command.clone();
+            let object = frame.as_object_mut().expect("commands are objects");
+            if object.insert(key.to_owned(), json!(1)).is_none() {
+                assert_eq!(refused(&frame), Some(Code::InvalidField), "{key:?} in {command}");
+            }
+        }
+    }
+    assert!(tried > 500, "{tried}");
+}
+
+#[test]
+fn every_command_has_a_frame_that_is_refused() {
+    let text = fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/refused.json"));
+    let list: Vec<Value> = serde_json::from_slice(&text.expect("a readable file")).expect("a list");
+    let texts: Vec<&str> = list.iter().filter_map(|frame| frame["text"].as_str()).collect();
+    for name in NAMES {
+        assert!(texts.iter().any(|text| text.contains(&format!("\"type\":\"{name}\""))), "{name}");
+    }
 }
 
 proptest! {

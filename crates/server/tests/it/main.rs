@@ -1,5 +1,6 @@
 //! The integration tests: a real server, people who use it, and everything that can go wrong around them.
 
+mod authority;
 mod channel_layer;
 mod convergence;
 mod crowd;

@@ -4,7 +4,6 @@ mod acts;
 mod commits;
 mod cursors;
 mod erasure;
-mod files;
 mod groups;
 mod keys;
 mod large;
