@@ -1,0 +1,56 @@
+/**
+ * What journeys with messages share: two people in one conversation, a message by its words, its menu, a finger.
+ *
+ * @import {Browser, BrowserContextOptions, Locator, Page} from 'playwright-core'
+ * @import {Demo} from './support.js'
+ */
+import assert from 'node:assert/strict';
+import { Person } from './support.js';
+
+export const ITEM = 'Black umbrella';
+/** @type {BrowserContextOptions} */
+export const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
+
+/** Both in the conversation about the umbrella.
+ * @param {{demo: Demo, browser: Browser}} place
+ * @param {BrowserContextOptions} [options] of Ada's browser */
+export async function together({ demo, browser }, options = {}) {
+  const ada = await Person.open(browser, demo.links.ada, options);
+  const ben = await Person.open(browser, demo.links.ben);
+  await ada.choose(ITEM);
+  await ben.choose(ITEM);
+  return { ada, ben };
+}
+
+/** The message that says exactly this. @param {Person} person @param {string} text @returns {Locator} */
+export function message({ page }, text) {
+  return page.locator('parlor-said', { has: page.locator('.body', { hasText: text }) }).last();
+}
+
+/** @param {Person} person @param {string} text @param {string} item */
+export async function chooseInMenu(person, text, item) {
+  await message(person, text).hover();
+  await person.page.getByRole('button', { name: 'More', exact: true }).click();
+  await person.page.getByRole('menuitem', { name: item, exact: true }).click();
+}
+
+/** @param {Person} person @returns {Locator} */
+export function field({ page }) {
+  return page.getByRole('textbox', { name: 'Message', exact: true });
+}
+
+/** A finger on something for so long, as the browser's input gives it. @param {Page} page @param {Locator} what
+ * @param {number} milliseconds @param {number} [moved] */
+export async function press(page, what, milliseconds, moved = 0) {
+  const box = await what.locator('.bubble').boundingBox();
+  assert.ok(box);
+  const at = { x: box.x + 30, y: box.y + box.height / 2 };
+  const input = await page.context().newCDPSession(page);
+  await input.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [at] });
+  if (moved > 0) {
+    await input.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: [{ x: at.x, y: at.y + moved }] });
+  }
+  await new Promise((resolve) => { setTimeout(resolve, milliseconds); }); // waits for: the finger to be lifted
+  await input.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+  await input.detach();
+}

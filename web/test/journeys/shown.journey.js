@@ -1,0 +1,148 @@
+/**
+ * What messages show: lines of the system, who has read, and one of each in every light.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ITEM, PHONE, chooseInMenu, field, message, press } from './said.js';
+import { Person, travel, until } from './support.js';
+
+test('in a group lines say what happened, and ticks who has read and when', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    const { page } = ada;
+    const group = await desk(ada);
+    await page.locator('parlor-row', { hasText: 'Umbrella desk' }).click();
+    await page.locator('parlor-line', { hasText: 'You named the group Umbrella desk' }).waitFor();
+    await page.locator('parlor-line', { hasText: 'You removed Mira Sandoval' }).waitFor();
+    await page.locator('parlor-line', { hasText: 'You added Mira Sandoval' }).waitFor();
+    await ada.check('messages lines');
+    await ada.say('Who fetches it at five?');
+    await until(() => page.locator('parlor-run').last().locator('.meta').innerText(),
+      (text) => /Sent|Delivered/u.test(text), 'it is sent');
+    assert.equal(ada.conversation(), group);
+    await ben.choose('Umbrella desk');
+    await ben.page.locator('parlor-line', { hasText: 'Ada Winter added Mira Sandoval' }).waitFor();
+    await page.getByRole('button', { name: /^Read by 1 of \d$/u }).click();
+    const dialog = page.getByRole('dialog', { name: /^Read by 1 of/u });
+    await dialog.getByText('Ben Okafor').waitFor();
+    const reader = dialog.locator('.reader', { hasText: 'Ben Okafor' });
+    assert.match(await reader.locator('time').innerText(), /^\d\d:\d\d$/u);
+    await ada.check('messages read by');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('in a large group one asks who has read', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    const name = 'Lost and found desk';
+    await ada.choose(name);
+    await ada.say('Who comes on Monday?');
+    await ben.choose(name);
+    await message(ben, 'on Monday?').waitFor();
+    await ben.say('I do.');
+    await message(ada, 'I do.').waitFor();
+    const dialog = ada.page.getByRole('dialog', { name: 'Read by 1 of 3' });
+    await until(async () => {
+      await ada.page.getByRole('button', { name: 'Who has read it' }).click();
+      await ada.page.getByRole('dialog').getByText('Mira Sandoval').waitFor();
+      const told = await dialog.count();
+      if (told === 0) await ada.page.keyboard.press('Escape');
+      return told;
+    }, (told) => told === 1, 'Ben has read it');
+    await dialog.locator('.reader', { hasText: 'Ben Okafor' }).locator('time').waitFor();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, { PARLOR_LIMITS_CONVERSATION_FAN_OUT_MAX: '2' }));
+
+/** Ada opens a group with Ben and Mira, names it, and lets Mira go and come. @param {Person} ada
+ * @returns {Promise<number>} */
+function desk({ page }) {
+  return page.evaluate(async () => {
+    const ask = async (/** @type {string} */ method, /** @type {string} */ path, /** @type {unknown} */ body) => {
+      const answer = await fetch(path, {
+        method, headers: { 'content-type': 'application/json' }, ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`);
+      return answer.json();
+    };
+    const { users } = await ask('GET', '/v1/users', null);
+    const id = (/** @type {string} */ name) => users.find((/** @type {any} */ one) => one.name.startsWith(name)).id;
+    const { conversation } = await ask('POST', '/v1/conversations', {
+      client_id: crypto.randomUUID(), group: { title: 'Desk', users: [id('Ben'), id('Mira')] },
+    });
+    const base = `/v1/conversations/${conversation.id}`;
+    await ask('PATCH', base, { title: 'Umbrella desk' });
+    await ask('DELETE', `${base}/members/${id('Mira')}`, null);
+    await ask('POST', `${base}/members`, { users: [id('Mira')] });
+    return conversation.id;
+  });
+}
+
+test('all that messages show is in order, light, dark, with contrast, and from right to left', () =>
+  travel(async ({ demo, browser }) => {
+    const ben = await Person.open(browser, demo.links.ben);
+    await ben.choose(ITEM);
+    const writer = await Person.open(browser, demo.links.ada);
+    await writer.choose(ITEM);
+    await everything(writer, ben);
+    for (const [name, options] of Object.entries({
+      light: { colorScheme: 'light' }, dark: { colorScheme: 'dark' }, contrast: { contrast: 'more' },
+      'contrast dark': { contrast: 'more', colorScheme: 'dark' }, 'phone light': { ...PHONE, colorScheme: 'light' },
+      'phone dark': { ...PHONE, colorScheme: 'dark' },
+    })) {
+      const ada = await Person.open(browser, demo.links.ada, /** @type {any} */ (options));
+      await ada.choose(ITEM);
+      await message(ada, 'By the flower stall').waitFor();
+      await ada.check(`messages all ${name}`);
+      await ada.assertNoSideways();
+      if (name.startsWith('phone')) {
+        await press(ada.page, message(ada, 'And a hat'), 700);
+        await ada.page.getByRole('dialog').waitFor();
+      } else {
+        await message(ada, 'By the flower stall').hover();
+        await ada.page.getByRole('button', { name: 'More', exact: true }).click();
+      }
+      await ada.check(`messages menu ${name}`);
+      await ada.page.keyboard.press('Escape');
+      if (name === 'light') {
+        await ada.page.evaluate(() => { document.documentElement.dir = 'rtl'; });
+        await message(ada, 'By the flower stall').hover();
+        await ada.check('messages right to left');
+      }
+      assert.deepEqual(ada.complaints, []);
+      await ada.context.close();
+    }
+  }));
+
+/** One of each. @param {Person} ada @param {Person} ben */
+async function everything(ada, ben) {
+  const conversation = ada.conversation();
+  const last = () => ada.page.evaluate(async (id) =>
+    (await (await fetch(`/v1/conversations/${id}`)).json()).conversation.last_seq, conversation);
+  await ben.fill(conversation, ['See *bold*, _this_, and `ref-2041`, at https://wien.example/karlsplatz.']);
+  await ben.fill(conversation, ['The list:\n```\n1 umbrella\n2 gloves\n```\nThat is all.', '🎉🙌']);
+  await ada.fill(conversation, ['I will wear a green coat.', 'And a hat.'], { reply_to: await last() - 1 });
+  const question = 'By the flower stall at the east exit, at half past five?';
+  await ben.fill(conversation, [question], { subject: 'The handover' });
+  const seq = await last();
+  await ada.fill(conversation, ['I will be there.'], { reply_to: seq });
+  for (const [person, emoji, at] of /** @type {[Person, string, number][]} */ ([
+    [ada, '👍', seq], [ben, '👍', seq], [ben, '🙏', seq], [ben, '❤️', seq - 1], [ada, '😂', seq - 2],
+  ])) assert.equal(await react(person, conversation, at, emoji), 200);
+  await ben.say('A mistake.');
+  await message(ada, 'A mistake.').waitFor();
+  await chooseInMenu(ben, 'A mistake.', 'Delete for everyone');
+  await ben.page.getByRole('button', { name: 'Delete for everyone' }).click();
+  await ada.page.getByText('Ben Okafor deleted this message').waitFor();
+  await chooseInMenu(ada, 'I will be there.', 'Edit');
+  await field(ada).fill('I will be there, with an umbrella.');
+  await field(ada).press('Enter');
+  await message(ben, 'with an umbrella').getByText('edited').waitFor();
+}
+
+/** @param {Person} person @param {number} conversation @param {number} seq @param {string} emoji */
+function react({ page }, conversation, seq, emoji) {
+  const path = `/v1/conversations/${conversation}/messages/${seq}/reactions/${encodeURIComponent(emoji)}`;
+  return page.evaluate(async (where) => (await fetch(where, { method: 'PUT' })).status, path);
+}
