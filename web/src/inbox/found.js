@@ -5,6 +5,7 @@
  * @import {SearchView} from './search.js'
  * @import {Sight} from './view.js'
  */
+import { gist } from './files.js';
 import { clockTime, shortTime } from './format.js';
 import { known } from './people.js';
 import { isFiltered } from './search.js';
@@ -14,7 +15,7 @@ import { nameOf } from './view.js';
 /**
  * @typedef {{
  *   key: string, conversation: number, seq: number, name: string, faces: User[], time: string, dateTime: string,
- *   context: Context|null, where: string, pieces: Piece[], selected: boolean,
+ *   context: Context|null, where: string, pieces: Piece[], sign: 'picture'|'file'|null, selected: boolean,
  * }} FoundRow
  * @typedef {{title: string, more: string, act: string, undo: 'conversation'|'all'|null}} Nothing
  * @typedef {{
@@ -57,6 +58,7 @@ function rowOf({ state, now }, { conversations, users }, { message, excerpt }, a
   const user = state.users.get(sender) ?? users.get(sender);
   const conversation = state.conversations.get(id) ?? conversations.get(id);
   const time = Date.parse(message.created_at);
+  const { text, sign } = gist(message);
   const name = mine ? say.you : user ? known(state, user).name : say.somebody;
   return {
     key: `${id}:${seq}`, conversation: id, seq, name,
@@ -64,7 +66,8 @@ function rowOf({ state, now }, { conversations, users }, { message, excerpt }, a
     time: whenOf(time, now), dateTime: message.created_at,
     context: conversation?.context ?? null,
     where: conversation ? whereOf(conversation.context?.title ?? nameOf(state, conversation), name) : '',
-    pieces: excerpt,
+    pieces: excerpt.some((one) => one.text !== '') ? excerpt : [{ text, hit: false }],
+    sign,
     selected: at !== null && at.conversation === id && at.seq === seq,
   };
 }

@@ -132,7 +132,7 @@ function lines(row) {
     h('div', {}, h('span', { class: 'who one-line', dir: 'auto' }, row.name),
       h('time', { datetime: row.dateTime }, row.time)),
     ...(about ? [about] : []),
-    h('p', { class: 'hit', dir: 'auto' }, ...row.pieces.map(({ text, hit }) => (hit ? h('mark', {}, text) : text))),
+    h('p', { class: 'hit', dir: 'auto' }, row.sign && icon(row.sign, { small: true }), ...row.pieces.map(({ text, hit }) => (hit ? h('mark', {}, text) : text))),
   ];
 }
 
