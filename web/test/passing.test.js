@@ -99,9 +99,17 @@ test('that I write is said every three seconds at the most, and ended when I sto
   one.stopTyping();
   assert.deepEqual(told(), [[8, false]]);
   one.typing(8);
+  assert.deepEqual(told(), [], 'begun again so soon that it would not be heard');
+  await clock.advance(3_000);
+  assert.deepEqual(told(), [[8, true]], 'it is said when it is');
   one.wrote(8);
   one.stopTyping();
-  assert.deepEqual(told(), [[8, true]], 'the message itself ends it');
+  assert.deepEqual(told(), [], 'the message itself ends it');
+  one.typing(8);
+  one.stopTyping();
+  await clock.advance(3_000);
+  assert.deepEqual(told(), [[8, false]], 'and what was stopped is not said later');
+  assert.equal(clock.waiting(), 0);
 });
 
 test('whom I watch and that I am idle is said again on a new connection', async () => {

@@ -18,6 +18,7 @@
 
 mod connections;
 mod fanout;
+mod files;
 mod frames;
 mod idle;
 mod machine;
@@ -98,6 +99,15 @@ enum Command {
         #[arg(long = "window", default_values_t = [2, 16])]
         windows: Vec<u64>,
     },
+    /// A large file on its way, over HTTP and over the socket: memory, and what messages feel of it.
+    Files {
+        /// Bytes of the file.
+        #[arg(long, default_value_t = 100_000_000)]
+        bytes: u64,
+        /// Seconds of messages alone.
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+    },
     /// Time from the start of the binary to its ready line, and its size.
     Start {
         /// Starts; the median is told.
@@ -154,6 +164,9 @@ fn measure(bench: &Bench, command: Command) -> Result<Vec<Row>> {
         Command::Pairs { rounds, only } => block_on(pairs::run(bench, rounds.count(), rounds.time(), &only)),
         Command::Fanout { rounds, members, windows } => {
             block_on(fanout::run(bench, rounds.count(), rounds.time(), members, &windows))
+        }
+        Command::Files { bytes, seconds } => {
+            block_on(files::run(bench, bytes, Duration::from_secs(seconds.clamp(1, 600))))
         }
         Command::Start { starts, messages } => block_on(start::run(bench, starts.max(1), messages)),
         Command::Search { messages, queries } => {

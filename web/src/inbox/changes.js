@@ -18,13 +18,15 @@ const UNREAD_MAX = 100;
  * @returns {Held} */
 export function changedBy(held, event, { me, fanOutMax, hidden = false }) {
   switch (event.type) {
-    case 'message.created':
-      return { ...withMessage(held, event, me, hidden), version: event.version };
+    case 'message.created': {
+      const isLarge = held.member_count > fanOutMax;
+      return { ...withMessage(held, event, { me, hidden, isLarge }), version: event.version };
+    }
     case 'message.updated':
       return { ...withChanged(held, event), version: event.version };
     case 'conversation.updated': {
       const { title, picture, context } = event;
-      const members = withRows(held.members, event.members, false);
+      const members = withRows(held.members, event.members, { me, add: false });
       return withLine({ ...held, title, picture, context, members, version: event.version }, event.message);
     }
     case 'member.updated':
@@ -36,8 +38,9 @@ export function changedBy(held, event, { me, fanOutMax, hidden = false }) {
   }
 }
 
-/** @param {Held} held @param {MessageCreated} event @param {number} me @param {boolean} hidden @returns {Held} */
-function withMessage(held, event, me, hidden) {
+/** @param {Held} held @param {MessageCreated} event @param {{me: number, hidden: boolean, isLarge: boolean}} how
+ * @returns {Held} */
+function withMessage(held, event, { me, hidden, isLarge }) {
   const { message } = event;
   // Not told where receipts are off.
   const readSeq = event.sender_read_seq ?? 0;
@@ -53,15 +56,16 @@ function withMessage(held, event, me, hidden) {
     unread: counted ? held.unread : mine ? 0 : Math.min(UNREAD_MAX, held.unread + 1),
     unreadAt: Math.max(held.unreadAt, event.version),
     members: held.members.map((row) =>
-      row.user.id === message.sender ? withSent(row, event, marks ? readSeq : 0) : row),
+      row.user.id === message.sender ? withSent(row, event, { readSeq: marks ? readSeq : 0, isLarge }) : row),
   };
 }
 
-/** Who wrote a message has it. @param {Member} row @param {MessageCreated} event @param {number} readSeq
- * @returns {Member} */
-function withSent(row, { message, version }, readSeq) {
-  const sent = moved(row, readSeq, message.seq, version);
-  return readSeq > row.read_seq ? { ...sent, read_at: message.created_at } : sent;
+/** Who had received all before what he wrote has received that too. @param {Member} row @param {MessageCreated} event
+ * @param {{readSeq: number, isLarge: boolean}} how @returns {Member} */
+function withSent(row, { message }, { readSeq, isLarge }) {
+  const hadAll = !isLarge && row.delivered_seq === message.seq - 1;
+  const sent = hadAll ? moved(row, 0, message.seq, row.version) : row;
+  return readSeq > row.read_seq ? { ...moved(sent, readSeq, 0, row.version), read_at: message.created_at } : sent;
 }
 
 /** A line of the system is a message that nobody has to read. @param {Held} held @param {Message|undefined} line
@@ -101,23 +105,30 @@ function withMembers(held, event, me, fanOutMax) {
     && event.version > held.unreadAt;
   return {
     ...held,
-    members: withRows(held.members, event.members, event.member_count <= fanOutMax),
+    members: withRows(held.members, event.members, { me, add: event.member_count <= fanOutMax }),
     member_count: event.member_count,
     unread: mine ? /** @type {number} */ (event.unread) : held.unread,
     unreadAt: mine ? Math.max(held.unreadAt, event.version) : held.unreadAt,
   };
 }
 
-/** @param {Member[]} members @param {Member[]} rows @param {boolean} add those who are not held @returns {Member[]} */
-function withRows(members, rows, add) {
+/** My own markers never move back. @param {Member[]} members @param {Member[]} rows
+ * @param {{me: number, add: boolean}} how `add`: those who are not held @returns {Member[]} */
+function withRows(members, rows, { me, add }) {
   let changed = members;
   for (const row of rows) {
     const index = changed.findIndex((one) => one.user.id === row.user.id);
     if (row.left) changed = changed.filter((one) => one.user.id !== row.user.id);
-    else if (index >= 0) changed = changed.with(index, row);
+    else if (index >= 0) changed = changed.with(index, row.user.id === me ? ahead(changed[index], row) : row);
     else if (add) changed = [...changed, row];
   }
   return changed;
+}
+
+/** @param {Member} held @param {Member} row @returns {Member} */
+function ahead(held, row) {
+  if (held.read_seq <= row.read_seq) return row;
+  return { ...moved(row, held.read_seq, held.delivered_seq, row.version), read_at: held.read_at };
 }
 
 /** @param {Member} row @param {number} read @param {number} delivered @param {number} version @returns {Member} */

@@ -292,6 +292,10 @@ function applyHere(draft, event) {
   if (message) takeMessages(draft, held.id, [message]);
   if (event.type === 'message.created') learn(draft, [event.sender]);
   if ('members' in event) learn(draft, event.members.filter((one) => !one.left).map((one) => one.user));
+  // My marker may have moved, and I am not told.
+  if (event.type === 'message.created' && event.message.sender === user && event.sender_read_seq === null) {
+    wantWhole(draft, held.id);
+  }
   if (event.type === 'message.updated' && uncounts(held, event, user)) wantWhole(draft, held.id);
   // Who is held, and how markers travel, is different on the other side of the limit.
   if (held.member_count > fanOutMax !== changed.member_count > fanOutMax) wantWhole(draft, held.id);

@@ -17,8 +17,12 @@ export class Here {
   /** @type {number[]} */
   #watched = [];
   #idle = false;
-  /** Where it was last said that I write, and when. @type {{conversation: number, at: number}|null} */
+  /** Where I write. @type {number|null} */
   #typing = null;
+  /** Where it was last said that I write, and when. */
+  #said = { conversation: 0, at: -Infinity };
+  /** @type {unknown} */
+  #saying = null;
   /** @type {unknown} */
   #timer = null;
   /** Answers to older questions are not believed. */
@@ -36,11 +40,25 @@ export class Here {
 
   /** I changed what I am writing in a conversation. @param {number} conversation */
   typing(conversation) {
-    const last = this.#typing;
-    const now = this.clock.now();
-    if (last && last.conversation !== conversation) this.stopTyping();
-    else if (last && now - last.at < TYPING_MS) return;
-    this.#typing = { conversation, at: now };
+    if (this.#typing !== null && this.#typing !== conversation) this.stopTyping();
+    const began = this.#typing === null;
+    this.#typing = conversation;
+    const waited = this.clock.now() - this.#said.at;
+    if (this.#said.conversation !== conversation || waited >= TYPING_MS) {
+      this.#sayTyping(conversation);
+    } else if (began) {
+      // Begun again so soon that it would not be heard: it is said when it is.
+      this.clock.stop(this.#saying);
+      this.#saying = this.clock.after(TYPING_MS - waited, () => {
+        if (this.#typing === conversation) this.#sayTyping(conversation);
+      });
+    }
+  }
+
+  /** @param {number} conversation */
+  #sayTyping(conversation) {
+    this.clock.stop(this.#saying);
+    this.#said = { conversation, at: this.clock.now() };
     this.#say({ type: 'conversation.typing', conversation, typing: true });
   }
 
@@ -48,12 +66,15 @@ export class Here {
   stopTyping() {
     const last = this.#typing;
     this.#typing = null;
-    if (last) this.#say({ type: 'conversation.typing', conversation: last.conversation, typing: false });
+    this.clock.stop(this.#saying);
+    if (last !== null) this.#say({ type: 'conversation.typing', conversation: last, typing: false });
   }
 
   /** I sent what I wrote: the message itself ends it for the others. @param {number} conversation */
   wrote(conversation) {
-    if (this.#typing?.conversation === conversation) this.#typing = null;
+    if (this.#typing !== conversation) return;
+    this.#typing = null;
+    this.clock.stop(this.#saying);
   }
 
   /** @param {boolean} idle whether nobody is at this page */
@@ -74,11 +95,13 @@ export class Here {
   /** A way to the server is open. */
   opened() {
     this.#typing = null;
+    this.#said.at = -Infinity;
     if (this.#idle && this.isLive()) this.#say({ type: 'presence.set', idle: true });
     if (this.#watched.length > 0) void this.#ask();
   }
 
   stop() {
+    this.clock.stop(this.#saying);
     this.clock.stop(this.#timer);
   }
 

@@ -23,7 +23,7 @@ await travel(async ({ demo, browser }) => {
   const conversation = ada.conversation();
   const began = Date.now();
   await fill([ada, ben], conversation, MESSAGES, 200);
-  console.log(`${MESSAGES} messages sent in ${Math.round((Date.now() - began) / 1000)} s`);
+  print(`${MESSAGES} messages sent in ${Math.round((Date.now() - began) / 1000)} s`);
   await ben.page.close();
   const opens = [];
   const jumps = [];
@@ -36,20 +36,25 @@ await travel(async ({ demo, browser }) => {
   await open(ada.page);
   const { tasks, frames, rows } = await scroll(ada.page, 600);
   tell('frame while scrolling up', frames);
-  console.log(`tasks over 50 ms while scrolling up ${frames.length} frames: ${tasks.length} ${tasks.join(' ')}`);
-  console.log(`rows at the most: ${rows}`);
+  print(`tasks over 50 ms while scrolling up ${frames.length} frames: ${tasks.length} ${tasks.join(' ')}`);
+  print(`rows at the most: ${rows}`);
   const heap = await ada.page.evaluate(() => /** @type {any} */ (performance).memory?.usedJSHeapSize ?? 0);
-  console.log(`heap after it: ${Math.round(heap / 2 ** 20)} MiB`);
+  print(`heap after it: ${Math.round(heap / 2 ** 20)} MiB`);
   assert.deepEqual(ada.complaints, []);
 }, POURING);
 process.exit(0);
+
+/** @param {string} line */
+function print(line) {
+  process.stdout.write(`${line}\n`);
+}
 
 /** @param {string} what @param {number[]} times @param {number} [goal] */
 function tell(what, times, goal) {
   const sorted = [...times].sort((a, b) => a - b);
   const at = (/** @type {number} */ part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
   const words = `median ${at(0.5).toFixed(0)} ms, p95 ${at(0.95).toFixed(0)} ms, worst ${sorted.at(-1)?.toFixed(0)} ms`;
-  console.log(`${what}: ${words}${goal ? ` (wanted: under ${goal} ms)` : ''}`);
+  print(`${what}: ${words}${goal ? ` (wanted: under ${goal} ms)` : ''}`);
 }
 
 /** From a page that knows nothing but the list: nothing of the thread is held. @param {Page} page
@@ -67,10 +72,10 @@ async function open(page) {
     const began = performance.now();
     /** @type {HTMLElement} */ (row).click();
     const there = () => /** @type {any} */ ([...document.querySelectorAll('parlor-said')].at(-1))?.seq >= last;
-    while (!there()) await new Promise((resolve) => setTimeout(resolve, 0));
+    while (!there()) await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the next task
     // The frame in which they are painted has ended when the next one begins.
     await new Promise(requestAnimationFrame);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the next task
     return performance.now() - began;
   }, /** @type {const} */ ([ITEM, MESSAGES]));
 }
@@ -83,9 +88,9 @@ function jump(page) {
     const began = performance.now();
     log.dispatchEvent(new KeyboardEvent('keydown', { key: 'Home', bubbles: true, cancelable: true }));
     const there = () => /** @type {any} */ (document.querySelector('parlor-said'))?.seq === 1;
-    while (!there()) await new Promise((resolve) => setTimeout(resolve, 0));
+    while (!there()) await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the next task
     await new Promise(requestAnimationFrame);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the next task
     return performance.now() - began;
   });
 }

@@ -198,7 +198,7 @@ export class ModelServer {
     this.data.keys.set(`${user} ${clientId}`, { room: id, seq });
     const row = /** @type {Omit<Member, 'user'>} */ (room.members.get(user));
     if (row.read_seq === seq - 1) Object.assign(row, { read_seq: seq, read_at: message.created_at });
-    Object.assign(row, { delivered_seq: seq, version });
+    if (row.read_seq === seq || row.delivered_seq === seq - 1) row.delivered_seq = seq;
     const sender = /** @type {User} */ (this.data.users.get(user));
     const changed = this.tell(room, (place, to) => ({
       type: 'message.created', ...place, message, sender,

@@ -6,6 +6,7 @@ use crate::{
     app,
     config::Config,
     environment::Environment,
+    files::Files,
     folder::{DATABASE, DataFolder, Error as FolderError},
     server,
     store::{Store, backup},
@@ -13,7 +14,7 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::{Args, Subcommand, ValueEnum};
 use parlor_protocol::model::{Context as ContextRow, ContextKey, Tone};
-use std::{io::BufRead as _, path::Path};
+use std::{io::BufRead as _, path::Path, sync::Arc};
 
 /// `parlor user …`
 #[derive(Debug, Subcommand)]
@@ -215,6 +216,12 @@ pub(super) fn backup(file: &Path, place: &Place) -> Result<(), Failure> {
     let file = std::path::absolute(file).map_err(Failure::new)?;
     if let Answer::BackedUp(bytes) = run(place, Command::Backup { file: file.clone() })? {
         tell(&format!("{} was written: {bytes} bytes.", file.display()));
+        let (config, _) = place.load([])?;
+        let files = &config.files;
+        let folder = files.folder.clone().unwrap_or_else(|| config.data.join("files"));
+        let from =
+            files.s3_bucket.as_ref().map_or_else(|| folder.display().to_string(), |name| format!("bucket {name}"));
+        tell(&format!("Files that people sent are not in it: copy them now, from {from}."));
     }
     Ok(())
 }
@@ -248,11 +255,27 @@ pub(super) fn verify(place: &Place) -> Result<(), Failure> {
     let report = block_on(async {
         let store = Store::open(&app::settings(&config)).await.map_err(Failure::new)?;
         let report = store.verify().await.map_err(Failure::new);
+        let files = Files::new(&config, store.clone(), Environment::real(), Arc::default()).map_err(Failure::new)?;
+        let verified = files.verify().await.map_err(Failure::new);
         store.close().await;
-        report
+        Ok((report?, verified?))
     })?;
+    let (mut report, files) = report;
+    for (count, what) in [(files.missing, "are not in the storage"), (files.wrong, "have another size in the storage")]
+    {
+        if count != 0 {
+            report.faults.push(format!("{count} files that messages carry {what}"));
+        }
+    }
     for (table, count) in &report.counts {
         tell(&format!("{count:>10} {table}"));
+    }
+    tell(&format!("{:>10} files in the storage", files.whole));
+    if files.unknown != 0 {
+        tell(&format!(
+            "{:>10} files in the storage that nothing knows of: a running server removes them",
+            files.unknown
+        ));
     }
     if report.faults.is_empty() {
         tell("The store is whole.");

@@ -99,16 +99,19 @@ impl Storage {
         }
     }
 
-    fn store(&self) -> io::Result<Arc<dyn ObjectStore>> {
+    /// None: nothing was ever kept in the folder, which is not there.
+    fn store(&self) -> io::Result<Option<Arc<dyn ObjectStore>>> {
         match &self.place {
-            Place::Bucket(store) => Ok(store.clone()),
+            Place::Bucket(store) => Ok(Some(store.clone())),
             Place::Folder { folder, store } => {
                 if let Some(store) = store.get() {
-                    return Ok(store.clone());
+                    return Ok(Some(store.clone()));
                 }
-                make_folder(folder)?;
+                if !folder.is_dir() {
+                    return Ok(None);
+                }
                 let made = LocalFileSystem::new_with_prefix(folder).map_err(io::Error::other)?;
-                Ok(store.get_or_init(|| Arc::new(made)).clone())
+                Ok(Some(store.get_or_init(|| Arc::new(made)).clone()))
             }
         }
     }
@@ -134,7 +137,8 @@ impl Storage {
         let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
         // S3 has no empty ranges.
         let options = if range.is_empty() { GetOptions::default() } else { options };
-        let found = match self.store()?.get_opts(&name_of(blob), options).await {
+        let Some(store) = self.store()? else { return Ok(None) };
+        let found = match store.get_opts(&name_of(blob), options).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             found => found.map_err(io::Error::other)?,
         };
@@ -147,7 +151,8 @@ impl Storage {
 
     /// How many bytes a blob has. None: there is no such blob.
     pub(crate) async fn bytes(&self, blob: &str) -> io::Result<Option<u64>> {
-        match self.store()?.head(&name_of(blob)).await {
+        let Some(store) = self.store()? else { return Ok(None) };
+        match store.head(&name_of(blob)).await {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             found => Ok(Some(found.map_err(io::Error::other)?.size)),
         }
@@ -155,16 +160,20 @@ impl Storage {
 
     /// Removes a blob. That it is not there is no failure.
     pub(crate) async fn remove(&self, blob: &str) -> io::Result<()> {
-        match self.store()?.delete(&name_of(blob)).await {
+        let Some(store) = self.store()? else { return Ok(()) };
+        match store.delete(&name_of(blob)).await {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
             done => done.map_err(io::Error::other),
         }
     }
 
-    /// The names of all that is there.
-    pub(crate) fn list(&self) -> io::Result<BoxStream<'static, io::Result<String>>> {
-        let name = |meta: object_store::ObjectMeta| meta.location.as_ref().replace('/', "");
-        Ok(self.store()?.list(None).map_ok(name).map_err(io::Error::other).boxed())
+    /// The names of all that is there, with the time when each came.
+    pub(crate) fn list(&self) -> io::Result<BoxStream<'static, io::Result<(String, i64)>>> {
+        let Some(store) = self.store()? else { return Ok(futures_util::stream::empty().boxed()) };
+        let named = |meta: object_store::ObjectMeta| {
+            (meta.location.as_ref().replace('/', ""), meta.last_modified.timestamp_millis())
+        };
+        Ok(store.list(None).map_ok(named).map_err(io::Error::other).boxed())
     }
 }
 

@@ -29,7 +29,6 @@ use http_body_util::BodyExt as _;
 use parlor_protocol::{
     error::{Code, Problem},
     ids::{FileId, UserId},
-    model::Upload,
 };
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -39,7 +38,7 @@ use utoipa::IntoParams;
 const FORGOTTEN_BYTES: usize = 1024 * 1024;
 const FORGOTTEN_TIME: Duration = Duration::from_millis(500);
 
-type Answered = Result<axum::Json<Upload>, Refusal>;
+type Answered = Result<Response, Refusal>;
 
 /// `POST /v1/uploads?…`
 #[derive(Debug, serde::Deserialize, IntoParams)]
@@ -74,7 +73,7 @@ pub(super) async fn begin(
     };
     match begun {
         Ok(row) => feed(&edge, actor.user, &row, From::Start, request).await,
-        Err(problem) => Err(unread(request, problem).await),
+        Err(problem) => Ok(refused(problem, forget(request.into_body()).await)),
     }
 }
 
@@ -88,12 +87,12 @@ pub(super) async fn go_on(
     let row = edge.app.files.row(actor.user, client_id).await?;
     match check_length(request.headers(), row.announced_bytes, offset) {
         Ok(()) => feed(&edge, actor.user, &row, From::Offset(offset), request).await,
-        Err(problem) => Err(unread(request, problem).await),
+        Err(problem) => Ok(refused(problem, forget(request.into_body()).await)),
     }
 }
 
 pub(super) async fn get(State(edge): State<Edge>, actor: Actor, Path(client_id): Path<String>) -> Answered {
-    Ok(axum::Json(edge.app.files.upload(actor.user, client_id).await?))
+    Ok(axum::Json(edge.app.files.upload(actor.user, client_id).await?).into_response())
 }
 
 pub(super) async fn give_up(
@@ -120,37 +119,58 @@ fn check_length(headers: &HeaderMap, bytes: u64, offset: u64) -> Result<(), Prob
 
 async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: From, request: Request) -> Answered {
     let feed = match edge.app.files.feed(owner, row.id, from, QUEUE).await {
-        Err(problem) => return Err(unread(request, problem).await),
+        Err(problem) => return Ok(refused(problem, forget(request.into_body()).await)),
         Ok(Fed::Finished(upload)) => {
-            forget(request).await;
-            return Ok(axum::Json(upload));
+            forget(request.into_body()).await;
+            return Ok(axum::Json(upload).into_response());
         }
         Ok(Fed::Open(feed)) => feed,
     };
-    let is_in_time = pour(&feed, request, edge.app.config.http.body_ms).await;
-    let upload = feed.finish().await?;
-    // What came is kept: whoever was too slow goes on from there.
-    if is_in_time { Ok(axum::Json(upload)) } else { Err(Code::TimedOut.into()) }
-}
-
-/// A refusal of a request whose body nobody wants.
-async fn unread(request: Request, problem: Problem) -> Refusal {
-    forget(request).await;
-    Refusal(problem)
-}
-
-/// Reads a little of a body and drops it: a client that is still writing may not look for the answer before.
-async fn forget(request: Request) {
-    let mut body = request.into_body();
-    let (mut came, deadline) = (0, Instant::now() + FORGOTTEN_TIME);
-    while came < FORGOTTEN_BYTES {
-        let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await else { return };
-        came += frame.data_ref().map_or(0, bytes::Bytes::len);
+    let poured = pour(&feed, request, edge.app.config.http.body_ms).await;
+    match feed.finish().await {
+        // What came is kept: whoever was too slow goes on from there.
+        Ok(_) if poured == Poured::TooSlow => Ok(refused(Code::TimedOut.into(), false)),
+        Ok(upload) => Ok(axum::Json(upload).into_response()),
+        Err(problem) => Ok(refused(problem, poured == Poured::Read)),
     }
 }
 
-/// Hands the body on as it comes. False: it was too slow. Whatever else ends it shows in how much there is.
-async fn pour(feed: &Feed, request: Request, time_ms: u64) -> bool {
+/// A refusal. A connection on which a body was not read to its end is of no use for another request, and says so.
+fn refused(problem: Problem, is_read: bool) -> Response {
+    let mut response = Refusal(problem).into_response();
+    if !is_read {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Reads a little of a body and drops it: a client that is still writing may not look for the answer before.
+/// True: that was all of it.
+async fn forget(mut body: Body) -> bool {
+    let (mut came, deadline) = (0, Instant::now() + FORGOTTEN_TIME);
+    while came < FORGOTTEN_BYTES {
+        match timeout_at(deadline, body.frame()).await {
+            Ok(None) => return true,
+            Ok(Some(Ok(frame))) => came += frame.data_ref().map_or(0, bytes::Bytes::len),
+            Ok(Some(Err(_))) | Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// What became of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Poured {
+    /// All of it came.
+    Read,
+    /// It was cut off, or nobody took it any more.
+    Cut,
+    /// It came too slowly.
+    TooSlow,
+}
+
+/// Hands the body on as it comes.
+async fn pour(feed: &Feed, request: Request, time_ms: u64) -> Poured {
     let mut body = request.into_body();
     let (mut came, started) = (0, Instant::now());
     let mut waited = Duration::ZERO;
@@ -158,13 +178,14 @@ async fn pour(feed: &Feed, request: Request, time_ms: u64) -> bool {
         // Whoever is slow is given time for what came, and for the time that the disk took; whoever drips is not.
         let earned = Duration::from_secs((came / BYTES_PER_SECOND_MIN) as u64) + waited;
         let deadline = started + Duration::from_millis(time_ms) + earned;
-        let Ok(frame) = timeout_at(deadline, body.frame()).await else { return false };
-        let Some(Ok(frame)) = frame else { return true };
+        let Ok(frame) = timeout_at(deadline, body.frame()).await else { return Poured::TooSlow };
+        let Some(frame) = frame else { return Poured::Read };
+        let Ok(frame) = frame else { return Poured::Cut };
         let Ok(piece) = frame.into_data() else { continue };
         came += piece.len();
         let handed = Instant::now();
         if !feed.send(piece).await {
-            return true;
+            return if forget(body).await { Poured::Read } else { Poured::Cut };
         }
         waited += handed.elapsed();
     }

@@ -59,7 +59,7 @@ fn int(number: u64) -> i64 {
 
 impl Store {
     /// Begins an upload, within what its owner may have. The same `client_id` twice is one.
-    pub(crate) async fn begin_upload(&self, new: NewUpload) -> Result<Begun> {
+    pub async fn begin_upload(&self, new: NewUpload) -> Result<Begun> {
         let mut transaction = self.write().await?;
         if self.dialect == Dialect::Postgres {
             // Two at once count each other.
@@ -102,7 +102,7 @@ impl Store {
     }
 
     /// The upload of this `client_id`.
-    pub(crate) async fn upload(&self, owner: UserId, client_id: String) -> Result<Option<FileRow>> {
+    pub async fn upload(&self, owner: UserId, client_id: String) -> Result<Option<FileRow>> {
         let row = query(format!("SELECT {FILE} FROM files f WHERE f.client_id = $1 AND f.owner = $2"))
             .bind(client_id)
             .bind(owner.0)
@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// The upload of this id.
-    pub(crate) async fn upload_by_id(&self, owner: UserId, id: FileId) -> Result<Option<FileRow>> {
+    pub async fn upload_by_id(&self, owner: UserId, id: FileId) -> Result<Option<FileRow>> {
         let row = query(format!("SELECT {FILE} FROM files f WHERE f.id = $1 AND f.owner = $2"))
             .bind(id.0)
             .bind(owner.0)
@@ -122,7 +122,7 @@ impl Store {
     }
 
     /// So much of an upload is safely on the disk. False: there is no such upload in progress any more.
-    pub(crate) async fn keep_received(&self, id: FileId, received: u64, now_ms: i64) -> Result<bool> {
+    pub async fn keep_received(&self, id: FileId, received: u64, now_ms: i64) -> Result<bool> {
         let mut transaction = self.write().await?;
         let done = query("UPDATE files SET received = $1, touched_at = $2 WHERE id = $3 AND state = 'uploading'")
             .bind(int(received))
@@ -135,7 +135,7 @@ impl Store {
     }
 
     /// All of it is in the storage. None: there is no such upload in progress any more.
-    pub(crate) async fn finish_upload(&self, id: FileId, finished: Finished, now_ms: i64) -> Result<Option<FileRow>> {
+    pub async fn finish_upload(&self, id: FileId, finished: Finished, now_ms: i64) -> Result<Option<FileRow>> {
         let mut transaction = self.write().await?;
         let row = query(format!(
             "UPDATE files SET state = 'finished', received = announced_bytes, bytes = $1, media_type = $2, \
@@ -160,7 +160,7 @@ impl Store {
     }
 
     /// Gives a file up that no message carries. False: there is none such.
-    pub(crate) async fn remove_upload(&self, id: FileId) -> Result<bool> {
+    pub async fn remove_upload(&self, id: FileId) -> Result<bool> {
         let mut transaction = self.write().await?;
         let row = query("DELETE FROM files WHERE id = $1 AND state <> 'sent' RETURNING blob")
             .bind(id.0)
@@ -173,7 +173,7 @@ impl Store {
     }
 
     /// Files that no message carries and nobody touched since.
-    pub(crate) async fn stale_uploads(&self, touched_before: i64, most: i64) -> Result<Vec<FileId>> {
+    pub async fn stale_uploads(&self, touched_before: i64, most: i64) -> Result<Vec<FileId>> {
         let rows = query("SELECT id FROM files WHERE state <> 'sent' AND touched_at < $1 ORDER BY touched_at LIMIT $2")
             .bind(touched_before)
             .bind(most)
@@ -183,14 +183,14 @@ impl Store {
     }
 
     /// Whether an upload is in progress.
-    pub(crate) async fn is_uploading(&self, id: FileId) -> Result<bool> {
+    pub async fn is_uploading(&self, id: FileId) -> Result<bool> {
         let row = query("SELECT state FROM files WHERE id = $1").bind(id.0).fetch_optional(&self.readers).await?;
         let state = row.map(|row| column::<String>(&row, 0)).transpose()?;
         Ok(state.as_deref() == Some(FileState::Uploading.name()))
     }
 
     /// What the storage need not keep any longer.
-    pub(crate) async fn freed_blobs(&self, most: i64) -> Result<Vec<String>> {
+    pub async fn freed_blobs(&self, most: i64) -> Result<Vec<String>> {
         let mut transaction = self.write().await?;
         // A copy may have come to what was freed; its row frees it again when it goes.
         query("DELETE FROM freed_blobs WHERE EXISTS (SELECT 1 FROM files f WHERE f.blob = freed_blobs.blob)")
@@ -202,12 +202,12 @@ impl Store {
     }
 
     /// Whether anything was freed. Cheaper than to ask what.
-    pub(crate) async fn has_freed_blobs(&self) -> Result<bool> {
+    pub async fn has_freed_blobs(&self) -> Result<bool> {
         Ok(query("SELECT 1 FROM freed_blobs LIMIT 1").fetch_optional(&self.readers).await?.is_some())
     }
 
     /// The storage has it no longer.
-    pub(crate) async fn forget_blob(&self, blob: String) -> Result<()> {
+    pub async fn forget_blob(&self, blob: String) -> Result<()> {
         let mut transaction = self.write().await?;
         query("DELETE FROM freed_blobs WHERE blob = $1").bind(blob).execute(&mut *transaction).await?;
         transaction.commit().await?;
@@ -216,7 +216,7 @@ impl Store {
 
     /// A file that this person may see: carried by a message in a conversation that the person is in, written since
     /// the person may look, neither deleted nor hidden by the person; or the person's own, not yet sent.
-    pub(crate) async fn visible_file(&self, user: UserId, id: FileId) -> Result<Option<FileRow>> {
+    pub async fn visible_file(&self, user: UserId, id: FileId) -> Result<Option<FileRow>> {
         let row = query(format!(
             "SELECT {FILE} FROM files f WHERE f.id = $1 AND ((f.state = 'finished' AND f.owner = $2) \
              OR (f.state = 'sent' AND EXISTS (SELECT 1 FROM members m WHERE m.conversation_id = f.conversation_id \
@@ -232,7 +232,7 @@ impl Store {
     }
 
     /// What the storage must have, in the order of names: the blob, its bytes, whether there is a preview.
-    pub(crate) async fn kept_blobs(&self, after: String, most: i64) -> Result<Vec<(String, u64, bool)>> {
+    pub async fn kept_blobs(&self, after: String, most: i64) -> Result<Vec<(String, u64, bool)>> {
         let rows = query(
             "SELECT blob, MAX(bytes), MAX(has_preview) FROM files WHERE state <> 'uploading' AND blob > $1 \
              GROUP BY blob ORDER BY blob LIMIT $2",
@@ -249,7 +249,7 @@ impl Store {
     }
 
     /// Whether any row, or the list of what was freed, has it.
-    pub(crate) async fn knows_blob(&self, blob: String) -> Result<bool> {
+    pub async fn knows_blob(&self, blob: String) -> Result<bool> {
         let row =
             query("SELECT 1 FROM files WHERE blob = $1 UNION ALL SELECT 1 FROM freed_blobs WHERE blob = $1 LIMIT 1")
                 .bind(blob)

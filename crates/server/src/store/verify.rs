@@ -3,7 +3,7 @@
 use super::{Dialect, Result, Store, column, query};
 
 /// What must never be: each statement counts the rows that break a promise.
-const PROMISES: [(&str, &str); 19] = [
+const PROMISES: [(&str, &str); 20] = [
     (
         "conversations whose messages have gaps in seq",
         "SELECT COUNT(*) FROM (SELECT conversation_id FROM messages GROUP BY conversation_id \
@@ -88,6 +88,12 @@ const PROMISES: [(&str, &str); 19] = [
          WHERE m.history_from > c.history_from_max",
     ),
     (
+        "files that are sent and of no message that is there, or not sent and of one",
+        "SELECT COUNT(*) FROM files f LEFT JOIN messages m ON m.conversation_id = f.conversation_id AND m.seq = f.seq \
+         WHERE (f.state = 'sent' AND (m.id IS NULL OR m.uncounted <> 0)) \
+         OR (f.state <> 'sent' AND f.conversation_id IS NOT NULL)",
+    ),
+    (
         "rows with a version that the clock has not reached",
         "SELECT (SELECT COUNT(*) FROM messages WHERE id > clock.version OR changed_version > clock.version) \
          + (SELECT COUNT(*) FROM hidden_messages WHERE hidden_messages.version > clock.version) \
@@ -96,7 +102,7 @@ const PROMISES: [(&str, &str); 19] = [
     ),
 ];
 
-const COUNTED: [&str; 6] = ["users", "conversations", "members", "messages", "contexts", "sessions"];
+const COUNTED: [&str; 7] = ["users", "conversations", "members", "messages", "files", "contexts", "sessions"];
 
 /// What was found.
 #[derive(Clone, Debug, Default)]

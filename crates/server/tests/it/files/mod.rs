@@ -1,5 +1,7 @@
 //! Files: sending them, who sees them, how they are served, what is refused, and what is left on the disk.
 
+mod attacks;
+mod collecting;
 mod pictures;
 mod sending;
 mod serving;

@@ -4,6 +4,7 @@ mod acts;
 mod commits;
 mod cursors;
 mod erasure;
+mod files;
 mod groups;
 mod keys;
 mod large;

@@ -1,0 +1,137 @@
+//! What is left on the disk: after a server was killed, after what nobody sent grew old, on a full disk, after an older
+//! copy of the database was put back.
+
+use super::{noise, path_of};
+use crate::harness::{Chance, Server, Setup, budget, folder};
+use http::Method;
+use parlor_protocol::{error::Code, model::Upload};
+use std::{fs, path::Path, process::Command};
+
+#[tokio::test]
+async fn what_nobody_sends_is_forgotten_and_what_was_sent_is_not() {
+    let server = Setup::new().with("files.collect_ms", 20).with("files.unsent_ms", 700).start().await;
+    let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
+    let conversation = ada.write_to(&tomas).await.id;
+    let sent = ada.send_file(conversation, "sent.txt", b"sent").await;
+    ada.upload("unsent.txt", b"unsent").await;
+    let half = path_of("half", "half.txt", 10);
+    ada.api.request(Method::POST, &half, "12345").await.expect("sent").read::<Upload>().expect("taken");
+    // Nothing knows of this one.
+    let stray = server.data().join("files/ab");
+    fs::create_dir_all(&stray).expect("a folder");
+    fs::write(stray.join("cdef"), b"stray").expect("written");
+    server.has_files(1).await;
+    assert_eq!(ada.fetch("/v1/uploads/half").await.0, 404);
+    assert_eq!(tomas.fetch(&sent.attachments[0].url).await, (200, b"sent".to_vec()));
+}
+
+#[tokio::test]
+async fn a_killed_server_serves_no_half_file_and_uploads_go_on() {
+    let folder = folder();
+    let setup = || Setup::new().with("files.collect_ms", 20).in_folder(&folder.path().join("data"));
+    let mut server = setup().start().await;
+    let ada = server.user("ada").await;
+    let mut chance = Chance::new(7);
+    let bytes = noise(6_000_000);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number of rounds")]
+    let rounds = (4.0 * budget()) as usize;
+    for round in 0..rounds {
+        let path = path_of(&format!("round-{round}"), "a.bin", bytes.len());
+        let (api, body) = (ada.api.clone(), bytes.clone());
+        let uploading = tokio::spawn(async move { api.request(Method::POST, &path, body).await });
+        // waits for: a moment somewhere in the upload, before it, or after it
+        tokio::time::sleep(chance.millis(1, 60)).await;
+        server.kill();
+        drop(uploading.await.expect("it ended"));
+        server.restart().await;
+        let found = ada.api.get::<Upload>(&format!("/v1/uploads/round-{round}")).await;
+        let Ok(upload) = found else { continue };
+        let received = usize::try_from(upload.received).expect("small");
+        let upload = if upload.attachment.is_some() {
+            upload
+        } else {
+            let path = format!("/v1/uploads/round-{round}?offset={received}");
+            let rest = ada.api.request(Method::PATCH, &path, bytes[received..].to_vec()).await;
+            rest.expect("an answer").read().expect("it goes on")
+        };
+        let url = upload.attachment.expect("finished").url;
+        assert!(ada.fetch(&url).await == (200, bytes.clone()), "round {round}: not the bytes that were sent");
+        let given_up = ada.api.request(Method::DELETE, &format!("/v1/uploads/round-{round}"), "").await;
+        assert_eq!(given_up.expect("an answer").status, 204);
+    }
+    server.has_files(0).await;
+    server.stop().await;
+    server.must_run(&["verify"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_leaves_nothing_and_heals() {
+    let folder = folder();
+    let disk = folder.path().display().to_string();
+    let mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(&disk).status();
+    if !mount(&["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).is_ok_and(|status| status.success()) {
+        return println!("skipped: only root can mount a small disk");
+    }
+    {
+        let server = Setup::new().in_folder(&Path::new(&disk).join("data")).start().await;
+        let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
+        let bytes = noise(4_000_000);
+        for _ in 0..2 {
+            let refused = ada.api.request(Method::POST, &path_of("full", "a.bin", bytes.len()), bytes.clone()).await;
+            let problem = super::problem(refused.expect("an answer").read::<Upload>());
+            assert_eq!((problem.code, problem.retryable), (Code::Unavailable, true));
+            assert!(problem.detail.expect("a detail").contains("full"));
+            let left: u64 =
+                server.files_on_disk().iter().map(|path| path.metadata().map_or(0, |file| file.len())).sum();
+            assert_eq!(left, 0, "its bytes make room for others");
+        }
+        tomas.upload("small.txt", b"there is room for this").await;
+        assert!(mount(&["-o", "remount,size=64m"]).is_ok_and(|status| status.success()), "more room");
+        // On a connection of its own: that of a refused body is closed.
+        let token = ada.api.headers()["authorization"].to_str().expect("a token").trim_start_matches("Bearer ");
+        let healed = server
+            .api()
+            .with_token(token)
+            .request(Method::POST, &path_of("full", "a.bin", bytes.len()), bytes.clone())
+            .await;
+        let upload: Upload = healed.expect("an answer").read().expect("healed");
+        assert_eq!(ada.fetch(&upload.attachment.expect("finished").url).await, (200, bytes));
+    }
+    let unmounted = Command::new("umount").args(["-l", &disk]).status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_takes_nothing_more() {
+    let server = Setup::new().with("files.free_bytes_min", 9_007_199_254_740_991_u64).start().await;
+    let ada = server.user("ada").await;
+    let refused = super::problem(ada.try_upload("a.bin", b"x").await);
+    assert_eq!((refused.code, refused.retryable), (Code::Unavailable, true));
+    assert!(refused.detail.expect("a detail").contains("disk"));
+    assert!(server.files_on_disk().is_empty());
+}
+
+#[tokio::test]
+async fn verify_says_which_files_are_not_there() {
+    let mut server = Server::start().await;
+    let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
+    let conversation = ada.write_to(&tomas).await.id;
+    ada.send_file(conversation, "a.txt", b"one").await;
+    ada.send_file(conversation, "b.txt", b"two").await;
+    server.stop().await;
+    server.must_run(&["verify"]);
+    let files = server.files_on_disk();
+    fs::write(&files[0], b"longer than it was").expect("written");
+    fs::remove_file(&files[1]).expect("removed");
+    let output = server.run(&["verify"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    for fault in ["1 files that messages carry are not in the storage", "1 files that messages carry have another size"]
+    {
+        assert!(said.contains(fault), "{said}");
+    }
+    let copy = server.data().with_file_name("copy.db");
+    let said = server.run(&["backup", copy.to_str().expect("plain")]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("Files that people sent are not in it") && said.contains("files"), "{said}");
+}
