@@ -13,6 +13,8 @@ export class Anchor {
   messages = [];
   /** @type {Pin[]} */
   #pins = [];
+  /** How far it was scrolled then. */
+  #scrolled = 0;
 
   /** @param {HTMLElement} log what scrolls @param {HTMLElement} blocks what holds the messages */
   constructor(log, blocks) {
@@ -51,6 +53,7 @@ export class Anchor {
   /** Remembers where what is seen is. */
   remember() {
     const first = this.first();
+    this.#scrolled = this.log.scrollTop;
     this.#pins = this.messages.slice(first, first + PINS_MAX)
       .map((one) => ({ key: one.dataset.key ?? '', top: one.getBoundingClientRect().top }));
   }
@@ -59,12 +62,14 @@ export class Anchor {
     this.#pins = [];
   }
 
-  /** Scrolls so that the first of what was remembered and is still there is where it was. */
-  restore() {
+  /** Scrolls so that the first of what was remembered and is still there is where it was.
+   * @param {boolean} [later] not at once: what somebody has scrolled since stays scrolled */
+  restore(later = false) {
+    const since = later ? this.log.scrollTop - this.#scrolled : 0;
     for (const { key, top } of this.#pins) {
       const message = this.messages.find((one) => one.dataset.key === key);
       if (!message) continue;
-      const by = message.getBoundingClientRect().top - top;
+      const by = message.getBoundingClientRect().top - (top - since);
       if (by !== 0) this.log.scrollTop += by;
       return;
     }

@@ -235,6 +235,7 @@ export class ParlorTalk extends HTMLElement {
     const first = all[this.#anchor.first()]?.said;
     if (moved && first && !this.#following) this.#floating.scrolled(this.#log, first.at, view.now);
     this.#want(view, below);
+    if (!this.#following) this.#anchor.remember();
     if (all.length > ROWS_MAX) this.#trimming ??= setTimeout(() => this.#trim(), TRIM_MS);
   }
 
@@ -266,10 +267,9 @@ export class ParlorTalk extends HTMLElement {
       for (const bubble of this.#blocks.querySelectorAll('.bubble')) bubble.removeAttribute('data-fits');
       fit(this.#blocks);
     }
-    if (this.#following && this.#view) {
-      this.#log.scrollTop = this.#log.scrollHeight;
-      this.#scrolled(false);
-    }
+    if (this.#following && this.#view) this.#log.scrollTop = this.#log.scrollHeight;
+    else this.#anchor.restore(true);
+    if (this.#view) this.#scrolled(false);
   }
 
   /** @param {TalkView} view @param {number} below */

@@ -32,6 +32,10 @@ test('a long conversation is held in parts, and scrolls both ways without a jump
     await ada.page.getByRole('button', { name: '1 new' }).waitFor();
     assert.deepEqual(await places(ada.page), before);
     assert.equal(await ada.bubble('While you read old things.').count(), 0, 'the end is not held');
+    await ada.page.setViewportSize({ width: 1000, height: 700 });
+    const [[seq, top]] = before;
+    await until(() => places(ada.page), (now) => now[0][0] === seq && Math.abs(now[0][1] - top) <= 1,
+      'a page that becomes narrower shows the same message in the same place');
     const down = await scroll(ada.page, 700, 60);
     assert.ok(down.moved <= 1, `going down, a message moved by ${down.moved} px`);
     assert.ok(down.rows <= ROWS_MOST, `${down.rows} rows`);
