@@ -27,6 +27,12 @@ function binary() {
   return found;
 }
 
+/** The environment, without what only journeys know. @returns {NodeJS.ProcessEnv} */
+function surroundings() {
+  const { PARLOR_BIN: _, ...rest } = process.env;
+  return rest;
+}
+
 /** @returns {string} a Chromium */
 function browserPath() {
   const places = [
@@ -98,7 +104,7 @@ export class Demo {
 
   /** What the operator does beside the running server. @param {...string} words */
   operate(...words) {
-    return promisify(execFile)(binary(), [...words, '--data', this.data]);
+    return promisify(execFile)(binary(), [...words, '--data', this.data], { env: surroundings() });
   }
 
   /** @param {'SIGKILL'|'SIGTERM'} signal */
