@@ -2,15 +2,15 @@
 
 use crate::{
     app::App,
-    domain::{Change, Content, Outcome, Profile},
+    domain::{Change, Content, Look, Outcome, Profile},
     identity,
     store::pictures::Picture,
 };
 use parlor_protocol::{
-    command::{Group, Open},
+    command::{Group, History, Open},
     error::{Code, Problem},
     ids::{ConversationId, Seq, UserId},
-    model::{Context, ContextKey, Tone},
+    model::{Context, ContextKey, Role, Tone},
 };
 use serde::Deserialize;
 use std::{collections::HashMap, sync::atomic::Ordering};
@@ -67,9 +67,82 @@ struct Talk {
     title: Option<String>,
     /// Minutes before now, who, what; the oldest first.
     messages: Vec<(i64, String, String)>,
+    /// What was changed about a group.
+    #[serde(default)]
+    changes: Vec<Step>,
     /// How many messages somebody has not read.
     #[serde(default)]
     unread: HashMap<String, u32>,
+}
+
+/// Somebody changed something about a group, so many minutes ago.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    ago: i64,
+    by: String,
+    deed: Deed,
+}
+
+/// What.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Deed {
+    /// Added this person, who is not there from the beginning.
+    Add(String),
+    /// Made this person a moderator.
+    Moderator(String),
+    /// Named it so.
+    Title(String),
+}
+
+impl Deed {
+    fn change(&self, actor: UserId, conversation: ConversationId, people: &HashMap<String, UserId>) -> Change {
+        match self {
+            Self::Add(login) => {
+                let history = Some(History::FromStart);
+                Change::AddMembers { actor, conversation, users: vec![people[login]], history }
+            }
+            Self::Moderator(login) => {
+                Change::UpdateMember { actor, conversation, user: people[login], role: Role::Moderator }
+            }
+            Self::Title(title) => Change::UpdateConversation { actor, conversation, look: Look::Title(title.clone()) },
+        }
+    }
+}
+
+impl Talk {
+    /// Everything that happened in it, with its time: the change of it, once the conversation and people are known.
+    fn happenings(&self) -> impl Iterator<Item = Happening<'_>> {
+        let said = self.messages.iter().enumerate().map(move |(index, (ago, sender, text))| Happening {
+            talk: self,
+            ago: *ago,
+            change: Box::new(move |conversation, people| Change::Send {
+                actor: people[sender],
+                conversation,
+                client_id: format!("demo-{}-{index}", self.key),
+                content: Content::text(text.as_str()),
+            }),
+        });
+        let done = self.changes.iter().map(move |step| Happening {
+            talk: self,
+            ago: step.ago,
+            change: Box::new(move |conversation, people| step.deed.change(people[&step.by], conversation, people)),
+        });
+        said.chain(done)
+    }
+
+    /// Whether somebody came only later.
+    fn is_added(&self, login: &str) -> bool {
+        self.changes.iter().any(|step| matches!(&step.deed, Deed::Add(added) if added == login))
+    }
+}
+
+/// Something that happened in a conversation, so many minutes ago.
+struct Happening<'story> {
+    talk: &'story Talk,
+    ago: i64,
+    change: Box<dyn Fn(ConversationId, &HashMap<String, UserId>) -> Change + Send + Sync + 'story>,
 }
 
 /// Tells the story, moving the clock as it goes, and answers who is in it by login name.
@@ -87,22 +160,15 @@ pub(super) async fn tell(app: &App, clock: &Clock) -> Result<HashMap<String, Use
         put(app, item, &people).await?;
     }
     let mut ids = HashMap::new();
-    let mut messages: Vec<_> = story
-        .conversations
-        .iter()
-        .flat_map(|talk| talk.messages.iter().enumerate().map(move |(index, message)| (talk, index, message)))
-        .collect();
-    messages.sort_by_key(|(_, _, (minutes, ..))| std::cmp::Reverse(*minutes));
-    for (talk, index, (minutes, sender, text)) in messages {
-        minutes_ago(*minutes);
+    let mut happenings: Vec<_> = story.conversations.iter().flat_map(Talk::happenings).collect();
+    happenings.sort_by_key(|happening| std::cmp::Reverse(happening.ago));
+    for Happening { talk, ago, change } in happenings {
+        minutes_ago(ago);
         let conversation = match ids.get(&talk.key) {
             Some(id) => *id,
             None => *ids.entry(talk.key.clone()).or_insert(open(app, talk, &people).await?),
         };
-        let client_id = format!("demo-{}-{index}", talk.key);
-        let change =
-            Change::Send { actor: people[sender], conversation, client_id, content: Content::text(text.as_str()) };
-        app.commit.submit(change).await?;
+        app.commit.submit(change(conversation, &people)).await?;
     }
     for talk in &story.conversations {
         mark(app, talk, ids[&talk.key], &people).await?;
@@ -156,7 +222,8 @@ fn key(id: &str) -> ContextKey {
 }
 
 async fn open(app: &App, talk: &Talk, people: &HashMap<String, UserId>) -> Result<ConversationId, Problem> {
-    let others: Vec<UserId> = talk.with[1..].iter().map(|login| people[login]).collect();
+    let others = talk.with[1..].iter().filter(|login| !talk.is_added(login)).map(|login| people[login]);
+    let others: Vec<UserId> = others.collect();
     let (user, group) = match &talk.title {
         Some(title) => (None, Some(Group { title: title.clone(), users: others })),
         None => (Some(others[0]), None),
@@ -180,7 +247,7 @@ async fn mark(
     conversation: ConversationId,
     people: &HashMap<String, UserId>,
 ) -> Result<(), Problem> {
-    let last = u32::try_from(talk.messages.len()).expect("a story is short");
+    let last = u32::try_from(talk.happenings().count()).expect("a story is short");
     for login in &talk.with {
         let read = Seq((last - talk.unread.get(login).copied().unwrap_or(0)).into());
         let delivered = Seq(last.into());
@@ -207,6 +274,8 @@ mod tests {
         for talk in &story.conversations {
             assert!(talk.messages.is_sorted_by_key(|message| std::cmp::Reverse(message.0)), "{}", talk.key);
             assert!(talk.messages.iter().all(|message| talk.with.contains(&message.1)), "{}", talk.key);
+            // Unread are the last messages, so that no line lies among them.
+            assert!(talk.changes.iter().all(|step| talk.messages.last().is_some_and(|last| step.ago > last.0)));
             assert!(talk.item.iter().all(|id| story.items.iter().any(|item| item.id == *id)), "{}", talk.key);
             assert!(talk.title.is_some() || talk.with.len() == 2, "{}", talk.key);
         }
