@@ -6,6 +6,7 @@ mod convergence;
 mod crowd;
 mod durability;
 mod files;
+mod groups;
 mod harness;
 mod isolation;
 mod live;
