@@ -63,3 +63,12 @@ test('what was lost is told again', async () => {
   await clock.advance(5_000);
   assert.deepEqual(told.map((one) => one.read), [5]);
 });
+
+test('after a reset what was told is told again, since the server may have forgotten it', async () => {
+  marks.mark(3, 5, true);
+  marks.forget();
+  assert.equal(marks.readUpTo(3), 0);
+  marks.mark(3, 5, true);
+  await clock.advance(5_000);
+  assert.deepEqual(told.map((one) => one.read), [5, 5]);
+});

@@ -85,7 +85,10 @@ export class Client {
       clock,
       on: {
         cursor: () => this.sync.cursor(),
-        heads: (heads) => this.sync.heads(heads),
+        heads: (heads) => {
+          if (heads.reset) this.marks.forget();
+          this.sync.heads(heads);
+        },
         event: (event) => this.#hear(event),
         mode: (mode) => this.#modeChanged(mode),
         settled: () => this.sync.settled(),

@@ -18,6 +18,7 @@ export class Marks {
   #told = new Map();
   /** @type {Map<number, unknown>} */
   #timers = new Map();
+  #generation = 0;
 
   /** @param {{clock: Clock, request: (command: Command) => Promise<any>}} parts */
   constructor({ clock, request }) {
@@ -40,6 +41,13 @@ export class Marks {
     if (!this.#timers.has(conversation)) void this.#tell(conversation);
   }
 
+  /** All state was dropped: the server may know less than it was told. */
+  forget() {
+    this.#generation += 1;
+    this.#goals.clear();
+    this.#told.clear();
+  }
+
   stop() {
     for (const timer of this.#timers.values()) this.clock.stop(timer);
   }
@@ -50,6 +58,8 @@ export class Marks {
     const told = this.#told.get(conversation) ?? { read: 0, delivered: 0 };
     if (goal.read <= told.read && goal.delivered <= told.delivered) return;
     this.#timers.set(conversation, null);
+    const generation = this.#generation;
+    const done = () => generation === this.#generation && this.#told.set(conversation, goal);
     let pause = PAUSE_MS;
     try {
       // Reading includes receiving; what was received beyond it is told on its own.
@@ -59,10 +69,10 @@ export class Marks {
       if (goal.delivered > Math.max(told.delivered, goal.read)) {
         await this.request({ type: 'conversation.mark', conversation, delivered: goal.delivered });
       }
-      this.#told.set(conversation, goal);
+      done();
     } catch (error) {
       if (mayRetry(error)) pause = RETRY_MS;
-      else this.#told.set(conversation, goal);
+      else done();
     }
     this.#timers.set(conversation, this.clock.after(pause, () => {
       this.#timers.delete(conversation);
