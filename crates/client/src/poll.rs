@@ -48,10 +48,14 @@ impl Client {
                 let limit = self.list_limit.map(|limit| format!("limit={limit}")).unwrap_or_default();
                 format!("/v1/conversations?{before}{limit}")
             }
-            Need::Me => "/v1/me".to_owned(),
+            Need::Me => match self.state.me() {
+                Some(me) => format!("/v1/me?since={}", me.scope_version),
+                None => "/v1/me".to_owned(),
+            },
             Need::Conversation(id) => format!("/v1/conversations/{id}"),
             Need::Changes(id, since) => format!("/v1/conversations/{id}/changes?since={since}"),
             Need::Messages(id, None) => format!("/v1/conversations/{id}/messages"),
+            Need::Quote(id, seq) => format!("/v1/conversations/{id}/messages?around={seq}&limit=1"),
             Need::Messages(id, Some(after)) => format!("/v1/conversations/{id}/messages?after={after}"),
         };
         match self.api().get::<Value>(&path).await {

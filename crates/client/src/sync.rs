@@ -361,7 +361,9 @@ impl Client {
             if under_way {
                 continue;
             }
-            if need != Need::List && due > now {
+            // Where nothing is held yet, there is nothing to wait for.
+            let is_first = need == Need::List || self.state.me().is_none();
+            if !is_first && due > now {
                 wake = Some(wake.map_or(due, |wake: Instant| wake.min(due)));
                 continue;
             }
@@ -382,11 +384,14 @@ impl Client {
     fn command_for(&self, need: Need) -> Command {
         match need {
             Need::List => Command::ListConversations { before: self.next_page, limit: self.list_limit },
-            Need::Me => Command::GetMe { since: None },
+            Need::Me => Command::GetMe { since: self.state.me().map(|me| me.scope_version) },
             Need::Conversation(conversation) => Command::GetConversation { conversation },
             Need::Changes(conversation, since) => Command::GetChanges { conversation, since },
             Need::Messages(conversation, after) => {
                 Command::ListMessages { conversation, before: None, after, around: None, limit: None }
+            }
+            Need::Quote(conversation, seq) => {
+                Command::ListMessages { conversation, before: None, after: None, around: Some(seq), limit: Some(1) }
             }
         }
     }
@@ -436,6 +441,9 @@ impl Client {
             Fetch::Need(Need::Messages(conversation, _)) => {
                 self.state.messages_page(conversation, read(value)?, asked);
             }
+            Fetch::Need(Need::Quote(conversation, seq)) => {
+                self.state.quote_page(conversation, seq, read(value)?, asked);
+            }
         }
         Ok(())
     }
@@ -446,7 +454,10 @@ impl Client {
         // What is still needed is asked for again after the usual patience.
         self.needed_since.remove(&need);
         match (problem.code, need) {
-            (Code::NotFound, Need::Conversation(id) | Need::Changes(id, _) | Need::Messages(id, _)) => {
+            (
+                Code::NotFound,
+                Need::Conversation(id) | Need::Changes(id, _) | Need::Messages(id, _) | Need::Quote(id, _),
+            ) => {
                 self.state.not_found(id, asked);
                 true
             }

@@ -1,12 +1,12 @@
-//! One conversation as a client holds it: the whole as it was last read, and the newest run of its messages.
+//! One conversation as a client holds it: the whole as it was last read, and its messages.
 
+use super::messages::Messages;
 use parlor_protocol::{
     event::Event,
     ids::{Seq, UserId, Version},
     model::{Conversation, Member, Message},
     reply::{Changes, Marker, MessagePage},
 };
-use std::collections::BTreeMap;
 
 /// "99+"
 const UNREAD_MAX: u32 = 100;
@@ -17,13 +17,13 @@ struct Partial {
     through: Version,
     is_reset: bool,
     messages: Vec<Message>,
+    quoted: Vec<Message>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) conversation: Conversation,
-    /// Without gaps.
-    pub(super) messages: BTreeMap<Seq, Message>,
+    pub(super) messages: Messages,
     /// Messages are wanted.
     pub(super) is_open: bool,
     /// The version at which `unread` is true.
@@ -34,7 +34,7 @@ pub(super) struct Held {
 impl Held {
     pub(super) fn new(conversation: Conversation) -> Self {
         let unread_version = conversation.version;
-        Self { conversation, messages: BTreeMap::new(), is_open: false, unread_version, partial: None }
+        Self { conversation, messages: Messages::default(), is_open: false, unread_version, partial: None }
     }
 
     pub(super) fn own(&self, user: UserId) -> Option<&Member> {
@@ -47,15 +47,58 @@ impl Held {
     }
 
     /// Whether the run of messages goes up to the newest, as far as this copy knows of one.
-    pub(super) fn reaches_end(&self) -> bool {
-        match self.messages.last_key_value() {
-            Some((seq, _)) => *seq >= self.conversation.last_seq,
-            None => self.conversation.last_message.is_none(),
+    pub(super) fn reaches_end(&self, user: UserId) -> bool {
+        match self.messages.last() {
+            Some(seq) => seq >= self.conversation.last_seq,
+            None => self.conversation.last_seq < self.first(user),
         }
     }
 
-    /// Applies an event that follows on this copy. False when my own marker is then not known: in a large conversation
-    /// what is told to all does not tell it.
+    /// Where the history that I may see begins.
+    fn first(&self, user: UserId) -> Seq {
+        Seq(self.own(user).map_or(1, |own| own.history_from.0.max(1)))
+    }
+
+    /// Deleted for myself. False when the newest message or the number of unread ones is then not known.
+    pub(super) fn hide(&mut self, seq: Seq) -> bool {
+        self.messages.hide(seq);
+        let was_last = self.conversation.last_message.as_ref().is_some_and(|message| message.seq == seq);
+        if was_last {
+            self.conversation.last_message = None;
+        }
+        !was_last
+    }
+
+    /// The same, with my markers as they were when it was told.
+    pub(super) fn take_hidden(&mut self, seq: Seq, marker: &Marker, version: Version, user: UserId) -> bool {
+        let is_known = self.hide(seq) && self.own(user).is_some_and(|own| own.read_seq == marker.read_seq);
+        if !is_known || version < self.conversation.version {
+            return false;
+        }
+        self.conversation.unread = marker.unread;
+        self.unread_version = version;
+        true
+    }
+
+    /// Takes a message that changed. False when the number of unread messages is then not known: what was deleted may
+    /// have been among them.
+    fn take_changed(&mut self, message: Message, version: Version, user: UserId) -> bool {
+        self.messages.update(&message);
+        let own_read_seq = self.own(user).map_or(Seq(0), |own| own.read_seq);
+        let is_known = !message.deleted
+            || message.sender == user
+            || message.seq <= own_read_seq
+            || version <= self.unread_version
+            || self.messages.is_hidden(message.seq);
+        let last = self.conversation.last_message.as_mut();
+        if let Some(last) = last.filter(|last| last.seq == message.seq && last.version < message.version) {
+            *last = message;
+        }
+        is_known
+    }
+
+    /// Applies an event that follows on this copy. False when the whole must be asked for: my own marker is not known,
+    /// since what is told to all does not tell it, or what is unread is not.
     pub(super) fn apply(
         &mut self,
         event: Event,
@@ -93,8 +136,10 @@ impl Held {
                 }
                 self.take_newest(message, user, shown);
             }
+            Event::MessageUpdated { message, .. } => is_whole = self.take_changed(message, version, user),
             Event::MembersUpdated { members, member_count, unread, message, .. } => {
                 if members.iter().any(|member| member.user.id == user)
+                    && version > self.unread_version
                     && let Some(unread) = unread
                 {
                     self.conversation.unread = unread;
@@ -125,7 +170,9 @@ impl Held {
     fn take_newest(&mut self, message: Message, user: UserId, shown: &mut Vec<Message>) {
         self.conversation.activity = message.version;
         self.conversation.last_seq = message.seq;
-        self.conversation.last_message = Some(message.clone());
+        if !self.messages.is_hidden(message.seq) {
+            self.conversation.last_message = Some(message.clone());
+        }
         self.add(message, user, shown);
     }
 
@@ -170,11 +217,14 @@ impl Held {
         let unread_version = conversation.version;
         let old = std::mem::replace(&mut self.conversation, conversation);
         let same_version = old.version == self.conversation.version;
+        if self.conversation.last_message.as_ref().is_some_and(|last| self.messages.is_hidden(last.seq)) {
+            // This copy was read before: whoever hid it asks again.
+            self.conversation.last_message = None;
+        }
         let Some(own) = self.conversation.members.iter_mut().find(|member| member.user.id == user) else {
             return true;
         };
-        let from = own.history_from;
-        self.messages.retain(|seq, _| *seq >= from);
+        self.messages.retain_from(own.history_from);
         let (read_seq, read_at, delivered_seq) = before.unwrap_or_default();
         own.delivered_seq = own.delivered_seq.max(delivered_seq);
         if read_seq > own.read_seq {
@@ -206,6 +256,7 @@ impl Held {
             partial = Partial { is_reset: true, ..Partial::default() };
         }
         partial.messages.extend(changes.messages);
+        partial.quoted.extend(changes.quoted);
         partial.through = changes.version;
         let Some(conversation) = changes.conversation.filter(|_| !changes.more) else {
             self.partial = Some(partial);
@@ -213,53 +264,36 @@ impl Held {
         };
         let is_whole = self.replace(conversation, user);
         if partial.is_reset {
-            let before = std::mem::take(&mut self.messages);
-            for message in partial.messages.into_iter().filter(|_| self.is_open) {
-                if !before.contains_key(&message.seq) {
-                    shown.push(message.clone());
-                }
-                self.messages.insert(message.seq, message);
-            }
+            let page = if self.is_open { partial.messages } else { Vec::new() };
+            self.messages.begin_anew(page, self.conversation.version, shown);
         } else {
+            // By version they came; by place they are added.
+            partial.messages.sort_by_key(|message| message.seq);
             for message in partial.messages {
                 self.add(message, user, shown);
             }
         }
+        if self.is_open {
+            self.messages.take_quoted(partial.quoted);
+        }
         is_whole
+    }
+
+    /// Drops the messages, which are to be asked for again.
+    pub(super) fn clear(&mut self) {
+        self.messages.clear();
+        self.partial = None;
     }
 
     /// Adds a page to the run where it follows on it or lies in it.
     pub(super) fn take_page(&mut self, page: MessagePage, user: UserId, shown: &mut Vec<Message>) {
-        let first = page.messages.first().map(|message| message.seq);
-        let joins_before = self
-            .messages
-            .first_key_value()
-            .is_some_and(|(held, _)| page.messages.last().is_some_and(|last| last.seq.0 + 1 >= held.0));
-        let below = joins_before.then(|| self.messages.first_key_value().map(|(seq, _)| *seq)).flatten();
-        if self.messages.is_empty() && page.more_after {
-            return;
-        }
-        for message in page.messages {
-            if below.is_some_and(|below| message.seq < below) {
-                self.messages.insert(message.seq, message);
-            } else if self.messages.is_empty() && Some(message.seq) == first {
-                shown.push(message.clone());
-                self.messages.insert(message.seq, message);
-            } else {
-                self.add(message, user, shown);
-            }
-        }
+        let next = self.is_open.then(|| self.first(user));
+        self.messages.take_page(page, next, shown);
     }
 
     /// Adds a message to the end of the run, if it belongs there.
     fn add(&mut self, message: Message, user: UserId, shown: &mut Vec<Message>) {
-        let first = self.own(user).map_or(1, |own| own.history_from.0.max(1));
-        let next = self.messages.last_key_value().map_or(first, |(seq, _)| seq.0 + 1);
-        if self.messages.contains_key(&message.seq) {
-            self.messages.insert(message.seq, message);
-        } else if self.is_open && message.seq.0 == next {
-            shown.push(message.clone());
-            self.messages.insert(message.seq, message);
-        }
+        let next = self.is_open.then(|| self.first(user));
+        self.messages.add(message, next, shown);
     }
 }

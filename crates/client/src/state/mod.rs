@@ -6,13 +6,17 @@
 //! Absent on purpose: time (the driver waits before it fetches), runs of messages other than the newest, and the
 //! optimistic showing of what is being sent.
 
+mod events;
 mod held;
+mod messages;
 pub mod normal;
 
+pub use events::place;
 use held::Held;
 use parlor_protocol::{
+    command::MessagePlace,
     cursor::Cursor,
-    event::{Event, Scoped},
+    event::Event,
     ids::{ConversationId, Scope, Seq, UserId, Version},
     model::{Conversation, Me, Message},
     reply::{Changes, ConversationAnswer, ConversationPage, Heads, MeAnswer, MessagePage, Shown},
@@ -32,6 +36,8 @@ pub enum Need {
     Changes(ConversationId, Version),
     /// `message.list` after this `seq`; the newest page when none is held.
     Messages(ConversationId, Option<Seq>),
+    /// `message.list` of this one message, which another answers.
+    Quote(ConversationId, Seq),
 }
 
 /// When something was asked for, in the state's own count.
@@ -66,6 +72,9 @@ pub struct State {
     dropped: BTreeMap<ConversationId, u64>,
     taken: BTreeMap<ConversationId, u64>,
     dropped_all: u64,
+    /// When something of a conversation, or of all, was last hidden: what was asked for before may not know it.
+    hidden: BTreeMap<ConversationId, u64>,
+    hidden_all: u64,
     resets: u32,
     shown: Vec<Message>,
 }
@@ -89,6 +98,8 @@ impl State {
             dropped: BTreeMap::new(),
             taken: BTreeMap::new(),
             dropped_all: 0,
+            hidden: BTreeMap::new(),
+            hidden_all: 0,
             resets: 0,
             shown: Vec::new(),
         }
@@ -125,7 +136,13 @@ impl State {
 
     /// The newest messages that are held of a conversation, without gaps.
     pub fn messages(&self, conversation: ConversationId) -> impl Iterator<Item = &Message> {
-        self.conversations.get(&conversation).into_iter().flat_map(|held| held.messages.values())
+        self.conversations.get(&conversation).into_iter().flat_map(|held| held.messages.run.values())
+    }
+
+    /// What a message that is held answers, as far as it is known and may be seen.
+    #[must_use]
+    pub fn quote(&self, conversation: ConversationId, seq: Seq) -> Option<&Message> {
+        self.conversations.get(&conversation).and_then(|held| held.messages.quote(seq))
     }
 
     /// The person, when known.
@@ -161,13 +178,20 @@ impl State {
     /// What to fetch, as things stand.
     #[must_use]
     pub fn needs(&self) -> Vec<Need> {
+        if self.me.is_none() {
+            // First of all: what is hidden later than this is told by its scope, what was hidden before is in all answers.
+            return vec![Need::Me];
+        }
         if !self.is_loaded {
             return vec![Need::List];
         }
-        let mut needs: BTreeSet<Need> = self.renew.iter().map(|id| Need::Conversation(*id)).collect();
-        if self.me.is_none() {
-            needs.insert(Need::Me);
-        }
+        // Changes bring the whole, too.
+        let is_behind = |id: &&ConversationId| {
+            let scope = Scope::Conversation(**id);
+            self.reached.get(&scope) > self.version(scope).as_ref() && self.conversations.contains_key(*id)
+        };
+        let renewed = self.renew.iter().filter(|id| !is_behind(id));
+        let mut needs: BTreeSet<Need> = renewed.map(|id| Need::Conversation(*id)).collect();
         for (scope, version) in &self.reached {
             if self.version(*scope).is_some_and(|held| held >= *version) {
                 continue;
@@ -181,9 +205,10 @@ impl State {
             });
         }
         for (id, held) in &self.conversations {
-            if held.is_open && !held.reaches_end() {
-                needs.insert(Need::Messages(*id, held.messages.last_key_value().map(|(seq, _)| *seq)));
+            if held.is_open && !held.reaches_end(self.user) {
+                needs.insert(Need::Messages(*id, held.messages.last()));
             }
+            needs.extend(held.messages.unknown_quotes().map(|seq| Need::Quote(*id, seq)));
         }
         needs.into_iter().collect()
     }
@@ -284,91 +309,6 @@ impl State {
         }
     }
 
-    /// Applies a live event, or holds it.
-    pub fn event(&mut self, event: Event) {
-        let Some((scope, version, prev)) = place(&event) else { return };
-        match self.version(scope) {
-            Some(held) if version <= held => return,
-            Some(held) if prev == Some(held) => self.apply(event),
-            Some(_) => {
-                self.hold(event, scope, version);
-                return;
-            }
-            None => match event {
-                Event::ConversationCreated { conversation, .. } if self.is_loaded => {
-                    self.take_conversation(*conversation, self.asking());
-                }
-                Event::MembersUpdated { members, .. }
-                    if members.iter().any(|member| member.left && member.user.id == self.user) => {}
-                other => {
-                    self.hold(other, scope, version);
-                    return;
-                }
-            },
-        }
-        self.look_again(scope);
-        self.settle();
-    }
-
-    fn hold(&mut self, event: Event, scope: Scope, version: Version) {
-        self.reach(scope, version);
-        if !matches!(event, Event::ScopeChanged { .. }) {
-            self.ahead.entry(scope).or_default().push(event);
-        }
-    }
-
-    /// Applies events that were ahead and no longer are.
-    fn look_again(&mut self, scope: Scope) {
-        let Some(mut events) = self.ahead.remove(&scope) else { return };
-        events.sort_by_key(version_of);
-        let mut rest = Vec::new();
-        for event in events {
-            let Some((_, version, prev)) = place(&event) else { continue };
-            match self.version(scope) {
-                Some(held) if version <= held => {}
-                Some(held) if prev == Some(held) => self.apply(event),
-                _ => rest.push(event),
-            }
-        }
-        for event in rest {
-            let version = version_of(&event);
-            self.hold(event, scope, version);
-        }
-    }
-
-    fn apply(&mut self, event: Event) {
-        let Some((scope, version, _)) = place(&event) else { return };
-        let Scope::Conversation(id) = scope else { return self.apply_own(event, version) };
-        let removed = matches!(&event, Event::MembersUpdated { members, .. }
-            if members.iter().any(|member| member.left && member.user.id == self.user));
-        if removed {
-            self.drop_conversation(id);
-            return;
-        }
-        let Some(held) = self.conversations.get_mut(&id) else { return };
-        let was_large = held.conversation.member_count > self.fan_out_max;
-        let is_whole = held.apply(event, version, (self.user, was_large), &mut self.shown);
-        if !is_whole || was_large != (held.conversation.member_count > self.fan_out_max) {
-            self.renew.insert(id);
-        }
-    }
-
-    fn apply_own(&mut self, event: Event, version: Version) {
-        match event {
-            Event::MeUpdated { me, .. } => self.me = Some(me),
-            Event::MarkerUpdated { marker, .. } => {
-                let held = self.conversations.get_mut(&marker.conversation);
-                if held.is_some_and(|held| !held.take_marker(&marker, version, self.user)) {
-                    self.renew.insert(marker.conversation);
-                }
-            }
-            _ => {}
-        }
-        if let Some(me) = &mut self.me {
-            me.scope_version = version;
-        }
-    }
-
     /// Applies a page of the list; gives what to ask for next. A page that a reset has overtaken is void: the list
     /// begins anew.
     pub fn page(&mut self, page: ConversationPage, asked: Asked) -> Option<Version> {
@@ -406,6 +346,10 @@ impl State {
         }
         match self.conversations.get_mut(&id) {
             Some(held) if conversation.version < held.conversation.version => return,
+            Some(held) if conversation.version > held.conversation.version && !held.messages.is_empty() => {
+                // Messages that are held may have changed meanwhile: they are asked for, and bring the whole with them.
+                return self.reach(Scope::Conversation(id), conversation.version);
+            }
             Some(held) => {
                 if held.replace(conversation, self.user) {
                     self.renew.remove(&id);
@@ -420,6 +364,7 @@ impl State {
                 self.conversations.insert(id, Held::new(conversation));
             }
         }
+        self.renew_if_hidden(id, asked);
         self.look_again(Scope::Conversation(id));
     }
 
@@ -430,13 +375,14 @@ impl State {
 
     fn take_changes(&mut self, changes: Changes, asked: Asked, follows: bool) {
         let Scope::Conversation(id) = changes.scope else { return };
-        if self.is_stale(id, asked) {
+        if self.is_stale(id, asked) || self.hidden_all > asked.0 {
             return;
         }
         match self.conversations.get_mut(&id) {
             Some(held) => {
                 if held.take_changes(changes, follows, self.user, &mut self.shown) {
                     self.renew.remove(&id);
+                    self.renew_if_hidden(id, asked);
                     self.look_again(Scope::Conversation(id));
                 }
             }
@@ -451,7 +397,7 @@ impl State {
 
     /// Applies a page of messages.
     pub fn messages_page(&mut self, id: ConversationId, page: MessagePage, asked: Asked) {
-        if self.is_stale(id, asked) {
+        if self.is_stale(id, asked) || self.hidden_all > asked.0 {
             return;
         }
         if let Some(held) = self.conversations.get_mut(&id) {
@@ -459,7 +405,48 @@ impl State {
         }
     }
 
-    /// Applies the answer to `me.get`.
+    /// Applies the page that was asked for because of one message that others answer.
+    pub fn quote_page(&mut self, id: ConversationId, seq: Seq, page: MessagePage, asked: Asked) {
+        if self.is_stale(id, asked) || self.hidden_all > asked.0 {
+            return;
+        }
+        if let Some(held) = self.conversations.get_mut(&id) {
+            held.messages.take_quote(seq, page);
+        }
+    }
+
+    /// Something of it is hidden from now on.
+    fn note_hidden(&mut self, id: ConversationId) {
+        self.tick += 1;
+        self.hidden.insert(id, self.tick);
+    }
+
+    /// A whole copy that was asked for before something of it was hidden may not know that.
+    fn renew_if_hidden(&mut self, id: ConversationId, asked: Asked) {
+        if self.hidden.get(&id).is_some_and(|tick| *tick > asked.0) || self.hidden_all > asked.0 {
+            self.renew.insert(id);
+        }
+    }
+
+    fn take_hidden(&mut self, places: Vec<MessagePlace>, is_all: bool) {
+        for MessagePlace { conversation, seq } in places {
+            self.note_hidden(conversation);
+            if let Some(held) = self.conversations.get_mut(&conversation) {
+                held.hide(seq);
+                self.renew.insert(conversation);
+            }
+        }
+        if is_all {
+            self.tick += 1;
+            self.hidden_all = self.tick;
+            for (id, held) in &mut self.conversations {
+                held.clear();
+                self.renew.insert(*id);
+            }
+        }
+    }
+
+    /// Applies the answer to `me.get`, asked for with the version of `user:…` that was held.
     pub fn me_answer(&mut self, answer: MeAnswer, asked: Asked) {
         if self.dropped_all > asked.0
             || answer.me.scope_version < self.me.as_ref().map_or(Version(0), |me| me.scope_version)
@@ -467,6 +454,7 @@ impl State {
             return;
         }
         self.me = Some(answer.me);
+        self.take_hidden(answer.hidden, answer.hidden_reset);
         for marker in answer.markers {
             let held = self.conversations.get_mut(&marker.conversation);
             // What is unread was counted at another moment than `scope_version`.
@@ -476,28 +464,5 @@ impl State {
         }
         self.look_again(Scope::User(self.user));
         self.settle();
-    }
-}
-
-fn version_of(event: &Event) -> Version {
-    place(event).map_or(Version(0), |(_, version, _)| version)
-}
-
-/// The scope and version of an event, and `prev` if it has one; none of what is kept by nobody.
-#[must_use]
-pub fn place(event: &Event) -> Option<(Scope, Version, Option<Version>)> {
-    let of = |place: &Scoped| Some((place.scope, place.version, Some(place.prev)));
-    match event {
-        Event::MessageCreated { place, .. }
-        | Event::ConversationCreated { place, .. }
-        | Event::ConversationUpdated { place, .. }
-        | Event::MembersUpdated { place, .. }
-        | Event::MarkerUpdated { place, .. }
-        | Event::MeUpdated { place, .. }
-        | Event::MessageUpdated { place, .. }
-        | Event::MessageHidden { place, .. }
-        | Event::ScopeAdvanced { place } => of(place),
-        Event::ScopeChanged { scope, version } => Some((*scope, *version, None)),
-        Event::TypingChanged { .. } | Event::PresenceChanged { .. } | Event::UploadProgress { .. } => None,
     }
 }

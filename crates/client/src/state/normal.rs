@@ -5,7 +5,7 @@
 
 use super::State;
 use parlor_protocol::{
-    ids::ConversationId,
+    ids::{ConversationId, Seq},
     model::{Conversation, Me, Message},
 };
 use serde_json::{Map, Value};
@@ -18,6 +18,8 @@ pub struct Normal {
     pub me: Option<Me>,
     /// What is held of each conversation: itself, with members in the order of ids, and messages.
     pub conversations: BTreeMap<ConversationId, (Conversation, Vec<Message>)>,
+    /// What messages that are held answer: nothing where the person may not see it.
+    pub quotes: BTreeMap<(ConversationId, Seq), Option<Message>>,
 }
 
 impl State {
@@ -30,9 +32,15 @@ impl State {
                 conversation.members.retain(|member| member.user.id == self.user);
             }
             conversation.members.sort_by_key(|member| member.user.id);
-            (*id, (conversation, held.messages.values().cloned().collect()))
+            (*id, (conversation, held.messages.run.values().cloned().collect()))
         });
-        Normal { me: self.me.clone(), conversations: conversations.collect() }
+        let mut quotes = BTreeMap::new();
+        for (id, held) in &self.conversations {
+            for seq in held.messages.run.values().filter_map(|message| message.reply_to) {
+                quotes.insert((*id, seq), held.messages.quote(seq).cloned());
+            }
+        }
+        Normal { me: self.me.clone(), conversations: conversations.collect(), quotes }
     }
 }
 
@@ -70,9 +78,19 @@ impl Normal {
             let expected: Vec<_> =
                 fresh_messages.iter().filter(|message| oldest.is_some_and(|oldest| message.seq >= oldest)).collect();
             if !messages.iter().eq(expected.iter().copied()) {
-                let held = messages.iter().map(|message| (message.seq.0, message.id.0)).collect::<Vec<_>>();
-                let there = expected.iter().map(|message| (message.seq.0, message.id.0)).collect::<Vec<_>>();
+                let held = messages.iter().map(|message| (message.seq.0, message.version.0)).collect::<Vec<_>>();
+                let there = expected.iter().map(|message| (message.seq.0, message.version.0)).collect::<Vec<_>>();
                 found.push(format!("conversation {id}: held are {held:?}, there are {there:?}"));
+                for (held, there) in messages.iter().zip(&expected).filter(|(held, there)| held != *there) {
+                    found.push(format!("conversation {id}: {held:?} is {there:?}"));
+                }
+            }
+        }
+        for ((id, seq), quote) in &self.quotes {
+            let messages = fresh.conversations.get(id).map_or(&[][..], |(_, messages)| messages);
+            let there = messages.iter().find(|message| message.seq == *seq);
+            if quote.as_ref() != there {
+                found.push(format!("conversation {id}: what is answered is held as {quote:?}, and is {there:?}"));
             }
         }
         for id in fresh.conversations.keys().filter(|id| !self.conversations.contains_key(id)) {

@@ -1,157 +1,16 @@
-//! The rules of `docs/reference/protocol.md` on the pure state, one test for each that is easily broken.
+//! Scopes, versions and the cursor.
 
-use parlor_client::state::{Need, State};
-use parlor_protocol::{
-    cursor::Cursor,
-    event::{Event, Scoped},
-    ids::{ConversationId, Epoch, MessageId, Scope, Seq, UserId, Version},
-    model::{Conversation, ConversationKind, Me, Member, Message, Role, User},
-    reply::{Changes, ConversationAnswer, ConversationPage, Head, Heads, Marker, MeAnswer, MessagePage},
+use crate::rows::{
+    ADA, BEN, CONVERSATION, OTHER, ada, changes, conversation, created, cursor, heads, member, members, message, seqs,
+    unread, user,
 };
-
-const ADA: UserId = UserId(1);
-const BEN: UserId = UserId(2);
-const CONVERSATION: ConversationId = ConversationId(10);
-const OTHER: ConversationId = ConversationId(20);
-
-fn cursor(version: i64) -> Cursor {
-    Cursor { epoch: Epoch(5), version: Version(version) }
-}
-
-fn user(id: UserId) -> User {
-    User { id, name: format!("person {id}"), picture: None, version: Version(1) }
-}
-
-fn member(id: UserId, read_seq: i64) -> Member {
-    Member {
-        user: user(id),
-        role: Role::Member,
-        context_role: None,
-        read_at: None,
-        read_seq: Seq(read_seq),
-        delivered_seq: Seq(read_seq),
-        history_from: Seq(1),
-        left: false,
-        version: Version(3),
-    }
-}
-
-fn conversation(id: ConversationId, version: i64) -> Conversation {
-    Conversation {
-        id,
-        version: Version(version),
-        kind: ConversationKind::Group,
-        title: Some("tram 18".to_owned()),
-        picture: None,
-        context: None,
-        created_by: ADA,
-        created_at: "2026-11-22T09:00:00.000Z".to_owned(),
-        activity: Version(version),
-        last_seq: Seq(0),
-        last_message: None,
-        member_count: 2,
-        members: vec![member(ADA, 0), member(BEN, 0)],
-        unread: 0,
-    }
-}
-
-fn message(conversation: ConversationId, id: i64, seq: i64, sender: UserId) -> Message {
-    Message {
-        id: MessageId(id),
-        conversation,
-        seq: Seq(seq),
-        version: Version(id),
-        sender,
-        client_id: format!("client-{id}"),
-        subject: None,
-        text: format!("text {id}"),
-        attachments: Vec::new(),
-        reply_to: None,
-        forwarded: false,
-        reactions: Vec::new(),
-        edited_at: None,
-        deleted: false,
-        hidden: false,
-        system: None,
-        created_at: "2026-11-22T09:00:00.000Z".to_owned(),
-    }
-}
-
-fn created(version: i64, prev: i64, seq: i64, sender: UserId, sender_read_seq: i64) -> Event {
-    let scope = Scope::Conversation(CONVERSATION);
-    Event::MessageCreated {
-        place: Scoped { scope, version: Version(version), prev: Version(prev) },
-        message: message(CONVERSATION, version, seq, sender),
-        sender: user(sender),
-        sender_read_seq: Some(Seq(sender_read_seq)),
-    }
-}
-
-fn members(version: i64, prev: i64, rows: Vec<Member>, member_count: u32, unread: Option<u32>) -> Event {
-    let scope = Scope::Conversation(CONVERSATION);
-    let place = Scoped { scope, version: Version(version), prev: Version(prev) };
-    Event::MembersUpdated { place, members: rows, member_count, unread, message: None }
-}
-
-fn heads(version: i64, scopes: &[(ConversationId, i64)], gone: &[ConversationId]) -> Heads {
-    let head =
-        |(id, version): &(ConversationId, i64)| Head { scope: Scope::Conversation(*id), version: Version(*version) };
-    Heads {
-        user: ADA,
-        cursor: cursor(version),
-        reset: false,
-        heads: scopes.iter().map(head).collect(),
-        gone: gone.iter().map(|id| Scope::Conversation(*id)).collect(),
-        changes: Vec::new(),
-    }
-}
-
-fn changes(since: i64, version: i64, conversation: Option<Conversation>, messages: Vec<Message>) -> Changes {
-    Changes {
-        scope: Scope::Conversation(CONVERSATION),
-        since: Version(since),
-        version: Version(version),
-        reset: false,
-        more: conversation.is_none(),
-        conversation,
-        messages,
-        quoted: Vec::new(),
-        users: Vec::new(),
-    }
-}
-
-/// Ada with one open conversation at version 10 and everything loaded, the cursor at 10.
-fn ada() -> State {
-    let mut state = State::new(ADA, 64);
-    let reset = Heads { reset: true, ..heads(10, &[], &[]) };
-    state.heads(reset, state.asking());
-    let page = ConversationPage { conversations: vec![conversation(CONVERSATION, 10)], next: None, cursor: cursor(12) };
-    state.page(page, state.asking());
-    state.loaded(state.asking());
-    state.open(CONVERSATION);
-    state.me_answer(me_answer(4), state.asking());
-    assert!(state.is_settled() && state.cursor() == Some(cursor(10)), "the page does not move the cursor");
-    state
-}
-
-fn me_answer(version: i64) -> MeAnswer {
-    let me = Me {
-        user: user(ADA),
-        login: "ada".to_owned(),
-        receipts: true,
-        presence: true,
-        scope_version: Version(version),
-    };
-    MeAnswer { me, markers: Vec::new(), hidden: Vec::new(), hidden_reset: false, cursor: cursor(99) }
-}
-
-fn seqs(state: &State) -> Vec<i64> {
-    state.messages(CONVERSATION).map(|message| message.seq.0).collect()
-}
-
-fn unread(state: &State) -> u32 {
-    state.conversation(CONVERSATION).expect("held").unread
-}
+use parlor_client::state::Need;
+use parlor_protocol::{
+    event::{Event, Scoped},
+    ids::{Scope, Seq, UserId, Version},
+    model::{Conversation, Member},
+    reply::{Changes, ConversationAnswer, ConversationPage, Heads, Marker, MessagePage},
+};
 
 #[test]
 fn an_event_that_is_ahead_waits_for_what_lies_between() {
@@ -369,12 +228,12 @@ fn reset_drops_everything_and_answers_on_the_way_are_void() {
     let asked = state.asking();
     state.heads(Heads { reset: true, ..heads(500, &[], &[]) }, asked);
     assert_eq!((state.conversations().count(), state.cursor()), (0, Some(cursor(500))));
-    assert_eq!(state.needs(), [Need::List]);
+    assert_eq!(state.needs(), [Need::Me]);
     state.answer(ConversationAnswer { conversation: conversation(CONVERSATION, 10), cursor: cursor(10) }, asked);
     let page = ConversationPage { conversations: vec![conversation(OTHER, 10)], next: None, cursor: cursor(12) };
     assert_eq!(state.page(page, asked), None);
     state.loaded(asked);
-    assert_eq!((state.conversations().count(), state.needs()), (0, vec![Need::List]));
+    assert_eq!((state.conversations().count(), state.needs()), (0, vec![Need::Me]));
 }
 
 #[test]

@@ -1,0 +1,125 @@
+//! Live events: applied when they follow on what is held, held when they are ahead, dropped when they are past.
+
+use super::State;
+use parlor_protocol::{
+    event::{Event, Scoped},
+    ids::{Scope, Version},
+};
+
+impl State {
+    /// Applies a live event, or holds it.
+    pub fn event(&mut self, event: Event) {
+        let Some((scope, version, prev)) = place(&event) else { return };
+        match self.version(scope) {
+            Some(held) if version <= held => return,
+            Some(held) if prev == Some(held) => self.apply(event),
+            Some(_) => {
+                self.hold(event, scope, version);
+                return;
+            }
+            None => match event {
+                Event::ConversationCreated { conversation, .. } if self.is_loaded => {
+                    self.take_conversation(*conversation, self.asking());
+                }
+                Event::MembersUpdated { members, .. }
+                    if members.iter().any(|member| member.left && member.user.id == self.user) => {}
+                other => {
+                    self.hold(other, scope, version);
+                    return;
+                }
+            },
+        }
+        self.look_again(scope);
+        self.settle();
+    }
+
+    fn hold(&mut self, event: Event, scope: Scope, version: Version) {
+        self.reach(scope, version);
+        if !matches!(event, Event::ScopeChanged { .. }) {
+            self.ahead.entry(scope).or_default().push(event);
+        }
+    }
+
+    /// Applies events that were ahead and no longer are.
+    pub(super) fn look_again(&mut self, scope: Scope) {
+        let Some(mut events) = self.ahead.remove(&scope) else { return };
+        events.sort_by_key(version_of);
+        let mut rest = Vec::new();
+        for event in events {
+            let Some((_, version, prev)) = place(&event) else { continue };
+            match self.version(scope) {
+                Some(held) if version <= held => {}
+                Some(held) if prev == Some(held) => self.apply(event),
+                _ => rest.push(event),
+            }
+        }
+        for event in rest {
+            let version = version_of(&event);
+            self.hold(event, scope, version);
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        let Some((scope, version, _)) = place(&event) else { return };
+        let Scope::Conversation(id) = scope else { return self.apply_own(event, version) };
+        let removed = matches!(&event, Event::MembersUpdated { members, .. }
+            if members.iter().any(|member| member.left && member.user.id == self.user));
+        if removed {
+            self.drop_conversation(id);
+            return;
+        }
+        let Some(held) = self.conversations.get_mut(&id) else { return };
+        let was_large = held.conversation.member_count > self.fan_out_max;
+        let is_whole = held.apply(event, version, (self.user, was_large), &mut self.shown);
+        if !is_whole || was_large != (held.conversation.member_count > self.fan_out_max) {
+            self.renew.insert(id);
+        }
+    }
+
+    fn apply_own(&mut self, event: Event, version: Version) {
+        match event {
+            Event::MeUpdated { me, .. } => self.me = Some(me),
+            Event::MessageHidden { seq, marker, .. } => {
+                let id = marker.conversation;
+                self.note_hidden(id);
+                let held = self.conversations.get_mut(&id);
+                if held.is_some_and(|held| !held.take_hidden(seq, &marker, version, self.user)) {
+                    self.renew.insert(id);
+                }
+            }
+            Event::MarkerUpdated { marker, .. } => {
+                let held = self.conversations.get_mut(&marker.conversation);
+                if held.is_some_and(|held| !held.take_marker(&marker, version, self.user)) {
+                    self.renew.insert(marker.conversation);
+                }
+            }
+            _ => {}
+        }
+        if let Some(me) = &mut self.me {
+            me.scope_version = version;
+        }
+    }
+}
+
+fn version_of(event: &Event) -> Version {
+    place(event).map_or(Version(0), |(_, version, _)| version)
+}
+
+/// The scope and version of an event, and `prev` if it has one; none of what is kept by nobody.
+#[must_use]
+pub fn place(event: &Event) -> Option<(Scope, Version, Option<Version>)> {
+    let of = |place: &Scoped| Some((place.scope, place.version, Some(place.prev)));
+    match event {
+        Event::MessageCreated { place, .. }
+        | Event::ConversationCreated { place, .. }
+        | Event::ConversationUpdated { place, .. }
+        | Event::MembersUpdated { place, .. }
+        | Event::MarkerUpdated { place, .. }
+        | Event::MeUpdated { place, .. }
+        | Event::MessageUpdated { place, .. }
+        | Event::MessageHidden { place, .. }
+        | Event::ScopeAdvanced { place } => of(place),
+        Event::ScopeChanged { scope, version } => Some((*scope, *version, None)),
+        Event::TypingChanged { .. } | Event::PresenceChanged { .. } | Event::UploadProgress { .. } => None,
+    }
+}

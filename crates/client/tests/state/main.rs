@@ -1,0 +1,5 @@
+//! The rules of `docs/reference/protocol.md` on the pure state, one test for each that is easily broken.
+
+mod messages;
+mod rows;
+mod scopes;
