@@ -5,7 +5,10 @@
 //! The limits are cruel: pages of three, large conversations from four members on. The seed of a failing run is
 //! printed; `PARLOR_TEST_SEED` runs it again.
 
-use crate::harness::{Chance, Person, Server, Setup, budget, unique};
+use crate::{
+    harness::{Chance, Person, Server, Setup, budget, unique},
+    wishes,
+};
 use parlor_client::{
     error::Error,
     poll::snapshot,
@@ -68,6 +71,7 @@ fn cruel(seed: u64) -> Setup {
     let server = Setup::new()
         .with("limits.page_rows", 3)
         .with("limits.heads_changes_max", 2)
+        .with("limits.message_emoji_max", 2)
         .with("limits.conversation_fan_out_max", 3)
         .with("limits.frames_per_second_max", 10_000)
         .with("sync.marker_interval_ms", MARKER_INTERVAL.as_millis())
@@ -180,12 +184,9 @@ impl World {
         }
         let conversation = self.some_conversation(who)?;
         Some(match thing {
-            10..55 => {
-                let client_id = format!("say-{}", unique());
-                let text = format!("{client_id} says person {who}");
-                Command::say(conversation, client_id, text)
-            }
-            55..70 => self.mark(who, conversation),
+            10..35 => wishes::say(&mut self.chance, &self.clients[who].state, conversation, who),
+            35..60 => wishes::revise(&mut self.chance, &self.clients[who].state, conversation),
+            60..70 => self.mark(who, conversation),
             _ => self.lead(who, conversation),
         })
     }
@@ -396,10 +397,6 @@ async fn by_http(person: &Person, command: Command) -> Result<Value, Error> {
     use http::Method;
     let api = &person.api;
     match command {
-        Command::Send { conversation, client_id, text, .. } => {
-            let sent = api.post_message(conversation, &client_id, &text).await?;
-            Ok(serde_json::to_value(sent).expect("an answer"))
-        }
         Command::Mark { conversation, read, delivered } => {
             let (path, seq) = read.map_or(("delivered", delivered), |seq| ("read", Some(seq)));
             let body = parlor_protocol::http::PutMarker { seq: seq.unwrap_or_default() };
@@ -426,7 +423,7 @@ async fn by_http(person: &Person, command: Command) -> Result<Value, Error> {
         }
         Command::Open(open) => api.send(Method::POST, "/v1/conversations", &open).await,
         Command::UpdateMe(update) => api.send(Method::PATCH, "/v1/me", &update).await,
-        other => unreachable!("nobody does {other:?} by HTTP here"),
+        of_messages => wishes::by_http(person, of_messages).await,
     }
 }
 

@@ -24,3 +24,4 @@ mod socket;
 mod store;
 mod together;
 mod traps;
+mod wishes;
