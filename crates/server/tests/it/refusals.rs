@@ -9,7 +9,7 @@ use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{
     command::{Command, MeUpdate},
     error::Code,
-    ids::{ConversationId, UserId},
+    ids::{ConversationId, Seq, UserId},
     reply::Heads,
 };
 use serde_json::{Value, json};
@@ -153,6 +153,13 @@ async fn whoever_is_not_in_a_conversation_is_told_that_there_is_none() {
             ("PUT", format!("{base}/delivered"), r#"{"seq": 1}"#),
             ("POST", format!("{base}/members"), r#"{"users": [1]}"#),
             ("DELETE", format!("{base}/members/{ada}"), ""),
+            ("POST", format!("{base}/forwards"), r#"{"client_id": "c2", "from": {"conversation": 1, "seq": 1}}"#),
+            ("PATCH", format!("{base}/messages/1"), r#"{"text": "mine now"}"#),
+            ("DELETE", format!("{base}/messages/1"), ""),
+            ("POST", format!("{base}/messages/1/hide"), ""),
+            ("GET", format!("{base}/messages/1/reactions"), ""),
+            ("PUT", format!("{base}/messages/1/reactions/%F0%9F%91%8D"), ""),
+            ("DELETE", format!("{base}/messages/1/reactions/%F0%9F%91%8D"), ""),
         ]
     };
     let address = place.server.address();
@@ -303,6 +310,11 @@ async fn commands_on_the_socket_are_refused_as_over_http() {
         (Command::AddMembers { conversation: place.group, users: vec![place.cleo.id], history: None }, "not_found"),
         (Command::RemoveMember { conversation: place.group, user: place.ada.id }, "not_found"),
         (Command::Mark { conversation: foreign, delivered: None, read: None }, "invalid_field"),
+        (Command::Delete { conversation: foreign, seq: Seq(1) }, "not_found"),
+        (Command::Hide { conversation: foreign, seq: Seq(1) }, "not_found"),
+        (Command::React { conversation: foreign, seq: Seq(1), emoji: "👍".to_owned(), on: true }, "not_found"),
+        (Command::React { conversation: foreign, seq: Seq(1), emoji: "no".to_owned(), on: true }, "invalid_field"),
+        (Command::ListReactions { conversation: foreign, seq: Seq(1) }, "not_found"),
         (Command::Show { conversations: vec![foreign, place.group] }, "limit_reached"),
         (Command::Resume { user, cursor: None }, "wrong_user"),
         (Command::UpdateMe(MeUpdate { name: Some(String::new()), ..MeUpdate::default() }), "text_empty"),
