@@ -8,8 +8,8 @@ use crate::{
 use parlor_client::socket::{Handshake, Socket};
 use parlor_protocol::{
     command::{Command, MeUpdate, MessagePlace, NAMES, Open, Search},
-    error::Problem,
-    ids::{ConversationId, FileId, Seq, UserId},
+    error::{Code, Problem},
+    ids::{ConversationId, FileId, Seq, UserId, Version},
     model::{Message, Role},
     reply::{Heads, MessagePage},
 };
@@ -66,7 +66,7 @@ fn of_conversations() -> Vec<Row> {
         row("conversation.get", "", INSIDERS, |about| Command::GetConversation { conversation: about.group }),
         row("conversation.changes", "", INSIDERS, |about| Command::GetChanges {
             conversation: about.group,
-            since: Default::default(),
+            since: Version(0),
         }),
         row("conversation.open", "", ANYBODY, |about| {
             let (client_id, user) = (about.key.clone(), Some(about.stranger));
@@ -342,7 +342,7 @@ async fn every_command_but_the_first_is_refused_before_the_first() {
     let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
     for row in of_conversations().into_iter().chain(of_messages()).filter(|row| row.name != "session.resume") {
         let refused = socket.call::<Value>((row.command)(&about)).await.expect_err(row.name);
-        assert_eq!(refused.code().map(|code| code.name()), Some("not_resumed"), "{}", row.name);
+        assert_eq!(refused.code().map(Code::name), Some("not_resumed"), "{}", row.name);
     }
     let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("and then it is heard");
 }

@@ -25,12 +25,23 @@ struct Listener {
     heard: String,
     /// What `me.updated` said he is called.
     own_names: BTreeSet<String>,
+    /// Where he heard of somebody's writing.
+    typing: BTreeSet<ConversationId>,
+    /// Of whom he was told whether they are here.
+    presence: BTreeSet<UserId>,
 }
 
 impl Listener {
     async fn new(person: Person) -> Self {
         let socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
-        let mut listener = Self { person, socket, heard: String::new(), own_names: BTreeSet::new() };
+        let mut listener = Self {
+            person,
+            socket,
+            heard: String::new(),
+            own_names: BTreeSet::new(),
+            typing: BTreeSet::new(),
+            presence: BTreeSet::new(),
+        };
         let user = listener.person.id;
         listener.ask(Command::Resume { user, cursor: None }).await;
         listener
@@ -40,6 +51,19 @@ impl Listener {
         writeln!(self.heard, "{incoming:?}").expect("a text takes more");
         if let Incoming::Event(event) = incoming {
             self.own_names.extend(event["me"]["name"].as_str().map(str::to_owned));
+            if event["type"] == "typing.changed" {
+                self.typing.extend(event["conversation"].as_i64().map(ConversationId));
+            }
+            self.keep_presence(event);
+        }
+        if let Incoming::Reply(_, Ok(answer)) = incoming {
+            answer["presence"].as_array().into_iter().flatten().for_each(|presence| self.keep_presence(presence));
+        }
+    }
+
+    fn keep_presence(&mut self, presence: &Value) {
+        if presence["status"].as_str().is_some_and(|status| status != "unknown") {
+            self.presence.extend(presence["user"].as_i64().map(UserId));
         }
     }
 
@@ -88,6 +112,8 @@ struct World {
     listeners: Vec<Listener>,
     groups: Vec<ConversationId>,
     members: BTreeMap<ConversationId, BTreeSet<UserId>>,
+    /// Who ever was in it.
+    ever: BTreeMap<ConversationId, BTreeSet<UserId>>,
     /// Each word with those who may see it.
     words: Vec<(String, BTreeSet<UserId>)>,
     chance: Chance,
@@ -99,8 +125,8 @@ impl World {
         for index in 0..PEOPLE {
             listeners.push(Listener::new(server.user(&format!("person{index}-")).await).await);
         }
-        let (groups, members, words) = Default::default();
-        let mut world = Self { listeners, groups, members, words, chance: Chance::new(seed) };
+        let (groups, members, ever, words) = Default::default();
+        let mut world = Self { listeners, groups, members, ever, words, chance: Chance::new(seed) };
         for _ in 0..GROUPS {
             world.open().await;
         }
@@ -131,6 +157,7 @@ impl World {
         ids.insert(self.person(owner).id);
         self.words.push((title, ids.clone()));
         self.groups.push(group);
+        self.ever.insert(group, ids.clone());
         self.members.insert(group, ids);
     }
 
@@ -139,7 +166,19 @@ impl World {
         let index = self.chance.below(PEOPLE);
         let user = self.person(index).id;
         let is_member = self.members[&group].contains(&user);
-        match self.chance.below(10) {
+        match self.chance.below(14) {
+            10 | 11 => {
+                let typing = self.chance.percent(70);
+                self.listeners[index].ask(Command::SetTyping { conversation: group, typing }).await;
+            }
+            12 => {
+                let users = self.listeners.iter().map(|listener| listener.person.id).collect();
+                self.listeners[index].ask(Command::WatchPresence { users }).await;
+            }
+            13 => {
+                let idle = self.chance.percent(50);
+                self.listeners[index].ask(Command::SetPresence { idle }).await;
+            }
             0..6 => {
                 let word = self.word(if is_member { self.members[&group].clone() } else { BTreeSet::new() });
                 let client_id = format!("key-{}", unique());
@@ -163,6 +202,23 @@ impl World {
         }
     }
 
+    fn nobody_heard_who_is_where_he_never_was(&self, seed: u64) {
+        let shares =
+            |one: UserId, other: UserId| self.ever.values().any(|ids| ids.contains(&one) && ids.contains(&other));
+        let mut heard = 0;
+        for listener in &self.listeners {
+            let id = listener.person.id;
+            for conversation in &listener.typing {
+                assert!(self.ever[conversation].contains(&id), "seed {seed}: {id} heard who writes in {conversation}");
+            }
+            for user in &listener.presence {
+                assert!(shares(id, *user), "seed {seed}: {id} was told of {user}");
+            }
+            heard += listener.typing.len() + listener.presence.len();
+        }
+        assert!(heard > 5, "those who may hear do hear: {heard}");
+    }
+
     /// Somebody is added by whoever owns the group now.
     async fn bring(&mut self, group: ConversationId, user: UserId) {
         for index in 0..PEOPLE {
@@ -171,6 +227,7 @@ impl World {
             let api = &self.person(index).api;
             if api.send::<Value>(http::Method::POST, &path, &body).await.is_ok() {
                 self.members.get_mut(&group).expect("known").insert(user);
+                self.ever.get_mut(&group).expect("known").insert(user);
                 let title = self.groups.iter().position(|known| *known == group).expect("known");
                 self.words[title].1.insert(user);
                 return;
@@ -205,6 +262,7 @@ async fn nobody_sees_what_is_not_his(fan_out_max: u32) {
         }
     }
     assert!(allowed > 100, "those who may see do see: {allowed}");
+    world.nobody_heard_who_is_where_he_never_was(seed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
