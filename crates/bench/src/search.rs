@@ -125,7 +125,7 @@ impl Crowd {
         let one = async |number: usize| {
             let mut users: Vec<UserId> = vec![writers[(number + 1) % WRITERS].user];
             for (count, person) in SEARCHERS.iter().zip(&searchers) {
-                if number % (CONVERSATIONS / count) == 0 && number / (CONVERSATIONS / count) < *count {
+                if number.is_multiple_of(CONVERSATIONS / count) && number / (CONVERSATIONS / count) < *count {
                     users.push(person.user);
                 }
             }
@@ -271,5 +271,5 @@ fn query(kind: &str, words: &Words, chance: &mut Chance) -> String {
 }
 
 fn escaped(query: &str) -> String {
-    query.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    query.bytes().fold(String::new(), |escaped, byte| format!("{escaped}%{byte:02X}"))
 }

@@ -37,7 +37,7 @@ const CYRILLIC: [&str; 12] = ["на", "пре", "то", "во", "ль", "ка", 
 
 /// The words of every text, from the most frequent on.
 pub(crate) struct Words {
-    words: Vec<String>,
+    by_rank: Vec<String>,
     /// How much of all text the words up to each take.
     shares: Vec<f64>,
     sign_shares: Vec<f64>,
@@ -53,16 +53,16 @@ impl Words {
             let count = 1 + chance.below(2) + usize::from(rank > 50) + usize::from(rank > 2000);
             words.push((0..count).map(|_| syllables[chance.below(syllables.len())]).collect());
         }
-        Self { words, shares: zipf(WORDS), sign_shares: zipf(SIGNS) }
+        Self { by_rank: words, shares: zipf(WORDS), sign_shares: zipf(SIGNS) }
     }
 
     /// The word of a rank, 0 for the most frequent.
     pub(crate) fn word(&self, rank: usize) -> &str {
-        &self.words[rank]
+        &self.by_rank[rank]
     }
 
     fn some_word(&self, chance: &mut Chance) -> &str {
-        &self.words[rank(&self.shares, chance)]
+        &self.by_rank[rank(&self.shares, chance)]
     }
 
     /// A Han character, the frequent ones more often.

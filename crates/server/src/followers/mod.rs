@@ -96,17 +96,9 @@ async fn run<F: Follower>(
         committed.mark_unchanged();
         let began = Instant::now();
         let step = step(&mut follower, &mut has_lease).await;
-        let rest = match &step {
-            Err(cause) => {
-                has_lease = false;
-                tell::<F>(&mut is_failing, Some(cause));
-                REST_FAILED
-            }
-            Ok(_) => {
-                tell::<F>(&mut is_failing, None);
-                began.elapsed().max(REST_MIN)
-            }
-        };
+        tell::<F>(&mut is_failing, step.as_ref().err());
+        has_lease &= step.is_ok();
+        let rest = if step.is_ok() { began.elapsed().max(REST_MIN) } else { REST_FAILED };
         tokio::select! {
             () = sleep(rest) => {}
             _ = stopped.changed() => break,

@@ -26,7 +26,7 @@ use std::{
 use tracing::info;
 
 /// Messages read in one step.
-const MESSAGES_MAX: i64 = 1000;
+const MESSAGES_MAX: u32 = 1000;
 /// How long a lease lasts; it is renewed when half of it is over.
 const LEASE_MS: i64 = 10_000;
 
@@ -86,15 +86,15 @@ impl Search {
         }
         let now = snapshot.cursor;
         let from = place.cursor.version;
-        let mut made = snapshot.made_after(from, MESSAGES_MAX).await?;
-        let mut changed = snapshot.touched_after(from.max(place.base), MESSAGES_MAX).await?;
+        let mut made = snapshot.made_after(from, MESSAGES_MAX.into()).await?;
+        let mut changed = snapshot.touched_after(from.max(place.base), MESSAGES_MAX.into()).await?;
         drop(snapshot);
         let mut upto = now.version;
         for (rows, last) in [
             (made.len(), made.last().map(|row| Version(row.id.0))),
             (changed.len(), changed.last().map(MessageRow::version)),
         ] {
-            if let Some(last) = last.filter(|_| rows as i64 >= MESSAGES_MAX) {
+            if let Some(last) = last.filter(|_| rows >= MESSAGES_MAX as usize) {
                 upto = upto.min(last);
             }
         }
@@ -169,10 +169,10 @@ impl Follower for Search {
         let now_ms = self.settings.environment.now_ms();
         let until_ms = now_ms + LEASE_MS;
         let taker = Taker { holder: self.settings.node, now_ms, until_ms, is_alone: self.is_first };
-        let taken = self.settings.index.take(taker).await?;
+        let given = self.settings.index.take(taker).await?;
         self.is_first = false;
         self.held_until = until_ms;
-        self.writing = taken.map(|(lease, place)| Writing::new(lease, place));
+        self.writing = given.map(|(lease, place)| Writing::new(lease, place));
         Ok(self.writing.is_some())
     }
 

@@ -30,7 +30,7 @@ const PLACE_TERMS_MAX: usize = 8192;
 const GROUP_MIN: usize = 4;
 const GROUP_MAX: usize = 64;
 /// Blocks of one query.
-const BLOCKS_MAX: i64 = 4096;
+const BLOCKS_MAX: u32 = 4096;
 /// Rows of the index read for one query.
 const ROWS_MAX: usize = 50_000;
 
@@ -81,16 +81,16 @@ impl Candidates {
         let places = snapshot.places(user, &asked.r#where).await?;
         let is_within = asked.r#where.conversation.is_some() || asked.r#where.context.is_some();
         let within = is_within.then(|| places.iter().map(|place| place.id).collect());
-        let places = (places.len() <= PLACES_MAX).then_some(places);
+        let places = (places.len() <= PLACES_MAX as usize).then_some(places);
         let (mut ready, mut blocks, mut is_cut) = (VecDeque::new(), VecDeque::new(), false);
         let seen = places.as_ref().map(|places| places.iter().map(|place| place.visible).sum::<i64>());
         if let Some(places) = places.as_ref().filter(|_| seen.is_some_and(|seen| seen <= unindexed_max)) {
             ready = snapshot.all_in(places, asked.after).await?.into();
         } else {
             let newest = places.as_ref().and_then(|places| places.iter().map(|place| place.activity.0).max());
-            let highest = block_of(MessageId((asked.after.0 - 1).min(newest.unwrap_or(i64::MAX))));
-            let found = read::blocks(index.connection(snapshot), highest, asked.written, BLOCKS_MAX).await?;
-            is_cut = found.len() as i64 >= BLOCKS_MAX;
+            let highest = block_of(MessageId(asked.after.0.saturating_sub(1).min(newest.unwrap_or(i64::MAX))));
+            let found = read::blocks(index.connection(snapshot), highest, asked.written, BLOCKS_MAX.into()).await?;
+            is_cut = found.len() >= BLOCKS_MAX as usize;
             blocks = found.into();
         }
         Ok(Self {

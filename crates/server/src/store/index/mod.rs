@@ -48,14 +48,11 @@ impl Index {
     /// # Errors
     /// Neither can be done.
     pub async fn open(store: &Store, settings: &Settings) -> Result<Self> {
-        let index = match settings.url.strip_prefix("sqlite:") {
-            Some(database) => open_file(&Path::new(database).with_file_name(FILE), settings).await?,
-            None => {
-                let index = Self { dialect: Dialect::Postgres, writer: store.writer.clone(), readers: None };
-                index.prepare().await?;
-                index
-            }
-        };
+        if let Some(database) = settings.url.strip_prefix("sqlite:") {
+            return open_file(&Path::new(database).with_file_name(FILE), settings).await;
+        }
+        let index = Self { dialect: Dialect::Postgres, writer: store.writer.clone(), readers: None };
+        index.prepare().await?;
         Ok(index)
     }
 
@@ -142,15 +139,14 @@ impl Index {
 
 /// What cannot be read is thrown away: all of it can be made again.
 async fn open_file(file: &Path, settings: &Settings) -> Result<Index> {
-    let index = match try_open(file, settings).await {
+    match try_open(file, settings).await {
         Err(Error::Refused(cause)) => {
             tracing::warn!(%cause, "the search index cannot be read; it is made anew");
             remove(file).map_err(|error| Error::Unavailable(error.into()))?;
-            try_open(file, settings).await?
+            try_open(file, settings).await
         }
-        opened => opened?,
-    };
-    Ok(index)
+        opened => opened,
+    }
 }
 
 async fn try_open(file: &Path, settings: &Settings) -> Result<Index> {

@@ -15,7 +15,7 @@ use parlor_protocol::{
 };
 
 /// Conversations of one person that are looked up one by one; as many as one context can have.
-pub(crate) const PLACES_MAX: usize = 1000;
+pub(crate) const PLACES_MAX: u32 = 1000;
 
 /// Where to search.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +47,7 @@ impl Snapshot<'_> {
             "SELECT c.id, c.activity, c.last_seq, m.history_from FROM members m \
              JOIN conversations c ON c.id = m.conversation_id",
         );
-        let mut parameters = vec![Value::from(user.0), Value::from(PLACES_MAX as i64 + 1)];
+        let mut parameters = vec![Value::from(user.0), Value::from(i64::from(PLACES_MAX) + 1)];
         let mut condition = String::new();
         if let Some(key) = &r#where.context {
             sql.push_str(" JOIN contexts x ON x.id = c.context_id AND x.kind = $3 AND x.external_id = $4");
