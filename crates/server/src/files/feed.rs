@@ -243,8 +243,7 @@ impl Feeding {
                 piece = queue.recv() => Some(piece),
             };
             let Some(piece) = piece else {
-                // What came is kept for the newer one.
-                self.write().await?;
+                // What was counted is kept for the newer one.
                 self.keep().await?;
                 return Err(Stop::GivesWay);
             };

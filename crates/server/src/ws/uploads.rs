@@ -66,7 +66,7 @@ struct Begun {
 #[derive(Debug)]
 pub(super) enum News {
     /// So much is kept.
-    Kept(Event),
+    Kept(Box<Event>),
     /// It failed before its end.
     Failed(Problem),
 }
@@ -176,7 +176,7 @@ impl Uploads {
             let received = *begun.progress.borrow_and_update();
             if received > begun.told {
                 begun.told = received;
-                news.push(News::Kept(Event::UploadProgress { upload: *id, received }));
+                news.push(News::Kept(Box::new(Event::UploadProgress { upload: *id, received })));
             }
             // A feed whose queue is open ends only when it fails.
             let is_failed = begun.pieces.as_ref().is_some_and(mpsc::Sender::is_closed);
@@ -250,17 +250,16 @@ impl Shared {
     }
 
     async fn end(self: Arc<Self>, id: FileId, begun: Option<Begun>) -> commands::Result {
-        let upload = match begun.and_then(|begun| begun.task) {
+        let upload = if let Some(task) = begun.and_then(|begun| begun.task) {
             // Its queue was dropped just now, so it ends.
-            Some(task) => task.await.map_err(|_| Problem::from(Code::Internal))??,
-            None => {
-                let row = self.files.store.upload_by_id(self.owner, id).await.map_err(|error| from_store(&error))?;
-                let row = row.ok_or(Problem::from(Code::NotFound))?;
-                if row.state == FileState::Uploading {
-                    return Err(Problem::new(Code::UploadUnfinished).with_detail("it is not under way on this socket"));
-                }
-                row.upload()
+            task.await.map_err(|_| Problem::from(Code::Internal))??
+        } else {
+            let row = self.files.store.upload_by_id(self.owner, id).await.map_err(|error| from_store(&error))?;
+            let row = row.ok_or(Problem::from(Code::NotFound))?;
+            if row.state == FileState::Uploading {
+                return Err(Problem::new(Code::UploadUnfinished).with_detail("it is not under way on this socket"));
             }
+            row.upload()
         };
         if upload.attachment.is_none() {
             let (received, bytes) = (upload.received, upload.bytes);

@@ -1,4 +1,4 @@
-//! BlurHash: a picture as a few letters, from which a browser draws its blurred shape before the picture is there.
+//! `BlurHash`: a picture as a few letters, from which a browser draws its blurred shape before the picture is there.
 //! After <https://github.com/woltapp/blurhash/blob/master/Algorithm.md>.
 
 use image::DynamicImage;

@@ -37,9 +37,9 @@ fn jpeg_with(jpeg: &[u8], segments: &[(u8, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+fn png_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let mut chunk = u32::try_from(body.len()).expect("short").to_be_bytes().to_vec();
-    chunk.extend_from_slice(kind);
+    chunk.extend_from_slice(&kind);
     chunk.extend_from_slice(body);
     // Readers look at sums of chunks that they do not need to draw only if they please.
     chunk.extend_from_slice(&[0; 4]);
@@ -88,7 +88,7 @@ fn nothing_but_the_picture_stays_of_any_kind() {
     jpeg.extend_from_slice(SECRET);
 
     let png = written(halves(64, 32), ImageFormat::Png);
-    let telling = [png_chunk(b"eXIf", &exif(1)), png_chunk(b"tEXt", SECRET), png_chunk(b"zTXt", SECRET)].concat();
+    let telling = [png_chunk(*b"eXIf", &exif(1)), png_chunk(*b"tEXt", SECRET), png_chunk(*b"zTXt", SECRET)].concat();
     let mut png = [&png[..33], &telling, &png[33..]].concat();
     png.extend_from_slice(SECRET);
 
@@ -118,7 +118,7 @@ fn a_picture_stands_upright_and_its_size_is_that() {
     // 6: it was taken with the camera turned; its left side is to be above.
     let turned = jpeg_with(&jpeg, &[(0xe1, [b"Exif\0\0".to_vec(), exif(6)].concat())]);
     let png = written(halves(64, 32), ImageFormat::Png);
-    let turned_png = [&png[..33], &png_chunk(b"eXIf", &exif(6)), &png[33..]].concat();
+    let turned_png = [&png[..33], &png_chunk(*b"eXIf", &exif(6)), &png[33..]].concat();
     let webp = written(halves(64, 32), ImageFormat::WebP);
     let turned_webp = webp_with(&webp, &[(b"EXIF", exif(6))]);
     for file in [turned, turned_png, turned_webp] {

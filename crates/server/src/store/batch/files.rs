@@ -10,6 +10,9 @@ use crate::{
     },
 };
 
+/// The files of messages that are named.
+const OF_THESE: &str = "FROM v JOIN files f ON f.conversation_id = v.conversation_id AND f.seq = v.seq";
+
 impl Batch<'_> {
     /// Loads what messages are to carry; nobody gives one of them up meanwhile.
     pub(super) async fn files(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
@@ -94,7 +97,6 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        const OF_THESE: &str = "FROM v JOIN files f ON f.conversation_id = v.conversation_id AND f.seq = v.seq";
         values
             .clone()
             .execute(

@@ -18,6 +18,7 @@ use parlor_protocol::{
     reply::Sent,
 };
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -36,8 +37,11 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
 
 /// The path of a new upload.
 pub(crate) fn path_of(client_id: &str, name: &str, bytes: usize) -> String {
-    let name: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    format!("/v1/uploads?client_id={client_id}&name={name}&bytes={bytes}")
+    let mut path = format!("/v1/uploads?client_id={client_id}&bytes={bytes}&name=");
+    for byte in name.bytes() {
+        write!(path, "%{byte:02X}").expect("a text takes more");
+    }
+    path
 }
 
 impl Person {

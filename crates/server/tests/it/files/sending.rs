@@ -18,7 +18,7 @@ async fn a_file_is_sent_with_a_message_and_comes_out_as_it_went_in() {
 
     let mut client = tomas.connect().await;
     let message = ada.try_send_files(conversation, "", &[upload.id]).await.expect("sent without a text");
-    assert_eq!((message.text.as_str(), message.attachments.as_slice()), ("", &[attachment.clone()][..]));
+    assert_eq!((message.text.as_str(), message.attachments.as_slice()), ("", std::slice::from_ref(&attachment)));
     client.settle(std::time::Duration::from_secs(10)).await.expect("it settles");
     let page = tomas.api.messages(conversation, "").await.expect("a page");
     assert_eq!(page.messages[0].attachments, [attachment.clone()]);
