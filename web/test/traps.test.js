@@ -450,3 +450,15 @@ test('a thread that is left keeps its end alone', async () => {
   assert.ok(held().length <= 160, `${held().length} are held of what nobody looks at`);
   assert.equal(held().at(-1), 430);
 });
+
+test('where I am not told who I am the list says so, and trying again is possible', async () => {
+  rig = new Rig(server, ME);
+  await rig.resume();
+  assert.equal(rig.sync.listProgress, 'loading');
+  await rig.fail();
+  assert.equal(rig.sync.listProgress, 'failed');
+  void rig.sync.loadList();
+  await rig.replyAll();
+  assert.equal(rig.sync.listProgress, 'idle');
+  assert.equal(rig.state.list.loaded, true);
+});

@@ -128,6 +128,7 @@ export class Sync {
 
   async loadMe() {
     const generation = this.#generation;
+    if (!this.state.list.loaded) this.#setList('loading');
     try {
       const first = this.state.me === null;
       const input = await this.#askMe();
@@ -136,14 +137,20 @@ export class Sync {
       this.#apply(input);
       if (first) this.#loadAll();
     } catch (error) {
-      if (generation === this.#generation) this.#again('me', error, () => void this.loadMe());
+      if (generation !== this.#generation) return;
+      if (!this.state.list.loaded) this.#setList('failed');
+      this.#again('me', error, () => void this.loadMe());
     }
   }
 
   /** The first page of the list, or the next one. */
   async loadList() {
     const { loaded, next } = this.state.list;
-    if (!this.state.me || this.#asking.has('list') || (loaded && next === null)) return;
+    if (!this.state.me) {
+      if (this.state.cursor !== null) await this.loadMe();
+      return;
+    }
+    if (this.#asking.has('list') || (loaded && next === null)) return;
     const generation = this.#generation;
     const asked = this.state.turn;
     this.#asking.add('list');
