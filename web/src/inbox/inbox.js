@@ -38,7 +38,8 @@ import { facesOf, listed, nameOf, receipt, rowsOf, unreadConversations, unreadOf
 
 /** Times like "Yesterday" grow old by themselves. */
 const TICK_MS = 30_000;
-/** What comes in a burst is drawn together. */
+/** What comes in a burst is drawn together: so many times at once, then once in so long. */
+const BURST = 6;
 const BURST_MS = 50;
 
 export class ParlorInbox extends HTMLElement {
@@ -58,7 +59,7 @@ export class ParlorInbox extends HTMLElement {
   #soon;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #burst;
-  #drawnAt = 0;
+  #paidUntil = 0;
   #leave = new AbortController();
   /** @type {Acts|null} */
   #acts = null;
@@ -273,9 +274,12 @@ export class ParlorInbox extends HTMLElement {
     };
   }
 
-  /** Draws at once, unless it was drawn just now. */
+  /** Draws at once, unless it was drawn often just now. */
   #renderSoon() {
-    const wait = this.#drawnAt + BURST_MS - performance.now();
+    const now = performance.now();
+    // Each drawing takes BURST_MS out of what is saved up.
+    this.#paidUntil = Math.max(this.#paidUntil, now - BURST * BURST_MS);
+    const wait = this.#paidUntil + BURST_MS - now;
     if (wait <= 0) this.render();
     else this.#burst ??= setTimeout(() => this.render(), wait);
   }
@@ -308,7 +312,7 @@ export class ParlorInbox extends HTMLElement {
     this.#standing?.receive();
     this.#renderGroup();
     this.#watch(sight);
-    this.#drawnAt = performance.now();
+    this.#paidUntil += BURST_MS;
   }
 
   /** @param {Sight} sight @param {number} id */
