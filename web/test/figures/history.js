@@ -4,7 +4,7 @@
  *
  * Measured in the page: from the click (or key) to the first frame after the messages stand there. `MESSAGES` sets
  * another number, `RUNS` how often each is measured. The messages are sent through the front door first, which takes
- * a minute or two.
+ * a minute or two. The page's own work is the time of its main thread, without what other processes take away from it.
  *
  * @import {Page} from 'playwright-core'
  */
@@ -25,16 +25,31 @@ await travel(async ({ demo, browser }) => {
   await fill([ada, ben], conversation, MESSAGES, 200);
   print(`${MESSAGES} messages sent in ${Math.round((Date.now() - began) / 1000)} s`);
   await ben.page.close();
-  const opens = [];
-  const jumps = [];
+  const session = await ada.page.context().newCDPSession(ada.page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const worked = async () => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return 1_000 * (metrics.find((one) => one.name === 'TaskDuration')?.value ?? 0);
+  };
+  const [opens, jumps, openWork, jumpWork] = /** @type {number[][]} */ ([[], [], [], []]);
   for (let run = 0; run < RUNS; run += 1) {
+    await leave(ada.page);
+    const before = await worked();
     opens.push(await open(ada.page));
+    const between = await worked();
     jumps.push(await jump(ada.page));
+    openWork.push(between - before);
+    jumpWork.push(await worked() - between);
   }
   tell('open at its end, from click to painted', opens, 200);
+  tell('  the page\'s own work', openWork);
   tell('jump to its first message', jumps, 300);
+  tell('  the page\'s own work', jumpWork);
+  await leave(ada.page);
   await open(ada.page);
+  const before = await worked();
   const { tasks, frames, rows } = await scroll(ada.page, 600);
+  print(`the page's own work in a frame while scrolling up: ${((await worked() - before) / 600).toFixed(1)} ms`);
   tell('frame while scrolling up', frames);
   print(`tasks over 50 ms while scrolling up ${frames.length} frames: ${tasks.length} ${tasks.join(' ')}`);
   print(`rows at the most: ${rows}`);
@@ -57,9 +72,8 @@ function tell(what, times, goal) {
   print(`${what}: ${words}${goal ? ` (wanted: under ${goal} ms)` : ''}`);
 }
 
-/** From a page that knows nothing but the list: nothing of the thread is held. @param {Page} page
- * @returns {Promise<number>} */
-async function open(page) {
+/** To a page that knows nothing but the list: nothing of the thread is held. @param {Page} page */
+async function leave(page) {
   await page.evaluate(() => {
     location.hash = '#/settings';
   });
@@ -67,6 +81,10 @@ async function open(page) {
   await page.locator('parlor-row', { hasText: ITEM }).first().waitFor();
   await until(() => page.evaluate(() => document.querySelectorAll('parlor-said').length), (count) => count === 0,
     'no thread is shown');
+}
+
+/** @param {Page} page @returns {Promise<number>} */
+function open(page) {
   return page.evaluate(async ([title, last]) => {
     const row = [...document.querySelectorAll('parlor-row')].find((one) => one.textContent?.includes(title));
     const began = performance.now();
