@@ -160,16 +160,7 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
             let members = snapshot.member_list(user, conversation, after, limit).await.map_err(failed)?;
             members.map(Answer::Members).ok_or(Code::NotFound.into())
         }
-        Command::ListUsers { query, limit } => {
-            let limit = rows(app, limit)?;
-            let most = app.config.limits.name_chars_max;
-            if query.chars().nth(most as usize).is_some() {
-                return Err(Problem::new(Code::TextTooLong).with_limit(most.into()));
-            }
-            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-            let users = snapshot.writable(user, &query, app.rules.who_may_write, limit).await.map_err(failed)?;
-            Ok(Answer::Users(Users { users }))
-        }
+        Command::ListUsers { query, limit } => people(app, actor, &query, limit).await.map(Answer::Users),
         Command::Search(wanted) => {
             let rows = rows(app, wanted.limit)?;
             let began = std::time::Instant::now();
@@ -199,6 +190,17 @@ async fn me(app: &App, actor: Actor, since: Option<Version>) -> std::result::Res
     };
     let (hidden, hidden_reset) = (hidden.clone().unwrap_or_default(), hidden.is_none());
     Ok(MeAnswer { me: row.me(app.rules.messages.receipts), markers, hidden, hidden_reset, cursor: snapshot.cursor })
+}
+
+async fn people(app: &App, actor: Actor, query: &str, limit: Option<u32>) -> std::result::Result<Users, Problem> {
+    let limit = rows(app, limit)?;
+    let most = app.config.limits.name_chars_max;
+    if query.chars().nth(most as usize).is_some() {
+        return Err(Problem::new(Code::TextTooLong).with_limit(most.into()));
+    }
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+    let users = snapshot.writable(actor.user, query, app.rules.who_may_write, limit).await.map_err(failed)?;
+    Ok(Users { users })
 }
 
 async fn opened(app: &App, actor: Actor, conversation: ConversationId, found: bool) -> Result {

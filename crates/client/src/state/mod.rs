@@ -292,16 +292,9 @@ impl State {
 
     /// Moves the cursor when all that heads named is there, and forgets what is done.
     fn settle(&mut self) {
-        let version = |scope: Scope| self.version(scope);
-        let done: Vec<Scope> = self
-            .reached
-            .iter()
-            .filter(|(scope, reached)| version(**scope).is_some_and(|held| held >= **reached))
-            .map(|(scope, _)| *scope)
-            .collect();
-        for scope in done {
-            self.reached.remove(&scope);
-        }
+        let mut reached = std::mem::take(&mut self.reached);
+        reached.retain(|scope, reached| self.version(*scope).is_none_or(|held| held < *reached));
+        self.reached = reached;
         let Some(goal) = &self.goal else { return };
         if goal.scopes.iter().all(|(scope, reached)| self.version(*scope).is_some_and(|held| held >= *reached)) {
             self.cursor = Some(goal.cursor);

@@ -142,8 +142,13 @@ impl Talk {
 struct Happening<'story> {
     talk: &'story Talk,
     ago: i64,
-    change: Box<dyn Fn(ConversationId, &HashMap<String, UserId>) -> Change + Send + Sync + 'story>,
+    change: Box<dyn Making + 'story>,
 }
+
+/// Makes a change, once the conversation and the people are known.
+trait Making: Fn(ConversationId, &HashMap<String, UserId>) -> Change + Send + Sync {}
+
+impl<T: Fn(ConversationId, &HashMap<String, UserId>) -> Change + Send + Sync> Making for T {}
 
 /// Tells the story, moving the clock as it goes, and answers who is in it by login name.
 pub(super) async fn tell(app: &App, clock: &Clock) -> Result<HashMap<String, UserId>, Problem> {

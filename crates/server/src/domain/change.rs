@@ -112,6 +112,7 @@ pub enum Which {
 
 /// What a committed change is answered with.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are answers")]
 pub enum Outcome {
     /// The answer of a person's command.
     Answer(Answer),
