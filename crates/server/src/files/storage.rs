@@ -8,8 +8,8 @@ use crate::config::Config;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{
-    GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt as _, WriteMultipart, aws::AmazonS3Builder,
-    local::LocalFileSystem, path::Path as Name,
+    ClientOptions, GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt as _, RetryConfig,
+    WriteMultipart, aws::AmazonS3Builder, local::LocalFileSystem, path::Path as Name,
 };
 use std::{
     fs::{self, File, OpenOptions},
@@ -18,6 +18,7 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 /// Bytes read or sent at once.
@@ -26,6 +27,12 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const S3_PART_BYTES: usize = 5 * 1024 * 1024;
 /// Parts on their way at once.
 const S3_PARTS: usize = 2;
+
+/// Until a bucket takes a connection, and how long it may say nothing.
+const CONNECT: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(30);
+/// How often it is asked again.
+const RETRIES: usize = 2;
 
 /// Why files cannot be kept where they are to be.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +90,14 @@ impl Storage {
             .with_bucket_name(bucket)
             .with_region(&files.s3_region)
             .with_access_key_id(&files.s3_access_key_id)
-            .with_secret_access_key(&files.s3_secret_access_key);
+            .with_secret_access_key(&files.s3_secret_access_key)
+            // Not everything that speaks S3 knows how to remove many at once.
+            .with_disable_bulk_delete(true)
+            .with_client_options(
+                // A large file may take its time, but not fall silent.
+                ClientOptions::new().with_timeout_disabled().with_connect_timeout(CONNECT).with_read_timeout(SILENCE),
+            )
+            .with_retry(RetryConfig { max_retries: RETRIES, retry_timeout: SILENCE, ..RetryConfig::default() });
         if let Some(endpoint) = &files.s3_endpoint {
             builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
         }

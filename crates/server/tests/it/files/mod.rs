@@ -1,6 +1,7 @@
 //! Files: sending them, who sees them, how they are served, what is refused, and what is left on the disk.
 
 mod attacks;
+mod bucket;
 mod collecting;
 mod pictures;
 mod sending;
