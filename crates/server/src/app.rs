@@ -118,13 +118,7 @@ impl App {
         let store = Store::open(&settings(&config)).await?;
         let node = Epoch(environment.random_id());
         let secret = store.secret("fingerprints", environment.random()).await?;
-        let rules = Arc::new(Rules {
-            limits: config.limits.clone(),
-            who_may_write: config.who_may_write,
-            fingerprints: Key::new(&secret),
-            messages: config.messages,
-            history: config.groups.history,
-        });
+        let rules = Arc::new(rules(&config, Key::new(&secret)));
         let metrics = Arc::new(Metrics::new());
         let (hub, told) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
         let deliveries = layer.deliveries().ok_or_else(|| Unavailable("its deliveries were taken".to_owned()))?;
@@ -135,15 +129,8 @@ impl App {
         let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
         let supervisor = Supervisor::default();
         let files = Arc::new(Files::new(&config, store.clone(), environment.clone(), metrics.clone())?);
-        let presence = presence::Settings {
-            hub: hub.clone(),
-            layer: layer.clone(),
-            store: store.clone(),
-            environment: environment.clone(),
-            metrics: metrics.clone(),
-            node,
-        };
-        let presence = Arc::new(Presence::new(presence, &config));
+        let told_by = (hub.clone(), layer.clone(), node);
+        let presence = presence(told_by, &store, &environment, &metrics, &config);
         let typing = Arc::new(Typing::new(layer.clone(), store.clone(), metrics.clone(), &config.limits));
         let erasure = Erasure::default();
         let erase_after = Duration::from_millis(config.store.erase_after_ms);
@@ -172,21 +159,19 @@ impl App {
             Some((index, search)) => (Some(index), vec![Running::start(search, followed, interval, &supervisor)]),
             None => (None, Vec::new()),
         };
-        let queries = Shares::new(config.limits.user_queries_max);
-        let identity = Identity::new(&config, &environment);
         Ok(Arc::new(Self {
+            queries: Shares::new(config.limits.user_queries_max),
+            identity: Identity::new(&config, &environment),
             config,
             environment,
             store,
             commit,
             hub,
-            identity,
             files,
             metrics,
             rules,
             presence,
             typing,
-            queries,
             supervisor,
             index,
             followers: Mutex::new(followers),
@@ -261,6 +246,27 @@ async fn search(
         node,
     });
     Ok(Some((index, follower)))
+}
+
+fn rules(config: &Config, fingerprints: Key) -> Rules {
+    Rules {
+        limits: config.limits.clone(),
+        who_may_write: config.who_may_write,
+        fingerprints,
+        messages: config.messages,
+        history: config.groups.history,
+    }
+}
+
+fn presence(
+    (hub, layer, node): (Arc<Hub>, Arc<dyn ChannelLayer>, Epoch),
+    store: &Store,
+    environment: &Environment,
+    metrics: &Arc<Metrics>,
+    config: &Config,
+) -> Arc<Presence> {
+    let (store, environment, metrics) = (store.clone(), environment.clone(), metrics.clone());
+    Arc::new(Presence::new(presence::Settings { hub, layer, store, environment, metrics, node }, config))
 }
 
 pub(crate) fn settings(config: &Config) -> Settings {
