@@ -397,14 +397,8 @@ impl Command {
     /// `message.send` of a text and nothing else.
     #[must_use]
     pub fn say(conversation: ConversationId, client_id: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::Send {
-            conversation,
-            client_id: client_id.into(),
-            text: text.into(),
-            subject: None,
-            reply_to: None,
-            attachments: Vec::new(),
-        }
+        let (client_id, text) = (client_id.into(), text.into());
+        Self::Send { conversation, client_id, text, subject: None, reply_to: None, attachments: Vec::new() }
     }
 }
 
@@ -479,14 +473,11 @@ impl CommandFrame {
         let Some(id) = id else {
             return refuse(None, Code::InvalidField, "`id`: a whole number from 0 on is expected".to_owned());
         };
-        match object.get("type").and_then(Value::as_str) {
-            None => {
-                return refuse(Some(id), Code::InvalidField, "`type`: the name of a command is expected".to_owned());
-            }
-            Some(name) if !NAMES.contains(&name) => {
-                return refuse(Some(id), Code::UnknownCommand, "this server knows no command of that name".to_owned());
-            }
-            Some(_) => {}
+        let Some(name) = object.get("type").and_then(Value::as_str) else {
+            return refuse(Some(id), Code::InvalidField, "`type`: the name of a command is expected".to_owned());
+        };
+        if !NAMES.contains(&name) {
+            return refuse(Some(id), Code::UnknownCommand, "this server knows no command of that name".to_owned());
         }
         match Command::deserialize(Value::Object(object)) {
             Ok(command) => Ok(Self { id, command }),
