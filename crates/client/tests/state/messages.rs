@@ -176,16 +176,16 @@ fn hiding_the_newest_message_makes_the_newest_one_unknown() {
     let before = state.asking();
     state.event(hidden(13, 4, 2, 0, 1));
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
-    let stale = Conversation {
+    let outdated = Conversation {
         last_seq: Seq(2),
         last_message: Some(message(CONVERSATION, 12, 2, BEN)),
         unread: 2,
         ..conversation(CONVERSATION, 12)
     };
-    state.answer(ConversationAnswer { conversation: stale.clone(), cursor: cursor(12) }, before);
+    state.answer(ConversationAnswer { conversation: outdated.clone(), cursor: cursor(12) }, before);
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)], "that copy was read before");
     assert_eq!(state.conversation(CONVERSATION).expect("held").last_message, None);
-    let fresh = Conversation { last_message: Some(message(CONVERSATION, 11, 1, BEN)), unread: 1, ..stale };
+    let fresh = Conversation { last_message: Some(message(CONVERSATION, 11, 1, BEN)), unread: 1, ..outdated };
     state.answer(ConversationAnswer { conversation: fresh, cursor: cursor(13) }, state.asking());
     assert!(state.is_settled() && unread(&state) == 1);
 }

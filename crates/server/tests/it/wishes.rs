@@ -78,7 +78,7 @@ pub(crate) async fn by_http(person: &Person, command: Command) -> Result<Value, 
             api.request(Method::POST, &format!("{}/hide", path(conversation, seq)), "").await?.read()
         }
         Command::React { conversation, seq, emoji, on } => {
-            let emoji: String = emoji.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let emoji = emoji.bytes().fold(String::new(), |path, byte| format!("{path}%{byte:02X}"));
             let method = if on { Method::PUT } else { Method::DELETE };
             api.request(method, &format!("{}/reactions/{emoji}", path(conversation, seq)), "").await?.read()
         }

@@ -23,7 +23,7 @@ fn holding(folder: &Path) -> Vec<String> {
 }
 
 async fn until_gone(folder: &Path) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     loop {
         let found = holding(folder);
         if found.is_empty() {

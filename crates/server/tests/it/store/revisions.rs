@@ -145,18 +145,18 @@ async fn an_answer_names_what_its_sender_sees(world: World) {
     }
     // A repeat is known by all of what it says.
     let content = Content { reply_to: Some(Seq(1)), ..Content::text("twice") };
-    let send = |content: &Content| Change::Send {
+    let twice = |content: &Content| Change::Send {
         actor,
         conversation,
         client_id: "twice".to_owned(),
         content: content.clone(),
     };
-    world.app.commit.submit(send(&content)).await.expect("sent");
+    world.app.commit.submit(twice(&content)).await.expect("sent");
     assert!(matches!(
-        world.app.commit.submit(send(&content)).await,
+        world.app.commit.submit(twice(&content)).await,
         Ok(Outcome::Answer(Answer::Sent(sent))) if sent.duplicate
     ));
-    assert_eq!(code(world.app.commit.submit(send(&Content::text("twice"))).await), Code::Conflict);
+    assert_eq!(code(world.app.commit.submit(twice(&Content::text("twice"))).await), Code::Conflict);
 }
 
 async fn a_message_is_forwarded_by_whoever_sees_it(world: World) {
@@ -381,7 +381,7 @@ async fn changes_of_one_message_in_one_batch_are_decided_in_order(world: World) 
         outcomes.push(one.outcome().await);
     }
     let text = |index: usize| match &outcomes[index] {
-        Ok(Outcome::Answer(Answer::MessageChanged(changed))) => changed.message.text.clone(),
+        Ok(Outcome::Answer(Answer::MessageChanged(answer))) => answer.message.text.clone(),
         other => panic!("{index}: {other:?}"),
     };
     assert_eq!([text(2), text(3), text(5), text(8)], ["two", "two", "three", ""]);

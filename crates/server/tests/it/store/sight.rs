@@ -380,7 +380,7 @@ async fn much(world: &World, conversation: ConversationId, people: &[UserId]) ->
         for _ in 0..24 {
             let actor = *chance.pick(people);
             let seq = Seq(1 + i64::try_from(chance.below(last + 4)).expect("few"));
-            let change = match chance.below(10) {
+            let wish = match chance.below(10) {
                 0..=4 => {
                     last += 1;
                     let content = Content::text("hello");
@@ -391,10 +391,10 @@ async fn much(world: &World, conversation: ConversationId, people: &[UserId]) ->
                 7 => Change::Edit { actor, conversation, seq, text: world.key(), subject: None },
                 _ => Change::Mark { actor, conversation, delivered: Seq(0), read: seq },
             };
-            pending.push((change.clone(), world.app.commit.begin(change).await.expect("taken")));
+            pending.push((wish.clone(), world.app.commit.begin(wish).await.expect("taken")));
         }
-        for (change, pending) in pending {
-            let Ok(Outcome::Answer(answer)) = pending.outcome().await else { continue };
+        for (change, awaited) in pending {
+            let Ok(Outcome::Answer(answer)) = awaited.outcome().await else { continue };
             let place = match &answer {
                 Answer::Sent(sent) => sent.change,
                 Answer::MessageChanged(changed) => changed.change,
