@@ -1,7 +1,8 @@
 /**
  * What the thread shows, worked out of the state. Pure.
  *
- * @import {Progress, Side} from '../sdk/sync.js'
+ * @import {Side} from '../sdk/asking.js'
+ * @import {Progress} from '../sdk/sync.js'
  * @import {FileView} from '../sdk/uploads.js'
  * @import {Sight} from './view.js'
  * @import {ThreadView} from './thread.js'

@@ -50,7 +50,10 @@ export class Standing {
     this.goal = goal;
     this.show(goal.conversation);
     if (this.open() !== goal.conversation) return;
-    void this.client.jump(goal.conversation, goal.seq).then(() => this.reach());
+    void this.client.jump(goal.conversation, goal.seq).then((isThere) => {
+      if (isThere) this.reach();
+      else if (this.goal === goal) this.goal = null;
+    });
   }
 
   /** The place to show of a conversation that is opened; null for its end. @param {number} conversation

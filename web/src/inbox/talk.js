@@ -7,7 +7,7 @@
  * Tells: `parlor-older`, `parlor-newer` and `parlor-latest` for what is wanted, `parlor-trim {first, last}` for what is
  * enough, `parlor-jump {seq, quiet}`, `parlor-end {seq}` for what is on the screen, and what runs tell.
  *
- * @import {Side} from '../sdk/sync.js'
+ * @import {Side} from '../sdk/asking.js'
  * @import {User} from '../sdk/wire.js'
  * @import {Block} from './runs.js'
  * @import {ParlorSaid} from './said.js'

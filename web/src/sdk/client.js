@@ -134,6 +134,7 @@ export class Client {
   stop() {
     this.clock.stop(this.#refresh);
     this.connection.stop();
+    this.sync.stop();
     this.outbox.stop();
     this.uploads.stop();
     this.marks.stop();

@@ -257,6 +257,8 @@ export class Outbox {
 
   /** @param {Item} item */
   #save(item) {
+    // What was kept may have been erased: the sign-in has ended.
+    if (this.#stopped) return;
     // What cannot be kept is still sent; it only does not outlive the page.
     if (this.keep.set(`send:${item.client_id}`, item)) this.#kept.add(item.client_id);
     else this.#forget(item);

@@ -27,6 +27,7 @@ export class Here {
   #timer = null;
   /** Answers to older questions are not believed. */
   #asked = 0;
+  #stopped = false;
 
   /** @param {{
    *   clock: Clock, passing: Passing, request: (command: Command) => Promise<any>, isLive: () => boolean,
@@ -101,20 +102,23 @@ export class Here {
   }
 
   stop() {
+    this.#stopped = true;
     this.clock.stop(this.#saying);
     this.clock.stop(this.#timer);
   }
 
   async #ask() {
     this.clock.stop(this.#timer);
+    if (this.#stopped) return;
     const asked = (this.#asked += 1);
     try {
       const { presence } = await this.request({ type: 'presence.watch', users: this.#watched });
-      if (asked === this.#asked) this.passing.watched(presence, true);
+      if (asked === this.#asked && !this.#stopped) this.passing.watched(presence, true);
     } catch {
       // It is asked again with the next connection, or below.
     }
-    if (asked === this.#asked && !this.isLive()) this.#timer = this.clock.after(POLL_MS, () => void this.#ask());
+    if (this.#stopped || asked !== this.#asked || this.isLive()) return;
+    this.#timer = this.clock.after(POLL_MS, () => void this.#ask());
   }
 
   /** @param {Command} command */

@@ -6,13 +6,15 @@
  * The rules themselves are in the model, which is handed in and pure; see I5 and I6 of the design.
  * Absent on purpose: which way requests go, and what the state looks like inside.
  *
+ * @import {Side, Where} from './asking.js'
  * @import {Clock} from './clock.js'
- * @import {Changes, Command, ConversationPage, Event, Heads, MessagePage} from './wire.js'
+ * @import {Command, ConversationPage, Event, Heads, MessagePage} from './wire.js'
  * @import {Input} from '../inbox/inputs.js'
  * @import {State} from '../inbox/state.js'
  */
+import { changesSince, isMissing, isStillMissing, sideOf } from './asking.js';
 import { backOff } from './clock.js';
-import { Problem, endsSession } from './problem.js';
+import { endsSession } from './problem.js';
 
 /**
  * @typedef {{
@@ -24,15 +26,11 @@ import { Problem, endsSession } from './problem.js';
  *   quoteMissing: (state: State, conversation: number) => number|null,
  * }} Model
  * @typedef {'idle'|'loading'|'failed'|'missing'} Progress
- * @typedef {'before'|'after'|'place'} Side where of a thread messages are asked for: before or after those that are
- * held, or around a place, or at the end
- * @typedef {{before?: number, after?: number, around?: number}} Where
  */
 
 /** How long an overtaken event may still come. */
 const MOMENT_MS = 300;
 const ASKING_MAX = 4;
-const PIECES_MAX = 1_000;
 const PAGE_ROWS = 40;
 const RETRY = { base: 1_000, most: 30_000 };
 
@@ -51,6 +49,8 @@ export class Sync {
   #timers = new Map();
   /** @type {Map<string, number>} */
   #failures = new Map();
+  /** What is done again of what failed. @type {Map<string, () => void>} */
+  #retries = new Map();
   /** The turn of the state when heads were last asked for. */
   #headsAsked = 0;
   /** @type {Set<() => void>} */
@@ -58,6 +58,7 @@ export class Sync {
   /** @type {Set<() => void>} */
   #answers = new Set();
   #generation = 0;
+  #stopped = false;
 
   /** @param {{
    *   user: number, model: Model, clock: Clock, request: (command: Command) => Promise<any>, isLive: () => boolean,
@@ -86,15 +87,24 @@ export class Sync {
       this.#retryFailed();
       return;
     }
-    this.#generation += 1;
-    for (const timer of this.#timers.values()) this.clock.stop(timer);
-    this.#timers.clear();
-    this.#failures.clear();
-    this.#asking.clear();
+    this.#forget();
     this.threadProgress.clear();
     this.#apply({ kind: 'heads', heads, asked: this.#headsAsked });
     // Who I am is asked first: what I hide from then on is heard of, so that nothing asked later is too old.
     void this.loadMe();
+  }
+
+  /** Nothing is asked any more, and what was asked says nothing. */
+  stop() {
+    this.#stopped = true;
+    this.#forget();
+    for (const done of [...this.#waiters]) done();
+  }
+
+  #forget() {
+    this.#generation += 1;
+    for (const timer of this.#timers.values()) this.clock.stop(timer);
+    for (const all of [this.#timers, this.#failures, this.#retries, this.#asking]) all.clear();
   }
 
   #loadAll() {
@@ -133,7 +143,7 @@ export class Sync {
       const first = this.state.me === null;
       const input = await this.#askMe();
       if (generation !== this.#generation) return;
-      this.#failures.delete('me');
+      this.#done('me');
       this.#apply(input);
       if (first) this.#loadAll();
     } catch (error) {
@@ -163,7 +173,7 @@ export class Sync {
       if (generation !== this.#generation) return;
       this.#asking.delete('list');
       this.listProgress = 'idle';
-      this.#failures.delete('list');
+      this.#done('list');
       this.#apply({ kind: 'list', page, asked });
     } catch (error) {
       if (generation !== this.#generation) return;
@@ -196,12 +206,18 @@ export class Sync {
   }
 
   /** Shows an open thread around a message. @param {number} id @param {number} seq
-   * @returns {Promise<boolean>} whether it is held then */
+   * @returns {Promise<boolean>} whether that part is held then */
   async around(id, seq) {
     const holds = () => this.state.threads.get(id)?.messages.some((one) => one.seq === seq) ?? false;
-    if (holds()) return true;
-    await this.#place(id, seq);
-    return holds();
+    const wasHeld = holds();
+    const isThere = wasHeld || await this.#place(id, seq) || holds();
+    // A jump that failed does not happen later, when the person looks at something else.
+    const isOver = wasHeld || (this.#opened.get(id) === seq && this.state.threads.get(id)?.loaded);
+    if (isOver && this.#opened.has(id)) {
+      this.#opened.set(id, null);
+      this.#done(`place:${id}`);
+    }
+    return isThere;
   }
 
   /** Shows an open thread at its end. @param {number} id @returns {Promise<void>} */
@@ -209,12 +225,12 @@ export class Sync {
     if (this.state.threads.get(id)?.moreAfter) await this.#place(id, null);
   }
 
-  /** @param {number} id @param {number|null} seq */
+  /** @param {number} id @param {number|null} seq @returns {Promise<boolean>} whether it was answered */
   async #place(id, seq) {
-    if (!this.#opened.has(id)) return;
+    if (!this.#opened.has(id)) return false;
     this.#opened.set(id, seq);
     while (this.#asking.has(`place:${id}`)) await this.#pause();
-    if (this.#opened.get(id) === seq) await this.#messages(id, seq === null ? {} : { around: seq });
+    return this.#opened.get(id) === seq && this.#messages(id, seq === null ? {} : { around: seq });
   }
 
   /** Until something is answered. @returns {Promise<void>} */
@@ -267,7 +283,7 @@ export class Sync {
     try {
       const answer = await this.request({ type: 'conversation.get', conversation: id });
       if (generation !== this.#generation) return true;
-      this.#failures.delete(`open:${id}`);
+      this.#done(`open:${id}`);
       this.#apply({ kind: 'conversation', conversation: answer.conversation, cursor: answer.cursor, asked });
       return false;
     } catch (error) {
@@ -279,11 +295,11 @@ export class Sync {
     }
   }
 
-  /** @param {number} id @param {Where} where */
+  /** @param {number} id @param {Where} where @returns {Promise<boolean>} whether it was answered */
   async #messages(id, where) {
     const side = sideOf(where);
     const key = `${side}:${id}`;
-    if (this.#asking.has(key)) return;
+    if (this.#asking.has(key)) return false;
     const generation = this.#generation;
     const asked = this.state.turn;
     this.#asking.add(key);
@@ -292,20 +308,37 @@ export class Sync {
     try {
       /** @type {MessagePage} */
       const page = await this.request({ type: 'message.list', conversation: id, limit: PAGE_ROWS, ...where });
-      if (generation !== this.#generation) return;
+      if (generation !== this.#generation) return false;
       this.#answered(key);
-      this.#failures.delete(key);
+      this.#done(key);
       this.threadProgress.set(id, 'idle');
+      // What was to be shown is: from now on the thread stands where the person moves it.
+      if (where.around !== undefined && this.#opened.get(id) === where.around) this.#opened.set(id, null);
       // A gap that the server does not fill is not asked about again and again.
       if (where.after !== undefined && page.messages.length === 0) this.#failures.set(key, 1);
       this.#apply({ kind: 'messages', conversation: id, page, asked, before: where.before, after: where.after });
+      return true;
     } catch (error) {
-      if (generation !== this.#generation) return;
+      if (generation !== this.#generation) return false;
       this.#answered(key);
       this.threadSide.set(id, side);
       this.#setThread(id, isMissing(error) ? 'missing' : 'failed');
-      this.#again(key, error, () => this.#opened.has(id) && void this.#messages(id, where));
+      this.#again(key, error, () => this.#messagesAgain(id, where));
+      return false;
     }
+  }
+
+  /** Where that is still what is missing. @param {number} id @param {Where} where */
+  #messagesAgain(id, where) {
+    if (!this.#opened.has(id)) return;
+    const held = this.state.threads.get(id)?.messages ?? [];
+    if (isStillMissing(where, held, this.#opened.get(id) ?? null)) void this.#messages(id, where);
+    else this.#idle(id);
+  }
+
+  /** More may be asked of a thread again. @param {number} id */
+  #idle(id) {
+    if (this.threadProgress.get(id) === 'failed' && this.state.threads.get(id)?.loaded) this.#setThread(id, 'idle');
   }
 
   /** A message that one of an open thread answers. @param {number} id @param {number} seq */
@@ -349,6 +382,7 @@ export class Sync {
 
   /** Asks for what is wanted: at once for what is known to be missing, after a moment for what may still come. */
   #pump() {
+    if (this.#stopped) return;
     for (const [scope, { hurry }] of this.state.wanted) {
       if (this.#asking.has(scope)) continue;
       const waits = this.#timers.has(scope);
@@ -415,30 +449,13 @@ export class Sync {
     const wanted = this.state.wanted.get(scope);
     const answered = wanted?.version ?? 0;
     const conversation = this.model.conversationOf(scope);
-    if (Number.isNaN(conversation)) {
-      return this.#askMe(answered);
-    }
+    if (Number.isNaN(conversation)) return this.#askMe(answered);
     const since = this.model.versionOf(this.state, scope);
     if (since === null || wanted?.whole) {
       const answer = await this.request({ type: 'conversation.get', conversation });
       return { kind: 'conversation', conversation: answer.conversation, cursor: answer.cursor, asked, answered };
     }
-    /** @type {Changes} */
-    let whole = await this.request({ type: 'conversation.changes', conversation, since });
-    for (let pieces = 1; whole.more && pieces < PIECES_MAX; pieces += 1) {
-      const piece = await this.request({ type: 'conversation.changes', conversation, since: whole.version });
-      whole = piece.reset
-        ? piece
-        : {
-            ...piece,
-            since: whole.since,
-            reset: whole.reset,
-            messages: [...whole.messages, ...piece.messages],
-            users: [...whole.users, ...piece.users],
-            quoted: [...(whole.quoted ?? []), ...(piece.quoted ?? [])],
-          };
-    }
-    return { kind: 'changes', changes: whole, asked, answered };
+    return { kind: 'changes', changes: await changesSince(this.request, conversation, since), asked, answered };
   }
 
   /** Tries again, later, what failed. @param {string} key @param {unknown} error @param {() => void} then */
@@ -446,28 +463,26 @@ export class Sync {
     if (endsSession(error) || isMissing(error)) return;
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
+    this.#retries.set(key, then);
     this.clock.stop(this.#timers.get(key));
     this.#timers.set(key, this.clock.after(backOff(failures, this.clock.random(), RETRY), () => {
-      this.#timers.delete(key);
+      for (const all of [this.#timers, this.#retries]) all.delete(key);
       then();
     }));
   }
 
+  /** It has succeeded, or is wished no more. @param {string} key */
+  #done(key) {
+    this.clock.stop(this.#timers.get(key));
+    for (const all of [this.#timers, this.#failures, this.#retries]) all.delete(key);
+  }
+
   /** The way to the server is open again: what waits for another attempt is tried now. */
   #retryFailed() {
-    if (this.#failures.size === 0) return;
-    const { list } = this.state;
-    for (const key of this.#failures.keys()) {
-      this.clock.stop(this.#timers.get(key));
-      this.#timers.delete(key);
-    }
-    this.#failures.clear();
-    if (!this.state.me) {
-      void this.loadMe();
-      return;
-    }
-    if (!list.loaded) void this.loadList();
-    for (const id of this.#opened.keys()) void this.#load(id);
+    const retries = [...this.#retries.values()];
+    for (const key of [...this.#failures.keys()]) this.#done(key);
+    for (const id of this.threadProgress.keys()) this.#idle(id);
+    for (const then of retries) then();
     this.#pump();
   }
 
@@ -482,15 +497,4 @@ export class Sync {
     this.threadProgress.set(id, progress);
     this.changed();
   }
-}
-
-/** @param {Where} where @returns {Side} */
-function sideOf({ before, after }) {
-  if (before !== undefined) return 'before';
-  return after === undefined ? 'place' : 'after';
-}
-
-/** @param {unknown} error @returns {boolean} */
-function isMissing(error) {
-  return error instanceof Problem && error.status === 404;
 }

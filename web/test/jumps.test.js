@@ -1,0 +1,108 @@
+/**
+ * Going to a place in a thread over a bad connection: what failed is asked for again where it is still wished, and
+ * nothing else moves the thread.
+ */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { Rig } from './support/rig.js';
+import { ModelServer } from './support/server.js';
+
+const ME = 1;
+const BEN = 2;
+
+/** @type {ModelServer} */
+let server;
+/** @type {Rig} */
+let rig;
+let room = 0;
+
+beforeEach(async () => {
+  server = new ModelServer(3);
+  room = server.open('group', ME, [BEN]);
+  for (let number = 1; number <= 30; number += 1) server.send(BEN, room, `message ${number}`, `m${number}`);
+  rig = new Rig(server, ME);
+  await rig.begin();
+  rig.events = [];
+  void rig.sync.open(room);
+  await rig.replyAll();
+});
+
+const held = () => rig.state.threads.get(room)?.messages.map((one) => one.seq) ?? [];
+
+test('a jump that was made is not made again when the connection comes back', async () => {
+  void rig.sync.around(room, 10);
+  await rig.replyAll();
+  void rig.sync.newer(room);
+  await rig.replyAll();
+  rig.sync.trim(room, 13, 15);
+  void rig.sync.newer(room);
+  await rig.disconnect();
+  await rig.resume();
+  await rig.replyAll();
+  assert.equal(held()[0], 13);
+  assert.ok((held().at(-1) ?? 0) > 15, 'what had failed was asked for again');
+  assert.equal(rig.sync.threadProgress.get(room), 'idle');
+});
+
+test('what failed of a part that is no longer shown is not asked for, and more may be asked again', async () => {
+  void rig.sync.around(room, 10);
+  await rig.replyAll();
+  void rig.sync.newer(room);
+  await rig.disconnect();
+  assert.equal(rig.sync.threadProgress.get(room), 'failed');
+  rig.sync.trim(room, 8, 10);
+  await rig.resume();
+  await rig.replyAll();
+  assert.deepEqual(held(), [8, 9, 10]);
+  assert.equal(rig.sync.threadProgress.get(room), 'idle');
+  void rig.sync.newer(room);
+  await rig.replyAll();
+  assert.deepEqual(held(), [8, 9, 10, 11, 12, 13, 14]);
+});
+
+test('a jump that failed says so and does not happen later', async () => {
+  const before = held();
+  const jump = rig.sync.around(room, 10);
+  await rig.fail();
+  assert.equal(await jump, false);
+  await rig.clock.advance(60_000);
+  await rig.resume();
+  await rig.replyAll();
+  assert.deepEqual(held(), before);
+});
+
+test('going to the end, once it is done, is not tried again', async () => {
+  void rig.sync.around(room, 10);
+  await rig.replyAll();
+  void rig.sync.latest(room);
+  await rig.fail();
+  const jump = rig.sync.around(room, 20);
+  await rig.replyAll();
+  assert.equal(await jump, true);
+  const before = held();
+  await rig.clock.advance(60_000);
+  await rig.replyAll();
+  assert.deepEqual(held(), before);
+});
+
+test('going to the end, while it is wished, is tried again', async () => {
+  void rig.sync.around(room, 10);
+  await rig.replyAll();
+  void rig.sync.latest(room);
+  await rig.fail();
+  await rig.resume();
+  await rig.replyAll();
+  assert.equal(held().at(-1), 30);
+});
+
+test('after the end nothing is asked, and what was asked says nothing', async () => {
+  const before = held();
+  void rig.sync.older(room);
+  rig.sync.stop();
+  await rig.reply();
+  rig.sync.event({ type: 'scope.changed', scope: `conversation:${room}`, version: server.data.version + 9 });
+  await rig.clock.advance(60_000);
+  assert.deepEqual(held(), before);
+  assert.equal(rig.asked.length, 0);
+  assert.equal(rig.clock.waiting(), 0);
+});
