@@ -106,3 +106,24 @@ test('after the end nothing is asked, and what was asked says nothing', async ()
   assert.equal(rig.asked.length, 0);
   assert.equal(rig.clock.waiting(), 0);
 });
+
+test('who is added again with the history from its start can go back to it', async () => {
+  const late = server.open('group', BEN, [3]);
+  for (let number = 1; number <= 9; number += 1) server.send(BEN, late, `early ${number}`, `e${number}`);
+  server.add(late, ME, BEN);
+  server.send(BEN, late, 'welcome', 'w');
+  await rig.hearAll();
+  void rig.sync.open(late);
+  await rig.replyAll();
+  const thread = () => rig.state.threads.get(late);
+  assert.deepEqual([thread()?.messages[0]?.seq, thread()?.moreBefore], [10, false]);
+  server.remove(late, ME);
+  server.add(late, ME, BEN, true);
+  rig.events = [];
+  await rig.resume();
+  await rig.replyAll();
+  assert.equal(thread()?.moreBefore, true);
+  void rig.sync.older(late);
+  await rig.replyAll();
+  assert.ok((thread()?.messages[0]?.seq ?? 10) < 10);
+});

@@ -91,6 +91,16 @@ test('an unknown outcome is sent again under the same name before anything later
   assert.equal(asked[0].command.client_id, name, 'a fault of the server leaves it unknown too');
 });
 
+test('after the end nothing is written back to what was erased', async () => {
+  const box = outbox();
+  box.add(3, { text: 'secret' });
+  box.stop();
+  eraseOf(shelf, 7);
+  await refuse(new Lost('gone'));
+  assert.equal(shelf.length, 0);
+  assert.equal(clock.waiting(), 0);
+});
+
 test('what cannot be done now is tried again when the server says', async () => {
   const box = outbox();
   box.add(3, { text: 'one' });

@@ -148,6 +148,37 @@ const MESSAGE = {
   reactions: [{ emoji: '👍', users: [BEN] }],
 };
 
+test('nothing is asked after the end, not even what was being asked', async () => {
+  const { clock, asked, how, one } = here({ live: false, fail: true });
+  one.watch([BEN]);
+  one.stop();
+  await turn();
+  how.fail = false;
+  await clock.advance(120_000);
+  assert.equal(asked.length, 1);
+  assert.equal(clock.waiting(), 0);
+});
+
+test('a refusal of a reaction that is no longer wished does not lose the one that is', async () => {
+  /** @type {{on: boolean, resolve: () => void, reject: (error: Error) => void}[]} */
+  const asked = [];
+  const reacting = new Reacting({
+    user: ME,
+    changed: () => {},
+    react: (_place, on) => new Promise((resolve, reject) => { asked.push({ on, resolve, reject }); }),
+  });
+  const place = { conversation: 7, seq: 2, emoji: '👍' };
+  const first = reacting.choose(place, true);
+  const second = reacting.choose(place, false);
+  asked[0].reject(new Lost('the test says so'));
+  await turn();
+  assert.deepEqual(asked.map((one) => one.on), [true, false]);
+  asked[1].reject(new Lost('the test says so'));
+  await assert.rejects(first, Lost);
+  await assert.rejects(second, Lost, 'who chose last is told what became of it');
+  assert.equal(reacting.over(MESSAGE), MESSAGE);
+});
+
 test('a reaction shows at once, the last choice wins, and a refusal takes it back', async () => {
   /** @type {{on: boolean, resolve: () => void, reject: (error: Error) => void}[]} */
   const asked = [];

@@ -6,8 +6,10 @@ import { test } from 'node:test';
 import { Drafting } from '../src/inbox/drafting.js';
 import { emojiName, findEmoji, groups, oftenUsed, usedAgain } from '../src/inbox/emoji.js';
 import { gistOf, systemPhrase, wordsOf } from '../src/inbox/gist.js';
+import { emptyThread } from '../src/inbox/messages.js';
 import { layOut } from '../src/inbox/runs.js';
 import { sentence } from '../src/inbox/sentence.js';
+import { threadView } from '../src/inbox/sheet.js';
 import { empty } from '../src/inbox/state.js';
 import { Keep, memoryShelf } from '../src/sdk/storage.js';
 
@@ -193,4 +195,24 @@ test('what one answers and the subject are part of the draft, a change is not', 
   assert.deepEqual(drafting.take(1, 7), { reply_to: 7, subject: 'Handover' });
   assert.deepEqual(drafting.of(1), { reply: null, subject: null, editing: null });
   assert.deepEqual(drafting.take(1, null), {});
+});
+
+test('a change of a message goes on while the message is not held, and ends when it is deleted', () => {
+  const drafting = new Drafting(new Keep(memoryShelf(), ME));
+  drafting.edit(message(3, { sender: ME, text: 'as it was', subject: 'about' }));
+  const company = { typing: () => /** @type {number[]} */ ([]), presence: () => null };
+  const modeWith = (/** @type {Message[]} */ messages) => {
+    const state = people();
+    state.threads.set(1, { ...emptyThread(1), loaded: true, messages });
+    const sight = { state, now: NOW, selected: 1, waiting: () => [], draft: () => '', readUpTo: () => 0, company };
+    return threadView(sight, {
+      id: 1, divider: null, offline: false, progress: 'idle', side: null, draft: '', charsMax: 9, subjectMax: 9,
+      attached: [], bytesMax: 9, drafting: drafting.of(1), over: (one) => one,
+    }).composer.mode;
+  };
+  const away = modeWith([message(8)]);
+  assert.deepEqual(away?.kind === 'edit' && [away.seq, away.words], [3, { text: 'as it was', subject: 'about' }]);
+  const held = modeWith([message(3, { sender: ME, text: 'as it is' })]);
+  assert.equal(held?.kind === 'edit' && held.words.text, 'as it is');
+  assert.equal(modeWith([message(3, { sender: ME, text: '', deleted: true })]), null);
 });

@@ -139,6 +139,17 @@ test('a file goes in one request, and its progress is told', async () => {
   assert.equal(await all.local(31)?.text(), 'an umbrella');
 });
 
+test('after the end nothing is noted, and nothing is shown from here', async () => {
+  const all = uploads();
+  const id = all.add(HERE, blob('an umbrella'), 'umbrella.txt');
+  await server.waiting[0].go();
+  all.stop();
+  for (const name of new Keep(shelf, 7).names('')) new Keep(shelf, 7).remove(name);
+  all.measured(id, { width: 2, height: 3 });
+  assert.equal(shelf.length, 0);
+  assert.equal(all.local(31), undefined);
+});
+
 test('two go at once and the third waits for its turn', async () => {
   const all = uploads();
   for (const name of ['one', 'two', 'three']) all.add(HERE, blob(name), name);

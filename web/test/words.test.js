@@ -168,6 +168,22 @@ test('in a large conversation members who are not held are counted, and my marke
   assert.equal(whole.members.find((one) => one.user.id === ME)?.read_seq, 2, 'a whole copy does not move it back');
 });
 
+test('in a large conversation a row without a marker does not take back how far somebody has read', () => {
+  const { conversation } = story([[2, 'a', 1, 0], [2, 'b', 1, 1]], 'group');
+  const ben = conversation.members.find((one) => one.user.id !== ME);
+  assert.ok(ben && ben.read_seq === 2);
+  const place = { scope: 'conversation:1', version: 90, prev: conversation.version };
+  const masked = { ...ben, role: /** @type {const} */ ('moderator'), read_seq: 0, read_at: null };
+  const event = {
+    type: /** @type {const} */ ('member.updated'), ...place, members: [masked], member_count: 3, unread: null,
+  };
+  const rowIn = (/** @type {number} */ fanOutMax) => changedBy(conversation, event, { me: ME, fanOutMax })
+    .members.find((one) => one.user.id === ben.user.id);
+  assert.equal(rowIn(2)?.read_seq, 2);
+  assert.equal(rowIn(2)?.role, 'moderator');
+  assert.equal(rowIn(9)?.read_seq, 0, 'in a small one they tell it no more');
+});
+
 test('a message of my own does not hide a marker of mine that moved in another scope', () => {
   const { conversation, server } = story([[2, 'a', 1, 0], [2, 'b', 1, 0], [2, 'c', 1, 0]], 'group');
   const { last_message: last, unread, version } = conversation;

@@ -7,6 +7,7 @@
  *
  * @import {Shown} from './files.js'
  */
+import { addressOf } from '../sdk/addresses.js';
 import { decode } from './blurhash.js';
 import { emit, h, set, setText } from './dom.js';
 import { cutName, describe, frameOf, gridOf, kindOf, progressOf } from './files.js';
@@ -16,19 +17,6 @@ import { say } from './strings.js';
 const BLUR_PX = 24;
 /** A larger picture that moves stands still until it is seen whole. */
 const MOVING_BYTES = 3 * 1024 * 1024;
-
-/** An address for bytes that this page has, the same for as long as it has them. @type {WeakMap<Blob, string>} */
-const addresses = new WeakMap();
-
-/** @param {Blob} blob @returns {string} */
-export function addressOf(blob) {
-  let address = addresses.get(blob);
-  if (!address) {
-    address = URL.createObjectURL(blob);
-    addresses.set(blob, address);
-  }
-  return address;
-}
 
 export class ParlorFiles extends HTMLElement {
   #drawn = '';

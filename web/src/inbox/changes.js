@@ -26,7 +26,8 @@ export function changedBy(held, event, { me, fanOutMax, hidden = false }) {
       return { ...withChanged(held, event), version: event.version };
     case 'conversation.updated': {
       const { title, picture, context } = event;
-      const members = withRows(held.members, event.members, { me, add: false });
+      const isLarge = held.member_count > fanOutMax;
+      const members = withRows(held.members, event.members, { me, isLarge, add: false });
       return withLine({ ...held, title, picture, context, members, version: event.version }, event.message);
     }
     case 'member.updated':
@@ -103,23 +104,28 @@ function withMembers(held, event, me, fanOutMax) {
   const [row] = event.members;
   const mine = event.members.length === 1 && row.user.id === me && typeof event.unread === 'number'
     && event.version > held.unreadAt;
+  const isLarge = event.member_count > fanOutMax;
   return {
     ...held,
-    members: withRows(held.members, event.members, { me, add: event.member_count <= fanOutMax }),
+    members: withRows(held.members, event.members, { me, isLarge, add: !isLarge }),
     member_count: event.member_count,
     unread: mine ? /** @type {number} */ (event.unread) : held.unread,
     unreadAt: mine ? Math.max(held.unreadAt, event.version) : held.unreadAt,
   };
 }
 
-/** My own markers never move back. @param {Member[]} members @param {Member[]} rows
- * @param {{me: number, add: boolean}} how `add`: those who are not held @returns {Member[]} */
-function withRows(members, rows, { me, add }) {
+/** My own markers never move back; in a large conversation a row without a marker says nothing about it.
+ * @param {Member[]} members @param {Member[]} rows
+ * @param {{me: number, isLarge: boolean, add: boolean}} how `add`: those who are not held @returns {Member[]} */
+function withRows(members, rows, { me, isLarge, add }) {
   let changed = members;
   for (const row of rows) {
     const index = changed.findIndex((one) => one.user.id === row.user.id);
     if (row.left) changed = changed.filter((one) => one.user.id !== row.user.id);
-    else if (index >= 0) changed = changed.with(index, row.user.id === me ? ahead(changed[index], row) : row);
+    else if (index >= 0) {
+      const keeps = row.user.id === me || (isLarge && row.read_seq === 0);
+      changed = changed.with(index, keeps ? ahead(changed[index], row) : row);
+    }
     else if (add) changed = [...changed, row];
   }
   return changed;

@@ -9,7 +9,8 @@
 /**
  * @typedef {{
  *   conversation: number, seq: number, saving: boolean, trouble: string, text?: string, subject?: string,
- * }} Editing with what it is to say, once that differs
+ *   was: {text: string, subject: string, files: number},
+ * }} Editing with what it is to say, once that differs, and what it said, which may not be held any more
  * @typedef {{reply: number|null, subject: string|null, editing: Editing|null}} Draft
  *   a subject of null is not asked for
  */
@@ -46,8 +47,9 @@ export class Drafting {
   }
 
   /** @param {Message} message */
-  edit({ conversation, seq }) {
-    this.#editing = { conversation, seq, saving: false, trouble: '' };
+  edit({ conversation, seq, text, subject = '', attachments = [] }) {
+    const was = { text, subject, files: attachments.length };
+    this.#editing = { conversation, seq, saving: false, trouble: '', was };
   }
 
   /** @param {Partial<Editing>} how */

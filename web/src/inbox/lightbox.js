@@ -6,7 +6,7 @@
  * @import {User} from '../sdk/wire.js'
  * @import {Shown} from './files.js'
  */
-import { addressOf } from './attachments.js';
+import { addressOf } from '../sdk/addresses.js';
 import { h, set, setText } from './dom.js';
 import { face } from './face.js';
 import { describe } from './files.js';

@@ -110,11 +110,13 @@ function isNews({ sender, deleted, hidden, system }, me) {
 function modeOf(state, messages, { reply, editing }) {
   const find = (/** @type {number} */ seq) => messages.find((one) => one.seq === seq);
   const edited = editing && find(editing.seq);
-  if (edited && !edited.deleted && !edited.hidden) {
-    const { seq, text, subject = '', attachments = [] } = edited;
-    const { saving, trouble } = editing;
+  // It goes on where the message lies outside of what is held.
+  if (editing && !edited?.deleted && !edited?.hidden) {
+    const { seq, saving, trouble, was } = editing;
+    const { text, subject = '' } = edited ?? was;
+    const files = edited ? (edited.attachments?.length ?? 0) : was.files;
     const words = { text: editing.text ?? text, subject: editing.subject ?? subject };
-    return { kind: 'edit', seq, text, words, files: attachments.length, saving, trouble };
+    return { kind: 'edit', seq, text, words, files, saving, trouble };
   }
   if (reply === null) return null;
   const answered = find(reply);

@@ -21,9 +21,8 @@
  * @import {Thread} from './messages.js'
  */
 import { changedBy, isBehind, memberOf, uncounts, withHidden, withMarker, withWhole } from './changes.js';
-import { since } from './messages.js';
 import {
-  closeThread, forgetMessages, hideAt, isHidden, openThread, overtake, takeChanged, takeMessages, takePage,
+  beginAt, closeThread, forgetMessages, hideAt, isHidden, openThread, overtake, takeChanged, takeMessages, takePage,
   takeQuoted, trimThread,
 } from './threads.js';
 
@@ -289,6 +288,7 @@ function applyHere(draft, event) {
   const hidden = message !== undefined && isHidden(draft, message);
   const changed = changedBy(held, event, { me: user, fanOutMax, hidden });
   draft.conversations.set(held.id, changed);
+  beginAt(draft, changed, held);
   if (message) takeMessages(draft, held.id, [message]);
   if (event.type === 'message.created') learn(draft, [event.sender]);
   if ('members' in event) learn(draft, event.members.filter((one) => !one.left).map((one) => one.user));
@@ -372,9 +372,7 @@ function keep(draft, conversation, asked) {
   const wasBehind = held !== undefined && isBehind(held, conversation, draft.user);
   draft.conversations.set(id, withWhole(held, conversation, draft.user));
   learn(draft, conversation.members.map((one) => one.user));
-  const thread = draft.threads.get(id);
-  const from = memberOf(conversation, draft.user)?.history_from ?? 1;
-  if (thread && from > 1) draft.threads.set(id, since(thread, from));
+  beginAt(draft, conversation, held);
   // It may have been read before I hid something there, or before my marker moved.
   if (wasBehind || (draft.hidden.get(id)?.turn ?? -1) > asked) wantWhole(draft, id);
 }

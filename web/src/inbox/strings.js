@@ -86,6 +86,7 @@ const english = {
   threadMissingMore: 'It may have ended, or you are no longer in it.',
   loadingMessages: 'Loading messages',
   olderFailed: 'Earlier messages could not be loaded.',
+  newerFailed: 'Later messages could not be loaded.',
 
   sending: 'Sending',
   sent: 'Sent',

@@ -50,7 +50,7 @@ export class ParlorTalk extends HTMLElement {
   #blocks = h('div', { class: 'blocks' });
   #writing = new Writing();
   #older = h('div', { class: 'older', hidden: true });
-  #newer = h('div', { class: 'newer', hidden: true, 'aria-hidden': true }, bubbleBones());
+  #newer = h('div', { class: 'newer', hidden: true });
   #log = h('div', { class: 'talk', role: 'log', 'aria-live': 'off', tabindex: 0, onscroll: () => this.#scrolled(true) },
     this.#older, this.#blocks, this.#newer, this.#writing.element);
   #anchor = new Anchor(this.#log, this.#blocks);
@@ -70,6 +70,7 @@ export class ParlorTalk extends HTMLElement {
   /** The end is on its way. */
   #toLatest = false;
   #drawnOlder = '';
+  #drawnNewer = '';
   #height = 0;
   #width = 0;
   /** @type {ReturnType<typeof setTimeout>|null} */
@@ -125,8 +126,8 @@ export class ParlorTalk extends HTMLElement {
   /** @param {TalkView} view */
   #draw(view) {
     const focused = this.#log.contains(document.activeElement);
-    this.#drawOlder(view);
-    this.#newer.hidden = !view.moreAfter;
+    this.#drawnOlder = this.#drawEnd(this.#older, view, 'before', this.#drawnOlder);
+    this.#drawnNewer = this.#drawEnd(this.#newer, view, 'after', this.#drawnNewer);
     this.#jumping.hidden = !(view.loaded && view.loading && view.side === 'place');
     keyed(this.#blocks, view.blocks, (block) => block.key, makeBlock);
     this.#writing.update(view.moreAfter ? [] : view.writers, view.typing, view.isGroup);
@@ -199,18 +200,22 @@ export class ParlorTalk extends HTMLElement {
     setText(this.#ears, '');
   }
 
-  /** What stands above the first message that is held keeps its height while more is asked for.
-   * @param {TalkView} view */
-  #drawOlder(view) {
-    const failed = view.failed && view.side === 'before';
-    const drawn = !view.moreBefore ? '' : failed ? 'failed' : 'bones';
-    if (drawn === this.#drawnOlder) return;
-    this.#drawnOlder = drawn;
-    this.#older.hidden = drawn === '';
-    const again = () => h('button', { class: 'link', type: 'button', onclick: () => emit(this, 'parlor-older') },
-      say.tryAgain);
-    const words = { failed: () => [h('span', {}, say.olderFailed), again()], bones: () => [bubbleBones()] };
-    this.#older.replaceChildren(...(drawn === '' ? [] : words[drawn]()));
+  /** What stands above the first message that is held, or below the last, keeps its height while more is asked for.
+   * @param {HTMLElement} end @param {TalkView} view @param {'before'|'after'} side @param {string} before what is drawn
+   * @returns {string} what is drawn then */
+  #drawEnd(end, view, side, before) {
+    const isOlder = side === 'before';
+    const isMore = isOlder ? view.moreBefore : view.moreAfter;
+    const drawn = !isMore ? '' : view.failed && view.side === side ? 'failed' : 'bones';
+    if (drawn === before) return drawn;
+    end.hidden = drawn === '';
+    set(end, 'aria-hidden', !isOlder && drawn === 'bones' ? 'true' : null);
+    const again = () => h('button', {
+      class: 'link', type: 'button', onclick: () => emit(this, isOlder ? 'parlor-older' : 'parlor-newer'),
+    }, say.tryAgain);
+    const failed = () => [h('span', {}, isOlder ? say.olderFailed : say.newerFailed), again()];
+    end.replaceChildren(...(drawn === '' ? [] : drawn === 'failed' ? failed() : [bubbleBones()]));
+    return drawn;
   }
 
   /** @returns {number} how much lies below what is seen */

@@ -7,7 +7,8 @@
  */
 import { historyFrom } from './changes.js';
 import {
-  emptyThread, hiddenCopy, hide, merge, missingQuote, newer, older, placed, trim, UNSEEN_MAX, withQuoted, withoutQuoted,
+  emptyThread, hiddenCopy, hide, merge, missingQuote, newer, older, placed, since, trim, UNSEEN_MAX, withQuoted,
+  withoutQuoted,
 } from './messages.js';
 
 /** Threads that are held; those opened longest ago are forgotten. */
@@ -143,6 +144,20 @@ export function takeChanged(draft, conversation, changes) {
   const stale = isTrue || (taken.stale === null && !changes.reset) ? null : changes.version;
   draft.threads.set(id, { ...taken, stale });
   return stale === null ? null : version;
+}
+
+/** My history in a conversation may begin elsewhere now: later, or, where I was added again, earlier.
+ * @param {State} draft @param {Conversation} conversation @param {Conversation|undefined} held as it was */
+export function beginAt(draft, conversation, held) {
+  const thread = draft.threads.get(conversation.id);
+  if (!thread) return;
+  const from = historyFrom(conversation, draft.user);
+  if (held !== undefined && from < historyFrom(held, draft.user)) {
+    // What could not be seen may be asked for again.
+    const quoted = new Map([...thread.quoted].filter(([, one]) => one !== null));
+    const moreBefore = thread.moreBefore || (thread.messages[0]?.seq ?? 0) > from;
+    draft.threads.set(conversation.id, { ...thread, quoted, moreBefore });
+  } else if (from > 1) draft.threads.set(conversation.id, since(thread, from));
 }
 
 /** @param {State} draft @param {number} id @param {Message[]} messages */

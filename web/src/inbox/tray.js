@@ -5,7 +5,8 @@
  *
  * @import {FileView} from '../sdk/uploads.js'
  */
-import { addressOf, bar, fill, nameOf } from './attachments.js';
+import { addressOf } from '../sdk/addresses.js';
+import { bar, fill, nameOf } from './attachments.js';
 import { emit, h, keyed, set, setText } from './dom.js';
 import { kindOf, mayTryAgain, progressOf, refusalWords, shownName, sizeOf } from './files.js';
 import { icon } from './icons.js';

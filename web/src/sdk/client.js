@@ -6,7 +6,7 @@
  * @import {Clock} from './clock.js'
  * @import {Fetch} from './http.js'
  * @import {Mode} from './connection.js'
- * @import {Model} from './sync.js'
+ * @import {Model} from './asking.js'
  * @import {Shelf} from './storage.js'
  * @import {WebSocketLike} from './socket.js'
  * @import {Changed, Command, Conversation, Event, Found, Members, MessageChanged, MessagePlace, Open,

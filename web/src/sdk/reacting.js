@@ -11,6 +11,8 @@
 export class Reacting {
   /** @type {Map<string, Place & {on: boolean}>} */
   #wishes = new Map();
+  /** What is being told. @type {Map<string, Promise<void>>} */
+  #telling = new Map();
 
   /** @param {{
    *   user: number, changed: () => void, react: (place: Place, on: boolean) => Promise<void>,
@@ -23,21 +25,31 @@ export class Reacting {
 
   /** Rejects, after taking it back, when it was refused. @param {Place} place @param {boolean} on
    * @returns {Promise<void>} */
-  async choose(place, on) {
+  choose(place, on) {
     const key = `${place.conversation} ${place.seq} ${place.emoji}`;
-    const busy = this.#wishes.has(key);
     this.#wishes.set(key, { ...place, on });
     this.changed();
-    if (busy) return;
+    const telling = this.#telling.get(key) ?? this.#tell(key);
+    this.#telling.set(key, telling);
+    return telling;
+  }
+
+  /** Until the last choice is told, or refused. @param {string} key */
+  async #tell(key) {
     try {
-      for (let told; ;) {
-        const wish = this.#wishes.get(key)?.on ?? on;
-        if (wish === told) return;
-        await this.react(place, wish);
-        told = wish;
+      for (let wish = this.#wishes.get(key), told; wish && wish.on !== told; wish = this.#wishes.get(key)) {
+        const { on, ...place } = wish;
+        try {
+          await this.react(place, on);
+          told = on;
+        } catch (error) {
+          // A refusal of what is no longer wished says nothing about what is.
+          if (this.#wishes.get(key) === wish) throw error;
+        }
       }
     } finally {
       this.#wishes.delete(key);
+      this.#telling.delete(key);
       this.changed();
     }
   }

@@ -6,25 +6,16 @@
  * The rules themselves are in the model, which is handed in and pure; see I5 and I6 of the design.
  * Absent on purpose: which way requests go, and what the state looks like inside.
  *
- * @import {Side, Where} from './asking.js'
+ * @import {Model, Side, Where} from './asking.js'
  * @import {Clock} from './clock.js'
  * @import {Command, ConversationPage, Event, Heads, MessagePage} from './wire.js'
  * @import {Input} from '../inbox/inputs.js'
- * @import {State} from '../inbox/state.js'
  */
 import { changesSince, isMissing, isStillMissing, sideOf } from './asking.js';
 import { backOff } from './clock.js';
 import { endsSession } from './problem.js';
 
 /**
- * @typedef {{
- *   empty: (user: number) => State,
- *   apply: (state: State, input: Input) => State,
- *   versionOf: (state: State, scope: string) => number|null,
- *   conversationOf: (scope: string) => number,
- *   gapAfter: (state: State, conversation: number) => number|null,
- *   quoteMissing: (state: State, conversation: number) => number|null,
- * }} Model
  * @typedef {'idle'|'loading'|'failed'|'missing'} Progress
  */
 
@@ -333,7 +324,11 @@ export class Sync {
     if (!this.#opened.has(id)) return;
     const held = this.state.threads.get(id)?.messages ?? [];
     if (isStillMissing(where, held, this.#opened.get(id) ?? null)) void this.#messages(id, where);
-    else this.#idle(id);
+    else {
+      this.#done(`${sideOf(where)}:${id}`);
+      this.#idle(id);
+      this.#pump();
+    }
   }
 
   /** More may be asked of a thread again. @param {number} id */

@@ -14,6 +14,7 @@
  * @import {Finished} from './outbox.js'
  * @import {Attachment, Upload} from './wire.js'
  */
+import { revokeAll } from './addresses.js';
 import { backOff } from './clock.js';
 import { Problem, endsSession, mayRetry } from './problem.js';
 
@@ -53,6 +54,8 @@ const FAULTS_MAX = 3;
 /** Another page of the person may be sending what is not at hand here. */
 const SILENT_MS = 12_000;
 const LOOK_MS = 2_000;
+/** Files sent from this page that are shown from here. */
+const LOCAL_MAX = 48;
 
 export class Uploads {
   /** @type {Map<string, Job>} */
@@ -209,6 +212,8 @@ export class Uploads {
 
   stop() {
     this.#stopped = true;
+    this.#local.clear();
+    revokeAll();
     this.clock.stop(this.#telling);
     for (const job of this.#jobs.values()) {
       this.clock.stop(job.timer);
@@ -394,10 +399,19 @@ export class Uploads {
   /** @param {Job} job @param {Attachment} attachment */
   #finish(job, attachment) {
     Object.assign(job, { state: 'done', attachment, sent: job.bytes, problem: null });
-    if (job.file) this.#local.set(attachment.id, job.file);
+    if (job.file && !this.#stopped) this.#keepLocal(attachment.id, job.file);
     this.#note(job);
     this.changed();
     this.settled();
+  }
+
+  /** The newest few dozen; the rest is shown as the server has it. @param {number} id @param {Blob} file */
+  #keepLocal(id, file) {
+    this.#local.set(id, file);
+    for (const old of this.#local.keys()) {
+      if (this.#local.size <= LOCAL_MAX) return;
+      this.#local.delete(old);
+    }
   }
 
   /** @param {Job} job @returns {boolean} */
@@ -431,7 +445,8 @@ export class Uploads {
 
   /** @param {Job} job */
   #note(job) {
-    if (job.taken) return;
+    // What was kept may have been erased: the sign-in has ended.
+    if (job.taken || this.#stopped) return;
     job.noted = this.keep.set(`file:${job.client_id}`, { ...sketchOf(job), conversation: job.conversation });
   }
 
