@@ -30,6 +30,9 @@ use tokio::time::timeout;
 /// What is read as a picture.
 const PICTURES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
 
+/// How many times as long as a look may take its turn is waited for.
+const WAITS: u32 = 6;
+
 /// What is to be kept.
 struct Kept {
     finished: Finished,
@@ -72,34 +75,60 @@ impl Files {
         if !PICTURES.contains(&media_type) {
             return plain(media_type);
         }
-        // A picture that was not read is not shown: it may be anything.
-        if row.announced_bytes > self.limits.image_bytes_max.into() {
-            return plain(sniff::BYTES);
-        }
         let limits = pictures::Limits {
             pixels_max: self.limits.image_pixels_max.into(),
             frames_max: self.limits.image_frames_max,
         };
-        let turn = self.looks.clone().acquire_owned().await.map_err(|_| Problem::from(Code::Internal))?;
-        let (parts, id) = (self.parts.clone(), row.id);
+        let patience = Duration::from_millis(self.config.image_ms);
+        // One picture of a person at a time, so that nobody's slow ones hold up everybody's.
+        let waiting = async { (self.shares.take(row.owner).await, self.looks.clone().acquire_owned().await) };
+        let turn = timeout(patience * WAITS, waiting).await.map_err(|_| too_busy())?;
+        let (parts, id, most) = (self.parts.clone(), row.id, self.limits.upload_bytes_max);
+        let is_shown = row.announced_bytes <= self.limits.image_bytes_max.into();
         let looking = tokio::task::spawn_blocking(move || {
             // Whoever takes too long is not waited for, and keeps the turn until he is done.
             let _turn = turn;
-            let seen = pictures::look(fs::read(parts.path(id))?, limits);
-            Ok::<_, io::Error>(match seen {
-                Ok(picture) => Ok(write(&parts, id, &picture)?),
-                Err(not) => Err(not),
-            })
+            read(&parts, id, limits, is_shown)
         });
-        match timeout(Duration::from_millis(self.config.image_ms), looking).await {
+        match timeout(patience, looking).await {
+            Ok(Ok(Ok(Ok(kept)))) if kept.finished.bytes > most => Err(Problem::new(Code::TooLarge)
+                .with_detail(format!("turned upright, the picture has more than {most} bytes"))
+                .with_limit(most)),
             Ok(Ok(Ok(Ok(kept)))) => Ok(kept),
             Ok(Ok(Ok(Err(pictures::Not::Small { width, height })))) => Err(too_many_pixels(width, height, limits)),
             Ok(Ok(Ok(Err(pictures::Not::Short { frames })))) => Err(too_many_frames(frames, limits)),
             Ok(Ok(Err(error))) => Err(unkept(&error)),
-            // Broken, too slow, or a fault of the reader's.
-            Ok(Ok(Ok(Err(pictures::Not::Readable))) | Err(_)) | Err(_) => plain(sniff::BYTES),
+            // Broken, or a fault of the reader's: it may tell where it was taken, and is not published.
+            Ok(Ok(Ok(Err(pictures::Not::Readable))) | Err(_)) => Err(Problem::new(Code::UnsupportedType)
+                .with_detail("the file begins as a picture and is broken: what it tells beside cannot be removed")),
+            Err(_) => Err(too_busy()),
         }
     }
+}
+
+/// Looks at a picture, and writes what is to be kept. One that is not shown, or cannot be drawn, may be anything: it is
+/// a file like any other, but tells as little beside.
+fn read(parts: &Parts, id: FileId, limits: pictures::Limits, is_shown: bool) -> io::Result<Result<Kept, pictures::Not>> {
+    if is_shown {
+        match pictures::look(fs::read(parts.path(id))?, limits) {
+            Ok(picture) => return write(parts, id, &picture).map(Ok),
+            Err(pictures::Not::Readable) => {}
+            Err(not) => return Ok(Err(not)),
+        }
+    }
+    let Some(stripped) = pictures::stripped(&fs::read(parts.path(id))?) else {
+        return Ok(Err(pictures::Not::Readable));
+    };
+    let bytes = parts.path_beside(id, "kept");
+    parts.write(&bytes, &stripped)?;
+    let media_type = sniff::BYTES.to_owned();
+    let finished = Finished { bytes: stripped.len() as u64, media_type, ..Finished::default() };
+    Ok(Ok(Kept { finished, bytes, preview: None }))
+}
+
+/// What came is kept: whoever asks again is looked at again.
+fn too_busy() -> Problem {
+    Problem::new(Code::Unavailable).with_detail("the picture could not be looked at in time; go on with it later")
 }
 
 /// Writes what is to be kept of a picture beside the upload.

@@ -21,7 +21,7 @@ pub mod sniff;
 pub mod storage;
 mod uploads;
 
-use crate::{config::Config, environment::Environment, metrics::Metrics, store::Store};
+use crate::{config::Config, environment::Environment, metrics::Metrics, shares::Shares, store::Store};
 use feed::Active;
 use parlor_protocol::{
     error::{Code, Problem},
@@ -53,6 +53,8 @@ pub struct Files {
     active: Mutex<HashMap<FileId, Weak<Active>>>,
     /// Turns to look at a picture.
     looks: Arc<Semaphore>,
+    /// Of each person one picture at a time.
+    shares: Shares,
 }
 
 impl Files {
@@ -76,6 +78,7 @@ impl Files {
             config: config.files.clone(),
             active: Mutex::default(),
             looks: Arc::new(Semaphore::new(config.limits.image_checks_max as usize)),
+            shares: Shares::new(1),
         })
     }
 

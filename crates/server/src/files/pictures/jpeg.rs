@@ -3,7 +3,7 @@
 use super::{ICC_BYTES_MAX, Stripped, big_endian};
 
 /// Passes over the picture; more are only made to keep a reader busy.
-const SCANS_MAX: usize = 64;
+const SCANS_MAX: u32 = 64;
 const ICC: &[u8] = b"ICC_PROFILE\0";
 const EXIF: &[u8] = b"Exif\0\0";
 
@@ -60,6 +60,7 @@ pub(super) fn strip(file: &[u8]) -> Option<Stripped> {
     profile.sort_by_key(|(number, _)| *number);
     let profile: Vec<u8> = profile.into_iter().flat_map(|(_, part)| part.iter().copied()).collect();
     stripped.icc = (!profile.is_empty() && profile.len() <= ICC_BYTES_MAX).then_some(profile);
+    stripped.scans = scans;
     Some(stripped)
 }
 

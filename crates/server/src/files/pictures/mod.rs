@@ -83,6 +83,8 @@ struct Stripped {
     exif: Option<Vec<u8>>,
     icc: Option<Vec<u8>>,
     frames: u32,
+    /// Passes over the picture.
+    scans: u32,
 }
 
 /// Looks at the bytes of a file that begins as a picture does.
@@ -90,21 +92,15 @@ struct Stripped {
 /// # Errors
 /// It is not kept as a picture.
 pub fn look(bytes: Vec<u8>, limits: Limits) -> Result<Picture, Not> {
-    let format = image::guess_format(&bytes).map_err(|_| Not::Readable)?;
-    let strip = match format {
-        ImageFormat::Jpeg => jpeg::strip,
-        ImageFormat::Png => png::strip,
-        ImageFormat::Gif => gif::strip,
-        ImageFormat::WebP => webp::strip,
-        _ => return Err(Not::Readable),
-    };
-    let mut stripped = strip(&bytes).ok_or(Not::Readable)?;
+    let (format, mut stripped) = strip(&bytes).ok_or(Not::Readable)?;
     drop(bytes);
     let mut image = decode(&stripped, format, limits)?;
     let exif = stripped.exif.take().and_then(|exif| Orientation::from_exif_chunk(&exif));
     let orientation = exif.filter(|_| stripped.frames <= 1).unwrap_or(Orientation::NoTransforms);
     if orientation != Orientation::NoTransforms {
-        image.apply_orientation(orientation);
+        let mut upright = eight_bits(image);
+        upright.apply_orientation(orientation);
+        image = upright;
         stripped.bytes = encode(&image, format, stripped.icc.clone()).ok_or(Not::Readable)?;
     }
     let is_clear = has_transparency(&image);
@@ -123,6 +119,33 @@ pub fn look(bytes: Vec<u8>, limits: Limits) -> Result<Picture, Not> {
     })
 }
 
+/// The bytes of a picture without what does not draw it, though it was never drawn: what it told otherwise is gone all
+/// the same. None: it is not known what it would tell.
+#[must_use]
+pub fn stripped(bytes: &[u8]) -> Option<Vec<u8>> {
+    strip(bytes).map(|(_, stripped)| stripped.bytes)
+}
+
+fn strip(bytes: &[u8]) -> Option<(ImageFormat, Stripped)> {
+    let format = image::guess_format(bytes).ok()?;
+    let stripped = match format {
+        ImageFormat::Jpeg => jpeg::strip(bytes),
+        ImageFormat::Png => png::strip(bytes),
+        ImageFormat::Gif => gif::strip(bytes),
+        ImageFormat::WebP => webp::strip(bytes),
+        _ => None,
+    }?;
+    Some((format, stripped))
+}
+
+/// With eight bits for each part of a colour: what is turned is there twice, and more bits are seen by nobody.
+fn eight_bits(image: DynamicImage) -> DynamicImage {
+    if image.color().bytes_per_pixel() <= 4 && !matches!(image, DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_)) {
+        return image;
+    }
+    if image.color().has_alpha() { image.into_rgba8().into() } else { image.into_rgb8().into() }
+}
+
 fn decode(stripped: &Stripped, format: ImageFormat, limits: Limits) -> Result<DynamicImage, Not> {
     let reader = ImageReader::with_format(Cursor::new(&stripped.bytes), format);
     let mut decoder = reader.into_decoder().map_err(|_| Not::Readable)?;
@@ -137,6 +160,10 @@ fn decode(stripped: &Stripped, format: ImageFormat, limits: Limits) -> Result<Dy
     let frames = stripped.frames;
     if frames > limits.frames_max || pixels * u64::from(frames) > limits.pixels_max * FRAMES_PIXELS {
         return Err(Not::Short { frames });
+    }
+    // Each pass goes over all of the picture.
+    if pixels * u64::from(stripped.scans) > limits.pixels_max * FRAMES_PIXELS {
+        return Err(Not::Readable);
     }
     let mut allowed = ImageLimits::default();
     allowed.max_alloc = Some((pixels * BYTES_PER_PIXEL + (1 << 20)).min(DECODE_BYTES_MAX));
