@@ -3,16 +3,24 @@
 use super::{Files, storage::preview_of};
 use crate::store;
 use futures_util::TryStreamExt as _;
+use parlor_protocol::ids::FileId;
 use std::{
+    future::Future,
     io,
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::time::timeout;
 
 /// Rows looked at in one round.
 const ROUND: i64 = 200;
 
-/// Why a round ended early; the next one tries again.
+/// How long whoever feeds an upload is given to give way.
+const TURN: Duration = Duration::from_secs(10);
+/// Pictures of people and groups that nobody has are kept so long: they are named a moment after they came.
+const UNNAMED_MS: i64 = 60 * 60 * 1000;
+
+/// Why a step ended early; the next round tries again.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(transparent)]
@@ -25,31 +33,51 @@ enum Error {
 pub(crate) async fn run(files: Arc<Files>) {
     let mut interval = tokio::time::interval(Duration::from_millis(files.config.collect_ms));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut swept = Instant::now();
+    let (mut swept, mut looked) = (Instant::now(), None::<Instant>);
     loop {
         interval.tick().await;
-        let mut done = files.round().await;
-        if done.is_ok() && swept.elapsed() >= Duration::from_millis(files.config.unsent_ms) {
-            swept = Instant::now();
-            done = files.sweep().await;
+        // What was deleted comes first, and no step waits for another to succeed.
+        told(files.remove_freed()).await;
+        told(files.remove_stale()).await;
+        told(files.remove_parts()).await;
+        if looked.is_none_or(|looked| looked.elapsed() >= Duration::from_millis(UNNAMED_MS.unsigned_abs())) {
+            looked = Some(Instant::now());
+            told(files.remove_unnamed_pictures()).await;
         }
-        if let Err(error) = done {
-            tracing::warn!(%error, "Files that are no longer needed could not all be removed");
+        if swept.elapsed() >= Duration::from_millis(files.config.unsent_ms) {
+            swept = Instant::now();
+            told(files.sweep()).await;
         }
     }
 }
 
+async fn told(step: impl Future<Output = Result<(), Error>>) {
+    if let Err(error) = step.await {
+        tracing::warn!(%error, "Files that are no longer needed could not all be removed");
+    }
+}
+
 impl Files {
-    async fn round(&self) -> Result<(), Error> {
-        for id in self.store.stale_uploads(self.unsent_before(), ROUND).await? {
-            let _turn = self.turn(id).await;
-            if self.store.remove_upload(id).await? {
-                self.parts.remove(id);
+    /// Uploads that nobody goes on with.
+    async fn remove_stale(&self) -> Result<(), Error> {
+        let before = self.unsent_before();
+        for id in self.store.stale_uploads(before, ROUND).await? {
+            if self.received_now(id).is_some() {
+                continue;
+            }
+            let Ok(_turn) = timeout(TURN, self.turn(id)).await else { continue };
+            if self.store.remove_stale_upload(id, before).await? {
+                self.remove_part(id).await;
                 self.metrics.files_collected.inc();
             }
         }
-        self.remove_parts().await?;
-        self.remove_freed().await
+        Ok(())
+    }
+
+    /// Pictures of people and groups that are nobody's any more.
+    async fn remove_unnamed_pictures(&self) -> Result<(), Error> {
+        self.store.remove_unnamed_pictures(self.environment.now_ms() - UNNAMED_MS).await?;
+        Ok(())
     }
 
     /// Parts of uploads that ended while nobody could remove them.
@@ -58,9 +86,9 @@ impl Files {
         let there = tokio::task::spawn_blocking(move || parts.list()).await.map_err(io::Error::other)??;
         for id in there {
             if self.received_now(id).is_none() && !self.store.is_uploading(id).await? {
-                let _turn = self.turn(id).await;
+                let Ok(_turn) = timeout(TURN, self.turn(id)).await else { continue };
                 if !self.store.is_uploading(id).await? {
-                    self.parts.remove(id);
+                    self.remove_part(id).await;
                 }
             }
         }
@@ -68,20 +96,36 @@ impl Files {
     }
 
     async fn remove_freed(&self) -> Result<(), Error> {
-        while self.store.has_freed_blobs().await? {
-            for blob in self.store.freed_blobs(ROUND).await? {
-                self.storage.remove(&preview_of(&blob)).await?;
-                self.storage.remove(&blob).await?;
+        if !self.store.has_freed_blobs().await? {
+            return Ok(());
+        }
+        let mut last = String::new();
+        loop {
+            let page = self.store.freed_blobs(last.clone(), ROUND).await?;
+            let Some(end) = page.last() else { return Ok(()) };
+            end.clone_into(&mut last);
+            for blob in page {
+                if let Err(error) = self.remove_blob(&blob).await {
+                    tracing::warn!(%error, blob, "What was deleted could not be removed from the storage");
+                    continue;
+                }
                 self.store.forget_blob(blob).await?;
                 self.metrics.files_collected.inc();
             }
         }
-        Ok(())
+    }
+
+    async fn remove_blob(&self, blob: &str) -> io::Result<()> {
+        self.storage.remove(&preview_of(blob)).await?;
+        self.storage.remove(blob).await
     }
 
     /// What is in the storage and in no row for long: an older copy of the database was put back.
     async fn sweep(&self) -> Result<(), Error> {
         let before = self.unsent_before();
+        if !self.is_own().await? {
+            return Ok(());
+        }
         let mut names = self.storage.list()?;
         while let Some((name, came)) = names.try_next().await? {
             if came < before && !self.store.knows_blob(blob_of(&name).to_owned()).await? {
@@ -90,6 +134,40 @@ impl Files {
             }
         }
         Ok(())
+    }
+
+    /// Whether the storage is this database's alone: its mark is there, and nobody else's.
+    async fn is_own(&self) -> Result<bool, Error> {
+        let own = self.mark().await?;
+        let marks = self.storage.marks().await?;
+        let is_own = marks == [own.clone()];
+        if !is_own && !marks.is_empty() {
+            tracing::warn!(own, ?marks, "The storage for files is another database's too: nothing unknown is removed");
+        }
+        Ok(is_own)
+    }
+
+    /// The name under which this database marks its storage.
+    async fn mark(&self) -> Result<String, Error> {
+        let secret = self.store.secret("files", self.environment.random()).await?;
+        Ok(secret.iter().take(16).fold(String::with_capacity(32), |text, byte| format!("{text}{byte:02x}")))
+    }
+
+    /// Marks the storage as this database's, once before the first file is kept.
+    pub(super) async fn mark_storage(&self) -> io::Result<()> {
+        let marking = async {
+            let mark = self.mark().await.map_err(io::Error::other)?;
+            self.storage.put_mark(&mark).await
+        };
+        self.marked.get_or_try_init(|| marking).await.map(|()| ())
+    }
+
+    /// Removes what there is of an upload on this machine.
+    pub(super) async fn remove_part(&self, id: FileId) {
+        let parts = self.parts.clone();
+        if tokio::task::spawn_blocking(move || parts.remove(id)).await.is_err() {
+            tracing::warn!("A part of an upload was not removed");
+        }
     }
 
     fn unsent_before(&self) -> i64 {
@@ -142,5 +220,5 @@ pub(crate) struct Verified {
 }
 
 fn blob_of(name: &str) -> &str {
-    name.strip_suffix(".preview").unwrap_or(name)
+    name.split('.').next().unwrap_or(name)
 }

@@ -158,6 +158,11 @@ impl Files {
             };
         }
         let kept = if from == From::Start { 0 } else { row.received };
+        if kept < row.received {
+            // The row counts nothing that is about to be cut off.
+            let counted = self.store.keep_received(id, kept, self.environment.now_ms()).await;
+            counted.map_err(|error| from_store(&error))?;
+        }
         let parts = self.parts.clone();
         let opened = tokio::task::spawn_blocking(move || parts.open(id, kept)).await;
         let (file, offset) = opened.map_err(io::Error::other).flatten().map_err(|error| unkept(&error))?;
@@ -177,7 +182,8 @@ impl Files {
             turn,
             file: Arc::new(file),
             offset,
-            kept,
+            // Less than the row says where the bytes are not on this machine.
+            kept: offset,
             gathered: BytesMut::new(),
             progress,
         };
@@ -303,7 +309,7 @@ impl Feeding {
                 Problem::new(Code::Conflict).with_detail("another request goes on with this upload, or gave it up")
             }
             Stop::Gone => {
-                self.files.parts.remove(self.row.id);
+                self.files.remove_part(self.row.id).await;
                 Code::NotFound.into()
             }
             Stop::TooMuch => {

@@ -50,6 +50,7 @@ impl Files {
             }
             kept => kept?,
         };
+        self.mark_storage().await.map_err(|error| unkept(&error))?;
         self.storage.put(&row.blob, kept.bytes).await.map_err(|error| unkept(&error))?;
         if let Some(preview) = kept.preview {
             self.storage.put(&preview_of(&row.blob), preview).await.map_err(|error| unkept(&error))?;
@@ -57,7 +58,7 @@ impl Files {
         let now_ms = self.environment.now_ms();
         let finished = self.store.finish_upload(row.id, kept.finished, now_ms).await;
         let finished = finished.map_err(|error| from_store(&error))?;
-        self.parts.remove(row.id);
+        self.remove_part(row.id).await;
         finished.map(|row| row.upload()).ok_or_else(|| Code::NotFound.into())
     }
 
@@ -108,7 +109,12 @@ impl Files {
 
 /// Looks at a picture, and writes what is to be kept. One that is not shown, or cannot be drawn, may be anything: it is
 /// a file like any other, but tells as little beside.
-fn read(parts: &Parts, id: FileId, limits: pictures::Limits, is_shown: bool) -> io::Result<Result<Kept, pictures::Not>> {
+fn read(
+    parts: &Parts,
+    id: FileId,
+    limits: pictures::Limits,
+    is_shown: bool,
+) -> io::Result<Result<Kept, pictures::Not>> {
     if is_shown {
         match pictures::look(fs::read(parts.path(id))?, limits) {
             Ok(picture) => return write(parts, id, &picture).map(Ok),

@@ -35,7 +35,7 @@ use std::{
     sync::{Arc, Mutex, Weak},
 };
 use storage::Storage;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 pub(crate) use collector::run as collect;
 
@@ -55,6 +55,8 @@ pub struct Files {
     looks: Arc<Semaphore>,
     /// Of each person one picture at a time.
     shares: Shares,
+    /// Set once the storage says whose it is.
+    marked: OnceCell<()>,
 }
 
 impl Files {
@@ -79,6 +81,7 @@ impl Files {
             active: Mutex::default(),
             looks: Arc::new(Semaphore::new(config.limits.image_checks_max as usize)),
             shares: Shares::new(1),
+            marked: OnceCell::new(),
         })
     }
 

@@ -32,7 +32,7 @@ impl Parts {
     /// Opens an upload to go on after `received` bytes, and says how many there really are: none where the file is
     /// not on this machine. What was written beyond and not counted is cut off: after a power cut it may be anything.
     pub(super) fn open(&self, id: FileId, received: u64) -> io::Result<(File, u64)> {
-        make_folder(&self.folder)?;
+        self.make()?;
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.path(id))?;
         let length = file.metadata()?.len();
         let start = if length < received { 0 } else { received };
@@ -54,10 +54,19 @@ impl Parts {
     /// Writes what was made of an upload.
     pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         use io::Write as _;
-        make_folder(&self.folder)?;
+        self.make()?;
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
+    }
+
+    /// Makes the folder, and sees to it that its name is on the disk.
+    fn make(&self) -> io::Result<()> {
+        if self.folder.is_dir() {
+            return Ok(());
+        }
+        make_folder(&self.folder)?;
+        sync_folder(self.folder.parent().unwrap_or(Path::new(".")))
     }
 
     /// Removes all that there is of an upload.

@@ -28,6 +28,9 @@ const S3_PART_BYTES: usize = 5 * 1024 * 1024;
 /// Parts on their way at once.
 const S3_PARTS: usize = 2;
 
+/// The folder of the marks of those who keep files here.
+const MARKS: &str = "parlor";
+
 /// Until a bucket takes a connection, and how long it may say nothing.
 const CONNECT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(30);
@@ -71,6 +74,15 @@ pub(crate) fn preview_of(blob: &str) -> String {
 fn name_of(blob: &str) -> Name {
     let (folder, rest) = blob.split_at_checked(2).unwrap_or(("", blob));
     Name::from_iter([folder, rest])
+}
+
+/// The name of a blob, or of what is beside one, by where it is. None: it is somebody else's.
+fn blob_name(place: &str) -> Option<String> {
+    let (folder, rest) = place.split_once('/')?;
+    let (rest, end) = rest.split_once('.').map_or((rest, None), |(rest, end)| (rest, Some(end)));
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_ours = folder.len() == 2 && rest.len() == 30 && is_hex(folder) && is_hex(rest);
+    (is_ours && matches!(end, None | Some("preview" | "part"))).then(|| place.replacen('/', "", 1))
 }
 
 impl Storage {
@@ -142,6 +154,36 @@ impl Storage {
         }
     }
 
+    /// Says that a database keeps its files here.
+    pub(crate) async fn put_mark(&self, mark: &str) -> io::Result<()> {
+        let name = Name::from_iter([MARKS, mark]);
+        match &self.place {
+            Place::Folder { folder, .. } => {
+                let (folder, path) = (folder.clone(), folder.join(name.as_ref()));
+                let marked = tokio::task::spawn_blocking(move || {
+                    let marks = folder.join(MARKS);
+                    make_folder(&marks)?;
+                    OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?.sync_all()?;
+                    sync_folder(&marks)?;
+                    sync_folder(&folder)?;
+                    sync_folder(folder.parent().unwrap_or(Path::new(".")))
+                });
+                marked.await.map_err(io::Error::other)?
+            }
+            Place::Bucket(store) => {
+                store.put(&name, Bytes::new().into()).await.map_err(io::Error::other)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// The databases that keep their files here, by their marks.
+    pub(crate) async fn marks(&self) -> io::Result<Vec<String>> {
+        let Some(store) = self.store()? else { return Ok(Vec::new()) };
+        let marks = store.list(Some(&Name::from(MARKS))).try_collect::<Vec<_>>().await.map_err(io::Error::other)?;
+        Ok(marks.iter().filter_map(|mark| Some(mark.location.filename()?.to_owned())).collect())
+    }
+
     /// A range of a blob, piece by piece. None: there is no such blob.
     pub(crate) async fn get(
         &self,
@@ -181,13 +223,13 @@ impl Storage {
         }
     }
 
-    /// The names of all that is there, with the time when each came.
+    /// The names of all that is there and named as blobs are, with the time when each came.
     pub(crate) fn list(&self) -> io::Result<BoxStream<'static, io::Result<(String, i64)>>> {
         let Some(store) = self.store()? else { return Ok(futures_util::stream::empty().boxed()) };
-        let named = |meta: object_store::ObjectMeta| {
-            (meta.location.as_ref().replace('/', ""), meta.last_modified.timestamp_millis())
+        let named = |meta: object_store::ObjectMeta| async move {
+            Ok(blob_name(meta.location.as_ref()).map(|name| (name, meta.last_modified.timestamp_millis())))
         };
-        Ok(store.list(None).map_ok(named).map_err(io::Error::other).boxed())
+        Ok(store.list(None).map_err(io::Error::other).try_filter_map(named).boxed())
     }
 }
 
@@ -222,8 +264,12 @@ fn is_another_disk(error: &io::Error) -> bool {
 }
 
 async fn put_into_bucket(store: &dyn ObjectStore, name: &Name, file: PathBuf) -> io::Result<()> {
-    let file = File::open(file)?;
-    let length = file.metadata()?.len();
+    let opened = tokio::task::spawn_blocking(move || {
+        let file = File::open(file)?;
+        let length = file.metadata()?.len();
+        Ok::<_, io::Error>((file, length))
+    });
+    let (file, length) = opened.await.map_err(io::Error::other)??;
     let mut pieces = Box::pin(pieces(file, 0..length));
     if length <= S3_PART_BYTES as u64 {
         let mut all = Vec::with_capacity(usize::try_from(length).unwrap_or(S3_PART_BYTES));
@@ -271,4 +317,28 @@ fn pieces(file: File, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>
         let next = range.start + piece.len() as u64..range.end;
         Ok(Some((Bytes::from(piece), (file, next, false))))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::blob_name;
+
+    #[test]
+    fn only_what_is_named_as_blobs_are_is_taken_for_one() {
+        let rest = "0123456789abcdef0123456789abcd";
+        for end in ["", ".preview", ".part"] {
+            assert_eq!(blob_name(&format!("a0/{rest}{end}")), Some(format!("a0{rest}{end}")));
+        }
+        for other in [
+            format!("a0{rest}"),
+            format!("A0/{rest}"),
+            format!("x/a0/{rest}"),
+            format!("a0/{rest}0"),
+            format!("a0/{rest}.jpg"),
+            format!("parlor/a0{rest}"),
+            "backup.tar".to_owned(),
+        ] {
+            assert_eq!(blob_name(&other), None, "{other}");
+        }
+    }
 }

@@ -115,7 +115,7 @@ impl Files {
         if !is_gone {
             return Err(Problem::new(Code::NotFound).with_detail("there is no such upload that was not sent yet"));
         }
-        self.parts.remove(id);
+        self.remove_part(id).await;
         Ok(())
     }
 
@@ -125,7 +125,7 @@ impl Files {
             // It is collected like any other that nobody goes on with.
             tracing::warn!(%error, "An upload that was refused is still there");
         }
-        self.parts.remove(id);
+        self.remove_part(id).await;
     }
 
     /// Refuses when the disk would have too little left.

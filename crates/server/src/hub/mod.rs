@@ -47,6 +47,8 @@ struct Inner {
     connections: HashMap<u64, Connection>,
     topics: HashMap<Topic, Vec<u64>>,
     last_id: u64,
+    /// The connection whose unseen were looked at last.
+    unseen_to: u64,
     deliveries: u64,
     is_draining: bool,
 }
@@ -165,7 +167,7 @@ impl Hub {
     }
 
     /// Acts on what a node told.
-    fn act(&self, message: NodeMessage) {
+    fn act(self: &Arc<Self>, message: NodeMessage) {
         match &message {
             NodeMessage::Removed { conversation, users } => {
                 self.remove(*conversation, users);
@@ -173,7 +175,7 @@ impl Hub {
             }
             NodeMessage::Visibility { users } => {
                 self.suspect(users);
-                self.agenda.look_at_unseen();
+                self.agenda.look_at_unseen(users);
             }
             NodeMessage::Presence { user } => self.agenda.look_at(*user),
             NodeMessage::SessionsEnded { user, only, keep, disabled } => {
@@ -190,18 +192,22 @@ impl Hub {
     }
 
     /// Takes connections of these people out of a conversation's topic.
-    pub fn remove(&self, conversation: ConversationId, users: &[UserId]) {
+    pub fn remove(self: &Arc<Self>, conversation: ConversationId, users: &[UserId]) {
         let mut inner = self.lock();
         let Inner { connections, topics, .. } = &mut *inner;
         let topic = Topic::Conversation(conversation);
         let Some(members) = topics.get_mut(&topic) else { return };
         members.retain(|id| connections.get(id).is_some_and(|connection| !users.contains(&connection.user)));
-        if members.is_empty() {
-            // Left in the layer when the connections themselves leave: they find it empty then.
+        let is_empty = members.is_empty();
+        if is_empty {
             topics.remove(&topic);
         }
         for connection in connections.values_mut().filter(|connection| users.contains(&connection.user)) {
             connection.shown.retain(|shown| *shown != conversation);
+        }
+        drop(inner);
+        if is_empty {
+            self.leave_soon(vec![topic]);
         }
     }
 
@@ -271,6 +277,14 @@ impl Attached {
 }
 
 impl Hub {
+    /// Leaves topics in the layer, for those who cannot wait for it.
+    fn leave_soon(self: &Arc<Self>, topics: Vec<Topic>) {
+        let hub = self.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { hub.left(topics).await });
+        }
+    }
+
     /// Leaves topics in the layer, unless somebody came meanwhile.
     async fn left(&self, topics: Vec<Topic>) {
         for topic in topics {
@@ -314,10 +328,7 @@ impl Drop for Attached {
             self.hub.metrics.connections.set(i64::try_from(inner.connections.len()).unwrap_or(i64::MAX));
             leave(&mut inner.topics, &leaving, self.id)
         };
-        let hub = self.hub.clone();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { hub.left(emptied).await });
-        }
+        self.hub.leave_soon(emptied);
     }
 }
 

@@ -47,8 +47,8 @@ pub struct Urgent {
     pub users: HashSet<UserId>,
     /// Those who may see each other no longer.
     pub suspects: HashSet<Pair>,
-    /// Those who could not see each other may now.
-    pub unseen: bool,
+    /// Who may now see those, or be seen by those, with whom that was not so.
+    pub unseen: HashSet<UserId>,
 }
 
 impl Agenda {
@@ -63,9 +63,9 @@ impl Agenda {
         self.wake.notify_one();
     }
 
-    /// Whoever is watched and not seen may be seen now.
-    pub fn look_at_unseen(&self) {
-        self.urgent().unseen = true;
+    /// These may now see, and be seen by, whoever was hidden from them.
+    pub fn look_at_unseen(&self, users: &[UserId]) {
+        self.urgent().unseen.extend(users);
         self.wake.notify_one();
     }
 
@@ -95,12 +95,17 @@ impl Agenda {
     }
 }
 
-fn hide(connections: &mut HashMap<u64, Connection>, topics: &mut HashMap<Topic, Vec<u64>>, id: u64, user: UserId) {
-    let Some(connection) = connections.get_mut(&id) else { return };
+fn hide(
+    connections: &mut HashMap<u64, Connection>,
+    topics: &mut HashMap<Topic, Vec<u64>>,
+    id: u64,
+    user: UserId,
+) -> Vec<Topic> {
+    let Some(connection) = connections.get_mut(&id) else { return Vec::new() };
     for watch in connection.watched.iter_mut().filter(|watch| watch.user == user) {
         watch.is_seen = false;
     }
-    leave(topics, &[Topic::Presence(user)], id);
+    leave(topics, &[Topic::Presence(user)], id)
 }
 
 impl Attached {
@@ -153,10 +158,13 @@ impl Hub {
     }
 
     /// Takes a connection out of the topic of a person whom its own may not see after all.
-    pub fn unsee(&self, id: u64, user: UserId) {
-        let mut inner = self.lock();
-        let Inner { connections, topics, .. } = &mut *inner;
-        hide(connections, topics, id, user);
+    pub async fn unsee(&self, id: u64, user: UserId) {
+        let emptied = {
+            let mut inner = self.lock();
+            let Inner { connections, topics, .. } = &mut *inner;
+            hide(connections, topics, id, user)
+        };
+        self.left(emptied).await;
     }
 
     /// Tells nobody any more of these people, and these of nobody, until it is known who may still see whom.
@@ -196,15 +204,42 @@ impl Hub {
         inner.topics.keys().filter_map(user).collect()
     }
 
-    /// Whom connections watch and are not told of.
+    /// Whom connections watch and are not told of: of whole connections, in the order of their numbers, until there are
+    /// so many pairs; the next call goes on after the last, so that everybody's turn comes.
     #[must_use]
     pub fn unseen(&self, most: usize) -> Vec<Pair> {
+        let mut inner = self.lock();
+        let Inner { connections, unseen_to, .. } = &mut *inner;
+        let after = *unseen_to;
+        let mut ids: Vec<u64> =
+            connections.iter().filter(|(_, one)| !one.watched.is_empty()).map(|(id, _)| *id).collect();
+        ids.sort_unstable_by_key(|id| (*id <= after, *id));
+        let mut pairs = Vec::new();
+        for id in ids {
+            if pairs.len() >= most {
+                break;
+            }
+            *unseen_to = id;
+            let Some(connection) = connections.get(&id) else { continue };
+            let unseen = connection.watched.iter().filter(|watch| !watch.is_seen);
+            pairs.extend(unseen.map(|watch| Pair { connection: id, watcher: connection.user, user: watch.user }));
+        }
+        pairs
+    }
+
+    /// Whom connections watch and are not told of, where one of these people watches or is watched.
+    #[must_use]
+    pub fn unseen_with(&self, users: &HashSet<UserId>) -> Vec<Pair> {
         let inner = self.lock();
         let pairs = inner.connections.iter().flat_map(|(id, connection)| {
-            let unseen = connection.watched.iter().filter(|watch| !watch.is_seen);
+            let is_own = users.contains(&connection.user);
+            let unseen = connection
+                .watched
+                .iter()
+                .filter(move |watch| !watch.is_seen && (is_own || users.contains(&watch.user)));
             unseen.map(|watch| Pair { connection: *id, watcher: connection.user, user: watch.user })
         });
-        pairs.take(most).collect()
+        pairs.collect()
     }
 
     /// Tells one connection what it is to know of somebody whom it watches.

@@ -116,7 +116,7 @@ impl Presence {
         // Once more: something may have come between the look and the joining. What comes now is heard of.
         let still = self.visible(watcher, users).await?;
         for user in seen.difference(&still) {
-            self.with.hub.unsee(attached.id(), *user);
+            self.with.hub.unsee(attached.id(), *user).await;
         }
         let told: HashSet<UserId> = seen.intersection(&still).copied().collect();
         self.answer(users, &told).await
@@ -156,8 +156,21 @@ impl Presence {
     }
 
     async fn look(&self, users: Vec<UserId>) -> Result<HashMap<UserId, Known>, Failure> {
+        let written = self.written(&users).await?;
         let mut known = self.known.lock().await;
-        self.look_holding(&mut known, users).await
+        self.look_holding(&mut known, users, &written).await
+    }
+
+    /// When those were here last who are not now, as far as it is not known. Read before anybody has to wait for it.
+    async fn written(&self, users: &[UserId]) -> Result<HashMap<UserId, i64>, Failure> {
+        let seen = self.with.layer.seen(users.to_vec()).await?;
+        let here: HashSet<UserId> = seen.iter().filter(|seen| seen.here != Here::Gone).map(|seen| seen.user).collect();
+        let gone: Vec<UserId> = {
+            let known = self.known.lock().await;
+            let was_gone = |user: &UserId| known.get(user).is_some_and(|known| known.here == Here::Gone);
+            users.iter().copied().filter(|user| !here.contains(user) && !was_gone(user)).collect()
+        };
+        Ok(self.last_seen(&gone).await)
     }
 
     /// Looks at these people, and tells those who watch them what has changed.
@@ -165,13 +178,10 @@ impl Presence {
         &self,
         known: &mut HashMap<UserId, Known>,
         users: Vec<UserId>,
+        written: &HashMap<UserId, i64>,
     ) -> Result<HashMap<UserId, Known>, Failure> {
         let seen: HashMap<UserId, Seen> =
             self.with.layer.seen(users.clone()).await?.into_iter().map(|seen| (seen.user, seen)).collect();
-        let is_here = |user: &UserId| seen.get(user).is_some_and(|seen| seen.here != Here::Gone);
-        let was_gone = |user: &UserId| known.get(user).is_some_and(|known| known.here == Here::Gone);
-        let gone: Vec<UserId> = users.iter().copied().filter(|user| !is_here(user) && !was_gone(user)).collect();
-        let written = self.last_seen(&gone).await;
         let mut found = HashMap::with_capacity(users.len());
         for user in users {
             let before = known.get(&user).copied();
@@ -191,7 +201,7 @@ impl Presence {
         Ok(found)
     }
 
-    /// Everybody who looks waits for this; that somebody was here is known without it, only not when.
+    /// That somebody was here is known without it, only not when.
     async fn last_seen(&self, users: &[UserId]) -> HashMap<UserId, i64> {
         match timeout(LAST_SEEN_PATIENCE, self.with.store.last_seen(users)).await {
             Ok(Ok(seen)) => return seen,
@@ -203,14 +213,17 @@ impl Presence {
 
     /// Looks at whom something was heard of, or at `all` who are watched, and asks anew who may see whom.
     pub(super) async fn look_around(&self, all: bool, unseen: bool) {
-        let Urgent { mut users, suspects, unseen: is_urgent } = self.with.hub.agenda.take();
+        let Urgent { mut users, suspects, unseen: urgent } = self.with.hub.agenda.take();
         if all {
             let mut known = self.known.lock().await;
             users = self.with.hub.watched().into_iter().collect();
             known.retain(|user, _| users.contains(user));
         }
         let mut pairs = suspects.clone();
-        if unseen || is_urgent {
+        if !urgent.is_empty() {
+            pairs.extend(self.with.hub.unseen_with(&urgent));
+        }
+        if unseen {
             pairs.extend(self.with.hub.unseen(UNSEEN_MAX));
         }
         if let Err(cause) = self.judge(&pairs, &suspects).await {
@@ -243,13 +256,15 @@ impl Presence {
         let still = joining.await;
         let is_not = |pair: &Pair| still.as_ref().map_or(true, |still| !still.contains(pair));
         for pair in seen.iter().filter(|pair| is_not(pair)) {
-            hub.unsee(pair.connection, pair.user);
+            hub.unsee(pair.connection, pair.user).await;
         }
         let still = still?;
         let users: HashSet<UserId> = still.iter().map(|pair| pair.user).collect();
+        let users: Vec<UserId> = users.into_iter().collect();
+        let written = self.written(&users).await?;
         // Held until all are told, so that nothing newer is told before.
         let mut known = self.known.lock().await;
-        let found = self.look_holding(&mut known, users.into_iter().collect()).await?;
+        let found = self.look_holding(&mut known, users, &written).await?;
         for pair in coming.intersection(&still) {
             if let Some(known) = found.get(&pair.user) {
                 hub.tell(*pair, &event(known.presence(pair.user)));

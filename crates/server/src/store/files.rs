@@ -58,19 +58,22 @@ fn int(number: u64) -> i64 {
 }
 
 impl Store {
-    /// Begins an upload, within what its owner may have. The same `client_id` twice is one.
+    /// Begins an upload, within what its owner may have; copies that were forwarded count for nobody. The same `client_id` twice is one.
     pub async fn begin_upload(&self, new: NewUpload) -> Result<Begun> {
         let mut transaction = self.write().await?;
         if self.dialect == Dialect::Postgres {
             // Two at once count each other.
-            query("SELECT 1 FROM users WHERE id = $1 FOR UPDATE").bind(new.owner.0).execute(&mut *transaction).await?;
+            query("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE")
+                .bind(new.owner.0)
+                .execute(&mut *transaction)
+                .await?;
         }
         if let Some(found) = by_client_id(&mut transaction, new.owner, new.client_id.clone()).await? {
             return Ok(Begun::Found(found));
         }
         let row = query(
             "SELECT COALESCE(CAST(SUM(bytes) AS BIGINT), 0), COUNT(CASE WHEN state <> 'sent' THEN 1 END) \
-             FROM files WHERE owner = $1",
+             FROM files WHERE owner = $1 AND client_id NOT LIKE ' %'",
         )
         .bind(new.owner.0)
         .fetch_one(&mut *transaction)
@@ -172,6 +175,20 @@ impl Store {
         Ok(true)
     }
 
+    /// Gives a file up that no message carries and nobody touched since. False: there is none such.
+    pub async fn remove_stale_upload(&self, id: FileId, touched_before: i64) -> Result<bool> {
+        let mut transaction = self.write().await?;
+        let row = query("DELETE FROM files WHERE id = $1 AND state <> 'sent' AND touched_at < $2 RETURNING blob")
+            .bind(id.0)
+            .bind(touched_before)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let Some(row) = row else { return Ok(false) };
+        free(&mut transaction, column(&row, 0)?).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
     /// Files that no message carries and nobody touched since.
     pub async fn stale_uploads(&self, touched_before: i64, most: i64) -> Result<Vec<FileId>> {
         let rows = query("SELECT id FROM files WHERE state <> 'sent' AND touched_at < $1 ORDER BY touched_at LIMIT $2")
@@ -189,14 +206,22 @@ impl Store {
         Ok(state.as_deref() == Some(FileState::Uploading.name()))
     }
 
-    /// What the storage need not keep any longer.
-    pub async fn freed_blobs(&self, most: i64) -> Result<Vec<String>> {
+    /// What the storage need not keep any longer, in the order of names.
+    pub async fn freed_blobs(&self, after: String, most: i64) -> Result<Vec<String>> {
         let mut transaction = self.write().await?;
+        if self.dialect == Dialect::Postgres {
+            // The clock's row first: no commit is deleting the last copy, or making one, while this looks.
+            query("UPDATE clock SET version = version WHERE one = 1").execute(&mut *transaction).await?;
+        }
         // A copy may have come to what was freed; its row frees it again when it goes.
         query("DELETE FROM freed_blobs WHERE EXISTS (SELECT 1 FROM files f WHERE f.blob = freed_blobs.blob)")
             .execute(&mut *transaction)
             .await?;
-        let rows = query("SELECT blob FROM freed_blobs LIMIT $1").bind(most).fetch_all(&mut *transaction).await?;
+        let rows = query("SELECT blob FROM freed_blobs WHERE blob > $1 ORDER BY blob LIMIT $2")
+            .bind(after)
+            .bind(most)
+            .fetch_all(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         rows.iter().map(|row| column(row, 0)).collect()
     }

@@ -10,11 +10,12 @@ pub(crate) struct Picture {
 }
 
 impl Store {
-    /// Keeps a picture. The same one twice is kept once.
+    /// Keeps a picture. The same one twice is kept once, and counts as new.
     pub(crate) async fn insert_picture(&self, id: String, picture: Picture, now_ms: i64) -> Result<()> {
         let mut transaction = self.write().await?;
         query(
-            "INSERT INTO pictures (id, media_type, bytes, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO pictures (id, media_type, bytes, created_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at",
         )
         .bind(id)
         .bind(picture.media_type)
@@ -24,6 +25,21 @@ impl Store {
         .await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// Removes pictures that came before a time and that no person and no conversation has. Says how many.
+    pub async fn remove_unnamed_pictures(&self, came_before: i64) -> Result<u64> {
+        let unnamed = "created_at < $1 AND id NOT IN (SELECT picture FROM users WHERE picture IS NOT NULL) \
+             AND id NOT IN (SELECT picture FROM conversations WHERE picture IS NOT NULL)";
+        let found = query(format!("SELECT 1 FROM pictures WHERE {unnamed} LIMIT 1"));
+        if found.bind(came_before).fetch_optional(&self.readers).await?.is_none() {
+            return Ok(0);
+        }
+        let mut transaction = self.write().await?;
+        let removed = query(format!("DELETE FROM pictures WHERE {unnamed}"));
+        let removed = removed.bind(came_before).execute(&mut *transaction).await?.rows_affected();
+        transaction.commit().await?;
+        Ok(removed)
     }
 
     /// A picture.

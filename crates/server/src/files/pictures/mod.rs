@@ -140,7 +140,9 @@ fn strip(bytes: &[u8]) -> Option<(ImageFormat, Stripped)> {
 
 /// With eight bits for each part of a colour: what is turned is there twice, and more bits are seen by nobody.
 fn eight_bits(image: DynamicImage) -> DynamicImage {
-    if image.color().bytes_per_pixel() <= 4 && !matches!(image, DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_)) {
+    if image.color().bytes_per_pixel() <= 4
+        && !matches!(image, DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_))
+    {
         return image;
     }
     if image.color().has_alpha() { image.into_rgba8().into() } else { image.into_rgb8().into() }

@@ -40,7 +40,8 @@ impl Bucket {
 
     fn objects(&self) -> Vec<(String, usize)> {
         let inside = self.0.lock().expect("not poisoned");
-        inside.objects.iter().map(|(name, bytes)| (name.clone(), bytes.len())).collect()
+        let files = inside.objects.iter().filter(|(name, _)| !name.contains("parlor/"));
+        files.map(|(name, bytes)| (name.clone(), bytes.len())).collect()
     }
 
     fn set_down(&self, is_down: bool) {

@@ -16,11 +16,13 @@ async fn what_nobody_sends_is_forgotten_and_what_was_sent_is_not() {
     ada.upload("unsent.txt", b"unsent").await;
     let half = path_of("half", "half.txt", 10);
     ada.api.request(Method::POST, &half, "12345").await.expect("sent").read::<Upload>().expect("taken");
-    // Nothing knows of this one.
+    // Nothing knows of these; the second is not named as files are, and is somebody else's.
     let stray = server.data().join("files/ab");
     fs::create_dir_all(&stray).expect("a folder");
+    fs::write(stray.join("cdef".repeat(8).split_at(30).0), b"stray").expect("written");
     fs::write(stray.join("cdef"), b"stray").expect("written");
-    server.has_files(1).await;
+    server.has_files(2).await;
+    assert!(stray.join("cdef").exists(), "what is not named as files are stays");
     assert_eq!(ada.fetch("/v1/uploads/half").await.0, 404);
     assert_eq!(tomas.fetch(&sent.attachments[0].url).await, (200, b"sent".to_vec()));
 }

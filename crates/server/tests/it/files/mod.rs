@@ -102,9 +102,11 @@ fn all_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 impl Server {
-    /// Files on the disk: those kept, and parts of uploads.
+    /// Files on the disk: those kept, and parts of uploads; not the mark of the database.
     pub(crate) fn files_on_disk(&self) -> Vec<PathBuf> {
-        ["files", "uploads"].iter().flat_map(|folder| all_below(&self.data().join(folder))).collect()
+        let folders = ["files", "uploads"].map(|folder| self.data().join(folder));
+        let is_mark = |path: &PathBuf| path.starts_with(folders[0].join("parlor"));
+        folders.iter().flat_map(|folder| all_below(folder)).filter(|path| !is_mark(path)).collect()
     }
 
     /// Waits until there are so many files on the disk.

@@ -125,7 +125,7 @@ async fn bytes_are_freed_with_the_last_message_that_carries_them(world: World) {
     assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
     assert!(sees(&world, eve, ids[1]).await && sees(&world, eve, ids[2]).await && !sees(&world, eve, ids[0]).await);
 
-    let freed = async || world.app.store.freed_blobs(10).await.expect("the store is there");
+    let freed = async || world.app.store.freed_blobs(String::new(), 10).await.expect("the store is there");
     for (actor, message) in [(ada, &original), (ben, &copy)] {
         delete(&world, actor, message.conversation, message.seq).await;
         assert!(!sees(&world, actor, message.attachments[0].id).await);
