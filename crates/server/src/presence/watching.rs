@@ -250,21 +250,21 @@ impl Presence {
                     coming.insert(*pair);
                 }
             }
+            let users: HashSet<UserId> = seen.iter().map(|pair| pair.user).collect();
+            let written = self.written(&users.into_iter().collect::<Vec<_>>()).await?;
             // Once more, as in `watch`.
-            self.of_these(&seen).await
+            Ok::<_, Failure>((self.of_these(&seen).await?, written))
         };
         let still = joining.await;
-        let is_not = |pair: &Pair| still.as_ref().map_or(true, |still| !still.contains(pair));
+        let is_not = |pair: &Pair| still.as_ref().map_or(true, |(still, _)| !still.contains(pair));
         for pair in seen.iter().filter(|pair| is_not(pair)) {
             hub.unsee(pair.connection, pair.user).await;
         }
-        let still = still?;
+        let (still, written) = still?;
         let users: HashSet<UserId> = still.iter().map(|pair| pair.user).collect();
-        let users: Vec<UserId> = users.into_iter().collect();
-        let written = self.written(&users).await?;
         // Held until all are told, so that nothing newer is told before.
         let mut known = self.known.lock().await;
-        let found = self.look_holding(&mut known, users, &written).await?;
+        let found = self.look_holding(&mut known, users.into_iter().collect(), &written).await?;
         for pair in coming.intersection(&still) {
             if let Some(known) = found.get(&pair.user) {
                 hub.tell(*pair, &event(known.presence(pair.user)));
