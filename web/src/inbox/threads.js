@@ -49,7 +49,8 @@ export function openThread(draft, id) {
 export function closeThread(draft, id) {
   const thread = draft.threads.get(id);
   if (!thread) return;
-  if (!thread.loaded || thread.moreAfter) {
+  // A gap is only closed while the thread is on the screen.
+  if (!thread.loaded || thread.moreAfter || thread.ahead.length > 0 || gapAfter(draft, id) !== null) {
     draft.threads.delete(id);
     return;
   }
