@@ -98,7 +98,7 @@ pub enum ConversationKind {
 pub enum Role {
     /// May do everything: also give and take roles, and remove anybody.
     Owner,
-    /// Adds people, removes members, names the group, deletes what members wrote.
+    /// Adds people, removes members, names the group, deletes what others wrote.
     Moderator,
     /// Reads and writes.
     Member,

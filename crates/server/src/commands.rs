@@ -2,7 +2,7 @@
 
 use crate::{
     app::{Actor, App},
-    domain::{Change, Content, Look, Outcome, Profile},
+    domain::{Change, Content, Look, Outcome, Profile, text},
     search,
     store::{self, snapshot::Page},
     sync,
@@ -68,7 +68,27 @@ enum Asked {
     Query(Command),
 }
 
+/// The names that a command is loaded by are looked at before anything is: PostgreSQL takes no text with U+0000, and
+/// one such among the parameters would fail the whole batch.
+fn checked(app: &App, command: &Command) -> std::result::Result<(), Problem> {
+    let client_id = match command {
+        Command::Send { client_id, .. } | Command::Forward { client_id, .. } | Command::Cancel { client_id } => {
+            client_id
+        }
+        Command::Open(open) => {
+            let names = open.context.iter().flat_map(|key| [&key.kind, &key.id]).chain(&open.role);
+            if names.into_iter().any(|name| name.contains(char::is_control)) {
+                return Err(Problem::new(Code::InvalidField).with_detail("a name has control characters"));
+            }
+            &open.client_id
+        }
+        _ => return Ok(()),
+    };
+    text::client_id(client_id, app.config.limits.client_id_chars_max)
+}
+
 fn change(app: &App, actor: Actor, command: Command) -> std::result::Result<Asked, Problem> {
+    checked(app, &command)?;
     let actor = actor.user;
     let most = app.config.limits.page_rows_max as usize;
     Ok(Asked::Change(match command {

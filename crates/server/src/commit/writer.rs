@@ -217,6 +217,10 @@ impl Change {
             Self::Send { content, .. } => content.text.len() + 512 * content.attachments.len() + 256,
             Self::Edit { text, .. } => text.len() + 256,
             Self::AddMembers { users, .. } => users.len() * 64,
+            // They write and tell a whole message, which is not known before it is loaded.
+            Self::Forward { .. } | Self::React { .. } => 16 * 1024,
+            // They touch every conversation of a person, or about a thing.
+            Self::UpdateProfile { .. } | Self::PutContext { .. } | Self::CloseContext { .. } => 512 * 1024,
             // All members are loaded for it, however many.
             Self::RemoveMember { .. } | Self::UpdateMember { .. } => 64 * 1024,
             _ => 256,

@@ -46,8 +46,10 @@ impl State {
         }
         self.room_for_more(&coming, None, rules)?;
 
+        // Nobody opens to others what he does not see himself.
+        let seen = self.members[&conversation][&actor].history_from;
         for &user in &coming {
-            self.come(conversation, user, history.unwrap_or(rules.history), at);
+            self.come(conversation, user, history.unwrap_or(rules.history), seen, at);
         }
         let prev = self.raise_conversation(conversation, at.version);
         self.conversations.get_mut(&conversation).expect("just raised").member_count = after;
@@ -70,11 +72,11 @@ impl State {
 
     /// A person comes, or comes back: reads from the end on, and sees what the setting of this coming says. What he
     /// hid before stays hidden.
-    fn come(&mut self, conversation: ConversationId, user: UserId, history: History, at: At) {
+    fn come(&mut self, conversation: ConversationId, user: UserId, history: History, seen: Seq, at: At) {
         let row = self.conversations.get_mut(&conversation).expect("the actor is in it");
         let mut member = new_member(&self.users[&user], Role::Member, None, row.last_seq, at.version);
         if history == History::FromStart {
-            member.history_from = Seq(1);
+            member.history_from = seen;
         }
         row.history_from_max = row.history_from_max.max(member.history_from);
         member.context_role = self.coming_roles.get(&(conversation, user)).cloned().flatten();

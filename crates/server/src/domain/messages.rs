@@ -97,10 +97,11 @@ impl State {
         }
     }
 
-    /// A message as the person sees it.
+    /// A message as the person sees it now: only its place, where he left or came back later.
     fn message_for(&self, user: UserId, key: MessageKey) -> Message {
         let row = &self.messages[&key];
-        if self.hidden.contains(&(user, key)) { row.hidden_message() } else { row.message() }
+        let sees = self.place(key.0, user).is_ok_and(|(_, member)| member.history_from <= key.1);
+        if sees && !self.hidden.contains(&(user, key)) { row.message() } else { row.hidden_message() }
     }
 
     /// Whether the actor may write here now.

@@ -97,6 +97,7 @@ impl Files {
     /// # Errors
     /// There is none.
     pub(crate) async fn row(&self, owner: UserId, client_id: String) -> Result<FileRow, Problem> {
+        text::client_id(&client_id, self.limits.client_id_chars_max)?;
         let row = self.store.upload(owner, client_id).await.map_err(|error| from_store(&error))?;
         row.ok_or_else(|| Code::NotFound.into())
     }

@@ -239,8 +239,8 @@ async fn serve(
         }
     };
     set(header::ETAG, tag);
-    // Whoever has it need not ask for it again for an hour; then it is asked whether it is still there.
-    set(header::CACHE_CONTROL, "private, max-age=3600, immutable");
+    // What the browser has is shown only after asking: it may have been deleted, or somebody else may be signed in.
+    set(header::CACHE_CONTROL, "private, no-cache");
     set(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set(header::ACCEPT_RANGES, "bytes");

@@ -196,7 +196,7 @@ impl Connection {
             Some(Ok(message)) => message,
         };
         self.heard = Instant::now();
-        let is_paced = matches!(&message, Message::Binary(frame) if self.uploads.is_paced(frame.len()));
+        let is_paced = matches!(&message, Message::Binary(frame) if self.uploads.is_paced(frame));
         if !is_paced {
             self.spend_allowance()?;
         }

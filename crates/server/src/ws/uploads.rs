@@ -81,9 +81,11 @@ impl Uploads {
         self.0.begun().is_empty()
     }
 
-    /// Whether a binary frame need not count against the rate of frames: the window paces it.
-    pub(super) fn is_paced(&self, length: usize) -> bool {
-        length >= (self.0.files.chunk_bytes_max() / PACED_SHARE) as usize && !self.is_empty()
+    /// Whether a binary frame need not count against the rate of frames: the window of its upload paces it.
+    pub(super) fn is_paced(&self, mut frame: &[u8]) -> bool {
+        frame.len() >= (self.0.files.chunk_bytes_max() / PACED_SHARE) as usize
+            && frame.len() >= FRAME_HEAD_BYTES as usize
+            && self.0.begun().get(&FileId(frame.get_i64())).is_some_and(|begun| begun.pieces.is_some())
     }
 
     /// Waits until there may be news.

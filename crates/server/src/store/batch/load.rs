@@ -451,6 +451,11 @@ fn places(wanted: &Wanted, state: &State) -> BTreeSet<(ConversationId, UserId)> 
     for (user, conversations) in &state.memberships_of {
         places.extend(conversations.iter().map(|conversation| (*conversation, *user)));
     }
+    // What a repeat is answered with depends on what its sender may see now.
+    places.extend(state.keys.iter().filter_map(|((sender, _), used)| match used {
+        Use::Message(conversation, _) => Some((*conversation, *sender)),
+        Use::Conversation(..) | Use::Cancelled => None,
+    }));
     // No member in particular: the row of nobody is asked for, and all are loaded where they are few.
     places.extend(state.about.values().flatten().map(|conversation| (*conversation, UserId(0))));
     places

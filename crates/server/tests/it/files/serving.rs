@@ -67,7 +67,7 @@ async fn a_file_is_served_so_that_nothing_in_it_can_run() {
             ("x-content-type-options", "nosniff"),
             ("content-security-policy", "sandbox; default-src 'none'"),
             ("cross-origin-resource-policy", "same-origin"),
-            ("cache-control", "private, max-age=3600, immutable"),
+            ("cache-control", "private, no-cache"),
             ("accept-ranges", "bytes"),
         ] {
             assert_eq!(answer.header(header), Some(value), "{header} of {name}");

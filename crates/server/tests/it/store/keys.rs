@@ -1,8 +1,18 @@
 //! A `client_id` makes one thing, for as long as the thing exists.
 
 use super::{World, code, conformance, send};
-use parlor::domain::{Change, Outcome};
-use parlor_protocol::{command::Open, error::Code, ids::UserId, reply::Answer};
+use parlor::{
+    app::Actor,
+    commands,
+    domain::{Change, Outcome},
+};
+use parlor_protocol::{
+    command::{Command, Open},
+    error::Code,
+    ids::{SessionId, UserId},
+    model::ContextKey,
+    reply::Answer,
+};
 
 conformance! {
     a_repeat_gets_the_first_answer_however_it_comes,
@@ -10,6 +20,8 @@ conformance! {
     the_keys_of_two_people_do_not_meet,
     a_cancelled_key_never_sends,
     a_repeated_opening_finds_what_the_first_made,
+    whoever_left_is_told_only_the_place_of_what_he_repeats,
+    a_key_that_no_database_takes_is_refused_before_any_is_asked,
 }
 
 async fn a_repeat_gets_the_first_answer_however_it_comes(world: World) {
@@ -81,4 +93,31 @@ async fn a_repeated_opening_finds_what_the_first_made(world: World) {
     assert_eq!(world.open(ada, open.clone()).await.expect("found"), (one, true));
     let again = Open { client_id: world.key(), ..open };
     assert_ne!(world.open(ada, again).await.expect("opened").0, one, "a group is new under each key");
+}
+
+async fn whoever_left_is_told_only_the_place_of_what_he_repeats(world: World) {
+    let conversation = world.group("Ada", &["Ben"]).await;
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let sent = send(&world.app, ben, conversation, "key", "hello").await.expect("sent");
+    world.remove("Ada", conversation, "Ben").await.expect("removed");
+    let react = Change::React { actor: ada, conversation, seq: sent.message.seq, emoji: "👍".to_owned(), on: true };
+    world.app.commit.submit(react).await.expect("reacted");
+    let again = send(&world.app, ben, conversation, "key", "hello").await.expect("known");
+    assert!(again.duplicate && again.message.hidden && again.message.text.is_empty());
+    assert!(again.message.reactions.is_empty(), "what came after he left is not told");
+    let cancelled = cancel(&world, ben, "key").await.message.expect("it had happened");
+    assert!(cancelled.hidden && cancelled.reactions.is_empty());
+}
+
+async fn a_key_that_no_database_takes_is_refused_before_any_is_asked(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let actor = Actor { user: world.person("Ada").await, session: SessionId(1) };
+    for client_id in ["\0", "a\0", ""] {
+        let refused = commands::execute(&world.app, actor, Command::say(conversation, client_id, "hello")).await;
+        assert_eq!(refused.expect_err("refused").code, Code::InvalidField, "{client_id:?}");
+    }
+    let context = ContextKey { kind: "item\0".to_owned(), id: "5".to_owned() };
+    let open = Open { user: Some(world.person("Ben").await), context: Some(context), ..world.opening() };
+    let refused = commands::execute(&world.app, actor, Command::Open(open)).await;
+    assert_eq!(refused.expect_err("refused").code, Code::InvalidField);
 }
