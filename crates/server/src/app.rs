@@ -17,6 +17,7 @@ use crate::{
     identity::Identity,
     metrics::Metrics,
     presence::{self, Presence},
+    search::Turns,
     shares::Shares,
     store::{self, Settings, Store, index::Index},
     supervise::Supervisor,
@@ -63,6 +64,8 @@ pub struct App {
     pub typing: Arc<Typing>,
     /// What each person reads at once.
     pub queries: Shares,
+    /// Who searches.
+    pub searches: Turns,
     /// Tells when a part of the server has ended by itself.
     pub supervisor: Supervisor,
     /// What messages are found by; none where search is switched off.
@@ -161,6 +164,7 @@ impl App {
         };
         Ok(Arc::new(Self {
             queries: Shares::new(config.limits.user_queries_max),
+            searches: Turns::new(config.store.readers, Duration::from_millis(config.store.timeout_ms)),
             identity: Identity::new(&config, &environment),
             config,
             environment,

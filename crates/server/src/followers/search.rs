@@ -26,7 +26,10 @@ use std::{
 use tracing::info;
 
 /// Messages read in one step.
-const MESSAGES_MAX: u32 = 1000;
+const MESSAGES_MAX: usize = 1000;
+/// Bytes of text after which a step ends. Every text is kept whole, so this is what bounds the terms of a step: of
+/// Chinese, every character and every two in a row are terms, two for three bytes.
+const BYTES_MAX: usize = 256 * 1024;
 /// How long a lease lasts; it is renewed when half of it is over.
 const LEASE_MS: i64 = 10_000;
 
@@ -86,15 +89,16 @@ impl Search {
         }
         let now = snapshot.cursor;
         let from = place.cursor.version;
-        let mut made = snapshot.made_after(from, MESSAGES_MAX.into()).await?;
-        let mut changed = snapshot.touched_after(from.max(place.base), MESSAGES_MAX.into()).await?;
+        let (mut made, is_made_cut) = snapshot.made_after(from, MESSAGES_MAX, BYTES_MAX).await?;
+        let (mut changed, is_changed_cut) =
+            snapshot.touched_after(from.max(place.base), MESSAGES_MAX, BYTES_MAX).await?;
         drop(snapshot);
         let mut upto = now.version;
-        for (rows, last) in [
-            (made.len(), made.last().map(|row| Version(row.id.0))),
-            (changed.len(), changed.last().map(MessageRow::version)),
+        for (is_cut, last) in [
+            (is_made_cut, made.last().map(|row| Version(row.id.0))),
+            (is_changed_cut, changed.last().map(MessageRow::version)),
         ] {
-            if let Some(last) = last.filter(|_| rows >= MESSAGES_MAX as usize) {
+            if let Some(last) = last.filter(|_| is_cut) {
                 upto = upto.min(last);
             }
         }

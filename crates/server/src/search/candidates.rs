@@ -127,6 +127,13 @@ impl Candidates {
         Some(message_at(reached, 0))
     }
 
+    /// Where to go on after the last of these, if that is where its block ends.
+    pub(super) fn block_done(&self, ids: &[MessageId]) -> Option<MessageId> {
+        let block = block_of(*ids.last()?);
+        let is_done = self.ready.front().is_none_or(|next| block_of(*next) < block);
+        is_done.then(|| message_at(block, 0))
+    }
+
     /// Looks at the next group of blocks.
     async fn look_further(&mut self, snapshot: &mut Snapshot<'_>) -> Result<()> {
         let group: Vec<i64> = self.blocks.drain(..self.group.min(self.blocks.len())).collect();

@@ -5,7 +5,9 @@
 //! edited away, deleted, hidden or left behind is found, however far the index lags.
 //!
 //! Invariants: the newest first, by id, so that pages neither repeat nor leave out; one query looks at a bounded number
-//! of messages and rows of the index, and then answers what it has, with where to go on.
+//! of messages, bytes and rows of the index, and then answers what it has, with where to go on; texts are compared where
+//! nobody else waits; searches never hold all connections; where to go on is a message that the asker sees or where
+//! a block begins, so that it tells nothing of what others wrote.
 
 mod candidates;
 pub mod excerpt;
@@ -17,8 +19,9 @@ use crate::{
     commands::failed,
     domain::rows::MessageRow,
     followers::search::texts,
+    shares::Shares,
     store::{
-        Result,
+        Error, Result,
         snapshot::{Snapshot, Where},
     },
 };
@@ -29,12 +32,47 @@ use parlor_protocol::{
     ids::{MessageId, UserId},
     reply::{Found, Hit},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use words::Words;
 
 /// Messages compared at first; then twice as many each time, up to the most.
 const CHUNK_MIN: usize = 64;
 const CHUNK_MAX: usize = 512;
+/// Bytes of text compared for one query.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Messages looked at for each that the asker sees and that may be compared.
+const LOOKED_AT_FACTOR: usize = 4;
+
+/// Who may search now: one search of each person at a time, and of all together so many that the store has
+/// connections left for everything else.
+#[derive(Debug)]
+pub struct Turns {
+    people: Shares,
+    all: Arc<Semaphore>,
+    patience: Duration,
+}
+
+impl Turns {
+    /// For a store with so many connections that read; whoever waits longer than `patience` is refused.
+    #[must_use]
+    pub fn new(readers: u32, patience: Duration) -> Self {
+        let most = readers.saturating_sub(2).max(1);
+        Self { people: Shares::new(1), all: Arc::new(Semaphore::new(most as usize)), patience }
+    }
+
+    async fn take(&self, person: UserId) -> std::result::Result<[OwnedSemaphorePermit; 2], Problem> {
+        let turn = async {
+            // First the own: whoever searches twice waits for himself and not before others.
+            let own = self.people.take(person).await;
+            [own, self.all.clone().acquire_owned().await.expect("it is never closed")]
+        };
+        timeout(self.patience, turn).await.map_err(|_| Code::Unavailable.into())
+    }
+}
 
 /// What is looked for.
 #[derive(Debug)]
@@ -58,7 +96,8 @@ pub async fn search(app: &App, user: UserId, search: Search, rows: u32) -> std::
     let Some(index) = &app.index else {
         return Err(Problem::new(Code::NotAllowed).with_detail("search is switched off here"));
     };
-    let asked = asked(app, search, rows)?;
+    let asked = Arc::new(asked(app, search, rows)?);
+    let _turn = app.searches.take(user).await?;
     let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
     if let Some(conversation) = asked.r#where.conversation
         && !snapshot.is_member(user, conversation).await.map_err(failed)?
@@ -68,7 +107,7 @@ pub async fn search(app: &App, user: UserId, search: Search, rows: u32) -> std::
     // After the snapshot: nobody holds a connection of the index and waits for one of the store.
     let reader = index.reader().await.map_err(failed)?;
     let (hits, next) = look(&mut snapshot, Index::new(reader), user, &asked, app).await.map_err(failed)?;
-    found(&mut snapshot, user, &asked.words, hits, next).await.map_err(failed)
+    found(&mut snapshot, user, asked, hits, next).await.map_err(failed)
 }
 
 fn asked(app: &App, search: Search, rows: u32) -> std::result::Result<Asked, Problem> {
@@ -81,6 +120,17 @@ fn asked(app: &App, search: Search, rows: u32) -> std::result::Result<Asked, Pro
         return Err(Problem::new(Code::LimitReached).with_limit(limits.search_words_max.into()));
     }
     let wrong = |detail: &str| Problem::new(Code::InvalidField).with_detail(detail);
+    let is_control = |character: char| character.is_control() && !character.is_whitespace();
+    if search.query.contains(is_control) {
+        return Err(wrong("`query`: no control characters are expected"));
+    }
+    if search
+        .context
+        .as_ref()
+        .is_some_and(|key| key.kind.contains(char::is_control) || key.id.contains(char::is_control))
+    {
+        return Err(wrong("`context`: no control characters are expected"));
+    }
     let time = |name: &str, text: Option<&String>, absent: i64| match text.map(|text| text.parse::<jiff::Timestamp>()) {
         None => Ok(absent),
         Some(Ok(time)) => Ok(time.as_millisecond()),
@@ -111,21 +161,29 @@ async fn look(
     snapshot: &mut Snapshot<'_>,
     index: Index,
     user: UserId,
-    asked: &Asked,
+    asked: &Arc<Asked>,
     app: &App,
 ) -> Result<(Vec<MessageRow>, Option<MessageId>)> {
     let limits = &app.config.limits;
     let mut candidates = Candidates::new(snapshot, index, user, asked, limits.search_unindexed_max.into()).await?;
-    let (mut hits, mut looked_at, mut bytes) = (Vec::new(), 0, 0);
+    let most = limits.search_candidates_max as usize;
+    let (mut hits, mut bytes) = (Vec::new(), 0);
+    let (mut looked_at, mut compared, mut compared_bytes) = (0, 0, 0);
     let mut chunk = CHUNK_MIN;
     loop {
         let ids = candidates.next(snapshot, chunk).await?;
-        let Some(last) = ids.last().copied() else { return Ok((hits, candidates.stopped_at())) };
+        if ids.is_empty() {
+            return Ok((hits, candidates.stopped_at()));
+        }
         looked_at += ids.len();
-        for row in snapshot.visible(user, &ids).await? {
-            if !candidates.may_be_in(row.conversation) || !is_hit(&row, asked) {
-                continue;
-            }
+        let rows = snapshot.visible(user, &ids).await?;
+        // Nothing that others wrote has a say in where this ends.
+        let last = rows.last().map(|row| row.id);
+        compared += rows.len();
+        let chunk_bytes = rows.iter().flat_map(texts).map(str::len).sum::<usize>();
+        compared_bytes += chunk_bytes;
+        let rows = rows.into_iter().filter(|row| candidates.may_be_in(row.conversation)).collect();
+        for row in compare(rows, asked.clone()).await? {
             bytes += row.text.len();
             let is_full = hits.len() == asked.rows || bytes > limits.page_bytes_max as usize;
             if let Some(MessageRow { id, .. }) = hits.last().filter(|_| is_full) {
@@ -134,11 +192,25 @@ async fn look(
             }
             hits.push(row);
         }
-        if looked_at >= limits.search_candidates_max as usize {
-            return Ok((hits, Some(last)));
+        if last.is_some() && (compared >= most || compared_bytes >= BYTES_MAX) {
+            return Ok((hits, last));
         }
-        chunk = (chunk * 2).min(CHUNK_MAX);
+        if looked_at >= most.saturating_mul(LOOKED_AT_FACTOR)
+            && let Some(next) = candidates.block_done(&ids)
+        {
+            return Ok((hits, Some(next)));
+        }
+        chunk = if chunk_bytes > BYTES_MAX / 8 { CHUNK_MIN } else { (chunk * 2).min(CHUNK_MAX) };
     }
+}
+
+/// Those that were looked for; compared where it holds up nobody.
+async fn compare(rows: Vec<MessageRow>, asked: Arc<Asked>) -> Result<Vec<MessageRow>> {
+    aside(move || rows.into_iter().filter(|row| is_hit(row, &asked)).collect()).await
+}
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Corrupt(error.to_string()))
 }
 
 /// Whether a message that the asker may see is what was looked for.
@@ -153,7 +225,7 @@ fn is_hit(row: &MessageRow, asked: &Asked) -> bool {
 async fn found(
     snapshot: &mut Snapshot<'_>,
     user: UserId,
-    words: &Words,
+    asked: Arc<Asked>,
     hits: Vec<MessageRow>,
     next: Option<MessageId>,
 ) -> Result<Found> {
@@ -165,7 +237,8 @@ async fn found(
         }
     }
     let users = snapshot.users_by_id(hits.iter().map(|hit| hit.sender)).await?;
-    let results = hits.iter().map(|row| Hit { message: row.message(), excerpt: shown(row, words) }).collect();
+    let hit = move |row: &MessageRow| Hit { message: row.message(), excerpt: shown(row, &asked.words) };
+    let results = aside(move || hits.iter().map(hit).collect()).await?;
     let mut conversations = snapshot.conversations(user, &order).await?;
     conversations.sort_by_key(|one| order.iter().position(|id| *id == one.id));
     Ok(Found { results, conversations, users, next: next.map(|id| id.0.to_string()) })

@@ -1,4 +1,7 @@
 //! Feeding the index: one transaction takes messages in, and notes how far was read.
+//!
+//! Invariant: memory holds the terms of what is taken in, at most [`TERMS_MAX`] of the newest block beside them, and
+//! pages of what is looked through; never a whole block, which long messages can make of any size.
 
 use super::{
     Index,
@@ -33,6 +36,11 @@ pub struct Document {
     pub is_kept: bool,
 }
 
+/// Terms of the newest block that are held; of a block with more, those that a step touches are read.
+const TERMS_MAX: usize = 100_000;
+/// Terms of a block that are looked through together for messages that were edited or deleted.
+const PAGE: i64 = 4096;
+
 /// Who writes, and what was written last: the newest block, to which most is added.
 #[derive(Debug)]
 pub struct Writing {
@@ -42,10 +50,12 @@ pub struct Writing {
     newest: Option<(i64, Block)>,
 }
 
-/// All terms of a block.
+/// Terms of a block.
 #[derive(Debug, Default)]
 struct Block {
     terms: HashMap<Term, Kept>,
+    /// It has no other terms.
+    is_whole: bool,
     written: Option<(i64, i64)>,
 }
 
@@ -86,9 +96,11 @@ impl Index {
                 Some((_, content)) => content,
                 None => load(&mut transaction, block).await?,
             };
+            content.read(&mut transaction, block, &documents).await?;
             let touched = content.take_in(&documents);
             store(&mut transaction, block, &mut content, touched).await?;
             note_digests(&mut transaction, &documents).await?;
+            content.forget_many();
             if newest.as_ref().is_none_or(|(newest, _)| *newest < block) {
                 newest = Some((block, content));
             }
@@ -144,17 +156,13 @@ fn by_block(documents: Vec<Document>) -> BTreeMap<i64, Vec<Document>> {
     blocks
 }
 
+/// When the messages of a block were written; one that is not there has no terms.
 async fn load(connection: &mut AnyConnection, block: i64) -> Result<Block> {
-    let mut content = Block::default();
-    let rows =
-        query("SELECT term, slots FROM search_terms WHERE block = $1").bind(block).fetch_all(&mut *connection).await?;
-    for row in &rows {
-        content.terms.insert(column(row, 0)?, Kept(column(row, 1)?));
-    }
     let row = query("SELECT first_at, last_at FROM search_blocks WHERE block = $1")
         .bind(block)
         .fetch_optional(connection)
         .await?;
+    let mut content = Block { is_whole: row.is_none(), ..Block::default() };
     if let Some(row) = row {
         let mut reader = Reader::new(&row);
         content.written = Some((reader.int()?, reader.int()?));
@@ -162,14 +170,95 @@ async fn load(connection: &mut AnyConnection, block: i64) -> Result<Block> {
     Ok(content)
 }
 
+/// Takes slots from all terms of a block, page by page.
+async fn clear(connection: &mut AnyConnection, block: i64, slots: &Slots) -> Result<()> {
+    let mut after = Term::new();
+    loop {
+        let sql = "SELECT term, slots FROM search_terms WHERE block = $1 AND term > $2 ORDER BY term LIMIT $3";
+        let rows = query(sql).bind(block).bind(after.clone()).bind(PAGE).fetch_all(&mut *connection).await?;
+        let mut changed = Vec::new();
+        for row in &rows {
+            let (term, mut kept): (Term, Kept) = (column(row, 0)?, Kept(column(row, 1)?));
+            after.clone_from(&term);
+            if kept.remove(slots) {
+                changed.push((term, kept));
+            }
+        }
+        write_terms(connection, block, changed.into_iter()).await?;
+        if rows.len() < usize::try_from(PAGE).expect("a page is small") {
+            return Ok(());
+        }
+    }
+}
+
+/// Writes terms; those without a slot are removed.
+async fn write_terms(
+    connection: &mut AnyConnection,
+    block: i64,
+    terms: impl Iterator<Item = (Term, Kept)>,
+) -> Result<()> {
+    let mut kept = Values::new(["block", "term", "slots"]);
+    let mut gone = Values::new(["block", "term"]);
+    for (term, slots) in terms {
+        if slots.0.is_empty() {
+            gone.push([block.into(), term.into()]);
+        } else {
+            kept.push([block.into(), term.into(), slots.0.into()]);
+        }
+    }
+    kept.execute(
+        connection,
+        "INSERT INTO search_terms (block, term, slots) SELECT block, term, slots FROM v WHERE block IS NOT NULL \
+         ON CONFLICT (block, term) DO UPDATE SET slots = excluded.slots",
+    )
+    .await?;
+    gone.execute(connection, "DELETE FROM search_terms WHERE (block, term) IN (SELECT block, term FROM v)").await
+}
+
+/// The slots of messages that are kept already.
+fn replaced(documents: &[Document]) -> Slots {
+    let mut replaced = Slots::default();
+    for document in documents.iter().filter(|document| document.is_kept) {
+        replaced.insert(slot_of(document.message));
+    }
+    replaced
+}
+
 impl Block {
+    /// Makes sure that the terms of these documents are held, and that all others are right without a change.
+    async fn read(&mut self, connection: &mut AnyConnection, block: i64, documents: &[Document]) -> Result<()> {
+        if self.is_whole {
+            return Ok(());
+        }
+        let replaced = replaced(documents);
+        if !replaced.is_empty() {
+            self.terms = HashMap::new();
+            clear(connection, block, &replaced).await?;
+        }
+        let wanted: BTreeSet<&Term> = documents.iter().flat_map(|document| &document.terms).collect();
+        let mut values = Values::new(["block", "term"]);
+        for term in wanted.into_iter().filter(|term| !self.terms.contains_key(*term)) {
+            values.push([block.into(), term.clone().into()]);
+        }
+        let sql = "SELECT t.term, t.slots FROM v CROSS JOIN search_terms t WHERE t.block = v.block AND t.term = v.term";
+        for row in values.fetch(connection, sql).await? {
+            self.terms.insert(column(&row, 0)?, Kept(column(&row, 1)?));
+        }
+        Ok(())
+    }
+
+    /// Lets go of the terms if there are too many to hold.
+    fn forget_many(&mut self) {
+        if self.terms.len() > TERMS_MAX {
+            self.terms = HashMap::new();
+            self.is_whole = false;
+        }
+    }
+
     /// Takes documents in; gives the terms whose slots are others now.
     fn take_in(&mut self, documents: &[Document]) -> BTreeSet<Term> {
         let mut touched = BTreeSet::new();
-        let mut replaced = Slots::default();
-        for document in documents.iter().filter(|document| document.is_kept) {
-            replaced.insert(slot_of(document.message));
-        }
+        let replaced = replaced(documents);
         if !replaced.is_empty() {
             for (term, kept) in &mut self.terms {
                 if kept.remove(&replaced) {
@@ -192,24 +281,17 @@ impl Block {
 }
 
 async fn store(connection: &mut AnyConnection, block: i64, content: &mut Block, touched: BTreeSet<Term>) -> Result<()> {
-    let mut kept = Values::new(["block", "term", "slots"]);
-    let mut gone = Values::new(["block", "term"]);
-    for term in touched {
-        match content.terms.get(&term) {
-            Some(slots) if !slots.0.is_empty() => kept.push([block.into(), term.into(), slots.0.clone().into()]),
-            _ => {
+    let terms: Vec<_> = touched
+        .into_iter()
+        .map(|term| {
+            let slots = content.terms.get(&term).cloned().unwrap_or_default();
+            if slots.0.is_empty() {
                 content.terms.remove(&term);
-                gone.push([block.into(), term.into()]);
             }
-        }
-    }
-    kept.execute(
-        connection,
-        "INSERT INTO search_terms (block, term, slots) SELECT block, term, slots FROM v WHERE block IS NOT NULL \
-         ON CONFLICT (block, term) DO UPDATE SET slots = excluded.slots",
-    )
-    .await?;
-    gone.execute(connection, "DELETE FROM search_terms WHERE (block, term) IN (SELECT block, term FROM v)").await?;
+            (term, slots)
+        })
+        .collect();
+    write_terms(connection, block, terms.into_iter()).await?;
     let Some((first, last)) = content.written else { return Ok(()) };
     query(
         "INSERT INTO search_blocks (block, first_at, last_at) VALUES ($1, $2, $3) \
