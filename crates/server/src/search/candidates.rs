@@ -34,6 +34,9 @@ const BLOCKS_MAX: u32 = 4096;
 /// Rows of the index read for one query.
 const ROWS_MAX: usize = 50_000;
 
+/// Rows of the index that one lookup takes; more, and fewer blocks are looked at together.
+const LOOKUP_MAX: usize = 20_000;
+
 /// Where the index is read: by a connection of its own, or by the snapshot's.
 pub(super) struct Index(Option<PoolConnection<Any>>);
 
@@ -136,19 +139,44 @@ impl Candidates {
 
     /// Looks at the next group of blocks.
     async fn look_further(&mut self, snapshot: &mut Snapshot<'_>) -> Result<()> {
-        let group: Vec<i64> = self.blocks.drain(..self.group.min(self.blocks.len())).collect();
+        let mut group: Vec<i64> = self.blocks.drain(..self.group.min(self.blocks.len())).collect();
         self.group = (self.group * 2).min(GROUP_MAX);
-        self.reached = group.last().copied();
         let is_few = self.places.as_ref().is_some_and(|places| places.len() <= PLACES_FIRST_MAX);
         let mut found: Option<Found> = None;
         if is_few {
             self.keep_own(snapshot, &group, &mut found).await?;
         }
         for lookup in &self.lookups {
-            let blocks = left(&group, found.as_ref());
-            let (slots, rows) = read::look_up(self.index.connection(snapshot), blocks.into_iter(), lookup).await?;
-            self.rows += rows;
-            keep(&mut found, slots);
+            // Too many words that begin so: fewer blocks, the rest later.
+            let slots = loop {
+                let blocks = left(&group, found.as_ref());
+                let connection = self.index.connection(snapshot);
+                if let Some((slots, rows)) = read::look_up(connection, blocks.into_iter(), lookup, LOOKUP_MAX).await? {
+                    self.rows += rows;
+                    break Some(slots);
+                }
+                self.rows += LOOKUP_MAX;
+                if group.len() == 1 {
+                    // Then the texts decide.
+                    break None;
+                }
+                for block in group.drain(group.len() / 2..).rev() {
+                    self.blocks.push_front(block);
+                    if let Some(found) = &mut found {
+                        found.remove(&block);
+                    }
+                }
+                self.group = group.len();
+            };
+            if let Some(slots) = slots {
+                keep(&mut found, slots);
+            }
+        }
+        self.reached = group.last().copied();
+        if found.is_none() {
+            let all = Lookup::Exact(words::anything());
+            let connection = self.index.connection(snapshot);
+            found = read::look_up(connection, group.iter().copied(), &all, LOOKUP_MAX).await?.map(|(slots, _)| slots);
         }
         let count: usize = found.iter().flatten().map(|(_, slots)| slots.len()).sum();
         if !is_few && count > UNCHECKED_MAX {

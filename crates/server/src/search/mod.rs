@@ -253,3 +253,23 @@ fn shown(row: &MessageRow, words: &Words) -> Vec<parlor_protocol::reply::Piece> 
     let best = parts.rev().max_by_key(|(_, hits)| hits.len());
     best.map(|(text, hits)| excerpt::excerpt(text, &hits)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+
+    #[tokio::test]
+    async fn searches_leave_connections_to_others_and_each_person_has_one() {
+        let turns = Turns::new(4, Duration::from_mins(1));
+        let one = turns.take(UserId(1)).now_or_never().expect("free").expect("in time");
+        assert!(turns.take(UserId(1)).now_or_never().is_none(), "a second search of one person");
+        let other = turns.take(UserId(2)).now_or_never().expect("free").expect("in time");
+        assert!(turns.take(UserId(3)).now_or_never().is_none(), "a third search of four connections");
+        drop((one, other));
+        assert!(turns.take(UserId(1)).now_or_never().is_some());
+        let impatient = Turns::new(1, Duration::from_millis(1));
+        let _held = impatient.take(UserId(1)).await.expect("free");
+        assert_eq!(impatient.take(UserId(2)).await.expect_err("held").code, Code::Unavailable);
+    }
+}

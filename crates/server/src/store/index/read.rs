@@ -31,27 +31,30 @@ pub(crate) async fn blocks(
     rows.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Looks one thing up in some blocks; says how many rows that took.
+/// Looks one thing up in some blocks; says how many rows that took. Nothing, if it would take more than `rows_max`.
 pub(crate) async fn look_up(
     connection: &mut AnyConnection,
     blocks: impl Iterator<Item = i64>,
     lookup: &Lookup,
-) -> Result<(Found, usize)> {
+    rows_max: usize,
+) -> Result<Option<(Found, usize)>> {
     match lookup {
-        Lookup::Exact(term) => any_of(connection, blocks.map(|block| (block, term.clone()))).await,
+        Lookup::Exact(term) => any_of(connection, blocks.map(|block| (block, term.clone()))).await.map(Some),
         Lookup::Between(low, high) => {
             let mut values = Values::new(["block", "low", "high"]);
             for block in blocks {
                 values.push([block.into(), low.clone().into(), high.clone().into()]);
             }
-            let rows = values
-                .fetch(
-                    connection,
-                    "SELECT t.block, t.slots FROM v CROSS JOIN search_terms t \
-                     WHERE t.block = v.block AND t.term >= v.low AND t.term < v.high",
-                )
-                .await?;
-            found(&rows)
+            let sql = format!(
+                "SELECT t.block, t.slots FROM v CROSS JOIN search_terms t \
+                 WHERE t.block = v.block AND t.term >= v.low AND t.term < v.high LIMIT {}",
+                rows_max + 1
+            );
+            let rows = values.fetch(connection, &sql).await?;
+            if rows.len() > rows_max {
+                return Ok(None);
+            }
+            found(&rows).map(Some)
         }
     }
 }

@@ -9,7 +9,8 @@ use parlor::{
 use parlor_protocol::{
     command::{Command, Search},
     error::{Code, Problem},
-    ids::{ConversationId, SessionId, UserId},
+    ids::{ConversationId, SessionId, UserId, Version},
+    model::ContextKey,
     reply::{Answer, Found, Sent},
 };
 use std::{sync::Arc, time::Duration};
@@ -27,6 +28,8 @@ conformance! {
     no_query_harms,
     what_is_found_says_where_and_by_whom,
     every_way_to_look_finds_the_same,
+    where_to_go_on_is_no_message_of_others,
+    a_step_ends_where_there_is_enough_text,
     few_messages_are_found_before_the_index_has_them,
 }
 
@@ -256,6 +259,7 @@ async fn what_cannot_be_asked_is_refused(world: World) {
     let ada = world.person("Ada").await;
     let (long, many) = ("x".repeat(201), "a b c d e f g h i j k l m n o p q");
     let text = |text: &str| Some(text.to_owned());
+    let thing = |kind: &str, id: &str| Some(ContextKey { kind: kind.to_owned(), id: id.to_owned() });
     for (asked, refusal) in [
         (of(""), Code::InvalidField),
         (of("  "), Code::InvalidField),
@@ -267,6 +271,9 @@ async fn what_cannot_be_asked_is_refused(world: World) {
         (Search { until: text("2026-13-01T00:00:00Z"), ..of("a") }, Code::InvalidField),
         (Search { after: text("x"), ..of("a") }, Code::InvalidField),
         (Search { limit: Some(0), ..of("a") }, Code::InvalidField),
+        (of("a\0b"), Code::InvalidField),
+        (Search { context: thing("item\0", "5"), ..of("a") }, Code::InvalidField),
+        (Search { context: thing("item", "5\u{1}"), ..of("a") }, Code::InvalidField),
     ] {
         assert_eq!(code(search(&world.app, ada, asked.clone()).await), refusal, "{asked:?}");
     }
@@ -410,6 +417,40 @@ async fn every_way_to_look_finds_the_same(world: World) {
             }
         }
     }
+}
+
+async fn where_to_go_on_is_no_message_of_others(world: World) {
+    let mut own = Vec::new();
+    for _ in 0..20 {
+        own.push(world.group("Ben", &["Ada"]).await);
+    }
+    let (ben, cleo) = (world.person("Ben").await, world.person("Cleo").await);
+    let others = world.group("Cleo", &["Dan"]).await;
+    let mut texts: Vec<_> = (0..3).map(|_| (ben, own[0], "my umbrella".to_owned())).collect();
+    texts.extend((0..200).map(|_| (cleo, others, "an umbrella".to_owned())));
+    texts.push((ben, own[1], "nothing".to_owned()));
+    flood(&world, texts).await;
+    world.indexed("Cleo", others).await;
+    let app = world.node_with(&[("limits.search_unindexed_max", "1"), ("limits.search_candidates_max", "40")]).await;
+    let found = search(&app, ben, of("umbrella")).await.expect("a query");
+    assert_eq!(found.results.len(), 3);
+    assert_eq!(found.next, None, "nothing that others wrote ends a page");
+}
+
+async fn a_step_ends_where_there_is_enough_text(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    for text in ["one", "two", "three"] {
+        world.send("Ada", conversation, text).await;
+    }
+    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+    let (all, is_cut) = snapshot.made_after(Version(0), 100, 1000).await.expect("read");
+    assert!(!is_cut);
+    let texts = |rows: &[parlor::domain::rows::MessageRow]| rows.iter().map(|row| row.text.len()).sum::<usize>();
+    assert_eq!(texts(&all), 11);
+    let (some, is_cut) = snapshot.made_after(Version(0), 100, 6).await.expect("read");
+    assert!(is_cut);
+    assert_eq!(texts(&some), 6);
+    assert_eq!(snapshot.made_after(Version(0), 100, 1000).await.expect("read").0.len(), all.len());
 }
 
 async fn few_messages_are_found_before_the_index_has_them(world: World) {
