@@ -170,17 +170,35 @@ impl Follower for Search {
     const NAME: &'static str = "search index";
 
     async fn take(&mut self) -> Result<bool> {
+        let is_damaged = self.settings.index.is_damaged();
+        if is_damaged {
+            self.writing = None;
+            self.settings.index.mend().await?;
+            if self.settings.index.is_file() {
+                self.settings.metrics.search_rebuilds.inc();
+            }
+        }
         let now_ms = self.settings.environment.now_ms();
         let until_ms = now_ms + LEASE_MS;
         let taker = Taker { holder: self.settings.node, now_ms, until_ms, is_alone: self.is_first };
         let given = self.settings.index.take(taker).await?;
         self.is_first = false;
         self.held_until = until_ms;
-        self.writing = given.map(|(lease, place)| Writing::new(lease, place));
+        self.writing = given.map(|(lease, mut place)| {
+            if is_damaged {
+                // Of no form that is known: it is built anew.
+                place.format = 0;
+            }
+            Writing::new(lease, place)
+        });
         Ok(self.writing.is_some())
     }
 
     async fn step(&mut self) -> Result<Step> {
+        if self.settings.index.is_damaged() {
+            // A search found it so. It is mended with the next lease.
+            return Ok(Step::Lost);
+        }
         let Some(place) = self.writing.as_ref().map(|writing| writing.place) else { return Ok(Step::Lost) };
         let Some(read) = self.read(place).await? else { return self.begin_anew(place).await };
         let (now, is_all) = (read.now, read.is_all);

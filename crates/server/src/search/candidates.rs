@@ -9,7 +9,7 @@ use super::{
     words::{self, Lookup},
 };
 use crate::store::{
-    Result,
+    self, Result,
     index::{
         read::{self, Found},
         slots::{BLOCK, block_of, message_at},
@@ -38,15 +38,18 @@ const ROWS_MAX: usize = 50_000;
 const LOOKUP_MAX: usize = 20_000;
 
 /// Where the index is read: by a connection of its own, or by the snapshot's.
-pub(super) struct Index(Option<PoolConnection<Any>>);
+pub(super) struct Index {
+    index: store::index::Index,
+    reader: Option<PoolConnection<Any>>,
+}
 
 impl Index {
-    pub(super) fn new(reader: Option<PoolConnection<Any>>) -> Self {
-        Self(reader)
+    pub(super) async fn open(index: &store::index::Index) -> Result<Self> {
+        Ok(Self { reader: index.reader().await?, index: index.clone() })
     }
 
     fn connection<'a>(&'a mut self, snapshot: &'a mut Snapshot<'_>) -> &'a mut AnyConnection {
-        match &mut self.0 {
+        match &mut self.reader {
             Some(reader) => reader,
             None => snapshot.connection(),
         }
@@ -92,7 +95,8 @@ impl Candidates {
         } else {
             let newest = places.as_ref().and_then(|places| places.iter().map(|place| place.activity.0).max());
             let highest = block_of(MessageId(asked.after.0.saturating_sub(1).min(newest.unwrap_or(i64::MAX))));
-            let found = read::blocks(index.connection(snapshot), highest, asked.written, BLOCKS_MAX.into()).await?;
+            let found = read::blocks(index.connection(snapshot), highest, asked.written, BLOCKS_MAX.into()).await;
+            let found = index.index.heed(found)?;
             is_cut = found.len() >= BLOCKS_MAX as usize;
             blocks = found.into();
         }
@@ -151,7 +155,8 @@ impl Candidates {
             let slots = loop {
                 let blocks = left(&group, found.as_ref());
                 let connection = self.index.connection(snapshot);
-                if let Some((slots, rows)) = read::look_up(connection, blocks.into_iter(), lookup, LOOKUP_MAX).await? {
+                let answer = read::look_up(connection, blocks.into_iter(), lookup, LOOKUP_MAX).await;
+                if let Some((slots, rows)) = self.index.index.heed(answer)? {
                     self.rows += rows;
                     break Some(slots);
                 }
@@ -176,7 +181,8 @@ impl Candidates {
         if found.is_none() {
             let all = Lookup::Exact(words::anything());
             let connection = self.index.connection(snapshot);
-            found = read::look_up(connection, group.iter().copied(), &all, LOOKUP_MAX).await?.map(|(slots, _)| slots);
+            let answer = read::look_up(connection, group.iter().copied(), &all, LOOKUP_MAX).await;
+            found = self.index.index.heed(answer)?.map(|(slots, _)| slots);
         }
         let count: usize = found.iter().flatten().map(|(_, slots)| slots.len()).sum();
         if !is_few && count > UNCHECKED_MAX {
@@ -201,7 +207,8 @@ impl Candidates {
         if terms.len() > PLACE_TERMS_MAX {
             return Ok(());
         }
-        let (slots, rows) = read::any_of(self.index.connection(snapshot), terms.into_iter()).await?;
+        let answer = read::any_of(self.index.connection(snapshot), terms.into_iter()).await;
+        let (slots, rows) = self.index.index.heed(answer)?;
         self.rows += rows;
         keep(found, slots);
         Ok(())

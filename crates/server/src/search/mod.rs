@@ -105,8 +105,8 @@ pub async fn search(app: &App, user: UserId, search: Search, rows: u32) -> std::
         return Err(Code::NotFound.into());
     }
     // After the snapshot: nobody holds a connection of the index and waits for one of the store.
-    let reader = index.reader().await.map_err(failed)?;
-    let (hits, next) = look(&mut snapshot, Index::new(reader), user, &asked, app).await.map_err(failed)?;
+    let index = Index::open(index).await.map_err(failed)?;
+    let (hits, next) = look(&mut snapshot, index, user, &asked, app).await.map_err(failed)?;
     found(&mut snapshot, user, asked, hits, next).await.map_err(failed)
 }
 

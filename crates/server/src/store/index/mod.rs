@@ -23,6 +23,10 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 pub use write::{Document, Writing};
@@ -37,6 +41,14 @@ const NAME: &str = "search";
 #[derive(Clone, Debug)]
 pub struct Index {
     dialect: Dialect,
+    pools: Arc<RwLock<Pools>>,
+    /// On SQLite.
+    file: Option<Arc<(PathBuf, Settings)>>,
+    is_damaged: Arc<AtomicBool>,
+}
+
+#[derive(Clone, Debug)]
+struct Pools {
     writer: AnyPool,
     /// On SQLite; on PostgreSQL the snapshot itself reads it.
     readers: Option<AnyPool>,
@@ -51,9 +63,47 @@ impl Index {
         if let Some(database) = settings.url.strip_prefix("sqlite:") {
             return open_file(&Path::new(database).with_file_name(FILE), settings).await;
         }
-        let index = Self { dialect: Dialect::Postgres, writer: store.writer.clone(), readers: None };
+        let index = Self::new(Dialect::Postgres, Pools { writer: store.writer.clone(), readers: None }, None);
         index.prepare().await?;
         Ok(index)
+    }
+
+    fn new(dialect: Dialect, pools: Pools, file: Option<(PathBuf, Settings)>) -> Self {
+        let pools = Arc::new(RwLock::new(pools));
+        Self { dialect, pools, file: file.map(Arc::new), is_damaged: Arc::default() }
+    }
+
+    fn pools(&self) -> Pools {
+        self.pools.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes if an answer of the index says that it is damaged.
+    pub(crate) fn heed<T>(&self, answer: Result<T>) -> Result<T> {
+        if answer.as_ref().is_err_and(is_damage) {
+            self.is_damaged.store(true, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// It was found damaged while it was in use.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.is_damaged.load(Ordering::Relaxed)
+    }
+
+    /// Throws a damaged file away and makes an empty one. On PostgreSQL its tables are emptied by whoever feeds it.
+    ///
+    /// # Errors
+    /// A file cannot be made; it stays damaged until it can.
+    pub async fn mend(&self) -> Result<()> {
+        tracing::warn!("the search index is damaged; it is made anew");
+        if let Some((file, settings)) = self.file.as_deref() {
+            self.close().await;
+            let anew = open_anew(file, settings).await?;
+            *self.pools.write().unwrap_or_else(PoisonError::into_inner) = anew.pools();
+        }
+        self.is_damaged.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// A file that no other node can have open.
@@ -77,16 +127,17 @@ impl Index {
         Ok(())
     }
 
-    async fn begin(&self) -> Result<Transaction<'_, Any>> {
+    async fn begin(&self) -> Result<Transaction<'static, Any>> {
+        let writer = self.pools().writer;
         Ok(match self.dialect {
-            Dialect::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
-            Dialect::Postgres => self.writer.begin().await?,
+            Dialect::Sqlite => writer.begin_with("BEGIN IMMEDIATE").await?,
+            Dialect::Postgres => writer.begin().await?,
         })
     }
 
     /// A connection that reads the index, where the store's own does not.
     pub(crate) async fn reader(&self) -> Result<Option<PoolConnection<Any>>> {
-        match &self.readers {
+        match self.pools().readers {
             Some(readers) => Ok(Some(readers.acquire().await?)),
             None => Ok(None),
         }
@@ -97,7 +148,7 @@ impl Index {
     /// # Errors
     /// The database is not there.
     pub async fn take(&self, taker: Taker) -> Result<Option<(Lease, Place)>> {
-        followers::take(&mut *self.writer.acquire().await?, NAME, taker).await
+        self.heed(followers::take(&mut *self.pools().writer.acquire().await?, NAME, taker).await)
     }
 
     /// Notes how far was read where there was nothing to write; says whether one still has the lease.
@@ -105,7 +156,7 @@ impl Index {
     /// # Errors
     /// The database is not there.
     pub async fn advance(&self, lease: &Lease, place: &Place, until_ms: i64) -> Result<bool> {
-        followers::advance(&mut *self.writer.acquire().await?, lease, place, until_ms).await
+        self.heed(followers::advance(&mut *self.pools().writer.acquire().await?, lease, place, until_ms).await)
     }
 
     /// Gives the right to write back.
@@ -113,7 +164,7 @@ impl Index {
     /// # Errors
     /// The database is not there.
     pub async fn release(&self, lease: &Lease) -> Result<()> {
-        followers::release(&mut *self.writer.acquire().await?, lease).await
+        self.heed(followers::release(&mut *self.pools().writer.acquire().await?, lease).await)
     }
 
     /// On SQLite, folds the log into the file and empties it; says whether nobody was reading it.
@@ -124,15 +175,17 @@ impl Index {
         if self.dialect == Dialect::Postgres {
             return Ok(true);
         }
-        let row = query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.writer).await?;
+        let row = query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pools().writer).await;
+        let row = self.heed(row.map_err(Error::from))?;
         Ok(super::column::<i64>(&row, 0)? == 0)
     }
 
     /// Waits for what runs and closes the file.
     pub async fn close(&self) {
-        if let Some(readers) = &self.readers {
+        let Pools { writer, readers } = self.pools();
+        if let Some(readers) = readers {
             readers.close().await;
-            self.writer.close().await;
+            writer.close().await;
         }
     }
 }
@@ -142,10 +195,27 @@ async fn open_file(file: &Path, settings: &Settings) -> Result<Index> {
     match try_open(file, settings).await {
         Err(Error::Refused(cause)) => {
             tracing::warn!(%cause, "the search index cannot be read; it is made anew");
-            remove(file).map_err(|error| Error::Unavailable(error.into()))?;
-            try_open(file, settings).await
+            open_anew(file, settings).await
         }
         opened => opened,
+    }
+}
+
+async fn open_anew(file: &Path, settings: &Settings) -> Result<Index> {
+    remove(file).map_err(|error| Error::Unavailable(error.into()))?;
+    try_open(file, settings).await
+}
+
+/// SQLite: a damaged file, or none of a database; and what this program did not write.
+fn is_damage(error: &Error) -> bool {
+    match error {
+        Error::Corrupt(_) => true,
+        Error::Refused(sqlx::Error::Database(database)) => {
+            let code = database.code();
+            let code = code.as_deref().filter(|code| code.len() < 5).and_then(|code| code.parse::<u32>().ok());
+            matches!(code.map(|code| code & 0xff), Some(11 | 26))
+        }
+        _ => false,
     }
 }
 
@@ -167,7 +237,8 @@ async fn try_open(file: &Path, settings: &Settings) -> Result<Index> {
     first.close().await?;
     let writer = pool(settings, 1, every.clone()).connect(&url).await?;
     let readers = pool(settings, settings.readers, format!("{every} PRAGMA query_only = ON;")).connect_lazy(&url)?;
-    let index = Index { dialect: Dialect::Sqlite, writer, readers: Some(readers) };
+    let pools = Pools { writer, readers: Some(readers) };
+    let index = Index::new(Dialect::Sqlite, pools, Some((file.to_owned(), settings.clone())));
     match index.prepare().await {
         Ok(()) => Ok(index),
         Err(error) => {

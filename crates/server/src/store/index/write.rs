@@ -86,6 +86,16 @@ impl Index {
         place: Place,
         until_ms: i64,
     ) -> Result<bool> {
+        self.heed(self.take_in(writing, documents, place, until_ms).await)
+    }
+
+    async fn take_in(
+        &self,
+        writing: &mut Writing,
+        documents: Vec<Document>,
+        place: Place,
+        until_ms: i64,
+    ) -> Result<bool> {
         let mut newest = writing.newest.take();
         let mut transaction = self.begin().await?;
         if !followers::advance(&mut transaction, &writing.lease, &place, until_ms).await? {

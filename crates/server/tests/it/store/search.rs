@@ -427,7 +427,7 @@ async fn where_to_go_on_is_no_message_of_others(world: World) {
     let (ben, cleo) = (world.person("Ben").await, world.person("Cleo").await);
     let others = world.group("Cleo", &["Dan"]).await;
     let mut texts: Vec<_> = (0..3).map(|_| (ben, own[0], "my umbrella".to_owned())).collect();
-    texts.extend((0..200).map(|_| (cleo, others, "an umbrella".to_owned())));
+    texts.extend((0..100).map(|_| (cleo, others, "an umbrella".to_owned())));
     texts.push((ben, own[1], "nothing".to_owned()));
     flood(&world, texts).await;
     world.indexed("Cleo", others).await;

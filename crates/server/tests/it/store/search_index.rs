@@ -30,6 +30,7 @@ conformance! {
     another_node_goes_on_where_the_first_stopped,
     whoever_lost_the_lease_writes_nothing,
     a_cursor_of_another_database_begins_anew,
+    an_index_that_is_damaged_while_it_is_used_is_made_anew,
 }
 
 async fn change(world: &World, change: Change) {
@@ -238,4 +239,33 @@ async fn a_cursor_of_another_database_begins_anew(world: World) {
     let ada: UserId = world.person("Ada").await;
     assert_eq!(texts(&search(&other, ada, of("umbrella")).await.expect("a query")), ["an umbrella"]);
     assert_eq!(other.metrics.search_rebuilds.get(), 1);
+}
+
+async fn an_index_that_is_damaged_while_it_is_used_is_made_anew(world: World) {
+    use sqlx::{Connection as _, Executor as _};
+    let conversation = world.direct("Ada", "Ben").await;
+    for _ in 0..3 {
+        world.send("Ada", conversation, "an umbrella").await;
+    }
+    world.indexed("Ada", conversation).await;
+    let ben = world.person("Ben").await;
+    let mut connection = match world.folder() {
+        Some(folder) => {
+            let url = format!("sqlite:{}/search.db", folder.display());
+            sqlx::AnyConnection::connect(&url).await.expect("the index is there")
+        }
+        None => world.connect().await,
+    };
+    connection.execute("UPDATE search_terms SET slots = term").await.expect("spoilt");
+    connection.close().await.expect("closed");
+    assert!(search(&world.app, ben, of("umbrella")).await.is_err(), "it is damaged");
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    while search(&world.app, ben, of("umbrella")).await.map_or(0, |found| found.results.len()) < 3 {
+        assert!(tokio::time::Instant::now() < deadline, "the index is not made anew");
+        // waits for: the follower of the index
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    world.send("Ada", conversation, "another umbrella").await;
+    world.indexed("Ada", conversation).await;
+    assert_eq!(world.finds("Ben", "another umb").await, ["another umbrella"]);
 }
