@@ -158,10 +158,8 @@ impl App {
         };
         let (commit, writer) = Commit::start(settings, &supervisor);
         let interval = Duration::from_millis(config.sync.clock_check_ms);
-        let (index, followers) = match search(&config, &environment, &store, &metrics, node).await? {
-            Some((index, search)) => (Some(index), vec![Running::start(search, followed, interval, &supervisor)]),
-            None => (None, Vec::new()),
-        };
+        let (index, search) = search(&config, &environment, &store, &metrics, node).await?.unzip();
+        let followers = search.map(|search| Running::start(search, followed, interval, &supervisor));
         Ok(Arc::new(Self {
             queries: Shares::new(config.limits.user_queries_max),
             searches: Turns::new(config.store.readers, Duration::from_millis(config.store.timeout_ms)),
@@ -178,7 +176,7 @@ impl App {
             typing,
             supervisor,
             index,
-            followers: Mutex::new(followers),
+            followers: Mutex::new(followers.into_iter().collect()),
             is_draining: AtomicBool::new(false),
             writer: Mutex::new(Some(writer)),
             tasks: Mutex::new(tasks),
