@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// What is written at once.
 const PIECE_BYTES: usize = 64 * 1024;
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What was felt and seen during one part.
 #[derive(Default)]
@@ -159,8 +159,8 @@ impl Talk {
     /// Uploads in binary frames, and writes between them.
     async fn upload(&mut self, bytes: u64, server: &Server) -> Result<Felt> {
         let client_id = self.clock.client_id();
-        let begin = Command::BeginUpload { client_id, name: "large.bin".to_owned(), bytes };
-        let begun: UploadBegun = self.socket.call(begin).await.map_err(|error| error.to_string())?;
+        let command = Command::BeginUpload { client_id, name: "large.bin".to_owned(), bytes };
+        let begun: UploadBegun = self.socket.call(command).await.map_err(|error| error.to_string())?;
         let (id, chunk) = (begun.upload.id, u64::from(begun.chunk_bytes_max));
         let data = vec![7; usize::try_from(chunk).map_err(|error| error.to_string())?];
         let (mut felt, mut sent, mut told) = (Felt::default(), 0, 0);

@@ -111,7 +111,6 @@ pub enum Which {
 }
 
 /// What a committed change is answered with.
-#[expect(clippy::large_enum_variant, reason = "nearly every outcome is an answer")]
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are answers")]
 pub enum Outcome {

@@ -159,7 +159,8 @@ impl Files {
             let mark = self.mark().await.map_err(io::Error::other)?;
             self.storage.put_mark(&mark).await
         };
-        self.marked.get_or_try_init(|| marking).await.map(|()| ())
+        self.marked.get_or_try_init(|| marking).await?;
+        Ok(())
     }
 
     /// Removes what there is of an upload on this machine.

@@ -21,7 +21,7 @@ async fn a_file_is_sent_with_a_message_and_comes_out_as_it_went_in() {
     assert_eq!((message.text.as_str(), message.attachments.as_slice()), ("", std::slice::from_ref(&attachment)));
     client.settle(std::time::Duration::from_secs(10)).await.expect("it settles");
     let page = tomas.api.messages(conversation, "").await.expect("a page");
-    assert_eq!(page.messages[0].attachments, [attachment.clone()]);
+    assert_eq!(page.messages[0].attachments, std::slice::from_ref(&attachment));
     assert_eq!(tomas.fetch(&attachment.url).await, (200, bytes.clone()));
     assert_eq!(ada.fetch(&attachment.url).await, (200, bytes));
     assert_eq!(server.files_on_disk().len(), 1, "nothing is left of the upload but the file");
