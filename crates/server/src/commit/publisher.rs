@@ -5,7 +5,7 @@ use crate::{
     channel_layer::{Message, NodeMessage, Publication, Topic},
     domain::Told,
 };
-use parlor_protocol::ids::Version;
+use parlor_protocol::{event::Event, ids::Version};
 use std::collections::HashSet;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
@@ -51,10 +51,11 @@ fn hinted_once(told: Vec<Told>) -> Vec<Told> {
 }
 
 fn publication(told: Told) -> Publication {
+    let text = |event: &Event| serde_json::to_string(event).expect("an event has string keys only");
     match told {
-        Told::Event(topics, event) => {
-            let text = serde_json::to_string(&event).expect("an event has string keys only");
-            Publication { topics, payload: Message::event(&text) }
+        Told::Event(topics, event) => Publication { topics, payload: Message::event(&text(&event)) },
+        Told::EventForOthers(of, topics, event) => {
+            Publication { topics, payload: Message::event_for_others(of, &text(&event)) }
         }
         Told::Nodes(message) => Publication { topics: vec![Topic::Nodes], payload: Message::node(&message) },
     }

@@ -12,7 +12,7 @@ use parlor_protocol::{
     command::History,
     error::Problem,
     event::{Event, Scoped},
-    ids::{ConversationId, Scope, Version},
+    ids::{ConversationId, Scope, UserId, Version},
     limits::Limits,
 };
 use std::collections::BTreeSet;
@@ -64,6 +64,8 @@ pub(super) struct At {
 pub enum Told {
     /// An event, to everybody in the topics.
     Event(Vec<Topic>, Box<Event>),
+    /// The same, but for this person, who is told it in another form.
+    EventForOthers(UserId, Vec<Topic>, Box<Event>),
     /// Something for the nodes.
     Nodes(NodeMessage),
 }
@@ -145,7 +147,7 @@ impl State {
         &self,
         conversation: ConversationId,
         count_before: u32,
-        leaving: &[parlor_protocol::ids::UserId],
+        leaving: &[UserId],
         rules: &Rules,
         event: Event,
         version: Version,

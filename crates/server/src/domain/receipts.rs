@@ -66,12 +66,15 @@ impl State {
             }
         };
         let (count, most) = (self.conversations[&conversation].member_count, rules.limits.conversation_fan_out_max);
+        // In a large conversation the one whose row it is hears of it by name, and not again with those who show it.
+        let apart =
+            if let ([only], true) = (&staying[..], count.min(count_before) > most) { Some(*only) } else { None };
         let mut topics: BTreeMap<Audience, Vec<Topic>> = BTreeMap::new();
         if count.min(count_before) <= most {
             for member in self.present(conversation) {
                 topics.entry(audience(member)).or_default().push(Topic::User(member.user.id));
             }
-        } else if let [only] = staying[..] {
+        } else if let Some(only) = apart {
             topics.entry(Audience::Own).or_default().push(Topic::User(only));
         }
         let large = count.max(count_before) > most;
@@ -88,7 +91,10 @@ impl State {
                     Audience::Asking => Event::ScopeChanged { scope: place.scope, version: place.version },
                     audience => told(&rows, audience),
                 };
-                Told::Event(topics, Box::new(event))
+                match apart {
+                    Some(only) if audience != Audience::Own => Told::EventForOthers(only, topics, Box::new(event)),
+                    _ => Told::Event(topics, Box::new(event)),
+                }
             })
             .collect();
         if large {

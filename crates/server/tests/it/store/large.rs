@@ -15,6 +15,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 conformance! {
     who_shows_a_large_conversation_hears_it_and_the_rest_get_a_hint,
+    whoever_writes_hears_it_once_and_whole,
     crossing_the_limit_is_heard_on_both_ways,
     lines_of_the_system_are_told_on_both_sides_of_the_limit,
     a_removed_person_hears_of_the_removal_and_of_nothing_after_it,
@@ -85,6 +86,20 @@ async fn who_shows_a_large_conversation_hears_it_and_the_rest_get_a_hint(world: 
     super::send(&app, ada, direct, "k2", "to you").await.expect("sent");
     let first = heard(&mut stranger, |_| true).await;
     assert_eq!(first["scope"], Scope::Conversation(direct).to_string(), "nothing of the large one");
+}
+
+async fn whoever_writes_hears_it_once_and_whole(world: World) {
+    let ada = world.person("Ada").await;
+    let conversation = world.group("Ada", &["Ben", "Cleo"]).await;
+    let app = small(&world).await;
+    let mut shows = attach(&app, &world, "Ada").await;
+    shows.attached.show(&[conversation]).await.expect("joined");
+    for key in ["k1", "k2", "k3"] {
+        let sent = super::send(&app, ada, conversation, key, "hello").await.expect("sent");
+        let event = heard(&mut shows, is("message.created", conversation)).await;
+        assert_eq!(event["version"], sent.change.version.0, "each once: {event}");
+        assert_eq!(event["sender_read_seq"], sent.message.seq.0, "with what only the sender is told");
+    }
 }
 
 async fn crossing_the_limit_is_heard_on_both_ways(world: World) {
