@@ -20,7 +20,7 @@ const step = fc.record({
     'title', 'picture', 'role', 'receipts',
     'hear', 'hear', 'hear', 'hear', 'overtake', 'lose', 'double', 'answer', 'answer', 'answer', 'early', 'fail',
     'disconnect', 'resume', 'restart', 'restore', 'backup', 'wait', 'show', 'show', 'older', 'newer', 'jump', 'jump',
-    'latest', 'trim', 'leave', 'more', 'quiet', 'mine',
+    'latest', 'trim', 'leave', 'more', 'quiet', 'mine', 'find', 'find',
     'askHeads', 'answerHeads', 'answerHeads',
   ),
   who: fc.integer({ min: 1, max: PEOPLE }),
@@ -107,6 +107,7 @@ async function suffer(rig, { kind, pick }) {
     case 'older': return void (id && rig.sync.older(id));
     case 'newer': return void (id && rig.sync.newer(id));
     case 'jump': return void (id && rig.sync.around(id, 1 + pick));
+    case 'find': return void (id && find(rig, id, pick));
     case 'latest': return void (id && rig.sync.latest(id));
     case 'leave': return void (id && rig.sync.close(id));
     case 'trim': {
@@ -120,6 +121,13 @@ async function suffer(rig, { kind, pick }) {
     case 'quiet':
       rig.live = !rig.live;
   }
+}
+
+/** A search finds what there is to find. @param {Rig} rig @param {number} id @param {number} pick */
+function find({ server, sync }, id, pick) {
+  if (server.data.rooms.get(id)?.members.get(ME)?.left !== false) return;
+  const messages = server.messages(ME, id, { limit: 20 }).messages.filter((one) => !one.hidden && !one.deleted);
+  sync.take({ kind: 'found', messages, first: pick % 3 === 0 });
 }
 
 /** I do something myself, and its answer comes before its event. @param {Rig} rig @param {number|undefined} id

@@ -207,7 +207,7 @@ test('a change of a message goes on while the message is not held, and ends when
     const sight = { state, now: NOW, selected: 1, waiting: () => [], draft: () => '', readUpTo: () => 0, company };
     return threadView(sight, {
       id: 1, divider: null, offline: false, progress: 'idle', side: null, draft: '', charsMax: 9, subjectMax: 9,
-      attached: [], bytesMax: 9, drafting: drafting.of(1), over: (one) => one,
+      attached: [], bytesMax: 9, drafting: drafting.of(1), going: false, over: (one) => one,
     }).composer.mode;
   };
   const away = modeWith([message(8)]);

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { foundView } from '../src/inbox/found.js';
+import { excerptOf, foundView, isDoubtful } from '../src/inbox/found.js';
 import { Search, isFiltered, noFilters } from '../src/inbox/search.js';
 import { apply, empty } from '../src/inbox/state.js';
 import { handClock, turn } from './support/clock.js';
@@ -131,13 +131,24 @@ test('nothing but blanks is no question', async () => {
   assert.equal(asked.length, 0);
 });
 
+/** The message that was found. @param {any} state */
+const only = (state) => [...state.conversations.values()][0].last_message;
+
+/** With it changed, in whatever way that is told. @param {any} state @param {any} how */
+const changed = (state, how) =>
+  apply(state, { kind: 'seen', messages: [{ ...only(state), version: only(state).version + 1, ...how }] });
+
+/** @param {number} seq @returns {any} */
+const place = (seq) => ({ conversation: 4, seq, id: seq, version: seq, text: '' });
+
 /** What is shown of results in a conversation of two. @param {Partial<ReturnType<Search['view']>>} search */
 function shown(search, change = (/** @type {any} */ state) => state) {
   const model = new ModelServer(3);
   const id = model.open('direct', 1, [2]);
   const { message } = model.send(2, id, 'the wooden handle', 'a');
   const list = apply(empty(1), { kind: 'list', page: model.list(1, undefined, 10), asked: 0 });
-  const sight = /** @type {any} */ ({ state: change(list), now: Date.parse(message.created_at) + 60_000 });
+  const found = apply(list, { kind: 'found', messages: [message], first: true });
+  const sight = /** @type {any} */ ({ state: change(found), now: Date.parse(message.created_at) + 60_000 });
   const results = [{ message, excerpt: [{ text: 'the wooden ', hit: false }, { text: 'handle', hit: true }] }];
   return foundView(sight, {
     query: 'handle', filters: noFilters, progress: 'done', results, more: false, asked: true,
@@ -155,12 +166,50 @@ test('a result says who, when, where and what, and which of them one has gone to
 });
 
 test('what was deleted since it was found is not shown any more', () => {
-  const gone = shown({}, (state) => {
-    const [id] = state.conversations.keys();
-    const messages = [{ ...state.conversations.get(id).last_message, text: '', deleted: true }];
-    return { ...state, threads: new Map([[id, { messages, ahead: [], loaded: true }]]) };
+  for (const how of [{ deleted: true }, { hidden: true }]) {
+    const gone = shown({}, (state) => changed(state, { text: '', ...how }));
+    assert.deepEqual([gone.rows.length, gone.state], [0, 'nothing']);
+  }
+});
+
+test('what was changed since it was found shows what it says now, or goes when that is not what was looked for', () => {
+  const pieces = (/** @type {any} */ one) => one.rows.map((/** @type {any} */ row) =>
+    row.pieces.map((/** @type {any} */ piece) => (piece.hit ? `[${piece.text}]` : piece.text)).join(''));
+  assert.deepEqual(pieces(shown({}, (state) => changed(state, { text: 'A new Handlé of ash, two HANDLES' }))),
+    ['A new [Handlé] of ash, two [HANDLE]S']);
+  const long = `${'before '.repeat(20)}the handle${' after'.repeat(60)}`;
+  const [far] = pieces(shown({}, (state) => changed(state, { text: long })));
+  assert.match(far, /^….{20,40}\[handle\]/u);
+  assert.ok(far.length < 180);
+  assert.equal(shown({}, (state) => changed(state, { text: 'something else' })).rows.length, 0);
+  assert.equal(shown({ query: '' }, (state) => changed(state, { text: 'something else' })).rows.length, 1,
+    'without words nothing has to be in it');
+  const before = shown({}).rows[0].pieces;
+  const reacted = shown({}, (state) => changed(state, { reactions: [{ emoji: '👍', users: [1] }] }));
+  assert.deepEqual(reacted.rows[0].pieces, before, 'what says the same stands as the server marked it');
+  assert.deepEqual(excerptOf('ﬁn', ['n']), [{ text: 'ﬁ', hit: false }, { text: 'n', hit: true }]);
+});
+
+test('an answer of before a change that was heard of meanwhile changes nothing back', () => {
+  const late = shown({}, (state) => {
+    return apply(changed(state, { text: '', deleted: true }), { kind: 'seen', messages: [only(state)] });
   });
-  assert.deepEqual([gone.rows.length, gone.state], [0, 'nothing']);
+  assert.equal(late.rows.length, 0);
+});
+
+test('where it is not said what changed, it is looked for again', () => {
+  const one = search();
+  const view = (/** @type {any} */ message) =>
+    /** @type {any} */ ({ ...one.view(), results: [{ message, excerpt: [] }] });
+  const state = apply(empty(1), { kind: 'found', messages: [place(5)], first: true });
+  assert.equal(isDoubtful(state, view(place(5))), false);
+  assert.equal(isDoubtful(state, view(place(6))), true, 'nobody hears of it');
+  const changes = /** @type {any} */ ({
+    scope: 'conversation:4', since: 1, version: 9, reset: true, more: false, conversation: null, messages: [], users: [],
+  });
+  const doubted = apply(state, { kind: 'changes', changes, asked: 0 });
+  assert.equal(isDoubtful(doubted, view(place(5))), true, 'too much changed');
+  assert.equal(isDoubtful(state, view(place(5))), false, 'the state before is as it was');
 });
 
 test('who finds nothing is led to the next wider thing to try', () => {

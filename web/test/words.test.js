@@ -60,10 +60,10 @@ test('a run is one person within a minute of the clock', () => {
 
 test('one line says both when the unread begin with a day', () => {
   const told = story([[2, 'a', 1, 0], [2, 'b', 5, 0]]);
-  const whole = lay(told, { divider: { seq: 1, count: 2 } });
+  const whole = lay(told, { divider: { seq: 1, count: 2, since: null } });
   assert.deepEqual(whole.filter((one) => one.type !== 'run').map((one) => [one.type, 'text' in one && one.text]),
     [['unread', 'Today · 2 new messages']]);
-  const inside = lay(told, { divider: { seq: 2, count: 1 } });
+  const inside = lay(told, { divider: { seq: 2, count: 1, since: null } });
   assert.deepEqual(inside.map((one) => one.type), ['day', 'run', 'unread', 'run']);
   assert.equal('text' in inside[2] && inside[2].text, '1 new message');
 });

@@ -1,15 +1,17 @@
 /**
  * Where one stands in a list that is scrolled: the messages that are seen, and how to keep them where they are when
  * others come and go above. What is kept is the place of a message, never a height.
+ *
+ * @import {ParlorSaid} from './said.js'
  */
 
 /** So many are remembered, for when the first of them goes away. */
 const PINS_MAX = 8;
 
-/** @typedef {{key: string, top: number}} Pin */
+/** @typedef {{key: string, seq: number, top: number}} Pin */
 
 export class Anchor {
-  /** In their order. @type {HTMLElement[]} */
+  /** In their order. @type {ParlorSaid[]} */
   messages = [];
   /** @type {Pin[]} */
   #pins = [];
@@ -24,7 +26,7 @@ export class Anchor {
 
   /** The messages are others, or in other places. */
   changed() {
-    this.messages = [...this.blocks.querySelectorAll('parlor-said')].filter((one) => one instanceof HTMLElement);
+    this.messages = /** @type {ParlorSaid[]} */ ([...this.blocks.querySelectorAll('parlor-said')]);
   }
 
   /** The first message of which something is seen, by its place in `messages`; their number when none is.
@@ -55,7 +57,17 @@ export class Anchor {
     const first = this.first();
     this.#scrolled = this.log.scrollTop;
     this.#pins = this.messages.slice(first, first + PINS_MAX)
-      .map((one) => ({ key: one.dataset.key ?? '', top: one.getBoundingClientRect().top }));
+      .map((one) => ({ key: one.dataset.key ?? '', seq: one.seq, top: one.getBoundingClientRect().top }));
+  }
+
+  /** What is remembered. @returns {string[]} */
+  get keys() {
+    return this.#pins.map((one) => one.key);
+  }
+
+  /** The first of what is remembered that the server has; 0 when there is none. @returns {number} */
+  get seq() {
+    return this.#pins.find((one) => one.seq > 0)?.seq ?? 0;
   }
 
   forget() {

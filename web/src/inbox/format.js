@@ -50,6 +50,15 @@ export function shortTime(time, now) {
   return format({ day: 'numeric', month: 'short', ...(sameYear ? {} : { year: 'numeric' }) }, time);
 }
 
+/** 10:32 today; yesterday 10:32; Fri 10:32 within a week; 12 Nov. @param {number} time @param {number} now
+ * @returns {string} */
+export function sinceTime(time, now) {
+  const days = daysAgo(time, now);
+  if (days === 1) return say.yesterdayAt(clockTime(time));
+  const short = shortTime(time, now);
+  return days > 1 && days < 7 ? `${short} ${clockTime(time)}` : short;
+}
+
 /** Today; Yesterday; Friday 20 November; with the year when it is another. @param {number} time @param {number} now
  * @returns {string} */
 export function dayName(time, now) {

@@ -1,16 +1,22 @@
 /**
  * What was found, as the rows that show it. Pure.
  *
- * @import {Context, Message, Piece, User} from '../sdk/wire.js'
+ * @import {Context, Hit, Message, Piece, User} from '../sdk/wire.js'
  * @import {SearchView} from './search.js'
+ * @import {State} from './state.js'
  * @import {Sight} from './view.js'
  */
 import { gist } from './files.js';
 import { clockTime, shortTime } from './format.js';
 import { known } from './people.js';
+import { hitKey } from './hits.js';
 import { isFiltered } from './search.js';
 import { say } from './strings.js';
-import { nameOf } from './view.js';
+import { fold, nameOf } from './view.js';
+
+/** Of a hit that was changed since: so much of it is shown, and so much before what was looked for. */
+const EXCERPT_CHARS = 160;
+const BEFORE_HIT = 30;
 
 /**
  * @typedef {{
@@ -27,7 +33,7 @@ import { nameOf } from './view.js';
 /** @param {Sight} sight @param {SearchView} search @param {{conversation: number, seq: number}|null} at the one that
  * was gone to @returns {FoundView} */
 export function foundView(sight, search, at) {
-  const rows = search.results.filter(({ message }) => !isGone(sight, message))
+  const rows = search.results.map((hit) => asNow(sight, search.query, hit)).filter((hit) => hit !== null)
     .map((hit) => rowOf(sight, search, hit, at));
   const { progress } = search;
   const state = progress === 'idle' ? 'begin'
@@ -43,11 +49,50 @@ export function foundView(sight, search, at) {
   };
 }
 
-/** Whether it was deleted since it was found, as far as this page knows. @param {Sight} sight @param {Message} message
- * @returns {boolean} */
-function isGone({ state }, { conversation, seq }) {
-  const held = state.threads.get(conversation)?.messages.find((one) => one.seq === seq);
-  return held !== undefined && (held.deleted === true || held.hidden === true);
+/** Whether something that was found may have changed without anybody saying how, so that it has to be looked for again.
+ * @param {State} state @param {SearchView} search @returns {boolean} */
+export function isDoubtful({ hits }, { results }) {
+  return results.some(({ message }) => (hits.get(hitKey(message)) ?? null) === null);
+}
+
+/** A hit as it is now, as far as this page knows; null where it was deleted, or does not say any more what was looked for.
+ * @param {Sight} sight @param {string} query @param {Hit} hit @returns {Hit|null} */
+function asNow({ state }, query, hit) {
+  const now = state.hits.get(hitKey(hit.message)) ?? hit.message;
+  if (now.deleted || now.hidden) return null;
+  if (now.version <= hit.message.version) return hit;
+  const same = (/** @type {Message} */ one) => JSON.stringify([one.subject, one.text]);
+  if (same(now) === same(hit.message)) return { ...hit, message: now };
+  const words = fold(query).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+  const names = (now.attachments ?? []).map((one) => one.name).join(' ');
+  const all = fold([now.subject, now.text, names].join(' '));
+  return words.every((word) => all.includes(word)) ? { message: now, excerpt: excerptOf(gist(now).text, words) } : null;
+}
+
+/** A text in pieces, from a little before the first hit on. @param {string} text @param {string[]} words folded
+ * @returns {Piece[]} */
+export function excerptOf(text, words) {
+  // Where each sign of the folded text comes from: folding makes longer and shorter.
+  const signs = [...text];
+  const from = signs.flatMap((sign, index) => Array.from(fold(sign), () => index));
+  const folded = signs.map(fold).join('');
+  const hit = new Set();
+  for (const word of words) {
+    for (let at = folded.indexOf(word); at >= 0; at = folded.indexOf(word, at + word.length)) {
+      for (let index = from[at]; index <= from[at + word.length - 1]; index += 1) hit.add(index);
+    }
+  }
+  const first = Math.max(0, Math.min(...hit, signs.length) - BEFORE_HIT);
+  const begin = hit.size === 0 ? 0 : first;
+  /** @type {Piece[]} */
+  const pieces = begin > 0 ? [{ text: '…', hit: false }] : [];
+  for (const [index, sign] of signs.slice(begin, begin + EXCERPT_CHARS).entries()) {
+    const isHit = hit.has(begin + index);
+    const last = pieces.at(-1);
+    if (last && last.hit === isHit) last.text += sign;
+    else pieces.push({ text: sign, hit: isHit });
+  }
+  return pieces;
 }
 
 /** @param {Sight} sight @param {SearchView} search @param {SearchView['results'][number]} hit

@@ -12,6 +12,7 @@
  * @import {ParlorThread} from './thread.js'
  * @import {GroupView} from './group.js'
  * @import {Route} from './route.js'
+ * @import {Divider} from './runs.js'
  * @import {Sight} from './view.js'
  */
 import './banner.js';
@@ -34,6 +35,7 @@ import { Searching } from './searching.js';
 import { Standing } from './standing.js';
 import { say, shortCount } from './strings.js';
 import { threadView } from './sheet.js';
+import { toastPlace } from './toast.js';
 import { facesOf, listed, nameOf, receipt, rowsOf, unreadConversations, unreadOf } from './view.js';
 
 /** Times like "Yesterday" grow old by themselves. */
@@ -53,7 +55,7 @@ export class ParlorInbox extends HTMLElement {
   /** @type {Route} */
   #route = { at: 'list' };
   /** Where the unread line stands: it stays as long as the conversation is open.
-   * @type {{seq: number, count: number}|null|undefined} */
+   * @type {Divider|null|undefined} */
   #divider;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #soon;
@@ -77,6 +79,7 @@ export class ParlorInbox extends HTMLElement {
     this.site = site;
     this.className = 'parlor inbox';
     this.append(h('header', { class: 'for-ears' }, h('h1', {}, site.name)), this.#banner, this.#panes);
+    toastPlace(this);
     this.#listen();
     this.#acts = new Acts({
       host: this, client, thread: this.#thread, open: () => this.#open(), changed: () => this.render(),
@@ -88,7 +91,7 @@ export class ParlorInbox extends HTMLElement {
       changed: () => this.render(), signal: this.#leave.signal,
     });
     this.#searching = new Searching({
-      host: this, client, list: this.#list, sight: () => this.#sight(), goTo: (place) => this.#standing?.goTo(place),
+      host: this, client, list: this.#list, sight: () => this.#sight(), goTo: (place) => void this.#standing?.goTo(place),
       changed: () => this.render(), signal: this.#leave.signal,
     });
     const { signal } = this.#leave;
@@ -168,6 +171,8 @@ export class ParlorInbox extends HTMLElement {
       const to = rows[at < 0 ? 0 : at + (event.key === 'ArrowDown' ? 1 : -1)];
       event.preventDefault();
       if (to) this.#goTo(to.id);
+    } else if (event.key === 'Escape' && !event.defaultPrevented && !isElsewhere(event.target, this.#list)) {
+      this.#thread.leaveSince();
     }
   }
 
@@ -227,7 +232,7 @@ export class ParlorInbox extends HTMLElement {
     const after = this.#open();
     if (before !== null && before !== after) this.client?.hide(before);
     this.#divider = undefined;
-    const goal = after === null ? null : (this.#standing?.placeIn(after) ?? null);
+    const goal = this.#standing?.placeIn(after) ?? null;
     if (after !== null) void this.client?.show(after, goal).then(() => this.#standing?.reach());
     if (route.at === 'open') void this.#openAsked(route);
     if (route.at === 'settings' && this.client) this.#settings.show(this.client);
@@ -322,8 +327,8 @@ export class ParlorInbox extends HTMLElement {
     if (!client) return;
     if (conversation && this.#divider === undefined) {
       const count = unreadOf(conversation, client.marks.readUpTo(id));
-      const seq = (memberOf(conversation, client.user)?.read_seq ?? 0) + 1;
-      this.#divider = count > 0 ? { seq, count } : null;
+      const { read_seq: read = 0, read_at: at = null } = memberOf(conversation, client.user) ?? {};
+      this.#divider = count > 0 ? { seq: read + 1, count, since: at === null ? null : Date.parse(at) } : null;
     }
     this.#thread.update(threadView(sight, {
       id,
@@ -336,6 +341,7 @@ export class ParlorInbox extends HTMLElement {
       subjectMax: client.limits.subject_chars_max,
       drafting: this.#acts?.drafting.of(id) ?? { reply: null, subject: null, editing: null },
       over: (message) => client.reacting.over(message),
+      going: this.#standing?.isGoing(id) ?? false,
       attached: client.uploads.draft(id),
       bytesMax: client.limits.upload_bytes_max,
     }));
@@ -476,6 +482,11 @@ export class ParlorInbox extends HTMLElement {
       this.#settings.signOutFailed();
     }
   }
+}
+
+/** What Escape means in the list and in a menu is theirs. @param {EventTarget|null} target @param {Element} list */
+function isElsewhere(target, list) {
+  return target instanceof Element && (list.contains(target) || target.closest('[popover]') !== null);
 }
 
 customElements.define('parlor-inbox', ParlorInbox);

@@ -1,8 +1,8 @@
 /**
  * The types of what changes a state, for the type checker alone.
  *
- * @import {Changes, Conversation, ConversationPage, Event, Heads, MeAnswer, MessageChanged, MessagePage, MessagePlace,
- *   Sent, User} from '../sdk/wire.js'
+ * @import {Changes, Conversation, ConversationPage, Event, Heads, MeAnswer, Message, MessageChanged,
+ *   MessagePage, MessagePlace, Sent, User} from '../sdk/wire.js'
  *
  * `asked` is the `turn` of the state when the question was put.
  * @typedef {{kind: 'event', event: Event}
@@ -20,6 +20,8 @@
  *   | {kind: 'changed', changed: MessageChanged, asked: number}
  *   | {kind: 'hidden', place: MessagePlace, version: number}
  *   | {kind: 'users', users: User[]}
+ *   | {kind: 'found', messages: Message[], first: boolean}
+ *   | {kind: 'seen', messages: Message[]}
  *   | {kind: 'gone', scope: string, asked: number}
  *   | {kind: 'limits', fanOutMax: number}
  * } Input

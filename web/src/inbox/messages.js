@@ -53,7 +53,7 @@ export function hiddenCopy({ id, conversation, seq, version, sender, client_id, 
 }
 
 /** The copy of a message to keep. @param {Message|null|undefined} held @param {Message} message @returns {Message} */
-function better(held, message) {
+export function better(held, message) {
   if (!held) return message;
   const newer = message.version > held.version ? message : held;
   return (held.hidden || message.hidden) && !newer.hidden ? hiddenCopy(newer) : newer;

@@ -15,6 +15,26 @@ import { say } from './strings.js';
 
 const tickIcons = { sending: 'clock', sent: 'check', delivered: 'checks', read: 'read' };
 
+/** A run begins with another message when earlier ones come or go. Its element stays the same, so that a selection and
+ * the focus stay in it. @param {Element} parent @param {Block[]} blocks */
+export function keepRuns(parent, blocks) {
+  const there = new Set([...parent.children].map((one) => /** @type {HTMLElement} */ (one).dataset.key));
+  const moved = blocks.filter((one) => one.type === 'run').filter((one) => !there.has(one.key));
+  if (moved.length === 0 || there.size === 0) return;
+  const wanted = new Set(blocks.map((one) => one.key));
+  /** @type {Map<string|undefined, HTMLElement>} */
+  const runOf = new Map();
+  for (const said of parent.querySelectorAll('parlor-said')) {
+    const run = /** @type {HTMLElement|null} */ (said.closest('parlor-run'));
+    if (run && !wanted.has(run.dataset.key ?? '')) runOf.set(/** @type {HTMLElement} */ (said).dataset.key, run);
+  }
+  for (const { key, said } of moved) {
+    const held = said.find((one) => runOf.has(one.key));
+    const run = held && runOf.get(held.key);
+    if (run && !wanted.has(run.dataset.key ?? '')) run.dataset.key = key;
+  }
+}
+
 /** @param {Block} block @returns {Updatable<Block>} */
 export function makeBlock(block) {
   return /** @type {Updatable<Block>} */ (block.type === 'run' ? new ParlorRun() : new ParlorLine());

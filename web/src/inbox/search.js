@@ -6,7 +6,7 @@
  * older question is dropped; pages follow each other without a gap.
  *
  * @import {Clock} from '../sdk/clock.js'
- * @import {Conversation, Found, Hit, Search as Asked, User} from '../sdk/wire.js'
+ * @import {Conversation, Found, Hit, Message, Search as Asked, User} from '../sdk/wire.js'
  */
 
 /**
@@ -48,10 +48,14 @@ export class Search {
   /** @type {unknown} */
   #timer = null;
 
-  /** @param {{clock: Clock, ask: (search: Asked) => Promise<Found>, changed: () => void}} parts */
-  constructor({ clock, ask, changed }) {
+  /** @param {{
+   *   clock: Clock, ask: (search: Asked) => Promise<Found>, changed: () => void,
+   *   found?: (messages: Message[], first: boolean) => void,
+   * }} parts `found` is told what is shown from now on, beside or in the place of what was */
+  constructor({ clock, ask, changed, found = () => {} }) {
     this.clock = clock;
     this.ask = ask;
+    this.found = found;
     this.changed = changed;
   }
 
@@ -155,6 +159,7 @@ export class Search {
     this.#next = found.next;
     for (const one of found.conversations) this.#conversations.set(one.id, one);
     for (const one of found.users) this.#users.set(one.id, one);
+    this.found(found.results.map((one) => one.message), before.length === 0);
   }
 
   /** @returns {Asked} */

@@ -10,7 +10,7 @@
  * @import {Sight} from './view.js'
  */
 import { openChoice, openDays } from './choice.js';
-import { foundView } from './found.js';
+import { foundView, isDoubtful } from './found.js';
 import { known } from './people.js';
 import { Search, isFiltered } from './search.js';
 import { say } from './strings.js';
@@ -34,7 +34,10 @@ export class Searching {
     this.list = list;
     this.sight = sight;
     this.changed = changed;
-    this.search = new Search({ clock: client.clock, ask: (question) => client.search(question), changed });
+    this.search = new Search({
+      clock: client.clock, ask: (question) => client.search(question), changed,
+      found: (messages, first) => client.found(messages, first),
+    });
     /** @type {Record<string, (detail: any) => void>} */
     const told = {
       'parlor-filter': ({ query }) => query !== this.search.query && this.search.setQuery(query),
@@ -57,7 +60,9 @@ export class Searching {
   /** What the list shows of it; nothing while nobody searches. @returns {FoundView|null} */
   view() {
     if (!this.isOn) return null;
-    return foundView(this.sight(), this.search.view(), this.#at);
+    const search = this.search.view();
+    if (search.progress === 'done' && isDoubtful(this.client.state, search)) queueMicrotask(() => this.search.again());
+    return foundView(this.sight(), search, this.#at);
   }
 
   /** @returns {boolean} */

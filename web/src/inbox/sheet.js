@@ -8,6 +8,7 @@
  * @import {ThreadView} from './thread.js'
  * @import {Mode} from './composer.js'
  * @import {Draft} from './drafting.js'
+ * @import {Divider} from './runs.js'
  * @import {State} from './state.js'
  * @import {Message} from '../sdk/wire.js'
  */
@@ -22,11 +23,11 @@ import { calledName, facesOf, nameOf, roleChips, unreadOf } from './view.js';
 
 /**
  * @typedef {{
- *   id: number, divider: {seq: number, count: number}|null, offline: boolean, progress: Progress, side: Side|null,
+ *   id: number, divider: Divider|null, offline: boolean, progress: Progress, side: Side|null,
  *   draft: string,
  *   charsMax: number, subjectMax: number, attached: FileView[], bytesMax: number, drafting: Draft,
- *   over: (message: Message) => Message,
- * }} Opened `over` lays over a message what I have chosen and the server does not know yet
+ *   over: (message: Message) => Message, going: boolean,
+ * }} Opened `going`: another place of it is on its way to the screen; `over` lays over a message what I have chosen and the server does not know yet
  */
 
 /** Of a message that comes no more is read out by itself. */
@@ -83,6 +84,8 @@ export function threadView(sight, opened) {
       first: conversation ? historyFrom(conversation, state.user) : 1,
       lastSeq: (thread?.moreAfter ? conversation?.last_seq : messages.at(-1)?.seq) ?? 0,
       unread: conversation ? unreadOf(conversation, sight.readUpTo(id)) : 0,
+      divider,
+      going: opened.going,
       now: sight.now,
       others,
       isGroup: conversation?.kind === 'group',

@@ -3,16 +3,23 @@
  * read.
  *
  * Invariant: read is what is on the screen of a page that is seen and has the focus; received is what has come.
- * Hears: `parlor-older`, `parlor-newer`, `parlor-latest`, `parlor-trim {first, last}`, `parlor-jump {seq, quiet}` and
- * `parlor-end {seq}` of a thread.
+ * A message that one goes to is looked at before anything on the screen changes: where it cannot be shown one stays where
+ * one is, and is told why.
+ * Hears: `parlor-older`, `parlor-newer`, `parlor-latest`, `parlor-trim {first, last}`, `parlor-jump {seq, quiet, keep}`
+ * and `parlor-end {seq}` of a thread.
  *
  * @import {Client} from '../sdk/client.js'
  * @import {MessagePlace} from '../sdk/wire.js'
  * @import {ParlorThread} from './thread.js'
  */
 import { memberOf } from './changes.js';
+import { lookAt } from './looking.js';
+import { say } from './strings.js';
+import { toast } from './toast.js';
 
-/** @typedef {MessagePlace & {quiet?: boolean}} Goal `quiet`: it need not stand out */
+/** @typedef {import('./looking.js').Outcome} Outcome */
+/** @typedef {MessagePlace & {quiet?: boolean, keep?: boolean}} Goal `quiet`: it need not stand out, and what is beside
+ * it will do; `keep`: it is where one stands already, and has to be held again */
 
 export class Standing {
   /** The message that is looked for. @type {Goal|null} */
@@ -23,6 +30,7 @@ export class Standing {
    *   show: (conversation: number) => void, changed: () => void, signal: AbortSignal,
    * }} parts `open` is the conversation on the screen; `show` brings another there */
   constructor({ host, client, thread, open, show, changed, signal }) {
+    this.host = host;
     this.client = client;
     this.thread = thread;
     this.open = open;
@@ -34,7 +42,7 @@ export class Standing {
       'parlor-newer': (id) => void client.sync.newer(id),
       'parlor-latest': (id) => void client.toLatest(id),
       'parlor-trim': (id, { first, last }) => client.sync.trim(id, first, last),
-      'parlor-jump': (id, { seq, quiet }) => this.goTo({ conversation: id, seq, quiet }),
+      'parlor-jump': (id, place) => void this.goTo({ conversation: id, ...place }),
       'parlor-end': (id, { seq }) => this.#read(id, seq),
     };
     for (const [name, act] of Object.entries(told)) {
@@ -46,29 +54,60 @@ export class Standing {
   }
 
   /** Shows a message in its place. @param {Goal} goal */
-  goTo(goal) {
+  async goTo(goal) {
     this.goal = goal;
+    const outcome = goal.quiet ? 'there' : await lookAt(this.client, goal);
+    if (this.goal !== goal) return;
+    if (outcome !== 'there') {
+      this.#missed(outcome);
+      return;
+    }
     this.show(goal.conversation);
+    // What is opened for it reaches it by itself.
     if (this.open() !== goal.conversation) return;
-    void this.client.jump(goal.conversation, goal.seq).then((isThere) => {
-      if (isThere) this.reach();
-      else if (this.goal === goal) this.goal = null;
-    });
+    const isThere = await this.client.jump(goal.conversation, goal.seq);
+    if (this.goal !== goal) return;
+    if (isThere) this.reach();
+    else this.#missed('lost');
   }
 
-  /** The place to show of a conversation that is opened; null for its end. @param {number} conversation
-   * @returns {number|null} */
+  /** The place to show of a conversation that is opened; null for its end. Who goes elsewhere wishes to be there.
+   * @param {number|null} conversation @returns {number|null} */
   placeIn(conversation) {
-    return this.goal?.conversation === conversation ? this.goal.seq : null;
+    if (this.goal?.conversation !== conversation) this.goal = null;
+    return this.goal?.seq ?? null;
+  }
+
+  /** Whether another place of an open conversation is on its way to the screen. @param {number} conversation */
+  isGoing(conversation) {
+    return this.goal?.conversation === conversation && !this.goal.keep;
   }
 
   /** A thread is there, and with it, perhaps, the message that is looked for. */
   reach() {
     const { goal } = this;
     if (!goal || goal.conversation !== this.open()) return;
-    this.goal = null;
+    // What is drawn now is known to be another place.
     this.changed();
-    this.thread.jumpTo(goal.seq, goal.quiet);
+    const { conversation, seq, quiet, keep } = goal;
+    const isHeld = this.client.state.threads.get(conversation)?.messages.some((one) => one.seq === seq);
+    if (!isHeld && !quiet) {
+      this.#missed('lost');
+      return;
+    }
+    this.goal = null;
+    // What was opened at this place stands from now on where the person moves it.
+    if (isHeld) void this.client.jump(conversation, seq);
+    if (keep) this.thread.comeBack(seq);
+    else this.thread.jumpTo(seq, quiet);
+  }
+
+  /** @param {Exclude<Outcome, 'there'>} outcome */
+  #missed(outcome) {
+    const { goal } = this;
+    this.goal = null;
+    if (goal?.keep) this.thread.comeBack(goal.seq);
+    else toast(this.host, { words: say.jumpMissed[outcome], sign: outcome === 'lost' ? 'alert' : 'bin' });
   }
 
   /** Lets the others know what has come here, in whatever conversation. */

@@ -17,10 +17,12 @@
  * @import {Changes, Conversation, Event, Heads, MarkerUpdated, Me, MeAnswer, Message, MessageHidden, PlacedEvent,
  *   User} from '../sdk/wire.js'
  * @import {Held} from './changes.js'
+ * @import {Hits} from './hits.js'
  * @import {Input} from './inputs.js'
  * @import {Thread} from './messages.js'
  */
 import { changedBy, isBehind, memberOf, uncounts, withHidden, withMarker, withWhole } from './changes.js';
+import { seeHits } from './hits.js';
 import {
   beginAt, closeThread, forgetMessages, hideAt, isHidden, openThread, overtake, takeChanged, takeMessages, takePage,
   takeQuoted, trimThread,
@@ -41,6 +43,7 @@ import {
  *   threads: Map<number, Thread>,
  *   users: Map<number, User>,
  *   hidden: Map<number, HiddenHere>,
+ *   hits: Hits,
  *   list: {loaded: boolean, next: number|null},
  *   wanted: Map<string, Want>,
  *   held: Map<string, PlacedEvent[]>,
@@ -67,6 +70,7 @@ export function empty(user) {
     threads: new Map(),
     users: new Map(),
     hidden: new Map(),
+    hits: new Map(),
     list: { loaded: false, next: null },
     wanted: new Map(),
     held: new Map(),
@@ -104,6 +108,7 @@ export function apply(state, input) {
     return { ...empty(user), turn: turn + 1, fanOutMax, cursor: input.heads.cursor };
   }
   const draft = copy(state);
+  seeHits(draft, input);
   switch (input.kind) {
     case 'event':
       takeEvent(draft, input.event);

@@ -3,30 +3,34 @@
  *
  * Invariants: a thread opens at its end; it follows what comes only while the end is near and held; what comes and goes
  * above leaves the first message that is seen where it is; what was sent from here is always shown; of a long thread
- * only some hundred messages are here, those around what is seen.
+ * only some hundred messages are here, those around what is seen. Where what is seen is no longer held though nobody
+ * went anywhere (too much changed to be told), it stays on the screen until its place is held again.
  * Tells: `parlor-older`, `parlor-newer` and `parlor-latest` for what is wanted, `parlor-trim {first, last}` for what is
- * enough, `parlor-jump {seq, quiet}`, `parlor-end {seq}` for what is on the screen, and what runs tell.
+ * enough, `parlor-jump {seq, quiet, keep}`, `parlor-end {seq}` for what is on the screen, and what runs tell.
  *
  * @import {Side} from '../sdk/asking.js'
  * @import {User} from '../sdk/wire.js'
- * @import {Block} from './runs.js'
+ * @import {Block, Divider} from './runs.js'
  * @import {ParlorSaid} from './said.js'
+ * @import {Where} from './since.js'
  */
 import { Anchor } from './anchor.js';
 import { bubbleBones } from './bones.js';
 import { emit, h, keyed, set, setText } from './dom.js';
 import { Floating } from './floating.js';
 import { icon } from './icons.js';
-import { makeBlock } from './run.js';
+import { keepRuns, makeBlock } from './run.js';
+import { Since } from './since.js';
 import { say } from './strings.js';
 import { Writing } from './writing.js';
 
 /**
- * `side` is where `loading` and `failed` are; `first` the first message that I may see; `unread` how many are.
+ * `side` is where `loading` and `failed` are; `first` the first message that I may see; `unread` how many are; `going`:
+ * somebody asked for another place, which comes.
  * @typedef {{
  *   conversation: number, name: string, blocks: Block[], loaded: boolean, moreBefore: boolean, moreAfter: boolean,
  *   loading: boolean, failed: boolean, side: Side|null, isGroup: boolean, writers: User[], typing: string,
- *   first: number, lastSeq: number, unread: number, now: number,
+ *   first: number, lastSeq: number, unread: number, now: number, divider: Divider|null, going: boolean,
  *   others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
  * }} TalkView
  */
@@ -43,6 +47,9 @@ const JUMPED_MS = 1_600;
 const ROWS_MAX = 240;
 const ROWS_BESIDE = 80;
 const TRIM_MS = 100;
+/** How much of the height lies above the unread line that was jumped to, and how much fades under the upper edge. */
+const ABOVE_LINE = 0.2;
+const FADE_PX = 12;
 /** Of a bubble, both sides together. */
 const PADDING_PX = 28;
 
@@ -55,13 +62,16 @@ export class ParlorTalk extends HTMLElement {
     this.#older, this.#blocks, this.#newer, this.#writing.element);
   #anchor = new Anchor(this.#log, this.#blocks);
   #floating = new Floating();
+  #since = new Since({ jump: () => this.#toUnread(), left: () => this.#log.focus({ preventScroll: true }) });
   #jumping = h('div', { class: 'jumping late', hidden: true, 'aria-hidden': true }, bubbleBones());
   #ears = h('div', { class: 'for-ears', role: 'status' });
   #pillWords = h('span');
   #pill = h('button', { class: 'pill', type: 'button', hidden: true, onclick: () => this.toEnd(true) },
     icon('down', { small: true }), this.#pillWords);
-  /** @type {TalkView|null} */
+  /** What is drawn. @type {TalkView|null} */
   #view = null;
+  /** What would be drawn, were the place that is seen held. @type {TalkView|null} */
+  #kept = null;
   #seenSeq = 0;
   #heardSeq = 0;
   #ownKey = '';
@@ -83,7 +93,7 @@ export class ParlorTalk extends HTMLElement {
 
   connectedCallback() {
     if (!this.firstChild) {
-      this.append(this.#log, this.#jumping, this.#floating.element, this.#pill, this.#ears);
+      this.append(this.#since.element, this.#log, this.#jumping, this.#floating.element, this.#pill, this.#ears);
       this.#log.addEventListener('parlor-edge', (event) => this.#toEdge(/** @type {CustomEvent} */ (event).detail));
     }
     this.#observer.observe(this.#log);
@@ -103,13 +113,56 @@ export class ParlorTalk extends HTMLElement {
     this.#log.focus();
   }
 
+  /** The bar about what is unread above is not wanted. */
+  leaveSince() {
+    const { activeElement } = document;
+    const focused = this.#since.element.contains(activeElement);
+    if (this.#since.leave() && focused) this.#log.focus({ preventScroll: true });
+  }
+
+  /** Whether what is drawn stays on the screen though nothing of a thread is held for the moment.
+   * @param {TalkView} view @returns {boolean} */
+  keeps(view) {
+    return view.conversation === this.#view?.conversation && this.#view.loaded && !this.#following
+      && !this.#toLatest && !view.going && this.#anchor.seq > 0;
+  }
+
   /** @param {TalkView} view */
   update(view) {
+    if (!this.#following) this.#anchor.remember();
+    if (this.#isLost(view)) {
+      const isAsked = this.#kept?.loaded ?? false;
+      this.#kept = view;
+      if (view.loaded && !isAsked) emit(this, 'parlor-jump', { seq: this.#anchor.seq, quiet: true, keep: true });
+      return;
+    }
+    this.#kept = null;
+    this.#show(view);
+  }
+
+  /** The place that was kept is there again, or is not to be had. @param {number} seq */
+  comeBack(seq) {
+    if (!this.#kept) return;
+    const view = this.#kept;
+    this.#kept = null;
+    this.#show(view);
+    this.#scrollTo(seq, true);
+  }
+
+  /** @param {TalkView} view @returns {boolean} whether what is seen went away without anybody going anywhere */
+  #isLost(view) {
+    if (!this.keeps(view) || (view.ownKey !== '' && view.ownKey !== this.#ownKey)) return false;
+    const there = (/** @type {string} */ key) =>
+      view.blocks.some((one) => one.type === 'run' && one.said.some((said) => said.key === key));
+    return !this.#anchor.keys.some(there);
+  }
+
+  /** @param {TalkView} view */
+  #show(view) {
     const before = this.#view;
     const fresh = view.conversation !== before?.conversation || (view.loaded && !before.loaded);
     const ownNew = !fresh && view.ownKey !== '' && view.ownKey !== this.#ownKey;
     if (fresh) this.#begin(view);
-    else if (!this.#following) this.#anchor.remember();
     this.#view = view;
     this.#ownKey = view.ownKey;
     set(this.#log, 'aria-label', say.messagesWith(view.name));
@@ -129,6 +182,7 @@ export class ParlorTalk extends HTMLElement {
     this.#drawnOlder = this.#drawEnd(this.#older, view, 'before', this.#drawnOlder);
     this.#drawnNewer = this.#drawEnd(this.#newer, view, 'after', this.#drawnNewer);
     this.#jumping.hidden = !(view.loaded && view.loading && view.side === 'place');
+    keepRuns(this.#blocks, view.blocks);
     keyed(this.#blocks, view.blocks, (block) => block.key, makeBlock);
     this.#writing.update(view.moreAfter ? [] : view.writers, view.typing, view.isGroup);
     fit(this.#blocks);
@@ -154,20 +208,46 @@ export class ParlorTalk extends HTMLElement {
   /** Shows a message in its place, and which it is; where it is not shown, what comes next.
    * @param {number} seq @param {boolean} [quiet] without saying which it is */
   jumpTo(seq, quiet = false) {
-    const all = /** @type {ParlorSaid[]} */ (this.#anchor.messages);
-    const message = all.find((one) => one.seq >= seq) ?? all.findLast((one) => one.seq > 0);
-    if (!message) return;
-    this.#following = false;
-    this.#toLatest = false;
-    message.scrollIntoView({ block: quiet ? 'nearest' : 'center', behavior: 'instant' });
-    if (message === all[0] && !this.#view?.moreBefore) this.#log.scrollTop = 0;
-    this.#height = this.#log.scrollHeight;
-    message.focus({ preventScroll: true });
-    if (!quiet && message.seq === seq) {
+    const message = this.#scrollTo(seq, quiet);
+    message?.focus({ preventScroll: true });
+    if (message && !quiet && message.seq === seq) {
       message.classList.add('jumped');
       setTimeout(() => message.classList.remove('jumped'), JUMPED_MS);
     }
     this.#scrolled(false);
+  }
+
+  /** @param {number} seq @param {boolean} quiet @returns {ParlorSaid|undefined} the message, or what comes next */
+  #scrollTo(seq, quiet) {
+    const all = this.#anchor.messages;
+    const message = all.find((one) => one.seq >= seq) ?? all.findLast((one) => one.seq > 0);
+    if (!message) return undefined;
+    this.#following = false;
+    this.#toLatest = false;
+    const line = quiet && seq === this.#view?.divider?.seq ? this.#line() : null;
+    if (line) {
+      // With something of what was read before it.
+      const { top } = this.#log.getBoundingClientRect();
+      this.#log.scrollTop += line.getBoundingClientRect().top - top - this.#log.clientHeight * ABOVE_LINE;
+    } else {
+      message.scrollIntoView({ block: quiet ? 'nearest' : 'center', behavior: 'instant' });
+    }
+    if (message === all[0] && !this.#view?.moreBefore && !line) this.#log.scrollTop = 0;
+    this.#height = this.#log.scrollHeight;
+    if (!line) return message;
+    return all.find((one) => (line.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING) !== 0) ?? message;
+  }
+
+  /** The unread line, where it is held. @returns {Element|null} */
+  #line() {
+    return this.#blocks.querySelector(':scope > .unread-from');
+  }
+
+  #toUnread() {
+    const divider = this.#view?.divider;
+    if (!divider) return;
+    if (this.#line()) this.jumpTo(divider.seq, true);
+    else emit(this, 'parlor-jump', { seq: divider.seq, quiet: true });
   }
 
   /** To the first or the last message of the conversation. @param {{first: boolean}} edge */
@@ -226,22 +306,37 @@ export class ParlorTalk extends HTMLElement {
   /** @param {boolean} moved by scrolling */
   #scrolled(moved) {
     const view = this.#view;
-    if (!view || this.#log.clientHeight === 0) return;
+    if (!view || this.#kept || this.#log.clientHeight === 0) return;
     const below = this.#below();
     const atEnd = below <= AT_END_PX && !view.moreAfter;
     // Growing content moves the end away without anybody scrolling; then the end is followed.
     if (this.#height === this.#log.scrollHeight) this.#following = below <= FOLLOW_PX && !view.moreAfter;
     this.#height = this.#log.scrollHeight;
     if (below <= FOLLOW_PX && !view.moreAfter) this.#seenSeq = view.lastSeq;
-    const all = /** @type {ParlorSaid[]} */ (this.#anchor.messages);
+    const all = this.#anchor.messages;
     const seen = atEnd ? view.lastSeq : (all[this.#anchor.last(AT_END_PX)]?.seq ?? 0);
     if (seen > 0) emit(this, 'parlor-end', { seq: seen });
     this.#drawPill(view, below);
     const first = all[this.#anchor.first()]?.said;
+    const since = this.#since.update(view.divider, this.#whereLine(view, first?.seq ?? 0), view.now);
+    if (since !== '') this.#hear(since);
     if (moved && first && !this.#following) this.#floating.scrolled(this.#log, first.at, view.now);
     this.#want(view, below);
     if (!this.#following) this.#anchor.remember();
     if (all.length > ROWS_MAX) this.#trimming ??= setTimeout(() => this.#trim(), TRIM_MS);
+  }
+
+  /** @param {TalkView} view @param {number} seq the first message that is seen @returns {Where} */
+  #whereLine({ divider, moreBefore }, seq) {
+    if (divider === null || seq === 0) return 'none';
+    const line = this.#line();
+    if (!line) {
+      const first = this.#anchor.messages[0];
+      return moreBefore && first.seq > divider.seq ? 'above' : 'none';
+    }
+    const [box, log] = [line.getBoundingClientRect(), this.#log.getBoundingClientRect()];
+    if (box.bottom <= log.top + FADE_PX) return 'above';
+    return box.top >= log.bottom ? 'below' : 'seen';
   }
 
   /** Asks for more where an end of what is held is near. @param {TalkView} view @param {number} below */
@@ -257,7 +352,7 @@ export class ParlorTalk extends HTMLElement {
   /** Lets go of what is far from what is seen. */
   #trim() {
     this.#trimming = null;
-    const all = /** @type {ParlorSaid[]} */ (this.#anchor.messages).filter((one) => one.seq > 0);
+    const all = this.#anchor.messages.filter((one) => one.seq > 0);
     if (all.length <= ROWS_MAX || this.#toLatest) return;
     const from = Math.max(0, this.#anchor.first() - ROWS_BESIDE);
     const to = Math.min(all.length - 1, Math.max(0, this.#anchor.last(0)) + ROWS_BESIDE);
@@ -287,10 +382,16 @@ export class ParlorTalk extends HTMLElement {
     set(this.#pill, 'aria-label', count > 0 ? null : say.toLatestFull);
   }
 
+  /** Says something once. What was heard does not stay: the message may be deleted. @param {string} words */
+  #hear(words) {
+    clearTimeout(this.#silencing);
+    setText(this.#ears, words);
+    this.#silencing = setTimeout(() => setText(this.#ears, ''), SILENT_MS);
+  }
+
   /** Reads out what others wrote, a second's worth at a time; never history, never one's own. @param {TalkView} view */
   #announce(view) {
     if (view.lastSeq <= this.#heardSeq || this.#announcing) return;
-    clearTimeout(this.#silencing);
     this.#announcing = setTimeout(() => {
       this.#announcing = null;
       const now = this.#view;
@@ -298,10 +399,8 @@ export class ParlorTalk extends HTMLElement {
       const fresh = now.others.filter((one) => one.seq > this.#heardSeq);
       const heard = fresh.length === 0 && now.moreAfter ? Math.min(now.unread, now.lastSeq - this.#heardSeq) : 0;
       this.#heardSeq = now.lastSeq;
-      if (fresh.length === 1) setText(this.#ears, say.arrived(fresh[0].who, fresh[0].text));
-      else if (fresh.length > 1 || heard > 0) setText(this.#ears, say.arrivedMany(Math.max(fresh.length, heard)));
-      // What was heard does not stay: the message may be deleted.
-      this.#silencing = setTimeout(() => setText(this.#ears, ''), SILENT_MS);
+      if (fresh.length === 1) this.#hear(say.arrived(fresh[0].who, fresh[0].text));
+      else if (fresh.length > 1 || heard > 0) this.#hear(say.arrivedMany(Math.max(fresh.length, heard)));
     }, ANNOUNCE_MS);
   }
 }

@@ -84,9 +84,19 @@ export class ParlorThread extends HTMLElement {
     this.#name.focus();
   }
 
+  /** The place that is seen is held again. @param {number} seq */
+  comeBack(seq) {
+    this.#talk.comeBack(seq);
+  }
+
   /** @param {number} seq @param {boolean} [quiet] */
   jumpTo(seq, quiet) {
     this.#talk.jumpTo(seq, quiet);
+  }
+
+  /** The bar that tells of what is unread above is not wanted. */
+  leaveSince() {
+    this.#talk.leaveSince();
   }
 
   look() {
@@ -98,7 +108,8 @@ export class ParlorThread extends HTMLElement {
     set(this, 'aria-label', say.messagesWith(view.name));
     this.#drawHead(view);
     this.#drawCard(view);
-    const instead = insteadOf(view);
+    const empty = insteadOf(view);
+    const instead = empty === 'bones' && this.#talk.keeps(view.talk) ? '' : empty;
     this.#talk.hidden = instead !== '' && instead !== 'first';
     this.#composer.hidden = !view.known;
     if (this.#drawnInstead !== instead + view.name) {

@@ -7,10 +7,14 @@ import { icon } from './icons.js';
 
 const STAYS_MS = 6_000;
 
+/** Where it is said: there from the beginning, so that it is heard. @param {HTMLElement} host @returns {Element} */
+export function toastPlace(host) {
+  return host.querySelector('.toast-place') ?? host.appendChild(h('div', { class: 'toast-place', role: 'status' }));
+}
+
 /** @param {HTMLElement} host @param {{words: string, sign: string}} what */
 export function toast(host, { words, sign }) {
-  const place = host.querySelector('.toast-place')
-    ?? host.appendChild(h('div', { class: 'toast-place', role: 'status' }));
+  const place = toastPlace(host);
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   let timer;
   const wait = () => {

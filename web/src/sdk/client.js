@@ -10,7 +10,7 @@
  * @import {Shelf} from './storage.js'
  * @import {WebSocketLike} from './socket.js'
  * @import {Changed, Command, Conversation, Event, Found, Members, MessageChanged, MessagePlace, Open,
- *   PassingEvent, Reactions, Role, Search, User} from './wire.js'
+ *   Message, MessagePage, PassingEvent, Reactions, Role, Search, User} from './wire.js'
  * @import {Content} from './outbox.js'
  */
 import { Connection } from './connection.js';
@@ -31,6 +31,10 @@ const REFRESH_MS = 180_000;
 /** What can be said twice is tried so often before it is given up. */
 const TRIES = 3;
 const TRY_AGAIN_MS = 1_000;
+/** Of what is around a message that is looked at. */
+const LOOK_ROWS = 40;
+
+/** `asked` is the turn of the state when it was asked for. @typedef {{page: MessagePage, asked: number}} Looked */
 
 export class Client {
   /** When the connection was lost; null while there is one. @type {number|null} */
@@ -231,6 +235,31 @@ export class Client {
     const found = await this.connection.request({ type: 'message.search', ...search });
     this.sync.take({ kind: 'users', users: found.users });
     return found;
+  }
+
+  /** These messages are shown because they were found: from now on their changes are heard of.
+   * @param {Message[]} messages @param {boolean} first those of before are shown no more */
+  found(messages, first) {
+    this.sync.take({ kind: 'found', messages, first });
+  }
+
+  /** What is around a message; nothing changes by it. @param {number} conversation @param {number} seq
+   * @returns {Promise<Looked>} */
+  async look(conversation, seq) {
+    const asked = this.state.turn;
+    /** @type {MessagePage} */
+    const page = await this.connection.request({ type: 'message.list', conversation, around: seq, limit: LOOK_ROWS });
+    return { page, asked };
+  }
+
+  /** What was looked at is known from now on, and is what the thread shows if that is wished.
+   * @param {number} conversation @param {Looked} looked @param {boolean} show */
+  taken(conversation, { page, asked }, show) {
+    this.sync.take({ kind: 'seen', messages: page.messages });
+    // Where nothing is known of the conversation, its row comes first.
+    if (!show || !this.state.conversations.has(conversation)) return;
+    if (!this.state.threads.has(conversation)) this.sync.take({ kind: 'opening', conversation });
+    this.sync.take({ kind: 'messages', conversation, page, asked });
   }
 
   /** @param {import('./reacting.js').Place} place @param {boolean} on */

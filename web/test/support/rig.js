@@ -167,6 +167,13 @@ export class Rig {
     assert.deepEqual(state.me, me);
     assert.equal(state.cursor, server.cursor());
     assert.equal(state.held.size, 0);
+    for (const [key, copy] of state.hits) {
+      const [id, seq] = key.split(':').map(Number);
+      // What is doubtful is looked for again, and what is hidden is not shown.
+      if (copy === null || copy.hidden) continue;
+      assert.ok(fresh.has(id), `${key} is shown of a conversation that was left`);
+      assert.deepEqual(copy, server.messages(user, id, { limit: 1e6 }).messages.find((one) => one.seq === seq), key);
+    }
     for (const [id, thread] of state.threads) {
       if (!thread.loaded || !fresh.has(id)) continue;
       assert.deepEqual(thread.ahead, []);
