@@ -2,7 +2,8 @@
 //!
 //! Whoever sees few messages has all of them compared. Otherwise the index is read in groups of blocks, the rarest
 //! word first, and each further lookup only where the ones before found something. Whoever is in few conversations
-//! has these looked up before any word; whoever is in more, where the words leave too many messages.
+//! has these looked up before any word; whoever is in more, where the words leave too many messages. Whoever sees
+//! no more than some thousands has these read at once, instead of looking for his conversations in each block.
 
 use super::{
     Asked,
@@ -12,7 +13,7 @@ use crate::store::{
     self, Result,
     index::{
         read::{self, Found},
-        slots::{BLOCK, block_of, message_at},
+        slots::{BLOCK, block_of, message_at, slot_of},
     },
     snapshot::{PLACES_MAX, Place, Snapshot},
 };
@@ -22,6 +23,8 @@ use std::collections::{HashSet, VecDeque};
 
 /// In no more conversations than this, they are looked up first.
 const PLACES_FIRST_MAX: usize = 16;
+/// Whoever sees no more messages than this has their ids read at once, instead of his conversations in each block.
+const OWN_MAX: i64 = 20_000;
 /// More candidates of one group of blocks than this are compared with the conversations first.
 const UNCHECKED_MAX: usize = 256;
 /// Terms of conversations looked up for one group of blocks, at the most.
@@ -67,6 +70,10 @@ pub(super) struct Candidates {
     lookups: Vec<Lookup>,
     /// The asker's conversations; none if there are too many to look each of them up.
     places: Option<Vec<Place>>,
+    /// How many messages those have that the asker sees, at the most.
+    visible: i64,
+    /// Where these are few, all of them, once they were needed.
+    own: Option<Found>,
     /// Only these conversations, where some were asked for.
     within: Option<HashSet<ConversationId>>,
     after: MessageId,
@@ -89,9 +96,11 @@ impl Candidates {
         let within = is_within.then(|| places.iter().map(|place| place.id).collect());
         let places = (places.len() <= PLACES_MAX as usize).then_some(places);
         let (mut ready, mut blocks, mut is_cut) = (VecDeque::new(), VecDeque::new(), false);
-        let seen = places.as_ref().map(|places| places.iter().map(|place| place.visible).sum::<i64>());
-        if let Some(places) = places.as_ref().filter(|_| seen.is_some_and(|seen| seen <= unindexed_max)) {
-            ready = snapshot.all_in(places, asked.after).await?.into();
+        let visible = places.iter().flatten().map(|place| place.visible).sum::<i64>();
+        if let Some(places) = places.as_ref().filter(|_| visible <= unindexed_max) {
+            let mut all = snapshot.all_in(places, asked.after).await?;
+            all.sort_unstable_by(|one, other| other.cmp(one));
+            ready = all.into();
         } else {
             let newest = places.as_ref().and_then(|places| places.iter().map(|place| place.activity.0).max());
             let highest = block_of(MessageId(asked.after.0.saturating_sub(1).min(newest.unwrap_or(i64::MAX))));
@@ -107,6 +116,8 @@ impl Candidates {
             is_cut,
             lookups: lookups(asked),
             places,
+            visible,
+            own: None,
             within,
             after: asked.after,
             group: GROUP_MIN,
@@ -147,7 +158,7 @@ impl Candidates {
         self.group = (self.group * 2).min(GROUP_MAX);
         let is_few = self.places.as_ref().is_some_and(|places| places.len() <= PLACES_FIRST_MAX);
         let mut found: Option<Found> = None;
-        if is_few {
+        if is_few || self.own.is_some() {
             self.keep_own(snapshot, &group, &mut found).await?;
         }
         for lookup in &self.lookups {
@@ -185,7 +196,7 @@ impl Candidates {
             found = self.index.index.heed(answer)?.map(|(slots, _)| slots);
         }
         let count: usize = found.iter().flatten().map(|(_, slots)| slots.len()).sum();
-        if !is_few && count > UNCHECKED_MAX {
+        if !is_few && self.own.is_none() && count > UNCHECKED_MAX {
             self.keep_own(snapshot, &group, &mut found).await?;
         }
         for (block, slots) in found.unwrap_or_default().into_iter().rev() {
@@ -198,6 +209,14 @@ impl Candidates {
     /// Keeps what stands in the asker's conversations, unless that takes too many lookups.
     async fn keep_own(&mut self, snapshot: &mut Snapshot<'_>, group: &[i64], found: &mut Option<Found>) -> Result<()> {
         let Some(places) = &self.places else { return Ok(()) };
+        if self.visible <= OWN_MAX {
+            if self.own.is_none() {
+                self.own = Some(by_block(snapshot.all_in(places, self.after).await?));
+            }
+            let own = self.own.iter().flat_map(|own| group.iter().filter_map(|block| own.get_key_value(block)));
+            keep(found, own.map(|(block, slots)| (*block, slots.clone())).collect());
+            return Ok(());
+        }
         let mut terms = Vec::new();
         for block in left(group, found.as_ref()) {
             let (first, last) = (block * BLOCK, (block + 1) * BLOCK);
@@ -231,6 +250,14 @@ fn lookups(asked: &Asked) -> Vec<Lookup> {
 /// The blocks in which something is left.
 fn left(group: &[i64], found: Option<&Found>) -> Vec<i64> {
     group.iter().copied().filter(|block| found.is_none_or(|found| found.contains_key(block))).collect()
+}
+
+fn by_block(ids: Vec<MessageId>) -> Found {
+    let mut found = Found::new();
+    for id in ids {
+        found.entry(block_of(id)).or_default().insert(slot_of(id));
+    }
+    found
 }
 
 fn keep(found: &mut Option<Found>, mut other: Found) {
