@@ -55,7 +55,7 @@ export function isDoubtful({ hits }, { results }) {
   return results.some(({ message }) => (hits.get(hitKey(message)) ?? null) === null);
 }
 
-/** A hit as it is now, as far as this page knows; null where it was deleted, or does not say any more what was looked for.
+/** A hit as it is now, as far as this page knows; null where it was deleted or says no more what was looked for.
  * @param {Sight} sight @param {string} query @param {Hit} hit @returns {Hit|null} */
 function asNow({ state }, query, hit) {
   const now = state.hits.get(hitKey(hit.message)) ?? hit.message;

@@ -1,6 +1,6 @@
 /**
- * What is known by now of messages that a search has found: each change of one that is heard of, in whatever way, so that
- * no old text stays on the screen. Pure.
+ * What is known by now of messages that a search has found: each change of one that is heard of, in whatever way, so
+ * that no old text stays on the screen. Pure.
  *
  * Invariant: of two copies the newer is right; what I hid, or what lies in a conversation that I left, is hidden.
  *

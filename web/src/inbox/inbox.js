@@ -54,8 +54,7 @@ export class ParlorInbox extends HTMLElement {
   #filter = { unreadOnly: false, query: '' };
   /** @type {Route} */
   #route = { at: 'list' };
-  /** Where the unread line stands: it stays as long as the conversation is open.
-   * @type {Divider|null|undefined} */
+  /** Where the unread line stands: it stays as long as the conversation is open. @type {Divider|null|undefined} */
   #divider;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #soon;

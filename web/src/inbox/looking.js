@@ -1,6 +1,6 @@
 /**
- * Looks at a message that somebody wants to go to, before anything on the screen changes: whether it can be shown, and if
- * not, why. What is found on the way is taken, so that looking costs no second question.
+ * Looks at a message that somebody wants to go to, before anything on the screen changes: whether it can be shown, and
+ * if not, why. What is found on the way is taken, so that looking costs no second question.
  *
  * @import {Client} from '../sdk/client.js'
  * @import {Message, MessagePlace} from '../sdk/wire.js'

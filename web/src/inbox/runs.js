@@ -44,7 +44,7 @@ import { receipt } from './view.js';
  *   local: (id: number) => Blob|undefined, upload: (clientId: string) => FileView|undefined,
  *   draft: (conversation: number) => FileView[],
  * }} Files
- * Where the unread line stands: before the first message of others from `seq` on; `since` when I had read what is before.
+ * Where the unread line stands: before the first message of others from `seq` on; `since`: when I read what is before.
  * @typedef {{seq: number, count: number, since: number|null}} Divider
  * @typedef {{
  *   state: State, conversation: Conversation, messages: Message[], items: Item[], now: number, atBeginning: boolean,

@@ -1,6 +1,6 @@
 /**
- * "12 new since 10:32": what stands above the messages while the unread line lies above what is seen, with the way there.
- * It goes for good when the line is seen or when one does not want it.
+ * "12 new since 10:32": what stands above the messages while the unread line lies above what is seen, with the way
+ * there. It goes for good when the line is seen or when one does not want it.
  *
  * Absent on purpose: a live region. Who hears the page is told once, by the thread.
  *

@@ -3,8 +3,8 @@
  * read.
  *
  * Invariant: read is what is on the screen of a page that is seen and has the focus; received is what has come.
- * A message that one goes to is looked at before anything on the screen changes: where it cannot be shown one stays where
- * one is, and is told why.
+ * A message that one goes to is looked at before anything on the screen changes: where it cannot be shown one stays
+ * where one is, and is told why.
  * Hears: `parlor-older`, `parlor-newer`, `parlor-latest`, `parlor-trim {first, last}`, `parlor-jump {seq, quiet, keep}`
  * and `parlor-end {seq}` of a thread.
  *

@@ -20,8 +20,11 @@ export function toast(host, { words, sign }) {
   const wait = () => {
     timer = setTimeout(() => box.remove(), STAYS_MS);
   };
-  const box = h('div', { class: 'toast', onpointerenter: () => clearTimeout(timer), onpointerleave: wait },
-    icon(sign, { small: true }), h('span', {}, words));
+  const box = h('div', {
+    class: 'toast', onpointerenter: () => clearTimeout(timer), onpointerleave: wait,
+    // What it lies over can be reached at once.
+    onclick: () => box.remove(),
+  }, icon(sign, { small: true }), h('span', {}, words));
   place.replaceChildren(box);
   wait();
 }

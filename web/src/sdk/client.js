@@ -248,7 +248,9 @@ export class Client {
   async look(conversation, seq) {
     const asked = this.state.turn;
     /** @type {MessagePage} */
-    const page = await this.connection.request({ type: 'message.list', conversation, around: seq, limit: LOOK_ROWS });
+    const page = await this.connection.request({
+      type: 'message.list', conversation, around: seq, limit: LOOK_ROWS,
+    });
     return { page, asked };
   }
 

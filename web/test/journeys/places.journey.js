@@ -82,7 +82,7 @@ test('what is unread above is told, with the way there, and no more once it was 
     await page.getByRole('button', { name: 'Jump to the first new message' }).click();
     await until(() => seesLine(ada), Boolean, 'the line is seen');
     await bar(ada).waitFor({ state: 'hidden' });
-    assert.match(await page.evaluate(() => document.activeElement?.textContent ?? ''), /Line 1$/u, 'the first has the focus');
+    assert.match(await page.evaluate(() => document.activeElement?.textContent ?? ''), /Line 1$/u, 'the focus is there');
     await ada.check('unread reached');
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await until(() => ada.fromEnd(), (far) => far <= 1, 'back at the end');
@@ -101,7 +101,7 @@ test('the way to what is unread leads through what is not held, and it can be se
     // Above the line nothing is unread above; back at the end it is again.
     await page.getByRole('log').focus();
     await page.keyboard.press('Home');
-    await until(() => page.evaluate(() => /** @type {any} */ (document.activeElement)?.seq), (seq) => seq === 1, 'at the top');
+    await until(() => page.evaluate(() => /** @type {any} */ (document.activeElement)?.seq), (seq) => seq === 1, 'up');
     assert.equal(await bar(ada).isVisible(), false);
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await ada.bubble('Line 150').waitFor();
@@ -145,3 +145,181 @@ test('on a phone in the dark what is unread above is told too', () =>
     await until(() => seesLine(ada), Boolean, 'the line is seen');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
+
+/** Where the messages are that are seen. @param {Person} person @returns {Promise<[number, number][]>} */
+function places({ page }) {
+  return page.locator('.talk').evaluate((log) => {
+    const { top, bottom } = log.getBoundingClientRect();
+    return [...log.querySelectorAll('parlor-said')].filter((one) => {
+      const box = one.getBoundingClientRect();
+      return box.bottom > top && box.top < bottom;
+    }).map((one) => [/** @type {any} */ (one).seq, Math.round(one.getBoundingClientRect().top)]);
+  });
+}
+
+/** @param {Person} person @param {number} conversation @param {string} text @returns {Promise<number>} its seq */
+function seqOf({ page }, conversation, text) {
+  return page.evaluate(async ([id, words]) => {
+    const { messages } = await (await fetch(`/v1/conversations/${id}/messages?limit=100`)).json();
+    return messages.find((/** @type {any} */ one) => one.text === words).seq;
+  }, /** @type {const} */ ([conversation, text]));
+}
+
+/** Changes a message past the page. @param {Person} person @param {number} conversation @param {number} seq
+ * @param {string|null} text none deletes it */
+async function rewrite({ page }, conversation, seq, text) {
+  const status = await page.evaluate(async ([id, at, words]) => {
+    const edit = {
+      method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text: words }),
+    };
+    const path = `/v1/conversations/${id}/messages/${at}`;
+    return (await fetch(path, words === null ? { method: 'DELETE' } : edit)).status;
+  }, /** @type {const} */ ([conversation, seq, text]));
+  assert.equal(status, 200);
+}
+
+/** @param {Person} person @param {string} words */
+async function look({ page }, words) {
+  await page.getByRole('searchbox', { name: 'Search conversations and messages' }).fill(words);
+}
+
+test('a jump that cannot be made says why, and moves nothing', () =>
+  travel(async ({ demo, way, browser }) => {
+    const ada = await Person.open(browser, way.link(demo.links.ada));
+    const ben = await Person.open(browser, demo.links.ben);
+    const { page } = ada;
+    await ada.choose(ITEM);
+    await ben.choose(ITEM);
+    const id = ada.conversation();
+    await ben.fill(id, ['The needle', ...lines(170)]);
+    const seq = (await seqOf(ben, id, 'Line 170')) - 170;
+    await ben.fill(id, ['About the needle', 'Of itself'], { reply_to: seq });
+    await rewrite(ben, id, seq, null);
+    const quote = ada.bubble('About the needle').locator('button.quote', { hasText: 'This message was deleted' });
+    await quote.waitFor();
+    const before = await places(ada);
+    await quote.click();
+    const toast = page.locator('.toast');
+    await toast.getByText('That message was deleted.').waitFor();
+    assert.deepEqual(await places(ada), before);
+    await ada.check('jump to what was deleted');
+    // What is found in another conversation, and cannot be asked for.
+    await ada.choose(OTHER);
+    await look(ada, 'Line 7');
+    const results = page.locator('parlor-result');
+    await until(() => results.count(), (count) => count > 3, 'something is found');
+    const there = await places(ada);
+    way.become('closed');
+    await results.last().click();
+    await toast.getByText('Not shown: no connection.').waitFor();
+    assert.deepEqual(await places(ada), there);
+    await page.getByRole('heading', { name: OTHER }).waitFor();
+    way.become('open');
+    await page.locator('parlor-inbox:not([data-offline])').waitFor();
+    await toast.click();
+    await toast.waitFor({ state: 'detached' });
+    await until(async () => {
+      await results.last().press('Enter');
+      return page.locator('parlor-said.jumped').count();
+    }, (count) => count === 1, 'then it goes there');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, POURING));
+
+test('what was found follows what becomes of it', () =>
+  travel(async (place) => {
+    const { ada, ben, id } = await apart(place);
+    const { page } = ada;
+    await ben.fill(id, ['A needle of brass', 'A needle of bone', 'A needle of pine']);
+    const [brass, bone, pine] = await Promise.all(
+      ['brass', 'bone', 'pine'].map((one) => seqOf(ben, id, `A needle of ${one}`)));
+    const results = page.locator('parlor-result');
+    await until(async () => {
+      await look(ada, '');
+      await look(ada, 'needle');
+      await page.locator('.found-count').getByText('found').waitFor();
+      return results.count();
+    }, (count) => count === 3, 'all are found');
+    await rewrite(ben, id, brass, 'A small needle, made of brass');
+    await results.getByText('A small needle, made of brass').waitFor();
+    assert.equal(await results.locator('mark', { hasText: 'needle' }).count(), 3);
+    assert.equal(await results.getByText('A needle of brass').count(), 0);
+    await rewrite(ben, id, bone, 'Something else altogether');
+    await until(() => results.count(), (count) => count === 2, 'what does not say it any more goes');
+    await rewrite(ben, id, pine, null);
+    await until(() => results.count(), (count) => count === 1, 'what was deleted goes');
+    await page.locator('.found-count').getByText('1 found').waitFor();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, POURING));
+
+test('earlier messages that come take neither a selection nor the focus with them', () =>
+  travel(async (place) => {
+    const { ada, ben, id } = await apart(place);
+    const { page } = ada;
+    // Of one minute, so that the pages meet within a run.
+    await ben.fill(id, lines(220));
+    await page.reload();
+    await goTo(ada, id);
+    await ada.bubble('Line 220').waitFor();
+    const first = () => page.evaluate(() => /** @type {any} */ (document.querySelector('parlor-said'))?.seq);
+    const held = await first();
+    await page.evaluate(() => {
+      const said = /** @type {HTMLElement} */ (document.querySelector('parlor-said'));
+      said.focus({ preventScroll: true });
+      getSelection()?.selectAllChildren(/** @type {Node} */ (said.querySelector('.words')));
+      Object.assign(window, { held: said, words: String(getSelection()) });
+    });
+    await page.locator('.talk').evaluate((log) => { log.scrollTop = 0; });
+    await until(first, (seq) => seq < held, 'earlier ones have come');
+    const kept = await page.evaluate(() => {
+      const { held: said, words } = /** @type {any} */ (window);
+      return [said.isConnected, document.activeElement === said, words !== '' && String(getSelection()) === words];
+    });
+    assert.deepEqual(kept, [true, true, true]);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, POURING));
+
+test('who reads further up stays there, however much changed meanwhile', () =>
+  travel(async ({ demo, way, browser }) => {
+    const ada = await Person.open(browser, way.link(demo.links.ada));
+    const ben = await Person.open(browser, demo.links.ben);
+    const { page } = ada;
+    await ada.choose(ITEM);
+    await ben.choose(ITEM);
+    const id = ada.conversation();
+    await ben.fill(id, lines(160));
+    await ada.bubble('Line 160').waitFor();
+    const seq = await seqOf(ben, id, 'Line 100');
+    await page.locator('.talk').hover();
+    await until(async () => {
+      await page.mouse.wheel(0, -400);
+      return (await places(ada))[0][0];
+    }, (first) => first < seq, 'Ada reads further up');
+    await until(() => page.locator('.floating-day.there').count(), (count) => count === 0, 'it stands still');
+    const before = await places(ada);
+    await page.evaluate(() => {
+      const said = document.querySelector('.talk')?.querySelectorAll('parlor-said') ?? [];
+      Object.assign(window, { held: said[0], moves: /** @type {number[]} */ ([]), seen: () => {
+        const log = /** @type {Element} */ (document.querySelector('.talk'));
+        const { top } = log.getBoundingClientRect();
+        return [...log.querySelectorAll('parlor-said')].filter((one) => one.getBoundingClientRect().bottom > top)
+          .map((one) => /** @type {any} */ (one).seq)[0];
+      } });
+      const look = () => {
+        const { moves, seen } = /** @type {any} */ (window);
+        if (moves.at(-1) !== seen()) moves.push(seen());
+        requestAnimationFrame(look);
+      };
+      look();
+    });
+    way.become('closed');
+    await ben.fill(id, lines(60, 'While away'));
+    await rewrite(ben, id, before[1][0], 'Changed while away');
+    way.become('open');
+    await page.getByRole('button', { name: '60 new' }).waitFor();
+    await ada.bubble('Changed while away').waitFor();
+    await until(() => places(ada), (now) => now[0][0] === before[0][0] && now[0][1] === before[0][1], 'it is as it was');
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).moves), [before[0][0]], 'and was all along');
+    await page.getByRole('button', { name: '60 new' }).click();
+    await ada.bubble('While away 60').waitFor();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, { ...POURING, PARLOR_LIMITS_CHANGES_ROWS_MAX: '20' }));

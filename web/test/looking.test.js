@@ -1,0 +1,91 @@
+/**
+ * Looking at a message before one goes to it: what can be shown, and why not.
+ */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { lookAt } from '../src/inbox/looking.js';
+import { Lost, Problem } from '../src/sdk/problem.js';
+import { erase, hide } from './support/changing.js';
+import { Rig } from './support/rig.js';
+import { ModelServer } from './support/server.js';
+
+const ME = 1;
+const BEN = 2;
+
+/** @type {ModelServer} */
+let server;
+/** @type {Rig} */
+let rig;
+let room = 0;
+/** What was asked. @type {number[]} */
+let asked = [];
+/** @type {Error|null} */
+let trouble = null;
+
+beforeEach(async () => {
+  [asked, trouble] = [[], null];
+  server = new ModelServer(3);
+  room = server.open('group', ME, [BEN]);
+  for (let number = 1; number <= 60; number += 1) server.send(BEN, room, `message ${number}`, `m${number}`);
+  rig = new Rig(server, ME);
+  await rig.begin();
+  rig.events = [];
+  void rig.sync.open(room);
+  await rig.replyAll();
+});
+
+const held = () => rig.state.threads.get(room)?.messages.map((one) => one.seq) ?? [];
+
+/** @param {number} seq @param {number} [conversation] */
+function look(seq, conversation = room) {
+  /** @type {any} */
+  const client = {
+    state: rig.state,
+    user: ME,
+    look: async (/** @type {number} */ id, /** @type {number} */ around) => {
+      asked.push(around);
+      if (trouble) throw trouble;
+      return { page: server.messages(ME, id, { around, limit: 10 }), asked: rig.state.turn };
+    },
+    taken: (/** @type {number} */ id, /** @type {any} */ looked, /** @type {boolean} */ show) => {
+      if (show) rig.sync.take({ kind: 'messages', conversation: id, ...looked });
+    },
+  };
+  return lookAt(client, { conversation, seq });
+}
+
+test('what is held is there without a question, and what is not comes with the answer', async () => {
+  assert.equal(await look(59), 'there');
+  assert.deepEqual(asked, []);
+  assert.equal(await look(10), 'there');
+  assert.deepEqual(asked, [10]);
+  assert.ok(held().includes(10));
+});
+
+test('what was deleted, hidden or never was moves nothing', async () => {
+  erase(server, BEN, room, 10);
+  hide(server, ME, room, 11);
+  erase(server, BEN, room, 59);
+  await rig.hearAll();
+  await rig.replyAll();
+  const before = held();
+  const outcomes = [];
+  for (const seq of [10, 11, 59, 61]) outcomes.push(await look(seq));
+  assert.deepEqual(outcomes, ['deleted', 'hidden', 'deleted', 'gone']);
+  assert.deepEqual(held(), before);
+});
+
+test('what is from before one came is told from what is lost', async () => {
+  const before = held();
+  const conversation = rig.state.conversations.get(room);
+  assert.ok(conversation);
+  const members = conversation.members.map((one) => (one.user.id === ME ? { ...one, history_from: 20 } : one));
+  rig.state.conversations.set(room, { ...conversation, members });
+  assert.equal(await look(12), 'before');
+  assert.deepEqual(asked, [], 'that is known here');
+  trouble = new Lost('no way');
+  assert.equal(await look(25), 'lost');
+  trouble = new Problem({ code: 'not_found', title: 'none', status: 404, retryable: false });
+  assert.equal(await look(25), 'left');
+  assert.deepEqual(held(), before);
+});
