@@ -25,10 +25,10 @@ use std::{
 };
 use tokio::sync::mpsc;
 use tracing::warn;
-use watchers::Watch;
+use watchers::{Doubts, Watch};
 
 pub use outbox::{Outbox, Taken};
-pub use watchers::{Agenda, Pair, Urgent};
+pub use watchers::{Agenda, Entered, Inquiry, Pair, Replaced, Urgent};
 
 /// One attached connection, as the hub keeps it.
 #[derive(Debug)]
@@ -49,6 +49,7 @@ struct Inner {
     last_id: u64,
     /// The connection whose unseen were looked at last.
     unseen_to: u64,
+    doubts: Doubts,
     deliveries: u64,
     is_draining: bool,
 }

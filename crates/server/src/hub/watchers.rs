@@ -2,15 +2,16 @@
 //!
 //! Invariants: a connection is in the topic `presence:…` of a person only while its own person may see that one, and
 //! leaves it before anything is told from which this may follow no longer; whoever looks after them then asks the store
-//! anew. Absent on purpose: the asking (it is `presence`'s).
+//! anew. An answer of the store counts only while nobody came into doubt since it was asked for. Absent on purpose: the
+//! asking (it is `presence`'s).
 
 use super::{Attached, Connection, Hub, Inner, leave};
 use crate::channel_layer::{Topic, Unavailable};
 use bytes::Bytes;
 use parlor_protocol::ids::UserId;
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::Notify;
 
@@ -31,6 +32,77 @@ pub struct Pair {
     pub watcher: UserId,
     /// Whom it watches.
     pub user: UserId,
+}
+
+/// About whom it came into doubt whom they may see, or who may see them, while the store was being asked.
+#[derive(Debug, Default)]
+pub(super) struct Doubts {
+    count: u64,
+    inquiries: usize,
+    /// Each with the last doubt; forgotten when nobody asks.
+    of: HashMap<UserId, u64>,
+}
+
+impl Doubts {
+    fn add(&mut self, users: &[UserId]) {
+        if self.inquiries > 0 {
+            self.count += 1;
+            self.of.extend(users.iter().map(|user| (*user, self.count)));
+        }
+    }
+
+    fn is_since(&self, count: u64, watcher: UserId, user: UserId) -> bool {
+        [watcher, user].iter().any(|one| self.of.get(one).is_some_and(|at| *at > count))
+    }
+}
+
+/// A question to the store of who may see whom. It begins before the store is asked, and ends with what follows from
+/// the answer.
+#[derive(Debug)]
+pub struct Inquiry {
+    hub: Arc<Hub>,
+    /// So many doubts came before.
+    after: u64,
+}
+
+impl Inquiry {
+    /// Whether the answer about these two may be old: something came since from which another may follow.
+    #[must_use]
+    pub fn is_doubted(&self, watcher: UserId, user: UserId) -> bool {
+        self.hub.lock().doubts.is_since(self.after, watcher, user)
+    }
+}
+
+impl Drop for Inquiry {
+    fn drop(&mut self) {
+        let mut inner = self.hub.lock();
+        inner.doubts.inquiries -= 1;
+        if inner.doubts.inquiries == 0 {
+            inner.doubts.of = HashMap::new();
+        }
+    }
+}
+
+/// What came of putting a connection into a person's topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entered {
+    /// It is in the topic from now on.
+    Now,
+    /// It was before.
+    Before,
+    /// It is not: the store is to be asked anew.
+    Doubted,
+    /// It does not watch that one any more.
+    Elsewhere,
+}
+
+/// What another set of watched people took the place of.
+#[derive(Debug, Default)]
+pub struct Replaced {
+    /// Those whom the connection watched before, for [`Hub::leave_unwatched`].
+    pub before: Vec<UserId>,
+    /// What was to be written until then; it may tell of these, and so goes out first.
+    pub waiting: VecDeque<Bytes>,
 }
 
 /// What the task of presence is to look at soon.
@@ -65,6 +137,9 @@ impl Agenda {
 
     /// These may now see, and be seen by, whoever was hidden from them.
     pub fn look_at_unseen(&self, users: &[UserId]) {
+        if users.is_empty() {
+            return;
+        }
         self.urgent().unseen.extend(users);
         self.wake.notify_one();
     }
@@ -72,11 +147,6 @@ impl Agenda {
     /// These could not be looked at; the next look takes them.
     pub fn put_back(&self, suspects: HashSet<Pair>) {
         self.urgent().suspects.extend(suspects);
-    }
-
-    /// Wakes the task for what it knows itself.
-    pub fn wake(&self) {
-        self.wake.notify_one();
     }
 
     /// Waits until there is something.
@@ -95,17 +165,12 @@ impl Agenda {
     }
 }
 
-fn hide(
-    connections: &mut HashMap<u64, Connection>,
-    topics: &mut HashMap<Topic, Vec<u64>>,
-    id: u64,
-    user: UserId,
-) -> Vec<Topic> {
-    let Some(connection) = connections.get_mut(&id) else { return Vec::new() };
+fn hide(connections: &mut HashMap<u64, Connection>, topics: &mut HashMap<Topic, Vec<u64>>, id: u64, user: UserId) {
+    let Some(connection) = connections.get_mut(&id) else { return };
     for watch in connection.watched.iter_mut().filter(|watch| watch.user == user) {
         watch.is_seen = false;
     }
-    leave(topics, &[Topic::Presence(user)], id)
+    leave(topics, &[Topic::Presence(user)], id);
 }
 
 impl Attached {
@@ -115,62 +180,80 @@ impl Attached {
         self.id
     }
 
-    /// Replaces the people whom the connection watches; each is named once. Of those in `seen` it is told from the
-    /// return on. The caller has checked that the connection's person may see these, and checks it again after.
-    ///
-    /// # Errors
-    /// The channel layer cannot be joined.
-    pub async fn watch(&self, users: &[UserId], seen: &HashSet<UserId>) -> Result<(), Unavailable> {
-        let emptied = {
-            let mut inner = self.hub.lock();
-            let Some(connection) = inner.connections.get_mut(&self.id) else { return Ok(()) };
-            let watched = users.iter().map(|user| Watch { user: *user, is_seen: false }).collect();
-            let before = std::mem::replace(&mut connection.watched, watched);
-            let gone: Vec<Topic> = before.iter().map(|watch| Topic::Presence(watch.user)).collect();
-            leave(&mut inner.topics, &gone, self.id)
-        };
-        for user in users.iter().filter(|user| seen.contains(user)) {
-            self.hub.see(self.id, *user).await?;
+    /// Replaces the people whom the connection watches; each is named once. It is told of none of them before
+    /// [`Hub::see`].
+    #[must_use]
+    pub fn watch(&self, users: &[UserId]) -> Replaced {
+        let mut inner = self.hub.lock();
+        let Inner { connections, topics, .. } = &mut *inner;
+        let Some(connection) = connections.get_mut(&self.id) else { return Replaced::default() };
+        let watched = users.iter().map(|user| Watch { user: *user, is_seen: false }).collect();
+        let before = std::mem::replace(&mut connection.watched, watched);
+        for watch in &before {
+            leave(topics, &[Topic::Presence(watch.user)], self.id);
         }
-        self.hub.left(emptied).await;
-        Ok(())
+        let waiting = connection.outbox.take_ready();
+        Replaced { before: before.into_iter().map(|watch| watch.user).collect(), waiting }
+    }
+
+    /// Whom it watches and is told of.
+    #[must_use]
+    pub fn told_of(&self) -> HashSet<UserId> {
+        let inner = self.hub.lock();
+        let watched = inner.connections.get(&self.id).map(|connection| connection.watched.iter());
+        watched.into_iter().flatten().filter(|watch| watch.is_seen).map(|watch| watch.user).collect()
     }
 }
 
 impl Hub {
-    /// Puts a connection that watches a person into that one's topic. Says whether it is there now and was not before.
+    /// Begins to ask the store.
+    #[must_use]
+    pub fn inquire(self: &Arc<Self>) -> Inquiry {
+        let mut inner = self.lock();
+        inner.doubts.inquiries += 1;
+        Inquiry { hub: self.clone(), after: inner.doubts.count }
+    }
+
+    /// Puts a connection that watches a person into that one's topic, for the store said that it may be.
     ///
     /// # Errors
     /// The channel layer cannot be joined.
-    pub async fn see(&self, id: u64, user: UserId) -> Result<bool, Unavailable> {
+    pub async fn see(&self, inquiry: &Inquiry, id: u64, user: UserId) -> Result<Entered, Unavailable> {
         let topic = Topic::Presence(user);
         {
             let mut inner = self.lock();
-            let Some(connection) = inner.connections.get_mut(&id) else { return Ok(false) };
-            let Some(watch) = connection.watched.iter_mut().find(|watch| watch.user == user) else { return Ok(false) };
-            if std::mem::replace(&mut watch.is_seen, true) {
-                return Ok(false);
+            let Inner { connections, topics, doubts, .. } = &mut *inner;
+            let Some(connection) = connections.get_mut(&id) else { return Ok(Entered::Elsewhere) };
+            let watch = connection.watched.iter_mut().find(|watch| watch.user == user);
+            let Some(watch) = watch else { return Ok(Entered::Elsewhere) };
+            if watch.is_seen {
+                return Ok(Entered::Before);
             }
-            inner.topics.entry(topic).or_default().push(id);
+            if doubts.is_since(inquiry.after, connection.user, user) {
+                return Ok(Entered::Doubted);
+            }
+            watch.is_seen = true;
+            topics.entry(topic).or_default().push(id);
         }
-        self.layer.join(topic).await?;
-        Ok(true)
+        let joined = self.layer.join(topic).await;
+        if joined.is_err() {
+            self.unsee(id, user);
+        }
+        joined.map(|()| Entered::Now)
     }
 
-    /// Takes a connection out of the topic of a person whom its own may not see after all.
-    pub async fn unsee(&self, id: u64, user: UserId) {
-        let emptied = {
-            let mut inner = self.lock();
-            let Inner { connections, topics, .. } = &mut *inner;
-            hide(connections, topics, id, user)
-        };
-        self.left(emptied).await;
+    /// Takes a connection out of the topic of a person.
+    pub fn unsee(&self, id: u64, user: UserId) {
+        let mut inner = self.lock();
+        let Inner { connections, topics, .. } = &mut *inner;
+        hide(connections, topics, id, user);
     }
 
     /// Tells nobody any more of these people, and these of nobody, until it is known who may still see whom.
     pub fn suspect(&self, users: &[UserId]) {
         let mut inner = self.lock();
-        let Inner { connections, topics, .. } = &mut *inner;
+        let Inner { connections, topics, doubts, .. } = &mut *inner;
+        doubts.add(users);
         let mut pairs = Vec::new();
         for &user in users {
             let own = topics.get(&Topic::User(user)).into_iter().flatten();
@@ -242,11 +325,20 @@ impl Hub {
         pairs.collect()
     }
 
-    /// Tells one connection what it is to know of somebody whom it watches.
+    /// Tells one connection how somebody is whom it watches, if it is told of that one now.
     pub fn tell(&self, pair: Pair, text: &Bytes) {
+        self.tell_where(pair, true, text);
+    }
+
+    /// Tells one connection that it is not told of somebody whom it watches, if that is so now.
+    pub fn tell_nothing_of(&self, pair: Pair, text: &Bytes) {
+        self.tell_where(pair, false, text);
+    }
+
+    fn tell_where(&self, pair: Pair, is_seen: bool, text: &Bytes) {
         let inner = self.lock();
         let Some(connection) = inner.connections.get(&pair.connection) else { return };
-        if connection.watched.iter().any(|watch| watch.user == pair.user) {
+        if connection.watched.iter().any(|watch| watch.user == pair.user && watch.is_seen == is_seen) {
             connection.outbox.push(text, &self.limits);
         }
     }

@@ -3,10 +3,14 @@
 //! A page that is loaded anew is gone for a moment; nobody is told of that. A status that changes again and again is
 //! told at intervals. Pure: the time is handed in.
 
-use crate::channel_layer::{Here, Sign};
+use crate::channel_layer::{Here, Seen, Sign};
 use parlor_protocol::ids::UserId;
 use std::{
     collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 use tokio::time::Instant;
@@ -24,8 +28,7 @@ pub(super) struct Local {
 
 #[derive(Debug, Default)]
 struct Person {
-    /// Each connection, and whether nobody is at it.
-    connections: HashMap<u64, bool>,
+    connections: HashMap<u64, Connection>,
     /// Connections that ended still count until then, as they were.
     online_until: Option<Instant>,
     idle_until: Option<Instant>,
@@ -33,6 +36,14 @@ struct Person {
     seen_ms: i64,
     said: Option<Said>,
     written_ms: Option<i64>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    /// Nobody is at it.
+    is_idle: bool,
+    /// When something was last heard of it.
+    heard_ms: Arc<AtomicI64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +71,7 @@ const UNWRITTEN_MAX: usize = 100_000;
 impl Person {
     fn here(&self, now: Instant) -> Here {
         let lasts = |until: Option<Instant>| until.is_some_and(|until| until > now);
-        if self.connections.values().any(|is_idle| !is_idle) || lasts(self.online_until) {
+        if self.is_used() || lasts(self.online_until) {
             Here::Online
         } else if !self.connections.is_empty() || lasts(self.idle_until) {
             Here::Idle
@@ -70,17 +81,22 @@ impl Person {
     }
 
     fn is_used(&self) -> bool {
-        self.connections.values().any(|is_idle| !is_idle)
+        self.connections.values().any(|connection| !connection.is_idle)
+    }
+
+    /// When a page was last in use: as far as it was heard, for a connection may be dead without anybody's knowing.
+    fn last_used_ms(&self) -> i64 {
+        let used = self.connections.values().filter(|connection| !connection.is_idle);
+        used.map(|connection| connection.heard_ms.load(Ordering::Relaxed)).fold(self.seen_ms, i64::max)
     }
 }
 
 impl Local {
-    /// A connection came; it is in use.
-    pub(super) fn arrive(&mut self, user: UserId, now_ms: i64) -> u64 {
+    /// A connection came, last heard at `heard_ms`; it is in use.
+    pub(super) fn arrive(&mut self, user: UserId, heard_ms: Arc<AtomicI64>) -> u64 {
         self.last_connection += 1;
         let person = self.people.entry(user).or_default();
-        person.connections.insert(self.last_connection, false);
-        person.seen_ms = now_ms;
+        person.connections.insert(self.last_connection, Connection { is_idle: false, heard_ms });
         self.touched.insert(user);
         self.last_connection
     }
@@ -89,16 +105,16 @@ impl Local {
     pub(super) fn set_idle(&mut self, user: UserId, connection: u64, is_idle: bool, now_ms: i64) {
         let Some(person) = self.people.get_mut(&user) else { return };
         let Some(before) = person.connections.get_mut(&connection) else { return };
-        if std::mem::replace(before, is_idle) != is_idle {
+        if std::mem::replace(&mut before.is_idle, is_idle) != is_idle {
             person.seen_ms = now_ms;
             self.touched.insert(user);
         }
     }
 
-    /// A connection ended, last heard at `seen_ms`. It counts as it was until `until`.
+    /// A connection ended, in use until `seen_ms`. It counts as it was until `until`.
     pub(super) fn depart(&mut self, user: UserId, connection: u64, seen_ms: i64, until: Instant) {
         let Some(person) = self.people.get_mut(&user) else { return };
-        let Some(is_idle) = person.connections.remove(&connection) else { return };
+        let Some(Connection { is_idle, .. }) = person.connections.remove(&connection) else { return };
         let lingering = if is_idle { &mut person.idle_until } else { &mut person.online_until };
         *lingering = Some(lingering.map_or(until, |before| before.max(until)));
         if !is_idle {
@@ -116,9 +132,7 @@ impl Local {
         for user in asked {
             let Some(person) = self.people.get_mut(&user) else { continue };
             let here = person.here(now);
-            if person.is_used() {
-                person.seen_ms = now_ms;
-            }
+            person.seen_ms = person.last_used_ms();
             let is_news = person.said.is_none_or(|said| said.here != here);
             let since = person.said.map_or(Duration::MAX, |said| now.saturating_duration_since(said.at));
             // What was told a moment ago waits for the next look, and is gone over with all.
@@ -139,11 +153,17 @@ impl Local {
         signs
     }
 
+    /// What was last said of somebody who is here, whatever became of the sign.
+    pub(super) fn said(&self, user: UserId) -> Option<Seen> {
+        let person = self.people.get(&user)?;
+        let said = person.said.filter(|said| said.here != Here::Gone)?;
+        Some(Seen { user, here: said.here, seen_ms: person.seen_ms })
+    }
+
     /// Everybody whose last sign of life is to be written before the end.
-    pub(super) fn finish(&mut self, now_ms: i64) {
-        for (user, person) in &mut self.people {
-            let seen_ms = if person.is_used() { now_ms } else { person.seen_ms };
-            self.unwritten.insert(*user, seen_ms);
+    pub(super) fn finish(&mut self) {
+        for (user, person) in &self.people {
+            self.unwritten.insert(*user, person.last_used_ms());
         }
     }
 
@@ -184,6 +204,11 @@ mod tests {
             Self { local: Local::default(), start: Instant::now() }
         }
 
+        fn arrives(&mut self, ms: i64) -> (u64, Arc<AtomicI64>) {
+            let heard_ms = Arc::new(AtomicI64::new(ms));
+            (self.local.arrive(USER, heard_ms.clone()), heard_ms)
+        }
+
         fn at(&self, ms: u64) -> Instant {
             self.start + Duration::from_millis(ms)
         }
@@ -197,7 +222,7 @@ mod tests {
     #[test]
     fn what_was_said_is_said_again_before_it_ends() {
         let mut node = Node::new();
-        node.local.arrive(USER, 0);
+        node.arrives(0);
         assert_eq!(node.says(false, 0), [(Here::Online, true)]);
         assert_eq!(node.says(true, 1000), []);
         assert_eq!(node.says(true, 2700), [(Here::Online, false)]);
@@ -207,7 +232,7 @@ mod tests {
     #[test]
     fn whoever_leaves_counts_a_little_longer_as_he_was() {
         let mut node = Node::new();
-        let (one, other) = (node.local.arrive(USER, 0), node.local.arrive(USER, 0));
+        let ((one, _), (other, _)) = (node.arrives(0), node.arrives(0));
         node.says(false, 0);
         node.local.set_idle(USER, one, true, 0);
         assert_eq!(node.says(true, 1000), [], "the other is in use");
@@ -226,9 +251,23 @@ mod tests {
     }
 
     #[test]
+    fn whoever_fell_silent_was_last_here_when_he_was_last_heard() {
+        let mut node = Node::new();
+        let (connection, heard_ms) = node.arrives(0);
+        heard_ms.store(20_000, Ordering::Relaxed);
+        for second in 0..55_u64 {
+            node.says(true, second * 1000);
+        }
+        let now = node.at(55_000);
+        node.local.depart(USER, connection, heard_ms.load(Ordering::Relaxed), now);
+        let gone = node.local.signs(true, node.at(56_000), 56_000, PACE);
+        assert_eq!(gone.iter().map(|(sign, _)| (sign.here, sign.seen_ms)).collect::<Vec<_>>(), [(Here::Gone, 20_000)]);
+    }
+
+    #[test]
     fn whoever_comes_and_goes_is_told_at_intervals() {
         let mut node = Node::new();
-        let connection = node.local.arrive(USER, 0);
+        let (connection, _) = node.arrives(0);
         node.says(false, 0);
         let mut said = 0;
         for step in 1..=1000_u64 {
@@ -241,15 +280,17 @@ mod tests {
     #[test]
     fn when_people_were_here_is_written_at_coming_at_going_and_at_intervals() {
         let mut node = Node::new();
-        node.local.arrive(USER, 10);
+        let (_, heard_ms) = node.arrives(10);
         node.says(false, 10);
         assert_eq!(node.local.take_unwritten(10), [(USER, 10)]);
+        heard_ms.store(61_000, Ordering::Relaxed);
         node.says(true, 59_000);
         assert_eq!(node.local.take_unwritten(10), []);
         node.says(true, 61_000);
         assert_eq!(node.local.take_unwritten(10), [(USER, 61_000)]);
         node.local.put_back(vec![(USER, 61_000)]);
-        node.local.finish(62_000);
+        heard_ms.store(62_000, Ordering::Relaxed);
+        node.local.finish();
         node.local.put_back(vec![(USER, 61_000)]);
         assert_eq!(node.local.take_unwritten(10), [(USER, 62_000)]);
     }

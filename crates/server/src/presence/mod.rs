@@ -4,7 +4,7 @@
 //! killed node is forgotten. A change is announced, and everybody who is watched is looked at again and again all the
 //! same: an announcement that is lost costs a moment. Invariants: whoever may not see a person is told `unknown`, as of
 //! one who does not exist; nobody learns anything of a person after it is known here that he may not; a connection is
-//! told in the order in which things were seen.
+//! told in the order in which things were seen; saying who is here waits for nothing, so that a slow store ends no sign.
 //! Absent on purpose: versions, and a count of connections.
 
 mod local;
@@ -22,10 +22,16 @@ use local::{Local, Pace};
 use parlor_protocol::ids::{Epoch, UserId};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::{
+    sync::Notify,
+    time::{Instant, Interval, MissedTickBehavior, interval},
+};
 use tracing::warn;
 use watching::Known;
 
@@ -60,6 +66,8 @@ pub struct Presence {
     poll_grace: Duration,
     watched_max: u32,
     local: Mutex<Local>,
+    /// Something changed here.
+    changed: Notify,
     /// What was told of everybody who is watched here. Held while looking, so that looks follow one another.
     known: tokio::sync::Mutex<HashMap<UserId, Known>>,
 }
@@ -71,8 +79,10 @@ pub struct Present {
     user: UserId,
     connection: u64,
     grace: Duration,
-    /// How long nothing was heard of it when it ended.
-    silence: Duration,
+    /// When something was last heard of it.
+    heard_ms: Arc<AtomicI64>,
+    /// Its end is heard of, too; else nobody knows how long it has been over.
+    is_heard_ending: bool,
 }
 
 impl Presence {
@@ -89,6 +99,7 @@ impl Presence {
             poll_grace: Duration::from_millis(presence.poll_grace_ms),
             watched_max: config.limits.watched_max,
             local: Mutex::default(),
+            changed: Notify::new(),
             known: tokio::sync::Mutex::default(),
         }
     }
@@ -96,26 +107,40 @@ impl Presence {
     /// A socket of this person is open.
     #[must_use]
     pub fn arrive(self: &Arc<Self>, user: UserId) -> Present {
-        self.present(user, self.socket_grace)
+        self.present(user, self.socket_grace, true)
     }
 
     /// A poll of this person waits. The next is expected only some time after this one's end.
     #[must_use]
     pub fn polls(self: &Arc<Self>, user: UserId) -> Present {
-        self.present(user, self.poll_grace)
+        self.present(user, self.poll_grace, false)
     }
 
-    fn present(self: &Arc<Self>, user: UserId, grace: Duration) -> Present {
-        let connection = self.local().arrive(user, self.with.environment.now_ms());
-        self.with.hub.agenda.wake();
-        Present { presence: self.clone(), user, connection, grace, silence: Duration::ZERO }
+    fn present(self: &Arc<Self>, user: UserId, grace: Duration, is_heard_ending: bool) -> Present {
+        let heard_ms = Arc::new(AtomicI64::new(self.with.environment.now_ms()));
+        let connection = self.local().arrive(user, heard_ms.clone());
+        self.changed.notify_one();
+        Present { presence: self.clone(), user, connection, grace, heard_ms, is_heard_ending }
     }
 
     /// Says who is here and looks who is elsewhere, without end.
     pub async fn run(self: Arc<Self>) {
-        let mut looks = tokio::time::interval(self.pace.look.max(Duration::from_millis(1)));
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut written = Instant::now();
+        tokio::join!(self.say_on(), self.look_on(), self.write_on());
+    }
+
+    async fn say_on(&self) {
+        let mut ticks = ticks(self.pace.look);
+        loop {
+            let all = tokio::select! {
+                _ = ticks.tick() => true,
+                () = self.changed.notified() => false,
+            };
+            self.say(all).await;
+        }
+    }
+
+    async fn look_on(&self) {
+        let mut looks = ticks(self.pace.look);
         let mut count = 0_u64;
         loop {
             let is_look = tokio::select! {
@@ -123,13 +148,15 @@ impl Presence {
                 () = self.with.hub.agenda.woken() => false,
             };
             count += u64::from(is_look);
-            self.say(is_look).await;
             self.look_around(is_look, is_look && count.is_multiple_of(UNSEEN_EVERY)).await;
-            let every = Duration::from_millis(u64::try_from(self.pace.kept_ms / 3).unwrap_or(0));
-            if is_look && written.elapsed() >= every {
-                written = Instant::now();
-                self.write().await;
-            }
+        }
+    }
+
+    async fn write_on(&self) {
+        let mut ticks = ticks(Duration::from_millis(u64::try_from(self.pace.kept_ms / 3).unwrap_or(0)));
+        loop {
+            ticks.tick().await;
+            self.write().await;
         }
     }
 
@@ -161,7 +188,7 @@ impl Presence {
 
     /// Writes when people were last here, before the store is closed.
     pub async fn finish(&self) {
-        self.local().finish(self.with.environment.now_ms());
+        self.local().finish();
         self.write().await;
     }
 
@@ -185,26 +212,39 @@ impl Presence {
     }
 }
 
+fn ticks(period: Duration) -> Interval {
+    let mut ticks = interval(period.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
 impl Present {
+    /// Something was heard of it.
+    pub fn heard(&self) {
+        self.heard_ms.store(self.presence.with.environment.now_ms(), Ordering::Relaxed);
+    }
+
     /// Says whether somebody is at the connection.
     pub fn set_idle(&self, is_idle: bool) {
         let now_ms = self.presence.with.environment.now_ms();
         self.presence.local().set_idle(self.user, self.connection, is_idle, now_ms);
-        self.presence.with.hub.agenda.wake();
+        self.presence.changed.notify_one();
     }
 
-    /// Nothing was heard of the connection for so long: there is nobody any more, and there was nobody for a while.
-    pub fn vanish(mut self, silence: Duration) {
-        self.silence = silence;
+    /// The connection was given up for its silence: there is nobody any more, and there was nobody for a while.
+    pub fn vanish(mut self) {
+        self.is_heard_ending = false;
         self.grace = Duration::ZERO;
     }
 }
 
 impl Drop for Present {
     fn drop(&mut self) {
-        let silence = i64::try_from(self.silence.as_millis()).unwrap_or(0);
-        let seen_ms = self.presence.with.environment.now_ms() - silence;
-        self.presence.local().depart(self.user, self.connection, seen_ms, Instant::now() + self.grace);
-        self.presence.with.hub.agenda.wake();
+        if self.is_heard_ending {
+            self.heard();
+        }
+        let (heard_ms, until) = (self.heard_ms.load(Ordering::Relaxed), Instant::now() + self.grace);
+        self.presence.local().depart(self.user, self.connection, heard_ms, until);
+        self.presence.changed.notify_one();
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     channel_layer::{Here, Seen, Topic, Unavailable},
     commands::failed,
     environment::rfc3339,
-    hub::{Attached, Pair, Urgent},
+    hub::{Attached, Entered, Pair, Replaced, Urgent},
     store,
 };
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use parlor_protocol::{
     model::{self, PresenceStatus},
 };
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     time::Duration,
 };
 use tokio::time::timeout;
@@ -28,31 +28,48 @@ const UNSEEN_MAX: usize = 10_000;
 /// How long to wait for when people were last here.
 const LAST_SEEN_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How often it is asked who may see whom, for one answer, before whoever is still in doubt is unknown.
+const ASKED_MAX: usize = 3;
+
 /// How a person is, as far as this node knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
     here: Here,
-    /// When they were last, if they are not online and it is known.
+    /// When a page of theirs was last in use, if it is known.
     seen_ms: Option<i64>,
 }
 
 impl Known {
-    fn of(seen: Option<&Seen>, written_ms: Option<i64>) -> Self {
+    fn of(seen: Option<Seen>, before_ms: Option<i64>) -> Self {
         match seen {
-            Some(Seen { here: Here::Online, .. }) => Self { here: Here::Online, seen_ms: None },
-            Some(Seen { here: Here::Idle, seen_ms, .. }) => Self { here: Here::Idle, seen_ms: Some(*seen_ms) },
-            gone => Self { here: Here::Gone, seen_ms: gone.map(|seen| seen.seen_ms).max(written_ms) },
+            Some(Seen { here: Here::Idle, seen_ms, .. }) => Self { here: Here::Idle, seen_ms: Some(seen_ms) },
+            seen => {
+                let here = seen.map_or(Here::Gone, |seen| seen.here);
+                Self { here, seen_ms: seen.map(|seen| seen.seen_ms).max(before_ms) }
+            }
         }
     }
 
     fn presence(self, user: UserId) -> model::Presence {
-        let status = match self.here {
-            Here::Online => PresenceStatus::Online,
-            Here::Idle => PresenceStatus::Idle,
-            Here::Gone => PresenceStatus::Offline,
+        let (status, seen_ms) = match self.here {
+            Here::Online => (PresenceStatus::Online, None),
+            Here::Idle => (PresenceStatus::Idle, self.seen_ms),
+            Here::Gone => (PresenceStatus::Offline, self.seen_ms),
         };
-        model::Presence { user, status, seen_at: self.seen_ms.map(rfc3339) }
+        model::Presence { user, status, seen_at: seen_ms.map(rfc3339) }
     }
+
+    /// Whether those who watch see a difference.
+    fn shows_another(self, than: Self) -> bool {
+        self.here != than.here || (self.here != Here::Online && self.seen_ms != than.seen_ms)
+    }
+}
+
+/// How somebody is, and whether those who are told of him were told so just now.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    known: Known,
+    is_told: bool,
 }
 
 fn unknown(user: UserId) -> model::Presence {
@@ -86,23 +103,30 @@ impl From<Failure> for Problem {
 }
 
 impl Presence {
-    /// Replaces the people whom a connection watches; they are told from the answer on.
+    /// Replaces the people whom a connection watches. What was to be written to it until then is handed back, to be
+    /// written before the answer: it may tell of people as they were.
     ///
-    /// # Errors
-    /// They are too many; the store or the layer is not there, and then the connection watches nobody.
+    /// The answer is a problem where they are too many, or the store or the layer is not there; then the connection
+    /// watches nobody.
     pub async fn watch(
         &self,
         watcher: UserId,
         attached: &Attached,
         users: &[UserId],
-    ) -> Result<Vec<model::Presence>, Problem> {
-        let users = self.asked(users)?;
+    ) -> (VecDeque<Bytes>, Result<Vec<model::Presence>, Problem>) {
+        let users = match self.asked(users) {
+            Ok(users) => users,
+            Err(problem) => return (VecDeque::new(), Err(problem)),
+        };
+        let Replaced { mut before, mut waiting } = attached.watch(&users);
         let answer = self.watch_those(watcher, attached, &users).await;
         if answer.is_err() {
-            // To watch nobody needs no topic.
-            drop(attached.watch(&[], &HashSet::new()).await);
+            let begun = attached.watch(&[]);
+            before.extend(begun.before);
+            waiting.extend(begun.waiting);
         }
-        Ok(answer?)
+        self.with.hub.leave_unwatched(before.into_iter()).await;
+        (waiting, answer.map_err(Problem::from))
     }
 
     async fn watch_those(
@@ -111,15 +135,25 @@ impl Presence {
         attached: &Attached,
         users: &[UserId],
     ) -> Result<Vec<model::Presence>, Failure> {
-        let seen = self.visible(watcher, users).await?;
-        attached.watch(users, &seen).await?;
-        // Once more: something may have come between the look and the joining. What comes now is heard of.
-        let still = self.visible(watcher, users).await?;
-        for user in seen.difference(&still) {
-            self.with.hub.unsee(attached.id(), *user).await;
+        let hub = &self.with.hub;
+        let mut asked = users.to_vec();
+        for _ in 0..ASKED_MAX {
+            let inquiry = hub.inquire();
+            let mut doubted = Vec::new();
+            for user in self.visible(watcher, &asked).await? {
+                if hub.see(&inquiry, attached.id(), user).await? == Entered::Doubted {
+                    doubted.push(user);
+                }
+            }
+            asked = doubted;
+            if asked.is_empty() {
+                break;
+            }
         }
-        let told: HashSet<UserId> = seen.intersection(&still).copied().collect();
-        self.answer(users, &told).await
+        hub.agenda.look_at_unseen(&asked);
+        let known = self.look(attached.told_of().into_iter().collect()).await?;
+        // Those who came into doubt since are told of by whoever looks after them.
+        Ok(answer(users, &known, &attached.told_of()))
     }
 
     /// How people are now, for whoever asks once.
@@ -128,11 +162,21 @@ impl Presence {
     /// They are too many; the store or the layer is not there.
     pub async fn ask(&self, watcher: UserId, users: &[UserId]) -> Result<Vec<model::Presence>, Problem> {
         let users = self.asked(users)?;
-        let asking = async {
-            let seen = self.visible(watcher, &users).await?;
-            self.answer(&users, &seen).await
-        };
-        Ok(asking.await?)
+        Ok(self.ask_of(watcher, &users).await?)
+    }
+
+    async fn ask_of(&self, watcher: UserId, users: &[UserId]) -> Result<Vec<model::Presence>, Failure> {
+        let mut rounds = 1..=ASKED_MAX;
+        loop {
+            let inquiry = self.with.hub.inquire();
+            let seen = self.visible(watcher, users).await?;
+            let known = self.look(seen.iter().copied().collect()).await?;
+            let certain: HashSet<UserId> =
+                seen.iter().copied().filter(|user| !inquiry.is_doubted(watcher, *user)).collect();
+            if certain.len() == seen.len() || rounds.next().is_none() {
+                return Ok(answer(users, &known, &certain));
+            }
+        }
     }
 
     /// Each once, in the order of their ids.
@@ -149,13 +193,7 @@ impl Presence {
         Ok(visible.into_iter().map(|(_, user)| user).collect())
     }
 
-    async fn answer(&self, users: &[UserId], seen: &HashSet<UserId>) -> Result<Vec<model::Presence>, Failure> {
-        let known = self.look(seen.iter().copied().collect()).await?;
-        let presence = |user: &UserId| known.get(user).map_or_else(|| unknown(*user), |known| known.presence(*user));
-        Ok(users.iter().map(presence).collect())
-    }
-
-    async fn look(&self, users: Vec<UserId>) -> Result<HashMap<UserId, Known>, Failure> {
+    async fn look(&self, users: Vec<UserId>) -> Result<HashMap<UserId, Found>, Failure> {
         let written = self.written(&users).await?;
         let mut known = self.known.lock().await;
         self.look_holding(&mut known, users, &written).await
@@ -179,26 +217,35 @@ impl Presence {
         known: &mut HashMap<UserId, Known>,
         users: Vec<UserId>,
         written: &HashMap<UserId, i64>,
-    ) -> Result<HashMap<UserId, Known>, Failure> {
-        let seen: HashMap<UserId, Seen> =
+    ) -> Result<HashMap<UserId, Found>, Failure> {
+        let mut seen: HashMap<UserId, Seen> =
             self.with.layer.seen(users.clone()).await?.into_iter().map(|seen| (seen.user, seen)).collect();
+        self.add_own(&users, &mut seen);
         let mut found = HashMap::with_capacity(users.len());
         for user in users {
             let before = known.get(&user).copied();
-            let written_ms = written.get(&user).copied().max(before.and_then(|before| before.seen_ms));
-            let now = Known::of(seen.get(&user), written_ms);
-            found.insert(user, now);
-            if before == Some(now) {
-                continue;
-            }
+            let before_ms = written.get(&user).copied().max(before.and_then(|before| before.seen_ms));
+            let now = Known::of(seen.get(&user).copied(), before_ms);
             known.insert(user, now);
             // Whoever came to watch since gets the state as an answer.
-            if before.is_some() {
+            let is_told = before.is_some_and(|before| now.shows_another(before));
+            if is_told {
                 self.with.metrics.presence_told.inc();
                 self.with.hub.deliver(&[Topic::Presence(user)], &event(now.presence(user)));
             }
+            found.insert(user, Found { known: now, is_told });
         }
         Ok(found)
+    }
+
+    /// Who is here at this node is known without signs, which may have ended because it was late.
+    fn add_own(&self, users: &[UserId], seen: &mut HashMap<UserId, Seen>) {
+        let local = self.local();
+        for own in users.iter().filter_map(|user| local.said(*user)) {
+            let seen = seen.entry(own.user).or_insert(own);
+            seen.here = seen.here.max(own.here);
+            seen.seen_ms = seen.seen_ms.max(own.seen_ms);
+        }
     }
 
     /// That somebody was here is known without it, only not when.
@@ -242,39 +289,49 @@ impl Presence {
             return Ok(());
         }
         let hub = &self.with.hub;
+        let inquiry = hub.inquire();
         let seen = self.of_these(pairs).await?;
-        let mut coming = HashSet::new();
-        let joining = async {
+        let (mut coming, mut doubted) = (HashSet::new(), HashSet::new());
+        let entering = async {
             for pair in &seen {
-                if hub.see(pair.connection, pair.user).await? {
-                    coming.insert(*pair);
-                }
+                match hub.see(&inquiry, pair.connection, pair.user).await? {
+                    Entered::Now => coming.insert(*pair),
+                    Entered::Doubted => doubted.insert(*pair),
+                    Entered::Before | Entered::Elsewhere => continue,
+                };
             }
-            let users: HashSet<UserId> = seen.iter().map(|pair| pair.user).collect();
-            let written = self.written(&users.into_iter().collect::<Vec<_>>()).await?;
-            // Once more, as in `watch`.
-            Ok::<_, Failure>((self.of_these(&seen).await?, written))
+            self.welcome(&coming).await
         };
-        let still = joining.await;
-        let is_not = |pair: &Pair| still.as_ref().map_or(true, |(still, _)| !still.contains(pair));
-        for pair in seen.iter().filter(|pair| is_not(pair)) {
-            hub.unsee(pair.connection, pair.user).await;
+        if let Err(cause) = entering.await {
+            // They were told nothing yet, and the next look takes them again.
+            coming.iter().for_each(|pair| hub.unsee(pair.connection, pair.user));
+            return Err(cause);
         }
-        let (still, written) = still?;
-        let users: HashSet<UserId> = still.iter().map(|pair| pair.user).collect();
-        // Held until all are told, so that nothing newer is told before.
-        let mut known = self.known.lock().await;
-        let found = self.look_holding(&mut known, users.into_iter().collect(), &written).await?;
-        for pair in coming.intersection(&still) {
-            if let Some(known) = found.get(&pair.user) {
-                hub.tell(*pair, &event(known.presence(pair.user)));
-            }
+        for pair in suspects.difference(&seen) {
+            hub.tell_nothing_of(*pair, &event(unknown(pair.user)));
         }
-        drop(known);
-        for pair in suspects.difference(&still) {
-            hub.tell(*pair, &event(unknown(pair.user)));
+        drop(inquiry);
+        if !doubted.is_empty() {
+            let again: Vec<UserId> = doubted.iter().map(|pair| pair.user).collect();
+            hub.agenda.put_back(doubted.intersection(suspects).copied().collect());
+            hub.agenda.look_at_unseen(&again);
         }
         hub.leave_unwatched(pairs.iter().map(|pair| pair.user)).await;
+        Ok(())
+    }
+
+    /// Tells connections that have come into topics how those people are now.
+    async fn welcome(&self, coming: &HashSet<Pair>) -> Result<(), Failure> {
+        let users: Vec<UserId> = coming.iter().map(|pair| pair.user).collect::<HashSet<_>>().into_iter().collect();
+        let written = self.written(&users).await?;
+        // Held until all are told, so that nothing newer is told before.
+        let mut known = self.known.lock().await;
+        let found = self.look_holding(&mut known, users, &written).await?;
+        for pair in coming {
+            if let Some(Found { known, is_told: false }) = found.get(&pair.user) {
+                self.with.hub.tell(*pair, &event(known.presence(pair.user)));
+            }
+        }
         Ok(())
     }
 
@@ -283,4 +340,12 @@ impl Presence {
         let visible = store.answered(store.may_see(pairs.iter().map(|pair| (pair.watcher, pair.user)))).await?;
         Ok(pairs.iter().filter(|pair| visible.contains(&(pair.watcher, pair.user))).copied().collect())
     }
+}
+
+fn answer(users: &[UserId], known: &HashMap<UserId, Found>, told: &HashSet<UserId>) -> Vec<model::Presence> {
+    let presence = |user: &UserId| {
+        let found = known.get(user).filter(|_| told.contains(user));
+        found.map_or_else(|| unknown(*user), |found| found.known.presence(*user))
+    };
+    users.iter().map(presence).collect()
 }

@@ -58,7 +58,7 @@ pub(super) struct Connection {
 type Started = (i64, Result<BoxFuture<'static, commands::Result>, Problem>);
 
 /// Why the connection ends.
-enum End {
+pub(super) enum End {
     /// The server closes it.
     Close(Close),
     /// The other side did, or the network.
@@ -120,7 +120,7 @@ impl Connection {
         };
         let present = self.present.take();
         if let (End::Close(Close::Silent), Some(present)) = (&end, present) {
-            present.vanish(self.heard.elapsed());
+            present.vanish();
         }
         if let End::Close(why) = end {
             self.app.metrics.closes.get_or_create(&why.into()).inc();
@@ -196,6 +196,9 @@ impl Connection {
             Some(Ok(message)) => message,
         };
         self.heard = Instant::now();
+        if let Some(present) = &self.present {
+            present.heard();
+        }
         let is_paced = matches!(&message, Message::Binary(frame) if self.uploads.is_paced(frame));
         if !is_paced {
             self.spend_allowance()?;
@@ -234,10 +237,8 @@ impl Connection {
             Command::Resume { .. } if !self.is_resumed => self.resume(id, command).await,
             _ if !self.is_resumed => self.reply(Some(id), &Err(Code::NotResumed.into())).await,
             // What is on a connection's screen is its own affair, and done in the order in which it is asked for.
-            Command::Show { .. }
-            | Command::WatchPresence { .. }
-            | Command::SetPresence { .. }
-            | Command::SetTyping { .. } => {
+            Command::WatchPresence { users } => self.watch(id, &users).await,
+            Command::Show { .. } | Command::SetPresence { .. } | Command::SetTyping { .. } => {
                 let answer = self.on_screen(command).await;
                 self.reply(Some(id), &answer).await
             }
@@ -310,7 +311,7 @@ impl Connection {
     }
 
     /// Writes frames with one flush. Whoever does not read in time is closed by his full outbox.
-    async fn write(&mut self, frames: Vec<Message>) -> Result<(), End> {
+    pub(super) async fn write(&mut self, frames: Vec<Message>) -> Result<(), End> {
         let Self { socket, attached, .. } = self;
         let writing = async {
             for frame in frames {

@@ -1,16 +1,20 @@
 //! What is on the screen of a connection: conversations that it shows, people whom it watches, whether somebody is at it
 //! and writes. It ends with the connection.
 
-use super::connection::Connection;
+use super::{
+    connection::{Connection, End},
+    frames,
+};
 use crate::{
     app::{Actor, App},
     channel_layer::Unavailable,
     commands,
 };
+use axum::extract::ws::Message;
 use parlor_protocol::{
     command::Command,
     error::{Code, Problem},
-    ids::{ConversationId, Scope},
+    ids::{ConversationId, Scope, UserId},
     reply::{Answer, Done, Head, Shown, Watched},
 };
 use std::collections::BTreeSet;
@@ -22,10 +26,6 @@ impl Connection {
         let _share = self.app.queries.take(self.actor.user).await;
         match command {
             Command::Show { conversations } => self.show(&conversations).await,
-            Command::WatchPresence { users } => {
-                let watched = self.app.presence.watch(self.actor.user, &self.attached, &users).await;
-                watched.map(|presence| Answer::Watched(Watched { presence }))
-            }
             Command::SetPresence { idle } => {
                 if let Some(present) = &self.present {
                     present.set_idle(idle);
@@ -38,6 +38,18 @@ impl Connection {
             }
             _ => Err(Code::UnknownCommand.into()),
         }
+    }
+
+    /// Replaces the people whom it watches. What it was told of those before goes out before the answer, and what it is
+    /// told from now on after it.
+    pub(super) async fn watch(&mut self, id: i64, users: &[UserId]) -> Result<(), End> {
+        let share = self.app.queries.take(self.actor.user).await;
+        let (waiting, watched) = self.app.presence.watch(self.actor.user, &self.attached, users).await;
+        drop(share);
+        let answer = watched.map(|presence| Answer::Watched(Watched { presence }));
+        let mut written: Vec<Message> = waiting.into_iter().filter_map(frames::event).collect();
+        written.push(frames::reply(Some(id), &answer));
+        self.write(written).await
     }
 
     /// Joins the topics first and reads then, so that nothing falls between.

@@ -3,6 +3,7 @@
 mod acts;
 mod commits;
 mod cursors;
+mod doubts;
 mod erasure;
 mod files;
 mod groups;
@@ -108,6 +109,11 @@ impl World {
     /// Another node on the same store and the same layer.
     pub(crate) async fn node_beside(&self) -> Arc<App> {
         node(&self.settings, &self.clock, Arc::new(self.layer.beside())).await
+    }
+
+    /// Another node on the same store, on a layer of the test's own.
+    pub(crate) async fn node_on(&self, layer: Arc<dyn ChannelLayer>) -> Arc<App> {
+        node(&self.settings, &self.clock, layer).await
     }
 
     /// Another node on the same store, with other settings.

@@ -1,6 +1,7 @@
 //! Who may see whether whom is here, on several nodes.
 
 use super::{World, conformance};
+use bytes::Bytes;
 use parlor::{
     app::App,
     domain::{Change, Profile},
@@ -14,7 +15,11 @@ use parlor_protocol::{
         PresenceStatus::{self, Idle, Offline, Online, Unknown},
     },
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tokio::time::timeout;
 
 conformance! {
@@ -27,51 +32,60 @@ conformance! {
 }
 
 /// A connection that watches.
-struct Watcher {
+pub(super) struct Watcher {
     app: Arc<App>,
     user: UserId,
-    attached: Attached,
+    pub(super) attached: Attached,
+    /// What was taken and not looked at yet.
+    waiting: Mutex<VecDeque<Bytes>>,
 }
 
 impl Watcher {
-    async fn new(app: &Arc<App>, user: UserId) -> Self {
+    pub(super) async fn new(app: &Arc<App>, user: UserId) -> Self {
         let attached = app.hub.attach(user, SessionId(1)).await.expect("attached");
-        Self { app: app.clone(), user, attached }
+        Self { app: app.clone(), user, attached, waiting: Mutex::default() }
     }
 
-    async fn watch(&self, users: &[UserId]) -> Vec<PresenceStatus> {
-        let watched = self.app.presence.watch(self.user, &self.attached, users).await.expect("the store is there");
+    pub(super) async fn watch(&self, users: &[UserId]) -> Vec<PresenceStatus> {
+        let (waiting, watched) = self.app.presence.watch(self.user, &self.attached, users).await;
+        self.waiting.lock().expect("not poisoned").extend(waiting);
+        let watched = watched.expect("the store is there");
         assert!(watched.iter().map(|presence| presence.user).is_sorted());
         watched.into_iter().map(|presence| presence.status).collect()
     }
 
     /// Watches one who is to be so, now or soon.
-    async fn watch_until(&self, user: UserId, status: PresenceStatus) {
+    pub(super) async fn watch_until(&self, user: UserId, status: PresenceStatus) {
         if self.watch(&[user]).await != [status] {
             self.until(user, status).await;
         }
     }
 
     /// Everything that is told, in order, up to this.
-    async fn until(&self, user: UserId, status: PresenceStatus) -> Vec<Presence> {
+    pub(super) async fn until(&self, user: UserId, status: PresenceStatus) -> Vec<Presence> {
         let mut told = Vec::new();
         let waiting = async {
-            loop {
-                let Taken::Frames(frames) = self.attached.outbox.take().await else { panic!("closed") };
-                for frame in frames {
-                    let event: serde_json::Value = serde_json::from_slice(&frame).expect("an event is JSON");
-                    if event["type"] == "presence.changed" {
-                        told.push(serde_json::from_value::<Presence>(event).expect("a presence"));
-                    }
-                }
-                if told.last().is_some_and(|last| (last.user, last.status) == (user, status)) {
-                    return;
+            while told.last().is_none_or(|last: &Presence| (last.user, last.status) != (user, status)) {
+                let event = self.event().await;
+                if event["type"] == "presence.changed" {
+                    told.push(serde_json::from_value(event).expect("a presence"));
                 }
             }
         };
         let is_told = timeout(Duration::from_secs(20), waiting).await;
         assert!(is_told.is_ok(), "{status:?} of {user} was not told, but {told:?}");
         told
+    }
+
+    /// What is told next, of whatever kind.
+    pub(super) async fn event(&self) -> serde_json::Value {
+        loop {
+            if let Some(frame) = self.waiting.lock().expect("not poisoned").pop_front() {
+                return serde_json::from_slice(&frame).expect("an event is JSON");
+            }
+            let Taken::Frames(frames) = self.attached.outbox.take().await else { panic!("closed") };
+            self.waiting.lock().expect("not poisoned").extend(frames);
+        }
     }
 }
 
@@ -91,7 +105,7 @@ async fn only_those_who_share_a_conversation_now_see_each_other(world: World) {
     assert_eq!(Watcher::new(&world.app, ben).await.watch(&[ada, cleo]).await, [Online, Unknown]);
     assert_eq!(Watcher::new(&world.app, dan).await.watch(&[ada, cleo, dan]).await, [Unknown; 3]);
     let many: Vec<UserId> = (1..=101).map(UserId).collect();
-    let refused = world.app.presence.watch(ada, &watcher.attached, &many).await.expect_err("over the limit");
+    let refused = world.app.presence.watch(ada, &watcher.attached, &many).await.1.expect_err("over the limit");
     assert_eq!((refused.code, refused.limit), (Code::LimitReached, Some(100)));
     assert!(world.app.presence.ask(ada, &many).await.is_err());
 }
@@ -135,11 +149,13 @@ async fn whoever_is_removed_is_told_nothing_more_and_nobody_is_told_of_him(world
     let (ada, ben, cleo) = (world.person("Ada").await, world.person("Ben").await, world.person("Cleo").await);
     let group = world.group("Ada", &["Ben", "Cleo"]).await;
     let both = world.group("Ada", &["Ben"]).await;
+    let dan = world.person("Dan").await;
+    world.direct("Ben", "Dan").await;
     let elsewhere = world.node_beside().await;
     let of_ada = Watcher::new(&elsewhere, ada).await;
     let of_ben = Watcher::new(&world.app, ben).await;
     of_ada.watch(&[ben, cleo]).await;
-    of_ben.watch(&[ada, cleo]).await;
+    of_ben.watch(&[ada, cleo, dan]).await;
     world.remove("Ada", group, "Ben").await.expect("an owner may");
     of_ben.until(cleo, Unknown).await;
     let here = world.app.presence.arrive(ada);
@@ -150,8 +166,10 @@ async fn whoever_is_removed_is_told_nothing_more_and_nobody_is_told_of_him(world
     let also_here = (world.app.presence.arrive(ben), world.app.presence.arrive(cleo));
     let told = of_ada.until(cleo, Online).await;
     assert!(told.iter().all(|presence| presence.user == cleo), "{told:?}");
-    assert!(of_ben.attached.outbox.take_ready().is_empty(), "he is told of nobody");
-    drop((here, also_here));
+    let also_there = world.app.presence.arrive(dan);
+    let told = of_ben.until(dan, Online).await;
+    assert!(told.iter().all(|presence| presence.user == dan), "he is told of nobody else: {told:?}");
+    drop((here, also_here, also_there));
 }
 
 async fn whoever_comes_to_share_a_conversation_is_told(world: World) {
