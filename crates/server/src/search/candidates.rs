@@ -23,8 +23,9 @@ use std::collections::{HashSet, VecDeque};
 
 /// In no more conversations than this, they are looked up first.
 const PLACES_FIRST_MAX: usize = 16;
-/// Whoever sees no more messages than this has their ids read at once, instead of his conversations in each block.
-const OWN_MAX: i64 = 20_000;
+/// Whoever sees no more than so many times what is compared without the index has the ids of it all read at once,
+/// instead of having his conversations looked up in each block.
+const OWN_FACTOR: i64 = 20;
 /// More candidates of one group of blocks than this are compared with the conversations first.
 const UNCHECKED_MAX: usize = 256;
 /// Terms of conversations looked up for one group of blocks, at the most.
@@ -70,9 +71,9 @@ pub(super) struct Candidates {
     lookups: Vec<Lookup>,
     /// The asker's conversations; none if there are too many to look each of them up.
     places: Option<Vec<Place>>,
-    /// How many messages those have that the asker sees, at the most.
-    visible: i64,
-    /// Where these are few, all of them, once they were needed.
+    /// The asker sees so few messages that all of them may be read at once.
+    sees_few: bool,
+    /// All of them, once the newest blocks were not enough or left too much.
     own: Option<Found>,
     /// Only these conversations, where some were asked for.
     within: Option<HashSet<ConversationId>>,
@@ -116,7 +117,7 @@ impl Candidates {
             is_cut,
             lookups: lookups(asked),
             places,
-            visible,
+            sees_few: visible <= unindexed_max.saturating_mul(OWN_FACTOR),
             own: None,
             within,
             after: asked.after,
@@ -158,7 +159,7 @@ impl Candidates {
         self.group = (self.group * 2).min(GROUP_MAX);
         let is_few = self.places.as_ref().is_some_and(|places| places.len() <= PLACES_FIRST_MAX);
         let mut found: Option<Found> = None;
-        if is_few || self.own.is_some() {
+        if is_few || self.own.is_some() || (self.sees_few && self.reached.is_some()) {
             self.keep_own(snapshot, &group, &mut found).await?;
         }
         for lookup in &self.lookups {
@@ -209,7 +210,7 @@ impl Candidates {
     /// Keeps what stands in the asker's conversations, unless that takes too many lookups.
     async fn keep_own(&mut self, snapshot: &mut Snapshot<'_>, group: &[i64], found: &mut Option<Found>) -> Result<()> {
         let Some(places) = &self.places else { return Ok(()) };
-        if self.visible <= OWN_MAX {
+        if self.sees_few {
             if self.own.is_none() {
                 self.own = Some(by_block(snapshot.all_in(places, self.after).await?));
             }

@@ -394,6 +394,7 @@ async fn every_way_to_look_finds_the_same(world: World) {
     let sent = flood(&world, texts).await;
     world.indexed("Cleo", conversations[0]).await;
     let in_words_first = world.node_with(&[("limits.search_candidates_max", "40")]).await;
+    let by_terms = world.node_with(&[("limits.search_unindexed_max", "1")]).await;
     for (user, own) in [(ada, 3), (ben, 20), (cleo, 30)] {
         for query in ["the", "t", "umbr", "umbrella tram", "傘を", "傘", "the 東京 seat", "nothing"] {
             let words = parlor::search::words::Words::new(query);
@@ -401,7 +402,7 @@ async fn every_way_to_look_finds_the_same(world: World) {
             let hits = sent.iter().filter(of_own).filter(|sent| words.find(&[&sent.message.text]).is_some());
             let mut expected: Vec<i64> = hits.map(|sent| sent.message.id.0).collect();
             expected.sort_unstable_by(|one, other| other.cmp(one));
-            for app in [&world.app, &in_words_first] {
+            for app in [&world.app, &in_words_first, &by_terms] {
                 let mut found = Vec::new();
                 let mut after = None;
                 loop {
