@@ -2,11 +2,13 @@
  * What the inbox does with files: takes in what was chosen, dropped or pasted, and shows pictures whole.
  *
  * @import {Client} from '../sdk/client.js'
+ * @import {Picture} from './lightbox.js'
+ * @import {ParlorSaid} from './said.js'
  * @import {ParlorThread} from './thread.js'
  */
 import { emit } from './dom.js';
 import { filesOf, kindOf } from './files.js';
-import { openLightbox } from './lightbox.js';
+import { Lightbox } from './lightbox.js';
 import { say } from './strings.js';
 import { keepPage, measure } from './taking.js';
 
@@ -61,18 +63,51 @@ function stop(inbox, { client, open, thread }, upload) {
 }
 
 /** @param {HTMLElement} inbox @param {Desk} desk @param {number} seq @param {number} file */
-function showPicture(inbox, { client, open }, seq, file) {
+function showPicture(inbox, desk, seq, file) {
+  const { client, open } = desk;
   const id = open();
-  const { state } = client;
-  const message = id === null ? undefined : state.threads.get(id)?.messages.find((one) => one.seq === seq);
-  if (!message) return;
-  const pictures = filesOf(message, (one) => client.uploads.local(one)).filter((one) => kindOf(one) === 'picture');
-  const sender = state.users.get(message.sender) ?? null;
-  openLightbox(inbox, {
-    pictures,
-    at: Math.max(0, pictures.findIndex((one) => one.id === file)),
-    sender,
-    name: message.sender === state.user ? say.you : (sender?.name ?? ''),
-    time: Date.parse(message.created_at),
+  const key = `${seq}:${file}`;
+  const pictures = id === null ? [] : picturesOf(client, id);
+  if (id === null || !pictures.some((one) => one.key === key)) return;
+  const opener = /** @type {HTMLElement|null} */ (document.activeElement);
+  let { messages } = client.state.threads.get(id) ?? {};
+  const stop = client.subscribe(() => {
+    const held = client.state.threads.get(id)?.messages;
+    if (held === messages) return;
+    messages = held;
+    box.update(picturesOf(client, id));
   });
+  const box = new Lightbox(inbox, {
+    pictures,
+    key,
+    left: (last) => {
+      stop();
+      const frame = last && frameOf(desk.thread, last);
+      const back = frame ?? (opener?.isConnected ? opener : desk.thread.querySelector('.talk'));
+      if (!(back instanceof HTMLElement)) return;
+      back.focus({ preventScroll: true });
+      if (frame) frame.scrollIntoView({ block: 'nearest' });
+    },
+  });
+}
+
+/** All that are held of a thread, in their order. @param {Client} client @param {number} id @returns {Picture[]} */
+function picturesOf({ state, uploads }, id) {
+  return (state.threads.get(id)?.messages ?? []).filter((one) => one.attachments && !one.hidden && !one.deleted)
+    .flatMap((message) => {
+      const sender = state.users.get(message.sender) ?? null;
+      const name = message.sender === state.user ? say.you : (sender?.name ?? say.somebody);
+      return filesOf(message, (one) => uploads.local(one)).filter((one) => kindOf(one) === 'picture').map((file) =>
+        ({ key: `${message.seq}:${file.id}`, seq: message.seq, file, sender, name, time: Date.parse(message.created_at) }));
+    });
+}
+
+/** Where a picture is in the thread; of those that are not drawn, the last of its message. @param {Element} thread
+ * @param {Picture} picture @returns {HTMLElement|null} */
+function frameOf(thread, { seq, file }) {
+  const all = /** @type {ParlorSaid[]} */ ([...thread.querySelectorAll('parlor-said')]);
+  const frames = /** @type {HTMLElement[]} */ ([
+    ...all.find((one) => one.seq === seq)?.querySelectorAll('button.picture') ?? [],
+  ]);
+  return frames.find((one) => one.dataset.file === String(file.id)) ?? frames.at(-1) ?? null;
 }

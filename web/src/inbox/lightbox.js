@@ -1,34 +1,39 @@
 /**
- * Pictures as large as the page: always dark, by arrows, by swipes, and back to where one was with Esc.
+ * Pictures as large as the page: all of a thread that are held, in their order. Always dark, by arrows, by swipes, and
+ * back to where one was with Esc.
  *
- * Invariant: nothing in it slides; a picture stands at once where it will be, its blur or its small copy before it.
+ * Invariants: nothing in it slides; a picture stands at once where it will be, its blur or its small copy before it.
+ * What is deleted meanwhile is not shown any longer.
  *
  * @import {User} from '../sdk/wire.js'
  * @import {Shown} from './files.js'
  */
 import { addressOf } from '../sdk/addresses.js';
-import { h, set, setText } from './dom.js';
+import { h, keyed, set, setText } from './dom.js';
 import { face } from './face.js';
 import { describe } from './files.js';
 import { clockTime, dayName, fullTime } from './format.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 
-/** @typedef {{pictures: Shown[], at: number, sender: User|null, name: string, time: number}} Looking */
+/**
+ * @typedef {{key: string, seq: number, file: Shown, sender: User|null, name: string, time: number}} Picture
+ * @typedef {{pictures: Picture[], key: string, left: (last: Picture|undefined) => void}} Looking `key` of the one that is
+ * shown first; `left` is told which was shown last
+ */
 
 /** How far a finger has to go. */
 const SWIPE_PX = 48;
+/** Small ones that are there at once, on either side. */
+const BESIDE = 12;
 const MOVING = /^image\/(?:gif|webp|apng)$/u;
 
-/** @param {HTMLElement} host @param {Looking} looking */
-export function openLightbox(host, looking) {
-  new Lightbox(host, looking);
-}
-
-class Lightbox {
+export class Lightbox {
   /** @type {HTMLDialogElement} */
   #dialog;
   #at = 0;
+  /** Whose the picture is that is drawn. */
+  #drawn = '';
   /** @type {{x: number, y: number}|null} */
   #finger = null;
   #stage = h('div', {
@@ -37,6 +42,7 @@ class Lightbox {
     onpointerup: (/** @type {PointerEvent} */ event) => this.#lifted(event),
     onclick: (/** @type {MouseEvent} */ event) => event.target === this.#stage && this.#dialog.close(),
   });
+  #whose = h('div', { class: 'whose-place' });
   #place = h('span', { class: 'place' });
   #about = h('p', { class: 'about one-line' });
   #ears = h('p', { class: 'for-ears', role: 'status' });
@@ -47,61 +53,97 @@ class Lightbox {
   #next = h('button', {
     class: 'turn on', type: 'button', 'aria-label': say.nextPicture, onclick: () => this.#turn(1),
   }, icon('next'));
-  #strip = h('div', { class: 'strip', role: 'group' });
+  #strip = h('div', {
+    class: 'strip', role: 'group',
+    onclick: (/** @type {MouseEvent} */ { target }) => this.#chosen(/** @type {Element} */ (target)),
+  });
 
   /** @param {HTMLElement} host @param {Looking} looking */
-  constructor(host, { pictures, at, sender, name, time }) {
+  constructor(host, { pictures, key, left }) {
     this.pictures = pictures;
-    const opener = document.activeElement;
     const close = h('button', { class: 'tool', type: 'button', 'aria-label': say.close, title: say.close,
       onclick: () => this.#dialog.close() }, icon('close'));
     this.#dialog = h('dialog', {
-      class: 'lightbox', 'aria-label': say.showPictures(name),
+      class: 'lightbox', 'aria-label': say.showPictures,
       onclose: () => {
         this.#dialog.remove();
-        if (opener instanceof HTMLElement) opener.focus({ preventScroll: true });
+        left(this.pictures[this.#at]);
       },
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     },
-    h('header', {}, sender && face([sender], { size: 34 }),
-      h('div', { class: 'whose' }, h('p', { class: 'who one-line', dir: 'auto' }, name),
-        h('time', { class: 'one-line', datetime: new Date(time).toISOString(), title: fullTime(time) },
-          `${dayName(time, Date.now())} ${clockTime(time)}`)),
-      this.#place, this.#save, close),
+    h('header', {}, this.#whose, this.#place, this.#save, close),
     h('div', { class: 'middle' }, this.#previous, this.#stage, this.#next),
     h('footer', {}, this.#about, this.#strip), this.#ears);
-    set(this.#strip, 'aria-label', say.pictures(pictures.length));
-    this.#strip.hidden = pictures.length < 2;
-    this.#strip.append(...pictures.map((one, index) => h('button', {
-      type: 'button', 'aria-label': say.pictureOf(index + 1, pictures.length, one.name),
-      onclick: () => this.#show(index),
-    }, h('img', { src: small(one), alt: '', decoding: 'async' }))));
     host.append(this.#dialog);
     this.#dialog.showModal();
-    this.#show(at);
+    this.#show(Math.max(0, pictures.findIndex((one) => one.key === key)));
     close.focus();
+  }
+
+  /** The pictures as they are now: more may be held, and some may be gone. @param {Picture[]} pictures */
+  update(pictures) {
+    const shown = this.pictures[this.#at];
+    const at = pictures.findIndex((one) => one.key === shown.key);
+    this.pictures = pictures;
+    if (pictures.length === 0) {
+      this.#at = 0;
+      this.#dialog.close();
+    } else if (at < 0) {
+      // What comes next stands there now.
+      const next = pictures.findIndex((one) => one.seq >= shown.seq);
+      this.#show(next < 0 ? pictures.length - 1 : next);
+    } else {
+      this.#at = at;
+      this.#drawPlace();
+    }
   }
 
   /** @param {number} index */
   #show(index) {
     this.#at = index;
-    const file = this.pictures[index];
-    const all = this.pictures.length;
+    const { file, sender, name, time } = this.pictures[index];
     this.#stage.replaceChildren(...this.#picture(file));
-    setText(this.#place, all > 1 ? say.placeOf(index + 1, all) : '');
+    const words = `${dayName(time, Date.now())} ${clockTime(time)}`;
+    this.#drawWhose({ sender, name, time, words });
     setText(this.#about, `${file.name} · ${describe(file)}`);
-    setText(this.#ears, say.pictureOf(index + 1, all, file.name));
+    setText(this.#ears, say.pictureBy(say.pictureOf(index + 1, this.pictures.length, file.name), name, words));
     set(this.#save, 'href', file.url);
     set(this.#save, 'download', file.name);
+    this.#drawPlace();
+    const thumb = /** @type {HTMLElement|null} */ (this.#strip.querySelector('[aria-current]'));
+    if (!thumb) return;
+    const left = thumb.offsetLeft - (this.#strip.clientWidth - thumb.clientWidth) / 2;
+    this.#strip.scrollTo({ left, behavior: 'instant' });
+  }
+
+  /** @param {{sender: User|null, name: string, time: number, words: string}} whose */
+  #drawWhose({ sender, name, time, words }) {
+    const drawn = JSON.stringify([sender, name, words]);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    this.#whose.replaceChildren(...(sender ? [face([sender], { size: 34 })] : []),
+      h('div', { class: 'whose' }, h('p', { class: 'who one-line', dir: 'auto' }, name),
+        h('time', { class: 'one-line', datetime: new Date(time).toISOString(), title: fullTime(time) }, words)));
+  }
+
+  /** Which of how many, and the ways to the others. */
+  #drawPlace() {
+    const index = this.#at;
+    const all = this.pictures.length;
+    setText(this.#place, all > 1 ? say.placeOf(index + 1, all) : '');
     const focused = document.activeElement;
     this.#previous.hidden = index === 0;
     this.#next.hidden = index === all - 1;
     if (focused === this.#previous && index === 0) this.#next.focus();
     if (focused === this.#next && index === all - 1) this.#previous.focus();
-    for (const [at, one] of [...this.#strip.children].entries()) set(one, 'aria-current', at === index ? 'true' : null);
-    const thumb = /** @type {HTMLElement} */ (this.#strip.children[index]);
-    const left = thumb.offsetLeft - (this.#strip.clientWidth - thumb.clientWidth) / 2;
-    this.#strip.scrollTo({ left, behavior: 'instant' });
+    this.#strip.hidden = all < 2;
+    set(this.#strip, 'aria-label', say.pictures(all));
+    const from = Math.max(0, index - BESIDE);
+    const near = this.pictures.slice(from, index + BESIDE + 1).map((picture, at) => ({ picture, at: from + at, all }));
+    keyed(this.#strip, near, (one) => one.picture.key, () => new ParlorThumb());
+    for (const [at, one] of [...this.#strip.children].entries()) {
+      set(one.firstElementChild ?? one, 'aria-current', from + at === index ? 'true' : null);
+    }
   }
 
   /** The small copy stands under the large one until that is there. @param {Shown} file @returns {Node[]} */
@@ -132,6 +174,13 @@ class Lightbox {
     picture.addEventListener('error', () =>
       picture.replaceWith(h('p', { class: 'why', role: 'alert' }, say.pictureFailed)), { once: true });
     return picture;
+  }
+
+  /** @param {Element} target */
+  #chosen(target) {
+    const key = /** @type {HTMLElement|null} */ (target.closest('parlor-thumb'))?.dataset.key;
+    const at = this.pictures.findIndex((one) => one.key === key);
+    if (at >= 0) this.#show(at);
   }
 
   /** @param {number} by */
@@ -166,7 +215,24 @@ class Lightbox {
   }
 }
 
+/** One of the small ones. */
+class ParlorThumb extends HTMLElement {
+  #button = h('button', { type: 'button' });
+
+  connectedCallback() {
+    if (!this.firstChild) this.append(this.#button);
+  }
+
+  /** @param {{picture: Picture, at: number, all: number}} thumb */
+  update({ picture: { file }, at, all }) {
+    set(this.#button, 'aria-label', say.pictureOf(at + 1, all, file.name));
+    if (!this.#button.firstChild) this.#button.append(h('img', { src: small(file), alt: '', decoding: 'async' }));
+  }
+}
+
 /** @param {Shown} file @returns {string} */
 function small(file) {
   return file.local ? addressOf(file.local) : (file.preview ?? file.url ?? '');
 }
+
+customElements.define('parlor-thumb', ParlorThumb);

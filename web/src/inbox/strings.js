@@ -380,7 +380,9 @@ const english = {
   moreOf: (/** @type {number} */ count) => `and ${count} more`,
   download: 'Download',
   downloadFile: (/** @type {string} */ name) => `Download ${name}`,
-  showPictures: (/** @type {string} */ name) => `Pictures of ${name}`,
+  showPictures: 'Pictures of this conversation',
+  pictureBy: (/** @type {string} */ picture, /** @type {string} */ who, /** @type {string} */ when) =>
+    `${picture}. ${who}, ${when}`,
   placeOf: (/** @type {number} */ at, /** @type {number} */ all) => `${at} of ${all}`,
   previousPicture: 'Previous picture',
   nextPicture: 'Next picture',

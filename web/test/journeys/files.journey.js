@@ -259,8 +259,9 @@ test('pictures are seen whole, by keys, and the focus comes back', () =>
     assert.match(await fourth.innerText(), /\+2/u);
     await fourth.focus();
     await page.keyboard.press('Enter');
-    const box = page.getByRole('dialog', { name: 'Pictures of Ada Winter' });
+    const box = page.getByRole('dialog', { name: 'Pictures of this conversation' });
     await box.waitFor();
+    await box.getByText('Ada Winter', { exact: true }).waitFor();
     await box.getByText('4 of 6', { exact: true }).waitFor();
     await ben.check('files lightbox');
     await page.keyboard.press('ArrowRight');
@@ -275,7 +276,8 @@ test('pictures are seen whole, by keys, and the focus comes back', () =>
     assert.equal(await box.getByRole('link', { name: 'Download' }).getAttribute('download'), 'side 1.png');
     await page.keyboard.press('Escape');
     await box.waitFor({ state: 'detached' });
-    assert.equal(await fourth.evaluate((one) => one === document.activeElement), true);
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')),
+      'Picture 1 of 6: side 1.png', 'it goes to what was seen last');
     await page.setViewportSize({ width: 390, height: 800 });
     await fourth.click();
     await box.waitFor();
@@ -284,9 +286,73 @@ test('pictures are seen whole, by keys, and the focus comes back', () =>
     await box.getByText('6 of 6', { exact: true }).waitFor();
     await box.getByRole('button', { name: 'Close' }).click();
     await box.waitFor({ state: 'detached' });
+    assert.equal(await fourth.evaluate((one) => one === document.activeElement), true, 'the sixth is behind the fourth');
     await ben.assertNoSideways();
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
+
+test('one goes through all pictures of a conversation, by keys and by finger, and comes back to the last', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    const one = (/** @type {string} */ name) => picture(name, 400, 300, [40, 90, name.length * 9]);
+    await attach(ada, [one('first.png'), one('second one.png')]);
+    await ready(ada, 2);
+    await send(ada);
+    await ben.page.getByRole('button', { name: 'Picture 2 of 2: second one.png' }).waitFor();
+    await ben.say('Between them are words');
+    await attach(ben, [one('an answer.png')]);
+    await ready(ben, 1);
+    await send(ben);
+    const { page } = ada;
+    const third = page.getByRole('button', { name: 'Picture: an answer.png' });
+    await third.waitFor();
+    await page.getByRole('button', { name: 'Picture 1 of 2: first.png' }).click();
+    const box = page.getByRole('dialog', { name: 'Pictures of this conversation' });
+    await box.getByText('1 of 3', { exact: true }).waitFor();
+    await box.getByText('You', { exact: true }).waitFor();
+    assert.equal(await box.getByRole('button', { name: 'Previous picture' }).isVisible(), false);
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    await box.getByText('3 of 3', { exact: true }).waitFor();
+    await box.getByText('Ben Okafor', { exact: true }).waitFor();
+    await box.getByText(/^Today \d\d:\d\d$/u).waitFor();
+    await page.keyboard.press('ArrowRight');
+    await box.getByText('3 of 3', { exact: true }).waitFor();
+    await ada.check('files lightbox of all');
+    // What comes meanwhile is there too; what is deleted is not any more.
+    await attach(ben, [one('a last one.png')]);
+    await ready(ben, 1);
+    await send(ben);
+    await box.getByText('3 of 4', { exact: true }).waitFor();
+    await finger(page, -120);
+    await box.getByText('a last one.png ·').waitFor();
+    await finger(page, 120);
+    await box.getByText('an answer.png ·').waitFor();
+    await box.getByRole('button', { name: 'Picture 2 of 4: second one.png' }).click();
+    await page.keyboard.press('Escape');
+    await box.waitFor({ state: 'detached' });
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')),
+      'Picture 2 of 2: second one.png', 'the focus is where one came to');
+    await third.click();
+    await box.getByText('3 of 4', { exact: true }).waitFor();
+    await ben.page.evaluate(async (id) => {
+      const { messages } = await (await fetch(`/v1/conversations/${id}/messages?limit=2`)).json();
+      await fetch(`/v1/conversations/${id}/messages/${messages[0].seq}`, { method: 'DELETE' });
+    }, ben.conversation());
+    await box.getByText('3 of 3', { exact: true }).waitFor();
+    await box.getByText('a last one.png ·').waitFor();
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+/** A finger goes across the picture. @param {Page} page @param {number} by */
+function finger(page, by) {
+  return page.locator('.stage').evaluate((stage, across) => {
+    const at = (/** @type {string} */ type, /** @type {number} */ clientX) => stage.dispatchEvent(
+      new PointerEvent(type, { clientX, clientY: 200, pointerType: 'touch', isPrimary: true, bubbles: true }));
+    at('pointerdown', 300);
+    at('pointerup', 300 + across);
+  }, by);
+}
 
 test('names of files are text, whatever they hold, and cannot make one kind look like another', () =>
   travel(async (place) => {
