@@ -16,7 +16,7 @@ struct Need {
     mounting: bool,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need {
         what: "a PostgreSQL server (`postgres` on the PATH or below /usr/lib/postgresql)",
         for_what: "the store's conformance suite",
@@ -38,6 +38,14 @@ const NEEDS: [Need; 6] = [
         for_what: "the tests of the web client",
         packages: &["npm"],
         present: || on_path("npm"),
+        browser: false,
+        mounting: false,
+    },
+    Need {
+        what: "exiftool",
+        for_what: "the tests of what pictures and films still tell",
+        packages: &["libimage-exiftool-perl"],
+        present: || on_path("exiftool"),
         browser: false,
         mounting: false,
     },
@@ -162,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_its_reason_and_its_package() {
-        let text = explain(&[&NEEDS[0], &NEEDS[3]]);
+        let text = explain(&[&NEEDS[0], &NEEDS[4]]);
         for part in ["PostgreSQL", "conformance", "apt-get install postgresql\n", "Chromium", "--fast"] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -128,9 +128,12 @@ impl Files {
         }
         let mut names = self.storage.list()?;
         while let Some((name, came)) = names.try_next().await? {
-            if came < before && !self.store.knows_blob(blob_of(&name).to_owned()).await? {
-                self.storage.remove(&name).await?;
-                self.metrics.files_collected.inc();
+            if came >= before || self.store.knows_blob(blob_of(&name).to_owned()).await? {
+                continue;
+            }
+            match self.storage.remove(&name).await {
+                Ok(()) => drop(self.metrics.files_collected.inc()),
+                Err(error) => tracing::warn!(%error, name, "What no row knows could not be removed from the storage"),
             }
         }
         Ok(())

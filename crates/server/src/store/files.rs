@@ -58,7 +58,10 @@ fn int(number: u64) -> i64 {
 }
 
 impl Store {
-    /// Begins an upload, within what its owner may have; copies that were forwarded count for nobody. The same `client_id` twice is one.
+    /// Begins an upload, within what its owner may have. The same `client_id` twice is one.
+    ///
+    /// Bytes count once, however often they are forwarded: for who uploaded them; when that file is gone, for the owner
+    /// of the oldest copy, so that nobody keeps bytes that count for nobody.
     pub async fn begin_upload(&self, new: NewUpload) -> Result<Begun> {
         let mut transaction = self.write().await?;
         if self.dialect == Dialect::Postgres {
@@ -73,7 +76,9 @@ impl Store {
         }
         let row = query(
             "SELECT COALESCE(CAST(SUM(bytes) AS BIGINT), 0), COUNT(CASE WHEN state <> 'sent' THEN 1 END) \
-             FROM files WHERE owner = $1 AND client_id NOT LIKE ' %'",
+             FROM files f WHERE owner = $1 AND (client_id NOT LIKE ' %' OR NOT EXISTS (SELECT 1 FROM files o \
+             WHERE o.blob = f.blob AND (o.client_id NOT LIKE ' %' OR o.created_at < f.created_at \
+             OR (o.created_at = f.created_at AND o.id < f.id))))",
         )
         .bind(new.owner.0)
         .fetch_one(&mut *transaction)

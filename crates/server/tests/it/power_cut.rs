@@ -23,8 +23,8 @@ use std::{
 use tempfile::TempDir;
 
 /// An ext4 image, mounted.
-struct Disk {
-    image: PathBuf,
+pub(crate) struct Disk {
+    pub(crate) image: PathBuf,
     mount: PathBuf,
 }
 
@@ -41,22 +41,27 @@ fn text(path: &Path) -> &str {
 }
 
 impl Disk {
-    fn new(folder: &TempDir) -> Result<Self, String> {
+    pub(crate) fn new(folder: &TempDir, bytes: u64) -> Result<Self, String> {
         let image = folder.path().join("disk.img");
         let file = fs::File::create(&image).map_err(|error| error.to_string())?;
-        file.set_len(64 << 20).map_err(|error| error.to_string())?;
+        file.set_len(bytes).map_err(|error| error.to_string())?;
         run("mkfs.ext4", &["-q", "-F", text(&image)])?;
         Self::mount(image, folder.path().join("disk"))
     }
 
-    fn mount(image: PathBuf, mount: PathBuf) -> Result<Self, String> {
+    pub(crate) fn mount(image: PathBuf, mount: PathBuf) -> Result<Self, String> {
         fs::create_dir_all(&mount).map_err(|error| error.to_string())?;
         run("mount", &["-o", "loop", text(&image), text(&mount)])?;
         Ok(Self { image, mount })
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.mount.join("data")
+    }
+
+    /// Sees to it that all that was written so far is on it.
+    pub(crate) fn sync(&self) -> Result<(), String> {
+        run("sync", &["-f", text(&self.mount)])
     }
 }
 
@@ -76,11 +81,11 @@ struct Cut {
 /// One server on a disk of its own, four people who write, and a cut.
 async fn cut(durability: &str, chance: &mut Chance) -> Result<Cut, String> {
     let folder = folder();
-    let disk = Disk::new(&folder)?;
+    let disk = Disk::new(&folder, 64 << 20)?;
     let mut server = Setup::new().with("store.durability", durability).in_folder(&disk.data()).start().await;
     let (people, conversation) = four(&server).await;
     // What was done so far is not what is tested.
-    run("sync", &["-f", text(&disk.mount)])?;
+    disk.sync()?;
 
     let stage = Stage::new(people.len());
     let rhythm = Rhythm { pause_ms: 3, cancels_percent: 0, converges: false };
@@ -139,7 +144,7 @@ async fn read_again(server: &Server, people: &[Person], conversation: Conversati
 }
 
 /// The rounds of a budget, or the reason why there are none.
-fn rounds() -> usize {
+pub(crate) fn rounds() -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
     let rounds = (4.0 * budget()).max(2.0) as usize;
     rounds

@@ -140,12 +140,13 @@ fn strip(bytes: &[u8]) -> Option<(ImageFormat, Stripped)> {
 
 /// With eight bits for each part of a colour: what is turned is there twice, and more bits are seen by nobody.
 fn eight_bits(image: DynamicImage) -> DynamicImage {
-    if image.color().bytes_per_pixel() <= 4
-        && !matches!(image, DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_))
-    {
-        return image;
+    match image {
+        DynamicImage::ImageLuma16(_) => image.into_luma8().into(),
+        DynamicImage::ImageLumaA16(_) => image.into_luma_alpha8().into(),
+        DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgb32F(_) => image.into_rgb8().into(),
+        DynamicImage::ImageRgba16(_) | DynamicImage::ImageRgba32F(_) => image.into_rgba8().into(),
+        of_eight => of_eight,
     }
-    if image.color().has_alpha() { image.into_rgba8().into() } else { image.into_rgb8().into() }
 }
 
 fn decode(stripped: &Stripped, format: ImageFormat, limits: Limits) -> Result<DynamicImage, Not> {

@@ -133,6 +133,47 @@ fn a_picture_stands_upright_and_its_size_is_that() {
 }
 
 #[test]
+fn a_picture_of_sixteen_bits_is_turned_rightly_and_takes_no_more_room_than_one_of_eight() {
+    let rgb = halves(64, 32);
+    let images = [
+        DynamicImage::from(rgb.clone()),
+        DynamicImage::from(rgb.clone()).into_rgb16().into(),
+        DynamicImage::from(rgb.clone()).into_rgba16().into(),
+        DynamicImage::from(rgb.clone()).into_luma16().into(),
+        DynamicImage::from(rgb.clone()).into_luma_alpha16().into(),
+    ];
+    for image in images {
+        for orientation in 1..=8 {
+            let png = written(image.clone(), ImageFormat::Png);
+            let turned = [&png[..33], &png_chunk(*b"eXIf", &exif(orientation)), &png[33..]].concat();
+            let picture = look(turned, LIMITS).expect("a picture");
+            let upright = image::load_from_memory(&picture.bytes).expect("it is read");
+            let what = format!("{:?} at {orientation}", image.color());
+            assert_eq!((upright.width(), upright.height()), (picture.width, picture.height), "{what}");
+            let of_eight = u16::from(upright.color().channel_count()) * 8 == upright.color().bits_per_pixel();
+            assert!(orientation == 1 || of_eight, "{what}: {:?}", upright.color());
+            let mut expected = image.clone();
+            expected.apply_orientation(Orientation::from_exif(orientation).expect("one of eight"));
+            assert_eq!(upright.to_rgba8(), expected.to_rgba8(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_of_more_passes_than_anybody_draws_is_not_drawn() {
+    let jpeg = written(halves(64, 32), ImageFormat::Jpeg);
+    let scan = jpeg.windows(2).position(|bytes| bytes == b"\xff\xda").expect("a pass");
+    let (head, scan) = (&jpeg[..scan], &jpeg[scan..jpeg.len() - 2]);
+    let of_passes = |passes| [head, &scan.repeat(passes), b"\xff\xd9"].concat();
+    let limits = Limits { pixels_max: 64 * 32, ..LIMITS };
+    assert!(look(of_passes(20), limits).is_ok(), "as much as the largest picture of one pass, twenty times");
+    assert_eq!(look(of_passes(21), limits).expect_err("too slow"), Not::Readable);
+    assert!(stripped(&of_passes(21)).is_some(), "what it tells is known all the same");
+    assert!(look(of_passes(64), LIMITS).is_ok());
+    assert!(stripped(&of_passes(65)).is_none());
+}
+
+#[test]
 fn a_profile_of_colours_stays() {
     let profile = [b"ICC_PROFILE\0\x01\x01".as_slice(), &[7; 200]].concat();
     let jpeg = jpeg_with(&written(halves(1300, 20), ImageFormat::Jpeg), &[(0xe2, profile.clone())]);

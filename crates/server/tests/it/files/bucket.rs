@@ -1,7 +1,7 @@
 //! Files in an S3-compatible bucket: here a small one in memory, which knows what the server asks of it.
 
 use super::noise;
-use crate::harness::{Server, Setup};
+use crate::harness::Setup;
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -10,10 +10,12 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     sync::{Arc, Mutex},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 const SECRET: &str = "nobody-reads-this-secret";
 
@@ -26,6 +28,8 @@ struct Inside {
     objects: BTreeMap<String, Bytes>,
     parts: BTreeMap<(String, u32), Bytes>,
     is_down: bool,
+    /// What it does not let go of.
+    stuck: BTreeSet<String>,
 }
 
 impl Bucket {
@@ -46,6 +50,24 @@ impl Bucket {
 
     fn set_down(&self, is_down: bool) {
         self.0.lock().expect("not poisoned").is_down = is_down;
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inside)) {
+        change(&mut self.0.lock().expect("not poisoned"));
+    }
+
+    /// Waits until its files are these.
+    async fn has(&self, expected: &[&str]) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.names() != expected {
+            assert!(Instant::now() < deadline, "{expected:?} are expected: {:?}", self.names());
+            // waits for: the collector's next round
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.objects().into_iter().map(|(name, _)| name).collect()
     }
 }
 
@@ -91,11 +113,12 @@ async fn answer(State(bucket): State<Bucket>, request: Request) -> Response {
             inside.objects.insert(name, body);
             tagged()
         }
+        Method::DELETE if inside.stuck.contains(&name) => StatusCode::FORBIDDEN.into_response(),
         Method::DELETE => {
             inside.objects.remove(&name);
             StatusCode::NO_CONTENT.into_response()
         }
-        _ if name.is_empty() => listed(&inside),
+        _ if name.is_empty() => listed(&inside, &asked("prefix").unwrap_or_default().replace("%2F", "/")),
         _ => inside
             .objects
             .get(&name)
@@ -111,11 +134,11 @@ fn tagged() -> Response {
     [(header::ETAG, "\"1\"")].into_response()
 }
 
-fn listed(inside: &Inside) -> Response {
+fn listed(inside: &Inside, prefix: &str) -> Response {
     let mut text = "<ListBucketResult><IsTruncated>false</IsTruncated>".to_owned();
-    for (name, bytes) in &inside.objects {
+    for (name, bytes) in inside.objects.iter().filter(|(name, _)| name.starts_with(prefix)) {
         let size = bytes.len();
-        write!(text, "<Contents><Key>{name}</Key><LastModified>2026-11-22T09:00:00.000Z</LastModified><Size>{size}</Size></Contents>")
+        write!(text, "<Contents><Key>{name}</Key><LastModified>2001-11-22T09:00:00.000Z</LastModified><Size>{size}</Size></Contents>")
             .expect("a text takes more");
     }
     text.push_str("</ListBucketResult>");
@@ -127,7 +150,7 @@ fn ranged(bytes: &Bytes, headers: &HeaderMap) -> Response {
         headers.get(header::RANGE).and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-'));
     let whole = bytes.len();
     let common =
-        [(header::LAST_MODIFIED, "Sun, 22 Nov 2026 09:00:00 GMT".to_owned()), (header::ETAG, "\"1\"".to_owned())];
+        [(header::LAST_MODIFIED, "Thu, 22 Nov 2001 09:00:00 GMT".to_owned()), (header::ETAG, "\"1\"".to_owned())];
     let Some((first, last)) = range else {
         return (common, [(header::CONTENT_LENGTH, whole.to_string())], Body::from(bytes.clone())).into_response();
     };
@@ -136,22 +159,20 @@ fn ranged(bytes: &Bytes, headers: &HeaderMap) -> Response {
     (StatusCode::PARTIAL_CONTENT, common, told, bytes.slice(first..=last)).into_response()
 }
 
-async fn server(address: &str) -> Server {
+fn setup(address: &str) -> Setup {
     Setup::new()
         .with("files.s3_bucket", "chat")
         .with("files.s3_endpoint", address)
         .with("files.s3_access_key_id", "parlor-key")
         .with("files.s3_secret_access_key", SECRET)
         .with("files.collect_ms", 20)
-        .start()
-        .await
 }
 
 /// The bucket answers while commands of the server's are waited for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_go_into_a_bucket_and_come_out_of_it() {
     let (bucket, address) = Bucket::start().await;
-    let mut server = server(&address).await;
+    let mut server = setup(&address).start().await;
     let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
     let conversation = ada.write_to(&tomas).await.id;
     let (small, large) = (noise(100_000), noise(12_000_000));
@@ -172,11 +193,11 @@ async fn files_go_into_a_bucket_and_come_out_of_it() {
         let path = format!("/v1/conversations/{conversation}/messages/{}", message.seq);
         assert!(ada.api.request(Method::DELETE, &path, "").await.expect("an answer").status.is_success());
     }
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while bucket.objects().len() > 1 {
-        assert!(tokio::time::Instant::now() < deadline, "{:?}", bucket.objects());
+        assert!(Instant::now() < deadline, "{:?}", bucket.objects());
         // waits for: the collector's next round
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     server.stop().await;
     server.must_run(&["verify"]);
@@ -187,7 +208,7 @@ async fn files_go_into_a_bucket_and_come_out_of_it() {
 #[tokio::test]
 async fn a_bucket_that_is_down_refuses_and_heals_and_texts_go_on() {
     let (bucket, address) = Bucket::start().await;
-    let server = server(&address).await;
+    let server = setup(&address).start().await;
     let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
     let conversation = ada.write_to(&tomas).await.id;
     bucket.set_down(true);
@@ -200,4 +221,49 @@ async fn a_bucket_that_is_down_refuses_and_heals_and_texts_go_on() {
     let again = ada.api.request(Method::PATCH, "/v1/uploads/down?offset=5", "").await.expect("an answer");
     let upload: parlor_protocol::model::Upload = again.read().expect("healed, and nothing is sent again");
     assert_eq!(ada.fetch(&upload.attachment.expect("finished").url).await, (200, b"12345".to_vec()));
+}
+
+#[tokio::test]
+async fn an_object_that_cannot_be_removed_holds_up_no_other() {
+    let (bucket, address) = Bucket::start().await;
+    let server = setup(&address).with("files.unsent_ms", 300).start().await;
+    let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
+    let conversation = ada.write_to(&tomas).await.id;
+    let mut messages = Vec::new();
+    for text in ["one", "two", "three"] {
+        messages.push(ada.send_file(conversation, "plan.txt", text.as_bytes()).await.seq);
+    }
+    let kept = bucket.names();
+    // The first in each order: what comes after it would wait for it.
+    let strays = ["00/0123456789abcdef0123456789abcd", "00/1123456789abcdef0123456789abcd"];
+    bucket.change(|inside| {
+        inside.stuck.extend([kept[0].clone(), strays[0].to_owned()]);
+        inside.objects.extend(strays.map(|name| (name.to_owned(), Bytes::from_static(b"stray"))));
+    });
+    for seq in messages {
+        let path = format!("/v1/conversations/{conversation}/messages/{seq}");
+        assert!(ada.api.request(Method::DELETE, &path, "").await.expect("an answer").status.is_success());
+    }
+    ada.upload("unsent.txt", b"what nobody sends").await;
+    bucket.has(&[strays[0], &kept[0]]).await;
+    bucket.change(|inside| inside.stuck.clear());
+    bucket.has(&[]).await;
+}
+
+#[tokio::test]
+async fn in_a_bucket_with_somebody_elses_mark_nothing_unknown_is_removed() {
+    let (bucket, address) = Bucket::start().await;
+    let server = setup(&address).with("files.unsent_ms", 100).start().await;
+    let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
+    let mark = format!("parlor/{}", "f".repeat(32));
+    let stray = "00/0123456789abcdef0123456789abcd";
+    bucket.change(|inside| drop(inside.objects.insert(mark.clone(), Bytes::new())));
+    let conversation = ada.write_to(&tomas).await.id;
+    ada.send_file(conversation, "plan.txt", b"the plan").await;
+    let kept = bucket.names()[0].clone();
+    bucket.change(|inside| drop(inside.objects.insert(stray.to_owned(), Bytes::from_static(b"somebody else's"))));
+    super::keeping::more_sweeps_are_refused(&server).await;
+    assert_eq!(bucket.names(), [stray, &kept]);
+    bucket.change(|inside| drop(inside.objects.remove(&mark)));
+    bucket.has(&[&kept]).await;
 }

@@ -3,10 +3,13 @@
 mod attacks;
 mod bucket;
 mod collecting;
+mod keeping;
 mod pictures;
+mod power_cut;
 mod sending;
 mod serving;
 mod socket;
+mod telling;
 
 use crate::harness::{Person, Server, unique};
 use http::Method;

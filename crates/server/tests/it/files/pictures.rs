@@ -1,10 +1,13 @@
 //! Pictures in messages: shown with their size, freed of what tells about their maker, refused when they are bombs.
 
-use super::problem;
-use crate::harness::{Server, Setup};
+use super::{path_of, problem};
+use crate::harness::{Person, Server, Setup, folder, unique};
+use http::Method;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use parlor_protocol::error::Code;
-use std::{io::Cursor, process::Command};
+use parlor_client::error::Error;
+use parlor_protocol::{error::Code, model::Upload};
+use std::{io::Cursor, time::Duration};
+use tokio::time::Instant;
 
 fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
     let image = RgbImage::from_fn(width, height, |x, y| {
@@ -57,12 +60,6 @@ async fn a_photo_comes_out_upright_and_tells_nothing_of_where_it_was_taken() {
     assert_eq!((small.width(), small.height()), (427, 640));
     for bytes in [&kept, &preview] {
         assert!(!has(bytes, b"Fernwerk") && !has(bytes, b"Exif"), "nothing of it is left");
-        // Another reader's opinion, where there is one.
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(file.path(), bytes).expect("written");
-        if let Ok(told) = Command::new("exiftool").args(["-G", "-GPS:all", "-EXIF:all"]).arg(file.path()).output() {
-            assert!(told.stdout.is_empty(), "{}", String::from_utf8_lossy(&told.stdout));
-        }
     }
     assert_eq!(server.files_on_disk().len(), 2, "the picture and its smaller copy, nothing of what came");
 }
@@ -126,6 +123,83 @@ async fn a_picture_that_is_not_drawn_is_only_saved_and_tells_as_little() {
     let answer = ada.api.request(http::Method::GET, &attachment.url, "").await.expect("an answer");
     assert!(answer.headers["content-disposition"].to_str().expect("text").starts_with("attachment; "));
     assert!(!answer.body.windows(4).any(|window| window == b"Exif"), "nothing is told of where it was taken");
+}
+
+#[tokio::test]
+async fn a_picture_that_cannot_be_drawn_is_only_saved_and_tells_as_little() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let mut photo = photo();
+    // The table by which its pixels would be read is another one: every segment is whole, and nothing can be drawn.
+    let table = photo.windows(2).position(|bytes| bytes == b"\xff\xc4").expect("a table");
+    photo[table + 5..table + 21].fill(0xff);
+    let attachment = ada.upload("a.jpg", &photo).await.attachment.expect("kept");
+    assert_eq!((attachment.media_type.as_str(), attachment.width), ("application/octet-stream", None));
+    let kept = ada.fetch(&attachment.url).await.1;
+    assert!(!kept.windows(4).any(|window| window == b"Exif"), "nothing is told of where it was taken");
+}
+
+/// Begins to send so many files and waits until all of it has come.
+async fn sending(person: &Person, count: usize, bytes: &[u8]) -> Vec<tokio::task::JoinHandle<Result<Upload, Error>>> {
+    let keys: Vec<_> = (0..count).map(|index| format!("{}-{index}", unique())).collect();
+    let sent = keys.iter().map(|key| {
+        let (api, path, bytes) = (person.api.clone(), path_of(key, "a.png", bytes.len()), bytes.to_vec());
+        tokio::spawn(async move { api.request(Method::POST, &path, bytes).await?.read() })
+    });
+    let sent: Vec<_> = sent.collect();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    for key in keys {
+        let has_come = async || {
+            let upload = person.api.get::<Upload>(&format!("/v1/uploads/{key}")).await;
+            upload.is_ok_and(|upload| upload.received == bytes.len() as u64)
+        };
+        while !has_come().await {
+            assert!(Instant::now() < deadline, "it does not come");
+            // waits for: the last byte to be written
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    sent
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_slow_pictures_of_one_person_hold_up_nobody_else() {
+    let server = Setup::new().with("files.image_ms", 600_000).start().await;
+    let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
+    let slow = picture(2500, 2000, ImageFormat::Png);
+    let hers = sending(&ada, 8, &slow).await;
+    let attachment = tomas.upload("small.png", &picture(20, 20, ImageFormat::Png)).await.attachment;
+    assert_eq!(attachment.expect("a picture").width, Some(20));
+    let done = hers.iter().filter(|sent| sent.is_finished()).count();
+    assert!(done < 6, "{done} of hers came before his one");
+    for sent in hers {
+        let upload = sent.await.expect("it ends").expect("and well");
+        assert_eq!(upload.attachment.expect("a picture").width, Some(2500));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_picture_takes_too_long_is_told_so_and_what_came_is_kept() {
+    let folder = folder();
+    let setup = || Setup::new().in_folder(&folder.path().join("data"));
+    let server = setup().with("files.image_ms", 1).start().await;
+    let ada = server.user("ada").await;
+    let slow = picture(2500, 2000, ImageFormat::Png);
+    let path = path_of("slow", "slow.png", slow.len());
+    let answer = ada.api.request(Method::POST, &path, slow.clone()).await.expect("an answer");
+    let refused = problem(answer.read::<Upload>());
+    assert_eq!((refused.code, refused.retryable), (Code::Unavailable, true));
+    assert!(refused.detail.expect("a detail").contains("in time"));
+    let upload: Upload = ada.api.get("/v1/uploads/slow").await.expect("it is there");
+    assert_eq!((upload.received, upload.attachment), (slow.len() as u64, None));
+    let token = ada.api.headers()["authorization"].to_str().expect("a token").trim_start_matches("Bearer ").to_owned();
+    drop(server);
+
+    // With more patience it is looked at, and nothing is sent again.
+    let server = setup().with("files.image_ms", 600_000).start().await;
+    let path = format!("/v1/uploads/slow?offset={}", slow.len());
+    let again = server.api().with_token(&token).request(Method::PATCH, &path, "").await.expect("an answer");
+    assert_eq!(again.read::<Upload>().expect("taken").attachment.expect("a picture").width, Some(2500));
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ conformance! {
     an_upload_is_begun_once_and_within_its_limits,
     a_file_is_carried_once_and_seen_by_those_who_see_the_message,
     bytes_are_freed_with_the_last_message_that_carries_them,
+    forwarded_bytes_count_once_and_always_for_somebody,
+    pictures_that_nobody_has_any_more_are_removed,
     what_is_sent_is_not_given_up_and_what_is_given_up_is_not_sent,
     one_of_two_nodes_gets_a_file,
 }
@@ -136,6 +138,59 @@ async fn bytes_are_freed_with_the_last_message_that_carries_them(world: World) {
     assert_eq!(freed().await, [format!("{:032x}", 1)]);
     world.app.store.forget_blob(format!("{:032x}", 1)).await.expect("forgotten");
     assert!(freed().await.is_empty() && !world.app.store.has_freed_blobs().await.expect("there"));
+}
+
+async fn forwarded_bytes_count_once_and_always_for_somebody(world: World) {
+    let (first, second) = (world.direct("Ada", "Ben").await, world.direct("Ben", "Eve").await);
+    let (ada, ben, eve) = (world.person("Ada").await, world.person("Ben").await, world.person("Eve").await);
+    // What a person has so far is told where one byte more than allowed is refused.
+    let counted = async |owner, id| {
+        let most = 1_000_000;
+        let probe = NewUpload { kept_bytes_max: most, ..new(&world, owner, id, most + 1) };
+        match world.app.store.begin_upload(probe).await.expect("the store is there") {
+            Begun::TooManyBytes { kept } => kept,
+            other => panic!("{other:?}"),
+        }
+    };
+    let file = finished(&world, ada, 1).await;
+    let original = send(&world, ada, first, &[file]).await.expect("it is sent");
+    let from = MessagePlace { conversation: first, seq: original.seq };
+    let forward = |actor, conversation, from| Change::Forward { actor, conversation, client_id: world.key(), from };
+    let hers = sent(&world, forward(ada, first, from)).await.expect("she forwards it herself");
+    let his = sent(&world, forward(ben, second, from)).await.expect("he forwards it");
+    let place = MessagePlace { conversation: second, seq: his.seq };
+    let last = sent(&world, forward(eve, second, place)).await.expect("it is forwarded once more");
+    let all = async |id| [counted(ada, id).await, counted(ben, id + 1).await, counted(eve, id + 2).await];
+    assert_eq!(all(10).await, [9, 0, 0], "whoever uploaded it");
+    delete(&world, ada, first, original.seq).await;
+    assert_eq!(all(20).await, [9, 0, 0], "the copy that is left of it is hers: forwarding and deleting gives no room");
+    delete(&world, ada, first, hers.seq).await;
+    assert_eq!(all(30).await, [0, 9, 0], "whoever forwarded it first");
+    delete(&world, ben, second, his.seq).await;
+    assert_eq!(all(40).await, [0, 0, 9]);
+    delete(&world, eve, second, last.seq).await;
+    assert_eq!(all(50).await, [0, 0, 0]);
+}
+
+async fn pictures_that_nobody_has_any_more_are_removed(world: World) {
+    let group = world.group("Ada", &["Ben"]).await;
+    let ada = world.person("Ada").await;
+    let blob = if world.folder().is_some() { "x'01'" } else { "'\\x01'" };
+    for (id, created_at) in [("hers", 10), ("the-groups", 10), ("nobodys", 10), ("new", 20)] {
+        world
+            .sql(&format!(
+                "INSERT INTO pictures (id, media_type, bytes, created_at) VALUES ('{id}', 'image/png', {blob}, {created_at})"
+            ))
+            .await;
+    }
+    world.sql(&format!("UPDATE users SET picture = 'hers' WHERE id = {ada}")).await;
+    world.sql(&format!("UPDATE conversations SET picture = 'the-groups' WHERE id = {group}")).await;
+    let removed = async |came_before| world.app.store.remove_unnamed_pictures(came_before).await.expect("there");
+    assert_eq!([removed(10).await, removed(20).await, removed(20).await], [0, 1, 0], "the old one that nobody has");
+    world.sql("UPDATE users SET picture = NULL").await;
+    world.sql("UPDATE conversations SET picture = NULL").await;
+    assert_eq!(removed(20).await, 2, "now these are nobody's");
+    assert_eq!(removed(21).await, 1, "the one that came a moment ago was not lost before");
 }
 
 async fn delete(world: &World, actor: UserId, conversation: ConversationId, seq: Seq) {

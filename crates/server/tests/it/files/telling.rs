@@ -1,0 +1,190 @@
+//! What exiftool finds in what is kept: nothing but what the picture needs. Without exiftool it says so and proves
+//! nothing; `cargo xtask test` brings it.
+
+use crate::harness::{Person, Server, unique};
+use image::{DynamicImage, Frame, ImageFormat, Rgba, RgbaImage, codecs::gif::GifEncoder};
+use serde_json::Value;
+use std::{
+    io::Cursor,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// In every text that is put into a file, so that it is known again wherever it hides.
+const SECRET: &str = "Fernwerk";
+
+/// What exiftool may say of a file that tells nothing: about itself, the file on the disk, and how to draw it.
+const DRAWING: [&str; 43] = [
+    "SourceFile",
+    "ExifTool:ExifToolVersion",
+    "Composite:ImageSize",
+    "Composite:Megapixels",
+    "File:FileType",
+    "File:FileTypeExtension",
+    "File:MIMEType",
+    "File:ImageWidth",
+    "File:ImageHeight",
+    "File:EncodingProcess",
+    "File:BitsPerSample",
+    "File:ColorComponents",
+    "File:YCbCrSubSampling",
+    "JFIF:JFIFVersion",
+    "JFIF:ResolutionUnit",
+    "JFIF:XResolution",
+    "JFIF:YResolution",
+    "PNG:ImageWidth",
+    "PNG:ImageHeight",
+    "PNG:BitDepth",
+    "PNG:ColorType",
+    "PNG:Compression",
+    "PNG:Filter",
+    "PNG:Interlace",
+    "RIFF:ImageWidth",
+    "RIFF:ImageHeight",
+    "RIFF:WebP_Flags",
+    "RIFF:AlphaIsUsed",
+    "RIFF:VP8Version",
+    "RIFF:HorizontalScale",
+    "RIFF:VerticalScale",
+    "GIF:GIFVersion",
+    "GIF:ImageWidth",
+    "GIF:ImageHeight",
+    "GIF:HasColorMap",
+    "GIF:ColorResolutionDepth",
+    "GIF:BitsPerPixel",
+    "GIF:BackgroundColor",
+    "GIF:PixelAspectRatio",
+    "GIF:AnimationIterations",
+    "GIF:FrameCount",
+    "GIF:Duration",
+    "GIF:TransparentColor",
+];
+
+fn exiftool() -> Command {
+    let mut exiftool = Command::new("exiftool");
+    // Nobody's own settings.
+    exiftool.args(["-config", ""]);
+    exiftool
+}
+
+/// All that exiftool finds, unknown and embedded things among it.
+fn told(file: &Path) -> Vec<(String, String)> {
+    let output = exiftool().args(["-j", "-G1", "-a", "-u", "-ee"]).arg(file).output();
+    let output = output.expect("exiftool was there a moment ago");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let found: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let tags = found[0].as_object().expect("what it found").iter();
+    tags.map(|(name, value)| (name.clone(), value.to_string())).collect()
+}
+
+fn is_of_the_disk(name: &str) -> bool {
+    name.starts_with("System:")
+}
+
+fn encoded(image: &RgbaImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    if format == ImageFormat::Gif {
+        let mut encoder = GifEncoder::new(&mut bytes);
+        encoder.set_repeat(image::codecs::gif::Repeat::Infinite).expect("written");
+        let frames = [image.clone(), image::imageops::rotate180(image)].map(Frame::new);
+        encoder.encode_frames(frames).expect("written");
+        drop(encoder);
+        return bytes.into_inner();
+    }
+    DynamicImage::from(image.clone()).to_rgb8().write_to(&mut bytes, format).expect("written");
+    bytes.into_inner()
+}
+
+/// A picture of this kind in which everything is that can be written into one.
+fn telling(folder: &Path, format: ImageFormat, orientation: u8) -> PathBuf {
+    let image = RgbaImage::from_fn(900, 600, |x, y| Rgba([x.to_le_bytes()[0], y.to_le_bytes()[0], 90, 255]));
+    let extension = format.extensions_str()[0];
+    let file = folder.join(format!("{}.{extension}", unique()));
+    std::fs::write(&file, encoded(&image, format)).expect("written");
+    let small = image::imageops::thumbnail(&image, 90, 60);
+    let thumbnail = folder.join("thumbnail.jpg");
+    std::fs::write(&thumbnail, encoded(&small, ImageFormat::Jpeg)).expect("written");
+    let thumbnail = format!("-IFD1:ThumbnailImage<={}", thumbnail.display());
+    let orientation = format!("-IFD0:Orientation#={orientation}");
+    let said = |tag: &str| format!("-{tag}={SECRET} {tag}");
+    let texts = [
+        "IFD0:Make",
+        "IFD0:Model",
+        "IFD0:Artist",
+        "ExifIFD:SerialNumber",
+        "ExifIFD:UserComment",
+        "ExifIFD:LensModel",
+        "GPS:GPSAreaInformation",
+        "XMP-dc:Creator",
+        "XMP-tiff:Make",
+        "XMP-photoshop:City",
+        "XMP-xmpMM:DocumentID",
+        "IPTC:City",
+        "IPTC:By-line",
+        "PNG:Author",
+        "PNG:Comment",
+        "File:Comment",
+        "GIF:Comment",
+    ];
+    let output = exiftool()
+        .args(["-overwrite_original", "-q", "-q", "-m"])
+        .args(["-GPS:GPSLatitude=52.52", "-GPS:GPSLatitudeRef=N", "-GPS:GPSLongitude=13.405", "-GPS:GPSLongitudeRef=E"])
+        .args([
+            "-XMP-exif:GPSLatitude=52.52",
+            "-XMP-exif:GPSLongitude=13.405",
+            "-ExifIFD:DateTimeOriginal=2026:11:22 09:00:00",
+        ])
+        .args(["-PNG:ModifyDate=2026:11:22 09:00:00", &orientation, &thumbnail])
+        .args(texts.map(said))
+        .arg(&file)
+        .output()
+        .expect("exiftool was there a moment ago");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut bytes = std::fs::read(&file).expect("it is there");
+    bytes.extend_from_slice(format!("PK\x03\x04 {SECRET} behind the end").as_bytes());
+    std::fs::write(&file, bytes).expect("written");
+    file
+}
+
+async fn tells_nothing(person: &Person, folder: &Path, file: &Path, format: ImageFormat) {
+    let before = told(file);
+    let tells = |end: &str| before.iter().any(|(tag, _)| tag.ends_with(end));
+    let secrets = before.iter().filter(|(_, value)| value.contains(SECRET)).count();
+    assert!(secrets >= 4 && tells(":GPSLatitude"), "it tells something: {before:#?}");
+    assert!(tells("IFD1:ThumbnailImage") || format != ImageFormat::Jpeg, "there is another picture in it");
+    let name = file.file_name().expect("a name").to_str().expect("text");
+    let upload = person.upload(name, &std::fs::read(file).expect("it is there")).await;
+    let attachment = upload.attachment.expect("finished");
+    assert!(attachment.width.is_some(), "{name} is shown");
+    let preview = attachment.preview.expect("it is large enough for a smaller copy");
+    for (path, what) in [(attachment.url, "itself"), (preview, "its smaller copy")] {
+        let kept = folder.join("kept");
+        let bytes = person.fetch(&path).await.1;
+        assert!(!bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()), "{name} {what}");
+        std::fs::write(&kept, bytes).expect("written");
+        let left = told(&kept).into_iter();
+        let left: Vec<_> = left.filter(|(tag, _)| !is_of_the_disk(tag) && !DRAWING.contains(&tag.as_str())).collect();
+        assert!(left.is_empty(), "{name} {what}: {left:#?}");
+    }
+}
+
+#[tokio::test]
+async fn exiftool_finds_nothing_in_a_picture_but_how_to_draw_it() {
+    if exiftool().arg("-ver").output().is_err() {
+        return println!("skipped: exiftool is not here (Debian: libimage-exiftool-perl)");
+    }
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    for (format, orientations) in [
+        (ImageFormat::Jpeg, &[1, 6][..]),
+        (ImageFormat::Png, &[1, 6]),
+        (ImageFormat::WebP, &[1, 6]),
+        (ImageFormat::Gif, &[1]),
+    ] {
+        for orientation in orientations {
+            let file = telling(folder.path(), format, *orientation);
+            tells_nothing(&ada, folder.path(), &file, format).await;
+        }
+    }
+}
