@@ -12,8 +12,8 @@ struct Need {
     present: fn() -> bool,
     /// Only the browser's journeys need it.
     browser: bool,
-    /// Only who may mount file systems can use it: root on Linux.
-    mounting: bool,
+    /// Only root on Linux can use it: who may mount file systems and make networks.
+    root: bool,
 }
 
 const NEEDS: [Need; 7] = [
@@ -23,7 +23,7 @@ const NEEDS: [Need; 7] = [
         packages: &["postgresql"],
         present: postgres,
         browser: false,
-        mounting: false,
+        root: false,
     },
     Need {
         what: "Node.js",
@@ -31,7 +31,7 @@ const NEEDS: [Need; 7] = [
         packages: &["nodejs"],
         present: || on_path("node"),
         browser: false,
-        mounting: false,
+        root: false,
     },
     Need {
         what: "npm",
@@ -39,7 +39,7 @@ const NEEDS: [Need; 7] = [
         packages: &["npm"],
         present: || on_path("npm"),
         browser: false,
-        mounting: false,
+        root: false,
     },
     Need {
         what: "exiftool",
@@ -55,7 +55,7 @@ const NEEDS: [Need; 7] = [
         packages: &["chromium"],
         present: || on_path("chromium"),
         browser: true,
-        mounting: false,
+        root: false,
     },
     Need {
         what: "Noto Color Emoji",
@@ -63,7 +63,7 @@ const NEEDS: [Need; 7] = [
         packages: &["fonts-noto-color-emoji"],
         present: || !cfg!(target_os = "linux") || font("NotoColorEmoji"),
         browser: true,
-        mounting: false,
+        root: false,
     },
     Need {
         what: "mkfs.ext4, mount and losetup",
@@ -71,7 +71,15 @@ const NEEDS: [Need; 7] = [
         packages: &["e2fsprogs", "mount", "util-linux"],
         present: || ["mkfs.ext4", "mount", "losetup"].iter().all(|name| on_path(name)),
         browser: false,
-        mounting: true,
+        root: true,
+    },
+    Need {
+        what: "ip",
+        for_what: "the lost network",
+        packages: &["iproute2"],
+        present: || on_path("ip"),
+        browser: false,
+        root: true,
     },
 ];
 
@@ -96,8 +104,8 @@ pub(crate) fn run(root: &Path, browser: bool) -> Result<(), String> {
 }
 
 fn missing(browser: bool, superuser: bool) -> Vec<&'static Need> {
-    let mounting = superuser && cfg!(target_os = "linux");
-    let wanted = |need: &&Need| (browser || !need.browser) && (mounting || !need.mounting);
+    let root = superuser && cfg!(target_os = "linux");
+    let wanted = |need: &&Need| (browser || !need.browser) && (root || !need.root);
     NEEDS.iter().filter(wanted).filter(|need| !(need.present)()).collect()
 }
 

@@ -166,11 +166,13 @@ pub struct Socket {
     set_aside: VecDeque<Incoming>,
     answers_heartbeats: bool,
     frames: u64,
+    heard: Instant,
 }
 
 impl Socket {
     fn new(stream: WebSocketStream<TcpStream>) -> Self {
-        Self { stream, next_id: 1, set_aside: VecDeque::new(), answers_heartbeats: true, frames: 0 }
+        let set_aside = VecDeque::new();
+        Self { stream, next_id: 1, set_aside, answers_heartbeats: true, frames: 0, heard: Instant::now() }
     }
 
     /// Leaves heartbeats unanswered from now on.
@@ -182,6 +184,12 @@ impl Socket {
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.frames
+    }
+
+    /// When the last frame came.
+    #[must_use]
+    pub fn heard(&self) -> Instant {
+        self.heard
     }
 
     /// Sends a command and gives the `id` that it was sent with; does not wait for the reply.
@@ -249,6 +257,7 @@ impl Socket {
                 Ok(Some(Err(error))) => Incoming::Cut(error.to_string()),
                 Ok(Some(Ok(Message::Text(text)))) => {
                     self.frames += 1;
+                    self.heard = Instant::now();
                     sort(text.as_str())
                 }
                 Ok(Some(Ok(Message::Close(frame)))) => {

@@ -27,6 +27,9 @@ use tokio::time::Instant;
 /// No reply for so long: the connection is given up.
 const REPLY_WITHIN: Duration = Duration::from_secs(10);
 
+/// No frame for so long, and the connection is given up, too.
+const SILENCE: Duration = Duration::from_secs(35);
+
 /// What becomes of a live event before the state gets it, given the number of the connection that it came on.
 pub type Tamper = Box<dyn FnMut(u32, Event) -> Vec<Event> + Send>;
 
@@ -319,7 +322,12 @@ impl Client {
     async fn step(&mut self, deadline: Instant) -> Result<(), Error> {
         let wake = self.fetch_needs().await?.map_or(deadline, |wake| wake.min(deadline));
         let Some(socket) = &mut self.socket else { return Err(Error::Interrupted("not connected".to_owned())) };
-        match socket.next_before(wake).await {
+        let silent = socket.heard() + SILENCE;
+        match socket.next_before(wake.min(silent)).await {
+            None if Instant::now() >= silent => {
+                self.cut();
+                Err(Error::Interrupted(format!("nothing was heard for {SILENCE:?}")))
+            }
             None | Some(Incoming::Heartbeat) => Ok(()),
             Some(Incoming::Event(value)) => {
                 self.take_event(&value);

@@ -3,6 +3,7 @@
 //! Tests talk like users: `let server = Server::start().await; let mut ada = server.user("ada").await.connect().await;`
 //! Accounts are made by signing up, with hashing made cheap; everything else is the default unless a test says so.
 
+use http::{HeaderName, HeaderValue};
 use parlor_client::{error::Error, history::checker::Verdict, http::Api, sync::Client};
 use parlor_protocol::{
     command::{Group, Open},
@@ -73,6 +74,8 @@ pub(crate) struct Setup {
     data: PathBuf,
     folder: Option<TempDir>,
     port: u16,
+    /// The network in which it runs, where it is not the test's own, and its address there.
+    network: Option<(String, Ipv4Addr)>,
     environment: Vec<(String, String)>,
 }
 
@@ -92,7 +95,8 @@ fn free_port() -> u16 {
 impl Setup {
     pub(crate) fn new() -> Self {
         let folder = folder();
-        Self { data: folder.path().join("data"), folder: Some(folder), port: free_port(), environment: Vec::new() }
+        let data = folder.path().join("data");
+        Self { data, folder: Some(folder), port: free_port(), network: None, environment: Vec::new() }
             .with("accounts.sign_up", true)
             .with("accounts.password_memory_kib", 8)
             .with("accounts.password_passes", 1)
@@ -105,6 +109,11 @@ impl Setup {
     /// Keeps its data in this folder, which stays.
     pub(crate) fn in_folder(self, data: &Path) -> Self {
         Self { data: data.to_owned(), folder: None, ..self }
+    }
+
+    /// Runs in a network namespace, where it has this address.
+    pub(crate) fn in_network(self, namespace: &str, address: Ipv4Addr) -> Self {
+        Self { network: Some((namespace.to_owned(), address)), ..self }
     }
 
     /// Sets a key of the configuration.
@@ -160,9 +169,20 @@ impl Server {
     fn spawn(&mut self) {
         let log = File::options().create(true).append(true).open(self.log_path()).expect("a log file");
         let errors = log.try_clone().expect("a second handle");
-        let child = self
-            .command()
-            .args(["serve", "--listen", &self.address().to_string(), "--data"])
+        let mut command = match &self.setup.network {
+            Some((namespace, _)) => {
+                let mut inside = Command::new("ip");
+                inside.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_parlor")]);
+                self.in_its_environment(inside)
+            }
+            None => self.command(),
+        };
+        let listen = SocketAddr::from((
+            self.setup.network.as_ref().map_or(Ipv4Addr::LOCALHOST, |_| Ipv4Addr::UNSPECIFIED),
+            self.setup.port,
+        ));
+        let child = command
+            .args(["serve", "--listen", &listen.to_string(), "--data"])
             .arg(&self.setup.data)
             .stdin(Stdio::null())
             .stdout(log)
@@ -172,7 +192,10 @@ impl Server {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
+        self.in_its_environment(Command::new(env!("CARGO_BIN_EXE_parlor")))
+    }
+
+    fn in_its_environment(&self, mut command: Command) -> Command {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PARLOR_")) {
             command.env_remove(name);
         }
@@ -220,7 +243,8 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.setup.port))
+        let address = self.setup.network.as_ref().map_or(Ipv4Addr::LOCALHOST, |(_, address)| *address);
+        SocketAddr::from((address, self.setup.port))
     }
 
     /// The process's id, to send signals to.
@@ -284,6 +308,15 @@ impl Drop for Server {
     }
 }
 
+/// Runs a tool of the machine; else says why it cannot.
+pub(crate) fn tool(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
+}
+
 /// Sends a signal to a process of this test.
 pub(crate) fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
@@ -300,6 +333,14 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// The same person, who reaches the server by another address.
+    pub(crate) fn by_way_of(&self, address: SocketAddr) -> Self {
+        let with = |api: Api, (name, value): (&HeaderName, &HeaderValue)| {
+            api.with_header(name.clone(), value.to_str().expect("plain headers"))
+        };
+        Self { api: self.api.headers().iter().fold(Api::new(address), with), ..self.clone() }
+    }
+
     /// A client that is not connected yet.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.api.clone(), self.id, self.fan_out_max)

@@ -10,6 +10,7 @@ mod groups;
 mod harness;
 mod isolation;
 mod live;
+mod lost_network;
 mod operate;
 mod origin;
 mod postgres;

@@ -6,7 +6,7 @@
 
 use crate::{
     crowd::{Rhythm, Stage, final_read, writes},
-    harness::{Chance, Person, Server, Setup, budget, folder, signal},
+    harness::{Chance, Person, Server, Setup, budget, folder, signal, tool},
 };
 use parlor_client::history::{
     checker::{Fault, Verdict, check},
@@ -17,7 +17,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 use tempfile::TempDir;
@@ -26,14 +25,6 @@ use tempfile::TempDir;
 pub(crate) struct Disk {
     pub(crate) image: PathBuf,
     mount: PathBuf,
-}
-
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 fn text(path: &Path) -> &str {
@@ -45,13 +36,13 @@ impl Disk {
         let image = folder.path().join("disk.img");
         let file = fs::File::create(&image).map_err(|error| error.to_string())?;
         file.set_len(bytes).map_err(|error| error.to_string())?;
-        run("mkfs.ext4", &["-q", "-F", text(&image)])?;
+        tool("mkfs.ext4", &["-q", "-F", text(&image)])?;
         Self::mount(image, folder.path().join("disk"))
     }
 
     pub(crate) fn mount(image: PathBuf, mount: PathBuf) -> Result<Self, String> {
         fs::create_dir_all(&mount).map_err(|error| error.to_string())?;
-        run("mount", &["-o", "loop", text(&image), text(&mount)])?;
+        tool("mount", &["-o", "loop", text(&image), text(&mount)])?;
         Ok(Self { image, mount })
     }
 
@@ -61,13 +52,13 @@ impl Disk {
 
     /// Sees to it that all that was written so far is on it.
     pub(crate) fn sync(&self) -> Result<(), String> {
-        run("sync", &["-f", text(&self.mount)])
+        tool("sync", &["-f", text(&self.mount)])
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if let Err(why) = run("umount", &[text(&self.mount)]) {
+        if let Err(why) = tool("umount", &[text(&self.mount)]) {
             eprintln!("{why}");
         }
     }
