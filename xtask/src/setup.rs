@@ -16,7 +16,7 @@ struct Need {
     root: bool,
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     Need {
         what: "a PostgreSQL server (`postgres` on the PATH or below /usr/lib/postgresql)",
         for_what: "the store's conformance suite",
@@ -47,7 +47,7 @@ const NEEDS: [Need; 7] = [
         packages: &["libimage-exiftool-perl"],
         present: || on_path("exiftool"),
         browser: false,
-        mounting: false,
+        root: false,
     },
     Need {
         what: "Chromium",
