@@ -234,12 +234,12 @@ impl Connection {
     async fn begin(&mut self, frame: CommandFrame) -> Result<(), End> {
         let CommandFrame { id, command } = frame;
         match command {
-            Command::Resume { .. } if !self.is_resumed => self.resume(id, command).await,
+            Command::Resume { .. } if !self.is_resumed => Box::pin(self.resume(id, command)).await,
             _ if !self.is_resumed => self.reply(Some(id), &Err(Code::NotResumed.into())).await,
             // What is on a connection's screen is its own affair, and done in the order in which it is asked for.
-            Command::WatchPresence { users } => self.watch(id, &users).await,
+            Command::WatchPresence { users } => Box::pin(self.watch(id, &users)).await,
             Command::Show { .. } | Command::SetPresence { .. } | Command::SetTyping { .. } => {
-                let answer = self.on_screen(command).await;
+                let answer = Box::pin(self.on_screen(command)).await;
                 self.reply(Some(id), &answer).await
             }
             Command::BeginUpload { client_id, name, bytes } => {
@@ -375,5 +375,20 @@ fn why_unreadable(cause: &axum::Error) -> End {
         End::Close(Close::Unsupported)
     } else {
         End::Gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes<S, F: Future>(_: impl FnOnce(S) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_that_waits_is_small() {
+        let size = bytes(Connection::serve);
+        assert!(size <= 4096, "{size} bytes for each; what is rare is to be in a box of its own");
     }
 }
