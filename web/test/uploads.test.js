@@ -9,6 +9,7 @@ import { idMaker } from '../src/sdk/ids.js';
 import { Lost, Problem } from '../src/sdk/problem.js';
 import { Keep, memoryShelf } from '../src/sdk/storage.js';
 import { Uploads } from '../src/sdk/uploads.js';
+import { noVault } from '../src/sdk/vault.js';
 import { handClock, turn } from './support/clock.js';
 
 const HERE = 3;
@@ -108,12 +109,44 @@ beforeEach(() => {
   clock = handClock();
   server = new Files();
   shelf = memoryShelf();
+  bytes = new Map();
+  pages = new Set();
   settled = 0;
   limits = { upload_bytes_max: 100 * MB, message_attachments_max: 3 };
 });
 
-function uploads() {
+/** What a browser keeps, and which page has it. @type {Map<string, {file: Blob, page: number}>} */
+let bytes = new Map();
+/** @type {Set<number>} */
+let pages = new Set();
+
+/** The vault of one more page. @returns {import('../src/sdk/vault.js').Vault} */
+function vault() {
+  const page = pages.size;
+  pages.add(page);
+  const mine = (/** @type {string} */ id) => bytes.get(id)?.page === page;
+  return {
+    ...noVault,
+    keep: async (id, file) => {
+      bytes.set(id, { file, page });
+      return true;
+    },
+    take: async (id) => {
+      const kept = bytes.get(id);
+      if (!kept) return null;
+      if (!mine(id) && pages.has(kept.page)) return 'elsewhere';
+      kept.page = page;
+      return kept.file;
+    },
+    drop: (id) => void (mine(id) && bytes.delete(id)),
+    stop: () => void pages.delete(page),
+  };
+}
+
+/** @param {import('../src/sdk/vault.js').Vault} [kept] */
+function uploads(kept) {
   return new Uploads({
+    vault: kept,
     carry: server.carry, clock, newId: idMaker(clock), keep: new Keep(shelf, 7), changed: () => {},
     limits: () => limits,
     settled: () => {
@@ -345,9 +378,11 @@ test('a message from before a reload gets what the server has whole, and is told
   first.stop();
   const second = uploads();
   assert.deepEqual(second.finished([whole]), { waits: true });
+  await turn();
   await server.waiting[0].go();
   assert.deepEqual(second.finished([whole]), { ids: [31] });
   assert.deepEqual(second.finished([none]), { waits: true });
+  await turn();
   await server.waiting[0].go();
   assert.deepEqual(second.finished([none]), { failed: { code: 'file_gone', title: 'gone' } });
   assert.deepEqual(second.draft(HERE), []);
@@ -363,12 +398,14 @@ test('after a reload what the server has whole is there, of the rest one is told
   const second = uploads();
   second.start();
   assert.deepEqual(second.draft(HERE).map((one) => one.name), ['whole', 'half']);
+  await turn();
   await server.waiting[0].go();
   await server.waiting[0].go();
   assert.equal(second.get(whole)?.state, 'done');
   assert.equal(second.get(half)?.state, 'looking', 'another page may be sending it');
   for (let looks = 0; looks < 6; looks += 1) {
     await clock.advance(2_000);
+    await turn();
     await server.waiting[0].go();
   }
   assert.equal(second.get(half)?.problem?.code, 'file_gone');
@@ -381,12 +418,58 @@ test('what another page of the person has sent is not offered again', async () =
   await server.waiting[0].go();
   const second = uploads();
   second.start();
+  await turn();
   await server.waiting[0].go();
   assert.deepEqual(second.draft(HERE).map((one) => one.state), ['done']);
   first.take(HERE);
   assert.deepEqual(second.take(HERE), {});
   assert.deepEqual(second.draft(HERE), []);
 });
+
+test('a file whose bytes were kept goes on after a reload, where the server says that it ends', async () => {
+  const first = uploads(vault());
+  const half = first.add(HERE, blob('half and half'), 'half');
+  const none = first.add(HERE, blob('none'), 'none');
+  await turn();
+  assert.equal(first.isBusy, false, 'leaving loses nothing');
+  await server.waiting[0].cutAfter(4);
+  first.take(HERE);
+  first.stop();
+  const second = uploads(vault());
+  second.start();
+  assert.deepEqual(second.finished([half, none]), { waits: true });
+  await until(() => !('waits' in second.finished([half, none])));
+  assert.deepEqual(second.finished([half, none]), { ids: [31, 32] });
+  assert.deepEqual([await server.text(half), await server.text(none)], ['half and half', 'none']);
+  assert.equal(bytes.size, 0, 'what the server has is kept here no more');
+});
+
+test('what is taken away is kept no more, and two pages do not send the same', async () => {
+  const first = uploads(vault());
+  const id = first.add(HERE, blob('abcdef'), 'a');
+  const gone = first.add(HERE, blob('gone'), 'b');
+  await turn();
+  first.remove(gone);
+  assert.deepEqual([...bytes.keys()], [id]);
+  first.take(HERE);
+  const second = uploads(vault());
+  second.finished([id]);
+  await turn();
+  assert.deepEqual(server.waiting.map((one) => one.method).sort(), ['DELETE', 'GET', 'POST'], 'the first has it');
+  first.stop();
+  await until(() => !('waits' in second.finished([id])));
+  assert.equal(await server.text(id), 'abcdef');
+});
+
+/** Lets all requests go on until something holds. @param {() => boolean} holds */
+async function until(holds) {
+  for (let rounds = 0; !holds(); rounds += 1) {
+    assert.ok(rounds < 40, 'it never comes to an end');
+    await turn();
+    await server.waiting[0]?.go();
+    await clock.advance(2_000);
+  }
+}
 
 test('a file that the disk has no more is not tried for ever', async () => {
   const all = uploads();

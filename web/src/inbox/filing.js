@@ -7,7 +7,7 @@
  * @import {ParlorThread} from './thread.js'
  */
 import { emit } from './dom.js';
-import { filesOf, kindOf } from './files.js';
+import { filesOf, kindOf, shownName } from './files.js';
 import { Lightbox } from './lightbox.js';
 import { say } from './strings.js';
 import { keepPage, measure } from './taking.js';
@@ -27,6 +27,7 @@ export function keepFiles(inbox, desk) {
     'parlor-file-remove': ({ clientId }) => client.uploads.remove(clientId),
     'parlor-file-retry': ({ clientId }) => client.uploads.retry(clientId),
     'parlor-file-stop': ({ upload }) => stop(inbox, desk, upload),
+    'parlor-take-back': ({ clientId }) => takeBack(inbox, desk, clientId),
     'parlor-picture': ({ seq, file }) => showPicture(inbox, desk, seq, file),
   };
   for (const [name, act] of Object.entries(told)) {
@@ -50,6 +51,21 @@ function attach({ client, open, thread }, files, folders) {
     const id = client.uploads.add(conversation, file, file.name);
     void measure(file).then((size) => size && client.uploads.measured(id, size));
   }
+}
+
+/** A message one of whose files is gone can only be written again: all that is left of it comes back.
+ * @param {HTMLElement} inbox @param {Desk} desk @param {string} clientId */
+function takeBack(inbox, desk, clientId) {
+  const { client, open, thread } = desk;
+  const conversation = open();
+  const items = conversation === null ? [] : client.outbox.of(conversation);
+  const item = items.find((one) => one.client_id === clientId);
+  const at = (item?.uploads ?? []).findIndex((one) => client.uploads.get(one)?.problem);
+  const upload = item?.uploads?.[at];
+  if (upload === undefined) return;
+  const name = item?.attachments?.[at]?.name ?? '';
+  stop(inbox, desk, upload);
+  thread.note(say.notAttached(shownName(name), say.fileRefused.file_gone));
 }
 
 /** The rest of the message comes back to where one writes. @param {HTMLElement} inbox @param {Desk} desk

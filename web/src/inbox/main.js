@@ -9,6 +9,7 @@ import { backOff, realClock } from '../sdk/clock.js';
 import { Http } from '../sdk/http.js';
 import { endsSession } from '../sdk/problem.js';
 import { eraseAll, memoryShelf } from '../sdk/storage.js';
+import { browserVault, eraseVault } from '../sdk/vault.js';
 import { h } from './dom.js';
 import { addSprite, drawing } from './icons.js';
 import { apply, conversationOf, empty, versionOf } from './state.js';
@@ -59,6 +60,7 @@ function nobody(error) {
 /** @param {Site} site */
 function showDoor(site) {
   eraseAll(shelf);
+  void eraseVault();
   const door = /** @type {ParlorDoor} */ (document.createElement('parlor-door'));
   door.addEventListener('parlor-signed-in', (event) =>
     showInbox(/** @type {CustomEvent<{me: Me}>} */ (event).detail.me, site));
@@ -80,6 +82,7 @@ function showInbox(me, site) {
     },
     shelf,
     carry: browserCarry(me.id),
+    vault: browserVault(me.id),
     ended: () => void begin(),
   });
   const inbox = /** @type {ParlorInbox} */ (document.createElement('parlor-inbox'));

@@ -1,7 +1,7 @@
 /**
  * The parts of a thread: days, the unread line, how it began, and runs of bubbles.
  *
- * Tells: `parlor-retry {clientId}`, `parlor-discard {clientId}`, `parlor-readers {seq}`, and what messages tell.
+ * Tells: `parlor-retry {clientId}`, `parlor-take-back {clientId}`, `parlor-discard {clientId}`, `parlor-readers {seq}`, and what messages tell.
  *
  * @import {Block, Meta, Run} from './runs.js'
  * @import {Updatable} from './dom.js'
@@ -118,7 +118,8 @@ class ParlorRun extends HTMLElement {
         h('button', { type: 'button', onclick: () => emit(this, name, { clientId }) }, words);
       return [
         icon('alert'), h('span', {}, meta.words),
-        button(say.retry, 'parlor-retry'), button(say.discard, 'parlor-discard'),
+        meta.back ? button(say.takeBack, 'parlor-take-back') : button(say.retry, 'parlor-retry'),
+        button(say.discard, 'parlor-discard'),
       ];
     }
     const time = h('time', { datetime: new Date(meta.at).toISOString(), title: fullTime(meta.at) }, meta.time);

@@ -29,7 +29,7 @@ import { receipt } from './view.js';
  * @typedef {{
  *   kind: 'none'} | {kind: 'time', time: string, at: number} | {
  *   kind: 'tick', time: string, at: number, tick: Tick, words: string, wordless: boolean, readers: boolean} | {
- *   kind: 'failed', words: string, clientId: string} | {kind: 'waits', time: string, at: number}
+ *   kind: 'failed', words: string, clientId: string, back: boolean} | {kind: 'waits', time: string, at: number}
  * } Meta
  * @typedef {{type: 'day', key: string, text: string}} Day
  * @typedef {{type: 'unread', key: string, text: string}} Unread
@@ -251,6 +251,8 @@ function describe(sheet, blocks) {
     if (run.unsent) {
       run.meta = {
         kind: 'failed', clientId: last.item?.client_id ?? '', words: say.notSentBecause(reasonOf(last.item)),
+        // To try again cannot help.
+        back: last.item?.problem?.code === 'file_gone',
       };
     } else if (run.meta.kind === 'none') {
       const plain = { kind: /** @type {const} */ ('time'), time: last.time, at: last.at };

@@ -113,6 +113,7 @@ const english = {
   noConnection: 'no connection',
   retry: 'Retry',
   discard: 'Discard',
+  takeBack: 'Write again',
   /** Up to four words each. @type {Record<string, string>} */
   reasons: {
     text_too_long: 'too long',

@@ -8,6 +8,7 @@
  * @import {Mode} from './connection.js'
  * @import {Model} from './asking.js'
  * @import {Shelf} from './storage.js'
+ * @import {Vault} from './vault.js'
  * @import {WebSocketLike} from './socket.js'
  * @import {Changed, Command, Conversation, Event, Found, Members, MessageChanged, MessagePlace, Open,
  *   Message, MessagePage, PassingEvent, Reactions, Role, Search, User} from './wire.js'
@@ -25,6 +26,7 @@ import { Outbox } from './outbox.js';
 import { Keep, eraseOf, eraseOthers } from './storage.js';
 import { Sync } from './sync.js';
 import { Uploads } from './uploads.js';
+import { noVault } from './vault.js';
 
 /** How often to ask what changed, though all seems well. */
 const REFRESH_MS = 180_000;
@@ -53,10 +55,11 @@ export class Client {
 
   /** @param {{
    *   user: number, model: Model, clock: Clock, fetch: Fetch, socket: () => WebSocketLike, shelf: Shelf,
-   *   ended: () => void, carry: Carry,
+   *   ended: () => void, carry: Carry, vault?: Vault,
    * }} parts */
-  constructor({ user, model, clock, fetch, socket, shelf, ended, carry }) {
+  constructor({ user, model, clock, fetch, socket, shelf, ended, carry, vault = noVault }) {
     eraseOthers(shelf, user);
+    this.vault = vault;
     this.user = user;
     this.clock = clock;
     this.keep = new Keep(shelf, user);
@@ -72,7 +75,7 @@ export class Client {
     this.reacting = new Reacting({ user, changed, react: (place, on) => this.#react(place, on) });
     this.uploads = new Uploads({
       carry, clock, newId: this.newId, keep: this.keep, changed, limits: () => this.limits,
-      settled: () => this.outbox.resume(),
+      settled: () => this.outbox.resume(), vault,
     });
     this.outbox = new Outbox({
       keep: this.keep, clock, newId: this.newId, request, changed, turn: () => this.state.turn,
@@ -98,7 +101,7 @@ export class Client {
         settled: () => this.sync.settled(),
         ended: () => {
           this.stop();
-          eraseOf(shelf, user);
+          this.#erase();
           ended();
         },
       },
@@ -118,6 +121,7 @@ export class Client {
     this.lostAt = this.clock.now();
     this.connection.start();
     this.uploads.start();
+    void this.#tidy();
     void this.#loadLimits();
     const refresh = () => {
       void this.connection.refresh();
@@ -397,7 +401,19 @@ export class Client {
   async signOut() {
     await this.http.signOut();
     this.stop();
+    this.#erase();
+  }
+
+  #erase() {
     eraseOf(this.keep.shelf, this.user);
+    void this.vault.erase('mine');
+  }
+
+  /** Bytes of others, and of what is neither of a draft nor of a message that waits. */
+  async #tidy() {
+    await this.vault.erase('others');
+    const noted = this.keep.names('file:').map((name) => name.slice('file:'.length));
+    await this.vault.prune(new Set([...noted, ...this.outbox.uploads]));
   }
 
   /** @param {Event|PassingEvent} event */

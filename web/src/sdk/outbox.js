@@ -82,6 +82,11 @@ export class Outbox {
     return new Set(this.#items.filter((one) => one.state !== 'discarding').map((one) => one.conversation));
   }
 
+  /** The uploads that something waits for. @returns {string[]} */
+  get uploads() {
+    return this.#items.flatMap((one) => one.uploads ?? []);
+  }
+
   get size() {
     return this.#items.length;
   }

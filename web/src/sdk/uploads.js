@@ -5,18 +5,21 @@
  * Invariants: a file goes on where the server says that it ends; a few go at once, in the order in which they were
  * added; what was cut off goes on by itself, what the server refused waits for the person. A file belongs to the draft
  * of its conversation until a message takes it (`take`), and to that message from then on.
- * Of what a draft has, a note lies in the browser, so that a reload loses none in silence: what the server has whole is
- * there again, of the rest the person is told that it has to be chosen again.
+ * Of what a draft has, a note lies in the browser, and the bytes of all that waits too, where they can be kept: after a
+ * reload it goes on. Of what could not be kept the person is told that it has to be chosen again.
  *
  * @import {Carry} from './carry.js'
  * @import {Clock} from './clock.js'
  * @import {Keep} from './storage.js'
  * @import {Finished} from './outbox.js'
+ * @import {Vault} from './vault.js'
  * @import {Attachment, Upload} from './wire.js'
  */
 import { revokeAll } from './addresses.js';
 import { backOff } from './clock.js';
 import { Problem, endsSession, mayRetry } from './problem.js';
+import { attachmentOf, isReadable, sketchOf } from './sketch.js';
+import { noVault } from './vault.js';
 
 /**
  * What is known of a file before the server has it.
@@ -31,11 +34,13 @@ import { Problem, endsSession, mayRetry } from './problem.js';
  * }} FileView
  * @typedef {FileSketch & {
  *   conversation: number, state: FileState, sent: number, problem: Refusal|null, attachment: Attachment|null,
- *   file: Blob|null, taken: boolean, begun: boolean, known: boolean, faults: number, slice: number,
- *   received: number, noted: boolean, heard: {received: number, at: number}|null, timer: unknown, stop: AbortController,
+ *   file: Blob|null, kept: boolean, elsewhere: boolean, taken: boolean, begun: boolean, known: boolean, faults: number,
+ *   slice: number, received: number, noted: boolean, heard: {received: number, at: number}|null, timer: unknown,
+ *   stop: AbortController,
  * }} Job
- * `begun`: the server may have some of it; `known`: it said how much, which is `received`; `slice`: how much goes in one
- * request; `heard`: when what it has last grew, while nothing is sent from here.
+ * `kept`: its bytes outlive the page; `elsewhere`: another page has them; `begun`: the server may have some of it;
+ * `known`: it said how much, which is `received`; `slice`: how much goes in one request; `heard`: when what it has last
+ * grew, while nothing is sent from here.
  */
 
 const PARALLEL = 2;
@@ -68,9 +73,10 @@ export class Uploads {
 
   /** @param {{
    *   carry: Carry, clock: Clock, newId: () => string, keep: Keep, changed: () => void, settled: () => void,
-   *   limits: () => {upload_bytes_max?: number, message_attachments_max?: number},
+   *   limits: () => {upload_bytes_max?: number, message_attachments_max?: number}, vault?: Vault,
    * }} parts `settled` is called when a file is there or refused */
-  constructor({ carry, clock, newId, keep, changed, settled, limits }) {
+  constructor({ carry, clock, newId, keep, changed, settled, limits, vault = noVault }) {
+    this.vault = vault;
     this.carry = carry;
     this.clock = clock;
     this.newId = newId;
@@ -106,7 +112,7 @@ export class Uploads {
 
   /** Whether leaving the page would cut something off. @returns {boolean} */
   get isBusy() {
-    return [...this.#jobs.values()].some((one) => one.file !== null && isUnderWay(one));
+    return [...this.#jobs.values()].some((one) => one.file !== null && !one.kept && isUnderWay(one));
   }
 
   /** @param {number} conversation @param {Blob} file @param {string} name @returns {string} its client id */
@@ -116,6 +122,7 @@ export class Uploads {
     });
     this.#check(job);
     this.#note(job);
+    if (job.problem === null || job.problem.code === 'too_many_files') void this.#keepBytes(job, file);
     this.changed();
     this.#pump();
     return job.client_id;
@@ -212,6 +219,7 @@ export class Uploads {
 
   stop() {
     this.#stopped = true;
+    this.vault.stop();
     this.#local.clear();
     revokeAll();
     this.clock.stop(this.#telling);
@@ -225,8 +233,8 @@ export class Uploads {
   #put(about) {
     /** @type {Job} */
     const job = {
-      state: 'waiting', sent: 0, problem: null, attachment: null, taken: false, begun: false, known: false, faults: 0,
-      slice: Infinity, received: 0, noted: false, heard: null, timer: null, stop: new AbortController(), ...about,
+      state: 'waiting', sent: 0, problem: null, attachment: null, kept: false, elsewhere: false, taken: false,
+      begun: false, known: false, faults: 0, slice: Infinity, received: 0, noted: false, heard: null, timer: null, stop: new AbortController(), ...about,
     };
     this.#jobs.set(job.client_id, job);
     return job;
@@ -293,8 +301,29 @@ export class Uploads {
     }
   }
 
+  /** @param {Job} job @param {Blob} file */
+  async #keepBytes(job, file) {
+    job.kept = await this.vault.keep(job.client_id, file);
+    if (job.kept && (!this.#isThere(job) || job.state === 'done')) this.vault.drop(job.client_id);
+  }
+
+  /** What was kept of a file before a reload, unless another page has it. @param {Job} job */
+  async #takeKept(job) {
+    const file = await this.vault.take(job.client_id);
+    job.elsewhere = file === 'elsewhere';
+    if (file === null || file === 'elsewhere') return;
+    if (!this.#isThere(job)) {
+      this.vault.drop(job.client_id);
+      return;
+    }
+    Object.assign(job, { file, kept: true, bytes: file.size, known: false });
+    if (file instanceof File) Object.assign(job, { name: job.name || file.name, media_type: file.type });
+    this.changed();
+  }
+
   /** The next request of a file. @param {Job} job @returns {Promise<Upload|null>} null when it was refused */
   async #step(job) {
+    if (!job.file) await this.#takeKept(job);
     const path = `/v1/uploads/${encodeURIComponent(job.client_id)}`;
     if (job.begun && !job.known) {
       try {
@@ -302,7 +331,8 @@ export class Uploads {
       } catch (error) {
         if (!(error instanceof Problem && error.status === 404)) throw error;
         if (!job.file) {
-          this.#refuse(job, { code: 'file_gone', title: 'gone' });
+          if (job.elsewhere) this.#later(job, LOOK_MS, 'looking');
+          else this.#refuse(job, { code: 'file_gone', title: 'gone' });
           return null;
         }
       }
@@ -366,7 +396,7 @@ export class Uploads {
   #isSilent(job, received) {
     const now = this.clock.now();
     if (!job.heard || received > job.heard.received) job.heard = { received, at: now };
-    return now - job.heard.at >= (job.file ? LOOKING_MS : SILENT_MS);
+    return !job.elsewhere && now - job.heard.at >= (job.file ? LOOKING_MS : SILENT_MS);
   }
 
   /** Its place is free for another meanwhile. @param {Job} job @param {number} milliseconds
@@ -398,8 +428,12 @@ export class Uploads {
 
   /** @param {Job} job @param {Attachment} attachment */
   #finish(job, attachment) {
+    const { name, bytes, media_type, width, height } = attachment;
+    // Of one from before a reload nothing else is known.
+    if (job.name === '') Object.assign(job, { name, bytes, media_type, width, height });
     Object.assign(job, { state: 'done', attachment, sent: job.bytes, problem: null });
     if (job.file && !this.#stopped) this.#keepLocal(attachment.id, job.file);
+    this.vault.drop(job.client_id);
     this.#note(job);
     this.changed();
     this.settled();
@@ -432,6 +466,7 @@ export class Uploads {
     this.clock.stop(job.timer);
     job.stop.abort();
     this.#jobs.delete(job.client_id);
+    this.vault.drop(job.client_id);
     this.#forget(job);
     this.changed();
   }
@@ -458,27 +493,7 @@ export class Uploads {
 
 const UNKNOWN = { conversation: 0, name: '', bytes: 0, media_type: '', file: null, taken: true, begun: true };
 
-/** @param {Job} job @returns {FileSketch} */
-function sketchOf({ client_id, name, bytes, media_type, width, height }) {
-  return { client_id, name, bytes, media_type, ...(width && height ? { width, height } : {}) };
-}
-
-/** What a message shows of it until the server has it. @param {Job} job @returns {Attachment} */
-function attachmentOf({ name, bytes, media_type, width, height }) {
-  return { id: 0, name, bytes, media_type, url: '', ...(width && height ? { width, height } : {}) };
-}
-
 /** @param {FileView} view @returns {boolean} */
 export function isUnderWay({ state }) {
   return state !== 'done' && state !== 'refused';
-}
-
-/** Whether the browser still can read it: files can be moved away. @param {Blob} file @returns {Promise<boolean>} */
-async function isReadable(file) {
-  try {
-    await file.slice(0, 1).arrayBuffer();
-    return true;
-  } catch {
-    return false;
-  }
 }

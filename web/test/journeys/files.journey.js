@@ -5,56 +5,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { png } from './pictures.js';
-import { Person, travel, until } from './support.js';
+import { ITEM, MB, attach, last, paper, picture, ready, send, sent, together, upload } from './attaching.js';
+import { travel, until } from './support.js';
 
-/** @import {BrowserContextOptions, Locator, Page} from 'playwright-core' */
-/** @typedef {{name: string, mimeType: string, buffer: Buffer}} Chosen */
+/** @import {Page} from 'playwright-core' */
+/** @import {Chosen} from './attaching.js' */
 
-const ITEM = 'Black umbrella';
-const MB = 1024 * 1024;
 const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
-
-/** @param {string} name @param {number} width @param {number} height @param {[number, number, number]} colour
- * @returns {Chosen} */
-const picture = (name, width, height, colour) =>
-  ({ name, mimeType: 'image/png', buffer: png(width, height, colour) });
-
-/** @param {string} name @param {number} bytes @returns {Chosen} */
-const paper = (name, bytes) => {
-  const buffer = Buffer.alloc(bytes);
-  for (let at = 0; at < bytes; at += 1) buffer[at] = (at * 7919) >>> 3;
-  return { name, mimeType: 'application/octet-stream', buffer };
-};
-
-/** Ada, through a way that can be cut, and Ben, both in the conversation about the umbrella.
- * @param {Parameters<Parameters<typeof travel>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
-async function together({ demo, way, browser }, options = {}) {
-  const ada = await Person.open(browser, way.link(demo.links.ada), options);
-  const ben = await Person.open(browser, demo.links.ben);
-  await ada.choose(ITEM);
-  await ben.choose(ITEM);
-  return { ada, ben };
-}
-
-/** @param {Person} person @param {Chosen[]} files */
-async function attach({ page }, files) {
-  const [chooser] = await Promise.all([
-    page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Attach pictures or files' }).click(),
-  ]);
-  await chooser.setFiles(files);
-}
-
-/** What a file of the tray says. @param {Person} person @param {string} name @returns {Locator} */
-function upload({ page }, name) {
-  return page.getByRole('listitem').filter({ has: page.locator(`[title="${name}"]`) });
-}
-
-/** Until so many files, and no others, are there. @param {Person} person @param {number} count */
-async function ready({ page }, count) {
-  await until(() => page.getByRole('listitem').allInnerTexts(),
-    (all) => all.length === count && all.every((one) => one.includes('Ready')), 'the files are there');
-}
 
 /** Hands files to an element as the browser does when they are dropped or pasted.
  * @param {Page} page @param {string} selector @param {string} kind @param {Chosen[]} files */
@@ -71,22 +28,6 @@ function hand(page, selector, kind, files) {
       : new DragEvent(String(type), { ...how, dataTransfer: data }));
   }, /** @type {const} */ ([kind, files.map(({ name, mimeType, buffer }) =>
     ({ name, mimeType, base64: buffer.toString('base64') }))]));
-}
-
-/** The last message. @param {Person} person @returns {Locator} */
-function last({ page }) {
-  return page.locator('parlor-said').last();
-}
-
-/** @param {Person} person @returns {Promise<void>} */
-async function send({ page }) {
-  await page.getByRole('button', { name: 'Send', exact: true }).click();
-}
-
-/** Until the last message of somebody is one that the server has. @param {Person} person @param {string} words */
-async function sent({ page }, words) {
-  await until(() => page.locator('parlor-run.own .meta').last().innerText(),
-    (text) => /Sent|Delivered|Read/u.test(text), words);
 }
 
 test('pictures come by button, drop and paste, and nothing moves when they are there', () =>
@@ -380,33 +321,5 @@ test('names of files are text, whatever they hold, and cannot make one kind look
     }
     await ben.check('files named rows');
     await ben.assertNoSideways();
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
-  }));
-
-test('a reload while a message waits for its file says so, and loses neither words nor what was sent before', () =>
-  travel(async (place) => {
-    const { way } = place;
-    const { ada, ben } = await together(place);
-    const { page } = ada;
-    await attach(ada, [paper('kept.bin', 500)]);
-    await upload(ada, 'kept.bin').getByText('Ready').waitFor();
-    page.on('dialog', (dialog) => void dialog.accept());
-    await page.reload();
-    await upload(ada, 'kept.bin').getByText('Ready').waitFor();
-    way.uploads = { pass: 300_000, then: 'hold' };
-    await attach(ada, [paper('half.bin', 2 * MB)]);
-    await upload(ada, 'half.bin').getByRole('progressbar').waitFor();
-    await page.getByRole('textbox', { name: 'Message', exact: true }).fill('With two files');
-    await send(ada);
-    await page.getByText('Sending').last().waitFor();
-    await page.reload();
-    way.uploads.pass = Infinity;
-    await page.locator('.meta.warn', { hasText: 'Not sent: a file is gone.' }).waitFor({ timeout: 40_000 });
-    await ada.bubble('With two files').waitFor();
-    await ada.check('files not sent');
-    assert.equal(await ben.bubble('With two files').count(), 0);
-    await page.getByRole('button', { name: 'Discard' }).click();
-    await ada.say('Without it, then');
-    await ben.bubble('Without it, then').waitFor();
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));

@@ -1,0 +1,68 @@
+/**
+ * What the journeys about files have in common: files that are made up, how they are attached, and where they are seen.
+ */
+import { png } from './pictures.js';
+import { Person, travel, until } from './support.js';
+
+/** @import {BrowserContextOptions, Locator} from 'playwright-core' */
+/** @typedef {{name: string, mimeType: string, buffer: Buffer}} Chosen */
+
+export const ITEM = 'Black umbrella';
+export const MB = 1024 * 1024;
+
+/** @param {string} name @param {number} width @param {number} height @param {[number, number, number]} colour
+ * @returns {Chosen} */
+export const picture = (name, width, height, colour) =>
+  ({ name, mimeType: 'image/png', buffer: png(width, height, colour) });
+
+/** @param {string} name @param {number} bytes @returns {Chosen} */
+export const paper = (name, bytes) => {
+  const buffer = Buffer.alloc(bytes);
+  for (let at = 0; at < bytes; at += 1) buffer[at] = (at * 7919) >>> 3;
+  return { name, mimeType: 'application/octet-stream', buffer };
+};
+
+/** Ada, through a way that can be cut, and Ben, both in the conversation about the umbrella.
+ * @param {Parameters<Parameters<typeof travel>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
+export async function together({ demo, way, browser }, options = {}) {
+  const ada = await Person.open(browser, way.link(demo.links.ada), options);
+  const ben = await Person.open(browser, demo.links.ben);
+  await ada.choose(ITEM);
+  await ben.choose(ITEM);
+  return { ada, ben };
+}
+
+/** @param {Person} person @param {Chosen[]} files */
+export async function attach({ page }, files) {
+  const [chooser] = await Promise.all([
+    page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Attach pictures or files' }).click(),
+  ]);
+  await chooser.setFiles(files);
+}
+
+/** What a file of the tray says. @param {Person} person @param {string} name @returns {Locator} */
+export function upload({ page }, name) {
+  return page.getByRole('listitem').filter({ has: page.locator(`[title="${name}"]`) });
+}
+
+/** Until so many files, and no others, are there. @param {Person} person @param {number} count */
+export async function ready({ page }, count) {
+  await until(() => page.getByRole('listitem').allInnerTexts(),
+    (all) => all.length === count && all.every((one) => one.includes('Ready')), 'the files are there');
+}
+
+/** The last message. @param {Person} person @returns {Locator} */
+export function last({ page }) {
+  return page.locator('parlor-said').last();
+}
+
+/** @param {Person} person @returns {Promise<void>} */
+export async function send({ page }) {
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+}
+
+/** Until the last message of somebody is one that the server has. @param {Person} person @param {string} words */
+export async function sent({ page }, words) {
+  await until(() => page.locator('parlor-run.own .meta').last().innerText(),
+    (text) => /Sent|Delivered|Read/u.test(text), words);
+}

@@ -1,0 +1,132 @@
+/**
+ * What a reload must not lose: files that wait to be sent, with their bytes.
+ */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { MB, attach, last, paper, picture, send, together, upload } from './attaching.js';
+import { Person, travel, until } from './support.js';
+
+test('a message that waits for its files is sent after a reload, with all of their bytes', () =>
+  travel(async (place) => {
+    const { way } = place;
+    const { ada, ben } = await together(place);
+    const { page } = ada;
+    const [half, none] = [paper('half.bin', 2 * MB), picture('none.png', 300, 200, [90, 30, 60])];
+    way.uploads = { pass: 300_000, then: 'hold' };
+    await attach(ada, [half, none]);
+    await upload(ada, 'half.bin').getByRole('progressbar').waitFor();
+    await page.getByRole('textbox', { name: 'Message', exact: true }).fill('With two files');
+    await send(ada);
+    await page.getByText('Sending').last().waitFor();
+    await until(() => keptFiles(ada), (count) => count >= 1, 'the bytes are kept');
+    // Nothing is asked: nothing is lost.
+    page.on('dialog', () => assert.fail('leaving loses nothing'));
+    await page.reload();
+    await ada.bubble('With two files').waitFor();
+    way.letOn();
+    await ben.bubble('With two files').waitFor();
+    assert.equal(await last(ben).locator('.picture').count(), 1);
+    const href = await last(ben).locator('a.file', { hasText: 'half.bin' }).getAttribute('href');
+    const digest = await ben.page.evaluate(async (url) => {
+      const body = await (await fetch(String(url))).arrayBuffer();
+      return [...new Uint8Array(await crypto.subtle.digest('SHA-256', body))];
+    }, href);
+    assert.deepEqual(Buffer.from(digest), createHash('sha256').update(half.buffer).digest());
+    await until(() => keptFiles(ada), (count) => count === 0, 'what was sent is kept no more');
+    // A draft's too, until the sign-in ends.
+    way.uploads = { pass: 300_000, then: 'hold' };
+    await attach(ada, [paper('draft.bin', 2 * MB)]);
+    await until(() => keptFiles(ada), (count) => count === 1, 'a draft’s are kept');
+    await page.reload();
+    await upload(ada, 'draft.bin').getByRole('progressbar').waitFor();
+    await page.getByRole('button', { name: /settings/u }).click();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await until(() => keptFiles(ada), (count) => count === 0, 'nothing is left behind');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('where bytes cannot be kept a reload says so, and what is left of the message can be written again', () =>
+  travel(async (place) => {
+    const { way } = place;
+    const { ada, ben } = await together(place);
+    const { page } = ada;
+    await page.addInitScript(() => Object.defineProperty(window, 'indexedDB', { value: undefined }));
+    page.on('dialog', (dialog) => void dialog.accept());
+    await page.reload();
+    await attach(ada, [paper('kept.bin', 500)]);
+    await upload(ada, 'kept.bin').getByText('Ready').waitFor();
+    await page.reload();
+    await upload(ada, 'kept.bin').getByText('Ready').waitFor();
+    way.uploads = { pass: 300_000, then: 'hold' };
+    await attach(ada, [paper('half.bin', 2 * MB)]);
+    await upload(ada, 'half.bin').getByRole('progressbar').waitFor();
+    await page.getByRole('textbox', { name: 'Message', exact: true }).fill('With two files');
+    await send(ada);
+    await page.getByText('Sending').last().waitFor();
+    await page.reload();
+    way.uploads.pass = Infinity;
+    await page.locator('.meta.warn', { hasText: 'Not sent: a file is gone.' }).waitFor({ timeout: 40_000 });
+    await ada.bubble('With two files').waitFor();
+    await ada.check('files not sent');
+    assert.equal(await ben.bubble('With two files').count(), 0);
+    await page.getByRole('button', { name: 'Write again' }).click();
+    await page.getByText('half.bin: The page no longer has this file. Choose it again.').waitFor();
+    await upload(ada, 'kept.bin').getByText('Ready').waitFor();
+    assert.equal(await page.getByRole('listitem').count(), 1);
+    await ada.check('files written again');
+    await send(ada);
+    await ben.bubble('With two files').waitFor();
+    assert.equal(await last(ben).locator('a.file', { hasText: 'kept.bin' }).count(), 1);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('what the browser keeps of files has a bound, and belongs to one person and one page', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const told = await ada.page.evaluate(async () => {
+      const { browserVault, eraseVault } = await import(/** @type {any} */ ('/web/sdk/vault.js'));
+      const [mine, mineToo, others] = [browserVault(71, 10), browserVault(71, 10), browserVault(72, 10)];
+      const file = (/** @type {string} */ text) => new File([text], 'a name.txt', { type: 'text/plain' });
+      const answers = [
+        await mine.keep('a', file('12345678')), await mine.keep('b', file('123')), await mine.keep('c', file('12')),
+        await others.keep('a', file('12345')), await mine.keep('d', file('12345678901')), await mineToo.take('a'),
+      ];
+      mine.stop();
+      // A lock ends a moment after it was let go.
+      const take = async (/** @type {any} */ vault, /** @type {string} */ id) => {
+        for (;;) {
+          const taken = await vault.take(id);
+          if (taken !== 'elsewhere') return taken;
+          await new Promise(requestAnimationFrame);
+        }
+      };
+      const taken = await take(mineToo, 'a');
+      answers.push(await taken.text(), taken.name);
+      await mineToo.prune(new Set(['a']));
+      answers.push(await take(browserVault(71, 10), 'c'));
+      await mineToo.erase('others');
+      others.stop();
+      answers.push(await take(browserVault(72), 'a'), (await mineToo.take('a')).size);
+      await eraseVault();
+      return [...answers, (await mineToo.take('a'))];
+    });
+    assert.deepEqual(told, [true, false, true, true, false, 'elsewhere', '12345678', 'a name.txt', null, null, 8, null]);
+    assert.deepEqual(ada.complaints, []);
+  }));
+
+/** How many files the browser keeps. @param {Person} person @returns {Promise<number>} */
+function keptFiles({ page }) {
+  return page.evaluate(() => new Promise((resolve, reject) => {
+    const request = indexedDB.open('parlor', 1);
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      const count = request.result.transaction('files').objectStore('files').count();
+      count.onsuccess = () => {
+        request.result.close();
+        resolve(count.result);
+      };
+    };
+  }));
+}
