@@ -109,8 +109,7 @@ beforeEach(() => {
   clock = handClock();
   server = new Files();
   shelf = memoryShelf();
-  bytes = new Map();
-  pages = new Set();
+  [bytes, pages] = [new Map(), new Set()];
   settled = 0;
   limits = { upload_bytes_max: 100 * MB, message_attachments_max: 3 };
 });
@@ -149,9 +148,7 @@ function uploads(kept) {
     vault: kept,
     carry: server.carry, clock, newId: idMaker(clock), keep: new Keep(shelf, 7), changed: () => {},
     limits: () => limits,
-    settled: () => {
-      settled += 1;
-    },
+    settled: () => void (settled += 1),
   });
 }
 

@@ -53,7 +53,7 @@ export function waitingFiles({ client_id, uploads = [], attachments = [] }, uplo
     return {
       id: done?.id ?? 0, key, name: shownName(one.name), media_type: one.media_type, bytes: one.bytes,
       width: one.width ?? view?.width ?? 0, height: one.height ?? view?.height ?? 0, url: null, preview: null,
-      blur: null, local: view?.file ?? null, sent: view?.sent ?? 0, underWay: !done,
+      blur: null, local: view?.file ?? null, sent: view?.sent ?? 0, underWay: !done && view?.state !== 'refused',
     };
   });
 }

@@ -413,7 +413,7 @@ function fit(blocks) {
   const widths = bubbles.map((bubble) => {
     // A quote has lines of its own.
     if (bubble.querySelector('.quote')) return 0;
-    const lines = [...(bubble.querySelector('.words')?.getClientRects() ?? [])];
+    const lines = [...bubble.querySelectorAll('.words, .subject, .edited')].flatMap(linesOf);
     if (new Set(lines.map((line) => Math.round(line.bottom))).size < 2) return 0;
     return Math.max(...lines.map((line) => line.right)) - Math.min(...lines.map((line) => line.left));
   });
@@ -421,6 +421,13 @@ function fit(blocks) {
     if (widths[index] > 0) bubble.style.inlineSize = `${Math.ceil(widths[index]) + PADDING_PX + 1}px`;
     bubble.dataset.fits = '';
   }
+}
+
+/** Where the lines of a text are, be it in a box of its own or not. @param {Element} text @returns {DOMRect[]} */
+function linesOf(text) {
+  const range = document.createRange();
+  range.selectNodeContents(text);
+  return [...range.getClientRects()];
 }
 
 customElements.define('parlor-talk', ParlorTalk);
