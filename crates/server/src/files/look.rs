@@ -1,7 +1,7 @@
 //! Finishing an upload: what it is, what is kept of it, and keeping it.
 
 use super::{
-    Files,
+    Files, films,
     parts::Parts,
     pictures::{self, Picture},
     sniff,
@@ -29,6 +29,9 @@ use tokio::time::timeout;
 
 /// What is read as a picture.
 const PICTURES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
+
+/// What is walked through as a film is.
+const FILMS: [&str; 5] = ["image/avif", "image/heic", "image/heif", "video/mp4", "video/quicktime"];
 
 /// How many times as long as a look may take its turn is waited for.
 const WAITS: u32 = 6;
@@ -68,13 +71,9 @@ impl Files {
         let head = tokio::task::spawn_blocking(move || head(&from)).await;
         let head = head.map_err(io::Error::other).flatten().map_err(|error| unkept(&error))?;
         let media_type = sniff::media_type(&head);
-        let plain = |media_type: &str| {
-            let media_type = media_type.to_owned();
-            let finished = Finished { bytes: row.announced_bytes, media_type, ..Finished::default() };
-            Ok(Kept { finished, bytes: self.parts.path(row.id), preview: None })
-        };
-        if !PICTURES.contains(&media_type) {
-            return plain(media_type);
+        let is_film = FILMS.contains(&media_type);
+        if !is_film && !PICTURES.contains(&media_type) {
+            return Ok(plain(path, row.announced_bytes, media_type));
         }
         let limits = pictures::Limits {
             pixels_max: self.limits.image_pixels_max.into(),
@@ -89,9 +88,10 @@ impl Files {
         let looking = tokio::task::spawn_blocking(move || {
             // Whoever takes too long is not waited for, and keeps the turn until he is done.
             let _turn = turn;
-            read(&parts, id, limits, is_shown)
+            if is_film { blank(&parts, id, media_type) } else { read(&parts, id, limits, is_shown) }
         });
-        match timeout(patience, looking).await {
+        // What overwrites a film comes to its end first: it would write into what a newer feed brings.
+        match timeout(if is_film { Duration::MAX } else { patience }, looking).await {
             Ok(Ok(Ok(Ok(kept)))) if kept.finished.bytes > most => Err(Problem::new(Code::TooLarge)
                 .with_detail(format!("turned upright, the picture has more than {most} bytes"))
                 .with_limit(most)),
@@ -100,11 +100,29 @@ impl Files {
             Ok(Ok(Ok(Err(pictures::Not::Short { frames })))) => Err(too_many_frames(frames, limits)),
             Ok(Ok(Err(error))) => Err(unkept(&error)),
             // Broken, or a fault of the reader's: it may tell where it was taken, and is not published.
-            Ok(Ok(Ok(Err(pictures::Not::Readable))) | Err(_)) => Err(Problem::new(Code::UnsupportedType)
-                .with_detail("the file begins as a picture and is broken: what it tells beside cannot be removed")),
+            Ok(Ok(Ok(Err(pictures::Not::Readable))) | Err(_)) => Err(Problem::new(Code::UnsupportedType).with_detail(
+                "the file begins as a picture or film and is broken: what it tells beside cannot be removed",
+            )),
             Err(_) => Err(too_busy()),
         }
     }
+}
+
+/// What is kept as it came.
+fn plain(bytes: PathBuf, length: u64, media_type: &str) -> Kept {
+    let finished = Finished { bytes: length, media_type: media_type.to_owned(), ..Finished::default() };
+    Kept { finished, bytes, preview: None }
+}
+
+/// Overwrites what a film tells beside.
+fn blank(parts: &Parts, id: FileId, media_type: &str) -> io::Result<Result<Kept, pictures::Not>> {
+    let path = parts.path(id);
+    let mut file = File::options().read(true).write(true).open(&path)?;
+    let length = file.metadata()?.len();
+    let Some(blanks) = films::find(&mut file, length)? else { return Ok(Err(pictures::Not::Readable)) };
+    blanks.apply(&file)?;
+    file.sync_all()?;
+    Ok(Ok(plain(path, length, media_type)))
 }
 
 /// Looks at a picture, and writes what is to be kept. One that is not shown, or cannot be drawn, may be anything: it is
@@ -127,9 +145,7 @@ fn read(
     };
     let bytes = parts.path_beside(id, "kept");
     parts.write(&bytes, &stripped)?;
-    let media_type = sniff::BYTES.to_owned();
-    let finished = Finished { bytes: stripped.len() as u64, media_type, ..Finished::default() };
-    Ok(Ok(Kept { finished, bytes, preview: None }))
+    Ok(Ok(plain(bytes, stripped.len() as u64, sniff::BYTES)))
 }
 
 /// What came is kept: whoever asks again is looked at again.

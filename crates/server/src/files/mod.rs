@@ -13,6 +13,7 @@
 mod collector;
 pub(crate) mod disposition;
 pub(crate) mod feed;
+pub mod films;
 mod look;
 pub mod names;
 mod parts;

@@ -203,12 +203,16 @@ async fn whose_picture_takes_too_long_is_told_so_and_what_came_is_kept() {
 }
 
 #[tokio::test]
-async fn a_broken_picture_is_refused_and_nothing_of_it_stays() {
+async fn a_broken_picture_or_film_is_refused_and_nothing_of_it_stays() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let whole = photo();
-    let refused = problem(ada.try_upload("a.jpg", &whole[..whole.len() / 2]).await);
-    assert_eq!(refused.code, Code::UnsupportedType);
+    let film = include_bytes!("../../../../../fixtures/fuzz/film/tagged.mov");
+    let tables = film.windows(4).position(|bytes| bytes == b"moov").expect("tables");
+    for cut in [&whole[..whole.len() / 2], &film[..tables + 40]] {
+        let refused = problem(ada.try_upload("a.jpg", cut).await);
+        assert_eq!(refused.code, Code::UnsupportedType);
+    }
     assert_eq!(server.files_on_disk(), Vec::<std::path::PathBuf>::new());
 }
 

@@ -168,6 +168,40 @@ async fn tells_nothing(person: &Person, folder: &Path, file: &Path, format: Imag
     }
 }
 
+/// Groups of exiftool's of which nothing may be left in a film.
+const TELLING: [&str; 8] = ["UserData:", "Keys:", "ItemList:", "XMP", "IFD", "ExifIFD:", "GPS:", "IPTC:"];
+
+#[tokio::test]
+async fn exiftool_finds_no_place_and_no_maker_in_a_film_or_a_heic_picture() {
+    if exiftool().arg("-ver").output().is_err() {
+        return println!("skipped: exiftool is not here (Debian: libimage-exiftool-perl)");
+    }
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fuzz/film");
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, media_type) in [
+        ("tagged.mov", "video/quicktime"),
+        ("tagged.mp4", "video/mp4"),
+        ("tagged.heic", "image/heic"),
+        ("tagged.avif", "image/avif"),
+    ] {
+        let file = fixtures.join(name);
+        let telling = |(tag, value): &(String, String)| {
+            value.contains(SECRET) || tag.contains("GPS") || TELLING.iter().any(|group| tag.starts_with(group))
+        };
+        assert!(told(&file).iter().filter(|told| telling(told)).count() > 4, "{name} tells something");
+        let bytes = std::fs::read(&file).expect("it is there");
+        let attachment = ada.upload(name, &bytes).await.attachment.expect("finished");
+        assert_eq!((attachment.media_type.as_str(), attachment.bytes), (media_type, bytes.len() as u64));
+        let kept = folder.path().join(name);
+        std::fs::write(&kept, ada.fetch(&attachment.url).await.1).expect("written");
+        let left: Vec<_> = told(&kept).into_iter().filter(telling).collect();
+        assert!(left.is_empty(), "{name}: {left:#?}");
+        assert!(told(&kept).iter().any(|(tag, _)| tag.ends_with(":ImageWidth")), "{name} is still one");
+    }
+}
+
 #[tokio::test]
 async fn exiftool_finds_nothing_in_a_picture_but_how_to_draw_it() {
     if exiftool().arg("-ver").output().is_err() {

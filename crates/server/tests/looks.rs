@@ -1,0 +1,65 @@
+//! What the fuzz targets of looking at files hold, asked of their whole corpus and of files like it.
+
+use parlor::files::{films, pictures};
+use proptest::{collection::vec, prelude::*, sample::Index};
+use std::{fs, path::PathBuf};
+
+#[expect(unreachable_pub, reason = "it is a part of the fuzz package")]
+#[path = "../../../fuzz/src/looks.rs"]
+mod looks;
+
+fn corpus(folder: &str) -> Vec<Vec<u8>> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fuzz").join(folder);
+    let paths = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path());
+    let files: Vec<_> = paths.map(|path| fs::read(path).expect("a readable file")).collect();
+    assert!(!files.is_empty());
+    files
+}
+
+#[test]
+fn the_corpus_of_pictures_holds() {
+    for bytes in corpus("picture") {
+        looks::picture(&bytes);
+    }
+}
+
+#[test]
+fn the_corpus_of_films_holds() {
+    for bytes in corpus("film") {
+        looks::film(&bytes);
+    }
+}
+
+/// Another byte here and there, a part twice, a part left out.
+fn changed(mut bytes: Vec<u8>, cuts: &[(Index, Index, u8)]) -> Vec<u8> {
+    for (one, other, byte) in cuts {
+        if bytes.is_empty() {
+            break;
+        }
+        let (one, other) = (one.index(bytes.len()), other.index(bytes.len()));
+        let part = one.min(other)..one.max(other);
+        match byte % 8 {
+            0 => drop(bytes.drain(part)),
+            1 => bytes.extend_from_within(part),
+            _ => bytes[one] = *byte,
+        }
+    }
+    bytes
+}
+
+proptest! {
+    // A failure prints its smallest input; it belongs into the corpus, not into a file beside the tests.
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_picture_with_other_bytes_holds(at in any::<Index>(), cuts in vec(any::<(Index, Index, u8)>(), 1..6)) {
+        let corpus = corpus("picture");
+        looks::picture(&changed(at.get(&corpus).clone(), &cuts));
+    }
+
+    #[test]
+    fn a_film_with_other_bytes_holds(at in any::<Index>(), cuts in vec(any::<(Index, Index, u8)>(), 1..6)) {
+        let corpus = corpus("film");
+        looks::film(&changed(at.get(&corpus).clone(), &cuts));
+    }
+}

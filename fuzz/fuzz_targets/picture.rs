@@ -1,0 +1,12 @@
+//! Any bytes as a picture that somebody sends.
+#![no_main]
+#![expect(dead_code, reason = "of what looks at files only a part is asked")]
+
+#[path = "../../crates/server/src/files/films.rs"]
+mod films;
+#[path = "../src/looks.rs"]
+mod looks;
+#[path = "../../crates/server/src/files/pictures/mod.rs"]
+mod pictures;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| looks::picture(bytes));
