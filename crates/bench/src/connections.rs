@@ -13,8 +13,9 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// Sockets from one address: fewer than the system has ports for.
-const ADDRESS_SOCKETS_MAX: usize = 20_000;
+/// Sockets from one address: far fewer than the system has ports for. It seeks a free one the longer the more are
+/// taken, and those of the run before are for a minute more.
+const ADDRESS_SOCKETS_MAX: usize = 2_000;
 /// How long one may take.
 const OPENING: Duration = Duration::from_secs(20);
 

@@ -1,6 +1,7 @@
 //! The running server, as its edges see it.
 
 use crate::{
+    asking::Asking,
     channel_layer::{ChannelLayer, Topic, Unavailable, memory::Memory},
     commands::failed,
     commit::{self, Commit, Writer},
@@ -10,6 +11,7 @@ use crate::{
     erasure::Erasure,
     files::{self, Files},
     followers::{self, Running, search::Search},
+    http::errors::from_store,
     hub::{
         Hub,
         recovery::{self, Recovery},
@@ -19,12 +21,13 @@ use crate::{
     presence::{self, Presence},
     search::Turns,
     shares::Shares,
-    store::{self, Settings, Store, index::Index},
+    store::{self, Settings, Store, index::Index, sessions::Found, snapshot::News},
     supervise::Supervisor,
     typing::Typing,
 };
 use parlor_protocol::{
     close::Close,
+    cursor::Cursor,
     error::Problem,
     ids::{Epoch, SessionId, UserId},
 };
@@ -62,6 +65,8 @@ pub struct App {
     pub presence: Arc<Presence>,
     /// Who writes.
     pub typing: Arc<Typing>,
+    /// What is asked of the store together.
+    pub(crate) asked: Asked,
     /// What each person reads at once.
     pub queries: Shares,
     /// Who searches.
@@ -74,6 +79,15 @@ pub struct App {
     is_draining: AtomicBool,
     writer: Mutex<Option<Writer>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What is asked of the store together, when several ask.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Whose sign-in a token names, by its hash.
+    pub(crate) sessions: Asking<[u8; 32], Option<Found>>,
+    /// Whether a person has anything new after a cursor.
+    pub(crate) resumes: Asking<(UserId, Option<Cursor>), (Cursor, News)>,
 }
 
 /// Who asks, as the session or token said; never as a frame said.
@@ -132,18 +146,18 @@ impl App {
         let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
         let supervisor = Supervisor::default();
         let files = Arc::new(Files::new(&config, store.clone(), environment.clone(), metrics.clone())?);
-        let told_by = (hub.clone(), layer.clone(), node);
-        let presence = presence(told_by, &store, &environment, &metrics, &config);
+        let presence = presence((hub.clone(), layer.clone(), node), &store, &environment, &metrics, &config);
         let typing = Arc::new(Typing::new(layer.clone(), store.clone(), metrics.clone(), &config.limits));
         let erasure = Erasure::default();
         let erase_after = Duration::from_millis(config.store.erase_after_ms);
-        let tasks = vec![
+        let (asked, mut tasks) = asked(&store, &supervisor);
+        tasks.extend([
             supervisor.run("hub", hub.clone().run(deliveries)),
             supervisor.run("recovery", recovery.run(told)),
             supervisor.run("erasure", erasure.clone().run(store.clone(), metrics.clone(), erase_after)),
             supervisor.run("collector", files::collect(files.clone())),
             supervisor.run("presence", presence.clone().run()),
-        ];
+        ]);
         let (committed, followed) = watch::channel(version);
         let settings = commit::Settings {
             store: store.clone(),
@@ -161,6 +175,7 @@ impl App {
         let (index, search) = search(&config, &environment, &store, &metrics, node).await?.unzip();
         let followers = search.map(|search| Running::start(search, followed, interval, &supervisor));
         Ok(Arc::new(Self {
+            asked,
             queries: Shares::new(config.limits.user_queries_max),
             searches: Turns::new(config.store.readers, Duration::from_millis(config.store.timeout_ms)),
             identity: Identity::new(&config, &environment),
@@ -183,12 +198,16 @@ impl App {
         }))
     }
 
-    /// Whether a session has not ended. Asked after attaching: from then on an end is heard of, so that none falls
-    /// between looking the session up and listening.
+    /// Whether a session has not ended that was looked up when the hub counted so many `ends`. Asked after attaching:
+    /// from then on an end is heard of. One that was heard of in between is counted, and the session is looked up once
+    /// more. One that was heard of before had been committed before the session was looked up.
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn is_signed_in(&self, actor: Actor) -> Result<bool, Problem> {
+    pub async fn is_signed_in(&self, actor: Actor, ends: u64) -> Result<bool, Problem> {
+        if self.hub.ends() == ends {
+            return Ok(true);
+        }
         let living = self.store.living_sessions(actor.user).await.map_err(failed)?;
         Ok(living.contains(&actor.session))
     }
@@ -248,6 +267,20 @@ async fn search(
         node,
     });
     Ok(Some((index, follower)))
+}
+
+fn asked(store: &Store, supervisor: &Supervisor) -> (Asked, Vec<JoinHandle<()>>) {
+    let reader = store.clone();
+    let (sessions, finding) = Asking::start("sessions", supervisor, move |hashes: Vec<[u8; 32]>| {
+        let store = reader.clone();
+        async move { store.answered(store.sessions(&hashes)).await.map_err(|cause| from_store(&cause)) }
+    });
+    let reader = store.clone();
+    let (resumes, resuming) = Asking::start("resumes", supervisor, move |asked: Vec<(UserId, Option<Cursor>)>| {
+        let store = reader.clone();
+        async move { store.answered(store.news(&asked)).await.map_err(failed) }
+    });
+    (Asked { sessions, resumes }, vec![finding, resuming])
 }
 
 fn rules(config: &Config, fingerprints: Key) -> Rules {

@@ -6,6 +6,7 @@ use crate::{
     domain::rows::weight,
     hub::{Refused, Taken},
     metrics::ResumeResult,
+    store::snapshot::News,
 };
 use parlor_protocol::{
     close::Close,
@@ -24,13 +25,25 @@ use tracing::warn;
 /// # Errors
 /// The store is not there.
 pub async fn heads(app: &App, user: UserId, cursor: Option<Cursor>) -> Result<Heads, Problem> {
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-    let mut answer = Heads { user, cursor: snapshot.cursor, reset: true, heads: vec![], gone: vec![], changes: vec![] };
-    let good = match cursor {
-        Some(cursor) if snapshot.is_good(cursor).await.map_err(failed)? => Some(cursor),
-        _ => None,
+    let (now, news) = app.asked.resumes.ask((user, cursor)).await?;
+    let answer = match cursor {
+        Some(cursor) if news == News::Some => changed(app, user, cursor).await?,
+        _ => Heads { reset: news == News::Reset, ..nothing(user, now) },
     };
-    if let Some(cursor) = good
+    let result = if answer.reset { "reset" } else { "resumed" };
+    app.metrics.resumes.get_or_create(&ResumeResult { result }).inc();
+    Ok(answer)
+}
+
+fn nothing(user: UserId, cursor: Cursor) -> Heads {
+    Heads { user, cursor, reset: false, heads: vec![], gone: vec![], changes: vec![] }
+}
+
+/// The answer for somebody who missed something, read as a whole in a snapshot of its own.
+async fn changed(app: &App, user: UserId, cursor: Cursor) -> Result<Heads, Problem> {
+    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
+    let mut answer = Heads { reset: true, ..nothing(user, snapshot.cursor) };
+    if snapshot.is_good(cursor).await.map_err(failed)?
         && let Some((heads, gone)) = snapshot.heads(user, cursor.version).await.map_err(failed)?
     {
         let limits = &app.config.limits;
@@ -46,16 +59,20 @@ pub async fn heads(app: &App, user: UserId, cursor: Option<Cursor>) -> Result<He
         }
         (answer.heads, answer.gone, answer.reset) = (heads, gone, false);
     }
-    let result = if answer.reset { "reset" } else { "resumed" };
-    app.metrics.resumes.get_or_create(&ResumeResult { result }).inc();
     Ok(answer)
 }
 
-/// The same for a client without a socket: waits up to `wait` until there is something.
+/// The same for a client without a socket, whose session was looked up when the hub counted so many ends: waits up to
+/// `wait` until there is something.
 ///
 /// # Errors
 /// The store is not there, the session ended, the server is stopping, or the person polls too often at once.
-pub async fn poll(app: &Arc<App>, actor: Actor, cursor: Option<Cursor>, wait: Duration) -> Result<Heads, Problem> {
+pub async fn poll(
+    app: &Arc<App>,
+    (actor, ends): (Actor, u64),
+    cursor: Option<Cursor>,
+    wait: Duration,
+) -> Result<Heads, Problem> {
     // Attached before reading, so that nothing falls between.
     let attached = match app.hub.attach(actor.user, actor.session).await {
         Ok(attached) => attached,
@@ -66,7 +83,7 @@ pub async fn poll(app: &Arc<App>, actor: Actor, cursor: Option<Cursor>, wait: Du
             return Err(Code::Unavailable.into());
         }
     };
-    if !app.is_signed_in(actor).await? {
+    if !app.is_signed_in(actor, ends).await? {
         return Err(Code::NotSignedIn.into());
     }
     let _present = app.presence.polls(actor.user);

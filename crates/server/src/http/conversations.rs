@@ -118,12 +118,12 @@ pub(super) async fn delivered(
 
 pub(super) async fn socket(
     State(edge): State<Edge>,
-    SocketActor(actor): SocketActor,
+    SocketActor(actor, ends): SocketActor,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     let upgrade = handshake(&headers, upgrade)?;
-    Ok(ws::upgrade(edge.app, actor, upgrade)?)
+    Ok(ws::upgrade(edge.app, (actor, ends), upgrade)?)
 }
 
 /// The handshake, if it is one (RFC 6455, section 4.2.1).

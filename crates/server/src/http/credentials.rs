@@ -33,6 +33,8 @@ pub(super) struct Caller {
     pub(super) by: Option<By>,
     /// The session, if what came names one that lives.
     pub(super) actor: Option<Actor>,
+    /// What the hub counted of ends before the session was looked up.
+    pub(super) ends: u64,
 }
 
 /// How a session was named.
@@ -42,9 +44,13 @@ pub(super) enum By {
     Bearer,
 }
 
-/// A person whose socket handshake may go on.
+/// A person whose socket handshake may go on, and what the hub counted of ends before.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SocketActor(pub(super) Actor);
+pub(super) struct SocketActor(pub(super) Actor, pub(super) u64);
+
+/// A person who polls, and the same count.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PollActor(pub(super) Actor, pub(super) u64);
 
 /// Whoever asks, signed in or not, in a request that changes something.
 #[derive(Clone, Debug)]
@@ -63,12 +69,13 @@ impl Caller {
     /// Reads what a request brings, and looks its session up.
     pub(super) async fn of(app: &App, parts: &Parts) -> Result<Self, Problem> {
         let address = visitor(address_of(app, parts));
+        let ends = app.hub.ends();
         let (token, by) = match (bearer(&parts.headers), cookie(&parts.headers, is_https(app, parts))) {
             (Some(token), _) => (token, Some(By::Bearer)),
             (None, Some(token)) => (token, Some(By::Cookie)),
-            (None, None) => return Ok(Self { address, by: None, actor: None }),
+            (None, None) => return Ok(Self { address, by: None, actor: None, ends }),
         };
-        Ok(Self { address, by, actor: identity::find(app, &token).await? })
+        Ok(Self { address, by, actor: identity::find(app, &token).await?, ends })
     }
 
     /// Whose request this is, for counting.
@@ -100,7 +107,19 @@ where
 {
     type Rejection = Refusal;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        signed_in(parts, &Edge::from_ref(state).app, true).map(Self)
+        let actor = signed_in(parts, &Edge::from_ref(state).app, true)?;
+        Ok(Self(actor, caller(parts)?.ends))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PollActor
+where
+    Edge: FromRef<S>,
+{
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let actor = signed_in(parts, &Edge::from_ref(state).app, false)?;
+        Ok(Self(actor, caller(parts)?.ends))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The polls: what changed since a cursor, waited for or not, for clients without a socket.
 
-use super::{Edge, errors::Refusal, input::Query};
-use crate::{app::Actor, sync};
+use super::{Edge, credentials::PollActor, errors::Refusal, input::Query};
+use crate::sync;
 use axum::extract::State;
 use parlor_protocol::{cursor::Cursor, reply::Heads};
 use serde::Deserialize;
@@ -22,10 +22,10 @@ pub(super) struct Events {
 
 pub(super) async fn events(
     State(edge): State<Edge>,
-    actor: Actor,
+    PollActor(actor, ends): PollActor,
     Query(query): Query<Events>,
 ) -> Result<axum::Json<Heads>, Refusal> {
     let most = Duration::from_millis(edge.app.config.sync.poll_wait_max_ms);
     let wait = Duration::from_secs(query.wait.into()).min(most);
-    Ok(axum::Json(sync::poll(&edge.app, actor, query.cursor, wait).await?))
+    Ok(axum::Json(sync::poll(&edge.app, (actor, ends), query.cursor, wait).await?))
 }

@@ -20,8 +20,11 @@ use parlor_protocol::{
     limits::Limits,
 };
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -61,6 +64,8 @@ pub struct Hub {
     layer: Arc<dyn ChannelLayer>,
     limits: Limits,
     metrics: Arc<Metrics>,
+    /// How often it was told that sessions ended. It rises before the connections of these are closed.
+    ends: AtomicU64,
     /// What nodes tell each other, for the task that compares it with the clock.
     told: mpsc::UnboundedSender<NodeMessage>,
     /// What the task of presence has to look at.
@@ -102,7 +107,10 @@ impl Hub {
         // the store, whose statements end within their time-out.
         let (told, heard) = mpsc::unbounded_channel();
         let agenda = Agenda::default();
-        (Arc::new(Self { inner: Mutex::default(), layer, limits, metrics, told, agenda }), heard)
+        (
+            Arc::new(Self { inner: Mutex::default(), layer, limits, metrics, ends: AtomicU64::new(0), told, agenda }),
+            heard,
+        )
     }
 
     /// Hands deliveries of the layer to connections, until the layer ends.
@@ -215,11 +223,27 @@ impl Hub {
     /// Closes the connections of a person whose session is meant.
     pub fn end_sessions(&self, user: UserId, why: Close, is_meant: impl Fn(SessionId) -> bool) {
         let inner = self.lock();
+        self.ends.fetch_add(1, Ordering::SeqCst);
         for id in inner.topics.get(&Topic::User(user)).into_iter().flatten() {
             if let Some(connection) = inner.connections.get(id).filter(|connection| is_meant(connection.session)) {
                 connection.outbox.close(why);
             }
         }
+    }
+
+    /// Closes the connections that are there: nobody knows what they should have been told.
+    pub fn start_over(&self) {
+        let inner = self.lock();
+        self.ends.fetch_add(1, Ordering::SeqCst);
+        for connection in inner.connections.values() {
+            connection.outbox.close(Close::Restarting);
+        }
+    }
+
+    /// How often sessions have ended, as far as this node was told. Whoever looks a session up and attaches it later
+    /// looks once more if the count has changed.
+    pub fn ends(&self) -> u64 {
+        self.ends.load(Ordering::SeqCst)
     }
 
     /// Closes every connection, and attaches no more.
@@ -235,12 +259,6 @@ impl Hub {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.lock().connections.len()
-    }
-
-    /// Everybody who is connected here.
-    #[must_use]
-    pub fn users(&self) -> HashSet<UserId> {
-        self.lock().connections.values().map(|connection| connection.user).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -179,9 +179,7 @@ impl Recovery {
     async fn start_over(&mut self) -> store::Result<()> {
         warn!(after = self.heard.upto.0, "commits were missed and are forgotten; all connections come back");
         self.heard = Heard { upto: self.store.version().await?, beyond: BTreeMap::new() };
-        for user in self.hub.users() {
-            self.hub.end_sessions(user, Close::Restarting, |_| true);
-        }
+        self.hub.start_over();
         Ok(())
     }
 

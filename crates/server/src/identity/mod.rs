@@ -4,7 +4,8 @@
 //! cost the same work and get the same answer; a token that came with a sign-in is never adopted, its session
 //! ends. What ends a session is a change and goes through `commit`, which closes its connections.
 //!
-//! Absent on purpose: a cache of sessions (each request is one indexed read, so an end is an end at once).
+//! Absent on purpose: a cache of sessions (each request looks its own up, those that come together in one indexed read,
+//! so an end is an end at once).
 
 mod attempts;
 mod passwords;
@@ -121,8 +122,8 @@ impl Identity {
 /// Who a token stands for.
 pub(crate) async fn find(app: &App, token: &Token) -> Result<Option<Actor>, Problem> {
     let now_ms = app.environment.now_ms();
-    let found = app.store.session(token.hash(), expired_before(app)).await.map_err(|error| from_store(&error))?;
-    let Some(found) = found else { return Ok(None) };
+    let found = app.asked.sessions.ask(token.hash()).await?;
+    let Some(found) = found.filter(|found| found.seen_at >= expired_before(app)) else { return Ok(None) };
     if now_ms - found.seen_at > SEEN_EVERY_MS {
         let mut seen = app.identity.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() < SEEN_WAITING_MAX {

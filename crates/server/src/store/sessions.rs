@@ -3,9 +3,11 @@
 
 use super::{
     Result, Store, column, query,
+    rows::Reader,
     values::{Value, Values},
 };
 use parlor_protocol::ids::{SessionId, UserId};
+use std::collections::HashMap;
 
 /// A sign-in that a token named.
 #[derive(Clone, Copy, Debug)]
@@ -70,24 +72,28 @@ impl Store {
         Ok(Some(SessionId(column(&row, 0)?)))
     }
 
-    /// The sign-in of a token, if it is not over and its person is not disabled.
-    pub(crate) async fn session(&self, token_hash: [u8; 32], expired_before: i64) -> Result<Option<Found>> {
-        let row = query(
-            "SELECT s.id, s.user_id, s.seen_at FROM sessions s JOIN users u ON u.id = s.user_id \
-             WHERE s.token_hash = $1 AND s.seen_at >= $2 AND u.disabled = 0",
-        )
-        .bind(token_hash.to_vec())
-        .bind(expired_before)
-        .fetch_optional(&self.readers)
-        .await?;
-        row.map(|row| {
-            Ok(Found {
-                session: SessionId(column(&row, 0)?),
-                user: UserId(column(&row, 1)?),
-                seen_at: column(&row, 2)?,
-            })
-        })
-        .transpose()
+    /// The sign-in of each token, if it has not ended and its person is not disabled. Whether it is too old is for the
+    /// caller to say.
+    pub(crate) async fn sessions(&self, token_hashes: &[[u8; 32]]) -> Result<Vec<Option<Found>>> {
+        let mut values = Values::new(["token_hash"]);
+        for hash in token_hashes {
+            values.push([hash.to_vec().into()]);
+        }
+        let rows = values
+            .fetch(
+                &mut *self.readers.acquire().await?,
+                "SELECT s.token_hash, s.id, s.user_id, s.seen_at FROM v JOIN sessions s ON s.token_hash = v.token_hash \
+                 JOIN users u ON u.id = s.user_id AND u.disabled = 0",
+            )
+            .await?;
+        let mut found = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let mut reader = Reader::new(row);
+            let hash: [u8; 32] = reader.bytes()?;
+            let (session, user) = (SessionId(reader.int()?), UserId(reader.int()?));
+            found.insert(hash, Found { session, user, seen_at: reader.int()? });
+        }
+        Ok(token_hashes.iter().map(|hash| found.get(hash).copied()).collect())
     }
 
     /// A person's sign-ins, the newest first.

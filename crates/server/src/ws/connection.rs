@@ -66,7 +66,7 @@ pub(super) enum End {
 }
 
 /// Serves a socket until its end.
-pub(super) async fn run(app: Arc<App>, actor: Actor, mut socket: WebSocket) {
+pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), mut socket: WebSocket) {
     let attached = match app.hub.attach(actor.user, actor.session).await {
         Ok(attached) => attached,
         Err(refused) => {
@@ -77,7 +77,7 @@ pub(super) async fn run(app: Arc<App>, actor: Actor, mut socket: WebSocket) {
             return;
         }
     };
-    match app.is_signed_in(actor).await {
+    match app.is_signed_in(actor, ends).await {
         Ok(true) => {}
         ended => {
             let why = if ended.is_ok() { Close::SessionEnded } else { Close::Failed };

@@ -24,11 +24,11 @@ const READ_BUFFER_BYTES: usize = 1024;
 /// Bytes gathered before they are written, when more is queued.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
-/// Turns a request whose session and Origin were checked into a socket.
+/// Turns a request whose session (when the hub counted so many ends) and Origin were checked into a socket.
 ///
 /// # Errors
 /// The client does not offer the subprotocol.
-pub fn upgrade(app: Arc<App>, actor: Actor, upgrade: WebSocketUpgrade) -> Result<Response, Problem> {
+pub fn upgrade(app: Arc<App>, actor: (Actor, u64), upgrade: WebSocketUpgrade) -> Result<Response, Problem> {
     let upgrade = bounded(upgrade, &app.config.limits).protocols([SUBPROTOCOL]);
     if upgrade.selected_protocol().is_none() {
         return Err(Problem::new(Code::InvalidField).with_detail("the subprotocol parlor.v1 is expected"));

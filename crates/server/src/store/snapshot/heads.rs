@@ -1,11 +1,72 @@
 //! What changed since a cursor.
 
 use super::Snapshot;
-use crate::store::{Result, query, rows::Reader, values::Values};
+use crate::store::{
+    Result, Store, query,
+    rows::Reader,
+    values::{Value, Values},
+};
 use parlor_protocol::{
-    ids::{ConversationId, Scope, UserId, Version},
+    cursor::Cursor,
+    ids::{ConversationId, Epoch, Scope, UserId, Version},
     reply::Head,
 };
+
+/// What there is after a cursor, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// There is no cursor, or it is not good.
+    Reset,
+    /// Nothing.
+    Nothing,
+    /// Something.
+    Some,
+}
+
+impl Store {
+    /// What there is for each of the people after their cursors, and the cursor of the moment at which that was so. One
+    /// statement, for nearly everybody who comes back has missed nothing.
+    ///
+    /// # Errors
+    /// The store is not there.
+    pub(crate) async fn news(&self, asked: &[(UserId, Option<Cursor>)]) -> Result<Vec<(Cursor, News)>> {
+        let mut values = Values::new(["place", "user_id", "epoch", "since"]);
+        for (place, (user, cursor)) in (0..).zip(asked) {
+            let epoch = Value::Int(cursor.map(|cursor| cursor.epoch.0));
+            values.push([Value::Int(Some(place)), user.0.into(), epoch, cursor.map(|cursor| cursor.version.0).into()]);
+        }
+        let mut rows = values
+            .fetch(
+                &mut *self.readers.acquire().await?,
+                "SELECT v.place, k.version, (SELECT epoch FROM starts ORDER BY position DESC LIMIT 1), s.position, \
+                 (SELECT n.version FROM starts n WHERE n.position > s.position ORDER BY n.position LIMIT 1), v.since, \
+                 CASE WHEN EXISTS (SELECT 1 FROM users u WHERE u.id = v.user_id AND u.version > v.since) \
+                 OR EXISTS (SELECT 1 FROM members m JOIN conversations c ON c.id = m.conversation_id \
+                 WHERE m.user_id = v.user_id AND m.has_left = 0 AND c.version > v.since) \
+                 OR EXISTS (SELECT 1 FROM members m \
+                 WHERE m.user_id = v.user_id AND m.has_left = 1 AND m.version > v.since) THEN 1 ELSE 0 END \
+                 FROM v CROSS JOIN clock k LEFT JOIN starts s ON s.epoch = v.epoch WHERE v.place IS NOT NULL",
+            )
+            .await?
+            .iter()
+            .map(|row| {
+                let mut reader = Reader::new(row);
+                let (place, version) = (reader.int()?, Version(reader.int()?));
+                let epoch = Epoch(reader.optional_int()?.unwrap_or(1));
+                let (start, next) = (reader.optional_int()?, reader.optional_int()?.unwrap_or(version.0));
+                let (since, is_behind) = (reader.optional_int()?, reader.flag()?);
+                let news = match since {
+                    Some(since) if start.is_some() && since <= next && is_behind => News::Some,
+                    Some(since) if start.is_some() && since <= next => News::Nothing,
+                    _ => News::Reset,
+                };
+                Ok((place, (Cursor { epoch, version }, news)))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        rows.sort_unstable_by_key(|(place, _)| *place);
+        Ok(rows.into_iter().map(|(_, read)| read).collect())
+    }
+}
 
 impl Snapshot<'_> {
     /// The scopes of a person that changed after a version, and those left after it; none when they are more

@@ -20,6 +20,7 @@ use parlor_protocol::{
 };
 use sqlx::{Any, Transaction};
 
+pub(crate) use heads::News;
 pub use messages::Page;
 pub(crate) use search::{PLACES_MAX, Place, Where};
 

@@ -1,13 +1,21 @@
 //! Cursors, heads and changes: the traps that synchronising has.
 
 use super::{World, conformance};
-use parlor::{domain::Change, sync};
+use futures_util::future::join_all;
+use parlor::{
+    app::Actor,
+    domain::{Change, Which},
+    sync,
+};
 use parlor_protocol::{
+    close::Close,
     cursor::Cursor,
-    ids::{ConversationId, Epoch, Scope, UserId, Version},
+    error::Code,
+    ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version},
     model::SystemLine,
     reply::Heads,
 };
+use std::time::Duration;
 
 conformance! {
     heads_name_what_changed_and_what_was_left_and_nothing_else,
@@ -17,7 +25,8 @@ conformance! {
     one_answer_is_one_snapshot_while_others_write,
     changes_are_paged_and_complete,
     a_newcomer_sees_from_joining_on,
-    a_poll_of_a_session_that_ended_meanwhile_is_refused,
+    a_session_that_ends_before_it_is_attached_keeps_nothing,
+    whoever_missed_nothing_is_told_so_and_whoever_missed_something_all_of_it,
 }
 
 async fn heads(world: &World, user: UserId, cursor: Cursor) -> Heads {
@@ -173,9 +182,47 @@ async fn a_newcomer_sees_from_joining_on(world: World) {
     assert!(!page.more_before && !page.more_after);
 }
 
-async fn a_poll_of_a_session_that_ended_meanwhile_is_refused(world: World) {
+/// Between looking a session up and attaching it may end in two ways: this node is told of it before the connection is
+/// there to be closed, or it is told only after.
+async fn a_session_that_ends_before_it_is_attached_keeps_nothing(world: World) {
     let user = world.person("Ada").await;
-    let actor = parlor::app::Actor { user, session: parlor_protocol::ids::SessionId(4711) };
-    let refused = sync::poll(&world.app, actor, None, std::time::Duration::ZERO).await;
-    assert_eq!(super::code(refused), parlor_protocol::error::Code::NotSignedIn);
+    let end = || world.app.commit.submit(Change::EndSessions { user, which: Which::All });
+    // Nobody has this session any more.
+    let actor = Actor { user, session: SessionId(4711) };
+    let looked_up_at = world.app.hub.ends();
+    end().await.expect("ended");
+    let told = async {
+        while world.app.hub.ends() == looked_up_at {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), told).await.expect("told");
+    let refused = sync::poll(&world.app, (actor, looked_up_at), None, Duration::ZERO).await;
+    assert_eq!(super::code(refused), Code::NotSignedIn);
+    assert!(!world.app.is_signed_in(actor, looked_up_at).await.expect("the store is there"));
+
+    let attached = world.app.hub.attach(user, actor.session).await.expect("attached");
+    end().await.expect("ended");
+    let closed = tokio::time::timeout(Duration::from_secs(10), attached.outbox.until_closed()).await;
+    assert_eq!(closed.expect("closed"), Close::SessionEnded);
+}
+
+async fn whoever_missed_nothing_is_told_so_and_whoever_missed_something_all_of_it(world: World) {
+    let one = world.direct("Ada", "Ben").await;
+    let people = [world.person("Ada").await, world.person("Ben").await, world.person("Cleo").await];
+    let start = cursor_of(&world, people[0]).await;
+    let later = world.another_node().await;
+    world.send("Ada", one, "hello").await;
+    // All at once, so that they are answered together.
+    let cursors = [Some(start), Some(Cursor { version: Version(0), ..start }), None];
+    let asked = people.iter().flat_map(|user| cursors.map(|cursor| (*user, cursor)));
+    let answers = join_all(asked.clone().map(|(user, cursor)| sync::heads(&later, user, cursor))).await;
+    for ((user, cursor), answer) in asked.zip(answers) {
+        let answer = answer.expect("the store is there");
+        let mut snapshot = later.store.snapshot(&later.config.limits).await.expect("there");
+        assert_eq!((answer.user, answer.cursor, answer.reset), (user, snapshot.cursor, cursor.is_none()));
+        let Some(cursor) = cursor else { continue };
+        let (heads, gone) = snapshot.heads(user, cursor.version).await.expect("read").expect("few");
+        assert_eq!((answer.heads, answer.gone), (heads, gone), "{user:?} since {cursor}");
+    }
 }

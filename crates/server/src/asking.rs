@@ -1,0 +1,121 @@
+//! Reads that come at nearly one moment are one statement: while one is under way others queue, and the next takes all
+//! of them. Nobody waits for more to come, as I3 has it for changes.
+//!
+//! Invariants: an answer is read after it was asked for; what the store failed in is told to all who asked.
+//! Absent on purpose: a cache. Nothing is kept from one statement to the next.
+
+use crate::supervise::Supervisor;
+use parlor_protocol::error::{Code, Problem};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+/// Questions that wait; beyond, one waits before one's question does.
+const WAITING_MAX: usize = 1024;
+/// Questions that one statement answers.
+const TOGETHER_MAX: usize = 256;
+
+type Result<T> = std::result::Result<T, Problem>;
+type Asked<Ask, Answer> = (Ask, oneshot::Sender<Result<Answer>>);
+
+/// Where questions of one kind are asked.
+#[derive(Debug)]
+pub struct Asking<Ask, Answer>(mpsc::Sender<Asked<Ask, Answer>>);
+
+impl<Ask: Send + 'static, Answer: Send + 'static> Asking<Ask, Answer> {
+    /// Starts answering: `read` is given some questions, and gives as many answers in their order.
+    pub(crate) fn start<Reading>(
+        name: &'static str,
+        supervisor: &Supervisor,
+        read: impl Fn(Vec<Ask>) -> Reading + Send + 'static,
+    ) -> (Self, JoinHandle<()>)
+    where
+        Reading: Future<Output = Result<Vec<Answer>>> + Send,
+    {
+        let (sender, mut waiting) = mpsc::channel::<Asked<Ask, Answer>>(WAITING_MAX);
+        let task = supervisor.run(name, async move {
+            let mut some = Vec::new();
+            while waiting.recv_many(&mut some, TOGETHER_MAX).await > 0 {
+                let (asks, replies): (Vec<_>, Vec<_>) = some.drain(..).unzip();
+                // Whoever asked may be gone.
+                match read(asks).await {
+                    Ok(answers) => replies.into_iter().zip(answers).for_each(|(to, answer)| drop(to.send(Ok(answer)))),
+                    Err(problem) => replies.into_iter().for_each(|to| drop(to.send(Err(problem.clone())))),
+                }
+            }
+        });
+        (Self(sender), task)
+    }
+
+    /// The answer.
+    ///
+    /// # Errors
+    /// What reading failed with, or the server is stopping.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer> {
+        let (reply, answer) = oneshot::channel();
+        if self.0.send((ask, reply)).await.is_err() {
+            return Err(Code::Draining.into());
+        }
+        answer.await.unwrap_or_else(|_| Err(Code::Draining.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::{FutureExt as _, future::join_all};
+    use std::sync::{Arc, Mutex};
+    use tokio::sync::Semaphore;
+
+    type Counts = Arc<Mutex<Vec<usize>>>;
+
+    /// Answers with the double; each statement waits for a permit, and how many it answers is written down.
+    fn doubling() -> (Asking<usize, usize>, Arc<Semaphore>, Counts) {
+        let (permits, statements) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let (gate, counts) = (permits.clone(), statements.clone());
+        let (asking, _) = Asking::start("doubling", &Supervisor::default(), move |asks: Vec<usize>| {
+            counts.lock().expect("not poisoned").push(asks.len());
+            let gate = gate.clone();
+            async move {
+                gate.acquire().await.expect("open").forget();
+                if asks.contains(&0) {
+                    return Err(Code::Unavailable.into());
+                }
+                Ok(asks.into_iter().map(|ask| ask * 2).collect())
+            }
+        });
+        (asking, permits, statements)
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_one_is_under_way_is_asked_together_and_answered_each_for_itself() {
+        let (asking, permits, statements) = doubling();
+        let mut first = Box::pin(asking.ask(1));
+        while statements.lock().expect("not poisoned").is_empty() {
+            assert!((&mut first).now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+        let mut others = Box::pin(join_all((2..=1000).map(|ask| asking.ask(ask))));
+        while asking.0.capacity() > WAITING_MAX - 999 {
+            assert!((&mut others).now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+        permits.add_permits(100);
+        assert_eq!(first.await.expect("answered"), 2);
+        let answers: Vec<_> = others.await.into_iter().map(|answer| answer.expect("answered")).collect();
+        assert_eq!(answers, (2..=1000).map(|ask| ask * 2).collect::<Vec<_>>());
+        let counts = statements.lock().expect("not poisoned");
+        assert_eq!((counts[0], counts.iter().sum::<usize>()), (1, 1000));
+        assert!(counts.len() <= 10 && counts.iter().all(|count| *count <= TOGETHER_MAX), "{counts:?}");
+    }
+
+    #[tokio::test]
+    async fn what_failed_is_told_to_all_who_asked_and_the_next_are_answered() {
+        let (asking, permits, _) = doubling();
+        permits.add_permits(2);
+        let failed = join_all([12, 0].map(|ask| asking.ask(ask))).await;
+        assert!(failed.iter().all(|answer| answer.as_ref().is_err_and(|problem| problem.code == Code::Unavailable)));
+        assert_eq!(asking.ask(3).await.expect("answered"), 6);
+    }
+}
