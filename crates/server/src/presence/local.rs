@@ -49,6 +49,7 @@ struct Connection {
 #[derive(Clone, Copy, Debug)]
 struct Said {
     here: Here,
+    seen_ms: i64,
     at: Instant,
 }
 
@@ -139,7 +140,7 @@ impl Local {
             if (is_news && since >= pace.look) || since >= pace.entry / 3 {
                 let lasts = if here == Here::Gone { GONE_LASTS } else { pace.entry };
                 signs.push((Sign { user, here, seen_ms: person.seen_ms, lasts }, is_news));
-                person.said = Some(Said { here, at: now });
+                person.said = Some(Said { here, seen_ms: person.seen_ms, at: now });
             }
             let is_due = person.written_ms.is_none_or(|at| now_ms - at >= pace.kept_ms) || here == Here::Gone;
             if is_due && person.written_ms < Some(person.seen_ms) && self.unwritten.len() < UNWRITTEN_MAX {
@@ -155,9 +156,8 @@ impl Local {
 
     /// What was last said of somebody who is here, whatever became of the sign.
     pub(super) fn said(&self, user: UserId) -> Option<Seen> {
-        let person = self.people.get(&user)?;
-        let said = person.said.filter(|said| said.here != Here::Gone)?;
-        Some(Seen { user, here: said.here, seen_ms: person.seen_ms })
+        let said = self.people.get(&user)?.said.filter(|said| said.here != Here::Gone)?;
+        Some(Seen { user, here: said.here, seen_ms: said.seen_ms })
     }
 
     /// Everybody whose last sign of life is to be written before the end.
@@ -262,6 +262,21 @@ mod tests {
         node.local.depart(USER, connection, heard_ms.load(Ordering::Relaxed), now);
         let gone = node.local.signs(true, node.at(56_000), 56_000, PACE);
         assert_eq!(gone.iter().map(|(sign, _)| (sign.here, sign.seen_ms)).collect::<Vec<_>>(), [(Here::Gone, 20_000)]);
+    }
+
+    #[test]
+    fn what_is_not_said_yet_is_not_known_either() {
+        let mut node = Node::new();
+        let (connection, _) = node.arrives(0);
+        node.says(false, 0);
+        node.local.set_idle(USER, connection, true, 5000);
+        assert_eq!(node.says(true, 5000), [(Here::Idle, true)]);
+        let said = |node: &Node| node.local.said(USER).map(|seen| (seen.here, seen.seen_ms));
+        node.local.set_idle(USER, connection, false, 5100);
+        assert_eq!(node.says(false, 5100), [], "it waits for the next look");
+        assert_eq!(said(&node), Some((Here::Idle, 5000)));
+        node.says(true, 6000);
+        assert_eq!(said(&node).map(|(here, _)| here), Some(Here::Online));
     }
 
     #[test]
