@@ -49,7 +49,7 @@ fn changed(mut bytes: Vec<u8>, cuts: &[(Index, Index, u8)]) -> Vec<u8> {
 
 proptest! {
     // A failure prints its smallest input; it belongs into the corpus, not into a file beside the tests.
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2048, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_picture_with_other_bytes_holds(at in any::<Index>(), cuts in vec(any::<(Index, Index, u8)>(), 1..6)) {

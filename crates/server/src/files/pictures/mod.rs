@@ -104,10 +104,10 @@ pub fn look(bytes: Vec<u8>, limits: Limits) -> Result<Picture, Not> {
         stripped.bytes = encode(&image, format, stripped.icc.clone()).ok_or(Not::Readable)?;
     }
     let is_clear = has_transparency(&image);
-    let small = image.thumbnail(PREVIEW_SIDE, PREVIEW_SIDE);
-    let is_worth_it = image.width().max(image.height()) > PREVIEW_SIDE || stripped.frames > 1;
     let (width, height) = (image.width(), image.height());
-    drop(image);
+    let is_large = width.max(height) > PREVIEW_SIDE;
+    let is_worth_it = is_large || stripped.frames > 1;
+    let small = if is_large { image.thumbnail(PREVIEW_SIDE, PREVIEW_SIDE) } else { image };
     let preview = is_worth_it.then(|| preview(&small, is_clear, stripped.icc.take())).flatten();
     Ok(Picture {
         media_type: format.to_mime_type(),
