@@ -11,10 +11,10 @@ pub(super) fn strip(file: &[u8]) -> Option<Stripped> {
     if file.get(..4)? != b"RIFF" || file.get(8..12)? != b"WEBP" {
         return None;
     }
-    let end = little_endian(&file[4..8]).checked_add(8).filter(|end| *end <= file.len())?;
+    let body = file.get(12..little_endian(&file[4..8]).checked_add(8)?)?;
     let mut stripped = Stripped { bytes: b"RIFF\0\0\0\0WEBP".to_vec(), ..Stripped::default() };
     let mut flags_at = None;
-    for chunk in chunks(&file[12..end]) {
+    for chunk in chunks(body) {
         let chunk = chunk?;
         let body = &chunk.whole[8..8 + chunk.length];
         match chunk.kind {
