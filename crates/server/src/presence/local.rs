@@ -265,6 +265,33 @@ mod tests {
     }
 
     #[test]
+    fn after_a_crash_nobodys_last_time_is_older_than_a_silence() {
+        let config = crate::config::Config::default();
+        let (kept_ms, heartbeat_ms) = (config.presence.kept_ms, config.socket.ping_interval_ms);
+        let pace = Pace { kept_ms: i64::try_from(kept_ms).expect("small"), ..PACE };
+        // One page answers heartbeats alone, the other is in use all the time.
+        for heard_every_ms in [heartbeat_ms, 100] {
+            let mut node = Node::new();
+            let (_, heard_ms) = node.arrives(0);
+            let mut kept = 0;
+            for now in (0..120_000_u64).step_by(100) {
+                let now_ms = i64::try_from(now).expect("small");
+                if now.is_multiple_of(heard_every_ms) {
+                    heard_ms.store(now_ms, Ordering::Relaxed);
+                }
+                if now % 1000 == 900 {
+                    node.local.signs(true, node.at(now), now_ms, pace);
+                }
+                if now.is_multiple_of(kept_ms / 3) {
+                    kept = node.local.take_unwritten(1).pop().map_or(kept, |(_, seen_ms)| seen_ms);
+                }
+                let age = now - u64::try_from(kept).expect("small");
+                assert!(age <= config.socket.silence_ms, "{age} ms old after {now} ms");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_not_said_yet_is_not_known_either() {
         let mut node = Node::new();
         let (connection, _) = node.arrives(0);

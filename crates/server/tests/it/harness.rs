@@ -13,7 +13,7 @@ use parlor_protocol::{
 };
 use std::{
     fs::{self, File},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
@@ -72,7 +72,9 @@ impl Chance {
 /// A server to be started.
 pub(crate) struct Setup {
     data: PathBuf,
-    folder: Option<TempDir>,
+    /// Of its log, and of its data unless these are elsewhere.
+    folder: TempDir,
+    /// 0 until it has started: the system gives it one that is free, which it keeps from then on.
     port: u16,
     /// The network in which it runs, where it is not the test's own, and its address there.
     network: Option<(String, Ipv4Addr)>,
@@ -86,17 +88,11 @@ pub(crate) fn folder() -> TempDir {
     folder.expect("a temporary folder")
 }
 
-/// A port that is free now. Another process may take it before the server does; then the start fails and says so.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a bound address").port()
-}
-
 impl Setup {
     pub(crate) fn new() -> Self {
         let folder = folder();
         let data = folder.path().join("data");
-        Self { data, folder: Some(folder), port: free_port(), network: None, environment: Vec::new() }
+        Self { data, folder, port: 0, network: None, environment: Vec::new() }
             .with("accounts.sign_up", true)
             .with("accounts.password_memory_kib", 8)
             .with("accounts.password_passes", 1)
@@ -108,7 +104,7 @@ impl Setup {
 
     /// Keeps its data in this folder, which stays.
     pub(crate) fn in_folder(self, data: &Path) -> Self {
-        Self { data: data.to_owned(), folder: None, ..self }
+        Self { data: data.to_owned(), ..self }
     }
 
     /// Runs in a network namespace, where it has this address.
@@ -145,13 +141,19 @@ impl Server {
 
     /// Starts the process, if it does not run, and waits until it is ready.
     pub(crate) async fn restart(&mut self) {
+        let mut before = 0;
         if self.child.is_none() {
+            before = self.log().len();
             self.spawn();
         }
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            if self.is_ready().await {
-                return;
+            // What it says itself: at its port another's might answer.
+            if let Some(port) = self.log().get(before..).and_then(port_in) {
+                self.setup.port = port;
+                if self.is_ready().await {
+                    return;
+                }
             }
             let ended = self.child.as_mut().expect("just started").try_wait().expect("a child to ask about");
             assert!(ended.is_none(), "the server ended with {ended:?}:\n{}", self.log());
@@ -233,8 +235,7 @@ impl Server {
     }
 
     fn log_path(&self) -> PathBuf {
-        let beside = self.setup.data.parent().expect("the data folder lies in a folder");
-        beside.join(format!("parlor-{}.log", self.setup.port))
+        self.setup.folder.path().join("parlor.log")
     }
 
     /// What the server wrote so far.
@@ -304,8 +305,13 @@ impl Drop for Server {
             let tail: Vec<_> = log.lines().rev().take(30).collect();
             eprintln!("the end of the server's log:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
         }
-        drop(self.setup.folder.take());
     }
+}
+
+/// The port on which a server says that it serves.
+fn port_in(log: &str) -> Option<u16> {
+    let said = log.split("Parlor serves on http://").nth(1)?.split_once(char::is_whitespace)?.0;
+    said.rsplit(':').next()?.parse().ok()
 }
 
 /// Runs a tool of the machine; else says why it cannot.

@@ -14,6 +14,7 @@ use parlor_protocol::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::time::Instant;
 
 const SOON: Duration = Duration::from_secs(15);
 
@@ -111,6 +112,7 @@ async fn the_others_hear_that_somebody_writes_at_intervals_and_the_writer_does_n
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     let place = ada.write_to(&ben).await.id;
     let (mut one, mut other, mut of_ben) = (Page::open(&ada).await, Page::open(&ada).await, Page::open(&ben).await);
+    let began = Instant::now();
     for _ in 0..20 {
         one.typing(place, true).await;
     }
@@ -122,7 +124,10 @@ async fn the_others_hear_that_somebody_writes_at_intervals_and_the_writer_does_n
         one.typing(place, typing).await;
     }
     one.say(place).await;
-    assert_eq!(typing_of(&of_ben.events_up_to("message.created").await), [false], "no repeat is told");
+    let intervals = began.elapsed().as_millis() / 2500;
+    let heard = typing_of(&of_ben.events_up_to("message.created").await);
+    let repeated = heard.iter().filter(|typing| **typing).count();
+    assert!(heard.contains(&false) && repeated as u128 <= intervals, "{heard:?} in {intervals} intervals");
     assert_eq!(typing_of(&other.events_up_to("message.created").await), [true; 0], "nor to his other pages");
     other.typing(place, true).await;
     of_ben.say(place).await;
@@ -150,7 +155,8 @@ async fn writing_ends_with_the_connection_that_said_it() {
     second.say(place).await;
     let heard = of_ben.events_up_to("message.created").await;
     assert_eq!(typing_of(&heard), [true; 0], "the first message");
-    assert_eq!(typing_of(&of_ben.events_up_to("message.created").await), [true], "and then it goes on");
+    let heard = typing_of(&of_ben.events_up_to("message.created").await);
+    assert!(!heard.is_empty() && heard.iter().all(|typing| *typing), "and then it goes on: {heard:?}");
     server.stop().await;
 }
 
