@@ -14,7 +14,7 @@ import { say } from './strings.js';
 /** Where the unread line lies; `none` where there is none. @typedef {'above'|'seen'|'below'|'none'} Where */
 
 export class Since {
-  #words = h('span', { class: 'one-line' });
+  #words = h('span', { class: 'what' });
   /** The line that was seen, or that one does not want to be told of. @type {Divider|null} */
   #over = null;
   /** @type {Divider|null} */

@@ -83,6 +83,8 @@ export class ParlorTalk extends HTMLElement {
   #drawnNewer = '';
   #height = 0;
   #width = 0;
+  /** How far it was scrolled when it was last looked at. */
+  #top = 0;
   /** @type {ReturnType<typeof setTimeout>|null} */
   #announcing = null;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -102,6 +104,7 @@ export class ParlorTalk extends HTMLElement {
 
   disconnectedCallback() {
     this.#observer.disconnect();
+    this.#top = 0;
     this.#floating.hide();
     clearTimeout(this.#silencing);
     if (this.#announcing) clearTimeout(this.#announcing);
@@ -129,6 +132,7 @@ export class ParlorTalk extends HTMLElement {
 
   /** @param {TalkView} view */
   update(view) {
+    if (this.#wentUp()) this.#following = false;
     if (!this.#following) this.#anchor.remember();
     if (this.#isLost(view)) {
       const isAsked = this.#kept?.loaded ?? false;
@@ -202,6 +206,7 @@ export class ParlorTalk extends HTMLElement {
     this.#following = true;
     this.#toLatest = false;
     this.#log.scrollTo({ top: this.#log.scrollHeight, behavior: smooth && !calm ? 'smooth' : 'instant' });
+    this.#top = this.#log.scrollTop;
     if (smooth) this.#log.focus({ preventScroll: true });
   }
 
@@ -272,6 +277,7 @@ export class ParlorTalk extends HTMLElement {
     this.#anchor.forget();
     this.#floating.hide();
     this.#following = true;
+    this.#top = 0;
     this.#toLatest = false;
     this.#seenSeq = view.lastSeq;
     this.#heardSeq = view.lastSeq;
@@ -298,6 +304,11 @@ export class ParlorTalk extends HTMLElement {
     return drawn;
   }
 
+  /** Whether somebody has scrolled up, and the page has not told yet. @returns {boolean} */
+  #wentUp() {
+    return this.#following && this.#below() > FOLLOW_PX && this.#log.scrollTop < this.#top - FOLLOW_PX;
+  }
+
   /** @returns {number} how much lies below what is seen */
   #below() {
     return this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight;
@@ -311,6 +322,8 @@ export class ParlorTalk extends HTMLElement {
     const atEnd = below <= AT_END_PX && !view.moreAfter;
     // Growing content moves the end away without anybody scrolling; then the end is followed.
     if (this.#height === this.#log.scrollHeight) this.#following = below <= FOLLOW_PX && !view.moreAfter;
+    else if (this.#wentUp()) this.#following = false;
+    this.#top = this.#log.scrollTop;
     this.#height = this.#log.scrollHeight;
     if (below <= FOLLOW_PX && !view.moreAfter) this.#seenSeq = view.lastSeq;
     const all = this.#anchor.messages;
@@ -335,7 +348,8 @@ export class ParlorTalk extends HTMLElement {
       return moreBefore && first.seq > divider.seq ? 'above' : 'none';
     }
     const [box, log] = [line.getBoundingClientRect(), this.#log.getBoundingClientRect()];
-    if (box.bottom <= log.top + FADE_PX) return 'above';
+    // The bar lies over the messages, so that nothing moves when it comes and goes.
+    if (box.bottom <= log.top + FADE_PX + this.#since.element.offsetHeight) return 'above';
     return box.top >= log.bottom ? 'below' : 'seen';
   }
 
@@ -362,11 +376,14 @@ export class ParlorTalk extends HTMLElement {
   }
 
   #resized() {
+    // What is not shown is at its beginning when it comes back, though nobody scrolled there.
+    if (this.#log.clientHeight === 0) this.#top = 0;
     if (this.#width !== this.#log.clientWidth) {
       this.#width = this.#log.clientWidth;
       for (const bubble of this.#blocks.querySelectorAll('.bubble')) bubble.removeAttribute('data-fits');
       fit(this.#blocks);
     }
+    if (this.#wentUp()) this.#following = false;
     if (this.#following && this.#view) this.#log.scrollTop = this.#log.scrollHeight;
     else this.#anchor.restore(true);
     if (this.#view) this.#scrolled(false);

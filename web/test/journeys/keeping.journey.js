@@ -71,6 +71,7 @@ test('where bytes cannot be kept a reload says so, and what is left of the messa
     await ada.bubble('With two files').waitFor();
     await ada.check('files not sent');
     assert.equal(await ben.bubble('With two files').count(), 0);
+    assert.equal(await last(ada).getByRole('progressbar').count(), 0, 'it is not on its way any more');
     await page.getByRole('button', { name: 'Write again' }).click();
     await page.getByText('half.bin: The page no longer has this file. Choose it again.').waitFor();
     await upload(ada, 'kept.bin').getByText('Ready').waitFor();

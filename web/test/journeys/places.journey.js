@@ -79,6 +79,12 @@ test('what is unread above is told, with the way there, and no more once it was 
     await page.locator('parlor-talk [role="status"]', { hasText: '60 new since' }).waitFor({ state: 'attached' });
     assert.equal(await bar(ada).evaluate((one) => one.closest('[aria-live], [role="status"], [role="alert"]')), null);
     await ada.check('unread above');
+    await page.locator('.talk').hover();
+    await page.mouse.wheel(0, -200);
+    await page.locator('.floating-day.there').waitFor();
+    const [above, day] = await Promise.all(['.since', '.floating-day'].map((one) => page.locator(one).boundingBox()));
+    assert.ok(above && day && day.y >= above.y + above.height, 'the day lies below the bar');
+    await ada.shoot('unread above and the day');
     await page.getByRole('button', { name: 'Jump to the first new message' }).click();
     await until(() => seesLine(ada), Boolean, 'the line is seen');
     await bar(ada).waitFor({ state: 'hidden' });
@@ -131,6 +137,38 @@ test('the way to what is unread leads through what is not held, and it can be se
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
+test('what is seen stays where it is when the bar goes', () =>
+  travel(async (place) => {
+    const { ada, ben, id } = await apart(place);
+    const { page } = ada;
+    await ben.fill(id, lines(30));
+    await unread(ada, '30');
+    await goTo(ada, id);
+    await bar(ada).getByText('30 new').waitFor();
+    const moved = await page.locator('.talk').evaluate(async (log) => {
+      const tops = () => new Map([...log.querySelectorAll('parlor-said')].map((one) =>
+        [/** @type {any} */ (one).seq, one.getBoundingClientRect().top]));
+      const isThere = () => !(/** @type {HTMLElement} */ (document.querySelector('.since'))).hidden;
+      let most = 0;
+      // Near the end it is followed.
+      log.scrollTop -= 200;
+      await new Promise(requestAnimationFrame);
+      while (isThere()) {
+        const before = tops();
+        const at = log.scrollTop;
+        log.scrollTop -= 40;
+        const went = log.scrollTop - at;
+        await new Promise(requestAnimationFrame);
+        await new Promise(requestAnimationFrame);
+        for (const [seq, top] of tops()) most = Math.max(most, Math.abs((before.get(seq) ?? top) - went - top));
+      }
+      return most;
+    });
+    assert.ok(moved <= 1, `a message moved by ${moved} px`);
+    assert.equal(await seesLine(ada), true);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, POURING));
+
 test('on a phone in the dark what is unread above is told too', () =>
   travel(async (place) => {
     const { ada, ben, id } = await apart(place, { ...PHONE, ...DARK });
@@ -141,6 +179,14 @@ test('on a phone in the dark what is unread above is told too', () =>
     await ada.assertNoSideways();
     await ada.page.setViewportSize({ width: 320, height: 640 });
     await ada.assertNoSideways();
+    await ben.page.evaluate(() => fetch('/v1/me', {
+      method: 'PATCH', headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'Benedikt-Maximilian-Theophil Okafor-Vandenberghe' }),
+    }));
+    const field = ada.page.getByPlaceholder('Write to Benedikt-Maximilian-Theophil');
+    await field.waitFor();
+    assert.ok(await field.evaluate((one) => one.clientHeight < 48), 'what is to be written is one line');
+    await ada.shoot('narrow with a long name');
     await bar(ada).getByRole('button', { name: 'Jump' }).tap();
     await until(() => seesLine(ada), Boolean, 'the line is seen');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
@@ -268,7 +314,13 @@ test('earlier messages that come take neither a selection nor the focus with the
       getSelection()?.selectAllChildren(/** @type {Node} */ (said.querySelector('.words')));
       Object.assign(window, { held: said, words: String(getSelection()) });
     });
-    await page.locator('.talk').evaluate((log) => { log.scrollTop = 0; });
+    // What is drawn before the page tells of the scrolling does not undo it.
+    const top = await page.locator('.talk').evaluate((log) => {
+      log.scrollTop = 0;
+      /** @type {any} */ (document.querySelector('parlor-inbox')).render();
+      return log.scrollTop;
+    });
+    assert.equal(top, 0);
     await until(first, (seq) => seq < held, 'earlier ones have come');
     const kept = await page.evaluate(() => {
       const { held: said, words } = /** @type {any} */ (window);
