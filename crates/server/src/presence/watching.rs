@@ -304,7 +304,9 @@ impl Presence {
         };
         if let Err(cause) = entering.await {
             // They were told nothing yet, and the next look takes them again.
-            coming.iter().for_each(|pair| hub.unsee(pair.connection, pair.user));
+            for pair in &coming {
+                hub.unsee(pair.connection, pair.user);
+            }
             return Err(cause);
         }
         for pair in suspects.difference(&seen) {

@@ -4,7 +4,10 @@
 //! holds with the limits as they come. Needs root and `ip`; without them it says so and proves nothing.
 
 use crate::harness::{Person, Server, Setup, tool};
-use parlor::{config::Config, environment::rfc3339};
+use parlor::{
+    config::Config,
+    environment::{Environment, rfc3339},
+};
 use parlor_client::{
     error::Error,
     socket::{Handshake, Incoming, Socket},
@@ -18,7 +21,7 @@ use parlor_protocol::{
 use serde_json::Value;
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use tokio::time::Instant;
 
@@ -78,11 +81,6 @@ impl Drop for Lines {
     }
 }
 
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later");
-    i64::try_from(since.as_millis()).expect("not yet")
-}
-
 async fn page(person: &Person) -> Socket {
     let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
     let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
@@ -136,10 +134,11 @@ async fn whoever_loses_the_network_is_gone_in_time_and_was_last_here_before() {
     let mut of_cleo = cleo.connect().await;
     let (mut of_ada, mut of_ben) = (page(&ada).await, page(&ben).await);
     let _: Watched = of_ada.call(Command::WatchPresence { users: vec![ben.id] }).await.expect("few enough");
-    let before_ms = now_ms();
+    let environment = Environment::real();
+    let before_ms = environment.now_ms();
     write(&mut of_ben, place).await;
     lines.second_is("down");
-    let (cut, cut_ms) = (Instant::now(), now_ms());
+    let (cut, cut_ms) = (Instant::now(), environment.now_ms());
 
     let is_gone = |event: &Value| event["type"] == "presence.changed" && event["status"] == "offline";
     let (told_of_ben, (ended, noticed)) = tokio::join!(told(&mut of_ada, ben.id, is_gone), async {

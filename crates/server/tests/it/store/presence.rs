@@ -166,10 +166,10 @@ async fn whoever_is_removed_is_told_nothing_more_and_nobody_is_told_of_him(world
     let also_here = (world.app.presence.arrive(ben), world.app.presence.arrive(cleo));
     let told = of_ada.until(cleo, Online).await;
     assert!(told.iter().all(|presence| presence.user == cleo), "{told:?}");
-    let also_there = world.app.presence.arrive(dan);
+    let dan_is_here = world.app.presence.arrive(dan);
     let told = of_ben.until(dan, Online).await;
     assert!(told.iter().all(|presence| presence.user == dan), "he is told of nobody else: {told:?}");
-    drop((here, also_here, also_there));
+    drop((here, also_here, dan_is_here));
 }
 
 async fn whoever_comes_to_share_a_conversation_is_told(world: World) {
