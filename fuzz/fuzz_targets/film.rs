@@ -2,7 +2,7 @@
 #![no_main]
 #![expect(dead_code, reason = "of what looks at files only a part is asked")]
 
-#[path = "../../crates/server/src/files/films.rs"]
+#[path = "../../crates/server/src/files/films/mod.rs"]
 mod films;
 #[path = "../src/looks.rs"]
 mod looks;

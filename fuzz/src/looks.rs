@@ -3,7 +3,7 @@
 //! `pictures` beside it.
 
 use super::{films, pictures};
-use std::io::Cursor;
+use std::io::{self, Cursor};
 
 const LIMITS: pictures::Limits = pictures::Limits { pixels_max: 1 << 14, frames_max: 8 };
 
@@ -23,12 +23,35 @@ pub fn picture(bytes: &[u8]) {
     assert!(again.bytes == picture.bytes, "there is nothing more to take away");
 }
 
-/// What is overwritten is inside of the file, in order and once.
+/// A disk of which nothing grows.
+struct Disk {
+    bytes: Vec<u8>,
+    puts: usize,
+}
+
+impl films::Disk for &mut Disk {
+    fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let at = usize::try_from(at).expect("it is inside of the file");
+        self.bytes[at..][..bytes.len()].copy_from_slice(bytes);
+        self.puts += 1;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn blanked(bytes: &[u8]) -> Option<Vec<u8>> {
+    let found = films::find(&mut Cursor::new(bytes), bytes.len() as u64).expect("memory is read");
+    let mut disk = Disk { bytes: bytes.to_vec(), puts: 0 };
+    found.ok()?.apply(&mut disk).expect("memory is written");
+    assert!(disk.puts <= 2 * bytes.len(), "nothing is overwritten again and again");
+    Some(disk.bytes)
+}
+
+/// What is overwritten is inside of the file, and there is nothing more to overwrite then.
 pub fn film(bytes: &[u8]) {
-    let length = bytes.len() as u64;
-    let found = films::find(&mut Cursor::new(bytes), length).expect("memory is read");
-    let Some(blanks) = found else { return };
-    assert!(blanks.fills.iter().all(|(range, _)| range.start < range.end && range.end <= length));
-    assert!(blanks.fills.windows(2).all(|two| two[0].0.end <= two[1].0.start));
-    assert!(blanks.writes.iter().all(|(at, bytes)| at + bytes.len() as u64 <= length));
+    let Some(kept) = blanked(bytes) else { return };
+    assert!(blanked(&kept).expect("what is kept is walked through") == kept, "there is nothing more to overwrite");
 }

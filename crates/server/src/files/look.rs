@@ -43,6 +43,12 @@ struct Kept {
     preview: Option<PathBuf>,
 }
 
+/// Why nothing is kept.
+enum Not {
+    Picture(pictures::Not),
+    Film(String),
+}
+
 impl Files {
     /// Looks at an upload that is all there, and keeps it. The caller has its turn.
     pub(super) async fn finish(self: &Arc<Self>, row: &FileRow) -> Result<Upload, Problem> {
@@ -88,21 +94,26 @@ impl Files {
         let looking = tokio::task::spawn_blocking(move || {
             // Whoever takes too long is not waited for, and keeps the turn until he is done.
             let _turn = turn;
-            if is_film { blank(&parts, id, media_type) } else { read(&parts, id, limits, is_shown) }
+            if is_film {
+                blank(&parts, id, media_type).map(|kept| kept.map_err(Not::Film))
+            } else {
+                read(&parts, id, limits, is_shown).map(|kept| kept.map_err(Not::Picture))
+            }
         });
-        // What overwrites a film comes to its end first: it would write into what a newer feed brings.
+        // Walking through a film is bounded by itself. What overwrites it comes to its end first: it would write into
+        // what a newer feed brings.
         match timeout(if is_film { Duration::MAX } else { patience }, looking).await {
             Ok(Ok(Ok(Ok(kept)))) if kept.finished.bytes > most => Err(Problem::new(Code::TooLarge)
                 .with_detail(format!("turned upright, the picture has more than {most} bytes"))
                 .with_limit(most)),
             Ok(Ok(Ok(Ok(kept)))) => Ok(kept),
-            Ok(Ok(Ok(Err(pictures::Not::Small { width, height })))) => Err(too_many_pixels(width, height, limits)),
-            Ok(Ok(Ok(Err(pictures::Not::Short { frames })))) => Err(too_many_frames(frames, limits)),
+            Ok(Ok(Ok(Err(Not::Film(why))))) => Err(unwalked(&why)),
+            Ok(Ok(Ok(Err(Not::Picture(pictures::Not::Small { width, height }))))) => {
+                Err(too_many_pixels(width, height, limits))
+            }
+            Ok(Ok(Ok(Err(Not::Picture(pictures::Not::Short { frames }))))) => Err(too_many_frames(frames, limits)),
             Ok(Ok(Err(error))) => Err(unkept(&error)),
-            // Broken, or a fault of the reader's: it may tell where it was taken, and is not published.
-            Ok(Ok(Ok(Err(pictures::Not::Readable))) | Err(_)) => Err(Problem::new(Code::UnsupportedType).with_detail(
-                "the file begins as a picture or film and is broken: what it tells beside cannot be removed",
-            )),
+            Ok(Ok(Ok(Err(Not::Picture(pictures::Not::Readable)))) | Err(_)) => Err(unwalked("is broken")),
             Err(_) => Err(too_busy()),
         }
     }
@@ -115,13 +126,15 @@ fn plain(bytes: PathBuf, length: u64, media_type: &str) -> Kept {
 }
 
 /// Overwrites what a film tells beside.
-fn blank(parts: &Parts, id: FileId, media_type: &str) -> io::Result<Result<Kept, pictures::Not>> {
+fn blank(parts: &Parts, id: FileId, media_type: &str) -> io::Result<Result<Kept, String>> {
     let path = parts.path(id);
     let mut file = File::options().read(true).write(true).open(&path)?;
     let length = file.metadata()?.len();
-    let Some(blanks) = films::find(&mut file, length)? else { return Ok(Err(pictures::Not::Readable)) };
+    let blanks = match films::find(&mut file, length)? {
+        Ok(blanks) => blanks,
+        Err(why) => return Ok(Err(why)),
+    };
     blanks.apply(&file)?;
-    file.sync_all()?;
     Ok(Ok(plain(path, length, media_type)))
 }
 
@@ -173,6 +186,13 @@ fn write(parts: &Parts, id: FileId, picture: &Picture) -> io::Result<Kept> {
         preview: kind,
     };
     Ok(Kept { finished, bytes, preview })
+}
+
+/// Broken, too large to be walked through, or a fault of the reader's: it may tell where it was taken, and is not
+/// published.
+fn unwalked(why: &str) -> Problem {
+    Problem::new(Code::UnsupportedType)
+        .with_detail(format!("the file begins as a picture or film and {why}: what it tells beside cannot be removed"))
 }
 
 fn too_many_pixels(width: u32, height: u32, limits: pictures::Limits) -> Problem {

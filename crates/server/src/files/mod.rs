@@ -5,8 +5,8 @@
 //!
 //! Invariants: every name in the storage is in a row before it is there, so nothing in it is unknown; a row says
 //! `finished` only after its bytes are safely kept; what a row loses is first listed as freed, then removed; names
-//! that people gave never become paths; memory does not grow with a file's size, but for pictures that are looked at,
-//! which have limits.
+//! that people gave never become paths; memory does not grow with a file's size, but for pictures that are looked at and
+//! the tables of films, which have limits.
 //!
 //! Absent on purpose: links that work without a session; scanning for malware; archives are never opened.
 

@@ -13,11 +13,41 @@ const TAGGED: [(&str, &[u8]); 4] = [
 
 /// As it is afterwards. None: it is not walked through.
 fn blanked(bytes: &[u8]) -> Option<Vec<u8>> {
-    let blanks = find(&mut Cursor::new(bytes), bytes.len() as u64).expect("memory is read")?;
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), bytes).expect("written");
-    blanks.apply(file.as_file()).expect("it is written");
-    Some(std::fs::read(file.path()).expect("it is there"))
+    let mut disk = Disk { bytes: bytes.to_vec(), ..Disk::default() };
+    found(bytes).ok()?.apply(&mut disk).expect("it is written");
+    Some(disk.bytes)
+}
+
+fn found(bytes: &[u8]) -> Result<Blanks, String> {
+    find(&mut Cursor::new(bytes), bytes.len() as u64).expect("memory is read")
+}
+
+/// Remembers what was written between two moments at which all was there for good.
+#[derive(Default)]
+struct Disk {
+    bytes: Vec<u8>,
+    safe: Vec<Vec<u8>>,
+    puts: Vec<Vec<(usize, Vec<u8>)>>,
+    since: Vec<(usize, Vec<u8>)>,
+}
+
+impl super::Disk for &mut Disk {
+    fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let at = usize::try_from(at).expect("short");
+        if self.since.is_empty() {
+            self.safe.push(self.bytes.clone());
+        }
+        self.since.push((at, bytes.to_vec()));
+        self.bytes[at..][..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if !self.since.is_empty() {
+            self.puts.push(std::mem::take(&mut self.since));
+        }
+        Ok(())
+    }
 }
 
 fn has(bytes: &[u8], part: &[u8]) -> bool {
@@ -52,19 +82,28 @@ fn nothing_that_tells_stays_and_nothing_moves() {
 
 /// A film of one track of this kind, which has its two pieces of data in the middle of the file.
 fn film(handler: [u8; 4], with_sizes: bool) -> Vec<u8> {
-    let data = part(*b"mdat", &[b"seen before", b"52.5200N", b"between", b"13.4E", b"seen after"]);
-    let (first, second) = (16 + 8 + 11, 16 + 8 + 11 + 8 + 7);
+    film_with(handler, with_sizes, &[1])
+}
+
+fn film_with(handler: [u8; 4], with_sizes: bool, references: &[u8]) -> Vec<u8> {
     let sizes = if with_sizes { numbers(&[0, 0, 3, 4, 4, 5]) } else { numbers(&[0, 4, 3]) };
+    film_of(handler, &part(*b"stsz", &[&sizes]), references, [16 + 8 + 11, 16 + 8 + 11 + 8 + 7])
+}
+
+fn film_of(handler: [u8; 4], sizes: &[u8], references: &[u8], [first, second]: [u32; 2]) -> Vec<u8> {
+    let data = part(*b"mdat", &[b"seen before", b"52.5200N", b"between", b"13.4E", b"seen after"]);
     let table = part(
         *b"stbl",
         &[
-            &part(*b"stsz", &[&sizes]),
+            sizes,
             &part(*b"stsc", &[&numbers(&[0, 2, 1, 2, 1, 2, 1, 1])]),
             &part(*b"stco", &[&numbers(&[0, 2, first, second])]),
         ],
     );
+    let references: Vec<_> = references.iter().flat_map(|flags| part(*b"url ", &[&[0, 0, 0, *flags]])).collect();
+    let places = part(*b"dinf", &[&part(*b"dref", &[&[0; 8], &references])]);
     let hdlr = part(*b"hdlr", &[&[0; 8], &handler, &[0; 12], b"Fernwerk\0"]);
-    let track = part(*b"trak", &[&part(*b"mdia", &[&hdlr, &part(*b"minf", &[&table])])]);
+    let track = part(*b"trak", &[&part(*b"mdia", &[&hdlr, &part(*b"minf", &[&places, &table])])]);
     [part(*b"ftyp", &[b"isom\0\0\0\0"]), data, part(*b"moov", &[&track])].concat()
 }
 
@@ -93,22 +132,101 @@ fn what_is_cut_off_is_kept_where_only_what_is_seen_is_cut() {
     assert!(!has(&kept, b"Fernwerk") && !has(&kept, b"uuid") && has(&kept, b"ftyp"));
 }
 
-#[test]
-fn no_bytes_make_it_panic_or_write_elsewhere() {
-    let mut state = 1_u32;
-    for (_, sample) in TAGGED {
-        for _ in 0..2000 {
-            let mut bytes = sample.to_vec();
-            for _ in 0..3 {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let at = (state >> 8) as usize % bytes.len();
-                bytes[at] = state.to_be_bytes()[0];
+/// The film after each write, in their order, and after a cut of the power: of what was written since the last moment at
+/// which all was safe, one write is there and no other, or one is not there and all others are.
+fn cut_off(film: &[u8]) -> Vec<Vec<u8>> {
+    let mut disk = Disk { bytes: film.to_vec(), ..Disk::default() };
+    found(film).expect("it is walked through").apply(&mut disk).expect("it is written");
+    assert!(disk.since.is_empty(), "in the end all is safe");
+    let mut all = Vec::new();
+    for (safe, puts) in disk.safe.iter().zip(&disk.puts) {
+        let with = |is_there: &dyn Fn(usize) -> bool| {
+            let mut bytes = safe.clone();
+            for (_, (at, put)) in puts.iter().enumerate().filter(|(index, _)| is_there(*index)) {
+                bytes[*at..][..put.len()].copy_from_slice(put);
             }
-            let length = bytes.len() as u64;
-            let Some(blanks) = find(&mut Cursor::new(&bytes), length).expect("memory is read") else { continue };
-            assert!(blanks.fills.iter().all(|(range, _)| range.end <= length));
-            assert!(blanks.fills.windows(2).all(|two| two[0].0.end <= two[1].0.start));
-            assert!(blanks.writes.iter().all(|(at, bytes)| at + bytes.len() as u64 <= length));
+            bytes
+        };
+        for cut in 0..puts.len() {
+            all.extend([with(&|put| put < cut), with(&|put| put == cut), with(&|put| put != cut)]);
         }
     }
+    all
+}
+
+#[test]
+fn whoever_is_cut_off_anywhere_comes_to_the_same_when_he_begins_anew() {
+    let measured = film(*b"meta", true);
+    let trailing = [&measured[..], b"\0\0\0\x04: 52.5200N"].concat();
+    let tagged = TAGGED.map(|(_, file)| file.to_vec());
+    for film in tagged.iter().chain([&measured, &trailing]) {
+        let end = blanked(film);
+        assert!(end.is_some());
+        let cuts = cut_off(film);
+        assert!(cuts.len() > 10);
+        for cut in cuts {
+            assert!(blanked(&cut) == end, "it comes to something else");
+        }
+    }
+}
+
+#[test]
+fn what_is_walked_through_and_remembered_is_bounded() {
+    let empty = part(*b"iloc", &[&[0; 8]]);
+    let handler = part(*b"hdlr", &[&[0; 8], b"pict"]);
+    let twice = part(*b"meta", &[&[0; 4], &handler, &empty, &empty]);
+    assert!(found(&twice).expect_err("two lists").contains("broken"));
+    let many = |kind| part(kind, &[]).repeat(STEPS_MAX as usize);
+    let too_many = |film: &[u8]| found(film).expect_err("too many").contains(&STEPS_MAX.to_string());
+    assert!(too_many(&many(*b"uuid")) && too_many(&many(*b"mdat")));
+    assert!(too_many(&part(*b"moov", &[&many(*b"udta")])));
+    let item = part(*b"infe", &[b"\x02\0\0\0\0\x01\0\0Exif\0"]);
+    let list = part(*b"iinf", &[&[0; 6], &item]);
+    let places: Vec<_> = (0..60_000_u32).flat_map(|place| place.to_be_bytes().into_iter().chain([1])).collect();
+    let place = [&b"\0\x01\0\0\xea\x60"[..], &places].concat();
+    let places = part(*b"iloc", &[b"\0\0\0\0\x41\0\0\x02", &place, &place]);
+    assert!(too_many(&part(*b"meta", &[&[0; 4], &handler, &list, &places])));
+    let large = part(*b"moov", &[&vec![0; 8 * 1024 * 1024]]);
+    assert!(found(&large).expect_err("too large").contains("8388608"));
+}
+
+#[test]
+fn items_lose_their_names_and_what_is_told_of_them_and_those_elsewhere_are_refused() {
+    let item = |kind: &[u8]| part(*b"infe", &[b"\x02\0\0\0\0\x01\0\0", kind, b"Fernwerk\0type\0"]);
+    let file = |kind: &[u8], elsewhere: u8| {
+        let told = [*b"udes", *b"crtt", *b"mdft", *b"uuid"].map(|kind| part(kind, &[b"Fernwerk"])).concat();
+        let inside = [
+            part(*b"hdlr", &[&[0; 8], b"pict", &[0; 12], b"Fernwerk\0"]),
+            part(*b"iinf", &[&[0, 0, 0, 0, 0, 1], &item(kind)]),
+            part(*b"iloc", &[&[0, 0, 0, 0, 0x44, 0, 0, 1, 0, 1, 0, elsewhere, 0, 1], &numbers(&[8, 8])]),
+            part(*b"iprp", &[&part(*b"ipco", &[&part(*b"ispe", &[b"12345678"]), &told, &part(*b"irot", &[b"1"])])]),
+        ];
+        [part(*b"mdat", &[b"52.5200N"]), part(*b"meta", &[&[0; 4], &inside.concat()])].concat()
+    };
+    let kept = blanked(&file(b"mime", 0)).expect("it is walked through");
+    assert!(!has(&kept, b"Fernwerk") && !has(&kept, b"52.5") && !has(&kept, b"udes"));
+    assert!(has(&kept, b"mime        \0type\0") && has(&kept, b"ispe12345678") && has(&kept, b"irot1"));
+    assert!(blanked(&file(b"mime", 1)).is_none(), "it is elsewhere");
+    let kept = blanked(&file(b"hvt1", 1)).expect("a picture may be elsewhere");
+    assert!(has(&kept, b"52.5200N"), "a tile is a picture");
+}
+
+#[test]
+fn a_track_of_another_file_takes_nothing_of_this_one() {
+    for references in [&[0][..], &[1, 0], &[]] {
+        let kept = blanked(&film_with(*b"meta", true, references)).expect("it is walked through");
+        assert!(has(&kept, b"52.5200Nbetween13.4E") && !has(&kept, b"trak"), "{references:?}");
+    }
+}
+
+#[test]
+fn small_sizes_are_read_and_samples_that_are_no_streams_stay() {
+    let sizes = |bits: u8, each: &[u8]| part(*b"stz2", &[&[0, 0, 0, 0, 0, 0, 0, bits, 0, 0, 0, 3], each]);
+    for (bits, each) in [(4, &[0x44, 0x50][..]), (8, &[4, 4, 5]), (16, &[0, 4, 0, 4, 0, 5])] {
+        let small = sizes(bits, each);
+        let kept = blanked(&film_of(*b"meta", &small, &[1], [35, 50])).expect("it is walked through");
+        assert!(has(&kept, b"seen before\0\0\0\0\0\0\0\0between\0\0\0\0\0seen after"), "{bits}");
+    }
+    let kept = blanked(&film_of(*b"meta", &sizes(8, &[4, 4, 5]), &[1], [0, 20])).expect("it is walked through");
+    assert!(has(&kept, b"ftypisom") && has(&kept, b"mdat\0een before"), "only what is in the stream");
 }

@@ -1,0 +1,448 @@
+//! Films and pictures of the MP4 family (MP4, `QuickTime`, HEIC, AVIF): what tells where and with what they were taken is
+//! overwritten where it is (ISO/IEC 14496-12 and 23008-12, `QuickTime` File Format).
+//!
+//! Invariants: nothing moves and nothing changes its length, so every place that the file names stays right; a part that
+//! is not known to draw or sound becomes free space, with zeros in it; what cannot be walked through is none of them.
+//! What is overwritten of the streams is inside of `mdat` or `idat`, so it never changes how the file is walked through,
+//! and it is on the disk before a part loses its name: whoever is cut off overwrites the same when he begins anew. How
+//! long a walk takes, and what it keeps in memory, is bounded.
+//!
+//! Absent on purpose: parts of fragments (`moof`), what is written into the streams themselves, tracks of texts, which
+//! are subtitles, and samples of tracks that do not say that they are in this file.
+
+mod parts;
+mod samples;
+
+use parts::{Bytes, Part, child, head_of, parts};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
+    os::unix::fs::FileExt as _,
+};
+
+/// Tables larger than this are no film's that is sent.
+const TABLES_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Parts that are walked through, and places that are overwritten. Films of hours have fewer.
+const STEPS_MAX: u32 = 100_000;
+const PIECE_BYTES: usize = 64 * 1024;
+/// An empty directory, where EXIF was: readers that look for one find it.
+const EMPTY_EXIF: (u64, &[u8; 8]) = (4, b"II*\0\x08\0\0\0");
+const EMPTY_EXIF_BYTES: u64 = 18;
+
+/// What stays of each part; all else is blanked.
+const FILE: [&[u8; 4]; 8] = [b"ftyp", b"styp", b"pdin", b"mdat", b"moof", b"mfra", b"sidx", b"ssix"];
+const MOVIE: [&[u8; 4]; 4] = [b"mvex", b"iods", b"pssh", b"rmra"];
+const TRACK: [&[u8; 4]; 6] = [b"edts", b"tref", b"tapt", b"load", b"txas", b"trgr"];
+const MEDIA: [&[u8; 4]; 1] = [b"elng"];
+const MEDIA_INFO: [&[u8; 4]; 7] = [b"vmhd", b"smhd", b"sthd", b"nmhd", b"hmhd", b"gmhd", b"dinf"];
+const ITEMS: [&[u8; 4]; 6] = [b"pitm", b"iref", b"idat", b"dinf", b"grpl", b"ipro"];
+/// Properties of items that do not stay: descriptions, times, and what makers thought of. The others keep their numbers.
+const TOLD: [&[u8; 4]; 6] = [b"udes", b"crtt", b"mdft", b"uuid", b"free", b"skip"];
+/// Tracks that are seen or heard; others measure (places, movements) or say when.
+const SHOWN: [&[u8]; 8] = [b"vide", b"auxv", b"pict", b"soun", b"subt", b"sbtl", b"text", b"clcp"];
+/// Those of them that have descriptions of pictures.
+const SEEN: [&[u8]; 3] = [b"vide", b"auxv", b"pict"];
+/// Items that are pictures or put together of them.
+const PICTURES: [&[u8]; 15] = [
+    b"hvc1", b"hvt1", b"lhv1", b"av01", b"avc1", b"vvc1", b"evc1", b"jpeg", b"j2k1", b"unci", b"grid", b"iovl",
+    b"iden", b"tmap", b"mski",
+];
+
+/// Where it is overwritten.
+pub trait Disk {
+    /// Writes here.
+    ///
+    /// # Errors
+    /// The disk failed.
+    fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// All that was written is there for good.
+    ///
+    /// # Errors
+    /// The disk failed.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl Disk for &File {
+    fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_at(bytes, at)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+/// A range, and what it is filled with.
+type Fill = (Range<u64>, u8);
+
+/// What is to be overwritten.
+#[derive(Debug, Default)]
+pub struct Blanks {
+    /// In the streams.
+    samples: Vec<Fill>,
+    /// Where EXIF begins in them.
+    exifs: Vec<u64>,
+    /// Of parts that become free space, where their names are.
+    names: Vec<u64>,
+    /// What parts have.
+    fills: Vec<Fill>,
+    /// Where streams are, in order.
+    streams: Vec<Range<u64>>,
+    /// Steps that may still be made.
+    left: u32,
+}
+
+/// Finds what tells, or says why this is not walked through, so that it is not known what it tells.
+///
+/// # Errors
+/// It cannot be read.
+pub fn find(file: &mut (impl Read + Seek), length: u64) -> io::Result<Result<Blanks, String>> {
+    let mut blanks = Blanks { left: STEPS_MAX, ..Blanks::default() };
+    let mut tables = Vec::new();
+    let mut at = 0;
+    while at < length {
+        let mut head = vec![0; usize::try_from(length - at).unwrap_or(16).min(16)];
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut head)?;
+        let step = blanks.step(Some(()));
+        let Some((kind, head, size)) = head_of(&head, length - at) else {
+            blanks.rest(at..length);
+            break;
+        };
+        let end = at.saturating_add(size).min(length);
+        let mut walked = step;
+        match &kind {
+            b"moov" | b"meta" => {
+                if size > TABLES_BYTES_MAX {
+                    return Ok(Err(format!("has tables of more than {TABLES_BYTES_MAX} bytes")));
+                }
+                if size > length - at || tables.contains(&kind) {
+                    return Ok(Err(blanks.why()));
+                }
+                tables.push(kind);
+                let mut body = vec![0; usize::try_from(size - head).expect("it was compared")];
+                file.seek(SeekFrom::Start(at + head))?;
+                file.read_exact(&mut body)?;
+                let part = Part { kind, at, body: &body, body_at: at + head };
+                let tables = if &kind == b"moov" { blanks.movie(&part) } else { blanks.items(&part, length) };
+                walked = walked.and(tables);
+            }
+            b"mdat" => blanks.streams.push(at + head..end),
+            kind if FILE.contains(&kind) => {}
+            _ => blanks.blank(at, at + head..end),
+        }
+        if walked.is_none() {
+            return Ok(Err(blanks.why()));
+        }
+        at = end;
+    }
+    blanks.put_in_order();
+    Ok(Ok(blanks))
+}
+
+impl Blanks {
+    /// Overwrites it. Cut off anywhere, and begun anew with `find`, it comes to the same.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn apply(&self, mut disk: impl Disk) -> io::Result<()> {
+        fill(&mut disk, &self.samples)?;
+        for at in &self.exifs {
+            disk.put(at + EMPTY_EXIF.0, EMPTY_EXIF.1)?;
+        }
+        // No sample is found any more once its track has lost its name, and no track once its body is gone.
+        disk.sync()?;
+        self.names.iter().try_for_each(|at| disk.put(*at, b"free"))?;
+        disk.sync()?;
+        fill(&mut disk, &self.fills)?;
+        disk.sync()
+    }
+
+    /// Why it was not walked through.
+    fn why(&self) -> String {
+        match self.left {
+            0 => format!("has more than {STEPS_MAX} parts and places that tell"),
+            _ => "is broken".to_owned(),
+        }
+    }
+
+    /// Counts what is walked through and written down.
+    fn step<T>(&mut self, walked: Option<T>) -> Option<T> {
+        self.left = self.left.saturating_sub(1);
+        walked.filter(|_| self.left > 0)
+    }
+
+    /// So that what overlaps is written once, and samples only where streams are.
+    fn put_in_order(&mut self) {
+        self.fills = apart(std::mem::take(&mut self.fills));
+        let mut samples = Vec::new();
+        for (range, byte) in apart(std::mem::take(&mut self.samples)) {
+            let first = self.streams.partition_point(|stream| stream.end <= range.start);
+            for stream in self.streams[first..].iter().take_while(|stream| stream.start < range.end) {
+                samples.push((range.start.max(stream.start)..range.end.min(stream.end), byte));
+            }
+        }
+        self.samples = samples;
+        self.exifs.sort_unstable();
+        self.exifs.dedup();
+        self.exifs.retain(|at| {
+            let stream = self.streams.get(self.streams.partition_point(|stream| stream.end <= *at));
+            stream.is_some_and(|stream| stream.start <= *at && at + EMPTY_EXIF_BYTES <= stream.end)
+        });
+    }
+
+    /// Makes a part free space.
+    fn blank(&mut self, at: u64, body: Range<u64>) {
+        self.names.push(at + 4);
+        self.fills.push((body, 0));
+    }
+
+    /// Makes what stands behind the end of the last part free space.
+    fn rest(&mut self, rest: Range<u64>) {
+        if rest.end - rest.start < 8 {
+            self.fills.push((rest, 0));
+        } else {
+            self.blank(rest.start, rest.start + 8..rest.end);
+            // As far as the end goes.
+            self.fills.push((rest.start..rest.start + 4, 0));
+        }
+    }
+
+    /// Zeros in a range of a part's body, as far as it goes.
+    fn zero(&mut self, part: &Part<'_>, range: Range<usize>) {
+        let end = range.end.min(part.body.len());
+        if range.start < end {
+            self.fills.push((part.body_at + range.start as u64..part.body_at + end as u64, 0));
+        }
+    }
+
+    fn movie(&mut self, movie: &Part<'_>) -> Option<()> {
+        for part in parts(movie.body, movie.body_at) {
+            let part = self.step(part)?;
+            match &part.kind {
+                b"mvhd" => self.times(&part)?,
+                b"trak" => self.track(&part)?,
+                // Packed: what is in there is not seen.
+                b"cmov" => return None,
+                kind if MOVIE.contains(&kind) => {}
+                _ => self.blank(part.at, part.range()),
+            }
+        }
+        Some(())
+    }
+
+    fn track(&mut self, track: &Part<'_>) -> Option<()> {
+        let media = child(track.body, track.body_at, *b"mdia")?;
+        let handler = child(media.body, media.body_at, *b"hdlr")?;
+        let kind = handler.body.get(8..12)?;
+        if !SHOWN.contains(&kind) {
+            self.samples(&media)?;
+            self.blank(track.at, track.range());
+            return Some(());
+        }
+        for part in parts(track.body, track.body_at) {
+            let part = self.step(part)?;
+            match &part.kind {
+                b"tkhd" => self.times(&part)?,
+                b"mdia" => self.media(&part, SEEN.contains(&kind))?,
+                kind if TRACK.contains(&kind) => {}
+                _ => self.blank(part.at, part.range()),
+            }
+        }
+        Some(())
+    }
+
+    fn media(&mut self, media: &Part<'_>, is_seen: bool) -> Option<()> {
+        for part in parts(media.body, media.body_at) {
+            let part = self.step(part)?;
+            match &part.kind {
+                b"mdhd" => self.times(&part)?,
+                b"hdlr" => self.zero(&part, 12..usize::MAX),
+                b"minf" => {
+                    for part in parts(part.body, part.body_at) {
+                        let part = self.step(part)?;
+                        match &part.kind {
+                            b"hdlr" => self.zero(&part, 12..usize::MAX),
+                            b"stbl" if is_seen => self.descriptions(&part)?,
+                            b"stbl" => {}
+                            kind if MEDIA_INFO.contains(&kind) => {}
+                            _ => self.blank(part.at, part.range()),
+                        }
+                    }
+                }
+                kind if MEDIA.contains(&kind) => {}
+                _ => self.blank(part.at, part.range()),
+            }
+        }
+        Some(())
+    }
+
+    /// The names of what made the pictures: a vendor and an encoder.
+    fn descriptions(&mut self, table: &Part<'_>) -> Option<()> {
+        let Some(descriptions) = child(table.body, table.body_at, *b"stsd") else { return Some(()) };
+        for entry in parts(descriptions.body.get(8..)?, descriptions.body_at + 8) {
+            let entry = self.step(entry)?;
+            self.zero(&entry, 12..16);
+            self.zero(&entry, 42..74);
+        }
+        Some(())
+    }
+
+    /// When it was made and changed.
+    fn times(&mut self, part: &Part<'_>) -> Option<()> {
+        let end = if *part.body.first()? == 1 { 20 } else { 12 };
+        self.zero(part, 4..end);
+        Some(())
+    }
+
+    /// The items of a picture, or what else is told of the whole file.
+    fn items(&mut self, meta: &Part<'_>, length: u64) -> Option<()> {
+        let (inside, at) = (meta.body.get(4..)?, meta.body_at + 4);
+        if child(inside, at, *b"hdlr").is_none_or(|handler| handler.body.get(8..12) != Some(b"pict")) {
+            self.blank(meta.at, meta.range());
+            return Some(());
+        }
+        for once in [*b"iinf", *b"iloc", *b"idat"] {
+            if parts(inside, at).flatten().filter(|part| part.kind == once).count() > 1 {
+                return None;
+            }
+        }
+        let telling = child(inside, at, *b"iinf").map_or(Some(BTreeMap::new()), |list| self.telling(&list))?;
+        let data = child(inside, at, *b"idat").map(|data| data.range());
+        self.streams.extend(data.clone());
+        for part in parts(inside, at) {
+            let part = self.step(part)?;
+            match &part.kind {
+                b"iloc" => self.places(&mut Bytes(part.body), &telling, data.as_ref(), length)?,
+                b"hdlr" => self.zero(&part, 12..usize::MAX),
+                b"iprp" => self.properties(&part)?,
+                b"iinf" => {}
+                kind if ITEMS.contains(&kind) => {}
+                _ => self.blank(part.at, part.range()),
+            }
+        }
+        Some(())
+    }
+
+    /// What is told of items beside how they are drawn.
+    fn properties(&mut self, all: &Part<'_>) -> Option<()> {
+        for part in parts(all.body, all.body_at) {
+            let part = self.step(part)?;
+            if &part.kind != b"ipco" {
+                continue;
+            }
+            for property in parts(part.body, part.body_at) {
+                let property = self.step(property)?;
+                if TOLD.contains(&&property.kind) {
+                    self.blank(property.at, property.range());
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Where the items are; those that tell are overwritten.
+    fn places(
+        &mut self,
+        list: &mut Bytes<'_>,
+        telling: &BTreeMap<u64, bool>,
+        data: Option<&Range<u64>>,
+        length: u64,
+    ) -> Option<()> {
+        let version = list.number(1)?;
+        list.skip(3)?;
+        let (sizes, more) = (list.number(1)?, list.number(1)?);
+        let (of_offset, of_length, of_base) = (sizes >> 4, sizes & 15, more >> 4);
+        let of_index = if version > 0 { more & 15 } else { 0 };
+        let wide = if version < 2 { 2 } else { 4 };
+        for _ in 0..list.number(wide)? {
+            let id = list.number(wide)?;
+            let method = if version > 0 { list.number(2)? & 15 } else { 0 };
+            let elsewhere = list.number(2)?;
+            let base = list.number(of_base)?;
+            let places = list.number(2)?;
+            let Some(is_exif) = telling.get(&id) else {
+                list.skip(places * (of_index + of_offset + of_length))?;
+                continue;
+            };
+            if elsewhere != 0 {
+                return None;
+            }
+            for part in 0..places {
+                self.step(Some(()))?;
+                list.skip(of_index)?;
+                let (offset, bytes) = (list.number(of_offset)?, list.number(of_length)?);
+                let whole = match method {
+                    0 => 0..length,
+                    1 => data?.clone(),
+                    _ => return None,
+                };
+                let start = whole.start.checked_add(base)?.checked_add(offset)?;
+                let end = start.checked_add(bytes).filter(|end| bytes > 0 && *end <= whole.end)?;
+                self.samples.push((start..end, if *is_exif { 0 } else { b' ' }));
+                if *is_exif && part == 0 && bytes >= EMPTY_EXIF_BYTES {
+                    self.exifs.push(start);
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Items that are no pictures, and whether each is EXIF. No item keeps its name.
+    fn telling(&mut self, list: &Part<'_>) -> Option<BTreeMap<u64, bool>> {
+        let before = if *list.body.first()? == 0 { 6 } else { 8 };
+        let mut telling = BTreeMap::new();
+        for entry in parts(list.body.get(before..)?, list.body_at + before as u64) {
+            let entry = self.step(entry)?;
+            let mut bytes = Bytes(entry.body);
+            let wide = match bytes.number(1)? {
+                2 => 2,
+                3 => 4,
+                _ => return None,
+            };
+            bytes.skip(3)?;
+            let id = bytes.number(wide)?;
+            bytes.skip(2)?;
+            let (kind, name) = bytes.0.split_at_checked(4)?;
+            if !PICTURES.contains(&kind) {
+                telling.insert(id, kind == b"Exif");
+            }
+            // As long as it was: what follows it stays where it is.
+            let end = entry.range().end - name.len() as u64;
+            let letters = name.iter().take_while(|byte| **byte != 0).count() as u64;
+            self.fills.push((end..end + letters, b' '));
+        }
+        Some(telling)
+    }
+}
+
+/// In order, and what overlaps once.
+fn apart(mut fills: Vec<Fill>) -> Vec<Fill> {
+    fills.retain(|(range, _)| !range.is_empty());
+    fills.sort_by_key(|(range, _)| range.start);
+    fills.dedup_by(|(next, _), (last, _)| {
+        let overlaps = next.start < last.end;
+        if overlaps {
+            last.end = last.end.max(next.end);
+        }
+        overlaps
+    });
+    fills
+}
+
+fn fill(disk: &mut impl Disk, fills: &[Fill]) -> io::Result<()> {
+    for (range, byte) in fills {
+        let piece = vec![*byte; PIECE_BYTES.min(usize::try_from(range.end - range.start).unwrap_or(PIECE_BYTES))];
+        for at in range.clone().step_by(PIECE_BYTES) {
+            let left = usize::try_from(range.end - at).unwrap_or(PIECE_BYTES);
+            disk.put(at, &piece[..left.min(piece.len())])?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! What a file of the MP4 family is put together of: parts with a name and a length, some of them of parts again.
+
+use std::ops::Range;
+
+/// Bytes that are taken from the front.
+pub(super) struct Bytes<'file>(pub(super) &'file [u8]);
+
+impl Bytes<'_> {
+    pub(super) fn number(&mut self, wide: u64) -> Option<u64> {
+        let (bytes, rest) = self.0.split_at_checked(usize::try_from(wide).ok()?)?;
+        self.0 = rest;
+        Some(number(bytes))
+    }
+
+    pub(super) fn skip(&mut self, count: u64) -> Option<()> {
+        self.0 = self.0.get(usize::try_from(count).ok()?..)?;
+        Some(())
+    }
+}
+
+pub(super) fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// A part, and where it is in the file.
+pub(super) struct Part<'file> {
+    pub(super) kind: [u8; 4],
+    pub(super) at: u64,
+    pub(super) body: &'file [u8],
+    pub(super) body_at: u64,
+}
+
+impl Part<'_> {
+    pub(super) fn range(&self) -> Range<u64> {
+        self.body_at..self.body_at + self.body.len() as u64
+    }
+}
+
+/// A part's name, and how long its head and all of it are.
+pub(super) fn head_of(bytes: &[u8], left: u64) -> Option<([u8; 4], u64, u64)> {
+    let kind = bytes.get(4..8)?.try_into().ok()?;
+    match number(&bytes[..4]) {
+        0 => Some((kind, 8, left)),
+        1 => Some((kind, 16, number(bytes.get(8..16)?))).filter(|(_, head, size)| size >= head),
+        size => (size >= 8).then_some((kind, 8, size)),
+    }
+}
+
+/// One after the other; nothing where one is cut short. Fewer bytes than a head has are padding.
+pub(super) fn parts(bytes: &[u8], base: u64) -> impl Iterator<Item = Option<Part<'_>>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = &bytes[at..];
+        if rest.len() < 8 {
+            return None;
+        }
+        let part = head_of(rest, rest.len() as u64).and_then(|(kind, head, size)| {
+            let (head, size) = (usize::try_from(head).ok()?, usize::try_from(size).ok()?);
+            let body = rest.get(head..size)?;
+            Some((Part { kind, at: base + at as u64, body, body_at: base + (at + head) as u64 }, size))
+        });
+        at = part.as_ref().map_or(bytes.len(), |(_, size)| at + size);
+        Some(part.map(|(part, _)| part))
+    })
+}
+
+pub(super) fn child(bytes: &[u8], base: u64, kind: [u8; 4]) -> Option<Part<'_>> {
+    parts(bytes, base).flatten().find(|part| part.kind == kind)
+}
