@@ -9,95 +9,10 @@ import { idMaker } from '../src/sdk/ids.js';
 import { Lost, Problem } from '../src/sdk/problem.js';
 import { Keep, memoryShelf } from '../src/sdk/storage.js';
 import { Uploads } from '../src/sdk/uploads.js';
-import { noVault } from '../src/sdk/vault.js';
 import { handClock, turn } from './support/clock.js';
+import { Files, MB, blob } from './support/files.js';
 
 const HERE = 3;
-const MB = 1024 * 1024;
-
-/** What the server holds, and requests that wait until the test lets them go on. */
-class Files {
-  /** @type {Map<string, {id: number, name: string, bytes: number, kept: Uint8Array[]}>} */
-  held = new Map();
-  /** @type {{
-   *   method: string, path: string, size: number, go: () => Promise<void>, progress: (bytes: number) => void,
-   *   cutAfter: (bytes: number) => Promise<void>, refuse: (code: string, more?: object) => Promise<void>,
-   * }[]} */
-  waiting = [];
-
-  /** @type {import('../src/sdk/carry.js').Carry} */
-  carry = (load) => new Promise((resolve, reject) => {
-    const take = async (/** @type {number} */ most) => {
-      this.waiting = this.waiting.filter((one) => one !== request);
-      const bytes = load.body ? new Uint8Array(await load.body.slice(0, most).arrayBuffer()) : null;
-      return this.#take(load.method, new URL(load.path, 'http://x'), bytes);
-    };
-    const request = {
-      method: load.method, path: load.path, size: load.body?.size ?? 0,
-      go: async () => {
-        await take(Infinity).then(resolve, reject);
-        await turn();
-      },
-      cutAfter: async (/** @type {number} */ bytes) => {
-        await take(bytes).catch(() => {});
-        reject(new Lost('cut'));
-        await turn();
-      },
-      refuse: async (/** @type {string} */ code, more = {}) => {
-        this.waiting = this.waiting.filter((one) => one !== request);
-        reject(new Problem({ code, title: code, status: 400, retryable: false, ...more }));
-        await turn();
-      },
-      progress: (/** @type {number} */ bytes) => load.onProgress?.(bytes),
-    };
-    load.signal.addEventListener('abort', () => {
-      this.waiting = this.waiting.filter((one) => one !== request);
-      reject(new Lost('given up'));
-    });
-    this.waiting.push(request);
-  });
-
-  /** @param {string} method @param {URL} url @param {Uint8Array|null} bytes */
-  #take(method, url, bytes) {
-    if (method === 'POST') {
-      const { client_id: clientId, name, bytes: all } = Object.fromEntries(url.searchParams);
-      assert.equal(this.held.has(clientId), false, 'nothing is begun twice');
-      this.held.set(clientId, { id: this.held.size + 31, name, bytes: Number(all), kept: bytes ? [bytes] : [] });
-      return this.#told(clientId);
-    }
-    const clientId = decodeURIComponent(url.pathname.split('/').at(-1) ?? '');
-    const held = this.held.get(clientId);
-    if (!held) throw new Problem({ code: 'not_found', title: 'no', status: 404, retryable: false });
-    if (method === 'DELETE') this.held.delete(clientId);
-    if (method === 'PATCH') {
-      if (Number(url.searchParams.get('offset')) !== sizeOf(held.kept)) {
-        throw new Problem({ code: 'wrong_offset', title: 'no', status: 409, retryable: false });
-      }
-      if (bytes) held.kept.push(bytes);
-    }
-    return method === 'DELETE' ? null : this.#told(clientId);
-  }
-
-  /** @param {string} clientId */
-  #told(clientId) {
-    const held = this.held.get(clientId);
-    if (!held) throw new Error('nothing is held');
-    const received = sizeOf(held.kept);
-    const { id, name, bytes } = held;
-    const attachment = received === bytes
-      ? { id, name, bytes, media_type: 'text/plain', url: `/v1/files/${id}` }
-      : null;
-    return { id, client_id: clientId, name, bytes, received, attachment };
-  }
-
-  /** @param {string} clientId @returns {Promise<string>} */
-  text(clientId) {
-    return new Blob(/** @type {any} */ (this.held.get(clientId)?.kept ?? [])).text();
-  }
-}
-
-/** @param {Uint8Array[]} parts */
-const sizeOf = (parts) => parts.reduce((sum, one) => sum + one.length, 0);
 
 let clock = handClock();
 let server = new Files();
@@ -109,51 +24,17 @@ beforeEach(() => {
   clock = handClock();
   server = new Files();
   shelf = memoryShelf();
-  [bytes, pages] = [new Map(), new Set()];
   settled = 0;
   limits = { upload_bytes_max: 100 * MB, message_attachments_max: 3 };
 });
 
-/** What a browser keeps, and which page has it. @type {Map<string, {file: Blob, page: number}>} */
-let bytes = new Map();
-/** @type {Set<number>} */
-let pages = new Set();
-
-/** The vault of one more page. @returns {import('../src/sdk/vault.js').Vault} */
-function vault() {
-  const page = pages.size;
-  pages.add(page);
-  const mine = (/** @type {string} */ id) => bytes.get(id)?.page === page;
-  return {
-    ...noVault,
-    keep: async (id, file) => {
-      bytes.set(id, { file, page });
-      return true;
-    },
-    take: async (id) => {
-      const kept = bytes.get(id);
-      if (!kept) return null;
-      if (!mine(id) && pages.has(kept.page)) return 'elsewhere';
-      kept.page = page;
-      return kept.file;
-    },
-    drop: (id) => void (mine(id) && bytes.delete(id)),
-    stop: () => void pages.delete(page),
-  };
-}
-
-/** @param {import('../src/sdk/vault.js').Vault} [kept] */
-function uploads(kept) {
+function uploads() {
   return new Uploads({
-    vault: kept,
     carry: server.carry, clock, newId: idMaker(clock), keep: new Keep(shelf, 7), changed: () => {},
     limits: () => limits,
     settled: () => void (settled += 1),
   });
 }
-
-/** @param {string} text */
-const blob = (text) => new Blob([text], { type: 'text/plain' });
 
 test('a file goes in one request, and its progress is told', async () => {
   const all = uploads();
@@ -422,51 +303,6 @@ test('what another page of the person has sent is not offered again', async () =
   assert.deepEqual(second.take(HERE), {});
   assert.deepEqual(second.draft(HERE), []);
 });
-
-test('a file whose bytes were kept goes on after a reload, where the server says that it ends', async () => {
-  const first = uploads(vault());
-  const half = first.add(HERE, blob('half and half'), 'half');
-  const none = first.add(HERE, blob('none'), 'none');
-  await turn();
-  assert.equal(first.isBusy, false, 'leaving loses nothing');
-  await server.waiting[0].cutAfter(4);
-  first.take(HERE);
-  first.stop();
-  const second = uploads(vault());
-  second.start();
-  assert.deepEqual(second.finished([half, none]), { waits: true });
-  await until(() => !('waits' in second.finished([half, none])));
-  assert.deepEqual(second.finished([half, none]), { ids: [31, 32] });
-  assert.deepEqual([await server.text(half), await server.text(none)], ['half and half', 'none']);
-  assert.equal(bytes.size, 0, 'what the server has is kept here no more');
-});
-
-test('what is taken away is kept no more, and two pages do not send the same', async () => {
-  const first = uploads(vault());
-  const id = first.add(HERE, blob('abcdef'), 'a');
-  const gone = first.add(HERE, blob('gone'), 'b');
-  await turn();
-  first.remove(gone);
-  assert.deepEqual([...bytes.keys()], [id]);
-  first.take(HERE);
-  const second = uploads(vault());
-  second.finished([id]);
-  await turn();
-  assert.deepEqual(server.waiting.map((one) => one.method).sort(), ['DELETE', 'GET', 'POST'], 'the first has it');
-  first.stop();
-  await until(() => !('waits' in second.finished([id])));
-  assert.equal(await server.text(id), 'abcdef');
-});
-
-/** Lets all requests go on until something holds. @param {() => boolean} holds */
-async function until(holds) {
-  for (let rounds = 0; !holds(); rounds += 1) {
-    assert.ok(rounds < 40, 'it never comes to an end');
-    await turn();
-    await server.waiting[0]?.go();
-    await clock.advance(2_000);
-  }
-}
 
 test('a file that the disk has no more is not tried for ever', async () => {
   const all = uploads();

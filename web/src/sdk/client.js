@@ -75,7 +75,7 @@ export class Client {
     this.reacting = new Reacting({ user, changed, react: (place, on) => this.#react(place, on) });
     this.uploads = new Uploads({
       carry, clock, newId: this.newId, keep: this.keep, changed, limits: () => this.limits,
-      settled: () => this.outbox.resume(), vault,
+      settled: () => this.outbox.resume(), vault, isNoted: (id) => this.outbox.isKept(id),
     });
     this.outbox = new Outbox({
       keep: this.keep, clock, newId: this.newId, request, changed, turn: () => this.state.turn,
@@ -101,7 +101,7 @@ export class Client {
         settled: () => this.sync.settled(),
         ended: () => {
           this.stop();
-          this.#erase();
+          void this.#erase();
           ended();
         },
       },
@@ -401,12 +401,12 @@ export class Client {
   async signOut() {
     await this.http.signOut();
     this.stop();
-    this.#erase();
+    await this.#erase();
   }
 
-  #erase() {
+  async #erase() {
     eraseOf(this.keep.shelf, this.user);
-    void this.vault.erase('mine');
+    await this.vault.erase('mine');
   }
 
   /** Bytes of others, and of what is neither of a draft nor of a message that waits. */

@@ -67,7 +67,7 @@ export class Outbox {
     for (const name of keep.names('send:')) {
       const item = keep.get(name);
       if (item) this.#kept.add(item.client_id);
-      if (item) this.#items.push({ ...item, state: item.state === 'sending' ? 'waiting' : item.state });
+      if (item) this.#items.push(restored(item));
     }
     this.#items.sort((a, b) => a.at - b.at || (a.client_id < b.client_id ? -1 : 1));
   }
@@ -85,6 +85,11 @@ export class Outbox {
   /** The uploads that something waits for. @returns {string[]} */
   get uploads() {
     return this.#items.flatMap((one) => one.uploads ?? []);
+  }
+
+  /** Whether what waits for an upload outlives the page. @param {string} upload @returns {boolean} */
+  isKept(upload) {
+    return this.#items.some((one) => one.uploads?.includes(upload) && this.#kept.has(one.client_id));
   }
 
   get size() {
@@ -291,6 +296,14 @@ function commandOf({ conversation, client_id, text, subject, reply_to, forward }
     ...(reply_to === undefined ? {} : { reply_to }),
     ...(files.length > 0 ? { attachments: files } : {}),
   };
+}
+
+/** An item from before a reload. Whether a file is gone is asked anew: it may be decided about only by who knows that.
+ * @param {Item} item @returns {Item} */
+function restored(item) {
+  if (item.state === 'sending') return { ...item, state: 'waiting' };
+  const asked = item.state === 'refused' && item.problem?.code === 'file_gone';
+  return asked ? { ...item, state: 'waiting', problem: null } : item;
 }
 
 /** Where there are no uploads. @param {string[]} uploads @returns {ReturnType<Finished>} */

@@ -11,14 +11,18 @@
  * @import {Carry} from './carry.js'
  * @import {Clock} from './clock.js'
  * @import {Keep} from './storage.js'
+ * @import {Job} from './job.js'
  * @import {Finished} from './outbox.js'
  * @import {Vault} from './vault.js'
  * @import {Attachment, Upload} from './wire.js'
  */
 import { revokeAll } from './addresses.js';
 import { backOff } from './clock.js';
+import { hasBytes, isRefused, isUnderWay, jobOf, notedJob, unknownJob } from './job.js';
+import { LocalFiles } from './local.js';
+import { LOOKING_MS, askPatiently } from './patience.js';
 import { Problem, endsSession, mayRetry } from './problem.js';
-import { attachmentOf, isReadable, sketchOf } from './sketch.js';
+import { attachmentOf, isReadable, refusalOf, sketchOf } from './sketch.js';
 import { noVault } from './vault.js';
 
 /**
@@ -32,15 +36,6 @@ import { noVault } from './vault.js';
  *   readonly conversation: number, readonly state: FileState, readonly sent: number,
  *   readonly problem: Refusal|null, readonly attachment: Attachment|null, readonly file: Blob|null,
  * }} FileView
- * @typedef {FileSketch & {
- *   conversation: number, state: FileState, sent: number, problem: Refusal|null, attachment: Attachment|null,
- *   file: Blob|null, kept: boolean, elsewhere: boolean, taken: boolean, begun: boolean, known: boolean, faults: number,
- *   slice: number, received: number, noted: boolean, heard: {received: number, at: number}|null, timer: unknown,
- *   stop: AbortController,
- * }} Job
- * `kept`: its bytes outlive the page; `elsewhere`: another page has them; `begun`: the server may have some of it;
- * `known`: it said how much, which is `received`; `slice`: how much goes in one request; `heard`: when what it has last
- * grew, while nothing is sent from here.
  */
 
 const PARALLEL = 2;
@@ -49,24 +44,19 @@ const PARALLEL = 2;
 const SLICE_BYTES = 4 * 1024 * 1024;
 const SLICE_BYTES_MIN = 256 * 1024;
 const RETRY = { base: 500, most: 15_000 };
-/** Without a byte for so long, the way is lost. */
-const PATIENCE_MS = 30_000;
-/** The server looks at a picture before it answers. */
-const LOOKING_MS = 60_000;
 const PROGRESS_MS = 120;
 /** A fault of the server's own may pass; after so many the person is asked. */
 const FAULTS_MAX = 3;
 /** Another page of the person may be sending what is not at hand here. */
 const SILENT_MS = 12_000;
 const LOOK_MS = 2_000;
-/** Files sent from this page that are shown from here. */
-const LOCAL_MAX = 48;
+/** What another page has is asked for more and more rarely. */
+const LOOK_MS_MAX = 30_000;
 
 export class Uploads {
   /** @type {Map<string, Job>} */
   #jobs = new Map();
-  /** What was sent from this page, by the server's id. @type {Map<number, Blob>} */
-  #local = new Map();
+  #local = new LocalFiles();
   /** @type {unknown} */
   #telling = null;
   #stopped = false;
@@ -74,9 +64,11 @@ export class Uploads {
   /** @param {{
    *   carry: Carry, clock: Clock, newId: () => string, keep: Keep, changed: () => void, settled: () => void,
    *   limits: () => {upload_bytes_max?: number, message_attachments_max?: number}, vault?: Vault,
-   * }} parts `settled` is called when a file is there or refused */
-  constructor({ carry, clock, newId, keep, changed, settled, limits, vault = noVault }) {
+   *   isNoted?: (clientId: string) => boolean,
+   * }} parts `settled` is called when a file is there or refused; `isNoted`: the message that took it outlives the page */
+  constructor({ carry, clock, newId, keep, changed, settled, limits, vault = noVault, isNoted = () => true }) {
     this.vault = vault;
+    this.isNoted = isNoted;
     this.carry = carry;
     this.clock = clock;
     this.newId = newId;
@@ -86,7 +78,7 @@ export class Uploads {
     this.limits = limits;
     for (const name of keep.names('file:')) {
       const note = keep.get(name);
-      if (note) this.#put({ ...note, file: null, begun: true, noted: true });
+      if (note) this.#put(notedJob(note));
     }
   }
 
@@ -112,14 +104,14 @@ export class Uploads {
 
   /** Whether leaving the page would cut something off. @returns {boolean} */
   get isBusy() {
-    return [...this.#jobs.values()].some((one) => one.file !== null && !one.kept && isUnderWay(one));
+    const outlives = (/** @type {Job} */ one) => one.kept && (one.taken ? this.isNoted(one.client_id) : one.noted);
+    return [...this.#jobs.values()].some((one) => one.file !== null && !outlives(one) && isUnderWay(one));
   }
 
   /** @param {number} conversation @param {Blob} file @param {string} name @returns {string} its client id */
   add(conversation, file, name) {
-    const job = this.#put({
-      client_id: this.newId(), conversation, name, bytes: file.size, media_type: file.type, file,
-    });
+    const about = { client_id: this.newId(), conversation, name, bytes: file.size, media_type: file.type, file };
+    const job = this.#put(jobOf(about));
     this.#check(job);
     this.#note(job);
     if (job.problem === null || job.problem.code === 'too_many_files') void this.#keepBytes(job, file);
@@ -168,7 +160,7 @@ export class Uploads {
     const good = [...this.#jobs.values()].filter((one) =>
       one.conversation === conversation && !one.taken && one.state !== 'refused');
     for (const job of good) {
-      job.taken = true;
+      Object.assign(job, { taken: true, heard: null });
       this.#forget(job);
     }
     this.#checkAll(conversation);
@@ -193,7 +185,7 @@ export class Uploads {
   finished(ids) {
     for (const id of ids) {
       // From before a reload, or another page's: the server is asked.
-      if (!this.#jobs.has(id)) this.#put({ ...UNKNOWN, client_id: id });
+      if (!this.#jobs.has(id)) this.#put(unknownJob(id));
     }
     this.#pump();
     const jobs = ids.map((id) => this.#jobs.get(id));
@@ -213,7 +205,9 @@ export class Uploads {
   /** The way to the server is open: what was cut off goes on now. */
   resume() {
     this.#dropTaken();
-    for (const job of this.#jobs.values()) if (job.state === 'cut') this.#again(job);
+    for (const job of this.#jobs.values()) {
+      if (job.state === 'cut' || (job.state === 'looking' && job.elsewhere)) this.#again(job);
+    }
     this.#pump();
   }
 
@@ -229,27 +223,17 @@ export class Uploads {
     }
   }
 
-  /** @param {FileSketch & Partial<Job> & {conversation: number, file: Blob|null}} about @returns {Job} */
-  #put(about) {
-    /** @type {Job} */
-    const job = {
-      state: 'waiting', sent: 0, problem: null, attachment: null, kept: false, elsewhere: false, taken: false,
-      begun: false, known: false, faults: 0, slice: Infinity, received: 0, noted: false, heard: null, timer: null, stop: new AbortController(), ...about,
-    };
+  /** @param {Job} job @returns {Job} */
+  #put(job) {
     this.#jobs.set(job.client_id, job);
     return job;
   }
 
   /** Refuses what the server would refuse. @param {Job} job */
   #check(job) {
-    const { upload_bytes_max: bytesMax, message_attachments_max: filesMax } = this.limits();
     const before = this.draft(job.conversation).filter((one) => one.state !== 'refused' && one !== job).length;
-    if (job.bytes === 0) this.#refuse(job, { code: 'file_empty', title: 'empty' });
-    else if (bytesMax && job.bytes > bytesMax) {
-      this.#refuse(job, { code: 'too_large', title: 'too large', limit: bytesMax });
-    } else if (filesMax && before >= filesMax) {
-      this.#refuse(job, { code: 'too_many_files', title: 'too many', limit: filesMax });
-    }
+    const problem = refusalOf(job.bytes, before, this.limits());
+    if (problem) this.#refuse(job, problem);
   }
 
   /** What was one too many may have its place now. @param {number} conversation */
@@ -258,6 +242,7 @@ export class Uploads {
       if (job.conversation !== conversation || job.taken || job.problem?.code !== 'too_many_files') continue;
       Object.assign(job, { state: 'waiting', problem: null });
       this.#check(job);
+      this.#note(job);
     }
   }
 
@@ -286,10 +271,9 @@ export class Uploads {
           this.#finish(job, upload.attachment);
           return;
         }
-        if (!job.file || upload.received >= job.bytes) {
+        if (!hasBytes(job) || upload.received >= job.bytes) {
           // Looked at just now, or sent by another page.
-          if (this.#isSilent(job, upload.received)) this.#refuse(job, { code: 'file_gone', title: 'gone' });
-          else this.#later(job, LOOK_MS, 'looking');
+          this.#look(job, upload.received);
           return;
         }
         this.#tellSoon();
@@ -304,34 +288,51 @@ export class Uploads {
   /** @param {Job} job @param {Blob} file */
   async #keepBytes(job, file) {
     job.kept = await this.vault.keep(job.client_id, file);
-    if (job.kept && (!this.#isThere(job) || job.state === 'done')) this.vault.drop(job.client_id);
+    if (job.kept && (!this.#isThere(job) || job.state === 'done')) this.#letGo(job);
+    else if (job.state === 'refused') this.#free(job);
   }
 
-  /** What was kept of a file before a reload, unless another page has it. @param {Job} job */
+  /** What was kept of a file, unless another page has it. @param {Job} job */
   async #takeKept(job) {
     const file = await this.vault.take(job.client_id);
-    job.elsewhere = file === 'elsewhere';
-    if (file === null || file === 'elsewhere') return;
+    const elsewhere = file === 'elsewhere';
+    Object.assign(job, { elsewhere, free: elsewhere, unread: file === 'unread' });
+    if (elsewhere) job.begun = true;
+    if (!(file instanceof Blob)) return;
     if (!this.#isThere(job)) {
-      this.vault.drop(job.client_id);
+      this.#letGo(job);
       return;
     }
-    Object.assign(job, { file, kept: true, bytes: file.size, known: false });
+    job.kept = true;
+    if (job.file) return;
+    Object.assign(job, { file, bytes: file.size, known: false });
     if (file instanceof File) Object.assign(job, { name: job.name || file.name, media_type: file.type });
     this.changed();
   }
 
-  /** The next request of a file. @param {Job} job @returns {Promise<Upload|null>} null when it was refused */
+  /** Another page may have its bytes. @param {Job} job */
+  #free(job) {
+    if (job.kept) job.free = true;
+    this.vault.release(job.client_id);
+  }
+
+  /** Its bytes are needed no more, unless another page needs them. @param {Job} job */
+  #letGo(job) {
+    if (job.handed) this.#free(job);
+    else this.vault.drop(job.client_id);
+  }
+
+  /** The next request of a file. @param {Job} job @returns {Promise<Upload|null>} null when there is none now */
   async #step(job) {
-    if (!job.file) await this.#takeKept(job);
+    if (!job.file || job.free) await this.#takeKept(job);
     const path = `/v1/uploads/${encodeURIComponent(job.client_id)}`;
-    if (job.begun && !job.known) {
+    if (job.begun && (!job.known || !hasBytes(job))) {
       try {
         return await this.#ask(job, { method: 'GET', path });
       } catch (error) {
         if (!(error instanceof Problem && error.status === 404)) throw error;
-        if (!job.file) {
-          if (job.elsewhere) this.#later(job, LOOK_MS, 'looking');
+        if (!hasBytes(job)) {
+          if (job.elsewhere || job.unread) this.#look(job, 0);
           else this.#refuse(job, { code: 'file_gone', title: 'gone' });
           return null;
         }
@@ -340,6 +341,9 @@ export class Uploads {
     }
     if (!job.file) return this.#ask(job, { method: 'GET', path });
     if (!job.begun) {
+      // From before a reload, it may be one too many.
+      if (!job.taken) this.#check(job);
+      if (isRefused(job)) return null;
       job.begun = true;
       const about = new URLSearchParams({ client_id: job.client_id, name: job.name, bytes: String(job.bytes) });
       const body = job.slice < job.bytes ? job.file.slice(0, job.slice) : job.file;
@@ -351,25 +355,12 @@ export class Uploads {
   }
 
   /** @param {Job} job @param {{method: string, path: string, body?: Blob}} load @returns {Promise<Upload>} */
-  async #ask(job, load) {
+  #ask(job, load) {
     const from = job.received;
-    const cut = new AbortController();
-    const giveUp = () => cut.abort();
-    job.stop.signal.addEventListener('abort', giveUp);
-    let timer = this.clock.after(PATIENCE_MS, giveUp);
-    const onProgress = (/** @type {number} */ sent) => {
-      this.clock.stop(timer);
-      const whole = sent >= (load.body?.size ?? 0);
-      timer = this.clock.after(whole ? LOOKING_MS : PATIENCE_MS, giveUp);
+    return askPatiently(this, load, job.stop.signal, (sent) => {
       job.sent = Math.min(job.bytes, from + sent);
       this.#tellSoon();
-    };
-    try {
-      return await this.carry({ ...load, signal: cut.signal, onProgress });
-    } finally {
-      this.clock.stop(timer);
-      job.stop.signal.removeEventListener('abort', giveUp);
-    }
+    });
   }
 
   /** @param {Job} job @param {unknown} error */
@@ -392,11 +383,16 @@ export class Uploads {
     }
   }
 
-  /** Whether nobody has sent anything of it for a while. @param {Job} job @param {number} received */
-  #isSilent(job, received) {
+  /** Looks again later, until nobody has sent anything of it for a while. @param {Job} job @param {number} received */
+  #look(job, received) {
     const now = this.clock.now();
     if (!job.heard || received > job.heard.received) job.heard = { received, at: now };
-    return !job.elsewhere && now - job.heard.at >= (job.file ? LOOKING_MS : SILENT_MS);
+    const silent = now - job.heard.at;
+    if (job.elsewhere) this.#later(job, Math.min(LOOK_MS_MAX, Math.max(LOOK_MS, silent)), 'looking');
+    else if (silent < (job.file ? LOOKING_MS : SILENT_MS)) this.#later(job, LOOK_MS, 'looking');
+    // What could not be read now may be there all the same.
+    else if (job.unread) this.#refuse(job, { code: 'internal', title: 'it could not be read' });
+    else this.#refuse(job, { code: 'file_gone', title: 'gone' });
   }
 
   /** Its place is free for another meanwhile. @param {Job} job @param {number} milliseconds
@@ -414,14 +410,18 @@ export class Uploads {
   /** @param {Job} job */
   #again(job) {
     this.clock.stop(job.timer);
+    const { problem } = job;
     Object.assign(job, { state: 'waiting', problem: null, timer: null });
     if (!job.taken && !job.begun) this.#check(job);
+    if (problem) this.#note(job);
     this.changed();
   }
 
   /** @param {Job} job @param {Refusal} problem */
   #refuse(job, problem) {
     Object.assign(job, { state: 'refused', problem, faults: 0, heard: null });
+    this.#free(job);
+    this.#note(job);
     this.changed();
     this.settled();
   }
@@ -432,20 +432,11 @@ export class Uploads {
     // Of one from before a reload nothing else is known.
     if (job.name === '') Object.assign(job, { name, bytes, media_type, width, height });
     Object.assign(job, { state: 'done', attachment, sent: job.bytes, problem: null });
-    if (job.file && !this.#stopped) this.#keepLocal(attachment.id, job.file);
+    if (job.file && !this.#stopped) this.#local.keep(attachment.id, job.file);
     this.vault.drop(job.client_id);
     this.#note(job);
     this.changed();
     this.settled();
-  }
-
-  /** The newest few dozen; the rest is shown as the server has it. @param {number} id @param {Blob} file */
-  #keepLocal(id, file) {
-    this.#local.set(id, file);
-    for (const old of this.#local.keys()) {
-      if (this.#local.size <= LOCAL_MAX) return;
-      this.#local.delete(old);
-    }
   }
 
   /** @param {Job} job @returns {boolean} */
@@ -466,7 +457,8 @@ export class Uploads {
     this.clock.stop(job.timer);
     job.stop.abort();
     this.#jobs.delete(job.client_id);
-    this.vault.drop(job.client_id);
+    // What is done was dropped then.
+    if (job.state !== 'done') this.#letGo(job);
     this.#forget(job);
     this.changed();
   }
@@ -474,26 +466,30 @@ export class Uploads {
   /** Another page of this person has sent them, or does not want them. */
   #dropTaken() {
     for (const job of this.#jobs.values()) {
-      if (!job.taken && job.noted && this.keep.get(`file:${job.client_id}`) === null) this.#drop(job);
+      if (job.taken || !this.#isTakenAway(job)) continue;
+      // Their bytes may be needed there.
+      job.handed = true;
+      this.#drop(job);
     }
+  }
+
+  /** Whether its note was removed by another page. @param {Job} job @returns {boolean} */
+  #isTakenAway(job) {
+    return job.noted && this.keep.get(`file:${job.client_id}`) === null;
   }
 
   /** @param {Job} job */
   #note(job) {
     // What was kept may have been erased: the sign-in has ended.
-    if (job.taken || this.#stopped) return;
-    job.noted = this.keep.set(`file:${job.client_id}`, { ...sketchOf(job), conversation: job.conversation });
+    if (job.taken || this.#stopped || this.#isTakenAway(job)) return;
+    const { conversation, problem } = job;
+    const note = { ...sketchOf(job), conversation, ...(problem ? { problem } : {}) };
+    job.noted = this.keep.set(`file:${job.client_id}`, note);
   }
 
   /** @param {Job} job */
   #forget(job) {
+    job.noted = false;
     this.keep.remove(`file:${job.client_id}`);
   }
-}
-
-const UNKNOWN = { conversation: 0, name: '', bytes: 0, media_type: '', file: null, taken: true, begun: true };
-
-/** @param {FileView} view @returns {boolean} */
-export function isUnderWay({ state }) {
-  return state !== 'done' && state !== 'refused';
 }

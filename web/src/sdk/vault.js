@@ -13,19 +13,21 @@ const FILES = 'files';
 export const KEPT_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
- * `keep` says whether it is kept; `take` gives what is kept, unless another page has it; `drop` forgets what this page
- * has; `prune` forgets what nobody knows of and no page has.
+ * `keep` says whether it is kept; `take` gives what is kept, unless another page has it or it cannot be read now;
+ * `release` lets another page have it; `drop` forgets it, unless another page has it; `prune` forgets what nobody knows
+ * of and no page has.
  * @typedef {{
- *   keep: (id: string, file: Blob) => Promise<boolean>, take: (id: string) => Promise<Blob|'elsewhere'|null>,
- *   drop: (id: string) => void, prune: (known: Set<string>) => Promise<void>, stop: () => void,
+ *   keep: (id: string, file: Blob) => Promise<boolean>,
+ *   take: (id: string) => Promise<Blob|'elsewhere'|'unread'|null>,
+ *   release: (id: string) => void, drop: (id: string) => void, prune: (known: Set<string>) => Promise<void>, stop: () => void,
  *   erase: (whose: 'mine'|'others') => Promise<void>,
  * }} Vault
  */
 
 /** Where nothing can be kept. @type {Vault} */
 export const noVault = {
-  keep: () => Promise.resolve(false), take: () => Promise.resolve(null), drop: () => {},
-  prune: () => Promise.resolve(), stop: () => {}, erase: () => Promise.resolve(),
+  keep: () => Promise.resolve(false), take: () => Promise.resolve(null), release: () => {},
+  drop: () => {}, prune: () => Promise.resolve(), stop: () => {}, erase: () => Promise.resolve(),
 };
 
 /** The vault of the browser. @param {number} user @param {number} [most] bytes @returns {Vault} */
@@ -58,6 +60,8 @@ class BrowserVault {
       if (file.size > this.most || !await this.#lock(id)) return false;
       const key = this.prefix + id;
       return await within('readwrite', async (files) => {
+        // It may have been erased while this waited.
+        if (this.#stopped) return false;
         const all = /** @type {Blob[]} */ (await done(files.getAll(this.#mine())));
         if (all.reduce((sum, one) => sum + one.size, file.size) > this.most) return false;
         await done(files.put(file, key));
@@ -74,17 +78,29 @@ class BrowserVault {
       if (!await this.#lock(id)) return /** @type {const} */ ('elsewhere');
       return await within('readonly', (files) => done(files.get(this.prefix + id))) ?? null;
     } catch {
-      return null;
+      return /** @type {const} */ ('unread');
     }
   }
 
   /** @param {string} id */
-  drop(id) {
-    const end = this.#held.get(id);
-    // Another page may be sending it.
-    if (!end) return;
+  release(id) {
+    this.#held.get(id)?.();
     this.#held.delete(id);
-    void within('readwrite', (files) => files.delete(this.prefix + id)).catch(() => {}).then(end);
+  }
+
+  /** @param {string} id */
+  drop(id) {
+    void this.#drop(id).catch(() => {});
+  }
+
+  /** @param {string} id */
+  async #drop(id) {
+    if (!await this.#lock(id)) return;
+    try {
+      await within('readwrite', (files) => files.delete(this.prefix + id));
+    } finally {
+      this.release(id);
+    }
   }
 
   /** @param {Set<string>} known */
@@ -92,7 +108,7 @@ class BrowserVault {
     try {
       const keys = await within('readonly', (files) => done(files.getAllKeys(this.#mine())));
       for (const id of keys.map((key) => String(key).slice(this.prefix.length))) {
-        if (!known.has(id) && !this.#held.has(id) && await this.#lock(id)) this.drop(id);
+        if (!known.has(id) && !this.#held.has(id)) await this.#drop(id);
       }
     } catch {
       // It is tried again with the next page.
@@ -129,8 +145,9 @@ class BrowserVault {
     if (this.#held.has(id)) return Promise.resolve(true);
     return new Promise((resolve, reject) => {
       navigator.locks.request(`parlor:${this.prefix}${id}`, { ifAvailable: true }, (lock) => {
-        resolve(lock !== null);
-        if (!lock) return undefined;
+        const mine = lock !== null && !this.#stopped;
+        resolve(mine);
+        if (!mine) return undefined;
         return new Promise((end) => {
           this.#held.set(id, () => end(undefined));
         });
@@ -144,7 +161,9 @@ let opened = null;
 
 /** @returns {Promise<IDBDatabase>} */
 function open() {
-  opened ??= new Promise((resolve, reject) => {
+  if (opened) return opened;
+  /** @type {Promise<IDBDatabase>} */
+  const opening = new Promise((resolve, reject) => {
     const request = indexedDB.open(DATABASE, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(FILES);
     request.onsuccess = () => {
@@ -152,22 +171,44 @@ function open() {
       // A newer page may need another form of it.
       database.onversionchange = () => {
         database.close();
-        opened = null;
+        over(opening);
       };
+      // The browser ends it by itself, too: when what sites keep is cleared, or the disk fails.
+      database.onclose = () => over(opening);
       resolve(database);
     };
     request.onblocked = request.onerror = () => {
-      opened = null;
+      over(opening);
       reject(request.error ?? new Error('it is in use'));
     };
   });
-  return opened;
+  opened = opening;
+  return opening;
+}
+
+/** The next one opens it anew. @param {Promise<IDBDatabase>} opening */
+function over(opening) {
+  if (opened === opening) opened = null;
+}
+
+/** @param {IDBTransactionMode} mode @returns {Promise<IDBTransaction>} */
+async function begin(mode) {
+  const opening = open();
+  const database = await opening;
+  try {
+    return database.transaction(FILES, mode);
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === 'InvalidStateError')) throw error;
+    // It was closed, which was not told yet.
+    over(opening);
+    return (await open()).transaction(FILES, mode);
+  }
 }
 
 /** What is done to the files in one transaction, once it is durable. @template T @param {IDBTransactionMode} mode
  * @param {(files: IDBObjectStore) => T} act @returns {Promise<Awaited<T>>} */
 async function within(mode, act) {
-  const transaction = (await open()).transaction(FILES, mode);
+  const transaction = await begin(mode);
   const ended = new Promise((resolve, reject) => {
     transaction.oncomplete = resolve;
     transaction.onabort = transaction.onerror = () => reject(transaction.error ?? new Error('it was not kept'));

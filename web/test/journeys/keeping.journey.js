@@ -72,6 +72,9 @@ test('where bytes cannot be kept a reload says so, and what is left of the messa
     await ada.check('files not sent');
     assert.equal(await ben.bubble('With two files').count(), 0);
     assert.equal(await last(ada).getByRole('progressbar').count(), 0, 'it is not on its way any more');
+    // It may be written again later, too.
+    await page.reload();
+    await page.locator('.meta.warn', { hasText: 'Not sent: a file is gone.' }).waitFor({ timeout: 40_000 });
     await page.getByRole('button', { name: 'Write again' }).click();
     await page.getByText('half.bin: The page no longer has this file. Choose it again.').waitFor();
     await upload(ada, 'kept.bin').getByText('Ready').waitFor();
@@ -114,6 +117,54 @@ test('what the browser keeps of files has a bound, and belongs to one person and
       return [...answers, (await mineToo.take('a'))];
     });
     assert.deepEqual(told, [true, false, true, true, false, 'elsewhere', '12345678', 'a name.txt', null, null, 8, null]);
+    assert.deepEqual(ada.complaints, []);
+  }));
+
+test('what the browser keeps of files outlives a lost database, not the sign-in, and goes from page to page', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const told = await ada.page.evaluate(async () => {
+      const { browserVault, eraseVault } = await import(/** @type {any} */ ('/web/sdk/vault.js'));
+      const [one, other] = [browserVault(71), browserVault(71)];
+      const file = (/** @type {string} */ text) => new File([text], 'a name.txt', { type: 'text/plain' });
+      const { transaction } = IDBDatabase.prototype;
+      // As when the browser has closed it by itself.
+      const close = () => {
+        IDBDatabase.prototype.transaction = function closed(...parts) {
+          IDBDatabase.prototype.transaction = transaction;
+          this.close();
+          return transaction.apply(this, parts);
+        };
+      };
+      const take = async (/** @type {any} */ vault, /** @type {string} */ id) => {
+        for (;;) {
+          const taken = await vault.take(id);
+          if (taken !== 'elsewhere') return taken?.size ?? taken;
+          await new Promise(requestAnimationFrame);
+        }
+      };
+      const answers = [await one.keep('a', file('1234'))];
+      close();
+      answers.push(await one.take('a').then((/** @type {any} */ taken) => taken?.size));
+      IDBDatabase.prototype.transaction = () => {
+        throw new DOMException('the disk fails', 'UnknownError');
+      };
+      answers.push(await one.take('a'));
+      IDBDatabase.prototype.transaction = transaction;
+      answers.push(await other.take('a'));
+      one.release('a');
+      answers.push(await take(other, 'a'));
+      close();
+      await eraseVault();
+      answers.push(await other.take('a'));
+      // What is being kept when the sign-in ends is not kept.
+      const late = other.keep('b', file('12'));
+      other.stop();
+      await other.erase('mine');
+      answers.push(await late, await take(one, 'b'));
+      return answers;
+    });
+    assert.deepEqual(told, [true, 4, 'unread', 'elsewhere', 4, null, false, null]);
     assert.deepEqual(ada.complaints, []);
   }));
 

@@ -1,0 +1,62 @@
+/**
+ * What a page knows of one file on its way. `uploads.js` is what changes it.
+ *
+ * @import {FileSketch, FileState, Refusal} from './uploads.js'
+ * @import {Attachment} from './wire.js'
+ */
+
+/**
+ * @typedef {FileSketch & {
+ *   conversation: number, state: FileState, sent: number, problem: Refusal|null, attachment: Attachment|null,
+ *   file: Blob|null, kept: boolean, elsewhere: boolean, unread: boolean, free: boolean, handed: boolean,
+ *   taken: boolean, begun: boolean, known: boolean, faults: number, slice: number, received: number, noted: boolean,
+ *   heard: {received: number, at: number}|null, timer: unknown, stop: AbortController,
+ * }} Job
+ * `kept`: its bytes outlive the page; `elsewhere`: another page has them; `unread`: they could not be read; `free`: this
+ * page let them go, and asks for them before it sends them; `handed`: another page took it from the draft; `taken`: a
+ * message has it; `begun`: the server may have some of it; `known`: it said how much, which is `received`; `slice`: how
+ * much goes in one request; `noted`: a reload finds it; `heard`: when what the server has last grew, while nothing is
+ * sent from here.
+ */
+
+/** After a reload these are found out anew; other refusals hold. */
+const PASSING = ['file_gone', 'internal'];
+
+/** What is known of a file of a message from before a reload, or of another page. */
+const UNKNOWN = { conversation: 0, name: '', bytes: 0, media_type: '', file: null, taken: true, begun: true };
+
+/** @param {FileSketch & Partial<Job> & {conversation: number, file: Blob|null}} about @returns {Job} */
+export function jobOf(about) {
+  return {
+    state: 'waiting', sent: 0, problem: null, attachment: null, kept: false, elsewhere: false, unread: false,
+    free: false, handed: false, taken: false, begun: false, known: false, faults: 0, slice: Infinity, received: 0,
+    noted: false, heard: null, timer: null, stop: new AbortController(), ...about,
+  };
+}
+
+/** @param {string} clientId @returns {Job} */
+export function unknownJob(clientId) {
+  return jobOf({ ...UNKNOWN, client_id: clientId });
+}
+
+/** A file of a draft from before a reload. @param {FileSketch & {conversation: number, problem?: Refusal}} note
+ * @returns {Job} */
+export function notedJob({ problem, ...note }) {
+  const held = problem && !PASSING.includes(problem.code) ? { problem, state: /** @type {const} */ ('refused'), free: true } : {};
+  return jobOf({ ...note, ...held, file: null, begun: true, noted: true });
+}
+
+/** Whether it can be sent from here. @param {Job} job @returns {boolean} */
+export function hasBytes({ file, elsewhere }) {
+  return file !== null && !elsewhere;
+}
+
+/** @param {Job} job @returns {boolean} */
+export function isUnderWay({ state }) {
+  return state !== 'done' && state !== 'refused';
+}
+
+/** Read anew, because it may have changed meanwhile. @param {Job} job @returns {boolean} */
+export function isRefused({ state }) {
+  return state === 'refused';
+}

@@ -1,0 +1,288 @@
+/**
+ * Files across reloads and pages of one person: nothing is lost, nothing is sent twice, and what was refused stays so.
+ */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { idMaker } from '../src/sdk/ids.js';
+import { Outbox } from '../src/sdk/outbox.js';
+import { Keep, memoryShelf } from '../src/sdk/storage.js';
+import { Uploads } from '../src/sdk/uploads.js';
+import { handClock, turn } from './support/clock.js';
+import { Browser, Files, blob } from './support/files.js';
+
+const HERE = 3;
+
+let clock = handClock();
+let server = new Files();
+let shelf = memoryShelf();
+let browser = new Browser();
+let settled = () => {};
+
+beforeEach(() => {
+  clock = handClock();
+  server = new Files();
+  shelf = memoryShelf();
+  browser = new Browser();
+  settled = () => {};
+});
+
+/** One more page, or the same after a reload. @param {(clientId: string) => boolean} [isNoted] */
+function page(isNoted) {
+  return new Uploads({
+    vault: browser.vault(), carry: server.carry, clock, newId: idMaker(clock), keep: new Keep(shelf, 7),
+    changed: () => {}, settled: () => settled(), isNoted,
+    limits: () => ({ upload_bytes_max: 100, message_attachments_max: 3 }),
+  });
+}
+
+/** Lets all requests go on until something holds. @param {() => boolean} holds */
+async function until(holds) {
+  for (let rounds = 0; !holds(); rounds += 1) {
+    assert.ok(rounds < 40, 'it never comes to an end');
+    await turn();
+    await server.waiting[0]?.go();
+    await clock.advance(2_000);
+  }
+}
+
+/** How often something is asked for in a while. @param {number} milliseconds @returns {Promise<number>} */
+async function asked(milliseconds) {
+  let count = 0;
+  for (let passed = 0; passed < milliseconds; passed += 1_000) {
+    await clock.advance(1_000);
+    for (; server.waiting.length > 0; count += 1) await server.waiting[0].go();
+  }
+  return count;
+}
+
+const reloaded = (/** @type {Uploads} */ before) => {
+  before.stop();
+  server.waiting = [];
+  const after = page();
+  after.start();
+  return after;
+};
+
+test('a file whose bytes were kept goes on after a reload, where the server says that it ends', async () => {
+  const first = page();
+  const half = first.add(HERE, blob('half and half'), 'half');
+  const none = first.add(HERE, blob('none'), 'none');
+  await turn();
+  assert.equal(first.isBusy, false, 'leaving loses nothing');
+  await server.waiting[0].cutAfter(4);
+  first.take(HERE);
+  first.stop();
+  const second = page();
+  second.start();
+  assert.deepEqual(second.finished([half, none]), { waits: true });
+  await until(() => !('waits' in second.finished([half, none])));
+  assert.deepEqual(second.finished([half, none]), { ids: [31, 32] });
+  assert.deepEqual([await server.text(half), await server.text(none)], ['half and half', 'none']);
+  assert.equal(browser.bytes.size, 0, 'what the server has is kept here no more');
+});
+
+test('what is taken away is kept no more, and two pages do not send the same', async () => {
+  const first = page();
+  const id = first.add(HERE, blob('abcdef'), 'a');
+  const gone = first.add(HERE, blob('gone'), 'b');
+  await turn();
+  first.remove(gone);
+  assert.deepEqual([...browser.bytes.keys()], [id]);
+  first.take(HERE);
+  const second = page();
+  second.finished([id]);
+  await turn();
+  assert.deepEqual(server.waiting.map((one) => one.method).sort(), ['DELETE', 'GET', 'POST'], 'the first has it');
+  first.stop();
+  await until(() => !('waits' in second.finished([id])));
+  assert.equal(await server.text(id), 'abcdef');
+});
+
+test('what one page sends with a message, another that has its bytes lets go and does not delete', async () => {
+  const first = page();
+  const id = first.add(HERE, blob('a large one'), 'large');
+  await turn();
+  await server.waiting[0].cutAfter(3);
+  const second = page();
+  second.start();
+  await turn();
+  await server.waiting[0].go();
+  assert.equal(second.get(id)?.state, 'looking', 'the first has its bytes');
+  assert.deepEqual(second.take(HERE).uploads, [id]);
+  first.resume();
+  assert.deepEqual(first.draft(HERE), []);
+  await until(() => !('waits' in second.finished([id])));
+  assert.deepEqual(second.finished([id]), { ids: [31] });
+  assert.equal(await server.text(id), 'a large one');
+  assert.equal(browser.bytes.size, 0);
+});
+
+test('bytes that are kept only when another page has taken the file are let go, too', async () => {
+  const first = page();
+  const { keep } = first.vault;
+  /** @type {(go: null) => void} */
+  let go = () => {};
+  first.vault.keep = async (id, file) => {
+    const kept = await keep(id, file);
+    await new Promise((resolve) => {
+      go = resolve;
+    });
+    return kept;
+  };
+  const id = first.add(HERE, blob('slow'), 'slow');
+  await turn();
+  const second = page();
+  second.take(HERE);
+  first.resume();
+  go(null);
+  await turn();
+  assert.deepEqual([browser.bytes.has(id), browser.locks.has(id)], [true, false]);
+});
+
+test('what another page has taken is not of the draft again when it is there', async () => {
+  const first = page();
+  const id = first.add(HERE, blob('a'), 'a');
+  const second = page();
+  second.take(HERE);
+  await server.waiting[0].go();
+  assert.equal(first.get(id)?.state, 'done');
+  assert.equal(shelf.length, 0);
+  assert.deepEqual(first.take(HERE), {});
+});
+
+test('what was refused stays so after a reload, and is not sent again', async () => {
+  const first = page();
+  const unwanted = first.add(HERE, blob('of a kind'), 'unwanted');
+  await turn();
+  await server.waiting[0].refuse('unsupported_type');
+  const ids = ['a', 'b', 'c', 'd'].map((name) => first.add(HERE, blob(name), name));
+  assert.equal(first.get(ids[3])?.problem?.code, 'too_many_files');
+  await turn();
+  assert.equal(browser.locks.has(ids[3]), false, 'another page may have it');
+  const second = reloaded(first);
+  await until(() => ids.slice(0, 3).every((id) => second.get(id)?.state === 'done'));
+  await until(() => server.waiting.length === 0);
+  assert.equal(server.held.size, 3);
+  assert.deepEqual([unwanted, ids[3]].map((id) => second.get(id)?.problem),
+    [{ code: 'unsupported_type', title: 'unsupported_type' }, { code: 'too_many_files', title: 'too many', limit: 3 }]);
+  second.remove(ids[0]);
+  assert.equal(new Keep(shelf, 7).get(`file:${ids[3]}`).problem, undefined);
+  await until(() => second.get(ids[3])?.state === 'done');
+  assert.equal(await server.text(ids[3]), 'd', 'it has its place now, and its bytes');
+  const third = reloaded(second);
+  assert.equal(third.get(ids[3])?.problem, null, 'it is not refused any more');
+});
+
+test('what is one too many is not sent though nothing says so after a reload', async () => {
+  const first = page();
+  for (const name of ['a', 'b', 'c']) first.add(HERE, blob(name), name);
+  await turn();
+  const [id] = first.draft(HERE).map((one) => one.client_id);
+  const { conversation: _, ...note } = new Keep(shelf, 7).get(`file:${id}`);
+  browser.bytes.set('older', blob('older'));
+  new Keep(shelf, 7).set('file:older', { ...note, client_id: 'older', conversation: HERE });
+  const second = reloaded(first);
+  await until(() => second.draft(HERE).every((one) => ['done', 'refused'].includes(one.state)));
+  assert.equal(server.held.size, 3);
+  assert.deepEqual(second.draft(HERE).filter((one) => one.problem).map((one) => one.problem?.code), ['too_many_files']);
+});
+
+test('what was refused is let go of, so that another page does not ask for it for ever', async () => {
+  const first = page();
+  const id = first.add(HERE, blob('of a kind'), 'unwanted');
+  await turn();
+  const second = page();
+  second.start();
+  await turn();
+  await server.waiting.find((one) => one.method === 'GET')?.go();
+  assert.equal(second.get(id)?.state, 'looking');
+  await server.waiting[0].refuse('unsupported_type');
+  await clock.advance(30_000);
+  await server.waiting[0].go();
+  assert.equal(server.waiting[0].method, 'POST', 'the second has it now');
+  await server.waiting[0].refuse('unsupported_type');
+  assert.equal(second.get(id)?.state, 'refused');
+  assert.equal(await asked(120_000), 0);
+});
+
+test('what another page has is asked for more and more rarely, and at once when one looks', async () => {
+  const first = page();
+  const id = first.add(HERE, blob('a'), 'a');
+  await turn();
+  first.stop();
+  server.waiting = [];
+  const another = 9;
+  browser.locks.set(id, another);
+  const second = page();
+  second.start();
+  await asked(60_000);
+  const often = await asked(120_000);
+  assert.ok(often >= 3 && often <= 6, `${often} times in two minutes`);
+  browser.locks.delete(id);
+  second.resume();
+  await turn();
+  assert.equal(server.waiting.length, 1);
+  await until(() => second.get(id)?.state === 'done');
+});
+
+test('what could not be read is not said to be gone, and is there when it is tried again', async () => {
+  const first = page();
+  const id = first.add(HERE, blob('a'), 'a');
+  await turn();
+  browser.broken = true;
+  const second = reloaded(first);
+  await until(() => second.get(id)?.state === 'refused');
+  assert.equal(second.get(id)?.problem?.code, 'internal');
+  browser.broken = false;
+  second.retry(id);
+  await until(() => second.get(id)?.state === 'done');
+  assert.equal(await server.text(id), 'a');
+});
+
+test('leaving loses what a reload does not find, though its bytes are kept', async () => {
+  let kept = false;
+  const set = shelf.setItem;
+  shelf.setItem = () => {
+    throw new DOMException('full', 'QuotaExceededError');
+  };
+  const all = page(() => kept);
+  const id = all.add(HERE, blob('a'), 'a');
+  await turn();
+  assert.equal(browser.bytes.has(id), true);
+  assert.equal(all.isBusy, true, 'its note is not kept');
+  shelf.setItem = set;
+  all.measured(id, { width: 2, height: 3 });
+  assert.equal(all.isBusy, false);
+  all.take(HERE);
+  assert.equal(all.isBusy, true, 'the message is not kept');
+  kept = true;
+  assert.equal(all.isBusy, false);
+});
+
+test('whether a file of a message is gone is asked anew after a reload, and then it can be written again', async () => {
+  /** @param {Uploads} uploads */
+  const outbox = (uploads) => new Outbox({
+    keep: new Keep(shelf, 7), clock, newId: idMaker(clock), request: () => new Promise(() => {}), sent: () => {},
+    turn: () => 0, changed: () => {}, finished: (ids) => uploads.finished(ids),
+  });
+  const first = page();
+  const before = outbox(first);
+  const id = first.add(HERE, blob('a'), 'a');
+  before.add(HERE, { text: 'With a file', ...first.take(HERE) });
+  assert.equal(before.isKept(id), true);
+  first.stop();
+  before.stop();
+  server.waiting = [];
+  browser.bytes.clear();
+  for (const round of ['the first', 'the next']) {
+    const after = page();
+    const box = outbox(after);
+    settled = () => box.resume();
+    box.resume();
+    await until(() => box.of(HERE)[0].state === 'refused' && server.waiting.length === 0);
+    assert.deepEqual(box.of(HERE).map((one) => [one.state, one.problem?.code]), [['refused', 'file_gone']], round);
+    assert.equal(after.get(id)?.problem?.code, 'file_gone', `${round} page knows which of its files it is`);
+    box.stop();
+    after.stop();
+  }
+});

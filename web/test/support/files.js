@@ -1,0 +1,138 @@
+/**
+ * A server that takes files, and what a browser keeps of them for several pages.
+ */
+import assert from 'node:assert/strict';
+import { Lost, Problem } from '../../src/sdk/problem.js';
+import { noVault } from '../../src/sdk/vault.js';
+import { turn } from './clock.js';
+
+export const MB = 1024 * 1024;
+
+/** @param {string} text */
+export const blob = (text) => new Blob([text], { type: 'text/plain' });
+
+/** @param {Uint8Array[]} parts */
+const sizeOf = (parts) => parts.reduce((sum, one) => sum + one.length, 0);
+
+/** What the server holds, and requests that wait until the test lets them go on. */
+export class Files {
+  /** @type {Map<string, {id: number, name: string, bytes: number, kept: Uint8Array[]}>} */
+  held = new Map();
+  /** @type {{
+   *   method: string, path: string, size: number, go: () => Promise<void>, progress: (bytes: number) => void,
+   *   cutAfter: (bytes: number) => Promise<void>, refuse: (code: string, more?: object) => Promise<void>,
+   * }[]} */
+  waiting = [];
+
+  /** @type {import('../../src/sdk/carry.js').Carry} */
+  carry = (load) => new Promise((resolve, reject) => {
+    const take = async (/** @type {number} */ most) => {
+      this.waiting = this.waiting.filter((one) => one !== request);
+      const bytes = load.body ? new Uint8Array(await load.body.slice(0, most).arrayBuffer()) : null;
+      return this.#take(load.method, new URL(load.path, 'http://x'), bytes);
+    };
+    const request = {
+      method: load.method, path: load.path, size: load.body?.size ?? 0,
+      go: async () => {
+        await take(Infinity).then(resolve, reject);
+        await turn();
+      },
+      cutAfter: async (/** @type {number} */ bytes) => {
+        await take(bytes).catch(() => {});
+        reject(new Lost('cut'));
+        await turn();
+      },
+      refuse: async (/** @type {string} */ code, more = {}) => {
+        this.waiting = this.waiting.filter((one) => one !== request);
+        reject(new Problem({ code, title: code, status: 400, retryable: false, ...more }));
+        await turn();
+      },
+      progress: (/** @type {number} */ bytes) => load.onProgress?.(bytes),
+    };
+    load.signal.addEventListener('abort', () => {
+      this.waiting = this.waiting.filter((one) => one !== request);
+      reject(new Lost('given up'));
+    });
+    this.waiting.push(request);
+  });
+
+  /** @param {string} method @param {URL} url @param {Uint8Array|null} bytes */
+  #take(method, url, bytes) {
+    if (method === 'POST') {
+      const { client_id: clientId, name, bytes: all } = Object.fromEntries(url.searchParams);
+      assert.equal(this.held.has(clientId), false, 'nothing is begun twice');
+      this.held.set(clientId, { id: this.held.size + 31, name, bytes: Number(all), kept: bytes ? [bytes] : [] });
+      return this.#told(clientId);
+    }
+    const clientId = decodeURIComponent(url.pathname.split('/').at(-1) ?? '');
+    const held = this.held.get(clientId);
+    if (!held) throw new Problem({ code: 'not_found', title: 'no', status: 404, retryable: false });
+    if (method === 'DELETE') this.held.delete(clientId);
+    if (method === 'PATCH') {
+      if (Number(url.searchParams.get('offset')) !== sizeOf(held.kept)) {
+        throw new Problem({ code: 'wrong_offset', title: 'no', status: 409, retryable: false });
+      }
+      if (bytes) held.kept.push(bytes);
+    }
+    return method === 'DELETE' ? null : this.#told(clientId);
+  }
+
+  /** @param {string} clientId */
+  #told(clientId) {
+    const held = this.held.get(clientId);
+    if (!held) throw new Error('nothing is held');
+    const received = sizeOf(held.kept);
+    const { id, name, bytes } = held;
+    const attachment = received === bytes
+      ? { id, name, bytes, media_type: 'text/plain', url: `/v1/files/${id}` }
+      : null;
+    return { id, client_id: clientId, name, bytes, received, attachment };
+  }
+
+  /** @param {string} clientId @returns {Promise<string>} */
+  text(clientId) {
+    return new Blob(/** @type {any} */ (this.held.get(clientId)?.kept ?? [])).text();
+  }
+}
+
+/** What a browser keeps, and which page has it. */
+export class Browser {
+  /** @type {Map<string, Blob>} */
+  bytes = new Map();
+  /** Which page has a file. @type {Map<string, number>} */
+  locks = new Map();
+  /** Nothing that is kept can be read. */
+  broken = false;
+  #pages = 0;
+
+  /** The vault of one more page. @returns {import('../../src/sdk/vault.js').Vault} */
+  vault() {
+    this.#pages += 1;
+    const page = this.#pages;
+    const release = (/** @type {string} */ id) => void (this.locks.get(id) === page && this.locks.delete(id));
+    const lock = (/** @type {string} */ id) => {
+      if (!this.locks.has(id)) this.locks.set(id, page);
+      return this.locks.get(id) === page;
+    };
+    return {
+      ...noVault,
+      keep: async (id, file) => {
+        if (!lock(id)) return false;
+        this.bytes.set(id, file);
+        return true;
+      },
+      take: async (id) => {
+        if (!lock(id)) return 'elsewhere';
+        return this.broken ? 'unread' : this.bytes.get(id) ?? null;
+      },
+      release,
+      drop: (id) => {
+        if (lock(id)) this.bytes.delete(id);
+        release(id);
+      },
+      stop: () => {
+        for (const id of [...this.locks.keys()]) release(id);
+      },
+    };
+  }
+}
