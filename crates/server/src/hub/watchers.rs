@@ -145,8 +145,10 @@ impl Agenda {
     }
 
     /// These could not be looked at; the next look takes them.
-    pub fn put_back(&self, suspects: HashSet<Pair>) {
-        self.urgent().suspects.extend(suspects);
+    pub fn put_back(&self, suspects: HashSet<Pair>, unseen: HashSet<UserId>) {
+        let mut urgent = self.urgent();
+        urgent.suspects.extend(suspects);
+        urgent.unseen.extend(unseen);
     }
 
     /// Waits until there is something.

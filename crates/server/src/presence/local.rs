@@ -167,16 +167,17 @@ impl Local {
         }
     }
 
-    pub(super) fn take_unwritten(&mut self, most: usize) -> Vec<(UserId, i64)> {
-        let some: Vec<UserId> = self.unwritten.keys().take(most).copied().collect();
-        some.into_iter().filter_map(|user| self.unwritten.remove_entry(&user)).collect()
+    /// Some of those who are to be written, and when they were last here.
+    pub(super) fn unwritten(&self, most: usize) -> Vec<(UserId, i64)> {
+        self.unwritten.iter().take(most).map(|(user, seen_ms)| (*user, *seen_ms)).collect()
     }
 
-    /// What could not be written waits on.
-    pub(super) fn put_back(&mut self, unwritten: Vec<(UserId, i64)>) {
-        for (user, seen_ms) in unwritten {
-            let waiting = self.unwritten.entry(user).or_insert(seen_ms);
-            *waiting = seen_ms.max(*waiting);
+    /// These are in the store. What is newer waits on.
+    pub(super) fn written(&mut self, written: &[(UserId, i64)]) {
+        for (user, seen_ms) in written {
+            if self.unwritten.get(user) == Some(seen_ms) {
+                self.unwritten.remove(user);
+            }
         }
     }
 
@@ -283,7 +284,9 @@ mod tests {
                     node.local.signs(true, node.at(now), now_ms, pace);
                 }
                 if now.is_multiple_of(kept_ms / 3) {
-                    kept = node.local.take_unwritten(1).pop().map_or(kept, |(_, seen_ms)| seen_ms);
+                    let some = node.local.unwritten(1);
+                    node.local.written(&some);
+                    kept = some.first().map_or(kept, |(_, seen_ms)| *seen_ms);
                 }
                 let age = now - u64::try_from(kept).expect("small");
                 assert!(age <= config.socket.silence_ms, "{age} ms old after {now} ms");
@@ -324,16 +327,17 @@ mod tests {
         let mut node = Node::new();
         let (_, heard_ms) = node.arrives(10);
         node.says(false, 10);
-        assert_eq!(node.local.take_unwritten(10), [(USER, 10)]);
+        assert_eq!(node.local.unwritten(10), [(USER, 10)]);
+        assert_eq!(node.local.unwritten(10), [(USER, 10)], "until it is surely written");
+        node.local.written(&[(USER, 10)]);
         heard_ms.store(61_000, Ordering::Relaxed);
         node.says(true, 59_000);
-        assert_eq!(node.local.take_unwritten(10), []);
+        assert_eq!(node.local.unwritten(10), []);
         node.says(true, 61_000);
-        assert_eq!(node.local.take_unwritten(10), [(USER, 61_000)]);
-        node.local.put_back(vec![(USER, 61_000)]);
+        assert_eq!(node.local.unwritten(10), [(USER, 61_000)]);
         heard_ms.store(62_000, Ordering::Relaxed);
         node.local.finish();
-        node.local.put_back(vec![(USER, 61_000)]);
-        assert_eq!(node.local.take_unwritten(10), [(USER, 62_000)]);
+        node.local.written(&[(USER, 61_000)]);
+        assert_eq!(node.local.unwritten(10), [(USER, 62_000)], "what came while it was being written waits on");
     }
 }

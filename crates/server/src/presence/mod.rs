@@ -192,18 +192,19 @@ impl Presence {
         self.write().await;
     }
 
+    /// May be given up at any moment: whoever is not surely written waits on.
     async fn write(&self) {
         loop {
-            let some = self.local().take_unwritten(WRITTEN_MAX);
+            let some = self.local().unwritten(WRITTEN_MAX);
             if some.is_empty() {
                 return;
             }
             let store = &self.with.store;
             if let Err(cause) = store.answered(store.write_last_seen(some.clone())).await {
                 warn!(%cause, "when people were last here was not written");
-                self.local().put_back(some);
                 return;
             }
+            self.local().written(&some);
         }
     }
 

@@ -37,17 +37,16 @@ pub(super) struct Known {
     here: Here,
     /// When a page of theirs was last in use, if it is known.
     seen_ms: Option<i64>,
+    /// The store was asked that, too, since they are not here.
+    is_read: bool,
 }
 
 impl Known {
-    fn of(seen: Option<Seen>, before_ms: Option<i64>) -> Self {
-        match seen {
-            Some(Seen { here: Here::Idle, seen_ms, .. }) => Self { here: Here::Idle, seen_ms: Some(seen_ms) },
-            seen => {
-                let here = seen.map_or(Here::Gone, |seen| seen.here);
-                Self { here, seen_ms: seen.map(|seen| seen.seen_ms).max(before_ms) }
-            }
-        }
+    fn of(seen: Option<Seen>, before_ms: Option<i64>, is_read: bool) -> Self {
+        let here = seen.map_or(Here::Gone, |seen| seen.here);
+        let seen_ms = seen.map(|seen| seen.seen_ms);
+        let seen_ms = if here == Here::Idle { seen_ms } else { seen_ms.max(before_ms) };
+        Self { here, seen_ms, is_read: is_read && here == Here::Gone }
     }
 
     fn presence(self, user: UserId) -> model::Presence {
@@ -106,8 +105,8 @@ impl Presence {
     /// Replaces the people whom a connection watches. What was to be written to it until then is handed back, to be
     /// written before the answer: it may tell of people as they were.
     ///
-    /// The answer is a problem where they are too many, or the store or the layer is not there; then the connection
-    /// watches nobody.
+    /// The answer is a problem where they are too many; then the connection watches the former ones. It is one, too,
+    /// where the store or the layer is not there; then the connection watches nobody.
     pub async fn watch(
         &self,
         watcher: UserId,
@@ -166,14 +165,14 @@ impl Presence {
     }
 
     async fn ask_of(&self, watcher: UserId, users: &[UserId]) -> Result<Vec<model::Presence>, Failure> {
-        let mut rounds = 1..=ASKED_MAX;
+        let mut more = 1..ASKED_MAX;
         loop {
             let inquiry = self.with.hub.inquire();
             let seen = self.visible(watcher, users).await?;
             let known = self.look(seen.iter().copied().collect()).await?;
             let certain: HashSet<UserId> =
                 seen.iter().copied().filter(|user| !inquiry.is_doubted(watcher, *user)).collect();
-            if certain.len() == seen.len() || rounds.next().is_none() {
+            if certain.len() == seen.len() || more.next().is_none() {
                 return Ok(answer(users, &known, &certain));
             }
         }
@@ -200,13 +199,13 @@ impl Presence {
     }
 
     /// When those were here last who are not now, as far as it is not known. Read before anybody has to wait for it.
-    async fn written(&self, users: &[UserId]) -> Result<HashMap<UserId, i64>, Failure> {
+    async fn written(&self, users: &[UserId]) -> Result<HashMap<UserId, Option<i64>>, Failure> {
         let seen = self.with.layer.seen(users.to_vec()).await?;
         let here: HashSet<UserId> = seen.iter().filter(|seen| seen.here != Here::Gone).map(|seen| seen.user).collect();
         let gone: Vec<UserId> = {
             let known = self.known.lock().await;
-            let was_gone = |user: &UserId| known.get(user).is_some_and(|known| known.here == Here::Gone);
-            users.iter().copied().filter(|user| !here.contains(user) && !was_gone(user)).collect()
+            let is_read = |user: &UserId| known.get(user).is_some_and(|known| known.is_read);
+            users.iter().copied().filter(|user| !here.contains(user) && !is_read(user)).collect()
         };
         Ok(self.last_seen(&gone).await)
     }
@@ -216,7 +215,7 @@ impl Presence {
         &self,
         known: &mut HashMap<UserId, Known>,
         users: Vec<UserId>,
-        written: &HashMap<UserId, i64>,
+        written: &HashMap<UserId, Option<i64>>,
     ) -> Result<HashMap<UserId, Found>, Failure> {
         let mut seen: HashMap<UserId, Seen> =
             self.with.layer.seen(users.clone()).await?.into_iter().map(|seen| (seen.user, seen)).collect();
@@ -224,8 +223,10 @@ impl Presence {
         let mut found = HashMap::with_capacity(users.len());
         for user in users {
             let before = known.get(&user).copied();
-            let before_ms = written.get(&user).copied().max(before.and_then(|before| before.seen_ms));
-            let now = Known::of(seen.get(&user).copied(), before_ms);
+            let read = written.get(&user);
+            let before_ms = read.copied().flatten().max(before.and_then(|before| before.seen_ms));
+            let is_read = read.is_some() || before.is_some_and(|before| before.is_read);
+            let now = Known::of(seen.get(&user).copied(), before_ms, is_read);
             known.insert(user, now);
             // Whoever came to watch since gets the state as an answer.
             let is_told = before.is_some_and(|before| now.shows_another(before));
@@ -248,10 +249,11 @@ impl Presence {
         }
     }
 
-    /// That somebody was here is known without it, only not when.
-    async fn last_seen(&self, users: &[UserId]) -> HashMap<UserId, i64> {
+    /// Each of these with what the store knows, or nobody: that somebody was here is known without it, only not when,
+    /// and the next look asks again.
+    async fn last_seen(&self, users: &[UserId]) -> HashMap<UserId, Option<i64>> {
         match timeout(LAST_SEEN_PATIENCE, self.with.store.last_seen(users)).await {
-            Ok(Ok(seen)) => return seen,
+            Ok(Ok(seen)) => return users.iter().map(|user| (*user, seen.get(user).copied())).collect(),
             Ok(Err(cause)) => warn!(%cause, "when people were last here could not be read"),
             Err(_) => warn!("when people were last here was not read in time"),
         }
@@ -275,7 +277,7 @@ impl Presence {
         }
         if let Err(cause) = self.judge(&pairs, &suspects).await {
             warn!(%cause, "who may see whom could not be looked up");
-            self.with.hub.agenda.put_back(suspects);
+            self.with.hub.agenda.put_back(suspects, urgent);
         }
         if let Err(cause) = self.look(users.into_iter().collect()).await {
             warn!(%cause, "who is here could not be looked up");
@@ -315,7 +317,7 @@ impl Presence {
         drop(inquiry);
         if !doubted.is_empty() {
             let again: Vec<UserId> = doubted.iter().map(|pair| pair.user).collect();
-            hub.agenda.put_back(doubted.intersection(suspects).copied().collect());
+            hub.agenda.put_back(doubted.intersection(suspects).copied().collect(), HashSet::new());
             hub.agenda.look_at_unseen(&again);
         }
         hub.leave_unwatched(pairs.iter().map(|pair| pair.user)).await;

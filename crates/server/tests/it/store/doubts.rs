@@ -30,6 +30,7 @@ conformance! {
     who_came_into_doubt_since_the_question_is_not_joined,
     what_was_told_before_goes_out_before_the_answer_that_replaces_it,
     a_node_that_waits_for_the_store_goes_on_saying_who_is_here,
+    who_shows_himself_again_is_told_soon_after_looks_that_failed,
     a_node_that_is_late_knows_who_is_here_all_the_same,
 }
 
@@ -50,6 +51,11 @@ struct Gated {
     layer: Memory,
     stop: Mutex<Option<Stop>>,
     said: AtomicU64,
+    looked: AtomicU64,
+    /// So many of the next joinings fail.
+    failing: AtomicU64,
+    /// How often it had looked at each joining.
+    joined: Mutex<Vec<u64>>,
 }
 
 #[derive(Debug)]
@@ -67,7 +73,14 @@ struct Stopped {
 
 impl Gated {
     async fn node(world: &World) -> (Arc<Self>, Arc<App>) {
-        let gated = Arc::new(Self { layer: world.layer.beside(), stop: Mutex::default(), said: AtomicU64::new(0) });
+        let gated = Arc::new(Self {
+            layer: world.layer.beside(),
+            stop: Mutex::default(),
+            said: AtomicU64::default(),
+            looked: AtomicU64::default(),
+            failing: AtomicU64::default(),
+            joined: Mutex::default(),
+        });
         let app = world.node_on(gated.clone()).await;
         (gated, app)
     }
@@ -113,6 +126,11 @@ impl ChannelLayer for Gated {
         let Topic::Presence(user) = topic else { return self.layer.join(topic) };
         Box::pin(async move {
             self.comes_by(At::Joining, vec![user]).await;
+            self.joined.lock().expect("not poisoned").push(self.looked.load(Ordering::Relaxed));
+            let fewer = |failing: u64| failing.checked_sub(1);
+            if self.failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok() {
+                return Err(Unavailable("it is to fail".to_owned()));
+            }
             self.layer.join(topic).await
         })
     }
@@ -133,6 +151,7 @@ impl ChannelLayer for Gated {
     fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>> {
         Box::pin(async move {
             self.comes_by(At::Looking, users.clone()).await;
+            self.looked.fetch_add(1, Ordering::Relaxed);
             self.layer.seen(users).await
         })
     }
@@ -274,6 +293,27 @@ async fn a_node_that_waits_for_the_store_goes_on_saying_who_is_here(world: World
     let said = gated.said.load(Ordering::Relaxed);
     comes(async || gated.said.load(Ordering::Relaxed) >= said + 2, "it says who is here while it looks").await;
     looking.go();
+}
+
+async fn who_shows_himself_again_is_told_soon_after_looks_that_failed(world: World) {
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    let (gated, node) = Gated::node(&world).await;
+    let of_ada = Watcher::new(&node, ada).await;
+    let _here = world.app.presence.arrive(ben);
+    world.direct("Ada", "Ben").await;
+    let switch = async |presence: bool| {
+        let profile = Profile { presence: Some(presence), ..Profile::default() };
+        world.app.commit.submit(Change::UpdateProfile { user: ben, profile }).await.expect("his own affair");
+    };
+    switch(false).await;
+    assert_eq!(of_ada.watch(&[ben]).await, [Unknown]);
+    gated.failing.store(3, Ordering::Relaxed);
+    switch(true).await;
+    of_ada.until(ben, Online).await;
+    let joined = gated.joined.lock().expect("not poisoned").clone();
+    assert_eq!(joined.len(), 4, "three that failed, and the one after");
+    // A look asks the layer twice. Whom nobody has in mind is only tried at each tenth look.
+    assert!(joined[3] - joined[0] < 30, "the next look takes whom the last could not: {joined:?}");
 }
 
 async fn a_node_that_is_late_knows_who_is_here_all_the_same(world: World) {

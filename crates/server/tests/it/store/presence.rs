@@ -29,6 +29,7 @@ conformance! {
     whoever_comes_to_share_a_conversation_is_told,
     whoever_switches_it_off_is_unknown_at_once_and_on_again_is_seen,
     when_somebody_was_last_here_is_kept,
+    when_somebody_was_last_here_is_told_once_it_can_be_read,
 }
 
 /// A connection that watches.
@@ -107,6 +108,7 @@ async fn only_those_who_share_a_conversation_now_see_each_other(world: World) {
     let many: Vec<UserId> = (1..=101).map(UserId).collect();
     let refused = world.app.presence.watch(ada, &watcher.attached, &many).await.1.expect_err("over the limit");
     assert_eq!((refused.code, refused.limit), (Code::LimitReached, Some(100)));
+    assert!(watcher.attached.told_of().contains(&ada), "it watches the former ones");
     assert!(world.app.presence.ask(ada, &many).await.is_err());
 }
 
@@ -215,4 +217,17 @@ async fn when_somebody_was_last_here_is_kept(world: World) {
     world.app.store.write_last_seen(vec![(ben, 5)]).await.expect("the store is there");
     let again = asked(&world.another_node().await).await;
     assert_eq!(again.seen_at, gone.seen_at, "it never moves back");
+}
+
+async fn when_somebody_was_last_here_is_told_once_it_can_be_read(world: World) {
+    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+    world.direct("Ada", "Ben").await;
+    world.app.store.write_last_seen(vec![(ben, 5)]).await.expect("the store is there");
+    let node = world.node_beside().await;
+    let watcher = Watcher::new(&node, ada).await;
+    world.sql("ALTER TABLE last_seen RENAME TO mislaid").await;
+    assert_eq!(watcher.watch(&[ben]).await, [Offline], "all the same");
+    world.sql("ALTER TABLE mislaid RENAME TO last_seen").await;
+    let told = watcher.until(ben, Offline).await;
+    assert!(told.last().is_some_and(|gone| gone.seen_at.is_some()), "{told:?}");
 }
