@@ -36,8 +36,8 @@ beforeEach(async () => {
 
 const held = () => rig.state.threads.get(room)?.messages.map((one) => one.seq) ?? [];
 
-/** @param {number} seq @param {number} [conversation] */
-function look(seq, conversation = room) {
+/** @param {number} seq @param {() => boolean} [isWished] */
+function look(seq, isWished = () => true) {
   /** @type {any} */
   const client = {
     state: rig.state,
@@ -51,7 +51,7 @@ function look(seq, conversation = room) {
       if (show) rig.sync.take({ kind: 'messages', conversation: id, ...looked });
     },
   };
-  return lookAt(client, { conversation, seq });
+  return lookAt(client, { conversation: room, seq }, isWished);
 }
 
 test('what is held is there without a question, and what is not comes with the answer', async () => {
@@ -60,6 +60,12 @@ test('what is held is there without a question, and what is not comes with the a
   assert.equal(await look(10), 'there');
   assert.deepEqual(asked, [10]);
   assert.ok(held().includes(10));
+});
+
+test('what is not wished any more when it comes is not shown', async () => {
+  const before = held();
+  assert.equal(await look(10, () => false), 'there');
+  assert.deepEqual(held(), before);
 });
 
 test('what was deleted, hidden or never was moves nothing', async () => {

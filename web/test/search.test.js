@@ -89,6 +89,41 @@ test('pages follow each other, one at a time, and a failed one is asked for agai
   assert.deepEqual([one.view().more, ids(one)], [false, [9, 8, 7]], 'none comes twice');
 });
 
+test('what may have changed is asked for again, as much as there was, and stands until it is there', async () => {
+  const one = search();
+  one.setQuery('ring');
+  await clock.advance(200);
+  await asked[0].answer([9, 8], '8');
+  void one.more();
+  await asked[1].answer([7, 6], '6');
+  void one.renew();
+  void one.renew();
+  void one.more();
+  assert.equal(asked.length, 3, 'once');
+  await asked[2].answer([9, 7], '7');
+  assert.deepEqual([one.view().progress, ids(one)], ['done', [9, 8, 7, 6]]);
+  assert.equal(asked[3].question.after, '7');
+  await asked[3].answer([6, 5], '5');
+  assert.deepEqual([one.view().more, ids(one)], [true, [9, 7, 6, 5]]);
+  void one.renew();
+  assert.equal(asked.length, 4, 'not again at once');
+  void one.more();
+  assert.equal(asked[4].question.after, '5');
+  await asked[4].answer([4]);
+  await clock.advance(3_000);
+  void one.renew();
+  await asked[5].fail();
+  assert.deepEqual([one.view().progress, ids(one)], ['done', [9, 7, 6, 5, 4]], 'what there is stays');
+  await clock.advance(3_000);
+  void one.renew();
+  assert.equal(asked.length, 7, 'and it is tried again');
+  one.setQuery('rings');
+  await clock.advance(200);
+  await asked[6].answer([1]);
+  await asked[7].answer([2]);
+  assert.deepEqual(ids(one), [2]);
+});
+
 test('a page of an older question is dropped', async () => {
   const one = search();
   one.setQuery('ring');
@@ -187,6 +222,8 @@ test('what was changed since it was found shows what it says now, or goes when t
   const before = shown({}).rows[0].pieces;
   const reacted = shown({}, (state) => changed(state, { reactions: [{ emoji: '👍', users: [1] }] }));
   assert.deepEqual(reacted.rows[0].pieces, before, 'what says the same stands as the server marked it');
+  assert.deepEqual(excerptOf('😀😀 a needle here', ['needle']),
+    [{ text: '😀😀 a ', hit: false }, { text: 'needle', hit: true }, { text: ' here', hit: false }]);
   assert.deepEqual(excerptOf('ﬁn', ['n']), [{ text: 'ﬁ', hit: false }, { text: 'n', hit: true }]);
 });
 
@@ -210,6 +247,20 @@ test('where it is not said what changed, it is looked for again', () => {
   const doubted = apply(state, { kind: 'changes', changes, asked: 0 });
   assert.equal(isDoubtful(doubted, view(place(5))), true, 'too much changed');
   assert.equal(isDoubtful(state, view(place(5))), false, 'the state before is as it was');
+});
+
+test('what seems to say no more what was looked for is asked for again', () => {
+  // The server knows more spellings.
+  const one = search();
+  const found = { ...place(5), text: 'eine große Kiste' };
+  const state = apply(empty(1), { kind: 'found', messages: [found], first: true });
+  const view = /** @type {any} */ ({ ...one.view(), query: 'grosse', results: [{ message: found, excerpt: [] }] });
+  const change = (/** @type {any} */ how) =>
+    apply(state, { kind: 'seen', messages: [{ ...found, version: 9, ...how }] });
+  assert.equal(isDoubtful(state, view), false);
+  assert.equal(isDoubtful(change({ text: 'eine große Schachtel' }), view), true);
+  assert.equal(isDoubtful(change({ text: 'eine grosse Schachtel' }), view), false);
+  assert.equal(isDoubtful(change({ text: '', deleted: true }), view), false);
 });
 
 test('who finds nothing is led to the next wider thing to try', () => {

@@ -49,10 +49,14 @@ export function foundView(sight, search, at) {
   };
 }
 
-/** Whether something that was found may have changed without anybody saying how, so that it has to be looked for again.
+/** Whether something that was found has to be looked for again: it may have changed without anybody saying how, or was
+ * changed and seems to say no more what was looked for; the server, which compares better, knows.
  * @param {State} state @param {SearchView} search @returns {boolean} */
-export function isDoubtful({ hits }, { results }) {
-  return results.some(({ message }) => (hits.get(hitKey(message)) ?? null) === null);
+export function isDoubtful({ hits }, { results, query }) {
+  return results.some(({ message }) => {
+    const now = hits.get(hitKey(message)) ?? null;
+    return now === null || (!now.deleted && !now.hidden && isOther(now, message) && !says(now, wordsOf(query)));
+  });
 }
 
 /** A hit as it is now, as far as this page knows; null where it was deleted or says no more what was looked for.
@@ -61,20 +65,34 @@ function asNow({ state }, query, hit) {
   const now = state.hits.get(hitKey(hit.message)) ?? hit.message;
   if (now.deleted || now.hidden) return null;
   if (now.version <= hit.message.version) return hit;
-  const same = (/** @type {Message} */ one) => JSON.stringify([one.subject, one.text]);
-  if (same(now) === same(hit.message)) return { ...hit, message: now };
-  const words = fold(query).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
-  const names = (now.attachments ?? []).map((one) => one.name).join(' ');
-  const all = fold([now.subject, now.text, names].join(' '));
-  return words.every((word) => all.includes(word)) ? { message: now, excerpt: excerptOf(gist(now).text, words) } : null;
+  if (!isOther(now, hit.message)) return { ...hit, message: now };
+  const words = wordsOf(query);
+  return says(now, words) ? { message: now, excerpt: excerptOf(gist(now).text, words) } : null;
+}
+
+/** Whether a newer copy says something else. @param {Message} now @param {Message} before @returns {boolean} */
+function isOther(now, before) {
+  const words = (/** @type {Message} */ one) => JSON.stringify([one.subject, one.text]);
+  return now.version > before.version && words(now) !== words(before);
+}
+
+/** @param {string} query @returns {string[]} */
+function wordsOf(query) {
+  return fold(query).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+}
+
+/** @param {Message} message @param {string[]} words @returns {boolean} */
+function says({ subject, text, attachments }, words) {
+  const all = fold([subject, text, ...(attachments ?? []).map((one) => one.name)].join(' '));
+  return words.every((word) => all.includes(word));
 }
 
 /** A text in pieces, from a little before the first hit on. @param {string} text @param {string[]} words folded
  * @returns {Piece[]} */
 export function excerptOf(text, words) {
-  // Where each sign of the folded text comes from: folding makes longer and shorter.
+  // Where each unit of the folded text comes from: folding makes longer and shorter.
   const signs = [...text];
-  const from = signs.flatMap((sign, index) => Array.from(fold(sign), () => index));
+  const from = signs.flatMap((sign, index) => fold(sign).split('').map(() => index));
   const folded = signs.map(fold).join('');
   const hit = new Set();
   for (const word of words) {

@@ -3,7 +3,7 @@
  * back to where one was with Esc.
  *
  * Invariants: nothing in it slides; a picture stands at once where it will be, its blur or its small copy before it.
- * What is deleted meanwhile is not shown any longer.
+ * What is deleted meanwhile is not shown any longer; what is only no longer held stays while one looks at it.
  *
  * @import {User} from '../sdk/wire.js'
  * @import {Shown} from './files.js'
@@ -53,6 +53,9 @@ export class Lightbox {
   #next = h('button', {
     class: 'turn on', type: 'button', 'aria-label': say.nextPicture, onclick: () => this.#turn(1),
   }, icon('next'));
+  #close = h('button', {
+    class: 'tool', type: 'button', 'aria-label': say.close, title: say.close, onclick: () => this.#dialog.close(),
+  }, icon('close'));
   #strip = h('div', {
     class: 'strip', role: 'group',
     onclick: (/** @type {MouseEvent} */ { target }) => this.#chosen(/** @type {Element} */ (target)),
@@ -61,8 +64,6 @@ export class Lightbox {
   /** @param {HTMLElement} host @param {Looking} looking */
   constructor(host, { pictures, key, left }) {
     this.pictures = pictures;
-    const close = h('button', { class: 'tool', type: 'button', 'aria-label': say.close, title: say.close,
-      onclick: () => this.#dialog.close() }, icon('close'));
     this.#dialog = h('dialog', {
       class: 'lightbox', 'aria-label': say.showPictures,
       onclose: () => {
@@ -71,18 +72,20 @@ export class Lightbox {
       },
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     },
-    h('header', {}, this.#whose, this.#place, this.#save, close),
+    h('header', {}, this.#whose, this.#place, this.#save, this.#close),
     h('div', { class: 'middle' }, this.#previous, this.#stage, this.#next),
     h('footer', {}, this.#about, this.#strip), this.#ears);
     host.append(this.#dialog);
     this.#dialog.showModal();
     this.#show(Math.max(0, pictures.findIndex((one) => one.key === key)));
-    close.focus();
+    this.#close.focus();
   }
 
-  /** The pictures as they are now: more may be held, and some may be gone. @param {Picture[]} pictures */
-  update(pictures) {
+  /** The pictures as they are now: more may be held, or fewer, and some may be gone.
+   * @param {Picture[]} held @param {(seq: number) => boolean} [isGone] whether a message is known to be deleted */
+  update(held, isGone = () => true) {
     const shown = this.pictures[this.#at];
+    const pictures = held.some((one) => one.key === shown.key) || isGone(shown.seq) ? held : withShown(held, shown);
     const at = pictures.findIndex((one) => one.key === shown.key);
     this.pictures = pictures;
     if (pictures.length === 0) {
@@ -134,8 +137,11 @@ export class Lightbox {
     const focused = document.activeElement;
     this.#previous.hidden = index === 0;
     this.#next.hidden = index === all - 1;
-    if (focused === this.#previous && index === 0) this.#next.focus();
-    if (focused === this.#next && index === all - 1) this.#previous.focus();
+    /** @type {HTMLElement[]} */
+    const turns = [this.#previous, this.#next];
+    if (focused instanceof HTMLElement && focused.hidden && turns.includes(focused)) {
+      (turns.find((one) => !one.hidden) ?? this.#close).focus();
+    }
     this.#strip.hidden = all < 2;
     set(this.#strip, 'aria-label', say.pictures(all));
     const from = Math.max(0, index - BESIDE);
@@ -213,6 +219,12 @@ export class Lightbox {
     if (Math.abs(down) > SWIPE_PX * 1.5 && Math.abs(down) > Math.abs(across)) this.#dialog.close();
     else if (Math.abs(across) > SWIPE_PX) this.#turn((across < 0 ? 1 : -1) * (document.dir === 'rtl' ? -1 : 1));
   }
+}
+
+/** Pictures and one of a message that is not held, in their order. @param {Picture[]} held @param {Picture} shown
+ * @returns {Picture[]} */
+function withShown(held, shown) {
+  return [...held.filter((one) => one.seq <= shown.seq), shown, ...held.filter((one) => one.seq > shown.seq)];
 }
 
 /** One of the small ones. */

@@ -1,6 +1,7 @@
 /**
  * Looks at a message that somebody wants to go to, before anything on the screen changes: whether it can be shown, and
- * if not, why. What is found on the way is taken, so that looking costs no second question.
+ * if not, why. What is found on the way is taken, so that looking costs no second question; it is shown only while that
+ * is still wished.
  *
  * @import {Client} from '../sdk/client.js'
  * @import {Message, MessagePlace} from '../sdk/wire.js'
@@ -15,8 +16,9 @@ import { messageAt } from './messages.js';
  * @typedef {'there'|'deleted'|'hidden'|'before'|'gone'|'left'|'lost'} Outcome
  */
 
-/** @param {Client} client @param {MessagePlace} place @returns {Promise<Outcome>} */
-export async function lookAt(client, { conversation, seq }) {
+/** @param {Client} client @param {MessagePlace} place @param {() => boolean} isWished when it is answered
+ * @returns {Promise<Outcome>} */
+export async function lookAt(client, { conversation, seq }, isWished) {
   const { state, user } = client;
   const row = state.conversations.get(conversation);
   if (row && seq < historyFrom(row, user)) return 'before';
@@ -30,7 +32,7 @@ export async function lookAt(client, { conversation, seq }) {
     const message = messages.find((one) => one.seq === seq);
     if (!message) return messages.length > 0 && messages[0].seq > seq ? 'before' : 'gone';
     const outcome = judge(message);
-    client.taken(conversation, looked, outcome === 'there');
+    client.taken(conversation, looked, outcome === 'there' && isWished());
     return outcome;
   } catch (error) {
     return error instanceof Problem && error.status === 404 ? 'left' : 'lost';

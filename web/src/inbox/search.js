@@ -3,7 +3,8 @@
  * handed in.
  *
  * Invariants: what is shown answers the newest question or, while that is under way, the one before; an answer to an
- * older question is dropped; pages follow each other without a gap.
+ * older question is dropped; pages follow each other without a gap. What is asked for again because it may have changed
+ * stays as it is until all of that is there.
  *
  * @import {Clock} from '../sdk/clock.js'
  * @import {Conversation, Found, Hit, Message, Search as Asked, User} from '../sdk/wire.js'
@@ -25,6 +26,8 @@
 /** After the last key. */
 const PAUSE_MS = 200;
 const PAGE_ROWS = 20;
+/** Before what is shown is asked for again once more. */
+const RENEW_MS = 3_000;
 
 /** @type {Filters} */
 export const noFilters = { person: null, conversation: null, about: null, from: '', until: '', files: false };
@@ -45,6 +48,8 @@ export class Search {
   /** The question whose answer is awaited. */
   #turn = 0;
   #paging = false;
+  /** The question whose answers were asked for again just now. */
+  #renewed = 0;
   /** @type {unknown} */
   #timer = null;
 
@@ -105,12 +110,55 @@ export class Search {
     const turn = this.#turn;
     try {
       const found = await this.ask({ ...this.#question(), after: this.#next });
-      if (turn === this.#turn) this.#take(found, this.#results);
+      if (turn === this.#turn) this.#take(found, false);
     } catch {
       if (turn === this.#turn) this.#progress = 'failed';
     }
-    this.#paging = false;
+    if (turn === this.#turn) this.#paging = false;
     this.changed();
+  }
+
+  /** What is shown may have changed: as much of it is asked for again. Where that fails it stands, and is asked for
+   * later. */
+  async renew() {
+    if (this.#progress !== 'done' || this.#paging || this.#renewed === this.#turn) return;
+    const turn = this.#turn;
+    this.#renewed = turn;
+    this.#paging = true;
+    try {
+      const pages = await this.#askAgain(turn);
+      if (turn === this.#turn) {
+        this.#results = [];
+        for (const page of pages) this.#add(page);
+      }
+    } catch {
+      // What was found before is better than nothing.
+    }
+    if (turn !== this.#turn) return;
+    this.#paging = false;
+    this.#timer = this.clock.after(RENEW_MS, () => {
+      this.#renewed = 0;
+      this.changed();
+    });
+    this.changed();
+  }
+
+  /** As many answers as there are results. @param {number} turn @returns {Promise<Found[]>} */
+  async #askAgain(turn) {
+    /** @type {Found[]} */
+    const pages = [];
+    /** @type {string|null} */
+    let after = null;
+    let count = 0;
+    do {
+      const page = /** @type {Found} */ (await this.ask({ ...this.#question(), ...(after === null ? {} : { after }) }));
+      if (turn !== this.#turn) break;
+      this.found(page.results.map((one) => one.message), false);
+      pages.push(page);
+      after = page.next;
+      count += page.results.length;
+    } while (after !== null && count < this.#results.length);
+    return pages;
   }
 
   get #isAsked() {
@@ -141,7 +189,7 @@ export class Search {
   async #look(turn) {
     try {
       const found = await this.ask(this.#question());
-      if (turn === this.#turn) this.#take(found, []);
+      if (turn === this.#turn) this.#take(found, true);
     } catch {
       if (turn !== this.#turn) return;
       this.#progress = 'failed';
@@ -151,15 +199,21 @@ export class Search {
     if (turn === this.#turn) this.changed();
   }
 
-  /** @param {Found} found @param {Hit[]} before */
-  #take(found, before) {
-    const there = new Set(before.map((one) => one.message.id));
+  /** @param {Found} found @param {boolean} first in the place of what was */
+  #take(found, first) {
     this.#progress = 'done';
-    this.#results = [...before, ...found.results.filter((one) => !there.has(one.message.id))];
-    this.#next = found.next;
-    for (const one of found.conversations) this.#conversations.set(one.id, one);
-    for (const one of found.users) this.#users.set(one.id, one);
-    this.found(found.results.map((one) => one.message), before.length === 0);
+    if (first) this.#results = [];
+    this.#add(found);
+    this.found(found.results.map((one) => one.message), first);
+  }
+
+  /** @param {Found} found */
+  #add({ results, next, conversations, users }) {
+    const there = new Set(this.#results.map((one) => one.message.id));
+    this.#results = [...this.#results, ...results.filter((one) => !there.has(one.message.id))];
+    this.#next = next;
+    for (const one of conversations) this.#conversations.set(one.id, one);
+    for (const one of users) this.#users.set(one.id, one);
   }
 
   /** @returns {Asked} */

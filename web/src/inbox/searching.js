@@ -61,7 +61,7 @@ export class Searching {
   view() {
     if (!this.isOn) return null;
     const search = this.search.view();
-    if (search.progress === 'done' && isDoubtful(this.client.state, search)) queueMicrotask(() => this.search.again());
+    if (search.progress === 'done' && isDoubtful(this.client.state, search)) queueMicrotask(() => this.search.renew());
     return foundView(this.sight(), search, this.#at);
   }
 

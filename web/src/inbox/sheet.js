@@ -86,6 +86,7 @@ export function threadView(sight, opened) {
       unread: conversation ? unreadOf(conversation, sight.readUpTo(id)) : 0,
       divider,
       going: opened.going,
+      left: conversation === undefined && state.left.has(`conversation:${id}`),
       now: sight.now,
       others,
       isGroup: conversation?.kind === 'group',

@@ -20,8 +20,9 @@ export class Since {
   /** @type {Divider|null} */
   #told = null;
 
-  /** @param {{jump: () => void, left: () => void}} acts `left` is called when it was sent away by its button */
+  /** @param {{jump: () => void, left: () => void}} acts `left` is called when it goes and has the focus */
   constructor({ jump, left }) {
+    this.left = left;
     const close = h('button', {
       class: 'tool', type: 'button', 'aria-label': say.leaveSince, title: `${say.leaveSince} (Esc)`,
       onclick: () => {
@@ -39,7 +40,9 @@ export class Since {
   update(divider, where, now) {
     if (where === 'seen') this.#over = divider;
     const isThere = divider !== null && divider !== this.#over && where === 'above';
+    const focused = !isThere && this.element.contains(document.activeElement);
     set(this.element, 'hidden', !isThere);
+    if (focused) this.left();
     if (!isThere) return '';
     const words = divider.since === null
       ? say.newMessages(divider.count)
@@ -52,9 +55,9 @@ export class Since {
 
   /** It is not wanted. @returns {boolean} whether it was there */
   leave() {
-    const wasThere = !this.element.hidden;
+    if (this.element.hidden) return false;
     this.#over = this.#told;
     this.element.hidden = true;
-    return wasThere;
+    return true;
   }
 }

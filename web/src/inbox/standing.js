@@ -24,6 +24,8 @@ import { toast } from './toast.js';
 export class Standing {
   /** The message that is looked for. @type {Goal|null} */
   goal = null;
+  /** That of the goals which is only looked at by now. @type {Goal|null} */
+  #looking = null;
 
   /** @param {{
    *   host: HTMLElement, client: Client, thread: ParlorThread, open: () => number|null,
@@ -40,7 +42,10 @@ export class Standing {
     const told = {
       'parlor-older': (id) => void client.sync.older(id),
       'parlor-newer': (id) => void client.sync.newer(id),
-      'parlor-latest': (id) => void client.toLatest(id),
+      'parlor-latest': (id) => {
+        this.goal = null;
+        void client.toLatest(id);
+      },
       'parlor-trim': (id, { first, last }) => client.sync.trim(id, first, last),
       'parlor-jump': (id, place) => void this.goTo({ conversation: id, ...place }),
       'parlor-end': (id, { seq }) => this.#read(id, seq),
@@ -56,8 +61,10 @@ export class Standing {
   /** Shows a message in its place. @param {Goal} goal */
   async goTo(goal) {
     this.goal = goal;
-    const outcome = goal.quiet ? 'there' : await lookAt(this.client, goal);
+    this.#looking = goal;
+    const outcome = goal.quiet ? 'there' : await lookAt(this.client, goal, () => this.goal === goal);
     if (this.goal !== goal) return;
+    this.#looking = null;
     if (outcome !== 'there') {
       this.#missed(outcome);
       return;
@@ -86,7 +93,8 @@ export class Standing {
   /** A thread is there, and with it, perhaps, the message that is looked for. */
   reach() {
     const { goal } = this;
-    if (!goal || goal.conversation !== this.open()) return;
+    // What was opened before says nothing of a message that is looked at now.
+    if (!goal || goal === this.#looking || goal.conversation !== this.open()) return;
     // What is drawn now is known to be another place.
     this.changed();
     const { conversation, seq, quiet, keep } = goal;

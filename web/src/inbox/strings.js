@@ -381,7 +381,7 @@ const english = {
   moreOf: (/** @type {number} */ count) => `and ${count} more`,
   download: 'Download',
   downloadFile: (/** @type {string} */ name) => `Download ${name}`,
-  showPictures: 'Pictures of this conversation',
+  showPictures: 'Pictures of the messages that are loaded',
   pictureBy: (/** @type {string} */ picture, /** @type {string} */ who, /** @type {string} */ when) =>
     `${picture}. ${who}, ${when}`,
   placeOf: (/** @type {number} */ at, /** @type {number} */ all) => `${at} of ${all}`,

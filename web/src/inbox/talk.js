@@ -26,12 +26,12 @@ import { Writing } from './writing.js';
 
 /**
  * `side` is where `loading` and `failed` are; `first` the first message that I may see; `unread` how many are; `going`:
- * somebody asked for another place, which comes.
+ * somebody asked for another place, which comes; `left`: I am not in the conversation any more.
  * @typedef {{
  *   conversation: number, name: string, blocks: Block[], loaded: boolean, moreBefore: boolean, moreAfter: boolean,
  *   loading: boolean, failed: boolean, side: Side|null, isGroup: boolean, writers: User[], typing: string,
  *   first: number, lastSeq: number, unread: number, now: number, divider: Divider|null, going: boolean,
- *   others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
+ *   left: boolean, others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
  * }} TalkView
  */
 
@@ -127,7 +127,7 @@ export class ParlorTalk extends HTMLElement {
    * @param {TalkView} view @returns {boolean} */
   keeps(view) {
     return view.conversation === this.#view?.conversation && this.#view.loaded && !this.#following
-      && !this.#toLatest && !view.going && this.#anchor.seq > 0;
+      && !this.#toLatest && !view.going && !view.left && this.#anchor.seq > 0;
   }
 
   /** @param {TalkView} view */
@@ -202,6 +202,8 @@ export class ParlorTalk extends HTMLElement {
       this.#toLatest = true;
       return;
     }
+    // Who asks for it goes nowhere else any more.
+    if (smooth) emit(this, 'parlor-latest');
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.#following = true;
     this.#toLatest = false;

@@ -176,7 +176,8 @@ export class ParlorThread extends HTMLElement {
 
 /** @param {ThreadView} view @returns {'missing'|'failed'|'bones'|'first'|''} */
 function insteadOf(view) {
-  if (view.progress === 'missing' && !view.known) return 'missing';
+  const isLeft = view.talk.left && view.progress !== 'loading';
+  if ((view.progress === 'missing' || isLeft) && !view.known) return 'missing';
   if (!view.loaded || !view.known) return view.progress === 'failed' ? 'failed' : 'bones';
   return view.talk.blocks.length === 0 ? 'first' : '';
 }

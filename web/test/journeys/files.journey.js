@@ -200,7 +200,7 @@ test('pictures are seen whole, by keys, and the focus comes back', () =>
     assert.match(await fourth.innerText(), /\+2/u);
     await fourth.focus();
     await page.keyboard.press('Enter');
-    const box = page.getByRole('dialog', { name: 'Pictures of this conversation' });
+    const box = page.getByRole('dialog', { name: 'Pictures of the messages that are loaded' });
     await box.waitFor();
     await box.getByText('Ada Winter', { exact: true }).waitFor();
     await box.getByText('4 of 6', { exact: true }).waitFor();
@@ -248,7 +248,7 @@ test('one goes through all pictures of a conversation, by keys and by finger, an
     const third = page.getByRole('button', { name: 'Picture: an answer.png' });
     await third.waitFor();
     await page.getByRole('button', { name: 'Picture 1 of 2: first.png' }).click();
-    const box = page.getByRole('dialog', { name: 'Pictures of this conversation' });
+    const box = page.getByRole('dialog', { name: 'Pictures of the messages that are loaded' });
     await box.getByText('1 of 3', { exact: true }).waitFor();
     await box.getByText('You', { exact: true }).waitFor();
     assert.equal(await box.getByRole('button', { name: 'Previous picture' }).isVisible(), false);
@@ -282,6 +282,15 @@ test('one goes through all pictures of a conversation, by keys and by finger, an
     }, ben.conversation());
     await box.getByText('3 of 3', { exact: true }).waitFor();
     await box.getByText('a last one.png ·').waitFor();
+    await box.getByRole('button', { name: 'Previous picture' }).focus();
+    await page.evaluate(async (id) => {
+      const { messages } = await (await fetch(`/v1/conversations/${id}/messages?limit=5`)).json();
+      const { seq } = messages.find((/** @type {any} */ message) => message.attachments?.length === 2);
+      await fetch(`/v1/conversations/${id}/messages/${seq}`, { method: 'DELETE' });
+    }, ada.conversation());
+    await box.getByRole('button', { name: 'Previous picture' }).waitFor({ state: 'hidden' });
+    const isThere = await box.getByRole('button', { name: 'Close' }).evaluate((close) => close === document.activeElement);
+    assert.ok(isThere, 'the focus stays in what is seen');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 

@@ -109,6 +109,8 @@ test('the way to what is unread leads through what is not held, and it can be se
     await page.keyboard.press('Home');
     await until(() => page.evaluate(() => /** @type {any} */ (document.activeElement)?.seq), (seq) => seq === 1, 'up');
     assert.equal(await bar(ada).isVisible(), false);
+    // What is not there is not sent away.
+    await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await ada.bubble('Line 150').waitFor();
     await bar(ada).getByText('99+ new').waitFor();
@@ -145,6 +147,7 @@ test('what is seen stays where it is when the bar goes', () =>
     await unread(ada, '30');
     await goTo(ada, id);
     await bar(ada).getByText('30 new').waitFor();
+    await bar(ada).getByRole('button', { name: 'Jump' }).focus();
     const moved = await page.locator('.talk').evaluate(async (log) => {
       const tops = () => new Map([...log.querySelectorAll('parlor-said')].map((one) =>
         [/** @type {any} */ (one).seq, one.getBoundingClientRect().top]));
@@ -165,6 +168,8 @@ test('what is seen stays where it is when the bar goes', () =>
       return most;
     });
     assert.ok(moved <= 1, `a message moved by ${moved} px`);
+    const focused = await page.evaluate(() => document.activeElement?.getAttribute('role'));
+    assert.equal(focused, 'log', 'nor is the focus lost');
     assert.equal(await seesLine(ada), true);
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
@@ -327,6 +332,32 @@ test('earlier messages that come take neither a selection nor the focus with the
       return [said.isConnected, document.activeElement === said, words !== '' && String(getSelection()) === words];
     });
     assert.deepEqual(kept, [true, true, true]);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, POURING));
+
+test('who is removed while reading further up sees nothing of it any more', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    const me = await ada.page.evaluate(async () => (await (await fetch('/v1/me')).json()).id);
+    const id = await ben.page.evaluate(async (user) => {
+      const answer = await fetch('/v1/conversations', {
+        method: 'POST', headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ client_id: crypto.randomUUID(), group: { title: 'Desk', users: [user] } }),
+      });
+      return (await answer.json()).conversation.id;
+    }, me);
+    await ben.fill(id, lines(60));
+    await goTo(ada, id);
+    await ada.bubble('Line 60').waitFor();
+    await ada.page.getByRole('log').focus();
+    await ada.page.keyboard.press('Home');
+    await until(() => ada.fromEnd(), (far) => far > 500, 'Ada reads further up');
+    const status = await ben.page.evaluate(async ([group, user]) =>
+      (await fetch(`/v1/conversations/${group}/members/${user}`, { method: 'DELETE' })).status, [id, me]);
+    assert.equal(status, 200);
+    await ada.page.getByRole('heading', { name: 'There is no such conversation' }).waitFor();
+    assert.equal(await ada.page.locator('parlor-said').first().isVisible(), false);
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 

@@ -1,0 +1,69 @@
+/**
+ * Going to a message: what is over, or only looked at by now, moves nothing.
+ */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { Standing } from '../src/inbox/standing.js';
+import { turn } from './support/clock.js';
+
+/** What was done to the thread. @type {string[]} */
+let done = [];
+/** The answers that are awaited, by their `seq`. @type {Map<number, () => Promise<void>>} */
+let looks = new Map();
+let open = 4;
+let host = new EventTarget();
+
+/** @returns {Standing} */
+function standing() {
+  /** @type {any} */
+  const client = {
+    user: 1,
+    state: { conversations: new Map(), threads: new Map() },
+    look: (/** @type {number} */ id, /** @type {number} */ seq) => new Promise((resolve) => looks.set(seq, async () => {
+      resolve({ page: { messages: [{ seq, conversation: id }] }, asked: 0 });
+      await turn();
+    })),
+    taken: (/** @type {number} */ id, /** @type {any} */ { page }, /** @type {boolean} */ show) => {
+      if (show) client.state.threads.set(id, page);
+      done.push(`${show ? 'shows' : 'knows'} ${id}`);
+    },
+    jump: async (/** @type {number} */ id, /** @type {number} */ seq) =>
+      client.state.threads.get(id)?.messages.some((/** @type {any} */ one) => one.seq === seq) ?? false,
+    toLatest: async () => { done.push('latest'); },
+  };
+  const thread = /** @type {any} */ ({ jumpTo: (/** @type {number} */ seq) => done.push(`jumps to ${seq}`) });
+  return new Standing({
+    host: /** @type {any} */ (host), client, thread, open: () => open, show: (id) => { open = id; },
+    changed: () => {}, signal: new AbortController().signal,
+  });
+}
+
+beforeEach(() => {
+  [done, looks, open, host] = [[], new Map(), 4, new EventTarget()];
+});
+
+test('the answer to an older jump shows nothing', async () => {
+  const one = standing();
+  void one.goTo({ conversation: 4, seq: 10 });
+  void one.goTo({ conversation: 5, seq: 20 });
+  await looks.get(20)?.();
+  await looks.get(10)?.();
+  assert.deepEqual([open, done], [5, ['shows 5', 'jumps to 20', 'knows 4']]);
+});
+
+test('who goes to the end while a message is looked at stays there', async () => {
+  const one = standing();
+  void one.goTo({ conversation: 4, seq: 10 });
+  host.dispatchEvent(new CustomEvent('parlor-latest'));
+  await looks.get(10)?.();
+  assert.deepEqual(done, ['latest', 'knows 4']);
+});
+
+test('what was opened before says nothing of a message that is looked at', async () => {
+  const one = standing();
+  void one.goTo({ conversation: 4, seq: 10 });
+  one.reach();
+  assert.deepEqual([one.goal?.seq, done], [10, []]);
+  await looks.get(10)?.();
+  assert.deepEqual([one.goal, done], [null, ['shows 4', 'jumps to 10']]);
+});
