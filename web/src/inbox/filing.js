@@ -91,7 +91,8 @@ function showPicture(inbox, desk, seq, file) {
     const held = client.state.threads.get(id)?.messages;
     if (held === messages) return;
     messages = held;
-    box.update(picturesOf(client, id));
+    const isGone = (/** @type {number} */ seq) => !!held?.some((one) => one.seq === seq && (one.deleted || one.hidden));
+    box.update(picturesOf(client, id), isGone);
   });
   const box = new Lightbox(inbox, {
     pictures,

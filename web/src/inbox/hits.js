@@ -2,12 +2,14 @@
  * What is known by now of messages that a search has found: each change of one that is heard of, in whatever way, so
  * that no old text stays on the screen. Pure.
  *
- * Invariant: of two copies the newer is right; what I hid, or what lies in a conversation that I left, is hidden.
+ * Invariant: of two copies the newer is right; what I hid, what lies in a conversation that I left, or before my history
+ * there, is hidden.
  *
  * @import {Changes, Conversation, Message, PlacedEvent, ScopeChanged} from '../sdk/wire.js'
  * @import {Input} from './inputs.js'
  * @import {State} from './state.js'
  */
+import { historyFrom } from './changes.js';
 import { better, hiddenCopy, messageAt } from './messages.js';
 import { isHidden } from './threads.js';
 
@@ -39,6 +41,14 @@ export function seeHits(draft, input) {
   for (const { scope, messages } of resetBy(input)) doubt(draft, `${idOf(scope)}:`, new Set(messages.map(hitKey)));
   // What I hid is told since something, or not at all.
   if (input.kind === 'me' && (input.since === null || input.answer.hidden_reset)) doubt(draft, '', new Set());
+}
+
+/** My history in a conversation begins here now: who is added again may see less than before. @param {State} draft
+ * @param {Conversation} conversation */
+export function hideBefore(draft, conversation) {
+  const from = historyFrom(conversation, draft.user);
+  const beginning = `${conversation.id}:`;
+  if (from > 1) hide(draft, (key) => key.startsWith(beginning) && Number(key.slice(beginning.length)) < from);
 }
 
 /** @param {Input} input @returns {Message[]} all that it brings, in whatever order */
@@ -88,7 +98,9 @@ function isRemoval(event, me) {
 function known(draft, message) {
   const thread = draft.threads.get(message.conversation);
   const copy = better(thread && messageAt(thread, message.seq), message);
-  return isHidden(draft, message) ? hiddenCopy(copy) : copy;
+  const row = draft.conversations.get(message.conversation);
+  const isBefore = row !== undefined && message.seq < historyFrom(row, draft.user);
+  return isBefore || isHidden(draft, message) ? hiddenCopy(copy) : copy;
 }
 
 /** Conversations that are told without their messages. @param {Input} input @returns {Conversation[]} */

@@ -22,7 +22,7 @@
  * @import {Thread} from './messages.js'
  */
 import { changedBy, isBehind, memberOf, uncounts, withHidden, withMarker, withWhole } from './changes.js';
-import { seeHits } from './hits.js';
+import { hideBefore, seeHits } from './hits.js';
 import {
   beginAt, closeThread, forgetMessages, hideAt, isHidden, openThread, overtake, takeChanged, takeMessages, takePage,
   takeQuoted, trimThread,
@@ -294,6 +294,7 @@ function applyHere(draft, event) {
   const changed = changedBy(held, event, { me: user, fanOutMax, hidden });
   draft.conversations.set(held.id, changed);
   beginAt(draft, changed, held);
+  hideBefore(draft, changed);
   if (message) takeMessages(draft, held.id, [message]);
   if (event.type === 'message.created') learn(draft, [event.sender]);
   if ('members' in event) learn(draft, event.members.filter((one) => !one.left).map((one) => one.user));
@@ -378,6 +379,7 @@ function keep(draft, conversation, asked) {
   draft.conversations.set(id, withWhole(held, conversation, draft.user));
   learn(draft, conversation.members.map((one) => one.user));
   beginAt(draft, conversation, held);
+  hideBefore(draft, conversation);
   // It may have been read before I hid something there, or before my marker moved.
   if (wasBehind || (draft.hidden.get(id)?.turn ?? -1) > asked) wantWhole(draft, id);
 }
