@@ -249,6 +249,23 @@ test('where it is not said what changed, it is looked for again', () => {
   assert.equal(isDoubtful(state, view(place(5))), false, 'the state before is as it was');
 });
 
+test('who was removed and added again unheard sees nothing of before, whichever answer comes first', () => {
+  const model = new ModelServer(3);
+  const id = model.open('group', 2, [1, 3]);
+  const { message } = model.send(2, id, 'the wooden handle', 'a');
+  const list = apply(empty(1), { kind: 'list', page: model.list(1, undefined, 10), asked: 0 });
+  /** @type {import('../src/inbox/inputs.js').Input} */
+  const found = { kind: 'found', messages: [message], first: true };
+  model.remove(id, 1);
+  model.add(id, 1, 2, false);
+  /** @type {import('../src/inbox/inputs.js').Input} */
+  const again = { kind: 'list', page: model.list(1, undefined, 10), asked: 0 };
+  for (const inputs of [[found, again], [again, found]]) {
+    const state = inputs.reduce((before, input) => apply(before, input), list);
+    assert.equal(state.hits.get(`${id}:${message.seq}`)?.hidden, true, inputs[0].kind);
+  }
+});
+
 test('what seems to say no more what was looked for is asked for again', () => {
   // The server knows more spellings.
   const one = search();
