@@ -54,7 +54,7 @@ test('presence is a status and a time, and nothing where it is not shared', () =
 test('one name, two names, then several people', () => {
   assert.equal(typingWords([]), '');
   assert.equal(typingWords([ben]), 'Ben is typing');
-  assert.equal(typingWords([ben, dan]), 'Ben and דן are typing');
+  assert.equal(typingWords([ben, dan]), 'Ben and \u2068דן\u2069 are typing');
   assert.equal(typingWords([ben, cleo, dan]), 'Several people are typing');
   assert.equal(typingShort([ben], 'direct'), 'typing…');
   assert.equal(typingShort([ben], 'group'), 'Ben is typing…');

@@ -1,7 +1,9 @@
 /**
  * All the machinery there is: an element builder that can only make text, and a keyed list.
+ * Invariant: a text that is shown ends what it begins, so that no name or message turns around what stands beside it.
  * Absent on purpose: any way to turn text into markup.
  */
+import { balanced } from './bidi.js';
 
 /** @typedef {Node|string|null|undefined|false} Child */
 /** @typedef {Record<string, string|number|boolean|null|undefined|((event: any) => void)>} Props */
@@ -16,7 +18,7 @@ export function h(tag, props = {}, ...children) {
     else set(element, name, value);
   }
   for (const child of children) {
-    if (child) element.append(child);
+    if (child) element.append(typeof child === 'string' ? balanced(child) : child);
   }
   return element;
 }
@@ -28,13 +30,14 @@ export function set(element, name, value) {
     if (element.hasAttribute(name)) element.removeAttribute(name);
     return;
   }
-  const text = value === true ? '' : String(value);
+  const text = value === true ? '' : balanced(String(value));
   if (element.getAttribute(name) !== text) element.setAttribute(name, text);
 }
 
 /** @param {Element} element @param {string} text */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = balanced(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 /** Tells what was done, to whoever is above. @param {Element} element @param {string} name @param {unknown} [detail] */

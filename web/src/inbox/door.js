@@ -7,6 +7,7 @@
  * @import {Site} from '../sdk/wire.js'
  */
 import { Problem } from '../sdk/problem.js';
+import { isolated } from './bidi.js';
 import { emit, h, set, setText } from './dom.js';
 import { icon, mark } from './icons.js';
 import { say } from './strings.js';
@@ -52,7 +53,7 @@ export class ParlorDoor extends HTMLElement {
         site.sign_up ? this.#other : null),
       h('p', { class: 'fine' }, say.staySignedIn(site.session_days), h('br'), say.by));
     this.replaceChildren(form);
-    document.title = `${say.signIn} · ${site.name}`;
+    document.title = `${say.signIn} · ${isolated(site.name)}`;
     this.#draw();
     this.#login.input.focus();
   }

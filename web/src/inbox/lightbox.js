@@ -9,6 +9,7 @@
  * @import {Shown} from './files.js'
  */
 import { addressOf } from '../sdk/addresses.js';
+import { isolated } from './bidi.js';
 import { h, keyed, set, setText } from './dom.js';
 import { face } from './face.js';
 import { describe } from './files.js';
@@ -108,7 +109,7 @@ export class Lightbox {
     this.#stage.replaceChildren(...this.#picture(file));
     const words = `${dayName(time, Date.now())} ${clockTime(time)}`;
     this.#drawWhose({ sender, name, time, words });
-    setText(this.#about, `${file.name} · ${describe(file)}`);
+    setText(this.#about, `${isolated(file.name)} · ${describe(file)}`);
     setText(this.#ears, say.pictureBy(say.pictureOf(index + 1, this.pictures.length, file.name), name, words));
     set(this.#save, 'href', file.url);
     set(this.#save, 'download', file.name);

@@ -5,7 +5,7 @@
  * @import {State} from './state.js'
  */
 import { openDialog } from './dialog.js';
-import { h } from './dom.js';
+import { h, setText } from './dom.js';
 import { emojiName } from './emoji.js';
 import { face } from './face.js';
 import { shortTime } from './format.js';
@@ -31,7 +31,7 @@ export function openReaders(host, reading) {
   const title = /** @type {HTMLElement} */ (dialog.querySelector('h2'));
   const draw = (/** @type {Member[]} */ members) => {
     const { read, parts } = sorted(reading, members);
-    title.textContent = say.readBy(read, members.length - 1);
+    setText(title, say.readBy(read, members.length - 1));
     body.replaceChildren(...parts);
   };
   if (conversation.member_count === conversation.members.length) {

@@ -51,7 +51,7 @@ function lines(row) {
 
 /** @param {Row} row @returns {(Node|null)[]} */
 function preview({ preview: { kind, text, tick, who, sign } }) {
-  const words = h('span', { class: 'one-line', dir: 'auto' }, who && h('b', {}, `${who}: `),
+  const words = h('span', { class: 'one-line', dir: 'auto' }, who && h('b', {}, h('bdi', {}, who), ': '),
     sign && icon(sign, { small: true }), text);
   switch (kind) {
     case 'failed':

@@ -6,7 +6,7 @@
  * @import {Block, Meta, Run} from './runs.js'
  * @import {Updatable} from './dom.js'
  */
-import { emit, h, keyed, set } from './dom.js';
+import { emit, h, keyed, set, setText } from './dom.js';
 import { face, faceKey } from './face.js';
 import { fullTime } from './format.js';
 import { icon } from './icons.js';
@@ -84,7 +84,7 @@ class ParlorRun extends HTMLElement {
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;
       this.#face.replaceChildren(...(sender ? [face([sender], { size: 28 })] : []));
-      this.#name.textContent = sender?.name ?? '';
+      setText(this.#name, sender?.name ?? '');
     }
     this.#face.hidden = this.#name.hidden = !sender;
     keyed(this.#said, run.said, (said) => said.key, () => new ParlorSaid());

@@ -8,7 +8,8 @@
  * @import {Chip, Quote, Said} from './runs.js'
  */
 import './attachments.js';
-import { emit, h, set } from './dom.js';
+import { isolated } from './bidi.js';
+import { emit, h, set, setText } from './dom.js';
 import { isLarge } from './format.js';
 import { icon } from './icons.js';
 import { emojiName } from './emoji.js';
@@ -72,10 +73,10 @@ export class ParlorSaid extends HTMLElement {
     if (!said) return;
     this.#bubble.classList.toggle('unsent', unsent);
     this.#files.classList.toggle('unsent', unsent);
-    const name = ears ? `${speaker}: ` : '';
+    const name = ears ? `${isolated(speaker)}: ` : '';
     if (name !== this.#ears) {
       this.#ears = name;
-      this.#name.textContent = name;
+      setText(this.#name, name);
     }
     if (said === this.#read.said && speaker === this.#read.speaker && state === this.#read.state) return;
     this.#read = { said, speaker, state };

@@ -3,6 +3,7 @@
  *
  * @import {Said} from './runs.js'
  */
+import { isolated } from './bidi.js';
 import { gist } from './files.js';
 import { emojiName } from './emoji.js';
 import { oneLine } from './gist.js';
@@ -15,7 +16,7 @@ const CHARS_MAX = 500;
 /** @param {Said} said @param {string} speaker @param {string} state @returns {string} */
 export function sentence(said, speaker, state) {
   const { message, item, quote, reactions } = said;
-  const parts = [`${speaker}, ${said.time}`];
+  const parts = [`${isolated(speaker)}, ${said.time}`];
   if (said.deleted !== '') return [...parts, said.deleted].join('. ');
   if (said.forwarded) parts.push(say.forwarded);
   if (quote) parts.push(quote.who === '' ? quote.text : say.inReplyTo(quote.who, oneLine(quote.text).slice(0, 120)));

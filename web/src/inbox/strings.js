@@ -1,6 +1,9 @@
 /**
- * Every word of the inbox, in English. A host that speaks otherwise hands in its own through `say.override`.
+ * Every word of the inbox, in English. A host that speaks otherwise hands in its own through `override`.
+ *
+ * Invariant: a name, a title or a text that is put into a sentence is set apart from it (`bidi.js`).
  */
+import { isolated } from './bidi.js';
 
 /** @param {number} count @param {string} one @param {string} many @returns {string} */
 const plural = (count, one, many) => (count === 1 ? `1 ${one}` : `${shortCount(count)} ${many}`);
@@ -59,6 +62,13 @@ const english = {
   chooseConversation: 'Choose a conversation',
   chooseConversationMore: 'Or write to somebody new.',
 
+  skipTo: 'Go to',
+  toConversations: 'Go to the conversations',
+  toMessages: 'Go to the messages',
+  toWriting: 'Go to where you write',
+  openIt: 'Open',
+  markRead: 'Mark as read',
+  menuOf: (/** @type {string} */ name) => `Conversation with ${name}`,
   backToAll: 'Back to all conversations',
   waitingForConnection: 'Waiting for the connection',
   people: (/** @type {number} */ count) => plural(count, 'person', 'people'),
@@ -220,6 +230,9 @@ const english = {
   writeTo: (/** @type {string} */ name) => `Write to ${name}`,
   send: 'Send',
   sendHint: 'Enter sends, Shift+Enter starts a new line',
+  addEmoji: 'Add an emoji',
+  pasteTooLong: (/** @type {string} */ chars, /** @type {string} */ most) =>
+    `Not pasted: ${chars} characters. The most that can be sent is ${most}.`,
   charactersLeft: (/** @type {number} */ count) => `${plural(count, 'character', 'characters')} left`,
   charactersOver: (/** @type {number} */ over, /** @type {string} */ most) =>
     `${over === 1 ? '1 character' : `${over} characters`} too many. The most that can be sent is ${most}.`,
@@ -428,9 +441,27 @@ const english = {
 /** @typedef {typeof english} Strings */
 
 /** The words in use. @type {Strings} */
-export const say = { ...english };
+export const say = guarded(english);
 
 /** Replaces some of the words. @param {Partial<Strings>} words */
 export function override(words) {
-  Object.assign(say, words);
+  Object.assign(say, guarded(words));
+}
+
+/** The same words, but what is put into a sentence turns nothing around outside of itself.
+ * @template {Partial<Strings>} Words @param {Words} words @returns {Words} */
+function guarded(words) {
+  const entries = Object.entries(words).map(([name, value]) => [name, typeof value === 'function' ? kept(value) : value]);
+  return /** @type {Words} */ (Object.fromEntries(entries));
+}
+
+/** @param {Function} make @returns {Function} */
+function kept(make) {
+  return (/** @type {unknown[]} */ ...parts) => make(...parts.map(apart));
+}
+
+/** @param {unknown} part @returns {unknown} */
+function apart(part) {
+  if (Array.isArray(part)) return part.map(apart);
+  return typeof part === 'string' ? isolated(part) : part;
 }

@@ -2,10 +2,12 @@
  * A text on the page: the pieces of `rich` as elements. What goes in stays text, whatever it says.
  *
  * Invariant: the text content of what is made is the text that went in, so that what is looked for and compared is what
- * was written; the signs that mean a form are there, and hidden.
+ * was written; the signs that mean a form are there, and hidden. The one exception: what turns the writing around ends with
+ * the text (`bidi.js`).
  *
  * @import {Piece} from './rich.js'
  */
+import { balanced } from './bidi.js';
 import { h } from './dom.js';
 import { rich } from './rich.js';
 import { say } from './strings.js';
@@ -13,7 +15,7 @@ import { say } from './strings.js';
 /** @param {string} text @returns {HTMLElement} */
 export function words(text) {
   const box = h('span', { class: 'words' });
-  for (const piece of rich(text)) box.append(element(piece));
+  for (const piece of rich(balanced(text))) box.append(element(piece));
   return box;
 }
 
