@@ -13,7 +13,7 @@
 import './results.js';
 import { emit, h, keyed, set, setText } from './dom.js';
 import { face, faceKey } from './face.js';
-import { icon } from './icons.js';
+import { drawing, icon } from './icons.js';
 import { ParlorRow } from './row.js';
 import { rowBones } from './bones.js';
 import { say } from './strings.js';
@@ -166,7 +166,7 @@ export class ParlorList extends HTMLElement {
       nothing: () => null,
       bones: () => rowBones(6),
       more: () => rowBones(1),
-      empty: () => words(say.listEmpty),
+      empty: () => h('div', { class: 'nothing' }, h('p', { class: 'only-wide' }, say.listEmpty), firstOfAll(this)),
       unread: () => words(say.nothingUnread),
       failed: () => words(say.listFailed, again()),
     }[which]();
@@ -251,6 +251,13 @@ function insteadOf(view) {
   if (view.rows.length > 0) return view.more ? (view.progress === 'failed' ? 'failed' : 'more') : 'nothing';
   if (view.unreadOnly) return 'unread';
   return view.empty ? 'empty' : 'nothing';
+}
+
+/** Where there is one pane: what will be here, and the first thing to do. @param {ParlorList} list @returns {HTMLElement} */
+function firstOfAll(list) {
+  return h('div', { class: 'nothing only-narrow' }, drawing(), h('h3', {}, say.noConversations),
+    h('p', {}, say.noConversationsMore),
+    h('button', { class: 'button main', type: 'button', onclick: () => emit(list, 'parlor-new') }, say.writeToSomebody));
 }
 
 /** @param {EventTarget|null} target @returns {ParlorRow|null} */

@@ -114,7 +114,7 @@ class Picker {
     this.#chips.replaceChildren(...this.#chosen.map((user) =>
       h('button', {
         class: 'chip mine', type: 'button', 'aria-label': say.remove(user.name), onclick: () => this.#toggle(user),
-      }, shortName(user.name), icon('close', { small: true }))));
+      }, h('span', { class: 'one-line', dir: 'auto' }, shortName(user.name)), icon('close', { small: true }))));
     this.#list.hidden = this.#found.length === 0;
     this.#list.replaceChildren(...this.#found.map((user) => {
       const chosen = this.#chosen.some((one) => one.id === user.id);

@@ -62,7 +62,7 @@ export class ParlorSettings extends HTMLElement {
       h('div', { class: 'thread-head' }, backButton(this), h('div', { class: 'person' }, this.#title)),
       h('div', { class: 'pages', tabindex: -1 },
         part(say.profile,
-          h('div', { class: 'picture' }, this.#face, h('div', {},
+          h('div', { class: 'portrait' }, this.#face, h('div', {},
             h('div', { class: 'buttons' }, choose, this.#removePicture, this.#file), this.#pictureNote)),
           h('form', {
             class: 'beside', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event),

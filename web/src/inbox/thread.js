@@ -80,6 +80,20 @@ export class ParlorThread extends HTMLElement {
     this.#composer.focusWords();
   }
 
+  /** Where the messages are. @returns {HTMLElement} */
+  get messages() {
+    return this.#talk;
+  }
+
+  /** Where one writes. @returns {HTMLElement} */
+  get writing() {
+    return this.#composer;
+  }
+
+  focusMessages() {
+    this.#talk.focusLog();
+  }
+
   focusHead() {
     this.#name.focus();
   }
@@ -139,6 +153,7 @@ export class ParlorThread extends HTMLElement {
     setText(this.#note, note);
     this.#note.classList.toggle('is-online', !view.offline && dot === 'online');
     this.#note.hidden = note === '';
+    this.#search.hidden = !view.known;
     this.#members.hidden = !view.isGroup;
     set(this.#members, 'aria-label', say.membersOf(view.people));
     set(this.#members, 'title', say.members);

@@ -19,7 +19,8 @@ test('an account is made, and its empty inbox says what will be here', () =>
     await page.getByRole('heading', { name: 'No conversations yet' }).waitFor();
     await eve.check('empty inbox');
     await page.setViewportSize({ width: 390, height: 800 });
-    await page.getByText('Conversations appear here, the newest first.').waitFor();
+    await page.getByRole('heading', { name: 'No conversations yet' }).waitFor();
+    await page.getByRole('button', { name: 'Write to somebody' }).waitFor();
     await eve.check('empty inbox on a phone');
     await page.setViewportSize({ width: 1280, height: 800 });
     await page.getByRole('button', { name: 'Write to somebody' }).click();
