@@ -150,6 +150,9 @@ test('the list says in one line what a message says', () => {
   assert.deepEqual(gistOf(state, message(1, { subject: 'S', text: 't' })), { text: 'S: t', sign: null });
   assert.deepEqual(gistOf(state, message(1, { deleted: true, text: '' })),
     { text: 'This message was deleted', sign: 'bin' });
+  state.conversations.set(1, /** @type {any} */ ({ id: 1, kind: 'direct' }));
+  assert.equal(gistOf(state, message(1, { deleted: true, text: '' })).text, 'Ben Okafor deleted this message');
+  assert.equal(gistOf(state, message(1, { deleted: true, text: '', sender: 1 })).text, 'You deleted this message');
   assert.equal(gistOf(state, message(1, { system: { type: 'left' } })).text, 'Ben Okafor left');
 });
 

@@ -165,6 +165,7 @@ test('what is too large, empty or one too many is refused before a byte is sent'
   const empty = all.add(HERE, blob(''), 'empty');
   assert.deepEqual(all.get(large)?.problem, { code: 'too_large', title: 'too large', limit: 5 });
   assert.equal(all.get(empty)?.problem?.code, 'file_empty');
+  assert.equal(shelf.length, 0, 'what can never be sent leaves nothing behind');
   const ids = ['a', 'b', 'c', 'd'].map((name) => all.add(HERE, blob(name), name));
   assert.equal(all.get(ids[3])?.problem?.code, 'too_many_files');
   assert.equal(server.waiting.length, 2, 'the refused ones are not sent');

@@ -23,7 +23,10 @@ const gists = new WeakMap();
 /** @param {State} state @param {Message} message @returns {Gist} */
 export function gistOf(state, message) {
   if (message.system) return { text: wordsOf(systemPhrase(state, message.sender, message.system)), sign: null };
-  if (message.deleted) return { text: deletedWords(state, message, true), sign: 'bin' };
+  if (message.deleted) {
+    const isGroup = state.conversations.get(message.conversation)?.kind !== 'direct';
+    return { text: deletedWords(state, message, isGroup), sign: 'bin' };
+  }
   let known = gists.get(message);
   if (!known) {
     const { text, sign } = gist(message);

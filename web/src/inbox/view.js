@@ -7,6 +7,7 @@
  * @import {Files} from './runs.js'
  * @import {State} from './state.js'
  */
+import { isHopeless } from '../sdk/job.js';
 import { dotOf, typingShort, writers } from './company.js';
 import { gist } from './files.js';
 import { roleName, shortName, shortTime } from './format.js';
@@ -84,7 +85,7 @@ function previewOf(conversation, { state, waiting, draft, selected, company, fil
   const typing = typingShort(writers(state, conversation, company), conversation.kind);
   if (typing !== '') return preview('typing', typing);
   const words = draft(conversation.id);
-  const attached = files?.draft(conversation.id) ?? [];
+  const attached = (files?.draft(conversation.id) ?? []).filter((one) => !isHopeless(one));
   if (conversation.id !== selected && (words.trim() !== '' || attached.length > 0)) {
     const { text, sign } = gist({ text: words, attachments: attached });
     return preview('draft', text, { sign });

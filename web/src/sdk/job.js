@@ -22,6 +22,9 @@
 /** After a reload these are found out anew; other refusals hold. */
 const PASSING = ['file_gone', 'internal'];
 
+/** Nothing that anybody does later makes such a file one that can be sent. */
+const HOPELESS = ['too_large', 'file_empty'];
+
 /** What is known of a file of a message from before a reload, or of another page. */
 const UNKNOWN = { conversation: 0, name: '', bytes: 0, media_type: '', file: null, taken: true, begun: true };
 
@@ -44,6 +47,12 @@ export function unknownJob(clientId) {
 export function notedJob({ problem, ...note }) {
   const held = problem && !PASSING.includes(problem.code) ? { problem, state: /** @type {const} */ ('refused'), free: true } : {};
   return jobOf({ ...note, ...held, file: null, begun: true, noted: true });
+}
+
+/** Whether a file can never be sent, so that it is no part of a draft. @param {{problem?: Refusal|null}} file
+ * @returns {boolean} */
+export function isHopeless({ problem }) {
+  return HOPELESS.includes(problem?.code ?? '');
 }
 
 /** Whether it can be sent from here. @param {Job} job @returns {boolean} */

@@ -18,7 +18,7 @@
  */
 import { revokeAll } from './addresses.js';
 import { backOff } from './clock.js';
-import { hasBytes, isRefused, isUnderWay, jobOf, notedJob, unknownJob } from './job.js';
+import { hasBytes, isHopeless, isRefused, isUnderWay, jobOf, notedJob, unknownJob } from './job.js';
 import { LocalFiles } from './local.js';
 import { LOOKING_MS, askPatiently } from './patience.js';
 import { Problem, endsSession, mayRetry } from './problem.js';
@@ -482,6 +482,11 @@ export class Uploads {
   #note(job) {
     // What was kept may have been erased: the sign-in has ended.
     if (job.taken || this.#stopped || this.#isTakenAway(job)) return;
+    // What can never be sent is told of, and leaves nothing behind.
+    if (isHopeless(job)) {
+      this.#forget(job);
+      return;
+    }
     const { conversation, problem } = job;
     const note = { ...sketchOf(job), conversation, ...(problem ? { problem } : {}) };
     job.noted = this.keep.set(`file:${job.client_id}`, note);
