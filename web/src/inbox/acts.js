@@ -7,6 +7,7 @@
  * @import {ParlorSaid} from './said.js'
  * @import {ParlorThread} from './thread.js'
  */
+import { isolated } from './bidi.js';
 import { memberOf } from './changes.js';
 import { ask } from './dialog.js';
 import { emit, h } from './dom.js';
@@ -60,6 +61,7 @@ export class Acts {
     return {
       'parlor-menu': (held) => this.#menu(held),
       'parlor-react-to': (held) => this.#pick(held),
+      'parlor-emoji': ({ at, back, choose }) => this.#write(at, back, choose),
       'parlor-react': ({ seq, emoji, on }) => this.#react(seq, emoji, on),
       'parlor-reply': ({ seq }) => this.#reply(seq),
       'parlor-reply-last': () => this.#reply(this.#last(() => true)?.seq),
@@ -143,7 +145,7 @@ export class Acts {
       at,
       back,
       narrow: this.host.clientWidth < 700,
-      head: [h('b', {}, `${who}, ${time}`), h('p', { dir: 'auto' }, plain(words))],
+      head: [h('b', {}, `${isolated(who)}, ${time}`), h('p', { dir: 'auto' }, plain(words))],
       quick: open ? this.#quick(message, { said, at, back }) : [],
       items: this.#items(place, said),
     });
@@ -199,6 +201,19 @@ export class Acts {
       often: oftenUsed(keep.get('emoji'), OFTEN),
       chosen: new Set(mine),
       choose: (emoji) => this.#react(said.seq, emoji, !mine.includes(emoji)),
+    });
+  }
+
+  /** An emoji to write. @param {DOMRect} at @param {HTMLElement} back @param {(emoji: string) => void} choose */
+  #write(at, back, choose) {
+    const { keep } = this.client;
+    openEmoji(this.host, {
+      at, back, narrow: this.host.clientWidth < 700, often: oftenUsed(keep.get('emoji'), OFTEN), chosen: new Set(),
+      label: say.addEmoji,
+      choose: (emoji) => {
+        keep.set('emoji', usedAgain(keep.get('emoji'), emoji));
+        choose(emoji);
+      },
     });
   }
 

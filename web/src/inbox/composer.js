@@ -1,11 +1,12 @@
 /**
- * Where one writes. Enter sends, Shift+Enter begins a line, and neither while signs are being composed. Above the words
- * stands what they answer or change, and a subject where one is wanted.
+ * Where one writes. With a keyboard Enter sends and Shift+Enter begins a line; with a finger Enter begins a line and the
+ * button sends, since a phone has no Shift+Enter. Ctrl+Enter sends everywhere, and nothing does while characters are
+ * being composed. Above the words stands what they answer or change, and a subject where one is wanted.
  *
  * Invariant: while an own message is changed the draft waits, and comes back when that ends.
  * Tells: `parlor-send {text, reply}`, `parlor-save {text, subject}`, `parlor-edited {text, subject}`,
  * `parlor-draft {text}`, `parlor-subject {subject}`, `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`,
- * `parlor-attach {files, folders}`, and what the tray tells.
+ * `parlor-attach {files, folders}`, `parlor-emoji {at, back, choose}`, and what the tray tells.
  *
  * @import {FileView} from '../sdk/uploads.js'
  * @import {ParlorTray} from './tray.js'
@@ -31,13 +32,19 @@ import { chooseFiles, pastedFiles } from './taking.js';
 /** How near the limit the rest is counted. */
 const COUNT_FROM = 500;
 const SUBJECT_COUNT_FROM = 40;
+/** What is pasted and longer than the limit by this factor is refused: to lay it out would stop the page. */
+const PASTE_FACTOR = 2;
+/** Of a name, in the hint of the field. */
+const NAME_SIGNS = 20;
+const FINGERS = matchMedia('(pointer: coarse)');
 
 export class ParlorComposer extends HTMLElement {
   #words = h('textarea', {
-    class: 'words', rows: 1, 'aria-label': say.message, enterkeyhint: 'send', autocomplete: 'off',
+    class: 'words', rows: 1, 'aria-label': say.message, autocomplete: 'off',
     oninput: () => this.#changed(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     onpaste: (/** @type {ClipboardEvent} */ event) => this.#pasted(event),
+    ondrop: (/** @type {DragEvent} */ event) => this.#isTooMuch(event, event.dataTransfer),
   });
   #tray = /** @type {ParlorTray} */ (document.createElement('parlor-tray'));
   #attach = h('button', {
@@ -53,12 +60,16 @@ export class ParlorComposer extends HTMLElement {
   #subjectTool = h('button', {
     class: 'tool subject-tool', type: 'button', onclick: () => this.#toggleSubject(),
   }, icon('subject'));
+  #emoji = h('button', {
+    class: 'tool emoji-tool', type: 'button', 'aria-label': say.addEmoji, title: say.addEmoji, 'aria-haspopup': 'dialog',
+    onclick: () => this.#chooseEmoji(),
+  }, icon('smile'));
   #send = h('button', { class: 'send', type: 'submit' }, icon('send'));
   #count = h('p', { class: 'hint', hidden: true, role: 'status' });
   #note = h('p', { class: 'hint', hidden: true, role: 'status' });
   #form = h('form', { class: 'composer', onsubmit: (/** @type {Event} */ event) => this.#submit(event) },
-    h('div', { class: 'box' }, this.#mode, this.#tray, this.#subject, this.#attach, this.#words, this.#subjectTool,
-      this.#send), this.#count, this.#note);
+    h('div', { class: 'box' }, this.#mode, this.#tray, this.#subject, this.#attach, this.#words,
+      h('div', { class: 'tools' }, this.#subjectTool, this.#emoji, this.#send)), this.#count, this.#note);
   #closed = h('p', { class: 'closed', hidden: true });
   #drawnMode = '';
   /** @type {ComposerView|null} */
@@ -113,7 +124,8 @@ export class ParlorComposer extends HTMLElement {
     if (view.closed !== null && this.#closed.textContent !== view.closed) {
       this.#closed.replaceChildren(icon('lock', { small: true }), h('span', {}, view.closed));
     }
-    set(this.#words, 'placeholder', say.writeTo(view.name));
+    set(this.#words, 'placeholder', say.writeTo(shortened(view.name)));
+    set(this.#words, 'enterkeyhint', FINGERS.matches ? 'enter' : 'send');
     const edits = this.#edits;
     if (fresh) this.note('');
     if (fresh || before?.seq !== edits?.seq) this.#begin(edits, view);
@@ -142,7 +154,7 @@ export class ParlorComposer extends HTMLElement {
     const isEdit = mode?.kind === 'edit';
     const label = isEdit ? say.save : say.send;
     set(this.#send, 'aria-label', label);
-    set(this.#send, 'title', isEdit ? say.save : say.sendHint);
+    set(this.#send, 'title', isEdit ? say.save : FINGERS.matches ? say.send : say.sendHint);
     this.#send.replaceChildren(icon(isEdit ? 'check' : 'send'));
     if (!mode) {
       this.#mode.replaceChildren();
@@ -251,7 +263,8 @@ export class ParlorComposer extends HTMLElement {
   #key(event) {
     // Code 229: some browsers end composing with the very key that they report.
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === 'Enter' && !event.shiftKey) {
+    const held = event.ctrlKey || event.metaKey;
+    if (event.key === 'Enter' && !event.shiftKey && (held || !FINGERS.matches)) {
       event.preventDefault();
       this.#submit(event);
     } else if (event.key === 'Escape' && this.#view?.mode) {
@@ -264,8 +277,36 @@ export class ParlorComposer extends HTMLElement {
     }
   }
 
+  /** Puts an emoji where the cursor is. */
+  #chooseEmoji() {
+    const words = this.#words;
+    const { selectionStart: start, selectionEnd: end } = words;
+    emit(this, 'parlor-emoji', {
+      at: this.#emoji.getBoundingClientRect(),
+      back: words,
+      choose: (/** @type {string} */ emoji) => {
+        words.focus({ preventScroll: true });
+        words.setRangeText(emoji, start, end, 'end');
+        this.#changed();
+      },
+    });
+  }
+
+  /** Refuses a text that is far longer than what can be sent, before the page has to lay it out.
+   * @param {Event} event @param {DataTransfer|null} data @returns {boolean} */
+  #isTooMuch(event, data) {
+    const most = this.#view?.charsMax ?? Infinity;
+    const chars = data?.getData('text/plain').length ?? 0;
+    if (chars <= most * PASTE_FACTOR) return false;
+    event.preventDefault();
+    const number = (/** @type {number} */ of) => new Intl.NumberFormat(say.locale).format(of);
+    this.note(say.pasteTooLong(number(chars), number(most)));
+    return true;
+  }
+
   /** @param {ClipboardEvent} event */
   #pasted(event) {
+    if (this.#isTooMuch(event, event.clipboardData)) return;
     const files = this.#edits ? [] : pastedFiles(event, Date.now());
     if (files.length === 0) return;
     event.preventDefault();
@@ -297,6 +338,13 @@ export class ParlorComposer extends HTMLElement {
     this.#subject.value = '';
     this.#words.focus({ preventScroll: true });
   }
+}
+
+/** A name as long as a field shows it: a field does not end its hint with dots by itself. @param {string} name
+ * @returns {string} */
+function shortened(name) {
+  const signs = [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(name)];
+  return signs.length <= NAME_SIGNS ? name : `${signs.slice(0, NAME_SIGNS).map((one) => one.segment).join('').trim()}…`;
 }
 
 /** As the server counts: by code points. @param {string} text @returns {number} */

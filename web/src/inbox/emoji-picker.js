@@ -10,14 +10,14 @@ import { say } from './strings.js';
 /**
  * @typedef {{
  *   at: DOMRect|{x: number, y: number}, back: HTMLElement|null, narrow: boolean, often: string[], chosen: Set<string>,
- *   choose: (emoji: string) => void,
+ *   choose: (emoji: string) => void, label?: string,
  * }} Choosing
  */
 
 /** @param {HTMLElement} host @param {Choosing} choosing */
 export function openEmoji(host, choosing) {
-  const { narrow, at, back } = choosing;
-  const box = h('dialog', { class: narrow ? 'bottom-sheet' : 'emoji-box', 'aria-label': say.react });
+  const { narrow, at, back, label = say.react } = choosing;
+  const box = h('dialog', { class: narrow ? 'bottom-sheet' : 'emoji-box', 'aria-label': label });
   const picker = new EmojiPicker({
     ...choosing,
     choose: (emoji) => {

@@ -115,13 +115,15 @@ export class Hand {
     const target = /** @type {HTMLElement} */ (event.target);
     const log = /** @type {HTMLElement|null} */ (target.closest('[role="log"]'));
     const said = saidAt(target);
-    if (!log || (target !== log && target !== said && !(said && event.key === 'Escape'))) return;
-    if (this.#walk(event, log, said)) {
+    if (!log || (target !== log && !said)) return;
+    const isOn = target === log || target === said;
+    if ((isOn || event.key === 'Escape') && this.#walk(event, log, said)) {
       event.preventDefault();
       return;
     }
-    if (!said || target !== said || !isThere(said)) return;
-    if (event.key === 'Enter' || event.key === 'ContextMenu' || (event.key === 'F10' && event.shiftKey)) {
+    // Its letters hold for its links and buttons too.
+    if (!said || !isThere(said) || target.matches('video, audio')) return;
+    if (isOn && (event.key === 'Enter' || event.key === 'ContextMenu' || (event.key === 'F10' && event.shiftKey))) {
       event.preventDefault();
       this.#menu(said, bubbleOf(said).getBoundingClientRect(), said);
     } else if (this.act(said, event)) {

@@ -21,6 +21,7 @@ import './settings.js';
 import './thread.js';
 import { Acts } from './acts.js';
 import { QUIET_MS } from './banner.js';
+import { isolated } from './bidi.js';
 import { memberOf } from './changes.js';
 import { keepFiles } from './filing.js';
 import { dotOf, onScreen } from './company.js';
@@ -28,9 +29,12 @@ import { emit, h } from './dom.js';
 import { drawing } from './icons.js';
 import { Group } from './group.js';
 import { watchIdle } from './idle.js';
+import { isKey } from './menu.js';
 import { known } from './people.js';
 import { openPicker, startWords } from './picker.js';
+import { keepRegions, nextRow } from './regions.js';
 import { hashOf, routeOf } from './route.js';
+import { keepRowMenu } from './row-menu.js';
 import { Searching } from './searching.js';
 import { Standing } from './standing.js';
 import { say, shortCount } from './strings.js';
@@ -84,6 +88,8 @@ export class ParlorInbox extends HTMLElement {
       host: this, client, thread: this.#thread, open: () => this.#open(), changed: () => this.render(),
       signal: this.#leave.signal,
     });
+    keepRegions(this, { list: this.#list, thread: this.#thread, signal: this.#leave.signal });
+    keepRowMenu(this, { client, changed: () => this.render(), signal: this.#leave.signal });
     keepFiles(this, { client, open: () => this.#open(), thread: this.#thread, signal: this.#leave.signal });
     this.#standing = new Standing({
       host: this, client, thread: this.#thread, open: () => this.#open(), show: (id) => this.#showThread(id),
@@ -131,7 +137,7 @@ export class ParlorInbox extends HTMLElement {
         this.#withOpen((id) => this.client?.discard(id, clientId));
         this.#thread.focusWords();
       },
-      'parlor-search-here': () => this.#searchHere(),
+      'parlor-search-here': (detail) => this.#searchHere(detail?.id),
       'parlor-members': () => this.#members(),
       'parlor-try': () => this.client?.nudge(),
       'parlor-sign-out': () => void this.#signOut(),
@@ -153,21 +159,20 @@ export class ParlorInbox extends HTMLElement {
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (document.querySelector('dialog[open]')) return;
-    if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === 'k') {
+    if (isKey(event, 'Ctrl K')) {
       event.preventDefault();
       this.#showList();
       this.#list.focusSearch();
-    } else if ((event.ctrlKey || event.metaKey) && event.shiftKey && event.key.toLowerCase() === 'f') {
+    } else if (event.shiftKey && isKey(event, 'Ctrl F')) {
       event.preventDefault();
       this.#searchHere();
-    } else if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === 'u') {
+    } else if (isKey(event, 'Ctrl U')) {
       if (this.#open() === null) return;
       event.preventDefault();
       this.#thread.chooseFiles();
     } else if (event.altKey && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) {
-      const rows = rowsOf(this.#sight(), this.#filter);
-      const at = rows.findIndex((one) => one.selected);
-      const to = rows[at < 0 ? 0 : at + (event.key === 'ArrowDown' ? 1 : -1)];
+      const step = event.key === 'ArrowDown' ? 1 : -1;
+      const to = nextRow(rowsOf(this.#sight(), this.#filter), step, event.shiftKey);
       event.preventDefault();
       if (to) this.#goTo(to.id);
     } else if (event.key === 'Escape' && !event.defaultPrevented && !isElsewhere(event.target, this.#list)) {
@@ -184,11 +189,11 @@ export class ParlorInbox extends HTMLElement {
     this.#panes.dataset.shows = 'list';
   }
 
-  #searchHere() {
-    this.#withOpen((id) => {
-      this.#showList();
-      this.#searching?.here(id);
-    });
+  /** @param {number|null} [id] the open one by itself */
+  #searchHere(id = this.#open()) {
+    if (id === null) return;
+    this.#showList();
+    this.#searching?.here(id);
   }
 
   /** The open conversation. @returns {number|null} */
@@ -384,7 +389,7 @@ export class ParlorInbox extends HTMLElement {
     for (const one of listed(sight)) count += unreadOf(one, sight.readUpTo(one.id));
     const open = sight.selected === null ? undefined : sight.state.conversations.get(sight.selected);
     const where = open ? nameOf(sight.state, open) : say.messages;
-    const title = `${count > 0 ? `(${shortCount(count)}) ` : ''}${where} · ${site?.name ?? ''}`;
+    const title = `${count > 0 ? `(${shortCount(count)}) ` : ''}${isolated(where)} · ${isolated(site?.name ?? '')}`;
     if (document.title !== title) document.title = title;
   }
 

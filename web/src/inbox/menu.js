@@ -127,7 +127,10 @@ export function isKey(event, name) {
   const control = parts.includes('Ctrl');
   if (control !== (event.ctrlKey || event.metaKey) || event.altKey || event.isComposing) return false;
   if (wanted === 'Del') return event.key === 'Delete';
-  return event.key.length === 1 && event.key.toUpperCase() === wanted && (control || !event.shiftKey);
+  // Where the keys carry other letters than Latin ones, the place of the key counts.
+  const isLatin = /^[a-z]$/iu.test(event.key);
+  const isWanted = isLatin ? event.key.toUpperCase() === wanted : event.code === `Key${wanted}`;
+  return isWanted && (control || !event.shiftKey);
 }
 
 /** Where an arrow leads: the quick ones are one row, each item is another.

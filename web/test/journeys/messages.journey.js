@@ -73,8 +73,8 @@ test('one deletes for everyone, and for oneself', () =>
     await message(ada, 'My number is 4711.').waitFor();
     await chooseInMenu(ada, 'My number is 4711.', 'Delete for everyone');
     await ada.page.getByRole('button', { name: 'Delete for everyone' }).click();
-    await ada.page.getByText('You deleted this message').waitFor();
-    await ben.page.getByText('Ada Winter deleted this message').waitFor();
+    await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor();
+    await ben.page.locator('parlor-thread').getByText('Ada Winter deleted this message').waitFor();
     for (const one of [ada, ben]) {
       await until(() => one.page.getByText('4711').count(), (count) => count === 0, 'it is nowhere on the page');
     }
@@ -85,12 +85,12 @@ test('one deletes for everyone, and for oneself', () =>
     await message(ben, 'I noted it.').waitFor();
     await ada.page.reload();
     await ada.choose(ITEM);
-    await ada.page.getByText('You deleted this message').waitFor();
+    await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor();
     assert.equal(await message(ada, 'I noted it.').count(), 0, 'for ever');
     // The place of a deleted message can be cleared too.
     await chooseInMenu(ada, 'You deleted this message', 'Delete for me');
     await ada.page.getByRole('button', { name: 'Delete for me' }).click();
-    await ada.page.getByText('You deleted this message').waitFor({ state: 'detached' });
+    await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor({ state: 'detached' });
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
@@ -123,7 +123,7 @@ test('an answer quotes, follows what it quotes, and leads there', () =>
     await message(ada, 'Yes, on the left.').locator('.quote').getByText('torn strap').waitFor();
     await chooseInMenu(ben, 'the torn strap?', 'Delete for everyone');
     await ben.page.getByRole('button', { name: 'Delete for everyone' }).click();
-    await message(ada, 'Yes, on the left.').locator('.quote').getByText('was deleted').waitFor();
+    await message(ada, 'Yes, on the left.').locator('.quote').getByText('deleted this message').waitFor();
     // Shift and the up key answer the last one.
     await field(ada).fill('');
     await field(ada).press('Shift+ArrowUp');

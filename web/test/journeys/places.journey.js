@@ -246,7 +246,7 @@ test('a jump that cannot be made says why, and moves nothing', () =>
     const seq = (await seqOf(ben, id, 'Line 170')) - 170;
     await ben.fill(id, ['About the needle', 'Of itself'], { reply_to: seq });
     await rewrite(ben, id, seq, null);
-    const quote = ada.bubble('About the needle').locator('button.quote', { hasText: 'This message was deleted' });
+    const quote = ada.bubble('About the needle').locator('button.quote', { hasText: 'deleted this message' });
     await quote.waitFor();
     const before = await places(ada);
     await quote.click();

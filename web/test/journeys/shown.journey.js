@@ -134,7 +134,7 @@ async function everything(ada, ben) {
   await message(ada, 'A mistake.').waitFor();
   await chooseInMenu(ben, 'A mistake.', 'Delete for everyone');
   await ben.page.getByRole('button', { name: 'Delete for everyone' }).click();
-  await ada.page.getByText('Ben Okafor deleted this message').waitFor();
+  await ada.page.locator('parlor-thread').getByText('Ben Okafor deleted this message').waitFor();
   await chooseInMenu(ada, 'I will be there.', 'Edit');
   await field(ada).fill('I will be there, with an umbrella.');
   await field(ada).press('Enter');

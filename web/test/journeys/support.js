@@ -264,7 +264,10 @@ export class Person {
   async say(text) {
     const field = this.page.getByRole('textbox', { name: 'Message' });
     await field.fill(text);
-    await field.press('Enter');
+    // Where one writes with a finger, Enter begins a line.
+    const fingers = await this.page.evaluate(() => matchMedia('(pointer: coarse)').matches);
+    if (fingers) await this.page.getByRole('button', { name: 'Send', exact: true }).tap();
+    else await field.press('Enter');
   }
 
   /** Sends without showing it, to have something to read. @param {number} conversation @param {string[]} texts
