@@ -5,6 +5,7 @@ use crate::{
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId, Version},
     model::{ContextKey, Role},
+    strict,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -459,20 +460,27 @@ impl CommandFrame {
     /// Reads a text frame.
     ///
     /// # Errors
-    /// What is not JSON, has no valid `id`, names no command, or does not fit that command.
+    /// What is not JSON, has no valid `id`, has a field twice, names no command, or does not fit that command.
     pub fn parse(text: &str) -> Result<Self, Refused> {
         use serde_json::Value;
         let refuse = |re, code, detail: String| Err(Refused { re, problem: Problem::new(code).with_detail(detail) });
-        let mut object = match serde_json::from_str(text) {
-            Ok(Value::Object(object)) => object,
-            Ok(_) => return refuse(None, Code::InvalidJson, "an object is expected".to_owned()),
+        let read = match strict::read(text) {
+            Ok(read) => read,
             Err(error) => return refuse(None, Code::InvalidJson, error.to_string()),
         };
-        let id =
-            object.remove("id").as_ref().and_then(Value::as_i64).filter(|id| (0..=crate::ids::ID_MAX).contains(id));
-        let Some(id) = id else {
-            return refuse(None, Code::InvalidField, "`id`: a whole number from 0 on is expected".to_owned());
+        let Value::Object(mut object) = read.value else {
+            return refuse(None, Code::InvalidJson, "an object is expected".to_owned());
         };
+        let is_doubled = read.doubled_outside.iter().any(|name| name == "id");
+        let id = object.remove("id").filter(|_| !is_doubled);
+        let id = id.as_ref().and_then(Value::as_i64).filter(|id| (0..=crate::ids::ID_MAX).contains(id));
+        let Some(id) = id else {
+            let expected = if is_doubled { "once" } else { "as a whole number from 0 on" };
+            return refuse(None, Code::InvalidField, format!("`id` is expected {expected}"));
+        };
+        if let Some(name) = read.doubled {
+            return refuse(Some(id), Code::InvalidField, format!("duplicate field `{name}`"));
+        }
         let Some(name) = object.get("type").and_then(Value::as_str) else {
             return refuse(Some(id), Code::InvalidField, "`type`: the name of a command is expected".to_owned());
         };

@@ -15,3 +15,4 @@ pub mod ids;
 pub mod limits;
 pub mod model;
 pub mod reply;
+mod strict;
