@@ -439,11 +439,12 @@ pub const NAMES: [&str; 31] = [
 ];
 
 /// A command on the socket: `{"id": 1, "type": "message.send", …}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CommandFrame {
     /// The client's number for it, from 0 to 2^53 − 1, echoed in the reply's `re`.
     pub id: i64,
     /// What is asked.
+    #[serde(flatten)]
     pub command: Command,
 }
 
@@ -471,12 +472,10 @@ impl CommandFrame {
         let Value::Object(mut object) = read.value else {
             return refuse(None, Code::InvalidJson, "an object is expected".to_owned());
         };
-        let is_doubled = read.doubled_outside.iter().any(|name| name == "id");
-        let id = object.remove("id").filter(|_| !is_doubled);
+        let id = object.remove("id").filter(|_| !read.doubled_outside.iter().any(|name| name == "id"));
         let id = id.as_ref().and_then(Value::as_i64).filter(|id| (0..=crate::ids::ID_MAX).contains(id));
         let Some(id) = id else {
-            let expected = if is_doubled { "once" } else { "as a whole number from 0 on" };
-            return refuse(None, Code::InvalidField, format!("`id` is expected {expected}"));
+            return refuse(None, Code::InvalidField, "`id`: one whole number from 0 on is expected".to_owned());
         };
         if let Some(name) = read.doubled {
             return refuse(Some(id), Code::InvalidField, format!("duplicate field `{name}`"));
@@ -496,12 +495,6 @@ impl CommandFrame {
     /// The text frame of this command.
     #[must_use]
     pub fn to_text(&self) -> String {
-        #[derive(Serialize)]
-        struct Frame<'a> {
-            id: i64,
-            #[serde(flatten)]
-            command: &'a Command,
-        }
-        serde_json::to_string(&Frame { id: self.id, command: &self.command }).expect("commands have string keys only")
+        serde_json::to_string(self).expect("commands have string keys only")
     }
 }

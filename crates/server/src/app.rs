@@ -31,6 +31,7 @@ use parlor_protocol::{
     error::Problem,
     ids::{Epoch, SessionId, UserId},
 };
+use prometheus_client::metrics::gauge::Gauge;
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -144,11 +145,10 @@ impl App {
         let version = store.version().await?;
         store.start(node, environment.now_ms()).await?;
         let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
-        let supervisor = Supervisor::default();
+        let (supervisor, erasure) = (Supervisor::default(), Erasure::default());
         let files = Arc::new(Files::new(&config, store.clone(), environment.clone(), metrics.clone())?);
         let presence = presence((hub.clone(), layer.clone(), node), &store, &environment, &metrics, &config);
         let typing = Arc::new(Typing::new(layer.clone(), store.clone(), metrics.clone(), &config.limits));
-        let erasure = Erasure::default();
         let erase_after = Duration::from_millis(config.store.erase_after_ms);
         let (asked, mut tasks) = asked(&store, &supervisor);
         tasks.extend([
@@ -167,6 +167,7 @@ impl App {
             metrics: metrics.clone(),
             node,
             erasure,
+            patience: Duration::from_millis(config.store.timeout_ms),
             marker_interval: Duration::from_millis(config.sync.marker_interval_ms),
             committed,
         };
@@ -176,7 +177,7 @@ impl App {
         let followers = search.map(|search| Running::start(search, followed, interval, &supervisor));
         Ok(Arc::new(Self {
             asked,
-            queries: Shares::new(config.limits.user_queries_max),
+            queries: Shares::new(config.limits.user_queries_max, Duration::from_millis(config.store.timeout_ms)),
             searches: Turns::new(config.store.readers, Duration::from_millis(config.store.timeout_ms)),
             identity: Identity::new(&config, &environment),
             config,
@@ -210,6 +211,17 @@ impl App {
         }
         let living = self.store.living_sessions(actor.user).await.map_err(failed)?;
         Ok(living.contains(&actor.session))
+    }
+
+    /// Counts what is held at this moment: it is back where it was when nothing is under way.
+    pub fn count_what_is_held(&self) {
+        let count = |gauge: &Gauge, held: usize| {
+            gauge.set(i64::try_from(held).unwrap_or(i64::MAX));
+        };
+        count(&self.metrics.queries_under_way, self.queries.taken());
+        count(&self.metrics.changes_under_way, self.commit.under_way());
+        count(&self.metrics.store_connections_busy, self.store.busy());
+        count(&self.metrics.tasks, tokio::runtime::Handle::current().metrics().num_alive_tasks());
     }
 
     /// Whether the server is stopping.

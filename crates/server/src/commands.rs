@@ -6,6 +6,7 @@ use crate::{
     search,
     store::{self, snapshot::Page},
     sync,
+    task::to_its_end,
 };
 use futures_util::future::BoxFuture;
 use parlor_protocol::{
@@ -25,47 +26,66 @@ pub type Result = std::result::Result<Answer, Problem>;
 /// # Errors
 /// The refusal.
 pub async fn execute(app: &Arc<App>, actor: Actor, command: Command) -> Result {
-    begin(app.clone(), actor, command).await?.await
-}
-
-/// Begins a command: a change is handed in when this returns, so that changes begun one after the other are
-/// decided in that order; the rest may be awaited together with others.
-///
-/// # Errors
-/// The refusal.
-pub async fn begin(
-    app: Arc<App>,
-    actor: Actor,
-    command: Command,
-) -> std::result::Result<BoxFuture<'static, Result>, Problem> {
-    match change(&app, actor, command)? {
-        Asked::Change(change) => {
-            let pending = app.commit.begin(change).await?;
-            Ok(Box::pin(async move {
-                match pending.outcome().await? {
-                    Outcome::Answer(answer) => {
-                        if let Answer::Sent(sent) = &answer {
-                            app.typing.sent((sent.message.conversation, actor.user));
-                        }
-                        Ok(answer)
-                    }
-                    Outcome::Opened { conversation, found } => opened(&app, actor, conversation, found).await,
-                    Outcome::UserAdded(_) | Outcome::Done => Err(Code::Internal.into()),
-                }
-            }))
-        }
-        Asked::Query(command) => Ok(Box::pin(async move {
-            let _share = app.queries.take(actor.user).await;
-            let asking = async { Ok(query(&app, actor, command).await) };
-            app.store.answered(asking).await.unwrap_or_else(|silent| Err(failed(silent)))
-        })),
+    match sort(app, actor, command)? {
+        Asked::Change(change) => begin(app.clone(), actor, change).await?.await,
+        Asked::Query(command) => answer(app, actor, command).await,
     }
 }
 
 /// What a command comes to.
-enum Asked {
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// Something is to change: see [`begin`].
     Change(Change),
+    /// Something is to be read: see [`answer`].
     Query(Command),
+}
+
+/// Begins a change: it is handed in when this returns, so that changes begun one after the other are decided in that
+/// order; the rest may be awaited together with others. Neither holds anything that others wait for.
+///
+/// # Errors
+/// The refusal.
+pub(crate) async fn begin(
+    app: Arc<App>,
+    actor: Actor,
+    change: Change,
+) -> std::result::Result<BoxFuture<'static, Result>, Problem> {
+    let pending = app.commit.begin(change).await?;
+    Ok(Box::pin(async move {
+        match pending.outcome().await? {
+            Outcome::Answer(answer) => {
+                if let Answer::Sent(sent) = &answer {
+                    app.typing.sent((sent.message.conversation, actor.user));
+                }
+                Ok(answer)
+            }
+            Outcome::Opened { conversation, found } => {
+                to_its_end(async move {
+                    let reading = async { Ok(opened(&app, actor, conversation, found).await) };
+                    app.store.answered(reading).await.unwrap_or_else(|_| Err(Code::Unknown.into()))
+                })
+                .await
+            }
+            Outcome::UserAdded(_) | Outcome::Done => Err(Code::Internal.into()),
+        }
+    }))
+}
+
+/// Answers a query, within the person's share of what is read at once and within the store's patience. What has begun to
+/// read comes to its end, also if nobody waits for it any more.
+///
+/// # Errors
+/// The refusal.
+pub(crate) async fn answer(app: &Arc<App>, actor: Actor, command: Command) -> Result {
+    let share = app.queries.take(actor.user).await?;
+    let app = app.clone();
+    to_its_end(async move {
+        let _share = share;
+        let asking = async { Ok(query(&app, actor, command).await) };
+        app.store.answered(asking).await.unwrap_or_else(|silent| Err(failed(silent)))
+    })
+    .await
 }
 
 /// The names that a command is loaded by are looked at before anything is: PostgreSQL takes no text with U+0000, and
@@ -87,7 +107,11 @@ fn checked(app: &App, command: &Command) -> std::result::Result<(), Problem> {
     text::client_id(client_id, app.config.limits.client_id_chars_max)
 }
 
-fn change(app: &App, actor: Actor, command: Command) -> std::result::Result<Asked, Problem> {
+/// Tells changes and queries apart.
+///
+/// # Errors
+/// What no store needs to be asked for.
+pub(crate) fn sort(app: &App, actor: Actor, command: Command) -> std::result::Result<Asked, Problem> {
     checked(app, &command)?;
     let actor = actor.user;
     let most = app.config.limits.page_rows_max as usize;

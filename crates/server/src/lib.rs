@@ -32,6 +32,7 @@ pub mod shares;
 pub mod store;
 pub mod supervise;
 pub mod sync;
+pub mod task;
 pub mod theme;
 pub mod typing;
 pub mod ws;

@@ -77,6 +77,14 @@ pub struct Metrics {
     pub search_lag_seconds: Gauge<f64, AtomicU64>,
     /// How long a search takes.
     pub search_seconds: Histogram,
+    /// Reads of people that are under way.
+    pub queries_under_way: Gauge,
+    /// Changes of people that wait for their commit or are in it.
+    pub changes_under_way: Gauge,
+    /// Connections to the database that are in use.
+    pub store_connections_busy: Gauge,
+    /// Tasks of the runtime that have not ended.
+    pub tasks: Gauge,
 }
 
 /// Why a socket was closed.
@@ -163,6 +171,10 @@ impl Metrics {
             search_lag_versions: Gauge::default(),
             search_lag_seconds: Gauge::default(),
             search_seconds: Histogram::new(exponential_buckets(0.0002, 2.0, 16)),
+            queries_under_way: Gauge::default(),
+            changes_under_way: Gauge::default(),
+            store_connections_busy: Gauge::default(),
+            tasks: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -201,6 +213,11 @@ impl Metrics {
         let lag = self.search_lag_seconds.clone();
         registry.register_with_unit("search_lag", "Age of the oldest message not in the index", Unit::Seconds, lag);
         registry.register_with_unit("search", "Time of a search", Unit::Seconds, self.search_seconds.clone());
+        registry.register("queries_under_way", "Reads of people under way", self.queries_under_way.clone());
+        registry.register("changes_under_way", "Changes of people under way", self.changes_under_way.clone());
+        let busy = self.store_connections_busy.clone();
+        registry.register("store_connections_busy", "Connections to the database in use", busy);
+        registry.register("tasks", "Tasks that have not ended", self.tasks.clone());
     }
 
     /// All figures in the `OpenMetrics` text format.

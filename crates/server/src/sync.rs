@@ -7,6 +7,7 @@ use crate::{
     hub::{Refused, Taken},
     metrics::ResumeResult,
     store::snapshot::News,
+    task::to_its_end,
 };
 use parlor_protocol::{
     close::Close,
@@ -89,8 +90,7 @@ pub async fn poll(
     let _present = app.presence.polls(actor.user);
     let until = Instant::now() + wait;
     loop {
-        let asking = async { Ok(heads(app, actor.user, cursor).await) };
-        let answer = app.store.answered(asking).await.map_err(failed)??;
+        let answer = look(app, actor.user, cursor).await?;
         let is_news = answer.reset || !answer.heads.is_empty() || !answer.gone.is_empty();
         if is_news || Instant::now() >= until {
             return Ok(answer);
@@ -99,9 +99,21 @@ pub async fn poll(
             Ok(Taken::Closed(Close::SessionEnded | Close::Disabled)) => return Err(Code::NotSignedIn.into()),
             Ok(Taken::Closed(Close::Restarting)) => return Err(Code::Draining.into()),
             // Anything else, and too much of it, is a reason to look.
-            Ok(Taken::Closed(_)) => return heads(app, actor.user, cursor).await,
+            Ok(Taken::Closed(_)) => return look(app, actor.user, cursor).await,
             Ok(Taken::Frames(_)) => {}
             Err(_) => return Ok(answer),
         }
     }
+}
+
+/// Reads within the person's share of what is read at once and within the store's patience, to the end.
+async fn look(app: &Arc<App>, user: UserId, cursor: Option<Cursor>) -> Result<Heads, Problem> {
+    let share = app.queries.take(user).await?;
+    let app = app.clone();
+    to_its_end(async move {
+        let _share = share;
+        let asking = async { Ok(heads(&app, user, cursor).await) };
+        app.store.answered(asking).await.map_err(failed)?
+    })
+    .await
 }

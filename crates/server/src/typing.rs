@@ -170,11 +170,8 @@ impl Typist {
         Self { typing, user, connection, conversations: Vec::new() }
     }
 
-    /// Somebody writes at this connection, or no longer does.
-    ///
-    /// # Errors
-    /// As for [`Typing::set`].
-    pub async fn set(&mut self, conversation: ConversationId, typing: bool) -> Result<(), Problem> {
+    /// Notes that somebody writes at this connection, or no longer does, before [`Typing::set`] tells it.
+    pub fn note(&mut self, conversation: ConversationId, typing: bool) {
         self.conversations.retain(|known| *known != conversation);
         if typing {
             if self.conversations.len() >= TYPIST_PLACES_MAX {
@@ -182,7 +179,6 @@ impl Typist {
             }
             self.conversations.push(conversation);
         }
-        self.typing.set((conversation, self.user), typing, Some(self.connection)).await
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     environment::Environment,
     erasure::Erasure,
     metrics::Metrics,
-    shares::Shares,
+    shares::{self, Shares},
     store::Store,
     supervise::Supervisor,
 };
@@ -27,7 +27,11 @@ use parlor_protocol::{
     ids::{ConversationId, Epoch, Seq, UserId, Version},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{
+    OwnedSemaphorePermit,
+    mpsc::{self, error::SendTimeoutError},
+    oneshot, watch,
+};
 
 /// What became of a change.
 pub type Result = std::result::Result<Outcome, Problem>;
@@ -49,6 +53,8 @@ pub struct Settings {
     pub node: Epoch,
     /// Told of what is to be gone for good.
     pub erasure: Erasure,
+    /// How long a change may wait for its turn to be queued.
+    pub patience: Duration,
     /// Least time between two changes of one member's markers.
     pub marker_interval: Duration,
     /// Told the last version of each commit: followers wait for it.
@@ -67,6 +73,7 @@ struct Submission {
 #[derive(Clone, Debug)]
 pub struct Commit {
     queue: mpsc::Sender<Submission>,
+    patience: Duration,
     shares: Arc<Shares>,
     markers: Arc<Markers>,
 }
@@ -109,11 +116,12 @@ impl Commit {
     pub fn start(settings: Settings, supervisor: &Supervisor) -> (Self, Writer) {
         let limits = &settings.rules.limits;
         let (queue, receiver) = mpsc::channel(limits.commit_queue_max as usize);
-        let shares = Arc::new(Shares::new(limits.user_changes_max));
+        let shares = Arc::new(Shares::new(limits.user_changes_max, settings.patience));
         let markers = Arc::new(Markers::new(settings.marker_interval, limits.markers_max as usize));
         let (stop, stopped) = oneshot::channel();
+        let patience = settings.patience;
         let task = supervisor.run_until_told("writer", writer::run(settings, receiver, stopped));
-        (Self { queue, shares, markers }, Writer { stop, task })
+        (Self { queue, patience, shares, markers }, Writer { stop, task })
     }
 
     /// Hands a change in and waits for its commit.
@@ -128,7 +136,7 @@ impl Commit {
     /// move back, may come later. Waits while the queue, or the person's share of it, is full.
     ///
     /// # Errors
-    /// `draining` when the server stops.
+    /// `draining` when the server stops; `unavailable` when there was no room in time.
     pub async fn begin(&self, change: Change) -> std::result::Result<Pending, Problem> {
         if let Change::Mark { actor, conversation, delivered, read } = change {
             return self.mark(actor, conversation, delivered, read);
@@ -138,13 +146,22 @@ impl Commit {
 
     async fn enqueue(&self, change: Change) -> std::result::Result<Pending, Problem> {
         let share = match change.actor() {
-            Some(person) => Some(self.shares.take(person).await),
+            Some(person) => Some(self.shares.take(person).await?),
             None => None,
         };
         let (reply, receiver) = oneshot::channel();
         let submission = Submission { change, reply, _share: share };
-        self.queue.send(submission).await.map_err(|_| Problem::from(Code::Draining))?;
-        Ok(Pending(receiver))
+        match self.queue.send_timeout(submission, self.patience).await {
+            Ok(()) => Ok(Pending(receiver)),
+            Err(SendTimeoutError::Timeout(_)) => Err(shares::full()),
+            Err(SendTimeoutError::Closed(_)) => Err(Code::Draining.into()),
+        }
+    }
+
+    /// How many changes of people wait for their answer.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.shares.taken()
     }
 
     fn mark(

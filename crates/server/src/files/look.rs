@@ -34,7 +34,7 @@ const PICTURES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp
 const FILMS: [&str; 5] = ["image/avif", "image/heic", "image/heif", "video/mp4", "video/quicktime"];
 
 /// How many times as long as a look may take its turn is waited for.
-const WAITS: u32 = 6;
+pub(super) const WAITS: u32 = 6;
 
 /// What is to be kept.
 struct Kept {
@@ -88,7 +88,8 @@ impl Files {
         let patience = Duration::from_millis(self.config.image_ms);
         // One picture of a person at a time, so that nobody's slow ones hold up everybody's.
         let waiting = async { (self.shares.take(row.owner).await, self.looks.clone().acquire_owned().await) };
-        let turn = timeout(patience * WAITS, waiting).await.map_err(|_| too_busy())?;
+        let Ok((Ok(share), look)) = timeout(patience * WAITS, waiting).await else { return Err(too_busy()) };
+        let turn = (share, look);
         let (parts, id, most) = (self.parts.clone(), row.id, self.limits.upload_bytes_max);
         let is_shown = row.announced_bytes <= self.limits.image_bytes_max.into();
         let looking = tokio::task::spawn_blocking(move || {

@@ -34,6 +34,7 @@ use std::{
     collections::HashMap,
     io,
     sync::{Arc, Mutex, Weak},
+    time::Duration,
 };
 use storage::Storage;
 use tokio::sync::{OnceCell, Semaphore};
@@ -81,7 +82,7 @@ impl Files {
             config: config.files.clone(),
             active: Mutex::default(),
             looks: Arc::new(Semaphore::new(config.limits.image_checks_max as usize)),
-            shares: Shares::new(1),
+            shares: Shares::new(1, Duration::from_millis(config.files.image_ms) * look::WAITS),
             marked: OnceCell::new(),
         })
     }

@@ -19,7 +19,7 @@ use crate::{
     commands::failed,
     domain::rows::MessageRow,
     followers::search::texts,
-    shares::Shares,
+    shares::{self, Shares},
     store::{
         Error, Result,
         snapshot::{Snapshot, Where},
@@ -61,16 +61,16 @@ impl Turns {
     #[must_use]
     pub fn new(readers: u32, patience: Duration) -> Self {
         let most = readers.saturating_sub(2).max(1);
-        Self { people: Shares::new(1), all: Arc::new(Semaphore::new(most as usize)), patience }
+        Self { people: Shares::new(1, patience), all: Arc::new(Semaphore::new(most as usize)), patience }
     }
 
     async fn take(&self, person: UserId) -> std::result::Result<[OwnedSemaphorePermit; 2], Problem> {
         let turn = async {
             // First the own: whoever searches twice waits for himself and not before others.
-            let own = self.people.take(person).await;
-            [own, self.all.clone().acquire_owned().await.expect("it is never closed")]
+            let own = self.people.take(person).await?;
+            Ok([own, self.all.clone().acquire_owned().await.expect("it is never closed")])
         };
-        timeout(self.patience, turn).await.map_err(|_| Code::Unavailable.into())
+        timeout(self.patience, turn).await.unwrap_or_else(|_| Err(shares::full()))
     }
 }
 

@@ -136,6 +136,16 @@ impl Store {
         tokio::time::timeout(self.patience, asking).await.unwrap_or(Err(Error::Silent))
     }
 
+    /// Connections that are in use.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        let busy = |pool: &AnyPool| (pool.size() as usize).saturating_sub(pool.num_idle());
+        match self.dialect {
+            Dialect::Sqlite => busy(&self.readers) + busy(&self.writer),
+            Dialect::Postgres => busy(&self.readers),
+        }
+    }
+
     /// Begins to write.
     pub(crate) async fn write(&self) -> Result<Transaction<'_, Any>> {
         Ok(self.writer.begin().await?)

@@ -1,27 +1,34 @@
 //! One live socket: reads commands, keeps them in order, writes replies and events, minds the heartbeat.
 //!
-//! Invariants: events are written only after the first resume was answered; at most `connection_changes_max`
-//! commands are under way, beyond that nothing is read; all that queued is written with one flush.
+//! Invariants: nothing here waits but [`Connection::step`], for whatever comes first, so that a peer who does not read
+//! holds up nothing. What a command holds while it is carried out (permits, snapshots, locks) is held by a task of its
+//! own, never by a future that only this connection polls. Events are written only after the first resume was answered.
+//! At most `connection_changes_max` commands are under way, and at most `connection_queue_bytes_max` bytes are
+//! unwritten before no more is made; beyond either, nothing is read.
 
 use super::{
     frames::{self, HEARTBEAT},
+    screen::{self, Carried},
     uploads::{News, Uploads},
+    wire::{Moved, Wire, why_unreadable},
 };
 use crate::{
     app::{Actor, App},
-    commands,
+    commands::{self, Asked},
     hub::{Attached, Refused, Taken},
     presence::Present,
+    task::Task,
     typing::Typist,
 };
 use axum::extract::ws::{Message, WebSocket};
-use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use parlor_protocol::{
     close::Close,
     command::{Command, CommandFrame},
     error::{Code, Problem},
+    reply::{Answer, Done},
 };
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, Sleep, timeout};
 use tracing::debug;
 
@@ -30,21 +37,30 @@ const RATE_WINDOW_S: f64 = 10.0;
 /// How long the closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(1);
 
-type Reply = (i64, commands::Result);
-
-pub(super) struct Connection {
-    pub(super) app: Arc<App>,
-    pub(super) actor: Actor,
-    socket: WebSocket,
-    pub(super) attached: Attached,
-    pub(super) typist: Typist,
+struct Connection {
+    app: Arc<App>,
+    actor: Actor,
+    wire: Wire,
+    attached: Arc<Attached>,
+    typist: Typist,
     /// Counts as somebody's being here, once it has resumed.
-    pub(super) present: Option<Present>,
+    present: Option<Present>,
     is_resumed: bool,
-    /// A command on its way into the queue; until it is in, nothing is read.
+    is_resuming: bool,
+    /// Nothing more is read or told; what was read is answered.
+    is_finishing: bool,
+    /// A change on its way into the queue; until it is in, nothing is read.
     starting: Option<BoxFuture<'static, Started>>,
-    /// Commands under way.
-    running: FuturesUnordered<BoxFuture<'static, Reply>>,
+    /// Queries that were read and not begun.
+    queries: VecDeque<(i64, Command)>,
+    /// Queries that are being answered, or whose answers nobody took yet.
+    querying: usize,
+    /// Commands about what is on the screen, carried out one after the other. The first is under way if `on_screen`
+    /// says so.
+    screen: VecDeque<(i64, Command)>,
+    on_screen: Option<OnScreen>,
+    /// Commands under way: handles of tasks, and answers of the writer. None of these holds anything.
+    running: FuturesUnordered<BoxFuture<'static, Finished>>,
     uploads: Uploads,
     opened: Instant,
     heard: Instant,
@@ -56,6 +72,31 @@ pub(super) struct Connection {
 }
 
 type Started = (i64, Result<BoxFuture<'static, commands::Result>, Problem>);
+
+/// A command about the screen that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnScreen {
+    /// `presence.watch`: what is told meanwhile waits behind its answer.
+    Watch,
+    /// Another.
+    Other,
+}
+
+/// What kind of command has finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Resume,
+    Query,
+    Screen,
+    Other,
+}
+
+/// A command that was carried out.
+struct Finished {
+    id: i64,
+    kind: Kind,
+    carried: Carried,
+}
 
 /// Why the connection ends.
 pub(super) enum End {
@@ -72,7 +113,7 @@ pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), mut socket: 
         Err(refused) => {
             let why = if matches!(refused, Refused::TooMany) { Close::TooFast } else { Close::Restarting };
             debug!(%refused, "a socket was refused");
-            let closing = frames::close(why, retry_after_ms(&app));
+            let closing = frames::close(why, frames::retry_after_ms(&app));
             drop(timeout(CLOSING, socket.send(closing)).await);
             return;
         }
@@ -93,12 +134,18 @@ pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), mut socket: 
     let connection = Connection {
         app,
         actor,
-        socket,
-        attached,
+        wire: Wire::new(socket),
+        attached: Arc::new(attached),
         typist,
         present: None,
         is_resumed: false,
+        is_resuming: false,
+        is_finishing: false,
         starting: None,
+        queries: VecDeque::new(),
+        querying: 0,
+        screen: VecDeque::new(),
+        on_screen: None,
         running: FuturesUnordered::new(),
         uploads,
         opened: now,
@@ -124,45 +171,61 @@ impl Connection {
         }
         if let End::Close(why) = end {
             self.app.metrics.closes.get_or_create(&why.into()).inc();
-            if why == Close::Restarting {
-                self.finish().await;
-            }
+            self.finish(time_to_finish(why, &self.app)).await;
             drop(timeout(CLOSING, self.close(why)).await);
         } else {
             // The library answers the other side's close frame when it is asked for the next.
-            drop(timeout(CLOSING, self.socket.recv()).await);
+            drop(timeout(CLOSING, self.wire.moved(true)).await);
         }
     }
 
-    /// Waits for whatever comes first, and deals with it.
+    /// Waits for whatever comes first, and deals with it. Nothing else of a connection waits.
     async fn step(&mut self) -> Result<(), End> {
-        let most = self.app.config.limits.connection_changes_max as usize;
-        let is_open = self.starting.is_none() && self.running.len() < most;
+        let has_room = self.has_room();
+        let may_read = self.may_read();
+        let may_tell = self.is_resumed && has_room && !self.is_finishing && self.on_screen != Some(OnScreen::Watch);
         // In no fixed order: events must not keep a busy connection from its replies, nor these from its events.
         tokio::select! {
-            taken = self.attached.outbox.take(), if self.is_resumed => match taken {
-                Taken::Frames(events) => {
-                    let mut frames = Vec::with_capacity(events.len() + self.running.len());
-                    self.ready_replies(&mut frames);
-                    frames.extend(events.into_iter().filter_map(frames::event));
-                    self.write(frames).await
-                }
+            taken = self.attached.outbox.take(), if may_tell => match taken {
+                Taken::Frames(events) => self.queue(events.into_iter().filter_map(frames::event)),
                 Taken::Closed(why) => Err(End::Close(why)),
             },
-            why = self.attached.outbox.until_closed(), if !self.is_resumed => Err(End::Close(why)),
+            why = self.attached.outbox.until_closed(), if !may_tell && !self.is_finishing => Err(End::Close(why)),
             (id, started) = async { self.starting.as_mut().expect("checked").await }, if self.starting.is_some() => {
                 self.starting = None;
                 match started {
-                    Ok(rest) => self.running.push(Box::pin(async move { (id, rest.await) })),
-                    Err(problem) => self.reply(Some(id), &Err(problem)).await?,
+                    Ok(rest) => self.run(id, Kind::Other, rest),
+                    Err(problem) => self.reply(Some(id), &Err(problem))?,
                 }
                 Ok(())
             }
-            Some(reply) = self.running.next(), if !self.running.is_empty() => self.replies(reply).await,
-            () = self.uploads.changed() => self.tell_of_uploads().await,
-            message = self.socket.recv(), if is_open => self.receive(message).await,
-            () = self.timer.as_mut() => self.late().await,
+            Some(finished) = self.running.next(), if has_room && !self.running.is_empty() => self.finished(finished),
+            () = self.uploads.changed(), if has_room => self.tell_of_uploads(),
+            moved = self.wire.moved(may_read) => match moved {
+                Moved::Read(message) => self.receive(message),
+                Moved::Written(written) => {
+                    self.said = Instant::now();
+                    written.map_err(|_| End::Gone)
+                }
+            },
+            () = self.timer.as_mut() => self.late(),
         }
+    }
+
+    /// Whether more may be made that has to be written.
+    fn has_room(&self) -> bool {
+        self.wire.unwritten() < self.app.config.limits.connection_queue_bytes_max as usize
+    }
+
+    fn may_read(&self) -> bool {
+        let most = self.app.config.limits.connection_changes_max as usize;
+        let is_busy = self.is_finishing || self.is_resuming || self.starting.is_some();
+        !is_busy && self.has_room() && self.under_way() < most
+    }
+
+    /// Commands that were read and are not answered.
+    fn under_way(&self) -> usize {
+        usize::from(self.starting.is_some()) + self.queries.len() + self.screen.len() + self.running.len()
     }
 
     fn deadline(&self) -> Instant {
@@ -170,29 +233,38 @@ impl Connection {
         let ping = self.said + Duration::from_millis(socket.ping_interval_ms);
         let silence = self.heard + Duration::from_millis(socket.silence_ms);
         let resume = self.opened + Duration::from_millis(socket.resume_ms);
-        if self.is_resumed { ping.min(silence) } else { ping.min(silence).min(resume) }
+        if self.is_resumed || self.is_resuming { ping.min(silence) } else { ping.min(silence).min(resume) }
     }
 
-    /// The timer is over. Deadlines only move away, and it is set anew here alone, so it may be early.
-    async fn late(&mut self) -> Result<(), End> {
+    /// The timer is over. Deadlines only move away, except after a refused resume, which sets it anew; so it may be early.
+    fn late(&mut self) -> Result<(), End> {
         let now = Instant::now();
         let socket = &self.app.config.socket;
+        if !self.may_read() {
+            // Nothing can be heard of who is not read from.
+            self.heard = now;
+        }
         let is_silent = now >= self.heard + Duration::from_millis(socket.silence_ms);
-        if is_silent || (!self.is_resumed && now >= self.opened + Duration::from_millis(socket.resume_ms)) {
+        let is_new = !self.is_resumed && !self.is_resuming;
+        if is_silent || (is_new && now >= self.opened + Duration::from_millis(socket.resume_ms)) {
             return Err(End::Close(Close::Silent));
         }
         if now >= self.said + Duration::from_millis(socket.ping_interval_ms) {
-            self.write(vec![Message::Text(HEARTBEAT.into())]).await?;
+            // What is on its way says as much as a heartbeat.
+            if self.wire.unwritten() == 0 {
+                self.queue([Message::Text(HEARTBEAT.into())])?;
+            }
+            self.said = now;
         }
         let deadline = self.deadline();
         self.timer.as_mut().reset(deadline);
         Ok(())
     }
 
-    async fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         let message = match message {
             None => return Err(End::Gone),
-            Some(Err(cause)) => return Err(why_unreadable(&cause)),
+            Some(Err(cause)) => return Err(why_unreadable(&cause).map_or(End::Gone, End::Close)),
             Some(Ok(message)) => message,
         };
         self.heard = Instant::now();
@@ -208,14 +280,14 @@ impl Connection {
             Message::Text(text) if text.len() > most => Err(End::Close(Close::TooLarge)),
             Message::Text(text) if text.trim() == HEARTBEAT => Ok(()),
             Message::Text(text) => match CommandFrame::parse(&text) {
-                Ok(frame) => self.begin(frame).await,
-                Err(refused) => self.reply(refused.re, &Err(refused.problem)).await,
+                Ok(frame) => self.begin(frame),
+                Err(refused) => self.reply(refused.re, &Err(refused.problem)),
             },
             Message::Binary(frame) if frame.len() > most => Err(End::Close(Close::TooLarge)),
             Message::Binary(_) if self.uploads.is_empty() => Err(End::Close(Close::Unsupported)),
             Message::Binary(frame) => match self.uploads.take(frame) {
                 Ok(()) => Ok(()),
-                Err(problem) => self.reply(None, &Err(problem)).await,
+                Err(problem) => self.reply(None, &Err(problem)),
             },
             Message::Ping(_) | Message::Pong(_) => Ok(()),
             Message::Close(_) => Err(End::Gone),
@@ -231,150 +303,182 @@ impl Connection {
         if self.allowance < 0.0 { Err(End::Close(Close::TooFast)) } else { Ok(()) }
     }
 
-    async fn begin(&mut self, frame: CommandFrame) -> Result<(), End> {
+    fn begin(&mut self, frame: CommandFrame) -> Result<(), End> {
         let CommandFrame { id, command } = frame;
         match command {
-            Command::Resume { .. } if !self.is_resumed => Box::pin(self.resume(id, command)).await,
-            _ if !self.is_resumed => self.reply(Some(id), &Err(Code::NotResumed.into())).await,
+            Command::Resume { .. } if !self.is_resumed => {
+                self.is_resuming = true;
+                let (app, actor) = (self.app.clone(), self.actor);
+                self.run_apart(id, Kind::Resume, async move { commands::answer(&app, actor, command).await });
+            }
+            _ if !self.is_resumed => self.reply(Some(id), &Err(Code::NotResumed.into()))?,
+            Command::SetPresence { idle } => {
+                if let Some(present) = &self.present {
+                    present.set_idle(idle);
+                }
+                self.reply(Some(id), &Ok(Answer::Done(Done {})))?;
+            }
             // What is on a connection's screen is its own affair, and done in the order in which it is asked for.
-            Command::WatchPresence { users } => Box::pin(self.watch(id, &users)).await,
-            Command::Show { .. } | Command::SetPresence { .. } | Command::SetTyping { .. } => {
-                let answer = Box::pin(self.on_screen(command)).await;
-                self.reply(Some(id), &answer).await
+            Command::WatchPresence { .. } | Command::Show { .. } | Command::SetTyping { .. } => {
+                if let Command::SetTyping { conversation, typing } = command {
+                    self.typist.note(conversation, typing);
+                }
+                self.screen.push_back((id, command));
+                self.begin_on_screen();
             }
             Command::BeginUpload { client_id, name, bytes } => {
                 let beginning = self.uploads.begin(client_id, name, bytes);
-                self.running.push(Box::pin(async move { (id, beginning.await) }));
-                Ok(())
+                self.run_apart(id, Kind::Other, beginning);
             }
             Command::EndUpload { upload } => {
                 let ending = self.uploads.end(upload);
-                self.running.push(Box::pin(async move { (id, ending.await) }));
-                Ok(())
+                self.run_apart(id, Kind::Other, ending);
             }
             Command::CancelUpload { upload } => {
                 let cancelling = self.uploads.cancel(upload);
-                self.running.push(Box::pin(async move { (id, cancelling.await) }));
-                Ok(())
+                self.run_apart(id, Kind::Other, cancelling);
             }
-            command => {
-                let (app, actor) = (self.app.clone(), self.actor);
-                let mut starting: BoxFuture<'static, Started> =
-                    Box::pin(async move { (id, commands::begin(app, actor, command).await) });
-                // Nearly always there is room, and it is in at once.
-                match (&mut starting).now_or_never() {
-                    Some((id, Ok(rest))) => self.running.push(Box::pin(async move { (id, rest.await) })),
-                    Some((id, Err(problem))) => self.reply(Some(id), &Err(problem)).await?,
-                    None => self.starting = Some(starting),
+            command => match commands::sort(&self.app, self.actor, command) {
+                Ok(Asked::Query(command)) => {
+                    self.queries.push_back((id, command));
+                    self.begin_queries();
                 }
-                Ok(())
-            }
+                Ok(Asked::Change(change)) => {
+                    let (app, actor) = (self.app.clone(), self.actor);
+                    let mut starting: BoxFuture<'static, Started> =
+                        Box::pin(async move { (id, commands::begin(app, actor, change).await) });
+                    // Nearly always there is room, and it is in at once.
+                    match (&mut starting).now_or_never() {
+                        Some((id, Ok(rest))) => self.run(id, Kind::Other, rest),
+                        Some((id, Err(problem))) => self.reply(Some(id), &Err(problem))?,
+                        None => self.starting = Some(starting),
+                    }
+                }
+                Err(problem) => self.reply(Some(id), &Err(problem))?,
+            },
+        }
+        Ok(())
+    }
+
+    /// Waits for what holds nothing.
+    fn run(&mut self, id: i64, kind: Kind, work: impl Future<Output = commands::Result> + Send + 'static) {
+        self.running.push(Box::pin(async move { Finished { id, kind, carried: Carried::of(work.await) } }));
+    }
+
+    /// Carries out what may hold something, as a task.
+    fn run_apart(&mut self, id: i64, kind: Kind, work: impl Future<Output = commands::Result> + Send + 'static) {
+        let task = Task::spawn(work);
+        self.run(id, kind, async move { task.await.unwrap_or_else(|| Err(Code::Internal.into())) });
+    }
+
+    /// Begins queries that wait, as long as their answers fit into what may be unwritten; at least one.
+    fn begin_queries(&mut self) {
+        let limits = &self.app.config.limits;
+        let (page, most) = (limits.page_bytes_max as usize, limits.connection_queue_bytes_max as usize);
+        let share = limits.user_queries_max as usize;
+        while self.querying == 0
+            || (self.querying < share && self.wire.unwritten() + (self.querying + 1) * page <= most)
+        {
+            let Some((id, command)) = self.queries.pop_front() else { return };
+            self.querying += 1;
+            let (app, actor) = (self.app.clone(), self.actor);
+            self.run_apart(id, Kind::Query, async move { commands::answer(&app, actor, command).await });
         }
     }
 
-    async fn tell_of_uploads(&mut self) -> Result<(), End> {
+    /// Begins the next command about the screen, when the one before is done.
+    fn begin_on_screen(&mut self) {
+        if self.on_screen.is_some() {
+            return;
+        }
+        let Some((id, command)) = self.screen.pop_front() else { return };
+        let is_watch = matches!(command, Command::WatchPresence { .. });
+        self.on_screen = Some(if is_watch { OnScreen::Watch } else { OnScreen::Other });
+        let task = Task::spawn(screen::carry_out(self.app.clone(), self.actor, self.attached.clone(), command));
+        self.running.push(Box::pin(async move {
+            let carried = task.await.unwrap_or_else(|| Carried::of(Err(Code::Internal.into())));
+            Finished { id, kind: Kind::Screen, carried }
+        }));
+    }
+
+    fn tell_of_uploads(&mut self) -> Result<(), End> {
         let frame = |news| match news {
             News::Kept(event) => frames::told(&event),
             News::Failed(problem) => frames::reply(None, &Err(problem)),
         };
-        let frames: Vec<Message> = self.uploads.news().into_iter().map(frame).collect();
-        if frames.is_empty() { Ok(()) } else { self.write(frames).await }
+        let news = self.uploads.news();
+        self.queue(news.into_iter().map(frame))
     }
 
-    /// The first resume: the connection is in its topic, and what arrives meanwhile waits behind the answer.
-    async fn resume(&mut self, id: i64, command: Command) -> Result<(), End> {
-        let result = commands::execute(&self.app, self.actor, command).await;
-        self.reply(Some(id), &result).await?;
-        self.is_resumed = result.is_ok();
-        self.present = self.is_resumed.then(|| self.app.presence.arrive(self.actor.user));
-        Ok(())
-    }
-
-    /// Writes this reply, and whatever other replies and events are there: who sends gets both at nearly one moment.
-    async fn replies(&mut self, (id, result): Reply) -> Result<(), End> {
-        let mut frames = vec![frames::reply(Some(id), &result)];
-        self.ready_replies(&mut frames);
-        if self.is_resumed {
-            frames.extend(self.attached.outbox.take_ready().into_iter().filter_map(frames::event));
-        }
-        self.write(frames).await
-    }
-
-    fn ready_replies(&mut self, frames: &mut Vec<Message>) {
-        while let Some(Some((id, result))) = self.running.next().now_or_never() {
-            frames.push(frames::reply(Some(id), &result));
-        }
-    }
-
-    async fn reply(&mut self, re: Option<i64>, result: &commands::Result) -> Result<(), End> {
-        self.write(vec![frames::reply(re, result)]).await
-    }
-
-    /// Writes frames with one flush. Whoever does not read in time is closed by his full outbox.
-    pub(super) async fn write(&mut self, frames: Vec<Message>) -> Result<(), End> {
-        let Self { socket, attached, .. } = self;
-        let writing = async {
-            for frame in frames {
-                socket.feed(frame).await?;
+    /// Queues the answer of a command, and begins what waited for it.
+    fn finished(&mut self, finished: Finished) -> Result<(), End> {
+        let Finished { id, kind, carried: Carried { before, answer } } = finished;
+        self.queue(before.into_iter().filter_map(frames::event))?;
+        self.reply(Some(id), &answer)?;
+        match kind {
+            Kind::Resume => {
+                self.is_resuming = false;
+                self.is_resumed = answer.is_ok();
+                self.present = self.is_resumed.then(|| self.app.presence.arrive(self.actor.user));
+                let deadline = self.deadline();
+                self.timer.as_mut().reset(deadline);
             }
-            socket.flush().await
-        };
-        tokio::select! {
-            biased;
-            written = writing => written.map_err(|_| End::Gone)?,
-            why = attached.outbox.until_closed() => return Err(End::Close(why)),
+            Kind::Query => {
+                self.querying -= 1;
+                self.begin_queries();
+            }
+            Kind::Screen => {
+                self.on_screen = None;
+                self.begin_on_screen();
+            }
+            Kind::Other => {}
         }
-        self.said = Instant::now();
         Ok(())
     }
 
-    /// Waits for what was accepted, and answers it.
-    async fn finish(&mut self) {
-        let grace = Duration::from_millis(self.app.config.stop.grace_ms / 2);
-        let Self { socket, running, starting, .. } = self;
+    fn reply(&mut self, re: Option<i64>, result: &commands::Result) -> Result<(), End> {
+        self.queue([frames::reply(re, result)])
+    }
+
+    fn queue(&mut self, frames: impl IntoIterator<Item = Message>) -> Result<(), End> {
+        for frame in frames {
+            self.wire.queue(frame).map_err(|_| End::Gone)?;
+        }
+        Ok(())
+    }
+
+    /// Answers what was read, within this time.
+    async fn finish(&mut self, within: Duration) {
+        if within.is_zero() {
+            return;
+        }
+        self.is_finishing = true;
         let finishing = async {
-            if let Some(starting) = starting.take() {
-                let (id, started) = starting.await;
-                running.push(Box::pin(async move {
-                    match started {
-                        Ok(rest) => (id, rest.await),
-                        Err(problem) => (id, Err(problem)),
-                    }
-                }));
+            while self.under_way() > 0 || self.wire.unwritten() > 0 {
+                if self.step().await.is_err() {
+                    return;
+                }
             }
-            while let Some((id, result)) = running.next().await {
-                socket.send(frames::reply(Some(id), &result)).await?;
-            }
-            Ok::<(), axum::Error>(())
         };
-        drop(timeout(grace, finishing).await);
+        drop(timeout(within, finishing).await);
     }
 
     /// Says why.
-    async fn close(&mut self, why: Close) -> Result<(), axum::Error> {
-        self.socket.send(frames::close(why, retry_after_ms(&self.app))).await?;
+    async fn close(&mut self, why: Close) -> Result<(), End> {
+        self.queue([frames::close(why, frames::retry_after_ms(&self.app))])?;
         // Until the other side has closed too, so that the frame is not lost in a reset.
-        while let Some(Ok(_)) = self.socket.recv().await {}
+        while let Moved::Read(Some(Ok(_))) | Moved::Written(Ok(())) = self.wire.moved(true).await {}
         Ok(())
     }
 }
 
-/// A delay that differs for each connection.
-fn retry_after_ms(app: &App) -> u64 {
-    let stop = &app.config.stop;
-    stop.retry_after_min_ms + app.environment.jitter(stop.retry_after_max_ms.saturating_sub(stop.retry_after_min_ms))
-}
-
-/// What the library would not read: too large, or not UTF-8; else the network is gone.
-fn why_unreadable(cause: &axum::Error) -> End {
-    let text = cause.to_string();
-    debug!(%cause, "a socket could not be read");
-    if text.contains("too long") || text.contains("too big") {
-        End::Close(Close::TooLarge)
-    } else if text.contains("UTF-8") || text.contains("utf-8") {
-        End::Close(Close::Unsupported)
-    } else {
-        End::Gone
+/// How long a connection that is closed for this reason may still answer what it has read.
+fn time_to_finish(why: Close, app: &App) -> Duration {
+    match why {
+        Close::Restarting => Duration::from_millis(app.config.stop.grace_ms / 2),
+        Close::TooFast | Close::Unsupported | Close::TooLarge => CLOSING,
+        // Nobody is there, or whoever is there may learn nothing more.
+        Close::SlowReader | Close::Silent | Close::Failed | Close::SessionEnded | Close::Disabled => Duration::ZERO,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Text frames: reading commands, writing replies.
 
+use crate::app::App;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes};
 use bytes::Bytes;
 use parlor_protocol::{close::Close, error::Problem, event::Event, reply::Answer, reply::ReplyFrame};
@@ -33,4 +34,10 @@ pub(super) fn close(why: Close, retry_after_ms: u64) -> Message {
         _ => why.name().to_owned(),
     };
     Message::Close(Some(CloseFrame { code: why.code(), reason: reason.into() }))
+}
+
+/// A delay that differs for each connection.
+pub(super) fn retry_after_ms(app: &App) -> u64 {
+    let stop = &app.config.stop;
+    stop.retry_after_min_ms + app.environment.jitter(stop.retry_after_max_ms.saturating_sub(stop.retry_after_min_ms))
 }

@@ -4,6 +4,7 @@ mod connection;
 mod frames;
 mod screen;
 mod uploads;
+mod wire;
 
 use crate::app::{Actor, App};
 use axum::{

@@ -1,82 +1,94 @@
-//! What is on the screen of a connection: conversations that it shows, people whom it watches, whether somebody is at it
-//! and writes. It ends with the connection.
+//! What is on the screen of a connection: conversations that it shows, people whom it watches, and that somebody writes
+//! at it. It ends with the connection.
 
-use super::{
-    connection::{Connection, End},
-    frames,
-};
 use crate::{
     app::{Actor, App},
     channel_layer::Unavailable,
     commands,
+    hub::Attached,
+    task::to_its_end,
 };
-use axum::extract::ws::Message;
+use bytes::Bytes;
 use parlor_protocol::{
     command::Command,
     error::{Code, Problem},
     ids::{ConversationId, Scope, UserId},
     reply::{Answer, Done, Head, Shown, Watched},
 };
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 use tracing::warn;
 
-impl Connection {
-    /// Carries such a command out.
-    pub(super) async fn on_screen(&mut self, command: Command) -> commands::Result {
-        let _share = self.app.queries.take(self.actor.user).await;
-        match command {
-            Command::Show { conversations } => self.show(&conversations).await,
-            Command::SetPresence { idle } => {
-                if let Some(present) = &self.present {
-                    present.set_idle(idle);
-                }
-                Ok(Answer::Done(Done {}))
-            }
+/// What came of a command.
+pub(super) struct Carried {
+    /// Events that are written before the answer.
+    pub(super) before: VecDeque<Bytes>,
+    pub(super) answer: commands::Result,
+}
+
+impl Carried {
+    /// An answer, and nothing before it.
+    pub(super) fn of(answer: commands::Result) -> Self {
+        Self { before: VecDeque::new(), answer }
+    }
+}
+
+/// Carries a command about a connection's screen out. The connection begins the next one when this has returned. What has
+/// begun comes to its end, also if the connection has ended.
+pub(super) async fn carry_out(app: Arc<App>, actor: Actor, attached: Arc<Attached>, command: Command) -> Carried {
+    let share = match app.queries.take(actor.user).await {
+        Ok(share) => share,
+        Err(problem) => return Carried::of(Err(problem)),
+    };
+    let carried = to_its_end(async move {
+        let _share = share;
+        Ok(match command {
+            Command::Show { conversations } => Carried::of(show(&app, actor, &attached, &conversations).await),
             Command::SetTyping { conversation, typing } => {
-                self.typist.set(conversation, typing).await?;
-                Ok(Answer::Done(Done {}))
+                let place = (conversation, actor.user);
+                let set = app.typing.set(place, typing, Some(attached.id())).await;
+                Carried::of(set.map(|()| Answer::Done(Done {})))
             }
-            _ => Err(Code::UnknownCommand.into()),
-        }
-    }
+            Command::WatchPresence { users } => watch(&app, actor, &attached, &users).await,
+            _ => Carried::of(Err(Code::UnknownCommand.into())),
+        })
+    });
+    carried.await.unwrap_or_else(|problem| Carried::of(Err(problem)))
+}
 
-    /// Replaces the people whom it watches. What it was told of those before goes out before the answer, and what it is
-    /// told from now on after it.
-    pub(super) async fn watch(&mut self, id: i64, users: &[UserId]) -> Result<(), End> {
-        let share = self.app.queries.take(self.actor.user).await;
-        let (waiting, watched) = self.app.presence.watch(self.actor.user, &self.attached, users).await;
-        drop(share);
-        let answer = watched.map(|presence| Answer::Watched(Watched { presence }));
-        let mut written: Vec<Message> = waiting.into_iter().filter_map(frames::event).collect();
-        written.push(frames::reply(Some(id), &answer));
-        self.write(written).await
-    }
+/// Replaces the people whom the connection watches. What it was told of those before goes out before the answer, and
+/// what it is told from now on after it.
+async fn watch(app: &App, actor: Actor, attached: &Attached, users: &[UserId]) -> Carried {
+    let (before, watched) = app.presence.watch(actor.user, attached, users).await;
+    Carried { before, answer: watched.map(|presence| Answer::Watched(Watched { presence })) }
+}
 
-    /// Joins the topics first and reads then, so that nothing falls between.
-    async fn show(&mut self, conversations: &[ConversationId]) -> commands::Result {
-        let most = self.app.config.limits.shown_max;
-        if conversations.len() > most as usize {
-            return Err(Problem::new(Code::LimitReached).with_limit(most.into()));
-        }
-        let asked: BTreeSet<ConversationId> = conversations.iter().copied().collect();
-        let asked: Vec<ConversationId> = asked.into_iter().collect();
-        let allowed = present_in(&self.app, self.actor, &asked).await?;
-        let ids: Vec<ConversationId> = allowed.iter().map(|(id, _)| *id).collect();
-        self.attached.show(&ids).await.map_err(unjoined)?;
-        // Once more: a removal may have come between the look and the joining.
-        let still = match present_in(&self.app, self.actor, &ids).await {
-            Ok(still) => still,
-            Err(problem) => {
-                self.attached.show(&[]).await.map_err(unjoined)?;
-                return Err(problem);
-            }
-        };
-        if still.len() < ids.len() {
-            let ids: Vec<ConversationId> = still.iter().map(|(id, _)| *id).collect();
-            self.attached.show(&ids).await.map_err(unjoined)?;
-        }
-        Ok(Answer::Shown(Shown { heads: still.into_iter().map(|(_, head)| head).collect() }))
+/// Joins the topics first and reads then, so that nothing falls between.
+async fn show(app: &App, actor: Actor, attached: &Attached, conversations: &[ConversationId]) -> commands::Result {
+    let most = app.config.limits.shown_max;
+    if conversations.len() > most as usize {
+        return Err(Problem::new(Code::LimitReached).with_limit(most.into()));
     }
+    let asked: BTreeSet<ConversationId> = conversations.iter().copied().collect();
+    let asked: Vec<ConversationId> = asked.into_iter().collect();
+    let allowed = present_in(app, actor, &asked).await?;
+    let ids: Vec<ConversationId> = allowed.iter().map(|(id, _)| *id).collect();
+    attached.show(&ids).await.map_err(unjoined)?;
+    // Once more: a removal may have come between the look and the joining.
+    let still = match present_in(app, actor, &ids).await {
+        Ok(still) => still,
+        Err(problem) => {
+            attached.show(&[]).await.map_err(unjoined)?;
+            return Err(problem);
+        }
+    };
+    if still.len() < ids.len() {
+        let ids: Vec<ConversationId> = still.iter().map(|(id, _)| *id).collect();
+        attached.show(&ids).await.map_err(unjoined)?;
+    }
+    Ok(Answer::Shown(Shown { heads: still.into_iter().map(|(_, head)| head).collect() }))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
@@ -91,8 +103,8 @@ async fn present_in(
     actor: Actor,
     conversations: &[ConversationId],
 ) -> Result<Vec<(ConversationId, Head)>, Problem> {
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(commands::failed)?;
-    let heads = snapshot.present_in(actor.user, conversations).await.map_err(commands::failed)?;
+    let reading = async { app.store.snapshot(&app.config.limits).await?.present_in(actor.user, conversations).await };
+    let heads = app.store.answered(reading).await.map_err(commands::failed)?;
     let with_id = |head: Head| match head.scope {
         Scope::Conversation(id) => Some((id, head)),
         Scope::User(_) => None,

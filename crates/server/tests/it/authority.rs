@@ -31,21 +31,21 @@ const NO_INSIDER: Outcomes = ["not_found", "not_found", "not_allowed", "not_allo
 const NOBODY: Outcomes = ["not_found"; 5];
 
 /// What a command is about.
-struct About {
-    group: ConversationId,
+pub(crate) struct About {
+    pub(crate) group: ConversationId,
     /// What was said there before the former member left, and a line of the system.
-    said: Seq,
-    line: Seq,
-    asker: UserId,
+    pub(crate) said: Seq,
+    pub(crate) line: Seq,
+    pub(crate) asker: UserId,
     /// A member who does nothing; one who owns the group; one who shares nothing with anybody.
-    target: UserId,
-    owner: UserId,
-    stranger: UserId,
+    pub(crate) target: UserId,
+    pub(crate) owner: UserId,
+    pub(crate) stranger: UserId,
     /// A message in a conversation of the asker's own.
-    own: MessagePlace,
+    pub(crate) own: MessagePlace,
     /// A file of the target's that is not sent.
-    upload: FileId,
-    key: String,
+    pub(crate) upload: FileId,
+    pub(crate) key: String,
 }
 
 struct Row {
@@ -157,6 +157,12 @@ fn of_messages() -> Vec<Row> {
         row("upload.end", "another's", NOBODY, |about| Command::EndUpload { upload: about.upload }),
         row("upload.cancel", "another's", NOBODY, |about| Command::CancelUpload { upload: about.upload }),
     ]
+}
+
+/// A command of every kind, about this.
+pub(crate) fn every_command(about: &About) -> Vec<Command> {
+    let rows = of_conversations().into_iter().chain(of_messages());
+    rows.map(|row| (row.command)(about)).collect()
 }
 
 fn typing(about: &About, typing: bool) -> Command {

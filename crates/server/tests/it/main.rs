@@ -13,6 +13,8 @@ mod live;
 mod lost_network;
 mod operate;
 mod origin;
+mod pipelining;
+mod pipelining_fuzz;
 mod postgres;
 mod power_cut;
 mod raw;

@@ -1,0 +1,80 @@
+//! Work that runs apart from the caller who waits for it.
+//!
+//! A future that holds a permit, a lock or a pooled connection must not depend on anybody's polling it: its owner may be
+//! busy with a peer who does not read. So such work is a task, which the runtime runs to its end, and its owner has only
+//! a handle. Dropping the handle of a [`Task`] ends it at its next pause, and what it holds is free; what is run
+//! [`to_its_end`] goes on without whoever waited for it.
+
+use parlor_protocol::error::{Code, Problem};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::task::JoinHandle;
+
+/// The handle of a task that ends with it. Gives what the task gave, or `None` if the task panicked.
+#[derive(Debug)]
+pub struct Task<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Task<T> {
+    /// Starts the work.
+    pub fn spawn(work: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.0).poll(context).map(Result::ok)
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Runs work that is not to be given up in the middle, such as a statement, and waits for it.
+///
+/// # Errors
+/// What the work says; `internal` if it panicked.
+pub async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(Code::Internal.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{sync::Arc, time::Duration};
+    use tokio::{sync::Semaphore, time::timeout};
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn a_task_is_done_and_lets_go_though_nobody_polls_its_handle() {
+        let permits = Arc::new(Semaphore::new(1));
+        let waiting = permits.clone();
+        let held = permits.clone().try_acquire_owned().expect("free");
+        let task = Task::spawn(async move { drop(waiting.acquire_owned().await) });
+        drop(held);
+        drop(timeout(LONG, permits.acquire()).await.expect("the task has let go").expect("open"));
+        assert_eq!(task.await, Some(()));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_handle_ends_the_task() {
+        let permits = Arc::new(Semaphore::new(1));
+        let held = permits.clone().try_acquire_owned().expect("free");
+        let task = Task::spawn(async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        drop(task);
+        drop(timeout(LONG, permits.acquire()).await.expect("the task has ended").expect("open"));
+    }
+}
