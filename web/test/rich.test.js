@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { gist } from '../src/inbox/files.js';
 import { plain, rich } from '../src/inbox/rich.js';
 import { payloads } from './journeys/payloads.js';
 
@@ -60,7 +61,7 @@ test('forms lie in each other and never across', () => {
 
 test('inside code and links nothing has a form', () => {
   assert.equal(shown('`*a* https://a.example/`'), '<c>*a* https://a.example/</c>');
-  assert.equal(shown('https://a.example/a_b_c*d*'), '<a>https://a.example/a_b_c*d</a>*');
+  assert.equal(shown('https://a.example/a_b_c*d*'), '<a>https://a.example/a_b_c*d*</a>');
   assert.equal(shown('*see https://a.example/x_y*'), '<b>see </b><b><a>https://a.example/x_y</a></b>');
   assert.equal(shown('*`a`* b'), '<c>a</c> b');
 });
@@ -159,20 +160,116 @@ test('the pieces of any text are the text', () => {
   fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), holds), { numRuns: 1_000 });
 });
 
+test('no link begins within a word', () => {
+  for (const [text, expected] of /** @type {[string, string[]][]} */ ([
+    ['ölmann@a.example', []], ['kölmann@a.example', []], ['иван@a.example', []], ['ιλμαν@a.example', []],
+    ['öl\u00admann@a.example', []], ['o\u0308lmann@a.example', []], ['öl\u200bmann@a.example', []], ['نlmann@a.example', []],
+    ['한lmann@a.example', []], ['éhttps://a.example/', []], ['яhttps://a.example/', []], ['\u{10400}www.a.example', []],
+    ["o'brien@a.example", ["o'brien@a.example"]], ['R&D@a.example', ['R&D@a.example']],
+    ['first_last@a.example', ['first_last@a.example']], ['_ada@a.example', ['_ada@a.example']],
+    ['ü.example/x', ['ü.example/x']], ['müller.de/karte', ['müller.de/karte']], ['ämyhost.com/x', ['ämyhost.com/x']],
+    ['请联系ada@a.example谢谢', ['ada@a.example']], ['電話はwww.a.example', ['www.a.example']],
+    ['ดูที่https://a.example/x', ['https://a.example/x']],
+    ['see:https://a.example/', ['https://a.example/']], ['url=https://a.example/', ['https://a.example/']],
+    ['x@y@a.example', []], ['a.example/x@b.example', ['a.example/x@b.example']],
+    ['git@host.example:group/project', []], ['user:secret@host.example', []],
+  ])) assert.deepEqual(links(text), expected, text);
+});
+
+test('signs stay within a link, and at its end unless they stand before it too', () => {
+  for (const [text, link] of [
+    ["https://a.example/it's_a=b&c*d", "https://a.example/it's_a=b&c*d"],
+    ['https://a.example/x_', 'https://a.example/x_'], ['https://a.example/x*', 'https://a.example/x*'],
+    ['https://a.example/?q=', 'https://a.example/?q='], ['https://a.example/?a&', 'https://a.example/?a&'],
+    ["https://a.example/x'", "https://a.example/x'"], ["'https://a.example/x'", 'https://a.example/x'],
+    ["'https://a.example/x'.", 'https://a.example/x'], ['_https://a.example/x_', 'https://a.example/x'],
+    ['**https://a.example/x**', 'https://a.example/x'], ['*https://a.example/x', 'https://a.example/x'],
+    ['*see https://a.example/x_y*', 'https://a.example/x_y'], ['_see https://a.example/x_', 'https://a.example/x'],
+    ['*see* https://a.example/x*', 'https://a.example/x*'], ['*https://a.example*', 'https://a.example'],
+    ["'www.a.example'", 'www.a.example'],
+    ['https://a.example/x*.', 'https://a.example/x*'],
+    ['https://a.example/a(b)c', 'https://a.example/a(b)c'], ['(see https://a.example/a)b', 'https://a.example/a'],
+    ['[https://a.example/a](x)', 'https://a.example/a'], ['https://a.example/x(', 'https://a.example/x'],
+    ['https://a.example/a_(b)_(c)', 'https://a.example/a_(b)_(c)'], ['{https://a.example/{x}}', 'https://a.example/{x}'],
+    ['‘https://a.example/x’', 'https://a.example/x'],
+    ['_ada@a.example_', 'ada@a.example'], ['*ada@a.example*', 'ada@a.example'], ["'ada@a.example'", 'ada@a.example'],
+    ['(ada@a.example)', 'ada@a.example'], ['is it ada@a.example?', 'ada@a.example'],
+    ['ada@a.example: yes', 'ada@a.example'], ['mail=ada@a.example', 'ada@a.example'],
+  ]) assert.deepEqual(links(text), link === '' ? [] : [link], text);
+});
+
+test('two links beside each other are two', () => {
+  for (const sign of [',', ';', '|']) {
+    assert.deepEqual(links(`https://a.example/x${sign}https://b.example/y`),
+      ['https://a.example/x', 'https://b.example/y']);
+    assert.deepEqual(links(`https://a.example${sign}www.b.example${sign}ada@c.example`),
+      ['https://a.example', 'www.b.example', 'ada@c.example']);
+    assert.deepEqual(links(`ada@a.example${sign}ben@b.example`), ['ada@a.example', 'ben@b.example']);
+  }
+  assert.deepEqual(links('https://a.example/1,2;3|4'), ['https://a.example/1,2;3|4']);
+  assert.deepEqual(links('https://web.example/https://b.example/'), ['https://web.example/https://b.example/']);
+  assert.deepEqual(links('https://.,https://a.example/'), ['https://a.example/']);
+});
+
+test('the name of a file is no link', () => {
+  for (const text of [
+    'README.md', 'README.md/', 'README.md/x', 'main.rs/tests', 'setup.py/x', 'run.sh/now', 'a.zip/b', 'film.mov/1',
+    'Node.js/React', 'index.ts/x', 'style.css/a', 'tsconfig.json/x', 'script.pl/a', 'lib.so/a', 'photo.jpg/large',
+    'icon@2x.png', 'photo@3x.jpg', 'bundle@1.js', 'src/README.md', './a.md', 'v1.2.md', 'foo.unknownend/x',
+  ]) assert.deepEqual(links(text), [], text);
+  for (const text of ['www.readme.md/x', 'https://readme.md', 'ada@parlor.rs', 'a.co.uk/x', 'xn--mller-kva.de/x']) {
+    assert.deepEqual(links(text), [text], text);
+  }
+});
+
+test('a name that is written so that it may be mistaken says what it is', () => {
+  const host = (/** @type {string} */ text) => rich(text).flatMap((one) => (one.type === 'link' ? [one.host] : []))[0];
+  assert.equal(host('https://ɡoogle.com/'), 'xn--oogle-qmc.com');
+  assert.equal(host('https://good.example\u2044evil.example/'), new URL('https://good.example\u2044evil.example/').host);
+  assert.equal(host('https://xn--80ak6aa92e.com/'), null, 'punycode is shown as it is written');
+});
+
+test('signs open after a space or a bracket, and close before the mirror', () => {
+  for (const text of [
+    '^_^ nice ^_^', 'src/*.js, lib/*.css', '(a+b)*(c+d)*(e+f)', '*.js, lib/*.css', 'f(x)*g(y)*h', 'a*b* c', 'x *y*z',
+    '/*note*/', 'a_b_ c', '5*3*2', '>_< or >_<', '(*_*)', '*^_^*', '*...*', 'é_a_é', '1*2* 3', 'a:*b*', 'a.*b*', 'a/_b_',
+    'int *p, *q', '~*x*~', '_a_b', '*a*b',
+  ]) assert.equal(shown(text), text);
+  for (const [text, expected] of [
+    ['(*a*)', '(<b>a</b>)'], ['"*a*"', '"<b>a</b>"'], ['«_a_»', '«<i>a</i>»'], ['*a*!?', '<b>a</b>!?'],
+    ['[_a_], b', '[<i>a</i>], b'], ['*a*. b', '<b>a</b>. b'], ['*a* – b', '<b>a</b> – b'], ['*a*—b', '<b>a</b>—b'],
+    ["'*a*'", "'<b>a</b>'"], ['¿*qué*?', '¿<b>qué</b>?'], ['*😀*', '<b>😀</b>'], ['*אבג*', '<b>אבג</b>'],
+    ['_*a*_!', '<b><i>a</i></b>!'],
+  ]) assert.equal(shown(text), expected, text);
+});
+
+test('no preview shows a fence or a sign', () => {
+  const said = (/** @type {string} */ text, /** @type {string} */ subject = '') => gist({ text, subject }).text;
+  assert.equal(said('```js\nlet a;\n```'), 'let a;');
+  assert.equal(said('```js\nlet a;\n```', 'Code'), 'Code: let a;');
+  assert.equal(said('*a* and `b`', 'A *subject*'), 'A *subject*: a and b');
+  assert.equal(said('```js\nnot ended'), 'not ended');
+  assert.equal(said('```'), '```');
+  assert.equal(said('so:\n```\na\n```\nand'), 'so: a and');
+});
+
 /** So long that anything worse than one way through would not come back. */
 const LONG = 400_000;
+/** Steps for each character. */
+const STEPS_MAX = 80;
 
-test('no text takes longer than its length', { timeout: 60_000 }, () => {
+test('no text takes more steps than its length allows', { timeout: 60_000 }, () => {
   for (const part of [
     '*', '_', '`', '* ', ' *', '*a', '_a ', '*_', '`a', '```', '```\n', '\n```a', 'a.', 'a.a/', 'http://', 'www.', '((((',
-    '))))',
-    'a@', '@a', 'https://a.example/', '(https://a', '.a', '-', 'a-', '%', '\\', 'mailto:a@', 'a*b_c', '\u0301', 'ａ',
-    '_*`',
-    'xhttp://', '.com/', '&', 'https://a.example/()', '[', '!?',
+    '))))', 'a@', '@a', 'https://a.example/', '(https://a', '.a', '-', 'a-', '%', '\\', 'mailto:a@', 'a*b_c', '\u0301',
+    'ａ', '_*`', 'xhttp://', '.com/', '&', 'https://a.example/()', '[', '!?', ',a@b.', ',https://', 'https://a.example/)',
+    '|www.a', 'https://.', 'https://(', "'", "a'@b.example", '.com/x)', '漢.com/', 'mailto:', 'a@b.example', '*.', ' *!!!!!!!!!!',
   ]) {
     const text = part.repeat(Math.ceil(LONG / part.length));
-    const pieces = rich(text);
+    const meter = { steps: 0 };
+    const pieces = rich(text, meter);
     assert.equal(pieces.reduce((sum, one) => sum + one.text.length, 0), text.length, JSON.stringify(part));
     assert.ok(pieces.length < 5_000, 'and no page has to draw more than it can');
+    assert.ok(meter.steps <= STEPS_MAX * text.length, `${JSON.stringify(part)}: ${meter.steps / text.length}`);
   }
 });

@@ -5,6 +5,8 @@
  * @import {Item} from '../sdk/outbox.js'
  * @import {FileView, Refusal} from '../sdk/uploads.js'
  */
+import { graphemes } from './graphemes.js';
+import { oneLine, preview } from './rich.js';
 import { say } from './strings.js';
 
 /**
@@ -126,7 +128,7 @@ export function shownName(name) {
 /** A name in two parts, of which the first may be cut: its end tells what it is.
  * @param {string} name @returns {[string, string]} */
 export function cutName(name) {
-  const signs = [...name];
+  const signs = graphemes(name);
   const tail = Math.min(10, Math.floor(signs.length / 2));
   return [signs.slice(0, signs.length - tail).join(''), signs.slice(signs.length - tail).join('')];
 }
@@ -137,7 +139,7 @@ export function cutName(name) {
 export function gist({ text, subject, attachments = [] }) {
   const pictures = attachments.filter((one) => kindOf(one) === 'picture').length;
   const sign = attachments.length === 0 ? null : pictures === attachments.length ? 'picture' : 'file';
-  const words = [subject, text].filter((one) => one && one.trim() !== '').join(': ');
+  const words = [oneLine(subject ?? ''), preview(text)].filter((one) => one !== '').join(': ');
   if (words !== '' || attachments.length === 0) return { text: words, sign };
   if (sign === 'picture') return { text: say.photos(pictures), sign };
   if (attachments.length === 1) return { text: shownName(attachments[0].name), sign };

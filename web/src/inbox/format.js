@@ -3,6 +3,7 @@
  *
  * @import {User} from '../sdk/wire.js'
  */
+import { graphemes } from './graphemes.js';
 import { say } from './strings.js';
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
@@ -80,12 +81,18 @@ export function fullTime(time) {
 export function initials(name) {
   const words = name.trim().split(/\s+/u).filter(Boolean);
   const last = words.at(-1) ?? '?';
-  if (/^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]+$/u.test(last)) {
-    return [...last].slice(-2).join('');
+  if (/^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{M}ー々]+$/u.test(last)) {
+    return graphemes(last).slice(-2).join('');
   }
-  const letters = words.map((word) => [...word].find((sign) => /[\p{L}\p{N}]/u.test(sign)) ?? '').filter(Boolean);
+  const letters = words.map((word) => graphemes(word).find((sign) => /[\p{L}\p{N}]/u.test(sign)) ?? '').filter(Boolean);
   const picked = letters.length > 1 ? [letters[0], letters[letters.length - 1]] : letters.slice(0, 1);
-  return picked.join('').toUpperCase() || '?';
+  return picked.map(large).join('') || graphemes(last).find((sign) => /\p{Extended_Pictographic}|\p{RI}/u.test(sign)) || '?';
+}
+
+/** A letter as it begins a name; ß has no large form of one letter. @param {string} letter @returns {string} */
+function large(letter) {
+  const upper = letter.toUpperCase();
+  return graphemes(upper).length === 1 ? upper : letter;
 }
 
 /** One of six pairs of colours. @param {number} user @returns {string} */
@@ -100,7 +107,7 @@ export function shortName(name) {
 
 /** A role is a word of the operator; it begins a chip, so it begins large. @param {string} role @returns {string} */
 export function roleName(role) {
-  const [first = '', ...rest] = role;
+  const [first = '', ...rest] = graphemes(role);
   return first.toLocaleUpperCase(say.locale) + rest.join('');
 }
 
@@ -112,7 +119,6 @@ export function nameList(users, most) {
 /** Whether a text is one to three emoji and nothing else. @param {string} text @returns {boolean} */
 export function isLarge(text) {
   if (text.length > 48 || !/\p{Extended_Pictographic}|\p{Regional_Indicator}/u.test(text)) return false;
-  const signs = [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(text.trim())];
-  return signs.length <= 3 && signs.every(({ segment }) =>
-    /^(\p{Extended_Pictographic}|\p{Regional_Indicator})/u.test(segment));
+  const signs = graphemes(text.trim());
+  return signs.length <= 3 && signs.every((sign) => /^(\p{Extended_Pictographic}|\p{Regional_Indicator})/u.test(sign));
 }

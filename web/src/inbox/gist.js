@@ -6,7 +6,6 @@
  * @import {Phrase} from './strings.js'
  */
 import { gist } from './files.js';
-import { plain } from './rich.js';
 import { say } from './strings.js';
 
 /** @param {State} state @param {number} user @returns {string} */
@@ -29,16 +28,10 @@ export function gistOf(state, message) {
   }
   let known = gists.get(message);
   if (!known) {
-    const { text, sign } = gist(message);
-    known = { text: oneLine(plain(text)), sign };
+    known = gist(message);
     gists.set(message, known);
   }
   return known;
-}
-
-/** @param {string} text @returns {string} */
-export function oneLine(text) {
-  return text.replace(/\s+/gu, ' ').trim();
 }
 
 /** Who deleted is known of oneself and of the one other: in a group a moderator may have done it.

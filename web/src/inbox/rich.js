@@ -3,10 +3,14 @@
  *
  * Invariants: the texts of all pieces, put together, are the text that went in; the signs that mean a form are pieces
  * of their own (`mark`). An `href` begins with http, https or mailto. The time it takes grows with the length alone.
- * Inside links and code nothing has a form. A form begins and ends at the edge of a word, in one line, so `snake_case`
- * and `2*3*4` stay as they are.
+ * Inside links and code nothing has a form. A form lies in one line. It opens only after a beginning, a space or an
+ * opening bracket or quote, and closes only before the mirror of these: punctuation and closing brackets up to a space or an
+ * end. There is a letter, a digit or an emoji in it. So `snake_case`, `2*3*4`, `src/*.js` and `^_^` stay as they are.
  */
+import { cut } from './graphemes.js';
 import { findLinks } from './links.js';
+
+/** @import {Meter} from './links.js' */
 
 /**
  * @typedef {{type: 'text', text: string, bold: boolean, italic: boolean}} Words
@@ -20,12 +24,19 @@ import { findLinks } from './links.js';
 /** Of a text with more forms than this, the rest is plain: nobody writes so, and a page would have to draw it. */
 const FORMS_MAX = 600;
 const FENCE = '```';
+/** Nothing that shows one line has room for more. */
+const PREVIEW_CHARS = 1_000;
+/** Signs of punctuation that are looked at after a form. */
+const AFTER_MAX = 12;
 
-/** @param {string} text @returns {Piece[]} */
-export function rich(text) {
+/** What there must be in a form. */
+const SAID = /[\p{L}\p{N}\p{Extended_Pictographic}]/u;
+
+/** @param {string} text @param {Meter} [meter] @returns {Piece[]} */
+export function rich(text, meter = { steps: 0 }) {
   /** @type {Piece[]} */
   const pieces = [];
-  const left = { forms: FORMS_MAX };
+  const left = { forms: FORMS_MAX, meter };
   let from = 0;
   for (const fence of fences(text)) {
     takeLines(text.slice(from, fence.from), pieces, left);
@@ -42,6 +53,18 @@ export function rich(text) {
 export function plain(text) {
   return rich(text).map((piece) => (piece.type === 'mark' ? (piece.text.includes('\n') ? '\n' : '') : piece.text))
     .join('');
+}
+
+/** What a list, a quote or a notice shows of a text: one line, without signs, and without a fence that nothing ends.
+ * @param {string} text @returns {string} */
+export function preview(text) {
+  const shown = plain(cut(text, PREVIEW_CHARS));
+  return oneLine(shown.replace(/^```[\w+#.-]{0,20}$/gmu, '').replace(/^```|```$/gmu, '')) || oneLine(shown);
+}
+
+/** @param {string} text @returns {string} */
+export function oneLine(text) {
+  return text.replace(/\s+/gu, ' ').trim();
 }
 
 /** Blocks of code: from a fence that begins a line to one that ends a line, with something between.
@@ -87,7 +110,7 @@ function lineEnd(text, from) {
   return -1;
 }
 
-/** @typedef {{forms: number}} Left how many forms the text may still have */
+/** @typedef {{forms: number, meter: Meter}} Left how many forms the text may still have */
 
 /** @param {string} text @param {Piece[]} pieces @param {Left} left */
 function takeLines(text, pieces, left) {
@@ -153,29 +176,30 @@ function atomsOf(line, left) {
 /** Links, and the signs that may mean a form. @param {Atom[]} atoms @param {string} line @param {number} from
  * @param {number} to @param {Left} left */
 function takeWords(atoms, line, from, to, left) {
-  const links = findLinks(line.slice(from, to), left.forms);
+  const links = findLinks(line.slice(from, to), left.forms, left.meter);
   left.forms -= links.length;
   let at = from;
   for (const { start, end, href, host } of links) {
-    takeSigns(atoms, line, at, from + start);
+    takeSigns(atoms, line, at, from + start, left.meter);
     at = from + end;
     atoms.push({ type: 'link', text: line.slice(from + start, at), href, host });
   }
-  takeSigns(atoms, line, at, to);
+  takeSigns(atoms, line, at, to, left.meter);
 }
 
-/** @param {Atom[]} atoms @param {string} line @param {number} from @param {number} to */
-function takeSigns(atoms, line, from, to) {
+/** @param {Atom[]} atoms @param {string} line @param {number} from @param {number} to @param {Meter} meter */
+function takeSigns(atoms, line, from, to, meter) {
   let begun = from;
   for (let at = from; at < to; at += 1) {
     const sign = line[at];
+    meter.steps += 1;
     if (sign !== '*' && sign !== '_') continue;
     const before = line[at - 1] ?? ' ';
     const after = line[at + 1] ?? ' ';
     // Two of a kind are no sign: `__init__`, `**`.
     const alone = before !== sign && after !== sign;
-    const opens = alone && !isWord(line, at - 1) && !/\s/u.test(after);
-    const closes = alone && !isWord(line, at + 1) && !/\s/u.test(before);
+    const opens = alone && !/\s/u.test(after) && isOpen(line, at - 1, sign);
+    const closes = alone && !/\s/u.test(before) && isClosed(line, at + 1, sign);
     if (!opens && !closes) continue;
     if (at > begun) atoms.push({ type: 'plain', text: line.slice(begun, at) });
     atoms.push({ type: 'sign', text: sign, opens, closes });
@@ -184,13 +208,23 @@ function takeSigns(atoms, line, from, to) {
   if (to > begun) atoms.push({ type: 'plain', text: line.slice(begun, to) });
 }
 
-/** Whether a letter or a digit stands there. @param {string} text @param {number} at @returns {boolean} */
-function isWord(text, at) {
-  const unit = text.charCodeAt(at);
-  if (Number.isNaN(unit)) return false;
-  const isLow = unit >= 0xdc00 && unit <= 0xdfff;
-  const sign = String.fromCodePoint(text.codePointAt(isLow ? at - 1 : at) ?? 0x20);
-  return /[\p{L}\p{N}]/u.test(sign);
+/** Whether a form may open after what stands there: a beginning, a space, an opening bracket or quote, or the other sign
+ * where that may open. @param {string} line @param {number} at @param {string} sign @returns {boolean} */
+function isOpen(line, at, sign) {
+  const before = line[at] ?? ' ';
+  if (/[\s\p{Ps}\p{Pi}\p{Pf}"'¡¿]/u.test(before)) return true;
+  return before !== sign && /[*_]/u.test(before) && /[\s\p{Ps}\p{Pi}\p{Pf}"'¡¿]/u.test(line[at - 1] ?? ' ');
+}
+
+/** Whether a form may close before what stands there: punctuation, and then a space or the end.
+ * @param {string} line @param {number} at @param {string} sign @returns {boolean} */
+function isClosed(line, at, sign) {
+  for (let next = at; next < at + AFTER_MAX; next += 1) {
+    const after = line[next] ?? ' ';
+    if (/[\s\p{Pd}。，、！？；：]/u.test(after)) return after !== '-' || !/[\p{L}\p{N}]/u.test(line[next + 1] ?? ' ');
+    if (after === sign || !/[.,;:!?…*_"'\p{Pe}\p{Pi}\p{Pf}]/u.test(after)) return false;
+  }
+  return false;
 }
 
 /** Which signs begin (true) and end (false) a form. Forms lie in each other and never across.
@@ -203,7 +237,7 @@ function pair(atoms, left) {
   let said = -1;
   for (const [index, atom] of atoms.entries()) {
     if (atom.type !== 'sign') {
-      said = index;
+      if (atom.type !== 'plain' || SAID.test(atom.text)) said = index;
       continue;
     }
     const other = atom.text === '*' ? '_' : '*';

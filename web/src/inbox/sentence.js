@@ -6,8 +6,8 @@
 import { isolated } from './bidi.js';
 import { gist } from './files.js';
 import { emojiName } from './emoji.js';
-import { oneLine } from './gist.js';
-import { plain } from './rich.js';
+import { cut } from './graphemes.js';
+import { oneLine, plain } from './rich.js';
 import { say } from './strings.js';
 
 /** Longer texts are read in the message itself. */
@@ -19,9 +19,9 @@ export function sentence(said, speaker, state) {
   const parts = [`${isolated(speaker)}, ${said.time}`];
   if (said.deleted !== '') return [...parts, said.deleted].join('. ');
   if (said.forwarded) parts.push(say.forwarded);
-  if (quote) parts.push(quote.who === '' ? quote.text : say.inReplyTo(quote.who, oneLine(quote.text).slice(0, 120)));
+  if (quote) parts.push(quote.who === '' ? quote.text : say.inReplyTo(quote.who, cut(oneLine(quote.text), 120)));
   if (said.subject !== '') parts.push(say.subjectIs(said.subject));
-  if (said.text !== '') parts.push(oneLine(plain(said.text.slice(0, CHARS_MAX))));
+  if (said.text !== '') parts.push(cut(oneLine(plain(said.text)), CHARS_MAX));
   const attachments = message?.attachments ?? item?.attachments ?? [];
   if (attachments.length > 0) parts.push(gist({ text: '', attachments }).text);
   for (const { emoji, names } of reactions) parts.push(say.reactionOf(emojiName(emoji), names));

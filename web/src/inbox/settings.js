@@ -11,6 +11,7 @@ import { field } from './door.js';
 import { emit, h, set, setText } from './dom.js';
 import { face, faceKey } from './face.js';
 import { shortTime } from './format.js';
+import { cut } from './graphemes.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 import { backButton } from './thread.js';
@@ -285,7 +286,7 @@ function agentName(agent) {
     ['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS', 'Mac'],
     ['Linux', 'Linux'],
   ], '');
-  if (!browser) return agent.slice(0, 60) || say.unknownDevice;
+  if (!browser) return cut(agent, 60) || say.unknownDevice;
   return system ? `${browser}, ${system}` : browser;
 }
 

@@ -16,6 +16,7 @@ import { historyFrom } from './changes.js';
 import { standing, typingWords, writers } from './company.js';
 import { shortName } from './format.js';
 import { gistOf, nameFor } from './gist.js';
+import { cut } from './graphemes.js';
 import { shown } from './messages.js';
 import { layOut } from './runs.js';
 import { say } from './strings.js';
@@ -53,7 +54,7 @@ export function threadView(sight, opened) {
       })
     : [];
   const others = messages.filter((one) => isNews(one, state.user)).map((one) => ({
-    seq: one.seq, who: shortName(nameFor(state, one.sender)), text: gistOf(state, one).text.slice(0, HEARD_CHARS_MAX),
+    seq: one.seq, who: shortName(nameFor(state, one.sender)), text: cut(gistOf(state, one).text, HEARD_CHARS_MAX),
   }));
   const typing = conversation && !offline ? writers(state, conversation, sight.company) : [];
   const closed = conversation?.context?.closed ? say.closedAs(conversation.context.title) : null;

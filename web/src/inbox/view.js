@@ -12,7 +12,6 @@ import { dotOf, typingShort, writers } from './company.js';
 import { gist } from './files.js';
 import { roleName, shortName, shortTime } from './format.js';
 import { gistOf } from './gist.js';
-import { plain } from './rich.js';
 import { known, others } from './people.js';
 import { say } from './strings.js';
 
@@ -91,7 +90,7 @@ function previewOf(conversation, { state, waiting, draft, selected, company, fil
     return preview('draft', text, { sign });
   }
   const own = items.at(-1);
-  if (own) return preview('said', plain(gist(own).text), { tick: 'sending', sign: gist(own).sign });
+  if (own) return preview('said', gist(own).text, { tick: 'sending', sign: gist(own).sign });
   const last = conversation.last_message;
   if (!last) return preview('none', say.noMessagesYet);
   const { text, sign } = gistOf(state, last);

@@ -5,8 +5,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { oneLine } from '../../src/inbox/gist.js';
-import { plain } from '../../src/inbox/rich.js';
+import { oneLine, preview } from '../../src/inbox/rich.js';
 import { payloads } from './payloads.js';
 import { Person, travel, until } from './support.js';
 
@@ -181,7 +180,7 @@ async function inPairs(ben, name, role) {
     [`${row} .who`]: name,
     [`${row} .about .one-line`]: name,
     [`${row} .about .state`]: name,
-    [`${row} .says > .one-line`]: oneLine(plain(name)),
+    [`${row} .says > .one-line`]: preview(name),
     '.thread-head h2': name,
     '.about-card .title .one-line': name,
     '.about-card .title .chip': name,
@@ -189,7 +188,7 @@ async function inPairs(ben, name, role) {
     'parlor-said .words': name,
     'parlor-said .subject': name,
     'parlor-said .quote > b': name,
-    'parlor-said .quote > .quoted': oneLine(plain(`${name}: ${name}`)),
+    'parlor-said .quote > .quoted': `${oneLine(name)}: ${preview(name)}`,
   });
   const chip = await page.locator('.about-card .roles .chip').last().textContent();
   assert.ok(chip?.endsWith(rest), `${chip} ends with ${rest}`);
