@@ -70,6 +70,9 @@ pub struct Changes {
 pub struct ConversationPage {
     /// In the order of `activity`, the newest first.
     pub conversations: Vec<Conversation>,
+    /// People whom `created_by` or `last_message` name and who are not among the members: those who left, above all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<User>,
     /// Give this as `before` for the next page; absent at the end.
     pub next: Option<Version>,
     /// True for what is here. It starts a client that has none and never moves one that has.
@@ -82,6 +85,9 @@ pub struct ConversationPage {
 pub struct ConversationAnswer {
     /// Its state.
     pub conversation: Conversation,
+    /// See [`ConversationPage::users`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<User>,
     /// See [`ConversationPage::cursor`].
     #[schema(value_type = String, example = "81273645.4711")]
     pub cursor: Cursor,

@@ -172,13 +172,15 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
             let limit = rows(app, limit)?;
             let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
             let (conversations, next) = snapshot.list(user, before, limit).await.map_err(failed)?;
-            Ok(Answer::Conversations(ConversationPage { conversations, next, cursor: snapshot.cursor }))
+            let users = snapshot.absent(&conversations).await.map_err(failed)?;
+            Ok(Answer::Conversations(ConversationPage { conversations, users, next, cursor: snapshot.cursor }))
         }
         Command::GetConversation { conversation } => {
             let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
             let conversation = snapshot.conversation(user, conversation).await.map_err(failed)?;
             let conversation = conversation.ok_or(Problem::from(Code::NotFound))?;
-            Ok(Answer::Conversation(Box::new(ConversationAnswer { conversation, cursor: snapshot.cursor })))
+            let users = snapshot.absent(std::slice::from_ref(&conversation)).await.map_err(failed)?;
+            Ok(Answer::Conversation(Box::new(ConversationAnswer { conversation, users, cursor: snapshot.cursor })))
         }
         Command::GetChanges { conversation, since } => {
             let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;

@@ -29,7 +29,7 @@ impl State {
             if !self.users.contains_key(user) {
                 return Err(Problem::new(Code::NotFound).with_detail(format!("there is no person {user}")));
             }
-            held.push((*user, text::name(role, rules.limits.name_chars_max)?));
+            held.push((*user, text::key(role, rules.limits.name_chars_max)?));
         }
         let id = self.contexts.get(&context.key).map_or(at.version.0, |row| row.id);
         let row = ContextRow { id, context: context.clone(), roles: held, version: at.version };
@@ -110,7 +110,7 @@ impl State {
 /// The context with its texts checked.
 fn valid(context: &Context, chars_max: u32) -> Result<Context, Problem> {
     let field = |detail: &str| Problem::new(Code::InvalidField).with_detail(detail);
-    let optional = |text: &Option<String>| text.as_ref().map(|text| text::name(text, chars_max)).transpose();
+    let optional = |text: &Option<String>| text.as_ref().map(|text| text::title(text, chars_max)).transpose();
     let is_web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
     if context.url.as_ref().is_some_and(|url| !is_web(url)) {
         return Err(field("`url`: http:// or https:// is expected"));
@@ -121,10 +121,10 @@ fn valid(context: &Context, chars_max: u32) -> Result<Context, Problem> {
     }
     Ok(Context {
         key: ContextKey {
-            kind: text::name(&context.key.kind, chars_max)?,
-            id: text::name(&context.key.id, chars_max)?,
+            kind: text::key(&context.key.kind, chars_max)?,
+            id: text::key(&context.key.id, chars_max)?,
         },
-        title: text::name(&context.title, chars_max)?,
+        title: text::title(&context.title, chars_max)?,
         detail: optional(&context.detail)?,
         url: context.url.clone(),
         image: context.image.clone(),

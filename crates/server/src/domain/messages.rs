@@ -7,7 +7,7 @@ use super::{
     fingerprint::Fingerprint,
     rows::{Details, MessageRow},
     state::{MessageKey, State, Use},
-    text,
+    text, visible,
 };
 use parlor_protocol::{
     command::MessagePlace,
@@ -188,7 +188,7 @@ impl State {
 
 /// What a message says, which may be nothing where it carries something.
 pub(super) fn said(text: &str, attachments: &[Attachment], rules: &Rules) -> Result<String, Problem> {
-    if text.trim().is_empty() && !attachments.is_empty() {
+    if visible::is_blank(text) && !attachments.is_empty() {
         return Ok(String::new());
     }
     text::message(text, rules.limits.text_chars_max)

@@ -19,6 +19,7 @@ mod revisions;
 pub mod rows;
 pub mod state;
 pub mod text;
+pub mod visible;
 pub mod wanted;
 
 pub use change::{Change, Content, Outcome, Profile, Which};

@@ -1,11 +1,13 @@
 //! What a text may be.
 
+use super::visible;
 use parlor_protocol::error::{Code, Problem};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// A message's text, as it is kept: CRLF and CR become LF, all else stays.
 ///
 /// # Errors
-/// Empty or only white space, longer than `chars_max` Unicode scalar values, or with control characters other
+/// Empty or with nothing that can be seen, longer than `chars_max` Unicode scalar values, or with control characters other
 /// than newline and tab.
 pub fn message(text: &str, chars_max: u32) -> Result<String, Problem> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -18,10 +20,20 @@ pub fn message(text: &str, chars_max: u32) -> Result<String, Problem> {
 /// # Errors
 /// As for [`message`], with no control character allowed; the field is named.
 pub fn subject(text: &str, chars_max: u32) -> Result<String, Problem> {
-    name(text, chars_max).map_err(|problem| {
+    line(text, chars_max).map_err(|problem| {
         let detail = problem.detail.as_ref().map_or_else(String::new, |detail| format!(": {detail}"));
         problem.with_detail(format!("`subject`{detail}"))
     })
+}
+
+/// One line, without white space around it.
+///
+/// # Errors
+/// As for [`message`], with no control character allowed.
+pub fn line(text: &str, chars_max: u32) -> Result<String, Problem> {
+    let text = text.trim();
+    checked(text, chars_max, |_| false)?;
+    Ok(text.to_owned())
 }
 
 /// One emoji: a sequence that Unicode recommends for interchange (Unicode Technical Standard 51), in its full form, so
@@ -35,19 +47,54 @@ pub fn emoji(text: &str) -> Result<&'static str, Problem> {
         .ok_or_else(|| Problem::new(Code::InvalidField).with_detail("`emoji`: one emoji is expected"))
 }
 
-/// A name: one line, without white space around it.
+/// A name: one line in the composed form of Unicode (NFC), with one space wherever there is white space inside and none
+/// around it. So no two names look alike that differ only in what cannot be seen.
 ///
 /// # Errors
-/// As for [`message`], with no control character allowed.
+/// As for [`line`], and characters that cannot be seen where they have no meaning: see [`visible`].
 pub fn name(text: &str, chars_max: u32) -> Result<String, Problem> {
-    let text = text.trim();
-    checked(text, chars_max, |_| false)?;
-    Ok(text.to_owned())
+    let text = spaced(text);
+    checked(&text, chars_max, |_| false)?;
+    visible::named(&text).map_err(|character| {
+        let detail = format!("U+{:04X} cannot be seen, so it has no place in a name", u32::from(character));
+        Problem::new(Code::TextControl).with_detail(detail)
+    })
+}
+
+/// The title of a thing, which another program wrote: as a [`name`], but what cannot be seen is left out.
+///
+/// # Errors
+/// As for [`line`].
+pub fn title(text: &str, chars_max: u32) -> Result<String, Problem> {
+    line(text, chars_max)?;
+    line(&spaced(&visible::seen(text)), chars_max)
+}
+
+/// What another program calls a thing: as a [`line`], in which everything can be seen.
+///
+/// # Errors
+/// As for [`line`], and any character that cannot be seen.
+pub fn key(text: &str, chars_max: u32) -> Result<String, Problem> {
+    let text = line(text, chars_max)?;
+    match text.chars().find(|&character| visible::is_hidden(character)) {
+        Some(character) => Err(Problem::new(Code::TextControl)
+            .with_detail(format!("U+{:04X} cannot be seen", u32::from(character)))),
+        None => Ok(text),
+    }
+}
+
+/// Composed, with one space wherever there is white space.
+fn spaced(text: &str) -> String {
+    let is_space = |character: char| character.is_whitespace() && !character.is_control();
+    let words = text.trim().split(is_space).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ").nfc().collect()
 }
 
 fn checked(text: &str, chars_max: u32, allowed: impl Fn(char) -> bool) -> Result<(), Problem> {
-    if text.trim().is_empty() {
-        return Err(Code::TextEmpty.into());
+    if visible::is_blank(text) && text.chars().all(|character| !character.is_control() || character.is_whitespace()) {
+        let problem = Problem::from(Code::TextEmpty);
+        let is_empty = text.trim().is_empty();
+        return Err(if is_empty { problem } else { problem.with_detail("nothing of it can be seen") });
     }
     if text.chars().nth(chars_max as usize).is_some() {
         return Err(Problem::new(Code::TextTooLong).with_limit(chars_max.into()));
@@ -72,17 +119,6 @@ pub fn client_id(text: &str, chars_max: u32) -> Result<(), Problem> {
     Err(Problem::new(Code::InvalidField)
         .with_detail(format!("`client_id`: 1 to {chars_max} visible ASCII characters are expected"))
         .with_limit(chars_max.into()))
-}
-
-/// The words of a name, folded for searching, each after a space.
-#[must_use]
-pub fn words(name: &str) -> String {
-    let mut folded = String::with_capacity(name.len() + 1);
-    for word in name.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        folded.push(' ');
-        folded.extend(word.chars().flat_map(char::to_lowercase));
-    }
-    folded
 }
 
 #[cfg(test)]
@@ -192,8 +228,28 @@ mod tests {
     }
 
     #[test]
-    fn names_are_searched_by_the_beginnings_of_their_words() {
-        assert_eq!(words("Priya Raghunathan-Castellanos"), " priya raghunathan castellanos");
-        assert_eq!(words("田中 由紀"), " 田中 由紀");
+    fn what_cannot_be_seen_is_empty() {
+        for text in ["\u{200b}", "\u{2800}\u{3164}", "\u{115f}", "\u{ad}", "\u{fe0f}", "\u{e0041}", " \u{200d} \n\t"] {
+            assert_eq!(code(message(text, 9)), Some(Code::TextEmpty), "{text:?}");
+            for one in [name, line, title, key] {
+                assert!(one(text, 9).is_err(), "{text:?}");
+            }
+        }
+        assert!(message("a\u{200b}", 9).is_ok(), "a text keeps what was pasted into it");
+    }
+
+    #[test]
+    fn names_differ_in_what_can_be_seen() {
+        for text in ["Ada\u{200b}", "A\u{ad}da", "\u{202e}adA", "Ada\u{2066}", "\u{3164}Ada", "Ada\u{e0061}"] {
+            let problem = name(text, 99).expect_err("hidden");
+            assert_eq!(problem.code, Code::TextControl, "{text:?}");
+            assert!(problem.detail.is_some_and(|detail| detail.contains("U+")));
+            assert!(title(text, 99).is_ok_and(|title| name(&title, 99).as_ref() == Ok(&title)), "{text:?}");
+            assert!(key(text, 99).is_err());
+        }
+        assert_eq!(title("Um\u{ad}brel\u{200b}la", 99).as_deref().ok(), Some("Umbrella"));
+        assert_eq!(name("Je\u{301}re\u{301}mie", 99).as_deref().ok(), Some("Jérémie"));
+        assert_eq!(name("Ada \u{a0}\u{3000} Winter", 99).as_deref().ok(), Some("Ada Winter"));
+        assert_eq!(key("a  b", 99).as_deref().ok(), Some("a  b"), "what a program calls a thing stays as it is");
     }
 }

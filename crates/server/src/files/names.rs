@@ -1,5 +1,7 @@
 //! Names of files: whatever an uploader says becomes a name that is safe to show and to save under.
 
+use crate::domain::visible;
+
 /// Characters that a name keeps at the most.
 const CHARS_MAX: usize = 255;
 /// Of these the end, from the last dot on, when a name is cut.
@@ -14,7 +16,7 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 #[must_use]
 pub fn cleaned(said: &str) -> String {
     let last = said.rsplit(['/', '\\']).next().unwrap_or_default();
-    let kept: String = last.chars().filter(|&character| !is_hidden(character)).map(plain).collect();
+    let kept: String = visible::seen(last).chars().map(plain).collect();
     let kept = kept.trim().trim_end_matches(['.', ' ']).trim_start();
     if kept.is_empty() || kept.chars().all(|character| character == '.') {
         return NAMELESS.to_owned();
@@ -26,14 +28,6 @@ pub fn cleaned(said: &str) -> String {
     };
     let kept = if DEVICES.contains(&stem.as_str()) || is_port(&stem) { format!("_{kept}") } else { kept.to_owned() };
     cut(&kept)
-}
-
-/// Controls, marks of direction, and what takes no room.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// What some system does not take in a name.
@@ -63,7 +57,7 @@ mod tests {
         {
             assert_eq!(cleaned(said), "umbrella.jpg", "{said}");
         }
-        for said in ["", ".", "..", "../", "/", "\\", "\0", " \r\n", "\u{202e}", "a/.. "] {
+        for said in ["", ".", "..", "../", "/", "\\", "\0", " \r\n", "\u{202e}", "a/.. ", "\u{200b}", "\u{3164}", "\u{2800}"] {
             assert_eq!(cleaned(said), "file", "{said:?}");
         }
     }
@@ -77,7 +71,8 @@ mod tests {
             assert_eq!(cleaned(device), format!("_{device}"), "{device}");
         }
         assert_eq!(cleaned("console.log"), "console.log");
-        assert_eq!(cleaned("Schirm 傘 ☂️.jpg"), "Schirm 傘 ☂️.jpg");
+        assert_eq!(cleaned("Schirm 傘 ☂️ 👩\u{200d}👩\u{200d}👧.jpg"), "Schirm 傘 ☂️ 👩\u{200d}👩\u{200d}👧.jpg");
+        assert_eq!(cleaned("می\u{200c}خواهم.txt"), "می\u{200c}خواهم.txt");
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod pictures;
 use crate::{
     app::{Actor, App},
     config::Config,
-    domain::{Change, Outcome, Which},
+    domain::{Change, Outcome, Which, visible},
     environment::{Environment, rfc3339},
     http::errors::from_store,
     metrics::PasswordCheck,
@@ -30,6 +30,7 @@ use parlor_protocol::{
 };
 use passwords::Passwords;
 use sha2::{Digest as _, Sha256};
+use unicode_normalization::UnicodeNormalization as _;
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -274,8 +275,9 @@ pub(crate) fn checked_login(text: &str) -> Result<String, Problem> {
 }
 
 fn fold(text: &str) -> Option<String> {
-    let folded = text.trim().to_lowercase();
-    let is_good = |character: char| character.is_alphanumeric() || "._-@+".contains(character);
+    let folded = text.trim().nfc().collect::<String>().to_lowercase();
+    let is_letter = |character: char| character.is_alphanumeric() && !visible::is_hidden(character);
+    let is_good = |character: char| is_letter(character) || "._-@+".contains(character);
     let length = folded.chars().take(65).count();
     ((1..=64).contains(&length) && folded.chars().all(is_good)).then_some(folded)
 }
@@ -363,7 +365,8 @@ mod tests {
     fn login_names_are_folded_and_nonsense_is_refused() {
         assert_eq!(fold("  Ada.L+x@Example-1_ ").as_deref(), Some("ada.l+x@example-1_"));
         assert_eq!(fold("Tomás").as_deref(), Some("tomás"));
-        for nonsense in ["", "  ", "a b", "a/b", "a\0", "a\nb", "<a>", &"a".repeat(65)] {
+        assert_eq!(fold("Toma\u{301}s").as_deref(), Some("tomás"), "composed");
+        for nonsense in ["", "  ", "\u{3164}", "a\u{115f}", "a\u{200b}", "a b", "a/b", "a\0", "a\nb", "<a>", &"a".repeat(65)] {
             assert_eq!(fold(nonsense), None, "{nonsense:?}");
         }
     }

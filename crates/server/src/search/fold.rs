@@ -3,13 +3,18 @@
 //! Folded is: compatibility forms made plain (NFKD), lower case, accents and invisible characters gone, letters that
 //! Unicode does not take apart spelled out (ß is ss, ø is o), composed again (NFC), so that kana keep their marks and
 //! Hangul its syllables. Every grapheme is folded by itself; each of its characters remembers the whole grapheme, so
-//! that nothing is ever cut in its middle.
+//! that nothing is ever cut in its middle. A ZERO WIDTH NON-JOINER after a letter stays as a gap that takes no room: it
+//! joins the parts of a word as a hyphen does. `web/src/inbox/folding.js` folds the same way, and
+//! `fixtures/folding.json` holds both to it.
 //!
 //! Absent on purpose: stemming, and anything that depends on a language.
 
 use std::ops::Range;
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use unicode_segmentation::UnicodeSegmentation as _;
+
+/// ZERO WIDTH NON-JOINER.
+pub(super) const JOINT: char = '\u{200c}';
 
 /// What a character is to a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,9 +37,9 @@ pub struct Letter {
     /// What it is.
     pub class: Class,
     /// Where its grapheme begins in the text, in bytes.
-    start: usize,
+    pub(super) start: usize,
     /// Where it ends.
-    end: usize,
+    pub(super) end: usize,
 }
 
 /// Letters of one class that follow each other; a sign is alone.
@@ -76,6 +81,9 @@ pub fn fold(text: &str) -> Vec<Letter> {
                 None => push(composed),
             }
         }
+        if grapheme.contains(JOINT) && letters.last().is_some_and(|letter| letter.class == Class::Word) {
+            letters.push(Letter { folded: JOINT, class: Class::Gap, start, end });
+        }
     }
     letters
 }
@@ -103,9 +111,20 @@ fn spelled_out(letter: char) -> Option<&'static str> {
         'ŋ' => "n",
         'ĸ' => "k",
         'ς' => "σ",
+        // Keyboards for Persian and Urdu have letters of their own for these.
+        'ی' | 'ى' => "ي",
+        'ک' => "ك",
+        'ھ' | 'ہ' => "ه",
+        // Letters that are written where an apostrophe is meant.
+        '\u{2b9}'..='\u{2bc}' | '\u{2be}' | '\u{2bf}' | '\u{2c8}' | '\u{2ca}' | '\u{2cb}' => "'",
+        '٠'..='٩' => DIGITS[(u32::from(letter) - 0x660) as usize],
+        '۰'..='۹' => DIGITS[(u32::from(letter) - 0x6F0) as usize],
         _ => return None,
     })
 }
+
+/// The digits of Arabic and Persian are those of everybody.
+const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 /// Accents and vowel points that people leave out, and what cannot be seen.
 fn is_dropped(character: char) -> bool {

@@ -12,6 +12,8 @@
 mod candidates;
 pub mod excerpt;
 pub mod fold;
+pub mod names;
+pub mod units;
 pub mod words;
 
 use crate::{

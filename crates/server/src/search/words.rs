@@ -1,10 +1,16 @@
 //! What a message is found by: the terms under which the index keeps it, what a query asks the index for, and
 //! whether a message's text as it is now really has what was asked.
 //!
-//! Words are looked for by their beginnings. Of scripts without spaces the index keeps pairs of characters, so that
-//! any two or more in a row can be looked for; since pairs may stand in different places, the text itself decides.
+//! Words are looked for by their beginnings. From wherever a word or a part of it begins, the index keeps what is joined
+//! to it as one word: of `INV-2026/0042` that is `inv20260042`, `20260042` and `0042`, so that it is found with and without
+//! its signs. What is asked for with a sign that people do not leave out, such as `C++`, `#tag` or `R&D`, is found with
+//! that sign only. Of scripts without spaces the index keeps pairs of characters, so that any two or more in a row can be
+//! looked for; since pairs may stand in different places, the text itself decides.
 
-use super::fold::{Class, Letter, fold, pieces, span};
+use super::{
+    fold::{Class, Letter, fold, pieces, span},
+    units::{Joint, Unit, is_kept, is_start, is_switch, units},
+};
 use parlor_protocol::ids::{ConversationId, UserId};
 use std::{collections::BTreeSet, ops::Range};
 
@@ -12,6 +18,10 @@ use std::{collections::BTreeSet, ops::Range};
 const WORD_CHARS_MAX: usize = 32;
 /// Beginnings of words up to so many characters are terms of their own: too many words begin with them.
 const BEGINNING_CHARS: usize = 2;
+/// Numbers that are asked for with so many characters are found across their spaces.
+const NUMBER_CHARS_MIN: usize = 6;
+/// A word with a hyphen is found in two words, if so many letters come before.
+const APART_CHARS_MIN: usize = 3;
 
 /// A term of the index: one letter for its kind, then what it says.
 pub type Term = Vec<u8>;
@@ -66,16 +76,20 @@ fn term(kind: u8, rest: &[u8]) -> Term {
 /// Adds the terms of a text.
 pub fn terms_of(text: &str, terms: &mut BTreeSet<Term>) {
     let letters = fold(text);
+    let units = units(&letters);
+    for start in (0..units.len()).filter(|&at| is_start(&units, at)) {
+        let said = joined(&units[start..]);
+        if let Some((sign, _)) = units[start].sign.filter(|(sign, _)| is_kept(*sign)) {
+            terms.insert(word(&format!("{sign}{said}")));
+        }
+        for (end, _) in said.char_indices().skip(1).take(BEGINNING_CHARS) {
+            terms.insert(beginning(&said[..end]));
+        }
+        let whole = if said.chars().nth(BEGINNING_CHARS).is_some() { word(&said) } else { beginning(&said) };
+        terms.insert(whole);
+    }
     for piece in pieces(&letters) {
         match piece.class {
-            Class::Word => {
-                for count in 1..=BEGINNING_CHARS.min(piece.letters.len()) {
-                    terms.insert(beginning(&string(&piece.letters[..count])));
-                }
-                if piece.letters.len() > BEGINNING_CHARS {
-                    terms.insert(word(&string(&piece.letters[..piece.letters.len().min(WORD_CHARS_MAX)])));
-                }
-            }
             Class::Sign => drop(terms.insert(word(&string(piece.letters)))),
             Class::Run => {
                 for letter in piece.letters {
@@ -85,13 +99,20 @@ pub fn terms_of(text: &str, terms: &mut BTreeSet<Term>) {
                     terms.insert(word(&string(pair)));
                 }
             }
-            Class::Gap => {}
+            Class::Word | Class::Gap => {}
         }
     }
 }
 
 fn string(letters: &[Letter]) -> String {
     letters.iter().map(|letter| letter.folded).collect()
+}
+
+/// What a text says from a start on: the word, and what is joined to it.
+fn joined(units: &[Unit]) -> String {
+    let is_joined = |unit: &&Unit| !matches!(unit.joint, Joint::Space | Joint::End);
+    let rest = units[1..].iter().take_while(is_joined).take(WORD_CHARS_MAX - 1);
+    units[..1].iter().chain(rest).map(|unit| unit.folded).collect()
 }
 
 /// What the index is asked for: every message that it finds must have all of these.
@@ -108,23 +129,48 @@ pub enum Lookup {
 struct Wanted {
     class: Class,
     letters: Vec<char>,
+    /// Of a word, what stands before each of its letters.
+    joints: Vec<Joint>,
+    /// What must stand before it.
+    sign: Option<char>,
+}
+
+/// A word as it was asked for, or, of a number with spaces, all its parts in whatever places.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Token {
+    whole: Wanted,
+    parts: Vec<Wanted>,
 }
 
 /// What somebody looks for, as words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Words(Vec<Wanted>);
+pub struct Words(Vec<Token>);
 
 impl Words {
     /// Those of a query, each once.
     #[must_use]
     pub fn new(query: &str) -> Self {
         let letters = fold(query);
-        let mut wanted = BTreeSet::new();
-        for piece in pieces(&letters) {
-            let letters = piece.letters.iter().map(|letter| letter.folded).collect();
-            wanted.insert(Wanted { class: piece.class, letters });
+        let mut tokens = BTreeSet::new();
+        for units in units(&letters).chunk_by(|_, unit| !matches!(unit.joint, Joint::Space | Joint::End)) {
+            let parts = units.chunk_by(|_, unit| !matches!(unit.joint, Joint::Spaced | Joint::Thousand));
+            let mut parts: Vec<_> = parts.map(Wanted::word).collect();
+            let is_long = units.len() >= NUMBER_CHARS_MIN || units.iter().any(|unit| unit.joint == Joint::Thousand);
+            if parts.len() > 1 && !is_long {
+                tokens.extend(parts.into_iter().map(|whole| Token { whole, parts: Vec::new() }));
+            } else {
+                if parts.len() == 1 {
+                    parts.clear();
+                }
+                tokens.insert(Token { whole: Wanted::word(units), parts });
+            }
         }
-        Self(wanted.into_iter().collect())
+        for piece in pieces(&letters).filter(|piece| piece.class != Class::Word) {
+            let letters = piece.letters.iter().map(|letter| letter.folded).collect();
+            let whole = Wanted { class: piece.class, letters, joints: Vec::new(), sign: None };
+            tokens.insert(Token { whole, parts: Vec::new() });
+        }
+        Self(tokens.into_iter().collect())
     }
 
     /// There are none.
@@ -143,29 +189,9 @@ impl Words {
     #[must_use]
     pub fn lookups(&self) -> Vec<Lookup> {
         let mut lookups = BTreeSet::new();
-        for Wanted { class, letters } in &self.0 {
-            match class {
-                Class::Gap => {}
-                Class::Sign => drop(lookups.insert(Lookup::Exact(word(&letters.iter().collect::<String>())))),
-                Class::Word if letters.len() <= BEGINNING_CHARS => {
-                    lookups.insert(Lookup::Exact(beginning(&letters.iter().collect::<String>())));
-                }
-                Class::Word => {
-                    let low = word(&letters.iter().take(WORD_CHARS_MAX).collect::<String>());
-                    let mut high = low.clone();
-                    // No UTF-8 has this byte.
-                    high.push(0xff);
-                    lookups.insert(Lookup::Between(low, high));
-                }
-                Class::Run if letters.len() == 1 => {
-                    lookups.insert(Lookup::Exact(beginning(&letters[0].to_string())));
-                }
-                Class::Run => {
-                    for pair in letters.windows(2) {
-                        lookups.insert(Lookup::Exact(word(&pair.iter().collect::<String>())));
-                    }
-                }
-            }
+        for Token { whole, parts } in &self.0 {
+            // The whole and all parts have only the first part's letters in common.
+            parts.first().unwrap_or(whole).look_up(&mut lookups);
         }
         let mut lookups: Vec<_> = lookups.into_iter().collect();
         lookups.sort_by_key(|lookup| match lookup {
@@ -179,34 +205,124 @@ impl Words {
     /// Where in each of the texts something stands that is looked for, if all of it stands somewhere.
     #[must_use]
     pub fn find(&self, texts: &[&str]) -> Option<Vec<Vec<Range<usize>>>> {
-        let mut found = vec![false; self.0.len()];
-        let hits = texts.iter().map(|text| self.find_in(text, &mut found)).collect();
-        found.into_iter().all(|found| found).then_some(hits)
+        let wanted: Vec<&Wanted> =
+            self.0.iter().flat_map(|token| std::iter::once(&token.whole).chain(&token.parts)).collect();
+        let mut found = vec![false; wanted.len()];
+        let hits = texts.iter().map(|text| find_in(text, &wanted, &mut found)).collect();
+        let mut found = found.into_iter();
+        let mut is_there = |token: &Token| {
+            let whole = found.next().unwrap_or_default();
+            let parts = found.by_ref().take(token.parts.len()).fold(true, |all, found| all && found);
+            whole || (parts && !token.parts.is_empty())
+        };
+        self.0.iter().fold(true, |all, token| is_there(token) && all).then_some(hits)
+    }
+}
+
+impl Wanted {
+    fn word(units: &[Unit]) -> Self {
+        let mut joints: Vec<_> = units.iter().map(|unit| unit.joint).collect();
+        joints[0] = Joint::End;
+        let letters = units.iter().map(|unit| unit.folded).collect();
+        Self { class: Class::Word, letters, joints, sign: units[0].sign.map(|(sign, _)| sign) }
     }
 
-    fn find_in(&self, text: &str, found: &mut [bool]) -> Vec<Range<usize>> {
-        let letters = fold(text);
-        let mut hits = Vec::new();
-        for piece in pieces(&letters) {
-            for (index, wanted) in self.0.iter().enumerate() {
-                let count = wanted.letters.len();
-                let is_at = |start: usize| {
-                    let here = piece.letters[start..].iter().map(|letter| letter.folded);
-                    piece.letters.len() - start >= count && here.take(count).eq(wanted.letters.iter().copied())
-                };
-                let starts = match (piece.class, wanted.class) {
-                    (Class::Word, Class::Word) | (Class::Sign, Class::Sign) => 0..1,
-                    (Class::Run, Class::Run) => 0..piece.letters.len(),
-                    _ => continue,
-                };
-                for start in starts.filter(|&start| is_at(start)) {
-                    found[index] = true;
-                    hits.push(span(&piece.letters[start..start + count]));
+    /// Adds what every text has in which this is found.
+    fn look_up(&self, lookups: &mut BTreeSet<Lookup>) {
+        match self.class {
+            Class::Gap => {}
+            Class::Sign => drop(lookups.insert(Lookup::Exact(word(&self.letters.iter().collect::<String>())))),
+            Class::Word => self.look_up_word(lookups),
+            Class::Run if self.letters.len() == 1 => {
+                lookups.insert(Lookup::Exact(beginning(&self.letters[0].to_string())));
+            }
+            Class::Run => {
+                for pair in self.letters.windows(2) {
+                    lookups.insert(Lookup::Exact(word(&pair.iter().collect::<String>())));
                 }
             }
         }
-        merged(hits)
     }
+
+    /// A word that may also be written in two is looked up in parts, each from where a text surely has a start.
+    fn look_up_word(&self, lookups: &mut BTreeSet<Lookup>) {
+        let mut from = Some(0);
+        for at in 1..=self.letters.len() {
+            let is_end = at == self.letters.len();
+            let is_cut = !is_end && self.may_be_apart(at);
+            let is_switch = !is_end && is_switch(self.letters[at - 1], self.letters[at]);
+            if let Some(start) = from.filter(|_| is_end || is_cut) {
+                let sign = self.sign.filter(|sign| start == 0 && is_kept(*sign));
+                lookups.insert(lookup(sign, &self.letters[start..at]));
+                from = None;
+            }
+            if is_switch && from.is_none() {
+                from = Some(at);
+            }
+        }
+    }
+
+    /// Whether a text may have a space there: `follow-up` finds "follow up".
+    fn may_be_apart(&self, at: usize) -> bool {
+        let is_number = self.letters[at - 1].is_ascii_digit() && self.letters[at].is_ascii_digit();
+        self.joints[at] == Joint::Soft && at >= APART_CHARS_MIN && !is_number
+    }
+
+    /// Whether this word stands at a start of a text.
+    fn is_at(&self, units: &[Unit]) -> bool {
+        let count = self.letters.len();
+        let is_same = |(at, unit): (usize, &Unit)| unit.folded == self.letters[at] && (at == 0 || self.joins(at, unit));
+        let has_sign = self.sign.is_none_or(|sign| units[0].sign.is_some_and(|(other, _)| other == sign));
+        units.len() >= count && has_sign && units[..count].iter().enumerate().all(is_same)
+    }
+
+    /// Whether what stands before a letter in a text is what was asked for, or left out there.
+    fn joins(&self, at: usize, unit: &Unit) -> bool {
+        match unit.joint {
+            Joint::None => self.joints[at] != Joint::Hard,
+            Joint::Soft | Joint::Hard | Joint::Thousand => true,
+            Joint::Spaced => self.joints[at] != Joint::None || self.letters.len() >= NUMBER_CHARS_MIN,
+            Joint::Space => self.may_be_apart(at),
+            Joint::End => false,
+        }
+    }
+}
+
+fn lookup(sign: Option<char>, letters: &[char]) -> Lookup {
+    let said: String = letters.iter().take(WORD_CHARS_MAX).collect();
+    if sign.is_none() && letters.len() <= BEGINNING_CHARS {
+        return Lookup::Exact(beginning(&said));
+    }
+    let low = word(&sign.into_iter().collect::<String>()).into_iter().chain(said.into_bytes()).collect::<Term>();
+    let mut high = low.clone();
+    // No UTF-8 has this byte.
+    high.push(0xff);
+    Lookup::Between(low, high)
+}
+
+fn find_in(text: &str, wanted: &[&Wanted], found: &mut [bool]) -> Vec<Range<usize>> {
+    let letters = fold(text);
+    let units = units(&letters);
+    let mut hits = Vec::new();
+    for start in (0..units.len()).filter(|&at| is_start(&units, at)) {
+        for (index, wanted) in wanted.iter().enumerate().filter(|(_, wanted)| wanted.class == Class::Word) {
+            if wanted.is_at(&units[start..]) {
+                found[index] = true;
+                let begin = wanted.sign.and(units[start].sign).map_or(units[start].start, |(_, begin)| begin);
+                hits.push(begin..units[start + wanted.letters.len() - 1].end);
+            }
+        }
+    }
+    for piece in pieces(&letters).filter(|piece| piece.class != Class::Word) {
+        for (index, wanted) in wanted.iter().enumerate().filter(|(_, wanted)| wanted.class == piece.class) {
+            let is_same = |here: &[Letter]| here.iter().map(|letter| letter.folded).eq(wanted.letters.iter().copied());
+            for here in piece.letters.windows(wanted.letters.len()).filter(|here| is_same(here)) {
+                found[index] = true;
+                hits.push(span(here));
+            }
+        }
+    }
+    merged(hits)
 }
 
 /// In their order, without overlap.
@@ -257,6 +373,88 @@ mod tests {
     }
 
     #[test]
+    fn words_are_found_with_and_without_what_joins_their_parts() {
+        for (text, queries) in [
+            ("We run v3.14.2 now", &["3.14.2", "v3.14.2", "v3.14", "14.2", "3142", "v3"][..]),
+            ("I don't know", &["dont", "don't", "don’t", "DON'T", "don"]),
+            ("I dont know", &["don't", "dont"]),
+            ("I don’t know", &["don't", "dont"]),
+            ("it costs 1,299 in all", &["1299", "1,299", "1.299", "1 299", "1'299"]),
+            ("it costs 1299 in all", &["1,299", "1299", "1.299", "1 299"]),
+            ("kostet 1 299,00 €", &["1299", "1,299", "1 299", "129900"]),
+            ("kostet 1\u{202f}299 €", &["1299"]),
+            ("send an e-mail", &["email", "e-mail", "mail"]),
+            ("send an email", &["e-mail"]),
+            ("a follow-up", &["followup", "follow-up", "follow up", "up"]),
+            ("a follow up", &["follow-up"]),
+            ("a followup", &["follow-up"]),
+            ("see INV-2026/0042 please", &["INV-2026/0042", "inv2026", "2026/0042", "0042", "inv 0042", "INV-2026-0042"]),
+            ("see INV 2026/0042 please", &["INV-2026/0042", "INV-2026"]),
+            ("see INV20260042", &["INV-2026/0042"]),
+            ("call +49 30 1234567", &["301234567", "+49301234567", "30 1234567", "+49 30 123"]),
+            ("call 030/123 45 67", &["0301234567", "030 1234567", "030-1234567", "(030) 1234567", "1234567"]),
+            ("call 0301234567", &["030 1234567", "030/123 45 67", "030-123-4567"]),
+            ("DE89 3704 0044 0532 0130 00", &["DE89370400440532013000", "DE89 3704", "3704 0044", "370400440532", "de89 3704 0044 0532 0130 00"]),
+            ("DE89370400440532013000", &["DE89 3704 0044 0532 0130 00", "DE89 3704 0044", "DE89"]),
+            ("GB29 NWBK 6016 1331 9268 19", &["GB29NWBK60161331926819", "NWBK 6016", "6016"]),
+            ("GB29NWBK60161331926819", &["GB29 NWBK 6016 1331 9268 19", "nwbk"]),
+            ("می\u{200c}خواهم", &["میخواهم", "می\u{200c}خواهم", "می خواهم", "خواهم"]),
+            ("میخواهم", &["می\u{200c}خواهم"]),
+            ("كتابي يكون", &["کتابی", "یکون"]),
+            ("سال ۱۴۰۳", &["1403", "١٤٠٣"]),
+            ("from the U.S.A.", &["usa", "U.S.A.", "u.s."]),
+            ("in the USA", &["U.S.A."]),
+            ("mail ada.l@mail.example", &["ada.l@mail.example", "mail.example", "@mail", "ada", "ada.l"]),
+            ("https://found.example/items/5?a=b_c", &["found.example", "items/5", "https://found.example/items/5", "b_c"]),
+            ("IMG_2041.jpg", &["IMG_2041", "2041", ".jpg", "jpg", "img 2041", "IMG-2041"]),
+            ("iPhone15 Pro", &["iphone 15", "15", "iphone15"]),
+            ("O'Brien and Jean-Pierre", &["obrien", "o'brien", "brien", "jean pierre", "jeanpierre"]),
+        ] {
+            for query in queries {
+                assert!(finds(query, text), "{query:?} in {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn signs_that_people_do_not_leave_out_are_found_as_such() {
+        for (text, found, missed) in [
+            ("in C++ or C#", &["C++", "c#", "C", "c+"][..], &["d++", "c#+"][..]),
+            ("C++17 and F#", &["C++", "c++17", "17", "f#"], &["c#", "c17"]),
+            ("the car can", &["c", "ca"], &["C++", "c#", "c+"]),
+            ("use .NET or ASP.NET", &[".NET", "net", "asp.net", "aspnet"], &["#net"]),
+            ("a net and a network", &["net"], &[".net", "@net"]),
+            ("ask @ada about #umbrella", &["@ada", "ada", "#umbrella", "#umb", "@a"], &["#ada", "@umbrella", "@da"]),
+            ("ask ada about an umbrella", &["ada"], &["@ada", "#umbrella"]),
+            ("it is $5 or €20", &["$5", "5", "€20", "€2", "20"], &["$2", "€5", "£5", "$20"]),
+            ("5 people, 20 bags", &["5"], &["$5", "€20", "5€", "20%"]),
+            ("it is 5€, or 20 %", &["5€", "5 €", "20%", "20 %", "5"], &["€5", "20€"]),
+            ("item#5 here", &["item", "#5", "5", "item#5"], &["item5"]),
+            ("AT&T and R&D", &["at&t", "R&D", "att", "d"], &["a&t"]),
+            ("attach the attic", &["att"], &["AT&T"]),
+            ("red 3, then 14 and 2", &["3", "14 2"], &["3.14.2", "3.14"]),
+            ("2,4,6", &["2", "6"], &["26"]),
+            ("a, b", &["a b"], &["ab"]),
+            ("one two", &["one two"], &["onetwo", "one/two", "one@two"]),
+            ("12 34", &["12 34", "34 12", "12-34"], &["1234"]),
+        ] {
+            for query in found {
+                assert!(finds(query, text), "{query:?} in {text:?}");
+            }
+            for query in missed {
+                assert!(!finds(query, text), "{query:?} not in {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_with_spaces_are_found_apart_too() {
+        assert!(finds("030 1234567", "room 030, number 1234567"));
+        assert!(finds("2026 000042", "000042 in 2026"));
+        assert!(!finds("030 1234567", "room 030"));
+    }
+
+    #[test]
     fn two_characters_in_a_row_are_found_where_there_are_no_spaces() {
         for (text, query) in [
             ("電車で黒い傘をなくしました", "傘を"),
@@ -290,8 +488,16 @@ mod tests {
     #[test]
     fn hits_lie_where_they_were_written() {
         let text = "Straße, ÉTÉ und 黒い傘";
-        let hits = Words::new("stras ete い傘").find(&[text]).expect("all there").remove(0);
-        assert_eq!(hits.iter().map(|hit| &text[hit.clone()]).collect::<Vec<_>>(), ["Straß", "ÉTÉ", "い傘"]);
+        let marked = |query: &str, text: &str| -> Vec<String> {
+            let hits = Words::new(query).find(&[text]).expect("all there").remove(0);
+            hits.into_iter().map(|hit| text[hit].to_owned()).collect()
+        };
+        assert_eq!(marked("stras ete い傘", text), ["Straß", "ÉTÉ", "い傘"]);
+        assert_eq!(marked("dont 1299", "I don't pay 1,299.50"), ["don't", "1,299"]);
+        assert_eq!(marked("3.14.2 c++", "v3.14.2 of C++"), ["3.14.2", "C++"]);
+        assert_eq!(marked("#tag $5", "a #tagged $5 thing"), ["#tag", "$5"]);
+        assert_eq!(marked("0301234567", "call 030/123 45 67 now"), ["030/123 45 67"]);
+        assert_eq!(marked("خواهم", "می\u{200c}خواهم"), ["خواهم"]);
     }
 
     #[test]
@@ -306,6 +512,14 @@ mod tests {
         fn the_index_never_misses_what_the_text_has(
             text in "[a-eé ßあい傘伞ร่ม한국☂👍._-]{0,24}",
             query in "[a-eé ßあい傘伞ร่ม한국☂👍._-]{0,5}",
+        ) {
+            finds(&query, &text);
+        }
+
+        #[test]
+        fn the_index_never_misses_what_is_joined(
+            text in "[a-c1-3 .,'’/@#+$€%&()_\u{200c}-]{0,24}",
+            query in "[a-c1-3 .,'/@#+$€%&_\u{200c}-]{0,8}",
         ) {
             finds(&query, &text);
         }

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod files;
 pub mod followers;
 pub mod index;
+mod names;
 mod open;
 pub mod pictures;
 mod presence;

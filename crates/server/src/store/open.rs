@@ -1,6 +1,6 @@
 //! Opening a store: settings that make an acknowledged commit durable, and migrations.
 
-use super::{Dialect, Error, Result, Store, column, query};
+use super::{Dialect, Error, Result, Store, column, names::refold_names, query};
 use sqlx::{
     AnyConnection, Connection as _,
     any::{AnyPoolOptions, install_default_drivers},
@@ -36,7 +36,7 @@ pub struct Settings {
 const POSTGRES_WRITERS: u32 = 4;
 
 /// The migrations, in their order: name, SQLite's text, PostgreSQL's text.
-const MIGRATIONS: [(&str, &str, &str); 4] = [
+const MIGRATIONS: [(&str, &str, &str); 5] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -56,6 +56,11 @@ const MIGRATIONS: [(&str, &str, &str); 4] = [
         "0004_presence",
         include_str!("../../migrations/sqlite/0004_presence.sql"),
         include_str!("../../migrations/postgres/0004_presence.sql"),
+    ),
+    (
+        "0005_forms",
+        include_str!("../../migrations/sqlite/0005_forms.sql"),
+        include_str!("../../migrations/postgres/0005_forms.sql"),
     ),
 ];
 
@@ -113,6 +118,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
+        refold_names(&mut transaction).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -6,8 +6,8 @@ use crate::{
         change::Which,
         rows::{ConversationRow, Details, MessageRow, Named},
         state::State,
-        text,
     },
+    search::names::name_words,
     store::{
         Result, query,
         values::{Value, Values},
@@ -73,7 +73,7 @@ impl Batch<'_> {
                 user.id.0.into(),
                 user.login.as_str().into(),
                 user.name.as_str().into(),
-                text::words(&user.name).into(),
+                name_words(&user.name).into(),
                 user.password_hash.clone().into(),
                 user.picture.clone().into(),
                 user.disabled.into(),

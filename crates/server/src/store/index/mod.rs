@@ -32,7 +32,7 @@ use std::{
 pub use write::{Document, Writing};
 
 /// The form of what is kept, the analyser's included: raise it, and every index is built anew.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = 2;
 /// The file's name in the data folder.
 pub const FILE: &str = "search.db";
 const NAME: &str = "search";

@@ -2,8 +2,9 @@
 
 use super::{Snapshot, conversations::unread};
 use crate::{
-    domain::{WhoMayWrite, rows::UserRow, text},
+    domain::{WhoMayWrite, rows::UserRow},
     environment::rfc3339,
+    search::names::{self, Asked},
     store::{
         Result, query,
         rows::{self, Reader, USER},
@@ -98,7 +99,7 @@ impl Snapshot<'_> {
         rows.iter().map(|row| Ok(Reader::new(row).user()?.user())).collect()
     }
 
-    /// People whom the asker may open a conversation with and whose name has words that begin so.
+    /// People whom the asker may open a conversation with and whose name has what was asked for.
     ///
     /// # Errors
     /// The store is not there.
@@ -113,11 +114,16 @@ impl Snapshot<'_> {
                  WHERE q.user_id = $1 AND r.user_id = u.id)",
             ),
         }
-        for word in text::words(words).split_whitespace() {
-            parameters.push(Value::from(format!("% {word}%")));
-            // Words are letters and digits only, so they hold no sign that LIKE knows.
-            sql.push_str(" AND u.name_words LIKE $");
-            sql.push_str(&parameters.len().to_string());
+        let mut has = |word: &str| {
+            // Of the signs that LIKE knows, a word may hold this one.
+            parameters.push(Value::from(format!("% {}%", word.replace('%', ""))));
+            format!("u.name_words LIKE ${}", parameters.len())
+        };
+        for Asked { whole, parts } in names::asked(words) {
+            let whole = has(&whole);
+            let parts = parts.iter().map(|part| has(part)).collect::<Vec<_>>().join(" AND ");
+            let either = if parts.is_empty() { String::new() } else { format!(" OR ({parts})") };
+            sql.push_str(&format!(" AND ({whole}{either})"));
         }
         sql.push_str(" ORDER BY u.name_words, u.id LIMIT $2");
         let statement = parameters.into_iter().fold(query(sql), bind);

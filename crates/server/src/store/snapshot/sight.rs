@@ -12,10 +12,13 @@ use crate::{
 };
 use parlor_protocol::{
     ids::{ConversationId, Seq, UserId, Version},
-    model::{Message, SystemLine, User},
+    model::{Conversation, Message, SystemLine, User},
     reply::{ReactionBy, Reactions},
 };
 use std::collections::BTreeSet;
+
+/// People named of those who gave one reaction to a message; whoever wants all asks for them.
+const REACTED_MAX: usize = 20;
 
 /// What a member may see of a conversation, and its version.
 #[derive(Clone, Copy, Debug)]
@@ -112,17 +115,25 @@ impl Snapshot<'_> {
     pub(super) async fn people_in(&mut self, messages: impl Iterator<Item = &Message>) -> Result<Vec<User>> {
         let mut ids = BTreeSet::new();
         for message in messages {
-            ids.insert(message.sender);
-            match &message.system {
-                Some(SystemLine::Added { users }) => ids.extend(users),
-                Some(SystemLine::Removed { user } | SystemLine::RoleChanged { user, .. }) => {
-                    ids.insert(*user);
-                }
-                Some(SystemLine::Left { heir }) => ids.extend(heir),
-                Some(SystemLine::Renamed { .. } | SystemLine::PictureChanged {}) | None => {}
-            }
+            ids.extend(people_of(message));
         }
         self.users_by_id(ids.into_iter()).await
+    }
+
+    /// Those who opened these conversations or whom their last messages name, and who are not among the members there.
+    ///
+    /// # Errors
+    /// The store is not there.
+    pub async fn absent(&mut self, conversations: &[Conversation]) -> Result<Vec<User>> {
+        let absent = conversations.iter().flat_map(|one| {
+            let mut ids = one.last_message.as_ref().map_or_else(BTreeSet::new, people_of);
+            ids.insert(one.created_by);
+            for member in &one.members {
+                ids.remove(&member.user.id);
+            }
+            ids
+        });
+        self.users_by_id(absent).await
     }
 
     /// Who reacted how to a message; none if the person may not see it.
@@ -154,4 +165,19 @@ impl Snapshot<'_> {
         });
         Ok(Some(Reactions { reactions: reactions.collect() }))
     }
+}
+
+/// Those whom a message names: its sender, who reacted first, and whom a line of the system is about.
+pub(super) fn people_of(message: &Message) -> BTreeSet<UserId> {
+    let mut ids = BTreeSet::from([message.sender]);
+    ids.extend(message.reactions.iter().flat_map(|reaction| reaction.users.iter().take(REACTED_MAX)));
+    match &message.system {
+        Some(SystemLine::Added { users }) => ids.extend(users),
+        Some(SystemLine::Removed { user } | SystemLine::RoleChanged { user, .. }) => {
+            ids.insert(*user);
+        }
+        Some(SystemLine::Left { heir }) => ids.extend(heir),
+        Some(SystemLine::Renamed { .. } | SystemLine::PictureChanged {}) | None => {}
+    }
+    ids
 }

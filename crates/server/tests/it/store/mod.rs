@@ -10,6 +10,7 @@ mod groups;
 mod keys;
 mod large;
 mod limits;
+mod names;
 mod outages;
 mod pages;
 mod presence;
