@@ -3,9 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
+import { asked as wantedOf } from '../src/inbox/folding.js';
 import { excerptOf, foundView, isDoubtful } from '../src/inbox/found.js';
 import { Search, isFiltered, noFilters } from '../src/inbox/search.js';
 import { apply, empty } from '../src/inbox/state.js';
+import { Lost, Problem } from '../src/sdk/problem.js';
 import { handClock, turn } from './support/clock.js';
 import { ModelServer } from './support/server.js';
 
@@ -187,7 +189,7 @@ function shown(search, change = (/** @type {any} */ state) => state) {
   const results = [{ message, excerpt: [{ text: 'the wooden ', hit: false }, { text: 'handle', hit: true }] }];
   return foundView(sight, {
     query: 'handle', filters: noFilters, progress: 'done', results, more: false, asked: true,
-    conversations: new Map(), users: new Map(), ...search,
+    problem: null, conversations: new Map(), users: new Map(), ...search,
   }, { conversation: id, seq: 1 });
 }
 
@@ -222,9 +224,9 @@ test('what was changed since it was found shows what it says now, or goes when t
   const before = shown({}).rows[0].pieces;
   const reacted = shown({}, (state) => changed(state, { reactions: [{ emoji: '👍', users: [1] }] }));
   assert.deepEqual(reacted.rows[0].pieces, before, 'what says the same stands as the server marked it');
-  assert.deepEqual(excerptOf('😀😀 a needle here', ['needle']),
+  assert.deepEqual(excerptOf('😀😀 a needle here', wantedOf('needle')),
     [{ text: '😀😀 a ', hit: false }, { text: 'needle', hit: true }, { text: ' here', hit: false }]);
-  assert.deepEqual(excerptOf('ﬁn', ['n']), [{ text: 'ﬁ', hit: false }, { text: 'n', hit: true }]);
+  assert.deepEqual(excerptOf("I don't", wantedOf('dont')), [{ text: 'I ', hit: false }, { text: "don't", hit: true }]);
 });
 
 test('an answer of before a change that was heard of meanwhile changes nothing back', () => {
@@ -267,7 +269,6 @@ test('who was removed and added again unheard sees nothing of before, whichever 
 });
 
 test('what seems to say no more what was looked for is asked for again', () => {
-  // The server knows more spellings.
   const one = search();
   const found = { ...place(5), text: 'eine große Kiste' };
   const state = apply(empty(1), { kind: 'found', messages: [found], first: true });
@@ -275,8 +276,8 @@ test('what seems to say no more what was looked for is asked for again', () => {
   const change = (/** @type {any} */ how) =>
     apply(state, { kind: 'seen', messages: [{ ...found, version: 9, ...how }] });
   assert.equal(isDoubtful(state, view), false);
-  assert.equal(isDoubtful(change({ text: 'eine große Schachtel' }), view), true);
-  assert.equal(isDoubtful(change({ text: 'eine grosse Schachtel' }), view), false);
+  assert.equal(isDoubtful(change({ text: 'eine kleine Schachtel' }), view), true);
+  assert.equal(isDoubtful(change({ text: 'eine große Schachtel' }), view), false);
   assert.equal(isDoubtful(change({ text: '', deleted: true }), view), false);
 });
 
@@ -289,5 +290,30 @@ test('who finds nothing is led to the next wider thing to try', () => {
   assert.equal(none({ conversation: { id: 4, name: 'Ben' }, files: true }).undo, 'all');
   assert.equal(none({ from: '2026-11-01' }).undo, 'all');
   const states = (/** @type {any} */ progress) => shown({ results: [], progress }).state;
-  assert.deepEqual(['idle', 'waiting', 'failed', 'done'].map(states), ['begin', 'waiting', 'failed', 'nothing']);
+  assert.deepEqual(['idle', 'waiting', 'failed', 'refused', 'done'].map(states),
+    ['begin', 'waiting', 'failed', 'refused', 'nothing']);
+});
+
+test('a refusal says why, and is no outage', async () => {
+  const problem = (/** @type {string} */ code, more = {}) =>
+    new Problem({ code, title: 'no', status: 400, retryable: false, ...more });
+  for (const [query, error, state, words] of /** @type {[string, Error, string, RegExp][]} */ ([
+    ['?', problem('invalid_field'), 'refused', /nothing to look for in “\?”/u],
+    ['x'.repeat(300), problem('text_too_long', { limit: 200 }), 'refused', /too long.*200/u],
+    ['a b c', problem('limit_reached', { limit: 2 }), 'refused', /too many words.*2/u],
+    ['a', problem('not_allowed'), 'refused', /switched off/u],
+    ['a', problem('not_found'), 'refused', /no longer in/u],
+    ['a', problem('unavailable', { retryable: true }), 'failed', /busy/u],
+    ['a', new Lost('gone'), 'failed', /did not answer/u],
+  ])) {
+    const clock = handClock();
+    const one = new Search({ clock, ask: () => Promise.reject(error), changed: () => {} });
+    one.setQuery(query);
+    await clock.advance(1_000);
+    await turn();
+    const view = foundView(/** @type {any} */ ({ state: empty(1), now: 0 }), one.view(), null);
+    assert.equal(view.state, state, query);
+    assert.match(view.failure, words);
+    assert.ok(state === 'failed' || !/answer/u.test(view.failure));
+  }
 });

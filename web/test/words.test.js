@@ -125,6 +125,45 @@ test('the list shows the most urgent, and nothing that somebody else began and h
   assert.equal(rowsOf({ ...sight, readUpTo: () => 1 }, filter)[1].unread, 0, 'what is read here counts as read');
 });
 
+test('a line about somebody who left has their name in the list', () => {
+  const { state, conversation } = story([[2, 'hello', 1, 0], [1, 'bye', 2, 0]], 'group');
+  const ben = conversation.members.find((one) => one.user.id === 2)?.user;
+  const last = conversation.last_message;
+  assert.ok(ben && last);
+  const left = {
+    ...conversation, version: conversation.version + 1, members: conversation.members.filter((one) => one.user.id !== 2),
+    last_message: { ...last, sender: 2, text: '', system: /** @type {const} */ ({ type: 'left' }) },
+  };
+  const page = { conversations: [left], users: [ben], next: null, cursor: '1.1' };
+  const fresh = apply(empty(ME), { kind: 'list', page, asked: 0 });
+  const sight = {
+    state: fresh, now: NOW, selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
+    company: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
+  };
+  assert.equal(rowsOf(sight, { unreadOnly: false, query: '' })[0].preview.text, `${ben.name} left`);
+  const asked = apply(empty(ME), { kind: 'conversation', conversation: left, users: [ben], asked: 0 });
+  assert.equal(asked.users.get(2)?.name, ben.name);
+  assert.equal(state.users.get(2)?.name, ben.name);
+});
+
+test('the list is filtered as the server finds people', () => {
+  const { state, conversation } = story([[2, 'hello', 1, 0]]);
+  const found = (/** @type {string} */ name, /** @type {string} */ query) => {
+    const members = conversation.members.map((one) => (one.user.id === 2 ? { ...one, user: { ...one.user, name, version: 99 } } : one));
+    const page = { conversations: [{ ...conversation, members }], next: null, cursor: '1.1' };
+    const sight = {
+      state: apply(empty(ME), { kind: 'list', page, asked: 0 }), now: NOW, selected: null, waiting: () => [],
+      draft: () => '', readUpTo: () => 0, company: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
+    };
+    return rowsOf(sight, { unreadOnly: false, query }).length === 1;
+  };
+  for (const [name, query] of [['Jérémie', 'jer'], ['Łukasz', 'lukasz'], ['Groß', 'gross'], ['Işık', 'ışık'], ['김철수', '철수'],
+    ["O'Brien", 'obrien']]) assert.ok(found(name, query), `${query} finds ${name}`);
+  assert.ok(!found('Jérémie', 'erem'));
+  assert.ok(!found('Jérémie', '?'), 'a sign alone finds nothing');
+  assert.ok(state.list.loaded);
+});
+
 test('times are as short as they can be', () => {
   const at = (/** @type {number[]} */ ...when) => new Date(when[0], when[1], when[2], 10, 47).getTime();
   assert.equal(shortTime(at(2026, 10, 22), NOW), '10:47');

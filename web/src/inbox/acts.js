@@ -25,6 +25,7 @@ import { plain } from './rich.js';
 import { say } from './strings.js';
 import { toast } from './toast.js';
 import { nameOf } from './view.js';
+import { isBlank } from './visible.js';
 
 /**
  * @typedef {{said: ParlorSaid, at: DOMRect|{x: number, y: number}, back: HTMLElement}} Held a message that is held, and
@@ -250,7 +251,7 @@ export class Acts {
     this.drafting.editingIs({ saving: true, trouble: '' });
     this.changed();
     try {
-      await this.client.edit(id, editing.seq, text, subject.trim() === '' ? undefined : subject.trim());
+      await this.client.edit(id, editing.seq, text, isBlank(subject) ? undefined : subject.trim());
       if (this.drafting.of(id).editing?.seq === editing.seq) this.drafting.leave(id);
     } catch (error) {
       this.drafting.editingIs({ saving: false, trouble: say.notChangedBecause(reasonOf(error)) });

@@ -16,6 +16,7 @@ import { emit, h, set, setText } from './dom.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 import { chooseFiles, pastedFiles } from './taking.js';
+import { isBlank } from './visible.js';
 
 /**
  * @typedef {{
@@ -244,7 +245,12 @@ export class ParlorComposer extends HTMLElement {
       setText(this.#count, rest >= 0 ? say.charactersLeft(rest) : say.charactersOver(-rest, number));
       this.#count.classList.toggle('over', rest < 0);
     }
-    const isEmpty = this.#words.value.trim() === '' && !this.#carriesFiles();
+    const isEmpty = isBlank(this.#words.value) && !this.#carriesFiles();
+    if (isEmpty && this.#words.value.trim() !== '' && this.#count.hidden) {
+      this.#count.hidden = false;
+      this.#count.classList.remove('over');
+      setText(this.#count, say.nothingToSee);
+    }
     this.#send.disabled = isEmpty || left < 0 || subjectLeft < 0 || (this.#edits?.saving ?? false);
     if (!CSS.supports('field-sizing', 'content')) {
       this.#words.style.blockSize = 'auto';
@@ -325,7 +331,7 @@ export class ParlorComposer extends HTMLElement {
     this.#fit();
     if (this.#send.disabled) return;
     const words = normal(this.#words.value);
-    const text = words.trim() === '' ? '' : words;
+    const text = isBlank(words) ? '' : words;
     if (this.#edits) {
       emit(this, 'parlor-save', { text, subject: this.#subject.value });
       return;

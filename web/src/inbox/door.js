@@ -11,6 +11,7 @@ import { isolated } from './bidi.js';
 import { emit, h, set, setText } from './dom.js';
 import { icon, mark } from './icons.js';
 import { say } from './strings.js';
+import { nameTrouble } from './visible.js';
 
 let fields = 0;
 
@@ -80,6 +81,11 @@ export class ParlorDoor extends HTMLElement {
     const shown = this.#signsUp ? [this.#name, this.#login, this.#password] : [this.#login, this.#password];
     const empty = shown.filter((one) => one.input.value === '');
     for (const one of empty) one.tell(say.fieldEmpty);
+    const trouble = this.#signsUp && this.#name.input.value !== '' ? nameTrouble(this.#name.input.value) : '';
+    if (trouble !== '') {
+      this.#name.tell(trouble);
+      empty.push(this.#name);
+    }
     if (this.#busy || !this.http) return;
     if (empty.length > 0) {
       empty[0].input.focus();

@@ -5,6 +5,7 @@
  * @import {Keep} from '../sdk/storage.js'
  * @import {Message} from '../sdk/wire.js'
  */
+import { isBlank } from './visible.js';
 
 /**
  * @typedef {{
@@ -72,7 +73,7 @@ export class Drafting {
     this.#put(`subject:${conversation}`, null);
     return {
       ...(reply === null ? {} : { reply_to: reply }),
-      ...(subject === null || subject.trim() === '' ? {} : { subject: subject.trim() }),
+      ...(subject === null || isBlank(subject) ? {} : { subject: subject.trim() }),
     };
   }
 

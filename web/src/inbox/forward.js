@@ -7,9 +7,10 @@
 import { openDialog } from './dialog.js';
 import { h, setText } from './dom.js';
 import { face } from './face.js';
+import { asked, isFound } from './folding.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
-import { facesOf, fold, nameOf } from './view.js';
+import { facesOf, nameOf } from './view.js';
 
 /**
  * @typedef {{
@@ -70,13 +71,10 @@ class Forward {
   /** @returns {Conversation[]} */
   #found() {
     const state = this.forwarding.state();
-    const words = fold(this.#search.value).split(/\s+/u).filter(Boolean);
+    const wanted = asked(this.#search.value);
     return [...state.conversations.values()]
       .filter((one) => !one.context?.closed)
-      .filter((one) => {
-        const text = fold(`${nameOf(state, one)} ${one.context?.title ?? ''}`);
-        return words.every((word) => text.includes(word));
-      })
+      .filter((one) => isFound(`${nameOf(state, one)} \n ${one.context?.title ?? ''}`, wanted))
       .sort((a, b) => b.activity - a.activity);
   }
 

@@ -2,21 +2,26 @@
  * What was found, as the rows that show it. Pure.
  *
  * @import {Context, Hit, Message, Piece, User} from '../sdk/wire.js'
+ * @import {Asked} from './folding.js'
  * @import {SearchView} from './search.js'
  * @import {State} from './state.js'
  * @import {Sight} from './view.js'
  */
 import { gist } from './files.js';
+import { asked, fold, hasAll, nameWords } from './folding.js';
 import { clockTime, shortTime } from './format.js';
+import { graphemes } from './graphemes.js';
 import { known } from './people.js';
 import { hitKey } from './hits.js';
 import { isFiltered } from './search.js';
 import { say } from './strings.js';
-import { fold, nameOf } from './view.js';
+import { nameOf } from './view.js';
 
 /** Of a hit that was changed since: so much of it is shown, and so much before what was looked for. */
 const EXCERPT_CHARS = 160;
 const BEFORE_HIT = 30;
+/** What stands between the parts of one word. */
+const JOINS = /^[-'’‐._/@&]$/u;
 
 /**
  * @typedef {{
@@ -25,8 +30,8 @@ const BEFORE_HIT = 30;
  * }} FoundRow
  * @typedef {{title: string, more: string, act: string, undo: 'conversation'|'all'|null}} Nothing
  * @typedef {{
- *   rows: FoundRow[], count: string, state: 'begin'|'waiting'|'failed'|'nothing'|'found', more: boolean,
- *   moreFailed: boolean, nothing: Nothing, filters: SearchView['filters'],
+ *   rows: FoundRow[], count: string, state: 'begin'|'waiting'|'failed'|'refused'|'nothing'|'found', more: boolean,
+ *   moreFailed: boolean, failure: string, nothing: Nothing, filters: SearchView['filters'],
  * }} FoundView
  */
 
@@ -38,12 +43,13 @@ export function foundView(sight, search, at) {
   const { progress } = search;
   const state = progress === 'idle' ? 'begin'
     : rows.length > 0 ? 'found'
-      : progress === 'waiting' ? 'waiting' : progress === 'failed' ? 'failed' : 'nothing';
+      : progress === 'done' ? 'nothing' : progress;
   return {
     rows, state,
     count: state === 'found' ? say.foundCount(rows.length, search.more) : '',
     more: search.more && progress === 'done',
-    moreFailed: state === 'found' && progress === 'failed',
+    moreFailed: state === 'found' && (progress === 'failed' || progress === 'refused'),
+    failure: failureOf(search),
     nothing: nothing(search),
     filters: search.filters,
   };
@@ -55,7 +61,7 @@ export function foundView(sight, search, at) {
 export function isDoubtful({ hits }, { results, query }) {
   return results.some(({ message }) => {
     const now = hits.get(hitKey(message)) ?? null;
-    return now === null || (!now.deleted && !now.hidden && isOther(now, message) && !says(now, wordsOf(query)));
+    return now === null || (!now.deleted && !now.hidden && isOther(now, message) && !says(now, asked(query)));
   });
 }
 
@@ -66,8 +72,8 @@ function asNow({ state }, query, hit) {
   if (now.deleted || now.hidden) return null;
   if (now.version <= hit.message.version) return hit;
   if (!isOther(now, hit.message)) return { ...hit, message: now };
-  const words = wordsOf(query);
-  return says(now, words) ? { message: now, excerpt: excerptOf(gist(now).text, words) } : null;
+  const wanted = asked(query);
+  return says(now, wanted) ? { message: now, excerpt: excerptOf(gist(now).text, wanted) } : null;
 }
 
 /** Whether a newer copy says something else. @param {Message} now @param {Message} before @returns {boolean} */
@@ -76,24 +82,21 @@ function isOther(now, before) {
   return now.version > before.version && words(now) !== words(before);
 }
 
-/** @param {string} query @returns {string[]} */
-function wordsOf(query) {
-  return fold(query).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+/** @param {Message} message @param {Asked[]} wanted @returns {boolean} */
+function says({ subject, text, attachments }, wanted) {
+  const all = [subject ?? '', text, ...(attachments ?? []).map((one) => one.name)];
+  return hasAll(all.map(nameWords).join(''), wanted);
 }
 
-/** @param {Message} message @param {string[]} words @returns {boolean} */
-function says({ subject, text, attachments }, words) {
-  const all = fold([subject, text, ...(attachments ?? []).map((one) => one.name)].join(' '));
-  return words.every((word) => all.includes(word));
-}
-
-/** A text in pieces, from a little before the first hit on. @param {string} text @param {string[]} words folded
+/** A text in pieces, from a little before the first hit on. @param {string} text @param {Asked[]} wanted
  * @returns {Piece[]} */
-export function excerptOf(text, words) {
-  // Where each unit of the folded text comes from: folding makes longer and shorter.
-  const signs = [...text];
-  const from = signs.flatMap((sign, index) => fold(sign).split('').map(() => index));
-  const folded = signs.map(fold).join('');
+export function excerptOf(text, wanted) {
+  const words = wanted.flatMap(({ whole, parts }) => [whole, ...parts]);
+  // Where each unit of the folded text comes from: folding makes longer and shorter, and leaves out what joins words.
+  const signs = graphemes(text);
+  const foldedSigns = signs.map((sign) => (JOINS.test(sign) ? '' : fold(sign)));
+  const from = foldedSigns.flatMap((sign, index) => sign.split('').map(() => index));
+  const folded = foldedSigns.join('');
   const hit = new Set();
   for (const word of words) {
     for (let at = folded.indexOf(word); at >= 0; at = folded.indexOf(word, at + word.length)) {
@@ -129,10 +132,15 @@ function rowOf({ state, now }, { conversations, users }, { message, excerpt }, a
     time: whenOf(time, now), dateTime: message.created_at,
     context: conversation?.context ?? null,
     where: conversation ? whereOf(conversation.context?.title ?? nameOf(state, conversation), name) : '',
-    pieces: excerpt.some((one) => one.text !== '') ? excerpt : [{ text, hit: false }],
+    pieces: excerpt.some((one) => one.text !== '') ? excerpt.map(withoutFences) : [{ text, hit: false }],
     sign,
     selected: at !== null && at.conversation === id && at.seq === seq,
   };
+}
+
+/** @param {Piece} piece @returns {Piece} */
+function withoutFences({ text, hit }) {
+  return { text: text.replaceAll('```', ''), hit };
 }
 
 /** A place that has the name of the writer says nothing more. @param {string} where @param {string} name */
@@ -145,6 +153,27 @@ function whenOf(time, now) {
   const short = shortTime(time, now);
   const isWeekday = !/\d/u.test(short) && short !== say.yesterday;
   return isWeekday ? `${short} ${clockTime(time)}` : short;
+}
+
+/** Why nothing was looked for. @param {SearchView} search @returns {string} */
+function failureOf({ problem, query }) {
+  if (!problem) return say.searchFailed;
+  const said = query.trim();
+  switch (problem.code) {
+    case 'invalid_field':
+      // A time or a cursor that is wrong is none of the writer's doing.
+      return said !== '' && asked(said).length === 0 ? say.searchNoWords(said) : say.searchRefused;
+    case 'text_too_long':
+      return say.searchTooLong(problem.limit ?? 0);
+    case 'limit_reached':
+      return say.searchTooMany(problem.limit ?? 0);
+    case 'not_allowed':
+      return say.searchOff;
+    case 'not_found':
+      return say.jumpMissed.left;
+    default:
+      return problem.retryable ? say.searchBusy : say.searchRefused;
+  }
 }
 
 /** @param {SearchView} search @returns {Nothing} */

@@ -14,6 +14,7 @@ import { face, faceKey } from './face.js';
 import { icon } from './icons.js';
 import { openPicker } from './picker.js';
 import { say } from './strings.js';
+import { nameTrouble } from './visible.js';
 
 /**
  * @typedef {{
@@ -199,8 +200,9 @@ export class Group {
   async #rename(event) {
     event.preventDefault();
     const title = this.#name.value.trim();
-    if (title === '') {
-      this.#tell(say.groupNeedsName);
+    const trouble = title === '' ? say.groupNeedsName : nameTrouble(title);
+    if (trouble !== '') {
+      this.#tell(trouble);
       return;
     }
     this.#save.disabled = true;

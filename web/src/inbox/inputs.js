@@ -8,7 +8,7 @@
  * @typedef {{kind: 'event', event: Event}
  *   | {kind: 'heads', heads: Heads, asked: number}
  *   | {kind: 'changes', changes: Changes, asked: number, answered?: number}
- *   | {kind: 'conversation', conversation: Conversation, asked: number, cursor?: string, answered?: number}
+ *   | {kind: 'conversation', conversation: Conversation, users?: User[], asked: number, cursor?: string, answered?: number}
  *   | {kind: 'list', page: ConversationPage, asked: number}
  *   | {kind: 'opening', conversation: number}
  *   | {kind: 'closing', conversation: number}

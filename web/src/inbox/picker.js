@@ -9,6 +9,7 @@ import { face } from './face.js';
 import { shortName } from './format.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
+import { nameTrouble } from './visible.js';
 
 /**
  * @typedef {{
@@ -125,9 +126,18 @@ class Picker {
       chosen ? icon('read') : null));
     }));
     this.#note.hidden = this.#note.textContent === '';
-    this.#go.disabled = this.#busy || this.#chosen.length === 0 || (group && this.#title.value.trim() === '');
+    this.#go.disabled = this.#busy || this.#chosen.length === 0 || (group && nameTrouble(this.#title.value) !== '');
+    const trouble = group && this.#title.value !== '' ? nameTrouble(this.#title.value) : '';
+    if (trouble !== '') this.#tell(trouble);
+    else if (group) this.#why.hidden = true;
     setText(this.#go, this.picking.action(this.#chosen));
     this.#go.hidden = this.#chosen.length === 0;
+  }
+
+  /** @param {string} words */
+  #tell(words) {
+    this.#why.replaceChildren(icon('alert', { small: true }), words);
+    this.#why.hidden = false;
   }
 
   /** @param {Event} event */
@@ -142,9 +152,8 @@ class Picker {
       this.dialog.close();
     } catch {
       this.#busy = false;
-      this.#why.replaceChildren(icon('alert', { small: true }), say.openFailed);
-      this.#why.hidden = false;
       this.#draw();
+      this.#tell(say.openFailed);
     }
   }
 }

@@ -44,7 +44,7 @@ export class ParlorResults extends HTMLElement {
     this.#drawInstead(view, alone);
     const rows = this.stops;
     this.#rove(rows.find((one) => one.tabIndex === 0) ?? rows.find((one) => one.ariaSelected === 'true') ?? rows[0]);
-    setText(this.#ears, found ? view.count : view.state === 'nothing' ? view.nothing.title : '');
+    setText(this.#ears, found ? view.count : view.state === 'nothing' ? view.nothing.title : view.state === 'refused' ? view.failure : '');
   }
 
   /** @param {HTMLElement} row */
@@ -54,8 +54,8 @@ export class ParlorResults extends HTMLElement {
 
   /** @param {FoundView} view @param {boolean} alone */
   #drawInstead(view, alone) {
-    const { state, nothing, more, moreFailed } = view;
-    const key = JSON.stringify([state, nothing, more, moreFailed, alone]);
+    const { state, nothing, more, moreFailed, failure } = view;
+    const key = JSON.stringify([state, nothing, more, moreFailed, failure, alone]);
     if (key === this.#drawn) return;
     this.#drawn = key;
     const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-look-again') },
@@ -63,10 +63,11 @@ export class ParlorResults extends HTMLElement {
     const made = {
       begin: () => (alone ? h('div', { class: 'nothing' }, h('p', {}, say.searchBegin)) : null),
       waiting: () => rowBones(4),
-      failed: () => h('div', { class: 'nothing' }, h('p', {}, say.searchFailed), again()),
+      failed: () => h('div', { class: 'nothing' }, h('p', {}, failure), again()),
+      refused: () => h('div', { class: 'nothing' }, h('p', {}, failure)),
       nothing: () => this.#nothing(view, alone),
       found: () => {
-        if (moreFailed) return h('div', { class: 'nothing' }, h('p', {}, say.searchFailed), again());
+        if (moreFailed) return h('div', { class: 'nothing' }, h('p', {}, failure), again());
         return more ? rowBones(1) : null;
       },
     }[state]();

@@ -9,6 +9,7 @@
  * @import {Clock} from '../sdk/clock.js'
  * @import {Conversation, Found, Hit, Message, Search as Asked, User} from '../sdk/wire.js'
  */
+import { Problem } from '../sdk/problem.js';
 
 /**
  * @typedef {{id: number, name: string}} Choice
@@ -16,9 +17,10 @@
  *   person: Choice|null, conversation: Choice|null, about: {type: string, id: string, title: string}|null,
  *   from: string, until: string, files: boolean,
  * }} Filters `from` and `until` are days, 2026-11-22, both included
- * @typedef {'idle'|'waiting'|'done'|'failed'} Progress
+ * @typedef {'idle'|'waiting'|'done'|'failed'|'refused'} Progress `failed`: no answer, or none yet; `refused`: it will never be
+ *   answered as it is
  * @typedef {{
- *   query: string, filters: Filters, progress: Progress, results: Hit[], more: boolean, asked: boolean,
+ *   query: string, filters: Filters, progress: Progress, results: Hit[], more: boolean, asked: boolean, problem: Problem|null,
  *   conversations: Map<number, Conversation>, users: Map<number, User>,
  * }} SearchView `asked`: there is something to look for
  */
@@ -43,6 +45,8 @@ export class Search {
   #conversations = new Map();
   /** @type {Map<number, User>} */
   #users = new Map();
+  /** Why there is no answer, where the server said so. @type {Problem|null} */
+  #problem = null;
   /** @type {string|null} */
   #next = null;
   /** The question whose answer is awaited. */
@@ -68,7 +72,8 @@ export class Search {
   view() {
     return {
       query: this.query, filters: this.filters, progress: this.#progress, results: this.#results,
-      more: this.#next !== null, asked: this.#isAsked, conversations: this.#conversations, users: this.#users,
+      more: this.#next !== null, asked: this.#isAsked, problem: this.#problem,
+      conversations: this.#conversations, users: this.#users,
     };
   }
 
@@ -111,8 +116,8 @@ export class Search {
     try {
       const found = await this.ask({ ...this.#question(), after: this.#next });
       if (turn === this.#turn) this.#take(found, false);
-    } catch {
-      if (turn === this.#turn) this.#progress = 'failed';
+    } catch (error) {
+      if (turn === this.#turn) this.#fail(error);
     }
     if (turn === this.#turn) this.#paging = false;
     this.changed();
@@ -172,6 +177,7 @@ export class Search {
     this.clock.stop(this.#timer);
     this.#turn += 1;
     this.#paging = false;
+    this.#problem = null;
     if (!this.#isAsked) {
       this.#progress = 'idle';
       this.#results = [];
@@ -190,13 +196,19 @@ export class Search {
     try {
       const found = await this.ask(this.#question());
       if (turn === this.#turn) this.#take(found, true);
-    } catch {
+    } catch (error) {
       if (turn !== this.#turn) return;
-      this.#progress = 'failed';
+      this.#fail(error);
       this.#results = [];
       this.#next = null;
     }
     if (turn === this.#turn) this.changed();
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    this.#problem = error instanceof Problem ? error : null;
+    this.#progress = this.#problem && !this.#problem.retryable ? 'refused' : 'failed';
   }
 
   /** @param {Found} found @param {boolean} first in the place of what was */

@@ -10,11 +10,12 @@
  * @import {Sight} from './view.js'
  */
 import { openChoice, openDays } from './choice.js';
+import { asked, isFound } from './folding.js';
 import { foundView, isDoubtful } from './found.js';
 import { known } from './people.js';
 import { Search, isFiltered } from './search.js';
 import { say } from './strings.js';
-import { facesOf, fold, listed, nameOf } from './view.js';
+import { facesOf, listed, nameOf } from './view.js';
 
 /** @typedef {{conversation: number, seq: number}} Place */
 
@@ -117,12 +118,12 @@ export class Searching {
   async #people(query) {
     const { client } = this;
     const { state } = client;
-    const words = wordsOf(query);
+    const wanted = asked(query);
     /** @type {Map<number, User>} */
     const people = new Map();
     const others = listed(this.sight()).flatMap((one) => one.members.map((member) => known(state, member.user)));
     for (const user of [...(state.me ? [state.me] : []), ...others]) {
-      if (matches(user.id === client.user ? `${say.you} ${user.name}` : user.name, words)) people.set(user.id, user);
+      if (isFound(user.id === client.user ? `${say.you} ${user.name}` : user.name, wanted)) people.set(user.id, user);
     }
     const found = await client.people(query).catch(() => /** @type {User[]} */ ([]));
     for (const user of found) if (!people.has(user.id)) people.set(user.id, user);
@@ -141,7 +142,7 @@ export class Searching {
         name, more: one.context?.title, faces: facesOf(state, one), pair: one.kind === 'group',
         choose: () => this.search.setFilters({ conversation: { id: one.id, name } }),
       };
-    }).filter(({ name, more }) => matches(`${name} ${more ?? ''}`, wordsOf(query)));
+    }).filter(({ name, more }) => isFound(`${name} ${more ?? ''}`, asked(query)));
   }
 
   /** @param {string} query @returns {Option[]} */
@@ -149,7 +150,7 @@ export class Searching {
     /** @type {Map<string, Option>} */
     const things = new Map();
     for (const { context } of listed(this.sight())) {
-      if (!context || !matches(context.title, wordsOf(query))) continue;
+      if (!context || !isFound(context.title, asked(query))) continue;
       const { type, id, title } = context;
       things.set(`${type} ${id}`, {
         name: title, context, choose: () => this.search.setFilters({ about: { type, id, title } }),
@@ -157,15 +158,4 @@ export class Searching {
     }
     return [...things.values()];
   }
-}
-
-/** @param {string} query @returns {string[]} */
-function wordsOf(query) {
-  return fold(query).split(/\s+/u).filter(Boolean);
-}
-
-/** @param {string} text @param {string[]} words @returns {boolean} */
-function matches(text, words) {
-  const folded = fold(text);
-  return words.every((word) => folded.includes(word));
 }

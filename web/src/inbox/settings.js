@@ -15,6 +15,7 @@ import { cut } from './graphemes.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 import { backButton } from './thread.js';
+import { nameTrouble } from './visible.js';
 
 const THEMES = /** @type {const} */ (['system', 'light', 'dark']);
 
@@ -130,8 +131,9 @@ export class ParlorSettings extends HTMLElement {
   async #rename(event) {
     event.preventDefault();
     const name = this.#name.input.value.trim();
-    if (name === '') {
-      this.#name.tell(say.fieldEmpty);
+    const trouble = nameTrouble(name);
+    if (trouble !== '') {
+      this.#name.tell(trouble);
       return;
     }
     await this.#during(this.#saveName, say.save, async () => {

@@ -124,6 +124,7 @@ export function apply(state, input) {
       takeAnswer(draft, input);
       break;
     case 'list':
+      learn(draft, input.page.users ?? []);
       for (const conversation of input.page.conversations) takeConversation(draft, conversation, input.asked);
       draft.list = { loaded: true, next: input.page.next ?? null };
       draft.cursor ??= input.page.cursor;
@@ -297,7 +298,7 @@ function applyHere(draft, event) {
   hideBefore(draft, changed);
   if (message) takeMessages(draft, held.id, [message]);
   if (event.type === 'message.created') learn(draft, [event.sender]);
-  if ('members' in event) learn(draft, event.members.filter((one) => !one.left).map((one) => one.user));
+  if ('members' in event) learn(draft, event.members.map((one) => one.user));
   // My marker may have moved, and I am not told.
   if (event.type === 'message.created' && event.message.sender === user && event.sender_read_seq === null) {
     wantWhole(draft, held.id);
@@ -350,9 +351,10 @@ function takeChanges(draft, changes, asked, trusted) {
 
 /** One conversation, as it was asked for. @param {State} draft
  * @param {Extract<Input, {kind: 'conversation'}>} input */
-function takeAnswer(draft, { conversation, asked, cursor, answered: version }) {
+function takeAnswer(draft, { conversation, users = [], asked, cursor, answered: version }) {
   const scope = `conversation:${conversation.id}`;
   answered(draft, scope, version);
+  learn(draft, users);
   // An answer that is older than what is held is no whole copy of it.
   if (takeConversation(draft, conversation, asked)) answeredWhole(draft, scope, asked);
   if (cursor) draft.cursor ??= cursor;

@@ -127,7 +127,7 @@ const english = {
   /** Up to four words each. @type {Record<string, string>} */
   reasons: {
     text_too_long: 'too long',
-    text_empty: 'it is empty',
+    text_empty: 'nothing to see',
     text_control: 'unreadable characters',
     not_allowed: 'not allowed',
     not_found: 'conversation is gone',
@@ -348,6 +348,9 @@ const english = {
   noServer: 'The server cannot be reached. Check the connection and try again.',
   signInFailed: 'You could not be signed in. Try again.',
   fieldEmpty: 'Fill this in.',
+  nameHidden: (/** @type {string} */ sign) =>
+    `A character in it cannot be seen (${sign}). Type it again without that one.`,
+  nothingToSee: 'There is nothing to see in this message yet.',
   signUp: 'Create an account',
   signingUp: 'Creating the account…',
   haveAccount: 'I have an account',
@@ -426,6 +429,13 @@ const english = {
   results: 'Messages',
   foundCount: (/** @type {number} */ count, /** @type {boolean} */ more) => `${count}${more ? '+' : ''} found`,
   searchFailed: 'The search did not work. The server did not answer.',
+  searchBusy: 'The search did not work: the server is busy. Try again.',
+  searchNoWords: (/** @type {string} */ query) =>
+    `There is nothing to look for in “${query}”. Type a letter or a number.`,
+  searchTooLong: (/** @type {number} */ most) => `That is too long to look for. The most is ${most} characters.`,
+  searchTooMany: (/** @type {number} */ most) => `Those are too many words to look for. The most is ${most}.`,
+  searchOff: 'Searching in messages is switched off here.',
+  searchRefused: 'The server did not take this search.',
   searchBegin: 'Type words, or the beginning of one. Case and accents do not matter.',
   searchNothing: (/** @type {string} */ query) => (query === '' ? 'Nothing found' : `Nothing found for “${query}”`),
   searchFewer: 'Try fewer letters.',

@@ -10,10 +10,12 @@
 import { isHopeless } from '../sdk/job.js';
 import { dotOf, typingShort, writers } from './company.js';
 import { gist } from './files.js';
+import { asked, isFound } from './folding.js';
 import { roleName, shortName, shortTime } from './format.js';
 import { gistOf } from './gist.js';
 import { known, others } from './people.js';
 import { say } from './strings.js';
+import { isBlank } from './visible.js';
 
 /**
  * @typedef {'sending'|'sent'|'delivered'|'read'} Tick
@@ -85,7 +87,7 @@ function previewOf(conversation, { state, waiting, draft, selected, company, fil
   if (typing !== '') return preview('typing', typing);
   const words = draft(conversation.id);
   const attached = (files?.draft(conversation.id) ?? []).filter((one) => !isHopeless(one));
-  if (conversation.id !== selected && (words.trim() !== '' || attached.length > 0)) {
+  if (conversation.id !== selected && (!isBlank(words) || attached.length > 0)) {
     const { text, sign } = gist({ text: words, attachments: attached });
     return preview('draft', text, { sign });
   }
@@ -143,19 +145,13 @@ export function listed({ state, selected }) {
 
 /** The rows of the list. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter @returns {Row[]} */
 export function rowsOf(sight, { unreadOnly, query }) {
-  const words = fold(query).split(/\s+/u).filter(Boolean);
+  const wanted = asked(query);
+  // A sign alone is not the beginning of a name.
+  if (wanted.length === 0 && query.trim() !== '') return [];
   return listed(sight)
     .map((one) => rowOf(one, sight))
     .filter((row) => !unreadOnly || row.unread > 0 || row.selected)
-    .filter((row) => {
-      const text = fold(`${row.name} ${row.context?.title ?? ''}`);
-      return words.every((word) => text.includes(word));
-    });
-}
-
-/** Without case and accents, so that "elodie" finds "Élodie". @param {string} text @returns {string} */
-export function fold(text) {
-  return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+    .filter((row) => isFound(`${row.name} \n ${row.context?.title ?? ''}`, wanted));
 }
 
 /** Conversations with something unread. @param {Sight} sight @returns {number} */

@@ -329,7 +329,7 @@ export class Client {
     this.#wishes.set(wish, clientId);
     const answer = await this.connection.request({ type: 'conversation.open', client_id: clientId, ...whom });
     this.#wishes.delete(wish);
-    this.sync.take({ kind: 'conversation', conversation: answer.conversation, asked });
+    this.sync.take({ kind: 'conversation', conversation: answer.conversation, users: answer.users, asked });
     return answer.conversation;
   }
 

@@ -275,7 +275,8 @@ export class Sync {
       const answer = await this.request({ type: 'conversation.get', conversation: id });
       if (generation !== this.#generation) return true;
       this.#done(`open:${id}`);
-      this.#apply({ kind: 'conversation', conversation: answer.conversation, cursor: answer.cursor, asked });
+      const { conversation, users, cursor } = answer;
+      this.#apply({ kind: 'conversation', conversation, users, cursor, asked });
       return false;
     } catch (error) {
       if (generation !== this.#generation) return true;
@@ -448,7 +449,7 @@ export class Sync {
     const since = this.model.versionOf(this.state, scope);
     if (since === null || wanted?.whole) {
       const answer = await this.request({ type: 'conversation.get', conversation });
-      return { kind: 'conversation', conversation: answer.conversation, cursor: answer.cursor, asked, answered };
+      return { kind: 'conversation', ...answer, asked, answered };
     }
     return { kind: 'changes', changes: await changesSince(this.request, conversation, since), asked, answered };
   }

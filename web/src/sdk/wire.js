@@ -47,8 +47,8 @@
  * @typedef {{
  *   user: number, cursor: string, reset: boolean, heads: Head[], gone: string[], changes: Changes[]
  * }} Heads
- * @typedef {{conversations: Conversation[], next: number|null, cursor: string}} ConversationPage
- * @typedef {{conversation: Conversation, cursor: string}} ConversationAnswer
+ * @typedef {{conversations: Conversation[], users?: User[], next: number|null, cursor: string}} ConversationPage
+ * @typedef {{conversation: Conversation, users?: User[], cursor: string}} ConversationAnswer
  * @typedef {{
  *   messages: Message[], quoted?: Message[], users: User[], more_before: boolean, more_after: boolean,
  *   version: number, cursor: string
