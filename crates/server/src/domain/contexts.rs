@@ -120,10 +120,7 @@ fn valid(context: &Context, chars_max: u32) -> Result<Context, Problem> {
         return Err(field("`image`: http://, https:// or a path on this server is expected"));
     }
     Ok(Context {
-        key: ContextKey {
-            kind: text::key(&context.key.kind, chars_max)?,
-            id: text::key(&context.key.id, chars_max)?,
-        },
+        key: ContextKey { kind: text::key(&context.key.kind, chars_max)?, id: text::key(&context.key.id, chars_max)? },
         title: text::title(&context.title, chars_max)?,
         detail: optional(&context.detail)?,
         url: context.url.clone(),

@@ -77,8 +77,9 @@ pub fn title(text: &str, chars_max: u32) -> Result<String, Problem> {
 pub fn key(text: &str, chars_max: u32) -> Result<String, Problem> {
     let text = line(text, chars_max)?;
     match text.chars().find(|&character| visible::is_hidden(character)) {
-        Some(character) => Err(Problem::new(Code::TextControl)
-            .with_detail(format!("U+{:04X} cannot be seen", u32::from(character)))),
+        Some(character) => {
+            Err(Problem::new(Code::TextControl).with_detail(format!("U+{:04X} cannot be seen", u32::from(character))))
+        }
         None => Ok(text),
     }
 }

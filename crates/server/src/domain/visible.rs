@@ -83,7 +83,9 @@ fn use_of(characters: &[char], at: usize) -> Use {
         0x200C | 0x200D if is_virama(before) || is_virama(after) => Use::Kept,
         0x200C | 0x200D => joiner(characters, at, before, after),
         0xFE0E | 0xFE0F => kept(is_pictograph(before) || ("0123456789#*".contains(before) && after == '\u{20e3}')),
-        0xE0100..=0xE01EF => kept(matches!(u32::from(before), 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x3FFFF)),
+        0xE0100..=0xE01EF => {
+            kept(matches!(u32::from(before), 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x3FFFF))
+        }
         0x180B..=0x180F => kept(matches!(u32::from(before), 0x1820..=0x18AA)),
         0xE0020..=0xE007F => kept(is_in_flag(characters, at)),
         _ => Use::Refused,
@@ -126,9 +128,38 @@ fn joins_only_before(character: char) -> bool {
 
 /// Signs that kill the vowel of an Indic letter, after and before which a joiner chooses the letter's form.
 fn is_virama(character: char) -> bool {
-    matches!(u32::from(character), 0x94D | 0x9CD | 0xA4D | 0xACD | 0xB4D | 0xBCD | 0xC4D | 0xCCD | 0xD3B | 0xD3C | 0xD4D
-        | 0xDCA | 0xF84 | 0x1039 | 0x103A | 0x17D2 | 0x1A60 | 0x1B44 | 0x1BAA | 0xA806 | 0xA8C4 | 0xA953 | 0xA9C0
-        | 0xAAF6 | 0x11046 | 0x1107F | 0x110B9 | 0x11133 | 0x111C0)
+    matches!(
+        u32::from(character),
+        0x94D
+            | 0x9CD
+            | 0xA4D
+            | 0xACD
+            | 0xB4D
+            | 0xBCD
+            | 0xC4D
+            | 0xCCD
+            | 0xD3B
+            | 0xD3C
+            | 0xD4D
+            | 0xDCA
+            | 0xF84
+            | 0x1039
+            | 0x103A
+            | 0x17D2
+            | 0x1A60
+            | 0x1B44
+            | 0x1BAA
+            | 0xA806
+            | 0xA8C4
+            | 0xA953
+            | 0xA9C0
+            | 0xAAF6
+            | 0x11046
+            | 0x1107F
+            | 0x110B9
+            | 0x11133
+            | 0x111C0
+    )
 }
 
 fn is_pictograph(character: char) -> bool {

@@ -57,7 +57,9 @@ mod tests {
         {
             assert_eq!(cleaned(said), "umbrella.jpg", "{said}");
         }
-        for said in ["", ".", "..", "../", "/", "\\", "\0", " \r\n", "\u{202e}", "a/.. ", "\u{200b}", "\u{3164}", "\u{2800}"] {
+        for said in
+            ["", ".", "..", "../", "/", "\\", "\0", " \r\n", "\u{202e}", "a/.. ", "\u{200b}", "\u{3164}", "\u{2800}"]
+        {
             assert_eq!(cleaned(said), "file", "{said:?}");
         }
     }

@@ -30,12 +30,12 @@ use parlor_protocol::{
 };
 use passwords::Passwords;
 use sha2::{Digest as _, Sha256};
-use unicode_normalization::UnicodeNormalization as _;
 use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Mutex, PoisonError},
 };
+use unicode_normalization::UnicodeNormalization as _;
 
 /// The time over which wrong attempts are counted.
 const ATTEMPTS_WINDOW_MS: u64 = 15 * 60 * 1000;
@@ -366,7 +366,9 @@ mod tests {
         assert_eq!(fold("  Ada.L+x@Example-1_ ").as_deref(), Some("ada.l+x@example-1_"));
         assert_eq!(fold("Tomás").as_deref(), Some("tomás"));
         assert_eq!(fold("Toma\u{301}s").as_deref(), Some("tomás"), "composed");
-        for nonsense in ["", "  ", "\u{3164}", "a\u{115f}", "a\u{200b}", "a b", "a/b", "a\0", "a\nb", "<a>", &"a".repeat(65)] {
+        for nonsense in
+            ["", "  ", "\u{3164}", "a\u{115f}", "a\u{200b}", "a b", "a/b", "a\0", "a\nb", "<a>", &"a".repeat(65)]
+        {
             assert_eq!(fold(nonsense), None, "{nonsense:?}");
         }
     }

@@ -56,7 +56,11 @@ pub fn units(letters: &[Letter]) -> Vec<Unit> {
             (Class::Word, None) => Joint::End,
             (Class::Word, Some(before)) => joint(*before, &gap, letter.folded),
             _ if is_affix(&units, &gap, letter.folded) => {
-                if gap.is_empty() { Joint::None } else { Joint::Soft }
+                if gap.is_empty() {
+                    Joint::None
+                } else {
+                    Joint::Soft
+                }
             }
             _ => {
                 gap.push(*letter);
@@ -118,9 +122,7 @@ fn is_affix(units: &[Unit], gap: &[Letter], sign: char) -> bool {
     match sign {
         '+' => gap.is_empty() && (before(1) == '+' && before(2) != '+' || before(1).is_alphanumeric()),
         '#' => gap.is_empty() && before(1).is_alphanumeric(),
-        sign if is_suffix(sign) => {
-            before(1).is_ascii_digit() && matches!(gap, [] | [Letter { folded: ' ', .. }])
-        }
+        sign if is_suffix(sign) => before(1).is_ascii_digit() && matches!(gap, [] | [Letter { folded: ' ', .. }]),
         _ => false,
     }
 }
@@ -141,7 +143,11 @@ fn is_suffix(sign: char) -> bool {
 }
 
 fn is_currency(sign: char) -> bool {
-    matches!(sign, '$' | '¢' | '£' | '¤' | '¥' | '\u{58f}' | '\u{60b}' | '\u{9f2}' | '\u{9f3}' | '\u{e3f}' | '\u{20a0}'..='\u{20cf}')
+    matches!(
+        sign,
+        '$' | '¢' | '£' | '¤' | '¥' | '\u{58f}' | '\u{60b}' | '\u{9f2}' | '\u{9f3}' | '\u{e3f}' | '\u{20a0}'
+            ..='\u{20cf}'
+    )
 }
 
 /// Spaces within numbers that only what follows tells apart: thousands, and numbers of accounts.

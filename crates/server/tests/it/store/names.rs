@@ -1,4 +1,4 @@
-//! Names: by which spelling people are found, what they may not hold, and who is named after they left.
+//! Names and words: by which spelling they are found, what they may not hold, and who is named after they left.
 
 use super::{World, code, conformance, send};
 use parlor::{
@@ -18,6 +18,7 @@ conformance! {
     names_that_are_kept_in_another_form_are_made_again,
     what_cannot_be_seen_is_refused,
     those_who_left_are_named_in_the_list,
+    words_are_found_with_and_without_what_joins_them,
 }
 
 async fn found(world: &World, query: &str) -> Vec<String> {
@@ -71,11 +72,8 @@ async fn what_cannot_be_seen_is_refused(world: World) {
         user: ada,
         profile: Profile { name: Some(name.to_owned()), ..Profile::default() },
     };
-    let title = |title: &str| Change::UpdateConversation {
-        actor: ada,
-        conversation,
-        look: Look::Title(title.to_owned()),
-    };
+    let title =
+        |title: &str| Change::UpdateConversation { actor: ada, conversation, look: Look::Title(title.to_owned()) };
     for blank in ["\u{200b}", "\u{2800}", "\u{3164}", "\u{115f}", "\u{ad}", "\u{fe0f}", "\u{e0041}", " \u{200d} "] {
         for change in [add(blank), rename(blank), title(blank)] {
             assert_eq!(code(submit(change).await), Code::TextEmpty, "{blank:?}");
@@ -114,4 +112,49 @@ async fn those_who_left_are_named_in_the_list(world: World) {
     let list = commands::execute(&world.app, ada, Command::ListConversations { before: None, limit: None }).await;
     let Ok(Answer::Conversations(page)) = list else { panic!("{list:?}") };
     assert!(page.users.is_empty(), "nobody is named who is not among the members");
+}
+
+async fn words_are_found_with_and_without_what_joins_them(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let texts = [
+        "We run v3.14.2 now",
+        "I don't know",
+        "it costs 1,299 in all",
+        "written in C++ and C#",
+        "cars can carry",
+        "send an e-mail",
+        "see INV-2026/0042 please",
+        "DE89 3704 0044 0532 0130 00",
+        "call 030/123 45 67",
+        "ask @olga about #lamps for $5",
+        "می\u{200c}خواهم",
+    ];
+    for text in texts {
+        world.send("Ada", conversation, text).await;
+    }
+    world.indexed("Ada", conversation).await;
+    for (query, at) in [
+        ("3.14.2", 0),
+        ("dont", 1),
+        ("don’t", 1),
+        ("1299", 2),
+        ("1.299", 2),
+        ("C++", 3),
+        ("c#", 3),
+        ("email", 5),
+        ("INV 2026-0042", 6),
+        ("0042", 6),
+        ("DE89370400440532013000", 7),
+        ("0301234567", 8),
+        ("@olga", 9),
+        ("#lamp", 9),
+        ("$5", 9),
+        ("میخواهم", 10),
+        ("خواهم", 10),
+    ] {
+        assert_eq!(world.finds("Ben", query).await, [texts[at]], "{query}");
+    }
+    for query in ["@lamps", "$1299", "3.14.3", "AT&T"] {
+        assert!(world.finds("Ben", query).await.is_empty(), "{query}");
+    }
 }
