@@ -98,7 +98,7 @@ fn of_two_copies_of_a_message_the_newer_one_is_kept() {
 fn a_page_that_is_older_than_a_change_of_what_was_not_held_is_asked_for_again() {
     let mut state = ada();
     let held = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 10) };
-    state.answer(ConversationAnswer { conversation: held, cursor: cursor(10) }, state.asking());
+    state.answer(ConversationAnswer { conversation: held, users: Vec::new(), cursor: cursor(10) }, state.asking());
     let asked = state.asking();
     assert_eq!(state.needs(), [Need::Messages(CONVERSATION, None)]);
     state.event(updated(11, 10, changed(5, 1, BEN, 11)));
@@ -126,7 +126,7 @@ fn what_is_deleted_unread_makes_the_number_unknown_and_nothing_else_does() {
         members: vec![member(ADA, 1), member(BEN, 2)],
         ..conversation(CONVERSATION, 17)
     };
-    state.answer(ConversationAnswer { conversation: answer, cursor: cursor(17) }, state.asking());
+    state.answer(ConversationAnswer { conversation: answer, users: Vec::new(), cursor: cursor(17) }, state.asking());
     assert!(state.is_settled() && unread(&state) == 0);
 }
 
@@ -134,7 +134,10 @@ fn what_is_deleted_unread_makes_the_number_unknown_and_nothing_else_does() {
 fn a_whole_copy_that_is_newer_does_not_pass_over_changes_of_held_messages() {
     let mut state = with_two();
     let answer = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 15) };
-    state.answer(ConversationAnswer { conversation: answer.clone(), cursor: cursor(15) }, state.asking());
+    state.answer(
+        ConversationAnswer { conversation: answer.clone(), users: Vec::new(), cursor: cursor(15) },
+        state.asking(),
+    );
     assert_eq!(state.needs(), [Need::Changes(CONVERSATION, Version(12))]);
     state.changes(changes(12, 15, Some(answer), vec![changed(11, 1, BEN, 14)]), state.asking());
     assert_eq!(texts(&state), ["changed at 14", "text 12"]);
@@ -182,11 +185,11 @@ fn hiding_the_newest_message_makes_the_newest_one_unknown() {
         unread: 2,
         ..conversation(CONVERSATION, 12)
     };
-    state.answer(ConversationAnswer { conversation: outdated.clone(), cursor: cursor(12) }, before);
+    state.answer(ConversationAnswer { conversation: outdated.clone(), users: Vec::new(), cursor: cursor(12) }, before);
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)], "that copy was read before");
     assert_eq!(state.conversation(CONVERSATION).expect("held").last_message, None);
     let fresh = Conversation { last_message: Some(message(CONVERSATION, 11, 1, BEN)), unread: 1, ..outdated };
-    state.answer(ConversationAnswer { conversation: fresh, cursor: cursor(13) }, state.asking());
+    state.answer(ConversationAnswer { conversation: fresh, users: Vec::new(), cursor: cursor(13) }, state.asking());
     assert!(state.is_settled() && unread(&state) == 1);
 }
 
@@ -213,7 +216,7 @@ fn a_marker_that_is_told_late_does_not_bring_an_older_number_back() {
         members: vec![member(ADA, 1), member(BEN, 2)],
         ..conversation(CONVERSATION, 13)
     };
-    state.answer(ConversationAnswer { conversation: fresh, cursor: cursor(14) }, state.asking());
+    state.answer(ConversationAnswer { conversation: fresh, users: Vec::new(), cursor: cursor(14) }, state.asking());
     // Messages are held, so the change in between is asked for and not passed over.
     assert_eq!(state.needs(), [Need::Changes(CONVERSATION, Version(12))]);
 }
@@ -254,7 +257,7 @@ fn what_is_answered_is_asked_for_unless_it_is_held_and_follows_its_changes() {
     let quoted = vec![message(CONVERSATION, 3, 3, ADA)];
     let first = vec![answer(8, 8, 3), answer(9, 9, 8), answer(10, 10, 4)];
     let held = Conversation { last_seq: Seq(10), ..conversation(CONVERSATION, 10) };
-    state.answer(ConversationAnswer { conversation: held, cursor: cursor(10) }, state.asking());
+    state.answer(ConversationAnswer { conversation: held, users: Vec::new(), cursor: cursor(10) }, state.asking());
     state.messages_page(CONVERSATION, page(10, first, quoted), state.asking());
     assert_eq!(state.quote(CONVERSATION, Seq(8)).expect("held").seq, Seq(8));
     assert_eq!(state.needs(), [Need::Quote(CONVERSATION, Seq(4))]);

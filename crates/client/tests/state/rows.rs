@@ -125,7 +125,12 @@ pub(crate) fn ada() -> State {
     let mut state = State::new(ADA, 64);
     let reset = Heads { reset: true, ..heads(10, &[], &[]) };
     state.heads(reset, state.asking());
-    let page = ConversationPage { conversations: vec![conversation(CONVERSATION, 10)], next: None, cursor: cursor(12) };
+    let page = ConversationPage {
+        conversations: vec![conversation(CONVERSATION, 10)],
+        next: None,
+        users: Vec::new(),
+        cursor: cursor(12),
+    };
     state.page(page, state.asking());
     state.loaded(state.asking());
     state.open(CONVERSATION);

@@ -48,7 +48,7 @@ fn heads_move_the_cursor_only_when_everything_they_name_is_there() {
     assert_eq!(state.needs(), [Need::Conversation(OTHER), Need::Changes(CONVERSATION, Version(10))]);
     state.event(created(11, 10, 1, BEN, 1));
     assert_eq!(state.cursor(), Some(cursor(10)), "the other one is still missing");
-    let answer = ConversationAnswer { conversation: conversation(OTHER, 25), cursor: cursor(31) };
+    let answer = ConversationAnswer { conversation: conversation(OTHER, 25), users: Vec::new(), cursor: cursor(31) };
     state.answer(answer, state.asking());
     assert_eq!(state.cursor(), Some(cursor(30)));
 }
@@ -68,11 +68,17 @@ fn whoever_is_removed_forgets_the_conversation_and_answers_on_the_way_do_not_bri
     let asked = state.asking();
     state.event(members(11, 10, vec![Member { left: true, ..member(ADA, 0) }], 1, None));
     assert!(state.conversation(CONVERSATION).is_none());
-    state.answer(ConversationAnswer { conversation: conversation(CONVERSATION, 10), cursor: cursor(10) }, asked);
+    state.answer(
+        ConversationAnswer { conversation: conversation(CONVERSATION, 10), users: Vec::new(), cursor: cursor(10) },
+        asked,
+    );
     state.changes(changes(10, 10, Some(conversation(CONVERSATION, 10)), Vec::new()), asked);
     assert!(state.conversation(CONVERSATION).is_none());
     let asked = state.asking();
-    state.answer(ConversationAnswer { conversation: conversation(CONVERSATION, 15), cursor: cursor(15) }, asked);
+    state.answer(
+        ConversationAnswer { conversation: conversation(CONVERSATION, 15), users: Vec::new(), cursor: cursor(15) },
+        asked,
+    );
     assert!(state.conversation(CONVERSATION).is_some(), "added again later");
 }
 
@@ -163,7 +169,7 @@ fn crossing_the_size_of_large_conversations_asks_for_it_anew() {
     state.event(members(11, 10, vec![member(UserId(3), 0)], 65, None));
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
     let large = Conversation { member_count: 65, ..conversation(CONVERSATION, 11) };
-    state.answer(ConversationAnswer { conversation: large, cursor: cursor(11) }, state.asking());
+    state.answer(ConversationAnswer { conversation: large, users: Vec::new(), cursor: cursor(11) }, state.asking());
     assert!(state.is_settled());
     state.event(members(12, 11, Vec::new(), 64, None));
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
@@ -229,8 +235,16 @@ fn reset_drops_everything_and_answers_on_the_way_are_void() {
     state.heads(Heads { reset: true, ..heads(500, &[], &[]) }, asked);
     assert_eq!((state.conversations().count(), state.cursor()), (0, Some(cursor(500))));
     assert_eq!(state.needs(), [Need::Me]);
-    state.answer(ConversationAnswer { conversation: conversation(CONVERSATION, 10), cursor: cursor(10) }, asked);
-    let page = ConversationPage { conversations: vec![conversation(OTHER, 10)], next: None, cursor: cursor(12) };
+    state.answer(
+        ConversationAnswer { conversation: conversation(CONVERSATION, 10), users: Vec::new(), cursor: cursor(10) },
+        asked,
+    );
+    let page = ConversationPage {
+        conversations: vec![conversation(OTHER, 10)],
+        next: None,
+        users: Vec::new(),
+        cursor: cursor(12),
+    };
     assert_eq!(state.page(page, asked), None);
     state.loaded(asked);
     assert_eq!((state.conversations().count(), state.needs()), (0, vec![Need::Me]));
