@@ -40,6 +40,10 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
+use tracing::{info, warn};
+
+/// As often a start that could not be noted is tried again.
+const LATE_START: Duration = Duration::from_millis(250);
 
 /// What every edge shares. Cheap to clone through its `Arc`.
 #[derive(Debug)]
@@ -143,21 +147,21 @@ impl App {
         layer.join(Topic::Nodes).await?;
         // The version first: what is committed from here on is heard of, or missed and noticed.
         let version = store.version().await?;
-        store.start(node, environment.now_ms()).await?;
+        let late = note_start(&store, &hub, &environment, node).await?;
         let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
         let (supervisor, erasure) = (Supervisor::default(), Erasure::default());
         let files = Arc::new(Files::new(&config, store.clone(), environment.clone(), metrics.clone())?);
         let presence = presence((hub.clone(), layer.clone(), node), &store, &environment, &metrics, &config);
         let typing = Arc::new(Typing::new(layer.clone(), store.clone(), metrics.clone(), &config.limits));
-        let erase_after = Duration::from_millis(config.store.erase_after_ms);
         let (asked, mut tasks) = asked(&store, &supervisor);
         tasks.extend([
             supervisor.run("hub", hub.clone().run(deliveries)),
             supervisor.run("recovery", recovery.run(told)),
-            supervisor.run("erasure", erasure.clone().run(store.clone(), metrics.clone(), erase_after)),
+            supervisor.run("erasure", erasure.clone().run(store.clone(), metrics.clone(), erase_after(&config))),
             supervisor.run("collector", files::collect(files.clone())),
             supervisor.run("presence", presence.clone().run()),
         ]);
+        tasks.extend(late.map(|late| supervisor.run("start", late)));
         let (committed, followed) = watch::channel(version);
         let settings = commit::Settings {
             store: store.clone(),
@@ -172,9 +176,8 @@ impl App {
             committed,
         };
         let (commit, writer) = Commit::start(settings, &supervisor);
-        let interval = Duration::from_millis(config.sync.clock_check_ms);
         let (index, search) = search(&config, &environment, &store, &metrics, node).await?.unzip();
-        let followers = search.map(|search| Running::start(search, followed, interval, &supervisor));
+        let followers = search.map(|search| Running::start(search, followed, intervals(&config).interval, &supervisor));
         Ok(Arc::new(Self {
             asked,
             queries: Shares::new(config.limits.user_queries_max, Duration::from_millis(config.store.timeout_ms)),
@@ -275,7 +278,6 @@ async fn search(
         index: index.clone(),
         environment: environment.clone(),
         metrics: metrics.clone(),
-        limits: config.limits.clone(),
         node,
     });
     Ok(Some((index, follower)))
@@ -285,14 +287,51 @@ fn asked(store: &Store, supervisor: &Supervisor) -> (Asked, Vec<JoinHandle<()>>)
     let reader = store.clone();
     let (sessions, finding) = Asking::start("sessions", supervisor, move |hashes: Vec<[u8; 32]>| {
         let store = reader.clone();
-        async move { store.answered(store.sessions(&hashes)).await.map_err(|cause| from_store(&cause)) }
+        async move { store.sessions(hashes).await.map_err(|cause| from_store(&cause)) }
     });
     let reader = store.clone();
     let (resumes, resuming) = Asking::start("resumes", supervisor, move |asked: Vec<(UserId, Option<Cursor>)>| {
         let store = reader.clone();
-        async move { store.answered(store.news(&asked)).await.map_err(failed) }
+        async move { store.news(asked).await.map_err(failed) }
     });
     (Asked { sessions, resumes }, vec![finding, resuming])
+}
+
+/// Notes the start. Where nothing can be written people can read: then it gives what notes it later.
+async fn note_start(
+    store: &Store,
+    hub: &Arc<Hub>,
+    environment: &Environment,
+    node: Epoch,
+) -> Result<Option<impl Future<Output = ()> + Send + use<>>, store::Error> {
+    match store.start(node, environment.now_ms()).await {
+        Ok(_) => Ok(None),
+        Err(cause) if cause.is_outage() => {
+            warn!(%cause, "nothing can be written to the store; it is read only until that can be done");
+            Ok(Some(start_late(store.clone(), hub.clone(), environment.clone(), node)))
+        }
+        Err(cause) => Err(cause),
+    }
+}
+
+/// Notes the start once something can be written again. Ends only by being aborted.
+async fn start_late(store: Store, hub: Arc<Hub>, environment: Environment, node: Epoch) {
+    let is_forgotten = loop {
+        tokio::time::sleep(LATE_START).await;
+        if let Ok(is_forgotten) = store.start(node, environment.now_ms()).await {
+            break is_forgotten;
+        }
+    };
+    info!("the store can be written again");
+    if is_forgotten {
+        // Who has loaded something meanwhile loads anew.
+        hub.start_over();
+    }
+    std::future::pending().await
+}
+
+fn erase_after(config: &Config) -> Duration {
+    Duration::from_millis(config.store.erase_after_ms)
 }
 
 fn rules(config: &Config, fingerprints: Key) -> Rules {
@@ -324,6 +363,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         readers: config.store.readers,
         timeout: Duration::from_millis(config.store.timeout_ms),
         receipts: config.messages.receipts,
+        limits: config.limits.clone(),
     }
 }
 

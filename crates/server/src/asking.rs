@@ -41,7 +41,14 @@ impl<Ask: Send + 'static, Answer: Send + 'static> Asking<Ask, Answer> {
                 // Whoever asked may be gone.
                 match read(asks).await {
                     Ok(answers) => replies.into_iter().zip(answers).for_each(|(to, answer)| drop(to.send(Ok(answer)))),
-                    Err(problem) => replies.into_iter().for_each(|to| drop(to.send(Err(problem.clone())))),
+                    Err(problem) => {
+                        replies.into_iter().for_each(|to| drop(to.send(Err(problem.clone()))));
+                        // Whoever came while a store that is not there was waited for has waited long enough.
+                        for _ in 0..waiting.len() {
+                            let Ok((_, to)) = waiting.try_recv() else { break };
+                            drop(to.send(Err(problem.clone())));
+                        }
+                    }
                 }
             }
         });

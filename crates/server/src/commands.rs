@@ -60,13 +60,7 @@ pub(crate) async fn begin(
                 }
                 Ok(answer)
             }
-            Outcome::Opened { conversation, found } => {
-                to_its_end(async move {
-                    let reading = async { Ok(opened(&app, actor, conversation, found).await) };
-                    app.store.answered(reading).await.unwrap_or_else(|_| Err(Code::Unknown.into()))
-                })
-                .await
-            }
+            Outcome::Opened { conversation, found } => opened(&app, actor, conversation, found).await,
             Outcome::UserAdded(_) | Outcome::Done => Err(Code::Internal.into()),
         }
     }))
@@ -82,8 +76,7 @@ pub(crate) async fn answer(app: &Arc<App>, actor: Actor, command: Command) -> Re
     let app = app.clone();
     to_its_end(async move {
         let _share = share;
-        let asking = async { Ok(query(&app, actor, command).await) };
-        app.store.answered(asking).await.unwrap_or_else(|silent| Err(failed(silent)))
+        query(&app, actor, command).await
     })
     .await
 }
@@ -170,40 +163,44 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
         }
         Command::ListConversations { before, limit } => {
             let limit = rows(app, limit)?;
-            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-            let (conversations, next) = snapshot.list(user, before, limit).await.map_err(failed)?;
-            let users = snapshot.absent(&conversations).await.map_err(failed)?;
-            Ok(Answer::Conversations(ConversationPage { conversations, users, next, cursor: snapshot.cursor }))
+            let page = app.store.read(move |snapshot| {
+                let (conversations, next) = snapshot.list(user, before, limit)?;
+                let users = snapshot.absent(&conversations)?;
+                Ok(ConversationPage { conversations, users, next, cursor: snapshot.cursor })
+            });
+            page.await.map(Answer::Conversations).map_err(failed)
         }
         Command::GetConversation { conversation } => {
-            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-            let conversation = snapshot.conversation(user, conversation).await.map_err(failed)?;
-            let conversation = conversation.ok_or(Problem::from(Code::NotFound))?;
-            let users = snapshot.absent(std::slice::from_ref(&conversation)).await.map_err(failed)?;
-            Ok(Answer::Conversation(Box::new(ConversationAnswer { conversation, users, cursor: snapshot.cursor })))
+            let found = app.store.read(move |snapshot| {
+                let Some(conversation) = snapshot.conversation(user, conversation)? else { return Ok(None) };
+                let users = snapshot.absent(std::slice::from_ref(&conversation))?;
+                Ok(Some(ConversationAnswer { conversation, users, cursor: snapshot.cursor }))
+            });
+            let found = found.await.map_err(failed)?;
+            found.map(|found| Answer::Conversation(Box::new(found))).ok_or(Code::NotFound.into())
         }
         Command::GetChanges { conversation, since } => {
-            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-            let changes = snapshot.changes(user, conversation, since).await.map_err(failed)?;
+            let changes = app.store.read(move |snapshot| snapshot.changes(user, conversation, since));
+            let changes = changes.await.map_err(failed)?;
             changes.map(|changes| Answer::Changes(Box::new(changes))).ok_or(Code::NotFound.into())
         }
         Command::ListMessages { conversation, before, after, around, limit } => {
             let page = page(before, after, around)?;
             let limit = rows(app, limit)?;
-            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-            let messages = snapshot.messages(user, conversation, page, limit).await.map_err(failed)?;
+            let messages = app.store.read(move |snapshot| snapshot.messages(user, conversation, page, limit));
+            let messages = messages.await.map_err(failed)?;
             messages.map(Answer::Messages).ok_or(Code::NotFound.into())
         }
         Command::ListReactions { conversation, seq } => {
-            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-            let reactions = snapshot.reactions(user, conversation, seq).await.map_err(failed)?;
+            let reactions = app.store.read(move |snapshot| snapshot.reactions(user, conversation, seq));
+            let reactions = reactions.await.map_err(failed)?;
             reactions.map(Answer::Reactions).ok_or(Code::NotFound.into())
         }
         Command::GetMe { since } => me(app, actor, since).await.map(Answer::Me),
         Command::ListMembers { conversation, after, limit } => {
             let limit = rows(app, limit)?;
-            let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-            let members = snapshot.member_list(user, conversation, after, limit).await.map_err(failed)?;
+            let members = app.store.read(move |snapshot| snapshot.member_list(user, conversation, after, limit));
+            let members = members.await.map_err(failed)?;
             members.map(Answer::Members).ok_or(Code::NotFound.into())
         }
         Command::ListUsers { query, limit } => people(app, actor, &query, limit).await.map(Answer::Users),
@@ -227,15 +224,19 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
 }
 
 async fn me(app: &App, actor: Actor, since: Option<Version>) -> std::result::Result<MeAnswer, Problem> {
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-    let row = snapshot.me(actor.user).await.map_err(failed)?.ok_or(Problem::from(Code::NotSignedIn))?;
-    let markers = snapshot.markers(actor.user).await.map_err(failed)?;
-    let hidden = match since {
-        Some(since) => snapshot.hidden(actor.user, since).await.map_err(failed)?,
-        None => Some(Vec::new()),
-    };
-    let (hidden, hidden_reset) = (hidden.clone().unwrap_or_default(), hidden.is_none());
-    Ok(MeAnswer { me: row.me(app.rules.messages.receipts), markers, hidden, hidden_reset, cursor: snapshot.cursor })
+    let receipts = app.rules.messages.receipts;
+    let answer = app.store.read(move |snapshot| {
+        let Some(row) = snapshot.me(actor.user)? else { return Ok(None) };
+        let markers = snapshot.markers(actor.user)?;
+        let hidden = match since {
+            Some(since) => snapshot.hidden(actor.user, since)?,
+            None => Some(Vec::new()),
+        };
+        let hidden_reset = hidden.is_none();
+        let (me, hidden) = (row.me(receipts), hidden.unwrap_or_default());
+        Ok(Some(MeAnswer { me, markers, hidden, hidden_reset, cursor: snapshot.cursor }))
+    });
+    answer.await.map_err(failed)?.ok_or(Code::NotSignedIn.into())
 }
 
 async fn people(app: &App, actor: Actor, query: &str, limit: Option<u32>) -> std::result::Result<Users, Problem> {
@@ -244,9 +245,9 @@ async fn people(app: &App, actor: Actor, query: &str, limit: Option<u32>) -> std
     if query.chars().nth(most as usize).is_some() {
         return Err(Problem::new(Code::TextTooLong).with_limit(most.into()));
     }
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-    let users = snapshot.writable(actor.user, query, app.rules.who_may_write, limit).await.map_err(failed)?;
-    Ok(Users { users })
+    let (query, who) = (query.to_owned(), app.rules.who_may_write);
+    let users = app.store.read(move |snapshot| snapshot.writable(actor.user, &query, who, limit));
+    Ok(Users { users: users.await.map_err(failed)? })
 }
 
 async fn opened(app: &App, actor: Actor, conversation: ConversationId, found: bool) -> Result {
@@ -255,9 +256,8 @@ async fn opened(app: &App, actor: Actor, conversation: ConversationId, found: bo
         error!(%cause, "an opened conversation could not be read");
         Problem::from(Code::Unknown)
     };
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(unknown)?;
-    let conversation = snapshot.conversation(actor.user, conversation).await.map_err(unknown)?;
-    let conversation = conversation.ok_or(Problem::from(Code::NotFound))?;
+    let conversation = app.store.read(move |snapshot| snapshot.conversation(actor.user, conversation));
+    let conversation = conversation.await.map_err(unknown)?.ok_or(Problem::from(Code::NotFound))?;
     Ok(Answer::Opened(Box::new(Opened { conversation, found })))
 }
 

@@ -29,7 +29,7 @@ impl Erasure {
 
     /// Clears the log `delay` after each first erasure; ends only by being aborted.
     pub async fn run(self, store: Store, metrics: Arc<Metrics>, delay: Duration) {
-        if store.dialect != Dialect::Sqlite {
+        if store.dialect() != Dialect::Sqlite {
             return std::future::pending().await;
         }
         self.begin();

@@ -42,25 +42,27 @@ fn nothing(user: UserId, cursor: Cursor) -> Heads {
 
 /// The answer for somebody who missed something, read as a whole in a snapshot of its own.
 async fn changed(app: &App, user: UserId, cursor: Cursor) -> Result<Heads, Problem> {
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-    let mut answer = Heads { reset: true, ..nothing(user, snapshot.cursor) };
-    if snapshot.is_good(cursor).await.map_err(failed)?
-        && let Some((heads, gone)) = snapshot.heads(user, cursor.version).await.map_err(failed)?
-    {
-        let limits = &app.config.limits;
+    let (most, bytes_max) = (app.config.limits.heads_changes_max as usize, app.config.limits.page_bytes_max as usize);
+    let answer = app.store.read(move |snapshot| {
+        let mut answer = Heads { reset: true, ..nothing(user, snapshot.cursor) };
+        if !snapshot.is_good(cursor)? {
+            return Ok(answer);
+        }
+        let Some((heads, gone)) = snapshot.heads(user, cursor.version)? else { return Ok(answer) };
         let mut bytes = 0;
-        for head in heads.iter().take(limits.heads_changes_max as usize) {
+        for head in heads.iter().take(most) {
             if let Scope::Conversation(conversation) = head.scope
-                && bytes < limits.page_bytes_max as usize
-                && let Some(changes) = snapshot.changes(user, conversation, cursor.version).await.map_err(failed)?
+                && bytes < bytes_max
+                && let Some(changes) = snapshot.changes(user, conversation, cursor.version)?
             {
                 bytes += changes.messages.iter().chain(&changes.quoted).map(weight).sum::<usize>();
                 answer.changes.push(changes);
             }
         }
         (answer.heads, answer.gone, answer.reset) = (heads, gone, false);
-    }
-    Ok(answer)
+        Ok(answer)
+    });
+    answer.await.map_err(failed)
 }
 
 /// The same for a client without a socket, whose session was looked up when the hub counted so many ends: waits up to
@@ -112,8 +114,7 @@ async fn look(app: &Arc<App>, user: UserId, cursor: Option<Cursor>) -> Result<He
     let app = app.clone();
     to_its_end(async move {
         let _share = share;
-        let asking = async { Ok(heads(&app, user, cursor).await) };
-        app.store.answered(asking).await.map_err(failed)?
+        heads(&app, user, cursor).await
     })
     .await
 }

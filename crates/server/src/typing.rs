@@ -123,7 +123,7 @@ impl Typing {
         let (conversation, user) = place;
         let most = self.fan_out_max.saturating_add(1);
         let store = &self.store;
-        let audience = store.answered(store.audience(user, conversation, most)).await.map_err(failed)?;
+        let audience = store.audience(user, conversation, most).await.map_err(failed)?;
         if audience.is_empty() {
             return Err(Code::NotFound.into());
         }

@@ -1,8 +1,8 @@
 //! `parlor demo`: a server with a small story in it, and a link for each of two people that signs them in.
 
 use super::{
-    Failure, block_on, environment,
-    serve::{Signals, log, until_told},
+    Failure, block_on, environment, log,
+    serve::{Signals, until_told},
     story, tell,
 };
 use crate::{
@@ -33,7 +33,7 @@ pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<Str
     };
     let may_move = listen.is_none();
     let config = configured(listen, data, web, folder.as_ref())?;
-    log(&config.log)?;
+    log::start(&config.log)?;
     block_on(async {
         let mut signals = Signals::new()?;
         let server = start(config, may_move).await?;

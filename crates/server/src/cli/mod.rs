@@ -4,6 +4,7 @@
 
 mod config;
 mod demo;
+mod log;
 mod operate;
 mod serve;
 mod story;

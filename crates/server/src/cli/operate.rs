@@ -238,7 +238,7 @@ pub(super) fn restore(file: &Path, force: bool, place: &Place) -> Result<(), Fai
         return Err(Failure::new(format!("{folder} has a database; with --force it is replaced and the old one kept")));
     }
     let suffix = format!(".before-restore-{}", Environment::real().now_ms());
-    let kept = block_on(async { backup::restore(file, &database, &suffix).await.map_err(Failure::new) })?;
+    let kept = backup::restore(file, &database, &suffix).map_err(Failure::new)?;
     tell(&format!("{} is the database now.", file.display()));
     if let Some(kept) = kept {
         tell(&format!("The old one is kept as {}.", kept.display()));

@@ -1,16 +1,11 @@
 //! `parlor serve`: runs until it is told to stop.
 
-use super::{Failure, block_on, tell};
-use crate::{
-    config::{Config, Log, LogFormat},
-    environment::Environment,
-    server::Server,
-};
+use super::{Failure, block_on, log, tell};
+use crate::{config::Config, environment::Environment, server::Server};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 pub(super) fn serve(config: Config) -> Result<(), Failure> {
-    log(&config.log)?;
+    log::start(&config.log)?;
     block_on(async {
         let mut signals = Signals::new()?;
         let server = Server::start(config, Environment::real()).await.map_err(Failure::new)?;
@@ -60,15 +55,4 @@ impl Signals {
             _ = self.int.recv() => {}
         }
     }
-}
-
-/// Starts the log, on the standard error.
-pub(super) fn log(log: &Log) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&log.filter).map_err(|error| Failure::of_use(format!("log.filter: {error}")))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    let started = match log.format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    started.map_err(Failure::new)
 }

@@ -66,7 +66,7 @@ pub struct Settings {
 struct Submission {
     change: Change,
     reply: oneshot::Sender<Result>,
-    _share: Option<OwnedSemaphorePermit>,
+    share: Option<OwnedSemaphorePermit>,
 }
 
 /// The handle by which edges hand in changes. Cheap to clone.
@@ -150,7 +150,7 @@ impl Commit {
             None => None,
         };
         let (reply, receiver) = oneshot::channel();
-        let submission = Submission { change, reply, _share: share };
+        let submission = Submission { change, reply, share };
         match self.queue.send_timeout(submission, self.patience).await {
             Ok(()) => Ok(Pending(receiver)),
             Err(SendTimeoutError::Timeout(_)) => Err(shares::full()),

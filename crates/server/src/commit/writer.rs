@@ -7,27 +7,37 @@ use crate::{
         change::{Change, Outcome},
         wanted::Wanted,
     },
-    store::{
-        self,
-        batch::{Batch, Committed},
-    },
+    store::{self, batch},
 };
 use parlor_protocol::{
     error::{Code, Problem},
-    ids::Version,
+    ids::{Epoch, Version},
     reply::{Answer, Sent},
 };
-use std::time::Instant;
-use tokio::sync::{mpsc, oneshot};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tracing::{error, warn};
 
 /// Batches that wait to be told; then the writer waits too.
 const UNTOLD_MAX: usize = 4;
 
+/// So long a batch must have waited for a store that is not there, for those behind it to be refused with it.
+const LONG: Duration = Duration::from_millis(500);
+
 type Verdict = std::result::Result<Decided, Problem>;
 
 /// The publisher is gone.
 struct Untold;
+
+/// How the store took a batch.
+enum Store {
+    Answers,
+    /// It was not there, and it took long to find out.
+    KeptWaiting,
+}
 
 /// The versions that a batch used, and whether something is to be gone for good by it.
 #[derive(Clone, Copy)]
@@ -37,6 +47,9 @@ struct Used {
     erases: bool,
 }
 
+/// What the changes of a batch came to, in their order, and the versions that were used, if any.
+type Verdicts = (Vec<Verdict>, Option<Used>);
+
 /// Why an attempt came to nothing.
 enum Failure {
     /// The store is not there; nothing happened.
@@ -45,6 +58,49 @@ enum Failure {
     Unknown(store::Error),
     /// Something in the batch.
     Data(store::Error),
+}
+
+/// Changes to be committed together, and who waits for them.
+struct Batch {
+    /// More than those of this batch, where it is a half.
+    changes: Arc<Vec<Change>>,
+    from: usize,
+    replies: Vec<Waiting>,
+}
+
+/// Who waits for the answer to a change, with the share that is held until then.
+struct Waiting {
+    reply: oneshot::Sender<Result>,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl Batch {
+    fn of(submissions: Vec<Submission>) -> Self {
+        let (mut changes, mut replies) = (Vec::new(), Vec::new());
+        for Submission { change, reply, share } in submissions {
+            changes.push(change);
+            replies.push(Waiting { reply, _share: share });
+        }
+        Self { changes: Arc::new(changes), from: 0, replies }
+    }
+
+    fn len(&self) -> usize {
+        self.replies.len()
+    }
+
+    /// Both halves, the first one last.
+    fn halved(mut self) -> [Self; 2] {
+        let half = self.len() / 2;
+        let replies = self.replies.split_off(half);
+        [Self { changes: self.changes.clone(), from: self.from + half, replies }, self]
+    }
+
+    fn answer(self, code: Code) {
+        for waiting in self.replies {
+            // Whoever asked may be gone.
+            drop(waiting.reply.send(Err(code.into())));
+        }
+    }
 }
 
 /// Runs until told to stop, and then until the queue is empty: then `true`. Ends with `false` when the publisher did.
@@ -67,8 +123,10 @@ pub(super) async fn run(
         let Some(first) = first else { break };
         let batch = writer.gather(first, &mut queue);
         writer.settings.metrics.commit_queue.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
-        if writer.commit(batch).await.is_err() {
-            return false;
+        match writer.commit(batch).await {
+            Ok(Store::Answers) => {}
+            Ok(Store::KeptWaiting) => refuse_queued(&mut queue),
+            Err(Untold) => return false,
         }
     }
     drop(writer);
@@ -82,7 +140,7 @@ struct Writer {
 
 impl Writer {
     /// What queued, within the limits of one commit.
-    fn gather(&self, first: Submission, queue: &mut mpsc::Receiver<Submission>) -> Vec<Submission> {
+    fn gather(&self, first: Submission, queue: &mut mpsc::Receiver<Submission>) -> Batch {
         let limits = &self.settings.rules.limits;
         let mut bytes = first.change.bytes();
         let mut batch = vec![first];
@@ -91,100 +149,83 @@ impl Writer {
             bytes += next.change.bytes();
             batch.push(next);
         }
-        batch
+        Batch::of(batch)
     }
 
     /// Commits a batch. When something in it is at fault, its halves are tried, until the bad one is alone.
-    async fn commit(&self, batch: Vec<Submission>) -> std::result::Result<(), Untold> {
+    async fn commit(&self, batch: Batch) -> std::result::Result<Store, Untold> {
         let mut batches = vec![batch];
-        while let Some(mut batch) = batches.pop() {
-            let started = Instant::now();
-            match self.attempt(&batch).await {
+        let mut store = Store::Answers;
+        while let Some(batch) = batches.pop() {
+            let (started, changes) = (Instant::now(), batch.len());
+            let attempted = self.attempt(&batch).await;
+            let is_outage = matches!(attempted, Err(Failure::Unavailable(_) | Failure::Unknown(_)));
+            match attempted {
                 Ok((verdicts, used)) => {
                     if let Some(used) = used {
                         if used.erases {
                             self.settings.erasure.begin();
                         }
                         let metrics = &self.settings.metrics;
-                        metrics.commit_batch_size.observe(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
+                        metrics.commit_batch_size.observe(f64::from(u32::try_from(changes).unwrap_or(u32::MAX)));
                         metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
                     }
                     self.hand_on(batch, verdicts, used.map(|used| (used.first, used.last))).await?;
                 }
                 Err(Failure::Unavailable(cause)) => {
-                    warn!(%cause, changes = batch.len(), "a commit was refused: the store is not available");
-                    answer_all(batch, Code::Unavailable);
+                    warn!(%cause, changes, "a commit was refused: the store is not available");
+                    batch.answer(Code::Unavailable);
                 }
                 Err(Failure::Unknown(cause)) => {
-                    error!(%cause, changes = batch.len(), "a commit was not answered and cannot be looked up");
-                    answer_all(batch, Code::Unknown);
+                    error!(%cause, changes, "a commit was not answered and cannot be looked up");
+                    batch.answer(Code::Unknown);
                 }
-                Err(Failure::Data(cause)) if batch.len() == 1 => {
+                Err(Failure::Data(cause)) if changes == 1 => {
                     error!(%cause, "a change was refused by the store");
-                    answer_all(batch, Code::Internal);
+                    batch.answer(Code::Internal);
                 }
                 Err(Failure::Data(cause)) => {
-                    warn!(%cause, changes = batch.len(), "a commit failed; its halves are tried");
-                    let rest = batch.split_off(batch.len() / 2);
-                    batches.extend([rest, batch]);
+                    warn!(%cause, changes, "a commit failed; its halves are tried");
+                    batches.extend(batch.halved());
+                    continue;
                 }
             }
+            if is_outage && started.elapsed() > LONG {
+                store = Store::KeptWaiting;
+            }
         }
-        Ok(())
+        Ok(store)
     }
 
-    /// The verdicts, and the versions that were used, if any.
-    async fn attempt(&self, batch: &[Submission]) -> std::result::Result<(Vec<Verdict>, Option<Used>), Failure> {
-        let Settings { store, node, .. } = &self.settings;
-        let (open, verdicts, used) = store.answered(self.decide(batch)).await.map_err(failed)?;
-        let Some(Used { first, last, .. }) = used else {
-            open.roll_back().await;
-            return Ok((verdicts, None));
+    async fn attempt(&self, batch: &Batch) -> std::result::Result<Verdicts, Failure> {
+        let Settings { store, node, rules, environment, .. } = &self.settings;
+        let (changes, from, to) = (batch.changes.clone(), batch.from, batch.from + batch.len());
+        let (rules, environment, of) = (rules.clone(), environment.clone(), *node);
+        let work = move |open: &mut batch::Batch<'_>| {
+            let verdicts = decide(open, &changes[from..to], &rules, environment.now_ms(), of)?;
+            let is_kept = verdicts.1.is_some();
+            Ok((verdicts, is_kept))
         };
-        let unanswered = match store.answered(async { Ok(open.commit().await) }).await {
-            Ok(Committed::Yes) => None,
-            Ok(Committed::Unknown(cause)) | Err(cause) => Some(cause),
-        };
-        if let Some(cause) = unanswered {
-            match store.answered(store.has_commit(*node, first, last)).await {
+        let (verdicts, committed) = store.commit(batch.len(), work).await.map_err(failed)?;
+        if let (Err(cause), Some(Used { first, last, .. })) = (committed, verdicts.1) {
+            match store.has_commit(*node, first, last).await {
                 Ok(true) => {}
                 Ok(false) => return Err(Failure::Unavailable(cause)),
                 Err(_) => return Err(Failure::Unknown(cause)),
             }
         }
-        Ok((verdicts, used))
-    }
-
-    /// Everything up to COMMIT: the open batch, the verdicts, and the versions that were used, if any.
-    async fn decide(&self, batch: &[Submission]) -> store::Result<(Batch<'_>, Vec<Verdict>, Option<Used>)> {
-        let Settings { store, rules, environment, node, .. } = &self.settings;
-        let (mut open, before) = store.begin(batch.len()).await?;
-        let wanted = Wanted::by(batch.iter().map(|submission| &submission.change));
-        let mut state = open.load(&wanted, &rules.limits).await?;
-        let now_ms = environment.now_ms();
-        let mut verdicts = Vec::with_capacity(batch.len());
-        let mut last = before;
-        for submission in batch {
-            last = Version(last.0 + 1);
-            verdicts.push(domain::decide(&mut state, &submission.change, rules, last, now_ms));
-        }
-        if !state.is_changed() {
-            return Ok((open, verdicts, None));
-        }
-        let first = Version(before.0 + 1);
-        open.write(&state, first, last, *node, now_ms).await?;
-        Ok((open, verdicts, Some(Used { first, last, erases: state.erases })))
+        Ok(verdicts)
     }
 
     async fn hand_on(
         &self,
-        batch: Vec<Submission>,
+        batch: Batch,
         verdicts: Vec<Verdict>,
         range: Option<(Version, Version)>,
     ) -> std::result::Result<(), Untold> {
         let mut told = Vec::new();
         let mut replies: Vec<(oneshot::Sender<Result>, Result)> = Vec::with_capacity(batch.len());
-        for (submission, verdict) in batch.into_iter().zip(verdicts) {
+        for (waiting, verdict) in batch.replies.into_iter().zip(verdicts) {
             let result = verdict.map(|decided| {
                 told.extend(decided.told);
                 decided.outcome
@@ -192,7 +233,7 @@ impl Writer {
             if let Ok(Outcome::Answer(Answer::Sent(Sent { duplicate: false, .. }))) = &result {
                 self.settings.metrics.messages.inc();
             }
-            replies.push((submission.reply, result));
+            replies.push((waiting.reply, result));
         }
         // Without a publisher nobody is answered: those who asked hear `unknown`, and the server ends.
         self.told.send(publisher::Batch { replies, told, range }).await.map_err(|_| Untold)
@@ -203,10 +244,35 @@ fn failed(error: store::Error) -> Failure {
     if error.is_outage() { Failure::Unavailable(error) } else { Failure::Data(error) }
 }
 
-fn answer_all(batch: Vec<Submission>, code: Code) {
-    for submission in batch {
+/// Everything between the first statement of a commit and COMMIT.
+fn decide(
+    open: &mut batch::Batch<'_>,
+    changes: &[Change],
+    rules: &domain::Rules,
+    now_ms: i64,
+    node: Epoch,
+) -> store::Result<Verdicts> {
+    let mut state = open.load(&Wanted::by(changes.iter()), &rules.limits)?;
+    let mut verdicts = Vec::with_capacity(changes.len());
+    let mut last = open.before;
+    for change in changes {
+        last = Version(last.0 + 1);
+        verdicts.push(domain::decide(&mut state, change, rules, last, now_ms));
+    }
+    if !state.is_changed() {
+        return Ok((verdicts, None));
+    }
+    let first = Version(open.before.0 + 1);
+    open.write(&state, first, last, node, now_ms)?;
+    Ok((verdicts, Some(Used { first, last, erases: state.erases })))
+}
+
+/// Whatever came while the store kept the batch before waiting has waited long enough.
+fn refuse_queued(queue: &mut mpsc::Receiver<Submission>) {
+    for _ in 0..queue.len() {
+        let Ok(submission) = queue.try_recv() else { return };
         // Whoever asked may be gone.
-        drop(submission.reply.send(Err(code.into())));
+        drop(submission.reply.send(Err(Code::Unavailable.into())));
     }
 }
 

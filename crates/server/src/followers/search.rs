@@ -16,7 +16,6 @@ use crate::{
 use parlor_protocol::{
     cursor::Cursor,
     ids::{Epoch, MessageId, Version},
-    limits::Limits,
 };
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -44,8 +43,6 @@ pub struct Settings {
     pub environment: Environment,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The limits of snapshots.
-    pub limits: Limits,
     /// The start of this server.
     pub node: Epoch,
 }
@@ -82,17 +79,18 @@ impl Search {
     }
 
     async fn read(&self, place: Place) -> Result<Option<Read>> {
-        let Settings { store, limits, .. } = &self.settings;
-        let mut snapshot = store.snapshot(limits).await?;
-        if place.format != FORMAT || !snapshot.is_good(place.cursor).await? {
+        let found = self.settings.store.read(move |snapshot| {
+            if place.format != FORMAT || !snapshot.is_good(place.cursor)? {
+                return Ok(None);
+            }
+            let from = place.cursor.version;
+            let made = snapshot.made_after(from, MESSAGES_MAX, BYTES_MAX)?;
+            let changed = snapshot.touched_after(from.max(place.base), MESSAGES_MAX, BYTES_MAX)?;
+            Ok(Some((snapshot.cursor, made, changed)))
+        });
+        let Some((now, (mut made, is_made_cut), (mut changed, is_changed_cut))) = found.await? else {
             return Ok(None);
-        }
-        let now = snapshot.cursor;
-        let from = place.cursor.version;
-        let (mut made, is_made_cut) = snapshot.made_after(from, MESSAGES_MAX, BYTES_MAX).await?;
-        let (mut changed, is_changed_cut) =
-            snapshot.touched_after(from.max(place.base), MESSAGES_MAX, BYTES_MAX).await?;
-        drop(snapshot);
+        };
         let mut upto = now.version;
         for (is_cut, last) in [
             (is_made_cut, made.last().map(|row| Version(row.id.0))),
@@ -115,8 +113,8 @@ impl Search {
 
     /// Begins from nothing: the database is another one than the cursor is of, or the index has another form.
     async fn begin_anew(&mut self, place: Place) -> Result<Step> {
-        let Settings { store, index, limits, metrics, .. } = &self.settings;
-        let now = store.snapshot(limits).await?.cursor;
+        let Settings { store, index, metrics, .. } = &self.settings;
+        let now = store.read(|snapshot| Ok(snapshot.cursor)).await?;
         if place.cursor.epoch != Epoch(0) {
             metrics.search_rebuilds.inc();
             info!("the search index is of another database or version; it is built anew");

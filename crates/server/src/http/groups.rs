@@ -50,9 +50,8 @@ pub(super) async fn put_picture(
     request: Request,
 ) -> Answered {
     let config = &edge.app.config;
-    let mut snapshot = edge.app.store.snapshot(&config.limits).await.map_err(failed)?;
-    let manages = snapshot.manages(actor.user, conversation).await.map_err(failed)?;
-    drop(snapshot);
+    let manages = edge.app.store.read(move |snapshot| snapshot.manages(actor.user, conversation));
+    let manages = manages.await.map_err(failed)?;
     if !manages.ok_or(Problem::from(Code::NotFound))? {
         return Err(Code::NotAllowed.into());
     }

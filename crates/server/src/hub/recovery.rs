@@ -97,8 +97,7 @@ impl Recovery {
                     None => return,
                 },
                 _ = looks.tick() => {
-                    let store = self.store.clone();
-                    if let Err(cause) = store.answered(self.look()).await {
+                    if let Err(cause) = self.look().await {
                         warn!(%cause, "the clock could not be read");
                     }
                     let kept = i64::try_from(self.settings.commits_kept.as_millis()).unwrap_or(i64::MAX);

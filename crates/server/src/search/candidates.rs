@@ -11,6 +11,7 @@ use super::{
 };
 use crate::store::{
     self, Result,
+    connection::Connection,
     index::{
         read::{self, Found},
         slots::{BLOCK, block_of, message_at, slot_of},
@@ -18,7 +19,6 @@ use crate::store::{
     snapshot::{PLACES_MAX, Place, Snapshot},
 };
 use parlor_protocol::ids::{ConversationId, MessageId, UserId};
-use sqlx::{Any, AnyConnection, pool::PoolConnection};
 use std::collections::{HashSet, VecDeque};
 
 /// In no more conversations than this, they are looked up first.
@@ -44,17 +44,17 @@ const LOOKUP_MAX: usize = 20_000;
 /// Where the index is read: by a connection of its own, or by the snapshot's.
 pub(super) struct Index {
     index: store::index::Index,
-    reader: Option<PoolConnection<Any>>,
+    reading: Option<store::index::Reading>,
 }
 
 impl Index {
-    pub(super) async fn open(index: &store::index::Index) -> Result<Self> {
-        Ok(Self { reader: index.reader().await?, index: index.clone() })
+    pub(super) fn open(index: store::index::Index, snapshot: &mut Snapshot<'_>) -> Result<Self> {
+        Ok(Self { reading: index.reading(snapshot)?, index })
     }
 
-    fn connection<'a>(&'a mut self, snapshot: &'a mut Snapshot<'_>) -> &'a mut AnyConnection {
-        match &mut self.reader {
-            Some(reader) => reader,
+    fn connection<'a>(&'a mut self, snapshot: &'a mut Snapshot<'_>) -> &'a mut Connection {
+        match &mut self.reading {
+            Some(reading) => reading.connection(),
             None => snapshot.connection(),
         }
     }
@@ -85,27 +85,27 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    pub(super) async fn new(
+    pub(super) fn new(
         snapshot: &mut Snapshot<'_>,
         mut index: Index,
         user: UserId,
         asked: &Asked,
         unindexed_max: i64,
     ) -> Result<Self> {
-        let places = snapshot.places(user, &asked.r#where).await?;
+        let places = snapshot.places(user, &asked.r#where)?;
         let is_within = asked.r#where.conversation.is_some() || asked.r#where.context.is_some();
         let within = is_within.then(|| places.iter().map(|place| place.id).collect());
         let places = (places.len() <= PLACES_MAX as usize).then_some(places);
         let (mut ready, mut blocks, mut is_cut) = (VecDeque::new(), VecDeque::new(), false);
         let visible = places.iter().flatten().map(|place| place.visible).sum::<i64>();
         if let Some(places) = places.as_ref().filter(|_| visible <= unindexed_max) {
-            let mut all = snapshot.all_in(places, asked.after).await?;
+            let mut all = snapshot.all_in(places, asked.after)?;
             all.sort_unstable_by(|one, other| other.cmp(one));
             ready = all.into();
         } else {
             let newest = places.as_ref().and_then(|places| places.iter().map(|place| place.activity.0).max());
             let highest = block_of(MessageId(asked.after.0.saturating_sub(1).min(newest.unwrap_or(i64::MAX))));
-            let found = read::blocks(index.connection(snapshot), highest, asked.written, BLOCKS_MAX.into()).await;
+            let found = read::blocks(index.connection(snapshot), highest, asked.written, BLOCKS_MAX.into());
             let found = index.index.heed(found)?;
             is_cut = found.len() >= BLOCKS_MAX as usize;
             blocks = found.into();
@@ -128,9 +128,9 @@ impl Candidates {
     }
 
     /// The next ones, the newest first, at most `limit`; none at the end.
-    pub(super) async fn next(&mut self, snapshot: &mut Snapshot<'_>, limit: usize) -> Result<Vec<MessageId>> {
+    pub(super) fn next(&mut self, snapshot: &mut Snapshot<'_>, limit: usize) -> Result<Vec<MessageId>> {
         while self.ready.is_empty() && !self.blocks.is_empty() && self.rows < ROWS_MAX {
-            self.look_further(snapshot).await?;
+            self.look_further(snapshot)?;
         }
         Ok(self.ready.drain(..limit.min(self.ready.len())).collect())
     }
@@ -154,20 +154,20 @@ impl Candidates {
     }
 
     /// Looks at the next group of blocks.
-    async fn look_further(&mut self, snapshot: &mut Snapshot<'_>) -> Result<()> {
+    fn look_further(&mut self, snapshot: &mut Snapshot<'_>) -> Result<()> {
         let mut group: Vec<i64> = self.blocks.drain(..self.group.min(self.blocks.len())).collect();
         self.group = (self.group * 2).min(GROUP_MAX);
         let is_few = self.places.as_ref().is_some_and(|places| places.len() <= PLACES_FIRST_MAX);
         let mut found: Option<Found> = None;
         if is_few || self.own.is_some() || (self.sees_few && self.reached.is_some()) {
-            self.keep_own(snapshot, &group, &mut found).await?;
+            self.keep_own(snapshot, &group, &mut found)?;
         }
         for lookup in &self.lookups {
             // Too many words that begin so: fewer blocks, the rest later.
             let slots = loop {
                 let blocks = left(&group, found.as_ref());
                 let connection = self.index.connection(snapshot);
-                let answer = read::look_up(connection, blocks.into_iter(), lookup, LOOKUP_MAX).await;
+                let answer = read::look_up(connection, blocks.into_iter(), lookup, LOOKUP_MAX);
                 if let Some((slots, rows)) = self.index.index.heed(answer)? {
                     self.rows += rows;
                     break Some(slots);
@@ -193,12 +193,12 @@ impl Candidates {
         if found.is_none() {
             let all = Lookup::Exact(words::anything());
             let connection = self.index.connection(snapshot);
-            let answer = read::look_up(connection, group.iter().copied(), &all, LOOKUP_MAX).await;
+            let answer = read::look_up(connection, group.iter().copied(), &all, LOOKUP_MAX);
             found = self.index.index.heed(answer)?.map(|(slots, _)| slots);
         }
         let count: usize = found.iter().flatten().map(|(_, slots)| slots.len()).sum();
         if !is_few && self.own.is_none() && count > UNCHECKED_MAX {
-            self.keep_own(snapshot, &group, &mut found).await?;
+            self.keep_own(snapshot, &group, &mut found)?;
         }
         for (block, slots) in found.unwrap_or_default().into_iter().rev() {
             let ids = slots.descending().map(|slot| message_at(block, slot));
@@ -208,11 +208,11 @@ impl Candidates {
     }
 
     /// Keeps what stands in the asker's conversations, unless that takes too many lookups.
-    async fn keep_own(&mut self, snapshot: &mut Snapshot<'_>, group: &[i64], found: &mut Option<Found>) -> Result<()> {
+    fn keep_own(&mut self, snapshot: &mut Snapshot<'_>, group: &[i64], found: &mut Option<Found>) -> Result<()> {
         let Some(places) = &self.places else { return Ok(()) };
         if self.sees_few {
             if self.own.is_none() {
-                self.own = Some(by_block(snapshot.all_in(places, self.after).await?));
+                self.own = Some(by_block(snapshot.all_in(places, self.after)?));
             }
             let own = self.own.iter().flat_map(|own| group.iter().filter_map(|block| own.get_key_value(block)));
             keep(found, own.map(|(block, slots)| (*block, slots.clone())).collect());
@@ -227,7 +227,7 @@ impl Candidates {
         if terms.len() > PLACE_TERMS_MAX {
             return Ok(());
         }
-        let answer = read::any_of(self.index.connection(snapshot), terms.into_iter()).await;
+        let answer = read::any_of(self.index.connection(snapshot), terms.into_iter());
         let (slots, rows) = self.index.index.heed(answer)?;
         self.rows += rows;
         keep(found, slots);

@@ -5,8 +5,8 @@
 //! edited away, deleted, hidden or left behind is found, however far the index lags.
 //!
 //! Invariants: the newest first, by id, so that pages neither repeat nor leave out; one query looks at a bounded number
-//! of messages, bytes and rows of the index, and then answers what it has, with where to go on; texts are compared where
-//! nobody else waits; searches never hold all connections; where to go on is a message that the asker sees or where
+//! of messages, bytes and rows of the index, and then answers what it has, with where to go on; it is one unit of work of
+//! the store; searches never take all of its threads; where to go on is a message that the asker sees or where
 //! a block begins, so that it tells nothing of what others wrote.
 
 mod candidates;
@@ -23,7 +23,7 @@ use crate::{
     followers::search::texts,
     shares::{self, Shares},
     store::{
-        Error, Result,
+        Result,
         snapshot::{Snapshot, Where},
     },
 };
@@ -32,6 +32,7 @@ use parlor_protocol::{
     command::Search,
     error::{Code, Problem},
     ids::{MessageId, UserId},
+    limits::Limits,
     reply::{Found, Hit},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -98,18 +99,40 @@ pub async fn search(app: &App, user: UserId, search: Search, rows: u32) -> std::
     let Some(index) = &app.index else {
         return Err(Problem::new(Code::NotAllowed).with_detail("search is switched off here"));
     };
-    let asked = Arc::new(asked(app, search, rows)?);
-    let _turn = app.searches.take(user).await?;
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.map_err(failed)?;
-    if let Some(conversation) = asked.r#where.conversation
-        && !snapshot.is_member(user, conversation).await.map_err(failed)?
-    {
-        return Err(Code::NotFound.into());
+    let asked = asked(app, search, rows)?;
+    let turn = app.searches.take(user).await?;
+    let (index, bounds) = (index.clone(), Bounds::of(&app.config.limits));
+    let found = app.store.read(move |snapshot| {
+        // Held until the work is done, whoever still waits for it.
+        let _turn = turn;
+        if let Some(conversation) = asked.r#where.conversation
+            && !snapshot.is_member(user, conversation)?
+        {
+            return Ok(None);
+        }
+        let index = Index::open(index, snapshot)?;
+        let (hits, next) = look(snapshot, index, user, &asked, bounds)?;
+        found(snapshot, user, &asked, &hits, next).map(Some)
+    });
+    found.await.map_err(failed)?.ok_or(Code::NotFound.into())
+}
+
+/// How much one search may take.
+#[derive(Clone, Copy)]
+struct Bounds {
+    unindexed: i64,
+    candidates: usize,
+    bytes: usize,
+}
+
+impl Bounds {
+    fn of(limits: &Limits) -> Self {
+        Self {
+            unindexed: limits.search_unindexed_max.into(),
+            candidates: limits.search_candidates_max as usize,
+            bytes: limits.page_bytes_max as usize,
+        }
     }
-    // After the snapshot: nobody holds a connection of the index and waits for one of the store.
-    let index = Index::open(index).await.map_err(failed)?;
-    let (hits, next) = look(&mut snapshot, index, user, &asked, app).await.map_err(failed)?;
-    found(&mut snapshot, user, asked, hits, next).await.map_err(failed)
 }
 
 fn asked(app: &App, search: Search, rows: u32) -> std::result::Result<Asked, Problem> {
@@ -159,35 +182,36 @@ fn asked(app: &App, search: Search, rows: u32) -> std::result::Result<Asked, Pro
 }
 
 /// The newest hits, and where to go on if that may not be all.
-async fn look(
+fn look(
     snapshot: &mut Snapshot<'_>,
     index: Index,
     user: UserId,
-    asked: &Arc<Asked>,
-    app: &App,
+    asked: &Asked,
+    bounds: Bounds,
 ) -> Result<(Vec<MessageRow>, Option<MessageId>)> {
-    let limits = &app.config.limits;
-    let mut candidates = Candidates::new(snapshot, index, user, asked, limits.search_unindexed_max.into()).await?;
-    let most = limits.search_candidates_max as usize;
+    let mut candidates = Candidates::new(snapshot, index, user, asked, bounds.unindexed)?;
+    let most = bounds.candidates;
     let (mut hits, mut bytes) = (Vec::new(), 0);
     let (mut looked_at, mut compared, mut compared_bytes) = (0, 0, 0);
     let mut chunk = CHUNK_MIN;
     loop {
-        let ids = candidates.next(snapshot, chunk).await?;
+        // Between two chunks texts are compared, which may take long.
+        snapshot.connection().go_on()?;
+        let ids = candidates.next(snapshot, chunk)?;
         if ids.is_empty() {
             return Ok((hits, candidates.stopped_at()));
         }
         looked_at += ids.len();
-        let rows = snapshot.visible(user, &ids).await?;
+        let rows = snapshot.visible(user, &ids)?;
         // Nothing that others wrote has a say in where this ends.
         let last = rows.last().map(|row| row.id);
         compared += rows.len();
         let chunk_bytes = rows.iter().flat_map(texts).map(str::len).sum::<usize>();
         compared_bytes += chunk_bytes;
-        let rows = rows.into_iter().filter(|row| candidates.may_be_in(row.conversation)).collect();
-        for row in compare(rows, asked.clone()).await? {
+        let rows = rows.into_iter().filter(|row| candidates.may_be_in(row.conversation));
+        for row in rows.filter(|row| is_hit(row, asked)) {
             bytes += row.text.len();
-            let is_full = hits.len() == asked.rows || bytes > limits.page_bytes_max as usize;
+            let is_full = hits.len() == asked.rows || bytes > bounds.bytes;
             if let Some(MessageRow { id, .. }) = hits.last().filter(|_| is_full) {
                 let next = *id;
                 return Ok((hits, Some(next)));
@@ -206,15 +230,6 @@ async fn look(
     }
 }
 
-/// Those that were looked for; compared where it holds up nobody.
-async fn compare(rows: Vec<MessageRow>, asked: Arc<Asked>) -> Result<Vec<MessageRow>> {
-    aside(move || rows.into_iter().filter(|row| is_hit(row, &asked)).collect()).await
-}
-
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Corrupt(error.to_string()))
-}
-
 /// Whether a message that the asker may see is what was looked for.
 fn is_hit(row: &MessageRow, asked: &Asked) -> bool {
     row.created_at >= asked.written.0
@@ -224,24 +239,24 @@ fn is_hit(row: &MessageRow, asked: &Asked) -> bool {
         && (asked.words.is_empty() || asked.words.find(&texts(row)).is_some())
 }
 
-async fn found(
+fn found(
     snapshot: &mut Snapshot<'_>,
     user: UserId,
-    asked: Arc<Asked>,
-    hits: Vec<MessageRow>,
+    asked: &Asked,
+    hits: &[MessageRow],
     next: Option<MessageId>,
 ) -> Result<Found> {
     let mut order = Vec::new();
     let mut seen = BTreeSet::new();
-    for hit in &hits {
+    for hit in hits {
         if seen.insert(hit.conversation) {
             order.push(hit.conversation);
         }
     }
-    let users = snapshot.users_by_id(hits.iter().map(|hit| hit.sender)).await?;
-    let hit = move |row: &MessageRow| Hit { message: row.message(), excerpt: shown(row, &asked.words) };
-    let results = aside(move || hits.iter().map(hit).collect()).await?;
-    let mut conversations = snapshot.conversations(user, &order).await?;
+    let users = snapshot.users_by_id(hits.iter().map(|hit| hit.sender))?;
+    let hit = |row: &MessageRow| Hit { message: row.message(), excerpt: shown(row, &asked.words) };
+    let results = hits.iter().map(hit).collect();
+    let mut conversations = snapshot.conversations(user, &order)?;
     conversations.sort_by_key(|one| order.iter().position(|id| *id == one.id));
     Ok(Found { results, conversations, users, next: next.map(|id| id.0.to_string()) })
 }

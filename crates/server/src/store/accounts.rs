@@ -1,6 +1,6 @@
 //! Reading accounts, for signing in and for the operator. Accounts are written by `commit`.
 
-use super::{Result, Store, column, query};
+use super::{Result, Store, column};
 use parlor_protocol::ids::UserId;
 
 /// What signing in needs to know.
@@ -29,39 +29,33 @@ pub struct Listed {
 impl Store {
     /// The account of a login name, which is folded already.
     pub(crate) async fn account(&self, login: String) -> Result<Option<Account>> {
-        let row = query("SELECT id, password_hash, disabled FROM users WHERE login = $1")
-            .bind(login)
-            .fetch_optional(&self.readers)
-            .await?;
-        row.map(|row| {
-            Ok(Account {
-                user: UserId(column(&row, 0)?),
-                password_hash: column(&row, 1)?,
-                is_disabled: column::<i64>(&row, 2)? != 0,
+        let sql = "SELECT id, password_hash, disabled FROM users WHERE login = $1";
+        self.ask(move |connection| {
+            connection.optional(sql, &[login.into()], |row| {
+                Ok(Account {
+                    user: UserId(column(row, 0)?),
+                    password_hash: column(row, 1)?,
+                    is_disabled: column::<i64>(row, 2)? != 0,
+                })
             })
         })
-        .transpose()
+        .await
     }
 
     /// The hash of a person's password.
     pub(crate) async fn password_hash(&self, user: UserId) -> Result<Option<String>> {
-        let row =
-            query("SELECT password_hash FROM users WHERE id = $1").bind(user.0).fetch_optional(&self.readers).await?;
-        row.map_or(Ok(None), |row| column(&row, 0))
+        let sql = "SELECT password_hash FROM users WHERE id = $1";
+        let found =
+            self.ask(move |connection| connection.optional(sql, &[user.0.into()], |row| column(row, 0))).await?;
+        Ok(found.flatten())
     }
 
     /// Accounts in the order of their login names, those after `after`.
     pub(crate) async fn accounts(&self, after: String, limit: i64) -> Result<Vec<Listed>> {
-        let rows = query(
-            "SELECT id, login, name, disabled, (SELECT COUNT(*) FROM sessions s WHERE s.user_id = users.id) \
-             FROM users WHERE login > $1 ORDER BY login LIMIT $2",
-        )
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| {
+        let sql = "SELECT id, login, name, disabled, (SELECT COUNT(*) FROM sessions s WHERE s.user_id = users.id) \
+                   FROM users WHERE login > $1 ORDER BY login LIMIT $2";
+        self.ask(move |connection| {
+            connection.query(sql, &[after.into(), limit.into()], |row| {
                 Ok(Listed {
                     id: UserId(column(row, 0)?),
                     login: column(row, 1)?,
@@ -70,12 +64,13 @@ impl Store {
                     sessions: column(row, 4)?,
                 })
             })
-            .collect()
+        })
+        .await
     }
 
     /// Whether the store answers.
     pub(crate) async fn ping(&self) -> Result<()> {
-        query("SELECT version FROM clock WHERE one = 1").fetch_one(&self.readers).await?;
-        Ok(())
+        let sql = "SELECT version FROM clock WHERE one = 1";
+        self.ask(move |connection| connection.one(sql, &[], |_| Ok(()))).await
     }
 }

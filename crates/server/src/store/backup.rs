@@ -1,7 +1,7 @@
 //! Copies of a SQLite database: made while it is in use, and put back when it is not.
 
-use super::{Dialect, Error, Result, Store, column, query};
-use sqlx::{AnyConnection, Connection as _};
+use super::{Dialect, Error, Result, Store, column, connection::Connection, open::Use};
+use rusqlite::OpenFlags;
 use std::{
     fs::{self, File, OpenOptions},
     io,
@@ -35,46 +35,46 @@ impl Store {
     /// # Errors
     /// See [`CopyError`].
     pub async fn backup(&self, file: &Path) -> std::result::Result<u64, CopyError> {
-        if self.dialect == Dialect::Postgres {
+        if self.dialect() == Dialect::Postgres {
             return Err(CopyError::Postgres);
         }
-        if file.exists() {
-            return Err(CopyError::Exists(file.to_owned()));
-        }
-        let part = beside(file, ".part");
-        let at = |error| CopyError::File(part.clone(), error);
-        match fs::remove_file(&part) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
-            _ => {}
-        }
-        // VACUUM takes an empty file; this one is its owner's only.
-        OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part).map_err(at)?;
-        let text = part.to_str().ok_or_else(|| at(io::Error::other("its name is not UTF-8")))?;
-        let copied = match self.copy_into(text.to_owned()).await {
-            Ok(()) => check(&part).await,
-            Err(error) => Err(error.into()),
-        };
-        if copied.is_err() {
-            // The failure is what is told; what is left of the copy is of no use.
-            let _ = fs::remove_file(&part);
-        }
-        copied?;
-        let bytes = fs::metadata(&part).map_err(at)?.len();
-        let (from, to) = (part.clone(), file.to_owned());
-        let settled = tokio::task::spawn_blocking(move || settle(&from, &to)).await;
-        settled.map_err(|error| at(io::Error::other(error)))??;
-        Ok(bytes)
+        let (file, store) = (file.to_owned(), self.clone());
+        // Writers go on meanwhile: it is one read transaction of a connection of its own.
+        let copied = tokio::task::spawn_blocking(move || {
+            copy(&file, |part| {
+                let mut source = store.0.opener.open(Use::Aside, None)?;
+                source.execute("VACUUM INTO $1", &[part.into()]).map(drop)
+            })
+        });
+        copied.await.unwrap_or_else(|error| Err(Error::Corrupt(error.to_string()).into()))
     }
+}
 
-    /// In one read transaction of a connection of its own: writers go on meanwhile.
-    async fn copy_into(&self, file: String) -> Result<()> {
-        let mut source = self.readers.acquire().await?;
-        query("PRAGMA query_only = OFF").execute(&mut *source).await?;
-        let copied = query("VACUUM INTO $1").bind(file).execute(&mut *source).await;
-        query("PRAGMA query_only = ON").execute(&mut *source).await?;
-        copied?;
-        Ok(())
+fn copy(file: &Path, copy_into: impl FnOnce(&str) -> Result<()>) -> std::result::Result<u64, CopyError> {
+    if file.exists() {
+        return Err(CopyError::Exists(file.to_owned()));
     }
+    let part = beside(file, ".part");
+    let at = |error| CopyError::File(part.clone(), error);
+    match fs::remove_file(&part) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
+        _ => {}
+    }
+    // VACUUM takes an empty file; this one is its owner's only.
+    OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part).map_err(at)?;
+    let text = part.to_str().ok_or_else(|| at(io::Error::other("its name is not UTF-8")))?;
+    let copied = match copy_into(text) {
+        Ok(()) => check(&part),
+        Err(error) => Err(error.into()),
+    };
+    if copied.is_err() {
+        // The failure is what is told; what is left of the copy is of no use.
+        let _ = fs::remove_file(&part);
+    }
+    copied?;
+    let bytes = fs::metadata(&part).map_err(at)?.len();
+    settle(&part, file)?;
+    Ok(bytes)
 }
 
 /// Puts a copy in the place of the database in a folder, which nobody uses. What was there is kept beside it under
@@ -82,12 +82,12 @@ impl Store {
 ///
 /// # Errors
 /// See [`CopyError`].
-pub async fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Result<Option<PathBuf>, CopyError> {
-    check(copy).await?;
+pub fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Result<Option<PathBuf>, CopyError> {
+    check(copy)?;
     let part = beside(database, ".part");
     let private = |part: &Path| fs::set_permissions(part, fs::Permissions::from_mode(0o600));
     fs::copy(copy, &part).and_then(|_| private(&part)).map_err(|error| CopyError::File(part.clone(), error))?;
-    forget_starts(&part).await?;
+    forget_starts(&part)?;
     let mut kept = None;
     if database.exists() {
         let aside = beside(database, suffix);
@@ -107,11 +107,9 @@ pub async fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result:
 
 /// No cursor given out before is good in what is put back. Those past the copy are not of it; but also one from before
 /// it may belong to a client that has since heard, live, of what the copy does not have.
-async fn forget_starts(file: &Path) -> Result<()> {
-    let mut connection = AnyConnection::connect(&format!("sqlite:{}", file.display())).await?;
-    query("DELETE FROM starts").execute(&mut connection).await?;
-    connection.close().await?;
-    Ok(())
+fn forget_starts(file: &Path) -> Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    Connection::sqlite(file, flags, c"unix", "")?.execute("DELETE FROM starts", &[]).map(drop)
 }
 
 fn beside(file: &Path, end: &str) -> PathBuf {
@@ -130,30 +128,20 @@ fn settle(part: &Path, file: &Path) -> std::result::Result<(), CopyError> {
 }
 
 /// Whether a file is a whole database with our tables.
-async fn check(file: &Path) -> std::result::Result<(), CopyError> {
+fn check(file: &Path) -> std::result::Result<(), CopyError> {
     let not_whole = |why: String| CopyError::NotWhole(file.to_owned(), why);
     if !file.is_file() {
         return Err(not_whole("there is no such file".to_owned()));
     }
-    let mut connection = open_to_read(file).await.map_err(|error| not_whole(error.to_string()))?;
-    let checked = async {
-        let row = query("PRAGMA quick_check").fetch_one(&mut connection).await?;
-        let answer: String = column(&row, 0)?;
-        query("SELECT version FROM clock WHERE one = 1").fetch_one(&mut connection).await?;
+    let look = || {
+        let mut connection = Connection::sqlite(file, OpenFlags::SQLITE_OPEN_READ_ONLY, c"unix", "")?;
+        let answer: String = connection.one("PRAGMA quick_check", &[], |row| column(row, 0))?;
+        connection.one("SELECT version FROM clock WHERE one = 1", &[], |_| Ok(()))?;
         Ok::<_, Error>(answer)
-    }
-    .await;
-    // Nothing is lost if the file that was only read does not close well.
-    let _ = connection.close().await;
-    match checked {
+    };
+    match look() {
         Ok(answer) if answer == "ok" => Ok(()),
         Ok(answer) => Err(not_whole(answer)),
         Err(error) => Err(not_whole(error.to_string())),
     }
-}
-
-/// Opens a SQLite database without changing it.
-pub(super) async fn open_to_read(file: &Path) -> Result<AnyConnection> {
-    sqlx::any::install_default_drivers();
-    Ok(AnyConnection::connect(&format!("sqlite:{}?mode=ro", file.display())).await?)
 }

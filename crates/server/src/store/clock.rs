@@ -1,9 +1,9 @@
 //! The clock, starts of servers, the log of commits, and the store's own secrets.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
-use super::{Dialect, Result, Store, batch, column, query, rows::Reader};
+use super::{Cause, Dialect, Error, Result, Store, batch, column, connection::Connection, rows::Reader};
 use parlor_protocol::ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version};
-use sqlx::{Any, Transaction};
+use std::sync::atomic::Ordering;
 
 /// A row of `commits`.
 #[derive(Clone, Debug)]
@@ -18,46 +18,26 @@ pub struct CommitRow {
 const STARTS_KEPT: i64 = 1000;
 
 impl Store {
-    /// Notes that a server starts: from here on cursors carry `epoch`.
+    /// Notes that a server starts: from here on cursors carry `epoch`. Until it is noted nothing is committed, so that a
+    /// cursor that was given out before, of the epoch before, is of no version that this start does not know.
+    ///
+    /// Says whether cursors from before were forgotten.
     ///
     /// # Errors
-    /// The store is not there.
-    pub async fn start(&self, epoch: Epoch, now_ms: i64) -> Result<()> {
-        let mut transaction = self.write().await?;
-        // The clock's row first, so that no commit falls between the version and its epoch.
-        query("UPDATE clock SET version = version WHERE one = 1").execute(&mut *transaction).await?;
-        self.forget_if_switched(&mut transaction).await?;
-        query("INSERT INTO starts (epoch, version, started_at) SELECT $1, version, $2 FROM clock")
-            .bind(epoch.0)
-            .bind(now_ms)
-            .execute(&mut *transaction)
-            .await?;
-        query("DELETE FROM starts WHERE position <= (SELECT max(position) FROM starts) - $1")
-            .bind(STARTS_KEPT)
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(())
+    /// The store is not there, or nothing can be written.
+    pub async fn start(&self, epoch: Epoch, now_ms: i64) -> Result<bool> {
+        let receipts = self.0.receipts;
+        let is_forgotten = self.commits().write(move |transaction| start(transaction, epoch, now_ms, receipts)).await?;
+        self.0.is_started.store(true, Ordering::Release);
+        Ok(is_forgotten)
     }
 
-    /// Where receipts were switched by the operator since the last start, every row of a member is told otherwise now,
-    /// and no version says so: cursors from before are forgotten, and everybody loads anew.
-    async fn forget_if_switched(&self, transaction: &mut Transaction<'_, Any>) -> Result<()> {
-        let now = vec![u8::from(self.receipts)];
-        let rows = query("SELECT value FROM secrets WHERE name = 'receipts'").fetch_all(&mut **transaction).await?;
-        let before = rows.first().map(|row| column::<Vec<u8>>(row, 0)).transpose()?.unwrap_or_else(|| vec![1]);
-        if before == now {
+    /// Whether the start of this server is noted.
+    pub(super) fn started(&self) -> Result<()> {
+        if self.0.is_started.load(Ordering::Acquire) {
             return Ok(());
         }
-        query("DELETE FROM starts").execute(&mut **transaction).await?;
-        query(
-            "INSERT INTO secrets (name, value) VALUES ('receipts', $1) \
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )
-        .bind(now)
-        .execute(&mut **transaction)
-        .await?;
-        Ok(())
+        Err(Error::Unavailable(Cause::Told("nothing could be written since the server started")))
     }
 
     /// The version of the last commit.
@@ -65,8 +45,8 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn version(&self) -> Result<Version> {
-        let row = query("SELECT version FROM clock").fetch_one(&self.readers).await?;
-        Ok(Version(column(&row, 0)?))
+        let sql = "SELECT version FROM clock";
+        self.ask(move |connection| connection.one(sql, &[], |row| column(row, 0).map(Version))).await
     }
 
     /// Whether a commit of this node came to be: how an unanswered COMMIT is resolved.
@@ -74,17 +54,16 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn has_commit(&self, node: Epoch, first: Version, last: Version) -> Result<bool> {
-        let mut transaction = self.write().await?;
-        // The clock's row first: if the database is still about to commit, it holds it, and this waits for the end.
-        query("UPDATE clock SET version = version WHERE one = 1").execute(&mut *transaction).await?;
-        let row = query("SELECT 1 FROM commits WHERE last_version = $1 AND first_version = $2 AND node = $3")
-            .bind(last.0)
-            .bind(first.0)
-            .bind(node.0)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        transaction.rollback().await?;
-        Ok(row.is_some())
+        let looking = self.0.writers.decide(move |transaction| {
+            // The clock's row first: if the database is still about to commit, it holds it, and this waits for the end.
+            transaction.execute("UPDATE clock SET version = version WHERE one = 1", &[])?;
+            let sql = "SELECT 1 FROM commits WHERE last_version = $1 AND first_version = $2 AND node = $3";
+            let found = transaction.optional(sql, &[last.0.into(), first.0.into(), node.0.into()], |_| Ok(()))?;
+            Ok((found.is_some(), false))
+        });
+        // With what was waited for the COMMIT it is to stay within the patience of those who wait.
+        let within = tokio::time::timeout(self.0.timeout / 5, looking).await;
+        Ok(within.unwrap_or(Err(Error::Silent))?.0)
     }
 
     /// Commits after a version, the oldest first, at most `limit`.
@@ -92,21 +71,16 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn commits_after(&self, version: Version, limit: i64) -> Result<Vec<CommitRow>> {
-        let rows = query(
-            "SELECT first_version, last_version, scopes FROM commits WHERE last_version > $1 \
-             ORDER BY last_version LIMIT $2",
-        )
-        .bind(version.0)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| {
+        let sql = "SELECT first_version, last_version, scopes FROM commits WHERE last_version > $1 \
+                   ORDER BY last_version LIMIT $2";
+        self.ask(move |connection| {
+            connection.query(sql, &[version.0.into(), limit.into()], |row| {
                 let mut reader = Reader::new(row);
                 let (first, last) = (Version(reader.int()?), Version(reader.int()?));
                 Ok(CommitRow { first, last, scopes: batch::scopes(&reader.text()?).collect() })
             })
-            .collect()
+        })
+        .await
     }
 
     /// Forgets commits before a time.
@@ -115,13 +89,13 @@ impl Store {
     /// The store is not there.
     pub async fn prune_commits(&self, before_ms: i64) -> Result<()> {
         // The oldest rows come first in the key, so finding the boundary reads no more than is forgotten.
-        let row = query("SELECT last_version FROM commits WHERE committed_at >= $1 ORDER BY last_version LIMIT 1")
-            .bind(before_ms)
-            .fetch_optional(&self.readers)
-            .await?;
-        let first_kept = row.map_or(Ok(i64::MAX), |row| column::<i64>(&row, 0))?;
-        query("DELETE FROM commits WHERE last_version < $1").bind(first_kept).execute(&self.writer).await?;
-        Ok(())
+        let sql = "SELECT last_version FROM commits WHERE committed_at >= $1 ORDER BY last_version LIMIT 1";
+        let first_kept = self
+            .ask(move |connection| connection.optional(sql, &[before_ms.into()], |row| column::<i64>(row, 0)))
+            .await?
+            .unwrap_or(i64::MAX);
+        let sql = "DELETE FROM commits WHERE last_version < $1";
+        self.write(move |transaction| transaction.execute(sql, &[first_kept.into()]).map(drop)).await
     }
 
     /// Everybody who is in a conversation, or left it at or after a version, and whether they left.
@@ -129,14 +103,14 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn people_of(&self, conversation: ConversationId, version: Version) -> Result<Vec<(UserId, bool)>> {
-        let rows = query(
-            "SELECT user_id, has_left FROM members WHERE conversation_id = $1 AND (has_left = 0 OR version >= $2)",
-        )
-        .bind(conversation.0)
-        .bind(version.0)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(|row| Ok((UserId(column(row, 0)?), column::<i64>(row, 1)? != 0))).collect()
+        let sql =
+            "SELECT user_id, has_left FROM members WHERE conversation_id = $1 AND (has_left = 0 OR version >= $2)";
+        self.ask(move |connection| {
+            connection.query(sql, &[conversation.0.into(), version.0.into()], |row| {
+                Ok((UserId(column(row, 0)?), column::<i64>(row, 1)? != 0))
+            })
+        })
+        .await
     }
 
     /// The sessions of a person that have not ended; none if the person is disabled.
@@ -144,28 +118,27 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn living_sessions(&self, user: UserId) -> Result<Vec<SessionId>> {
-        let rows = query(
-            "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id AND u.disabled = 0 WHERE s.user_id = $1",
-        )
-        .bind(user.0)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(|row| Ok(SessionId(column(row, 0)?))).collect()
+        let sql =
+            "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id AND u.disabled = 0 WHERE s.user_id = $1";
+        self.ask(move |connection| connection.query(sql, &[user.0.into()], |row| column(row, 0).map(SessionId))).await
     }
 
     /// A secret of this store, made the first time.
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<Vec<u8>> {
-        query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-            .bind(name.to_owned())
-            .bind(fresh.to_vec())
-            .execute(&self.writer)
-            .await?;
-        let row =
-            query("SELECT value FROM secrets WHERE name = $1").bind(name.to_owned()).fetch_one(&self.writer).await?;
-        column(&row, 0)
+    pub async fn secret(&self, name: &'static str, fresh: [u8; 32]) -> Result<Vec<u8>> {
+        let known = self.ask(move |connection| secret(connection, name)).await?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        self.write(move |transaction| {
+            let sql = "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+            transaction.execute(sql, &[name.into(), fresh.as_slice().into()])?;
+            // Another node may have been first.
+            secret(transaction, name)?.ok_or_else(|| Error::Corrupt("a new secret is not there".to_owned()))
+        })
+        .await
     }
 
     /// On SQLite, folds the log into the file and empties it. Waits for nobody: false if somebody reads or writes just
@@ -174,16 +147,45 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn clear_log(&self) -> Result<bool> {
-        if self.dialect != Dialect::Sqlite {
+        if self.0.dialect != Dialect::Sqlite {
             return Ok(true);
         }
-        let mut connection = self.readers.acquire().await?;
-        // Most of the work is done while others go on; only the rest keeps them out.
-        query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *connection).await?;
-        query("PRAGMA busy_timeout = 20").execute(&mut *connection).await?;
-        let answer = query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await;
-        let timeout = self.patience.as_millis() / 3;
-        query(format!("PRAGMA busy_timeout = {timeout}")).execute(&mut *connection).await?;
-        Ok(column::<i64>(&answer?, 0)? == 0)
+        self.aside(|connection| {
+            // Most of the work is done while others go on; only the rest keeps them out.
+            connection.optional("PRAGMA wal_checkpoint(PASSIVE)", &[], |_| Ok(()))?;
+            connection.optional("PRAGMA busy_timeout = 20", &[], |_| Ok(()))?;
+            connection.one("PRAGMA wal_checkpoint(TRUNCATE)", &[], |row| Ok(column::<i64>(row, 0)? == 0))
+        })
+        .await
     }
+}
+
+fn secret(connection: &mut Connection, name: &str) -> Result<Option<Vec<u8>>> {
+    connection.optional("SELECT value FROM secrets WHERE name = $1", &[name.into()], |row| column(row, 0))
+}
+
+fn start(transaction: &mut Connection, epoch: Epoch, now_ms: i64, receipts: bool) -> Result<bool> {
+    // The clock's row first, so that no commit falls between the version and its epoch.
+    transaction.execute("UPDATE clock SET version = version WHERE one = 1", &[])?;
+    let is_forgotten = forget_if_switched(transaction, receipts)?;
+    let sql = "INSERT INTO starts (epoch, version, started_at) SELECT $1, version, $2 FROM clock";
+    transaction.execute(sql, &[epoch.0.into(), now_ms.into()])?;
+    let sql = "DELETE FROM starts WHERE position <= (SELECT max(position) FROM starts) - $1";
+    transaction.execute(sql, &[STARTS_KEPT.into()])?;
+    Ok(is_forgotten)
+}
+
+/// Where receipts were switched by the operator since the last start, every row of a member is told otherwise now,
+/// and no version says so: cursors from before are forgotten, and everybody loads anew.
+fn forget_if_switched(transaction: &mut Connection, receipts: bool) -> Result<bool> {
+    let now = vec![u8::from(receipts)];
+    let before = secret(transaction, "receipts")?.unwrap_or_else(|| vec![1]);
+    if before == now {
+        return Ok(false);
+    }
+    transaction.execute("DELETE FROM starts", &[])?;
+    let sql = "INSERT INTO secrets (name, value) VALUES ('receipts', $1) \
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    transaction.execute(sql, &[now.into()])?;
+    Ok(true)
 }

@@ -1,33 +1,44 @@
 //! The durable truth: SQLite or PostgreSQL, behind one type.
 //!
-//! Each statement stands once, in the dialect that both share; where they truly differ, the method shows both.
+//! Each statement stands once, in the dialect that both share; where they truly differ, the method shows both. Reads and
+//! writes are units of work: closures that a thread of the store runs to their end (`threads.rs`).
 //! Invariants: `commit` is the only writer of conversations, members, messages, people and contexts; all
-//! statements of one answer run in one snapshot, the clock among them; rows are reached through membership.
+//! statements of one answer run in one snapshot, the clock among them; rows are reached through membership; nobody holds
+//! a connection or a snapshot while waiting for something else.
 //! Absent on purpose: rules (they are `domain`'s) and a trait (there is one store).
 
 pub mod accounts;
 pub mod backup;
 pub mod batch;
 pub mod clock;
+pub(crate) mod connection;
 pub mod files;
 pub mod followers;
 pub mod index;
 mod names;
 mod open;
 pub mod pictures;
+mod postgres;
 mod presence;
 mod rows;
 pub mod sessions;
 pub mod snapshot;
+#[cfg(test)]
+mod tests;
+mod threads;
 mod values;
 pub mod verify;
 
-use sqlx::{
-    Any, AnyPool, Transaction,
-    any::{AnyArguments, AnyRow},
+use connection::{Connection, column};
+use open::Opener;
+use parlor_protocol::limits::Limits;
+use snapshot::Snapshot;
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
 };
-
-use std::time::Duration;
+use threads::Threads;
 
 pub use open::{Durability, Settings};
 
@@ -40,18 +51,50 @@ pub enum Dialect {
     Postgres,
 }
 
-/// The store.
+/// The store. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Store {
-    pub(crate) dialect: Dialect,
-    /// On SQLite one connection: its only writer. On PostgreSQL the same pool as `readers`.
-    pub(crate) writer: AnyPool,
-    pub(crate) readers: AnyPool,
-    /// After this long without an answer the store counts as silent: longer than its own time-outs, which come first
-    /// wherever it still runs.
-    pub(crate) patience: Duration,
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    dialect: Dialect,
+    opener: Opener,
+    timeout: Duration,
+    readers: Threads,
+    /// On SQLite the only thread that writes; on PostgreSQL nobody waits there behind a commit.
+    writers: Threads,
+    /// On PostgreSQL, a thread of its own for commits.
+    commits: Option<Threads>,
+    limits: Arc<Limits>,
     /// Whether anybody is told how far others have read.
-    pub(crate) receipts: bool,
+    receipts: bool,
+    /// The start of this server is noted: until then nothing is committed.
+    is_started: AtomicBool,
+}
+
+/// What a fault of the store came from.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// SQLite.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL, or the way to it.
+    #[error(transparent)]
+    Postgres(#[from] sqlx::Error),
+    /// A file or a thread.
+    #[error(transparent)]
+    Machine(#[from] io::Error),
+    /// The store itself.
+    #[error("{0}")]
+    Told(&'static str),
+}
+
+impl Cause {
+    /// The primary result code of SQLite (<https://sqlite.org/rescode.html>).
+    fn sqlite_code(&self) -> Option<i32> {
+        let Self::Sqlite(error) = self else { return None };
+        error.sqlite_error().map(|failure| failure.extended_code & 0xff)
+    }
 }
 
 /// What can go wrong in the store.
@@ -59,13 +102,13 @@ pub struct Store {
 pub enum Error {
     /// It is not there, busy, or full: nothing happened, and the same may succeed later.
     #[error("the store is not available: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Cause),
     /// It did not answer within its time: a frozen database, or a network that went away silently.
     #[error("the store did not answer in time")]
     Silent,
     /// The data or the statement is at fault.
     #[error("the store refused: {0}")]
-    Refused(#[source] sqlx::Error),
+    Refused(#[source] Cause),
     /// A row does not hold what the program wrote.
     #[error("the store holds a row that cannot be: {0}")]
     Corrupt(String),
@@ -74,32 +117,37 @@ pub enum Error {
     Unusable(String),
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed
-            | sqlx::Error::Protocol(_) => Self::Unavailable(error),
-            sqlx::Error::Database(database) if is_transient(database.code().as_deref()) => Self::Unavailable(error),
-            _ => Self::Refused(error),
+/// Busy, locked, I/O error, cannot open, full and read-only are no fault of the data
+/// (<https://sqlite.org/rescode.html>); interrupted is whatever nobody waits for any longer.
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error().map(|failure| failure.extended_code & 0xff) {
+            Some(5 | 6 | 8 | 10 | 13 | 14) => Self::Unavailable(error.into()),
+            Some(9) => Self::Silent,
+            _ => Self::Refused(error.into()),
         }
     }
 }
 
-/// SQLite: busy, locked, I/O error, cannot open, full, read-only, by primary result code
-/// (<https://sqlite.org/rescode.html>). PostgreSQL: connection, resource and operator classes, time-outs and
-/// lost serialisation (appendix A of its manual).
-fn is_transient(code: Option<&str>) -> bool {
-    let Some(code) = code else { return false };
-    // SQLSTATE has five characters; SQLite's codes have fewer.
-    if code.len() == 5 {
-        return ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
-            || ["25006", "25P03", "55P03"].contains(&code);
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Self::Unavailable(error.into()),
+            sqlx::Error::Database(database) if is_transient(database.code().as_deref()) => {
+                Self::Unavailable(error.into())
+            }
+            _ => Self::Refused(error.into()),
+        }
     }
-    matches!(code.parse::<u32>().map(|code| code & 0xff), Ok(5 | 6 | 8 | 10 | 13 | 14))
+}
+
+/// Connection, resource and operator classes, time-outs, read-only and lost serialisation (appendix A of PostgreSQL's
+/// manual).
+fn is_transient(code: Option<&str>) -> bool {
+    code.is_some_and(|code| {
+        ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+            || ["25006", "25P03", "55P03"].contains(&code)
+    })
 }
 
 impl Error {
@@ -113,42 +161,59 @@ impl Error {
 /// A result of the store.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A query whose text was put together by this crate from constants and counts, never from input.
-pub(crate) fn query(sql: impl Into<String>) -> sqlx::query::Query<'static, Any, AnyArguments> {
-    sqlx::query(sqlx::AssertSqlSafe(sql.into()))
-}
-
-/// A column by its position.
-pub(crate) fn column<T>(row: &AnyRow, position: usize) -> Result<T>
-where
-    T: for<'row> sqlx::Decode<'row, Any> + sqlx::Type<Any>,
-{
-    sqlx::Row::try_get(row, position).map_err(|error| Error::Corrupt(error.to_string()))
-}
-
-/// A write transaction outside `commit`, for the modules that own rows without a version
-/// (sign-ins, pictures, secrets, followers' cursors).
 impl Store {
-    /// Waits for an answer of the store, up to its patience.
+    /// Which database answers.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.0.dialect
+    }
+
+    /// Reads in one snapshot: a unit of work, from its first statement to its last on one of the store's threads.
     ///
     /// # Errors
-    /// What the store answered, or that it did not.
-    pub async fn answered<T>(&self, asking: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::time::timeout(self.patience, asking).await.unwrap_or(Err(Error::Silent))
+    /// What the work ended with, or the store is not there.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Snapshot<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (limits, receipts) = (self.0.limits.clone(), self.0.receipts);
+        self.0.readers.ask(move |connection| Snapshot::of(connection, &limits, receipts, work)).await
     }
 
-    /// Connections that are in use.
+    /// How many units of work are under way.
     #[must_use]
     pub fn busy(&self) -> usize {
-        let busy = |pool: &AnyPool| (pool.size() as usize).saturating_sub(pool.num_idle());
-        match self.dialect {
-            Dialect::Sqlite => busy(&self.readers) + busy(&self.writer),
-            Dialect::Postgres => busy(&self.readers),
-        }
+        let commits = self.0.commits.as_ref().map_or(0, Threads::busy);
+        self.0.readers.busy() + self.0.writers.busy() + commits
     }
 
-    /// Begins to write.
-    pub(crate) async fn write(&self) -> Result<Transaction<'_, Any>> {
-        Ok(self.writer.begin().await?)
+    /// Reads what one statement gives.
+    async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.readers.ask(work).await
+    }
+
+    /// Writes rows without a version, for the modules that own them (sign-ins, pictures, secrets, followers' cursors).
+    /// It is durable when this returns.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.writers.write(work).await
+    }
+
+    /// Does what may take long on a connection and a thread of its own, without a time-out.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let until = Instant::now() + store.0.timeout;
+            work(&mut store.0.opener.open(open::Use::Aside, Some(until))?)
+        });
+        done.await.unwrap_or_else(|error| Err(Error::Corrupt(error.to_string())))
     }
 }

@@ -1,39 +1,40 @@
 //! The words that people are found by, worked out again where they have an older form.
 
-use super::{Result, column, query, values::Values};
+use super::{Result, column, connection::Connection, values::Values};
 use crate::search::names::{FORM, name_words};
-use sqlx::AnyConnection;
 
 /// Names worked out at once.
 const ROWS_MAX: i64 = 1000;
+
+/// Whether the words of names are kept in the form of this program.
+///
+/// # Errors
+/// The store is not there.
+pub(super) fn are_folded(connection: &mut Connection) -> Result<bool> {
+    let sql = "SELECT form FROM forms WHERE name = 'name_words'";
+    connection.one(sql, &[], |row| Ok(column::<i64>(row, 0)? == FORM))
+}
 
 /// Works out the words of every name again, if another program kept them in another form.
 ///
 /// # Errors
 /// The store is not there.
-pub(super) async fn refold_names(connection: &mut AnyConnection) -> Result<()> {
-    let row = query("SELECT form FROM forms WHERE name = 'name_words'").fetch_one(&mut *connection).await?;
-    if column::<i64>(&row, 0)? == FORM {
+pub(super) fn refold(connection: &mut Connection) -> Result<()> {
+    if are_folded(connection)? {
         return Ok(());
     }
-    let mut after = 0;
+    let mut after: i64 = 0;
     loop {
-        let rows = query("SELECT id, name FROM users WHERE id > $1 ORDER BY id LIMIT $2")
-            .bind(after)
-            .bind(ROWS_MAX)
-            .fetch_all(&mut *connection)
-            .await?;
+        let sql = "SELECT id, name FROM users WHERE id > $1 ORDER BY id LIMIT $2";
+        let people: Vec<(i64, String)> =
+            connection.query(sql, &[after.into(), ROWS_MAX.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
+        let Some((last, _)) = people.last() else { break };
+        after = *last;
         let mut values = Values::new(["id", "name_words"]);
-        for row in &rows {
-            after = column(row, 0)?;
-            values.push([after.into(), name_words(&column::<String>(row, 1)?).into()]);
+        for (id, name) in &people {
+            values.push([(*id).into(), name_words(name).into()]);
         }
-        if rows.is_empty() {
-            break;
-        }
-        let sql = "UPDATE users SET name_words = v.name_words FROM v WHERE users.id = v.id";
-        values.execute(connection, sql).await?;
+        values.execute(connection, "UPDATE users SET name_words = v.name_words FROM v WHERE users.id = v.id")?;
     }
-    query("UPDATE forms SET form = $1 WHERE name = 'name_words'").bind(FORM).execute(connection).await?;
-    Ok(())
+    connection.execute("UPDATE forms SET form = $1 WHERE name = 'name_words'", &[FORM.into()]).map(drop)
 }

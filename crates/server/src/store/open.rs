@@ -1,11 +1,17 @@
 //! Opening a store: settings that make an acknowledged commit durable, and migrations.
 
-use super::{Dialect, Error, Result, Store, column, names::refold_names, query};
-use sqlx::{
-    AnyConnection, Connection as _,
-    any::{AnyPoolOptions, install_default_drivers},
+use super::{
+    Dialect, Error, Inner, Result, Store, column, connection::Connection, names, postgres::Postgres, threads::Threads,
 };
-use std::{path::Path, sync::Once, time::Duration};
+use parlor_protocol::limits::Limits;
+use rusqlite::OpenFlags;
+use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
+use std::{
+    ffi::CStr,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
 
 /// How hard a commit presses on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -24,19 +30,22 @@ pub struct Settings {
     pub url: String,
     /// See [`Durability`].
     pub durability: Durability,
-    /// Connections that read.
+    /// Threads that read, each with its connection.
     pub readers: u32,
-    /// How long a statement may take, and how long a connection is waited for.
+    /// How long an answer is waited for, whatever it waits for.
     pub timeout: Duration,
     /// Whether anybody is told how far others have read.
     pub receipts: bool,
+    /// What snapshots keep to.
+    pub limits: Limits,
 }
 
-/// Connections to PostgreSQL that write: one for commits, one for followers, the others for sign-ins.
-const POSTGRES_WRITERS: u32 = 4;
+/// Threads that write to PostgreSQL, beside the one that commits: for followers, sign-ins and uploads, and for looking
+/// a commit up.
+const POSTGRES_WRITERS: u32 = 3;
 
 /// The migrations, in their order: name, SQLite's text, PostgreSQL's text.
-const MIGRATIONS: [(&str, &str, &str); 5] = [
+static MIGRATIONS: [(&str, &str, &str); 5] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -70,6 +79,137 @@ impl Settings {
     pub fn url_in_folder(folder: &Path) -> String {
         format!("sqlite:{}", folder.join("parlor.db").display())
     }
+
+    /// The SQLite file, if it is one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.url.strip_prefix("sqlite:").map(Path::new)
+    }
+}
+
+/// What a connection is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Read,
+    Write,
+    /// What may take long and nobody waits behind.
+    Aside,
+}
+
+/// Opens connections. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) enum Opener {
+    Sqlite(Arc<SqliteFile>),
+    Postgres(Arc<(PgConnectOptions, String)>),
+}
+
+/// A SQLite file and how it is opened.
+#[derive(Debug)]
+pub(super) struct SqliteFile {
+    pub(super) file: PathBuf,
+    /// Settings of every connection.
+    every: String,
+    /// The part of SQLite that speaks with the system, the same for all connections.
+    vfs: OnceLock<&'static CStr>,
+}
+
+impl SqliteFile {
+    pub(super) fn new(file: &Path, timeout: Duration, every: &str) -> Self {
+        // First, since the others may have to wait for somebody.
+        let every = format!("PRAGMA busy_timeout = {}; {every}", timeout.as_millis());
+        Self { file: file.to_owned(), every, vfs: OnceLock::new() }
+    }
+
+    pub(super) fn open(&self, r#use: Use) -> Result<Connection> {
+        let open = |vfs| {
+            let every =
+                if r#use == Use::Read { format!("{} PRAGMA query_only = ON;", self.every) } else { self.every.clone() };
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+            let mut connection = Connection::sqlite(&self.file, flags, vfs, &every)?;
+            // Not before it is read is it looked at.
+            connection.each("SELECT count(*) FROM sqlite_schema", &[], |_| Ok(true))?;
+            Ok(connection)
+        };
+        if let Some(vfs) = self.vfs.get() {
+            return open(vfs);
+        }
+        let (vfs, opened) = match open(c"unix") {
+            // A full disk has no room for the file in which connections share where things are in the log. Where nobody
+            // else has the database open, it is kept in memory.
+            Err(Error::Unavailable(cause)) if matches!(cause.sqlite_code(), Some(10 | 13 | 14)) => {
+                match open(c"unix-excl") {
+                    Ok(connection) => {
+                        tracing::warn!(%cause, file = %self.file.display(), "a database is opened for this server alone");
+                        (c"unix-excl", Ok(connection))
+                    }
+                    Err(_) => return Err(Error::Unavailable(cause)),
+                }
+            }
+            opened => (c"unix", opened),
+        };
+        let opened = opened?;
+        if *self.vfs.get_or_init(|| vfs) == vfs {
+            return Ok(opened);
+        }
+        drop(opened);
+        self.open(r#use)
+    }
+}
+
+impl Opener {
+    /// Whether it is this one, and not one like it.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sqlite(one), Self::Sqlite(other)) => Arc::ptr_eq(one, other),
+            (Self::Postgres(one), Self::Postgres(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    fn new(settings: &Settings) -> Result<Self> {
+        if let Some(file) = settings.file() {
+            let synchronous = if settings.durability == Durability::Full { "FULL" } else { "NORMAL" };
+            let every = format!(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
+                 PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA secure_delete = ON;"
+            );
+            return Ok(Self::Sqlite(Arc::new(SqliteFile::new(file, settings.timeout, &every))));
+        }
+        let options: PgConnectOptions =
+            settings.url.parse().map_err(|error: sqlx::Error| Error::Unusable(format!("store.url: {error}")))?;
+        let timeout = settings.timeout.as_millis();
+        // What is stronger than `on`, such as remote_apply, stays as the operator has it.
+        let commit = match settings.durability {
+            Durability::Full => {
+                "SELECT set_config('synchronous_commit', 'on', false) \
+                 WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+            }
+            Durability::Relaxed => "SET synchronous_commit = off",
+        };
+        // Statements are short: compiling one takes longer than it does.
+        let every = format!(
+            "{commit}; SET jit = off; SET statement_timeout = {timeout}; \
+             SET idle_in_transaction_session_timeout = {timeout}; SET lock_timeout = {timeout};"
+        );
+        Ok(Self::Postgres(Arc::new((options.disable_statement_logging(), every))))
+    }
+
+    /// Opens a connection, on PostgreSQL within a time.
+    pub(super) fn open(&self, r#use: Use, until: Option<Instant>) -> Result<Connection> {
+        match self {
+            Self::Sqlite(file) => file.open(r#use),
+            Self::Postgres(with) => {
+                let (options, every) = &**with;
+                let more = if r#use == Use::Aside { " SET statement_timeout = 0;" } else { "" };
+                Postgres::connect(options.clone(), &format!("{every}{more}"), until).map(Connection::postgres)
+            }
+        }
+    }
+
+    /// Threads that each open a connection.
+    pub(super) fn start(&self, name: &str, count: u32, timeout: Duration, r#use: Use) -> Result<Threads> {
+        let opener = self.clone();
+        Threads::start(name, count, timeout, move |until| opener.open(r#use, until))
+    }
 }
 
 impl Store {
@@ -79,117 +219,82 @@ impl Store {
     /// The database is not there, its schema is newer than this program, or `fsync` is off while
     /// the durability asked for is full.
     pub async fn open(settings: &Settings) -> Result<Self> {
-        static DRIVERS: Once = Once::new();
-        DRIVERS.call_once(install_default_drivers);
-        let store = if settings.url.starts_with("sqlite:") {
-            open_sqlite(settings).await?
-        } else {
-            open_postgres(settings).await?
-        };
-        store.migrate().await?;
+        let opener = Opener::new(settings)?;
+        let dialect = if matches!(opener, Opener::Sqlite(_)) { Dialect::Sqlite } else { Dialect::Postgres };
+        let is_postgres = dialect == Dialect::Postgres;
+        let start = |name, count, r#use| opener.start(name, count, settings.timeout, r#use);
+        let store = Self(Arc::new(Inner {
+            dialect,
+            readers: start("store reader", settings.readers, Use::Read)?,
+            writers: start("store writer", if is_postgres { POSTGRES_WRITERS } else { 1 }, Use::Write)?,
+            commits: if is_postgres { Some(start("store commits", 1, Use::Write)?) } else { None },
+            opener,
+            timeout: settings.timeout,
+            limits: Arc::new(settings.limits.clone()),
+            receipts: settings.receipts,
+            is_started: AtomicBool::new(false),
+        }));
+        let durability = settings.durability;
+        store.aside(move |connection| prepare(connection, durability)).await?;
         Ok(store)
     }
 
     /// Waits for what runs and closes every connection; on SQLite the log is folded into the file.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
-    }
-
-    async fn migrate(&self) -> Result<()> {
-        let mut transaction = self.write().await?;
-        // On PostgreSQL several nodes may start at once; one of them migrates.
-        if self.dialect == Dialect::Postgres {
-            query("SELECT pg_advisory_xact_lock(7271)").execute(&mut *transaction).await?;
+        self.0.readers.close().await;
+        if let Some(commits) = &self.0.commits {
+            commits.close().await;
         }
-        query("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)").execute(&mut *transaction).await?;
-        let rows = query("SELECT name FROM migrations ORDER BY name").fetch_all(&mut *transaction).await?;
-        let done = rows.iter().map(|row| column::<String>(row, 0)).collect::<Result<Vec<_>>>()?;
-        if let Some(unknown) = done.iter().find(|name| MIGRATIONS.iter().all(|(known, ..)| known != name)) {
-            return Err(Error::Unusable(format!(
-                "the database was written by a newer Parlor (it has the migration {unknown}); run that version"
-            )));
-        }
-        for (name, sqlite, postgres) in MIGRATIONS.iter().filter(|(name, ..)| !done.iter().any(|done| done == name)) {
-            let text = if self.dialect == Dialect::Sqlite { sqlite } else { postgres };
-            sqlx::raw_sql(sqlx::AssertSqlSafe((*text).to_owned())).execute(&mut *transaction).await?;
-            query("INSERT INTO migrations (name) VALUES ($1)")
-                .bind((*name).to_owned())
-                .execute(&mut *transaction)
-                .await?;
-        }
-        refold_names(&mut transaction).await?;
-        transaction.commit().await?;
-        Ok(())
+        self.0.writers.close().await;
     }
 }
 
-async fn open_sqlite(settings: &Settings) -> Result<Store> {
-    let synchronous = if settings.durability == Durability::Full { "FULL" } else { "NORMAL" };
-    let busy = settings.timeout.as_millis();
-    let every = format!(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
-         PRAGMA busy_timeout = {busy}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; \
-         PRAGMA wal_autocheckpoint = 4000; PRAGMA secure_delete = ON;"
-    );
-    let url = format!("{}?mode=rwc", settings.url);
-    let writer = pool(settings, 1, every.clone()).connect(&url).await?;
-    let readers = pool(settings, settings.readers, format!("{every} PRAGMA query_only = ON;")).connect(&url).await?;
-    Ok(Store { dialect: Dialect::Sqlite, writer, readers, patience: settings.timeout * 3, receipts: settings.receipts })
-}
-
-async fn open_postgres(settings: &Settings) -> Result<Store> {
-    let timeout = settings.timeout.as_millis();
-    // What is stronger than `on`, such as remote_apply, stays as the operator has it.
-    let commit = match settings.durability {
-        Durability::Full => {
-            "SELECT set_config('synchronous_commit', 'on', false) \
-             WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+/// Looks whether the database is safe and of this program, and migrates it where it is older.
+fn prepare(connection: &mut Connection, durability: Durability) -> Result<()> {
+    let is_postgres = !connection.is_sqlite();
+    if is_postgres && durability == Durability::Full {
+        let fsync: String = connection.one("SELECT current_setting('fsync')", &[], |row| column(row, 0))?;
+        if fsync != "on" {
+            return Err(Error::Unusable(
+                "PostgreSQL runs with fsync off, so a power cut may lose what was acknowledged; \
+                 switch it on, or set store.durability = \"relaxed\""
+                    .to_owned(),
+            ));
         }
-        Durability::Relaxed => "SET synchronous_commit = off",
-    };
-    let every = format!(
-        "{commit}; SET statement_timeout = {timeout}; \
-         SET idle_in_transaction_session_timeout = {timeout}; SET lock_timeout = {timeout};"
-    );
-    // Writers do not queue behind readers: a herd of clients that come back must not hold up commits.
-    let writer = pool(settings, POSTGRES_WRITERS, every.clone()).connect(&settings.url).await?;
-    let readers = pool(settings, settings.readers, every).connect(&settings.url).await?;
-    let row = query("SELECT current_setting('fsync')").fetch_one(&readers).await?;
-    if settings.durability == Durability::Full && column::<String>(&row, 0)? != "on" {
-        return Err(Error::Unusable(
-            "PostgreSQL runs with fsync off, so a power cut may lose what was acknowledged; \
-             switch it on, or set store.durability = \"relaxed\""
-                .to_owned(),
-        ));
     }
-    Ok(Store {
-        dialect: Dialect::Postgres,
-        writer,
-        readers,
-        patience: settings.timeout * 3,
-        receipts: settings.receipts,
-    })
+    // Where nothing is to be done nothing is written: a full disk keeps nobody from reading.
+    match missing(connection) {
+        Ok(missing) if missing.is_empty() && names::are_folded(connection)? => return Ok(()),
+        // A database without the table is a new one.
+        Ok(_) | Err(Error::Refused(_)) => {}
+        Err(error) => return Err(error),
+    }
+    connection.begin_to_write()?;
+    let migrated = migrate(connection).and_then(|()| connection.commit());
+    connection.roll_back();
+    migrated
 }
 
-fn pool(settings: &Settings, connections: u32, every: String) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(settings.timeout)
-        .test_before_acquire(false)
-        .after_connect(move |connection: &mut AnyConnection, _| {
-            let every = every.clone();
-            Box::pin(async move {
-                sqlx::raw_sql(sqlx::AssertSqlSafe(every)).execute(connection).await?;
-                Ok(())
-            })
-        })
-        // A transaction that the database ended by itself, as SQLite does on a full disk, leaves a connection that
-        // counts it as open and begins no other: it is not kept. The ping lets a queued rollback run first.
-        .after_release(|connection: &mut AnyConnection, _| {
-            Box::pin(async move {
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
-        })
+fn migrate(connection: &mut Connection) -> Result<()> {
+    // On PostgreSQL several nodes may start at once; one of them migrates.
+    if !connection.is_sqlite() {
+        connection.execute("SELECT pg_advisory_xact_lock(7271)", &[])?;
+    }
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)", &[])?;
+    for (name, sqlite, postgres) in missing(connection)? {
+        connection.batch(if connection.is_sqlite() { sqlite } else { postgres })?;
+        connection.execute("INSERT INTO migrations (name) VALUES ($1)", &[(*name).into()])?;
+    }
+    names::refold(connection)
+}
+
+/// The migrations that were not done yet.
+fn missing(connection: &mut Connection) -> Result<Vec<&'static (&'static str, &'static str, &'static str)>> {
+    let done: Vec<String> = connection.query("SELECT name FROM migrations ORDER BY name", &[], |row| column(row, 0))?;
+    if let Some(unknown) = done.iter().find(|name| MIGRATIONS.iter().all(|(known, ..)| known != name)) {
+        return Err(Error::Unusable(format!(
+            "the database was written by a newer Parlor (it has the migration {unknown}); run that version"
+        )));
+    }
+    Ok(MIGRATIONS.iter().filter(|(name, ..)| !done.iter().any(|done| done == name)).collect())
 }

@@ -2,7 +2,7 @@
 //! module writes it.
 
 use super::{
-    Result, Store, column, query,
+    Result, Store, column,
     values::{Value, Values},
 };
 use parlor_protocol::ids::{ConversationId, UserId};
@@ -18,23 +18,21 @@ impl Store {
         &self,
         pairs: impl IntoIterator<Item = (UserId, UserId)>,
     ) -> Result<HashSet<(UserId, UserId)>> {
-        let mut values = Values::new(["watcher", "id"]);
-        for (watcher, user) in pairs {
-            values.push([Value::from(watcher.0), Value::from(user.0)]);
-        }
-        if values.is_empty() {
+        let pairs: Vec<(UserId, UserId)> = pairs.into_iter().collect();
+        if pairs.is_empty() {
             return Ok(HashSet::new());
         }
-        let mut connection = self.readers.acquire().await?;
-        let rows = values
-            .fetch(
-                &mut connection,
-                "SELECT v.watcher, v.id FROM v JOIN users u ON u.id = v.id AND u.presence = 1 AND u.disabled = 0 \
-                 WHERE EXISTS (SELECT 1 FROM members a JOIN members b ON b.conversation_id = a.conversation_id \
-                 WHERE a.user_id = v.watcher AND a.has_left = 0 AND b.user_id = v.id AND b.has_left = 0)",
-            )
-            .await?;
-        rows.iter().map(|row| Ok((UserId(column(row, 0)?), UserId(column(row, 1)?)))).collect()
+        let sql = "SELECT v.watcher, v.id FROM v JOIN users u ON u.id = v.id AND u.presence = 1 AND u.disabled = 0 \
+                   WHERE EXISTS (SELECT 1 FROM members a JOIN members b ON b.conversation_id = a.conversation_id \
+                   WHERE a.user_id = v.watcher AND a.has_left = 0 AND b.user_id = v.id AND b.has_left = 0)";
+        let found = self.ask(move |connection| {
+            let mut values = Values::new(["watcher", "id"]);
+            for (watcher, user) in pairs {
+                values.push([Value::from(watcher.0), Value::from(user.0)]);
+            }
+            values.query(connection, sql, |row| Ok((UserId(column(row, 0)?), UserId(column(row, 1)?))))
+        });
+        Ok(found.await?.into_iter().collect())
     }
 
     /// When these people were last here, as far as it is known.
@@ -42,18 +40,19 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn last_seen(&self, users: &[UserId]) -> Result<HashMap<UserId, i64>> {
-        let mut values = Values::new(["id"]);
-        for user in users {
-            values.push([Value::from(user.0)]);
-        }
-        if values.is_empty() {
+        if users.is_empty() {
             return Ok(HashMap::new());
         }
-        let mut connection = self.readers.acquire().await?;
-        let rows = values
-            .fetch(&mut connection, "SELECT l.user_id, l.seen_at FROM v JOIN last_seen l ON l.user_id = v.id")
-            .await?;
-        rows.iter().map(|row| Ok((UserId(column(row, 0)?), column(row, 1)?))).collect()
+        let users = users.to_vec();
+        let sql = "SELECT l.user_id, l.seen_at FROM v JOIN last_seen l ON l.user_id = v.id";
+        let found = self.ask(move |connection| {
+            let mut values = Values::new(["id"]);
+            for user in users {
+                values.push([Value::from(user.0)]);
+            }
+            values.query(connection, sql, |row| Ok((UserId(column(row, 0)?), column(row, 1)?)))
+        });
+        Ok(found.await?.into_iter().collect())
     }
 
     /// Remembers when people were here. It never moves back.
@@ -63,21 +62,17 @@ impl Store {
     pub async fn write_last_seen(&self, mut seen: Vec<(UserId, i64)>) -> Result<()> {
         // In one order, so that two nodes do not wait for each other.
         seen.sort_unstable();
-        let mut values = Values::new(["user_id", "seen_at"]);
-        for (user, at) in seen {
-            values.push([Value::from(user.0), Value::from(at)]);
-        }
-        let mut transaction = self.write().await?;
-        values
-            .execute(
-                &mut transaction,
-                "INSERT INTO last_seen (user_id, seen_at) SELECT v.user_id, v.seen_at FROM v \
-                 WHERE v.user_id IS NOT NULL ORDER BY v.user_id ON CONFLICT (user_id) DO UPDATE \
-                 SET seen_at = excluded.seen_at WHERE last_seen.seen_at < excluded.seen_at",
-            )
-            .await?;
-        transaction.commit().await?;
-        Ok(())
+        let sql = "INSERT INTO last_seen (user_id, seen_at) SELECT v.user_id, v.seen_at FROM v \
+                   WHERE v.user_id IS NOT NULL ORDER BY v.user_id ON CONFLICT (user_id) DO UPDATE \
+                   SET seen_at = excluded.seen_at WHERE last_seen.seen_at < excluded.seen_at";
+        self.write(move |transaction| {
+            let mut values = Values::new(["user_id", "seen_at"]);
+            for (user, at) in seen {
+                values.push([Value::from(user.0), Value::from(at)]);
+            }
+            values.execute(transaction, sql)
+        })
+        .await
     }
 
     /// Everybody who is in a conversation now, at most `most`, if the asker is one of them; else nobody.
@@ -85,15 +80,12 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn audience(&self, asker: UserId, conversation: ConversationId, most: u32) -> Result<Vec<UserId>> {
-        let rows = query(
-            "SELECT m.user_id FROM members a JOIN members m ON m.conversation_id = a.conversation_id \
-             WHERE a.conversation_id = $1 AND a.user_id = $2 AND a.has_left = 0 AND m.has_left = 0 LIMIT $3",
-        )
-        .bind(conversation.0)
-        .bind(asker.0)
-        .bind(i64::from(most))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(|row| Ok(UserId(column(row, 0)?))).collect()
+        let sql = "SELECT m.user_id FROM members a JOIN members m ON m.conversation_id = a.conversation_id \
+                   WHERE a.conversation_id = $1 AND a.user_id = $2 AND a.has_left = 0 AND m.has_left = 0 LIMIT $3";
+        self.ask(move |connection| {
+            let parameters = [conversation.0.into(), asker.0.into(), i64::from(most).into()];
+            connection.query(sql, &parameters, |row| column(row, 0).map(UserId))
+        })
+        .await
     }
 }

@@ -1,13 +1,15 @@
 //! Rows read back from their columns. Each list of columns stands here once, with the function that reads it.
 
-use super::{Error, Result, column};
+use super::{
+    Error, Result, column,
+    connection::{Column, Row},
+};
 use crate::domain::files::{FileRow, Preview};
 use crate::domain::rows::{ContextRow, ConversationRow, Details, MemberRow, MessageRow, Named, UNREAD_MAX, UserRow};
 use parlor_protocol::{
     ids::{ConversationId, FileId, MessageId, Seq, UserId, Version},
     model::{Context, ContextKey, User},
 };
-use sqlx::any::AnyRow;
 
 /// A person's columns, of `users u`.
 pub(super) const USER: &str = "u.id, u.login, u.name, u.password_hash, u.picture, u.disabled, u.profile_version, u.version, u.created_at, \
@@ -56,23 +58,20 @@ pub(super) const FILE: &str = "f.id, f.owner, f.client_id, f.name, f.bytes, f.an
 
 /// Reads columns one after the other.
 pub(super) struct Reader<'row> {
-    row: &'row AnyRow,
+    row: Row<'row>,
     next: usize,
 }
 
 impl<'row> Reader<'row> {
-    pub(super) fn new(row: &'row AnyRow) -> Self {
+    pub(super) fn new(row: Row<'row>) -> Self {
         Self { row, next: 0 }
     }
 
-    pub(super) fn from(row: &'row AnyRow, next: usize) -> Self {
+    pub(super) fn from(row: Row<'row>, next: usize) -> Self {
         Self { row, next }
     }
 
-    fn take<T>(&mut self) -> Result<T>
-    where
-        T: for<'r> sqlx::Decode<'r, sqlx::Any> + sqlx::Type<sqlx::Any>,
-    {
+    fn take<T: Column>(&mut self) -> Result<T> {
         self.next += 1;
         column(self.row, self.next - 1)
     }

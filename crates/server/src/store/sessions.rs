@@ -2,7 +2,7 @@
 //! connections, so it is a change of the person and `commit` writes it.
 
 use super::{
-    Result, Store, column, query,
+    Result, Store, column,
     rows::Reader,
     values::{Value, Values},
 };
@@ -42,71 +42,52 @@ pub(crate) struct New {
 impl Store {
     /// Begins a sign-in, unless the person was disabled or the password changed since it was checked.
     pub(crate) async fn insert_session(&self, new: New) -> Result<Option<SessionId>> {
-        let mut transaction = self.write().await?;
-        // Taking the row's lock orders this against a change of the password on PostgreSQL.
-        let locked = query(
-            "UPDATE users SET disabled = 0 WHERE id = $1 AND disabled = 0 AND (password_hash = $2 OR $2 IS NULL)",
-        )
-        .bind(new.user.0)
-        .bind(new.password_hash)
-        .execute(&mut *transaction)
-        .await?;
-        if locked.rows_affected() == 0 {
-            return Ok(None);
-        }
-        query("DELETE FROM sessions WHERE user_id = $1 AND seen_at < $2")
-            .bind(new.user.0)
-            .bind(new.expired_before)
-            .execute(&mut *transaction)
-            .await?;
-        let row = query(
-            "INSERT INTO sessions (user_id, token_hash, created_at, seen_at, agent) VALUES ($1, $2, $3, $3, $4) RETURNING id",
-        )
-        .bind(new.user.0)
-        .bind(new.token_hash.to_vec())
-        .bind(new.now_ms)
-        .bind(new.agent)
-        .fetch_one(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(Some(SessionId(column(&row, 0)?)))
+        self.write(move |transaction| {
+            // Taking the row's lock orders this against a change of the password on PostgreSQL.
+            let sql = "UPDATE users SET disabled = 0 WHERE id = $1 AND disabled = 0 \
+                       AND (password_hash = $2 OR $2 IS NULL)";
+            if transaction.execute(sql, &[new.user.0.into(), new.password_hash.into()])? == 0 {
+                return Ok(None);
+            }
+            let sql = "DELETE FROM sessions WHERE user_id = $1 AND seen_at < $2";
+            transaction.execute(sql, &[new.user.0.into(), new.expired_before.into()])?;
+            let sql = "INSERT INTO sessions (user_id, token_hash, created_at, seen_at, agent) \
+                       VALUES ($1, $2, $3, $3, $4) RETURNING id";
+            let parameters = [new.user.0.into(), new.token_hash.as_slice().into(), new.now_ms.into(), new.agent.into()];
+            transaction.one(sql, &parameters, |row| column(row, 0).map(SessionId)).map(Some)
+        })
+        .await
     }
 
     /// The sign-in of each token, if it has not ended and its person is not disabled. Whether it is too old is for the
     /// caller to say.
-    pub(crate) async fn sessions(&self, token_hashes: &[[u8; 32]]) -> Result<Vec<Option<Found>>> {
-        let mut values = Values::new(["token_hash"]);
-        for hash in token_hashes {
-            values.push([hash.to_vec().into()]);
-        }
-        let rows = values
-            .fetch(
-                &mut *self.readers.acquire().await?,
-                "SELECT s.token_hash, s.id, s.user_id, s.seen_at FROM v JOIN sessions s ON s.token_hash = v.token_hash \
-                 JOIN users u ON u.id = s.user_id AND u.disabled = 0",
-            )
-            .await?;
-        let mut found = HashMap::with_capacity(rows.len());
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            let hash: [u8; 32] = reader.bytes()?;
-            let (session, user) = (SessionId(reader.int()?), UserId(reader.int()?));
-            found.insert(hash, Found { session, user, seen_at: reader.int()? });
-        }
-        Ok(token_hashes.iter().map(|hash| found.get(hash).copied()).collect())
+    pub(crate) async fn sessions(&self, token_hashes: Vec<[u8; 32]>) -> Result<Vec<Option<Found>>> {
+        let sql = "SELECT s.token_hash, s.id, s.user_id, s.seen_at FROM v \
+                   JOIN sessions s ON s.token_hash = v.token_hash JOIN users u ON u.id = s.user_id AND u.disabled = 0";
+        self.ask(move |connection| {
+            let mut values = Values::new(["token_hash"]);
+            for hash in &token_hashes {
+                values.push([hash.as_slice().into()]);
+            }
+            let mut found = HashMap::with_capacity(token_hashes.len());
+            values.each(connection, sql, |row| {
+                let mut reader = Reader::new(row);
+                let hash: [u8; 32] = reader.bytes()?;
+                let (session, user) = (SessionId(reader.int()?), UserId(reader.int()?));
+                found.insert(hash, Found { session, user, seen_at: reader.int()? });
+                Ok(())
+            })?;
+            Ok(token_hashes.iter().map(|hash| found.get(hash).copied()).collect())
+        })
+        .await
     }
 
     /// A person's sign-ins, the newest first.
     pub(crate) async fn sessions_of(&self, user: UserId, expired_before: i64) -> Result<Vec<Listed>> {
-        let rows = query(
-            "SELECT id, created_at, seen_at, agent FROM sessions WHERE user_id = $1 AND seen_at >= $2 ORDER BY id DESC",
-        )
-        .bind(user.0)
-        .bind(expired_before)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| {
+        let sql = "SELECT id, created_at, seen_at, agent FROM sessions WHERE user_id = $1 AND seen_at >= $2 \
+                   ORDER BY id DESC";
+        self.ask(move |connection| {
+            connection.query(sql, &[user.0.into(), expired_before.into()], |row| {
                 Ok(Listed {
                     id: SessionId(column(row, 0)?),
                     created_at: column(row, 1)?,
@@ -114,23 +95,21 @@ impl Store {
                     agent: column(row, 3)?,
                 })
             })
-            .collect()
+        })
+        .await
     }
 
     /// Remembers when sign-ins were last used.
     pub(crate) async fn touch_sessions(&self, seen: Vec<(SessionId, i64)>) -> Result<()> {
-        let mut values = Values::new(["id", "seen_at"]);
-        for (session, at) in seen {
-            values.push([Value::from(session.0), Value::from(at)]);
-        }
-        let mut transaction = self.write().await?;
-        values
-            .execute(
-                &mut transaction,
-                "UPDATE sessions SET seen_at = v.seen_at FROM v WHERE sessions.id = v.id AND sessions.seen_at < v.seen_at",
-            )
-            .await?;
-        transaction.commit().await?;
-        Ok(())
+        let sql = "UPDATE sessions SET seen_at = v.seen_at FROM v WHERE sessions.id = v.id \
+                   AND sessions.seen_at < v.seen_at";
+        self.write(move |transaction| {
+            let mut values = Values::new(["id", "seen_at"]);
+            for (session, at) in seen {
+                values.push([Value::from(session.0), Value::from(at)]);
+            }
+            values.execute(transaction, sql)
+        })
+        .await
     }
 }

@@ -1,6 +1,6 @@
 //! Looking whether a store is whole: its file, and what its rows say of each other.
 
-use super::{Dialect, Result, Store, column, query};
+use super::{Result, Store, column, connection::Connection};
 
 /// What must never be: each statement counts the rows that break a promise.
 const PROMISES: [(&str, &str); 20] = [
@@ -119,35 +119,31 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn verify(&self) -> Result<Report> {
-        let mut report = Report::default();
-        let mut connection = self.readers.acquire().await?;
-        if self.dialect == Dialect::Postgres {
-            // Nobody waits for this, and it may be long.
-            query("SET statement_timeout = 0").execute(&mut *connection).await?;
-        }
-        if self.dialect == Dialect::Sqlite {
-            for row in query("PRAGMA integrity_check").fetch_all(&mut *connection).await? {
-                let answer: String = column(&row, 0)?;
-                if answer != "ok" {
-                    report.faults.push(format!("the file is damaged: {answer}"));
-                }
-            }
-            let orphans = query("PRAGMA foreign_key_check").fetch_all(&mut *connection).await?;
-            if !orphans.is_empty() {
-                report.faults.push(format!("{} references lead nowhere", orphans.len()));
-            }
-        }
-        for (what, sql) in PROMISES {
-            let row = query(sql).fetch_one(&mut *connection).await?;
-            let count: i64 = column(&row, 0)?;
-            if count != 0 {
-                report.faults.push(format!("{count} {what}"));
-            }
-        }
-        for table in COUNTED {
-            let row = query(format!("SELECT COUNT(*) FROM {table}")).fetch_one(&mut *connection).await?;
-            report.counts.push((table, column(&row, 0)?));
-        }
-        Ok(report)
+        self.aside(verify).await
     }
+}
+
+fn verify(connection: &mut Connection) -> Result<Report> {
+    let mut report = Report::default();
+    if connection.is_sqlite() {
+        let answers: Vec<String> = connection.query("PRAGMA integrity_check", &[], |row| column(row, 0))?;
+        for answer in answers.into_iter().filter(|answer| answer != "ok") {
+            report.faults.push(format!("the file is damaged: {answer}"));
+        }
+        let orphans = connection.query("PRAGMA foreign_key_check", &[], |_| Ok(()))?;
+        if !orphans.is_empty() {
+            report.faults.push(format!("{} references lead nowhere", orphans.len()));
+        }
+    }
+    for (what, sql) in PROMISES {
+        let count: i64 = connection.one(sql, &[], |row| column(row, 0))?;
+        if count != 0 {
+            report.faults.push(format!("{count} {what}"));
+        }
+    }
+    for table in COUNTED {
+        let count = connection.one(&format!("SELECT COUNT(*) FROM {table}"), &[], |row| column(row, 0))?;
+        report.counts.push((table, count));
+    }
+    Ok(report)
 }

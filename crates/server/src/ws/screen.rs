@@ -103,8 +103,9 @@ async fn present_in(
     actor: Actor,
     conversations: &[ConversationId],
 ) -> Result<Vec<(ConversationId, Head)>, Problem> {
-    let reading = async { app.store.snapshot(&app.config.limits).await?.present_in(actor.user, conversations).await };
-    let heads = app.store.answered(reading).await.map_err(commands::failed)?;
+    let conversations = conversations.to_vec();
+    let heads = app.store.read(move |snapshot| snapshot.present_in(actor.user, &conversations));
+    let heads = heads.await.map_err(commands::failed)?;
     let with_id = |head: Head| match head.scope {
         Scope::Conversation(id) => Some((id, head)),
         Scope::User(_) => None,

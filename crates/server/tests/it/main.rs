@@ -13,6 +13,7 @@ mod live;
 mod lost_network;
 mod operate;
 mod origin;
+mod outages;
 mod pipelining;
 mod pipelining_fuzz;
 mod postgres;

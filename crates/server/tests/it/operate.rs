@@ -137,13 +137,11 @@ async fn what_is_not_whole_is_named() {
     let refused = parlor(&data, &["restore", copy.to_str().expect("text"), "--force"], "");
     assert!(said(&refused).contains("not a whole database"), "{}", said(&refused));
     assert_eq!(parlor(&parent.path().join("empty"), &["verify"], "").status.code(), Some(1));
-    sqlx::any::install_default_drivers();
-    let url = format!("sqlite:{}", data.join("parlor.db").display());
-    let mut store = <sqlx::AnyConnection as sqlx::Connection>::connect(&url).await.expect("the store");
+    let store = rusqlite::Connection::open(data.join("parlor.db")).expect("the store");
     for sql in ["DELETE FROM messages WHERE seq = 1", "UPDATE members SET read_seq = 99, delivered_seq = 99"] {
-        sqlx::query(sql).execute(&mut store).await.expect("done");
+        store.execute_batch(sql).expect("done");
     }
-    sqlx::Connection::close(store).await.expect("closed");
+    drop(store);
     let verified = parlor(&data, &["verify"], "");
     assert_eq!(verified.status.code(), Some(1));
     for fault in ["1 conversations whose messages have gaps", "2 members whose markers lie beyond"] {

@@ -13,7 +13,7 @@ use std::{
 };
 
 /// A running server; its standard input keeps it alive.
-struct Postgres {
+pub(crate) struct Postgres {
     _alive: ChildStdin,
     port: u16,
     bin: PathBuf,
@@ -34,14 +34,38 @@ pub(crate) fn database() -> Option<String> {
         eprintln!("skipped: PostgreSQL is not installed (apt-get install postgresql)");
         return None;
     };
-    let name = format!("parlor_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-    let status = as_postgres(&server.bin.join("createdb"))
-        .args(["-h", "127.0.0.1", "-p", &server.port.to_string(), "-U", "parlor", &name])
-        .current_dir(&server.folder)
-        .status()
-        .expect("createdb runs");
-    assert!(status.success(), "createdb failed");
-    Some(format!("postgres://parlor@127.0.0.1:{}/{name}", server.port))
+    Some(server.database())
+}
+
+impl Postgres {
+    /// A server for one test alone, which may do to it whatever it likes.
+    pub(crate) fn alone() -> Option<Self> {
+        database()?;
+        binaries().map(start)
+    }
+
+    /// The address of a new, empty database.
+    pub(crate) fn database(&self) -> String {
+        let name = format!("parlor_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        let status = as_postgres(&self.bin.join("createdb"))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "parlor", &name])
+            .current_dir(&self.folder)
+            .status()
+            .expect("createdb runs");
+        assert!(status.success(), "createdb failed");
+        format!("postgres://parlor@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Sends a signal to all of its processes.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
+        let pid = pid.lines().next().expect("its first line").to_owned();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("its processes");
+        for pid in std::iter::once(pid.as_str()).chain(children.split_whitespace()) {
+            // One of them may have ended by itself.
+            let _ = Command::new("kill").args([&format!("-{name}"), pid]).status();
+        }
+    }
 }
 
 #[expect(clippy::zombie_processes, reason = "the shell ends with this process, which is who would wait for it")]

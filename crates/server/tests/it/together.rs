@@ -28,16 +28,20 @@ crate::store::conformance! {
 
 /// Commits these changes as one batch; each must be allowed.
 async fn together(app: &App, changes: &[Change]) -> Vec<Decided> {
-    let (mut batch, before) = app.store.begin(changes.len()).await.expect("the store is there");
-    let mut state = batch.load(&Wanted::by(changes), &app.config.limits).await.expect("loaded");
-    let mut version = before;
-    let mut decided = Vec::new();
-    for change in changes {
-        version = Version(version.0 + 1);
-        decided.push(decide(&mut state, change, &app.rules, version, 0).expect("allowed"));
-    }
-    batch.write(&state, Version(before.0 + 1), version, Epoch(1), 0).await.expect("written");
-    batch.commit().await;
+    let (rules, changes) = (app.rules.clone(), changes.to_vec());
+    let committing = app.store.commit(changes.len(), move |batch| {
+        let mut state = batch.load(&Wanted::by(&changes), &rules.limits)?;
+        let mut version = batch.before;
+        let mut decided = Vec::new();
+        for change in &changes {
+            version = Version(version.0 + 1);
+            decided.push(decide(&mut state, change, &rules, version, 0).expect("allowed"));
+        }
+        batch.write(&state, Version(batch.before.0 + 1), version, Epoch(1), 0)?;
+        Ok((decided, true))
+    });
+    let (decided, committed) = committing.await.expect("the store is there");
+    committed.expect("it is durable");
     decided
 }
 
@@ -55,8 +59,12 @@ fn told(decided: &Decided, scope: Scope) -> Vec<(BTreeSet<Topic>, &Event)> {
 }
 
 async fn version_of(app: &App, user: UserId, conversation: ConversationId) -> Version {
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("a snapshot");
-    snapshot.conversation(user, conversation).await.expect("read").expect("it is there").version
+    app.store
+        .read(move |snapshot| snapshot.conversation(user, conversation))
+        .await
+        .expect("read")
+        .expect("it is there")
+        .version
 }
 
 async fn whoever_is_renamed_is_so_in_a_conversation_opened_in_the_same_batch(world: World) {
@@ -181,12 +189,16 @@ async fn whoever_is_disabled_does_nothing_more_in_the_same_batch(world: World) {
         Change::SetDisabled { user: ada, disabled: true },
         Change::Send { actor: ada, conversation, client_id: world.key(), content: Content::text("too late") },
     ];
-    let (mut batch, before) = world.app.store.begin(changes.len()).await.expect("the store is there");
-    let mut state = batch.load(&Wanted::by(&changes), &world.app.config.limits).await.expect("loaded");
-    let mut verdicts = Vec::new();
-    for (change, version) in changes.iter().zip(before.0 + 1..) {
-        verdicts.push(decide(&mut state, change, &world.app.rules, Version(version), 0));
-    }
+    let rules = world.app.rules.clone();
+    let deciding = world.app.store.commit(changes.len(), move |batch| {
+        let mut state = batch.load(&Wanted::by(&changes), &rules.limits)?;
+        let mut verdicts = Vec::new();
+        for (change, version) in changes.iter().zip(batch.before.0 + 1..) {
+            verdicts.push(decide(&mut state, change, &rules, Version(version), 0));
+        }
+        Ok((verdicts, false))
+    });
+    let (verdicts, _) = deciding.await.expect("the store is there");
     assert!(verdicts[0].is_ok());
     assert_eq!(verdicts[1].as_ref().map(|_| ()).map_err(|problem| problem.code), Err(Code::NotFound));
 }

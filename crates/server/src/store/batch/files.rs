@@ -15,7 +15,7 @@ const OF_THESE: &str = "FROM v JOIN files f ON f.conversation_id = v.conversatio
 
 impl Batch<'_> {
     /// Loads what messages are to carry; nobody gives one of them up meanwhile.
-    pub(super) async fn files(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    pub(super) fn files(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut values = Values::new(["id"]);
         for id in &wanted.files {
             values.push([id.0.into()]);
@@ -25,23 +25,23 @@ impl Batch<'_> {
         }
         let connection = self.connection();
         // On SQLite nobody else writes during a commit.
-        let lock = if connection.backend_name() == "SQLite" { "" } else { " FOR UPDATE OF f" };
+        let lock = if connection.is_sqlite() { "" } else { " FOR UPDATE OF f" };
         let sql = format!("SELECT {FILE} FROM v JOIN files f ON f.id = v.id{lock}");
-        for row in &values.fetch(connection, &sql).await? {
+        values.each(connection, &sql, |row| {
             let file = Reader::new(row).file()?;
             state.files.insert(file.id, file);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// In this order a file may be sent, forwarded and deleted in one commit.
-    pub(super) async fn write_files(&mut self, state: &State) -> Result<()> {
-        self.carry_files(state).await?;
-        self.copy_files(state).await?;
-        self.free_files(state).await
+    pub(super) fn write_files(&mut self, state: &State) -> Result<()> {
+        self.carry_files(state)?;
+        self.copy_files(state)?;
+        self.free_files(state)
     }
 
-    async fn carry_files(&mut self, state: &State) -> Result<()> {
+    fn carry_files(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new(["id", "state", "conversation_id", "seq"]);
         for (id, conversation, seq) in &state.carried {
             values.push([id.0.into(), FileState::Sent.name().into(), conversation.0.into(), seq.0.into()]);
@@ -49,16 +49,14 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "UPDATE files SET state = v.state, conversation_id = v.conversation_id, seq = v.seq FROM v \
+        values.execute(
+            self.connection(),
+            "UPDATE files SET state = v.state, conversation_id = v.conversation_id, seq = v.seq FROM v \
                  WHERE files.id = v.id",
-            )
-            .await
+        )
     }
 
-    async fn copy_files(&mut self, state: &State) -> Result<()> {
+    fn copy_files(&mut self, state: &State) -> Result<()> {
         let mut values =
             Values::new(["id", "source", "owner", "client_id", "state", "made_at", "conversation_id", "seq"]);
         for copy in &state.copied {
@@ -76,19 +74,17 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "INSERT INTO files (id, owner, client_id, name, bytes, announced_bytes, received, state, media_type, \
+        values.execute(
+            self.connection(),
+            "INSERT INTO files (id, owner, client_id, name, bytes, announced_bytes, received, state, media_type, \
                  width, height, blur_hash, blob, has_preview, created_at, touched_at, conversation_id, seq) \
                  SELECT v.id, v.owner, v.client_id, f.name, f.bytes, f.announced_bytes, f.received, v.state, \
                  f.media_type, f.width, f.height, f.blur_hash, f.blob, f.has_preview, v.made_at, v.made_at, \
                  v.conversation_id, v.seq FROM v JOIN files f ON f.id = v.source",
-            )
-            .await
+        )
     }
 
-    async fn free_files(&mut self, state: &State) -> Result<()> {
+    fn free_files(&mut self, state: &State) -> Result<()> {
         let deleted = state.changed_messages.iter().filter(|place| state.messages[place].details.deleted);
         let mut values = Values::new(["conversation_id", "seq"]);
         for (conversation, seq) in deleted {
@@ -97,16 +93,13 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .clone()
-            .execute(
-                self.connection(),
-                &format!(
-                    "INSERT INTO freed_blobs (blob) SELECT DISTINCT f.blob {OF_THESE} WHERE v.seq IS NOT NULL \
+        values.execute(
+            self.connection(),
+            &format!(
+                "INSERT INTO freed_blobs (blob) SELECT DISTINCT f.blob {OF_THESE} WHERE v.seq IS NOT NULL \
                      ON CONFLICT (blob) DO NOTHING"
-                ),
-            )
-            .await?;
-        values.execute(self.connection(), &format!("DELETE FROM files WHERE id IN (SELECT f.id {OF_THESE})")).await
+            ),
+        )?;
+        values.execute(self.connection(), &format!("DELETE FROM files WHERE id IN (SELECT f.id {OF_THESE})"))
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         wanted::{Target, Wanted},
     },
     store::{
-        Result,
+        Result, column,
         rows::{CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, MESSAGE, Reader, USER, unread_after},
         values::Values,
     },
@@ -26,29 +26,29 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// The store failed; the batch is to be given up.
-    pub async fn load(&mut self, wanted: &Wanted, limits: &Limits) -> Result<State> {
+    pub fn load(&mut self, wanted: &Wanted, limits: &Limits) -> Result<State> {
         let mut state = State::default();
-        self.keys(wanted, &mut state).await?;
-        self.messages(wanted, &mut state).await?;
-        self.files(wanted, &mut state).await?;
-        self.people(wanted, &mut state).await?;
-        self.contexts(wanted, &mut state).await?;
-        self.contexts_of(wanted, &mut state).await?;
-        self.directs(wanted, &mut state).await?;
-        self.sharing(wanted, &mut state).await?;
-        self.memberships(wanted, &mut state).await?;
+        self.keys(wanted, &mut state)?;
+        self.messages(wanted, &mut state)?;
+        self.files(wanted, &mut state)?;
+        self.people(wanted, &mut state)?;
+        self.contexts(wanted, &mut state)?;
+        self.contexts_of(wanted, &mut state)?;
+        self.directs(wanted, &mut state)?;
+        self.sharing(wanted, &mut state)?;
+        self.memberships(wanted, &mut state)?;
         let places = places(wanted, &state);
         // Roles of all members may change with a context.
         let about = state.about.values().flatten();
         let whole = wanted.whole.iter().chain(about).copied().collect();
-        self.conversations(&places, &whole, limits, &mut state).await?;
-        self.coming(wanted, &mut state).await?;
-        self.hidden(wanted, &mut state).await?;
-        self.unread(wanted, limits, &mut state).await?;
+        self.conversations(&places, &whole, limits, &mut state)?;
+        self.coming(wanted, &mut state)?;
+        self.hidden(wanted, &mut state)?;
+        self.unread(wanted, limits, &mut state)?;
         Ok(state)
     }
 
-    async fn keys(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn keys(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut values = Values::new(["client_id", "sender_id"]);
         for (sender, client_id) in &wanted.keys {
             values.push([client_id.as_str().into(), sender.0.into()]);
@@ -56,38 +56,36 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                &format!(
-                    "SELECT 0, {MESSAGE} FROM v \
+        values.each(
+            self.connection(),
+            &format!(
+                "SELECT 0, {MESSAGE} FROM v \
                      JOIN messages g ON g.client_id = v.client_id AND g.sender_id = v.sender_id \
                      UNION ALL SELECT 1, c.id, 0, 0, c.created_by, c.client_id, c.fingerprint, '', 0, NULL, NULL \
                      FROM v JOIN conversations c ON c.client_id = v.client_id AND c.created_by = v.sender_id \
                      UNION ALL SELECT 2, 0, 0, 0, k.sender_id, k.client_id, NULL, '', 0, NULL, NULL \
                      FROM v JOIN cancelled_keys k ON k.client_id = v.client_id AND k.sender_id = v.sender_id"
-                ),
-            )
-            .await?;
-        for row in &rows {
-            let kind: i64 = crate::store::column(row, 0)?;
-            let key = (UserId(crate::store::column(row, 4)?), crate::store::column(row, 5)?);
-            let used = match kind {
-                0 => {
-                    let message = Reader::from(row, 1).message()?;
-                    let place = (message.conversation, message.seq);
-                    state.messages.insert(place, message);
-                    Use::Message(place.0, place.1)
-                }
-                1 => Use::Conversation(ConversationId(crate::store::column(row, 1)?), Reader::from(row, 6).bytes()?),
-                _ => Use::Cancelled,
-            };
-            state.keys.insert(key, used);
-        }
-        Ok(())
+            ),
+            |row| {
+                let kind: i64 = column(row, 0)?;
+                let key = (UserId(column(row, 4)?), column(row, 5)?);
+                let used = match kind {
+                    0 => {
+                        let message = Reader::from(row, 1).message()?;
+                        let place = (message.conversation, message.seq);
+                        state.messages.insert(place, message);
+                        Use::Message(place.0, place.1)
+                    }
+                    1 => Use::Conversation(ConversationId(column(row, 1)?), Reader::from(row, 6).bytes()?),
+                    _ => Use::Cancelled,
+                };
+                state.keys.insert(key, used);
+                Ok(())
+            },
+        )
     }
 
-    async fn messages(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn messages(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut values = Values::new(["conversation_id", "seq"]);
         for (conversation, seq) in &wanted.messages {
             values.push([conversation.0.into(), seq.0.into()]);
@@ -95,23 +93,21 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                &format!(
-                    "SELECT {MESSAGE} FROM v \
+        values.each(
+            self.connection(),
+            &format!(
+                "SELECT {MESSAGE} FROM v \
                      JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = v.seq"
-                ),
-            )
-            .await?;
-        for row in &rows {
-            let message = Reader::new(row).message()?;
-            state.messages.insert((message.conversation, message.seq), message);
-        }
-        Ok(())
+            ),
+            |row| {
+                let message = Reader::new(row).message()?;
+                state.messages.insert((message.conversation, message.seq), message);
+                Ok(())
+            },
+        )
     }
 
-    async fn people(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn people(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         if wanted.users.is_empty() && wanted.logins.is_empty() {
             return Ok(());
         }
@@ -122,20 +118,19 @@ impl Batch<'_> {
         for login in &wanted.logins {
             values.push([None::<i64>.into(), login.as_str().into()]);
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                &format!(
-                    "SELECT {USER} FROM v JOIN users u ON u.id = v.id \
+        values.each(
+            self.connection(),
+            &format!(
+                "SELECT {USER} FROM v JOIN users u ON u.id = v.id \
                      UNION ALL SELECT {USER} FROM v JOIN users u ON u.login = v.login"
-                ),
-            )
-            .await?;
-        for row in &rows {
-            let user = Reader::new(row).user()?;
-            state.logins.insert(user.login.clone(), user.id);
-            state.users.insert(user.id, user);
-        }
+            ),
+            |row| {
+                let user = Reader::new(row).user()?;
+                state.logins.insert(user.login.clone(), user.id);
+                state.users.insert(user.id, user);
+                Ok(())
+            },
+        )?;
         if wanted.counted.is_empty() {
             return Ok(());
         }
@@ -143,67 +138,55 @@ impl Batch<'_> {
         for user in &wanted.counted {
             values.push([user.0.into()]);
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                "SELECT m.user_id, count(*) FROM v JOIN members m ON m.user_id = v.id AND m.has_left = 0 \
+        values.each(
+            self.connection(),
+            "SELECT m.user_id, count(*) FROM v JOIN members m ON m.user_id = v.id AND m.has_left = 0 \
                  GROUP BY m.user_id",
-            )
-            .await?;
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            state.conversation_counts.insert(UserId(reader.int()?), reader.int()?);
-        }
-        Ok(())
+            |row| {
+                let mut reader = Reader::new(row);
+                state.conversation_counts.insert(UserId(reader.int()?), reader.int()?);
+                Ok(())
+            },
+        )
     }
 
-    async fn contexts(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn contexts(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         const JOIN: &str = "FROM v JOIN contexts x ON x.kind = v.kind AND x.external_id = v.external_id";
         if wanted.contexts.is_empty() {
             return Ok(());
         }
-        let named = |wanted: &BTreeSet<(String, String)>| {
-            let mut values = Values::new(["kind", "external_id"]);
-            for (kind, id) in wanted {
-                values.push([kind.as_str().into(), id.as_str().into()]);
-            }
-            values
-        };
-        let rows = named(&wanted.contexts)
-            .fetch(
-                self.connection(),
-                &format!(
-                    "SELECT {CONTEXT}, (SELECT count(*) FROM conversations c WHERE c.context_id = x.id), \
+        named(&wanted.contexts).each(
+            self.connection(),
+            &format!(
+                "SELECT {CONTEXT}, (SELECT count(*) FROM conversations c WHERE c.context_id = x.id), \
                      r.user_id, r.role {JOIN} LEFT JOIN context_roles r ON r.context_id = x.id"
-                ),
-            )
-            .await?;
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            let context = reader.context()?;
-            state.context_conversations.insert(context.id, reader.int()?);
-            let role = reader.optional_int()?.map(UserId).zip(reader.optional_text()?);
-            state.contexts.entry(context.context.key.clone()).or_insert(context).roles.extend(role);
-        }
+            ),
+            |row| {
+                let mut reader = Reader::new(row);
+                let context = reader.context()?;
+                state.context_conversations.insert(context.id, reader.int()?);
+                let role = reader.optional_int()?.map(UserId).zip(reader.optional_text()?);
+                state.contexts.entry(context.context.key.clone()).or_insert(context).roles.extend(role);
+                Ok(())
+            },
+        )?;
         if wanted.about.is_empty() {
             return Ok(());
         }
-        let rows = named(&wanted.about)
-            .fetch(
-                self.connection(),
-                &format!("SELECT x.kind, x.external_id, c.id {JOIN} JOIN conversations c ON c.context_id = x.id"),
-            )
-            .await?;
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            let key = ContextKey { kind: reader.text()?, id: reader.text()? };
-            state.about.entry(key).or_default().push(ConversationId(reader.int()?));
-        }
-        Ok(())
+        named(&wanted.about).each(
+            self.connection(),
+            &format!("SELECT x.kind, x.external_id, c.id {JOIN} JOIN conversations c ON c.context_id = x.id"),
+            |row| {
+                let mut reader = Reader::new(row);
+                let key = ContextKey { kind: reader.text()?, id: reader.text()? };
+                state.about.entry(key).or_default().push(ConversationId(reader.int()?));
+                Ok(())
+            },
+        )
     }
 
     /// What conversations are about. A context that is loaded here alone comes without its roles: nothing asks for them.
-    async fn contexts_of(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn contexts_of(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut values = Values::new(["id"]);
         for conversation in &wanted.contexts_of {
             values.push([conversation.0.into()]);
@@ -214,17 +197,17 @@ impl Batch<'_> {
         let sql = format!(
             "SELECT {CONTEXT}, c.id FROM v JOIN conversations c ON c.id = v.id JOIN contexts x ON x.id = c.context_id"
         );
-        for row in &values.fetch(self.connection(), &sql).await? {
+        values.each(self.connection(), &sql, |row| {
             let mut reader = Reader::new(row);
             let context = reader.context()?;
             let key = context.context.key.clone();
             state.context_of.insert(ConversationId(reader.int()?), key.clone());
             state.contexts.entry(key).or_insert(context);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    async fn directs(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn directs(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut values = Values::new(["direct_key"]);
         for direct in &wanted.directs {
             let context = direct.context.as_ref().map(|key| state.contexts.get(key));
@@ -242,16 +225,15 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                "SELECT c.direct_key, c.id FROM v JOIN conversations c ON c.direct_key = v.direct_key",
-            )
-            .await?;
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            state.directs.insert(reader.text()?, ConversationId(reader.int()?));
-        }
+        values.each(
+            self.connection(),
+            "SELECT c.direct_key, c.id FROM v JOIN conversations c ON c.direct_key = v.direct_key",
+            |row| {
+                let mut reader = Reader::new(row);
+                state.directs.insert(reader.text()?, ConversationId(reader.int()?));
+                Ok(())
+            },
+        )?;
         // An opener is to be told the person behind a role, too.
         let mut holders = Wanted::default();
         for direct in &wanted.directs {
@@ -261,10 +243,10 @@ impl Batch<'_> {
                 holders.counted.extend(holder);
             }
         }
-        self.people(&holders, state).await
+        self.people(&holders, state)
     }
 
-    async fn sharing(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn sharing(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut values = Values::new(["a", "b"]);
         for (one, other) in &wanted.pairs {
             values.push([one.0.into(), other.0.into()]);
@@ -272,21 +254,19 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                "SELECT DISTINCT v.a, v.b FROM v JOIN context_roles q ON q.user_id = v.a \
+        values.each(
+            self.connection(),
+            "SELECT DISTINCT v.a, v.b FROM v JOIN context_roles q ON q.user_id = v.a \
                  JOIN context_roles r ON r.user_id = v.b AND r.context_id = q.context_id",
-            )
-            .await?;
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            state.sharing.insert((UserId(reader.int()?), UserId(reader.int()?)));
-        }
-        Ok(())
+            |row| {
+                let mut reader = Reader::new(row);
+                state.sharing.insert((UserId(reader.int()?), UserId(reader.int()?)));
+                Ok(())
+            },
+        )
     }
 
-    async fn memberships(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn memberships(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut values = Values::new(["id"]);
         for user in &wanted.memberships_of {
             values.push([user.0.into()]);
@@ -294,23 +274,21 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                "SELECT m.user_id, m.conversation_id FROM v JOIN members m ON m.user_id = v.id AND m.has_left = 0",
-            )
-            .await?;
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            let user = UserId(reader.int()?);
-            state.memberships_of.entry(user).or_default().push(ConversationId(reader.int()?));
-        }
-        Ok(())
+        values.each(
+            self.connection(),
+            "SELECT m.user_id, m.conversation_id FROM v JOIN members m ON m.user_id = v.id AND m.has_left = 0",
+            |row| {
+                let mut reader = Reader::new(row);
+                let user = UserId(reader.int()?);
+                state.memberships_of.entry(user).or_default().push(ConversationId(reader.int()?));
+                Ok(())
+            },
+        )
     }
 
     /// Conversations and members in one statement: a member's row is loaded where the members are few, where it was
     /// asked for, or where all were.
-    async fn conversations(
+    fn conversations(
         &mut self,
         places: &BTreeSet<(ConversationId, UserId)>,
         whole: &BTreeSet<ConversationId>,
@@ -329,11 +307,10 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                &format!(
-                    "SELECT {CONVERSATION}, {MEMBER} FROM v \
+        values.each(
+            self.connection(),
+            &format!(
+                "SELECT {CONVERSATION}, {MEMBER} FROM v \
                      JOIN conversations c ON c.id = v.conversation_id \
                      LEFT JOIN contexts x ON x.id = c.context_id \
                      LEFT JOIN members m ON m.conversation_id = c.id AND m.user_id = v.user_id \
@@ -345,22 +322,21 @@ impl Batch<'_> {
                      JOIN members m ON m.conversation_id = c.id AND m.has_left = 0 AND m.user_id <> v.user_id \
                      JOIN users u ON u.id = m.user_id \
                      LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = m.user_id"
-                ),
-            )
-            .await?;
-        for row in &rows {
-            let conversation = Reader::new(row).conversation()?;
-            let members = state.members.entry(conversation.id).or_default();
-            if crate::store::column::<Option<i64>>(row, CONVERSATION_COLUMNS)?.is_some() {
-                let member = Reader::from(row, CONVERSATION_COLUMNS).member()?;
-                members.insert(member.user.id, member);
-            }
-            state.conversations.entry(conversation.id).or_insert(conversation);
-        }
-        Ok(())
+            ),
+            |row| {
+                let conversation = Reader::new(row).conversation()?;
+                let members = state.members.entry(conversation.id).or_default();
+                if column::<Option<i64>>(row, CONVERSATION_COLUMNS)?.is_some() {
+                    let member = Reader::from(row, CONVERSATION_COLUMNS).member()?;
+                    members.insert(member.user.id, member);
+                }
+                state.conversations.entry(conversation.id).or_insert(conversation);
+                Ok(())
+            },
+        )
     }
 
-    async fn coming(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn coming(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut values = Values::new(["conversation_id", "user_id"]);
         for (conversation, user) in &wanted.coming {
             values.push([conversation.0.into(), user.0.into()]);
@@ -368,23 +344,21 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                "SELECT c.id, v.user_id, r.role FROM v JOIN conversations c ON c.id = v.conversation_id \
+        values.each(
+            self.connection(),
+            "SELECT c.id, v.user_id, r.role FROM v JOIN conversations c ON c.id = v.conversation_id \
                  LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = v.user_id",
-            )
-            .await?;
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            let place = (ConversationId(reader.int()?), UserId(reader.int()?));
-            state.coming_roles.insert(place, reader.optional_text()?);
-        }
-        Ok(())
+            |row| {
+                let mut reader = Reader::new(row);
+                let place = (ConversationId(reader.int()?), UserId(reader.int()?));
+                state.coming_roles.insert(place, reader.optional_text()?);
+                Ok(())
+            },
+        )
     }
 
     /// What was asked for, and of messages that are known again by their `client_id` whether their senders hid them.
-    async fn hidden(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn hidden(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut ranges = wanted.hidden.clone();
         for ((sender, _), used) in &state.keys {
             if let Use::Message(conversation, seq) = used {
@@ -398,22 +372,20 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                "SELECT h.user_id, h.conversation_id, h.seq FROM v JOIN hidden_messages h ON h.user_id = v.user_id \
+        values.each(
+            self.connection(),
+            "SELECT h.user_id, h.conversation_id, h.seq FROM v JOIN hidden_messages h ON h.user_id = v.user_id \
                  AND h.conversation_id = v.conversation_id AND h.seq >= v.first_seq AND h.seq <= v.last_seq",
-            )
-            .await?;
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            let user = UserId(reader.int()?);
-            state.hidden.insert((user, (ConversationId(reader.int()?), Seq(reader.int()?))));
-        }
-        Ok(())
+            |row| {
+                let mut reader = Reader::new(row);
+                let user = UserId(reader.int()?);
+                state.hidden.insert((user, (ConversationId(reader.int()?), Seq(reader.int()?))));
+                Ok(())
+            },
+        )
     }
 
-    async fn unread(&mut self, wanted: &Wanted, limits: &Limits, state: &mut State) -> Result<()> {
+    fn unread(&mut self, wanted: &Wanted, limits: &Limits, state: &mut State) -> Result<()> {
         let mut values = Values::new(["conversation_id", "user_id", "read_seq"]);
         for (conversation, user, read) in &wanted.marks {
             values.push([conversation.0.into(), user.0.into(), read.0.into()]);
@@ -424,25 +396,32 @@ impl Batch<'_> {
         // Where the batch may take some away, there must be as many more.
         let most = UNREAD_MAX + if wanted.uncounting == 0 { 0 } else { i64::from(limits.commit_changes_max) };
         let count = unread_after("m.after_seq", most);
-        let rows = values
-            .fetch(
-                self.connection(),
-                &format!(
-                    "SELECT m.conversation_id, m.user_id, m.after_seq, {count} FROM (\
+        values.each(
+            self.connection(),
+            &format!(
+                "SELECT m.conversation_id, m.user_id, m.after_seq, {count} FROM (\
                      SELECT m.conversation_id, m.user_id, CASE WHEN v.read_seq <= m.read_seq THEN m.read_seq \
                      WHEN v.read_seq < c.last_seq THEN v.read_seq ELSE c.last_seq END AS after_seq \
                      FROM v JOIN members m ON m.conversation_id = v.conversation_id AND m.user_id = v.user_id \
                      JOIN conversations c ON c.id = m.conversation_id) AS m"
-                ),
-            )
-            .await?;
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            let place = (ConversationId(reader.int()?), UserId(reader.int()?), Seq(reader.int()?));
-            state.unread.insert(place, reader.int()?);
-        }
-        Ok(())
+            ),
+            |row| {
+                let mut reader = Reader::new(row);
+                let place = (ConversationId(reader.int()?), UserId(reader.int()?), Seq(reader.int()?));
+                state.unread.insert(place, reader.int()?);
+                Ok(())
+            },
+        )
     }
+}
+
+/// Contexts by their names.
+fn named(wanted: &BTreeSet<(String, String)>) -> Values<'_, 2> {
+    let mut values = Values::new(["kind", "external_id"]);
+    for (kind, id) in wanted {
+        values.push([kind.as_str().into(), id.as_str().into()]);
+    }
+    values
 }
 
 /// The conversations to load, those only known now among them.

@@ -9,69 +9,53 @@ mod write;
 
 pub(crate) use write::scopes;
 
-use super::{Dialect, Result, Store, column, query};
+use super::{Result, Store, column, connection::Connection, threads::Threads};
 use parlor_protocol::ids::Version;
-use sqlx::{Any, Transaction};
 
-/// A commit in progress. Dropped, it never was.
+/// A commit in progress.
 #[derive(Debug)]
-pub struct Batch<'store> {
-    transaction: Transaction<'store, Any>,
+pub struct Batch<'connection> {
+    connection: &'connection mut Connection,
+    /// The version before it.
+    pub before: Version,
     /// Statements run so far, BEGIN and COMMIT apart.
     pub statements: u32,
 }
 
-/// What COMMIT came to.
-#[derive(Debug)]
-pub enum Committed {
-    /// It is durable.
-    Yes,
-    /// No answer came: its row in `commits` tells.
-    Unknown(super::Error),
-}
-
 impl Store {
-    /// Begins a commit by raising the clock by `changes`; gives the version before. Until the commit ends,
-    /// no other begins.
+    /// Raises the clock by `changes` and does `work`: a unit of work, from there to COMMIT. Until it ends, no other
+    /// begins. The work says whether what it did is to be kept; else it never was.
+    ///
+    /// After an error nothing happened and nothing will. Else the work has decided, and beside that stands what COMMIT
+    /// came to: after an error there, only its row in `commits` tells ([`Store::has_commit`]).
     ///
     /// # Errors
-    /// The store is not there.
-    pub async fn begin(&self, changes: usize) -> Result<(Batch<'_>, Version)> {
-        let begin = match self.dialect {
-            // The write lock at once: a reader that turns writer could not wait for it.
-            Dialect::Sqlite => "BEGIN IMMEDIATE",
-            // Whatever the database's default: under a stricter level, reads would be older than the lock.
-            Dialect::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
-        };
-        let transaction = self.writer.begin_with(begin).await?;
-        let mut batch = Batch { transaction, statements: 0 };
-        let raise = i64::try_from(changes).expect("a batch is small");
-        let row = query("UPDATE clock SET version = version + $1 RETURNING version")
-            .bind(raise)
-            .fetch_one(batch.connection())
-            .await?;
-        let version = Version(column::<i64>(&row, 0)? - raise);
-        Ok((batch, version))
+    /// What the work ended with, or the store is not there.
+    pub async fn commit<T: Send + 'static>(
+        &self,
+        changes: usize,
+        work: impl FnOnce(&mut Batch<'_>) -> Result<(T, bool)> + Send + 'static,
+    ) -> Result<(T, Result<()>)> {
+        self.started()?;
+        self.commits().decide(move |connection| work(&mut Batch::begin(connection, changes)?)).await
+    }
+
+    /// The thread that commits.
+    pub(super) fn commits(&self) -> &Threads {
+        self.0.commits.as_ref().unwrap_or(&self.0.writers)
     }
 }
 
-impl Batch<'_> {
-    fn connection(&mut self) -> &mut sqlx::AnyConnection {
+impl<'connection> Batch<'connection> {
+    fn begin(connection: &'connection mut Connection, changes: usize) -> Result<Self> {
+        let raise = i64::try_from(changes).expect("a batch is small");
+        let sql = "UPDATE clock SET version = version + $1 RETURNING version";
+        let version: i64 = connection.one(sql, &[raise.into()], |row| column(row, 0))?;
+        Ok(Self { connection, before: Version(version - raise), statements: 1 })
+    }
+
+    fn connection(&mut self) -> &mut Connection {
         self.statements += 1;
-        &mut self.transaction
-    }
-
-    /// Makes it durable.
-    pub async fn commit(self) -> Committed {
-        match self.transaction.commit().await {
-            Ok(()) => Committed::Yes,
-            Err(error) => Committed::Unknown(error.into()),
-        }
-    }
-
-    /// Gives it up.
-    pub async fn roll_back(self) {
-        // A connection that cannot roll back is closed by the pool, which ends its transaction too.
-        drop(self.transaction.rollback().await);
+        self.connection
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     },
     search::names::name_words,
     store::{
-        Result, query,
+        Result,
         values::{Value, Values},
     },
 };
@@ -20,40 +20,26 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// The store failed, or refused a row; the batch is to be given up.
-    pub async fn write(
-        &mut self,
-        state: &State,
-        first: Version,
-        last: Version,
-        node: Epoch,
-        now_ms: i64,
-    ) -> Result<()> {
-        self.write_users(state).await?;
-        self.write_contexts(state).await?;
-        self.insert_conversations(state).await?;
-        self.insert_messages(state).await?;
-        self.update_messages(state).await?;
-        self.insert_hidden(state).await?;
-        self.write_files(state).await?;
-        self.update_conversations(state).await?;
-        self.write_members(state).await?;
-        self.write_endings(state).await?;
-        self.insert_cancelled(state, now_ms).await?;
+    pub fn write(&mut self, state: &State, first: Version, last: Version, node: Epoch, now_ms: i64) -> Result<()> {
+        self.write_users(state)?;
+        self.write_contexts(state)?;
+        self.insert_conversations(state)?;
+        self.insert_messages(state)?;
+        self.update_messages(state)?;
+        self.insert_hidden(state)?;
+        self.write_files(state)?;
+        self.update_conversations(state)?;
+        self.write_members(state)?;
+        self.write_endings(state)?;
+        self.insert_cancelled(state, now_ms)?;
         let scopes: Vec<String> = state.scopes.iter().map(|(scope, version)| format!("{scope}@{version}")).collect();
-        query(
-            "INSERT INTO commits (last_version, first_version, node, scopes, committed_at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(last.0)
-        .bind(first.0)
-        .bind(node.0)
-        .bind(scopes.join(" "))
-        .bind(now_ms)
-        .execute(self.connection())
-        .await?;
-        Ok(())
+        let sql = "INSERT INTO commits (last_version, first_version, node, scopes, committed_at) \
+                   VALUES ($1, $2, $3, $4, $5)";
+        let parameters = [last.0.into(), first.0.into(), node.0.into(), scopes.join(" ").into(), now_ms.into()];
+        self.connection().execute(sql, &parameters).map(drop)
     }
 
-    async fn write_users(&mut self, state: &State) -> Result<()> {
+    fn write_users(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new([
             "id",
             "login",
@@ -74,8 +60,8 @@ impl Batch<'_> {
                 user.login.as_str().into(),
                 user.name.as_str().into(),
                 name_words(&user.name).into(),
-                user.password_hash.clone().into(),
-                user.picture.clone().into(),
+                (&user.password_hash).into(),
+                (&user.picture).into(),
                 user.disabled.into(),
                 user.profile_version.0.into(),
                 user.version.0.into(),
@@ -87,21 +73,19 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "INSERT INTO users (id, login, name, name_words, password_hash, picture, disabled, profile_version, \
+        values.execute(
+            self.connection(),
+            "INSERT INTO users (id, login, name, name_words, password_hash, picture, disabled, profile_version, \
                  version, created_at, receipts, presence) SELECT id, login, name, name_words, password_hash, picture, \
                  disabled, profile_version, version, created_at, receipts, presence FROM v WHERE id IS NOT NULL \
                  ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_words = excluded.name_words, \
                  password_hash = excluded.password_hash, picture = excluded.picture, disabled = excluded.disabled, \
                  profile_version = excluded.profile_version, version = excluded.version, \
                  receipts = excluded.receipts, presence = excluded.presence",
-            )
-            .await
+        )
     }
 
-    async fn write_contexts(&mut self, state: &State) -> Result<()> {
+    fn write_contexts(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new([
             "id",
             "kind",
@@ -124,10 +108,10 @@ impl Batch<'_> {
                 context.key.kind.as_str().into(),
                 context.key.id.as_str().into(),
                 context.title.as_str().into(),
-                context.detail.clone().into(),
-                context.url.clone().into(),
-                context.image.clone().into(),
-                context.status.clone().into(),
+                (&context.detail).into(),
+                (&context.url).into(),
+                (&context.image).into(),
+                (&context.status).into(),
                 context.tone.name().into(),
                 context.closed.into(),
                 row.version.0.into(),
@@ -140,27 +124,23 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "INSERT INTO contexts (id, kind, external_id, title, detail, url, image, status, tone, closed, version) \
+        values.execute(
+            self.connection(),
+            "INSERT INTO contexts (id, kind, external_id, title, detail, url, image, status, tone, closed, version) \
                  SELECT id, kind, external_id, title, detail, url, image, status, tone, closed, version FROM v \
                  WHERE id IS NOT NULL ON CONFLICT (id) DO UPDATE SET title = excluded.title, \
                  detail = excluded.detail, url = excluded.url, image = excluded.image, status = excluded.status, \
                  tone = excluded.tone, closed = excluded.closed, version = excluded.version",
-            )
-            .await?;
-        ids.execute(self.connection(), "DELETE FROM context_roles WHERE context_id IN (SELECT id FROM v)").await?;
-        roles
-            .execute(
-                self.connection(),
-                "INSERT INTO context_roles (context_id, user_id, role) SELECT context_id, user_id, role FROM v \
+        )?;
+        ids.execute(self.connection(), "DELETE FROM context_roles WHERE context_id IN (SELECT id FROM v)")?;
+        roles.execute(
+            self.connection(),
+            "INSERT INTO context_roles (context_id, user_id, role) SELECT context_id, user_id, role FROM v \
                  WHERE context_id IS NOT NULL",
-            )
-            .await
+        )
     }
 
-    async fn insert_conversations(&mut self, state: &State) -> Result<()> {
+    fn insert_conversations(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new([
             "id",
             "kind",
@@ -181,18 +161,16 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "INSERT INTO conversations (id, kind, direct_key, title, context_id, created_by, client_id, \
+        values.execute(
+            self.connection(),
+            "INSERT INTO conversations (id, kind, direct_key, title, context_id, created_by, client_id, \
                  fingerprint, created_at, version, activity, member_count) SELECT id, kind, direct_key, title, \
                  context_id, created_by, client_id, fingerprint, created_at, version, activity, member_count FROM v \
                  WHERE id IS NOT NULL",
-            )
-            .await
+        )
     }
 
-    async fn update_conversations(&mut self, state: &State) -> Result<()> {
+    fn update_conversations(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new([
             "id",
             "title",
@@ -208,13 +186,13 @@ impl Batch<'_> {
         for row in state.changed_conversations.iter().map(|id| &state.conversations[id]) {
             values.push([
                 row.id.0.into(),
-                row.title.clone().into(),
+                (&row.title).into(),
                 row.version.0.into(),
                 row.activity.0.into(),
                 row.last_seq.0.into(),
                 row.last_message_id.map(|id| id.0).into(),
                 i64::from(row.member_count).into(),
-                row.picture.clone().into(),
+                (&row.picture).into(),
                 row.uncounted_seq.0.into(),
                 row.history_from_max.0.into(),
             ]);
@@ -222,18 +200,16 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "UPDATE conversations SET title = v.title, version = v.version, activity = v.activity, \
+        values.execute(
+            self.connection(),
+            "UPDATE conversations SET title = v.title, version = v.version, activity = v.activity, \
                  last_seq = v.last_seq, last_message_id = v.last_message_id, member_count = v.member_count, \
                  picture = v.picture, uncounted_seq = v.uncounted_seq, history_from_max = v.history_from_max \
                  FROM v WHERE conversations.id = v.id",
-            )
-            .await
+        )
     }
 
-    async fn insert_messages(&mut self, state: &State) -> Result<()> {
+    fn insert_messages(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new([
             "id",
             "conversation_id",
@@ -253,7 +229,7 @@ impl Batch<'_> {
                 message.seq.0.into(),
                 message.sender.0.into(),
                 message.client_id.as_str().into(),
-                message.fingerprint.to_vec().into(),
+                message.fingerprint.as_slice().into(),
                 message.text.as_str().into(),
                 message.created_at.into(),
                 details(message).into(),
@@ -263,17 +239,15 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "INSERT INTO messages (id, conversation_id, seq, sender_id, client_id, fingerprint, text, created_at, \
+        values.execute(
+            self.connection(),
+            "INSERT INTO messages (id, conversation_id, seq, sender_id, client_id, fingerprint, text, created_at, \
                  details, uncounted) SELECT id, conversation_id, seq, sender_id, client_id, fingerprint, text, \
                  created_at, details, uncounted FROM v WHERE id IS NOT NULL",
-            )
-            .await
+        )
     }
 
-    async fn update_messages(&mut self, state: &State) -> Result<()> {
+    fn update_messages(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new(["id", "text", "details", "uncounted", "changed_version"]);
         for message in state.changed_messages.iter().map(|place| &state.messages[place]) {
             values.push([
@@ -287,16 +261,14 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "UPDATE messages SET text = v.text, details = v.details, uncounted = v.uncounted, \
+        values.execute(
+            self.connection(),
+            "UPDATE messages SET text = v.text, details = v.details, uncounted = v.uncounted, \
                  changed_version = v.changed_version FROM v WHERE messages.id = v.id",
-            )
-            .await
+        )
     }
 
-    async fn insert_hidden(&mut self, state: &State) -> Result<()> {
+    fn insert_hidden(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new(["user_id", "conversation_id", "seq", "version"]);
         for ((user, (conversation, seq)), version) in &state.new_hidden {
             values.push([user.0.into(), conversation.0.into(), seq.0.into(), version.0.into()]);
@@ -304,16 +276,14 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "INSERT INTO hidden_messages (user_id, conversation_id, seq, version) \
+        values.execute(
+            self.connection(),
+            "INSERT INTO hidden_messages (user_id, conversation_id, seq, version) \
                  SELECT user_id, conversation_id, seq, version FROM v WHERE user_id IS NOT NULL",
-            )
-            .await
+        )
     }
 
-    async fn write_members(&mut self, state: &State) -> Result<()> {
+    fn write_members(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new([
             "conversation_id",
             "user_id",
@@ -364,10 +334,9 @@ impl Batch<'_> {
                  personal_version = excluded.personal_version, read_at = excluded.read_at, \
                  hidden_seq = excluded.hidden_seq",
             )
-            .await
     }
 
-    async fn write_endings(&mut self, state: &State) -> Result<()> {
+    fn write_endings(&mut self, state: &State) -> Result<()> {
         let mut values = Values::new(["user_id", "only_id", "keep_id"]);
         for ending in &state.endings {
             let only = match ending.which {
@@ -379,17 +348,15 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "DELETE FROM sessions WHERE EXISTS (SELECT 1 FROM v WHERE v.user_id = sessions.user_id \
+        values.execute(
+            self.connection(),
+            "DELETE FROM sessions WHERE EXISTS (SELECT 1 FROM v WHERE v.user_id = sessions.user_id \
                  AND (v.only_id IS NULL OR v.only_id = sessions.id) \
                  AND (v.keep_id IS NULL OR v.keep_id <> sessions.id))",
-            )
-            .await
+        )
     }
 
-    async fn insert_cancelled(&mut self, state: &State, now_ms: i64) -> Result<()> {
+    fn insert_cancelled(&mut self, state: &State, now_ms: i64) -> Result<()> {
         let mut values = Values::new(["client_id", "sender_id", "cancelled_at"]);
         for (sender, client_id) in &state.new_cancelled {
             values.push([client_id.as_str().into(), sender.0.into(), now_ms.into()]);
@@ -397,13 +364,11 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "INSERT INTO cancelled_keys (client_id, sender_id, cancelled_at) \
+        values.execute(
+            self.connection(),
+            "INSERT INTO cancelled_keys (client_id, sender_id, cancelled_at) \
                  SELECT client_id, sender_id, cancelled_at FROM v WHERE client_id IS NOT NULL",
-            )
-            .await
+        )
     }
 }
 
@@ -413,16 +378,16 @@ fn details(message: &MessageRow) -> Option<String> {
         .then(|| serde_json::to_string(&message.details).expect("details have string keys only"))
 }
 
-fn inserted(row: &ConversationRow) -> [Value; 12] {
+fn inserted(row: &ConversationRow) -> [Value<'_>; 12] {
     [
         row.id.0.into(),
         row.kind.name().into(),
-        row.direct_key.clone().into(),
-        row.title.clone().into(),
+        (&row.direct_key).into(),
+        (&row.title).into(),
         row.context_id.into(),
         row.created_by.0.into(),
         row.client_id.as_str().into(),
-        row.fingerprint.to_vec().into(),
+        row.fingerprint.as_slice().into(),
         row.created_at.into(),
         row.version.0.into(),
         row.activity.0.into(),

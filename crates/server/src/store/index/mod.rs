@@ -12,19 +12,21 @@ pub mod slots;
 mod write;
 
 use super::{
-    Dialect, Error, Result, Store, followers,
+    Cause, Error, Inner, Result, Store, column,
+    connection::Connection,
+    followers,
     followers::{Lease, Place, Taker},
-    open::Settings,
-    query,
+    open::{Opener, Settings, SqliteFile, Use},
+    snapshot::Snapshot,
+    threads::Threads,
 };
-use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction, any::AnyPoolOptions, pool::PoolConnection};
 use std::{
     fs::{self, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -37,50 +39,98 @@ pub const FORMAT: i64 = 2;
 pub const FILE: &str = "search.db";
 const NAME: &str = "search";
 
-/// The index.
+/// The index. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Index {
-    dialect: Dialect,
-    pools: Arc<RwLock<Pools>>,
-    /// On SQLite.
-    file: Option<Arc<(PathBuf, Settings)>>,
-    is_damaged: Arc<AtomicBool>,
+pub struct Index(Arc<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    place: Kind,
+    /// It was made and can be read.
+    is_ready: AtomicBool,
+    is_damaged: AtomicBool,
 }
 
-#[derive(Clone, Debug)]
-struct Pools {
-    writer: AnyPool,
-    /// On SQLite; on PostgreSQL the snapshot itself reads it.
-    readers: Option<AnyPool>,
+#[derive(Debug)]
+enum Kind {
+    File(File),
+    /// Tables of the store's database: its threads write them, and a snapshot reads them itself.
+    Tables(Arc<Inner>),
+}
+
+/// On SQLite, a file of its own with a thread that writes it. The store's readers read it beside the store.
+#[derive(Debug)]
+struct File {
+    writer: Threads,
+    file: Arc<Mutex<Opened>>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    path: PathBuf,
+    settings: Settings,
+    opener: Opener,
+    /// Connections that nobody reads with just now.
+    idle: Vec<Connection>,
+}
+
+/// A connection that reads the index file, for the length of one unit of work.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    connection: Option<Connection>,
+    file: Arc<Mutex<Opened>>,
+    opener: Opener,
+}
+
+impl Reading {
+    /// The connection.
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        connection.serve(None);
+        let mut opened = locked(&self.file);
+        // The file may be another one by now.
+        if connection.is_sound() && opened.opener.is_same(&self.opener) {
+            opened.idle.push(connection);
+        }
+    }
+}
+
+fn locked(file: &Mutex<Opened>) -> MutexGuard<'_, Opened> {
+    file.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Index {
-    /// Opens the index of a store, or makes an empty one.
+    /// Opens the index of a store, or makes an empty one. Where that cannot be done now, as on a full disk, it is done
+    /// by who feeds it once it can.
     ///
     /// # Errors
-    /// Neither can be done.
+    /// The database refuses it, or the machine gives no more threads.
     pub async fn open(store: &Store, settings: &Settings) -> Result<Self> {
-        if let Some(database) = settings.url.strip_prefix("sqlite:") {
-            return open_file(&Path::new(database).with_file_name(FILE), settings).await;
+        let place = match settings.file() {
+            Some(database) => Kind::File(File::at(&database.with_file_name(FILE), settings)?),
+            None => Kind::Tables(store.0.clone()),
+        };
+        let (is_ready, is_damaged) = (AtomicBool::new(false), AtomicBool::new(false));
+        let index = Self(Arc::new(Kept { place, is_ready, is_damaged }));
+        match index.prepare().await {
+            Ok(()) => {}
+            Err(Error::Refused(_) | Error::Corrupt(_)) if index.is_file() => index.mend().await?,
+            Err(error) if !error.is_outage() => return Err(error),
+            Err(cause) => tracing::warn!(%cause, "the search index cannot be opened now; it is tried again"),
         }
-        let index = Self::new(Dialect::Postgres, Pools { writer: store.writer.clone(), readers: None }, None);
-        index.prepare().await?;
         Ok(index)
-    }
-
-    fn new(dialect: Dialect, pools: Pools, file: Option<(PathBuf, Settings)>) -> Self {
-        let pools = Arc::new(RwLock::new(pools));
-        Self { dialect, pools, file: file.map(Arc::new), is_damaged: Arc::default() }
-    }
-
-    fn pools(&self) -> Pools {
-        self.pools.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes if an answer of the index says that it is damaged.
     pub(crate) fn heed<T>(&self, answer: Result<T>) -> Result<T> {
         if answer.as_ref().is_err_and(is_damage) {
-            self.is_damaged.store(true, Ordering::Relaxed);
+            self.0.is_damaged.store(true, Ordering::Relaxed);
         }
         answer
     }
@@ -88,7 +138,7 @@ impl Index {
     /// It was found damaged while it was in use.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
-        self.is_damaged.load(Ordering::Relaxed)
+        self.0.is_damaged.load(Ordering::Relaxed)
     }
 
     /// Throws a damaged file away and makes an empty one. On PostgreSQL its tables are emptied by whoever feeds it.
@@ -97,50 +147,69 @@ impl Index {
     /// A file cannot be made; it stays damaged until it can.
     pub async fn mend(&self) -> Result<()> {
         tracing::warn!("the search index is damaged; it is made anew");
-        if let Some((file, settings)) = self.file.as_deref() {
-            self.close().await;
-            let anew = open_anew(file, settings).await?;
-            *self.pools.write().unwrap_or_else(PoisonError::into_inner) = anew.pools();
+        if let Kind::File(file) = &self.0.place {
+            self.0.is_ready.store(false, Ordering::Release);
+            let kept = file.file.clone();
+            // On the thread that writes, so that nobody does meanwhile.
+            file.writer.reopen(move || replace(&kept)).await?;
+            self.prepare().await?;
         }
-        self.is_damaged.store(false, Ordering::Relaxed);
+        self.0.is_damaged.store(false, Ordering::Relaxed);
         Ok(())
     }
 
     /// A file that no other node can have open.
     #[must_use]
     pub fn is_file(&self) -> bool {
-        self.dialect == Dialect::Sqlite
+        matches!(self.0.place, Kind::File(_))
     }
 
     async fn prepare(&self) -> Result<()> {
-        let text = match self.dialect {
-            Dialect::Sqlite => include_str!("../../../migrations/search/sqlite.sql"),
-            Dialect::Postgres => include_str!("../../../migrations/search/postgres.sql"),
-        };
-        let mut transaction = self.begin().await?;
-        if self.dialect == Dialect::Postgres {
-            query("SELECT pg_advisory_xact_lock(7272)").execute(&mut *transaction).await?;
-        }
-        sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned())).execute(&mut *transaction).await?;
-        followers::ensure(&mut transaction, NAME).await?;
-        transaction.commit().await?;
+        let prepared = self.writers().write(|transaction| {
+            let text = if transaction.is_sqlite() {
+                include_str!("../../../migrations/search/sqlite.sql")
+            } else {
+                transaction.execute("SELECT pg_advisory_xact_lock(7272)", &[])?;
+                include_str!("../../../migrations/search/postgres.sql")
+            };
+            transaction.batch(text)?;
+            followers::ensure(transaction, NAME)
+        });
+        prepared.await?;
+        self.0.is_ready.store(true, Ordering::Release);
         Ok(())
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Any>> {
-        let writer = self.pools().writer;
-        Ok(match self.dialect {
-            Dialect::Sqlite => writer.begin_with("BEGIN IMMEDIATE").await?,
-            Dialect::Postgres => writer.begin().await?,
-        })
+    fn writers(&self) -> &Threads {
+        match &self.0.place {
+            Kind::File(file) => &file.writer,
+            Kind::Tables(store) => &store.writers,
+        }
     }
 
-    /// A connection that reads the index, where the store's own does not.
-    pub(crate) async fn reader(&self) -> Result<Option<PoolConnection<Any>>> {
-        match self.pools().readers {
-            Some(readers) => Ok(Some(readers.acquire().await?)),
-            None => Ok(None),
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.heed(self.writers().write(work).await)
+    }
+
+    /// A connection that reads the index beside a snapshot, where the snapshot's own does not.
+    pub(crate) fn reading(&self, snapshot: &mut Snapshot<'_>) -> Result<Option<Reading>> {
+        if !self.0.is_ready.load(Ordering::Acquire) {
+            return Err(Error::Unavailable(Cause::Told("the search index is not made yet")));
         }
+        let Kind::File(file) = &self.0.place else { return Ok(None) };
+        let (idle, opener) = {
+            let mut opened = locked(&file.file);
+            (opened.idle.pop(), opened.opener.clone())
+        };
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => self.heed(opener.open(Use::Read, None))?,
+        };
+        connection.serve(snapshot.connection().asker());
+        Ok(Some(Reading { connection: Some(connection), file: file.file.clone(), opener }))
     }
 
     /// Takes the right to write.
@@ -148,7 +217,10 @@ impl Index {
     /// # Errors
     /// The database is not there.
     pub async fn take(&self, taker: Taker) -> Result<Option<(Lease, Place)>> {
-        self.heed(followers::take(&mut *self.pools().writer.acquire().await?, NAME, taker).await)
+        if !self.0.is_ready.load(Ordering::Acquire) {
+            self.heed(self.prepare().await)?;
+        }
+        self.write(move |transaction| followers::take(transaction, NAME, taker)).await
     }
 
     /// Notes how far was read where there was nothing to write; says whether one still has the lease.
@@ -156,7 +228,8 @@ impl Index {
     /// # Errors
     /// The database is not there.
     pub async fn advance(&self, lease: &Lease, place: &Place, until_ms: i64) -> Result<bool> {
-        self.heed(followers::advance(&mut *self.pools().writer.acquire().await?, lease, place, until_ms).await)
+        let (lease, place) = (lease.clone(), *place);
+        self.write(move |transaction| followers::advance(transaction, &lease, &place, until_ms)).await
     }
 
     /// Gives the right to write back.
@@ -164,7 +237,8 @@ impl Index {
     /// # Errors
     /// The database is not there.
     pub async fn release(&self, lease: &Lease) -> Result<()> {
-        self.heed(followers::release(&mut *self.pools().writer.acquire().await?, lease).await)
+        let lease = lease.clone();
+        self.write(move |transaction| followers::release(transaction, &lease)).await
     }
 
     /// On SQLite, folds the log into the file and empties it; says whether nobody was reading it.
@@ -172,79 +246,72 @@ impl Index {
     /// # Errors
     /// The file cannot be written.
     pub async fn fold(&self) -> Result<bool> {
-        if self.dialect == Dialect::Postgres {
-            return Ok(true);
-        }
-        let row = query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pools().writer).await;
-        let row = self.heed(row.map_err(Error::from))?;
-        Ok(super::column::<i64>(&row, 0)? == 0)
+        let Kind::File(file) = &self.0.place else { return Ok(true) };
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let folding =
+            file.writer.ask(move |connection| connection.one(sql, &[], |row| Ok(column::<i64>(row, 0)? == 0)));
+        self.heed(folding.await)
     }
 
     /// Waits for what runs and closes the file.
     pub async fn close(&self) {
-        let Pools { writer, readers } = self.pools();
-        if let Some(readers) = readers {
-            readers.close().await;
-            writer.close().await;
+        if let Kind::File(file) = &self.0.place {
+            locked(&file.file).idle.clear();
+            file.writer.close().await;
         }
     }
 }
 
-/// What cannot be read is thrown away: all of it can be made again.
-async fn open_file(file: &Path, settings: &Settings) -> Result<Index> {
-    match try_open(file, settings).await {
-        Err(Error::Refused(cause)) => {
-            tracing::warn!(%cause, "the search index cannot be read; it is made anew");
-            open_anew(file, settings).await
-        }
-        opened => opened,
+impl File {
+    fn at(path: &Path, settings: &Settings) -> Result<Self> {
+        let opened = Opened {
+            path: path.to_owned(),
+            settings: settings.clone(),
+            opener: opener(path, settings),
+            idle: Vec::new(),
+        };
+        let file = Arc::new(Mutex::new(opened));
+        let opened = file.clone();
+        let open = move |until| {
+            let (path, opener) = {
+                let opened = locked(&opened);
+                (opened.path.clone(), opened.opener.clone())
+            };
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(&path)
+                .map_err(|error| Error::Unavailable(error.into()))?;
+            opener.open(Use::Write, until)
+        };
+        Ok(Self { writer: Threads::start("search index", 1, settings.timeout, open)?, file })
     }
 }
 
-async fn open_anew(file: &Path, settings: &Settings) -> Result<Index> {
-    remove(file).map_err(|error| Error::Unavailable(error.into()))?;
-    try_open(file, settings).await
+fn opener(path: &Path, settings: &Settings) -> Opener {
+    // Rows that are changed or removed are overwritten. What a power cut takes is read again.
+    let every = "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; \
+                 PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 2000;";
+    Opener::Sqlite(Arc::new(SqliteFile::new(path, settings.timeout, every)))
+}
+
+/// Puts an empty file in the place of what cannot be read: all of it can be made again. Whoever reads the old one just
+/// now reads on in it and then lets it go.
+fn replace(file: &Mutex<Opened>) -> Result<()> {
+    let mut opened = locked(file);
+    opened.idle.clear();
+    remove(&opened.path).map_err(|error| Error::Unavailable(error.into()))?;
+    opened.opener = opener(&opened.path, &opened.settings);
+    Ok(())
 }
 
 /// SQLite: a damaged file, or none of a database; and what this program did not write.
 fn is_damage(error: &Error) -> bool {
     match error {
         Error::Corrupt(_) => true,
-        Error::Refused(sqlx::Error::Database(database)) => {
-            let code = database.code();
-            let code = code.as_deref().filter(|code| code.len() < 5).and_then(|code| code.parse::<u32>().ok());
-            matches!(code.map(|code| code & 0xff), Some(11 | 26))
-        }
+        Error::Refused(cause) => matches!(cause.sqlite_code(), Some(11 | 26)),
         _ => false,
-    }
-}
-
-async fn try_open(file: &Path, settings: &Settings) -> Result<Index> {
-    let made = OpenOptions::new().create(true).append(true).mode(0o600).open(file);
-    made.map_err(|error| Error::Unavailable(error.into()))?;
-    let url = format!("sqlite:{}?mode=rwc", file.display());
-    let busy = settings.timeout.as_millis();
-    // Rows that are changed or removed are overwritten. What a power cut takes is read again.
-    let every = format!(
-        "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
-         PRAGMA secure_delete = ON; PRAGMA busy_timeout = {busy}; PRAGMA temp_store = MEMORY; \
-         PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 2000;"
-    );
-    // A pool would try again and again what can never be opened.
-    let mut first = AnyConnection::connect(&url).await?;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(every.clone())).execute(&mut first).await?;
-    query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut first).await?;
-    first.close().await?;
-    let writer = pool(settings, 1, every.clone()).connect(&url).await?;
-    let readers = pool(settings, settings.readers, format!("{every} PRAGMA query_only = ON;")).connect_lazy(&url)?;
-    let pools = Pools { writer, readers: Some(readers) };
-    let index = Index::new(Dialect::Sqlite, pools, Some((file.to_owned(), settings.clone())));
-    match index.prepare().await {
-        Ok(()) => Ok(index),
-        Err(error) => {
-            index.close().await;
-            Err(error)
-        }
     }
 }
 
@@ -258,25 +325,4 @@ fn remove(file: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn pool(settings: &Settings, connections: u32, every: String) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(settings.timeout)
-        .test_before_acquire(false)
-        .after_connect(move |connection: &mut AnyConnection, _| {
-            let every = every.clone();
-            Box::pin(async move {
-                sqlx::raw_sql(sqlx::AssertSqlSafe(every)).execute(connection).await?;
-                Ok(())
-            })
-        })
-        // As in `store/open.rs`: a connection that counts an ended transaction as open is not kept.
-        .after_release(|connection: &mut AnyConnection, _| {
-            Box::pin(async move {
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
-        })
 }

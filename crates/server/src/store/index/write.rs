@@ -10,15 +10,13 @@ use super::{
 use crate::{
     search::words::Term,
     store::{
-        Dialect, Result, column,
+        Result, column,
+        connection::Connection,
         followers::{self, Lease, Place},
-        query,
-        rows::Reader,
         values::{Value, Values},
     },
 };
 use parlor_protocol::ids::MessageId;
-use sqlx::AnyConnection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A message, as the index keeps it.
@@ -86,36 +84,14 @@ impl Index {
         place: Place,
         until_ms: i64,
     ) -> Result<bool> {
-        self.heed(self.take_in(writing, documents, place, until_ms).await)
-    }
-
-    async fn take_in(
-        &self,
-        writing: &mut Writing,
-        documents: Vec<Document>,
-        place: Place,
-        until_ms: i64,
-    ) -> Result<bool> {
-        let mut newest = writing.newest.take();
-        let mut transaction = self.begin().await?;
-        if !followers::advance(&mut transaction, &writing.lease, &place, until_ms).await? {
-            return Ok(false);
-        }
-        for (block, documents) in by_block(unlike(&mut transaction, documents).await?) {
-            let mut content = match newest.take_if(|(newest, _)| *newest == block) {
-                Some((_, content)) => content,
-                None => load(&mut transaction, block).await?,
-            };
-            content.read(&mut transaction, block, &documents).await?;
-            let touched = content.take_in(&documents);
-            store(&mut transaction, block, &mut content, touched).await?;
-            note_digests(&mut transaction, &documents).await?;
-            content.forget_many();
-            if newest.as_ref().is_none_or(|(newest, _)| *newest < block) {
-                newest = Some((block, content));
+        let (lease, newest) = (writing.lease.clone(), writing.newest.take());
+        let fed = self.write(move |transaction| {
+            if !followers::advance(transaction, &lease, &place, until_ms)? {
+                return Ok(None);
             }
-        }
-        transaction.commit().await?;
+            take_in(transaction, newest, documents).map(Some)
+        });
+        let Some(newest) = fed.await? else { return Ok(false) };
         writing.newest = newest;
         writing.place = place;
         Ok(true)
@@ -126,34 +102,57 @@ impl Index {
     /// # Errors
     /// The database is not there.
     pub async fn erase(&self, writing: &mut Writing, place: Place, until_ms: i64) -> Result<bool> {
-        let mut transaction = self.begin().await?;
-        if !followers::advance(&mut transaction, &writing.lease, &place, until_ms).await? {
+        let lease = writing.lease.clone();
+        let erased = self.write(move |transaction| {
+            if !followers::advance(transaction, &lease, &place, until_ms)? {
+                return Ok(false);
+            }
+            for table in ["search_terms", "search_blocks", "search_changed"] {
+                let sql = if transaction.is_sqlite() { "DELETE FROM" } else { "TRUNCATE" };
+                transaction.execute(&format!("{sql} {table}"), &[])?;
+            }
+            Ok(true)
+        });
+        if !erased.await? {
             return Ok(false);
         }
-        for table in ["search_terms", "search_blocks", "search_changed"] {
-            let sql = match self.dialect {
-                Dialect::Sqlite => format!("DELETE FROM {table}"),
-                Dialect::Postgres => format!("TRUNCATE {table}"),
-            };
-            query(sql).execute(&mut *transaction).await?;
-        }
-        transaction.commit().await?;
         *writing = Writing::new(writing.lease.clone(), place);
         Ok(true)
     }
 }
 
+/// Takes documents in; gives the newest block.
+fn take_in(
+    transaction: &mut Connection,
+    mut newest: Option<(i64, Block)>,
+    documents: Vec<Document>,
+) -> Result<Option<(i64, Block)>> {
+    for (block, documents) in by_block(unlike(transaction, documents)?) {
+        let mut content = match newest.take_if(|(newest, _)| *newest == block) {
+            Some((_, content)) => content,
+            None => load(transaction, block)?,
+        };
+        content.read(transaction, block, &documents)?;
+        let touched = content.take_in(&documents);
+        store(transaction, block, &mut content, touched)?;
+        note_digests(transaction, &documents)?;
+        content.forget_many();
+        if newest.as_ref().is_none_or(|(newest, _)| *newest < block) {
+            newest = Some((block, content));
+        }
+    }
+    Ok(newest)
+}
+
 /// Those whose terms are not those that they are kept under.
-async fn unlike(connection: &mut AnyConnection, documents: Vec<Document>) -> Result<Vec<Document>> {
+fn unlike(connection: &mut Connection, documents: Vec<Document>) -> Result<Vec<Document>> {
     let mut values = Values::new(["id"]);
     for document in documents.iter().filter(|document| document.is_kept) {
         values.push([document.message.0.into()]);
     }
     let sql = "SELECT c.message_id, c.digest FROM v JOIN search_changed c ON c.message_id = v.id";
-    let mut known = HashMap::new();
-    for row in values.fetch(connection, sql).await? {
-        known.insert(MessageId(column(&row, 0)?), column::<Vec<u8>>(&row, 1)?);
-    }
+    let known = values.query(connection, sql, |row| Ok((MessageId(column(row, 0)?), column::<Vec<u8>>(row, 1)?)))?;
+    let known: HashMap<MessageId, Vec<u8>> = known.into_iter().collect();
     let is_unlike = |document: &Document| !document.is_kept || known.get(&document.message) != document.digest.as_ref();
     Ok(documents.into_iter().filter(is_unlike).collect())
 }
@@ -167,46 +166,36 @@ fn by_block(documents: Vec<Document>) -> BTreeMap<i64, Vec<Document>> {
 }
 
 /// When the messages of a block were written; one that is not there has no terms.
-async fn load(connection: &mut AnyConnection, block: i64) -> Result<Block> {
-    let row = query("SELECT first_at, last_at FROM search_blocks WHERE block = $1")
-        .bind(block)
-        .fetch_optional(connection)
-        .await?;
-    let mut content = Block { is_whole: row.is_none(), ..Block::default() };
-    if let Some(row) = row {
-        let mut reader = Reader::new(&row);
-        content.written = Some((reader.int()?, reader.int()?));
-    }
-    Ok(content)
+fn load(connection: &mut Connection, block: i64) -> Result<Block> {
+    let sql = "SELECT first_at, last_at FROM search_blocks WHERE block = $1";
+    let written = connection.optional(sql, &[block.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
+    Ok(Block { is_whole: written.is_none(), written, ..Block::default() })
 }
 
 /// Takes slots from all terms of a block, page by page.
-async fn clear(connection: &mut AnyConnection, block: i64, slots: &Slots) -> Result<()> {
+fn clear(connection: &mut Connection, block: i64, slots: &Slots) -> Result<()> {
     let mut after = Term::new();
     loop {
         let sql = "SELECT term, slots FROM search_terms WHERE block = $1 AND term > $2 ORDER BY term LIMIT $3";
-        let rows = query(sql).bind(block).bind(after.clone()).bind(PAGE).fetch_all(&mut *connection).await?;
+        let parameters = [block.into(), after.as_slice().into(), PAGE.into()];
+        let rows = connection.query(sql, &parameters, |row| Ok((column::<Term>(row, 0)?, Kept(column(row, 1)?))))?;
+        let count = rows.len();
         let mut changed = Vec::new();
-        for row in &rows {
-            let (term, mut kept): (Term, Kept) = (column(row, 0)?, Kept(column(row, 1)?));
+        for (term, mut kept) in rows {
             after.clone_from(&term);
             if kept.remove(slots) {
                 changed.push((term, kept));
             }
         }
-        write_terms(connection, block, changed.into_iter()).await?;
-        if rows.len() < usize::try_from(PAGE).expect("a page is small") {
+        write_terms(connection, block, changed.into_iter())?;
+        if count < usize::try_from(PAGE).expect("a page is small") {
             return Ok(());
         }
     }
 }
 
 /// Writes terms; those without a slot are removed.
-async fn write_terms(
-    connection: &mut AnyConnection,
-    block: i64,
-    terms: impl Iterator<Item = (Term, Kept)>,
-) -> Result<()> {
+fn write_terms(connection: &mut Connection, block: i64, terms: impl Iterator<Item = (Term, Kept)>) -> Result<()> {
     let mut kept = Values::new(["block", "term", "slots"]);
     let mut gone = Values::new(["block", "term"]);
     for (term, slots) in terms {
@@ -220,9 +209,8 @@ async fn write_terms(
         connection,
         "INSERT INTO search_terms (block, term, slots) SELECT block, term, slots FROM v WHERE block IS NOT NULL \
          ON CONFLICT (block, term) DO UPDATE SET slots = excluded.slots",
-    )
-    .await?;
-    gone.execute(connection, "DELETE FROM search_terms WHERE (block, term) IN (SELECT block, term FROM v)").await
+    )?;
+    gone.execute(connection, "DELETE FROM search_terms WHERE (block, term) IN (SELECT block, term FROM v)")
 }
 
 /// The slots of messages that are kept already.
@@ -236,14 +224,14 @@ fn replaced(documents: &[Document]) -> Slots {
 
 impl Block {
     /// Makes sure that the terms of these documents are held, and that all others are right without a change.
-    async fn read(&mut self, connection: &mut AnyConnection, block: i64, documents: &[Document]) -> Result<()> {
+    fn read(&mut self, connection: &mut Connection, block: i64, documents: &[Document]) -> Result<()> {
         if self.is_whole {
             return Ok(());
         }
         let replaced = replaced(documents);
         if !replaced.is_empty() {
             self.terms = HashMap::new();
-            clear(connection, block, &replaced).await?;
+            clear(connection, block, &replaced)?;
         }
         let wanted: BTreeSet<&Term> = documents.iter().flat_map(|document| &document.terms).collect();
         let mut values = Values::new(["block", "term"]);
@@ -251,9 +239,8 @@ impl Block {
             values.push([block.into(), term.clone().into()]);
         }
         let sql = "SELECT t.term, t.slots FROM v CROSS JOIN search_terms t WHERE t.block = v.block AND t.term = v.term";
-        for row in values.fetch(connection, sql).await? {
-            self.terms.insert(column(&row, 0)?, Kept(column(&row, 1)?));
-        }
+        let found = values.query(connection, sql, |row| Ok((column(row, 0)?, Kept(column(row, 1)?))))?;
+        self.terms.extend(found);
         Ok(())
     }
 
@@ -290,7 +277,7 @@ impl Block {
     }
 }
 
-async fn store(connection: &mut AnyConnection, block: i64, content: &mut Block, touched: BTreeSet<Term>) -> Result<()> {
+fn store(connection: &mut Connection, block: i64, content: &mut Block, touched: BTreeSet<Term>) -> Result<()> {
     let terms: Vec<_> = touched
         .into_iter()
         .map(|term| {
@@ -301,32 +288,23 @@ async fn store(connection: &mut AnyConnection, block: i64, content: &mut Block, 
             (term, slots)
         })
         .collect();
-    write_terms(connection, block, terms.into_iter()).await?;
+    write_terms(connection, block, terms.into_iter())?;
     let Some((first, last)) = content.written else { return Ok(()) };
-    query(
-        "INSERT INTO search_blocks (block, first_at, last_at) VALUES ($1, $2, $3) \
-         ON CONFLICT (block) DO UPDATE SET first_at = excluded.first_at, last_at = excluded.last_at",
-    )
-    .bind(block)
-    .bind(first)
-    .bind(last)
-    .execute(connection)
-    .await?;
-    Ok(())
+    let sql = "INSERT INTO search_blocks (block, first_at, last_at) VALUES ($1, $2, $3) \
+               ON CONFLICT (block) DO UPDATE SET first_at = excluded.first_at, last_at = excluded.last_at";
+    connection.execute(sql, &[block.into(), first.into(), last.into()]).map(drop)
 }
 
-async fn note_digests(connection: &mut AnyConnection, documents: &[Document]) -> Result<()> {
+fn note_digests(connection: &mut Connection, documents: &[Document]) -> Result<()> {
     let mut values = Values::new(["id", "digest"]);
     for document in documents {
         if let Some(digest) = &document.digest {
-            values.push([document.message.0.into(), Value::from(digest.clone())]);
+            values.push([document.message.0.into(), Value::from(digest.as_slice())]);
         }
     }
-    values
-        .execute(
-            connection,
-            "INSERT INTO search_changed (message_id, digest) SELECT id, digest FROM v WHERE id IS NOT NULL \
+    values.execute(
+        connection,
+        "INSERT INTO search_changed (message_id, digest) SELECT id, digest FROM v WHERE id IS NOT NULL \
              ON CONFLICT (message_id) DO UPDATE SET digest = excluded.digest",
-        )
-        .await
+    )
 }

@@ -3,10 +3,7 @@
 use super::{Page, Snapshot, sight::Window};
 use crate::{
     domain::rows::MessageRow,
-    store::{
-        Result, query,
-        rows::{MESSAGE, Reader},
-    },
+    store::{Result, column, rows::MESSAGE},
 };
 use parlor_protocol::{
     ids::{ConversationId, Scope, UserId, Version},
@@ -19,13 +16,8 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn changes(
-        &mut self,
-        user: UserId,
-        conversation: ConversationId,
-        since: Version,
-    ) -> Result<Option<Changes>> {
-        let Some(window) = self.window(user, conversation).await? else { return Ok(None) };
+    pub fn changes(&mut self, user: UserId, conversation: ConversationId, since: Version) -> Result<Option<Changes>> {
+        let Some(window) = self.window(user, conversation)? else { return Ok(None) };
         let mut changes = Changes {
             scope: Scope::Conversation(conversation),
             since,
@@ -37,62 +29,64 @@ impl Snapshot<'_> {
             quoted: Vec::new(),
             users: Vec::new(),
         };
-        if let Some(after) = self.changed_after(&window, since).await? {
-            let rows = self.changed(&window, since, after).await?;
+        // A version that this store has not reached is of another one, or of what was lost of this.
+        let after = if since > self.cursor.version { None } else { self.changed_after(&window, since)? };
+        if let Some(after) = after {
+            let rows = self.changed(&window, since, after)?;
             let count = rows.len();
             let page = rows.into_iter().take(self.limits.page_rows_max as usize).collect();
-            let shown = self.shown(&window, page).await?;
+            let shown = self.shown(&window, page)?;
             changes.messages = super::messages::within_bytes(shown, self.limits.page_bytes_max as usize);
             changes.more = changes.messages.len() < count;
-            changes.quoted = self.quoted(&window, &changes.messages).await?;
-            changes.users = self.people_in(changes.messages.iter().chain(&changes.quoted)).await?;
+            changes.quoted = self.quoted(&window, &changes.messages)?;
+            changes.users = self.people_in(changes.messages.iter().chain(&changes.quoted))?;
             if let Some(last) = changes.messages.last().filter(|_| changes.more) {
                 changes.version = last.version;
                 return Ok(Some(changes));
             }
         } else {
             changes.reset = true;
-            if let Some(page) = self.messages(user, conversation, Page::Newest, self.limits.page_rows).await? {
+            if let Some(page) = self.messages(user, conversation, Page::Newest, self.limits.page_rows)? {
                 (changes.messages, changes.quoted, changes.users) = (page.messages, page.quoted, page.users);
             }
         }
-        changes.conversation = self.conversation(user, conversation).await?;
+        changes.conversation = self.conversation(user, conversation)?;
         Ok(Some(changes))
     }
 
     /// The `seq` after which all messages are new since a version; none when so many are new or changed that the
     /// newest page is to be told instead.
-    async fn changed_after(&mut self, window: &Window, since: Version) -> Result<Option<i64>> {
+    fn changed_after(&mut self, window: &Window, since: Version) -> Result<Option<i64>> {
         let most = i64::from(self.limits.changes_rows_max);
         // Versions and seqs grow together, so the new messages are those after the newest that is not.
-        let row =
-            query("SELECT max(g.seq) FROM messages g WHERE g.conversation_id = $1 AND g.seq >= $2 AND g.id <= $3")
-                .bind(window.conversation.0)
-                .bind((window.last_seq - most).max(window.history_from))
-                .bind(since.0)
-                .fetch_one(self.connection())
-                .await?;
-        let after = Reader::new(&row).optional_int()?.unwrap_or(window.history_from - 1);
+        let after = self
+            .connection()
+            .one(
+                "SELECT max(g.seq) FROM messages g WHERE g.conversation_id = $1 AND g.seq >= $2 AND g.id <= $3",
+                &[
+                    window.conversation.0.into(),
+                    (window.last_seq - most).max(window.history_from).into(),
+                    since.0.into(),
+                ],
+                |row| column::<Option<i64>>(row, 0),
+            )?
+            .unwrap_or(window.history_from - 1);
         let room = most - (window.last_seq - after);
         if room < 0 {
             return Ok(None);
         }
-        let row = query(
+        let changed: i64 = self.connection().one(
             "SELECT count(*) FROM (SELECT 1 FROM messages g WHERE g.conversation_id = $1 AND g.changed_version > $2 \
              AND g.id <= $2 AND +g.seq >= $3 LIMIT $4) AS counted",
-        )
-        .bind(window.conversation.0)
-        .bind(since.0)
-        .bind(window.history_from)
-        .bind(room + 1)
-        .fetch_one(self.connection())
-        .await?;
-        Ok(Some(after).filter(|_| Reader::new(&row).int().is_ok_and(|changed| changed <= room)))
+            &[window.conversation.0.into(), since.0.into(), window.history_from.into(), (room + 1).into()],
+            |row| column(row, 0),
+        )?;
+        Ok(Some(after).filter(|_| changed <= room))
     }
 
     /// Messages that are new or changed since a version, in the order of their versions: one more than a page has,
     /// if there are.
-    async fn changed(&mut self, window: &Window, since: Version, after: i64) -> Result<Vec<MessageRow>> {
+    fn changed(&mut self, window: &Window, since: Version, after: i64) -> Result<Vec<MessageRow>> {
         let limit = i64::from(self.limits.page_rows_max) + 1;
         let new = format!(
             "SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND g.seq >= $2 AND g.seq > $3 \
@@ -102,8 +96,8 @@ impl Snapshot<'_> {
             "SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND +g.seq >= $2 \
              AND g.changed_version > $3 ORDER BY g.changed_version LIMIT $4"
         );
-        let mut rows = self.rows(new, [window.conversation.0, window.history_from, after, limit]).await?;
-        rows.extend(self.rows(changed, [window.conversation.0, window.history_from, since.0, limit]).await?);
+        let mut rows = self.rows(new, [window.conversation.0, window.history_from, after, limit])?;
+        rows.extend(self.rows(changed, [window.conversation.0, window.history_from, since.0, limit])?);
         rows.sort_unstable_by_key(MessageRow::version);
         rows.truncate(self.limits.page_rows_max as usize + 1);
         Ok(rows)

@@ -5,7 +5,8 @@ use crate::{
     domain::rows::{ConversationRow, UNREAD_MAX},
     environment::rfc3339,
     store::{
-        Result, query,
+        Result, column,
+        connection::Row,
         rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, Reader},
         values::Values,
     },
@@ -34,28 +35,21 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn list(
+    pub fn list(
         &mut self,
         user: UserId,
         before: Option<Version>,
         limit: u32,
     ) -> Result<(Vec<Conversation>, Option<Version>)> {
-        let rows = query(
+        let mut ids: Vec<ConversationId> = self.connection().query(
             "SELECT c.id, c.activity FROM members m JOIN conversations c ON c.id = m.conversation_id \
              WHERE m.user_id = $1 AND m.has_left = 0 AND c.activity < $2 ORDER BY c.activity DESC LIMIT $3",
-        )
-        .bind(user.0)
-        .bind(before.map_or(i64::MAX, |version| version.0))
-        .bind(i64::from(limit) + 1)
-        .fetch_all(self.connection())
-        .await?;
-        let mut ids = Vec::with_capacity(rows.len());
-        for row in &rows {
-            ids.push(ConversationId(Reader::new(row).int()?));
-        }
+            &[user.0.into(), before.map_or(i64::MAX, |version| version.0).into(), (i64::from(limit) + 1).into()],
+            |row| column(row, 0).map(ConversationId),
+        )?;
         let is_last = ids.len() <= limit as usize;
         ids.truncate(limit as usize);
-        let mut conversations = self.conversations(user, &ids).await?;
+        let mut conversations = self.conversations(user, &ids)?;
         conversations.sort_unstable_by_key(|conversation| std::cmp::Reverse(conversation.activity));
         let next = conversations.last().filter(|_| !is_last).map(|conversation| conversation.activity);
         Ok((conversations, next))
@@ -65,44 +59,41 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn conversation(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<Conversation>> {
-        Ok(self.conversations(user, &[conversation]).await?.pop())
+    pub fn conversation(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<Conversation>> {
+        Ok(self.conversations(user, &[conversation])?.pop())
     }
 
     /// Those of the conversations that the person is in. A fixed number of statements, but for large groups.
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn conversations(&mut self, user: UserId, ids: &[ConversationId]) -> Result<Vec<Conversation>> {
+    pub fn conversations(&mut self, user: UserId, ids: &[ConversationId]) -> Result<Vec<Conversation>> {
         let mut values = Values::new(["id", "user_id"]);
         for id in ids {
             values.push([id.0.into(), user.0.into()]);
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                &format!(
-                    "SELECT {CONVERSATION}, {}, m.history_from, m.hidden_seq \
+        let found = values.query(
+            self.connection(),
+            &format!(
+                "SELECT {CONVERSATION}, {}, m.history_from, m.hidden_seq \
                      FROM v JOIN members m ON m.conversation_id = v.id AND m.user_id = v.user_id AND m.has_left = 0 \
                      JOIN conversations c ON c.id = v.id LEFT JOIN contexts x ON x.id = c.context_id",
-                    rows::unread()
-                ),
-            )
-            .await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let mut rest = Reader::from(row, CONVERSATION_COLUMNS);
-            found.push(Found {
-                row: Reader::new(row).conversation()?,
-                unread: unread(rest.int()?),
-                history_from: rest.int()?,
-                hidden_seq: rest.int()?,
-            });
-        }
-        let mut messages = self.last_messages(user, &found).await?;
-        let contexts = self.contexts(&found).await?;
+                rows::unread()
+            ),
+            |row| {
+                let mut rest = Reader::from(row, CONVERSATION_COLUMNS);
+                Ok(Found {
+                    row: Reader::new(row).conversation()?,
+                    unread: unread(rest.int()?),
+                    history_from: rest.int()?,
+                    hidden_seq: rest.int()?,
+                })
+            },
+        )?;
+        let mut messages = self.last_messages(user, &found)?;
+        let contexts = self.contexts(&found)?;
         let rows: Vec<&ConversationRow> = found.iter().map(|found| &found.row).collect();
-        let mut members = self.members_of(user, &rows, &messages).await?;
+        let mut members = self.members_of(user, &rows, &messages)?;
         Ok(found
             .into_iter()
             .map(|Found { row, unread, .. }| Conversation {
@@ -125,7 +116,7 @@ impl Snapshot<'_> {
     }
 
     /// The newest message of each that is not hidden from the person.
-    async fn last_messages(&mut self, user: UserId, found: &[Found]) -> Result<HashMap<ConversationId, Message>> {
+    fn last_messages(&mut self, user: UserId, found: &[Found]) -> Result<HashMap<ConversationId, Message>> {
         let mut newest = Values::new(["id"]);
         let mut hidden = Values::new(["conversation_id", "user_id", "history_from"]);
         for Found { row, history_from, hidden_seq, .. } in found {
@@ -139,23 +130,22 @@ impl Snapshot<'_> {
             }
         }
         let sql = format!("SELECT {MESSAGE} FROM v JOIN messages g ON g.id = v.id");
-        let mut rows = newest.fetch(self.connection(), &sql).await?;
+        let message = |row: Row<'_>| {
+            let message = Reader::new(row).message()?.message();
+            Ok((message.conversation, message))
+        };
+        let mut messages = newest.query(self.connection(), &sql, message)?;
         let sql = format!(
             "SELECT {MESSAGE} FROM v JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = \
              (SELECT n.seq FROM messages n WHERE n.conversation_id = v.conversation_id AND n.seq >= v.history_from \
              AND NOT EXISTS (SELECT 1 FROM hidden_messages h WHERE h.user_id = v.user_id \
              AND h.conversation_id = v.conversation_id AND h.seq = n.seq) ORDER BY n.seq DESC LIMIT 1)"
         );
-        rows.extend(hidden.fetch(self.connection(), &sql).await?);
-        rows.iter()
-            .map(|row| {
-                let message = Reader::new(row).message()?.message();
-                Ok((message.conversation, message))
-            })
-            .collect()
+        messages.extend(hidden.query(self.connection(), &sql, message)?);
+        Ok(messages.into_iter().collect())
     }
 
-    async fn contexts(&mut self, found: &[Found]) -> Result<HashMap<i64, Context>> {
+    fn contexts(&mut self, found: &[Found]) -> Result<HashMap<i64, Context>> {
         let mut ids: Vec<i64> = found.iter().filter_map(|found| found.row.context_id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -163,8 +153,8 @@ impl Snapshot<'_> {
         for id in ids {
             values.push([id.into()]);
         }
-        let rows =
-            values.fetch(self.connection(), &format!("SELECT {CONTEXT} FROM v JOIN contexts x ON x.id = v.id")).await?;
-        rows.iter().map(|row| Reader::new(row).context().map(|row| (row.id, row.context))).collect()
+        let sql = format!("SELECT {CONTEXT} FROM v JOIN contexts x ON x.id = v.id");
+        let context = |row: Row<'_>| Reader::new(row).context().map(|row| (row.id, row.context));
+        Ok(values.query(self.connection(), &sql, context)?.into_iter().collect())
     }
 }

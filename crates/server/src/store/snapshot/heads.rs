@@ -2,7 +2,8 @@
 
 use super::Snapshot;
 use crate::store::{
-    Result, Store, query,
+    Result, Store, column,
+    connection::{Connection, Row},
     rows::Reader,
     values::{Value, Values},
 };
@@ -29,43 +30,42 @@ impl Store {
     ///
     /// # Errors
     /// The store is not there.
-    pub(crate) async fn news(&self, asked: &[(UserId, Option<Cursor>)]) -> Result<Vec<(Cursor, News)>> {
-        let mut values = Values::new(["place", "user_id", "epoch", "since"]);
-        for (place, (user, cursor)) in (0..).zip(asked) {
-            let epoch = Value::Int(cursor.map(|cursor| cursor.epoch.0));
-            values.push([Value::Int(Some(place)), user.0.into(), epoch, cursor.map(|cursor| cursor.version.0).into()]);
-        }
-        let mut rows = values
-            .fetch(
-                &mut *self.readers.acquire().await?,
-                "SELECT v.place, k.version, (SELECT epoch FROM starts ORDER BY position DESC LIMIT 1), s.position, \
-                 (SELECT n.version FROM starts n WHERE n.position > s.position ORDER BY n.position LIMIT 1), v.since, \
-                 CASE WHEN EXISTS (SELECT 1 FROM users u WHERE u.id = v.user_id AND u.version > v.since) \
-                 OR EXISTS (SELECT 1 FROM members m JOIN conversations c ON c.id = m.conversation_id \
-                 WHERE m.user_id = v.user_id AND m.has_left = 0 AND c.version > v.since) \
-                 OR EXISTS (SELECT 1 FROM members m \
-                 WHERE m.user_id = v.user_id AND m.has_left = 1 AND m.version > v.since) THEN 1 ELSE 0 END \
-                 FROM v CROSS JOIN clock k LEFT JOIN starts s ON s.epoch = v.epoch WHERE v.place IS NOT NULL",
-            )
-            .await?
-            .iter()
-            .map(|row| {
-                let mut reader = Reader::new(row);
-                let (place, version) = (reader.int()?, Version(reader.int()?));
-                let epoch = Epoch(reader.optional_int()?.unwrap_or(1));
-                let (start, next) = (reader.optional_int()?, reader.optional_int()?.unwrap_or(version.0));
-                let (since, is_behind) = (reader.optional_int()?, reader.flag()?);
-                let news = match since {
-                    Some(since) if start.is_some() && since <= next && is_behind => News::Some,
-                    Some(since) if start.is_some() && since <= next => News::Nothing,
-                    _ => News::Reset,
-                };
-                Ok((place, (Cursor { epoch, version }, news)))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        rows.sort_unstable_by_key(|(place, _)| *place);
-        Ok(rows.into_iter().map(|(_, read)| read).collect())
+    pub(crate) async fn news(&self, asked: Vec<(UserId, Option<Cursor>)>) -> Result<Vec<(Cursor, News)>> {
+        self.ask(move |connection| news(connection, &asked)).await
     }
+}
+
+fn news(connection: &mut Connection, asked: &[(UserId, Option<Cursor>)]) -> Result<Vec<(Cursor, News)>> {
+    let mut values = Values::new(["place", "user_id", "epoch", "since"]);
+    for (place, (user, cursor)) in (0..).zip(asked) {
+        let epoch = Value::Int(cursor.map(|cursor| cursor.epoch.0));
+        values.push([Value::Int(Some(place)), user.0.into(), epoch, cursor.map(|cursor| cursor.version.0).into()]);
+    }
+    let sql = "SELECT v.place, k.version, (SELECT epoch FROM starts ORDER BY position DESC LIMIT 1), s.position, \
+         (SELECT n.version FROM starts n WHERE n.position > s.position ORDER BY n.position LIMIT 1), v.since, \
+         CASE WHEN EXISTS (SELECT 1 FROM users u WHERE u.id = v.user_id AND u.version > v.since) \
+         OR EXISTS (SELECT 1 FROM members m JOIN conversations c ON c.id = m.conversation_id \
+         WHERE m.user_id = v.user_id AND m.has_left = 0 AND c.version > v.since) \
+         OR EXISTS (SELECT 1 FROM members m \
+         WHERE m.user_id = v.user_id AND m.has_left = 1 AND m.version > v.since) THEN 1 ELSE 0 END \
+         FROM v CROSS JOIN clock k LEFT JOIN starts s ON s.epoch = v.epoch WHERE v.place IS NOT NULL";
+    let mut rows = values.query(connection, sql, placed)?;
+    rows.sort_unstable_by_key(|(place, _)| *place);
+    Ok(rows.into_iter().map(|(_, read)| read).collect())
+}
+
+fn placed(row: Row<'_>) -> Result<(i64, (Cursor, News))> {
+    let mut reader = Reader::new(row);
+    let (place, version) = (reader.int()?, Version(reader.int()?));
+    let epoch = Epoch(reader.optional_int()?.unwrap_or(1));
+    let (start, next) = (reader.optional_int()?, reader.optional_int()?.unwrap_or(version.0));
+    let (since, is_behind) = (reader.optional_int()?, reader.flag()?);
+    let news = match since {
+        Some(since) if start.is_some() && since <= next && is_behind => News::Some,
+        Some(since) if start.is_some() && since <= next => News::Nothing,
+        _ => News::Reset,
+    };
+    Ok((place, (Cursor { epoch, version }, news)))
 }
 
 impl Snapshot<'_> {
@@ -74,27 +74,23 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn heads(&mut self, user: UserId, since: Version) -> Result<Option<(Vec<Head>, Vec<Scope>)>> {
+    pub fn heads(&mut self, user: UserId, since: Version) -> Result<Option<(Vec<Head>, Vec<Scope>)>> {
         let most = self.limits.heads_max as usize;
-        let rows = query(
+        let limit = i64::from(self.limits.heads_max) + 1;
+        let rows: Vec<(i64, i64, Version)> = self.connection().query(
             "SELECT 1, u.id, u.version FROM users u WHERE u.id = $1 AND u.version > $2 \
              UNION ALL SELECT 2, c.id, c.version FROM members m JOIN conversations c ON c.id = m.conversation_id \
              WHERE m.user_id = $1 AND m.has_left = 0 AND c.version > $2 \
              UNION ALL SELECT 3, m.conversation_id, m.version FROM members m \
              WHERE m.user_id = $1 AND m.has_left = 1 AND m.version > $2 LIMIT $3",
-        )
-        .bind(user.0)
-        .bind(since.0)
-        .bind(i64::from(self.limits.heads_max) + 1)
-        .fetch_all(self.connection())
-        .await?;
+            &[user.0.into(), since.0.into(), limit.into()],
+            |row| Ok((column(row, 0)?, column(row, 1)?, Version(column(row, 2)?))),
+        )?;
         if rows.len() > most {
             return Ok(None);
         }
         let (mut heads, mut gone) = (Vec::new(), Vec::new());
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            let (kind, id, version) = (reader.int()?, reader.int()?, Version(reader.int()?));
+        for (kind, id, version) in rows {
             match kind {
                 1 => heads.push(Head { scope: Scope::User(UserId(id)), version }),
                 2 => heads.push(Head { scope: Scope::Conversation(ConversationId(id)), version }),
@@ -109,24 +105,19 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn present_in(&mut self, user: UserId, conversations: &[ConversationId]) -> Result<Vec<Head>> {
+    pub fn present_in(&mut self, user: UserId, conversations: &[ConversationId]) -> Result<Vec<Head>> {
         let mut values = Values::new(["id", "user_id"]);
         for conversation in conversations {
             values.push([conversation.0.into(), user.0.into()]);
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                "SELECT c.id, c.version FROM v JOIN members m ON m.conversation_id = v.id \
+        values.query(
+            self.connection(),
+            "SELECT c.id, c.version FROM v JOIN members m ON m.conversation_id = v.id \
                  AND m.user_id = v.user_id AND m.has_left = 0 JOIN conversations c ON c.id = v.id",
-            )
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let mut reader = Reader::new(row);
-                let scope = Scope::Conversation(ConversationId(reader.int()?));
-                Ok(Head { scope, version: Version(reader.int()?) })
-            })
-            .collect()
+            |row| {
+                let scope = Scope::Conversation(ConversationId(column(row, 0)?));
+                Ok(Head { scope, version: Version(column(row, 1)?) })
+            },
+        )
     }
 }

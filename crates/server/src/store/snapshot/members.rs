@@ -4,7 +4,8 @@ use super::Snapshot;
 use crate::{
     domain::rows::{ConversationRow, MemberRow},
     store::{
-        Result, query,
+        Result, column,
+        connection::Row,
         rows::{MEMBER, Reader},
         values::Values,
     },
@@ -25,33 +26,29 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn member_list(
+    pub fn member_list(
         &mut self,
         asker: UserId,
         conversation: ConversationId,
         after: Option<UserId>,
         limit: u32,
     ) -> Result<Option<Members>> {
-        let own = query(
+        let own: Option<i64> = self.connection().optional(
             "SELECT u.receipts FROM members m JOIN users u ON u.id = m.user_id \
              WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0",
-        )
-        .bind(conversation.0)
-        .bind(asker.0)
-        .fetch_optional(self.connection())
-        .await?;
+            &[conversation.0.into(), asker.0.into()],
+            |row| column(row, 0),
+        )?;
         let Some(own) = own else { return Ok(None) };
-        let has_receipts = Reader::new(&own).flag()? && self.receipts;
-        let rows = query(format!(
-            "SELECT {MEMBER} FROM members m JOIN conversations c ON c.id = m.conversation_id {WITH} \
+        let has_receipts = own != 0 && self.receipts;
+        let rows: Vec<MemberRow> = self.connection().query(
+            &format!(
+                "SELECT {MEMBER} FROM members m JOIN conversations c ON c.id = m.conversation_id {WITH} \
              WHERE m.conversation_id = $1 AND m.user_id > $2 AND m.has_left = 0 ORDER BY m.user_id LIMIT $3"
-        ))
-        .bind(conversation.0)
-        .bind(after.map_or(0, |user| user.0))
-        .bind(i64::from(limit) + 1)
-        .fetch_all(self.connection())
-        .await?;
-        let rows: Vec<MemberRow> = rows.iter().map(|row| Reader::new(row).member()).collect::<Result<_>>()?;
+            ),
+            &[conversation.0.into(), after.map_or(0, |user| user.0).into(), (i64::from(limit) + 1).into()],
+            |row| Reader::new(row).member(),
+        )?;
         let is_last = rows.len() <= limit as usize;
         let page = rows.iter().take(limit as usize);
         let members: Vec<Member> = page.map(|row| row.member_for(asker, has_receipts)).collect();
@@ -63,24 +60,22 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn manages(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<bool>> {
-        let row = query(
+    pub fn manages(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<bool>> {
+        self.connection().optional(
             "SELECT c.kind, m.role FROM members m JOIN conversations c ON c.id = m.conversation_id \
              WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0",
+            &[conversation.0.into(), user.0.into()],
+            |row| {
+                let mut reader = Reader::new(row);
+                let (kind, role) = (reader.named::<ConversationKind>()?, reader.named::<Role>()?);
+                Ok(kind == ConversationKind::Group && role != Role::Member)
+            },
         )
-        .bind(conversation.0)
-        .bind(user.0)
-        .fetch_optional(self.connection())
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let mut reader = Reader::new(&row);
-        let (kind, role) = (reader.named::<ConversationKind>()?, reader.named::<Role>()?);
-        Ok(Some(kind == ConversationKind::Group && role != Role::Member))
     }
 
     /// The rows that conversations show: everybody up to `conversation_fan_out_max`; in larger ones the asker, the
     /// sender of the last message, and those who were there longest.
-    pub(super) async fn members_of(
+    pub(super) fn members_of(
         &mut self,
         asker: UserId,
         found: &[&ConversationRow],
@@ -94,7 +89,11 @@ impl Snapshot<'_> {
             values.push([row.id.0.into()]);
         }
         let sql = format!("SELECT c.id, {MEMBER} FROM v {JOIN} {WITH} ORDER BY m.joined_version, m.user_id");
-        let mut rows = values.fetch(self.connection(), &sql).await?;
+        let member = |row: Row<'_>| {
+            let mut reader = Reader::new(row);
+            Ok((ConversationId(reader.int()?), reader.member()?))
+        };
+        let mut rows = values.query(self.connection(), &sql, member)?;
         for row in found.iter().filter(|row| row.member_count > few) {
             let sender = messages.get(&row.id).map_or(0, |message| message.sender.0);
             let mut values = Values::new(["id", "asker_id", "sender_id"]);
@@ -104,12 +103,11 @@ impl Snapshot<'_> {
                  CASE WHEN m.user_id = v.asker_id THEN 0 WHEN m.user_id = v.sender_id THEN 1 ELSE 2 END, \
                  m.joined_version, m.user_id LIMIT {few}"
             );
-            rows.extend(values.fetch(self.connection(), &sql).await?);
+            rows.extend(values.query(self.connection(), &sql, member)?);
         }
         let mut members: HashMap<ConversationId, Vec<MemberRow>> = HashMap::new();
-        for row in &rows {
-            let mut reader = Reader::new(row);
-            members.entry(ConversationId(reader.int()?)).or_default().push(reader.member()?);
+        for (conversation, member) in rows {
+            members.entry(conversation).or_default().push(member);
         }
         let receipts = self.receipts;
         let told = |rows: Vec<MemberRow>| -> Vec<Member> {

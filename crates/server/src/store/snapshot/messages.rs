@@ -4,9 +4,9 @@ use super::{Snapshot, sight::Window};
 use crate::{
     domain::rows::{MessageRow, weight},
     store::{
-        Result, query,
+        Result,
         rows::{MESSAGE, Reader},
-        values::{Value, bind},
+        values::Value,
     },
 };
 use parlor_protocol::{
@@ -33,26 +33,26 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn messages(
+    pub fn messages(
         &mut self,
         user: UserId,
         conversation: ConversationId,
         page: Page,
         limit: u32,
     ) -> Result<Option<MessagePage>> {
-        let Some(window) = self.window(user, conversation).await? else { return Ok(None) };
+        let Some(window) = self.window(user, conversation)? else { return Ok(None) };
         let limit = i64::from(limit);
         let rows = match page {
-            Page::Newest => self.older(&window, i64::MAX, limit).await?,
-            Page::Before(seq) => self.older(&window, seq.0, limit).await?,
-            Page::After(seq) => self.newer(&window, seq.0, limit).await?,
+            Page::Newest => self.older(&window, i64::MAX, limit)?,
+            Page::Before(seq) => self.older(&window, seq.0, limit)?,
+            Page::After(seq) => self.newer(&window, seq.0, limit)?,
             Page::Around(seq) => {
-                let mut rows = self.older(&window, seq.0.saturating_add(1), limit - limit / 2).await?;
-                rows.extend(self.newer(&window, seq.0, limit / 2).await?);
+                let mut rows = self.older(&window, seq.0.saturating_add(1), limit - limit / 2)?;
+                rows.extend(self.newer(&window, seq.0, limit / 2)?);
                 rows
             }
         };
-        let messages = within(self.shown(&window, rows).await?, self.limits.page_bytes_max as usize, page);
+        let messages = within(self.shown(&window, rows)?, self.limits.page_bytes_max as usize, page);
         let (first, last) = match (messages.first(), messages.last()) {
             (Some(first), Some(last)) => (first.seq.0, last.seq.0),
             // An empty page lies at one of the ends.
@@ -61,9 +61,9 @@ impl Snapshot<'_> {
                 _ => (window.history_from, window.history_from - 1),
             },
         };
-        let quoted = self.quoted(&window, &messages).await?;
+        let quoted = self.quoted(&window, &messages)?;
         Ok(Some(MessagePage {
-            users: self.people_in(messages.iter().chain(&quoted)).await?,
+            users: self.people_in(messages.iter().chain(&quoted))?,
             messages,
             quoted,
             more_before: first > window.history_from,
@@ -73,31 +73,26 @@ impl Snapshot<'_> {
         }))
     }
 
-    async fn older(&mut self, window: &Window, before: i64, limit: i64) -> Result<Vec<MessageRow>> {
+    fn older(&mut self, window: &Window, before: i64, limit: i64) -> Result<Vec<MessageRow>> {
         let sql = format!(
             "SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND g.seq >= $2 AND g.seq < $3 \
              ORDER BY g.seq DESC LIMIT $4"
         );
-        let mut rows = self.rows(sql, [window.conversation.0, window.history_from, before, limit]).await?;
+        let mut rows = self.rows(sql, [window.conversation.0, window.history_from, before, limit])?;
         rows.reverse();
         Ok(rows)
     }
 
-    async fn newer(&mut self, window: &Window, after: i64, limit: i64) -> Result<Vec<MessageRow>> {
+    fn newer(&mut self, window: &Window, after: i64, limit: i64) -> Result<Vec<MessageRow>> {
         let sql = format!(
             "SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND g.seq >= $2 AND g.seq > $3 \
              ORDER BY g.seq LIMIT $4"
         );
-        self.rows(sql, [window.conversation.0, window.history_from, after, limit]).await
+        self.rows(sql, [window.conversation.0, window.history_from, after, limit])
     }
 
-    pub(super) async fn rows(&mut self, sql: String, parameters: [i64; 4]) -> Result<Vec<MessageRow>> {
-        let mut statement = query(sql);
-        for parameter in parameters {
-            statement = bind(statement, Value::from(parameter));
-        }
-        let rows = statement.fetch_all(self.connection()).await?;
-        rows.iter().map(|row| Reader::new(row).message()).collect()
+    pub(super) fn rows(&mut self, sql: String, parameters: [i64; 4]) -> Result<Vec<MessageRow>> {
+        self.connection().query(&sql, &parameters.map(Value::from), |row| Reader::new(row).message())
     }
 }
 

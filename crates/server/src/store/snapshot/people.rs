@@ -6,9 +6,9 @@ use crate::{
     environment::rfc3339,
     search::names::{self, Asked},
     store::{
-        Result, query,
+        Result,
         rows::{self, Reader, USER},
-        values::{Value, Values, bind},
+        values::{Value, Values},
     },
 };
 use parlor_protocol::{
@@ -24,31 +24,24 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn me(&mut self, user: UserId) -> Result<Option<UserRow>> {
-        let row = query(format!("SELECT {USER} FROM users u WHERE u.id = $1"))
-            .bind(user.0)
-            .fetch_optional(self.connection())
-            .await?;
-        row.map(|row| Reader::new(&row).user()).transpose()
+    pub fn me(&mut self, user: UserId) -> Result<Option<UserRow>> {
+        self.connection().optional(&format!("SELECT {USER} FROM users u WHERE u.id = $1"), &[user.0.into()], |row| {
+            Reader::new(row).user()
+        })
     }
 
     /// The person's markers that moved without a change of their conversation.
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn markers(&mut self, user: UserId) -> Result<Vec<Marker>> {
-        let rows = query(format!(
+    pub fn markers(&mut self, user: UserId) -> Result<Vec<Marker>> {
+        let most = i64::from(self.limits.conversations_max);
+        self.connection().query(&format!(
             "SELECT c.id, m.read_seq, m.read_at, m.delivered_seq, {} FROM members m \
              JOIN conversations c ON c.id = m.conversation_id \
              WHERE m.user_id = $1 AND m.has_left = 0 AND m.personal_version > 0 ORDER BY m.personal_version DESC LIMIT $2",
             rows::unread()
-        ))
-        .bind(user.0)
-        .bind(i64::from(self.limits.conversations_max))
-        .fetch_all(self.connection())
-        .await?;
-        rows.iter()
-            .map(|row| {
+        ), &[user.0.into(), most.into()], |row| {
                 let mut reader = Reader::new(row);
                 Ok(Marker {
                     conversation: ConversationId(reader.int()?),
@@ -58,7 +51,6 @@ impl Snapshot<'_> {
                     unread: unread(reader.int()?),
                 })
             })
-            .collect()
     }
 
     /// What the person hid after a version, in the order in which it was hidden; none when it is more than
@@ -66,44 +58,35 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn hidden(&mut self, user: UserId, since: Version) -> Result<Option<Vec<MessagePlace>>> {
+    pub fn hidden(&mut self, user: UserId, since: Version) -> Result<Option<Vec<MessagePlace>>> {
         let most = self.limits.changes_rows_max;
-        let rows = query(
+        let places: Vec<MessagePlace> = self.connection().query(
             "SELECT h.conversation_id, h.seq FROM hidden_messages h WHERE h.user_id = $1 AND h.version > $2 \
              ORDER BY h.version LIMIT $3",
-        )
-        .bind(user.0)
-        .bind(since.0)
-        .bind(i64::from(most) + 1)
-        .fetch_all(self.connection())
-        .await?;
-        if rows.len() > most as usize {
-            return Ok(None);
-        }
-        let place = |row| {
-            let mut reader = Reader::new(row);
-            Ok(MessagePlace { conversation: ConversationId(reader.int()?), seq: Seq(reader.int()?) })
-        };
-        rows.iter().map(place).collect::<Result<_>>().map(Some)
+            &[user.0.into(), since.0.into(), (i64::from(most) + 1).into()],
+            |row| {
+                let mut reader = Reader::new(row);
+                Ok(MessagePlace { conversation: ConversationId(reader.int()?), seq: Seq(reader.int()?) })
+            },
+        )?;
+        Ok(Some(places).filter(|places| places.len() <= most as usize))
     }
 
     /// People by id, each once.
-    pub(crate) async fn users_by_id(&mut self, ids: impl Iterator<Item = UserId>) -> Result<Vec<User>> {
+    pub(crate) fn users_by_id(&mut self, ids: impl Iterator<Item = UserId>) -> Result<Vec<User>> {
         let mut values = Values::new(["id"]);
         for id in ids.collect::<BTreeSet<_>>() {
             values.push([id.0.into()]);
         }
-        let rows = values
-            .fetch(self.connection(), &format!("SELECT {USER} FROM v JOIN users u ON u.id = v.id ORDER BY u.id"))
-            .await?;
-        rows.iter().map(|row| Ok(Reader::new(row).user()?.user())).collect()
+        let sql = format!("SELECT {USER} FROM v JOIN users u ON u.id = v.id ORDER BY u.id");
+        values.query(self.connection(), &sql, |row| Ok(Reader::new(row).user()?.user()))
     }
 
     /// People whom the asker may open a conversation with and whose name has what was asked for.
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn writable(&mut self, asker: UserId, words: &str, who: WhoMayWrite, limit: u32) -> Result<Vec<User>> {
+    pub fn writable(&mut self, asker: UserId, words: &str, who: WhoMayWrite, limit: u32) -> Result<Vec<User>> {
         let mut sql = format!("SELECT {USER} FROM users u WHERE u.id <> $1 AND u.disabled = 0");
         let mut parameters = vec![Value::from(asker.0), Value::from(i64::from(limit))];
         match who {
@@ -126,8 +109,6 @@ impl Snapshot<'_> {
             sql.push_str(&format!(" AND ({whole}{either})"));
         }
         sql.push_str(" ORDER BY u.name_words, u.id LIMIT $2");
-        let statement = parameters.into_iter().fold(query(sql), bind);
-        let rows = statement.fetch_all(self.connection()).await?;
-        rows.iter().map(|row| Ok(Reader::new(row).user()?.user())).collect()
+        self.connection().query(&sql, &parameters, |row| Ok(Reader::new(row).user()?.user()))
     }
 }

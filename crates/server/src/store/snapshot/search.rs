@@ -4,9 +4,9 @@ use super::Snapshot;
 use crate::{
     domain::rows::MessageRow,
     store::{
-        Error, Result, column, query,
+        Error, Result, column,
         rows::{MESSAGE, Reader},
-        values::{Value, Values, bind},
+        values::{Value, Values},
     },
 };
 use parlor_protocol::{
@@ -37,12 +37,12 @@ pub(crate) struct Place {
 
 impl Snapshot<'_> {
     /// Whether the person is in the conversation.
-    pub(crate) async fn is_member(&mut self, user: UserId, conversation: ConversationId) -> Result<bool> {
-        Ok(self.window(user, conversation).await?.is_some())
+    pub(crate) fn is_member(&mut self, user: UserId, conversation: ConversationId) -> Result<bool> {
+        Ok(self.window(user, conversation)?.is_some())
     }
 
     /// The conversations to be searched; one more than [`PLACES_MAX`] where there are more.
-    pub(crate) async fn places(&mut self, user: UserId, r#where: &Where) -> Result<Vec<Place>> {
+    pub(crate) fn places(&mut self, user: UserId, r#where: &Where) -> Result<Vec<Place>> {
         let mut sql = String::from(
             "SELECT c.id, c.activity, c.last_seq, m.history_from FROM members m \
              JOIN conversations c ON c.id = m.conversation_id",
@@ -60,45 +60,40 @@ impl Snapshot<'_> {
         sql.push_str(" WHERE m.user_id = $1 AND m.has_left = 0");
         sql.push_str(&condition);
         sql.push_str(" LIMIT $2");
-        let statement = parameters.into_iter().fold(query(sql), bind);
-        let rows = statement.fetch_all(self.connection()).await?;
-        rows.iter()
-            .map(|row| {
-                let mut reader = Reader::new(row);
-                let (id, activity) = (ConversationId(reader.int()?), Version(reader.int()?));
-                let (last_seq, history_from) = (reader.int()?, reader.int()?);
-                Ok(Place { id, activity, visible: (last_seq - history_from + 1).max(0), history_from })
-            })
-            .collect()
+        self.connection().query(&sql, &parameters, |row| {
+            let mut reader = Reader::new(row);
+            let (id, activity) = (ConversationId(reader.int()?), Version(reader.int()?));
+            let (last_seq, history_from) = (reader.int()?, reader.int()?);
+            Ok(Place { id, activity, visible: (last_seq - history_from + 1).max(0), history_from })
+        })
     }
 
     /// Every message of these conversations that the asker may see, below an id, in no order. Told as one text for
     /// each conversation, since a row for each message costs many times what finding it does.
-    pub(crate) async fn all_in(&mut self, places: &[Place], after: MessageId) -> Result<Vec<MessageId>> {
+    pub(crate) fn all_in(&mut self, places: &[Place], after: MessageId) -> Result<Vec<MessageId>> {
         let mut values = Values::new(["conversation_id", "history_from"]);
         for place in places {
             values.push([place.id.0.into(), place.history_from.into()]);
         }
-        let rows = values
-            .fetch(
-                self.connection(),
-                "SELECT string_agg(CAST(g.id AS TEXT), ',') FROM v CROSS JOIN messages g \
-                 WHERE g.conversation_id = v.conversation_id AND g.seq >= v.history_from GROUP BY v.conversation_id",
-            )
-            .await?;
         let mut all = Vec::new();
-        for row in &rows {
-            let ids: String = column(row, 0)?;
-            for id in ids.split(',') {
-                all.push(id.parse().map(MessageId).map_err(|_| Error::Corrupt(format!("a message named {id}")))?);
-            }
-        }
+        values.each(
+            self.connection(),
+            "SELECT string_agg(CAST(g.id AS TEXT), ',') FROM v CROSS JOIN messages g \
+                 WHERE g.conversation_id = v.conversation_id AND g.seq >= v.history_from GROUP BY v.conversation_id",
+            |row| {
+                let ids: String = column(row, 0)?;
+                for id in ids.split(',') {
+                    all.push(id.parse().map(MessageId).map_err(|_| Error::Corrupt(format!("a message named {id}")))?);
+                }
+                Ok(())
+            },
+        )?;
         all.retain(|id| *id < after);
         Ok(all)
     }
 
     /// Those of the messages that the asker may see and that can be found, the newest first.
-    pub(crate) async fn visible(&mut self, user: UserId, ids: &[MessageId]) -> Result<Vec<MessageRow>> {
+    pub(crate) fn visible(&mut self, user: UserId, ids: &[MessageId]) -> Result<Vec<MessageRow>> {
         let mut values = Values::new(["id", "user_id"]);
         for id in ids {
             values.push([id.0.into(), user.0.into()]);
@@ -110,8 +105,7 @@ impl Snapshot<'_> {
              AND h.seq = g.seq \
              WHERE g.id = v.id AND m.has_left = 0 AND g.seq >= m.history_from AND h.seq IS NULL AND g.uncounted = 0"
         );
-        let rows = values.fetch(self.connection(), &sql).await?;
-        let mut rows = rows.iter().map(|row| Reader::new(row).message()).collect::<Result<Vec<_>>>()?;
+        let mut rows = values.query(self.connection(), &sql, |row| Reader::new(row).message())?;
         rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
         Ok(rows)
     }

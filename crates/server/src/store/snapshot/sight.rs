@@ -5,7 +5,7 @@ use super::Snapshot;
 use crate::{
     domain::rows::{MessageRow, weight},
     store::{
-        Result, query,
+        Result, column,
         rows::{MESSAGE, Reader},
         values::Values,
     },
@@ -34,48 +34,39 @@ pub(super) struct Window {
 
 impl Snapshot<'_> {
     /// None if the person is not in the conversation.
-    pub(super) async fn window(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<Window>> {
-        let row = query(
+    pub(super) fn window(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<Window>> {
+        self.connection().optional(
             "SELECT m.history_from, m.hidden_seq, c.last_seq, c.version FROM members m \
              JOIN conversations c ON c.id = m.conversation_id \
              WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0",
+            &[conversation.0.into(), user.0.into()],
+            |row| {
+                let mut reader = Reader::new(row);
+                Ok(Window {
+                    user,
+                    conversation,
+                    history_from: reader.int()?,
+                    hidden_seq: reader.int()?,
+                    last_seq: reader.int()?,
+                    version: Version(reader.int()?),
+                })
+            },
         )
-        .bind(conversation.0)
-        .bind(user.0)
-        .fetch_optional(self.connection())
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let mut reader = Reader::new(&row);
-        Ok(Some(Window {
-            user,
-            conversation,
-            history_from: reader.int()?,
-            hidden_seq: reader.int()?,
-            last_seq: reader.int()?,
-            version: Version(reader.int()?),
-        }))
     }
 
     /// The rows on the wire. One statement more where some of them may be hidden.
-    pub(super) async fn shown(&mut self, window: &Window, rows: Vec<MessageRow>) -> Result<Vec<Message>> {
+    pub(super) fn shown(&mut self, window: &Window, rows: Vec<MessageRow>) -> Result<Vec<Message>> {
         let (first, last) = (rows.iter().map(|row| row.seq.0).min(), rows.iter().map(|row| row.seq.0).max());
         let mut hidden = BTreeSet::new();
         if let (Some(first), Some(last)) = (first, last)
             && first <= window.hidden_seq
         {
-            let found = query(
+            hidden.extend(self.connection().query(
                 "SELECT h.seq FROM hidden_messages h WHERE h.user_id = $1 AND h.conversation_id = $2 \
                  AND h.seq >= $3 AND h.seq <= $4",
-            )
-            .bind(window.user.0)
-            .bind(window.conversation.0)
-            .bind(first)
-            .bind(last)
-            .fetch_all(self.connection())
-            .await?;
-            for row in &found {
-                hidden.insert(Seq(Reader::new(row).int()?));
-            }
+                &[window.user.0.into(), window.conversation.0.into(), first.into(), last.into()],
+                |row| column(row, 0).map(Seq),
+            )?);
         }
         let shown = |row: &MessageRow| if hidden.contains(&row.seq) { row.hidden_message() } else { row.message() };
         Ok(rows.iter().map(shown).collect())
@@ -83,7 +74,7 @@ impl Snapshot<'_> {
 
     /// What the messages answer and the person may see, unless it is among them; as much as fits in the bytes of a
     /// page. What is left out can be asked for.
-    pub(super) async fn quoted(&mut self, window: &Window, messages: &[Message]) -> Result<Vec<Message>> {
+    pub(super) fn quoted(&mut self, window: &Window, messages: &[Message]) -> Result<Vec<Message>> {
         let there: BTreeSet<Seq> = messages.iter().map(|message| message.seq).collect();
         let asked: BTreeSet<Seq> = messages.iter().filter_map(|message| message.reply_to).collect();
         let mut values = Values::new(["conversation_id", "seq"]);
@@ -97,9 +88,8 @@ impl Snapshot<'_> {
             "SELECT {MESSAGE} FROM v JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = v.seq \
              ORDER BY g.seq DESC"
         );
-        let rows = values.fetch(self.connection(), &sql).await?;
-        let rows = rows.iter().map(|row| Reader::new(row).message()).collect::<Result<Vec<_>>>()?;
-        let mut quoted = self.shown(window, rows).await?;
+        let rows = values.query(self.connection(), &sql, |row| Reader::new(row).message())?;
+        let mut quoted = self.shown(window, rows)?;
         let mut bytes = 0;
         let bytes_max = self.limits.page_bytes_max as usize;
         let count = quoted.iter().take_while(|message| {
@@ -112,19 +102,19 @@ impl Snapshot<'_> {
     }
 
     /// Those who wrote the messages, or are named in lines of the system.
-    pub(super) async fn people_in(&mut self, messages: impl Iterator<Item = &Message>) -> Result<Vec<User>> {
+    pub(super) fn people_in<'a>(&mut self, messages: impl Iterator<Item = &'a Message>) -> Result<Vec<User>> {
         let mut ids = BTreeSet::new();
         for message in messages {
             ids.extend(people_of(message));
         }
-        self.users_by_id(ids.into_iter()).await
+        self.users_by_id(ids.into_iter())
     }
 
     /// Those who opened these conversations or whom their last messages name, and who are not among the members there.
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn absent(&mut self, conversations: &[Conversation]) -> Result<Vec<User>> {
+    pub fn absent(&mut self, conversations: &[Conversation]) -> Result<Vec<User>> {
         let absent = conversations.iter().flat_map(|one| {
             let mut ids = one.last_message.as_ref().map_or_else(BTreeSet::new, people_of);
             ids.insert(one.created_by);
@@ -133,31 +123,25 @@ impl Snapshot<'_> {
             }
             ids
         });
-        self.users_by_id(absent).await
+        self.users_by_id(absent)
     }
 
     /// Who reacted how to a message; none if the person may not see it.
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn reactions(
-        &mut self,
-        user: UserId,
-        conversation: ConversationId,
-        seq: Seq,
-    ) -> Result<Option<Reactions>> {
-        let Some(window) = self.window(user, conversation).await? else { return Ok(None) };
-        let row = query(format!("SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND g.seq = $2"))
-            .bind(conversation.0)
-            .bind(seq.0)
-            .fetch_optional(self.connection())
-            .await?;
-        let row = row.map(|row| Reader::new(&row).message()).transpose()?;
+    pub fn reactions(&mut self, user: UserId, conversation: ConversationId, seq: Seq) -> Result<Option<Reactions>> {
+        let Some(window) = self.window(user, conversation)? else { return Ok(None) };
+        let row = self.connection().optional(
+            &format!("SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND g.seq = $2"),
+            &[conversation.0.into(), seq.0.into()],
+            |row| Reader::new(row).message(),
+        )?;
         let row = row.filter(|row| row.seq.0 >= window.history_from);
-        let message = self.shown(&window, row.into_iter().collect()).await?.pop();
+        let message = self.shown(&window, row.into_iter().collect())?.pop();
         let Some(message) = message.filter(|message| !message.hidden) else { return Ok(None) };
         let ids = message.reactions.iter().flat_map(|reaction| reaction.users.iter().copied());
-        let people = self.users_by_id(ids).await?;
+        let people = self.users_by_id(ids)?;
         let person = |id: &UserId| people.iter().find(|person| person.id == *id).cloned();
         let reactions = message.reactions.iter().map(|reaction| ReactionBy {
             emoji: reaction.emoji.clone(),

@@ -4,7 +4,6 @@ use super::path_of;
 use crate::harness::{Server, Setup};
 use http::Method;
 use parlor_protocol::model::Upload;
-use sqlx::{Connection as _, Executor as _};
 use std::{
     fs::{self, File},
     time::{Duration, SystemTime},
@@ -104,14 +103,11 @@ async fn a_picture_of_a_person_goes_an_hour_after_nobody_has_it_any_more() {
     assert!(ben.api.request(Method::DELETE, "/v1/me/picture", "").await.expect("an answer").status.is_success());
     server.stop().await;
     // Of the two that nobody has, the first is made an hour older.
-    sqlx::any::install_default_drivers();
-    let url = format!("sqlite:{}", server.data().join("parlor.db").display());
-    let mut database = sqlx::AnyConnection::connect(&url).await.expect("the database is there");
+    let database = rusqlite::Connection::open(server.data().join("parlor.db")).expect("the database is there");
     let first = paths[0].rsplit('/').next().expect("an id");
-    let older = format!("UPDATE pictures SET created_at = created_at - 3600000 WHERE id = '{first}'");
-    let changed = database.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(older))).await.expect("the SQL is right");
-    assert_eq!(changed.rows_affected(), 1);
-    database.close().await.expect("closed");
+    let older = "UPDATE pictures SET created_at = created_at - 3600000 WHERE id = ?";
+    assert_eq!(database.execute(older, [first]), Ok(1));
+    drop(database);
     server.restart().await;
     until(async || ada.fetch(&paths[0]).await.0 == 404).await;
     assert_eq!((ada.fetch(&paths[1]).await.0, ada.fetch(&paths[2]).await.0), (200, 200), "hers, and a new one");

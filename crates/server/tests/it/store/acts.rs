@@ -94,16 +94,24 @@ impl World {
     /// The conversation as a member sees it.
     pub(crate) async fn seen(&self, name: &str, conversation: ConversationId) -> Conversation {
         let user = self.person(name).await;
-        let mut snapshot = self.app.store.snapshot(&self.app.config.limits).await.expect("there");
-        snapshot.conversation(user, conversation).await.expect("read").expect("a member")
+        self.app
+            .store
+            .read(move |snapshot| snapshot.conversation(user, conversation))
+            .await
+            .expect("read")
+            .expect("a member")
     }
 
     /// Every message as a member sees it, with what they answer.
     pub(crate) async fn page(&self, name: &str, conversation: ConversationId) -> MessagePage {
         let user = self.person(name).await;
-        let mut snapshot = self.app.store.snapshot(&self.app.config.limits).await.expect("there");
         let newest = parlor::store::snapshot::Page::Newest;
-        snapshot.messages(user, conversation, newest, 200).await.expect("read").expect("a member")
+        self.app
+            .store
+            .read(move |snapshot| snapshot.messages(user, conversation, newest, 200))
+            .await
+            .expect("read")
+            .expect("a member")
     }
 
     /// One message as a member sees it.
@@ -119,8 +127,12 @@ impl World {
         since: parlor_protocol::ids::Version,
     ) -> Changes {
         let user = self.person(name).await;
-        let mut snapshot = self.app.store.snapshot(&self.app.config.limits).await.expect("there");
-        snapshot.changes(user, conversation, since).await.expect("read").expect("a member")
+        self.app
+            .store
+            .read(move |snapshot| snapshot.changes(user, conversation, since))
+            .await
+            .expect("read")
+            .expect("a member")
     }
 }
 

@@ -51,7 +51,6 @@ async fn two_nodes_never_hand_out_the_same_seq(world: World) {
 async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(world: World) {
     let conversation = world.direct("Ada", "Ben").await;
     let actor = world.person("Ada").await;
-    let limits = &world.app.config.limits;
     for count in [1_usize, 64] {
         let changes: Vec<Change> = (0..count)
             .map(|number| Change::Send {
@@ -61,17 +60,20 @@ async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(world: Wo
                 content: Content::text("hello"),
             })
             .collect();
-        let (mut batch, before) = world.app.store.begin(count).await.expect("the store is there");
-        let mut state = batch.load(&Wanted::by(&changes), limits).await.expect("loaded");
-        let mut version = before;
-        for change in &changes {
-            version = Version(version.0 + 1);
-            parlor::domain::decide(&mut state, change, &world.app.rules, version, 0).expect("allowed");
-        }
-        let first = Version(before.0 + 1);
-        batch.write(&state, first, version, parlor_protocol::ids::Epoch(1), 0).await.expect("written");
-        assert_eq!(batch.statements, 7, "for {count} sends");
-        batch.commit().await;
+        let rules = world.app.rules.clone();
+        let committing = world.app.store.commit(count, move |batch| {
+            let mut state = batch.load(&Wanted::by(&changes), &rules.limits)?;
+            let mut version = batch.before;
+            for change in &changes {
+                version = Version(version.0 + 1);
+                parlor::domain::decide(&mut state, change, &rules, version, 0).expect("allowed");
+            }
+            batch.write(&state, Version(batch.before.0 + 1), version, parlor_protocol::ids::Epoch(1), 0)?;
+            Ok((batch.statements, true))
+        });
+        let (statements, committed) = committing.await.expect("the store is there");
+        committed.expect("it is durable");
+        assert_eq!(statements, 7, "for {count} sends");
     }
 }
 
@@ -157,11 +159,34 @@ async fn an_outsider_finds_nothing(world: World) {
             assert_eq!(code(world.app.commit.submit(mark).await), Code::NotFound);
             let add = Change::AddMembers { actor, conversation: place, users: vec![actor], history: None };
             assert_eq!(code(world.app.commit.submit(add).await), Code::NotFound);
-            let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-            assert!(snapshot.conversation(actor, place).await.expect("read").is_none());
-            assert!(snapshot.changes(actor, place, Version(0)).await.expect("read").is_none());
+            assert!(
+                world
+                    .app
+                    .store
+                    .read(move |snapshot| snapshot.conversation(actor, place))
+                    .await
+                    .expect("read")
+                    .is_none()
+            );
+            assert!(
+                world
+                    .app
+                    .store
+                    .read(move |snapshot| snapshot.changes(actor, place, Version(0)))
+                    .await
+                    .expect("read")
+                    .is_none()
+            );
             let page = parlor::store::snapshot::Page::Newest;
-            assert!(snapshot.messages(actor, place, page, 10).await.expect("read").is_none());
+            assert!(
+                world
+                    .app
+                    .store
+                    .read(move |snapshot| snapshot.messages(actor, place, page, 10))
+                    .await
+                    .expect("read")
+                    .is_none()
+            );
         }
     }
 }
@@ -176,8 +201,14 @@ async fn markers_never_move_back_and_unread_is_what_a_recount_says(world: World)
     world.send("Ada", conversation, "six").await;
     let unread = async |name: &str| {
         let user = world.person(name).await;
-        let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-        snapshot.conversation(user, conversation).await.expect("read").expect("a member").unread
+        world
+            .app
+            .store
+            .read(move |snapshot| snapshot.conversation(user, conversation))
+            .await
+            .expect("read")
+            .expect("a member")
+            .unread
     };
     assert_eq!((unread("Ada").await, unread("Ben").await), (1, 6));
     for (asked, stands, left) in [(2, 2, 4), (1, 2, 4), (5, 5, 1), (99, 7, 0), (3, 7, 0)] {

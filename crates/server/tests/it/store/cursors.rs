@@ -24,6 +24,7 @@ conformance! {
     too_much_at_once_is_a_reset,
     one_answer_is_one_snapshot_while_others_write,
     changes_are_paged_and_complete,
+    changes_since_a_version_that_is_not_reached_are_a_reset,
     a_newcomer_sees_from_joining_on,
     a_session_that_ends_before_it_is_attached_keeps_nothing,
     whoever_missed_nothing_is_told_so_and_whoever_missed_something_all_of_it,
@@ -120,22 +121,33 @@ async fn one_answer_is_one_snapshot_while_others_write(world: World) {
     });
     let mut looks = 0;
     while !writing.is_finished() {
-        let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-        let at = snapshot.cursor.version;
-        let (list, _) = snapshot.list(ada, None, 50).await.expect("read");
-        let page = parlor::store::snapshot::Page::Newest;
-        for conversation in &list {
+        let looking = world.app.store.read(move |snapshot| {
+            let (list, _) = snapshot.list(ada, None, 50)?;
+            let mut pages = Vec::new();
+            for conversation in &list {
+                let page = parlor::store::snapshot::Page::Newest;
+                pages.push(snapshot.messages(ada, conversation.id, page, 1)?.expect("a member"));
+            }
+            Ok((snapshot.cursor.version, list, pages))
+        });
+        let (at, list, pages) = looking.await.expect("read");
+        for (conversation, page) in list.iter().zip(&pages) {
             assert!(conversation.version <= at, "nothing is newer than the clock of its answer");
             assert_eq!(conversation.last_message.as_ref().map_or(0, |message| message.seq.0), conversation.last_seq.0);
-            let messages = snapshot.messages(ada, conversation.id, page, 1).await.expect("read").expect("a member");
-            assert_eq!(messages.messages.first(), conversation.last_message.as_ref());
+            assert_eq!(page.messages.first(), conversation.last_message.as_ref());
         }
         looks += 1;
     }
     writing.await.expect("the writer is done");
     assert!(looks > 0);
-    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-    let unread = snapshot.conversation(ben, conversations[0]).await.expect("read").expect("a member").unread;
+    let unread = world
+        .app
+        .store
+        .read(move |snapshot| snapshot.conversation(ben, conversations[0]))
+        .await
+        .expect("read")
+        .expect("a member")
+        .unread;
     assert_eq!(unread, 50);
 }
 
@@ -149,8 +161,12 @@ async fn changes_are_paged_and_complete(world: World) {
     let mut since = Version(0);
     let mut seqs = Vec::new();
     loop {
-        let mut snapshot = small.store.snapshot(&small.config.limits).await.expect("there");
-        let changes = snapshot.changes(ben, conversation, since).await.expect("read").expect("a member");
+        let changes = small
+            .store
+            .read(move |snapshot| snapshot.changes(ben, conversation, since))
+            .await
+            .expect("read")
+            .expect("a member");
         assert!(changes.version > since && changes.messages.len() <= 3);
         assert_eq!(changes.more, changes.conversation.is_none());
         seqs.extend(changes.messages.iter().map(|message| message.seq.0));
@@ -162,22 +178,43 @@ async fn changes_are_paged_and_complete(world: World) {
     assert_eq!(seqs, (1..=8).collect::<Vec<_>>());
 }
 
+async fn changes_since_a_version_that_is_not_reached_are_a_reset(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let ben = world.person("Ben").await;
+    let now = world.send("Ada", conversation, "hello").await.change.version;
+    for (since, is_reset) in [(now, false), (Version(now.0 + 1), true), (Version(i64::MAX), true)] {
+        let changes = world.app.store.read(move |snapshot| snapshot.changes(ben, conversation, since)).await;
+        let changes = changes.expect("read").expect("a member");
+        assert_eq!((changes.reset, changes.messages.len()), (is_reset, usize::from(is_reset)), "since {since}");
+        assert_eq!((changes.version, changes.conversation.is_some()), (now, true));
+    }
+}
+
 async fn a_newcomer_sees_from_joining_on(world: World) {
     let conversation = world.group("Ada", &["Ben"]).await;
     world.send("Ada", conversation, "before").await;
     let (ada, cleo) = (world.person("Ada").await, world.person("Cleo").await);
     let add = Change::AddMembers { actor: ada, conversation, users: vec![cleo], history: None };
     world.app.commit.submit(add).await.expect("added");
-    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-    let seen = snapshot.conversation(cleo, conversation).await.expect("read").expect("a member");
+    let seen = world
+        .app
+        .store
+        .read(move |snapshot| snapshot.conversation(cleo, conversation))
+        .await
+        .expect("read")
+        .expect("a member");
     assert_eq!((seen.unread, seen.last_seq.0), (0, 2));
     let line = seen.last_message.expect("that she came").system;
     assert_eq!(line, Some(SystemLine::Added { users: vec![cleo] }));
-    drop(snapshot);
     world.send("Ada", conversation, "after").await;
-    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
     let page = parlor::store::snapshot::Page::Around(parlor_protocol::ids::Seq(1));
-    let page = snapshot.messages(cleo, conversation, page, 10).await.expect("read").expect("a member");
+    let page = world
+        .app
+        .store
+        .read(move |snapshot| snapshot.messages(cleo, conversation, page, 10))
+        .await
+        .expect("read")
+        .expect("a member");
     assert_eq!(page.messages.iter().map(|message| message.seq.0).collect::<Vec<_>>(), [2, 3]);
     assert!(!page.more_before && !page.more_after);
 }
@@ -219,10 +256,12 @@ async fn whoever_missed_nothing_is_told_so_and_whoever_missed_something_all_of_i
     let answers = join_all(asked.clone().map(|(user, cursor)| sync::heads(&later, user, cursor))).await;
     for ((user, cursor), answer) in asked.zip(answers) {
         let answer = answer.expect("the store is there");
-        let mut snapshot = later.store.snapshot(&later.config.limits).await.expect("there");
-        assert_eq!((answer.user, answer.cursor, answer.reset), (user, snapshot.cursor, cursor.is_none()));
+        let since = cursor.map_or(Version(0), |cursor| cursor.version);
+        let reading = later.store.read(move |snapshot| Ok((snapshot.cursor, snapshot.heads(user, since)?)));
+        let (now, found) = reading.await.expect("read");
+        assert_eq!((answer.user, answer.cursor, answer.reset), (user, now, cursor.is_none()));
         let Some(cursor) = cursor else { continue };
-        let (heads, gone) = snapshot.heads(user, cursor.version).await.expect("read").expect("few");
+        let (heads, gone) = found.expect("few");
         assert_eq!((answer.heads, answer.gone), (heads, gone), "{user:?} since {cursor}");
     }
 }

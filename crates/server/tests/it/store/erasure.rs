@@ -1,7 +1,8 @@
 //! What was deleted or edited away is in no file of the data folder any more.
 
 use super::World;
-use parlor::domain::Content;
+use parlor::{domain::Content, store::files::NewUpload};
+use parlor_protocol::ids::FileId;
 use std::{fs, path::Path, time::Duration};
 
 const CANARY: &str = "quiet-canary-in-the-coal-mine";
@@ -90,13 +91,26 @@ async fn a_reader_who_stays_holds_it_up_only_as_long_as_he_stays() {
     let folder = world.folder().expect("SQLite has a folder");
     let conversation = world.direct("Ada", "Ben").await;
     world.send("Ada", conversation, CANARY).await;
-    let snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
+    let (stays, may_go) = std::sync::mpsc::channel::<()>();
+    let (reads, reading) = tokio::sync::oneshot::channel();
+    let store = world.app.store.clone();
+    let staying = tokio::spawn(async move {
+        let staying = store.read(move |snapshot| {
+            reads.send(snapshot.cursor).expect("somebody waits");
+            may_go.recv().expect_err("nothing is sent");
+            Ok(())
+        });
+        staying.await
+    });
+    reading.await.expect("it reads");
     world.delete("Ada", conversation, 1).await.expect("one's own");
     for number in 0..20 {
         world.send("Ben", conversation, &format!("nobody waits {number}")).await;
     }
     assert!(!holding(folder).is_empty(), "the reader's state is kept for him");
-    drop(snapshot);
+    drop(stays);
+    // Whether in time does not matter here.
+    let _ = staying.await.expect("it ended");
     until_gone(folder).await;
 }
 
@@ -115,4 +129,49 @@ async fn what_a_killed_server_left_is_cleared_by_the_next() {
     assert!(!holding(folder.path()).is_empty(), "it lies in the log");
     let again = World::in_folder_with(folder, &[("store.erase_after_ms", "1")]).await;
     until_gone(again.folder().expect("SQLite has a folder")).await;
+}
+
+/// Clearing the log keeps everybody else from writing for a moment. Whoever writes waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clearing_the_log_refuses_no_upload_no_picture_and_no_message() {
+    let world = World::sqlite_with(&[("store.erase_after_ms", "1")]).await;
+    let conversation = world.direct("Ada", "Ben").await;
+    let ada = world.person("Ada").await;
+    let app = world.app.clone();
+    let (done, mut is_done) = tokio::sync::oneshot::channel::<()>();
+    let uploading = tokio::spawn(async move {
+        let mut written = 0;
+        while is_done.try_recv().is_err() {
+            let id = FileId(1 + written % 40);
+            let new = NewUpload {
+                id,
+                owner: ada,
+                client_id: format!("file-{id}"),
+                name: "plan.txt".to_owned(),
+                bytes: 10,
+                blob: format!("{id}"),
+                now_ms: written,
+                unsent_max: 50,
+                kept_bytes_max: 1000,
+            };
+            app.store.begin_upload(new).await.expect("it is begun");
+            app.store.keep_received(id, 5, written).await.expect("it is noted");
+            app.store.remove_unnamed_pictures(0).await.expect("they are looked for");
+            app.store.write_last_seen(vec![(ada, written)]).await.expect("it is written");
+            app.store.remove_upload(id).await.expect("it is given up");
+            written += 1;
+        }
+        written
+    });
+    let cleared = app_erasures(&world);
+    while app_erasures(&world) < cleared + 30 {
+        let seq = world.send("Ada", conversation, "soon gone").await.message.seq.0;
+        world.delete("Ada", conversation, seq).await.expect("one's own");
+    }
+    done.send(()).expect("it goes on");
+    assert!(uploading.await.expect("none was refused") > 0);
+}
+
+fn app_erasures(world: &World) -> u64 {
+    world.app.metrics.erasures.get()
 }

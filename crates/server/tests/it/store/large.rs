@@ -146,8 +146,12 @@ async fn lines_of_the_system_are_told_on_both_sides_of_the_limit(world: World) {
         let heard = heard(&mut named, |event| event["version"] == line["version"]).await;
         assert_eq!(heard["message"] == line["message"], by_name, "{heard}");
     }
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
-    let seen = snapshot.conversation(ben, conversation).await.expect("read").expect("a member");
+    let seen = app
+        .store
+        .read(move |snapshot| snapshot.conversation(ben, conversation))
+        .await
+        .expect("read")
+        .expect("a member");
     assert_eq!((seen.last_seq.0, seen.unread, seen.title.as_deref()), (7, 0, Some("few again")));
 }
 
@@ -185,10 +189,15 @@ async fn markers_in_a_large_conversation_are_ones_own_affair(world: World) {
     app.commit.submit(read).await.expect("marked");
     let event = heard(&mut mine, |event| event["type"] == "marker.updated").await;
     assert_eq!((&event["read_seq"], &event["unread"]), (&1.into(), &0.into()));
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
-    let version = snapshot.conversation(ada, conversation).await.expect("read").expect("a member").version;
+    let version = app
+        .store
+        .read(move |snapshot| snapshot.conversation(ada, conversation))
+        .await
+        .expect("read")
+        .expect("a member")
+        .version;
     assert_eq!(version, sent.change.version, "the conversation's scope has not moved");
-    let markers = snapshot.markers(ben).await.expect("read");
+    let markers = app.store.read(move |snapshot| snapshot.markers(ben)).await.expect("read");
     assert_eq!((markers.len(), markers[0].read_seq, markers[0].unread), (1, sent.message.seq, 0));
-    assert!(snapshot.markers(ada).await.expect("read").is_empty());
+    assert!(app.store.read(move |snapshot| snapshot.markers(ada)).await.expect("read").is_empty());
 }

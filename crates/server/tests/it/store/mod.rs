@@ -60,6 +60,53 @@ macro_rules! conformance {
 }
 pub(crate) use conformance;
 
+/// A connection of a test's own.
+pub(crate) enum Beside {
+    Sqlite(rusqlite::Connection),
+    Postgres(sqlx::PgConnection),
+}
+
+impl Beside {
+    pub(crate) fn file(path: impl AsRef<std::path::Path>) -> Self {
+        let connection = rusqlite::Connection::open(path).expect("the database is there");
+        connection.busy_timeout(std::time::Duration::from_secs(10)).expect("set");
+        Self::Sqlite(connection)
+    }
+
+    pub(crate) async fn server(url: &str) -> Self {
+        use sqlx::Connection as _;
+        Self::Postgres(sqlx::PgConnection::connect(url).await.expect("the database is there"))
+    }
+
+    /// Runs SQL, of several statements if need be.
+    pub(crate) async fn execute(&mut self, text: &str) {
+        use sqlx::Executor as _;
+        match self {
+            Self::Sqlite(connection) => connection.execute_batch(text).expect("the SQL is right"),
+            Self::Postgres(connection) => {
+                let statements = sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()));
+                connection.execute(statements).await.expect("the SQL is right");
+            }
+        }
+    }
+
+    /// Rows of two columns of bytes.
+    pub(crate) async fn pairs(&mut self, sql: &'static str) -> Vec<(Vec<u8>, Vec<u8>)> {
+        use sqlx::Row as _;
+        match self {
+            Self::Sqlite(connection) => {
+                let mut statement = connection.prepare(sql).expect("the SQL is right");
+                let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+                rows.map(|row| row.expect("bytes")).collect()
+            }
+            Self::Postgres(connection) => {
+                let rows = sqlx::query(sql).fetch_all(connection).await.expect("rows");
+                rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+            }
+        }
+    }
+}
+
 /// One or more nodes on one store.
 pub(crate) struct World {
     pub(crate) app: Arc<App>,
@@ -129,18 +176,22 @@ impl World {
     }
 
     /// A connection of the test's own, beside the server.
-    pub(crate) async fn connect(&self) -> sqlx::AnyConnection {
-        use sqlx::Connection as _;
+    pub(crate) async fn connect(&self) -> Beside {
         let (key, value) = &self.settings[0];
-        let url = if *key == "data" { format!("sqlite:{value}/parlor.db") } else { value.clone() };
-        sqlx::AnyConnection::connect(&url).await.expect("the database is there")
+        if *key == "data" { Beside::file(&format!("{value}/parlor.db")) } else { Beside::server(value).await }
+    }
+
+    /// The same to the search index.
+    pub(crate) async fn connect_to_index(&self) -> Beside {
+        match self.folder() {
+            Some(folder) => Beside::file(folder.join("search.db")),
+            None => self.connect().await,
+        }
     }
 
     /// Runs SQL of a test's own.
     pub(crate) async fn sql(&self, text: &str) {
-        use sqlx::Executor as _;
-        let statements = sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()));
-        self.connect().await.execute(statements).await.expect("the SQL is right");
+        self.connect().await.execute(text).await;
     }
 
     pub(crate) fn key(&self) -> String {

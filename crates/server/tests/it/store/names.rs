@@ -23,9 +23,9 @@ conformance! {
 
 async fn found(world: &World, query: &str) -> Vec<String> {
     let asker = world.person("Zed").await;
-    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-    let found = snapshot.writable(asker, query, WhoMayWrite::Everyone, 10).await.expect("read");
-    found.into_iter().map(|user| user.name).collect()
+    let query = query.to_owned();
+    let found = world.app.store.read(move |snapshot| snapshot.writable(asker, &query, WhoMayWrite::Everyone, 10)).await;
+    found.expect("read").into_iter().map(|user| user.name).collect()
 }
 
 async fn people_are_found_by_any_spelling_of_their_names(world: World) {

@@ -2,7 +2,6 @@
 
 use super::{World, code, conformance, send};
 use parlor_protocol::error::Code;
-use sqlx::{Connection as _, Executor as _};
 use std::time::Duration;
 
 conformance! {
@@ -45,15 +44,21 @@ async fn a_store_that_is_held_refuses_and_heals(world: World) {
     let ada = world.person("Ada").await;
     let app = world.node_with(&[("store.timeout_ms", "1500")]).await;
     let mut holder = world.connect().await;
-    holder.execute("BEGIN").await.expect("begun");
-    holder.execute("UPDATE clock SET version = version").await.expect("held");
+    holder.execute("BEGIN; UPDATE clock SET version = version").await;
     let refused = send(&app, ada, conversation, "key", "hello").await.expect_err("the clock is held");
     assert_eq!((refused.code, refused.retryable), (Code::Unavailable, true));
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("reading goes on");
-    assert_eq!(snapshot.conversation(ada, conversation).await.expect("read").expect("a member").last_seq.0, 0);
-    drop(snapshot);
-    holder.execute("ROLLBACK").await.expect("let go");
-    holder.close().await.expect("closed");
+    assert_eq!(
+        app.store
+            .read(move |snapshot| snapshot.conversation(ada, conversation))
+            .await
+            .expect("read")
+            .expect("a member")
+            .last_seq
+            .0,
+        0
+    );
+    holder.execute("ROLLBACK").await;
+    drop(holder);
     let sent = send(&app, ada, conversation, "key", "hello").await.expect("healed");
     assert_eq!((sent.message.seq.0, sent.duplicate), (1, false), "the refused one never was");
 }

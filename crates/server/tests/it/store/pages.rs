@@ -30,8 +30,13 @@ async fn pages_follow_on_from_each_other_both_ways(world: World) {
         (Page::Around(Seq(1)), 4, vec![1, 2, 3], false, true),
         (Page::Around(Seq(999)), 4, vec![9, 10], true, false),
     ] {
-        let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-        let found = snapshot.messages(ben, conversation, page, limit).await.expect("read").expect("a member");
+        let found = world
+            .app
+            .store
+            .read(move |snapshot| snapshot.messages(ben, conversation, page, limit))
+            .await
+            .expect("read")
+            .expect("a member");
         let found_seqs: Vec<i64> = found.messages.iter().map(|message| message.seq.0).collect();
         assert_eq!((found_seqs, found.more_before, found.more_after), (seqs, before, after), "{page:?} {limit}");
     }
@@ -51,8 +56,12 @@ async fn a_page_ends_early_rather_than_grow_too_large(world: World) {
         (Page::After(Seq(3)), vec![4]),
         (Page::Around(Seq(2)), vec![1, 2]),
     ] {
-        let mut snapshot = small.store.snapshot(&small.config.limits).await.expect("there");
-        let found = snapshot.messages(ben, conversation, page, 50).await.expect("read").expect("a member");
+        let found = small
+            .store
+            .read(move |snapshot| snapshot.messages(ben, conversation, page, 50))
+            .await
+            .expect("read")
+            .expect("a member");
         assert_eq!(found.messages.iter().map(|message| message.seq.0).collect::<Vec<_>>(), seqs, "{page:?}");
     }
 }
@@ -64,10 +73,9 @@ async fn the_list_is_paged_by_activity(world: World) {
     }
     world.send("Ada", opened[1], "now the newest").await;
     let ada = world.person("Ada").await;
-    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-    let (first, next) = snapshot.list(ada, None, 2).await.expect("read");
-    let (second, after) = snapshot.list(ada, next, 2).await.expect("read");
-    let (third, end) = snapshot.list(ada, after, 2).await.expect("read");
+    let (first, next) = world.app.store.read(move |snapshot| snapshot.list(ada, None, 2)).await.expect("read");
+    let (second, after) = world.app.store.read(move |snapshot| snapshot.list(ada, next, 2)).await.expect("read");
+    let (third, end) = world.app.store.read(move |snapshot| snapshot.list(ada, after, 2)).await.expect("read");
     let ids: Vec<_> = first.iter().chain(&second).chain(&third).map(|conversation| conversation.id).collect();
     assert_eq!(ids, [opened[1], opened[4], opened[3], opened[2], opened[0]]);
     assert_eq!(end, None);
@@ -88,8 +96,8 @@ async fn people_are_found_by_the_beginnings_of_their_names(world: World) {
         ("zo_", vec!["100% Zoë_"]),
         ("' OR 1=1 --", vec![]),
     ] {
-        let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-        let found = snapshot.writable(ada, query, everyone, 10).await.expect("read");
+        let found =
+            world.app.store.read(move |snapshot| snapshot.writable(ada, query, everyone, 10)).await.expect("read");
         let mut found: Vec<_> = found.iter().map(|user| user.name.as_str()).collect();
         found.sort_unstable();
         assert_eq!(found, names, "{query:?}");

@@ -208,11 +208,16 @@ async fn one_reaction_of_each_emoji_and_person(world: World) {
     let message = world.message("Ben", conversation, 1).await;
     assert_eq!(message.reactions, [reaction("👍🏽", &[ben, ada]), reaction("❤️", &[ada, ben])]);
     assert!(message.edited_at.is_none(), "a reaction is no edit");
-    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-    let who = snapshot.reactions(ada, conversation, Seq(1)).await.expect("read").expect("a member").reactions;
+    let who = world
+        .app
+        .store
+        .read(move |snapshot| snapshot.reactions(ada, conversation, Seq(1)))
+        .await
+        .expect("read")
+        .expect("a member")
+        .reactions;
     let names: Vec<Vec<_>> = who.iter().map(|by| by.users.iter().map(|user| user.name.as_str()).collect()).collect();
     assert_eq!(names, [vec!["Ben", "Ada"], vec!["Ada", "Ben"]]);
-    drop(snapshot);
     world.react("Ben", place, "👍🏽", false).await.expect("taken back");
     let message = world.react("Ada", place, "👍🏽", false).await.expect("taken back").message;
     assert_eq!(message.reactions, [reaction("❤️", &[ada, ben])], "none is left of it");
@@ -303,10 +308,9 @@ async fn whoever_may_not_is_refused_and_whoever_may_not_know_finds_nothing(world
         assert_eq!(told(world.edit(name, conversation, seq, "mine now").await), edit, "{name} edits");
         assert_eq!(told(world.react(name, (conversation, seq), "👍", true).await), react, "{name} reacts");
         let (user, other) = (world.person(name).await, world.direct(name, "Zoe").await);
-        let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-        let reactions = snapshot.reactions(user, conversation, Seq(seq)).await.expect("read");
+        let reactions =
+            world.app.store.read(move |snapshot| snapshot.reactions(user, conversation, Seq(seq))).await.expect("read");
         assert_eq!(reactions.is_some(), react.is_ok(), "{name} asks who reacted");
-        drop(snapshot);
         let forward = world.forward(name, (conversation, seq), other).await;
         assert_eq!(forward.map(|_| ()).map_err(|problem| problem.code), react, "{name} forwards");
         assert_eq!(told(world.delete(name, conversation, seq).await), delete, "{name} deletes");

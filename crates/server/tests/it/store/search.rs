@@ -443,15 +443,19 @@ async fn a_step_ends_where_there_is_enough_text(world: World) {
     for text in ["one", "two", "three"] {
         world.send("Ada", conversation, text).await;
     }
-    let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
-    let (all, is_cut) = snapshot.made_after(Version(0), 100, 1000).await.expect("read");
+    let (all, is_cut) =
+        world.app.store.read(move |snapshot| snapshot.made_after(Version(0), 100, 1000)).await.expect("read");
     assert!(!is_cut);
     let texts = |rows: &[parlor::domain::rows::MessageRow]| rows.iter().map(|row| row.text.len()).sum::<usize>();
     assert_eq!(texts(&all), 11);
-    let (some, is_cut) = snapshot.made_after(Version(0), 100, 6).await.expect("read");
+    let (some, is_cut) =
+        world.app.store.read(move |snapshot| snapshot.made_after(Version(0), 100, 6)).await.expect("read");
     assert!(is_cut);
     assert_eq!(texts(&some), 6);
-    assert_eq!(snapshot.made_after(Version(0), 100, 1000).await.expect("read").0.len(), all.len());
+    assert_eq!(
+        world.app.store.read(move |snapshot| snapshot.made_after(Version(0), 100, 1000)).await.expect("read").0.len(),
+        all.len()
+    );
 }
 
 async fn few_messages_are_found_before_the_index_has_them(world: World) {

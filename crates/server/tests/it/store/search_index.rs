@@ -132,19 +132,9 @@ async fn a_reaction_costs_the_index_nothing(world: World) {
 
 /// The terms that are words, with their slots, as texts.
 async fn written(world: &World) -> BTreeSet<String> {
-    use sqlx::{Connection as _, Row as _};
-    let mut connection = match world.folder() {
-        Some(folder) => {
-            let url = format!("sqlite:{}/search.db", folder.display());
-            sqlx::AnyConnection::connect(&url).await.expect("the index is there")
-        }
-        None => world.connect().await,
-    };
-    let rows = sqlx::query("SELECT term, slots FROM search_terms").fetch_all(&mut connection).await.expect("terms");
-    let text = |row: &sqlx::any::AnyRow, column: usize| {
-        String::from_utf8_lossy(&row.try_get::<Vec<u8>, _>(column).expect("bytes")).into_owned()
-    };
-    rows.iter().map(|row| format!("{} {:?}", text(row, 0), text(row, 1))).collect()
+    let rows = world.connect_to_index().await.pairs("SELECT term, slots FROM search_terms").await;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    rows.iter().map(|(term, slots)| format!("{} {:?}", text(term), text(slots))).collect()
 }
 
 async fn changes_of_old_messages_reach_their_blocks(world: World) {
@@ -187,7 +177,8 @@ async fn index_of(world: &World) -> (Store, Index) {
         (None, Some(folder)) => Settings::url_in_folder(folder),
         (None, None) => panic!("a world is somewhere"),
     };
-    let settings = Settings { url, durability: app.config.store.durability, readers: 2, timeout, receipts: true };
+    let (durability, limits) = (app.config.store.durability, app.config.limits.clone());
+    let settings = Settings { url, durability, readers: 2, timeout, receipts: true, limits };
     let store = Store::open(&settings).await.expect("the store is there");
     let index = Index::open(&store, &settings).await.expect("the index is there");
     (store, index)
@@ -242,22 +233,13 @@ async fn a_cursor_of_another_database_begins_anew(world: World) {
 }
 
 async fn an_index_that_is_damaged_while_it_is_used_is_made_anew(world: World) {
-    use sqlx::{Connection as _, Executor as _};
     let conversation = world.direct("Ada", "Ben").await;
     for _ in 0..3 {
         world.send("Ada", conversation, "an umbrella").await;
     }
     world.indexed("Ada", conversation).await;
     let ben = world.person("Ben").await;
-    let mut connection = match world.folder() {
-        Some(folder) => {
-            let url = format!("sqlite:{}/search.db", folder.display());
-            sqlx::AnyConnection::connect(&url).await.expect("the index is there")
-        }
-        None => world.connect().await,
-    };
-    connection.execute("UPDATE search_terms SET slots = term").await.expect("spoilt");
-    connection.close().await.expect("closed");
+    world.connect_to_index().await.execute("UPDATE search_terms SET slots = term").await;
     assert!(search(&world.app, ben, of("umbrella")).await.is_err(), "it is damaged");
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
     while search(&world.app, ben, of("umbrella")).await.map_or(0, |found| found.results.len()) < 3 {

@@ -168,8 +168,7 @@ async fn what_was_hidden_since_a_version_is_told_or_all_is_to_be_dropped(world: 
     let app = world.node_with(&[("limits.changes_rows_max", "2")]).await;
     let ben = world.person("Ben").await;
     let hidden = async |since: Version| {
-        let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
-        let places = snapshot.hidden(ben, since).await.expect("read");
+        let places = app.store.read(move |snapshot| snapshot.hidden(ben, since)).await.expect("read");
         places.map(|places| places.iter().map(|place| place.seq.0).collect::<Vec<_>>())
     };
     assert_eq!(hidden(Version(0)).await, Some(vec![4, 2]), "in the order of hiding");
@@ -188,9 +187,14 @@ async fn quotes_come_along_as_their_reader_may_see_them(world: World) {
     let last = world.answer("Ada", conversation, 2, "to the second").await.expect("sent").message.seq;
     let quoted = async |name: &str| {
         let user = world.person(name).await;
-        let mut snapshot = world.app.store.snapshot(&world.app.config.limits).await.expect("there");
         let page = parlor::store::snapshot::Page::After(Seq(last.0 - 2));
-        let page = snapshot.messages(user, conversation, page, 2).await.expect("read").expect("a member");
+        let page = world
+            .app
+            .store
+            .read(move |snapshot| snapshot.messages(user, conversation, page, 2))
+            .await
+            .expect("read")
+            .expect("a member");
         assert_eq!(page.messages.len(), 2);
         page
     };
@@ -223,12 +227,21 @@ async fn a_page_counts_all_that_its_messages_carry(world: World) {
     }
     let app = world.node_with(&[("limits.page_bytes_max", "420")]).await;
     let ben = world.person("Ben").await;
-    let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
     let page = parlor::store::snapshot::Page::After(Seq(0));
-    let first = snapshot.messages(ben, conversation, page, 50).await.expect("read").expect("a member");
+    let first = app
+        .store
+        .read(move |snapshot| snapshot.messages(ben, conversation, page, 50))
+        .await
+        .expect("read")
+        .expect("a member");
     assert_eq!(first.messages.len(), 2, "two subjects fill it");
     let page = parlor::store::snapshot::Page::After(Seq(4));
-    let answers = snapshot.messages(ben, conversation, page, 50).await.expect("read").expect("a member");
+    let answers = app
+        .store
+        .read(move |snapshot| snapshot.messages(ben, conversation, page, 50))
+        .await
+        .expect("read")
+        .expect("a member");
     assert_eq!(answers.messages.len(), 4);
     let seqs: Vec<_> = answers.quoted.iter().map(|message| message.seq.0).collect();
     assert_eq!(seqs, [3, 4], "as many quotes as fit, the newest first");
@@ -246,8 +259,12 @@ async fn all_changes(
     let mut pages: Vec<Changes> = Vec::new();
     loop {
         let since = pages.last().map_or(since, |page| page.version);
-        let mut snapshot = app.store.snapshot(&app.config.limits).await.expect("there");
-        let changes = snapshot.changes(user, conversation, since).await.expect("read").expect("a member");
+        let changes = app
+            .store
+            .read(move |snapshot| snapshot.changes(user, conversation, since))
+            .await
+            .expect("read")
+            .expect("a member");
         let is_last = !changes.more;
         assert_eq!(changes.conversation.is_some(), is_last);
         pages.push(changes);

@@ -1,0 +1,107 @@
+//! The log of a server: what goes into it, and how often. A fault that comes with every request is told once a second and
+//! counted in the metrics; it fills no disk and hides nothing else.
+
+use super::Failure;
+use crate::config::{Log, LogFormat};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tracing::{Event, Level, Subscriber, callsite::Identifier};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    layer::{Context, SubscriberExt as _},
+    util::SubscriberInitExt as _,
+};
+
+/// The shortest time between two lines of one kind.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Starts the log, on the standard error.
+pub(super) fn start(log: &Log) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&log.filter).map_err(|error| Failure::of_use(format!("log.filter: {error}")))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let started = match log.format {
+        LogFormat::Text => builder.with_target(false).finish().with(Paced::default()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(Paced::default()).try_init(),
+    };
+    started.map_err(Failure::new)
+}
+
+/// Leaves out lines that come too soon after one of the same place in the program. Those for debugging all come.
+#[derive(Debug, Default)]
+struct Paced(Written<Identifier>);
+
+/// When a line of each kind was last written. There are as many as the program has places that write one.
+#[derive(Debug)]
+struct Written<Kind>(Mutex<HashMap<Kind, Instant>>);
+
+impl<Kind> Default for Written<Kind> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<Kind: Eq + Hash> Written<Kind> {
+    fn is_due(&self, place: Kind, now: Instant) -> bool {
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match written.get(&place) {
+            Some(last) if now.duration_since(*last) < PAUSE => false,
+            _ => {
+                written.insert(place, now);
+                true
+            }
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Paced {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        *metadata.level() > Level::INFO || self.0.is_due(metadata.callsite(), Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    /// Counts lines that are written.
+    struct Counting(Arc<AtomicUsize>);
+
+    impl<S: Subscriber> Layer<S> for Counting {
+        fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn one_kind_of_line_comes_once_a_second_and_the_others_beside_it() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let log = tracing_subscriber::registry().with(Counting(count.clone())).with(Paced::default());
+        tracing::subscriber::with_default(log, || {
+            for number in 0..1000 {
+                tracing::warn!(number, "the same again");
+            }
+            tracing::warn!("another");
+            for number in 0..3 {
+                tracing::debug!(number, "for debugging");
+            }
+        });
+        assert_eq!(count.load(Ordering::Relaxed), 2 + 3);
+    }
+
+    #[test]
+    fn after_a_pause_it_comes_again() {
+        let (written, now) = (Written::default(), Instant::now());
+        assert!(written.is_due("kind", now));
+        assert!(!written.is_due("kind", now + PAUSE / 2));
+        assert!(written.is_due("kind", now + PAUSE));
+    }
+}

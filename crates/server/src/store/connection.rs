@@ -1,0 +1,356 @@
+//! One connection to either database: statements in, rows out, and nothing in between.
+//!
+//! Invariants: a connection is used by one thread at a time and lives on the store's threads only; a statement ends
+//! when nobody waits for its answer any longer, on SQLite in its midst, on PostgreSQL at its time-out; what a connection
+//! was interrupted in never touches the work that follows on it.
+
+use super::{
+    Error, Result,
+    postgres::Postgres,
+    threads::Asker,
+    values::{Value, is_numbered},
+};
+use rusqlite::{OpenFlags, types::ValueRef};
+use sqlx::{Row as _, postgres::PgRow};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Statements that a connection to SQLite keeps prepared: every form of every statement that is in frequent use.
+const STATEMENTS_KEPT: usize = 256;
+/// Steps of SQLite's machine between two looks whether somebody still waits; about a tenth of a millisecond.
+const STEPS: i32 = 4000;
+/// The longest that a connection to PostgreSQL is kept, so that a setting of its server that changed reaches all.
+const LIFETIME: Duration = Duration::from_mins(10);
+
+/// Who waits for the work in progress.
+type Current = Arc<Mutex<Option<Arc<Asker>>>>;
+
+/// A connection.
+pub(crate) struct Connection {
+    driver: Driver,
+    current: Current,
+    made: Instant,
+    /// Statements run so far.
+    pub(super) statements: u64,
+}
+
+enum Driver {
+    Sqlite(rusqlite::Connection),
+    Postgres(Box<Postgres>),
+}
+
+/// Where a row's columns are read from: the driver's own row.
+#[derive(Clone, Copy)]
+pub(crate) enum Row<'row> {
+    Sqlite(&'row rusqlite::Row<'row>),
+    Postgres(&'row PgRow),
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(if self.is_sqlite() { "Connection to SQLite" } else { "Connection to PostgreSQL" })
+    }
+}
+
+impl Connection {
+    /// Opens a SQLite file, which must be there, and runs `every` on it.
+    pub(super) fn sqlite(file: &Path, flags: OpenFlags, vfs: &std::ffi::CStr, every: &str) -> Result<Self> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = rusqlite::Connection::open_with_flags_and_vfs(file, flags, vfs)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        connection.execute_batch(every)?;
+        let current = Current::default();
+        let watched = current.clone();
+        let is_given_up = move || {
+            let current = watched.lock().unwrap_or_else(PoisonError::into_inner);
+            current.as_ref().is_some_and(|asker| !asker.waits())
+        };
+        connection.progress_handler(STEPS, Some(is_given_up))?;
+        Ok(Self { driver: Driver::Sqlite(connection), current, made: Instant::now(), statements: 0 })
+    }
+
+    /// Takes a connection to PostgreSQL.
+    pub(super) fn postgres(postgres: Postgres) -> Self {
+        let driver = Driver::Postgres(Box::new(postgres));
+        Self { driver, current: Current::default(), made: Instant::now(), statements: 0 }
+    }
+
+    pub(super) fn is_sqlite(&self) -> bool {
+        matches!(self.driver, Driver::Sqlite(_))
+    }
+
+    /// Whose work comes now. Without one nothing is interrupted.
+    pub(super) fn serve(&mut self, asker: Option<Arc<Asker>>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = asker;
+    }
+
+    /// Whose work this is.
+    pub(super) fn asker(&self) -> Option<Arc<Asker>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether other work may be done on it.
+    pub(super) fn is_sound(&self) -> bool {
+        match &self.driver {
+            // A transaction that is still open could not be ended.
+            Driver::Sqlite(connection) => connection.is_autocommit(),
+            Driver::Postgres(postgres) => postgres.is_sound() && self.made.elapsed() < LIFETIME,
+        }
+    }
+
+    /// Whether it can be used after a rest: on PostgreSQL it may have been ended at the other side meanwhile.
+    pub(super) fn is_awake(&mut self, until: Instant) -> bool {
+        match &mut self.driver {
+            Driver::Sqlite(_) => true,
+            Driver::Postgres(postgres) => postgres.is_awake(until),
+        }
+    }
+
+    /// Goes on only while somebody waits: for work that takes long between two statements.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_some_and(|asker| !asker.waits()) { Err(Error::Silent) } else { Ok(()) }
+    }
+
+    fn until(&self) -> Option<Instant> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|asker| asker.until)
+    }
+
+    /// Begins a transaction that writes. On SQLite it takes the lock of the only writer at once: who reads first and
+    /// writes then cannot wait for it.
+    pub(super) fn begin_to_write(&mut self) -> Result<()> {
+        self.go_on()?;
+        // On PostgreSQL whatever the database's default: under a stricter level, reads would be older than the lock.
+        self.run(if self.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN ISOLATION LEVEL READ COMMITTED" })
+    }
+
+    /// Begins a transaction whose reads are all of one moment.
+    pub(super) fn begin_to_read(&mut self) -> Result<()> {
+        self.go_on()?;
+        self.run(if self.is_sqlite() { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" })
+    }
+
+    /// Ends a transaction; it is durable when this returns.
+    pub(super) fn commit(&mut self) -> Result<()> {
+        // Nothing interrupts what may have happened already; on PostgreSQL the time-out still holds.
+        let until = self.until();
+        if let Driver::Sqlite(_) = &self.driver {
+            self.serve(None);
+        }
+        let committed = match &mut self.driver {
+            Driver::Sqlite(connection) => {
+                connection.prepare_cached("COMMIT")?.raw_execute().map(drop).map_err(Error::from)
+            }
+            Driver::Postgres(postgres) => postgres.execute("COMMIT", &[], until).map(drop),
+        };
+        if committed.is_err() {
+            self.roll_back();
+        }
+        committed
+    }
+
+    /// Ends a transaction as if it never was. If it cannot be ended, the connection is not kept, which ends it too.
+    pub(super) fn roll_back(&mut self) {
+        let until = self.until();
+        match &mut self.driver {
+            Driver::Sqlite(connection) => {
+                // On a full disk SQLite has ended it by itself.
+                if !connection.is_autocommit() {
+                    *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    drop(connection.prepare_cached("ROLLBACK").and_then(|mut statement| statement.raw_execute()));
+                }
+            }
+            Driver::Postgres(postgres) => postgres.roll_back(until),
+        }
+    }
+
+    fn run(&mut self, sql: &str) -> Result<()> {
+        let until = self.until();
+        match &mut self.driver {
+            Driver::Sqlite(connection) => connection.prepare_cached(sql)?.raw_execute().map(drop)?,
+            Driver::Postgres(postgres) => postgres.begin(sql, until)?,
+        }
+        Ok(())
+    }
+
+    /// Runs a text of several statements without parameters: migrations and settings.
+    pub(super) fn batch(&mut self, text: &str) -> Result<()> {
+        self.go_on()?;
+        let until = self.until();
+        match &mut self.driver {
+            Driver::Sqlite(connection) => Ok(connection.execute_batch(text)?),
+            Driver::Postgres(postgres) => postgres.batch(text, until),
+        }
+    }
+
+    /// Runs a statement that gives no rows; says how many it touched.
+    pub(crate) fn execute(&mut self, sql: &str, parameters: &[Value<'_>]) -> Result<u64> {
+        self.go_on()?;
+        self.statements += 1;
+        let until = self.until();
+        match &mut self.driver {
+            Driver::Sqlite(connection) => {
+                let mut statement = connection.prepare_cached(sql)?;
+                bind(&mut statement, sql, parameters)?;
+                Ok(statement.raw_execute()? as u64)
+            }
+            Driver::Postgres(postgres) => postgres.execute(sql, parameters, until),
+        }
+    }
+
+    /// Hands each row to `take`, until it says that this is enough.
+    pub(crate) fn each(
+        &mut self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        mut take: impl FnMut(Row<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        self.go_on()?;
+        self.statements += 1;
+        let until = self.until();
+        match &mut self.driver {
+            Driver::Sqlite(connection) => {
+                let mut statement = connection.prepare_cached(sql)?;
+                bind(&mut statement, sql, parameters)?;
+                let mut rows = statement.raw_query();
+                while let Some(row) = rows.next()? {
+                    if !take(Row::Sqlite(row))? {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            Driver::Postgres(postgres) => postgres.each(sql, parameters, until, take),
+        }
+    }
+
+    /// What `read` makes of the rows.
+    pub(crate) fn query<T>(
+        &mut self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        mut read: impl FnMut(Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        self.each(sql, parameters, |row| {
+            all.push(read(row)?);
+            Ok(true)
+        })?;
+        Ok(all)
+    }
+
+    /// What `read` makes of the first row, if there is one.
+    pub(crate) fn optional<T>(
+        &mut self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        mut read: impl FnMut(Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let mut first = None;
+        self.each(sql, parameters, |row| {
+            first = Some(read(row)?);
+            Ok(false)
+        })?;
+        Ok(first)
+    }
+
+    /// What `read` makes of the only row.
+    pub(crate) fn one<T>(
+        &mut self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        read: impl FnMut(Row<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let row = self.optional(sql, parameters, read)?;
+        row.ok_or_else(|| Error::Corrupt("a row that is always there is missing".to_owned()))
+    }
+}
+
+/// `$1` names the first parameter and may stand more than once; bare `?` are counted.
+fn bind(statement: &mut rusqlite::Statement<'_>, sql: &str, parameters: &[Value<'_>]) -> Result<()> {
+    if !is_numbered(sql) {
+        for (place, value) in (1..).zip(parameters) {
+            statement.raw_bind_parameter(place, value)?;
+        }
+        return Ok(());
+    }
+    for place in 1..=statement.parameter_count() {
+        let name = statement.parameter_name(place).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+        let value = name.and_then(|name| parameters.get(name.checked_sub(1)?));
+        let value = value.ok_or_else(|| Error::Corrupt(format!("a statement has a parameter too few: {sql}")))?;
+        statement.raw_bind_parameter(place, value)?;
+    }
+    Ok(())
+}
+
+/// What a column may hold.
+pub(crate) trait Column: Sized {
+    /// Reads it by its position.
+    fn read(row: Row<'_>, position: usize) -> Result<Self>;
+}
+
+fn wrong(position: usize, what: impl std::fmt::Display) -> Error {
+    Error::Corrupt(format!("column {position}: {what}"))
+}
+
+impl Column for Option<i64> {
+    fn read(row: Row<'_>, position: usize) -> Result<Self> {
+        match row {
+            Row::Sqlite(row) => match row.get_ref(position)? {
+                ValueRef::Null => Ok(None),
+                ValueRef::Integer(number) => Ok(Some(number)),
+                other => Err(wrong(position, other.data_type())),
+            },
+            // Of any width.
+            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| wrong(position, error)),
+        }
+    }
+}
+
+impl Column for Option<String> {
+    fn read(row: Row<'_>, position: usize) -> Result<Self> {
+        match row {
+            Row::Sqlite(row) => match row.get_ref(position)? {
+                ValueRef::Null => Ok(None),
+                ValueRef::Text(text) => {
+                    let text = std::str::from_utf8(text).map_err(|error| wrong(position, error))?;
+                    Ok(Some(text.to_owned()))
+                }
+                other => Err(wrong(position, other.data_type())),
+            },
+            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| wrong(position, error)),
+        }
+    }
+}
+
+impl Column for Option<Vec<u8>> {
+    fn read(row: Row<'_>, position: usize) -> Result<Self> {
+        match row {
+            Row::Sqlite(row) => match row.get_ref(position)? {
+                ValueRef::Null => Ok(None),
+                ValueRef::Blob(bytes) => Ok(Some(bytes.to_owned())),
+                other => Err(wrong(position, other.data_type())),
+            },
+            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| wrong(position, error)),
+        }
+    }
+}
+
+macro_rules! never_null {
+    ($($kind:ty),+) => {
+        $(impl Column for $kind {
+            fn read(row: Row<'_>, position: usize) -> Result<Self> {
+                Option::<$kind>::read(row, position)?.ok_or_else(|| wrong(position, "it is null"))
+            }
+        })+
+    };
+}
+never_null!(i64, String, Vec<u8>);
+
+/// A column by its position.
+pub(crate) fn column<T: Column>(row: Row<'_>, position: usize) -> Result<T> {
+    T::read(row, position)
+}

@@ -1,0 +1,162 @@
+//! A connection to PostgreSQL, driven by the thread that owns it: each statement is waited for in place, up to the time
+//! at which its asker stops waiting. A server that says nothing, frozen or beyond a dead network, holds up its thread no
+//! longer than that.
+
+use super::{Cause, Error, Result, connection::Row, values::Value};
+use futures_util::TryStreamExt as _;
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _,
+    postgres::{PgArguments, PgConnectOptions, PgConnection},
+};
+use std::time::{Duration, Instant};
+use tokio::{runtime::Runtime, time::timeout_at};
+
+/// Statements that a connection keeps prepared.
+const STATEMENTS_KEPT: usize = 256;
+
+/// After so long without use, a connection is tried before work is done on it.
+const RESTED: Duration = Duration::from_millis(200);
+
+/// See the module.
+pub(super) struct Postgres {
+    // Before the runtime that drives it.
+    connection: PgConnection,
+    runtime: Runtime,
+    used: Instant,
+    is_in_transaction: bool,
+    /// It is not known what comes next on it, or it may not write.
+    is_broken: bool,
+}
+
+impl Postgres {
+    /// Connects, and runs `every`.
+    pub(super) fn connect(options: PgConnectOptions, every: &str, until: Option<Instant>) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::Unavailable(error.into()))?;
+        let options = options.statement_cache_capacity(STATEMENTS_KEPT);
+        let connecting = async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(every.to_owned()))).await?;
+            Ok(connection)
+        };
+        let connection = wait(&runtime, until, connecting)?;
+        Ok(Self { connection, runtime, used: Instant::now(), is_in_transaction: false, is_broken: false })
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        !self.is_broken && !self.is_in_transaction
+    }
+
+    /// Whether the server still answers on it.
+    pub(super) fn is_awake(&mut self, until: Instant) -> bool {
+        if self.used.elapsed() < RESTED {
+            return true;
+        }
+        let answered = wait(&self.runtime, Some(until), self.connection.ping());
+        self.noted(answered).is_ok()
+    }
+
+    pub(super) fn begin(&mut self, sql: &str, until: Option<Instant>) -> Result<()> {
+        self.is_in_transaction = true;
+        self.execute(sql, &[], until).map(drop)
+    }
+
+    pub(super) fn roll_back(&mut self, until: Option<Instant>) {
+        if self.is_in_transaction && !self.is_broken {
+            self.is_broken = self.execute("ROLLBACK", &[], until).is_err();
+        }
+    }
+
+    pub(super) fn batch(&mut self, text: &str, until: Option<Instant>) -> Result<()> {
+        let running = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(text.to_owned())));
+        let ran = wait(&self.runtime, until, running);
+        self.noted(ran).map(drop)
+    }
+
+    pub(super) fn execute(&mut self, sql: &str, parameters: &[Value<'_>], until: Option<Instant>) -> Result<u64> {
+        let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments(parameters)?);
+        let ran = wait(&self.runtime, until, query.execute(&mut self.connection));
+        let touched = self.noted(ran)?.rows_affected();
+        if matches!(sql, "COMMIT" | "ROLLBACK") {
+            self.is_in_transaction = false;
+        }
+        Ok(touched)
+    }
+
+    pub(super) fn each(
+        &mut self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        until: Option<Instant>,
+        mut take: impl FnMut(Row<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments(parameters)?);
+        let mut answer = Ok(());
+        let reading = async {
+            let mut rows = query.fetch(&mut self.connection);
+            while let Some(row) = rows.try_next().await? {
+                match take(Row::Postgres(&row)) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        answer = Err(error);
+                        break;
+                    }
+                }
+            }
+            Ok(())
+        };
+        let read = wait(&self.runtime, until, reading);
+        self.noted(read)?;
+        answer
+    }
+
+    /// Whoever was not answered does not know what the next answer is to.
+    fn noted<T>(&mut self, answer: Result<T>) -> Result<T> {
+        self.used = Instant::now();
+        if let Err(error) = &answer {
+            self.is_broken |= match error {
+                Error::Silent => true,
+                Error::Unavailable(Cause::Postgres(sqlx::Error::Database(refused))) => {
+                    // It was opened while the database was to be read only, and stays so.
+                    refused.code().as_deref() == Some("25006")
+                }
+                Error::Unavailable(_) => true,
+                _ => false,
+            };
+        }
+        answer
+    }
+}
+
+fn wait<T>(
+    runtime: &Runtime,
+    until: Option<Instant>,
+    answer: impl Future<Output = std::result::Result<T, sqlx::Error>>,
+) -> Result<T> {
+    runtime.block_on(async {
+        match until {
+            Some(until) => match timeout_at(until.into(), answer).await {
+                Ok(answer) => Ok(answer?),
+                Err(_) => Err(Error::Silent),
+            },
+            None => Ok(answer.await?),
+        }
+    })
+}
+
+fn arguments(parameters: &[Value<'_>]) -> Result<PgArguments> {
+    use sqlx::Arguments as _;
+    let mut arguments = PgArguments::default();
+    for value in parameters {
+        match value {
+            Value::Int(number) => arguments.add(*number),
+            Value::Text(text) => arguments.add(text.as_deref()),
+            Value::Bytes(bytes) => arguments.add(bytes.as_deref()),
+        }
+        .map_err(|error| Error::Refused(sqlx::Error::Encode(error).into()))?;
+    }
+    Ok(arguments)
+}

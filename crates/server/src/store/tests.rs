@@ -1,0 +1,193 @@
+//! Units of work on a SQLite file: time, askers that go away, threads that hang.
+
+use super::{
+    Error, Result, column,
+    connection::Connection,
+    open::{Opener, SqliteFile, Use},
+    threads::{QUEUE_MAX, Threads},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// A minute of the fastest machine.
+const ENDLESS: &str = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 10000000000) \
+                       SELECT count(*) FROM c";
+/// More than any of these tests needs.
+const LONG: Duration = Duration::from_mins(1);
+const SHORT: Duration = Duration::from_millis(100);
+
+/// One thread with an empty table.
+async fn thread(timeout: Duration) -> (Threads, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = SqliteFile::new(&folder.path().join("test.db"), LONG, "PRAGMA journal_mode = WAL;");
+    let opener = Opener::Sqlite(Arc::new(file));
+    let made = opener.start("test", 1, LONG, Use::Write).expect("a thread");
+    made.write(|connection| connection.batch("CREATE TABLE t (n INTEGER)")).await.expect("made");
+    made.close().await;
+    (opener.start("test", 1, timeout, Use::Write).expect("a thread"), folder)
+}
+
+async fn rows(folder: &TempDir) -> i64 {
+    let file = SqliteFile::new(&folder.path().join("test.db"), LONG, "");
+    let threads = Opener::Sqlite(Arc::new(file)).start("test", 1, LONG, Use::Read).expect("a thread");
+    threads.ask(|connection| connection.one("SELECT count(*) FROM t", &[], |row| column(row, 0))).await.expect("read")
+}
+
+fn insert(connection: &mut Connection) -> Result<u64> {
+    connection.execute("INSERT INTO t VALUES (1)", &[])
+}
+
+fn endless(connection: &mut Connection) -> Result<i64> {
+    connection.one(ENDLESS, &[], |row| column(row, 0))
+}
+
+/// Work that hangs, as in the disk, until it is let go; and when it has begun.
+fn hanging() -> (impl FnOnce(&mut Connection) -> Result<u64> + Send + 'static, mpsc::Sender<()>, mpsc::Receiver<()>) {
+    let (let_go, held) = mpsc::channel();
+    let (begins, begun) = mpsc::channel();
+    let work = move |connection: &mut Connection| {
+        insert(connection)?;
+        begins.send(()).expect("the test waits");
+        // The sender is dropped, or sends.
+        let _ = held.recv();
+        Ok(1)
+    };
+    (work, let_go, begun)
+}
+
+#[tokio::test]
+async fn what_runs_ends_with_its_asker_and_the_next_is_not_interrupted() {
+    let (threads, _folder) = thread(LONG).await;
+    let (begins, begun) = tokio::sync::oneshot::channel();
+    let asking = threads.ask(move |connection| {
+        begins.send(()).expect("the test waits");
+        endless(connection)
+    });
+    tokio::select! {
+        _ = asking => panic!("it is endless"),
+        begun = begun => begun.expect("it began"),
+    }
+    // The asker is gone. The one thread is free again, and nothing is left of the interruption.
+    for _ in 0..100 {
+        threads.write(insert).await.expect("not interrupted");
+    }
+}
+
+#[tokio::test]
+async fn what_runs_ends_at_its_time_and_says_so() {
+    let (threads, _folder) = thread(SHORT).await;
+    assert!(matches!(threads.ask(endless).await, Err(Error::Silent)));
+    let next = async { while threads.write(insert).await.is_err() {} };
+    tokio::time::timeout(LONG, next).await.expect("the thread is free");
+}
+
+#[tokio::test]
+async fn a_thread_that_hangs_keeps_nobody_waiting() {
+    let (threads, _folder) = thread(SHORT).await;
+    let (work, let_go, begun) = hanging();
+    let has_run = Arc::new(AtomicBool::new(false));
+    let runs = has_run.clone();
+    let behind = threads.ask(move |_| {
+        runs.store(true, Ordering::Relaxed);
+        Ok(())
+    });
+    let (hung, behind) = tokio::join!(threads.ask(work), behind);
+    assert!(matches!((hung, behind), (Err(Error::Silent), Err(Error::Silent))));
+    begun.recv().expect("it began");
+    drop(let_go);
+    let next = async { while threads.ask(insert).await.is_err() {} };
+    tokio::time::timeout(LONG, next).await.expect("the thread goes on");
+    assert!(!has_run.load(Ordering::Relaxed), "nobody waited for it any longer");
+}
+
+#[tokio::test]
+async fn what_its_asker_gave_up_is_never_committed() {
+    let (threads, folder) = thread(SHORT).await;
+    let (work, let_go, begun) = hanging();
+    assert!(matches!(threads.write(work).await, Err(Error::Silent)), "nothing happened, and nothing will");
+    begun.recv().expect("it began");
+    drop(let_go);
+    threads.close().await;
+    assert_eq!(rows(&folder).await, 0);
+}
+
+#[tokio::test]
+async fn what_an_asker_dropped_is_never_committed() {
+    let (threads, folder) = thread(LONG).await;
+    let (work, let_go, begun) = hanging();
+    let asking = tokio::spawn(async move {
+        drop(threads.write(work).await);
+        threads
+    });
+    tokio::task::spawn_blocking(move || begun.recv()).await.expect("joined").expect("it began");
+    asking.abort();
+    assert!(asking.await.is_err(), "it is gone, with the threads' last handle");
+    drop(let_go);
+    // What was handed over is ended, then the thread is.
+    let ended = async {
+        let file = SqliteFile::new(&folder.path().join("test.db"), LONG, "");
+        let others = Opener::Sqlite(Arc::new(file)).start("test", 1, LONG, Use::Write).expect("a thread");
+        others.write(insert).await
+    };
+    ended.await.expect("the lock is free");
+    assert_eq!(rows(&folder).await, 1, "only what came later");
+}
+
+#[tokio::test]
+async fn what_panics_harms_nothing_that_follows() {
+    let (threads, folder) = thread(LONG).await;
+    let panicking = threads.write(|connection| {
+        insert(connection)?;
+        if connection.is_sqlite() {
+            panic!("on purpose");
+        }
+        Ok(())
+    });
+    assert!(matches!(panicking.await, Err(Error::Corrupt(_))));
+    threads.write(insert).await.expect("the thread goes on");
+    assert_eq!(rows(&folder).await, 1);
+}
+
+#[tokio::test]
+async fn the_queue_has_an_end_and_what_nobody_waits_for_takes_no_place() {
+    let (threads, _folder) = thread(LONG).await;
+    let threads = Arc::new(threads);
+    let (work, let_go, begun) = hanging();
+    let hanging = threads.clone();
+    let hung = tokio::spawn(async move { hanging.ask(work).await });
+    tokio::task::spawn_blocking(move || begun.recv()).await.expect("joined").expect("it began");
+    let mut waiting: Vec<_> = (0..QUEUE_MAX).map(|_| Box::pin(threads.ask(insert))).collect();
+    for asking in &mut waiting {
+        assert!(futures_util::FutureExt::now_or_never(asking).is_none(), "it waits");
+    }
+    assert!(matches!(threads.ask(insert).await, Err(Error::Unavailable(_))), "there is no more room");
+    drop(waiting);
+    let mut next = Box::pin(threads.ask(insert));
+    assert!(futures_util::FutureExt::now_or_never(&mut next).is_none(), "there is room again");
+    drop(let_go);
+    assert!(next.await.is_ok() && hung.await.expect("joined").is_ok());
+}
+
+#[tokio::test]
+async fn numbered_parameters_stand_where_they_are_named() {
+    let (threads, _folder) = thread(LONG).await;
+    let sql = "SELECT $2, $1, $2, $3";
+    let read = threads.ask(move |connection| {
+        connection.one(sql, &[1.into(), "two".into(), None::<i64>.into()], |row| {
+            Ok((
+                column::<String>(row, 0)?,
+                column::<i64>(row, 1)?,
+                column::<String>(row, 2)?,
+                column::<Option<i64>>(row, 3)?,
+            ))
+        })
+    });
+    assert_eq!(read.await.expect("read"), ("two".to_owned(), 1, "two".to_owned(), None));
+}

@@ -1,0 +1,179 @@
+//! A real server whose store cannot write, or hangs: people read as long as it can be read, hear `unavailable` soon where
+//! it cannot, and go on as soon as it is well.
+
+use crate::{
+    harness::{Person, Server, Setup, folder, tool},
+    postgres::Postgres,
+    store::Beside,
+};
+use http::Method;
+use parlor_client::http::Response;
+use parlor_protocol::ids::ConversationId;
+use std::{fs, io::Write as _, path::PathBuf, time::Duration};
+use tempfile::TempDir;
+
+/// A small disk in memory.
+struct SmallDisk {
+    folder: TempDir,
+}
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = folder();
+        let path = folder.path().display().to_string();
+        match tool("mount", &["-t", "tmpfs", "-o", "size=8m", "tmpfs", &path]) {
+            Ok(()) => Some(Self { folder }),
+            Err(why) => {
+                println!("skipped: only root can mount a small disk ({why})");
+                None
+            }
+        }
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.folder.path().join("filler")
+    }
+
+    /// Leaves not one byte.
+    fn fill(&self) {
+        let mut file = fs::File::options().create(true).append(true).open(self.filler()).expect("a file");
+        for bytes in [65_536, 4096, 1] {
+            while file.write(&vec![1; bytes]).is_ok_and(|written| written > 0) {}
+        }
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.filler()).expect("removed");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let path = self.folder.path().display().to_string();
+        if let Err(why) = tool("umount", &["-l", &path]) {
+            println!("a small disk stays: {why}");
+        }
+    }
+}
+
+async fn two_people(server: &Server) -> (Person, ConversationId) {
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    let conversation = ada.write_to(&ben).await.id;
+    ada.say(conversation, "before").await;
+    (ada, conversation)
+}
+
+async fn sends(person: &Person, conversation: ConversationId, key: &str) -> u16 {
+    let path = format!("/v1/conversations/{conversation}/messages");
+    let body = format!(r#"{{"client_id":"{key}","text":"hello"}}"#);
+    asks(person, Method::POST, &path, &body).await.status.as_u16()
+}
+
+async fn asks(person: &Person, method: Method, path: &str, body: &str) -> Response {
+    let api = person.api.clone().with_header(http::header::CONTENT_TYPE, "application/json");
+    api.request(method, path, body.to_owned()).await.expect("an answer")
+}
+
+async fn reads(person: &Person, conversation: ConversationId) -> u16 {
+    let path = format!("/v1/conversations/{conversation}/messages");
+    asks(person, Method::GET, &path, "").await.status.as_u16()
+}
+
+/// Sends until it is taken.
+async fn until_sent(person: &Person, conversation: ConversationId, key: &str) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let status = sends(person, conversation, key).await;
+        if status == 201 || status == 200 {
+            return;
+        }
+        assert_eq!(status, 503, "refused, and for no other reason");
+        assert!(tokio::time::Instant::now() < deadline, "it does not heal");
+        // waits for: a store that can be written
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_starts_on_a_full_disk_serves_reads_and_writes_once_there_is_room() {
+    for is_killed in [false, true] {
+        let Some(disk) = SmallDisk::mount() else { return };
+        let mut server = Setup::new().in_folder(&disk.folder.path().join("data")).start().await;
+        let (ada, conversation) = two_people(&server).await;
+        if is_killed {
+            server.kill();
+        } else {
+            server.stop().await;
+        }
+        disk.fill();
+        server.restart().await;
+        assert_eq!(reads(&ada, conversation).await, 200, "reads are served; killed: {is_killed}");
+        assert_eq!(sends(&ada, conversation, "while-full").await, 503);
+        let mut client = ada.connect().await;
+        disk.empty();
+        until_sent(&ada, conversation, "after").await;
+        client.settle(Duration::from_secs(10)).await.expect("who came meanwhile stays");
+        server.stop().await;
+        server.restart().await;
+        assert_eq!(reads(&ada, conversation).await, 200);
+        until_sent(&ada, conversation, "at the end").await;
+    }
+}
+
+#[tokio::test]
+async fn a_frozen_postgres_is_unavailable_within_five_seconds_and_well_when_it_goes_on() {
+    let Some(postgres) = Postgres::alone() else { return };
+    let server = Setup::new().with("store.url", postgres.database()).start().await;
+    let (ada, conversation) = two_people(&server).await;
+    postgres.signal("STOP");
+    let list = || asks(&ada, Method::GET, "/v1/conversations", "");
+    let ready = || asks(&ada, Method::GET, "/readyz", "");
+    // Some at once, and again when all connections have been given up.
+    for round in 0..2 {
+        let keys = [format!("one-{round}"), format!("two-{round}")];
+        let all = async {
+            tokio::join!(
+                sends(&ada, conversation, &keys[0]),
+                sends(&ada, conversation, &keys[1]),
+                reads(&ada, conversation),
+                async { list().await.status.as_u16() },
+                async { ready().await.status.as_u16() },
+            )
+        };
+        let statuses = tokio::time::timeout(Duration::from_secs(5), all).await.expect("within five seconds");
+        assert_eq!(statuses, (503, 503, 503, 503, 503));
+    }
+    postgres.signal("CONT");
+    until_sent(&ada, conversation, "after").await;
+    assert_eq!(reads(&ada, conversation).await, 200);
+    assert_eq!(ready().await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn after_a_read_only_spell_of_postgres_writes_work_at_once() {
+    let Some(url) = crate::postgres::database() else { return };
+    let server = Setup::new().with("store.url", &url).start().await;
+    let (ada, conversation) = two_people(&server).await;
+    let mut operator = Beside::server(&url).await;
+    let name = url.rsplit('/').next().expect("a name");
+    // New connections are read only; those that are there end.
+    let set = |value: &str| {
+        format!(
+            "ALTER DATABASE {name} SET default_transaction_read_only = {value}; SELECT pg_terminate_backend(pid) \
+             FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+        )
+    };
+    operator.execute(&set("on")).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !server.log().contains("read-only transaction") {
+        assert_eq!(sends(&ada, conversation, "meanwhile").await, 503);
+        assert!(tokio::time::Instant::now() < deadline, "it is read only");
+    }
+    let signing_in = ada.api.sign_in(&ada.login, "correct horse").await;
+    assert!(signing_in.is_err(), "a sign-in is written, too");
+    assert_eq!(reads(&ada, conversation).await, 200, "reads go on");
+    // Only new connections are told otherwise: those that are there stay read only.
+    operator.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = off")).await;
+    assert_eq!(sends(&ada, conversation, "after").await, 201, "at once");
+    ada.api.sign_in(&ada.login, "correct horse").await.expect("at once");
+}
