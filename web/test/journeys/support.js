@@ -62,6 +62,8 @@ export class Demo {
   port = 0;
   /** @type {Record<string, string>} */
   links = {};
+  /** The same as they are printed: they lead to the first conversation of the story. @type {Record<string, string>} */
+  firsts = {};
   /** @type {ChildProcess|null} */
   #process = null;
 
@@ -69,7 +71,9 @@ export class Demo {
   async start(settings = {}) {
     const said = await this.run('demo', settings, (text) => /Ada .*Ben .*stop/su.test(text));
     for (const [, name, link] of said.matchAll(/Open as (\w+)\s+(http:\S+)\s/gu)) {
-      this.links[name.toLowerCase()] = link;
+      // A person of these opens with the list, and not with the story's first conversation.
+      this.firsts[name.toLowerCase()] = link;
+      [this.links[name.toLowerCase()]] = link.split('#');
     }
     this.port = Number(new URL(this.links.ada).port);
   }

@@ -1,0 +1,34 @@
+/**
+ * The style sheets and the page name the same classes.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const folder = fileURLToPath(new URL('../src/inbox/', import.meta.url));
+const read = (/** @type {string} */ end) => readdirSync(folder).filter((name) => name.endsWith(end))
+  .map((name) => readFileSync(folder + name, 'utf8')).join('\n');
+const scripts = read('.js');
+const styles = read('.css').replace(/\/\*.*?\*\//gsu, '');
+const styled = new Set([...styles.matchAll(/([^{}]+)\{/gu)].flatMap(([, selector]) =>
+  [...selector.matchAll(/\.([a-zA-Z][\w-]*)/gu)].map(([, name]) => name)));
+
+/** Made of a number by the script: the six pairs of colours. */
+const COUNTED = /^w[1-6]$/u;
+/** For finding an element again, or drawn as its parent says. */
+const PLAIN = new Set(['found-count', 'last', 'quote-place', 'readers', 'sheet-body', 'under', 'empty', 'both']);
+
+test('every class that a style sheet names is one that a script gives', () => {
+  const words = new Set(scripts.match(/[a-zA-Z][\w-]*/gu));
+  assert.deepEqual([...styled].filter((name) => !words.has(name) && !COUNTED.test(name)), []);
+});
+
+test('every class that a script gives has a rule, or is known to need none', () => {
+  const given = [
+    ...scripts.matchAll(/class: ?['`]([^'`]*)['`]/gu), ...scripts.matchAll(/className = ['`]([^'`]*)['`]/gu),
+    ...scripts.matchAll(/classList\.(?:add|toggle)\('([^']*)'/gu),
+  ].flatMap(([, names]) => names.replace(/\$\{[^}]*\}/gu, ' ').match(/[a-zA-Z][\w-]*/gu) ?? []);
+  assert.ok(given.length > 150, 'the classes are found');
+  assert.deepEqual([...new Set(given)].filter((name) => !styled.has(name) && !PLAIN.has(name)), []);
+});

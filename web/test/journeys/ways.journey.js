@@ -1,0 +1,151 @@
+/**
+ * Ways through the inbox: what a key, a finger and a right click do, what is refused at once, and what is printed.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { attach, paper } from './attaching.js';
+import { ITEM, PHONE, field, message, together } from './said.js';
+import { Person, travel, until } from './support.js';
+
+test('with a finger Enter begins a line, and the button sends; lines are lines on both sides', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place, PHONE);
+    const { page } = ada;
+    await field(ada).tap();
+    await page.keyboard.type('one');
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('two');
+    assert.equal(await field(ada).inputValue(), 'one\ntwo');
+    await page.getByRole('button', { name: 'Send', exact: true }).tap();
+    for (const person of [ada, ben]) {
+      const words = message(person, 'two').locator('.words');
+      await words.waitFor();
+      const lines = await words.evaluate((one) => {
+        const range = document.createRange();
+        range.selectNodeContents(one);
+        return new Set([...range.getClientRects()].map((rect) => Math.round(rect.top))).size;
+      });
+      assert.equal(lines, 2);
+    }
+    for (const role of ['You: Owner', 'Ben: Finder']) assert.ok(await page.getByText(role).isVisible(), role);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('a message that has the focus is answered, changed and forwarded by the letters of its menu', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    const { page } = ada;
+    await ben.say('See https://wien.example/karlsplatz then.');
+    await message(ada, 'karlsplatz').waitFor();
+    await ada.say('I will be there.');
+    await message(ben, 'I will be there.').waitFor();
+    await until(() => message(ada, 'I will be there.').evaluate((one) => /** @type {any} */ (one).seq), (seq) => seq > 0, 'it is sent');
+    await message(ada, 'I will be there.').focus();
+    await page.keyboard.press('e');
+    await page.getByText('Edit message').waitFor();
+    assert.equal(await field(ada).inputValue(), 'I will be there.');
+    await page.keyboard.press('Escape');
+    await message(ada, 'karlsplatz').focus();
+    await page.keyboard.press('r');
+    await page.getByText('Reply to Ben').waitFor();
+    assert.equal(await field(ada).inputValue(), '', 'the letter is not written');
+    await page.keyboard.press('Escape');
+    // With the focus on a link of it, and where the keys carry other letters.
+    await message(ada, 'karlsplatz').focus();
+    await message(ada, 'karlsplatz').locator('a').focus();
+    await message(ada, 'karlsplatz').locator('a').evaluate((one) => one.dispatchEvent(
+      new KeyboardEvent('keydown', { key: 'к', code: 'KeyR', bubbles: true, cancelable: true })));
+    await page.getByText('Reply to Ben').waitFor();
+    await page.keyboard.press('Escape');
+    await message(ada, 'karlsplatz').focus();
+    await page.keyboard.press('f');
+    await page.getByRole('dialog', { name: 'Forward to' }).waitFor();
+    assert.equal(await page.getByRole('dialog').getByRole('searchbox').inputValue(), '');
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
+
+test('what is far too long is not pasted, and says the limit; a file that is too large leaves no draft', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const { page } = ada;
+    await ada.choose(ITEM);
+    await field(ada).fill('Before.');
+    const taken = await field(ada).evaluate((one) => {
+      const data = new DataTransfer();
+      data.setData('text/plain', 'x'.repeat(3_700_000));
+      return one.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+    });
+    assert.equal(taken, false, 'the browser does not paste it either');
+    await page.getByText('Not pasted: 3,700,000 characters. The most that can be sent is 10,000.').waitFor();
+    assert.equal(await field(ada).inputValue(), 'Before.');
+    await field(ada).fill('');
+    await attach(ada, [paper('large.bin', 4_000)]);
+    await page.locator('.upload', { hasText: 'The most that can be sent is' }).waitFor();
+    await ada.choose('Lost and found desk');
+    const row = page.locator('parlor-row', { hasText: ITEM });
+    await until(() => row.innerText(), (text) => !text.includes('Draft'), 'no draft is left');
+    await page.reload();
+    await row.waitFor();
+    await ada.choose(ITEM);
+    assert.equal(await page.locator('.upload').count(), 0);
+    assert.doesNotMatch(await row.innerText(), /Draft/u);
+    assert.deepEqual(ada.complaints, []);
+  }, { PARLOR_LIMITS_UPLOAD_BYTES_MAX: '3000' }));
+
+test('keys go from region to region and to what is unread, a right click opens the menu of a row', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const { page } = ada;
+    const focused = (/** @type {string} */ selector) => page.evaluate((one) => document.activeElement?.closest(one) !== null, selector);
+    await ada.choose('Lost and found desk');
+    await page.keyboard.press('F6');
+    assert.ok(await focused('parlor-list'), 'from the field around to the list');
+    await page.keyboard.press('F6');
+    assert.ok(await focused('.talk'), 'to the messages');
+    await page.keyboard.press('F6');
+    assert.ok(await focused('parlor-composer'), 'to the field');
+    await page.keyboard.press('Shift+F6');
+    assert.ok(await focused('.talk'), 'and back');
+    await page.getByRole('button', { name: 'Go to where you write' }).focus();
+    assert.ok(await page.getByRole('button', { name: 'Go to where you write' }).isVisible());
+    await ada.check('skip links');
+    await page.keyboard.press('Enter');
+    assert.ok(await focused('parlor-composer'), 'the link leads there');
+
+    const row = page.locator('parlor-row', { hasText: ITEM });
+    await row.click({ button: 'right' });
+    await page.getByRole('menu', { name: 'Conversation with Ben Okafor' }).waitFor();
+    await ada.check('menu of a row');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Alt+Shift+ArrowDown');
+    await until(() => row.getAttribute('aria-selected'), (selected) => selected === 'true', 'the unread one is open');
+    assert.deepEqual(ada.complaints, []);
+  }));
+
+test('a menu marks as read; an emoji is written where the cursor is; what is printed is what was said', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const { page } = ada;
+    const row = page.locator('parlor-row', { hasText: ITEM });
+    await row.locator('.badge').waitFor();
+    await row.click({ button: 'right' });
+    await page.getByRole('menuitem', { name: 'Mark as read' }).click();
+    await row.locator('.badge').waitFor({ state: 'detached' });
+    await page.reload();
+    await row.waitFor();
+    assert.equal(await row.locator('.badge').count(), 0, 'the server knows');
+    await ada.choose(ITEM);
+    await field(ada).fill('Sun !');
+    await field(ada).evaluate((one) => /** @type {HTMLTextAreaElement} */ (one).setSelectionRange(4, 4));
+    await page.getByRole('button', { name: 'Add an emoji' }).click();
+    await page.getByRole('searchbox', { name: 'Find an emoji' }).fill('umbrella');
+    await page.keyboard.press('Enter');
+    await until(() => field(ada).inputValue(), (text) => /^Sun \p{Extended_Pictographic}\uFE0F?!$/u.test(text), 'it stands at the cursor');
+    await page.emulateMedia({ media: 'print' });
+    for (const part of ['parlor-list', 'parlor-composer', '.thread-head .tool']) {
+      assert.equal(await page.locator(part).first().isVisible(), false, part);
+    }
+    const talk = await page.locator('.talk').evaluate((one) => [one.clientHeight, one.scrollHeight]);
+    assert.equal(talk[0], talk[1], 'all of it is on the paper');
+    assert.deepEqual(ada.complaints, []);
+  }));
