@@ -16,7 +16,7 @@ struct Need {
     root: bool,
 }
 
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 9] = [
     Need {
         what: "a PostgreSQL server (`postgres` on the PATH or below /usr/lib/postgresql)",
         for_what: "the store's conformance suite",
@@ -54,6 +54,14 @@ const NEEDS: [Need; 8] = [
         for_what: "the browser journeys; `cargo xtask test --fast` leaves them out",
         packages: &["chromium"],
         present: || on_path("chromium"),
+        browser: true,
+        root: false,
+    },
+    Need {
+        what: "Firefox (`firefox-esr` or `firefox`)",
+        for_what: "the browser journeys that look at what is drawn",
+        packages: &["firefox-esr"],
+        present: || on_path("firefox-esr") || on_path("firefox"),
         browser: true,
         root: false,
     },

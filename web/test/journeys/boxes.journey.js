@@ -1,0 +1,106 @@
+/**
+ * What is drawn: every screen and state, in both themes and three widths, in Chromium and Firefox. Nothing is cut, covered,
+ * outside or too small, faces are round and lines are lines; every rule of the style sheets draws something.
+ *
+ * `npm run sheet` makes pictures of the same.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { boxFaults, styleFaults } from '../look/boxes.js';
+import { screensOf } from '../look/rounds.js';
+import { SETTINGS, TURNS, tell } from '../look/scene.js';
+import { SIZES, chromiumViews, firefoxView } from '../look/views.js';
+import { travel } from './support.js';
+
+/** @import {View} from '../look/views.js' */
+/** @typedef {{faults: Set<string>, matched: Set<string>, all: Set<string>, classes: Set<string>, screens: number}} Seen */
+
+/** Rules that draw nothing here, and why. @type {[RegExp, string][]} */
+const UNSEEN = [
+  [/\.bone|-bone|\.late|\.row-bones|\.jumping/u, 'what comes, before it is there: shown for moments only'],
+  [/\.toast/u, 'a word about what was done'],
+  [/typing|\.writing/u, 'somebody who writes'],
+  [/online|idle|\.banner\.good/u, 'who is here, and a connection that is back'],
+  [/\.jumped/u, 'a message that was jumped to, for a moment'],
+  [/\.bar\b|\.stop|\.unsent|\.rest\b|\.blur|\.lost\b/u, 'files on their way, and pictures that are gone'],
+  [/\.plays|video|audio/u, 'sound and film'],
+  [/\.lightbox/u, 'buttons of the lightbox that only some pictures have'],
+  [/\[dir="rtl"\]/u, 'a page from right to left'],
+  [/data-contrast|data-accent/u, 'another look that a host asks for'],
+  [/\.settings|\.pages/u, 'what a change of settings says'],
+  [/\.field\.wrong|\.why|\.note\.good/u, 'what is wrong with a field, and what went well'],
+  [/\.edited|\.subject\b|\.forwarded/u, 'forms of a message'],
+  [/\.choosing|\.photo/u, 'pictures of things, which need a picture'],
+  [/a\.about-card|\[data-host\]/u, 'links that lead outside'],
+  [/\.w[1-6]$/u, 'six pairs of colours, chosen by the id of a person'],
+  [/\.skips:/u, 'links past parts, while the focus is on none of them'],
+  [/\.says .*\.(?:draft|failed)|\.no-messages|\.run\.same/u, 'a draft and a failure in a row; a search that finds only rows'],
+  [/\.quoted \.icon|\.own \.at-hand|\.chosen$|\[aria-pressed\]$|\.own .*\.file/u, 'own messages with files, one’s own reactions'],
+  [/\.reader time|only-face|\[readonly\]|\.beside:has|\.picker select/u, 'who has read; a group that one may not change'],
+];
+/** Classes without a rule of their own, and why. */
+const PLAIN = new Set([
+  'readers', 'who-read', 'sheet-body', 'quote-place', 'found-count', 'mine', 'role', 'plain', 'asks', 'settled', 'large', 'sent',
+  'under', 'last', 'offline', 'sending',
+]);
+
+test('in Chromium all that is drawn has its place, and every rule draws something', () =>
+  travel(async ({ demo, way }) => {
+    const rooms = await tell(demo);
+    const { wide, phone } = await chromiumViews();
+    const seen = fresh();
+    try {
+      const looks = Object.entries(SIZES).map(([width, size]) => ({ width, size, view: size.phone ? phone : wide }));
+      await screensOf({ demo, way, rooms, looks, look: async ({ view, width, size }, screen, theme) => {
+        await look(seen, view, `${screen}, ${width}, ${theme}`, size.phone);
+        if (theme === 'light') await lookAtRules(seen, view);
+      } });
+      assert.deepEqual([...wide.complaints, ...phone.complaints], []);
+    } finally {
+      await wide.close();
+      await phone.close();
+    }
+    assert.ok(seen.screens > 150, `${seen.screens} screens were looked at`);
+    const idle = [...seen.all].filter((one) => !seen.matched.has(one) && !UNSEEN.some(([known]) => known.test(one)));
+    const ruled = [...seen.all].join(' ');
+    const bare = [...seen.classes].filter((one) => !new RegExp(`\\.${one}(?![\\w-])`, 'u').test(ruled) && !PLAIN.has(one));
+    const found = { faults: [...seen.faults], 'rules that match nothing': idle, 'classes without a rule': bare };
+    assert.deepEqual(found, { faults: [], 'rules that match nothing': [], 'classes without a rule': [] });
+  }, SETTINGS));
+
+test('in Firefox all that is drawn has its place', () =>
+  travel(async ({ demo, way }) => {
+    const rooms = await tell(demo);
+    const view = await firefoxView();
+    const seen = fresh();
+    try {
+      const looks = Object.entries(SIZES).map(([width, size]) => ({ width, size, view }));
+      await screensOf({ demo, way, rooms, looks, look: ({ width }, screen, theme) =>
+        look(seen, view, `${screen}, ${width}, ${theme}`, false) });
+      assert.deepEqual(view.complaints, []);
+    } finally {
+      await view.close();
+    }
+    assert.deepEqual([...seen.faults], []);
+    assert.ok(seen.screens > 150, `${seen.screens} screens were looked at`);
+  }, SETTINGS));
+
+/** @returns {Seen} */
+function fresh() {
+  return { faults: new Set(), matched: new Set(), all: new Set(), classes: new Set(), screens: 0 };
+}
+
+/** @param {Seen} seen @param {View} view @param {string} where @param {boolean} fingers */
+async function look(seen, view, where, fingers) {
+  seen.screens += 1;
+  for (const fault of await view.run(boxFaults, { fingers, turned: TURNS })) seen.faults.add(`${where}: ${fault}`);
+}
+
+/** @param {Seen} seen @param {View} view */
+async function lookAtRules(seen, view) {
+  const { matched, all, classes, idle } = await view.run(styleFaults, [...seen.matched]);
+  for (const one of matched) seen.matched.add(one);
+  for (const one of all) seen.all.add(one);
+  for (const one of classes) seen.classes.add(one);
+  for (const one of idle) seen.faults.add(`${one}: a size on what is drawn inline`);
+}

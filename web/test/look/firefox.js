@@ -1,0 +1,234 @@
+/**
+ * Firefox as Debian ships it, spoken to in WebDriver BiDi over a WebSocket: as much of both as looking at pages takes.
+ * Playwright drives only a Firefox of its own.
+ */
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import assert from 'node:assert/strict';
+
+/** @import {ChildProcess} from 'node:child_process' */
+/** @import {Duplex} from 'node:stream' */
+
+const PREFERENCES = {
+  'browser.shell.checkDefaultBrowser': false, 'browser.startup.page': 0, 'browser.aboutwelcome.enabled': false,
+  'datareporting.policy.dataSubmissionEnabled': false, 'datareporting.policy.firstRunURL': '',
+  'app.update.disabledForTesting': true, 'browser.safebrowsing.update.enabled': false,
+  'extensions.update.enabled': false, 'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false, 'toolkit.telemetry.reportingpolicy.firstRun': false,
+  'services.settings.server': 'data:,', 'browser.region.update.enabled': false, 'remote.active-protocols': 1,
+  'network.dns.localDomains': '', 'network.trr.mode': 5, 'ui.prefersReducedMotion': 1,
+};
+
+/** @returns {string} a Firefox */
+function firefoxPath() {
+  const places = [
+    process.env.FIREFOX, '/usr/bin/firefox-esr', '/usr/bin/firefox', '/Applications/Firefox.app/Contents/MacOS/firefox',
+  ];
+  const found = places.find((path) => path && existsSync(path));
+  assert.ok(found, 'there is no Firefox: install it, or name it in FIREFOX');
+  return found;
+}
+
+/** A WebSocket of a client, for texts. */
+class Wire {
+  /** @type {(text: string) => void} */
+  heard = () => {};
+  #held = Buffer.alloc(0);
+  /** @type {Buffer[]} */
+  #parts = [];
+
+  /** @param {Duplex} socket @param {Buffer} head */
+  constructor(socket, head) {
+    this.socket = socket;
+    socket.on('data', (chunk) => this.#take(chunk));
+    socket.on('error', () => {});
+    this.#take(head);
+  }
+
+  /** @param {string} address @returns {Promise<Wire>} */
+  static open(address) {
+    const key = randomBytes(16).toString('base64');
+    const url = new URL(address);
+    return new Promise((resolve, reject) => {
+      const asking = request({
+        host: url.hostname, port: url.port, path: url.pathname,
+        headers: {
+          connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-key': key, 'sec-websocket-version': '13',
+        },
+      });
+      asking.on('upgrade', (answer, socket, head) => {
+        const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+        if (answer.headers['sec-websocket-accept'] === accept) resolve(new Wire(socket, head));
+        else reject(new Error('no WebSocket'));
+      });
+      asking.on('response', (answer) => reject(new Error(`no WebSocket: ${answer.statusCode}`)));
+      asking.on('error', reject);
+      asking.end();
+    });
+  }
+
+  /** @param {string} text */
+  send(text) {
+    const body = Buffer.from(text);
+    const { length } = body;
+    const size = length < 126 ? 0 : length < 65_536 ? 2 : 8;
+    const head = Buffer.alloc(2 + size + 4);
+    head[0] = 0x81;
+    head[1] = 0x80 | (size === 0 ? length : size === 2 ? 126 : 127);
+    if (size === 2) head.writeUInt16BE(length, 2);
+    if (size === 8) head.writeBigUInt64BE(BigInt(length), 2);
+    const mask = randomBytes(4);
+    mask.copy(head, 2 + size);
+    for (let at = 0; at < length; at += 1) body[at] ^= mask[at & 3];
+    this.socket.write(Buffer.concat([head, body]));
+  }
+
+  /** @param {Buffer} chunk */
+  #take(chunk) {
+    this.#held = Buffer.concat([this.#held, chunk]);
+    for (;;) {
+      if (this.#held.length < 2) return;
+      const short = this.#held[1] & 0x7f;
+      const begin = short < 126 ? 2 : short === 126 ? 4 : 10;
+      if (this.#held.length < begin) return;
+      const length = short < 126 ? short
+        : short === 126 ? this.#held.readUInt16BE(2) : Number(this.#held.readBigUInt64BE(2));
+      if (this.#held.length < begin + length) return;
+      const [first, body] = [this.#held[0], this.#held.subarray(begin, begin + length)];
+      this.#held = this.#held.subarray(begin + length);
+      // Control frames say nothing that matters here.
+      if ((first & 0x0f) > 2) continue;
+      this.#parts.push(body);
+      if ((first & 0x80) === 0) continue;
+      this.heard(Buffer.concat(this.#parts).toString());
+      this.#parts = [];
+    }
+  }
+}
+
+/** One Firefox with one window. */
+export class Firefox {
+  profile = mkdtempSync(join(tmpdir(), 'parlor-firefox-'));
+  /** What the page complained of. @type {string[]} */
+  complaints = [];
+  /** @type {ChildProcess|null} */
+  #process = null;
+  /** @type {Wire|null} */
+  #wire = null;
+  /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
+  #asked = new Map();
+  #last = 0;
+  context = '';
+
+  /** @returns {Promise<Firefox>} */
+  static async open() {
+    const firefox = new Firefox();
+    try {
+      await firefox.#begin();
+      return firefox;
+    } catch (error) {
+      await firefox.close();
+      throw error;
+    }
+  }
+
+  async #begin() {
+    const lines = Object.entries(PREFERENCES).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
+    writeFileSync(join(this.profile, 'user.js'), lines.join('\n'));
+    const flags = ['--headless', '--no-remote', '--profile', this.profile, '--remote-debugging-port', '0', 'about:blank'];
+    // Its home is its own too, so that nobody's settings matter.
+    const env = { ...process.env, HOME: this.profile, MOZ_CRASHREPORTER_DISABLE: '1' };
+    const child = spawn(firefoxPath(), flags, { stdio: ['ignore', 'ignore', 'pipe'], env });
+    this.#process = child;
+    const address = await new Promise((resolve, reject) => {
+      let said = '';
+      child.once('exit', (code) => reject(new Error(`Firefox ended with ${code}: ${said}`)));
+      child.once('error', reject);
+      child.stderr?.on('data', (chunk) => {
+        said += chunk;
+        const found = /WebDriver BiDi listening on (ws:\S+)/u.exec(said);
+        if (found) resolve(found[1]);
+      });
+    });
+    this.#wire = await Wire.open(`${address}/session`);
+    this.#wire.heard = (text) => this.#heard(JSON.parse(text));
+    await this.ask('session.new', { capabilities: {} });
+    await this.ask('session.subscribe', { events: ['log.entryAdded'] });
+    const { context } = await this.ask('browsingContext.create', { type: 'tab' });
+    this.context = context;
+  }
+
+  /** @param {any} said */
+  #heard(said) {
+    if (said.type === 'event') {
+      const { level, text, type } = said.params;
+      const network = /WebSocket|NetworkError|can’t establish a connection/u.test(text ?? '');
+      if (level === 'error' && type === 'javascript' && !network) this.complaints.push(text);
+      return;
+    }
+    const asked = this.#asked.get(said.id);
+    this.#asked.delete(said.id);
+    if (said.type === 'success') asked?.resolve(said.result);
+    else asked?.reject(new Error(`${said.error}: ${said.message}`));
+  }
+
+  /** @param {string} method @param {object} params @returns {Promise<any>} */
+  ask(method, params) {
+    this.#last += 1;
+    const id = this.#last;
+    return new Promise((resolve, reject) => {
+      this.#asked.set(id, { resolve, reject });
+      this.#wire?.send(JSON.stringify({ id, method, params }));
+    });
+  }
+
+  /** @param {string} url */
+  goTo(url) {
+    return this.ask('browsingContext.navigate', { context: this.context, url, wait: 'complete' });
+  }
+
+  /** @param {number} width @param {number} height */
+  size(width, height) {
+    return this.ask('browsingContext.setViewport', { context: this.context, viewport: { width, height } });
+  }
+
+  /** Runs a function in the page. @param {string} code an expression, of a promise maybe @returns {Promise<any>} */
+  async run(code) {
+    const expression = `(async () => JSON.stringify((await (${code})) ?? null))()`;
+    const answer = await this.ask('script.evaluate', {
+      expression, target: { context: this.context }, awaitPromise: true, userActivation: true,
+    });
+    if (answer.type === 'exception') throw new Error(answer.exceptionDetails.text);
+    return JSON.parse(answer.result.value);
+  }
+
+  /** @returns {Promise<Buffer>} a picture of what is seen */
+  async shoot() {
+    const { data } = await this.ask('browsingContext.captureScreenshot', { context: this.context });
+    return Buffer.from(data, 'base64');
+  }
+
+  /** Types a key, as a person does. @param {string} key */
+  press(key) {
+    return this.ask('input.performActions', {
+      context: this.context,
+      actions: [{ type: 'key', id: 'keys', actions: [{ type: 'keyDown', value: key }, { type: 'keyUp', value: key }] }],
+    });
+  }
+
+  async close() {
+    const child = this.#process;
+    this.#process = null;
+    if (child && child.exitCode === null) {
+      child.removeAllListeners('exit');
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await ended;
+    }
+    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}

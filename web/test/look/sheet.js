@@ -1,0 +1,64 @@
+/**
+ * The contact sheet: `npm run sheet` draws every screen and state in both themes and three widths, and puts the pictures
+ * and a page with all of them into a folder of the system's place for temporary files, or into `SHEET`.
+ *
+ * `BROWSERS=chromium,firefox` says where (Chromium by itself), `ONLY=group` draws the screens with that word in their
+ * name, `WIDTHS=390` some of the widths. What `boxes.js` finds is told beside each picture.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { travel } from '../journeys/support.js';
+import { boxFaults } from './boxes.js';
+import { screensOf } from './rounds.js';
+import { SETTINGS, TURNS, tell } from './scene.js';
+import { SIZES, chromiumViews, firefoxView } from './views.js';
+
+/** @import {View} from './views.js' */
+
+const folder = process.env.SHEET ?? join(tmpdir(), 'parlor-sheet');
+const browsers = (process.env.BROWSERS ?? 'chromium').split(',');
+const widths = Object.keys(SIZES).filter((one) => !process.env.WIDTHS || process.env.WIDTHS.split(',').includes(one));
+/** @type {{screen: string, file: string, width: string, theme: string, browser: string, faults: string[]}[]} */
+const taken = [];
+
+mkdirSync(folder, { recursive: true });
+await travel(async ({ demo, way }) => {
+  const rooms = await tell(demo);
+  /** @type {View[]} */
+  const views = [];
+  try {
+    const chromium = browsers.includes('chromium') ? await chromiumViews() : null;
+    if (chromium) views.push(chromium.wide, chromium.phone);
+    const firefox = browsers.includes('firefox') ? await firefoxView() : null;
+    if (firefox) views.push(firefox);
+    const looks = widths.flatMap((width) => {
+      const size = SIZES[width];
+      const mine = [size.phone ? chromium?.phone : chromium?.wide, firefox];
+      return mine.filter((view) => view !== undefined && view !== null).map((view) => ({ view, size, width }));
+    });
+    await screensOf({ demo, way, rooms, looks, only: process.env.ONLY ?? '', look: async ({ view, width, size }, screen, theme) => {
+      const file = `${screen.replaceAll(/[^\p{L}\d]+/gu, '-')}-${width}-${theme}-${view.name.replaceAll(' ', '-')}.png`;
+      await view.shoot(join(folder, file));
+      const faults = await view.run(boxFaults, { fingers: size.phone && view.name !== 'Firefox', turned: TURNS });
+      for (const fault of faults) process.stdout.write(`${screen}, ${width}, ${theme}, ${view.name}: ${fault}\n`);
+      taken.push({ screen, file, width, theme, browser: view.name, faults });
+    } });
+  } finally {
+    for (const view of views) await view.close();
+  }
+}, SETTINGS);
+writeFileSync(join(folder, 'index.html'), page());
+process.stdout.write(`${taken.length} pictures: ${join(folder, 'index.html')}\n`);
+process.exit(0);
+
+/** @returns {string} */
+function page() {
+  const safe = (/** @type {string} */ text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  const names = [...new Set(taken.map((one) => one.screen))];
+  const rows = names.map((name) => `<h2>${safe(name)}</h2><div>${taken.filter((one) => one.screen === name).map((one) =>
+    `<figure><a href="${one.file}"><img src="${one.file}" loading="lazy" height="400"></a><figcaption>${one.width} ${one.theme}`
+    + ` ${one.browser}${one.faults.map((fault) => `<br><b>${safe(fault)}</b>`).join('')}</figcaption></figure>`).join('')}</div>`);
+  return `<!doctype html><meta charset="utf-8"><title>Screens</title><style>body{font:14px system-ui;margin:16px;background:#ddd}
+div{display:flex;flex-wrap:wrap;gap:12px}figure{margin:0;max-width:640px}img{max-width:100%;border:1px solid #888}b{color:#a00}</style>${rows.join('\n')}`;
+}

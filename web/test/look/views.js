@@ -1,0 +1,77 @@
+/**
+ * Somebody's inbox in a browser, looked at in one way in all of them: what is done there is done by functions that run
+ * in the page.
+ *
+ * @import {Browser, Page} from 'playwright-core'
+ */
+import { writeFileSync } from 'node:fs';
+import { openBrowser } from '../journeys/support.js';
+import { Firefox } from './firefox.js';
+
+/** @typedef {{width: number, height: number, phone: boolean}} Size */
+
+/** @type {Record<string, Size>} */
+export const SIZES = {
+  1280: { width: 1280, height: 800, phone: false },
+  720: { width: 720, height: 800, phone: false },
+  390: { width: 390, height: 800, phone: true },
+};
+
+/**
+ * @typedef {{
+ *   name: string, complaints: string[], size: (size: Size) => Promise<void>, goTo: (url: string) => Promise<void>,
+ *   run: <Arg>(what: (arg: Arg) => unknown, arg?: Arg) => Promise<any>, shoot: (path: string) => Promise<void>,
+ *   press: (key: string) => Promise<void>, close: () => Promise<void>,
+ * }} View `run` gives back what can be written as JSON
+ */
+
+/** Chromium: a window with a mouse, or a phone. @returns {Promise<{wide: View, phone: View}>} */
+export async function chromiumViews() {
+  const browser = await openBrowser();
+  let left = 2;
+  const close = async () => {
+    left -= 1;
+    if (left === 0) await browser.close();
+  };
+  return {
+    wide: await pageView(browser, 'Chromium', { hasTouch: false, isMobile: false }, close),
+    phone: await pageView(browser, 'Chromium with a finger', { hasTouch: true, isMobile: true }, close),
+  };
+}
+
+/** @param {Browser} browser @param {string} name @param {{hasTouch: boolean, isMobile: boolean}} touch
+ * @param {() => Promise<void>} close @returns {Promise<View>} */
+async function pageView(browser, name, touch, close) {
+  const context = await browser.newContext({ ...touch, viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' });
+  const page = await context.newPage();
+  /** @type {string[]} */
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(String(error.stack ?? error)));
+  return {
+    name,
+    complaints,
+    size: ({ width, height }) => page.setViewportSize({ width, height }),
+    goTo: async (url) => { await page.goto(url); },
+    run: (what, arg) => page.evaluate(
+      `(async () => JSON.stringify((await (${what})(${JSON.stringify(arg)})) ?? null))()`,
+    ).then((text) => JSON.parse(/** @type {string} */ (text))),
+    shoot: async (path) => { await page.screenshot({ path }); },
+    press: (key) => page.keyboard.press(key),
+    close,
+  };
+}
+
+/** @returns {Promise<View>} */
+export async function firefoxView() {
+  const firefox = await Firefox.open();
+  return {
+    name: 'Firefox',
+    complaints: firefox.complaints,
+    size: async ({ width, height }) => { await firefox.size(width, height); },
+    goTo: async (url) => { await firefox.goTo(url); },
+    run: (what, arg) => firefox.run(`(${what})(${JSON.stringify(arg)})`),
+    shoot: async (path) => writeFileSync(path, await firefox.shoot()),
+    press: async (key) => { await firefox.press(key); },
+    close: () => firefox.close(),
+  };
+}
