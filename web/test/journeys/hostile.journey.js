@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { oneLine, preview } from '../../src/inbox/rich.js';
+import { hiddenIn } from '../../src/inbox/visible.js';
 import { payloads } from './payloads.js';
 import { Person, travel, until } from './support.js';
 
@@ -99,8 +100,11 @@ async function watched(person) {
 /** A payload as a name may hold it: what cannot be seen is refused in names. @param {string} payload
  * @returns {string} */
 function nameable(payload) {
-  return payload.normalize('NFC').replace(/[\u00ad\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu, '')
-    .replace(/\p{White_Space}+/gu, ' ');
+  let name = payload.normalize('NFC').replace(/\p{White_Space}+/gu, ' ');
+  for (let hidden = hiddenIn(name); hidden !== null; hidden = hiddenIn(name)) {
+    name = name.replaceAll(String.fromCodePoint(parseInt(hidden.slice(2), 16)), '');
+  }
+  return name;
 }
 
 /** @param {Person} person @param {string} payload */
