@@ -8,7 +8,8 @@ import { png } from '../journeys/pictures.js';
 
 /** @import {Demo} from '../journeys/support.js' */
 
-/** What may not get out of its place: it turns around all that comes after it, and ends what is around it. */
+/** What may not get out of its place: it turns around all that comes after it, and ends what is around it. A message may
+ * hold it, a name may not. */
 export const TURNS = 'dlo\u202Bg';
 export const TURNED = `\u2069\u202E${TURNS}`;
 export const LONG_NAME = 'Wolfeschlegelsteinhausenbergerdorff-Hohenlohe-Schillingsfürst';
@@ -102,7 +103,7 @@ export async function tell(demo) {
   const [ada, ben] = [await demoPerson(demo, 'ada'), await demoPerson(demo, 'ben')];
   const [long, rtl, turned] = [
     await newPerson(demo, 'long', LONG_NAME), await newPerson(demo, 'rtl', 'محمد عبد الله 7'),
-    await newPerson(demo, 'turned', `Mal ${TURNED}`),
+    await newPerson(demo, 'turned', 'Mal ערן 7'),
   ];
   await newPerson(demo, 'empty', 'Eve Adler');
   const sign = await newPerson(demo, 'sign', '🦊 小明');
@@ -112,7 +113,7 @@ export async function tell(demo) {
     group: { title: `The committee for ${LONG_NAME} and what it lost`, users: [ben, long, rtl, turned, sign].map((one) => one.id) },
   });
   await committee({ ada, ben, long, rtl, turned, sign }, group);
-  await demo.operate('context', 'put', '--type', 'item', '--id', '20', '--title', `Parrot ${TURNED}`, '--status',
+  await demo.operate('context', 'put', '--type', 'item', '--id', '20', '--title', 'Parrot ערן 7', '--status',
     'Found', '--tone', 'settled', '--detail', 'A very long detail about a parrot, its cage and the street it was found in',
     '--role', 'owner=turned', '--role', 'finder=ada');
   const strange = await turned.open({ user: ada.id, context: { type: 'item', id: '20' } });
