@@ -1,0 +1,149 @@
+//! Writes tokens with as little between them as keeps their meaning.
+//!
+//! Invariant: a line's end is left out only where no semicolon could be inserted for it.
+
+use crate::tokens::{Gap, Kind, Token};
+use std::collections::HashMap;
+
+/// Shorter private names, by the names as they are written. The same for all that is joined: a private name means
+/// something only inside of its class.
+pub(crate) type PrivateNames<'source> = HashMap<&'source str, String>;
+
+/// Words after which a line's end ends the statement.
+const ENDS_WITH_LINE: [&str; 6] = ["return", "break", "continue", "throw", "yield", "async"];
+
+/// Writes tokens behind what was written before. The gap of the first one is the caller's affair.
+pub(crate) fn print(tokens: &[Token<'_>], names: &PrivateNames<'_>, into: &mut String) {
+    for (at, token) in tokens.iter().enumerate() {
+        if at > 0 {
+            into.push_str(between(tokens, at));
+        }
+        match names.get(token.text) {
+            Some(short) if token.kind == Kind::Word => into.push_str(short),
+            _ => into.push_str(token.text),
+        }
+    }
+}
+
+/// What must stand before the token at this place.
+fn between(tokens: &[Token<'_>], at: usize) -> &'static str {
+    let (before, token) = (&tokens[at - 1], &tokens[at]);
+    match token.gap {
+        Gap::Nothing => "",
+        Gap::Line if !is_joined(before, token) => "\n",
+        Gap::Line | Gap::Space if would_merge(before, token) => " ",
+        Gap::Line | Gap::Space => "",
+    }
+}
+
+/// Whether no statement can end between these two.
+fn is_joined(before: &Token<'_>, token: &Token<'_>) -> bool {
+    if before.kind == Kind::Word && ENDS_WITH_LINE.contains(&before.text) {
+        return false;
+    }
+    let goes_on = before.kind == Kind::Sign
+        && matches!(before.text, "{" | "(" | "[" | "," | ";" | ":" | "=" | "&" | "|" | "?" | ">" | "<");
+    let belongs_to_it = token.kind == Kind::Sign
+        && matches!(token.text, "}" | ")" | "]" | "," | ";" | "." | "?" | ":" | "=" | "&" | "|" | ">" | "<");
+    goes_on || belongs_to_it || before.text.ends_with("${")
+}
+
+/// Whether the two would be read as something else without a space.
+fn would_merge(before: &Token<'_>, token: &Token<'_>) -> bool {
+    let is_word = |token: &Token<'_>| matches!(token.kind, Kind::Word | Kind::Pattern);
+    match (before.kind, token.kind) {
+        (_, Kind::Word) if is_word(before) => true,
+        (Kind::Sign, Kind::Sign) => {
+            // Operators of two and three signs, and the dots of `1 .a` and `...`.
+            let is_operator =
+                |text| matches!(text, "+" | "-" | "/" | "*" | "=" | "<" | ">" | "&" | "|" | "?" | "!" | ".");
+            is_operator(before.text) && is_operator(token.text)
+        }
+        (Kind::Sign, Kind::Pattern) => matches!(before.text, "/" | "<"),
+        (Kind::Pattern, Kind::Sign) => token.text == "/",
+        (Kind::Word, Kind::Sign) => token.text == "." && before.text.starts_with(|first: char| first.is_ascii_digit()),
+        (Kind::Sign, Kind::Word) => before.text == "." && token.text.starts_with(|first: char| first.is_ascii_digit()),
+        _ => false,
+    }
+}
+
+/// Short private names for all that stand in these tokens, the most frequent first.
+pub(crate) fn private_names<'source>(modules: &[&[Token<'source>]]) -> PrivateNames<'source> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    let words = modules.iter().flat_map(|tokens| tokens.iter()).filter(|token| token.kind == Kind::Word);
+    for token in words.filter(|token| token.text.starts_with('#')) {
+        *counts.entry(token.text).or_default() += 1;
+    }
+    let mut names: Vec<_> = counts.into_iter().collect();
+    names.sort_by(|(one, ones), (other, others)| others.cmp(ones).then(one.cmp(other)));
+    names.into_iter().enumerate().map(|(number, (name, _))| (name, format!("#{}", short(number)))).collect()
+}
+
+/// `a`, `b`, … `Z`, `aa`, …
+fn short(number: usize) -> String {
+    const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut name = String::new();
+    let mut rest = number + 1;
+    while rest > 0 {
+        rest -= 1;
+        name.insert(0, char::from(LETTERS[rest % LETTERS.len()]));
+        rest /= LETTERS.len();
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokens::tokens;
+
+    fn printed(source: &str) -> String {
+        let tokens = tokens(source).expect("it can be split");
+        let mut text = String::new();
+        print(&tokens, &private_names(&[&tokens]), &mut text);
+        text
+    }
+
+    #[test]
+    fn spaces_stay_where_they_mean_something() {
+        for (source, wanted) in [
+            ("const a = b  +  +c - -d;", "const a=b+ +c- -d;"),
+            ("typeof a in b", "typeof a in b"),
+            ("return /a/u in b", "return/a/u in b"),
+            ("1 .toFixed()", "1 .toFixed()"),
+            ("a ? .5 : b", "a? .5:b"),
+            ("a / /b/.source", "a/ /b/.source"),
+            ("a => ({ ...b })", "a=>({...b})"),
+            ("`a ${ b } c`", "`a ${b} c`"),
+            ("'a' + \"b  c\"", "'a'+\"b  c\""),
+        ] {
+            assert_eq!(printed(source), wanted);
+        }
+    }
+
+    #[test]
+    fn a_line_ends_where_it_may_end_a_statement() {
+        for (source, wanted) in [
+            ("a\nb", "a\nb"),
+            ("a = {}\n(b)", "a={}\n(b)"),
+            ("a\n++b", "a\n++b"),
+            ("a++\nb", "a++\nb"),
+            ("return\n[a]", "return\n[a]"),
+            ("a(\n  b,\n  c\n)\n  .d;\n\ne", "a(b,c).d;e"),
+            ("class A {\n  a\n  b = 1;\n}\nc", "class A{a\nb=1;}\nc"),
+            ("a\n  ? b\n  : c", "a?b:c"),
+        ] {
+            assert_eq!(printed(source), wanted);
+        }
+    }
+
+    #[test]
+    fn private_names_are_short_and_each_its_own() {
+        assert_eq!(
+            printed("class A { #long = 1; #other; a() { return this.#long + '#long'; } }"),
+            "class A{#a=1;#b;a(){return this.#a+'#long';}}"
+        );
+        let all: std::collections::BTreeSet<_> = (0..3_000).map(short).collect();
+        assert_eq!(all.len(), 3_000);
+    }
+}
