@@ -1,0 +1,270 @@
+//! Joins modules into one script, and those that are only imported when they are first used into another.
+//!
+//! Each module becomes a function that is called at its place: `const $3=(()=>{const{b:c}=$1;…return{a}})();`. The
+//! order is the one in which a browser would have run them. What comes later is a function of the modules that were
+//! there before, and is handed them when it is loaded.
+//!
+//! Invariants: every name that is imported is exported; no module needs itself on the way to itself, so that all it
+//! imports is there when it runs. (With that, and because what is exported never changes its value, a copy of it is
+//! as good as a binding.)
+
+use crate::{
+    Fault,
+    module::{Module, Piece},
+    print::{self, PrivateNames},
+    tokens::Gap,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The modules that an entry leads to.
+pub(crate) struct Bundle<'source> {
+    /// All of them, those that others need before those others.
+    modules: Vec<Module<'source>>,
+    numbers: BTreeMap<&'source str, usize>,
+    /// How many of them run at once; the rest come later.
+    first: usize,
+    names: PrivateNames<'source>,
+}
+
+struct Walk<'source> {
+    sources: &'source BTreeMap<String, String>,
+    modules: Vec<Module<'source>>,
+    numbers: BTreeMap<&'source str, usize>,
+    /// On the way to where we are.
+    path: Vec<&'source str>,
+}
+
+impl<'source> Walk<'source> {
+    /// Adds a module behind all that it imports. `from` is who asks for it.
+    fn add(&mut self, path: &str, from: (&str, usize)) -> Result<(), Fault> {
+        let Some((path, source)) = self.sources.get_key_value(path) else {
+            return Err(Fault::new(from.0, from.1, format!("there is no {path}")));
+        };
+        if self.path.contains(&path.as_str()) {
+            let way: Vec<&str> = self.path.iter().copied().skip_while(|one| one != path).collect();
+            let what = format!("these import each other, and one would run without the other: {}", way.join(", "));
+            return Err(Fault::new(from.0, from.1, what));
+        }
+        if self.numbers.contains_key(path.as_str()) {
+            return Ok(());
+        }
+        let module = Module::read(path, source)?;
+        self.path.push(path);
+        for import in &module.imports {
+            self.add(&import.from, (path, import.line))?;
+            self.assert_exported(&module, import)?;
+        }
+        self.path.pop();
+        self.numbers.insert(path, self.modules.len());
+        self.modules.push(module);
+        Ok(())
+    }
+
+    fn assert_exported(&self, module: &Module<'_>, import: &crate::module::Import<'_>) -> Result<(), Fault> {
+        let exports = &self.modules[self.numbers[import.from.as_str()]].exports;
+        match import.names.iter().find(|(name, _)| !exports.contains(name)) {
+            Some((name, _)) => {
+                Err(Fault::new(module.path, import.line, format!("{} does not export `{name}`", import.from)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl<'source> Bundle<'source> {
+    /// Follows the imports of an entry through the sources, by their paths.
+    pub(crate) fn of(entry: &str, sources: &'source BTreeMap<String, String>) -> Result<Self, Fault> {
+        let mut walk = Walk { sources, modules: Vec::new(), numbers: BTreeMap::new(), path: Vec::new() };
+        walk.add(entry, ("index.html", 1))?;
+        let first = walk.modules.len();
+        let mut at = 0;
+        while at < walk.modules.len() {
+            let path = walk.modules[at].path;
+            let later: Vec<_> = walk.modules[at].later().map(|(to, line)| (to.to_owned(), line)).collect();
+            for (to, line) in later {
+                walk.add(&to, (path, line))?;
+                if walk.numbers[to.as_str()] < first {
+                    let what = format!("{to} is there from the start: import it at the top");
+                    return Err(Fault::new(path, line, what));
+                }
+            }
+            at += 1;
+        }
+        let Walk { modules, numbers, .. } = walk;
+        let tokens: Vec<_> = modules.iter().flat_map(Module::tokens).collect();
+        let names = print::private_names(&tokens);
+        Ok(Self { modules, numbers, first, names })
+    }
+
+    /// The script of what is first used later, when there is any.
+    pub(crate) fn later(&self) -> Option<String> {
+        let later = &self.modules[self.first..];
+        if later.is_empty() {
+            return None;
+        }
+        let taken = listed(self.taken().iter().map(|number| format!("${number}")));
+        let given = listed(self.given().iter().map(|number| format!("${number}")));
+        let mut script = format!("export default({taken})=>{{\n");
+        for module in later {
+            self.write(module, &mut script);
+        }
+        script.push_str("return");
+        script.push_str(&given);
+        script.push_str("};\n");
+        Some(script)
+    }
+
+    /// The script that runs at once. `later` is the name of the other one, in the same folder.
+    pub(crate) fn main(&self, later: Option<&str>) -> String {
+        let mut script = String::new();
+        if let Some(later) = later {
+            let taken = listed(self.taken().iter().map(|number| format!("${number}")));
+            // A browser may remember that it could not load a path; so it is asked for by another one.
+            script = format!(
+                "let $,$n=0;const $l=()=>$??=import(\"./{later}\"+($n?\"?\"+$n:\"\")).then(l=>l.default({taken}),\
+                 e=>{{$=void 0;$n++;throw e}});\n"
+            );
+        }
+        for module in &self.modules[..self.first] {
+            self.write(module, &mut script);
+        }
+        script
+    }
+
+    /// The modules there at the start that those which come later import, by number.
+    fn taken(&self) -> BTreeSet<usize> {
+        let imports = self.modules[self.first..].iter().flat_map(|module| &module.imports);
+        let numbers =
+            imports.filter(|import| !import.names.is_empty()).map(|import| self.numbers[import.from.as_str()]);
+        numbers.filter(|number| *number < self.first).collect()
+    }
+
+    /// The modules that are asked for later, by number.
+    fn given(&self) -> BTreeSet<usize> {
+        self.modules.iter().flat_map(Module::later).map(|(path, _)| self.numbers[path]).collect()
+    }
+
+    fn write(&self, module: &Module<'_>, into: &mut String) {
+        let number = self.numbers[module.path];
+        if !module.exports.is_empty() {
+            into.push_str(&format!("const ${number}="));
+        }
+        into.push_str("(()=>{");
+        for import in module.imports.iter().filter(|import| !import.names.is_empty()) {
+            let names = import
+                .names
+                .iter()
+                .map(|(name, here)| if name == here { (*name).to_owned() } else { format!("{name}:{here}") });
+            into.push_str(&format!("const{}=${};", listed(names), self.numbers[import.from.as_str()]));
+        }
+        for (at, piece) in module.pieces.iter().enumerate() {
+            match piece {
+                Piece::Tokens(tokens) => {
+                    if at > 0 {
+                        into.push_str(match tokens[0].gap {
+                            Gap::Nothing => "",
+                            Gap::Space => " ",
+                            Gap::Line => "\n",
+                        });
+                    }
+                    print::print(tokens, &self.names, into);
+                }
+                Piece::Later(path, _) => {
+                    let number = self.numbers[path.as_str()];
+                    let from = if self.numbers[module.path] < self.first {
+                        format!("$l().then(l=>l.${number})")
+                    } else {
+                        // It is being run itself, so all of them are there.
+                        format!("Promise.resolve().then(()=>${number})")
+                    };
+                    into.push_str(&from);
+                }
+            }
+        }
+        if !module.exports.is_empty() {
+            into.push_str(&format!("\nreturn{}", listed(module.exports.iter())));
+        }
+        into.push_str("})();\n");
+    }
+}
+
+/// `{a,b}`.
+fn listed(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let names: Vec<_> = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
+    format!("{{{}}}", names.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+        files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+    }
+
+    fn refused(files: &[(&str, &str)]) -> String {
+        Bundle::of("a.js", &sources(files)).err().expect("it cannot be joined").to_string()
+    }
+
+    #[test]
+    fn modules_run_once_and_behind_what_they_import() {
+        let sources = sources(&[
+            ("a.js", "import './b.js';\nimport { d as e } from './c.js';\ne(); // done\n"),
+            ("b.js", "import { d } from './c.js';\nd();\n"),
+            ("c.js", "/** Does it. */\nexport function d() {\n  return 1;\n}\n"),
+            ("unused.js", "export * from 'nowhere';"),
+        ]);
+        let bundle = Bundle::of("a.js", &sources).expect("it can be joined");
+        assert_eq!(
+            bundle.main(None),
+            "const $0=(()=>{function d(){return 1;}\nreturn{d}})();\n\
+                                       (()=>{const{d}=$0;d();})();\n(()=>{const{d:e}=$0;e();})();\n"
+        );
+        assert_eq!(bundle.later(), None);
+    }
+
+    #[test]
+    fn what_is_first_used_later_is_handed_what_it_needs() {
+        let sources = sources(&[
+            ("a.js", "import { b } from './b.js';\nconst c = async () => (await import('./c.js')).d(b);\n"),
+            ("b.js", "export const b = 1;\n"),
+            ("c.js", "import { b } from './b.js';\nimport { e } from './e.js';\nexport const d = () => b + e;\n"),
+            ("e.js", "export const e = 2;\n"),
+        ]);
+        let bundle = Bundle::of("a.js", &sources).expect("it can be joined");
+        let main = bundle.main(Some("later-1.js"));
+        assert!(main.contains("import(\"./later-1.js\""), "{main}");
+        assert!(main.contains("default({$0})"), "{main}");
+        assert!(
+            main.ends_with(
+                "const $0=(()=>{const b=1;\nreturn{b}})();\n\
+                                (()=>{const{b}=$0;const c=async()=>(await $l().then(l=>l.$3)).d(b);})();\n"
+            ),
+            "{main}"
+        );
+        assert_eq!(
+            bundle.later().as_deref(),
+            Some(
+                "export default({$0})=>{\nconst $2=(()=>{const e=2;\nreturn{e}})();\n\
+             const $3=(()=>{const{b}=$0;const{e}=$2;const d=()=>b+e;\nreturn{d}})();\nreturn{$3}};\n"
+            )
+        );
+    }
+
+    #[test]
+    fn what_would_not_run_is_refused_with_its_place() {
+        for (files, wanted) in [
+            (&[("a.js", "\nimport './b.js';")][..], "a.js:2: there is no b.js"),
+            (&[("a.js", "import { c } from './b.js';"), ("b.js", "")], "a.js:1: b.js does not export `c`"),
+            (
+                &[("a.js", "import './b.js';"), ("b.js", "import './c.js';"), ("c.js", "import './b.js';")],
+                "c.js:1: these import each other, and one would run without the other: b.js, c.js",
+            ),
+            (&[("a.js", "import './b.js';\nimport('./b.js');"), ("b.js", "")], "a.js:2: b.js is there from the start"),
+            (&[("a.js", "import './b.js';"), ("b.js", "a(;")], "b.js:1: a bracket is not closed"),
+        ] {
+            let said = refused(files);
+            assert!(said.contains(wanted), "{said}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The whole of it: from the folder of the sources to the files that are served.
+
+use crate::{
+    Fault,
+    bundle::Bundle,
+    encoded::hash,
+    print::{self, PrivateNames},
+    style, tokens,
+};
+use std::collections::BTreeMap;
+
+/// A file to be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// `index.html`, `signed-out.html`, or its path below `/web/`.
+    pub path: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+    /// Its name tells its bytes, so it may be kept for ever.
+    pub is_immutable: bool,
+}
+
+const PAGE: &str = "index.html";
+const SIGNED_OUT: &str = "signed-out.html";
+const ROOT: &str = "<html lang=\"en\">";
+/// The style sheet of the configured accent, which the server adds where there is one.
+const THEME: &str = "<link rel=\"stylesheet\" href=\"/theme.css\">";
+
+/// The files that are made of these sources, by their paths: the page for those who are signed in and the one for those
+/// who are not, and what they name. The page is a source in which each element of the head stands on a line of its own;
+/// `/web/` and a path there names a source.
+///
+/// # Errors
+/// With the place of the first thing that cannot be joined.
+pub fn build(sources: &BTreeMap<String, String>) -> Result<Vec<Asset>, Fault> {
+    let mut maker = Maker { sources, assets: Vec::new() };
+    let page = maker.page()?;
+    for (path, page) in [(PAGE, page.clone()), (SIGNED_OUT, signed_out(&page))] {
+        maker.assets.push(Asset { path: path.to_owned(), bytes: page.into_bytes(), is_immutable: false });
+    }
+    Ok(maker.assets)
+}
+
+/// The page as it begins for those who are not signed in.
+#[must_use]
+pub fn signed_out(page: &str) -> String {
+    page.replacen(ROOT, "<html lang=\"en\" data-signed-out>", 1)
+}
+
+/// The page with another style sheet behind its own.
+#[must_use]
+pub fn with_style(page: &str, path: &str) -> String {
+    page.replacen("</head>", &format!("<link rel=\"stylesheet\" href=\"{path}\">\n</head>"), 1)
+}
+
+struct Maker<'source> {
+    sources: &'source BTreeMap<String, String>,
+    assets: Vec<Asset>,
+}
+
+impl Maker<'_> {
+    fn source(&self, path: &str, line: usize) -> Result<&str, Fault> {
+        let source = self.sources.get(path).ok_or_else(|| Fault::new(PAGE, line, format!("there is no {path}")))?;
+        Ok(source)
+    }
+
+    /// Keeps a file under the name that its bytes give it. `name` has one dot.
+    fn keep(&mut self, name: &str, text: String) -> String {
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+        let path = format!("{stem}-{}.{extension}", hash(text.as_bytes()));
+        self.assets.push(Asset { path: path.clone(), bytes: text.into_bytes(), is_immutable: true });
+        path
+    }
+
+    fn page(&mut self) -> Result<String, Fault> {
+        let source = self.source(PAGE, 1)?.to_owned();
+        for part in [ROOT, "</head>", THEME] {
+            if source.matches(part).count() != 1 {
+                return Err(Fault::new(PAGE, 1, format!("there must be `{part}` once")));
+            }
+        }
+        let (mut page, mut styles) = (String::new(), String::new());
+        let mut lines = source.lines().zip(1..).peekable();
+        while let Some((line, number)) = lines.next() {
+            let line = line.trim();
+            if line.is_empty() || line == THEME || (line.starts_with("<!--") && line.ends_with("-->")) {
+                continue;
+            }
+            let Some((before, path, after)) = named(line) else {
+                page.push_str(line);
+                page.push('\n');
+                continue;
+            };
+            if before.starts_with("<link rel=\"stylesheet\"") {
+                styles.push_str(&style::shorten(path, self.source(path, number)?)?);
+                let is_last = !lines.peek().is_some_and(|(next, _)| {
+                    named(next.trim()).is_some_and(|(before, ..)| before.starts_with("<link rel=\"stylesheet\""))
+                });
+                if is_last {
+                    let name = self.keep("inbox.css", std::mem::take(&mut styles));
+                    page.push_str(&format!("{before}/web/{name}{after}\n"));
+                }
+                continue;
+            }
+            let name = if before.starts_with("<script type=\"module\"") {
+                self.script(path)?
+            } else {
+                self.single(path, number)?
+            };
+            page.push_str(&format!("{before}/web/{name}{after}\n"));
+        }
+        Ok(page)
+    }
+
+    fn script(&mut self, entry: &str) -> Result<String, Fault> {
+        let bundle = Bundle::of(entry, self.sources)?;
+        let later = bundle.later().map(|script| self.keep("later.js", script));
+        Ok(self.keep("main.js", bundle.main(later.as_deref())))
+    }
+
+    /// A file that is named by itself: a script that is no module, or an icon.
+    fn single(&mut self, path: &str, line: usize) -> Result<String, Fault> {
+        let source = self.source(path, line)?;
+        let mut text = source.to_owned();
+        if has_extension(path, "js") {
+            let tokens = tokens::tokens(source).map_err(|(line, what)| Fault::new(path, line, what))?;
+            text.clear();
+            print::print(&tokens, &PrivateNames::new(), &mut text);
+            text.push('\n');
+        }
+        let name = path.rsplit('/').next().unwrap_or(path);
+        Ok(self.keep(name, text))
+    }
+}
+
+fn has_extension(path: &str, extension: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, end)| end == extension)
+}
+
+/// The source that a line of the page names, with what stands before and after.
+fn named(line: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = line.split_once("\"/web/")?;
+    let (path, _) = rest.split_once('"')?;
+    Some((&line[..=before.len()], path, &rest[path.len()..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<script src=\"/web/b/theme.js\"></script>\n\
+                        <link rel=\"stylesheet\" href=\"/web/b/a.css\">\n<link rel=\"stylesheet\" href=\"/web/b/b.css\">\n\
+                        <link rel=\"stylesheet\" href=\"/theme.css\">\n<script type=\"module\" src=\"/web/b/main.js\"></script>\n</head>\n";
+
+    fn sources(page: &str) -> BTreeMap<String, String> {
+        let files = [
+            (PAGE, page),
+            ("b/theme.js", "// Early.\nd();\n"),
+            ("b/a.css", ".a { b: c; }"),
+            ("b/b.css", ".d { e: f; }"),
+            ("b/main.js", "import('./c.js');"),
+            ("b/c.js", "g();"),
+        ];
+        files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_page_names_the_joined_files_by_their_bytes() {
+        let assets = build(&sources(HEAD)).expect("it can be joined");
+        let page = assets.iter().find(|asset| asset.path == PAGE).expect("there is a page");
+        let page = String::from_utf8(page.bytes.clone()).expect("it is text");
+        let others: Vec<_> = assets.iter().filter(|asset| asset.is_immutable).collect();
+        let stems: Vec<_> = others.iter().map(|asset| asset.path.split('-').next().expect("a name")).collect();
+        assert_eq!(stems, ["theme", "inbox", "later", "main"]);
+        for asset in others {
+            assert!(asset.path.contains(&hash(&asset.bytes)), "{}", asset.path);
+            assert_eq!(page.contains(&format!("\"/web/{}\"", asset.path)), !asset.path.starts_with("later"), "{page}");
+        }
+        assert_eq!(page.matches("stylesheet").count(), 1, "{page}");
+        assert!(!page.contains("/theme.css") && !page.contains("/web/b/"), "{page}");
+        let out = assets.iter().find(|asset| asset.path == SIGNED_OUT).expect("there is another page");
+        assert_eq!(
+            String::from_utf8(out.bytes.clone()).expect("it is text"),
+            page.replace(" lang=\"en\"", " lang=\"en\" data-signed-out")
+        );
+        assert!(with_style(&page, "/c.css").contains("<link rel=\"stylesheet\" href=\"/c.css\">\n</head>"));
+        assert!(assets.iter().any(|asset| asset.bytes == b".a{b:c}\n.d{e:f}\n"));
+    }
+
+    #[test]
+    fn another_byte_in_any_source_gives_the_page_another_name() {
+        let before = build(&sources(HEAD)).expect("it can be joined");
+        for path in ["b/theme.js", "b/a.css", "b/main.js", "b/c.js"] {
+            let mut sources = sources(HEAD);
+            sources.get_mut(path).expect("it is there").push_str(" ");
+            assert_eq!(build(&sources).expect("it can be joined"), before, "a space in {path} changes nothing");
+            sources.get_mut(path).expect("it is there").push_str(if path.ends_with("css") { ".x{y:z}" } else { "x" });
+            let after = build(&sources).expect("it can be joined");
+            assert_ne!(after.last().map(|page| &page.bytes), before.last().map(|page| &page.bytes), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_names_what_is_not_there_is_refused() {
+        for line in ["<link rel=\"stylesheet\" href=\"/web/x.css\">", "<link href=\"/web/x.svg\">"] {
+            let said = build(&sources(&format!("{HEAD}{line}\n"))).expect_err("it cannot be joined").to_string();
+            assert!(said.contains(":10: there is no x."), "{said}");
+        }
+    }
+}
