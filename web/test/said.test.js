@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Drafting } from '../src/inbox/drafting.js';
-import { emojiName, findEmoji, groups, oftenUsed, usedAgain } from '../src/inbox/emoji.js';
+import { emojiName, oftenUsed, usedAgain } from '../src/inbox/emoji.js';
+import { findEmoji, groups } from '../src/inbox/emoji-search.js';
 import { gistOf, systemPhrase, wordsOf } from '../src/inbox/gist.js';
 import { emptyThread } from '../src/inbox/messages.js';
 import { layOut } from '../src/inbox/runs.js';
@@ -174,6 +175,10 @@ test('emoji are found by the beginnings of their words, and named', () => {
 
 test('what is often used comes first', () => {
   assert.deepEqual(oftenUsed(null, 3), ['👍', '❤️', '😂']);
+  const listed = groups.flatMap((group) => group.emoji);
+  for (const usual of oftenUsed(null, 8)) {
+    assert.equal(listed.find((one) => one.emoji === usual)?.name, emojiName(usual), 'it is called the same everywhere');
+  }
   let counts = usedAgain(null, '🎉');
   counts = usedAgain(counts, '☂️');
   counts = usedAgain(counts, '☂️');

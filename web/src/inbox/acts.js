@@ -13,14 +13,12 @@ import { ask } from './dialog.js';
 import { emit, h } from './dom.js';
 import { Drafting } from './drafting.js';
 import { emojiName, oftenUsed, usedAgain } from './emoji.js';
-import { openEmoji } from './emoji-picker.js';
 import { clockTime, shortName } from './format.js';
-import { openForward } from './forward.js';
 import { gistOf, nameFor } from './gist.js';
 import { Hand } from './hand.js';
+import { whenLoaded } from './later.js';
 import { isKey, openMenu } from './menu.js';
 import { shown } from './messages.js';
-import { openReactions, openReaders } from './readers.js';
 import { plain } from './rich.js';
 import { say } from './strings.js';
 import { toast } from './toast.js';
@@ -195,27 +193,27 @@ export class Acts {
     if (!place) return;
     const { keep, user } = this.client;
     const mine = (place.message.reactions ?? []).filter((one) => one.users.includes(user)).map((one) => one.emoji);
-    openEmoji(this.host, {
+    void whenLoaded(this.host, import('./emoji-picker.js'), ({ openEmoji }) => openEmoji(this.host, {
       at,
       back,
       narrow: this.host.clientWidth < 700,
       often: oftenUsed(keep.get('emoji'), OFTEN),
       chosen: new Set(mine),
       choose: (emoji) => this.#react(said.seq, emoji, !mine.includes(emoji)),
-    });
+    }));
   }
 
   /** An emoji to write. @param {DOMRect} at @param {HTMLElement} back @param {(emoji: string) => void} choose */
   #write(at, back, choose) {
     const { keep } = this.client;
-    openEmoji(this.host, {
+    void whenLoaded(this.host, import('./emoji-picker.js'), ({ openEmoji }) => openEmoji(this.host, {
       at, back, narrow: this.host.clientWidth < 700, often: oftenUsed(keep.get('emoji'), OFTEN), chosen: new Set(),
       label: say.addEmoji,
       choose: (emoji) => {
         keep.set('emoji', usedAgain(keep.get('emoji'), emoji));
         choose(emoji);
       },
-    });
+    }));
   }
 
   /** @param {number} seq @param {string} emoji @param {boolean} on */
@@ -278,7 +276,7 @@ export class Acts {
   /** @param {Place} place @param {ParlorSaid} said */
   #forward({ message, conversation }, said) {
     const { client } = this;
-    openForward(this.host, {
+    void whenLoaded(this.host, import('./forward.js'), ({ openForward }) => openForward(this.host, {
       state: () => client.state,
       text: gistOf(client.state, message).text,
       more: () => client.sync.loadList(),
@@ -288,7 +286,7 @@ export class Acts {
         if (ids.length === 1) emit(this.host, 'parlor-open', { id: ids[0] });
         else toast(this.host, { words: say.forwardedTo(ids.length), sign: 'forward' });
       },
-    });
+    }));
   }
 
   /** @param {Place} place @param {ParlorSaid} said */
@@ -318,7 +316,8 @@ export class Acts {
 
   /** @param {Place} place */
   #reactions({ conversation, message }) {
-    openReactions(this.host, { ask: () => this.client.reactions(conversation.id, message.seq) });
+    void whenLoaded(this.host, import('./readers.js'), ({ openReactions }) =>
+      openReactions(this.host, { ask: () => this.client.reactions(conversation.id, message.seq) }));
   }
 
   /** @param {number} seq */
@@ -326,10 +325,10 @@ export class Acts {
     const place = this.#place(seq);
     if (!place) return;
     const { client } = this;
-    openReaders(this.host, {
+    void whenLoaded(this.host, import('./readers.js'), ({ openReaders }) => openReaders(this.host, {
       state: client.state, conversation: place.conversation, seq, text: gistOf(client.state, place.message).text,
       now: client.clock.now(), page: (after) => client.members(place.conversation.id, after),
-    });
+    }));
   }
 
   /** @param {unknown} error */

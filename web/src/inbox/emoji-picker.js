@@ -2,7 +2,8 @@
  * All emoji that are offered: what one often uses first, found by a word, walked with the arrows.
  */
 import { h, set, setText } from './dom.js';
-import { emojiName, findEmoji, groups } from './emoji.js';
+import { emojiName } from './emoji.js';
+import { findEmoji, groups } from './emoji-search.js';
 import { icon } from './icons.js';
 import { closeBeside, place } from './menu.js';
 import { say } from './strings.js';

@@ -1,46 +1,33 @@
 /**
- * Emoji: their names, which are found by a word, and which a person uses often. Pure.
+ * Emoji: what they are called, and which a person uses often.
  */
-import { kinds } from './emoji-list.js';
 
-/** @typedef {{emoji: string, name: string, words: string}} Emoji */
-
-/** Offered before one has chosen any. */
-const OFTEN = ['👍', '❤️', '😂', '😮', '🙏', '😢', '🎉', '👀'];
+/** Offered before one has chosen any, with their names. */
+const USUAL = new Map(Object.entries({
+  '👍': 'thumbs up', '❤️': 'red heart', '😂': 'tears of joy', '😮': 'surprised', '🙏': 'folded hands', '😢': 'crying',
+  '🎉': 'party', '👀': 'eyes',
+}));
+const OFTEN = [...USUAL.keys()];
 /** So many of one's own are remembered. */
 const REMEMBERED = 24;
 
-/** @type {{kind: string, emoji: Emoji[]}[]} */
-export const groups = kinds.map(({ kind, lines }) => ({
-  kind,
-  emoji: lines.flatMap((line) => line.split('|')).map((entry) => {
-    const space = entry.indexOf(' ');
-    const words = entry.slice(space + 1);
-    return { emoji: entry.slice(0, space), name: words.split(',')[0], words };
-  }),
-}));
-
 /** Without a skin tone and without the sign that asks for colour. @param {string} emoji @returns {string} */
-function bare(emoji) {
+export function bare(emoji) {
   return emoji.replace(/[\u{1F3FB}-\u{1F3FF}\uFE0F]/gu, '');
 }
 
-const byEmoji = new Map(groups.flatMap((group) => group.emoji).map((one) => [bare(one.emoji), one]));
+/** What is known of names: the usual ones, and all of the list once it was loaded. @type {Map<string, string>} */
+const names = new Map([...USUAL].map(([emoji, name]) => [bare(emoji), name]));
 
-/** What an emoji is called; one without a name here speaks for itself. @param {string} emoji @returns {string} */
+/** What an emoji is called; one without a name here speaks for itself: a screen reader knows it.
+ * @param {string} emoji @returns {string} */
 export function emojiName(emoji) {
-  return byEmoji.get(bare(emoji))?.name ?? emoji;
+  return names.get(bare(emoji)) ?? emoji;
 }
 
-/** Those of which each word of the query begins a word. @param {string} query @returns {Emoji[]} */
-export function findEmoji(query) {
-  const wanted = query.toLowerCase().split(/[\s,]+/u).filter(Boolean);
-  const found = [];
-  for (const one of byEmoji.values()) {
-    const words = one.words.split(/[\s,]+/u);
-    if (wanted.every((word) => one.emoji === word || words.some((own) => own.startsWith(word)))) found.push(one);
-  }
-  return found;
+/** @param {string} emoji @param {string} name of one that is not known yet */
+export function learnName(emoji, name) {
+  if (!names.has(bare(emoji))) names.set(bare(emoji), name);
 }
 
 /** Those a person uses most, then the usual ones. @param {unknown} counts as kept in the browser

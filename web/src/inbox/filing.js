@@ -2,13 +2,13 @@
  * What the inbox does with files: takes in what was chosen, dropped or pasted, and shows pictures whole.
  *
  * @import {Client} from '../sdk/client.js'
- * @import {Picture} from './lightbox.js'
+ * @import {Lightbox, Picture} from './lightbox.js'
  * @import {ParlorSaid} from './said.js'
  * @import {ParlorThread} from './thread.js'
  */
 import { emit } from './dom.js';
 import { filesOf, kindOf, shownName } from './files.js';
-import { Lightbox } from './lightbox.js';
+import { whenLoaded } from './later.js';
 import { say } from './strings.js';
 import { keepPage, measure } from './taking.js';
 
@@ -28,7 +28,8 @@ export function keepFiles(inbox, desk) {
     'parlor-file-retry': ({ clientId }) => client.uploads.retry(clientId),
     'parlor-file-stop': ({ upload }) => stop(inbox, desk, upload),
     'parlor-take-back': ({ clientId }) => takeBack(inbox, desk, clientId),
-    'parlor-picture': ({ seq, file }) => showPicture(inbox, desk, seq, file),
+    'parlor-picture': ({ seq, file }) => void whenLoaded(inbox, import('./lightbox.js'), ({ Lightbox: Box }) =>
+      showPicture(inbox, desk, { seq, file, Box })),
   };
   for (const [name, act] of Object.entries(told)) {
     inbox.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
@@ -78,8 +79,8 @@ function stop(inbox, { client, open, thread }, upload) {
   thread.putBack([back.subject, back.text].filter(Boolean).join('\n'));
 }
 
-/** @param {HTMLElement} inbox @param {Desk} desk @param {number} seq @param {number} file */
-function showPicture(inbox, desk, seq, file) {
+/** @param {HTMLElement} inbox @param {Desk} desk @param {{seq: number, file: number, Box: typeof Lightbox}} what */
+function showPicture(inbox, desk, { seq, file, Box }) {
   const { client, open } = desk;
   const id = open();
   const key = `${seq}:${file}`;
@@ -94,7 +95,7 @@ function showPicture(inbox, desk, seq, file) {
     const isGone = (/** @type {number} */ seq) => !!held?.some((one) => one.seq === seq && (one.deleted || one.hidden));
     box.update(picturesOf(client, id), isGone);
   });
-  const box = new Lightbox(inbox, {
+  const box = new Box(inbox, {
     pictures,
     key,
     left: (last) => {

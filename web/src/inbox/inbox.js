@@ -10,37 +10,35 @@
  * @import {ParlorList} from './list.js'
  * @import {ParlorSettings} from './settings.js'
  * @import {ParlorThread} from './thread.js'
- * @import {GroupView} from './group.js'
+ * @import {Group} from './group.js'
  * @import {Route} from './route.js'
+ * @import {Searching} from './searching.js'
  * @import {Divider} from './runs.js'
  * @import {Sight} from './view.js'
  */
 import './banner.js';
 import './list.js';
-import './settings.js';
 import './thread.js';
 import { Acts } from './acts.js';
 import { QUIET_MS } from './banner.js';
 import { isolated } from './bidi.js';
 import { memberOf } from './changes.js';
 import { keepFiles } from './filing.js';
-import { dotOf, onScreen } from './company.js';
+import { onScreen } from './company.js';
 import { emit, h } from './dom.js';
 import { drawing } from './icons.js';
-import { Group } from './group.js';
 import { watchIdle } from './idle.js';
+import { whenLoaded } from './later.js';
 import { isKey } from './menu.js';
-import { known } from './people.js';
-import { openPicker, startWords } from './picker.js';
 import { keepRegions, nextRow } from './regions.js';
 import { hashOf, routeOf } from './route.js';
 import { keepRowMenu } from './row-menu.js';
-import { Searching } from './searching.js';
 import { Standing } from './standing.js';
+import { groupView, startConversation } from './starting.js';
 import { say, shortCount } from './strings.js';
 import { threadView } from './sheet.js';
 import { toastPlace } from './toast.js';
-import { facesOf, listed, nameOf, receipt, rowsOf, unreadConversations, unreadOf } from './view.js';
+import { filtered, listed, nameOf, receipt, rowOf, unreadConversations, unreadOf } from './view.js';
 
 /** Times like "Yesterday" grow old by themselves. */
 const TICK_MS = 30_000;
@@ -52,7 +50,8 @@ export class ParlorInbox extends HTMLElement {
   #banner = /** @type {ParlorBanner} */ (document.createElement('parlor-banner'));
   #list = /** @type {ParlorList} */ (document.createElement('parlor-list'));
   #thread = /** @type {ParlorThread} */ (document.createElement('parlor-thread'));
-  #settings = /** @type {ParlorSettings} */ (document.createElement('parlor-settings'));
+  /** @type {ParlorSettings|null} */
+  #settings = null;
   #nothing = h('div', { class: 'thread' });
   #panes = h('div', { class: 'panes', role: 'main' }, this.#list);
   #filter = { unreadOnly: false, query: '' };
@@ -95,10 +94,6 @@ export class ParlorInbox extends HTMLElement {
       host: this, client, thread: this.#thread, open: () => this.#open(), show: (id) => this.#showThread(id),
       changed: () => this.render(), signal: this.#leave.signal,
     });
-    this.#searching = new Searching({
-      host: this, client, list: this.#list, sight: () => this.#sight(), goTo: (place) => void this.#standing?.goTo(place),
-      changed: () => this.render(), signal: this.#leave.signal,
-    });
     const { signal } = this.#leave;
     const stop = client.subscribe(() => this.#renderSoon());
     signal.addEventListener('abort', stop);
@@ -124,7 +119,7 @@ export class ParlorInbox extends HTMLElement {
       'parlor-new': () => this.#new(),
       'parlor-settings': () => { location.hash = '#/settings'; },
       'parlor-more': () => void this.client?.sync.loadList(),
-      'parlor-filter': (filter) => { this.#filter = filter; this.render(); },
+      'parlor-filter': (filter) => this.#filterBy(filter),
       'parlor-reload': () => this.#withOpen((id) => void this.client?.sync.open(id)),
       'parlor-send': ({ text, reply }) => this.#withOpen((id) =>
         this.client?.send(id, { text, ...this.#acts?.drafting.take(id, reply), ...this.client.uploads.take(id) })),
@@ -172,7 +167,10 @@ export class ParlorInbox extends HTMLElement {
       this.#thread.chooseFiles();
     } else if (event.altKey && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) {
       const step = event.key === 'ArrowDown' ? 1 : -1;
-      const to = nextRow(rowsOf(this.#sight(), this.#filter), step, event.shiftKey);
+      const sight = this.#sight();
+      const rows = filtered(sight, this.#filter).map((one) =>
+        ({ id: one.id, selected: one.id === sight.selected, unread: unreadOf(one, sight.readUpTo(one.id)) }));
+      const to = nextRow(rows, step, event.shiftKey);
       event.preventDefault();
       if (to) this.#goTo(to.id);
     } else if (event.key === 'Escape' && !event.defaultPrevented && !isElsewhere(event.target, this.#list)) {
@@ -193,7 +191,28 @@ export class ParlorInbox extends HTMLElement {
   #searchHere(id = this.#open()) {
     if (id === null) return;
     this.#showList();
-    this.#searching?.here(id);
+    this.#withSearching((searching) => searching.here(id));
+  }
+
+  /** @param {{unreadOnly: boolean, query: string}} filter */
+  #filterBy(filter) {
+    this.#filter = filter;
+    this.render();
+    if (this.#searching || filter.query === '') return;
+    this.#withSearching((searching) => searching.search.setQuery(this.#filter.query));
+  }
+
+  /** @param {(searching: Searching) => void} act */
+  #withSearching(act) {
+    void whenLoaded(this, import('./searching.js'), (part) => {
+      const { client } = this;
+      if (!client || !this.isConnected) return;
+      this.#searching ??= new part.Searching({
+        host: this, client, list: this.#list, sight: () => this.#sight(),
+        goTo: (place) => void this.#standing?.goTo(place), changed: () => this.render(), signal: this.#leave.signal,
+      });
+      act(this.#searching);
+    });
   }
 
   /** The open conversation. @returns {number|null} */
@@ -239,13 +258,24 @@ export class ParlorInbox extends HTMLElement {
     const goal = this.#standing?.placeIn(after) ?? null;
     if (after !== null) void this.client?.show(after, goal).then(() => this.#standing?.reach());
     if (route.at === 'open') void this.#openAsked(route);
-    if (route.at === 'settings' && this.client) this.#settings.show(this.client);
+    if (route.at === 'settings') this.#showSettings(focus);
     this.#panes.dataset.shows = route.at === 'list' ? 'list' : 'thread';
     this.#pane();
     this.render();
     if (!focus || goal !== null) return;
     if (route.at === 'conversation') this.#focusThread();
-    if (route.at === 'settings') this.#settings.focusHead();
+  }
+
+  /** @param {boolean} focus */
+  #showSettings(focus) {
+    void whenLoaded(this, import('./settings.js'), () => {
+      if (this.#route.at !== 'settings' || !this.client || !this.isConnected) return;
+      this.#settings ??= /** @type {ParlorSettings} */ (document.createElement('parlor-settings'));
+      this.#settings.show(this.client);
+      this.#pane();
+      this.render();
+      if (focus) this.#settings.focusHead();
+    });
   }
 
   /** On a phone the keyboard comes only when the field is touched. */
@@ -255,7 +285,7 @@ export class ParlorInbox extends HTMLElement {
   }
 
   #pane() {
-    const shown = { list: this.#nothing, open: this.#nothing, conversation: this.#thread, settings: this.#settings };
+    const shown = { list: this.#nothing, open: this.#nothing, conversation: this.#thread, settings: this.#settings ?? this.#nothing };
     const pane = shown[this.#route.at];
     const now = this.#panes.children[1];
     if (now === pane) return;
@@ -303,7 +333,8 @@ export class ParlorInbox extends HTMLElement {
     const found = this.#searching?.view() ?? null;
     const filter = found ? { ...this.#filter, unreadOnly: false } : this.#filter;
     this.#list.update({
-      rows: this.#searching?.wantsRows === false ? [] : rowsOf(sight, filter),
+      conversations: this.#searching?.wantsRows === false ? [] : filtered(sight, filter),
+      rowOf: (conversation) => rowOf(conversation, sight),
       found,
       me: state.me,
       loaded: state.list.loaded,
@@ -313,8 +344,10 @@ export class ParlorInbox extends HTMLElement {
       ...this.#filter,
       empty: listed(sight).length === 0,
     });
+    // What the page showed before the script was there goes on without a gap.
+    this.classList.toggle('begins', !state.list.loaded);
     if (this.#route.at === 'conversation') this.#renderThread(sight, this.#route.id);
-    else if (this.#route.at === 'settings') this.#settings.update(state.me);
+    else if (this.#route.at === 'settings') this.#settings?.update(state.me);
     else this.#renderNothing(sight);
     this.#renderBanner(sight);
     this.#title(sight);
@@ -407,20 +440,7 @@ export class ParlorInbox extends HTMLElement {
   }
 
   #new() {
-    const { client } = this;
-    if (!client) return;
-    openPicker(this, {
-      title: say.newConversation,
-      people: (query) => client.people(query),
-      without: new Set([client.user]),
-      groups: true,
-      action: startWords,
-      done: async (users, title) => {
-        const ids = users.map((one) => one.id);
-        const opened = await client.open(title === null ? { user: ids[0] } : { group: { title, users: ids } });
-        this.#goTo(opened.id);
-      },
-    });
+    if (this.client) startConversation(this, this.client, (id) => this.#goTo(id));
   }
 
   /** @param {Extract<Route, {at: 'open'}>} route */
@@ -437,31 +457,19 @@ export class ParlorInbox extends HTMLElement {
   }
 
   #members() {
-    const { client } = this;
-    const id = this.#open();
-    const view = id === null ? null : this.#groupView(id);
-    if (!client || !view) return;
-    this.#group = new Group(this, client, view, () => this.#back());
-  }
-
-  /** @param {number} id @returns {GroupView|null} */
-  #groupView(id) {
-    const { client } = this;
-    const conversation = client?.state.conversations.get(id);
-    if (!client || !conversation) return null;
-    return {
-      conversation,
-      faces: facesOf(client.state, conversation),
-      known: (user) => known(client.state, user),
-      dot: (user) => dotOf(client.passing.presence(user)),
-    };
+    void whenLoaded(this, import('./group.js'), (part) => {
+      const { client } = this;
+      const id = this.#open();
+      const view = client && id !== null ? groupView(client, id) : null;
+      if (client && view) this.#group = new part.Group(this, client, view, () => this.#back());
+    });
   }
 
   /** What the dialog of a group shows follows what happens; it goes with the group. */
   #renderGroup() {
     const group = this.#group;
     if (!group) return;
-    const view = group.isOpen ? this.#groupView(group.id) : null;
+    const view = group.isOpen && this.client ? groupView(this.client, group.id) : null;
     if (view) {
       group.update(view);
     } else {
@@ -483,7 +491,7 @@ export class ParlorInbox extends HTMLElement {
       await this.client?.signOut();
       emit(this, 'parlor-signed-out');
     } catch {
-      this.#settings.signOutFailed();
+      this.#settings?.signOutFailed();
     }
   }
 }

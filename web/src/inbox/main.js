@@ -1,7 +1,6 @@
 /**
  * Begins: who is signed in gets the inbox, who is not the door.
  */
-import './door.js';
 import './inbox.js';
 import { browserCarry } from '../sdk/carry.js';
 import { Client } from '../sdk/client.js';
@@ -44,7 +43,7 @@ async function begin(failures = 0) {
   try {
     const [site, me] = await Promise.all([http.site(), http.me().catch(nobody)]);
     if (me) showInbox(me, site);
-    else showDoor(site);
+    else await showDoor(site);
   } catch {
     if (failures > 0) showTrouble();
     clock.after(backOff(failures, clock.random(), RETRY), () => void begin(failures + 1));
@@ -58,7 +57,8 @@ function nobody(error) {
 }
 
 /** @param {Site} site */
-function showDoor(site) {
+async function showDoor(site) {
+  await import('./door.js');
   eraseAll(shelf);
   void eraseVault();
   const door = /** @type {ParlorDoor} */ (document.createElement('parlor-door'));

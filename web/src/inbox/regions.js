@@ -4,12 +4,12 @@
  *
  * @import {ParlorList} from './list.js'
  * @import {ParlorThread} from './thread.js'
- * @import {Row} from './view.js'
  */
 import { h } from './dom.js';
 import { say } from './strings.js';
 
 /** @typedef {{name: string, element: Element, focus: () => void}} Region */
+/** @typedef {{id: number, selected: boolean, unread: number}} Step */
 
 /** @param {HTMLElement} host @param {{list: ParlorList, thread: ParlorThread, signal: AbortSignal}} parts */
 export function keepRegions(host, { list, thread, signal }) {
@@ -39,7 +39,7 @@ export function keepRegions(host, { list, thread, signal }) {
 }
 
 /** The row after the open one, or before it; of those with something unread the nearest in that direction, around the
- * end. @param {Row[]} rows @param {1|-1} step @param {boolean} unreadOnly @returns {Row|undefined} */
+ * end. @param {Step[]} rows @param {1|-1} step @param {boolean} unreadOnly @returns {Step|undefined} */
 export function nextRow(rows, step, unreadOnly) {
   const open = rows.findIndex((one) => one.selected);
   if (!unreadOnly) return open < 0 ? rows[0] : rows[open + step];

@@ -345,6 +345,7 @@ const english = {
   by: 'Messages by Parlor',
   wrongCredentials: 'Name or password is not right. Check both and try again.',
   tooMany: 'Too many attempts. Try again in a few minutes.',
+  partNotLoaded: 'This could not be loaded. Check the connection, or reload the page.',
   noServer: 'The server cannot be reached. Check the connection and try again.',
   signInFailed: 'You could not be signed in. Try again.',
   fieldEmpty: 'Fill this in.',
