@@ -4,23 +4,23 @@
  * Tells: `parlor-open {id}`, `parlor-new`, `parlor-settings`, `parlor-more`, `parlor-filter {unreadOnly, query}`,
  * `parlor-look-more`, `parlor-look-end`, and what results and chips tell.
  *
- * @import {Me} from '../sdk/wire.js'
+ * @import {Conversation, Me} from '../sdk/wire.js'
  * @import {Progress} from '../sdk/sync.js'
  * @import {FoundView} from './found.js'
  * @import {ParlorChips, ParlorResults} from './results.js'
  * @import {Row} from './view.js'
  */
-import './results.js';
-import { emit, h, keyed, set, setText } from './dom.js';
+import { emit, h, set, setText } from './dom.js';
 import { face, faceKey } from './face.js';
 import { drawing, icon } from './icons.js';
 import { ParlorRow } from './row.js';
 import { rowBones } from './bones.js';
+import { Rows } from './rows.js';
 import { say } from './strings.js';
 
 /**
  * @typedef {{
- *   rows: Row[], me: Me|null, loaded: boolean, more: boolean, progress: Progress, unread: number,
+ *   conversations: Conversation[], rowOf: (conversation: Conversation) => Row, me: Me|null, loaded: boolean, more: boolean, progress: Progress, unread: number,
  *   unreadOnly: boolean, query: string, empty: boolean, found: FoundView|null,
  * }} ListView `found` while somebody searches
  */
@@ -56,28 +56,33 @@ export class ParlorList extends HTMLElement {
     onclick: () => emit(this, 'parlor-look-end'),
   }, icon('back'));
   #title = h('h2', {}, say.messages);
+  // They come to life when somebody first searches.
   #chips = /** @type {ParlorChips} */ (document.createElement('parlor-chips'));
   #results = /** @type {ParlorResults} */ (document.createElement('parlor-results'));
   #group = h('h3', { class: 'group', hidden: true }, say.conversations);
-  #rows = h('div', {
-    class: 'rows', role: 'listbox', 'aria-label': say.conversations,
+  #holder = h('div', {
+    class: 'rows placed', role: 'listbox', 'aria-label': say.conversations,
     onclick: (/** @type {MouseEvent} */ event) => this.#openAt(event.target),
-    onfocusin: (/** @type {FocusEvent} */ event) => this.#rove(rowOf(event.target)),
+    onfocusin: (/** @type {FocusEvent} */ event) => this.#rows.rove(rowOf(event.target)?.conversation ?? null),
   });
   #instead = h('div', { class: 'instead' });
   #scroll = h('div', {
-    class: 'scroll', onscroll: () => this.#nearEnd(),
+    class: 'scroll', onscroll: () => this.#scrolled(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
-  }, this.#group, this.#rows, this.#instead, this.#results);
+  }, this.#group, this.#holder, this.#instead, this.#results);
+  #rows = new Rows(this.#scroll, this.#holder);
   #unreadOnly = false;
   #more = false;
   #moreFound = false;
   #face = '';
   #shown = '';
+  /** What the rows were chosen by. */
+  #chosenBy = '';
 
   connectedCallback() {
     if (this.firstChild) return;
     this.classList.add('list');
+    for (const one of [this.#chips, this.#results]) one.hidden = true;
     set(this, 'role', 'navigation');
     set(this, 'aria-label', say.conversations);
     const field = h('label', { class: 'search' }, icon('search', { small: true }), this.#search, this.#clear,
@@ -101,43 +106,44 @@ export class ParlorList extends HTMLElement {
   /** Puts the focus on the result that one comes back from, on the row of a conversation, or on the first one.
    * @param {number|null} id */
   focusRow(id) {
-    const rows = this.#rowElements();
     const found = this.#results.hidden ? undefined : this.#results.stops.find((one) => one.ariaSelected === 'true');
-    (found ?? rows.find((one) => one.conversation === id) ?? rows[0] ?? this.#search).focus();
+    if (found) found.focus();
+    else if (this.#rows.count > 0) this.#rows.focus(Math.max(0, this.#rows.placeOf(id)));
+    else this.#search.focus();
   }
 
   /** @param {ListView} view */
   update(view) {
     // Rows that come later would move what was found.
-    this.#more = view.more && view.progress === 'idle' && (view.found === null || view.rows.length < FEW);
+    this.#more = view.more && view.progress === 'idle' && (view.found === null || view.conversations.length < FEW);
     this.#unreadOnly = view.unreadOnly;
     set(this.#all, 'aria-pressed', String(!view.unreadOnly));
     set(this.#unread, 'aria-pressed', String(view.unreadOnly));
     setText(this.#count, view.unread > 0 ? String(view.unread) : '');
     this.#drawMe(view.me);
     this.#drawSearch(view);
-    this.#rows.hidden = view.rows.length === 0;
-    keyed(this.#rows, view.rows, (row) => String(row.id), () => new ParlorRow());
+    this.#holder.hidden = view.conversations.length === 0;
+    const chosenBy = `${view.unreadOnly} ${view.query}`;
+    const { conversations, more, rowOf: draw } = view;
+    this.#rows.update({ conversations, more, rowOf: draw }, chosenBy !== this.#chosenBy);
+    this.#chosenBy = chosenBy;
     this.#drawInstead(view);
-    const rows = this.#rowElements();
-    const stop = rows.find((one) => one.tabIndex === 0) ?? rows.find((one) => one.ariaSelected === 'true') ?? rows[0];
-    this.#rove(stop ?? null);
     this.#nearEnd();
   }
 
   /** Who searches sees what was found, and chips in the place of filters. @param {ListView} view */
-  #drawSearch({ found, rows, query }) {
+  #drawSearch({ found, conversations, query }) {
     const on = found !== null;
     this.#moreFound = found?.more ?? false;
     for (const one of [this.#leave, this.#chips, this.#results]) one.hidden = !on;
     for (const one of [this.#filters, this.#write, this.#me]) one.hidden = on;
-    this.#group.hidden = !on || rows.length === 0;
+    this.#group.hidden = !on || conversations.length === 0;
     this.#clear.hidden = query === '';
     setText(this.#title, on ? say.searchTitle : say.messages);
     this.classList.toggle('looking', on);
     if (!found) return;
     this.#chips.update(found.filters);
-    this.#results.update(found, rows.length === 0);
+    this.#results.update(found, conversations.length === 0);
   }
 
   /** @param {Me|null} me */
@@ -191,49 +197,63 @@ export class ParlorList extends HTMLElement {
   /** @param {KeyboardEvent} event */
   #searchKey(event) {
     if (event.isComposing) return;
-    const [first] = this.#stops();
+    const any = this.#stops() > 0;
     if (event.key === 'Escape' && this.#search.value !== '') this.clearSearch();
     else if (event.key === 'Escape' && !this.#leave.hidden) emit(this, 'parlor-look-end');
-    else if (event.key === 'ArrowDown' && first) first.focus();
-    else if (event.key === 'Enter' && first && this.#search.value !== '') this.#openAt(first);
+    else if (event.key === 'ArrowDown' && any) this.#focusStop(0);
+    else if (event.key === 'Enter' && any && this.#search.value !== '') this.#openStop(0);
     else return;
     event.preventDefault();
   }
 
   /** Arrows go through the rows and then through what was found. @param {KeyboardEvent} event */
   #key(event) {
-    const stops = this.#stops();
-    const at = stops.findIndex((one) => one === document.activeElement);
+    const { activeElement } = document;
+    const count = this.#stops();
+    const at = this.#stopOf(activeElement);
     if (at < 0) return;
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: stops.length - 1 }[event.key];
-    if (to !== undefined) stops[Math.max(0, Math.min(stops.length - 1, to))].focus();
-    else if (event.key === 'Enter' || event.key === ' ') this.#openAt(stops[at]);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: count - 1 }[event.key];
+    if (to !== undefined) this.#focusStop(Math.max(0, Math.min(count - 1, to)));
+    else if (event.key === 'Enter' || event.key === ' ') this.#openAt(activeElement);
     else if (event.key === 'Escape' && !this.#leave.hidden) this.focusSearch();
     else return;
     event.preventDefault();
   }
 
-  /** @returns {HTMLElement[]} */
+  /** How many rows and results there are to go through. @returns {number} */
   #stops() {
-    const rows = this.#rows.hidden ? [] : this.#rowElements();
-    return this.#results.hidden ? rows : [...rows, ...this.#results.stops];
+    return this.#rows.count + (this.#results.hidden ? 0 : this.#results.stops.length);
+  }
+
+  /** Which of them an element is; -1 when it is none. @param {Element|null} element @returns {number} */
+  #stopOf(element) {
+    if (element instanceof ParlorRow) return this.#rows.placeOf(element.conversation);
+    const result = this.#results.stops.findIndex((one) => one === element);
+    return result < 0 ? -1 : this.#rows.count + result;
+  }
+
+  /** @param {number} at */
+  #focusStop(at) {
+    if (at < this.#rows.count) this.#rows.focus(at);
+    else this.#results.stops[at - this.#rows.count].focus();
+  }
+
+  /** @param {number} at */
+  #openStop(at) {
+    this.#focusStop(at);
+    this.#openAt(document.activeElement);
   }
 
   /** @param {EventTarget|null} target */
   #openAt(target) {
     const row = rowOf(target);
     if (row) emit(this, 'parlor-open', { id: row.conversation });
-    else if (target instanceof HTMLElement) this.#results.choose(target);
+    else if (target instanceof HTMLElement && !this.#results.hidden) this.#results.choose(target);
   }
 
-  /** One row is the way in by Tab. @param {ParlorRow|null} row */
-  #rove(row) {
-    for (const one of this.#rowElements()) one.tabIndex = one === row ? 0 : -1;
-  }
-
-  /** @returns {ParlorRow[]} */
-  #rowElements() {
-    return /** @type {ParlorRow[]} */ ([...this.#rows.children]);
+  #scrolled() {
+    this.#rows.scrolled();
+    this.#nearEnd();
   }
 
   #nearEnd() {
@@ -248,7 +268,7 @@ export class ParlorList extends HTMLElement {
 function insteadOf(view) {
   if (view.found) return 'nothing';
   if (!view.loaded) return view.progress === 'failed' ? 'failed' : 'bones';
-  if (view.rows.length > 0) return view.more ? (view.progress === 'failed' ? 'failed' : 'more') : 'nothing';
+  if (view.conversations.length > 0) return view.more ? (view.progress === 'failed' ? 'failed' : 'more') : 'nothing';
   if (view.unreadOnly) return 'unread';
   return view.empty ? 'empty' : 'nothing';
 }

@@ -106,7 +106,7 @@ function previewOf(conversation, { state, waiting, draft, selected, company, fil
 }
 
 /** @param {Conversation} conversation @param {Sight} sight @returns {Row} */
-function rowOf(conversation, sight) {
+export function rowOf(conversation, sight) {
   const at = lastAt(conversation, sight.waiting(conversation.id));
   return {
     id: conversation.id,
@@ -132,26 +132,40 @@ function lastAt(conversation, items) {
   return Math.max(said, items.at(-1)?.at ?? 0);
 }
 
+/** What was listed of a set of conversations, for the one who looked. A set never changes: a new state has a new one.
+ * @type {WeakMap<State['conversations'], {bound: number, selected: number|null, all: Conversation[]}>} */
+const lists = new WeakMap();
+
 /** Those to list: the newest activity first, none below the part of the list that is loaded, and none that somebody
- * else opened and has not written in yet, unless it is on the screen.
+ * else opened and has not written in yet, unless it is on the screen. Asked for several times in one drawing.
  * @param {Sight} sight @returns {Conversation[]} */
 export function listed({ state, selected }) {
   const bound = state.list.next ?? 0;
-  return [...state.conversations.values()]
+  const known = lists.get(state.conversations);
+  if (known?.bound === bound && known.selected === selected) return known.all;
+  const all = [...state.conversations.values()]
     .filter((one) => one.activity >= bound || one.id === selected)
     .filter((one) => one.last_message || one.created_by === state.user || one.id === selected)
     .sort((a, b) => b.activity - a.activity);
+  lists.set(state.conversations, { bound, selected, all });
+  return all;
 }
 
-/** The rows of the list. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter @returns {Row[]} */
-export function rowsOf(sight, { unreadOnly, query }) {
+/** The conversations that a filter leaves. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter
+ * @returns {Conversation[]} */
+export function filtered(sight, { unreadOnly, query }) {
   const wanted = asked(query);
   // A sign alone is not the beginning of a name.
   if (wanted.length === 0 && query.trim() !== '') return [];
-  return listed(sight)
-    .map((one) => rowOf(one, sight))
-    .filter((row) => !unreadOnly || row.unread > 0 || row.selected)
-    .filter((row) => isFound(`${row.name} \n ${row.context?.title ?? ''}`, wanted));
+  return listed(sight).filter((one) => {
+    if (unreadOnly && one.id !== sight.selected && unreadOf(one, sight.readUpTo(one.id)) === 0) return false;
+    return wanted.length === 0 || isFound(`${nameOf(sight.state, one)} \n ${one.context?.title ?? ''}`, wanted);
+  });
+}
+
+/** The rows of the list. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter @returns {Row[]} */
+export function rowsOf(sight, filter) {
+  return filtered(sight, filter).map((one) => rowOf(one, sight));
 }
 
 /** Conversations with something unread. @param {Sight} sight @returns {number} */

@@ -1,0 +1,76 @@
+/**
+ * How a list of 5,000 conversations scrolls, and what one message into the last of them costs: `npm run list`, with a
+ * server that was built with --release. Prints; asserts nothing. `CONVERSATIONS` sets another number.
+ *
+ * @import {Page} from 'playwright-core'
+ */
+import { MANY, open } from '../journeys/many.js';
+import { Person, travel, until } from '../journeys/support.js';
+
+const CONVERSATIONS = Number(process.env.CONVERSATIONS ?? 5_000);
+
+await travel(async ({ demo, browser }) => {
+  const ada = await Person.open(browser, demo.links.ada);
+  const ben = await Person.open(browser, demo.links.ben);
+  const user = await ada.page.evaluate(async () => (await (await fetch('/v1/me')).json()).id);
+  const first = await open(ben, user, CONVERSATIONS);
+  await until(() => ada.page.evaluate(() => {
+    const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll'));
+    scroll.scrollTop = scroll.scrollHeight;
+    return Number([...document.querySelectorAll('parlor-row')].at(-1)?.getAttribute('aria-setsize'));
+  }), (size) => size >= CONVERSATIONS, 'all pages are loaded', 600_000);
+  const { frames, tasks, rows } = await scroll(ada.page, 600);
+  const sorted = frames.sort((a, b) => a - b);
+  print(`frames while scrolling up: median ${at(sorted, 0.5)} ms, p95 ${at(sorted, 0.95)} ms, worst ${at(sorted, 1)} ms`);
+  print(`tasks over 50 ms meanwhile: ${tasks.length} ${tasks.join(' ')}`);
+  print(`rows at the most: ${rows}`);
+  const heard = watchTasks(ada.page);
+  await ben.fill(first, ['One message into the last conversation.']);
+  await ada.page.locator('parlor-row', { hasText: 'One message into the last' }).waitFor();
+  print(`tasks over 50 ms for one message into the last: ${(await heard()).join(' ') || 'none'}`);
+}, MANY);
+process.exit(0);
+
+/** @param {string} line */
+function print(line) {
+  process.stdout.write(`${line}\n`);
+}
+
+/** @param {number[]} sorted @param {number} part @returns {string} */
+function at(sorted, part) {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))].toFixed(0);
+}
+
+/** Keeps the long tasks from now on. @param {Page} page @returns {() => Promise<number[]>} */
+function watchTasks(page) {
+  const tasks = page.evaluateHandle(() => {
+    /** @type {number[]} */
+    const all = [];
+    new PerformanceObserver((list) => all.push(...list.getEntries().map((one) => Math.round(one.duration))))
+      .observe({ type: 'longtask' });
+    return all;
+  });
+  return async () => (await tasks).jsonValue();
+}
+
+/** Scrolls up as fast as a wheel that is turned hard. @param {Page} page @param {number} count
+ * @returns {Promise<{tasks: number[], frames: number[], rows: number}>} */
+async function scroll(page, count) {
+  const heard = watchTasks(page);
+  const { frames, rows } = await page.evaluate(async (all) => {
+    const list = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll'));
+    const times = [];
+    let most = 0;
+    let before = performance.now();
+    for (let frame = 0; frame < all; frame += 1) {
+      list.scrollTop -= 240;
+      await new Promise(requestAnimationFrame);
+      const now = performance.now();
+      times.push(now - before);
+      before = now;
+      most = Math.max(most, document.querySelectorAll('parlor-row').length);
+    }
+    return { frames: times, rows: most };
+  }, count);
+  return { frames, rows, tasks: await heard() };
+}

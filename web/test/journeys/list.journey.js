@@ -1,0 +1,130 @@
+/**
+ * A list of thousands: few rows have an element, what is seen stays, and keys and screen readers find their way.
+ *
+ * @import {Page} from 'playwright-core'
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MANY, open } from './many.js';
+import { Person, travel, until } from './support.js';
+
+const COUNT = 5_000;
+/** What fits on the screen, and what is drawn beyond it. */
+const ROWS_MAX = 40;
+
+test('five thousand conversations are scrolled, searched and written in, and few of them are drawn', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    const ben = await Person.open(browser, demo.links.ben);
+    const first = await open(ben, await idOf(ada), COUNT);
+    await ada.page.locator('parlor-row', { hasText: `Group ${COUNT}` }).waitFor();
+    const most = await scrollToEnd(ada.page);
+    assert.ok(most <= ROWS_MAX, `${most} rows were drawn at once`);
+    await staysInPlace(ada, ben, first);
+    await byKeys(ada.page);
+    await isFound(ada.page);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }, MANY));
+
+/** @param {Person} person @returns {Promise<number>} */
+function idOf(person) {
+  return person.page.evaluate(async () => (await (await fetch('/v1/me')).json()).id);
+}
+
+/** Scrolls on until all pages are loaded. @param {Page} page @returns {Promise<number>} the most rows there were */
+async function scrollToEnd(page) {
+  let most = 0;
+  await until(() => page.evaluate(() => {
+    const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll'));
+    scroll.scrollTop = scroll.scrollHeight;
+    const rows = [...document.querySelectorAll('parlor-row')];
+    return { rows: rows.length, size: Number(rows.at(-1)?.getAttribute('aria-setsize')) };
+  }), ({ rows, size }) => {
+    most = Math.max(most, rows);
+    return size >= COUNT;
+  }, 'all pages are loaded', 240_000);
+  return most;
+}
+
+/** What is seen of the list: the names and where they are. @param {Page} page */
+function seen(page) {
+  return page.evaluate(() => {
+    const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll')).getBoundingClientRect();
+    return [...document.querySelectorAll('parlor-row')].flatMap((row) => {
+      const { top, bottom } = row.getBoundingClientRect();
+      const name = row.querySelector('.who')?.textContent;
+      return top >= scroll.top && bottom <= scroll.bottom ? [`${name} at ${Math.round(top)}`] : [];
+    });
+  });
+}
+
+/** Somewhere in the middle nothing moves when a row far below goes to the top, and few elements are touched.
+ * @param {Person} ada @param {Person} ben @param {number} first the oldest conversation */
+async function staysInPlace(ada, ben, first) {
+  await ada.page.evaluate(() => {
+    const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll'));
+    scroll.scrollTop = scroll.scrollHeight / 2;
+  });
+  await until(() => seen(ada.page), (rows) => rows.length > 4, 'rows are drawn where one scrolled to');
+  const focused = await ada.page.evaluate(() => {
+    const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll')).getBoundingClientRect();
+    const row = [...document.querySelectorAll('parlor-row')].find((one) => one.getBoundingClientRect().top > scroll.top);
+    /** @type {HTMLElement} */ (row).focus({ preventScroll: true });
+    return row?.getAttribute('data-key');
+  });
+  const before = await seen(ada.page);
+  const touched = await ada.page.evaluateHandle(() => {
+    const records = { count: 0 };
+    const observer = new MutationObserver((all) => { records.count += all.length; });
+    observer.observe(/** @type {Element} */ (document.querySelector('parlor-list')),
+      { childList: true, attributes: true, characterData: true, subtree: true });
+    return records;
+  });
+  await ben.fill(first, ['This one comes from the very end of the list.']);
+  // It stands at the top now, which is not on the screen: the title tells of it.
+  await until(() => ada.page.title(), (title) => title.startsWith('('), 'it has arrived');
+  assert.deepEqual(await seen(ada.page), before);
+  const key = () => ada.page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).dataset.key);
+  assert.equal(await key(), focused, 'the focus stays on its row');
+  const { count } = await touched.jsonValue();
+  assert.ok(count < 20 * ROWS_MAX, `${count} changes of the page for one message`);
+  await ada.page.evaluate(() => {
+    /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll')).scrollTop = 0;
+  });
+  await ada.page.locator('parlor-row', { hasText: 'from the very end of the list' }).waitFor();
+  assert.equal(await key(), focused, 'the focus stays on its row, also when that is far away');
+}
+
+/** Arrows, Home and End go through all rows, and each says which it is. @param {Page} page */
+async function byKeys(page) {
+  const at = () => page.evaluate(() => {
+    const row = /** @type {HTMLElement} */ (document.activeElement);
+    const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll')).getBoundingClientRect();
+    const { top, bottom } = row.getBoundingClientRect();
+    return {
+      place: Number(row.getAttribute('aria-posinset')), size: Number(row.getAttribute('aria-setsize')),
+      seen: top >= scroll.top - 1 && bottom <= scroll.bottom + 1,
+    };
+  });
+  await page.keyboard.press('End');
+  const last = await at();
+  assert.equal(last.place, last.size);
+  assert.ok(last.seen && last.size >= COUNT, JSON.stringify(last));
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('ArrowUp');
+  assert.deepEqual(await at(), { ...last, place: last.size - 2 });
+  await page.keyboard.press('Home');
+  assert.deepEqual(await at(), { ...last, place: 1 });
+  for (let step = 0; step < 30; step += 1) await page.keyboard.press('ArrowDown');
+  assert.deepEqual(await at(), { ...last, place: 31 });
+  assert.equal(await page.locator('parlor-row[tabindex="0"]').count(), 1);
+}
+
+/** The filter looks at all rows, drawn or not. @param {Page} page */
+async function isFound(page) {
+  await page.getByRole('searchbox').first().fill('Group 2718');
+  await until(() => page.locator('parlor-row .who').allTextContents(), (names) => String(names) === 'Group 2718',
+    'the filter finds it');
+  await page.getByRole('searchbox').first().fill('');
+  await until(() => page.locator('parlor-row').count(), (count) => count > 4, 'all are back');
+}

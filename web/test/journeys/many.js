@@ -1,0 +1,45 @@
+/**
+ * Many conversations, through the front door.
+ *
+ * @import {Person} from './support.js'
+ */
+
+/** What the server must allow for it. */
+export const MANY = {
+  PARLOR_LIMITS_CONVERSATIONS_MAX: '10000',
+  PARLOR_LIMITS_REQUESTS_PER_SECOND_MAX: '100000',
+  PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '100000',
+};
+
+/** Requests under way at once. */
+const FLIGHT = 6;
+
+/** Opens groups called `Group 1` and so on, in each of which something is said.
+ * @param {Person} person @param {number} other who is in all of them @param {number} count
+ * @returns {Promise<number>} the first of them */
+export function open(person, other, count) {
+  return person.page.evaluate(async ([user, all, flight]) => {
+    const post = async (/** @type {string} */ path, /** @type {unknown} */ body) => {
+      const answer = await fetch(path, {
+        method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
+      });
+      if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+      return answer.json();
+    };
+    let next = 0;
+    let first = 0;
+    const work = async () => {
+      while (next < all) {
+        next += 1;
+        const number = next;
+        const { conversation } = await post('/v1/conversations',
+          { client_id: crypto.randomUUID(), group: { title: `Group ${number}`, users: [user] } });
+        await post(`/v1/conversations/${conversation.id}/messages`,
+          { client_id: crypto.randomUUID(), text: `Something is said in group ${number}.` });
+        if (number === 1) first = conversation.id;
+      }
+    };
+    await Promise.all(Array.from({ length: flight }, work));
+    return first;
+  }, /** @type {const} */ ([other, count, FLIGHT]));
+}
