@@ -103,6 +103,8 @@ struct Accents {
 pub struct Theme {
     /// The style sheet.
     pub css: String,
+    /// The accent is the one of the built-in style sheet, and this one says nothing.
+    pub is_built_in: bool,
     /// One sentence for the log, when the accent as configured could not be read.
     pub moved: Option<String>,
 }
@@ -114,6 +116,7 @@ impl Theme {
         if accent == BUILT_IN {
             return Self {
                 css: "/* The built-in accent: see the inbox's own style sheet. */\n".to_owned(),
+                is_built_in: true,
                 moved: None,
             };
         }
@@ -127,7 +130,7 @@ impl Theme {
         );
         let moved = (light.accent != accent)
             .then(|| format!("the accent {accent} is too light for white words; {} is used instead", light.accent));
-        Self { css, moved }
+        Self { css, is_built_in: false, moved }
     }
 }
 

@@ -1,5 +1,5 @@
-// Light, dark, or as the system says: chosen on this device, put into force before anything is drawn. A plain script,
-// because a module would come too late and the page would flash.
+// Light, dark, or as the system says, and whether a conversation is opened: put into force before anything is painted.
+// A plain script, because a module would come too late and the page would flash.
 (() => {
   let theme = null;
   try {
@@ -7,5 +7,6 @@
   } catch {
     // Nothing can be kept here; the system decides.
   }
+  if (location.hash.startsWith('#/c/')) document.documentElement.dataset.opens = '';
   if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme;
 })();

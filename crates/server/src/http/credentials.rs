@@ -235,6 +235,11 @@ fn cookie(headers: &HeaderMap, is_https: bool) -> Option<Token> {
         .map(|(_, value)| Token(value.to_owned()))
 }
 
+/// Whether a browser brings a session, be it valid or not.
+pub(super) fn brings_cookie(headers: &HeaderMap) -> bool {
+    [false, true].into_iter().any(|is_https| cookie(headers, is_https).is_some())
+}
+
 /// The header that gives a browser its session.
 pub(super) fn cookie_for(app: &App, parts: &Parts, token: &Token) -> HeaderValue {
     set_cookie(app, parts, &token.0, COOKIE_SECONDS)

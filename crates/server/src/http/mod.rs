@@ -4,6 +4,7 @@
 //! its answer; every refusal is a problem document written there.
 
 mod account;
+mod assets;
 mod conversations;
 mod credentials;
 mod demo;
@@ -51,9 +52,10 @@ impl Edge {
     /// The edge of a running server.
     #[must_use]
     pub fn new(app: Arc<App>, demo: Option<DemoLinks>) -> Self {
+        let theme = Theme::of(app.config.accent);
         let shared = Shared {
-            theme: Theme::of(app.config.accent),
-            pages: pages::Pages::new(app.config.web.as_deref()),
+            pages: pages::Pages::new(app.config.web.as_deref(), &theme),
+            theme,
             demo,
             openapi: openapi::document(&routes::all()),
             schema: schema::document(),

@@ -1,62 +1,70 @@
-//! The pages: files of `web/src`, compiled in or from a folder; the theme; a page for each error.
+//! The pages: made of `web/src` and compiled in, or from a folder; the theme; a page for each error.
 //!
 //! Invariant: a path names a file below the folder or nothing; no part of it begins with a dot.
 
-use super::{Edge, errors::Refusal};
+use super::{Edge, assets::File, credentials::brings_cookie, errors::Refusal};
+use crate::theme::Theme;
 use axum::{
     extract::{Path as UrlPath, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, Method, Uri, header},
     response::{IntoResponse as _, Response},
     routing::{MethodRouter, get},
 };
-use bytes::Bytes;
+use parlor_bundler::{signed_out, with_style};
 use parlor_protocol::{close::Close, error::Code};
-use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
     fmt::Write as _,
     path::{Path, PathBuf},
 };
 
+/// A file that the build made.
+struct BuiltIn {
+    path: &'static str,
+    is_immutable: bool,
+    plain: &'static [u8],
+    brotli: &'static [u8],
+    gzip: &'static [u8],
+}
+
 include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
 /// What each error and close code means and what to do: a section for each.
 const ERRORS: &str = include_str!("../../../../docs/reference/errors.md");
 
+const INDEX: &str = "index.html";
+/// What the address shows to those who are not signed in.
+const SIGNED_OUT: &str = "signed-out.html";
+
 /// Where the pages come from.
 #[derive(Debug)]
 pub(super) enum Pages {
-    BuiltIn(HashMap<&'static str, File>),
+    BuiltIn(HashMap<String, File>),
     Folder(PathBuf),
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct File {
-    bytes: Bytes,
-    tag: HeaderValue,
-}
-
-impl File {
-    fn new(bytes: Bytes) -> Self {
-        let hash = Sha256::digest(&bytes);
-        let mut tag = String::from("\"");
-        for byte in &hash[..16] {
-            let _ = write!(tag, "{byte:02x}");
-        }
-        tag.push('"');
-        Self { bytes, tag: HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes") }
-    }
-}
-
 impl Pages {
-    /// Those compiled in, or those of a folder, read anew each time.
-    pub(super) fn new(folder: Option<&Path>) -> Self {
-        match folder {
-            Some(folder) => Self::Folder(folder.to_owned()),
-            None => Self::BuiltIn(
-                BUILT_IN.iter().map(|(path, bytes)| (*path, File::new(Bytes::from_static(bytes)))).collect(),
-            ),
+    /// Those compiled in, in the colours of a theme, or those of a folder, read each time they are asked for.
+    pub(super) fn new(folder: Option<&Path>, theme: &Theme) -> Self {
+        if let Some(folder) = folder {
+            return Self::Folder(folder.to_owned());
         }
+        let mut files: HashMap<String, File> = BUILT_IN
+            .iter()
+            .map(|one| {
+                let file = File::built_in(one.plain, one.brotli, one.gzip);
+                (one.path.to_owned(), if one.is_immutable { file.immutable() } else { file })
+            })
+            .collect();
+        if !theme.is_built_in {
+            dress(&mut files, theme);
+        }
+        for page in [INDEX, SIGNED_OUT] {
+            if let Some(file) = files.remove(page) {
+                files.insert(page.to_owned(), file.by_cookie());
+            }
+        }
+        Self::BuiltIn(files)
     }
 
     async fn file(&self, path: &str) -> Option<File> {
@@ -68,10 +76,37 @@ impl Pages {
             Self::Folder(folder) => {
                 let path = folder.join(path);
                 let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
-                read.ok()?.ok().map(|bytes| File::new(bytes.into()))
+                read.ok()?.ok().map(|bytes| File::plain(bytes.into()))
             }
         }
     }
+
+    /// The page itself. It begins as the inbox or as the door, by whether the browser brings a session, be it valid or
+    /// not; the script shows what is true.
+    async fn page(&self, headers: &HeaderMap) -> Option<File> {
+        let is_in = brings_cookie(headers);
+        match self {
+            Self::BuiltIn(_) => self.file(if is_in { INDEX } else { SIGNED_OUT }).await,
+            Self::Folder(_) => {
+                let page = self.file(INDEX).await?;
+                let out = || File::plain(signed_out(&String::from_utf8_lossy(page.bytes())).into());
+                Some(if is_in { page } else { out() }.by_cookie())
+            }
+        }
+    }
+}
+
+/// Adds the style sheet of a theme, and names it in the pages.
+fn dress(files: &mut HashMap<String, File>, theme: &Theme) {
+    let style = File::compressed(&theme.css).immutable();
+    let path = format!("theme-{}.css", style.hash());
+    for page in [INDEX, SIGNED_OUT] {
+        if let Some(file) = files.get_mut(page) {
+            let text = String::from_utf8_lossy(file.bytes());
+            *file = File::compressed(&with_style(&text, &format!("/web/{path}")));
+        }
+    }
+    files.insert(path, style);
 }
 
 /// The paths of pages that are no part of the API.
@@ -80,7 +115,8 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Edge>)> {
 }
 
 async fn index(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response, Refusal> {
-    serve(&edge, "index.html", &headers).await
+    let page = edge.shared.pages.page(&headers).await.ok_or(Code::NotFound)?;
+    Ok(page.answer("text/html; charset=utf-8", &headers))
 }
 
 async fn file(
@@ -88,18 +124,8 @@ async fn file(
     UrlPath(path): UrlPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    serve(&edge, &path, &headers).await
-}
-
-async fn serve(edge: &Edge, path: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
-    let file = edge.shared.pages.file(path).await.ok_or(Code::NotFound)?;
-    let kept = [(header::ETAG, file.tag.clone()), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
-    // A list of them, perhaps weakened by a proxy on the way.
-    if file.tag.to_str().is_ok_and(|tag| known.contains(tag)) {
-        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
-    }
-    Ok((kept, [(header::CONTENT_TYPE, media_type(path))], file.bytes).into_response())
+    let file = edge.shared.pages.file(&path).await.ok_or(Code::NotFound)?;
+    Ok(file.answer(media_type(&path), &headers))
 }
 
 fn media_type(path: &str) -> &'static str {
@@ -128,11 +154,12 @@ pub(super) async fn other(
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_page = matches!(method, Method::GET | Method::HEAD) && accepts.contains("text/html");
     let is_reserved = ["/v1/", "/web/", "/demo/", "/conformance/"].iter().any(|prefix| uri.path().starts_with(prefix));
-    if is_page && !is_reserved { serve(&edge, "index.html", &headers).await } else { Err(Code::NotFound.into()) }
+    if is_page && !is_reserved { index(State(edge), headers).await } else { Err(Code::NotFound.into()) }
 }
 
-pub(super) async fn theme(State(edge): State<Edge>) -> Response {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], edge.shared.theme.css.clone()).into_response()
+/// The theme under a name that stays, for pages of a folder and for other applications.
+pub(super) async fn theme(State(edge): State<Edge>, headers: HeaderMap) -> Response {
+    File::plain(edge.shared.theme.css.clone().into()).answer("text/css; charset=utf-8", &headers)
 }
 
 pub(super) async fn error_page(UrlPath(name): UrlPath<String>) -> Result<Response, Refusal> {
@@ -187,7 +214,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_path_never_leaves_the_folder() {
-        let pages = Pages::new(Some(Path::new(env!("CARGO_MANIFEST_DIR"))));
+        let theme = Theme::of("#7a1f5c".parse().expect("a colour"));
+        let pages = Pages::new(Some(Path::new(env!("CARGO_MANIFEST_DIR"))), &theme);
         assert!(pages.file("Cargo.toml").await.is_some() && pages.file("src/lib.rs").await.is_some());
         for path in ["", "..", "../Cargo.toml", "src/../Cargo.toml", "/etc/passwd", "src//lib.rs", ".git", "a\\b", "\0"]
         {

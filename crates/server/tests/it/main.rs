@@ -14,6 +14,7 @@ mod lost_network;
 mod operate;
 mod origin;
 mod outages;
+mod pages;
 mod pipelining;
 mod pipelining_fuzz;
 mod postgres;

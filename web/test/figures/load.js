@@ -1,0 +1,54 @@
+/**
+ * How the inbox loads over a line of 100 ms and 10 Mbit/s, for the first time and again: `npm run load`, best with a
+ * server that was built with --release. Prints requests, bytes and times; asserts nothing. `RUNS` says how often, of
+ * which the median is printed; `LATENCY` (ms) and `KBIT` set another line.
+ *
+ * @import {Load} from '../journeys/loading.js'
+ */
+import { assets, bytes, load, signedIn } from '../journeys/loading.js';
+import { travel } from '../journeys/support.js';
+
+const RUNS = Number(process.env.RUNS ?? 5);
+const LINE = { latency: Number(process.env.LATENCY ?? 100), kbit: Number(process.env.KBIT ?? 10_000) };
+
+await travel(async ({ demo, browser }) => {
+  for (const width of [1280, 390]) {
+    /** @type {Record<string, Load[]>} */
+    const loads = { cold: [], warm: [] };
+    for (let run = 0; run < RUNS; run += 1) {
+      const context = await signedIn(browser, demo.links.ada, { viewport: { width, height: 800 } });
+      const url = new URL('/', demo.links.ada).href;
+      loads.cold.push(await load(context, url, LINE));
+      loads.warm.push(await load(context, url, LINE));
+      await context.close();
+    }
+    for (const [kind, all] of Object.entries(loads)) tell(`${kind}, ${width} px wide`, all);
+    if (width === 1280) list(loads.cold[0]);
+  }
+});
+process.exit(0);
+
+/** @param {string} what @param {Load[]} all */
+function tell(what, all) {
+  const median = (/** @type {(one: Load) => number} */ of) => all.map(of).sort((a, b) => a - b)[Math.floor(all.length / 2)];
+  const network = (/** @type {Load} */ one) => one.asked.filter(({ cached }) => !cached).length;
+  print(`${what}: ${median(network)} requests, ${(median(bytes) / 1_000).toFixed(1)} kB; of assets `
+    + `${median((one) => assets(one).filter(({ cached }) => !cached).length)}; first paint `
+    + `${Math.round(median((one) => one.painted.first))} ms, list ${Math.round(median((one) => one.painted.list))} ms, `
+    + `largest paint ${Math.round(median((one) => one.painted.largest))} ms, shift `
+    + `${median((one) => one.painted.moved).toFixed(4)} (the most: `
+    + `${Math.max(...all.map((one) => one.painted.moved)).toFixed(4)})`);
+  for (const mover of new Set(all.flatMap((one) => one.painted.movers))) print(`  moved: ${mover}`);
+}
+
+/** @param {Load} one */
+function list(one) {
+  for (const { url, bytes: size, encoding, status } of one.asked) {
+    print(`  ${String(size).padStart(7)} ${status} ${encoding.padEnd(5)} ${new URL(url).pathname}`);
+  }
+}
+
+/** @param {string} line */
+function print(line) {
+  process.stdout.write(`${line}\n`);
+}

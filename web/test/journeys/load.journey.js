@@ -1,0 +1,65 @@
+/**
+ * The first load and the second: what is asked for, how large it is, and that nothing moves while it comes. Speeds are
+ * `npm run load`'s affair; here are their causes.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { assets, bytes, load, signedIn } from './loading.js';
+import { Person, travel } from './support.js';
+
+const BYTES_MAX = 100_000;
+/** The style sheet, the script before anything is painted, the script and the icon. */
+const ASSETS_MAX = 4;
+const SHIFT_MAX = 0.02;
+
+test('the inbox loads in few requests and bytes, comes from the cache the next time, and nothing moves', () =>
+  travel(async ({ demo, browser }) => {
+    for (const [width, path] of /** @type {const} */ ([[1280, '/'], [390, '/'], [1280, '/#/c/1'], [390, '/#/c/1']])) {
+      const context = await signedIn(browser, demo.links.ada, { viewport: { width, height: 800 } });
+      const url = new URL(path, demo.links.ada).href;
+      const where = `${path} at ${width} px`;
+      const cold = await load(context, url);
+      const names = assets(cold).map((one) => `${one.url} ${one.encoding}`);
+      assert.ok(names.length > 2 && names.length <= ASSETS_MAX, `${where}: ${names.join(', ')}`);
+      for (const one of assets(cold)) assert.equal(one.encoding, 'br', one.url);
+      if (path === '/') assert.ok(bytes(cold) < BYTES_MAX, `${where}: ${bytes(cold)} bytes`);
+      const warm = await load(context, url);
+      assert.deepEqual(assets(warm).filter(({ cached }) => !cached), [], `${where}: nothing is asked for again`);
+      for (const { painted } of [cold, warm]) {
+        assert.ok(painted.moved < SHIFT_MAX, `${where}: ${painted.moved} by ${painted.movers.join(', ')}`);
+      }
+      await context.close();
+    }
+  }));
+
+test('something useful is painted before the script is there', () =>
+  travel(async ({ demo, browser }) => {
+    for (const width of [1280, 390]) {
+      const context = await signedIn(browser, demo.links.ada, { viewport: { width, height: 800 } });
+      const page = await context.newPage();
+      await page.route(/\/web\/main-/u, (route) => route.abort());
+      await page.goto(new URL('/', demo.links.ada).href);
+      await page.getByRole('heading', { name: 'Messages' }).waitFor();
+      const rows = await page.locator('.skeleton .row-bones').evaluateAll((all) =>
+        all.map((one) => one.getBoundingClientRect()).filter((box) => box.width > 200 && box.height > 50).length);
+      assert.equal(rows, 6);
+      assert.equal(await page.locator('.door.skeleton').isVisible(), false);
+      await context.clearCookies();
+      await page.goto(new URL('/', demo.links.ada).href);
+      await page.locator('.door.skeleton .card').waitFor();
+      assert.equal(await page.locator('.inbox.skeleton').isVisible(), false);
+      await context.close();
+    }
+  }));
+
+test('a part that is loaded later and cannot be loaded says so, and comes when it can', () =>
+  travel(async ({ demo, browser }) => {
+    const ada = await Person.open(browser, demo.links.ada);
+    await ada.page.route(/\/web\/later-/u, (route) => route.abort());
+    await ada.page.getByRole('button', { name: 'New conversation' }).click();
+    await ada.page.getByText('This could not be loaded.').waitFor();
+    await ada.page.unroute(/\/web\/later-/u);
+    await ada.page.getByRole('button', { name: 'New conversation' }).click();
+    await ada.page.getByRole('dialog').waitFor();
+    assert.deepEqual(ada.complaints, []);
+  }));

@@ -1,0 +1,112 @@
+/**
+ * Loads the inbox and keeps what the load was made of: the requests with their bytes on the wire, when something was
+ * painted, and how much of it moved.
+ *
+ * @import {Browser, BrowserContext, BrowserContextOptions, Page} from 'playwright-core'
+ */
+import assert from 'node:assert/strict';
+import { until } from './support.js';
+
+/**
+ * @typedef {{url: string, type: string, bytes: number, cached: boolean, status: number, encoding: string}} Asked
+ * @typedef {{first: number, largest: number, list: number, moved: number, movers: string[]}} Painted in milliseconds
+ *   since the load began; `moved` is the sum of the layout shifts
+ * @typedef {{asked: Asked[], painted: Painted}} Load
+ * @typedef {{latency: number, kbit: number}} Line the time of a request and its answer in milliseconds, and kbit/s
+ */
+
+/** Somebody who is signed in and has not loaded the page yet.
+ * @param {Browser} browser @param {string} link @param {BrowserContextOptions} [options]
+ * @returns {Promise<BrowserContext>} */
+export async function signedIn(browser, link, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  await page.goto(new URL('/livez', link).href);
+  await page.evaluate((path) => fetch(path, { redirect: 'manual' }), new URL(link).pathname + new URL(link).search);
+  assert.equal((await context.cookies(link)).length, 1);
+  await page.close();
+  return context;
+}
+
+/** Loads a page until its list is there and nothing more is asked for.
+ * @param {BrowserContext} context @param {string} url @param {Line|null} [line]
+ * @returns {Promise<Load>} */
+export async function load(context, url, line = null) {
+  const page = await context.newPage();
+  const session = await context.newCDPSession(page);
+  await session.send('Network.enable');
+  if (line) {
+    await session.send('Network.emulateNetworkConditions', {
+      offline: false, latency: line.latency, downloadThroughput: line.kbit * 125, uploadThroughput: line.kbit * 125,
+    });
+  }
+  /** @type {Map<string, Asked>} */
+  const asked = new Map();
+  let last = Date.now();
+  const open = new Set();
+  session.on('Network.requestWillBeSent', ({ requestId, request, type }) => {
+    if (request.url.startsWith('blob:') || request.url.startsWith('data:')) return;
+    open.add(requestId);
+    asked.set(requestId,
+      { url: request.url, type: type ?? '', bytes: 0, cached: false, status: 0, encoding: '' });
+    last = Date.now();
+  });
+  session.on('Network.requestServedFromCache', ({ requestId }) => {
+    const one = asked.get(requestId);
+    if (one) one.cached = true;
+  });
+  session.on('Network.responseReceived', ({ requestId, response }) => {
+    const one = asked.get(requestId);
+    if (!one) return;
+    one.status = response.status;
+    one.cached ||= response.fromDiskCache ?? false;
+    one.encoding = response.headers['content-encoding'] ?? response.headers['Content-Encoding'] ?? '';
+  });
+  const ended = (/** @type {{requestId: string, encodedDataLength?: number}} */ { requestId, encodedDataLength = 0 }) => {
+    const one = asked.get(requestId);
+    if (one) one.bytes = one.cached ? 0 : encodedDataLength;
+    open.delete(requestId);
+    last = Date.now();
+  };
+  session.on('Network.loadingFinished', ended);
+  session.on('Network.loadingFailed', ended);
+  await page.addInitScript(watch);
+  await page.goto(url);
+  await page.locator('parlor-row, parlor-door form').first().waitFor();
+  await until(() => open.size === 0 && Date.now() - last > 500, Boolean, 'nothing more is asked for');
+  const painted = await page.evaluate(() => /** @type {any} */ (window).painted());
+  await page.close();
+  return { asked: [...asked.values()], painted };
+}
+
+/** Runs in the page, before anything of it. */
+function watch() {
+  const painted = { first: 0, largest: 0, list: 0, moved: 0, movers: /** @type {string[]} */ ([]) };
+  const observe = (/** @type {string} */ type, /** @type {(entry: any) => void} */ take) =>
+    new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, buffered: true });
+  observe('paint', (entry) => {
+    if (entry.name === 'first-contentful-paint') painted.first = entry.startTime;
+  });
+  observe('largest-contentful-paint', (entry) => { painted.largest = entry.startTime; });
+  observe('layout-shift', (entry) => {
+    if (entry.hadRecentInput) return;
+    painted.moved += entry.value;
+    for (const { node } of entry.sources) painted.movers.push(`${node?.nodeName}.${node?.className} ${entry.value}`);
+  });
+  new MutationObserver((_, observer) => {
+    if (!document.querySelector('parlor-row')) return;
+    painted.list = performance.now();
+    observer.disconnect();
+  }).observe(document, { childList: true, subtree: true });
+  Object.assign(window, { painted: () => painted });
+}
+
+/** Scripts, style sheets and whatever else the page is made of. @param {Load} one @returns {Asked[]} */
+export function assets({ asked }) {
+  return asked.filter(({ url }) => /\/(?:web|theme)/u.test(new URL(url).pathname));
+}
+
+/** What came over the wire, sockets left out. @param {Load} one @returns {number} */
+export function bytes({ asked }) {
+  return asked.reduce((sum, one) => sum + one.bytes, 0);
+}
