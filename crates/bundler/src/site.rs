@@ -35,7 +35,11 @@ const THEME: &str = "<link rel=\"stylesheet\" href=\"/theme.css\">";
 pub fn build(sources: &BTreeMap<String, String>) -> Result<Vec<Asset>, Fault> {
     let mut maker = Maker { sources, assets: Vec::new() };
     let page = maker.page()?;
-    for (path, page) in [(PAGE, page.clone()), (SIGNED_OUT, signed_out(&page))] {
+    // The door is among what comes later, and is needed at once.
+    let later = maker.assets.iter().find(|asset| asset.path.starts_with("later-"));
+    let preload = later.map(|asset| format!("<link rel=\"modulepreload\" href=\"/web/{}\">\n</head>", asset.path));
+    let door = signed_out(&page).replacen("</head>", preload.as_deref().unwrap_or("</head>"), 1);
+    for (path, page) in [(PAGE, page), (SIGNED_OUT, door)] {
         maker.assets.push(Asset { path: path.to_owned(), bytes: page.into_bytes(), is_immutable: false });
     }
     Ok(maker.assets)
@@ -179,10 +183,10 @@ mod tests {
         assert_eq!(page.matches("stylesheet").count(), 1, "{page}");
         assert!(!page.contains("/theme.css") && !page.contains("/web/b/"), "{page}");
         let out = assets.iter().find(|asset| asset.path == SIGNED_OUT).expect("there is another page");
-        assert_eq!(
-            String::from_utf8(out.bytes.clone()).expect("it is text"),
-            page.replace(" lang=\"en\"", " lang=\"en\" data-signed-out")
-        );
+        let out = String::from_utf8(out.bytes.clone()).expect("it is text");
+        assert!(out.contains("<html lang=\"en\" data-signed-out>") && !page.contains("data-signed-out"), "{out}");
+        let later = assets.iter().find(|asset| asset.path.starts_with("later-")).expect("there is a later script");
+        assert!(out.contains(&format!("modulepreload\" href=\"/web/{}\"", later.path)), "{out}");
         assert!(with_style(&page, "/c.css").contains("<link rel=\"stylesheet\" href=\"/c.css\">\n</head>"));
         assert!(assets.iter().any(|asset| asset.bytes == b".a{b:c}\n.d{e:f}\n"));
     }
