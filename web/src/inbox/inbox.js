@@ -38,7 +38,7 @@ import { groupView, startConversation } from './starting.js';
 import { say, shortCount } from './strings.js';
 import { threadView } from './sheet.js';
 import { toastPlace } from './toast.js';
-import { filtered, listed, nameOf, receipt, rowOf, unreadConversations, unreadOf } from './view.js';
+import { filtered, listed, nameOf, receipt, rowOf, stepsOf, unreadConversations, unreadOf } from './view.js';
 
 /** Times like "Yesterday" grow old by themselves. */
 const TICK_MS = 30_000;
@@ -167,10 +167,7 @@ export class ParlorInbox extends HTMLElement {
       this.#thread.chooseFiles();
     } else if (event.altKey && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) {
       const step = event.key === 'ArrowDown' ? 1 : -1;
-      const sight = this.#sight();
-      const rows = filtered(sight, this.#filter).map((one) =>
-        ({ id: one.id, selected: one.id === sight.selected, unread: unreadOf(one, sight.readUpTo(one.id)) }));
-      const to = nextRow(rows, step, event.shiftKey);
+      const to = nextRow(stepsOf(this.#sight(), this.#filter), step, event.shiftKey);
       event.preventDefault();
       if (to) this.#goTo(to.id);
     } else if (event.key === 'Escape' && !event.defaultPrevented && !isElsewhere(event.target, this.#list)) {
@@ -344,7 +341,6 @@ export class ParlorInbox extends HTMLElement {
       ...this.#filter,
       empty: listed(sight).length === 0,
     });
-    // What the page showed before the script was there goes on without a gap.
     this.classList.toggle('begins', !state.list.loaded);
     if (this.#route.at === 'conversation') this.#renderThread(sight, this.#route.id);
     else if (this.#route.at === 'settings') this.#settings?.update(state.me);

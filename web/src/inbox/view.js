@@ -163,6 +163,13 @@ export function filtered(sight, { unreadOnly, query }) {
   });
 }
 
+/** The same, as far as one needs it to go from one to the next. @param {Sight} sight
+ * @param {{unreadOnly: boolean, query: string}} filter @returns {{id: number, selected: boolean, unread: number}[]} */
+export function stepsOf(sight, filter) {
+  return filtered(sight, filter).map((one) =>
+    ({ id: one.id, selected: one.id === sight.selected, unread: unreadOf(one, sight.readUpTo(one.id)) }));
+}
+
 /** The rows of the list. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter @returns {Row[]} */
 export function rowsOf(sight, filter) {
   return filtered(sight, filter).map((one) => rowOf(one, sight));
