@@ -110,7 +110,10 @@ async fn the_page_begins_as_the_door_for_those_who_bring_no_session() {
     assert_ne!(door.header("etag"), inbox.header("etag"));
     let (door, inbox) = (named(&decoded(&door)), named(&decoded(&inbox)));
     let more: Vec<_> = door.iter().filter(|path| !inbox.contains(path)).collect();
-    assert!(more.len() == 1 && more[0].starts_with("/web/later-"), "what the door needs is asked for at once: {more:?}");
+    assert!(
+        more.len() == 1 && more[0].starts_with("/web/later-"),
+        "what the door needs is asked for at once: {more:?}"
+    );
     assert_eq!(door.len(), inbox.len() + 1);
 }
 
