@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 const folder = fileURLToPath(new URL('../src/inbox/', import.meta.url));
 const read = (/** @type {string} */ end) => readdirSync(folder).filter((name) => name.endsWith(end))
   .map((name) => readFileSync(folder + name, 'utf8')).join('\n');
+// What is painted before the script is there has classes of its own.
+const page = readFileSync(`${folder}../index.html`, 'utf8');
 const scripts = read('.js');
 const styles = read('.css').replace(/\/\*.*?\*\//gsu, '');
 const styled = new Set([...styles.matchAll(/([^{}]+)\{/gu)].flatMap(([, selector]) =>
@@ -19,8 +21,8 @@ const COUNTED = /^w[1-6]$/u;
 /** For finding an element again, or drawn as its parent says. */
 const PLAIN = new Set(['found-count', 'last', 'quote-place', 'readers', 'sheet-body', 'under', 'empty', 'both']);
 
-test('every class that a style sheet names is one that a script gives', () => {
-  const words = new Set(scripts.match(/[a-zA-Z][\w-]*/gu));
+test('every class that a style sheet names is one that a script or the page gives', () => {
+  const words = new Set(`${scripts} ${page}`.match(/[a-zA-Z][\w-]*/gu));
   assert.deepEqual([...styled].filter((name) => !words.has(name) && !COUNTED.test(name)), []);
 });
 
