@@ -14,7 +14,10 @@ use crate::{
     print::{self, PrivateNames},
     tokens::Gap,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 /// The modules that an entry leads to.
 pub(crate) struct Bundle<'source> {
@@ -34,7 +37,7 @@ struct Walk<'source> {
     path: Vec<&'source str>,
 }
 
-impl<'source> Walk<'source> {
+impl Walk<'_> {
     /// Adds a module behind all that it imports. `from` is who asks for it.
     fn add(&mut self, path: &str, from: (&str, usize)) -> Result<(), Fault> {
         let Some((path, source)) = self.sources.get_key_value(path) else {
@@ -147,7 +150,7 @@ impl<'source> Bundle<'source> {
     fn write(&self, module: &Module<'_>, into: &mut String) {
         let number = self.numbers[module.path];
         if !module.exports.is_empty() {
-            into.push_str(&format!("const ${number}="));
+            let _ = write!(into, "const ${number}=");
         }
         into.push_str("(()=>{");
         for import in module.imports.iter().filter(|import| !import.names.is_empty()) {
@@ -155,7 +158,7 @@ impl<'source> Bundle<'source> {
                 .names
                 .iter()
                 .map(|(name, here)| if name == here { (*name).to_owned() } else { format!("{name}:{here}") });
-            into.push_str(&format!("const{}=${};", listed(names), self.numbers[import.from.as_str()]));
+            let _ = write!(into, "const{}=${};", listed(names), self.numbers[import.from.as_str()]);
         }
         for (at, piece) in module.pieces.iter().enumerate() {
             match piece {
@@ -182,7 +185,7 @@ impl<'source> Bundle<'source> {
             }
         }
         if !module.exports.is_empty() {
-            into.push_str(&format!("\nreturn{}", listed(module.exports.iter())));
+            let _ = write!(into, "\nreturn{}", listed(module.exports.iter()));
         }
         into.push_str("})();\n");
     }

@@ -29,10 +29,9 @@ pub(crate) fn print(tokens: &[Token<'_>], names: &PrivateNames<'_>, into: &mut S
 fn between(tokens: &[Token<'_>], at: usize) -> &'static str {
     let (before, token) = (&tokens[at - 1], &tokens[at]);
     match token.gap {
-        Gap::Nothing => "",
         Gap::Line if !is_joined(before, token) => "\n",
         Gap::Line | Gap::Space if would_merge(before, token) => " ",
-        Gap::Line | Gap::Space => "",
+        Gap::Nothing | Gap::Line | Gap::Space => "",
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     print::{self, PrivateNames},
     style, tokens,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 /// A file to be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Maker<'_> {
                 });
                 if is_last {
                     let name = self.keep("inbox.css", std::mem::take(&mut styles));
-                    page.push_str(&format!("{before}/web/{name}{after}\n"));
+                    let _ = writeln!(page, "{before}/web/{name}{after}");
                 }
                 continue;
             }
@@ -111,7 +111,7 @@ impl Maker<'_> {
             } else {
                 self.single(path, number)?
             };
-            page.push_str(&format!("{before}/web/{name}{after}\n"));
+            let _ = writeln!(page, "{before}/web/{name}{after}");
         }
         Ok(page)
     }
@@ -196,7 +196,7 @@ mod tests {
         let before = build(&sources(HEAD)).expect("it can be joined");
         for path in ["b/theme.js", "b/a.css", "b/main.js", "b/c.js"] {
             let mut sources = sources(HEAD);
-            sources.get_mut(path).expect("it is there").push_str(" ");
+            sources.get_mut(path).expect("it is there").push(' ');
             assert_eq!(build(&sources).expect("it can be joined"), before, "a space in {path} changes nothing");
             sources.get_mut(path).expect("it is there").push_str(if path.ends_with("css") { ".x{y:z}" } else { "x" });
             let after = build(&sources).expect("it can be joined");

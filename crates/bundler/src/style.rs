@@ -10,8 +10,8 @@ pub(crate) fn shorten(path: &str, source: &str) -> Result<String, Fault> {
     let fault = |at: usize, what: &str| Fault::new(path, source[..at].matches('\n').count() + 1, what);
     while let Some((at, character)) = characters.next() {
         let rest = &source[at..];
-        if rest.starts_with("/*") {
-            let end = at + 4 + rest[2..].find("*/").ok_or_else(|| fault(at, "a comment is not closed"))?;
+        if let Some(comment) = rest.strip_prefix("/*") {
+            let end = at + 4 + comment.find("*/").ok_or_else(|| fault(at, "a comment is not closed"))?;
             while characters.next_if(|(at, _)| *at < end).is_some() {}
             had_space = true;
         } else if character.is_whitespace() {

@@ -146,8 +146,8 @@ impl<'source> Scanner<'source> {
             let rest = self.rest();
             if rest.starts_with("//") {
                 self.at += rest.find('\n').unwrap_or(rest.len());
-            } else if rest.starts_with("/*") {
-                self.at += 4 + rest[2..].find("*/").ok_or((self.line, "a comment is not closed"))?;
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                self.at += 4 + comment.find("*/").ok_or((self.line, "a comment is not closed"))?;
             } else {
                 match rest.chars().next() {
                     Some(space) if space.is_whitespace() || space == '\u{feff}' => self.at += space.len_utf8(),

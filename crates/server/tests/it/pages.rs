@@ -29,7 +29,9 @@ fn decoded(answer: &Raw) -> String {
 fn named(text: &str) -> Vec<String> {
     let parts = text.split(['"', '\'', '`']);
     let paths = parts.filter_map(|part| match part.strip_prefix("./") {
-        Some(beside) if beside.ends_with(".js") => Some(format!("/web/{beside}")),
+        Some(beside) if Path::new(beside).extension().is_some_and(|extension| extension == "js") => {
+            Some(format!("/web/{beside}"))
+        }
         _ => part.starts_with("/web/").then(|| part.to_owned()),
     });
     paths.collect()
