@@ -1,12 +1,14 @@
 //! Local delivery: which connections of this node hear what.
 //!
 //! Invariants: nobody waits for a slow reader (a full outbox closes its connection, I8); a connection is in its
-//! person's topic from its attaching on; a removal takes connections out of a conversation's topic before it is
+//! person's topic from its attaching on; the layer joins and leaves one topic in the order in which connections come and
+//! go; a removal takes connections out of a conversation's topic before it is
 //! delivered; every event is one buffer that all its readers share.
 //! Absent on purpose: encoding, and any decision on who may hear what (topics say it).
 
 mod outbox;
 pub mod recovery;
+mod turns;
 mod watchers;
 
 use crate::{
@@ -28,6 +30,7 @@ use std::{
 };
 use tokio::sync::mpsc;
 use tracing::warn;
+use turns::Turns;
 use watchers::{Doubts, Watch};
 
 pub use outbox::{Outbox, Taken};
@@ -62,6 +65,7 @@ struct Inner {
 pub struct Hub {
     inner: Mutex<Inner>,
     layer: Arc<dyn ChannelLayer>,
+    turns: Turns,
     limits: Limits,
     metrics: Arc<Metrics>,
     /// How often it was told that sessions ended. It rises before the connections of these are closed.
@@ -107,10 +111,8 @@ impl Hub {
         // the store, whose statements end within their time-out.
         let (told, heard) = mpsc::unbounded_channel();
         let agenda = Agenda::default();
-        (
-            Arc::new(Self { inner: Mutex::default(), layer, limits, metrics, ends: AtomicU64::new(0), told, agenda }),
-            heard,
-        )
+        let (inner, turns, ends) = (Mutex::default(), Turns::default(), AtomicU64::new(0));
+        (Arc::new(Self { inner, layer, turns, limits, metrics, ends, told, agenda }), heard)
     }
 
     /// Hands deliveries of the layer to connections, until the layer ends.
@@ -149,7 +151,7 @@ impl Hub {
             self.metrics.connections.set(i64::try_from(inner.connections.len()).unwrap_or(i64::MAX));
             Attached { hub: self.clone(), id, user, outbox }
         };
-        self.layer.join(Topic::User(user)).await?;
+        self.join(Topic::User(user)).await?;
         Ok(attached)
     }
 
@@ -288,7 +290,7 @@ impl Attached {
             (joining, emptied)
         };
         for topic in joining {
-            self.hub.layer.join(topic).await?;
+            self.hub.join(topic).await?;
         }
         self.hub.left(leaving).await;
         Ok(())
@@ -304,17 +306,22 @@ impl Hub {
         }
     }
 
-    /// Leaves topics in the layer, unless somebody came meanwhile.
+    /// Joins a topic in the layer for connections that are in it here.
+    async fn join(&self, topic: Topic) -> Result<(), Unavailable> {
+        let _turn = self.turns.take(topic).await;
+        self.layer.join(topic).await
+    }
+
+    /// Leaves those of the topics in the layer that no connection is in. A connection that comes while the layer leaves
+    /// joins after that.
     async fn left(&self, topics: Vec<Topic>) {
         for topic in topics {
+            let _turn = self.turns.take(topic).await;
             if self.lock().topics.contains_key(&topic) {
                 continue;
             }
-            if self.layer.leave(topic).await.is_ok() && self.lock().topics.contains_key(&topic) {
-                // Somebody came between the look and the leaving: join again for him.
-                if let Err(cause) = self.layer.join(topic).await {
-                    warn!(%cause, "a topic could not be joined again");
-                }
+            if let Err(cause) = self.layer.leave(topic).await {
+                warn!(%cause, "a topic could not be left");
             }
         }
     }

@@ -237,7 +237,7 @@ impl Hub {
             watch.is_seen = true;
             topics.entry(topic).or_default().push(id);
         }
-        let joined = self.layer.join(topic).await;
+        let joined = self.join(topic).await;
         if joined.is_err() {
             self.unsee(id, user);
         }
