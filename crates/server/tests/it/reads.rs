@@ -1,0 +1,96 @@
+//! Reading moves nothing on the server: whoever gives a read up, at whatever byte, may ask the same again and is told
+//! the same.
+
+use crate::{
+    harness::{Chance, Person, Server, budget},
+    raw,
+};
+use parlor_client::error::Error;
+use parlor_protocol::{command::Command, cursor::Cursor, ids::ConversationId};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// Of a reader that is about to give up, at the most.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// A frame of a client, masked with zeros.
+fn frame(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).expect("short");
+    let mut bytes = vec![0x81, 0x80 | 126];
+    bytes.extend(length.to_be_bytes());
+    bytes.extend([0; 4]);
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
+/// A read of some kind, as bytes.
+fn read(chance: &mut Chance, person: &Person, conversation: ConversationId, cursor: Cursor) -> Vec<u8> {
+    let headers: Vec<(&str, &str)> =
+        person.api.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().expect("visible"))).collect();
+    let path = match chance.below(8) {
+        0 => format!("/v1/events?cursor={cursor}"),
+        1 => format!("/v1/events?cursor={cursor}&wait=5"),
+        2 => "/v1/me".to_owned(),
+        3 => "/v1/conversations".to_owned(),
+        4 => format!("/v1/conversations/{conversation}/messages"),
+        5 => format!("/v1/conversations/{conversation}/changes?since=0"),
+        _ => {
+            let all: Vec<_> = raw::HANDSHAKE.iter().chain(&headers).copied().collect();
+            let shake = raw::request("GET", "/v1/socket", &all, "").replace("Connection: close", "Connection: Upgrade");
+            let resume = json!({"id": 1, "type": "session.resume", "user": person.id, "cursor": cursor});
+            let shown = json!({"id": 2, "type": "conversation.show", "conversations": [conversation]});
+            return [shake.into_bytes(), frame(&resume.to_string()), frame(&shown.to_string())].concat();
+        }
+    };
+    raw::request("GET", &path, &headers, "").into_bytes()
+}
+
+/// Sends a part of the request, or all of it, reads some bytes of what comes, and hangs up.
+async fn give_up(server: &Server, chance: &mut Chance, request: &[u8]) {
+    let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
+    let sent = if chance.percent(30) { chance.below(request.len()) } else { request.len() };
+    stream.write_all(&request[..sent]).await.expect("it is sent");
+    let mut some = vec![0; 1 + chance.below(600)];
+    // Where nothing comes, it does not wait for it.
+    let _ = timeout(PATIENCE, stream.read_exact(&mut some)).await;
+}
+
+async fn told(person: &Person, cursor: Cursor) -> Value {
+    let polled = person.api.events(Some(cursor), 0).await.expect("heads");
+    let mut client = person.connect().await;
+    let resume = Command::Resume { user: person.id, cursor: Some(cursor) };
+    let resumed: Result<Value, Error> = client.command(resume).await;
+    let mut resumed = resumed.expect("heads");
+    resumed.as_object_mut().expect("an object").remove("re");
+    let polled = serde_json::to_value(polled).expect("an answer has string keys only");
+    assert_eq!(polled, resumed, "both ways");
+    let me = serde_json::to_value(person.api.me().await.expect("signed in")).expect("an object");
+    json!([polled, me])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_that_are_given_up_at_any_byte_move_nothing() {
+    let server = Server::start().await;
+    let (ada, ben) = (server.user("ada").await, server.user("ben").await);
+    let conversation = ada.group("The desk", &[&ben]).await;
+    let cursor = ada.api.events(None, 0).await.expect("heads").cursor;
+    for number in 0..20 {
+        ben.say(conversation, &format!("message {number}")).await;
+    }
+    let before = told(&ada, cursor).await;
+    let seed = u64::from(std::process::id());
+    let mut chance = Chance::new(seed);
+    let rounds = (150.0 * budget()) as usize;
+    for _ in 0..rounds {
+        // A cursor from before, or one at which nothing is new.
+        let from = if chance.percent(70) { cursor } else { ada.api.events(None, 0).await.expect("heads").cursor };
+        let request = read(&mut chance, &ada, conversation, from);
+        give_up(&server, &mut chance, &request).await;
+    }
+    assert_eq!(told(&ada, cursor).await, before, "seed {seed}");
+}
