@@ -187,6 +187,15 @@ pub struct Shown {
     pub heads: Vec<Head>,
 }
 
+/// What is unread in all conversations of a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Unread {
+    /// Conversations with something unread.
+    pub conversations: u32,
+    /// The sum of their `unread`, each of which ends at 100.
+    pub messages: u32,
+}
+
 /// The state of the scope `user:…`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MeAnswer {
@@ -196,6 +205,8 @@ pub struct MeAnswer {
     /// The person's own markers that moved without a change of the conversation: in those of more than
     /// `conversation_fan_out_max` people, and where receipts are off. For the others see the member's row.
     pub markers: Vec<Marker>,
+    /// What is unread in all conversations, at the version of `cursor`.
+    pub unread: Unread,
     /// What the person hid after the version that was asked for. Whoever holds one of them holds only its place
     /// from now on, and asks for its conversation, whose `unread` and `last_message` may be others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -228,13 +228,14 @@ async fn me(app: &App, actor: Actor, since: Option<Version>) -> std::result::Res
     let answer = app.store.read(move |snapshot| {
         let Some(row) = snapshot.me(actor.user)? else { return Ok(None) };
         let markers = snapshot.markers(actor.user)?;
+        let unread = snapshot.unread(actor.user)?;
         let hidden = match since {
             Some(since) => snapshot.hidden(actor.user, since)?,
             None => Some(Vec::new()),
         };
         let hidden_reset = hidden.is_none();
         let (me, hidden) = (row.me(receipts), hidden.unwrap_or_default());
-        Ok(Some(MeAnswer { me, markers, hidden, hidden_reset, cursor: snapshot.cursor }))
+        Ok(Some(MeAnswer { me, markers, unread, hidden, hidden_reset, cursor: snapshot.cursor }))
     });
     answer.await.map_err(failed)?.ok_or(Code::NotSignedIn.into())
 }

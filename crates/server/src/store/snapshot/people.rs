@@ -2,7 +2,10 @@
 
 use super::{Snapshot, conversations::unread};
 use crate::{
-    domain::{WhoMayWrite, rows::UserRow},
+    domain::{
+        WhoMayWrite,
+        rows::{UNREAD_MAX, UserRow},
+    },
     environment::rfc3339,
     search::names::{self, Asked},
     store::{
@@ -15,7 +18,7 @@ use parlor_protocol::{
     command::MessagePlace,
     ids::{ConversationId, Seq, UserId, Version},
     model::User,
-    reply::Marker,
+    reply::{Marker, Unread},
 };
 use std::collections::BTreeSet;
 
@@ -51,6 +54,27 @@ impl Snapshot<'_> {
                     unread: unread(reader.int()?),
                 })
             })
+    }
+
+    /// What is unread in all conversations of the person. Those that were read to their end cost two look-ups each, and
+    /// no other more than a count up to [`UNREAD_MAX`].
+    ///
+    /// # Errors
+    /// The store is not there.
+    pub fn unread(&mut self, user: UserId) -> Result<Unread> {
+        let sql = format!(
+            "SELECT CAST(count(*) AS BIGINT), CAST(COALESCE(sum(counted.unread), 0) AS BIGINT) FROM \
+             (SELECT CASE WHEN one.unread > {UNREAD_MAX} THEN {UNREAD_MAX} ELSE one.unread END AS unread FROM \
+             (SELECT {} AS unread FROM members m JOIN conversations c ON c.id = m.conversation_id \
+             WHERE m.user_id = $1 AND m.has_left = 0 AND c.last_seq > m.read_seq) AS one WHERE one.unread > 0) AS counted",
+            rows::unread()
+        );
+        let counted = self.connection().optional(&sql, &[user.0.into()], |row| {
+            let mut reader = Reader::new(row);
+            let mut count = || reader.int().map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+            Ok(Unread { conversations: count()?, messages: count()? })
+        })?;
+        Ok(counted.unwrap_or_default())
     }
 
     /// What the person hid after a version, in the order in which it was hidden; none when it is more than

@@ -19,6 +19,7 @@ mod revisions;
 mod search;
 mod search_index;
 mod sight;
+mod totals;
 
 use crate::postgres::{database, fast_folder};
 use parlor::{
