@@ -11,6 +11,7 @@ use crate::{
 };
 use parlor_protocol::{
     command::{Command, Open},
+    cursor::Cursor,
     error::{Code, Problem},
     event::Event,
     ids::{ConversationId, Scope, Seq, UserId, Version},
@@ -26,7 +27,6 @@ use tokio::time::Instant;
 
 /// No reply for so long: the connection is given up.
 const REPLY_WITHIN: Duration = Duration::from_secs(10);
-
 /// No frame for so long, and the connection is given up, too.
 const SILENCE: Duration = Duration::from_secs(35);
 
@@ -167,7 +167,19 @@ impl Client {
     /// # Errors
     /// The connection ended, or the server refused.
     pub async fn resume(&mut self) -> Result<(), Error> {
-        let command = Command::Resume { user: self.user(), cursor: self.state.cursor() };
+        self.resume_from(self.state.cursor()).await
+    }
+
+    /// Asks for heads without a cursor, on the connection that there is: the answer is a reset.
+    ///
+    /// # Errors
+    /// The connection ended, or the server refused.
+    pub async fn start_over(&mut self) -> Result<(), Error> {
+        self.resume_from(None).await
+    }
+
+    async fn resume_from(&mut self, cursor: Option<Cursor>) -> Result<(), Error> {
+        let command = Command::Resume { user: self.user(), cursor };
         let id = self.fetch(Fetch::Resume, command).await?;
         self.replies.insert(id, None);
         self.reply(id).await.map(drop)

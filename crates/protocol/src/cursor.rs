@@ -4,7 +4,7 @@ use crate::ids::{Epoch, Version};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
-/// `epoch.version`. Clients keep it and hand it back; they never look inside.
+/// `epoch.version`. Clients keep it and hand it back; the version is all that they read in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// The newest start of a server when this cursor was given out.

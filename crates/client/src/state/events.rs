@@ -1,6 +1,6 @@
 //! Live events: applied when they follow on what is held, held when they are ahead, dropped when they are past.
 
-use super::State;
+use super::{State, totals::Row};
 use parlor_protocol::{
     event::{Event, Scoped},
     ids::{Scope, Version},
@@ -18,11 +18,16 @@ impl State {
                 return;
             }
             None => match event {
-                Event::ConversationCreated { conversation, .. } if self.is_loaded => {
+                // One that was opened before what heads have told, and is not held, may have been left since in a way
+                // that is told no more: it is held back like any other event, and the conversation is asked for.
+                Event::ConversationCreated { conversation, .. } if self.is_loaded && version > self.told() => {
                     self.take_conversation(*conversation, self.asking());
                 }
                 Event::MembersUpdated { members, .. }
-                    if members.iter().any(|member| member.left && member.user.id == self.user) => {}
+                    if members.iter().any(|member| member.left && member.user.id == self.user) =>
+                {
+                    self.want_totals();
+                }
                 other => {
                     self.hold(other, scope, version);
                     return;
@@ -31,6 +36,12 @@ impl State {
         }
         self.look_again(scope);
         self.settle();
+    }
+
+    /// The version up to which heads or a first page have told everything.
+    fn told(&self) -> Version {
+        let cursors = self.cursor.into_iter().chain(self.goal.as_ref().map(|goal| goal.cursor));
+        cursors.map(|cursor| cursor.version).max().unwrap_or_default()
     }
 
     fn hold(&mut self, event: Event, scope: Scope, version: Version) {
@@ -70,10 +81,12 @@ impl State {
         }
         let Some(held) = self.conversations.get_mut(&id) else { return };
         let was_large = held.conversation.member_count > self.fan_out_max;
+        let before = Row::of(&held.conversation);
         let is_whole = held.apply(event, version, (self.user, was_large), &mut self.shown);
         if !is_whole || was_large != (held.conversation.member_count > self.fan_out_max) {
             self.renew.insert(id);
         }
+        self.count_row(id, Some(before), true);
     }
 
     fn apply_own(&mut self, event: Event, version: Version) {
@@ -82,12 +95,15 @@ impl State {
             Event::MessageHidden { seq, marker, .. } => {
                 let id = marker.conversation;
                 self.note_hidden(id);
+                // It has a scope of its own, so that a copy that was taken may know it already.
+                self.want_totals();
                 let held = self.conversations.get_mut(&id);
                 if held.is_some_and(|held| !held.take_hidden(seq, &marker, version, self.user)) {
                     self.renew.insert(id);
                 }
             }
             Event::MarkerUpdated { marker, .. } => {
+                self.want_totals();
                 let held = self.conversations.get_mut(&marker.conversation);
                 if held.is_some_and(|held| !held.take_marker(&marker, version, self.user)) {
                     self.renew.insert(marker.conversation);

@@ -37,6 +37,16 @@ impl Held {
         Self { conversation, messages: Messages::default(), is_open: false, unread_version, partial: None }
     }
 
+    /// The messages of pages of changes that wait for their last one.
+    pub(super) fn partial_messages(&self) -> impl Iterator<Item = &Message> {
+        self.partial.iter().flat_map(|partial| &partial.messages)
+    }
+
+    /// Whether too much changed for these pages to tell all of it.
+    pub(super) fn is_partly_reset(&self) -> bool {
+        self.partial.as_ref().is_some_and(|partial| partial.is_reset)
+    }
+
     pub(super) fn own(&self, user: UserId) -> Option<&Member> {
         self.conversation.members.iter().find(|member| member.user.id == user)
     }

@@ -10,6 +10,7 @@ mod events;
 mod held;
 mod messages;
 pub mod normal;
+mod totals;
 
 pub use events::place;
 use held::Held;
@@ -22,6 +23,7 @@ use parlor_protocol::{
     reply::{Changes, ConversationAnswer, ConversationPage, Heads, MeAnswer, MessagePage, Shown},
 };
 use std::collections::{BTreeMap, BTreeSet};
+use totals::{Row, Totals};
 
 /// Something to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +78,7 @@ pub struct State {
     hidden: BTreeMap<ConversationId, u64>,
     hidden_all: u64,
     resets: u32,
+    totals: Totals,
     shown: Vec<Message>,
 }
 
@@ -101,6 +104,7 @@ impl State {
             hidden: BTreeMap::new(),
             hidden_all: 0,
             resets: 0,
+            totals: Totals::default(),
             shown: Vec::new(),
         }
     }
@@ -192,6 +196,9 @@ impl State {
         };
         let renewed = self.renew.iter().filter(|id| !is_behind(id));
         let mut needs: BTreeSet<Need> = renewed.map(|id| Need::Conversation(*id)).collect();
+        if self.totals.are_wanted() {
+            needs.insert(Need::Me);
+        }
         for (scope, version) in &self.reached {
             if self.version(*scope).is_some_and(|held| held >= *version) {
                 continue;
@@ -268,7 +275,7 @@ impl State {
     /// Forgets a conversation: left, removed, or not there.
     pub fn drop_conversation(&mut self, id: ConversationId) {
         let scope = Scope::Conversation(id);
-        self.tick += 1;
+        self.want_totals();
         self.dropped.insert(id, self.tick);
         self.taken.remove(&id);
         self.conversations.remove(&id);
@@ -337,6 +344,7 @@ impl State {
         if self.is_stale(id, asked) {
             return;
         }
+        let before = self.conversation(id).map(Row::of);
         match self.conversations.get_mut(&id) {
             Some(held) if conversation.version < held.conversation.version => return,
             Some(held) if conversation.version > held.conversation.version && !held.messages.is_empty() => {
@@ -357,6 +365,7 @@ impl State {
                 self.conversations.insert(id, Held::new(conversation));
             }
         }
+        self.count_row(id, before, false);
         self.renew_if_hidden(id, asked);
         self.look_again(Scope::Conversation(id));
     }
@@ -371,9 +380,14 @@ impl State {
         if self.is_stale(id, asked) || self.hidden_all > asked.0 {
             return;
         }
+        let at = self.totals_at();
         match self.conversations.get_mut(&id) {
             Some(held) => {
-                if held.take_changes(changes, follows, self.user, &mut self.shown) {
+                let before = Row::of(&held.conversation);
+                let is_all_told = at.is_some_and(|at| held.changed_after(at, &changes, self.user));
+                let is_whole = held.take_changes(changes, follows, self.user, &mut self.shown);
+                self.count_row(id, Some(before), is_all_told);
+                if is_whole {
                     self.renew.remove(&id);
                     self.renew_if_hidden(id, asked);
                     self.look_again(Scope::Conversation(id));
@@ -441,9 +455,11 @@ impl State {
 
     /// Applies the answer to `me.get`, asked for with the version of `user:…` that was held.
     pub fn me_answer(&mut self, answer: MeAnswer, asked: Asked) {
-        if self.dropped_all > asked.0
-            || answer.me.scope_version < self.me.as_ref().map_or(Version(0), |me| me.scope_version)
-        {
+        if self.dropped_all > asked.0 {
+            return;
+        }
+        self.take_totals(&answer, asked);
+        if answer.me.scope_version < self.me.as_ref().map_or(Version(0), |me| me.scope_version) {
             return;
         }
         self.me = Some(answer.me);

@@ -7,6 +7,7 @@ use super::State;
 use parlor_protocol::{
     ids::{ConversationId, Seq},
     model::{Conversation, Me, Message},
+    reply::Unread,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub struct Normal {
     pub me: Option<Me>,
     /// What is held of each conversation: itself, with members in the order of ids, and messages.
     pub conversations: BTreeMap<ConversationId, (Conversation, Vec<Message>)>,
+    /// What is unread in all conversations.
+    pub unread: Unread,
     /// What messages that are held answer: nothing where the person may not see it.
     pub quotes: BTreeMap<(ConversationId, Seq), Option<Message>>,
 }
@@ -40,7 +43,7 @@ impl State {
                 quotes.insert((*id, seq), held.messages.quote(seq).cloned());
             }
         }
-        Normal { me: self.me.clone(), conversations: conversations.collect(), quotes }
+        Normal { me: self.me.clone(), conversations: conversations.collect(), unread: self.unread(), quotes }
     }
 }
 
@@ -65,6 +68,9 @@ impl Normal {
         let mut found = Vec::new();
         if self.me != fresh.me {
             found.push(format!("me: {:?} is {:?}", self.me, fresh.me));
+        }
+        if self.unread != fresh.unread {
+            found.push(format!("unread: {:?} is {:?}", self.unread, fresh.unread));
         }
         for (id, (conversation, messages)) in &self.conversations {
             let Some((fresh_conversation, fresh_messages)) = fresh.conversations.get(id) else {

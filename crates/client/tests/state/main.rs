@@ -3,3 +3,4 @@
 mod messages;
 mod rows;
 mod scopes;
+mod totals;

@@ -1,12 +1,12 @@
 //! What the tests of the state make their answers and events of.
 
-use parlor_client::state::State;
+use parlor_client::state::{Need, State};
 use parlor_protocol::{
     cursor::Cursor,
     event::{Event, Scoped},
     ids::{ConversationId, Epoch, MessageId, Scope, Seq, UserId, Version},
     model::{Conversation, ConversationKind, Me, Member, Message, Role, User},
-    reply::{Changes, ConversationPage, Head, Heads, MeAnswer},
+    reply::{Changes, ConversationPage, Head, Heads, MeAnswer, Unread},
 };
 
 pub(crate) const ADA: UserId = UserId(1);
@@ -147,7 +147,19 @@ pub(crate) fn me_answer(version: i64) -> MeAnswer {
         presence: true,
         scope_version: Version(version),
     };
-    MeAnswer { me, markers: Vec::new(), hidden: Vec::new(), hidden_reset: false, cursor: cursor(99) }
+    MeAnswer {
+        me,
+        markers: Vec::new(),
+        unread: Unread::default(),
+        hidden: Vec::new(),
+        hidden_reset: false,
+        cursor: cursor(99),
+    }
+}
+
+/// What is needed but for the totals, of which `totals.rs` is about.
+pub(crate) fn needs(state: &State) -> Vec<Need> {
+    state.needs().into_iter().filter(|need| *need != Need::Me).collect()
 }
 
 pub(crate) fn seqs(state: &State) -> Vec<i64> {

@@ -1,8 +1,8 @@
 //! Scopes, versions and the cursor.
 
 use crate::rows::{
-    ADA, BEN, CONVERSATION, OTHER, ada, changes, conversation, created, cursor, heads, member, members, message, seqs,
-    unread, user,
+    ADA, BEN, CONVERSATION, OTHER, ada, changes, conversation, created, cursor, heads, me_answer, member, members,
+    message, needs, seqs, unread, user,
 };
 use parlor_client::state::Need;
 use parlor_protocol::{
@@ -58,7 +58,7 @@ fn what_is_not_found_is_no_longer_waited_for() {
     let mut state = ada();
     state.heads(heads(30, &[(OTHER, 25)], &[]), state.asking());
     state.not_found(OTHER, state.asking());
-    assert!(state.is_settled());
+    assert!(needs(&state).is_empty());
     assert_eq!(state.cursor(), Some(cursor(30)));
 }
 
@@ -91,7 +91,7 @@ fn a_conversation_that_is_gone_is_dropped_unless_it_came_back_meanwhile() {
     state.take_conversation(conversation(CONVERSATION, 40), state.asking());
     state.heads(heads(35, &[], &[CONVERSATION]), asked);
     assert!(state.conversation(CONVERSATION).is_some());
-    assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
+    assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)]);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_marker_of_a_large_conversation_and_its_messages_may_come_in_either_order() 
     late.event(created(11, 10, 1, BEN, 1));
     late.event(created(13, 11, 2, BEN, 2));
     late.event(marker(12, 4, 1, 0));
-    assert_eq!(late.needs(), [Need::Conversation(CONVERSATION)]);
+    assert_eq!(needs(&late), [Need::Conversation(CONVERSATION)]);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_message_of_ones_own_does_not_hide_a_marker_that_moved_in_another_scope() {
             unread: 1,
         },
     });
-    assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)], "the number must be asked for");
+    assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)], "the number must be asked for");
 }
 
 #[test]
@@ -248,6 +248,34 @@ fn reset_drops_everything_and_answers_on_the_way_are_void() {
     assert_eq!(state.page(page, asked), None);
     state.loaded(asked);
     assert_eq!((state.conversations().count(), state.needs()), (0, vec![Need::Me]));
+}
+
+fn opened(version: i64) -> Event {
+    let place = Scoped { scope: Scope::Conversation(OTHER), version: Version(version), prev: Version(0) };
+    Event::ConversationCreated { place, conversation: Box::new(conversation(OTHER, version)) }
+}
+
+#[test]
+fn a_late_opening_of_a_conversation_that_was_left_is_asked_about_and_never_kept() {
+    let mut reset = ada();
+    reset.heads(Heads { reset: true, ..heads(500, &[], &[]) }, reset.asking());
+    reset.me_answer(me_answer(4), reset.asking());
+    reset.page(ConversationPage { conversations: vec![], next: None, cursor: cursor(501) }, reset.asking());
+    reset.loaded(reset.asking());
+    let mut gone = ada();
+    gone.heads(heads(500, &[], &[OTHER]), gone.asking());
+    let mut waiting = ada();
+    waiting.heads(heads(500, &[(CONVERSATION, 20)], &[OTHER]), waiting.asking());
+    for mut state in [reset, gone, waiting] {
+        // Its removal, of version 400, was lost.
+        state.event(opened(300));
+        assert!(state.conversation(OTHER).is_none());
+        assert!(state.needs().contains(&Need::Conversation(OTHER)));
+        state.not_found(OTHER, state.asking());
+        assert!(state.conversation(OTHER).is_none() && !state.needs().contains(&Need::Conversation(OTHER)));
+        state.event(opened(501));
+        assert!(state.conversation(OTHER).is_some(), "news is taken as it is");
+    }
 }
 
 #[test]

@@ -37,18 +37,25 @@ struct Weather {
     lost: usize,
     doubled: usize,
     late: usize,
+    /// The opening of a conversation comes once more, much later.
+    openings: usize,
 }
 
-const CALM: Weather = Weather { lost: 0, doubled: 0, late: 0 };
-const STORM: Weather = Weather { lost: 20, doubled: 15, late: 25 };
+const CALM: Weather = Weather { lost: 0, doubled: 0, late: 0, openings: 0 };
+const STORM: Weather = Weather { lost: 20, doubled: 15, late: 25, openings: 10 };
 
 fn tamper(weather: Weather, mut chance: Chance) -> Tamper {
     let mut late: Vec<Event> = Vec::new();
+    let mut openings: Vec<Event> = Vec::new();
     let mut on = 0;
     Box::new(move |connection, event| {
         if std::mem::replace(&mut on, connection) != connection {
             // What a connection had not brought by its end never comes.
             late.clear();
+            openings.clear();
+        }
+        if matches!(event, Event::ConversationCreated { .. }) {
+            openings.push(event.clone());
         }
         if chance.percent(weather.lost) {
             return Vec::new();
@@ -62,6 +69,9 @@ fn tamper(weather: Weather, mut chance: Chance) -> Tamper {
             events.push(event);
         }
         events.append(&mut late);
+        if !openings.is_empty() && chance.percent(weather.openings) {
+            events.push(chance.pick(&openings).clone());
+        }
         events
     })
 }
@@ -278,11 +288,20 @@ impl World {
 
     async fn interrupt(&mut self, who: usize) {
         let breaks = self.chance.percent(30);
-        match self.chance.below(10) {
+        match self.chance.below(12) {
             0..4 => self.clients[who].cut(),
-            4..6 => {
+            4 | 5 => {
                 // Heads at any time; if the connection ends, it is opened again later.
                 let _heads = self.clients[who].resume().await;
+            }
+            10 => {
+                // A reset on a connection that lives on; what is on its way still comes.
+                let _heads = self.clients[who].start_over().await;
+            }
+            11 => {
+                // Another connection comes while the last one goes.
+                self.clients[who].cut();
+                let _opened = self.clients[who].connect().await;
             }
             6 | 7 if breaks => self.restart().await,
             8 if breaks && self.backup.is_none() => self.back_up(),

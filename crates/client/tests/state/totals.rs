@@ -1,0 +1,118 @@
+//! What is unread in all conversations, of which only some are held.
+
+use crate::rows::{
+    ADA, BEN, CONVERSATION, OTHER, changes, conversation, created, cursor, heads, me_answer, member, message,
+};
+use parlor_client::state::{Need, State};
+use parlor_protocol::{
+    event::{Event, Scoped},
+    ids::{Scope, Version},
+    model::{Conversation, Member},
+    reply::{ConversationAnswer, ConversationPage, Heads, MeAnswer, Unread},
+};
+
+/// What the server tells as of a version.
+fn told(version: i64, conversations: u32, messages: u32) -> MeAnswer {
+    MeAnswer { unread: Unread { conversations, messages }, cursor: cursor(version), ..me_answer(4) }
+}
+
+/// Ada holds one conversation of three, with two unread messages of seven, as of version 20.
+fn some() -> State {
+    let mut state = State::new(ADA, 64);
+    state.heads(Heads { reset: true, ..heads(10, &[], &[]) }, state.asking());
+    state.me_answer(told(20, 3, 7), state.asking());
+    let held = Conversation { unread: 2, ..conversation(CONVERSATION, 10) };
+    state.page(ConversationPage { conversations: vec![held], next: None, cursor: cursor(21) }, state.asking());
+    state.loaded(state.asking());
+    assert!(state.is_settled());
+    assert_eq!(unread(&state), (3, 7));
+    state
+}
+
+fn unread(state: &State) -> (u32, u32) {
+    let Unread { conversations, messages } = state.unread();
+    (conversations, messages)
+}
+
+#[test]
+fn totals_follow_what_is_held_without_a_question() {
+    let mut state = some();
+    state.event(created(31, 10, 1, BEN, 1));
+    assert_eq!(unread(&state), (3, 8));
+    let whole = Conversation { unread: 4, ..conversation(CONVERSATION, 33) };
+    let missed = vec![message(CONVERSATION, 32, 2, BEN), message(CONVERSATION, 33, 3, BEN)];
+    state.changes(changes(31, 33, Some(whole), missed), state.asking());
+    assert_eq!(unread(&state), (3, 9));
+    assert!(state.is_settled());
+}
+
+#[test]
+fn what_the_server_counted_already_is_not_counted_again() {
+    let mut state = some();
+    // Sent before the totals were told, and heard after.
+    state.event(created(15, 10, 1, BEN, 1));
+    let older = Conversation { unread: 1, ..conversation(OTHER, 12) };
+    state.answer(ConversationAnswer { conversation: older, users: Vec::new(), cursor: cursor(30) }, state.asking());
+    assert_eq!(unread(&state), (3, 7));
+    assert!(state.is_settled());
+}
+
+#[test]
+fn a_conversation_that_was_not_held_and_changed_is_asked_about() {
+    let mut state = some();
+    let newer = Conversation { unread: 3, ..conversation(OTHER, 30) };
+    state.answer(ConversationAnswer { conversation: newer, users: Vec::new(), cursor: cursor(30) }, state.asking());
+    assert_eq!(state.needs(), [Need::Me]);
+    state.me_answer(told(30, 3, 8), state.asking());
+    assert_eq!(unread(&state), (3, 8));
+    assert!(state.is_settled());
+}
+
+#[test]
+fn what_was_left_counts_no_more_held_or_not() {
+    let mut state = some();
+    state.drop_conversation(CONVERSATION);
+    state.me_answer(told(30, 2, 5), state.asking());
+    assert_eq!(unread(&state), (2, 5));
+    assert!(state.is_settled());
+    let row = Member { left: true, ..member(ADA, 0) };
+    let place = Scoped { scope: Scope::Conversation(OTHER), version: Version(31), prev: Version(12) };
+    state.event(Event::MembersUpdated { place, members: vec![row], member_count: 1, unread: None, message: None });
+    assert_eq!(state.needs(), [Need::Me]);
+}
+
+#[test]
+fn an_answer_that_events_have_overtaken_is_asked_for_again() {
+    let mut state = some();
+    state.drop_conversation(OTHER);
+    let asked = state.asking();
+    state.event(created(31, 10, 1, BEN, 1));
+    state.me_answer(told(30, 2, 6), asked);
+    assert_eq!(state.needs(), [Need::Me]);
+    state.me_answer(told(31, 2, 7), state.asking());
+    assert_eq!(unread(&state), (2, 7));
+    assert!(state.is_settled());
+    // Nor does an older answer replace a newer one.
+    state.me_answer(told(30, 9, 9), asked);
+    assert_eq!(unread(&state), (2, 7));
+}
+
+#[test]
+fn changes_that_began_before_the_totals_were_told_leave_a_doubt() {
+    let whole = |version: i64| Conversation { unread: 3, ..conversation(CONVERSATION, version) };
+    // A message that came before and was edited after; a marker that moved before; too much to tell.
+    let mut edited = some();
+    let late = message(CONVERSATION, 15, 1, BEN);
+    let late = parlor_protocol::model::Message { version: Version(31), ..late };
+    edited.changes(changes(10, 31, Some(whole(31)), vec![late]), edited.asking());
+    let mut marked = some();
+    let members = vec![Member { version: Version(15), ..member(ADA, 0) }, member(BEN, 0)];
+    let moved = Conversation { members, ..whole(31) };
+    marked.changes(changes(10, 31, Some(moved), vec![message(CONVERSATION, 31, 1, BEN)]), marked.asking());
+    let mut reset = some();
+    let much = changes(10, 31, Some(whole(31)), vec![message(CONVERSATION, 31, 1, BEN)]);
+    reset.changes(parlor_protocol::reply::Changes { reset: true, ..much }, reset.asking());
+    for state in [edited, marked, reset] {
+        assert_eq!(state.needs(), [Need::Me]);
+    }
+}
