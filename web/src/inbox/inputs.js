@@ -15,7 +15,7 @@
  *   | {kind: 'messages', conversation: number, page: MessagePage, asked: number, before?: number, after?: number}
  *   | {kind: 'quoted', conversation: number, seq: number, page: MessagePage|null, asked: number}
  *   | {kind: 'trim', conversation: number, first: number, last: number}
- *   | {kind: 'me', answer: MeAnswer, since: number|null, answered?: number}
+ *   | {kind: 'me', answer: MeAnswer, since: number|null, asked: number, answered?: number}
  *   | {kind: 'sent', sent: Sent, asked: number}
  *   | {kind: 'changed', changed: MessageChanged, asked: number}
  *   | {kind: 'hidden', place: MessagePlace, version: number}

@@ -20,6 +20,7 @@
  * @import {Hits} from './hits.js'
  * @import {Input} from './inputs.js'
  * @import {Thread} from './messages.js'
+ * @import {Totals} from './totals.js'
  */
 import { changedBy, isBehind, memberOf, uncounts, withHidden, withMarker, withWhole } from './changes.js';
 import { hideBefore, seeHits } from './hits.js';
@@ -27,6 +28,8 @@ import {
   beginAt, closeThread, forgetMessages, hideAt, isHidden, openThread, overtake, takeChanged, takeMessages, takePage,
   takeQuoted, trimThread,
 } from './threads.js';
+import { countRow, takeTotals, tellsAll, wantTotals } from './totals.js';
+import { answered, answeredWhole, toldVersion, want, wantWhole } from './wants.js';
 
 /**
  * `whole` is the turn at which a whole copy was last wanted, or 0.
@@ -50,6 +53,7 @@ import {
  *   heldAt: Map<string, number>,
  *   born: Map<string, number>,
  *   left: Map<string, {version: number, turn: number}>,
+ *   totals: Totals|null,
  * }} State
  */
 
@@ -77,6 +81,7 @@ export function empty(user) {
     heldAt: new Map(),
     born: new Map(),
     left: new Map(),
+    totals: null,
   };
 }
 
@@ -136,6 +141,7 @@ export function apply(state, input) {
     case 'me':
       answered(draft, `user:${draft.user}`, input.answered);
       takeMe(draft, input.answer, input.since);
+      takeTotals(draft, input.answer, input.asked);
       break;
     case 'sent':
       takeMessage(draft, input.sent.message, input.sent.version, input.asked);
@@ -193,38 +199,9 @@ function copy(state) {
     heldAt: new Map(state.heldAt),
     born: new Map(state.born),
     left: new Map(state.left),
+    totals: state.totals && { ...state.totals, rest: { ...state.totals.rest } },
     pending: state.pending && { ...state.pending, needs: new Map(state.pending.needs) },
   };
-}
-
-/** An answer that was asked for when `version` was wanted has told it, whatever its own version is.
- * @param {State} draft @param {string} scope @param {number|undefined} version */
-function answered(draft, scope, version) {
-  const want = draft.wanted.get(scope);
-  if (want && !want.whole && version !== undefined && want.version <= version) draft.wanted.delete(scope);
-}
-
-/** A whole copy was taken that was asked for after it was last wanted. @param {State} draft @param {string} scope
- * @param {number} asked */
-function answeredWhole(draft, scope, asked) {
-  const wanted = draft.wanted.get(scope);
-  if (wanted && wanted.whole <= asked) draft.wanted.set(scope, { ...wanted, whole: 0 });
-}
-
-/** @param {State} draft @param {string} scope @param {Want} more */
-function want(draft, scope, { version, hurry, whole }) {
-  const before = draft.wanted.get(scope);
-  draft.wanted.set(scope, {
-    version: Math.max(version, before?.version ?? 0),
-    hurry: hurry || (before?.hurry ?? false),
-    whole: Math.max(whole, before?.whole ?? 0),
-  });
-}
-
-/** A whole copy is wanted, whatever the version. @param {State} draft @param {number} id */
-function wantWhole(draft, id) {
-  const version = draft.conversations.get(id)?.version ?? 0;
-  want(draft, `conversation:${id}`, { version, hurry: true, whole: draft.turn });
 }
 
 /** @param {State} draft @param {Event} event */
@@ -241,7 +218,9 @@ function takeEvent(draft, event) {
   } else if (at === null && event.type === 'conversation.created') {
     // Conversations are opened once: of one that was left it comes late.
     if (draft.left.has(event.scope)) return;
-    keep(draft, { ...event.conversation, version: event.version }, draft.turn);
+    // It may have been left since, in a way that is told no more: the server is asked.
+    if (event.version <= toldVersion(draft)) want(draft, event.scope, { version: event.version, hurry: true, whole: 0 });
+    else keep(draft, { ...event.conversation, version: event.version }, draft.turn);
   } else {
     const held = (draft.held.get(event.scope) ?? []).filter((one) => one.version !== event.version);
     held.push(event);
@@ -274,6 +253,8 @@ function applyOwn(draft, event) {
   const id = event.conversation;
   const held = draft.conversations.get(id);
   if (event.type === 'message.hidden') hideAt(draft, event);
+  // It has a scope of its own, so that a copy that was taken may know it already.
+  wantTotals(draft);
   if (held) {
     const changed = event.type === 'message.hidden'
       ? withHidden(held, event, draft.user)
@@ -294,6 +275,7 @@ function applyHere(draft, event) {
   const hidden = message !== undefined && isHidden(draft, message);
   const changed = changedBy(held, event, { me: user, fanOutMax, hidden });
   draft.conversations.set(held.id, changed);
+  countRow(draft, held, changed, true);
   beginAt(draft, changed, held);
   hideBefore(draft, changed);
   if (message) takeMessages(draft, held.id, [message]);
@@ -342,7 +324,8 @@ function takeChanges(draft, changes, asked, trusted) {
   learn(draft, changes.users);
   const at = rowVersion(draft, scope);
   if (at === null || at <= changes.version) {
-    keep(draft, { ...conversation, version: changes.version }, asked);
+    const isWhole = tellsAll(draft, draft.conversations.get(conversation.id), changes);
+    keep(draft, { ...conversation, version: changes.version }, asked, isWhole);
     answeredWhole(draft, scope, asked);
   }
   const wanted = takeChanged(draft, conversation, changes);
@@ -372,13 +355,16 @@ function takeConversation(draft, conversation, asked) {
   return true;
 }
 
-/** @param {State} draft @param {Conversation} conversation @param {number} asked */
-function keep(draft, conversation, asked) {
+/** @param {State} draft @param {Conversation} conversation @param {number} asked
+ * @param {boolean} [isWhole] nothing that was unread changed since what was held but what this tells */
+function keep(draft, conversation, asked, isWhole = false) {
   const { id } = conversation;
   const held = draft.conversations.get(id);
   if (!held) draft.born.set(`conversation:${id}`, draft.turn);
   const wasBehind = held !== undefined && isBehind(held, conversation, draft.user);
-  draft.conversations.set(id, withWhole(held, conversation, draft.user));
+  const kept = withWhole(held, conversation, draft.user);
+  draft.conversations.set(id, kept);
+  countRow(draft, held, kept, isWhole);
   learn(draft, conversation.members.map((one) => one.user));
   beginAt(draft, conversation, held);
   hideBefore(draft, conversation);
@@ -405,7 +391,7 @@ function takeMe(draft, answer, asked) {
     want(draft, `user:${draft.user}`, { version: answer.scope_version, hurry: true, whole: 0 });
     return;
   }
-  const { markers, cursor, hidden = [], hidden_reset: isReset = false, ...me } = answer;
+  const { markers, cursor, unread: _, hidden = [], hidden_reset: isReset = false, ...me } = answer;
   draft.me = me;
   learn(draft, [me]);
   for (const marker of markers) {
@@ -445,6 +431,7 @@ function dropAsked(draft, scope, asked) {
 function drop(draft, scope, version) {
   const id = conversationOf(scope);
   if (Number.isNaN(id)) return;
+  wantTotals(draft);
   draft.conversations.delete(id);
   draft.threads.delete(id);
   draft.hidden.delete(id);

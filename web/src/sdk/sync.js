@@ -177,8 +177,9 @@ export class Sync {
   /** @param {number} [answered] @returns {Promise<Input>} */
   async #askMe(answered) {
     const since = this.state.me?.scope_version ?? null;
+    const asked = this.state.turn;
     const answer = await this.request({ type: 'me.get', ...(since === null ? {} : { since }) });
-    return { kind: 'me', answer, since, answered };
+    return { kind: 'me', answer, since, asked, answered };
   }
 
   /** Shows a conversation: its row and its messages, the newest or those around a place, are fetched where they are not

@@ -61,7 +61,10 @@
  * @typedef {{cancelled: boolean, message: Message|null}} Cancelled
  * @typedef {{heads: Head[]}} Shown
  * @typedef {{conversation: number, seq: number}} MessagePlace
- * @typedef {Me & {markers: Marker[], hidden?: MessagePlace[], hidden_reset?: boolean, cursor: string}} MeAnswer
+ * @typedef {{conversations: number, messages: number}} Unread in all conversations of a person
+ * @typedef {Me & {
+ *   markers: Marker[], unread: Unread, hidden?: MessagePlace[], hidden_reset?: boolean, cursor: string
+ * }} MeAnswer
  * @typedef {Changed & {message: Message}} MessageChanged
  * @typedef {{reactions: {emoji: string, users: User[]}[]}} Reactions
  * @typedef {{members: Member[], next: number|null}} Members

@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import * as rules from '../../src/inbox/state.js';
 import { gapAfter, quoteMissing } from '../../src/inbox/threads.js';
+import { totalsOf } from '../../src/inbox/totals.js';
 import { Lost } from '../../src/sdk/problem.js';
 import { Sync } from '../../src/sdk/sync.js';
 import { handClock, turn } from './clock.js';
@@ -75,6 +76,14 @@ export class Rig {
     await turn();
   }
 
+  /** Heads are asked for on a connection that lives on, and the answer is a reset: what is on its way still comes. */
+  async reset() {
+    this.heads = null;
+    this.sync.cursor();
+    this.sync.heads(structuredClone(this.server.heads(this.user, null)));
+    await turn();
+  }
+
   /** Heads are asked for; their answer is on its way until `answerHeads`. */
   askHeads() {
     this.heads ??= this.server.heads(this.user, this.sync.cursor());
@@ -129,15 +138,25 @@ export class Rig {
     }
   }
 
-  /** Starts with all of the list loaded. */
-  async begin() {
+  /** Starts with all of the list loaded, or its first page. @param {boolean} [all] */
+  async begin(all = true) {
     await this.resume();
     await this.replyAll();
-    while (this.state.list.next !== null) {
+    while (all && this.state.list.next !== null) {
       void this.sync.loadList();
       await this.replyAll();
     }
     this.log = [];
+  }
+
+  /** All that is on its way comes, and all that is asked is answered; heads are not asked for. */
+  async still() {
+    for (let round = 0; this.events.length + this.asked.length + this.state.wanted.size > 0; round += 1) {
+      assert.ok(round < 200, 'it never comes to rest');
+      await this.hearAll();
+      await this.replyAll();
+      await this.clock.advance(1_000);
+    }
   }
 
   /** The network is good again: all that is asked is answered, until there is nothing to ask. */
@@ -149,6 +168,7 @@ export class Rig {
       await this.clock.advance(40_000);
       await this.replyAll();
       if (this.asked.length === 0 && this.state.wanted.size === 0 && !this.state.pending && this.state.me) {
+        assert.deepEqual(totalsOf(this.state), this.server.totals(this.user), 'what is unread, held here or not');
         if (this.state.list.loaded && this.state.list.next === null) return;
         void this.sync.loadList();
         await this.replyAll();
@@ -163,8 +183,9 @@ export class Rig {
     const fresh = new Map(server.all(user).map((one) => [one.id, one]));
     const held = new Map([...state.conversations].map(([id, { unreadAt: _, ...one }]) => [id, sorted(one)]));
     assert.deepEqual(held, fresh);
-    const { markers: _markers, cursor: _cursor, ...me } = server.me(user);
+    const { markers: _markers, cursor: _cursor, unread, ...me } = server.me(user);
     assert.deepEqual(state.me, me);
+    assert.deepEqual(totalsOf(state), unread);
     assert.equal(state.cursor, server.cursor());
     assert.equal(state.held.size, 0);
     for (const [key, copy] of state.hits) {

@@ -149,6 +149,12 @@ export class ModelServer {
     return Math.min(UNREAD_MAX, counted.length);
   }
 
+  /** What is unread in all conversations. @param {number} user @returns {import('../../src/sdk/wire.js').Unread} */
+  totals(user) {
+    const counts = this.roomsOf(user).map((room) => this.unread(room, user));
+    return { conversations: counts.filter((one) => one > 0).length, messages: counts.reduce((sum, one) => sum + one, 0) };
+  }
+
   /** @param {'direct'|'group'} kind @param {number} by @param {number[]} users @param {Context|null} context
    * @returns {number} */
   open(kind, by, users, context = null) {
@@ -340,6 +346,7 @@ export class ModelServer {
       this.data.moved.some((one) => one.user === user && one.conversation === room.id));
     return {
       ...this.person(user), markers: rooms.map((room) => this.marker(room, user)), cursor: this.cursor(),
+      unread: this.totals(user),
       ...(hidden.length > 0 ? { hidden } : {}), ...(tooMany ? { hidden_reset: true } : {}),
     };
   }

@@ -1,0 +1,124 @@
+/**
+ * What is unread in all conversations, most of which are not held.
+ */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { totalsOf } from '../src/inbox/totals.js';
+import { edit, hide } from './support/changing.js';
+import { Rig } from './support/rig.js';
+import { ModelServer } from './support/server.js';
+
+const ME = 1;
+const BEN = 2;
+
+/** @type {ModelServer} */
+let server;
+/** @type {Rig} */
+let rig;
+/** The oldest first; the first ones are not held. @type {number[]} */
+let rooms = [];
+
+beforeEach(async () => {
+  server = new ModelServer(4);
+  rooms = [1, 2, 3, 4, 5, 6].map(() => server.open('group', BEN, [ME, 3]));
+  for (const room of rooms) for (const text of ['one', 'two']) server.send(BEN, room, text, `${text}-${room}`);
+  rig = new Rig(server, ME);
+  await rig.begin(false);
+  assert.equal(rig.state.conversations.size, 3);
+});
+
+function assertRight() {
+  assert.deepEqual(totalsOf(rig.state), server.totals(ME));
+}
+
+test('they are told though few rows are held, and follow events without a question', async () => {
+  assert.deepEqual(totalsOf(rig.state), { conversations: 6, messages: 12 });
+  server.send(BEN, rooms[5], 'three', 'c');
+  server.mark(ME, rooms[4], { read: 2 });
+  await rig.hearAll();
+  assert.deepEqual(totalsOf(rig.state), { conversations: 5, messages: 11 });
+  void rig.sync.loadList();
+  await rig.replyAll();
+  assertRight();
+  assert.deepEqual(rig.log, ['conversation.list']);
+});
+
+test('a conversation that was not held and changed is counted once it is known how it was', async () => {
+  server.send(BEN, rooms[0], 'three', 'c');
+  await rig.still();
+  assertRight();
+  assert.deepEqual(rig.log, ['conversation.get', 'me.get']);
+});
+
+test('one that I am removed from counts no more, held or not', async () => {
+  server.remove(rooms[0], ME);
+  server.remove(rooms[5], ME);
+  await rig.still();
+  assertRight();
+  assert.deepEqual(totalsOf(rig.state), { conversations: 4, messages: 8 });
+});
+
+test('what I read and hid in a conversation that is not held counts no more', async () => {
+  server.data.secretive.add(ME);
+  server.mark(ME, rooms[0], { read: 2 });
+  hide(server, ME, rooms[1], 2);
+  await rig.still();
+  assertRight();
+  assert.deepEqual(totalsOf(rig.state), { conversations: 5, messages: 9 });
+});
+
+test('an answer that events have overtaken is asked for again', async () => {
+  server.send(BEN, rooms[0], 'three', 'c');
+  await rig.hearAll();
+  await rig.replyAll();
+  await rig.clock.advance(1_000);
+  const [me] = rig.asked.splice(0);
+  server.send(BEN, rooms[5], 'three', 'd');
+  await rig.hearAll();
+  me.resolve(structuredClone(me.early.value));
+  await rig.still();
+  assertRight();
+  assert.equal(rig.log.filter((one) => one === 'me.get').length, 2);
+});
+
+test('changes that were missed and lie past the totals need no question', async () => {
+  server.send(BEN, rooms[5], 'three', 'c');
+  rig.events = [];
+  await rig.resume();
+  await rig.still();
+  assertRight();
+  assert.deepEqual(rig.log, []);
+});
+
+/** The totals are told after something in a held conversation of which nothing was heard. @param {() => void} change */
+async function toldAfter(change) {
+  const before = rig.state.conversations.get(rooms[5])?.version;
+  server.mark(ME, rooms[0], { read: 2 });
+  const [heard] = rig.events;
+  change();
+  rig.events = [heard];
+  await rig.hearAll();
+  await rig.replyAll();
+  await rig.clock.advance(1_000);
+  await rig.replyAll();
+  assert.ok((rig.state.totals?.at ?? 0) >= (server.data.rooms.get(rooms[5])?.version ?? 0));
+  assert.equal(rig.state.conversations.get(rooms[5])?.version, before);
+}
+
+test('a message that came before the totals and changed after them leaves no doubt', async () => {
+  await toldAfter(() => server.send(BEN, rooms[5], 'three', 'c'));
+  edit(server, BEN, rooms[5], 3, 'three, edited');
+  rig.events = [];
+  await rig.resume();
+  await rig.still();
+  assertRight();
+});
+
+test('a marker that moved before the totals, and a message that came after them, leave no doubt', async () => {
+  await toldAfter(() => server.mark(ME, rooms[5], { read: 2 }));
+  server.send(BEN, rooms[5], 'three', 'c');
+  rig.events = [];
+  await rig.resume();
+  await rig.still();
+  assertRight();
+});
