@@ -30,7 +30,7 @@ test('one is signed out when the bytes of files are erased, too', async () => {
       },
     },
   });
-  client.keep.set('draft:3', 'words');
+  client.keep.set('draft:3:a', { text: 'words', at: 1 });
   let out = false;
   const leaving = client.signOut().then(() => {
     out = true;

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Drafting } from '../src/inbox/drafting.js';
+import { Drafts } from '../src/inbox/drafts.js';
 import { emojiName, oftenUsed, usedAgain } from '../src/inbox/emoji.js';
 import { findEmoji, groups } from '../src/inbox/emoji-search.js';
 import { gistOf, systemPhrase, wordsOf } from '../src/inbox/gist.js';
@@ -188,13 +189,18 @@ test('what is often used comes first', () => {
   assert.ok(Object.keys(counts).length <= 24);
 });
 
+/** @param {import('../src/sdk/storage.js').Shelf} shelf */
+function draftingOn(shelf) {
+  return new Drafting(new Drafts({ keep: new Keep(shelf, ME), now: () => 1, newId: () => 'a' }));
+}
+
 test('what one answers and the subject are part of the draft, a change is not', () => {
   const shelf = memoryShelf();
-  const drafting = new Drafting(new Keep(shelf, ME));
+  const drafting = draftingOn(shelf);
   drafting.reply(1, 7);
   drafting.subject(1, ' Handover ');
   drafting.edit(message(3));
-  assert.deepEqual(new Drafting(new Keep(shelf, ME)).of(1), { reply: 7, subject: ' Handover ', editing: null });
+  assert.deepEqual(draftingOn(shelf).of(1), { reply: 7, subject: ' Handover ', editing: null });
   assert.equal(drafting.of(1).editing?.seq, 3);
   assert.equal(drafting.of(2).editing, null);
   drafting.leave(1);
@@ -206,7 +212,7 @@ test('what one answers and the subject are part of the draft, a change is not', 
 });
 
 test('a change of a message goes on while the message is not held, and ends when it is deleted', () => {
-  const drafting = new Drafting(new Keep(memoryShelf(), ME));
+  const drafting = draftingOn(memoryShelf());
   drafting.edit(message(3, { sender: ME, text: 'as it was', subject: 'about' }));
   const company = { typing: () => /** @type {number[]} */ ([]), presence: () => null };
   const modeWith = (/** @type {Message[]} */ messages) => {
@@ -214,7 +220,7 @@ test('a change of a message goes on while the message is not held, and ends when
     state.threads.set(1, { ...emptyThread(1), loaded: true, messages });
     const sight = { state, now: NOW, selected: 1, waiting: () => [], draft: () => '', readUpTo: () => 0, company };
     return threadView(sight, {
-      id: 1, divider: null, offline: false, progress: 'idle', side: null, draft: '', charsMax: 9, subjectMax: 9,
+      id: 1, divider: null, offline: false, progress: 'idle', side: null, draft: '', draftTaken: 0, charsMax: 9, subjectMax: 9,
       attached: [], bytesMax: 9, drafting: drafting.of(1), going: false, over: (one) => one,
     }).composer.mode;
   };

@@ -25,9 +25,10 @@ import { isBlank } from './visible.js';
  *   trouble: string
  * }} Mode a change shows the text as it is, and goes on from the `words` that one had come to
  * @typedef {{
- *   conversation: number, name: string, draft: string, subject: string|null, mode: Mode|null, closed: string|null,
+ *   conversation: number, name: string, draft: string, draftTaken: number, subject: string|null, mode: Mode|null, closed: string|null,
  *   charsMax: number, subjectMax: number, attached: FileView[],
- * }} ComposerView a subject of null is not asked for
+ * }} ComposerView a subject of null is not asked for; `draftTaken` counts how often another page has sent or emptied the
+ * draft
  */
 
 /** How near the limit the rest is counted. */
@@ -119,6 +120,7 @@ export class ParlorComposer extends HTMLElement {
   update(view) {
     const fresh = view.conversation !== this.#view?.conversation;
     const before = this.#edits;
+    const isTaken = view.draftTaken !== this.#view?.draftTaken;
     this.#view = view;
     this.#form.hidden = view.closed !== null;
     this.#closed.hidden = view.closed === null;
@@ -129,7 +131,7 @@ export class ParlorComposer extends HTMLElement {
     set(this.#words, 'enterkeyhint', FINGERS.matches ? 'enter' : 'send');
     const edits = this.#edits;
     if (fresh) this.note('');
-    if (fresh || before?.seq !== edits?.seq) this.#begin(edits, view);
+    if (fresh || before?.seq !== edits?.seq || (isTaken && !edits)) this.#begin(edits, view);
     if (edits && edits.trouble !== before?.trouble) this.note(edits.trouble);
     this.#drawMode(view.mode);
     this.#drawSubject(view);

@@ -1,8 +1,8 @@
 /**
- * What one is writing, beside the words: what it answers, its subject, or which own message it changes. Kept in the
- * browser with the draft, but for a change of a message, which lasts as long as the page.
+ * What one is writing: a draft with what it answers and its subject, or a change of an own message, which lasts as long
+ * as the page.
  *
- * @import {Keep} from '../sdk/storage.js'
+ * @import {Drafts} from './drafts.js'
  * @import {Message} from '../sdk/wire.js'
  */
 import { isBlank } from './visible.js';
@@ -20,31 +20,26 @@ export class Drafting {
   /** @type {Editing|null} */
   #editing = null;
 
-  /** @param {Keep} keep */
-  constructor(keep) {
-    this.keep = keep;
+  /** @param {Drafts} drafts */
+  constructor(drafts) {
+    this.drafts = drafts;
   }
 
   /** @param {number} conversation @returns {Draft} */
   of(conversation) {
-    const reply = this.keep.get(`reply:${conversation}`);
-    const subject = this.keep.get(`subject:${conversation}`);
-    return {
-      reply: Number.isInteger(reply) ? reply : null,
-      subject: typeof subject === 'string' ? subject : null,
-      editing: this.#editing?.conversation === conversation ? this.#editing : null,
-    };
+    const { reply, subject } = this.drafts.of(conversation);
+    return { reply, subject, editing: this.#editing?.conversation === conversation ? this.#editing : null };
   }
 
   /** @param {number} conversation @param {number|null} seq */
   reply(conversation, seq) {
     this.#editing = null;
-    this.#put(`reply:${conversation}`, seq);
+    this.drafts.write(conversation, { reply: seq });
   }
 
   /** @param {number} conversation @param {string|null} subject */
   subject(conversation, subject) {
-    this.#put(`subject:${conversation}`, subject);
+    this.drafts.write(conversation, { subject });
   }
 
   /** @param {Message} message */
@@ -61,25 +56,17 @@ export class Drafting {
   /** Ends a change, or else an answer. @param {number} conversation */
   leave(conversation) {
     if (this.#editing?.conversation === conversation) this.#editing = null;
-    else this.#put(`reply:${conversation}`, null);
+    else this.drafts.write(conversation, { reply: null });
   }
 
   /** What goes with the words that are sent now; it goes once. @param {number} conversation
    * @param {number|null} reply what the composer shows to be answered
    * @returns {{reply_to?: number, subject?: string}} */
   take(conversation, reply) {
-    const { subject } = this.of(conversation);
-    this.#put(`reply:${conversation}`, null);
-    this.#put(`subject:${conversation}`, null);
+    const { subject } = this.drafts.take(conversation);
     return {
       ...(reply === null ? {} : { reply_to: reply }),
       ...(subject === null || isBlank(subject) ? {} : { subject: subject.trim() }),
     };
-  }
-
-  /** @param {string} name @param {number|string|null} value */
-  #put(name, value) {
-    if (value === null) this.keep.remove(name);
-    else this.keep.set(name, value);
   }
 }

@@ -25,7 +25,7 @@ import { calledName, facesOf, nameOf, roleChips, unreadOf } from './view.js';
 /**
  * @typedef {{
  *   id: number, divider: Divider|null, offline: boolean, progress: Progress, side: Side|null,
- *   draft: string,
+ *   draft: string, draftTaken: number,
  *   charsMax: number, subjectMax: number, attached: FileView[], bytesMax: number, drafting: Draft,
  *   over: (message: Message) => Message, going: boolean,
  * }} Opened `going`: another place of it is on its way to the screen; `over` lays over a message what I have chosen and the server does not know yet
@@ -98,7 +98,8 @@ export function threadView(sight, opened) {
     },
     bytesMax: opened.bytesMax,
     composer: {
-      conversation: id, name: called, draft: opened.draft, subject: opened.drafting.subject,
+      conversation: id, name: called, draft: opened.draft, draftTaken: opened.draftTaken,
+      subject: opened.drafting.subject,
       mode: modeOf(state, messages, opened.drafting), closed, charsMax: opened.charsMax,
       subjectMax: opened.subjectMax, attached: opened.attached,
     },

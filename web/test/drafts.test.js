@@ -1,0 +1,132 @@
+/**
+ * Drafts of several pages of one person.
+ */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { Drafts } from '../src/inbox/drafts.js';
+import { Keep, memoryShelf } from '../src/sdk/storage.js';
+
+const ROOM = 7;
+let shelf = memoryShelf();
+let now = 0;
+
+/** A page on the shelf; the others hear what it changes when they are told. @param {Keep} [own] */
+function page(own) {
+  return new Drafts({
+    keep: new Keep(shelf, 1), now: () => (now += 1), newId: () => `id-${(now += 1)}`, page: own ?? new Keep(memoryShelf(), 1),
+  });
+}
+
+/** All that lies there. */
+function texts() {
+  const keep = new Keep(shelf, 1);
+  return keep.names('draft:').map((name) => keep.get(name).text).sort();
+}
+
+/** @param {Drafts} drafts */
+function hear(drafts) {
+  const names = ['draft:7:id-2', ...new Keep(shelf, 1).names('draft:')];
+  for (let id = 0; id <= now; id += 1) names.push(`draft:7:id-${id}`);
+  for (const name of new Set(names)) drafts.heard(`parlor:1:${name}`);
+}
+
+beforeEach(() => {
+  shelf = memoryShelf();
+  now = 0;
+});
+
+test('a draft that was sent disappears in the other page that shows it', () => {
+  const one = page();
+  one.write(ROOM, { text: 'hello' });
+  const other = page();
+  other.open(ROOM);
+  assert.equal(other.of(ROOM).text, 'hello');
+  one.write(ROOM, { text: 'hello there' });
+  hear(other);
+  assert.equal(other.of(ROOM).text, 'hello', 'what is open stays as it is while the other one writes');
+  assert.equal(other.taken(ROOM), 0);
+  assert.equal(one.take(ROOM).text, 'hello there');
+  hear(other);
+  assert.equal(other.of(ROOM).text, '');
+  assert.equal(other.taken(ROOM), 1);
+  assert.deepEqual(texts(), []);
+});
+
+test('what two pages write in one conversation is all kept, whichever writes last or sends first', () => {
+  const [one, other] = [page(), page()];
+  for (const drafts of [one, other]) drafts.open(ROOM);
+  one.write(ROOM, { text: 'from the one' });
+  other.write(ROOM, { text: 'from the other' });
+  one.write(ROOM, { text: 'from the one, more' });
+  assert.deepEqual(texts(), ['from the one, more', 'from the other']);
+  other.take(ROOM);
+  hear(one);
+  assert.equal(one.of(ROOM).text, 'from the one, more');
+  assert.equal(one.taken(ROOM), 0);
+  assert.deepEqual(texts(), ['from the one, more']);
+});
+
+test('two pages that go on from one draft keep both', () => {
+  const one = page();
+  one.write(ROOM, { text: 'hello' });
+  const other = page();
+  other.open(ROOM);
+  other.write(ROOM, { text: 'hello, from the other' });
+  one.write(ROOM, { text: 'hello, from the one' });
+  assert.deepEqual(texts(), ['hello, from the one', 'hello, from the other']);
+  one.take(ROOM);
+  hear(other);
+  assert.equal(other.of(ROOM).text, 'hello, from the other');
+});
+
+test('a page that was told late neither empties nor overwrites what the other wrote since', () => {
+  const one = page();
+  one.write(ROOM, { text: 'hello' });
+  const other = page();
+  other.open(ROOM);
+  one.write(ROOM, { text: 'hello, much more' });
+  other.write(ROOM, { text: '' });
+  assert.deepEqual(texts(), ['hello, much more']);
+});
+
+test('a page that is loaded again shows what it wrote itself', () => {
+  const own = new Keep(memoryShelf(), 1);
+  const [one, other] = [page(own), page()];
+  for (const drafts of [one, other]) drafts.open(ROOM);
+  one.write(ROOM, { text: 'mine' });
+  other.write(ROOM, { text: 'newer' });
+  assert.equal(page().of(ROOM).text, 'newer');
+  const again = page(own);
+  again.open(ROOM);
+  assert.equal(again.of(ROOM).text, 'mine');
+});
+
+test('what is answered and a subject go with the words, and once', () => {
+  const drafts = page();
+  drafts.write(ROOM, { text: 'yes', reply: 3 });
+  drafts.write(ROOM, { subject: 'Umbrella' });
+  const { text, reply, subject } = drafts.take(ROOM);
+  assert.deepEqual({ text, reply, subject }, { text: 'yes', reply: 3, subject: 'Umbrella' });
+  assert.deepEqual(drafts.take(ROOM).reply, null);
+  assert.deepEqual(texts(), []);
+});
+
+test('where nothing can be kept the words last as long as the page', () => {
+  shelf.setItem = () => { throw new Error('full'); };
+  const drafts = page();
+  drafts.write(ROOM, { text: 'hel' });
+  drafts.write(ROOM, { text: 'hello' });
+  assert.equal(drafts.take(ROOM).text, 'hello');
+});
+
+test('forgotten drafts have a bound, and what is no draft is none', () => {
+  for (let count = 0; count < 25; count += 1) {
+    const drafts = page();
+    drafts.open(8);
+    drafts.write(ROOM, { text: '' });
+    drafts.write(ROOM, { text: `draft ${count}` });
+  }
+  assert.ok(texts().length <= 20);
+  shelf.setItem('parlor:1:draft:9:x', '"no draft"');
+  assert.equal(page().of(9).text, '');
+});
