@@ -214,6 +214,40 @@ test('it comes back at once when the network or the page does', async () => {
   assert.equal(socket().sent.at(-1).type, 'session.resume', 'on a live socket it asks what changed');
 });
 
+test('told that there is no network it gives up what is open, and comes back at once when there is one', async () => {
+  await live();
+  connection.doubt();
+  await turn();
+  assert.deepEqual(told.modes, ['live', 'connecting'], 'that it is lost is known at once');
+  await clock.advance(2_000);
+  // An attempt from when there was no network may hang.
+  const count = sockets.length;
+  assert.ok(count > 1);
+  connection.nudge();
+  await turn();
+  assert.equal(sockets.length, count + 1);
+  socket().open();
+  socket().say({ re: 1, ...HEADS });
+  await turn();
+  assert.equal(told.modes.at(-1), 'live');
+});
+
+test('told so while it polls, it asks anew instead of waiting for an answer', async () => {
+  await live();
+  socket().end(4502);
+  await clock.advance(5_000);
+  network.find('/v1/events')?.answer(200, HEADS);
+  await clock.advance(1_000);
+  assert.equal(told.modes.at(-1), 'long_poll');
+  connection.doubt();
+  await turn();
+  network.find('/v1/events')?.lose();
+  await clock.advance(1_000);
+  network.find('/v1/events')?.lose();
+  await turn();
+  assert.equal(told.modes.at(-1), 'offline');
+});
+
 test('attempts are apart by chance, and ever farther', async () => {
   connection.start();
   const times = [];

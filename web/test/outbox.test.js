@@ -24,8 +24,10 @@ beforeEach(() => {
   shelf = memoryShelf();
 });
 
-function outbox() {
+/** @param {import('../src/sdk/journal.js').Journal} [journal] */
+function outbox(journal) {
   return new Outbox({
+    journal,
     keep: new Keep(shelf, 7),
     clock,
     newId: idMaker(clock),
@@ -220,4 +222,102 @@ test('names begin with the time and never fall back, even when the clock does', 
     assert.match(name, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/u);
   }
   assert.equal(parseInt(names[0].replace('-', '').slice(0, 12), 16), 1_700_000_000_000);
+});
+
+/** A disk that a test lets write. */
+function disk() {
+  /** @type {Map<string, any>} */
+  const items = new Map();
+  /** @type {(() => void)[]} */
+  const writes = [];
+  let works = true;
+  return {
+    items,
+    async write() {
+      for (const one of writes.splice(0)) one();
+      await turn();
+    },
+    fail() {
+      works = false;
+    },
+    journal: {
+      put: (/** @type {any} */ item) => new Promise((/** @type {(kept: boolean) => void} */ resolve) => {
+        writes.push(() => {
+          if (works) items.set(item.client_id, structuredClone(item));
+          resolve(works);
+        });
+      }),
+      remove: (/** @type {string} */ id) => void writes.push(() => items.delete(id)),
+      all: () => Promise.resolve(works ? structuredClone([...items.values()]) : null),
+      erase: () => Promise.resolve(),
+    },
+  };
+}
+
+test('nothing is said to be kept before it is on the disk, and sending does not wait for that', async () => {
+  const { journal, write, items } = disk();
+  const box = outbox(journal);
+  box.add(3, { text: 'one' });
+  assert.equal(asked.length, 1, 'it is on its way');
+  assert.equal(box.of(3)[0].kept, undefined);
+  assert.equal(items.size, 0);
+  await write();
+  assert.equal(box.of(3)[0].kept, true);
+  assert.equal(items.size, 1);
+  await accept();
+  await write();
+  assert.equal(items.size, 0);
+});
+
+test('what the browser was killed with is there again and is sent once, though no other storage has it', async () => {
+  const { journal, write, items } = disk();
+  const killed = outbox(journal);
+  killed.add(3, { text: 'one' });
+  killed.add(3, { text: 'two' });
+  await write();
+  const [first] = asked.splice(0);
+  shelf = memoryShelf();
+  const box = outbox(journal);
+  await box.restored;
+  await turn();
+  assert.deepEqual(box.of(3).map((one) => [one.text, one.kept]), [['one', true], ['two', true]]);
+  assert.equal(asked[0].command.client_id, first.command.client_id);
+  await accept();
+  await accept();
+  await write();
+  assert.deepEqual(sent.map((one) => one.message.text), ['one', 'two']);
+  assert.equal(items.size + shelf.length, 0);
+});
+
+test('what was discarded stays so, though the other storage has not learnt it before the end', async () => {
+  const { journal, write } = disk();
+  const killed = outbox(journal);
+  killed.add(3, { text: 'first' });
+  killed.add(3, { text: 'discarded' });
+  await write();
+  const before = [...Array(shelf.length).keys()].map((at) => /** @type {string} */ (shelf.key(at)));
+  const values = before.map((key) => /** @type {[string, string]} */ ([key, shelf.getItem(key)]));
+  killed.discard(killed.of(3)[1].client_id);
+  await write();
+  for (const [key, value] of values) shelf.setItem(key, value);
+  asked = [];
+  const box = outbox(journal);
+  await box.restored;
+  assert.deepEqual(box.of(3).map((one) => one.text), ['first']);
+});
+
+test('where the disk takes nothing it is sent all the same, and said not to be kept', async () => {
+  const { journal, write, fail } = disk();
+  fail();
+  const box = outbox(journal);
+  box.add(3, { text: 'one' });
+  await write();
+  assert.equal(box.of(3)[0].kept, false);
+  assert.equal(box.isSafe, false);
+  const again = outbox(journal);
+  await again.restored;
+  assert.equal(again.of(3).length, 1, 'the other storage has it');
+  await accept();
+  assert.equal(box.size, 0);
+  assert.equal(box.isSafe, true);
 });

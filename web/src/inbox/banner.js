@@ -10,7 +10,8 @@ import { clockTime } from './format.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 
-/** @typedef {{mode: Mode, lostAt: number|null, now: number, waiting: number}} BannerView */
+/** @typedef {{mode: Mode, lostAt: number|null, now: number, waiting: number, safe: boolean}} BannerView
+ * `safe`: what waits outlives the page */
 
 export const QUIET_MS = 5_000;
 const GOOD_MS = 4_000;
@@ -46,12 +47,12 @@ export class ParlorBanner extends HTMLElement {
 
   /** @param {BannerView} view
    * @returns {{kind: 'none'|'offline'|'limited'|'good', words: string, again: number|null}} */
-  #judge({ mode, lostAt, now, waiting }) {
+  #judge({ mode, lostAt, now, waiting, safe }) {
     if (lostAt !== null) {
       const since = now - lostAt;
       if (since < QUIET_MS) return { kind: 'none', words: '', again: QUIET_MS - since };
       this.#waited = Math.max(this.#waited ?? 0, waiting);
-      return { kind: 'offline', words: say.offlineSince(clockTime(lostAt)), again: null };
+      return { kind: 'offline', words: (safe ? say.offlineSince : say.offlineOpen)(clockTime(lostAt)), again: null };
     }
     if (this.#waited !== null) {
       const sent = this.#waited - waiting;

@@ -105,19 +105,19 @@ class ParlorRun extends HTMLElement {
     if (drawn === this.#drawnMeta) return;
     this.#drawnMeta = drawn;
     const tick = meta.kind === 'tick' ? meta.tick : '';
-    this.#meta.className = `meta ${meta.kind === 'failed' ? 'warn' : meta.kind === 'waits' ? 'sending' : tick}`;
+    this.#meta.className = `meta ${meta.kind === 'failed' ? 'warn' : meta.kind === 'waits' || meta.kind === 'held' ? 'sending' : tick}`;
     this.#meta.replaceChildren(...this.#metaParts(meta));
   }
 
   /** @param {Meta} meta @returns {Node[]} */
   #metaParts(meta) {
     if (meta.kind === 'none') return [];
-    if (meta.kind === 'failed') {
+    if (meta.kind === 'failed' || meta.kind === 'held') {
       const { clientId } = meta;
       const button = (/** @type {string} */ words, /** @type {string} */ name) =>
         h('button', { type: 'button', onclick: () => emit(this, name, { clientId }) }, words);
       return [
-        icon('alert'), h('span', {}, meta.words),
+        icon(meta.kind === 'held' ? 'clock' : 'alert'), h('span', {}, meta.words),
         meta.back ? button(say.takeBack, 'parlor-take-back') : button(say.retry, 'parlor-retry'),
         button(say.discard, 'parlor-discard'),
       ];

@@ -29,15 +29,16 @@ import { receipt } from './view.js';
  * @typedef {{
  *   kind: 'none'} | {kind: 'time', time: string, at: number} | {
  *   kind: 'tick', time: string, at: number, tick: Tick, words: string, wordless: boolean, readers: boolean} | {
- *   kind: 'failed', words: string, clientId: string, back: boolean} | {kind: 'waits', time: string, at: number}
+ *   kind: 'failed', words: string, clientId: string, back: boolean} | {
+ *   kind: 'held', words: string, clientId: string, back: false} | {kind: 'waits', time: string, at: number}
  * } Meta
  * @typedef {{type: 'day', key: string, text: string}} Day
  * @typedef {{type: 'unread', key: string, text: string}} Unread
  * @typedef {{type: 'line', key: string, phrase: Phrase}} Line how it began, and lines of the system
  * @typedef {{
  *   type: 'run', key: string, own: boolean, speaker: string, sender: User|null, said: Said[], unsent: boolean,
- *   joined: boolean, meta: Meta,
- * }} Run
+ *   held: boolean, joined: boolean, meta: Meta,
+ * }} Run `unsent`: it was refused; `held`: it is the first that waits for the connection
  * @typedef {Day|Unread|Line|Run} Block
  * What this page knows of files: bytes that it has, and how far those are that it sends.
  * @typedef {{
@@ -207,13 +208,17 @@ function opening({ state, conversation }) {
 function joins(sheet, run, said) {
   const last = run.said[run.said.length - 1];
   if (last.sender !== said.sender || Math.floor(last.at / 60_000) !== Math.floor(said.at / 60_000)) return false;
-  return !run.unsent && !isUnsent(sheet, said);
+  return !run.unsent && !run.held && !isUnsent(said) && !isHeld(sheet, said);
 }
 
-/** Refused, or the first that a lost connection holds back. @param {Sheet} sheet @param {Said} said
- * @returns {boolean} */
-function isUnsent({ items, offline }, said) {
-  return said.item !== null && (said.item.state === 'refused' || (offline && said.item === items[0]));
+/** It was refused. @param {Said} said @returns {boolean} */
+function isUnsent(said) {
+  return said.item?.state === 'refused';
+}
+
+/** The first that a lost connection holds back. @param {Sheet} sheet @param {Said} said @returns {boolean} */
+function isHeld({ items, offline }, said) {
+  return offline && said.item !== null && said.item === items[0] && !isUnsent(said);
 }
 
 /** @param {Run} run @returns {boolean} */
@@ -224,9 +229,9 @@ function isBehind(run) {
 /** @param {Sheet} sheet @param {Said} said @param {Run|null} before @returns {Run} */
 function startRun(sheet, said, before) {
   const { state, conversation } = sheet;
-  const unsent = isUnsent(sheet, said);
+  const [unsent, held] = [isUnsent(said), isHeld(sheet, said)];
   const own = said.sender === state.user;
-  const behind = said.item !== null && before !== null && (before.unsent || isBehind(before));
+  const behind = said.item !== null && before !== null && (before.unsent || before.held || isBehind(before));
   const named = conversation.kind === 'group' && !own;
   return {
     type: 'run',
@@ -236,8 +241,9 @@ function startRun(sheet, said, before) {
     sender: named ? (state.users.get(said.sender) ?? null) : null,
     said: [said],
     unsent,
+    held,
     joined: behind,
-    meta: behind && !unsent ? { kind: 'waits', time: said.time, at: said.at } : { kind: 'none' },
+    meta: behind && !unsent && !held ? { kind: 'waits', time: said.time, at: said.at } : { kind: 'none' },
   };
 }
 
@@ -248,7 +254,10 @@ function describe(sheet, blocks) {
   const lastOwn = runs.findLast((one) => one.own && one.said[one.said.length - 1].deleted === '');
   for (const run of runs) {
     const last = run.said[run.said.length - 1];
-    if (run.unsent) {
+    if (run.held) {
+      const words = last.item?.kept === false ? say.waitsHere : say.keptUntilBack;
+      run.meta = { kind: 'held', clientId: last.item?.client_id ?? '', words, back: false };
+    } else if (run.unsent) {
       run.meta = {
         kind: 'failed', clientId: last.item?.client_id ?? '', words: say.notSentBecause(reasonOf(last.item)),
         // To try again cannot help.
@@ -263,8 +272,7 @@ function describe(sheet, blocks) {
 
 /** @param {Item|null} item @returns {string} */
 function reasonOf(item) {
-  if (item?.state !== 'refused') return say.noConnection;
-  return say.reasons[item.problem?.code ?? ''] ?? say.reasonElse;
+  return say.reasons[item?.problem?.code ?? ''] ?? say.reasonElse;
 }
 
 /** @param {Sheet} sheet @param {Run} run @param {boolean} wordless @returns {Meta} */
@@ -272,7 +280,9 @@ function tickOf({ conversation, state }, run, wordless) {
   const last = run.said[run.said.length - 1];
   const { time } = last;
   if (last.item) {
-    return { kind: 'tick', time, at: last.at, tick: 'sending', words: say.sending, wordless, readers: false };
+    // Nothing is said before it is known whether it outlives the browser.
+    const words = last.item.kept === undefined ? '' : say.sending;
+    return { kind: 'tick', time, at: last.at, tick: 'sending', words, wordless, readers: false };
   }
   const { tick, readers, others } = receipt(conversation, state.user, last.seq);
   const some = conversation.kind === 'group' && readers.length > 0 && others > 0;

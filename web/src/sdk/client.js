@@ -3,6 +3,7 @@
  * chance, network and storage are handed in.
  *
  * @import {Carry} from './carry.js'
+ * @import {Journal} from './journal.js'
  * @import {Clock} from './clock.js'
  * @import {Fetch} from './http.js'
  * @import {Mode} from './connection.js'
@@ -17,6 +18,7 @@
 import { Connection } from './connection.js';
 import { Http } from './http.js';
 import { idMaker } from './ids.js';
+import { noJournal } from './journal.js';
 import { Marks } from './marks.js';
 import { Passing } from './passing.js';
 import { Here } from './presence.js';
@@ -55,10 +57,11 @@ export class Client {
 
   /** @param {{
    *   user: number, model: Model, clock: Clock, fetch: Fetch, socket: () => WebSocketLike, shelf: Shelf,
-   *   ended: () => void, carry: Carry, vault?: Vault,
+   *   ended: () => void, carry: Carry, vault?: Vault, journal?: Journal,
    * }} parts */
-  constructor({ user, model, clock, fetch, socket, shelf, ended, carry, vault = noVault }) {
+  constructor({ user, model, clock, fetch, socket, shelf, ended, carry, vault = noVault, journal = noJournal }) {
     eraseOthers(shelf, user);
+    this.journal = journal;
     this.vault = vault;
     this.user = user;
     this.clock = clock;
@@ -78,7 +81,7 @@ export class Client {
       settled: () => this.outbox.resume(), vault, isNoted: (id) => this.outbox.isKept(id),
     });
     this.outbox = new Outbox({
-      keep: this.keep, clock, newId: this.newId, request, changed, turn: () => this.state.turn,
+      keep: this.keep, clock, newId: this.newId, request, changed, turn: () => this.state.turn, journal,
       finished: (uploads) => this.uploads.finished(uploads),
       sent: (sent, asked) => {
         this.uploads.release((sent.message.attachments ?? []).map((one) => one.id));
@@ -162,6 +165,11 @@ export class Client {
     this.connection.nudge();
     this.uploads.resume();
     this.outbox.resume();
+  }
+
+  /** The browser says that there is no network. */
+  lost() {
+    this.connection.doubt();
   }
 
   /** Puts a message into the outbox. @param {number} conversation @param {string|Content} content */
@@ -406,12 +414,12 @@ export class Client {
 
   async #erase() {
     eraseOf(this.keep.shelf, this.user);
-    await this.vault.erase('mine');
+    await Promise.all([this.vault.erase('mine'), this.journal.erase('mine')]);
   }
 
   /** Bytes of others, and of what is neither of a draft nor of a message that waits. */
   async #tidy() {
-    await this.vault.erase('others');
+    await Promise.all([this.vault.erase('others'), this.journal.erase('others'), this.outbox.restored]);
     const noted = this.keep.names('file:').map((name) => name.slice('file:'.length));
     await this.vault.prune(new Set([...noted, ...this.outbox.uploads]));
   }

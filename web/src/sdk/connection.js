@@ -37,6 +37,8 @@ const FAILURES_BEFORE_POLL = 3;
 const PATIENCE_BEFORE_POLL_MS = 4_000;
 /** At the start nothing is shown yet, so there is less of it. */
 const PATIENCE_AT_START_MS = 1_000;
+/** A socket that is not open after so long is tried anew when the network comes back. */
+const STUCK_MS = 1_000;
 const SOCKET_RETRY = { base: 500, most: 15_000 };
 
 export class Connection {
@@ -111,7 +113,19 @@ export class Connection {
       return;
     }
     this.#poll?.wake();
+    // One that was begun without a network may wait for an answer for long.
+    if (this.#socket && this.#socket.silentFor() > STUCK_MS) this.#socket.giveUp('stuck');
     if (!this.#socket) this.#trySocket();
+  }
+
+  /** The browser says that there is no network, which may be wrong: whatever is open is given up, and tried again as
+   * after any other end. */
+  doubt() {
+    if (this.#ended) return;
+    this.#socket?.giveUp('no network');
+    if (!this.#poll) return;
+    this.#stopPoll();
+    this.#startPoll();
   }
 
   /** @returns {Command} */

@@ -1,5 +1,6 @@
 /**
- * What is to be sent. It is kept in the browser until the server has it, so that a reload or a crash loses nothing.
+ * What is to be sent. It is kept in the browser until the server has it, so that a reload or a crash loses nothing; in
+ * the journal, so that not even the end of the browser does. Nothing says that it is kept before it is.
  *
  * Invariants: at most one unacknowledged send per conversation, later ones behind it, so that order never turns; a send
  * whose outcome is unknown is sent again under the same `client_id`; one that was refused holds back those behind it
@@ -7,10 +8,12 @@
  * Items lie under keys of their own, so that several pages of one person do not overwrite each other's.
  *
  * @import {Clock} from './clock.js'
+ * @import {Journal} from './journal.js'
  * @import {Keep} from './storage.js'
  * @import {Attachment, Cancelled, Command, MessagePlace, Sent} from './wire.js'
  */
 import { backOff } from './clock.js';
+import { noJournal } from './journal.js';
 import { Lost, Problem, endsSession, mayRetry } from './problem.js';
 
 /**
@@ -30,8 +33,9 @@ import { Lost, Problem, endsSession, mayRetry } from './problem.js';
  *   client_id: string, conversation: number, at: number,
  *   state: 'waiting'|'sending'|'refused'|'discarding',
  *   tried: boolean,
+ *   kept?: boolean,
  *   problem: {code: string, title: string, limit?: number}|null,
- * }} Item
+ * }} Item `kept`: it is on the disk, or cannot be put there; absent until that is known
  */
 
 const RETRY = { base: 1_000, most: 15_000 };
@@ -54,11 +58,13 @@ export class Outbox {
   /** @param {{
    *   keep: Keep, clock: Clock, newId: () => string, request: (command: Command) => Promise<any>,
    *   sent: (sent: Sent, asked: number) => void, turn: () => number, changed: () => void, finished?: Finished,
+   *   journal?: Journal,
    * }} parts */
-  constructor({ keep, clock, newId, request, sent, turn, changed, finished = noUploads }) {
+  constructor({ keep, clock, newId, request, sent, turn, changed, finished = noUploads, journal = noJournal }) {
     this.finished = finished;
     this.turn = turn;
     this.keep = keep;
+    this.journal = journal;
     this.clock = clock;
     this.newId = newId;
     this.request = request;
@@ -69,7 +75,31 @@ export class Outbox {
       if (item) this.#kept.add(item.client_id);
       if (item) this.#items.push(restored(item));
     }
+    this.#sort();
+    /** What the browser was killed with is here again. @type {Promise<void>} */
+    this.restored = this.#restore();
+  }
+
+  #sort() {
     this.#items.sort((a, b) => a.at - b.at || (a.client_id < b.client_id ? -1 : 1));
+  }
+
+  async #restore() {
+    const known = new Set(this.#items.map((one) => one.client_id));
+    const left = await this.journal.all();
+    if (this.#stopped || !left) return;
+    const there = new Set(left.map((one) => one.client_id));
+    // What was on the disk and is no more was sent or discarded, which the other storage had not learnt.
+    const over = this.#items.filter((one) => one.kept && known.has(one.client_id) && !there.has(one.client_id));
+    for (const item of over) this.#remove(item);
+    for (const item of this.#items) if (known.has(item.client_id) && !there.has(item.client_id)) this.#record(item);
+    for (const item of left.filter((one) => !known.has(one.client_id))) {
+      this.#items.push(restored({ ...item, kept: true }));
+      if (this.keep.set(`send:${item.client_id}`, item)) this.#kept.add(item.client_id);
+    }
+    this.#sort();
+    this.changed();
+    this.resume();
   }
 
   /** What waits in a conversation, in order. @param {number} conversation @returns {Item[]} */
@@ -94,6 +124,11 @@ export class Outbox {
 
   get size() {
     return this.#items.length;
+  }
+
+  /** Whether all that waits outlives the page. */
+  get isSafe() {
+    return this.#items.every((one) => one.kept !== false);
   }
 
   /** @param {number} conversation @param {Content} content @returns {string} its `client_id` */
@@ -180,6 +215,7 @@ export class Outbox {
   #takenAway(item) {
     if (!this.#kept.has(item.client_id) || this.keep.get(`send:${item.client_id}`) !== null) return false;
     this.#items = this.#items.filter((one) => one !== item);
+    this.journal.remove(item.client_id);
     this.changed();
     return true;
   }
@@ -270,8 +306,31 @@ export class Outbox {
     // What was kept may have been erased: the sign-in has ended.
     if (this.#stopped) return;
     // What cannot be kept is still sent; it only does not outlive the page.
+    this.#record(item);
+    this.#store(item);
+  }
+
+  /** Where other pages of this person look. @param {Item} item */
+  #store(item) {
     if (this.keep.set(`send:${item.client_id}`, item)) this.#kept.add(item.client_id);
-    else this.#forget(item);
+    else this.#unstore(item.client_id);
+  }
+
+  /** @param {string} clientId */
+  #unstore(clientId) {
+    this.#kept.delete(clientId);
+    this.keep.remove(`send:${clientId}`);
+  }
+
+  /** Puts it on the disk, and notes that it is there. @param {Item} item */
+  #record(item) {
+    const { client_id: clientId } = item;
+    void this.journal.put({ ...item }).then((kept) => {
+      if (this.#stopped || item.kept === kept || item.client_id !== clientId || !this.#items.includes(item)) return;
+      item.kept = kept;
+      this.#store(item);
+      this.changed();
+    });
   }
 
   /** @param {Item} item */
@@ -282,8 +341,8 @@ export class Outbox {
 
   /** @param {Item} item */
   #forget(item) {
-    this.#kept.delete(item.client_id);
-    this.keep.remove(`send:${item.client_id}`);
+    this.#unstore(item.client_id);
+    this.journal.remove(item.client_id);
   }
 }
 

@@ -7,8 +7,9 @@
  * no such storage, no secure origin) is sent all the same, and only does not outlive the page.
  */
 
-const DATABASE = 'parlor';
-const FILES = 'files';
+import { Database, done, eraseIn, keysOf } from './database.js';
+
+const database = new Database('parlor', 'files');
 /** Of one person. */
 export const KEPT_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -39,7 +40,7 @@ export function browserVault(user, most = KEPT_BYTES_MAX) {
 /** Erases what was kept for anybody: nobody is signed in. @returns {Promise<void>} */
 export async function eraseVault() {
   if (typeof indexedDB === 'undefined') return;
-  await within('readwrite', (files) => files.clear()).catch(() => {});
+  await database.within('readwrite', (files) => files.clear()).catch(() => {});
 }
 
 /** @implements {Vault} */
@@ -59,10 +60,10 @@ class BrowserVault {
     try {
       if (file.size > this.most || !await this.#lock(id)) return false;
       const key = this.prefix + id;
-      return await within('readwrite', async (files) => {
+      return await database.within('readwrite', async (files) => {
         // It may have been erased while this waited.
         if (this.#stopped) return false;
-        const all = /** @type {Blob[]} */ (await done(files.getAll(this.#mine())));
+        const all = /** @type {Blob[]} */ (await done(files.getAll(keysOf(this.prefix))));
         if (all.reduce((sum, one) => sum + one.size, file.size) > this.most) return false;
         await done(files.put(file, key));
         return true;
@@ -76,7 +77,7 @@ class BrowserVault {
   async take(id) {
     try {
       if (!await this.#lock(id)) return /** @type {const} */ ('elsewhere');
-      return await within('readonly', (files) => done(files.get(this.prefix + id))) ?? null;
+      return await database.within('readonly', (files) => done(files.get(this.prefix + id))) ?? null;
     } catch {
       return /** @type {const} */ ('unread');
     }
@@ -97,7 +98,7 @@ class BrowserVault {
   async #drop(id) {
     if (!await this.#lock(id)) return;
     try {
-      await within('readwrite', (files) => files.delete(this.prefix + id));
+      await database.within('readwrite', (files) => files.delete(this.prefix + id));
     } finally {
       this.release(id);
     }
@@ -106,7 +107,7 @@ class BrowserVault {
   /** @param {Set<string>} known */
   async prune(known) {
     try {
-      const keys = await within('readonly', (files) => done(files.getAllKeys(this.#mine())));
+      const keys = await database.within('readonly', (files) => done(files.getAllKeys(keysOf(this.prefix))));
       for (const id of keys.map((key) => String(key).slice(this.prefix.length))) {
         if (!known.has(id) && !this.#held.has(id)) await this.#drop(id);
       }
@@ -124,19 +125,7 @@ class BrowserVault {
 
   /** @param {'mine'|'others'} whose */
   async erase(whose) {
-    await within('readwrite', async (files) => {
-      if (whose === 'mine') {
-        files.delete(this.#mine());
-        return;
-      }
-      const keys = await done(files.getAllKeys());
-      for (const key of keys) if (!String(key).startsWith(this.prefix)) files.delete(key);
-    }).catch(() => {});
-  }
-
-  #mine() {
-    // The sign after the colon ends what begins with it.
-    return IDBKeyRange.bound(this.prefix, `${this.prefix.slice(0, -1)};`, false, true);
+    await eraseIn(database, this.prefix, whose);
   }
 
   /** @param {string} id @returns {Promise<boolean>} whether this page has it, until it lets it go or ends */
@@ -154,73 +143,4 @@ class BrowserVault {
       }).catch(reject);
     });
   }
-}
-
-/** @type {Promise<IDBDatabase>|null} */
-let opened = null;
-
-/** @returns {Promise<IDBDatabase>} */
-function open() {
-  if (opened) return opened;
-  /** @type {Promise<IDBDatabase>} */
-  const opening = new Promise((resolve, reject) => {
-    const request = indexedDB.open(DATABASE, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(FILES);
-    request.onsuccess = () => {
-      const database = request.result;
-      // A newer page may need another form of it.
-      database.onversionchange = () => {
-        database.close();
-        over(opening);
-      };
-      // The browser ends it by itself, too: when what sites keep is cleared, or the disk fails.
-      database.onclose = () => over(opening);
-      resolve(database);
-    };
-    request.onblocked = request.onerror = () => {
-      over(opening);
-      reject(request.error ?? new Error('it is in use'));
-    };
-  });
-  opened = opening;
-  return opening;
-}
-
-/** The next one opens it anew. @param {Promise<IDBDatabase>} opening */
-function over(opening) {
-  if (opened === opening) opened = null;
-}
-
-/** @param {IDBTransactionMode} mode @returns {Promise<IDBTransaction>} */
-async function begin(mode) {
-  const opening = open();
-  const database = await opening;
-  try {
-    return database.transaction(FILES, mode);
-  } catch (error) {
-    if (!(error instanceof DOMException && error.name === 'InvalidStateError')) throw error;
-    // It was closed, which was not told yet.
-    over(opening);
-    return (await open()).transaction(FILES, mode);
-  }
-}
-
-/** What is done to the files in one transaction, once it is durable. @template T @param {IDBTransactionMode} mode
- * @param {(files: IDBObjectStore) => T} act @returns {Promise<Awaited<T>>} */
-async function within(mode, act) {
-  const transaction = await begin(mode);
-  const ended = new Promise((resolve, reject) => {
-    transaction.oncomplete = resolve;
-    transaction.onabort = transaction.onerror = () => reject(transaction.error ?? new Error('it was not kept'));
-  });
-  const [result] = await Promise.all([act(transaction.objectStore(FILES)), ended]);
-  return result;
-}
-
-/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
-function done(request) {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
 }

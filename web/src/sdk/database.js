@@ -1,0 +1,101 @@
+/**
+ * A database of the browser with one store of values by key, opened when it is first used and again when the browser has
+ * closed it.
+ */
+
+export class Database {
+  /** @type {Promise<IDBDatabase>|null} */
+  #opened = null;
+
+  /** @param {string} name @param {string} store */
+  constructor(name, store) {
+    this.name = name;
+    this.store = store;
+  }
+
+  /** What is done to the store in one transaction, once it is complete. With `strict` it is then on the disk, as far as
+   * the browser can tell. @template T @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => T} act
+   * @param {IDBTransactionDurability} [durability] @returns {Promise<Awaited<T>>} */
+  async within(mode, act, durability = 'default') {
+    const transaction = await this.#begin(mode, durability);
+    const ended = new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve;
+      transaction.onabort = transaction.onerror = () => reject(transaction.error ?? new Error('it was not kept'));
+    });
+    const [result] = await Promise.all([act(transaction.objectStore(this.store)), ended]);
+    return result;
+  }
+
+  /** @param {IDBTransactionMode} mode @param {IDBTransactionDurability} durability @returns {Promise<IDBTransaction>} */
+  async #begin(mode, durability) {
+    const opening = this.#open();
+    const database = await opening;
+    try {
+      return database.transaction(this.store, mode, { durability });
+    } catch (error) {
+      if (!(error instanceof DOMException && error.name === 'InvalidStateError')) throw error;
+      // It was closed, which was not told yet.
+      this.#over(opening);
+      return (await this.#open()).transaction(this.store, mode, { durability });
+    }
+  }
+
+  /** @returns {Promise<IDBDatabase>} */
+  #open() {
+    if (this.#opened) return this.#opened;
+    /** @type {Promise<IDBDatabase>} */
+    const opening = new Promise((resolve, reject) => {
+      const request = indexedDB.open(this.name, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore(this.store);
+      request.onsuccess = () => {
+        const database = request.result;
+        // A newer page may need another form of it.
+        database.onversionchange = () => {
+          database.close();
+          this.#over(opening);
+        };
+        // The browser ends it by itself, too: when what sites keep is cleared, or the disk fails.
+        database.onclose = () => this.#over(opening);
+        resolve(database);
+      };
+      request.onblocked = request.onerror = () => {
+        this.#over(opening);
+        reject(request.error ?? new Error('it is in use'));
+      };
+    });
+    this.#opened = opening;
+    return opening;
+  }
+
+  /** The next one opens it anew. @param {Promise<IDBDatabase>} opening */
+  #over(opening) {
+    if (this.#opened === opening) this.#opened = null;
+  }
+}
+
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+export function done(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** The keys that begin with a person's prefix, which ends with a colon. @param {string} prefix @returns {IDBKeyRange} */
+export function keysOf(prefix) {
+  // The sign after the colon ends what begins with it.
+  return IDBKeyRange.bound(prefix, `${prefix.slice(0, -1)};`, false, true);
+}
+
+/** Erases what lies under one prefix, or under every other one. @param {Database} database @param {string} prefix
+ * @param {'mine'|'others'} whose @returns {Promise<void>} */
+export async function eraseIn(database, prefix, whose) {
+  await database.within('readwrite', async (store) => {
+    if (whose === 'mine') {
+      store.delete(keysOf(prefix));
+      return;
+    }
+    const keys = await done(store.getAllKeys());
+    for (const key of keys) if (!String(key).startsWith(prefix)) store.delete(key);
+  }).catch(() => {});
+}
