@@ -75,6 +75,10 @@ codes! {
     RangeNotSatisfiable "range_not_satisfiable" 416 false "The file has no such part.";
     /// The context is closed.
     ContextClosed "context_closed" 409 false "Nothing more is written about this.";
+    /// The one who has this role in the context is the asker.
+    OwnRole "own_role" 409 false "You are that person yourself.";
+    /// Nobody has this role in the context.
+    RoleVacant "role_vacant" 409 false "Nobody has this role.";
     /// A limit on how many there may be is reached; `limit` names it.
     LimitReached "limit_reached" 409 false "There are as many as there may be.";
     /// The body or frame is over its limit, which `limit` names.

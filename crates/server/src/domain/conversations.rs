@@ -49,7 +49,7 @@ impl State {
             (Some(user), None, None) => self.open_direct(actor, *user, context.as_ref(), open, rules, at),
             (None, Some(role), None) => {
                 let context = context.ok_or_else(|| field("`role` needs a `context`"))?;
-                let user = holder(&context, role, actor).ok_or_else(|| absent(rules))?;
+                let user = holder(&context, role, actor).ok_or_else(|| vacant(&context, role, actor, rules))?;
                 self.open_direct(actor, user, Some(&context), open, rules, at)
             }
             (None, None, Some(group)) => self.open_group(actor, group, context.as_ref(), open, rules, at),
@@ -289,6 +289,22 @@ fn absent(rules: &Rules) -> Problem {
     match rules.who_may_write {
         WhoMayWrite::Everyone => Code::NotFound.into(),
         WhoMayWrite::SharedContext | WhoMayWrite::Nobody => Code::NotAllowed.into(),
+    }
+}
+
+/// Why nobody but perhaps the opener has a role in a context, told to those who may know of the context.
+fn vacant(context: &ContextRow, role: &str, opener: UserId, rules: &Rules) -> Problem {
+    let is_known = match rules.who_may_write {
+        WhoMayWrite::Everyone => true,
+        WhoMayWrite::SharedContext => context.role_of(opener).is_some(),
+        WhoMayWrite::Nobody => false,
+    };
+    if context.roles.iter().any(|(user, held)| *user == opener && held == role) {
+        Code::OwnRole.into()
+    } else if is_known {
+        Code::RoleVacant.into()
+    } else {
+        absent(rules)
     }
 }
 

@@ -11,8 +11,9 @@ use parlor_protocol::{
     command::{MeUpdate, Open},
     error::Code::{
         self, Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed,
-        NotFound, NotSignedIn, RangeNotSatisfiable, SignUpOff, TextControl, TextEmpty, TextTooLong, TimedOut, TooLarge,
-        TooLate, Unavailable, Unknown, UnsupportedType, WrongCredentials, WrongOffset, WrongOrigin,
+        NotFound, NotSignedIn, OwnRole, RangeNotSatisfiable, RoleVacant, SignUpOff, TextControl, TextEmpty,
+        TextTooLong, TimedOut, TooLarge, TooLate, Unavailable, Unknown, UnsupportedType, WrongCredentials, WrongOffset,
+        WrongOrigin,
     },
     http::{
         Health, PatchConversation, PatchMember, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker,
@@ -235,7 +236,18 @@ fn of_conversations() -> Vec<Route> {
             .says("Finds or opens a direct conversation, or opens a group.")
             .takes::<Open>(r#"{"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b51", "user": 9}"#)
             .answers::<Opened>(reply!("conversation.open"))
-            .refuses(&[NotFound, NotAllowed, ContextClosed, Conflict, Cancelled, LimitReached, TextTooLong, Unknown]),
+            .refuses(&[
+                NotFound,
+                NotAllowed,
+                ContextClosed,
+                OwnRole,
+                RoleVacant,
+                Conflict,
+                Cancelled,
+                LimitReached,
+                TextTooLong,
+                Unknown,
+            ]),
         get("/v1/conversations/{id}", conversations::get)
             .says("One conversation.")
             .answers::<ConversationAnswer>(reply!("conversation.get"))
