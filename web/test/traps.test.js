@@ -252,44 +252,6 @@ test('a late event of a conversation that was left does not bring it back', asyn
   assert.deepEqual(rig.log, []);
 });
 
-test('after a reset a late opening of a conversation that was left is asked about and never kept', async () => {
-  const room = server.open('group', BEN, [ME]);
-  const [opening] = rig.events.splice(0);
-  server.remove(room, ME);
-  rig.events = [];
-  await rig.reset();
-  await rig.replyAll();
-  rig.log = [];
-  rig.sync.event(opening);
-  assert.equal(rig.state.conversations.has(room), false);
-  assert.deepEqual(rig.log, ['conversation.get']);
-  await rig.replyAll();
-  await rig.resume();
-  rig.assertEqual();
-});
-
-test('a late opening that heads have overtaken is asked about, also while these still wait', async () => {
-  const room = server.open('group', BEN, [ME]);
-  const [opening] = rig.events.splice(0);
-  server.remove(room, ME);
-  server.send(BEN, umbrella, 'what the heads wait for', 'a');
-  rig.events = [];
-  server.limits.inline = 0;
-  await rig.resume();
-  assert.notEqual(rig.state.pending, null);
-  rig.sync.event(opening);
-  assert.equal(rig.state.conversations.has(room), false);
-  await rig.replyAll();
-  rig.assertEqual();
-});
-
-test('an opening that is news is shown at once', async () => {
-  const room = server.open('group', BEN, [ME]);
-  await rig.hearAll();
-  assert.equal(rig.state.conversations.has(room), true);
-  assert.deepEqual(rig.log, []);
-});
-
 test('being added again shows the conversation, and only what was written since', async () => {
   server.send(BEN, umbrella, 'not for me any more', 'a');
   server.remove(umbrella, ME);

@@ -12,6 +12,7 @@ import { memberOf } from './changes.js';
 import { ask } from './dialog.js';
 import { emit, h } from './dom.js';
 import { Drafting } from './drafting.js';
+import { Drafts, pageKeep } from './drafts.js';
 import { emojiName, oftenUsed, usedAgain } from './emoji.js';
 import { clockTime, shortName } from './format.js';
 import { gistOf, nameFor } from './gist.js';
@@ -45,7 +46,9 @@ export class Acts {
     this.thread = thread;
     this.open = open;
     this.changed = changed;
-    this.drafting = new Drafting(client.keep);
+    this.drafting = new Drafting(new Drafts({
+      keep: client.keep, now: () => client.clock.now(), newId: client.newId, page: pageKeep(client.user),
+    }));
     new Hand(thread, (said, event) => this.#key(said, event), () => {
       const id = this.open();
       return id !== null && !client.state.conversations.get(id)?.context?.closed;

@@ -6,12 +6,16 @@
  * @import {Http} from '../sdk/http.js'
  * @import {Site} from '../sdk/wire.js'
  */
-import { Problem } from '../sdk/problem.js';
+import { Problem, endsSession } from '../sdk/problem.js';
 import { isolated } from './bidi.js';
 import { emit, h, set, setText } from './dom.js';
 import { icon, mark } from './icons.js';
 import { say } from './strings.js';
 import { nameTrouble } from './visible.js';
+import { whyOf } from './why.js';
+
+/** The sign-in worked, and the browser forgot it. */
+class NoCookie extends Error {}
 
 let fields = 0;
 
@@ -97,6 +101,10 @@ export class ParlorDoor extends HTMLElement {
     try {
       if (this.#signsUp) await this.http.signUp(login, name, password);
       const me = await this.http.signIn(login, password);
+      // The browser may not keep the cookie; then every request after this one would be of nobody.
+      await this.http.me().catch((error) => {
+        throw endsSession(error) ? new NoCookie() : error;
+      });
       emit(this, 'parlor-signed-in', { me });
     } catch (error) {
       this.#tell(error);
@@ -108,6 +116,11 @@ export class ParlorDoor extends HTMLElement {
 
   /** @param {unknown} error */
   #tell(error) {
+    if (error instanceof NoCookie) {
+      this.#password.tell(say.cookiesBlocked);
+      this.#go.focus();
+      return;
+    }
     const code = error instanceof Problem ? error.code : 'lost';
     if (code === 'name_taken') {
       this.#login.tell(say.nameTaken);
@@ -122,7 +135,7 @@ export class ParlorDoor extends HTMLElement {
       lost: say.noServer,
       ...(limit !== undefined && this.#signsUp ? { invalid_field: say.passwordShort(limit) } : {}),
     };
-    this.#password.tell(words[code] ?? say.signInFailed);
+    this.#password.tell(words[code] ?? `${say.signInFailed} ${whyOf(error)}`);
     this.#password.input.focus();
     this.#password.input.select();
   }

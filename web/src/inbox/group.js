@@ -15,6 +15,7 @@ import { icon } from './icons.js';
 import { openPicker } from './picker.js';
 import { say } from './strings.js';
 import { nameTrouble } from './visible.js';
+import { notChanged } from './why.js';
 
 /**
  * @typedef {{
@@ -223,7 +224,7 @@ export class Group {
   async #picture(picture) {
     await this.#try(this.client.setGroupPicture(this.id, picture), (problem) => {
       const large = problem?.code === 'too_large' && picture;
-      return large ? say.pictureTooLarge(say.size(picture.size)) : picture ? say.pictureRefused : say.changeFailed;
+      return large ? say.pictureTooLarge(say.size(picture.size)) : picture && problem && !problem.retryable ? say.pictureRefused : notChanged(problem);
     });
   }
 
@@ -263,7 +264,7 @@ export class Group {
       return true;
     } catch (error) {
       const problem = error instanceof Problem ? error : null;
-      const refused = problem?.code === 'not_allowed' ? say.notAllowedHere : say.changeFailed;
+      const refused = problem?.code === 'not_allowed' ? say.notAllowedHere : notChanged(error);
       this.#tell(words ? words(problem) : refused);
       return false;
     }

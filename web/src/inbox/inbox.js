@@ -30,6 +30,7 @@ import { drawing } from './icons.js';
 import { watchIdle } from './idle.js';
 import { whenLoaded } from './later.js';
 import { isKey } from './menu.js';
+import { nothingChosen, nothingOpened } from './nothing.js';
 import { keepRegions, nextRow } from './regions.js';
 import { hashOf, routeOf } from './route.js';
 import { keepRowMenu } from './row-menu.js';
@@ -38,7 +39,7 @@ import { groupView, startConversation } from './starting.js';
 import { say, shortCount } from './strings.js';
 import { threadView } from './sheet.js';
 import { toastPlace } from './toast.js';
-import { filtered, listed, nameOf, receipt, rowOf, stepsOf, unreadConversations, unreadOf } from './view.js';
+import { filtered, listed, nameOf, receipt, rowOf, stepsOf, unreadOf, unreadTotals } from './view.js';
 
 /** Times like "Yesterday" grow old by themselves. */
 const TICK_MS = 30_000;
@@ -142,6 +143,10 @@ export class ParlorInbox extends HTMLElement {
     }
     window.addEventListener('hashchange', () => this.#go(true), { signal });
     window.addEventListener('online', () => this.client?.nudge(), { signal });
+    window.addEventListener('offline', () => this.client?.lost(), { signal });
+    window.addEventListener('storage', ({ key }) => {
+      if (this.#acts?.drafting.drafts.heard(key)) this.render();
+    }, { signal });
     window.addEventListener('focus', () => this.#thread.look(), { signal });
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState !== 'visible') return;
@@ -253,6 +258,7 @@ export class ParlorInbox extends HTMLElement {
     if (before !== null && before !== after) this.client?.hide(before);
     this.#divider = undefined;
     const goal = this.#standing?.placeIn(after) ?? null;
+    if (after !== null) this.#acts?.drafting.drafts.open(after);
     if (after !== null) void this.client?.show(after, goal).then(() => this.#standing?.reach());
     if (route.at === 'open') void this.#openAsked(route);
     if (route.at === 'settings') this.#showSettings(focus);
@@ -299,7 +305,7 @@ export class ParlorInbox extends HTMLElement {
       now: client.clock.now(),
       selected: this.#open(),
       waiting: (id) => client.outbox.of(id),
-      draft: (id) => client.keep.get(`draft:${id}`) ?? '',
+      draft: (id) => this.#acts?.drafting.drafts.of(id).text ?? '',
       readUpTo: (id) => client.marks.readUpTo(id),
       company: client.passing,
       files: {
@@ -337,7 +343,7 @@ export class ParlorInbox extends HTMLElement {
       loaded: state.list.loaded,
       more: state.list.next !== null,
       progress: client.sync.listProgress,
-      unread: unreadConversations(sight),
+      unread: unreadTotals(sight).conversations,
       ...this.#filter,
       empty: listed(sight).length === 0,
     });
@@ -370,6 +376,7 @@ export class ParlorInbox extends HTMLElement {
       progress: client.sync.threadProgress.get(id) ?? 'idle',
       side: client.sync.threadSide.get(id) ?? null,
       draft: sight.draft(id),
+      draftTaken: this.#acts?.drafting.drafts.taken(id) ?? 0,
       charsMax: client.limits.text_chars_max,
       subjectMax: client.limits.subject_chars_max,
       drafting: this.#acts?.drafting.of(id) ?? { reply: null, subject: null, editing: null },
@@ -388,11 +395,7 @@ export class ParlorInbox extends HTMLElement {
     const key = String(empty);
     if (key === this.#nothingKey) return;
     this.#nothingKey = key;
-    this.#nothing.replaceChildren(h('div', { class: 'nothing' }, drawing(),
-      h('h2', {}, empty ? say.noConversations : say.chooseConversation),
-      h('p', {}, empty ? say.noConversationsMore : say.chooseConversationMore),
-      h('button', { class: `button ${empty ? 'main' : ''}`, type: 'button', onclick: () => this.#new() },
-        say.writeToSomebody)));
+    this.#nothing.replaceChildren(nothingChosen(empty, () => this.#new()));
   }
 
   /** @param {number} now @returns {boolean} */
@@ -405,7 +408,8 @@ export class ParlorInbox extends HTMLElement {
   #renderBanner({ now }) {
     const { client } = this;
     if (!client) return;
-    const again = this.#banner.update({ mode: client.mode, lostAt: client.lostAt, now, waiting: client.outbox.size });
+    const { size: waiting, isSafe: safe } = client.outbox;
+    const again = this.#banner.update({ mode: client.mode, lostAt: client.lostAt, now, waiting, safe });
     this.toggleAttribute('data-offline', this.#isOffline(now));
     clearTimeout(this.#soon);
     if (again !== null) this.#soon = setTimeout(() => this.render(), again + 20);
@@ -414,8 +418,7 @@ export class ParlorInbox extends HTMLElement {
   /** @param {Sight} sight */
   #title(sight) {
     const { site } = this;
-    let count = 0;
-    for (const one of listed(sight)) count += unreadOf(one, sight.readUpTo(one.id));
+    const count = unreadTotals(sight).messages;
     const open = sight.selected === null ? undefined : sight.state.conversations.get(sight.selected);
     const where = open ? nameOf(sight.state, open) : say.messages;
     const title = `${count > 0 ? `(${shortCount(count)}) ` : ''}${isolated(where)} · ${isolated(site?.name ?? '')}`;
@@ -426,29 +429,26 @@ export class ParlorInbox extends HTMLElement {
   #drafted(id, text) {
     if (text === '') this.client?.here.stopTyping();
     else this.client?.here.typing(id);
-    this.#keepDraft(id, text);
-  }
-
-  /** @param {number} id @param {string} text */
-  #keepDraft(id, text) {
-    if (text === '') this.client?.keep.remove(`draft:${id}`);
-    else this.client?.keep.set(`draft:${id}`, text);
+    this.#acts?.drafting.drafts.write(id, { text });
   }
 
   #new() {
     if (this.client) startConversation(this, this.client, (id) => this.#goTo(id));
   }
 
-  /** @param {Extract<Route, {at: 'open'}>} route */
-  async #openAsked({ context, role, user }) {
+  /** @param {Route} route */
+  async #openAsked(route) {
+    if (route.at !== 'open') return;
+    const { context, role, user } = route;
     try {
       const opened = await this.client?.open({ context, role, user });
       if (opened) location.replace(hashOf(opened.id));
-    } catch {
+    } catch (error) {
       if (this.#route.at !== 'open') return;
       this.#nothingKey = 'failed';
-      this.#nothing.replaceChildren(h('div', { class: 'nothing' }, drawing(), h('h2', {}, say.openFailed),
-        h('button', { class: 'button', type: 'button', onclick: () => { location.hash = '#/'; } }, say.backToAll)));
+      this.#nothing.replaceChildren(nothingOpened(error, user !== undefined && user === this.client?.user, {
+        again: () => void this.#openAsked(route), back: () => { location.hash = '#/'; },
+      }));
     }
   }
 
@@ -486,8 +486,8 @@ export class ParlorInbox extends HTMLElement {
     try {
       await this.client?.signOut();
       emit(this, 'parlor-signed-out');
-    } catch {
-      this.#settings?.signOutFailed();
+    } catch (error) {
+      this.#settings?.signOutFailed(error);
     }
   }
 }

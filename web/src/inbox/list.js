@@ -16,7 +16,7 @@ import { drawing, icon } from './icons.js';
 import { ParlorRow } from './row.js';
 import { rowBones } from './bones.js';
 import { Rows } from './rows.js';
-import { say } from './strings.js';
+import { say, shortCount } from './strings.js';
 
 /**
  * @typedef {{
@@ -119,7 +119,7 @@ export class ParlorList extends HTMLElement {
     this.#unreadOnly = view.unreadOnly;
     set(this.#all, 'aria-pressed', String(!view.unreadOnly));
     set(this.#unread, 'aria-pressed', String(view.unreadOnly));
-    setText(this.#count, view.unread > 0 ? String(view.unread) : '');
+    setText(this.#count, view.unread > 0 ? shortCount(view.unread) : '');
     this.#drawMe(view.me);
     this.#drawSearch(view);
     this.#holder.hidden = view.conversations.length === 0;

@@ -7,6 +7,7 @@ import { Client } from '../sdk/client.js';
 import { backOff, realClock } from '../sdk/clock.js';
 import { Http } from '../sdk/http.js';
 import { endsSession } from '../sdk/problem.js';
+import { browserJournal, eraseJournal } from '../sdk/journal.js';
 import { eraseAll, memoryShelf } from '../sdk/storage.js';
 import { browserVault, eraseVault } from '../sdk/vault.js';
 import { h } from './dom.js';
@@ -61,6 +62,7 @@ async function showDoor(site) {
   await import('./door.js');
   eraseAll(shelf);
   void eraseVault();
+  void eraseJournal();
   const door = /** @type {ParlorDoor} */ (document.createElement('parlor-door'));
   door.addEventListener('parlor-signed-in', (event) =>
     showInbox(/** @type {CustomEvent<{me: Me}>} */ (event).detail.me, site));
@@ -83,6 +85,7 @@ function showInbox(me, site) {
     shelf,
     carry: browserCarry(me.id),
     vault: browserVault(me.id),
+    journal: browserJournal(me.id),
     ended: () => void begin(),
   });
   const inbox = /** @type {ParlorInbox} */ (document.createElement('parlor-inbox'));

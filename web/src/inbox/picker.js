@@ -10,6 +10,7 @@ import { shortName } from './format.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 import { nameTrouble } from './visible.js';
+import { whyOf } from './why.js';
 
 /**
  * @typedef {{
@@ -72,10 +73,10 @@ class Picker {
       if (asked !== this.#asked) return;
       this.#found = found.filter((one) => !this.picking.without.has(one.id));
       setText(this.#note, this.#found.length > 0 ? '' : query === '' ? say.nobody : say.nobodyFound(query));
-    } catch {
+    } catch (error) {
       if (asked !== this.#asked) return;
       this.#found = [];
-      setText(this.#note, say.peopleFailed);
+      setText(this.#note, `${say.peopleFailed} ${whyOf(error)}`);
     }
     this.#draw();
   }
@@ -150,10 +151,10 @@ class Picker {
     try {
       await this.picking.done(this.#chosen, title);
       this.dialog.close();
-    } catch {
+    } catch (error) {
       this.#busy = false;
       this.#draw();
-      this.#tell(say.openFailed);
+      this.#tell(`${say.openFailed} ${whyOf(error)}`);
     }
   }
 }

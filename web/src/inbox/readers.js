@@ -12,6 +12,7 @@ import { shortTime } from './format.js';
 import { icon } from './icons.js';
 import { known } from './people.js';
 import { say } from './strings.js';
+import { whyOf } from './why.js';
 
 /**
  * @typedef {{
@@ -40,7 +41,7 @@ export function openReaders(host, reading) {
   }
   // In a large group markers are asked for, with everybody's.
   body.append(h('p', { class: 'late', role: 'status' }, say.loadingPeople));
-  everybody(reading).then(draw, () => body.replaceChildren(h('p', { class: 'why', role: 'alert' }, say.peopleFailed)));
+  everybody(reading).then(draw, (error) => body.replaceChildren(failed(error)));
 }
 
 /** @param {Reading} reading @returns {Promise<Member[]>} */
@@ -88,7 +89,7 @@ export function openReactions(host, { ask }) {
       h('h3', {}, h('span', { class: 'sign', 'aria-hidden': 'true' }, emoji), emojiName(emoji)),
       h('ul', { class: 'readers' }, ...users.map((user) => person(user, null, 0))),
     ]));
-  }, () => body.replaceChildren(h('p', { class: 'why', role: 'alert' }, say.peopleFailed)));
+  }, (error) => body.replaceChildren(failed(error)));
 }
 
 /** @param {User} user @param {string|null} at @param {number} now @returns {HTMLElement} */
@@ -96,4 +97,9 @@ function person(user, at, now) {
   return h('li', { class: 'reader' }, face([user], { size: 34 }),
     h('span', { class: 'one-line', dir: 'auto' }, user.name),
     at && h('time', { datetime: at }, shortTime(Date.parse(at), now)));
+}
+
+/** @param {unknown} error */
+function failed(error) {
+  return h('p', { class: 'why', role: 'alert' }, `${say.peopleFailed} ${whyOf(error)}`);
 }

@@ -14,6 +14,7 @@ import { shortTime } from './format.js';
 import { cut } from './graphemes.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
+import { notChanged, whyOf } from './why.js';
 import { backButton } from './thread.js';
 import { nameTrouble } from './visible.js';
 
@@ -90,9 +91,10 @@ export class ParlorSettings extends HTMLElement {
     this.#title.focus();
   }
 
-  signOutFailed() {
+  /** @param {unknown} error */
+  signOutFailed(error) {
     this.#outNote.hidden = false;
-    this.#outNote.replaceChildren(icon('alert', { small: true }), say.signOutFailed);
+    this.#outNote.replaceChildren(icon('alert', { small: true }), `${say.signOutFailed} ${whyOf(error)}`);
   }
 
   /** @param {Me|null} me */
@@ -120,7 +122,7 @@ export class ParlorSettings extends HTMLElement {
       await this.client?.setMe(settings);
     } catch (error) {
       const refused = error instanceof Problem && error.code === 'not_allowed';
-      this.#privacyNote.replaceChildren(icon('alert', { small: true }), refused ? say.receiptsOff : say.changeFailed);
+      this.#privacyNote.replaceChildren(icon('alert', { small: true }), refused ? say.receiptsOff : notChanged(error));
       this.#privacyNote.hidden = false;
     }
     this.#setting = false;
@@ -139,7 +141,7 @@ export class ParlorSettings extends HTMLElement {
     await this.#during(this.#saveName, say.save, async () => {
       await this.client?.rename(name);
       setText(this.#saveName, say.saved);
-    }, () => this.#name.tell(say.changeFailed));
+    }, (error) => this.#name.tell(notChanged(error)));
   }
 
   #upload() {
@@ -187,7 +189,7 @@ export class ParlorSettings extends HTMLElement {
       const code = error instanceof Problem ? error.code : '';
       if (code === 'wrong_credentials') this.#current.tell(say.passwordWrong);
       else if (code === 'too_many') this.#current.tell(say.tooMany);
-      else this.#next.tell(say.changeFailed);
+      else this.#next.tell(notChanged(error));
     });
   }
 
@@ -213,9 +215,9 @@ export class ParlorSettings extends HTMLElement {
       const { sessions } = /** @type {{sessions: Session[]}} */ (await this.client?.http.sessions());
       this.#sessionsNote.hidden = true;
       this.#sessions.replaceChildren(...sessions.map((session) => this.#session(session)));
-    } catch {
+    } catch (error) {
       this.#sessionsNote.hidden = false;
-      setText(this.#sessionsNote, say.sessionsFailed);
+      setText(this.#sessionsNote, `${say.sessionsFailed} ${whyOf(error)}`);
     }
   }
 
@@ -229,9 +231,9 @@ export class ParlorSettings extends HTMLElement {
         end.disabled = true;
         try {
           await this.client?.http.endSession(session.id);
-        } catch {
+        } catch (error) {
           this.#sessionsNote.hidden = false;
-          setText(this.#sessionsNote, say.changeFailed);
+          setText(this.#sessionsNote, notChanged(error));
         }
         void this.#loadSessions();
       },

@@ -104,7 +104,7 @@ const english = {
     lost: 'Not shown: no connection.',
   },
   threadFailed: 'These messages could not be loaded',
-  threadFailedMore: 'The server did not answer. Nothing of yours is lost.',
+  threadFailedMore: 'Nothing of yours is lost.',
   threadMissing: 'There is no such conversation',
   threadMissingMore: 'It may have ended, or you are no longer in it.',
   loadingMessages: 'Loading messages',
@@ -119,6 +119,8 @@ const english = {
   readers: 'Read',
   notReadYet: 'Not read yet',
   waitsAbove: 'Waits for the one above',
+  keptUntilBack: 'Kept, sent when you are back',
+  waitsHere: 'Sent when you are back. Keep this page open',
   notSentBecause: (/** @type {string} */ reason) => `Not sent: ${reason}.`,
   noConnection: 'no connection',
   retry: 'Retry',
@@ -240,8 +242,9 @@ const english = {
   closedAs: (/** @type {string} */ title) => `“${title}” is closed. Nothing more is written about it.`,
 
   offlineSince: (/** @type {string} */ time) =>
-    `No connection since ${time}. What you write is kept and sent when it is back.`,
-  offlineShort: 'No connection. Your messages are kept.',
+    `No connection since ${time}. What you write is kept, and sent when you are back.`,
+  offlineOpen: (/** @type {string} */ time) =>
+    `No connection since ${time}. Keep this page open: what you write is sent when you are back.`,
   tryNow: 'Try now',
   slow: 'The connection is limited. Messages may arrive a moment later.',
   slower: 'The connection is limited. New messages arrive every 5 seconds.',
@@ -259,6 +262,10 @@ const english = {
   startGroup: (/** @type {number} */ count) => `Start a group of ${count}`,
   startWith: (/** @type {string} */ name) => `Write to ${name}`,
   openFailed: 'The conversation could not be opened.',
+  noAnswer: 'The server did not answer. Try again.',
+  cannotNow: 'The server cannot do this now. Try again.',
+  tooMuch: 'That was too much at once. Try again in a moment.',
+  cookiesBlocked: 'Your browser does not keep the cookie that you are signed in with. Allow cookies for this page.',
   remove: (/** @type {string} */ name) => `Remove ${name}`,
   cancel: 'Cancel',
   close: 'Close',
@@ -271,7 +278,7 @@ const english = {
   leaveQuestion: (/** @type {string} */ title) => `Leave “${title}”?`,
   leaveMore: 'You no longer see its messages. Somebody in the group can add you again.',
   stay: 'Stay',
-  changeFailed: 'That could not be changed. Try again.',
+  changeFailed: 'That could not be changed.',
 
   group: 'Group',
   roles: { owner: 'Owner', moderator: 'Moderator', member: 'Member' },
@@ -335,7 +342,7 @@ const english = {
   sessionsFailed: 'The sign-ins could not be loaded.',
   unknownDevice: 'Unknown device',
   signOut: 'Sign out',
-  signOutFailed: 'You are still signed in: the server did not answer. Try again.',
+  signOutFailed: 'You are still signed in.',
   signedInAs: (/** @type {string} */ login) => `Signed in as ${login}`,
 
   signIn: 'Sign in',
@@ -347,7 +354,7 @@ const english = {
   tooMany: 'Too many attempts. Try again in a few minutes.',
   partNotLoaded: 'This could not be loaded. Check the connection, or reload the page.',
   noServer: 'The server cannot be reached. Check the connection and try again.',
-  signInFailed: 'You could not be signed in. Try again.',
+  signInFailed: 'You could not be signed in.',
   fieldEmpty: 'Fill this in.',
   nameHidden: (/** @type {string} */ sign) =>
     `A character in it cannot be seen (${sign}). Type it again without that one.`,

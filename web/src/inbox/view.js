@@ -1,7 +1,7 @@
 /**
  * What the list and the head of a thread show, worked out of the state. Pure.
  *
- * @import {Conversation, Member, Message, User} from '../sdk/wire.js'
+ * @import {Conversation, Member, Message, Unread, User} from '../sdk/wire.js'
  * @import {Item} from '../sdk/outbox.js'
  * @import {Company, Dot} from './company.js'
  * @import {Files} from './runs.js'
@@ -15,6 +15,7 @@ import { roleName, shortName, shortTime } from './format.js';
 import { gistOf } from './gist.js';
 import { known, others } from './people.js';
 import { say } from './strings.js';
+import { totalsOf } from './totals.js';
 import { isBlank } from './visible.js';
 
 /**
@@ -175,9 +176,16 @@ export function rowsOf(sight, filter) {
   return filtered(sight, filter).map((one) => rowOf(one, sight));
 }
 
-/** Conversations with something unread. @param {Sight} sight @returns {number} */
-export function unreadConversations(sight) {
-  return listed(sight).filter((one) => unreadOf(one, sight.readUpTo(one.id)) > 0).length;
+/** What is unread in all my conversations, what this page has read but not told yet counted as read.
+ * @param {Sight} sight @returns {Unread} */
+export function unreadTotals({ state, readUpTo }) {
+  const totals = totalsOf(state);
+  for (const one of state.conversations.values()) {
+    if (one.unread === 0 || unreadOf(one, readUpTo(one.id)) > 0) continue;
+    totals.messages -= one.unread;
+    totals.conversations -= 1;
+  }
+  return { messages: Math.max(0, totals.messages), conversations: Math.max(0, totals.conversations) };
 }
 
 /** The chips on the card: one's own role first. @param {State} state @param {Conversation} conversation

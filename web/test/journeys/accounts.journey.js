@@ -39,6 +39,21 @@ test('an account is made, and its empty inbox says what will be here', () =>
     assert.deepEqual([...eve.complaints, ...max.complaints], []);
   }, SIGN_UP, 'serve'));
 
+test('where the browser keeps no cookies the door says so', () =>
+  travel(async ({ demo, browser }) => {
+    const eve = await Person.open(browser, demo.links.door);
+    const { page, context } = eve;
+    await page.route(/\/v1\/(?:session|users)$/u, async (route) => {
+      const response = await route.fetch();
+      await context.clearCookies();
+      const { 'set-cookie': _, ...headers } = response.headers();
+      await route.fulfill({ response, headers });
+    });
+    await signUp(eve, 'eve', 'Eve Adler', 'a long enough password');
+    await page.getByRole('alert').getByText('Allow cookies for this page.').waitFor();
+    await eve.check('no cookies');
+  }, SIGN_UP, 'serve'));
+
 test('name, picture and password are changed, and the others see it', () =>
   travel(async ({ demo, browser }) => {
     const eve = await Person.open(browser, demo.links.door);

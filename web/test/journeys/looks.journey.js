@@ -107,8 +107,22 @@ test('a link to an item leads to its conversation, and one to nowhere says so', 
     await page.goto(`${home}/#/open?type=item&id=5&role=owner`);
     await page.getByRole('heading', { name: 'Ada Winter' }).waitFor();
     await page.getByText(ITEM).last().waitFor();
-    await page.goto(`${home}/#/open?type=item&id=no-such-thing&role=owner`);
-    await page.getByText('The conversation could not be opened.').waitFor();
+    await demo.operate('context', 'put', '--type', 'item', '--id', '77', '--title', 'A lost key', '--role', 'finder=ben');
+    await demo.operate('context', 'put', '--type', 'item', '--id', '78', '--title', 'Found', '--role', 'owner=ada',
+      '--role', 'finder=ben');
+    await demo.operate('context', 'close', '--type', 'item', '--id', '78');
+    const reasons = [
+      ['type=item&id=no-such-thing&role=owner', /This is gone|You may not write here/u],
+      ['type=item&id=77&role=owner', 'There is nobody to write to'],
+      ['type=item&id=77&role=finder', 'This is yours'],
+      ['type=item&id=78&role=owner', 'This is closed'],
+      ['type=item', 'The link is not complete'],
+    ];
+    for (const [query, words] of reasons) {
+      await page.goto(`${home}/#/open?${query}`);
+      await page.getByRole('heading', { name: words }).waitFor();
+      assert.equal(await page.getByText('did not answer').count(), 0);
+    }
     await ben.check('nothing to open');
     await page.goto(`${home}/#/c/987654321`);
     await page.getByText('There is no such conversation').waitFor();
@@ -116,12 +130,12 @@ test('a link to an item leads to its conversation, and one to nowhere says so', 
     assert.deepEqual(ben.complaints, []);
   }));
 
-test('a link to what is one’s own says that nothing can be opened, and goes on saying it', () =>
+test('a link to what is one’s own says so, and goes on saying it', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);
     const { page } = ada;
-    const failed = page.getByRole('heading', { name: 'The conversation could not be opened.' });
+    const failed = page.getByRole('heading', { name: 'This is yours' });
     await page.goto(`${new URL(page.url()).origin}/#/open?type=item&id=5&role=owner`);
     await failed.waitFor();
     await page.reload();

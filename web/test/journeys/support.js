@@ -44,16 +44,68 @@ function browserPath() {
   return found;
 }
 
+const FLAGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--no-first-run', '--host-resolver-rules=MAP *.localhost 127.0.0.1',
+];
+
 /** @returns {Promise<Browser>} */
 export function openBrowser() {
-  return chromium.launch({
-    executablePath: browserPath(),
-    args: [
-      '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
-      '--disable-sync',
-      '--no-first-run', '--host-resolver-rules=MAP *.localhost 127.0.0.1',
-    ],
-  });
+  return chromium.launch({ executablePath: browserPath(), args: FLAGS });
+}
+
+/** A browser whose profile outlives it, so that it can be closed or killed and opened again. */
+export class Profile {
+  folder = mkdtempSync(join(tmpdir(), 'parlor-profile-'));
+  /** @type {ChildProcess|null} */
+  #process = null;
+  /** @type {Browser|null} */
+  #browser = null;
+
+  /** Opens it. @returns {Promise<Person>} somebody at an empty page */
+  async person() {
+    for (const name of ['DevToolsActivePort', 'SingletonLock', 'SingletonSocket', 'SingletonCookie']) {
+      rmSync(join(this.folder, name), { force: true });
+    }
+    const flags = ['--headless=new', '--remote-debugging-port=0', `--user-data-dir=${this.folder}`, 'about:blank'];
+    this.#process = spawn(browserPath(), [...FLAGS, ...flags], { stdio: 'ignore' });
+    const told = join(this.folder, 'DevToolsActivePort');
+    const port = await until(() => (existsSync(told) ? readFileSync(told, 'utf8').split('\n')[0] : ''), Boolean,
+      'the browser is open');
+    this.#browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);
+    const [context] = this.#browser.contexts();
+    return new Person(context, await context.newPage());
+  }
+
+  /** Ends it in good order. */
+  async close() {
+    const ended = this.#ended();
+    const session = await this.#browser?.newBrowserCDPSession();
+    await session?.send('Browser.close');
+    await ended;
+  }
+
+  /** Ends it as a crash does. */
+  async kill() {
+    const ended = this.#ended();
+    this.#process?.kill('SIGKILL');
+    await ended;
+  }
+
+  async end() {
+    await this.kill();
+    // Its helpers may still write for a moment.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+
+  /** @returns {Promise<void>} */
+  #ended() {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+    return new Promise((resolve) => {
+      child.once('exit', () => resolve());
+    });
+  }
 }
 
 /** The demo, which can be killed and started again on the same data and port. */

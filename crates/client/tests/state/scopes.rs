@@ -260,7 +260,10 @@ fn a_late_opening_of_a_conversation_that_was_left_is_asked_about_and_never_kept(
     let mut reset = ada();
     reset.heads(Heads { reset: true, ..heads(500, &[], &[]) }, reset.asking());
     reset.me_answer(me_answer(4), reset.asking());
-    reset.page(ConversationPage { conversations: vec![], next: None, cursor: cursor(501) }, reset.asking());
+    reset.page(
+        ConversationPage { conversations: vec![], users: Vec::new(), next: None, cursor: cursor(501) },
+        reset.asking(),
+    );
     reset.loaded(reset.asking());
     let mut gone = ada();
     gone.heads(heads(500, &[], &[OTHER]), gone.asking());

@@ -22,7 +22,10 @@ fn some() -> State {
     state.heads(Heads { reset: true, ..heads(10, &[], &[]) }, state.asking());
     state.me_answer(told(20, 3, 7), state.asking());
     let held = Conversation { unread: 2, ..conversation(CONVERSATION, 10) };
-    state.page(ConversationPage { conversations: vec![held], next: None, cursor: cursor(21) }, state.asking());
+    state.page(
+        ConversationPage { conversations: vec![held], users: Vec::new(), next: None, cursor: cursor(21) },
+        state.asking(),
+    );
     state.loaded(state.asking());
     assert!(state.is_settled());
     assert_eq!(unread(&state), (3, 7));

@@ -1,0 +1,112 @@
+/**
+ * Two pages of one person, a browser that is killed, and a network that goes away.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ITEM, together } from './attaching.js';
+import { Person, Profile, travel, until } from './support.js';
+
+/** @param {Person} person */
+const field = ({ page }) => page.getByRole('textbox', { name: 'Message', exact: true });
+
+/** Another page of the same person, at the same place. @param {Person} person */
+async function another(person) {
+  const page = await person.context.newPage();
+  await page.goto(person.page.url());
+  await page.locator('parlor-run').first().waitFor();
+  return new Person(person.context, page);
+}
+
+test('two pages of one person: what was sent is gone from the other’s field, and no words are lost', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    await field(ada).fill('Half a thought');
+    const other = await another(ada);
+    assert.equal(await field(other).inputValue(), 'Half a thought');
+    await field(ada).fill('Half a thought, now whole');
+    await field(ada).press('Enter');
+    await ben.bubble('Half a thought, now whole').waitFor();
+    await until(() => field(other).inputValue(), (text) => text === '', 'the other field is empty');
+    // Both write; neither loses anything, whoever sends.
+    await field(ada).fill('From the one');
+    await field(other).fill('From the other');
+    await field(ada).fill('From the one, and more');
+    assert.equal(await field(other).inputValue(), 'From the other');
+    await field(other).press('Enter');
+    await ben.bubble('From the other').waitFor();
+    assert.equal(await field(ada).inputValue(), 'From the one, and more');
+    await field(other).fill('Left behind');
+    await other.page.close();
+    await ada.page.reload();
+    await ada.page.locator('parlor-run').first().waitFor();
+    assert.equal(await field(ada).inputValue(), 'From the one, and more');
+    await field(ada).press('Enter');
+    await ben.bubble('From the one, and more').waitFor();
+    await ada.page.reload();
+    await until(() => field(ada).inputValue(), (text) => text === 'Left behind', 'what the closed page wrote comes back');
+    assert.deepEqual([...ada.complaints, ...other.complaints, ...ben.complaints], []);
+  }));
+
+test('a message that is said to be kept outlives the browser’s being killed, and is sent once', () =>
+  travel(async ({ demo, way, browser }) => {
+    const ben = await Person.open(browser, demo.links.ben);
+    const profile = new Profile();
+    try {
+      // The sign-in reaches the disk when the browser ends in good order.
+      const first = await profile.person();
+      await first.page.goto(way.link(demo.links.ada));
+      await first.page.locator('parlor-row').first().waitFor();
+      const home = new URL(first.page.url()).origin;
+      await profile.close();
+
+      const ada = await profile.person();
+      await ada.page.goto(home);
+      await ada.choose(ITEM);
+      const place = ada.page.url();
+      way.become('closed');
+      await ada.say('Written just before the end');
+      await ada.page.locator('.meta.sending').getByText(/Sending|Kept, sent when you are back/u).waitFor();
+      await profile.kill();
+
+      way.become('open');
+      const again = await profile.person();
+      await again.page.goto(place);
+      await again.bubble('Written just before the end').waitFor();
+      await ben.choose(ITEM);
+      await ben.bubble('Written just before the end').first().waitFor();
+      await again.say('And this after it');
+      await ben.bubble('And this after it').waitFor();
+      assert.equal(await ben.bubble('Written just before the end').count(), 1);
+      assert.equal(await again.bubble('Written just before the end').count(), 1);
+    } finally {
+      await profile.end();
+    }
+  }));
+
+test('without a network the page says so after five seconds, in the same words at the message, and is back at once', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    const banner = ada.page.locator('parlor-banner');
+    await ada.page.evaluate(() => {
+      window.addEventListener('offline', () => { document.body.dataset.offlineAt = String(performance.now()); });
+      new MutationObserver((_, observer) => {
+        if (!document.querySelector('parlor-banner')?.textContent?.includes('No connection')) return;
+        document.body.dataset.saidAt = String(performance.now());
+        observer.disconnect();
+      }).observe(document.body, { subtree: true, childList: true, characterData: true });
+    });
+    await ada.context.setOffline(true);
+    await ada.say('Into the void');
+    await banner.getByText('What you write is kept, and sent when you are back').waitFor();
+    await ada.page.locator('.meta.sending').getByText('Kept, sent when you are back').waitFor();
+    assert.equal(await ada.page.locator('.meta.warn').count(), 0);
+    const after = await ada.page.evaluate(() =>
+      Number(document.body.dataset.saidAt) - Number(document.body.dataset.offlineAt));
+    assert.ok(after > 4_900, `a short loss is not worth a word: ${after} ms`);
+    await ada.check('without a network');
+    await ada.context.setOffline(false);
+    await banner.getByText('Connected again').waitFor();
+    await ben.bubble('Into the void').waitFor();
+    assert.equal(await ben.bubble('Into the void').count(), 1);
+    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+  }));
