@@ -5,6 +5,7 @@
 
 mod bench;
 mod command;
+mod conformance;
 mod setup;
 mod steps;
 mod test;

@@ -16,7 +16,7 @@ struct Need {
     root: bool,
 }
 
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 10] = [
     Need {
         what: "a PostgreSQL server (`postgres` on the PATH or below /usr/lib/postgresql)",
         for_what: "the store's conformance suite",
@@ -88,6 +88,14 @@ const NEEDS: [Need; 9] = [
         present: || on_path("ip"),
         browser: false,
         root: true,
+    },
+    Need {
+        what: "Python 3 with venv and pip",
+        for_what: "the conformance suite of the socket",
+        packages: &["python3", "python3-venv", "python3-pip"],
+        present: || output(&mut program("python3", &["-c", "import ensurepip, venv"], Path::new("/"))).is_ok(),
+        browser: false,
+        root: false,
     },
 ];
 

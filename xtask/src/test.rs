@@ -5,7 +5,7 @@
 
 use crate::{
     command::{cargo, output, program, run as run_program},
-    setup,
+    conformance, setup,
     steps::Steps,
     tidy,
 };
@@ -25,6 +25,11 @@ pub(crate) fn run(root: &Path, browser: bool) -> ExitCode {
     steps.run("clippy", || run_program(&mut cargo(&clippy, root)));
     steps.run("tidy", || tidy::check(root));
     steps.run("tests", || run_program(&mut cargo(&["test", "--workspace", "--no-fail-fast"], root)));
+    steps.run("conformance", || {
+        let binary = binary(root)?;
+        let target = binary.parent().and_then(Path::parent).ok_or("the binary lies in no target directory")?;
+        conformance::run(root, target, &binary)
+    });
     web(&mut steps, root, browser);
     steps.finish()
 }

@@ -1,6 +1,7 @@
-//! Why a socket was closed. 4000 to 4499 mean "come back and resume", 4500 to 4999 "stay away".
+//! Why a socket was closed. 4000 to 4499 mean "come back and resume", 4500 to 4999 "stay away". 1002 and 1007 are the
+//! standard's own, for a client that does not keep to it.
 
-/// A reason to close a socket, with its code (RFC 6455, section 7.4.2, the private range).
+/// A reason to close a socket, with its code (RFC 6455, section 7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Close {
     /// The server stops or restarts; the reason says after how many milliseconds to come back.
@@ -17,15 +18,19 @@ pub enum Close {
     SessionEnded,
     /// The person is disabled.
     Disabled,
-    /// Binary frames, or text that is not UTF-8.
+    /// A binary frame where no upload was begun.
     Unsupported,
     /// A frame over the limit.
     TooLarge,
+    /// The frames are not those of a WebSocket.
+    ProtocolError,
+    /// Text that is not UTF-8.
+    NotUtf8,
 }
 
 impl Close {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Restarting,
         Self::SlowReader,
         Self::Silent,
@@ -35,6 +40,8 @@ impl Close {
         Self::Disabled,
         Self::Unsupported,
         Self::TooLarge,
+        Self::ProtocolError,
+        Self::NotUtf8,
     ];
 
     /// The code on the wire.
@@ -50,6 +57,8 @@ impl Close {
             Self::Disabled => 4501,
             Self::Unsupported => 4502,
             Self::TooLarge => 4503,
+            Self::ProtocolError => 1002,
+            Self::NotUtf8 => 1007,
         }
     }
 
@@ -66,6 +75,8 @@ impl Close {
             Self::Disabled => "disabled",
             Self::Unsupported => "unsupported",
             Self::TooLarge => "too_large",
+            Self::ProtocolError => "protocol_error",
+            Self::NotUtf8 => "not_utf8",
         }
     }
 }

@@ -85,6 +85,8 @@ codes! {
     TooLarge "too_large" 413 false "That is too large.";
     /// The body is not of the type that is expected.
     UnsupportedType "unsupported_type" 415 false "The body is not of the type that is expected.";
+    /// The handshake of a socket is of another version than 13.
+    UnsupportedVersion "unsupported_version" 426 false "Sockets of this version are not spoken here.";
     /// Too many requests, or attempts to sign in; see `retry_after_ms`.
     TooMany "too_many" 429 true "Too many at once. Try again later.";
     /// A fault of the server's own; its log has the request id.

@@ -8,6 +8,8 @@
 
 mod stream;
 
+pub(crate) use stream::Paced;
+
 use crate::{address::visitor, config::Config, http::Peer, metrics::Metrics};
 use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -23,7 +25,6 @@ use std::{
     },
     time::Duration,
 };
-use stream::Paced;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},

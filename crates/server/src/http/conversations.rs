@@ -4,15 +4,11 @@ use super::{
     Edge,
     credentials::SocketActor,
     errors::Refusal,
+    handshake::Handshake,
     input::{Id, Json, Query},
 };
 use crate::{app::Actor, commands, ws};
-use axum::{
-    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
-    http::{HeaderMap, header},
-    response::Response,
-};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use axum::{extract::State, http::HeaderValue, response::Response};
 use parlor_protocol::{
     command::{Command, Open},
     error::{Code, Problem},
@@ -119,22 +115,12 @@ pub(super) async fn delivered(
 pub(super) async fn socket(
     State(edge): State<Edge>,
     SocketActor(actor, ends): SocketActor,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    handshake: Handshake,
 ) -> Result<Response, Refusal> {
-    let upgrade = handshake(&headers, upgrade)?;
-    Ok(ws::upgrade(edge.app, (actor, ends), upgrade)?)
-}
-
-/// The handshake, if it is one (RFC 6455, section 4.2.1).
-pub(super) fn handshake(
-    headers: &HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Result<WebSocketUpgrade, Problem> {
-    let refuse = |detail: String| Problem::new(Code::InvalidField).with_detail(detail);
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key.as_bytes()).ok());
-    if key.is_none_or(|key| key.len() != 16) {
-        return Err(refuse("a WebSocket handshake with a key of 16 bytes is expected".to_owned()));
+    if !handshake.offers(ws::SUBPROTOCOL) {
+        return Err(Problem::new(Code::InvalidField).with_detail("the subprotocol parlor.v1 is expected").into());
     }
-    upgrade.map_err(|rejection| refuse(rejection.body_text()))
+    let (response, upgrade) = handshake.accept(Some(HeaderValue::from_static(ws::SUBPROTOCOL)));
+    tokio::spawn(ws::serve(edge.app, (actor, ends), upgrade));
+    Ok(response)
 }

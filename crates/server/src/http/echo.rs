@@ -1,13 +1,9 @@
-//! `/conformance/echo`: says back what it hears, with the settings of the real socket, for conformance suites.
+//! `/conformance/echo`: says back what it hears, over the same socket as the product's, for conformance suites.
 
-use super::{Edge, conversations::handshake, errors::Refusal};
+use super::{Edge, handshake::Handshake};
 use crate::ws;
 use axum::{
-    extract::{
-        State, WebSocketUpgrade,
-        ws::{Message, WebSocket, rejection::WebSocketUpgradeRejection},
-    },
-    http::HeaderMap,
+    extract::State,
     response::Response,
     routing::{MethodRouter, get},
 };
@@ -16,24 +12,8 @@ pub(super) fn route() -> MethodRouter<Edge> {
     get(upgrade)
 }
 
-async fn upgrade(
-    State(edge): State<Edge>,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Result<Response, Refusal> {
-    let upgrade = handshake(&headers, upgrade)?;
-    Ok(ws::bounded(upgrade, &edge.app.config.limits).on_upgrade(echo))
-}
-
-async fn echo(mut socket: WebSocket) {
-    while let Some(Ok(message)) = socket.recv().await {
-        let sent = match message {
-            Message::Text(_) | Message::Binary(_) => socket.send(message).await,
-            Message::Close(_) => return,
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
-        };
-        if sent.is_err() {
-            return;
-        }
-    }
+async fn upgrade(State(edge): State<Edge>, handshake: Handshake) -> Response {
+    let (response, upgrade) = handshake.accept(None);
+    tokio::spawn(ws::echo(edge.app, upgrade));
+    response
 }

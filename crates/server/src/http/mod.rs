@@ -14,6 +14,7 @@ mod events;
 mod files;
 mod front;
 mod groups;
+mod handshake;
 mod health;
 mod input;
 mod messages;

@@ -12,8 +12,8 @@ use parlor_protocol::{
     error::Code::{
         self, Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed,
         NotFound, NotSignedIn, OwnRole, RangeNotSatisfiable, RoleVacant, SignUpOff, TextControl, TextEmpty,
-        TextTooLong, TimedOut, TooLarge, TooLate, Unavailable, Unknown, UnsupportedType, WrongCredentials, WrongOffset,
-        WrongOrigin,
+        TextTooLong, TimedOut, TooLarge, TooLate, Unavailable, Unknown, UnsupportedType, UnsupportedVersion,
+        WrongCredentials, WrongOffset, WrongOrigin,
     },
     http::{
         Health, PatchConversation, PatchMember, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker,
@@ -362,7 +362,7 @@ fn of_messages() -> Vec<Route> {
             .answers::<Heads>(reply!("session.resume")),
         get("/v1/socket", conversations::socket)
             .says("The socket (a WebSocket of the subprotocol `parlor.v1`); its frames are in `/schema.json`.")
-            .refuses(&[InvalidField, WrongOrigin, Draining]),
+            .refuses(&[InvalidField, WrongOrigin, UnsupportedVersion, Draining]),
     ]
 }
 

@@ -21,7 +21,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// A stream with a seat. While nothing is stuck it holds no timer.
 #[derive(Debug)]
-pub(super) struct Paced {
+pub(crate) struct Paced {
     stream: TcpStream,
     time: Duration,
     stuck: Option<Stuck>,

@@ -7,10 +7,13 @@
 //! unwritten before no more is made; beyond either, nothing is read.
 
 use super::{
+    Socket,
+    ending::{self, End, FINISHING, close, time_to_finish},
     frames::{self, HEARTBEAT},
+    framing::Message,
     screen::{self, Carried},
     uploads::{News, Uploads},
-    wire::{Moved, Wire, why_unreadable},
+    wire::Moved,
 };
 use crate::{
     app::{Actor, App},
@@ -20,7 +23,7 @@ use crate::{
     task::Task,
     typing::Typist,
 };
-use axum::extract::ws::{Message, WebSocket};
+use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use parlor_protocol::{
     close::Close,
@@ -32,15 +35,13 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, Sleep, timeout};
 use tracing::debug;
 
-/// Seconds over which `frames_per_second_max` is averaged.
-const RATE_WINDOW_S: f64 = 10.0;
-/// How long the closing handshake may take.
-const CLOSING: Duration = Duration::from_secs(1);
+/// Bytes of answers that are gathered for one write, when more are ready.
+const GATHERED_BYTES: usize = 64 * 1024;
 
 struct Connection {
     app: Arc<App>,
     actor: Actor,
-    wire: Wire,
+    wire: Socket,
     attached: Arc<Attached>,
     typist: Typist,
     /// Counts as somebody's being here, once it has resumed.
@@ -63,12 +64,9 @@ struct Connection {
     running: FuturesUnordered<BoxFuture<'static, Finished>>,
     uploads: Uploads,
     opened: Instant,
-    heard: Instant,
-    said: Instant,
+    /// Until when it was not read from, so that nothing could be heard.
+    deaf: Instant,
     timer: Pin<Box<Sleep>>,
-    /// Frames that may still come, refilled with time.
-    allowance: f64,
-    refilled: Instant,
 }
 
 type Started = (i64, Result<BoxFuture<'static, commands::Result>, Problem>);
@@ -98,24 +96,14 @@ struct Finished {
     carried: Carried,
 }
 
-/// Why the connection ends.
-pub(super) enum End {
-    /// The server closes it.
-    Close(Close),
-    /// The other side did, or the network.
-    Gone,
-}
-
 /// Serves a socket until its end.
-pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), mut socket: WebSocket) {
+pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), wire: Socket) {
     let attached = match app.hub.attach(actor.user, actor.session).await {
         Ok(attached) => attached,
         Err(refused) => {
             let why = if matches!(refused, Refused::TooMany) { Close::TooFast } else { Close::Restarting };
             debug!(%refused, "a socket was refused");
-            let closing = frames::close(why, frames::retry_after_ms(&app));
-            drop(timeout(CLOSING, socket.send(closing)).await);
-            return;
+            return close(&app, wire, why).await;
         }
     };
     match app.is_signed_in(actor, ends).await {
@@ -123,18 +111,16 @@ pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), mut socket: 
         ended => {
             let why = if ended.is_ok() { Close::SessionEnded } else { Close::Failed };
             app.metrics.closes.get_or_create(&why.into()).inc();
-            drop(timeout(CLOSING, socket.send(frames::close(why, 0))).await);
-            return;
+            return close(&app, wire, why).await;
         }
     }
     let now = Instant::now();
-    let allowance = f64::from(app.config.limits.frames_per_second_max) * RATE_WINDOW_S;
     let typist = Typist::new(app.typing.clone(), actor.user, attached.id());
     let uploads = Uploads::new(app.files.clone(), actor.user);
     let connection = Connection {
         app,
         actor,
-        wire: Wire::new(socket),
+        wire,
         attached: Arc::new(attached),
         typist,
         present: None,
@@ -149,11 +135,8 @@ pub(super) async fn run(app: Arc<App>, (actor, ends): (Actor, u64), mut socket: 
         running: FuturesUnordered::new(),
         uploads,
         opened: now,
-        heard: now,
-        said: now,
+        deaf: now,
         timer: Box::pin(tokio::time::sleep_until(now)),
-        allowance,
-        refilled: now,
     };
     Box::pin(connection.serve()).await;
 }
@@ -169,13 +152,17 @@ impl Connection {
         if let (End::Close(Close::Silent), Some(present)) = (&end, present) {
             present.vanish();
         }
-        if let End::Close(why) = end {
-            self.app.metrics.closes.get_or_create(&why.into()).inc();
-            self.finish(time_to_finish(why, &self.app)).await;
-            drop(timeout(CLOSING, self.close(why)).await);
-        } else {
-            // The library answers the other side's close frame when it is asked for the next.
-            drop(timeout(CLOSING, self.wire.moved(true)).await);
+        match end {
+            End::Close(why) => {
+                self.app.metrics.closes.get_or_create(&why.into()).inc();
+                self.finish(time_to_finish(why, &self.app)).await;
+                close(&self.app, self.wire, why).await;
+            }
+            End::Closed(code) => {
+                self.finish(FINISHING).await;
+                self.wire.close(code, "", true).await;
+            }
+            End::Gone => {}
         }
     }
 
@@ -183,11 +170,18 @@ impl Connection {
     async fn step(&mut self) -> Result<(), End> {
         let has_room = self.has_room();
         let may_read = self.may_read();
-        let may_tell = self.is_resumed && has_room && !self.is_finishing && self.on_screen != Some(OnScreen::Watch);
+        if !may_read {
+            self.deaf = Instant::now();
+        }
+        let may_tell = has_room && self.may_tell();
         // In no fixed order: events must not keep a busy connection from its replies, nor these from its events.
         tokio::select! {
             taken = self.attached.outbox.take(), if may_tell => match taken {
-                Taken::Frames(events) => self.queue(events.into_iter().filter_map(frames::event)),
+                Taken::Frames(events) => {
+                    self.tell(events);
+                    self.gather();
+                    Ok(())
+                }
                 Taken::Closed(why) => Err(End::Close(why)),
             },
             why = self.attached.outbox.until_closed(), if !may_tell && !self.is_finishing => Err(End::Close(why)),
@@ -195,32 +189,41 @@ impl Connection {
                 self.starting = None;
                 match started {
                     Ok(rest) => self.run(id, Kind::Other, rest),
-                    Err(problem) => self.reply(Some(id), &Err(problem))?,
+                    Err(problem) => self.reply(Some(id), Err(problem)),
                 }
                 Ok(())
             }
-            Some(finished) = self.running.next(), if has_room && !self.running.is_empty() => self.finished(finished),
-            () = self.uploads.changed(), if has_room => self.tell_of_uploads(),
-            moved = self.wire.moved(may_read) => match moved {
+            Some(finished) = self.running.next(), if has_room && !self.running.is_empty() => {
+                self.finished(finished);
+                self.gather();
+                Ok(())
+            }
+            () = self.uploads.changed(), if has_room => {
+                self.tell_of_uploads();
+                Ok(())
+            }
+            moved = self.wire.moved(may_read) => match moved? {
                 Moved::Read(message) => self.receive(message),
-                Moved::Written(written) => {
-                    self.said = Instant::now();
-                    written.map_err(|_| End::Gone)
-                }
+                Moved::Written => Ok(()),
             },
             () = self.timer.as_mut() => self.late(),
         }
     }
 
-    /// Whether more may be made that has to be written.
+    /// Whether all is written, so that more may be made to be written. Until then events wait in the outbox, and answers
+    /// with the tasks that made them.
     fn has_room(&self) -> bool {
-        self.wire.unwritten() < self.app.config.limits.connection_queue_bytes_max as usize
+        self.wire.unwritten() == 0
+    }
+
+    fn may_tell(&self) -> bool {
+        self.is_resumed && !self.is_finishing && self.on_screen != Some(OnScreen::Watch)
     }
 
     fn may_read(&self) -> bool {
         let most = self.app.config.limits.connection_changes_max as usize;
         let is_busy = self.is_finishing || self.is_resuming || self.starting.is_some();
-        !is_busy && self.has_room() && self.under_way() < most
+        !is_busy && self.under_way() < most
     }
 
     /// Commands that were read and are not answered.
@@ -228,10 +231,12 @@ impl Connection {
         usize::from(self.starting.is_some()) + self.queries.len() + self.screen.len() + self.running.len()
     }
 
-    fn deadline(&self) -> Instant {
+    /// When something is to be said or noticed next.
+    fn deadline(&self, now: Instant) -> Instant {
         let socket = &self.app.config.socket;
-        let ping = self.said + Duration::from_millis(socket.ping_interval_ms);
-        let silence = self.heard + Duration::from_millis(socket.silence_ms);
+        let ping_interval = Duration::from_millis(socket.ping_interval_ms);
+        let ping = if now >= self.wire.said() + ping_interval { now } else { self.wire.said() } + ping_interval;
+        let silence = self.heard() + Duration::from_millis(socket.silence_ms);
         let resume = self.opened + Duration::from_millis(socket.resume_ms);
         if self.is_resumed || self.is_resuming { ping.min(silence) } else { ping.min(silence).min(resume) }
     }
@@ -240,70 +245,53 @@ impl Connection {
     fn late(&mut self) -> Result<(), End> {
         let now = Instant::now();
         let socket = &self.app.config.socket;
-        if !self.may_read() {
-            // Nothing can be heard of who is not read from.
-            self.heard = now;
-        }
-        let is_silent = now >= self.heard + Duration::from_millis(socket.silence_ms);
+        let is_silent = now >= self.heard() + Duration::from_millis(socket.silence_ms);
         let is_new = !self.is_resumed && !self.is_resuming;
         if is_silent || (is_new && now >= self.opened + Duration::from_millis(socket.resume_ms)) {
             return Err(End::Close(Close::Silent));
         }
-        if now >= self.said + Duration::from_millis(socket.ping_interval_ms) {
-            // What is on its way says as much as a heartbeat.
-            if self.wire.unwritten() == 0 {
-                self.queue([Message::Text(HEARTBEAT.into())])?;
-            }
-            self.said = now;
+        let is_quiet = now >= self.wire.said() + Duration::from_millis(socket.ping_interval_ms);
+        // What is on its way says as much as a heartbeat.
+        if is_quiet && self.has_room() {
+            self.wire.text(HEARTBEAT);
         }
-        let deadline = self.deadline();
+        let deadline = self.deadline(now);
         self.timer.as_mut().reset(deadline);
         Ok(())
     }
 
-    fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
-        let message = match message {
-            None => return Err(End::Gone),
-            Some(Err(cause)) => return Err(why_unreadable(&cause).map_or(End::Gone, End::Close)),
-            Some(Ok(message)) => message,
-        };
-        self.heard = Instant::now();
+    /// The last sign of life.
+    fn heard(&self) -> Instant {
+        self.wire.heard().max(self.deaf)
+    }
+
+    fn receive(&mut self, message: Message) -> Result<(), End> {
         if let Some(present) = &self.present {
             present.heard();
         }
-        let is_paced = matches!(&message, Message::Binary(frame) if self.uploads.is_paced(frame));
-        if !is_paced {
-            self.spend_allowance()?;
-        }
-        let most = self.app.config.limits.frame_bytes_max as usize;
         match message {
-            Message::Text(text) if text.len() > most => Err(End::Close(Close::TooLarge)),
-            Message::Text(text) if text.trim() == HEARTBEAT => Ok(()),
-            Message::Text(text) => match CommandFrame::parse(&text) {
-                Ok(frame) => self.begin(frame),
-                Err(refused) => self.reply(refused.re, &Err(refused.problem)),
-            },
-            Message::Binary(frame) if frame.len() > most => Err(End::Close(Close::TooLarge)),
-            Message::Binary(_) if self.uploads.is_empty() => Err(End::Close(Close::Unsupported)),
-            Message::Binary(frame) => match self.uploads.take(frame) {
-                Ok(()) => Ok(()),
-                Err(problem) => self.reply(None, &Err(problem)),
-            },
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
-            Message::Close(_) => Err(End::Gone),
+            Message::Text(text) if text.trim_ascii() == HEARTBEAT => {}
+            Message::Text(text) => {
+                // It was checked as it came.
+                let text = str::from_utf8(&text).map_err(|_| End::Close(Close::NotUtf8))?;
+                match CommandFrame::parse(text) {
+                    Ok(frame) => self.begin(frame),
+                    Err(refused) => self.reply(refused.re, Err(refused.problem)),
+                }
+            }
+            Message::Binary(_) if self.uploads.is_empty() => return Err(End::Close(Close::Unsupported)),
+            Message::Binary(frame) => {
+                if let Err(problem) = self.uploads.take(frame.freeze()) {
+                    self.reply(None, Err(problem));
+                }
+            }
+            Message::Ping(_) | Message::Pong => {}
+            Message::Close(code) => return Err(End::Closed(code)),
         }
+        Ok(())
     }
 
-    /// Counts a frame against the rate.
-    fn spend_allowance(&mut self) -> Result<(), End> {
-        let rate = f64::from(self.app.config.limits.frames_per_second_max);
-        let passed = self.heard.saturating_duration_since(self.refilled).as_secs_f64();
-        self.allowance = (self.allowance + passed * rate).min(rate * RATE_WINDOW_S) - 1.0;
-        self.refilled = self.heard;
-        if self.allowance < 0.0 { Err(End::Close(Close::TooFast)) } else { Ok(()) }
-    }
-
-    fn begin(&mut self, frame: CommandFrame) -> Result<(), End> {
+    fn begin(&mut self, frame: CommandFrame) {
         let CommandFrame { id, command } = frame;
         match command {
             Command::Resume { .. } if !self.is_resumed => {
@@ -311,12 +299,12 @@ impl Connection {
                 let (app, actor) = (self.app.clone(), self.actor);
                 self.run_apart(id, Kind::Resume, async move { commands::answer(&app, actor, command).await });
             }
-            _ if !self.is_resumed => self.reply(Some(id), &Err(Code::NotResumed.into()))?,
+            _ if !self.is_resumed => self.reply(Some(id), Err(Code::NotResumed.into())),
             Command::SetPresence { idle } => {
                 if let Some(present) = &self.present {
                     present.set_idle(idle);
                 }
-                self.reply(Some(id), &Ok(Answer::Done(Done {})))?;
+                self.reply(Some(id), Ok(Answer::Done(Done {})));
             }
             // What is on a connection's screen is its own affair, and done in the order in which it is asked for.
             Command::WatchPresence { .. } | Command::Show { .. } | Command::SetTyping { .. } => {
@@ -350,14 +338,13 @@ impl Connection {
                     // Nearly always there is room, and it is in at once.
                     match (&mut starting).now_or_never() {
                         Some((id, Ok(rest))) => self.run(id, Kind::Other, rest),
-                        Some((id, Err(problem))) => self.reply(Some(id), &Err(problem))?,
+                        Some((id, Err(problem))) => self.reply(Some(id), Err(problem)),
                         None => self.starting = Some(starting),
                     }
                 }
-                Err(problem) => self.reply(Some(id), &Err(problem))?,
+                Err(problem) => self.reply(Some(id), Err(problem)),
             },
         }
-        Ok(())
     }
 
     /// Waits for what holds nothing.
@@ -401,26 +388,27 @@ impl Connection {
         }));
     }
 
-    fn tell_of_uploads(&mut self) -> Result<(), End> {
-        let frame = |news| match news {
-            News::Kept(event) => frames::told(&event),
-            News::Failed(problem) => frames::reply(None, &Err(problem)),
-        };
-        let news = self.uploads.news();
-        self.queue(news.into_iter().map(frame))
+    fn tell_of_uploads(&mut self) {
+        for news in self.uploads.news() {
+            match news {
+                News::Kept(event) => self.wire.text(&frames::event(&event)),
+                News::Failed(problem) => self.reply(None, Err(problem)),
+            }
+        }
     }
 
     /// Queues the answer of a command, and begins what waited for it.
-    fn finished(&mut self, finished: Finished) -> Result<(), End> {
+    fn finished(&mut self, finished: Finished) {
         let Finished { id, kind, carried: Carried { before, answer } } = finished;
-        self.queue(before.into_iter().filter_map(frames::event))?;
-        self.reply(Some(id), &answer)?;
+        self.tell(before);
+        let is_done = answer.is_ok();
+        self.reply(Some(id), answer);
         match kind {
             Kind::Resume => {
                 self.is_resuming = false;
-                self.is_resumed = answer.is_ok();
+                self.is_resumed = is_done;
                 self.present = self.is_resumed.then(|| self.app.presence.arrive(self.actor.user));
-                let deadline = self.deadline();
+                let deadline = self.deadline(Instant::now());
                 self.timer.as_mut().reset(deadline);
             }
             Kind::Query => {
@@ -433,18 +421,31 @@ impl Connection {
             }
             Kind::Other => {}
         }
-        Ok(())
     }
 
-    fn reply(&mut self, re: Option<i64>, result: &commands::Result) -> Result<(), End> {
-        self.queue([frames::reply(re, result)])
-    }
-
-    fn queue(&mut self, frames: impl IntoIterator<Item = Message>) -> Result<(), End> {
-        for frame in frames {
-            self.wire.queue(frame).map_err(|_| End::Gone)?;
+    /// Queues whatever else is there, so that it goes out in the same write: who sends gets the reply and the event at
+    /// nearly one moment.
+    fn gather(&mut self) {
+        while self.wire.unwritten() < GATHERED_BYTES
+            && let Some(Some(finished)) = self.running.next().now_or_never()
+        {
+            self.finished(finished);
         }
-        Ok(())
+        if self.may_tell() {
+            let events = self.attached.outbox.take_ready();
+            self.tell(events);
+        }
+    }
+
+    fn tell(&mut self, events: VecDeque<Bytes>) {
+        for event in events {
+            self.wire.text(&event);
+        }
+    }
+
+    fn reply(&mut self, re: Option<i64>, result: commands::Result) {
+        let result = result.map_err(|problem| ending::named(&self.app, problem));
+        self.wire.text(&frames::reply(re, &result));
     }
 
     /// Answers what was read, within this time.
@@ -454,31 +455,13 @@ impl Connection {
         }
         self.is_finishing = true;
         let finishing = async {
-            while self.under_way() > 0 || self.wire.unwritten() > 0 {
+            while self.under_way() > 0 || !self.has_room() {
                 if self.step().await.is_err() {
                     return;
                 }
             }
         };
         drop(timeout(within, finishing).await);
-    }
-
-    /// Says why.
-    async fn close(&mut self, why: Close) -> Result<(), End> {
-        self.queue([frames::close(why, frames::retry_after_ms(&self.app))])?;
-        // Until the other side has closed too, so that the frame is not lost in a reset.
-        while let Moved::Read(Some(Ok(_))) | Moved::Written(Ok(())) = self.wire.moved(true).await {}
-        Ok(())
-    }
-}
-
-/// How long a connection that is closed for this reason may still answer what it has read.
-fn time_to_finish(why: Close, app: &App) -> Duration {
-    match why {
-        Close::Restarting => Duration::from_millis(app.config.stop.grace_ms / 2),
-        Close::TooFast | Close::Unsupported | Close::TooLarge => CLOSING,
-        // Nobody is there, or whoever is there may learn nothing more.
-        Close::SlowReader | Close::Silent | Close::Failed | Close::SessionEnded | Close::Disabled => Duration::ZERO,
     }
 }
 

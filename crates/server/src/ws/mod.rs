@@ -1,54 +1,68 @@
 //! The socket `/v1/socket`: a transport for commands, replies and events. It decides nothing.
 
 mod connection;
+mod ending;
 mod frames;
+mod framing;
 mod screen;
 mod uploads;
 mod wire;
 
-use crate::app::{Actor, App};
-use axum::{
-    extract::ws::WebSocketUpgrade,
-    response::{IntoResponse, Response},
+use crate::{
+    app::{Actor, App},
+    listener::Paced,
 };
-use parlor_protocol::{
-    error::{Code, Problem},
-    limits::Limits,
-};
+use framing::{Fault, Message};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use parlor_protocol::close::Close;
 use std::sync::Arc;
+use wire::{Bounds, Moved, Stop, Wire};
 
 /// The subprotocol.
 pub const SUBPROTOCOL: &str = "parlor.v1";
 
-/// Bytes that one read takes from a socket at most. Small: every idle socket keeps as many.
-const READ_BUFFER_BYTES: usize = 1024;
-/// Bytes gathered before they are written, when more is queued.
-const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// A connection that has become a socket.
+type Socket = Wire<Paced>;
 
-/// Turns a request whose session (when the hub counted so many ends) and Origin were checked into a socket.
-///
-/// # Errors
-/// The client does not offer the subprotocol.
-pub fn upgrade(app: Arc<App>, actor: (Actor, u64), upgrade: WebSocketUpgrade) -> Result<Response, Problem> {
-    let upgrade = bounded(upgrade, &app.config.limits).protocols([SUBPROTOCOL]);
-    if upgrade.selected_protocol().is_none() {
-        return Err(Problem::new(Code::InvalidField).with_detail("the subprotocol parlor.v1 is expected"));
+/// Serves a socket whose session (when the hub counted so many ends) and Origin were checked, until its end.
+pub(crate) async fn serve(app: Arc<App>, actor: (Actor, u64), upgrade: OnUpgrade) {
+    if let Some(socket) = upgraded(&app, upgrade).await {
+        connection::run(app, actor, socket).await;
     }
-    Ok(upgrade.on_upgrade(move |socket| connection::run(app, actor, socket)).into_response())
 }
 
-/// A socket with the limits in force.
-///
-/// A frame over `frame_bytes_max` is read all the same, up to twice as much, so that it can be answered with a
-/// close code before the connection goes; beyond that the connection is cut.
-pub fn bounded(upgrade: WebSocketUpgrade, limits: &Limits) -> WebSocketUpgrade {
-    let frame = limits.frame_bytes_max as usize;
-    upgrade
-        .max_frame_size(frame.saturating_mul(2))
-        .max_message_size(frame.saturating_mul(2))
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        // No frame is too large to be written: answers are bounded by their pages, and writing waits for the network
-        // whenever more than the buffer is unwritten.
-        .max_write_buffer_size(usize::MAX)
+/// Says back what it hears, until the end.
+pub(crate) async fn echo(app: Arc<App>, upgrade: OnUpgrade) {
+    let Some(mut socket) = upgraded(&app, upgrade).await else { return };
+    drop(app);
+    loop {
+        match socket.moved(true).await {
+            Ok(Moved::Read(Message::Text(text))) => socket.text(&text),
+            Ok(Moved::Read(Message::Binary(bytes))) => socket.binary(&bytes),
+            Ok(Moved::Read(Message::Close(code))) => return socket.close(code, "", true).await,
+            Ok(_) => {}
+            Err(Stop::Fault(fault)) => return socket.close(Some(Close::from(fault).code()), "", true).await,
+            Err(Stop::TooFast) => return socket.close(Some(Close::TooFast.code()), "", true).await,
+            Err(Stop::Gone | Stop::Stuck) => return,
+        }
+    }
+}
+
+/// The stream of a connection that was agreed to become a socket. What came along with the handshake is copied, so that
+/// the buffer of the head goes.
+async fn upgraded(app: &App, upgrade: OnUpgrade) -> Option<Socket> {
+    let upgraded = upgrade.await.inspect_err(|error| tracing::debug!(%error, "a connection became no socket")).ok()?;
+    let parts = upgraded.downcast::<TokioIo<Paced>>().ok()?;
+    Some(Wire::new(parts.io.into_inner(), &parts.read_buf, Bounds::of(&app.config)))
+}
+
+impl From<Fault> for Close {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Protocol(_) => Self::ProtocolError,
+            Fault::NotUtf8 => Self::NotUtf8,
+            Fault::TooLarge => Self::TooLarge,
+        }
+    }
 }

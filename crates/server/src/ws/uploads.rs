@@ -12,7 +12,7 @@ use crate::{
     },
     http::errors::from_store,
 };
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::{FutureExt, future::BoxFuture};
 use parlor_protocol::{
     error::{Code, Problem},
@@ -32,10 +32,8 @@ use tokio::{
 
 /// Frames of the largest size that may be sent and not yet told as kept.
 const WINDOW_CHUNKS: u32 = 8;
-/// Frames of any size that may wait.
-const WINDOW_FRAMES: usize = 1024;
-/// Of a frame this share of the largest is enough to be paced by the window alone.
-const PACED_SHARE: u32 = 4;
+/// Pieces that may wait for the disk. What comes meanwhile is gathered, so that small frames are as good as large ones.
+const QUEUE: usize = 16;
 
 /// The uploads of one socket.
 #[derive(Clone, Debug)]
@@ -53,6 +51,8 @@ struct Shared {
 struct Begun {
     /// None once something was wrong; what is still on its way is then dropped.
     pieces: Option<mpsc::Sender<Bytes>>,
+    /// What came while the queue was full; bounded by the window.
+    gathered: BytesMut,
     task: Option<JoinHandle<Result<Upload, Problem>>>,
     progress: watch::Receiver<u64>,
     bytes: u64,
@@ -79,13 +79,6 @@ impl Uploads {
     /// Nothing was begun, or all of it has ended.
     pub(super) fn is_empty(&self) -> bool {
         self.0.begun().is_empty()
-    }
-
-    /// Whether a binary frame need not count against the rate of frames: the window of its upload paces it.
-    pub(super) fn is_paced(&self, mut frame: &[u8]) -> bool {
-        frame.len() >= (self.0.files.chunk_bytes_max() / PACED_SHARE) as usize
-            && frame.len() >= FRAME_HEAD_BYTES as usize
-            && self.0.begun().get(&FileId(frame.get_i64())).is_some_and(|begun| begun.pieces.is_some())
     }
 
     /// Waits until there may be news.
@@ -126,7 +119,9 @@ impl Uploads {
         let Some(begun) = all.get_mut(&FileId(id)) else {
             return Err(Problem::new(Code::NotFound).with_detail(format!("no upload {id} was begun on this socket")));
         };
-        let Some(pieces) = &begun.pieces else { return Ok(()) };
+        if begun.pieces.is_none() {
+            return Ok(());
+        }
         let length = frame.len() as u64;
         let most = u64::from(self.0.files.chunk_bytes_max());
         let waiting = begun.taken - *begun.progress.borrow();
@@ -150,24 +145,14 @@ impl Uploads {
             } else {
                 None
             };
-        let sent = refused.map_or_else(|| pieces.try_send(frame).map_err(|_| None), |problem| Err(Some(problem)));
-        match sent {
-            Ok(()) => {
-                begun.taken = (begun.taken + length).min(begun.bytes);
-                Ok(())
-            }
-            Err(problem) => {
-                let is_full = !pieces.is_closed();
-                begun.pieces = None;
-                match problem {
-                    Some(problem) => Err(problem),
-                    None if is_full => Err(Problem::new(Code::TooMany)
-                        .with_detail(format!("upload {id}: too many frames wait; send larger ones"))),
-                    // Why it failed is news.
-                    None => Ok(()),
-                }
-            }
+        if let Some(problem) = refused {
+            begun.pieces = None;
+            begun.gathered = BytesMut::new();
+            return Err(problem);
         }
+        begun.taken = (begun.taken + length).min(begun.bytes);
+        begun.hand_on(frame);
+        Ok(())
     }
 
     /// What is to be said.
@@ -175,6 +160,7 @@ impl Uploads {
         let mut all = self.0.begun();
         let mut news = Vec::new();
         for (id, begun) in all.iter_mut() {
+            begun.hand_on(Bytes::new());
             let received = *begun.progress.borrow_and_update();
             if received > begun.told {
                 begun.told = received;
@@ -192,6 +178,32 @@ impl Uploads {
             }
         }
         news
+    }
+}
+
+impl Begun {
+    /// Hands on what has come, as far as there is room in the queue. Why the feed failed, if it did, is news.
+    fn hand_on(&mut self, frame: Bytes) {
+        let Some(pieces) = &self.pieces else { return };
+        match pieces.try_reserve() {
+            Ok(permit) if self.gathered.is_empty() && !frame.is_empty() => permit.send(frame),
+            Ok(permit) => {
+                self.gathered.extend_from_slice(&frame);
+                if !self.gathered.is_empty() {
+                    permit.send(std::mem::take(&mut self.gathered).freeze());
+                }
+            }
+            Err(_) => self.gathered.extend_from_slice(&frame),
+        }
+    }
+
+    /// Hands on all that is left, and gives what becomes of the upload.
+    async fn end(self) -> Option<JoinHandle<Result<Upload, Problem>>> {
+        if let Some(pieces) = self.pieces.filter(|_| !self.gathered.is_empty()) {
+            // Why the feed failed, if it did, is its result.
+            drop(pieces.send(self.gathered.freeze()).await);
+        }
+        self.task
     }
 }
 
@@ -215,7 +227,7 @@ impl Shared {
         let (chunk_bytes_max, window_bytes) =
             (self.files.chunk_bytes_max(), self.files.chunk_bytes_max() * WINDOW_CHUNKS);
         let answer = |upload| Ok(Answer::UploadBegun(UploadBegun { upload, chunk_bytes_max, window_bytes }));
-        let feed = match self.files.feed(self.owner, row.id, From::Kept, WINDOW_FRAMES).await? {
+        let feed = match self.files.feed(self.owner, row.id, From::Kept, QUEUE).await? {
             Fed::Finished(upload) => return answer(upload),
             Fed::Open(feed) => feed,
         };
@@ -223,6 +235,7 @@ impl Shared {
         let (pieces, task) = feed.split();
         let begun = Begun {
             pieces: Some(pieces),
+            gathered: BytesMut::new(),
             task: Some(task),
             progress: progress.clone(),
             bytes,
@@ -252,7 +265,11 @@ impl Shared {
     }
 
     async fn end(self: Arc<Self>, id: FileId, begun: Option<Begun>) -> commands::Result {
-        let upload = if let Some(task) = begun.and_then(|begun| begun.task) {
+        let task = match begun {
+            Some(begun) => begun.end().await,
+            None => None,
+        };
+        let upload = if let Some(task) = task {
             // Its queue was dropped just now, so it ends.
             task.await.map_err(|_| Problem::from(Code::Internal))??
         } else {

@@ -1,92 +1,282 @@
-//! A socket's frames: what came is read while what is queued is written, so that neither waits for the other.
+//! A socket after its handshake: messages in, frames out, both at once, so that neither waits for the other.
+//!
+//! Invariants: every frame that comes is counted, control frames and fragments too, before its content is taken; a peer
+//! who sends faster than may be is told so, one who sends a file in small frames is read more slowly; all that is queued
+//! goes out in one write; while nothing moves there is no buffer.
 
-use axum::extract::ws::{Message, WebSocket};
-use futures_util::{Sink as _, Stream as _};
-use parlor_protocol::close::Close;
+use super::framing::{self, Decoder, Fault, Kind, Message, Step};
+use crate::config::Config;
+use bytes::{Buf as _, BytesMut};
 use std::{
     future::poll_fn,
-    pin::Pin,
+    io,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    time::{Instant, Sleep, sleep_until, timeout_at},
 };
 
+/// Seconds over which `frames_per_second_max` is averaged.
+const RATE_WINDOW_S: f64 = 10.0;
+/// Frames with a part of a file that are read in a second; those that come faster wait in the network. Frames of 8 KiB
+/// come to 80 MB a second.
+const FILE_FRAMES_PER_SECOND: f64 = 10_000.0;
+/// Bytes that are read at once, at least and at most.
+const READ_BYTES_MIN: usize = 4 * 1024;
+const READ_BYTES_MAX: usize = 64 * 1024;
+/// The least time for which a file that comes too fast waits.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
+/// How long the closing handshake may take.
+const CLOSING: Duration = Duration::from_secs(1);
+
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
+const PONG: u8 = 10;
+
+/// What bounds a socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Bytes of a message.
+    message_bytes_max: usize,
+    /// Frames in a second.
+    frames_per_second_max: f64,
+    /// Bytes that wait to be written before nothing more is read.
+    unwritten_bytes_max: usize,
+}
+
 /// See the module.
-pub(super) struct Wire {
-    socket: WebSocket,
-    /// Bytes queued since the queue was empty last.
-    unwritten: usize,
+#[derive(Debug)]
+pub(crate) struct Wire<S> {
+    stream: S,
+    bounds: Bounds,
+    decoder: Decoder,
+    input: BytesMut,
+    output: BytesMut,
+    frames: Allowance,
+    file_frames: Allowance,
+    /// Until when no frame of a file is taken.
+    pause: Option<Pin<Box<Sleep>>>,
+    /// When the last frame came.
+    heard: Instant,
+    /// When something was written last.
+    said: Instant,
 }
 
 /// What a socket has come to.
-pub(super) enum Moved {
-    /// A message; `None` at the end.
-    Read(Option<Result<Message, axum::Error>>),
-    /// All that was queued is written.
-    Written(Result<(), axum::Error>),
+#[derive(Debug)]
+pub(crate) enum Moved {
+    /// A message. Pings are answered already.
+    Read(Message),
+    /// All that was queued is written, so that there is room for more.
+    Written,
 }
 
-impl Wire {
-    pub(super) fn new(socket: WebSocket) -> Self {
-        Self { socket, unwritten: 0 }
+/// Why nothing more can be read.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The peer does not keep to the framing, or to the limit of a message.
+    Fault(Fault),
+    /// Frames came too fast for too long.
+    TooFast,
+    /// The connection has ended.
+    Gone,
+    /// The peer took nothing of what was written, for as long as that may be.
+    Stuck,
+}
+
+/// Frames that may come, refilled with time.
+#[derive(Clone, Copy, Debug)]
+struct Allowance {
+    left: f64,
+    refilled: Instant,
+}
+
+impl Allowance {
+    /// Takes one, and says how many are left.
+    fn spend(&mut self, rate: f64, most: f64, now: Instant) -> f64 {
+        let passed = now.saturating_duration_since(self.refilled).as_secs_f64();
+        self.left = (self.left + passed * rate).min(most) - 1.0;
+        self.refilled = now;
+        self.left
+    }
+}
+
+impl Bounds {
+    /// As they are configured.
+    pub(crate) fn of(config: &Config) -> Self {
+        let limits = &config.limits;
+        Self {
+            message_bytes_max: limits.frame_bytes_max as usize,
+            frames_per_second_max: limits.frames_per_second_max.into(),
+            unwritten_bytes_max: limits.connection_queue_bytes_max as usize,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// A stream whose handshake is done, and what came after that.
+    pub(crate) fn new(stream: S, came: &[u8], bounds: Bounds) -> Self {
+        let now = Instant::now();
+        let frames = Allowance { left: bounds.frames_per_second_max * RATE_WINDOW_S, refilled: now };
+        Self {
+            stream,
+            bounds,
+            decoder: Decoder::default(),
+            input: BytesMut::from(came),
+            output: BytesMut::new(),
+            frames,
+            file_frames: Allowance { left: FILE_FRAMES_PER_SECOND, refilled: now },
+            pause: None,
+            heard: now,
+            said: now,
+        }
     }
 
-    /// Queues a message. [`Wire::moved`] writes it.
-    ///
-    /// # Errors
-    /// The connection is closed.
-    pub(super) fn queue(&mut self, message: Message) -> Result<(), axum::Error> {
-        self.unwritten += bytes(&message);
-        // The library queues whatever the state of the network.
-        Pin::new(&mut self.socket).start_send(message)
+    /// Queues a text. [`Wire::moved`] writes it.
+    pub(crate) fn text(&mut self, text: &[u8]) {
+        framing::encode(&mut self.output, TEXT, &[text]);
     }
 
-    /// Bytes that were queued and are perhaps not written.
-    pub(super) fn unwritten(&self) -> usize {
-        self.unwritten
+    /// Queues bytes.
+    pub(crate) fn binary(&mut self, bytes: &[u8]) {
+        framing::encode(&mut self.output, BINARY, &[bytes]);
     }
 
-    /// Writes what is queued, and reads if told to, until one of the two has come to something. Safe to drop.
-    pub(super) async fn moved(&mut self, may_read: bool) -> Moved {
-        poll_fn(|context| {
-            if self.unwritten > 0
-                && let Poll::Ready(written) = self.poll_written(context)
-            {
-                return Poll::Ready(Moved::Written(written));
+    /// Bytes that are queued and not written.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.output.len()
+    }
+
+    /// When the last whole frame came.
+    pub(crate) fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// When something was written last.
+    pub(crate) fn said(&self) -> Instant {
+        self.said
+    }
+
+    /// Writes what is queued, and reads if told to, until there is something to say. Safe to drop.
+    pub(crate) async fn moved(&mut self, may_read: bool) -> Result<Moved, Stop> {
+        poll_fn(|context| self.poll_moved(context, may_read)).await
+    }
+
+    fn poll_moved(&mut self, context: &mut Context<'_>, may_read: bool) -> Poll<Result<Moved, Stop>> {
+        loop {
+            let is_quiet = self.output.is_empty();
+            if let Poll::Ready(written) = self.poll_written(context) {
+                written?;
+                if !is_quiet {
+                    return Poll::Ready(Ok(Moved::Written));
+                }
             }
-            if may_read {
-                let read = ready!(Pin::new(&mut self.socket).poll_next(context));
-                return Poll::Ready(Moved::Read(read));
+            if !may_read || self.output.len() >= self.bounds.unwritten_bytes_max {
+                return Poll::Pending;
             }
-            Poll::Pending
-        })
-        .await
+            match self.decode(context)? {
+                Some(Message::Ping(content)) => framing::encode(&mut self.output, PONG, &[&content]),
+                Some(Message::Pong) => {}
+                Some(message) => return Poll::Ready(Ok(Moved::Read(message))),
+                None => ready!(self.poll_read(context))?,
+            }
+        }
     }
 
-    fn poll_written(&mut self, context: &mut Context<'_>) -> Poll<Result<(), axum::Error>> {
-        let written = ready!(Pin::new(&mut self.socket).poll_flush(context));
-        self.unwritten = 0;
-        Poll::Ready(written)
+    /// The next message in what has come.
+    fn decode(&mut self, context: &mut Context<'_>) -> Result<Option<Message>, Stop> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                if pause.as_mut().poll(context).is_pending() {
+                    return Ok(None);
+                }
+                self.pause = None;
+            }
+            match self.decoder.step(&mut self.input, self.bounds.message_bytes_max).map_err(Stop::Fault)? {
+                Step::Began(kind, length) => self.count(kind, length)?,
+                Step::Whole(message) => {
+                    self.heard = Instant::now();
+                    return Ok(Some(message));
+                }
+                Step::Wanting => return Ok(None),
+            }
+        }
     }
-}
 
-/// What a message weighs, its head included.
-fn bytes(message: &Message) -> usize {
-    let content = match message {
-        Message::Text(text) => text.len(),
-        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
-        Message::Close(_) => 0,
-    };
-    content + 16
-}
+    /// Counts a frame. A part of a file may wait, for its sender is bounded by bytes; anything else that comes too fast
+    /// ends the connection.
+    fn count(&mut self, kind: Kind, length: usize) -> Result<(), Stop> {
+        let now = Instant::now();
+        if kind == Kind::Binary && length > 0 {
+            let left = self.file_frames.spend(FILE_FRAMES_PER_SECOND, FILE_FRAMES_PER_SECOND, now);
+            if left < 0.0 {
+                let wait = Duration::from_secs_f64((1.0 - left) / FILE_FRAMES_PER_SECOND).max(PAUSE_MIN);
+                self.pause = Some(Box::pin(sleep_until(now + wait)));
+            }
+            return Ok(());
+        }
+        let rate = self.bounds.frames_per_second_max;
+        if self.frames.spend(rate, rate * RATE_WINDOW_S, now) < 0.0 { Err(Stop::TooFast) } else { Ok(()) }
+    }
 
-/// What the library would not read: too large, or not UTF-8; else the network is gone.
-pub(super) fn why_unreadable(cause: &axum::Error) -> Option<Close> {
-    let text = cause.to_string();
-    tracing::debug!(%cause, "a socket could not be read");
-    if text.contains("too long") || text.contains("too big") {
-        Some(Close::TooLarge)
-    } else if text.contains("UTF-8") || text.contains("utf-8") {
-        Some(Close::Unsupported)
-    } else {
-        None
+    /// Reads what has come. A buffer that nothing came into does not stay.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        if self.pause.is_some() {
+            return Poll::Pending;
+        }
+        self.input.reserve(self.decoder.rest().clamp(READ_BYTES_MIN, READ_BYTES_MAX));
+        let read = pin!(self.stream.read_buf(&mut self.input)).poll(context);
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        match ready!(read) {
+            Ok(0) | Err(_) => Poll::Ready(Err(Stop::Gone)),
+            Ok(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_written(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        while !self.output.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(context, &self.output) {
+                Poll::Ready(Ok(written)) if written > 0 => self.output.advance(written),
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Poll::Ready(Err(Stop::Stuck));
+                }
+                Poll::Ready(_) => return Poll::Ready(Err(Stop::Gone)),
+                Poll::Pending => return Poll::Pending,
+            }
+            self.said = Instant::now();
+        }
+        self.output = BytesMut::new();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Says why it ends, and waits a little for the peer to say the same, so that the words are not lost in a reset.
+    /// `is_answer`: the peer said it first.
+    pub(crate) async fn close(mut self, code: Option<u16>, reason: &str, is_answer: bool) {
+        let code = code.map(u16::to_be_bytes);
+        framing::encode(&mut self.output, CLOSE, &[code.as_ref().map_or(&[][..], |code| code), reason.as_bytes()]);
+        let deadline = Instant::now() + CLOSING;
+        let written = async {
+            while self.unwritten() > 0 {
+                self.moved(false).await?;
+            }
+            Ok::<(), Stop>(())
+        };
+        if !matches!(timeout_at(deadline, written).await, Ok(Ok(()))) {
+            return;
+        }
+        if !is_answer {
+            let heard =
+                async { while !matches!(self.moved(true).await, Ok(Moved::Read(Message::Close(_))) | Err(_)) {} };
+            // Whoever does not answer is not waited for.
+            let _late = timeout_at(deadline, heard).await;
+        }
+        // The other side may be gone already.
+        let _gone = self.stream.shutdown().await;
     }
 }

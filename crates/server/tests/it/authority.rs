@@ -221,7 +221,10 @@ impl Asker {
     async fn ask(&mut self, command: Command) -> Result<Value, Box<Problem>> {
         match self.socket.call::<Value>(command.clone()).await {
             Ok(answer) => Ok(answer),
-            Err(parlor_client::error::Error::Refused(problem)) => Err(problem),
+            Err(parlor_client::error::Error::Refused(mut problem)) => {
+                assert!(problem.request_id.take().is_some(), "{command:?} is refused without a request_id");
+                Err(problem)
+            }
             Err(other) => panic!("{command:?}: {other}"),
         }
     }

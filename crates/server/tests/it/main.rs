@@ -6,6 +6,7 @@ mod convergence;
 mod crowd;
 mod durability;
 mod files;
+mod framing;
 mod groups;
 mod harness;
 mod hub;

@@ -250,20 +250,25 @@ async fn a_handshake_that_is_none_is_refused_before_any_upgrade() {
         headers.extend(who.map(|who| ("Authorization", who)));
         let text = raw::request("GET", "/v1/socket", &headers, "");
         // Only "Upgrade" makes it a handshake; the answer ends since it is refused.
-        send(address, text.replace("Connection: close", "Connection: Upgrade, close")).await.outcome()
+        send(address, text.replace("Connection: close", "Connection: Upgrade, close")).await
     };
-    assert_eq!(shake(None, None).await, (401, "not_signed_in"));
-    assert_eq!(shake(None, Some("Bearer nonsense")).await, (401, "not_signed_in"));
+    assert_eq!(shake(None, None).await.outcome(), (401, "not_signed_in"));
+    assert_eq!(shake(None, Some("Bearer nonsense")).await.outcome(), (401, "not_signed_in"));
     for change in [
         ("Sec-WebSocket-Key", ""),
         ("Sec-WebSocket-Key", "c2hvcnQ="),
         ("Sec-WebSocket-Key", "not base64!"),
-        ("Sec-WebSocket-Version", "8"),
+        ("Sec-WebSocket-Version", ""),
         ("Sec-WebSocket-Protocol", ""),
         ("Sec-WebSocket-Protocol", "chat"),
         ("Upgrade", "h2c"),
     ] {
-        assert_eq!(shake(Some(change), Some(&bearer)).await, (400, "invalid_field"), "{change:?}");
+        assert_eq!(shake(Some(change), Some(&bearer)).await.outcome(), (400, "invalid_field"), "{change:?}");
+    }
+    for version in ["8", "12", "14", "x"] {
+        let answer = shake(Some(("Sec-WebSocket-Version", version)), Some(&bearer)).await;
+        assert_eq!(answer.outcome(), (426, "unsupported_version"), "{version}");
+        assert_eq!(answer.header("Sec-WebSocket-Version"), Some("13"), "{version}");
     }
     place.is_unharmed().await;
 }
@@ -345,7 +350,7 @@ async fn what_no_reply_can_mend_closes_the_socket_with_its_code() {
     let mut socket = resumed(&place.ada).await;
     // A masked text frame of one byte, 0xff.
     socket.send_raw(&[0x81, 0x81, 0, 0, 0, 0, 0xff]).await.expect("sent");
-    assert_eq!(closed(socket).await, 4502);
+    assert_eq!(closed(socket).await, 1007);
     let mut socket = resumed(&place.ada).await;
     socket
         .send_text(&format!("{{\"id\":1,\"type\":\"me.update\",\"name\":\"{}\"}}", "x".repeat(1000)))

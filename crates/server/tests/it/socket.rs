@@ -120,7 +120,7 @@ async fn frames_that_no_command_can_be_close_the_socket_with_their_code() {
         (Message::text("x".repeat(1001)), 4503),
         (Message::text("x".repeat(1_000_000)), 4503),
         (Message::binary(vec![1, 2, 3]), 4502),
-        (frame(Data::Text, &[0xff, 0xfe, 0xfd]), 4502),
+        (frame(Data::Text, &[0xff, 0xfe, 0xfd]), 1007),
     ] {
         let mut socket = resumed(&server, &ada).await;
         let what = format!("{:.40}", format!("{message:?}"));

@@ -1,0 +1,66 @@
+//! What a connection says when something is wrong: refusals that the log knows by their number, and how it ends.
+
+use super::{Socket, frames, wire::Stop};
+use crate::app::App;
+use parlor_protocol::{close::Close, error::Problem};
+use std::time::Duration;
+use tracing::{debug, warn};
+
+/// How long a connection that is closed for a fault of its client's may still answer what it has read.
+pub(super) const FINISHING: Duration = Duration::from_secs(1);
+
+/// Why the connection ends.
+pub(super) enum End {
+    /// The server closes it.
+    Close(Close),
+    /// The other side closes it, with this code.
+    Closed(Option<u16>),
+    /// It has ended.
+    Gone,
+}
+
+impl From<Stop> for End {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Fault(fault) => Self::Close(fault.into()),
+            Stop::TooFast => Self::Close(Close::TooFast),
+            Stop::Stuck => Self::Close(Close::SlowReader),
+            Stop::Gone => Self::Gone,
+        }
+    }
+}
+
+/// How long a connection that is closed for this reason may still answer what it has read.
+pub(super) fn time_to_finish(why: Close, app: &App) -> Duration {
+    match why {
+        Close::Restarting => Duration::from_millis(app.config.stop.grace_ms / 2),
+        Close::TooFast | Close::Unsupported | Close::TooLarge | Close::ProtocolError | Close::NotUtf8 => FINISHING,
+        // Nobody is there, or whoever is there may learn nothing more.
+        Close::SlowReader | Close::Silent | Close::Failed | Close::SessionEnded | Close::Disabled => Duration::ZERO,
+    }
+}
+
+/// Closes and says why.
+pub(super) async fn close(app: &App, wire: Socket, why: Close) {
+    let is_broken = matches!(why, Close::ProtocolError | Close::NotUtf8 | Close::TooLarge | Close::TooFast);
+    wire.close(Some(why.code()), &frames::reason(why, retry_after_ms(app)), is_broken).await;
+}
+
+/// A delay that differs for each connection.
+fn retry_after_ms(app: &App) -> u64 {
+    let stop = &app.config.stop;
+    stop.retry_after_min_ms + app.environment.jitter(stop.retry_after_max_ms.saturating_sub(stop.retry_after_min_ms))
+}
+
+/// A refusal with a number of its own, which stands in the log too.
+pub(super) fn named(app: &App, mut problem: Problem) -> Problem {
+    let request_id = format!("{:016x}", u64::from_le_bytes(app.environment.random()));
+    let code = problem.code.name();
+    if problem.status >= 500 {
+        warn!(request_id, code, "a command was refused");
+    } else {
+        debug!(request_id, code, "a command was refused");
+    }
+    problem.request_id = Some(request_id);
+    problem
+}

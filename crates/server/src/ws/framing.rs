@@ -1,0 +1,259 @@
+//! The framing of RFC 6455 as a server reads it: heads, masks, fragments and text, without any input or output.
+//!
+//! Invariants: what is wrong is refused as soon as it can be seen, also in the middle of a frame (text that is not UTF-8);
+//! no byte is kept that is not part of a message under way; a message never grows beyond its limit, whatever a head
+//! announces. Absent on purpose: extensions, and the client's side.
+
+use bytes::{Buf as _, BytesMut};
+
+/// The longest content of a control frame.
+const CONTROL_BYTES_MAX: usize = 125;
+/// The longest head: two bytes, eight of the length, four of the mask.
+const HEAD_BYTES_MAX: usize = 14;
+
+/// What a peer sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// Text, checked to be UTF-8.
+    Text(BytesMut),
+    /// Bytes.
+    Binary(BytesMut),
+    /// To be answered by a pong with the same content.
+    Ping(BytesMut),
+    /// The answer to a ping, or said unasked.
+    Pong,
+    /// The end; the code, if one was given.
+    Close(Option<u16>),
+}
+
+/// Why a peer cannot be understood any further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// It does not keep to the framing.
+    #[error("a protocol error: {0}")]
+    Protocol(&'static str),
+    /// Text, or the reason of a close frame, that is not UTF-8.
+    #[error("text that is not UTF-8")]
+    NotUtf8,
+    /// A message over its limit.
+    #[error("a message over its limit")]
+    TooLarge,
+}
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The first frame of a text, or one that goes on with it.
+    Text,
+    /// The same of bytes.
+    Binary,
+    /// A control frame.
+    Ping,
+    /// A control frame.
+    Pong,
+    /// A control frame.
+    Close,
+}
+
+/// The head of a frame, of which content is still to come.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    kind: Kind,
+    is_last: bool,
+    mask: [u8; 4],
+    /// Bytes of content that have not come yet.
+    rest: usize,
+}
+
+/// A step of reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A frame begins, with content of so many bytes.
+    Began(Kind, usize),
+    /// A message, or a control frame, is whole.
+    Whole(Message),
+    /// More has to come.
+    Wanting,
+}
+
+/// What has come of a message, or of a control frame between its fragments.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    head: Option<Head>,
+    /// The kind of the message under way, whose last fragment has not come.
+    message: Option<Kind>,
+    content: BytesMut,
+    /// How much of a text is known to be UTF-8.
+    checked: usize,
+    /// Content of a control frame.
+    control: BytesMut,
+}
+
+impl Decoder {
+    /// Reads on in what came. Takes from `input` what it has understood.
+    ///
+    /// # Errors
+    /// See [`Fault`]; nothing may be read after one.
+    pub(crate) fn step(&mut self, input: &mut BytesMut, bytes_max: usize) -> Result<Step, Fault> {
+        let Some(mut head) = self.head else {
+            let Some((head, length)) = self.head(input, bytes_max)? else { return Ok(Step::Wanting) };
+            self.head = Some(head);
+            return Ok(Step::Began(head.kind, length));
+        };
+        let came = head.rest.min(input.len());
+        let into = if head.kind.is_control() { &mut self.control } else { &mut self.content };
+        let from = into.len();
+        into.extend_from_slice(&input[..came]);
+        input.advance(came);
+        unmask(&mut into[from..], &mut head.mask);
+        head.rest -= came;
+        self.head = (head.rest > 0).then_some(head);
+        if head.kind == Kind::Text {
+            self.check_text(head.rest == 0 && head.is_last)?;
+        }
+        if head.rest > 0 {
+            return Ok(Step::Wanting);
+        }
+        if head.kind.is_control() {
+            return control(head.kind, std::mem::take(&mut self.control)).map(Step::Whole);
+        }
+        if !head.is_last {
+            self.message = Some(head.kind);
+            // The next head may be there already.
+            return self.step(input, bytes_max);
+        }
+        self.message = None;
+        self.checked = 0;
+        let content = std::mem::take(&mut self.content);
+        Ok(Step::Whole(if head.kind == Kind::Text { Message::Text(content) } else { Message::Binary(content) }))
+    }
+
+    /// Bytes of the frame under way that have not come yet.
+    pub(crate) fn rest(&self) -> usize {
+        self.head.map_or(0, |head| head.rest)
+    }
+
+    /// A head, if all of it is there, and how much content it announces.
+    fn head(&self, input: &mut BytesMut, bytes_max: usize) -> Result<Option<(Head, usize)>, Fault> {
+        let &[first, second, ref more @ ..] = &input[..input.len().min(HEAD_BYTES_MAX)] else { return Ok(None) };
+        if first & 0x70 != 0 {
+            return Err(Fault::Protocol("a reserved bit is set"));
+        }
+        let is_last = first & 0x80 != 0;
+        let kind = match (first & 0x0f, self.message) {
+            (0, Some(kind)) => kind,
+            (0, None) => return Err(Fault::Protocol("a continuation without a beginning")),
+            (1 | 2, Some(_)) => return Err(Fault::Protocol("a message begins within another")),
+            (1, None) => Kind::Text,
+            (2, None) => Kind::Binary,
+            (8, _) => Kind::Close,
+            (9, _) => Kind::Ping,
+            (10, _) => Kind::Pong,
+            _ => return Err(Fault::Protocol("a reserved opcode")),
+        };
+        if second & 0x80 == 0 {
+            return Err(Fault::Protocol("a frame without a mask"));
+        }
+        if kind.is_control() && (!is_last || second & 0x7f > 125) {
+            return Err(Fault::Protocol("a control frame in fragments or of more than 125 bytes"));
+        }
+        let (length, mask) = match (second & 0x7f, more) {
+            (126, &[a, b, ref mask @ ..]) => (u64::from(u16::from_be_bytes([a, b])), mask),
+            (127, &[a, b, c, d, e, f, g, h, ref mask @ ..]) => (u64::from_be_bytes([a, b, c, d, e, f, g, h]), mask),
+            (126 | 127, _) => return Ok(None),
+            (length, mask) => (u64::from(length), mask),
+        };
+        if length >> 63 != 0 {
+            return Err(Fault::Protocol("a length of 64 bits"));
+        }
+        let held = if kind.is_control() { 0 } else { self.content.len() };
+        let length = usize::try_from(length).ok().filter(|length| *length <= bytes_max.saturating_sub(held));
+        // A control frame is short, whatever the limit.
+        let length = if kind.is_control() { Some(usize::from(second & 0x7f)) } else { length };
+        let rest = length.ok_or(Fault::TooLarge)?;
+        let &[a, b, c, d, ..] = mask else { return Ok(None) };
+        let head_bytes = 6 + match second & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        input.advance(head_bytes);
+        Ok(Some((Head { kind, is_last, mask: [a, b, c, d], rest }, rest)))
+    }
+
+    /// Checks what has come of a text; a character may be cut off at its end unless it is `whole`.
+    fn check_text(&mut self, whole: bool) -> Result<(), Fault> {
+        match std::str::from_utf8(&self.content[self.checked..]) {
+            Ok(_) => self.checked = self.content.len(),
+            Err(error) if error.error_len().is_none() && !whole => self.checked += error.valid_up_to(),
+            Err(_) => return Err(Fault::NotUtf8),
+        }
+        Ok(())
+    }
+}
+
+impl Kind {
+    /// Whether it may come between the fragments of a message.
+    pub(crate) const fn is_control(self) -> bool {
+        matches!(self, Self::Ping | Self::Pong | Self::Close)
+    }
+}
+
+fn control(kind: Kind, content: BytesMut) -> Result<Message, Fault> {
+    match kind {
+        Kind::Ping => Ok(Message::Ping(content)),
+        Kind::Close => closing(&content),
+        _ => Ok(Message::Pong),
+    }
+}
+
+/// The codes that may be sent (RFC 6455, section 7.4, and the registry that it begins).
+fn closing(content: &[u8]) -> Result<Message, Fault> {
+    let code = match content {
+        [] => return Ok(Message::Close(None)),
+        [_] => return Err(Fault::Protocol("half a close code")),
+        &[a, b, ref reason @ ..] => {
+            std::str::from_utf8(reason).map_err(|_| Fault::NotUtf8)?;
+            u16::from_be_bytes([a, b])
+        }
+    };
+    match code {
+        1000..=1003 | 1007..=1014 | 3000..=4999 => Ok(Message::Close(Some(code))),
+        _ => Err(Fault::Protocol("a close code that may not be sent")),
+    }
+}
+
+/// Takes the mask off, and turns it to where the next byte begins.
+fn unmask(content: &mut [u8], mask: &mut [u8; 4]) {
+    let [a, b, c, d] = *mask;
+    let eight = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (chunks, rest) = content.as_chunks_mut::<8>();
+    for chunk in chunks {
+        *chunk = (u64::from_ne_bytes(*chunk) ^ eight).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= mask;
+    }
+    mask.rotate_left(rest.len() % 4);
+}
+
+/// Puts a frame of a whole message into a buffer.
+pub(crate) fn encode(output: &mut BytesMut, opcode: u8, parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    output.reserve(length + 10);
+    output.extend_from_slice(&[0x80 | opcode]);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short), _) if usize::from(short) <= CONTROL_BYTES_MAX => output.extend_from_slice(&[short]),
+        (_, Ok(medium)) => {
+            output.extend_from_slice(&[126]);
+            output.extend_from_slice(&medium.to_be_bytes());
+        }
+        _ => {
+            output.extend_from_slice(&[127]);
+            output.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    for part in parts {
+        output.extend_from_slice(part);
+    }
+}
