@@ -11,7 +11,7 @@ import { handClock } from './support/clock.js';
 /** @type {[Command, string, unknown?][]} */
 const requests = [
   [{ type: 'session.resume', user: 1, cursor: '1.2' }, 'GET /v1/events?cursor=1.2&wait=0'],
-  [{ type: 'conversation.list', before: 9, limit: 40 }, 'GET /v1/conversations?before=9&limit=40'],
+  [{ type: 'conversation.list', after: '9', limit: 40 }, 'GET /v1/conversations?after=9&limit=40'],
   [{ type: 'conversation.get', conversation: 7 }, 'GET /v1/conversations/7'],
   [{ type: 'conversation.changes', conversation: 7, since: 3 }, 'GET /v1/conversations/7/changes?since=3'],
   [{ type: 'conversation.open', client_id: 'a', user: 2 }, 'POST /v1/conversations', { client_id: 'a', user: 2 }],
@@ -19,7 +19,7 @@ const requests = [
   [{ type: 'conversation.mark', conversation: 7, delivered: 3 }, 'PUT /v1/conversations/7/delivered', { seq: 3 }],
   [{ type: 'conversation.update', conversation: 7, title: 'A' }, 'PATCH /v1/conversations/7', { title: 'A' }],
   [{ type: 'conversation.typing', conversation: 7, typing: true }, 'PUT /v1/conversations/7/typing', { typing: true }],
-  [{ type: 'member.list', conversation: 7, after: 3 }, 'GET /v1/conversations/7/members?after=3'],
+  [{ type: 'member.list', conversation: 7, after: '3' }, 'GET /v1/conversations/7/members?after=3'],
   [{ type: 'member.add', conversation: 7, users: [2], history: 'from_start' }, 'POST /v1/conversations/7/members',
     { users: [2], history: 'from_start' }],
   [{ type: 'member.update', conversation: 7, user: 2, role: 'owner' }, 'PATCH /v1/conversations/7/members/2',
@@ -39,7 +39,7 @@ const requests = [
     'DELETE /v1/conversations/7/messages/2/reactions/%23%EF%B8%8F%E2%83%A3'],
   [{ type: 'message.reactions', conversation: 7, seq: 2 }, 'GET /v1/conversations/7/messages/2/reactions'],
   [{ type: 'message.list', conversation: 7, around: 5, limit: 1 }, 'GET /v1/conversations/7/messages?around=5&limit=1'],
-  [{ type: 'message.cancel', client_id: 'a/b' }, 'DELETE /v1/messages/a%2Fb'],
+  [{ type: 'message.cancel', client_id: 'a/b' }, 'POST /v1/sends/a%2Fb/cancel'],
   [{ type: 'me.get', since: 4 }, 'GET /v1/me?since=4'],
   [{ type: 'me.update', receipts: false }, 'PATCH /v1/me', { receipts: false }],
   [{ type: 'presence.watch', users: [1, 2] }, 'GET /v1/presence?users=1,2'],

@@ -14,6 +14,7 @@ use std::{
 const SETTINGS: [(&str, &str); 13] = [
     ("PARLOR_LOG_FILTER", "warn"),
     ("PARLOR_ACCOUNTS_SIGN_UP", "true"),
+    ("PARLOR_WHO_MAY_WRITE", "everyone"),
     ("PARLOR_ACCOUNTS_PASSWORD_MEMORY_KIB", "8"),
     ("PARLOR_ACCOUNTS_PASSWORD_PASSES", "1"),
     ("PARLOR_LIMITS_PASSWORD_CHECKS_MAX", "64"),

@@ -2,7 +2,7 @@
 //!
 //! Connections are kept and used again; a request is never repeated by itself.
 
-use crate::error::Error;
+use crate::{error::Error, limits::Limits};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -48,9 +48,13 @@ impl Response {
     }
 }
 
+/// Looks at every answer: the method, the path with its query, and what came.
+pub type Observer = fn(&Method, &str, &Response);
+
 /// A client of the HTTP API.
 #[derive(Clone, Debug)]
 pub struct Api {
+    observer: Option<Observer>,
     address: SocketAddr,
     client: Client<HttpConnector, Full<Bytes>>,
     headers: HeaderMap,
@@ -62,7 +66,14 @@ impl Api {
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
         let client = Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http();
-        Self { address, client, headers: HeaderMap::new(), patience: Duration::from_secs(30) }
+        Self { observer: None, address, client, headers: HeaderMap::new(), patience: Duration::from_secs(30) }
+    }
+
+    /// Shows every answer to an observer.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     /// Gives up a request after so long.
@@ -108,7 +119,7 @@ impl Api {
     /// # Panics
     /// The path is not one.
     pub async fn request(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Result<Response, Error> {
-        let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        let mut request = Request::builder().method(method.clone()).uri(format!("http://{}{path}", self.address));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
@@ -120,7 +131,19 @@ impl Api {
             let body = body.collect().await.map_err(|error| interrupted(&error))?.to_bytes();
             Ok(Response { status: head.status, headers: head.headers, body })
         };
-        tokio::time::timeout(self.patience, whole).await.map_err(|_| Error::TimedOut)?
+        let answer = tokio::time::timeout(self.patience, whole).await.map_err(|_| Error::TimedOut)?;
+        if let (Some(observer), Ok(response)) = (self.observer, &answer) {
+            observer(&method, path, response);
+        }
+        answer
+    }
+
+    /// What the server says that clients go by.
+    ///
+    /// # Errors
+    /// The server refused it, or no readable answer came.
+    pub async fn limits(&self) -> Result<Limits, Error> {
+        self.get("/v1/limits").await
     }
 
     /// Asks for something and reads the answer.
@@ -180,10 +203,10 @@ impl Api {
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
-    pub async fn conversations(&self, before: Option<Version>, limit: Option<u32>) -> Result<ConversationPage, Error> {
-        let before = before.map(|before| format!("before={before}&")).unwrap_or_default();
+    pub async fn conversations(&self, after: Option<&str>, limit: Option<u32>) -> Result<ConversationPage, Error> {
+        let after = after.map(|after| format!("after={after}&")).unwrap_or_default();
         let limit = limit.map(|limit| format!("limit={limit}")).unwrap_or_default();
-        self.get(&format!("/v1/conversations?{before}{limit}")).await
+        self.get(&format!("/v1/conversations?{after}{limit}")).await
     }
 
     /// One conversation.

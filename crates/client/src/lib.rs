@@ -10,6 +10,7 @@
 pub mod error;
 pub mod history;
 pub mod http;
+pub mod limits;
 pub mod poll;
 pub mod socket;
 pub mod state;

@@ -44,9 +44,9 @@ impl Client {
         let asked = self.state.asking();
         let path = match need {
             Need::List => {
-                let before = self.next_page.map(|before| format!("before={before}&")).unwrap_or_default();
+                let after = self.next_page.as_ref().map(|after| format!("after={after}&")).unwrap_or_default();
                 let limit = self.list_limit.map(|limit| format!("limit={limit}")).unwrap_or_default();
-                format!("/v1/conversations?{before}{limit}")
+                format!("/v1/conversations?{after}{limit}")
             }
             Need::Me => match self.state.me() {
                 Some(me) => format!("/v1/me?since={}", me.scope_version),

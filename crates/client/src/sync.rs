@@ -6,6 +6,7 @@
 use crate::{
     error::Error,
     http::Api,
+    limits::Limits,
     socket::{Handshake, Incoming, NotOpened, Socket},
     state::{Asked, Need, State},
 };
@@ -27,8 +28,6 @@ use tokio::time::Instant;
 
 /// No reply for so long: the connection is given up.
 const REPLY_WITHIN: Duration = Duration::from_secs(10);
-/// No frame for so long, and the connection is given up, too.
-const SILENCE: Duration = Duration::from_secs(35);
 
 /// What becomes of a live event before the state gets it, given the number of the connection that it came on.
 pub type Tamper = Box<dyn FnMut(u32, Event) -> Vec<Event> + Send>;
@@ -52,13 +51,15 @@ pub struct Client {
     pub patience: Duration,
     /// Conversations in one page of the list.
     pub list_limit: Option<u32>,
+    /// No frame for so long, and the connection is given up.
+    pub silence: Duration,
     /// Whether the messages of every conversation are held.
     pub holds_messages: bool,
     tamper: Option<Tamper>,
     fetching: HashMap<i64, (Fetch, Asked)>,
     replies: HashMap<i64, Option<Result<Value, Box<Problem>>>>,
     needed_since: BTreeMap<Need, Instant>,
-    pub(crate) next_page: Option<Version>,
+    pub(crate) next_page: Option<String>,
     last_close: Option<(u16, String)>,
     connections: u32,
 }
@@ -73,6 +74,7 @@ impl Client {
             socket: None,
             state: State::new(user, fan_out_max),
             patience: Duration::from_millis(30),
+            silence: Limits::default().silence(),
             list_limit: None,
             holds_messages: true,
             tamper: None,
@@ -334,11 +336,12 @@ impl Client {
     async fn step(&mut self, deadline: Instant) -> Result<(), Error> {
         let wake = self.fetch_needs().await?.map_or(deadline, |wake| wake.min(deadline));
         let Some(socket) = &mut self.socket else { return Err(Error::Interrupted("not connected".to_owned())) };
-        let silent = socket.heard() + SILENCE;
+        let silence = self.silence;
+        let silent = socket.heard() + silence;
         match socket.next_before(wake.min(silent)).await {
             None if Instant::now() >= silent => {
                 self.cut();
-                Err(Error::Interrupted(format!("nothing was heard for {SILENCE:?}")))
+                Err(Error::Interrupted(format!("nothing was heard for {silence:?}")))
             }
             None | Some(Incoming::Heartbeat) => Ok(()),
             Some(Incoming::Event(value)) => {
@@ -403,7 +406,7 @@ impl Client {
 
     fn command_for(&self, need: Need) -> Command {
         match need {
-            Need::List => Command::ListConversations { before: self.next_page, limit: self.list_limit },
+            Need::List => Command::ListConversations { after: self.next_page.clone(), limit: self.list_limit },
             Need::Me => Command::GetMe { since: self.state.me().map(|me| me.scope_version) },
             Need::Conversation(conversation) => Command::GetConversation { conversation },
             Need::Changes(conversation, since) => Command::GetChanges { conversation, since },
@@ -435,7 +438,7 @@ impl Client {
                     self.take_problem(fetch, problem, asked);
                 }
             }
-            if let (Fetch::List, Some(_)) = (fetch, self.next_page) {
+            if fetch == Fetch::List && self.next_page.is_some() {
                 let command = self.command_for(Need::List);
                 self.fetch(Fetch::List, command).await?;
             }

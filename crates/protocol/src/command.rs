@@ -5,7 +5,7 @@ use crate::{
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId, Version},
     model::{ContextKey, Role},
-    strict,
+    patch, strict,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,18 +20,18 @@ pub enum Command {
     Resume {
         /// Whose page this is.
         user: UserId,
-        /// How far the client's state goes; absent when it holds nothing.
+        /// How far the client's state goes; absent when it holds nothing. A text that is no cursor is as good as none.
         #[schema(value_type = Option<String>)]
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::cursor::handed_back")]
         cursor: Option<Cursor>,
     },
     /// The conversations of the asker, the one with the newest activity first.
     #[serde(rename = "conversation.list")]
     ListConversations {
-        /// Only those whose `activity` is less.
+        /// The `next` of the page before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        before: Option<Version>,
-        /// At most so many.
+        after: Option<String>,
+        /// At most so many: 1 to `page_rows_max`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
@@ -91,10 +91,10 @@ pub enum Command {
     ListMembers {
         /// Where.
         conversation: ConversationId,
-        /// Only those with a higher id.
+        /// The `next` of the page before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        after: Option<UserId>,
-        /// At most so many.
+        after: Option<String>,
+        /// At most so many: 1 to `page_rows_max`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
@@ -158,7 +158,8 @@ pub enum Command {
         /// What.
         from: MessagePlace,
     },
-    /// Changes the text of one's own message, within the operator's time.
+    /// Changes the text or the subject of one's own message, within the operator's time; what is absent stays. One of
+    /// the two is expected.
     #[serde(rename = "message.edit")]
     Edit {
         /// Where.
@@ -166,10 +167,13 @@ pub enum Command {
         /// Which.
         seq: Seq,
         /// What it says from now on; may be empty where there are attachments.
-        text: String,
-        /// What stands above the text from now on; absent for nothing.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        subject: Option<String>,
+        #[schema(value_type = String)]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
+        text: Option<String>,
+        /// What stands above the text from now on; null for nothing.
+        #[schema(value_type = Option<String>)]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::clearable")]
+        subject: Option<Option<String>>,
     },
     /// Deletes a message for everyone: one's own, or as owner or moderator of a group another's.
     #[serde(rename = "message.delete")]
@@ -206,6 +210,12 @@ pub enum Command {
         conversation: ConversationId,
         /// Which.
         seq: Seq,
+        /// The `next` of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// At most so many: 1 to `page_rows_max`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
     },
     /// Messages that say something, the newest first, of all that the asker may see.
     #[serde(rename = "message.search")]
@@ -231,7 +241,7 @@ pub enum Command {
         /// Those around this `seq`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         around: Option<Seq>,
-        /// At most so many.
+        /// At most so many: 1 to `page_rows_max`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
@@ -285,7 +295,10 @@ pub enum Command {
         /// Beginnings of words, in any order; empty for everybody.
         #[serde(default)]
         query: String,
-        /// At most so many.
+        /// The `next` of the page before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// At most so many: 1 to `page_rows_max`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
@@ -318,13 +331,16 @@ pub struct MessagePlace {
 #[schema(example = json!({"name": "Ada King"}))]
 pub struct MeUpdate {
     /// The new name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
     pub name: Option<String>,
     /// See [`Me::receipts`](crate::model::Me::receipts).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
     pub receipts: Option<bool>,
     /// See [`Me::presence`](crate::model::Me::presence).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
     pub presence: Option<bool>,
 }
 
@@ -358,7 +374,7 @@ pub struct Search {
     /// The `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// At most so many.
+    /// At most so many: 1 to `page_rows_max`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }

@@ -51,9 +51,32 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
+/// Reads a cursor that a client hands back. A text that is no cursor of any server is read as none: both are answered
+/// with `reset`, so that a client whose copy was damaged loads anew instead of being refused for ever.
+pub fn handed_back<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cursor>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_handed_back_damaged_is_as_good_as_none() {
+        #[derive(Deserialize)]
+        struct Page {
+            #[serde(default, deserialize_with = "handed_back")]
+            cursor: Option<Cursor>,
+        }
+        let read = |text: &str| serde_json::from_str::<Page>(text).map(|page| page.cursor);
+        assert_eq!(read(r#"{"cursor": "81.9"}"#).ok(), Some(Some(Cursor { epoch: Epoch(81), version: Version(9) })));
+        for text in
+            ["{}", r#"{"cursor": null}"#, r#"{"cursor": ""}"#, r#"{"cursor": "81."}"#, r#"{"cursor": "\u0000"}"#]
+        {
+            assert_eq!(read(text).ok(), Some(None), "{text}");
+        }
+        assert!(read(r#"{"cursor": 81.9}"#).is_err(), "no text at all");
+    }
 
     #[test]
     fn a_cursor_reads_back_and_nonsense_does_not() {

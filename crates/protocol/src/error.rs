@@ -3,27 +3,36 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// When to try again what may succeed later, where nothing better is known.
+pub const RETRY_AFTER_MS: u64 = 1000;
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident $name:literal $status:literal $retry:literal $title:literal;)+) => {
         /// A stable code. New ones may come; these keep their names and meanings.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-        pub enum Code { $($(#[$doc])* #[serde(rename = $name)] $variant,)+ }
+        pub enum Code {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)+
+            /// One that this version does not know, of a newer server: `status` and `retryable` of the problem say what
+            /// to make of it. Never sent.
+            #[serde(other)]
+            Unlisted,
+        }
 
         impl Code {
-            /// Every code.
+            /// Every code that is sent.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
             /// The name on the wire.
             #[must_use]
-            pub const fn name(self) -> &'static str { match self { $(Self::$variant => $name,)+ } }
+            pub const fn name(self) -> &'static str { match self { $(Self::$variant => $name,)+ Self::Unlisted => "unlisted" } }
             /// The HTTP status.
             #[must_use]
-            pub const fn status(self) -> u16 { match self { $(Self::$variant => $status,)+ } }
+            pub const fn status(self) -> u16 { match self { $(Self::$variant => $status,)+ Self::Unlisted => 500 } }
             /// Whether the same request may succeed later.
             #[must_use]
-            pub const fn retryable(self) -> bool { match self { $(Self::$variant => $retry,)+ } }
+            pub const fn retryable(self) -> bool { match self { $(Self::$variant => $retry,)+ Self::Unlisted => false } }
             /// One sentence for people.
             #[must_use]
-            pub const fn title(self) -> &'static str { match self { $(Self::$variant => $title,)+ } }
+            pub const fn title(self) -> &'static str { match self { $(Self::$variant => $title,)+ Self::Unlisted => "Something else is wrong." } }
         }
     };
 }
@@ -47,6 +56,8 @@ codes! {
     NotSignedIn "not_signed_in" 401 false "Sign in first.";
     /// Name or password is wrong.
     WrongCredentials "wrong_credentials" 401 false "Name or password is not right.";
+    /// The current password that came with a change of it is wrong; the session lives on.
+    WrongPassword "wrong_password" 403 false "The current password is not right.";
     /// The request's Origin is not allowed to use this server with a cookie.
     WrongOrigin "wrong_origin" 403 false "Requests from this site are not accepted.";
     /// The rules do not allow it to this person.
@@ -122,7 +133,7 @@ pub struct Problem {
     /// The limit that was passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
-    /// When to try again, in milliseconds.
+    /// When to try again, in milliseconds; there whenever `retryable` is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// The name of this request in the server's log.
@@ -131,7 +142,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The problem of a code, without details.
+    /// The problem of a code, without details. If it may succeed later, it says when to try again.
     #[must_use]
     pub fn new(code: Code) -> Self {
         Self {
@@ -142,7 +153,7 @@ impl Problem {
             retryable: code.retryable(),
             detail: None,
             limit: None,
-            retry_after_ms: None,
+            retry_after_ms: code.retryable().then_some(RETRY_AFTER_MS),
             request_id: None,
         }
     }
@@ -160,10 +171,39 @@ impl Problem {
         self.limit = Some(limit);
         self
     }
+
+    /// Says when to try again, in milliseconds.
+    #[must_use]
+    pub fn with_retry_after_ms(mut self, wait_ms: u64) -> Self {
+        self.retry_after_ms = Some(wait_ms);
+        self
+    }
 }
 
 impl From<Code> for Problem {
     fn from(code: Code) -> Self {
         Self::new(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_of_a_newer_server_reads_as_one_that_is_not_listed() {
+        let text = r#"{"type": "/errors/asleep", "title": "Asleep.", "status": 503, "code": "asleep", "retryable": true,
+            "retry_after_ms": 5, "more": 1}"#;
+        let problem: Problem = serde_json::from_str(text).expect("still a problem");
+        assert_eq!((problem.code, problem.status, problem.retryable), (Code::Unlisted, 503, true));
+        assert!(!Code::ALL.contains(&Code::Unlisted));
+    }
+
+    #[test]
+    fn whatever_may_be_tried_again_says_when() {
+        for &code in Code::ALL {
+            let problem = Problem::from(code);
+            assert_eq!(problem.retry_after_ms.is_some(), problem.retryable, "{}", code.name());
+        }
     }
 }

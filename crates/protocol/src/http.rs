@@ -4,6 +4,7 @@ use crate::{
     command::{History, MessagePlace},
     ids::{FileId, Seq, UserId},
     model::{Me, Role, Session},
+    patch,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -60,6 +61,8 @@ pub struct PutPassword {
 pub struct Sessions {
     /// The newest first.
     pub sessions: Vec<Session>,
+    /// Give this as `after` for the next page; null at the end.
+    pub next: Option<String>,
 }
 
 /// `POST /v1/conversations/{id}/messages`
@@ -99,11 +102,14 @@ pub struct PostForward {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"text": "Is it really yours?"}))]
 pub struct PatchMessage {
-    /// What it says from now on.
-    pub text: String,
-    /// What stands above the text from now on; absent for nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
+    /// What it says from now on; absent: as before.
+    #[schema(value_type = String)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
+    pub text: Option<String>,
+    /// What stands above the text from now on; null for nothing; absent: as before.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::clearable")]
+    pub subject: Option<Option<String>>,
 }
 
 /// `PATCH /v1/conversations/{id}`

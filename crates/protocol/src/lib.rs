@@ -14,5 +14,6 @@ pub mod http;
 pub mod ids;
 pub mod limits;
 pub mod model;
+pub mod patch;
 pub mod reply;
 mod strict;

@@ -1,5 +1,6 @@
 //! Every limit, in one place. All can be set in the configuration, each down to 1; `GET /v1/limits` tells them.
 
+use crate::command::History;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -126,4 +127,40 @@ pub struct Limits {
     pub attempts_remembered_max: u32,
     /// Passwords that are checked at the same time.
     pub password_checks_max: u32,
+}
+
+/// `GET /v1/limits`: the limits in force, and every other number and switch that a client goes by. New ones may come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LimitsAnswer {
+    /// Every limit.
+    #[serde(flatten)]
+    pub limits: Limits,
+    /// The server sends `{}` on a socket when it has sent nothing else for so long, in milliseconds.
+    pub ping_interval_ms: u64,
+    /// The server closes a socket from which no frame came for so long, in milliseconds.
+    pub silence_ms: u64,
+    /// Time until `session.resume` must have come on a new socket, in milliseconds.
+    pub resume_ms: u64,
+    /// The longest `wait` of `GET /v1/events`, in milliseconds.
+    pub poll_wait_max_ms: u64,
+    /// Time until the body of a request must be there, in milliseconds; every 16 KiB of it give a second more.
+    pub body_ms: u64,
+    /// Time for which one's marks in one conversation are gathered into one change, in milliseconds.
+    pub marker_interval_ms: u64,
+    /// Time after sending in which one's own message can be edited, in milliseconds; 0 for any time.
+    pub edit_within_ms: u64,
+    /// The same for deleting it for everyone.
+    pub delete_within_ms: u64,
+    /// Time for which an upload is kept that nobody goes on with or sends, in milliseconds.
+    pub unsent_ms: u64,
+    /// When to try again where an answer says nothing better, in milliseconds.
+    pub retry_after_ms: u64,
+    /// Whether anybody is told how far others have read.
+    pub receipts: bool,
+    /// Whether messages can be searched.
+    pub search: bool,
+    /// Who may open a conversation with whom: `everyone`, `shared_context`, `nobody`; others may come.
+    pub who_may_write: String,
+    /// What people who are added to a group see of what was written before, where nothing is said.
+    pub history: History,
 }

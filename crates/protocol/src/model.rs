@@ -225,6 +225,9 @@ pub enum SystemLine {
     },
     /// The group has another picture, or none.
     PictureChanged {},
+    /// Something that this version does not know, of a newer server. Never sent.
+    #[serde(other)]
+    Other,
 }
 
 /// A file that a message carries.

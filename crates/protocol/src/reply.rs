@@ -73,8 +73,8 @@ pub struct ConversationPage {
     /// People whom `created_by` or `last_message` name and who are not among the members: those who left, above all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<User>,
-    /// Give this as `before` for the next page; absent at the end.
-    pub next: Option<Version>,
+    /// Give this as `after` for the next page; null at the end.
+    pub next: Option<String>,
     /// True for what is here. It starts a client that has none and never moves one that has.
     #[schema(value_type = String, example = "81273645.4711")]
     pub cursor: Cursor,
@@ -103,10 +103,10 @@ pub struct MessagePage {
     pub quoted: Vec<Message>,
     /// Those who wrote them, or are named in lines of the system.
     pub users: Vec<User>,
-    /// There are older ones that the asker may see.
-    pub more_before: bool,
-    /// There are newer ones.
-    pub more_after: bool,
+    /// Give this as `before` for the older ones; null when there are none that the asker may see.
+    pub previous: Option<Seq>,
+    /// Give this as `after` for the newer ones; null when there are none.
+    pub next: Option<Seq>,
     /// The version of the conversation at which this is true.
     pub version: Version,
     /// See [`ConversationPage::cursor`].
@@ -232,8 +232,10 @@ pub struct MessageChanged {
 /// The answer to `message.reactions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reactions {
-    /// In the order of each emoji's first use.
+    /// In the order of each emoji's first use. A page counts people: an emoji may go on on the next page.
     pub reactions: Vec<ReactionBy>,
+    /// Give this as `after` for the next page; null at the end.
+    pub next: Option<String>,
 }
 
 /// One emoji under a message, and who put it there.
@@ -250,8 +252,8 @@ pub struct ReactionBy {
 pub struct Members {
     /// In the order of their ids.
     pub members: Vec<Member>,
-    /// Give this as `after` for the next page; absent at the end.
-    pub next: Option<UserId>,
+    /// Give this as `after` for the next page; null at the end.
+    pub next: Option<String>,
 }
 
 /// The answer to `message.search`.
@@ -263,7 +265,7 @@ pub struct Found {
     pub conversations: Vec<Conversation>,
     /// Those who wrote them.
     pub users: Vec<User>,
-    /// Give this as `after` for the next page; absent at the end.
+    /// Give this as `after` for the next page; null at the end.
     pub next: Option<String>,
 }
 
@@ -320,6 +322,8 @@ pub struct Done {}
 pub struct Users {
     /// In the order of their names.
     pub users: Vec<User>,
+    /// Give this as `after` for the next page; null at the end.
+    pub next: Option<String>,
 }
 
 /// An answer of any kind.

@@ -127,6 +127,8 @@ fn unfit(value: &Value) -> Vec<Value> {
             unfit.retain(|value| !value.is_string());
         }
         Value::Bool(_) => unfit.extend([json!(0), json!(1), json!("true"), json!([true])]),
+        // What may be cleared is a text.
+        Value::Null => unfit.retain(|value| !value.is_string()),
         _ => unfit.extend([json!(true), json!("9"), json!(9)]),
     }
     unfit

@@ -7,7 +7,6 @@
 use crate::{
     app::App,
     domain::change::{Change, Outcome},
-    http::errors::from_store,
     identity,
     listener::told,
     store::accounts::Listed,
@@ -145,7 +144,7 @@ async fn done(app: &App, change: Change) -> Result<Answer, Problem> {
 
 async fn user(app: &App, login: &str) -> Result<UserId, Problem> {
     let folded = identity::checked_login(login)?;
-    let account = app.store.account(folded).await.map_err(|error| from_store(&error))?;
+    let account = app.store.account(folded).await?;
     let unknown = || Problem::new(Code::NotFound).with_detail(format!("there is no account {login:?}"));
     account.map(|account| account.user).ok_or_else(unknown)
 }
@@ -154,7 +153,7 @@ async fn users(app: &App) -> Result<Answer, Problem> {
     let mut all: Vec<Listed> = Vec::new();
     loop {
         let after = all.last().map_or_else(String::new, |last| last.login.clone());
-        let page = app.store.accounts(after, ACCOUNTS_PAGE).await.map_err(|error| from_store(&error))?;
+        let page = app.store.accounts(after, ACCOUNTS_PAGE).await?;
         if page.is_empty() {
             return Ok(Answer::Users(all));
         }

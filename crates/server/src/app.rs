@@ -3,7 +3,6 @@
 use crate::{
     asking::Asking,
     channel_layer::{ChannelLayer, Topic, Unavailable, memory::Memory},
-    commands::failed,
     commit::{self, Commit, Writer},
     config::Config,
     domain::{Rules, fingerprint::Key},
@@ -11,7 +10,6 @@ use crate::{
     erasure::Erasure,
     files::{self, Files},
     followers::{self, Running, search::Search},
-    http::errors::from_store,
     hub::{
         Hub,
         recovery::{self, Recovery},
@@ -212,7 +210,7 @@ impl App {
         if self.hub.ends() == ends {
             return Ok(true);
         }
-        let living = self.store.living_sessions(actor.user).await.map_err(failed)?;
+        let living = self.store.living_sessions(actor.user).await?;
         Ok(living.contains(&actor.session))
     }
 
@@ -287,12 +285,12 @@ fn asked(store: &Store, supervisor: &Supervisor) -> (Asked, Vec<JoinHandle<()>>)
     let reader = store.clone();
     let (sessions, finding) = Asking::start("sessions", supervisor, move |hashes: Vec<[u8; 32]>| {
         let store = reader.clone();
-        async move { store.sessions(hashes).await.map_err(|cause| from_store(&cause)) }
+        async move { store.sessions(hashes).await.map_err(Problem::from) }
     });
     let reader = store.clone();
     let (resumes, resuming) = Asking::start("resumes", supervisor, move |asked: Vec<(UserId, Option<Cursor>)>| {
         let store = reader.clone();
-        async move { store.news(asked).await.map_err(failed) }
+        async move { store.news(asked).await.map_err(Problem::from) }
     });
     (Asked { sessions, resumes }, vec![finding, resuming])
 }

@@ -3,7 +3,8 @@
 use crate::{
     app::{Actor, App},
     domain::{Change, Content, Look, Outcome, Profile, text},
-    search,
+    paging,
+    search::{self, fold::Class},
     store::{self, snapshot::Page},
     sync,
     task::to_its_end,
@@ -16,7 +17,7 @@ use parlor_protocol::{
     reply::{Answer, ConversationAnswer, ConversationPage, Done, MeAnswer, Opened, Users, Watched},
 };
 use std::sync::Arc;
-use tracing::{error, warn};
+use tracing::error;
 
 /// The answer, or why there is none.
 pub type Result = std::result::Result<Answer, Problem>;
@@ -114,6 +115,9 @@ pub(crate) fn sort(app: &App, actor: Actor, command: Command) -> std::result::Re
             Change::Send { actor, conversation, client_id, content }
         }
         Command::Forward { conversation, client_id, from } => Change::Forward { actor, conversation, client_id, from },
+        Command::Edit { text: None, subject: None, .. } => {
+            return Err(Problem::new(Code::InvalidField).with_detail("`text` or `subject` is expected"));
+        }
         Command::Edit { conversation, seq, text, subject } => Change::Edit { actor, conversation, seq, text, subject },
         Command::Delete { conversation, seq } => Change::Delete { actor, conversation, seq },
         Command::Hide { conversation, seq } => Change::Hide { actor, conversation, seq },
@@ -153,7 +157,7 @@ pub(crate) fn sort(app: &App, actor: Actor, command: Command) -> std::result::Re
 }
 
 async fn query(app: &App, actor: Actor, command: Command) -> Result {
-    let user = actor.user;
+    let (user, limits) = (actor.user, &app.config.limits);
     match command {
         Command::Resume { user: page, cursor } => {
             if page != user {
@@ -161,14 +165,15 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
             }
             sync::heads(app, user, cursor).await.map(Answer::Heads)
         }
-        Command::ListConversations { before, limit } => {
-            let limit = rows(app, limit)?;
+        Command::ListConversations { after, limit } => {
+            let (before, limit) = (paging::place(after.as_deref())?, paging::rows(limits, limit)?);
             let page = app.store.read(move |snapshot| {
                 let (conversations, next) = snapshot.list(user, before, limit)?;
                 let users = snapshot.absent(&conversations)?;
+                let next = next.map(|activity| activity.to_string());
                 Ok(ConversationPage { conversations, users, next, cursor: snapshot.cursor })
             });
-            page.await.map(Answer::Conversations).map_err(failed)
+            page.await.map(Answer::Conversations).map_err(Problem::from)
         }
         Command::GetConversation { conversation } => {
             let found = app.store.read(move |snapshot| {
@@ -176,36 +181,40 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
                 let users = snapshot.absent(std::slice::from_ref(&conversation))?;
                 Ok(Some(ConversationAnswer { conversation, users, cursor: snapshot.cursor }))
             });
-            let found = found.await.map_err(failed)?;
+            let found = found.await?;
             found.map(|found| Answer::Conversation(Box::new(found))).ok_or(Code::NotFound.into())
         }
         Command::GetChanges { conversation, since } => {
             let changes = app.store.read(move |snapshot| snapshot.changes(user, conversation, since));
-            let changes = changes.await.map_err(failed)?;
+            let changes = changes.await?;
             changes.map(|changes| Answer::Changes(Box::new(changes))).ok_or(Code::NotFound.into())
         }
         Command::ListMessages { conversation, before, after, around, limit } => {
             let page = page(before, after, around)?;
-            let limit = rows(app, limit)?;
+            let limit = paging::rows(limits, limit)?;
             let messages = app.store.read(move |snapshot| snapshot.messages(user, conversation, page, limit));
-            let messages = messages.await.map_err(failed)?;
+            let messages = messages.await?;
             messages.map(Answer::Messages).ok_or(Code::NotFound.into())
         }
-        Command::ListReactions { conversation, seq } => {
+        Command::ListReactions { conversation, seq, after, limit } => {
+            let (after, limit) = (paging::place(after.as_deref())?, paging::rows(limits, limit)?);
             let reactions = app.store.read(move |snapshot| snapshot.reactions(user, conversation, seq));
-            let reactions = reactions.await.map_err(failed)?;
-            reactions.map(Answer::Reactions).ok_or(Code::NotFound.into())
+            let reactions = reactions.await?;
+            let reactions = reactions.ok_or(Problem::from(Code::NotFound))?;
+            Ok(Answer::Reactions(paging::reactions(reactions, after, limit)))
         }
         Command::GetMe { since } => me(app, actor, since).await.map(Answer::Me),
         Command::ListMembers { conversation, after, limit } => {
-            let limit = rows(app, limit)?;
+            let (after, limit) = (paging::place(after.as_deref())?, paging::rows(limits, limit)?);
             let members = app.store.read(move |snapshot| snapshot.member_list(user, conversation, after, limit));
-            let members = members.await.map_err(failed)?;
+            let members = members.await?;
             members.map(Answer::Members).ok_or(Code::NotFound.into())
         }
-        Command::ListUsers { query, limit } => people(app, actor, &query, limit).await.map(Answer::Users),
+        Command::ListUsers { query, after, limit } => {
+            people(app, actor, &query, (after, limit)).await.map(Answer::Users)
+        }
         Command::Search(wanted) => {
-            let rows = rows(app, wanted.limit)?;
+            let rows = paging::rows(limits, wanted.limit)?;
             let began = std::time::Instant::now();
             let found = search::search(app, user, wanted, rows).await;
             app.metrics.search_seconds.observe(began.elapsed().as_secs_f64());
@@ -237,18 +246,35 @@ async fn me(app: &App, actor: Actor, since: Option<Version>) -> std::result::Res
         let (me, hidden) = (row.me(receipts), hidden.unwrap_or_default());
         Ok(Some(MeAnswer { me, markers, unread, hidden, hidden_reset, cursor: snapshot.cursor }))
     });
-    answer.await.map_err(failed)?.ok_or(Code::NotSignedIn.into())
+    answer.await?.ok_or(Code::NotSignedIn.into())
 }
 
-async fn people(app: &App, actor: Actor, query: &str, limit: Option<u32>) -> std::result::Result<Users, Problem> {
-    let limit = rows(app, limit)?;
+async fn people(
+    app: &App,
+    actor: Actor,
+    query: &str,
+    (after, limit): (Option<String>, Option<u32>),
+) -> std::result::Result<Users, Problem> {
+    let (after, limit) = (paging::place(after.as_deref())?, paging::rows(&app.config.limits, limit)?);
     let most = app.config.limits.name_chars_max;
     if query.chars().nth(most as usize).is_some() {
         return Err(Problem::new(Code::TextTooLong).with_limit(most.into()));
     }
+    if !is_enough(query) {
+        return Ok(Users { users: Vec::new(), next: None });
+    }
     let (query, who) = (query.to_owned(), app.rules.who_may_write);
-    let users = app.store.read(move |snapshot| snapshot.writable(actor.user, &query, who, limit));
-    Ok(Users { users: users.await.map_err(failed)? })
+    let found = app.store.read(move |snapshot| snapshot.writable(actor.user, &query, who, after, limit));
+    let (users, next) = found.await?;
+    Ok(Users { users, next: next.map(|place| place.to_string()) })
+}
+
+/// Whether so much of a name says whom somebody looks for, rather than who is here: two letters, or one character of a
+/// script without spaces.
+fn is_enough(query: &str) -> bool {
+    let letters = search::fold::fold(query);
+    let of = |class| letters.iter().filter(|letter| letter.class == class).count();
+    of(Class::Run) > 0 || of(Class::Word) > 1
 }
 
 async fn opened(app: &App, actor: Actor, conversation: ConversationId, found: bool) -> Result {
@@ -275,24 +301,17 @@ fn page(before: Option<Seq>, after: Option<Seq>, around: Option<Seq>) -> std::re
     }
 }
 
-/// How many rows a page has: what was asked for, up to the limit.
-fn rows(app: &App, asked: Option<u32>) -> std::result::Result<u32, Problem> {
-    let limits = &app.config.limits;
-    match asked {
-        Some(0) => Err(Problem::new(Code::InvalidField).with_detail("`limit`: 1 or more is expected")),
-        Some(rows) => Ok(rows.min(limits.page_rows_max)),
-        None => Ok(limits.page_rows.min(limits.page_rows_max)),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::is_enough;
 
-/// A fault of the store, as people are told of it; its cause goes to the log.
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
-pub fn failed(cause: store::Error) -> Problem {
-    if cause.is_outage() {
-        warn!(%cause, "a read was refused: the store is not available");
-        Code::Unavailable.into()
-    } else {
-        error!(%cause, "a read failed");
-        Code::Internal.into()
+    #[test]
+    fn nobody_is_looked_for_by_less_than_two_letters_where_words_have_spaces() {
+        for query in ["", " ", "a", "é", "e\u{301}", "%", "_ -", "a.", "🙂", "ß"] {
+            assert_eq!(is_enough(query), query == "ß", "{query:?}");
+        }
+        for query in ["an", "a b", "Öz", "傘", "김", "ธ", "か", "a1"] {
+            assert!(is_enough(query), "{query:?}");
+        }
     }
 }

@@ -25,6 +25,7 @@ pub mod identity;
 pub mod listener;
 pub mod metrics;
 pub mod origin;
+pub mod paging;
 pub mod presence;
 pub mod search;
 pub mod server;

@@ -2,7 +2,6 @@
 
 use crate::{
     app::{Actor, App},
-    commands::failed,
     domain::rows::weight,
     hub::{Refused, Taken},
     metrics::ResumeResult,
@@ -62,7 +61,7 @@ async fn changed(app: &App, user: UserId, cursor: Cursor) -> Result<Heads, Probl
         (answer.heads, answer.gone, answer.reset) = (heads, gone, false);
         Ok(answer)
     });
-    answer.await.map_err(failed)
+    answer.await.map_err(Problem::from)
 }
 
 /// The same for a client without a socket, whose session was looked up when the hub counted so many ends: waits up to

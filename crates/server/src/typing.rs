@@ -6,7 +6,6 @@
 
 use crate::{
     channel_layer::{ChannelLayer, Message, Publication, Topic},
-    commands::failed,
     metrics::Metrics,
     store::Store,
 };
@@ -123,7 +122,7 @@ impl Typing {
         let (conversation, user) = place;
         let most = self.fan_out_max.saturating_add(1);
         let store = &self.store;
-        let audience = store.audience(user, conversation, most).await.map_err(failed)?;
+        let audience = store.audience(user, conversation, most).await?;
         if audience.is_empty() {
             return Err(Code::NotFound.into());
         }

@@ -4,7 +4,7 @@
  * In a conversation of more than `fanOutMax` people only some members are held, and my own marker is told in another
  * scope; in any, so is what I hid. `unreadAt` is the version at which `unread` is known to be true.
  *
- * @import {Conversation, Marker, Member, MembersUpdated, Message, MessageCreated, MessageUpdated,
+ * @import {Conversation, ConversationPage, Marker, Member, MembersUpdated, Message, MessageCreated, MessageUpdated,
  *   PlacedEvent} from '../sdk/wire.js'
  */
 
@@ -195,4 +195,10 @@ export function memberOf(conversation, me) {
 /** My messages begin here. @param {Conversation} conversation @param {number} me @returns {number} */
 export function historyFrom(conversation, me) {
   return Math.max(1, memberOf(conversation, me)?.history_from ?? 1);
+}
+
+/** How much of the list is there: none below `bound`. @param {ConversationPage} page
+ * @returns {{loaded: boolean, next: string|null, bound: number}} */
+export function loadedTo({ conversations, next }) {
+  return { loaded: true, next, bound: next === null ? 0 : conversations.at(-1)?.activity ?? 0 };
 }

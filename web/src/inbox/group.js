@@ -12,7 +12,7 @@ import { ask, openDialog } from './dialog.js';
 import { h, keyed, set, setText } from './dom.js';
 import { face, faceKey } from './face.js';
 import { icon } from './icons.js';
-import { openPicker } from './picker.js';
+import { hintOf, openPicker } from './picker.js';
 import { say } from './strings.js';
 import { nameTrouble } from './visible.js';
 import { notChanged } from './why.js';
@@ -52,7 +52,7 @@ export class Group {
     say.addPeople);
   /** Of a large group: the members who were asked for. @type {Member[]} */
   #pages = [];
-  /** @type {number|null|undefined} */
+  /** @type {string|null|undefined} */
   #after;
   /** @type {GroupView} */
   #view;
@@ -237,6 +237,7 @@ export class Group {
       people: (query) => this.client.people(query),
       without: new Set([...conversation.members, ...this.#pages].map((one) => one.user.id)),
       groups: false,
+      hint: hintOf(this.client.limits),
       action: () => say.add,
       more: h('label', { class: 'field' }, say.newcomersSee, history),
       done: (users) => this.client.addMembers(this.id, users.map((one) => one.id),

@@ -16,7 +16,7 @@
  *   messages: Message[], ahead: Message[], loaded: boolean, moreBefore: boolean, moreAfter: boolean,
  *   quoted: Map<number, Message|null>, stale: number|null, missed: number, shown: boolean,
  * }} Thread
- * @typedef {{messages: Message[], quoted?: Message[], more_before: boolean, more_after: boolean}} Page
+ * @typedef {{messages: Message[], quoted?: Message[], previous: number|null, next: number|null}} Page
  */
 
 /** Messages of a thread that is not on the screen. */
@@ -97,8 +97,8 @@ function bounded(thread) {
 function begin(thread, page) {
   const { ahead } = thread;
   const begun = {
-    ...thread, messages: page.messages, ahead: [], loaded: true, moreBefore: page.more_before,
-    moreAfter: page.more_after,
+    ...thread, messages: page.messages, ahead: [], loaded: true, moreBefore: page.previous !== null,
+    moreAfter: page.next !== null,
   };
   // What is held of these may be newer than the page.
   return merge(merge(begun, thread.messages.filter((one) => one.seq >= firstSeq(begun))), ahead);
@@ -112,8 +112,8 @@ function widen(thread, page) {
   const wide = {
     ...thread,
     messages: [...before, ...thread.messages, ...after],
-    moreBefore: before.length > 0 || page.messages[0]?.seq === first ? page.more_before : thread.moreBefore,
-    moreAfter: after.length > 0 || page.messages.at(-1)?.seq === last ? page.more_after : thread.moreAfter,
+    moreBefore: before.length > 0 || page.messages[0]?.seq === first ? page.previous !== null : thread.moreBefore,
+    moreAfter: after.length > 0 || page.messages.at(-1)?.seq === last ? page.next !== null : thread.moreAfter,
   };
   return merge({ ...wide, ahead: [] }, [...page.messages, ...thread.ahead]);
 }
@@ -139,7 +139,7 @@ export function older(thread, page) {
   const earlier = page.messages.filter((one) => one.seq < first);
   const joins = earlier.length === 0 ? page.messages.length === 0 : earlier[earlier.length - 1].seq === first - 1;
   if (!joins) return thread;
-  const wide = { ...thread, messages: [...earlier, ...thread.messages], moreBefore: page.more_before };
+  const wide = { ...thread, messages: [...earlier, ...thread.messages], moreBefore: page.previous !== null };
   return withQuoted(wide, page.quoted);
 }
 
@@ -149,7 +149,7 @@ export function newer(thread, page) {
   const later = page.messages.filter((one) => one.seq > last);
   if (later.length === 0) return page.messages.length === 0 ? { ...thread, moreAfter: false } : thread;
   if (thread.messages.length > 0 && later[0].seq !== last + 1) return thread;
-  const wide = { ...thread, messages: [...thread.messages, ...later], moreAfter: page.more_after };
+  const wide = { ...thread, messages: [...thread.messages, ...later], moreAfter: page.next !== null };
   return withQuoted(merge({ ...wide, ahead: [] }, thread.ahead), page.quoted);
 }
 

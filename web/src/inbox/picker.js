@@ -8,6 +8,7 @@ import { h, setText } from './dom.js';
 import { face } from './face.js';
 import { shortName } from './format.js';
 import { icon } from './icons.js';
+import { isEnough } from './people.js';
 import { say } from './strings.js';
 import { nameTrouble } from './visible.js';
 import { whyOf } from './why.js';
@@ -16,7 +17,7 @@ import { whyOf } from './why.js';
  * @typedef {{
  *   title: string, people: (query: string) => Promise<User[]>, without: Set<number>,
  *   done: (users: User[], groupTitle: string|null) => Promise<void>, action: (users: User[]) => string,
- *   groups: boolean, more?: Node,
+ *   groups: boolean, hint: string, more?: Node,
  * }} Picking
  */
 
@@ -68,11 +69,17 @@ class Picker {
   async #find() {
     const asked = (this.#asked += 1);
     const query = this.#search.value.trim();
+    if (!isEnough(query)) {
+      this.#found = [];
+      setText(this.#note, say.typeName);
+      this.#draw();
+      return;
+    }
     try {
       const found = await this.picking.people(query);
       if (asked !== this.#asked) return;
       this.#found = found.filter((one) => !this.picking.without.has(one.id));
-      setText(this.#note, this.#found.length > 0 ? '' : query === '' ? say.nobody : say.nobodyFound(query));
+      setText(this.#note, this.#found.length > 0 ? '' : `${say.nobodyFound(query)} ${this.picking.hint}`.trim());
     } catch (error) {
       if (asked !== this.#asked) return;
       this.#found = [];
@@ -173,4 +180,10 @@ function moveFocus(event, list) {
 export function startWords(users) {
   if (users.length > 1) return say.startGroup(users.length + 1);
   return users.length === 1 ? say.startWith(shortName(users[0].name)) : say.writeToSomebody;
+}
+
+/** Why somebody may not be found who is here. @param {{who_may_write: string}} limits @returns {string} */
+export function hintOf({ who_may_write: who }) {
+  if (who === 'everyone') return '';
+  return who === 'nobody' ? say.findsNobody : say.findsThoseWhoShare;
 }

@@ -17,7 +17,7 @@ import { whyOf } from './why.js';
 /**
  * @typedef {{
  *   state: State, conversation: Conversation, seq: number, text: string, now: number,
- *   page: (after?: number) => Promise<Members>,
+ *   page: (after?: string) => Promise<Members>,
  * }} Reading
  */
 
@@ -48,7 +48,7 @@ export function openReaders(host, reading) {
 async function everybody({ page }) {
   /** @type {Member[]} */
   const all = [];
-  /** @type {number|undefined} */
+  /** @type {string|undefined} */
   let after;
   for (let pages = 0; pages < PAGES_MAX; pages += 1) {
     const { members, next } = await page(after);

@@ -187,7 +187,7 @@ export class ParlorSettings extends HTMLElement {
       void this.#loadSessions();
     }, (error) => {
       const code = error instanceof Problem ? error.code : '';
-      if (code === 'wrong_credentials') this.#current.tell(say.passwordWrong);
+      if (code === 'wrong_password') this.#current.tell(say.passwordWrong);
       else if (code === 'too_many') this.#current.tell(say.tooMany);
       else this.#next.tell(notChanged(error));
     });
@@ -212,7 +212,7 @@ export class ParlorSettings extends HTMLElement {
 
   async #loadSessions() {
     try {
-      const { sessions } = /** @type {{sessions: Session[]}} */ (await this.client?.http.sessions());
+      const sessions = (await this.client?.http.sessions()) ?? [];
       this.#sessionsNote.hidden = true;
       this.#sessions.replaceChildren(...sessions.map((session) => this.#session(session)));
     } catch (error) {

@@ -13,11 +13,12 @@ import { facesOf } from './view.js';
 /** Lets somebody choose whom to write to. @param {HTMLElement} host @param {Client} client
  * @param {(id: number) => void} opened */
 export function startConversation(host, client, opened) {
-  void whenLoaded(host, import('./picker.js'), ({ openPicker, startWords }) => openPicker(host, {
+  void whenLoaded(host, import('./picker.js'), ({ hintOf, openPicker, startWords }) => openPicker(host, {
     title: say.newConversation,
     people: (query) => client.people(query),
     without: new Set([client.user]),
     groups: true,
+    hint: hintOf(client.limits),
     action: startWords,
     done: async (users, title) => {
       const ids = users.map((one) => one.id);

@@ -22,7 +22,7 @@
  * @import {Thread} from './messages.js'
  * @import {Totals} from './totals.js'
  */
-import { changedBy, isBehind, memberOf, uncounts, withHidden, withMarker, withWhole } from './changes.js';
+import { changedBy, isBehind, loadedTo, memberOf, uncounts, withHidden, withMarker, withWhole } from './changes.js';
 import { hideBefore, seeHits } from './hits.js';
 import {
   beginAt, closeThread, forgetMessages, hideAt, isHidden, openThread, overtake, takeChanged, takeMessages, takePage,
@@ -47,7 +47,7 @@ import { answered, answeredWhole, toldVersion, want, wantWhole } from './wants.j
  *   users: Map<number, User>,
  *   hidden: Map<number, HiddenHere>,
  *   hits: Hits,
- *   list: {loaded: boolean, next: number|null},
+ *   list: {loaded: boolean, next: string|null, bound: number},
  *   wanted: Map<string, Want>,
  *   held: Map<string, PlacedEvent[]>,
  *   heldAt: Map<string, number>,
@@ -75,7 +75,7 @@ export function empty(user) {
     users: new Map(),
     hidden: new Map(),
     hits: new Map(),
-    list: { loaded: false, next: null },
+    list: { loaded: false, next: null, bound: 0 },
     wanted: new Map(),
     held: new Map(),
     heldAt: new Map(),
@@ -131,7 +131,7 @@ export function apply(state, input) {
     case 'list':
       learn(draft, input.page.users ?? []);
       for (const conversation of input.page.conversations) takeConversation(draft, conversation, input.asked);
-      draft.list = { loaded: true, next: input.page.next ?? null };
+      draft.list = loadedTo(input.page);
       draft.cursor ??= input.page.cursor;
       break;
     case 'messages':

@@ -133,7 +133,8 @@ export function takeChanged(draft, conversation, changes) {
   const quoted = seen(draft, id, changes.quoted ?? []);
   if (changes.reset) {
     const from = historyFrom(conversation, draft.user);
-    const page = { messages, quoted, more_before: (messages[0]?.seq ?? from) > from, more_after: false };
+    const first = messages[0]?.seq ?? from;
+    const page = { messages, quoted, previous: first > from ? first : null, next: null };
     const fresh = { ...emptyThread(thread.missed), shown: thread.shown, ahead: thread.ahead };
     draft.threads.set(id, placed(fresh, page));
   } else {

@@ -141,7 +141,7 @@ const lists = new WeakMap();
  * else opened and has not written in yet, unless it is on the screen. Asked for several times in one drawing.
  * @param {Sight} sight @returns {Conversation[]} */
 export function listed({ state, selected }) {
-  const bound = state.list.next ?? 0;
+  const { bound } = state.list;
   const known = lists.get(state.conversations);
   if (known?.bound === bound && known.selected === selected) return known.all;
   const all = [...state.conversations.values()]

@@ -16,10 +16,12 @@
  * @import {Content} from './outbox.js'
  */
 import { Connection } from './connection.js';
+import { asKnown } from './events.js';
 import { Http } from './http.js';
 import { idMaker } from './ids.js';
 import { noJournal } from './journal.js';
 import { Marks } from './marks.js';
+import { allReactions, withinPages } from './pages.js';
 import { Passing } from './passing.js';
 import { Here } from './presence.js';
 import { mayRetry } from './problem.js';
@@ -46,6 +48,8 @@ export class Client {
   limits = {
     text_chars_max: 10_000, subject_chars_max: 255, conversation_fan_out_max: 64, password_chars_min: 8,
     message_attachments_max: 10, upload_bytes_max: 0, group_members_max: 1_000, name_chars_max: 100,
+    ping_interval_ms: 25_000, poll_wait_max_ms: 25_000, edit_within_ms: 0, delete_within_ms: 0, search: true,
+    who_may_write: 'everyone',
   };
   /** @type {Set<() => void>} */
   #listeners = new Set();
@@ -70,7 +74,8 @@ export class Client {
     this.newId = idMaker(clock);
     const changed = () => this.#tell();
     /** @type {(command: Command) => Promise<any>} */
-    const request = (command) => this.connection.request(command);
+    const request = withinPages((command) => this.connection.request(command));
+    this.request = request;
     this.sync = new Sync({ user, model, clock, request, isLive: () => this.connection.isLive, changed });
     this.marks = new Marks({ clock, request });
     this.passing = new Passing({ user, clock, changed });
@@ -135,7 +140,9 @@ export class Client {
 
   async #loadLimits() {
     try {
-      this.limits = await this.http.ask('GET', '/v1/limits');
+      // What an older server does not tell is as it was.
+      this.limits = { ...this.limits, ...(await this.http.ask('GET', '/v1/limits')) };
+      this.connection.goBy(this.limits);
       this.sync.take({ kind: 'limits', fanOutMax: this.limits.conversation_fan_out_max });
     } catch {
       // The defaults hold until the next page.
@@ -212,10 +219,10 @@ export class Client {
     for (const one of conversations) this.outbox.add(one, { text, forward: from });
   }
 
-  /** @param {number} conversation @param {number} seq @param {string} text @param {string} [subject]
-   * @returns {Promise<void>} */
+  /** @param {number} conversation @param {number} seq @param {string} text @param {string} [subject] none takes it
+   * away @returns {Promise<void>} */
   async edit(conversation, seq, text, subject) {
-    await this.#changeMessage({ type: 'message.edit', conversation, seq, text, ...(subject ? { subject } : {}) });
+    await this.#changeMessage({ type: 'message.edit', conversation, seq, text, subject: subject || null });
   }
 
   /** Deletes for everyone. @param {number} conversation @param {number} seq @returns {Promise<void>} */
@@ -238,13 +245,15 @@ export class Client {
 
   /** Who reacted how. @param {number} conversation @param {number} seq @returns {Promise<Reactions['reactions']>} */
   async reactions(conversation, seq) {
-    return (await this.connection.request({ type: 'message.reactions', conversation, seq })).reactions;
+    return allReactions((after) => this.request({
+      type: 'message.reactions', conversation, seq, ...(after === undefined ? {} : { after }),
+    }));
   }
 
   /** @param {Search} search @returns {Promise<Found>} */
   async search(search) {
     /** @type {Found} */
-    const found = await this.connection.request({ type: 'message.search', ...search });
+    const found = await this.request({ type: 'message.search', ...search });
     this.sync.take({ kind: 'users', users: found.users });
     return found;
   }
@@ -260,7 +269,7 @@ export class Client {
   async look(conversation, seq) {
     const asked = this.state.turn;
     /** @type {MessagePage} */
-    const page = await this.connection.request({
+    const page = await this.request({
       type: 'message.list', conversation, around: seq, limit: LOOK_ROWS,
     });
     return { page, asked };
@@ -343,7 +352,7 @@ export class Client {
 
   /** People whom I may write to. @param {string} query @returns {Promise<User[]>} */
   async people(query) {
-    const answer = await this.connection.request({ type: 'user.list', query, limit: 30 });
+    const answer = await this.request({ type: 'user.list', query, limit: 30 });
     return answer.users;
   }
 
@@ -370,7 +379,7 @@ export class Client {
     else void this.connection.refresh();
   }
 
-  /** A page of all members, with their markers as they are now. @param {number} conversation @param {number} [after]
+  /** A page of all members, with their markers as they are now. @param {number} conversation @param {string} [after]
    * @returns {Promise<Members>} */
   async members(conversation, after) {
     /** @type {Members} */
@@ -431,7 +440,7 @@ export class Client {
       return;
     }
     if (event.type === 'message.created') this.passing.ended(event.message.conversation, event.message.sender);
-    this.sync.event(event);
+    this.sync.event(asKnown(event));
   }
 
   /** @param {number} conversation @param {Changed} changed */

@@ -14,7 +14,7 @@
 import { backOff } from './clock.js';
 import { Poll } from './poll.js';
 import { endsSession } from './problem.js';
-import { SILENCE_MS, Socket } from './socket.js';
+import { Socket } from './socket.js';
 
 /**
  * @typedef {'connecting'|'live'|'long_poll'|'poll'|'offline'} Mode
@@ -48,6 +48,7 @@ export class Connection {
   #socket = null;
   #live = false;
   #ended = false;
+  #pingMs = 25_000;
   #failures = 0;
   #socketForbidden = false;
   /** @type {unknown} */
@@ -104,11 +105,18 @@ export class Connection {
     }
   }
 
+  /** What the server says of its heartbeat and its polls. @param {{ping_interval_ms: number, poll_wait_max_ms: number}} limits */
+  goBy({ ping_interval_ms: pingMs, poll_wait_max_ms: waitMs }) {
+    this.#pingMs = pingMs;
+    if (this.#socket) this.#socket.pingMs = pingMs;
+    this.http.waitS = Math.max(1, Math.min(25, Math.floor(waitMs / 1000)));
+  }
+
   /** The network or the page came back: what waits is tried now. */
   nudge() {
     if (this.#ended) return;
     if (this.#live && this.#socket) {
-      if (this.#socket.silentFor() > SILENCE_MS) this.#socket.giveUp('silent while away');
+      if (this.#socket.patience() < 0) this.#socket.giveUp('silent while away');
       else void this.refresh();
       return;
     }
@@ -145,6 +153,7 @@ export class Connection {
       event: (event) => this.on.event(event),
       closed: (code, reason) => void this.#lost(socket, code, reason),
     });
+    socket.pingMs = this.#pingMs;
     this.#socket = socket;
   }
 

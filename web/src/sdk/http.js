@@ -3,18 +3,20 @@
  * sessions). Every answer is the server's JSON, a `Problem`, or `Lost` when none came in time.
  *
  * @import {Clock} from './clock.js'
- * @import {Command, Heads, Me, Sessions, Site} from './wire.js'
+ * @import {Command, Heads, Me, Site} from './wire.js'
  */
+import { allSessions } from './pages.js';
 import { Lost, Problem } from './problem.js';
 
 /** @typedef {(input: string, init: RequestInit) => Promise<Response>} Fetch */
 
 /** How long a request that does not wait on purpose may take. */
 const PATIENCE_MS = 10_000;
-/** How long the server holds a long poll, in seconds. */
-export const WAIT_S = 25;
 
 export class Http {
+  /** How long the server holds a long poll, in seconds. */
+  waitS = 25;
+
   /** @param {{fetch: Fetch, clock: Clock, user?: number}} parts */
   constructor({ fetch, clock, user }) {
     this.fetch = fetch;
@@ -30,8 +32,8 @@ export class Http {
 
   /** @param {string|null} cursor @param {boolean} wait @param {AbortSignal} [signal] @returns {Promise<Heads>} */
   events(cursor, wait, signal) {
-    const path = `/v1/events${query({ cursor: cursor ?? undefined, wait: wait ? WAIT_S : 0 })}`;
-    return this.ask('GET', path, undefined, { patience: wait ? PATIENCE_MS + WAIT_S * 1000 : PATIENCE_MS, signal });
+    const path = `/v1/events${query({ cursor: cursor ?? undefined, wait: wait ? this.waitS : 0 })}`;
+    return this.ask('GET', path, undefined, { patience: wait ? PATIENCE_MS + this.waitS * 1000 : PATIENCE_MS, signal });
   }
 
   /** @returns {Promise<Site>} */
@@ -75,9 +77,9 @@ export class Http {
     return picture ? this.ask('PUT', path, picture) : this.ask('DELETE', path);
   }
 
-  /** @returns {Promise<Sessions>} */
+  /** The newest first. @returns {Promise<import('./wire.js').Session[]>} */
   sessions() {
-    return this.ask('GET', '/v1/me/sessions');
+    return allSessions((after) => this.ask('GET', `/v1/me/sessions${query({ after })}`));
   }
 
   /** @param {number} id */
@@ -137,14 +139,14 @@ function requestOf(command) {
     case 'session.resume':
       return { method: 'GET', path: `/v1/events${query({ cursor: command.cursor, wait: 0 })}` };
     case 'conversation.list':
-      return { method: 'GET', path: `/v1/conversations${query({ before: command.before, limit: command.limit })}` };
+      return { method: 'GET', path: `/v1/conversations${query({ after: command.after, limit: command.limit })}` };
     case 'conversation.open':
       return { method: 'POST', path: '/v1/conversations', body: bodyOf(command) };
     case 'conversation.show':
     case 'presence.set':
       throw new Error(`${command.type} has no meaning without a socket`);
     case 'message.cancel':
-      return { method: 'DELETE', path: `/v1/messages/${encodeURIComponent(command.client_id)}` };
+      return { method: 'POST', path: `/v1/sends/${encodeURIComponent(command.client_id)}/cancel` };
     case 'message.search': {
       const { type: _, context, ...rest } = command;
       const about = context ? { context_type: context.type, context_id: context.id } : {};
@@ -157,7 +159,7 @@ function requestOf(command) {
     case 'presence.watch':
       return { method: 'GET', path: `/v1/presence?users=${command.users.join(',')}` };
     case 'user.list':
-      return { method: 'GET', path: `/v1/users${query({ query: command.query, limit: command.limit })}` };
+      return { method: 'GET', path: `/v1/users${query({ query: command.query, after: command.after, limit: command.limit })}` };
     default:
       return conversationRequest(command, `/v1/conversations/${command.conversation}`);
   }
@@ -217,7 +219,10 @@ function messageRequest(command, base) {
         path: `${base}/${command.seq}/reactions/${encodeURIComponent(command.emoji)}`,
       };
     case 'message.reactions':
-      return { method: 'GET', path: `${base}/${command.seq}/reactions` };
+      return {
+        method: 'GET',
+        path: `${base}/${command.seq}/reactions${query({ after: command.after, limit: command.limit })}`,
+      };
     default:
       throw new Error('a command without a request');
   }

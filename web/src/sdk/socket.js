@@ -2,8 +2,8 @@
  * One WebSocket, from its opening to its end: commands with their replies, events, and the heartbeat.
  *
  * Invariants: every command is settled, by its reply or with `Lost` when the socket ends first; `closed` is told once.
- * The heartbeat is a frame `{}` both ways, because a page cannot see pings. Who hears nothing for 35 s, or no reply to
- * a command for 10 s, gives the socket up.
+ * The heartbeat is a frame `{}` both ways, because a page cannot see pings. Who hears nothing for its interval and 10 s
+ * more, or no reply to a command for 10 s, gives the socket up.
  * Absent on purpose: coming back. That is the connection's.
  *
  * @import {Clock} from './clock.js'
@@ -13,7 +13,8 @@ import { Lost, Problem } from './problem.js';
 
 /** @typedef {Pick<WebSocket, 'send'|'close'|'onopen'|'onmessage'|'onclose'|'onerror'>} WebSocketLike */
 
-export const SILENCE_MS = 35_000;
+/** Longer than the heartbeat's interval by so much, nothing was heard: the socket is given up. */
+const SLACK_MS = 10_000;
 export const REPLY_MS = 10_000;
 const OPEN_MS = 10_000;
 
@@ -25,6 +26,9 @@ export class Socket {
   /** @type {unknown} */
   #timer;
   #heardAt;
+
+  /** How often the server sends a heartbeat, in milliseconds. */
+  pingMs = 25_000;
 
   /** @param {{
    *   socket: WebSocketLike, clock: Clock, opened: () => void, event: (event: Event|PassingEvent) => void,
@@ -57,9 +61,14 @@ export class Socket {
     });
   }
 
-  /** How long nothing was heard. @returns {number} */
+  /** How long nothing was heard, in milliseconds. @returns {number} */
   silentFor() {
     return this.clock.now() - this.#heardAt;
+  }
+
+  /** After how long nothing will have been heard for too long. @returns {number} */
+  patience() {
+    return this.#heardAt + this.pingMs + SLACK_MS - this.clock.now();
   }
 
   /** @param {string} why */
@@ -81,11 +90,11 @@ export class Socket {
     this.#heardAt = this.clock.now();
     this.clock.stop(this.#timer);
     const check = () => {
-      const left = SILENCE_MS - this.silentFor();
+      const left = this.patience();
       if (left <= 0) this.giveUp('silent');
       else this.#timer = this.clock.after(left, check);
     };
-    this.#timer = this.clock.after(SILENCE_MS, check);
+    this.#timer = this.clock.after(this.patience(), check);
   }
 
   /** @param {string} text */

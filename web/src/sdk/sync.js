@@ -159,7 +159,7 @@ export class Sync {
     try {
       /** @type {ConversationPage} */
       const page = await this.request({
-        type: 'conversation.list', limit: PAGE_ROWS, ...(loaded && next !== null ? { before: next } : {}),
+        type: 'conversation.list', limit: PAGE_ROWS, ...(loaded && next !== null ? { after: next } : {}),
       });
       if (generation !== this.#generation) return;
       this.#asking.delete('list');

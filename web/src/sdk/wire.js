@@ -47,10 +47,10 @@
  * @typedef {{
  *   user: number, cursor: string, reset: boolean, heads: Head[], gone: string[], changes: Changes[]
  * }} Heads
- * @typedef {{conversations: Conversation[], users?: User[], next: number|null, cursor: string}} ConversationPage
+ * @typedef {{conversations: Conversation[], users?: User[], next: string|null, cursor: string}} ConversationPage
  * @typedef {{conversation: Conversation, users?: User[], cursor: string}} ConversationAnswer
  * @typedef {{
- *   messages: Message[], quoted?: Message[], users: User[], more_before: boolean, more_after: boolean,
+ *   messages: Message[], quoted?: Message[], users: User[], previous: number|null, next: number|null,
  *   version: number, cursor: string
  * }} MessagePage
  * @typedef {{version: number, prev: number}} Changed
@@ -66,14 +66,14 @@
  *   markers: Marker[], unread: Unread, hidden?: MessagePlace[], hidden_reset?: boolean, cursor: string
  * }} MeAnswer
  * @typedef {Changed & {message: Message}} MessageChanged
- * @typedef {{reactions: {emoji: string, users: User[]}[]}} Reactions
- * @typedef {{members: Member[], next: number|null}} Members
+ * @typedef {{reactions: {emoji: string, users: User[]}[], next: string|null}} Reactions
+ * @typedef {{members: Member[], next: string|null}} Members
  * @typedef {{text: string, hit: boolean}} Piece
  * @typedef {{message: Message, excerpt: Piece[]}} Hit
  * @typedef {{results: Hit[], conversations: Conversation[], users: User[], next: string|null}} Found
  * @typedef {{presence: Presence[]}} Watched
- * @typedef {{users: User[]}} Users
- * @typedef {{sessions: Session[]}} Sessions
+ * @typedef {{users: User[], next: string|null}} Users
+ * @typedef {{sessions: Session[], next: string|null}} Sessions
  * @typedef {{name: string, sign_up: boolean, session_days: number}} Site
  *
  * @typedef {{scope: string, version: number, prev: number}} Scoped
@@ -116,7 +116,7 @@
  * }} Search
  * @typedef {{type: 'session.resume', user: number, cursor?: string}} ResumeCommand
  * @typedef {ResumeCommand
- *   | {type: 'conversation.list', before?: number, limit?: number}
+ *   | {type: 'conversation.list', after?: string, limit?: number}
  *   | {type: 'conversation.get', conversation: number}
  *   | {type: 'conversation.changes', conversation: number, since: number}
  *   | ({type: 'conversation.open'} & Open)
@@ -124,17 +124,17 @@
  *   | {type: 'conversation.mark', conversation: number, delivered?: number, read?: number}
  *   | {type: 'conversation.update', conversation: number, title: string}
  *   | {type: 'conversation.typing', conversation: number, typing: boolean}
- *   | {type: 'member.list', conversation: number, after?: number, limit?: number}
+ *   | {type: 'member.list', conversation: number, after?: string, limit?: number}
  *   | {type: 'member.add', conversation: number, users: number[], history?: 'from_joining'|'from_start'}
  *   | {type: 'member.update', conversation: number, user: number, role: Role}
  *   | {type: 'member.remove', conversation: number, user: number}
  *   | SendCommand
  *   | {type: 'message.forward', conversation: number, client_id: string, from: MessagePlace}
- *   | {type: 'message.edit', conversation: number, seq: number, text: string, subject?: string}
+ *   | {type: 'message.edit', conversation: number, seq: number, text?: string, subject?: string|null}
  *   | {type: 'message.delete', conversation: number, seq: number}
  *   | {type: 'message.hide', conversation: number, seq: number}
  *   | {type: 'message.react', conversation: number, seq: number, emoji: string, on: boolean}
- *   | {type: 'message.reactions', conversation: number, seq: number}
+ *   | {type: 'message.reactions', conversation: number, seq: number, after?: string, limit?: number}
  *   | ({type: 'message.search'} & Search)
  *   | {type: 'message.cancel', client_id: string}
  *   | {type: 'message.list', conversation: number, before?: number, after?: number, around?: number, limit?: number}
@@ -142,7 +142,7 @@
  *   | {type: 'me.update', name?: string, receipts?: boolean, presence?: boolean}
  *   | {type: 'presence.watch', users: number[]}
  *   | {type: 'presence.set', idle: boolean}
- *   | {type: 'user.list', query: string, limit?: number}
+ *   | {type: 'user.list', query: string, after?: string, limit?: number}
  * } Command
  *
  * @typedef {{

@@ -204,8 +204,14 @@ async function inPairs(ben, name, role) {
   const chip = await page.locator('.about-card .roles .chip').last().textContent();
   assert.ok(chip?.endsWith(rest), `${chip} ends with ${rest}`);
   await page.getByRole('button', { name: 'New conversation' }).click();
+  const find = page.getByRole('searchbox', { name: 'Find people' });
+  await find.fill('mira');
   await page.locator('.people').getByText('Mira Sandoval').waitFor();
-  assert.ok((await page.locator('.people .one-line').allTextContents()).includes(name), `${name} can be picked`);
+  const letters = (name.match(/[\p{L}\p{N}]+/gu) ?? []).find((word) => word.length > 1);
+  if (letters) {
+    await find.fill(letters);
+    await page.locator('.people .one-line').getByText(name, { exact: true }).waitFor();
+  }
   await page.keyboard.press('Escape');
   await page.setViewportSize(PHONE.viewport);
   await ben.assertNoSideways();

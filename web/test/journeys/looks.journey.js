@@ -50,6 +50,7 @@ test('every screen is in order, light and dark', () =>
       await ada.check(`${scheme} members`);
       await page.keyboard.press('Escape');
       await page.getByRole('button', { name: 'New conversation' }).click();
+      await page.getByRole('searchbox', { name: 'Find people' }).fill('be');
       await page.getByRole('button', { name: 'Ben Okafor', exact: true }).waitFor();
       await ada.check(`${scheme} new conversation`);
       await page.keyboard.press('Escape');
@@ -73,6 +74,7 @@ test('a group is opened, and left', () =>
     const find = page.getByRole('searchbox', { name: 'Find people' });
     await find.fill('ben');
     await page.getByRole('button', { name: 'Ben Okafor', exact: true }).click();
+    await find.fill('mira');
     await page.getByRole('button', { name: 'Mira Sandoval', exact: true }).click();
     await page.getByRole('textbox', { name: 'Name of the group' }).fill('Umbrella handover');
     await page.getByRole('button', { name: 'Start a group of 3' }).click();

@@ -375,11 +375,11 @@ export class ModelServer {
       .map((room) => this.conversation(user, room.id));
   }
 
-  /** @param {number} user @param {number|undefined} before @param {number} limit @returns {ConversationPage} */
-  list(user, before, limit) {
-    const rest = this.all(user).filter((one) => before === undefined || one.activity < before);
+  /** @param {number} user @param {string|undefined} after @param {number} limit @returns {ConversationPage} */
+  list(user, after, limit) {
+    const rest = this.all(user).filter((one) => after === undefined || one.activity < Number(after));
     const conversations = rest.slice(0, limit);
-    const next = rest.length > limit ? conversations[conversations.length - 1].activity : null;
+    const next = rest.length > limit ? String(conversations[conversations.length - 1].activity) : null;
     return { conversations, next, cursor: this.cursor() };
   }
 
@@ -405,8 +405,8 @@ export class ModelServer {
     const [first, last] = [messages[0]?.seq ?? before ?? 1, messages.at(-1)?.seq ?? Infinity];
     return structuredClone({
       messages, quoted: this.#quoted(mine, messages), users: this.#writers(messages), version: room.version,
-      cursor: this.cursor(), more_before: mine.some((one) => one.seq < first),
-      more_after: mine.some((one) => one.seq > last),
+      cursor: this.cursor(), previous: mine.some((one) => one.seq < first) ? first : null,
+      next: mine.some((one) => one.seq > last) ? last : null,
     });
   }
 
@@ -476,7 +476,7 @@ export class ModelServer {
       case 'me.get':
         return this.me(user, command.since);
       case 'conversation.list':
-        return this.list(user, command.before, Math.min(3, command.limit));
+        return this.list(user, command.after, Math.min(3, command.limit));
       case 'conversation.get':
         return { conversation: this.conversation(user, command.conversation), cursor: this.cursor() };
       case 'conversation.changes':

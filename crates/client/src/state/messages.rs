@@ -118,7 +118,7 @@ impl Messages {
 
     /// Adds a page to the run where it follows on it or lies in it. `next` as in [`Messages::add`].
     pub(super) fn take_page(&mut self, page: MessagePage, next: Option<Seq>, shown: &mut Vec<Message>) {
-        if page.version < self.missed || (self.run.is_empty() && page.more_after) {
+        if page.version < self.missed || (self.run.is_empty() && page.next.is_some()) {
             return;
         }
         let begins = self.run.is_empty().then(|| page.messages.first().map(|message| message.seq)).flatten();

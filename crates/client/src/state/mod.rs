@@ -311,7 +311,7 @@ impl State {
 
     /// Applies a page of the list; gives what to ask for next. A page that a reset has overtaken is void: the list
     /// begins anew.
-    pub fn page(&mut self, page: ConversationPage, asked: Asked) -> Option<Version> {
+    pub fn page(&mut self, page: ConversationPage, asked: Asked) -> Option<String> {
         if self.dropped_all > asked.0 {
             return None;
         }

@@ -48,8 +48,8 @@ fn page(version: i64, messages: Vec<Message>, quoted: Vec<Message>) -> MessagePa
         messages,
         quoted,
         users: Vec::new(),
-        more_before: false,
-        more_after: false,
+        previous: None,
+        next: None,
         version: Version(version),
         cursor: cursor(version),
     }

@@ -301,8 +301,8 @@ fn a_page_that_knows_more_than_the_events_so_far_does_not_double_anything() {
         messages,
         quoted: Vec::new(),
         users: vec![user(BEN)],
-        more_before: false,
-        more_after: false,
+        previous: None,
+        next: None,
         version: Version(12),
         cursor: cursor(12),
     };

@@ -60,7 +60,10 @@ fn configured(
     };
     let durability = folder.map(|_| "relaxed".to_owned());
     let quiet = std::env::var_os("PARLOR_LOG_FILTER").is_none().then(|| "warn".to_owned());
+    // Everybody of the story may write to everybody; with the default only those who share an item.
+    let who = std::env::var_os("PARLOR_WHO_MAY_WRITE").is_none().then(|| "everyone".to_owned());
     let flags = [
+        ("who_may_write", "the demo", who),
         ("listen", "--listen", listen),
         ("data", "--data", data),
         ("web", "--web", web),

@@ -193,7 +193,7 @@ async fn add(app: &App, person: &Person) -> Result<UserId, Problem> {
         Ok(_) => Err(Code::Internal.into()),
         Err(problem) if problem.code == Code::NameTaken => {
             let account = app.store.account(person.login.clone()).await;
-            let account = account.map_err(|error| crate::http::errors::from_store(&error))?;
+            let account = account.map_err(Problem::from)?;
             account.map(|account| account.user).ok_or_else(|| Code::Internal.into())
         }
         Err(problem) => Err(problem),

@@ -95,10 +95,10 @@ impl Batch {
         [Self { changes: self.changes.clone(), from: self.from + half, replies }, self]
     }
 
-    fn answer(self, code: Code) {
+    fn answer(self, problem: &Problem) {
         for waiting in self.replies {
             // Whoever asked may be gone.
-            drop(waiting.reply.send(Err(code.into())));
+            drop(waiting.reply.send(Err(problem.clone())));
         }
     }
 }
@@ -173,17 +173,14 @@ impl Writer {
                     self.hand_on(batch, verdicts, used.map(|used| (used.first, used.last))).await?;
                 }
                 Err(Failure::Unavailable(cause)) => {
-                    warn!(%cause, changes, "a commit was refused: the store is not available");
-                    batch.answer(Code::Unavailable);
+                    warn!(changes, "a commit was refused");
+                    batch.answer(&cause.into());
                 }
                 Err(Failure::Unknown(cause)) => {
                     error!(%cause, changes, "a commit was not answered and cannot be looked up");
-                    batch.answer(Code::Unknown);
+                    batch.answer(&Code::Unknown.into());
                 }
-                Err(Failure::Data(cause)) if changes == 1 => {
-                    error!(%cause, "a change was refused by the store");
-                    batch.answer(Code::Internal);
-                }
+                Err(Failure::Data(cause)) if changes == 1 => batch.answer(&cause.into()),
                 Err(Failure::Data(cause)) => {
                     warn!(%cause, changes, "a commit failed; its halves are tried");
                     batches.extend(batch.halved());
@@ -281,7 +278,7 @@ impl Change {
     fn bytes(&self) -> usize {
         match self {
             Self::Send { content, .. } => content.text.len() + 512 * content.attachments.len() + 256,
-            Self::Edit { text, .. } => text.len() + 256,
+            Self::Edit { text, .. } => text.as_ref().map_or(0, String::len) + 256,
             Self::AddMembers { users, .. } => users.len() * 64,
             // They write and tell a whole message, which is not known before it is loaded.
             Self::Forward { .. } | Self::React { .. } => 16 * 1024,

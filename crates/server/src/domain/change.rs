@@ -1,13 +1,14 @@
 //! Everything that changes what people see (I1). The edges make these; `commit` decides and writes them.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
-use super::groups::Look;
+use super::{groups::Look, text};
 use parlor_protocol::{
     command::{History, MessagePlace, Open},
     ids::{ConversationId, FileId, Seq, SessionId, UserId},
     model::{Context, ContextKey, Role},
     reply::Answer,
 };
+use std::borrow::Cow;
 
 /// One change, asked for. Who asks is `actor`; identity comes from the session, never from a frame.
 #[derive(Clone, Debug)]
@@ -16,8 +17,14 @@ pub enum Change {
     Send { actor: UserId, conversation: ConversationId, client_id: String, content: Content },
     /// Sends again what another message says and carries.
     Forward { actor: UserId, conversation: ConversationId, client_id: String, from: MessagePlace },
-    /// Changes the text and the subject of one's own message.
-    Edit { actor: UserId, conversation: ConversationId, seq: Seq, text: String, subject: Option<String> },
+    /// Changes the text or the subject of one's own message; what is absent stays, and `Some(None)` removes the subject.
+    Edit {
+        actor: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+        text: Option<String>,
+        subject: Option<Option<String>>,
+    },
     /// Deletes a message for everyone.
     Delete { actor: UserId, conversation: ConversationId, seq: Seq },
     /// Deletes a message for the actor alone.
@@ -98,6 +105,19 @@ impl Content {
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
+    }
+
+    /// As it is kept: two that differ only in what is not kept are the same.
+    #[must_use]
+    pub fn kept(&self) -> Cow<'_, Self> {
+        let is_blank = !self.attachments.is_empty() && self.text.trim().is_empty();
+        let text = if is_blank { Cow::Borrowed("") } else { text::with_newlines(&self.text) };
+        let subject = self.subject.as_deref().map(str::trim);
+        if text == self.text && subject == self.subject.as_deref() {
+            return Cow::Borrowed(self);
+        }
+        let (text, subject) = (text.into_owned(), subject.map(str::to_owned));
+        Cow::Owned(Self { text, subject, reply_to: self.reply_to, attachments: self.attachments.clone() })
     }
 }
 

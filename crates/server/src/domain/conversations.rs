@@ -17,6 +17,18 @@ use parlor_protocol::{
 };
 use std::collections::BTreeSet;
 
+/// A command as it is kept: two that differ only in what is not kept are the same.
+fn kept(open: &Open, actor: UserId) -> Open {
+    let mut open = open.clone();
+    if let Some(group) = &mut open.group {
+        group.title = group.title.trim().to_owned();
+        group.users.retain(|user| *user != actor);
+        group.users.sort_unstable();
+        group.users.dedup();
+    }
+    open
+}
+
 /// The key of a direct conversation.
 #[must_use]
 pub fn direct_key(context: Option<i64>, one: UserId, other: UserId) -> String {
@@ -33,8 +45,13 @@ pub fn holder(context: &ContextRow, role: &str, opener: UserId) -> Option<UserId
 impl State {
     pub(super) fn open(&mut self, actor: UserId, open: &Open, rules: &Rules, at: At) -> Result<Decided, Problem> {
         text::client_id(&open.client_id, rules.limits.client_id_chars_max)?;
+        let came = open;
+        let open = &kept(came, actor);
         match self.keys.get(&(actor, open.client_id.clone())) {
-            Some(Use::Conversation(conversation, made_by)) if *made_by == rules.fingerprints.of_open(open) => {
+            // Earlier versions kept the fingerprint of what came.
+            Some(Use::Conversation(conversation, made_by))
+                if [open, came].iter().any(|open| *made_by == rules.fingerprints.of_open(open)) =>
+            {
                 return Ok(found(*conversation));
             }
             Some(Use::Cancelled) => return Err(Code::Cancelled.into()),
@@ -133,9 +150,14 @@ impl State {
         let has_role = |person| context.is_some_and(|context| context.role_of(person).is_some());
         let allowed = match rules.who_may_write {
             WhoMayWrite::Nobody => false,
-            WhoMayWrite::Everyone => context.is_none() || has_role(actor) || has_role(user),
-            WhoMayWrite::SharedContext if context.is_some() => has_role(actor) && has_role(user),
-            WhoMayWrite::SharedContext => self.sharing.contains(&(actor.min(user), actor.max(user))),
+            WhoMayWrite::Everyone | WhoMayWrite::SharedContext if context.is_some() => {
+                has_role(actor) || has_role(user)
+            }
+            WhoMayWrite::BothInContext if context.is_some() => has_role(actor) && has_role(user),
+            WhoMayWrite::Everyone => true,
+            WhoMayWrite::SharedContext | WhoMayWrite::BothInContext => {
+                self.sharing.contains(&(actor.min(user), actor.max(user)))
+            }
         };
         if !allowed {
             return Err(Code::NotAllowed.into());
@@ -287,8 +309,8 @@ pub(super) fn new_member(
 /// What an opener is told of a context, or of a role in one, that is not there: what he would be told if it were.
 fn absent(rules: &Rules) -> Problem {
     match rules.who_may_write {
-        WhoMayWrite::Everyone => Code::NotFound.into(),
-        WhoMayWrite::SharedContext | WhoMayWrite::Nobody => Code::NotAllowed.into(),
+        WhoMayWrite::Everyone | WhoMayWrite::SharedContext => Code::NotFound.into(),
+        WhoMayWrite::BothInContext | WhoMayWrite::Nobody => Code::NotAllowed.into(),
     }
 }
 

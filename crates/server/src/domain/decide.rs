@@ -23,10 +23,26 @@ use std::collections::BTreeSet;
 pub enum WhoMayWrite {
     /// Everybody with everybody.
     Everyone,
-    /// Those who both have a role in one context.
+    /// Those who both have a role in one context; and about a context, somebody with anybody who has a role in it, which
+    /// is what a contact link does.
     SharedContext,
+    /// Those who both have a role in one context; and about a context, only those who both have a role in it.
+    BothInContext,
     /// Nobody: only the operator opens conversations.
     Nobody,
+}
+
+impl WhoMayWrite {
+    /// Its name in the configuration and on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Everyone => "everyone",
+            Self::SharedContext => "shared_context",
+            Self::BothInContext => "both_in_context",
+            Self::Nobody => "nobody",
+        }
+    }
 }
 
 /// What decisions depend on beside the state.
@@ -104,7 +120,7 @@ pub fn decide(
             state.forward(*actor, *conversation, client_id, *from, rules, at)
         }
         Change::Edit { actor, conversation, seq, text, subject } => {
-            state.edit(*actor, (*conversation, *seq), text, subject.as_deref(), rules, at)
+            state.edit(*actor, (*conversation, *seq), (text.as_deref(), subject.as_ref()), rules, at)
         }
         Change::Delete { actor, conversation, seq } => state.delete(*actor, (*conversation, *seq), rules, at),
         Change::Hide { actor, conversation, seq } => state.hide(*actor, (*conversation, *seq), at),

@@ -1,4 +1,4 @@
-//! A keyed fingerprint of a command as it first came, by which a repeat is told from another command under the
+//! A keyed fingerprint of what is kept of a command, by which a repeat is told from another command under the
 //! same `client_id`, even after the text is gone. Keyed, so that nobody can guess a deleted text from it.
 
 use super::change::Content;

@@ -2,7 +2,7 @@
 
 use super::{
     change::Outcome,
-    conversations::{field, new_member},
+    conversations::new_member,
     decide::{At, Decided, Rules, Told},
     groups::unchanged,
     state::State,
@@ -96,7 +96,7 @@ impl State {
     ) -> Result<Decided, Problem> {
         let (row, member) = self.place(conversation, actor)?;
         if row.kind == ConversationKind::Direct {
-            return Err(field("a direct conversation is not left"));
+            return Err(Problem::new(Code::NotAllowed).with_detail("a direct conversation is not left"));
         }
         if actor != user && member.role == Role::Member {
             return Err(Code::NotAllowed.into());

@@ -17,12 +17,22 @@ use parlor_protocol::{
     model::{Attachment, Message},
     reply::{Answer, Cancelled, Changed, Sent},
 };
+use std::borrow::Cow;
 
 /// What names a new message, and by what it is known again.
 struct Name<'a> {
     sender: UserId,
     client_id: &'a str,
+    /// Of what is kept.
     fingerprint: Fingerprint,
+    /// Of what came, where that is something else: earlier versions kept this one.
+    as_it_came: Option<Fingerprint>,
+}
+
+impl Name<'_> {
+    fn is_of(&self, fingerprint: Fingerprint) -> bool {
+        fingerprint == self.fingerprint || Some(fingerprint) == self.as_it_came
+    }
 }
 
 impl State {
@@ -36,7 +46,11 @@ impl State {
         at: At,
     ) -> Result<Decided, Problem> {
         text::client_id(client_id, rules.limits.client_id_chars_max)?;
-        let name = Name { sender: actor, client_id, fingerprint: rules.fingerprints.of_send(conversation, content) };
+        let came = content;
+        let content = came.kept();
+        let of = |content: &Content| rules.fingerprints.of_send(conversation, content);
+        let as_it_came = matches!(content, Cow::Owned(_)).then(|| of(came));
+        let name = Name { sender: actor, client_id, fingerprint: of(&content), as_it_came };
         if let Some(sent) = self.sent_before(&name)? {
             return Ok(sent);
         }
@@ -65,7 +79,7 @@ impl State {
     ) -> Result<Decided, Problem> {
         text::client_id(client_id, rules.limits.client_id_chars_max)?;
         let fingerprint = rules.fingerprints.of_forward(conversation, from);
-        let name = Name { sender: actor, client_id, fingerprint };
+        let name = Name { sender: actor, client_id, fingerprint, as_it_came: None };
         if let Some(sent) = self.sent_before(&name)? {
             return Ok(sent);
         }
@@ -83,9 +97,7 @@ impl State {
     /// What this `client_id` made before, if the command is the same.
     fn sent_before(&self, name: &Name<'_>) -> Result<Option<Decided>, Problem> {
         match self.keys.get(&(name.sender, name.client_id.to_owned())) {
-            Some(&Use::Message(conversation, seq))
-                if self.messages[&(conversation, seq)].fingerprint == name.fingerprint =>
-            {
+            Some(&Use::Message(conversation, seq)) if name.is_of(self.messages[&(conversation, seq)].fingerprint) => {
                 let message = self.message_for(name.sender, (conversation, seq));
                 let change = Changed { version: message.version, prev: message.version };
                 let sent = Sent { message, change, duplicate: true };

@@ -25,8 +25,7 @@ impl State {
         &mut self,
         actor: UserId,
         key: MessageKey,
-        text: &str,
-        above: Option<&str>,
+        (text, above): (Option<&str>, Option<&Option<String>>),
         rules: &Rules,
         at: At,
     ) -> Result<Decided, Problem> {
@@ -37,8 +36,14 @@ impl State {
         if row.details.deleted {
             return Err(too_late("it was deleted"));
         }
-        let text = said(text, &row.details.attachments, rules)?;
-        let subject = subject(above, rules)?;
+        let text = match text {
+            Some(text) => said(text, &row.details.attachments, rules)?,
+            None => row.text.clone(),
+        };
+        let subject = match above {
+            Some(above) => subject(above.as_deref(), rules)?,
+            None => row.details.subject.clone(),
+        };
         if text == row.text && subject == row.details.subject {
             return Ok(self.unchanged(key));
         }

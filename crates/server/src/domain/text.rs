@@ -2,6 +2,7 @@
 
 use super::visible;
 use parlor_protocol::error::{Code, Problem};
+use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// A message's text, as it is kept: CRLF and CR become LF, all else stays.
@@ -10,9 +11,15 @@ use unicode_normalization::UnicodeNormalization as _;
 /// Empty or with nothing that can be seen, longer than `chars_max` Unicode scalar values, or with control characters other
 /// than newline and tab.
 pub fn message(text: &str, chars_max: u32) -> Result<String, Problem> {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = with_newlines(text);
     checked(&text, chars_max, |character| character == '\n' || character == '\t')?;
-    Ok(text)
+    Ok(text.into_owned())
+}
+
+/// A text in which CRLF and CR are LF.
+#[must_use]
+pub fn with_newlines(text: &str) -> Cow<'_, str> {
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n").into() } else { text.into() }
 }
 
 /// What stands above a message's text: one line, without white space around it.

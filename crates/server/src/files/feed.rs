@@ -5,10 +5,7 @@
 //! queue ends, however it does, what came is kept, and what is complete is finished, whether or not anybody waits.
 
 use super::{Files, unkept};
-use crate::{
-    domain::files::{FileRow, FileState},
-    http::errors::from_store,
-};
+use crate::domain::files::{FileRow, FileState};
 use bytes::{Bytes, BytesMut};
 use parlor_protocol::{
     error::{Code, Problem},
@@ -149,7 +146,7 @@ impl Files {
         pieces_max: usize,
     ) -> Result<Fed, Problem> {
         let turn = self.turn(id).await;
-        let row = self.store.upload_by_id(owner, id).await.map_err(|error| from_store(&error))?;
+        let row = self.store.upload_by_id(owner, id).await?;
         let mut row = row.ok_or(Problem::from(Code::NotFound))?;
         if row.state != FileState::Uploading {
             return match from {
@@ -161,7 +158,7 @@ impl Files {
         if kept < row.received {
             // The row counts nothing that is about to be cut off.
             let counted = self.store.keep_received(id, kept, self.environment.now_ms()).await;
-            counted.map_err(|error| from_store(&error))?;
+            counted?;
         }
         let parts = self.parts.clone();
         let opened = tokio::task::spawn_blocking(move || parts.open(id, kept)).await;
@@ -192,7 +189,8 @@ impl Files {
     }
 }
 
-fn elsewhere(kept: u64) -> Problem {
+/// The bytes that came do not follow on those that are kept.
+pub(crate) fn elsewhere(kept: u64) -> Problem {
     Problem::new(Code::WrongOffset).with_detail(format!("{kept} bytes are kept: the next is at offset {kept}"))
 }
 
@@ -297,7 +295,7 @@ impl Feeding {
         match counted {
             Ok(true) => self.kept = self.offset,
             Ok(false) => return Err(Stop::Gone),
-            Err(error) => return Err(Stop::Store(from_store(&error))),
+            Err(error) => return Err(Stop::Store(error.into())),
         }
         Ok(())
     }

@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     domain::files::{FileRow, Preview},
-    http::errors::from_store,
     store::files::Finished,
 };
 use parlor_protocol::{
@@ -66,7 +65,7 @@ impl Files {
         }
         let now_ms = self.environment.now_ms();
         let finished = self.store.finish_upload(row.id, kept.finished, now_ms).await;
-        let finished = finished.map_err(|error| from_store(&error))?;
+        let finished = finished?;
         self.remove_part(row.id).await;
         finished.map(|row| row.upload()).ok_or_else(|| Code::NotFound.into())
     }

@@ -6,7 +6,6 @@ use crate::{
         files::{FileRow, FileState},
         text,
     },
-    http::errors::from_store,
     store::files::{Begun, NewUpload},
 };
 use parlor_protocol::{
@@ -35,7 +34,7 @@ impl Files {
     async fn try_begin(&self, owner: UserId, client_id: String, name: &str, bytes: u64) -> Result<FileRow, Problem> {
         text::client_id(&client_id, self.limits.client_id_chars_max)?;
         let name = names::cleaned(name);
-        let found = self.store.upload(owner, client_id.clone()).await.map_err(|error| from_store(&error))?;
+        let found = self.store.upload(owner, client_id.clone()).await?;
         if let Some(found) = found {
             return same(found, &name, bytes);
         }
@@ -57,7 +56,7 @@ impl Files {
             unsent_max: self.limits.uploads_unsent_max,
             kept_bytes_max: self.limits.user_files_bytes_max,
         };
-        match self.store.begin_upload(new).await.map_err(|error| from_store(&error))? {
+        match self.store.begin_upload(new).await? {
             Begun::New(row) => Ok(row),
             Begun::Found(row) => same(row, &name, bytes),
             Begun::TooManyUnsent => {
@@ -98,7 +97,7 @@ impl Files {
     /// There is none.
     pub(crate) async fn row(&self, owner: UserId, client_id: String) -> Result<FileRow, Problem> {
         text::client_id(&client_id, self.limits.client_id_chars_max)?;
-        let row = self.store.upload(owner, client_id).await.map_err(|error| from_store(&error))?;
+        let row = self.store.upload(owner, client_id).await?;
         row.ok_or_else(|| Code::NotFound.into())
     }
 
@@ -107,12 +106,12 @@ impl Files {
     /// # Errors
     /// There is none such.
     pub(crate) async fn cancel(&self, owner: UserId, id: FileId) -> Result<(), Problem> {
-        let row = self.store.upload_by_id(owner, id).await.map_err(|error| from_store(&error))?;
+        let row = self.store.upload_by_id(owner, id).await?;
         if row.is_none_or(|row| row.state == FileState::Sent) {
             return Err(Problem::new(Code::NotFound).with_detail("there is no such upload that was not sent yet"));
         }
         let _turn = self.turn(id).await;
-        let is_gone = self.store.remove_upload(id).await.map_err(|error| from_store(&error))?;
+        let is_gone = self.store.remove_upload(id).await?;
         if !is_gone {
             return Err(Problem::new(Code::NotFound).with_detail("there is no such upload that was not sent yet"));
         }

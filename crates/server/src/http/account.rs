@@ -3,14 +3,15 @@
 use super::{
     Edge,
     credentials::{Anybody, cookie_for, no_cookie},
-    errors::{Refusal, from_store},
-    input::{self, Id, Json},
+    errors::Refusal,
+    input::{self, Id, Json, Page, Query},
 };
 use crate::{
     app::{Actor, App},
     commands,
     domain::{Change, Outcome, Profile},
     identity::{self, Token},
+    paging,
 };
 use axum::{
     extract::{Path, Request, State},
@@ -116,8 +117,19 @@ async fn show_picture(app: &App, actor: Actor, picture: Option<String>) -> Answe
     }
 }
 
-pub(super) async fn list_sessions(State(edge): State<Edge>, actor: Actor) -> Answered<Sessions> {
-    Ok(axum::Json(Sessions { sessions: identity::sessions(&edge.app, actor).await? }))
+pub(super) async fn list_sessions(
+    State(edge): State<Edge>,
+    actor: Actor,
+    Query(page): Query<Page>,
+) -> Answered<Sessions> {
+    let before: Option<SessionId> = paging::place(page.after.as_deref())?;
+    let rows = paging::rows(&edge.app.config.limits, page.limit)? as usize;
+    let mut sessions = identity::sessions(&edge.app, actor).await?;
+    sessions.retain(|session| before.is_none_or(|before| session.id < before));
+    let is_last = sessions.len() <= rows;
+    sessions.truncate(rows);
+    let next = sessions.last().filter(|_| !is_last).map(|session| session.id.to_string());
+    Ok(axum::Json(Sessions { sessions, next }))
 }
 
 pub(super) async fn end_session(
@@ -145,7 +157,7 @@ pub(super) async fn picture(
             HeaderValue::from_static("sandbox; default-src 'none'; style-src 'unsafe-inline'"),
         ),
     ];
-    let found = edge.app.store.picture(id).await.map_err(|error| from_store(&error))?;
+    let found = edge.app.store.picture(id).await?;
     let picture = found.ok_or(Problem::from(Code::NotFound))?;
     if headers.get(header::IF_NONE_MATCH) == Some(&tag) {
         return Ok((StatusCode::NOT_MODIFIED, kept).into_response());

@@ -5,7 +5,7 @@ use super::{
     credentials::SocketActor,
     errors::Refusal,
     handshake::Handshake,
-    input::{Id, Json, Query},
+    input::{Id, Json, Page, Query},
 };
 use crate::{app::Actor, commands, ws};
 use axum::{extract::State, http::HeaderValue, response::Response};
@@ -21,23 +21,12 @@ use utoipa::IntoParams;
 
 pub(super) type Answered = Result<axum::Json<Answer>, Refusal>;
 
-/// `GET /v1/conversations`
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Conversations {
-    /// Only those whose `activity` is less.
-    #[param(value_type = Option<i64>)]
-    before: Option<Version>,
-    /// At most so many.
-    limit: Option<u32>,
-}
-
 /// `GET /v1/conversations/{id}/changes`
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Since {
     /// The version at which the asker's state is true.
-    #[param(value_type = i64)]
+    #[param(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     since: Version,
 }
 
@@ -46,7 +35,7 @@ pub(super) struct Since {
 #[serde(deny_unknown_fields)]
 pub(super) struct MeSince {
     /// The version of the scope `user:…` at which the asker's state is true: what was hidden since is told.
-    #[param(value_type = Option<i64>)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     since: Option<Version>,
 }
 
@@ -57,7 +46,10 @@ pub(super) struct Users {
     /// Beginnings of words, in any order.
     #[serde(default)]
     query: String,
-    /// At most so many.
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// At most so many: 1 to `page_rows_max`.
+    #[param(minimum = 1)]
     limit: Option<u32>,
 }
 
@@ -70,11 +62,11 @@ pub(super) async fn me(State(edge): State<Edge>, actor: Actor, Query(query): Que
 }
 
 pub(super) async fn users(State(edge): State<Edge>, actor: Actor, Query(query): Query<Users>) -> Answered {
-    run(&edge, actor, Command::ListUsers { query: query.query, limit: query.limit }).await
+    run(&edge, actor, Command::ListUsers { query: query.query, after: query.after, limit: query.limit }).await
 }
 
-pub(super) async fn list(State(edge): State<Edge>, actor: Actor, Query(query): Query<Conversations>) -> Answered {
-    run(&edge, actor, Command::ListConversations { before: query.before, limit: query.limit }).await
+pub(super) async fn list(State(edge): State<Edge>, actor: Actor, Query(page): Query<Page>) -> Answered {
+    run(&edge, actor, Command::ListConversations { after: page.after, limit: page.limit }).await
 }
 
 pub(super) async fn open(State(edge): State<Edge>, actor: Actor, Json(open): Json<Open>) -> Answered {

@@ -1,4 +1,4 @@
-//! The one mapping from problems to HTTP answers (RFC 9457), and from the store's errors to problems.
+//! The one mapping from problems to HTTP answers (RFC 9457).
 //!
 //! An answer leaves here without a body: the front, which knows the request's id, writes it.
 
@@ -17,6 +17,12 @@ pub struct Refusal(pub Problem);
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self(problem)
+    }
+}
+
+impl From<store::Error> for Refusal {
+    fn from(cause: store::Error) -> Self {
+        Self(cause.into())
     }
 }
 
@@ -50,16 +56,4 @@ pub(super) fn write_problem(response: &mut Response, request_id: &str) {
     }
     let body = serde_json::to_vec(&problem).expect("a problem has string keys only");
     *response.body_mut() = Body::from(body);
-}
-
-/// What the asker is told when the store failed; the cause goes to the log.
-pub(crate) fn from_store(error: &store::Error) -> Problem {
-    if error.is_outage() {
-        tracing::warn!(%error, "The store is not available");
-        let mut problem = Problem::from(Code::Unavailable);
-        problem.retry_after_ms = Some(1000);
-        return problem;
-    }
-    tracing::error!(%error, "The store failed");
-    Code::Internal.into()
 }

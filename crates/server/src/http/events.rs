@@ -3,7 +3,11 @@
 use super::{Edge, credentials::PollActor, errors::Refusal, input::Query};
 use crate::sync;
 use axum::extract::State;
-use parlor_protocol::{cursor::Cursor, reply::Heads};
+use parlor_protocol::{
+    cursor::Cursor,
+    error::{Code, Problem},
+    reply::Heads,
+};
 use serde::Deserialize;
 use std::time::Duration;
 use utoipa::IntoParams;
@@ -12,10 +16,11 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Events {
-    /// How far the client's state goes; absent when it holds nothing.
+    /// How far the client's state goes; absent when it holds nothing. A text that is no cursor is as good as none.
     #[param(value_type = Option<String>)]
+    #[serde(default, deserialize_with = "parlor_protocol::cursor::handed_back")]
     cursor: Option<Cursor>,
-    /// Seconds to wait for something, up to the limit; 0 answers at once.
+    /// Seconds to wait for something, up to `poll_wait_max_ms`; 0 answers at once.
     #[serde(default)]
     wait: u32,
 }
@@ -26,6 +31,11 @@ pub(super) async fn events(
     Query(query): Query<Events>,
 ) -> Result<axum::Json<Heads>, Refusal> {
     let most = Duration::from_millis(edge.app.config.sync.poll_wait_max_ms);
+    let most_s = most.as_millis().div_ceil(1000) as u64;
+    if u64::from(query.wait) > most_s {
+        let detail = format!("`wait`: 0 to {most_s} seconds are expected");
+        return Err(Problem::new(Code::InvalidField).with_detail(detail).with_limit(most_s).into());
+    }
     let wait = Duration::from_secs(query.wait.into()).min(most);
     Ok(axum::Json(sync::poll(&edge.app, (actor, ends), query.cursor, wait).await?))
 }

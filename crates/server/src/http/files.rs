@@ -5,7 +5,7 @@
 
 use super::{
     Edge,
-    errors::{Refusal, from_store},
+    errors::Refusal,
     input::{BYTES_PER_SECOND_MIN, Id, Query},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     domain::files::FileRow,
     files::{
         disposition::{self, Part},
-        feed::{Fed, Feed, From, QUEUE},
+        feed::{Fed, Feed, From, QUEUE, elsewhere},
         storage::preview_of,
         unkept,
     },
@@ -84,8 +84,17 @@ pub(super) async fn go_on(
     Query(Offset { offset }): Query<Offset>,
     request: Request,
 ) -> Answered {
-    let row = edge.app.files.row(actor.user, client_id).await?;
-    match check_length(request.headers(), row.announced_bytes, offset) {
+    let files = &edge.app.files;
+    let row = files.row(actor.user, client_id.clone()).await?;
+    let checked = match check_length(request.headers(), row.announced_bytes, offset) {
+        Ok(()) => Ok(()),
+        // What is left to come depends on where the file goes on, so that is said first.
+        Err(too_large) => match files.upload(actor.user, client_id).await?.received {
+            received if received != offset => Err(elsewhere(received)),
+            _ => Err(too_large),
+        },
+    };
+    match checked {
         Ok(()) => feed(&edge, actor.user, &row, From::Offset(offset), request).await,
         Err(problem) => Ok(refused(problem, forget(request.into_body()).await)),
     }
@@ -219,7 +228,7 @@ pub(super) async fn preview(
 }
 
 async fn visible(edge: &Edge, actor: Actor, id: FileId) -> Result<FileRow, Refusal> {
-    let found = edge.app.files.store.visible_file(actor.user, id).await.map_err(|error| from_store(&error))?;
+    let found = edge.app.files.store.visible_file(actor.user, id).await?;
     found.ok_or_else(|| Code::NotFound.into())
 }
 

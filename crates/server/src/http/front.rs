@@ -5,7 +5,10 @@ use super::{
     credentials::Caller,
     errors::{self, Refusal},
 };
-use crate::metrics;
+use crate::{
+    identity::{Asker, Left},
+    metrics,
+};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header},
@@ -14,7 +17,7 @@ use axum::{
 };
 use futures_util::FutureExt as _;
 use parlor_protocol::error::{Code, Problem};
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{net::IpAddr, panic::AssertUnwindSafe, time::Instant};
 use tracing::Instrument as _;
 
 const POLICY: &str = "default-src 'self'; img-src 'self' data: blob: https: http:; object-src 'none'; \
@@ -26,28 +29,39 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
     let is_api = request.uri().path().starts_with("/v1/");
     let method = method_name(request.method());
     let started = Instant::now();
-    let answered = AssertUnwindSafe(answer(&edge, request, next, is_api)).catch_unwind().instrument(span.clone()).await;
+    let tries_to_sign_in = tries_to_sign_in(&request);
+    let mut counted = None;
+    let answering = AssertUnwindSafe(answer(&edge, request, next, is_api, &mut counted));
+    let answered = answering.catch_unwind().instrument(span.clone()).await;
     let mut response = answered.unwrap_or_else(|_| {
         span.in_scope(|| tracing::error!("A handler panicked"));
         Refusal::from(Code::Internal).into_response()
     });
     errors::write_problem(&mut response, &id);
     secure(response.headers_mut(), is_api);
+    if let Some((asker, address)) = counted {
+        let (requests, attempts) = edge.app.identity.left(asker, address, edge.app.environment.now_ms());
+        let attempts = tries_to_sign_in.then_some(("sign-in", attempts));
+        say_what_is_left(response.headers_mut(), [("requests", requests)].into_iter().chain(attempts));
+    }
     let status = response.status().as_u16();
     edge.app.metrics.requests.get_or_create(&metrics::Request { method, status }).inc();
     edge.app.metrics.request_seconds.observe(started.elapsed().as_secs_f64());
     response
 }
 
-async fn answer(edge: &Edge, request: Request, next: Next, is_api: bool) -> Response {
-    match admit(edge, request, is_api).await {
+/// Whose requests a request was counted among, and from where it came.
+type Counted = Option<(Asker, IpAddr)>;
+
+async fn answer(edge: &Edge, request: Request, next: Next, is_api: bool, counted: &mut Counted) -> Response {
+    match admit(edge, request, is_api, counted).await {
         Ok(request) => next.run(request).await,
         Err(problem) => Refusal(problem).into_response(),
     }
 }
 
 /// Refuses what no handler should see, and says who asks.
-async fn admit(edge: &Edge, request: Request, is_api: bool) -> Result<Request, Problem> {
+async fn admit(edge: &Edge, request: Request, is_api: bool, counted: &mut Counted) -> Result<Request, Problem> {
     let (mut parts, body) = request.into_parts();
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     // HTTP/1.0, in which health checks may still speak, needs none.
@@ -63,10 +77,37 @@ async fn admit(edge: &Edge, request: Request, is_api: bool) -> Result<Request, P
     }
     if is_api {
         let caller = Caller::of(&edge.app, &parts).await?;
+        *counted = Some((caller.asker(), caller.address));
         edge.app.identity.request(caller.asker(), edge.app.environment.now_ms())?;
         parts.extensions.insert(caller);
     }
     Ok(Request::from_parts(parts, body))
+}
+
+/// Whether a request counts as an attempt to sign in, too.
+fn tries_to_sign_in(request: &Request) -> bool {
+    let path = request.uri().path();
+    match *request.method() {
+        Method::POST => path == "/v1/session" || path == "/v1/users",
+        Method::PUT => path == "/v1/me/password",
+        _ => false,
+    }
+}
+
+/// The fields `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-10.
+fn say_what_is_left(headers: &mut HeaderMap, allowances: impl Iterator<Item = (&'static str, Left)> + Clone) {
+    let policy =
+        allowances.clone().map(|(name, left)| format!("\"{name}\";q={};w={}", left.of, seconds(left.window_ms)));
+    let rest = allowances.map(|(name, left)| format!("\"{name}\";r={};t={}", left.uses, seconds(left.full_in_ms)));
+    for (field, items) in [("ratelimit-policy", policy.collect::<Vec<_>>()), ("ratelimit", rest.collect())] {
+        if let Ok(value) = HeaderValue::from_str(&items.join(", ")) {
+            headers.insert(HeaderName::from_static(field), value);
+        }
+    }
+}
+
+fn seconds(milliseconds: u64) -> u64 {
+    milliseconds.div_ceil(1000)
 }
 
 fn head_bytes(uri: &axum::http::Uri, headers: &HeaderMap) -> usize {

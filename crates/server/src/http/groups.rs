@@ -4,11 +4,10 @@ use super::{
     Edge,
     conversations::{Answered, run},
     errors::Refusal,
-    input::{self, Id, Ids, Json, Query},
+    input::{self, Id, Ids, Json, Page, Query},
 };
 use crate::{
     app::Actor,
-    commands::failed,
     domain::{Change, Look, Outcome},
     identity,
 };
@@ -19,19 +18,6 @@ use parlor_protocol::{
     http::{PatchConversation, PatchMember, PostMembers},
     ids::{ConversationId, UserId},
 };
-use serde::Deserialize;
-use utoipa::IntoParams;
-
-/// `GET /v1/conversations/{id}/members`
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(super) struct After {
-    /// Only those with a higher id.
-    #[param(value_type = Option<i64>)]
-    after: Option<UserId>,
-    /// At most so many.
-    limit: Option<u32>,
-}
 
 pub(super) async fn update(
     State(edge): State<Edge>,
@@ -51,7 +37,7 @@ pub(super) async fn put_picture(
 ) -> Answered {
     let config = &edge.app.config;
     let manages = edge.app.store.read(move |snapshot| snapshot.manages(actor.user, conversation));
-    let manages = manages.await.map_err(failed)?;
+    let manages = manages.await?;
     if !manages.ok_or(Problem::from(Code::NotFound))? {
         return Err(Code::NotAllowed.into());
     }
@@ -80,9 +66,9 @@ pub(super) async fn members(
     State(edge): State<Edge>,
     actor: Actor,
     Id(conversation): Id<ConversationId>,
-    Query(query): Query<After>,
+    Query(page): Query<Page>,
 ) -> Answered {
-    run(&edge, actor, Command::ListMembers { conversation, after: query.after, limit: query.limit }).await
+    run(&edge, actor, Command::ListMembers { conversation, after: page.after, limit: page.limit }).await
 }
 
 pub(super) async fn add_members(

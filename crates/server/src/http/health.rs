@@ -1,14 +1,19 @@
 //! Whether the server lives and is ready, its limits, its name, and its figures.
 
 use super::{Edge, errors::Refusal};
+use crate::config::Config;
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use parlor_protocol::{error::Code, http::Health, limits::Limits};
+use parlor_protocol::{
+    error::{Code, RETRY_AFTER_MS},
+    http::Health,
+    limits::LimitsAnswer,
+};
 use serde::Serialize;
 use subtle::ConstantTimeEq as _;
 use utoipa::ToSchema;
@@ -38,11 +43,37 @@ pub(super) async fn ready(State(edge): State<Edge>) -> Response {
         None
     };
     let status = if trouble.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (status, Json(Health { status: trouble.unwrap_or("ok").to_owned() })).into_response()
+    let mut response = (status, Json(Health { status: trouble.unwrap_or("ok").to_owned() })).into_response();
+    if trouble.is_some() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
-pub(super) async fn limits(State(edge): State<Edge>) -> Json<Limits> {
-    Json(edge.app.config.limits.clone())
+pub(super) async fn limits(State(edge): State<Edge>) -> Json<LimitsAnswer> {
+    Json(in_force(&edge.app.config))
+}
+
+/// What `GET /v1/limits` tells of a configuration.
+pub(super) fn in_force(config: &Config) -> LimitsAnswer {
+    let Config { socket, sync, messages, .. } = config;
+    LimitsAnswer {
+        limits: config.limits.clone(),
+        ping_interval_ms: socket.ping_interval_ms,
+        silence_ms: socket.silence_ms,
+        resume_ms: socket.resume_ms,
+        poll_wait_max_ms: sync.poll_wait_max_ms,
+        body_ms: config.http.body_ms,
+        marker_interval_ms: sync.marker_interval_ms,
+        edit_within_ms: messages.edit_within_ms,
+        delete_within_ms: messages.delete_within_ms,
+        unsent_ms: config.files.unsent_ms,
+        retry_after_ms: RETRY_AFTER_MS,
+        receipts: messages.receipts,
+        search: config.search.enabled,
+        who_may_write: config.who_may_write.name().to_owned(),
+        history: config.groups.history,
+    }
 }
 
 pub(super) async fn site(State(edge): State<Edge>) -> Json<Site> {

@@ -12,6 +12,7 @@ use parlor_protocol::error::{Code, Problem};
 use serde::de::DeserializeOwned;
 use std::{str::FromStr, time::Duration};
 use tokio::time::{Instant, timeout_at};
+use utoipa::IntoParams;
 
 /// As fast a body must come to be given more time.
 pub(super) const BYTES_PER_SECOND_MIN: usize = 16 * 1024;
@@ -23,6 +24,17 @@ pub(super) struct Json<T>(pub(super) T);
 /// The query of an address; unknown names are refused where `T` refuses them.
 #[derive(Debug)]
 pub(super) struct Query<T>(pub(super) T);
+
+/// Which page of a list.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    /// The `next` of the page before.
+    pub(super) after: Option<String>,
+    /// At most so many: 1 to `page_rows_max`.
+    #[param(minimum = 1)]
+    pub(super) limit: Option<u32>,
+}
 
 /// The one id in a path. What is no id names nothing.
 #[derive(Debug)]

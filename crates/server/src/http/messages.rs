@@ -3,7 +3,7 @@
 use super::{
     Edge,
     conversations::{Answered, run},
-    input::{Id, Ids, Json, Query, Three},
+    input::{Id, Ids, Json, Page, Query, Three},
 };
 use crate::app::Actor;
 use axum::extract::State;
@@ -20,15 +20,16 @@ use utoipa::IntoParams;
 #[serde(deny_unknown_fields)]
 pub(super) struct Messages {
     /// The newest of those with a lower `seq`.
-    #[param(value_type = Option<i64>)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     before: Option<Seq>,
     /// The oldest of those with a higher `seq`.
-    #[param(value_type = Option<i64>)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     after: Option<Seq>,
     /// Those around this `seq`.
-    #[param(value_type = Option<i64>)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     around: Option<Seq>,
-    /// At most so many.
+    /// At most so many: 1 to `page_rows_max`.
+    #[param(minimum = 1)]
     limit: Option<u32>,
 }
 
@@ -92,8 +93,10 @@ pub(super) async fn reactions(
     State(edge): State<Edge>,
     actor: Actor,
     Ids(conversation, seq): Ids<ConversationId, Seq>,
+    Query(page): Query<Page>,
 ) -> Answered {
-    run(&edge, actor, Command::ListReactions { conversation, seq }).await
+    let Page { after, limit } = page;
+    run(&edge, actor, Command::ListReactions { conversation, seq, after, limit }).await
 }
 
 pub(super) async fn react(

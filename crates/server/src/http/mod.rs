@@ -15,6 +15,7 @@ mod files;
 mod front;
 mod groups;
 mod handshake;
+mod headers;
 mod health;
 mod input;
 mod messages;
@@ -58,7 +59,7 @@ impl Edge {
             pages: pages::Pages::new(app.config.web.as_deref(), &theme),
             theme,
             demo,
-            openapi: openapi::document(&routes::all()),
+            openapi: openapi_document(),
             schema: schema::document(),
         };
         Self { app, shared: Arc::new(shared) }
@@ -69,6 +70,12 @@ impl Edge {
     pub fn theme_note(&self) -> Option<&str> {
         self.shared.theme.moved.as_deref()
     }
+}
+
+/// What `/openapi.json` says.
+#[must_use]
+pub fn openapi_document() -> String {
+    openapi::document(&routes::all())
 }
 
 /// Everything that is served on the main address.

@@ -1,10 +1,9 @@
 //! `/openapi.json`: the HTTP API for machines (OpenAPI 3.1), made from the table of paths.
 
 use super::{
-    Edge,
+    Edge, headers,
     routes::{Content, Route},
 };
-use crate::config::Config;
 use axum::{
     extract::State,
     http::header,
@@ -13,7 +12,6 @@ use axum::{
 use parlor_protocol::{
     error::{Code, Problem},
     ids::ID_MAX,
-    limits::Limits,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -51,6 +49,7 @@ pub(super) fn document(routes: &[Route]) -> String {
         "paths": paths,
         "components": {
             "schemas": components,
+            "headers": headers::components(),
             "securitySchemes": {
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "parlor_session",
                            "description": "Set by signing in; named __Host-parlor_session on https."},
@@ -124,16 +123,19 @@ fn responses(route: &Route) -> Value {
     let mut responses = Map::new();
     match &route.answer {
         Some(answer) => {
-            responses.insert(
-                "200".to_owned(),
-                json!({"description": "It is done.", "content": {answer.media_type: media(answer)}}),
-            );
+            responses.insert("200".to_owned(), done(route, 200, "It is done.", Some(answer)));
+            if route.path.starts_with("/v1/files/") {
+                responses.insert("206".to_owned(), done(route, 206, "The range of it.", Some(answer)));
+            }
+            if route.path.starts_with("/v1/files/") || route.path == "/v1/pictures/{id}" {
+                responses.insert("304".to_owned(), done(route, 304, "What the asker has is still right.", None));
+            }
         }
         None if route.path == "/v1/socket" => {
-            responses.insert("101".to_owned(), json!({"description": "The socket is open."}));
+            responses.insert("101".to_owned(), done(route, 101, "The socket is open.", None));
         }
         None => {
-            responses.insert("204".to_owned(), json!({"description": "It is done."}));
+            responses.insert("204".to_owned(), done(route, 204, "It is done.", None));
         }
     }
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
@@ -146,6 +148,8 @@ fn responses(route: &Route) -> Value {
             status.to_string(),
             json!({
                 "description": titles.join(" "),
+                "x-codes": codes.iter().map(|code| code.name()).collect::<Vec<_>>(),
+                "headers": headers::of(route, status),
                 "content": {"application/problem+json": {
                     "schema": {"$ref": "#/components/schemas/Problem"},
                     "example": Problem::new(codes[0]),
@@ -156,31 +160,42 @@ fn responses(route: &Route) -> Value {
     if route.path == "/readyz" {
         responses.insert(
             "503".to_owned(),
-            json!({"description": "It stops, or has no store.", "content": {"application/json": {
+            json!({"description": "It stops, or has no store.", "headers": headers::of(route, 503),
+                "content": {"application/json": {
                 "schema": {"$ref": "#/components/schemas/Health"}, "example": {"status": "draining"}}}}),
         );
     }
     Value::Object(responses)
 }
 
+fn done(route: &Route, status: u16, says: &str, content: Option<&Content>) -> Value {
+    let mut response = json!({"description": says, "headers": headers::of(route, status)});
+    if let Some(content) = content {
+        response["content"] = json!({content.media_type: media(content)});
+    }
+    response
+}
+
 /// What the path refuses, and what all of its kind refuse.
 fn refusals(route: &Route) -> Vec<Code> {
     let mut codes = route.refusals.to_vec();
+    // Any request may be no request: without a `Host`, or with a head that is too large.
+    codes.extend([Code::InvalidField, Code::TooLarge, Code::Internal]);
     if route.path.starts_with("/v1/") {
-        codes.extend([Code::TooMany, Code::Unavailable, Code::Internal]);
+        codes.extend([Code::TooMany, Code::Unavailable, Code::Draining]);
     }
     if route.is_private {
         codes.extend([Code::NotSignedIn, Code::WrongUser]);
         if route.method != "get" {
             codes.push(Code::WrongOrigin);
-            codes.push(Code::Draining);
         }
     }
     if route.body.as_ref().is_some_and(|body| body.schema.is_some()) {
-        codes.extend([Code::InvalidJson, Code::InvalidField, Code::TooLarge, Code::UnsupportedType, Code::TimedOut]);
+        codes.extend([Code::InvalidJson, Code::UnsupportedType, Code::TimedOut]);
     }
-    if route.parameters.as_array().is_some_and(|parameters| !parameters.is_empty()) {
-        codes.push(Code::InvalidField);
+    // What stands in the place of an id and is none names nothing.
+    if route.path.contains('{') && !route.path.contains("{client_id}") {
+        codes.push(Code::NotFound);
     }
     codes.sort_by_key(|code| (code.status(), code.name()));
     codes.dedup();
@@ -194,11 +209,12 @@ pub(super) fn problem_components() -> Vec<(String, Value)> {
     let mut components: Vec<_> = components.into_iter().map(|(name, schema)| (name, json!(schema))).collect();
     // The generator takes the variants' names in Rust.
     let names: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
-    let description = "A stable code. New ones may come; these keep their names and meanings.";
+    let description = "A stable code. These keep their names and meanings; others may come, of which `status` and \
+                       `retryable` say what to make.";
     components.retain(|(name, _)| *name != <Code as ToSchema>::name());
     components.push((
         <Code as ToSchema>::name().into_owned(),
-        json!({"type": "string", "enum": names, "description": description}),
+        json!({"description": description, "anyOf": [{"type": "string", "enum": names}, {"type": "string"}]}),
     ));
     components
 }
@@ -241,11 +257,6 @@ pub(super) fn example_of_reply(fixture: &str) -> Option<Value> {
     let mut frame = frames.get_mut(0)?.get_mut("frame")?.take();
     frame.as_object_mut()?.remove("re");
     Some(frame)
-}
-
-/// The limits as they are without configuration.
-pub(super) fn default_limits() -> Limits {
-    Config::default().limits
 }
 
 #[cfg(test)]

@@ -144,17 +144,17 @@ fn media_type(path: &str) -> &'static str {
     }
 }
 
-/// Any other path: a page for whoever wants to see one, for the inbox has addresses of its own.
-pub(super) async fn other(
-    State(edge): State<Edge>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Refusal> {
+/// Any other path: there is nothing, and a browser is shown a page that says so. The inbox is at `/` alone, for its own
+/// addresses stand behind a `#`.
+pub(super) async fn other(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_page = matches!(method, Method::GET | Method::HEAD) && accepts.contains("text/html");
-    let is_reserved = ["/v1/", "/web/", "/demo/", "/conformance/"].iter().any(|prefix| uri.path().starts_with(prefix));
-    if is_page && !is_reserved { index(State(edge), headers).await } else { Err(Code::NotFound.into()) }
+    if !is_page || uri.path().starts_with("/v1/") {
+        return Refusal::from(Code::NotFound).into_response();
+    }
+    let body = "<h1>Nothing is here</h1>\n<p>There is no page at this address. <a href=\"/\">To the inbox</a></p>\n";
+    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    (StatusCode::NOT_FOUND, kind, page("Nothing is here", body)).into_response()
 }
 
 /// The theme under a name that stays, for pages of a folder and for other applications.
@@ -178,12 +178,15 @@ pub(super) async fn error_page(UrlPath(name): UrlPath<String>) -> Result<Respons
     for paragraph in section(&name).split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
         let _ = writeln!(body, "<p>{}</p>", escaped(&paragraph.replace('`', "")));
     }
-    let page = format!(
+    Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page(&name, &body)).into_response())
+}
+
+fn page(title: &str, body: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>{name}</title>\n\
+         content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
          </head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
-    );
-    Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response())
+    )
 }
 
 /// The text below the heading of a code.

@@ -1,8 +1,10 @@
 //! The one table of paths: what the router serves and what `/openapi.json` says are made from it.
 
 use super::{
-    Edge, account, conversations, events, files, groups, health, messages, openapi, pages, presence, schema, search,
+    Edge, account, conversations, events, files, groups, health, input::Page, messages, openapi, pages, presence,
+    schema, search,
 };
+use crate::config::Config;
 use axum::{
     handler::Handler,
     routing::{MethodFilter, MethodRouter, on},
@@ -13,13 +15,13 @@ use parlor_protocol::{
         self, Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed,
         NotFound, NotSignedIn, OwnRole, RangeNotSatisfiable, RoleVacant, SignUpOff, TextControl, TextEmpty,
         TextTooLong, TimedOut, TooLarge, TooLate, Unavailable, Unknown, UnsupportedType, UnsupportedVersion,
-        WrongCredentials, WrongOffset, WrongOrigin,
+        UploadUnfinished, WrongCredentials, WrongOffset, WrongOrigin, WrongPassword,
     },
     http::{
         Health, PatchConversation, PatchMember, PatchMessage, PostForward, PostMembers, PostMessage, PutMarker,
         PutPassword, PutTyping, Sessions, SignIn, SignUp, SignedIn,
     },
-    limits::Limits,
+    limits::LimitsAnswer,
     model::Upload,
     reply::{
         Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Done, Found, Heads,
@@ -196,7 +198,7 @@ fn of_accounts() -> Vec<Route> {
         put("/v1/me/password", account::put_password)
             .says("Sets one's own password. Every other session ends.")
             .takes::<PutPassword>(r#"{"current": "correct horse battery staple", "new": "nine lives of a cat"}"#)
-            .refuses(&[WrongCredentials, TextTooLong, Unknown]),
+            .refuses(&[WrongPassword, TextTooLong, Unknown]),
         put("/v1/me/picture", account::put_picture)
             .says("Sets one's own picture from a PNG, JPEG or WebP. It is cut to a square and written anew.")
             .takes_bytes("image/*")
@@ -208,10 +210,11 @@ fn of_accounts() -> Vec<Route> {
             .refuses(&[Unknown]),
         get("/v1/me/sessions", account::list_sessions)
             .says("One's own sessions, the newest first.")
+            .query::<Page>()
             .answers_like::<Sessions>(
-                r#"{"sessions": [{"id": 3, "created_at": "2026-11-20T08:00:00.000Z", "seen_at":
-                "2026-11-22T09:12:00.000Z", "agent": "Mozilla/5.0", "current": true}]}"#,
-            ),
+            r#"{"sessions": [{"id": 3, "created_at": "2026-11-20T08:00:00.000Z", "seen_at":
+                "2026-11-22T09:12:00.000Z", "agent": "Mozilla/5.0", "current": true}], "next": null}"#,
+        ),
         delete("/v1/me/sessions/{id}", account::end_session)
             .says("Ends one of one's own sessions.")
             .refuses(&[NotFound]),
@@ -230,7 +233,7 @@ fn of_conversations() -> Vec<Route> {
             .answers::<Users>(reply!("user.list")),
         get("/v1/conversations", conversations::list)
             .says("The asker's conversations, the one with the newest activity first.")
-            .query::<conversations::Conversations>()
+            .query::<Page>()
             .answers::<ConversationPage>(reply!("conversation.list")),
         post("/v1/conversations", conversations::open)
             .says("Finds or opens a direct conversation, or opens a group.")
@@ -245,7 +248,9 @@ fn of_conversations() -> Vec<Route> {
                 Conflict,
                 Cancelled,
                 LimitReached,
+                TextEmpty,
                 TextTooLong,
+                TextControl,
                 Unknown,
             ]),
         get("/v1/conversations/{id}", conversations::get)
@@ -278,7 +283,7 @@ fn of_groups() -> Vec<Route> {
             .refuses(&[NotFound, NotAllowed, Unknown]),
         get("/v1/conversations/{id}/members", groups::members)
             .says("Everybody in a conversation, in the order of their ids, with their markers as they are now.")
-            .query::<groups::After>()
+            .query::<Page>()
             .answers::<Members>(reply!("member.list"))
             .refuses(&[NotFound]),
         post("/v1/conversations/{id}/members", groups::add_members)
@@ -318,6 +323,8 @@ fn of_messages() -> Vec<Route> {
                 TextEmpty,
                 TextTooLong,
                 TextControl,
+                UploadUnfinished,
+                LimitReached,
                 Unknown,
             ]),
         post("/v1/conversations/{id}/forwards", messages::forward)
@@ -337,10 +344,10 @@ fn of_messages() -> Vec<Route> {
             .takes::<PutMarker>(r#"{"seq": 3}"#)
             .answers::<Marked>(reply!("conversation.mark"))
             .refuses(&[NotFound, Unknown]),
-        delete("/v1/messages/{client_id}", messages::cancel)
-            .says("Gives up a send whose outcome is unknown.")
+        post("/v1/sends/{client_id}/cancel", messages::cancel)
+            .says("Gives up a send whose outcome is unknown: it has happened, or never will. Deletes no message.")
             .answers::<CancelledAnswer>(reply!("message.cancel"))
-            .refuses(&[Unknown]),
+            .refuses(&[InvalidField, Conflict, Unknown]),
         get("/v1/search", search::search)
             .says("Messages that say something, the newest first, of all that the asker may see.")
             .query::<search::Wanted>()
@@ -369,7 +376,9 @@ fn of_messages() -> Vec<Route> {
 fn of_one_message() -> Vec<Route> {
     vec![
         patch("/v1/conversations/{id}/messages/{seq}", messages::edit)
-            .says("Changes the text and the subject of one's own message.")
+            .says(
+                "Changes the text or the subject of one's own message; what is absent stays, null removes the subject.",
+            )
             .takes::<PatchMessage>(r#"{"text": "Is it really yours?"}"#)
             .answers::<MessageChanged>(reply!("message.edit"))
             .refuses(&[NotFound, NotAllowed, TooLate, ContextClosed, TextEmpty, TextTooLong, TextControl, Unknown]),
@@ -383,6 +392,7 @@ fn of_one_message() -> Vec<Route> {
             .refuses(&[NotFound, Unknown]),
         get("/v1/conversations/{id}/messages/{seq}/reactions", messages::reactions)
             .says("Who reacted to a message, with their names.")
+            .query::<Page>()
             .answers::<Reactions>(reply!("message.reactions"))
             .refuses(&[NotFound]),
         put("/v1/conversations/{id}/messages/{seq}/reactions/{emoji}", messages::react)
@@ -409,7 +419,7 @@ fn of_files() -> Vec<Route> {
             .query::<files::NewUpload>()
             .takes_bytes("application/octet-stream")
             .answers_like::<Upload>(there)
-            .refuses(&[TooLarge, LimitReached, Conflict, TimedOut, Unavailable]),
+            .refuses(&[TooLarge, LimitReached, Conflict, UnsupportedType, UploadUnfinished, TimedOut, Unavailable]),
         get("/v1/uploads/{client_id}", files::get)
             .says("How much of a file is kept: where to go on after a cut.")
             .answers_like::<Upload>(under_way)
@@ -419,7 +429,16 @@ fn of_files() -> Vec<Route> {
             .query::<files::Offset>()
             .takes_bytes("application/octet-stream")
             .answers_like::<Upload>(there)
-            .refuses(&[NotFound, WrongOffset, TooLarge, Conflict, TimedOut, Unavailable]),
+            .refuses(&[
+                NotFound,
+                WrongOffset,
+                TooLarge,
+                Conflict,
+                UnsupportedType,
+                UploadUnfinished,
+                TimedOut,
+                Unavailable,
+            ]),
         delete("/v1/uploads/{client_id}", files::give_up)
             .says("Gives a file up that no message carries.")
             .refuses(&[NotFound]),
@@ -437,8 +456,11 @@ fn of_files() -> Vec<Route> {
 fn of_the_server() -> Vec<Route> {
     let ok = r#"{"status": "ok"}"#;
     vec![
-        get("/v1/limits", health::limits).for_anybody().says("The limits in force.").answers_like::<Limits>(
-            &serde_json::to_string(&openapi::default_limits()).expect("limits have string keys only"),
+        get("/v1/limits", health::limits)
+            .for_anybody()
+            .says("The limits in force, and what else a client goes by.")
+            .answers_like::<LimitsAnswer>(
+            &serde_json::to_string(&health::in_force(&Config::default())).expect("limits have string keys only"),
         ),
         get("/v1/site", health::site)
             .for_anybody()
@@ -455,7 +477,7 @@ fn of_the_server() -> Vec<Route> {
         get("/openapi.json", openapi::serve).says("This document.").answers_bytes("application/json"),
         get("/schema.json", schema::serve)
             .says("The socket's frames, as JSON Schema.")
-            .answers_bytes("application/json"),
+            .answers_bytes("application/schema+json"),
         get("/errors/{code}", pages::error_page)
             .says("What an error code or close code means and what to do.")
             .answers_bytes("text/html")

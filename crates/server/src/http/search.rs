@@ -39,7 +39,8 @@ pub(super) struct Wanted {
     has_file: bool,
     /// The `next` of the page before.
     after: Option<String>,
-    /// At most so many.
+    /// At most so many: 1 to `page_rows_max`.
+    #[param(minimum = 1)]
     limit: Option<u32>,
 }
 

@@ -18,6 +18,19 @@ pub(crate) struct Allowance<K> {
     full_at: Mutex<HashMap<K, i64>>,
 }
 
+/// What is left of an allowance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// Uses of a whole allowance.
+    pub(crate) of: i64,
+    /// Uses that are left.
+    pub(crate) uses: i64,
+    /// Time until all of them are there again.
+    pub(crate) full_in_ms: u64,
+    /// Time in which a whole allowance comes.
+    pub(crate) window_ms: u64,
+}
+
 impl<K: Hash + Eq + Clone> Allowance<K> {
     /// `uses` in `window_ms`, all of them at once if wanted.
     pub(crate) fn new(uses: u32, window_ms: u64, keys_max: u32) -> Self {
@@ -45,6 +58,20 @@ impl<K: Hash + Eq + Clone> Allowance<K> {
         }
         full_at.insert(key.clone(), full);
         Ok(())
+    }
+
+    /// What is left for a key, and in how many milliseconds all of it is there again.
+    pub(crate) fn left(&self, key: &K, now_ms: i64) -> Left {
+        let now = now_ms.saturating_mul(1000);
+        let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = full_at.get(key).map_or(0, |full| (full - now).max(0));
+        let uses = self.burst - used.div_euclid(self.each_us) - i64::from(used % self.each_us > 0);
+        Left {
+            of: self.burst,
+            uses: uses.max(0),
+            full_in_ms: u64::try_from(used).unwrap_or(0).div_ceil(1000),
+            window_ms: u64::try_from(self.each_us.saturating_mul(self.burst)).unwrap_or(0).div_ceil(1000),
+        }
     }
 
     /// Gives back what was taken and turned out not to count.
@@ -83,6 +110,23 @@ mod tests {
         assert_eq!(allowance.take(&"ada", 299_999), Err(1));
         assert_eq!(allowance.take(&"ada", 300_000), Ok(()));
         assert_eq!(allowance.take(&"ada", 300_000), Err(300_000), "a refusal costs nothing");
+    }
+
+    #[test]
+    fn what_is_left_is_what_can_still_be_taken() {
+        let allowance = Allowance::new(3, 900, 10);
+        let left = |now| {
+            let left = allowance.left(&"ada", now);
+            (left.uses, left.full_in_ms)
+        };
+        assert_eq!(left(0), (3, 0));
+        assert_eq!((allowance.take(&"ada", 0), left(0)), (Ok(()), (2, 300)));
+        assert_eq!((allowance.take(&"ada", 0), left(0)), (Ok(()), (1, 600)));
+        assert_eq!(left(299), (1, 301), "not yet one more");
+        assert_eq!(left(300), (2, 300));
+        assert_eq!((left(600), left(10_000)), ((3, 0), (3, 0)));
+        let whole = allowance.left(&"ben", 0);
+        assert_eq!((whole.of, whole.window_ms), (3, 900));
     }
 
     #[test]

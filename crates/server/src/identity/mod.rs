@@ -16,11 +16,11 @@ use crate::{
     config::Config,
     domain::{Change, Outcome, Which, visible},
     environment::{Environment, rfc3339},
-    http::errors::from_store,
     metrics::PasswordCheck,
     store::sessions,
 };
 use attempts::Allowance;
+pub(crate) use attempts::Left;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use parlor_protocol::{
     error::{Code, Problem},
@@ -113,6 +113,11 @@ impl Identity {
         self.requests.take(&asker, now_ms).map_err(too_many)
     }
 
+    /// What is left of the requests of an asker, and of attempts to sign in from an address.
+    pub(crate) fn left(&self, asker: Asker, address: IpAddr, now_ms: i64) -> (Left, Left) {
+        (self.requests.left(&asker, now_ms), self.address_attempts.left(&address, now_ms))
+    }
+
     fn take_seen(&self) -> Vec<(SessionId, i64)> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let some: Vec<_> = seen.keys().take(SEEN_WRITTEN_MAX).copied().collect();
@@ -153,7 +158,7 @@ pub(crate) async fn sign_in(app: &App, login: &str, password: String, from: From
     check_length(&password, &app.config.limits)?;
     let login = fold(login).unwrap_or_default();
     attempt(app, &login, from.address)?;
-    let account = app.store.account(login.clone()).await.map_err(|error| from_store(&error))?;
+    let account = app.store.account(login.clone()).await?;
     let account = account.filter(|account| !account.is_disabled && account.password_hash.is_some());
     let hash = account.as_ref().and_then(|account| account.password_hash.clone());
     let of = if hash.is_some() { "account" } else { "nobody" };
@@ -203,9 +208,9 @@ pub(crate) async fn change_password(
     check_new(&new, &app.config.limits)?;
     let key = format!("user:{}", actor.user);
     attempt(app, &key, address)?;
-    let hash = app.store.password_hash(actor.user).await.map_err(|error| from_store(&error))?;
+    let hash = app.store.password_hash(actor.user).await?;
     if !app.identity.passwords.check(current, hash.as_deref()).await? {
-        return Err(Code::WrongCredentials.into());
+        return Err(Code::WrongPassword.into());
     }
     app.identity.account_attempts.give_back(&key);
     app.identity.address_attempts.give_back(&address);
@@ -222,7 +227,7 @@ pub(crate) async fn new_hash(app: &App, password: String) -> Result<String, Prob
 
 /// One's own sessions, the newest first.
 pub(crate) async fn sessions(app: &App, actor: Actor) -> Result<Vec<Session>, Problem> {
-    let listed = app.store.sessions_of(actor.user, expired_before(app)).await.map_err(|error| from_store(&error))?;
+    let listed = app.store.sessions_of(actor.user, expired_before(app)).await?;
     let seen = app.identity.seen.lock().unwrap_or_else(PoisonError::into_inner);
     let session = |listed: sessions::Listed| Session {
         id: listed.id,
@@ -236,7 +241,7 @@ pub(crate) async fn sessions(app: &App, actor: Actor) -> Result<Vec<Session>, Pr
 
 /// Ends one of one's own sessions.
 pub(crate) async fn end_session(app: &App, actor: Actor, session: SessionId) -> Result<(), Problem> {
-    let own = app.store.sessions_of(actor.user, i64::MIN).await.map_err(|error| from_store(&error))?;
+    let own = app.store.sessions_of(actor.user, i64::MIN).await?;
     if own.iter().all(|listed| listed.id != session) {
         return Err(Code::NotFound.into());
     }
@@ -261,7 +266,7 @@ pub(crate) async fn set_picture(app: &App, bytes: bytes::Bytes) -> Result<String
 pub(crate) async fn keep_picture(app: &App, picture: crate::store::pictures::Picture) -> Result<String, Problem> {
     let id = URL_SAFE_NO_PAD.encode(Sha256::digest(&picture.bytes));
     let now_ms = app.environment.now_ms();
-    app.store.insert_picture(id.clone(), picture, now_ms).await.map_err(|error| from_store(&error))?;
+    app.store.insert_picture(id.clone(), picture, now_ms).await?;
     Ok(id)
 }
 
@@ -294,7 +299,7 @@ fn check_length(password: &str, limits: &Limits) -> Result<(), Problem> {
 fn check_new(password: &str, limits: &Limits) -> Result<(), Problem> {
     check_length(password, limits)?;
     let least = limits.password_chars_min;
-    if password.chars().count() < least as usize {
+    if passwords::composed(password).chars().count() < least as usize {
         return Err(Problem::new(Code::InvalidField)
             .with_detail(format!("a password has at least {least} characters"))
             .with_limit(least.into()));
@@ -318,9 +323,7 @@ fn attempt(app: &App, account: &str, address: IpAddr) -> Result<(), Problem> {
 }
 
 fn too_many(retry_after_ms: u64) -> Problem {
-    let mut problem = Problem::from(Code::TooMany);
-    problem.retry_after_ms = Some(retry_after_ms);
-    problem
+    Problem::new(Code::TooMany).with_retry_after_ms(retry_after_ms)
 }
 
 async fn begin(app: &App, user: UserId, password_hash: Option<String>, from: From) -> Result<(Actor, Token), Problem> {
@@ -336,9 +339,9 @@ async fn begin(app: &App, user: UserId, password_hash: Option<String>, from: Fro
         agent: from.agent.chars().filter(|character| !character.is_control()).take(AGENT_CHARS_MAX).collect(),
         expired_before: expired_before(app),
     };
-    let session = app.store.insert_session(new).await.map_err(|error| from_store(&error))?;
+    let session = app.store.insert_session(new).await?;
     let session = session.ok_or(Problem::from(Code::WrongCredentials))?;
-    let all = app.store.sessions_of(user, i64::MIN).await.map_err(|error| from_store(&error))?;
+    let all = app.store.sessions_of(user, i64::MIN).await?;
     for oldest in all.iter().skip(app.config.limits.sessions_max as usize) {
         end(app, user, oldest.id).await?;
     }

@@ -8,6 +8,7 @@ use argon2::{
 use parlor_protocol::error::{Code, Problem};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// How long a check waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
@@ -48,9 +49,7 @@ impl Passwords {
         if let Ok(Ok(turn)) = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned()).await {
             return Ok(turn);
         }
-        let mut problem = Problem::from(Code::TooMany);
-        problem.retry_after_ms = Some(1000);
-        Err(problem)
+        Err(Code::TooMany.into())
     }
 
     /// Whether the password is the hash's; against the dummy where there is none.
@@ -60,8 +59,11 @@ impl Passwords {
         let argon2 = self.argon2.clone();
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let hash = PasswordHash::new(&hash).ok();
-            hash.is_some_and(|hash| argon2.verify_password(password.as_bytes(), &hash).is_ok())
+            let Ok(hash) = PasswordHash::new(&hash) else { return false };
+            let is = |password: &str| argon2.verify_password(password.as_bytes(), &hash).is_ok();
+            let composed = composed(&password);
+            // Earlier versions hashed what came.
+            is(&composed) || (composed != password && is(&password))
         })
         .await
         .map_err(|_| Code::Internal.into())
@@ -73,12 +75,17 @@ impl Passwords {
         let argon2 = self.argon2.clone();
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            argon2.hash_password_with_salt(password.as_bytes(), &salt).map(|hash| hash.to_string())
+            argon2.hash_password_with_salt(composed(&password).as_bytes(), &salt).map(|hash| hash.to_string())
         })
         .await
         .map_err(|_| Problem::from(Code::Internal))?
         .map_err(|_| Code::Internal.into())
     }
+}
+
+/// A password as it is hashed, in the normal form NFC: keyboards write one letter in several ways.
+pub(crate) fn composed(password: &str) -> String {
+    password.nfc().collect()
 }
 
 #[cfg(test)]
@@ -96,5 +103,23 @@ mod tests {
         assert_eq!(passwords.check(String::new(), None).await, Ok(false));
         let work = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
         assert_eq!(work(&passwords.dummy), work(&hash), "the dummy costs the same");
+    }
+
+    #[tokio::test]
+    async fn a_password_is_the_same_however_its_letters_are_composed_and_old_hashes_still_verify() {
+        let config = Config::with(&[("accounts.password_memory_kib", "8"), ("accounts.password_passes", "1")]);
+        let passwords = Passwords::new(&config.expect("a configuration"), [7; 48]);
+        let (composed, apart) = ("pa\u{df}w\u{f6}rter \u{ac00}", "pa\u{df}wo\u{308}rter \u{1100}\u{1161}");
+        for chosen in [composed, apart] {
+            let hash = passwords.hash(chosen.to_owned(), [1; 16]).await.expect("a hash");
+            for typed in [composed, apart] {
+                assert_eq!(passwords.check(typed.to_owned(), Some(&hash)).await, Ok(true));
+            }
+            assert_eq!(passwords.check("passworter ga".to_owned(), Some(&hash)).await, Ok(false));
+        }
+        let as_it_came = passwords.argon2.hash_password_with_salt(apart.as_bytes(), &[1; 16]).expect("a hash");
+        let old = as_it_came.to_string();
+        assert_eq!(passwords.check(apart.to_owned(), Some(&old)).await, Ok(true), "as it was typed then");
+        assert_eq!(passwords.check("other".to_owned(), Some(&old)).await, Ok(false));
     }
 }

@@ -3,7 +3,6 @@
 use super::Presence;
 use crate::{
     channel_layer::{Here, Seen, Topic, Unavailable},
-    commands::failed,
     environment::rfc3339,
     hub::{Attached, Entered, Pair, Replaced, Urgent},
     store,
@@ -92,7 +91,7 @@ enum Failure {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Store(cause) => failed(cause),
+            Failure::Store(cause) => cause.into(),
             Failure::Layer(cause) => {
                 warn!(%cause, "who is here could not be looked up");
                 Code::Unavailable.into()

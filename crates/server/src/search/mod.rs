@@ -18,7 +18,6 @@ pub mod words;
 
 use crate::{
     app::App,
-    commands::failed,
     domain::rows::MessageRow,
     followers::search::texts,
     shares::{self, Shares},
@@ -114,7 +113,7 @@ pub async fn search(app: &App, user: UserId, search: Search, rows: u32) -> std::
         let (hits, next) = look(snapshot, index, user, &asked, bounds)?;
         found(snapshot, user, &asked, &hits, next).map(Some)
     });
-    found.await.map_err(failed)?.ok_or(Code::NotFound.into())
+    found.await?.ok_or(Code::NotFound.into())
 }
 
 /// How much one search may take.

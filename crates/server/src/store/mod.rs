@@ -12,6 +12,7 @@ pub mod backup;
 pub mod batch;
 pub mod clock;
 pub(crate) mod connection;
+mod error;
 pub mod files;
 pub mod followers;
 pub mod index;

@@ -105,7 +105,7 @@ async fn present_in(
 ) -> Result<Vec<(ConversationId, Head)>, Problem> {
     let conversations = conversations.to_vec();
     let heads = app.store.read(move |snapshot| snapshot.present_in(actor.user, &conversations));
-    let heads = heads.await.map_err(commands::failed)?;
+    let heads = heads.await?;
     let with_id = |head: Head| match head.scope {
         Scope::Conversation(id) => Some((id, head)),
         Scope::User(_) => None,

@@ -10,7 +10,6 @@ use crate::{
         Files,
         feed::{FRAME_HEAD_BYTES, Fed, From},
     },
-    http::errors::from_store,
 };
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::{FutureExt, future::BoxFuture};
@@ -273,7 +272,7 @@ impl Shared {
             // Its queue was dropped just now, so it ends.
             task.await.map_err(|_| Problem::from(Code::Internal))??
         } else {
-            let row = self.files.store.upload_by_id(self.owner, id).await.map_err(|error| from_store(&error))?;
+            let row = self.files.store.upload_by_id(self.owner, id).await?;
             let row = row.ok_or(Problem::from(Code::NotFound))?;
             if row.state == FileState::Uploading {
                 return Err(Problem::new(Code::UploadUnfinished).with_detail("it is not under way on this socket"));

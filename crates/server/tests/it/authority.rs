@@ -62,7 +62,7 @@ const fn row(name: &'static str, what: &'static str, outcomes: Outcomes, command
 fn of_conversations() -> Vec<Row> {
     vec![
         row("session.resume", "", ANYBODY, |about| Command::Resume { user: about.asker, cursor: None }),
-        row("conversation.list", "", ANYBODY, |_| Command::ListConversations { before: None, limit: Some(200) }),
+        row("conversation.list", "", ANYBODY, |_| Command::ListConversations { after: None, limit: Some(200) }),
         row("conversation.get", "", INSIDERS, |about| Command::GetConversation { conversation: about.group }),
         row("conversation.changes", "", INSIDERS, |about| Command::GetChanges {
             conversation: about.group,
@@ -104,7 +104,7 @@ fn of_conversations() -> Vec<Row> {
         row("member.remove", "themselves", INSIDERS, |about| remove(about, about.asker)),
         row("presence.watch", "", ANYBODY, |about| Command::WatchPresence { users: vec![about.target] }),
         row("presence.set", "", ANYBODY, |_| Command::SetPresence { idle: true }),
-        row("user.list", "", ANYBODY, |_| Command::ListUsers { query: String::new(), limit: None }),
+        row("user.list", "", ANYBODY, |_| Command::ListUsers { query: String::new(), after: None, limit: None }),
         row("me.get", "", ANYBODY, |_| Command::GetMe { since: None }),
         row("me.update", "", ANYBODY, |about| {
             Command::UpdateMe(MeUpdate { name: Some(about.key.clone()), ..MeUpdate::default() })
@@ -136,6 +136,8 @@ fn of_messages() -> Vec<Row> {
         row("message.reactions", "", INSIDERS, |about| Command::ListReactions {
             conversation: about.group,
             seq: about.said,
+            after: None,
+            limit: None,
         }),
         row("message.search", "here", INSIDERS, |about| {
             Command::Search(Search { conversation: Some(about.group), ..canary() })
@@ -183,7 +185,7 @@ fn send(about: &About, text: &str, reply_to: Option<Seq>, attachments: Vec<FileI
 }
 
 fn edit(about: &About, seq: Seq) -> Command {
-    Command::Edit { conversation: about.group, seq, text: "not so".to_owned(), subject: None }
+    Command::Edit { conversation: about.group, seq, text: Some("not so".to_owned()), subject: None }
 }
 
 fn delete(about: &About, seq: Seq) -> Command {

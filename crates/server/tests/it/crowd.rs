@@ -271,7 +271,7 @@ pub(crate) async fn final_read(api: &Api, conversation: ConversationId, node: u3
             into.write(Record { node, ..Record::of(Op::Read, None, message) });
         }
         match page.messages.last() {
-            Some(last) if page.more_after => after = last.seq.0,
+            Some(last) if page.next.is_some() => after = last.seq.0,
             _ => return,
         }
     }

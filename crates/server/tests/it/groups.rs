@@ -71,7 +71,7 @@ async fn a_group_is_led_by_http_and_everybody_sees_it_live() {
     assert_eq!(shown.headers[http::header::CONTENT_TYPE], "image/jpeg");
 
     let page: Members = cleo.api.get(&format!("{at}/members?limit=2")).await.expect("a member");
-    assert_eq!((page.members.len(), page.next), (2, Some(ben.id)));
+    assert_eq!((page.members.len(), page.next), (2, Some(ben.id.to_string())));
     let rest: Members = cleo.api.get(&format!("{at}/members?after={}", ben.id)).await.expect("a member");
     assert_eq!((rest.members[0].user.id, rest.members[0].history_from.0, rest.next), (cleo.id, 1, None));
 

@@ -94,6 +94,7 @@ impl Setup {
         let data = folder.path().join("data");
         Self { data, folder, port: 0, network: None, environment: Vec::new() }
             .with("accounts.sign_up", true)
+            .with("who_may_write", "everyone")
             .with("accounts.password_memory_kib", 8)
             .with("accounts.password_passes", 1)
             .with("limits.requests_per_second_max", 100_000)
@@ -279,7 +280,7 @@ impl Server {
 
     /// Requests of nobody.
     pub(crate) fn api(&self) -> Api {
-        Api::new(self.address())
+        Api::new(self.address()).with_observer(crate::contract::check)
     }
 
     /// A new account whose login begins so, signed in.
@@ -344,7 +345,10 @@ impl Person {
         let with = |api: Api, (name, value): (&HeaderName, &HeaderValue)| {
             api.with_header(name.clone(), value.to_str().expect("plain headers"))
         };
-        Self { api: self.api.headers().iter().fold(Api::new(address), with), ..self.clone() }
+        Self {
+            api: self.api.headers().iter().fold(Api::new(address).with_observer(crate::contract::check), with),
+            ..self.clone()
+        }
     }
 
     /// A client that is not connected yet.

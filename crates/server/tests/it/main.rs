@@ -1,7 +1,9 @@
 //! The integration tests: a real server, people who use it, and everything that can go wrong around them.
 
+mod api;
 mod authority;
 mod channel_layer;
+mod contract;
 mod convergence;
 mod crowd;
 mod durability;

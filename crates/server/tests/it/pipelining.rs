@@ -38,7 +38,7 @@ pub(crate) fn pipelined(first: i64, commands: impl IntoIterator<Item = Command>)
 }
 
 fn list() -> Command {
-    Command::ListConversations { before: None, limit: None }
+    Command::ListConversations { after: None, limit: None }
 }
 
 /// A socket that has resumed.

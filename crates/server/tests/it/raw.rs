@@ -73,7 +73,15 @@ pub(crate) async fn send(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Raw {
 
 /// [`request`] and [`send`].
 pub(crate) async fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Raw {
-    send(address, request(method, path, headers, body)).await
+    let answer = send(address, request(method, path, headers, body)).await;
+    let lines = answer.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let came = lines.map(|(name, value)| (name.parse().expect("a name"), value.trim().parse().expect("a value")));
+    if answer.header("transfer-encoding").is_none()
+        && let Err(why) = crate::contract::fits(method, path, answer.status, &came.collect(), &answer.body)
+    {
+        panic!("{method} {path} was answered {}, which /openapi.json does not say: {why}", answer.status);
+    }
+    answer
 }
 
 /// The headers of a socket's handshake.

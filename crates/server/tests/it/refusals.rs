@@ -56,7 +56,7 @@ async fn resumed(person: &Person) -> Socket {
 }
 
 /// Method, path, body, status, code. MESSAGES, READ and MEMBERS stand for the paths of a conversation.
-const UNFIT: [(&str, &str, &str, u16, &str); 32] = [
+const UNFIT: [(&str, &str, &str, u16, &str); 31] = [
     ("POST", "MESSAGES", "", 400, "invalid_json"),
     ("POST", "MESSAGES", "{", 400, "invalid_json"),
     ("POST", "MESSAGES", "[]", 400, "invalid_field"),
@@ -88,7 +88,6 @@ const UNFIT: [(&str, &str, &str, u16, &str); 32] = [
     ("GET", "MESSAGES?before=-1", "", 400, "invalid_field"),
     ("GET", "MESSAGES?limit=0", "", 400, "invalid_field"),
     ("GET", "/v1/conversations?colour=red", "", 400, "invalid_field"),
-    ("GET", "/v1/events?cursor=nonsense", "", 400, "invalid_field"),
 ];
 
 #[tokio::test]
@@ -319,7 +318,7 @@ async fn commands_on_the_socket_are_refused_as_over_http() {
         (Command::Hide { conversation: foreign, seq: Seq(1) }, "not_found"),
         (Command::React { conversation: foreign, seq: Seq(1), emoji: "👍".to_owned(), on: true }, "not_found"),
         (Command::React { conversation: foreign, seq: Seq(1), emoji: "no".to_owned(), on: true }, "invalid_field"),
-        (Command::ListReactions { conversation: foreign, seq: Seq(1) }, "not_found"),
+        (Command::ListReactions { conversation: foreign, seq: Seq(1), after: None, limit: None }, "not_found"),
         (Command::Show { conversations: vec![foreign, place.group] }, "limit_reached"),
         (Command::Resume { user, cursor: None }, "wrong_user"),
         (Command::UpdateMe(MeUpdate { name: Some(String::new()), ..MeUpdate::default() }), "text_empty"),

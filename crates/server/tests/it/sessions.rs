@@ -158,7 +158,7 @@ async fn a_new_password_ends_every_other_session() {
         let done = ada.api.send::<serde_json::Value>(http::Method::PUT, "/v1/me/password", &body).await;
         done.err().and_then(|error| error.code()).map(Code::name)
     };
-    assert_eq!(put("wrong", "a new password").await, Some("wrong_credentials"));
+    assert_eq!(put("wrong", "a new password").await, Some("wrong_password"));
     assert_eq!(put(PASSWORD, "short").await, Some("invalid_field"));
     assert_eq!(put(PASSWORD, &"x".repeat(257)).await, Some("text_too_long"));
     assert_eq!(put(PASSWORD, "a new password").await, None);

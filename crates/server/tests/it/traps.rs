@@ -199,7 +199,7 @@ async fn a_conversation_that_moves_between_two_pages_of_the_list_is_not_missed()
     // The oldest becomes the newest: the second page no longer has it.
     let (oldest, other) = &conversations[0];
     let message = other.say(*oldest, "up").await;
-    let page = ada.api.conversations(next, Some(2)).await.expect("the second page");
+    let page = ada.api.conversations(next.as_deref(), Some(2)).await.expect("the second page");
     assert!(page.conversations.iter().all(|conversation| conversation.id != *oldest));
     assert_ne!(page.cursor, cursor);
     assert_eq!(client.state.page(page, asked), None);
@@ -392,7 +392,7 @@ async fn every_answer_of_several_statements_is_of_one_moment() {
         is_of_one_moment(&answer.conversation);
         assert!(answer.cursor.version >= answer.conversation.version);
         let newest = ada.api.messages(group, "limit=5").await.expect("messages");
-        assert!(!newest.more_after);
+        assert_eq!(newest.next, None);
         assert_eq!(newest.messages.last().map(|message| message.id.0), Some(newest.version.0));
         let since = page.cursor.version;
         let changes = ada.api.changes(group, since).await.expect("changes");

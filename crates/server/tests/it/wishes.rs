@@ -36,12 +36,12 @@ pub(crate) fn say(chance: &mut Chance, state: &State, conversation: Conversation
 pub(crate) fn revise(chance: &mut Chance, state: &State, conversation: ConversationId) -> Command {
     let seq = some_message(chance, state, conversation);
     match chance.below(20) {
-        0..6 => Command::Edit {
-            conversation,
-            seq,
-            text: format!("changed {}", unique()),
-            subject: chance.percent(20).then(|| "Another subject".to_owned()),
-        },
+        0..6 => {
+            let above = chance.percent(60).then(|| "Another subject".to_owned());
+            let subject = chance.percent(30).then_some(above);
+            let text = (subject.is_none() || chance.percent(50)).then(|| format!("changed {}", unique()));
+            Command::Edit { conversation, seq, text, subject }
+        }
         6..9 => Command::Delete { conversation, seq },
         9..12 => Command::Hide { conversation, seq },
         12..18 => {

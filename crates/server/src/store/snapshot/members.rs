@@ -52,7 +52,7 @@ impl Snapshot<'_> {
         let is_last = rows.len() <= limit as usize;
         let page = rows.iter().take(limit as usize);
         let members: Vec<Member> = page.map(|row| row.member_for(asker, has_receipts)).collect();
-        let next = members.last().filter(|_| !is_last).map(|member| member.user.id);
+        let next = members.last().filter(|_| !is_last).map(|member| member.user.id.to_string());
         Ok(Some(Members { members, next }))
     }
 

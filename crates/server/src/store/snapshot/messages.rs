@@ -66,8 +66,8 @@ impl Snapshot<'_> {
             users: self.people_in(messages.iter().chain(&quoted))?,
             messages,
             quoted,
-            more_before: first > window.history_from,
-            more_after: last < window.last_seq,
+            previous: (first > window.history_from).then_some(Seq(first)),
+            next: (last < window.last_seq).then_some(Seq(last)),
             version: window.version,
             cursor: self.cursor,
         }))

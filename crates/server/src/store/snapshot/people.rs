@@ -7,6 +7,7 @@ use crate::{
         rows::{UNREAD_MAX, UserRow},
     },
     environment::rfc3339,
+    paging::PersonPlace,
     search::names::{self, Asked},
     store::{
         Result,
@@ -20,7 +21,7 @@ use parlor_protocol::{
     model::User,
     reply::{Marker, Unread},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 impl Snapshot<'_> {
     /// A person's own row.
@@ -106,17 +107,25 @@ impl Snapshot<'_> {
         values.query(self.connection(), &sql, |row| Ok(Reader::new(row).user()?.user()))
     }
 
-    /// People whom the asker may open a conversation with and whose name has what was asked for.
+    /// A page of the people whom the asker may open a conversation with and whose name has what was asked for, in the
+    /// order of their names; and the place of the last of them, if there are more.
     ///
     /// # Errors
     /// The store is not there.
-    pub fn writable(&mut self, asker: UserId, words: &str, who: WhoMayWrite, limit: u32) -> Result<Vec<User>> {
-        let mut sql = format!("SELECT {USER} FROM users u WHERE u.id <> $1 AND u.disabled = 0");
-        let mut parameters = vec![Value::from(asker.0), Value::from(i64::from(limit))];
+    pub fn writable(
+        &mut self,
+        asker: UserId,
+        words: &str,
+        who: WhoMayWrite,
+        after: Option<PersonPlace>,
+        limit: u32,
+    ) -> Result<(Vec<User>, Option<PersonPlace>)> {
+        let mut sql = format!("SELECT u.name_words, {USER} FROM users u WHERE u.id <> $1 AND u.disabled = 0");
+        let mut parameters = vec![Value::from(asker.0), Value::from(i64::from(limit) + 1)];
         match who {
-            WhoMayWrite::Nobody => return Ok(Vec::new()),
+            WhoMayWrite::Nobody => return Ok((Vec::new(), None)),
             WhoMayWrite::Everyone => {}
-            WhoMayWrite::SharedContext => sql.push_str(
+            WhoMayWrite::SharedContext | WhoMayWrite::BothInContext => sql.push_str(
                 " AND EXISTS (SELECT 1 FROM context_roles q JOIN context_roles r ON r.context_id = q.context_id \
                  WHERE q.user_id = $1 AND r.user_id = u.id)",
             ),
@@ -132,7 +141,22 @@ impl Snapshot<'_> {
             let either = if parts.is_empty() { String::new() } else { format!(" OR ({parts})") };
             sql.push_str(&format!(" AND ({whole}{either})"));
         }
+        if let Some(PersonPlace { words, id }) = after {
+            let (words_at, id_at) = (parameters.len() + 1, parameters.len() + 2);
+            parameters.extend([Value::from(words), Value::from(id.0)]);
+            let _ = write!(sql, " AND (u.name_words, u.id) > (${words_at}, ${id_at})");
+        }
         sql.push_str(" ORDER BY u.name_words, u.id LIMIT $2");
-        self.connection().query(&sql, &parameters, |row| Ok(Reader::new(row).user()?.user()))
+        let rows = self.connection().query(&sql, &parameters, |row| {
+            let mut reader = Reader::new(row);
+            let words = reader.text()?;
+            Ok((reader.user()?.user(), words))
+        })?;
+        let is_last = rows.len() <= limit as usize;
+        let rows = rows.into_iter().take(limit as usize);
+        let (users, words): (Vec<User>, Vec<String>) = rows.unzip();
+        let last = users.last().zip(words.last()).filter(|_| !is_last);
+        let next = last.map(|(user, words)| PersonPlace { words: words.clone(), id: user.id });
+        Ok((users, next))
     }
 }

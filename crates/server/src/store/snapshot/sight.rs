@@ -13,7 +13,7 @@ use crate::{
 use parlor_protocol::{
     ids::{ConversationId, Seq, UserId, Version},
     model::{Conversation, Message, SystemLine, User},
-    reply::{ReactionBy, Reactions},
+    reply::ReactionBy,
 };
 use std::collections::BTreeSet;
 
@@ -130,7 +130,12 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub fn reactions(&mut self, user: UserId, conversation: ConversationId, seq: Seq) -> Result<Option<Reactions>> {
+    pub fn reactions(
+        &mut self,
+        user: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<Option<Vec<ReactionBy>>> {
         let Some(window) = self.window(user, conversation)? else { return Ok(None) };
         let row = self.connection().optional(
             &format!("SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND g.seq = $2"),
@@ -147,7 +152,7 @@ impl Snapshot<'_> {
             emoji: reaction.emoji.clone(),
             users: reaction.users.iter().filter_map(person).collect(),
         });
-        Ok(Some(Reactions { reactions: reactions.collect() }))
+        Ok(Some(reactions.collect()))
     }
 }
 
@@ -161,7 +166,7 @@ pub(super) fn people_of(message: &Message) -> BTreeSet<UserId> {
             ids.insert(*user);
         }
         Some(SystemLine::Left { heir }) => ids.extend(heir),
-        Some(SystemLine::Renamed { .. } | SystemLine::PictureChanged {}) | None => {}
+        Some(SystemLine::Renamed { .. } | SystemLine::PictureChanged {} | SystemLine::Other) | None => {}
     }
     ids
 }

@@ -98,7 +98,7 @@ async fn messages(person: &Person, conversation: ConversationId) -> Vec<Message>
         let page = person.api.messages(conversation, &format!("after={after}")).await.expect("a member reads");
         messages.extend(page.messages);
         match messages.last() {
-            Some(last) if page.more_after => after = last.seq.0,
+            Some(last) if page.next.is_some() => after = last.seq.0,
             _ => return messages,
         }
     }

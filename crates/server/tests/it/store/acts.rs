@@ -59,7 +59,9 @@ impl World {
     ) -> Result<MessageChanged, Problem> {
         let actor = self.person(name).await;
         let (seq, text) = (Seq(seq), text.to_owned());
-        revised(self.app.commit.submit(Change::Edit { actor, conversation, seq, text, subject: None }).await)
+        revised(
+            self.app.commit.submit(Change::Edit { actor, conversation, seq, text: Some(text), subject: None }).await,
+        )
     }
 
     pub(crate) async fn delete(

@@ -1,12 +1,18 @@
 //! Commits: total order, dense seqs, batches that share one fsync and one fate each.
 
 use super::{World, code, conformance, send};
-use parlor::domain::{Change, Content, wanted::Wanted};
+use parlor::{
+    app::Actor,
+    commands,
+    config::Config,
+    domain::{Change, Content, WhoMayWrite, wanted::Wanted},
+};
 use parlor_protocol::{
-    command::Open,
+    command::{Command, Open},
     error::Code,
-    ids::{Seq, UserId, Version},
+    ids::{Seq, SessionId, UserId, Version},
     model::ContextKey,
+    reply::Answer,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -21,6 +27,7 @@ conformance! {
     a_group_is_handed_over_when_its_owner_leaves,
     a_closed_context_takes_no_more_messages,
     whoever_may_not_write_learns_nothing_of_who_and_what_is_there,
+    by_default_a_contact_link_works_and_names_are_found_by_those_who_share_a_context,
 }
 
 async fn two_nodes_never_hand_out_the_same_seq(world: World) {
@@ -227,7 +234,7 @@ async fn a_group_is_handed_over_when_its_owner_leaves(world: World) {
     world.remove("Ada", conversation, "Ada").await.expect("leaving is free");
     world.remove("Ben", conversation, "Cleo").await.expect("Ben is the longest-standing member");
     let direct = world.direct("Ada", "Ben").await;
-    assert_eq!(code(world.remove("Ada", direct, "Ada").await), Code::InvalidField);
+    assert_eq!(code(world.remove("Ada", direct, "Ada").await), Code::NotAllowed);
 }
 
 async fn a_closed_context_takes_no_more_messages(world: World) {
@@ -245,7 +252,7 @@ async fn whoever_may_not_write_learns_nothing_of_who_and_what_is_there(world: Wo
     let there = world.context("5", &[("Ada", "owner")]).await;
     let missing = ContextKey { kind: "item".to_owned(), id: "no such item".to_owned() };
     let (ada, mallory) = (world.person("Ada").await, world.person("Mallory").await);
-    let app = world.node_with(&[("who_may_write", "shared_context")]).await;
+    let app = world.node_with(&[("who_may_write", "both_in_context")]).await;
     for (user, role, context) in [
         (Some(ada), None, None),
         (Some(UserId(999_999)), None, None),
@@ -258,5 +265,34 @@ async fn whoever_may_not_write_learns_nothing_of_who_and_what_is_there(world: Wo
         let open = Open { user, role: role.map(str::to_owned), context: context.cloned(), ..world.opening() };
         let refused = app.commit.submit(Change::Open { actor: mallory, open: open.clone() }).await;
         assert_eq!(code(refused), Code::NotAllowed, "{open:?}");
+    }
+}
+
+async fn by_default_a_contact_link_works_and_names_are_found_by_those_who_share_a_context(world: World) {
+    let item = world.context("5", &[("Ada", "owner"), ("Ben", "finder")]).await;
+    let [ada, ben, mallory] = [world.person("Ada").await, world.person("Ben").await, world.person("Mallory").await];
+    let app = world.node_with(&[("who_may_write", "shared_context")]).await;
+    assert_eq!(Config::default().who_may_write, WhoMayWrite::SharedContext, "that is the default");
+    let opens = async |actor: UserId, user: Option<UserId>, role: Option<&str>, context: Option<&ContextKey>| {
+        let open = Open { user, role: role.map(str::to_owned), context: context.cloned(), ..world.opening() };
+        app.commit.submit(Change::Open { actor, open }).await.map(|_| ()).map_err(|problem| problem.code)
+    };
+    assert_eq!(opens(mallory, None, Some("owner"), Some(&item)).await, Ok(()), "the link to the owner");
+    assert_eq!(opens(ada, Some(ben), None, None).await, Ok(()), "they share the item");
+    assert_eq!(opens(mallory, Some(ben), None, None).await, Err(Code::NotAllowed), "they share nothing");
+    assert_eq!(opens(mallory, Some(UserId(999_999)), None, None).await, Err(Code::NotAllowed), "nor do they");
+    let missing = ContextKey { kind: "item".to_owned(), id: "gone".to_owned() };
+    assert_eq!(opens(mallory, None, Some("owner"), Some(&missing)).await, Err(Code::NotFound), "the item is gone");
+    let finds = async |user: UserId, query: &str| {
+        let command = Command::ListUsers { query: query.to_owned(), after: None, limit: None };
+        match commands::execute(&app, Actor { user, session: SessionId(1) }, command).await.expect("a list") {
+            Answer::Users(found) => found.users.into_iter().map(|user| user.name).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(finds(ada, "be").await, ["Ben"]);
+    assert_eq!(finds(mallory, "be").await, [""; 0], "they share nothing");
+    for query in ["", "b", " b "] {
+        assert_eq!(finds(ada, query).await, [""; 0], "{query:?} is nobody's name yet");
     }
 }

@@ -216,7 +216,7 @@ async fn a_newcomer_sees_from_joining_on(world: World) {
         .expect("read")
         .expect("a member");
     assert_eq!(page.messages.iter().map(|message| message.seq.0).collect::<Vec<_>>(), [2, 3]);
-    assert!(!page.more_before && !page.more_after);
+    assert_eq!((page.previous, page.next), (None, None));
 }
 
 /// Between looking a session up and attaching it may end in two ways: this node is told of it before the connection is

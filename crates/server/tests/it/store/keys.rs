@@ -4,10 +4,10 @@ use super::{World, code, conformance, send};
 use parlor::{
     app::Actor,
     commands,
-    domain::{Change, Outcome},
+    domain::{Change, Content, Outcome},
 };
 use parlor_protocol::{
-    command::{Command, Open},
+    command::{Command, Group, Open},
     error::Code,
     ids::{SessionId, UserId},
     model::ContextKey,
@@ -17,6 +17,7 @@ use parlor_protocol::{
 conformance! {
     a_repeat_gets_the_first_answer_however_it_comes,
     another_command_under_the_same_key_is_a_conflict,
+    what_differs_only_in_what_is_not_kept_is_the_same,
     the_keys_of_two_people_do_not_meet,
     a_cancelled_key_never_sends,
     a_repeated_opening_finds_what_the_first_made,
@@ -54,6 +55,39 @@ async fn another_command_under_the_same_key_is_a_conflict(world: World) {
     let strict = world.node_with(&[("limits.text_chars_max", "1")]).await;
     assert!(send(&strict, ada, conversation, "key", "hello").await.expect("known").duplicate);
     assert_eq!(code(send(&strict, ada, conversation, "fresh", "hello").await), Code::TextTooLong);
+}
+
+async fn what_differs_only_in_what_is_not_kept_is_the_same(world: World) {
+    let conversation = world.direct("Ada", "Ben").await;
+    let [ada, ben, cleo] = [world.person("Ada").await, world.person("Ben").await, world.person("Cleo").await];
+    let said = async |key: &str, text: &str, subject: Option<&str>| {
+        let content = Content { subject: subject.map(str::to_owned), ..Content::text(text) };
+        let change = Change::Send { actor: ada, conversation, client_id: key.to_owned(), content };
+        match world.app.commit.submit(change).await? {
+            Outcome::Answer(Answer::Sent(sent)) => Ok(sent.duplicate),
+            other => panic!("{other:?}"),
+        }
+    };
+    for (key, first, again) in [
+        ("ends", ("a\nb\nc", None), ("a\r\nb\rc", None)),
+        ("came", ("a\r\nb", None), ("a\nb", None)),
+        ("above", ("hello", Some("Lost")), ("hello", Some(" Lost\t"))),
+        ("both", ("a\rb", Some("Lost ")), ("a\nb", Some("Lost"))),
+    ] {
+        assert_eq!(said(key, first.0, first.1).await, Ok(false), "{key}");
+        assert_eq!(said(key, again.0, again.1).await, Ok(true), "{key}");
+        assert_eq!(code(said(key, "other", again.1).await), Code::Conflict, "{key}");
+    }
+    assert_eq!(code(said("ends", "a\n\nb\nc", None).await), Code::Conflict, "spaces and lines are kept");
+    assert_eq!(code(said("ends", " a\nb\nc", None).await), Code::Conflict);
+
+    let group = async |title: &str, users: &[UserId]| {
+        let group = Some(Group { title: title.to_owned(), users: users.to_vec() });
+        world.open(ada, Open { client_id: "group".to_owned(), group, ..world.opening() }).await
+    };
+    let (made, _) = group("Night desk", &[ben, cleo]).await.expect("opened");
+    assert_eq!(group(" Night desk ", &[cleo, ada, ben, cleo]).await, Ok((made, true)));
+    assert_eq!(code(group("Day desk", &[ben, cleo]).await), Code::Conflict);
 }
 
 async fn the_keys_of_two_people_do_not_meet(world: World) {

@@ -281,6 +281,7 @@ impl World {
 async fn node(settings: &[(&'static str, String)], clock: &Arc<AtomicI64>, layer: Arc<dyn ChannelLayer>) -> Arc<App> {
     let settings: Vec<(&'static str, &str)> = [
         ("sync.clock_check_ms", "50"),
+        ("who_may_write", "everyone"),
         ("sync.marker_interval_ms", "1"),
         ("store.readers", "4"),
         // So that the index is asked for what a few messages would do without.

@@ -24,8 +24,9 @@ conformance! {
 async fn found(world: &World, query: &str) -> Vec<String> {
     let asker = world.person("Zed").await;
     let query = query.to_owned();
-    let found = world.app.store.read(move |snapshot| snapshot.writable(asker, &query, WhoMayWrite::Everyone, 10)).await;
-    found.expect("read").into_iter().map(|user| user.name).collect()
+    let found =
+        world.app.store.read(move |snapshot| snapshot.writable(asker, &query, WhoMayWrite::Everyone, None, 10)).await;
+    found.expect("read").0.into_iter().map(|user| user.name).collect()
 }
 
 async fn people_are_found_by_any_spelling_of_their_names(world: World) {
@@ -99,7 +100,7 @@ async fn those_who_left_are_named_in_the_list(world: World) {
     world.remove("Ben", conversation, "Ben").await.expect("they may leave");
     let ada = Actor { user: world.person("Ada").await, session: SessionId(1) };
     let ben = world.person("Ben").await;
-    let list = commands::execute(&world.app, ada, Command::ListConversations { before: None, limit: None }).await;
+    let list = commands::execute(&world.app, ada, Command::ListConversations { after: None, limit: None }).await;
     let Ok(Answer::Conversations(page)) = list else { panic!("{list:?}") };
     let last = page.conversations[0].last_message.as_ref().expect("a line says that they left");
     assert_eq!(last.sender, ben);
@@ -109,7 +110,7 @@ async fn those_who_left_are_named_in_the_list(world: World) {
     let Ok(Answer::Conversation(answer)) = one else { panic!("{one:?}") };
     assert_eq!(answer.users, page.users);
     world.send("Ada", conversation, "and on").await;
-    let list = commands::execute(&world.app, ada, Command::ListConversations { before: None, limit: None }).await;
+    let list = commands::execute(&world.app, ada, Command::ListConversations { after: None, limit: None }).await;
     let Ok(Answer::Conversations(page)) = list else { panic!("{list:?}") };
     assert!(page.users.is_empty(), "nobody is named who is not among the members");
 }

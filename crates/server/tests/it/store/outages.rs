@@ -47,6 +47,7 @@ async fn a_store_that_is_held_refuses_and_heals(world: World) {
     holder.execute("BEGIN; UPDATE clock SET version = version").await;
     let refused = send(&app, ada, conversation, "key", "hello").await.expect_err("the clock is held");
     assert_eq!((refused.code, refused.retryable), (Code::Unavailable, true));
+    assert!(refused.retry_after_ms.is_some(), "it says when to try again");
     assert_eq!(
         app.store
             .read(move |snapshot| snapshot.conversation(ada, conversation))

@@ -1,7 +1,7 @@
 //! Pages of messages and of the list.
 
 use super::{World, conformance};
-use parlor::store::snapshot::Page;
+use parlor::store::snapshot::{Page, Snapshot};
 use parlor_protocol::ids::Seq;
 
 conformance! {
@@ -38,7 +38,22 @@ async fn pages_follow_on_from_each_other_both_ways(world: World) {
             .expect("read")
             .expect("a member");
         let found_seqs: Vec<i64> = found.messages.iter().map(|message| message.seq.0).collect();
-        assert_eq!((found_seqs, found.more_before, found.more_after), (seqs, before, after), "{page:?} {limit}");
+        let goes_on = (found.previous.is_some(), found.next.is_some());
+        assert_eq!((&found_seqs, goes_on), (&seqs, (before, after)), "{page:?} {limit}");
+        // Either way on from here leads to the neighbours, from an empty page too.
+        if let Some(previous) = found.previous {
+            let read =
+                move |snapshot: &mut Snapshot<'_>| snapshot.messages(ben, conversation, Page::Before(previous), 1);
+            let older = world.app.store.read(read).await.expect("read");
+            let expected = seqs.first().map_or(10, |first| first - 1);
+            assert_eq!(older.expect("a member").messages[0].seq.0, expected, "{page:?} {limit}");
+        }
+        if let Some(next) = found.next {
+            let read = move |snapshot: &mut Snapshot<'_>| snapshot.messages(ben, conversation, Page::After(next), 1);
+            let newer = world.app.store.read(read).await.expect("read");
+            let expected = seqs.last().map_or(1, |last| last + 1);
+            assert_eq!(newer.expect("a member").messages[0].seq.0, expected, "{page:?} {limit}");
+        }
     }
 }
 
@@ -96,8 +111,9 @@ async fn people_are_found_by_the_beginnings_of_their_names(world: World) {
         ("zo_", vec!["100% Zoë_"]),
         ("' OR 1=1 --", vec![]),
     ] {
-        let found =
-            world.app.store.read(move |snapshot| snapshot.writable(ada, query, everyone, 10)).await.expect("read");
+        let read = move |snapshot: &mut Snapshot<'_>| snapshot.writable(ada, query, everyone, None, 10);
+        let (found, next) = world.app.store.read(read).await.expect("read");
+        assert_eq!(next, None, "that was all");
         let mut found: Vec<_> = found.iter().map(|user| user.name.as_str()).collect();
         found.sort_unstable();
         assert_eq!(found, names, "{query:?}");

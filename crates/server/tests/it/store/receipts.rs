@@ -49,7 +49,7 @@ async fn told(app: &Arc<App>, asker: UserId, conversation: ConversationId, of: U
     let got = act(app, asker, Command::GetConversation { conversation }).await.expect("a member");
     let changes = Command::GetChanges { conversation, since: Version(0) };
     let changes = act(app, asker, changes).await.expect("a member");
-    let list = act(app, asker, Command::ListConversations { before: None, limit: None }).await.expect("a list");
+    let list = act(app, asker, Command::ListConversations { after: None, limit: None }).await.expect("a list");
     let listed = list["conversations"].as_array().expect("a list").iter().find(|it| it["id"] == conversation.0);
     let cursor = format!("{}.0", list["cursor"].as_str().and_then(|text| text.split('.').next()).expect("a cursor"));
     let heads = Command::Resume { user: asker, cursor: Some(cursor.parse().expect("a cursor")) };

@@ -34,8 +34,8 @@ async fn an_edit_replaces_text_and_subject_and_says_when(world: World) {
     let conversation = world.direct("Ada", "Ben").await;
     let sent = world.send("Ada", conversation, "teh umbrella").await;
     let actor = world.person("Ada").await;
-    let subject = Some(" Found ".to_owned());
-    let text = "the\r\numbrella".to_owned();
+    let subject = Some(Some(" Found ".to_owned()));
+    let text = Some("the\r\numbrella".to_owned());
     let edit = Change::Edit { actor, conversation, seq: Seq(1), text, subject };
     let changed = revised(world.app.commit.submit(edit.clone()).await).expect("one's own");
     let message = &changed.message;
@@ -46,8 +46,13 @@ async fn an_edit_replaces_text_and_subject_and_says_when(world: World) {
     assert_eq!(world.message("Ben", conversation, 1).await, *message);
     assert_eq!(world.seen("Ben", conversation).await.last_message.as_ref(), Some(message));
     assert_eq!(world.seen("Ben", conversation).await.activity, sent.change.version, "an edit is no new activity");
-    let without = world.edit("Ada", conversation, 1, "the umbrella").await.expect("one's own").message;
-    assert_eq!((without.subject, without.text.as_str()), (None, "the umbrella"));
+    let text_alone = world.edit("Ada", conversation, 1, "the umbrella").await.expect("one's own").message;
+    assert_eq!((text_alone.subject.as_deref(), text_alone.text.as_str()), (Some("Found"), "the umbrella"));
+    for subject in [Some("Lost".to_owned()), None] {
+        let edit = Change::Edit { actor, conversation, seq: Seq(1), text: None, subject: Some(subject.clone()) };
+        let message = revised(world.app.commit.submit(edit).await).expect("one's own").message;
+        assert_eq!((message.subject, message.text.as_str()), (subject, "the umbrella"));
+    }
 }
 
 async fn a_deleted_message_leaves_its_place_and_nothing_else(world: World) {
@@ -86,7 +91,7 @@ async fn time_runs_out_for_editing_and_deleting(world: World) {
         world.send("Ben", conversation, text).await;
     }
     let edit = |text: &str| {
-        let change = Change::Edit { actor: ben, conversation, seq: Seq(1), text: text.to_owned(), subject: None };
+        let change = Change::Edit { actor: ben, conversation, seq: Seq(1), text: Some(text.to_owned()), subject: None };
         app.commit.submit(change)
     };
     let delete = |actor: UserId, seq: i64| app.commit.submit(Change::Delete { actor, conversation, seq: Seq(seq) });
@@ -214,8 +219,7 @@ async fn one_reaction_of_each_emoji_and_person(world: World) {
         .read(move |snapshot| snapshot.reactions(ada, conversation, Seq(1)))
         .await
         .expect("read")
-        .expect("a member")
-        .reactions;
+        .expect("a member");
     let names: Vec<Vec<_>> = who.iter().map(|by| by.users.iter().map(|user| user.name.as_str()).collect()).collect();
     assert_eq!(names, [vec!["Ben", "Ada"], vec!["Ada", "Ben"]]);
     world.react("Ben", place, "👍🏽", false).await.expect("taken back");
@@ -355,7 +359,7 @@ async fn changes_of_one_message_in_one_batch_are_decided_in_order(world: World) 
     let commit = world.app.commit.clone();
     let edit = |text: &str| {
         let text = text.to_owned();
-        Change::Edit { actor: ben, conversation, seq: Seq(2), text, subject: None }
+        Change::Edit { actor: ben, conversation, seq: Seq(2), text: Some(text), subject: None }
     };
     let emoji = || "👍".to_owned();
     let changes = vec![

@@ -39,7 +39,7 @@ async fn change(world: &World, change: Change) {
 
 async fn edit(world: &World, name: &str, conversation: ConversationId, seq: Seq, text: &str) {
     let actor = world.person(name).await;
-    change(world, Change::Edit { actor, conversation, seq, text: text.to_owned(), subject: None }).await;
+    change(world, Change::Edit { actor, conversation, seq, text: Some(text.to_owned()), subject: None }).await;
 }
 
 async fn what_was_edited_is_found_by_its_new_words_only(world: World) {

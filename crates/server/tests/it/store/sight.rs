@@ -73,7 +73,7 @@ async fn in_a_large_conversation_a_change_is_told_whole_where_everybody_may_see_
     let actor = world.person("Ada").await;
     let edit = |seq: i64| {
         let text = format!("edited {seq}");
-        app.commit.submit(Change::Edit { actor, conversation, seq: Seq(seq), text, subject: None })
+        app.commit.submit(Change::Edit { actor, conversation, seq: Seq(seq), text: Some(text), subject: None })
     };
     let (mut ben, mut dan) = (attach(&app, &world, "Ben").await, attach(&app, &world, "Dan").await);
     let mut cleo = attach(&app, &world, "Cleo").await;
@@ -405,7 +405,7 @@ async fn much(world: &World, conversation: ConversationId, people: &[UserId]) ->
                 }
                 5 => Change::Delete { actor: people[0], conversation, seq },
                 6 => Change::Hide { actor, conversation, seq },
-                7 => Change::Edit { actor, conversation, seq, text: world.key(), subject: None },
+                7 => Change::Edit { actor, conversation, seq, text: Some(world.key()), subject: None },
                 _ => Change::Mark { actor, conversation, delivered: Seq(0), read: seq },
             };
             pending.push((wish.clone(), world.app.commit.begin(wish).await.expect("taken")));

@@ -1,0 +1,144 @@
+//! Pages of lists, the same for every list: `limit` says how many rows at the most, `after` where to go on, and `next`
+//! of an answer is the `after` of the following page, null at the end.
+//!
+//! Absent on purpose: pages of messages. Their places are numbers that clients know, and they go on both ways.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use parlor_protocol::{
+    error::{Code, Problem},
+    ids::UserId,
+    limits::Limits,
+    reply::{ReactionBy, Reactions},
+};
+use std::{fmt, str::FromStr};
+
+/// How many rows a page has at the most.
+///
+/// # Errors
+/// `invalid_field` with the limit: none, or more than `page_rows_max`.
+pub(crate) fn rows(limits: &Limits, asked: Option<u32>) -> Result<u32, Problem> {
+    let most = limits.page_rows_max;
+    match asked {
+        None => Ok(limits.page_rows.min(most)),
+        Some(rows) if (1..=most).contains(&rows) => Ok(rows),
+        Some(_) => Err(Problem::new(Code::InvalidField)
+            .with_detail(format!("`limit`: 1 to {most} are expected"))
+            .with_limit(most.into())),
+    }
+}
+
+/// Where a page goes on, read from what the client gives back.
+///
+/// # Errors
+/// `invalid_field`: it is not the `next` of a page of this list.
+pub(crate) fn place<T: FromStr>(after: Option<&str>) -> Result<Option<T>, Problem> {
+    let unknown =
+        |_| Problem::new(Code::InvalidField).with_detail("`after`: the `next` of a page of this list is expected");
+    after.map(str::parse).transpose().map_err(unknown)
+}
+
+/// A person's place in the list of people, which is in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonPlace {
+    /// The words of the name, as they are ordered by.
+    pub words: String,
+    /// Who; of several with one name.
+    pub id: UserId,
+}
+
+impl fmt::Display for PersonPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.id, URL_SAFE_NO_PAD.encode(&self.words))
+    }
+}
+
+/// The text is no person's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoPlace;
+
+impl FromStr for PersonPlace {
+    type Err = NoPlace;
+    fn from_str(text: &str) -> Result<Self, NoPlace> {
+        let (id, words) = text.split_once('.').ok_or(NoPlace)?;
+        let words = URL_SAFE_NO_PAD.decode(words).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        // PostgreSQL takes no text with U+0000.
+        let words = words.filter(|words| !words.contains(char::is_control)).ok_or(NoPlace)?;
+        Ok(Self { words, id: id.parse().map_err(|_| NoPlace)? })
+    }
+}
+
+/// A page of the reactions under one message, counted by people: of an emoji with many, the rest is on the next page.
+/// The place is a number of people; what comes or goes meanwhile may be missed.
+pub(crate) fn reactions(all: Vec<ReactionBy>, after: Option<u32>, rows: u32) -> Reactions {
+    let (mut skip, mut left) = (after.unwrap_or(0) as usize, rows as usize);
+    let mut is_cut = false;
+    let mut reactions = Vec::new();
+    for ReactionBy { emoji, users } in all {
+        let before = users.len();
+        let users: Vec<_> = users.into_iter().skip(skip).collect();
+        skip = skip.saturating_sub(before);
+        is_cut |= users.len() > left;
+        let users: Vec<_> = users.into_iter().take(left).collect();
+        left -= users.len();
+        if !users.is_empty() {
+            reactions.push(ReactionBy { emoji, users });
+        }
+    }
+    let next = is_cut.then(|| (u64::from(after.unwrap_or(0)) + u64::from(rows)).to_string());
+    Reactions { reactions, next }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use parlor_protocol::{ids::Version, model::User};
+
+    #[test]
+    fn more_rows_than_there_may_be_are_refused_with_the_limit() {
+        let limits = Config::default().limits;
+        assert_eq!(rows(&limits, None).ok(), Some(limits.page_rows));
+        assert_eq!(rows(&limits, Some(limits.page_rows_max)).ok(), Some(limits.page_rows_max));
+        for asked in [0, limits.page_rows_max + 1, u32::MAX] {
+            let refused = rows(&limits, Some(asked)).expect_err("out of its range");
+            assert_eq!((refused.code, refused.limit), (Code::InvalidField, Some(limits.page_rows_max.into())));
+        }
+    }
+
+    #[test]
+    fn a_persons_place_reads_back_and_nonsense_does_not() {
+        for words in ["", " ada", " 田中 由紀"] {
+            let place = PersonPlace { words: words.to_owned(), id: UserId(7) };
+            assert_eq!(place.to_string().parse(), Ok(place));
+        }
+        let nul = format!("7.{}", URL_SAFE_NO_PAD.encode("a\0"));
+        for text in ["", "7", "7.!", "0.", "x.", "7.gA", nul.as_str()] {
+            assert_eq!(text.parse::<PersonPlace>(), Err(NoPlace), "{text}");
+        }
+    }
+
+    #[test]
+    fn pages_of_reactions_hold_everybody_once() {
+        let person = |id| User { id: UserId(id), name: String::new(), picture: None, version: Version(1) };
+        let by = |emoji: &str, ids: &[i64]| ReactionBy {
+            emoji: emoji.to_owned(),
+            users: ids.iter().map(|id| person(*id)).collect(),
+        };
+        let all = vec![by("👍", &[1, 2, 3]), by("🎉", &[2]), by("☂️", &[1, 3])];
+        for size in 1..=7 {
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let page = reactions(all.clone(), after, size);
+                let of = |by: &ReactionBy| by.users.iter().map(|user| (by.emoji.clone(), user.id)).collect::<Vec<_>>();
+                let shown: Vec<_> = page.reactions.iter().flat_map(of).collect();
+                assert!(shown.len() <= size as usize && !shown.is_empty());
+                seen.extend(shown);
+                let Some(next) = page.next else { break };
+                after = place(Some(&next)).expect("its own");
+            }
+            let everybody: Vec<_> =
+                all.iter().flat_map(|by| by.users.iter().map(|user| (by.emoji.clone(), user.id))).collect();
+            assert_eq!(seen, everybody, "{size}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What people are told when the store fails: the one mapping that every edge uses. The cause goes to the log.
+
+use super::Error;
+use parlor_protocol::error::{Code, Problem};
+
+impl From<Error> for Problem {
+    fn from(cause: Error) -> Self {
+        if cause.is_outage() {
+            tracing::warn!(%cause, "the store is not available");
+            return Code::Unavailable.into();
+        }
+        tracing::error!(%cause, "the store failed");
+        Code::Internal.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_may_be_tried_again_and_a_fault_may_not() {
+        let silent = Problem::from(Error::Silent);
+        assert_eq!((silent.code, silent.retry_after_ms.is_some()), (Code::Unavailable, true));
+        let fault = Problem::from(Error::Corrupt("a row".to_owned()));
+        assert_eq!((fault.code, fault.retry_after_ms), (Code::Internal, None));
+    }
+}

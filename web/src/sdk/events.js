@@ -1,0 +1,17 @@
+/**
+ * Events of newer servers: of one that is not known only its place is, and what changed there is asked for.
+ *
+ * @import {Event} from './wire.js'
+ */
+
+/** @type {Set<string>} */
+const KNOWN = new Set([
+  'message.created', 'message.updated', 'message.hidden', 'conversation.created', 'conversation.updated',
+  'member.updated', 'marker.updated', 'me.updated', 'scope.advanced', 'scope.changed',
+]);
+
+/** @param {Event} event @returns {Event} */
+export function asKnown(event) {
+  if (KNOWN.has(event.type)) return event;
+  return { type: 'scope.changed', scope: event.scope, version: event.version };
+}

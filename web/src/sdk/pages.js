@@ -1,0 +1,57 @@
+/**
+ * Pages of lists. A page is asked to have as many rows as it is wanted to, and never more than the server gives: a
+ * `limit` above the server's is refused, and the refusal names it.
+ *
+ * @import {Command, Reactions, Session, Sessions} from './wire.js'
+ */
+import { Problem } from './problem.js';
+
+/** @param {(command: Command) => Promise<any>} request @returns {(command: Command) => Promise<any>} */
+export function withinPages(request) {
+  let rowsMax = Infinity;
+  return async (command) => {
+    try {
+      return await request(capped(command, rowsMax));
+    } catch (error) {
+      const most = error instanceof Problem && error.code === 'invalid_field' ? error.limit : undefined;
+      if (!most || !('limit' in command) || Math.min(command.limit ?? 0, rowsMax) <= most) throw error;
+      rowsMax = most;
+      return request(capped(command, rowsMax));
+    }
+  };
+}
+
+/** @param {Command} command @param {number} most @returns {Command} */
+function capped(command, most) {
+  return 'limit' in command && command.limit !== undefined && command.limit > most
+    ? { ...command, limit: most }
+    : command;
+}
+
+/** Everybody who reacted, page by page. @param {(after?: string) => Promise<Reactions>} ask
+ * @returns {Promise<Reactions['reactions']>} */
+export async function allReactions(ask) {
+  /** @type {Reactions['reactions']} */
+  const all = [];
+  let page = await ask();
+  for (;;) {
+    for (const { emoji, users } of page.reactions) {
+      const known = all.find((one) => one.emoji === emoji);
+      if (known) known.users.push(...users);
+      else all.push({ emoji, users: [...users] });
+    }
+    if (!page.next) return all;
+    page = await ask(page.next);
+  }
+}
+
+/** All sessions, page by page. @param {(after?: string) => Promise<Sessions>} ask @returns {Promise<Session[]>} */
+export async function allSessions(ask) {
+  let page = await ask();
+  const all = [...page.sessions];
+  while (page.next) {
+    page = await ask(page.next);
+    all.push(...page.sessions);
+  }
+  return all;
+}
