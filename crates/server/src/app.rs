@@ -325,7 +325,7 @@ async fn start_late(store: Store, hub: Arc<Hub>, environment: Environment, node:
         // Who has loaded something meanwhile loads anew.
         hub.start_over();
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn erase_after(config: &Config) -> Duration {

@@ -42,7 +42,9 @@ impl<Ask: Send + 'static, Answer: Send + 'static> Asking<Ask, Answer> {
                 match read(asks).await {
                     Ok(answers) => replies.into_iter().zip(answers).for_each(|(to, answer)| drop(to.send(Ok(answer)))),
                     Err(problem) => {
-                        replies.into_iter().for_each(|to| drop(to.send(Err(problem.clone()))));
+                        for to in replies {
+                            drop(to.send(Err(problem.clone())));
+                        }
                         // Whoever came while a store that is not there was waited for has waited long enough.
                         for _ in 0..waiting.len() {
                             let Ok((_, to)) = waiting.try_recv() else { break };

@@ -264,18 +264,15 @@ impl Index {
 
 impl File {
     fn at(path: &Path, settings: &Settings) -> Result<Self> {
-        let opened = Opened {
-            path: path.to_owned(),
-            settings: settings.clone(),
-            opener: opener(path, settings),
-            idle: Vec::new(),
-        };
-        let file = Arc::new(Mutex::new(opened));
-        let opened = file.clone();
+        let (path, settings) = (path.to_owned(), settings.clone());
+        let timeout = settings.timeout;
+        let opener = opener(&path, &settings);
+        let file = Arc::new(Mutex::new(Opened { path, settings, opener, idle: Vec::new() }));
+        let kept = file.clone();
         let open = move |until| {
             let (path, opener) = {
-                let opened = locked(&opened);
-                (opened.path.clone(), opened.opener.clone())
+                let kept = locked(&kept);
+                (kept.path.clone(), kept.opener.clone())
             };
             OpenOptions::new()
                 .create(true)
@@ -285,7 +282,7 @@ impl File {
                 .map_err(|error| Error::Unavailable(error.into()))?;
             opener.open(Use::Write, until)
         };
-        Ok(Self { writer: Threads::start("search index", 1, settings.timeout, open)?, file })
+        Ok(Self { writer: Threads::start("search index", 1, timeout, open)?, file })
     }
 }
 
