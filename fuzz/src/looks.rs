@@ -5,22 +5,32 @@
 use super::{films, pictures};
 use std::io::{self, Cursor};
 
-const LIMITS: pictures::Limits = pictures::Limits { pixels_max: 1 << 14, frames_max: 8 };
+const LIMITS: pictures::Limits = pictures::Limits { pixels_max: 1 << 14, frames_max: 8, memory_max: 1 << 20 };
+
+fn stripped(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut kept = Cursor::new(Vec::new());
+    pictures::stripped(Cursor::new(bytes), &mut kept).ok().map(|_| kept.into_inner())
+}
+
+fn look(bytes: &[u8]) -> Option<(pictures::Picture, Vec<u8>)> {
+    let mut kept = Cursor::new(Vec::new());
+    pictures::look(Cursor::new(bytes), &mut kept, LIMITS).ok().map(|picture| (picture, kept.into_inner()))
+}
 
 /// What is kept of a picture is one, of the size that is told, and has nothing more to take away.
 pub fn picture(bytes: &[u8]) {
-    let stripped = pictures::stripped(bytes);
-    if let Some(stripped) = &stripped {
-        assert!(stripped.len() <= bytes.len() + 1, "nothing is added but an end");
-        assert_eq!(pictures::stripped(stripped).as_ref(), Some(stripped));
+    let freed = stripped(bytes);
+    if let Some(freed) = &freed {
+        assert!(freed.len() <= bytes.len() + 1, "nothing is added but an end");
+        assert_eq!(stripped(freed).as_ref(), Some(freed));
     }
-    let Ok(picture) = pictures::look(bytes.to_vec(), LIMITS) else { return };
-    assert!(stripped.is_some());
+    let Some((picture, kept)) = look(bytes) else { return };
+    assert!(freed.is_some());
     assert!(picture.width > 0 && picture.height > 0);
     assert!(u64::from(picture.width) * u64::from(picture.height) <= LIMITS.pixels_max);
-    let again = pictures::look(picture.bytes.clone(), LIMITS).expect("what is kept is a picture");
+    let (again, kept_again) = look(&kept).expect("what is kept is a picture");
     assert_eq!((again.width, again.height, again.media_type), (picture.width, picture.height, picture.media_type));
-    assert!(again.bytes == picture.bytes, "there is nothing more to take away");
+    assert!(kept_again == kept, "there is nothing more to take away");
 }
 
 /// A disk of which nothing grows.

@@ -3,7 +3,7 @@
 use super::{
     Files, films,
     parts::Parts,
-    pictures::{self, Picture},
+    pictures::{self, Fault, Picture},
     sniff,
     storage::preview_of,
     unkept,
@@ -14,17 +14,17 @@ use crate::{
 };
 use parlor_protocol::{
     error::{Code, Problem},
-    ids::FileId,
+    ids::{FileId, UserId},
     model::Upload,
 };
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 /// What is read as a picture.
 const PICTURES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
@@ -34,6 +34,13 @@ const FILMS: [&str; 5] = ["image/avif", "image/heic", "image/heif", "video/mp4",
 
 /// How many times as long as a look may take its turn is waited for.
 pub(super) const WAITS: u32 = 6;
+
+/// The turn to look at a picture. It is kept by the work itself: the one who asked may be gone before that ends.
+#[derive(Debug)]
+pub(crate) struct PictureTurn {
+    _share: OwnedSemaphorePermit,
+    _look: OwnedSemaphorePermit,
+}
 
 /// What is to be kept.
 struct Kept {
@@ -49,6 +56,23 @@ enum Not {
 }
 
 impl Files {
+    /// What a picture may be.
+    pub(crate) fn picture_limits(&self) -> pictures::Limits {
+        pictures::Limits {
+            pixels_max: self.limits.image_pixels_max.into(),
+            frames_max: self.limits.image_frames_max,
+            memory_max: self.config.image_memory_bytes_max,
+        }
+    }
+
+    /// Waits for the turn to look at a picture: of each person one at a time, so that nobody's slow ones hold up
+    /// everybody's. None: it did not come in time.
+    pub(crate) async fn picture_turn(&self, person: UserId) -> Option<PictureTurn> {
+        let waiting = async { (self.shares.take(person).await, self.looks.clone().acquire_owned().await) };
+        let (share, look) = timeout(Duration::from_millis(self.config.image_ms) * WAITS, waiting).await.ok()?;
+        Some(PictureTurn { _share: share.ok()?, _look: look.ok()? })
+    }
+
     /// Looks at an upload that is all there, and keeps it. The caller has its turn.
     pub(super) async fn finish(self: &Arc<Self>, row: &FileRow) -> Result<Upload, Problem> {
         let kept = match self.look(row).await {
@@ -80,15 +104,9 @@ impl Files {
         if !is_film && !PICTURES.contains(&media_type) {
             return Ok(plain(path, row.announced_bytes, media_type));
         }
-        let limits = pictures::Limits {
-            pixels_max: self.limits.image_pixels_max.into(),
-            frames_max: self.limits.image_frames_max,
-        };
+        let limits = self.picture_limits();
         let patience = Duration::from_millis(self.config.image_ms);
-        // One picture of a person at a time, so that nobody's slow ones hold up everybody's.
-        let waiting = async { (self.shares.take(row.owner).await, self.looks.clone().acquire_owned().await) };
-        let Ok((Ok(share), look)) = timeout(patience * WAITS, waiting).await else { return Err(too_busy()) };
-        let turn = (share, look);
+        let turn = self.picture_turn(row.owner).await.ok_or_else(too_busy)?;
         let (parts, id, most) = (self.parts.clone(), row.id, self.limits.upload_bytes_max);
         let is_shown = row.announced_bytes <= self.limits.image_bytes_max.into();
         let looking = tokio::task::spawn_blocking(move || {
@@ -146,19 +164,25 @@ fn read(
     limits: pictures::Limits,
     is_shown: bool,
 ) -> io::Result<Result<Kept, pictures::Not>> {
+    let source = File::open(parts.path(id))?;
+    let path = parts.path_beside(id, "kept");
+    let mut kept = parts.create(&path)?;
     if is_shown {
-        match pictures::look(fs::read(parts.path(id))?, limits) {
-            Ok(picture) => return write(parts, id, &picture).map(Ok),
-            Err(pictures::Not::Readable) => {}
-            Err(not) => return Ok(Err(not)),
+        match pictures::look(&source, &mut kept, limits) {
+            Ok(picture) => return write(parts, id, &picture, &kept).map(Ok),
+            Err(Fault::Not(pictures::Not::Readable)) => {}
+            Err(Fault::Not(not)) => return Ok(Err(not)),
+            Err(Fault::Disk(error)) => return Err(error),
         }
     }
-    let Some(stripped) = pictures::stripped(&fs::read(parts.path(id))?) else {
-        return Ok(Err(pictures::Not::Readable));
-    };
-    let bytes = parts.path_beside(id, "kept");
-    parts.write(&bytes, &stripped)?;
-    Ok(Ok(plain(bytes, stripped.len() as u64, sniff::BYTES)))
+    match pictures::stripped(&source, &mut kept) {
+        Ok(length) => {
+            kept.sync_all()?;
+            Ok(Ok(plain(path, length, sniff::BYTES)))
+        }
+        Err(Fault::Not(not)) => Ok(Err(not)),
+        Err(Fault::Disk(error)) => Err(error),
+    }
 }
 
 /// What came is kept: whoever asks again is looked at again.
@@ -166,10 +190,9 @@ fn too_busy() -> Problem {
     Problem::new(Code::Unavailable).with_detail("the picture could not be looked at in time; go on with it later")
 }
 
-/// Writes what is to be kept of a picture beside the upload.
-fn write(parts: &Parts, id: FileId, picture: &Picture) -> io::Result<Kept> {
-    let bytes = parts.path_beside(id, "kept");
-    parts.write(&bytes, &picture.bytes)?;
+/// Writes what is made of a picture beside the upload.
+fn write(parts: &Parts, id: FileId, picture: &Picture, kept: &File) -> io::Result<Kept> {
+    kept.sync_all()?;
     let mut kind = None;
     let mut preview = None;
     if let Some((small, is_png)) = &picture.preview {
@@ -179,13 +202,13 @@ fn write(parts: &Parts, id: FileId, picture: &Picture) -> io::Result<Kept> {
         kind = Some(if *is_png { Preview::Png } else { Preview::Jpeg });
     }
     let finished = Finished {
-        bytes: picture.bytes.len() as u64,
+        bytes: picture.length,
         media_type: picture.media_type.to_owned(),
         size: Some((picture.width, picture.height)),
         blur_hash: Some(picture.blur_hash.clone()),
         preview: kind,
     };
-    Ok(Kept { finished, bytes, preview })
+    Ok(Kept { finished, bytes: parts.path_beside(id, "kept"), preview })
 }
 
 /// Broken, too large to be walked through, or a fault of the reader's: it may tell where it was taken, and is not

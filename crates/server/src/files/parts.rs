@@ -54,10 +54,21 @@ impl Parts {
     /// Writes what was made of an upload.
     pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         use io::Write as _;
-        self.make()?;
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+        let mut file = self.create(path)?;
         file.write_all(bytes)?;
         file.sync_all()
+    }
+
+    /// Makes an empty file for what is made of an upload.
+    pub(super) fn create(&self, path: &Path) -> io::Result<File> {
+        self.make()?;
+        OpenOptions::new().create(true).truncate(true).read(true).write(true).mode(0o600).open(path)
+    }
+
+    /// A file without a name, which is gone when it is closed.
+    pub(super) fn scratch(&self) -> io::Result<File> {
+        self.make()?;
+        tempfile::tempfile_in(&self.folder)
     }
 
     /// Makes the folder, and sees to it that its name is on the disk.

@@ -1,34 +1,39 @@
 //! GIF: the frames and how often they repeat are kept; comments, texts, other extensions and all after the end are not
 //! (Graphics Interchange Format 89a).
 
-use super::Stripped;
+use super::{Fault, Stripped, source::Source};
+use std::io::{Read, Seek, Write};
 
 /// Extensions that say how often an animation repeats.
 const REPEATING: [&[u8]; 2] = [b"NETSCAPE2.0", b"ANIMEXTS1.0"];
 
-/// The picture alone, or nothing if it is no GIF with at least one whole frame.
-pub(super) fn strip(file: &[u8]) -> Option<Stripped> {
-    let head = 13 + colours(*file.get(10)?);
-    let mut stripped = Stripped { bytes: file.get(..head)?.to_vec(), ..Stripped::default() };
-    let mut at = head;
-    // Readers take a file that lacks its end; what is kept has one.
-    while let Some(block) = block(file, at) {
+/// The picture alone, or a fault if it is no GIF with at least one whole frame.
+pub(super) fn strip<R: Read + Seek>(file: &mut Source<R>, out: &mut impl Write) -> Result<Stripped, Fault> {
+    let mut stripped = Stripped::default();
+    let mut at = 13 + colours(file.byte(10)?);
+    file.copy(0, at, out)?;
+    loop {
+        let block = match block(file, at) {
+            // Readers take a file that lacks its end; what is kept has one.
+            Err(Fault::Not(_)) => Block::End,
+            block => block?,
+        };
         match block {
             Block::Frame(end) => {
                 stripped.frames += 1;
-                stripped.bytes.extend_from_slice(&file[at..end]);
+                file.copy(at, end, out)?;
                 at = end;
             }
             Block::Kept(end) => {
-                stripped.bytes.extend_from_slice(&file[at..end]);
+                file.copy(at, end, out)?;
                 at = end;
             }
             Block::Dropped(end) => at = end,
             Block::End => break,
         }
     }
-    stripped.bytes.push(0x3b);
-    (stripped.frames > 0).then_some(stripped)
+    out.write_all(&[0x3b])?;
+    if stripped.frames == 0 { Err(Fault::BROKEN) } else { Ok(stripped) }
 }
 
 /// A part, and where it ends.
@@ -39,27 +44,27 @@ enum Block {
     End,
 }
 
-fn block(file: &[u8], at: usize) -> Option<Block> {
-    match file.get(at)? {
+fn block<R: Read + Seek>(file: &mut Source<R>, at: usize) -> Result<Block, Fault> {
+    match file.byte(at)? {
         0x2c => {
-            let data = at + 10 + colours(*file.get(at + 9)?);
-            file.get(data)?;
-            Some(Block::Frame(end_of_data(file, data + 1)?))
+            let data = at + 10 + colours(file.byte(at + 9)?);
+            file.byte(data)?;
+            Ok(Block::Frame(end_of_data(file, data + 1)?))
         }
         0x21 => {
             let end = end_of_data(file, at + 2)?;
-            let is_kept = match file[at + 1] {
-                0xf9 => file[at + 2] == 4 && end == at + 8,
-                0xff => {
-                    let name = file.get(at + 3..at + 14).unwrap_or_default();
-                    file[at + 2] == 11 && REPEATING.contains(&name) && file[at + 14] == 3 && end == at + 19
+            let is_kept = match file.byte(at + 1)? {
+                0xf9 => file.byte(at + 2)? == 4 && end == at + 8,
+                0xff if file.byte(at + 2)? == 11 && end == at + 19 => {
+                    let name = file.array::<11>(at + 3)?;
+                    REPEATING.contains(&name.as_slice()) && file.byte(at + 14)? == 3
                 }
                 _ => false,
             };
-            Some(if is_kept { Block::Kept(end) } else { Block::Dropped(end) })
+            Ok(if is_kept { Block::Kept(end) } else { Block::Dropped(end) })
         }
-        0x3b => Some(Block::End),
-        _ => None,
+        0x3b => Ok(Block::End),
+        _ => Err(Fault::BROKEN),
     }
 }
 
@@ -69,13 +74,13 @@ fn colours(flags: u8) -> usize {
 }
 
 /// Where a row of counted pieces ends, its closing zero included.
-fn end_of_data(file: &[u8], from: usize) -> Option<usize> {
+fn end_of_data<R: Read + Seek>(file: &mut Source<R>, from: usize) -> Result<usize, Fault> {
     let mut at = from;
     loop {
-        let length = usize::from(*file.get(at)?);
+        let length = usize::from(file.byte(at)?);
         at += 1 + length;
         if length == 0 {
-            return Some(at);
+            return Ok(at);
         }
     }
 }

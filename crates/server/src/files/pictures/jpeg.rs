@@ -1,89 +1,181 @@
 //! JPEG: the segments that draw are kept, the others and all after the end are not (ITU-T T.81, annex B).
 
-use super::{ICC_BYTES_MAX, Stripped, big_endian};
+use super::{Fault, ICC_BYTES_MAX, Keeping, Stripped, big_endian, orientation, source::Source};
+use image::metadata::Orientation;
+use std::io::{Read, Seek, Write};
 
 /// Passes over the picture; more are only made to keep a reader busy.
 const SCANS_MAX: u32 = 64;
 const ICC: &[u8] = b"ICC_PROFILE\0";
 const EXIF: &[u8] = b"Exif\0\0";
 
-/// The picture alone, or nothing if it is no JPEG from its beginning to its end.
-pub(super) fn strip(file: &[u8]) -> Option<Stripped> {
-    let mut stripped = Stripped { bytes: file.get(..2)?.to_vec(), frames: 1, ..Stripped::default() };
-    let (mut at, mut scans) = (2, 0);
-    let mut profile: Vec<(u8, &[u8])> = Vec::new();
-    loop {
-        if *file.get(at)? != 0xff {
-            return None;
+/// What the head says of how the picture is coded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Frame {
+    /// Whether its passes refine one another: all of it is held until the last one.
+    pub(super) is_progressive: bool,
+    /// Colours: 1, 3 or 4.
+    pub(super) components: u64,
+    /// Pixels of all components for each 64 pixels of the picture.
+    pub(super) samples_in_64: u64,
+}
+
+/// The parts of a profile of colours, as far as they are not too many.
+#[derive(Debug, Default)]
+struct Profile {
+    parts: Vec<(u8, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Profile {
+    fn add(&mut self, (place, part): (&[u8], &[u8])) {
+        self.bytes += part.len();
+        if self.bytes <= ICC_BYTES_MAX {
+            self.parts.push((place[0], part.to_vec()));
         }
-        let marker = *file.get(at + 1)?;
-        match marker {
+    }
+
+    fn whole(mut self) -> Option<Vec<u8>> {
+        self.parts.sort_by_key(|(number, _)| *number);
+        let is_kept = self.bytes > 0 && self.bytes <= ICC_BYTES_MAX;
+        is_kept.then(|| self.parts.into_iter().flat_map(|(_, part)| part).collect())
+    }
+}
+
+/// The picture alone, or a fault if it is no JPEG from its beginning to its end.
+pub(super) fn strip<R: Read + Seek>(
+    file: &mut Source<R>,
+    out: &mut impl Write,
+    keeping: Keeping,
+) -> Result<Stripped, Fault> {
+    out.write_all(file.slice(0, 2)?)?;
+    if let Keeping::Orientation(orientation) = keeping {
+        segment(0xe1, &[EXIF, &orientation::alone(orientation)].concat(), out)?;
+    }
+    let mut stripped = Stripped { frames: 1, ..Stripped::default() };
+    let mut at = 2;
+    let mut profile = Profile::default();
+    loop {
+        if file.byte(at)? != 0xff {
+            return Err(Fault::BROKEN);
+        }
+        match file.byte(at + 1)? {
             // A filling byte.
             0xff => at += 1,
             0xd9 => break,
-            0x01 | 0xd0..=0xd8 => return None,
-            _ => {
-                let length = big_endian(file.get(at + 2..at + 4)?);
-                let segment = file.get(at..at + 2 + length)?;
-                let body = segment.get(4..)?;
-                let is_drawing = match marker {
-                    0xe0 => jfif(body, &mut stripped.bytes),
-                    0xe1 if body.starts_with(EXIF) && stripped.exif.is_none() => {
-                        stripped.exif = Some(body[EXIF.len()..].to_vec());
-                        false
-                    }
-                    0xe2 if body.starts_with(ICC) => {
-                        profile.push((*body.get(ICC.len())?, body.get(ICC.len() + 2..)?));
-                        true
-                    }
-                    0xee => body.starts_with(b"Adobe"),
-                    0xe1..=0xef | 0xfe => false,
-                    _ => true,
-                };
-                if is_drawing {
-                    stripped.bytes.extend_from_slice(segment);
+            0x01 | 0xd0..=0xd8 => return Err(Fault::BROKEN),
+            marker => {
+                let length = big_endian(&file.array::<2>(at + 2)?);
+                let body = file.slice(at, 2 + length)?.get(4..).ok_or(Fault::BROKEN)?;
+                if is_drawing(marker, body, out, &mut stripped, &mut profile)? {
+                    file.copy(at, at + 2 + length, out)?;
                 }
                 at += 2 + length;
                 if marker == 0xda {
-                    scans += 1;
-                    let end = end_of_scan(file, at);
-                    stripped.bytes.extend_from_slice(&file[at..end]);
-                    at = end;
+                    stripped.scans += 1;
+                    at = copy_scan(file, at, out)?;
                 }
             }
         }
-        if scans > SCANS_MAX {
-            return None;
+        if stripped.scans > SCANS_MAX {
+            return Err(Fault::BROKEN);
         }
     }
-    stripped.bytes.extend_from_slice(&[0xff, 0xd9]);
-    profile.sort_by_key(|(number, _)| *number);
-    let profile: Vec<u8> = profile.into_iter().flat_map(|(_, part)| part.iter().copied()).collect();
-    stripped.icc = (!profile.is_empty() && profile.len() <= ICC_BYTES_MAX).then_some(profile);
-    stripped.scans = scans;
-    Some(stripped)
+    out.write_all(&[0xff, 0xd9])?;
+    stripped.icc = profile.whole();
+    Ok(stripped)
+}
+
+/// Looks at a segment. False: it is left out, or what is kept of it is written.
+fn is_drawing(
+    marker: u8,
+    body: &[u8],
+    out: &mut impl Write,
+    stripped: &mut Stripped,
+    profile: &mut Profile,
+) -> Result<bool, Fault> {
+    match marker {
+        0xe0 => jfif(body, out)?,
+        0xe1 if body.starts_with(EXIF) && stripped.orientation.is_none() => {
+            stripped.orientation = Orientation::from_exif_chunk(&body[EXIF.len()..]);
+        }
+        0xe2 if body.starts_with(ICC) => {
+            profile.add(body[ICC.len()..].split_at_checked(2).ok_or(Fault::BROKEN)?);
+            return Ok(true);
+        }
+        0xee => return Ok(body.starts_with(b"Adobe")),
+        0xe1..=0xef | 0xfe => {}
+        0xc0..=0xc2 => {
+            stripped.jpeg = Some(frame(marker, body).ok_or(Fault::BROKEN)?);
+            return Ok(true);
+        }
+        _ => return Ok(true),
+    }
+    Ok(false)
+}
+
+/// Writes a segment.
+fn segment(marker: u8, body: &[u8], out: &mut impl Write) -> Result<(), Fault> {
+    let length = u16::try_from(body.len() + 2).map_err(|_| Fault::BROKEN)?;
+    out.write_all(&[0xff, marker])?;
+    out.write_all(&length.to_be_bytes())?;
+    Ok(out.write_all(body)?)
 }
 
 /// The head of a JFIF file without its thumbnail. What else calls itself so is left out.
-fn jfif(body: &[u8], out: &mut Vec<u8>) -> bool {
+fn jfif(body: &[u8], out: &mut impl Write) -> Result<(), Fault> {
     if body.starts_with(b"JFIF\0") && body.len() >= 14 {
-        out.extend_from_slice(&[0xff, 0xe0, 0, 16]);
-        out.extend_from_slice(&body[..12]);
-        out.extend_from_slice(&[0, 0]);
+        segment(0xe0, &[&body[..12], &[0, 0]].concat(), out)?;
     }
-    false
+    Ok(())
 }
 
-/// Where the next marker is that does not belong to the data.
-fn end_of_scan(file: &[u8], from: usize) -> usize {
+/// What the head of a frame says; none where no decoder here draws it.
+fn frame(marker: u8, body: &[u8]) -> Option<Frame> {
+    let count = usize::from(*body.get(5)?);
+    if *body.first()? != 8 || !matches!(count, 1 | 3 | 4) {
+        return None;
+    }
+    let sampling = |component: usize| {
+        let factors = *body.get(7 + 3 * component)?;
+        let (across, down) = (u64::from(factors >> 4), u64::from(factors & 15));
+        ((1..=4).contains(&across) && (1..=4).contains(&down)).then_some((across, down))
+    };
+    let factors: Vec<_> = (0..count).map(sampling).collect::<Option<_>>()?;
+    let across = factors.iter().map(|(across, _)| *across).max()?;
+    let down = factors.iter().map(|(_, down)| *down).max()?;
+    let samples: u64 = factors.iter().map(|(across, down)| across * down).sum();
+    Some(Frame {
+        is_progressive: marker == 0xc2,
+        components: count as u64,
+        samples_in_64: (samples * 64).div_ceil(across * down),
+    })
+}
+
+/// Copies the data of a pass, and says where the next marker is that does not belong to it.
+fn copy_scan<R: Read + Seek>(file: &mut Source<R>, from: usize, out: &mut impl Write) -> Result<usize, Fault> {
     let mut at = from;
-    while let Some(found) = file[at..].iter().position(|byte| *byte == 0xff) {
-        at += found;
-        match file.get(at + 1) {
-            Some(0 | 0xd0..=0xd7) => at += 2,
-            Some(0xff) => at += 1,
-            _ => return at,
+    loop {
+        let rest = file.rest(at)?;
+        if rest.is_empty() {
+            return Ok(at);
+        }
+        if let plain @ 1.. = rest.iter().position(|byte| *byte == 0xff).unwrap_or(rest.len()) {
+            out.write_all(&rest[..plain])?;
+            at += plain;
+            continue;
+        }
+        match file.byte(at + 1) {
+            Ok(0 | 0xd0..=0xd7) => {
+                file.copy(at, at + 2, out)?;
+                at += 2;
+            }
+            Ok(0xff) => {
+                file.copy(at, at + 1, out)?;
+                at += 1;
+            }
+            Ok(_) | Err(Fault::Not(_)) => return Ok(at),
+            Err(error) => return Err(error),
         }
     }
-    file.len()
 }

@@ -2,21 +2,28 @@
 //!
 //! Invariants: what is kept has only the parts of its format that draw it: no place, no camera, no comments, nothing
 //! after its end; the profile of its colours stays on purpose, since without it they are others. A picture that stands
-//! upright keeps its pixels as they came, and an animation its frames; only one that must be turned is encoded anew.
-//! What cannot be read is no picture.
+//! upright keeps its pixels as they came, and an animation its frames; one that must be turned is encoded anew, or,
+//! where that would take too much memory, says which way up it is and nothing else. What cannot be read is no picture.
+//! Memory is bounded by `Limits::memory_max`, whatever the size of the file and of the picture in it.
 
 mod blur_hash;
 mod gif;
 mod jpeg;
+mod orientation;
 mod png;
+mod reduce;
+mod source;
 mod webp;
 
 use image::{
-    DynamicImage, ImageDecoder, ImageEncoder as _, ImageFormat, ImageReader, Limits as ImageLimits,
+    DynamicImage, ImageDecoder, ImageEncoder as _, ImageFormat, ImageReader, Limits as ImageLimits, Rgba, RgbaImage,
     codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder},
     metadata::Orientation,
 };
-use std::io::Cursor;
+use orientation::Upright;
+use reduce::Shape;
+use source::Source;
+use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, Write};
 
 /// The longest side of the smaller copy.
 const PREVIEW_SIDE: u32 = 640;
@@ -25,11 +32,13 @@ const PREVIEW_QUALITY: u8 = 80;
 const QUALITY: u8 = 90;
 /// All frames of an animation have at the most so many times the pixels of one picture.
 const FRAMES_PIXELS: u64 = 20;
-/// What decoding may allocate for each pixel of the picture, and in all.
-const BYTES_PER_PIXEL: u64 = 8;
-const DECODE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// A profile of colours larger than this is left out.
 const ICC_BYTES_MAX: usize = 1024 * 1024;
+/// In EXIF larger than this nobody looks for the orientation.
+const EXIF_BYTES_MAX: usize = 64 * 1024;
+/// What turning a picture takes for each pixel, whole, turned and written: of eight bits for each colour, and of more.
+const TURNED_BYTES_PER_PIXEL: u64 = 16;
+const TURNED_DEEP_BYTES_PER_PIXEL: u64 = 24;
 
 /// What a picture may be.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +47,8 @@ pub struct Limits {
     pub pixels_max: u64,
     /// Frames.
     pub frames_max: u32,
+    /// Bytes of memory in which it is drawn.
+    pub memory_max: u64,
 }
 
 /// A picture to be kept.
@@ -49,8 +60,8 @@ pub struct Picture {
     pub width: u32,
     /// Its height.
     pub height: u32,
-    /// The file.
-    pub bytes: Vec<u8>,
+    /// Bytes of what is kept of it.
+    pub length: u64,
     /// What to show until it is there.
     pub blur_hash: String,
     /// A smaller copy, where that is worth it, and whether it is a PNG: it lets something shine through. Else a JPEG.
@@ -60,7 +71,7 @@ pub struct Picture {
 /// Why bytes are not kept as a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Not {
-    /// They are broken, or of a kind that is not known well enough: kept as any other file.
+    /// They are broken, of a kind that is not known well enough, or take too much memory: kept as any other file.
     Readable,
     /// More pixels than allowed: refused.
     Small {
@@ -76,69 +87,208 @@ pub enum Not {
     },
 }
 
-/// A file freed of what does not draw.
+/// Why looking at a picture came to nothing.
+#[derive(Debug)]
+pub enum Fault {
+    /// The picture.
+    Not(Not),
+    /// The disk.
+    Disk(io::Error),
+}
+
+impl Fault {
+    const BROKEN: Self = Self::Not(Not::Readable);
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+/// Where what is kept is written, and read again.
+pub trait Keep: Read + Write + Seek {
+    /// Makes it empty.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn empty(&mut self) -> io::Result<()>;
+}
+
+impl Keep for std::fs::File {
+    fn empty(&mut self) -> io::Result<()> {
+        self.set_len(0)?;
+        self.rewind()
+    }
+}
+
+impl Keep for Cursor<Vec<u8>> {
+    fn empty(&mut self) -> io::Result<()> {
+        self.get_mut().clear();
+        self.rewind()
+    }
+}
+
+/// What of EXIF is kept.
+#[derive(Clone, Copy, Debug)]
+enum Keeping {
+    Nothing,
+    Orientation(Orientation),
+}
+
+/// What was found while a file was freed of what does not draw.
 #[derive(Debug, Default)]
 struct Stripped {
-    bytes: Vec<u8>,
-    exif: Option<Vec<u8>>,
+    orientation: Option<Orientation>,
     icc: Option<Vec<u8>>,
     frames: u32,
     /// Passes over the picture.
     scans: u32,
+    jpeg: Option<jpeg::Frame>,
 }
 
-/// Looks at the bytes of a file that begins as a picture does.
+/// Looks at a file that begins as a picture does, and writes what is kept of it.
 ///
 /// # Errors
-/// It is not kept as a picture.
-pub fn look(bytes: Vec<u8>, limits: Limits) -> Result<Picture, Not> {
-    let (format, mut stripped) = strip(&bytes).ok_or(Not::Readable)?;
-    drop(bytes);
-    let mut image = decode(&stripped, format, limits)?;
-    let exif = stripped.exif.take().and_then(|exif| Orientation::from_exif_chunk(&exif));
-    let orientation = exif.filter(|_| stripped.frames <= 1).unwrap_or(Orientation::NoTransforms);
-    if orientation != Orientation::NoTransforms {
-        let mut upright = eight_bits(image);
-        upright.apply_orientation(orientation);
-        image = upright;
-        stripped.bytes = encode(&image, format, stripped.icc.clone()).ok_or(Not::Readable)?;
+/// It is not kept as a picture, or the disk failed.
+pub fn look(source: impl Read + Seek, kept: &mut impl Keep, limits: Limits) -> Result<Picture, Fault> {
+    let mut source = Source::new(source)?;
+    let (format, mut stripped) = strip(&mut source, kept, Keeping::Nothing)?;
+    let (width, height) = reduce::size(kept, format)?;
+    check(&stripped, width, height, limits)?;
+    let small = reduce::reduce(kept, format, &stripped, width, Shape::Within(PREVIEW_SIDE), limits)?;
+    let mut small = DynamicImage::from(small);
+    let turned = stripped.orientation.filter(|_| stripped.frames <= 1);
+    let turned = turned.filter(|turned| *turned != Orientation::NoTransforms);
+    if let Some(orientation) = turned {
+        small.apply_orientation(orientation);
+        if !turn(kept, format, &stripped, orientation, limits)? {
+            strip(&mut source, kept, Keeping::Orientation(orientation))?;
+        }
     }
-    let is_clear = has_transparency(&image);
-    let (width, height) = (image.width(), image.height());
-    let is_large = width.max(height) > PREVIEW_SIDE;
-    let is_worth_it = is_large || stripped.frames > 1;
-    let small = if is_large { image.thumbnail(PREVIEW_SIDE, PREVIEW_SIDE) } else { image };
+    let is_clear = has_transparency(&small);
+    let (width, height) = if turned.is_some_and(orientation::is_across) { (height, width) } else { (width, height) };
+    let is_worth_it = width.max(height) > PREVIEW_SIDE || stripped.frames > 1;
     let preview = is_worth_it.then(|| preview(&small, is_clear, stripped.icc.take())).flatten();
     Ok(Picture {
         media_type: format.to_mime_type(),
         width,
         height,
-        bytes: stripped.bytes,
+        length: kept.seek(io::SeekFrom::End(0))?,
         blur_hash: blur_hash::of(&small),
         preview: preview.map(|bytes| (bytes, is_clear)),
     })
 }
 
-/// The bytes of a picture without what does not draw it, though it was never drawn: what it told otherwise is gone all
-/// the same. None: it is not known what it would tell.
-#[must_use]
-pub fn stripped(bytes: &[u8]) -> Option<Vec<u8>> {
-    strip(bytes).map(|(_, stripped)| stripped.bytes)
+/// Writes a picture without what does not draw it, though it is never drawn: what it told otherwise is gone all the
+/// same. Says how many bytes are kept.
+///
+/// # Errors
+/// It is not known what it would tell, or the disk failed.
+pub fn stripped(source: impl Read + Seek, kept: &mut impl Keep) -> Result<u64, Fault> {
+    strip(&mut Source::new(source)?, kept, Keeping::Nothing)?;
+    Ok(kept.seek(io::SeekFrom::End(0))?)
 }
 
-fn strip(bytes: &[u8]) -> Option<(ImageFormat, Stripped)> {
-    let format = image::guess_format(bytes).ok()?;
+/// The square in the middle of a PNG, JPEG or WebP, upright, not larger than `side`. `sides_max` bounds its width and
+/// its height; what is written to `scratch` on the way is of no use afterwards.
+///
+/// # Errors
+/// It cannot be read within its limits, or the disk failed.
+pub(crate) fn portrait(
+    source: impl Read + Seek,
+    scratch: &mut impl Keep,
+    (side, sides_max): (u32, u32),
+    limits: Limits,
+) -> Result<RgbaImage, Fault> {
+    let (format, stripped) = strip(&mut Source::new(source)?, scratch, Keeping::Nothing)?;
+    if format == ImageFormat::Gif {
+        return Err(Fault::BROKEN);
+    }
+    let (width, height) = reduce::size(scratch, format)?;
+    if width > sides_max || height > sides_max {
+        return Err(Fault::Not(Not::Small { width, height }));
+    }
+    check(&stripped, width, height, limits)?;
+    let mut image = reduce::reduce(scratch, format, &stripped, width, Shape::Square(side), limits)?;
+    if let Some(orientation) = stripped.orientation {
+        let mut turned = DynamicImage::from(image);
+        turned.apply_orientation(orientation);
+        image = turned.into_rgba8();
+    }
+    Ok(image)
+}
+
+fn strip<R: Read + Seek>(
+    source: &mut Source<R>,
+    kept: &mut impl Keep,
+    keeping: Keeping,
+) -> Result<(ImageFormat, Stripped), Fault> {
+    kept.empty()?;
+    let mut out = BufWriter::new(kept);
+    let head = source.rest(0)?;
+    let format = image::guess_format(&head[..head.len().min(64)]).map_err(|_| Fault::BROKEN)?;
     let stripped = match format {
-        ImageFormat::Jpeg => jpeg::strip(bytes),
-        ImageFormat::Png => png::strip(bytes),
-        ImageFormat::Gif => gif::strip(bytes),
-        ImageFormat::WebP => webp::strip(bytes),
-        _ => None,
+        ImageFormat::Jpeg => jpeg::strip(source, &mut out, keeping),
+        ImageFormat::Png => png::strip(source, &mut out, keeping),
+        ImageFormat::Gif => gif::strip(source, &mut out),
+        ImageFormat::WebP => webp::strip(source, &mut out, keeping),
+        _ => Err(Fault::BROKEN),
     }?;
-    Some((format, stripped))
+    out.flush()?;
+    Ok((format, stripped))
 }
 
-/// With eight bits for each part of a colour: what is turned is there twice, and more bits are seen by nobody.
+fn check(stripped: &Stripped, width: u32, height: u32, limits: Limits) -> Result<(), Fault> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > limits.pixels_max {
+        return Err(Fault::Not(Not::Small { width, height }));
+    }
+    let frames = stripped.frames;
+    if frames > limits.frames_max || pixels * u64::from(frames) > limits.pixels_max * FRAMES_PIXELS {
+        return Err(Fault::Not(Not::Short { frames }));
+    }
+    // Each pass goes over all of the picture.
+    if pixels * u64::from(stripped.scans) > limits.pixels_max * FRAMES_PIXELS {
+        return Err(Fault::BROKEN);
+    }
+    Ok(())
+}
+
+/// Encodes a picture anew as it stands upright. False: it would take too much memory.
+fn turn(
+    kept: &mut impl Keep,
+    format: ImageFormat,
+    stripped: &Stripped,
+    orientation: Orientation,
+    limits: Limits,
+) -> Result<bool, Fault> {
+    kept.rewind()?;
+    let mut reader = ImageReader::with_format(BufReader::new(&mut *kept), format);
+    let mut allowed = ImageLimits::default();
+    allowed.max_alloc = Some(limits.memory_max);
+    reader.limits(allowed);
+    let decoder = reader.into_decoder().map_err(|_| Fault::BROKEN)?;
+    let (width, height) = decoder.dimensions();
+    let colour = decoder.color_type();
+    let bytes_per_pixel = match stripped.jpeg {
+        Some(frame) if stripped.scans == 1 && !frame.is_progressive => 3,
+        Some(frame) => 3 + (2 * frame.samples_in_64).div_ceil(64),
+        None if colour.bytes_per_pixel() > colour.channel_count() => TURNED_DEEP_BYTES_PER_PIXEL,
+        None => TURNED_BYTES_PER_PIXEL,
+    };
+    if u64::from(width) * u64::from(height) * bytes_per_pixel > limits.memory_max {
+        return Ok(false);
+    }
+    let image = eight_bits(DynamicImage::from_decoder(decoder).map_err(|_| Fault::BROKEN)?);
+    kept.empty()?;
+    let mut out = BufWriter::new(kept);
+    write_turned(image, format, orientation, stripped.icc.clone(), &mut out).map_err(|_| Fault::BROKEN)?;
+    out.flush()?;
+    Ok(true)
+}
+
+/// With eight bits for each part of a colour: more are seen by nobody.
 fn eight_bits(image: DynamicImage) -> DynamicImage {
     match image {
         DynamicImage::ImageLuma16(_) => image.into_luma8().into(),
@@ -149,74 +299,49 @@ fn eight_bits(image: DynamicImage) -> DynamicImage {
     }
 }
 
-fn decode(stripped: &Stripped, format: ImageFormat, limits: Limits) -> Result<DynamicImage, Not> {
-    let reader = ImageReader::with_format(Cursor::new(&stripped.bytes), format);
-    let mut decoder = reader.into_decoder().map_err(|_| Not::Readable)?;
-    let (width, height) = decoder.dimensions();
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels == 0 {
-        return Err(Not::Readable);
+fn write_turned(
+    mut image: DynamicImage,
+    format: ImageFormat,
+    orientation: Orientation,
+    icc: Option<Vec<u8>>,
+    out: &mut impl Write,
+) -> Result<(), image::ImageError> {
+    if format == ImageFormat::Jpeg {
+        let mut encoder = JpegEncoder::new_with_quality(out, QUALITY);
+        // A picture without it is better than none.
+        let _ = icc.map(|icc| encoder.set_icc_profile(icc));
+        return match &image {
+            DynamicImage::ImageLuma8(image) => encoder.encode_image(&Upright { image, orientation }),
+            DynamicImage::ImageRgb8(image) => encoder.encode_image(&Upright { image, orientation }),
+            other => encoder.encode_image(&Upright { image: &other.to_rgb8(), orientation }),
+        };
     }
-    if pixels > limits.pixels_max {
-        return Err(Not::Small { width, height });
+    image.apply_orientation(orientation);
+    if format == ImageFormat::Png {
+        let mut encoder = PngEncoder::new(out);
+        let _ = icc.map(|icc| encoder.set_icc_profile(icc));
+        image.write_with_encoder(encoder)
+    } else {
+        let mut encoder = WebPEncoder::new_lossless(out);
+        let _ = icc.map(|icc| encoder.set_icc_profile(icc));
+        image.write_with_encoder(encoder)
     }
-    let frames = stripped.frames;
-    if frames > limits.frames_max || pixels * u64::from(frames) > limits.pixels_max * FRAMES_PIXELS {
-        return Err(Not::Short { frames });
-    }
-    // Each pass goes over all of the picture.
-    if pixels * u64::from(stripped.scans) > limits.pixels_max * FRAMES_PIXELS {
-        return Err(Not::Readable);
-    }
-    let mut allowed = ImageLimits::default();
-    allowed.max_alloc = Some((pixels * BYTES_PER_PIXEL + (1 << 20)).min(DECODE_BYTES_MAX));
-    decoder.set_limits(allowed).map_err(|_| Not::Readable)?;
-    DynamicImage::from_decoder(decoder).map_err(|_| Not::Readable)
-}
-
-fn encode(image: &DynamicImage, format: ImageFormat, icc: Option<Vec<u8>>) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let written = match format {
-        ImageFormat::Jpeg => write_jpeg(image, QUALITY, icc, &mut bytes),
-        ImageFormat::Png => {
-            let mut encoder = PngEncoder::new(&mut bytes);
-            // A picture without it is better than none.
-            let _ = icc.map(|icc| encoder.set_icc_profile(icc));
-            image.write_with_encoder(encoder)
-        }
-        _ => {
-            let mut encoder = WebPEncoder::new_lossless(&mut bytes);
-            let _ = icc.map(|icc| encoder.set_icc_profile(icc));
-            image.write_with_encoder(encoder)
-        }
-    };
-    written.ok().map(|()| bytes)
 }
 
 fn preview(small: &DynamicImage, is_clear: bool, icc: Option<Vec<u8>>) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let written = if is_clear {
-        DynamicImage::from(small.to_rgba8()).write_with_encoder(PngEncoder::new(&mut bytes))
+        small.write_with_encoder(PngEncoder::new(&mut bytes))
     } else {
-        write_jpeg(&DynamicImage::from(small.to_rgb8()), PREVIEW_QUALITY, icc, &mut bytes)
+        let mut encoder = JpegEncoder::new_with_quality(&mut bytes, PREVIEW_QUALITY);
+        let _ = icc.map(|icc| encoder.set_icc_profile(icc));
+        DynamicImage::from(small.to_rgb8()).write_with_encoder(encoder)
     };
     written.ok().map(|()| bytes)
 }
 
-fn write_jpeg(
-    image: &DynamicImage,
-    quality: u8,
-    icc: Option<Vec<u8>>,
-    bytes: &mut Vec<u8>,
-) -> Result<(), image::ImageError> {
-    let mut encoder = JpegEncoder::new_with_quality(bytes, quality);
-    // A picture without it is better than none.
-    let _ = icc.map(|icc| encoder.set_icc_profile(icc));
-    image.write_with_encoder(encoder)
-}
-
 fn has_transparency(image: &DynamicImage) -> bool {
-    image.color().has_alpha() && image.thumbnail(64, 64).to_rgba8().pixels().any(|pixel| pixel.0[3] < 255)
+    image.as_rgba8().is_some_and(|image| image.pixels().any(|Rgba([.., share])| *share < 255))
 }
 
 /// A number of so many bytes, the highest first.

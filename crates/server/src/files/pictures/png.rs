@@ -1,6 +1,8 @@
 //! PNG: the chunks that draw are kept, those that tell and all after the end are not (W3C, Portable Network Graphics).
 
-use super::{Stripped, big_endian};
+use super::{EXIF_BYTES_MAX, Fault, Keeping, Stripped, big_endian, orientation, source::Source};
+use image::metadata::Orientation;
+use std::io::{Read, Seek, Write};
 
 /// What draws, animations among it.
 const DRAWING: [&[u8; 4]; 14] = [
@@ -11,28 +13,59 @@ const DRAWING: [&[u8; 4]; 14] = [
 const ICC_BYTES_MAX: usize = 64 * 1024;
 const SIGNATURE_BYTES: usize = 8;
 
-/// The picture alone, or nothing if it is no PNG from its beginning to its end.
-pub(super) fn strip(file: &[u8]) -> Option<Stripped> {
-    let mut stripped = Stripped { bytes: file.get(..SIGNATURE_BYTES)?.to_vec(), ..Stripped::default() };
+/// The picture alone, or a fault if it is no PNG from its beginning to its end.
+pub(super) fn strip<R: Read + Seek>(
+    file: &mut Source<R>,
+    out: &mut impl Write,
+    keeping: Keeping,
+) -> Result<Stripped, Fault> {
+    out.write_all(file.slice(0, SIGNATURE_BYTES)?)?;
+    let mut stripped = Stripped::default();
     let mut at = SIGNATURE_BYTES;
     loop {
-        let length = big_endian(file.get(at..at + 4)?);
-        let kind: &[u8; 4] = file.get(at + 4..at + 8)?.try_into().ok()?;
-        let chunk = file.get(at..at.checked_add(length)?.checked_add(12)?)?;
-        match kind {
-            b"eXIf" => stripped.exif = Some(chunk[8..8 + length].to_vec()),
-            b"iCCP" if length <= ICC_BYTES_MAX => stripped.bytes.extend_from_slice(chunk),
+        let length = big_endian(&file.array::<4>(at)?);
+        let kind = file.array::<4>(at + 4)?;
+        let end = at.checked_add(length).and_then(|end| end.checked_add(12)).ok_or(Fault::BROKEN)?;
+        if end > file.length() {
+            return Err(Fault::BROKEN);
+        }
+        match &kind {
+            b"eXIf" if length <= EXIF_BYTES_MAX => {
+                stripped.orientation = Orientation::from_exif_chunk(file.slice(at + 8, length)?);
+            }
+            b"iCCP" if length <= ICC_BYTES_MAX => file.copy(at, end, out)?,
             b"fcTL" => {
                 stripped.frames += 1;
-                stripped.bytes.extend_from_slice(chunk);
+                file.copy(at, end, out)?;
             }
-            _ if DRAWING.contains(&kind) => stripped.bytes.extend_from_slice(chunk),
+            kind if DRAWING.contains(&kind) => file.copy(at, end, out)?,
             _ => {}
         }
-        if kind == b"IEND" {
-            stripped.frames = stripped.frames.max(1);
-            return Some(stripped);
+        match (&kind, keeping) {
+            (b"IHDR", Keeping::Orientation(orientation)) => {
+                write_chunk(*b"eXIf", &orientation::alone(orientation), out)?;
+            }
+            (b"IEND", _) => {
+                stripped.frames = stripped.frames.max(1);
+                return Ok(stripped);
+            }
+            _ => {}
         }
-        at += chunk.len();
+        at = end;
     }
+}
+
+fn write_chunk(kind: [u8; 4], body: &[u8], out: &mut impl Write) -> Result<(), Fault> {
+    let length = u32::try_from(body.len()).map_err(|_| Fault::BROKEN)?;
+    out.write_all(&length.to_be_bytes())?;
+    out.write_all(&kind)?;
+    out.write_all(body)?;
+    Ok(out.write_all(&sum(kind.iter().chain(body)).to_be_bytes())?)
+}
+
+/// The sum at the end of a chunk (ISO 3309).
+fn sum<'bytes>(bytes: impl Iterator<Item = &'bytes u8>) -> u32 {
+    !bytes.fold(!0_u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
+    })
 }

@@ -3,8 +3,39 @@
 use super::*;
 use image::{Frame, Rgb, RgbImage, Rgba, RgbaImage, codecs::gif::GifEncoder};
 
-const LIMITS: Limits = Limits { pixels_max: 4_000_000, frames_max: 20 };
+const LIMITS: Limits = Limits { pixels_max: 4_000_000, frames_max: 20, memory_max: 4_000_000 };
 const SECRET: &[u8] = b"52.5200N 13.4050E";
+
+/// A picture, and what is kept of it.
+#[derive(Debug)]
+struct Looked {
+    picture: Picture,
+    bytes: Vec<u8>,
+}
+
+impl std::ops::Deref for Looked {
+    type Target = Picture;
+    fn deref(&self) -> &Picture {
+        &self.picture
+    }
+}
+
+fn look(bytes: Vec<u8>, limits: Limits) -> Result<Looked, Not> {
+    let mut kept = Cursor::new(b"what was there before".to_vec());
+    match super::look(Cursor::new(bytes), &mut kept, limits) {
+        Ok(picture) => {
+            assert_eq!(picture.length, kept.get_ref().len() as u64);
+            Ok(Looked { picture, bytes: kept.into_inner() })
+        }
+        Err(Fault::Not(not)) => Err(not),
+        Err(Fault::Disk(error)) => panic!("memory is read: {error}"),
+    }
+}
+
+fn stripped(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut kept = Cursor::new(Vec::new());
+    super::stripped(Cursor::new(bytes), &mut kept).ok().map(|_| kept.into_inner())
+}
 
 fn written(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
@@ -179,23 +210,25 @@ fn a_profile_of_colours_stays() {
     let jpeg = jpeg_with(&written(halves(1300, 20), ImageFormat::Jpeg), &[(0xe2, profile.clone())]);
     let picture = look(jpeg, LIMITS).expect("a picture");
     assert!(has(&picture.bytes, &profile));
-    assert!(has(&picture.preview.expect("a smaller copy").0, &[7; 200]));
+    assert!(has(&picture.picture.preview.expect("a smaller copy").0, &[7; 200]));
 }
 
 #[test]
 fn large_pictures_and_animations_have_a_smaller_copy() {
     let picture = look(written(halves(1280, 640), ImageFormat::Png), LIMITS).expect("a picture");
-    let (preview, is_png) = picture.preview.expect("a smaller copy");
+    let (preview, is_png) = picture.picture.preview.expect("a smaller copy");
     let preview = image::load_from_memory(&preview).expect("it is read");
     assert_eq!((preview.width(), preview.height(), is_png), (640, 320, false));
     assert!(look(written(halves(640, 640), ImageFormat::Png), LIMITS).expect("a picture").preview.is_none());
 
     let clear = RgbaImage::from_pixel(700, 10, Rgba([1, 2, 3, 0]));
-    let (preview, is_png) = look(written(clear, ImageFormat::Png), LIMITS).expect("one").preview.expect("a copy");
+    let (preview, is_png) =
+        look(written(clear, ImageFormat::Png), LIMITS).expect("one").picture.preview.expect("a copy");
     assert!(is_png && image::load_from_memory(&preview).expect("it is read").color().has_alpha());
 
     let animation = look(gif(5), LIMITS).expect("an animation");
-    let still = image::load_from_memory(&animation.preview.expect("a copy that does not move").0).expect("it is read");
+    let still = image::load_from_memory(&animation.picture.preview.clone().expect("a copy that does not move").0)
+        .expect("it is read");
     assert_eq!((still.width(), still.height()), (16, 8), "no larger than itself");
     let frames = image::AnimationDecoder::into_frames(
         image::codecs::gif::GifDecoder::new(Cursor::new(&animation.bytes)).expect("a GIF"),
@@ -249,4 +282,96 @@ fn no_bytes_make_a_reader_panic() {
             let _ = look(bytes, LIMITS);
         }
     }
+}
+
+#[test]
+fn every_way_up_is_drawn_rightly_from_the_whole_picture_and_from_what_it_says() {
+    let drawn = RgbImage::from_fn(1400, 700, |x, y| match (x < 700, y < 350) {
+        (true, true) => Rgb([230, 10, 10]),
+        (false, true) => Rgb([10, 230, 10]),
+        (true, false) => Rgb([10, 10, 230]),
+        (false, false) => Rgb([230, 230, 10]),
+    });
+    let corners = |image: &RgbImage| {
+        let (right, bottom) = (image.width() - 9, image.height() - 9);
+        [(8, 8), (right, 8), (8, bottom), (right, bottom)].map(|(x, y)| image.get_pixel(x, y).0.map(|part| part > 120))
+    };
+    let jpeg = written(drawn.clone(), ImageFormat::Jpeg);
+    for number in 1..=8 {
+        let turned = jpeg_with(&jpeg, &[(0xe1, [b"Exif\0\0".to_vec(), exif(number)].concat())]);
+        let orientation = Orientation::from_exif(number).expect("one of eight");
+        let mut expected = DynamicImage::from(drawn.clone());
+        expected.apply_orientation(orientation);
+        let expected = corners(&expected.to_rgb8());
+
+        let picture = look(turned.clone(), LIMITS).expect("a picture");
+        let upright = image::load_from_memory(&picture.bytes).expect("it is read").to_rgb8();
+        assert_eq!((upright.dimensions(), corners(&upright)), ((picture.width, picture.height), expected), "{number}");
+
+        // With too little memory to turn it, it keeps its pixels and says which way up it is, and nothing else.
+        let little = Limits { memory_max: 2_000_000, ..LIMITS };
+        let picture = look(turned, little).expect("a picture");
+        assert!(!has(&picture.bytes, SECRET));
+        let mut decoder =
+            ImageReader::with_format(Cursor::new(&picture.bytes), ImageFormat::Jpeg).into_decoder().expect("a JPEG");
+        let says = decoder.orientation().expect("it is read");
+        let mut upright = DynamicImage::from_decoder(decoder).expect("it is read");
+        upright.apply_orientation(says);
+        let upright = upright.to_rgb8();
+        assert_eq!((upright.dimensions(), corners(&upright)), ((picture.width, picture.height), expected), "{number}");
+    }
+}
+
+#[test]
+fn large_pictures_are_made_smaller_in_little_memory_or_are_no_pictures() {
+    let little = Limits { pixels_max: 50_000_000, frames_max: 20, memory_max: 8 << 20 };
+    let large = halves(2400, 1800);
+    for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+        let picture = look(written(large.clone(), format), little).expect("a picture");
+        let small = image::load_from_memory(&picture.picture.preview.expect("a copy").0).expect("read").to_rgb8();
+        assert_eq!(small.dimensions(), (640, 480));
+        let (left, right) = (small.get_pixel(100, 200).0, small.get_pixel(540, 200).0);
+        assert!(left[0] > 200 && left[2] < 50 && right[0] < 50 && right[2] > 200, "{format:?}: {left:?} {right:?}");
+    }
+    for format in [ImageFormat::WebP, ImageFormat::Gif] {
+        assert_eq!(look(written(large.clone(), format), little).expect_err("too large"), Not::Readable, "{format:?}");
+    }
+}
+
+#[test]
+fn an_interlaced_png_and_one_of_one_bit_are_drawn() {
+    // Made by hand: 9 by 9 pixels of one bit, interlaced; the left four columns are black.
+    let mut lines = Vec::new();
+    for (left, top, right, below) in
+        [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    {
+        for _ in (top..9_usize).step_by(below) {
+            lines.push(0);
+            let bits: Vec<bool> = (left..9_usize).step_by(right).map(|x| x >= 4).collect();
+            lines.extend(
+                bits.chunks(8)
+                    .map(|bits| bits.iter().enumerate().fold(0, |byte, (at, bit)| byte | u8::from(*bit) << (7 - at))),
+            );
+        }
+    }
+    // Stored, not packed.
+    let length = u16::try_from(lines.len()).expect("short");
+    let mut packed = vec![0x78, 0x01, 0x01];
+    packed.extend_from_slice(&length.to_le_bytes());
+    packed.extend_from_slice(&(!length).to_le_bytes());
+    packed.extend_from_slice(&lines);
+    let (one, two) = lines.iter().fold((1_u32, 0_u32), |(one, two), byte| {
+        let one = (one + u32::from(*byte)) % 65_521;
+        (one, (two + one) % 65_521)
+    });
+    packed.extend_from_slice(&(two << 16 | one).to_be_bytes());
+    let chunk = |kind: &[u8; 4], body: &[u8]| {
+        let named = [kind.as_slice(), body].concat();
+        [&u32::try_from(body.len()).expect("short").to_be_bytes()[..], &named, &crc(&named).to_be_bytes()].concat()
+    };
+    let head = chunk(b"IHDR", &[0, 0, 0, 9, 0, 0, 0, 9, 1, 0, 0, 0, 1]);
+    let file = [b"\x89PNG\r\n\x1a\n".to_vec(), head, chunk(b"IDAT", &packed), chunk(b"IEND", &[])].concat();
+    let expected = image::load_from_memory(&file).expect("it is a PNG").to_rgba8();
+    let found = portrait(Cursor::new(file), &mut Cursor::new(Vec::new()), (256, 256), LIMITS).expect("it is drawn");
+    assert_eq!(found, expected);
 }

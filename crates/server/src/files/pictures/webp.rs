@@ -1,88 +1,127 @@
 //! WebP: the chunks that draw are kept, those that tell and all after the end are not (RFC 9649).
 
-use super::{ICC_BYTES_MAX, Stripped, little_endian};
+use super::{EXIF_BYTES_MAX, Fault, ICC_BYTES_MAX, Keeping, Stripped, little_endian, orientation, source::Source};
+use image::metadata::Orientation;
+use std::io::{Read, Seek, SeekFrom, Write};
 
 /// Flags of what is left out: EXIF and XMP.
-const TELLING: u8 = 0x08 | 0x04;
+const TELLING: u8 = EXIF | 0x04;
+const EXIF: u8 = 0x08;
 const ICC: u8 = 0x20;
+const HEAD: [u8; 12] = *b"RIFF\0\0\0\0WEBP";
 
-/// The picture alone, or nothing if it is no WebP from its beginning to its end.
-pub(super) fn strip(file: &[u8]) -> Option<Stripped> {
-    if file.get(..4)? != b"RIFF" || file.get(8..12)? != b"WEBP" {
-        return None;
-    }
-    let body = file.get(12..little_endian(&file[4..8]).checked_add(8)?)?;
-    let mut stripped = Stripped { bytes: b"RIFF\0\0\0\0WEBP".to_vec(), ..Stripped::default() };
-    let mut flags_at = None;
-    for chunk in chunks(body) {
-        let chunk = chunk?;
-        let body = &chunk.whole[8..8 + chunk.length];
-        match chunk.kind {
+/// The picture alone, or a fault if it is no WebP from its beginning to its end.
+pub(super) fn strip<R: Read + Seek>(
+    file: &mut Source<R>,
+    out: &mut (impl Write + Seek),
+    keeping: Keeping,
+) -> Result<Stripped, Fault> {
+    let head = file.array::<12>(0)?;
+    let end = little_endian(&head[4..8]).checked_add(8).filter(|end| *end <= file.length());
+    let end = end.filter(|_| head[..4] == HEAD[..4] && head[8..] == HEAD[8..]).ok_or(Fault::BROKEN)?;
+    out.write_all(&HEAD)?;
+    let mut stripped = Stripped::default();
+    let (mut at, mut written, mut flags) = (HEAD.len(), HEAD.len(), None);
+    while at < end {
+        let chunk = chunk(file, at, end)?;
+        let body = at + 8;
+        let mut is_kept = false;
+        match &chunk.kind {
             b"VP8X" => {
-                flags_at = Some(stripped.bytes.len() + 8);
-                stripped.bytes.extend_from_slice(chunk.whole);
+                flags = Some((written + 8, file.byte(body)?));
+                is_kept = true;
             }
-            b"ICCP" if body.len() <= ICC_BYTES_MAX => {
-                stripped.icc = Some(body.to_vec());
-                stripped.bytes.extend_from_slice(chunk.whole);
+            b"ICCP" if chunk.length <= ICC_BYTES_MAX => {
+                let mut icc = Vec::with_capacity(chunk.length);
+                file.copy(body, body + chunk.length, &mut icc)?;
+                stripped.icc = Some(icc);
+                is_kept = true;
             }
-            b"EXIF" => stripped.exif = Some(body.strip_prefix(b"Exif\0\0").unwrap_or(body).to_vec()),
+            b"EXIF" if chunk.length <= EXIF_BYTES_MAX => {
+                let exif = file.slice(body, chunk.length)?;
+                let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+                stripped.orientation = Orientation::from_exif_chunk(exif);
+            }
             b"ANMF" => {
                 stripped.frames += 1;
-                frame(body, &mut stripped.bytes)?;
+                written += copy_frame(file, body, body + chunk.length, out)?;
             }
-            b"ANIM" | b"ALPH" | b"VP8 " | b"VP8L" => stripped.bytes.extend_from_slice(chunk.whole),
+            b"ANIM" | b"ALPH" | b"VP8 " | b"VP8L" => is_kept = true,
             _ => {}
         }
-    }
-    if let Some(flags) = flags_at.and_then(|at| stripped.bytes.get_mut(at)) {
-        *flags &= !TELLING;
-        if stripped.icc.is_none() {
-            *flags &= !ICC;
+        if is_kept {
+            file.copy(at, chunk.end, out)?;
+            written += chunk.end - at;
         }
+        at = chunk.end;
     }
-    let size = u32::try_from(stripped.bytes.len() - 8).ok()?;
-    stripped.bytes[4..8].copy_from_slice(&size.to_le_bytes());
+    // Without that head nobody looks for it.
+    stripped.orientation = stripped.orientation.filter(|_| flags.is_some());
+    let mut kept_flags = if stripped.icc.is_some() { ICC } else { 0 };
+    if let (Keeping::Orientation(orientation), Some(_)) = (keeping, flags) {
+        let body = orientation::alone(orientation);
+        written += write_chunk(*b"EXIF", &body, out)?;
+        kept_flags |= EXIF;
+    }
+    if let Some((at, flags)) = flags {
+        out.seek(SeekFrom::Start(at as u64))?;
+        out.write_all(&[(flags & !(TELLING | ICC)) | (kept_flags & (flags | EXIF))])?;
+    }
+    out.seek(SeekFrom::Start(4))?;
+    out.write_all(&u32::try_from(written - 8).map_err(|_| Fault::BROKEN)?.to_le_bytes())?;
+    out.seek(SeekFrom::End(0))?;
     stripped.frames = stripped.frames.max(1);
-    Some(stripped)
+    Ok(stripped)
 }
 
-/// A frame of an animation, which has chunks of its own.
-fn frame(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let mut kept = body.get(..16)?.to_vec();
-    for chunk in chunks(&body[16..]) {
-        let chunk = chunk?;
-        if matches!(chunk.kind, b"ALPH" | b"VP8 " | b"VP8L") {
-            kept.extend_from_slice(chunk.whole);
-        }
+/// Copies a frame of an animation, which has chunks of its own. Says how many bytes were written.
+fn copy_frame<R: Read + Seek>(
+    file: &mut Source<R>,
+    from: usize,
+    end: usize,
+    out: &mut impl Write,
+) -> Result<usize, Fault> {
+    if end - from < 16 {
+        return Err(Fault::BROKEN);
     }
-    out.extend_from_slice(b"ANMF");
-    out.extend_from_slice(&u32::try_from(kept.len()).ok()?.to_le_bytes());
-    out.extend_from_slice(&kept);
-    Some(())
-}
-
-struct Chunk<'file> {
-    kind: &'file [u8; 4],
-    length: usize,
-    /// With its head, and with the byte that makes its length even.
-    whole: &'file [u8],
-}
-
-/// One after the other; nothing where one is cut short.
-fn chunks(bytes: &[u8]) -> impl Iterator<Item = Option<Chunk<'_>>> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
+    let mut kept = vec![(from, from + 16)];
+    let mut at = from + 16;
+    while at < end {
+        let chunk = chunk(file, at, end)?;
+        if matches!(&chunk.kind, b"ALPH" | b"VP8 " | b"VP8L") {
+            if kept.len() > 2 {
+                return Err(Fault::BROKEN);
+            }
+            kept.push((at, chunk.end));
         }
-        let chunk = (|| {
-            let kind = rest.get(..4)?.try_into().ok()?;
-            let length = little_endian(rest.get(4..8)?);
-            let whole = rest.get(..length.checked_add(8 + length % 2)?)?;
-            Some(Chunk { kind, length, whole })
-        })();
-        rest = chunk.as_ref().map_or(&[][..], |chunk| &rest[chunk.whole.len()..]);
-        Some(chunk)
-    })
+        at = chunk.end;
+    }
+    let length: usize = kept.iter().map(|(from, to)| to - from).sum();
+    out.write_all(b"ANMF")?;
+    out.write_all(&u32::try_from(length).map_err(|_| Fault::BROKEN)?.to_le_bytes())?;
+    for (from, to) in kept {
+        file.copy(from, to, out)?;
+    }
+    Ok(8 + length)
+}
+
+fn write_chunk(kind: [u8; 4], body: &[u8], out: &mut impl Write) -> Result<usize, Fault> {
+    out.write_all(&kind)?;
+    out.write_all(&u32::try_from(body.len()).map_err(|_| Fault::BROKEN)?.to_le_bytes())?;
+    out.write_all(body)?;
+    Ok(8 + body.len())
+}
+
+struct Chunk {
+    kind: [u8; 4],
+    length: usize,
+    /// After the byte that makes its length even.
+    end: usize,
+}
+
+fn chunk<R: Read + Seek>(file: &mut Source<R>, at: usize, end: usize) -> Result<Chunk, Fault> {
+    let kind = file.array(at)?;
+    let length = little_endian(&file.array::<4>(at + 4)?);
+    let own_end = at.checked_add(8 + length + length % 2).filter(|own| *own <= end).ok_or(Fault::BROKEN)?;
+    Ok(Chunk { kind, length, end: own_end })
 }

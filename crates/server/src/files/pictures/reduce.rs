@@ -1,0 +1,260 @@
+//! Pictures made smaller while they are read: memory follows the size of the result and not that of the picture.
+//!
+//! A PNG is read row by row, a JPEG at an eighth, a quarter or half of its size where that is enough. WebP and GIF have
+//! to be held whole, and are read only where that takes no more than is allowed.
+
+use super::{Fault, Limits, Stripped};
+use image::{DynamicImage, GenericImageView as _, ImageDecoder as _, ImageFormat, ImageReader, Rgba, RgbaImage};
+use jpeg_decoder::PixelFormat;
+use std::{
+    io::{BufRead, BufReader, Read, Seek},
+    ops::Range,
+};
+
+/// Rows longer than this are not read.
+const WIDTH_MAX: u32 = 65_535;
+/// What a reader of PNG may allocate for itself.
+const PNG_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What holding a picture whole takes for each pixel: its colours, and what its format needs to draw them.
+const WEBP_BYTES_PER_PIXEL: u64 = 10;
+const GIF_BYTES_PER_PIXEL: u64 = 8;
+/// The passes of an interlaced PNG: the first column and row, and the steps between them.
+const ADAM7: [(u32, u32, u32, u32); 7] =
+    [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
+
+/// What is wanted of a picture.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape {
+    /// All of it, its longer side not above this.
+    Within(u32),
+    /// The square in its middle, not larger than this.
+    Square(u32),
+}
+
+impl Shape {
+    /// Which columns and rows are looked at, and the size of what is made of them.
+    fn of(self, width: u32, height: u32) -> (Range<u32>, Range<u32>, (u32, u32)) {
+        match self {
+            Self::Within(side) => (0..width, 0..height, within(width, height, side)),
+            Self::Square(side) => {
+                let square = width.min(height);
+                let (left, top) = ((width - square) / 2, (height - square) / 2);
+                (left..left + square, top..top + square, (square.min(side), square.min(side)))
+            }
+        }
+    }
+}
+
+/// The size that fits into a square and keeps its shape, never larger than it was.
+fn within(width: u32, height: u32, side: u32) -> (u32, u32) {
+    let longer = width.max(height);
+    if longer <= side {
+        return (width, height);
+    }
+    let scaled = |length: u32| (u64::from(length) * u64::from(side) + u64::from(longer) / 2) / u64::from(longer);
+    let length = |length| u32::try_from(scaled(length)).unwrap_or(side).max(1);
+    (length(width), length(height))
+}
+
+/// Adds pixels up, in any order, to those of a smaller picture.
+struct Reducer {
+    columns: Range<u32>,
+    rows: Range<u32>,
+    across: u32,
+    down: u32,
+    /// For each column of the picture the column that it is a part of.
+    cells: Vec<u32>,
+    /// Of each pixel: red, green and blue by their share, the share, and how many were added.
+    sums: Vec<[u64; 4]>,
+    counts: Vec<u32>,
+}
+
+impl Reducer {
+    fn new(shape: Shape, width: u32, height: u32) -> Self {
+        let (columns, rows, (across, down)) = shape.of(width, height);
+        let cells = (0..columns.end - columns.start).map(|x| scaled(x, across, columns.end - columns.start)).collect();
+        let pixels = across as usize * down as usize;
+        Self { columns, rows, across, down, cells, sums: vec![[0; 4]; pixels], counts: vec![0; pixels] }
+    }
+
+    /// Adds pixels of one row: the first stands at `left`, the others `step` apart.
+    fn add(&mut self, y: u32, left: u32, step: u32, pixels: impl Iterator<Item = [u8; 4]>) {
+        if !self.rows.contains(&y) {
+            return;
+        }
+        let row = scaled(y - self.rows.start, self.down, self.rows.end - self.rows.start) * self.across;
+        let mut x = left;
+        for [red, green, blue, share] in pixels {
+            if self.columns.contains(&x) {
+                let at = (row + self.cells[(x - self.columns.start) as usize]) as usize;
+                let sum = &mut self.sums[at];
+                let weight = u64::from(share);
+                sum[0] += u64::from(red) * weight;
+                sum[1] += u64::from(green) * weight;
+                sum[2] += u64::from(blue) * weight;
+                sum[3] += weight;
+                self.counts[at] += 1;
+            }
+            x = x.saturating_add(step);
+        }
+    }
+
+    fn image(self) -> RgbaImage {
+        let (sums, counts) = (self.sums, self.counts);
+        let across = self.across as usize;
+        RgbaImage::from_fn(self.across, self.down, |x, y| {
+            let at = y as usize * across + x as usize;
+            let [red, green, blue, share] = sums[at];
+            let part = |sum: u64, of: u64| u8::try_from((sum + of / 2) / of.max(1)).unwrap_or(u8::MAX);
+            Rgba([part(red, share), part(green, share), part(blue, share), part(share, counts[at].into())])
+        })
+    }
+}
+
+/// Where one of `of` lies among `to` that are fewer.
+fn scaled(at: u32, to: u32, of: u32) -> u32 {
+    u32::try_from(u64::from(at) * u64::from(to) / u64::from(of.max(1))).unwrap_or(u32::MAX)
+}
+
+/// The size of a picture, as its head says. Its pixels are not read.
+pub(super) fn size(file: &mut (impl Read + Seek), format: ImageFormat) -> Result<(u32, u32), Fault> {
+    file.rewind()?;
+    let mut file = BufReader::new(file);
+    let (width, height) = match format {
+        ImageFormat::Png => png_decoder(file).read_header_info().map_err(|_| Fault::BROKEN)?.size(),
+        ImageFormat::Jpeg => {
+            let mut decoder = jpeg_decoder::Decoder::new(&mut file);
+            decoder.read_info().map_err(|_| Fault::BROKEN)?;
+            let head = decoder.info().ok_or(Fault::BROKEN)?;
+            (head.width.into(), head.height.into())
+        }
+        _ => ImageReader::with_format(file, format).into_decoder().map_err(|_| Fault::BROKEN)?.dimensions(),
+    };
+    if width == 0 || height == 0 { Err(Fault::BROKEN) } else { Ok((width, height)) }
+}
+
+fn png_decoder<R: BufRead + Seek>(file: R) -> png::Decoder<R> {
+    let mut decoder = png::Decoder::new_with_limits(file, png::Limits { bytes: PNG_BYTES_MAX });
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_ignore_text_chunk(true);
+    decoder
+}
+
+/// Reads a picture of this size and makes it smaller.
+pub(super) fn reduce(
+    file: &mut (impl Read + Seek),
+    format: ImageFormat,
+    stripped: &Stripped,
+    width: u32,
+    shape: Shape,
+    limits: Limits,
+) -> Result<RgbaImage, Fault> {
+    if width > WIDTH_MAX {
+        return Err(Fault::BROKEN);
+    }
+    file.rewind()?;
+    let file = BufReader::new(file);
+    match format {
+        ImageFormat::Png => png(file, shape),
+        ImageFormat::Jpeg => jpeg(file, stripped, shape, limits),
+        ImageFormat::WebP => whole(file, format, shape, WEBP_BYTES_PER_PIXEL, limits),
+        _ => whole(file, format, shape, GIF_BYTES_PER_PIXEL, limits),
+    }
+}
+
+fn png<R: Read + Seek>(file: BufReader<R>, shape: Shape) -> Result<RgbaImage, Fault> {
+    let mut reader = png_decoder(file).read_info().map_err(|_| Fault::BROKEN)?;
+    let (width, height) = reader.info().size();
+    let (colours, _) = reader.output_color_type();
+    let mut reducer = Reducer::new(shape, width, height);
+    let passes = if reader.info().interlaced { &ADAM7[..] } else { &[(0, 0, 1, 1)] };
+    for &(left, top, right, below) in passes.iter().filter(|(left, top, ..)| *left < width && *top < height) {
+        let length = (width - left).div_ceil(right) as usize;
+        for y in (top..height).step_by(below as usize) {
+            let row = reader.next_interlaced_row().map_err(|_| Fault::BROKEN)?.ok_or(Fault::BROKEN)?;
+            let pixels = row.data().chunks_exact(colours.samples()).take(length).map(|pixel| match *pixel {
+                [grey] => [grey, grey, grey, 255],
+                [grey, share] => [grey, grey, grey, share],
+                [red, green, blue] => [red, green, blue, 255],
+                [red, green, blue, share, ..] => [red, green, blue, share],
+                [] => [0; 4],
+            });
+            reducer.add(y, left, right, pixels);
+        }
+    }
+    Ok(reducer.image())
+}
+
+fn jpeg<R: Read>(file: BufReader<R>, stripped: &Stripped, shape: Shape, limits: Limits) -> Result<RgbaImage, Fault> {
+    let frame = stripped.jpeg.ok_or(Fault::BROKEN)?;
+    let mut decoder = jpeg_decoder::Decoder::new(file);
+    decoder.read_info().map_err(|_| Fault::BROKEN)?;
+    let whole = decoder.info().ok_or(Fault::BROKEN)?;
+    let (columns, rows, (across, down)) = shape.of(whole.width.into(), whole.height.into());
+    // So large that the part that is looked at is not smaller than what is made of it.
+    let wanted = |cells: u32, part: Range<u32>, all: u16| {
+        let wanted = (u64::from(cells) * u64::from(all)).div_ceil(u64::from(part.end - part.start).max(1));
+        u16::try_from(wanted).unwrap_or(all)
+    };
+    let (width, height) = decoder
+        .scale(wanted(across, columns, whole.width), wanted(down, rows, whole.height))
+        .map_err(|_| Fault::BROKEN)?;
+    let pixels = u64::from(width) * u64::from(height);
+    // Its planes, and the picture that is put together of them.
+    let planes = pixels * frame.samples_in_64 / 64 + pixels * frame.components;
+    let held = if frame.is_progressive {
+        2 * u64::from(whole.width) * u64::from(whole.height) * frame.samples_in_64 / 64
+    } else {
+        0
+    };
+    if planes + held > limits.memory_max {
+        return Err(Fault::BROKEN);
+    }
+    let bytes = decoder.decode().map_err(|_| Fault::BROKEN)?;
+    let mut reducer = Reducer::new(shape, width.into(), height.into());
+    let (samples, is_inked) = match whole.pixel_format {
+        PixelFormat::L8 => (1, false),
+        PixelFormat::RGB24 => (3, false),
+        PixelFormat::CMYK32 => (4, true),
+        PixelFormat::L16 => return Err(Fault::BROKEN),
+    };
+    for (y, row) in (0..).zip(bytes.chunks_exact(usize::from(width) * samples)) {
+        let pixels = row.chunks_exact(samples).map(|pixel| match *pixel {
+            [grey] => [grey, grey, grey, 255],
+            [cyan, magenta, yellow, black] if is_inked => inked(cyan, magenta, yellow, black),
+            [red, green, blue, ..] => [red, green, blue, 255],
+            _ => [0; 4],
+        });
+        reducer.add(y, 0, 1, pixels);
+    }
+    Ok(reducer.image())
+}
+
+fn inked(cyan: u8, magenta: u8, yellow: u8, black: u8) -> [u8; 4] {
+    let light = |ink: u8| {
+        let light = u16::from(255 - ink) * u16::from(255 - black) / 255;
+        u8::try_from(light).unwrap_or(u8::MAX)
+    };
+    [light(cyan), light(magenta), light(yellow), 255]
+}
+
+fn whole<R: Read + Seek>(
+    file: BufReader<R>,
+    format: ImageFormat,
+    shape: Shape,
+    bytes_per_pixel: u64,
+    limits: Limits,
+) -> Result<RgbaImage, Fault> {
+    let decoder = ImageReader::with_format(file, format).into_decoder().map_err(|_| Fault::BROKEN)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) * bytes_per_pixel > limits.memory_max {
+        return Err(Fault::BROKEN);
+    }
+    let image = DynamicImage::from_decoder(decoder).map_err(|_| Fault::BROKEN)?;
+    let mut reducer = Reducer::new(shape, width, height);
+    for y in 0..height {
+        reducer.add(y, 0, 1, (0..width).map(|x| image.get_pixel(x, y).0));
+    }
+    Ok(reducer.image())
+}

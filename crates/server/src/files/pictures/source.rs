@@ -1,0 +1,89 @@
+//! Reading a file of any size through a window, and copying parts of it.
+
+use super::Fault;
+use std::io::{Read, Seek, SeekFrom, Write};
+
+/// Bytes read at once. Nothing that is looked at in one piece is larger.
+const WINDOW_BYTES: usize = 128 * 1024;
+
+/// A file of which a window is in memory.
+#[derive(Debug)]
+pub(super) struct Source<R> {
+    file: R,
+    length: usize,
+    /// Where the window begins.
+    start: usize,
+    window: Vec<u8>,
+}
+
+impl<R: Read + Seek> Source<R> {
+    /// Reads from the beginning of a file.
+    pub(super) fn new(mut file: R) -> Result<Self, Fault> {
+        let length = usize::try_from(file.seek(SeekFrom::End(0))?).map_err(|_| Fault::BROKEN)?;
+        Ok(Self { file, length, start: 0, window: Vec::new() })
+    }
+
+    /// Bytes of the file.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The byte at a place.
+    pub(super) fn byte(&mut self, at: usize) -> Result<u8, Fault> {
+        Ok(self.slice(at, 1)?[0])
+    }
+
+    /// A few bytes.
+    pub(super) fn array<const N: usize>(&mut self, at: usize) -> Result<[u8; N], Fault> {
+        self.slice(at, N)?.try_into().map_err(|_| Fault::BROKEN)
+    }
+
+    /// Up to [`WINDOW_BYTES`]; a file that ends before is broken.
+    pub(super) fn slice(&mut self, at: usize, length: usize) -> Result<&[u8], Fault> {
+        let end = at.checked_add(length).filter(|end| *end <= self.length && length <= WINDOW_BYTES);
+        let end = end.ok_or(Fault::BROKEN)?;
+        if at < self.start || end > self.start + self.window.len() {
+            self.read(at)?;
+        }
+        self.window.get(at - self.start..end - self.start).ok_or(Fault::BROKEN)
+    }
+
+    /// What is in memory from a place on: at least one byte, unless the file ends there.
+    pub(super) fn rest(&mut self, at: usize) -> Result<&[u8], Fault> {
+        if at >= self.length {
+            return Ok(&[]);
+        }
+        self.slice(at, 1)?;
+        Ok(&self.window[at - self.start..])
+    }
+
+    /// Copies a part, of any length.
+    pub(super) fn copy(&mut self, from: usize, to: usize, out: &mut impl Write) -> Result<(), Fault> {
+        if from > to || to > self.length {
+            return Err(Fault::BROKEN);
+        }
+        let mut at = from;
+        while at < to {
+            let rest = self.rest(at)?;
+            let piece = &rest[..rest.len().min(to - at)];
+            out.write_all(piece)?;
+            at += piece.len();
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, at: usize) -> Result<(), Fault> {
+        let length = WINDOW_BYTES.min(self.length - at);
+        self.window.resize(length, 0);
+        // Whatever fails on the way, the window is not taken for what it is not.
+        self.start = self.length;
+        self.file.seek(SeekFrom::Start(at as u64))?;
+        let read = self.file.read_exact(&mut self.window);
+        if let Err(error) = read {
+            self.window.clear();
+            return Err(error.into());
+        }
+        self.start = at;
+        Ok(())
+    }
+}
