@@ -3,13 +3,23 @@
 //! This is the only file that asks the machine for either. Deadlines are tokio's affair and follow its clock.
 
 use rand::RngExt;
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Instant,
+};
 
 /// Where a server gets the time and randomness from.
 #[derive(Clone)]
 pub struct Environment {
     now: Arc<Now>,
+    steady: Arc<Now>,
     fill: Arc<Fill>,
+    /// How far the two clocks were apart when time was last asked for, see [`Environment::ageing_ms`].
+    apart_ms: Arc<AtomicI64>,
 }
 
 type Now = dyn Fn() -> i64 + Send + Sync;
@@ -23,18 +33,49 @@ impl Environment {
         Self::new(|| jiff::Timestamp::now().as_millisecond(), |bytes| rand::rng().fill(bytes))
     }
 
-    /// A clock and a source of randomness of one's own.
+    /// A wall clock and a source of randomness of one's own. The steady clock is the machine's.
     pub fn new(
         now: impl Fn() -> i64 + Send + Sync + 'static,
         fill: impl Fn(&mut [u8]) + Send + Sync + 'static,
     ) -> Self {
-        Self { now: Arc::new(now), fill: Arc::new(fill) }
+        let started = Instant::now();
+        let steady = move || i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Self {
+            now: Arc::new(now),
+            steady: Arc::new(steady),
+            fill: Arc::new(fill),
+            apart_ms: AtomicI64::new(i64::MAX).into(),
+        }
     }
 
-    /// Milliseconds since 1970 in UTC.
+    /// The same with another steady clock: one that never goes back.
+    #[must_use]
+    pub fn with_steady(self, steady: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self { steady: Arc::new(steady), apart_ms: AtomicI64::new(i64::MAX).into(), ..self }
+    }
+
+    /// Milliseconds since 1970 in UTC, as the machine believes: for times that are shown. It may be set back or forward
+    /// at any moment, so nothing is measured by it.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         (self.now)()
+    }
+
+    /// Milliseconds since some moment, of a clock that is never set: for rates, leases and intervals.
+    #[must_use]
+    pub fn steady_ms(&self) -> i64 {
+        (self.steady)()
+    }
+
+    /// Milliseconds since 1970 for deciding that something durable is too old. It follows the wall clock back at once
+    /// and forward only as time really passes, so a clock that leaps ahead ends nothing early. Until the server starts
+    /// again, things last longer instead.
+    #[must_use]
+    pub fn ageing_ms(&self) -> i64 {
+        let steady_ms = self.steady_ms();
+        let apart_ms = self.now_ms().saturating_sub(steady_ms);
+        let apart_ms = self.apart_ms.fetch_min(apart_ms, Ordering::Relaxed).min(apart_ms);
+        steady_ms.saturating_add(apart_ms)
     }
 
     /// Random bytes.
@@ -74,6 +115,33 @@ pub fn rfc3339(ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    const YEAR_MS: i64 = 365 * 24 * 60 * 60 * 1000;
+
+    #[test]
+    fn what_ages_follows_the_clock_back_and_forward_only_as_time_passes() {
+        let (wall, steady) = (Arc::new(AtomicI64::new(YEAR_MS)), Arc::new(AtomicI64::new(5)));
+        let (read_wall, read_steady) = (wall.clone(), steady.clone());
+        let environment = Environment::new(move || read_wall.load(Ordering::Relaxed), |_| {})
+            .with_steady(move || read_steady.load(Ordering::Relaxed));
+        assert_eq!(environment.ageing_ms(), YEAR_MS);
+        let pass = |ms: i64| {
+            wall.fetch_add(ms, Ordering::Relaxed);
+            steady.fetch_add(ms, Ordering::Relaxed);
+        };
+        pass(1000);
+        assert_eq!(environment.ageing_ms(), YEAR_MS + 1000);
+        wall.fetch_add(10 * YEAR_MS, Ordering::Relaxed);
+        pass(1000);
+        assert_eq!(environment.ageing_ms(), YEAR_MS + 2000, "ten years ahead");
+        wall.fetch_sub(10 * YEAR_MS, Ordering::Relaxed);
+        assert_eq!(environment.ageing_ms(), YEAR_MS + 2000, "and back");
+        wall.fetch_sub(7_200_000, Ordering::Relaxed);
+        assert_eq!(environment.ageing_ms(), YEAR_MS + 2000 - 7_200_000, "two hours back");
+        assert_eq!(environment.now_ms(), YEAR_MS + 2000 - 7_200_000);
+    }
+
     #[test]
     fn times_have_three_digits_after_the_second() {
         assert_eq!(super::rfc3339(1_795_337_523_120), "2026-11-22T08:52:03.120Z");

@@ -3,7 +3,7 @@
 use super::{Result, Settings, Submission, publisher};
 use crate::{
     domain::{
-        self, Decided,
+        self, Decided, Now,
         change::{Change, Outcome},
         wanted::Wanted,
     },
@@ -199,7 +199,8 @@ impl Writer {
         let (changes, from, to) = (batch.changes.clone(), batch.from, batch.from + batch.len());
         let (rules, environment, of) = (rules.clone(), environment.clone(), *node);
         let work = move |open: &mut batch::Batch<'_>| {
-            let verdicts = decide(open, &changes[from..to], &rules, environment.now_ms(), of)?;
+            let now = Now { wall_ms: environment.now_ms(), ageing_ms: environment.ageing_ms() };
+            let verdicts = decide(open, &changes[from..to], &rules, now, of)?;
             let is_kept = verdicts.1.is_some();
             Ok((verdicts, is_kept))
         };
@@ -246,7 +247,7 @@ fn decide(
     open: &mut batch::Batch<'_>,
     changes: &[Change],
     rules: &domain::Rules,
-    now_ms: i64,
+    now: Now,
     node: Epoch,
 ) -> store::Result<Verdicts> {
     let mut state = open.load(&Wanted::by(changes.iter()), &rules.limits)?;
@@ -254,13 +255,13 @@ fn decide(
     let mut last = open.before;
     for change in changes {
         last = Version(last.0 + 1);
-        verdicts.push(domain::decide(&mut state, change, rules, last, now_ms));
+        verdicts.push(domain::decide(&mut state, change, rules, last, now));
     }
     if !state.is_changed() {
         return Ok((verdicts, None));
     }
     let first = Version(open.before.0 + 1);
-    open.write(&state, first, last, node, now_ms)?;
+    open.write(&state, first, last, node, now.wall_ms)?;
     Ok((verdicts, Some(Used { first, last, erases: state.erases })))
 }
 

@@ -73,6 +73,16 @@ pub struct MessageRules {
 pub(super) struct At {
     pub version: Version,
     pub now_ms: i64,
+    pub ageing_ms: i64,
+}
+
+/// The time of a decision.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Now {
+    /// As the machine believes: what is written and shown.
+    pub wall_ms: i64,
+    /// By which things become too old, see `Environment::ageing_ms`.
+    pub ageing_ms: i64,
 }
 
 /// Something told after the commit, in this order.
@@ -109,9 +119,9 @@ pub fn decide(
     change: &Change,
     rules: &Rules,
     version: Version,
-    now_ms: i64,
+    now: Now,
 ) -> Result<Decided, Problem> {
-    let at = At { version, now_ms };
+    let at = At { version, now_ms: now.wall_ms, ageing_ms: now.ageing_ms };
     match change {
         Change::Send { actor, conversation, client_id, content } => {
             state.send(*actor, *conversation, client_id, content, rules, at)
@@ -151,6 +161,8 @@ pub fn decide(
         Change::SetPassword { user, password_hash, keep } => state.set_password(*user, password_hash, *keep, rules, at),
         Change::EndSessions { user, which } => state.end_sessions(*user, *which, rules, at),
         Change::SetDisabled { user, disabled } => state.set_disabled(*user, *disabled, rules, at),
+        Change::SetLogin { user, login } => state.set_login(*user, login, rules, at),
+        Change::DeleteUser { user } => state.delete_user(*user, rules, at),
         Change::PutContext { context, roles } => state.put_context(context, roles, rules, at),
         Change::CloseContext { key, closed } => state.close_context(key, *closed, rules, at),
     }

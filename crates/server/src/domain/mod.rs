@@ -24,5 +24,5 @@ pub mod wanted;
 
 pub use change::{Change, Content, Outcome, Profile, Which};
 pub use conversations::{direct_key, holder};
-pub use decide::{Decided, MessageRules, Rules, Told, WhoMayWrite, decide};
+pub use decide::{Decided, MessageRules, Now, Rules, Told, WhoMayWrite, decide};
 pub use groups::Look;

@@ -183,7 +183,7 @@ impl State {
 
 /// Whether the message may still be changed by its sender; 0 is for ever.
 fn within(row: &MessageRow, within_ms: u64, at: At) -> Result<(), Problem> {
-    let age_ms = u64::try_from(at.now_ms - row.created_at).unwrap_or(0);
+    let age_ms = u64::try_from(at.ageing_ms.saturating_sub(row.created_at)).unwrap_or(0);
     if within_ms == 0 || age_ms <= within_ms { Ok(()) } else { Err(too_late("its time is over").with_limit(within_ms)) }
 }
 

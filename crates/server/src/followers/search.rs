@@ -52,7 +52,8 @@ pub struct Settings {
 pub struct Search {
     settings: Settings,
     writing: Option<Writing>,
-    held_until: i64,
+    /// When the lease is to be renewed, by the steady clock.
+    renewed_from: i64,
     /// On SQLite nobody else can hold the lease when a server starts: the data folder is locked.
     is_first: bool,
     /// Text left the index and may still stand in its log.
@@ -75,7 +76,7 @@ impl Search {
     pub fn new(settings: Settings) -> Self {
         let is_first = settings.index.is_file();
         // What a server before this one left in the log is folded, too.
-        Self { settings, writing: None, held_until: 0, is_first, is_unfolded: true }
+        Self { settings, writing: None, renewed_from: 0, is_first, is_unfolded: true }
     }
 
     async fn read(&self, place: Place) -> Result<Option<Read>> {
@@ -126,24 +127,24 @@ impl Search {
         if !index.erase(writing, place, until).await? {
             return Ok(Step::Lost);
         }
-        self.held_until = until;
+        self.renewed();
         self.is_unfolded = true;
         Ok(Step::More)
     }
 
     async fn write(&mut self, read: Read) -> Result<bool> {
         let Settings { index, environment, metrics, .. } = &self.settings;
-        let now_ms = environment.now_ms();
-        let until = now_ms + LEASE_MS;
+        let until = environment.now_ms() + LEASE_MS;
         let Some(writing) = &mut self.writing else { return Ok(false) };
         if read.documents.is_empty() {
             // Nothing is lost if the cursor stays: what lies between has nothing to read.
             writing.place = read.place;
-            if self.held_until - now_ms > LEASE_MS / 2 {
+            if environment.steady_ms() < self.renewed_from {
                 return Ok(true);
             }
-            self.held_until = until;
-            return index.advance(writing.lease(), &read.place, until).await;
+            let is_held = index.advance(writing.lease(), &read.place, until).await?;
+            self.renewed();
+            return Ok(is_held);
         }
         let count = read.documents.len() as u64;
         self.is_unfolded |= read.documents.iter().any(|document| document.is_kept);
@@ -151,8 +152,12 @@ impl Search {
             return Ok(false);
         }
         metrics.search_indexed.inc_by(count);
-        self.held_until = until;
+        self.renewed();
         Ok(true)
+    }
+
+    fn renewed(&mut self) {
+        self.renewed_from = self.settings.environment.steady_ms() + LEASE_MS / 2;
     }
 
     fn tell_lag(&self, version: Version, now: Version, waiting_since: Option<i64>) {
@@ -181,7 +186,7 @@ impl Follower for Search {
         let taker = Taker { holder: self.settings.node, now_ms, until_ms, is_alone: self.is_first };
         let given = self.settings.index.take(taker).await?;
         self.is_first = false;
-        self.held_until = until_ms;
+        self.renewed();
         self.writing = given.map(|(lease, mut place)| {
             if is_damaged {
                 // Of no form that is known: it is built anew.

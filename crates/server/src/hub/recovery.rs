@@ -89,7 +89,7 @@ impl Recovery {
     pub async fn run(mut self, mut told: mpsc::UnboundedReceiver<NodeMessage>) {
         let mut looks = tokio::time::interval(self.settings.interval);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut pruned_ms = self.environment.now_ms();
+        let mut pruned_ms = self.environment.steady_ms();
         loop {
             tokio::select! {
                 message = told.recv() => match message {
@@ -101,10 +101,11 @@ impl Recovery {
                         warn!(%cause, "the clock could not be read");
                     }
                     let kept = i64::try_from(self.settings.commits_kept.as_millis()).unwrap_or(i64::MAX);
-                    let now_ms = self.environment.now_ms();
-                    if now_ms.saturating_sub(pruned_ms) > kept / 10 {
-                        pruned_ms = now_ms;
-                        if let Err(cause) = self.store.prune_commits(now_ms.saturating_sub(kept)).await {
+                    let steady_ms = self.environment.steady_ms();
+                    if steady_ms.saturating_sub(pruned_ms) > kept / 10 {
+                        pruned_ms = steady_ms;
+                        let before = self.environment.ageing_ms().saturating_sub(kept);
+                        if let Err(cause) = self.store.prune_commits(before, self.environment.now_ms()).await {
                             warn!(%cause, "old commits could not be forgotten");
                         }
                     }

@@ -1,7 +1,8 @@
 //! Counting, without a count: how much anybody may do, on average over a time.
 //!
 //! For each key one number is kept, the moment at which its allowance is full again; each use moves it on by one
-//! interval. The map is bounded: when it is full, those whose allowance is fullest are forgotten first.
+//! interval. The map is bounded: when it is full, those whose allowance is fullest are forgotten first. Times are those of
+//! the steady clock, so that setting the wall clock gives nobody more and locks nobody out.
 
 use std::{
     collections::HashMap,
@@ -45,8 +46,8 @@ impl<K: Hash + Eq + Clone> Allowance<K> {
     }
 
     /// Uses one, or says after how many milliseconds one will be there.
-    pub(crate) fn take(&self, key: &K, now_ms: i64) -> Result<(), u64> {
-        let now = now_ms.saturating_mul(1000);
+    pub(crate) fn take(&self, key: &K, steady_ms: i64) -> Result<(), u64> {
+        let now = steady_ms.saturating_mul(1000);
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         let full = full_at.get(key).copied().unwrap_or(now).max(now) + self.each_us;
         let over = full - now - self.each_us.saturating_mul(self.burst);

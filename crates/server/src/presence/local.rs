@@ -133,7 +133,8 @@ impl Local {
         for user in asked {
             let Some(person) = self.people.get_mut(&user) else { continue };
             let here = person.here(now);
-            person.seen_ms = person.last_used_ms();
+            // What was heard before the clock was set back was not heard later than now.
+            person.seen_ms = person.last_used_ms().min(now_ms);
             let is_news = person.said.is_none_or(|said| said.here != here);
             let since = person.said.map_or(Duration::MAX, |said| now.saturating_duration_since(said.at));
             // What was told a moment ago waits for the next look, and is gone over with all.
@@ -142,8 +143,8 @@ impl Local {
                 signs.push((Sign { user, here, seen_ms: person.seen_ms, lasts }, is_news));
                 person.said = Some(Said { here, seen_ms: person.seen_ms, at: now });
             }
-            let is_due = person.written_ms.is_none_or(|at| now_ms - at >= pace.kept_ms) || here == Here::Gone;
-            if is_due && person.written_ms < Some(person.seen_ms) && self.unwritten.len() < UNWRITTEN_MAX {
+            let is_due = person.written_ms.is_none_or(|at| (now_ms - at).abs() >= pace.kept_ms) || here == Here::Gone;
+            if is_due && person.written_ms != Some(person.seen_ms) && self.unwritten.len() < UNWRITTEN_MAX {
                 person.written_ms = Some(person.seen_ms);
                 self.unwritten.insert(user, person.seen_ms);
             }

@@ -117,7 +117,7 @@ impl Presence {
     }
 
     fn present(self: &Arc<Self>, user: UserId, grace: Duration, is_heard_ending: bool) -> Present {
-        let heard_ms = Arc::new(AtomicI64::new(self.with.environment.now_ms()));
+        let heard_ms = Arc::new(AtomicI64::new(self.with.environment.ageing_ms()));
         let connection = self.local().arrive(user, heard_ms.clone());
         self.changed.notify_one();
         Present { presence: self.clone(), user, connection, grace, heard_ms, is_heard_ending }
@@ -164,7 +164,7 @@ impl Presence {
     async fn say(&self, all: bool) {
         let (signs, count) = {
             let mut local = self.local();
-            let signs = local.signs(all, Instant::now(), self.with.environment.now_ms(), self.pace);
+            let signs = local.signs(all, Instant::now(), self.with.environment.ageing_ms(), self.pace);
             (signs, local.count())
         };
         self.with.metrics.present.set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -222,12 +222,12 @@ fn ticks(period: Duration) -> Interval {
 impl Present {
     /// Something was heard of it.
     pub fn heard(&self) {
-        self.heard_ms.store(self.presence.with.environment.now_ms(), Ordering::Relaxed);
+        self.heard_ms.store(self.presence.with.environment.ageing_ms(), Ordering::Relaxed);
     }
 
     /// Says whether somebody is at the connection.
     pub fn set_idle(&self, is_idle: bool) {
-        let now_ms = self.presence.with.environment.now_ms();
+        let now_ms = self.presence.with.environment.ageing_ms();
         self.presence.local().set_idle(self.user, self.connection, is_idle, now_ms);
         self.presence.changed.notify_one();
     }

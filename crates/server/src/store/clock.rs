@@ -14,6 +14,8 @@ pub struct CommitRow {
     pub scopes: Vec<(Scope, Version)>,
 }
 
+/// What is stamped so much later than now was stamped by a clock that was set back since.
+pub(super) const CLOCK_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
 /// Starts that are remembered; a cursor of an older one is reset.
 const STARTS_KEPT: i64 = 1000;
 
@@ -83,15 +85,16 @@ impl Store {
         .await
     }
 
-    /// Forgets commits before a time.
+    /// Forgets commits before a time, and those before them that say a time which is still to come.
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn prune_commits(&self, before_ms: i64) -> Result<()> {
+    pub async fn prune_commits(&self, before_ms: i64, now_ms: i64) -> Result<()> {
         // The oldest rows come first in the key, so finding the boundary reads no more than is forgotten.
-        let sql = "SELECT last_version FROM commits WHERE committed_at >= $1 ORDER BY last_version LIMIT 1";
+        let sql = "SELECT last_version FROM commits WHERE committed_at BETWEEN $1 AND $2 ORDER BY last_version LIMIT 1";
+        let bounds = [before_ms.into(), now_ms.saturating_add(CLOCK_AHEAD_MS).into()];
         let first_kept = self
-            .ask(move |connection| connection.optional(sql, &[before_ms.into()], |row| column::<i64>(row, 0)))
+            .ask(move |connection| connection.optional(sql, &bounds, |row| column::<i64>(row, 0)))
             .await?
             .unwrap_or(i64::MAX);
         let sql = "DELETE FROM commits WHERE last_version < $1";

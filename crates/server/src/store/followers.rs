@@ -9,6 +9,9 @@ use parlor_protocol::{
     ids::{Epoch, Version},
 };
 
+/// How many times as long as a lease it may last by another node's clock and still be believed.
+const CLOCKS_APART: i64 = 6;
+
 /// The right to run a follower, until somebody else takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -57,10 +60,18 @@ pub(super) fn ensure(connection: &mut Connection, name: &'static str) -> Result<
 /// Takes the lease, if it is free, over, or one's own.
 pub(super) fn take(connection: &mut Connection, name: &'static str, taker: Taker) -> Result<Option<(Lease, Place)>> {
     let sql = "UPDATE followers SET lease = lease + 1, holder = $2, until_ms = $3 \
-               WHERE name = $1 AND (holder = $2 OR until_ms <= $4 OR $5 <> 0) \
+               WHERE name = $1 AND (holder = $2 OR until_ms <= $4 OR until_ms > $6 OR $5 <> 0) \
                RETURNING lease, format, epoch, version, base";
-    let parameters =
-        [name.into(), taker.holder.0.into(), taker.until_ms.into(), taker.now_ms.into(), taker.is_alone.into()];
+    // No clock that is right says so late a time: the one that did was set back since, and its lease is over.
+    let believed = taker.now_ms.saturating_add((taker.until_ms - taker.now_ms).saturating_mul(CLOCKS_APART));
+    let parameters = [
+        name.into(),
+        taker.holder.0.into(),
+        taker.until_ms.into(),
+        taker.now_ms.into(),
+        taker.is_alone.into(),
+        believed.into(),
+    ];
     connection.optional(sql, &parameters, |row| {
         let mut reader = Reader::new(row);
         let lease = Lease { name, number: reader.int()? };

@@ -55,7 +55,8 @@ impl Store {
         Ok(found.await?.into_iter().collect())
     }
 
-    /// Remembers when people were here. It never moves back.
+    /// Remembers when people were here. It moves back only from a time that no clock says which is right: the one that
+    /// said it was set back since.
     ///
     /// # Errors
     /// The store is not there.
@@ -64,7 +65,8 @@ impl Store {
         seen.sort_unstable();
         let sql = "INSERT INTO last_seen (user_id, seen_at) SELECT v.user_id, v.seen_at FROM v \
                    WHERE v.user_id IS NOT NULL ORDER BY v.user_id ON CONFLICT (user_id) DO UPDATE \
-                   SET seen_at = excluded.seen_at WHERE last_seen.seen_at < excluded.seen_at";
+                   SET seen_at = excluded.seen_at WHERE last_seen.seen_at < excluded.seen_at \
+                   OR last_seen.seen_at > excluded.seen_at + 600000";
         self.write(move |transaction| {
             let mut values = Values::new(["user_id", "seen_at"]);
             for (user, at) in seen {

@@ -4,7 +4,7 @@ use crate::store::World;
 use parlor::{
     app::App,
     channel_layer::Topic,
-    domain::{Change, Content, Decided, Profile, Told, decide, wanted::Wanted},
+    domain::{Change, Content, Decided, Now, Profile, Told, decide, wanted::Wanted},
 };
 use parlor_client::state::place;
 use parlor_protocol::{
@@ -35,7 +35,7 @@ async fn together(app: &App, changes: &[Change]) -> Vec<Decided> {
         let mut decided = Vec::new();
         for change in &changes {
             version = Version(version.0 + 1);
-            decided.push(decide(&mut state, change, &rules, version, 0).expect("allowed"));
+            decided.push(decide(&mut state, change, &rules, version, Now::default()).expect("allowed"));
         }
         batch.write(&state, Version(batch.before.0 + 1), version, Epoch(1), 0)?;
         Ok((decided, true))
@@ -194,7 +194,7 @@ async fn whoever_is_disabled_does_nothing_more_in_the_same_batch(world: World) {
         let mut state = batch.load(&Wanted::by(&changes), &rules.limits)?;
         let mut verdicts = Vec::new();
         for (change, version) in changes.iter().zip(batch.before.0 + 1..) {
-            verdicts.push(decide(&mut state, change, &rules, Version(version), 0));
+            verdicts.push(decide(&mut state, change, &rules, Version(version), Now::default()));
         }
         Ok((verdicts, false))
     });

@@ -73,7 +73,8 @@ async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(world: Wo
             let mut version = batch.before;
             for change in &changes {
                 version = Version(version.0 + 1);
-                parlor::domain::decide(&mut state, change, &rules, version, 0).expect("allowed");
+                parlor::domain::decide(&mut state, change, &rules, version, parlor::domain::Now::default())
+                    .expect("allowed");
             }
             batch.write(&state, Version(batch.before.0 + 1), version, parlor_protocol::ids::Epoch(1), 0)?;
             Ok((batch.statements, true))

@@ -1,0 +1,124 @@
+//! The wall clock is set back and ahead while a server runs: nobody is locked out, nothing ends early, and nothing stays
+//! for longer than it should afterwards.
+
+use http::Method;
+use parlor::{config::Config, environment::Environment, server::Server};
+use parlor_client::http::Api;
+use parlor_protocol::http::SignUp;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+const YEAR_MS: i64 = 365 * 24 * HOUR_MS;
+const PASSWORD: &str = "correct horse";
+
+/// A server in this process, whose wall clock can be set.
+struct World {
+    server: Server,
+    ahead_ms: Arc<AtomicI64>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(settings: &[(&'static str, &str)]) -> Self {
+        let folder = crate::harness::folder();
+        let data = folder.path().join("data");
+        let data = data.to_str().expect("temporary folders have plain names");
+        let mut all = vec![
+            ("data", data),
+            ("listen", "127.0.0.1:0"),
+            ("accounts.sign_up", "true"),
+            ("accounts.password_memory_kib", "8"),
+            ("accounts.password_passes", "1"),
+            ("files.free_bytes_min", "0"),
+            ("files.collect_ms", "20"),
+        ];
+        all.extend_from_slice(settings);
+        let ahead_ms = Arc::new(AtomicI64::new(0));
+        let (real, chance, ahead) = (Environment::real(), Environment::real(), ahead_ms.clone());
+        let environment = Environment::new(
+            move || real.now_ms() + ahead.load(Ordering::Relaxed),
+            move |bytes| bytes.iter_mut().for_each(|byte| *byte = chance.random::<1>()[0]),
+        );
+        let config = Config::with(&all).expect("the settings are valid");
+        let server = Server::start(config, environment).await.expect("the server starts");
+        Self { server, ahead_ms, _folder: folder }
+    }
+
+    fn set_ahead(&self, ms: i64) {
+        self.ahead_ms.store(ms, Ordering::Relaxed);
+    }
+
+    fn api(&self) -> Api {
+        Api::new(self.server.address())
+    }
+
+    async fn user(&self, login: &str) -> Api {
+        let body = SignUp { login: login.to_owned(), name: login.to_owned(), password: PASSWORD.to_owned() };
+        self.api().send::<serde_json::Value>(Method::POST, "/v1/users", &body).await.expect("signed up");
+        self.api().sign_in(login, PASSWORD).await.expect("signed in").0
+    }
+}
+
+/// Two hours back; then ten years ahead; and back again.
+const STEPS: [i64; 4] = [-2 * HOUR_MS, 10 * YEAR_MS, 0, -2 * HOUR_MS];
+
+#[tokio::test]
+async fn nobody_is_locked_out_by_a_clock_that_is_set() {
+    let world = World::new(&[("limits.requests_per_second_max", "2"), ("limits.account_attempts_max", "4")]).await;
+    let ada = world.user("ada").await;
+    for step in STEPS {
+        world.set_ahead(step);
+        for _ in 0..2 {
+            ada.me().await.unwrap_or_else(|error| panic!("the clock is {step} ms ahead: {error}"));
+        }
+        let wrong = world.api().sign_in("ada", "wrong horse").await.err().and_then(|error| error.code());
+        assert_eq!(wrong.map(parlor_protocol::error::Code::name), Some("wrong_credentials"), "{step}");
+    }
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn attempts_are_counted_on_when_the_clock_is_set_ahead() {
+    let world = World::new(&[("limits.account_attempts_max", "2")]).await;
+    drop(world.user("ada").await);
+    let mut codes = Vec::new();
+    for step in [0, HOUR_MS, 10 * YEAR_MS, 20 * YEAR_MS] {
+        world.set_ahead(step);
+        let refused = world.api().sign_in("ada", "wrong horse").await.err().and_then(|error| error.code());
+        codes.extend(refused.map(parlor_protocol::error::Code::name));
+    }
+    assert_eq!(codes, ["wrong_credentials", "wrong_credentials", "too_many", "too_many"]);
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn sessions_uploads_and_what_may_be_edited_outlive_a_clock_that_is_set() {
+    let world = World::new(&[("messages.edit_within_ms", "3600000"), ("files.unsent_ms", "3600000")]).await;
+    let (ada, ben) = (world.user("ada").await, world.user("ben").await);
+    let user = ben.me().await.expect("signed in").me.user.id;
+    let open = serde_json::json!({ "client_id": "open", "user": user });
+    let opened = ada.send::<parlor_protocol::reply::Opened>(Method::POST, "/v1/conversations", &open).await;
+    let opened = opened.expect("opened");
+    let conversation = opened.conversation.id;
+    for (round, step) in STEPS.into_iter().enumerate() {
+        let before = ada.post_message(conversation, &format!("before-{round}"), "a").await.expect("sent").message;
+        let upload = format!("/v1/uploads?client_id=upload-{round}&name=a&bytes=3");
+        let sent = ada.request(Method::POST, &upload, "abc").await.expect("an answer");
+        assert!(sent.status.is_success());
+        world.set_ahead(step);
+        // Others sign in meanwhile, which ends what is too old.
+        world.api().sign_in("ada", PASSWORD).await.expect("signed in");
+        ada.me().await.unwrap_or_else(|error| panic!("{step}: {error}"));
+        let path = format!("/v1/conversations/{conversation}/messages/{}", before.seq);
+        let text = serde_json::json!({ "text": format!("b {round}") });
+        let edited = ada.send::<serde_json::Value>(Method::PATCH, &path, &text).await;
+        edited.unwrap_or_else(|error| panic!("{step}: {error}"));
+        let collected = world.server.app.metrics.files_collected.get();
+        let upload = ada.request(Method::GET, &format!("/v1/uploads/upload-{round}"), "").await.expect("an answer");
+        assert!(upload.status.is_success() && collected == 0, "{step}: {collected} files were collected");
+    }
+    world.server.stop().await;
+}
