@@ -48,6 +48,14 @@ pub struct Limits {
     pub head_bytes_max: u32,
     /// Bytes of an HTTP request's body.
     pub body_bytes_max: u32,
+    /// Bytes of such bodies of one person that are held at once.
+    pub user_body_bytes_max: u32,
+    /// Bytes of such bodies from one address that are held at once.
+    pub address_body_bytes_max: u32,
+    /// Bytes of such bodies of everybody that are held at once.
+    pub bodies_bytes_max: u64,
+    /// Pictures of themselves and of groups that one person sets in a quarter of an hour.
+    pub user_pictures_max: u32,
     /// Bytes of a picture of oneself, as sent.
     pub picture_bytes_max: u32,
     /// Width or height of a picture of oneself, as sent.

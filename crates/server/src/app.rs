@@ -139,6 +139,7 @@ impl App {
         let node = Epoch(environment.random_id());
         let secret = store.secret("fingerprints", environment.random()).await?;
         let rules = Arc::new(rules(&config, Key::new(&secret)));
+        let identity = Identity::new(&config, &environment, &store.secret("places", environment.random()).await?);
         let metrics = Arc::new(Metrics::new());
         let (hub, told) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
         let deliveries = layer.deliveries().ok_or_else(|| Unavailable("its deliveries were taken".to_owned()))?;
@@ -180,7 +181,7 @@ impl App {
             asked,
             queries: Shares::new(config.limits.user_queries_max, Duration::from_millis(config.store.timeout_ms)),
             searches: Turns::new(config.store.readers, Duration::from_millis(config.store.timeout_ms)),
-            identity: Identity::new(&config, &environment),
+            identity,
             config,
             environment,
             store,

@@ -6,6 +6,7 @@
 //!
 //! Absent on purpose: changing anything while the server runs.
 
+mod contradictions;
 mod layers;
 
 use crate::{
@@ -39,6 +40,9 @@ pub struct Config {
     /// The address that people open.
     #[serde(deserialize_with = "unless_empty")]
     pub public_url: Option<Origin>,
+    /// Further origins whose pages may change something and open sockets.
+    #[serde(deserialize_with = "each")]
+    pub allowed_origins: Vec<Origin>,
     /// Who may open a conversation with whom.
     pub who_may_write: WhoMayWrite,
     /// Whose forwarded headers are believed.
@@ -143,6 +147,8 @@ pub struct Files {
     pub free_bytes_min: u64,
     /// How long looking at a picture may take.
     pub image_ms: u64,
+    /// In how much memory a picture is drawn.
+    pub image_memory_bytes_max: u64,
     /// How long what nobody sent is kept.
     pub unsent_ms: u64,
     /// How often the collector looks.

@@ -203,7 +203,7 @@ async fn add(app: &App, person: &Person) -> Result<UserId, Problem> {
 async fn keep(app: &App, file: &str) -> Result<String, Problem> {
     let (_, drawing) = PICTURES.iter().find(|(name, _)| *name == file).expect("the story names drawings that are here");
     let picture = Picture { media_type: "image/svg+xml".to_owned(), bytes: drawing.as_bytes().to_vec() };
-    identity::keep_picture(app, picture).await
+    identity::keep_picture(app, None, picture).await
 }
 
 async fn put(app: &App, item: &Item, people: &HashMap<String, UserId>) -> Result<(), Problem> {

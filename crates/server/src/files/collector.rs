@@ -18,7 +18,7 @@ const ROUND: i64 = 200;
 /// How long whoever feeds an upload is given to give way.
 const TURN: Duration = Duration::from_secs(10);
 /// Pictures of people and groups that nobody has are kept so long: they are named a moment after they came.
-const UNNAMED_MS: i64 = 60 * 60 * 1000;
+const UNNAMED_MS: i64 = 10 * 60 * 1000;
 
 /// Why a step ended early; the next round tries again.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,7 @@ impl Files {
     /// Uploads that nobody goes on with.
     async fn remove_stale(&self) -> Result<(), Error> {
         let before = self.unsent_before();
+        self.store.bring_uploads_back(self.environment.now_ms()).await?;
         for id in self.store.stale_uploads(before, ROUND).await? {
             if self.received_now(id).is_some() {
                 continue;
@@ -76,7 +77,8 @@ impl Files {
 
     /// Pictures of people and groups that are nobody's any more.
     async fn remove_unnamed_pictures(&self) -> Result<(), Error> {
-        self.store.remove_unnamed_pictures(self.environment.now_ms() - UNNAMED_MS).await?;
+        let (before, now_ms) = (self.environment.ageing_ms() - UNNAMED_MS, self.environment.now_ms());
+        self.store.remove_unnamed_pictures(before, now_ms).await?;
         Ok(())
     }
 
@@ -175,7 +177,7 @@ impl Files {
     }
 
     fn unsent_before(&self) -> i64 {
-        self.environment.now_ms() - i64::try_from(self.config.unsent_ms).unwrap_or(i64::MAX)
+        self.environment.ageing_ms() - i64::try_from(self.config.unsent_ms).unwrap_or(i64::MAX)
     }
 
     /// Compares the rows with the storage. Changes nothing.

@@ -87,6 +87,14 @@ impl Files {
         })
     }
 
+    /// A file without a name, which is gone when it is closed.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn scratch(&self) -> io::Result<std::fs::File> {
+        self.parts.scratch()
+    }
+
     /// Uploads that one socket sends at the same time.
     pub(crate) fn uploads_of_a_socket_max(&self) -> u32 {
         self.limits.connection_uploads_max

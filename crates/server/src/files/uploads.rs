@@ -129,7 +129,7 @@ impl Files {
     }
 
     /// Refuses when the disk would have too little left.
-    pub(super) async fn check_room(&self, bytes: u64) -> Result<(), Problem> {
+    pub(crate) async fn check_room(&self, bytes: u64) -> Result<(), Problem> {
         let (parts, folder) = (self.parts.clone(), self.storage.folder().map(std::path::Path::to_owned));
         let free = tokio::task::spawn_blocking(move || {
             let of_parts = parts.free_bytes()?;

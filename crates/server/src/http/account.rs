@@ -1,16 +1,16 @@
 //! Sessions, one's own profile, pictures, signing up.
 
 use super::{
-    Edge,
-    credentials::{Anybody, cookie_for, no_cookie},
+    Edge, bodies,
+    credentials::{Anybody, cookies_for, no_cookie},
     errors::Refusal,
-    input::{self, Id, Json, Page, Query},
+    input::{Id, Json, Page, Query},
 };
 use crate::{
     app::{Actor, App},
     commands,
     domain::{Change, Outcome, Profile},
-    identity::{self, Token},
+    identity,
     paging,
 };
 use axum::{
@@ -35,9 +35,9 @@ pub(super) async fn sign_in(
     parts: Parts,
     Json(body): Json<SignIn>,
 ) -> Result<Response, Refusal> {
-    let from = caller.signs_in_from(&parts.headers);
-    let (actor, token) = identity::sign_in(&edge.app, &body.login, body.password, from).await?;
-    signed_in(&edge.app, &parts, actor, token, body.token).await
+    let from = caller.signs_in_from(&edge.app, &parts);
+    let signed = identity::sign_in(&edge.app, &body.login, body.password, from).await?;
+    signed_in(&edge.app, &parts, signed, body.token).await
 }
 
 pub(super) async fn sign_up(
@@ -46,26 +46,25 @@ pub(super) async fn sign_up(
     parts: Parts,
     Json(body): Json<SignUp>,
 ) -> Result<Response, Refusal> {
-    let from = caller.signs_in_from(&parts.headers);
-    let (actor, token) = identity::sign_up(&edge.app, &body.login, body.name, body.password, from).await?;
-    signed_in(&edge.app, &parts, actor, token, false).await
+    let from = caller.signs_in_from(&edge.app, &parts);
+    let signed = identity::sign_up(&edge.app, &body.login, body.name, body.password, from).await?;
+    signed_in(&edge.app, &parts, signed, false).await
 }
 
 async fn signed_in(
     app: &Arc<App>,
     parts: &Parts,
-    actor: Actor,
-    token: Token,
+    identity::SignedIn { actor, token, device }: identity::SignedIn,
     in_body: bool,
 ) -> Result<Response, Refusal> {
     let Answer::Me(answer) = commands::execute(app, actor, Command::GetMe { since: None }).await? else {
         return Err(Code::Internal.into());
     };
-    let cookie = (!in_body).then(|| cookie_for(app, parts, &token));
+    let cookies = (!in_body).then(|| cookies_for(app, parts, &token, &device));
     let body = SignedIn { me: answer.me, token: in_body.then_some(token.0) };
     let mut response = axum::Json(body).into_response();
-    if let Some(cookie) = cookie {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    for cookie in cookies.into_iter().flatten() {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
 }
@@ -91,17 +90,16 @@ pub(super) async fn update_me(State(edge): State<Edge>, actor: Actor, Json(body)
 pub(super) async fn put_password(
     State(edge): State<Edge>,
     actor: Actor,
-    Anybody(caller): Anybody,
     Json(body): Json<PutPassword>,
 ) -> Result<StatusCode, Refusal> {
-    identity::change_password(&edge.app, actor, body.current, body.new, caller.address).await?;
+    identity::change_password(&edge.app, actor, body.current, body.new).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn put_picture(State(edge): State<Edge>, actor: Actor, request: Request) -> Answered<Changed> {
-    let config = &edge.app.config;
-    let bytes = input::read(request, config.limits.picture_bytes_max, config.http.body_ms).await?;
-    let id = identity::set_picture(&edge.app, bytes).await?;
+    identity::count_picture(&edge.app, actor.user)?;
+    let (file, _share) = bodies::picture(&edge, request).await?;
+    let id = identity::set_picture(&edge.app, actor.user, file).await?;
     show_picture(&edge.app, actor, Some(id)).await
 }
 

@@ -1,7 +1,7 @@
 //! Who asks: the session of a cookie or of a bearer token, and from where.
 //!
 //! Invariants: with a bearer token cookies are not looked at. With a cookie, whatever changes something and every
-//! socket handshake carries exactly one Origin, ours. Forwarded headers count only when a trusted proxy sent them.
+//! socket handshake carries exactly one Origin, ours or an allowed one. Forwarded headers count only when a trusted proxy sent them.
 
 use super::{Edge, errors::Refusal};
 use crate::{
@@ -58,6 +58,9 @@ pub(super) struct Anybody(pub(super) Caller);
 
 const COOKIE: &str = "parlor_session";
 const COOKIE_HTTPS: &str = "__Host-parlor_session";
+/// Names a browser that signed in before; it stays when the session ends.
+const DEVICE: &str = "parlor_device";
+const DEVICE_HTTPS: &str = "__Host-parlor_device";
 /// Browsers keep no cookie longer; the server ends sessions by their use.
 const COOKIE_SECONDS: u32 = 400 * 24 * 60 * 60;
 const PARLOR_USER: HeaderName = HeaderName::from_static("parlor-user");
@@ -84,9 +87,13 @@ impl Caller {
     }
 
     /// For the sign-in modules.
-    pub(super) fn signs_in_from(&self, headers: &HeaderMap) -> From {
+    pub(super) fn signs_in_from(&self, app: &App, parts: &Parts) -> From {
+        let headers = &parts.headers;
         let agent = headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
-        From { address: self.address, agent: agent.unwrap_or_default(), came: self.actor }
+        let device = cookie_named(headers, if is_https(app, parts) { DEVICE_HTTPS } else { DEVICE });
+        // What is no secret of ours is none that anybody kept.
+        let device = device.filter(|device| device.is_whole());
+        From { address: self.address, agent: agent.unwrap_or_default(), came: self.actor, device }
     }
 }
 
@@ -161,10 +168,10 @@ fn check_origin(app: &App, parts: &Parts, is_needed: bool) -> Result<(), Refusal
         (Some(origin), None) => origin.to_str().ok().and_then(|origin| origin.parse::<Origin>().ok()),
         _ => None,
     };
-    match (came, own_origin(app, parts)) {
-        (Some(came), Some(own)) if came == own => Ok(()),
-        _ => Err(Code::WrongOrigin.into()),
-    }
+    let is_ours = came.is_some_and(|came| {
+        app.config.allowed_origins.contains(&came) || own_origin(app, parts).is_some_and(|own| own == came)
+    });
+    if is_ours { Ok(()) } else { Err(Code::WrongOrigin.into()) }
 }
 
 /// This server's origin, as the asker addressed it.
@@ -226,7 +233,10 @@ fn bearer(headers: &HeaderMap) -> Option<Token> {
 }
 
 fn cookie(headers: &HeaderMap, is_https: bool) -> Option<Token> {
-    let wanted = if is_https { COOKIE_HTTPS } else { COOKIE };
+    cookie_named(headers, if is_https { COOKIE_HTTPS } else { COOKIE })
+}
+
+fn cookie_named(headers: &HeaderMap, wanted: &str) -> Option<Token> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     lines
         .flat_map(|line| line.split(';'))
@@ -240,18 +250,21 @@ pub(super) fn brings_cookie(headers: &HeaderMap) -> bool {
     [false, true].into_iter().any(|is_https| cookie(headers, is_https).is_some())
 }
 
-/// The header that gives a browser its session.
-pub(super) fn cookie_for(app: &App, parts: &Parts, token: &Token) -> HeaderValue {
-    set_cookie(app, parts, &token.0, COOKIE_SECONDS)
+/// The headers that give a browser its session, and what names it from now on.
+pub(super) fn cookies_for(app: &App, parts: &Parts, token: &Token, device: &Token) -> [HeaderValue; 2] {
+    [
+        set_cookie(app, parts, [COOKIE, COOKIE_HTTPS], &token.0, COOKIE_SECONDS),
+        set_cookie(app, parts, [DEVICE, DEVICE_HTTPS], &device.0, COOKIE_SECONDS),
+    ]
 }
 
 /// The header that takes the session from a browser.
 pub(super) fn no_cookie(app: &App, parts: &Parts) -> HeaderValue {
-    set_cookie(app, parts, "", 0)
+    set_cookie(app, parts, [COOKIE, COOKIE_HTTPS], "", 0)
 }
 
-fn set_cookie(app: &App, parts: &Parts, value: &str, seconds: u32) -> HeaderValue {
-    let (name, secure) = if is_https(app, parts) { (COOKIE_HTTPS, "; Secure") } else { (COOKIE, "") };
+fn set_cookie(app: &App, parts: &Parts, [plain, https]: [&str; 2], value: &str, seconds: u32) -> HeaderValue {
+    let (name, secure) = if is_https(app, parts) { (https, "; Secure") } else { (plain, "") };
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
     HeaderValue::from_str(&cookie).expect("a token is letters, digits, - and _")
 }

@@ -2,14 +2,14 @@
 
 use super::{
     Edge,
-    credentials::{Caller, cookie_for},
+    credentials::{Caller, cookies_for},
     errors::Refusal,
 };
 use crate::identity;
 use axum::{
     extract::{Path, State},
     http::{HeaderValue, StatusCode, header, request::Parts},
-    response::{IntoResponse as _, Response},
+    response::{AppendHeaders, IntoResponse as _, Response},
     routing::{MethodRouter, get},
 };
 use parlor_protocol::{error::Code, ids::UserId};
@@ -50,7 +50,8 @@ async fn sign_in(State(edge): State<Edge>, Path(name): Path<String>, parts: Part
     if caller.actor.is_some_and(|actor| actor.user == user) {
         return Ok((StatusCode::SEE_OTHER, home).into_response());
     }
-    let (_, token) = identity::sign_in_as(&edge.app, user, caller.signs_in_from(&parts.headers)).await?;
-    let cookie = [(header::SET_COOKIE, cookie_for(&edge.app, &parts, &token))];
-    Ok((StatusCode::SEE_OTHER, home, cookie).into_response())
+    let signed = identity::sign_in_as(&edge.app, user, caller.signs_in_from(&edge.app, &parts)).await?;
+    let cookies = cookies_for(&edge.app, &parts, &signed.token, &signed.device);
+    let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
+    Ok((StatusCode::SEE_OTHER, home, cookies).into_response())
 }

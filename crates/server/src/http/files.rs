@@ -5,8 +5,9 @@
 
 use super::{
     Edge,
+    bodies::Pace,
     errors::Refusal,
-    input::{BYTES_PER_SECOND_MIN, Id, Query},
+    input::{Id, Query},
 };
 use crate::{
     app::Actor,
@@ -73,7 +74,7 @@ pub(super) async fn begin(
     };
     match begun {
         Ok(row) => feed(&edge, actor.user, &row, From::Start, request).await,
-        Err(problem) => Ok(refused(problem, forget(request.into_body()).await)),
+        Err(problem) => refused(problem, request.into_body()).await,
     }
 }
 
@@ -96,7 +97,7 @@ pub(super) async fn go_on(
     };
     match checked {
         Ok(()) => feed(&edge, actor.user, &row, From::Offset(offset), request).await,
-        Err(problem) => Ok(refused(problem, forget(request.into_body()).await)),
+        Err(problem) => refused(problem, request.into_body()).await,
     }
 }
 
@@ -128,75 +129,52 @@ fn check_length(headers: &HeaderMap, bytes: u64, offset: u64) -> Result<(), Prob
 
 async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: From, request: Request) -> Answered {
     let feed = match edge.app.files.feed(owner, row.id, from, QUEUE).await {
-        Err(problem) => return Ok(refused(problem, forget(request.into_body()).await)),
+        Err(problem) => return refused(problem, request.into_body()).await,
         Ok(Fed::Finished(upload)) => {
             forget(request.into_body()).await;
             return Ok(axum::Json(upload).into_response());
         }
         Ok(Fed::Open(feed)) => feed,
     };
-    let poured = pour(&feed, request, edge.app.config.http.body_ms).await;
+    let is_slow = pour(&feed, request, edge.app.config.http.body_ms).await;
     match feed.finish().await {
         // What came is kept: whoever was too slow goes on from there.
-        Ok(_) if poured == Poured::TooSlow => Ok(refused(Code::TimedOut.into(), false)),
+        Ok(_) if is_slow => Err(Code::TimedOut.into()),
         Ok(upload) => Ok(axum::Json(upload).into_response()),
-        Err(problem) => Ok(refused(problem, poured == Poured::Read)),
+        Err(problem) => Err(problem.into()),
     }
 }
 
-/// A refusal. A connection on which a body was not read to its end is of no use for another request, and says so.
-fn refused(problem: Problem, is_read: bool) -> Response {
-    let mut response = Refusal(problem).into_response();
-    if !is_read {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+/// Refuses what may still be coming: a client that is still writing may not look for the answer before.
+async fn refused(problem: Problem, body: Body) -> Answered {
+    forget(body).await;
+    Err(problem.into())
 }
 
-/// Reads a little of a body and drops it: a client that is still writing may not look for the answer before.
-/// True: that was all of it.
-async fn forget(mut body: Body) -> bool {
+/// Reads a little of a body and drops it.
+async fn forget(mut body: Body) {
     let (mut came, deadline) = (0, Instant::now() + FORGOTTEN_TIME);
     while came < FORGOTTEN_BYTES {
-        match timeout_at(deadline, body.frame()).await {
-            Ok(None) => return true,
-            Ok(Some(Ok(frame))) => came += frame.data_ref().map_or(0, bytes::Bytes::len),
-            Ok(Some(Err(_))) | Err(_) => return false,
-        }
+        let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await else { return };
+        came += frame.data_ref().map_or(0, bytes::Bytes::len);
     }
-    false
 }
 
-/// What became of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Poured {
-    /// All of it came.
-    Read,
-    /// It was cut off, or nobody took it any more.
-    Cut,
-    /// It came too slowly.
-    TooSlow,
-}
-
-/// Hands the body on as it comes.
-async fn pour(feed: &Feed, request: Request, time_ms: u64) -> Poured {
+/// Hands the body on as it comes. True: it came too slowly.
+async fn pour(feed: &Feed, request: Request, time_ms: u64) -> bool {
     let mut body = request.into_body();
-    let (mut came, started) = (0, Instant::now());
-    let mut waited = Duration::ZERO;
+    let mut pace = Pace::new(time_ms);
     loop {
-        // Whoever is slow is given time for what came, and for the time that the disk took; whoever drips is not.
-        let earned = Duration::from_secs((came / BYTES_PER_SECOND_MIN) as u64) + waited;
-        let deadline = started + Duration::from_millis(time_ms) + earned;
-        let Ok(frame) = timeout_at(deadline, body.frame()).await else { return Poured::TooSlow };
-        let Some(frame) = frame else { return Poured::Read };
-        let Ok(frame) = frame else { return Poured::Cut };
+        let Ok(frame) = timeout_at(pace.deadline(), body.frame()).await else { return true };
+        let Some(Ok(frame)) = frame else { return false };
         let Ok(piece) = frame.into_data() else { continue };
-        came += piece.len();
+        pace.came(piece.len());
         let handed = Instant::now();
         if !feed.send(piece).await {
-            return if forget(body).await { Poured::Read } else { Poured::Cut };
+            forget(body).await;
+            return false;
         }
-        waited += handed.elapsed();
+        pace.waited(handed.elapsed());
     }
 }
 

@@ -1,7 +1,7 @@
 //! What every request passes: a name for the log, the session, the count, the headers, and a net under panics.
 
 use super::{
-    Edge,
+    Edge, bodies,
     credentials::Caller,
     errors::{self, Refusal},
 };
@@ -17,7 +17,7 @@ use axum::{
 };
 use futures_util::FutureExt as _;
 use parlor_protocol::error::{Code, Problem};
-use std::{net::IpAddr, panic::AssertUnwindSafe, time::Instant};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::atomic::Ordering, time::Instant};
 use tracing::Instrument as _;
 
 const POLICY: &str = "default-src 'self'; img-src 'self' data: blob: https: http:; object-src 'none'; \
@@ -30,6 +30,7 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
     let method = method_name(request.method());
     let started = Instant::now();
     let tries_to_sign_in = tries_to_sign_in(&request);
+    let (request, is_read) = bodies::watch(request);
     let mut counted = None;
     let answering = AssertUnwindSafe(answer(&edge, request, next, is_api, &mut counted));
     let answered = answering.catch_unwind().instrument(span.clone()).await;
@@ -37,10 +38,14 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
         span.in_scope(|| tracing::error!("A handler panicked"));
         Refusal::from(Code::Internal).into_response()
     });
+    if !is_read.load(Ordering::Relaxed) {
+        // What is left of the body would be taken for the next request.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     errors::write_problem(&mut response, &id);
     secure(response.headers_mut(), is_api);
     if let Some((asker, address)) = counted {
-        let (requests, attempts) = edge.app.identity.left(asker, address, edge.app.environment.now_ms());
+        let (requests, attempts) = edge.app.identity.left(asker, address, edge.app.environment.steady_ms());
         let attempts = tries_to_sign_in.then_some(("sign-in", attempts));
         say_what_is_left(response.headers_mut(), [("requests", requests)].into_iter().chain(attempts));
     }
@@ -78,7 +83,7 @@ async fn admit(edge: &Edge, request: Request, is_api: bool, counted: &mut Counte
     if is_api {
         let caller = Caller::of(&edge.app, &parts).await?;
         *counted = Some((caller.asker(), caller.address));
-        edge.app.identity.request(caller.asker(), edge.app.environment.now_ms())?;
+        edge.app.identity.request(caller.asker(), edge.app.environment.steady_ms())?;
         parts.extensions.insert(caller);
     }
     Ok(Request::from_parts(parts, body))

@@ -1,10 +1,10 @@
 //! The paths of groups: who is in them, and what they are called and look like.
 
 use super::{
-    Edge,
+    Edge, bodies,
     conversations::{Answered, run},
     errors::Refusal,
-    input::{self, Id, Ids, Json, Page, Query},
+    input::{Id, Ids, Json, Page, Query},
 };
 use crate::{
     app::Actor,
@@ -35,14 +35,14 @@ pub(super) async fn put_picture(
     Id(conversation): Id<ConversationId>,
     request: Request,
 ) -> Answered {
-    let config = &edge.app.config;
     let manages = edge.app.store.read(move |snapshot| snapshot.manages(actor.user, conversation));
     let manages = manages.await?;
     if !manages.ok_or(Problem::from(Code::NotFound))? {
         return Err(Code::NotAllowed.into());
     }
-    let bytes = input::read(request, config.limits.picture_bytes_max, config.http.body_ms).await?;
-    let id = identity::set_picture(&edge.app, bytes).await?;
+    identity::count_picture(&edge.app, actor.user)?;
+    let (file, _share) = bodies::picture(&edge, request).await?;
+    let id = identity::set_picture(&edge.app, actor.user, file).await?;
     show_picture(&edge, actor, conversation, Some(id)).await
 }
 

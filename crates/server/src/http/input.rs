@@ -1,21 +1,14 @@
-//! What requests bring, read strictly: JSON bodies, raw bodies, queries and ids in paths.
+//! What requests bring, read strictly: JSON bodies, queries and ids in paths.
 
-use super::{Edge, errors::Refusal};
+use super::{Edge, bodies, errors::Refusal};
 use axum::{
-    body::Body,
     extract::{FromRef, FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, header, request::Parts},
 };
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use parlor_protocol::error::{Code, Problem};
 use serde::de::DeserializeOwned;
-use std::{str::FromStr, time::Duration};
-use tokio::time::{Instant, timeout_at};
+use std::str::FromStr;
 use utoipa::IntoParams;
-
-/// As fast a body must come to be given more time.
-pub(super) const BYTES_PER_SECOND_MIN: usize = 16 * 1024;
 
 /// A body of JSON.
 #[derive(Debug)]
@@ -58,8 +51,7 @@ where
         if !is_json(request.headers()) {
             return Err(Problem::new(Code::UnsupportedType).with_detail("application/json is expected").into());
         }
-        let config = &edge.app.config;
-        let body = read(request, config.limits.body_bytes_max, config.http.body_ms).await?;
+        let body = bodies::read(&edge, request).await?;
         parse(&body).map(Self).map_err(Refusal)
     }
 }
@@ -99,31 +91,6 @@ impl<S: Send + Sync, T: FromStr, U: FromStr, V: FromStr> FromRequestParts<S> for
         path.ok()
             .and_then(|Path((one, two, three))| Some(Self(one.parse().ok()?, two.parse().ok()?, three.parse().ok()?)))
             .ok_or_else(|| Code::NotFound.into())
-    }
-}
-
-/// Reads a body, within its limit and its time.
-pub(super) async fn read(request: Request<Body>, bytes_max: u32, time_ms: u64) -> Result<Bytes, Refusal> {
-    let too_large = || Refusal(Problem::new(Code::TooLarge).with_limit(bytes_max.into()));
-    let length =
-        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > bytes_max.into()) {
-        return Err(too_large());
-    }
-    let mut body = Limited::new(request.into_body(), bytes_max as usize);
-    let mut read = BytesMut::new();
-    let started = Instant::now();
-    loop {
-        // Whoever is slow is given time for what came; whoever drips is not.
-        let earned = Duration::from_secs((read.len() / BYTES_PER_SECOND_MIN) as u64);
-        let deadline = started + Duration::from_millis(time_ms) + earned;
-        match timeout_at(deadline, body.frame()).await {
-            Err(_) => return Err(Code::TimedOut.into()),
-            Ok(None) => return Ok(read.freeze()),
-            Ok(Some(Ok(frame))) => read.extend(frame.into_data().ok()),
-            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large()),
-            Ok(Some(Err(_))) => return Err(Problem::new(Code::InvalidJson).with_detail("the body ended early").into()),
-        }
     }
 }
 

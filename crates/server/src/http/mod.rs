@@ -5,6 +5,7 @@
 
 mod account;
 mod assets;
+mod bodies;
 mod conversations;
 mod credentials;
 mod demo;
@@ -48,6 +49,7 @@ struct Shared {
     demo: Option<DemoLinks>,
     openapi: String,
     schema: String,
+    bodies: bodies::Bodies,
 }
 
 impl Edge {
@@ -61,8 +63,13 @@ impl Edge {
             demo,
             openapi: openapi_document(),
             schema: schema::document(),
+            bodies: bodies::Bodies::new(&app.config.limits),
         };
         Self { app, shared: Arc::new(shared) }
+    }
+
+    fn bodies(&self) -> &bodies::Bodies {
+        &self.shared.bodies
     }
 
     /// What the log should say at start about the theme.

@@ -203,7 +203,7 @@ fn of_accounts() -> Vec<Route> {
             .says("Sets one's own picture from a PNG, JPEG or WebP. It is cut to a square and written anew.")
             .takes_bytes("image/*")
             .answers::<Changed>(reply!("me.update"))
-            .refuses(&[TooLarge, UnsupportedType, TimedOut, Unknown]),
+            .refuses(&[TooLarge, UnsupportedType, TimedOut, LimitReached, Unknown]),
         delete("/v1/me/picture", account::delete_picture)
             .says("Removes one's own picture.")
             .answers::<Changed>(reply!("me.update"))
@@ -276,7 +276,7 @@ fn of_groups() -> Vec<Route> {
             .says("Sets a group's picture from a PNG, JPEG or WebP, as one's own. Owners and moderators.")
             .takes_bytes("image/*")
             .answers::<Changed>(reply!("conversation.update"))
-            .refuses(&[NotFound, NotAllowed, TooLarge, UnsupportedType, TimedOut, Unknown]),
+            .refuses(&[NotFound, NotAllowed, TooLarge, UnsupportedType, TimedOut, LimitReached, Unknown]),
         delete("/v1/conversations/{id}/picture", groups::delete_picture)
             .says("Removes a group's picture. Owners and moderators.")
             .answers::<Changed>(reply!("conversation.update"))

@@ -62,8 +62,8 @@ impl<K: Hash + Eq + Clone> Allowance<K> {
     }
 
     /// What is left for a key, and in how many milliseconds all of it is there again.
-    pub(crate) fn left(&self, key: &K, now_ms: i64) -> Left {
-        let now = now_ms.saturating_mul(1000);
+    pub(crate) fn left(&self, key: &K, steady_ms: i64) -> Left {
+        let now = steady_ms.saturating_mul(1000);
         let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         let used = full_at.get(key).map_or(0, |full| (full - now).max(0));
         let uses = self.burst - used.div_euclid(self.each_us) - i64::from(used % self.each_us > 0);

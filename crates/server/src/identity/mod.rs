@@ -10,14 +10,19 @@
 mod attempts;
 mod passwords;
 mod pictures;
+mod places;
 
 use crate::{
     app::{Actor, App},
     config::Config,
     domain::{Change, Outcome, Which, visible},
     environment::{Environment, rfc3339},
+    files::unkept,
     metrics::PasswordCheck,
-    store::sessions,
+    store::{
+        pictures::{NewPicture, Picture},
+        sessions,
+    },
 };
 use attempts::Allowance;
 pub(crate) use attempts::Left;
@@ -54,9 +59,9 @@ const AGENT_CHARS_MAX: usize = 200;
 #[derive(Debug)]
 pub struct Identity {
     passwords: Passwords,
-    account_attempts: Allowance<String>,
-    address_attempts: Allowance<IpAddr>,
+    attempts: places::Attempts,
     requests: Allowance<Asker>,
+    pictures: Allowance<UserId>,
     seen: Mutex<HashMap<SessionId, i64>>,
 }
 
@@ -74,17 +79,33 @@ pub(crate) enum Asker {
 pub(crate) struct Token(pub(crate) String);
 
 /// Where somebody signs in from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct From {
     pub(crate) address: IpAddr,
     pub(crate) agent: String,
     /// The session that came along; it ends.
     pub(crate) came: Option<Actor>,
+    /// What names the browser, if it has signed in before.
+    pub(crate) device: Option<Token>,
+}
+
+/// Somebody who has signed in.
+#[derive(Clone)]
+pub(crate) struct SignedIn {
+    pub(crate) actor: Actor,
+    pub(crate) token: Token,
+    /// What names the browser from now on.
+    pub(crate) device: Token,
 }
 
 impl Token {
     fn new(environment: &Environment) -> Self {
         Self(URL_SAFE_NO_PAD.encode(environment.random::<32>()))
+    }
+
+    /// Whether it has the form of one.
+    pub(crate) fn is_whole(&self) -> bool {
+        URL_SAFE_NO_PAD.decode(&self.0).is_ok_and(|bytes| bytes.len() == 32)
     }
 
     fn hash(&self) -> [u8; 32] {
@@ -93,29 +114,34 @@ impl Token {
 }
 
 impl Identity {
-    /// With nobody known yet.
+    /// With nobody counted yet. The secret hides the addresses from which people sign in.
     #[must_use]
-    pub fn new(config: &Config, environment: &Environment) -> Self {
+    pub fn new(config: &Config, environment: &Environment, secret: &[u8]) -> Self {
         let limits = &config.limits;
         let remembered = limits.attempts_remembered_max;
         let requests = limits.requests_per_second_max.saturating_mul(10);
         Self {
             passwords: Passwords::new(config, environment.random()),
-            account_attempts: Allowance::new(limits.account_attempts_max, ATTEMPTS_WINDOW_MS, remembered),
-            address_attempts: Allowance::new(limits.address_attempts_max, ATTEMPTS_WINDOW_MS, remembered),
+            attempts: places::Attempts::new(
+                secret.to_vec(),
+                limits.account_attempts_max,
+                limits.address_attempts_max,
+                remembered,
+            ),
             requests: Allowance::new(requests, REQUESTS_WINDOW_MS, remembered),
+            pictures: Allowance::new(limits.user_pictures_max, ATTEMPTS_WINDOW_MS, remembered),
             seen: Mutex::default(),
         }
     }
 
     /// Counts a request.
-    pub(crate) fn request(&self, asker: Asker, now_ms: i64) -> Result<(), Problem> {
-        self.requests.take(&asker, now_ms).map_err(too_many)
+    pub(crate) fn request(&self, asker: Asker, steady_ms: i64) -> Result<(), Problem> {
+        self.requests.take(&asker, steady_ms).map_err(too_many)
     }
 
     /// What is left of the requests of an asker, and of attempts to sign in from an address.
-    pub(crate) fn left(&self, asker: Asker, address: IpAddr, now_ms: i64) -> (Left, Left) {
-        (self.requests.left(&asker, now_ms), self.address_attempts.left(&address, now_ms))
+    pub(crate) fn left(&self, asker: Asker, address: IpAddr, steady_ms: i64) -> (Left, Left) {
+        (self.requests.left(&asker, steady_ms), self.attempts.addresses.left(&address, steady_ms))
     }
 
     fn take_seen(&self) -> Vec<(SessionId, i64)> {
@@ -130,7 +156,8 @@ pub(crate) async fn find(app: &App, token: &Token) -> Result<Option<Actor>, Prob
     let now_ms = app.environment.now_ms();
     let found = app.asked.sessions.ask(token.hash()).await?;
     let Some(found) = found.filter(|found| found.seen_at >= expired_before(app)) else { return Ok(None) };
-    if now_ms - found.seen_at > SEEN_EVERY_MS {
+    // Also what a clock that was ahead left in the future.
+    if (now_ms - found.seen_at).abs() > SEEN_EVERY_MS {
         let mut seen = app.identity.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() < SEEN_WAITING_MAX {
             seen.insert(found.session, now_ms);
@@ -154,19 +181,19 @@ pub(crate) async fn write_seen(app: &App) {
 }
 
 /// Signs in with name and password.
-pub(crate) async fn sign_in(app: &App, login: &str, password: String, from: From) -> Result<(Actor, Token), Problem> {
+pub(crate) async fn sign_in(app: &App, login: &str, password: String, from: From) -> Result<SignedIn, Problem> {
     check_length(&password, &app.config.limits)?;
     let login = fold(login).unwrap_or_default();
-    attempt(app, &login, from.address)?;
     let account = app.store.account(login.clone()).await?;
+    let user = account.as_ref().map(|account| account.user);
+    let counted = places::attempt(app, &login, user, (from.address, from.device.as_ref())).await?;
     let account = account.filter(|account| !account.is_disabled && account.password_hash.is_some());
     let hash = account.as_ref().and_then(|account| account.password_hash.clone());
     let of = if hash.is_some() { "account" } else { "nobody" };
     app.metrics.password_checks.get_or_create(&PasswordCheck { of }).inc();
     let is_right = app.identity.passwords.check(password, hash.as_deref()).await?;
     let user = account.filter(|_| is_right).map(|account| account.user).ok_or(Problem::from(Code::WrongCredentials))?;
-    app.identity.account_attempts.give_back(&login);
-    app.identity.address_attempts.give_back(&from.address);
+    app.identity.attempts.give_back(&counted);
     begin(app, user, hash, from).await
 }
 
@@ -177,12 +204,12 @@ pub(crate) async fn sign_up(
     name: String,
     password: String,
     from: From,
-) -> Result<(Actor, Token), Problem> {
+) -> Result<SignedIn, Problem> {
     if !app.config.accounts.sign_up {
         return Err(Code::SignUpOff.into());
     }
     let login = checked_login(login)?;
-    app.identity.address_attempts.take(&from.address, app.environment.now_ms()).map_err(too_many)?;
+    app.identity.attempts.addresses.take(&from.address, app.environment.steady_ms()).map_err(too_many)?;
     let hash = new_hash(app, password).await?;
     let change = Change::AddUser { login, name, password_hash: Some(hash.clone()) };
     match app.commit.submit(change).await? {
@@ -192,28 +219,23 @@ pub(crate) async fn sign_up(
 }
 
 /// Signs a person in without a password: the demo's links.
-pub(crate) async fn sign_in_as(app: &App, user: UserId, from: From) -> Result<(Actor, Token), Problem> {
+pub(crate) async fn sign_in_as(app: &App, user: UserId, from: From) -> Result<SignedIn, Problem> {
     begin(app, user, None, from).await
 }
 
 /// Sets one's own password. Every other session ends.
-pub(crate) async fn change_password(
-    app: &App,
-    actor: Actor,
-    current: String,
-    new: String,
-    address: IpAddr,
-) -> Result<(), Problem> {
+pub(crate) async fn change_password(app: &App, actor: Actor, current: String, new: String) -> Result<(), Problem> {
     check_length(&current, &app.config.limits)?;
     check_new(&new, &app.config.limits)?;
-    let key = format!("user:{}", actor.user);
-    attempt(app, &key, address)?;
+    // A session is a place of its own: attempts of others lock its owner out nowhere.
+    let key = format!("session:{}", actor.session);
+    let attempts = &app.identity.attempts;
+    attempts.strangers.take(&key, app.environment.steady_ms()).map_err(too_many)?;
     let hash = app.store.password_hash(actor.user).await?;
     if !app.identity.passwords.check(current, hash.as_deref()).await? {
         return Err(Code::WrongPassword.into());
     }
-    app.identity.account_attempts.give_back(&key);
-    app.identity.address_attempts.give_back(&address);
+    attempts.strangers.give_back(&key);
     let password_hash = new_hash(app, new).await?;
     app.commit.submit(Change::SetPassword { user: actor.user, password_hash, keep: Some(actor.session) }).await?;
     Ok(())
@@ -249,25 +271,38 @@ pub(crate) async fn end_session(app: &App, actor: Actor, session: SessionId) -> 
     Ok(())
 }
 
-/// Sets one's own picture from the bytes of an image file.
-pub(crate) async fn set_picture(app: &App, bytes: bytes::Bytes) -> Result<String, Problem> {
-    let limits = app.config.limits.clone();
-    let turn = app.identity.passwords.turn().await?;
+/// Counts a picture of a person or a group that this person is about to set.
+pub(crate) fn count_picture(app: &App, owner: UserId) -> Result<(), Problem> {
+    app.identity.pictures.take(&owner, app.environment.steady_ms()).map_err(too_many)
+}
+
+/// Makes a portrait for a person or a group from an image file, and keeps it for this person.
+pub(crate) async fn set_picture(app: &App, owner: UserId, file: std::fs::File) -> Result<String, Problem> {
+    let (files, limits) = (app.files.clone(), app.config.limits.clone());
+    let turn = files.picture_turn(owner).await.ok_or_else(|| too_many(1000))?;
     let picture = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        pictures::portrait(&bytes, &limits)
-    })
-    .await;
-    let picture = picture.map_err(|_| Problem::from(Code::Internal))??;
-    keep_picture(app, picture).await
+        let mut scratch = files.scratch().map_err(|error| unkept(&error))?;
+        pictures::portrait(file, &mut scratch, &limits, files.picture_limits())
+    });
+    // A reader that failed has met a picture that none draws.
+    let picture = picture.await.map_err(|_| Problem::from(Code::UnsupportedType))??;
+    keep_picture(app, Some(owner), picture).await
 }
 
 /// Keeps a picture and names it.
-pub(crate) async fn keep_picture(app: &App, picture: crate::store::pictures::Picture) -> Result<String, Problem> {
-    let id = URL_SAFE_NO_PAD.encode(Sha256::digest(&picture.bytes));
-    let now_ms = app.environment.now_ms();
-    app.store.insert_picture(id.clone(), picture, now_ms).await?;
-    Ok(id)
+pub(crate) async fn keep_picture(app: &App, owner: Option<UserId>, picture: Picture) -> Result<String, Problem> {
+    let digest =
+        Sha256::new().chain_update(&picture.bytes).chain_update(owner.map_or(0, |owner| owner.0).to_be_bytes());
+    let id = URL_SAFE_NO_PAD.encode(digest.finalize());
+    let kept_bytes_max = app.config.limits.user_files_bytes_max;
+    let new = NewPicture { id: id.clone(), owner, picture, now_ms: app.environment.now_ms(), kept_bytes_max };
+    if app.store.insert_picture(new).await? {
+        return Ok(id);
+    }
+    Err(Problem::new(Code::LimitReached)
+        .with_detail(format!("your files and pictures would have more than {kept_bytes_max} bytes"))
+        .with_limit(kept_bytes_max))
 }
 
 /// A login name as it is kept.
@@ -307,26 +342,11 @@ fn check_new(password: &str, limits: &Limits) -> Result<(), Problem> {
     Ok(())
 }
 
-fn attempt(app: &App, account: &str, address: IpAddr) -> Result<(), Problem> {
-    let now_ms = app.environment.now_ms();
-    let key = account.to_owned();
-    let taken = app.identity.address_attempts.take(&address, now_ms).and_then(|()| {
-        app.identity.account_attempts.take(&key, now_ms).inspect_err(|_| {
-            // An attempt that is not even made says nothing against the address.
-            app.identity.address_attempts.give_back(&address);
-        })
-    });
-    taken.map_err(|wait| {
-        app.metrics.attempts_refused.inc();
-        too_many(wait)
-    })
-}
-
 fn too_many(retry_after_ms: u64) -> Problem {
     Problem::new(Code::TooMany).with_retry_after_ms(retry_after_ms)
 }
 
-async fn begin(app: &App, user: UserId, password_hash: Option<String>, from: From) -> Result<(Actor, Token), Problem> {
+async fn begin(app: &App, user: UserId, password_hash: Option<String>, from: From) -> Result<SignedIn, Problem> {
     if let Some(came) = from.came {
         end(app, came.user, came.session).await?;
     }
@@ -345,7 +365,9 @@ async fn begin(app: &App, user: UserId, password_hash: Option<String>, from: Fro
     for oldest in all.iter().skip(app.config.limits.sessions_max as usize) {
         end(app, user, oldest.id).await?;
     }
-    Ok((Actor { user, session }, token))
+    let device = from.device.unwrap_or_else(|| Token::new(&app.environment));
+    places::remember(app, user, from.address, Some(&device)).await;
+    Ok(SignedIn { actor: Actor { user, session }, token, device })
 }
 
 /// Ends a session. That it is already over is no failure.
@@ -357,7 +379,7 @@ pub(crate) async fn end(app: &App, user: UserId, session: SessionId) -> Result<(
 }
 
 fn expired_before(app: &App) -> i64 {
-    app.environment.now_ms() - i64::from(app.config.accounts.session_days) * 24 * 60 * 60 * 1000
+    app.environment.ageing_ms() - i64::from(app.config.accounts.session_days) * 24 * 60 * 60 * 1000
 }
 
 #[cfg(test)]

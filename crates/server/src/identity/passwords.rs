@@ -1,12 +1,19 @@
 //! Passwords: Argon2id, a few at a time, on threads that may block.
+//!
+//! Invariant: there are never more blocks of memory to hash in than checks at once. They are kept and used again:
+//! allocators do not always give large blocks back that many threads ask for and free.
 
 use crate::config::Config;
 use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
+    Algorithm, Argon2, Block, Params, Version,
     password_hash::phc::{Output, PasswordHash, Salt},
 };
 use parlor_protocol::error::{Code, Problem};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use subtle::ConstantTimeEq as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -16,10 +23,54 @@ const TURN: Duration = Duration::from_secs(5);
 /// Checks and makes password hashes.
 #[derive(Debug)]
 pub(crate) struct Passwords {
-    argon2: Argon2<'static>,
+    params: Params,
     /// A hash of nothing, checked where there is no account, so that it takes as long as where there is one.
     dummy: Arc<str>,
     turns: Arc<Semaphore>,
+    memory: Arc<Memory>,
+}
+
+/// Memory to hash in, as much as was in use at once.
+struct Memory {
+    /// Of the configured work; what an older hash needs beyond is given back.
+    blocks: usize,
+    free: Mutex<Vec<Vec<Block>>>,
+}
+
+impl Memory {
+    /// Hashes with this work. None: Argon2 does not take it.
+    fn hash(&self, argon2: &Argon2<'_>, password: &str, salt: &[u8], length: usize) -> Option<Output> {
+        let mut out = [0; Output::MAX_LENGTH];
+        let out = out.get_mut(..length)?;
+        let mut blocks = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        blocks.resize(argon2.params().block_count(), Block::new());
+        let hashed = argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, blocks.as_mut_slice());
+        if blocks.len() > self.blocks {
+            blocks = Vec::new();
+        }
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(blocks);
+        hashed.ok().and_then(|()| Output::new(out).ok())
+    }
+
+    /// Whether a password is that of a hash.
+    fn is_right(&self, password: &str, hash: &PasswordHash) -> bool {
+        let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return false };
+        let work = (
+            Algorithm::try_from(hash.algorithm.as_str()),
+            hash.version.map_or(Ok(Version::V0x13), Version::try_from),
+            Params::try_from(hash),
+        );
+        let (Ok(algorithm), Ok(version), Ok(params)) = work else { return false };
+        let argon2 = Argon2::new(algorithm, version, params);
+        let found = self.hash(&argon2, password, salt, expected.len());
+        found.is_some_and(|found| found.as_bytes().ct_eq(expected.as_bytes()).into())
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Memory")
+    }
 }
 
 impl Passwords {
@@ -29,23 +80,18 @@ impl Passwords {
         let params = Params::new(accounts.password_memory_kib, accounts.password_passes, 1, None)
             .expect("the configuration allows only what Argon2 takes");
         let (salt, output) = random.split_at(16);
-        let dummy = PasswordHash {
-            algorithm: Algorithm::Argon2id.ident(),
-            version: Some(Version::V0x13.into()),
-            params: (&params).try_into().expect("parameters have a text form"),
-            salt: Some(Salt::new(salt).expect("16 bytes are a salt")),
-            hash: Some(Output::new(output).expect("32 bytes are an output")),
-        };
+        let output = Output::new(output).expect("32 bytes are an output");
+        let dummy = written(&params, salt, output).expect("16 bytes are a salt, and parameters have a text form");
         Self {
-            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
-            dummy: dummy.to_string().into(),
+            dummy: dummy.into(),
             turns: Arc::new(Semaphore::new(config.limits.password_checks_max as usize)),
+            memory: Arc::new(Memory { blocks: params.block_count(), free: Mutex::default() }),
+            params,
         }
     }
 
-    /// Waits for a turn to do work that blocks.
-    /// It is kept by the work itself: whoever asked for that work may be gone before it ends.
-    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    /// Waits for a turn to hash. It is kept by the work itself: the one who asked may be gone before that ends.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
         if let Ok(Ok(turn)) = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned()).await {
             return Ok(turn);
         }
@@ -56,14 +102,14 @@ impl Passwords {
     pub(crate) async fn check(&self, password: String, hash: Option<&str>) -> Result<bool, Problem> {
         let turn = self.turn().await?;
         let hash: Arc<str> = hash.map_or_else(|| Arc::clone(&self.dummy), Arc::from);
-        let argon2 = self.argon2.clone();
+        let memory = self.memory.clone();
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let Ok(hash) = PasswordHash::new(&hash) else { return false };
-            let is = |password: &str| argon2.verify_password(password.as_bytes(), &hash).is_ok();
-            let composed = composed(&password);
-            // Earlier versions hashed what came.
-            is(&composed) || (composed != password && is(&password))
+            PasswordHash::new(&hash).is_ok_and(|hash| {
+                let composed = composed(&password);
+                // Earlier versions hashed the password as it was typed.
+                memory.is_right(&composed, &hash) || (composed != password && memory.is_right(&password, &hash))
+            })
         })
         .await
         .map_err(|_| Code::Internal.into())
@@ -72,20 +118,31 @@ impl Passwords {
     /// The hash of a new password.
     pub(crate) async fn hash(&self, password: String, salt: [u8; 16]) -> Result<String, Problem> {
         let turn = self.turn().await?;
-        let argon2 = self.argon2.clone();
-        tokio::task::spawn_blocking(move || {
+        let (memory, params) = (self.memory.clone(), self.params.clone());
+        let hashed = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            argon2.hash_password_with_salt(composed(&password).as_bytes(), &salt).map(|hash| hash.to_string())
-        })
-        .await
-        .map_err(|_| Problem::from(Code::Internal))?
-        .map_err(|_| Code::Internal.into())
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+            written(&params, &salt, memory.hash(&argon2, &composed(&password), &salt, Params::DEFAULT_OUTPUT_LEN)?)
+        });
+        hashed.await.ok().flatten().ok_or_else(|| Code::Internal.into())
     }
 }
 
 /// A password as it is hashed, in the normal form NFC: keyboards write one letter in several ways.
 pub(crate) fn composed(password: &str) -> String {
     password.nfc().collect()
+}
+
+/// A hash as it is kept.
+fn written(params: &Params, salt: &[u8], output: Output) -> Option<String> {
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: params.try_into().ok()?,
+        salt: Some(Salt::new(salt).ok()?),
+        hash: Some(output),
+    };
+    Some(hash.to_string())
 }
 
 #[cfg(test)]
@@ -117,9 +174,43 @@ mod tests {
             }
             assert_eq!(passwords.check("passworter ga".to_owned(), Some(&hash)).await, Ok(false));
         }
-        let as_it_came = passwords.argon2.hash_password_with_salt(apart.as_bytes(), &[1; 16]).expect("a hash");
-        let old = as_it_came.to_string();
+        let params = Params::new(8, 1, 1, None).expect("work");
+        let as_it_came = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let as_it_came = argon2::PasswordHasher::hash_password_with_salt(&as_it_came, apart.as_bytes(), &[1; 16]);
+        let old = as_it_came.expect("a hash").to_string();
         assert_eq!(passwords.check(apart.to_owned(), Some(&old)).await, Ok(true), "as it was typed then");
         assert_eq!(passwords.check("other".to_owned(), Some(&old)).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn there_is_never_more_memory_than_checks_at_once_however_many_come() {
+        let settings = [
+            ("accounts.password_memory_kib", "64"),
+            ("accounts.password_passes", "1"),
+            ("limits.password_checks_max", "3"),
+        ];
+        let passwords = Arc::new(Passwords::new(&Config::with(&settings).expect("a configuration"), [7; 48]));
+        let params = Params::new(1024, 1, 1, None).expect("more work than is configured");
+        let larger = written(&params, &[1; 16], Output::new(&[2; 32]).expect("an output")).expect("a hash");
+        let checks = (0..200).map(|number| {
+            let (passwords, larger) = (passwords.clone(), larger.clone());
+            tokio::spawn(async move { passwords.check("wrong".to_owned(), (number % 5 == 0).then_some(&larger)).await })
+        });
+        for check in checks.collect::<Vec<_>>() {
+            assert_eq!(check.await.expect("it ends"), Ok(false));
+        }
+        let free = passwords.memory.free.lock().expect("nobody panicked");
+        assert!(free.len() <= 3, "{} blocks", free.len());
+        assert!(free.iter().all(|blocks| blocks.capacity() <= 64), "what an older hash needed is given back");
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_other_work_is_known() {
+        let passwords = Passwords::new(&Config::default(), [7; 48]);
+        let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(256, 2, 1, None).expect("work"));
+        let hash = argon2::PasswordHasher::hash_password_with_salt(&hash, b"password", b"somesalt");
+        let hash: PasswordHash = hash.expect("a hash");
+        assert_eq!(passwords.check("password".to_owned(), Some(&hash.to_string())).await, Ok(true));
+        assert_eq!(passwords.check("passwort".to_owned(), Some(&hash.to_string())).await, Ok(false));
     }
 }

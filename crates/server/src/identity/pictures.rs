@@ -1,37 +1,39 @@
-//! Pictures of people: whatever comes is decoded under limits, cut to a square and written anew, so that no byte
+//! Pictures of people: a picture is made smaller while it is read, cut to a square and written anew, so that no byte
 //! of the file that came (its metadata, a second format inside it) is ever served.
 
-use crate::store::pictures::Picture;
-use image::{
-    DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits as ImageLimits, codecs::jpeg::JpegEncoder,
-    imageops::FilterType,
+use crate::{
+    files::pictures::{self, Fault, Keep, Not},
+    store::pictures::Picture,
 };
+use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType};
 use parlor_protocol::{
     error::{Code, Problem},
     limits::Limits,
 };
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek};
 
 /// Width and height of a portrait.
 const SIDE: u32 = 256;
-/// What decoding may allocate for each pixel that is allowed.
-const BYTES_PER_PIXEL: u64 = 8;
-/// What decoding may allocate at the most.
-const DECODE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// A square portrait from the bytes of an image file.
+/// A square portrait from an image file.
 ///
 /// # Errors
 /// Not a PNG, JPEG or WebP, or over a limit.
-pub(super) fn portrait(bytes: &[u8], limits: &Limits) -> Result<Picture, Problem> {
-    let image = decode(bytes, limits)?;
-    let square = image.width().min(image.height());
-    let (left, top) = ((image.width() - square) / 2, (image.height() - square) / 2);
-    let image = image.crop_imm(left, top, square, square).resize_exact(SIDE, SIDE, FilterType::Triangle);
+pub(super) fn portrait(
+    file: impl Read + Seek,
+    scratch: &mut impl Keep,
+    limits: &Limits,
+    allowed: pictures::Limits,
+) -> Result<Picture, Problem> {
+    let side = limits.picture_pixels_max;
+    let pixels_max = u64::from(side) * u64::from(side);
+    let image = pictures::portrait(file, scratch, (SIDE, side), pictures::Limits { pixels_max, ..allowed });
+    let image = DynamicImage::from(image.map_err(|fault| refused(fault, side))?);
+    let image = if image.width() < SIDE { image.resize_exact(SIDE, SIDE, FilterType::Triangle) } else { image };
     let mut bytes = Cursor::new(Vec::new());
-    let has_alpha = image.color().has_alpha() && image.to_rgba8().pixels().any(|pixel| pixel.0[3] < 255);
-    let (media_type, written) = if has_alpha {
-        ("image/png", DynamicImage::from(image.to_rgba8()).write_to(&mut bytes, ImageFormat::Png))
+    let is_clear = image.to_rgba8().pixels().any(|pixel| pixel.0[3] < 255);
+    let (media_type, written) = if is_clear {
+        ("image/png", image.write_to(&mut bytes, ImageFormat::Png))
     } else {
         let encoder = JpegEncoder::new_with_quality(&mut bytes, 85);
         ("image/jpeg", DynamicImage::from(image.to_rgb8()).write_with_encoder(encoder))
@@ -40,34 +42,16 @@ pub(super) fn portrait(bytes: &[u8], limits: &Limits) -> Result<Picture, Problem
     Ok(Picture { media_type: media_type.to_owned(), bytes: bytes.into_inner() })
 }
 
-fn decode(bytes: &[u8], limits: &Limits) -> Result<DynamicImage, Problem> {
-    let unreadable = |detail: &str| {
-        Problem::new(Code::UnsupportedType).with_detail(format!("a PNG, JPEG or WebP is expected: {detail}"))
-    };
-    let side = limits.picture_pixels_max;
-    let too_large =
-        || Problem::new(Code::TooLarge).with_detail("the picture is too wide or too high").with_limit(side.into());
-    let reader =
-        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| unreadable("it is cut short"))?;
-    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) {
-        return Err(unreadable("it is something else"));
+fn refused(fault: Fault, side: u32) -> Problem {
+    match fault {
+        Fault::Disk(error) => crate::files::unkept(&error),
+        Fault::Not(Not::Small { .. }) => {
+            Problem::new(Code::TooLarge).with_detail("the picture is too wide or too high").with_limit(side.into())
+        }
+        Fault::Not(Not::Short { .. }) => Problem::new(Code::TooLarge).with_detail("the picture has too many frames"),
+        Fault::Not(Not::Readable) => Problem::new(Code::UnsupportedType)
+            .with_detail("a PNG, JPEG or WebP is expected that is whole and not too large to be drawn"),
     }
-    let mut decoder = reader.into_decoder().map_err(|_| unreadable("its head cannot be read"))?;
-    let (width, height) = decoder.dimensions();
-    if width > side || height > side {
-        return Err(too_large());
-    }
-    if width == 0 || height == 0 {
-        return Err(unreadable("it is empty"));
-    }
-    let mut allowed = ImageLimits::default();
-    allowed.max_alloc =
-        Some((u64::from(width) * u64::from(height) * BYTES_PER_PIXEL + (1 << 20)).min(DECODE_BYTES_MAX));
-    decoder.set_limits(allowed).map_err(|_| too_large())?;
-    let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|_| unreadable("its pixels cannot be read"))?;
-    image.apply_orientation(orientation);
-    Ok(image)
 }
 
 #[cfg(test)]
@@ -77,6 +61,11 @@ mod tests {
 
     fn limits() -> Limits {
         crate::config::Config::with(&[("limits.picture_pixels_max", "400")]).expect("a configuration").limits
+    }
+
+    fn portrait(bytes: &[u8], limits: &Limits) -> Result<Picture, Problem> {
+        let allowed = pictures::Limits { pixels_max: 0, frames_max: 1, memory_max: 1 << 20 };
+        super::portrait(Cursor::new(bytes), &mut Cursor::new(Vec::new()), limits, allowed)
     }
 
     fn png(image: impl Into<DynamicImage>) -> Vec<u8> {

@@ -1,7 +1,9 @@
 //! Uploads in progress and files as they are served. What messages carry changes in `batch` only.
 
 use super::{
-    Result, Store, column,
+    Result, Store,
+    clock::CLOCK_AHEAD_MS,
+    column,
     connection::Connection,
     rows::{FILE, Reader},
 };
@@ -53,6 +55,14 @@ pub struct Finished {
     pub preview: Option<Preview>,
 }
 
+/// What a person, `$1`, has of bytes that are kept: files, and pictures of people and groups. Files that are forwarded
+/// count once: for who uploaded them; when that file is gone, for the owner of the oldest copy.
+pub(super) const KEPT_BYTES: &str = "\
+    (SELECT COALESCE(CAST(SUM(bytes) AS BIGINT), 0) FROM files f WHERE owner = $1 AND (client_id NOT LIKE ' %' \
+    OR NOT EXISTS (SELECT 1 FROM files o WHERE o.blob = f.blob AND (o.client_id NOT LIKE ' %' \
+    OR o.created_at < f.created_at OR (o.created_at = f.created_at AND o.id < f.id))))) \
+    + (SELECT COALESCE(CAST(SUM(LENGTH(bytes)) AS BIGINT), 0) FROM pictures WHERE owner = $1)";
+
 fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -60,8 +70,7 @@ fn int(number: u64) -> i64 {
 impl Store {
     /// Begins an upload, within what its owner may have. The same `client_id` twice is one.
     ///
-    /// Bytes count once, however often they are forwarded: for who uploaded them; when that file is gone, for the owner
-    /// of the oldest copy, so that nobody keeps bytes that count for nobody.
+    /// Bytes count once, however often they are forwarded, so that nobody keeps bytes that count for nobody.
     pub async fn begin_upload(&self, new: NewUpload) -> Result<Begun> {
         self.write(move |transaction| begin(transaction, &new)).await
     }
@@ -141,6 +150,18 @@ impl Store {
             connection.query(sql, &[touched_before.into(), most.into()], |row| column(row, 0).map(FileId))
         })
         .await
+    }
+
+    /// Files that no message carries and that say a time which is still to come were touched now: a clock that was set
+    /// back since would have them kept for as long as it was ahead.
+    pub async fn bring_uploads_back(&self, now_ms: i64) -> Result<()> {
+        let ahead = now_ms.saturating_add(CLOCK_AHEAD_MS);
+        let sql = "SELECT 1 FROM files WHERE state <> 'sent' AND touched_at > $1 LIMIT 1";
+        if self.ask(move |connection| connection.optional(sql, &[ahead.into()], |_| Ok(()))).await?.is_none() {
+            return Ok(());
+        }
+        let sql = "UPDATE files SET touched_at = $1 WHERE state <> 'sent' AND touched_at > $2";
+        self.write(move |transaction| transaction.execute(sql, &[now_ms.into(), ahead.into()]).map(drop)).await
     }
 
     /// Whether an upload is in progress.
@@ -223,12 +244,9 @@ fn begin(transaction: &mut Connection, new: &NewUpload) -> Result<Begun> {
     if let Some(found) = by_client_id(transaction, new.owner, &new.client_id)? {
         return Ok(Begun::Found(found));
     }
-    let sql = "SELECT COALESCE(CAST(SUM(bytes) AS BIGINT), 0), COUNT(CASE WHEN state <> 'sent' THEN 1 END) \
-               FROM files f WHERE owner = $1 AND (client_id NOT LIKE ' %' OR NOT EXISTS (SELECT 1 FROM files o \
-               WHERE o.blob = f.blob AND (o.client_id NOT LIKE ' %' OR o.created_at < f.created_at \
-               OR (o.created_at = f.created_at AND o.id < f.id))))";
+    let sql = format!("SELECT {KEPT_BYTES}, (SELECT COUNT(*) FROM files WHERE owner = $1 AND state <> 'sent')");
     let (kept, unsent): (i64, i64) =
-        transaction.one(sql, &[new.owner.0.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
+        transaction.one(&sql, &[new.owner.0.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
     let kept = u64::try_from(kept).unwrap_or(0);
     if unsent >= i64::from(new.unsent_max) {
         return Ok(Begun::TooManyUnsent);

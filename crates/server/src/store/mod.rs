@@ -19,6 +19,7 @@ pub mod index;
 mod names;
 mod open;
 pub mod pictures;
+mod places;
 mod postgres;
 mod presence;
 mod rows;

@@ -45,7 +45,7 @@ pub struct Settings {
 const POSTGRES_WRITERS: u32 = 3;
 
 /// The migrations, in their order: name, SQLite's text, PostgreSQL's text.
-static MIGRATIONS: [(&str, &str, &str); 5] = [
+static MIGRATIONS: [(&str, &str, &str); 6] = [
     (
         "0001_first",
         include_str!("../../migrations/sqlite/0001_first.sql"),
@@ -70,6 +70,11 @@ static MIGRATIONS: [(&str, &str, &str); 5] = [
         "0005_forms",
         include_str!("../../migrations/sqlite/0005_forms.sql"),
         include_str!("../../migrations/postgres/0005_forms.sql"),
+    ),
+    (
+        "0006_owners",
+        include_str!("../../migrations/sqlite/0006_owners.sql"),
+        include_str!("../../migrations/postgres/0006_owners.sql"),
     ),
 ];
 

@@ -156,7 +156,7 @@ async fn clearing_the_log_refuses_no_upload_no_picture_and_no_message() {
             };
             app.store.begin_upload(new).await.expect("it is begun");
             app.store.keep_received(id, 5, written).await.expect("it is noted");
-            app.store.remove_unnamed_pictures(0).await.expect("they are looked for");
+            app.store.remove_unnamed_pictures(0, 0).await.expect("they are looked for");
             app.store.write_last_seen(vec![(ada, written)]).await.expect("it is written");
             app.store.remove_upload(id).await.expect("it is given up");
             written += 1;

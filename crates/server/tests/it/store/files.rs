@@ -185,12 +185,19 @@ async fn pictures_that_nobody_has_any_more_are_removed(world: World) {
     }
     world.sql(&format!("UPDATE users SET picture = 'hers' WHERE id = {ada}")).await;
     world.sql(&format!("UPDATE conversations SET picture = 'the-groups' WHERE id = {group}")).await;
-    let removed = async |came_before| world.app.store.remove_unnamed_pictures(came_before).await.expect("there");
+    let removed = async |came_before| world.app.store.remove_unnamed_pictures(came_before, 100).await.expect("there");
     assert_eq!([removed(10).await, removed(20).await, removed(20).await], [0, 1, 0], "the old one that nobody has");
     world.sql("UPDATE users SET picture = NULL").await;
     world.sql("UPDATE conversations SET picture = NULL").await;
     assert_eq!(removed(20).await, 2, "now these are nobody's");
     assert_eq!(removed(21).await, 1, "the one that came a moment ago was not lost before");
+    let ahead = 10 * 365 * 24 * 60 * 60 * 1000_i64;
+    world
+        .sql(&format!(
+            "INSERT INTO pictures (id, media_type, bytes, created_at) VALUES ('a', 'image/png', {blob}, {ahead})"
+        ))
+        .await;
+    assert_eq!(removed(21).await, 1, "one of a clock that was set back since");
 }
 
 async fn delete(world: &World, actor: UserId, conversation: ConversationId, seq: Seq) {
