@@ -1,6 +1,6 @@
 //! Reading the layers: which keys there are, what each layer says, and what is wrong with it.
 
-use super::{Config, DEFAULTS, Error};
+use super::{Config, DEFAULTS, Error, contradictions};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf};
 use toml_edit::{Document, DocumentMut, Item, TableLike};
@@ -88,7 +88,7 @@ impl Layers {
     /// Lays the layers over each other.
     ///
     /// # Errors
-    /// Every unknown key, wrong type and value out of range, with its place.
+    /// Every unknown key, wrong type and value out of range, with its place; else every contradiction.
     pub fn load(self) -> Result<(Config, Vec<Setting>), Error> {
         let mut settings = reference();
         let mut mistakes = Vec::new();
@@ -117,7 +117,10 @@ impl Layers {
             return Err(Error(mistakes));
         }
         match serde_path_to_error::deserialize::<_, Config>(tree(&settings)) {
-            Ok(config) => Ok((config, settings.into_values().collect())),
+            Ok(config) => match contradictions::find(&config, &settings) {
+                found if found.is_empty() => Ok((config, settings.into_values().collect())),
+                found => Err(Error(found)),
+            },
             Err(error) => {
                 let path = error.path().to_string();
                 let source = settings.get(&path).map_or_else(String::new, |setting| format!("{}: ", setting.source));
@@ -347,7 +350,7 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let file = "[store]\nurl = \"postgres://ada:se@cret@db/x\"\n[metrics]\ntoken = \"secret\"\n\
-                    [files]\ns3_secret_access_key = \"secret\"\n";
+                    [files]\ns3_access_key_id = \"id\"\ns3_secret_access_key = \"secret\"\n";
         let (config, settings) = load(file, &[], &[]).load().expect("all is right");
         let shown: Vec<_> = settings.iter().map(Setting::shown).collect();
         assert!(shown.iter().all(|text| !text.contains("cret")), "{shown:?}");

@@ -1,0 +1,151 @@
+//! Settings that are each allowed and together make no sense. They are refused at start, by name.
+
+use super::{Config, Setting, Source};
+use std::collections::BTreeMap;
+
+/// How much longer than between two heartbeats a silence lasts at the least, in fifths: the answer needs time to come.
+const SILENCE_FIFTHS: u64 = 6;
+/// Looks at the clock for which a commit is remembered at the least.
+const LOOKS: u64 = 3;
+
+/// Whether two settings contradict each other, which they are, and why.
+type Pair = (bool, &'static str, &'static str, &'static str);
+
+/// One line for each contradiction.
+pub(super) fn find(config: &Config, settings: &BTreeMap<String, Setting>) -> Vec<String> {
+    let said = |path: &str| {
+        let setting = settings.get(path);
+        setting.map_or_else(|| path.to_owned(), |setting| format!("{path} = {} ({})", setting.shown(), setting.source))
+    };
+    let is_set = |path: &str| settings.get(path).is_some_and(|setting| setting.source != Source::Default);
+    let pairs = of_times(config).into_iter().chain(of_limits(config, is_set)).chain(of_places(config));
+    let found = pairs.filter(|(is_contradiction, ..)| *is_contradiction);
+    found
+        .map(|(_, one, other, why)| format!("{} and {} contradict each other: {why}", said(one), said(other)))
+        .collect()
+}
+
+fn of_times(config: &Config) -> [Pair; 3] {
+    let (socket, stop, sync) = (&config.socket, &config.stop, &config.sync);
+    [
+        (
+            socket.silence_ms.saturating_mul(5) < socket.ping_interval_ms.saturating_mul(SILENCE_FIFTHS),
+            "socket.ping_interval_ms",
+            "socket.silence_ms",
+            "a client that answers every heartbeat would be closed; the silence is to be a fifth longer at the least",
+        ),
+        (
+            stop.retry_after_min_ms > stop.retry_after_max_ms,
+            "stop.retry_after_min_ms",
+            "stop.retry_after_max_ms",
+            "the shortest time is above the longest",
+        ),
+        (
+            sync.commits_kept_ms < sync.clock_check_ms.saturating_mul(LOOKS),
+            "sync.commits_kept_ms",
+            "sync.clock_check_ms",
+            "what a commit touched would be forgotten before it is looked for; it is to be kept for three looks",
+        ),
+    ]
+}
+
+fn of_limits(config: &Config, is_set: impl Fn(&str) -> bool) -> [Pair; 3] {
+    let limits = &config.limits;
+    // A smaller frame or body alone only bounds texts, too; a longer text that fits into none is promised in vain.
+    let is_vain = |bytes: u32, path: &str| {
+        is_set("limits.text_chars_max") && !is_set(path) && limits.text_chars_max.saturating_mul(4) > bytes
+    };
+    let why = "a text of four bytes for each character would not fit";
+    let (frame, body) = ("limits.frame_bytes_max", "limits.body_bytes_max");
+    [
+        (is_vain(limits.frame_bytes_max, frame), "limits.text_chars_max", frame, why),
+        (is_vain(limits.body_bytes_max, body), "limits.text_chars_max", body, why),
+        (
+            limits.password_chars_min > limits.password_chars_max,
+            "limits.password_chars_min",
+            "limits.password_chars_max",
+            "no password would be taken",
+        ),
+    ]
+}
+
+fn of_places(config: &Config) -> [Pair; 4] {
+    let files = &config.files;
+    [
+        (
+            files.folder.is_some() && files.s3_bucket.is_some(),
+            "files.folder",
+            "files.s3_bucket",
+            "files are kept in one place",
+        ),
+        (
+            files.s3_endpoint.is_some() && files.s3_bucket.is_none(),
+            "files.s3_endpoint",
+            "files.s3_bucket",
+            "there is an address and no bucket",
+        ),
+        (
+            files.s3_access_key_id.is_empty() != files.s3_secret_access_key.is_empty(),
+            "files.s3_access_key_id",
+            "files.s3_secret_access_key",
+            "a key has an id and a secret",
+        ),
+        (
+            config.public_url.as_ref().is_some_and(|public| config.allowed_origins.contains(public)),
+            "public_url",
+            "allowed_origins",
+            "the first is always allowed; leave it out of the second",
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn settings_that_contradict_each_other_are_refused_by_name_and_others_are_not() {
+        let contradictions: &[(&[(&'static str, &str)], [&str; 2])] = &[
+            (
+                &[("socket.ping_interval_ms", "60000")],
+                ["socket.ping_interval_ms = 60000 (", "socket.silence_ms = 35000 (default)"],
+            ),
+            (&[("socket.silence_ms", "25000")], ["socket.ping_interval_ms", "socket.silence_ms = 25000"]),
+            (&[("stop.retry_after_min_ms", "5000")], ["stop.retry_after_min_ms", "stop.retry_after_max_ms"]),
+            (&[("stop.retry_after_max_ms", "10")], ["stop.retry_after_min_ms", "stop.retry_after_max_ms"]),
+            (&[("sync.clock_check_ms", "600000")], ["sync.commits_kept_ms", "sync.clock_check_ms"]),
+            (&[("sync.commits_kept_ms", "1")], ["sync.commits_kept_ms", "sync.clock_check_ms"]),
+            (&[("limits.password_chars_min", "300")], ["limits.password_chars_min", "limits.password_chars_max"]),
+            (&[("limits.text_chars_max", "100000")], ["limits.text_chars_max", "limits.frame_bytes_max"]),
+            (&[("files.folder", "/a"), ("files.s3_bucket", "b")], ["files.folder", "files.s3_bucket"]),
+            (&[("files.s3_endpoint", "http://a")], ["files.s3_endpoint", "files.s3_bucket"]),
+            (
+                &[("files.s3_bucket", "b"), ("files.s3_access_key_id", "a")],
+                ["files.s3_access_key_id", "files.s3_secret_access_key"],
+            ),
+            (
+                &[("public_url", "https://a.example"), ("allowed_origins", "https://b.example,https://a.example")],
+                ["public_url", "allowed_origins"],
+            ),
+        ];
+        for (settings, names) in contradictions {
+            let error = Config::with(settings).expect_err("a contradiction").to_string();
+            assert!(names.iter().all(|name| error.contains(name)), "{settings:?}: {error}");
+        }
+        let sound: &[&[(&'static str, &str)]] = &[
+            &[],
+            &[("socket.ping_interval_ms", "100"), ("socket.silence_ms", "120")],
+            &[("limits.frame_bytes_max", "1")],
+            &[("limits.text_chars_max", "40000")],
+            &[
+                ("limits.text_chars_max", "100000"),
+                ("limits.frame_bytes_max", "500000"),
+                ("limits.body_bytes_max", "500000"),
+            ],
+            &[("allowed_origins", "https://b.example")],
+        ];
+        for settings in sound {
+            assert!(Config::with(settings).is_ok(), "{settings:?}");
+        }
+    }
+}
