@@ -6,7 +6,7 @@
 
 use crate::{
     app::App,
-    domain::change::{Change, Outcome},
+    domain::change::{Change, Outcome, Profile},
     identity,
     listener::told,
     store::accounts::Listed,
@@ -45,6 +45,9 @@ pub enum Command {
         name: String,
         /// The password.
         password: String,
+        /// An account of that name that is there already is left as it is.
+        #[serde(default)]
+        if_absent: bool,
     },
     /// Lists accounts.
     ListUsers {},
@@ -61,6 +64,20 @@ pub enum Command {
         login: String,
         /// Which of the two.
         disabled: bool,
+    },
+    /// Gives a person another name to sign in with, or another name that others see.
+    RenameUser {
+        /// Whom.
+        login: String,
+        /// The new name to sign in with.
+        to: Option<String>,
+        /// The new name that others see.
+        name: Option<String>,
+    },
+    /// Deletes an account. What it wrote stays for others.
+    DeleteUser {
+        /// Whose.
+        login: String,
     },
     /// Makes or replaces a context with all its roles.
     PutContext {
@@ -91,6 +108,8 @@ pub enum Answer {
     Done,
     /// The account was made.
     UserAdded(UserId),
+    /// The account was there already.
+    UserFound(UserId),
     /// The accounts.
     Users(Vec<Listed>),
     /// The copy was written; its size in bytes.
@@ -105,14 +124,7 @@ pub enum Answer {
 /// The refusal.
 pub async fn execute(app: &App, command: Command) -> Result<Answer, Problem> {
     match command {
-        Command::AddUser { login, name, password } => {
-            let login = identity::checked_login(&login)?;
-            let password_hash = Some(identity::new_hash(app, password).await?);
-            match app.commit.submit(Change::AddUser { login, name, password_hash }).await? {
-                Outcome::UserAdded(user) => Ok(Answer::UserAdded(user)),
-                _ => Err(Code::Internal.into()),
-            }
-        }
+        Command::AddUser { login, name, password, if_absent } => add_user(app, &login, name, password, if_absent).await,
         Command::ListUsers {} => users(app).await,
         Command::SetPassword { login, password } => {
             let user = user(app, &login).await?;
@@ -122,6 +134,13 @@ pub async fn execute(app: &App, command: Command) -> Result<Answer, Problem> {
         Command::SetDisabled { login, disabled } => {
             let user = user(app, &login).await?;
             done(app, Change::SetDisabled { user, disabled }).await
+        }
+        Command::RenameUser { login, to, name } => rename_user(app, &login, to, name).await,
+        Command::DeleteUser { login } => {
+            let user = user(app, &login).await?;
+            app.commit.submit(Change::DeleteUser { user }).await?;
+            app.store.forget_places(user).await?;
+            Ok(Answer::Done)
         }
         Command::PutContext { context, roles } => {
             let mut ids = Vec::with_capacity(roles.len());
@@ -136,6 +155,36 @@ pub async fn execute(app: &App, command: Command) -> Result<Answer, Problem> {
             Problem::new(Code::Unavailable).with_detail(error.to_string())
         }),
     }
+}
+
+async fn add_user(app: &App, login: &str, name: String, password: String, if_absent: bool) -> Result<Answer, Problem> {
+    let login = identity::checked_login(login)?;
+    let found = async || {
+        let account = app.store.account(login.clone()).await?;
+        Ok::<_, Problem>(account.map(|account| Answer::UserFound(account.user)))
+    };
+    if if_absent && let Some(found) = found().await? {
+        return Ok(found);
+    }
+    let password_hash = Some(identity::new_hash(app, password).await?);
+    match app.commit.submit(Change::AddUser { login: login.clone(), name, password_hash }).await {
+        Ok(Outcome::UserAdded(user)) => Ok(Answer::UserAdded(user)),
+        // Somebody else made it meanwhile.
+        Err(problem) if if_absent && problem.code == Code::NameTaken => found().await?.ok_or(problem),
+        Err(problem) => Err(problem),
+        Ok(_) => Err(Code::Internal.into()),
+    }
+}
+
+async fn rename_user(app: &App, login: &str, to: Option<String>, name: Option<String>) -> Result<Answer, Problem> {
+    let user = user(app, login).await?;
+    if let Some(name) = name {
+        app.commit.submit(Change::UpdateProfile { user, profile: Profile::named(name) }).await?;
+    }
+    if let Some(to) = to {
+        app.commit.submit(Change::SetLogin { user, login: identity::checked_login(&to)? }).await?;
+    }
+    Ok(Answer::Done)
 }
 
 async fn done(app: &App, change: Change) -> Result<Answer, Problem> {

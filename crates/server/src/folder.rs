@@ -4,14 +4,15 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
-    io,
+    io::{self, Read as _, Write as _},
     os::{
         fd::AsRawFd as _,
         unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
-use tokio::net::UnixListener;
+use tokio::{net::UnixListener, time::Instant};
 
 const LOCK: &str = "parlor.lock";
 const SOCKET: &str = "parlor.sock";
@@ -24,8 +25,19 @@ const SOCKET_PATH_BYTES_MAX: usize = 100;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process has it.
-    #[error("the data folder {0} is in use by another Parlor")]
-    Locked(PathBuf),
+    #[error("the data folder {path} is in use by {holder}")]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// Its id and its command, as far as it said so.
+        holder: String,
+    },
+    /// Others may look into it, and it is not ours to mend.
+    #[error(
+        "others may read the data folder {0}, which belongs to another user: let its owner take that right away \
+         (chmod 700), or use another folder"
+    )]
+    Open(PathBuf),
     /// It cannot be made or opened.
     #[error("cannot use the data folder {0}: {1}")]
     Unusable(PathBuf, #[source] io::Error),
@@ -36,31 +48,72 @@ pub enum Error {
 pub struct DataFolder {
     path: PathBuf,
     handle: File,
+    is_mended: bool,
     _lock: File,
 }
 
+/// Characters of a command that are said of the holder of the lock, and bytes that are read of it.
+const HOLDER_CHARS_MAX: usize = 100;
+const HOLDER_BYTES_MAX: u64 = 1024;
+/// Between two tries to have the lock.
+const TRY_EVERY: Duration = Duration::from_millis(50);
+/// The rights of others.
+const OTHERS: u32 = 0o077;
+
 impl DataFolder {
-    /// Makes the folder if needed, and locks it.
+    /// Makes the folder if needed, and locks it. Rights that others have on it are taken away.
     ///
     /// # Errors
-    /// It is locked, or cannot be used.
+    /// It is locked, open to others, or cannot be used.
     pub fn lock(path: &Path) -> Result<Self, Error> {
         let unusable = |error| Error::Unusable(path.to_owned(), error);
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let path = fs::canonicalize(path).map_err(unusable)?;
         let handle = File::open(&path).map_err(unusable)?;
-        let lock = OpenOptions::new()
+        let is_mended = close_to_others(&path, &handle)?;
+        let mut lock = OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .mode(0o600)
             .open(path.join(LOCK))
             .map_err(unusable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, handle, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked(path)),
+            Ok(()) => {
+                // For those who wait. That it is not written keeps nobody out.
+                let _ = lock.set_len(0).and_then(|()| lock.write_all(holder().as_bytes()));
+                Ok(Self { path, handle, is_mended, _lock: lock })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let read = lock.take(HOLDER_BYTES_MAX).read_to_string(&mut holder);
+                let holder = if read.is_ok() && !holder.is_empty() { holder } else { "another process".to_owned() };
+                Err(Error::Locked { path, holder })
+            }
             Err(TryLockError::Error(error)) => Err(Error::Unusable(path, error)),
         }
+    }
+
+    /// The same, and waits for as long as this for another process to be done with it.
+    ///
+    /// # Errors
+    /// As for [`DataFolder::lock`].
+    pub async fn lock_within(path: &Path, patience: Duration) -> Result<Self, Error> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match Self::lock(path) {
+                Err(Error::Locked { .. }) if Instant::now() < deadline => tokio::time::sleep(TRY_EVERY).await,
+                locked => return locked,
+            }
+        }
+    }
+
+    /// Says that rights of others on the folder were taken away, if they were.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let path = self.path.display();
+        self.is_mended.then(|| format!("others could read the data folder {path}; now only its owner can"))
     }
 
     /// The folder.
@@ -97,6 +150,30 @@ impl DataFolder {
     }
 }
 
+/// Takes the rights of others on a folder away, if they have any. True: they had.
+fn close_to_others(path: &Path, handle: &File) -> Result<bool, Error> {
+    let unusable = |error| Error::Unusable(path.to_owned(), error);
+    let mode = handle.metadata().map_err(unusable)?.permissions().mode();
+    if mode & OTHERS == 0 {
+        return Ok(false);
+    }
+    match handle.set_permissions(Permissions::from_mode(mode & !OTHERS & 0o7777)) {
+        // Only its owner may.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Error::Open(path.to_owned())),
+        mended => mended.map(|()| true).map_err(unusable),
+    }
+}
+
+/// What this process says of itself in the lock: its id and its command, without the folder of the program.
+fn holder() -> String {
+    let mut words = std::env::args();
+    let program = words.next().unwrap_or_default();
+    let program = program.rsplit('/').next().unwrap_or_default().to_owned();
+    let command = std::iter::once(program).chain(words).collect::<Vec<_>>().join(" ");
+    let command: String = command.chars().filter(|letter| !letter.is_control()).take(HOLDER_CHARS_MAX).collect();
+    format!("process {} ({command})", std::process::id())
+}
+
 /// The path of the socket in a folder, short enough for an address; the file holds the folder open meanwhile.
 pub(crate) fn socket_path(folder: &Path) -> io::Result<(PathBuf, File)> {
     let handle = File::open(folder)?;
@@ -119,13 +196,37 @@ mod tests {
         let parent = tempfile::tempdir().expect("a folder");
         let path = parent.path().join("a").join("data");
         let folder = DataFolder::lock(&path).expect("free");
-        assert!(matches!(DataFolder::lock(&path), Err(Error::Locked(_))));
+        let locked = DataFolder::lock(&path).expect_err("it is locked").to_string();
+        assert!(locked.contains(&format!("in use by process {} (", std::process::id())), "{locked}");
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o700);
         let _socket = folder.socket().expect("a socket");
         assert_eq!(fs::metadata(path.join(SOCKET)).expect("there").permissions().mode() & 0o777, 0o600);
         folder.release();
         assert!(!path.join(SOCKET).exists());
         DataFolder::lock(&path).expect("free again");
+    }
+
+    #[tokio::test]
+    async fn rights_of_others_are_taken_away_and_it_is_said() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let path = parent.path().join("data");
+        assert_eq!(DataFolder::lock(&path).expect("free").note(), None);
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("ours");
+        let folder = DataFolder::lock(&path).expect("ours");
+        assert!(folder.note().is_some_and(|note| note.contains("data")));
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o700);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_lock_has_it_when_it_is_free() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let path = parent.path().join("data");
+        let first = DataFolder::lock(&path).expect("free");
+        assert!(DataFolder::lock_within(&path, Duration::from_millis(1)).await.is_err());
+        let waiting = tokio::spawn(async move { DataFolder::lock_within(&path, Duration::from_secs(60)).await });
+        tokio::task::yield_now().await;
+        drop(first);
+        waiting.await.expect("it ends").expect("free");
     }
 
     #[tokio::test]

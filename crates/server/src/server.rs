@@ -20,6 +20,8 @@ use tokio::{
 
 /// How often the last use of sessions is written.
 const SEEN_EVERY: Duration = Duration::from_secs(20);
+/// How long a command that has the data folder, or a server that stops, is waited for.
+const FOLDER_PATIENCE: Duration = Duration::from_secs(10);
 /// What is left of the grace for the store to close.
 const STORE_GRACE: Duration = Duration::from_secs(2);
 
@@ -59,7 +61,10 @@ impl Server {
     /// # Errors
     /// See [`Error`].
     pub async fn start(config: Config, environment: Environment) -> Result<Self, Error> {
-        let folder = DataFolder::lock(&config.data)?;
+        let folder = DataFolder::lock_within(&config.data, FOLDER_PATIENCE).await?;
+        if let Some(note) = folder.note() {
+            tracing::warn!("{note}");
+        }
         let listener = listen(config.listen).await?;
         let app = open(&folder, config, environment).await?;
         Self::serve(app, folder, listener, None).await

@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, and where it is done.
 //!
-//! Exit codes: 0 done, 1 failed or refused, 2 asked for wrongly (unknown flag, mistake in the configuration).
+//! Exit codes: see [`Kind`]; 0 is done.
 
 mod config;
 mod demo;
@@ -65,7 +65,7 @@ enum Command {
         /// The file to write; it must not be there yet.
         file: PathBuf,
         #[command(flatten)]
-        place: Place,
+        place: Target,
     },
     /// Put a copy in the place of the database. No server may run.
     Restore {
@@ -75,12 +75,12 @@ enum Command {
         #[arg(long)]
         force: bool,
         #[command(flatten)]
-        place: Place,
+        place: Target,
     },
     /// Look whether the database is whole. No server may run.
     Verify {
         #[command(flatten)]
-        place: Place,
+        place: Target,
     },
 }
 
@@ -95,20 +95,87 @@ struct Place {
     data: Option<String>,
 }
 
+/// What a command of the operator works on, and how it answers.
+#[derive(Clone, Debug, Default, Args)]
+struct Target {
+    #[command(flatten)]
+    place: Place,
+    /// Print one line of JSON instead of text, also of a failure.
+    #[arg(long)]
+    json: bool,
+}
+
+impl std::ops::Deref for Target {
+    type Target = Place;
+    fn deref(&self) -> &Place {
+        &self.place
+    }
+}
+
 /// Why a command ended without success: what to print, and the exit code.
 #[derive(Debug)]
 struct Failure {
     message: String,
-    code: u8,
+    kind: Kind,
+    /// Whether it is printed as JSON.
+    is_json: bool,
+}
+
+/// Kinds of failures, with their exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    /// The disk, the database or something else that should work does not.
+    Failed = 1,
+    /// Asked for wrongly: an unknown flag, a mistake in the configuration.
+    Usage = 2,
+    /// A rule or a limit is against it.
+    Refused = 3,
+    /// There is no such account, context or database.
+    NotFound = 4,
+    /// There is one already: an account of that name, a file.
+    Exists = 5,
+    /// The data folder is in use, or the server that has it does not answer.
+    InUse = 6,
+    /// The store is damaged.
+    Damaged = 7,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Refused => "refused",
+            Self::NotFound => "not_found",
+            Self::Exists => "exists",
+            Self::InUse => "in_use",
+            Self::Damaged => "damaged",
+        }
+    }
 }
 
 impl Failure {
+    fn of(kind: Kind, message: impl std::fmt::Display) -> Self {
+        Self { message: message.to_string(), kind, is_json: false }
+    }
+
     fn new(message: impl std::fmt::Display) -> Self {
-        Self { message: message.to_string(), code: 1 }
+        Self::of(Kind::Failed, message)
     }
 
     fn of_use(message: impl std::fmt::Display) -> Self {
-        Self { message: message.to_string(), code: 2 }
+        Self::of(Kind::Usage, message)
+    }
+
+    fn tell(&self) {
+        if self.is_json {
+            let (kind, detail) = (self.kind.name(), self.message.as_str());
+            return tell(&serde_json::json!({ "error": { "kind": kind, "detail": detail } }).to_string());
+        }
+        for line in self.message.lines() {
+            tell_error(&format!("parlor: {line}"));
+        }
     }
 }
 
@@ -136,10 +203,8 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            for line in failure.message.lines() {
-                tell_error(&format!("parlor: {line}"));
-            }
-            ExitCode::from(failure.code)
+            failure.tell();
+            ExitCode::from(failure.kind as u8)
         }
     }
 }

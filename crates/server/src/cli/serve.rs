@@ -1,14 +1,19 @@
 //! `parlor serve`: runs until it is told to stop.
 
-use super::{Failure, block_on, log, tell};
-use crate::{config::Config, environment::Environment, server::Server};
+use super::{Failure, Kind, block_on, log, tell};
+use crate::{
+    config::Config,
+    environment::Environment,
+    folder,
+    server::{self, Server},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(super) fn serve(config: Config) -> Result<(), Failure> {
     log::start(&config.log)?;
     block_on(async {
         let mut signals = Signals::new()?;
-        let server = Server::start(config, Environment::real()).await.map_err(Failure::new)?;
+        let server = Server::start(config, Environment::real()).await.map_err(failed)?;
         tell(&format!("Parlor serves on http://{} (stop it with Ctrl+C or SIGTERM)", server.address()));
         if let Some(address) = server.metrics_address() {
             tell(&format!("Its metrics are at http://{address}/metrics"));
@@ -16,6 +21,14 @@ pub(super) fn serve(config: Config) -> Result<(), Failure> {
         until_told(server, &mut signals).await;
         Ok(())
     })
+}
+
+fn failed(error: server::Error) -> Failure {
+    let kind = match error {
+        server::Error::Folder(folder::Error::Locked { .. }) => Kind::InUse,
+        _ => Kind::Failed,
+    };
+    Failure::of(kind, error)
 }
 
 /// Runs until the first signal; then stops in order, or at the second signal at once.

@@ -55,6 +55,10 @@ pub enum Change {
     EndSessions { user: UserId, which: Which },
     /// Disables a person, ending every session, or enables again.
     SetDisabled { user: UserId, disabled: bool },
+    /// Gives a person another name to sign in with. By the operator.
+    SetLogin { user: UserId, login: String },
+    /// Deletes an account: it signs in no more, and its name and picture are erased. What it wrote stays for others.
+    DeleteUser { user: UserId },
     /// Makes or replaces a context with all its roles. By the operator or the host.
     PutContext { context: Context, roles: Vec<(UserId, String)> },
     /// Closes or reopens a context.
@@ -165,9 +169,12 @@ impl Change {
             Self::UpdateProfile { user, .. } | Self::SetPassword { user, .. } | Self::EndSessions { user, .. } => {
                 Some(*user)
             }
-            Self::AddUser { .. } | Self::SetDisabled { .. } | Self::PutContext { .. } | Self::CloseContext { .. } => {
-                None
-            }
+            Self::AddUser { .. }
+            | Self::SetDisabled { .. }
+            | Self::SetLogin { .. }
+            | Self::DeleteUser { .. }
+            | Self::PutContext { .. }
+            | Self::CloseContext { .. } => None,
         }
     }
 }

@@ -16,6 +16,9 @@ use parlor_protocol::{
 };
 use std::collections::BTreeSet;
 
+/// What people see of somebody whose account was deleted.
+const DELETED_NAME: &str = "Deleted user";
+
 impl State {
     pub(super) fn add_user(
         &mut self,
@@ -164,6 +167,42 @@ impl State {
         }
         let (_, told) = self.tell_me(user, rules, at);
         Ok(Decided { outcome: Outcome::Done, told: vec![told] })
+    }
+
+    pub(super) fn set_login(&mut self, user: UserId, login: &str, rules: &Rules, at: At) -> Result<Decided, Problem> {
+        if self.logins.get(login).is_some_and(|holder| *holder != user) {
+            return Err(Code::NameTaken.into());
+        }
+        let row = self.users.get_mut(&user).ok_or(Problem::from(Code::NotFound))?;
+        let before = std::mem::replace(&mut row.login, login.to_owned());
+        self.logins.remove(&before);
+        self.logins.insert(login.to_owned(), user);
+        let (_, told) = self.tell_me(user, rules, at);
+        Ok(Decided { outcome: Outcome::Done, told: vec![told] })
+    }
+
+    /// Memberships and messages stay: others see them as those of a deleted person. The login name is free again.
+    pub(super) fn delete_user(&mut self, user: UserId, rules: &Rules, at: At) -> Result<Decided, Problem> {
+        let row = self.users.get_mut(&user).ok_or(Problem::from(Code::NotFound))?;
+        // A name that nobody can take: no login has a colon.
+        let login = std::mem::replace(&mut row.login, format!("deleted:{user}"));
+        DELETED_NAME.clone_into(&mut row.name);
+        (row.picture, row.password_hash) = (None, None);
+        (row.disabled, row.presence) = (true, false);
+        row.profile_version = at.version;
+        let shown = row.user();
+        self.logins.remove(&login);
+        for member in self.members.values_mut().filter_map(|members| members.get_mut(&user)) {
+            member.disabled = true;
+            member.user = shown.clone();
+        }
+        let mut decided = self.end(Ending { user, which: Which::All, keep: None }, true, rules, at);
+        decided.told.push(Told::Nodes(NodeMessage::Visibility { users: vec![user] }));
+        for conversation in self.conversations_of(user) {
+            self.member_mut(conversation, user).version = at.version;
+            decided.told.extend(self.tell_profile(conversation, user, false, rules, at));
+        }
+        Ok(decided)
     }
 
     fn end(&mut self, ending: Ending, disabled: bool, rules: &Rules, at: At) -> Decided {

@@ -151,6 +151,14 @@ impl Wanted {
                     self.memberships_of.insert(*user);
                 }
             }
+            Change::SetLogin { user, login } => {
+                self.users.insert(*user);
+                self.logins.insert(login.clone());
+            }
+            Change::DeleteUser { user } => {
+                self.users.insert(*user);
+                self.memberships_of.insert(*user);
+            }
             Change::SetPassword { user, .. } | Change::EndSessions { user, .. } | Change::SetDisabled { user, .. } => {
                 self.users.insert(*user);
             }

@@ -78,8 +78,8 @@ impl Batch<'_> {
             "INSERT INTO users (id, login, name, name_words, password_hash, picture, disabled, profile_version, \
                  version, created_at, receipts, presence) SELECT id, login, name, name_words, password_hash, picture, \
                  disabled, profile_version, version, created_at, receipts, presence FROM v WHERE id IS NOT NULL \
-                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_words = excluded.name_words, \
-                 password_hash = excluded.password_hash, picture = excluded.picture, disabled = excluded.disabled, \
+                 ON CONFLICT (id) DO UPDATE SET login = excluded.login, name = excluded.name, \
+                 name_words = excluded.name_words, password_hash = excluded.password_hash, picture = excluded.picture, disabled = excluded.disabled, \
                  profile_version = excluded.profile_version, version = excluded.version, \
                  receipts = excluded.receipts, presence = excluded.presence",
         )
