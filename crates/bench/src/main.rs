@@ -16,6 +16,7 @@
     reason = "figures are far below 2^53, and are rounded in the end"
 )]
 
+mod attacks;
 mod connections;
 mod fanout;
 mod files;
@@ -126,6 +127,12 @@ enum Command {
         #[arg(long, default_value_t = 200)]
         queries: usize,
     },
+    /// What one hostile person or address can cost, with a bound for each attack; fails when one is passed.
+    Attacks {
+        /// Only attacks whose name has this in it.
+        #[arg(long, default_value = "")]
+        only: String,
+    },
     /// Everything, shortly, as one table.
     Table {
         #[command(flatten)]
@@ -172,6 +179,7 @@ fn measure(bench: &Bench, command: Command) -> Result<Vec<Row>> {
         Command::Search { messages, queries } => {
             block_on(search::run(bench, messages.clamp(1000, 100_000_000), queries.clamp(1, 100_000)))
         }
+        Command::Attacks { only } => block_on(attacks::run(bench, &only)).map(|()| Vec::new()),
         Command::Table { rounds, sockets } => {
             let (count, time) = (rounds.count(), rounds.time());
             let mut rows = block_on(pairs::run(bench, count, time, ""))?;

@@ -77,9 +77,24 @@ impl Server {
 
     /// Bytes of memory that are resident.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that were resident since the peak was forgotten.
+    pub(crate) fn peak_bytes(&self) -> Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// Begins to measure the peak from here on.
+    pub(crate) fn forget_peak(&self) -> Result<()> {
+        let path = format!("/proc/{}/clear_refs", self.child.id());
+        fs::write(&path, "5").map_err(|error| format!("{path}: {error}"))
+    }
+
+    fn memory(&self, name: &str) -> Result<u64> {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
         Ok(kib.ok_or("the system does not tell the memory of a process")? * 1024)
     }
