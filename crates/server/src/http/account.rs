@@ -10,8 +10,7 @@ use crate::{
     app::{Actor, App},
     commands,
     domain::{Change, Outcome, Profile},
-    identity,
-    paging,
+    identity, paging,
 };
 use axum::{
     extract::{Path, Request, State},

@@ -3,9 +3,9 @@
 mod api;
 mod authority;
 mod channel_layer;
-mod contract;
 mod clocks;
 mod commands;
+mod contract;
 mod convergence;
 mod crowd;
 mod durability;
