@@ -11,7 +11,7 @@ use std::{
 };
 
 /// What differs from the defaults: passwords that are cheap to check, and numbers that one address reaches.
-const SETTINGS: [(&str, &str); 13] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("PARLOR_LOG_FILTER", "warn"),
     ("PARLOR_ACCOUNTS_SIGN_UP", "true"),
     ("PARLOR_WHO_MAY_WRITE", "everyone"),

@@ -317,8 +317,8 @@ fn absent(rules: &Rules) -> Problem {
 /// Why nobody but perhaps the opener has a role in a context, told to those who may know of the context.
 fn vacant(context: &ContextRow, role: &str, opener: UserId, rules: &Rules) -> Problem {
     let is_known = match rules.who_may_write {
-        WhoMayWrite::Everyone => true,
-        WhoMayWrite::SharedContext => context.role_of(opener).is_some(),
+        WhoMayWrite::Everyone | WhoMayWrite::SharedContext => true,
+        WhoMayWrite::BothInContext => context.role_of(opener).is_some(),
         WhoMayWrite::Nobody => false,
     };
     if context.roles.iter().any(|(user, held)| *user == opener && held == role) {

@@ -6,7 +6,7 @@ use super::{Edge, assets::File, credentials::brings_cookie, errors::Refusal};
 use crate::theme::Theme;
 use axum::{
     extract::{Path as UrlPath, State},
-    http::{HeaderMap, Method, Uri, header},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse as _, Response},
     routing::{MethodRouter, get},
 };

@@ -20,7 +20,7 @@ async fn unread(world: &World, name: &str) -> Value {
     let user = world.person(name).await;
     let me = act(&world.app, user, Command::GetMe { since: None }).await.expect("signed in");
     let list =
-        act(&world.app, user, Command::ListConversations { before: None, limit: Some(100) }).await.expect("a list");
+        act(&world.app, user, Command::ListConversations { after: None, limit: Some(100) }).await.expect("a list");
     let rows = list["conversations"].as_array().expect("a list").iter();
     let counts: Vec<u64> =
         rows.map(|row| row["unread"].as_u64().expect("a number")).filter(|count| *count > 0).collect();
