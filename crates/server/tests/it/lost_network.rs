@@ -171,8 +171,7 @@ async fn whoever_loses_the_network_is_gone_in_time_and_was_last_here_before() {
 
     lines.second_is("up");
     let deadline = Instant::now() + PATIENCE;
-    let open = || Handshake::new(ben.api.address(), ben.api.headers()).open();
-    while let Err(why) = open().await {
+    while let Err(why) = Handshake::new(ben.api.address(), ben.api.headers()).open().await {
         assert!(Instant::now() < deadline, "the line is not mended: {why}");
         // waits for: the two ends of the line, which look for each other again
         tokio::time::sleep(Duration::from_millis(50)).await;
