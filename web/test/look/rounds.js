@@ -27,8 +27,8 @@ export async function screensOf({ demo, way, rooms, looks, only = '', look }) {
     await both(view, tell('sign in'));
     await view.run(async () => {
       await hands.press('.button.main');
-      hands.type('input[autocomplete="username"]', 'somebody');
-      hands.type('input[type="password"]', 'not the right one');
+      await hands.type('input[autocomplete="username"]', 'somebody');
+      await hands.type('input[type="password"]', 'not the right one');
       await hands.press('.button.main');
       await hands.until(() => hands.has('.why', 'not right'), 'the refusal');
     });
@@ -62,7 +62,7 @@ async function lost({ way, rooms, looks, only, look }) {
   for (const view of last.keys()) {
     await view.run(async () => {
       for (const text of ['Written without a connection.', 'And another one\nof two lines.']) {
-        hands.type('.composer .words', text);
+        await hands.type('.composer .words', text);
         await hands.press('.send');
       }
     });

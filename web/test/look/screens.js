@@ -10,7 +10,7 @@
  * @typedef {{
  *   until: (holds: () => unknown, what: string) => Promise<void>,
  *   one: (selector: string, text?: string) => HTMLElement, has: (selector: string, text?: string) => boolean,
- *   press: (selector: string, text?: string) => Promise<void>, type: (selector: string, text: string) => void,
+ *   press: (selector: string, text?: string) => Promise<void>, type: (selector: string, text: string) => Promise<void>,
  *   go: (hash: string) => Promise<void>, thread: (id: number) => Promise<void>, calm: () => Promise<void>,
  *   end: () => Promise<void>,
  * }} Hands
@@ -66,7 +66,8 @@ export function handOver() {
       await until(() => has(selector, text), `${selector} ${text ?? ''}`);
       one(selector, text).click();
     },
-    type: (selector, text) => {
+    type: async (selector, text) => {
+      await until(() => has(selector), selector);
       const field = /** @type {HTMLInputElement} */ (one(selector));
       field.focus();
       field.value = text;
@@ -138,7 +139,7 @@ export const SCREENS = [
     await hands.until(() => hands.has('.emoji'), 'emoji');
   } },
   { name: 'emoji, nothing found', only: 'wide', enter: async () => {
-    hands.type('.emoji input', 'nothing like it');
+    await hands.type('.emoji input', 'nothing like it');
   } },
   { name: 'question', enter: async ({ all }) => {
     await hands.thread(all);
@@ -172,17 +173,17 @@ export const SCREENS = [
     await hands.until(() => hands.has('.replying'), 'the answer');
     if (!hands.has('.subject-field')) await hands.press('.subject-tool');
     await hands.until(() => hands.has('.subject-field'), 'the subject');
-    hands.type('.subject-field', 'A subject');
-    hands.type('.composer .words', 'Several\nlines\nof\nan\nanswer\nthat\nis\nlong');
+    await hands.type('.subject-field', 'A subject');
+    await hands.type('.composer .words', 'Several\nlines\nof\nan\nanswer\nthat\nis\nlong');
   } },
   { name: 'too long', only: 'wide', enter: async ({ all }) => {
     await hands.thread(all);
-    hands.type('.composer .words', 'too long '.repeat(1_300));
+    await hands.type('.composer .words', 'too long '.repeat(1_300));
     await hands.until(() => hands.has('.hint'), 'the count');
   } },
   { name: 'a message is changed', enter: async ({ all }) => {
     await hands.thread(all);
-    hands.type('.composer .words', '');
+    await hands.type('.composer .words', '');
     if (hands.has('.replying')) await hands.press('.replying .tool');
     const said = hands.one('parlor-said', 'with an umbrella');
     said.focus();
@@ -251,27 +252,27 @@ export const SCREENS = [
   { name: 'new conversation', enter: async () => {
     await hands.go('#/');
     await hands.press('parlor-list .tool', 'New conversation');
-    hands.type('dialog input', 'ben');
+    await hands.type('dialog input', 'ben');
     await hands.press('dialog .people button', 'Ben');
-    hands.type('dialog input', 'wolf');
+    await hands.type('dialog input', 'wolf');
     await hands.press('dialog .people button', 'Wolf');
   } },
   { name: 'new conversation, nobody found', only: 'wide', enter: async () => {
     await hands.press('parlor-list .tool', 'New conversation');
-    hands.type('dialog input', 'nobody like it');
+    await hands.type('dialog input', 'nobody like it');
     await hands.until(() => hands.has('dialog .note'), 'nobody');
   } },
   { name: 'search', enter: async () => {
     await hands.go('#/');
-    hands.type('parlor-list input[type="search"]', 'umbrella');
+    await hands.type('parlor-list input[type="search"]', 'umbrella');
     await hands.until(() => hands.has('parlor-result'), 'results');
   } },
   { name: 'search, nothing found', enter: async () => {
-    hands.type('parlor-list input[type="search"]', 'nothing like it');
+    await hands.type('parlor-list input[type="search"]', 'nothing like it');
     await hands.until(() => hands.has('parlor-results .nothing'), 'nothing');
   } },
   { name: 'search, a choice', enter: async () => {
-    hands.type('parlor-list input[type="search"]', 'umbrella');
+    await hands.type('parlor-list input[type="search"]', 'umbrella');
     await hands.press('.look-chip', 'About');
     await hands.press('dialog .people button');
     await hands.until(() => hands.has('.look-chip.set'), 'the choice');
@@ -279,7 +280,7 @@ export const SCREENS = [
     await hands.until(() => hands.has('dialog .people'), 'conversations');
   } },
   { name: 'search, days', only: 'wide', enter: async () => {
-    hands.type('parlor-list input[type="search"]', 'umbrella');
+    await hands.type('parlor-list input[type="search"]', 'umbrella');
     await hands.press('.look-chip', 'Date');
     await hands.until(() => hands.has('dialog input'), 'days');
   } },
