@@ -126,6 +126,7 @@ test('a group is named, pictured, led, and handed on', () =>
     const before = await bens.locator('li').count();
     await dialog.getByRole('button', { name: 'Add people' }).click();
     await page.locator('.picker').getByLabel('They see').selectOption('from_start');
+    await find.fill('tom');
     await found.first().click();
     await page.getByRole('button', { name: 'Add', exact: true }).click();
     await until(() => bens.locator('li').count(), (count) => count === before + 1, 'the dialog follows');

@@ -30,6 +30,7 @@ impl World {
             ("data", data),
             ("listen", "127.0.0.1:0"),
             ("accounts.sign_up", "true"),
+            ("who_may_write", "everyone"),
             ("accounts.password_memory_kib", "8"),
             ("accounts.password_passes", "1"),
             ("files.free_bytes_min", "0"),
