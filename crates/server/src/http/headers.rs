@@ -4,7 +4,7 @@ use super::routes::Route;
 use serde_json::{Map, Value, json};
 
 /// Each header, and what it says.
-const ALL: [(&str, &str); 15] = [
+const ALL: [(&str, &str); 16] = [
     ("Accept-Ranges", "That ranges of bytes are served."),
     ("Cache-Control", "Who may keep the answer, and for how long."),
     ("Content-Disposition", "Whether to show or save the file, and its name."),
@@ -18,6 +18,7 @@ const ALL: [(&str, &str); 15] = [
     ("Referrer-Policy", "What browsers tell other sites of this address."),
     ("Retry-After", "After how many seconds to try again."),
     ("Set-Cookie", "The session cookie, set or taken away."),
+    ("Vary", "Which headers of the request the answer depends on."),
     ("WWW-Authenticate", "How to say who asks: `Bearer`."),
     ("X-Content-Type-Options", "That browsers believe the `Content-Type`: `nosniff`."),
 ];
@@ -37,12 +38,14 @@ pub(super) fn of(route: &Route, status: u16) -> Value {
     let is_api = route.path.starts_with("/v1/");
     let is_file = route.path.starts_with("/v1/files/");
     let is_picture = route.path == "/v1/pictures/{id}";
+    let is_theme = route.path == "/theme.css";
     let has = |name: &str| match name {
         "RateLimit" | "RateLimit-Policy" => is_api,
         "Retry-After" => [408, 429, 503].contains(&status),
         "WWW-Authenticate" => status == 401,
         "Set-Cookie" => status < 300 && ["/v1/session", "/v1/users"].contains(&route.path) && route.method != "get",
-        "ETag" => (is_file || is_picture) && status < 400,
+        "ETag" => (is_file || is_picture || is_theme) && status < 400,
+        "Vary" => is_theme && status < 400,
         "Cross-Origin-Resource-Policy" => is_file && status < 400,
         "Accept-Ranges" => is_file && status < 400,
         "Content-Disposition" => is_file && [200, 206].contains(&status),
