@@ -304,7 +304,7 @@ async fn a_direct_conversation_has_no_roles_and_no_lines(world: World) {
     assert_eq!(code(name(&world, "Ada", conversation, "Us").await), Code::NotAllowed);
     assert_eq!(code(give(&world, "Ada", conversation, "Ada", Role::Owner).await), Code::NotAllowed);
     assert_eq!(code(add(&world, "Ada", conversation, &["Cleo"], None).await), Code::NotAllowed);
-    assert_eq!(code(world.remove("Ada", conversation, "Ada").await), Code::InvalidField);
+    assert_eq!(code(world.remove("Ada", conversation, "Ada").await), Code::NotAllowed);
     assert_eq!(attempt(&world, "Ada", conversation, Try::Picture).await, Some(Code::NotAllowed));
     assert_eq!(conversation_of(&world, "Ada", conversation).await, before);
 }

@@ -293,7 +293,7 @@ async fn node(settings: &[(&'static str, String)], clock: &Arc<AtomicI64>, layer
     .chain(settings.iter().map(|(key, value)| (*key, value.as_str())))
     .collect();
     let config = Config::with(&settings).expect("the settings are valid");
-    let clock = clock.clone();
+    let (clock, steady) = (clock.clone(), clock.clone());
     let real = Environment::real();
     let environment = Environment::new(
         move || clock.fetch_add(1, Ordering::Relaxed),
@@ -303,6 +303,7 @@ async fn node(settings: &[(&'static str, String)], clock: &Arc<AtomicI64>, layer
             }
         },
     );
+    let environment = environment.with_steady(move || steady.load(Ordering::Relaxed));
     App::start_on(config, environment, layer).await.expect("the server starts")
 }
 
