@@ -98,11 +98,15 @@ async fn in_a_large_conversation_a_change_is_told_whole_where_everybody_may_see_
 
 async fn what_one_hides_is_told_to_oneself_alone(world: World) {
     let conversation = world.direct("Ada", "Ben").await;
+    let (mut ada, mut ben) = (attach(&world.app, &world, "Ada").await, attach(&world.app, &world, "Ben").await);
     for text in ["one", "two", "three"] {
         world.send("Ada", conversation, text).await;
     }
+    // A send is answered before it is published.
+    for listener in [&mut ada, &mut ben] {
+        heard(listener, |event| event["message"]["seq"] == 3).await;
+    }
     let before = world.seen("Ada", conversation).await.version;
-    let (mut ada, mut ben) = (attach(&world.app, &world, "Ada").await, attach(&world.app, &world, "Ben").await);
     let hidden = world.hide("Ben", conversation, 2).await.expect("a member");
     let event = heard(&mut ben, |_| true).await;
     let me = world.person("Ben").await;
