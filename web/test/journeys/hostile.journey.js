@@ -125,8 +125,9 @@ function ask({ page }, method, path, body) {
 /** Whom one may write to. @param {Person} person @returns {Promise<number[]>} */
 function others({ page }) {
   return page.evaluate(async () => {
-    const { users } = await (await fetch('/v1/users')).json();
-    return users.map((/** @type {{id: number}} */ one) => one.id);
+    const found = await Promise.all(['ben', 'mira', 'tom'].map(async (query) =>
+      (await (await fetch(`/v1/users?query=${query}`)).json()).users));
+    return found.flat().map((/** @type {{id: number}} */ one) => one.id);
   });
 }
 

@@ -66,15 +66,15 @@ function desk({ page }) {
       if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`);
       return answer.json();
     };
-    const { users } = await ask('GET', '/v1/users', null);
-    const id = (/** @type {string} */ name) => users.find((/** @type {any} */ one) => one.name.startsWith(name)).id;
+    const id = async (/** @type {string} */ name) => (await ask('GET', `/v1/users?query=${name}`, null)).users[0].id;
+    const [ben, mira] = [await id('Ben'), await id('Mira')];
     const { conversation } = await ask('POST', '/v1/conversations', {
-      client_id: crypto.randomUUID(), group: { title: 'Desk', users: [id('Ben'), id('Mira')] },
+      client_id: crypto.randomUUID(), group: { title: 'Desk', users: [ben, mira] },
     });
     const base = `/v1/conversations/${conversation.id}`;
     await ask('PATCH', base, { title: 'Umbrella desk' });
-    await ask('DELETE', `${base}/members/${id('Mira')}`, null);
-    await ask('POST', `${base}/members`, { users: [id('Mira')] });
+    await ask('DELETE', `${base}/members/${mira}`, null);
+    await ask('POST', `${base}/members`, { users: [mira] });
     return conversation.id;
   });
 }
