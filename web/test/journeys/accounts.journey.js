@@ -24,13 +24,14 @@ test('an account is made, and its empty inbox says what will be here', () =>
     await eve.check('empty inbox on a phone');
     await page.setViewportSize({ width: 1280, height: 800 });
     await page.getByRole('button', { name: 'Write to somebody' }).click();
-    await page.getByText('There is nobody whom you may write to yet.').waitFor();
+    await page.getByText('Type two letters of a name.').waitFor();
     await eve.check('nobody to write to');
     await page.keyboard.press('Escape');
 
     const max = await Person.open(browser, demo.links.door);
     await signUp(max, 'max', 'Max Berger', 'another long password');
     await max.page.getByRole('button', { name: 'Write to somebody' }).click();
+    await max.page.getByRole('searchbox', { name: 'Find people' }).fill('eve');
     await max.page.getByRole('button', { name: 'Eve Adler' }).click();
     await max.page.getByRole('button', { name: 'Write to Eve' }).click();
     await max.say('Hello Eve, is the umbrella yours?');
@@ -62,6 +63,7 @@ test('name, picture and password are changed, and the others see it', () =>
     const max = await Person.open(browser, demo.links.door);
     await signUp(max, 'max', 'Max Berger', 'another long password');
     await max.page.getByRole('button', { name: 'Write to somebody' }).click();
+    await max.page.getByRole('searchbox', { name: 'Find people' }).fill('eve');
     await max.page.getByRole('button', { name: 'Eve Adler' }).click();
     await max.page.getByRole('button', { name: 'Write to Eve' }).click();
     await max.say('Hello.');

@@ -105,18 +105,18 @@ async fn bound(config: &Config, may_move: bool) -> Result<TcpListener, Failure> 
     .map_err(Failure::new)
 }
 
-/// The real environment, but with the story's time while it is told.
+/// The real environment, but with the story's time while the story is written. What ages goes by the same time: the
+/// story's past is no clock that was set back.
 fn with_clock(real: &Environment, clock: &Clock) -> Environment {
     let (time, chance, clock) = (real.clone(), real.clone(), clock.clone());
-    Environment::new(
-        move || match clock.load(Ordering::Relaxed) {
-            0 => time.now_ms(),
-            told => told,
-        },
-        move |bytes| {
-            for chunk in bytes.chunks_mut(32) {
-                chunk.copy_from_slice(&chance.random::<32>()[..chunk.len()]);
-            }
-        },
-    )
+    let now = move || match clock.load(Ordering::Relaxed) {
+        0 => time.now_ms(),
+        written_ms => written_ms,
+    };
+    let fill = move |bytes: &mut [u8]| {
+        for chunk in bytes.chunks_mut(32) {
+            chunk.copy_from_slice(&chance.random::<32>()[..chunk.len()]);
+        }
+    };
+    Environment::new(now.clone(), fill).with_steady(now)
 }

@@ -33,6 +33,8 @@ async fn refused(person: &Person, path: &str) -> (Code, Option<u64>) {
 async fn whole(person: &Person, path: &str, field: &str, limit: u32) -> Vec<Value> {
     let (mut rows, mut after) = (Vec::new(), String::new());
     loop {
+        // What a path begins after is said once.
+        let path = if after.is_empty() { path } else { path.trim_end_matches("?after=0") };
         let sign = if path.contains('?') { '&' } else { '?' };
         let page: Value = person.api.get(&format!("{path}{sign}limit={limit}{after}")).await.expect("a page");
         let some = page[field].as_array().expect("rows");
