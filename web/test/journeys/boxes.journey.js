@@ -37,6 +37,7 @@ const UNSEEN = [
   [/\.says .*\.(?:draft|failed)|\.no-messages|\.run\.same/u, 'a draft and a failure in a row; a search that finds only rows'],
   [/\.quoted \.icon|\.own \.at-hand|\.chosen$|\[aria-pressed\]$|\.own .*\.file/u, 'own messages with files, one’s own reactions'],
   [/\.skeleton/u, 'the shape that a page has before its script is there'],
+  [/\.meta\.warn/u, 'a message that was refused'],
   [/\.reader time|only-face|\[readonly\]|\.beside:has|\.picker select/u, 'who has read; a group that one may not change'],
 ];
 /** Classes without a rule of their own, and why. */
