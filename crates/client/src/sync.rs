@@ -1,7 +1,6 @@
 //! Drives a [`State`] over a socket ([`crate::poll`] by polling): resumes, fetches what is needed, holds what is ahead for a moment.
 //!
-//! A [`Client`] has no task of its own: whoever owns it lets it run by waiting for something. It does not reconnect by
-//! itself. Tests can lose, double and turn round its live events.
+//! A [`Client`] has no task of its own: it runs while its owner waits for something, and does not reconnect by itself.
 
 use crate::{
     error::Error,
@@ -248,10 +247,7 @@ impl Client {
         serde_json::from_value(answer).map_err(|error| Error::Unreadable(error.to_string()))
     }
 
-    /// Sends a message.
-    ///
-    /// # Errors
-    /// The server refused it, or its outcome is not known.
+    /// Sends a message, as [`Client::call`] sends any command.
     pub async fn send(&mut self, conversation: ConversationId, client_id: &str, text: &str) -> Result<Sent, Error> {
         self.command(Command::say(conversation, client_id, text)).await
     }

@@ -1,6 +1,6 @@
 //! `docs/reference/protocol.md` names every command, event, reply, code, close code and path that there is.
 
-use parlor_protocol::{close::Close, command::NAMES, error::Code};
+use parlor_protocol::{close::Close, command_names::NAMES, error::Code};
 
 const PAGE: &str = include_str!("../../../docs/reference/protocol.md");
 

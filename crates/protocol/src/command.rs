@@ -1,6 +1,7 @@
 //! What a client may ask for. The HTTP edge makes the same values out of paths and bodies.
 
 use crate::{
+    command_names,
     cursor::Cursor,
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId, Version},
@@ -419,41 +420,6 @@ impl Command {
     }
 }
 
-/// Every command's name, in the order of [`Command`].
-pub const NAMES: [&str; 31] = [
-    "session.resume",
-    "conversation.list",
-    "conversation.get",
-    "conversation.changes",
-    "conversation.open",
-    "conversation.show",
-    "conversation.mark",
-    "conversation.update",
-    "conversation.typing",
-    "member.list",
-    "member.add",
-    "member.update",
-    "member.remove",
-    "message.send",
-    "message.forward",
-    "message.edit",
-    "message.delete",
-    "message.hide",
-    "message.react",
-    "message.reactions",
-    "message.search",
-    "message.cancel",
-    "message.list",
-    "me.get",
-    "me.update",
-    "presence.watch",
-    "presence.set",
-    "upload.begin",
-    "upload.end",
-    "upload.cancel",
-    "user.list",
-];
-
 /// A command on the socket: `{"id": 1, "type": "message.send", …}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CommandFrame {
@@ -499,7 +465,7 @@ impl CommandFrame {
         let Some(name) = object.get("type").and_then(Value::as_str) else {
             return refuse(Some(id), Code::InvalidField, "`type`: the name of a command is expected".to_owned());
         };
-        if !NAMES.contains(&name) {
+        if !command_names::NAMES.contains(&name) {
             return refuse(Some(id), Code::UnknownCommand, "this server knows no command of that name".to_owned());
         }
         match Command::deserialize(Value::Object(object)) {

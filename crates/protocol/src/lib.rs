@@ -7,6 +7,7 @@
 
 pub mod close;
 pub mod command;
+pub mod command_names;
 pub mod cursor;
 pub mod error;
 pub mod event;

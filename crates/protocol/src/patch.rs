@@ -14,7 +14,6 @@ pub fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) ->
 ///
 /// # Errors
 /// Another type.
-#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub fn clearable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

@@ -4,10 +4,7 @@
 #[path = "../../../fuzz/src/lib.rs"]
 mod properties;
 
-use parlor_protocol::{
-    command::{CommandFrame, NAMES},
-    error::Code,
-};
+use parlor_protocol::{command::CommandFrame, command_names::NAMES, error::Code};
 use proptest::{
     collection::vec,
     prelude::*,

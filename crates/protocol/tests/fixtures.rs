@@ -1,7 +1,8 @@
 //! The frames in `fixtures/`, which Rust and JavaScript must both accept, and those that must be refused.
 
 use parlor_protocol::{
-    command::{Command, CommandFrame, NAMES},
+    command::{Command, CommandFrame},
+    command_names::NAMES,
     error::{Code, Problem},
     event::Event,
     reply::{Answer, ReplyFrame},

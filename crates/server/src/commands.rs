@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use parlor_protocol::{
     command::{Command, MeUpdate},
     error::{Code, Problem},
-    ids::{ConversationId, Seq, Version},
+    ids::{ConversationId, Seq, UserId, Version},
     reply::{Answer, ConversationAnswer, ConversationPage, Done, MeAnswer, Opened, Users, Watched},
 };
 use std::sync::Arc;
@@ -165,16 +165,7 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
             }
             sync::heads(app, user, cursor).await.map(Answer::Heads)
         }
-        Command::ListConversations { after, limit } => {
-            let (before, limit) = (paging::place(after.as_deref())?, paging::rows(limits, limit)?);
-            let page = app.store.read(move |snapshot| {
-                let (conversations, next) = snapshot.list(user, before, limit)?;
-                let users = snapshot.absent(&conversations)?;
-                let next = next.map(|activity| activity.to_string());
-                Ok(ConversationPage { conversations, users, next, cursor: snapshot.cursor })
-            });
-            page.await.map(Answer::Conversations).map_err(Problem::from)
-        }
+        Command::ListConversations { after, limit } => list(app, user, after.as_deref(), limit).await,
         Command::GetConversation { conversation } => {
             let found = app.store.read(move |snapshot| {
                 let Some(conversation) = snapshot.conversation(user, conversation)? else { return Ok(None) };
@@ -230,6 +221,18 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
         // What a connection shows is the socket's own affair, and changes are handed in above.
         _ => Err(Problem::new(Code::NotAllowed).with_detail("this command is one of the socket only")),
     }
+}
+
+/// A page of somebody's conversations, with the users whom their last messages name and who are in none of them.
+async fn list(app: &App, user: UserId, after: Option<&str>, limit: Option<u32>) -> Result {
+    let (before, limit) = (paging::place(after)?, paging::rows(&app.config.limits, limit)?);
+    let page = app.store.read(move |snapshot| {
+        let (conversations, next) = snapshot.list(user, before, limit)?;
+        let users = snapshot.absent(&conversations)?;
+        let next = next.map(|activity| activity.to_string());
+        Ok(ConversationPage { conversations, users, next, cursor: snapshot.cursor })
+    });
+    page.await.map(Answer::Conversations).map_err(Problem::from)
 }
 
 async fn me(app: &App, actor: Actor, since: Option<Version>) -> std::result::Result<MeAnswer, Problem> {

@@ -4,7 +4,7 @@ use super::{
     rust::{Kind, Rust, find},
     tree::{Finding, Tree},
 };
-use parlor_protocol::{close::Close, command, error::Code};
+use parlor_protocol::{close::Close, command_names, error::Code};
 
 const ERRORS: &str = "docs/reference/errors.md";
 const PROTOCOL: &str = "docs/reference/protocol.md";
@@ -14,7 +14,7 @@ const EVENTS: &str = "crates/protocol/src/event.rs";
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     if tree.paths.contains("docs/reference") {
-        let commands = command::NAMES.map(|name| Entry::of("command", name));
+        let commands = command_names::NAMES.map(|name| Entry::of("command", name));
         let codes = Code::ALL.iter().map(|code| Entry::of("error code", code.name()));
         let closes = Close::ALL.map(|close| Entry {
             what: format!("close code {} ({})", close.code(), close.name()),
@@ -112,7 +112,7 @@ mod tests {
         let codes: Vec<_> = Code::ALL.iter().map(|code| format!("`{}`\n", code.name())).collect();
         let closes: Vec<_> =
             Close::ALL.iter().map(|close| format!("### `{}`\n\n{}. Why.\n\n", close.name(), close.code())).collect();
-        let commands = command::NAMES.join("\n");
+        let commands = command_names::NAMES.join("\n");
         let (errors, protocol) = ([codes, closes].concat().concat(), commands + "\nmessage.created");
         let with = |errors: &str, protocol: &str| found(&[(EVENTS, EVENT), (ERRORS, errors), (PROTOCOL, protocol)]);
         assert_eq!(with(&errors, &protocol), [""; 0]);

@@ -7,7 +7,8 @@ use crate::{
 };
 use parlor_client::socket::{Handshake, Socket};
 use parlor_protocol::{
-    command::{Command, MeUpdate, MessagePlace, NAMES, Open, Search},
+    command::{Command, MeUpdate, MessagePlace, Open, Search},
+    command_names::NAMES,
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId, Version},
     model::{Message, Role},
