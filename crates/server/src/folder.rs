@@ -223,7 +223,7 @@ mod tests {
         let path = parent.path().join("data");
         let first = DataFolder::lock(&path).expect("free");
         assert!(DataFolder::lock_within(&path, Duration::from_millis(1)).await.is_err());
-        let waiting = tokio::spawn(async move { DataFolder::lock_within(&path, Duration::from_secs(60)).await });
+        let waiting = tokio::spawn(async move { DataFolder::lock_within(&path, Duration::from_mins(1)).await });
         tokio::task::yield_now().await;
         drop(first);
         waiting.await.expect("it ends").expect("free");

@@ -180,7 +180,7 @@ pub(super) fn user(command: User) -> Result<(), Failure> {
 
 fn change_user(command: User) -> Result<(), Failure> {
     match command {
-        User::Add { login, name, if_absent, password, place } => add_user(login, name, if_absent, &password, &place)?,
+        User::Add { login, name, if_absent, password, place } => add_user(&login, name, if_absent, &password, &place)?,
         User::List { place } => list_users(&place)?,
         User::Passwd { login, password, place } => {
             let (password, is_new) = password.get()?;
@@ -219,15 +219,15 @@ fn change_user(command: User) -> Result<(), Failure> {
 }
 
 fn add_user(
-    login: String,
+    login: &str,
     name: Option<String>,
     if_absent: bool,
     password: &Password,
     place: &Target,
 ) -> Result<(), Failure> {
-    let name = name.unwrap_or_else(|| login.clone());
+    let name = name.unwrap_or_else(|| login.to_owned());
     let (password, is_new) = password.get()?;
-    let command = Command::AddUser { login: login.clone(), name, password: password.clone(), if_absent };
+    let command = Command::AddUser { login: login.to_owned(), name, password: password.clone(), if_absent };
     match run(place, command)? {
         Answer::UserAdded(id) => {
             let said = format!("The account {login} was made; its id is {id}.{}", told_password(is_new, &password));

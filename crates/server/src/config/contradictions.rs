@@ -103,9 +103,11 @@ fn of_places(config: &Config) -> [Pair; 4] {
 mod tests {
     use crate::config::Config;
 
+    type Contradiction = (&'static [(&'static str, &'static str)], [&'static str; 2]);
+
     #[test]
     fn settings_that_contradict_each_other_are_refused_by_name_and_others_are_not() {
-        let contradictions: &[(&[(&'static str, &str)], [&str; 2])] = &[
+        let contradictions: &[Contradiction] = &[
             (
                 &[("socket.ping_interval_ms", "60000")],
                 ["socket.ping_interval_ms = 60000 (", "socket.silence_ms = 35000 (default)"],

@@ -92,7 +92,7 @@ impl Caller {
         let agent = headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
         let device = cookie_named(headers, if is_https(app, parts) { DEVICE_HTTPS } else { DEVICE });
         // What is no secret of ours is none that anybody kept.
-        let device = device.filter(|device| device.is_whole());
+        let device = device.filter(Token::is_whole);
         From { address: self.address, agent: agent.unwrap_or_default(), came: self.actor, device }
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn events(
     Query(query): Query<Events>,
 ) -> Result<axum::Json<Heads>, Refusal> {
     let most = Duration::from_millis(edge.app.config.sync.poll_wait_max_ms);
-    let most_s = most.as_millis().div_ceil(1000) as u64;
+    let most_s = u64::try_from(most.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
     if u64::from(query.wait) > most_s {
         let detail = format!("`wait`: 0 to {most_s} seconds are expected");
         return Err(Problem::new(Code::InvalidField).with_detail(detail).with_limit(most_s).into());

@@ -26,6 +26,6 @@ impl Turns {
             Topic::Conversation(id) => id.0,
             Topic::Nodes => 0,
         };
-        self.0[id.unsigned_abs() as usize % TURNS].lock().await
+        self.0[usize::try_from(id.unsigned_abs() % TURNS as u64).unwrap_or_default()].lock().await
     }
 }

@@ -66,10 +66,10 @@ impl<K: Hash + Eq + Clone> Allowance<K> {
         let now = steady_ms.saturating_mul(1000);
         let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         let used = full_at.get(key).map_or(0, |full| (full - now).max(0));
-        let uses = self.burst - used.div_euclid(self.each_us) - i64::from(used % self.each_us > 0);
+        let remaining = self.burst - used.div_euclid(self.each_us) - i64::from(used % self.each_us > 0);
         Left {
             of: self.burst,
-            uses: uses.max(0),
+            uses: remaining.max(0),
             full_in_ms: u64::try_from(used).unwrap_or(0).div_ceil(1000),
             window_ms: u64::try_from(self.each_us.saturating_mul(self.burst)).unwrap_or(0).div_ceil(1000),
         }

@@ -193,6 +193,6 @@ fn account_end(units: &[Unit], starts: &[usize], group: usize) -> usize {
             is_spaced && is_ascii && end(next) - at <= 4 && at - starts[next - 1] == 4
         })
     };
-    let last = (group + 1..).take_while(|&next| is_next(next)).last().unwrap_or(group);
+    let last = (group + 1..starts.len()).take_while(|&next| is_next(next)).last().unwrap_or(group);
     if end(last) - from >= ACCOUNT_CHARS_MIN { last } else { group }
 }

@@ -212,10 +212,12 @@ impl Words {
         let mut found = found.into_iter();
         let mut is_there = |token: &Token| {
             let whole = found.next().unwrap_or_default();
-            let parts = found.by_ref().take(token.parts.len()).fold(true, |all, found| all && found);
+            let parts = found.by_ref().take(token.parts.len()).filter(|found| !found).count() == 0;
             whole || (parts && !token.parts.is_empty())
         };
-        self.0.iter().fold(true, |all, token| is_there(token) && all).then_some(hits)
+        // Each takes its own from `found`, so none is left out.
+        let missing = self.0.iter().filter(|token| !is_there(token)).count();
+        (missing == 0).then_some(hits)
     }
 }
 

@@ -118,12 +118,11 @@ impl Postgres {
         self.used = Instant::now();
         if let Err(error) = &answer {
             self.is_broken |= match error {
-                Error::Silent => true,
                 Error::Unavailable(Cause::Postgres(sqlx::Error::Database(refused))) => {
                     // It was opened while the database was to be read only, and stays so.
                     refused.code().as_deref() == Some("25006")
                 }
-                Error::Unavailable(_) => true,
+                Error::Silent | Error::Unavailable(_) => true,
                 _ => false,
             };
         }

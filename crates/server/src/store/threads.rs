@@ -49,9 +49,11 @@ struct Job {
     work: Work,
 }
 
+type OnConnection = dyn FnOnce(Result<&mut Connection>) + Send;
+
 enum Work {
     /// On the thread's connection, or told why there is none.
-    With(Box<dyn FnOnce(Result<&mut Connection>) + Send>),
+    With(Box<OnConnection>),
     /// After the thread's connection is closed.
     Without(Box<dyn FnOnce() + Send>),
 }

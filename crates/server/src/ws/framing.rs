@@ -158,9 +158,11 @@ impl Decoder {
             return Err(Fault::Protocol("a control frame in fragments or of more than 125 bytes"));
         }
         let (length, mask) = match (second & 0x7f, more) {
-            (126, &[a, b, ref mask @ ..]) => (u64::from(u16::from_be_bytes([a, b])), mask),
-            (127, &[a, b, c, d, e, f, g, h, ref mask @ ..]) => (u64::from_be_bytes([a, b, c, d, e, f, g, h]), mask),
-            (126 | 127, _) => return Ok(None),
+            (126 | 127, _) => {
+                let width = if second & 0x7f == 126 { 2 } else { 8 };
+                let Some((length, mask)) = more.split_at_checked(width) else { return Ok(None) };
+                (length.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)), mask)
+            }
             (length, mask) => (u64::from(length), mask),
         };
         if length >> 63 != 0 {

@@ -38,6 +38,7 @@ const CLOSE: u8 = 8;
 const PONG: u8 = 10;
 
 /// What bounds a socket.
+#[expect(clippy::struct_field_names, reason = "limits end in `max` everywhere")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// Bytes of a message.
@@ -179,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 return Poll::Pending;
             }
             match self.decode(context)? {
-                Some(Message::Ping(content)) => framing::encode(&mut self.output, PONG, &[&content]),
+                Some(Message::Ping(payload)) => framing::encode(&mut self.output, PONG, &[&payload]),
                 Some(Message::Pong) => {}
                 Some(message) => return Poll::Ready(Ok(Moved::Read(message))),
                 None => ready!(self.poll_read(context))?,

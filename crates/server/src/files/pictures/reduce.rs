@@ -175,9 +175,9 @@ fn png<R: Read + Seek>(file: BufReader<R>, shape: Shape) -> Result<RgbaImage, Fa
             let row = reader.next_interlaced_row().map_err(|_| Fault::BROKEN)?.ok_or(Fault::BROKEN)?;
             let pixels = row.data().chunks_exact(colours.samples()).take(length).map(|pixel| match *pixel {
                 [grey] => [grey, grey, grey, 255],
-                [grey, share] => [grey, grey, grey, share],
+                [grey, alpha] => [grey, grey, grey, alpha],
                 [red, green, blue] => [red, green, blue, 255],
-                [red, green, blue, share, ..] => [red, green, blue, share],
+                [red, green, blue, alpha, ..] => [red, green, blue, alpha],
                 [] => [0; 4],
             });
             reducer.add(y, left, right, pixels);

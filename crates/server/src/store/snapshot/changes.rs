@@ -34,8 +34,8 @@ impl Snapshot<'_> {
         if let Some(after) = after {
             let rows = self.changed(&window, since, after)?;
             let count = rows.len();
-            let page = rows.into_iter().take(self.limits.page_rows_max as usize).collect();
-            let shown = self.shown(&window, page)?;
+            let page: Vec<MessageRow> = rows.into_iter().take(self.limits.page_rows_max as usize).collect();
+            let shown = self.shown(&window, &page)?;
             changes.messages = super::messages::within_bytes(shown, self.limits.page_bytes_max as usize);
             changes.more = changes.messages.len() < count;
             changes.quoted = self.quoted(&window, &changes.messages)?;
@@ -96,8 +96,8 @@ impl Snapshot<'_> {
             "SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND +g.seq >= $2 \
              AND g.changed_version > $3 ORDER BY g.changed_version LIMIT $4"
         );
-        let mut rows = self.rows(new, [window.conversation.0, window.history_from, after, limit])?;
-        rows.extend(self.rows(changed, [window.conversation.0, window.history_from, since.0, limit])?);
+        let mut rows = self.rows(&new, [window.conversation.0, window.history_from, after, limit])?;
+        rows.extend(self.rows(&changed, [window.conversation.0, window.history_from, since.0, limit])?);
         rows.sort_unstable_by_key(MessageRow::version);
         rows.truncate(self.limits.page_rows_max as usize + 1);
         Ok(rows)

@@ -18,7 +18,7 @@ impl Snapshot<'_> {
     /// The store is not there.
     pub fn made_after(&mut self, version: Version, limit: usize, bytes_max: usize) -> Result<(Vec<MessageRow>, bool)> {
         let sql = format!("SELECT {MESSAGE} FROM messages g WHERE g.id > $1 ORDER BY g.id LIMIT $2");
-        self.following(sql, version, (limit, bytes_max))
+        self.following(&sql, version, (limit, bytes_max))
     }
 
     /// Messages changed after a version, as they are now, in the order of their last changes; as above.
@@ -35,18 +35,18 @@ impl Snapshot<'_> {
             "SELECT {MESSAGE} FROM messages g WHERE g.changed_version IS NOT NULL AND g.changed_version > $1 \
              ORDER BY g.changed_version LIMIT $2"
         );
-        self.following(sql, version, (limit, bytes_max))
+        self.following(&sql, version, (limit, bytes_max))
     }
 
     fn following(
         &mut self,
-        sql: String,
+        sql: &str,
         version: Version,
         (limit, bytes_max): (usize, usize),
     ) -> Result<(Vec<MessageRow>, bool)> {
         let limited = i64::try_from(limit).unwrap_or(i64::MAX);
         let (mut read, mut bytes, mut is_cut) = (Vec::new(), 0, false);
-        self.connection().each(&sql, &[version.0.into(), limited.into()], |row| {
+        self.connection().each(sql, &[version.0.into(), limited.into()], |row| {
             let row = Reader::new(row).message()?;
             let names = row.details.attachments.iter().map(|attachment| attachment.name.len()).sum::<usize>();
             bytes += row.text.len() + row.details.subject.as_ref().map_or(0, String::len) + names;

@@ -52,7 +52,7 @@ impl Snapshot<'_> {
                 rows
             }
         };
-        let messages = within(self.shown(&window, rows)?, self.limits.page_bytes_max as usize, page);
+        let messages = within(self.shown(&window, &rows)?, self.limits.page_bytes_max as usize, page);
         let (first, last) = match (messages.first(), messages.last()) {
             (Some(first), Some(last)) => (first.seq.0, last.seq.0),
             // An empty page lies at one of the ends.
@@ -78,7 +78,7 @@ impl Snapshot<'_> {
             "SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND g.seq >= $2 AND g.seq < $3 \
              ORDER BY g.seq DESC LIMIT $4"
         );
-        let mut rows = self.rows(sql, [window.conversation.0, window.history_from, before, limit])?;
+        let mut rows = self.rows(&sql, [window.conversation.0, window.history_from, before, limit])?;
         rows.reverse();
         Ok(rows)
     }
@@ -88,11 +88,11 @@ impl Snapshot<'_> {
             "SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND g.seq >= $2 AND g.seq > $3 \
              ORDER BY g.seq LIMIT $4"
         );
-        self.rows(sql, [window.conversation.0, window.history_from, after, limit])
+        self.rows(&sql, [window.conversation.0, window.history_from, after, limit])
     }
 
-    pub(super) fn rows(&mut self, sql: String, parameters: [i64; 4]) -> Result<Vec<MessageRow>> {
-        self.connection().query(&sql, &parameters.map(Value::from), |row| Reader::new(row).message())
+    pub(super) fn rows(&mut self, sql: &str, parameters: [i64; 4]) -> Result<Vec<MessageRow>> {
+        self.connection().query(sql, &parameters.map(Value::from), |row| Reader::new(row).message())
     }
 }
 

@@ -139,7 +139,7 @@ impl Snapshot<'_> {
             let whole = has(&whole);
             let parts = parts.iter().map(|part| has(part)).collect::<Vec<_>>().join(" AND ");
             let either = if parts.is_empty() { String::new() } else { format!(" OR ({parts})") };
-            sql.push_str(&format!(" AND ({whole}{either})"));
+            let _ = write!(sql, " AND ({whole}{either})");
         }
         if let Some(PersonPlace { words, id }) = after {
             let (words_at, id_at) = (parameters.len() + 1, parameters.len() + 2);

@@ -55,7 +55,7 @@ impl Snapshot<'_> {
     }
 
     /// The rows on the wire. One statement more where some of them may be hidden.
-    pub(super) fn shown(&mut self, window: &Window, rows: Vec<MessageRow>) -> Result<Vec<Message>> {
+    pub(super) fn shown(&mut self, window: &Window, rows: &[MessageRow]) -> Result<Vec<Message>> {
         let (first, last) = (rows.iter().map(|row| row.seq.0).min(), rows.iter().map(|row| row.seq.0).max());
         let mut hidden = BTreeSet::new();
         if let (Some(first), Some(last)) = (first, last)
@@ -89,7 +89,7 @@ impl Snapshot<'_> {
              ORDER BY g.seq DESC"
         );
         let rows = values.query(self.connection(), &sql, |row| Reader::new(row).message())?;
-        let mut quoted = self.shown(window, rows)?;
+        let mut quoted = self.shown(window, &rows)?;
         let mut bytes = 0;
         let bytes_max = self.limits.page_bytes_max as usize;
         let count = quoted.iter().take_while(|message| {
@@ -143,7 +143,7 @@ impl Snapshot<'_> {
             |row| Reader::new(row).message(),
         )?;
         let row = row.filter(|row| row.seq.0 >= window.history_from);
-        let message = self.shown(&window, row.into_iter().collect())?.pop();
+        let message = self.shown(&window, row.as_slice())?.pop();
         let Some(message) = message.filter(|message| !message.hidden) else { return Ok(None) };
         let ids = message.reactions.iter().flat_map(|reaction| reaction.users.iter().copied());
         let people = self.users_by_id(ids)?;
