@@ -49,7 +49,7 @@ pub(crate) async fn run(bench: &Bench, only: &str) -> Result<()> {
             }
         }
         let figures =
-            [cost.before, cost.peak, cost.after, cost.disk].map(|bytes| format!("{:.1}", bytes as f64 / 1048576.0));
+            [cost.before, cost.peak, cost.after, cost.disk].map(|bytes| format!("{:.1}", bytes as f64 / 1_048_576.0));
         let [peak, after, disk] = attack.bounds_mib;
         let _ = writeln!(table, "| {} | {} | +{peak}, +{after}, +{disk} |", attack.name, figures.join(" | "));
     }

@@ -24,7 +24,7 @@ fn frame(first: u8, content: &[u8]) -> Vec<u8> {
     match u8::try_from(content.len()) {
         Ok(short) if short < 126 => bytes.push(0x80 | short),
         _ => {
-            bytes.push(0x80 | 126);
+            bytes.push(0x80 | 0x7e);
             bytes.extend(u16::try_from(content.len()).expect("short").to_be_bytes());
         }
     }

@@ -30,6 +30,17 @@ pub(crate) fn budget() -> f64 {
     budget.unwrap_or(1.0)
 }
 
+/// A count of rounds, times the budget; at least one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "some hundred rounds"
+)]
+pub(crate) fn scaled(rounds: usize) -> usize {
+    ((rounds as f64 * budget()) as usize).max(1)
+}
+
 /// A number of the test's that differs at every call, for `client_id`s and names.
 pub(crate) fn unique() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -27,7 +27,7 @@ pub(crate) fn pipelined(first: i64, commands: impl IntoIterator<Item = Command>)
         if length < 126 {
             bytes.push(0x80 | u8::try_from(length).expect("checked"));
         } else {
-            bytes.push(0x80 | 126);
+            bytes.push(0x80 | 0x7e);
             bytes.extend(length.to_be_bytes());
         }
         // A mask of zeros changes nothing.

@@ -4,7 +4,7 @@
 
 use crate::{
     authority::{About, every_command},
-    harness::{Chance, Person, Server, Setup, budget, unique},
+    harness::{Chance, Person, Server, Setup, scaled, unique},
     pipelining::{pipelined, resumed},
     postgres,
 };
@@ -22,7 +22,7 @@ use tokio::{
 
 /// The time within which anybody's `GET /v1/me` is answered, whatever others do.
 const ANSWERED: Duration = Duration::from_secs(5);
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const PEOPLE: usize = 4;
 const SOCKETS: usize = 12;
 const BURSTS: usize = 6;
@@ -190,9 +190,8 @@ async fn fuzz(setup: Setup) {
     // As many connections to the database as there may be, so that none is opened later.
     join_all((0..32).map(|_| other.api.me())).await.into_iter().for_each(|me| drop(me.expect("served")));
     let before = held(&server).await;
-    let rounds = (1.0 * budget()).ceil();
     let mut senders = JoinSet::new();
-    for number in 0..(SOCKETS as f64 * rounds) as usize {
+    for number in 0..scaled(SOCKETS) {
         let (scene, reader) = (scene.clone(), READERS[number % READERS.len()]);
         let (asker, chance) = (number / READERS.len() % PEOPLE, Chance::new(chance.next()));
         senders.spawn(async move {

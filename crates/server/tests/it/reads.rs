@@ -2,7 +2,7 @@
 //! the same.
 
 use crate::{
-    harness::{Chance, Person, Server, budget},
+    harness::{Chance, Person, Server, scaled},
     raw,
 };
 use parlor_client::error::Error;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// A frame of a client, masked with zeros.
 fn frame(text: &str) -> Vec<u8> {
     let length = u16::try_from(text.len()).expect("short");
-    let mut bytes = vec![0x81, 0x80 | 126];
+    let mut bytes = vec![0x81, 0x80 | 0x7e];
     bytes.extend(length.to_be_bytes());
     bytes.extend([0; 4]);
     bytes.extend(text.as_bytes());
@@ -85,7 +85,7 @@ async fn reads_that_are_given_up_at_any_byte_move_nothing() {
     let before = told(&ada, cursor).await;
     let seed = u64::from(std::process::id());
     let mut chance = Chance::new(seed);
-    let rounds = (150.0 * budget()) as usize;
+    let rounds = scaled(150);
     for _ in 0..rounds {
         // A cursor from before, or one at which nothing is new.
         let from = if chance.percent(70) { cursor } else { ada.api.events(None, 0).await.expect("heads").cursor };

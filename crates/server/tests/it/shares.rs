@@ -90,7 +90,7 @@ async fn bodies_of_a_person_and_of_an_address_have_room_and_others_keep_theirs()
         .start()
         .await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let (length, part) = (100_000, [b' '; 99_999]);
+    let (length, part) = (100_000, vec![b' '; 99_999]);
     let mut streams = Vec::new();
     for _ in 0..12 {
         streams.push(begun(&server, Some(&ada), "PATCH /v1/me", "application/json", length, &part).await);

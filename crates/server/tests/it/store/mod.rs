@@ -179,7 +179,7 @@ impl World {
     /// A connection of the test's own, beside the server.
     pub(crate) async fn connect(&self) -> Beside {
         let (key, value) = &self.settings[0];
-        if *key == "data" { Beside::file(&format!("{value}/parlor.db")) } else { Beside::server(value).await }
+        if *key == "data" { Beside::file(format!("{value}/parlor.db")) } else { Beside::server(value).await }
     }
 
     /// The same to the search index.
