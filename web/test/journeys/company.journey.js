@@ -123,6 +123,7 @@ test('a group is named, pictured, led, and handed on', () =>
     // Ben leads now, too: he sees the dialog follow while it is open.
     await ben.page.getByRole('button', { name: /people: show who/u }).click();
     const bens = ben.page.locator('dialog.group');
+    await bens.locator('li').first().waitFor();
     const before = await bens.locator('li').count();
     await dialog.getByRole('button', { name: 'Add people' }).click();
     await page.locator('.picker').getByLabel('They see').selectOption('from_start');
