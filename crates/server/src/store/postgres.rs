@@ -119,8 +119,8 @@ impl Postgres {
         if let Err(error) = &answer {
             self.is_broken |= match error {
                 Error::Unavailable(Cause::Postgres(sqlx::Error::Database(refused))) => {
-                    // It was opened while the database was to be read only, and stays so.
-                    refused.code().as_deref() == Some("25006")
+                    // It was opened while the database was to be read only, and stays so; or the server ends it.
+                    refused.code().is_some_and(|code| code == "25006" || code.starts_with("57P"))
                 }
                 Error::Silent | Error::Unavailable(_) => true,
                 _ => false,

@@ -107,7 +107,8 @@ impl Index {
             if !followers::advance(transaction, &lease, &place, until_ms)? {
                 return Ok(false);
             }
-            for table in ["search_terms", "search_blocks", "search_changed"] {
+            // In the order in which searches read them, so that the two never wait for each other.
+            for table in ["search_blocks", "search_terms", "search_changed"] {
                 let sql = if transaction.is_sqlite() { "DELETE FROM" } else { "TRUNCATE" };
                 transaction.execute(&format!("{sql} {table}"), &[])?;
             }
