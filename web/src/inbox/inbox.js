@@ -251,8 +251,7 @@ export class ParlorInbox extends HTMLElement {
   #go(focus) {
     const before = this.#open();
     const route = routeOf(location.hash);
-    const same = route.at === this.#route.at && before === (route.at === 'conversation' ? route.id : null);
-    if (same && this.#panes.dataset.shows) return;
+    if (JSON.stringify(route) === JSON.stringify(this.#route) && this.#panes.dataset.shows) return;
     this.#route = route;
     const after = this.#open();
     if (before !== null && before !== after) this.client?.hide(before);
@@ -442,9 +441,9 @@ export class ParlorInbox extends HTMLElement {
     const { context, role, user } = route;
     try {
       const opened = await this.client?.open({ context, role, user });
-      if (opened) location.replace(hashOf(opened.id));
+      if (opened && this.#route === route) location.replace(hashOf(opened.id));
     } catch (error) {
-      if (this.#route.at !== 'open') return;
+      if (this.#route !== route) return;
       this.#nothingKey = 'failed';
       this.#nothing.replaceChildren(nothingOpened(error, user !== undefined && user === this.client?.user, {
         again: () => void this.#openAsked(route), back: () => { location.hash = '#/'; },

@@ -23,7 +23,7 @@ export async function signedIn(browser, link, options = {}) {
   const page = await context.newPage();
   await page.goto(new URL('/livez', link).href);
   await page.evaluate((path) => fetch(path, { redirect: 'manual' }), new URL(link).pathname + new URL(link).search);
-  assert.equal((await context.cookies(link)).length, 1);
+  assert.ok((await context.cookies(link)).some((one) => one.name.includes('session')), 'the sign-in is kept');
   await page.close();
   return context;
 }
