@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { totalsOf } from '../src/inbox/totals.js';
-import { edit, hide } from './support/changing.js';
+import { edit, erase, hide } from './support/changing.js';
 import { Rig } from './support/rig.js';
 import { ModelServer } from './support/server.js';
 
@@ -119,6 +119,21 @@ test('a marker that moved before the totals, and a message that came after them,
   server.send(BEN, rooms[5], 'three', 'c');
   rig.events = [];
   await rig.resume();
+  await rig.still();
+  assertRight();
+});
+
+test('totals that are told while a number is in doubt are asked for again when it changes', async () => {
+  server.mark(ME, rooms[4], { delivered: 2 });
+  server.data.secretive.add(ME);
+  server.mark(ME, rooms[4], { read: 2 });
+  await rig.hearAll();
+  await rig.clock.advance(1_000);
+  assert.deepEqual(rig.log, ['me.get']);
+  erase(server, BEN, rooms[5], 2);
+  await rig.hearAll();
+  await rig.reply();
+  server.send(BEN, rooms[5], 'three', 'c');
   await rig.still();
   assertRight();
 });

@@ -12,7 +12,7 @@
  * @import {State} from './state.js'
  */
 import { memberOf } from './changes.js';
-import { answeredWhole, versionIn, want } from './wants.js';
+import { answeredWhole, isWholeWanted, versionIn, want } from './wants.js';
 
 /** @typedef {{rest: Unread, at: number}} Totals */
 
@@ -41,7 +41,8 @@ export function takeTotals(draft, { unread, cursor }, asked) {
 }
 
 /** A conversation is held, or was replaced. @param {State} draft @param {Held|undefined} before @param {Held} after
- * @param {boolean} isWhole nothing that was unread changed between the two but what `after` tells */
+ * @param {boolean} isWhole nothing that was unread changed between the two but what `after` tells. That cannot be known
+ * while a whole copy is wanted: the number in `before` may be wrong */
 export function countRow(draft, before, after, isWhole) {
   const { totals } = draft;
   if (!totals) return;
@@ -49,7 +50,7 @@ export function countRow(draft, before, after, isWhole) {
     const [was, is] = [before?.unread ?? 0, after.unread];
     totals.rest.messages -= is - was;
     totals.rest.conversations -= Number(is > 0) - Number(was > 0);
-  } else if (!isWhole && (before?.version ?? 0) <= totals.at) {
+  } else if ((!isWhole || isWholeWanted(draft, after.id)) && (before?.version ?? 0) <= totals.at) {
     wantTotals(draft);
   }
 }

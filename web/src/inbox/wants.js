@@ -34,6 +34,11 @@ export function wantWhole(draft, id) {
   want(draft, `conversation:${id}`, { version, hurry: true, whole: draft.turn });
 }
 
+/** @param {State} draft @param {number} id @returns {boolean} */
+export function isWholeWanted(draft, id) {
+  return (draft.wanted.get(`conversation:${id}`)?.whole ?? 0) > 0;
+}
+
 /** The version up to which heads or a first page have told everything. A conversation that is not held and was opened
  * by then is in the list, or I am not in it any more. @param {State} state @returns {number} */
 export function toldVersion({ cursor, pending }) {

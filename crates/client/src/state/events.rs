@@ -83,10 +83,11 @@ impl State {
         let was_large = held.conversation.member_count > self.fan_out_max;
         let before = Row::of(&held.conversation);
         let is_whole = held.apply(event, version, (self.user, was_large), &mut self.shown);
-        if !is_whole || was_large != (held.conversation.member_count > self.fan_out_max) {
+        let is_other_kind = was_large != (held.conversation.member_count > self.fan_out_max);
+        self.count_row(id, Some(before), true);
+        if !is_whole || is_other_kind {
             self.renew.insert(id);
         }
-        self.count_row(id, Some(before), true);
     }
 
     fn apply_own(&mut self, event: Event, version: Version) {

@@ -115,7 +115,8 @@ impl State {
     }
 
     /// Notes that a conversation is held now, or was replaced. `is_all_told`: nothing that was unread changed between
-    /// the two but what the new copy tells.
+    /// the two but what the new copy tells. That cannot be known of a copy that is to be renewed: its own number may be
+    /// wrong, and the new one would be taken for a change after the totals.
     pub(super) fn count_row(&mut self, id: ConversationId, before: Option<Row>, is_all_told: bool) {
         let Some(after) = self.conversation(id).map(Row::of) else { return };
         let Some((rest, at)) = &mut self.totals.rest else { return };
@@ -123,7 +124,7 @@ impl State {
             let was = before.map_or(0, |row| row.unread);
             rest.messages -= i64::from(after.unread) - i64::from(was);
             rest.conversations -= is_unread(after.unread) - is_unread(was);
-        } else if !is_all_told && before.is_none_or(|row| row.version <= *at) {
+        } else if (!is_all_told || self.renew.contains(&id)) && before.is_none_or(|row| row.version <= *at) {
             self.want_totals();
         }
     }

@@ -7,7 +7,7 @@ use parlor_client::state::{Need, State};
 use parlor_protocol::{
     event::{Event, Scoped},
     ids::{Scope, Version},
-    model::{Conversation, Member},
+    model::{Conversation, Member, Message},
     reply::{ConversationAnswer, ConversationPage, Heads, MeAnswer, Unread},
 };
 
@@ -101,12 +101,30 @@ fn an_answer_that_events_have_overtaken_is_asked_for_again() {
 }
 
 #[test]
+fn a_number_that_is_in_doubt_is_no_ground_to_count_on() {
+    let mut state = some();
+    // The totals were told without it: it was deleted by then. How many are unread now, only a whole copy tells.
+    let deleted = Message { deleted: true, version: Version(15), ..message(CONVERSATION, 9, 1, BEN) };
+    let place = Scoped { scope: Scope::Conversation(CONVERSATION), version: Version(15), prev: Version(10) };
+    state.event(Event::MessageUpdated { place, message: deleted });
+    assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
+    let asked = state.asking();
+    state.event(created(31, 15, 2, BEN, 2));
+    let renewed = Conversation { unread: 2, ..conversation(CONVERSATION, 31) };
+    state.answer(ConversationAnswer { conversation: renewed, users: Vec::new(), cursor: cursor(31) }, asked);
+    assert_eq!(state.needs(), [Need::Me]);
+    state.me_answer(told(31, 3, 8), state.asking());
+    assert_eq!(unread(&state), (3, 8));
+    assert!(state.is_settled());
+}
+
+#[test]
 fn changes_that_began_before_the_totals_were_told_leave_a_doubt() {
     let whole = |version: i64| Conversation { unread: 3, ..conversation(CONVERSATION, version) };
     // A message that came before and was edited after; a marker that moved before; too much to tell.
     let mut edited = some();
     let late = message(CONVERSATION, 15, 1, BEN);
-    let late = parlor_protocol::model::Message { version: Version(31), ..late };
+    let late = Message { version: Version(31), ..late };
     edited.changes(changes(10, 31, Some(whole(31)), vec![late]), edited.asking());
     let mut marked = some();
     let members = vec![Member { version: Version(15), ..member(ADA, 0) }, member(BEN, 0)];

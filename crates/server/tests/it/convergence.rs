@@ -403,9 +403,7 @@ impl World {
             for client in &mut self.clients {
                 client.run_for(Duration::from_millis(20)).await.expect("the connections hold");
             }
-            let mut found = self.differences().await;
-            // Totals of what is unread are asked for where events leave them in doubt; heads bring that about.
-            found.retain(|difference| !difference.contains(": unread: "));
+            let found = self.differences().await;
             if found.is_empty() {
                 return;
             }
