@@ -155,6 +155,7 @@ impl State {
             }
             WhoMayWrite::BothInContext if context.is_some() => has_role(actor) && has_role(user),
             WhoMayWrite::Everyone => true,
+            WhoMayWrite::SharedContext if !self.has_contexts && self.contexts.is_empty() => true,
             WhoMayWrite::SharedContext | WhoMayWrite::BothInContext => {
                 self.sharing.contains(&(actor.min(user), actor.max(user)))
             }

@@ -24,7 +24,7 @@ pub enum WhoMayWrite {
     /// Everybody with everybody.
     Everyone,
     /// Those who both have a role in one context; and about a context, somebody with anybody who has a role in it, which
-    /// is what a contact link does.
+    /// is what a contact link does. While the server knows no context, everybody with everybody.
     SharedContext,
     /// Those who both have a role in one context; and about a context, only those who both have a role in it.
     BothInContext,

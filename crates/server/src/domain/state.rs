@@ -56,6 +56,8 @@ pub struct State {
     pub directs: HashMap<String, ConversationId>,
     /// Pairs that share a context, the lower id first.
     pub sharing: HashSet<(UserId, UserId)>,
+    /// Whether any context was there before the batch; loaded where pairs are.
+    pub has_contexts: bool,
     pub conversation_counts: HashMap<UserId, i64>,
     /// What was unread after a marker before the batch: the member's own, or the one asked for if that is later.
     /// Counted beyond the maximum by as many as the batch may take away.

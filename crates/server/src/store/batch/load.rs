@@ -254,6 +254,10 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
+        self.connection().each("SELECT 1 FROM contexts LIMIT 1", &[], |_| {
+            state.has_contexts = true;
+            Ok(false)
+        })?;
         values.each(
             self.connection(),
             "SELECT DISTINCT v.a, v.b FROM v JOIN context_roles q ON q.user_id = v.a \

@@ -23,6 +23,10 @@ use parlor_protocol::{
 };
 use std::{collections::BTreeSet, fmt::Write as _};
 
+/// Whether the asker and a user `u` have a role in the same context.
+const SHARES: &str = "EXISTS (SELECT 1 FROM context_roles q JOIN context_roles r ON r.context_id = q.context_id \
+                      WHERE q.user_id = $1 AND r.user_id = u.id)";
+
 impl Snapshot<'_> {
     /// A person's own row.
     ///
@@ -125,10 +129,12 @@ impl Snapshot<'_> {
         match who {
             WhoMayWrite::Nobody => return Ok((Vec::new(), None)),
             WhoMayWrite::Everyone => {}
-            WhoMayWrite::SharedContext | WhoMayWrite::BothInContext => sql.push_str(
-                " AND EXISTS (SELECT 1 FROM context_roles q JOIN context_roles r ON r.context_id = q.context_id \
-                 WHERE q.user_id = $1 AND r.user_id = u.id)",
-            ),
+            WhoMayWrite::SharedContext => {
+                let _ = write!(sql, " AND (NOT EXISTS (SELECT 1 FROM contexts) OR {SHARES})");
+            }
+            WhoMayWrite::BothInContext => {
+                let _ = write!(sql, " AND {SHARES}");
+            }
         }
         let mut has = |word: &str| {
             // Of the signs that LIKE knows, a word may hold this one.

@@ -27,6 +27,7 @@ conformance! {
     a_group_is_handed_over_when_its_owner_leaves,
     a_closed_context_takes_no_more_messages,
     whoever_may_not_write_learns_nothing_of_who_and_what_is_there,
+    while_there_is_no_context_everybody_finds_everybody,
     by_default_a_contact_link_works_and_names_are_found_by_those_who_share_a_context,
 }
 
@@ -267,6 +268,25 @@ async fn whoever_may_not_write_learns_nothing_of_who_and_what_is_there(world: Wo
         let refused = app.commit.submit(Change::Open { actor: mallory, open: open.clone() }).await;
         assert_eq!(code(refused), Code::NotAllowed, "{open:?}");
     }
+}
+
+async fn while_there_is_no_context_everybody_finds_everybody(world: World) {
+    let [ada, ben, mallory] = [world.person("Ada").await, world.person("Ben").await, world.person("Mallory").await];
+    let app = world.node_with(&[("who_may_write", "shared_context")]).await;
+    let opens = async |user: UserId| {
+        let open = Open { user: Some(user), ..world.opening() };
+        app.commit.submit(Change::Open { actor: ada, open }).await.map(|_| ()).map_err(|problem| problem.code)
+    };
+    let finds = async || {
+        let command = Command::ListUsers { query: "be".to_owned(), after: None, limit: None };
+        match commands::execute(&app, Actor { user: ada, session: SessionId(1) }, command).await.expect("a list") {
+            Answer::Users(found) => found.users.len(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((opens(ben).await, finds().await), (Ok(()), 1));
+    world.context("5", &[("Ben", "owner")]).await;
+    assert_eq!((opens(mallory).await, finds().await), (Err(Code::NotAllowed), 0), "now there is one");
 }
 
 async fn by_default_a_contact_link_works_and_names_are_found_by_those_who_share_a_context(world: World) {
