@@ -19,10 +19,24 @@ export function bare(emoji) {
 /** What is known of names: the usual ones, and all of the list once it was loaded. @type {Map<string, string>} */
 const names = new Map([...USUAL].map(([emoji, name]) => [bare(emoji), name]));
 
-/** What an emoji is called; one without a name here speaks for itself: a screen reader knows it.
- * @param {string} emoji @returns {string} */
-export function emojiName(emoji) {
-  return names.get(bare(emoji)) ?? emoji;
+/** What an emoji is called; one without a name here speaks for itself: a screen reader knows it. The first that has none
+ * brings the whole list. @param {string} emoji @param {(name: string) => void} [later] is given the name once the list
+ * is there @returns {string} */
+export function emojiName(emoji, later = () => {}) {
+  const name = names.get(bare(emoji));
+  if (name === undefined) void loadNames().then(() => later(names.get(bare(emoji)) ?? emoji));
+  return name ?? emoji;
+}
+
+/** @type {Promise<unknown>|null} */
+let loading = null;
+
+/** The names come with the picker; where it cannot be loaded the next emoji tries again. @returns {Promise<unknown>} */
+function loadNames() {
+  loading ??= import('./emoji-picker.js').catch(() => {
+    loading = null;
+  });
+  return loading;
 }
 
 /** @param {string} emoji @param {string} name of one that is not known yet */

@@ -143,13 +143,15 @@ export class ParlorSaid extends HTMLElement {
 
   /** @param {Chip} chip @returns {HTMLElement} */
   #chip({ emoji, count, mine, names }) {
-    const name = say.reactionOf(emojiName(emoji), names);
+    const words = (/** @type {string} */ name) => say.reactionOf(name, names);
+    const ears = h('span', { class: 'for-ears' });
+    setText(ears, words(emojiName(emoji, (name) => setText(ears, words(name)))));
     return h('button', {
       class: `reaction${mine ? ' mine' : ''}`, type: 'button', tabindex: -1, 'aria-pressed': String(mine),
       title: names, 'data-emoji': emoji,
       onclick: () => emit(this, 'parlor-react', { seq: this.seq, emoji, on: !mine }),
     }, h('span', { class: 'sign', 'aria-hidden': 'true' }, emoji),
-    h('span', { class: 'count', 'aria-hidden': 'true' }, String(count)), h('span', { class: 'for-ears' }, name));
+    h('span', { class: 'count', 'aria-hidden': 'true' }, String(count)), ears);
   }
 }
 
