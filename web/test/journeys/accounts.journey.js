@@ -74,7 +74,7 @@ test('name, picture and password are changed, and the others see it', () =>
     await page.getByRole('button', { name: 'Save' }).click();
     await max.page.getByRole('heading', { name: 'Eve Adler-Stein' }).waitFor();
     await page.locator('input[type=file]').setInputFiles({ name: 'me.png', mimeType: 'image/png', buffer: PICTURE });
-    await page.locator('.picture img').waitFor();
+    await page.locator('.portrait img').waitFor();
     await max.page.locator('parlor-row img').first().waitFor();
     await page.getByLabel('Light').check();
     assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light');
