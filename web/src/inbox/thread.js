@@ -204,9 +204,16 @@ export function backButton(from) {
   }, icon('back'));
 }
 
+/** Where a thing has its page, on the web or at a path beside this one. @param {string|null} url @returns {string|null} */
+function pageOf(url) {
+  if (!url || !URL.canParse(url, location.href)) return null;
+  const { protocol, href } = new URL(url, location.href);
+  return protocol === 'https:' || protocol === 'http:' ? href : null;
+}
+
 /** @param {Context} context @param {ThreadView['roles']} roles @returns {HTMLElement} */
 function card(context, roles) {
-  const url = /^https?:\/\//iu.test(context.url ?? '') ? context.url : null;
+  const url = pageOf(context.url);
   const parts = [
     thing(context, 'photo'),
     h('span', { class: 'words' },

@@ -82,15 +82,17 @@ async fn start(config: Config, may_move: bool) -> Result<Server, Failure> {
     let listener = bound(&config, may_move).await?;
     let token = URL_SAFE_NO_PAD.encode(environment.random::<18>());
     let app = open(&folder, config, environment).await.map_err(Failure::new)?;
-    let people = story::tell(&app, &clock).await.map_err(|problem| {
+    let told = story::tell(&app, &clock).await.map_err(|problem| {
         Failure::new(format!("the story cannot be told: {}", problem.detail.unwrap_or(problem.title)))
     })?;
-    let links = DemoLinks { token: token.clone(), people };
+    let links = DemoLinks { token: token.clone(), people: told.people, items: told.items };
     let server = Server::serve(app, folder, listener, Some(links)).await.map_err(Failure::new)?;
     let port = server.address().port();
     tell("Parlor's demo: people look for what they lost. Open both, side by side:\n");
     for (name, login) in [("Ada", "ada"), ("Ben", "ben")] {
-        tell(&format!("  Open as {name}   http://{login}.localhost:{port}/demo/{login}?{token}"));
+        // The browser keeps what stands after the # when it is sent on.
+        let first = told.first;
+        tell(&format!("  Open as {name}   http://{login}.localhost:{port}/demo/{login}?{token}#/c/{first}"));
     }
     tell("");
     Ok(server)

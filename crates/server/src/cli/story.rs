@@ -3,13 +3,16 @@
 use crate::{
     app::App,
     domain::{Change, Content, Look, Outcome, Profile},
+    files::feed::{Fed, From},
+    http::ItemPage,
     identity,
     store::pictures::Picture,
 };
+use bytes::Bytes;
 use parlor_protocol::{
     command::{Group, History, Open},
     error::{Code, Problem},
-    ids::{ConversationId, Seq, UserId},
+    ids::{ConversationId, FileId, Seq, UserId},
     model::{Context, ContextKey, Role, Tone},
 };
 use serde::Deserialize;
@@ -18,7 +21,7 @@ use std::{collections::HashMap, sync::atomic::Ordering};
 use super::demo::Clock;
 
 const STORY: &str = include_str!("../../demo/story.toml");
-const PICTURES: [(&str, &str); 7] = [
+const PICTURES: [(&str, &str); 8] = [
     ("ada.svg", include_str!("../../demo/ada.svg")),
     ("ben.svg", include_str!("../../demo/ben.svg")),
     ("mira.svg", include_str!("../../demo/mira.svg")),
@@ -26,7 +29,11 @@ const PICTURES: [(&str, &str); 7] = [
     ("umbrella.svg", include_str!("../../demo/umbrella.svg")),
     ("keys.svg", include_str!("../../demo/keys.svg")),
     ("mitten.svg", include_str!("../../demo/mitten.svg")),
+    ("tin.svg", include_str!("../../demo/tin.svg")),
 ];
+/// What messages carry: drawn for the demo.
+const PHOTOS: [(&str, &[u8]); 2] =
+    [("seat.jpg", include_bytes!("../../demo/seat.jpg")), ("ring.jpg", include_bytes!("../../demo/ring.jpg"))];
 const MINUTE_MS: i64 = 60 * 1000;
 
 #[derive(Debug, Deserialize)]
@@ -70,9 +77,31 @@ struct Talk {
     /// What was changed about a group.
     #[serde(default)]
     changes: Vec<Step>,
+    /// What a message carries, answers and is reacted to with, by its place in `messages`, from 0. Only where nothing was
+    /// changed, so that places are numbers of messages.
+    #[serde(default)]
+    extras: Vec<Extra>,
     /// How many messages somebody has not read.
     #[serde(default)]
     unread: HashMap<String, u32>,
+}
+
+/// What a message has beside its text.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Extra {
+    of: usize,
+    #[serde(default)]
+    photos: Vec<String>,
+    answers: Option<usize>,
+    /// Who, and with what.
+    #[serde(default)]
+    reactions: Vec<(String, String)>,
+}
+
+/// The number of a message, by its place in the story.
+fn seq_of(place: usize) -> Seq {
+    Seq(i64::try_from(place).expect("a story is short") + 1)
 }
 
 /// Somebody changed something about a group, so many minutes ago.
@@ -114,20 +143,31 @@ impl Deed {
 impl Talk {
     /// Everything that happened in it, with its time: the change of it, once the conversation and people are known.
     fn happenings(&self) -> impl Iterator<Item = Happening<'_>> {
-        let said = self.messages.iter().enumerate().map(move |(index, (ago, sender, text))| Happening {
-            talk: self,
-            ago: *ago,
-            change: Box::new(move |conversation, people| Change::Send {
-                actor: people[sender],
-                conversation,
-                client_id: format!("demo-{}-{index}", self.key),
-                content: Content::text(text.as_str()),
-            }),
+        let said = self.messages.iter().enumerate().map(move |(index, (ago, sender, text))| {
+            let extra = self.extras.iter().find(|extra| extra.of == index);
+            Happening {
+                talk: self,
+                ago: *ago,
+                photos: extra.map_or(&[], |extra| extra.photos.as_slice()),
+                by: sender,
+                change: Box::new(move |conversation, people, attachments| Change::Send {
+                    actor: people[sender],
+                    conversation,
+                    client_id: format!("demo-{}-{index}", self.key),
+                    content: Content {
+                        reply_to: extra.and_then(|extra| extra.answers).map(seq_of),
+                        attachments,
+                        ..Content::text(text.as_str())
+                    },
+                }),
+            }
         });
         let done = self.changes.iter().map(move |step| Happening {
             talk: self,
             ago: step.ago,
-            change: Box::new(move |conversation, people| step.deed.change(people[&step.by], conversation, people)),
+            photos: &[],
+            by: &step.by,
+            change: Box::new(move |conversation, people, _| step.deed.change(people[&step.by], conversation, people)),
         });
         said.chain(done)
     }
@@ -142,16 +182,28 @@ impl Talk {
 struct Happening<'story> {
     talk: &'story Talk,
     ago: i64,
+    by: &'story str,
+    photos: &'story [String],
     change: Box<dyn Making + 'story>,
 }
 
-/// Makes a change, once the conversation and the people are known.
-trait Making: Fn(ConversationId, &HashMap<String, UserId>) -> Change + Send + Sync {}
+/// Makes a change, once the conversation, the people and the files are known.
+trait Making: Fn(ConversationId, &HashMap<String, UserId>, Vec<FileId>) -> Change + Send + Sync {}
 
-impl<T: Fn(ConversationId, &HashMap<String, UserId>) -> Change + Send + Sync> Making for T {}
+impl<T: Fn(ConversationId, &HashMap<String, UserId>, Vec<FileId>) -> Change + Send + Sync> Making for T {}
 
-/// Tells the story, moving the clock as it goes, and answers who is in it by login name.
-pub(super) async fn tell(app: &App, clock: &Clock) -> Result<HashMap<String, UserId>, Problem> {
+/// What was told.
+pub(super) struct Told {
+    /// Who is in it, by login name.
+    pub people: HashMap<String, UserId>,
+    /// The pages of the items, by their ids.
+    pub items: HashMap<String, ItemPage>,
+    /// The conversation that the story begins with.
+    pub first: ConversationId,
+}
+
+/// Tells the story, moving the clock as it goes.
+pub(super) async fn tell(app: &App, clock: &Clock) -> Result<Told, Problem> {
     let story: Story = toml::from_str(STORY).expect("the story is valid: a test reads it");
     let now_ms = app.environment.now_ms();
     let oldest = story.conversations.iter().flat_map(|talk| &talk.messages).map(|message| message.0).max().unwrap_or(0);
@@ -161,25 +213,63 @@ pub(super) async fn tell(app: &App, clock: &Clock) -> Result<HashMap<String, Use
     for person in &story.people {
         people.insert(person.login.clone(), add(app, person).await?);
     }
+    let mut items = HashMap::new();
     for item in &story.items {
-        put(app, item, &people).await?;
+        items.insert(item.id.clone(), put(app, item, &people).await?);
     }
     let mut ids = HashMap::new();
     let mut happenings: Vec<_> = story.conversations.iter().flat_map(Talk::happenings).collect();
     happenings.sort_by_key(|happening| std::cmp::Reverse(happening.ago));
-    for Happening { talk, ago, change } in happenings {
+    for Happening { talk, ago, by, photos, change } in happenings {
         minutes_ago(ago);
         let conversation = match ids.get(&talk.key) {
             Some(id) => *id,
             None => *ids.entry(talk.key.clone()).or_insert(open(app, talk, &people).await?),
         };
-        app.commit.submit(change(conversation, &people)).await?;
+        let attachments = upload(app, people[by], &talk.key, photos).await?;
+        app.commit.submit(change(conversation, &people, attachments)).await?;
     }
     for talk in &story.conversations {
         mark(app, talk, ids[&talk.key], &people).await?;
+        react(app, talk, ids[&talk.key], &people).await?;
     }
     clock.store(0, Ordering::Relaxed);
-    Ok(people)
+    let first = story.conversations.first().map(|talk| ids[&talk.key]).ok_or(Code::Internal)?;
+    Ok(Told { people, items, first })
+}
+
+/// Uploads what a message carries, as anybody would.
+async fn upload(app: &App, owner: UserId, key: &str, photos: &[String]) -> Result<Vec<FileId>, Problem> {
+    let mut ids = Vec::new();
+    for name in photos {
+        let (_, photo) = PHOTOS.iter().find(|(known, _)| known == name).expect("the story names photos that are here");
+        let bytes = u64::try_from(photo.len()).expect("a photo is small");
+        let row = app.files.begin(owner, format!("demo-{key}-{name}"), name, bytes).await?;
+        let upload = match app.files.feed(owner, row.id, From::Start, 1).await? {
+            Fed::Finished(upload) => upload,
+            Fed::Open(feed) => {
+                feed.send(Bytes::from_static(photo)).await;
+                feed.finish().await?
+            }
+        };
+        ids.push(upload.attachment.ok_or(Code::Internal)?.id);
+    }
+    Ok(ids)
+}
+
+async fn react(
+    app: &App,
+    talk: &Talk,
+    conversation: ConversationId,
+    people: &HashMap<String, UserId>,
+) -> Result<(), Problem> {
+    for extra in &talk.extras {
+        for (login, emoji) in &extra.reactions {
+            let (actor, seq, emoji) = (people[login], seq_of(extra.of), emoji.clone());
+            app.commit.submit(Change::React { actor, conversation, seq, emoji, on: true }).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn add(app: &App, person: &Person) -> Result<UserId, Problem> {
@@ -206,20 +296,22 @@ async fn keep(app: &App, file: &str) -> Result<String, Problem> {
     identity::keep_picture(app, None, picture).await
 }
 
-async fn put(app: &App, item: &Item, people: &HashMap<String, UserId>) -> Result<(), Problem> {
+async fn put(app: &App, item: &Item, people: &HashMap<String, UserId>) -> Result<ItemPage, Problem> {
+    let picture = format!("/v1/pictures/{}", keep(app, &item.picture).await?);
     let context = Context {
         key: key(&item.id),
         title: item.title.clone(),
         detail: Some(item.detail.clone()),
-        url: None,
-        image: Some(format!("/v1/pictures/{}", keep(app, &item.picture).await?)),
+        url: Some(format!("/demo/items/{}", item.id)),
+        image: Some(picture.clone()),
         status: Some(item.status.clone()),
         tone: item.tone,
         closed: false,
     };
     let roles = item.roles.iter().map(|(role, login)| (people[login], role.clone())).collect();
     app.commit.submit(Change::PutContext { context, roles }).await?;
-    Ok(())
+    let (title, detail, status) = (item.title.clone(), item.detail.clone(), item.status.clone());
+    Ok(ItemPage { title, detail, status, picture })
 }
 
 fn key(id: &str) -> ContextKey {
@@ -283,7 +375,17 @@ mod tests {
             assert!(talk.changes.iter().all(|step| talk.messages.last().is_some_and(|last| step.ago > last.0)));
             assert!(talk.item.iter().all(|id| story.items.iter().any(|item| item.id == *id)), "{}", talk.key);
             assert!(talk.title.is_some() || talk.with.len() == 2, "{}", talk.key);
+            assert!(talk.extras.is_empty() || talk.changes.is_empty(), "{}", talk.key);
+            for extra in &talk.extras {
+                assert!(extra.of < talk.messages.len() && extra.answers.is_none_or(|answered| answered < extra.of));
+                assert!(extra.photos.iter().all(|photo| PHOTOS.iter().any(|(name, _)| name == photo)));
+                assert!(extra.reactions.iter().all(|(login, _)| talk.with.contains(login)), "{}", talk.key);
+            }
         }
         assert!(story.conversations.iter().any(|talk| talk.unread.contains_key("ada")));
+        let first = &story.conversations[0].extras;
+        assert!(first.iter().any(|extra| !extra.photos.is_empty()), "the first conversation shows pictures");
+        assert!(first.iter().any(|extra| extra.answers.is_some()), "and a quote");
+        assert!(first.iter().any(|extra| !extra.reactions.is_empty()), "and a reaction");
     }
 }

@@ -112,10 +112,12 @@ fn valid(context: &Context, chars_max: u32) -> Result<Context, Problem> {
     let field = |detail: &str| Problem::new(Code::InvalidField).with_detail(detail);
     let optional = |text: &Option<String>| text.as_ref().map(|text| text::title(text, chars_max)).transpose();
     let is_web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
-    if context.url.as_ref().is_some_and(|url| !is_web(url)) {
-        return Err(field("`url`: http:// or https:// is expected"));
+    // A browser reads a backslash as a slash, and leaves out what controls.
+    let is_plain = |url: &str| !url.contains(|sign: char| sign == '\\' || sign.is_control());
+    let is_local = |url: &str| url.starts_with('/') && !url.starts_with("//") && is_plain(url);
+    if context.url.as_ref().is_some_and(|url| !is_web(url) && !is_local(url)) {
+        return Err(field("`url`: http://, https:// or a path on this server is expected"));
     }
-    let is_local = |url: &str| url.starts_with('/') && !url.starts_with("//");
     if context.image.as_ref().is_some_and(|url| !is_web(url) && !is_local(url)) {
         return Err(field("`image`: http://, https:// or a path on this server is expected"));
     }
@@ -129,4 +131,30 @@ fn valid(context: &Context, chars_max: u32) -> Result<Context, Problem> {
         tone: context.tone,
         closed: context.closed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parlor_protocol::model::Tone;
+
+    #[test]
+    fn the_page_of_a_thing_is_on_the_web_or_on_this_server() {
+        let takes = |url: &str| {
+            let context = Context {
+                key: ContextKey { kind: "item".to_owned(), id: "5".to_owned() },
+                title: "Umbrella".to_owned(),
+                detail: None,
+                url: Some(url.to_owned()),
+                image: None,
+                status: None,
+                tone: Tone::Plain,
+                closed: false,
+            };
+            valid(&context, 200).is_ok()
+        };
+        assert!(["https://found.example/5", "http://found.example", "/items/5"].into_iter().all(takes));
+        let wrong = ["javascript:alert(1)", "//found.example", "/\\found.example", "/\t/found.example", "items/5", ""];
+        assert!(!wrong.into_iter().any(takes));
+    }
 }

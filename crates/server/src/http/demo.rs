@@ -1,9 +1,11 @@
-//! `/demo/{name}?{token}`: the demo's links, each of which signs its person in. There only while a demo runs.
+//! `/demo/{name}?{token}`: the demo's links, each of which signs its person in; and `/demo/items/{id}`: the pages of the
+//! things that its people lost, where the cards of conversations lead. There only while a demo runs.
 
 use super::{
     Edge,
     credentials::{Caller, cookies_for},
     errors::Refusal,
+    pages::escaped,
 };
 use crate::identity;
 use axum::{
@@ -23,6 +25,21 @@ pub struct DemoLinks {
     pub token: String,
     /// Whom each name signs in.
     pub people: HashMap<String, UserId>,
+    /// The pages of the items, by their ids.
+    pub items: HashMap<String, ItemPage>,
+}
+
+/// What the page of an item shows.
+#[derive(Clone, Debug)]
+pub struct ItemPage {
+    /// Its name.
+    pub title: String,
+    /// One more line about it.
+    pub detail: String,
+    /// Its state in a word.
+    pub status: String,
+    /// The address of its picture.
+    pub picture: String,
 }
 
 impl fmt::Debug for DemoLinks {
@@ -33,6 +50,26 @@ impl fmt::Debug for DemoLinks {
 
 pub(super) fn route() -> MethodRouter<Edge> {
     get(sign_in)
+}
+
+pub(super) fn items_route() -> MethodRouter<Edge> {
+    get(item)
+}
+
+/// What stands for a page of the host application: the link that it would put beside its item.
+async fn item(State(edge): State<Edge>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let links = edge.shared.demo.as_ref().ok_or(Code::NotFound)?;
+    let ItemPage { title, detail, status, picture } = links.items.get(&id).ok_or(Code::NotFound)?;
+    let [title, detail, status] = [title, detail, status].map(|text| escaped(text));
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+         content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
+         </head>\n<body>\n<main>\n<h1>{title}</h1>\n<p><img src=\"{picture}\" alt=\"\" width=\"240\" height=\"240\"></p>\n\
+         <p>{detail}. {status}.</p>\n<p>This page stands for one of your application. It has this link:</p>\n\
+         <p><a href=\"/#/open?type=item&amp;id={id}&amp;role=owner\">Write to the owner</a></p>\n\
+         <p><a href=\"/\">All messages</a></p>\n</main>\n</body>\n</html>\n"
+    );
+    Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response())
 }
 
 async fn sign_in(State(edge): State<Edge>, Path(name): Path<String>, parts: Parts) -> Result<Response, Refusal> {

@@ -28,7 +28,7 @@ mod schema;
 mod search;
 
 pub(crate) use credentials::Peer;
-pub use demo::DemoLinks;
+pub use demo::{DemoLinks, ItemPage};
 
 use crate::{app::App, theme::Theme};
 use axum::{Router, middleware};
@@ -95,7 +95,7 @@ pub fn router(edge: &Edge) -> Router {
         router = router.route(path, handler);
     }
     if edge.shared.demo.is_some() {
-        router = router.route("/demo/{name}", demo::route());
+        router = router.route("/demo/{name}", demo::route()).route("/demo/items/{id}", demo::items_route());
     }
     if edge.app.config.conformance_echo {
         router = router.route("/conformance/echo", echo::route());

@@ -199,7 +199,7 @@ fn section(name: &str) -> &'static str {
         .map_or("", |(_, text)| text)
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -1,0 +1,24 @@
+/**
+ * The demo as somebody finds it who follows its printed link.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ITEM } from './said.js';
+import { travel } from './support.js';
+
+test('the demo opens with pictures, a quote and a reaction, and its card leads to a page that leads back', () =>
+  travel(async ({ demo, browser }) => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const page = await context.newPage();
+    await page.goto(demo.firsts.ben);
+    await page.locator('.pictures img').nth(1).waitFor();
+    for (const part of ['.pictures .picture', '.quote', '.reaction', 'a.about-card']) {
+      assert.ok(await page.locator(part).first().isVisible(), part);
+    }
+    await page.locator('parlor-row', { hasText: ITEM }).click();
+    const [opened] = await Promise.all([page.waitForEvent('popup'), page.locator('a.about-card').click()]);
+    await opened.getByRole('heading', { name: ITEM }).waitFor();
+    await opened.getByRole('link', { name: 'Write to the owner' }).click();
+    await opened.getByRole('heading', { name: 'Ada Winter' }).waitFor();
+    await context.close();
+  }));
