@@ -181,6 +181,106 @@ test('what another page of the same person has sent is not sent again', async ()
   assert.equal(second.size, 0);
 });
 
+/** What the browser tells a page of what another has changed. @param {Outbox} box */
+function hear(box) {
+  const changed = box.of(3).map((one) => `parlor:7:send:${one.client_id}`);
+  const there = [...Array(shelf.length).keys()].map((at) => shelf.key(at));
+  for (const key of new Set([...changed, ...there])) box.heard(key);
+}
+
+test('what a closed page has kept is sent by one that is still open, in its order', async () => {
+  const open = outbox();
+  const closed = outbox();
+  closed.add(3, { text: 'one' });
+  closed.add(3, { text: 'two' });
+  const names = closed.of(3).map((one) => one.client_id);
+  await refuse(new Lost('gone'));
+  closed.stop();
+  open.resume();
+  assert.deepEqual(asked.map((one) => one.command.client_id), [names[0]]);
+  await accept();
+  await accept();
+  assert.deepEqual(sent.map((one) => one.message.client_id), names);
+  assert.equal(open.size + shelf.length, 0);
+});
+
+test('what waits in another page is taken up when it is kept, and what that page sends just now is not', async () => {
+  const open = outbox();
+  const other = outbox();
+  other.add(3, { text: 'one' });
+  hear(open);
+  assert.deepEqual([open.size, asked.length], [0, 1]);
+  await refuse(new Lost('gone'));
+  hear(open);
+  assert.deepEqual(open.of(3).map((one) => one.text), ['one']);
+  assert.equal(asked.length, 1);
+  await accept();
+  hear(other);
+  assert.equal(other.size, 0);
+  await clock.advance(60_000);
+  assert.equal(asked.length, 0, 'it is sent no second time');
+});
+
+test('two pages without a connection do not wake each other', async () => {
+  const [one, other] = [outbox(), outbox()];
+  one.add(3, { text: 'one' });
+  await refuse(new Lost('gone'));
+  for (const box of [other, one, other]) {
+    hear(box);
+    while (asked.length > 0) await refuse(new Lost('gone'));
+  }
+  await clock.advance(0);
+  while (asked.length > 0) await refuse(new Lost('gone'));
+  hear(one);
+  hear(other);
+  assert.equal(asked.length, 0);
+});
+
+test('what was refused and then sent by another page holds nothing back here', async () => {
+  const first = outbox();
+  first.add(3, { text: 'one' });
+  await refuse(refusal());
+  const second = outbox();
+  await clock.advance(1);
+  second.add(3, { text: 'behind' });
+  first.retry(first.of(3)[0].client_id);
+  await accept();
+  first.stop();
+  asked = [];
+  hear(second);
+  assert.deepEqual(asked.map((one) => one.command.text), ['behind']);
+  await accept();
+  assert.equal(second.size + shelf.length, 0);
+});
+
+test('what another page has sent or discarded is not kept anew by an answer that comes late', async () => {
+  const first = outbox();
+  first.add(3, { text: 'one' });
+  const second = outbox();
+  second.resume();
+  assert.equal(asked.length, 2);
+  const [own, other] = asked.splice(0);
+  own.resolve(answer(own.command));
+  await turn();
+  other.reject(new Lost('gone'));
+  await turn();
+  assert.equal(second.size + shelf.length, 0);
+});
+
+test('discarding what another page has tried asks the server', async () => {
+  const first = outbox();
+  first.add(3, { text: 'ahead' });
+  first.add(3, { text: 'one' });
+  const second = outbox();
+  await accept();
+  await refuse(new Lost('gone'));
+  second.discard(second.of(3)[1].client_id);
+  await turn();
+  assert.deepEqual(asked.map((one) => one.command.type), ['message.cancel']);
+  hear(first);
+  assert.equal(first.of(3).length, 0, 'it is not shown there either');
+});
+
 test('where nothing can be kept everything is still sent', async () => {
   shelf = { ...memoryShelf(), length: 0, setItem: () => { throw new Error('full'); } };
   const box = outbox();

@@ -145,6 +145,7 @@ export class ParlorInbox extends HTMLElement {
     window.addEventListener('online', () => this.client?.nudge(), { signal });
     window.addEventListener('offline', () => this.client?.lost(), { signal });
     window.addEventListener('storage', ({ key }) => {
+      this.client?.outbox.heard(key);
       if (this.#acts?.drafting.drafts.heard(key)) this.render();
     }, { signal });
     window.addEventListener('focus', () => this.#thread.look(), { signal });

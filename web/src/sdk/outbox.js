@@ -70,18 +70,48 @@ export class Outbox {
     this.request = request;
     this.sent = sent;
     this.changed = changed;
-    for (const name of keep.names('send:')) {
-      const item = keep.get(name);
-      if (item) this.#kept.add(item.client_id);
-      if (item) this.#items.push(restored(item));
-    }
-    this.#sort();
+    this.#adopt(() => true);
     /** What the browser was killed with is here again. @type {Promise<void>} */
     this.restored = this.#restore();
   }
 
   #sort() {
     this.#items.sort((a, b) => a.at - b.at || (a.client_id < b.client_id ? -1 : 1));
+  }
+
+  /** Takes up what lies in the browser and is not held here: the page that wrote it may be closed.
+   * @param {(item: Item) => boolean} which */
+  #adopt(which) {
+    const held = new Set(this.#items.map((one) => one.client_id));
+    /** @type {Item[]} */
+    const all = this.keep.names('send:').flatMap((name) => this.keep.get(name) ?? []);
+    const found = all.filter((one) => !held.has(one.client_id) && which(one));
+    if (found.length === 0) return;
+    for (const item of found) {
+      this.#kept.add(item.client_id);
+      this.#items.push(restored(item));
+    }
+    this.#sort();
+    this.changed();
+  }
+
+  /** Another page changed what lies in the browser. @param {string|null} key of the shelf; null for everything */
+  heard(key) {
+    if (this.#stopped || (key !== null && !key.startsWith(`${this.keep.prefix}send:`))) return;
+    // What a page sends just now it sends by itself, and it is the one that has the files.
+    this.#adopt((one) => one.state !== 'sending' && !one.uploads?.length);
+    for (const item of [...this.#items]) if (!this.#takenAway(item)) this.#follow(item);
+    this.changed();
+    // Those that wait for a while go on waiting: two pages would else wake each other for ever.
+    this.#pumpAll();
+  }
+
+  /** What another page did with it, or decided about it. @param {Item} item */
+  #follow(item) {
+    /** @type {Item|null} */
+    const there = this.keep.get(`send:${item.client_id}`);
+    if (there?.tried) item.tried = true;
+    if (there?.state === 'discarding') item.state = 'discarding';
   }
 
   async #restore() {
@@ -93,7 +123,8 @@ export class Outbox {
     const over = this.#items.filter((one) => one.kept && known.has(one.client_id) && !there.has(one.client_id));
     for (const item of over) this.#remove(item);
     for (const item of this.#items) if (known.has(item.client_id) && !there.has(item.client_id)) this.#record(item);
-    for (const item of left.filter((one) => !known.has(one.client_id))) {
+    const held = new Set(this.#items.map((one) => one.client_id));
+    for (const item of left.filter((one) => !known.has(one.client_id) && !held.has(one.client_id))) {
       this.#items.push(restored({ ...item, kept: true }));
       if (this.keep.set(`send:${item.client_id}`, item)) this.#kept.add(item.client_id);
     }
@@ -165,6 +196,7 @@ export class Outbox {
   discard(clientId) {
     const item = this.#items.find((one) => one.client_id === clientId);
     if (!item) return;
+    this.#follow(item);
     // A refusal is the server's word that it did not happen; else only the server can say.
     const known = item.state === 'refused' && item.problem?.code !== 'internal';
     if (known || !item.tried) this.#remove(item);
@@ -173,10 +205,15 @@ export class Outbox {
     void this.#pump(item.conversation);
   }
 
-  /** The way is open: all that waits is tried now. */
+  /** The way is open: all that waits is tried now, what closed pages have left too. */
   resume() {
+    if (!this.#stopped) this.#adopt(() => true);
     for (const timer of this.#timers.values()) this.clock.stop(timer);
     this.#timers.clear();
+    this.#pumpAll();
+  }
+
+  #pumpAll() {
     for (const conversation of new Set(this.#items.map((one) => one.conversation))) void this.#pump(conversation);
   }
 
@@ -192,8 +229,9 @@ export class Outbox {
     try {
       while (!this.#stopped && !this.#timers.has(conversation)) {
         const item = this.#items.find((one) => one.conversation === conversation);
-        if (!item || item.state === 'refused') return;
+        if (!item) return;
         if (this.#takenAway(item)) continue;
+        if (item.state === 'refused') return;
         if (item.state === 'discarding') {
           if (!await this.#cancel(item)) return;
           continue;
@@ -212,8 +250,13 @@ export class Outbox {
   }
 
   /** Whether another page of this person has sent or discarded it. @param {Item} item @returns {boolean} */
+  #isTakenAway(item) {
+    return this.#kept.has(item.client_id) && this.keep.get(`send:${item.client_id}`) === null;
+  }
+
+  /** Drops what another page has sent or discarded. @param {Item} item @returns {boolean} whether it has */
   #takenAway(item) {
-    if (!this.#kept.has(item.client_id) || this.keep.get(`send:${item.client_id}`) !== null) return false;
+    if (!this.#isTakenAway(item)) return false;
     this.#items = this.#items.filter((one) => one !== item);
     this.journal.remove(item.client_id);
     this.changed();
@@ -234,6 +277,8 @@ export class Outbox {
       this.changed();
       return true;
     } catch (error) {
+      // Another page had an answer.
+      if (!this.#items.includes(item) || this.#takenAway(item)) return true;
       // Discarded while under way: the outcome is found out by cancelling.
       if (stateOf(item) === 'discarding') {
         if (mayRetry(error) || endsSession(error)) return this.#waitAfter(error, conversation);
@@ -303,8 +348,8 @@ export class Outbox {
 
   /** @param {Item} item */
   #save(item) {
-    // What was kept may have been erased: the sign-in has ended.
-    if (this.#stopped) return;
+    // What was kept may have been erased: the sign-in has ended, or another page has sent it.
+    if (this.#stopped || this.#isTakenAway(item)) return;
     // What cannot be kept is still sent; it only does not outlive the page.
     this.#record(item);
     this.#store(item);
@@ -327,6 +372,7 @@ export class Outbox {
     const { client_id: clientId } = item;
     void this.journal.put({ ...item }).then((kept) => {
       if (this.#stopped || item.kept === kept || item.client_id !== clientId || !this.#items.includes(item)) return;
+      if (this.#isTakenAway(item)) return;
       item.kept = kept;
       this.#store(item);
       this.changed();
