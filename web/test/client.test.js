@@ -1,5 +1,6 @@
 /**
- * The end of a sign-in: nothing of it is left in the browser when somebody else may begin.
+ * A client whole: what is held settles what is to be sent, and of a sign-in that has ended nothing is left in the
+ * browser.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,6 +10,30 @@ import { Client } from '../src/sdk/client.js';
 import { memoryShelf } from '../src/sdk/storage.js';
 import { noVault } from '../src/sdk/vault.js';
 import { handClock, turn } from './support/clock.js';
+import { ModelServer } from './support/server.js';
+
+test('a message that comes settles its send, though no answer does', async () => {
+  const server = new ModelServer(2);
+  const room = server.open('group', 1, [2]);
+  const client = new Client({
+    user: 1, shelf: memoryShelf(), clock: handClock(), model: { ...rules, gapAfter, quoteMissing }, ended: () => {},
+    fetch: () => new Promise(() => {}), socket: () => assert.fail('there is no socket'),
+    carry: () => assert.fail('nothing is carried'),
+  });
+  const take = () => client.sync.take({
+    kind: 'conversation', conversation: server.conversation(1, room), asked: client.state.turn,
+  });
+  take();
+  for (const text of ['one', 'two']) client.send(room, text);
+  const [one, two] = client.outbox.of(room);
+  server.send(2, room, 'of another', one.client_id);
+  take();
+  assert.equal(client.outbox.size, 2, 'the name is of another person');
+  server.send(1, room, 'two', two.client_id);
+  take();
+  assert.deepEqual(client.outbox.of(room), [one]);
+  assert.deepEqual(client.keep.names('send:'), [`send:${one.client_id}`]);
+});
 
 test('one is signed out when the bytes of files are erased, too', async () => {
   const shelf = memoryShelf();

@@ -24,6 +24,14 @@ import { Problem } from './problem.js';
 
 const PIECES_MAX = 1_000;
 
+/** My own messages that are held of a conversation, by their `client_id`. @param {State} state
+ * @param {number} conversation @returns {Set<string>} */
+export function ownIn({ user, threads, conversations }, conversation) {
+  const last = conversations.get(conversation)?.last_message;
+  const held = [...(threads.get(conversation)?.messages ?? []), ...(last ? [last] : [])];
+  return new Set(held.filter((one) => one.sender === user && one.client_id !== '').map((one) => one.client_id));
+}
+
 /** All that changed in a conversation. @param {(command: Command) => Promise<any>} request
  * @param {number} conversation @param {number} since @returns {Promise<Changes>} */
 export async function changesSince(request, conversation, since) {

@@ -15,6 +15,7 @@
  *   Message, MessagePage, PassingEvent, Reactions, Role, Search, User} from './wire.js'
  * @import {Content} from './outbox.js'
  */
+import { ownIn } from './asking.js';
 import { Connection } from './connection.js';
 import { asKnown } from './events.js';
 import { Http } from './http.js';
@@ -76,7 +77,9 @@ export class Client {
     /** @type {(command: Command) => Promise<any>} */
     const request = withinPages((command) => this.connection.request(command));
     this.request = request;
-    this.sync = new Sync({ user, model, clock, request, isLive: () => this.connection.isLive, changed });
+    this.sync = new Sync({
+      user, model, clock, request, isLive: () => this.connection.isLive, changed: () => this.#told(),
+    });
     this.marks = new Marks({ clock, request });
     this.passing = new Passing({ user, clock, changed });
     this.here = new Here({ clock, passing: this.passing, request, isLive: () => this.connection.isLive });
@@ -476,6 +479,12 @@ export class Client {
     if (mode === 'live' && this.#shown.length > 0) void this.#show(this.#shown);
     if (open) this.here.opened();
     else this.passing.lost();
+    this.#tell();
+  }
+
+  /** What is held has changed, perhaps by what waits to be sent. */
+  #told() {
+    for (const id of this.outbox.conversations()) this.outbox.settle(id, ownIn(this.state, id));
     this.#tell();
   }
 

@@ -205,6 +205,16 @@ export class Outbox {
     void this.#pump(item.conversation);
   }
 
+  /** Some of a conversation's messages are there, whoever sent them: that settles a send as a reply would.
+   * @param {number} conversation @param {Set<string>} names their `client_id`s */
+  settle(conversation, names) {
+    const there = this.#items.filter((one) => one.conversation === conversation && names.has(one.client_id));
+    if (there.length === 0) return;
+    for (const item of there) this.#remove(item);
+    this.changed();
+    void this.#pump(conversation);
+  }
+
   /** The way is open: all that waits is tried now, what closed pages have left too. */
   resume() {
     if (!this.#stopped) this.#adopt(() => true);
