@@ -60,3 +60,37 @@ test('an opening that is news is shown at once', async () => {
   assert.equal(rig.state.conversations.has(room), true);
   assert.deepEqual(rig.log, []);
 });
+
+test('a group that is open while one is removed and added again is shown again', async () => {
+  server.send(BEN, umbrella, 'before', 'a');
+  void rig.sync.open(umbrella);
+  await rig.replyAll();
+  for (const comesBy of ['events', 'heads']) {
+    server.remove(umbrella, ME);
+    await rig.still();
+    assert.equal(rig.state.threads.has(umbrella), false);
+    rig.log = [];
+    server.add(umbrella, ME, BEN, true);
+    if (comesBy === 'heads') await rig.disconnect();
+    if (comesBy === 'heads') await rig.resume();
+    await rig.still();
+    assert.equal(rig.state.threads.get(umbrella)?.loaded, true, comesBy);
+    assert.equal(rig.log.filter((one) => one === 'message.list').length, 1, 'it is asked for once');
+    assert.equal(rig.sync.threadProgress.get(umbrella), 'idle');
+    await rig.resume();
+    await rig.still();
+    rig.assertEqual();
+  }
+});
+
+test('nothing more is asked of an open group that one was removed from', async () => {
+  void rig.sync.open(umbrella);
+  await rig.replyAll();
+  server.remove(umbrella, ME);
+  await rig.still();
+  rig.log = [];
+  await rig.resume();
+  await rig.clock.advance(60_000);
+  await rig.still();
+  assert.deepEqual(rig.log.filter((one) => one !== 'me.get'), []);
+});

@@ -403,8 +403,8 @@ export class Sync {
     if (this.state.wanted.has(`conversation:${id}`)) return;
     const after = this.model.gapAfter(this.state, id);
     if (after !== null && !this.#failures.has(`after:${id}`)) void this.#messages(id, { after });
-    // All its messages were forgotten.
-    const forgotten = thread?.shown && !thread.loaded && this.state.conversations.has(id);
+    // All its messages were forgotten, or I was removed and added again.
+    const forgotten = !thread?.loaded && this.state.conversations.has(id);
     if (forgotten && !this.#asking.has(`place:${id}`) && !this.#failures.has(`place:${id}`)) void this.#load(id);
   }
 
