@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
+import { Drafting } from '../src/inbox/drafting.js';
 import { Drafts } from '../src/inbox/drafts.js';
 import { Keep, memoryShelf } from '../src/sdk/storage.js';
 
@@ -129,4 +130,16 @@ test('forgotten drafts have a bound, and what is no draft is none', () => {
   assert.ok(texts().length <= 20);
   shelf.setItem('parlor:1:draft:9:x', '"no draft"');
   assert.equal(page().of(9).text, '');
+});
+
+test('what was taken back while a message is changed goes into the draft, and the change goes on', () => {
+  const drafting = new Drafting(page());
+  drafting.drafts.write(ROOM, { text: 'half a line' });
+  drafting.edit(/** @type {any} */ ({ conversation: ROOM, seq: 4, text: 'to be changed' }));
+  drafting.putBack(ROOM, 'with a picture', 3);
+  assert.equal(drafting.drafts.of(ROOM).text, 'with a picture\nhalf a line');
+  assert.equal(drafting.of(ROOM).reply, 3);
+  assert.deepEqual([drafting.of(ROOM).editing?.seq, drafting.of(ROOM).editing?.text], [4, undefined]);
+  drafting.leave(ROOM);
+  assert.deepEqual(drafting.take(ROOM, 3), { reply_to: 3 });
 });

@@ -70,6 +70,7 @@ export class Acts {
       'parlor-edit-last': () => this.#edit(this.#last((one) => this.#mayEdit(one))),
       'parlor-edited': (words) => this.drafting.editingIs(words),
       'parlor-save': ({ text, subject }) => void this.#save(text, subject),
+      'parlor-put-back': ({ text, reply }) => this.#withOpen((id) => this.drafting.putBack(id, text, reply)),
       'parlor-leave-mode': () => this.#withOpen((id) => this.drafting.leave(id)),
       'parlor-subject': ({ subject }) => this.#withOpen((id) => this.drafting.subject(id, subject)),
       'parlor-write': () => this.thread.focusWords(),

@@ -5,7 +5,7 @@
  *
  * Invariant: while an own message is changed the draft waits, and comes back when that ends.
  * Tells: `parlor-send {text, reply}`, `parlor-save {text, subject}`, `parlor-edited {text, subject}`,
- * `parlor-draft {text}`, `parlor-subject {subject}`, `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`,
+ * `parlor-draft {text}`, `parlor-put-back {text, reply}`, `parlor-subject {subject}`, `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`,
  * `parlor-attach {files, folders}`, `parlor-emoji {at, back, choose}`, and what the tray tells.
  *
  * @import {FileView} from '../sdk/uploads.js'
@@ -13,6 +13,7 @@
  */
 import './tray.js';
 import { emit, h, set, setText } from './dom.js';
+import { before } from './drafting.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 import { chooseFiles, pastedFiles } from './taking.js';
@@ -88,10 +89,15 @@ export class ParlorComposer extends HTMLElement {
     this.#note.hidden = words === '';
   }
 
-  /** Puts words before those that stand there: they were taken back. @param {string} text */
-  putBack(text) {
-    const now = this.#words.value;
-    this.#words.value = now.trim() === '' ? text : `${text}\n${now}`;
+  /** Puts words before those that stand there: they were taken back. While a message is changed the draft gets them.
+   * @param {string} text @param {number} [reply] what they answered */
+  putBack(text, reply) {
+    if (this.#edits) {
+      emit(this, 'parlor-put-back', { text, reply });
+      return;
+    }
+    if (reply !== undefined) emit(this, 'parlor-reply', { seq: reply });
+    this.#words.value = before(text, this.#words.value);
     this.#changed();
     this.focusWords();
   }
@@ -119,7 +125,7 @@ export class ParlorComposer extends HTMLElement {
   /** @param {ComposerView} view */
   update(view) {
     const fresh = view.conversation !== this.#view?.conversation;
-    const before = this.#edits;
+    const was = this.#edits;
     const isTaken = view.draftTaken !== this.#view?.draftTaken;
     this.#view = view;
     this.#form.hidden = view.closed !== null;
@@ -131,8 +137,8 @@ export class ParlorComposer extends HTMLElement {
     set(this.#words, 'enterkeyhint', FINGERS.matches ? 'enter' : 'send');
     const edits = this.#edits;
     if (fresh) this.note('');
-    if (fresh || before?.seq !== edits?.seq || (isTaken && !edits)) this.#begin(edits, view);
-    if (edits && edits.trouble !== before?.trouble) this.note(edits.trouble);
+    if (fresh || was?.seq !== edits?.seq || (isTaken && !edits)) this.#begin(edits, view);
+    if (edits && edits.trouble !== was?.trouble) this.note(edits.trouble);
     this.#drawMode(view.mode);
     this.#drawSubject(view);
     this.#tray.update(edits ? [] : view.attached);

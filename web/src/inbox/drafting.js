@@ -42,6 +42,13 @@ export class Drafting {
     this.drafts.write(conversation, { subject });
   }
 
+  /** What was taken back stands before what is being written; a change of a message goes on meanwhile.
+   * @param {number} conversation @param {string} text @param {number} [reply] what it answered */
+  putBack(conversation, text, reply) {
+    const now = this.drafts.of(conversation).text;
+    this.drafts.write(conversation, { text: before(text, now), ...(reply === undefined ? {} : { reply }) });
+  }
+
   /** @param {Message} message */
   edit({ conversation, seq, text, subject = '', attachments = [] }) {
     const was = { text, subject, files: attachments.length };
@@ -69,4 +76,9 @@ export class Drafting {
       ...(subject === null || isBlank(subject) ? {} : { subject: subject.trim() }),
     };
   }
+}
+
+/** Words that come back, above those that stand there. @param {string} text @param {string} now @returns {string} */
+export function before(text, now) {
+  return now.trim() === '' ? text : `${text}\n${now}`;
 }

@@ -6,7 +6,6 @@
  * @import {ParlorSaid} from './said.js'
  * @import {ParlorThread} from './thread.js'
  */
-import { emit } from './dom.js';
 import { filesOf, kindOf, shownName } from './files.js';
 import { whenLoaded } from './later.js';
 import { say } from './strings.js';
@@ -26,8 +25,8 @@ export function keepFiles(inbox, desk) {
     'parlor-attach': ({ files, folders }) => attach(desk, files, folders),
     'parlor-file-remove': ({ clientId }) => client.uploads.remove(clientId),
     'parlor-file-retry': ({ clientId }) => client.uploads.retry(clientId),
-    'parlor-file-stop': ({ upload }) => stop(inbox, desk, upload),
-    'parlor-take-back': ({ clientId }) => takeBack(inbox, desk, clientId),
+    'parlor-file-stop': ({ upload }) => stop(desk, upload),
+    'parlor-take-back': ({ clientId }) => takeBack(desk, clientId),
     'parlor-picture': ({ seq, file }) => void whenLoaded(inbox, import('./lightbox.js'), ({ Lightbox: Box }) =>
       showPicture(inbox, desk, { seq, file, Box })),
   };
@@ -55,8 +54,8 @@ function attach({ client, open, thread }, files, folders) {
 }
 
 /** A message one of whose files is gone can only be written again: all that is left of it comes back.
- * @param {HTMLElement} inbox @param {Desk} desk @param {string} clientId */
-function takeBack(inbox, desk, clientId) {
+ * @param {Desk} desk @param {string} clientId */
+function takeBack(desk, clientId) {
   const { client, open, thread } = desk;
   const conversation = open();
   const items = conversation === null ? [] : client.outbox.of(conversation);
@@ -65,18 +64,16 @@ function takeBack(inbox, desk, clientId) {
   const upload = item?.uploads?.[at];
   if (upload === undefined) return;
   const name = item?.attachments?.[at]?.name ?? '';
-  stop(inbox, desk, upload);
+  stop(desk, upload);
   thread.note(say.notAttached(shownName(name), say.fileRefused.file_gone));
 }
 
-/** The rest of the message comes back to where one writes. @param {HTMLElement} inbox @param {Desk} desk
- * @param {string} upload */
-function stop(inbox, { client, open, thread }, upload) {
+/** The rest of the message comes back to where one writes. @param {Desk} desk @param {string} upload */
+function stop({ client, open, thread }, upload) {
   const conversation = open();
   const back = conversation === null ? null : client.takeBack(conversation, upload);
   if (!back) return;
-  if (back.reply_to !== undefined) emit(inbox, 'parlor-reply', { seq: back.reply_to });
-  thread.putBack([back.subject, back.text].filter(Boolean).join('\n'));
+  thread.putBack([back.subject, back.text].filter(Boolean).join('\n'), back.reply_to);
 }
 
 /** @param {HTMLElement} inbox @param {Desk} desk @param {{seq: number, file: number, Box: typeof Lightbox}} what */

@@ -66,9 +66,9 @@ export class ParlorThread extends HTMLElement {
     this.#composer.chooseFiles();
   }
 
-  /** @param {string} text */
-  putBack(text) {
-    this.#composer.putBack(text);
+  /** @param {string} text @param {number} [reply] */
+  putBack(text, reply) {
+    this.#composer.putBack(text, reply);
   }
 
   /** @param {string} words */
