@@ -3,9 +3,10 @@
  *
  * Found are http, https and mailto addresses, `www.…`, a domain with a path, and e-mail addresses. Nothing is found that
  * begins within a word: of `ölmann@a.example` the part `lmann@a.example` is somebody else's address. An address ends at
- * white space, double quotes, angle brackets, signs that turn or hide, the full stops of Chinese and Japanese, a closing
- * bracket that it does not open, and where another address follows `,`, `;` or `|`. Punctuation at its end is left
- * out, and so is a sign such as `*` or `'` that also stands before it.
+ * white space, double quotes, angle brackets, signs that turn or hide, the full stops of Chinese and Japanese, a long
+ * dash, a closing bracket that it does not open, and where another address follows `,`, `;` or `|`; directly behind the
+ * name of its server at any other sign (`servers.js`). Punctuation at its end is left out, pictures behind a word too, and
+ * so is a sign such as `*` or `'` that also stands before it.
  * A domain without a scheme ends in a domain of the first level that is known and is not also the ending of a file.
  * Where the name of the server is written so that it may be mistaken for another, `host` says what it is in truth.
  *
@@ -13,26 +14,30 @@
  * Absent on purpose: any other scheme, and addresses with a name and a password.
  */
 import { isFileEnding, isTopLevel } from './domains.js';
+import { RUN, namePart } from './servers.js';
 
 /** @typedef {{start: number, end: number, href: string, host: string|null}} Found */
 /** How many characters were looked at. @typedef {{steps: number}} Meter */
 /** What stands in a stretch without white space. @typedef {{text: string, signs: Signs, meter: Meter}} Chunk */
 /** Signs that opened before and are not closed yet. @typedef {{'*': boolean, _: boolean, "'": boolean}} Signs */
 
-/** What lies between these can be an address. */
-const CHUNK = /[^\s"<>`\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff“”„«»，。！？；：、「」『』【】（）《》]+/gu;
+/** What lies between these can be an address; joiners are hidden, and belong to words and pictures that need them. */
+const CHUNK = /(?:(?!\p{Script=Latin})[\p{L}\p{M}][\u200c\u200d](?=(?!\p{Script=Latin})[\p{L}\p{M}])|[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f]\u200d(?=\p{Extended_Pictographic})|[^\s"<>`\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff“”„«»，。！？；：、「」『』【】（）《》])+/gu;
 /** Where an address may be: its scheme, the sign within an e-mail address, the path after a domain. */
 const CANDIDATE = /https?:\/\/|mailto:|www\.|@|\.[\p{L}\p{M}\d-]{2,24}\//giu;
 /** Another address begins after a separator. */
 const NEXT = /[,;|](?=https?:\/\/|mailto:|www\.|[\w.+-]{1,64}@[\w-]{1,63}\.)/yiu;
 const LABEL = '[\\p{L}\\p{M}\\d](?:[\\p{L}\\p{M}\\d-]{0,61}[\\p{L}\\p{M}\\d])?';
 const DOMAIN = new RegExp(`^(?:${LABEL}\\.){1,8}(xn--[a-z\\d-]{2,59}|[\\p{L}\\p{M}]{2,24})(?!-?[\\p{L}\\p{M}\\d])`, 'iu');
-/** Letters of scripts that write words without spaces between them: there an address may follow a letter. */
-const RUN = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Yi}ー々〆〇]/u;
 const WORD = /[\p{L}\p{M}\p{N}]/u;
 const HIDDEN = /[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/u;
 const LOCAL = /[a-z\d.!#$%&'*+?^_{}~-]/iu;
-const TAIL = new Set('.,;:!?~|…\\^‘’([{'.split(''));
+const TAIL = new Set('.,;:!?~|\\^([{'.split(''));
+/** Signs of other scripts end an address too, but for those that Hebrew words end in. */
+const TAIL_ELSEWHERE = /[^\x00-\x7f\P{P}׳״]/u;
+/** What was put behind a word or a sentence, and of so many units at most. */
+const PICTURES = /[\p{L}\p{N}.,;:!?)\]}*'’…]((?:\p{Extended_Pictographic}|[\p{Emoji_Modifier}\p{Regional_Indicator}\ufe0f\u200d])+)$/u;
+const PICTURES_MAX = 24;
 /** They end an address only where the same sign stands before it. */
 const PAIRED = new Set("*_='&".split(''));
 const CLOSERS = new Map([[')', '('], [']', '['], ['}', '{']]);
@@ -108,12 +113,17 @@ function schemed(chunk, start, sign) {
   const scheme = sign === 'www.' ? 'https://' : '';
   // The name of the server decides, so that the rest is looked at once only.
   const from = start + (scheme === '' ? sign.length : 0);
-  const name = serverAt(text, from);
-  meter.steps += name.length;
+  const whole = serverAt(text, from);
+  const name = namePart(whole);
+  meter.steps += whole.length;
+  // Of a name that goes on with other signs, the beginning alone is that of another server.
+  const isCut = name.length < whole.length;
+  if (isCut && !/^(?:.*\.|\[|localhost$|localhost:)/iu.test(name)) return missed(from + Math.max(name.length, 1));
   if (sign === 'www.' && !/^www\.[^./]+\./iu.test(name)) return missed(from + sign.length);
   // Of `https://name:secret@host` nothing is an address.
   if (sign !== 'mailto:' && !isServer((scheme || sign) + bareName(name))) return missed(from + name.length);
-  const end = endOf(chunk, start, from + name.length);
+  const server = from + name.length;
+  const end = endOf(chunk, start, server, isCut ? server : text.length);
   const link = end - start > LENGTH_MAX ? null : made(text, start, end, scheme);
   return { link, floor: Math.max(end, from) };
 }
@@ -222,13 +232,14 @@ function isNext(text, at) {
 }
 
 /** Where an address ends. @param {Chunk} chunk @param {number} start @param {number} server where the name of its
- * server ends @returns {number} */
-function endOf({ text, signs, meter }, start, server) {
+ * server ends @param {number} [limit] it goes no further @returns {number} */
+function endOf({ text, signs, meter }, start, server, limit = text.length) {
   /** @type {Record<string, number>} */
   const open = { '(': 0, '[': 0, '{': 0 };
   let end = start;
-  for (; end < text.length && !isNext(text, end); end += 1) {
+  for (; end < limit && !isNext(text, end); end += 1) {
     const sign = text[end];
+    if (sign === '—' || sign === '―') break;
     if (sign in open) open[sign] += 1;
     const opener = CLOSERS.get(sign);
     if (opener === undefined) continue;
@@ -237,13 +248,18 @@ function endOf({ text, signs, meter }, start, server) {
   }
   meter.steps += end - start;
   const before = signsBefore(text, start, signs);
-  for (; end > start; end -= 1) {
-    const last = text[end - 1];
-    const left = before.get(last) ?? 0;
-    if (left > 0) before.set(last, left - 1);
-    else if (!TAIL.has(last) && !(end <= server && PAIRED.has(last))) break;
+  for (;;) {
+    for (; end > start; end -= 1) {
+      const last = text[end - 1];
+      const left = before.get(last) ?? 0;
+      if (left > 0) before.set(last, left - 1);
+      else if (!TAIL.has(last) && !TAIL_ELSEWHERE.test(last) && !(end <= server && PAIRED.has(last))) break;
+    }
+    const pictures = PICTURES.exec(text.slice(Math.max(server, end - PICTURES_MAX), end))?.[1] ?? '';
+    meter.steps += Math.min(PICTURES_MAX, end - start);
+    if (pictures === '') return end;
+    end -= pictures.length;
   }
-  return end;
 }
 
 /** How often each of the signs that come in pairs stands before an address. @param {string} text
