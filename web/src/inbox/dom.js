@@ -40,6 +40,17 @@ export function setText(element, text) {
   if (element.textContent !== shown) element.textContent = shown;
 }
 
+/** Keeps a field at what it stands for, until somebody writes something else there. @param {{value: string}} field
+ * @returns {(value: string) => void} */
+export function following(field) {
+  let last = field.value;
+  return (value) => {
+    if (field.value !== last && field.value.trim() !== value) return;
+    if (field.value !== value) field.value = value;
+    last = value;
+  };
+}
+
 /** Tells what was done, to whoever is above. @param {Element} element @param {string} name @param {unknown} [detail] */
 export function emit(element, name, detail) {
   element.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));

@@ -9,7 +9,7 @@
  */
 import { Problem } from '../sdk/problem.js';
 import { ask, openDialog } from './dialog.js';
-import { h, keyed, set, setText } from './dom.js';
+import { following, h, keyed, set, setText } from './dom.js';
 import { face, faceKey } from './face.js';
 import { icon } from './icons.js';
 import { hintOf, openPicker } from './picker.js';
@@ -30,6 +30,8 @@ export class Group {
   #face = h('span', { class: 'face-place' });
   #drawnFace = '';
   #name = h('input', { autocomplete: 'off', 'aria-label': say.groupName, maxlength: 200 });
+  /** What somebody else names it meanwhile, unless one has written another name here. */
+  #named = following(this.#name);
   #save = h('button', { class: 'button', type: 'submit' }, say.save);
   #naming = h('form', {
     class: 'beside', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event),
@@ -64,7 +66,6 @@ export class Group {
     this.left = left;
     this.#view = view;
     const leave = h('button', { class: 'button warn', type: 'button', onclick: () => this.#leave() }, say.leaveGroup);
-    this.#name.value = view.conversation.title ?? '';
     this.dialog = openDialog(host, say.group, this.#pictures, this.#naming, this.#count, this.#people, this.#more,
       this.#why, h('footer', {}, this.#add, leave));
     this.dialog.classList.add('group');
@@ -91,7 +92,6 @@ export class Group {
 
   /** @param {GroupView} view */
   update(view) {
-    const before = this.#view.conversation.title;
     this.#view = view;
     const { conversation } = view;
     const mine = conversation.members.find((one) => one.user.id === this.client.user);
@@ -104,10 +104,7 @@ export class Group {
     }
     this.#pictures.classList.toggle('only-face', !leads);
     this.#remove.hidden = !conversation.picture;
-    // What somebody else named it meanwhile, unless one is writing another name here.
-    if (document.activeElement !== this.#name || this.#name.value === before) {
-      this.#name.value = conversation.title ?? '';
-    }
+    this.#named(conversation.title ?? '');
     set(this.#name, 'readonly', !leads);
     this.#save.hidden = !leads;
     this.#add.hidden = !leads;

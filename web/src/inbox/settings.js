@@ -8,7 +8,7 @@
  */
 import { Problem } from '../sdk/problem.js';
 import { field } from './door.js';
-import { emit, h, set, setText } from './dom.js';
+import { emit, following, h, set, setText } from './dom.js';
 import { face, faceKey } from './face.js';
 import { shortTime } from './format.js';
 import { cut } from './graphemes.js';
@@ -25,6 +25,7 @@ export class ParlorSettings extends HTMLElement {
   #face = h('span', { class: 'face-place' });
   #drawnFace = '';
   #name = field(say.name, { autocomplete: 'name' });
+  #named = following(this.#name.input);
   #saveName = h('button', { class: 'button', type: 'submit' }, say.save);
   #file = h('input', {
     type: 'file', accept: 'image/png,image/jpeg,image/webp', hidden: true, 'aria-label': say.choosePicture,
@@ -104,8 +105,8 @@ export class ParlorSettings extends HTMLElement {
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;
       this.#face.replaceChildren(face([me], { size: 72 }));
-      if (document.activeElement !== this.#name.input) this.#name.input.value = me.name;
     }
+    this.#named(me.name);
     this.#removePicture.hidden = !me.picture;
     if (!this.#setting) {
       this.#receipts.input.checked = me.receipts;
