@@ -5,8 +5,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pictureTrouble } from '../src/inbox/why.js';
 import { Http } from '../src/sdk/http.js';
-import { handClock } from './support/clock.js';
+import { Lost, Problem } from '../src/sdk/problem.js';
+import { handClock, turn } from './support/clock.js';
 
 /** @type {[Command, string, unknown?][]} */
 const requests = [
@@ -62,4 +64,43 @@ test('every command has its request', async () => {
     assert.equal(`${init.method} ${path}`, request);
     assert.deepEqual(init.body === undefined ? undefined : JSON.parse(String(init.body)), body, request);
   }
+});
+
+test('a picture has the time that a slow connection takes, as long as any of it goes', async () => {
+  const clock = handClock();
+  /** @type {import('../src/sdk/carry.js').Load[]} */
+  const loads = [];
+  const http = new Http({
+    clock, user: 7, fetch: () => assert.fail('no bytes of a picture go this way'),
+    carry: (load) => new Promise((resolve, reject) => {
+      loads.push(load);
+      load.signal.addEventListener('abort', () => reject(new Lost('given up')));
+      if (loads.length === 1) clock.after(80_000, () => resolve({ version: 3, prev: 2 }));
+    }),
+  });
+  const picture = new Blob([new Uint8Array(4_000_000)]);
+  const changed = http.setGroupPicture(3, picture);
+  await turn();
+  for (let sent = 0; sent < 4_000_000; sent += 1_000_000) {
+    loads[0].onProgress?.(sent);
+    await clock.advance(20_000);
+  }
+  assert.deepEqual(await changed, { version: 3, prev: 2 });
+  assert.deepEqual(loads.map(({ method, path, body }) => [method, path, body]),
+    [['PUT', '/v1/conversations/3/picture', picture]]);
+  const lost = assert.rejects(http.setPicture(picture), Lost);
+  await clock.advance(31_000);
+  await lost;
+  assert.equal(loads[1].path, '/v1/me/picture');
+});
+
+test('a picture is blamed for what the server says of it alone', () => {
+  const picture = new Blob([new Uint8Array(3_145_728)]);
+  const said = (/** @type {string} */ code, /** @type {number} */ status) =>
+    pictureTrouble(new Problem({ code, title: '', status, retryable: status >= 500 }), picture);
+  assert.match(said('too_large', 413), /^That picture is .*3\.0 MB/u);
+  assert.match(said('unsupported_type', 415), /^That picture could not be used/u);
+  assert.match(said('unavailable', 503), /could not be changed.*cannot do this now/u);
+  assert.match(said('not_allowed', 403), /could not be changed.*may not do this/u);
+  assert.match(pictureTrouble(new Lost('gone'), picture), /could not be changed.*did not answer/u);
 });

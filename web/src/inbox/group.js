@@ -15,7 +15,7 @@ import { icon } from './icons.js';
 import { hintOf, openPicker } from './picker.js';
 import { say } from './strings.js';
 import { nameTrouble } from './visible.js';
-import { notChanged } from './why.js';
+import { notChanged, pictureTrouble } from './why.js';
 
 /**
  * @typedef {{
@@ -219,10 +219,7 @@ export class Group {
 
   /** @param {Blob|null} picture */
   async #picture(picture) {
-    await this.#try(this.client.setGroupPicture(this.id, picture), (problem) => {
-      const large = problem?.code === 'too_large' && picture;
-      return large ? say.pictureTooLarge(say.size(picture.size)) : picture && problem && !problem.retryable ? say.pictureRefused : notChanged(problem);
-    });
+    await this.#try(this.client.setGroupPicture(this.id, picture), (problem) => pictureTrouble(problem, picture));
   }
 
   #pick() {

@@ -14,7 +14,7 @@ import { shortTime } from './format.js';
 import { cut } from './graphemes.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
-import { notChanged, whyOf } from './why.js';
+import { notChanged, pictureTrouble, whyOf } from './why.js';
 import { backButton } from './thread.js';
 import { nameTrouble } from './visible.js';
 
@@ -158,9 +158,7 @@ export class ParlorSettings extends HTMLElement {
       await this.client?.setPicture(picture);
       setText(this.#pictureNote, say.pictureHint);
     } catch (error) {
-      const large = error instanceof Problem && error.code === 'too_large' && picture;
-      const size = `${((picture?.size ?? 0) / 1_048_576).toFixed(1)} MB`;
-      setText(this.#pictureNote, large ? say.pictureTooLarge(size) : say.pictureRefused);
+      setText(this.#pictureNote, pictureTrouble(error, picture));
     }
   }
 

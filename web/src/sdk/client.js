@@ -71,7 +71,7 @@ export class Client {
     this.user = user;
     this.clock = clock;
     this.keep = new Keep(shelf, user);
-    this.http = new Http({ fetch, clock, user });
+    this.http = new Http({ fetch, clock, user, carry });
     this.newId = idMaker(clock);
     const changed = () => this.#tell();
     /** @type {(command: Command) => Promise<any>} */

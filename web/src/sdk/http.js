@@ -2,10 +2,12 @@
  * The HTTP API: the same commands as the socket's, each as its request, and what only HTTP has (signing in, pictures,
  * sessions). Every answer is the server's JSON, a `Problem`, or `Lost` when none came in time.
  *
+ * @import {Carry} from './carry.js'
  * @import {Clock} from './clock.js'
  * @import {Command, Heads, Me, Site} from './wire.js'
  */
 import { allSessions } from './pages.js';
+import { askPatiently } from './patience.js';
 import { Lost, Problem } from './problem.js';
 
 /** @typedef {(input: string, init: RequestInit) => Promise<Response>} Fetch */
@@ -17,8 +19,9 @@ export class Http {
   /** How long the server holds a long poll, in seconds. */
   waitS = 25;
 
-  /** @param {{fetch: Fetch, clock: Clock, user?: number}} parts */
-  constructor({ fetch, clock, user }) {
+  /** @param {{fetch: Fetch, clock: Clock, user?: number, carry?: Carry}} parts `carry`: the way of pictures */
+  constructor({ fetch, clock, user, carry }) {
+    this.carry = carry;
     this.fetch = fetch;
     this.clock = clock;
     this.user = user;
@@ -67,14 +70,21 @@ export class Http {
 
   /** @param {Blob|null} picture none takes it away */
   setPicture(picture) {
-    return picture ? this.ask('PUT', '/v1/me/picture', picture) : this.ask('DELETE', '/v1/me/picture');
+    return this.#picture('/v1/me/picture', picture);
   }
 
   /** @param {number} conversation @param {Blob|null} picture none takes it away
    * @returns {Promise<import('./wire.js').Changed|null>} */
   setGroupPicture(conversation, picture) {
-    const path = `/v1/conversations/${conversation}/picture`;
-    return picture ? this.ask('PUT', path, picture) : this.ask('DELETE', path);
+    return this.#picture(`/v1/conversations/${conversation}/picture`, picture);
+  }
+
+  /** A large one takes its time. @param {string} path @param {Blob|null} picture @returns {Promise<any>} */
+  #picture(path, picture) {
+    const { carry, clock } = this;
+    if (!picture) return this.ask('DELETE', path);
+    if (!carry) return this.ask('PUT', path, picture);
+    return askPatiently({ carry, clock }, { method: 'PUT', path, body: picture }, new AbortController().signal, () => {});
   }
 
   /** The newest first. @returns {Promise<import('./wire.js').Session[]>} */

@@ -3,7 +3,6 @@
  *
  * @import {Carry} from './carry.js'
  * @import {Clock} from './clock.js'
- * @import {Upload} from './wire.js'
  */
 
 /** Without a byte for so long, the way is lost. */
@@ -12,7 +11,7 @@ const PATIENCE_MS = 30_000;
 export const LOOKING_MS = 60_000;
 
 /** @param {{carry: Carry, clock: Clock}} way @param {{method: string, path: string, body?: Blob}} load
- * @param {AbortSignal} stop @param {(sent: number) => void} moved @returns {Promise<Upload>} */
+ * @param {AbortSignal} stop @param {(sent: number) => void} moved @returns {Promise<any>} */
 export async function askPatiently({ carry, clock }, load, stop, moved) {
   const cut = new AbortController();
   const giveUp = () => cut.abort();
