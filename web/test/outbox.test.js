@@ -145,6 +145,22 @@ test('discarding what may have been sent asks the server, which has the last wor
   assert.deepEqual(asked.map((one) => one.command.text), ['later']);
 });
 
+test('what is told to have been sent was, and what cannot go by itself is not waited for', async () => {
+  const box = outbox();
+  for (const text of ['discarded', 'refused', 'behind']) box.add(3, { text });
+  box.add(4, { text: 'elsewhere' });
+  await refuse(new Lost('gone'));
+  box.discard(box.of(3)[0].client_id);
+  assert.deepEqual([box.sentCount, box.moving], [0, 3]);
+  await accept();
+  assert.deepEqual([box.sentCount, box.moving], [1, 2]);
+  box.resume();
+  asked.splice(0, 1)[0].resolve({ cancelled: true, message: null });
+  await turn();
+  await refuse(refusal());
+  assert.deepEqual([box.sentCount, box.moving, box.size], [1, 0, 2]);
+});
+
 test('what was never tried is discarded without asking', async () => {
   const box = outbox();
   box.add(3, { text: 'one' });

@@ -20,7 +20,6 @@ import './banner.js';
 import './list.js';
 import './thread.js';
 import { Acts } from './acts.js';
-import { QUIET_MS } from './banner.js';
 import { isolated } from './bidi.js';
 import { memberOf } from './changes.js';
 import { keepFiles } from './filing.js';
@@ -38,6 +37,7 @@ import { Standing } from './standing.js';
 import { groupView, startConversation } from './starting.js';
 import { say, shortCount } from './strings.js';
 import { threadView } from './sheet.js';
+import { QUIET_MS } from './telling.js';
 import { toastPlace } from './toast.js';
 import { filtered, listed, nameOf, receipt, rowOf, stepsOf, unreadOf, unreadTotals } from './view.js';
 
@@ -408,8 +408,8 @@ export class ParlorInbox extends HTMLElement {
   #renderBanner({ now }) {
     const { client } = this;
     if (!client) return;
-    const { size: waiting, isSafe: safe } = client.outbox;
-    const again = this.#banner.update({ mode: client.mode, lostAt: client.lostAt, now, waiting, safe });
+    const { moving: waiting, sentCount: sent, isSafe: safe } = client.outbox;
+    const again = this.#banner.update({ mode: client.mode, lostAt: client.lostAt, now, sent, waiting, safe });
     this.toggleAttribute('data-offline', this.#isOffline(now));
     clearTimeout(this.#soon);
     if (again !== null) this.#soon = setTimeout(() => this.render(), again + 20);

@@ -54,6 +54,8 @@ export class Outbox {
   /** @type {Map<number, number>} */
   #failures = new Map();
   #stopped = false;
+  /** How many this page has sent. */
+  sentCount = 0;
 
   /** @param {{
    *   keep: Keep, clock: Clock, newId: () => string, request: (command: Command) => Promise<any>,
@@ -155,6 +157,12 @@ export class Outbox {
 
   get size() {
     return this.#items.length;
+  }
+
+  /** How many go by themselves: they are not refused, not behind one that is, and not given up. */
+  get moving() {
+    const refused = new Set(this.#items.filter((one) => one.state === 'refused').map((one) => one.conversation));
+    return this.#items.filter((one) => one.state !== 'discarding' && !refused.has(one.conversation)).length;
   }
 
   /** Whether all that waits outlives the page. */
@@ -283,6 +291,7 @@ export class Outbox {
       const sent = await this.request(commandOf(item, files));
       this.#failures.delete(conversation);
       this.#remove(item);
+      this.sentCount += 1;
       this.sent(sent, asked);
       this.changed();
       return true;

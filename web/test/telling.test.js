@@ -1,0 +1,44 @@
+/**
+ * What is said about the connection, and when.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Telling } from '../src/inbox/telling.js';
+
+/** @typedef {import('../src/inbox/telling.js').BannerView} BannerView */
+
+/** @param {Partial<BannerView>} view @returns {BannerView} */
+const view = (view) => ({ mode: 'live', lostAt: null, now: 0, sent: 0, waiting: 0, safe: true, ...view });
+const lost = { mode: /** @type {const} */ ('offline'), lostAt: 1_000 };
+
+test('how many were sent is said once, when all that can be sent is', () => {
+  const telling = new Telling();
+  const words = (/** @type {Partial<BannerView>} */ more) => telling.judge(view(more)).words;
+  assert.equal(words({ ...lost, now: 1_000, sent: 5, waiting: 3 }), '');
+  assert.match(words({ ...lost, now: 6_000, sent: 5, waiting: 3 }), /^No connection/u);
+  const said = [
+    words({ now: 60_000, sent: 5, waiting: 3 }), words({ now: 60_100, sent: 6, waiting: 2 }),
+    words({ now: 60_200, sent: 7, waiting: 1 }), words({ now: 60_300, sent: 7, waiting: 0 }),
+    words({ now: 61_000, sent: 8, waiting: 0 }), words({ now: 70_000, sent: 8 }),
+  ];
+  assert.deepEqual(said, [
+    ...Array(3).fill('Connected again.'), ...Array(2).fill('Connected again. 2 messages were sent.'), '',
+  ]);
+});
+
+test('what was discarded is not told to have been sent', () => {
+  const telling = new Telling();
+  telling.judge(view({ ...lost, now: 6_000, waiting: 1 }));
+  telling.judge(view({ ...lost, now: 7_000, waiting: 0 }));
+  assert.equal(telling.judge(view({ now: 8_000 })).words, 'Connected again.');
+});
+
+test('each loss begins anew, and what takes long is not waited for', () => {
+  const telling = new Telling();
+  telling.judge(view({ ...lost, now: 6_000, waiting: 1 }));
+  assert.equal(telling.judge(view({ now: 7_000, waiting: 1 })).again, 4_000);
+  assert.equal(telling.judge(view({ now: 11_000, waiting: 1 })).kind, 'none');
+  assert.equal(telling.judge(view({ now: 12_000, sent: 1 })).kind, 'none');
+  telling.judge(view({ ...lost, lostAt: 20_000, now: 26_000, sent: 1, waiting: 1 }));
+  assert.equal(telling.judge(view({ now: 27_000, sent: 2 })).words, 'Connected again. 1 message was sent.');
+});
