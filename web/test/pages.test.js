@@ -263,7 +263,7 @@ test('whether a file of a message is gone is asked anew after a reload, and then
   /** @param {Uploads} uploads */
   const outbox = (uploads) => new Outbox({
     keep: new Keep(shelf, 7), clock, newId: idMaker(clock), request: () => new Promise(() => {}), sent: () => {},
-    turn: () => 0, changed: () => {}, finished: (ids) => uploads.finished(ids),
+    turn: () => 0, changed: () => {}, files: uploads,
   });
   const first = page();
   const before = outbox(first);

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { answerOf } from '../src/sdk/carry.js';
 import { idMaker } from '../src/sdk/ids.js';
+import { Outbox } from '../src/sdk/outbox.js';
 import { Lost, Problem } from '../src/sdk/problem.js';
 import { Keep, memoryShelf } from '../src/sdk/storage.js';
 import { Uploads } from '../src/sdk/uploads.js';
@@ -334,4 +335,73 @@ test('an answer is what the server says, a problem, or nothing', () => {
     (error) => error instanceof Problem && error.code === 'too_large');
   assert.throws(() => answerOf(502, '<h1>Bad gateway</h1>'), Lost);
   assert.throws(() => answerOf(200, '<h1>Sign in to the Wi-Fi</h1>'), Lost);
+});
+
+/** What waits to be sent with files, and what it asks the server. */
+function sending() {
+  /** @type {{command: any, resolve: (answer: any) => void, reject: (error: Error) => void}[]} */
+  const asked = [];
+  const all = new Uploads({
+    carry: server.carry, clock, newId: idMaker(clock), keep: new Keep(shelf, 7), changed: () => {},
+    limits: () => limits, settled: () => box.resume(),
+  });
+  /** @type {Outbox} */
+  const box = new Outbox({
+    keep: new Keep(shelf, 7), clock, newId: idMaker(clock), sent: () => {}, turn: () => 0, changed: () => {}, files: all,
+    request: (command) => new Promise((resolve, reject) => asked.push({ command, resolve, reject })),
+  });
+  return { all, box, asked };
+}
+
+const notFound = new Problem({ code: 'not_found', title: 'no', status: 404, retryable: false });
+
+test('a file that the server has forgotten meanwhile is brought to it again, and goes with its message', async () => {
+  const { all, box, asked } = sending();
+  const id = all.add(HERE, blob('a'), 'a');
+  box.add(HERE, { text: 'With a file', ...all.take(HERE) });
+  await server.waiting[0].go();
+  assert.deepEqual(asked[0].command.attachments, [31]);
+  server.held.clear();
+  server.held.set('another', { id: 0, name: '', bytes: 0, kept: [] });
+  asked.splice(0, 1)[0].reject(notFound);
+  await turn();
+  assert.deepEqual(server.waiting.map((one) => one.method), ['GET']);
+  await server.waiting[0].go();
+  assert.deepEqual(server.waiting.map((one) => one.method), ['POST']);
+  await server.waiting[0].go();
+  assert.deepEqual([await server.text(id), asked[0].command.attachments], ['a', [32]]);
+});
+
+test('where it is not the file that is gone the person is told, once the server was asked', async () => {
+  const { all, box, asked } = sending();
+  all.add(HERE, blob('a'), 'a');
+  box.add(HERE, { text: 'With a file', ...all.take(HERE) });
+  await server.waiting[0].go();
+  for (const round of ['first', 'after Retry']) {
+    for (const time of ['once', 'twice']) {
+      asked.splice(0, 1)[0].reject(notFound);
+      await turn();
+      assert.equal(server.waiting.length, time === 'once' ? 1 : 0, round);
+      await server.waiting[0]?.go();
+    }
+    assert.deepEqual([box.of(HERE)[0].problem?.code, asked.length], ['not_found', 0]);
+    box.retry(box.of(HERE)[0].client_id);
+  }
+});
+
+test('files of a message that was given up, and was not sent, are given up too', async () => {
+  const { all, box, asked } = sending();
+  const id = all.add(HERE, blob('a'), 'a');
+  const name = box.add(HERE, { text: 'With a file', ...all.take(HERE) });
+  await server.waiting[0].go();
+  asked.splice(0, 1)[0].reject(new Lost('gone'));
+  await turn();
+  box.discard(name);
+  box.resume();
+  assert.equal(asked[0].command.type, 'message.cancel');
+  assert.notEqual(all.get(id), undefined, 'it may have been sent');
+  asked[0].resolve({ cancelled: true, message: null });
+  await turn();
+  assert.equal(all.get(id), undefined);
+  assert.deepEqual(server.waiting.map((one) => one.method), ['DELETE']);
 });

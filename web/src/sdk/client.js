@@ -90,7 +90,7 @@ export class Client {
     });
     this.outbox = new Outbox({
       keep: this.keep, clock, newId: this.newId, request, changed, turn: () => this.state.turn, journal,
-      finished: (uploads) => this.uploads.finished(uploads),
+      files: this.uploads,
       sent: (sent, asked) => {
         this.uploads.release((sent.message.attachments ?? []).map((one) => one.id));
         this.sync.take({ kind: 'sent', sent, asked });

@@ -1,6 +1,7 @@
 /**
  * What a page knows of one file on its way. `uploads.js` is what changes it.
  *
+ * @import {Finished} from './outbox.js'
  * @import {FileSketch, FileState, Refusal} from './uploads.js'
  * @import {Attachment} from './wire.js'
  */
@@ -27,6 +28,11 @@ const HOPELESS = ['too_large', 'file_empty'];
 
 /** What is known of a file of a message from before a reload, or of another page. */
 const UNKNOWN = { conversation: 0, name: '', bytes: 0, media_type: '', file: null, taken: true, begun: true };
+
+/** What was there and may be gone: the server is asked, and it begins anew where the bytes are at hand. */
+export const DOUBTFUL = {
+  state: 'waiting', attachment: null, known: false, begun: true, kept: false, sent: 0, received: 0, faults: 0, heard: null,
+};
 
 /** @param {FileSketch & Partial<Job> & {conversation: number, file: Blob|null}} about @returns {Job} */
 export function jobOf(about) {
@@ -63,6 +69,14 @@ export function hasBytes({ file, elsewhere }) {
 /** @param {Job} job @returns {boolean} */
 export function isUnderWay({ state }) {
   return state !== 'done' && state !== 'refused';
+}
+
+/** What became of the files of a message. @param {(Job|undefined)[]} jobs @returns {ReturnType<Finished>} */
+export function outcomeOf(jobs) {
+  const refused = jobs.find((one) => one?.state === 'refused');
+  if (refused?.problem) return { failed: refused.problem };
+  const ids = jobs.map((one) => one?.attachment?.id ?? 0);
+  return ids.every((id) => id > 0) ? { ids } : { waits: true };
 }
 
 /** Read anew, because it may have changed meanwhile. @param {Job} job @returns {boolean} */

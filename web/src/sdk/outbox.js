@@ -29,6 +29,9 @@ import { Lost, Problem, endsSession, mayRetry } from './problem.js';
  * `resume` is called when they are not any more); or why one of them has failed.
  * @typedef {(uploads: string[]) => {ids: number[]} | {waits: true} | {failed: {code: string, title: string}}} Finished
  *
+ * `doubt`: the server does not know some of those that were finished; `remove`: nothing needs it any more.
+ * @typedef {{finished: Finished, doubt: (uploads: string[]) => void, remove: (upload: string) => void}} Files
+ *
  * @typedef {Content & {
  *   client_id: string, conversation: number, at: number,
  *   state: 'waiting'|'sending'|'refused'|'discarding',
@@ -54,16 +57,18 @@ export class Outbox {
   /** @type {Map<number, number>} */
   #failures = new Map();
   #stopped = false;
+  /** Those whose files were looked for again. @type {Set<string>} */
+  #doubted = new Set();
   /** How many this page has sent. */
   sentCount = 0;
 
   /** @param {{
    *   keep: Keep, clock: Clock, newId: () => string, request: (command: Command) => Promise<any>,
-   *   sent: (sent: Sent, asked: number) => void, turn: () => number, changed: () => void, finished?: Finished,
+   *   sent: (sent: Sent, asked: number) => void, turn: () => number, changed: () => void, files?: Files,
    *   journal?: Journal,
    * }} parts */
-  constructor({ keep, clock, newId, request, sent, turn, changed, finished = noUploads, journal = noJournal }) {
-    this.finished = finished;
+  constructor({ keep, clock, newId, request, sent, turn, changed, files = noFiles, journal = noJournal }) {
+    this.files = files;
     this.turn = turn;
     this.keep = keep;
     this.journal = journal;
@@ -188,6 +193,7 @@ export class Outbox {
   retry(clientId) {
     const item = this.#items.find((one) => one.client_id === clientId);
     if (!item || item.state === 'discarding') return;
+    this.#doubted.delete(clientId);
     if (item.state === 'refused') {
       const burnt = item.problem?.code === 'cancelled' || item.problem?.code === 'conflict';
       if (burnt) {
@@ -254,7 +260,7 @@ export class Outbox {
           if (!await this.#cancel(item)) return;
           continue;
         }
-        const files = this.finished(item.uploads ?? []);
+        const files = this.files.finished(item.uploads ?? []);
         if ('waits' in files) return;
         if ('failed' in files) {
           this.#set(item, 'refused', files.failed);
@@ -302,7 +308,13 @@ export class Outbox {
       if (stateOf(item) === 'discarding') {
         if (mayRetry(error) || endsSession(error)) return this.#waitAfter(error, conversation);
         if (error instanceof Problem && error.code === 'internal') return true;
-        this.#remove(item);
+        this.#giveUp(item);
+        return true;
+      }
+      if (this.#maySeekFiles(item, error)) {
+        this.#doubted.add(item.client_id);
+        this.files.doubt(item.uploads ?? []);
+        this.#set(item, 'waiting', null);
         return true;
       }
       const fault = error instanceof Problem && error.code === 'internal';
@@ -317,6 +329,19 @@ export class Outbox {
     }
   }
 
+  /** Files that wait for long are forgotten by the server; but it may be the conversation that is gone.
+   * @param {Item} item @param {unknown} error @returns {boolean} */
+  #maySeekFiles(item, error) {
+    const missing = error instanceof Problem && error.code === 'not_found' && (item.uploads ?? []).length > 0;
+    return missing && !this.#doubted.has(item.client_id);
+  }
+
+  /** It was not sent and never will be, so that its files are of no message. @param {Item} item */
+  #giveUp(item) {
+    this.#remove(item);
+    for (const upload of item.uploads ?? []) this.files.remove(upload);
+  }
+
   /** @param {Item} item @returns {Promise<boolean>} */
   async #cancel(item) {
     const asked = this.turn();
@@ -324,7 +349,8 @@ export class Outbox {
       /** @type {Cancelled} */
       const answer = await this.request({ type: 'message.cancel', client_id: item.client_id });
       this.#failures.delete(item.conversation);
-      this.#remove(item);
+      if (answer.cancelled) this.#giveUp(item);
+      else this.#remove(item);
       if (answer.message) {
         const version = answer.message.id;
         this.sent({ message: answer.message, version, prev: version, duplicate: true }, asked);
@@ -406,6 +432,7 @@ export class Outbox {
 
   /** @param {Item} item */
   #forget(item) {
+    this.#doubted.delete(item.client_id);
     this.#unstore(item.client_id);
     this.journal.remove(item.client_id);
   }
@@ -430,11 +457,13 @@ function restored(item) {
   return asked ? { ...item, state: 'waiting', problem: null } : item;
 }
 
-/** Where there are no uploads. @param {string[]} uploads @returns {ReturnType<Finished>} */
-function noUploads(uploads) {
-  if (uploads.length === 0) return { ids: [] };
-  return { failed: { code: 'not_found', title: 'The files are gone.' } };
-}
+/** Where there are no uploads. @type {Files} */
+const noFiles = {
+  finished: (uploads) =>
+    (uploads.length === 0 ? { ids: [] } : { failed: { code: 'not_found', title: 'The files are gone.' } }),
+  doubt: () => {},
+  remove: () => {},
+};
 
 /** Read anew, because it may have changed while an answer was awaited. @param {Item} item @returns {Item['state']} */
 function stateOf(item) {

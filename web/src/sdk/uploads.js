@@ -18,7 +18,7 @@
  */
 import { revokeAll } from './addresses.js';
 import { backOff } from './clock.js';
-import { hasBytes, isHopeless, isRefused, isUnderWay, jobOf, notedJob, unknownJob } from './job.js';
+import { DOUBTFUL, hasBytes, isHopeless, isRefused, isUnderWay, jobOf, notedJob, outcomeOf, unknownJob } from './job.js';
 import { LocalFiles } from './local.js';
 import { LOOKING_MS, askPatiently } from './patience.js';
 import { Problem, endsSession, mayRetry } from './problem.js';
@@ -183,16 +183,15 @@ export class Uploads {
   /** What became of the files of a message: the outbox asks, and is told by `settled` when that changes.
    * @param {string[]} ids @returns {ReturnType<Finished>} */
   finished(ids) {
-    for (const id of ids) {
-      // From before a reload, or another page's: the server is asked.
-      if (!this.#jobs.has(id)) this.#put(unknownJob(id));
-    }
+    // From before a reload, or another page's: the server is asked.
+    for (const id of ids) if (!this.#jobs.has(id)) this.#put(unknownJob(id));
     this.#pump();
-    const jobs = ids.map((id) => this.#jobs.get(id));
-    const refused = jobs.find((one) => one?.state === 'refused');
-    if (refused?.problem) return { failed: refused.problem };
-    const done = jobs.map((one) => one?.attachment?.id ?? 0);
-    return done.every((id) => id > 0) ? { ids: done } : { waits: true };
+    return outcomeOf(ids.map((id) => this.#jobs.get(id)));
+  }
+
+  /** The server does not know some of them. @param {string[]} ids */
+  doubt(ids) {
+    for (const id of ids) Object.assign(this.#jobs.get(id) ?? {}, DOUBTFUL);
   }
 
   /** A message has them. @param {number[]} ids of files */
