@@ -402,6 +402,21 @@ test('an answered message that is not held is asked for once, and follows its ch
   await assertAtRest();
 });
 
+test('what I deleted for myself says what is unread only from where my marker stands', async () => {
+  for (const text of ['one', 'two', 'three']) server.send(BEN, umbrella, text, text);
+  server.mark(ME, umbrella, { delivered: 3 });
+  server.data.secretive.add(ME);
+  await rig.hearAll();
+  hide(server, ME, umbrella, 1);
+  server.mark(ME, umbrella, { read: 3 });
+  void rig.sync.take({
+    kind: 'conversation', conversation: server.conversation(ME, umbrella), asked: rig.state.turn,
+  });
+  assert.equal(rig.state.conversations.get(umbrella)?.unread, 0);
+  await rig.still();
+  assert.equal(rig.state.conversations.get(umbrella)?.unread, 0);
+});
+
 test('what I deleted for myself stays hidden, whatever older copy comes', async () => {
   await openLong(30);
   void rig.sync.around(umbrella, 10);

@@ -89,14 +89,16 @@ export function uncounts(held, { message, version }, me) {
   return message.seq > (memberOf(held, me)?.read_seq ?? 0);
 }
 
-/** I deleted a message for myself; null when a whole copy has to be asked for.
- * @param {Held} held @param {{seq: number, unread: number, version: number}} event @param {number} me
+/** I deleted a message for myself; null when a whole copy has to be asked for: what was counted from another marker
+ * than mine says nothing.
+ * @param {Held} held @param {{seq: number, read_seq: number, unread: number, version: number}} event @param {number} me
  * @returns {Held|null} */
-export function withHidden(held, { seq, unread, version }, me) {
-  if (held.last_message?.seq === seq) return null;
+export function withHidden(held, { seq, read_seq, unread, version }, me) {
+  const mine = memberOf(held, me)?.read_seq ?? 0;
+  if (held.last_message?.seq === seq || read_seq !== mine) return null;
   if (version >= held.version) return { ...held, unread, unreadAt: Math.max(held.unreadAt, version) };
   // Messages may have come after it was counted.
-  return seq > (memberOf(held, me)?.read_seq ?? 0) ? null : held;
+  return seq > mine ? null : held;
 }
 
 /** @param {Held} held @param {MembersUpdated} event @param {number} me @param {number} fanOutMax @returns {Held} */
