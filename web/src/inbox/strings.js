@@ -6,7 +6,10 @@
 import { isolated } from './bidi.js';
 
 /** @param {number} count @param {string} one @param {string} many @returns {string} */
-const plural = (count, one, many) => (count === 1 ? `1 ${one}` : `${shortCount(count)} ${many}`);
+const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
+
+/** Of what is new or not read. @param {number} count @param {string} one @param {string} many @returns {string} */
+const pluralShort = (count, one, many) => `${shortCount(count)} ${count === 1 ? one : many}`;
 
 /** Counts stop at 99+, where the server stops counting. @param {number} count @returns {string} */
 export function shortCount(count) {
@@ -48,7 +51,7 @@ const english = {
   draft: 'Draft',
   notSent: 'Not sent',
   noMessagesYet: 'No messages yet',
-  unreadCount: (/** @type {number} */ count) => `${plural(count, 'unread message', 'unread messages')}`,
+  unreadCount: (/** @type {number} */ count) => pluralShort(count, 'unread message', 'unread messages'),
   loadingMore: 'Loading more',
   listEmpty: 'Conversations appear here, the newest first.',
   listFailed: 'The conversations could not be loaded.',
@@ -83,7 +86,7 @@ const english = {
     /** @type {Phrase} */ ([subject(who), ' wrote about ', { firm: what }]),
   opened: (/** @type {string|null} */ who) => /** @type {Phrase} */ ([subject(who), ' began this conversation']),
   openedGroup: (/** @type {string|null} */ who) => /** @type {Phrase} */ ([subject(who), ' opened this group']),
-  newMessages: (/** @type {number} */ count) => plural(count, 'new message', 'new messages'),
+  newMessages: (/** @type {number} */ count) => pluralShort(count, 'new message', 'new messages'),
   newOn: (/** @type {string} */ day, /** @type {string} */ news) => `${day} · ${news}`,
   newSince: (/** @type {number} */ count, /** @type {string} */ when) => `${shortCount(count)} new since ${when}`,
   yesterdayAt: (/** @type {string} */ time) => `yesterday ${time}`,
@@ -94,7 +97,7 @@ const english = {
   toLatest: 'Latest',
   toLatestFull: 'Jump to the latest message',
   arrived: (/** @type {string} */ name, /** @type {string} */ text) => `${name}: ${text}`,
-  arrivedMany: (/** @type {number} */ count) => `${plural(count, 'new message', 'new messages')}`,
+  arrivedMany: (/** @type {number} */ count) => pluralShort(count, 'new message', 'new messages'),
   jumpMissed: {
     deleted: 'That message was deleted.',
     hidden: 'You deleted that message for yourself.',
