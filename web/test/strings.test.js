@@ -3,7 +3,12 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { threadView } from '../src/inbox/sheet.js';
+import { apply, empty } from '../src/inbox/state.js';
 import { say } from '../src/inbox/strings.js';
+import { Passing } from '../src/sdk/passing.js';
+import { handClock } from './support/clock.js';
+import { ModelServer } from './support/server.js';
 
 test('only what is new or not read is counted to 99', () => {
   assert.equal(say.charactersLeft(480), '480 characters left');
@@ -18,4 +23,32 @@ test('only what is new or not read is counted to 99', () => {
     assert.match(count(99), /^99 (?:unread|new) messages$/u);
     assert.match(count(100), /^99\+ (?:unread|new) messages$/u);
   }
+});
+
+test('who is called You is not taken for oneself', () => {
+  const server = new ModelServer(2);
+  server.data.users.set(2, { id: 2, name: 'You Hyun-ji', picture: null, version: server.next() });
+  const id = server.open('direct', 1, [2]);
+  server.send(1, id, 'mine', 'a');
+  server.send(2, id, 'hers', 'b');
+  let state = apply(empty(1), { kind: 'list', page: server.list(1, undefined, 10), asked: 0 });
+  state = apply(state, { kind: 'opening', conversation: id });
+  state = apply(state, { kind: 'messages', conversation: id, page: server.messages(1, id, {}), asked: 0 });
+  const sight = {
+    state, now: 0, selected: id, waiting: () => [], draft: () => '', readUpTo: () => 0,
+    company: new Passing({ user: 1, clock: handClock(), changed: () => {} }),
+  };
+  const who = (/** @type {number} */ reply) => {
+    const { mode } = threadView(sight, {
+      id, divider: null, offline: false, progress: 'idle', side: null, draft: '', draftTaken: 0, charsMax: 9,
+      subjectMax: 9, attached: [], bytesMax: 9, drafting: { reply, subject: null, editing: null },
+      over: (message) => message, going: false,
+    }).composer;
+    return mode?.kind === 'reply' ? mode.who : undefined;
+  };
+  assert.equal(say.replyingTo(who(1) ?? null), 'Reply to yourself');
+  assert.equal(who(2), 'You');
+  assert.equal(say.replyingTo('You'), 'Reply to You');
+  assert.equal(say.messageOf('You'), 'Message from You');
+  assert.equal(say.messageOf(null), 'Your message');
 });

@@ -138,7 +138,7 @@ export class Acts {
     if (!place) return;
     const { message, conversation } = place;
     const { state, user } = this.client;
-    const who = message.sender === user ? say.you : shortName(nameFor(state, message.sender));
+    const who = message.sender === user ? null : shortName(nameFor(state, message.sender));
     const time = clockTime(Date.parse(message.created_at));
     // In a sheet the words can be selected, which a long press on the message cannot do.
     const words = message.deleted ? gistOf(state, message).text : message.text || gistOf(state, message).text;
@@ -148,7 +148,7 @@ export class Acts {
       at,
       back,
       narrow: this.host.clientWidth < 700,
-      head: [h('b', {}, `${isolated(who)}, ${time}`), h('p', { dir: 'auto' }, plain(words))],
+      head: [h('b', {}, `${isolated(who ?? say.you)}, ${time}`), h('p', { dir: 'auto' }, plain(words))],
       quick: open ? this.#quick(message, { said, at, back }) : [],
       items: this.#items(place, said),
     });

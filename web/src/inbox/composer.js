@@ -21,10 +21,10 @@ import { isBlank } from './visible.js';
 
 /**
  * @typedef {{
- *   kind: 'reply', seq: number, who: string, text: string, sign: string|null} | {
+ *   kind: 'reply', seq: number, who: string|null, text: string, sign: string|null} | {
  *   kind: 'edit', seq: number, text: string, words: {text: string, subject: string}, files: number, saving: boolean,
  *   trouble: string
- * }} Mode a change shows the text as it is, and goes on from the `words` that one had come to
+ * }} Mode `who`: null is oneself; a change shows the text as it is, and goes on from the `words` that one had come to
  * @typedef {{
  *   conversation: number, name: string, draft: string, draftTaken: number, subject: string|null, mode: Mode|null, closed: string|null,
  *   charsMax: number, subjectMax: number, attached: FileView[],

@@ -129,6 +129,6 @@ function modeOf(state, messages, { reply, editing }) {
   // It lies outside of what is held.
   if (!answered) return { kind: 'reply', seq: reply, who: '', text: '', sign: null };
   if (answered.deleted || answered.hidden) return null;
-  const who = answered.sender === state.user ? say.you : shortName(nameFor(state, answered.sender));
+  const who = answered.sender === state.user ? null : shortName(nameFor(state, answered.sender));
   return { kind: 'reply', seq: answered.seq, who, ...gistOf(state, answered) };
 }
