@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemPhrase, wordsOf } from '../src/inbox/gist.js';
 import { threadView } from '../src/inbox/sheet.js';
 import { apply, empty } from '../src/inbox/state.js';
 import { say } from '../src/inbox/strings.js';
@@ -51,4 +52,14 @@ test('who is called You is not taken for oneself', () => {
   assert.equal(say.replyingTo('You'), 'Reply to You');
   assert.equal(say.messageOf('You'), 'Message from You');
   assert.equal(say.messageOf(null), 'Your message');
+});
+
+test('a line and a role of a newer server are told in the words that there are', () => {
+  const state = empty(1);
+  state.users.set(2, { id: 2, name: 'Ben', picture: null, version: 1 });
+  const words = (/** @type {any} */ line, sender = 2) => wordsOf(systemPhrase(state, sender, line));
+  assert.equal(words({ type: 'archived' }), 'Ben changed something here');
+  assert.equal(words({ type: 'archived' }, 1), 'You changed something here');
+  assert.equal(words({ type: 'role_changed', user: 2, role: 'archivist' }, 1), 'You made Ben archivist');
+  assert.equal(words({ type: 'role_changed', user: 1, role: 'owner' }), 'Ben made you an owner');
 });

@@ -63,7 +63,7 @@ export function systemPhrase(state, sender, line) {
       return say.linePicture(who);
     default:
       // A line that this page does not know yet.
-      return [];
+      return say.lineOther(who);
   }
 }
 

@@ -166,7 +166,7 @@ export class Group {
         choice.value = view.member.role;
         set(choice, 'aria-label', say.roleOfPerson(view.user.name));
         role.hidden = view.may.role || view.member.role === 'member';
-        setText(role, say.roles[view.member.role]);
+        setText(role, say.roles[view.member.role] ?? view.member.role);
         remove.hidden = !view.may.remove;
         set(remove, 'aria-label', say.remove(view.user.name));
         set(remove, 'title', say.remove(view.user.name));

@@ -80,8 +80,7 @@ export function layOut(sheet) {
       run = null;
     }
     if (said.message?.system) {
-      const phrase = systemPhrase(sheet.state, said.sender, said.message.system);
-      if (phrase.length > 0) blocks.push({ type: 'line', key: said.key, phrase });
+      blocks.push({ type: 'line', key: said.key, phrase: systemPhrase(sheet.state, said.sender, said.message.system) });
       run = null;
     } else if (!run || !joins(sheet, run, said)) {
       run = startRun(sheet, said, run);

@@ -29,6 +29,7 @@ const several = (names) => {
   return [{ firm: first }, ` and ${names.length - 1} others`];
 };
 
+/** @type {Record<string, string>} */
 const roles = { owner: 'an owner', moderator: 'a moderator', member: 'a member' };
 
 const english = {
@@ -224,12 +225,13 @@ const english = {
   lineLeft: (/** @type {string|null} */ who) => /** @type {Phrase} */ ([subject(who), ' left']),
   lineLeftTo: (/** @type {string|null} */ who, /** @type {string|null} */ heir) =>
     /** @type {Phrase} */ ([subject(who), ' left; ', { firm: heir ?? 'you' }, heir ? ' is' : ' are', ' the owner now']),
-  lineRole: (/** @type {string|null} */ who, /** @type {string|null} */ whom, /** @type {keyof typeof roles} */ role) =>
+  lineRole: (/** @type {string|null} */ who, /** @type {string|null} */ whom, /** @type {string} */ role) =>
     /** @type {Phrase} */ ([subject(who), ' made ', { firm: whom ?? (who === null ? 'yourself' : 'you') },
-      ` ${roles[role]}`]),
+      ` ${roles[role] ?? role}`]),
   lineRenamed: (/** @type {string|null} */ who, /** @type {string} */ title) =>
     /** @type {Phrase} */ ([subject(who), ' named the group ', { firm: title }]),
   linePicture: (/** @type {string|null} */ who) => /** @type {Phrase} */ ([subject(who), ' changed the picture']),
+  lineOther: (/** @type {string|null} */ who) => /** @type {Phrase} */ ([subject(who), ' changed something here']),
 
   message: 'Message',
   writeTo: (/** @type {string} */ name) => `Write to ${name}`,
