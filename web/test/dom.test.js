@@ -1,9 +1,9 @@
 /**
- * Fields that show what may change elsewhere.
+ * Fields that show what may change elsewhere, and the focus when what has it goes.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { following } from '../src/inbox/dom.js';
+import { following, swap } from '../src/inbox/dom.js';
 
 test('a field follows what it stands for, until something else is written there', () => {
   const field = { value: '' };
@@ -18,4 +18,19 @@ test('a field follows what it stands for, until something else is written there'
   follow('Umbrellas of Vienna');
   follow('Hats');
   assert.equal(field.value, 'Hats', 'once it is saved it follows again');
+});
+
+test('the focus goes elsewhere with what it lay in, and stays where it is else', () => {
+  const button = /** @type {any} */ ({});
+  const element = /** @type {any} */ ({
+    held: [button], contains: (/** @type {any} */ node) => element.held.includes(node),
+    replaceChildren: (/** @type {any[]} */ ...nodes) => { element.held = nodes; },
+  });
+  let moved = 0;
+  for (const [activeElement, expected] of [[button, 1], [{}, 1]]) {
+    Object.assign(globalThis, { document: { activeElement } });
+    element.held = [button];
+    swap(element, [], () => void (moved += 1));
+    assert.deepEqual([moved, element.held], [expected, []]);
+  }
 });

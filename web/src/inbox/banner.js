@@ -1,11 +1,11 @@
 /**
  * Where the inbox says how the connection is.
  *
- * Tells: `parlor-try`.
+ * Tells: `parlor-try`, `parlor-unfocused` when what had the focus is gone.
  *
  * @import {BannerView} from './telling.js'
  */
-import { emit, h, set } from './dom.js';
+import { emit, h, set, swap } from './dom.js';
 import { icon } from './icons.js';
 import { say } from './strings.js';
 import { Telling } from './telling.js';
@@ -26,12 +26,12 @@ export class ParlorBanner extends HTMLElement {
       this.#drawn = drawn;
       this.className = kind === 'none' ? '' : `banner ${kind}`;
       const signs = { none: '', offline: 'offline', limited: 'clock', good: 'check' };
-      this.replaceChildren(...(kind === 'none' ? [] : [
+      swap(this, kind === 'none' ? [] : [
         icon(signs[kind], { small: true }), h('span', {}, words),
         ...(kind === 'offline'
           ? [h('button', { type: 'button', onclick: () => emit(this, 'parlor-try') }, say.tryNow)]
           : []),
-      ]));
+      ], () => emit(this, 'parlor-unfocused'));
     }
     return again;
   }

@@ -40,6 +40,14 @@ export function setText(element, text) {
   if (element.textContent !== shown) element.textContent = shown;
 }
 
+/** Puts other nodes into an element. A focus that lay in it goes elsewhere, instead of nowhere.
+ * @param {Element} element @param {Node[]} nodes @param {() => void} refocus */
+export function swap(element, nodes, refocus) {
+  const focused = element.contains(document.activeElement);
+  element.replaceChildren(...nodes);
+  if (focused) refocus();
+}
+
 /** Keeps a field at what it stands for, until somebody writes something else there. @param {{value: string}} field
  * @returns {(value: string) => void} */
 export function following(field) {

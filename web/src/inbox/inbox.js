@@ -24,7 +24,7 @@ import { isolated } from './bidi.js';
 import { memberOf } from './changes.js';
 import { keepFiles } from './filing.js';
 import { onScreen } from './company.js';
-import { emit, h } from './dom.js';
+import { emit, h, swap } from './dom.js';
 import { drawing } from './icons.js';
 import { watchIdle } from './idle.js';
 import { whenLoaded } from './later.js';
@@ -446,9 +446,9 @@ export class ParlorInbox extends HTMLElement {
     } catch (error) {
       if (this.#route !== route) return;
       this.#nothingKey = 'failed';
-      this.#nothing.replaceChildren(nothingOpened(error, user !== undefined && user === this.client?.user, {
+      swap(this.#nothing, [nothingOpened(error, user !== undefined && user === this.client?.user, {
         again: () => void this.#openAsked(route), back: () => { location.hash = '#/'; },
-      }));
+      })], () => this.#nothing.querySelector('button')?.focus());
     }
   }
 

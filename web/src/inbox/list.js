@@ -10,7 +10,7 @@
  * @import {ParlorChips, ParlorResults} from './results.js'
  * @import {Row} from './view.js'
  */
-import { emit, h, set, setText } from './dom.js';
+import { emit, h, set, setText, swap } from './dom.js';
 import { face, faceKey } from './face.js';
 import { drawing, icon } from './icons.js';
 import { ParlorRow } from './row.js';
@@ -83,6 +83,10 @@ export class ParlorList extends HTMLElement {
     if (this.firstChild) return;
     this.classList.add('list');
     for (const one of [this.#chips, this.#results]) one.hidden = true;
+    this.#results.addEventListener('parlor-unfocused', (event) => {
+      event.stopPropagation();
+      this.#search.focus();
+    });
     set(this, 'role', 'navigation');
     set(this, 'aria-label', say.conversations);
     const field = h('label', { class: 'search' }, icon('search', { small: true }), this.#search, this.#clear,
@@ -176,7 +180,7 @@ export class ParlorList extends HTMLElement {
       unread: () => words(say.nothingUnread),
       failed: () => words(say.listFailed, again()),
     }[which]();
-    this.#instead.replaceChildren(...(made ? [made] : []));
+    swap(this.#instead, made ? [made] : [], () => this.#search.focus());
   }
 
   #filter() {

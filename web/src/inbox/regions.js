@@ -1,6 +1,6 @@
 /**
- * The ways of a keyboard through the inbox: links past what one does not want, F6 from region to region, and from one
- * conversation to the next.
+ * The ways of a keyboard through the inbox: links past what one does not want, F6 from region to region, from one
+ * conversation to the next, and on from what is gone.
  *
  * @import {ParlorList} from './list.js'
  * @import {ParlorThread} from './thread.js'
@@ -27,6 +27,12 @@ export function keepRegions(host, { list, thread, signal }) {
     for (const [index, link] of links.entries()) link.hidden = !regions[index].element.checkVisibility();
   });
   host.prepend(skips);
+  host.addEventListener('parlor-unfocused', () => {
+    if (!thread.writing.checkVisibility()) list.focusSearch();
+    // With a finger a field that has the focus brings up the keyboard.
+    else if (matchMedia('(pointer: coarse)').matches) thread.focusMessages();
+    else thread.focusWords();
+  }, { signal });
   document.addEventListener('keydown', (event) => {
     if (event.key !== 'F6' || event.altKey || event.metaKey || document.querySelector('dialog[open]')) return;
     const there = regions.filter((one) => one.element.checkVisibility());

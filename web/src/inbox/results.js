@@ -1,13 +1,14 @@
 /**
  * Messages that were found, the newest first, and the chips that narrow the search. It renders and tells.
  *
- * Tells: `parlor-found {conversation, seq}`, `parlor-look {filters}`, `parlor-look-again`, `parlor-look-choose {what}`.
+ * Tells: `parlor-found {conversation, seq}`, `parlor-look {filters}`, `parlor-look-again`, `parlor-look-choose {what}`,
+ * `parlor-unfocused` when what had the focus is gone.
  *
  * @import {FoundRow, FoundView} from './found.js'
  * @import {Filters} from './search.js'
  */
 import { rowBones } from './bones.js';
-import { emit, h, keyed, set, setText } from './dom.js';
+import { emit, h, keyed, set, setText, swap } from './dom.js';
 import { face, faceKey, thing } from './face.js';
 import { icon } from './icons.js';
 import { noFilters } from './search.js';
@@ -72,7 +73,7 @@ export class ParlorResults extends HTMLElement {
       },
     }[state]();
     this.#instead.hidden = !made;
-    this.#instead.replaceChildren(...(made ? [made] : []));
+    swap(this.#instead, made ? [made] : [], () => emit(this, 'parlor-unfocused'));
   }
 
   /** @param {FoundView} view @param {boolean} alone @returns {HTMLElement} */

@@ -12,7 +12,7 @@
 import './composer.js';
 import './talk.js';
 import { bubbleBones } from './bones.js';
-import { emit, h, set, setText } from './dom.js';
+import { emit, h, set, setText, swap } from './dom.js';
 import { face, faceKey, thing } from './face.js';
 import { drawing, icon } from './icons.js';
 import { say } from './strings.js';
@@ -42,7 +42,7 @@ export class ParlorThread extends HTMLElement {
     h('div', { class: 'person' }, this.#name, this.#note), this.#search, this.#members);
   #card = h('div', { class: 'card-place' });
   #talk = /** @type {ParlorTalk} */ (document.createElement('parlor-talk'));
-  #instead = h('div', { class: 'instead' });
+  #instead = h('div', { class: 'instead', tabindex: -1 });
   #composer = /** @type {ParlorComposer} */ (document.createElement('parlor-composer'));
   #drop = new DropPlace(this, {
     allowed: () => !this.#composer.hidden && this.#composer.isOpen,
@@ -128,7 +128,8 @@ export class ParlorThread extends HTMLElement {
     this.#composer.hidden = !view.known;
     if (this.#drawnInstead !== instead + view.name) {
       this.#drawnInstead = instead + view.name;
-      this.#instead.replaceChildren(...this.#makeInstead(instead, view.name));
+      swap(this.#instead, this.#makeInstead(instead, view.name), () =>
+        (this.#talk.hidden ? this.#instead.focus({ preventScroll: true }) : this.#talk.focusLog()));
     }
     this.#instead.hidden = instead === '';
     this.#talk.update(view.talk);

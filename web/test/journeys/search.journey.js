@@ -206,6 +206,7 @@ test('long lists of results come in pages, keep their place, and say when they c
     way.become('open');
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.getByText('Nothing found for “lanterns”').first().waitFor({ timeout: 40_000 });
+    assert.ok(await field(ada).evaluate((one) => one === document.activeElement), 'the focus is not lost');
     assert.deepEqual(ada.complaints, []);
   }));
 

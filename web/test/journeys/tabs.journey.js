@@ -104,8 +104,10 @@ test('without a network the page says so after five seconds, in the same words a
       Number(document.body.dataset.saidAt) - Number(document.body.dataset.offlineAt));
     assert.ok(after > 4_900, `a short loss is not worth a word: ${after} ms`);
     await ada.check('without a network');
+    await banner.getByRole('button', { name: 'Try now' }).focus();
     await ada.context.setOffline(false);
     await banner.getByText('Connected again').waitFor();
+    assert.equal(await ada.page.evaluate(() => document.activeElement?.tagName), 'TEXTAREA', 'the focus is not lost');
     await ben.bubble('Into the void').waitFor();
     assert.equal(await ben.bubble('Into the void').count(), 1);
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
