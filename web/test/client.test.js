@@ -11,6 +11,7 @@ import { memoryShelf } from '../src/sdk/storage.js';
 import { noVault } from '../src/sdk/vault.js';
 import { handClock, turn } from './support/clock.js';
 import { ModelServer } from './support/server.js';
+import { FakeSocket } from './support/socket.js';
 
 test('a message that comes settles its send, though no answer does', async () => {
   const server = new ModelServer(2);
@@ -33,6 +34,21 @@ test('a message that comes settles its send, though no answer does', async () =>
   take();
   assert.deepEqual(client.outbox.of(room), [one]);
   assert.deepEqual(client.keep.names('send:'), [`send:${one.client_id}`]);
+});
+
+test('what a page that was closed was sending is sent by another, though nothing else wakes that one', async () => {
+  const clock = handClock();
+  const client = new Client({
+    user: 1, shelf: memoryShelf(), clock, model: { ...rules, gapAfter, quoteMissing }, ended: () => {},
+    fetch: () => new Promise(() => {}), socket: () => new FakeSocket(), carry: () => assert.fail('nothing is carried'),
+  });
+  client.start();
+  client.keep.set('send:a', { client_id: 'a', conversation: 3, at: 0, text: 'one', state: 'sending', tried: true });
+  client.outbox.heard('parlor:1:send:a');
+  assert.equal(client.outbox.size, 0, 'that page may still be there');
+  await clock.advance(180_000);
+  assert.deepEqual(client.outbox.of(3).map((one) => one.text), ['one']);
+  client.stop();
 });
 
 test('one is signed out when the bytes of files are erased, too', async () => {

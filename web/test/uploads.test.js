@@ -405,3 +405,20 @@ test('files of a message that was given up, and was not sent, are given up too',
   assert.equal(all.get(id), undefined);
   assert.deepEqual(server.waiting.map((one) => one.method), ['DELETE']);
 });
+
+test('a page does not say of a message of another one that its files are gone', async () => {
+  const other = sending();
+  const own = sending();
+  for (const name of ['a', 'b', 'c']) own.all.add(HERE, blob(name), name);
+  own.box.add(HERE, { text: 'With files', ...own.all.take(HERE) });
+  other.box.resume();
+  assert.equal(other.box.size, 1, 'it may have to send it');
+  await turn();
+  const asking = () => server.waiting.find((one) => one.method === 'GET');
+  while (asking()) await asking()?.go();
+  assert.equal(other.box.size, 0);
+  assert.equal(own.box.of(HERE)[0].state, 'waiting');
+  assert.equal(sending().box.of(HERE)[0].state, 'waiting', 'nor is it kept so');
+  while (own.asked.length === 0) await server.waiting[0].go();
+  assert.deepEqual(own.asked[0].command.attachments, [31, 32, 33]);
+});

@@ -136,6 +136,7 @@ export class Client {
     void this.#loadLimits();
     const refresh = () => {
       void this.connection.refresh();
+      this.outbox.resume();
       this.#refresh = this.clock.after(REFRESH_MS, refresh);
     };
     this.#refresh = this.clock.after(REFRESH_MS, refresh);

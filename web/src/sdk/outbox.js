@@ -57,6 +57,8 @@ export class Outbox {
   /** @type {Map<number, number>} */
   #failures = new Map();
   #stopped = false;
+  /** Those of other pages, which may still have the files. @type {Set<string>} */
+  #adopted = new Set();
   /** Those whose files were looked for again. @type {Set<string>} */
   #doubted = new Set();
   /** How many this page has sent. */
@@ -87,19 +89,20 @@ export class Outbox {
   }
 
   /** Takes up what lies in the browser and is not held here: the page that wrote it may be closed.
-   * @param {(item: Item) => boolean} which */
+   * @param {(item: Item) => boolean} which @returns {string[]} their `client_id`s */
   #adopt(which) {
     const held = new Set(this.#items.map((one) => one.client_id));
     /** @type {Item[]} */
     const all = this.keep.names('send:').flatMap((name) => this.keep.get(name) ?? []);
     const found = all.filter((one) => !held.has(one.client_id) && which(one));
-    if (found.length === 0) return;
+    if (found.length === 0) return [];
     for (const item of found) {
       this.#kept.add(item.client_id);
       this.#items.push(restored(item));
     }
     this.#sort();
     this.changed();
+    return found.map((one) => one.client_id);
   }
 
   /** Another page changed what lies in the browser. @param {string|null} key of the shelf; null for everything */
@@ -231,7 +234,7 @@ export class Outbox {
 
   /** The way is open: all that waits is tried now, what closed pages have left too. */
   resume() {
-    if (!this.#stopped) this.#adopt(() => true);
+    if (!this.#stopped) for (const id of this.#adopt(() => true)) this.#adopted.add(id);
     for (const timer of this.#timers.values()) this.clock.stop(timer);
     this.#timers.clear();
     this.#pumpAll();
@@ -263,6 +266,12 @@ export class Outbox {
         const files = this.files.finished(item.uploads ?? []);
         if ('waits' in files) return;
         if ('failed' in files) {
+          // The page that it is from may have what is missing here: only a page that begins anew says that it is gone.
+          if (files.failed.code === 'file_gone' && this.#adopted.has(item.client_id)) {
+            this.#items = this.#items.filter((one) => one !== item);
+            this.changed();
+            continue;
+          }
           this.#set(item, 'refused', files.failed);
           return;
         }
