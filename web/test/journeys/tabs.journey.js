@@ -47,6 +47,25 @@ test('two pages of one person: what was sent is gone from the other’s field, a
     assert.deepEqual([...ada.complaints, ...other.complaints, ...ben.complaints], []);
   }));
 
+test('what a closed tab has kept is sent by the one that is left, in its order', () =>
+  travel(async (place) => {
+    const { ada, ben } = await together(place);
+    const other = await another(ada);
+    await ada.context.setOffline(true);
+    await other.say('Kept by a tab that is closed');
+    await other.page.locator('.meta.sending').getByText('Kept, sent when you are back').waitFor();
+    await other.page.close();
+    await ada.context.setOffline(false);
+    await ben.bubble('Kept by a tab that is closed').waitFor();
+    await ada.say('And this after it');
+    await ben.bubble('And this after it').waitFor();
+    for (const person of [ada, ben]) {
+      assert.equal(await person.bubble('Kept by a tab that is closed').count(), 1);
+      assert.deepEqual((await person.said()).slice(-2), ['Kept by a tab that is closed', 'And this after it']);
+    }
+    assert.deepEqual([...ada.complaints, ...other.complaints, ...ben.complaints], []);
+  }));
+
 test('a message that is said to be kept outlives the browser’s being killed, and is sent once', () =>
   travel(async ({ demo, way, browser }) => {
     const ben = await Person.open(browser, demo.links.ben);
