@@ -1,8 +1,9 @@
-//! Rows as parameters: `WITH v(a, b) AS (VALUES ($1, $2), …)`, padded to powers of two with rows of NULL, so
-//! that a statement has few forms, each prepared once. NULL matches nothing; inserts leave such rows out.
+//! Rows as parameters: `WITH v(a, b) AS (VALUES ($1, $2), …)`.
 //!
-//! SQLite is given `?` instead of `$1`: it keeps the names of numbered parameters in a list that it walks for each of
-//! them, at parsing and again at binding, so that thousands of them cost the square of their number.
+//! PostgreSQL is given all rows at once, since each statement is a trip to its server and back; padded to powers of two
+//! with rows of NULL, so that a statement has few forms, each prepared once. NULL matches nothing; inserts leave such
+//! rows out. SQLite is given one row after the other: the statement has one form, and a table of one row is planned away.
+//! So what follows on `v` must mean the same for all rows at once as for each of them.
 
 use super::{
     Result,
@@ -12,7 +13,7 @@ use rusqlite::{
     ToSql,
     types::{ToSqlOutput, ValueRef},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 /// One parameter.
 #[derive(Clone, Debug)]
@@ -128,7 +129,7 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
 
     /// Runs the statement, if there is a row.
     pub(crate) fn execute(&mut self, connection: &mut Connection, rest: &str) -> Result<()> {
-        self.run(connection, rest, |connection, sql, values| connection.execute(sql, values).map(drop))
+        self.each(connection, rest, |_| Ok(()))
     }
 
     /// Hands each of the statement's rows to `take`; none if there is no row to ask for.
@@ -138,9 +139,17 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
         rest: &str,
         mut take: impl FnMut(Row<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.run(connection, rest, |connection, sql, values| {
-            connection.each(sql, values, |row| take(row).map(|()| true))
-        })
+        if self.is_empty() {
+            return Ok(());
+        }
+        if connection.is_sqlite() {
+            return connection.each_of(&text(&self.names, 1, rest), self.values.chunks(COLUMNS), take);
+        }
+        self.pad();
+        for chunk in self.values.chunks(rows_max(COLUMNS) * COLUMNS) {
+            connection.each(&text(&self.names, chunk.len() / COLUMNS, rest), chunk, |row| take(row).map(|()| true))?;
+        }
+        Ok(())
     }
 
     /// What `read` makes of the statement's rows.
@@ -158,21 +167,45 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
         Ok(all)
     }
 
-    fn run(
-        &mut self,
-        connection: &mut Connection,
-        rest: &str,
-        mut statement: impl FnMut(&mut Connection, &str, &[Value<'_>]) -> Result<()>,
-    ) -> Result<()> {
-        if self.is_empty() {
-            return Ok(());
+    /// Inserts the rows into a table that has columns of these names.
+    pub(crate) fn insert(&mut self, connection: &mut Connection, table: &str) -> Result<()> {
+        self.insert_or(connection, table, "")
+    }
+
+    /// Inserts the rows, or replaces those whose first `keys` columns, which are unique, are the same.
+    pub(crate) fn upsert(&mut self, connection: &mut Connection, table: &str, keys: usize) -> Result<()> {
+        let (keys, others) = self.names.split_at(keys);
+        let set: Vec<String> = others.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+        let or = format!(" ON CONFLICT ({}) DO UPDATE SET {}", keys.join(", "), set.join(", "));
+        self.insert_or(connection, table, &or)
+    }
+
+    /// On SQLite without a subquery: for `INSERT … SELECT` it keeps a copy of every page that a statement changes.
+    fn insert_or(&mut self, connection: &mut Connection, table: &str, or: &str) -> Result<()> {
+        let columns = self.names.join(", ");
+        if !connection.is_sqlite() {
+            let [first, ..] = &self.names[..] else { return Ok(()) };
+            let rest = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM v WHERE {first} IS NOT NULL{or}");
+            return self.execute(connection, &rest);
         }
-        self.pad();
-        let marks = if connection.is_sqlite() { Marks::Bare } else { Marks::Numbered };
-        for chunk in self.values.chunks(rows_max(COLUMNS) * COLUMNS) {
-            statement(connection, &text(marks, &self.names, chunk.len() / COLUMNS, rest), chunk)?;
+        let marks: Vec<String> = (1..=COLUMNS).map(|place| format!("${place}")).collect();
+        let sql = format!("INSERT INTO {table} ({columns}) VALUES ({}){or}", marks.join(", "));
+        connection.each_of(&sql, self.values.chunks(COLUMNS), |_| Ok(()))
+    }
+
+    /// Updates the rows whose first column is the same, which is unique.
+    pub(crate) fn update(&mut self, connection: &mut Connection, table: &str) -> Result<()> {
+        let [key, others @ ..] = &self.names[..] else { return Ok(()) };
+        let is_sqlite = connection.is_sqlite();
+        let set = others.iter().zip(2..).map(|(name, place): (_, usize)| {
+            if is_sqlite { format!("{name} = ${place}") } else { format!("{name} = v.{name}") }
+        });
+        let set = set.collect::<Vec<_>>().join(", ");
+        if !is_sqlite {
+            return self.execute(connection, &format!("UPDATE {table} SET {set} FROM v WHERE {table}.{key} = v.{key}"));
         }
-        Ok(())
+        let rows = self.values.chunks(COLUMNS);
+        connection.each_of(&format!("UPDATE {table} SET {set} WHERE {key} = $1"), rows, |_| Ok(()))
     }
 
     /// Fills the last statement's rows up to a power of two.
@@ -190,30 +223,16 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
     }
 }
 
-/// Rows of so many columns that one statement takes: a power of two. SQLite takes 32,766 parameters, PostgreSQL
-/// 65,535. Only the largest groups need more than one statement.
+/// Rows of so many columns that one statement takes: a power of two. PostgreSQL takes 65,535 parameters. Only the largest
+/// groups need more than one statement.
 const fn rows_max(columns: usize) -> usize {
-    let most = 32_766 / columns;
+    let most = 65_535 / columns;
     if most.is_power_of_two() { most } else { most.next_power_of_two() / 2 }
 }
 
-/// How parameters are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Marks {
-    /// `?`, for SQLite.
-    Bare,
-    /// `$1`, for PostgreSQL.
-    Numbered,
-}
-
-/// Whether a statement's parameters are numbered.
-pub(super) fn is_numbered(sql: &str) -> bool {
-    sql.contains('$')
-}
-
 /// `WITH v(…) AS (VALUES …)` before `rest`, which has no parameters of its own.
-fn text<const COLUMNS: usize>(marks: Marks, names: &[&str; COLUMNS], rows: usize, rest: &str) -> String {
-    let mut sql = String::with_capacity(64 + rest.len() + rows * COLUMNS * if marks == Marks::Bare { 4 } else { 8 });
+fn text<const COLUMNS: usize>(names: &[&str; COLUMNS], rows: usize, rest: &str) -> String {
+    let mut sql = String::with_capacity(64 + rest.len() + rows * COLUMNS * 8);
     sql.push_str("WITH v(");
     sql.push_str(&names.join(", "));
     sql.push_str(") AS (VALUES ");
@@ -223,13 +242,7 @@ fn text<const COLUMNS: usize>(marks: Marks, names: &[&str; COLUMNS], rows: usize
             if column > 0 {
                 sql.push_str(", ");
             }
-            match marks {
-                Marks::Bare => sql.push('?'),
-                Marks::Numbered => {
-                    sql.push('$');
-                    sql.push_str(&(row * COLUMNS + column + 1).to_string());
-                }
-            }
+            let _ = write!(sql, "${}", row * COLUMNS + column + 1);
         }
         sql.push(')');
     }
@@ -253,23 +266,21 @@ mod tests {
         assert!(matches!(values.values[6..], [Value::Int(None), Value::Text(None)]));
         values.pad();
         assert_eq!(values.values.len(), 8, "padded once");
-        let numbered = "WITH v(a, b) AS (VALUES ($1, $2), ($3, $4)) SELECT 1";
-        assert_eq!(text(Marks::Numbered, &["a", "b"], 2, "SELECT 1"), numbered);
-        assert_eq!(text(Marks::Bare, &["a", "b"], 2, "SELECT 1"), "WITH v(a, b) AS (VALUES (?, ?), (?, ?)) SELECT 1");
+        assert_eq!(text(&["a", "b"], 2, "SELECT 1"), "WITH v(a, b) AS (VALUES ($1, $2), ($3, $4)) SELECT 1");
     }
 
     #[test]
-    fn a_statement_stays_within_the_parameters_of_both_databases() {
+    fn a_statement_stays_within_the_parameters_of_postgresql() {
         for columns in 1..=16 {
             let rows = rows_max(columns);
-            assert!(rows.is_power_of_two() && rows * columns <= 32_766 && rows * columns * 2 > 16_383, "{columns}");
+            assert!(rows.is_power_of_two() && rows * columns <= 65_535 && rows * columns * 2 > 32_767, "{columns}");
         }
         let mut values = Values::new(["a"]);
-        for number in 0..70_000 {
+        for number in 0..140_000 {
             values.push([number.into()]);
         }
         values.pad();
         let chunks: Vec<usize> = values.values.chunks(rows_max(1)).map(<[_]>::len).collect();
-        assert_eq!(chunks, [16_384, 16_384, 16_384, 16_384, 8192]);
+        assert_eq!(chunks, [32_768, 32_768, 32_768, 32_768, 16_384]);
     }
 }

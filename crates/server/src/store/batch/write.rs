@@ -73,16 +73,7 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values.execute(
-            self.connection(),
-            "INSERT INTO users (id, login, name, name_words, password_hash, picture, disabled, profile_version, \
-                 version, created_at, receipts, presence) SELECT id, login, name, name_words, password_hash, picture, \
-                 disabled, profile_version, version, created_at, receipts, presence FROM v WHERE id IS NOT NULL \
-                 ON CONFLICT (id) DO UPDATE SET login = excluded.login, name = excluded.name, \
-                 name_words = excluded.name_words, password_hash = excluded.password_hash, picture = excluded.picture, disabled = excluded.disabled, \
-                 profile_version = excluded.profile_version, version = excluded.version, \
-                 receipts = excluded.receipts, presence = excluded.presence",
-        )
+        values.upsert(self.connection(), "users", 1)
     }
 
     fn write_contexts(&mut self, state: &State) -> Result<()> {
@@ -124,20 +115,9 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values.execute(
-            self.connection(),
-            "INSERT INTO contexts (id, kind, external_id, title, detail, url, image, status, tone, closed, version) \
-                 SELECT id, kind, external_id, title, detail, url, image, status, tone, closed, version FROM v \
-                 WHERE id IS NOT NULL ON CONFLICT (id) DO UPDATE SET title = excluded.title, \
-                 detail = excluded.detail, url = excluded.url, image = excluded.image, status = excluded.status, \
-                 tone = excluded.tone, closed = excluded.closed, version = excluded.version",
-        )?;
+        values.upsert(self.connection(), "contexts", 1)?;
         ids.execute(self.connection(), "DELETE FROM context_roles WHERE context_id IN (SELECT id FROM v)")?;
-        roles.execute(
-            self.connection(),
-            "INSERT INTO context_roles (context_id, user_id, role) SELECT context_id, user_id, role FROM v \
-                 WHERE context_id IS NOT NULL",
-        )
+        roles.insert(self.connection(), "context_roles")
     }
 
     fn insert_conversations(&mut self, state: &State) -> Result<()> {
@@ -161,13 +141,7 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values.execute(
-            self.connection(),
-            "INSERT INTO conversations (id, kind, direct_key, title, context_id, created_by, client_id, \
-                 fingerprint, created_at, version, activity, member_count) SELECT id, kind, direct_key, title, \
-                 context_id, created_by, client_id, fingerprint, created_at, version, activity, member_count FROM v \
-                 WHERE id IS NOT NULL",
-        )
+        values.insert(self.connection(), "conversations")
     }
 
     fn update_conversations(&mut self, state: &State) -> Result<()> {
@@ -200,13 +174,7 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values.execute(
-            self.connection(),
-            "UPDATE conversations SET title = v.title, version = v.version, activity = v.activity, \
-                 last_seq = v.last_seq, last_message_id = v.last_message_id, member_count = v.member_count, \
-                 picture = v.picture, uncounted_seq = v.uncounted_seq, history_from_max = v.history_from_max \
-                 FROM v WHERE conversations.id = v.id",
-        )
+        values.update(self.connection(), "conversations")
     }
 
     fn insert_messages(&mut self, state: &State) -> Result<()> {
@@ -239,12 +207,7 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values.execute(
-            self.connection(),
-            "INSERT INTO messages (id, conversation_id, seq, sender_id, client_id, fingerprint, text, created_at, \
-                 details, uncounted) SELECT id, conversation_id, seq, sender_id, client_id, fingerprint, text, \
-                 created_at, details, uncounted FROM v WHERE id IS NOT NULL",
-        )
+        values.insert(self.connection(), "messages")
     }
 
     fn update_messages(&mut self, state: &State) -> Result<()> {
@@ -261,11 +224,7 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values.execute(
-            self.connection(),
-            "UPDATE messages SET text = v.text, details = v.details, uncounted = v.uncounted, \
-                 changed_version = v.changed_version FROM v WHERE messages.id = v.id",
-        )
+        values.update(self.connection(), "messages")
     }
 
     fn insert_hidden(&mut self, state: &State) -> Result<()> {
@@ -276,11 +235,7 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values.execute(
-            self.connection(),
-            "INSERT INTO hidden_messages (user_id, conversation_id, seq, version) \
-                 SELECT user_id, conversation_id, seq, version FROM v WHERE user_id IS NOT NULL",
-        )
+        values.insert(self.connection(), "hidden_messages")
     }
 
     fn write_members(&mut self, state: &State) -> Result<()> {
@@ -320,20 +275,7 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values
-            .execute(
-                self.connection(),
-                "INSERT INTO members (conversation_id, user_id, role, joined_version, history_from, read_seq, \
-                 delivered_seq, sent_seq, has_left, version, personal_version, read_at, hidden_seq) \
-                 SELECT conversation_id, user_id, role, joined_version, history_from, read_seq, delivered_seq, sent_seq, \
-                 has_left, version, personal_version, read_at, hidden_seq FROM v WHERE conversation_id IS NOT NULL \
-                 ON CONFLICT (conversation_id, user_id) DO UPDATE SET role = excluded.role, \
-                 joined_version = excluded.joined_version, history_from = excluded.history_from, \
-                 read_seq = excluded.read_seq, delivered_seq = excluded.delivered_seq, sent_seq = excluded.sent_seq, \
-                 has_left = excluded.has_left, version = excluded.version, \
-                 personal_version = excluded.personal_version, read_at = excluded.read_at, \
-                 hidden_seq = excluded.hidden_seq",
-            )
+        values.upsert(self.connection(), "members", 2)
     }
 
     fn write_endings(&mut self, state: &State) -> Result<()> {
@@ -364,11 +306,7 @@ impl Batch<'_> {
         if values.is_empty() {
             return Ok(());
         }
-        values.execute(
-            self.connection(),
-            "INSERT INTO cancelled_keys (client_id, sender_id, cancelled_at) \
-                 SELECT client_id, sender_id, cancelled_at FROM v WHERE client_id IS NOT NULL",
-        )
+        values.insert(self.connection(), "cancelled_keys")
     }
 }
 
