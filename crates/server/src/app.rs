@@ -142,7 +142,6 @@ impl App {
         let identity = Identity::new(&config, &environment, &store.secret("places", environment.random()).await?);
         let metrics = Arc::new(Metrics::new());
         let (hub, told) = Hub::new(layer.clone(), config.limits.clone(), metrics.clone());
-        let deliveries = layer.deliveries().ok_or_else(|| Unavailable("its deliveries were taken".to_owned()))?;
         layer.join(Topic::Nodes).await?;
         // The version first: what is committed from here on is heard of, or missed and noticed.
         let version = store.version().await?;
@@ -154,7 +153,6 @@ impl App {
         let typing = Arc::new(Typing::new(layer.clone(), store.clone(), metrics.clone(), &config.limits));
         let (asked, mut tasks) = asked(&store, &supervisor);
         tasks.extend([
-            supervisor.run("hub", hub.clone().run(deliveries)),
             supervisor.run("recovery", recovery.run(told)),
             supervisor.run("erasure", erasure.clone().run(store.clone(), metrics.clone(), erase_after(&config))),
             supervisor.run("collector", files::collect(files.clone())),

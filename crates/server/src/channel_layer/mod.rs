@@ -12,8 +12,7 @@ mod message;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parlor_protocol::ids::{ConversationId, Epoch, Scope, UserId};
-use std::{fmt, time::Duration};
-use tokio::sync::mpsc;
+use std::{fmt, sync::Arc, time::Duration};
 
 pub use message::{Message, NodeMessage, NotAMessage};
 
@@ -99,6 +98,9 @@ pub struct Seen {
 #[error("the channel layer is not available: {0}")]
 pub struct Unavailable(pub String);
 
+/// Takes what is delivered to a node, one after the other, and waits for nothing.
+pub type Deliver = Arc<dyn Fn(Publication) + Send + Sync>;
+
 /// The channel layer. One conformance suite holds for every implementation.
 pub trait ChannelLayer: fmt::Debug + Send + Sync {
     /// Sends each payload once to every node that joined one of its topics, this one included.
@@ -116,6 +118,6 @@ pub trait ChannelLayer: fmt::Debug + Send + Sync {
     /// What the signs that hold now say of these people; nothing of whom there is none.
     fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>>;
 
-    /// What is delivered here. Taken once, by the hub.
-    fn deliveries(&self) -> Option<mpsc::Receiver<Publication>>;
+    /// Where to deliver, from now on. Without it, what comes is lost.
+    fn deliver_to(&self, deliver: Deliver);
 }

@@ -5,6 +5,7 @@ use crate::{
     channel_layer::{Message, NodeMessage, Publication, Topic},
     domain::Told,
 };
+use futures_util::FutureExt as _;
 use parlor_protocol::{event::Event, ids::Version};
 use std::collections::HashSet;
 use tokio::sync::{mpsc, oneshot};
@@ -19,10 +20,6 @@ pub(super) struct Batch {
 
 pub(super) async fn run(settings: Settings, mut batches: mpsc::Receiver<Batch>) {
     while let Some(batch) = batches.recv().await {
-        for (reply, result) in batch.replies {
-            // Whoever asked may be gone.
-            drop(reply.send(result));
-        }
         let mut publications: Vec<Publication> = hinted_once(batch.told).into_iter().map(publication).collect();
         if let Some((first, last)) = batch.range {
             let committed = NodeMessage::Committed { node: settings.node, first, last };
@@ -31,7 +28,19 @@ pub(super) async fn run(settings: Settings, mut batches: mpsc::Receiver<Batch>) 
         }
         // What is not published is learnt from the store: each node compares with the clock.
         let events = publications.len() as u64;
-        if let Err(cause) = settings.layer.publish(publications).await {
+        // Where the layer delivers at once, a reply and its event come to a connection together and leave in one write; no
+        // reply waits for a layer that does not.
+        let mut publishing = settings.layer.publish(publications);
+        let at_once = (&mut publishing).now_or_never();
+        for (reply, result) in batch.replies {
+            // Whoever asked may be gone.
+            drop(reply.send(result));
+        }
+        let published = match at_once {
+            Some(published) => published,
+            None => publishing.await,
+        };
+        if let Err(cause) = published {
             settings.metrics.events_dropped.inc_by(events);
             warn!(%cause, "events were not published; nodes will read them from the store");
         }

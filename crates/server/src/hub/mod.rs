@@ -112,18 +112,23 @@ impl Hub {
         let (told, heard) = mpsc::unbounded_channel();
         let agenda = Agenda::default();
         let (inner, turns, ends) = (Mutex::default(), Turns::default(), AtomicU64::new(0));
-        (Arc::new(Self { inner, layer, turns, limits, metrics, ends, told, agenda }), heard)
+        let hub = Arc::new(Self { inner, layer, turns, limits, metrics, ends, told, agenda });
+        let receiver = Arc::downgrade(&hub);
+        hub.layer.deliver_to(Arc::new(move |publication| {
+            if let Some(hub) = receiver.upgrade() {
+                hub.receive(&publication);
+            }
+        }));
+        (hub, heard)
     }
 
-    /// Hands deliveries of the layer to connections, until the layer ends.
-    pub async fn run(self: Arc<Self>, mut deliveries: mpsc::Receiver<Publication>) {
-        while let Some(publication) = deliveries.recv().await {
-            match Message::decode(&publication.payload) {
-                Ok(Message::Event(text)) => self.deliver(&publication.topics, &text),
-                Ok(Message::EventForOthers(of, text)) => self.deliver_to_others(&publication.topics, Some(of), &text),
-                Ok(Message::Node(message)) => self.act(message),
-                Err(_) => warn!("a delivery of the channel layer was not understood"),
-            }
+    /// Hands what the layer delivers to connections.
+    fn receive(self: &Arc<Self>, Publication { topics, payload }: &Publication) {
+        match Message::decode(payload) {
+            Ok(Message::Event(text)) => self.deliver(topics, &text),
+            Ok(Message::EventForOthers(of, text)) => self.deliver_to_others(topics, Some(of), &text),
+            Ok(Message::Node(message)) => self.act(message),
+            Err(_) => warn!("a delivery of the channel layer was not understood"),
         }
     }
 

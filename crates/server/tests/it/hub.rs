@@ -2,7 +2,7 @@
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use parlor::{
-    channel_layer::{ChannelLayer, Message, Publication, Seen, Sign, Topic, Unavailable, memory::Memory},
+    channel_layer::{ChannelLayer, Deliver, Message, Publication, Seen, Sign, Topic, Unavailable, memory::Memory},
     config::Config,
     hub::{Hub, Taken},
     metrics::Metrics,
@@ -64,8 +64,8 @@ impl ChannelLayer for Slow {
         self.layer.seen(users)
     }
 
-    fn deliveries(&self) -> Option<mpsc::Receiver<Publication>> {
-        self.layer.deliveries()
+    fn deliver_to(&self, deliver: Deliver) {
+        self.layer.deliver_to(deliver);
     }
 }
 
@@ -78,7 +78,6 @@ async fn a_connection_that_comes_while_the_last_one_leaves_hears_everything() {
     let layer = Arc::new(Slow::default());
     let config = Config::with(&[]).expect("the defaults are valid");
     let (hub, _told) = Hub::new(layer.clone(), config.limits, Arc::new(Metrics::new()));
-    tokio::spawn(hub.clone().run(layer.deliveries().expect("taken once")));
     let (ada, session) = (UserId(1), SessionId(1));
     let first = hub.attach(ada, session).await.expect("attached");
     let ((begun, begins), (go, goes), (done, is_done), (end, ends)) =

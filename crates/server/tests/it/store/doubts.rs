@@ -5,7 +5,7 @@ use super::{World, conformance, presence::Watcher};
 use futures_util::future::BoxFuture;
 use parlor::{
     app::App,
-    channel_layer::{ChannelLayer, Publication, Seen, Sign, Topic, Unavailable, memory::Memory},
+    channel_layer::{ChannelLayer, Deliver, Publication, Seen, Sign, Topic, Unavailable, memory::Memory},
     domain::{Change, Profile},
 };
 use parlor_protocol::{
@@ -156,8 +156,8 @@ impl ChannelLayer for Gated {
         })
     }
 
-    fn deliveries(&self) -> Option<mpsc::Receiver<Publication>> {
-        self.layer.deliveries()
+    fn deliver_to(&self, deliver: Deliver) {
+        self.layer.deliver_to(deliver);
     }
 }
 
