@@ -121,6 +121,9 @@ pub(super) async fn run(
             }
         };
         let Some(first) = first else { break };
+        // Connections that have something to say now are heard before the batch begins: it costs nearly as much with one
+        // change as with fifty.
+        tokio::task::yield_now().await;
         let batch = writer.gather(first, &mut queue);
         writer.settings.metrics.commit_queue.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
         match writer.commit(batch).await {
