@@ -19,10 +19,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::{sync::oneshot, time::timeout};
 
 conformance! {
     who_is_removed_while_it_is_asked_anew_is_unknown_once,
