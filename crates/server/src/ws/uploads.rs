@@ -52,6 +52,8 @@ struct Begun {
     pieces: Option<mpsc::Sender<Bytes>>,
     /// What came while the queue was full; bounded by the window.
     gathered: BytesMut,
+    /// More came than was announced, so that the feed gives the upload up; what comes after is dropped.
+    is_over: bool,
     task: Option<JoinHandle<Result<Upload, Problem>>>,
     progress: watch::Receiver<u64>,
     bytes: u64,
@@ -118,40 +120,7 @@ impl Uploads {
         let Some(begun) = all.get_mut(&FileId(id)) else {
             return Err(Problem::new(Code::NotFound).with_detail(format!("no upload {id} was begun on this socket")));
         };
-        if begun.pieces.is_none() {
-            return Ok(());
-        }
-        let length = frame.len() as u64;
-        let most = u64::from(self.0.files.chunk_bytes_max());
-        let waiting = begun.taken - *begun.progress.borrow();
-        let refused =
-            if offset != begun.taken {
-                let expected = begun.taken;
-                Some(Problem::new(Code::WrongOffset).with_detail(format!("upload {id}: offset {expected} is expected")))
-            } else if length > most {
-                Some(
-                    Problem::new(Code::TooLarge)
-                        .with_detail(format!("upload {id}: a frame of {length} bytes; up to {most} are taken"))
-                        .with_limit(most),
-                )
-            } else if length > begun.bytes - begun.taken {
-                // The feed says the same and gives the upload up.
-                None
-            } else if waiting + length > most * u64::from(WINDOW_CHUNKS) {
-                Some(Problem::new(Code::TooMany).with_detail(format!(
-                    "upload {id}: more was sent than window_bytes beyond what upload.progress told"
-                )))
-            } else {
-                None
-            };
-        if let Some(problem) = refused {
-            begun.pieces = None;
-            begun.gathered = BytesMut::new();
-            return Err(problem);
-        }
-        begun.taken = (begun.taken + length).min(begun.bytes);
-        begun.hand_on(frame);
-        Ok(())
+        begun.take(id, offset, frame, self.0.files.chunk_bytes_max().into())
     }
 
     /// What is to be said.
@@ -169,7 +138,7 @@ impl Uploads {
             let is_failed = begun.pieces.as_ref().is_some_and(mpsc::Sender::is_closed);
             if is_failed && begun.task.as_ref().is_some_and(JoinHandle::is_finished) {
                 let ended = begun.task.take().and_then(FutureExt::now_or_never);
-                begun.pieces = None;
+                begun.drop_what_comes();
                 if let Some(Ok(Err(problem))) = ended {
                     let detail = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
                     news.push(News::Failed(problem.with_detail(format!("upload {id}: {detail}"))));
@@ -181,6 +150,50 @@ impl Uploads {
 }
 
 impl Begun {
+    /// Takes the data of a frame, of at most `most` bytes.
+    fn take(&mut self, id: i64, offset: u64, data: Bytes, most: u64) -> Result<(), Problem> {
+        if self.pieces.is_none() || self.is_over {
+            return Ok(());
+        }
+        let length = data.len() as u64;
+        let waiting = self.taken - *self.progress.borrow();
+        let is_too_much = length > self.bytes - self.taken;
+        let refused =
+            if offset != self.taken {
+                let expected = self.taken;
+                Some(Problem::new(Code::WrongOffset).with_detail(format!("upload {id}: offset {expected} is expected")))
+            } else if length > most {
+                Some(
+                    Problem::new(Code::TooLarge)
+                        .with_detail(format!("upload {id}: a frame of {length} bytes; up to {most} are taken"))
+                        .with_limit(most),
+                )
+            } else if is_too_much {
+                // The feed says the same and gives the upload up.
+                None
+            } else if waiting + length > most * u64::from(WINDOW_CHUNKS) {
+                Some(Problem::new(Code::TooMany).with_detail(format!(
+                    "upload {id}: more was sent than window_bytes beyond what upload.progress told"
+                )))
+            } else {
+                None
+            };
+        if let Some(problem) = refused {
+            self.drop_what_comes();
+            return Err(problem);
+        }
+        self.is_over = is_too_much;
+        self.taken = (self.taken + length).min(self.bytes);
+        self.hand_on(data);
+        Ok(())
+    }
+
+    /// From now on nothing of it is of use.
+    fn drop_what_comes(&mut self) {
+        self.pieces = None;
+        self.gathered = BytesMut::new();
+    }
+
     /// Hands on what has come, as far as there is room in the queue. Why the feed failed, if it did, is news.
     fn hand_on(&mut self, frame: Bytes) {
         let Some(pieces) = &self.pieces else { return };
@@ -192,7 +205,8 @@ impl Begun {
                     permit.send(std::mem::take(&mut self.gathered).freeze());
                 }
             }
-            Err(_) => self.gathered.extend_from_slice(&frame),
+            Err(mpsc::error::TrySendError::Full(())) => self.gathered.extend_from_slice(&frame),
+            Err(mpsc::error::TrySendError::Closed(())) => self.gathered = BytesMut::new(),
         }
     }
 
@@ -235,6 +249,7 @@ impl Shared {
         let begun = Begun {
             pieces: Some(pieces),
             gathered: BytesMut::new(),
+            is_over: false,
             task: Some(task),
             progress: progress.clone(),
             bytes,
@@ -285,5 +300,54 @@ impl Shared {
                 .with_detail(format!("{received} of {bytes} bytes are kept: begin again to go on")));
         }
         Ok(Answer::UploadEnded(UploadEnded { upload }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 64 * 1024;
+
+    fn begun(pieces: mpsc::Sender<Bytes>, bytes: u64) -> Begun {
+        Begun {
+            pieces: Some(pieces),
+            gathered: BytesMut::new(),
+            is_over: false,
+            task: None,
+            progress: watch::channel(0).1,
+            bytes,
+            taken: 0,
+            told: 0,
+        }
+    }
+
+    #[test]
+    fn more_than_was_announced_is_held_once_however_much_comes() {
+        for feeds in [true, false] {
+            let (pieces, queue) = mpsc::channel(1);
+            // Nobody takes from the queue; or the feed has failed.
+            let _queue = feeds.then_some(queue);
+            let mut begun = begun(pieces, 1);
+            let data = Bytes::from(vec![0; MOST]);
+            for offset in [0].into_iter().chain(std::iter::repeat_n(1, 5000)) {
+                assert_eq!(begun.take(7, offset, data.clone(), MOST as u64), Ok(()));
+                assert!(begun.gathered.len() <= MOST, "feeds: {feeds}: {} bytes are held", begun.gathered.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_feed_that_failed_left_is_not_held() {
+        let (pieces, queue) = mpsc::channel(1);
+        let mut begun = begun(pieces, 1_000_000);
+        let data = Bytes::from(vec![0; 1000]);
+        for offset in [0, 1000] {
+            assert_eq!(begun.take(7, offset, data.clone(), MOST as u64), Ok(()));
+        }
+        assert_eq!(begun.gathered.len(), 1000, "the queue has room for one piece");
+        drop(queue);
+        assert_eq!(begun.take(7, 2000, data, MOST as u64), Ok(()));
+        assert!(begun.gathered.is_empty());
     }
 }
