@@ -25,7 +25,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
 };
 
@@ -33,6 +33,9 @@ use tokio::{
 const WINDOW_CHUNKS: u32 = 8;
 /// Pieces that may wait for the disk. What comes meanwhile is gathered, so that small frames are as good as large ones.
 const QUEUE: usize = 16;
+
+/// What became of an upload when its feed ended.
+type Ended = Result<Upload, Problem>;
 
 /// The uploads of one socket.
 #[derive(Clone, Debug)]
@@ -54,7 +57,8 @@ struct Begun {
     gathered: BytesMut,
     /// More came than was announced, so that the feed gives the upload up; what comes after is dropped.
     is_over: bool,
-    task: Option<JoinHandle<Result<Upload, Problem>>>,
+    /// What the feed ended with; none once it was told.
+    ended: Option<oneshot::Receiver<Ended>>,
     progress: watch::Receiver<u64>,
     bytes: u64,
     /// Taken up to here.
@@ -135,11 +139,11 @@ impl Uploads {
                 news.push(News::Kept(Box::new(Event::UploadProgress { upload: *id, received })));
             }
             // A feed whose queue is open ends only when it fails.
-            let is_failed = begun.pieces.as_ref().is_some_and(mpsc::Sender::is_closed);
-            if is_failed && begun.task.as_ref().is_some_and(JoinHandle::is_finished) {
-                let ended = begun.task.take().and_then(FutureExt::now_or_never);
+            let ended = begun.ended.as_mut().filter(|_| begun.pieces.is_some()).map(oneshot::Receiver::try_recv);
+            if let Some(Ok(ended)) = ended {
+                begun.ended = None;
                 begun.drop_what_comes();
-                if let Some(Ok(Err(problem))) = ended {
+                if let Err(problem) = ended {
                     let detail = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
                     news.push(News::Failed(problem.with_detail(format!("upload {id}: {detail}"))));
                 }
@@ -211,12 +215,12 @@ impl Begun {
     }
 
     /// Hands on all that is left, and gives what becomes of the upload.
-    async fn end(self) -> Option<JoinHandle<Result<Upload, Problem>>> {
+    async fn end(self) -> Option<oneshot::Receiver<Ended>> {
         if let Some(pieces) = self.pieces.filter(|_| !self.gathered.is_empty()) {
             // Why the feed failed, if it did, is its result.
             drop(pieces.send(self.gathered.freeze()).await);
         }
-        self.task
+        self.ended
     }
 }
 
@@ -244,13 +248,14 @@ impl Shared {
             Fed::Finished(upload) => return answer(upload),
             Fed::Open(feed) => feed,
         };
-        let (upload, mut progress) = (feed.upload.clone(), feed.progress.clone());
+        let (upload, progress) = (feed.upload.clone(), feed.progress.clone());
         let (pieces, task) = feed.split();
+        let (done, ended) = oneshot::channel();
         let begun = Begun {
             pieces: Some(pieces),
             gathered: BytesMut::new(),
             is_over: false,
-            task: Some(task),
+            ended: Some(ended),
             progress: progress.clone(),
             bytes,
             taken: upload.received,
@@ -264,28 +269,21 @@ impl Shared {
             all.insert(row.id, begun);
         }
         let shared = Arc::downgrade(&self);
-        tokio::spawn(async move {
-            // When the feed ends there is news once more.
-            loop {
-                let is_over = progress.changed().await.is_err();
-                let Some(shared) = shared.upgrade() else { return };
-                shared.changed.notify_one();
-                if is_over {
-                    return;
-                }
-            }
-        });
+        tokio::spawn(follow(progress, task, done, move || {
+            let shared = shared.upgrade();
+            shared.inspect(|shared| shared.changed.notify_one()).is_some()
+        }));
         answer(upload)
     }
 
     async fn end(self: Arc<Self>, id: FileId, begun: Option<Begun>) -> commands::Result {
-        let task = match begun {
+        let ended = match begun {
             Some(begun) => begun.end().await,
             None => None,
         };
-        let upload = if let Some(task) = task {
+        let upload = if let Some(ended) = ended {
             // Its queue was dropped just now, so it ends.
-            task.await.map_err(|_| Problem::from(Code::Internal))??
+            ended.await.map_err(|_| Problem::from(Code::Internal))??
         } else {
             let row = self.files.store.upload_by_id(self.owner, id).await?;
             let row = row.ok_or(Problem::from(Code::NotFound))?;
@@ -303,6 +301,25 @@ impl Shared {
     }
 }
 
+/// Says that there is news of a feed whenever there is, and once more when what it ended with can be taken; until nobody
+/// hears it.
+async fn follow(
+    mut progress: watch::Receiver<u64>,
+    task: JoinHandle<Ended>,
+    done: oneshot::Sender<Ended>,
+    tell: impl Fn() -> bool,
+) {
+    while progress.changed().await.is_ok() {
+        if !tell() {
+            return;
+        }
+    }
+    let ended = task.await.unwrap_or_else(|_| Err(Code::Internal.into()));
+    // Whoever began it may be gone.
+    drop(done.send(ended));
+    tell();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,7 +331,7 @@ mod tests {
             pieces: Some(pieces),
             gathered: BytesMut::new(),
             is_over: false,
-            task: None,
+            ended: None,
             progress: watch::channel(0).1,
             bytes,
             taken: 0,
@@ -349,5 +366,28 @@ mod tests {
         drop(queue);
         assert_eq!(begun.take(7, 2000, data, MOST as u64), Ok(()));
         assert!(begun.gathered.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_feed_ended_with_is_there_when_it_is_said_that_there_is_news() {
+        let (progress, watched) = watch::channel(0);
+        let (finish, finishing) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            drop(progress);
+            // It goes on for a while after the last that is seen of it.
+            drop(finishing.await);
+            Err(Code::Conflict.into())
+        });
+        let (done, mut ended) = oneshot::channel();
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let following = follow(watched, task, done, move || tell.send(()).is_ok());
+        let hearing = async {
+            tokio::task::yield_now().await;
+            finish.send(()).expect("it goes on");
+            told.recv().await.expect("there is news");
+            ended.try_recv().map(|ended| ended.map_err(|problem| problem.code))
+        };
+        let ((), heard) = tokio::join!(following, hearing);
+        assert_eq!(heard, Ok(Err(Code::Conflict)));
     }
 }
