@@ -41,7 +41,11 @@ impl Postgres {
             connection.execute(sqlx::raw_sql(AssertSqlSafe(every.to_owned()))).await?;
             Ok(connection)
         };
-        let connection = wait(&runtime, until, connecting)?;
+        // A server that refuses a connection says nothing about what was to be done on it.
+        let connection = wait(&runtime, until, connecting).map_err(|error| match error {
+            Error::Refused(cause) => Error::Unavailable(cause),
+            error => error,
+        })?;
         Ok(Self { connection, runtime, used: Instant::now(), is_in_transaction: false, is_broken: false })
     }
 

@@ -190,3 +190,33 @@ async fn after_a_read_only_spell_of_postgres_writes_work_at_once() {
     assert_eq!(sends(&ada, conversation, "after").await, 200, "at once");
     ada.api.sign_in(&ada.login, "correct horse").await.expect("at once");
 }
+
+#[tokio::test]
+async fn a_postgres_that_refuses_connections_is_unavailable_and_well_when_it_takes_them() {
+    let Some(url) = crate::postgres::database() else { return };
+    let server = Setup::new().with("store.url", &url).start().await;
+    let (ada, conversation) = two_people(&server).await;
+    let (of_all, name) = url.rsplit_once('/').expect("a name");
+    let mut operator = Beside::server(&format!("{of_all}/postgres")).await;
+    let set = |value: &str| {
+        format!(
+            "ALTER DATABASE {name} ALLOW_CONNECTIONS {value}; SELECT pg_terminate_backend(pid, 10000) \
+             FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+    };
+    operator.execute(&set("false")).await;
+    for round in 0..3 {
+        let keys = [format!("one-{round}"), format!("two-{round}"), format!("three-{round}")];
+        let statuses = tokio::join!(
+            sends(&ada, conversation, &keys[0]),
+            sends(&ada, conversation, &keys[1]),
+            sends(&ada, conversation, &keys[2]),
+            reads(&ada, conversation),
+        );
+        assert_eq!(statuses, (503, 503, 503, 503), "round {round}");
+    }
+    assert!(!server.log().contains("its halves are tried"), "nothing in a commit is at fault");
+    operator.execute(&set("true")).await;
+    until_sent(&ada, conversation, "after").await;
+    assert_eq!(reads(&ada, conversation).await, 200);
+}
