@@ -20,6 +20,8 @@ use tokio::{
 
 /// How often the last use of sessions is written.
 const SEEN_EVERY: Duration = Duration::from_secs(20);
+/// How often sessions are looked through for times that are still to come.
+const BRING_BACK_EVERY: Duration = Duration::from_hours(1);
 /// How long a command that has the data folder, or a server that stops, is waited for.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(10);
 /// What is left of the grace for the store to close.
@@ -168,7 +170,12 @@ fn accept(
 }
 
 async fn write_seen(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut brought_back = None::<Instant>;
     loop {
+        if brought_back.is_none_or(|at| at.elapsed() >= BRING_BACK_EVERY) {
+            brought_back = Some(Instant::now());
+            identity::bring_sessions_back(&app).await;
+        }
         let is_over = tokio::time::timeout(SEEN_EVERY, listener::told(&mut stop)).await.is_ok();
         identity::write_seen(&app).await;
         if is_over {

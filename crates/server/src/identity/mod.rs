@@ -180,6 +180,13 @@ pub(crate) async fn write_seen(app: &App) {
     }
 }
 
+/// Has sessions that a clock which was ahead left in the future age from now on.
+pub(crate) async fn bring_sessions_back(app: &App) {
+    if let Err(error) = app.store.bring_sessions_back(app.environment.now_ms()).await {
+        tracing::warn!(%error, "Sessions were not looked through for times that are still to come");
+    }
+}
+
 /// Signs in with name and password.
 pub(crate) async fn sign_in(app: &App, login: &str, password: String, from: From) -> Result<SignedIn, Problem> {
     check_length(&password, &app.config.limits)?;

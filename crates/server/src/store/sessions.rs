@@ -2,7 +2,9 @@
 //! connections, so it is a change of the person and `commit` writes it.
 
 use super::{
-    Result, Store, column,
+    Result, Store,
+    clock::CLOCK_AHEAD_MS,
+    column,
     rows::Reader,
     values::{Value, Values},
 };
@@ -99,10 +101,11 @@ impl Store {
         .await
     }
 
-    /// Remembers when sign-ins were last used.
+    /// Remembers when sign-ins were last used. It moves back only from a time that no clock says which is right: the one
+    /// that said it was set back since.
     pub(crate) async fn touch_sessions(&self, seen: Vec<(SessionId, i64)>) -> Result<()> {
         let sql = "UPDATE sessions SET seen_at = v.seen_at FROM v WHERE sessions.id = v.id \
-                   AND sessions.seen_at < v.seen_at";
+                   AND (sessions.seen_at < v.seen_at OR sessions.seen_at > v.seen_at + 600000)";
         self.write(move |transaction| {
             let mut values = Values::new(["id", "seen_at"]);
             for (session, at) in seen {
@@ -111,5 +114,17 @@ impl Store {
             values.execute(transaction, sql)
         })
         .await
+    }
+
+    /// Sign-ins that say they were last used at a time which is still to come were used now: a clock that was set back
+    /// since would have them live for as long as it was ahead.
+    pub(crate) async fn bring_sessions_back(&self, now_ms: i64) -> Result<()> {
+        let ahead = now_ms.saturating_add(CLOCK_AHEAD_MS);
+        let sql = "SELECT 1 FROM sessions WHERE seen_at > $1 LIMIT 1";
+        if self.ask(move |connection| connection.optional(sql, &[ahead.into()], |_| Ok(()))).await?.is_none() {
+            return Ok(());
+        }
+        let sql = "UPDATE sessions SET seen_at = $1 WHERE seen_at > $2";
+        self.write(move |transaction| transaction.execute(sql, &[now_ms.into(), ahead.into()]).map(drop)).await
     }
 }

@@ -18,12 +18,15 @@ const PASSWORD: &str = "correct horse";
 struct World {
     server: Server,
     ahead_ms: Arc<AtomicI64>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
     async fn new(settings: &[(&'static str, &str)]) -> Self {
-        let folder = crate::harness::folder();
+        Self::in_folder(crate::harness::folder(), settings, 0).await
+    }
+
+    async fn in_folder(folder: tempfile::TempDir, settings: &[(&'static str, &str)], ahead_ms: i64) -> Self {
         let data = folder.path().join("data");
         let data = data.to_str().expect("temporary folders have plain names");
         let mut all = vec![
@@ -37,7 +40,7 @@ impl World {
             ("files.collect_ms", "20"),
         ];
         all.extend_from_slice(settings);
-        let ahead_ms = Arc::new(AtomicI64::new(0));
+        let ahead_ms = Arc::new(AtomicI64::new(ahead_ms));
         let (real, chance, ahead) = (Environment::real(), Environment::real(), ahead_ms.clone());
         let environment = Environment::new(
             move || real.now_ms() + ahead.load(Ordering::Relaxed),
@@ -45,7 +48,19 @@ impl World {
         );
         let config = Config::with(&all).expect("the settings are valid");
         let server = Server::start(config, environment).await.expect("the server starts");
-        Self { server, ahead_ms, _folder: folder }
+        Self { server, ahead_ms, folder }
+    }
+
+    /// Stops it, and starts it again at another time.
+    async fn again(self, settings: &[(&'static str, &str)], ahead_ms: i64) -> Self {
+        self.server.stop().await;
+        Self::in_folder(self.folder, settings, ahead_ms).await
+    }
+
+    /// Whether a session still lives.
+    async fn knows(&self, person: &Api) -> bool {
+        let token = person.headers()["authorization"].to_str().expect("a token").trim_start_matches("Bearer ");
+        self.api().with_token(token).me().await.is_ok()
     }
 
     fn set_ahead(&self, ms: i64) {
@@ -122,4 +137,22 @@ async fn sessions_uploads_and_what_may_be_edited_outlive_a_clock_that_is_set() {
         assert!(upload.status.is_success() && collected == 0, "{step}: {collected} files were collected");
     }
     world.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_that_was_used_while_the_clock_was_ahead_ends_when_its_time_is_over() {
+    let settings = [("accounts.session_days", "1")];
+    for is_used in [true, false] {
+        let world = World::new(&settings).await;
+        let ada = world.user("ada").await;
+        world.set_ahead(YEAR_MS);
+        assert!(world.knows(&ada).await, "nothing ends because of a clock that leaps");
+        let world = world.again(&settings, 0).await;
+        assert!(!is_used || world.knows(&ada).await, "nor when it is set back");
+        let world = world.again(&settings, 12 * HOUR_MS).await;
+        assert!(world.knows(&ada).await, "half a day later; used after the clock was set back: {is_used}");
+        let world = world.again(&settings, 72 * HOUR_MS).await;
+        assert!(!world.knows(&ada).await, "days later; used after the clock was set back: {is_used}");
+        world.server.stop().await;
+    }
 }
