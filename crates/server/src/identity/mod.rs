@@ -198,7 +198,9 @@ pub(crate) async fn sign_in(app: &App, login: &str, password: String, from: From
     let hash = account.as_ref().and_then(|account| account.password_hash.clone());
     let of = if hash.is_some() { "account" } else { "nobody" };
     app.metrics.password_checks.get_or_create(&PasswordCheck { of }).inc();
-    let is_right = app.identity.passwords.check(password, hash.as_deref()).await?;
+    let checked = app.identity.passwords.check(password, hash.as_deref()).await;
+    // Where nobody looked at the password it was no attempt.
+    let is_right = checked.inspect_err(|_| app.identity.attempts.give_back(&counted))?;
     let user = account.filter(|_| is_right).map(|account| account.user).ok_or(Problem::from(Code::WrongCredentials))?;
     app.identity.attempts.give_back(&counted);
     begin(app, user, hash, from).await
@@ -216,8 +218,9 @@ pub(crate) async fn sign_up(
         return Err(Code::SignUpOff.into());
     }
     let login = checked_login(login)?;
-    app.identity.attempts.addresses.take(&from.address, app.environment.steady_ms()).map_err(too_many)?;
-    let hash = new_hash(app, password).await?;
+    let addresses = &app.identity.attempts.addresses;
+    addresses.take(&from.address, app.environment.steady_ms()).map_err(too_many)?;
+    let hash = new_hash(app, password).await.inspect_err(|_| addresses.give_back(&from.address))?;
     let change = Change::AddUser { login, name, password_hash: Some(hash.clone()) };
     match app.commit.submit(change).await? {
         Outcome::UserAdded(user) => begin(app, user, Some(hash), from).await,
@@ -238,11 +241,18 @@ pub(crate) async fn change_password(app: &App, actor: Actor, current: String, ne
     let key = format!("session:{}", actor.session);
     let attempts = &app.identity.attempts;
     attempts.strangers.take(&key, app.environment.steady_ms()).map_err(too_many)?;
-    let hash = app.store.password_hash(actor.user).await?;
-    if !app.identity.passwords.check(current, hash.as_deref()).await? {
+    let checked = async {
+        let hash = app.store.password_hash(actor.user).await?;
+        app.identity.passwords.check(current, hash.as_deref()).await
+    };
+    let checked = checked.await;
+    // Where nobody looked at the password it was no attempt.
+    if checked != Ok(false) {
+        attempts.strangers.give_back(&key);
+    }
+    if !checked? {
         return Err(Code::WrongPassword.into());
     }
-    attempts.strangers.give_back(&key);
     let password_hash = new_hash(app, new).await?;
     app.commit.submit(Change::SetPassword { user: actor.user, password_hash, keep: Some(actor.session) }).await?;
     Ok(())
@@ -391,7 +401,74 @@ fn expired_before(app: &App) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::fold;
+    use super::*;
+    use std::{net::Ipv4Addr, sync::Arc};
+    use tempfile::TempDir;
+
+    const PASSWORD: &str = "correct horse";
+
+    /// A server without an edge, and one person.
+    async fn app() -> (Arc<App>, UserId, TempDir) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = [
+            ("data", folder.path().to_str().expect("temporary folders have plain names")),
+            ("accounts.sign_up", "true"),
+            ("accounts.password_memory_kib", "8"),
+            ("accounts.password_passes", "1"),
+            ("limits.account_attempts_max", "2"),
+            ("limits.address_attempts_max", "2"),
+        ];
+        let config = Config::with(&settings).expect("the settings are valid");
+        let app = App::start(config, Environment::real()).await.expect("the server starts");
+        let password_hash = Some(new_hash(&app, PASSWORD.to_owned()).await.expect("a hash"));
+        let change = Change::AddUser { login: "ada".to_owned(), name: "Ada".to_owned(), password_hash };
+        let Ok(Outcome::UserAdded(user)) = app.commit.submit(change).await else { panic!("Ada cannot be added") };
+        (app, user, folder)
+    }
+
+    fn from() -> From {
+        From { address: Ipv4Addr::LOCALHOST.into(), agent: String::new(), came: None, device: None }
+    }
+
+    #[tokio::test]
+    async fn where_nobody_looks_at_a_password_no_attempt_is_counted() {
+        let (app, user, _folder) = app().await;
+        app.identity.passwords.take_all_turns();
+        let (actor, password) = (Actor { user, session: SessionId(1) }, || PASSWORD.to_owned());
+        for _ in 0..3 {
+            let refusals = [
+                sign_in(&app, "ada", password(), from()).await.err(),
+                sign_up(&app, "ben", "Ben".to_owned(), password(), from()).await.err(),
+                change_password(&app, actor, password(), "another horse".to_owned()).await.err(),
+            ];
+            assert_eq!(refusals.map(|refused| refused.map(|problem| problem.code)), [Some(Code::TooMany); 3]);
+        }
+        let (attempts, now) = (&app.identity.attempts, app.environment.steady_ms());
+        for key in ["ada", "session:1"] {
+            assert_eq!(attempts.strangers.left(&key.to_owned(), now).uses, 2, "{key}");
+        }
+        assert_eq!(attempts.addresses.left(&from().address, now).uses, 2);
+        app.stop().await;
+    }
+
+    #[tokio::test]
+    async fn the_last_use_of_a_session_moves_back_from_what_a_clock_that_was_ahead_said() {
+        let (app, user, _folder) = app().await;
+        let session = sign_in(&app, "ada", PASSWORD.to_owned(), from()).await.expect("signed in").actor.session;
+        let now_ms = app.environment.now_ms();
+        let day_ms = 24 * 60 * 60 * 1000;
+        for (at, kept) in [
+            (now_ms + 300 * day_ms, now_ms + 300 * day_ms),
+            (now_ms + 60_000, now_ms + 60_000),
+            // Another node's clock is a little behind.
+            (now_ms + 50_000, now_ms + 60_000),
+        ] {
+            app.store.touch_sessions(vec![(session, at)]).await.expect("written");
+            let listed = app.store.sessions_of(user, i64::MIN).await.expect("a list");
+            assert_eq!(listed.iter().map(|listed| listed.seen_at).collect::<Vec<_>>(), [kept]);
+        }
+        app.stop().await;
+    }
 
     #[test]
     fn login_names_are_folded_and_nonsense_is_refused() {

@@ -98,6 +98,12 @@ impl Passwords {
         Err(Code::TooMany.into())
     }
 
+    /// Nobody gets a turn any more.
+    #[cfg(test)]
+    pub(super) fn take_all_turns(&self) {
+        self.turns.close();
+    }
+
     /// Whether the password is the hash's; against the dummy where there is none.
     pub(crate) async fn check(&self, password: String, hash: Option<&str>) -> Result<bool, Problem> {
         let turn = self.turn().await?;
