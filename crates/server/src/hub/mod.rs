@@ -207,10 +207,12 @@ impl Hub {
         }
     }
 
-    /// Takes connections of these people out of a conversation's topic.
+    /// Takes connections of these people out of a conversation's topic. An answer of the store that is older puts none
+    /// of them back.
     pub fn remove(self: &Arc<Self>, conversation: ConversationId, users: &[UserId]) {
         let mut inner = self.lock();
-        let Inner { connections, topics, .. } = &mut *inner;
+        let Inner { connections, topics, doubts, .. } = &mut *inner;
+        doubts.remove(conversation, users);
         let topic = Topic::Conversation(conversation);
         let Some(members) = topics.get_mut(&topic) else { return };
         members.retain(|id| connections.get(id).is_some_and(|connection| !users.contains(&connection.user)));
@@ -274,17 +276,19 @@ impl Hub {
 }
 
 impl Attached {
-    /// Replaces the conversations that the connection shows; each is named once. The caller has checked that the
-    /// person is in them; it checks again after this returns, since a removal may have come between.
+    /// Replaces the conversations that the connection shows; each is named once. The store said since the inquiry began
+    /// that the person is in them. Those from which the person was removed since are left out.
     ///
     /// # Errors
     /// The channel layer cannot be joined.
-    pub async fn show(&self, conversations: &[ConversationId]) -> Result<(), Unavailable> {
+    pub async fn show(&self, inquiry: &Inquiry, conversations: &[ConversationId]) -> Result<(), Unavailable> {
         let (joining, leaving) = {
             let mut inner = self.hub.lock();
-            let Inner { connections, topics, .. } = &mut *inner;
+            let Inner { connections, topics, doubts, .. } = &mut *inner;
             let Some(connection) = connections.get_mut(&self.id) else { return Ok(()) };
-            let before = std::mem::replace(&mut connection.shown, conversations.to_vec());
+            let is_removed = |id: &ConversationId| doubts.is_removed_since(inquiry.after, *id, self.user);
+            let conversations: Vec<_> = conversations.iter().copied().filter(|id| !is_removed(id)).collect();
+            let before = std::mem::replace(&mut connection.shown, conversations.clone());
             let topic = |id: &ConversationId| Topic::Conversation(*id);
             let joining: Vec<Topic> = conversations.iter().filter(|id| !before.contains(id)).map(topic).collect();
             let leaving: Vec<Topic> = before.iter().filter(|id| !conversations.contains(id)).map(topic).collect();
@@ -299,6 +303,16 @@ impl Attached {
         }
         self.hub.left(leaving).await;
         Ok(())
+    }
+
+    /// Whether these conversations are what the connection shows; also where it has ended.
+    #[must_use]
+    pub fn is_showing(&self, conversations: &[ConversationId]) -> bool {
+        let inner = self.hub.lock();
+        inner.connections.get(&self.id).is_none_or(|connection| {
+            let shown = &connection.shown;
+            shown.len() == conversations.len() && conversations.iter().all(|id| shown.contains(id))
+        })
     }
 }
 

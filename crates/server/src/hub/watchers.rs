@@ -8,7 +8,7 @@
 use super::{Attached, Connection, Hub, Inner, leave};
 use crate::channel_layer::{Topic, Unavailable};
 use bytes::Bytes;
-use parlor_protocol::ids::UserId;
+use parlor_protocol::ids::{ConversationId, UserId};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -34,13 +34,16 @@ pub struct Pair {
     pub user: UserId,
 }
 
-/// About whom it came into doubt whom they may see, or who may see them, while the store was being asked.
+/// About whom it came into doubt whom they may see, or who may see them, and who was removed from what, while the store
+/// was being asked.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
     count: u64,
     inquiries: usize,
     /// Each with the last doubt; forgotten when nobody asks.
     of: HashMap<UserId, u64>,
+    /// Each with the last removal; forgotten likewise.
+    removed: HashMap<(ConversationId, UserId), u64>,
 }
 
 impl Doubts {
@@ -51,18 +54,30 @@ impl Doubts {
         }
     }
 
+    pub(super) fn remove(&mut self, conversation: ConversationId, users: &[UserId]) {
+        if self.inquiries > 0 {
+            self.count += 1;
+            self.removed.extend(users.iter().map(|user| ((conversation, *user), self.count)));
+        }
+    }
+
+    /// Whether somebody was removed after so many doubts.
+    pub(super) fn is_removed_since(&self, count: u64, conversation: ConversationId, user: UserId) -> bool {
+        self.removed.get(&(conversation, user)).is_some_and(|at| *at > count)
+    }
+
     fn is_since(&self, count: u64, watcher: UserId, user: UserId) -> bool {
         [watcher, user].iter().any(|one| self.of.get(one).is_some_and(|at| *at > count))
     }
 }
 
-/// A question to the store of who may see whom. It begins before the store is asked, and ends with what follows from
-/// the answer.
+/// A question to the store of who may see whom, or who is in what. It begins before the store is asked, and ends with
+/// what follows from the answer.
 #[derive(Debug)]
 pub struct Inquiry {
     hub: Arc<Hub>,
     /// So many doubts came before.
-    after: u64,
+    pub(super) after: u64,
 }
 
 impl Inquiry {
@@ -79,6 +94,7 @@ impl Drop for Inquiry {
         inner.doubts.inquiries -= 1;
         if inner.doubts.inquiries == 0 {
             inner.doubts.of = HashMap::new();
+            inner.doubts.removed = HashMap::new();
         }
     }
 }

@@ -65,7 +65,8 @@ async fn watch(app: &App, actor: Actor, attached: &Attached, users: &[UserId]) -
     Carried { before, answer: watched.map(|presence| Answer::Watched(Watched { presence })) }
 }
 
-/// Joins the topics first and reads then, so that nothing falls between.
+/// Joins the topics first and reads then, so that nothing falls between: what is told is what the store says of
+/// conversations that are joined already.
 async fn show(app: &App, actor: Actor, attached: &Attached, conversations: &[ConversationId]) -> commands::Result {
     let most = app.config.limits.shown_max;
     if conversations.len() > most as usize {
@@ -73,22 +74,25 @@ async fn show(app: &App, actor: Actor, attached: &Attached, conversations: &[Con
     }
     let asked: BTreeSet<ConversationId> = conversations.iter().copied().collect();
     let asked: Vec<ConversationId> = asked.into_iter().collect();
-    let allowed = present_in(app, actor, &asked).await?;
-    let ids: Vec<ConversationId> = allowed.iter().map(|(id, _)| *id).collect();
-    attached.show(&ids).await.map_err(unjoined)?;
-    // Once more: a removal may have come between the look and the joining.
-    let still = match present_in(app, actor, &ids).await {
-        Ok(still) => still,
-        Err(problem) => {
-            attached.show(&[]).await.map_err(unjoined)?;
-            return Err(problem);
+    let mut is_joined = false;
+    loop {
+        let inquiry = app.hub.inquire();
+        let present = match present_in(app, actor, &asked).await {
+            Ok(present) => present,
+            Err(problem) if is_joined => {
+                attached.show(&inquiry, &[]).await.map_err(unjoined)?;
+                return Err(problem);
+            }
+            Err(problem) => return Err(problem),
+        };
+        let (ids, heads): (Vec<ConversationId>, Vec<Head>) = present.into_iter().unzip();
+        // Once more where somebody left or was removed in between, or came back.
+        if is_joined && attached.is_showing(&ids) {
+            return Ok(Answer::Shown(Shown { heads }));
         }
-    };
-    if still.len() < ids.len() {
-        let ids: Vec<ConversationId> = still.iter().map(|(id, _)| *id).collect();
-        attached.show(&ids).await.map_err(unjoined)?;
+        attached.show(&inquiry, &ids).await.map_err(unjoined)?;
+        is_joined = true;
     }
-    Ok(Answer::Shown(Shown { heads: still.into_iter().map(|(_, head)| head).collect() }))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]

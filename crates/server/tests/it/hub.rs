@@ -1,5 +1,6 @@
 //! The hub on a layer that takes its time.
 
+use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use parlor::{
     channel_layer::{ChannelLayer, Deliver, Message, Publication, Seen, Sign, Topic, Unavailable, memory::Memory},
@@ -7,7 +8,7 @@ use parlor::{
     hub::{Hub, Taken},
     metrics::Metrics,
 };
-use parlor_protocol::ids::{Epoch, SessionId, UserId};
+use parlor_protocol::ids::{ConversationId, Epoch, SessionId, UserId};
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -98,4 +99,25 @@ async fn a_connection_that_comes_while_the_last_one_leaves_hears_everything() {
     let event = Publication { topics: vec![Topic::User(ada)], payload: Message::event("{}") };
     layer.publish(vec![event]).await.expect("published");
     assert!(matches!(soon(second.outbox.take()).await, Taken::Frames(frames) if frames == ["{}"]));
+}
+
+#[tokio::test]
+async fn who_was_removed_since_the_store_was_asked_does_not_hear_the_conversation() {
+    let config = Config::with(&[]).expect("the defaults are valid");
+    let (hub, _told) = Hub::new(Arc::new(Memory::default()), config.limits, Arc::new(Metrics::new()));
+    let (ada, left, stays) = (UserId(1), ConversationId(1), ConversationId(2));
+    let attached = hub.attach(ada, SessionId(1)).await.expect("attached");
+    let inquiry = hub.inquire();
+    // The store has just said that she is in both.
+    hub.remove(left, &[ada]);
+    attached.show(&inquiry, &[left, stays]).await.expect("joined");
+    assert!(attached.is_showing(&[stays]) && !attached.is_showing(&[left, stays]));
+    for (conversation, text) in [(left, "no longer hers"), (stays, "hers")] {
+        hub.deliver(&[Topic::Conversation(conversation)], &Bytes::from(text));
+    }
+    assert!(matches!(soon(attached.outbox.take()).await, Taken::Frames(frames) if frames == ["hers"]));
+    drop(inquiry);
+    // Asked anew, the store says that she was added again.
+    attached.show(&hub.inquire(), &[left, stays]).await.expect("joined");
+    assert!(attached.is_showing(&[left, stays]));
 }

@@ -74,7 +74,7 @@ async fn who_shows_a_large_conversation_hears_it_and_the_rest_get_a_hint(world: 
     let app = small(&world).await;
     let (mut ben, mut cleo) = (attach(&app, &world, "Ben").await, attach(&app, &world, "Cleo").await);
     let mut stranger = attach(&app, &world, "Mallory").await;
-    ben.attached.show(&[conversation]).await.expect("joined");
+    ben.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
     let ada = world.person("Ada").await;
     let sent = super::send(&app, ada, conversation, "k1", "hello").await.expect("sent");
     let event = heard(&mut ben, is("message.created", conversation)).await;
@@ -93,7 +93,7 @@ async fn whoever_writes_hears_it_once_and_whole(world: World) {
     let conversation = world.group("Ada", &["Ben", "Cleo"]).await;
     let app = small(&world).await;
     let mut shows = attach(&app, &world, "Ada").await;
-    shows.attached.show(&[conversation]).await.expect("joined");
+    shows.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
     for key in ["k1", "k2", "k3"] {
         let sent = super::send(&app, ada, conversation, key, "hello").await.expect("sent");
         let event = heard(&mut shows, is("message.created", conversation)).await;
@@ -125,7 +125,7 @@ async fn lines_of_the_system_are_told_on_both_sides_of_the_limit(world: World) {
     let app = small(&world).await;
     let mut named = attach(&app, &world, "Ben").await;
     let mut shows = attach(&app, &world, "Ben").await;
-    shows.attached.show(&[conversation]).await.expect("joined");
+    shows.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
     let role = |user, role| Change::UpdateMember { actor: ada, conversation, user, role };
     let title =
         |title: &str| Change::UpdateConversation { actor: ada, conversation, look: Look::Title(title.to_owned()) };
@@ -160,7 +160,7 @@ async fn a_removed_person_hears_of_the_removal_and_of_nothing_after_it(world: Wo
     let app = small(&world).await;
     let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
     let mut leaving = attach(&app, &world, "Ben").await;
-    leaving.attached.show(&[conversation]).await.expect("joined");
+    leaving.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
     let remove = Change::RemoveMember { actor: ada, conversation, user: ben };
     app.commit.submit(remove).await.expect("removed");
     super::send(&app, ada, conversation, "k1", "without Ben").await.expect("sent");

@@ -271,8 +271,8 @@ async fn in_large_conversations_markers_are_asked_for_and_masked_there_too(world
     act(&app, ben, Command::UpdateMe(off)).await.expect("switched");
     let mut cleos = attach(&app, &world, "Cleo").await;
     let mut bens = attach(&app, &world, "Ben").await;
-    cleos.attached.show(&[conversation]).await.expect("joined");
-    bens.attached.show(&[conversation]).await.expect("joined");
+    cleos.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
+    bens.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
     for actor in [ben, cleo] {
         let mark = Change::Mark { actor, conversation, delivered: last, read: last };
         app.commit.submit(mark).await.expect("marked");

@@ -78,7 +78,7 @@ async fn in_a_large_conversation_a_change_is_told_whole_where_everybody_may_see_
     let (mut ben, mut dan) = (attach(&app, &world, "Ben").await, attach(&app, &world, "Dan").await);
     let mut cleo = attach(&app, &world, "Cleo").await;
     for listener in [&ben, &dan] {
-        listener.attached.show(&[conversation]).await.expect("joined");
+        listener.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
     }
     edit(after).await.expect("one's own");
     for listener in [&mut ben, &mut dan] {
