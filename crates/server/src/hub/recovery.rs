@@ -150,9 +150,14 @@ impl Recovery {
 
     /// Reads what was not heard of, and tells it here.
     async fn recover(&mut self) -> store::Result<()> {
+        let mut is_further = false;
         loop {
             let rows = self.store.commits_after(self.heard.upto, COMMITS_PAGE).await?;
             let Some(first) = rows.first().map(|row| row.first) else {
+                if is_further {
+                    // The page before was full, and the last.
+                    return Ok(());
+                }
                 // The rows are gone: nobody can say what was missed, so everybody comes back and asks.
                 return self.start_over().await;
             };
@@ -170,6 +175,7 @@ impl Recovery {
                 }
                 self.heard.add(row.first, row.last);
             }
+            is_further = true;
             if count < usize::try_from(COMMITS_PAGE).expect("small") {
                 return Ok(());
             }

@@ -22,6 +22,7 @@ conformance! {
     a_change_at_fault_harms_no_neighbour,
     both_sides_asking_at_once_open_one_conversation,
     a_commit_that_the_layer_did_not_bring_is_told_within_two_looks,
+    missed_commits_that_fill_whole_pages_are_all_there_are,
     an_outsider_finds_nothing,
     markers_never_move_back_and_unread_is_what_a_recount_says,
     a_group_is_handed_over_when_its_owner_leaves,
@@ -153,6 +154,33 @@ async fn a_commit_that_the_layer_did_not_bring_is_told_within_two_looks(world: W
     );
     assert_eq!(text, wanted);
     assert!(deaf.metrics.commits_recovered.get() >= 1);
+}
+
+async fn missed_commits_that_fill_whole_pages_are_all_there_are(world: World) {
+    world.direct("Ada", "Ben").await;
+    let ben = world.person("Ben").await;
+    let deaf = world.another_node().await;
+    let attached = deaf.hub.attach(ben, SessionId(1)).await.expect("attached");
+    let before = deaf.metrics.commits_recovered.get();
+    world
+        .sql(
+            "BEGIN; UPDATE clock SET version = version + 1000; \
+             INSERT INTO commits (last_version, first_version, node, scopes, committed_at) \
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
+             SELECT clock.version - 1000 + n.i, clock.version - 1000 + n.i, 1, '', 1795000000000 FROM n, clock; COMMIT",
+        )
+        .await;
+    let recovering = async {
+        while deaf.metrics.commits_recovered.get() < before + 1000 {
+            // waits for: the next look of the node
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), recovering).await.expect("they are learnt");
+    world.person("Cleo").await;
+    world.direct("Ben", "Cleo").await;
+    let told = tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("told");
+    assert!(matches!(told, parlor::hub::Taken::Frames(_)), "{told:?}");
 }
 
 async fn an_outsider_finds_nothing(world: World) {
