@@ -62,17 +62,23 @@ impl Files {
     async fn remove_stale(&self) -> Result<(), Error> {
         let before = self.unsent_before();
         self.store.bring_uploads_back(self.environment.now_ms()).await?;
-        for id in self.store.stale_uploads(before, ROUND).await? {
-            if self.received_now(id).is_some() {
-                continue;
-            }
-            let Ok(_turn) = timeout(TURN, self.turn(id)).await else { continue };
-            if self.store.remove_stale_upload(id, before).await? {
-                self.remove_part(id).await;
-                self.metrics.files_collected.inc();
+        let mut last = (i64::MIN, FileId(0));
+        loop {
+            let page = self.store.stale_uploads(before, last, ROUND).await?;
+            // Those that are fed stay, so the next page begins after them.
+            let Some(end) = page.last() else { return Ok(()) };
+            last = *end;
+            for (_, id) in page {
+                if self.received_now(id).is_some() {
+                    continue;
+                }
+                let Ok(_turn) = timeout(TURN, self.turn(id)).await else { continue };
+                if self.store.remove_stale_upload(id, before).await? {
+                    self.remove_part(id).await;
+                    self.metrics.files_collected.inc();
+                }
             }
         }
-        Ok(())
     }
 
     /// Pictures of people and groups that are nobody's any more.

@@ -143,11 +143,18 @@ impl Store {
         .await
     }
 
-    /// Files that no message carries and nobody touched since.
-    pub async fn stale_uploads(&self, touched_before: i64, most: i64) -> Result<Vec<FileId>> {
-        let sql = "SELECT id FROM files WHERE state <> 'sent' AND touched_at < $1 ORDER BY touched_at LIMIT $2";
+    /// Files that no message carries and nobody touched since, those longest ago first, after a place in that order.
+    pub async fn stale_uploads(
+        &self,
+        touched_before: i64,
+        (touched_at, id): (i64, FileId),
+        most: i64,
+    ) -> Result<Vec<(i64, FileId)>> {
+        let sql = "SELECT touched_at, id FROM files WHERE state <> 'sent' AND touched_at < $1 \
+                   AND (touched_at, id) > ($2, $3) ORDER BY touched_at, id LIMIT $4";
         self.ask(move |connection| {
-            connection.query(sql, &[touched_before.into(), most.into()], |row| column(row, 0).map(FileId))
+            let parameters = [touched_before.into(), touched_at.into(), id.0.into(), most.into()];
+            connection.query(sql, &parameters, |row| Ok((column(row, 0)?, FileId(column(row, 1)?))))
         })
         .await
     }

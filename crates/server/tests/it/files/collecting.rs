@@ -4,8 +4,9 @@
 use super::{noise, path_of};
 use crate::harness::{Chance, Server, Setup, budget, folder};
 use http::Method;
-use parlor_protocol::{error::Code, model::Upload};
-use std::{fs, path::Path, process::Command};
+use parlor_client::socket::Handshake;
+use parlor_protocol::{command::Command, error::Code, model::Upload, reply::UploadBegun};
+use std::{fs, path::Path, process};
 
 #[tokio::test]
 async fn what_nobody_sends_is_forgotten_and_what_was_sent_is_not() {
@@ -25,6 +26,36 @@ async fn what_nobody_sends_is_forgotten_and_what_was_sent_is_not() {
     assert!(stray.join("cdef").exists(), "what is not named as files are stays");
     assert_eq!(ada.fetch("/v1/uploads/half").await.0, 404);
     assert_eq!(tomas.fetch(&sent.attachments[0].url).await, (200, b"sent".to_vec()));
+}
+
+#[tokio::test]
+async fn uploads_that_are_still_fed_keep_no_others_from_being_forgotten() {
+    let server = Setup::new()
+        .with("files.collect_ms", 20)
+        .with("files.unsent_ms", 700)
+        .with("limits.connection_uploads_max", 100)
+        .with("limits.uploads_unsent_max", 200)
+        .start()
+        .await;
+    let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
+    // As many as the collector looks at in one round, and it is their turn first.
+    let mut sockets = Vec::new();
+    for one in ["one", "other"] {
+        let mut socket = Handshake::new(ada.api.address(), ada.api.headers()).open().await.expect("a socket");
+        let resume = Command::Resume { user: ada.id, cursor: None };
+        socket.call::<serde_json::Value>(resume).await.expect("it resumes");
+        for number in 0..100 {
+            let client_id = format!("{one}-{number}");
+            let begin = Command::BeginUpload { client_id, name: "a.bin".to_owned(), bytes: 10 };
+            socket.call::<UploadBegun>(begin).await.expect("begun");
+        }
+        sockets.push(socket);
+    }
+    let half = path_of("half", "half.txt", 10);
+    tomas.api.request(Method::POST, &half, "12345").await.expect("sent").read::<Upload>().expect("taken");
+    server.has_files(200).await;
+    assert_eq!(tomas.fetch("/v1/uploads/half").await.0, 404);
+    assert_eq!(ada.fetch("/v1/uploads/one-0").await.0, 200, "what is fed is not forgotten");
 }
 
 #[tokio::test]
@@ -70,7 +101,7 @@ async fn a_killed_server_serves_no_half_file_and_uploads_go_on() {
 async fn a_full_disk_refuses_leaves_nothing_and_heals() {
     let folder = folder();
     let disk = folder.path().display().to_string();
-    let mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(&disk).status();
+    let mount = |arguments: &[&str]| process::Command::new("mount").args(arguments).arg(&disk).status();
     if !mount(&["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).is_ok_and(|status| status.success()) {
         return println!("skipped: only root can mount a small disk");
     }
@@ -99,7 +130,7 @@ async fn a_full_disk_refuses_leaves_nothing_and_heals() {
         let upload: Upload = healed.expect("an answer").read().expect("healed");
         assert_eq!(ada.fetch(&upload.attachment.expect("finished").url).await, (200, bytes));
     }
-    let unmounted = Command::new("umount").args(["-l", &disk]).status();
+    let unmounted = process::Command::new("umount").args(["-l", &disk]).status();
     assert!(unmounted.is_ok_and(|status| status.success()));
 }
 

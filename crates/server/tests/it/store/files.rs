@@ -86,7 +86,9 @@ async fn an_upload_is_begun_once_and_within_its_limits(world: World) {
     assert!(store.keep_received(FileId(1), 500, 1).await.expect("there"));
     assert_eq!(store.upload(ada, "file-1".into()).await.expect("there").expect("a row").received, 500);
     assert!(!store.keep_received(FileId(4711), 5, 1).await.expect("there"));
-    assert_eq!(store.stale_uploads(2, 10).await.expect("there"), [FileId(1)]);
+    let first = (i64::MIN, FileId(0));
+    assert_eq!(store.stale_uploads(2, first, 10).await.expect("there"), [(1, FileId(1))]);
+    assert_eq!(store.stale_uploads(2, (1, FileId(1)), 10).await.expect("there"), [], "and none after it");
 }
 
 async fn a_file_is_carried_once_and_seen_by_those_who_see_the_message(world: World) {
