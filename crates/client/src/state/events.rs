@@ -65,8 +65,8 @@ impl State {
             }
         }
         for event in rest {
-            let version = version_of(&event);
-            self.hold(event, scope, version);
+            // It waits on; or one of those before it was a removal, and it is of a return.
+            self.event(event);
         }
     }
 
@@ -76,7 +76,12 @@ impl State {
         let removed = matches!(&event, Event::MembersUpdated { members, .. }
             if members.iter().any(|member| member.left && member.user.id == self.user));
         if removed {
+            // What overtook the removal is of a return.
+            let ahead = self.ahead.remove(&scope).unwrap_or_default();
             self.drop_conversation(id);
+            for event in ahead.into_iter().filter(|event| version_of(event) > version) {
+                self.event(event);
+            }
             return;
         }
         let Some(held) = self.conversations.get_mut(&id) else { return };

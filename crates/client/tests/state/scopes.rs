@@ -83,6 +83,27 @@ fn whoever_is_removed_forgets_the_conversation_and_answers_on_the_way_do_not_bri
 }
 
 #[test]
+fn a_return_is_not_forgotten_though_it_overtakes_the_removal() {
+    let removal = members(12, 11, vec![Member { left: true, ..member(ADA, 0) }], 1, None);
+    let place = Scoped { scope: Scope::Conversation(CONVERSATION), version: Version(13), prev: Version(12) };
+    let back = Event::ConversationCreated { place, conversation: Box::new(conversation(CONVERSATION, 13)) };
+    let events = [created(11, 10, 1, BEN, 1), removal, back];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let mut state = ada();
+        for place in order {
+            state.event(events[place].clone());
+        }
+        let held = state.conversation(CONVERSATION).map(|conversation| conversation.version);
+        assert_eq!(held, Some(Version(13)), "{order:?}");
+    }
+    // Of a return that only a later event tells of it is asked.
+    let mut state = ada();
+    state.event(created(14, 13, 2, BEN, 2));
+    state.event(members(11, 10, vec![Member { left: true, ..member(ADA, 0) }], 1, None));
+    assert!(state.needs().contains(&Need::Conversation(CONVERSATION)));
+}
+
+#[test]
 fn a_conversation_that_is_gone_is_dropped_unless_it_came_back_meanwhile() {
     let mut state = ada();
     state.heads(heads(30, &[], &[CONVERSATION]), state.asking());
