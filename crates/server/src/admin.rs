@@ -8,7 +8,7 @@ use crate::{
     app::App,
     domain::change::{Change, Outcome, Profile},
     identity,
-    listener::told,
+    listener::{not_accepted, told},
     store::accounts::Listed,
 };
 use parlor_protocol::{
@@ -217,13 +217,16 @@ pub(crate) async fn listen(app: Arc<App>, listener: UnixListener, mut stop: watc
             accepted = listener.accept() => accepted,
             () = told(&mut stop) => return,
         };
-        if let Ok((stream, _)) = accepted {
-            let app = app.clone();
-            tokio::spawn(async move {
-                if let Err(error) = converse(&app, stream).await {
-                    tracing::debug!(%error, "A command from the command line broke off");
-                }
-            });
+        match accepted {
+            Ok((stream, _)) => {
+                let app = app.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = converse(&app, stream).await {
+                        tracing::debug!(%error, "A command from the command line broke off");
+                    }
+                });
+            }
+            Err(error) => not_accepted(&error).await,
         }
     }
 }

@@ -161,12 +161,16 @@ pub async fn serve(
                     None => drop(metrics.connections_refused.inc()),
                 }
             }
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                tracing::warn!(%error, "No connection can be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+            Err(error) => not_accepted(&error).await,
         }
+    }
+}
+
+/// What follows when nothing could be accepted: where that lies with the machine, a pause.
+pub(crate) async fn not_accepted(error: &io::Error) {
+    if !is_of_one_connection(error) {
+        tracing::warn!(%error, "No connection can be accepted");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The operator's commands, beside a running server and without one; starting and stopping.
 
 use crate::{
-    harness::{Server, Setup, folder},
+    harness::{Server, Setup, folder, tool},
     raw::{ask, request, send, shake},
 };
 use parlor_client::socket::{Handshake, Incoming};
@@ -178,6 +178,35 @@ async fn told_to_stop_it_says_come_back_and_ends_well() {
     assert!((100..=900).contains(&wait_ms), "{reason}");
     // Answered or refused, but not left hanging.
     tokio::time::timeout(SOON, poll).await.expect("the poll ended").expect("no panic").ok();
+}
+
+#[tokio::test]
+async fn without_a_descriptor_for_it_a_command_waits_and_the_log_says_why() {
+    let server = Server::start().await;
+    let limit =
+        |descriptors: &str| tool("prlimit", &["--pid", &server.pid().to_string(), &format!("--nofile={descriptors}:")]);
+    if let Err(why) = limit("1") {
+        return println!("skipped: util-linux can set limits of a process ({why})");
+    }
+    let commanding = server.data().join("parlor.sock");
+    let mut stream = tokio::net::UnixStream::connect(commanding).await.expect("it listens");
+    let deadline = tokio::time::Instant::now() + SOON;
+    while !server.log().contains("No connection can be accepted") {
+        assert!(tokio::time::Instant::now() < deadline, "it says that there are no descriptors");
+        // waits for: a line in the log
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    limit("1000").expect("it could be set before");
+    let asked = async {
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"{\"command\":\"list_users\"}\n").await.expect("sent");
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.expect("an answer");
+        answer
+    };
+    let answer = tokio::time::timeout(SOON, asked).await.expect("in time");
+    assert!(answer.starts_with("{\"users\":"), "{answer}");
+    let lines = server.log().matches("No connection can be accepted").count();
+    assert!(lines < 1000, "{lines} lines: it tries again and again without a pause");
 }
 
 #[tokio::test]
