@@ -22,11 +22,13 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
     sync::watch,
+    task::JoinSet,
+    time::timeout,
 };
 
 /// Bytes of a command or an answer.
 const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// How long a command may take to come.
+/// How long a command may take to come, and its answer to be taken.
 const LINE_TIME: Duration = Duration::from_secs(10);
 /// How long a server may take from locking the folder to hearing commands.
 const START_TIME: Duration = Duration::from_secs(5);
@@ -210,18 +212,20 @@ async fn users(app: &App) -> Result<Answer, Problem> {
     }
 }
 
-/// Serves the socket in the data folder until `stop` becomes true.
+/// Serves the socket in the data folder until `stop` becomes true, and carries out to the end what came by then.
 pub(crate) async fn listen(app: Arc<App>, listener: UnixListener, mut stop: watch::Receiver<bool>) {
+    let mut conversations = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = told(&mut stop) => return,
+            Some(_) = conversations.join_next() => continue,
+            () = told(&mut stop) => break,
         };
         match accepted {
             Ok((stream, _)) => {
-                let app = app.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = converse(&app, stream).await {
+                let (app, stop) = (app.clone(), stop.clone());
+                conversations.spawn(async move {
+                    if let Err(error) = converse(&app, stream, stop).await {
                         tracing::debug!(%error, "A command from the command line broke off");
                     }
                 });
@@ -229,13 +233,23 @@ pub(crate) async fn listen(app: Arc<App>, listener: UnixListener, mut stop: watc
             Err(error) => not_accepted(&error).await,
         }
     }
+    drop(listener);
+    while conversations.join_next().await.is_some() {}
 }
 
-async fn converse(app: &App, stream: UnixStream) -> io::Result<()> {
+async fn converse(app: &App, stream: UnixStream, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LINE_BYTES_MAX));
-    tokio::time::timeout(LINE_TIME, reader.read_line(&mut line)).await??;
+    let read = timeout(LINE_TIME, reader.read_line(&mut line));
+    tokio::select! {
+        // What has come is answered.
+        biased;
+        read = read => {
+            read??;
+        }
+        () = told(&mut stop) => return Ok(()),
+    }
     let answer = match serde_json::from_str(&line) {
         Ok(command) => execute(app, command).await.unwrap_or_else(Answer::Refused),
         Err(error) => Answer::Refused(
@@ -245,8 +259,11 @@ async fn converse(app: &App, stream: UnixStream) -> io::Result<()> {
     };
     let mut line = serde_json::to_string(&answer).expect("answers have string keys only");
     line.push('\n');
-    writer.write_all(line.as_bytes()).await?;
-    writer.shutdown().await
+    let written = async {
+        writer.write_all(line.as_bytes()).await?;
+        writer.shutdown().await
+    };
+    timeout(LINE_TIME, written).await?
 }
 
 /// A server that has just begun opens its socket a moment after it has the folder.

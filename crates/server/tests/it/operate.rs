@@ -180,6 +180,43 @@ async fn told_to_stop_it_says_come_back_and_ends_well() {
     tokio::time::timeout(SOON, poll).await.expect("the poll ended").expect("no panic").ok();
 }
 
+/// Makes so many accounts, each with a name of a thousand letters.
+fn make_accounts(data: &Path, count: usize) {
+    let store = rusqlite::Connection::open(data.join("parlor.db")).expect("the store");
+    store.busy_timeout(SOON).expect("set");
+    let made = store.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
+         INSERT INTO users (id, login, name, name_words, profile_version, version, created_at) \
+         SELECT 1000000 + i, 'login' || i, replace(hex(zeroblob(500)), '0', 'x'), '', 1, 1, 0 FROM n",
+        [i64::try_from(count).expect("small")],
+    );
+    assert_eq!(made.expect("done"), count);
+}
+
+#[tokio::test]
+async fn a_command_that_is_being_answered_is_waited_for_when_the_server_stops() {
+    for is_read in [true, false] {
+        let mut server = Setup::new().with("stop.grace_ms", if is_read { 10_000 } else { 1000 }).start().await;
+        make_accounts(server.data(), 1000);
+        let commanding = server.data().join("parlor.sock");
+        let mut stream = tokio::net::UnixStream::connect(commanding).await.expect("it listens");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"{\"command\":\"list_users\"}\n").await.expect("sent");
+        // The answer has begun, and the rest has no room on its way.
+        let first = tokio::io::AsyncReadExt::read_u8(&mut stream).await.expect("the first of the answer");
+        assert_eq!(first, b'{');
+        let rest = async {
+            let mut rest = String::new();
+            if is_read {
+                tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut rest).await.expect("the rest");
+            }
+            rest
+        };
+        let (rest, ()) = tokio::join!(rest, server.stop());
+        let is_broken_off = server.log().contains("A part of the server did not end within the grace");
+        assert_eq!((rest.ends_with("}\n"), is_broken_off), (is_read, !is_read), "{}", server.log());
+    }
+}
+
 #[tokio::test]
 async fn without_a_descriptor_for_it_a_command_waits_and_the_log_says_why() {
     let server = Server::start().await;
