@@ -17,7 +17,12 @@ use parlor_protocol::{
     model::{Context, ContextKey},
 };
 use serde::{Deserialize, Serialize};
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
@@ -51,8 +56,12 @@ pub enum Command {
         #[serde(default)]
         if_absent: bool,
     },
-    /// Lists accounts.
-    ListUsers {},
+    /// Lists accounts in the order of their names to sign in with, a page of them.
+    ListUsers {
+        /// Begins after this name.
+        #[serde(default)]
+        after: String,
+    },
     /// Sets a password and ends every session.
     SetPassword {
         /// Whose.
@@ -112,7 +121,7 @@ pub enum Answer {
     UserAdded(UserId),
     /// The account was there already.
     UserFound(UserId),
-    /// The accounts.
+    /// A page of the accounts; after the last it is empty.
     Users(Vec<Listed>),
     /// The copy was written; its size in bytes.
     BackedUp(u64),
@@ -120,14 +129,32 @@ pub enum Answer {
     Refused(Problem),
 }
 
-/// Carries a command out.
+/// Carries a command out, of a list all pages.
 ///
 /// # Errors
 /// The refusal.
-pub async fn execute(app: &App, command: Command) -> Result<Answer, Problem> {
+pub async fn carry_out(app: &App, command: Command) -> Result<Answer, Problem> {
+    whole(command, async |command| execute(app, command).await).await
+}
+
+/// Asks until the list is whole, if the answer is a page of one: no answer grows with the number of accounts.
+async fn whole<E>(mut command: Command, ask: impl AsyncFn(Command) -> Result<Answer, E>) -> Result<Answer, E> {
+    let mut all = Vec::new();
+    loop {
+        let page = match ask(command).await? {
+            Answer::Users(page) => page,
+            answer => return Ok(answer),
+        };
+        let Some(last) = page.last() else { return Ok(Answer::Users(all)) };
+        command = Command::ListUsers { after: last.login.clone() };
+        all.extend(page);
+    }
+}
+
+async fn execute(app: &App, command: Command) -> Result<Answer, Problem> {
     match command {
         Command::AddUser { login, name, password, if_absent } => add_user(app, &login, name, password, if_absent).await,
-        Command::ListUsers {} => users(app).await,
+        Command::ListUsers { after } => Ok(Answer::Users(app.store.accounts(after, ACCOUNTS_PAGE).await?)),
         Command::SetPassword { login, password } => {
             let user = user(app, &login).await?;
             let password_hash = identity::new_hash(app, password).await?;
@@ -200,18 +227,6 @@ async fn user(app: &App, login: &str) -> Result<UserId, Problem> {
     account.map(|account| account.user).ok_or_else(unknown)
 }
 
-async fn users(app: &App) -> Result<Answer, Problem> {
-    let mut all: Vec<Listed> = Vec::new();
-    loop {
-        let after = all.last().map_or_else(String::new, |last| last.login.clone());
-        let page = app.store.accounts(after, ACCOUNTS_PAGE).await?;
-        if page.is_empty() {
-            return Ok(Answer::Users(all));
-        }
-        all.extend(page);
-    }
-}
-
 /// Serves the socket in the data folder until `stop` becomes true, and carries out to the end what came by then.
 pub(crate) async fn listen(app: Arc<App>, listener: UnixListener, mut stop: watch::Receiver<bool>) {
     let mut conversations = JoinSet::new();
@@ -267,7 +282,7 @@ async fn converse(app: &App, stream: UnixStream, mut stop: watch::Receiver<bool>
 }
 
 /// A server that has just begun opens its socket a moment after it has the folder.
-async fn connect(path: &std::path::Path) -> io::Result<UnixStream> {
+async fn connect(path: &Path) -> io::Result<UnixStream> {
     let deadline = tokio::time::Instant::now() + START_TIME;
     loop {
         match UnixStream::connect(path).await {
@@ -282,11 +297,15 @@ async fn connect(path: &std::path::Path) -> io::Result<UnixStream> {
     }
 }
 
-/// Hands a command to the server that has the data folder.
+/// Hands a command to the server that has the data folder. Of a list it asks for all pages.
 ///
 /// # Errors
 /// It does not answer.
-pub async fn ask(folder: &std::path::Path, command: &Command) -> io::Result<Answer> {
+pub async fn ask(folder: &Path, command: Command) -> io::Result<Answer> {
+    whole(command, async |command| ask_once(folder, &command).await).await
+}
+
+async fn ask_once(folder: &Path, command: &Command) -> io::Result<Answer> {
     let (path, _handle) = crate::folder::socket_path(folder)?;
     let (reader, mut writer) = connect(&path).await?.into_split();
     let mut line = serde_json::to_string(command).expect("commands have string keys only");

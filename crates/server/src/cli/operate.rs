@@ -244,7 +244,7 @@ fn add_user(
 }
 
 fn list_users(place: &Target) -> Result<(), Failure> {
-    let Answer::Users(users) = run(place, Command::ListUsers {})? else { return Ok(()) };
+    let Answer::Users(users) = run(place, Command::ListUsers { after: String::new() })? else { return Ok(()) };
     let mut said = format!("{:<24} {:>8} {:>8}  {:<9} name", "login", "id", "sessions", "state");
     for user in &users {
         let state = if user.is_disabled { "disabled" } else { "enabled" };
@@ -440,7 +440,7 @@ fn run(place: &Target, command: Command) -> Result<Answer, Failure> {
             Ok(folder) => {
                 tell_folder(place, &folder);
                 let app = server::open(&folder, config, Environment::real()).await.map_err(Failure::new)?;
-                let answer = admin::execute(&app, command).await.unwrap_or_else(Answer::Refused);
+                let answer = admin::carry_out(&app, command).await.unwrap_or_else(Answer::Refused);
                 app.stop().await;
                 answer
             }
@@ -448,7 +448,7 @@ fn run(place: &Target, command: Command) -> Result<Answer, Failure> {
                 if !place.json {
                     tell_error(&format!("parlor: the data folder is {}, of {holder}", path.display()));
                 }
-                admin::ask(&path, &command).await.map_err(|error| {
+                admin::ask(&path, command).await.map_err(|error| {
                     let message = format!("{holder}, which has {}, does not answer: {error}", path.display());
                     Failure::of(Kind::InUse, message)
                 })?

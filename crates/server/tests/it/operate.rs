@@ -194,6 +194,23 @@ fn make_accounts(data: &Path, count: usize) {
 }
 
 #[tokio::test]
+async fn all_accounts_are_listed_however_many_there_are() {
+    let parent = folder();
+    let data = parent.path().join("data");
+    let mut server = Setup::new().in_folder(&data).start().await;
+    make_accounts(&data, 20_000);
+    for is_running in [true, false] {
+        if !is_running {
+            server.stop().await;
+        }
+        let listed = parlor(&data, &["user", "list"], "");
+        let count = String::from_utf8_lossy(&listed.stdout).lines().filter(|line| line.starts_with("login")).count();
+        let complaint = String::from_utf8_lossy(&listed.stderr).into_owned();
+        assert_eq!(count, 20_001, "with the headline; beside a server: {is_running}: {complaint}");
+    }
+}
+
+#[tokio::test]
 async fn a_command_that_is_being_answered_is_waited_for_when_the_server_stops() {
     for is_read in [true, false] {
         let mut server = Setup::new().with("stop.grace_ms", if is_read { 10_000 } else { 1000 }).start().await;
