@@ -31,10 +31,7 @@ use parlor_protocol::{
 };
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -79,7 +76,7 @@ pub struct App {
     /// What messages are found by; none where search is switched off.
     pub index: Option<Index>,
     followers: Mutex<Vec<Running>>,
-    is_draining: AtomicBool,
+    is_draining: watch::Sender<bool>,
     writer: Mutex<Option<Writer>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -193,7 +190,7 @@ impl App {
             supervisor,
             index,
             followers: Mutex::new(followers.into_iter().collect()),
-            is_draining: AtomicBool::new(false),
+            is_draining: watch::Sender::new(false),
             writer: Mutex::new(Some(writer)),
             tasks: Mutex::new(tasks),
         }))
@@ -227,12 +224,18 @@ impl App {
     /// Whether the server is stopping.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
+        *self.is_draining.borrow()
+    }
+
+    /// Turns true when the server stops.
+    #[must_use]
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.is_draining.subscribe()
     }
 
     /// Asks every socket and poll to come back later, and takes no new ones. What was accepted is finished.
     pub fn drain(&self) {
-        self.is_draining.store(true, Ordering::Relaxed);
+        self.is_draining.send_replace(true);
         self.hub.drain(Close::Restarting);
     }
 

@@ -10,13 +10,14 @@ mod wire;
 
 use crate::{
     app::{Actor, App},
-    listener::Paced,
+    listener::{Paced, told},
 };
 use framing::{Fault, Message};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use parlor_protocol::close::Close;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout_at;
 use wire::{Bounds, Moved, Stop, Wire};
 
 /// The subprotocol.
@@ -32,12 +33,19 @@ pub(crate) async fn serve(app: Arc<App>, actor: (Actor, u64), upgrade: OnUpgrade
     }
 }
 
-/// Says back what it hears, until the end.
+/// Says back what it hears, until it hears nothing any more or the server stops.
 pub(crate) async fn echo(app: Arc<App>, upgrade: OnUpgrade) {
     let Some(mut socket) = upgraded(&app, upgrade).await else { return };
+    let (silence, mut stop) = (Duration::from_millis(app.config.socket.silence_ms), app.draining());
     drop(app);
     loop {
-        match socket.moved(true).await {
+        let deadline = socket.heard() + silence;
+        let moved = tokio::select! {
+            moved = timeout_at(deadline, socket.moved(true)) => moved,
+            () = told(&mut stop) => return socket.close(Some(Close::Restarting.code()), "", false).await,
+        };
+        let Ok(moved) = moved else { return socket.close(Some(Close::Silent.code()), "", false).await };
+        match moved {
             Ok(Moved::Read(Message::Text(text))) => socket.text(&text),
             Ok(Moved::Read(Message::Binary(bytes))) => socket.binary(&bytes),
             Ok(Moved::Read(Message::Close(code))) => return socket.close(code, "", true).await,

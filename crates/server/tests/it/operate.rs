@@ -295,6 +295,23 @@ async fn the_echo_is_there_only_when_asked_for() {
 }
 
 #[tokio::test]
+async fn an_echo_ends_in_silence_and_when_the_server_stops() {
+    let setup = || Setup::new().with("conformance_echo", true);
+    let open = async |server: &Server| {
+        let handshake =
+            Handshake::new(server.address(), &http::HeaderMap::new()).without(&http::header::SEC_WEBSOCKET_PROTOCOL);
+        handshake.at_path("/conformance/echo").open().await.expect("a socket")
+    };
+    let server = setup().with("socket.ping_interval_ms", 100).with("socket.silence_ms", 300).start().await;
+    let mut silent = open(&server).await;
+    assert!(matches!(silent.next(SOON).await, Some(Incoming::Closed(4002, _))));
+    let mut server = setup().start().await;
+    let mut stays = open(&server).await;
+    let (closed, ()) = tokio::join!(stays.next(SOON), server.stop());
+    assert!(matches!(closed, Some(Incoming::Closed(4000, _))), "{closed:?}");
+}
+
+#[tokio::test]
 async fn the_server_describes_itself_to_machines() {
     let server = Setup::new().with("metrics.token", "figures").with("metrics.listen", "127.0.0.1:0").start().await;
     for path in ["/openapi.json", "/schema.json", "/v1/limits", "/v1/site"] {
