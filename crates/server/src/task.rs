@@ -11,6 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 /// The handle of a task that ends with it. Gives what the task gave, or `None` if the task panicked.
 #[derive(Debug)]
@@ -37,14 +38,15 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// Runs work that is not to be given up in the middle, such as a statement, and waits for it.
+/// Runs work that is not to be given up in the middle, such as a statement, and waits for it. What it logs names the
+/// request that waits.
 ///
 /// # Errors
 /// What the work says; `internal` if it panicked.
 pub async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Problem>> + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::spawn(work).await.unwrap_or_else(|_| Err(Code::Internal.into()))
+    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|_| Err(Code::Internal.into()))
 }
 
 #[cfg(test)]
@@ -64,6 +66,15 @@ mod tests {
         drop(held);
         drop(timeout(LONG, permits.acquire()).await.expect("the task has let go").expect("open"));
         assert_eq!(task.await, Some(()));
+    }
+
+    #[tokio::test]
+    async fn what_runs_to_its_end_logs_for_the_request_that_waits() {
+        let _log = tracing::subscriber::set_default(tracing_subscriber::registry());
+        let span = tracing::info_span!("request");
+        let of_the_work = to_its_end(async { Ok(tracing::Span::current().id()) }).instrument(span.clone()).await;
+        assert!(span.id().is_some());
+        assert_eq!(of_the_work, Ok(span.id()));
     }
 
     #[tokio::test]
