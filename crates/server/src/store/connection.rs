@@ -222,13 +222,15 @@ impl Connection {
         }
     }
 
-    /// Runs a statement with one set of parameters after the other, which stand in it as `$1`, `$2` and so on, and hands
-    /// each row to `take`. Only on SQLite, which needs no trip to a server for each.
+    /// Runs a statement with one set of parameters after the other, and hands each row to `take`, until it says that this is
+    /// enough. Only on SQLite, which needs
+    /// no trip to a server for each. It numbers `$1`, `$2` and so on in the order in which they first stand in the
+    /// statement; where that is not their own order, `?1` is to be written.
     pub(super) fn each_of<'a, 'v: 'a>(
         &mut self,
         sql: &str,
         sets: impl Iterator<Item = &'a [Value<'v>]>,
-        mut take: impl FnMut(Row<'_>) -> Result<()>,
+        mut take: impl FnMut(Row<'_>) -> Result<bool>,
     ) -> Result<()> {
         self.go_on()?;
         self.statements += 1;
@@ -242,7 +244,9 @@ impl Connection {
             }
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next()? {
-                take(Row::Sqlite(row))?;
+                if !take(Row::Sqlite(row))? {
+                    return Ok(());
+                }
             }
         }
         Ok(())

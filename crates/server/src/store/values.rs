@@ -139,6 +139,16 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
         rest: &str,
         mut take: impl FnMut(Row<'_>) -> Result<()>,
     ) -> Result<()> {
+        self.each_while(connection, rest, |row| take(row).map(|()| true))
+    }
+
+    /// The same, until `take` says that this is enough.
+    pub(crate) fn each_while(
+        &mut self,
+        connection: &mut Connection,
+        rest: &str,
+        mut take: impl FnMut(Row<'_>) -> Result<bool>,
+    ) -> Result<()> {
         if self.is_empty() {
             return Ok(());
         }
@@ -147,7 +157,7 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
         }
         self.pad();
         for chunk in self.values.chunks(rows_max(COLUMNS) * COLUMNS) {
-            connection.each(&text(&self.names, chunk.len() / COLUMNS, rest), chunk, |row| take(row).map(|()| true))?;
+            connection.each(&text(&self.names, chunk.len() / COLUMNS, rest), chunk, &mut take)?;
         }
         Ok(())
     }
@@ -188,9 +198,9 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
             let rest = format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM v WHERE {first} IS NOT NULL{or}");
             return self.execute(connection, &rest);
         }
-        let marks: Vec<String> = (1..=COLUMNS).map(|place| format!("${place}")).collect();
+        let marks: Vec<String> = (1..=COLUMNS).map(|place| format!("?{place}")).collect();
         let sql = format!("INSERT INTO {table} ({columns}) VALUES ({}){or}", marks.join(", "));
-        connection.each_of(&sql, self.values.chunks(COLUMNS), |_| Ok(()))
+        connection.each_of(&sql, self.values.chunks(COLUMNS), |_| Ok(true))
     }
 
     /// Updates the rows whose first column is the same, which is unique.
@@ -198,14 +208,14 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
         let [key, others @ ..] = &self.names[..] else { return Ok(()) };
         let is_sqlite = connection.is_sqlite();
         let set = others.iter().zip(2..).map(|(name, place): (_, usize)| {
-            if is_sqlite { format!("{name} = ${place}") } else { format!("{name} = v.{name}") }
+            if is_sqlite { format!("{name} = ?{place}") } else { format!("{name} = v.{name}") }
         });
         let set = set.collect::<Vec<_>>().join(", ");
         if !is_sqlite {
             return self.execute(connection, &format!("UPDATE {table} SET {set} FROM v WHERE {table}.{key} = v.{key}"));
         }
         let rows = self.values.chunks(COLUMNS);
-        connection.each_of(&format!("UPDATE {table} SET {set} WHERE {key} = $1"), rows, |_| Ok(()))
+        connection.each_of(&format!("UPDATE {table} SET {set} WHERE {key} = ?1"), rows, |_| Ok(true))
     }
 
     /// Fills the last statement's rows up to a power of two.

@@ -41,7 +41,7 @@ pub(crate) fn look_up(
                  WHERE t.block = v.block AND t.term >= v.low AND t.term < v.high LIMIT {}",
                 rows_max + 1
             );
-            let (found, rows) = gathered(connection, values, &sql)?;
+            let (found, rows) = gathered(connection, values, &sql, rows_max)?;
             Ok(Some((found, rows)).filter(|_| rows <= rows_max))
         }
     }
@@ -54,23 +54,24 @@ pub(crate) fn any_of(connection: &mut Connection, terms: impl Iterator<Item = (i
         values.push([block.into(), term.into()]);
     }
     let sql = "SELECT t.block, t.slots FROM v CROSS JOIN search_terms t WHERE t.block = v.block AND t.term = v.term";
-    gathered(connection, values, sql)
+    gathered(connection, values, sql, usize::MAX)
 }
 
-/// What the rows name together, and how many they are.
+/// What the rows name together, and how many they are; one more than `rows_max` at most.
 fn gathered<const COLUMNS: usize>(
     connection: &mut Connection,
     mut values: Values<'_, COLUMNS>,
     sql: &str,
+    rows_max: usize,
 ) -> Result<(Found, usize)> {
     let (mut found, mut rows) = (Found::new(), 0);
-    values.each(connection, sql, |row: Row<'_>| {
+    values.each_while(connection, sql, |row: Row<'_>| {
         let (block, kept): (i64, Vec<u8>) = (column(row, 0)?, column(row, 1)?);
         rows += 1;
         if !found.entry(block).or_default().add_kept(&kept) {
             return Err(Error::Corrupt(format!("the search index has {} bytes of slots", kept.len())));
         }
-        Ok(())
+        Ok(rows <= rows_max)
     })?;
     Ok((found, rows))
 }

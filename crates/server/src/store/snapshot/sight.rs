@@ -85,10 +85,10 @@ impl Snapshot<'_> {
             return Ok(Vec::new());
         }
         let sql = format!(
-            "SELECT {MESSAGE} FROM v JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = v.seq \
-             ORDER BY g.seq DESC"
+            "SELECT {MESSAGE} FROM v JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = v.seq"
         );
-        let rows = values.query(self.connection(), &sql, |row| Reader::new(row).message())?;
+        let mut rows = values.query(self.connection(), &sql, |row| Reader::new(row).message())?;
+        rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
         let mut quoted = self.shown(window, &rows)?;
         let mut bytes = 0;
         let bytes_max = self.limits.page_bytes_max as usize;
