@@ -32,13 +32,6 @@ type Verdict = std::result::Result<Decided, Problem>;
 /// The publisher is gone.
 struct Untold;
 
-/// How the store took a batch.
-enum Store {
-    Answers,
-    /// It was not there, and it took long to find out.
-    KeptWaiting,
-}
-
 /// The versions that a batch used, and whether something is to be gone for good by it.
 #[derive(Clone, Copy)]
 struct Used {
@@ -126,10 +119,8 @@ pub(super) async fn run(
         tokio::task::yield_now().await;
         let batch = writer.gather(first, &mut queue);
         writer.settings.metrics.commit_queue.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
-        match writer.commit(batch).await {
-            Ok(Store::Answers) => {}
-            Ok(Store::KeptWaiting) => refuse_queued(&mut queue),
-            Err(Untold) => return false,
+        if let Err(Untold) = writer.commit(batch, &mut queue).await {
+            return false;
         }
     }
     drop(writer);
@@ -156,13 +147,16 @@ impl Writer {
     }
 
     /// Commits a batch. When something in it is at fault, its halves are tried, until the bad one is alone.
-    async fn commit(&self, batch: Batch) -> std::result::Result<Store, Untold> {
+    async fn commit(&self, batch: Batch, queue: &mut mpsc::Receiver<Submission>) -> std::result::Result<(), Untold> {
         let mut batches = vec![batch];
-        let mut store = Store::Answers;
         while let Some(batch) = batches.pop() {
             let (started, changes) = (Instant::now(), batch.len());
             let attempted = self.attempt(&batch).await;
             let is_outage = matches!(attempted, Err(Failure::Unavailable(_) | Failure::Unknown(_)));
+            if is_outage && started.elapsed() > LONG {
+                // Before the batch is answered: what somebody sends who has heard of the outage is tried.
+                refuse_queued(queue);
+            }
             match attempted {
                 Ok((verdicts, used)) => {
                     if let Some(used) = used {
@@ -190,11 +184,8 @@ impl Writer {
                     continue;
                 }
             }
-            if is_outage && started.elapsed() > LONG {
-                store = Store::KeptWaiting;
-            }
         }
-        Ok(store)
+        Ok(())
     }
 
     async fn attempt(&self, batch: &Batch) -> std::result::Result<Verdicts, Failure> {
