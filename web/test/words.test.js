@@ -104,7 +104,7 @@ test('in a group it says how many have read', () => {
   assert.deepEqual(run?.meta.kind === 'tick' && [run.meta.words, run.meta.readers], ['Read by 1 of 2', true]);
 });
 
-test('the list shows the most urgent, and nothing that somebody else began and has not written in', () => {
+test('the list shows the most urgent, and nothing that somebody else began and has not written in', async () => {
   const { server, state, conversation } = story([[2, 'is it yours?', 1, 0]]);
   const quiet = server.open('direct', 3, [ME]);
   const own = server.open('direct', ME, [3]);
@@ -121,6 +121,9 @@ test('the list shows the most urgent, and nothing that somebody else began and h
   assert.deepEqual(rowsOf({ ...sight, selected: quiet }, filter).map((row) => row.id), [own, quiet, conversation.id]
     .sort((a, b) => (all.conversations.get(b)?.activity ?? 0) - (all.conversations.get(a)?.activity ?? 0)));
   assert.deepEqual(rowsOf(sight, { unreadOnly: true, query: '' }).map((row) => row.id), [conversation.id]);
+  const plain = rowsOf(sight, { unreadOnly: false, query: 'PERson 3' });
+  assert.deepEqual(plain.map((row) => row.id), [own], 'before the search is there');
+  await import('../src/inbox/finding.js');
   assert.deepEqual(rowsOf(sight, { unreadOnly: false, query: 'PÉRson 3' }).map((row) => row.id), [own]);
   assert.equal(rowsOf({ ...sight, readUpTo: () => 1 }, filter)[1].unread, 0, 'what is read here counts as read');
 });

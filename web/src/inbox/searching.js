@@ -9,6 +9,7 @@
  * @import {Option} from './choice.js'
  * @import {Sight} from './view.js'
  */
+import './finding.js';
 import './results.js';
 import { openChoice, openDays } from './choice.js';
 import { asked, isFound } from './folding.js';

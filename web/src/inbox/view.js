@@ -10,7 +10,6 @@
 import { isHopeless } from '../sdk/job.js';
 import { dotOf, typingShort, writers } from './company.js';
 import { gist } from './files.js';
-import { asked, isFound } from './folding.js';
 import { roleName, shortName, shortTime } from './format.js';
 import { gistOf } from './gist.js';
 import { known, others } from './people.js';
@@ -152,15 +151,25 @@ export function listed({ state, selected }) {
   return all;
 }
 
+/** Whether a name has what is looked for. Letters are compared as they are until the search is loaded, which a query
+ * brings about. @type {(query: string) => (name: string) => boolean} */
+let named = (query) => {
+  const wanted = query.trim().toLowerCase();
+  return (name) => name.toLowerCase().includes(wanted);
+};
+
+/** @param {typeof named} finder */
+export function findBy(finder) {
+  named = finder;
+}
+
 /** The conversations that a filter leaves. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter
  * @returns {Conversation[]} */
 export function filtered(sight, { unreadOnly, query }) {
-  const wanted = asked(query);
-  // A sign alone is not the beginning of a name.
-  if (wanted.length === 0 && query.trim() !== '') return [];
+  const isNamed = query.trim() === '' ? null : named(query);
   return listed(sight).filter((one) => {
     if (unreadOnly && one.id !== sight.selected && unreadOf(one, sight.readUpTo(one.id)) === 0) return false;
-    return wanted.length === 0 || isFound(`${nameOf(sight.state, one)} \n ${one.context?.title ?? ''}`, wanted);
+    return isNamed === null || isNamed(`${nameOf(sight.state, one)} \n ${one.context?.title ?? ''}`);
   });
 }
 

@@ -79,7 +79,7 @@ test('what is far too long is not pasted, and says the limit; a file that is too
     await page.getByText('Not pasted: 3,700,000 characters. The most that can be sent is 10,000.').waitFor();
     assert.equal(await field(ada).inputValue(), 'Before.');
     await field(ada).fill('');
-    await attach(ada, [paper('large.bin', 4_000)]);
+    await attach(ada, [paper('large.bin', 70_000)]);
     await page.locator('.upload', { hasText: 'The most that can be sent is' }).waitFor();
     await ada.choose('Lost and found desk');
     const row = page.locator('parlor-row', { hasText: ITEM });
@@ -90,7 +90,7 @@ test('what is far too long is not pasted, and says the limit; a file that is too
     assert.equal(await page.locator('.upload').count(), 0);
     assert.doesNotMatch(await row.innerText(), /Draft/u);
     assert.deepEqual(ada.complaints, []);
-  }, { PARLOR_LIMITS_UPLOAD_BYTES_MAX: '3000' }));
+  }, { PARLOR_LIMITS_UPLOAD_BYTES_MAX: '60000' }));
 
 test('keys go from region to region and to what is unread, a right click opens the menu of a row', () =>
   travel(async ({ demo, browser }) => {
