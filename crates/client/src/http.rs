@@ -51,6 +51,10 @@ impl Response {
 /// Looks at every answer: the method, the path with its query, and what came.
 pub type Observer = fn(&Method, &str, &Response);
 
+/// So long a connection rests before it is left for a new one: the server closes it after `http.head_ms`, and what is sent
+/// at that moment is not answered.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
 /// A client of the HTTP API.
 #[derive(Clone, Debug)]
 pub struct Api {
@@ -65,7 +69,10 @@ impl Api {
     /// Of nobody yet.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
-        let client = Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http();
+        let client = Client::builder(TokioExecutor::new())
+            .retry_canceled_requests(false)
+            .pool_idle_timeout(IDLE_MAX)
+            .build_http();
         Self { observer: None, address, client, headers: HeaderMap::new(), patience: Duration::from_secs(30) }
     }
 
