@@ -181,7 +181,6 @@ impl Writer {
                 Err(Failure::Data(cause)) => {
                     warn!(%cause, changes, "a commit failed; its halves are tried");
                     batches.extend(batch.halved());
-                    continue;
                 }
             }
         }
