@@ -156,8 +156,15 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
             return connection.each_of(&text(&self.names, 1, rest), self.values.chunks(COLUMNS), take);
         }
         self.pad();
+        let mut goes_on = true;
         for chunk in self.values.chunks(rows_max(COLUMNS) * COLUMNS) {
-            connection.each(&text(&self.names, chunk.len() / COLUMNS, rest), chunk, &mut take)?;
+            connection.each(&text(&self.names, chunk.len() / COLUMNS, rest), chunk, |row| {
+                goes_on = take(row)?;
+                Ok(goes_on)
+            })?;
+            if !goes_on {
+                break;
+            }
         }
         Ok(())
     }
