@@ -269,7 +269,7 @@ test('what was refused and then sent by another page holds nothing back here', a
   assert.equal(second.size + shelf.length, 0);
 });
 
-test('what another page has sent or discarded is not kept anew by an answer that comes late', async () => {
+test('what another page has sent or discarded is not kept again by an answer that comes late', async () => {
   const first = outbox();
   first.add(3, { text: 'one' });
   const second = outbox();

@@ -38,7 +38,7 @@ impl<Ask: Send + 'static, Answer: Send + 'static> Asking<Ask, Answer> {
             let mut some = Vec::new();
             while waiting.recv_many(&mut some, TOGETHER_MAX).await > 0 {
                 let (asks, replies): (Vec<_>, Vec<_>) = some.drain(..).unzip();
-                // Whoever asked may be gone.
+                // The one who asked may be gone.
                 match read(asks).await {
                     Ok(answers) => replies.into_iter().zip(answers).for_each(|(to, answer)| drop(to.send(Ok(answer)))),
                     Err(problem) => {

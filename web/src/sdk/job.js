@@ -20,7 +20,7 @@
  * sent from here.
  */
 
-/** After a reload these are found out anew; other refusals hold. */
+/** After a reload these are found out again; other refusals hold. */
 const PASSING = ['file_gone', 'internal'];
 
 /** Nothing that anybody does later makes such a file one that can be sent. */
@@ -29,7 +29,7 @@ const HOPELESS = ['too_large', 'file_empty'];
 /** What is known of a file of a message from before a reload, or of another page. */
 const UNKNOWN = { conversation: 0, name: '', bytes: 0, media_type: '', file: null, taken: true, begun: true };
 
-/** What was there and may be gone: the server is asked, and it begins anew where the bytes are at hand. */
+/** What was there and may be gone: the server is asked, and it starts over where the bytes are at hand. */
 export const DOUBTFUL = {
   state: 'waiting', attachment: null, known: false, begun: true, kept: false, sent: 0, received: 0, faults: 0, heard: null,
 };
@@ -79,7 +79,7 @@ export function outcomeOf(jobs) {
   return ids.every((id) => id > 0) ? { ids } : { waits: true };
 }
 
-/** Read anew, because it may have changed meanwhile. @param {Job} job @returns {boolean} */
+/** Read again, because it may have changed meanwhile. @param {Job} job @returns {boolean} */
 export function isRefused({ state }) {
   return state === 'refused';
 }

@@ -222,7 +222,7 @@ export class Outbox {
     void this.#pump(item.conversation);
   }
 
-  /** Some of a conversation's messages are there, whoever sent them: that settles a send as a reply would.
+  /** Some of a conversation's messages are there, no matter who sent them: that settles a send as a reply would.
    * @param {number} conversation @param {Set<string>} names their `client_id`s */
   settle(conversation, names) {
     const there = this.#items.filter((one) => one.conversation === conversation && names.has(one.client_id));
@@ -266,7 +266,7 @@ export class Outbox {
         const files = this.files.finished(item.uploads ?? []);
         if ('waits' in files) return;
         if ('failed' in files) {
-          // The page that it is from may have what is missing here: only a page that begins anew says that it is gone.
+          // The page that it is from may have what is missing here: only a page that has just loaded says that it is gone.
           if (files.failed.code === 'file_gone' && this.#adopted.has(item.client_id)) {
             this.#items = this.#items.filter((one) => one !== item);
             this.changed();
@@ -458,7 +458,7 @@ function commandOf({ conversation, client_id, text, subject, reply_to, forward }
   };
 }
 
-/** An item from before a reload. Whether a file is gone is asked anew: it may be decided about only by who knows that.
+/** An item from before a reload. Whether a file is gone is asked again: only a page that knows may decide that.
  * @param {Item} item @returns {Item} */
 function restored(item) {
   if (item.state === 'sending') return { ...item, state: 'waiting' };
@@ -474,7 +474,7 @@ const noFiles = {
   remove: () => {},
 };
 
-/** Read anew, because it may have changed while an answer was awaited. @param {Item} item @returns {Item['state']} */
+/** Read again, because it may have changed while an answer was awaited. @param {Item} item @returns {Item['state']} */
 function stateOf(item) {
   return item.state;
 }

@@ -81,7 +81,7 @@ impl Markers {
             let is_idle = !matches!(&outcome, Ok(Outcome::Answer(Answer::Marked(marked)))
                 if marked.change.version != marked.change.prev);
             for reply in replies {
-                // Whoever asked may be gone.
+                // The one who asked may be gone.
                 drop(reply.send(outcome.clone()));
             }
             if !is_idle {

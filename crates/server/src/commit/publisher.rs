@@ -33,7 +33,7 @@ pub(super) async fn run(settings: Settings, mut batches: mpsc::Receiver<Batch>) 
         let mut publishing = settings.layer.publish(publications);
         let at_once = (&mut publishing).now_or_never();
         for (reply, result) in batch.replies {
-            // Whoever asked may be gone.
+            // The one who asked may be gone.
             drop(reply.send(result));
         }
         let published = match at_once {

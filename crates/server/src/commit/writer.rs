@@ -90,7 +90,7 @@ impl Batch {
 
     fn answer(self, problem: &Problem) {
         for waiting in self.replies {
-            // Whoever asked may be gone.
+            // The one who asked may be gone.
             drop(waiting.reply.send(Err(problem.clone())));
         }
     }
@@ -114,8 +114,8 @@ pub(super) async fn run(
             }
         };
         let Some(first) = first else { break };
-        // Connections that have something to say now are heard before the batch begins: it costs nearly as much with one
-        // change as with fifty.
+        // Connections that have something to say now are heard before the batch begins: part of its cost is the same
+        // however small it is.
         tokio::task::yield_now().await;
         let batch = writer.gather(first, &mut queue);
         writer.settings.metrics.commit_queue.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
@@ -262,7 +262,7 @@ fn decide(
 fn refuse_queued(queue: &mut mpsc::Receiver<Submission>) {
     for _ in 0..queue.len() {
         let Ok(submission) = queue.try_recv() else { return };
-        // Whoever asked may be gone.
+        // The one who asked may be gone.
         drop(submission.reply.send(Err(Code::Unavailable.into())));
     }
 }

@@ -222,10 +222,9 @@ impl Connection {
         }
     }
 
-    /// Runs a statement with one set of parameters after the other, and hands each row to `take`, until it says that this is
-    /// enough. Only on SQLite, which needs
-    /// no trip to a server for each. It numbers `$1`, `$2` and so on in the order in which they first stand in the
-    /// statement; where that is not their own order, `?1` is to be written.
+    /// Runs a statement with one set of parameters after the other, and hands each row to `take`, until it says that this
+    /// is enough. Only on SQLite, which needs no trip to a server for each. SQLite numbers `$1`, `$2` and so on in the
+    /// order in which they first stand in the statement; where that is not their own order, write `?1`.
     pub(super) fn each_of<'a, 'v: 'a>(
         &mut self,
         sql: &str,

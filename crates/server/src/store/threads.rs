@@ -179,7 +179,7 @@ impl Threads {
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let waiting = self.hand_over(Work::With(Box::new(move |connection: Result<&mut Connection>| {
-            // Whoever asked may be gone.
+            // The one who asked may be gone.
             drop(reply.send(connection.and_then(work)));
         })))?;
         let answer = tokio::time::timeout(self.timeout, answer).await;

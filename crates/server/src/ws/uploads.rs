@@ -315,7 +315,7 @@ async fn follow(
         }
     }
     let ended = task.await.unwrap_or_else(|_| Err(Code::Internal.into()));
-    // Whoever began it may be gone.
+    // The one who began it may be gone.
     drop(done.send(ended));
     tell();
 }

@@ -108,7 +108,7 @@ async fn who_was_removed_since_the_store_was_asked_does_not_hear_the_conversatio
     let (ada, left, stays) = (UserId(1), ConversationId(1), ConversationId(2));
     let attached = hub.attach(ada, SessionId(1)).await.expect("attached");
     let inquiry = hub.inquire();
-    // The store has just said that she is in both.
+    // The store has just said that Ada is in both.
     hub.remove(left, &[ada]);
     attached.show(&inquiry, &[left, stays]).await.expect("joined");
     assert!(attached.is_showing(&[stays]) && !attached.is_showing(&[left, stays]));
@@ -117,7 +117,7 @@ async fn who_was_removed_since_the_store_was_asked_does_not_hear_the_conversatio
     }
     assert!(matches!(soon(attached.outbox.take()).await, Taken::Frames(frames) if frames == ["hers"]));
     drop(inquiry);
-    // Asked anew, the store says that she was added again.
+    // Asked again, the store says that Ada was added again.
     attached.show(&hub.inquire(), &[left, stays]).await.expect("joined");
     assert!(attached.is_showing(&[left, stays]));
 }
