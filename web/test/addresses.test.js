@@ -24,7 +24,7 @@ afterEach(() => {
   mock.restoreAll();
 });
 
-test('bytes keep their address while they are used, and those used longest ago lose it', () => {
+test('a blob keeps its URL while it is used, and the least recently used URLs are revoked', () => {
   const first = new Blob(['first']);
   const second = new Blob(['second']);
   const [address, other] = [addressOf(first), addressOf(second)];
@@ -38,7 +38,7 @@ test('bytes keep their address while they are used, and those used longest ago l
   assert.notEqual(addressOf(second), other);
 });
 
-test('after the end no address is left', () => {
+test('revokeAll revokes every URL', () => {
   addressOf(new Blob(['x']));
   revokeAll();
   assert.equal(open.size, 0);

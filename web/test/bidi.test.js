@@ -30,13 +30,13 @@ function openAfter(line) {
   return open.length;
 }
 
-test('a text ends in each of its lines what it begins there, and ends nothing else', () => {
+test('in each line a text closes exactly the directional controls that it opens there', () => {
   fc.assert(fc.property(texts, (text) => {
     for (const line of balanced(text).split('\n')) assert.equal(openAfter(line), 0);
   }));
 });
 
-test('nothing but controls is added or left out, and what is in order stays as it is', () => {
+test('only directional controls are added or removed, and a balanced text stays unchanged', () => {
   const bare = (/** @type {string} */ text) => text.replace(/[\u202A-\u202E\u2066-\u2069]/gu, '');
   fc.assert(fc.property(texts, (text) => {
     assert.equal(bare(balanced(text)), bare(text));
@@ -45,7 +45,7 @@ test('nothing but controls is added or left out, and what is in order stays as i
   assert.equal(balanced('a \u2067b\u2069 c \u202Bd\u202C'), 'a \u2067b\u2069 c \u202Bd\u202C');
 });
 
-test('a name that turns around is set apart in every sentence, and a plain one is left alone', () => {
+test('a name with directional controls is isolated in every sentence, and a plain name stays unchanged', () => {
   const name = 'Mal\u2069\u202Elory';
   assert.equal(isolated(name), '\u2068Mal\u202Elory\u202C\u2069');
   assert.equal(isolated('Ben Okafor'), 'Ben Okafor');

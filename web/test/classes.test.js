@@ -21,12 +21,12 @@ const COUNTED = /^w[1-6]$/u;
 /** For finding an element again, or drawn as its parent says. */
 const PLAIN = new Set(['found-count', 'last', 'quote-place', 'readers', 'sheet-body', 'under', 'empty', 'both']);
 
-test('every class that a style sheet names is one that a script or the page gives', () => {
+test('every class of the style sheets is used by a script or the page', () => {
   const words = new Set(`${scripts} ${page}`.match(/[a-zA-Z][\w-]*/gu));
   assert.deepEqual([...styled].filter((name) => !words.has(name) && !COUNTED.test(name)), []);
 });
 
-test('every class that a script gives has a rule, or is known to need none', () => {
+test('every class that a script sets has a rule, or is known to need none', () => {
   const given = [
     ...scripts.matchAll(/class: ?['`]([^'`]*)['`]/gu), ...scripts.matchAll(/className = ['`]([^'`]*)['`]/gu),
     ...scripts.matchAll(/classList\.(?:add|toggle)\('([^']*)'/gu),

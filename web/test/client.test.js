@@ -13,7 +13,7 @@ import { handClock, turn } from './support/clock.js';
 import { ModelServer } from './support/server.js';
 import { FakeSocket } from './support/socket.js';
 
-test('a message that comes settles its send, though no answer does', async () => {
+test('a received message completes its send, even without an answer', async () => {
   const server = new ModelServer(2);
   const room = server.open('group', 1, [2]);
   const client = new Client({
@@ -36,7 +36,7 @@ test('a message that comes settles its send, though no answer does', async () =>
   assert.deepEqual(client.keep.names('send:'), [`send:${one.client_id}`]);
 });
 
-test('what a page that was closed was sending is sent by another, though nothing else wakes that one', async () => {
+test('a message that a closed page was sending is sent by another, even if nothing else wakes it', async () => {
   const clock = handClock();
   const client = new Client({
     user: 1, shelf: memoryShelf(), clock, model: { ...rules, gapAfter, quoteMissing }, ended: () => {},
@@ -51,7 +51,7 @@ test('what a page that was closed was sending is sent by another, though nothing
   client.stop();
 });
 
-test('one is signed out when the bytes of files are erased, too', async () => {
+test('signing out waits until the stored files are erased', async () => {
   const shelf = memoryShelf();
   /** @type {(done: void) => void} */
   let erased = () => {};

@@ -36,7 +36,7 @@ const presence = (status, minutes) => ({
   user: 2, status, seen_at: minutes === undefined ? null : new Date(NOW - minutes * 60_000).toISOString(),
 });
 
-test('presence is a status and a time, and nothing where it is not shared', () => {
+test('presence is a status and a time, and empty where it is not shared', () => {
   const words = (/** @type {Presence|null} */ one) => presenceWords(one, NOW);
   assert.equal(words(presence('online')), 'Online');
   assert.equal(words(presence('idle', 9)), 'Idle');
@@ -51,7 +51,7 @@ test('presence is a status and a time, and nothing where it is not shared', () =
     ['online', 'idle', '', '', '']);
 });
 
-test('one name, two names, then several people', () => {
+test('the typing indicator names one user, two users, then several people', () => {
   assert.equal(typingWords([]), '');
   assert.equal(typingWords([ben]), 'Ben is typing');
   assert.equal(typingWords([ben, dan]), 'Ben and \u2068דן\u2069 are typing');
@@ -61,13 +61,13 @@ test('one name, two names, then several people', () => {
   assert.equal(typingShort([], 'group'), '');
 });
 
-test('only others who are known are shown as writing', () => {
+test('only other known users are shown as typing', () => {
   const company = { typing: () => [ME, 2, 99], presence: () => null };
   const group = conversation('group', [ada, ben, cleo]);
   assert.deepEqual(writers(empty(ME), group, company), [ben]);
 });
 
-test('the head of a group counts who is online, that of two people says how the other is', () => {
+test('a group header counts online members, a direct one shows the other user’s presence', () => {
   const company = { typing: () => [], presence: (/** @type {number} */ id) => (id === 2 ? presence('online') : null) };
   assert.deepEqual(standing(empty(ME), conversation('group', [ada, ben, cleo]), company, NOW),
     { words: '3 people, 1 online', dot: 'online' });
@@ -77,7 +77,7 @@ test('the head of a group counts who is online, that of two people says how the 
   assert.deepEqual(standing(empty(ME), conversation('group', [ada, ben]), nobody, NOW), { words: '2 people', dot: '' });
 });
 
-test('those on the screen are watched, those of the open conversation first', () => {
+test('users on the screen are watched, members of the open conversation first', () => {
   const open = conversation('group', [ada, cleo, dan]);
   const rows = [conversation('direct', [ada, ben]), open];
   assert.deepEqual(onScreen(empty(ME), rows, open), [3, 4, 2]);

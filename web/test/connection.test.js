@@ -60,14 +60,14 @@ async function live() {
   await turn();
 }
 
-test('the first command says whose page it is and from where to go on', async () => {
+test('the first command names the user and the cursor', async () => {
   await live();
   assert.deepEqual(socket().sent, [{ id: 1, type: 'session.resume', user: 7, cursor: '1.4' }]);
   assert.equal(told.heads[0].cursor, '1.5');
   assert.deepEqual(told.modes, ['live']);
 });
 
-test('replies find their commands, problems are problems, events are events', async () => {
+test('replies are matched to their commands, and problems and events are told apart', async () => {
   await live();
   const one = connection.request({ type: 'conversation.get', conversation: 3 });
   const two = connection.request({ type: 'conversation.get', conversation: 4 });
@@ -79,7 +79,7 @@ test('replies find their commands, problems are problems, events are events', as
   assert.deepEqual(told.events, [{ type: 'scope.changed', scope: 'conversation:3', version: 9 }]);
 });
 
-test('each heartbeat is answered, and silence for 35 s ends the socket', async () => {
+test('each heartbeat is answered, and silence for 35 s closes the socket', async () => {
   await live();
   await clock.advance(25_000);
   socket().say({});
@@ -92,7 +92,7 @@ test('each heartbeat is answered, and silence for 35 s ends the socket', async (
   assert.equal(sockets.length, 2, 'and another is tried');
 });
 
-test('no reply for 10 s ends the socket, and the outcome of its commands is unknown', async () => {
+test('no reply for 10 s closes the socket, and the outcome of its commands is unknown', async () => {
   await live();
   const lost = assert.rejects(connection.request({ type: 'me.get' }), Lost);
   await clock.advance(9_999);
@@ -102,7 +102,7 @@ test('no reply for 10 s ends the socket, and the outcome of its commands is unkn
   await lost;
 });
 
-test('after repeated failure it polls, and goes on trying the socket, which then takes over', async () => {
+test('after repeated failures the connection polls and keeps trying the socket, which then takes over', async () => {
   connection.start();
   for (let failure = 0; failure < 3; failure += 1) {
     socket().end(1006);
@@ -125,7 +125,7 @@ test('after repeated failure it polls, and goes on trying the socket, which then
   assert.equal(network.find('/v1/events'), undefined, 'the poll has ended');
 });
 
-test('where the long poll fails too it polls every 5 s', async () => {
+test('when the long poll fails too, the connection polls every 5 s', async () => {
   connection.start();
   await clock.advance(1_000);
   network.find('/v1/events')?.answer(200, HEADS);
@@ -146,7 +146,7 @@ test('where the long poll fails too it polls every 5 s', async () => {
   }
 });
 
-test('commands go over HTTP while there is no socket, with the name of the page', async () => {
+test('commands go over HTTP while there is no socket, with the user of the page', async () => {
   connection.start();
   const send = connection.request({ type: 'message.send', conversation: 3, client_id: 'a', text: 'hi' });
   const request = network.find('/v1/conversations/3/messages');
@@ -157,7 +157,7 @@ test('commands go over HTTP while there is no socket, with the name of the page'
   assert.equal((await send).version, 9);
 });
 
-test('a server that restarts says when to come back', async () => {
+test('a restarting server says when to reconnect', async () => {
   await live();
   socket().end(4000, '{"retry_after_ms":1234}');
   await clock.advance(1_233);
@@ -166,7 +166,7 @@ test('a server that restarts says when to come back', async () => {
   assert.equal(sockets.length, 2);
 });
 
-test('an ended sign-in ends the page, by its close code, by a poll or by a command', async () => {
+test('a close code for an ended session ends the page', async () => {
   await live();
   socket().end(4500);
   await clock.advance(60_000);
@@ -174,7 +174,7 @@ test('an ended sign-in ends the page, by its close code, by a poll or by a comma
   assert.equal(sockets.length, 1, 'nothing more is tried');
 });
 
-test('a refused handshake is told from a dead network by asking', async () => {
+test('a request tells a refused handshake from a dead network', async () => {
   connection.start();
   socket().end(1006);
   await turn();
@@ -183,7 +183,7 @@ test('a refused handshake is told from a dead network by asking', async () => {
   assert.equal(told.ended, 1);
 });
 
-test('another person’s session ends the page', async () => {
+test('another user’s session ends the page', async () => {
   await live();
   const refused = assert.rejects(connection.request({ type: 'me.get' }));
   socket().say({ re: 2, error: { code: 'wrong_user', title: 'no', status: 409, retryable: false } });
@@ -191,7 +191,7 @@ test('another person’s session ends the page', async () => {
   assert.equal(told.ended, 1);
 });
 
-test('a socket that may not be used stays away, and the poll does its work', async () => {
+test('after a close code that forbids sockets, the poll takes over', async () => {
   await live();
   socket().end(4502);
   await clock.advance(5_000);
@@ -200,7 +200,7 @@ test('a socket that may not be used stays away, and the poll does its work', asy
   assert.equal(told.ended, 0);
 });
 
-test('it comes back at once when the network or the page does', async () => {
+test('the connection returns at once when the network or the page does', async () => {
   await live();
   socket().end(1006);
   await turn();
@@ -214,7 +214,7 @@ test('it comes back at once when the network or the page does', async () => {
   assert.equal(socket().sent.at(-1).type, 'session.resume', 'on a live socket it asks what changed');
 });
 
-test('told that there is no network it gives up what is open, and comes back at once when there is one', async () => {
+test('an offline event drops the open connection, and an online event restores it at once', async () => {
   await live();
   connection.doubt();
   await turn();
@@ -232,7 +232,7 @@ test('told that there is no network it gives up what is open, and comes back at 
   assert.equal(told.modes.at(-1), 'live');
 });
 
-test('told so while it polls, it asks anew instead of waiting for an answer', async () => {
+test('an offline event during a poll starts a new request instead of waiting for the answer', async () => {
   await live();
   socket().end(4502);
   await clock.advance(5_000);
@@ -248,7 +248,7 @@ test('told so while it polls, it asks anew instead of waiting for an answer', as
   assert.equal(told.modes.at(-1), 'offline');
 });
 
-test('attempts are apart by chance, and ever farther', async () => {
+test('the delays between attempts are random and grow', async () => {
   connection.start();
   const times = [];
   for (let failure = 0; failure < 8; failure += 1) {

@@ -32,7 +32,7 @@ const step = fc.record({
 
 const steps = fc.array(step, { maxLength: 120, size: 'max' });
 
-test('whatever happens on the way, the state ends equal to the store', async () => {
+test('after any sequence of failures the state equals the store', async () => {
   await fc.assert(fc.asyncProperty(steps, fc.nat(4), async (steps, older) => {
     const server = new ModelServer(PEOPLE);
     for (let index = 0; index < older; index += 1) server.send(2, server.open('group', 2, [1]), 'unread', `old-${index}`);
@@ -57,7 +57,7 @@ test('whatever happens on the way, the state ends equal to the store', async () 
 /** What loses something, or ends the connection. */
 const LOSSES = new Set(['lose', 'fail', 'disconnect', 'resume', 'restart', 'restore', 'quiet', 'haunt']);
 
-test('while the connection holds, events alone keep what is unread right, in conversations held or not', async () => {
+test('while the connection lasts, events alone keep the unread totals right, for loaded and unloaded conversations', async () => {
   await fc.assert(fc.asyncProperty(steps, fc.integer({ min: 2, max: 5 }), async (steps, older) => {
     const server = new ModelServer(PEOPLE);
     for (let index = 0; index < older; index += 1) server.send(2, server.open('group', 2, [1]), 'unread', `old-${index}`);

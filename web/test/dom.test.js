@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { following, swap } from '../src/inbox/dom.js';
 
-test('a field follows what it stands for, until something else is written there', () => {
+test('a field follows its value until the user types something else', () => {
   const field = { value: '' };
   const follow = following(field);
   follow('Umbrellas');
@@ -20,7 +20,7 @@ test('a field follows what it stands for, until something else is written there'
   assert.equal(field.value, 'Hats', 'once it is saved it follows again');
 });
 
-test('the focus goes elsewhere with what it lay in, and stays where it is else', () => {
+test('the focus moves when its element goes, and stays otherwise', () => {
   const button = /** @type {any} */ ({});
   const element = /** @type {any} */ ({
     held: [button], contains: (/** @type {any} */ node) => element.held.includes(node),

@@ -36,7 +36,7 @@ beforeEach(() => {
   now = 0;
 });
 
-test('a draft that was sent disappears in the other page that shows it', () => {
+test('a sent draft disappears from the other page that shows it', () => {
   const one = page();
   one.write(ROOM, { text: 'hello' });
   const other = page();
@@ -53,7 +53,7 @@ test('a draft that was sent disappears in the other page that shows it', () => {
   assert.deepEqual(texts(), []);
 });
 
-test('what two pages write in one conversation is all kept, whichever writes last or sends first', () => {
+test('the drafts of two pages in one conversation are both kept, whichever writes last or sends first', () => {
   const [one, other] = [page(), page()];
   for (const drafts of [one, other]) drafts.open(ROOM);
   one.write(ROOM, { text: 'from the one' });
@@ -67,7 +67,7 @@ test('what two pages write in one conversation is all kept, whichever writes las
   assert.deepEqual(texts(), ['from the one, more']);
 });
 
-test('two pages that go on from one draft keep both', () => {
+test('two pages that continue the same draft keep both versions', () => {
   const one = page();
   one.write(ROOM, { text: 'hello' });
   const other = page();
@@ -80,7 +80,7 @@ test('two pages that go on from one draft keep both', () => {
   assert.equal(other.of(ROOM).text, 'hello, from the other');
 });
 
-test('a page that was told late neither empties nor overwrites what the other wrote since', () => {
+test('a page that hears late neither clears nor overwrites what the other page wrote since', () => {
   const one = page();
   one.write(ROOM, { text: 'hello' });
   const other = page();
@@ -90,7 +90,7 @@ test('a page that was told late neither empties nor overwrites what the other wr
   assert.deepEqual(texts(), ['hello, much more']);
 });
 
-test('a page that is loaded again shows what it wrote itself', () => {
+test('a reloaded page shows its own draft', () => {
   const own = new Keep(memoryShelf(), 1);
   const [one, other] = [page(own), page()];
   for (const drafts of [one, other]) drafts.open(ROOM);
@@ -102,7 +102,7 @@ test('a page that is loaded again shows what it wrote itself', () => {
   assert.equal(again.of(ROOM).text, 'mine');
 });
 
-test('what is answered and a subject go with the words, and once', () => {
+test('a quoted message and a subject are saved with the draft, once', () => {
   const drafts = page();
   drafts.write(ROOM, { text: 'yes', reply: 3 });
   drafts.write(ROOM, { subject: 'Umbrella' });
@@ -112,7 +112,7 @@ test('what is answered and a subject go with the words, and once', () => {
   assert.deepEqual(texts(), []);
 });
 
-test('where nothing can be kept the words last as long as the page', () => {
+test('where nothing can be stored, a draft lasts as long as the page', () => {
   shelf.setItem = () => { throw new Error('full'); };
   const drafts = page();
   drafts.write(ROOM, { text: 'hel' });
@@ -120,7 +120,7 @@ test('where nothing can be kept the words last as long as the page', () => {
   assert.equal(drafts.take(ROOM).text, 'hello');
 });
 
-test('forgotten drafts have a bound, and what is no draft is none', () => {
+test('the number of old drafts is limited, and invalid data is no draft', () => {
   for (let count = 0; count < 25; count += 1) {
     const drafts = page();
     drafts.open(8);
@@ -132,7 +132,7 @@ test('forgotten drafts have a bound, and what is no draft is none', () => {
   assert.equal(page().of(9).text, '');
 });
 
-test('what was taken back while a message is changed goes into the draft, and the change goes on', () => {
+test('text returned to the composer during an edit goes into the draft, and the edit continues', () => {
   const drafting = new Drafting(page());
   drafting.drafts.write(ROOM, { text: 'half a line' });
   drafting.edit(/** @type {any} */ ({ conversation: ROOM, seq: 4, text: 'to be changed' }));

@@ -12,7 +12,7 @@ import {
 
 const MB = 1024 * 1024;
 
-test('one picture keeps its shape between 3:4 and 16:9, and is 280 at most', () => {
+test('a single picture keeps its shape between 3:4 and 16:9 and is at most 280 pixels wide', () => {
   assert.deepEqual(frameOf({ width: 4000, height: 3000 }), { width: 280, ratio: 4 / 3 });
   assert.deepEqual(frameOf({ width: 3000, height: 4000 }), { width: 210, ratio: 3 / 4 });
   assert.deepEqual(frameOf({ width: 9000, height: 1000 }), { width: 280, ratio: 16 / 9 });
@@ -25,14 +25,14 @@ test('one picture keeps its shape between 3:4 and 16:9, and is 280 at most', () 
   }
 });
 
-test('several are a grid of two, three or four, and the fourth says how many more there are', () => {
+test('several pictures form a grid of two, three or four, and the fourth shows how many more there are', () => {
   assert.deepEqual([1, 2, 3, 4, 5, 10].map((count) => gridOf(count)), [
     { shape: 'one', drawn: 1, rest: 0 }, { shape: 'two', drawn: 2, rest: 0 }, { shape: 'three', drawn: 3, rest: 0 },
     { shape: 'four', drawn: 4, rest: 0 }, { shape: 'four', drawn: 4, rest: 1 }, { shape: 'four', drawn: 4, rest: 6 },
   ]);
 });
 
-test('sizes are told as people say them', () => {
+test('sizes are written in readable units', () => {
   assert.deepEqual([0, 999, 1024, 182 * 1024, 1.2 * MB, 3.4 * MB, 312 * MB, 2048 * MB].map(sizeOf),
     ['0 B', '999 B', '1 KB', '182 KB', '1.2 MB', '3.4 MB', '312 MB', '2 GB']);
   assert.equal(progressOf(1.2 * MB, 3.4 * MB), '1.2 of 3.4 MB');
@@ -49,7 +49,7 @@ test('a refusal names the size and the limit', () => {
   assert.equal(mayTryAgain({ code: 'too_large', title: '' }), false);
 });
 
-test('a name cannot turn writing around or break the line, and its end is never cut', () => {
+test('a file name cannot reverse text or break the line, and its end is never cut off', () => {
   assert.equal(shownName('photo\u202Egpj.exe'), 'photogpj.exe');
   assert.equal(shownName('two\nlines\u2028.txt'), 'twolines.txt');
   assert.equal(shownName('\u202E'), 'File');
@@ -58,7 +58,7 @@ test('a name cannot turn writing around or break the line, and its end is never 
   assert.equal(cutName('傘傘傘👩‍👩‍👧.jpg').join(''), '傘傘傘👩‍👩‍👧.jpg');
 });
 
-test('only what browsers show is a picture, and only with a size', () => {
+test('only a file that browsers can show and that has dimensions is a picture', () => {
   assert.equal(kindOf({ media_type: 'image/png', width: 1, height: 1 }), 'picture');
   assert.equal(kindOf({ media_type: 'image/png' }), 'file');
   assert.equal(kindOf({ media_type: 'image/svg+xml', width: 10, height: 10 }), 'file');
@@ -70,7 +70,7 @@ test('only what browsers show is a picture, and only with a size', () => {
 const attachment = (name, type) =>
   ({ id: 5, name, media_type: type, bytes: 9, url: '/v1/files/5', width: 4, height: 3 });
 
-test('a message without words says what it carries', () => {
+test('a message without text describes its attachments', () => {
   const photo = attachment('a.jpg', 'image/jpeg');
   const paper = attachment('receipt.pdf', 'application/pdf');
   assert.deepEqual(gist({ text: '', attachments: [photo] }), { text: 'Photo', sign: 'picture' });
@@ -81,7 +81,7 @@ test('a message without words says what it carries', () => {
   assert.deepEqual(gist({ text: 'Here', subject: 'Umbrella' }), { text: 'Umbrella: Here', sign: null });
 });
 
-test('what waits shows how far it is, and what was sent from here is not fetched', () => {
+test('a waiting file shows its progress, and a file sent from this page is not downloaded', () => {
   const file = new Blob(['x']);
   const item = /** @type {any} */ ({
     client_id: 'm', uploads: ['u'], attachments: [{ ...attachment('a.jpg', 'image/jpeg'), id: 0, url: '' }],
@@ -103,12 +103,12 @@ function digits(value, length) {
   return text;
 }
 
-test('a hash of one colour is that colour everywhere', () => {
+test('a hash of one colour gives that colour everywhere', () => {
   const pixels = decode(`00${digits(0xc86432, 4)}`, 3, 2);
   assert.deepEqual([...(pixels ?? [])], Array.from({ length: 6 }, () => [0xc8, 0x64, 0x32, 255]).flat());
 });
 
-test('a wave across makes one side lighter, from the left', () => {
+test('a horizontal component makes the left side lighter', () => {
   const across = decode(`1~${digits(0x808080, 4)}${digits(18 * 361 + 18 * 19 + 18, 2)}`, 8, 2);
   assert.ok(across && across[0] > across[7 * 4], 'the wave begins at its highest');
   assert.equal(across[0], across[8 * 4], 'and is the same in every row');
@@ -116,7 +116,7 @@ test('a wave across makes one side lighter, from the left', () => {
   assert.ok(down && down[0] > down[7 * 2 * 4]);
 });
 
-test('the example of its description has its average, and what is no hash is nothing', () => {
+test('the example of the specification has its average colour, and an invalid hash gives nothing', () => {
   const pixels = decode('LEHV6nWB2yk8pyo0adR*.7kCMdnj', 64, 64);
   assert.ok(pixels);
   for (const [part, average] of [151, 150, 149].entries()) {

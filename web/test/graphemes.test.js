@@ -7,7 +7,7 @@ import { gist, cutName } from '../src/inbox/files.js';
 import { initials, roleName } from '../src/inbox/format.js';
 import { cut, graphemes } from '../src/inbox/graphemes.js';
 
-test('initials are whole characters', () => {
+test('initials are whole graphemes', () => {
   for (const [name, expected] of [
     ['हिन्दी मित्र', 'हिमि'], ['e\u0301lodie', 'E\u0301'], ['🦊', '🦊'], ['👩‍🚀', '👩‍🚀'], ['🦊 Fox Bell', 'FB'], ['ßander', 'ß'],
     ['김철수', '철수'], ['さくら', 'くら'], ['辻󠄀 がが', 'がが'], ['か\u3099き\u3099く\u3099', 'き\u3099く\u3099'], ['😀 😀', '😀'], ['...', '?'],
@@ -15,7 +15,7 @@ test('initials are whole characters', () => {
   assert.equal(roleName('e\u0301lu'), 'E\u0301lu');
 });
 
-test('nothing is cut within a character', () => {
+test('nothing is cut within a grapheme', () => {
   const family = '👩‍👩‍👧';
   assert.equal(cut(family.repeat(3), 2), family.repeat(2));
   assert.equal(cut('e\u0301'.repeat(4), 3), 'e\u0301'.repeat(3));

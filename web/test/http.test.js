@@ -66,7 +66,7 @@ test('every command has its request', async () => {
   }
 });
 
-test('a picture has the time that a slow connection takes, as long as any of it goes', async () => {
+test('a picture upload has no timeout while it makes progress', async () => {
   const clock = handClock();
   /** @type {import('../src/sdk/carry.js').Load[]} */
   const loads = [];
@@ -94,7 +94,7 @@ test('a picture has the time that a slow connection takes, as long as any of it 
   assert.equal(loads[1].path, '/v1/me/picture');
 });
 
-test('a picture is blamed for what the server says of it alone', () => {
+test('only an error about the picture itself is shown as one', () => {
   const picture = new Blob([new Uint8Array(3_145_728)]);
   const said = (/** @type {string} */ code, /** @type {number} */ status) =>
     pictureTrouble(new Problem({ code, title: '', status, retryable: status >= 500 }), picture);

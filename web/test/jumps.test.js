@@ -29,7 +29,7 @@ beforeEach(async () => {
 
 const held = () => rig.state.threads.get(room)?.messages.map((one) => one.seq) ?? [];
 
-test('a jump that was made is not made again when the connection comes back', async () => {
+test('a finished jump is not repeated when the connection returns', async () => {
   void rig.sync.around(room, 10);
   await rig.replyAll();
   void rig.sync.newer(room);
@@ -44,7 +44,7 @@ test('a jump that was made is not made again when the connection comes back', as
   assert.equal(rig.sync.threadProgress.get(room), 'idle');
 });
 
-test('what failed of a part that is no longer shown is not asked for, and more may be asked again', async () => {
+test('a failed load of a part that is no longer shown is not retried, and more can be loaded again', async () => {
   void rig.sync.around(room, 10);
   await rig.replyAll();
   void rig.sync.newer(room);
@@ -60,7 +60,7 @@ test('what failed of a part that is no longer shown is not asked for, and more m
   assert.deepEqual(held(), [8, 9, 10, 11, 12, 13, 14]);
 });
 
-test('a jump that failed says so and does not happen later', async () => {
+test('a failed jump reports it and does not happen later', async () => {
   const before = held();
   const jump = rig.sync.around(room, 10);
   await rig.fail();
@@ -71,7 +71,7 @@ test('a jump that failed says so and does not happen later', async () => {
   assert.deepEqual(held(), before);
 });
 
-test('going to the end, once it is done, is not tried again', async () => {
+test('a finished jump to the end is not retried', async () => {
   void rig.sync.around(room, 10);
   await rig.replyAll();
   void rig.sync.latest(room);
@@ -85,7 +85,7 @@ test('going to the end, once it is done, is not tried again', async () => {
   assert.deepEqual(held(), before);
 });
 
-test('going to the end, while it is wished, is tried again', async () => {
+test('a pending jump to the end is retried', async () => {
   void rig.sync.around(room, 10);
   await rig.replyAll();
   void rig.sync.latest(room);
@@ -95,7 +95,7 @@ test('going to the end, while it is wished, is tried again', async () => {
   assert.equal(held().at(-1), 30);
 });
 
-test('after the end nothing is asked, and what was asked says nothing', async () => {
+test('after stop nothing is requested, and pending requests report nothing', async () => {
   const before = held();
   void rig.sync.older(room);
   rig.sync.stop();
@@ -107,7 +107,7 @@ test('after the end nothing is asked, and what was asked says nothing', async ()
   assert.equal(rig.clock.waiting(), 0);
 });
 
-test('who is added again with the history from its start can go back to it', async () => {
+test('a member who is added again with the full history can scroll back to its start', async () => {
   const late = server.open('group', BEN, [3]);
   for (let number = 1; number <= 9; number += 1) server.send(BEN, late, `early ${number}`, `e${number}`);
   server.add(late, ME, BEN);

@@ -11,7 +11,7 @@ import { handClock } from './support/clock.js';
 const refused = (/** @type {number} */ limit) =>
   new Problem({ code: 'invalid_field', title: 'no', status: 400, retryable: false, limit });
 
-test('a page that is larger than the server gives is asked for again as large as it gives, and from then on so', async () => {
+test('a page over the server’s limit is requested again with that limit, which is kept from then on', async () => {
   /** @type {(number|undefined)[]} */
   const asked = [];
   const request = withinPages(async (command) => {
@@ -26,7 +26,7 @@ test('a page that is larger than the server gives is asked for again as large as
   assert.deepEqual(asked, [30, 3, 3, undefined]);
 });
 
-test('another refusal is not asked again', async () => {
+test('another refusal is not retried', async () => {
   let asked = 0;
   const request = withinPages(async () => {
     asked += 1;
@@ -37,7 +37,7 @@ test('another refusal is not asked again', async () => {
   assert.equal(asked, 2);
 });
 
-test('lists are read to their end, and an emoji that goes on on the next page is one', async () => {
+test('lists are read to their end, and an emoji split over two pages is one', async () => {
   const person = (/** @type {number} */ id) => ({ id, name: `${id}`, picture: null, version: 1 });
   const pages = new Map([
     [undefined, { reactions: [{ emoji: '👍', users: [person(1)] }], next: 'a' }],
@@ -51,12 +51,12 @@ test('lists are read to their end, and an emoji that goes on on the next page is
   assert.deepEqual(sessions.map((one) => one.id), [3, 2]);
 });
 
-test('nobody is looked for by less than two letters, or one character of a script without spaces', () => {
+test('a user search needs two letters, or one character of a script without spaces', () => {
   for (const query of ['', 'a', ' a ', 'é', 'e\u0301', '%', '_-', '🙂']) assert.equal(isEnough(query), false, query);
   for (const query of ['an', 'a b', 'a1', 'Öz', '傘', '김', 'か', 'ธ']) assert.equal(isEnough(query), true, query);
 });
 
-test('a socket is given up when the heartbeat that the server promised did not come', async () => {
+test('a socket is closed when the promised heartbeat does not come', async () => {
   const clock = handClock();
   /** @type {any} */
   const wire = { send() {}, close() {} };
@@ -88,7 +88,7 @@ test('an event, a field and an error of a newer server do no harm', async () => 
   assert.deepEqual(heard, [{ type: 'weather.changed', degrees: 3 }]);
 });
 
-test('of an event that is not known what changed is asked for, and the known ones stay as they are', () => {
+test('an unknown event causes a request for its scope, and known events are applied', () => {
   /** @type {any} */
   const unknown = { type: 'poll.opened', scope: 'conversation:12', version: 9, prev: 8, poll: {} };
   assert.deepEqual(asKnown(unknown), { type: 'scope.changed', scope: 'conversation:12', version: 9 });

@@ -54,7 +54,7 @@ function look(seq, isWished = () => true) {
   return lookAt(client, { conversation: room, seq }, isWished);
 }
 
-test('what is held is there without a question, and what is not comes with the answer', async () => {
+test('a loaded message is found without a request, and another one with the answer', async () => {
   assert.equal(await look(59), 'there');
   assert.deepEqual(asked, []);
   assert.equal(await look(10), 'there');
@@ -62,13 +62,13 @@ test('what is held is there without a question, and what is not comes with the a
   assert.ok(held().includes(10));
 });
 
-test('what is not wished any more when it comes is not shown', async () => {
+test('an answer that is no longer wanted is not shown', async () => {
   const before = held();
   assert.equal(await look(10, () => false), 'there');
   assert.deepEqual(held(), before);
 });
 
-test('what was deleted, hidden or never was moves nothing', async () => {
+test('a deleted, hidden or unknown message moves nothing', async () => {
   erase(server, BEN, room, 10);
   hide(server, ME, room, 11);
   erase(server, BEN, room, 59);
@@ -81,7 +81,7 @@ test('what was deleted, hidden or never was moves nothing', async () => {
   assert.deepEqual(held(), before);
 });
 
-test('what is from before one came is told from what is lost', async () => {
+test('a message from before the member joined differs from a lost one', async () => {
   const before = held();
   const conversation = rig.state.conversations.get(room);
   assert.ok(conversation);

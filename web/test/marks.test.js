@@ -28,7 +28,7 @@ beforeEach(() => {
   });
 });
 
-test('the first is told at once, and those of the next second as one', async () => {
+test('the first marker is sent at once, those of the next second together', async () => {
   marks.mark(3, 1, true);
   marks.mark(3, 2, true);
   marks.mark(3, 3, true);
@@ -43,7 +43,7 @@ test('the first is told at once, and those of the next second as one', async () 
   assert.equal(told.length, 3);
 });
 
-test('it never goes back, and reading includes receiving', async () => {
+test('a marker never moves back, and reading includes delivery', async () => {
   marks.mark(3, 5, true);
   marks.mark(3, 4, true);
   marks.mark(3, 5, false);
@@ -55,7 +55,7 @@ test('it never goes back, and reading includes receiving', async () => {
   assert.equal(marks.readUpTo(3), 5);
 });
 
-test('what was lost is told again', async () => {
+test('a lost marker is sent again', async () => {
   failing = true;
   marks.mark(3, 5, true);
   await clock.advance(1_000);
@@ -64,7 +64,7 @@ test('what was lost is told again', async () => {
   assert.deepEqual(told.map((one) => one.read), [5]);
 });
 
-test('after a reset what was told is told again, since the server may have forgotten it', async () => {
+test('after a reset markers are sent again, since the server may have lost them', async () => {
   marks.mark(3, 5, true);
   marks.forget();
   assert.equal(marks.readUpTo(3), 0);

@@ -23,7 +23,7 @@ beforeEach(async () => {
   rig.events = [];
 });
 
-test('after a reset a late opening of a conversation that was left is asked about and never kept', async () => {
+test('after a reset a late opening of a conversation that was left is checked and never kept', async () => {
   const room = server.open('group', BEN, [ME]);
   const [opening] = rig.events.splice(0);
   server.remove(room, ME);
@@ -39,7 +39,7 @@ test('after a reset a late opening of a conversation that was left is asked abou
   rig.assertEqual();
 });
 
-test('a late opening that heads have overtaken is asked about, also while these still wait', async () => {
+test('a late opening that is older than the heads is checked, also while the heads are pending', async () => {
   const room = server.open('group', BEN, [ME]);
   const [opening] = rig.events.splice(0);
   server.remove(room, ME);
@@ -54,14 +54,14 @@ test('a late opening that heads have overtaken is asked about, also while these 
   rig.assertEqual();
 });
 
-test('an opening that is news is shown at once', async () => {
+test('a new opening is shown at once', async () => {
   const room = server.open('group', BEN, [ME]);
   await rig.hearAll();
   assert.equal(rig.state.conversations.has(room), true);
   assert.deepEqual(rig.log, []);
 });
 
-test('a group that is open while one is removed and added again is shown again', async () => {
+test('an open group is shown again when the user is removed and added again', async () => {
   server.send(BEN, umbrella, 'before', 'a');
   void rig.sync.open(umbrella);
   await rig.replyAll();
@@ -83,7 +83,7 @@ test('a group that is open while one is removed and added again is shown again',
   }
 });
 
-test('nothing more is asked of an open group that one was removed from', async () => {
+test('nothing more is requested about an open group after the user was removed', async () => {
   void rig.sync.open(umbrella);
   await rig.replyAll();
   server.remove(umbrella, ME);

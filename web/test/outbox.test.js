@@ -61,7 +61,7 @@ async function refuse(error) {
 const refusal = (code = 'not_allowed', retryable = false, more = {}) =>
   new Problem({ code, title: code, status: 403, retryable, ...more });
 
-test('one is under way per conversation, and later ones follow in order', async () => {
+test('one message per conversation is in flight, and later ones follow in order', async () => {
   const box = outbox();
   box.add(3, { text: 'one' });
   box.add(3, { text: 'two' });
@@ -76,7 +76,7 @@ test('one is under way per conversation, and later ones follow in order', async 
   assert.equal(shelf.length, 0);
 });
 
-test('an unknown outcome is sent again under the same name before anything later', async () => {
+test('a message with an unknown outcome is sent again with the same client id before later ones', async () => {
   const box = outbox();
   box.add(3, { text: 'one' });
   box.add(3, { text: 'two' });
@@ -93,7 +93,7 @@ test('an unknown outcome is sent again under the same name before anything later
   assert.equal(asked[0].command.client_id, name, 'a fault of the server leaves it unknown too');
 });
 
-test('after the end nothing is written back to what was erased', async () => {
+test('after stop nothing is written back to erased storage', async () => {
   const box = outbox();
   box.add(3, { text: 'secret' });
   box.stop();
@@ -103,7 +103,7 @@ test('after the end nothing is written back to what was erased', async () => {
   assert.equal(clock.waiting(), 0);
 });
 
-test('what cannot be done now is tried again when the server says', async () => {
+test('a retryable refusal is retried when the server says', async () => {
   const box = outbox();
   box.add(3, { text: 'one' });
   await refuse(refusal('too_many', true, { retry_after_ms: 700 }));
@@ -113,7 +113,7 @@ test('what cannot be done now is tried again when the server says', async () => 
   assert.equal(asked.length, 1);
 });
 
-test('a refusal holds back what is behind it until the person decides', async () => {
+test('a refusal holds back later messages until the user decides', async () => {
   const box = outbox();
   box.add(3, { text: 'one' });
   box.add(3, { text: 'two' });
@@ -129,7 +129,7 @@ test('a refusal holds back what is behind it until the person decides', async ()
   assert.deepEqual(asked.map((one) => [one.command.type, one.command.text]), [['message.send', 'two']]);
 });
 
-test('discarding what may have been sent asks the server, which has the last word', async () => {
+test('discarding a message that may have been sent asks the server, which decides', async () => {
   const box = outbox();
   box.add(3, { text: 'perhaps' });
   box.add(3, { text: 'later' });
@@ -145,7 +145,7 @@ test('discarding what may have been sent asks the server, which has the last wor
   assert.deepEqual(asked.map((one) => one.command.text), ['later']);
 });
 
-test('what is told to have been sent was, and what cannot go by itself is not waited for', async () => {
+test('a message is reported as sent only when it was, and messages that need the user are not waited for', async () => {
   const box = outbox();
   for (const text of ['discarded', 'refused', 'behind']) box.add(3, { text });
   box.add(4, { text: 'elsewhere' });
@@ -161,7 +161,7 @@ test('what is told to have been sent was, and what cannot go by itself is not wa
   assert.deepEqual([box.sentCount, box.moving, box.size], [1, 0, 2]);
 });
 
-test('what was never tried is discarded without asking', async () => {
+test('a message that was never sent is discarded without a request', async () => {
   const box = outbox();
   box.add(3, { text: 'one' });
   box.add(3, { text: 'two' });
@@ -170,7 +170,7 @@ test('what was never tried is discarded without asking', async () => {
   assert.equal(asked.length, 0);
 });
 
-test('what waits outlives the page, in its order and under its names', async () => {
+test('pending messages outlive the page, in order and with their client ids', async () => {
   const before = outbox();
   before.add(3, { text: 'one' });
   before.add(3, { text: 'two' });
@@ -184,7 +184,7 @@ test('what waits outlives the page, in its order and under its names', async () 
   assert.equal(asked[0].command.client_id, names[0]);
 });
 
-test('what another page of the same person has sent is not sent again', async () => {
+test('a message that another page of the same user has sent is not sent again', async () => {
   const first = outbox();
   first.add(3, { text: 'one' });
   await refuse(new Lost('gone'));
@@ -204,7 +204,7 @@ function hear(box) {
   for (const key of new Set([...changed, ...there])) box.heard(key);
 }
 
-test('what a closed page has kept is sent by one that is still open, in its order', async () => {
+test('the messages of a closed page are sent by an open one, in order', async () => {
   const open = outbox();
   const closed = outbox();
   closed.add(3, { text: 'one' });
@@ -220,7 +220,7 @@ test('what a closed page has kept is sent by one that is still open, in its orde
   assert.equal(open.size + shelf.length, 0);
 });
 
-test('what waits in another page is taken up when it is kept, and what that page sends just now is not', async () => {
+test('a page takes over messages stored by another page, except those being sent', async () => {
   const open = outbox();
   const other = outbox();
   other.add(3, { text: 'one' });
@@ -252,7 +252,7 @@ test('two pages without a connection do not wake each other', async () => {
   assert.equal(asked.length, 0);
 });
 
-test('what was refused and then sent by another page holds nothing back here', async () => {
+test('a refused message that another page then sends holds nothing back', async () => {
   const first = outbox();
   first.add(3, { text: 'one' });
   await refuse(refusal());
@@ -269,7 +269,7 @@ test('what was refused and then sent by another page holds nothing back here', a
   assert.equal(second.size + shelf.length, 0);
 });
 
-test('what another page has sent or discarded is not kept again by an answer that comes late', async () => {
+test('a late answer does not store again what another page has sent or discarded', async () => {
   const first = outbox();
   first.add(3, { text: 'one' });
   const second = outbox();
@@ -283,7 +283,7 @@ test('what another page has sent or discarded is not kept again by an answer tha
   assert.equal(second.size + shelf.length, 0);
 });
 
-test('discarding what another page has tried asks the server', async () => {
+test('discarding a message that another page has tried to send asks the server', async () => {
   const first = outbox();
   first.add(3, { text: 'ahead' });
   first.add(3, { text: 'one' });
@@ -297,7 +297,7 @@ test('discarding what another page has tried asks the server', async () => {
   assert.equal(first.of(3).length, 0, 'it is not shown there either');
 });
 
-test('where nothing can be kept everything is still sent', async () => {
+test('messages are sent even where nothing can be stored', async () => {
   shelf = { ...memoryShelf(), length: 0, setItem: () => { throw new Error('full'); } };
   const box = outbox();
   box.add(3, { text: 'one' });
@@ -309,7 +309,7 @@ test('where nothing can be kept everything is still sent', async () => {
   assert.equal(box.size, 0);
 });
 
-test('what is kept is kept by person, and erased for the others', () => {
+test('stored data belongs to one user and is erased for others', () => {
   const mine = new Keep(shelf, 7);
   const theirs = new Keep(shelf, 8);
   mine.set('draft:1', 'a');
@@ -324,7 +324,7 @@ test('what is kept is kept by person, and erased for the others', () => {
   assert.equal(shelf.getItem('parlor-theme'), 'dark');
 });
 
-test('names begin with the time and never fall back, even when the clock does', () => {
+test('client ids start with the time and never go back, even when the clock does', () => {
   let now = 1_700_000_000_000;
   const next = idMaker({ ...handClock(), now: () => now });
   const names = [];
@@ -370,7 +370,7 @@ function disk() {
   };
 }
 
-test('nothing is said to be kept before it is on the disk, and sending does not wait for that', async () => {
+test('a message is shown as saved only once it is on disk, and sending does not wait for that', async () => {
   const { journal, write, items } = disk();
   const box = outbox(journal);
   box.add(3, { text: 'one' });
@@ -385,7 +385,7 @@ test('nothing is said to be kept before it is on the disk, and sending does not 
   assert.equal(items.size, 0);
 });
 
-test('what the browser was killed with is there again and is sent once, though no other storage has it', async () => {
+test('a message in the journal survives a killed browser and is sent once, although no other storage has it', async () => {
   const { journal, write, items } = disk();
   const killed = outbox(journal);
   killed.add(3, { text: 'one' });
@@ -405,7 +405,7 @@ test('what the browser was killed with is there again and is sent once, though n
   assert.equal(items.size + shelf.length, 0);
 });
 
-test('what was discarded stays so, though the other storage has not learnt it before the end', async () => {
+test('a discarded message stays discarded, although localStorage was not updated before the end', async () => {
   const { journal, write } = disk();
   const killed = outbox(journal);
   killed.add(3, { text: 'first' });
@@ -422,7 +422,7 @@ test('what was discarded stays so, though the other storage has not learnt it be
   assert.deepEqual(box.of(3).map((one) => one.text), ['first']);
 });
 
-test('where the disk takes nothing it is sent all the same, and said not to be kept', async () => {
+test('a message is sent and shown as not saved where the disk stores nothing', async () => {
   const { journal, write, fail } = disk();
   fail();
   const box = outbox(journal);

@@ -63,7 +63,7 @@ const reloaded = (/** @type {Uploads} */ before) => {
   return after;
 };
 
-test('a file whose bytes were kept goes on after a reload, where the server says that it ends', async () => {
+test('the upload of a stored file continues after a reload, at the server’s offset', async () => {
   const first = page();
   const half = first.add(HERE, blob('half and half'), 'half');
   const none = first.add(HERE, blob('none'), 'none');
@@ -81,7 +81,7 @@ test('a file whose bytes were kept goes on after a reload, where the server says
   assert.equal(browser.bytes.size, 0, 'what the server has is kept here no more');
 });
 
-test('what is taken away is kept no more, and two pages do not send the same', async () => {
+test('a removed file is no longer stored, and two pages do not upload the same file', async () => {
   const first = page();
   const id = first.add(HERE, blob('abcdef'), 'a');
   const gone = first.add(HERE, blob('gone'), 'b');
@@ -98,7 +98,7 @@ test('what is taken away is kept no more, and two pages do not send the same', a
   assert.equal(await server.text(id), 'abcdef');
 });
 
-test('what one page sends with a message, another that has its bytes lets go and does not delete', async () => {
+test('a page releases, and does not delete, a file that another page sent with a message', async () => {
   const first = page();
   const id = first.add(HERE, blob('a large one'), 'large');
   await turn();
@@ -117,7 +117,7 @@ test('what one page sends with a message, another that has its bytes lets go and
   assert.equal(browser.bytes.size, 0);
 });
 
-test('bytes that are kept only when another page has taken the file are let go, too', async () => {
+test('a file is released too when its storing ends after another page took it', async () => {
   const first = page();
   const { keep } = first.vault;
   /** @type {(go: null) => void} */
@@ -139,7 +139,7 @@ test('bytes that are kept only when another page has taken the file are let go, 
   assert.deepEqual([browser.bytes.has(id), browser.locks.has(id)], [true, false]);
 });
 
-test('what another page has taken is not of the draft again when it is there', async () => {
+test('an uploaded file does not return to the draft when another page has taken it', async () => {
   const first = page();
   const id = first.add(HERE, blob('a'), 'a');
   const second = page();
@@ -150,7 +150,7 @@ test('what another page has taken is not of the draft again when it is there', a
   assert.deepEqual(first.take(HERE), {});
 });
 
-test('what was refused stays so after a reload, and is not sent again', async () => {
+test('a refused file stays refused after a reload and is not sent again', async () => {
   const first = page();
   const unwanted = first.add(HERE, blob('of a kind'), 'unwanted');
   await turn();
@@ -173,7 +173,7 @@ test('what was refused stays so after a reload, and is not sent again', async ()
   assert.equal(third.get(ids[3])?.problem, null, 'it is not refused any more');
 });
 
-test('what is one too many is not sent though nothing says so after a reload', async () => {
+test('a file over the limit of a message is not sent after a reload, although nothing recorded it', async () => {
   const first = page();
   for (const name of ['a', 'b', 'c']) first.add(HERE, blob(name), name);
   await turn();
@@ -187,7 +187,7 @@ test('what is one too many is not sent though nothing says so after a reload', a
   assert.deepEqual(second.draft(HERE).filter((one) => one.problem).map((one) => one.problem?.code), ['too_many_files']);
 });
 
-test('what was refused is let go of, so that another page does not ask for it for ever', async () => {
+test('a refused file is released, so that another page does not wait for it forever', async () => {
   const first = page();
   const id = first.add(HERE, blob('of a kind'), 'unwanted');
   await turn();
@@ -205,7 +205,7 @@ test('what was refused is let go of, so that another page does not ask for it fo
   assert.equal(await asked(120_000), 0);
 });
 
-test('what another page has is asked for more and more rarely, and at once when one looks', async () => {
+test('a file of another page is checked less and less often, and at once when the page becomes visible', async () => {
   const first = page();
   const id = first.add(HERE, blob('a'), 'a');
   await turn();
@@ -225,7 +225,7 @@ test('what another page has is asked for more and more rarely, and at once when 
   await until(() => second.get(id)?.state === 'done');
 });
 
-test('what could not be read is not said to be gone, and is there when it is tried again', async () => {
+test('a file that could not be read is not reported as lost, and a retry finds it', async () => {
   const first = page();
   const id = first.add(HERE, blob('a'), 'a');
   await turn();
@@ -239,7 +239,7 @@ test('what could not be read is not said to be gone, and is there when it is tri
   assert.equal(await server.text(id), 'a');
 });
 
-test('leaving loses what a reload does not find, though its bytes are kept', async () => {
+test('leaving the page loses a file that a reload cannot find, although its bytes are stored', async () => {
   let kept = false;
   const set = shelf.setItem;
   shelf.setItem = () => {
@@ -259,7 +259,7 @@ test('leaving loses what a reload does not find, though its bytes are kept', asy
   assert.equal(all.isBusy, false);
 });
 
-test('whether a file of a message is gone is asked anew after a reload, and then it can be written again', async () => {
+test('after a reload it is checked again whether a file of a message is gone, and then the message can be edited', async () => {
   /** @param {Uploads} uploads */
   const outbox = (uploads) => new Outbox({
     keep: new Keep(shelf, 7), clock, newId: idMaker(clock), request: () => new Promise(() => {}), sent: () => {},

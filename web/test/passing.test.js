@@ -19,7 +19,7 @@ function says(user, typing, conversation = 7) {
   return { type: /** @type {const} */ ('typing.changed'), conversation, user, typing, expires_ms: 6_000 };
 }
 
-test('who writes is shown until they stop, send, or say nothing for six seconds', async () => {
+test('a typing user is shown until they stop, send or are silent for six seconds', async () => {
   const clock = handClock();
   let changes = 0;
   const passing = new Passing({ user: ME, clock, changed: () => { changes += 1; } });
@@ -44,7 +44,7 @@ test('who writes is shown until they stop, send, or say nothing for six seconds'
   assert.equal(changes, before, 'nothing changed');
 });
 
-test('nobody is said to write for ever, and nothing is known without a connection', async () => {
+test('no user is shown as typing forever, and nothing is known without a connection', async () => {
   const clock = handClock();
   const passing = new Passing({ user: ME, clock, changed: () => {} });
   passing.take({ ...says(BEN, true), expires_ms: 1e9 });
@@ -80,7 +80,7 @@ function here({ live = true, fail = false } = {}) {
   return { clock, asked, how, passing, one };
 }
 
-test('that I write is said every three seconds at the most, and ended when I stop or go elsewhere', async () => {
+test('own typing is sent at most every three seconds, and ended on stop or on leaving', async () => {
   const { clock, asked, one } = here();
   const told = () => asked.splice(0).map((one) => (one.type === 'conversation.typing'
     ? [one.conversation, one.typing]
@@ -112,7 +112,7 @@ test('that I write is said every three seconds at the most, and ended when I sto
   assert.equal(clock.waiting(), 0);
 });
 
-test('whom I watch and that I am idle is said again on a new connection', async () => {
+test('watched users and the idle state are sent again on a new connection', async () => {
   const { asked, one, passing } = here();
   one.watch([3, BEN, BEN]);
   one.watch([BEN, 3]);
@@ -128,7 +128,7 @@ test('whom I watch and that I am idle is said again on a new connection', async 
   assert.equal(passing.presence(BEN)?.status, 'idle');
 });
 
-test('without a socket presence is asked for again and again, also after a failure', async () => {
+test('without a socket presence is polled, also after a failure', async () => {
   const { clock, asked, how, one } = here({ live: false, fail: true });
   one.watch([BEN]);
   await turn();
@@ -148,7 +148,7 @@ const MESSAGE = {
   reactions: [{ emoji: '👍', users: [BEN] }],
 };
 
-test('nothing is asked after the end, not even what was being asked', async () => {
+test('nothing is requested after stop, not even a retry of a pending request', async () => {
   const { clock, asked, how, one } = here({ live: false, fail: true });
   one.watch([BEN]);
   one.stop();
@@ -159,7 +159,7 @@ test('nothing is asked after the end, not even what was being asked', async () =
   assert.equal(clock.waiting(), 0);
 });
 
-test('a refusal of a reaction that is no longer wished does not lose the one that is', async () => {
+test('the refusal of an outdated reaction does not lose the current one', async () => {
   /** @type {{on: boolean, resolve: () => void, reject: (error: Error) => void}[]} */
   const asked = [];
   const reacting = new Reacting({
@@ -179,7 +179,7 @@ test('a refusal of a reaction that is no longer wished does not lose the one tha
   assert.equal(reacting.over(MESSAGE), MESSAGE);
 });
 
-test('a reaction shows at once, the last choice wins, and a refusal takes it back', async () => {
+test('a reaction shows at once, the last choice wins, and a refusal reverts it', async () => {
   /** @type {{on: boolean, resolve: () => void, reject: (error: Error) => void}[]} */
   const asked = [];
   const reacting = new Reacting({

@@ -37,7 +37,7 @@ function links(text) {
   return rich(text).flatMap((piece) => (piece.type === 'link' ? [piece.text] : []));
 }
 
-test('bold, italic and code are found in a line', () => {
+test('bold, italic and code are recognised within a line', () => {
   assert.equal(shown('See *bold*, _this_ and `ref-2041`.'), 'See <b>bold</b>, <i>this</i> and <c>ref-2041</c>.');
   assert.equal(shown('*bold and _both_*'), '<b>bold and </b><b><i>both</i></b>');
   assert.equal(shown('_*both*_'), '<b><i>both</i></b>');
@@ -46,27 +46,27 @@ test('bold, italic and code are found in a line', () => {
   assert.equal(shown('*one* and *two*'), '<b>one</b> and <b>two</b>');
 });
 
-test('what is no form stays as it is', () => {
+test('text that is no markup stays unchanged', () => {
   for (const text of [
     'snake_case_name', '2*3*4', '2 * 3 * 4', '* a point', '__init__', '**', '***', '_', '* *', '*a', 'a*', '*a\nb*',
     '``', '` `', 'a`b', '_a*', 'ä*ö*ü', '漢*字*漢', '*_*', '-*-', '*a *',
   ]) assert.equal(shown(text), text);
 });
 
-test('forms lie in each other and never across', () => {
+test('markup nests and never overlaps', () => {
   assert.equal(shown('*a _b* c_'), '<b>a _b</b> c_');
   assert.equal(shown('_a *b_ c*'), '<i>a *b</i> c*');
   assert.equal(shown('*a *b*'), '*a <b>b</b>');
 });
 
-test('inside code and links nothing has a form', () => {
+test('code and links contain no markup', () => {
   assert.equal(shown('`*a* https://a.example/`'), '<c>*a* https://a.example/</c>');
   assert.equal(shown('https://a.example/a_b_c*d*'), '<a>https://a.example/a_b_c*d*</a>');
   assert.equal(shown('*see https://a.example/x_y*'), '<b>see </b><b><a>https://a.example/x_y</a></b>');
   assert.equal(shown('*`a`* b'), '<c>a</c> b');
 });
 
-test('a block of code stands between fences', () => {
+test('a code block stands between fences', () => {
   assert.equal(shown('```\nlet a = *b*;\n```'), '<pre>let a = *b*;</pre>');
   assert.equal(shown('so:\n```js\na\n\nb\n```\nand *on*'), 'so:<pre>a\n\nb</pre>and <b>on</b>');
   assert.equal(shown('```one line```'), '<pre>one line</pre>');
@@ -76,7 +76,7 @@ test('a block of code stands between fences', () => {
   assert.equal(shown('```\n\n```'), '```\n\n```');
 });
 
-test('addresses become links', () => {
+test('URLs become links', () => {
   assert.deepEqual(hrefs('https://a.example/x?y=1#z http://b.example mailto:ada@a.example'),
     ['https://a.example/x?y=1#z', 'http://b.example/', 'mailto:ada@a.example']);
   assert.deepEqual(hrefs('www.a.example and wien.example/karlsplatz'),
@@ -88,7 +88,7 @@ test('addresses become links', () => {
     ['http://localhost:8080/a', 'http://192.168.0.1/', 'http://[::1]/']);
 });
 
-test('what follows an address is left out', () => {
+test('punctuation after a URL is not part of the link', () => {
   for (const [text, link] of [
     ['See https://a.example/.', 'https://a.example/'],
     ['(https://a.example/x)', 'https://a.example/x'],
@@ -104,7 +104,7 @@ test('what follows an address is left out', () => {
   ]) assert.deepEqual(links(text), [link], text);
 });
 
-test('what is no address stays words', () => {
+test('text that is no URL stays text', () => {
   for (const text of [
     'readme.md', 'e.g. this', 'and/or', '1.5/2', 'a.b/c', 'etc./usw.', 'Hello.World', '10.30/11', 'www', 'www.',
     'http://',
@@ -117,7 +117,7 @@ test('what is no address stays words', () => {
   ]) assert.deepEqual(hrefs(text), [], text);
 });
 
-test('an address says where it leads when its letters may be mistaken', () => {
+test('a URL with confusable letters shows where it leads', () => {
   const host = (/** @type {string} */ text) => rich(text).flatMap((one) => (one.type === 'link' ? [one.host] : []))[0];
   assert.equal(host('https://раrlor.example/'), 'xn--rlor-43d9g.example');
   assert.equal(host('https://аррӏе.example/'), 'xn--80ak6aa92e.example');
@@ -128,7 +128,7 @@ test('an address says where it leads when its letters may be mistaken', () => {
   }
 });
 
-test('signs that turn or hide end an address', () => {
+test('directional and invisible characters end a URL', () => {
   assert.deepEqual(links('https://a.example/\u202Egpj.exe'), ['https://a.example/']);
   assert.deepEqual(links('https://a.exa\u200Bmple/x'), ['https://a.exa']);
   assert.deepEqual(links('\u2067https://a.example/x\u2069'), ['https://a.example/x']);
@@ -148,19 +148,19 @@ function holds(text) {
   assert.ok(plain(text).length <= text.length);
 }
 
-test('every hostile text comes out as it went in, with no link that does harm', () => {
+test('every hostile text stays unchanged and gets no harmful link', () => {
   for (const text of payloads) holds(text);
   assert.deepEqual(payloads.flatMap(hrefs).filter((one) => !/^https?:/u.test(one)), []);
 });
 
-test('the pieces of any text are the text', () => {
+test('the parts of any text add up to the text', () => {
   const part = fc.constantFrom('*', '_', '`', '```', '\n', ' ', 'a', 'bc', '1', '.', '/', ':', 'https://', 'www.',
     'mailto:', 'a.example', '(', ')', '[', ']', '@', '"', '<', '\u202e', '漢', '👍', '\ud83d', '\\', 'javascript:', '#', '?', '😀*', '—', '’', '\u200d', '\u200c', 'می', '\ufe0f');
   fc.assert(fc.property(fc.array(part, { maxLength: 60 }).map((parts) => parts.join('')), holds), { numRuns: 3_000 });
   fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), holds), { numRuns: 1_000 });
 });
 
-test('no link begins within a word', () => {
+test('no link starts within a word', () => {
   for (const [text, expected] of /** @type {[string, string[]][]} */ ([
     ['ölmann@a.example', []], ['kölmann@a.example', []], ['иван@a.example', []], ['ιλμαν@a.example', []],
     ['öl\u00admann@a.example', []], ['o\u0308lmann@a.example', []], ['öl\u200bmann@a.example', []], ['نlmann@a.example', []],
@@ -176,7 +176,7 @@ test('no link begins within a word', () => {
   ])) assert.deepEqual(links(text), expected, text);
 });
 
-test('signs stay within a link, and at its end unless they stand before it too', () => {
+test('markup characters stay within a link, and at its end unless they also stand before it', () => {
   for (const [text, link] of [
     ["https://a.example/it's_a=b&c*d", "https://a.example/it's_a=b&c*d"],
     ['https://a.example/x_', 'https://a.example/x_'], ['https://a.example/x*', 'https://a.example/x*'],
@@ -198,7 +198,7 @@ test('signs stay within a link, and at its end unless they stand before it too',
   ]) assert.deepEqual(links(text), link === '' ? [] : [link], text);
 });
 
-test('nothing that stands directly behind a server becomes part of its name', () => {
+test('nothing directly after a host becomes part of its name', () => {
   for (const behind of [
     '😀', '✅', '❤️', '👨‍👩‍👧', '🇦🇹', '1️⃣', 'ℹ️', '—no', '–no', '’s', '‘', '”', '‟x', '،', '؟', '؛', '۔', '،ثم', '।', '॥', '›', '‹',
     '〕', '〉', '»', '…', '…and', '→', '→b', '•', '·', '™', '²', '½', '€5', '￥', '\u2044evil.example/', '谢谢', 'です', '에서',
@@ -223,7 +223,7 @@ test('nothing that stands directly behind a server becomes part of its name', ()
   ]) assert.deepEqual(links(name), [name]);
 });
 
-test('what is put behind a path does not spoil it, and what a path needs stays', () => {
+test('punctuation after a path is dropped, and characters that the path needs stay', () => {
   for (const behind of [
     '😀', '✅', '❤️', '👨‍👩‍👧', '🇦🇹', '👍🏽', '—no', '—', '–', '’', '،', '؟', '؛', '۔', '।', '॥', '›', '〕', '»', '…', '!😀', '😀!', '.✅.',
   ]) assert.deepEqual(links(`https://a.example/way${behind}`), ['https://a.example/way'], behind);
@@ -239,7 +239,7 @@ test('what is put behind a path does not spoil it, and what a path needs stays',
   }
 });
 
-test('two links beside each other are two', () => {
+test('two adjacent links are two links', () => {
   for (const sign of [',', ';', '|']) {
     assert.deepEqual(links(`https://a.example/x${sign}https://b.example/y`),
       ['https://a.example/x', 'https://b.example/y']);
@@ -252,7 +252,7 @@ test('two links beside each other are two', () => {
   assert.deepEqual(links('https://.,https://a.example/'), ['https://a.example/']);
 });
 
-test('the name of a file is no link', () => {
+test('a file name is no link', () => {
   for (const text of [
     'README.md', 'README.md/', 'README.md/x', 'main.rs/tests', 'setup.py/x', 'run.sh/now', 'a.zip/b', 'film.mov/1',
     'Node.js/React', 'index.ts/x', 'style.css/a', 'tsconfig.json/x', 'script.pl/a', 'lib.so/a', 'photo.jpg/large',
@@ -263,14 +263,14 @@ test('the name of a file is no link', () => {
   }
 });
 
-test('a name that is written so that it may be mistaken says what it is', () => {
+test('a host with confusable letters shows its ASCII form', () => {
   const host = (/** @type {string} */ text) => rich(text).flatMap((one) => (one.type === 'link' ? [one.host] : []))[0];
   assert.equal(host('https://ɡoogle.com/'), 'xn--oogle-qmc.com');
   assert.equal(host('https://a．example/'), 'a.example');
   assert.equal(host('https://xn--80ak6aa92e.com/'), null, 'punycode is shown as it is written');
 });
 
-test('signs open after a space or a bracket, and close before the mirror', () => {
+test('markup opens after a space or a bracket and closes before their counterparts', () => {
   for (const text of [
     '^_^ nice ^_^', 'src/*.js, lib/*.css', '(a+b)*(c+d)*(e+f)', '*.js, lib/*.css', 'f(x)*g(y)*h', 'a*b* c', 'x *y*z',
     '/*note*/', 'a_b_ c', '5*3*2', '>_< or >_<', '(*_*)', '*^_^*', '*...*', 'é_a_é', '1*2* 3', 'a:*b*', 'a.*b*', 'a/_b_',
@@ -284,7 +284,7 @@ test('signs open after a space or a bracket, and close before the mirror', () =>
   ]) assert.equal(shown(text), expected, text);
 });
 
-test('no preview shows a fence or a sign', () => {
+test('a preview shows no fences and no markup characters', () => {
   const said = (/** @type {string} */ text, /** @type {string} */ subject = '') => gist({ text, subject }).text;
   assert.equal(said('```js\nlet a;\n```'), 'let a;');
   assert.equal(said('```js\nlet a;\n```', 'Code'), 'Code: let a;');

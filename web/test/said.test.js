@@ -62,7 +62,7 @@ function saidIn(blocks) {
   return blocks.flatMap((one) => (one.type === 'run' ? one.said : []));
 }
 
-test('lines of the system say who did what, in words that fit their number', () => {
+test('system messages say who did what, with the right plural', () => {
   const state = people();
   /** @param {number} sender @param {SystemLine} line */
   const line = (sender, line) => wordsOf(systemPhrase(state, sender, line));
@@ -81,7 +81,7 @@ test('lines of the system say who did what, in words that fit their number', () 
   assert.equal(line(2, /** @type {any} */ ({ type: 'of_a_later_version' })), 'Ben Okafor changed something here');
 });
 
-test('a line of the system stands alone, and what I hid has no place', () => {
+test('a system message stands alone, and a hidden message takes no space', () => {
   const blocks = lay([
     message(1), message(2, { client_id: '', system: { type: 'left' } }), message(3, { hidden: true, text: '' }),
     message(4), message(5, { client_id: '', system: { type: 'added', users: [3] } }),
@@ -92,7 +92,7 @@ test('a line of the system stands alone, and what I hid has no place', () => {
   assert.equal(new Set(blocks.map((one) => one.key)).size, blocks.length);
 });
 
-test('what is deleted says so, and in a group not by whom', () => {
+test('a deleted message says so, and in a group it does not say by whom', () => {
   const gone = message(1, { text: '', deleted: true });
   assert.equal(saidIn(lay([gone], 'direct'))[0].deleted, 'Ben Okafor deleted this message');
   assert.equal(saidIn(lay([{ ...gone, sender: ME }], 'direct'))[0].deleted, 'You deleted this message');
@@ -101,13 +101,13 @@ test('what is deleted says so, and in a group not by whom', () => {
   assert.equal(run.meta.kind, 'time', 'nobody asks whether it was read');
 });
 
-test('the last own message that is still there has the word beside its tick', () => {
+test('the last own message that was not deleted has a word beside its tick', () => {
   const blocks = lay([message(1, { sender: ME }), message(3, { sender: ME, text: '', deleted: true })]);
   const metas = blocks.flatMap((one) => (one.type === 'run' ? [one.meta] : []));
   assert.deepEqual(metas.map((one) => (one.kind === 'tick' ? one.wordless : one.kind)), [false, 'time']);
 });
 
-test('a quote shows the message as it is now, wherever it is held', () => {
+test('a quote shows the current state of its message, wherever the message is held', () => {
   const answer = message(5, { sender: ME, reply_to: 1 });
   assert.deepEqual(saidIn(lay([message(1, { text: 'is *it* yours?' }), message(2), answer]))[2].quote,
     { seq: 1, who: 'Ben Okafor', text: 'is it yours?', sign: null, there: true });
@@ -122,7 +122,7 @@ test('a quote shows the message as it is now, wherever it is held', () => {
   assert.equal(quoteOf(new Map([[1, message(1, { deleted: true, text: '' })]]))?.text, 'This message was deleted');
 });
 
-test('reactions say how many, who, and whether one is mine', () => {
+test('reactions show their number, their users and whether one is mine', () => {
   const [said] = saidIn(lay([message(1, {
     reactions: [{ emoji: '👍🏽', users: [2, ME, 3] }, { emoji: '🎉', users: [2] }],
   })]));
@@ -135,7 +135,7 @@ test('reactions say how many, who, and whether one is mine', () => {
   assert.match(crowd.reactions[0].names, / and 5 more$/u);
 });
 
-test('a message is read as one sentence', () => {
+test('a screen reader reads a message as one sentence', () => {
   const [, said] = saidIn(lay([message(1, { text: 'the scratch?' }), message(2, {
     sender: ME, subject: 'The handover', text: 'At *ten*,\nby the stall.', reply_to: 1, forwarded: true,
     reactions: [{ emoji: '❤️', users: [2] }], edited_at: '2026-11-22T09:20:00.000Z',
@@ -146,7 +146,7 @@ test('a message is read as one sentence', () => {
   assert.equal(sentence(gone, 'Ben Okafor', ''), 'Ben Okafor, 09:01. This message was deleted');
 });
 
-test('the list says in one line what a message says', () => {
+test('the conversation list shows a message as one line', () => {
   const state = people();
   assert.deepEqual(gistOf(state, message(1, { text: 'a *b*\n  `c`' })), { text: 'a b c', sign: null });
   assert.deepEqual(gistOf(state, message(1, { subject: 'S', text: 't' })), { text: 'S: t', sign: null });
@@ -158,7 +158,7 @@ test('the list says in one line what a message says', () => {
   assert.equal(gistOf(state, message(1, { system: { type: 'left' } })).text, 'Ben Okafor left');
 });
 
-test('emoji are found by the beginnings of their words, and named', () => {
+test('emoji are found by word prefixes and have names', () => {
   const all = groups.flatMap((group) => group.emoji);
   assert.equal(new Set(all.map((one) => one.emoji)).size, all.length, 'none stands there twice');
   for (const one of all) {
@@ -174,7 +174,7 @@ test('emoji are found by the beginnings of their words, and named', () => {
   assert.equal(emojiName('🫎'), '🫎', 'one without a name here speaks for itself');
 });
 
-test('what is often used comes first', () => {
+test('frequently used emoji come first', () => {
   assert.deepEqual(oftenUsed(null, 3), ['👍', '❤️', '😂']);
   const listed = groups.flatMap((group) => group.emoji);
   for (const usual of oftenUsed(null, 8)) {
@@ -194,7 +194,7 @@ function draftingOn(shelf) {
   return new Drafting(new Drafts({ keep: new Keep(shelf, ME), now: () => 1, newId: () => 'a' }));
 }
 
-test('what one answers and the subject are part of the draft, a change is not', () => {
+test('the quoted message and the subject are part of the draft, an edit is not', () => {
   const shelf = memoryShelf();
   const drafting = draftingOn(shelf);
   drafting.reply(1, 7);
@@ -211,7 +211,7 @@ test('what one answers and the subject are part of the draft, a change is not', 
   assert.deepEqual(drafting.take(1, null), {});
 });
 
-test('a change of a message goes on while the message is not held, and ends when it is deleted', () => {
+test('an edit continues while its message is not loaded and ends when the message is deleted', () => {
   const drafting = draftingOn(memoryShelf());
   drafting.edit(message(3, { sender: ME, text: 'as it was', subject: 'about' }));
   const company = { typing: () => /** @type {number[]} */ ([]), presence: () => null };

@@ -42,7 +42,7 @@ function search() {
 /** @param {Search} one */
 const ids = (one) => one.view().results.map((hit) => hit.message.id);
 
-test('a question is put once, a moment after the last key', async () => {
+test('a query is sent once, a moment after the last key', async () => {
   const one = search();
   for (const query of ['h', 'ha', 'han', 'han ']) one.setQuery(query);
   assert.equal(one.view().progress, 'waiting');
@@ -54,7 +54,7 @@ test('a question is put once, a moment after the last key', async () => {
   assert.deepEqual([one.view().progress, ids(one)], ['done', [9, 4]]);
 });
 
-test('an answer to an older question is dropped, and until the new one comes the old results stand', async () => {
+test('an answer to an older query is dropped, and the old results stay until the new ones arrive', async () => {
   const one = search();
   one.setQuery('ring');
   await clock.advance(200);
@@ -73,7 +73,7 @@ test('an answer to an older question is dropped, and until the new one comes the
   assert.deepEqual([one.view().progress, ids(one)], ['failed', []]);
 });
 
-test('pages follow each other, one at a time, and a failed one is asked for again', async () => {
+test('pages load one at a time, and a failed page is retried', async () => {
   const one = search();
   one.setQuery('ring');
   await clock.advance(200);
@@ -91,7 +91,7 @@ test('pages follow each other, one at a time, and a failed one is asked for agai
   assert.deepEqual([one.view().more, ids(one)], [false, [9, 8, 7]], 'none comes twice');
 });
 
-test('what may have changed is asked for again, as much as there was, and stands until it is there', async () => {
+test('results that may have changed are loaded again in full and stay until the new ones arrive', async () => {
   const one = search();
   one.setQuery('ring');
   await clock.advance(200);
@@ -126,7 +126,7 @@ test('what may have changed is asked for again, as much as there was, and stands
   assert.deepEqual(ids(one), [2]);
 });
 
-test('a page of an older question is dropped', async () => {
+test('a page of an older query is dropped', async () => {
   const one = search();
   one.setQuery('ring');
   await clock.advance(200);
@@ -141,7 +141,7 @@ test('a page of an older question is dropped', async () => {
   assert.equal(asked[3].question.after, '5');
 });
 
-test('filters are part of the question, and days are the reader’s', async () => {
+test('filters are part of the query, and dates are in the user’s time zone', async () => {
   const one = search();
   one.setFilters({ conversation: { id: 4, name: 'Night desk' } });
   assert.equal(asked.length, 0, 'a conversation alone is no question');
@@ -161,7 +161,7 @@ test('filters are part of the question, and days are the reader’s', async () =
   assert.deepEqual(ids(one), [], 'what was left is not answered any more');
 });
 
-test('nothing but blanks is no question', async () => {
+test('a blank text is no query', async () => {
   const one = search();
   one.setQuery('   ');
   await clock.advance(1_000);
@@ -193,7 +193,7 @@ function shown(search, change = (/** @type {any} */ state) => state) {
   }, { conversation: id, seq: 1 });
 }
 
-test('a result says who, when, where and what, and which of them one has gone to', () => {
+test('a result shows sender, time, conversation and text, and the opened one is marked', () => {
   const view = shown({});
   const [row] = view.rows;
   assert.deepEqual([view.state, view.count, row.selected, row.pieces[1]],
@@ -202,14 +202,14 @@ test('a result says who, when, where and what, and which of them one has gone to
   assert.equal(shown({ more: true }).count, '1+ found');
 });
 
-test('what was deleted since it was found is not shown any more', () => {
+test('a result that was deleted since is no longer shown', () => {
   for (const how of [{ deleted: true }, { hidden: true }]) {
     const gone = shown({}, (state) => changed(state, { text: '', ...how }));
     assert.deepEqual([gone.rows.length, gone.state], [0, 'nothing']);
   }
 });
 
-test('what was changed since it was found shows what it says now, or goes when that is not what was looked for', () => {
+test('an edited result shows its current text, or disappears when it no longer matches', () => {
   const pieces = (/** @type {any} */ one) => one.rows.map((/** @type {any} */ row) =>
     row.pieces.map((/** @type {any} */ piece) => (piece.hit ? `[${piece.text}]` : piece.text)).join(''));
   assert.deepEqual(pieces(shown({}, (state) => changed(state, { text: 'A new Handlé of ash, two HANDLES' }))),
@@ -229,14 +229,14 @@ test('what was changed since it was found shows what it says now, or goes when t
   assert.deepEqual(excerptOf("I don't", wantedOf('dont')), [{ text: 'I ', hit: false }, { text: "don't", hit: true }]);
 });
 
-test('an answer of before a change that was heard of meanwhile changes nothing back', () => {
+test('an answer from before a known change does not undo the change', () => {
   const late = shown({}, (state) => {
     return apply(changed(state, { text: '', deleted: true }), { kind: 'seen', messages: [only(state)] });
   });
   assert.equal(late.rows.length, 0);
 });
 
-test('where it is not said what changed, it is looked for again', () => {
+test('an unspecified change causes the search to run again', () => {
   const one = search();
   const view = (/** @type {any} */ message) =>
     /** @type {any} */ ({ ...one.view(), results: [{ message, excerpt: [] }] });
@@ -251,7 +251,7 @@ test('where it is not said what changed, it is looked for again', () => {
   assert.equal(isDoubtful(state, view(place(5))), false, 'the state before is as it was');
 });
 
-test('who was removed and added again unheard sees nothing of before, whichever answer comes first', () => {
+test('a member who was removed and added again unnoticed sees nothing from before, whichever answer arrives first', () => {
   const model = new ModelServer(3);
   const id = model.open('group', 2, [1, 3]);
   const { message } = model.send(2, id, 'the wooden handle', 'a');
@@ -268,7 +268,7 @@ test('who was removed and added again unheard sees nothing of before, whichever 
   }
 });
 
-test('what seems to say no more what was looked for is asked for again', () => {
+test('a result that seems to match no longer is checked again', () => {
   const one = search();
   const found = { ...place(5), text: 'eine große Kiste' };
   const state = apply(empty(1), { kind: 'found', messages: [found], first: true });
@@ -281,7 +281,7 @@ test('what seems to say no more what was looked for is asked for again', () => {
   assert.equal(isDoubtful(change({ text: '', deleted: true }), view), false);
 });
 
-test('who finds nothing is led to the next wider thing to try', () => {
+test('an empty result offers the next wider search', () => {
   const none = (/** @type {any} */ filters) => shown({ results: [], filters: { ...noFilters, ...filters } }).nothing;
   assert.deepEqual(none({}), {
     title: 'Nothing found for “handle”', more: 'Try fewer letters.', act: '', undo: null,
@@ -294,7 +294,7 @@ test('who finds nothing is led to the next wider thing to try', () => {
     ['begin', 'waiting', 'failed', 'refused', 'nothing']);
 });
 
-test('a refusal says why, and is no outage', async () => {
+test('a refusal shows its reason and is not an outage', async () => {
   const problem = (/** @type {string} */ code, more = {}) =>
     new Problem({ code, title: 'no', status: 400, retryable: false, ...more });
   for (const [query, error, state, words] of /** @type {[string, Error, string, RegExp][]} */ ([

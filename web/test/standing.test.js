@@ -51,7 +51,7 @@ test('the answer to an older jump shows nothing', async () => {
   assert.deepEqual([open, done], [5, ['shows 5', 'jumps to 20', 'knows 4']]);
 });
 
-test('who goes to the end while a message is looked at stays there', async () => {
+test('a jump to the end during a jump to a message stays at the end', async () => {
   const one = standing();
   void one.goTo({ conversation: 4, seq: 10 });
   host.dispatchEvent(new CustomEvent('parlor-latest'));
@@ -59,7 +59,7 @@ test('who goes to the end while a message is looked at stays there', async () =>
   assert.deepEqual(done, ['latest', 'knows 4']);
 });
 
-test('what was opened before says nothing of a message that is looked at', async () => {
+test('an earlier opening shows nothing about a later jump', async () => {
   const one = standing();
   void one.goTo({ conversation: 4, seq: 10 });
   one.reach();

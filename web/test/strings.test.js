@@ -11,7 +11,7 @@ import { Passing } from '../src/sdk/passing.js';
 import { handClock } from './support/clock.js';
 import { ModelServer } from './support/server.js';
 
-test('only what is new or not read is counted to 99', () => {
+test('only unread counts stop at 99', () => {
   assert.equal(say.charactersLeft(480), '480 characters left');
   assert.equal(say.charactersLeft(1), '1 character left');
   assert.equal(say.people(250), '250 people');
@@ -26,7 +26,7 @@ test('only what is new or not read is counted to 99', () => {
   }
 });
 
-test('who is called You is not taken for oneself', () => {
+test('a user named You is not confused with the current user', () => {
   const server = new ModelServer(2);
   server.data.users.set(2, { id: 2, name: 'You Hyun-ji', picture: null, version: server.next() });
   const id = server.open('direct', 1, [2]);
@@ -54,7 +54,7 @@ test('who is called You is not taken for oneself', () => {
   assert.equal(say.messageOf(null), 'Your message');
 });
 
-test('a line and a role of a newer server are told in the words that there are', () => {
+test('an unknown system message and an unknown role of a newer server have a fallback text', () => {
   const state = empty(1);
   state.users.set(2, { id: 2, name: 'Ben', picture: null, version: 1 });
   const words = (/** @type {any} */ line, sender = 2) => wordsOf(systemPhrase(state, sender, line));

@@ -11,7 +11,7 @@ import { Telling } from '../src/inbox/telling.js';
 const view = (view) => ({ mode: 'live', lostAt: null, now: 0, sent: 0, waiting: 0, safe: true, ...view });
 const lost = { mode: /** @type {const} */ ('offline'), lostAt: 1_000 };
 
-test('how many were sent is said once, when all that can be sent is', () => {
+test('the number of sent messages is announced once, when nothing more can be sent', () => {
   const telling = new Telling();
   const words = (/** @type {Partial<BannerView>} */ more) => telling.judge(view(more)).words;
   assert.equal(words({ ...lost, now: 1_000, sent: 5, waiting: 3 }), '');
@@ -26,14 +26,14 @@ test('how many were sent is said once, when all that can be sent is', () => {
   ]);
 });
 
-test('what was discarded is not told to have been sent', () => {
+test('a discarded message is not announced as sent', () => {
   const telling = new Telling();
   telling.judge(view({ ...lost, now: 6_000, waiting: 1 }));
   telling.judge(view({ ...lost, now: 7_000, waiting: 0 }));
   assert.equal(telling.judge(view({ now: 8_000 })).words, 'Connected again.');
 });
 
-test('each loss begins anew, and what takes long is not waited for', () => {
+test('each outage starts a new count, and a long outage is not waited for', () => {
   const telling = new Telling();
   telling.judge(view({ ...lost, now: 6_000, waiting: 1 }));
   assert.equal(telling.judge(view({ now: 7_000, waiting: 1 })).again, 4_000);

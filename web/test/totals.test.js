@@ -31,7 +31,7 @@ function assertRight() {
   assert.deepEqual(totalsOf(rig.state), server.totals(ME));
 }
 
-test('they are told though few rows are held, and follow events without a question', async () => {
+test('totals are right although few rows are loaded, and follow events without a request', async () => {
   assert.deepEqual(totalsOf(rig.state), { conversations: 6, messages: 12 });
   server.send(BEN, rooms[5], 'three', 'c');
   server.mark(ME, rooms[4], { read: 2 });
@@ -43,14 +43,14 @@ test('they are told though few rows are held, and follow events without a questi
   assert.deepEqual(rig.log, ['conversation.list']);
 });
 
-test('a conversation that was not held and changed is counted once it is known how it was', async () => {
+test('a changed conversation that was not loaded counts once its previous state is known', async () => {
   server.send(BEN, rooms[0], 'three', 'c');
   await rig.still();
   assertRight();
   assert.deepEqual(rig.log, ['conversation.get', 'me.get']);
 });
 
-test('one that I am removed from counts no more, held or not', async () => {
+test('a conversation that the user was removed from no longer counts, loaded or not', async () => {
   server.remove(rooms[0], ME);
   server.remove(rooms[5], ME);
   await rig.still();
@@ -58,7 +58,7 @@ test('one that I am removed from counts no more, held or not', async () => {
   assert.deepEqual(totalsOf(rig.state), { conversations: 4, messages: 8 });
 });
 
-test('what I read and hid in a conversation that is not held counts no more', async () => {
+test('messages read and hidden in an unloaded conversation no longer count', async () => {
   server.data.secretive.add(ME);
   server.mark(ME, rooms[0], { read: 2 });
   hide(server, ME, rooms[1], 2);
@@ -67,7 +67,7 @@ test('what I read and hid in a conversation that is not held counts no more', as
   assert.deepEqual(totalsOf(rig.state), { conversations: 5, messages: 9 });
 });
 
-test('an answer that events have overtaken is asked for again', async () => {
+test('an answer older than known events is requested again', async () => {
   server.send(BEN, rooms[0], 'three', 'c');
   await rig.hearAll();
   await rig.replyAll();
@@ -81,7 +81,7 @@ test('an answer that events have overtaken is asked for again', async () => {
   assert.equal(rig.log.filter((one) => one === 'me.get').length, 2);
 });
 
-test('changes that were missed and lie past the totals need no question', async () => {
+test('missed changes that are newer than the totals need no request', async () => {
   server.send(BEN, rooms[5], 'three', 'c');
   rig.events = [];
   await rig.resume();
@@ -105,7 +105,7 @@ async function toldAfter(change) {
   assert.equal(rig.state.conversations.get(rooms[5])?.version, before);
 }
 
-test('a message that came before the totals and changed after them leaves no doubt', async () => {
+test('a message from before the totals that changed after them leaves no doubt', async () => {
   await toldAfter(() => server.send(BEN, rooms[5], 'three', 'c'));
   edit(server, BEN, rooms[5], 3, 'three, edited');
   rig.events = [];
@@ -114,7 +114,7 @@ test('a message that came before the totals and changed after them leaves no dou
   assertRight();
 });
 
-test('a marker that moved before the totals, and a message that came after them, leave no doubt', async () => {
+test('a marker that moved before the totals and a message after them leave no doubt', async () => {
   await toldAfter(() => server.mark(ME, rooms[5], { read: 2 }));
   server.send(BEN, rooms[5], 'three', 'c');
   rig.events = [];
@@ -123,7 +123,7 @@ test('a marker that moved before the totals, and a message that came after them,
   assertRight();
 });
 
-test('totals that are told while a number is in doubt are asked for again when it changes', async () => {
+test('totals received while a count is in doubt are requested again when it changes', async () => {
   server.mark(ME, rooms[4], { delivered: 2 });
   server.data.secretive.add(ME);
   server.mark(ME, rooms[4], { read: 2 });

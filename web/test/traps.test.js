@@ -36,7 +36,7 @@ test('a live event moves its scope and never the cursor', async () => {
   assert.deepEqual(rig.log, [], 'nothing had to be asked');
 });
 
-test('a lost event of another conversation is found on resuming, though later events came', async () => {
+test('a resume finds a lost event of another conversation, although later events arrived', async () => {
   server.send(BEN, umbrella, 'lost on the way', 'a');
   rig.events = [];
   server.send(BEN, helmet, 'heard', 'b');
@@ -48,7 +48,7 @@ test('a lost event of another conversation is found on resuming, though later ev
   rig.assertEqual();
 });
 
-test('a lost removal is found on resuming', async () => {
+test('a resume finds a lost removal', async () => {
   void rig.sync.open(umbrella);
   await rig.replyAll();
   server.remove(umbrella, ME);
@@ -59,7 +59,7 @@ test('a lost removal is found on resuming', async () => {
   rig.assertEqual();
 });
 
-test('what was heard of a conversation that one has left meanwhile is not asked for again and again', async () => {
+test('an event of a conversation that the user has left meanwhile does not cause repeated requests', async () => {
   const room = server.open('group', BEN, [ME, 3]);
   rig.events = [];
   server.send(BEN, room, 'the opening was lost', 'a');
@@ -75,7 +75,7 @@ test('what was heard of a conversation that one has left meanwhile is not asked 
   rig.assertEqual();
 });
 
-test('heads whose fetch failed do not move the cursor until it has succeeded', async () => {
+test('heads whose fetch failed do not move the cursor until the fetch succeeds', async () => {
   server = new ModelServer(4, { inline: 0 });
   umbrella = server.open('group', ME, [BEN]);
   rig = new Rig(server, ME);
@@ -94,7 +94,7 @@ test('heads whose fetch failed do not move the cursor until it has succeeded', a
   rig.assertEqual();
 });
 
-test('pages of the list at different cursors: the lowest holds, and what changed between them is found', async () => {
+test('with list pages at different cursors the lowest counts, and changes between them are found', async () => {
   server = new ModelServer(4);
   const rooms = [1, 2, 3, 4, 5].map(() => server.open('group', ME, [BEN]));
   rig = new Rig(server, ME);
@@ -113,7 +113,7 @@ test('pages of the list at different cursors: the lowest holds, and what changed
   assert.equal(rig.state.conversations.get(rooms[4])?.last_message?.text, 'between two pages');
 });
 
-test('after a change of epoch that forgot something all state is dropped and loaded anew', async () => {
+test('after an epoch change that lost data all state is dropped and loaded again', async () => {
   const backup = server.backup();
   server.send(BEN, umbrella, 'never happened', 'a');
   await rig.hearAll();
@@ -128,7 +128,7 @@ test('after a change of epoch that forgot something all state is dropped and loa
   rig.assertEqual();
 });
 
-test('an ordinary restart resets nobody', async () => {
+test('an ordinary restart causes no reset', async () => {
   const held = rig.state.conversations.get(umbrella);
   server.start();
   await rig.disconnect();
@@ -138,7 +138,7 @@ test('an ordinary restart resets nobody', async () => {
   assert.equal(rig.state.cursor, server.cursor());
 });
 
-test('an answer to a question from before a reset is dropped', async () => {
+test('an answer to a request from before a reset is dropped', async () => {
   const backup = server.backup();
   server.send(BEN, umbrella, 'never happened', 'a');
   rig.events = [];
@@ -153,7 +153,7 @@ test('an answer to a question from before a reset is dropped', async () => {
   rig.assertEqual();
 });
 
-test('events that overtook each other are applied in order, and nothing is asked for', async () => {
+test('events that arrive out of order are applied in order, without a request', async () => {
   server.send(BEN, umbrella, 'one', 'a');
   server.send(BEN, umbrella, 'two', 'b');
   server.send(BEN, umbrella, 'three', 'c');
@@ -169,7 +169,7 @@ test('events that overtook each other are applied in order, and nothing is asked
   assert.equal(rig.state.held.size, 0);
 });
 
-test('an event whose forerunner never comes is asked about after a moment', async () => {
+test('an event whose predecessor never arrives causes a request after a moment', async () => {
   server.send(BEN, umbrella, 'lost', 'a');
   rig.events = [];
   server.send(BEN, umbrella, 'heard', 'b');
@@ -183,7 +183,7 @@ test('an event whose forerunner never comes is asked about after a moment', asyn
   assert.equal(rig.state.held.size, 0);
 });
 
-test('a doubled event counts once', async () => {
+test('a repeated event counts once', async () => {
   server.send(BEN, umbrella, 'once', 'a');
   const [event] = rig.events;
   await rig.hearAll();
@@ -193,7 +193,7 @@ test('a doubled event counts once', async () => {
   assert.equal(rig.state.held.size, 0);
 });
 
-test('an event that comes while its scope is fetched is not lost', async () => {
+test('an event that arrives while its scope is fetched is not lost', async () => {
   const room = server.open('group', BEN, [3]);
   server.add(room, ME);
   rig.events = [];
@@ -209,7 +209,7 @@ test('an event that comes while its scope is fetched is not lost', async () => {
   assert.equal(rig.state.conversations.get(room)?.unread, 2);
 });
 
-test('what was asked before a conversation was left does not bring it back', async () => {
+test('an answer requested before a conversation was left does not bring it back', async () => {
   rig.sync.event({ type: 'scope.changed', scope: `conversation:${umbrella}`, version: server.data.version + 1 });
   server.send(BEN, umbrella, 'late', 'a');
   const [changes] = rig.asked.splice(0);
@@ -224,7 +224,7 @@ test('what was asked before a conversation was left does not bring it back', asy
   assert.equal(rig.state.conversations.has(umbrella), false);
 });
 
-test('heads that were asked before a conversation was joined do not take it away', async () => {
+test('heads requested before a conversation was joined do not remove it', async () => {
   server.remove(umbrella, ME);
   rig.events = [];
   rig.askHeads();
@@ -252,7 +252,7 @@ test('a late event of a conversation that was left does not bring it back', asyn
   assert.deepEqual(rig.log, []);
 });
 
-test('being added again shows the conversation, and only what was written since', async () => {
+test('a member who is added again sees the conversation, and only the messages since then', async () => {
   server.send(BEN, umbrella, 'not for me any more', 'a');
   server.remove(umbrella, ME);
   server.send(BEN, umbrella, 'behind my back', 'b');
@@ -268,7 +268,7 @@ test('being added again shows the conversation, and only what was written since'
   rig.assertEqual();
 });
 
-test('changes in several pages are applied as one, and an interruption starts over', async () => {
+test('changes in several pages are applied together, and an interruption starts over', async () => {
   for (let count = 0; count < 9; count += 1) server.send(BEN, umbrella, `message ${count}`, `m${count}`);
   rig.events = [];
   const before = rig.state.conversations.get(umbrella)?.version;
@@ -282,7 +282,7 @@ test('changes in several pages are applied as one, and an interruption starts ov
   assert.equal(rig.state.conversations.get(umbrella)?.unread, 9);
 });
 
-test('too many changes bring the newest page in the place of what was held', async () => {
+test('too many changes replace the loaded messages with the newest page', async () => {
   void rig.sync.open(umbrella);
   await rig.replyAll();
   for (let count = 0; count < 20; count += 1) server.send(BEN, umbrella, `message ${count}`, `m${count}`);
@@ -300,7 +300,7 @@ test('too many changes bring the newest page in the place of what was held', asy
   rig.assertEqual();
 });
 
-test('messages that come while the first page of a thread is fetched are in it', async () => {
+test('messages that arrive while the first page of a thread is fetched are in it', async () => {
   server.send(BEN, umbrella, 'one', 'a');
   await rig.hearAll();
   void rig.sync.open(umbrella);
@@ -312,7 +312,7 @@ test('messages that come while the first page of a thread is fetched are in it',
   assert.deepEqual(rig.state.threads.get(umbrella)?.messages.map((one) => one.text), ['one', 'two']);
 });
 
-test('a message that I sent is shown with its reply, before its event', async () => {
+test('a sent message is shown with its reply, before its event', async () => {
   void rig.sync.open(umbrella);
   await rig.replyAll();
   const asked = rig.state.turn;
@@ -341,7 +341,7 @@ async function assertAtRest() {
   rig.assertEqual();
 }
 
-test('a thread shown around a message ends there: what is new is not added until one goes back', async () => {
+test('a thread loaded around a message gets no new messages until the user returns to its end', async () => {
   const held = await openLong(30);
   assert.deepEqual(held(), [27, 28, 29, 30]);
   void rig.sync.around(umbrella, 10);
@@ -368,7 +368,7 @@ test('a thread shown around a message ends there: what is new is not added until
   await assertAtRest();
 });
 
-test('a message that was edited while its page was on its way is shown as it is now', async () => {
+test('a message edited while its page was loading is shown in its current state', async () => {
   const held = await openLong(30);
   void rig.sync.around(umbrella, 10);
   const [page] = rig.asked.splice(0);
@@ -382,7 +382,7 @@ test('a message that was edited while its page was on its way is shown as it is 
   await assertAtRest();
 });
 
-test('an answered message that is not held is asked for once, and follows its changes', async () => {
+test('a quoted message that is not loaded is requested once and follows its changes', async () => {
   await openLong(30);
   server.send(BEN, umbrella, 'about that', 'r', 3);
   server.send(BEN, umbrella, 'about that too', 's', 3);
@@ -402,7 +402,7 @@ test('an answered message that is not held is asked for once, and follows its ch
   await assertAtRest();
 });
 
-test('what I deleted for myself says what is unread only from where my marker stands', async () => {
+test('deleting messages for oneself counts unread messages only from the read marker', async () => {
   for (const text of ['one', 'two', 'three']) server.send(BEN, umbrella, text, text);
   server.mark(ME, umbrella, { delivered: 3 });
   server.data.secretive.add(ME);
@@ -417,7 +417,7 @@ test('what I deleted for myself says what is unread only from where my marker st
   assert.equal(rig.state.conversations.get(umbrella)?.unread, 0);
 });
 
-test('what I deleted for myself stays hidden, whatever older copy comes', async () => {
+test('a message deleted for oneself stays hidden when an older copy arrives', async () => {
   await openLong(30);
   void rig.sync.around(umbrella, 10);
   const [page] = rig.asked.splice(0);
@@ -434,7 +434,7 @@ test('what I deleted for myself stays hidden, whatever older copy comes', async 
   await assertAtRest();
 });
 
-test('a deletion of what I have not read is followed by asking what is unread', async () => {
+test('deleting an unread message causes a request for the unread totals', async () => {
   await openLong(3);
   assert.equal(rig.state.conversations.get(umbrella)?.unread, 3);
   erase(server, BEN, umbrella, 2);
@@ -451,7 +451,7 @@ test('a deletion of what I have not read is followed by asking what is unread', 
   await assertAtRest();
 });
 
-test('a thread that is left keeps its end alone', async () => {
+test('a thread that is closed keeps only its end', async () => {
   const held = await openLong(30);
   void rig.sync.around(umbrella, 10);
   await rig.replyAll();
@@ -468,7 +468,7 @@ test('a thread that is left keeps its end alone', async () => {
   assert.equal(held().at(-1), 430);
 });
 
-test('where I am not told who I am the list says so, and trying again is possible', async () => {
+test('when loading the own user fails, the list shows it and offers a retry', async () => {
   rig = new Rig(server, ME);
   await rig.resume();
   assert.equal(rig.sync.listProgress, 'loading');

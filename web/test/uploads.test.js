@@ -37,7 +37,7 @@ function uploads() {
   });
 }
 
-test('a file goes in one request, and its progress is told', async () => {
+test('a file is uploaded in one request and reports progress', async () => {
   const all = uploads();
   const id = all.add(HERE, blob('an umbrella'), 'umbrella.txt');
   assert.deepEqual(server.waiting.map((one) => [one.method, one.size]), [['POST', 11]]);
@@ -51,7 +51,7 @@ test('a file goes in one request, and its progress is told', async () => {
   assert.equal(await all.local(31)?.text(), 'an umbrella');
 });
 
-test('after the end nothing is noted, and nothing is shown from here', async () => {
+test('after stop nothing is stored, and no local preview is shown', async () => {
   const all = uploads();
   const id = all.add(HERE, blob('an umbrella'), 'umbrella.txt');
   await server.waiting[0].go();
@@ -62,7 +62,7 @@ test('after the end nothing is noted, and nothing is shown from here', async () 
   assert.equal(all.local(31), undefined);
 });
 
-test('two go at once and the third waits for its turn', async () => {
+test('two files upload at once, and the third waits for its turn', async () => {
   const all = uploads();
   for (const name of ['one', 'two', 'three']) all.add(HERE, blob(name), name);
   assert.equal(server.waiting.length, 2);
@@ -70,7 +70,7 @@ test('two go at once and the third waits for its turn', async () => {
   assert.deepEqual(server.waiting.map((one) => /name=(\w+)/u.exec(one.path)?.[1]), ['one', 'three']);
 });
 
-test('after a cut a file goes on where the server says that it ends', async () => {
+test('after an interruption an upload continues at the server’s offset', async () => {
   const all = uploads();
   const id = all.add(HERE, blob('0123456789'), 'digits');
   await server.waiting[0].cutAfter(4);
@@ -87,7 +87,7 @@ test('after a cut a file goes on where the server says that it ends', async () =
   assert.equal(await server.text(id), '0123456789');
 });
 
-test('the rest of a large file goes in pieces', async () => {
+test('the rest of a large file is uploaded in chunks', async () => {
   const all = uploads();
   const id = all.add(HERE, new Blob([new Uint8Array(10 * MB)]), 'large');
   await server.waiting[0].cutAfter(1);
@@ -103,7 +103,7 @@ test('the rest of a large file goes in pieces', async () => {
   assert.equal(all.get(id)?.state, 'done');
 });
 
-test('where no piece arrives they become smaller, and the attempts rarer', async () => {
+test('when no chunk arrives, chunks become smaller and attempts rarer', async () => {
   const all = uploads();
   const id = all.add(HERE, new Blob([new Uint8Array(10 * MB)]), 'large');
   const limited = async () => {
@@ -128,7 +128,7 @@ test('where no piece arrives they become smaller, and the attempts rarer', async
   assert.deepEqual(new Set(sizes.slice(4)), new Set([1]));
 });
 
-test('what the server never heard of is begun again', async () => {
+test('an upload that the server does not know starts again', async () => {
   const all = uploads();
   const id = all.add(HERE, blob('x'), 'x');
   await server.waiting[0].cutAfter(0);
@@ -140,7 +140,7 @@ test('what the server never heard of is begun again', async () => {
   assert.equal(all.get(id)?.state, 'done');
 });
 
-test('attempts are further and further apart, and a stalled request counts as cut', async () => {
+test('the delay between attempts grows, and a stalled request counts as interrupted', async () => {
   const all = uploads();
   const id = all.add(HERE, blob('0123456789'), 'digits');
   await clock.advance(29_000);
@@ -159,7 +159,7 @@ test('attempts are further and further apart, and a stalled request counts as cu
   assert.equal(server.waiting.length, 1);
 });
 
-test('what is too large, empty or one too many is refused before a byte is sent', async () => {
+test('a file that is too large, empty or over the limit is refused before a byte is sent', async () => {
   const all = uploads();
   limits.upload_bytes_max = 5;
   const large = all.add(HERE, blob('123456'), 'large');
@@ -175,7 +175,7 @@ test('what is too large, empty or one too many is refused before a byte is sent'
     [['large', 'refused'], ['empty', 'refused'], ['d', 'waiting']], 'the fourth may go with the next message');
 });
 
-test('a refusal stays until the person decides; a fault is tried again by itself', async () => {
+test('a refusal stays until the user decides; a server error is retried automatically', async () => {
   const all = uploads();
   const id = all.add(HERE, blob('x'), 'x');
   await server.waiting[0].refuse('unsupported_type');
@@ -192,7 +192,7 @@ test('a refusal stays until the person decides; a fault is tried again by itself
   assert.equal(all.get(id)?.state, 'refused');
 });
 
-test('one that is taken back is stopped, and the server is told', async () => {
+test('a removed upload is stopped and deleted on the server', async () => {
   const all = uploads();
   const id = all.add(HERE, blob('x'), 'x');
   all.remove(id);
@@ -223,7 +223,7 @@ test('a message waits for its files', async () => {
   assert.equal(await all.local(31)?.text(), 'b', 'what was sent from here need not be fetched');
 });
 
-test('what a message gives back is of the draft again, and goes on', async () => {
+test('a file that a message returns belongs to the draft again and continues', async () => {
   const all = uploads();
   all.add(HERE, blob('a'), 'a');
   const unwanted = all.add(HERE, blob('b'), 'b');
@@ -236,7 +236,7 @@ test('what a message gives back is of the draft again, and goes on', async () =>
   assert.deepEqual(all.draft(HERE).map((one) => one.state), ['done']);
 });
 
-test('a message learns that one of its files was refused, and trying again tries it again', async () => {
+test('a message learns that one of its files was refused, and a retry uploads the file again', async () => {
   const all = uploads();
   const id = all.add(HERE, blob('a'), 'a');
   all.take(HERE);
@@ -249,7 +249,7 @@ test('a message learns that one of its files was refused, and trying again tries
   assert.deepEqual(all.finished([id]), { ids: [31] });
 });
 
-test('a message from before a reload gets what the server has whole, and is told of the rest', async () => {
+test('after a reload a message gets its complete files and reports the missing ones', async () => {
   const first = uploads();
   const whole = first.add(HERE, blob('whole'), 'whole');
   const none = first.add(HERE, blob('none'), 'none');
@@ -268,7 +268,7 @@ test('a message from before a reload gets what the server has whole, and is told
   assert.deepEqual(second.draft(HERE), []);
 });
 
-test('after a reload what the server has whole is there, of the rest one is told', async () => {
+test('after a reload the draft has its complete files and reports the missing ones', async () => {
   const first = uploads();
   const whole = first.add(HERE, blob('whole'), 'whole');
   const half = first.add(HERE, blob('half'), 'half');
@@ -292,7 +292,7 @@ test('after a reload what the server has whole is there, of the rest one is told
   assert.equal(second.get(half)?.sent, 2);
 });
 
-test('what another page of the person has sent is not offered again', async () => {
+test('a file that another page of the user has sent is not offered again', async () => {
   const first = uploads();
   first.add(HERE, blob('a'), 'a');
   await server.waiting[0].go();
@@ -306,7 +306,7 @@ test('what another page of the person has sent is not offered again', async () =
   assert.deepEqual(second.draft(HERE), []);
 });
 
-test('a file that the disk has no more is not tried for ever', async () => {
+test('a file that is gone from the disk is not retried forever', async () => {
   const all = uploads();
   const file = blob('moved away');
   file.slice = () => {
@@ -319,7 +319,7 @@ test('a file that the disk has no more is not tried for ever', async () => {
   assert.equal(all.get(id)?.problem?.code, 'file_gone');
 });
 
-test('leaving would cut off only what is sent from here', async () => {
+test('leaving the page interrupts only the uploads of this page', async () => {
   const all = uploads();
   assert.equal(all.isBusy, false);
   all.add(HERE, blob('x'), 'x');
@@ -328,7 +328,7 @@ test('leaving would cut off only what is sent from here', async () => {
   assert.equal(all.isBusy, false);
 });
 
-test('an answer is what the server says, a problem, or nothing', () => {
+test('a response is parsed into a value, a problem or nothing', () => {
   assert.deepEqual(answerOf(200, '{"id":1}'), { id: 1 });
   assert.equal(answerOf(204, ''), null);
   assert.throws(() => answerOf(413, '{"code":"too_large","title":"t","status":413,"retryable":false}'),
@@ -355,7 +355,7 @@ function sending() {
 
 const notFound = new Problem({ code: 'not_found', title: 'no', status: 404, retryable: false });
 
-test('a file that the server has forgotten meanwhile is brought to it again, and goes with its message', async () => {
+test('a file that the server has lost is uploaded again and sent with its message', async () => {
   const { all, box, asked } = sending();
   const id = all.add(HERE, blob('a'), 'a');
   box.add(HERE, { text: 'With a file', ...all.take(HERE) });
@@ -372,7 +372,7 @@ test('a file that the server has forgotten meanwhile is brought to it again, and
   assert.deepEqual([await server.text(id), asked[0].command.attachments], ['a', [32]]);
 });
 
-test('where it is not the file that is gone the person is told, once the server was asked', async () => {
+test('when the file is not what is missing, the user is told after the server was asked', async () => {
   const { all, box, asked } = sending();
   all.add(HERE, blob('a'), 'a');
   box.add(HERE, { text: 'With a file', ...all.take(HERE) });
@@ -389,7 +389,7 @@ test('where it is not the file that is gone the person is told, once the server 
   }
 });
 
-test('files of a message that was given up, and was not sent, are given up too', async () => {
+test('the files of a discarded message that was not sent are discarded too', async () => {
   const { all, box, asked } = sending();
   const id = all.add(HERE, blob('a'), 'a');
   const name = box.add(HERE, { text: 'With a file', ...all.take(HERE) });
@@ -406,7 +406,7 @@ test('files of a message that was given up, and was not sent, are given up too',
   assert.deepEqual(server.waiting.map((one) => one.method), ['DELETE']);
 });
 
-test('a page does not say of a message of another one that its files are gone', async () => {
+test('a page does not report files as lost for a message of another page', async () => {
   const other = sending();
   const own = sending();
   for (const name of ['a', 'b', 'c']) own.all.add(HERE, blob(name), name);

@@ -8,12 +8,12 @@ import { hiddenIn, isBlank } from '../src/inbox/visible.js';
 
 const fixture = JSON.parse(readFileSync(new URL('../../fixtures/visible.json', import.meta.url), 'utf8'));
 
-test('what cannot be seen is told from what can', () => {
+test('invisible text is recognised', () => {
   for (const text of fixture.blank) assert.ok(isBlank(text), JSON.stringify(text));
   for (const text of fixture.visible) assert.ok(!isBlank(text), JSON.stringify(text));
 });
 
-test('hidden characters stay in names only where they mean something', () => {
+test('invisible characters stay in names only where they have a meaning', () => {
   for (const text of fixture.refused) assert.match(hiddenIn(text) ?? '', /^U\+[0-9A-F]{4,6}$/u, JSON.stringify(text));
   for (const text of fixture.kept) assert.equal(hiddenIn(text), null, JSON.stringify(text));
   for (const [text] of fixture.changed) assert.equal(hiddenIn(text), null, JSON.stringify(text));

@@ -52,13 +52,13 @@ function item(text, state) {
   };
 }
 
-test('a run is one person within a minute of the clock', () => {
+test('a message group has one sender and one minute', () => {
   const blocks = lay(story([[2, 'a', 1, 10], [2, 'b', 1, 59], [2, 'c', 2, 0], [1, 'd', 2, 1], [2, 'e', 2, 2]]));
   assert.deepEqual(blocks.map((one) => (one.type === 'run' ? one.said.map((said) => said.text).join('') : one.type)),
     ['day', 'ab', 'c', 'd', 'e']);
 });
 
-test('one line says both when the unread begin with a day', () => {
+test('one divider marks both the day and the first unread message', () => {
   const told = story([[2, 'a', 1, 0], [2, 'b', 5, 0]]);
   const whole = lay(told, { divider: { seq: 1, count: 2, since: null } });
   assert.deepEqual(whole.filter((one) => one.type !== 'run').map((one) => [one.type, 'text' in one && one.text]),
@@ -68,7 +68,7 @@ test('one line says both when the unread begin with a day', () => {
   assert.equal('text' in inside[2] && inside[2].text, '1 new message');
 });
 
-test('a refused message stands alone, and what is behind it says so', () => {
+test('a refused message stands alone, and the messages behind it say that they wait', () => {
   const blocks = lay(story([[1, 'a', 1, 0]]), {
     items: [item('no', 'refused'), item('b', 'waiting'), item('c', 'waiting')],
   });
@@ -78,7 +78,7 @@ test('a refused message stands alone, and what is behind it says so', () => {
   assert.equal('words' in runs[1].meta && runs[1].meta.words, 'Not sent: not allowed.');
 });
 
-test('a message keeps its key when the server has it', () => {
+test('a message keeps its key when the server has stored it', () => {
   const told = story([[1, 'a', 1, 0]]);
   const before = lay({ ...told, messages: [] }, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
   const after = lay(told, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
@@ -86,7 +86,7 @@ test('a message keeps its key when the server has it', () => {
   assert.deepEqual(keys(before), keys(after));
 });
 
-test('the last own message shows its tick with its word, earlier ones without', () => {
+test('the last own message shows its tick with a word, earlier ones without', () => {
   const told = story([[1, 'a', 1, 0], [2, 'b', 2, 0], [1, 'c', 3, 0]]);
   told.server.mark(2, told.conversation.id, { read: 2 });
   const whole = told.server.conversation(ME, told.conversation.id);
@@ -96,7 +96,7 @@ test('the last own message shows its tick with its word, earlier ones without', 
     [['Read', true], 'time', ['Sent', false]]);
 });
 
-test('in a group it says how many have read', () => {
+test('in a group the tick shows how many have read', () => {
   const told = story([[1, 'a', 1, 0]], 'group');
   told.server.mark(3, told.conversation.id, { read: 1 });
   const whole = told.server.conversation(ME, told.conversation.id);
@@ -104,7 +104,7 @@ test('in a group it says how many have read', () => {
   assert.deepEqual(run?.meta.kind === 'tick' && [run.meta.words, run.meta.readers], ['Read by 1 of 2', true]);
 });
 
-test('the list shows the most urgent, and nothing that somebody else began and has not written in', async () => {
+test('the list shows the most urgent state, and no empty conversation that somebody else created', async () => {
   const { server, state, conversation } = story([[2, 'is it yours?', 1, 0]]);
   const quiet = server.open('direct', 3, [ME]);
   const own = server.open('direct', ME, [3]);
@@ -128,7 +128,7 @@ test('the list shows the most urgent, and nothing that somebody else began and h
   assert.equal(rowsOf({ ...sight, readUpTo: () => 1 }, filter)[1].unread, 0, 'what is read here counts as read');
 });
 
-test('a line about somebody who left has their name in the list', () => {
+test('a system message about a former member shows their name in the list', () => {
   const { state, conversation } = story([[2, 'hello', 1, 0], [1, 'bye', 2, 0]], 'group');
   const ben = conversation.members.find((one) => one.user.id === 2)?.user;
   const last = conversation.last_message;
@@ -149,7 +149,7 @@ test('a line about somebody who left has their name in the list', () => {
   assert.equal(state.users.get(2)?.name, ben.name);
 });
 
-test('the list is filtered as the server finds people', () => {
+test('the list is filtered in the way the server finds users', () => {
   const { state, conversation } = story([[2, 'hello', 1, 0]]);
   const found = (/** @type {string} */ name, /** @type {string} */ query) => {
     const members = conversation.members.map((one) => (one.user.id === 2 ? { ...one, user: { ...one.user, name, version: 99 } } : one));
@@ -167,7 +167,7 @@ test('the list is filtered as the server finds people', () => {
   assert.ok(state.list.loaded);
 });
 
-test('times are as short as they can be', () => {
+test('times are as short as possible', () => {
   const at = (/** @type {number[]} */ ...when) => new Date(when[0], when[1], when[2], 10, 47).getTime();
   assert.equal(shortTime(at(2026, 10, 22), NOW), '10:47');
   assert.equal(shortTime(at(2026, 10, 21), NOW), 'Yesterday');
@@ -176,14 +176,14 @@ test('times are as short as they can be', () => {
   assert.equal(shortTime(at(2025, 10, 12), NOW), '12 Nov 2025');
 });
 
-test('initials and large emoji', () => {
+test('names have initials, and messages of a few emoji are large', () => {
   assert.deepEqual(['Ada Lovelace', 'Élodie', '田中 由紀', 'Priya R.-C. Castellanos', '  '].map(initials),
     ['AL', 'É', '由紀', 'PC', '?']);
   assert.deepEqual(['🎉🙌', '👩‍👩‍👧', '🇦🇹', '1', '🎉 ok', '🎉🎉🎉🎉', ''].map(isLarge),
     [true, true, true, false, false, false, false]);
 });
 
-test('addresses say where one is', () => {
+test('the URL hash names the route', () => {
   assert.deepEqual(routeOf('#/c/12'), { at: 'conversation', id: 12 });
   assert.deepEqual(routeOf('#/c/0'), { at: 'list' });
   assert.deepEqual(routeOf(''), { at: 'list' });
@@ -192,7 +192,7 @@ test('addresses say where one is', () => {
     { at: 'open', context: { type: 'item', id: '5' }, role: 'owner' });
 });
 
-test('in a large conversation members who are not held are counted, and my marker comes in another scope', () => {
+test('in a large conversation unloaded members are counted, and the own marker arrives in another scope', () => {
   const { conversation, server } = story([[2, 'a', 1, 0], [2, 'b', 1, 1]], 'group');
   const row = { ...conversation.members[1], user: { id: 99, name: 'New', picture: null, version: 50 } };
   const how = { me: ME, fanOutMax: 2 };
@@ -210,7 +210,7 @@ test('in a large conversation members who are not held are counted, and my marke
   assert.equal(whole.members.find((one) => one.user.id === ME)?.read_seq, 2, 'a whole copy does not move it back');
 });
 
-test('in a large conversation a row without a marker does not take back how far somebody has read', () => {
+test('in a large conversation a member row without a marker does not reset a read position', () => {
   const { conversation } = story([[2, 'a', 1, 0], [2, 'b', 1, 1]], 'group');
   const ben = conversation.members.find((one) => one.user.id !== ME);
   assert.ok(ben && ben.read_seq === 2);
@@ -226,7 +226,7 @@ test('in a large conversation a row without a marker does not take back how far 
   assert.equal(rowIn(9)?.read_seq, 0, 'in a small one they tell it no more');
 });
 
-test('a message of my own does not hide a marker of mine that moved in another scope', () => {
+test('an own message does not undo an own marker that moved in another scope', () => {
   const { conversation, server } = story([[2, 'a', 1, 0], [2, 'b', 1, 0], [2, 'c', 1, 0]], 'group');
   const { last_message: last, unread, version } = conversation;
   assert.ok(last && unread === 3);
@@ -248,7 +248,7 @@ test('a message of my own does not hide a marker of mine that moved in another s
 
 const frames = new URL('../../fixtures/frames/', import.meta.url);
 
-test('every frame that the server may send is understood', async () => {
+test('every frame of the server is understood', async () => {
   const files = readdirSync(frames).filter((name) => /^(event|reply)\./u.test(name));
   assert.ok(files.length > 10);
   for (const file of files) {

@@ -11,7 +11,7 @@ const PICTURE = Buffer.from(
   + 'WwAAAAAASUVORK5CYII=', 'base64');
 const SIGN_UP = { PARLOR_ACCOUNTS_SIGN_UP: 'true', PARLOR_NAME: 'Found & Kept' };
 
-test('an account is made, and its empty inbox says what will be here', () =>
+test('a new account has an empty inbox that says what will appear there', () =>
   travel(async ({ demo, browser }) => {
     const eve = await Person.open(browser, demo.links.door);
     const { page } = eve;
@@ -40,7 +40,7 @@ test('an account is made, and its empty inbox says what will be here', () =>
     assert.deepEqual([...eve.complaints, ...max.complaints], []);
   }, SIGN_UP, 'serve'));
 
-test('where the browser keeps no cookies the door says so', () =>
+test('the sign-in page says when the browser keeps no cookies', () =>
   travel(async ({ demo, browser }) => {
     const eve = await Person.open(browser, demo.links.door);
     const { page, context } = eve;
@@ -55,7 +55,7 @@ test('where the browser keeps no cookies the door says so', () =>
     await eve.check('no cookies');
   }, SIGN_UP, 'serve'));
 
-test('name, picture and password are changed, and the others see it', () =>
+test('a user changes name, picture and password, and others see it', () =>
   travel(async ({ demo, browser }) => {
     const eve = await Person.open(browser, demo.links.door);
     const { page } = eve;
@@ -97,7 +97,7 @@ test('name, picture and password are changed, and the others see it', () =>
     assert.deepEqual([...eve.complaints, ...max.complaints], []);
   }, SIGN_UP, 'serve'));
 
-test('a name that is taken is said at its field', () =>
+test('a login that is taken is reported at its field', () =>
   travel(async ({ demo, browser }) => {
     const eve = await Person.open(browser, demo.links.door);
     await signUp(eve, 'eve', 'Eve Adler', 'a long enough password');

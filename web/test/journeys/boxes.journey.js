@@ -46,7 +46,7 @@ const PLAIN = new Set([
   'under', 'last', 'offline', 'sending',
 ]);
 
-test('in Chromium all that is drawn has its place, and every rule draws something', () =>
+test('in Chromium every screen has a correct layout, and every style rule matches something', () =>
   travel(async ({ demo, way }) => {
     const rooms = await tell(demo);
     const { wide, phone } = await chromiumViews();
@@ -70,7 +70,7 @@ test('in Chromium all that is drawn has its place, and every rule draws somethin
     assert.deepEqual(found, { faults: [], 'rules that match nothing': [], 'classes without a rule': [] });
   }, SETTINGS));
 
-test('in Firefox all that is drawn has its place', () =>
+test('in Firefox every screen has a correct layout', () =>
   travel(async ({ demo, way }) => {
     const rooms = await tell(demo);
     const view = await firefoxView();

@@ -10,7 +10,7 @@ const PICTURE = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR4nGMQTszGihiGlgQAswM3wZXH'
   + 'WwAAAAAASUVORK5CYII=', 'base64');
 
-test('one sees that the other is here, writes, and is gone', () =>
+test('a user sees that the other one comes online, types and goes offline', () =>
   travel(async ({ demo, way, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     await ada.choose('Ben');
@@ -88,7 +88,7 @@ test('presence and receipts can be switched off', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('a group is named, pictured, led, and handed on', () =>
+test('a group gets a name, a picture, admins and a new owner', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);

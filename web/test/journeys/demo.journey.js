@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { ITEM } from './said.js';
 import { travel } from './support.js';
 
-test('the demo opens with pictures, a quote and a reaction, and its card leads to a page that leads back', () =>
+test('the demo shows pictures, a quote and a reaction, and its item card links to a page that links back', () =>
   travel(async ({ demo, browser }) => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
     const page = await context.newPage();

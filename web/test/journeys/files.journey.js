@@ -30,7 +30,7 @@ function hand(page, selector, kind, files) {
     ({ name, mimeType, base64: buffer.toString('base64') }))]));
 }
 
-test('pictures come by button, drop and paste, and nothing moves when they are there', () =>
+test('pictures are attached by button, drop and paste, and nothing shifts when they load', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     const { page } = ada;
@@ -74,7 +74,7 @@ test('pictures come by button, drop and paste, and nothing moves when they are t
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('a file that is cut off goes on where it was, and the message waits for it', () =>
+test('an interrupted upload continues where it stopped, and the message waits for it', () =>
   travel(async (place) => {
     const { way } = place;
     const { ada, ben } = await together(place);
@@ -112,7 +112,7 @@ test('a file that is cut off goes on where it was, and the message waits for it'
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('without a connection a file waits, is tried again, and can be taken back', () =>
+test('without a connection a file waits, is retried and can be removed', () =>
   travel(async (place) => {
     const { way } = place;
     const { ada, ben } = await together(place);
@@ -137,7 +137,7 @@ test('without a connection a file waits, is tried again, and can be taken back',
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('a file of a message that waits for it can be stopped, and the rest of the message comes back', () =>
+test('an upload can be stopped while its message waits, and the rest of the message returns to the composer', () =>
   travel(async (place) => {
     const { way } = place;
     const { ada, ben } = await together(place);
@@ -162,7 +162,7 @@ test('a file of a message that waits for it can be stopped, and the rest of the 
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('what cannot be sent says why, with its size and the limit, and what can is sent', () =>
+test('a file that cannot be sent says why, with its size and the limit, and the others are sent', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place, { ...PHONE, colorScheme: 'dark' });
     const { page } = ada;
@@ -185,7 +185,7 @@ test('what cannot be sent says why, with its size and the limit, and what can is
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, { PARLOR_LIMITS_UPLOAD_BYTES_MAX: String(MB), PARLOR_LIMITS_MESSAGE_ATTACHMENTS_MAX: '2' }));
 
-test('pictures are seen whole, by keys, and the focus comes back', () =>
+test('the keyboard opens a picture in full, and the focus returns', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     const all = [0, 1, 2, 3, 4, 5].map((one) =>
@@ -232,7 +232,7 @@ test('pictures are seen whole, by keys, and the focus comes back', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('one goes through all pictures of a conversation, by keys and by finger, and comes back to the last', () =>
+test('keys and swipes go through all pictures of a conversation, and the focus returns to the last one', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     const one = (/** @type {string} */ name) => picture(name, 400, 300, [40, 90, name.length * 9]);
@@ -304,7 +304,7 @@ function finger(page, by) {
   }, by);
 }
 
-test('names of files are text, whatever they hold, and cannot make one kind look like another', () =>
+test('hostile file names are shown as text and cannot disguise the file type', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     const names = [

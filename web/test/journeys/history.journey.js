@@ -13,7 +13,7 @@ const COUNT = 1_200;
 /** What is held at the most, with a page on its way in. */
 const ROWS_MOST = 340;
 
-test('a long conversation is held in parts, and scrolls both ways without a jump', () =>
+test('a long conversation is loaded in parts and scrolls both ways without a jump', () =>
   travel(async ({ demo, browser }) => {
     const [ada, ben] = await both(browser, demo.links);
     await fill([ada, ben], ada.conversation(), COUNT);
@@ -47,7 +47,7 @@ test('a long conversation is held in parts, and scrolls both ways without a jump
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
-test('one goes to the first message and back, and a quote leads to what it quotes', () =>
+test('the keyboard jumps to the first message and back, and a quote leads to its message', () =>
   travel(async ({ demo, browser }) => {
     const [ada, ben] = await both(browser, demo.links);
     const conversation = ada.conversation();

@@ -22,7 +22,7 @@ const PHONE = { viewport: { width: 390, height: 800 } };
 const WIDE = { width: 1280, height: 800 };
 const QUICK = { PARLOR_LIMITS_REQUESTS_PER_SECOND_MAX: '1000', PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '1000' };
 
-test('whatever is written stays text, wherever it is shown', () =>
+test('hostile text stays text wherever it is shown', () =>
   travel(async ({ demo, browser }) => {
     const agent = '<img src=x onerror="window.__xss=1">';
     const ada = await watched(await Person.open(browser, demo.links.ada, { ...PHONE, userAgent: agent }));
@@ -255,7 +255,7 @@ async function alone(ada, name, users) {
   await page.getByRole('button', { name: 'Back to all conversations' }).click();
 }
 
-test('a page of another origin can do nothing as who is signed in here', () =>
+test('a page of another origin cannot act as the signed-in user', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     await ada.choose('Black umbrella');

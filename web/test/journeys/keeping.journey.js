@@ -47,7 +47,7 @@ test('a message that waits for its files is sent after a reload, with all of the
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('where bytes cannot be kept a reload says so, and what is left of the message can be written again', () =>
+test('where files cannot be stored, a reload says so and the rest of the message can be edited', () =>
   travel(async (place) => {
     const { way } = place;
     const { ada, ben } = await together(place);
@@ -86,7 +86,7 @@ test('where bytes cannot be kept a reload says so, and what is left of the messa
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('what the browser keeps of files has a bound, and belongs to one person and one page', () =>
+test('stored files have a size limit and belong to one user and one page', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const told = await ada.page.evaluate(async () => {
@@ -120,7 +120,7 @@ test('what the browser keeps of files has a bound, and belongs to one person and
     assert.deepEqual(ada.complaints, []);
   }));
 
-test('what the browser keeps of files outlives a lost database, not the sign-in, and goes from page to page', () =>
+test('stored files survive a lost database but not the sign-out, and another page can take them over', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const told = await ada.page.evaluate(async () => {

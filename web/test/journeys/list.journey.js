@@ -12,7 +12,7 @@ const COUNT = 5_000;
 /** What fits on the screen, and what is drawn beyond it. */
 const ROWS_MAX = 40;
 
-test('five thousand conversations are scrolled, searched and written in, and few of them are drawn', () =>
+test('a list of five thousand conversations can be scrolled, searched and written in, and draws few rows', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);

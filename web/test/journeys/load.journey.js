@@ -12,7 +12,7 @@ const BYTES_MAX = 100_000;
 const ASSETS_MAX = 4;
 const SHIFT_MAX = 0.02;
 
-test('the inbox loads in few requests and bytes, comes from the cache the next time, and nothing moves', () =>
+test('the inbox loads with few requests and bytes, loads from the cache the next time, and nothing shifts', () =>
   travel(async ({ demo, browser }) => {
     for (const [width, path] of /** @type {const} */ ([[1280, '/'], [390, '/'], [1280, '/#/c/1'], [390, '/#/c/1']])) {
       const context = await signedIn(browser, demo.links.ada, { viewport: { width, height: 800 } });
@@ -32,7 +32,7 @@ test('the inbox loads in few requests and bytes, comes from the cache the next t
     }
   }));
 
-test('something useful is painted before the script is there', () =>
+test('something useful is painted before the script has loaded', () =>
   travel(async ({ demo, browser }) => {
     for (const width of [1280, 390]) {
       const context = await signedIn(browser, demo.links.ada, { viewport: { width, height: 800 } });
@@ -52,7 +52,7 @@ test('something useful is painted before the script is there', () =>
     }
   }));
 
-test('a part that is loaded later and cannot be loaded says so, and comes when it can', () =>
+test('a lazy module that cannot be loaded shows an error and loads on the next attempt', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     await ada.page.route(/\/web\/later-/u, (route) => route.abort());

@@ -8,7 +8,7 @@ import { Person, travel, until } from './support.js';
 const ITEM = 'Black umbrella';
 const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 
-test('a phone in the dark shows one pane with a way back', () =>
+test('a phone in dark mode shows one pane with a back button', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada, { ...PHONE, colorScheme: 'dark' });
     const { page } = ada;
@@ -34,7 +34,7 @@ test('a phone in the dark shows one pane with a way back', () =>
     assert.deepEqual(ada.complaints, []);
   }));
 
-test('every screen is in order, light and dark', () =>
+test('every screen passes the accessibility checks, light and dark', () =>
   travel(async ({ demo, browser }) => {
     for (const scheme of /** @type {const} */ (['light', 'dark'])) {
       const ada = await Person.open(browser, demo.links.ada, { colorScheme: scheme });
@@ -67,7 +67,7 @@ test('every screen is in order, light and dark', () =>
     }
   }));
 
-test('a group is opened, and left', () =>
+test('a group is created and left', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);
@@ -103,7 +103,7 @@ test('a group is opened, and left', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('a link to an item leads to its conversation, and one to nowhere says so', () =>
+test('a link to an item opens its conversation, and a link to nothing says so', () =>
   travel(async ({ demo, browser }) => {
     const ben = await Person.open(browser, demo.links.ben);
     const { page } = ben;
@@ -134,7 +134,7 @@ test('a link to an item leads to its conversation, and one to nowhere says so', 
     assert.deepEqual(ben.complaints, []);
   }));
 
-test('a link to what is one’s own says so, and goes on saying it', () =>
+test('a link to one’s own item says so, also after a reload', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);
@@ -154,7 +154,7 @@ test('a link to what is one’s own says so, and goes on saying it', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('from right to left everything changes sides', () =>
+test('a right-to-left page is mirrored', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     await ada.page.evaluate(() => { document.documentElement.dir = 'rtl'; });
@@ -168,7 +168,7 @@ test('from right to left everything changes sides', () =>
     await ada.check('right to left');
   }));
 
-test('one signs out, and nothing is left behind; the door says what is wrong', () =>
+test('signing out leaves nothing behind, and the sign-in page shows what is wrong', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const { page } = ada;
@@ -193,7 +193,7 @@ test('one signs out, and nothing is left behind; the door says what is wrong', (
     assert.deepEqual(ada.complaints, []);
   }));
 
-test('a sign-in that is ended elsewhere leads to the door', () =>
+test('a session that was ended elsewhere leads to the sign-in page', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const other = await Person.open(browser, demo.links.ada);

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { ITEM, PHONE, chooseInMenu, field, message, press, together } from './said.js';
 import { travel, until } from './support.js';
 
-test('one changes what one wrote, and both see it', () =>
+test('a user edits their own message, and both see it', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     await ada.say('At the west exit.');
@@ -43,7 +43,7 @@ test('one changes what one wrote, and both see it', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('what is too late is said where one writes', () =>
+test('the composer says when it is too late to edit', () =>
   travel(async (place) => {
     const { ada } = await together(place);
     await ada.say('Too early.');
@@ -59,7 +59,7 @@ test('what is too late is said where one writes', () =>
     await message(ada, 'Too early.').waitFor();
   }, { PARLOR_MESSAGES_EDIT_WITHIN_MS: '1000' }));
 
-test('one deletes for everyone, and for oneself', () =>
+test('a message is deleted for everyone, and for oneself', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     await ada.say('My number is 4711.');
@@ -94,7 +94,7 @@ test('one deletes for everyone, and for oneself', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('an answer quotes, follows what it quotes, and leads there', () =>
+test('a reply quotes its message, follows its changes and leads to it', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     await ben.say('Is it the one with the scratch?');
@@ -133,7 +133,7 @@ test('an answer quotes, follows what it quotes, and leads there', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('both react, and each sees it at once', () =>
+test('both users react, and each sees it at once', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     await ben.say('I can fetch it at five.');
@@ -171,7 +171,7 @@ test('both react, and each sees it at once', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('one forwards to another conversation, and copies', () =>
+test('a message is forwarded to another conversation, and copied', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place, { permissions: ['clipboard-read', 'clipboard-write'] });
     await ben.say('Depot 4, row B, *until six*.');
@@ -194,7 +194,7 @@ test('one forwards to another conversation, and copies', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('a message has a subject where one is wanted', () =>
+test('a message has a subject on request', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     await ada.page.getByRole('button', { name: 'Add a subject' }).click();
@@ -222,7 +222,7 @@ test('a message has a subject where one is wanted', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('all of it goes by keys alone', () =>
+test('every message action works with the keyboard alone', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     await ben.say('First.');
@@ -281,7 +281,7 @@ test('all of it goes by keys alone', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('a right click has the menu too, unless something is selected or it is a link', () =>
+test('a right click opens the menu too, except on a selection or a link', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     await ben.say('See https://a.example/x there.');

@@ -7,7 +7,7 @@ import { Person, travel, until } from './support.js';
 
 const PEOPLE = ['Jérémie Dupont', 'Łukasz Żółw', 'Hans Groß', 'Işık', '김철수', '王小明', "Sean O'Brien"];
 
-test('people, conversations and words are found however they are typed', () =>
+test('users, conversations and words are found in every spelling', () =>
   travel(async ({ demo, browser }) => {
     for (const [index, name] of PEOPLE.entries()) await demo.operate('user', 'add', `person${index}`, '--name', name);
     const ada = await Person.open(browser, demo.links.ada);
@@ -47,7 +47,7 @@ test('people, conversations and words are found however they are typed', () =>
     assert.deepEqual(ada.complaints, []);
   }));
 
-test('what cannot be seen is not sent, and names nobody', () =>
+test('invisible text is neither sent nor accepted as a name', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const { page } = ada;

@@ -59,7 +59,7 @@ async function unread({ page }, count) {
   await page.locator('parlor-row', { hasText: ITEM }).locator('.badge', { hasText: count }).waitFor();
 }
 
-test('what is unread above is told, with the way there, and no more once it was seen', () =>
+test('a bar announces unread messages above, leads there, and goes once they were seen', () =>
   travel(async (place) => {
     const { ada, ben, id } = await apart(place);
     const { page } = ada;
@@ -96,7 +96,7 @@ test('what is unread above is told, with the way there, and no more once it was 
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
-test('the way to what is unread leads through what is not held, and it can be sent away', () =>
+test('the unread bar leads to messages that are not loaded, and it can be dismissed', () =>
   travel(async (place) => {
     const { ada, ben, id } = await apart(place);
     const { page } = ada;
@@ -139,7 +139,7 @@ test('the way to what is unread leads through what is not held, and it can be se
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
-test('what is seen stays where it is when the bar goes', () =>
+test('the messages on the screen do not move when the unread bar goes', () =>
   travel(async (place) => {
     const { ada, ben, id } = await apart(place);
     const { page } = ada;
@@ -174,7 +174,7 @@ test('what is seen stays where it is when the bar goes', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
-test('on a phone in the dark what is unread above is told too', () =>
+test('a phone in dark mode shows the unread bar too', () =>
   travel(async (place) => {
     const { ada, ben, id } = await apart(place, { ...PHONE, ...DARK });
     await ben.fill(id, lines(30));
@@ -257,7 +257,7 @@ async function look({ page }, words) {
   await page.getByRole('searchbox', { name: 'Search conversations and messages' }).fill(words);
 }
 
-test('a jump that cannot be made says why, and moves nothing', () =>
+test('a failed jump says why and moves nothing', () =>
   travel(async ({ demo, way, browser }) => {
     const ada = await Person.open(browser, way.link(demo.links.ada));
     const ben = await Person.open(browser, demo.links.ben);
@@ -299,7 +299,7 @@ test('a jump that cannot be made says why, and moves nothing', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
-test('what was found follows what becomes of it', () =>
+test('search results follow edits and deletions', () =>
   travel(async (place) => {
     const { ada, ben, id } = await apart(place);
     const { page } = ada;
@@ -325,7 +325,7 @@ test('what was found follows what becomes of it', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
-test('earlier messages that come take neither a selection nor the focus with them', () =>
+test('loading earlier messages keeps the selection and the focus', () =>
   travel(async (place) => {
     const { ada, ben, id } = await apart(place);
     const { page } = ada;
@@ -358,7 +358,7 @@ test('earlier messages that come take neither a selection nor the focus with the
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
-test('who is removed while reading further up sees nothing of it any more', () =>
+test('a member who is removed while reading older messages no longer sees the conversation', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);
@@ -384,7 +384,7 @@ test('who is removed while reading further up sees nothing of it any more', () =
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
-test('who reads further up stays there, however much changed meanwhile', () =>
+test('a user who reads older messages stays there, however much changed meanwhile', () =>
   travel(async ({ demo, way, browser }) => {
     const ada = await Person.open(browser, way.link(demo.links.ada));
     const ben = await Person.open(browser, demo.links.ben);

@@ -7,7 +7,7 @@ import { Person, travel, until } from './support.js';
 
 const ITEM = 'Black umbrella';
 
-test('what is new is counted, marked once, and read only while it is on the screen', () =>
+test('new messages are counted, marked with one bar, and read only while they are on the screen', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);
@@ -40,7 +40,7 @@ test('what is new is counted, marked once, and read only while it is on the scre
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('history comes above without moving what is seen, and news below without pulling one down', () =>
+test('older messages load above without moving the view, and new ones arrive below without scrolling down', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);
@@ -114,7 +114,7 @@ async function notPulled(ada, ben) {
   await until(() => ada.fromEnd(), (far) => far <= 1, 'within 100 px of the end it follows');
 }
 
-test('the composer keeps drafts, breaks lines, counts, and sends nothing by accident', () =>
+test('the composer keeps drafts, breaks lines, counts characters and sends nothing by accident', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     await ada.choose(ITEM);
@@ -175,7 +175,7 @@ test('everything can be done with the keyboard', () =>
     assert.deepEqual(ada.complaints, []);
   }));
 
-test('a conversation of many, whose changes are told only to those who show it, is kept all the same', () =>
+test('a large conversation, whose events go only to connections that show it, stays up to date', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);

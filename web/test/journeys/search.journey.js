@@ -39,7 +39,7 @@ function hits(person) {
   return results(person).locator('mark').allInnerTexts();
 }
 
-test('words are found by their beginnings, without case and accents, and in scripts without spaces', () =>
+test('search finds word prefixes, ignores case and accents, and works in scripts without spaces', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const { page } = ada;
@@ -64,7 +64,7 @@ test('words are found by their beginnings, without case and accents, and in scri
     assert.deepEqual(ada.complaints, []);
   }));
 
-test('one goes to what was found by keys, and comes back to the same results', () =>
+test('the keyboard opens a search result and leads back to the same results', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const { page } = ada;
@@ -97,7 +97,7 @@ test('one goes to what was found by keys, and comes back to the same results', (
     assert.deepEqual(ada.complaints, []);
   }));
 
-test('a search is narrowed by person, place, thing, days and files', () =>
+test('a search is filtered by sender, conversation, item, dates and files', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);
@@ -142,7 +142,7 @@ test('a search is narrowed by person, place, thing, days and files', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('one searches here, on a phone too, and is led wider when there is nothing', () =>
+test('a search within one conversation works, on a phone too, and offers a wider search when nothing is found', () =>
   travel(async ({ demo, browser }) => {
     for (const options of [{}, { ...PHONE, colorScheme: /** @type {const} */ ('dark') }]) {
       const ada = await Person.open(browser, demo.links.ada, options);
@@ -171,7 +171,7 @@ test('one searches here, on a phone too, and is led wider when there is nothing'
     }
   }));
 
-test('long lists of results come in pages, keep their place, and say when they cannot come', () =>
+test('long results load in pages, keep their scroll position and show a failure', () =>
   travel(async ({ demo, way, browser }) => {
     const ada = await Person.open(browser, way.link(demo.links.ada), PHONE);
     const { page } = ada;
@@ -210,7 +210,7 @@ test('long lists of results come in pages, keep their place, and say when they c
     assert.deepEqual(ada.complaints, []);
   }));
 
-test('what is found is text, whatever it holds', () =>
+test('search results show hostile text as text', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     await ada.choose(ITEM);

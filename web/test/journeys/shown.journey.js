@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { ITEM, PHONE, chooseInMenu, field, message, press } from './said.js';
 import { Person, travel, until } from './support.js';
 
-test('in a group lines say what happened, and ticks who has read and when', () =>
+test('in a group, system messages say what happened, and ticks show who has read and when', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);
@@ -32,7 +32,7 @@ test('in a group lines say what happened, and ticks who has read and when', () =
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('in a large group one asks who has read', () =>
+test('in a large group the readers are loaded on request', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const ben = await Person.open(browser, demo.links.ben);
@@ -79,7 +79,7 @@ function desk({ page }) {
   });
 }
 
-test('all that messages show is in order, light, dark, with contrast, and from right to left', () =>
+test('all kinds of messages pass the accessibility checks: light, dark, high contrast and right to left', () =>
   travel(async ({ demo, browser }) => {
     const ben = await Person.open(browser, demo.links.ben);
     await ben.choose(ITEM);

@@ -8,7 +8,7 @@ import { Person, travel, until } from './support.js';
 
 const ITEM = 'Black umbrella';
 
-test('Ada and Ben write to each other, whatever becomes of the server and the network', () =>
+test('Ada and Ben write to each other while the server and the network fail', () =>
   travel(async ({ demo, way, browser }) => {
     const ada = await Person.open(browser, way.link(demo.links.ada));
     const ben = await Person.open(browser, way.link(demo.links.ben));

@@ -17,7 +17,7 @@ async function another(person) {
   return new Person(person.context, page);
 }
 
-test('two pages of one person: what was sent is gone from the other’s field, and no words are lost', () =>
+test('with two pages of one user, a sent draft disappears from the other page, and no text is lost', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     await field(ada).fill('Half a thought');
@@ -47,7 +47,7 @@ test('two pages of one person: what was sent is gone from the other’s field, a
     assert.deepEqual([...ada.complaints, ...other.complaints, ...ben.complaints], []);
   }));
 
-test('what a closed tab has kept is sent by the one that is left, in its order', () =>
+test('the pending messages of a closed tab are sent by the remaining one, in order', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     const other = await another(ada);
@@ -66,7 +66,7 @@ test('what a closed tab has kept is sent by the one that is left, in its order',
     assert.deepEqual([...ada.complaints, ...other.complaints, ...ben.complaints], []);
   }));
 
-test('a message that is said to be kept outlives the browser’s being killed, and is sent once', () =>
+test('a message that is shown as saved survives a killed browser and is sent once', () =>
   travel(async ({ demo, way, browser }) => {
     const ben = await Person.open(browser, demo.links.ben);
     const profile = new Profile();
@@ -102,7 +102,7 @@ test('a message that is said to be kept outlives the browser’s being killed, a
     }
   }));
 
-test('without a network the page says so after five seconds, in the same words at the message, and is back at once', () =>
+test('the page says after five seconds that it is offline, in the same words at the message, and recovers at once', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     const banner = ada.page.locator('parlor-banner');

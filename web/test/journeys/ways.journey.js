@@ -7,7 +7,7 @@ import { attach, paper } from './attaching.js';
 import { ITEM, PHONE, field, message, together } from './said.js';
 import { Person, travel, until } from './support.js';
 
-test('with a finger Enter begins a line, and the button sends; lines are lines on both sides', () =>
+test('on a touch screen Enter starts a new line and the button sends; both sides show the line breaks', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place, PHONE);
     const { page } = ada;
@@ -31,7 +31,7 @@ test('with a finger Enter begins a line, and the button sends; lines are lines o
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('a message that has the focus is answered, changed and forwarded by the letters of its menu', () =>
+test('the letters in the menu reply to, edit and forward the focused message', () =>
   travel(async (place) => {
     const { ada, ben } = await together(place);
     const { page } = ada;
@@ -64,7 +64,7 @@ test('a message that has the focus is answered, changed and forwarded by the let
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-test('what is far too long is not pasted, and says the limit; a file that is too large leaves no draft', () =>
+test('a far too long text is not pasted and names the limit; a file that is too large leaves no draft', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const { page } = ada;
@@ -92,7 +92,7 @@ test('what is far too long is not pasted, and says the limit; a file that is too
     assert.deepEqual(ada.complaints, []);
   }, { PARLOR_LIMITS_UPLOAD_BYTES_MAX: '60000' }));
 
-test('keys go from region to region and to what is unread, a right click opens the menu of a row', () =>
+test('keys move between regions and to the unread messages, and a right click opens the menu of a row', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const { page } = ada;
@@ -122,7 +122,7 @@ test('keys go from region to region and to what is unread, a right click opens t
     assert.deepEqual(ada.complaints, []);
   }));
 
-test('a menu marks as read; an emoji is written where the cursor is; what is printed is what was said', () =>
+test('a menu marks as read; an emoji is inserted at the cursor; printing prints the messages', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const { page } = ada;
