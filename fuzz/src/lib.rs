@@ -1,7 +1,7 @@
 //! What holds for every input, whatever it is. The fuzz targets ask it of inputs they make up;
 //! `crates/protocol/tests/corpus.rs` asks it of the corpus and of mutated frames on every run of the tests.
 
-use parlor_protocol::{command::CommandFrame, cursor::Cursor};
+use parlor_protocol::{cursor::Cursor, frame::CommandFrame};
 use std::str;
 
 /// Parsing never panics; a refusal has an `id` from its range; what parses is written and read back equal.

@@ -145,7 +145,8 @@ const _: () = assert!(TEXT_BYTES == TIME_DIGITS + 108);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parlor_protocol::command::{Command, CommandFrame};
+    use parlor_protocol::command::Command;
+    use parlor_protocol::frame::CommandFrame;
 
     fn text(put: impl Fn(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();

@@ -5,10 +5,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::Method;
 use parlor_client::http::Api;
 use parlor_protocol::{
-    command::{Group, Open},
     cursor::Cursor,
     http::{SignUp, SignedIn},
     ids::{ConversationId, UserId},
+    params::{Group, Open},
     reply::Opened,
 };
 use std::net::SocketAddr;

@@ -16,8 +16,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::Method;
 use parlor_client::http::Api;
 use parlor_protocol::{
-    command::{Group, Open},
     ids::{ConversationId, UserId},
+    params::{Group, Open},
     reply::Found,
 };
 use std::{

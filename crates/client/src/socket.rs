@@ -6,10 +6,7 @@
 use crate::error::Error;
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use parlor_protocol::{
-    command::{Command, CommandFrame},
-    error::Problem,
-};
+use parlor_protocol::{command::Command, error::Problem, frame::CommandFrame};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};

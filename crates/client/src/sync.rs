@@ -10,11 +10,12 @@ use crate::{
     state::{Asked, Need, State},
 };
 use parlor_protocol::{
-    command::{Command, Open},
+    command::Command,
     cursor::Cursor,
     error::{Code, Problem},
     event::Event,
     ids::{ConversationId, Scope, Seq, UserId, Version},
+    params::Open,
     reply::{Changed, Marked, Opened, Sent},
 };
 use serde::de::DeserializeOwned;

@@ -1,12 +1,11 @@
 //! What a client may ask for. The HTTP edge makes the same values out of paths and bodies.
 
 use crate::{
-    command_names,
     cursor::Cursor,
-    error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId, Version},
-    model::{ContextKey, Role},
-    patch, strict,
+    model::Role,
+    params::{History, MeUpdate, MessagePlace, Open, Search},
+    patch,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -305,178 +304,11 @@ pub enum Command {
     },
 }
 
-/// What newcomers see of what was written before they came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum History {
-    /// Nothing.
-    FromJoining,
-    /// Everything.
-    FromStart,
-}
-
-/// A message, by its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"conversation": 12, "seq": 3}))]
-pub struct MessagePlace {
-    /// Where.
-    pub conversation: ConversationId,
-    /// Which.
-    pub seq: Seq,
-}
-
-/// What to change of oneself; what is absent stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "Ada King"}))]
-pub struct MeUpdate {
-    /// The new name.
-    #[schema(value_type = String)]
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
-    pub name: Option<String>,
-    /// See [`Me::receipts`](crate::model::Me::receipts).
-    #[schema(value_type = bool)]
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
-    pub receipts: Option<bool>,
-    /// See [`Me::presence`](crate::model::Me::presence).
-    #[schema(value_type = bool)]
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
-    pub presence: Option<bool>,
-}
-
-/// What to look for. All that is given must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"query": "black umbr", "has_file": true}))]
-pub struct Search {
-    /// Beginnings of words, in any order, without regard to case and accents; of scripts without spaces any two or
-    /// more characters in a row. May be empty where there is something else to look for.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub query: String,
-    /// Only here.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub conversation: Option<ConversationId>,
-    /// Only what this person wrote.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sender: Option<UserId>,
-    /// Only in conversations about this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<ContextKey>,
-    /// Only what was written at or after this time (RFC 3339).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// Only what was written before this time (RFC 3339).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// Only messages that carry a file.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub has_file: bool,
-    /// The `next` of the page before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
-    /// At most so many: 1 to `page_rows_max`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-}
-
-/// Whom to open a conversation with: exactly one of `user`, `role` and `group`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b51", "role": "owner", "context": {"type": "item", "id": "5"}}))]
-pub struct Open {
-    /// The opener's own name for it, the same in every retry.
-    pub client_id: String,
-    /// The one other person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<UserId>,
-    /// The one other person who has this role in the context.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    /// Several people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<Group>,
-    /// What it is about. Two people have one conversation for each context, and one without any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<ContextKey>,
-}
-
-/// A new group; the opener is its owner.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Group {
-    /// Its name.
-    pub title: String,
-    /// The others.
-    pub users: Vec<UserId>,
-}
-
 impl Command {
     /// `message.send` of a text and nothing else.
     #[must_use]
     pub fn say(conversation: ConversationId, client_id: impl Into<String>, text: impl Into<String>) -> Self {
         let (client_id, text) = (client_id.into(), text.into());
         Self::Send { conversation, client_id, text, subject: None, reply_to: None, attachments: Vec::new() }
-    }
-}
-
-/// A command on the socket: `{"id": 1, "type": "message.send", …}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CommandFrame {
-    /// The client's number for it, from 0 to 2^53 − 1, echoed in the reply's `re`.
-    pub id: i64,
-    /// What is asked.
-    #[serde(flatten)]
-    pub command: Command,
-}
-
-/// A frame that is no command: what to answer, and to which `id` if one could be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// The frame's `id`, if it had a valid one.
-    pub re: Option<i64>,
-    /// Why.
-    pub problem: Problem,
-}
-
-impl CommandFrame {
-    /// Reads a text frame.
-    ///
-    /// # Errors
-    /// What is not JSON, has no valid `id`, has a field twice, names no command, or does not fit that command.
-    pub fn parse(text: &str) -> Result<Self, Refused> {
-        use serde_json::Value;
-        let refuse = |re, code, detail: String| Err(Refused { re, problem: Problem::new(code).with_detail(detail) });
-        let read = match strict::read(text) {
-            Ok(read) => read,
-            Err(error) => return refuse(None, Code::InvalidJson, error.to_string()),
-        };
-        let Value::Object(mut object) = read.value else {
-            return refuse(None, Code::InvalidJson, "an object is expected".to_owned());
-        };
-        let id = object.remove("id").filter(|_| !read.doubled_outside.iter().any(|name| name == "id"));
-        let id = id.as_ref().and_then(Value::as_i64).filter(|id| (0..=crate::ids::ID_MAX).contains(id));
-        let Some(id) = id else {
-            return refuse(None, Code::InvalidField, "`id`: one whole number from 0 on is expected".to_owned());
-        };
-        if let Some(name) = read.doubled {
-            return refuse(Some(id), Code::InvalidField, format!("duplicate field `{name}`"));
-        }
-        let Some(name) = object.get("type").and_then(Value::as_str) else {
-            return refuse(Some(id), Code::InvalidField, "`type`: the name of a command is expected".to_owned());
-        };
-        if !command_names::NAMES.contains(&name) {
-            return refuse(Some(id), Code::UnknownCommand, "this server knows no command of that name".to_owned());
-        }
-        match Command::deserialize(Value::Object(object)) {
-            Ok(command) => Ok(Self { id, command }),
-            Err(error) => refuse(Some(id), Code::InvalidField, error.to_string()),
-        }
-    }
-
-    /// The text frame of this command.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        serde_json::to_string(self).expect("commands have string keys only")
     }
 }

@@ -1,9 +1,9 @@
 //! Bodies of HTTP requests, and answers that only HTTP gives.
 
 use crate::{
-    command::{History, MessagePlace},
     ids::{FileId, Seq, UserId},
     model::{Me, Role, Session},
+    params::{History, MessagePlace},
     patch,
 };
 use serde::{Deserialize, Serialize};

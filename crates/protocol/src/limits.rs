@@ -1,6 +1,6 @@
 //! Every limit, in one place. All can be set in the configuration, each down to 1; `GET /v1/limits` tells them.
 
-use crate::command::History;
+use crate::params::History;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

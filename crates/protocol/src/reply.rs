@@ -1,12 +1,11 @@
 //! What a command is answered with; the bodies of HTTP answers too.
 
 use crate::{
-    command::MessagePlace,
     cursor::Cursor,
-    error::Problem,
     event::Scoped,
     ids::{ConversationId, Scope, Seq, UserId, Version},
     model::{Conversation, Me, Member, Message, Presence, Upload, User},
+    params::MessagePlace,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -372,20 +371,6 @@ pub enum Answer {
     Users(Users),
     /// To `conversation.typing`, `presence.set` and `upload.cancel`.
     Done(Done),
-}
-
-/// A reply on the socket: `{"re": 1, …}` with the answer's fields beside `re`, or with `error`.
-/// `re` is null when no `id` could be read.
-#[derive(Clone, Debug, Serialize)]
-pub struct ReplyFrame<'a> {
-    /// The command's `id`.
-    pub re: Option<i64>,
-    /// The answer.
-    #[serde(flatten)]
-    pub answer: Option<&'a Answer>,
-    /// Or why there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<&'a Problem>,
 }
 
 impl Changed {

@@ -4,7 +4,7 @@
 #[path = "../../../fuzz/src/lib.rs"]
 mod properties;
 
-use parlor_protocol::{command::CommandFrame, command_names::NAMES, error::Code};
+use parlor_protocol::{command_names::NAMES, error::Code, frame::CommandFrame};
 use proptest::{
     collection::vec,
     prelude::*,

@@ -1,11 +1,13 @@
 //! The frames in `fixtures/`, which Rust and JavaScript must both accept, and those that must be refused.
 
 use parlor_protocol::{
-    command::{Command, CommandFrame},
+    command::Command,
     command_names::NAMES,
     error::{Code, Problem},
     event::Event,
-    reply::{Answer, ReplyFrame},
+    frame::CommandFrame,
+    frame::ReplyFrame,
+    reply::Answer,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;

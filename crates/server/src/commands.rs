@@ -11,9 +11,10 @@ use crate::{
 };
 use futures_util::future::BoxFuture;
 use parlor_protocol::{
-    command::{Command, MeUpdate},
+    command::Command,
     error::{Code, Problem},
     ids::{ConversationId, Seq, UserId, Version},
+    params::MeUpdate,
     reply::{Answer, ConversationAnswer, ConversationPage, Done, MeAnswer, Opened, Users, Watched},
 };
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use crate::{
     store::Durability,
     theme::Colour,
 };
-use parlor_protocol::{command::History, limits::Limits};
+use parlor_protocol::{limits::Limits, params::History};
 use serde::{Deserialize, Deserializer, de};
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 

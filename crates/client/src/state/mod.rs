@@ -15,11 +15,11 @@ mod totals;
 pub use events::place;
 use held::Held;
 use parlor_protocol::{
-    command::MessagePlace,
     cursor::Cursor,
     event::Event,
     ids::{ConversationId, Scope, Seq, UserId, Version},
     model::{Conversation, Me, Message},
+    params::MessagePlace,
     reply::{Changes, ConversationAnswer, ConversationPage, Heads, MeAnswer, MessagePage, Shown},
 };
 use std::collections::{BTreeMap, BTreeSet};

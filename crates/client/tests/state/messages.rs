@@ -6,10 +6,10 @@ use crate::rows::{
 };
 use parlor_client::state::{Need, State};
 use parlor_protocol::{
-    command::MessagePlace,
     event::{Event, Scoped},
     ids::{Scope, Seq, UserId, Version},
     model::{Conversation, Message},
+    params::MessagePlace,
     reply::{ConversationAnswer, Marker, MeAnswer, MessagePage},
 };
 

@@ -10,10 +10,10 @@ use crate::{
 };
 use bytes::Bytes;
 use parlor_protocol::{
-    command::{Group, History, Open},
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId},
     model::{Context, ContextKey, Role, Tone},
+    params::{Group, History, Open},
 };
 use serde::Deserialize;
 use std::{collections::HashMap, sync::atomic::Ordering};

@@ -3,9 +3,9 @@
 
 use super::{groups::Look, text};
 use parlor_protocol::{
-    command::{History, MessagePlace, Open},
     ids::{ConversationId, FileId, Seq, SessionId, UserId},
     model::{Context, ContextKey, Role},
+    params::{History, MessagePlace, Open},
     reply::Answer,
 };
 use std::borrow::Cow;

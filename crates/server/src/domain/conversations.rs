@@ -9,11 +9,11 @@ use super::{
 };
 use crate::environment::rfc3339;
 use parlor_protocol::{
-    command::{Group, Open},
     error::{Code, Problem},
     event::{Event, Scoped},
     ids::{ConversationId, Scope, Seq, UserId, Version},
     model::{Conversation, ConversationKind, Role},
+    params::{Group, Open},
 };
 use std::collections::BTreeSet;
 

@@ -9,11 +9,11 @@ use super::{
 };
 use crate::channel_layer::{NodeMessage, Topic};
 use parlor_protocol::{
-    command::History,
     error::Problem,
     event::{Event, Scoped},
     ids::{ConversationId, Scope, UserId, Version},
     limits::Limits,
+    params::History,
 };
 use std::collections::BTreeSet;
 

@@ -4,8 +4,8 @@
 use super::change::Content;
 use hmac::{Hmac, KeyInit, Mac};
 use parlor_protocol::{
-    command::{MessagePlace, Open},
     ids::{ConversationId, FileId, ID_MAX, Version},
+    params::{MessagePlace, Open},
 };
 use sha2::Sha256;
 

@@ -9,11 +9,11 @@ use super::{
 };
 use crate::channel_layer::{NodeMessage, Topic};
 use parlor_protocol::{
-    command::History,
     error::{Code, Problem},
     event::{Event, Scoped},
     ids::{ConversationId, Scope, Seq, UserId},
     model::{ConversationKind, Role, SystemLine},
+    params::History,
     reply::{Answer, Changed},
 };
 

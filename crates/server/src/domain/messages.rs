@@ -10,11 +10,11 @@ use super::{
     text, visible,
 };
 use parlor_protocol::{
-    command::MessagePlace,
     error::{Code, Problem},
     event::{Event, Scoped},
     ids::{ConversationId, MessageId, Scope, Seq, UserId},
     model::{Attachment, Message},
+    params::MessagePlace,
     reply::{Answer, Cancelled, Changed, Sent},
 };
 use std::borrow::Cow;

@@ -5,9 +5,9 @@
 
 use super::{change::Change, state::MessageKey};
 use parlor_protocol::{
-    command::Open,
     ids::{ConversationId, FileId, Seq, UserId},
     model::{ContextKey, Role},
+    params::Open,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

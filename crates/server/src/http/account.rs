@@ -18,10 +18,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use parlor_protocol::{
-    command::{Command, MeUpdate},
+    command::Command,
     error::{Code, Problem},
     http::{PutPassword, Sessions, SignIn, SignUp, SignedIn},
     ids::SessionId,
+    params::MeUpdate,
     reply::{Answer, Changed},
 };
 use std::sync::Arc;

@@ -10,10 +10,11 @@ use super::{
 use crate::{app::Actor, commands, ws};
 use axum::{extract::State, http::HeaderValue, response::Response};
 use parlor_protocol::{
-    command::{Command, Open},
+    command::Command,
     error::{Code, Problem},
     http::PutMarker,
     ids::{ConversationId, Version},
+    params::Open,
     reply::Answer,
 };
 use serde::Deserialize;

@@ -10,7 +10,6 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use parlor_protocol::{
-    command::{MeUpdate, Open},
     error::Code::{
         self, Cancelled, Conflict, ContextClosed, Draining, InvalidField, LimitReached, NameTaken, NotAllowed,
         NotFound, NotSignedIn, OwnRole, RangeNotSatisfiable, RoleVacant, SignUpOff, TextControl, TextEmpty,
@@ -23,6 +22,7 @@ use parlor_protocol::{
     },
     limits::LimitsAnswer,
     model::Upload,
+    params::{MeUpdate, Open},
     reply::{
         Cancelled as CancelledAnswer, Changed, Changes, ConversationAnswer, ConversationPage, Done, Found, Heads,
         Marked, MeAnswer, Members, MessageChanged, MessagePage, Opened, Reactions, Sent, Users, Watched,

@@ -4,10 +4,11 @@ use super::{Edge, errors::Refusal, input::Query};
 use crate::{app::Actor, commands};
 use axum::extract::State;
 use parlor_protocol::{
-    command::{Command, Search},
+    command::Command,
     error::{Code, Problem},
     ids::{ConversationId, UserId},
     model::ContextKey,
+    params::Search,
     reply::Answer,
 };
 use serde::Deserialize;

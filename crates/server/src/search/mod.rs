@@ -28,10 +28,10 @@ use crate::{
 };
 use candidates::{Candidates, Index};
 use parlor_protocol::{
-    command::Search,
     error::{Code, Problem},
     ids::{MessageId, UserId},
     limits::Limits,
+    params::Search,
     reply::{Found, Hit},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

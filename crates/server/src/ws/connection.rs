@@ -27,8 +27,9 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use parlor_protocol::{
     close::Close,
-    command::{Command, CommandFrame},
+    command::Command,
     error::{Code, Problem},
+    frame::CommandFrame,
     reply::{Answer, Done},
 };
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};

@@ -1,6 +1,6 @@
 //! The texts of frames that the server writes.
 
-use parlor_protocol::{close::Close, error::Problem, event::Event, reply::Answer, reply::ReplyFrame};
+use parlor_protocol::{close::Close, error::Problem, event::Event, frame::ReplyFrame, reply::Answer};
 
 /// The heartbeat, both ways.
 pub(super) const HEARTBEAT: &[u8] = b"{}";

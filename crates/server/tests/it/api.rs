@@ -10,9 +10,10 @@ use parlor_client::{
     socket::{Handshake, Socket},
 };
 use parlor_protocol::{
-    command::{Command, Open},
+    command::Command,
     error::Code,
     ids::UserId,
+    params::Open,
     reply::{Heads, Sent},
 };
 use serde_json::{Value, json};
@@ -150,7 +151,7 @@ async fn a_damaged_or_foreign_cursor_is_reset_on_every_way() {
             assert!(heads.reset, "{cursor:?}{wait}");
         }
         let frame = json!({"id": 100 + number, "type": "session.resume", "user": ada.id, "cursor": cursor});
-        let read = parlor_protocol::command::CommandFrame::parse(&frame.to_string()).expect("not refused");
+        let read = parlor_protocol::frame::CommandFrame::parse(&frame.to_string()).expect("not refused");
         let heads: Heads = socket.call(read.command).await.expect("not refused");
         assert!(heads.reset, "{cursor:?}");
     }

@@ -7,11 +7,12 @@ use crate::{
 };
 use parlor_client::socket::{Handshake, Socket};
 use parlor_protocol::{
-    command::{Command, MeUpdate, MessagePlace, Open, Search},
+    command::Command,
     command_names::NAMES,
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId, Version},
     model::{Message, Role},
+    params::{MeUpdate, MessagePlace, Open, Search},
     reply::{Heads, MessagePage},
 };
 use serde_json::{Value, json};

@@ -15,11 +15,12 @@ use parlor_client::{
     sync::{Client, Tamper},
 };
 use parlor_protocol::{
-    command::{Command, Group, History, MeUpdate, Open},
+    command::Command,
     event::Event,
     http::{PatchConversation, PatchMember, PostMembers},
     ids::{ConversationId, Seq, UserId},
     model::{ContextKey, Role},
+    params::{Group, History, MeUpdate, Open},
 };
 use serde_json::Value;
 use std::time::{Duration, Instant};

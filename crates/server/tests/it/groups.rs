@@ -3,11 +3,12 @@
 use crate::harness::{Person, Server};
 use parlor_client::error::Error;
 use parlor_protocol::{
-    command::{Command, History},
+    command::Command,
     error::Code,
     http::{PatchConversation, PatchMember, PostMembers},
     ids::ConversationId,
     model::{Conversation, Role, SystemLine},
+    params::History,
     reply::{Changed, Members},
 };
 use std::time::Duration;

@@ -6,10 +6,10 @@
 use http::{HeaderName, HeaderValue};
 use parlor_client::{error::Error, history::checker::Verdict, http::Api, sync::Client};
 use parlor_protocol::{
-    command::{Group, Open},
     http::SignUp,
     ids::{ConversationId, UserId},
     model::Conversation,
+    params::{Group, Open},
 };
 use std::{
     fs::{self, File},

@@ -4,8 +4,9 @@
 use crate::harness::{Chance, Person, Server, Setup, unique};
 use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{
-    command::{Command, MeUpdate},
+    command::Command,
     ids::{ConversationId, Seq, UserId},
+    params::MeUpdate,
 };
 use serde_json::Value;
 use std::{

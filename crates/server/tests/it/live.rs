@@ -3,13 +3,14 @@
 use crate::harness::{Person, Server, Setup, unique};
 use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{
-    command::{Command, MeUpdate},
+    command::Command,
     error::Code,
     ids::ConversationId,
     model::{
         Presence,
         PresenceStatus::{self, Idle, Offline, Online, Unknown},
     },
+    params::MeUpdate,
     reply::{Changed, Done, Heads, Sent, Shown, Watched},
 };
 use serde_json::{Value, json};

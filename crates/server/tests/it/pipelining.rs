@@ -3,11 +3,7 @@
 
 use crate::harness::{Person, Server};
 use parlor_client::socket::{Handshake, Incoming, Socket};
-use parlor_protocol::{
-    command::{Command, CommandFrame},
-    ids::ConversationId,
-    reply::Heads,
-};
+use parlor_protocol::{command::Command, frame::CommandFrame, ids::ConversationId, reply::Heads};
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::{Instant, timeout};
 

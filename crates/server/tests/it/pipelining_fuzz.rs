@@ -11,8 +11,9 @@ use crate::{
 use futures_util::future::join_all;
 use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{
-    command::{Command, MessagePlace},
+    command::Command,
     ids::{ConversationId, FileId, Seq},
+    params::MessagePlace,
 };
 use std::{collections::BTreeMap, fs, time::Duration};
 use tokio::{

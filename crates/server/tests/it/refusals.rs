@@ -7,9 +7,10 @@ use crate::{
 };
 use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{
-    command::{Command, MeUpdate},
+    command::Command,
     error::Code,
     ids::{ConversationId, Seq, UserId},
+    params::MeUpdate,
     reply::Heads,
 };
 use serde_json::{Value, json};

@@ -8,11 +8,11 @@ use parlor::{
 };
 use parlor_client::state::place;
 use parlor_protocol::{
-    command::Open,
     error::Code,
     event::Event,
     ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version},
     model::{Role, SystemLine},
+    params::Open,
 };
 use std::collections::BTreeSet;
 

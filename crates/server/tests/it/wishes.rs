@@ -4,9 +4,10 @@ use crate::harness::{Chance, Person, unique};
 use http::Method;
 use parlor_client::{error::Error, state::State};
 use parlor_protocol::{
-    command::{Command, MessagePlace},
+    command::Command,
     http::{PatchMessage, PostForward, PostMessage},
     ids::{ConversationId, Seq},
+    params::MessagePlace,
 };
 use serde_json::Value;
 

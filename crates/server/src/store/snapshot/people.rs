@@ -16,9 +16,9 @@ use crate::{
     },
 };
 use parlor_protocol::{
-    command::MessagePlace,
     ids::{ConversationId, Seq, UserId, Version},
     model::User,
+    params::MessagePlace,
     reply::{Marker, Unread},
 };
 use std::{collections::BTreeSet, fmt::Write as _};

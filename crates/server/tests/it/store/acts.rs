@@ -3,10 +3,10 @@
 use super::World;
 use parlor::domain::{Change, Content, Outcome};
 use parlor_protocol::{
-    command::MessagePlace,
     error::Problem,
     ids::{ConversationId, Seq},
     model::{Conversation, Message},
+    params::MessagePlace,
     reply::{Answer, Changed, Changes, MessageChanged, MessagePage, Sent},
 };
 

@@ -8,10 +8,11 @@ use parlor::{
     domain::{Change, Content, WhoMayWrite, wanted::Wanted},
 };
 use parlor_protocol::{
-    command::{Command, Open},
+    command::Command,
     error::Code,
     ids::{Seq, SessionId, UserId, Version},
     model::ContextKey,
+    params::Open,
     reply::Answer,
 };
 use std::{collections::BTreeSet, sync::Arc};

@@ -6,10 +6,10 @@ use parlor::{
     store::files::{Begun, Finished, NewUpload},
 };
 use parlor_protocol::{
-    command::MessagePlace,
     error::{Code, Problem},
     ids::{ConversationId, FileId, Seq, UserId},
     model::Message,
+    params::MessagePlace,
     reply::Answer,
 };
 

@@ -10,10 +10,11 @@ use parlor::{
     domain::{Change, Look},
 };
 use parlor_protocol::{
-    command::{Command, History},
+    command::Command,
     error::{Code, Problem},
     ids::{ConversationId, Seq, SessionId, UserId, Version},
     model::Role,
+    params::History,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -431,8 +432,8 @@ async fn everybody_is_listed_page_by_page(world: World) {
 async fn a_group_about_something_keeps_telling_what_it_is_about(world: World) {
     let key = world.context("5", &[("Ada", "owner"), ("Ben", "finder")]).await;
     let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    let group = parlor_protocol::command::Group { title: "Umbrellas".to_owned(), users: vec![ben] };
-    let open = parlor_protocol::command::Open { group: Some(group), context: Some(key), ..world.opening() };
+    let group = parlor_protocol::params::Group { title: "Umbrellas".to_owned(), users: vec![ben] };
+    let open = parlor_protocol::params::Open { group: Some(group), context: Some(key), ..world.opening() };
     let (conversation, _) = world.open(ada, open).await.expect("opened");
     let mut bens = attach(&world.app, &world, "Ben").await;
     name(&world, "Ada", conversation, "Black umbrellas").await.expect("an owner names it");

@@ -7,10 +7,11 @@ use parlor::{
     domain::{Change, Content, Outcome},
 };
 use parlor_protocol::{
-    command::{Command, Group, Open},
+    command::Command,
     error::Code,
     ids::{SessionId, UserId},
     model::ContextKey,
+    params::{Group, Open},
     reply::Answer,
 };
 
@@ -120,7 +121,7 @@ async fn a_cancelled_key_never_sends(world: World) {
 
 async fn a_repeated_opening_finds_what_the_first_made(world: World) {
     let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    let group = parlor_protocol::command::Group { title: "Two".to_owned(), users: vec![ben] };
+    let group = parlor_protocol::params::Group { title: "Two".to_owned(), users: vec![ben] };
     let open = Open { group: Some(group), ..world.opening() };
     let (one, found) = world.open(ada, open.clone()).await.expect("opened");
     assert!(!found);

@@ -6,9 +6,9 @@ use parlor::{
     hub::Refused,
 };
 use parlor_protocol::{
-    command::{Group, Open},
     error::{Code, Problem},
     ids::{Seq, SessionId, UserId},
+    params::{Group, Open},
     reply::Answer,
 };
 use std::sync::Arc;

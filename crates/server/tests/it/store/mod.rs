@@ -30,10 +30,10 @@ use parlor::{
     environment::Environment,
 };
 use parlor_protocol::{
-    command::{Group, Open},
     error::{Code, Problem},
     ids::{ConversationId, Seq, UserId},
     model::{Context, ContextKey, Tone},
+    params::{Group, Open},
     reply::{Answer, Marked, Sent},
 };
 use std::{

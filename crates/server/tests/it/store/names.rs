@@ -7,9 +7,10 @@ use parlor::{
     domain::{Change, Content, Look, Profile, WhoMayWrite},
 };
 use parlor_protocol::{
-    command::{Command, Group, Open},
+    command::Command,
     error::Code,
     ids::SessionId,
+    params::{Group, Open},
     reply::Answer,
 };
 

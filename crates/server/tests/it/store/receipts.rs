@@ -10,10 +10,11 @@ use parlor::{
     domain::{Change, Profile},
 };
 use parlor_protocol::{
-    command::{Command, MeUpdate},
+    command::Command,
     error::Code,
     ids::{ConversationId, Scope, Seq, UserId, Version},
     model::Role,
+    params::MeUpdate,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -138,8 +139,8 @@ async fn everything_heard(world: &World, listener: &mut Listener, name: &str) ->
 async fn no_event_tells_how_far_somebody_without_receipts_has_read(world: World) {
     let key = world.context("5", &[("Ada", "owner")]).await;
     let [ada, ben, cleo] = [world.person("Ada").await, world.person("Ben").await, world.person("Cleo").await];
-    let group = parlor_protocol::command::Group { title: "Umbrellas".to_owned(), users: vec![ben, cleo] };
-    let open = parlor_protocol::command::Open { group: Some(group), context: Some(key), ..world.opening() };
+    let group = parlor_protocol::params::Group { title: "Umbrellas".to_owned(), users: vec![ben, cleo] };
+    let open = parlor_protocol::params::Open { group: Some(group), context: Some(key), ..world.opening() };
     let (conversation, _) = world.open(ada, open).await.expect("opened");
     // Long enough that no marker is where it began.
     let mut last = Seq(0);

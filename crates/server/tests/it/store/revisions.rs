@@ -187,7 +187,7 @@ async fn a_message_is_forwarded_by_whoever_sees_it(world: World) {
         actor,
         conversation: from,
         client_id: "twice".to_owned(),
-        from: parlor_protocol::command::MessagePlace { conversation: from, seq: Seq(seq) },
+        from: parlor_protocol::params::MessagePlace { conversation: from, seq: Seq(seq) },
     };
     world.app.commit.submit(change(2)).await.expect("forwarded");
     world.delete("Ben", from, 2).await.expect("one's own");
@@ -340,7 +340,7 @@ async fn in_a_direct_conversation_nobody_deletes_what_the_other_wrote(world: Wor
 async fn a_closed_context_lets_nobody_write_and_everybody_take_back(world: World) {
     let context = world.context("5", &[("Ada", "owner"), ("Ben", "finder")]).await;
     let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    let open = parlor_protocol::command::Open { user: Some(ben), context: Some(context.clone()), ..world.opening() };
+    let open = parlor_protocol::params::Open { user: Some(ben), context: Some(context.clone()), ..world.opening() };
     let (conversation, _) = world.open(ada, open).await.expect("both have a role");
     world.send("Ada", conversation, "hello").await;
     world.app.commit.submit(Change::CloseContext { key: context, closed: true }).await.expect("closed");

@@ -7,10 +7,11 @@ use parlor::{
     domain::{Change, Content, Outcome},
 };
 use parlor_protocol::{
-    command::{Command, Search},
+    command::Command,
     error::{Code, Problem},
     ids::{ConversationId, SessionId, UserId, Version},
     model::ContextKey,
+    params::Search,
     reply::{Answer, Found, Sent},
 };
 use std::{sync::Arc, time::Duration};
@@ -129,7 +130,7 @@ async fn two_groups(world: &World) -> (ConversationId, ConversationId, Vec<Sent>
     let plain = world.group("Ada", &["Ben"]).await;
     let key = world.context("5", &[("Ada", "owner"), ("Ben", "finder")]).await;
     let ben = world.person("Ben").await;
-    let open = parlor_protocol::command::Open { user: Some(ben), context: Some(key), ..world.opening() };
+    let open = parlor_protocol::params::Open { user: Some(ben), context: Some(key), ..world.opening() };
     let about = world.open(world.person("Ada").await, open).await.expect("they may").0;
     let mut sent = Vec::new();
     for (index, (name, conversation)) in

@@ -91,8 +91,7 @@ async fn lines_of_the_system_are_not_found(world: World) {
     change(&world, Change::UpdateConversation { actor, conversation, look }).await;
     world.indexed("Ada", conversation).await;
     assert!(world.finds("Ben", "umbrella").await.is_empty());
-    let all =
-        search(&world.app, actor, parlor_protocol::command::Search { conversation: Some(conversation), ..of("") });
+    let all = search(&world.app, actor, parlor_protocol::params::Search { conversation: Some(conversation), ..of("") });
     let all = all.await.expect("a query");
     assert!(all.results.iter().all(|hit| hit.message.system.is_none()));
 }

@@ -5,8 +5,9 @@ use super::{
     groups::{act, does},
 };
 use parlor_protocol::{
-    command::{Command, MeUpdate},
+    command::Command,
     ids::{ConversationId, Seq},
+    params::MeUpdate,
 };
 use serde_json::{Value, json};
 
