@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { addressOf, revokeAll } from '../src/sdk/addresses.js';
+import { addressOf, revokeAll } from '../src/sdk/object-urls.js';
 
 /** @type {Set<string>} */
 let open;

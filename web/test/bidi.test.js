@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { balanced, isolated } from '../src/inbox/bidi.js';
-import { say } from '../src/inbox/strings.js';
+import { balanced, isolated } from '../src/inbox/view/bidi.js';
+import { say } from '../src/inbox/view/strings.js';
 
 const signs = fc.constantFrom('a', 'ب', ' ', '\n', '\u202A', '\u202B', '\u202C', '\u202D', '\u202E', '\u2066', '\u2067', '\u2068', '\u2069');
 const texts = fc.array(signs, { maxLength: 40 }).map((all) => all.join(''));

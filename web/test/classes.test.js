@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('../src/inbox/', import.meta.url));
-const read = (/** @type {string} */ end) => readdirSync(folder).filter((name) => name.endsWith(end))
+const read = (/** @type {string} */ end) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith(end))
   .map((name) => readFileSync(folder + name, 'utf8')).join('\n');
 // What is painted before the script is there has classes of its own.
 const page = readFileSync(`${folder}../index.html`, 'utf8');

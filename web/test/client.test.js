@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as rules from '../src/inbox/state.js';
-import { gapAfter, quoteMissing } from '../src/inbox/threads.js';
+import * as rules from '../src/sdk/state/state.js';
+import { gapAfter, quoteMissing } from '../src/sdk/state/threads.js';
 import { Client } from '../src/sdk/client.js';
 import { memoryShelf } from '../src/sdk/storage.js';
-import { noVault } from '../src/sdk/vault.js';
+import { noVault } from '../src/sdk/blob-store.js';
 import { handClock, turn } from './support/clock.js';
 import { ModelServer } from './support/server.js';
 import { FakeSocket } from './support/socket.js';

@@ -5,8 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dotOf, onScreen, presenceWords, standing, typingShort, typingWords, writers } from '../src/inbox/company.js';
-import { empty } from '../src/inbox/state.js';
+import { dotOf, onScreen, presenceWords, standing, typingShort, typingWords, writers } from '../src/inbox/view/presence.js';
+import { empty } from '../src/sdk/state/state.js';
 
 const NOW = new Date(2026, 10, 22, 10, 47).getTime();
 const ME = 1;

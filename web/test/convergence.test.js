@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { totalsOf } from '../src/inbox/totals.js';
+import { totalsOf } from '../src/sdk/state/unread-totals.js';
 import { dress, edit, erase, hide, promote, react, receipts } from './support/changing.js';
 import { Rig } from './support/rig.js';
 import { ModelServer } from './support/server.js';

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { following, swap } from '../src/inbox/dom.js';
+import { following, swap } from '../src/inbox/ui/dom.js';
 
 test('a field follows its value until the user types something else', () => {
   const field = { value: '' };

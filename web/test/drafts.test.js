@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { Drafting } from '../src/inbox/drafting.js';
-import { Drafts } from '../src/inbox/drafts.js';
+import { Drafting } from '../src/inbox/thread/draft.js';
+import { Drafts } from '../src/sdk/drafts.js';
 import { Keep, memoryShelf } from '../src/sdk/storage.js';
 
 const ROOM = 7;

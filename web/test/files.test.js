@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decode } from '../src/inbox/blurhash.js';
+import { decode } from '../src/inbox/view/blurhash.js';
 import {
   cutName, describe, filesOf, frameOf, gist, gridOf, kindOf, mayTryAgain, progressOf, refusalWords, shownName, sizeOf,
   waitingFiles,
-} from '../src/inbox/files.js';
+} from '../src/inbox/view/attachments.js';
 
 const MB = 1024 * 1024;
 

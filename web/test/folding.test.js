@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { asked, fold, isFound, nameWords } from '../src/inbox/folding.js';
+import { asked, fold, isFound, nameWords } from '../src/inbox/view/folding.js';
 
 const fixture = JSON.parse(readFileSync(new URL('../../fixtures/folding.json', import.meta.url), 'utf8'));
 

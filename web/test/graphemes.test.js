@@ -3,9 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gist, cutName } from '../src/inbox/files.js';
-import { initials, roleName } from '../src/inbox/format.js';
-import { cut, graphemes } from '../src/inbox/graphemes.js';
+import { gist, cutName } from '../src/inbox/view/attachments.js';
+import { initials, roleName } from '../src/inbox/view/format.js';
+import { cut, graphemes } from '../src/inbox/view/graphemes.js';
 
 test('initials are whole graphemes', () => {
   for (const [name, expected] of [

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pictureTrouble } from '../src/inbox/why.js';
+import { pictureTrouble } from '../src/inbox/view/error-text.js';
 import { Http } from '../src/sdk/http.js';
 import { Lost, Problem } from '../src/sdk/problem.js';
 import { handClock, turn } from './support/clock.js';
@@ -68,7 +68,7 @@ test('every command has its request', async () => {
 
 test('a picture upload has no timeout while it makes progress', async () => {
   const clock = handClock();
-  /** @type {import('../src/sdk/carry.js').Load[]} */
+  /** @type {import('../src/sdk/upload-request.js').Load[]} */
   const loads = [];
   const http = new Http({
     clock, user: 7, fetch: () => assert.fail('no bytes of a picture go this way'),

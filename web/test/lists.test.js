@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import test from 'node:test';
-import { allReactions, allSessions, withinPages } from '../src/sdk/pages.js';
+import { allReactions, allSessions, withinPages } from '../src/sdk/paging.js';
 import { asKnown } from '../src/sdk/events.js';
 import { Problem } from '../src/sdk/problem.js';
 import { Socket } from '../src/sdk/socket.js';
-import { isEnough } from '../src/inbox/people.js';
+import { isEnough } from '../src/inbox/view/users.js';
 import { handClock } from './support/clock.js';
 
 const refused = (/** @type {number} */ limit) =>

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { lookAt } from '../src/inbox/looking.js';
+import { lookAt } from '../src/inbox/actions/find-message.js';
 import { Lost, Problem } from '../src/sdk/problem.js';
 import { erase, hide } from './support/changing.js';
 import { Rig } from './support/rig.js';

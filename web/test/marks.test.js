@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { Marks } from '../src/sdk/marks.js';
+import { Marks } from '../src/sdk/read-markers.js';
 import { Lost } from '../src/sdk/problem.js';
 import { handClock, turn } from './support/clock.js';
 

@@ -5,10 +5,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Passing } from '../src/sdk/passing.js';
-import { Here } from '../src/sdk/presence.js';
+import { Passing } from '../src/sdk/ephemeral.js';
+import { Here } from '../src/sdk/own-activity.js';
 import { Lost, Problem } from '../src/sdk/problem.js';
-import { Reacting } from '../src/sdk/reacting.js';
+import { Reacting } from '../src/sdk/reactions.js';
 import { handClock, turn } from './support/clock.js';
 
 const ME = 1;

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { gist } from '../src/inbox/files.js';
-import { plain, rich } from '../src/inbox/rich.js';
+import { gist } from '../src/inbox/view/attachments.js';
+import { plain, rich } from '../src/inbox/view/markup.js';
 import { payloads } from './journeys/payloads.js';
 
 /** A text with what it means written out. @param {string} text @returns {string} */

@@ -3,20 +3,20 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Drafting } from '../src/inbox/drafting.js';
-import { Drafts } from '../src/inbox/drafts.js';
-import { emojiName, oftenUsed, usedAgain } from '../src/inbox/emoji.js';
-import { findEmoji, groups } from '../src/inbox/emoji-search.js';
-import { gistOf, systemPhrase, wordsOf } from '../src/inbox/gist.js';
-import { emptyThread } from '../src/inbox/messages.js';
-import { layOut } from '../src/inbox/runs.js';
-import { sentence } from '../src/inbox/sentence.js';
-import { threadView } from '../src/inbox/sheet.js';
-import { empty } from '../src/inbox/state.js';
+import { Drafting } from '../src/inbox/thread/draft.js';
+import { Drafts } from '../src/sdk/drafts.js';
+import { emojiName, oftenUsed, usedAgain } from '../src/inbox/view/emoji.js';
+import { findEmoji, groups } from '../src/inbox/view/emoji-search.js';
+import { gistOf, systemPhrase, wordsOf } from '../src/inbox/view/preview.js';
+import { emptyThread } from '../src/sdk/state/messages.js';
+import { layOut } from '../src/inbox/view/message-groups.js';
+import { sentence } from '../src/inbox/view/spoken-message.js';
+import { threadView } from '../src/inbox/view/thread.js';
+import { empty } from '../src/sdk/state/state.js';
 import { Keep, memoryShelf } from '../src/sdk/storage.js';
 
 /**
- * @import {Block, Said} from '../src/inbox/runs.js'
+ * @import {Block, Said} from '../src/inbox/view/message-groups.js'
  * @import {Conversation, Member, Message, SystemLine} from '../src/sdk/wire.js'
  */
 

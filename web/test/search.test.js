@@ -3,10 +3,10 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { asked as wantedOf } from '../src/inbox/folding.js';
-import { excerptOf, foundView, isDoubtful } from '../src/inbox/found.js';
-import { Search, isFiltered, noFilters } from '../src/inbox/search.js';
-import { apply, empty } from '../src/inbox/state.js';
+import { asked as wantedOf } from '../src/inbox/view/folding.js';
+import { excerptOf, foundView, isDoubtful } from '../src/inbox/view/search-results.js';
+import { Search, isFiltered, noFilters } from '../src/sdk/search.js';
+import { apply, empty } from '../src/sdk/state/state.js';
 import { Lost, Problem } from '../src/sdk/problem.js';
 import { handClock, turn } from './support/clock.js';
 import { ModelServer } from './support/server.js';
@@ -256,11 +256,11 @@ test('a member who was removed and added again unnoticed sees nothing from befor
   const id = model.open('group', 2, [1, 3]);
   const { message } = model.send(2, id, 'the wooden handle', 'a');
   const list = apply(empty(1), { kind: 'list', page: model.list(1, undefined, 10), asked: 0 });
-  /** @type {import('../src/inbox/inputs.js').Input} */
+  /** @type {import('../src/sdk/state/inputs.js').Input} */
   const found = { kind: 'found', messages: [message], first: true };
   model.remove(id, 1);
   model.add(id, 1, 2, false);
-  /** @type {import('../src/inbox/inputs.js').Input} */
+  /** @type {import('../src/sdk/state/inputs.js').Input} */
   const again = { kind: 'list', page: model.list(1, undefined, 10), asked: 0 };
   for (const inputs of [[found, again], [again, found]]) {
     const state = inputs.reduce((before, input) => apply(before, input), list);

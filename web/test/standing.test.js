@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { Standing } from '../src/inbox/standing.js';
+import { Standing } from '../src/inbox/actions/reading.js';
 import { turn } from './support/clock.js';
 
 /** What was done to the thread. @type {string[]} */

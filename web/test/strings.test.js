@@ -3,11 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { systemPhrase, wordsOf } from '../src/inbox/gist.js';
-import { threadView } from '../src/inbox/sheet.js';
-import { apply, empty } from '../src/inbox/state.js';
-import { say } from '../src/inbox/strings.js';
-import { Passing } from '../src/sdk/passing.js';
+import { systemPhrase, wordsOf } from '../src/inbox/view/preview.js';
+import { threadView } from '../src/inbox/view/thread.js';
+import { apply, empty } from '../src/sdk/state/state.js';
+import { say } from '../src/inbox/view/strings.js';
+import { Passing } from '../src/sdk/ephemeral.js';
 import { handClock } from './support/clock.js';
 import { ModelServer } from './support/server.js';
 

@@ -3,9 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Telling } from '../src/inbox/telling.js';
+import { Telling } from '../src/inbox/view/connection-status.js';
 
-/** @typedef {import('../src/inbox/telling.js').BannerView} BannerView */
+/** @typedef {import('../src/inbox/view/connection-status.js').BannerView} BannerView */
 
 /** @param {Partial<BannerView>} view @returns {BannerView} */
 const view = (view) => ({ mode: 'live', lostAt: null, now: 0, sent: 0, waiting: 0, safe: true, ...view });

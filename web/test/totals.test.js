@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { totalsOf } from '../src/inbox/totals.js';
+import { totalsOf } from '../src/sdk/state/unread-totals.js';
 import { edit, erase, hide } from './support/changing.js';
 import { Rig } from './support/rig.js';
 import { ModelServer } from './support/server.js';

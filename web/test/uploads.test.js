@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { answerOf } from '../src/sdk/carry.js';
+import { answerOf } from '../src/sdk/upload-request.js';
 import { idMaker } from '../src/sdk/ids.js';
 import { Outbox } from '../src/sdk/outbox.js';
 import { Lost, Problem } from '../src/sdk/problem.js';

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { hiddenIn, isBlank } from '../src/inbox/visible.js';
+import { hiddenIn, isBlank } from '../src/inbox/view/visible-text.js';
 
 const fixture = JSON.parse(readFileSync(new URL('../../fixtures/visible.json', import.meta.url), 'utf8'));
 

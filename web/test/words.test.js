@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { changedBy, withMarker, withWhole } from '../src/inbox/changes.js';
-import { initials, isLarge, shortTime } from '../src/inbox/format.js';
+import { changedBy, withMarker, withWhole } from '../src/sdk/state/conversations.js';
+import { initials, isLarge, shortTime } from '../src/inbox/view/format.js';
 import { routeOf } from '../src/inbox/route.js';
-import { layOut } from '../src/inbox/runs.js';
-import { apply, empty } from '../src/inbox/state.js';
-import { rowsOf } from '../src/inbox/view.js';
+import { layOut } from '../src/inbox/view/message-groups.js';
+import { apply, empty } from '../src/sdk/state/state.js';
+import { rowsOf } from '../src/inbox/view/conversations.js';
 import { Socket } from '../src/sdk/socket.js';
 import { handClock, turn } from './support/clock.js';
 import { ModelServer } from './support/server.js';
@@ -36,7 +36,7 @@ function story(lines, kind = 'direct') {
   return { server, state, conversation, messages: page.messages };
 }
 
-/** @param {ReturnType<typeof story>} told @param {Partial<import('../src/inbox/runs.js').Sheet>} [more] */
+/** @param {ReturnType<typeof story>} told @param {Partial<import('../src/inbox/view/message-groups.js').Sheet>} [more] */
 function lay(told, more = {}) {
   return layOut({
     state: told.state, conversation: told.conversation, messages: told.messages, items: [], now: NOW,
@@ -123,7 +123,7 @@ test('the list shows the most urgent state, and no empty conversation that someb
   assert.deepEqual(rowsOf(sight, { unreadOnly: true, query: '' }).map((row) => row.id), [conversation.id]);
   const plain = rowsOf(sight, { unreadOnly: false, query: 'PERson 3' });
   assert.deepEqual(plain.map((row) => row.id), [own], 'before the search is there');
-  await import('../src/inbox/finding.js');
+  await import('../src/inbox/search/name-matching.js');
   assert.deepEqual(rowsOf(sight, { unreadOnly: false, query: 'PÉRson 3' }).map((row) => row.id), [own]);
   assert.equal(rowsOf({ ...sight, readUpTo: () => 1 }, filter)[1].unread, 0, 'what is read here counts as read');
 });

@@ -6,40 +6,40 @@
  *
  * @import {Client} from '../sdk/client.js'
  * @import {Site, User} from '../sdk/wire.js'
- * @import {ParlorBanner} from './banner.js'
- * @import {ParlorList} from './list.js'
+ * @import {ParlorBanner} from './ui/connection-banner.js'
+ * @import {ParlorList} from './list/list.js'
  * @import {ParlorSettings} from './settings.js'
- * @import {ParlorThread} from './thread.js'
- * @import {Group} from './group.js'
+ * @import {ParlorThread} from './thread/thread.js'
+ * @import {Group} from './dialogs/group.js'
  * @import {Route} from './route.js'
- * @import {Searching} from './searching.js'
- * @import {Divider} from './runs.js'
- * @import {Sight} from './view.js'
+ * @import {Searching} from './actions/search.js'
+ * @import {Divider} from './view/message-groups.js'
+ * @import {Sight} from './view/conversations.js'
  */
-import './banner.js';
-import './list.js';
-import './thread.js';
-import { Acts } from './acts.js';
-import { isolated } from './bidi.js';
-import { memberOf } from './changes.js';
-import { keepFiles } from './filing.js';
-import { onScreen } from './company.js';
-import { emit, h, swap } from './dom.js';
-import { drawing } from './icons.js';
-import { watchIdle } from './idle.js';
-import { whenLoaded } from './later.js';
-import { isKey } from './menu.js';
-import { nothingChosen, nothingOpened } from './nothing.js';
-import { keepRegions, nextRow } from './regions.js';
+import './ui/connection-banner.js';
+import './list/list.js';
+import './thread/thread.js';
+import { Acts } from './actions/messages.js';
+import { isolated } from './view/bidi.js';
+import { memberOf } from '../sdk/state/conversations.js';
+import { keepFiles } from './actions/files.js';
+import { onScreen } from './view/presence.js';
+import { emit, h, swap } from './ui/dom.js';
+import { drawing } from './ui/icons.js';
+import { watchIdle } from './ui/idle.js';
+import { whenLoaded } from './ui/lazy-load.js';
+import { isKey } from './ui/menu.js';
+import { nothingChosen, nothingOpened } from './thread/empty-thread.js';
+import { keepRegions, nextRow } from './actions/keyboard-navigation.js';
 import { hashOf, routeOf } from './route.js';
-import { keepRowMenu } from './row-menu.js';
-import { Standing } from './standing.js';
-import { groupView, startConversation } from './starting.js';
-import { say, shortCount } from './strings.js';
-import { threadView } from './sheet.js';
-import { QUIET_MS } from './telling.js';
-import { toastPlace } from './toast.js';
-import { filtered, listed, nameOf, receipt, rowOf, stepsOf, unreadOf, unreadTotals } from './view.js';
+import { keepRowMenu } from './list/row-menu.js';
+import { Standing } from './actions/reading.js';
+import { groupView, startConversation } from './actions/conversations.js';
+import { say, shortCount } from './view/strings.js';
+import { threadView } from './view/thread.js';
+import { QUIET_MS } from './view/connection-status.js';
+import { toastPlace } from './ui/toast.js';
+import { filtered, listed, nameOf, receipt, rowOf, stepsOf, unreadOf, unreadTotals } from './view/conversations.js';
 
 /** Times like "Yesterday" grow old by themselves. */
 const TICK_MS = 30_000;
@@ -207,7 +207,7 @@ export class ParlorInbox extends HTMLElement {
 
   /** @param {(searching: Searching) => void} act */
   #withSearching(act) {
-    void whenLoaded(this, import('./searching.js'), (part) => {
+    void whenLoaded(this, import('./actions/search.js'), (part) => {
       const { client } = this;
       if (!client || !this.isConnected) return;
       this.#searching ??= new part.Searching({
@@ -453,7 +453,7 @@ export class ParlorInbox extends HTMLElement {
   }
 
   #members() {
-    void whenLoaded(this, import('./group.js'), (part) => {
+    void whenLoaded(this, import('./dialogs/group.js'), (part) => {
       const { client } = this;
       const id = this.#open();
       const view = client && id !== null ? groupView(client, id) : null;

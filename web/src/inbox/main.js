@@ -2,23 +2,23 @@
  * Begins: who is signed in gets the inbox, who is not the door.
  */
 import './inbox.js';
-import { browserCarry } from '../sdk/carry.js';
+import { browserCarry } from '../sdk/upload-request.js';
 import { Client } from '../sdk/client.js';
 import { backOff, realClock } from '../sdk/clock.js';
 import { Http } from '../sdk/http.js';
 import { endsSession } from '../sdk/problem.js';
 import { browserJournal, eraseJournal } from '../sdk/journal.js';
 import { eraseAll, memoryShelf } from '../sdk/storage.js';
-import { browserVault, eraseVault } from '../sdk/vault.js';
-import { h } from './dom.js';
-import { addSprite, drawing } from './icons.js';
-import { apply, conversationOf, empty, versionOf } from './state.js';
-import { say } from './strings.js';
-import { gapAfter, quoteMissing } from './threads.js';
+import { browserVault, eraseVault } from '../sdk/blob-store.js';
+import { h } from './ui/dom.js';
+import { addSprite, drawing } from './ui/icons.js';
+import { apply, conversationOf, empty, versionOf } from '../sdk/state/state.js';
+import { say } from './view/strings.js';
+import { gapAfter, quoteMissing } from '../sdk/state/threads.js';
 
 /**
  * @import {Me, Site} from '../sdk/wire.js'
- * @import {ParlorDoor} from './door.js'
+ * @import {ParlorDoor} from './sign-in.js'
  * @import {ParlorInbox} from './inbox.js'
  */
 
@@ -59,7 +59,7 @@ function nobody(error) {
 
 /** @param {Site} site */
 async function showDoor(site) {
-  await import('./door.js');
+  await import('./sign-in.js');
   eraseAll(shelf);
   void eraseVault();
   void eraseJournal();

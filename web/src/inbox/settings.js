@@ -7,16 +7,16 @@
  * @import {Me, Session} from '../sdk/wire.js'
  */
 import { Problem } from '../sdk/problem.js';
-import { field } from './door.js';
-import { emit, following, h, set, setText } from './dom.js';
-import { face, faceKey } from './face.js';
-import { shortTime } from './format.js';
-import { cut } from './graphemes.js';
-import { icon } from './icons.js';
-import { say } from './strings.js';
-import { notChanged, pictureTrouble, whyOf } from './why.js';
-import { backButton } from './thread.js';
-import { nameTrouble } from './visible.js';
+import { field } from './sign-in.js';
+import { emit, following, h, set, setText } from './ui/dom.js';
+import { face, faceKey } from './ui/avatar.js';
+import { shortTime } from './view/format.js';
+import { cut } from './view/graphemes.js';
+import { icon } from './ui/icons.js';
+import { say } from './view/strings.js';
+import { notChanged, pictureTrouble, whyOf } from './view/error-text.js';
+import { backButton } from './thread/thread.js';
+import { nameTrouble } from './view/visible-text.js';
 
 const THEMES = /** @type {const} */ (['system', 'light', 'dark']);
 

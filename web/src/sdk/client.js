@@ -2,36 +2,36 @@
  * Parlor for one signed-in person: the state, kept equal to the store, and what one can do. It knows no DOM; time,
  * chance, network and storage are handed in.
  *
- * @import {Carry} from './carry.js'
+ * @import {Carry} from './upload-request.js'
  * @import {Journal} from './journal.js'
  * @import {Clock} from './clock.js'
  * @import {Fetch} from './http.js'
  * @import {Mode} from './connection.js'
- * @import {Model} from './asking.js'
+ * @import {Model} from './queries.js'
  * @import {Shelf} from './storage.js'
- * @import {Vault} from './vault.js'
+ * @import {Vault} from './blob-store.js'
  * @import {WebSocketLike} from './socket.js'
  * @import {Changed, Command, Conversation, Event, Found, Members, MessageChanged, MessagePlace, Open,
  *   Message, MessagePage, PassingEvent, Reactions, Role, Search, User} from './wire.js'
  * @import {Content} from './outbox.js'
  */
-import { ownIn } from './asking.js';
+import { ownIn } from './queries.js';
 import { Connection } from './connection.js';
 import { asKnown } from './events.js';
 import { Http } from './http.js';
 import { idMaker } from './ids.js';
 import { noJournal } from './journal.js';
-import { Marks } from './marks.js';
-import { allReactions, withinPages } from './pages.js';
-import { Passing } from './passing.js';
-import { Here } from './presence.js';
+import { Marks } from './read-markers.js';
+import { allReactions, withinPages } from './paging.js';
+import { Passing } from './ephemeral.js';
+import { Here } from './own-activity.js';
 import { mayRetry } from './problem.js';
-import { Reacting } from './reacting.js';
+import { Reacting } from './reactions.js';
 import { Outbox } from './outbox.js';
 import { Keep, eraseOf, eraseOthers } from './storage.js';
 import { Sync } from './sync.js';
 import { Uploads } from './uploads.js';
-import { noVault } from './vault.js';
+import { noVault } from './blob-store.js';
 
 /** How often to ask what changed, though all seems well. */
 const REFRESH_MS = 180_000;
@@ -289,7 +289,7 @@ export class Client {
     this.sync.take({ kind: 'messages', conversation, page, asked });
   }
 
-  /** @param {import('./reacting.js').Place} place @param {boolean} on */
+  /** @param {import('./reactions.js').Place} place @param {boolean} on */
   async #react(place, on) {
     await this.#changeMessage({ type: 'message.react', ...place, on });
   }

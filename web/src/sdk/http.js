@@ -2,11 +2,11 @@
  * The HTTP API: the same commands as the socket's, each as its request, and what only HTTP has (signing in, pictures,
  * sessions). Every answer is the server's JSON, a `Problem`, or `Lost` when none came in time.
  *
- * @import {Carry} from './carry.js'
+ * @import {Carry} from './upload-request.js'
  * @import {Clock} from './clock.js'
  * @import {Command, Heads, Me, Site} from './wire.js'
  */
-import { allSessions } from './pages.js';
+import { allSessions } from './paging.js';
 import { askPatiently } from './patience.js';
 import { Lost, Problem } from './problem.js';
 

@@ -1,7 +1,7 @@
 /**
  * One request with a file, which is given up when the way is lost: when no byte has gone for a while.
  *
- * @import {Carry} from './carry.js'
+ * @import {Carry} from './upload-request.js'
  * @import {Clock} from './clock.js'
  */
 

@@ -6,12 +6,12 @@
  * The rules themselves are in the model, which is handed in and pure; see I5 and I6 of the design.
  * Absent on purpose: which way requests go, and what the state looks like inside.
  *
- * @import {Model, Side, Where} from './asking.js'
+ * @import {Model, Side, Where} from './queries.js'
  * @import {Clock} from './clock.js'
  * @import {Command, ConversationPage, Event, Heads, MessagePage} from './wire.js'
- * @import {Input} from '../inbox/inputs.js'
+ * @import {Input} from './state/inputs.js'
  */
-import { changesSince, isMissing, isStillMissing, sideOf } from './asking.js';
+import { changesSince, isMissing, isStillMissing, sideOf } from './queries.js';
 import { backOff } from './clock.js';
 import { endsSession } from './problem.js';
 

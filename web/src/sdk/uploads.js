@@ -8,22 +8,22 @@
  * Of what a draft has, a note lies in the browser, and the bytes of all that waits too, where they can be kept: after a
  * reload it goes on. Of what could not be kept the person is told that it has to be chosen again.
  *
- * @import {Carry} from './carry.js'
+ * @import {Carry} from './upload-request.js'
  * @import {Clock} from './clock.js'
  * @import {Keep} from './storage.js'
- * @import {Job} from './job.js'
+ * @import {Job} from './upload.js'
  * @import {Finished} from './outbox.js'
- * @import {Vault} from './vault.js'
+ * @import {Vault} from './blob-store.js'
  * @import {Attachment, Upload} from './wire.js'
  */
-import { revokeAll } from './addresses.js';
+import { revokeAll } from './object-urls.js';
 import { backOff } from './clock.js';
-import { DOUBTFUL, hasBytes, isHopeless, isRefused, isUnderWay, jobOf, notedJob, outcomeOf, unknownJob } from './job.js';
-import { LocalFiles } from './local.js';
+import { DOUBTFUL, hasBytes, isHopeless, isRefused, isUnderWay, jobOf, notedJob, outcomeOf, unknownJob } from './upload.js';
+import { LocalFiles } from './sent-files.js';
 import { LOOKING_MS, askPatiently } from './patience.js';
 import { Problem, endsSession, mayRetry } from './problem.js';
-import { attachmentOf, isReadable, refusalOf, sketchOf } from './sketch.js';
-import { noVault } from './vault.js';
+import { attachmentOf, isReadable, refusalOf, sketchOf } from './draft-file.js';
+import { noVault } from './blob-store.js';
 
 /**
  * What is known of a file before the server has it.

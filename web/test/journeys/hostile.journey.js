@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { oneLine, preview } from '../../src/inbox/rich.js';
-import { balanced } from '../../src/inbox/bidi.js';
-import { hiddenIn } from '../../src/inbox/visible.js';
+import { oneLine, preview } from '../../src/inbox/view/markup.js';
+import { balanced } from '../../src/inbox/view/bidi.js';
+import { hiddenIn } from '../../src/inbox/view/visible-text.js';
 import { payloads } from './payloads.js';
 import { Person, travel, until } from './support.js';
 

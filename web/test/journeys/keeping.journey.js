@@ -90,7 +90,7 @@ test('stored files have a size limit and belong to one user and one page', () =>
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const told = await ada.page.evaluate(async () => {
-      const { browserVault, eraseVault } = await import(/** @type {any} */ ('/web/sdk/vault.js'));
+      const { browserVault, eraseVault } = await import(/** @type {any} */ ('/web/sdk/blob-store.js'));
       const [mine, mineToo, others] = [browserVault(71, 10), browserVault(71, 10), browserVault(72, 10)];
       const file = (/** @type {string} */ text) => new File([text], 'a name.txt', { type: 'text/plain' });
       const answers = [
@@ -124,7 +124,7 @@ test('stored files survive a lost database but not the sign-out, and another pag
   travel(async ({ demo, browser }) => {
     const ada = await Person.open(browser, demo.links.ada);
     const told = await ada.page.evaluate(async () => {
-      const { browserVault, eraseVault } = await import(/** @type {any} */ ('/web/sdk/vault.js'));
+      const { browserVault, eraseVault } = await import(/** @type {any} */ ('/web/sdk/blob-store.js'));
       const [one, other] = [browserVault(71), browserVault(71)];
       const file = (/** @type {string} */ text) => new File([text], 'a name.txt', { type: 'text/plain' });
       const { transaction } = IDBDatabase.prototype;

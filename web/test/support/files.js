@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { Lost, Problem } from '../../src/sdk/problem.js';
-import { noVault } from '../../src/sdk/vault.js';
+import { noVault } from '../../src/sdk/blob-store.js';
 import { turn } from './clock.js';
 
 export const MB = 1024 * 1024;
@@ -24,7 +24,7 @@ export class Files {
    * }[]} */
   waiting = [];
 
-  /** @type {import('../../src/sdk/carry.js').Carry} */
+  /** @type {import('../../src/sdk/upload-request.js').Carry} */
   carry = (load) => new Promise((resolve, reject) => {
     const take = async (/** @type {number} */ most) => {
       this.waiting = this.waiting.filter((one) => one !== request);
@@ -105,7 +105,7 @@ export class Browser {
   broken = false;
   #pages = 0;
 
-  /** The vault of one more page. @returns {import('../../src/sdk/vault.js').Vault} */
+  /** The vault of one more page. @returns {import('../../src/sdk/blob-store.js').Vault} */
   vault() {
     this.#pages += 1;
     const page = this.#pages;

@@ -6,9 +6,9 @@
  * @import {Delivery} from './server.js'
  */
 import assert from 'node:assert/strict';
-import * as rules from '../../src/inbox/state.js';
-import { gapAfter, quoteMissing } from '../../src/inbox/threads.js';
-import { totalsOf } from '../../src/inbox/totals.js';
+import * as rules from '../../src/sdk/state/state.js';
+import { gapAfter, quoteMissing } from '../../src/sdk/state/threads.js';
+import { totalsOf } from '../../src/sdk/state/unread-totals.js';
 import { Lost } from '../../src/sdk/problem.js';
 import { Sync } from '../../src/sdk/sync.js';
 import { handClock, turn } from './clock.js';

@@ -1,7 +1,7 @@
 //! What can be seen of a text, and which characters that cannot be seen have a meaning where they stand.
 //!
 //! A joiner has one between letters of Arabic and Indic scripts and within an emoji, a variation selector after an emoji or a
-//! Han character. Everywhere else what cannot be seen makes one name look like another. `web/src/inbox/visible.js` says
+//! Han character. Everywhere else what cannot be seen makes one name look like another. `web/src/inbox/view/visible-text.js` says
 //! the same, and `fixtures/visible.json` holds both to it.
 
 const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';

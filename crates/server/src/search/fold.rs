@@ -4,7 +4,7 @@
 //! Unicode does not take apart spelled out (ß is ss, ø is o), composed again (NFC), so that kana keep their marks and
 //! Hangul its syllables. Every grapheme is folded by itself; each of its characters remembers the whole grapheme, so
 //! that nothing is ever cut in its middle. A ZERO WIDTH NON-JOINER after a letter stays as a gap that takes no room: it
-//! joins the parts of a word as a hyphen does. `web/src/inbox/folding.js` folds the same way, and
+//! joins the parts of a word as a hyphen does. `web/src/inbox/view/folding.js` folds the same way, and
 //! `fixtures/folding.json` holds both to it.
 //!
 //! Absent on purpose: stemming, and anything that depends on a language.

@@ -134,7 +134,7 @@ async fn a_folder_is_served_as_it_is_written() {
 #[tokio::test]
 async fn the_sources_are_served_beside_what_is_made_of_them() {
     let server = Server::start().await;
-    for path in ["/web/inbox/main.js", "/web/sdk/client.js", "/web/inbox/base.css", "/theme.css"] {
+    for path in ["/web/inbox/main.js", "/web/sdk/client.js", "/web/inbox/styles/base.css", "/theme.css"] {
         let answer = get(&server, path, &[("Accept-Encoding", "br")]).await;
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-cache"), "{path}");

@@ -1,0 +1,41 @@
+/**
+ * How conversations begin, and what the dialog of a group is shown.
+ *
+ * @import {Client} from '../../sdk/client.js'
+ * @import {GroupView} from '../dialogs/group.js'
+ */
+import { dotOf } from '../view/presence.js';
+import { whenLoaded } from '../ui/lazy-load.js';
+import { known } from '../view/users.js';
+import { say } from '../view/strings.js';
+import { facesOf } from '../view/conversations.js';
+
+/** Lets somebody choose whom to write to. @param {HTMLElement} host @param {Client} client
+ * @param {(id: number) => void} opened */
+export function startConversation(host, client, opened) {
+  void whenLoaded(host, import('../dialogs/new-conversation.js'), ({ hintOf, openPicker, startWords }) => openPicker(host, {
+    title: say.newConversation,
+    people: (query) => client.people(query),
+    without: new Set([client.user]),
+    groups: true,
+    hint: hintOf(client.limits),
+    action: startWords,
+    done: async (users, title) => {
+      const ids = users.map((one) => one.id);
+      const { id } = await client.open(title === null ? { user: ids[0] } : { group: { title, users: ids } });
+      opened(id);
+    },
+  }));
+}
+
+/** @param {Client} client @param {number} id @returns {GroupView|null} */
+export function groupView({ state, passing }, id) {
+  const conversation = state.conversations.get(id);
+  if (!conversation) return null;
+  return {
+    conversation,
+    faces: facesOf(state, conversation),
+    known: (user) => known(state, user),
+    dot: (user) => dotOf(passing.presence(user)),
+  };
+}

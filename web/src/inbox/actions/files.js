@@ -1,0 +1,128 @@
+/**
+ * What the inbox does with files: takes in what was chosen, dropped or pasted, and shows pictures whole.
+ *
+ * @import {Client} from '../../sdk/client.js'
+ * @import {Lightbox, Picture} from '../files/lightbox.js'
+ * @import {ParlorSaid} from '../thread/message.js'
+ * @import {ParlorThread} from '../thread/thread.js'
+ */
+import { filesOf, kindOf, shownName } from '../view/attachments.js';
+import { whenLoaded } from '../ui/lazy-load.js';
+import { say } from '../view/strings.js';
+import { keepPage, measure } from '../files/file-intake.js';
+
+/**
+ * @typedef {{
+ *   client: Client, open: () => number|null, thread: ParlorThread, signal: AbortSignal,
+ * }} Desk `open` is the conversation on the screen
+ */
+
+/** @param {HTMLElement} inbox @param {Desk} desk */
+export function keepFiles(inbox, desk) {
+  const { client, signal } = desk;
+  /** @type {Record<string, (detail: any) => void>} */
+  const told = {
+    'parlor-attach': ({ files, folders }) => attach(desk, files, folders),
+    'parlor-file-remove': ({ clientId }) => client.uploads.remove(clientId),
+    'parlor-file-retry': ({ clientId }) => client.uploads.retry(clientId),
+    'parlor-file-stop': ({ upload }) => stop(desk, upload),
+    'parlor-take-back': ({ clientId }) => takeBack(desk, clientId),
+    'parlor-picture': ({ seq, file }) => void whenLoaded(inbox, import('../files/lightbox.js'), ({ Lightbox: Box }) =>
+      showPicture(inbox, desk, { seq, file, Box })),
+  };
+  for (const [name, act] of Object.entries(told)) {
+    inbox.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
+  }
+  keepPage(signal);
+  window.addEventListener('beforeunload', (event) => {
+    if (!client.uploads.isBusy) return;
+    event.preventDefault();
+    // Older browsers ask only when there is something to say.
+    event.returnValue = say.leavePage;
+  }, { signal });
+}
+
+/** @param {Desk} desk @param {File[]} files @param {number} folders */
+function attach({ client, open, thread }, files, folders) {
+  const conversation = open();
+  if (folders > 0) thread.note(say.noFolders);
+  if (conversation === null) return;
+  for (const file of files) {
+    const id = client.uploads.add(conversation, file, file.name);
+    void measure(file).then((size) => size && client.uploads.measured(id, size));
+  }
+}
+
+/** A message one of whose files is gone can only be written again: all that is left of it comes back.
+ * @param {Desk} desk @param {string} clientId */
+function takeBack(desk, clientId) {
+  const { client, open, thread } = desk;
+  const conversation = open();
+  const items = conversation === null ? [] : client.outbox.of(conversation);
+  const item = items.find((one) => one.client_id === clientId);
+  const at = (item?.uploads ?? []).findIndex((one) => client.uploads.get(one)?.problem);
+  const upload = item?.uploads?.[at];
+  if (upload === undefined) return;
+  const name = item?.attachments?.[at]?.name ?? '';
+  stop(desk, upload);
+  thread.note(say.notAttached(shownName(name), say.fileRefused.file_gone));
+}
+
+/** The rest of the message comes back to where one writes. @param {Desk} desk @param {string} upload */
+function stop({ client, open, thread }, upload) {
+  const conversation = open();
+  const back = conversation === null ? null : client.takeBack(conversation, upload);
+  if (!back) return;
+  thread.putBack([back.subject, back.text].filter(Boolean).join('\n'), back.reply_to);
+}
+
+/** @param {HTMLElement} inbox @param {Desk} desk @param {{seq: number, file: number, Box: typeof Lightbox}} what */
+function showPicture(inbox, desk, { seq, file, Box }) {
+  const { client, open } = desk;
+  const id = open();
+  const key = `${seq}:${file}`;
+  const pictures = id === null ? [] : picturesOf(client, id);
+  if (id === null || !pictures.some((one) => one.key === key)) return;
+  const opener = /** @type {HTMLElement|null} */ (document.activeElement);
+  let { messages } = client.state.threads.get(id) ?? {};
+  const stop = client.subscribe(() => {
+    const held = client.state.threads.get(id)?.messages;
+    if (held === messages) return;
+    messages = held;
+    const isGone = (/** @type {number} */ seq) => !!held?.some((one) => one.seq === seq && (one.deleted || one.hidden));
+    box.update(picturesOf(client, id), isGone);
+  });
+  const box = new Box(inbox, {
+    pictures,
+    key,
+    left: (last) => {
+      stop();
+      const frame = last && frameOf(desk.thread, last);
+      const back = frame ?? (opener?.isConnected ? opener : desk.thread.querySelector('.talk'));
+      if (!(back instanceof HTMLElement)) return;
+      back.focus({ preventScroll: true });
+      if (frame) frame.scrollIntoView({ block: 'nearest' });
+    },
+  });
+}
+
+/** All that are held of a thread, in their order. @param {Client} client @param {number} id @returns {Picture[]} */
+function picturesOf({ state, uploads }, id) {
+  return (state.threads.get(id)?.messages ?? []).filter((one) => one.attachments && !one.hidden && !one.deleted)
+    .flatMap((message) => {
+      const sender = state.users.get(message.sender) ?? null;
+      const name = message.sender === state.user ? say.you : (sender?.name ?? say.somebody);
+      return filesOf(message, (one) => uploads.local(one)).filter((one) => kindOf(one) === 'picture').map((file) =>
+        ({ key: `${message.seq}:${file.id}`, seq: message.seq, file, sender, name, time: Date.parse(message.created_at) }));
+    });
+}
+
+/** Where a picture is in the thread; of those that are not drawn, the last of its message. @param {Element} thread
+ * @param {Picture} picture @returns {HTMLElement|null} */
+function frameOf(thread, { seq, file }) {
+  const all = /** @type {ParlorSaid[]} */ ([...thread.querySelectorAll('parlor-said')]);
+  const frames = /** @type {HTMLElement[]} */ ([
+    ...all.find((one) => one.seq === seq)?.querySelectorAll('button.picture') ?? [],
+  ]);
+  return frames.find((one) => one.dataset.file === String(file.id)) ?? frames.at(-1) ?? null;
+}

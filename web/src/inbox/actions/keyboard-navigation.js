@@ -1,0 +1,55 @@
+/**
+ * The ways of a keyboard through the inbox: links past what one does not want, F6 from region to region, from one
+ * conversation to the next, and on from what is gone.
+ *
+ * @import {ParlorList} from '../list/list.js'
+ * @import {ParlorThread} from '../thread/thread.js'
+ */
+import { h } from '../ui/dom.js';
+import { say } from '../view/strings.js';
+
+/** @typedef {{name: string, element: Element, focus: () => void}} Region */
+/** @typedef {{id: number, selected: boolean, unread: number}} Step */
+
+/** @param {HTMLElement} host @param {{list: ParlorList, thread: ParlorThread, signal: AbortSignal}} parts */
+export function keepRegions(host, { list, thread, signal }) {
+  /** @type {Region[]} */
+  const regions = [
+    { name: say.toConversations, element: list, focus: () => list.focusRow(null) },
+    { name: say.toMessages, element: thread.messages, focus: () => thread.focusMessages() },
+    { name: say.toWriting, element: thread.writing, focus: () => thread.focusWords() },
+  ];
+  const links = regions.map((region) =>
+    h('button', { class: 'button main', type: 'button', onclick: region.focus }, region.name));
+  const skips = h('nav', { class: 'skips', 'aria-label': say.skipTo }, ...links);
+  // What is not on the screen cannot be gone to.
+  skips.addEventListener('focusin', () => {
+    for (const [index, link] of links.entries()) link.hidden = !regions[index].element.checkVisibility();
+  });
+  host.prepend(skips);
+  host.addEventListener('parlor-unfocused', () => {
+    if (!thread.writing.checkVisibility()) list.focusSearch();
+    // With a finger a field that has the focus brings up the keyboard.
+    else if (matchMedia('(pointer: coarse)').matches) thread.focusMessages();
+    else thread.focusWords();
+  }, { signal });
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'F6' || event.altKey || event.metaKey || document.querySelector('dialog[open]')) return;
+    const there = regions.filter((one) => one.element.checkVisibility());
+    if (there.length === 0) return;
+    event.preventDefault();
+    const at = there.findIndex((one) => one.element.contains(document.activeElement));
+    const step = event.shiftKey ? -1 : 1;
+    there[(Math.max(at, event.shiftKey ? 0 : -1) + step + there.length) % there.length].focus();
+  }, { signal });
+}
+
+/** The row after the open one, or before it; of those with something unread the nearest in that direction, around the
+ * end. @param {Step[]} rows @param {1|-1} step @param {boolean} unreadOnly @returns {Step|undefined} */
+export function nextRow(rows, step, unreadOnly) {
+  const open = rows.findIndex((one) => one.selected);
+  if (!unreadOnly) return open < 0 ? rows[0] : rows[open + step];
+  const at = open < 0 && step < 0 ? 0 : open;
+  const around = rows.map((_, index) => rows[(at + step * (index + 1) + rows.length * 2) % rows.length]);
+  return around.find((one) => one.unread > 0 && !one.selected);
+}

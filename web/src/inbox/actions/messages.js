@@ -1,0 +1,355 @@
+/**
+ * What one does to messages: answers, changes, deletes, forwards, copies them and reacts to them.
+ *
+ * @import {Client} from '../../sdk/client.js'
+ * @import {Conversation, Message} from '../../sdk/wire.js'
+ * @import {MenuItem, QuickItem} from '../ui/menu.js'
+ * @import {ParlorSaid} from '../thread/message.js'
+ * @import {ParlorThread} from '../thread/thread.js'
+ */
+import { isolated } from '../view/bidi.js';
+import { memberOf } from '../../sdk/state/conversations.js';
+import { ask } from '../ui/dialog.js';
+import { emit, h } from '../ui/dom.js';
+import { Drafting } from '../thread/draft.js';
+import { Drafts, pageKeep } from '../../sdk/drafts.js';
+import { emojiName, oftenUsed, usedAgain } from '../view/emoji.js';
+import { clockTime, shortName } from '../view/format.js';
+import { gistOf, nameFor } from '../view/preview.js';
+import { Hand } from '../thread/message-controls.js';
+import { whenLoaded } from '../ui/lazy-load.js';
+import { isKey, openMenu } from '../ui/menu.js';
+import { shown } from '../../sdk/state/messages.js';
+import { plain } from '../view/markup.js';
+import { say } from '../view/strings.js';
+import { toast } from '../ui/toast.js';
+import { nameOf } from '../view/conversations.js';
+import { isBlank } from '../view/visible-text.js';
+
+/**
+ * @typedef {{said: ParlorSaid, at: DOMRect|{x: number, y: number}, back: HTMLElement}} Held a message that is held, and
+ *   where
+ * @typedef {{client: Client, conversation: Conversation, message: Message}} Place
+ */
+
+const QUICK = 5;
+const OFTEN = 16;
+
+export class Acts {
+  /** @param {{
+   *   host: HTMLElement, client: Client, thread: ParlorThread, open: () => number|null, changed: () => void,
+   *   signal: AbortSignal,
+   * }} parts `open` is the conversation on the screen */
+  constructor({ host, client, thread, open, changed, signal }) {
+    this.host = host;
+    this.client = client;
+    this.thread = thread;
+    this.open = open;
+    this.changed = changed;
+    this.drafting = new Drafting(new Drafts({
+      keep: client.keep, now: () => client.clock.now(), newId: client.newId, page: pageKeep(client.user),
+    }));
+    new Hand(thread, (said, event) => this.#key(said, event), () => {
+      const id = this.open();
+      return id !== null && !client.state.conversations.get(id)?.context?.closed;
+    });
+    for (const [name, act] of Object.entries(this.#told())) {
+      host.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
+    }
+  }
+
+  /** What the parts tell, and what is done then. @returns {Record<string, (detail: any) => void>} */
+  #told() {
+    return {
+      'parlor-menu': (held) => this.#menu(held),
+      'parlor-react-to': (held) => this.#pick(held),
+      'parlor-emoji': ({ at, back, choose }) => this.#write(at, back, choose),
+      'parlor-react': ({ seq, emoji, on }) => this.#react(seq, emoji, on),
+      'parlor-reply': ({ seq }) => this.#reply(seq),
+      'parlor-reply-last': () => this.#reply(this.#last(() => true)?.seq),
+      'parlor-edit-last': () => this.#edit(this.#last((one) => this.#mayEdit(one))),
+      'parlor-edited': (words) => this.drafting.editingIs(words),
+      'parlor-save': ({ text, subject }) => void this.#save(text, subject),
+      'parlor-put-back': ({ text, reply }) => this.#withOpen((id) => this.drafting.putBack(id, text, reply)),
+      'parlor-leave-mode': () => this.#withOpen((id) => this.drafting.leave(id)),
+      'parlor-subject': ({ subject }) => this.#withOpen((id) => this.drafting.subject(id, subject)),
+      'parlor-write': () => this.thread.focusWords(),
+      'parlor-readers': ({ seq }) => this.#readers(seq),
+    };
+  }
+
+  /** A key on a message. @param {ParlorSaid} said @param {KeyboardEvent} event @returns {boolean} whether it did
+   * anything */
+  #key(said, event) {
+    const place = this.#place(said.seq);
+    const item = place && this.#items(place, said).find((one) => one.key && isKey(event, one.key));
+    if (!item || (item.key === 'Ctrl C' && (getSelection()?.toString() ?? '') !== '')) return false;
+    item.act();
+    return true;
+  }
+
+  /** @param {(id: number) => void} act */
+  #withOpen(act) {
+    const id = this.open();
+    if (id === null) return;
+    act(id);
+    this.changed();
+  }
+
+  /** A message of the open conversation. @param {number|undefined} seq @returns {Place|null} */
+  #place(seq) {
+    const id = this.open();
+    if (id === null || !seq) return null;
+    const { state } = this.client;
+    const conversation = state.conversations.get(id);
+    const message = this.#messages(id).find((one) => one.seq === seq);
+    return conversation && message ? { client: this.client, conversation, message } : null;
+  }
+
+  /** @param {number} id @returns {Message[]} */
+  #messages(id) {
+    const thread = this.client.state.threads.get(id);
+    return thread ? shown(thread).map((one) => this.client.reacting.over(one)) : [];
+  }
+
+  /** The last message of which something holds. @param {(message: Message) => boolean} holds
+   * @returns {Message|undefined} */
+  #last(holds) {
+    const id = this.open();
+    if (id === null) return undefined;
+    return this.#messages(id).findLast((one) => !one.hidden && !one.deleted && !one.system && holds(one));
+  }
+
+  /** @param {Message} message @returns {boolean} */
+  #mayEdit({ sender, deleted, system }) {
+    return sender === this.client.user && !deleted && !system;
+  }
+
+  /** @param {Place} place @returns {boolean} */
+  #mayDelete({ conversation, message }) {
+    if (message.deleted || message.system) return false;
+    const role = memberOf(conversation, this.client.user)?.role;
+    return message.sender === this.client.user || (conversation.kind === 'group' && role !== 'member');
+  }
+
+  /** @param {Held} held */
+  #menu({ said, at, back }) {
+    const place = this.#place(said.seq);
+    if (!place) return;
+    const { message, conversation } = place;
+    const { state, user } = this.client;
+    const who = message.sender === user ? null : shortName(nameFor(state, message.sender));
+    const time = clockTime(Date.parse(message.created_at));
+    // In a sheet the words can be selected, which a long press on the message cannot do.
+    const words = message.deleted ? gistOf(state, message).text : message.text || gistOf(state, message).text;
+    const open = !message.deleted && !conversation.context?.closed;
+    openMenu(this.host, {
+      label: say.messageOf(who),
+      at,
+      back,
+      narrow: this.host.clientWidth < 700,
+      head: [h('b', {}, `${isolated(who ?? say.you)}, ${time}`), h('p', { dir: 'auto' }, plain(words))],
+      quick: open ? this.#quick(message, { said, at, back }) : [],
+      items: this.#items(place, said),
+    });
+  }
+
+  /** @param {Message} message @param {Held} held @returns {QuickItem[]} */
+  #quick({ seq, reactions = [] }, held) {
+    const { user } = this.client;
+    const often = oftenUsed(this.client.keep.get('emoji'), QUICK).map((emoji) => {
+      const chosen = reactions.some((one) => one.emoji === emoji && one.users.includes(user));
+      return {
+        label: say.reactWith(emojiName(emoji)), text: emoji, chosen,
+        act: () => this.#react(seq, emoji, !chosen),
+      };
+    });
+    return [...often, { label: say.moreReactions, sign: 'plus', act: () => this.#pick(held) }];
+  }
+
+  /** @param {Place} place @param {ParlorSaid} said @returns {MenuItem[]} */
+  #items(place, said) {
+    const { message, conversation } = place;
+    const closed = conversation.context?.closed ?? false;
+    const { seq, deleted, reactions = [] } = message;
+    /** @type {(MenuItem|false)[]} */
+    const items = [
+      !deleted && !closed && { label: say.reply, sign: 'reply', key: 'R', act: () => this.#reply(seq) },
+      this.#mayEdit(message) && !closed
+        && { label: say.edit, sign: 'write', key: 'E', act: () => this.#edit(message) },
+      !deleted && { label: say.forward, sign: 'forward', key: 'F', act: () => this.#forward(place, said) },
+      !deleted && message.text !== ''
+        && { label: say.copyText, sign: 'copy', key: 'Ctrl C', act: () => void this.#copy(message.text) },
+      reactions.length > 0 && { label: say.whoReacted, sign: 'people', act: () => this.#reactions(place) },
+      {
+        label: say.deleteForMe, sign: 'bin', warn: true, apart: !deleted, key: 'Del',
+        act: () => this.#hide(place, said),
+      },
+      this.#mayDelete(place)
+        && { label: say.deleteForAll, sign: 'bin', warn: true, act: () => this.#delete(place, said) },
+    ];
+    return items.filter((one) => one !== false);
+  }
+
+  /** @param {Held} held */
+  #pick({ said, at, back }) {
+    const place = this.#place(said.seq);
+    if (!place) return;
+    const { keep, user } = this.client;
+    const mine = (place.message.reactions ?? []).filter((one) => one.users.includes(user)).map((one) => one.emoji);
+    void whenLoaded(this.host, import('../dialogs/emoji-picker.js'), ({ openEmoji }) => openEmoji(this.host, {
+      at,
+      back,
+      narrow: this.host.clientWidth < 700,
+      often: oftenUsed(keep.get('emoji'), OFTEN),
+      chosen: new Set(mine),
+      choose: (emoji) => this.#react(said.seq, emoji, !mine.includes(emoji)),
+    }));
+  }
+
+  /** An emoji to write. @param {DOMRect} at @param {HTMLElement} back @param {(emoji: string) => void} choose */
+  #write(at, back, choose) {
+    const { keep } = this.client;
+    void whenLoaded(this.host, import('../dialogs/emoji-picker.js'), ({ openEmoji }) => openEmoji(this.host, {
+      at, back, narrow: this.host.clientWidth < 700, often: oftenUsed(keep.get('emoji'), OFTEN), chosen: new Set(),
+      label: say.addEmoji,
+      choose: (emoji) => {
+        keep.set('emoji', usedAgain(keep.get('emoji'), emoji));
+        choose(emoji);
+      },
+    }));
+  }
+
+  /** @param {number} seq @param {string} emoji @param {boolean} on */
+  #react(seq, emoji, on) {
+    const { client } = this;
+    const id = this.open();
+    if (id === null || seq < 1) return;
+    if (on) client.keep.set('emoji', usedAgain(client.keep.get('emoji'), emoji));
+    client.react(id, seq, emoji, on).catch((error) => this.#trouble(error));
+  }
+
+  /** @param {number|undefined} seq */
+  #reply(seq) {
+    const place = this.#place(seq);
+    if (!place || place.message.deleted || place.conversation.context?.closed) return;
+    this.#withOpen((id) => this.drafting.reply(id, place.message.seq));
+    this.thread.focusWords();
+  }
+
+  /** @param {Message|undefined} message */
+  #edit(message) {
+    if (!message) return;
+    this.drafting.edit(message);
+    this.changed();
+    this.thread.focusWords();
+  }
+
+  /** @param {string} text @param {string} subject */
+  async #save(text, subject) {
+    const id = this.open();
+    const editing = id === null ? null : this.drafting.of(id).editing;
+    if (id === null || !editing || editing.saving) return;
+    this.drafting.editingIs({ saving: true, trouble: '' });
+    this.changed();
+    try {
+      await this.client.edit(id, editing.seq, text, isBlank(subject) ? undefined : subject.trim());
+      if (this.drafting.of(id).editing?.seq === editing.seq) this.drafting.leave(id);
+    } catch (error) {
+      this.drafting.editingIs({ saving: false, trouble: say.notChangedBecause(reasonOf(error)) });
+    }
+    this.changed();
+  }
+
+  /** @param {string} text */
+  async #copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Without a secure origin there is the old way.
+      const field = h('textarea', { class: 'for-ears' });
+      field.value = text;
+      this.host.append(field);
+      field.select();
+      document.execCommand('copy');
+      field.remove();
+    }
+    toast(this.host, { words: say.copied, sign: 'copy' });
+  }
+
+  /** @param {Place} place @param {ParlorSaid} said */
+  #forward({ message, conversation }, said) {
+    const { client } = this;
+    void whenLoaded(this.host, import('../thread/forward-dialog.js'), ({ openForward }) => openForward(this.host, {
+      state: () => client.state,
+      text: gistOf(client.state, message).text,
+      more: () => client.sync.loadList(),
+      back: said,
+      send: (ids) => {
+        client.forward({ conversation: conversation.id, seq: message.seq }, ids, message.text);
+        if (ids.length === 1) emit(this.host, 'parlor-open', { id: ids[0] });
+        else toast(this.host, { words: say.forwardedTo(ids.length), sign: 'forward' });
+      },
+    }));
+  }
+
+  /** @param {Place} place @param {ParlorSaid} said */
+  #hide({ conversation, message }, said) {
+    ask(this.host, {
+      title: say.hideQuestion, more: say.hideMore, keep: say.keepIt, act: say.deleteForMe,
+      then: () => {
+        stepAside(said);
+        this.client.hideMessage(conversation.id, message.seq).catch((error) => this.#trouble(error));
+      },
+    });
+  }
+
+  /** @param {Place} place @param {ParlorSaid} said */
+  #delete({ conversation, message }, said) {
+    const files = message.attachments?.length ?? 0;
+    const others = conversation.kind === 'group' ? null : shortName(nameOf(this.client.state, conversation));
+    ask(this.host, {
+      title: say.deleteQuestion, more: say.deleteMore(message.text !== '', files, others), keep: say.keepIt,
+      act: say.deleteForAll,
+      then: () => {
+        said.focus({ preventScroll: true });
+        this.client.deleteMessage(conversation.id, message.seq).catch((error) => this.#trouble(error));
+      },
+    });
+  }
+
+  /** @param {Place} place */
+  #reactions({ conversation, message }) {
+    void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReactions }) =>
+      openReactions(this.host, { ask: () => this.client.reactions(conversation.id, message.seq) }));
+  }
+
+  /** @param {number} seq */
+  #readers(seq) {
+    const place = this.#place(seq);
+    if (!place) return;
+    const { client } = this;
+    void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReaders }) => openReaders(this.host, {
+      state: client.state, conversation: place.conversation, seq, text: gistOf(client.state, place.message).text,
+      now: client.clock.now(), page: (after) => client.members(place.conversation.id, after),
+    }));
+  }
+
+  /** @param {unknown} error */
+  #trouble(error) {
+    toast(this.host, { words: say.notDoneBecause(reasonOf(error)), sign: 'alert' });
+  }
+}
+
+/** The focus goes to a neighbour of a message that is about to be gone. @param {ParlorSaid} said */
+function stepAside(said) {
+  const all = /** @type {HTMLElement[]} */ ([...said.closest('[role="log"]')?.querySelectorAll('parlor-said') ?? []]);
+  const at = all.indexOf(said);
+  (all[at + 1] ?? all[at - 1])?.focus({ preventScroll: true });
+}
+
+/** @param {unknown} error @returns {string} */
+function reasonOf(error) {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return say.reasons[code] ?? (code === '' ? say.noConnection : say.reasonElse);
+}

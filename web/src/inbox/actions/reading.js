@@ -1,0 +1,142 @@
+/**
+ * Where one stands in a thread: what of it is held, the message that one goes to, and how far one has received and
+ * read.
+ *
+ * Invariant: read is what is on the screen of a page that is seen and has the focus; received is what has come.
+ * A message that one goes to is looked at before anything on the screen changes: where it cannot be shown one stays
+ * where one is, and is told why.
+ * Hears: `parlor-older`, `parlor-newer`, `parlor-latest`, `parlor-trim {first, last}`, `parlor-jump {seq, quiet, keep}`
+ * and `parlor-end {seq}` of a thread.
+ *
+ * @import {Client} from '../../sdk/client.js'
+ * @import {MessagePlace} from '../../sdk/wire.js'
+ * @import {ParlorThread} from '../thread/thread.js'
+ */
+import { memberOf } from '../../sdk/state/conversations.js';
+import { lookAt } from './find-message.js';
+import { say } from '../view/strings.js';
+import { toast } from '../ui/toast.js';
+
+/** @typedef {import('./find-message.js').Outcome} Outcome */
+/** @typedef {MessagePlace & {quiet?: boolean, keep?: boolean}} Goal `quiet`: it need not stand out, and what is beside
+ * it will do; `keep`: it is where one stands already, and has to be held again */
+
+export class Standing {
+  /** The message that is looked for. @type {Goal|null} */
+  goal = null;
+  /** That of the goals which is only looked at by now. @type {Goal|null} */
+  #looking = null;
+
+  /** @param {{
+   *   host: HTMLElement, client: Client, thread: ParlorThread, open: () => number|null,
+   *   show: (conversation: number) => void, changed: () => void, signal: AbortSignal,
+   * }} parts `open` is the conversation on the screen; `show` brings another there */
+  constructor({ host, client, thread, open, show, changed, signal }) {
+    this.host = host;
+    this.client = client;
+    this.thread = thread;
+    this.open = open;
+    this.show = show;
+    this.changed = changed;
+    /** @type {Record<string, (id: number, detail: any) => void>} */
+    const told = {
+      'parlor-older': (id) => void client.sync.older(id),
+      'parlor-newer': (id) => void client.sync.newer(id),
+      'parlor-latest': (id) => {
+        this.goal = null;
+        void client.toLatest(id);
+      },
+      'parlor-trim': (id, { first, last }) => client.sync.trim(id, first, last),
+      'parlor-jump': (id, place) => void this.goTo({ conversation: id, ...place }),
+      'parlor-end': (id, { seq }) => this.#read(id, seq),
+    };
+    for (const [name, act] of Object.entries(told)) {
+      host.addEventListener(name, (event) => {
+        const id = open();
+        if (id !== null) act(id, /** @type {CustomEvent} */ (event).detail);
+      }, { signal });
+    }
+  }
+
+  /** Shows a message in its place. @param {Goal} goal */
+  async goTo(goal) {
+    this.goal = goal;
+    this.#looking = goal;
+    const outcome = goal.quiet ? 'there' : await lookAt(this.client, goal, () => this.goal === goal);
+    if (this.goal !== goal) return;
+    this.#looking = null;
+    if (outcome !== 'there') {
+      this.#missed(outcome);
+      return;
+    }
+    this.show(goal.conversation);
+    // What is opened for it reaches it by itself.
+    if (this.open() !== goal.conversation) return;
+    const isThere = await this.client.jump(goal.conversation, goal.seq);
+    if (this.goal !== goal) return;
+    if (isThere) this.reach();
+    else this.#missed('lost');
+  }
+
+  /** The place to show of a conversation that is opened; null for its end. Who goes elsewhere wishes to be there.
+   * @param {number|null} conversation @returns {number|null} */
+  placeIn(conversation) {
+    if (this.goal?.conversation !== conversation) this.goal = null;
+    return this.goal?.seq ?? null;
+  }
+
+  /** Whether another place of an open conversation is on its way to the screen. @param {number} conversation */
+  isGoing(conversation) {
+    return this.goal?.conversation === conversation && !this.goal.keep;
+  }
+
+  /** A thread is there, and with it, perhaps, the message that is looked for. */
+  reach() {
+    const { goal } = this;
+    // What was opened before says nothing of a message that is looked at now.
+    if (!goal || goal === this.#looking || goal.conversation !== this.open()) return;
+    // What is drawn now is known to be another place.
+    this.changed();
+    const { conversation, seq, quiet, keep } = goal;
+    const isHeld = this.client.state.threads.get(conversation)?.messages.some((one) => one.seq === seq);
+    if (!isHeld && !quiet) {
+      this.#missed('lost');
+      return;
+    }
+    this.goal = null;
+    // What was opened at this place stands from now on where the person moves it.
+    if (isHeld) void this.client.jump(conversation, seq);
+    if (keep) this.thread.comeBack(seq);
+    else this.thread.jumpTo(seq, quiet);
+  }
+
+  /** @param {Exclude<Outcome, 'there'>} outcome */
+  #missed(outcome) {
+    const { goal } = this;
+    this.goal = null;
+    if (goal?.keep) this.thread.comeBack(goal.seq);
+    else toast(this.host, { words: say.jumpMissed[outcome], sign: outcome === 'lost' ? 'alert' : 'bin' });
+  }
+
+  /** Lets the others know what has come here, in whatever conversation. */
+  receive() {
+    const { state, user, marks } = this.client;
+    for (const { id, last_seq: last, members } of state.conversations.values()) {
+      const mine = members.find((one) => one.user.id === user);
+      if (mine && mine.delivered_seq < last) marks.mark(id, last, false);
+    }
+  }
+
+  /** This and what is before it is on the screen; it is read if somebody is there. @param {number} id
+   * @param {number} seq */
+  #read(id, seq) {
+    if (document.visibilityState !== 'visible' || !document.hasFocus()) return;
+    const { state, user, marks } = this.client;
+    const conversation = state.conversations.get(id);
+    if (!conversation || seq < 1) return;
+    if ((memberOf(conversation, user)?.read_seq ?? 0) >= seq) return;
+    const before = marks.readUpTo(id);
+    marks.mark(id, seq, true);
+    if (before < seq) queueMicrotask(this.changed);
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * What the inbox does when somebody searches: the list shows what was found in the place of its filters, and stays as
+ * it is until one leaves it, so that one comes back to the same place.
+ *
+ * @import {Client} from '../../sdk/client.js'
+ * @import {User} from '../../sdk/wire.js'
+ * @import {FoundView} from '../view/search-results.js'
+ * @import {ParlorList} from '../list/list.js'
+ * @import {Option} from '../search/filter-dialog.js'
+ * @import {Sight} from '../view/conversations.js'
+ */
+import '../search/name-matching.js';
+import '../search/results.js';
+import { openChoice, openDays } from '../search/filter-dialog.js';
+import { asked, isFound } from '../view/folding.js';
+import { foundView, isDoubtful } from '../view/search-results.js';
+import { known } from '../view/users.js';
+import { Search, isFiltered } from '../../sdk/search.js';
+import { say } from '../view/strings.js';
+import { facesOf, listed, nameOf } from '../view/conversations.js';
+
+/** @typedef {{conversation: number, seq: number}} Place */
+
+export class Searching {
+  /** Somebody began to search, though nothing is asked for yet. */
+  #begun = false;
+  /** The result that was gone to. @type {Place|null} */
+  #at = null;
+
+  /** @param {{
+   *   host: HTMLElement, client: Client, list: ParlorList, sight: () => Sight, goTo: (place: Place) => void,
+   *   changed: () => void, signal: AbortSignal,
+   * }} parts */
+  constructor({ host, client, list, sight, goTo, changed, signal }) {
+    this.host = host;
+    this.client = client;
+    this.list = list;
+    this.sight = sight;
+    this.changed = changed;
+    this.search = new Search({
+      clock: client.clock, ask: (question) => client.search(question), changed,
+      found: (messages, first) => client.found(messages, first),
+    });
+    /** @type {Record<string, (detail: any) => void>} */
+    const told = {
+      'parlor-filter': ({ query }) => query !== this.search.query && this.search.setQuery(query),
+      'parlor-look': ({ filters }) => this.search.setFilters(filters),
+      'parlor-look-more': () => void this.search.more(),
+      'parlor-look-again': () => this.search.again(),
+      'parlor-look-choose': ({ what }) => this.#choose(what),
+      'parlor-look-end': () => this.end(),
+      'parlor-found': (place) => {
+        this.#at = place;
+        changed();
+        goTo(place);
+      },
+    };
+    for (const [name, act] of Object.entries(told)) {
+      host.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
+    }
+  }
+
+  /** What the list shows of it; nothing while nobody searches. @returns {FoundView|null} */
+  view() {
+    if (!this.isOn) return null;
+    const search = this.search.view();
+    if (search.progress === 'done' && isDoubtful(this.client.state, search)) queueMicrotask(() => this.search.renew());
+    return foundView(this.sight(), search, this.#at);
+  }
+
+  /** @returns {boolean} */
+  get isOn() {
+    return this.#begun || this.search.query.trim() !== '' || isFiltered(this.search.filters);
+  }
+
+  /** Whether rows of the list are of interest: not when one searches in one conversation, or for files.
+   * @returns {boolean} */
+  get wantsRows() {
+    return !this.isOn || (this.search.query.trim() !== '' && !isFiltered(this.search.filters));
+  }
+
+  /** Begins to search in one conversation. @param {number} id */
+  here(id) {
+    const { state } = this.client;
+    const conversation = state.conversations.get(id);
+    if (!conversation) return;
+    this.#begun = true;
+    this.search.setFilters({ conversation: { id, name: nameOf(state, conversation) } });
+    this.list.focusSearch();
+  }
+
+  end() {
+    this.#begun = false;
+    this.#at = null;
+    this.list.clearSearch();
+    this.search.end();
+    this.list.focusSearch();
+  }
+
+  /** @param {string} what */
+  #choose(what) {
+    const { host, search } = this;
+    if (what === 'date') {
+      const { from, until } = search.filters;
+      openDays(host, { from, until, done: (days) => search.setFilters(days) });
+      return;
+    }
+    const titles = { person: say.filterPerson, conversation: say.filterConversation, about: say.filterAbout };
+    const finds = {
+      person: (/** @type {string} */ query) => this.#people(query),
+      conversation: async (/** @type {string} */ query) => this.#conversations(query),
+      about: async (/** @type {string} */ query) => this.#things(query),
+    };
+    const kind = /** @type {keyof typeof titles} */ (what);
+    openChoice(host, { title: titles[kind], find: finds[kind] });
+  }
+
+  /** Oneself, those of one's conversations, and those whom the server knows. @param {string} query
+   * @returns {Promise<Option[]>} */
+  async #people(query) {
+    const { client } = this;
+    const { state } = client;
+    const wanted = asked(query);
+    /** @type {Map<number, User>} */
+    const people = new Map();
+    const others = listed(this.sight()).flatMap((one) => one.members.map((member) => known(state, member.user)));
+    for (const user of [...(state.me ? [state.me] : []), ...others]) {
+      if (isFound(user.id === client.user ? `${say.you} ${user.name}` : user.name, wanted)) people.set(user.id, user);
+    }
+    const found = await client.people(query).catch(() => /** @type {User[]} */ ([]));
+    for (const user of found) if (!people.has(user.id)) people.set(user.id, user);
+    return [...people.values()].map((user) => {
+      const name = user.id === client.user ? say.you : user.name;
+      return { name, faces: [user], choose: () => this.search.setFilters({ person: { id: user.id, name } }) };
+    });
+  }
+
+  /** @param {string} query @returns {Option[]} */
+  #conversations(query) {
+    const { state } = this.client;
+    return listed(this.sight()).map((one) => {
+      const name = nameOf(state, one);
+      return {
+        name, more: one.context?.title, faces: facesOf(state, one), pair: one.kind === 'group',
+        choose: () => this.search.setFilters({ conversation: { id: one.id, name } }),
+      };
+    }).filter(({ name, more }) => isFound(`${name} ${more ?? ''}`, asked(query)));
+  }
+
+  /** @param {string} query @returns {Option[]} */
+  #things(query) {
+    /** @type {Map<string, Option>} */
+    const things = new Map();
+    for (const { context } of listed(this.sight())) {
+      if (!context || !isFound(context.title, asked(query))) continue;
+      const { type, id, title } = context;
+      things.set(`${type} ${id}`, {
+        name: title, context, choose: () => this.search.setFilters({ about: { type, id, title } }),
+      });
+    }
+    return [...things.values()];
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * A group: its name and picture, who is in it and as what. It follows what happens while it is open.
+ *
+ * Owners do everything; moderators add, remove members, name the group; everybody may leave.
+ *
+ * @import {Client} from '../../sdk/client.js'
+ * @import {Conversation, Member, Role, User} from '../../sdk/wire.js'
+ * @import {Dot} from '../view/presence.js'
+ */
+import { Problem } from '../../sdk/problem.js';
+import { ask, openDialog } from '../ui/dialog.js';
+import { following, h, keyed, set, setText } from '../ui/dom.js';
+import { face, faceKey } from '../ui/avatar.js';
+import { icon } from '../ui/icons.js';
+import { hintOf, openPicker } from './new-conversation.js';
+import { say } from '../view/strings.js';
+import { nameTrouble } from '../view/visible-text.js';
+import { notChanged, pictureTrouble } from '../view/error-text.js';
+
+/**
+ * @typedef {{
+ *   conversation: Conversation, faces: User[], known: (user: User) => User, dot: (user: number) => Dot,
+ * }} GroupView
+ * @typedef {{member: Member, user: User, dot: Dot, isMe: boolean, may: {role: boolean, remove: boolean}}} PersonView
+ */
+
+const ROLES = /** @type {Role[]} */ (['owner', 'moderator', 'member']);
+
+export class Group {
+  #face = h('span', { class: 'face-place' });
+  #drawnFace = '';
+  #name = h('input', { autocomplete: 'off', 'aria-label': say.groupName, maxlength: 200 });
+  /** What somebody else names it meanwhile, unless one has written another name here. */
+  #named = following(this.#name);
+  #save = h('button', { class: 'button', type: 'submit' }, say.save);
+  #naming = h('form', {
+    class: 'beside', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event),
+  }, h('label', { class: 'field' }, say.groupName, this.#name), this.#save);
+  #file = h('input', {
+    type: 'file', accept: 'image/png,image/jpeg,image/webp', hidden: true, 'aria-label': say.choosePicture,
+    onchange: () => void this.#choose(),
+  });
+  #remove = h('button', { class: 'button plain', type: 'button', onclick: () => void this.#picture(null) },
+    say.removePicture);
+  #pictures = h('div', { class: 'group-head' }, this.#face, h('div', { class: 'buttons' },
+    h('button', { class: 'button', type: 'button', onclick: () => this.#file.click() }, say.choosePicture),
+    this.#remove, this.#file));
+  #count = h('h3', {});
+  #people = h('ul', { class: 'readers members' });
+  #more = h('button', { class: 'button plain', type: 'button', hidden: true, onclick: () => void this.#next() },
+    say.showMore);
+  #why = h('p', { class: 'why', role: 'alert', hidden: true });
+  #add = h('button', { class: 'button', type: 'button', onclick: () => this.#pick() }, icon('plus', { small: true }),
+    say.addPeople);
+  /** Of a large group: the members who were asked for. @type {Member[]} */
+  #pages = [];
+  /** @type {string|null|undefined} */
+  #after;
+  /** @type {GroupView} */
+  #view;
+
+  /** @param {HTMLElement} host @param {Client} client @param {GroupView} view @param {() => void} left */
+  constructor(host, client, view, left) {
+    this.host = host;
+    this.client = client;
+    this.left = left;
+    this.#view = view;
+    const leave = h('button', { class: 'button warn', type: 'button', onclick: () => this.#leave() }, say.leaveGroup);
+    this.dialog = openDialog(host, say.group, this.#pictures, this.#naming, this.#count, this.#people, this.#more,
+      this.#why, h('footer', {}, this.#add, leave));
+    this.dialog.classList.add('group');
+    this.update(view);
+    if (this.#isLarge()) void this.#next();
+  }
+
+  get id() {
+    return this.#view.conversation.id;
+  }
+
+  get isOpen() {
+    return this.dialog.isConnected;
+  }
+
+  close() {
+    this.dialog.close();
+  }
+
+  #isLarge() {
+    const { conversation } = this.#view;
+    return conversation.member_count > conversation.members.length;
+  }
+
+  /** @param {GroupView} view */
+  update(view) {
+    this.#view = view;
+    const { conversation } = view;
+    const mine = conversation.members.find((one) => one.user.id === this.client.user);
+    const role = mine?.role ?? 'member';
+    const leads = role !== 'member';
+    const key = (conversation.picture ?? '') + faceKey(view.faces);
+    if (key !== this.#drawnFace) {
+      this.#drawnFace = key;
+      this.#face.replaceChildren(face(view.faces, { size: 72, pair: true, picture: conversation.picture }));
+    }
+    this.#pictures.classList.toggle('only-face', !leads);
+    this.#remove.hidden = !conversation.picture;
+    this.#named(conversation.title ?? '');
+    set(this.#name, 'readonly', !leads);
+    this.#save.hidden = !leads;
+    this.#add.hidden = !leads;
+    setText(this.#count, say.people(conversation.member_count));
+    keyed(this.#people, this.#rows(role), (row) => String(row.user.id), () => this.#person());
+    this.#more.hidden = this.#after === null || !this.#isLarge();
+  }
+
+  /** Owners first, then moderators, then members, oneself first among equals. @param {Role} mine
+   * @returns {PersonView[]} */
+  #rows(mine) {
+    const { conversation, known, dot } = this.#view;
+    const held = new Map(conversation.members.map((one) => [one.user.id, one]));
+    for (const one of this.#isLarge() ? this.#pages : []) if (!held.has(one.user.id)) held.set(one.user.id, one);
+    const me = this.client.user;
+    const rank = (/** @type {Member} */ one) => ROLES.indexOf(one.role) * 2 + (one.user.id === me ? 0 : 1);
+    return [...held.values()].sort((a, b) => rank(a) - rank(b)).map((member) => ({
+      member,
+      user: known(member.user),
+      dot: dot(member.user.id),
+      isMe: member.user.id === me,
+      may: {
+        role: mine === 'owner' && member.user.id !== me,
+        remove: member.user.id !== me && (mine === 'owner' || (mine === 'moderator' && member.role === 'member')),
+      },
+    }));
+  }
+
+  /** @returns {HTMLElement & {update(row: PersonView): void}} */
+  #person() {
+    const place = h('span', { class: 'face-place' });
+    const name = h('span', { class: 'one-line', dir: 'auto' });
+    const you = h('span', { class: 'chip mine', hidden: true }, say.you);
+    const role = h('span', { class: 'note' });
+    /** @type {PersonView|null} */
+    let now = null;
+    const choice = h('select', {
+      onchange: () => {
+        const wanted = /** @type {Role} */ (choice.value);
+        if (now) void this.#try(this.client.setRole(this.id, now.user.id, wanted));
+        if (now) choice.value = now.member.role;
+      },
+    }, ...ROLES.map((one) => h('option', { value: one }, say.roles[one])));
+    const remove = h('button', {
+      class: 'tool', type: 'button',
+      onclick: () => { if (now) this.#removeMember(now.user); },
+    }, icon('close'));
+    const row = h('li', { class: 'reader' }, place, name, you, role, choice, remove);
+    let drawn = '';
+    return Object.assign(row, {
+      update: (/** @type {PersonView} */ view) => {
+        now = view;
+        const key = faceKey([view.user]) + view.dot;
+        if (key !== drawn) place.replaceChildren(face([view.user], { size: 34, dot: view.dot }));
+        drawn = key;
+        setText(name, view.user.name);
+        you.hidden = !view.isMe;
+        choice.hidden = !view.may.role;
+        choice.value = view.member.role;
+        set(choice, 'aria-label', say.roleOfPerson(view.user.name));
+        role.hidden = view.may.role || view.member.role === 'member';
+        setText(role, say.roles[view.member.role] ?? view.member.role);
+        remove.hidden = !view.may.remove;
+        set(remove, 'aria-label', say.remove(view.user.name));
+        set(remove, 'title', say.remove(view.user.name));
+      },
+    });
+  }
+
+  /** The next page of a large group. */
+  async #next() {
+    await this.#try(this.client.members(this.id, this.#after ?? undefined).then((page) => {
+      this.#pages.push(...page.members);
+      this.#after = page.next;
+      this.update(this.#view);
+    }));
+  }
+
+  /** @param {User} user */
+  #removeMember(user) {
+    ask(this.host, {
+      title: say.removeQuestion(user.name), more: say.removeMore, keep: say.keepPerson, act: say.remove(user.name),
+      then: () => void this.#try(this.client.removeMember(this.id, user.id).then(() => {
+        this.#pages = this.#pages.filter((one) => one.user.id !== user.id);
+        this.update(this.#view);
+      })),
+    });
+  }
+
+  /** @param {Event} event */
+  async #rename(event) {
+    event.preventDefault();
+    const title = this.#name.value.trim();
+    const trouble = title === '' ? say.groupNeedsName : nameTrouble(title);
+    if (trouble !== '') {
+      this.#tell(trouble);
+      return;
+    }
+    this.#save.disabled = true;
+    setText(this.#save, say.saving);
+    const done = await this.#try(this.client.setTitle(this.id, title));
+    this.#save.disabled = false;
+    setText(this.#save, done ? say.saved : say.save);
+    if (done) setTimeout(() => setText(this.#save, say.save), 2_000);
+  }
+
+  #choose() {
+    const [file] = this.#file.files ?? [];
+    this.#file.value = '';
+    return file ? this.#picture(file) : Promise.resolve();
+  }
+
+  /** @param {Blob|null} picture */
+  async #picture(picture) {
+    await this.#try(this.client.setGroupPicture(this.id, picture), (problem) => pictureTrouble(problem, picture));
+  }
+
+  #pick() {
+    const { conversation } = this.#view;
+    const history = h('select', { 'aria-label': say.newcomersSee },
+      h('option', { value: 'from_joining' }, say.seeFromJoining), h('option', { value: 'from_start' }, say.seeAll));
+    openPicker(this.host, {
+      title: say.addPeople,
+      people: (query) => this.client.people(query),
+      without: new Set([...conversation.members, ...this.#pages].map((one) => one.user.id)),
+      groups: false,
+      hint: hintOf(this.client.limits),
+      action: () => say.add,
+      more: h('label', { class: 'field' }, say.newcomersSee, history),
+      done: (users) => this.client.addMembers(this.id, users.map((one) => one.id),
+        history.value === 'from_start' ? 'from_start' : 'from_joining'),
+    });
+  }
+
+  #leave() {
+    const { title } = this.#view.conversation;
+    ask(this.host, {
+      title: say.leaveQuestion(title ?? ''), more: say.leaveMore, keep: say.stay, act: say.leaveGroup,
+      then: () => void this.#try(this.client.removeMember(this.id, this.client.user).then(() => {
+        this.close();
+        this.left();
+      })),
+    });
+  }
+
+  /** Says here what failed. @param {Promise<unknown>} doing @param {(problem: Problem|null) => string} [words]
+   * @returns {Promise<boolean>} whether it was done */
+  async #try(doing, words) {
+    this.#why.hidden = true;
+    try {
+      await doing;
+      return true;
+    } catch (error) {
+      const problem = error instanceof Problem ? error : null;
+      const refused = problem?.code === 'not_allowed' ? say.notAllowedHere : notChanged(error);
+      this.#tell(words ? words(problem) : refused);
+      return false;
+    }
+  }
+
+  /** @param {string} words */
+  #tell(words) {
+    this.#why.replaceChildren(icon('alert', { small: true }), words);
+    this.#why.hidden = false;
+  }
+}

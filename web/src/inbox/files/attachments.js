@@ -1,0 +1,192 @@
+/**
+ * The files of one message: pictures as a grid, then what plays, then the rest as rows.
+ *
+ * Invariants: everything has its size before a byte of it is there, so that nothing moves when it comes; what can be
+ * pressed is no Tab stop until its message has the focus (`message-controls.js`).
+ * Tells: `parlor-picture {seq, file}` when a picture is to be seen whole, `parlor-file-stop {upload}`.
+ *
+ * @import {Shown} from '../view/attachments.js'
+ */
+import { addressOf } from '../../sdk/object-urls.js';
+import { decode } from '../view/blurhash.js';
+import { emit, h, set, setText } from '../ui/dom.js';
+import { cutName, describe, frameOf, gridOf, kindOf, progressOf } from '../view/attachments.js';
+import { icon } from '../ui/icons.js';
+import { say } from '../view/strings.js';
+
+const BLUR_PX = 24;
+/** A larger picture that moves stands still until it is seen whole. */
+const MOVING_BYTES = 3 * 1024 * 1024;
+
+export class ParlorFiles extends HTMLElement {
+  #drawn = '';
+  #seq = 0;
+  /** Pictures stay the same elements when the server's copy takes the place of one's own. @type {HTMLElement[]} */
+  #pictures = [];
+
+  /** @param {{seq: number, files: Shown[]}} view */
+  update({ seq, files }) {
+    this.#seq = seq;
+    this.hidden = files.length === 0;
+    const drawn = JSON.stringify(files.map(({ local, sent: _, ...rest }) => [rest, local !== null]));
+    if (drawn !== this.#drawn) {
+      this.#drawn = drawn;
+      this.#draw(files);
+    }
+    this.#progress(files.filter((one) => one.underWay));
+  }
+
+  /** @param {Shown[]} files */
+  #draw(files) {
+    const pictures = files.filter((one) => kindOf(one) === 'picture');
+    const rest = files.filter((one) => kindOf(one) !== 'picture');
+    const parts = pictures.length > 0 ? [this.#grid(pictures)] : [];
+    this.replaceChildren(...parts, ...rest.map((one) => (one.url ? playerOf(one) : null) ?? fileRow(one)));
+    for (const one of rest.filter((file) => file.underWay)) {
+      this.querySelector(`.file[data-file="${CSS.escape(one.key)}"]`)?.append(this.#stop(one));
+    }
+  }
+
+  /** @param {Shown[]} pictures @returns {HTMLElement} */
+  #grid(pictures) {
+    const { shape, drawn, rest } = gridOf(pictures.length);
+    const frames = pictures.slice(0, drawn).map((one, index) => this.#picture(one, index, pictures.length));
+    this.#pictures = frames;
+    if (rest > 0) {
+      const last = frames[drawn - 1];
+      last.append(h('span', { class: 'rest', 'aria-hidden': 'true' }, `+${rest}`));
+      set(last, 'aria-label', `${last.getAttribute('aria-label')} ${say.moreOf(rest)}`);
+    }
+    const grid = h('div', {
+      class: `pictures ${shape}`, role: pictures.length > 1 ? 'group' : null,
+      'aria-label': pictures.length > 1 ? say.pictures(pictures.length) : null,
+    }, ...frames);
+    if (shape === 'one') {
+      const { width, ratio } = frameOf(pictures[0]);
+      grid.style.setProperty('--width', `${width}px`);
+      grid.style.setProperty('--ratio', String(ratio));
+    }
+    return grid;
+  }
+
+  /** @param {Shown} file @param {number} index @param {number} all @returns {HTMLElement} */
+  #picture(file, index, all) {
+    const source = sourceOf(file);
+    const old = this.#pictures[index];
+    const kept = old?.querySelector('img')?.getAttribute('src') === source ? old.querySelector('img') : null;
+    const name = say.pictureOf(index + 1, all, file.name);
+    const frame = file.id === 0
+      ? h('div', { class: 'picture', role: 'group', 'aria-label': name, 'data-file': file.key })
+      : h('button', {
+          class: 'picture', type: 'button', 'aria-label': name, 'data-file': file.key, tabindex: -1,
+          onclick: () => emit(this, 'parlor-picture', { seq: this.#seq, file: file.id }),
+        });
+    if (file.blur && !kept) frame.append(...blurred(file.blur));
+    frame.append(kept ?? pictureOf(source, file));
+    if (file.underWay) frame.append(bar(file), this.#stop(file));
+    return frame;
+  }
+
+  /** Stops what is under way. @param {Shown} file @returns {HTMLElement} */
+  #stop(file) {
+    const label = say.cancelFile(file.name);
+    return h('button', {
+      class: 'stop', type: 'button', 'aria-label': label, title: label, tabindex: -1,
+      onclick: () => emit(this, 'parlor-file-stop', { upload: file.key }),
+    }, icon('close', { small: true }));
+  }
+
+  /** @param {Shown[]} files */
+  #progress(files) {
+    for (const file of files) {
+      const line = this.querySelector(`[data-file="${CSS.escape(file.key)}"] .bar`);
+      if (line) fill(line, file);
+      const size = this.querySelector(`[data-file="${CSS.escape(file.key)}"] .size`);
+      if (size) setText(size, progressOf(file.sent, file.bytes));
+    }
+  }
+}
+
+/** What moves is shown moving where it is small and nobody minds; the small copy stands still.
+ * @param {Shown} file @returns {string} */
+function sourceOf(file) {
+  const moves = file.media_type === 'image/gif';
+  const still = moves && (matchMedia('(prefers-reduced-motion: reduce)').matches || file.bytes > MOVING_BYTES);
+  if (still && file.preview) return file.preview;
+  if (file.local) return addressOf(file.local);
+  return (moves && !still ? file.url : file.preview) ?? file.url ?? '';
+}
+
+/** @param {string} source @param {Shown} file @returns {HTMLImageElement} */
+function pictureOf(source, file) {
+  const picture = h('img', {
+    src: source, alt: '', decoding: 'async', draggable: 'false', width: file.width, height: file.height,
+  });
+  picture.addEventListener('error', () => {
+    picture.replaceWith(h('span', { class: 'lost' }, icon('picture'), h('span', { class: 'one-line' }, file.name)));
+  }, { once: true });
+  return picture;
+}
+
+/** A few pixels of what will be there. @param {string} hash @returns {HTMLCanvasElement[]} */
+function blurred(hash) {
+  const pixels = decode(hash, BLUR_PX, BLUR_PX);
+  if (!pixels) return [];
+  const canvas = h('canvas', { class: 'blur', width: BLUR_PX, height: BLUR_PX, 'aria-hidden': 'true' });
+  canvas.getContext('2d')?.putImageData(new ImageData(pixels, BLUR_PX, BLUR_PX), 0, 0);
+  return [canvas];
+}
+
+/** What the browser can play, in a frame of a size known before. @param {Shown} file @returns {HTMLElement|null} */
+function playerOf(file) {
+  const kind = kindOf(file);
+  if (kind !== 'video' && kind !== 'audio') return null;
+  const player = h(kind, {
+    controls: true, preload: 'none', src: file.url, 'aria-label': file.name, tabindex: -1,
+  });
+  const row = fileRow(file);
+  const box = h('div', { class: `plays ${kind}` }, player, row);
+  // Where it cannot be played it can still be saved.
+  player.addEventListener('error', () => player.remove(), { once: true });
+  return box;
+}
+
+/** @param {Shown} file @returns {HTMLElement} */
+function fileRow(file) {
+  const parts = [
+    h('span', { class: 'kind', 'aria-hidden': 'true' }, icon('file')),
+    h('span', { class: 'about-file' },
+      h('span', { class: 'for-ears' }, file.url ? say.downloadFile(file.name) : file.name), nameOf(file.name),
+      h('span', { class: 'size' }, file.underWay ? progressOf(file.sent, file.bytes) : describe(file)),
+      file.underWay && bar(file)),
+  ];
+  if (!file.url) return h('div', { class: 'bubble file', 'data-file': file.key }, ...parts);
+  return h('a', {
+    class: 'bubble file', href: file.url, download: file.name, 'data-file': file.key, tabindex: -1,
+  }, ...parts, h('span', { class: 'get', 'aria-hidden': 'true' }, icon('save')));
+}
+
+/** A name of which the middle may be cut; who hears the page is told it whole beside it.
+ * @param {string} name @returns {HTMLElement} */
+export function nameOf(name) {
+  const [head, tail] = cutName(name);
+  return h('bdi', { class: 'file-name', title: name, 'aria-hidden': 'true' },
+    h('span', { class: 'one-line' }, head), h('span', {}, tail));
+}
+
+/** How far a file is. @param {{name: string, sent: number, bytes: number}} file @returns {HTMLElement} */
+export function bar(file) {
+  const line = h('span', { class: 'bar', role: 'progressbar', 'aria-label': file.name, 'aria-valuemin': 0,
+    'aria-valuemax': 100 }, h('i'));
+  fill(line, file);
+  return line;
+}
+
+/** @param {Element} line @param {{sent: number, bytes: number}} file */
+export function fill(line, { sent, bytes }) {
+  const part = bytes === 0 ? 0 : Math.floor((100 * sent) / bytes);
+  set(line, 'aria-valuenow', part);
+  /** @type {HTMLElement} */ (line.firstElementChild).style.inlineSize = `${part}%`;
+}
+
+customElements.define('parlor-files', ParlorFiles);

@@ -1,0 +1,118 @@
+/**
+ * How files come in: chosen, dropped or pasted. Hands them on and knows nothing of what becomes of them.
+ */
+import { h, setText } from '../ui/dom.js';
+import { kindOf, sizeOf } from '../view/attachments.js';
+import { icon } from '../ui/icons.js';
+import { say } from '../view/strings.js';
+
+/** @typedef {(files: File[], folders: number) => void} Take */
+
+/** The browser's own chooser. @param {Take} take */
+export function chooseFiles(take) {
+  const input = h('input', { type: 'file', multiple: true });
+  input.addEventListener('change', () => take([...(input.files ?? [])], 0));
+  input.click();
+}
+
+/** What was pasted that is a file; what an office program copies along with its text is not.
+ * @param {ClipboardEvent} event @param {number} now @returns {File[]} */
+export function pastedFiles(event, now) {
+  const data = event.clipboardData;
+  if (!data || (data.types.includes('text/plain') && data.types.includes('text/html'))) return [];
+  return [...data.files].map((file) => named(file, now));
+}
+
+/** Browsers call every pasted picture the same. @param {File} file @param {number} now @returns {File} */
+function named(file, now) {
+  const end = /^image\.(\w+)$/u.exec(file.name)?.[1];
+  if (!end) return file;
+  const time = new Date(now).toLocaleString('sv').replace(/\D+/gu, '-');
+  return new File([file], `${say.kinds.picture.toLowerCase()}-${time}.${end}`, { type: file.type });
+}
+
+/** The place over which files can be dropped, and the overlay that it shows meanwhile. */
+export class DropPlace {
+  #more = h('small');
+  overlay = h('div', { class: 'drop', hidden: true, 'aria-hidden': 'true' },
+    icon('picture'), h('span', {}, say.dropHere), this.#more);
+  /** Moving over a child leaves the parent, so what was entered is counted. */
+  #depth = 0;
+
+  /** @param {HTMLElement} place @param {{allowed: () => boolean, take: Take}} how */
+  constructor(place, { allowed, take }) {
+    this.allowed = allowed;
+    place.addEventListener('dragenter', (event) => this.#entered(event));
+    place.addEventListener('dragleave', (event) => hasFiles(event) && this.#left());
+    place.addEventListener('dragover', (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      if (event.dataTransfer) event.dataTransfer.dropEffect = allowed() ? 'copy' : 'none';
+    });
+    place.addEventListener('drop', (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      this.#depth = 0;
+      this.overlay.hidden = true;
+      if (allowed()) take(...droppedFiles(event));
+    });
+  }
+
+  /** @param {number} bytes the most that a file may have; 0 when it is not known */
+  set most(bytes) {
+    setText(this.#more, bytes ? say.dropLimit(sizeOf(bytes)) : say.dropAny);
+  }
+
+  /** @param {DragEvent} event */
+  #entered(event) {
+    if (!hasFiles(event)) return;
+    this.#depth += 1;
+    this.overlay.hidden = !this.allowed();
+  }
+
+  #left() {
+    this.#depth = Math.max(0, this.#depth - 1);
+    if (this.#depth === 0) this.overlay.hidden = true;
+  }
+}
+
+/** A file that is dropped elsewhere must not take the place of the page. @param {AbortSignal} signal */
+export function keepPage(signal) {
+  const stop = (/** @type {DragEvent} */ event) => {
+    if (!hasFiles(event) || event.defaultPrevented) return;
+    event.preventDefault();
+    if (event.dataTransfer) event.dataTransfer.dropEffect = 'none';
+  };
+  window.addEventListener('dragover', stop, { signal });
+  window.addEventListener('drop', stop, { signal });
+}
+
+/** @param {DragEvent} event @returns {boolean} */
+function hasFiles(event) {
+  return event.dataTransfer?.types.includes('Files') ?? false;
+}
+
+/** The files, and how many folders came along. @param {DragEvent} event @returns {[File[], number]} */
+function droppedFiles(event) {
+  const items = [...(event.dataTransfer?.items ?? [])].filter((one) => one.kind === 'file');
+  const isFolder = (/** @type {DataTransferItem} */ one) => one.webkitGetAsEntry?.()?.isDirectory ?? false;
+  const files = items.filter((one) => !isFolder(one)).map((one) => one.getAsFile());
+  return [files.filter((one) => one !== null), items.filter(isFolder).length];
+}
+
+/** The size of a picture, upright; nothing when the browser cannot show it.
+ * @param {Blob} file @returns {Promise<{width: number, height: number}|null>} */
+export async function measure(file) {
+  if (kindOf({ media_type: file.type, width: 1, height: 1 }) !== 'picture') return null;
+  const address = URL.createObjectURL(file);
+  try {
+    const picture = new Image();
+    picture.src = address;
+    await picture.decode();
+    return { width: picture.naturalWidth, height: picture.naturalHeight };
+  } catch {
+    return null;
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * The files of a draft: what each is, how far it is, and what was refused and why.
+ *
+ * Tells: `parlor-file-remove {clientId}`, `parlor-file-retry {clientId}`.
+ *
+ * @import {FileView} from '../../sdk/uploads.js'
+ */
+import { addressOf } from '../../sdk/object-urls.js';
+import { bar, fill, nameOf } from './attachments.js';
+import { emit, h, keyed, set, setText } from '../ui/dom.js';
+import { kindOf, mayTryAgain, progressOf, refusalWords, shownName, sizeOf } from '../view/attachments.js';
+import { icon } from '../ui/icons.js';
+import { say } from '../view/strings.js';
+
+export class ParlorTray extends HTMLElement {
+  #list = h('div', { class: 'tray', role: 'list', 'aria-label': say.attached });
+  #ears = h('div', { class: 'for-ears', role: 'alert' });
+  /** @type {Set<string>} */
+  #told = new Set();
+
+  connectedCallback() {
+    if (!this.firstChild) this.append(this.#list, this.#ears);
+  }
+
+  /** @param {FileView[]} files */
+  update(files) {
+    this.hidden = files.length === 0;
+    const at = [...this.#list.children].findIndex((one) => one.contains(document.activeElement));
+    const before = this.#list.children.length;
+    keyed(this.#list, files, (one) => one.client_id, () => new ParlorTrayFile());
+    if (files.length > before) this.#list.scrollTop = this.#list.scrollHeight;
+    if (at >= 0 && !this.#list.contains(document.activeElement)) {
+      const next = this.#list.children[Math.min(at, files.length - 1)]?.querySelector('button');
+      if (next) next.focus();
+      else emit(this, 'parlor-tray-left');
+    }
+    this.#announce(files);
+  }
+
+  /** Says each refusal once. @param {FileView[]} files */
+  #announce(files) {
+    const refused = files.filter((one) => one.state === 'refused');
+    const fresh = refused.filter((one) => !this.#told.has(one.client_id));
+    this.#told = new Set(refused.map((one) => one.client_id));
+    if (fresh.length === 0) return;
+    setText(this.#ears, fresh.map((one) => say.notAttached(shownName(one.name), wordsOf(one))).join(' '));
+  }
+}
+
+class ParlorTrayFile extends HTMLElement {
+  #drawn = '';
+
+  connectedCallback() {
+    set(this, 'role', 'listitem');
+  }
+
+  /** @param {FileView} file */
+  update(file) {
+    const drawn = JSON.stringify([file.state, file.problem, file.name, kindOf(file)]);
+    if (drawn !== this.#drawn) {
+      const focused = this.contains(document.activeElement);
+      this.#drawn = drawn;
+      this.className = file.state === 'refused' ? 'upload refused' : 'upload';
+      this.replaceChildren(thumb(file), about(file), h('span', { class: 'tools' }, ...this.#tools(file)));
+      if (focused) this.querySelector('button')?.focus();
+    }
+    const line = this.querySelector('.bar');
+    if (line) fill(line, file);
+    setText(/** @type {Element} */ (this.querySelector('.size')), wordsOf(file));
+  }
+
+  /** @param {FileView} file @returns {HTMLElement[]} */
+  #tools(file) {
+    const name = shownName(file.name);
+    /** @param {string} label @param {string} sign @param {string} told */
+    const tool = (label, sign, told) => h('button', {
+      class: 'tool', type: 'button', 'aria-label': label, title: label,
+      onclick: () => emit(this, told, { clientId: file.client_id }),
+    }, icon(sign, { small: true }));
+    const over = file.state === 'done' || file.state === 'refused';
+    const again = file.state === 'cut' || (file.problem && mayTryAgain(file.problem));
+    return [
+      ...(again ? [tool(say.retryFile(name), 'again', 'parlor-file-retry')] : []),
+      tool(over ? say.removeFile(name) : say.cancelFile(name), 'close', 'parlor-file-remove'),
+    ];
+  }
+}
+
+/** @param {FileView} file @returns {HTMLElement} */
+function thumb(file) {
+  const box = h('span', { class: 'thumb', 'aria-hidden': 'true' });
+  const shows = file.file && file.state !== 'refused' && kindOf(file) === 'picture';
+  if (shows && file.file) box.append(h('img', { src: addressOf(file.file), alt: '', decoding: 'async' }));
+  else box.append(icon(file.state === 'refused' ? 'alert' : 'file'));
+  return box;
+}
+
+/** @param {FileView} file @returns {HTMLElement} */
+function about(file) {
+  const name = shownName(file.name);
+  const under = file.state === 'sending' || file.state === 'cut' || file.state === 'looking';
+  return h('span', { class: 'about-file' },
+    h('span', { class: 'for-ears' }, name), nameOf(name), h('span', { class: 'size' }), under && bar(file));
+}
+
+/** @param {FileView} file @returns {string} */
+function wordsOf(file) {
+  const progress = progressOf(file.sent, file.bytes);
+  switch (file.state) {
+    case 'refused':
+      return refusalWords(file.problem ?? { code: '', title: '' }, file.bytes);
+    case 'done':
+      return say.fileReady(sizeOf(file.bytes));
+    case 'cut':
+      return say.fileCut(progress);
+    case 'waiting':
+      return say.fileWaits(sizeOf(file.bytes));
+    default:
+      return file.sent >= file.bytes ? say.fileLooked : progress;
+  }
+}
+
+customElements.define('parlor-tray-file', ParlorTrayFile);
+customElements.define('parlor-tray', ParlorTray);

@@ -1,0 +1,292 @@
+/**
+ * The list of conversations, with its search field and filter. It renders and tells; it fetches nothing.
+ *
+ * Tells: `parlor-open {id}`, `parlor-new`, `parlor-settings`, `parlor-more`, `parlor-filter {unreadOnly, query}`,
+ * `parlor-look-more`, `parlor-look-end`, and what results and chips tell.
+ *
+ * @import {Conversation, Me} from '../../sdk/wire.js'
+ * @import {Progress} from '../../sdk/sync.js'
+ * @import {FoundView} from '../view/search-results.js'
+ * @import {ParlorChips, ParlorResults} from '../search/results.js'
+ * @import {Row} from '../view/conversations.js'
+ */
+import { emit, h, set, setText, swap } from '../ui/dom.js';
+import { face, faceKey } from '../ui/avatar.js';
+import { drawing, icon } from '../ui/icons.js';
+import { ParlorRow } from './row.js';
+import { rowBones } from '../ui/skeleton.js';
+import { Rows } from './virtual-rows.js';
+import { say, shortCount } from '../view/strings.js';
+
+/**
+ * @typedef {{
+ *   conversations: Conversation[], rowOf: (conversation: Conversation) => Row, me: Me|null, loaded: boolean, more: boolean, progress: Progress, unread: number,
+ *   unreadOnly: boolean, query: string, empty: boolean, found: FoundView|null,
+ * }} ListView `found` while somebody searches
+ */
+
+/** How near the end of what is loaded the next page is asked for. */
+const NEAR_PX = 600;
+/** Who searches is shown so many conversations before more are loaded to look through. */
+const FEW = 5;
+
+export class ParlorList extends HTMLElement {
+  #search = h('input', {
+    type: 'search', placeholder: say.search, 'aria-label': say.searchConversations, autocomplete: 'off',
+    oninput: () => this.#filter(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => this.#searchKey(event),
+  });
+  #clear = h('button', {
+    class: 'tool clear', type: 'button', hidden: true, 'aria-label': say.clearSearch, title: say.clearSearch,
+    onclick: () => this.#clearField(),
+  }, icon('close', { small: true }));
+  #all = h('button', { class: 'filter', type: 'button', onclick: () => this.#choose(false) }, say.all);
+  #count = h('span', { class: 'count' });
+  #unread = h('button', {
+    class: 'filter', type: 'button', onclick: () => this.#choose(true),
+  }, say.unread, this.#count);
+  #me = h('button', { class: 'tool', type: 'button', onclick: () => emit(this, 'parlor-settings') });
+  #filters = h('div', { class: 'filters', role: 'group', 'aria-label': say.show }, this.#all, this.#unread);
+  #write = h('button', {
+    class: 'tool', type: 'button', 'aria-label': say.newConversation, title: say.newConversation,
+    onclick: () => emit(this, 'parlor-new'),
+  }, icon('write'));
+  #leave = h('button', {
+    class: 'tool', type: 'button', hidden: true, 'aria-label': say.leaveSearch, title: say.leaveSearch,
+    onclick: () => emit(this, 'parlor-look-end'),
+  }, icon('back'));
+  #title = h('h2', {}, say.messages);
+  // They come to life when somebody first searches.
+  #chips = /** @type {ParlorChips} */ (document.createElement('parlor-chips'));
+  #results = /** @type {ParlorResults} */ (document.createElement('parlor-results'));
+  #group = h('h3', { class: 'group', hidden: true }, say.conversations);
+  #holder = h('div', {
+    class: 'rows placed', role: 'listbox', 'aria-label': say.conversations,
+    onclick: (/** @type {MouseEvent} */ event) => this.#openAt(event.target),
+    onfocusin: (/** @type {FocusEvent} */ event) => this.#rows.rove(rowOf(event.target)?.conversation ?? null),
+  });
+  #instead = h('div', { class: 'instead' });
+  #scroll = h('div', {
+    class: 'scroll', onscroll: () => this.#scrolled(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+  }, this.#group, this.#holder, this.#instead, this.#results);
+  #rows = new Rows(this.#scroll, this.#holder);
+  #unreadOnly = false;
+  #more = false;
+  #moreFound = false;
+  #face = '';
+  #shown = '';
+  /** What the rows were chosen by. */
+  #chosenBy = '';
+
+  connectedCallback() {
+    if (this.firstChild) return;
+    this.classList.add('list');
+    for (const one of [this.#chips, this.#results]) one.hidden = true;
+    this.#results.addEventListener('parlor-unfocused', (event) => {
+      event.stopPropagation();
+      this.#search.focus();
+    });
+    set(this, 'role', 'navigation');
+    set(this, 'aria-label', say.conversations);
+    const field = h('label', { class: 'search' }, icon('search', { small: true }), this.#search, this.#clear,
+      h('span', { class: 'key', 'aria-hidden': 'true' }, say.searchKey));
+    this.append(
+      h('div', { class: 'list-head' }, this.#leave, this.#title, this.#write, this.#me),
+      h('div', { class: 'list-tools' }, field, this.#filters, this.#chips),
+      this.#scroll);
+  }
+
+  focusSearch() {
+    this.#search.focus();
+    this.#search.select();
+  }
+
+  clearSearch() {
+    this.#search.value = '';
+    this.#filter();
+  }
+
+  /** Puts the focus on the result that one comes back from, on the row of a conversation, or on the first one.
+   * @param {number|null} id */
+  focusRow(id) {
+    const found = this.#results.hidden ? undefined : this.#results.stops.find((one) => one.ariaSelected === 'true');
+    if (found) found.focus();
+    else if (this.#rows.count > 0) this.#rows.focus(Math.max(0, this.#rows.placeOf(id)));
+    else this.#search.focus();
+  }
+
+  /** @param {ListView} view */
+  update(view) {
+    // Rows that come later would move what was found.
+    this.#more = view.more && view.progress === 'idle' && (view.found === null || view.conversations.length < FEW);
+    this.#unreadOnly = view.unreadOnly;
+    set(this.#all, 'aria-pressed', String(!view.unreadOnly));
+    set(this.#unread, 'aria-pressed', String(view.unreadOnly));
+    setText(this.#count, view.unread > 0 ? shortCount(view.unread) : '');
+    this.#drawMe(view.me);
+    this.#drawSearch(view);
+    this.#holder.hidden = view.conversations.length === 0;
+    const chosenBy = `${view.unreadOnly} ${view.query}`;
+    const { conversations, more, rowOf: draw } = view;
+    this.#rows.update({ conversations, more, rowOf: draw }, chosenBy !== this.#chosenBy);
+    this.#chosenBy = chosenBy;
+    this.#drawInstead(view);
+    this.#nearEnd();
+  }
+
+  /** Who searches sees what was found, and chips in the place of filters. @param {ListView} view */
+  #drawSearch({ found, conversations, query }) {
+    const on = found !== null;
+    this.#moreFound = found?.more ?? false;
+    for (const one of [this.#leave, this.#chips, this.#results]) one.hidden = !on;
+    for (const one of [this.#filters, this.#write, this.#me]) one.hidden = on;
+    this.#group.hidden = !on || conversations.length === 0;
+    this.#clear.hidden = query === '';
+    setText(this.#title, on ? say.searchTitle : say.messages);
+    this.classList.toggle('looking', on);
+    if (!found) return;
+    this.#chips.update(found.filters);
+    this.#results.update(found, conversations.length === 0);
+  }
+
+  /** @param {Me|null} me */
+  #drawMe(me) {
+    const key = me ? faceKey([me]) : '';
+    if (key === this.#face && this.#me.firstChild) return;
+    this.#face = key;
+    const name = say.settingsOf(me ? me.name : say.you);
+    set(this.#me, 'aria-label', name);
+    set(this.#me, 'title', name);
+    this.#me.replaceChildren(face(me ? [me] : [], { size: 28 }));
+  }
+
+  /** What stands where rows are not. @param {ListView} view */
+  #drawInstead(view) {
+    const which = insteadOf(view);
+    this.#instead.hidden = which === 'nothing';
+    const key = `${which} ${view.query}`;
+    if (key === this.#shown) return;
+    this.#shown = key;
+    const words = (/** @type {string} */ text, /** @type {Node|null} */ button = null) =>
+      h('div', { class: 'nothing' }, h('p', {}, text), button);
+    const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-more') },
+      icon('again', { small: true }), say.tryAgain);
+    const made = {
+      nothing: () => null,
+      bones: () => rowBones(6),
+      more: () => rowBones(1),
+      empty: () => h('div', { class: 'nothing' }, h('p', { class: 'only-wide' }, say.listEmpty), firstOfAll(this)),
+      unread: () => words(say.nothingUnread),
+      failed: () => words(say.listFailed, again()),
+    }[which]();
+    swap(this.#instead, made ? [made] : [], () => this.#search.focus());
+  }
+
+  #filter() {
+    emit(this, 'parlor-filter', { unreadOnly: this.#unreadOnly, query: this.#search.value });
+  }
+
+  #clearField() {
+    this.clearSearch();
+    this.#search.focus();
+  }
+
+  /** @param {boolean} unreadOnly */
+  #choose(unreadOnly) {
+    this.#unreadOnly = unreadOnly;
+    this.#filter();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #searchKey(event) {
+    if (event.isComposing) return;
+    const any = this.#stops() > 0;
+    if (event.key === 'Escape' && this.#search.value !== '') this.clearSearch();
+    else if (event.key === 'Escape' && !this.#leave.hidden) emit(this, 'parlor-look-end');
+    else if (event.key === 'ArrowDown' && any) this.#focusStop(0);
+    else if (event.key === 'Enter' && any && this.#search.value !== '') this.#openStop(0);
+    else return;
+    event.preventDefault();
+  }
+
+  /** Arrows go through the rows and then through what was found. @param {KeyboardEvent} event */
+  #key(event) {
+    const { activeElement } = document;
+    const count = this.#stops();
+    const at = this.#stopOf(activeElement);
+    if (at < 0) return;
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: count - 1 }[event.key];
+    if (to !== undefined) this.#focusStop(Math.max(0, Math.min(count - 1, to)));
+    else if (event.key === 'Enter' || event.key === ' ') this.#openAt(activeElement);
+    else if (event.key === 'Escape' && !this.#leave.hidden) this.focusSearch();
+    else return;
+    event.preventDefault();
+  }
+
+  /** How many rows and results there are to go through. @returns {number} */
+  #stops() {
+    return this.#rows.count + (this.#results.hidden ? 0 : this.#results.stops.length);
+  }
+
+  /** Which of them an element is; -1 when it is none. @param {Element|null} element @returns {number} */
+  #stopOf(element) {
+    if (element instanceof ParlorRow) return this.#rows.placeOf(element.conversation);
+    const result = this.#results.stops.findIndex((one) => one === element);
+    return result < 0 ? -1 : this.#rows.count + result;
+  }
+
+  /** @param {number} at */
+  #focusStop(at) {
+    if (at < this.#rows.count) this.#rows.focus(at);
+    else this.#results.stops[at - this.#rows.count].focus();
+  }
+
+  /** @param {number} at */
+  #openStop(at) {
+    this.#focusStop(at);
+    this.#openAt(document.activeElement);
+  }
+
+  /** @param {EventTarget|null} target */
+  #openAt(target) {
+    const row = rowOf(target);
+    if (row) emit(this, 'parlor-open', { id: row.conversation });
+    else if (target instanceof HTMLElement && !this.#results.hidden) this.#results.choose(target);
+  }
+
+  #scrolled() {
+    this.#rows.scrolled();
+    this.#nearEnd();
+  }
+
+  #nearEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
+    if (clientHeight === 0 || scrollHeight - scrollTop - clientHeight >= NEAR_PX) return;
+    if (this.#more) emit(this, 'parlor-more');
+    if (this.#moreFound) emit(this, 'parlor-look-more');
+  }
+}
+
+/** @param {ListView} view @returns {'nothing'|'bones'|'more'|'empty'|'unread'|'failed'} */
+function insteadOf(view) {
+  if (view.found) return 'nothing';
+  if (!view.loaded) return view.progress === 'failed' ? 'failed' : 'bones';
+  if (view.conversations.length > 0) return view.more ? (view.progress === 'failed' ? 'failed' : 'more') : 'nothing';
+  if (view.unreadOnly) return 'unread';
+  return view.empty ? 'empty' : 'nothing';
+}
+
+/** Where there is one pane: what will be here, and the first thing to do. @param {ParlorList} list @returns {HTMLElement} */
+function firstOfAll(list) {
+  return h('div', { class: 'nothing only-narrow' }, drawing(), h('h3', {}, say.noConversations),
+    h('p', {}, say.noConversationsMore),
+    h('button', { class: 'button main', type: 'button', onclick: () => emit(list, 'parlor-new') }, say.writeToSomebody));
+}
+
+/** @param {EventTarget|null} target @returns {ParlorRow|null} */
+function rowOf(target) {
+  return target instanceof Element ? /** @type {ParlorRow|null} */ (target.closest('parlor-row')) : null;
+}
+
+customElements.define('parlor-list', ParlorList);

@@ -1,0 +1,72 @@
+/**
+ * One row of the list: a person and a thing, what was said last, and what is new.
+ *
+ * @import {Row} from '../view/conversations.js'
+ */
+import { h, set } from '../ui/dom.js';
+import { face, thing } from '../ui/avatar.js';
+import { icon } from '../ui/icons.js';
+import { say, shortCount } from '../view/strings.js';
+
+export class ParlorRow extends HTMLElement {
+  #drawn = '';
+  conversation = 0;
+
+  connectedCallback() {
+    set(this, 'role', 'option');
+    this.classList.add('row');
+  }
+
+  /** @param {Row} row */
+  update(row) {
+    this.conversation = row.id;
+    set(this, 'aria-selected', row.selected ? 'true' : 'false');
+    this.classList.toggle('unread', row.unread > 0);
+    const drawn = JSON.stringify({ ...row, selected: false });
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    const { isGroup: pair, picture, dot } = row;
+    this.replaceChildren(face(row.faces, { pair, picture, dot }), h('div', {}, ...lines(row)));
+  }
+}
+
+/** @param {Row} row @returns {HTMLElement[]} */
+function lines(row) {
+  const head = h('div', {},
+    h('span', { class: 'who one-line', dir: 'auto' }, row.name),
+    row.dot && h('span', { class: 'for-ears' }, say[row.dot]),
+    h('time', { datetime: row.dateTime }, row.time));
+  const says = h('div', { class: row.preview.kind === 'typing' ? 'says typing' : 'says' }, ...preview(row),
+    row.unread > 0 && h('span', { class: 'marks' },
+      h('span', { class: 'badge', 'aria-hidden': 'true' }, shortCount(row.unread)),
+      h('span', { class: 'for-ears' }, say.unreadCount(row.unread))));
+  const { context } = row;
+  if (!context) return [head, says];
+  const about = h('div', { class: 'about' },
+    thing(context, 'thing'),
+    h('span', { class: 'one-line', dir: 'auto' }, context.title),
+    context.status && h('span', { class: `state ${context.tone}` }, context.status));
+  return [head, about, says];
+}
+
+/** @param {Row} row @returns {(Node|null)[]} */
+function preview({ preview: { kind, text, tick, who, sign } }) {
+  const words = h('span', { class: 'one-line', dir: 'auto' }, who && h('b', {}, h('bdi', {}, who), ': '),
+    sign && icon(sign, { small: true }), text);
+  switch (kind) {
+    case 'failed':
+      return [icon('alert', { small: true }), h('span', { class: 'failed' }, say.notSent), words];
+    case 'draft':
+      return [h('span', { class: 'draft' }, say.draft), words];
+    case 'typing':
+      return [words];
+    case 'said':
+      if (tick === 'read') return [icon('read', { small: true, label: say.read }), words];
+      if (tick === 'sending') return [icon('clock', { small: true, label: say.sending }), words];
+      return [words];
+    case 'none':
+      return [words];
+  }
+}
+
+customElements.define('parlor-row', ParlorRow);

@@ -1,0 +1,199 @@
+/**
+ * Messages that were found, the newest first, and the chips that narrow the search. It renders and tells.
+ *
+ * Tells: `parlor-found {conversation, seq}`, `parlor-look {filters}`, `parlor-look-again`, `parlor-look-choose {what}`,
+ * `parlor-unfocused` when what had the focus is gone.
+ *
+ * @import {FoundRow, FoundView} from '../view/search-results.js'
+ * @import {Filters} from '../../sdk/search.js'
+ */
+import { rowBones } from '../ui/skeleton.js';
+import { emit, h, keyed, set, setText, swap } from '../ui/dom.js';
+import { face, faceKey, thing } from '../ui/avatar.js';
+import { icon } from '../ui/icons.js';
+import { noFilters } from '../../sdk/search.js';
+import { say } from '../view/strings.js';
+
+export class ParlorResults extends HTMLElement {
+  #count = h('span', { class: 'found-count' });
+  #head = h('h3', { class: 'group' }, h('span', {}, say.results), this.#count);
+  #rows = h('div', {
+    class: 'rows', role: 'listbox', 'aria-label': say.results,
+    onclick: (/** @type {MouseEvent} */ event) => this.#openAt(event.target),
+    onfocusin: (/** @type {FocusEvent} */ event) => this.#rove(resultOf(event.target)),
+  });
+  #instead = h('div', { class: 'instead' });
+  #ears = h('p', { class: 'for-ears', role: 'status' });
+  #drawn = '';
+
+  connectedCallback() {
+    if (!this.firstChild) this.append(this.#head, this.#rows, this.#instead, this.#ears);
+  }
+
+  /** The rows, for the keys that go through them. @returns {HTMLElement[]} */
+  get stops() {
+    return this.#rows.hidden ? [] : /** @type {HTMLElement[]} */ ([...this.#rows.children]);
+  }
+
+  /** @param {FoundView} view @param {boolean} alone no conversation was found either */
+  update(view, alone) {
+    const found = view.state === 'found';
+    this.#head.hidden = !found && view.state !== 'waiting';
+    setText(this.#count, view.count);
+    this.#rows.hidden = !found;
+    keyed(this.#rows, view.rows, (row) => row.key, () => new ParlorResult());
+    this.#drawInstead(view, alone);
+    const rows = this.stops;
+    this.#rove(rows.find((one) => one.tabIndex === 0) ?? rows.find((one) => one.ariaSelected === 'true') ?? rows[0]);
+    setText(this.#ears, found ? view.count : view.state === 'nothing' ? view.nothing.title : view.state === 'refused' ? view.failure : '');
+  }
+
+  /** @param {HTMLElement} row */
+  choose(row) {
+    this.#openAt(row);
+  }
+
+  /** @param {FoundView} view @param {boolean} alone */
+  #drawInstead(view, alone) {
+    const { state, nothing, more, moreFailed, failure } = view;
+    const key = JSON.stringify([state, nothing, more, moreFailed, failure, alone]);
+    if (key === this.#drawn) return;
+    this.#drawn = key;
+    const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-look-again') },
+      icon('again', { small: true }), say.tryAgain);
+    const made = {
+      begin: () => (alone ? h('div', { class: 'nothing' }, h('p', {}, say.searchBegin)) : null),
+      waiting: () => rowBones(4),
+      failed: () => h('div', { class: 'nothing' }, h('p', {}, failure), again()),
+      refused: () => h('div', { class: 'nothing' }, h('p', {}, failure)),
+      nothing: () => this.#nothing(view, alone),
+      found: () => {
+        if (moreFailed) return h('div', { class: 'nothing' }, h('p', {}, failure), again());
+        return more ? rowBones(1) : null;
+      },
+    }[state]();
+    this.#instead.hidden = !made;
+    swap(this.#instead, made ? [made] : [], () => emit(this, 'parlor-unfocused'));
+  }
+
+  /** @param {FoundView} view @param {boolean} alone @returns {HTMLElement} */
+  #nothing({ nothing }, alone) {
+    const { undo } = nothing;
+    const wider = undo && h('button', {
+      class: 'button plain', type: 'button',
+      onclick: () => emit(this, 'parlor-look', { filters: undo === 'all' ? noFilters : { conversation: null } }),
+    }, nothing.act);
+    if (!alone) return h('p', { class: 'no-messages' }, nothing.title);
+    return h('div', { class: 'nothing' }, h('h3', {}, nothing.title), h('p', {}, nothing.more), wider);
+  }
+
+  /** @param {EventTarget|null} target */
+  #openAt(target) {
+    const row = resultOf(target);
+    if (row) emit(this, 'parlor-found', row.place);
+  }
+
+  /** One row is the way in by Tab. @param {HTMLElement|null|undefined} row */
+  #rove(row) {
+    for (const one of this.stops) one.tabIndex = one === row ? 0 : -1;
+  }
+}
+
+/** @param {EventTarget|null} target @returns {ParlorResult|null} */
+function resultOf(target) {
+  return target instanceof Element ? /** @type {ParlorResult|null} */ (target.closest('parlor-result')) : null;
+}
+
+class ParlorResult extends HTMLElement {
+  #drawn = '';
+  place = { conversation: 0, seq: 0 };
+
+  connectedCallback() {
+    set(this, 'role', 'option');
+    this.classList.add('row');
+  }
+
+  /** @param {FoundRow} row */
+  update(row) {
+    this.place = { conversation: row.conversation, seq: row.seq };
+    set(this, 'aria-selected', row.selected ? 'true' : 'false');
+    const { faces, selected: _, ...rest } = row;
+    const drawn = JSON.stringify([rest, faceKey(faces)]);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    this.replaceChildren(face(faces), h('div', {}, ...lines(row)));
+  }
+}
+
+/** @param {FoundRow} row @returns {HTMLElement[]} */
+function lines(row) {
+  const { context, where } = row;
+  const about = where !== '' && h('div', { class: 'about' }, context && thing(context, 'thing'),
+    h('span', { class: 'one-line', dir: 'auto' }, where));
+  return [
+    h('div', {}, h('span', { class: 'who one-line', dir: 'auto' }, row.name),
+      h('time', { datetime: row.dateTime }, row.time)),
+    ...(about ? [about] : []),
+    h('p', { class: 'hit', dir: 'auto' }, row.sign && icon(row.sign, { small: true }), ...row.pieces.map(({ text, hit }) => (hit ? h('mark', {}, text) : text))),
+  ];
+}
+
+/** What narrows a search: each chip opens its choice, or takes back what was chosen. */
+export class ParlorChips extends HTMLElement {
+  #drawn = '';
+
+  connectedCallback() {
+    this.classList.add('chips');
+    set(this, 'role', 'group');
+    set(this, 'aria-label', say.filtersOf);
+  }
+
+  /** @param {Filters} filters */
+  update(filters) {
+    const drawn = JSON.stringify(filters);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    const at = [...this.children].findIndex((one) => one === document.activeElement);
+    const { person, conversation, about, from, until, files } = filters;
+    this.replaceChildren(
+      this.#chip('person', say.filterPerson, person?.name ?? '', { person: null }),
+      this.#chip('conversation', say.filterConversation, conversation?.name ?? '', { conversation: null }),
+      this.#chip('about', say.filterAbout, about?.title ?? '', { about: null }),
+      this.#chip('date', say.filterDate, daysOf(from, until), { from: '', until: '' }),
+      h('button', {
+        class: 'look-chip', type: 'button', 'aria-pressed': String(files),
+        onclick: () => emit(this, 'parlor-look', { filters: { files: !files } }),
+      }, say.filterFiles),
+    );
+    if (at >= 0) /** @type {HTMLElement} */ (this.children[at]).focus();
+  }
+
+  /** @param {string} what @param {string} name @param {string} value @param {Partial<Filters>} without
+   * @returns {HTMLElement} */
+  #chip(what, name, value, without) {
+    if (value === '') {
+      return h('button', {
+        class: 'look-chip', type: 'button', 'aria-haspopup': 'dialog',
+        onclick: () => emit(this, 'parlor-look-choose', { what }),
+      }, name, icon('unfold', { small: true }));
+    }
+    return h('button', {
+      class: 'look-chip set', type: 'button', 'aria-label': say.filterEnd(value), title: say.filterOf(name, value),
+      onclick: () => emit(this, 'parlor-look', { filters: without }),
+    }, h('span', { class: 'one-line', dir: 'auto' }, value), icon('close', { small: true }));
+  }
+}
+
+/** @param {string} from @param {string} until @returns {string} */
+function daysOf(from, until) {
+  const day = (/** @type {string} */ text) =>
+    new Intl.DateTimeFormat(say.locale, { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' })
+      .format(new Date(`${text}T00:00:00Z`));
+  if (from && until) return from === until ? day(from) : say.betweenDays(day(from), day(until));
+  if (from) return say.fromDay(day(from));
+  return until ? say.untilDay(day(until)) : '';
+}
+
+customElements.define('parlor-result', ParlorResult);
+customElements.define('parlor-results', ParlorResults);
+customElements.define('parlor-chips', ParlorChips);

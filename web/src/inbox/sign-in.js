@@ -1,0 +1,144 @@
+/**
+ * Where one signs in, or up where the operator allows it. Errors stand at the field that they are about.
+ *
+ * Tells: `parlor-signed-in {me}`.
+ *
+ * @import {Http} from '../sdk/http.js'
+ * @import {Site} from '../sdk/wire.js'
+ */
+import { Problem, endsSession } from '../sdk/problem.js';
+import { isolated } from './view/bidi.js';
+import { emit, h, set, setText } from './ui/dom.js';
+import { icon, mark } from './ui/icons.js';
+import { say } from './view/strings.js';
+import { nameTrouble } from './view/visible-text.js';
+import { whyOf } from './view/error-text.js';
+
+/** The sign-in worked, and the browser forgot it. */
+class NoCookie extends Error {}
+
+let fields = 0;
+
+/** A field with its label and what is wrong with it. @param {string} words @param {Record<string, string>} attributes
+ * @returns {{box: HTMLElement, input: HTMLInputElement, tell: (why: string) => void}} */
+export function field(words, attributes) {
+  const id = `field-${(fields += 1)}`;
+  const why = h('span', { class: 'why', id: `${id}-why`, role: 'alert', hidden: true });
+  const input = h('input', { id, ...attributes });
+  const box = h('div', { class: 'field' }, h('label', { for: id }, words), input, why);
+  const tell = (/** @type {string} */ text) => {
+    why.hidden = text === '';
+    why.replaceChildren(...(text ? [icon('alert', { small: true }), h('span', {}, text)] : []));
+    box.classList.toggle('wrong', text !== '');
+    set(input, 'aria-invalid', text ? 'true' : null);
+    set(input, 'aria-describedby', text ? why.id : null);
+  };
+  input.addEventListener('input', () => tell(''));
+  return { box, input, tell };
+}
+
+export class ParlorDoor extends HTMLElement {
+  #signsUp = false;
+  #busy = false;
+  #login = field(say.login, { autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false' });
+  #name = field(say.yourName, { autocomplete: 'name' });
+  #password = field(say.password, { type: 'password', autocomplete: 'current-password' });
+  #title = h('h1');
+  #go = h('button', { class: 'button main', type: 'submit' });
+  #other = h('button', { class: 'button plain', type: 'button', onclick: () => this.#turn() });
+
+  /** @param {{site: Site, http: Http}} parts */
+  show({ site, http }) {
+    this.http = http;
+    this.className = 'parlor door';
+    set(this, 'role', 'main');
+    const form = h('form', { novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
+      h('div', { class: 'brand' }, mark(), site.name),
+      h('div', { class: 'card' }, this.#title, this.#name.box, this.#login.box, this.#password.box, this.#go,
+        site.sign_up ? this.#other : null),
+      h('p', { class: 'fine' }, say.staySignedIn(site.session_days), h('br'), say.by));
+    this.replaceChildren(form);
+    document.title = `${say.signIn} · ${isolated(site.name)}`;
+    this.#draw();
+    this.#login.input.focus();
+  }
+
+  #turn() {
+    this.#signsUp = !this.#signsUp;
+    this.#draw();
+    (this.#signsUp ? this.#name : this.#login).input.focus();
+  }
+
+  #draw() {
+    this.#name.box.hidden = !this.#signsUp;
+    setText(this.#title, this.#signsUp ? say.signUp : say.signIn);
+    setText(this.#other, this.#signsUp ? say.haveAccount : say.noAccount);
+    set(this.#password.input, 'autocomplete', this.#signsUp ? 'new-password' : 'current-password');
+    const waiting = this.#signsUp ? say.signingUp : say.signingIn;
+    setText(this.#go, this.#busy ? waiting : this.#signsUp ? say.signUp : say.signIn);
+    this.#go.disabled = this.#busy;
+  }
+
+  /** @param {Event} event */
+  async #submit(event) {
+    event.preventDefault();
+    const shown = this.#signsUp ? [this.#name, this.#login, this.#password] : [this.#login, this.#password];
+    const empty = shown.filter((one) => one.input.value === '');
+    for (const one of empty) one.tell(say.fieldEmpty);
+    const trouble = this.#signsUp && this.#name.input.value !== '' ? nameTrouble(this.#name.input.value) : '';
+    if (trouble !== '') {
+      this.#name.tell(trouble);
+      empty.push(this.#name);
+    }
+    if (this.#busy || !this.http) return;
+    if (empty.length > 0) {
+      empty[0].input.focus();
+      return;
+    }
+    this.#busy = true;
+    this.#draw();
+    const [login, name, password] = [this.#login, this.#name, this.#password].map((one) => one.input.value);
+    try {
+      if (this.#signsUp) await this.http.signUp(login, name, password);
+      const me = await this.http.signIn(login, password);
+      // The browser may not keep the cookie; then every request after this one would be of nobody.
+      await this.http.me().catch((error) => {
+        throw endsSession(error) ? new NoCookie() : error;
+      });
+      emit(this, 'parlor-signed-in', { me });
+    } catch (error) {
+      this.#tell(error);
+    } finally {
+      this.#busy = false;
+      this.#draw();
+    }
+  }
+
+  /** @param {unknown} error */
+  #tell(error) {
+    if (error instanceof NoCookie) {
+      this.#password.tell(say.cookiesBlocked);
+      this.#go.focus();
+      return;
+    }
+    const code = error instanceof Problem ? error.code : 'lost';
+    if (code === 'name_taken') {
+      this.#login.tell(say.nameTaken);
+      this.#login.input.focus();
+      return;
+    }
+    const limit = error instanceof Problem ? error.limit : undefined;
+    /** @type {Record<string, string>} */
+    const words = {
+      wrong_credentials: say.wrongCredentials,
+      too_many: say.tooMany,
+      lost: say.noServer,
+      ...(limit !== undefined && this.#signsUp ? { invalid_field: say.passwordShort(limit) } : {}),
+    };
+    this.#password.tell(words[code] ?? `${say.signInFailed} ${whyOf(error)}`);
+    this.#password.input.focus();
+    this.#password.input.select();
+  }
+}
+
+customElements.define('parlor-door', ParlorDoor);

@@ -1,0 +1,374 @@
+/**
+ * Where one writes. With a keyboard Enter sends and Shift+Enter begins a line; with a finger Enter begins a line and the
+ * button sends, since a phone has no Shift+Enter. Ctrl+Enter sends everywhere, and nothing does while characters are
+ * being composed. Above the words stands what they answer or change, and a subject where one is wanted.
+ *
+ * Invariant: while an own message is changed the draft waits, and comes back when that ends.
+ * Tells: `parlor-send {text, reply}`, `parlor-save {text, subject}`, `parlor-edited {text, subject}`,
+ * `parlor-draft {text}`, `parlor-put-back {text, reply}`, `parlor-subject {subject}`, `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`,
+ * `parlor-attach {files, folders}`, `parlor-emoji {at, back, choose}`, and what the tray tells.
+ *
+ * @import {FileView} from '../../sdk/uploads.js'
+ * @import {ParlorTray} from '../files/upload-tray.js'
+ */
+import '../files/upload-tray.js';
+import { emit, h, set, setText } from '../ui/dom.js';
+import { before } from './draft.js';
+import { icon } from '../ui/icons.js';
+import { say } from '../view/strings.js';
+import { chooseFiles, pastedFiles } from '../files/file-intake.js';
+import { isBlank } from '../view/visible-text.js';
+
+/**
+ * @typedef {{
+ *   kind: 'reply', seq: number, who: string|null, text: string, sign: string|null} | {
+ *   kind: 'edit', seq: number, text: string, words: {text: string, subject: string}, files: number, saving: boolean,
+ *   trouble: string
+ * }} Mode `who`: null is oneself; a change shows the text as it is, and goes on from the `words` that one had come to
+ * @typedef {{
+ *   conversation: number, name: string, draft: string, draftTaken: number, subject: string|null, mode: Mode|null, closed: string|null,
+ *   charsMax: number, subjectMax: number, attached: FileView[],
+ * }} ComposerView a subject of null is not asked for; `draftTaken` counts how often another page has sent or emptied the
+ * draft
+ */
+
+/** How near the limit the rest is counted. */
+const COUNT_FROM = 500;
+const SUBJECT_COUNT_FROM = 40;
+/** What is pasted and longer than the limit by this factor is refused: to lay it out would stop the page. */
+const PASTE_FACTOR = 2;
+/** Of a name, in the hint of the field. */
+const NAME_SIGNS = 20;
+const FINGERS = matchMedia('(pointer: coarse)');
+
+export class ParlorComposer extends HTMLElement {
+  #words = h('textarea', {
+    class: 'words', rows: 1, 'aria-label': say.message, autocomplete: 'off',
+    oninput: () => this.#changed(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+    onpaste: (/** @type {ClipboardEvent} */ event) => this.#pasted(event),
+    ondrop: (/** @type {DragEvent} */ event) => this.#isTooMuch(event, event.dataTransfer),
+  });
+  #tray = /** @type {ParlorTray} */ (document.createElement('parlor-tray'));
+  #attach = h('button', {
+    class: 'tool attach', type: 'button', 'aria-label': say.attach, title: say.attachHint,
+    onclick: () => this.chooseFiles(),
+  }, icon('clip'));
+  #mode = h('div', { class: 'replying', hidden: true });
+  #subject = h('input', {
+    class: 'subject-field', 'aria-label': say.subject, placeholder: say.subject, autocomplete: 'off', hidden: true,
+    oninput: () => this.#subjectChanged(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => this.#subjectKey(event),
+  });
+  #subjectTool = h('button', {
+    class: 'tool subject-tool', type: 'button', onclick: () => this.#toggleSubject(),
+  }, icon('subject'));
+  #emoji = h('button', {
+    class: 'tool emoji-tool', type: 'button', 'aria-label': say.addEmoji, title: say.addEmoji, 'aria-haspopup': 'dialog',
+    onclick: () => this.#chooseEmoji(),
+  }, icon('smile'));
+  #send = h('button', { class: 'send', type: 'submit' }, icon('send'));
+  #count = h('p', { class: 'hint', hidden: true, role: 'status' });
+  #note = h('p', { class: 'hint', hidden: true, role: 'status' });
+  #form = h('form', { class: 'composer', onsubmit: (/** @type {Event} */ event) => this.#submit(event) },
+    h('div', { class: 'box' }, this.#mode, this.#tray, this.#subject, this.#attach, this.#words,
+      h('div', { class: 'tools' }, this.#subjectTool, this.#emoji, this.#send)), this.#count, this.#note);
+  #closed = h('p', { class: 'closed', hidden: true });
+  #drawnMode = '';
+  /** @type {ComposerView|null} */
+  #view = null;
+
+  connectedCallback() {
+    if (!this.firstChild) this.append(this.#form, this.#closed);
+    this.#tray.addEventListener('parlor-tray-left', () => this.focusWords());
+  }
+
+  /** Says something under the words until one writes on. @param {string} words */
+  note(words) {
+    setText(this.#note, words);
+    this.#note.hidden = words === '';
+  }
+
+  /** Puts words before those that stand there: they were taken back. While a message is changed the draft gets them.
+   * @param {string} text @param {number} [reply] what they answered */
+  putBack(text, reply) {
+    if (this.#edits) {
+      emit(this, 'parlor-put-back', { text, reply });
+      return;
+    }
+    if (reply !== undefined) emit(this, 'parlor-reply', { seq: reply });
+    this.#words.value = before(text, this.#words.value);
+    this.#changed();
+    this.focusWords();
+  }
+
+  /** Whether anything can be written here. @returns {boolean} */
+  get isOpen() {
+    return !this.#form.hidden && !this.#edits;
+  }
+
+  /** Opens the browser's chooser. */
+  chooseFiles() {
+    if (this.isOpen) chooseFiles((files) => this.#take(files));
+  }
+
+  focusWords() {
+    if (!this.#form.hidden) this.#words.focus({ preventScroll: true });
+  }
+
+  /** The change of an own message that is being made. */
+  get #edits() {
+    const mode = this.#view?.mode;
+    return mode?.kind === 'edit' ? mode : null;
+  }
+
+  /** @param {ComposerView} view */
+  update(view) {
+    const fresh = view.conversation !== this.#view?.conversation;
+    const was = this.#edits;
+    const isTaken = view.draftTaken !== this.#view?.draftTaken;
+    this.#view = view;
+    this.#form.hidden = view.closed !== null;
+    this.#closed.hidden = view.closed === null;
+    if (view.closed !== null && this.#closed.textContent !== view.closed) {
+      this.#closed.replaceChildren(icon('lock', { small: true }), h('span', {}, view.closed));
+    }
+    set(this.#words, 'placeholder', say.writeTo(shortened(view.name)));
+    set(this.#words, 'enterkeyhint', FINGERS.matches ? 'enter' : 'send');
+    const edits = this.#edits;
+    if (fresh) this.note('');
+    if (fresh || was?.seq !== edits?.seq || (isTaken && !edits)) this.#begin(edits, view);
+    if (edits && edits.trouble !== was?.trouble) this.note(edits.trouble);
+    this.#drawMode(view.mode);
+    this.#drawSubject(view);
+    this.#tray.update(edits ? [] : view.attached);
+    this.#attach.hidden = edits !== null;
+    this.#fit();
+  }
+
+  /** Puts into the fields what is to be written on: a message that is changed, or the draft.
+   * @param {Extract<Mode, {kind: 'edit'}>|null} edits @param {ComposerView} view */
+  #begin(edits, view) {
+    this.#words.value = edits ? edits.words.text : view.draft;
+    this.#subject.value = edits ? edits.words.subject : (view.subject ?? '');
+    this.#words.setSelectionRange(this.#words.value.length, this.#words.value.length);
+  }
+
+  /** @param {Mode|null} mode */
+  #drawMode(mode) {
+    const drawn = JSON.stringify(mode && [mode.kind, mode.seq, mode.text, mode.kind === 'reply' && mode.who]);
+    if (drawn === this.#drawnMode) return;
+    this.#drawnMode = drawn;
+    this.#mode.hidden = !mode;
+    const isEdit = mode?.kind === 'edit';
+    const label = isEdit ? say.save : say.send;
+    set(this.#send, 'aria-label', label);
+    set(this.#send, 'title', isEdit ? say.save : FINGERS.matches ? say.send : say.sendHint);
+    this.#send.replaceChildren(icon(isEdit ? 'check' : 'send'));
+    if (!mode) {
+      this.#mode.replaceChildren();
+      return;
+    }
+    const stop = isEdit ? say.stopEdit : say.stopReply;
+    this.#mode.replaceChildren(
+      h('span', { class: 'one-line' },
+        h('b', { dir: 'auto' }, isEdit ? say.editing : mode.who === '' ? say.reply : say.replyingTo(mode.who)),
+        h('span', { class: 'quoted one-line', dir: 'auto' },
+          !isEdit && mode.sign ? icon(mode.sign, { small: true }) : null, mode.text.replace(/\s+/gu, ' '))),
+      h('button', {
+        class: 'tool', type: 'button', 'aria-label': stop, title: `${stop} (Esc)`, onclick: () => this.#leaveMode(),
+      }, icon('close')),
+    );
+  }
+
+  /** @param {ComposerView} view */
+  #drawSubject({ subject, subjectMax }) {
+    const edits = this.#edits;
+    const wanted = edits ? edits.words.subject !== '' || this.#subject.value !== '' : subject !== null;
+    const was = !this.#subject.hidden;
+    this.#subject.hidden = !wanted;
+    set(this.#subject, 'maxlength', subjectMax * 2);
+    set(this.#subjectTool, 'aria-pressed', String(wanted));
+    const label = wanted ? say.removeSubject : say.addSubject;
+    set(this.#subjectTool, 'aria-label', label);
+    set(this.#subjectTool, 'title', label);
+    this.#subjectTool.hidden = edits !== null;
+    if (wanted && !was && !edits && document.activeElement === this.#subjectTool) this.#subject.focus();
+  }
+
+  #toggleSubject() {
+    const isOn = this.#view?.subject !== null;
+    if (isOn) this.#subject.value = '';
+    emit(this, 'parlor-subject', { subject: isOn ? null : '' });
+    if (isOn) this.#words.focus({ preventScroll: true });
+  }
+
+  #subjectChanged() {
+    if (this.#edits) this.#edited();
+    else emit(this, 'parlor-subject', { subject: this.#subject.value });
+    this.#fit();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #subjectKey(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === 'Enter' || event.key === 'ArrowDown') {
+      event.preventDefault();
+      this.#words.focus({ preventScroll: true });
+    } else if (event.key === 'Escape') {
+      event.preventDefault();
+      if (this.#edits) this.#leaveMode();
+      else this.#toggleSubject();
+    }
+  }
+
+  #leaveMode() {
+    emit(this, 'parlor-leave-mode');
+    this.note('');
+    this.#words.focus({ preventScroll: true });
+  }
+
+  #changed() {
+    this.note('');
+    if (this.#edits) this.#edited();
+    else emit(this, 'parlor-draft', { text: this.#words.value });
+    this.#fit();
+  }
+
+  #edited() {
+    emit(this, 'parlor-edited', { text: this.#words.value, subject: this.#subject.value });
+  }
+
+  /** Counts, and grows where the browser does not do it by itself. */
+  #fit() {
+    const left = (this.#view?.charsMax ?? Infinity) - count(normal(this.#words.value));
+    const subjectLeft = (this.#view?.subjectMax ?? Infinity) - count(this.#subject.value.trim());
+    const narrow = subjectLeft < SUBJECT_COUNT_FROM && !this.#subject.hidden;
+    this.#count.hidden = left > COUNT_FROM && !narrow;
+    if (!this.#count.hidden) {
+      const [rest, most] = narrow && subjectLeft < left
+        ? [subjectLeft, this.#view?.subjectMax ?? 0]
+        : [left, this.#view?.charsMax ?? 0];
+      const number = new Intl.NumberFormat(say.locale).format(most);
+      setText(this.#count, rest >= 0 ? say.charactersLeft(rest) : say.charactersOver(-rest, number));
+      this.#count.classList.toggle('over', rest < 0);
+    }
+    const isEmpty = isBlank(this.#words.value) && !this.#carriesFiles();
+    if (isEmpty && this.#words.value.trim() !== '' && this.#count.hidden) {
+      this.#count.hidden = false;
+      this.#count.classList.remove('over');
+      setText(this.#count, say.nothingToSee);
+    }
+    this.#send.disabled = isEmpty || left < 0 || subjectLeft < 0 || (this.#edits?.saving ?? false);
+    if (!CSS.supports('field-sizing', 'content')) {
+      this.#words.style.blockSize = 'auto';
+      this.#words.style.blockSize = `${this.#words.scrollHeight}px`;
+    }
+  }
+
+  /** Then there may be no words. @returns {boolean} */
+  #carriesFiles() {
+    const edits = this.#edits;
+    if (edits) return edits.files > 0;
+    return this.#view?.attached.some((one) => one.state !== 'refused') ?? false;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    // Code 229: some browsers end composing with the very key that they report.
+    if (event.isComposing || event.keyCode === 229) return;
+    const held = event.ctrlKey || event.metaKey;
+    if (event.key === 'Enter' && !event.shiftKey && (held || !FINGERS.matches)) {
+      event.preventDefault();
+      this.#submit(event);
+    } else if (event.key === 'Escape' && this.#view?.mode) {
+      event.preventDefault();
+      this.#leaveMode();
+    } else if (event.key === 'ArrowUp' && !event.altKey && !event.ctrlKey && !event.metaKey) {
+      if (this.#words.value !== '' || this.#edits || (this.#view?.attached.length ?? 0) > 0) return;
+      event.preventDefault();
+      emit(this, event.shiftKey ? 'parlor-reply-last' : 'parlor-edit-last');
+    }
+  }
+
+  /** Puts an emoji where the cursor is. */
+  #chooseEmoji() {
+    const words = this.#words;
+    const { selectionStart: start, selectionEnd: end } = words;
+    emit(this, 'parlor-emoji', {
+      at: this.#emoji.getBoundingClientRect(),
+      back: words,
+      choose: (/** @type {string} */ emoji) => {
+        words.focus({ preventScroll: true });
+        words.setRangeText(emoji, start, end, 'end');
+        this.#changed();
+      },
+    });
+  }
+
+  /** Refuses a text that is far longer than what can be sent, before the page has to lay it out.
+   * @param {Event} event @param {DataTransfer|null} data @returns {boolean} */
+  #isTooMuch(event, data) {
+    const most = this.#view?.charsMax ?? Infinity;
+    const chars = data?.getData('text/plain').length ?? 0;
+    if (chars <= most * PASTE_FACTOR) return false;
+    event.preventDefault();
+    const number = (/** @type {number} */ of) => new Intl.NumberFormat(say.locale).format(of);
+    this.note(say.pasteTooLong(number(chars), number(most)));
+    return true;
+  }
+
+  /** @param {ClipboardEvent} event */
+  #pasted(event) {
+    if (this.#isTooMuch(event, event.clipboardData)) return;
+    const files = this.#edits ? [] : pastedFiles(event, Date.now());
+    if (files.length === 0) return;
+    event.preventDefault();
+    this.#take(files);
+  }
+
+  /** @param {File[]} files */
+  #take(files) {
+    if (files.length > 0) emit(this, 'parlor-attach', { files, folders: 0 });
+    this.focusWords();
+  }
+
+  /** @param {Event} event */
+  #submit(event) {
+    event.preventDefault();
+    this.#fit();
+    if (this.#send.disabled) return;
+    const words = normal(this.#words.value);
+    const text = isBlank(words) ? '' : words;
+    if (this.#edits) {
+      emit(this, 'parlor-save', { text, subject: this.#subject.value });
+      return;
+    }
+    this.#words.value = '';
+    this.#changed();
+    const { mode } = this.#view ?? {};
+    // What is seen to be answered is what is answered.
+    emit(this, 'parlor-send', { text, reply: mode?.kind === 'reply' ? mode.seq : null });
+    this.#subject.value = '';
+    this.#words.focus({ preventScroll: true });
+  }
+}
+
+/** A name as long as a field shows it: a field does not end its hint with dots by itself. @param {string} name
+ * @returns {string} */
+function shortened(name) {
+  const signs = [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(name)];
+  return signs.length <= NAME_SIGNS ? name : `${signs.slice(0, NAME_SIGNS).map((one) => one.segment).join('').trim()}…`;
+}
+
+/** As the server counts: by code points. @param {string} text @returns {number} */
+function count(text) {
+  return text.length < 100 ? text.length : [...text].length;
+}
+
+/** As the server keeps it: lines end in LF. @param {string} text @returns {string} */
+function normal(text) {
+  return text.replace(/\r\n?/gu, '\n');
+}
+
+customElements.define('parlor-composer', ParlorComposer);

@@ -1,0 +1,84 @@
+/**
+ * What one is writing: a draft with what it answers and its subject, or a change of an own message, which lasts as long
+ * as the page.
+ *
+ * @import {Drafts} from '../../sdk/drafts.js'
+ * @import {Message} from '../../sdk/wire.js'
+ */
+import { isBlank } from '../view/visible-text.js';
+
+/**
+ * @typedef {{
+ *   conversation: number, seq: number, saving: boolean, trouble: string, text?: string, subject?: string,
+ *   was: {text: string, subject: string, files: number},
+ * }} Editing with what it is to say, once that differs, and what it said, which may not be held any more
+ * @typedef {{reply: number|null, subject: string|null, editing: Editing|null}} Draft
+ *   a subject of null is not asked for
+ */
+
+export class Drafting {
+  /** @type {Editing|null} */
+  #editing = null;
+
+  /** @param {Drafts} drafts */
+  constructor(drafts) {
+    this.drafts = drafts;
+  }
+
+  /** @param {number} conversation @returns {Draft} */
+  of(conversation) {
+    const { reply, subject } = this.drafts.of(conversation);
+    return { reply, subject, editing: this.#editing?.conversation === conversation ? this.#editing : null };
+  }
+
+  /** @param {number} conversation @param {number|null} seq */
+  reply(conversation, seq) {
+    this.#editing = null;
+    this.drafts.write(conversation, { reply: seq });
+  }
+
+  /** @param {number} conversation @param {string|null} subject */
+  subject(conversation, subject) {
+    this.drafts.write(conversation, { subject });
+  }
+
+  /** What was taken back stands before what is being written; a change of a message goes on meanwhile.
+   * @param {number} conversation @param {string} text @param {number} [reply] what it answered */
+  putBack(conversation, text, reply) {
+    const now = this.drafts.of(conversation).text;
+    this.drafts.write(conversation, { text: before(text, now), ...(reply === undefined ? {} : { reply }) });
+  }
+
+  /** @param {Message} message */
+  edit({ conversation, seq, text, subject = '', attachments = [] }) {
+    const was = { text, subject, files: attachments.length };
+    this.#editing = { conversation, seq, saving: false, trouble: '', was };
+  }
+
+  /** @param {Partial<Editing>} how */
+  editingIs(how) {
+    if (this.#editing) this.#editing = { ...this.#editing, ...how };
+  }
+
+  /** Ends a change, or else an answer. @param {number} conversation */
+  leave(conversation) {
+    if (this.#editing?.conversation === conversation) this.#editing = null;
+    else this.drafts.write(conversation, { reply: null });
+  }
+
+  /** What goes with the words that are sent now; it goes once. @param {number} conversation
+   * @param {number|null} reply what the composer shows to be answered
+   * @returns {{reply_to?: number, subject?: string}} */
+  take(conversation, reply) {
+    const { subject } = this.drafts.take(conversation);
+    return {
+      ...(reply === null ? {} : { reply_to: reply }),
+      ...(subject === null || isBlank(subject) ? {} : { subject: subject.trim() }),
+    };
+  }
+}
+
+/** Words that come back, above those that stand there. @param {string} text @param {string} now @returns {string} */
+export function before(text, now) {
+  return now.trim() === '' ? text : `${text}\n${now}`;
+}

@@ -1,0 +1,37 @@
+/**
+ * The day of what is seen, above it while one scrolls; it goes when one stops, and where a separator says it already.
+ */
+import { dayName } from '../view/format.js';
+import { h, setText } from '../ui/dom.js';
+
+const STAYS_MS = 1_200;
+/** A separator so near the upper edge says the same. */
+const NEAR_PX = 64;
+
+export class Floating {
+  element = h('div', { class: 'floating-day', 'aria-hidden': true });
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #timer;
+
+  /** @param {HTMLElement} log @param {number} at when the first message that is seen was written @param {number} now */
+  scrolled(log, at, now) {
+    const edge = log.getBoundingClientRect().top;
+    const said = [...log.querySelectorAll('.day, .unread-from')].some((one) => {
+      const { top, bottom } = one.getBoundingClientRect();
+      return bottom > edge && top < edge + NEAR_PX;
+    });
+    clearTimeout(this.#timer);
+    if (said) {
+      this.hide();
+      return;
+    }
+    setText(this.element, dayName(at, now));
+    this.element.classList.add('there');
+    this.#timer = setTimeout(() => this.hide(), STAYS_MS);
+  }
+
+  hide() {
+    clearTimeout(this.#timer);
+    this.element.classList.remove('there');
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * How one takes hold of a message: the bar beside it under the pointer, its menu by button, right click, long press,
+ * the menu key and Enter, and the arrow keys that walk from message to message.
+ *
+ * Invariants: the messages are one Tab stop (their log). An arrow goes from there to a message; with the focus on it,
+ * Tab reaches its links and buttons, Escape goes back. What can be done by pointer can be done by touch and by keys.
+ * Tells: `parlor-edge {first}`, `parlor-menu {said, at, back}`, `parlor-react-to {said, at, back}`,
+ * `parlor-reply {seq}`, and what `act` does.
+ *
+ * @import {ParlorSaid} from './message.js'
+ */
+import { emit, h, set } from '../ui/dom.js';
+import { icon } from '../ui/icons.js';
+import { say } from '../view/strings.js';
+
+/** @typedef {(said: ParlorSaid, event: KeyboardEvent) => boolean} Act whether a key on a message did something */
+
+const PRESS_MS = 450;
+/** A finger is never quite still. */
+const STILL_PX = 10;
+
+export class Hand {
+  #bar = h('div', { class: 'at-hand', role: 'group', 'aria-label': say.message });
+  #more = this.#tool('more', say.more, (said) => this.#menu(said, this.#more.getBoundingClientRect(), said));
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #pressing;
+  /** Where the finger is. */
+  #from = { x: 0, y: 0 };
+  #pressed = false;
+
+  /** @param {HTMLElement} place @param {Act} act @param {() => boolean} mayWrite whether anything can be answered */
+  constructor(place, act, mayWrite) {
+    this.act = act;
+    this.mayWrite = mayWrite;
+    const react = this.#tool('smile', say.react, (said) =>
+      emit(said, 'parlor-react-to', { said, at: react.getBoundingClientRect(), back: said }));
+    const reply = this.#tool('reply', say.reply, (said) => emit(said, 'parlor-reply', { seq: said.seq }));
+    set(this.#more, 'aria-haspopup', 'menu');
+    this.#bar.append(react, reply, this.#more);
+    place.addEventListener('pointerover', (event) => this.#over(event));
+    place.addEventListener('pointerleave', () => this.#drop());
+    place.addEventListener('focusin', (event) => this.#focused(event));
+    place.addEventListener('focusout', (event) => this.#left(event));
+    place.addEventListener('keydown', (event) => this.#key(event));
+    place.addEventListener('contextmenu', (event) => this.#context(event));
+    place.addEventListener('pointerdown', (event) => this.#press(event));
+    for (const name of /** @type {const} */ (['pointerup', 'pointercancel'])) {
+      place.addEventListener(name, () => clearTimeout(this.#pressing));
+    }
+    place.addEventListener('pointermove', (event) => this.#moved(event));
+    place.addEventListener('scroll', () => clearTimeout(this.#pressing), { capture: true, passive: true });
+  }
+
+  /** @param {string} sign @param {string} label @param {(said: ParlorSaid) => void} act @returns {HTMLElement} */
+  #tool(sign, label, act) {
+    return h('button', {
+      class: 'tool', type: 'button', 'aria-label': label, title: label, tabindex: -1,
+      onclick: () => {
+        const said = saidAt(this.#bar);
+        if (said) act(said);
+      },
+    }, icon(sign));
+  }
+
+  /** @param {ParlorSaid} said @param {DOMRect|{x: number, y: number}} at @param {HTMLElement} back */
+  #menu(said, at, back) {
+    emit(said, 'parlor-menu', { said, at, back });
+  }
+
+  /** @param {PointerEvent} event */
+  #over(event) {
+    if (event.pointerType !== 'mouse') return;
+    const said = saidAt(event.target);
+    if (said) this.#take(said);
+    else if (!this.#bar.contains(document.activeElement)) this.#drop();
+  }
+
+  /** @param {ParlorSaid} said */
+  #take(said) {
+    if (this.#bar.parentElement === said) return;
+    const gone = said.said?.deleted !== '' || !this.mayWrite();
+    for (const tool of this.#bar.children) /** @type {HTMLElement} */ (tool).hidden = gone && tool !== this.#more;
+    // What is moved loses the focus, which must not end at nothing.
+    if (this.#bar.contains(document.activeElement)) saidAt(this.#bar)?.focus({ preventScroll: true });
+    if (isThere(said)) said.append(this.#bar);
+    else this.#drop();
+  }
+
+  #drop() {
+    if (this.#bar.contains(document.activeElement)) return;
+    const focused = saidAt(document.activeElement);
+    if (focused && isThere(focused) && document.activeElement?.matches(':focus-visible')) this.#take(focused);
+    else this.#bar.remove();
+  }
+
+  /** @param {FocusEvent} event */
+  #focused({ target }) {
+    const said = saidAt(target);
+    if (!said) return;
+    if (/** @type {Element} */ (target).matches(':focus-visible')) this.#take(said);
+    for (const one of controls(said)) set(one, 'tabindex', 0);
+  }
+
+  /** @param {FocusEvent} event */
+  #left({ target, relatedTarget }) {
+    const said = saidAt(target);
+    if (!said || said.contains(/** @type {Node|null} */ (relatedTarget))) return;
+    for (const one of controls(said)) set(one, 'tabindex', -1);
+    if (this.#bar.parentElement === said && !said.matches(':hover')) this.#bar.remove();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.defaultPrevented || event.isComposing) return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    const log = /** @type {HTMLElement|null} */ (target.closest('[role="log"]'));
+    const said = saidAt(target);
+    if (!log || (target !== log && !said)) return;
+    const isOn = target === log || target === said;
+    if ((isOn || event.key === 'Escape') && this.#walk(event, log, said)) {
+      event.preventDefault();
+      return;
+    }
+    // Its letters hold for its links and buttons too.
+    if (!said || !isThere(said) || target.matches('video, audio')) return;
+    if (isOn && (event.key === 'Enter' || event.key === 'ContextMenu' || (event.key === 'F10' && event.shiftKey))) {
+      event.preventDefault();
+      this.#menu(said, bubbleOf(said).getBoundingClientRect(), said);
+    } else if (this.act(said, event)) {
+      event.preventDefault();
+    }
+  }
+
+  /** @param {KeyboardEvent} event @param {HTMLElement} log @param {ParlorSaid|null} said
+   * @returns {boolean} whether the key went anywhere */
+  #walk({ key, target, ctrlKey, altKey, metaKey }, log, said) {
+    if (ctrlKey || altKey || metaKey) return false;
+    if (key === 'Escape') {
+      if (!said) return false;
+      (target === said ? log : said).focus({ preventScroll: true });
+      return true;
+    }
+    const all = /** @type {ParlorSaid[]} */ ([...log.querySelectorAll('parlor-said')]);
+    const at = said ? all.indexOf(said) : -1;
+    /** @type {Record<string, number>} */
+    const ways = { ArrowUp: at - 1, ArrowDown: at + 1 };
+    if (all.length > 0 && (key === 'Home' || key === 'End')) {
+      emit(log, 'parlor-edge', { first: key === 'Home' });
+      return true;
+    }
+    if (!(key in ways) || all.length === 0) return false;
+    if (!said) {
+      // From the log: up to the last message that is seen. Down scrolls, as anywhere.
+      if (key !== 'ArrowUp') return false;
+      (lastSeen(log, all) ?? all[all.length - 1]).focus({ preventScroll: true });
+      return true;
+    }
+    const to = all[ways[key]];
+    if (!to) {
+      if (key === 'ArrowDown') emit(said, 'parlor-write');
+      return true;
+    }
+    to.focus({ preventScroll: true });
+    to.scrollIntoView({ block: 'nearest' });
+    return true;
+  }
+
+  /** A right click, or a long press where the browser tells of it. @param {MouseEvent} event */
+  #context(event) {
+    const said = saidAt(event.target);
+    const target = /** @type {Element} */ (event.target);
+    if (!said || !isThere(said) || event.shiftKey) return;
+    const touch = /** @type {PointerEvent} */ (event).pointerType === 'touch';
+    // What is selected, a link and a picture have the browser's own menu.
+    const own = target.closest('a, img, video, audio') || (getSelection()?.toString() ?? '') !== '';
+    if (own && !touch) return;
+    event.preventDefault();
+    if (this.#pressed || touch) return;
+    this.#menu(said, { x: event.clientX, y: event.clientY }, said);
+  }
+
+  /** @param {PointerEvent} event */
+  #press(event) {
+    clearTimeout(this.#pressing);
+    this.#pressed = false;
+    const said = saidAt(event.target);
+    if (event.pointerType === 'mouse' || !event.isPrimary || !said || !isThere(said)) return;
+    this.#from = { x: event.clientX, y: event.clientY };
+    this.#pressing = setTimeout(() => {
+      this.#pressed = true;
+      swallowClick();
+      this.#menu(said, { ...this.#from }, said);
+    }, PRESS_MS);
+  }
+
+  /** @param {PointerEvent} event */
+  #moved({ clientX, clientY }) {
+    if (Math.hypot(clientX - this.#from.x, clientY - this.#from.y) > STILL_PX) clearTimeout(this.#pressing);
+  }
+}
+
+/** The click that ends a long press is none, wherever it falls: on the message, or on the sheet that came meanwhile. */
+function swallowClick() {
+  const done = new AbortController();
+  const options = { capture: true, signal: done.signal };
+  document.addEventListener('click', (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    done.abort();
+  }, options);
+  document.addEventListener('pointerdown', () => done.abort(), options);
+}
+
+/** @param {EventTarget|null} target @returns {ParlorSaid|null} */
+function saidAt(target) {
+  return target instanceof Element ? target.closest('parlor-said') : null;
+}
+
+/** The server has it, so something can be done with it. @param {ParlorSaid} said @returns {boolean} */
+function isThere(said) {
+  return said.seq > 0;
+}
+
+/** @param {ParlorSaid} said @returns {Element} */
+function bubbleOf(said) {
+  return said.querySelector('.bubble:not([hidden])') ?? said;
+}
+
+/** @param {ParlorSaid} said @returns {Element[]} */
+function controls(said) {
+  return [...said.querySelectorAll('a, button, video, audio')];
+}
+
+/** @param {HTMLElement} log @param {ParlorSaid[]} all @returns {ParlorSaid|undefined} */
+function lastSeen(log, all) {
+  const edge = log.getBoundingClientRect().bottom;
+  return all.findLast((one) => one.getBoundingClientRect().top < edge - 20);
+}

@@ -1,0 +1,142 @@
+/**
+ * The parts of a thread: days, the unread line, how it began, and runs of bubbles.
+ *
+ * Tells: `parlor-retry {clientId}`, `parlor-take-back {clientId}`, `parlor-discard {clientId}`, `parlor-readers {seq}`, and what messages tell.
+ *
+ * @import {Block, Meta, Run} from '../view/message-groups.js'
+ * @import {Updatable} from '../ui/dom.js'
+ */
+import { emit, h, keyed, set, setText } from '../ui/dom.js';
+import { face, faceKey } from '../ui/avatar.js';
+import { fullTime } from '../view/format.js';
+import { icon } from '../ui/icons.js';
+import { ParlorSaid } from './message.js';
+import { say } from '../view/strings.js';
+
+const tickIcons = { sending: 'clock', sent: 'check', delivered: 'checks', read: 'read' };
+
+/** A run begins with another message when earlier ones come or go. Its element stays the same, so that a selection and
+ * the focus stay in it. @param {Element} parent @param {Block[]} blocks */
+export function keepRuns(parent, blocks) {
+  const there = new Set([...parent.children].map((one) => /** @type {HTMLElement} */ (one).dataset.key));
+  const moved = blocks.filter((one) => one.type === 'run').filter((one) => !there.has(one.key));
+  if (moved.length === 0 || there.size === 0) return;
+  const wanted = new Set(blocks.map((one) => one.key));
+  /** @type {Map<string|undefined, HTMLElement>} */
+  const runOf = new Map();
+  for (const said of parent.querySelectorAll('parlor-said')) {
+    const run = /** @type {HTMLElement|null} */ (said.closest('parlor-run'));
+    if (run && !wanted.has(run.dataset.key ?? '')) runOf.set(/** @type {HTMLElement} */ (said).dataset.key, run);
+  }
+  for (const { key, said } of moved) {
+    const held = said.find((one) => runOf.has(one.key));
+    const run = held && runOf.get(held.key);
+    if (run && !wanted.has(run.dataset.key ?? '')) run.dataset.key = key;
+  }
+}
+
+/** @param {Block} block @returns {Updatable<Block>} */
+export function makeBlock(block) {
+  return /** @type {Updatable<Block>} */ (block.type === 'run' ? new ParlorRun() : new ParlorLine());
+}
+
+/** A day, the unread line, how the conversation began, or what was done in it. */
+class ParlorLine extends HTMLElement {
+  #drawn = '';
+
+  /** @param {Exclude<Block, Run>} block */
+  update(block) {
+    const drawn = JSON.stringify(block);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    this.className = { day: 'day', unread: 'unread-from', line: 'line' }[block.type];
+    set(this, 'role', block.type === 'line' ? null : 'separator');
+    set(this, 'aria-label', block.type === 'line' ? null : block.text);
+    // A separator's content is not read out; its name is.
+    if (block.type !== 'line') this.replaceChildren(h('span', {}, block.text));
+    else this.replaceChildren(...block.phrase.map((one) => (typeof one === 'string' ? one : firm(one.firm))));
+  }
+}
+
+/** @param {string} name @returns {HTMLElement} */
+function firm(name) {
+  return h('b', { dir: 'auto' }, name);
+}
+
+/** What one person said within a minute. */
+class ParlorRun extends HTMLElement {
+  #face = h('span', { class: 'face-place' });
+  #name = h('span', { class: 'name', dir: 'auto' });
+  #said = h('div', { class: 'said' });
+  #meta = h('div', { class: 'meta' });
+  #drawnMeta = '';
+  #drawnFace = '';
+
+  connectedCallback() {
+    if (!this.firstChild) this.append(this.#face, this.#name, this.#said, this.#meta);
+  }
+
+  /** @param {Run} run */
+  update(run) {
+    this.className = ['run', run.own && 'own', run.sender && 'named', run.joined && 'same'].filter(Boolean).join(' ');
+    const { sender } = run;
+    const key = sender ? faceKey([sender]) : '';
+    if (key !== this.#drawnFace) {
+      this.#drawnFace = key;
+      this.#face.replaceChildren(...(sender ? [face([sender], { size: 28 })] : []));
+      setText(this.#name, sender?.name ?? '');
+    }
+    this.#face.hidden = this.#name.hidden = !sender;
+    keyed(this.#said, run.said, (said) => said.key, () => new ParlorSaid());
+    const { speaker, unsent, meta } = run;
+    for (const [index, said] of [...this.#said.children].entries()) {
+      const last = index === run.said.length - 1 && 'words' in meta;
+      /** @type {ParlorSaid} */ (said).dress({
+        // In a group the name is there to be seen.
+        unsent, speaker, ears: index === 0 && !sender, state: last ? meta.words : '',
+      });
+    }
+    this.#drawMeta(run.meta);
+  }
+
+  /** @param {Meta} meta */
+  #drawMeta(meta) {
+    const drawn = JSON.stringify(meta);
+    if (drawn === this.#drawnMeta) return;
+    this.#drawnMeta = drawn;
+    const tick = meta.kind === 'tick' ? meta.tick : '';
+    this.#meta.className = `meta ${meta.kind === 'failed' ? 'warn' : meta.kind === 'waits' || meta.kind === 'held' ? 'sending' : tick}`;
+    this.#meta.replaceChildren(...this.#metaParts(meta));
+  }
+
+  /** @param {Meta} meta @returns {Node[]} */
+  #metaParts(meta) {
+    if (meta.kind === 'none') return [];
+    if (meta.kind === 'failed' || meta.kind === 'held') {
+      const { clientId } = meta;
+      const button = (/** @type {string} */ words, /** @type {string} */ name) =>
+        h('button', { type: 'button', onclick: () => emit(this, name, { clientId }) }, words);
+      return [
+        icon(meta.kind === 'held' ? 'clock' : 'alert'), h('span', {}, meta.words),
+        meta.back ? button(say.takeBack, 'parlor-take-back') : button(say.retry, 'parlor-retry'),
+        button(say.discard, 'parlor-discard'),
+      ];
+    }
+    const time = h('time', { datetime: new Date(meta.at).toISOString(), title: fullTime(meta.at) }, meta.time);
+    if (meta.kind === 'time') return [time];
+    if (meta.kind === 'waits') return [time, icon('clock'), h('span', {}, say.waitsAbove)];
+    const words = meta.readers
+      ? h('button', {
+          type: 'button', onclick: () => emit(this, 'parlor-readers', { seq: this.#lastSeq() }),
+        }, meta.words)
+      : h('span', { class: meta.wordless ? 'for-ears' : null }, meta.words);
+    return [time, icon(tickIcons[meta.tick]), words];
+  }
+
+  #lastSeq() {
+    return /** @type {ParlorSaid|null} */ (this.#said.lastElementChild)?.seq ?? 0;
+  }
+}
+
+customElements.define('parlor-line', ParlorLine);
+customElements.define('parlor-run', ParlorRun);

@@ -1,0 +1,452 @@
+/**
+ * The messages of a thread, and where one stands in them.
+ *
+ * Invariants: a thread opens at its end; it follows what comes only while the end is near and held; what comes and goes
+ * above leaves the first message that is seen where it is; what was sent from here is always shown; of a long thread
+ * only some hundred messages are here, those around what is seen. Where what is seen is no longer held though nobody
+ * went anywhere (too much changed to be told), it stays on the screen until its place is held again.
+ * Tells: `parlor-older`, `parlor-newer` and `parlor-latest` for what is wanted, `parlor-trim {first, last}` for what is
+ * enough, `parlor-jump {seq, quiet, keep}`, `parlor-end {seq}` for what is on the screen, and what runs tell.
+ *
+ * @import {Side} from '../../sdk/queries.js'
+ * @import {User} from '../../sdk/wire.js'
+ * @import {Block, Divider} from '../view/message-groups.js'
+ * @import {ParlorSaid} from './message.js'
+ * @import {Where} from './unread-bar.js'
+ */
+import { Anchor } from './scroll-anchor.js';
+import { bubbleBones } from '../ui/skeleton.js';
+import { emit, h, keyed, set, setText } from '../ui/dom.js';
+import { Floating } from './floating-day.js';
+import { icon } from '../ui/icons.js';
+import { keepRuns, makeBlock } from './message-group.js';
+import { Since } from './unread-bar.js';
+import { say } from '../view/strings.js';
+import { Writing } from './typing-indicator.js';
+
+/**
+ * `side` is where `loading` and `failed` are; `first` the first message that I may see; `unread` how many are; `going`:
+ * somebody asked for another place, which comes; `left`: I am not in the conversation any more.
+ * @typedef {{
+ *   conversation: number, name: string, blocks: Block[], loaded: boolean, moreBefore: boolean, moreAfter: boolean,
+ *   loading: boolean, failed: boolean, side: Side|null, isGroup: boolean, writers: User[], typing: string,
+ *   first: number, lastSeq: number, unread: number, now: number, divider: Divider|null, going: boolean,
+ *   left: boolean, others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
+ * }} TalkView
+ */
+
+const FOLLOW_PX = 100;
+const AT_END_PX = 24;
+/** How near an end of what is held more is asked for. */
+const NEAR_PX = 1_200;
+const ANNOUNCE_MS = 1_000;
+const SILENT_MS = 5_000;
+/** How long the message that was jumped to stands out. */
+const JUMPED_MS = 1_600;
+/** Messages that are held at the most, and how many of them on either side of what is seen are left then. */
+const ROWS_MAX = 240;
+const ROWS_BESIDE = 80;
+const TRIM_MS = 100;
+/** How much of the height lies above the unread line that was jumped to, and how much fades under the upper edge. */
+const ABOVE_LINE = 0.2;
+const FADE_PX = 12;
+/** Of a bubble, both sides together. */
+const PADDING_PX = 28;
+
+export class ParlorTalk extends HTMLElement {
+  #blocks = h('div', { class: 'blocks' });
+  #writing = new Writing();
+  #older = h('div', { class: 'older', hidden: true });
+  #newer = h('div', { class: 'newer', hidden: true });
+  #log = h('div', { class: 'talk', role: 'log', 'aria-live': 'off', tabindex: 0, onscroll: () => this.#scrolled(true) },
+    this.#older, this.#blocks, this.#newer, this.#writing.element);
+  #anchor = new Anchor(this.#log, this.#blocks);
+  #floating = new Floating();
+  #since = new Since({ jump: () => this.#toUnread(), left: () => this.#log.focus({ preventScroll: true }) });
+  #jumping = h('div', { class: 'jumping late', hidden: true, 'aria-hidden': true }, bubbleBones());
+  #ears = h('div', { class: 'for-ears', role: 'status' });
+  #pillWords = h('span');
+  #pill = h('button', { class: 'pill', type: 'button', hidden: true, onclick: () => this.toEnd(true) },
+    icon('down', { small: true }), this.#pillWords);
+  /** What is drawn. @type {TalkView|null} */
+  #view = null;
+  /** What would be drawn, were the place that is seen held. @type {TalkView|null} */
+  #kept = null;
+  #seenSeq = 0;
+  #heardSeq = 0;
+  #ownKey = '';
+  #trouble = '';
+  #following = true;
+  /** The end is on its way. */
+  #toLatest = false;
+  #drawnOlder = '';
+  #drawnNewer = '';
+  #height = 0;
+  #width = 0;
+  /** How far it was scrolled when it was last looked at. */
+  #top = 0;
+  /** @type {ReturnType<typeof setTimeout>|null} */
+  #announcing = null;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #silencing;
+  /** @type {ReturnType<typeof setTimeout>|null} */
+  #trimming = null;
+  #observer = new ResizeObserver(() => this.#resized());
+
+  connectedCallback() {
+    if (!this.firstChild) {
+      this.append(this.#since.element, this.#log, this.#jumping, this.#floating.element, this.#pill, this.#ears);
+      this.#log.addEventListener('parlor-edge', (event) => this.#toEdge(/** @type {CustomEvent} */ (event).detail));
+    }
+    this.#observer.observe(this.#log);
+    this.#observer.observe(this.#blocks);
+  }
+
+  disconnectedCallback() {
+    this.#observer.disconnect();
+    this.#top = 0;
+    this.#floating.hide();
+    clearTimeout(this.#silencing);
+    if (this.#announcing) clearTimeout(this.#announcing);
+    if (this.#trimming) clearTimeout(this.#trimming);
+    this.#announcing = this.#trimming = null;
+  }
+
+  focusLog() {
+    this.#log.focus();
+  }
+
+  /** The bar about what is unread above is not wanted. */
+  leaveSince() {
+    const { activeElement } = document;
+    const focused = this.#since.element.contains(activeElement);
+    if (this.#since.leave() && focused) this.#log.focus({ preventScroll: true });
+  }
+
+  /** Whether what is drawn stays on the screen though nothing of a thread is held for the moment.
+   * @param {TalkView} view @returns {boolean} */
+  keeps(view) {
+    return view.conversation === this.#view?.conversation && this.#view.loaded && !this.#following
+      && !this.#toLatest && !view.going && !view.left && this.#anchor.seq > 0;
+  }
+
+  /** @param {TalkView} view */
+  update(view) {
+    if (this.#wentUp()) this.#following = false;
+    if (!this.#following) this.#anchor.remember();
+    if (this.#isLost(view)) {
+      const isAsked = this.#kept?.loaded ?? false;
+      this.#kept = view;
+      if (view.loaded && !isAsked) emit(this, 'parlor-jump', { seq: this.#anchor.seq, quiet: true, keep: true });
+      return;
+    }
+    this.#kept = null;
+    this.#show(view);
+  }
+
+  /** The place that was kept is there again, or is not to be had. @param {number} seq */
+  comeBack(seq) {
+    if (!this.#kept) return;
+    const view = this.#kept;
+    this.#kept = null;
+    this.#show(view);
+    this.#scrollTo(seq, true);
+  }
+
+  /** @param {TalkView} view @returns {boolean} whether what is seen went away without anybody going anywhere */
+  #isLost(view) {
+    if (!this.keeps(view) || (view.ownKey !== '' && view.ownKey !== this.#ownKey)) return false;
+    const there = (/** @type {string} */ key) =>
+      view.blocks.some((one) => one.type === 'run' && one.said.some((said) => said.key === key));
+    return !this.#anchor.keys.some(there);
+  }
+
+  /** @param {TalkView} view */
+  #show(view) {
+    const before = this.#view;
+    const fresh = view.conversation !== before?.conversation || (view.loaded && !before.loaded);
+    const ownNew = !fresh && view.ownKey !== '' && view.ownKey !== this.#ownKey;
+    if (fresh) this.#begin(view);
+    this.#view = view;
+    this.#ownKey = view.ownKey;
+    set(this.#log, 'aria-label', say.messagesWith(view.name));
+    this.#draw(view);
+    if (view.moreAfter) this.#following = false;
+    if (this.#following || ownNew || (this.#toLatest && !view.moreAfter)) this.toEnd(false);
+    else this.#anchor.restore();
+    if (view.trouble !== this.#trouble && view.trouble !== '') setText(this.#ears, view.trouble);
+    this.#trouble = view.trouble;
+    this.#announce(view);
+    this.#scrolled(false);
+  }
+
+  /** @param {TalkView} view */
+  #draw(view) {
+    const focused = this.#log.contains(document.activeElement);
+    this.#drawnOlder = this.#drawEnd(this.#older, view, 'before', this.#drawnOlder);
+    this.#drawnNewer = this.#drawEnd(this.#newer, view, 'after', this.#drawnNewer);
+    this.#jumping.hidden = !(view.loaded && view.loading && view.side === 'place');
+    keepRuns(this.#blocks, view.blocks);
+    keyed(this.#blocks, view.blocks, (block) => block.key, makeBlock);
+    this.#writing.update(view.moreAfter ? [] : view.writers, view.typing, view.isGroup);
+    fit(this.#blocks);
+    this.#anchor.changed();
+    // A message that is no longer held takes the focus with it.
+    if (focused && !this.#log.contains(document.activeElement)) this.#log.focus({ preventScroll: true });
+  }
+
+  /** @param {boolean} smooth */
+  toEnd(smooth) {
+    if (this.#view?.moreAfter) {
+      if (!this.#toLatest) emit(this, 'parlor-latest');
+      this.#toLatest = true;
+      return;
+    }
+    // Who asks for it goes nowhere else any more.
+    if (smooth) emit(this, 'parlor-latest');
+    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    this.#following = true;
+    this.#toLatest = false;
+    this.#log.scrollTo({ top: this.#log.scrollHeight, behavior: smooth && !calm ? 'smooth' : 'instant' });
+    this.#top = this.#log.scrollTop;
+    if (smooth) this.#log.focus({ preventScroll: true });
+  }
+
+  /** Shows a message in its place, and which it is; where it is not shown, what comes next.
+   * @param {number} seq @param {boolean} [quiet] without saying which it is */
+  jumpTo(seq, quiet = false) {
+    const message = this.#scrollTo(seq, quiet);
+    message?.focus({ preventScroll: true });
+    if (message && !quiet && message.seq === seq) {
+      message.classList.add('jumped');
+      setTimeout(() => message.classList.remove('jumped'), JUMPED_MS);
+    }
+    this.#scrolled(false);
+  }
+
+  /** @param {number} seq @param {boolean} quiet @returns {ParlorSaid|undefined} the message, or what comes next */
+  #scrollTo(seq, quiet) {
+    const all = this.#anchor.messages;
+    const message = all.find((one) => one.seq >= seq) ?? all.findLast((one) => one.seq > 0);
+    if (!message) return undefined;
+    this.#following = false;
+    this.#toLatest = false;
+    const line = quiet && seq === this.#view?.divider?.seq ? this.#line() : null;
+    if (line) {
+      // With something of what was read before it.
+      const { top } = this.#log.getBoundingClientRect();
+      this.#log.scrollTop += line.getBoundingClientRect().top - top - this.#log.clientHeight * ABOVE_LINE;
+    } else {
+      message.scrollIntoView({ block: quiet ? 'nearest' : 'center', behavior: 'instant' });
+    }
+    if (message === all[0] && !this.#view?.moreBefore && !line) this.#log.scrollTop = 0;
+    this.#height = this.#log.scrollHeight;
+    if (!line) return message;
+    return all.find((one) => (line.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING) !== 0) ?? message;
+  }
+
+  /** The unread line, where it is held. @returns {Element|null} */
+  #line() {
+    return this.#blocks.querySelector(':scope > .unread-from');
+  }
+
+  #toUnread() {
+    const divider = this.#view?.divider;
+    if (!divider) return;
+    if (this.#line()) this.jumpTo(divider.seq, true);
+    else emit(this, 'parlor-jump', { seq: divider.seq, quiet: true });
+  }
+
+  /** To the first or the last message of the conversation. @param {{first: boolean}} edge */
+  #toEdge({ first }) {
+    const view = this.#view;
+    if (!view) return;
+    if (first && view.moreBefore) emit(this, 'parlor-jump', { seq: view.first, quiet: true });
+    else if (first) this.jumpTo(0, true);
+    else if (view.moreAfter) this.toEnd(false);
+    else this.jumpTo(Infinity, true);
+  }
+
+  /** Tells again whether the end is on the screen: the page came back. */
+  look() {
+    this.#scrolled(false);
+  }
+
+  /** @param {TalkView} view */
+  #begin(view) {
+    this.#blocks.replaceChildren();
+    this.#anchor.changed();
+    this.#anchor.forget();
+    this.#floating.hide();
+    this.#following = true;
+    this.#top = 0;
+    this.#toLatest = false;
+    this.#seenSeq = view.lastSeq;
+    this.#heardSeq = view.lastSeq;
+    this.#ownKey = view.ownKey;
+    this.#trouble = '';
+    setText(this.#ears, '');
+  }
+
+  /** What stands above the first message that is held, or below the last, keeps its height while more is asked for.
+   * @param {HTMLElement} end @param {TalkView} view @param {'before'|'after'} side @param {string} before what is drawn
+   * @returns {string} what is drawn then */
+  #drawEnd(end, view, side, before) {
+    const isOlder = side === 'before';
+    const isMore = isOlder ? view.moreBefore : view.moreAfter;
+    const drawn = !isMore ? '' : view.failed && view.side === side ? 'failed' : 'bones';
+    if (drawn === before) return drawn;
+    end.hidden = drawn === '';
+    set(end, 'aria-hidden', !isOlder && drawn === 'bones' ? 'true' : null);
+    const again = () => h('button', {
+      class: 'link', type: 'button', onclick: () => emit(this, isOlder ? 'parlor-older' : 'parlor-newer'),
+    }, say.tryAgain);
+    const failed = () => [h('span', {}, isOlder ? say.olderFailed : say.newerFailed), again()];
+    end.replaceChildren(...(drawn === '' ? [] : drawn === 'failed' ? failed() : [bubbleBones()]));
+    return drawn;
+  }
+
+  /** Whether somebody has scrolled up, and the page has not told yet. @returns {boolean} */
+  #wentUp() {
+    return this.#following && this.#below() > FOLLOW_PX && this.#log.scrollTop < this.#top - FOLLOW_PX;
+  }
+
+  /** @returns {number} how much lies below what is seen */
+  #below() {
+    return this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight;
+  }
+
+  /** @param {boolean} moved by scrolling */
+  #scrolled(moved) {
+    const view = this.#view;
+    if (!view || this.#kept || this.#log.clientHeight === 0) return;
+    const below = this.#below();
+    const atEnd = below <= AT_END_PX && !view.moreAfter;
+    // Growing content moves the end away without anybody scrolling; then the end is followed.
+    if (this.#height === this.#log.scrollHeight) this.#following = below <= FOLLOW_PX && !view.moreAfter;
+    else if (this.#wentUp()) this.#following = false;
+    this.#top = this.#log.scrollTop;
+    this.#height = this.#log.scrollHeight;
+    if (below <= FOLLOW_PX && !view.moreAfter) this.#seenSeq = view.lastSeq;
+    const all = this.#anchor.messages;
+    const seen = atEnd ? view.lastSeq : (all[this.#anchor.last(AT_END_PX)]?.seq ?? 0);
+    if (seen > 0) emit(this, 'parlor-end', { seq: seen });
+    this.#drawPill(view, below);
+    const first = all[this.#anchor.first()]?.said;
+    const since = this.#since.update(view.divider, this.#whereLine(view, first?.seq ?? 0), view.now);
+    if (since !== '') this.#hear(since);
+    if (moved && first && !this.#following) this.#floating.scrolled(this.#log, first.at, view.now);
+    this.#want(view, below);
+    if (!this.#following) this.#anchor.remember();
+    if (all.length > ROWS_MAX) this.#trimming ??= setTimeout(() => this.#trim(), TRIM_MS);
+  }
+
+  /** @param {TalkView} view @param {number} seq the first message that is seen @returns {Where} */
+  #whereLine({ divider, moreBefore }, seq) {
+    if (divider === null || seq === 0) return 'none';
+    const line = this.#line();
+    if (!line) {
+      const first = this.#anchor.messages[0];
+      return moreBefore && first.seq > divider.seq ? 'above' : 'none';
+    }
+    const [box, log] = [line.getBoundingClientRect(), this.#log.getBoundingClientRect()];
+    // The bar lies over the messages, so that nothing moves when it comes and goes.
+    if (box.bottom <= log.top + FADE_PX + this.#since.element.offsetHeight) return 'above';
+    return box.top >= log.bottom ? 'below' : 'seen';
+  }
+
+  /** Asks for more where an end of what is held is near. @param {TalkView} view @param {number} below */
+  #want(view, below) {
+    if (view.loading && view.side === 'place') return;
+    const quiet = (/** @type {Side} */ side) => !((view.loading || view.failed) && view.side === side);
+    const above = this.#log.scrollTop - this.#older.offsetHeight;
+    if (view.moreBefore && quiet('before') && above < NEAR_PX) emit(this, 'parlor-older');
+    const under = below - this.#newer.offsetHeight;
+    if (view.moreAfter && quiet('after') && under < NEAR_PX) emit(this, 'parlor-newer');
+  }
+
+  /** Lets go of what is far from what is seen. */
+  #trim() {
+    this.#trimming = null;
+    const all = this.#anchor.messages.filter((one) => one.seq > 0);
+    if (all.length <= ROWS_MAX || this.#toLatest) return;
+    const from = Math.max(0, this.#anchor.first() - ROWS_BESIDE);
+    const to = Math.min(all.length - 1, Math.max(0, this.#anchor.last(0)) + ROWS_BESIDE);
+    emit(this, 'parlor-trim', {
+      first: from === 0 ? 0 : all[from].seq, last: to === all.length - 1 ? Infinity : all[to].seq,
+    });
+  }
+
+  #resized() {
+    // What is not shown is at its beginning when it comes back, though nobody scrolled there.
+    if (this.#log.clientHeight === 0) this.#top = 0;
+    if (this.#width !== this.#log.clientWidth) {
+      this.#width = this.#log.clientWidth;
+      for (const bubble of this.#blocks.querySelectorAll('.bubble')) bubble.removeAttribute('data-fits');
+      fit(this.#blocks);
+    }
+    if (this.#wentUp()) this.#following = false;
+    if (this.#following && this.#view) this.#log.scrollTop = this.#log.scrollHeight;
+    else this.#anchor.restore(true);
+    if (this.#view) this.#scrolled(false);
+  }
+
+  /** @param {TalkView} view @param {number} below */
+  #drawPill(view, below) {
+    const held = view.others.filter((one) => one.seq > this.#seenSeq).length;
+    const count = view.moreAfter && view.lastSeq > this.#seenSeq ? Math.max(held, view.unread) : held;
+    const far = below > Math.max(FOLLOW_PX, this.#log.clientHeight);
+    this.#pill.hidden = !view.moreAfter && !(below > FOLLOW_PX && (count > 0 || far));
+    setText(this.#pillWords, count > 0 ? say.newPill(count) : say.toLatest);
+    set(this.#pill, 'aria-label', count > 0 ? null : say.toLatestFull);
+  }
+
+  /** Says something once. What was heard does not stay: the message may be deleted. @param {string} words */
+  #hear(words) {
+    clearTimeout(this.#silencing);
+    setText(this.#ears, words);
+    this.#silencing = setTimeout(() => setText(this.#ears, ''), SILENT_MS);
+  }
+
+  /** Reads out what others wrote, a second's worth at a time; never history, never one's own. @param {TalkView} view */
+  #announce(view) {
+    if (view.lastSeq <= this.#heardSeq || this.#announcing) return;
+    this.#announcing = setTimeout(() => {
+      this.#announcing = null;
+      const now = this.#view;
+      if (!now) return;
+      const fresh = now.others.filter((one) => one.seq > this.#heardSeq);
+      const heard = fresh.length === 0 && now.moreAfter ? Math.min(now.unread, now.lastSeq - this.#heardSeq) : 0;
+      this.#heardSeq = now.lastSeq;
+      if (fresh.length === 1) this.#hear(say.arrived(fresh[0].who, fresh[0].text));
+      else if (fresh.length > 1 || heard > 0) this.#hear(say.arrivedMany(Math.max(fresh.length, heard)));
+    }, ANNOUNCE_MS);
+  }
+}
+
+/** A bubble whose text wraps takes all the width there is; it is made as wide as its longest line. Reads first, then
+ * writes, so that the page is laid out once. @param {Element} blocks */
+function fit(blocks) {
+  const bubbles = /** @type {HTMLElement[]} */ ([...blocks.querySelectorAll('.bubble:not([data-fits])')]);
+  for (const bubble of bubbles) bubble.style.inlineSize = '';
+  const widths = bubbles.map((bubble) => {
+    // A quote has lines of its own.
+    if (bubble.querySelector('.quote')) return 0;
+    const lines = [...bubble.querySelectorAll('.words, .subject, .edited')].flatMap(linesOf);
+    if (new Set(lines.map((line) => Math.round(line.bottom))).size < 2) return 0;
+    return Math.max(...lines.map((line) => line.right)) - Math.min(...lines.map((line) => line.left));
+  });
+  for (const [index, bubble] of bubbles.entries()) {
+    if (widths[index] > 0) bubble.style.inlineSize = `${Math.ceil(widths[index]) + PADDING_PX + 1}px`;
+    bubble.dataset.fits = '';
+  }
+}
+
+/** Where the lines of a text are, be it in a box of its own or not. @param {Element} text @returns {DOMRect[]} */
+function linesOf(text) {
+  const range = document.createRange();
+  range.selectNodeContents(text);
+  return [...range.getClientRects()];
+}
+
+customElements.define('parlor-talk', ParlorTalk);

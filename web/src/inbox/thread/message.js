@@ -1,0 +1,158 @@
+/**
+ * One message: its files, its bubble with quote, subject and words, and its reactions.
+ *
+ * Invariant: what has not changed is not drawn anew, so a selection, the focus and an open picture stay.
+ * Tells: `parlor-jump {seq}`, `parlor-react {seq, emoji, on}`.
+ *
+ * @import {ParlorFiles} from '../files/attachments.js'
+ * @import {Chip, Quote, Said} from '../view/message-groups.js'
+ */
+import '../files/attachments.js';
+import { isolated } from '../view/bidi.js';
+import { emit, h, set, setText } from '../ui/dom.js';
+import { isLarge } from '../view/format.js';
+import { icon } from '../ui/icons.js';
+import { emojiName } from '../view/emoji.js';
+import { sentence } from '../view/spoken-message.js';
+import { say } from '../view/strings.js';
+import { words } from './rich-text.js';
+
+/**
+ * @typedef {{
+ *   unsent: boolean, speaker: string, ears: boolean, state: string,
+ * }} Dress how a run dresses its messages: `ears` is for the first of a run that shows no name, `state` for the last
+ */
+
+export class ParlorSaid extends HTMLElement {
+  /** @type {Said|null} */
+  #said = null;
+  #drawnWords = '';
+  #drawnQuote = '';
+  #drawnReactions = '';
+  #ears = '';
+  /** What the sentence was made of. @type {{said: Said|null, speaker: string, state: string}} */
+  #read = { said: null, speaker: '', state: '' };
+  #files = /** @type {ParlorFiles} */ (document.createElement('parlor-files'));
+  #name = h('span', { class: 'for-ears' });
+  #quote = h('div', { class: 'quote-place' });
+  #body = h('div', { class: 'body' });
+  #bubble = h('div', { class: 'bubble', dir: 'auto' }, this.#name, this.#quote, this.#body);
+  #reactions = h('div', { class: 'reactions', hidden: true });
+
+  connectedCallback() {
+    if (this.firstChild) return;
+    this.classList.add('msg');
+    set(this, 'role', 'article');
+    set(this, 'tabindex', -1);
+    this.append(this.#files, this.#bubble, this.#reactions);
+  }
+
+  /** What is shown here. @returns {Said|null} */
+  get said() {
+    return this.#said;
+  }
+
+  /** @returns {number} 0 while it is not sent */
+  get seq() {
+    return this.#said?.seq ?? 0;
+  }
+
+  /** @param {Said} said */
+  update(said) {
+    if (said === this.#said) return;
+    this.#said = said;
+    this.#files.update(said);
+    this.#drawWords(said);
+    this.#drawQuote(said.quote);
+    this.#drawReactions(said.reactions);
+  }
+
+  /** @param {Dress} how */
+  dress({ unsent, speaker, ears, state }) {
+    const said = this.#said;
+    if (!said) return;
+    this.#bubble.classList.toggle('unsent', unsent);
+    this.#files.classList.toggle('unsent', unsent);
+    const name = ears ? `${isolated(speaker)}: ` : '';
+    if (name !== this.#ears) {
+      this.#ears = name;
+      setText(this.#name, name);
+    }
+    if (said === this.#read.said && speaker === this.#read.speaker && state === this.#read.state) return;
+    this.#read = { said, speaker, state };
+    set(this, 'aria-label', sentence(said, speaker, state));
+  }
+
+  /** @param {Said} said */
+  #drawWords({ text, subject, forwarded, edited, deleted }) {
+    const drawn = JSON.stringify([text, subject, forwarded, edited !== '', deleted]);
+    if (drawn === this.#drawnWords) return;
+    this.#drawnWords = drawn;
+    const bare = subject === '' && !forwarded && deleted === '';
+    this.#bubble.removeAttribute('data-fits');
+    this.#bubble.classList.toggle('large', bare && isLarge(text));
+    this.#bubble.classList.toggle('gone', deleted !== '');
+    this.#bubble.hidden = bare && text === '';
+    this.#body.replaceChildren(...(deleted === ''
+      ? [
+          ...(forwarded ? [h('span', { class: 'forwarded' }, icon('forward', { small: true }), say.forwarded)] : []),
+          ...(subject === '' ? [] : [h('span', { class: 'subject', dir: 'auto' }, subject)]),
+          ...(text === '' ? [] : [words(text)]),
+          ...(edited === '' ? [] : [h('span', { class: 'edited' }, say.edited)]),
+        ]
+      : [icon('bin', { small: true }), h('span', { class: 'words' }, deleted)]));
+  }
+
+  /** @param {Quote|null} quote */
+  #drawQuote(quote) {
+    const drawn = JSON.stringify(quote);
+    if (drawn === this.#drawnQuote) return;
+    this.#drawnQuote = drawn;
+    this.#bubble.removeAttribute('data-fits');
+    this.#quote.replaceChildren(...(quote ? [this.#makeQuote(quote)] : []));
+  }
+
+  /** @param {Quote} quote @returns {HTMLElement} */
+  #makeQuote({ seq, who, text, sign, there }) {
+    const inside = [
+      who === '' ? null : h('b', { class: 'one-line', dir: 'auto' }, who),
+      h('span', { class: 'quoted', dir: 'auto' }, sign && icon(sign, { small: true }), text),
+    ];
+    if (!there) return h('div', { class: 'quote lost' }, ...inside);
+    return h('button', {
+      class: 'quote', type: 'button', tabindex: -1, title: say.jumpToQuoted,
+      onclick: () => emit(this, 'parlor-jump', { seq }),
+    }, h('span', { class: 'for-ears' }, say.answers), ...inside);
+  }
+
+  /** @param {Chip[]} chips */
+  #drawReactions(chips) {
+    const drawn = JSON.stringify(chips);
+    if (drawn === this.#drawnReactions) return;
+    this.#drawnReactions = drawn;
+    const focused = this.#reactions.contains(document.activeElement)
+      ? /** @type {HTMLElement} */ (document.activeElement).dataset.emoji
+      : undefined;
+    this.#reactions.hidden = chips.length === 0;
+    this.#reactions.replaceChildren(...chips.map((chip) => this.#chip(chip)));
+    if (focused === undefined) return;
+    const again = [...this.#reactions.children].find((one) =>
+      /** @type {HTMLElement} */ (one).dataset.emoji === focused);
+    /** @type {HTMLElement} */ (again ?? this).focus();
+  }
+
+  /** @param {Chip} chip @returns {HTMLElement} */
+  #chip({ emoji, count, mine, names }) {
+    const words = (/** @type {string} */ name) => say.reactionOf(name, names);
+    const ears = h('span', { class: 'for-ears' });
+    setText(ears, words(emojiName(emoji, (name) => setText(ears, words(name)))));
+    return h('button', {
+      class: `reaction${mine ? ' mine' : ''}`, type: 'button', tabindex: -1, 'aria-pressed': String(mine),
+      title: names, 'data-emoji': emoji,
+      onclick: () => emit(this, 'parlor-react', { seq: this.seq, emoji, on: !mine }),
+    }, h('span', { class: 'sign', 'aria-hidden': 'true' }, emoji),
+    h('span', { class: 'count', 'aria-hidden': 'true' }, String(count)), ears);
+  }
+}
+
+customElements.define('parlor-said', ParlorSaid);

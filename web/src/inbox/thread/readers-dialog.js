@@ -1,0 +1,105 @@
+/**
+ * Who has read a message and when, to whom it has come, and who reacted how.
+ *
+ * @import {Conversation, Member, Members, Reactions, User} from '../../sdk/wire.js'
+ * @import {State} from '../../sdk/state/state.js'
+ */
+import { openDialog } from '../ui/dialog.js';
+import { h, setText } from '../ui/dom.js';
+import { emojiName } from '../view/emoji.js';
+import { face } from '../ui/avatar.js';
+import { shortTime } from '../view/format.js';
+import { icon } from '../ui/icons.js';
+import { known } from '../view/users.js';
+import { say } from '../view/strings.js';
+import { whyOf } from '../view/error-text.js';
+
+/**
+ * @typedef {{
+ *   state: State, conversation: Conversation, seq: number, text: string, now: number,
+ *   page: (after?: string) => Promise<Members>,
+ * }} Reading
+ */
+
+/** A dialog does not ask for more pages than this by itself. */
+const PAGES_MAX = 20;
+
+/** @param {HTMLElement} host @param {Reading} reading */
+export function openReaders(host, reading) {
+  const { conversation, text } = reading;
+  const body = h('div', { class: 'who-read' });
+  const dialog = openDialog(host, say.readers, h('p', { class: 'one-line', dir: 'auto' }, text), body);
+  const title = /** @type {HTMLElement} */ (dialog.querySelector('h2'));
+  const draw = (/** @type {Member[]} */ members) => {
+    const { read, parts } = sorted(reading, members);
+    setText(title, say.readBy(read, members.length - 1));
+    body.replaceChildren(...parts);
+  };
+  if (conversation.member_count === conversation.members.length) {
+    draw(conversation.members);
+    return;
+  }
+  // In a large group markers are asked for, with everybody's.
+  body.append(h('p', { class: 'late', role: 'status' }, say.loadingPeople));
+  everybody(reading).then(draw, (error) => body.replaceChildren(failed(error)));
+}
+
+/** @param {Reading} reading @returns {Promise<Member[]>} */
+async function everybody({ page }) {
+  /** @type {Member[]} */
+  const all = [];
+  /** @type {string|undefined} */
+  let after;
+  for (let pages = 0; pages < PAGES_MAX; pages += 1) {
+    const { members, next } = await page(after);
+    all.push(...members);
+    if (!next) break;
+    after = next;
+  }
+  return all;
+}
+
+/** @param {Reading} reading @param {Member[]} members @returns {{read: number, parts: HTMLElement[]}} */
+function sorted({ state, seq, now }, members) {
+  const others = members.filter((one) => one.user.id !== state.user && !one.left);
+  const read = others.filter((one) => one.read_seq >= seq)
+    .sort((a, b) => (a.read_at ?? '').localeCompare(b.read_at ?? ''));
+  const delivered = others.filter((one) => one.read_seq < seq && one.delivered_seq >= seq);
+  const rest = others.filter((one) => one.delivered_seq < seq);
+  const parts = [
+    ...part(say.readers, 'read', read.map((one) => person(known(state, one.user), one.read_at, now))),
+    ...part(say.deliveredTo, 'checks', delivered.map((one) => person(known(state, one.user), null, now))),
+    ...part(say.notDelivered, 'check', rest.map((one) => person(known(state, one.user), null, now))),
+  ];
+  return { read: read.length, parts };
+}
+
+/** @param {string} title @param {string} sign @param {HTMLElement[]} rows @returns {HTMLElement[]} */
+function part(title, sign, rows) {
+  if (rows.length === 0) return [];
+  return [h('h3', {}, icon(sign, { small: true }), title), h('ul', { class: 'readers' }, ...rows)];
+}
+
+/** @param {HTMLElement} host @param {{ask: () => Promise<Reactions['reactions']>}} how */
+export function openReactions(host, { ask }) {
+  const body = h('div', { class: 'who-read' }, h('p', { class: 'late', role: 'status' }, say.loadingPeople));
+  openDialog(host, say.reactions, body);
+  ask().then((reactions) => {
+    body.replaceChildren(...reactions.flatMap(({ emoji, users }) => [
+      h('h3', {}, h('span', { class: 'sign', 'aria-hidden': 'true' }, emoji), emojiName(emoji)),
+      h('ul', { class: 'readers' }, ...users.map((user) => person(user, null, 0))),
+    ]));
+  }, (error) => body.replaceChildren(failed(error)));
+}
+
+/** @param {User} user @param {string|null} at @param {number} now @returns {HTMLElement} */
+function person(user, at, now) {
+  return h('li', { class: 'reader' }, face([user], { size: 34 }),
+    h('span', { class: 'one-line', dir: 'auto' }, user.name),
+    at && h('time', { datetime: at }, shortTime(Date.parse(at), now)));
+}
+
+/** @param {unknown} error */
+function failed(error) {
+  return h('p', { class: 'why', role: 'alert' }, `${say.peopleFailed} ${whyOf(error)}`);
+}

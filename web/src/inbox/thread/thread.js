@@ -1,0 +1,232 @@
+/**
+ * The thread: who it is with, what it is about, what was said, and where one writes.
+ *
+ * Tells: `parlor-back`, `parlor-members`, `parlor-reload`, `parlor-search-here`, and what its parts tell.
+ *
+ * @import {Context, User} from '../../sdk/wire.js'
+ * @import {Progress} from '../../sdk/sync.js'
+ * @import {Dot} from '../view/presence.js'
+ * @import {ComposerView, ParlorComposer} from './composer.js'
+ * @import {ParlorTalk, TalkView} from './message-list.js'
+ */
+import './composer.js';
+import './message-list.js';
+import { bubbleBones } from '../ui/skeleton.js';
+import { emit, h, set, setText, swap } from '../ui/dom.js';
+import { face, faceKey, thing } from '../ui/avatar.js';
+import { drawing, icon } from '../ui/icons.js';
+import { say } from '../view/strings.js';
+import { DropPlace } from '../files/file-intake.js';
+
+/**
+ * @typedef {{
+ *   id: number, name: string, faces: User[], isGroup: boolean, people: number, offline: boolean, context: Context|null,
+ *   picture: string|null, standing: {words: string, dot: Dot},
+ *   roles: {text: string, mine: boolean}[], progress: Progress, loaded: boolean, known: boolean, talk: TalkView,
+ *   composer: ComposerView, bytesMax: number,
+ * }} ThreadView
+ */
+
+export class ParlorThread extends HTMLElement {
+  #face = h('span', { class: 'face-place' });
+  #name = h('h2', { class: 'one-line', dir: 'auto', tabindex: -1 });
+  #note = h('p', { class: 'presence one-line' });
+  #members = h('button', {
+    class: 'tool', type: 'button', hidden: true, onclick: () => emit(this, 'parlor-members'),
+  }, icon('people'));
+  #search = h('button', {
+    class: 'tool', type: 'button', 'aria-label': say.searchHere, title: say.searchHereHint,
+    onclick: () => emit(this, 'parlor-search-here'),
+  }, icon('search'));
+  #head = h('div', { class: 'thread-head' }, backButton(this), this.#face,
+    h('div', { class: 'person' }, this.#name, this.#note), this.#search, this.#members);
+  #card = h('div', { class: 'card-place' });
+  #talk = /** @type {ParlorTalk} */ (document.createElement('parlor-talk'));
+  #instead = h('div', { class: 'instead', tabindex: -1 });
+  #composer = /** @type {ParlorComposer} */ (document.createElement('parlor-composer'));
+  #drop = new DropPlace(this, {
+    allowed: () => !this.#composer.hidden && this.#composer.isOpen,
+    take: (files, folders) => {
+      emit(this, 'parlor-attach', { files, folders });
+      this.focusWords();
+    },
+  });
+  #drawnFace = '';
+  #drawnCard = '';
+  #drawnInstead = '';
+
+  connectedCallback() {
+    if (this.contains(this.#head)) return;
+    this.classList.add('thread');
+    set(this, 'role', 'region');
+    this.append(this.#head, this.#card, this.#talk, this.#instead, this.#composer, this.#drop.overlay);
+  }
+
+  chooseFiles() {
+    this.#composer.chooseFiles();
+  }
+
+  /** @param {string} text @param {number} [reply] */
+  putBack(text, reply) {
+    this.#composer.putBack(text, reply);
+  }
+
+  /** @param {string} words */
+  note(words) {
+    this.#composer.note(words);
+  }
+
+  focusWords() {
+    this.#composer.focusWords();
+  }
+
+  /** Where the messages are. @returns {HTMLElement} */
+  get messages() {
+    return this.#talk;
+  }
+
+  /** Where one writes. @returns {HTMLElement} */
+  get writing() {
+    return this.#composer;
+  }
+
+  focusMessages() {
+    this.#talk.focusLog();
+  }
+
+  focusHead() {
+    this.#name.focus();
+  }
+
+  /** The place that is seen is held again. @param {number} seq */
+  comeBack(seq) {
+    this.#talk.comeBack(seq);
+  }
+
+  /** @param {number} seq @param {boolean} [quiet] */
+  jumpTo(seq, quiet) {
+    this.#talk.jumpTo(seq, quiet);
+  }
+
+  /** The bar that tells of what is unread above is not wanted. */
+  leaveSince() {
+    this.#talk.leaveSince();
+  }
+
+  look() {
+    this.#talk.look();
+  }
+
+  /** @param {ThreadView} view */
+  update(view) {
+    set(this, 'aria-label', say.messagesWith(view.name));
+    this.#drawHead(view);
+    this.#drawCard(view);
+    const empty = insteadOf(view);
+    const instead = empty === 'bones' && this.#talk.keeps(view.talk) ? '' : empty;
+    this.#talk.hidden = instead !== '' && instead !== 'first';
+    this.#composer.hidden = !view.known;
+    if (this.#drawnInstead !== instead + view.name) {
+      this.#drawnInstead = instead + view.name;
+      swap(this.#instead, this.#makeInstead(instead, view.name), () =>
+        (this.#talk.hidden ? this.#instead.focus({ preventScroll: true }) : this.#talk.focusLog()));
+    }
+    this.#instead.hidden = instead === '';
+    this.#talk.update(view.talk);
+    this.#composer.update(view.composer);
+    this.#drop.most = view.bytesMax;
+  }
+
+  /** @param {ThreadView} view */
+  #drawHead(view) {
+    this.#head.hidden = false;
+    const { picture, isGroup: pair, standing: { words, dot } } = view;
+    // In the head of a group the number stands in the words.
+    const sign = pair ? '' : dot;
+    const key = `${faceKey(view.faces)}${pair}${picture ?? ''}${sign}`;
+    if (key !== this.#drawnFace) {
+      this.#drawnFace = key;
+      this.#face.replaceChildren(...(view.known ? [face(view.faces, { size: 40, pair, picture, dot: sign })] : []));
+    }
+    setText(this.#name, view.name);
+    this.#name.hidden = view.name === '';
+    const note = view.offline ? say.waitingForConnection : words;
+    setText(this.#note, note);
+    this.#note.classList.toggle('is-online', !view.offline && dot === 'online');
+    this.#note.hidden = note === '';
+    this.#search.hidden = !view.known;
+    this.#members.hidden = !view.isGroup;
+    set(this.#members, 'aria-label', say.membersOf(view.people));
+    set(this.#members, 'title', say.members);
+  }
+
+  /** @param {ThreadView} view */
+  #drawCard({ context, roles }) {
+    const key = JSON.stringify([context, roles]);
+    if (key === this.#drawnCard) return;
+    this.#drawnCard = key;
+    this.#card.replaceChildren(...(context ? [card(context, roles)] : []));
+  }
+
+  /** @param {string} which @param {string} name @returns {Node[]} */
+  #makeInstead(which, name) {
+    const words = (/** @type {string} */ title, /** @type {string} */ more, /** @type {Node|null} */ button = null) =>
+      [h('div', { class: 'nothing' }, h('h3', {}, title), h('p', {}, more), button)];
+    const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-reload') },
+      icon('again', { small: true }), say.tryAgain);
+    switch (which) {
+      case 'bones':
+        return [bubbleBones()];
+      case 'missing':
+        return words(say.threadMissing, say.threadMissingMore);
+      case 'failed':
+        return words(say.threadFailed, say.threadFailedMore, again());
+      case 'first':
+        return [h('div', { class: 'nothing' }, drawing(), h('h3', {}, say.firstMessage(name)),
+          h('p', {}, say.firstMessageMore))];
+      default:
+        return [];
+    }
+  }
+}
+
+/** @param {ThreadView} view @returns {'missing'|'failed'|'bones'|'first'|''} */
+function insteadOf(view) {
+  const isLeft = view.talk.left && view.progress !== 'loading';
+  if ((view.progress === 'missing' || isLeft) && !view.known) return 'missing';
+  if (!view.loaded || !view.known) return view.progress === 'failed' ? 'failed' : 'bones';
+  return view.talk.blocks.length === 0 ? 'first' : '';
+}
+
+/** The way back to the list, where there is one pane. @param {HTMLElement} from @returns {HTMLElement} */
+export function backButton(from) {
+  return h('button', {
+    class: 'tool back', type: 'button', 'aria-label': say.backToAll, onclick: () => emit(from, 'parlor-back'),
+  }, icon('back'));
+}
+
+/** Where a thing has its page, on the web or at a path beside this one. @param {string|null} url @returns {string|null} */
+function pageOf(url) {
+  if (!url || !URL.canParse(url, location.href)) return null;
+  const { protocol, href } = new URL(url, location.href);
+  return protocol === 'https:' || protocol === 'http:' ? href : null;
+}
+
+/** @param {Context} context @param {ThreadView['roles']} roles @returns {HTMLElement} */
+function card(context, roles) {
+  const url = pageOf(context.url);
+  const parts = [
+    thing(context, 'photo'),
+    h('span', { class: 'words' },
+      h('span', { class: 'title' }, h('span', { class: 'one-line', dir: 'auto' }, context.title),
+        context.status && h('span', { class: `chip ${context.tone}` }, context.status)),
+      context.detail && h('span', { class: 'more one-line', dir: 'auto' }, context.detail)),
+    h('span', { class: 'roles' },
+      ...roles.map((role) => h('span', { class: `chip ${role.mine ? 'mine' : 'role'}` }, role.text)),
+      url && icon('leave', { small: true, label: say.opensPage })),
+  ];
+  if (!url) return h('div', { class: 'about-card' }, ...parts);
+  return h('a', { class: 'about-card', href: url, target: '_blank', rel: 'noopener noreferrer' }, ...parts);
+}
+
+customElements.define('parlor-thread', ParlorThread);

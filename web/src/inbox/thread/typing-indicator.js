@@ -1,0 +1,28 @@
+/**
+ * That somebody is writing, at the end of the messages: dots, and in groups who it is.
+ *
+ * @import {User} from '../../sdk/wire.js'
+ */
+import { h, set, setText } from '../ui/dom.js';
+import { face, faceKey } from '../ui/avatar.js';
+
+export class Writing {
+  #name = h('p', { class: 'sender one-line', dir: 'auto' });
+  #face = h('span', { class: 'face-place' });
+  #dots = h('span', { class: 'typing-now', role: 'img' }, h('i'), h('i'), h('i'));
+  element = h('div', { class: 'writing', hidden: true }, this.#name, this.#face, this.#dots);
+  #drawnFace = '';
+
+  /** @param {User[]} users @param {string} words @param {boolean} isGroup */
+  update(users, words, isGroup) {
+    this.element.hidden = users.length === 0;
+    if (users.length === 0) return;
+    this.element.classList.toggle('named', isGroup);
+    setText(this.#name, isGroup ? words : '');
+    set(this.#dots, 'aria-label', words);
+    const key = isGroup ? faceKey(users.slice(0, 1)) : '';
+    if (key === this.#drawnFace) return;
+    this.#drawnFace = key;
+    this.#face.replaceChildren(...(isGroup ? [face(users.slice(0, 1), { size: 28 })] : []));
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * "12 new since 10:32": what stands above the messages while the unread line lies above what is seen, with the way
+ * there. It goes for good when the line is seen or when one does not want it.
+ *
+ * Absent on purpose: a live region. Who hears the page is told once, by the thread.
+ *
+ * @import {Divider} from '../view/message-groups.js'
+ */
+import { h, set, setText } from '../ui/dom.js';
+import { sinceTime } from '../view/format.js';
+import { icon } from '../ui/icons.js';
+import { say } from '../view/strings.js';
+
+/** Where the unread line lies; `none` where there is none. @typedef {'above'|'seen'|'below'|'none'} Where */
+
+export class Since {
+  #words = h('span', { class: 'what' });
+  /** The line that was seen, or that one does not want to be told of. @type {Divider|null} */
+  #over = null;
+  /** @type {Divider|null} */
+  #told = null;
+
+  /** @param {{jump: () => void, left: () => void}} acts `left` is called when it goes and has the focus */
+  constructor({ jump, left }) {
+    this.left = left;
+    const close = h('button', {
+      class: 'tool', type: 'button', 'aria-label': say.leaveSince, title: `${say.leaveSince} (Esc)`,
+      onclick: () => {
+        this.leave();
+        left();
+      },
+    }, icon('close', { small: true }));
+    this.element = h('div', { class: 'since', hidden: true }, icon('up', { small: true }), this.#words,
+      h('button', { class: 'link', type: 'button', 'aria-label': say.jumpToNewFull, onclick: jump }, say.jumpToNew),
+      close);
+  }
+
+  /** @param {Divider|null} divider @param {Where} where @param {number} now
+   * @returns {string} what is to be said of it, once; else nothing */
+  update(divider, where, now) {
+    if (where === 'seen') this.#over = divider;
+    const isThere = divider !== null && divider !== this.#over && where === 'above';
+    const focused = !isThere && this.element.contains(document.activeElement);
+    set(this.element, 'hidden', !isThere);
+    if (focused) this.left();
+    if (!isThere) return '';
+    const words = divider.since === null
+      ? say.newMessages(divider.count)
+      : say.newSince(divider.count, sinceTime(divider.since, now));
+    setText(this.#words, words);
+    if (divider === this.#told) return '';
+    this.#told = divider;
+    return words;
+  }
+
+  /** It is not wanted. @returns {boolean} whether it was there */
+  leave() {
+    if (this.element.hidden) return false;
+    this.#over = this.#told;
+    this.element.hidden = true;
+    return true;
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * People and things, drawn. People are round, things have corners.
+ *
+ * @import {Context, User} from '../../sdk/wire.js'
+ */
+import { h } from './dom.js';
+import { hue, initials } from '../view/format.js';
+import { icon } from './icons.js';
+
+/** One person, or two of a group, or the group's own picture; with a dot for who is here.
+ * @param {User[]} users
+ * @param {{size?: number, pair?: boolean, picture?: string|null, dot?: 'online'|'idle'|''}} [how]
+ * @returns {HTMLElement} */
+export function face(users, { size, pair = false, picture, dot = '' } = {}) {
+  const both = pair && users.length > 1 && !picture;
+  const box = h('span', { class: `face${both ? ' pair' : ''}${dot && ` ${dot}`}`, 'aria-hidden': 'true' });
+  if (size) box.style.setProperty('--size', `${size}px`);
+  if (picture) {
+    box.append(framed(picture, h('span', { class: 'skin' }, icon('people', { small: true }))));
+    return box;
+  }
+  for (const user of both ? users.slice(0, 2) : users.slice(0, 1)) box.append(skin(user));
+  if (users.length === 0) box.append(h('span', { class: 'skin' }, icon('people', { small: true })));
+  return box;
+}
+
+/** @param {User} user @returns {HTMLElement} */
+function skin(user) {
+  // Drawn by the style sheet: they are a picture and not words.
+  const letters = h('span', { class: `skin ${hue(user.id)}`, 'data-letters': initials(user.name) });
+  if (!user.picture) return letters;
+  return framed(user.picture, letters);
+}
+
+/** @param {string} src @param {HTMLElement} instead what is shown when it cannot be loaded @returns {HTMLElement} */
+function framed(src, instead) {
+  const picture = h('img', { src, alt: '', decoding: 'async' });
+  const frame = h('span', { class: 'skin' }, picture);
+  picture.addEventListener('error', () => frame.replaceWith(instead), { once: true });
+  return frame;
+}
+
+/** What a face shows, so that it is drawn anew only when that changes. @param {User[]} users @returns {string} */
+export function faceKey(users) {
+  return users.map((one) => `${one.id} ${one.name} ${one.picture ?? ''}`).join('|');
+}
+
+/** The picture of a thing, or a sign where there is none. @param {Context} context @param {string} className
+ * @returns {HTMLElement} */
+export function thing(context, className) {
+  const sign = () => icon('picture', { small: className === 'thing' });
+  const box = h('span', { class: className, 'aria-hidden': 'true' });
+  if (!context.image) {
+    box.append(sign());
+    return box;
+  }
+  const picture = h('img', { src: context.image, alt: '', decoding: 'async', referrerpolicy: 'no-referrer' });
+  picture.addEventListener('error', () => picture.replaceWith(sign()), { once: true });
+  box.append(picture);
+  return box;
+}

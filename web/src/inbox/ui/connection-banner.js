@@ -1,0 +1,40 @@
+/**
+ * Where the inbox says how the connection is.
+ *
+ * Tells: `parlor-try`, `parlor-unfocused` when what had the focus is gone.
+ *
+ * @import {BannerView} from '../view/connection-status.js'
+ */
+import { emit, h, set, swap } from './dom.js';
+import { icon } from './icons.js';
+import { say } from '../view/strings.js';
+import { Telling } from '../view/connection-status.js';
+
+export class ParlorBanner extends HTMLElement {
+  #drawn = '';
+  #telling = new Telling();
+
+  connectedCallback() {
+    set(this, 'role', 'status');
+  }
+
+  /** @param {BannerView} view @returns {number|null} after how many milliseconds to look again */
+  update(view) {
+    const { kind, words, again } = this.#telling.judge(view);
+    const drawn = `${kind} ${words}`;
+    if (drawn !== this.#drawn) {
+      this.#drawn = drawn;
+      this.className = kind === 'none' ? '' : `banner ${kind}`;
+      const signs = { none: '', offline: 'offline', limited: 'clock', good: 'check' };
+      swap(this, kind === 'none' ? [] : [
+        icon(signs[kind], { small: true }), h('span', {}, words),
+        ...(kind === 'offline'
+          ? [h('button', { type: 'button', onclick: () => emit(this, 'parlor-try') }, say.tryNow)]
+          : []),
+      ], () => emit(this, 'parlor-unfocused'));
+    }
+    return again;
+  }
+}
+
+customElements.define('parlor-banner', ParlorBanner);

@@ -1,0 +1,43 @@
+/**
+ * Dialogs: the browser's own element, which keeps the focus inside and gives it back. What is asked stands in its head,
+ * and its buttons repeat the verb.
+ */
+import { h } from './dom.js';
+import { icon } from './icons.js';
+import { say } from '../view/strings.js';
+
+/** Opens a dialog over the inbox; it is gone when it closes.
+ * @param {HTMLElement} host @param {string} title @param {...(Node|null)} content
+ * @returns {HTMLDialogElement} */
+export function openDialog(host, title, ...content) {
+  const name = `dialog-${Math.floor(performance.now())}`;
+  const close = h('button', { class: 'tool', type: 'button', 'aria-label': say.close, onclick: () => dialog.close() },
+    icon('close'));
+  /** @type {HTMLDialogElement} */
+  const dialog = h('dialog', {
+    class: 'dialog', 'aria-labelledby': name,
+    onclose: () => dialog.remove(),
+    // A click on the dialog itself and not on what is in it is one beside it.
+    onmousedown: (/** @type {MouseEvent} */ event) => event.target === dialog && dialog.close(),
+  }, h('div', { class: 'dialog-body' },
+    h('div', { class: 'dialog-head' }, h('h2', { id: name }, title), close), ...content));
+  host.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+/** Asks before something that cannot be taken back.
+ * @param {HTMLElement} host
+ * @param {{title: string, more: string, keep: string, act: string, then: () => void}} question */
+export function ask(host, { title, more, keep, act, then }) {
+  const stay = h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, keep);
+  const go = h('button', {
+    class: 'button warn', type: 'button',
+    onclick: () => {
+      dialog.close();
+      then();
+    },
+  }, act);
+  const dialog = openDialog(host, title, h('p', {}, more), h('footer', {}, stay, go));
+  stay.focus();
+}

@@ -1,0 +1,101 @@
+/**
+ * All the machinery there is: an element builder that can only make text, and a keyed list.
+ * Invariant: a text that is shown ends what it begins, so that no name or message turns around what stands beside it.
+ * Absent on purpose: any way to turn text into markup.
+ */
+import { balanced } from '../view/bidi.js';
+
+/** @typedef {Node|string|null|undefined|false} Child */
+/** @typedef {Record<string, string|number|boolean|null|undefined|((event: any) => void)>} Props */
+
+/** An element with attributes, listeners (`onclick` and the like) and children.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag @param {Props} [props] @param {...Child} children @returns {HTMLElementTagNameMap[Tag]} */
+export function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (typeof value === 'function') element.addEventListener(name.slice(2), value);
+    else set(element, name, value);
+  }
+  for (const child of children) {
+    if (child) element.append(typeof child === 'string' ? balanced(child) : child);
+  }
+  return element;
+}
+
+/** Sets an attribute, or takes it away; touches nothing that is right already.
+ * @param {Element} element @param {string} name @param {string|number|boolean|null|undefined} value */
+export function set(element, name, value) {
+  if (value === null || value === undefined || value === false) {
+    if (element.hasAttribute(name)) element.removeAttribute(name);
+    return;
+  }
+  const text = value === true ? '' : balanced(String(value));
+  if (element.getAttribute(name) !== text) element.setAttribute(name, text);
+}
+
+/** @param {Element} element @param {string} text */
+export function setText(element, text) {
+  const shown = balanced(text);
+  if (element.textContent !== shown) element.textContent = shown;
+}
+
+/** Puts other nodes into an element. A focus that lay in it goes elsewhere, instead of nowhere.
+ * @param {Element} element @param {Node[]} nodes @param {() => void} refocus */
+export function swap(element, nodes, refocus) {
+  const focused = element.contains(document.activeElement);
+  element.replaceChildren(...nodes);
+  if (focused) refocus();
+}
+
+/** Keeps a field at what it stands for, until somebody writes something else there. @param {{value: string}} field
+ * @returns {(value: string) => void} */
+export function following(field) {
+  let last = field.value;
+  return (value) => {
+    if (field.value !== last && field.value.trim() !== value) return;
+    if (field.value !== value) field.value = value;
+    last = value;
+  };
+}
+
+/** Tells what was done, to whoever is above. @param {Element} element @param {string} name @param {unknown} [detail] */
+export function emit(element, name, detail) {
+  element.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
+}
+
+/** @template Item @typedef {HTMLElement & {update(item: Item): void}} Updatable */
+
+/** Makes the children of `parent` be those of `items`: each keeps its element as long as it keeps its key, and only
+ * what is out of place is moved.
+ * @template Item
+ * @param {Element} parent @param {Item[]} items @param {(item: Item) => string} keyOf
+ * @param {(item: Item) => Updatable<Item>} make */
+export function keyed(parent, items, keyOf, make) {
+  /** @type {Map<string, Element>} */
+  const old = new Map();
+  for (const child of parent.children) {
+    const { key } = /** @type {HTMLElement} */ (child).dataset;
+    if (key !== undefined) old.set(key, child);
+  }
+  const keys = new Set(items.map(keyOf));
+  for (const [key, element] of old) {
+    if (keys.has(key)) continue;
+    old.delete(key);
+    element.remove();
+  }
+  const focused = document.activeElement;
+  let place = parent.firstElementChild;
+  for (const item of items) {
+    const key = keyOf(item);
+    let element = /** @type {Updatable<Item>|undefined} */ (old.get(key));
+    if (!element) {
+      element = make(item);
+      element.dataset.key = key;
+    }
+    element.update(item);
+    if (place === element) place = element.nextElementSibling;
+    else parent.insertBefore(element, place);
+  }
+  if (focused instanceof HTMLElement && focused !== document.activeElement && parent.contains(focused)) focused.focus();
+}

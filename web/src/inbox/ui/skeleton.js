@@ -1,0 +1,30 @@
+/**
+ * The shape of what comes, for when it takes longer than a moment.
+ */
+import { h } from './dom.js';
+import { say } from '../view/strings.js';
+
+/** @param {string} [width] @param {string} [className] @returns {HTMLElement} */
+function bone(width, className = '') {
+  const element = h('span', { class: `bone ${className}` });
+  if (width) element.style.inlineSize = width;
+  return element;
+}
+
+/** @param {number} count @returns {HTMLElement} */
+export function rowBones(count) {
+  const widths = [['42%', '60%', '82%'], ['56%', '44%', '70%'], ['36%', '52%', '88%']];
+  const rows = Array.from({ length: count }, (_, index) =>
+    h('div', { class: 'row-bones' }, bone(undefined, 'round'),
+      h('div', {}, ...widths[index % widths.length].map((width, line) => bone(width, line === 0 ? 'first' : '')))));
+  return h('div', { class: 'late', role: 'img', 'aria-label': say.loadingMore }, ...rows);
+}
+
+/** @returns {HTMLElement} */
+export function bubbleBones() {
+  const shapes = /** @type {[string, string][]} */ ([
+    ['46%', ''], ['31%', ''], ['52%', 'own'], ['38%', ''], ['27%', 'own'], ['44%', 'own'],
+  ]);
+  return h('div', { class: 'bubble-bones late', role: 'img', 'aria-label': say.loadingMessages },
+    ...shapes.map(([width, side]) => bone(width, `bubble-bone ${side}`)));
+}

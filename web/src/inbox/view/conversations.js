@@ -1,0 +1,219 @@
+/**
+ * What the list and the head of a thread show, worked out of the state. Pure.
+ *
+ * @import {Conversation, Member, Message, Unread, User} from '../../sdk/wire.js'
+ * @import {Item} from '../../sdk/outbox.js'
+ * @import {Company, Dot} from './presence.js'
+ * @import {Files} from './message-groups.js'
+ * @import {State} from '../../sdk/state/state.js'
+ */
+import { isHopeless } from '../../sdk/upload.js';
+import { dotOf, typingShort, writers } from './presence.js';
+import { gist } from './attachments.js';
+import { roleName, shortName, shortTime } from './format.js';
+import { gistOf } from './preview.js';
+import { known, others } from './users.js';
+import { say } from './strings.js';
+import { totalsOf } from '../../sdk/state/unread-totals.js';
+import { isBlank } from './visible-text.js';
+
+/**
+ * @typedef {'sending'|'sent'|'delivered'|'read'} Tick
+ * @typedef {{
+ *   kind: 'failed'|'typing'|'draft'|'said'|'none', text: string, tick: Tick|null, who: string|null,
+ *   sign: 'picture'|'file'|'bin'|null,
+ * }} Preview
+ * @typedef {{
+ *   id: number, name: string, faces: User[], isGroup: boolean, time: string, dateTime: string,
+ *   context: Conversation['context'], preview: Preview, unread: number, selected: boolean, picture: string|null,
+ *   dot: Dot,
+ * }} Row
+ * @typedef {{
+ *   state: State, now: number, selected: number|null, waiting: (conversation: number) => Item[],
+ *   draft: (conversation: number) => string, readUpTo: (conversation: number) => number, company: Company,
+ *   files?: Files,
+ * }} Sight
+ */
+
+/** @param {State} state @param {Conversation} conversation @returns {string} */
+export function nameOf(state, conversation) {
+  if (conversation.kind === 'group') return conversation.title ?? say.conversations;
+  return others(state, conversation)[0]?.name ?? say.you;
+}
+
+/** What a composer calls the other side. @param {State} state @param {Conversation} conversation @returns {string} */
+export function calledName(state, conversation) {
+  const name = nameOf(state, conversation);
+  return conversation.kind === 'group' ? name : shortName(name);
+}
+
+/** Who is drawn for a conversation: the other person, or two of a group.
+ * @param {State} state @param {Conversation} conversation @returns {User[]} */
+export function facesOf(state, conversation) {
+  const all = others(state, conversation);
+  if (conversation.kind === 'direct' || all.length < 2) return all.slice(0, 1);
+  const last = conversation.last_message?.sender;
+  return [...all].sort((a, b) => Number(b.id === last) - Number(a.id === last)).slice(0, 2);
+}
+
+/** How many I have not read, what this page has read but not told yet counted as read.
+ * @param {Conversation} conversation @param {number} readUpTo @returns {number} */
+export function unreadOf(conversation, readUpTo) {
+  return readUpTo >= conversation.last_seq ? 0 : conversation.unread;
+}
+
+/** How far an own message has come, as far as the others let know.
+ * @param {Conversation} conversation @param {number} me @param {number} seq
+ * @returns {{tick: Tick, readers: Member[], others: number}} */
+export function receipt(conversation, me, seq) {
+  const rest = conversation.members.filter((one) => one.user.id !== me);
+  const readers = rest.filter((one) => one.read_seq >= seq);
+  const whole = rest.length > 0 && conversation.member_count === conversation.members.length;
+  /** @type {Tick} */
+  let tick = 'sent';
+  if (whole && readers.length === rest.length) tick = 'read';
+  else if (whole && rest.every((one) => one.delivered_seq >= seq)) tick = 'delivered';
+  return { tick, readers, others: whole ? rest.length : 0 };
+}
+
+/** @param {Conversation} conversation @param {Sight} sight @returns {Preview} */
+function previewOf(conversation, { state, waiting, draft, selected, company, files }) {
+  /** @param {Preview['kind']} kind @param {string} text @param {Partial<Preview>} [more] @returns {Preview} */
+  const preview = (kind, text, more) => ({ kind, text, tick: null, who: null, sign: null, ...more });
+  const items = waiting(conversation.id);
+  const refused = items.find((one) => one.state === 'refused');
+  if (refused) return preview('failed', gist(refused).text, { sign: gist(refused).sign });
+  const typing = typingShort(writers(state, conversation, company), conversation.kind);
+  if (typing !== '') return preview('typing', typing);
+  const words = draft(conversation.id);
+  const attached = (files?.draft(conversation.id) ?? []).filter((one) => !isHopeless(one));
+  if (conversation.id !== selected && (!isBlank(words) || attached.length > 0)) {
+    const { text, sign } = gist({ text: words, attachments: attached });
+    return preview('draft', text, { sign });
+  }
+  const own = items.at(-1);
+  if (own) return preview('said', gist(own).text, { tick: 'sending', sign: gist(own).sign });
+  const last = conversation.last_message;
+  if (!last) return preview('none', say.noMessagesYet);
+  const { text, sign } = gistOf(state, last);
+  if (last.system || last.deleted) return preview('said', text, { sign });
+  if (last.sender === state.user) {
+    const { tick } = receipt(conversation, state.user, last.seq);
+    return preview('said', tick === 'read' ? text : say.youSaid(text), { tick, sign });
+  }
+  const sender = conversation.kind === 'group' ? state.users.get(last.sender) : undefined;
+  return preview('said', text, { who: sender ? shortName(sender.name) : null, sign });
+}
+
+/** @param {Conversation} conversation @param {Sight} sight @returns {Row} */
+export function rowOf(conversation, sight) {
+  const at = lastAt(conversation, sight.waiting(conversation.id));
+  return {
+    id: conversation.id,
+    name: nameOf(sight.state, conversation),
+    faces: facesOf(sight.state, conversation),
+    isGroup: conversation.kind === 'group',
+    time: shortTime(at, sight.now),
+    dateTime: new Date(at).toISOString(),
+    context: conversation.context,
+    preview: previewOf(conversation, sight),
+    unread: unreadOf(conversation, sight.readUpTo(conversation.id)),
+    selected: conversation.id === sight.selected,
+    picture: conversation.picture,
+    dot: conversation.kind === 'direct'
+      ? dotOf(sight.company.presence(others(sight.state, conversation)[0]?.id ?? 0))
+      : '',
+  };
+}
+
+/** @param {Conversation} conversation @param {Item[]} items @returns {number} */
+function lastAt(conversation, items) {
+  const said = Date.parse(conversation.last_message?.created_at ?? conversation.created_at);
+  return Math.max(said, items.at(-1)?.at ?? 0);
+}
+
+/** What was listed of a set of conversations, for the one who looked. A set never changes: a new state has a new one.
+ * @type {WeakMap<State['conversations'], {bound: number, selected: number|null, all: Conversation[]}>} */
+const lists = new WeakMap();
+
+/** Those to list: the newest activity first, none below the part of the list that is loaded, and none that somebody
+ * else opened and has not written in yet, unless it is on the screen. Asked for several times in one drawing.
+ * @param {Sight} sight @returns {Conversation[]} */
+export function listed({ state, selected }) {
+  const { bound } = state.list;
+  const known = lists.get(state.conversations);
+  if (known?.bound === bound && known.selected === selected) return known.all;
+  const all = [...state.conversations.values()]
+    .filter((one) => one.activity >= bound || one.id === selected)
+    .filter((one) => one.last_message || one.created_by === state.user || one.id === selected)
+    .sort((a, b) => b.activity - a.activity);
+  lists.set(state.conversations, { bound, selected, all });
+  return all;
+}
+
+/** Whether a name has what is looked for. Letters are compared as they are until the search is loaded, which a query
+ * brings about. @type {(query: string) => (name: string) => boolean} */
+let named = (query) => {
+  const wanted = query.trim().toLowerCase();
+  return (name) => name.toLowerCase().includes(wanted);
+};
+
+/** @param {typeof named} finder */
+export function findBy(finder) {
+  named = finder;
+}
+
+/** The conversations that a filter leaves. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter
+ * @returns {Conversation[]} */
+export function filtered(sight, { unreadOnly, query }) {
+  const isNamed = query.trim() === '' ? null : named(query);
+  return listed(sight).filter((one) => {
+    if (unreadOnly && one.id !== sight.selected && unreadOf(one, sight.readUpTo(one.id)) === 0) return false;
+    return isNamed === null || isNamed(`${nameOf(sight.state, one)} \n ${one.context?.title ?? ''}`);
+  });
+}
+
+/** The same, as far as one needs it to go from one to the next. @param {Sight} sight
+ * @param {{unreadOnly: boolean, query: string}} filter @returns {{id: number, selected: boolean, unread: number}[]} */
+export function stepsOf(sight, filter) {
+  return filtered(sight, filter).map((one) =>
+    ({ id: one.id, selected: one.id === sight.selected, unread: unreadOf(one, sight.readUpTo(one.id)) }));
+}
+
+/** The rows of the list. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter @returns {Row[]} */
+export function rowsOf(sight, filter) {
+  return filtered(sight, filter).map((one) => rowOf(one, sight));
+}
+
+/** What is unread in all my conversations, what this page has read but not told yet counted as read.
+ * @param {Sight} sight @returns {Unread} */
+export function unreadTotals({ state, readUpTo }) {
+  const totals = totalsOf(state);
+  for (const one of state.conversations.values()) {
+    if (one.unread === 0 || unreadOf(one, readUpTo(one.id)) > 0) continue;
+    totals.messages -= one.unread;
+    totals.conversations -= 1;
+  }
+  return { messages: Math.max(0, totals.messages), conversations: Math.max(0, totals.conversations) };
+}
+
+/** The chips on the card: one's own role first. @param {State} state @param {Conversation} conversation
+ * @returns {{text: string, mine: boolean}[]} */
+export function roleChips(state, conversation) {
+  /** @type {{text: string, mine: boolean}[]} */
+  const chips = [];
+  for (const member of conversation.members) {
+    if (!member.context_role) continue;
+    const role = roleName(member.context_role);
+    if (member.user.id === state.user) chips.unshift({ text: say.yourRole(role), mine: true });
+    else if (conversation.kind === 'direct') {
+      chips.push({ text: say.roleOf(shortName(known(state, member.user).name), role), mine: false });
+    }
+  }
+  return chips;
+}
+
+/** Whether a message is worth telling somebody who looks elsewhere. @param {Message} message @param {number} me */
+export function isOthers(message, me) {
+  return message.sender !== me;
+}

@@ -1,0 +1,298 @@
+/**
+ * Addresses in a plain text. Pure.
+ *
+ * Found are http, https and mailto addresses, `www.…`, a domain with a path, and e-mail addresses. Nothing is found that
+ * begins within a word: of `ölmann@a.example` the part `lmann@a.example` is somebody else's address. An address ends at
+ * white space, double quotes, angle brackets, signs that turn or hide, the full stops of Chinese and Japanese, a long
+ * dash, a closing bracket that it does not open, and where another address follows `,`, `;` or `|`; directly behind the
+ * name of its server at any other sign (`link-host.js`). Punctuation at its end is left out, pictures behind a word too, and
+ * so is a sign such as `*` or `'` that also stands before it.
+ * A domain without a scheme ends in a domain of the first level that is known and is not also the ending of a file.
+ * Where the name of the server is written so that it may be mistaken for another, `host` says what it is in truth.
+ *
+ * Invariant: each character is looked at a bounded number of times.
+ * Absent on purpose: any other scheme, and addresses with a name and a password.
+ */
+import { isFileEnding, isTopLevel } from './top-level-domains.js';
+import { RUN, namePart } from './link-host.js';
+
+/** @typedef {{start: number, end: number, href: string, host: string|null}} Found */
+/** How many characters were looked at. @typedef {{steps: number}} Meter */
+/** What stands in a stretch without white space. @typedef {{text: string, signs: Signs, meter: Meter}} Chunk */
+/** Signs that opened before and are not closed yet. @typedef {{'*': boolean, _: boolean, "'": boolean}} Signs */
+
+/** What lies between these can be an address; joiners are hidden, and belong to words and pictures that need them. */
+const CHUNK = /(?:(?!\p{Script=Latin})[\p{L}\p{M}][\u200c\u200d](?=(?!\p{Script=Latin})[\p{L}\p{M}])|[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f]\u200d(?=\p{Extended_Pictographic})|[^\s"<>`\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff“”„«»，。！？；：、「」『』【】（）《》])+/gu;
+/** Where an address may be: its scheme, the sign within an e-mail address, the path after a domain. */
+const CANDIDATE = /https?:\/\/|mailto:|www\.|@|\.[\p{L}\p{M}\d-]{2,24}\//giu;
+/** Another address begins after a separator. */
+const NEXT = /[,;|](?=https?:\/\/|mailto:|www\.|[\w.+-]{1,64}@[\w-]{1,63}\.)/yiu;
+const LABEL = '[\\p{L}\\p{M}\\d](?:[\\p{L}\\p{M}\\d-]{0,61}[\\p{L}\\p{M}\\d])?';
+const DOMAIN = new RegExp(`^(?:${LABEL}\\.){1,8}(xn--[a-z\\d-]{2,59}|[\\p{L}\\p{M}]{2,24})(?!-?[\\p{L}\\p{M}\\d])`, 'iu');
+const WORD = /[\p{L}\p{M}\p{N}]/u;
+const HIDDEN = /[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/u;
+const LOCAL = /[a-z\d.!#$%&'*+?^_{}~-]/iu;
+const TAIL = new Set('.,;:!?~|\\^([{'.split(''));
+/** Signs of other scripts end an address too, but for those that Hebrew words end in. */
+const TAIL_ELSEWHERE = /[^\x00-\x7f\P{P}׳״]/u;
+/** What was put behind a word or a sentence, and of so many units at most. */
+const PICTURES = /[\p{L}\p{N}.,;:!?)\]}*'’…]((?:\p{Extended_Pictographic}|[\p{Emoji_Modifier}\p{Regional_Indicator}\ufe0f\u200d])+)$/u;
+const PICTURES_MAX = 24;
+/** They end an address only where the same sign stands before it. */
+const PAIRED = new Set("*_='&".split(''));
+const CLOSERS = new Map([[')', '('], [']', '['], ['}', '{']]);
+/** Longer ones are not shown as links: nobody can tell where they lead. */
+const LENGTH_MAX = 2_048;
+const HOST_MAX = 320;
+const LOCAL_MAX = 64;
+/** Scripts whose letters look like Latin ones. */
+const LOOKALIKE = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Coptic}]/u;
+/** Latin letters of phonetics, which look like those of every day. */
+const PHONETIC = /[\u0180\u0250-\u02af\u1d00-\u1dbf\ua720-\ua7ff\uab30-\uab6f]/u;
+
+/** @param {string} text @param {number} most @param {Meter} [meter] @returns {Found[]} */
+export function findLinks(text, most, meter = { steps: 0 }) {
+  /** @type {Found[]} */
+  const found = [];
+  /** @type {Signs} */
+  const signs = { '*': false, _: false, "'": false };
+  for (const { 0: chunk, index } of text.matchAll(CHUNK)) {
+    if (found.length >= most) break;
+    meter.steps += chunk.length;
+    if (/[@.:]/u.test(chunk)) {
+      const isWord = isWordBefore(text, index);
+      for (const link of inChunk({ text: chunk, signs, meter }, isWord)) {
+        if (found.length >= most) break;
+        found.push({ ...link, start: index + link.start, end: index + link.end });
+      }
+    }
+    noteSigns(signs, chunk);
+  }
+  return found;
+}
+
+/** Which signs a stretch opens and closes. @param {Signs} signs @param {string} chunk */
+function noteSigns(signs, chunk) {
+  if (chunk.length < 2) return;
+  const first = /^[([{]{0,8}([*_'])(?!\1)/u.exec(chunk)?.[1];
+  if (first) signs[/** @type {keyof Signs} */ (first)] = true;
+  const last = /([*_'])[.,;:!?)\]}]{0,8}$/u.exec(chunk.slice(-9))?.[1];
+  if (last) signs[/** @type {keyof Signs} */ (last)] = false;
+}
+
+/** @param {Chunk} chunk @param {boolean} isWord a word goes on at its beginning @returns {Found[]} */
+function inChunk(chunk, isWord) {
+  const { text, meter } = chunk;
+  /** @type {Found[]} */
+  const found = [];
+  /** What was looked at already is in no other address. */
+  let floor = 0;
+  for (const { 0: sign, index } of text.matchAll(CANDIDATE)) {
+    if (index < floor) continue;
+    /** @type {{link: Found|null, floor: number}} */
+    let looked;
+    if (sign === '@') looked = mail(chunk, index, floor);
+    else if (sign.startsWith('.')) looked = bare(chunk, index, floor);
+    else looked = schemed(chunk, index, sign.toLowerCase());
+    meter.steps += sign.length;
+    floor = looked.floor;
+    const { link } = looked;
+    if (!link) continue;
+    floor = link.end;
+    if (!(link.start === 0 ? isWord : isWordBefore(text, link.start))) found.push(link);
+  }
+  return found;
+}
+
+/** An address with a scheme, or one that begins with www. @param {Chunk} chunk @param {number} start
+ * @param {string} sign @returns {{link: Found|null, floor: number}} */
+function schemed(chunk, start, sign) {
+  const { text, meter } = chunk;
+  const missed = (/** @type {number} */ floor) => ({ link: null, floor });
+  if (/[@/.\\]/u.test(text[start - 1] ?? ' ')) return missed(start + 1);
+  const scheme = sign === 'www.' ? 'https://' : '';
+  // The name of the server decides, so that the rest is looked at once only.
+  const from = start + (scheme === '' ? sign.length : 0);
+  const whole = serverAt(text, from);
+  const name = namePart(whole);
+  meter.steps += whole.length;
+  // Of a name that goes on with other signs, the beginning alone is that of another server.
+  const isCut = name.length < whole.length;
+  if (isCut && !/^(?:.*\.|\[|localhost$|localhost:)/iu.test(name)) return missed(from + Math.max(name.length, 1));
+  if (sign === 'www.' && !/^www\.[^./]+\./iu.test(name)) return missed(from + sign.length);
+  // Of `https://name:secret@host` nothing is an address.
+  if (sign !== 'mailto:' && !isServer((scheme || sign) + bareName(name))) return missed(from + name.length);
+  const server = from + name.length;
+  const end = endOf(chunk, start, server, isCut ? server : text.length);
+  const link = end - start > LENGTH_MAX ? null : made(text, start, end, scheme);
+  return { link, floor: Math.max(end, from) };
+}
+
+/** The name of the server that begins there. @param {string} text @param {number} from @returns {string} */
+function serverAt(text, from) {
+  const name = /^[^/?#\\]*/u.exec(text.slice(from, from + HOST_MAX))?.[0] ?? '';
+  for (let at = 0; at < name.length; at += 1) if (isNext(text, from + at)) return name.slice(0, at);
+  return name;
+}
+
+/** Without what ends a sentence or a form. @param {string} name @returns {string} */
+function bareName(name) {
+  return name.startsWith('[') ? name : name.replace(/[^\p{L}\p{M}\p{N}]+$/u, '');
+}
+
+/** @param {string} address @returns {boolean} */
+function isServer(address) {
+  const url = parsed(address);
+  if (url === null || url.username !== '' || url.password !== '') return false;
+  return /[a-z0-9]/iu.test(url.hostname) && /^[a-z\d.:_[\]-]+$/iu.test(url.hostname);
+}
+
+/** An e-mail address around its sign. @param {Chunk} chunk @param {number} at @param {number} floor
+ * @returns {{link: Found|null, floor: number}} */
+function mail({ text, meter }, at, floor) {
+  const missed = { link: null, floor: at + 1 };
+  let start = at;
+  while (start > floor && at - start <= LOCAL_MAX && LOCAL.test(text[start - 1])) start -= 1;
+  const rest = untilRun(/^[\p{L}\p{M}\d.-]*/u.exec(text.slice(at + 1, at + 1 + HOST_MAX))?.[0] ?? '');
+  meter.steps += at - start + rest.length;
+  const found = at - start > LOCAL_MAX ? null : DOMAIN.exec(rest);
+  if (!found || isFileEnding(found[1])) return missed;
+  const end = at + 1 + found[0].length;
+  // Quotes and signs of a form are not part of the name; an underscore is, unless another one closes it.
+  start += /^[^\p{L}\p{N}]*/u.exec(text.slice(start, at))?.[0].length ?? 0;
+  while (start > floor && text[start - 1] === '_' && text[end] !== '_') start -= 1;
+  const local = text.slice(start, at);
+  if (local === '' || local.endsWith('.') || local.includes('..')) return missed;
+  if (/[@/:#\\-]/u.test(text[start - 1] ?? ' ')) return missed;
+  // `ada@a.example/x` is something else, `ada@a.example?` and `ada@a.example:` are ends of sentences.
+  if (/^(?:[/@]|[?#:_][\p{L}\p{N}/])/u.test(text.slice(end, end + 2))) return missed;
+  return { link: { start, end, href: `mailto:${encodeURI(text.slice(start, end))}`, host: null }, floor: end };
+}
+
+/** A domain with a path, of which `at` is the last full stop. @param {Chunk} chunk @param {number} at
+ * @param {number} floor @returns {{link: Found|null, floor: number}} */
+function bare(chunk, at, floor) {
+  const { text, meter } = chunk;
+  const missed = { link: null, floor: at + 1 };
+  let start = at;
+  while (start > floor && at - start <= 255 && /[\p{L}\p{M}\d.-]/u.test(text[start - 1])) start -= 1;
+  meter.steps += at - start;
+  const before = text.slice(start, at);
+  start += before.length - fromRun(before).length;
+  const found = DOMAIN.exec(text.slice(start, start + HOST_MAX));
+  const end = start + (found?.[0].length ?? 0);
+  if (!found || text[end] !== '/' || !isTopLevel(found[1])) return missed;
+  if (/[@/:.#\\_-]/u.test(text[start - 1] ?? ' ')) return missed;
+  const to = endOf(chunk, start, end);
+  if (to - start > LENGTH_MAX || to < end + 2) return { link: null, floor: Math.max(to, at + 1) };
+  return { link: made(text, start, to, 'https://'), floor: to };
+}
+
+/** What comes before the first letter of a script without spaces. @param {string} text @returns {string} */
+function untilRun(text) {
+  const at = text.search(RUN);
+  return at < 0 ? text : text.slice(0, at);
+}
+
+/** What comes after the last one. @param {string} text @returns {string} */
+function fromRun(text) {
+  const signs = [...text];
+  const last = signs.findLastIndex((sign) => RUN.test(sign));
+  return signs.slice(last + 1).join('');
+}
+
+/** @param {string} text @param {number} start @param {number} end @param {string} scheme what is to stand before it
+ * @returns {Found|null} */
+function made(text, start, end, scheme) {
+  const written = text.slice(start, end);
+  const url = parsed(scheme + written);
+  if (!url) return null;
+  if (url.protocol === 'mailto:') {
+    return /^mailto:[^@\s/]+@[^@\s/]+/iu.test(url.href) ? { start, end, href: url.href, host: null } : null;
+  }
+  if (!isServer(url.href)) return null;
+  return { start, end, href: url.href, host: isDoubtful(scheme + written) ? url.host : null };
+}
+
+/** @param {string} text @returns {URL|null} */
+function parsed(text) {
+  try {
+    const url = new URL(text);
+    return ['http:', 'https:', 'mailto:'].includes(url.protocol) ? url : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a separator stands there, and another address after it. @param {string} text @param {number} at
+ * @returns {boolean} */
+function isNext(text, at) {
+  NEXT.lastIndex = at;
+  return NEXT.test(text);
+}
+
+/** Where an address ends. @param {Chunk} chunk @param {number} start @param {number} server where the name of its
+ * server ends @param {number} [limit] it goes no further @returns {number} */
+function endOf({ text, signs, meter }, start, server, limit = text.length) {
+  /** @type {Record<string, number>} */
+  const open = { '(': 0, '[': 0, '{': 0 };
+  let end = start;
+  for (; end < limit && !isNext(text, end); end += 1) {
+    const sign = text[end];
+    if (sign === '—' || sign === '―') break;
+    if (sign in open) open[sign] += 1;
+    const opener = CLOSERS.get(sign);
+    if (opener === undefined) continue;
+    if (open[opener] === 0) break;
+    open[opener] -= 1;
+  }
+  meter.steps += end - start;
+  const before = signsBefore(text, start, signs);
+  for (;;) {
+    for (; end > start; end -= 1) {
+      const last = text[end - 1];
+      const left = before.get(last) ?? 0;
+      if (left > 0) before.set(last, left - 1);
+      else if (!TAIL.has(last) && !TAIL_ELSEWHERE.test(last) && !(end <= server && PAIRED.has(last))) break;
+    }
+    const pictures = PICTURES.exec(text.slice(Math.max(server, end - PICTURES_MAX), end))?.[1] ?? '';
+    meter.steps += Math.min(PICTURES_MAX, end - start);
+    if (pictures === '') return end;
+    end -= pictures.length;
+  }
+}
+
+/** How often each of the signs that come in pairs stands before an address. @param {string} text
+ * @param {number} start @param {Signs} signs @returns {Map<string, number>} */
+function signsBefore(text, start, signs) {
+  return new Map([...PAIRED].map((sign) => {
+    let count = 0;
+    while (count < 3 && text[start - 1 - count] === sign) count += 1;
+    return [sign, count || Number(signs[/** @type {keyof Signs} */ (sign)] ?? false)];
+  }));
+}
+
+/** Whether a letter or a digit of a script with spaces stands before, hidden signs left out.
+ * @param {string} text @param {number} at @returns {boolean} */
+function isWordBefore(text, at) {
+  let before = at;
+  while (before > 0 && at - before < 8 && HIDDEN.test(text[before - 1])) before -= 1;
+  if (before === 0) return false;
+  const unit = text.charCodeAt(before - 1);
+  const isLow = unit >= 0xdc00 && unit <= 0xdfff;
+  const sign = String.fromCodePoint(text.codePointAt(isLow ? Math.max(0, before - 2) : before - 1) ?? 0x20);
+  return WORD.test(sign) && !RUN.test(sign);
+}
+
+/** Whether the name of the server, as it is written, may be mistaken for another.
+ * @param {string} address @returns {boolean} */
+function isDoubtful(address) {
+  const name = /^[a-z]+:\/\/([^/?#\\]*)/iu.exec(address)?.[1] ?? '';
+  // What is ASCII is what it looks like.
+  if (/^[\x21-\x7e]*$/u.test(name)) return false;
+  const end = name.split(':')[0].split('.').pop() ?? '';
+  return name.split('.').some((label) => {
+    if (/\p{Script=Latin}/u.test(label) && /(?!\p{Script=Latin})\p{L}/u.test(label)) return true;
+    return PHONETIC.test(label) || (LOOKALIKE.test(label) && !LOOKALIKE.test(end));
+  }) || /[^\p{L}\p{N}\p{M}.:-]/u.test(name);
+}

@@ -1,0 +1,104 @@
+/**
+ * Who else is here: words and signs for presence and for who is writing. Pure.
+ *
+ * @import {Conversation, Presence, User} from '../../sdk/wire.js'
+ * @import {State} from '../../sdk/state/state.js'
+ */
+import { shortName, shortTime } from './format.js';
+import { say } from './strings.js';
+import { known, others } from './users.js';
+
+/**
+ * @typedef {'online'|'idle'|''} Dot
+ * @typedef {{typing: (conversation: number) => number[], presence: (user: number) => Presence|null}} Company
+ */
+
+/** Of a group, so many are asked about. */
+const GROUP_WATCHED_MAX = 60;
+/** Of the list, the first so many rows. */
+const ROWS_WATCHED_MAX = 40;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** The sign at a face. @param {Presence|null} presence @returns {Dot} */
+export function dotOf(presence) {
+  return presence?.status === 'online' || presence?.status === 'idle' ? presence.status : '';
+}
+
+/** Online · Idle · Last seen 5 min ago · nothing, when it is not shared.
+ * @param {Presence|null} presence @param {number} now @returns {string} */
+export function presenceWords(presence, now) {
+  switch (presence?.status) {
+    case 'online':
+      return say.online;
+    case 'idle':
+      return say.idle;
+    case 'offline':
+      return presence.seen_at ? say.seenAgo(ago(Date.parse(presence.seen_at), now)) : '';
+    default:
+      return '';
+  }
+}
+
+/** @param {number} at @param {number} now @returns {string} */
+function ago(at, now) {
+  const since = Math.max(0, now - at);
+  if (since < MINUTE_MS) return say.justNow;
+  if (since < HOUR_MS) return say.minutesAgo(Math.floor(since / MINUTE_MS));
+  if (since < 12 * HOUR_MS) return say.hoursAgo(Math.floor(since / HOUR_MS));
+  return shortTime(at, now);
+}
+
+/** "Ada is typing", two names, then "Several people". @param {User[]} users @returns {string} */
+export function typingWords(users) {
+  const [first, second] = users.map((user) => shortName(user.name));
+  if (users.length === 0) return '';
+  if (users.length === 1) return say.isTyping(first);
+  return users.length === 2 ? say.areTyping(first, second) : say.severalTyping;
+}
+
+/** The same in a row of the list. @param {User[]} users @param {Conversation['kind']} kind @returns {string} */
+export function typingShort(users, kind) {
+  if (users.length === 0) return '';
+  if (kind === 'direct') return say.typing;
+  return users.length === 1 ? say.typingWho(shortName(users[0].name)) : typingWords(users);
+}
+
+/** Those who are writing in a conversation and are in it.
+ * @param {State} state @param {Conversation} conversation @param {Company} company @returns {User[]} */
+export function writers(state, conversation, company) {
+  /** @type {User[]} */
+  const found = [];
+  for (const id of company.typing(conversation.id)) {
+    const member = conversation.members.find((one) => one.user.id === id);
+    const user = member ? known(state, member.user) : state.users.get(id);
+    if (user && id !== state.user) found.push(user);
+  }
+  return found;
+}
+
+/** What stands under the name in the head of a thread.
+ * @param {State} state @param {Conversation} conversation @param {Company} company @param {number} now
+ * @returns {{words: string, dot: Dot}} */
+export function standing(state, conversation, company, now) {
+  const rest = others(state, conversation);
+  if (conversation.kind === 'direct') {
+    const presence = rest[0] ? company.presence(rest[0].id) : null;
+    return { words: presenceWords(presence, now), dot: dotOf(presence) };
+  }
+  const online = rest.filter((one) => company.presence(one.id)?.status === 'online').length;
+  const people = say.people(conversation.member_count);
+  return online > 0 ? { words: say.peopleOnline(people, online), dot: 'online' } : { words: people, dot: '' };
+}
+
+/** The people on the screen: those of the open conversation first, then those of the first rows.
+ * @param {State} state @param {Conversation[]} rows @param {Conversation|undefined} open @returns {number[]} */
+export function onScreen(state, rows, open) {
+  /** @type {Set<number>} */
+  const users = new Set();
+  if (open) for (const user of others(state, open).slice(0, GROUP_WATCHED_MAX)) users.add(user.id);
+  for (const row of rows.slice(0, ROWS_WATCHED_MAX)) {
+    if (row.kind === 'direct') for (const user of others(state, row)) users.add(user.id);
+  }
+  return [...users];
+}

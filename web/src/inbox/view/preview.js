@@ -1,0 +1,78 @@
+/**
+ * What a message says in one line, and what a line of the system says: for the list, quotes, dialogs and ears. Pure.
+ *
+ * @import {Message, SystemLine} from '../../sdk/wire.js'
+ * @import {State} from '../../sdk/state/state.js'
+ * @import {Phrase} from './strings.js'
+ */
+import { gist } from './attachments.js';
+import { say } from './strings.js';
+
+/** @param {State} state @param {number} user @returns {string} */
+export function nameFor(state, user) {
+  return state.users.get(user)?.name ?? say.somebody;
+}
+
+/** @typedef {{text: string, sign: 'picture'|'file'|'bin'|null}} Gist */
+
+/** A message stays the same object until it changes, and its words are asked for often.
+ * @type {WeakMap<Message, Gist>} */
+const gists = new WeakMap();
+
+/** @param {State} state @param {Message} message @returns {Gist} */
+export function gistOf(state, message) {
+  if (message.system) return { text: wordsOf(systemPhrase(state, message.sender, message.system)), sign: null };
+  if (message.deleted) {
+    const isGroup = state.conversations.get(message.conversation)?.kind !== 'direct';
+    return { text: deletedWords(state, message, isGroup), sign: 'bin' };
+  }
+  let known = gists.get(message);
+  if (!known) {
+    known = gist(message);
+    gists.set(message, known);
+  }
+  return known;
+}
+
+/** Who deleted is known of oneself and of the one other: in a group a moderator may have done it.
+ * @param {State} state @param {Message} message @param {boolean} isGroup @returns {string} */
+export function deletedWords(state, message, isGroup) {
+  if (message.sender === state.user && !isGroup) return say.youDeleted;
+  return isGroup ? say.wasDeleted : say.personDeleted(nameFor(state, message.sender));
+}
+
+/** A line of the system, names apart from the words between. @param {State} state @param {number} sender
+ * @param {SystemLine} line @returns {Phrase} */
+export function systemPhrase(state, sender, line) {
+  const who = sender === state.user ? null : nameFor(state, sender);
+  /** @param {number} user */
+  const whom = (user) => (user === state.user ? say.youThere : nameFor(state, user));
+  switch (line.type) {
+    case 'added':
+      return say.lineAdded(who, mineFirst(state, line.users).map(whom));
+    case 'removed':
+      return say.lineRemoved(who, whom(line.user));
+    case 'left':
+      if (line.heir === undefined) return say.lineLeft(who);
+      return say.lineLeftTo(who, line.heir === state.user ? null : nameFor(state, line.heir));
+    case 'role_changed':
+      return say.lineRole(who, line.user === state.user ? null : nameFor(state, line.user), line.role);
+    case 'renamed':
+      return say.lineRenamed(who, line.title);
+    case 'picture_changed':
+      return say.linePicture(who);
+    default:
+      // A line that this page does not know yet.
+      return say.lineOther(who);
+  }
+}
+
+/** @param {State} state @param {number[]} users @returns {number[]} */
+function mineFirst(state, users) {
+  return users.includes(state.user) ? [state.user, ...users.filter((one) => one !== state.user)] : users;
+}
+
+/** @param {Phrase} phrase @returns {string} */
+export function wordsOf(phrase) {
+  return phrase.map((one) => (typeof one === 'string' ? one : one.firm)).join('');
+}

@@ -1,0 +1,188 @@
+/**
+ * What was found, as the rows that show it. Pure.
+ *
+ * @import {Context, Hit, Message, Piece, User} from '../../sdk/wire.js'
+ * @import {Asked} from './folding.js'
+ * @import {SearchView} from '../../sdk/search.js'
+ * @import {State} from '../../sdk/state/state.js'
+ * @import {Sight} from './conversations.js'
+ */
+import { gist } from './attachments.js';
+import { asked, fold, hasAll, nameWords } from './folding.js';
+import { clockTime, shortTime } from './format.js';
+import { graphemes } from './graphemes.js';
+import { known } from './users.js';
+import { hitKey } from '../../sdk/state/found-messages.js';
+import { isFiltered } from '../../sdk/search.js';
+import { say } from './strings.js';
+import { nameOf } from './conversations.js';
+
+/** Of a hit that was changed since: so much of it is shown, and so much before what was looked for. */
+const EXCERPT_CHARS = 160;
+const BEFORE_HIT = 30;
+/** What stands between the parts of one word. */
+const JOINS = /^[-'’‐._/@&]$/u;
+
+/**
+ * @typedef {{
+ *   key: string, conversation: number, seq: number, name: string, faces: User[], time: string, dateTime: string,
+ *   context: Context|null, where: string, pieces: Piece[], sign: 'picture'|'file'|null, selected: boolean,
+ * }} FoundRow
+ * @typedef {{title: string, more: string, act: string, undo: 'conversation'|'all'|null}} Nothing
+ * @typedef {{
+ *   rows: FoundRow[], count: string, state: 'begin'|'waiting'|'failed'|'refused'|'nothing'|'found', more: boolean,
+ *   moreFailed: boolean, failure: string, nothing: Nothing, filters: SearchView['filters'],
+ * }} FoundView
+ */
+
+/** @param {Sight} sight @param {SearchView} search @param {{conversation: number, seq: number}|null} at the one that
+ * was gone to @returns {FoundView} */
+export function foundView(sight, search, at) {
+  const rows = search.results.map((hit) => asNow(sight, search.query, hit)).filter((hit) => hit !== null)
+    .map((hit) => rowOf(sight, search, hit, at));
+  const { progress } = search;
+  const state = progress === 'idle' ? 'begin'
+    : rows.length > 0 ? 'found'
+      : progress === 'done' ? 'nothing' : progress;
+  return {
+    rows, state,
+    count: state === 'found' ? say.foundCount(rows.length, search.more) : '',
+    more: search.more && progress === 'done',
+    moreFailed: state === 'found' && (progress === 'failed' || progress === 'refused'),
+    failure: failureOf(search),
+    nothing: nothing(search),
+    filters: search.filters,
+  };
+}
+
+/** Whether something that was found has to be looked for again: it may have changed without anybody saying how, or was
+ * changed and seems to say no more what was looked for; the server, which compares better, knows.
+ * @param {State} state @param {SearchView} search @returns {boolean} */
+export function isDoubtful({ hits }, { results, query }) {
+  return results.some(({ message }) => {
+    const now = hits.get(hitKey(message)) ?? null;
+    return now === null || (!now.deleted && !now.hidden && isOther(now, message) && !says(now, asked(query)));
+  });
+}
+
+/** A hit as it is now, as far as this page knows; null where it was deleted or says no more what was looked for.
+ * @param {Sight} sight @param {string} query @param {Hit} hit @returns {Hit|null} */
+function asNow({ state }, query, hit) {
+  const now = state.hits.get(hitKey(hit.message)) ?? hit.message;
+  if (now.deleted || now.hidden) return null;
+  if (now.version <= hit.message.version) return hit;
+  if (!isOther(now, hit.message)) return { ...hit, message: now };
+  const wanted = asked(query);
+  return says(now, wanted) ? { message: now, excerpt: excerptOf(gist(now).text, wanted) } : null;
+}
+
+/** Whether a newer copy says something else. @param {Message} now @param {Message} before @returns {boolean} */
+function isOther(now, before) {
+  const words = (/** @type {Message} */ one) => JSON.stringify([one.subject, one.text]);
+  return now.version > before.version && words(now) !== words(before);
+}
+
+/** @param {Message} message @param {Asked[]} wanted @returns {boolean} */
+function says({ subject, text, attachments }, wanted) {
+  const all = [subject ?? '', text, ...(attachments ?? []).map((one) => one.name)];
+  return hasAll(all.map(nameWords).join(''), wanted);
+}
+
+/** A text in pieces, from a little before the first hit on. @param {string} text @param {Asked[]} wanted
+ * @returns {Piece[]} */
+export function excerptOf(text, wanted) {
+  const words = wanted.flatMap(({ whole, parts }) => [whole, ...parts]);
+  // Where each unit of the folded text comes from: folding makes longer and shorter, and leaves out what joins words.
+  const signs = graphemes(text);
+  const foldedSigns = signs.map((sign) => (JOINS.test(sign) ? '' : fold(sign)));
+  const from = foldedSigns.flatMap((sign, index) => sign.split('').map(() => index));
+  const folded = foldedSigns.join('');
+  const hit = new Set();
+  for (const word of words) {
+    for (let at = folded.indexOf(word); at >= 0; at = folded.indexOf(word, at + word.length)) {
+      for (let index = from[at]; index <= from[at + word.length - 1]; index += 1) hit.add(index);
+    }
+  }
+  const first = Math.max(0, Math.min(...hit, signs.length) - BEFORE_HIT);
+  const begin = hit.size === 0 ? 0 : first;
+  /** @type {Piece[]} */
+  const pieces = begin > 0 ? [{ text: '…', hit: false }] : [];
+  for (const [index, sign] of signs.slice(begin, begin + EXCERPT_CHARS).entries()) {
+    const isHit = hit.has(begin + index);
+    const last = pieces.at(-1);
+    if (last && last.hit === isHit) last.text += sign;
+    else pieces.push({ text: sign, hit: isHit });
+  }
+  return pieces;
+}
+
+/** @param {Sight} sight @param {SearchView} search @param {SearchView['results'][number]} hit
+ * @param {{conversation: number, seq: number}|null} at @returns {FoundRow} */
+function rowOf({ state, now }, { conversations, users }, { message, excerpt }, at) {
+  const { conversation: id, seq, sender } = message;
+  const mine = sender === state.user;
+  const user = state.users.get(sender) ?? users.get(sender);
+  const conversation = state.conversations.get(id) ?? conversations.get(id);
+  const time = Date.parse(message.created_at);
+  const { text, sign } = gist(message);
+  const name = mine ? say.you : user ? known(state, user).name : say.somebody;
+  return {
+    key: `${id}:${seq}`, conversation: id, seq, name,
+    faces: user ? [known(state, user)] : [],
+    time: whenOf(time, now), dateTime: message.created_at,
+    context: conversation?.context ?? null,
+    where: conversation ? whereOf(conversation.context?.title ?? nameOf(state, conversation), name) : '',
+    pieces: excerpt.some((one) => one.text !== '') ? excerpt.map(withoutFences) : [{ text, hit: false }],
+    sign,
+    selected: at !== null && at.conversation === id && at.seq === seq,
+  };
+}
+
+/** @param {Piece} piece @returns {Piece} */
+function withoutFences({ text, hit }) {
+  return { text: text.replaceAll('```', ''), hit };
+}
+
+/** A place that has the name of the writer says nothing more. @param {string} where @param {string} name */
+function whereOf(where, name) {
+  return where === name ? '' : where;
+}
+
+/** 10:47; Yesterday; Fri 09:12; 12 Nov. @param {number} time @param {number} now @returns {string} */
+function whenOf(time, now) {
+  const short = shortTime(time, now);
+  const isWeekday = !/\d/u.test(short) && short !== say.yesterday;
+  return isWeekday ? `${short} ${clockTime(time)}` : short;
+}
+
+/** Why nothing was looked for. @param {SearchView} search @returns {string} */
+function failureOf({ problem, query }) {
+  if (!problem) return say.searchFailed;
+  const said = query.trim();
+  switch (problem.code) {
+    case 'invalid_field':
+      // A time or a cursor that is wrong is none of the writer's doing.
+      return said !== '' && asked(said).length === 0 ? say.searchNoWords(said) : say.searchRefused;
+    case 'text_too_long':
+      return say.searchTooLong(problem.limit ?? 0);
+    case 'limit_reached':
+      return say.searchTooMany(problem.limit ?? 0);
+    case 'not_allowed':
+      return say.searchOff;
+    case 'not_found':
+      return say.jumpMissed.left;
+    default:
+      return problem.retryable ? say.searchBusy : say.searchRefused;
+  }
+}
+
+/** @param {SearchView} search @returns {Nothing} */
+function nothing({ query, filters }) {
+  const title = say.searchNothing(query.trim());
+  const { conversation, ...rest } = filters;
+  if (conversation && !isFiltered({ ...rest, conversation: null })) {
+    return { title, more: say.searchWider(conversation.name), act: say.searchEverywhere, undo: 'conversation' };
+  }
+  if (isFiltered(filters)) return { title, more: say.searchUnfiltered, act: say.searchNoFilters, undo: 'all' };
+  return { title, more: say.searchFewer, act: '', undo: null };
+}

@@ -1,0 +1,134 @@
+/**
+ * What the thread shows, worked out of the state. Pure.
+ *
+ * @import {Side} from '../../sdk/queries.js'
+ * @import {Progress} from '../../sdk/sync.js'
+ * @import {FileView} from '../../sdk/uploads.js'
+ * @import {Sight} from './conversations.js'
+ * @import {ThreadView} from '../thread/thread.js'
+ * @import {Mode} from '../thread/composer.js'
+ * @import {Draft} from '../thread/draft.js'
+ * @import {Divider} from './message-groups.js'
+ * @import {State} from '../../sdk/state/state.js'
+ * @import {Message} from '../../sdk/wire.js'
+ */
+import { historyFrom } from '../../sdk/state/conversations.js';
+import { standing, typingWords, writers } from './presence.js';
+import { shortName } from './format.js';
+import { gistOf, nameFor } from './preview.js';
+import { cut } from './graphemes.js';
+import { shown } from '../../sdk/state/messages.js';
+import { layOut } from './message-groups.js';
+import { say } from './strings.js';
+import { calledName, facesOf, nameOf, roleChips, unreadOf } from './conversations.js';
+
+/**
+ * @typedef {{
+ *   id: number, divider: Divider|null, offline: boolean, progress: Progress, side: Side|null,
+ *   draft: string, draftTaken: number,
+ *   charsMax: number, subjectMax: number, attached: FileView[], bytesMax: number, drafting: Draft,
+ *   over: (message: Message) => Message, going: boolean,
+ * }} Opened `going`: another place of it is on its way to the screen; `over` lays over a message what I have chosen and the server does not know yet
+ */
+
+/** Of a message that comes no more is read out by itself. */
+const HEARD_CHARS_MAX = 400;
+
+/** @param {Sight} sight @param {Opened} opened @returns {ThreadView} */
+export function threadView(sight, opened) {
+  const { id, divider, offline, progress } = opened;
+  const { state } = sight;
+  const conversation = state.conversations.get(id);
+  const thread = state.threads.get(id);
+  const messages = thread ? shown(thread).map(opened.over) : [];
+  // What waits comes after the last message, which may not be held.
+  const own = sight.waiting(id);
+  const items = thread?.moreAfter ? [] : own;
+  const name = conversation ? nameOf(state, conversation) : '';
+  const called = conversation ? calledName(state, conversation) : '';
+  const loaded = thread?.loaded ?? false;
+  const blocks = conversation && loaded
+    ? layOut({
+        state, conversation, messages, items, now: sight.now, divider, offline,
+        files: sight.files, quoted: (seq) => thread?.quoted.get(seq), atBeginning: !(thread?.moreBefore ?? true),
+      })
+    : [];
+  const others = messages.filter((one) => isNews(one, state.user)).map((one) => ({
+    seq: one.seq, who: shortName(nameFor(state, one.sender)), text: cut(gistOf(state, one).text, HEARD_CHARS_MAX),
+  }));
+  const typing = conversation && !offline ? writers(state, conversation, sight.company) : [];
+  const closed = conversation?.context?.closed ? say.closedAs(conversation.context.title) : null;
+  return {
+    id,
+    name,
+    faces: conversation ? facesOf(state, conversation) : [],
+    isGroup: conversation?.kind === 'group',
+    picture: conversation?.picture ?? null,
+    standing: conversation ? standing(state, conversation, sight.company, sight.now) : { words: '', dot: '' },
+    people: conversation?.member_count ?? 0,
+    offline,
+    context: conversation?.context ?? null,
+    roles: conversation?.context ? roleChips(state, conversation) : [],
+    progress,
+    loaded,
+    known: conversation !== undefined,
+    talk: {
+      conversation: id,
+      name: called,
+      blocks,
+      loaded,
+      moreBefore: thread?.moreBefore ?? false,
+      moreAfter: thread?.moreAfter ?? false,
+      side: opened.side,
+      loading: progress === 'loading',
+      failed: progress === 'failed',
+      first: conversation ? historyFrom(conversation, state.user) : 1,
+      lastSeq: (thread?.moreAfter ? conversation?.last_seq : messages.at(-1)?.seq) ?? 0,
+      unread: conversation ? unreadOf(conversation, sight.readUpTo(id)) : 0,
+      divider,
+      going: opened.going,
+      left: conversation === undefined && state.left.has(`conversation:${id}`),
+      now: sight.now,
+      others,
+      isGroup: conversation?.kind === 'group',
+      writers: typing,
+      typing: typingWords(typing),
+      ownKey: own.at(-1)?.client_id ?? '',
+      trouble: blocks.map((one) => (one.type === 'run' && one.meta.kind === 'failed' ? one.meta.words : '')).join(''),
+    },
+    bytesMax: opened.bytesMax,
+    composer: {
+      conversation: id, name: called, draft: opened.draft, draftTaken: opened.draftTaken,
+      subject: opened.drafting.subject,
+      mode: modeOf(state, messages, opened.drafting), closed, charsMax: opened.charsMax,
+      subjectMax: opened.subjectMax, attached: opened.attached,
+    },
+  };
+}
+
+/** Whether a message is read out when it comes. @param {Message} message @param {number} me @returns {boolean} */
+function isNews({ sender, deleted, hidden, system }, me) {
+  return sender !== me && !deleted && !hidden && !system;
+}
+
+/** What is written is an answer, or a change of an own message. @param {State} state @param {Message[]} messages
+ * @param {Draft} drafting @returns {Mode|null} */
+function modeOf(state, messages, { reply, editing }) {
+  const find = (/** @type {number} */ seq) => messages.find((one) => one.seq === seq);
+  const edited = editing && find(editing.seq);
+  // It goes on where the message lies outside of what is held.
+  if (editing && !edited?.deleted && !edited?.hidden) {
+    const { seq, saving, trouble, was } = editing;
+    const { text, subject = '' } = edited ?? was;
+    const files = edited ? (edited.attachments?.length ?? 0) : was.files;
+    const words = { text: editing.text ?? text, subject: editing.subject ?? subject };
+    return { kind: 'edit', seq, text, words, files, saving, trouble };
+  }
+  if (reply === null) return null;
+  const answered = find(reply);
+  // It lies outside of what is held.
+  if (!answered) return { kind: 'reply', seq: reply, who: '', text: '', sign: null };
+  if (answered.deleted || answered.hidden) return null;
+  const who = answered.sender === state.user ? null : shortName(nameFor(state, answered.sender));
+  return { kind: 'reply', seq: answered.seq, who, ...gistOf(state, answered) };
+}

@@ -1,0 +1,73 @@
+/**
+ * What is asked for: where in a thread, whether it is still wished, and what takes several requests.
+ *
+ * @import {Changes, Command, Message} from './wire.js'
+ * @import {Input} from './state/inputs.js'
+ * @import {State} from './state/state.js'
+ */
+import { Problem } from './problem.js';
+
+/**
+ * The rules of the state, as they are handed in.
+ * @typedef {{
+ *   empty: (user: number) => State,
+ *   apply: (state: State, input: Input) => State,
+ *   versionOf: (state: State, scope: string) => number|null,
+ *   conversationOf: (scope: string) => number,
+ *   gapAfter: (state: State, conversation: number) => number|null,
+ *   quoteMissing: (state: State, conversation: number) => number|null,
+ * }} Model
+ * @typedef {'before'|'after'|'place'} Side where of a thread messages are asked for: before or after those that are
+ * held, or around a place, or at the end
+ * @typedef {{before?: number, after?: number, around?: number}} Where
+ */
+
+const PIECES_MAX = 1_000;
+
+/** My own messages that are held of a conversation, by their `client_id`. @param {State} state
+ * @param {number} conversation @returns {Set<string>} */
+export function ownIn({ user, threads, conversations }, conversation) {
+  const last = conversations.get(conversation)?.last_message;
+  const held = [...(threads.get(conversation)?.messages ?? []), ...(last ? [last] : [])];
+  return new Set(held.filter((one) => one.sender === user && one.client_id !== '').map((one) => one.client_id));
+}
+
+/** All that changed in a conversation. @param {(command: Command) => Promise<any>} request
+ * @param {number} conversation @param {number} since @returns {Promise<Changes>} */
+export async function changesSince(request, conversation, since) {
+  /** @type {Changes} */
+  let whole = await request({ type: 'conversation.changes', conversation, since });
+  for (let pieces = 1; whole.more && pieces < PIECES_MAX; pieces += 1) {
+    const piece = await request({ type: 'conversation.changes', conversation, since: whole.version });
+    whole = piece.reset
+      ? piece
+      : {
+          ...piece,
+          since: whole.since,
+          reset: whole.reset,
+          messages: [...whole.messages, ...piece.messages],
+          users: [...whole.users, ...piece.users],
+          quoted: [...(whole.quoted ?? []), ...(piece.quoted ?? [])],
+        };
+  }
+  return whole;
+}
+
+/** @param {Where} where @returns {Side} */
+export function sideOf({ before, after }) {
+  if (before !== undefined) return 'before';
+  return after === undefined ? 'place' : 'after';
+}
+
+/** Whether that is still where a thread lacks messages. @param {Where} where @param {Message[]} held
+ * @param {number|null} place that is to be shown, if not the end @returns {boolean} */
+export function isStillMissing({ before, after, around }, held, place) {
+  if (before !== undefined) return held[0]?.seq === before;
+  if (after !== undefined) return (held.at(-1)?.seq ?? after) === after;
+  return place === (around ?? null);
+}
+
+/** @param {unknown} error @returns {boolean} */
+export function isMissing(error) {
+  return error instanceof Problem && error.status === 404;
+}

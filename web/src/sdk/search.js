@@ -1,0 +1,258 @@
+/**
+ * Looking for messages: what is asked for, and what came of it. It knows no DOM; time and the way to the server are
+ * handed in.
+ *
+ * Invariants: what is shown answers the newest question or, while that is under way, the one before; an answer to an
+ * older question is dropped; pages follow each other without a gap. What is asked for again because it may have changed
+ * stays as it is until all of that is there.
+ *
+ * @import {Clock} from './clock.js'
+ * @import {Conversation, Found, Hit, Message, Search as Asked, User} from './wire.js'
+ */
+import { Problem } from './problem.js';
+
+/**
+ * @typedef {{id: number, name: string}} Choice
+ * @typedef {{
+ *   person: Choice|null, conversation: Choice|null, about: {type: string, id: string, title: string}|null,
+ *   from: string, until: string, files: boolean,
+ * }} Filters `from` and `until` are days, 2026-11-22, both included
+ * @typedef {'idle'|'waiting'|'done'|'failed'|'refused'} Progress `failed`: no answer, or none yet; `refused`: it will never be
+ *   answered as it is
+ * @typedef {{
+ *   query: string, filters: Filters, progress: Progress, results: Hit[], more: boolean, asked: boolean, problem: Problem|null,
+ *   conversations: Map<number, Conversation>, users: Map<number, User>,
+ * }} SearchView `asked`: there is something to look for
+ */
+
+/** After the last key. */
+const PAUSE_MS = 200;
+const PAGE_ROWS = 20;
+/** Before what is shown is asked for again once more. */
+const RENEW_MS = 3_000;
+
+/** @type {Filters} */
+export const noFilters = { person: null, conversation: null, about: null, from: '', until: '', files: false };
+
+export class Search {
+  query = '';
+  filters = noFilters;
+  /** @type {Progress} */
+  #progress = 'idle';
+  /** @type {Hit[]} */
+  #results = [];
+  /** @type {Map<number, Conversation>} */
+  #conversations = new Map();
+  /** @type {Map<number, User>} */
+  #users = new Map();
+  /** Why there is no answer, where the server said so. @type {Problem|null} */
+  #problem = null;
+  /** @type {string|null} */
+  #next = null;
+  /** The question whose answer is awaited. */
+  #turn = 0;
+  #paging = false;
+  /** The question whose answers were asked for again just now. */
+  #renewed = 0;
+  /** @type {unknown} */
+  #timer = null;
+
+  /** @param {{
+   *   clock: Clock, ask: (search: Asked) => Promise<Found>, changed: () => void,
+   *   found?: (messages: Message[], first: boolean) => void,
+   * }} parts `found` is told what is shown from now on, beside or in the place of what was */
+  constructor({ clock, ask, changed, found = () => {} }) {
+    this.clock = clock;
+    this.ask = ask;
+    this.found = found;
+    this.changed = changed;
+  }
+
+  /** @returns {SearchView} */
+  view() {
+    return {
+      query: this.query, filters: this.filters, progress: this.#progress, results: this.#results,
+      more: this.#next !== null, asked: this.#isAsked, problem: this.#problem,
+      conversations: this.#conversations, users: this.#users,
+    };
+  }
+
+  /** @param {string} query */
+  setQuery(query) {
+    const same = query.trim() === this.query.trim();
+    this.query = query;
+    if (!same) this.#begin(PAUSE_MS);
+    else this.changed();
+  }
+
+  /** @param {Partial<Filters>} filters */
+  setFilters(filters) {
+    this.filters = { ...this.filters, ...filters };
+    this.#begin(0);
+  }
+
+  /** Asks again at once: after a failure, or because the person will not wait. */
+  again() {
+    if (this.#progress !== 'failed' || this.#next === null) {
+      this.#begin(0);
+      return;
+    }
+    this.#progress = 'done';
+    void this.more();
+  }
+
+  /** All is forgotten. */
+  end() {
+    this.query = '';
+    this.filters = noFilters;
+    this.#begin(0);
+  }
+
+  /** The next page. */
+  async more() {
+    if (this.#next === null || this.#paging || this.#progress !== 'done') return;
+    this.#paging = true;
+    const turn = this.#turn;
+    try {
+      const found = await this.ask({ ...this.#question(), after: this.#next });
+      if (turn === this.#turn) this.#take(found, false);
+    } catch (error) {
+      if (turn === this.#turn) this.#fail(error);
+    }
+    if (turn === this.#turn) this.#paging = false;
+    this.changed();
+  }
+
+  /** What is shown may have changed: as much of it is asked for again. Where that fails it stands, and is asked for
+   * later. */
+  async renew() {
+    if (this.#progress !== 'done' || this.#paging || this.#renewed === this.#turn) return;
+    const turn = this.#turn;
+    this.#renewed = turn;
+    this.#paging = true;
+    try {
+      const pages = await this.#askAgain(turn);
+      if (turn === this.#turn) {
+        this.#results = [];
+        for (const page of pages) this.#add(page);
+      }
+    } catch {
+      // What was found before is better than nothing.
+    }
+    if (turn !== this.#turn) return;
+    this.#paging = false;
+    this.#timer = this.clock.after(RENEW_MS, () => {
+      this.#renewed = 0;
+      this.changed();
+    });
+    this.changed();
+  }
+
+  /** As many answers as there are results. @param {number} turn @returns {Promise<Found[]>} */
+  async #askAgain(turn) {
+    /** @type {Found[]} */
+    const pages = [];
+    /** @type {string|null} */
+    let after = null;
+    let count = 0;
+    do {
+      const page = /** @type {Found} */ (await this.ask({ ...this.#question(), ...(after === null ? {} : { after }) }));
+      if (turn !== this.#turn) break;
+      this.found(page.results.map((one) => one.message), false);
+      pages.push(page);
+      after = page.next;
+      count += page.results.length;
+    } while (after !== null && count < this.#results.length);
+    return pages;
+  }
+
+  get #isAsked() {
+    const { person, conversation, about, from, until, files } = this.filters;
+    // A conversation alone is not a question: all of it would be the answer.
+    return this.query.trim() !== '' || files || person !== null || about !== null || from !== '' || until !== '';
+  }
+
+  /** @param {number} pause */
+  #begin(pause) {
+    this.clock.stop(this.#timer);
+    this.#turn += 1;
+    this.#paging = false;
+    this.#problem = null;
+    if (!this.#isAsked) {
+      this.#progress = 'idle';
+      this.#results = [];
+      this.#next = null;
+    } else {
+      this.#progress = 'waiting';
+      const turn = this.#turn;
+      if (pause > 0) this.#timer = this.clock.after(pause, () => void this.#look(turn));
+      else void this.#look(turn);
+    }
+    this.changed();
+  }
+
+  /** @param {number} turn */
+  async #look(turn) {
+    try {
+      const found = await this.ask(this.#question());
+      if (turn === this.#turn) this.#take(found, true);
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.#fail(error);
+      this.#results = [];
+      this.#next = null;
+    }
+    if (turn === this.#turn) this.changed();
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    this.#problem = error instanceof Problem ? error : null;
+    this.#progress = this.#problem && !this.#problem.retryable ? 'refused' : 'failed';
+  }
+
+  /** @param {Found} found @param {boolean} first in the place of what was */
+  #take(found, first) {
+    this.#progress = 'done';
+    if (first) this.#results = [];
+    this.#add(found);
+    this.found(found.results.map((one) => one.message), first);
+  }
+
+  /** @param {Found} found */
+  #add({ results, next, conversations, users }) {
+    const there = new Set(this.#results.map((one) => one.message.id));
+    this.#results = [...this.#results, ...results.filter((one) => !there.has(one.message.id))];
+    this.#next = next;
+    for (const one of conversations) this.#conversations.set(one.id, one);
+    for (const one of users) this.#users.set(one.id, one);
+  }
+
+  /** @returns {Asked} */
+  #question() {
+    const { person, conversation, about, from, until, files } = this.filters;
+    const query = this.query.trim();
+    return {
+      ...(query ? { query } : {}),
+      ...(person ? { sender: person.id } : {}),
+      ...(conversation ? { conversation: conversation.id } : {}),
+      ...(about ? { context: { type: about.type, id: about.id } } : {}),
+      ...(from ? { from: startOf(from, 0) } : {}),
+      ...(until ? { until: startOf(until, 1) } : {}),
+      ...(files ? { has_file: true } : {}),
+      limit: PAGE_ROWS,
+    };
+  }
+}
+
+/** When a day of the reader begins, or one some days later. @param {string} day @param {number} later
+ * @returns {string} */
+function startOf(day, later) {
+  const [year, month, date] = day.split('-').map(Number);
+  return new Date(year, month - 1, date + later).toISOString();
+}
+
+/** Whether anything is set. @param {Filters} filters @returns {boolean} */
+export function isFiltered({ person, conversation, about, from, until, files }) {
+  return person !== null || conversation !== null || about !== null || from !== '' || until !== '' || files;
+}

@@ -1,0 +1,206 @@
+/**
+ * What an event makes of a conversation. Pure.
+ *
+ * In a conversation of more than `fanOutMax` people only some members are held, and my own marker is told in another
+ * scope; in any, so is what I hid. `unreadAt` is the version at which `unread` is known to be true.
+ *
+ * @import {Conversation, ConversationPage, Marker, Member, MembersUpdated, Message, MessageCreated, MessageUpdated,
+ *   PlacedEvent} from '../wire.js'
+ */
+
+/** @typedef {Conversation & {unreadAt: number}} Held */
+
+/** "99+" on the wire. */
+const UNREAD_MAX = 100;
+
+/** @param {Held} held @param {PlacedEvent} event
+ * @param {{me: number, fanOutMax: number, hidden?: boolean}} how `hidden`: I deleted this message for myself
+ * @returns {Held} */
+export function changedBy(held, event, { me, fanOutMax, hidden = false }) {
+  switch (event.type) {
+    case 'message.created': {
+      const isLarge = held.member_count > fanOutMax;
+      return { ...withMessage(held, event, { me, hidden, isLarge }), version: event.version };
+    }
+    case 'message.updated':
+      return { ...withChanged(held, event), version: event.version };
+    case 'conversation.updated': {
+      const { title, picture, context } = event;
+      const isLarge = held.member_count > fanOutMax;
+      const members = withRows(held.members, event.members, { me, isLarge, add: false });
+      return withLine({ ...held, title, picture, context, members, version: event.version }, event.message);
+    }
+    case 'member.updated':
+      return withLine({ ...withMembers(held, event, me, fanOutMax), version: event.version }, event.message);
+    case 'scope.advanced':
+      return { ...held, version: event.version };
+    default:
+      return held;
+  }
+}
+
+/** @param {Held} held @param {MessageCreated} event @param {{me: number, hidden: boolean, isLarge: boolean}} how
+ * @returns {Held} */
+function withMessage(held, event, { me, hidden, isLarge }) {
+  const { message } = event;
+  // Not told where receipts are off.
+  const readSeq = event.sender_read_seq ?? 0;
+  const mine = message.sender === me;
+  // My own marker, moved otherwise than by this message, is told by its own event together with what is unread.
+  const marks = !mine || readSeq === message.seq;
+  const counted = hidden || event.version <= held.unreadAt || (mine && !marks);
+  return {
+    ...held,
+    activity: message.id,
+    last_seq: message.seq,
+    last_message: hidden ? held.last_message : message,
+    unread: counted ? held.unread : mine ? 0 : Math.min(UNREAD_MAX, held.unread + 1),
+    unreadAt: Math.max(held.unreadAt, event.version),
+    members: held.members.map((row) =>
+      row.user.id === message.sender ? withSent(row, event, { readSeq: marks ? readSeq : 0, isLarge }) : row),
+  };
+}
+
+/** Who had received all before what he wrote has received that too. @param {Member} row @param {MessageCreated} event
+ * @param {{readSeq: number, isLarge: boolean}} how @returns {Member} */
+function withSent(row, { message }, { readSeq, isLarge }) {
+  const hadAll = !isLarge && row.delivered_seq === message.seq - 1;
+  const sent = hadAll ? moved(row, 0, message.seq, row.version) : row;
+  return readSeq > row.read_seq ? { ...moved(sent, readSeq, 0, row.version), read_at: message.created_at } : sent;
+}
+
+/** A line of the system is a message that nobody has to read. @param {Held} held @param {Message|undefined} line
+ * @returns {Held} */
+function withLine(held, line) {
+  return line ? { ...held, activity: line.id, last_seq: line.seq, last_message: line } : held;
+}
+
+/** @param {Held} held @param {MessageUpdated} event @returns {Held} */
+function withChanged(held, { message }) {
+  const last = held.last_message;
+  if (last?.seq !== message.seq || last.version >= message.version) return held;
+  return { ...held, last_message: message };
+}
+
+/** Whether a message was deleted that may have been counted as unread by me.
+ * @param {Held} held @param {MessageUpdated} event @param {number} me @returns {boolean} */
+export function uncounts(held, { message, version }, me) {
+  if (!message.deleted || message.sender === me || version <= held.unreadAt) return false;
+  return message.seq > (memberOf(held, me)?.read_seq ?? 0);
+}
+
+/** I deleted a message for myself; null when a whole copy has to be asked for: what was counted from another marker
+ * than mine says nothing.
+ * @param {Held} held @param {{seq: number, read_seq: number, unread: number, version: number}} event @param {number} me
+ * @returns {Held|null} */
+export function withHidden(held, { seq, read_seq, unread, version }, me) {
+  const mine = memberOf(held, me)?.read_seq ?? 0;
+  if (held.last_message?.seq === seq || read_seq !== mine) return null;
+  if (version >= held.version) return { ...held, unread, unreadAt: Math.max(held.unreadAt, version) };
+  // Messages may have come after it was counted.
+  return seq > mine ? null : held;
+}
+
+/** @param {Held} held @param {MembersUpdated} event @param {number} me @param {number} fanOutMax @returns {Held} */
+function withMembers(held, event, me, fanOutMax) {
+  const [row] = event.members;
+  const mine = event.members.length === 1 && row.user.id === me && typeof event.unread === 'number'
+    && event.version > held.unreadAt;
+  const isLarge = event.member_count > fanOutMax;
+  return {
+    ...held,
+    members: withRows(held.members, event.members, { me, isLarge, add: !isLarge }),
+    member_count: event.member_count,
+    unread: mine ? /** @type {number} */ (event.unread) : held.unread,
+    unreadAt: mine ? Math.max(held.unreadAt, event.version) : held.unreadAt,
+  };
+}
+
+/** My own markers never move back; in a large conversation a row without a marker says nothing about it.
+ * @param {Member[]} members @param {Member[]} rows
+ * @param {{me: number, isLarge: boolean, add: boolean}} how `add`: those who are not held @returns {Member[]} */
+function withRows(members, rows, { me, isLarge, add }) {
+  let changed = members;
+  for (const row of rows) {
+    const index = changed.findIndex((one) => one.user.id === row.user.id);
+    if (row.left) changed = changed.filter((one) => one.user.id !== row.user.id);
+    else if (index >= 0) {
+      const keeps = row.user.id === me || (isLarge && row.read_seq === 0);
+      changed = changed.with(index, keeps ? ahead(changed[index], row) : row);
+    }
+    else if (add) changed = [...changed, row];
+  }
+  return changed;
+}
+
+/** @param {Member} held @param {Member} row @returns {Member} */
+function ahead(held, row) {
+  if (held.read_seq <= row.read_seq) return row;
+  return { ...moved(row, held.read_seq, held.delivered_seq, row.version), read_at: held.read_at };
+}
+
+/** @param {Member} row @param {number} read @param {number} delivered @param {number} version @returns {Member} */
+function moved(row, read, delivered, version) {
+  const readSeq = Math.max(row.read_seq, read);
+  return {
+    ...row,
+    read_seq: readSeq,
+    delivered_seq: Math.max(row.delivered_seq, delivered, readSeq),
+    version: Math.max(row.version, version),
+  };
+}
+
+/** My own marker, told to me alone; null when a whole copy has to be asked for.
+ * @param {Held} held @param {Marker} marker @param {number} me @param {number} version @returns {Held|null} */
+export function withMarker(held, marker, me, version) {
+  const row = held.members.find((one) => one.user.id === me);
+  if (!row) return held;
+  const moves = marker.read_seq > row.read_seq;
+  const members = held.members.map((one) =>
+    one === row
+      ? { ...moved(row, marker.read_seq, marker.delivered_seq, row.version), ...(moves ? readAt(marker) : {}) }
+      : one);
+  if (!moves) return marker.delivered_seq > row.delivered_seq ? { ...held, members } : held;
+  if (version < held.version) return null;
+  return { ...held, members, unread: marker.unread, unreadAt: version };
+}
+
+/** @param {Marker} marker @returns {{read_at: string|null}} */
+function readAt(marker) {
+  return { read_at: marker.read_at ?? null };
+}
+
+/** A whole copy in the place of another: my own marker does not move back.
+ * @param {Held|undefined} held @param {Conversation} whole @param {number} me @returns {Held} */
+export function withWhole(held, whole, me) {
+  const taken = { ...whole, unreadAt: whole.version };
+  const mine = held?.members.find((one) => one.user.id === me);
+  if (!held || !mine || !isBehind(held, whole, me)) return taken;
+  const members = whole.members.map((one) =>
+    one.user.id === me
+      ? { ...moved(one, mine.read_seq, mine.delivered_seq, one.version), read_at: mine.read_at }
+      : one);
+  return { ...taken, members };
+}
+
+/** Whether a whole copy was read before my own marker moved to where it is.
+ * @param {Held} held @param {Conversation} whole @param {number} me @returns {boolean} */
+export function isBehind(held, whole, me) {
+  return (memberOf(whole, me)?.read_seq ?? Infinity) < (memberOf(held, me)?.read_seq ?? 0);
+}
+
+/** @param {Conversation} conversation @param {number} me @returns {Member|undefined} */
+export function memberOf(conversation, me) {
+  return conversation.members.find((one) => one.user.id === me);
+}
+
+/** My messages begin here. @param {Conversation} conversation @param {number} me @returns {number} */
+export function historyFrom(conversation, me) {
+  return Math.max(1, memberOf(conversation, me)?.history_from ?? 1);
+}
+
+/** How much of the list is there: none below `bound`. @param {ConversationPage} page
+ * @returns {{loaded: boolean, next: string|null, bound: number}} */
+export function loadedTo({ conversations, next }) {
+  return { loaded: true, next, bound: next === null ? 0 : conversations.at(-1)?.activity ?? 0 };
+}

@@ -1,0 +1,150 @@
+/**
+ * What is known by now of messages that a search has found: each change of one that is heard of, in whatever way, so
+ * that no old text stays on the screen. Pure.
+ *
+ * Invariant: of two copies the newer is right; what I hid, what lies in a conversation that I left, or before my history
+ * there, is hidden.
+ *
+ * @import {Changes, Conversation, Message, PlacedEvent, ScopeChanged} from '../wire.js'
+ * @import {Input} from './inputs.js'
+ * @import {State} from './state.js'
+ */
+import { historyFrom } from './conversations.js';
+import { better, hiddenCopy, messageAt } from './messages.js';
+import { isHidden } from './threads.js';
+
+/** The newest copies; null where it may have changed and nobody said how. @typedef {Map<string, Message|null>} Hits */
+
+const unknown = { id: 0, version: 0, sender: 0, client_id: '', text: '', created_at: '' };
+
+/** @param {{conversation: number, seq: number}} place @returns {string} */
+export function hitKey({ conversation, seq }) {
+  return `${conversation}:${seq}`;
+}
+
+/** What an input says of messages that were found. @param {State} draft @param {Input} input */
+export function seeHits(draft, input) {
+  if (input.kind === 'found') {
+    const found = input.messages.map((one) => /** @type {const} */ ([hitKey(one), known(draft, one)]));
+    draft.hits = new Map([...(input.first ? [] : draft.hits), ...found]);
+    return;
+  }
+  if (draft.hits.size === 0) return;
+  see(draft, messagesOf(input));
+  const hidden = new Set(hiddenBy(input).map(hitKey));
+  if (hidden.size > 0) hide(draft, (key) => hidden.has(key));
+  for (const scope of leftBy(input, draft.user)) hide(draft, (key) => key.startsWith(`${idOf(scope)}:`));
+  for (const row of wholeBy(input)) {
+    // What changed on the way to it is not told.
+    if ((draft.conversations.get(row.id)?.version ?? 0) < row.version) doubt(draft, `${row.id}:`, new Set());
+  }
+  for (const { scope, messages } of resetBy(input)) doubt(draft, `${idOf(scope)}:`, new Set(messages.map(hitKey)));
+  // What I hid is told since something, or not at all.
+  if (input.kind === 'me' && (input.since === null || input.answer.hidden_reset)) doubt(draft, '', new Set());
+}
+
+/** My history in a conversation begins here now: who is added again may see less than before. @param {State} draft
+ * @param {Conversation} conversation */
+export function hideBefore(draft, conversation) {
+  const from = historyFrom(conversation, draft.user);
+  const beginning = `${conversation.id}:`;
+  if (from > 1) hide(draft, (key) => key.startsWith(beginning) && Number(key.slice(beginning.length)) < from);
+}
+
+/** @param {Input} input @returns {Message[]} all that it brings, in whatever order */
+function messagesOf(input) {
+  switch (input.kind) {
+    case 'event':
+      return 'message' in input.event && input.event.message ? [input.event.message] : [];
+    case 'heads':
+      return input.heads.changes.flatMap((one) => [...one.messages, ...(one.quoted ?? [])]);
+    case 'changes':
+      return [...input.changes.messages, ...(input.changes.quoted ?? [])];
+    case 'messages':
+    case 'quoted':
+      return [...(input.page?.messages ?? []), ...(input.page?.quoted ?? [])];
+    case 'seen':
+      return input.messages;
+    case 'sent':
+      return [input.sent.message];
+    case 'changed':
+      return [input.changed.message];
+    default:
+      return [];
+  }
+}
+
+/** @param {Input} input @returns {{conversation: number, seq: number}[]} */
+function hiddenBy(input) {
+  if (input.kind === 'hidden') return [input.place];
+  if (input.kind === 'me') return input.answer.hidden ?? [];
+  return input.kind === 'event' && input.event.type === 'message.hidden' ? [input.event] : [];
+}
+
+/** The conversations that I am not in any more. @param {Input} input @param {number} me @returns {string[]} */
+function leftBy(input, me) {
+  if (input.kind === 'gone') return [input.scope];
+  if (input.kind === 'heads') return input.heads.gone;
+  return input.kind === 'event' && isRemoval(input.event, me) ? [input.event.scope] : [];
+}
+
+/** @param {PlacedEvent|ScopeChanged} event @param {number} me @returns {boolean} */
+function isRemoval(event, me) {
+  return event.type === 'member.updated' && event.members.some((one) => one.left && one.user.id === me);
+}
+
+/** What was found, as it is known: the answer may be older than what was heard meanwhile. @param {State} draft
+ * @param {Message} message @returns {Message} */
+function known(draft, message) {
+  const thread = draft.threads.get(message.conversation);
+  const copy = better(thread && messageAt(thread, message.seq), message);
+  const row = draft.conversations.get(message.conversation);
+  const isBefore = row !== undefined && message.seq < historyFrom(row, draft.user);
+  return isBefore || isHidden(draft, message) ? hiddenCopy(copy) : copy;
+}
+
+/** Conversations that are told without their messages. @param {Input} input @returns {Conversation[]} */
+function wholeBy(input) {
+  if (input.kind === 'conversation') return [input.conversation];
+  return input.kind === 'list' ? input.page.conversations : [];
+}
+
+/** Where too much changed to be told. @param {Input} input @returns {Changes[]} */
+function resetBy(input) {
+  if (input.kind === 'heads') return input.heads.changes.filter((one) => one.reset);
+  return input.kind === 'changes' && input.changes.reset ? [input.changes] : [];
+}
+
+/** @param {State} draft @param {Message[]} messages */
+function see(draft, messages) {
+  for (const message of messages) change(draft, hitKey(message), (held) => better(held, message));
+}
+
+/** @param {State} draft @param {(key: string) => boolean} isMeant */
+function hide(draft, isMeant) {
+  for (const key of [...draft.hits.keys()].filter(isMeant)) {
+    const [conversation, seq] = key.split(':').map(Number);
+    change(draft, key, (held) => hiddenCopy(held ?? { ...unknown, conversation, seq }));
+  }
+}
+
+/** @param {State} draft @param {string} beginning @param {Set<string>} known */
+function doubt(draft, beginning, known) {
+  for (const key of draft.hits.keys()) {
+    if (key.startsWith(beginning) && !known.has(key)) change(draft, key, (held) => (held?.hidden ? held : null));
+  }
+}
+
+/** @param {State} draft @param {string} key @param {(held: Message|null) => Message|null} make */
+function change(draft, key, make) {
+  const held = draft.hits.get(key);
+  if (held === undefined) return;
+  const made = make(held);
+  // The map is that of the state before, too.
+  if (made !== held) draft.hits = new Map(draft.hits).set(key, made);
+}
+
+/** @param {string} scope @returns {string} */
+function idOf(scope) {
+  return scope.slice(scope.indexOf(':') + 1);
+}

@@ -1,0 +1,229 @@
+/**
+ * The messages of one thread: a window of `seq` without gaps, what came too early, and the messages that those of the
+ * window answer. Pure.
+ *
+ * Invariants: of two copies of a message the one with the higher version is right; one that is known to be hidden never
+ * comes back. A window with `moreAfter` ends before the newest message, and what is new is not added to it.
+ * `stale` is the version from which changes of messages have to be asked for, where the conversation's row is newer
+ * than its messages are. `missed` is the version of the last change of a message that was not held: a page that is
+ * older may not know of it.
+ *
+ * @import {Message} from '../wire.js'
+ */
+
+/**
+ * @typedef {{
+ *   messages: Message[], ahead: Message[], loaded: boolean, moreBefore: boolean, moreAfter: boolean,
+ *   quoted: Map<number, Message|null>, stale: number|null, missed: number, shown: boolean,
+ * }} Thread
+ * @typedef {{messages: Message[], quoted?: Message[], previous: number|null, next: number|null}} Page
+ */
+
+/** Messages of a thread that is not on the screen. */
+export const UNSEEN_MAX = 80;
+/** Answered messages that are held; what is beyond is asked for again. */
+const QUOTED_MAX = 300;
+
+/** @param {number} version @returns {Thread} */
+export function emptyThread(version) {
+  return {
+    messages: [], ahead: [], loaded: false, moreBefore: true, moreAfter: false, quoted: new Map(), stale: null,
+    missed: version, shown: true,
+  };
+}
+
+/** The `seq` of the last message that is held without a gap; 0 when there is none. @param {Thread} thread */
+export function lastSeq(thread) {
+  return thread.messages.at(-1)?.seq ?? 0;
+}
+
+/** @param {Thread} thread @returns {number} */
+function firstSeq(thread) {
+  return thread.messages[0]?.seq ?? Infinity;
+}
+
+/** All that can be shown, in order. @param {Thread} thread @returns {Message[]} */
+export function shown(thread) {
+  return thread.ahead.length > 0 ? [...thread.messages, ...thread.ahead] : thread.messages;
+}
+
+/** A message that I deleted for myself: its place. @param {Message} message @returns {Message} */
+export function hiddenCopy({ id, conversation, seq, version, sender, client_id, created_at }) {
+  return { id, conversation, seq, version, sender, client_id, text: '', hidden: true, created_at };
+}
+
+/** The copy of a message to keep. @param {Message|null|undefined} held @param {Message} message @returns {Message} */
+export function better(held, message) {
+  if (!held) return message;
+  const newer = message.version > held.version ? message : held;
+  return (held.hidden || message.hidden) && !newer.hidden ? hiddenCopy(newer) : newer;
+}
+
+/** Takes messages that may repeat, be changed, be out of order, or be too early.
+ * @param {Thread} thread @param {Message[]} messages @returns {Thread} */
+export function merge(thread, messages) {
+  const joined = [...thread.messages];
+  const quoted = new Map(thread.quoted);
+  const ahead = new Map(thread.ahead.map((one) => [one.seq, one]));
+  let { missed } = thread;
+  for (const message of messages) {
+    const { seq } = message;
+    const isQuoted = quoted.has(seq);
+    if (isQuoted) quoted.set(seq, better(quoted.get(seq), message));
+    const at = seq - (joined[0]?.seq ?? seq + 1);
+    if (joined[at]) joined[at] = better(joined[at], message);
+    else if (!thread.loaded || (seq > (joined.at(-1)?.seq ?? 0) && !thread.moreAfter)) {
+      ahead.set(seq, better(ahead.get(seq), message));
+    } else if (message.version > message.id) missed = Math.max(missed, message.version);
+  }
+  const waiting = [...ahead.values()].sort((a, b) => a.seq - b.seq);
+  const first = joined.length === 0;
+  const next = () => waiting.length > 0
+    && ((first && joined.length === 0) || waiting[0].seq === (joined.at(-1)?.seq ?? 0) + 1);
+  while (thread.loaded && next()) joined.push(/** @type {Message} */ (waiting.shift()));
+  // What came first into an empty thread may have forerunners that come later.
+  const moreBefore = thread.moreBefore || (first && joined.length > 0 && joined[0].seq > 1);
+  return bounded({ ...thread, messages: joined, ahead: waiting, quoted, missed, moreBefore });
+}
+
+/** What is not on the screen does not grow for ever. @param {Thread} thread @returns {Thread} */
+function bounded(thread) {
+  if (thread.shown || thread.messages.length <= 2 * UNSEEN_MAX) return thread;
+  return trim(thread, thread.messages[thread.messages.length - UNSEEN_MAX].seq, Infinity);
+}
+
+/** A window in the place of the one that was: what was ahead is looked at again.
+ * @param {Thread} thread @param {Page} page @returns {Thread} */
+function begin(thread, page) {
+  const { ahead } = thread;
+  const begun = {
+    ...thread, messages: page.messages, ahead: [], loaded: true, moreBefore: page.previous !== null,
+    moreAfter: page.next !== null,
+  };
+  // What is held of these may be newer than the page.
+  return merge(merge(begun, thread.messages.filter((one) => one.seq >= firstSeq(begun))), ahead);
+}
+
+/** A page that overlaps or touches the window widens it. @param {Thread} thread @param {Page} page @returns {Thread} */
+function widen(thread, page) {
+  const [first, last] = [firstSeq(thread), lastSeq(thread)];
+  const before = page.messages.filter((one) => one.seq < first);
+  const after = page.messages.filter((one) => one.seq > last);
+  const wide = {
+    ...thread,
+    messages: [...before, ...thread.messages, ...after],
+    moreBefore: before.length > 0 || page.messages[0]?.seq === first ? page.previous !== null : thread.moreBefore,
+    moreAfter: after.length > 0 || page.messages.at(-1)?.seq === last ? page.next !== null : thread.moreAfter,
+  };
+  return merge({ ...wide, ahead: [] }, [...page.messages, ...thread.ahead]);
+}
+
+/** @param {Thread} thread @param {Page} page @returns {boolean} */
+function touches(thread, page) {
+  const [first, last] = [page.messages[0]?.seq, page.messages.at(-1)?.seq];
+  if (!thread.loaded || thread.messages.length === 0 || first === undefined || last === undefined) return false;
+  return first <= lastSeq(thread) + 1 && last >= firstSeq(thread) - 1;
+}
+
+/** A page from anywhere, the end among them: it begins a thread, widens the window, or takes its place if there is a
+ * gap between. @param {Thread} thread @param {Page} page @returns {Thread} */
+export function placed(thread, page) {
+  if (page.messages.length === 0) return thread.loaded ? thread : begin(thread, page);
+  return withQuoted(touches(thread, page) ? widen(thread, page) : begin(thread, page), page.quoted);
+}
+
+/** A page of what came before. @param {Thread} thread @param {Page} page @returns {Thread} */
+export function older(thread, page) {
+  const first = firstSeq(thread);
+  if (first === Infinity) return thread;
+  const earlier = page.messages.filter((one) => one.seq < first);
+  const joins = earlier.length === 0 ? page.messages.length === 0 : earlier[earlier.length - 1].seq === first - 1;
+  if (!joins) return thread;
+  const wide = { ...thread, messages: [...earlier, ...thread.messages], moreBefore: page.previous !== null };
+  return withQuoted(wide, page.quoted);
+}
+
+/** A page of what came after. @param {Thread} thread @param {Page} page @returns {Thread} */
+export function newer(thread, page) {
+  const last = lastSeq(thread);
+  const later = page.messages.filter((one) => one.seq > last);
+  if (later.length === 0) return page.messages.length === 0 ? { ...thread, moreAfter: false } : thread;
+  if (thread.messages.length > 0 && later[0].seq !== last + 1) return thread;
+  const wide = { ...thread, messages: [...thread.messages, ...later], moreAfter: page.next !== null };
+  return withQuoted(merge({ ...wide, ahead: [] }, thread.ahead), page.quoted);
+}
+
+/** @param {Thread} thread @param {Message[]} [messages] @returns {Thread} */
+export function withQuoted(thread, messages = []) {
+  if (messages.length === 0 && thread.quoted.size === 0) return thread;
+  const quoted = new Map(thread.quoted);
+  for (const message of messages) quoted.set(message.seq, better(quoted.get(message.seq), message));
+  // Those of the window stand there alone.
+  const first = firstSeq(thread);
+  for (const seq of quoted.keys()) if (thread.messages[seq - first]) quoted.delete(seq);
+  return needed({ ...thread, quoted });
+}
+
+/** An answered message that may not be seen, so that it is not asked for again. @param {Thread} thread
+ * @param {number} seq @returns {Thread} */
+export function withoutQuoted(thread, seq) {
+  return thread.quoted.has(seq) ? thread : { ...thread, quoted: new Map(thread.quoted).set(seq, null) };
+}
+
+/** Without answered messages that nothing in the window answers, when there are many. @param {Thread} thread
+ * @returns {Thread} */
+function needed(thread) {
+  if (thread.quoted.size <= QUOTED_MAX) return thread;
+  const answered = new Set(thread.messages.map((one) => one.reply_to));
+  return { ...thread, quoted: new Map([...thread.quoted].filter(([seq]) => answered.has(seq))) };
+}
+
+/** A message of the window, or one that is answered; null when it may not be seen; undefined when it is not held.
+ * @param {Thread} thread @param {number} seq @returns {Message|null|undefined} */
+export function messageAt(thread, seq) {
+  return thread.messages[seq - firstSeq(thread)] ?? thread.quoted.get(seq)
+    ?? (thread.quoted.has(seq) ? null : thread.ahead.find((one) => one.seq === seq));
+}
+
+/** The first message that is answered in the window and not held; null when there is none. @param {Thread} thread
+ * @returns {number|null} */
+export function missingQuote(thread) {
+  for (const { reply_to: seq } of thread.messages) {
+    if (seq !== undefined && messageAt(thread, seq) === undefined) return seq;
+  }
+  return null;
+}
+
+/** @param {Thread} thread @param {number} seq @returns {Thread} with one that I deleted for myself */
+export function hide(thread, seq) {
+  const held = messageAt(thread, seq);
+  return held ? merge(thread, [hiddenCopy(held)]) : thread;
+}
+
+/** Without what lies outside: the window is made smaller. Answered messages stay. @param {Thread} thread
+ * @param {number} first @param {number} last @returns {Thread} */
+export function trim(thread, first, last) {
+  const messages = thread.messages.filter((one) => one.seq >= first && one.seq <= last);
+  if (messages.length === 0 || messages.length === thread.messages.length) return thread;
+  const moreAfter = thread.moreAfter || messages[messages.length - 1].seq < lastSeq(thread);
+  const answered = new Set(messages.map((one) => one.reply_to));
+  const quoted = thread.messages.filter((one) => answered.has(one.seq));
+  return withQuoted({
+    ...thread,
+    messages,
+    ahead: moreAfter ? [] : thread.ahead,
+    moreBefore: thread.moreBefore || messages[0].seq > firstSeq(thread),
+    moreAfter,
+  }, quoted);
+}
+
+/** Without what lies before the beginning of one's history. @param {Thread} thread @param {number} from
+ * @returns {Thread} */
+export function since(thread, from) {
+  if (firstSeq(thread) >= from && thread.ahead.every((one) => one.seq >= from)) return thread;
+  const messages = thread.messages.filter((one) => one.seq >= from);
+  const ahead = thread.ahead.filter((one) => one.seq >= from);
+  const quoted = new Map([...thread.quoted].filter(([seq]) => seq >= from));
+  const moreBefore = thread.moreBefore && (messages[0]?.seq ?? from + 1) > from;
+  return { ...thread, messages, ahead, quoted, moreBefore };
+}

@@ -1,0 +1,193 @@
+/**
+ * What inputs make of the threads of a state. Each changes the draft that `state.js` hands it, and returns the version
+ * that then has to be asked for, or null where all that is held is true.
+ *
+ * @import {Changes, Conversation, Message, MessagePage, MessagePlace} from '../wire.js'
+ * @import {State} from './state.js'
+ */
+import { historyFrom } from './conversations.js';
+import {
+  emptyThread, hiddenCopy, hide, merge, missingQuote, newer, older, placed, since, trim, UNSEEN_MAX, withQuoted,
+  withoutQuoted,
+} from './messages.js';
+
+/** Threads that are held; those opened longest ago are forgotten. */
+const THREADS_MAX = 30;
+/** Places in one conversation that I hid and that are remembered. */
+const HIDDEN_MAX = 1_000;
+
+/** The `seq` after which messages of a thread are missing though the conversation has them; null when none are.
+ * @param {State} state @param {number} id @returns {number|null} */
+export function gapAfter(state, id) {
+  const thread = state.threads.get(id);
+  const conversation = state.conversations.get(id);
+  if (!thread?.loaded || thread.moreAfter || !conversation) return null;
+  const last = thread.messages.at(-1)?.seq ?? historyFrom(conversation, state.user) - 1;
+  return last < conversation.last_seq ? last : null;
+}
+
+/** A message that a thread answers and does not hold; null when there is none. @param {State} state
+ * @param {number} id @returns {number|null} */
+export function quoteMissing(state, id) {
+  const thread = state.threads.get(id);
+  return thread?.loaded ? missingQuote(thread) : null;
+}
+
+/** @param {State} draft @param {number} id */
+export function openThread(draft, id) {
+  const thread = draft.threads.get(id);
+  // Last in the order of the map is opened last.
+  draft.threads.delete(id);
+  draft.threads.set(id, thread ? { ...thread, shown: true } : emptyThread(draft.conversations.get(id)?.version ?? 0));
+  for (const [old, { shown }] of draft.threads) {
+    if (draft.threads.size <= THREADS_MAX) break;
+    if (!shown) draft.threads.delete(old);
+  }
+}
+
+/** Its newest messages are kept, for when it is opened again. @param {State} draft @param {number} id */
+export function closeThread(draft, id) {
+  const thread = draft.threads.get(id);
+  if (!thread) return;
+  // A gap is only closed while the thread is on the screen.
+  if (!thread.loaded || thread.moreAfter || thread.ahead.length > 0 || gapAfter(draft, id) !== null) {
+    draft.threads.delete(id);
+    return;
+  }
+  const first = thread.messages.at(-UNSEEN_MAX)?.seq ?? 0;
+  draft.threads.set(id, { ...trim(thread, first, Infinity), shown: false });
+}
+
+/** @param {State} draft @param {{conversation: number, first: number, last: number}} input */
+export function trimThread(draft, { conversation, first, last }) {
+  const thread = draft.threads.get(conversation);
+  if (thread) draft.threads.set(conversation, trim(thread, first, last));
+}
+
+/** Too much was hidden to be told: all messages are asked for anew. @param {State} draft */
+export function forgetMessages(draft) {
+  for (const [id, { shown }] of draft.threads) {
+    draft.threads.set(id, { ...emptyThread(draft.conversations.get(id)?.version ?? 0), shown });
+  }
+}
+
+/** @param {State} draft @param {{conversation: number, page: MessagePage, before?: number, after?: number}} input
+ * @returns {number|null} */
+export function takePage(draft, input) {
+  const thread = draft.threads.get(input.conversation);
+  if (!thread) return null;
+  const { messages, quoted } = input.page;
+  const page = {
+    ...input.page,
+    messages: seen(draft, input.conversation, messages),
+    quoted: seen(draft, input.conversation, quoted ?? []),
+  };
+  const put = input.before !== undefined ? older : input.after !== undefined ? newer : placed;
+  draft.threads.set(input.conversation, put(thread, page));
+  return doubt(draft, input.conversation, page.version);
+}
+
+/** @param {State} draft @param {{conversation: number, seq: number, page: MessagePage|null}} input
+ * @returns {number|null} */
+export function takeQuoted(draft, { conversation, seq, page }) {
+  const thread = draft.threads.get(conversation);
+  if (!thread) return null;
+  const message = page?.messages.find((one) => one.seq === seq);
+  if (!page || !message) {
+    draft.threads.set(conversation, withoutQuoted(thread, seq));
+    return null;
+  }
+  draft.threads.set(conversation, withQuoted(thread, seen(draft, conversation, [message])));
+  return doubt(draft, conversation, page.version);
+}
+
+/** A page may be older than a change that was heard of while its messages were not held. @param {State} draft
+ * @param {number} id @param {number} version at which it is true @returns {number|null} */
+function doubt(draft, id, version) {
+  const thread = draft.threads.get(id);
+  if (!thread || version >= thread.missed) return null;
+  draft.threads.set(id, { ...thread, stale: Math.min(version, thread.stale ?? version) });
+  return Math.max(thread.missed, draft.conversations.get(id)?.version ?? 0);
+}
+
+/** The row of a conversation is about to be a newer one, without the changes of messages that lie between.
+ * @param {State} draft @param {Conversation} conversation @returns {number|null} */
+export function overtake(draft, { id, version }) {
+  const thread = draft.threads.get(id);
+  const at = draft.conversations.get(id)?.version;
+  if (!thread || at === version) return null;
+  // What is on its way may be older.
+  const missed = Math.max(thread.missed, version);
+  const stale = thread.loaded ? (thread.stale ?? at ?? 0) : thread.stale;
+  draft.threads.set(id, { ...thread, missed, stale });
+  return stale === null ? null : version;
+}
+
+/** The messages that changed in a conversation. @param {State} draft @param {Conversation} conversation
+ * @param {Changes} changes @returns {number|null} */
+export function takeChanged(draft, conversation, changes) {
+  const { id } = conversation;
+  const thread = draft.threads.get(id);
+  if (!thread) return null;
+  const messages = seen(draft, id, changes.messages);
+  const quoted = seen(draft, id, changes.quoted ?? []);
+  if (changes.reset) {
+    const from = historyFrom(conversation, draft.user);
+    const first = messages[0]?.seq ?? from;
+    const page = { messages, quoted, previous: first > from ? first : null, next: null };
+    const fresh = { ...emptyThread(thread.missed), shown: thread.shown, ahead: thread.ahead };
+    draft.threads.set(id, placed(fresh, page));
+  } else {
+    draft.threads.set(id, withQuoted(merge(thread, messages), quoted));
+  }
+  const taken = /** @type {typeof thread} */ (draft.threads.get(id));
+  const version = Math.max(draft.conversations.get(id)?.version ?? 0, taken.missed);
+  const isTrue = changes.version >= version;
+  const stale = isTrue || (taken.stale === null && !changes.reset) ? null : changes.version;
+  draft.threads.set(id, { ...taken, stale });
+  return stale === null ? null : version;
+}
+
+/** My history in a conversation may begin elsewhere now: later, or, where I was added again, earlier.
+ * @param {State} draft @param {Conversation} conversation @param {Conversation|undefined} held as it was */
+export function beginAt(draft, conversation, held) {
+  const thread = draft.threads.get(conversation.id);
+  if (!thread) return;
+  const from = historyFrom(conversation, draft.user);
+  if (held !== undefined && from < historyFrom(held, draft.user)) {
+    // What could not be seen may be asked for again.
+    const quoted = new Map([...thread.quoted].filter(([, one]) => one !== null));
+    const moreBefore = thread.moreBefore || (thread.messages[0]?.seq ?? 0) > from;
+    draft.threads.set(conversation.id, { ...thread, quoted, moreBefore });
+  } else if (from > 1) draft.threads.set(conversation.id, since(thread, from));
+}
+
+/** @param {State} draft @param {number} id @param {Message[]} messages */
+export function takeMessages(draft, id, messages) {
+  const thread = draft.threads.get(id);
+  if (thread && messages.length > 0) draft.threads.set(id, merge(thread, seen(draft, id, messages)));
+}
+
+/** I deleted a message for myself. @param {State} draft @param {MessagePlace} place */
+export function hideAt(draft, { conversation, seq }) {
+  const seqs = new Set(draft.hidden.get(conversation)?.seqs).add(seq);
+  for (const old of seqs) {
+    if (seqs.size <= HIDDEN_MAX) break;
+    seqs.delete(old);
+  }
+  draft.hidden.set(conversation, { seqs, turn: draft.turn });
+  const thread = draft.threads.get(conversation);
+  if (thread) draft.threads.set(conversation, hide(thread, seq));
+}
+
+/** @param {State} draft @param {Message} message @returns {boolean} */
+export function isHidden(draft, { conversation, seq }) {
+  return draft.hidden.get(conversation)?.seqs.has(seq) ?? false;
+}
+
+/** Messages as I may see them. @param {State} draft @param {number} id @param {Message[]} messages
+ * @returns {Message[]} */
+function seen(draft, id, messages) {
+  if (!draft.hidden.has(id)) return messages;
+  return messages.map((one) => (!one.hidden && isHidden(draft, one) ? hiddenCopy(one) : one));
+}

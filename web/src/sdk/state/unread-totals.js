@@ -1,0 +1,81 @@
+/**
+ * What is unread in all my conversations, whether they are held here or not. Pure.
+ *
+ * The server tells the totals at a version. What is held is counted here; the difference is the `rest`, which lies in
+ * conversations that are not held. It stays true while those do not change, and any change of one makes it held.
+ *
+ * Invariant: `rest` and what is unread in the conversations that are held, at their versions at `at`, are the totals
+ * that the server told at `at`. Where a change leaves that in doubt, the totals are wanted again.
+ *
+ * @import {Changes, MeAnswer, Unread} from '../wire.js'
+ * @import {Held} from './conversations.js'
+ * @import {State} from './state.js'
+ */
+import { memberOf } from './conversations.js';
+import { answeredWhole, isWholeWanted, versionIn, want } from './stale-scopes.js';
+
+/** @typedef {{rest: Unread, at: number}} Totals */
+
+/** What is unread in all my conversations; in those that are held, until the server has told. @param {State} state
+ * @returns {Unread} */
+export function totalsOf({ totals, conversations }) {
+  const held = heldIn(conversations);
+  const { rest } = totals ?? { rest: { conversations: 0, messages: 0 } };
+  return {
+    conversations: Math.max(0, held.conversations + rest.conversations),
+    messages: Math.max(0, held.messages + rest.messages),
+  };
+}
+
+/** @param {State} draft @param {MeAnswer} answer @param {number} asked the turn of the state when it was asked for */
+export function takeTotals(draft, { unread, cursor }, asked) {
+  const at = versionIn(cursor);
+  if (draft.totals && at < draft.totals.at) return;
+  const held = heldIn(draft.conversations);
+  draft.totals = {
+    rest: { conversations: unread.conversations - held.conversations, messages: unread.messages - held.messages }, at,
+  };
+  answeredWhole(draft, `user:${draft.user}`, asked);
+  // What was heard meanwhile is not in them.
+  if ([...draft.conversations.values()].some((one) => one.version > at)) wantTotals(draft);
+}
+
+/** A conversation is held, or was replaced. @param {State} draft @param {Held|undefined} before @param {Held} after
+ * @param {boolean} isWhole nothing that was unread changed between the two but what `after` tells. That cannot be known
+ * while a whole copy is wanted: the number in `before` may be wrong */
+export function countRow(draft, before, after, isWhole) {
+  const { totals } = draft;
+  if (!totals) return;
+  if (after.version <= totals.at) {
+    const [was, is] = [before?.unread ?? 0, after.unread];
+    totals.rest.messages -= is - was;
+    totals.rest.conversations -= Number(is > 0) - Number(was > 0);
+  } else if ((!isWhole || isWholeWanted(draft, after.id)) && (before?.version ?? 0) <= totals.at) {
+    wantTotals(draft);
+  }
+}
+
+/** Whether all that changed what is unread happened past the version of the totals. @param {State} draft
+ * @param {Held|undefined} held @param {Changes} changes @returns {boolean} */
+export function tellsAll({ totals, user }, held, { conversation, messages, reset }) {
+  if (!totals || !held || !conversation || reset) return false;
+  const { at } = totals;
+  // A message's id is the version that made it.
+  const isLater = messages.every((one) => one.version > at && (one.id > at || one.id <= held.version));
+  return isLater && (memberOf(conversation, user)?.version ?? 0) <= held.version;
+}
+
+/** They are asked for soon. @param {State} draft */
+export function wantTotals(draft) {
+  want(draft, `user:${draft.user}`, { version: 0, hurry: false, whole: draft.turn });
+}
+
+/** @param {Map<number, Held>} conversations @returns {Unread} */
+function heldIn(conversations) {
+  const sum = { conversations: 0, messages: 0 };
+  for (const { unread } of conversations.values()) {
+    sum.messages += unread;
+    if (unread > 0) sum.conversations += 1;
+  }
+  return sum;
+}
