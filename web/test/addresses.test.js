@@ -1,5 +1,5 @@
 /**
- * Addresses for bytes of this page: few, the same for the same bytes, and given back.
+ * Object URLs of this page's blobs: one per blob, limited in number, and revoked.
  */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';

@@ -1,5 +1,5 @@
 /**
- * What turns the writing around does so in its own text only.
+ * Directional controls affect only the text that contains them.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -10,8 +10,8 @@ import { say } from '../src/inbox/view/strings.js';
 const signs = fc.constantFrom('a', 'ب', ' ', '\n', '\u202A', '\u202B', '\u202C', '\u202D', '\u202E', '\u2066', '\u2067', '\u2068', '\u2069');
 const texts = fc.array(signs, { maxLength: 40 }).map((all) => all.join(''));
 
-/** What is open after a line, by the Unicode Bidirectional Algorithm; null when it ends what it did not begin.
- * @param {string} line @returns {number|null} */
+/** Counts the controls that a line leaves open, by the Unicode Bidirectional Algorithm; null when it closes one that it
+ * did not open. @param {string} line @returns {number|null} */
 function openAfter(line) {
   /** @type {string[]} */
   const open = [];
@@ -55,7 +55,7 @@ test('a name with directional controls is isolated in every sentence, and a plai
     if (typeof make !== 'function') continue;
     const sets = [[name, name, name], [2, name, name], [[name, name], 0, name], [name, [name, name], name], [true, 0, name]];
     for (const parts of sets) {
-      // Whom one added is always a list.
+      // The added users are always a list.
       if (key === 'lineAdded' && !Array.isArray(parts[1])) continue;
       const made = spoken(() => /** @type {any} */ (make)(...parts));
       const text = Array.isArray(made) ? made.map((one) => one.firm ?? one).join('') : String(made);
@@ -65,7 +65,7 @@ test('a name with directional controls is isolated in every sentence, and a plai
   assert.deepEqual(wrong, []);
 });
 
-/** Some sentences do not take such parts. @param {() => any} make */
+/** Returns an empty text for sentences that do not accept these arguments. @param {() => any} make */
 function spoken(make) {
   try {
     return make();

@@ -1,5 +1,5 @@
 /**
- * The style sheets and the page name the same classes.
+ * The style sheets and the scripts use the same classes.
  */
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -9,16 +9,16 @@ import { fileURLToPath } from 'node:url';
 const folder = fileURLToPath(new URL('../src/inbox/', import.meta.url));
 const read = (/** @type {string} */ end) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith(end))
   .map((name) => readFileSync(folder + name, 'utf8')).join('\n');
-// What is painted before the script is there has classes of its own.
+// The page paints a skeleton, with classes of its own, before the script runs.
 const page = readFileSync(`${folder}../index.html`, 'utf8');
 const scripts = read('.js');
 const styles = read('.css').replace(/\/\*.*?\*\//gsu, '');
 const styled = new Set([...styles.matchAll(/([^{}]+)\{/gu)].flatMap(([, selector]) =>
   [...selector.matchAll(/\.([a-zA-Z][\w-]*)/gu)].map(([, name]) => name)));
 
-/** Made of a number by the script: the six pairs of colours. */
+/** The six pairs of colours, which the script numbers. */
 const COUNTED = /^w[1-6]$/u;
-/** For finding an element again, or drawn as its parent says. */
+/** Classes that only mark an element for a lookup, or that inherit their style. */
 const PLAIN = new Set(['found-count', 'last', 'quote-place', 'readers', 'sheet-body', 'under', 'empty', 'both']);
 
 test('every class of the style sheets is used by a script or the page', () => {

@@ -1,6 +1,5 @@
 /**
- * A client whole: what is held settles what is to be sent, and of a sign-in that has ended nothing is left in the
- * browser.
+ * The whole client: received messages complete pending sends, and signing out leaves nothing in the browser.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
 /**
- * Words about who else is here.
+ * Texts about presence and typing.
  *
  * @import {Conversation, Presence, User} from '../src/sdk/wire.js'
  */

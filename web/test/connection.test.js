@@ -1,5 +1,5 @@
 /**
- * The way to the server: socket, long poll, plain poll, and back; the heartbeat; and when to stay away.
+ * The connection to the server: socket, long poll, plain poll and back; the heartbeat; and when not to reconnect.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
@@ -220,7 +220,7 @@ test('an offline event drops the open connection, and an online event restores i
   await turn();
   assert.deepEqual(told.modes, ['live', 'connecting'], 'that it is lost is known at once');
   await clock.advance(2_000);
-  // An attempt from when there was no network may hang.
+  // An attempt that began without a network may hang.
   const count = sockets.length;
   assert.ok(count > 1);
   connection.nudge();

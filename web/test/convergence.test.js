@@ -1,6 +1,6 @@
 /**
  * I7: after any interruption the client's state equals the store, for every kind of change, in any interleaving of
- * losses, doublings, overtakings, failures, restarts and restored backups.
+ * losses, repeats, reorderings, failures, restarts and restored backups.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -14,7 +14,7 @@ const PEOPLE = 4;
 const ME = 1;
 const RUNS = Number(process.env.RUNS ?? 300);
 
-/** One step of a story: which kind, and the numbers it needs. */
+/** One step: its kind and the numbers that it needs. */
 const step = fc.record({
   kind: fc.constantFrom(
     'send', 'send', 'send', 'send', 'reply', 'read', 'read', 'deliver', 'add', 'addFromStart', 'remove', 'rename',
@@ -54,7 +54,7 @@ test('after any sequence of failures the state equals the store', async () => {
   }), { numRuns: RUNS });
 });
 
-/** What loses something, or ends the connection. */
+/** Steps that lose something or end the connection. */
 const LOSSES = new Set(['lose', 'fail', 'disconnect', 'resume', 'restart', 'restore', 'quiet', 'haunt']);
 
 test('while the connection lasts, events alone keep the unread totals right, for loaded and unloaded conversations', async () => {
@@ -149,7 +149,7 @@ async function suffer(rig, { kind, pick }) {
   }
 }
 
-/** A group is opened with me and I leave it: its opening is on its way, and what told that I left is lost.
+/** Opens a group with the user and removes them: its opening is still on its way, and the event of the removal is lost.
  * @param {Rig} rig @param {Step} one */
 function haunt({ server, events }, { other }) {
   if (server.data.rooms.size >= 10) return;
@@ -159,14 +159,14 @@ function haunt({ server, events }, { other }) {
   events.splice(before);
 }
 
-/** A search finds what there is to find. @param {Rig} rig @param {number} id @param {number} pick */
+/** Adds a message to the search hits. @param {Rig} rig @param {number} id @param {number} pick */
 function find({ server, sync }, id, pick) {
   if (server.data.rooms.get(id)?.members.get(ME)?.left !== false) return;
   const messages = server.messages(ME, id, { limit: 20 }).messages.filter((one) => !one.hidden && !one.deleted);
   sync.take({ kind: 'found', messages, first: pick % 3 === 0 });
 }
 
-/** I do something myself, and its answer comes before its event. @param {Rig} rig @param {number|undefined} id
+/** Performs an own action whose answer arrives before its event. @param {Rig} rig @param {number|undefined} id
  * @param {number} pick */
 function mine(rig, id, pick) {
   const { server, state } = rig;

@@ -1,5 +1,5 @@
 /**
- * Fields that show what may change elsewhere, and the focus when what has it goes.
+ * Fields whose value may change elsewhere, and the focus when its element is removed.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

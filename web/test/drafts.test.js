@@ -1,5 +1,5 @@
 /**
- * Drafts of several pages of one person.
+ * Drafts of several pages of one user.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
@@ -11,14 +11,14 @@ const ROOM = 7;
 let shelf = memoryShelf();
 let now = 0;
 
-/** A page on the shelf; the others hear what it changes when they are told. @param {Keep} [own] */
+/** A page over the shared storage; the others receive its changes when `hear` is called. @param {Keep} [own] */
 function page(own) {
   return new Drafts({
     keep: new Keep(shelf, 1), now: () => (now += 1), newId: () => `id-${(now += 1)}`, page: own ?? new Keep(memoryShelf(), 1),
   });
 }
 
-/** All that lies there. */
+/** Returns all texts in the storage. */
 function texts() {
   const keep = new Keep(shelf, 1);
   return keep.names('draft:').map((name) => keep.get(name).text).sort();

@@ -1,6 +1,6 @@
 /**
- * How files are shown: grids and frames, sizes and names, what a message says in one line, and the blur before a
- * picture.
+ * How attachments are shown: grids and frames, sizes and names, previews in the list, and the blur before a picture
+ * loads.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

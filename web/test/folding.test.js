@@ -1,5 +1,5 @@
 /**
- * One folding on both sides: what the server finds, the list's filter finds too.
+ * Text folding is the same on both sides: the list's filter finds what the server finds.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * Characters as people count them: what is cut or taken is whole.
+ * Texts are cut between graphemes, never within one.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
 /**
- * Every command as its request.
+ * HTTP requests for all commands.
  *
  * @import {Command} from '../src/sdk/wire.js'
  */

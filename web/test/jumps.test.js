@@ -1,6 +1,6 @@
 /**
- * Going to a place in a thread over a bad connection: what failed is asked for again where it is still wished, and
- * nothing else moves the thread.
+ * Jumps in a thread over a bad connection: a failed load is retried while it is still wanted, and nothing else moves
+ * the thread.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';

@@ -1,5 +1,5 @@
 /**
- * Looking at a message before one goes to it: what can be shown, and why not.
+ * Finding a message before jumping to it: whether it can be shown, and if not, why.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
@@ -17,7 +17,7 @@ let server;
 /** @type {Rig} */
 let rig;
 let room = 0;
-/** What was asked. @type {number[]} */
+/** The requested messages. @type {number[]} */
 let asked = [];
 /** @type {Error|null} */
 let trouble = null;

@@ -1,5 +1,5 @@
 /**
- * Markers: forward only, at most once a second per conversation.
+ * Read markers move forward only and are sent at most once a second per conversation.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';

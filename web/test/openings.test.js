@@ -1,5 +1,5 @@
 /**
- * Openings of conversations that come late: some were left since, which is told no more.
+ * Late `conversation.created` events: the user may have left the conversation since, without another event.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';

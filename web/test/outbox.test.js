@@ -1,5 +1,5 @@
 /**
- * What is to be sent: once, in order, whatever happens; and what the person decides about what was refused.
+ * The outbox sends each message once and in order, whatever fails; the user decides about refused ones.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
@@ -197,7 +197,7 @@ test('a message that another page of the same user has sent is not sent again', 
   assert.equal(second.size, 0);
 });
 
-/** What the browser tells a page of what another has changed. @param {Outbox} box */
+/** Passes on the storage events of another page's changes. @param {Outbox} box */
 function hear(box) {
   const changed = box.of(3).map((one) => `parlor:7:send:${one.client_id}`);
   const there = [...Array(shelf.length).keys()].map((at) => shelf.key(at));
@@ -340,7 +340,7 @@ test('client ids start with the time and never go back, even when the clock does
   assert.equal(parseInt(names[0].replace('-', '').slice(0, 12), 16), 1_700_000_000_000);
 });
 
-/** A disk that a test lets write. */
+/** A journal whose writes finish when the test says so. */
 function disk() {
   /** @type {Map<string, any>} */
   const items = new Map();

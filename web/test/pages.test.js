@@ -1,5 +1,5 @@
 /**
- * Files across reloads and pages of one person: nothing is lost, nothing is sent twice, and what was refused stays so.
+ * Uploads across reloads and pages of one user: no file is lost or sent twice, and refused files stay refused.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
@@ -26,7 +26,7 @@ beforeEach(() => {
   settled = () => {};
 });
 
-/** One more page, or the same after a reload. @param {(clientId: string) => boolean} [isNoted] */
+/** Opens one more page, or the same page after a reload. @param {(clientId: string) => boolean} [isNoted] */
 function page(isNoted) {
   return new Uploads({
     vault: browser.vault(), carry: server.carry, clock, newId: idMaker(clock), keep: new Keep(shelf, 7),
@@ -35,7 +35,7 @@ function page(isNoted) {
   });
 }
 
-/** Lets all requests go on until something holds. @param {() => boolean} holds */
+/** Answers all requests until a condition holds. @param {() => boolean} holds */
 async function until(holds) {
   for (let rounds = 0; !holds(); rounds += 1) {
     assert.ok(rounds < 40, 'it never comes to an end');
@@ -45,7 +45,7 @@ async function until(holds) {
   }
 }
 
-/** How often something is asked for in a while. @param {number} milliseconds @returns {Promise<number>} */
+/** Counts the requests of a period. @param {number} milliseconds @returns {Promise<number>} */
 async function asked(milliseconds) {
   let count = 0;
   for (let passed = 0; passed < milliseconds; passed += 1_000) {

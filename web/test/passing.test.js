@@ -1,5 +1,5 @@
 /**
- * Who writes and who is here: told, expired, and forgotten with the connection.
+ * Typing and presence: received, expired, and dropped with the connection.
  *
  * @import {Command} from '../src/sdk/wire.js'
  */

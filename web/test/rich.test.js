@@ -1,5 +1,5 @@
 /**
- * What a text means: forms, links, and what would like to be one.
+ * Markup and links in message texts, and texts that only look like them.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { gist } from '../src/inbox/view/attachments.js';
 import { plain, rich } from '../src/inbox/view/markup.js';
 import { payloads } from './journeys/payloads.js';
 
-/** A text with what it means written out. @param {string} text @returns {string} */
+/** Writes out the meaning of a text. @param {string} text @returns {string} */
 function shown(text) {
   return rich(text).map((piece) => {
     switch (piece.type) {
@@ -32,7 +32,7 @@ function hrefs(text) {
   return rich(text).flatMap((piece) => (piece.type === 'link' ? [piece.href] : []));
 }
 
-/** @param {string} text @returns {string[]} what is shown as a link */
+/** @param {string} text @returns {string[]} the texts of its links */
 function links(text) {
   return rich(text).flatMap((piece) => (piece.type === 'link' ? [piece.text] : []));
 }
@@ -134,7 +134,7 @@ test('directional and invisible characters end a URL', () => {
   assert.deepEqual(links('\u2067https://a.example/x\u2069'), ['https://a.example/x']);
 });
 
-/** Every promise that holds for any text. @param {string} text */
+/** Checks the properties that hold for any text. @param {string} text */
 function holds(text) {
   const pieces = rich(text);
   assert.equal(pieces.map((one) => one.text).join(''), text);
@@ -294,9 +294,9 @@ test('a preview shows no fences and no markup characters', () => {
   assert.equal(said('so:\n```\na\n```\nand'), 'so: a and');
 });
 
-/** So long that anything worse than one way through would not come back. */
+/** Long enough that anything worse than linear time would not finish. */
 const LONG = 60_000;
-/** Steps for each character. */
+/** Steps per character. */
 const STEPS_MAX = 80;
 
 test('no text takes more steps than its length allows', { timeout: 60_000 }, () => {

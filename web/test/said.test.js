@@ -1,5 +1,5 @@
 /**
- * What messages show beside their words: lines of the system, quotes, reactions, sentences for ears, emoji, drafts.
+ * What messages show besides their text: system messages, quotes, reactions, screen reader sentences, emoji, drafts.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
 /**
- * Looking for messages: a question after the last key, answers to older ones dropped, pages without a gap.
+ * Message search: queries after the last key, dropped outdated answers, pages without gaps.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
@@ -168,17 +168,17 @@ test('a blank text is no query', async () => {
   assert.equal(asked.length, 0);
 });
 
-/** The message that was found. @param {any} state */
+/** Returns the found message. @param {any} state */
 const only = (state) => [...state.conversations.values()][0].last_message;
 
-/** With it changed, in whatever way that is told. @param {any} state @param {any} how */
+/** Changes the found message, in the given way. @param {any} state @param {any} how */
 const changed = (state, how) =>
   apply(state, { kind: 'seen', messages: [{ ...only(state), version: only(state).version + 1, ...how }] });
 
 /** @param {number} seq @returns {any} */
 const place = (seq) => ({ conversation: 4, seq, id: seq, version: seq, text: '' });
 
-/** What is shown of results in a conversation of two. @param {Partial<ReturnType<Search['view']>>} search */
+/** Returns the results view for a direct conversation. @param {Partial<ReturnType<Search['view']>>} search */
 function shown(search, change = (/** @type {any} */ state) => state) {
   const model = new ModelServer(3);
   const id = model.open('direct', 1, [2]);

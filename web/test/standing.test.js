@@ -1,14 +1,14 @@
 /**
- * Going to a message: what is over, or only looked at by now, moves nothing.
+ * Jumping to a message: an outdated answer moves nothing.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { Standing } from '../src/inbox/actions/reading.js';
 import { turn } from './support/clock.js';
 
-/** What was done to the thread. @type {string[]} */
+/** The calls on the thread. @type {string[]} */
 let done = [];
-/** The answers that are awaited, by their `seq`. @type {Map<number, () => Promise<void>>} */
+/** The pending answers, by their `seq`. @type {Map<number, () => Promise<void>>} */
 let looks = new Map();
 let open = 4;
 let host = new EventTarget();

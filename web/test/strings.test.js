@@ -1,5 +1,5 @@
 /**
- * Words with numbers and names in them.
+ * Texts with numbers and names in them.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
 /**
- * What is said about the connection, and when.
+ * When the state of the connection is announced, and how.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,5 +1,5 @@
 /**
- * What is unread in all conversations, most of which are not held.
+ * The unread totals of all conversations, most of which are not loaded.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
@@ -15,7 +15,7 @@ const BEN = 2;
 let server;
 /** @type {Rig} */
 let rig;
-/** The oldest first; the first ones are not held. @type {number[]} */
+/** The oldest first; the first ones are not loaded. @type {number[]} */
 let rooms = [];
 
 beforeEach(async () => {
@@ -90,7 +90,7 @@ test('missed changes that are newer than the totals need no request', async () =
   assert.deepEqual(rig.log, []);
 });
 
-/** The totals are told after something in a held conversation of which nothing was heard. @param {() => void} change */
+/** Loads the totals after an unnoticed change in a loaded conversation. @param {() => void} change */
 async function toldAfter(change) {
   const before = rig.state.conversations.get(rooms[5])?.version;
   server.mark(ME, rooms[0], { read: 2 });

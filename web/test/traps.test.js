@@ -1,5 +1,5 @@
 /**
- * Each trap that I5 and I6 of the design name, on its own.
+ * Synchronisation: one test for each failure that the invariants I5 and I6 exclude.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
@@ -101,7 +101,7 @@ test('with list pages at different cursors the lowest counts, and changes betwee
   await rig.resume();
   await rig.replyAll();
   const before = rig.state.cursor;
-  // In the part that the first page has told, and nobody hears of it.
+  // The change is within the first page, and its event is lost.
   server.send(BEN, rooms[4], 'between two pages', 'a');
   rig.events = [];
   void rig.sync.loadList();
@@ -232,7 +232,7 @@ test('heads requested before a conversation was joined do not remove it', async 
   rig.sync.take({
     kind: 'conversation', conversation: server.conversation(ME, umbrella), asked: rig.state.turn,
   });
-  // It was held all along, so it is taken away; having been told of again, it comes back.
+  // The conversation was held all along, so it is removed; the next answer brings it back.
   await rig.answerHeads();
   await rig.hearAll();
   await rig.replyAll();

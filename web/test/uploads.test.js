@@ -1,6 +1,5 @@
 /**
- * Files on their way: in order, two at once, going on after a cut where the server says that they end, and never gone
- * in silence.
+ * Uploads: in order, two at once, resumed at the server's offset after an interruption, and never lost silently.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
@@ -115,7 +114,7 @@ test('when no chunk arrives, chunks become smaller and attempts rarer', async ()
   while (all.get(id)?.state !== 'done') {
     if (server.waiting.length === 0) await clock.advance(15_000);
     if (server.waiting[0].method !== 'GET') sizes.push(server.waiting[0].size / MB);
-    // A proxy turns the whole away: the server hears nothing of it.
+    // A proxy refuses the whole file, so the server never sees it.
     if (server.waiting[0].method === 'POST' && server.waiting[0].size > MB) {
       await limited();
       server.held.clear();
@@ -337,7 +336,7 @@ test('a response is parsed into a value, a problem or nothing', () => {
   assert.throws(() => answerOf(200, '<h1>Sign in to the Wi-Fi</h1>'), Lost);
 });
 
-/** What waits to be sent with files, and what it asks the server. */
+/** The outbox with files, and its requests to the server. */
 function sending() {
   /** @type {{command: any, resolve: (answer: any) => void, reject: (error: Error) => void}[]} */
   const asked = [];

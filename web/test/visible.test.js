@@ -1,5 +1,5 @@
 /**
- * What can be seen: the server's rules, said early.
+ * Invisible text: the server's rules, applied early.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * What is shown: previews, runs, receipts, times and names; and the frames that both sides must understand.
+ * Views: previews, message groups, receipts, times and names; and the frames that both sides must understand.
  */
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -18,8 +18,8 @@ import { FakeSocket } from './support/socket.js';
 const NOW = new Date(2026, 10, 22, 12, 0).getTime();
 const ME = 1;
 
-/** A story of two, with times by minute and second of today. @param {[number, string, number, number][]} lines
- * @param {'direct'|'group'} [kind] */
+/** Builds a conversation of two users, with times by minute and second of today. @param {[number, string, number,
+ * number][]} lines @param {'direct'|'group'} [kind] */
 function story(lines, kind = 'direct') {
   const server = new ModelServer(3);
   const id = server.open(kind, ME, kind === 'group' ? [2, 3] : [2]);
@@ -230,7 +230,7 @@ test('an own message does not undo an own marker that moved in another scope', (
   const { conversation, server } = story([[2, 'a', 1, 0], [2, 'b', 1, 0], [2, 'c', 1, 0]], 'group');
   const { last_message: last, unread, version } = conversation;
   assert.ok(last && unread === 3);
-  // My marker moved to 2 at a version between; my message, which came after it, is heard of first.
+  // The own marker moved to 2 at a version in between; the own message, sent after it, arrives first.
   const message = { ...last, id: version + 2, seq: last.seq + 1, sender: ME, client_id: 'mine' };
   const sender = server.conversation(ME, 1).members.find((one) => one.user.id === ME)?.user;
   assert.ok(sender);
@@ -270,7 +270,7 @@ async function understands(file, name, frame) {
   if (file.startsWith('event.')) {
     fake.say(frame);
     assert.equal(events.length, 1, `${file}: ${name}`);
-    // What nobody keeps has no scope, and is none of the state's.
+    // Ephemeral events have no scope and are not part of the state.
     if (frame.scope === undefined) return;
     const user = Number(/^user:(\d+)$/u.exec(frame.scope)?.[1] ?? 7);
     const state = apply(empty(user), { kind: 'event', event: frame });

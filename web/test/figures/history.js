@@ -1,10 +1,10 @@
 /**
- * How long it takes to be somewhere in a conversation of 100,000 messages: `npm run figures`, with a server that was
- * built with --release. Prints medians and worst cases; asserts nothing but that what is measured is what it says.
+ * Measures opening and jumping in a conversation of 100,000 messages: `npm run figures`, with a server built with
+ * --release. Prints medians and worst cases; asserts only that it measures the right thing.
  *
- * Measured in the page: from the click (or key) to the first frame after the messages stand there. `MESSAGES` sets
- * another number, `RUNS` how often each is measured. The messages are sent through the front door first, which takes
- * a minute or two. The page's own work is the time of its main thread, without what other processes take away from it.
+ * Measured in the page, from the click (or key) to the first frame after the messages are there. `MESSAGES` sets
+ * another number, `RUNS` the number of measurements. The messages are first sent over sockets, which takes a minute or
+ * two. The page's own work is the time of its main thread, without the time that other processes take.
  *
  * @import {Page} from 'playwright-core'
  */
@@ -72,7 +72,7 @@ function tell(what, times, goal) {
   print(`${what}: ${words}${goal ? ` (wanted: under ${goal} ms)` : ''}`);
 }
 
-/** To a page that knows nothing but the list: nothing of the thread is held. @param {Page} page */
+/** Reloads a page without a thread, so that nothing of the thread is loaded. @param {Page} page */
 async function leave(page) {
   await page.evaluate(() => {
     location.hash = '#/settings';
@@ -91,7 +91,7 @@ function open(page) {
     /** @type {HTMLElement} */ (row).click();
     const there = () => /** @type {any} */ ([...document.querySelectorAll('parlor-said')].at(-1))?.seq >= last;
     while (!there()) await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the next task
-    // The frame in which they are painted has ended when the next one begins.
+    // The frame that paints the messages has ended when the next one begins.
     await new Promise(requestAnimationFrame);
     await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the next task
     return performance.now() - began;
@@ -113,7 +113,7 @@ function jump(page) {
   });
 }
 
-/** Scrolls up as fast as a wheel that is turned hard. @param {Page} page @param {number} count
+/** Scrolls up as fast as a mouse wheel. @param {Page} page @param {number} count
  * @returns {Promise<{tasks: number[], frames: number[], rows: number}>} */
 function scroll(page, count) {
   return page.locator('.talk').evaluate(async (log, frames) => {

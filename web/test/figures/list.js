@@ -1,6 +1,6 @@
 /**
- * How a list of 5,000 conversations scrolls, and what one message into the last of them costs: `npm run list`, with a
- * server that was built with --release. Prints; asserts nothing. `CONVERSATIONS` sets another number.
+ * Measures scrolling in a list of 5,000 conversations, and a message into the last of them: `npm run list`, with a
+ * server built with --release. Prints figures; asserts nothing. `CONVERSATIONS` sets another number.
  *
  * @import {Page} from 'playwright-core'
  */
@@ -41,7 +41,7 @@ function at(sorted, part) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))].toFixed(0);
 }
 
-/** Keeps the long tasks from now on. @param {Page} page @returns {() => Promise<number[]>} */
+/** Records long tasks from now on. @param {Page} page @returns {() => Promise<number[]>} */
 function watchTasks(page) {
   const tasks = page.evaluateHandle(() => {
     /** @type {number[]} */
@@ -53,7 +53,7 @@ function watchTasks(page) {
   return async () => (await tasks).jsonValue();
 }
 
-/** Scrolls up as fast as a wheel that is turned hard. @param {Page} page @param {number} count
+/** Scrolls up as fast as a mouse wheel. @param {Page} page @param {number} count
  * @returns {Promise<{tasks: number[], frames: number[], rows: number}>} */
 async function scroll(page, count) {
   const heard = watchTasks(page);

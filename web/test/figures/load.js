@@ -1,7 +1,7 @@
 /**
- * How the inbox loads over a line of 100 ms and 10 Mbit/s, for the first time and again: `npm run load`, best with a
- * server that was built with --release. Prints requests, bytes and times; asserts nothing. `RUNS` says how often, of
- * which the median is printed; `LATENCY` (ms) and `KBIT` set another line.
+ * Measures the first and the second load of the inbox over a connection of 100 ms and 10 Mbit/s: `npm run load`, best
+ * with a server built with --release. Prints requests, bytes and times; asserts nothing. `RUNS` sets the number of
+ * loads, of which the median is printed; `LATENCY` (ms) and `KBIT` set another connection.
  *
  * @import {Load} from '../journeys/loading.js'
  */

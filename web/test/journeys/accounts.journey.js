@@ -1,11 +1,11 @@
 /**
- * One's own account: made, changed and ended, with an inbox that is empty at first.
+ * The user's own account: created, changed and signed out, with an inbox that is empty at first.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Person, travel, until } from './support.js';
 
-/** Eight by eight, petrol. */
+/** A petrol square of eight by eight pixels. */
 const PICTURE = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR4nGMQTszGihiGlgQAswM3wZXH'
   + 'WwAAAAAASUVORK5CYII=', 'base64');

@@ -1,5 +1,5 @@
 /**
- * What the journeys about files have in common: files that are made up, how they are attached, and where they are seen.
+ * Steps of journeys about files: make files, attach them, and find them in the page.
  */
 import { png } from './pictures.js';
 import { Person, travel, until } from './support.js';
@@ -22,7 +22,7 @@ export const paper = (name, bytes) => {
   return { name, mimeType: 'application/octet-stream', buffer };
 };
 
-/** Ada, through a way that can be cut, and Ben, both in the conversation about the umbrella.
+/** Opens the conversation about the umbrella for Ada, through the proxy, and for Ben.
  * @param {Parameters<Parameters<typeof travel>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
 export async function together({ demo, way, browser }, options = {}) {
   const ada = await Person.open(browser, way.link(demo.links.ada), options);
@@ -40,18 +40,18 @@ export async function attach({ page }, files) {
   await chooser.setFiles(files);
 }
 
-/** What a file of the tray says. @param {Person} person @param {string} name @returns {Locator} */
+/** Returns a file in the upload tray. @param {Person} person @param {string} name @returns {Locator} */
 export function upload({ page }, name) {
   return page.getByRole('listitem').filter({ has: page.locator(`[title="${name}"]`) });
 }
 
-/** Until so many files, and no others, are there. @param {Person} person @param {number} count */
+/** Waits until exactly this number of files is ready. @param {Person} person @param {number} count */
 export async function ready({ page }, count) {
   await until(() => page.getByRole('listitem').allInnerTexts(),
     (all) => all.length === count && all.every((one) => one.includes('Ready')), 'the files are there');
 }
 
-/** The last message. @param {Person} person @returns {Locator} */
+/** Returns the last message. @param {Person} person @returns {Locator} */
 export function last({ page }) {
   return page.locator('parlor-said').last();
 }
@@ -61,7 +61,7 @@ export async function send({ page }) {
   await page.getByRole('button', { name: 'Send', exact: true }).click();
 }
 
-/** Until the last message of somebody is one that the server has. @param {Person} person @param {string} words */
+/** Waits until the server has the last own message. @param {Person} person @param {string} words */
 export async function sent({ page }, words) {
   await until(() => page.locator('parlor-run.own .meta').last().innerText(),
     (text) => /Sent|Delivered|Read/u.test(text), words);

@@ -1,8 +1,8 @@
 /**
- * What is drawn: every screen and state, in both themes and three widths, in Chromium and Firefox. Nothing is cut, covered,
- * outside or too small, faces are round and lines are lines; every rule of the style sheets draws something.
+ * The layout of every screen and state, in both themes and three widths, in Chromium and Firefox: nothing is cut off,
+ * covered, outside the window or too small, avatars are round, and every rule of the style sheets matches something.
  *
- * `npm run sheet` makes pictures of the same.
+ * `npm run sheet` takes screenshots of the same screens.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,7 +15,7 @@ import { travel } from './support.js';
 /** @import {View} from '../look/views.js' */
 /** @typedef {{faults: Set<string>, matched: Set<string>, all: Set<string>, classes: Set<string>, screens: number}} Seen */
 
-/** Rules that draw nothing here, and why. @type {[RegExp, string][]} */
+/** Rules that match nothing here, and why. @type {[RegExp, string][]} */
 const UNSEEN = [
   [/\.bone|-bone|\.late|\.row-bones|\.jumping/u, 'what comes, before it is there: shown for moments only'],
   [/\.toast/u, 'a word about what was done'],

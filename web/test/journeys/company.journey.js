@@ -1,11 +1,11 @@
 /**
- * Each other: who is here, who writes, who has read, and what a group is.
+ * Presence, typing, receipts and group administration between users.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Person, travel, until } from './support.js';
 
-/** Eight by eight, petrol. */
+/** A petrol square of eight by eight pixels. */
 const PICTURE = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR4nGMQTszGihiGlgQAswM3wZXH'
   + 'WwAAAAAASUVORK5CYII=', 'base64');
@@ -35,7 +35,7 @@ test('a user sees that the other one comes online, types and goes offline', () =
     await field.fill('');
     await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor({ state: 'hidden' });
 
-    // Ben's network ends while he writes: nothing stays.
+    // Ben's network fails while they type: no indicator stays behind.
     await field.pressSequentially('Wait');
     await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor();
     way.become('closed');
@@ -44,7 +44,7 @@ test('a user sees that the other one comes online, types and goes offline', () =
     way.become('open');
     await until(standing, (words) => words === 'Online', 'Ben is back');
 
-    // Two tabs of one person: closing one changes nothing, and the server dies.
+    // One user has two tabs: closing one changes nothing. Then the server is killed.
     const tab = await ben.context.newPage();
     await tab.goto(way.link(demo.links.ben));
     await tab.locator('parlor-row').first().waitFor();
@@ -120,7 +120,7 @@ test('a group gets a name, a picture, admins and a new owner', () =>
     await ben.page.locator('parlor-line', { hasText: 'made you a moderator' }).waitFor();
     await ada.check('a group');
 
-    // Ben leads now, too: he sees the dialog follow while it is open.
+    // Ben is an admin now, too: the open dialog follows the change.
     await ben.page.getByRole('button', { name: /people: show who/u }).click();
     const bens = ben.page.locator('dialog.group');
     await bens.locator('li').first().waitFor();

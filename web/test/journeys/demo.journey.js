@@ -1,5 +1,5 @@
 /**
- * The demo as somebody finds it who follows its printed link.
+ * The demo, opened by its printed link.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,6 +1,6 @@
 /**
- * Files between two people: by button, by drop, by paste; how far they are, what is cut off and goes on, what is too
- * large; pictures as grids and as large as the page.
+ * Files between two users: by button, drop and paste; progress, interrupted uploads and size limits; pictures as grids
+ * and in the lightbox.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -13,8 +13,8 @@ import { travel, until } from './support.js';
 
 const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 
-/** Hands files to an element as the browser does when they are dropped or pasted.
- * @param {Page} page @param {string} selector @param {string} kind @param {Chosen[]} files */
+/** Dispatches the event with which the browser drops or pastes files. @param {Page} page @param {string} selector
+ * @param {string} kind @param {Chosen[]} files */
 function hand(page, selector, kind, files) {
   return page.locator(selector).evaluate((element, [type, all]) => {
     const data = new DataTransfer();
@@ -44,7 +44,7 @@ test('pictures are attached by button, drop and paste, and nothing shifts when t
     await ready(ada, 3);
     assert.match((await page.getByRole('listitem').last().innerText()).replace(/\s+/gu, ''), /^picture-.*\.png/u);
     await ada.check('files tray');
-    // Ben's pictures are held back, to see that their places are there before them.
+    // Ben's pictures are held back, to see that their space is reserved before they load.
     /** @type {(() => void)[]} */
     const held = [];
     await ben.page.route('**/v1/files/**', (route) => void held.push(() => void route.continue()));
@@ -98,7 +98,7 @@ test('an interrupted upload continues where it stopped, and the message waits fo
     way.uploads = { pass: 4 * MB, then: 'cut' };
     way.become('closed');
     way.become('open');
-    // Each attempt is cut after another piece, and still it comes to its end.
+    // Each attempt is interrupted after another chunk, and still the upload completes.
     await ben.page.locator('a.file', { hasText: 'tram.bin' }).waitFor({ timeout: 60_000 });
     assert.ok(part > 0);
     await ben.bubble('Then words').waitFor();
@@ -127,7 +127,7 @@ test('without a connection a file waits, is retried and can be removed', () =>
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'Retry slow.bin',
       'the focus goes to what is next');
     way.become('open');
-    way.letOn();
+    way.releaseUploads();
     await page.getByRole('button', { name: 'Retry slow.bin' }).click({ timeout: 5_000 }).catch(() => {});
     await upload(ada, 'slow.bin').getByText('Ready, 2 MB').waitFor();
     await page.getByRole('button', { name: 'Remove slow.bin' }).press('Enter');
@@ -260,7 +260,7 @@ test('keys and swipes go through all pictures of a conversation, and the focus r
     await page.keyboard.press('ArrowRight');
     await box.getByText('3 of 3', { exact: true }).waitFor();
     await ada.check('files lightbox of all');
-    // What comes meanwhile is there too; what is deleted is not any more.
+    // A picture that arrives meanwhile is there too; a deleted one is gone.
     await attach(ben, [one('a last one.png')]);
     await ready(ben, 1);
     await send(ben);
@@ -294,7 +294,7 @@ test('keys and swipes go through all pictures of a conversation, and the focus r
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
-/** A finger goes across the picture. @param {Page} page @param {number} by */
+/** Swipes across the picture. @param {Page} page @param {number} by */
 function finger(page, by) {
   return page.locator('.stage').evaluate((stage, across) => {
     const at = (/** @type {string} */ type, /** @type {number} */ clientX) => stage.dispatchEvent(

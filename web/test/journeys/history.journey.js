@@ -1,5 +1,5 @@
 /**
- * A long conversation: anywhere in it, with few rows, and nothing that jumps.
+ * A long conversation: any place in it is reachable, few messages have elements, and nothing jumps.
  *
  * @import {Page} from 'playwright-core'
  */
@@ -10,7 +10,7 @@ import { Person, travel, until } from './support.js';
 
 const ITEM = 'Black umbrella';
 const COUNT = 1_200;
-/** What is held at the most, with a page on its way in. */
+/** The most messages in the page, while another page loads. */
 const ROWS_MOST = 340;
 
 test('a long conversation is loaded in parts and scrolls both ways without a jump', () =>
@@ -26,7 +26,7 @@ test('a long conversation is loaded in parts and scrolls both ways without a jum
     assert.ok(up.first < COUNT - 500, `it went up to ${up.first} only`);
     const pill = ada.page.getByRole('button', { name: 'Jump to the latest message' });
     await pill.waitFor();
-    // What comes meanwhile disturbs nothing, and is counted.
+    // A message that arrives meanwhile moves nothing, and is counted.
     const before = await places(ada.page);
     await ben.say('While you read old things.');
     await ada.page.getByRole('button', { name: '1 new' }).waitFor();
@@ -62,7 +62,7 @@ test('the keyboard jumps to the first message and back, and a quote leads to its
     assert.equal(first, 1);
     assert.equal(await log.evaluate((talk) => talk.scrollTop), 0);
     assert.ok(await ada.page.locator('parlor-said').count() <= ROWS_MOST);
-    // What is sent from here is shown, at the end.
+    // An own message is shown, at the end.
     await ada.say('Sent from far above.');
     await ada.bubble('Sent from far above.').waitFor();
     await until(() => ada.fromEnd(), (far) => far <= 1, 'what I send is shown');
@@ -116,7 +116,7 @@ async function both(browser, links) {
   return [ada, ben];
 }
 
-/** Where the messages are that are seen. @param {Page} page */
+/** Returns the positions of the visible messages. @param {Page} page */
 function places(page) {
   return page.locator('.talk').evaluate((log) => {
     const { top, bottom } = log.getBoundingClientRect();
@@ -127,9 +127,8 @@ function places(page) {
   });
 }
 
-/** Scrolls a little in each frame, and looks in each where the messages are: one that was seen before and is seen
- * still has moved by what was scrolled, and by nothing else.
- * @param {Page} page @param {number} by @param {number} frames
+/** Scrolls a little in each frame and checks the positions of the messages: one that stays visible moves by the
+ * scrolled distance, and by nothing else. @param {Page} page @param {number} by @param {number} frames
  * @returns {Promise<{moved: number, rows: number, first: number}>} */
 function scroll(page, by, frames) {
   return page.locator('.talk').evaluate(async (log, [step, count]) => {
@@ -143,7 +142,7 @@ function scroll(page, by, frames) {
     let [moved, rows] = [0, 0];
     let before = seen();
     for (let number = 0; number < count; number += 1) {
-      // As a wheel does it: what is there is moved, then the page reacts.
+      // As a wheel does: the content moves first, then the page reacts.
       const at = log.scrollTop;
       log.scrollTop += step;
       const went = log.scrollTop - at;
@@ -156,7 +155,7 @@ function scroll(page, by, frames) {
       }
       before = now;
       rows = Math.max(rows, log.querySelectorAll('parlor-said').length);
-      // Where nothing is held yet one waits, as a person would.
+      // Waits where nothing is loaded yet, as a user would.
       while (![...seen()].length) await frame();
       if (before.size === 0) before = seen();
     }

@@ -1,6 +1,6 @@
 /**
- * What somebody does who wants to do harm: texts that would like to be more than text, in every place where one can
- * put a text, and a page of another origin that tries to act as who is signed in here.
+ * Attacks: hostile texts in every place that takes a text, and a page of another origin that tries to act as the
+ * signed-in user.
  */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
@@ -35,7 +35,7 @@ test('hostile text stays text wherever it is shown', () =>
     /** @type {string[]} */
     const written = [];
     for (const name of names()) {
-      // A role is one of the host's words: nothing in it is hidden.
+      // A role is a word of the host application: nothing in it is invisible.
       const role = name.includes('=') ? 'owner' : name.replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '').trim();
       await demo.operate(...ITEM, `--title=${name}`, `--detail=${name}`, `--status=${name}`, `--role=${role}=ada`);
       assert.equal(await ask(ada, 'PATCH', '/v1/me', { name }), 200);
@@ -65,20 +65,21 @@ test('hostile text stays text wherever it is shown', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, QUICK));
 
-/** All that is hostile as names: as many in one as fit, and of what is too long the beginning. @returns {string[]} */
+/** Packs all hostile texts into names: as many per name as fit, and the beginning of those that are too long.
+ * @returns {string[]} */
 function names() {
   /** @type {string[]} */
   const made = [];
   for (const payload of payloads.map(nameable)) {
     const both = `${made.at(-1) ?? ''} ${payload}`;
     if (made.length > 0 && [...both].length <= 120) made[made.length - 1] = both;
-    // A joiner that joins nothing cannot be seen.
+    // A joiner that joins nothing is invisible.
     else made.push([...payload].slice(0, 120).join('').replace(/\u200D+$/u, '').trim());
   }
   return made;
 }
 
-/** Complains of a dialog, another page, a request to another origin, and of what the policy has stopped.
+/** Records a dialog, another page, a request to another origin, and what the content security policy has blocked.
  * @param {Person} person @returns {Promise<Person>} */
 async function watched(person) {
   const { context, page, complaints } = person;
@@ -101,8 +102,8 @@ async function watched(person) {
   return person;
 }
 
-/** A payload as a name may hold it: what cannot be seen is refused in names. @param {string} payload
- * @returns {string} */
+/** Returns a payload as a name may contain it: without invisible characters, which names refuse.
+ * @param {string} payload @returns {string} */
 function nameable(payload) {
   let name = payload.normalize('NFC').replace(/\p{White_Space}+/gu, ' ');
   for (let hidden = hiddenIn(name); hidden !== null; hidden = hiddenIn(name)) {
@@ -117,7 +118,7 @@ async function assertHarmless({ page, complaints }, payload) {
   assert.deepEqual([harm, complaints], [undefined, []], payload);
 }
 
-/** Asks the API as the page does. @param {Person} person @param {string} method @param {string} path
+/** Sends an API request as the page does. @param {Person} person @param {string} method @param {string} path
  * @param {Record<string, unknown>} body @returns {Promise<number>} */
 function ask({ page }, method, path, body) {
   return page.evaluate(async ([how, where, json]) => {
@@ -126,7 +127,7 @@ function ask({ page }, method, path, body) {
   }, /** @type {const} */ ([method, path, JSON.stringify(body)]));
 }
 
-/** Whom one may write to. @param {Person} person @returns {Promise<number[]>} */
+/** Returns the users that the user may write to. @param {Person} person @returns {Promise<number[]>} */
 function others({ page }) {
   return page.evaluate(async () => {
     const found = await Promise.all(['ben', 'mira', 'tom'].map(async (query) =>
@@ -135,8 +136,8 @@ function others({ page }) {
   });
 }
 
-/** What cannot be text at all, or is no address, is refused.
- * @param {Person} ada @param {{conversation: number, users: number[]}} where @param {Demo} demo */
+/** Checks that invalid text and invalid URLs are refused. @param {Person} ada
+ * @param {{conversation: number, users: number[]}} where @param {Demo} demo */
 async function refused(ada, { conversation, users }, demo) {
   for (const text of ['\uD800', 'a\uDC00b', 'a\0b', '\u001B[31m', '\u0085']) {
     const sent = { client_id: crypto.randomUUID(), text };
@@ -151,14 +152,14 @@ async function refused(ada, { conversation, users }, demo) {
   }
 }
 
-/** The `seq` of the newest message. @param {Person} person @param {number} conversation @returns {Promise<number>} */
+/** Returns the `seq` of the newest message. @param {Person} person @param {number} conversation
+ * @returns {Promise<number>} */
 function lastSeq({ page }, conversation) {
   return page.evaluate(async (id) => (await (await fetch(`/v1/conversations/${id}`)).json()).conversation.last_seq,
     conversation);
 }
 
-/** What of the elements that came of texts is none that may come of a text. @param {Person} person
- * @returns {Promise<string[]>} */
+/** Returns the elements within texts that texts may not produce. @param {Person} person @returns {Promise<string[]>} */
 function strangers({ page }) {
   return page.locator('.talk .words *').evaluateAll((all) => all.filter((one) => {
     const names = one.getAttributeNames().sort().join(' ');
@@ -171,8 +172,8 @@ function strangers({ page }) {
   }).map((one) => one.outerHTML));
 }
 
-/** Waits until each place has the text it should have, to the letter, and nothing but text in it.
- * @param {Person} person @param {Record<string, string>} places */
+/** Waits until each place has exactly the expected text, and nothing but text in it. @param {Person} person
+ * @param {Record<string, string>} places */
 async function assertPlaces({ page }, places) {
   await page.waitForFunction((wanted) => Object.entries(wanted).every(([place, text]) => {
     const found = [...document.querySelectorAll(place)].at(-1);
@@ -186,13 +187,13 @@ async function assertPlaces({ page }, places) {
   });
 }
 
-/** Without what sets a text apart from the words around it. @param {string} text @returns {string} */
+/** Removes the controls that isolate a text from the words around it. @param {string} text @returns {string} */
 function unisolated(text) {
   return text.replace(/[\u2066-\u2069]/gu, '');
 }
 
-/** Ben has the conversation beside the list, and looks whom else he could write to.
- * @param {Person} ben @param {string} name @param {string} role */
+/** Ben looks at the conversation beside the list, and at the users to write to. @param {Person} ben
+ * @param {string} name @param {string} role */
 async function inPairs(ben, name, role) {
   const { page } = ben;
   const row = 'parlor-row[aria-selected=true]';
@@ -222,7 +223,7 @@ async function inPairs(ben, name, role) {
     await find.fill(letters);
     await page.locator('.people .one-line').getByText(name, { exact: true }).waitFor();
   }
-  // In a field with words in it, Escape takes the words first.
+  // In a field with text, Escape clears the text first.
   await find.fill('');
   await page.keyboard.press('Escape');
   await page.setViewportSize(PHONE.viewport);
@@ -230,8 +231,8 @@ async function inPairs(ben, name, role) {
   await page.setViewportSize(WIDE);
 }
 
-/** Ada makes a group of that name, looks who is in it, and at what she is called.
- * @param {Person} ada @param {string} name @param {number[]} users */
+/** Ada creates a group with that name and looks at its members and at their own name. @param {Person} ada
+ * @param {string} name @param {number[]} users */
 async function alone(ada, name, users) {
   const { page } = ada;
   const group = { client_id: crypto.randomUUID(), group: { title: name, users } };
@@ -266,7 +267,7 @@ test('a page of another origin cannot act as the signed-in user', () =>
     await new Promise((resolve) => evil.listen(0, '127.0.0.1', () => resolve(null)));
     try {
       const { port } = /** @type {AddressInfo} */ (evil.address());
-      // Another site; one to which the browser sends her cookie along; and one that differs by the port alone.
+      // Another site; one to which the browser sends Ada's cookie; and one that differs only by the port.
       for (const host of ['evil.localhost', 'evil.ada.localhost', 'ada.localhost']) {
         const page = await ada.context.newPage();
         await page.goto(`http://${host}:${port}/`);
@@ -282,7 +283,7 @@ test('a page of another origin cannot act as the signed-in user', () =>
     await ada.say('Still here.');
     await ada.bubble('Still here.').waitFor();
     assert.deepEqual(ada.complaints, []);
-    // The very same attempts, made at home, do what they say: it was for their origin that they failed.
+    // The same requests succeed from the inbox's own origin: they failed because of the origin.
     const page = await ada.context.newPage();
     await page.goto(`${home}/livez`);
     const { socket, statuses } = await attempt(page, { home, conversation });
@@ -292,19 +293,19 @@ test('a page of another origin cannot act as the signed-in user', () =>
     await ada.page.getByRole('heading', { name: 'Sign in' }).waitFor();
   }));
 
-/** What Ada is called, what is said, and where she is signed in. @param {Person} ada @param {number} conversation */
+/** Returns Ada's name, the messages, and Ada's sessions. @param {Person} ada @param {number} conversation */
 function standing({ page }, conversation) {
   return page.evaluate(async (id) => {
     const paths = ['/v1/me', `/v1/conversations/${id}/messages`, '/v1/me/sessions'];
     const [me, { messages }, { sessions }] = await Promise.all(paths.map(async (path) => (await fetch(path)).json()));
-    // Her markers move by her own reading.
+    // Ada's markers move by Ada's own reading.
     const mine = [me.id, me.name, me.login, me.picture];
     return { mine, messages, sessions: sessions.map((/** @type {{id: string}} */ one) => one.id) };
   }, conversation);
 }
 
-/** Nothing that is tried from a page does anything or tells it anything.
- * @param {Page} page @param {{home: string, conversation: number, sendsCookie: boolean}} what */
+/** Checks that no request from a page has an effect or reveals anything. @param {Page} page
+ * @param {{home: string, conversation: number, sendsCookie: boolean}} what */
 async function assertPowerless(page, { home, conversation, sendsCookie }) {
   const refusal = sendsCookie ? 403 : 401;
   /** @type {string[]} */
@@ -315,7 +316,7 @@ async function assertPowerless(page, { home, conversation, sendsCookie }) {
   const words = sendsCookie ? 'Unexpected response code: 403' : 'HTTP Authentication failed';
   await until(() => heard.filter((text) => text.includes('/v1/socket')),
     (all) => all.some((text) => text.includes(words)), words);
-  // Signing in needs no session, but an origin.
+  // Signing in needs no session, but it needs the right origin.
   const expected = sendsCookie ? ['POST 403'] : ['POST 401', 'POST 403'];
   await until(() => [...new Set(statuses.filter((one) => !one.startsWith('GET')))].sort(),
     (changes) => String(changes) === String(expected), 'each is refused, and no other method even left the browser');
@@ -328,8 +329,7 @@ async function assertPowerless(page, { home, conversation, sendsCookie }) {
   assert.equal(answer.status(), refusal, 'nor does it help to go there');
 }
 
-/** Tries from a page all that a page can try.
- * @param {Page} page @param {{home: string, conversation: number}} what
+/** Tries all kinds of requests from a page. @param {Page} page @param {{home: string, conversation: number}} what
  * @returns {Promise<{socket: string, readable: string[], statuses: string[]}>} */
 async function attempt(page, { home, conversation }) {
   /** @type {string[]} */

@@ -1,5 +1,5 @@
 /**
- * What a reload must not lose: files that wait to be sent, with their bytes.
+ * Pending files, with their bytes, survive a reload.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -20,11 +20,11 @@ test('a message that waits for its files is sent after a reload, with all of the
     await send(ada);
     await page.getByText('Sending').last().waitFor();
     await until(() => keptFiles(ada), (count) => count >= 1, 'the bytes are kept');
-    // Nothing is asked: nothing is lost.
+    // The browser asks nothing, because nothing would be lost.
     page.on('dialog', () => assert.fail('leaving loses nothing'));
     await page.reload();
     await ada.bubble('With two files').waitFor();
-    way.letOn();
+    way.releaseUploads();
     await ben.bubble('With two files').waitFor();
     assert.equal(await last(ben).locator('.picture').count(), 1);
     const href = await last(ben).locator('a.file', { hasText: 'half.bin' }).getAttribute('href');
@@ -34,7 +34,7 @@ test('a message that waits for its files is sent after a reload, with all of the
     }, href);
     assert.deepEqual(Buffer.from(digest), createHash('sha256').update(half.buffer).digest());
     await until(() => keptFiles(ada), (count) => count === 0, 'what was sent is kept no more');
-    // A draft's too, until the sign-in ends.
+    // So do a draft's files, until the session ends.
     way.uploads = { pass: 300_000, then: 'hold' };
     await attach(ada, [paper('draft.bin', 2 * MB)]);
     await until(() => keptFiles(ada), (count) => count === 1, 'a draft’s are kept');
@@ -72,7 +72,7 @@ test('where files cannot be stored, a reload says so and the rest of the message
     await ada.check('files not sent');
     assert.equal(await ben.bubble('With two files').count(), 0);
     assert.equal(await last(ada).getByRole('progressbar').count(), 0, 'it is not on its way any more');
-    // It may be written again later, too.
+    // The message can be edited later, too.
     await page.reload();
     await page.locator('.meta.warn', { hasText: 'Not sent: a file is gone.' }).waitFor({ timeout: 40_000 });
     await page.getByRole('button', { name: 'Write again' }).click();
@@ -98,7 +98,7 @@ test('stored files have a size limit and belong to one user and one page', () =>
         await others.keep('a', file('12345')), await mine.keep('d', file('12345678901')), await mineToo.take('a'),
       ];
       mine.stop();
-      // A lock ends a moment after it was let go.
+      // A lock ends a moment after its release.
       const take = async (/** @type {any} */ vault, /** @type {string} */ id) => {
         for (;;) {
           const taken = await vault.take(id);
@@ -128,7 +128,7 @@ test('stored files survive a lost database but not the sign-out, and another pag
       const [one, other] = [browserVault(71), browserVault(71)];
       const file = (/** @type {string} */ text) => new File([text], 'a name.txt', { type: 'text/plain' });
       const { transaction } = IDBDatabase.prototype;
-      // As when the browser has closed it by itself.
+      // As when the browser closes the database by itself.
       const close = () => {
         IDBDatabase.prototype.transaction = function closed(...parts) {
           IDBDatabase.prototype.transaction = transaction;
@@ -157,7 +157,7 @@ test('stored files survive a lost database but not the sign-out, and another pag
       close();
       await eraseVault();
       answers.push(await other.take('a'));
-      // What is being kept when the sign-in ends is not kept.
+      // A file whose storing is under way when the session ends is not stored.
       const late = other.keep('b', file('12'));
       other.stop();
       await other.erase('mine');
@@ -168,7 +168,7 @@ test('stored files survive a lost database but not the sign-out, and another pag
     assert.deepEqual(ada.complaints, []);
   }));
 
-/** How many files the browser keeps. @param {Person} person @returns {Promise<number>} */
+/** Returns the number of files that the browser stores. @param {Person} person @returns {Promise<number>} */
 function keptFiles({ page }) {
   return page.evaluate(() => new Promise((resolve, reject) => {
     const request = indexedDB.open('parlor', 1);

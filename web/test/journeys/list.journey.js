@@ -1,5 +1,6 @@
 /**
- * A list of thousands: few rows have an element, what is seen stays, and keys and screen readers find their way.
+ * A list of thousands of conversations: few rows have elements, visible rows stay in place, and keys and screen readers
+ * work.
  *
  * @import {Page} from 'playwright-core'
  */
@@ -9,7 +10,7 @@ import { MANY, open } from './many.js';
 import { Person, travel, until } from './support.js';
 
 const COUNT = 5_000;
-/** What fits on the screen, and what is drawn beyond it. */
+/** The rows that fit on the screen, and those drawn beyond it. */
 const ROWS_MAX = 40;
 
 test('a list of five thousand conversations can be scrolled, searched and written in, and draws few rows', () =>
@@ -31,7 +32,8 @@ function idOf(person) {
   return person.page.evaluate(async () => (await (await fetch('/v1/me')).json()).id);
 }
 
-/** Scrolls on until all pages are loaded. @param {Page} page @returns {Promise<number>} the most rows there were */
+/** Scrolls until all pages are loaded. @param {Page} page
+ * @returns {Promise<number>} the highest number of rows at a time */
 async function scrollToEnd(page) {
   let most = 0;
   await until(() => page.evaluate(() => {
@@ -46,7 +48,7 @@ async function scrollToEnd(page) {
   return most;
 }
 
-/** What is seen of the list: the names and where they are. @param {Page} page */
+/** Returns the visible rows: their names and positions. @param {Page} page */
 function seen(page) {
   return page.evaluate(() => {
     const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll')).getBoundingClientRect();
@@ -58,7 +60,7 @@ function seen(page) {
   });
 }
 
-/** Somewhere in the middle nothing moves when a row far below goes to the top, and few elements are touched.
+/** In the middle of the list nothing moves when a row far below goes to the top, and few elements change.
  * @param {Person} ada @param {Person} ben @param {number} first the oldest conversation */
 async function staysInPlace(ada, ben, first) {
   await ada.page.evaluate(() => {
@@ -81,7 +83,7 @@ async function staysInPlace(ada, ben, first) {
     return records;
   });
   await ben.fill(first, ['This one comes from the very end of the list.']);
-  // It stands at the top now, which is not on the screen: the title tells of it.
+  // The row is at the top now, which is not on the screen; the title announces it.
   await until(() => ada.page.title(), (title) => title.startsWith('('), 'it has arrived');
   assert.deepEqual(await seen(ada.page), before);
   const key = () => ada.page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).dataset.key);
@@ -95,7 +97,7 @@ async function staysInPlace(ada, ben, first) {
   assert.equal(await key(), focused, 'the focus stays on its row, also when that is far away');
 }
 
-/** Arrows, Home and End go through all rows, and each says which it is. @param {Page} page */
+/** Arrows, Home and End go through all rows, and each row states its position. @param {Page} page */
 async function byKeys(page) {
   const at = () => page.evaluate(() => {
     const row = /** @type {HTMLElement} */ (document.activeElement);
@@ -120,7 +122,7 @@ async function byKeys(page) {
   assert.equal(await page.locator('parlor-row[tabindex="0"]').count(), 1);
 }
 
-/** The filter looks at all rows, drawn or not. @param {Page} page */
+/** The filter includes all rows, drawn or not. @param {Page} page */
 async function isFound(page) {
   await page.getByRole('searchbox').first().fill('Group 2718');
   await until(() => page.locator('parlor-row .who').allTextContents(), (names) => String(names) === 'Group 2718',

@@ -1,6 +1,6 @@
 /**
- * The first load and the second: what is asked for, how large it is, and that nothing moves while it comes. Speeds are
- * `npm run load`'s affair; here are their causes.
+ * The first load and the second: their requests and sizes, and that nothing shifts while they arrive. `npm run load`
+ * measures the speed; these tests hold its causes.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { assets, bytes, load, signedIn } from './loading.js';
 import { Person, travel } from './support.js';
 
 const BYTES_MAX = 100_000;
-/** The style sheet, the script before anything is painted, the script and the icon. */
+/** The style sheet, the script that runs before the first paint, the main script and the icon. */
 const ASSETS_MAX = 4;
 const SHIFT_MAX = 0.02;
 

@@ -1,6 +1,6 @@
 /**
- * Loads the inbox and keeps what the load was made of: the requests with their bytes on the wire, when something was
- * painted, and how much of it moved.
+ * Loads the inbox and records the load: the requests with their bytes on the wire, the paint times, and the layout
+ * shifts.
  *
  * @import {Browser, BrowserContext, BrowserContextOptions, Page} from 'playwright-core'
  */
@@ -12,12 +12,11 @@ import { until } from './support.js';
  * @typedef {{first: number, largest: number, list: number, moved: number, movers: string[]}} Painted in milliseconds
  *   since the load began; `moved` is the sum of the layout shifts
  * @typedef {{asked: Asked[], painted: Painted}} Load
- * @typedef {{latency: number, kbit: number}} Line the time of a request and its answer in milliseconds, and kbit/s
+ * @typedef {{latency: number, kbit: number}} Line the round trip in milliseconds, and kbit/s
  */
 
-/** Somebody who is signed in and has not loaded the page yet.
- * @param {Browser} browser @param {string} link @param {BrowserContextOptions} [options]
- * @returns {Promise<BrowserContext>} */
+/** Opens a browser context that is signed in and has not loaded the page yet. @param {Browser} browser
+ * @param {string} link @param {BrowserContextOptions} [options] @returns {Promise<BrowserContext>} */
 export async function signedIn(browser, link, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
@@ -28,9 +27,8 @@ export async function signedIn(browser, link, options = {}) {
   return context;
 }
 
-/** Loads a page until its list is there and nothing more is asked for.
- * @param {BrowserContext} context @param {string} url @param {Line|null} [line]
- * @returns {Promise<Load>} */
+/** Loads a page until its list is there and all requests have ended. @param {BrowserContext} context
+ * @param {string} url @param {Line|null} [line] @returns {Promise<Load>} */
 export async function load(context, url, line = null) {
   const page = await context.newPage();
   const session = await context.newCDPSession(page);
@@ -79,7 +77,7 @@ export async function load(context, url, line = null) {
   return { asked: [...asked.values()], painted };
 }
 
-/** Runs in the page, before anything of it. */
+/** Observes paints and layout shifts; runs in the page before any of its scripts. */
 function watch() {
   const painted = { first: 0, largest: 0, list: 0, moved: 0, movers: /** @type {string[]} */ ([]) };
   const observe = (/** @type {string} */ type, /** @type {(entry: any) => void} */ take) =>
@@ -101,12 +99,12 @@ function watch() {
   Object.assign(window, { painted: () => painted });
 }
 
-/** Scripts, style sheets and whatever else the page is made of. @param {Load} one @returns {Asked[]} */
+/** Returns the scripts, style sheets and other parts of the page. @param {Load} one @returns {Asked[]} */
 export function assets({ asked }) {
   return asked.filter(({ url }) => /\/(?:web|theme)/u.test(new URL(url).pathname));
 }
 
-/** What came over the wire, but for sockets and the pictures of people, which are as large as they are many.
+/** Returns the bytes on the wire, without sockets and profile pictures, whose number depends on the demo.
  * @param {Load} one @returns {number} */
 export function bytes({ asked }) {
   const own = asked.filter(({ url }) => !new URL(url).pathname.startsWith('/v1/pictures/'));

@@ -1,5 +1,5 @@
 /**
- * Every screen, wide and narrow, light and dark: axe finds nothing, nothing scrolls sideways, and each does its work.
+ * Every screen, wide and narrow, light and dark: axe finds nothing, nothing scrolls sideways, and each screen works.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -53,7 +53,7 @@ test('every screen passes the accessibility checks, light and dark', () =>
       await page.getByRole('searchbox', { name: 'Find people' }).fill('be');
       await page.getByRole('button', { name: 'Ben Okafor', exact: true }).waitFor();
       await ada.check(`${scheme} new conversation`);
-      // In a field with words in it, Escape takes the words first.
+      // In a field with text, Escape clears the text first.
       await page.getByRole('searchbox', { name: 'Find people' }).fill('');
       await page.keyboard.press('Escape');
       await page.getByRole('button', { name: /settings/u }).click();

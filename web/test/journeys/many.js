@@ -1,21 +1,21 @@
 /**
- * Many conversations, through the front door.
+ * Creates many conversations over HTTP.
  *
  * @import {Person} from './support.js'
  */
 
-/** What the server must allow for it. */
+/** The server settings that this needs. */
 export const MANY = {
   PARLOR_LIMITS_CONVERSATIONS_MAX: '10000',
   PARLOR_LIMITS_REQUESTS_PER_SECOND_MAX: '100000',
   PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '100000',
 };
 
-/** Requests under way at once. */
+/** The number of requests in flight. */
 const FLIGHT = 6;
 
-/** Opens groups called `Group 1` and so on, in each of which something is said.
- * @param {Person} person @param {number} other who is in all of them @param {number} count
+/** Creates groups called `Group 1` and so on, each with one message.
+ * @param {Person} person @param {number} other a member of all of them @param {number} count
  * @returns {Promise<number>} the first of them */
 export function open(person, other, count) {
   return person.page.evaluate(async ([user, all, flight]) => {

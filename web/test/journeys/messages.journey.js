@@ -1,5 +1,5 @@
 /**
- * What two people do with messages: answer, change, delete, react, forward, copy; by pointer, by touch and by keys.
+ * Actions on messages: reply, edit, delete, react, forward, copy; by pointer, touch and keyboard.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -17,13 +17,13 @@ test('a user edits their own message, and both see it', () =>
     assert.equal(await field(ada).inputValue(), 'At the west exit.');
     await field(ada).press('Escape');
     assert.equal(await ada.page.getByText('Edit message').isVisible(), false);
-    // The draft waits while one changes something.
+    // The draft is kept during an edit.
     await field(ada).fill('half a thought');
     await chooseInMenu(ada, 'At the west exit.', 'Edit');
     assert.equal(await field(ada).inputValue(), 'At the west exit.');
     await field(ada).fill('At the *east* exit.');
     await ada.shoot('messages edit');
-    // It waits while one looks elsewhere.
+    // The edit is kept while another conversation is open.
     await ada.choose('Mira Sandoval');
     assert.equal(await ada.page.getByText('Edit message').isVisible(), false);
     await ada.choose(ITEM);
@@ -87,7 +87,7 @@ test('a message is deleted for everyone, and for oneself', () =>
     await ada.choose(ITEM);
     await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor();
     assert.equal(await message(ada, 'I noted it.').count(), 0, 'for ever');
-    // The place of a deleted message can be cleared too.
+    // A deleted message can be hidden too.
     await chooseInMenu(ada, 'You deleted this message', 'Delete for me');
     await ada.page.getByRole('button', { name: 'Delete for me' }).click();
     await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor({ state: 'detached' });
@@ -116,7 +116,7 @@ test('a reply quotes its message, follows its changes and leads to it', () =>
     await until(() => target.evaluate((one) => one.getBoundingClientRect().top),
       (top) => top > 0 && top < 700, 'it jumps');
     await until(() => target.evaluate((one) => one.matches('.jumped')), Boolean, 'what one jumped to is marked');
-    // A quote holds no copy: what becomes of the message becomes of the quote.
+    // A quote is no copy: it follows the changes of its message.
     await chooseInMenu(ben, 'the scratch?', 'Edit');
     await field(ben).fill('Is it the one with the torn strap?');
     await field(ben).press('Enter');
@@ -124,7 +124,7 @@ test('a reply quotes its message, follows its changes and leads to it', () =>
     await chooseInMenu(ben, 'the torn strap?', 'Delete for everyone');
     await ben.page.getByRole('button', { name: 'Delete for everyone' }).click();
     await message(ada, 'Yes, on the left.').locator('.quote').getByText('deleted this message').waitFor();
-    // Shift and the up key answer the last one.
+    // Shift and the up key reply to the last message.
     await field(ada).fill('');
     await field(ada).press('Shift+ArrowUp');
     await ada.page.getByText('Reply to yourself').waitFor();
@@ -147,13 +147,13 @@ test('both users react, and each sees it at once', () =>
     await both.waitFor();
     assert.equal(await both.locator('.count').innerText(), '2');
     assert.equal(await both.getAttribute('aria-pressed'), 'true');
-    // Any emoji, found by a word; and a keyboard's own.
+    // Any emoji, found by a word, and one from the keyboard.
     await message(ada, 'at five.').hover();
     await ada.page.getByRole('button', { name: 'React', exact: true }).click();
     await ada.check('messages emoji');
     await ada.page.getByRole('searchbox', { name: 'Find an emoji' }).fill('umbr');
     await ada.page.keyboard.press('Enter');
-    // Ben has never opened the list of emoji.
+    // Ben has never opened the emoji picker.
     await message(ben, 'at five.').getByRole('button', { name: /^umbrella.*: Ada Winter$/u }).waitFor();
     await ada.shoot('messages reactions');
     await chooseInMenu(ada, 'at five.', 'Who reacted');
@@ -238,7 +238,7 @@ test('every message action works with the keyboard alone', () =>
     assert.match(await at(), /First/u);
     await page.keyboard.press('ArrowDown');
     await ada.check('messages focused');
-    // Tab reaches what is in the message, and nothing of others.
+    // Tab reaches the controls of the message, and none of others.
     await page.keyboard.press('Tab');
     assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'A');
     await page.keyboard.press('Escape');
@@ -313,7 +313,7 @@ test('a long press opens a sheet with the message on top', () =>
     await ada.assertNoSideways();
     await sheet.getByRole('menuitemcheckbox', { name: 'React with folded hands' }).tap();
     await message(ben, 'Karlsplatz').getByRole('button', { name: 'folded hands: Ada Winter' }).waitFor();
-    // A short touch and one that moves are something else.
+    // A short touch and a moving touch open nothing.
     await press(ada.page, message(ada, 'Karlsplatz'), 100);
     await press(ada.page, message(ada, 'Karlsplatz'), 700, 60);
     assert.equal(await sheet.count(), 0);

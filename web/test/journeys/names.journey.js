@@ -1,5 +1,5 @@
 /**
- * Names and texts of many scripts: found however they are typed, refused where nothing of them can be seen.
+ * Names and texts of many scripts: found in every spelling, refused when they are invisible.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,10 +1,10 @@
 /**
- * What somebody may write who wants to do harm: markup, addresses and signs. What it would do when it worked is to set
- * `window.__xss`, to open a dialog, or to ask another origin (`evil.localhost`). Each is one line without white space
- * around it, so that it can be a name, too.
+ * Hostile texts: markup, URLs and special characters. A working attack would set `window.__xss`, open a dialog, or send
+ * a request to another origin (`evil.localhost`). Each is one line without white space around it, so that it can be a
+ * name, too.
  */
 
-/** Elements, and places where a parser is fooled into making one. */
+/** Elements, and texts that trick a parser into creating one. */
 const markup = [
   '<script>alert(1)</script>',
   '<script>window.__xss = 1</script>',
@@ -64,7 +64,7 @@ const markup = [
   '<scr<script>ipt>alert(1)</scr</script>ipt>',
 ];
 
-/** Addresses, and what other programs would make of a text. */
+/** URLs, and texts that other programs would interpret. */
 const words = [
   'javascript:alert(1)',
   'JaVaScRiPt://evil.localhost/%0aalert(1)',
@@ -100,7 +100,7 @@ const words = [
   'url(javascript:alert(1)); } * { color: red',
 ];
 
-/** Signs that turn, pile up, hide, or do not end. */
+/** Characters that reverse text, stack, hide, or never end. */
 const signs = [
   '\u202Etxt.exe <script>alert(1)</script>',
   '\u2067right to left, never ended',

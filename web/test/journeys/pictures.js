@@ -1,5 +1,5 @@
 /**
- * Pictures made on the spot: PNG, one colour with a lighter corner, of any size.
+ * Generates PNG pictures of any size, in one colour with a lighter corner.
  */
 import { deflateSync } from 'node:zlib';
 
@@ -31,7 +31,7 @@ function chunk(type, body) {
   return Buffer.concat([length, named, check]);
 }
 
-/** The check of a chunk (CRC-32). @param {Buffer} bytes @returns {number} */
+/** Returns the CRC-32 of a chunk. @param {Buffer} bytes @returns {number} */
 function checkOf(bytes) {
   let check = 0xffffffff;
   for (const byte of bytes) {

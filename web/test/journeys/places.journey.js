@@ -1,6 +1,5 @@
 /**
- * Where one stands: what is unread above and the way there, jumps that cannot be made, and a place that stays whatever
- * comes and goes.
+ * The scroll position: the unread bar, failed jumps, and a position that stays whatever appears and disappears.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -20,7 +19,7 @@ const lines = (count, word = 'Line') => Array.from({ length: count }, (_, at) =>
 /** @param {Person} person @returns {Locator} */
 const bar = ({ page }) => page.locator('.since');
 
-/** Ada and Ben in the conversation about the umbrella; then Ada looks elsewhere.
+/** Opens the conversation about the umbrella for Ada and Ben; then Ada opens another one.
  * @param {Parameters<Parameters<typeof travel>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
 async function apart({ demo, browser }, options = {}) {
   const ada = await Person.open(browser, demo.links.ada, options);
@@ -45,7 +44,7 @@ async function goTo({ page }, id) {
   await page.locator('parlor-run').first().waitFor();
 }
 
-/** Whether the unread line is on the screen. @param {Person} person @returns {Promise<boolean>} */
+/** Returns whether the unread divider is on the screen. @param {Person} person @returns {Promise<boolean>} */
 function seesLine({ page }) {
   return page.evaluate(() => {
     const line = document.querySelector('.unread-from')?.getBoundingClientRect();
@@ -54,7 +53,7 @@ function seesLine({ page }) {
   });
 }
 
-/** Waits until all of the unread ones are known to the list. @param {Person} ada @param {string} count */
+/** Waits until the list shows the number of unread messages. @param {Person} ada @param {string} count */
 async function unread({ page }, count) {
   await page.locator('parlor-row', { hasText: ITEM }).locator('.badge', { hasText: count }).waitFor();
 }
@@ -75,7 +74,7 @@ test('a bar announces unread messages above, leads there, and goes once they wer
     await goTo(ada, id);
     await bar(ada).getByText(/^60 new since \d\d:\d\d$/u).waitFor();
     await until(() => ada.fromEnd(), (far) => far <= 1, 'it opens at its end');
-    // It is said once: by the thread, not by the bar.
+    // The thread announces it once, and the bar does not repeat it.
     await page.locator('parlor-talk [role="status"]', { hasText: '60 new since' }).waitFor({ state: 'attached' });
     assert.equal(await bar(ada).evaluate((one) => one.closest('[aria-live], [role="status"], [role="alert"]')), null);
     await ada.check('unread above');
@@ -104,12 +103,12 @@ test('the unread bar leads to messages that are not loaded, and it can be dismis
     await unread(ada, '99+');
     await goTo(ada, id);
     await bar(ada).getByText(/^99\+ new since \d\d:\d\d$/u).waitFor();
-    // Above the line nothing is unread above; back at the end it is again.
+    // Above the divider the bar disappears; back at the end it returns.
     await page.getByRole('log').focus();
     await page.keyboard.press('Home');
     await until(() => page.evaluate(() => /** @type {any} */ (document.activeElement)?.seq), (seq) => seq === 1, 'up');
     assert.equal(await bar(ada).isVisible(), false);
-    // What is not there is not sent away.
+    // A bar that is not there cannot be dismissed.
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await ada.bubble('Line 150').waitFor();
@@ -153,7 +152,7 @@ test('the messages on the screen do not move when the unread bar goes', () =>
         [/** @type {any} */ (one).seq, one.getBoundingClientRect().top]));
       const isThere = () => !(/** @type {HTMLElement} */ (document.querySelector('.since'))).hidden;
       let most = 0;
-      // Near the end it is followed.
+      // Near the end the view follows new messages.
       log.scrollTop -= 200;
       await new Promise(requestAnimationFrame);
       while (isThere()) {
@@ -197,7 +196,7 @@ test('a phone in dark mode shows the unread bar too', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
-/** Where the messages are that are seen. @param {Person} person @returns {Promise<[number, number][]>} */
+/** Returns the positions of the visible messages. @param {Person} person @returns {Promise<[number, number][]>} */
 function places({ page }) {
   return page.locator('.talk').evaluate((log) => {
     const { top, bottom } = log.getBoundingClientRect();
@@ -208,8 +207,8 @@ function places({ page }) {
   });
 }
 
-/** Notes in `window.tops` where a message is drawn in each frame: after what answers to a change of size, as the bar that
- * says that there is no connection is one. @param {Person['page']} page @param {number} seq @returns {Promise<void>} */
+/** Records in `window.tops` where a message is drawn in each frame, after the reactions to a changed size, such as the
+ * offline banner's. @param {Person['page']} page @param {number} seq @returns {Promise<void>} */
 function watch(page, seq) {
   return page.evaluate((held) => {
     const tops = /** @type {number[]} */ ([]);
@@ -239,8 +238,8 @@ function seqOf({ page }, conversation, text) {
   }, /** @type {const} */ ([conversation, text]));
 }
 
-/** Changes a message past the page. @param {Person} person @param {number} conversation @param {number} seq
- * @param {string|null} text none deletes it */
+/** Changes a message through the API, past the page. @param {Person} person @param {number} conversation
+ * @param {number} seq @param {string|null} text null deletes it */
 async function rewrite({ page }, conversation, seq, text) {
   const status = await page.evaluate(async ([id, at, words]) => {
     const edit = {
@@ -277,7 +276,7 @@ test('a failed jump says why and moves nothing', () =>
     await toast.getByText('That message was deleted.').waitFor();
     assert.deepEqual(await places(ada), before);
     await ada.check('jump to what was deleted');
-    // What is found in another conversation, and cannot be asked for.
+    // A result in another conversation, which cannot be loaded.
     await ada.choose(OTHER);
     await look(ada, 'Line 7');
     const results = page.locator('parlor-result');
@@ -329,7 +328,7 @@ test('loading earlier messages keeps the selection and the focus', () =>
   travel(async (place) => {
     const { ada, ben, id } = await apart(place);
     const { page } = ada;
-    // Of one minute, so that the pages meet within a run.
+    // All within one minute, so that the pages meet within a message group.
     await ben.fill(id, lines(220));
     await page.reload();
     await goTo(ada, id);
@@ -342,7 +341,7 @@ test('loading earlier messages keeps the selection and the focus', () =>
       getSelection()?.selectAllChildren(/** @type {Node} */ (said.querySelector('.words')));
       Object.assign(window, { held: said, words: String(getSelection()) });
     });
-    // What is drawn before the page tells of the scrolling does not undo it.
+    // A redraw before the scroll event does not undo the scrolling.
     const top = await page.locator('.talk').evaluate((log) => {
       log.scrollTop = 0;
       /** @type {any} */ (document.querySelector('parlor-inbox')).render();

@@ -1,16 +1,17 @@
 /**
- * Many messages, quickly: through the front door, over a socket of each page, by two people in turn.
+ * Sends many messages quickly: over a socket of each page, by two users in turn.
  *
  * @import {Person} from './support.js'
  */
 
-/** What the server must allow for it. */
+/** The server settings that this needs. */
 export const POURING = { PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '100000' };
 
-/** Messages under way at once. */
+/** The number of messages in flight. */
 const FLIGHT = 24;
 
-/** Opens a socket in the page that sends what `pour` is given. @param {Person} person @returns {Promise<void>} */
+/** Opens a socket in the page, through which `window.pour` sends messages. @param {Person} person
+ * @returns {Promise<void>} */
 function prepare(person) {
   return person.page.evaluate(async (flight) => {
     const address = new URL('/v1/socket', location.href);
@@ -50,9 +51,9 @@ function prepare(person) {
   }, FLIGHT);
 }
 
-/** Fills a conversation that nobody has on the screen meanwhile, `step` messages of one person after `step` of the
- * other. They say which they are.
- * @param {[Person, Person]} people @param {number} conversation @param {number} count @param {number} [step] */
+/** Fills a conversation, which no page shows meanwhile, with `count` numbered messages: `step` from one user, then
+ * `step` from the other. @param {[Person, Person]} people @param {number} conversation @param {number} count
+ * @param {number} [step] */
 export async function fill(people, conversation, count, step = 20) {
   for (const { page } of people) {
     await page.evaluate(() => {

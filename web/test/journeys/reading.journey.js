@@ -1,5 +1,5 @@
 /**
- * Reading: what is new, where one stands, and what happens above and below.
+ * Reading: new messages, the scroll position, and what arrives above and below.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -63,7 +63,7 @@ async function pinned(ada) {
   const talk = ada.page.locator('.talk');
   for (let round = 0; round < 4; round += 1) {
     const before = await ada.page.locator('parlor-said').count();
-    // Looks at every frame while history comes: the first visible message never moves.
+    // Checks in every frame, while history loads, that the first visible message does not move.
     const moved = await talk.evaluate(async (log, count) => {
       log.scrollTop = 40;
       const edge = log.getBoundingClientRect().top;
@@ -107,7 +107,7 @@ async function notPulled(ada, ben) {
   await pill.waitFor({ state: 'hidden' });
   await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
     (text) => text.includes('Read'), 'now it is');
-  // Near the end is near enough to follow.
+  // Near the end the view follows.
   await talk.evaluate((log) => { log.scrollTop -= 80; });
   await ben.say('Followed.');
   await ada.bubble('Followed.').waitFor();

@@ -1,5 +1,6 @@
 /**
- * What journeys with messages share: two people in one conversation, a message by its words, its menu, a finger.
+ * Steps of journeys about messages: open a conversation for two users, find a message by its text, use its menu, touch
+ * it.
  *
  * @import {Browser, BrowserContextOptions, Locator, Page} from 'playwright-core'
  * @import {Demo} from './support.js'
@@ -11,8 +12,7 @@ export const ITEM = 'Black umbrella';
 /** @type {BrowserContextOptions} */
 export const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 
-/** Both in the conversation about the umbrella.
- * @param {{demo: Demo, browser: Browser}} place
+/** Opens the conversation about the umbrella for Ada and Ben. @param {{demo: Demo, browser: Browser}} place
  * @param {BrowserContextOptions} [options] of Ada's browser */
 export async function together({ demo, browser }, options = {}) {
   const ada = await Person.open(browser, demo.links.ada, options);
@@ -22,7 +22,7 @@ export async function together({ demo, browser }, options = {}) {
   return { ada, ben };
 }
 
-/** The message that says exactly this. @param {Person} person @param {string} text @returns {Locator} */
+/** Returns the last message with this text. @param {Person} person @param {string} text @returns {Locator} */
 export function message({ page }, text) {
   return page.locator('parlor-said', { has: page.locator('.body', { hasText: text }) }).last();
 }
@@ -39,7 +39,7 @@ export function field({ page }) {
   return page.getByRole('textbox', { name: 'Message', exact: true });
 }
 
-/** A finger on something for so long, as the browser's input gives it. @param {Page} page @param {Locator} what
+/** Touches an element for a time, through the browser's input. @param {Page} page @param {Locator} what
  * @param {number} milliseconds @param {number} [moved] */
 export async function press(page, what, milliseconds, moved = 0) {
   const box = await what.locator('.bubble').boundingBox();
@@ -50,7 +50,7 @@ export async function press(page, what, milliseconds, moved = 0) {
   if (moved > 0) {
     await input.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: [{ x: at.x, y: at.y + moved }] });
   }
-  await new Promise((resolve) => { setTimeout(resolve, milliseconds); }); // waits for: the finger to be lifted
+  await new Promise((resolve) => { setTimeout(resolve, milliseconds); }); // waits for: the end of the touch
   await input.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
   await input.detach();
 }

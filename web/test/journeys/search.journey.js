@@ -1,6 +1,6 @@
 /**
- * Searching: words, beginnings, accents and scripts without spaces; what narrows it; and going to what was found and
- * back, by pointer and by keys.
+ * Search: words, prefixes, accents and scripts without spaces; filters; and opening a result and returning, by pointer
+ * and keyboard.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -22,8 +22,8 @@ function results({ page }) {
   return page.locator('parlor-result');
 }
 
-/** Looks for words until so many are found: the index may be a moment behind.
- * @param {Person} person @param {string} words @param {number} count */
+/** Repeats a search until it has the given number of results: the index may be a moment behind. @param {Person} person
+ * @param {string} words @param {number} count */
 async function find(person, words, count) {
   await until(async () => {
     await field(person).fill('');
@@ -34,7 +34,7 @@ async function find(person, words, count) {
   }, (found) => found === count, `“${words}” is found ${count} times`);
 }
 
-/** @param {Person} person @returns {Promise<string[]>} what stands out in the results */
+/** @param {Person} person @returns {Promise<string[]>} the highlighted texts of the results */
 function hits(person) {
   return results(person).locator('mark').allInnerTexts();
 }

@@ -1,5 +1,5 @@
 /**
- * What messages show: lines of the system, who has read, and one of each in every light.
+ * What messages show: system messages, receipts, and one message of each kind in every theme.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -55,7 +55,7 @@ test('in a large group the readers are loaded on request', () =>
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, { PARLOR_LIMITS_CONVERSATION_FAN_OUT_MAX: '2' }));
 
-/** Ada opens a group with Ben and Mira, names it, and lets Mira go and come. @param {Person} ada
+/** Ada creates a group with Ben and Mira, renames it, removes Mira and adds them again. @param {Person} ada
  * @returns {Promise<number>} */
 function desk({ page }) {
   return page.evaluate(async () => {
@@ -115,7 +115,7 @@ test('all kinds of messages pass the accessibility checks: light, dark, high con
     }
   }));
 
-/** One of each. @param {Person} ada @param {Person} ben */
+/** Sends one message of each kind. @param {Person} ada @param {Person} ben */
 async function everything(ada, ben) {
   const conversation = ada.conversation();
   const last = () => ada.page.evaluate(async (id) =>

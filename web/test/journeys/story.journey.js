@@ -1,6 +1,6 @@
 /**
- * The story of two people, in two real browsers: they write to each other while the server is killed and while sockets
- * are blocked, and in the end both have the same messages, each once.
+ * Two users in two browsers write to each other while the server is killed and while sockets are blocked; in the end
+ * both have the same messages, each once.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -54,7 +54,7 @@ async function assertSides(person, text, own) {
   assert.equal(gaps[0] > gaps[1], own, `"${text}" is on the ${own ? 'own' : 'other'} side`);
 }
 
-/** The server is killed and started again while both write. @param {Person} ada @param {Person} ben
+/** Kills and restarts the server while both write. @param {Person} ada @param {Person} ben
  * @param {import('./support.js').Demo} demo */
 async function killed(ada, ben, demo) {
   const words = Array.from({ length: 12 }, (_, index) => `message ${index + 1}`);
@@ -70,7 +70,7 @@ async function killed(ada, ben, demo) {
   for (const one of [ada, ben]) await assertInOrder(one, words);
 }
 
-/** Both have the same messages in the same order, and these among them, each once.
+/** Checks that both have the same messages in the same order, and the expected ones among them, each once.
  * @param {Person} ada @param {Person} ben @param {string[]} expected */
 async function assertSame(ada, ben, expected) {
   await until(async () => [await ada.said(), await ben.said()], ([hers, his]) =>
@@ -91,8 +91,8 @@ async function assertInOrder(person, words) {
   }
 }
 
-/** Sockets are blocked: messages flow by polling, and when they are not, by sockets again.
- * @param {Person} ada @param {Person} ben @param {import('./support.js').Way} way */
+/** Blocks sockets: messages arrive by polling, and afterwards by sockets again. @param {Person} ada @param {Person} ben
+ * @param {import('./support.js').Way} way */
 async function blocked(ada, ben, way) {
   await until(() => way.sockets.size, (count) => count === 2, 'both have a socket');
   way.become('no sockets');
@@ -115,8 +115,8 @@ async function blocked(ada, ben, way) {
   ]);
 }
 
-/** Nothing gets through: it is said after five seconds, what is written is kept, and sent when the way is open.
- * @param {Person} ada @param {Person} ben @param {import('./support.js').Way} way */
+/** Blocks everything: the page says so after five seconds, stores new messages, and sends them when the connection is
+ * back. @param {Person} ada @param {Person} ben @param {import('./support.js').Way} way */
 async function cutOff(ada, ben, way) {
   const banner = ada.page.locator('parlor-banner');
   const said = await listen(banner);
@@ -134,13 +134,13 @@ async function cutOff(ada, ben, way) {
   await ada.check('without a connection');
   await ada.page.getByRole('button', { name: 'Discard' }).click();
   assert.equal(await ada.bubble('Better not.').count(), 0);
-  // What waits outlives the page.
+  // Pending messages outlive the page.
   await ada.page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes(':send:')).length)
     .then((count) => assert.equal(count, 3));
   const tryNow = ada.page.getByRole('button', { name: 'Try now' });
   assert.equal(await tryNow.count(), 1);
   way.become('open');
-  // From here on it may be back by itself at any moment, and the button gone.
+  // From here on the connection may return by itself at any moment, and the button disappear.
   await tryNow.evaluateAll((found) => found.forEach((button) => /** @type {HTMLElement} */ (button).click()));
   await ben.bubble('Sent last.').waitFor({ timeout: 30_000 });
   await until(said, (all) => all.some(({ text }) => text.startsWith('Connected again')), 'that it is back is said');
@@ -150,8 +150,8 @@ async function cutOff(ada, ben, way) {
     (count) => count === 0, 'nothing is kept of what was sent');
 }
 
-/** Keeps all that the banner says from now on, and when: what is over after seconds is there to be looked at however
- * late the others are. @param {import('playwright-core').Locator} banner
+/** Records all texts of the banner from now on, and when they appeared: a text that is gone after seconds can still be
+ * checked later. @param {import('playwright-core').Locator} banner
  * @returns {Promise<() => Promise<{text: string, after: number}[]>>} */
 async function listen(banner) {
   const kept = await banner.evaluateHandle((one) => {

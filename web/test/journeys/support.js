@@ -1,5 +1,5 @@
 /**
- * What the journeys stand on: the built server with its demo, a way to it that can be closed, two browsers, and axe.
+ * The environment of the journeys: the built server with its demo, a proxy that can be closed, browsers, and axe.
  *
  * @import {Browser, BrowserContext, BrowserContextOptions, Page} from 'playwright-core'
  * @import {ChildProcess} from 'node:child_process'
@@ -19,28 +19,28 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const shots = process.env.SCREENSHOTS;
 
-/** @returns {string} the server to try */
+/** @returns {string} the path of the server's binary */
 function binary() {
   const beside = ['debug', 'release'].map((kind) => join(here, '../../../target', kind, 'parlor'));
   const found = [process.env.PARLOR_BIN, ...beside].find((path) => path && existsSync(path));
-  assert.ok(found, 'there is no server to try: build it, or name it in PARLOR_BIN');
+  assert.ok(found, 'there is no server: build it, or set PARLOR_BIN');
   return found;
 }
 
-/** The environment, without what only journeys know. @returns {NodeJS.ProcessEnv} */
+/** Returns the environment without the variables of the journeys. @returns {NodeJS.ProcessEnv} */
 function surroundings() {
   const { PARLOR_BIN: _, ...rest } = process.env;
   return rest;
 }
 
-/** @returns {string} a Chromium */
+/** @returns {string} the path of Chromium */
 function browserPath() {
   const places = [
     process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome',
     '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
   ];
   const found = places.find((path) => path && existsSync(path));
-  assert.ok(found, 'there is no Chromium: install it, or name it in CHROMIUM');
+  assert.ok(found, 'there is no Chromium: install it, or set CHROMIUM');
   return found;
 }
 
@@ -54,7 +54,7 @@ export function openBrowser() {
   return chromium.launch({ executablePath: browserPath(), args: FLAGS });
 }
 
-/** A browser whose profile outlives it, so that it can be closed or killed and opened again. */
+/** A browser with a lasting profile, which can be closed or killed and opened again. */
 export class Profile {
   folder = mkdtempSync(join(tmpdir(), 'parlor-profile-'));
   /** @type {ChildProcess|null} */
@@ -62,7 +62,7 @@ export class Profile {
   /** @type {Browser|null} */
   #browser = null;
 
-  /** Opens it. @returns {Promise<Person>} somebody at an empty page */
+  /** Opens it. @returns {Promise<Person>} a user at an empty page */
   async person() {
     for (const name of ['DevToolsActivePort', 'SingletonLock', 'SingletonSocket', 'SingletonCookie']) {
       rmSync(join(this.folder, name), { force: true });
@@ -77,7 +77,7 @@ export class Profile {
     return new Person(context, await context.newPage());
   }
 
-  /** Ends it in good order. */
+  /** Closes the browser normally. */
   async close() {
     const ended = this.#ended();
     const session = await this.#browser?.newBrowserCDPSession();
@@ -85,7 +85,7 @@ export class Profile {
     await ended;
   }
 
-  /** Ends it as a crash does. */
+  /** Kills the browser, as a crash does. */
   async kill() {
     const ended = this.#ended();
     this.#process?.kill('SIGKILL');
@@ -94,7 +94,7 @@ export class Profile {
 
   async end() {
     await this.kill();
-    // Its helpers may still write for a moment.
+    // Child processes may still write for a moment.
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 
@@ -108,13 +108,13 @@ export class Profile {
   }
 }
 
-/** The demo, which can be killed and started again on the same data and port. */
+/** The server, which can be killed and restarted with the same data and port. */
 export class Demo {
   data = mkdtempSync(join(tmpdir(), 'parlor-journey-'));
   port = 0;
   /** @type {Record<string, string>} */
   links = {};
-  /** The same as they are printed: they lead to the first conversation of the story. @type {Record<string, string>} */
+  /** The links as printed: they open the first conversation of the demo. @type {Record<string, string>} */
   firsts = {};
   /** @type {ChildProcess|null} */
   #process = null;
@@ -123,14 +123,14 @@ export class Demo {
   async start(settings = {}) {
     const said = await this.run('demo', settings, (text) => /Ada .*Ben .*stop/su.test(text));
     for (const [, name, link] of said.matchAll(/Open as (\w+)\s+(http:\S+)\s/gu)) {
-      // A person of these opens with the list, and not with the story's first conversation.
+      // `links` open the list, and not the demo's first conversation.
       this.firsts[name.toLowerCase()] = link;
       [this.links[name.toLowerCase()]] = link.split('#');
     }
     this.port = Number(new URL(this.links.ada).port);
   }
 
-  /** The real thing, with nobody in it. @param {Record<string, string>} settings */
+  /** Starts a server without users. @param {Record<string, string>} settings */
   async serve(settings) {
     const said = await this.run('serve', settings, (text) => /on http:\S+/u.test(text));
     const link = /on (http:\S+)/u.exec(said)?.[1] ?? '';
@@ -139,9 +139,9 @@ export class Demo {
   }
 
   /** @param {string} command @param {Record<string, string>} settings @param {(text: string) => boolean} isReady
-   * @returns {Promise<string>} what it said until it was ready */
+   * @returns {Promise<string>} its output until it was ready */
   async run(command, settings, isReady) {
-    // What names the server is not a setting of it.
+    // PARLOR_BIN is no setting of the server.
     const { PARLOR_BIN: _, ...around } = process.env;
     const flags = [command, '--listen', `127.0.0.1:${this.port}`, '--data', this.data];
     const child = spawn(binary(), flags, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...around, ...settings } });
@@ -158,7 +158,7 @@ export class Demo {
     });
   }
 
-  /** What the operator does beside the running server. @param {...string} words */
+  /** Runs an operator command beside the running server. @param {...string} words */
   operate(...words) {
     return promisify(execFile)(binary(), [...words, '--data', this.data], { env: surroundings() });
   }
@@ -180,13 +180,13 @@ export class Demo {
   }
 }
 
-/** The way to the server: it can be closed for sockets, or for everything. */
+/** A proxy to the server, which can block sockets or everything. */
 export class Way {
   /** @type {'open'|'no sockets'|'short requests only'|'closed'} */
   state = 'open';
-  /** WebSockets that are open through it. @type {Set<import('node:net').Socket>} */
+  /** The open WebSockets. @type {Set<import('node:net').Socket>} */
   sockets = new Set();
-  /** How many bytes of an upload pass before it is cut off, or held until it is let on. */
+  /** The bytes of an upload that pass before it is cut off, or held until `releaseUploads`. */
   uploads = { pass: Infinity, then: /** @type {'cut'|'hold'} */ ('cut') };
   /** @type {Set<() => void>} */
   #held = new Set();
@@ -205,7 +205,7 @@ export class Way {
     });
   }
 
-  /** The same link through this way. @param {string} link @returns {string} */
+  /** Returns the same link through this proxy. @param {string} link @returns {string} */
   link(link) {
     const url = new URL(link);
     url.port = String(/** @type {import('node:net').AddressInfo} */ (this.server.address()).port);
@@ -219,8 +219,8 @@ export class Way {
     for (const socket of [...cut]) socket.destroy();
   }
 
-  /** Lets uploads pass from now on, those that are held too. */
-  letOn() {
+  /** Lets all uploads pass from now on, including those that are held. */
+  releaseUploads() {
     this.uploads.pass = Infinity;
     for (const go of this.#held) go();
     this.#held.clear();
@@ -231,8 +231,8 @@ export class Way {
     this.server.close();
   }
 
-  /** Whether this much of an upload may pass; else it is cut off or held.
-   * @param {import('node:net').Socket} client @param {number} bytes @param {() => void} pass */
+  /** Passes a chunk of an upload, cuts the upload off or holds the chunk. @param {import('node:net').Socket} client
+   * @param {number} bytes @param {() => void} pass */
   #passes(client, bytes, pass) {
     if (bytes <= this.uploads.pass) {
       pass();
@@ -258,7 +258,7 @@ export class Way {
     });
     /** @type {import('node:net').Socket|null} */
     let onward = null;
-    /** Of the upload that this connection carries, if it does. */
+    /** The bytes of the current upload of this connection; -1 outside an upload. */
     let carried = -1;
     client.on('data', (chunk) => {
       const head = /^([A-Z]+) (\S+) HTTP/u.exec(chunk.toString('latin1', 0, 2_048));
@@ -284,9 +284,9 @@ export class Way {
   }
 }
 
-/** A person at a browser. */
+/** A user at a browser page. */
 export class Person {
-  /** What the page complained of. @type {string[]} */
+  /** The errors of the page. @type {string[]} */
   complaints = [];
 
   /** @param {BrowserContext} context @param {Page} page */
@@ -310,7 +310,7 @@ export class Person {
     return person;
   }
 
-  /** @param {string} name what a row says */
+  /** @param {string} name a text in the row */
   async choose(name) {
     await this.page.locator('parlor-row', { hasText: name }).first().click();
     await this.page.locator('parlor-run').first().waitFor();
@@ -320,13 +320,13 @@ export class Person {
   async say(text) {
     const field = this.page.getByRole('textbox', { name: 'Message' });
     await field.fill(text);
-    // Where one writes with a finger, Enter begins a line.
+    // On a touch screen Enter starts a new line.
     const fingers = await this.page.evaluate(() => matchMedia('(pointer: coarse)').matches);
     if (fingers) await this.page.getByRole('button', { name: 'Send', exact: true }).tap();
     else await field.press('Enter');
   }
 
-  /** Sends without showing it, to have something to read. @param {number} conversation @param {string[]} texts
+  /** Sends messages through the API, without the page. @param {number} conversation @param {string[]} texts
    * @param {{subject?: string, reply_to?: number}} [more] of each */
   async fill(conversation, texts, more = {}) {
     const statuses = await this.page.evaluate(async ([id, all, rest]) => {
@@ -344,12 +344,12 @@ export class Person {
     assert.deepEqual(statuses.filter((one) => one !== 200 && one !== 201), []);
   }
 
-  /** What the browser keeps for anybody. @returns {Promise<string[]>} */
+  /** Returns the keys that the browser stores for any user. @returns {Promise<string[]>} */
   kept() {
     return this.page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('parlor:')));
   }
 
-  /** The open conversation. @returns {number} */
+  /** Returns the id of the open conversation. @returns {number} */
   conversation() {
     return Number(/#\/c\/(\d+)/u.exec(this.page.url())?.[1]);
   }
@@ -359,17 +359,17 @@ export class Person {
     return this.page.locator('parlor-said', { has: this.page.getByText(text, { exact: true }) });
   }
 
-  /** All that is said in the open conversation, in order. @returns {Promise<string[]>} */
+  /** Returns the texts of the open conversation, in order. @returns {Promise<string[]>} */
   async said() {
     return this.page.locator('.bubble .words').allTextContents();
   }
 
-  /** How far the end of the messages is from being seen, in pixels. @returns {Promise<number>} */
+  /** Returns the distance to the end of the messages, in pixels. @returns {Promise<number>} */
   async fromEnd() {
     return this.page.locator('.talk').evaluate((talk) => talk.scrollHeight - talk.scrollTop - talk.clientHeight);
   }
 
-  /** Nothing can be scrolled sideways. */
+  /** Checks that nothing can be scrolled sideways. */
   async assertNoSideways() {
     const wide = await this.page.evaluate(() => [...document.querySelectorAll('*')]
       .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 1
@@ -379,11 +379,11 @@ export class Person {
     assert.equal(await this.page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
   }
 
-  /** axe finds nothing. @param {string} screen */
+  /** Checks that axe finds nothing. @param {string} screen */
   async check(screen) {
     await this.page.evaluate(axeSource);
     const { violations } = await this.page.evaluate(async () => {
-      // A dialog that fades in has no contrast yet.
+      // A dialog that is still fading in has no contrast yet.
       await Promise.all(document.getAnimations().map((one) =>
         one.effect?.getComputedTiming().endTime === Infinity ? null : one.finished.catch(() => null)));
       return /** @type {any} */ (window).axe.run(document);
@@ -395,7 +395,7 @@ export class Person {
     await this.shoot(screen);
   }
 
-  /** Keeps a picture where one is wanted. @param {string} name */
+  /** Takes a screenshot if SCREENSHOTS is set. @param {string} name */
   async shoot(name) {
     if (!shots) return;
     mkdirSync(shots, { recursive: true });
@@ -403,9 +403,8 @@ export class Person {
   }
 }
 
-/** Waits for a condition, looking again and again.
- * @template T @param {() => Promise<T>|T} look @param {(value: T) => boolean} holds @param {string} what
- * @param {number} [patience] @returns {Promise<T>} */
+/** Polls until a condition holds. @template T @param {() => Promise<T>|T} look @param {(value: T) => boolean} holds
+ * @param {string} what @param {number} [patience] @returns {Promise<T>} */
 export async function until(look, holds, what, patience = 20_000) {
   const end = Date.now() + patience;
   for (;;) {
@@ -413,15 +412,14 @@ export async function until(look, holds, what, patience = 20_000) {
     if (holds(value)) return value;
     assert.ok(Date.now() < end, `${what}; the last look gave ${JSON.stringify(value)}`);
     await new Promise((resolve) => {
-      setTimeout(resolve, 50); // waits for: the next look
+      setTimeout(resolve, 50); // waits for: the next check
     });
   }
 }
 
-/** A server, a way to it and a browser, and the end of all of them.
+/** Runs a journey with a server, a proxy and a browser, and closes them.
  * @param {(place: {demo: Demo, way: Way, browser: Browser}) => Promise<void>} journey
- * @param {Record<string, string>} [settings]
- * @param {'demo'|'serve'} [what] the demo, or the real thing with nobody in it */
+ * @param {Record<string, string>} [settings] @param {'demo'|'serve'} [what] the demo, or a server without users */
 export async function travel(journey, settings = {}, what = 'demo') {
   const demo = new Demo();
   const way = new Way(demo);

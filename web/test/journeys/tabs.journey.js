@@ -1,5 +1,5 @@
 /**
- * Two pages of one person, a browser that is killed, and a network that goes away.
+ * Two pages of one user, a browser that is killed, and a network that fails.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { Person, Profile, travel, until } from './support.js';
 /** @param {Person} person */
 const field = ({ page }) => page.getByRole('textbox', { name: 'Message', exact: true });
 
-/** Another page of the same person, at the same place. @param {Person} person */
+/** Opens another page of the same user, at the same URL. @param {Person} person */
 async function another(person) {
   const page = await person.context.newPage();
   await page.goto(person.page.url());
@@ -27,7 +27,7 @@ test('with two pages of one user, a sent draft disappears from the other page, a
     await field(ada).press('Enter');
     await ben.bubble('Half a thought, now whole').waitFor();
     await until(() => field(other).inputValue(), (text) => text === '', 'the other field is empty');
-    // Both write; neither loses anything, whoever sends.
+    // Both write; neither loses anything, whichever page sends.
     await field(ada).fill('From the one');
     await field(other).fill('From the other');
     await field(ada).fill('From the one, and more');
@@ -71,7 +71,7 @@ test('a message that is shown as saved survives a killed browser and is sent onc
     const ben = await Person.open(browser, demo.links.ben);
     const profile = new Profile();
     try {
-      // The sign-in reaches the disk when the browser ends in good order.
+      // The session cookie reaches the disk when the browser exits normally.
       const first = await profile.person();
       await first.page.goto(way.link(demo.links.ada));
       await first.page.locator('parlor-row').first().waitFor();

@@ -1,5 +1,5 @@
 /**
- * Ways through the inbox: what a key, a finger and a right click do, what is refused at once, and what is printed.
+ * Input methods: keys, touch and right click, what is refused at once, and what is printed.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -50,7 +50,7 @@ test('the letters in the menu reply to, edit and forward the focused message', (
     await page.getByText('Reply to Ben').waitFor();
     assert.equal(await field(ada).inputValue(), '', 'the letter is not written');
     await page.keyboard.press('Escape');
-    // With the focus on a link of it, and where the keys carry other letters.
+    // With the focus on a link of the message, and with another keyboard layout.
     await message(ada, 'karlsplatz').focus();
     await message(ada, 'karlsplatz').locator('a').focus();
     await message(ada, 'karlsplatz').locator('a').evaluate((one) => one.dispatchEvent(

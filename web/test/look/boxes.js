@@ -1,11 +1,11 @@
 /**
- * What is drawn, measured in the page: each function here is handed to a browser as its text, so it stands alone.
+ * Layout checks that run in the page. Each function is sent to a browser as text, so it depends on nothing outside.
  */
 
 /**
- * Everything that is wrong with the boxes of what is seen now. What lies over the page (a dialog, a menu) is looked at
- * alone. Each fault is a line of words.
- * @param {{fingers: boolean, turned: string}} how `turned` is a text that turns around what comes after it
+ * Finds everything that is wrong with the visible boxes. An open dialog or menu is checked alone. Each fault is one
+ * line of text.
+ * @param {{fingers: boolean, turned: string}} how `turned` is a text that reverses what follows it
  * @returns {string[]}
  */
 export function boxFaults({ fingers, turned }) {
@@ -27,7 +27,8 @@ export function boxFaults({ fingers, turned }) {
   const all = [...root.querySelectorAll('*')].filter((one) => !(one instanceof SVGElement && one.localName !== 'svg'))
     .filter(seen);
 
-  /** The part of a box that nothing cuts off. @param {DOMRect} box @param {Element|null} from what may cut it first */
+  /** Returns the part of a box that no ancestor clips.
+   * @param {DOMRect} box @param {Element|null} from the first element that may clip it */
   const uncut = (box, from) => {
     let { left, top, right, bottom } = box;
     for (let at = from; at; at = at.parentElement) {
@@ -41,7 +42,7 @@ export function boxFaults({ fingers, turned }) {
     }
     return { left, top, right, bottom, width: right - left, height: bottom - top };
   };
-  /** @param {Element} one @param {string} axis @returns {boolean} whether somebody can scroll to what is cut */
+  /** @param {Element} one @param {string} axis @returns {boolean} whether a user can scroll to the clipped part */
   const scrolls = (one, axis) => {
     for (let at = /** @type {Element|null} */ (one); at && at !== root; at = at.parentElement) {
       if (/auto|scroll/u.test(getComputedStyle(at).getPropertyValue(`overflow-${axis}`))) return true;
@@ -53,12 +54,12 @@ export function boxFaults({ fingers, turned }) {
     const style = getComputedStyle(one);
     const box = one.getBoundingClientRect();
     if (box.width === 0 || box.height === 0) continue;
-    // Outside of the window.
+    // Outside the window.
     if (style.position !== 'absolute' && !scrolls(one, 'x') && (box.left < -1 || box.right > innerWidth + 1)) {
       const { width } = uncut(box, one.parentElement);
       if (width < box.width - 1 || box.right > innerWidth + 1) fault(one, `from ${px(box.left)} to ${px(box.right)} of ${innerWidth}`);
     }
-    // A text that is cut without saying so.
+    // A text that is clipped without an ellipsis.
     const isCut = /hidden|clip/u.test(style.overflowX) && one.scrollWidth > one.clientWidth + 1;
     const texts = [...one.childNodes].filter((node) => node.nodeType === 3 && node.textContent?.trim());
     const clamps = style.webkitLineClamp !== 'none' && style.webkitLineClamp !== '';
@@ -72,15 +73,15 @@ export function boxFaults({ fingers, turned }) {
     if (/hidden|clip/u.test(style.overflowY) && !clamps && texts.length > 0 && one.scrollHeight > one.clientHeight + 3) {
       fault(one, `lines of ${one.scrollHeight} in ${one.clientHeight}`);
     }
-    // Something that can be scrolled sideways.
+    // An element that can be scrolled sideways.
     if (/auto|scroll/u.test(style.overflowX) && one.scrollWidth > one.clientWidth + 1 && !one.matches('.strip, textarea, input')) {
       fault(one, `${one.scrollWidth} in ${one.clientWidth} sideways`);
     }
-    // A picture that did not come.
+    // A picture that did not load.
     if (one instanceof HTMLImageElement && one.complete && one.naturalWidth === 0) fault(one, 'a picture that is not there');
   }
 
-  // Words lie over words, or under something.
+  // Text that overlaps other text, or is covered.
   const blocks = all.filter((one) => !one.matches('.bone, .bubble-bone') && [...one.childNodes].some((node) =>
     node.nodeType === 3 && node.textContent?.trim()));
   /** @type {{one: Element, left: number, top: number, right: number, bottom: number}[]} */
@@ -100,7 +101,7 @@ export function boxFaults({ fingers, turned }) {
     const [x, y] = [(left + right) / 2, (top + bottom) / 2];
     if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight) continue;
     const top1 = document.elementFromPoint(x, y);
-    // What hangs over a message on purpose, and a word that takes no clicks.
+    // What covers a message on purpose, and text that takes no clicks.
     if (!top1 || one.contains(top1) || top1.contains(one)) continue;
     if (top1.closest('.pill, .since, .at-hand, .toast, .floating-day, .reactions, .choice, .jumping')) continue;
     if (getComputedStyle(one).pointerEvents === 'none' || one.closest('[disabled], .drop, .skin')) continue;
@@ -117,7 +118,7 @@ export function boxFaults({ fingers, turned }) {
     }
   }
 
-  // What is pressed is large enough, and its neighbour is not pressed instead.
+  // Controls are large enough, and no neighbour covers them.
   const least = fingers ? 38 : 24;
   for (const one of all) {
     if (!one.matches('button, [role="option"], input, select, textarea, summary, label.choice, a.button, a.about-card')) continue;
@@ -144,7 +145,7 @@ export function boxFaults({ fingers, turned }) {
     if (reached < least) fault(one, `only ${px(box.height)} high, and ${reached} to touch`);
   }
 
-  // What each kind is drawn as.
+  // The look of each kind of element.
   /** @param {string} selector @param {(one: HTMLElement, box: DOMRect, style: CSSStyleDeclaration) => string|false} judge */
   const each = (selector, judge) => {
     for (const one of /** @type {HTMLElement[]} */ (all.filter((element) => element.matches(selector)))) {
@@ -179,11 +180,11 @@ export function boxFaults({ fingers, turned }) {
     const frame = /** @type {Element} */ (one.parentElement).getBoundingClientRect();
     return Math.abs(box.width - frame.width) + Math.abs(box.height - frame.height) > 2 && 'does not fill its frame';
   });
-  // The columns of the thread have common edges.
+  // The columns of the thread share their edges.
   const [blockBox, head] = ['.blocks', '.composer .box'].map((one) => root.querySelector(one)?.getBoundingClientRect());
   if (blockBox && head && blockBox.width > 0 && head.width > 0 && Math.abs(blockBox.left - head.left) > 20) faults.add('the composer and the messages have no common edge');
 
-  // A text that turns the writing around does so in its place only.
+  // A text with directional controls affects nothing around it.
   /** @param {Node} node @param {Element} one its parent @returns {boolean} */
   const isApart = (node, one) => {
     const { display, unicodeBidi } = getComputedStyle(one);
@@ -210,8 +211,8 @@ export function boxFaults({ fingers, turned }) {
 }
 
 /**
- * Which selectors of the style sheets match something now, which classes are there, and sizes that do not hold: they are
- * set on what is drawn inline.
+ * Finds which selectors of the style sheets match something now, which classes exist, and which sizes have no effect
+ * because they are set on inline elements.
  * @param {string[]} known selectors that matched before
  * @returns {{matched: string[], all: string[], classes: string[], idle: string[]}}
  */
@@ -225,7 +226,7 @@ export function styleFaults(known) {
       else if ('cssRules' in rule && !(rule instanceof CSSKeyframesRule)) rules(/** @type {CSSGroupingRule} */ (rule).cssRules, take);
     }
   };
-  /** At commas outside of brackets. @param {string} text */
+  /** Splits at commas outside brackets. @param {string} text */
   const parts = (text) => {
     const found = [''];
     let depth = 0;
@@ -236,7 +237,7 @@ export function styleFaults(known) {
     }
     return found.map((one) => one.trim());
   };
-  // What depends on the moment: pointed at, focused, pressed.
+  // Drops what depends on the moment: hovered, focused, pressed.
   const still = (/** @type {string} */ selector) => selector
     .replace(/::?(?:before|after|backdrop|placeholder(?!-shown)|selection|-webkit-search-cancel-button|part\([^)]*\))/gu, '')
     .replace(/:(?:hover|focus-visible|focus-within|focus|active|placeholder-shown|popover-open)/gu, '')

@@ -1,6 +1,6 @@
 /**
- * Firefox as Debian ships it, spoken to in WebDriver BiDi over a WebSocket: as much of both as looking at pages takes.
- * Playwright drives only a Firefox of its own.
+ * Drives the system's Firefox with WebDriver BiDi over a WebSocket: only the parts of both that the layout checks need.
+ * Playwright drives only its own build of Firefox.
  */
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -33,7 +33,7 @@ function firefoxPath() {
   return found;
 }
 
-/** A WebSocket of a client, for texts. */
+/** A client WebSocket for text messages. */
 class Wire {
   /** @type {(text: string) => void} */
   heard = () => {};
@@ -100,7 +100,7 @@ class Wire {
       if (this.#held.length < begin + length) return;
       const [first, body] = [this.#held[0], this.#held.subarray(begin, begin + length)];
       this.#held = this.#held.subarray(begin + length);
-      // Control frames say nothing that matters here.
+      // Control frames do not matter here.
       if ((first & 0x0f) > 2) continue;
       this.#parts.push(body);
       if ((first & 0x80) === 0) continue;
@@ -113,7 +113,7 @@ class Wire {
 /** One Firefox with one window. */
 export class Firefox {
   profile = mkdtempSync(join(tmpdir(), 'parlor-firefox-'));
-  /** What the page complained of. @type {string[]} */
+  /** The errors of the page. @type {string[]} */
   complaints = [];
   /** @type {ChildProcess|null} */
   #process = null;
@@ -140,7 +140,7 @@ export class Firefox {
     const lines = Object.entries(PREFERENCES).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
     writeFileSync(join(this.profile, 'user.js'), lines.join('\n'));
     const flags = ['--headless', '--no-remote', '--profile', this.profile, '--remote-debugging-port', '0', 'about:blank'];
-    // Its home is its own too, so that nobody's settings matter.
+    // A home folder of its own keeps the user's settings out.
     const env = { ...process.env, HOME: this.profile, MOZ_CRASHREPORTER_DISABLE: '1' };
     const child = spawn(firefoxPath(), flags, { stdio: ['ignore', 'ignore', 'pipe'], env });
     this.#process = child;
@@ -196,7 +196,8 @@ export class Firefox {
     return this.ask('browsingContext.setViewport', { context: this.context, viewport: { width, height } });
   }
 
-  /** Runs a function in the page. @param {string} code an expression, of a promise maybe @returns {Promise<any>} */
+  /** Evaluates an expression in the page. @param {string} code an expression, which may be a promise
+   * @returns {Promise<any>} */
   async run(code) {
     const expression = `(async () => JSON.stringify((await (${code})) ?? null))()`;
     const answer = await this.ask('script.evaluate', {
@@ -206,13 +207,13 @@ export class Firefox {
     return JSON.parse(answer.result.value);
   }
 
-  /** @returns {Promise<Buffer>} a picture of what is seen */
+  /** @returns {Promise<Buffer>} a screenshot */
   async shoot() {
     const { data } = await this.ask('browsingContext.captureScreenshot', { context: this.context });
     return Buffer.from(data, 'base64');
   }
 
-  /** Types a key, as a person does. @param {string} key */
+  /** Presses a key, as a user does. @param {string} key */
   press(key) {
     return this.ask('input.performActions', {
       context: this.context,

@@ -1,5 +1,5 @@
 /**
- * Goes through all screens in one browser, in every size and both themes.
+ * Visits all screens in one browser, in one size and both themes.
  *
  * @import {Demo} from '../journeys/support.js'
  * @import {Rooms} from './scene.js'
@@ -17,13 +17,13 @@ export async function load(view, url) {
   await view.run(handOver);
 }
 
-/** Somebody of the scene signs in by the page's own way. @param {View} view @param {Demo} demo @param {string} login */
+/** Signs in a user of the scene as the page does. @param {View} view @param {Demo} demo @param {string} login */
 export async function signIn(view, { port }, login) {
   await load(view, `http://${login}.localhost:${port}/`);
   await view.run(({ name, password }) => fetch('/v1/session', {
     method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ login: name, password }),
   }).then(() => null), { name: login, password: PASSWORD });
-  // Another address with the same path would not be loaded.
+  // A URL that differs only in its hash would not load the page again.
   await view.goTo('about:blank');
   await load(view, `http://${login}.localhost:${port}/`);
 }
@@ -41,7 +41,7 @@ export async function goThrough(view, size, rooms, look, only) {
   }
 }
 
-/** Their next screen begins where they end. */
+/** Screens whose state the next screen starts from. */
 const KEEPS = new Set(['emoji', 'search', 'search, nothing found']);
 
 /** @param {View} view @param {Screen} screen @param {Rooms} rooms */

@@ -1,5 +1,5 @@
 /**
- * All that there is to look at: signing in, an empty inbox, every screen of a full one, and what a lost connection shows.
+ * Visits everything: the sign-in page, an empty inbox, every screen of a full one, and a lost connection.
  *
  * @import {Demo, Way} from '../journeys/support.js'
  * @import {Rooms} from './scene.js'
@@ -50,10 +50,12 @@ export async function screensOf({ demo, way, rooms, looks, only = '', look }) {
   await lost({ way, rooms, looks, only, look });
 }
 
-/** The way to the server is closed for all at once. @param {{
+/** Closes the connections of all views at once and visits what they show.
+ * @param {{
  *   way: Way, rooms: Rooms, looks: Look[], only: string,
  *   look: (how: Look, screen: string, theme: 'light'|'dark') => Promise<void>,
- * }} all */
+ * }} all
+ * */
 async function lost({ way, rooms, looks, only, look }) {
   if (!'no connection'.includes(only)) return;
   const last = new Map(looks.map((one) => [one.view, one]));
@@ -81,6 +83,6 @@ async function lost({ way, rooms, looks, only, look }) {
   }
 }
 
-/* Each step finds the hands where `handOver` put them. */
+/* The steps run in the page, where `installHands` has defined `hands`. */
 /** @type {import('./screens.js').Hands} */
 const hands = /** @type {any} */ (null);

@@ -1,6 +1,6 @@
 /**
- * A story with everything in it that an inbox can show, told to a running demo: names of every length and direction,
- * messages of every form, files, groups and what is over.
+ * Fills a running demo with everything that an inbox can show: names of every length and direction, messages of every
+ * kind, files, groups and closed conversations.
  */
 import { randomUUID } from 'node:crypto';
 import assert from 'node:assert/strict';
@@ -8,20 +8,20 @@ import { png } from '../journeys/pictures.js';
 
 /** @import {Demo} from '../journeys/support.js' */
 
-/** What may not get out of its place: it turns around all that comes after it, and ends what is around it. A message may
- * hold it, a name may not. */
+/** A text that must not affect its surroundings: it closes the isolate around it and reverses what follows. A message
+ * may contain it, a name may not. */
 export const TURNS = 'dlo\u202Bg';
 export const TURNED = `\u2069\u202E${TURNS}`;
 export const LONG_NAME = 'Wolfeschlegelsteinhausenbergerdorff-Hohenlohe-Schillingsfürst';
 export const LINES = 'The first line\nthe second line\nthe third line';
 export const SETTINGS = { PARLOR_ACCOUNTS_SIGN_UP: 'true' };
 
-/** Somebody who speaks to the server without a page. */
+/** A user who talks to the server without a page. */
 export class Speaker {
   cookie = '';
   id = 0;
 
-  /** @param {string} home @param {string} [login] by which they sign in again in a browser */
+  /** @param {string} home @param {string} [login] for signing in again in a browser */
   constructor(home, login = '') {
     this.home = home;
     this.login = login;
@@ -95,7 +95,7 @@ async function newPerson({ port }, login, name) {
 
 /**
  * @typedef {{all: number, group: number, closed: number, files: number, turned: number, fresh: number, long: number}}
- *   Rooms the conversations by what they show
+ *   Rooms the ids of the conversations, by what they show
  */
 
 /** @param {Demo} demo @returns {Promise<Rooms>} */
@@ -132,7 +132,7 @@ export async function tell(demo) {
   return { all, group, closed, files: pictures, turned: strange, fresh, long: closed };
 }
 
-/** One of each form. @param {Speaker} ada @param {Speaker} ben @param {number} id */
+/** Sends one message of each kind. @param {Speaker} ada @param {Speaker} ben @param {number} id */
 async function everything(ada, ben, id) {
   await ben.say(id, LINES);
   await ada.say(id, 'A list:\n- one\n- two\n\nand a paragraph.');
@@ -172,7 +172,7 @@ async function committee({ ada, ben, long, rtl, turned, sign }, id) {
   await sign.say(id, 'ok');
 }
 
-/** Pictures in every number, and files. @param {Speaker} person @param {number} id */
+/** Sends one picture, several pictures, and files. @param {Speaker} person @param {number} id */
 async function files(person, id) {
   const colours = /** @type {[number, number, number][]} */ ([[120, 60, 40], [40, 90, 120], [60, 110, 60], [120, 100, 40], [90, 60, 120]]);
   const upload = (/** @type {number} */ at) => person.upload(`picture-${at}.png`, png(300 + 60 * at, 420 - 50 * at, colours[at]));

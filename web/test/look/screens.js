@@ -1,12 +1,12 @@
 /**
- * The screens and states of the inbox, and how each is come to. All of it runs in the page, so that every browser does
- * the same.
+ * The screens and states of the inbox, and how to reach each. The steps run in the page, so that every browser does the
+ * same.
  *
  * @import {Rooms} from './scene.js'
  */
 
 /**
- * What the steps below use, in the page.
+ * The helpers of the steps below, in the page.
  * @typedef {{
  *   until: (holds: () => unknown, what: string) => Promise<void>,
  *   one: (selector: string, text?: string) => HTMLElement, has: (selector: string, text?: string) => boolean,
@@ -19,14 +19,14 @@
  * }} Screen
  */
 
-/** Puts the hands into a page that was loaded. */
+/** Defines `hands` in a loaded page. */
 export function handOver() {
   const until = async (/** @type {() => unknown} */ holds, /** @type {string} */ what) => {
     const end = performance.now() + 15_000;
     for (;;) {
       if (holds()) return;
       if (performance.now() > end) throw new Error(`it did not come: ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 15)); // waits for: the next look
+      await new Promise((resolve) => setTimeout(resolve, 15)); // waits for: the next check
     }
   };
   const find = (/** @type {string} */ selector, text = '') => /** @type {HTMLElement|undefined} */ (
@@ -34,13 +34,13 @@ export function handOver() {
       && `${one.textContent} ${one.getAttribute('aria-label') ?? ''}`.includes(text)));
   const has = (/** @type {string} */ selector, text = '') => find(selector, text) !== undefined;
   const one = (/** @type {string} */ selector, text = '') => /** @type {HTMLElement} */ (find(selector, text));
-  /** Two frames, all pictures, and nothing that moves. */
+  /** Waits for all pictures, the fonts and two frames. */
   const calm = async () => {
     await until(() => [...document.images].every((image) => image.complete || !image.checkVisibility()), 'the pictures');
     await document.fonts.ready;
     await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
   };
-  /** Closes what lies over the page. */
+  /** Closes dialogs and menus, and clears the search. */
   const end = async () => {
     for (let more = true; more;) {
       const dialog = /** @type {HTMLDialogElement|null} */ ([...document.querySelectorAll('dialog[open]')].at(-1) ?? null);
@@ -48,7 +48,7 @@ export function handOver() {
       dialog?.close();
       menu?.hidePopover();
       more = dialog !== null || menu !== null;
-      await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: what closing does
+      await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the close event
     }
     const field = /** @type {HTMLInputElement|null} */ (document.querySelector('parlor-list input[type="search"]'));
     if (field && field.value !== '') {
@@ -75,7 +75,7 @@ export function handOver() {
     },
     go: async (hash) => {
       location.hash = hash;
-      await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the address to be heard of
+      await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the hashchange event
     },
     thread: async (id) => {
       location.hash = `#/c/${id}`;
@@ -85,7 +85,7 @@ export function handOver() {
   Object.assign(window, { hands });
 }
 
-/* Each step finds the hands where `handOver` put them. */
+/* The steps run in the page, where `installHands` has defined `hands`. */
 /** @type {Hands} */
 const hands = /** @type {any} */ (null);
 

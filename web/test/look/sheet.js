@@ -1,9 +1,9 @@
 /**
- * The contact sheet: `npm run sheet` draws every screen and state in both themes and three widths, and puts the pictures
- * and a page with all of them into a folder of the system's place for temporary files, or into `SHEET`.
+ * The contact sheet: `npm run sheet` takes screenshots of every screen and state in both themes and three widths, and
+ * writes them, with a page that shows them all, to the folder `SHEET`, or to a temporary one.
  *
- * `BROWSERS=chromium,firefox` says where (Chromium by itself), `ONLY=group` draws the screens with that word in their
- * name, `WIDTHS=390` some of the widths. What `boxes.js` finds is told beside each picture.
+ * `BROWSERS=chromium,firefox` selects the browsers (default: Chromium), `ONLY=group` the screens with that word in
+ * their name, `WIDTHS=390` some of the widths. The faults that `boxes.js` finds stand below each picture.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,5 @@
 /**
- * Somebody's inbox in a browser, looked at in one way in all of them: what is done there is done by functions that run
- * in the page.
+ * One interface to an inbox in any browser: all actions are functions that run in the page.
  *
  * @import {Browser, Page} from 'playwright-core'
  */
@@ -22,10 +21,10 @@ export const SIZES = {
  *   name: string, complaints: string[], size: (size: Size) => Promise<void>, goTo: (url: string) => Promise<void>,
  *   run: <Arg>(what: (arg: Arg) => unknown, arg?: Arg) => Promise<any>, shoot: (path: string) => Promise<void>,
  *   press: (key: string) => Promise<void>, close: () => Promise<void>,
- * }} View `run` gives back what can be written as JSON
+ * }} View `run` returns JSON values
  */
 
-/** Chromium: a window with a mouse, or a phone. @returns {Promise<{wide: View, phone: View}>} */
+/** Opens Chromium: a window with a mouse, and a phone. @returns {Promise<{wide: View, phone: View}>} */
 export async function chromiumViews() {
   const browser = await openBrowser();
   let left = 2;

@@ -1,12 +1,12 @@
 /**
- * What people do to messages and groups of the model server.
+ * Changes to messages and groups of the model server.
  *
  * @import {Message, Role} from '../../src/sdk/wire.js'
  * @import {ModelServer, Room} from './server.js'
  */
 
 /** @param {ModelServer} server @param {number} user @param {number} id @param {number} seq
- * @returns {{room: Room, message: Message}|null} one that this person sees and that can be changed */
+ * @returns {{room: Room, message: Message}|null} a message that the user sees and that can be changed */
 function changeable(server, user, id, seq) {
   const room = server.room(id, user);
   const message = room.messages[seq - 1];
@@ -14,7 +14,7 @@ function changeable(server, user, id, seq) {
   return sees && !message.deleted && !message.system ? { room, message } : null;
 }
 
-/** @param {ModelServer} server @param {Room} room @param {Message} message as it is from now on */
+/** @param {ModelServer} server @param {Room} room @param {Message} message its new state */
 function tellChanged(server, room, message) {
   room.messages[message.seq - 1] = message;
   const changed = server.tell(room, (place, to) =>
@@ -92,8 +92,7 @@ export function promote(server, by, id, user, role) {
   server.tellMembers(room, [user], { message });
 }
 
-/** Switches whether somebody tells and is told how far people have read.
- * @param {ModelServer} server @param {number} user @param {boolean} on */
+/** Switches a user's read receipts on or off. @param {ModelServer} server @param {number} user @param {boolean} on */
 export function receipts(server, user, on) {
   const { secretive } = server.data;
   if (secretive.has(user) !== on) return;

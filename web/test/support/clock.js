@@ -1,5 +1,5 @@
 /**
- * A clock that stands still until it is moved, and chance that comes from a seed.
+ * A clock that moves only on request, and random numbers from a seed.
  *
  * @import {Clock} from '../../src/sdk/clock.js'
  */
@@ -41,7 +41,7 @@ export function handClock(seed = 1) {
   };
 }
 
-/** Lets all that has been promised happen. @returns {Promise<void>} */
+/** Waits until all pending promises have settled. @returns {Promise<void>} */
 export function turn() {
   return new Promise((resolve) => {
     setImmediate(resolve);

@@ -1,5 +1,5 @@
 /**
- * A server that takes files, and what a browser keeps of them for several pages.
+ * A fake upload server, and the file storage of a browser with several pages.
  */
 import assert from 'node:assert/strict';
 import { Lost, Problem } from '../../src/sdk/problem.js';
@@ -14,7 +14,7 @@ export const blob = (text) => new Blob([text], { type: 'text/plain' });
 /** @param {Uint8Array[]} parts */
 const sizeOf = (parts) => parts.reduce((sum, one) => sum + one.length, 0);
 
-/** What the server holds, and requests that wait until the test lets them go on. */
+/** A fake upload server whose requests wait until the test lets them continue. */
 export class Files {
   /** @type {Map<string, {id: number, name: string, bytes: number, kept: Uint8Array[]}>} */
   held = new Map();
@@ -95,17 +95,17 @@ export class Files {
   }
 }
 
-/** What a browser keeps, and which page has it. */
+/** The stored files of a browser, and the page that holds each. */
 export class Browser {
   /** @type {Map<string, Blob>} */
   bytes = new Map();
-  /** Which page has a file. @type {Map<string, number>} */
+  /** The page that holds each file. @type {Map<string, number>} */
   locks = new Map();
-  /** Nothing that is kept can be read. */
+  /** Makes every read of a stored file fail. */
   broken = false;
   #pages = 0;
 
-  /** The vault of one more page. @returns {import('../../src/sdk/blob-store.js').Vault} */
+  /** Returns the storage of one more page. @returns {import('../../src/sdk/blob-store.js').Vault} */
   vault() {
     this.#pages += 1;
     const page = this.#pages;

@@ -1,6 +1,6 @@
 /**
- * A client's sync on a bad day: events wait in a queue where they can be lost, doubled and overtaken; answers come
- * late, in any order, or not at all.
+ * A client's sync over a bad network: events wait in a queue where they can be lost, repeated and reordered; answers
+ * arrive late, in any order, or not at all.
  *
  * @import {Command, Event} from '../../src/sdk/wire.js'
  * @import {Delivery} from './server.js'
@@ -31,7 +31,7 @@ export class Rig {
   /** @type {import('../../src/sdk/wire.js').Heads|null} */
   heads = null;
   live = true;
-  /** Commands that were asked, by name. @type {string[]} */
+  /** The types of all requests. @type {string[]} */
   log = [];
 
   /** @param {ModelServer} server @param {number} user */
@@ -67,7 +67,7 @@ export class Rig {
     });
   }
 
-  /** The connection is new: heads are asked for and, at some point, answered. */
+  /** Resumes on a new connection: requests heads and answers them. */
   async resume() {
     this.heads = null;
     const cursor = this.sync.cursor();
@@ -76,7 +76,7 @@ export class Rig {
     await turn();
   }
 
-  /** Heads are asked for on a connection that lives on, and the answer is a reset: what is on its way still comes. */
+  /** Requests heads on the same connection and answers with a reset: events on their way still arrive. */
   async reset() {
     this.heads = null;
     this.sync.cursor();
@@ -84,7 +84,7 @@ export class Rig {
     await turn();
   }
 
-  /** Heads are asked for; their answer is on its way until `answerHeads`. */
+  /** Requests heads; the answer is on its way until `answerHeads`. */
   askHeads() {
     this.heads ??= this.server.heads(this.user, this.sync.cursor());
   }
@@ -95,7 +95,7 @@ export class Rig {
     await turn();
   }
 
-  /** @param {number} [index] @param {boolean} [early] with what was true when it was asked */
+  /** @param {number} [index] @param {boolean} [early] with the state at the time of the request */
   async reply(index = 0, early = false) {
     const [one] = this.asked.splice(index % Math.max(1, this.asked.length), 1);
     if (!one) return;
@@ -112,7 +112,7 @@ export class Rig {
     await turn();
   }
 
-  /** What is under way is lost, and so is what was on its way here. */
+  /** Drops all pending requests and all events on their way. */
   async disconnect() {
     this.events = [];
     this.heads = null;
@@ -138,7 +138,7 @@ export class Rig {
     }
   }
 
-  /** Starts with all of the list loaded, or its first page. @param {boolean} [all] */
+  /** Starts, and loads the whole list or its first page. @param {boolean} [all] */
   async begin(all = true) {
     await this.resume();
     await this.replyAll();
@@ -149,7 +149,7 @@ export class Rig {
     this.log = [];
   }
 
-  /** All that is on its way comes, and all that is asked is answered; heads are not asked for. */
+  /** Delivers all events and answers all requests, without requesting heads. */
   async still() {
     for (let round = 0; this.events.length + this.asked.length + this.state.wanted.size > 0; round += 1) {
       assert.ok(round < 200, 'it never comes to rest');
@@ -159,7 +159,7 @@ export class Rig {
     }
   }
 
-  /** The network is good again: all that is asked is answered, until there is nothing to ask. */
+  /** Restores the network and answers all requests until there are none. */
   async calm() {
     await this.disconnect();
     for (let round = 0; round < 200; round += 1) {
@@ -177,7 +177,7 @@ export class Rig {
     assert.fail('it never comes to rest');
   }
 
-  /** What is held equals what a fresh start would give. */
+  /** Checks that the state equals that of a fresh start. */
   assertEqual() {
     const { server, state, user } = this;
     const fresh = new Map(server.all(user).map((one) => [one.id, one]));
@@ -190,7 +190,7 @@ export class Rig {
     assert.equal(state.held.size, 0);
     for (const [key, copy] of state.hits) {
       const [id, seq] = key.split(':').map(Number);
-      // What is doubtful is looked for again, and what is hidden is not shown.
+      // A doubtful hit is searched again, and a hidden one is not shown.
       if (copy === null || copy.hidden) continue;
       assert.ok(fresh.has(id), `${key} is shown of a conversation that was left`);
       assert.deepEqual(copy, server.messages(user, id, { limit: 1e6 }).messages.find((one) => one.seq === seq), key);

@@ -1,6 +1,6 @@
 /**
- * A model of the server: the rules of I4 to I6 in memory, as the book's page on the protocol tells them, for
- * conversations of up to `fan_out_max` people. It exists to test clients against; it has no transport and no time.
+ * A model of the server for testing clients: the rules of I4 to I6 in memory, as the protocol page of the book
+ * describes them, for conversations of up to `fan_out_max` members. It has no transport and no time.
  *
  * @import {Changes, Context, Conversation, ConversationPage, Event, Heads, Me, MeAnswer, Member, Message, MessagePage,
  *   PlacedEvent, User} from '../../src/sdk/wire.js'
@@ -19,7 +19,7 @@ import { Problem } from '../../src/sdk/problem.js';
  *   hidden: {user: number, conversation: number, seq: number, version: number}[],
  *   moved: {user: number, conversation: number, version: number}[],
  * }} Data
- * `secretive`: whose receipts are off. `moved`: markers that moved where only their owner is told.
+ * `secretive` holds the users whose receipts are off, `moved` the markers whose moves only their owner learns.
  * @typedef {{to: number, event: Event}} Delivery
  */
 
@@ -51,7 +51,7 @@ export class ModelServer {
     this.start();
   }
 
-  /** A start of the server adds an epoch. */
+  /** Starts the server, which adds an epoch. */
   start() {
     this.#starts += 1;
     this.data.epochs.push({ id: this.#starts, clock: this.data.version });
@@ -62,8 +62,8 @@ export class ModelServer {
     return structuredClone(this.data);
   }
 
-  /** No start before it is known any more: clients may hold live changes that the backup has not, though their
-   * cursors lie within it. @param {Data} data */
+  /** Restores a backup. Earlier epochs are forgotten: clients may have seen live changes that the backup lacks,
+   * although their cursors lie within it. @param {Data} data */
   restore(data) {
     this.data = structuredClone(data);
     this.data.epochs = [];
@@ -95,7 +95,7 @@ export class ModelServer {
     return { version: room.version, prev };
   }
 
-  /** Something that only one person is told. @param {number} user
+  /** Sends an event to one user only. @param {number} user
    * @param {(place: {scope: string, version: number, prev: number}) => PlacedEvent} make */
   tellOne(user, make) {
     const prev = this.data.scopes.get(user) ?? 0;
@@ -128,7 +128,7 @@ export class ModelServer {
     return this.data.hidden.some((one) => one.user === user && one.conversation === conversation && one.seq === seq);
   }
 
-  /** A message as somebody may see it. @param {number} user @param {Message} message @returns {Message} */
+  /** Returns a message as a user may see it. @param {number} user @param {Message} message @returns {Message} */
   view(user, message) {
     if (!this.hides(user, message)) return message;
     const { id, conversation, seq, version, sender, client_id, created_at } = message;
@@ -149,7 +149,8 @@ export class ModelServer {
     return Math.min(UNREAD_MAX, counted.length);
   }
 
-  /** What is unread in all conversations. @param {number} user @returns {import('../../src/sdk/wire.js').Unread} */
+  /** Returns the unread totals of all conversations. @param {number} user
+   * @returns {import('../../src/sdk/wire.js').Unread} */
   totals(user) {
     const counts = this.roomsOf(user).map((room) => this.unread(room, user));
     return { conversations: counts.filter((one) => one > 0).length, messages: counts.reduce((sum, one) => sum + one, 0) };
@@ -226,7 +227,7 @@ export class ModelServer {
     if (readSeq > row.read_seq) Object.assign(row, { read_seq: readSeq, read_at: this.time(version) });
     row.delivered_seq = deliveredSeq;
     if (quiet) {
-      // Nobody else is told how far I have read.
+      // The other members do not learn the read position.
       this.data.moved = this.data.moved.filter((one) => one.user !== user || one.conversation !== id);
       this.data.moved.push({ user, conversation: id, version });
       this.tellOne(user, (place) => ({ type: 'marker.updated', ...place, ...this.marker(room, user) }));
@@ -244,7 +245,7 @@ export class ModelServer {
     };
   }
 
-  /** A line of the system, by whoever did it. @param {Room} room @param {number} by
+  /** Adds a system message. @param {Room} room @param {number} by
    * @param {import('../../src/sdk/wire.js').SystemLine} system @returns {Message} */
   line(room, by, system) {
     const { version } = this.data;
@@ -383,7 +384,7 @@ export class ModelServer {
     return { conversations, next, cursor: this.cursor() };
   }
 
-  /** What of a room somebody may see. @param {Room} room @param {number} user @returns {Message[]} */
+  /** Returns the messages that a user may see. @param {Room} room @param {number} user @returns {Message[]} */
   #mine(room, user) {
     const from = this.row(room, user).history_from;
     return room.messages.filter((one) => one.seq >= from).map((one) => this.view(user, one));
@@ -470,7 +471,7 @@ export class ModelServer {
     return version <= (next ? next.clock : this.data.version) ? version : null;
   }
 
-  /** Answers a command as the server would. @param {number} user @param {any} command @returns {any} */
+  /** Answers a command as the server does. @param {number} user @param {any} command @returns {any} */
   answer(user, command) {
     switch (command.type) {
       case 'me.get':

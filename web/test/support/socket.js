@@ -1,6 +1,5 @@
 /**
- * A network in the hands of a test: sockets that open, speak and close when told, and requests that are answered by
- * the test.
+ * A network under the test's control: sockets that open, send and close on request, and requests that the test answers.
  *
  * @import {WebSocketLike} from '../../src/sdk/socket.js'
  */
@@ -45,7 +44,7 @@ export class FakeSocket {
   }
 }
 
-/** Requests wait here until the test answers them. */
+/** Requests wait until the test answers them. */
 export class FakeFetch {
   /** @type {{path: string, method: string, body: any, headers: Record<string, string>,
    *   answer: (status: number, body: unknown) => void, lose: () => void}[]} */
@@ -74,7 +73,7 @@ export class FakeFetch {
     this.waiting.push(one);
   });
 
-  /** @param {string} path how it begins */
+  /** @param {string} path its beginning */
   find(path) {
     return this.waiting.find((one) => one.path.startsWith(path));
   }
