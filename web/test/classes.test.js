@@ -31,6 +31,6 @@ test('every class that a script sets has a rule, or is known to need none', () =
     ...scripts.matchAll(/class: ?['`]([^'`]*)['`]/gu), ...scripts.matchAll(/className = ['`]([^'`]*)['`]/gu),
     ...scripts.matchAll(/classList\.(?:add|toggle)\('([^']*)'/gu),
   ].flatMap(([, names]) => names.replace(/\$\{[^}]*\}/gu, ' ').match(/[a-zA-Z][\w-]*/gu) ?? []);
-  assert.ok(given.length > 150, 'the classes are found');
+  assert.ok(given.length > 150, 'the scripts’ classes were extracted');
   assert.deepEqual([...new Set(given)].filter((name) => !styled.has(name) && !PLAIN.has(name)), []);
 });

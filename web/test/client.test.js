@@ -28,7 +28,7 @@ test('a received message completes its send, even without an answer', async () =
   const [one, two] = client.outbox.of(room);
   server.send(2, room, 'of another', one.client_id);
   take();
-  assert.equal(client.outbox.size, 2, 'the name is of another person');
+  assert.equal(client.outbox.size, 2, 'the client id belongs to another user’s message');
   server.send(1, room, 'two', two.client_id);
   take();
   assert.deepEqual(client.outbox.of(room), [one]);
@@ -44,7 +44,7 @@ test('a message that a closed page was sending is sent by another, even if nothi
   client.start();
   client.keep.set('send:a', { client_id: 'a', conversation: 3, at: 0, text: 'one', state: 'sending', tried: true });
   client.outbox.heard('parlor:1:send:a');
-  assert.equal(client.outbox.size, 0, 'that page may still be there');
+  assert.equal(client.outbox.size, 0, 'that page may still be open');
   await clock.advance(180_000);
   assert.deepEqual(client.outbox.of(3).map((one) => one.text), ['one']);
   client.stop();

@@ -89,7 +89,7 @@ test('each heartbeat is answered, and silence for 35 s closes the socket', async
   await clock.advance(1_000);
   assert.equal(socket().closed, true);
   await clock.advance(1_000);
-  assert.equal(sockets.length, 2, 'and another is tried');
+  assert.equal(sockets.length, 2, 'and another is opened');
 });
 
 test('no reply for 10 s closes the socket, and the outcome of its commands is unknown', async () => {
@@ -211,7 +211,7 @@ test('the connection returns at once when the network or the page does', async (
   socket().say({ re: 1, ...HEADS });
   await turn();
   connection.nudge();
-  assert.equal(socket().sent.at(-1).type, 'session.resume', 'on a live socket it asks what changed');
+  assert.equal(socket().sent.at(-1).type, 'session.resume', 'on a live socket it requests the changes');
 });
 
 test('an offline event drops the open connection, and an online event restores it at once', async () => {

@@ -14,10 +14,10 @@ test('a field follows its value until the user types something else', () => {
   field.value = 'Umbrellas of Vienna ';
   follow('Lost umbrellas');
   follow('Umbrellas, found');
-  assert.equal(field.value, 'Umbrellas of Vienna ', 'nobody takes away what is being written');
+  assert.equal(field.value, 'Umbrellas of Vienna ', 'text being typed is not replaced');
   follow('Umbrellas of Vienna');
   follow('Hats');
-  assert.equal(field.value, 'Hats', 'once it is saved it follows again');
+  assert.equal(field.value, 'Hats', 'after saving the field follows its value again');
 });
 
 test('the focus moves when its element goes, and stays otherwise', () => {

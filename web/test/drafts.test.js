@@ -44,7 +44,7 @@ test('a sent draft disappears from the other page that shows it', () => {
   assert.equal(other.of(ROOM).text, 'hello');
   one.write(ROOM, { text: 'hello there' });
   hear(other);
-  assert.equal(other.of(ROOM).text, 'hello', 'what is open stays as it is while the other one writes');
+  assert.equal(other.of(ROOM).text, 'hello', 'the open draft stays as it is while the other page writes');
   assert.equal(other.taken(ROOM), 0);
   assert.equal(one.take(ROOM).text, 'hello there');
   hear(other);

@@ -17,8 +17,8 @@ test('a single picture keeps its shape between 3:4 and 16:9 and is at most 280 p
   assert.deepEqual(frameOf({ width: 3000, height: 4000 }), { width: 210, ratio: 3 / 4 });
   assert.deepEqual(frameOf({ width: 9000, height: 1000 }), { width: 280, ratio: 16 / 9 });
   assert.deepEqual(frameOf({ width: 90, height: 9000 }), { width: 96, ratio: 3 / 4 });
-  assert.deepEqual(frameOf({ width: 200, height: 200 }), { width: 200, ratio: 1 }, 'a small one is not blown up');
-  assert.deepEqual(frameOf({ width: 1, height: 1 }), { width: 96, ratio: 1 }, 'and is still something to touch');
+  assert.deepEqual(frameOf({ width: 200, height: 200 }), { width: 200, ratio: 1 }, 'a small picture is not enlarged');
+  assert.deepEqual(frameOf({ width: 1, height: 1 }), { width: 96, ratio: 1 }, 'and is still large enough to touch');
   for (const [width, height] of [[3, 4], [4000, 10], [640, 480], [300, 900]]) {
     const frame = frameOf({ width, height });
     assert.ok(frame.width <= 280 && frame.width / frame.ratio <= 280.5, `${width} × ${height}`);
@@ -110,7 +110,7 @@ test('a hash of one colour gives that colour everywhere', () => {
 
 test('a horizontal component makes the left side lighter', () => {
   const across = decode(`1~${digits(0x808080, 4)}${digits(18 * 361 + 18 * 19 + 18, 2)}`, 8, 2);
-  assert.ok(across && across[0] > across[7 * 4], 'the wave begins at its highest');
+  assert.ok(across && across[0] > across[7 * 4], 'the wave starts at its maximum');
   assert.equal(across[0], across[8 * 4], 'and is the same in every row');
   const down = decode(`9~${digits(0x808080, 4)}${digits(18 * 361 + 18 * 19 + 18, 2)}`, 2, 8);
   assert.ok(down && down[0] > down[7 * 2 * 4]);

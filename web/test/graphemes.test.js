@@ -21,7 +21,8 @@ test('nothing is cut within a grapheme', () => {
   assert.equal(cut('e\u0301'.repeat(4), 3), 'e\u0301'.repeat(3));
   assert.equal(cut('short', 10), 'short');
   const long = gist({ text: family.repeat(5_000) }).text;
-  assert.ok(long.length < 9_000 && graphemes(long).every((one) => one === family), 'a preview ends between two');
+  assert.ok(long.length < 9_000 && graphemes(long).every((one) => one === family),
+    'a preview ends between two graphemes');
   const [stem, end] = cutName(`${family.repeat(12)}.jpg`);
   assert.ok([...graphemes(stem), ...graphemes(end).slice(0, -4)].every((one) => one === family));
 });

@@ -40,7 +40,7 @@ test('a finished jump is not repeated when the connection returns', async () => 
   await rig.resume();
   await rig.replyAll();
   assert.equal(held()[0], 13);
-  assert.ok((held().at(-1) ?? 0) > 15, 'what had failed was asked for again');
+  assert.ok((held().at(-1) ?? 0) > 15, 'the failed load was retried');
   assert.equal(rig.sync.threadProgress.get(room), 'idle');
 });
 

@@ -66,7 +66,7 @@ test('a socket is closed when the promised heartbeat does not come', async () =>
   wire.onopen();
   socket.pingMs = 60_000;
   await clock.advance(35_001);
-  assert.deepEqual(ended, [], 'the next heartbeat is not due');
+  assert.deepEqual(ended, [], 'the next heartbeat is not due yet');
   await clock.advance(35_000);
   assert.deepEqual(ended, ['silent']);
 });

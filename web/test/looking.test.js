@@ -88,7 +88,7 @@ test('a message from before the member joined differs from a lost one', async ()
   const members = conversation.members.map((one) => (one.user.id === ME ? { ...one, history_from: 20 } : one));
   rig.state.conversations.set(room, { ...conversation, members });
   assert.equal(await look(12), 'before');
-  assert.deepEqual(asked, [], 'that is known here');
+  assert.deepEqual(asked, [], 'the page knows that itself');
   trouble = new Lost('no way');
   assert.equal(await look(25), 'lost');
   trouble = new Problem({ code: 'not_found', title: 'none', status: 404, retryable: false });

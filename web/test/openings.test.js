@@ -75,7 +75,7 @@ test('an open group is shown again when the user is removed and added again', as
     if (comesBy === 'heads') await rig.resume();
     await rig.still();
     assert.equal(rig.state.threads.get(umbrella)?.loaded, true, comesBy);
-    assert.equal(rig.log.filter((one) => one === 'message.list').length, 1, 'it is asked for once');
+    assert.equal(rig.log.filter((one) => one === 'message.list').length, 1, 'it is requested once');
     assert.equal(rig.sync.threadProgress.get(umbrella), 'idle');
     await rig.resume();
     await rig.still();

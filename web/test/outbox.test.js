@@ -85,12 +85,12 @@ test('a message with an unknown outcome is sent again with the same client id be
   await clock.advance(0);
   assert.deepEqual(asked.map((one) => [one.command.client_id, one.command.text]), [[name, 'one']]);
   await refuse(new Lost('gone again'));
-  assert.equal(asked.length, 0, 'then it waits');
+  assert.equal(asked.length, 0, 'then the outbox waits');
   box.resume();
   assert.equal(asked[0].command.client_id, name);
   await refuse(refusal('internal'));
   await clock.advance(15_000);
-  assert.equal(asked[0].command.client_id, name, 'a fault of the server leaves it unknown too');
+  assert.equal(asked[0].command.client_id, name, 'a server error leaves the outcome unknown too');
 });
 
 test('after stop nothing is written back to erased storage', async () => {
@@ -136,12 +136,12 @@ test('discarding a message that may have been sent asks the server, which decide
   const name = asked[0].command.client_id;
   await refuse(new Lost('gone'));
   box.discard(name);
-  assert.deepEqual(box.of(3).map((one) => one.text), ['later'], 'it is not shown any more');
+  assert.deepEqual(box.of(3).map((one) => one.text), ['later'], 'the message is no longer shown');
   box.resume();
   assert.deepEqual(asked[0].command, { type: 'message.cancel', client_id: name });
   asked.splice(0, 1)[0].resolve({ cancelled: false, message: { id: 5, conversation: 3, client_id: name } });
   await turn();
-  assert.equal(sent[0].message.client_id, name, 'it had happened');
+  assert.equal(sent[0].message.client_id, name, 'the message had been sent');
   assert.deepEqual(asked.map((one) => one.command.text), ['later']);
 });
 
@@ -234,7 +234,7 @@ test('a page takes over messages stored by another page, except those being sent
   hear(other);
   assert.equal(other.size, 0);
   await clock.advance(60_000);
-  assert.equal(asked.length, 0, 'it is sent no second time');
+  assert.equal(asked.length, 0, 'the message is not sent a second time');
 });
 
 test('two pages without a connection do not wake each other', async () => {
@@ -294,7 +294,7 @@ test('discarding a message that another page has tried to send asks the server',
   await turn();
   assert.deepEqual(asked.map((one) => one.command.type), ['message.cancel']);
   hear(first);
-  assert.equal(first.of(3).length, 0, 'it is not shown there either');
+  assert.equal(first.of(3).length, 0, 'the other page does not show it either');
 });
 
 test('messages are sent even where nothing can be stored', async () => {
@@ -374,7 +374,7 @@ test('a message is shown as saved only once it is on disk, and sending does not 
   const { journal, write, items } = disk();
   const box = outbox(journal);
   box.add(3, { text: 'one' });
-  assert.equal(asked.length, 1, 'it is on its way');
+  assert.equal(asked.length, 1, 'the message is on its way');
   assert.equal(box.of(3)[0].kept, undefined);
   assert.equal(items.size, 0);
   await write();
@@ -432,7 +432,7 @@ test('a message is sent and shown as not saved where the disk stores nothing', a
   assert.equal(box.isSafe, false);
   const again = outbox(journal);
   await again.restored;
-  assert.equal(again.of(3).length, 1, 'the other storage has it');
+  assert.equal(again.of(3).length, 1, 'localStorage has it');
   await accept();
   assert.equal(box.size, 0);
   assert.equal(box.isSafe, true);

@@ -38,7 +38,7 @@ function page(isNoted) {
 /** Answers all requests until a condition holds. @param {() => boolean} holds */
 async function until(holds) {
   for (let rounds = 0; !holds(); rounds += 1) {
-    assert.ok(rounds < 40, 'it never comes to an end');
+    assert.ok(rounds < 40, 'the requests never end');
     await turn();
     await server.waiting[0]?.go();
     await clock.advance(2_000);
@@ -78,7 +78,7 @@ test('the upload of a stored file continues after a reload, at the server’s of
   await until(() => !('waits' in second.finished([half, none])));
   assert.deepEqual(second.finished([half, none]), { ids: [31, 32] });
   assert.deepEqual([await server.text(half), await server.text(none)], ['half and half', 'none']);
-  assert.equal(browser.bytes.size, 0, 'what the server has is kept here no more');
+  assert.equal(browser.bytes.size, 0, 'an uploaded file is no longer stored');
 });
 
 test('a removed file is no longer stored, and two pages do not upload the same file', async () => {
@@ -92,7 +92,8 @@ test('a removed file is no longer stored, and two pages do not upload the same f
   const second = page();
   second.finished([id]);
   await turn();
-  assert.deepEqual(server.waiting.map((one) => one.method).sort(), ['DELETE', 'GET', 'POST'], 'the first has it');
+  assert.deepEqual(server.waiting.map((one) => one.method).sort(), ['DELETE', 'GET', 'POST'],
+    'the first page holds the file');
   first.stop();
   await until(() => !('waits' in second.finished([id])));
   assert.equal(await server.text(id), 'abcdef');
@@ -107,7 +108,7 @@ test('a page releases, and does not delete, a file that another page sent with a
   second.start();
   await turn();
   await server.waiting[0].go();
-  assert.equal(second.get(id)?.state, 'looking', 'the first has its bytes');
+  assert.equal(second.get(id)?.state, 'looking', 'the first page holds the bytes');
   assert.deepEqual(second.take(HERE).uploads, [id]);
   first.resume();
   assert.deepEqual(first.draft(HERE), []);
@@ -168,9 +169,9 @@ test('a refused file stays refused after a reload and is not sent again', async 
   second.remove(ids[0]);
   assert.equal(new Keep(shelf, 7).get(`file:${ids[3]}`).problem, undefined);
   await until(() => second.get(ids[3])?.state === 'done');
-  assert.equal(await server.text(ids[3]), 'd', 'it has its place now, and its bytes');
+  assert.equal(await server.text(ids[3]), 'd', 'the file has its place and its bytes now');
   const third = reloaded(second);
-  assert.equal(third.get(ids[3])?.problem, null, 'it is not refused any more');
+  assert.equal(third.get(ids[3])?.problem, null, 'the file is no longer refused');
 });
 
 test('a file over the limit of a message is not sent after a reload, although nothing recorded it', async () => {
@@ -199,7 +200,7 @@ test('a refused file is released, so that another page does not wait for it fore
   await server.waiting[0].refuse('unsupported_type');
   await clock.advance(30_000);
   await server.waiting[0].go();
-  assert.equal(server.waiting[0].method, 'POST', 'the second has it now');
+  assert.equal(server.waiting[0].method, 'POST', 'the second page holds the file now');
   await server.waiting[0].refuse('unsupported_type');
   assert.equal(second.get(id)?.state, 'refused');
   assert.equal(await asked(120_000), 0);
@@ -249,12 +250,12 @@ test('leaving the page loses a file that a reload cannot find, although its byte
   const id = all.add(HERE, blob('a'), 'a');
   await turn();
   assert.equal(browser.bytes.has(id), true);
-  assert.equal(all.isBusy, true, 'its note is not kept');
+  assert.equal(all.isBusy, true, 'its note is not stored');
   shelf.setItem = set;
   all.measured(id, { width: 2, height: 3 });
   assert.equal(all.isBusy, false);
   all.take(HERE);
-  assert.equal(all.isBusy, true, 'the message is not kept');
+  assert.equal(all.isBusy, true, 'the message is not stored');
   kept = true;
   assert.equal(all.isBusy, false);
 });

@@ -27,14 +27,14 @@ test('a typing user is shown until they stop, send or are silent for six seconds
   passing.take(says(3, true));
   passing.take(says(ME, true));
   passing.take(says(3, true, 8));
-  assert.deepEqual(passing.typing(7), [BEN, 3], 'in the order in which they began, without me');
+  assert.deepEqual(passing.typing(7), [BEN, 3], 'in the order in which they started, without the user');
   await clock.advance(4_000);
   passing.take(says(BEN, true));
   await clock.advance(2_000);
-  assert.deepEqual(passing.typing(7), [BEN], 'who did not say it again writes no more');
+  assert.deepEqual(passing.typing(7), [BEN], 'a user who did not repeat it no longer types');
   assert.deepEqual(passing.typing(8), []);
   passing.ended(7, BEN);
-  assert.deepEqual(passing.typing(7), [], 'their message ends it');
+  assert.deepEqual(passing.typing(7), [], 'their message ends the typing');
   passing.take(says(BEN, true));
   passing.take(says(BEN, false));
   assert.deepEqual(passing.typing(7), []);
@@ -99,16 +99,16 @@ test('own typing is sent at most every three seconds, and ended on stop or on le
   one.stopTyping();
   assert.deepEqual(told(), [[8, false]]);
   one.typing(8);
-  assert.deepEqual(told(), [], 'begun again so soon that it would not be heard');
+  assert.deepEqual(told(), [], 'a restart within the interval is not sent again');
   await clock.advance(3_000);
-  assert.deepEqual(told(), [[8, true]], 'it is said when it is');
+  assert.deepEqual(told(), [[8, true]], 'it is sent when the interval ends');
   one.wrote(8);
   one.stopTyping();
-  assert.deepEqual(told(), [], 'the message itself ends it');
+  assert.deepEqual(told(), [], 'the message itself ends the typing');
   one.typing(8);
   one.stopTyping();
   await clock.advance(3_000);
-  assert.deepEqual(told(), [[8, false]], 'and what was stopped is not said later');
+  assert.deepEqual(told(), [[8, false]], 'and a stopped typing is not sent later');
   assert.equal(clock.waiting(), 0);
 });
 
@@ -140,7 +140,7 @@ test('without a socket presence is polled, also after a failure', async () => {
   one.opened();
   await turn();
   await clock.advance(120_000);
-  assert.equal(asked.length, 4, 'a socket tells by itself');
+  assert.equal(asked.length, 4, 'a socket needs no polling');
 });
 
 const MESSAGE = {
@@ -175,7 +175,7 @@ test('the refusal of an outdated reaction does not lose the current one', async 
   assert.deepEqual(asked.map((one) => one.on), [true, false]);
   asked[1].reject(new Lost('the test says so'));
   await assert.rejects(first, Lost);
-  await assert.rejects(second, Lost, 'who chose last is told what became of it');
+  await assert.rejects(second, Lost, 'the last choice gets the outcome');
   assert.equal(reacting.over(MESSAGE), MESSAGE);
 });
 
@@ -188,7 +188,7 @@ test('a reaction shows at once, the last choice wins, and a refusal reverts it',
     react: (_place, on) => new Promise((resolve, reject) => { asked.push({ on, resolve, reject }); }),
   });
   const place = { conversation: 7, seq: 2, emoji: '👍' };
-  assert.equal(reacting.over(MESSAGE), MESSAGE, 'the same object while I choose nothing');
+  assert.equal(reacting.over(MESSAGE), MESSAGE, 'the same object without an own choice');
   const first = reacting.choose(place, true);
   assert.deepEqual(reacting.over(MESSAGE).reactions, [{ emoji: '👍', users: [BEN, ME] }]);
   assert.equal(reacting.over({ ...MESSAGE, seq: 3 }).reactions?.[0].users.length, 1, 'under this message only');
@@ -206,5 +206,5 @@ test('a reaction shows at once, the last choice wins, and a refusal reverts it',
   assert.deepEqual(reacting.over(MESSAGE).reactions?.[1], { emoji: '❤️', users: [ME] });
   asked[2].reject(new Problem({ code: 'limit_reached', title: '', status: 409, retryable: false }));
   await assert.rejects(heart, { code: 'limit_reached' });
-  assert.equal(reacting.over(MESSAGE), MESSAGE, 'it is taken back');
+  assert.equal(reacting.over(MESSAGE), MESSAGE, 'the reaction is reverted');
 });

@@ -77,7 +77,7 @@ test('system messages say who did what, with the right plural', () => {
   assert.equal(line(1, { type: 'role_changed', user: 3, role: 'owner' }), 'You made Cleo an owner');
   assert.equal(line(2, { type: 'renamed', title: 'Night desk' }), 'Ben Okafor named the group Night desk');
   assert.equal(line(2, { type: 'picture_changed' }), 'Ben Okafor changed the picture');
-  assert.equal(line(9, { type: 'left' }), 'Somebody left', 'who is not known is still somebody');
+  assert.equal(line(9, { type: 'left' }), 'Somebody left', 'an unknown user still has a name');
   assert.equal(line(2, /** @type {any} */ ({ type: 'of_a_later_version' })), 'Ben Okafor changed something here');
 });
 
@@ -98,7 +98,7 @@ test('a deleted message says so, and in a group it does not say by whom', () => 
   assert.equal(saidIn(lay([{ ...gone, sender: ME }], 'direct'))[0].deleted, 'You deleted this message');
   assert.equal(saidIn(lay([gone], 'group'))[0].deleted, 'This message was deleted');
   const [run] = lay([{ ...gone, sender: ME }]).filter((one) => one.type === 'run');
-  assert.equal(run.meta.kind, 'time', 'nobody asks whether it was read');
+  assert.equal(run.meta.kind, 'time', 'no tick is shown for a system message');
 });
 
 test('the last own message that was not deleted has a word beside its tick', () => {
@@ -114,7 +114,7 @@ test('a quote shows the current state of its message, wherever the message is he
   const far = [message(4), answer];
   const quoteOf = (/** @type {Map<number, Message|null>} */ quoted) => saidIn(lay(far, 'group', quoted))[1].quote;
   assert.equal(quoteOf(new Map([[1, message(1)]]))?.text, 'text 1');
-  assert.equal(quoteOf(new Map())?.text, '…', 'it is being asked for');
+  assert.equal(quoteOf(new Map())?.text, '…', 'the quote is loading');
   assert.deepEqual(quoteOf(new Map([[1, null]])), {
     seq: 1, who: '', text: 'This message is not here', sign: null, there: false,
   });
@@ -160,7 +160,7 @@ test('the conversation list shows a message as one line', () => {
 
 test('emoji are found by word prefixes and have names', () => {
   const all = groups.flatMap((group) => group.emoji);
-  assert.equal(new Set(all.map((one) => one.emoji)).size, all.length, 'none stands there twice');
+  assert.equal(new Set(all.map((one) => one.emoji)).size, all.length, 'no emoji appears twice');
   for (const one of all) {
     assert.match(one.emoji, /^[\p{Extended_Pictographic}\p{Regional_Indicator}\d]/u, one.words);
     assert.equal([...new Intl.Segmenter().segment(one.emoji)].length, 1, one.words);
@@ -171,20 +171,20 @@ test('emoji are found by word prefixes and have names', () => {
   assert.deepEqual(findEmoji('no such thing'), []);
   assert.equal(emojiName('👍🏽'), 'thumbs up');
   assert.equal(emojiName('❤'), 'red heart');
-  assert.equal(emojiName('🫎'), '🫎', 'one without a name here speaks for itself');
+  assert.equal(emojiName('🫎'), '🫎', 'an emoji without a name is its own name');
 });
 
 test('frequently used emoji come first', () => {
   assert.deepEqual(oftenUsed(null, 3), ['👍', '❤️', '😂']);
   const listed = groups.flatMap((group) => group.emoji);
   for (const usual of oftenUsed(null, 8)) {
-    assert.equal(listed.find((one) => one.emoji === usual)?.name, emojiName(usual), 'it is called the same everywhere');
+    assert.equal(listed.find((one) => one.emoji === usual)?.name, emojiName(usual), 'the name is the same everywhere');
   }
   let counts = usedAgain(null, '🎉');
   counts = usedAgain(counts, '☂️');
   counts = usedAgain(counts, '☂️');
   assert.deepEqual(oftenUsed(counts, 4), ['☂️', '🎉', '👍', '❤️']);
-  assert.deepEqual(oftenUsed({ '👍': 'x', '🎉': -1 }, 2), ['👍', '❤️'], 'what the browser kept may be anything');
+  assert.deepEqual(oftenUsed({ '👍': 'x', '🎉': -1 }, 2), ['👍', '❤️'], 'the stored value may be anything');
   for (let index = 0; index < 100; index += 1) counts = usedAgain(counts, `e${index}`);
   assert.ok(Object.keys(counts).length <= 24);
 });
@@ -205,7 +205,7 @@ test('the quoted message and the subject are part of the draft, an edit is not',
   assert.equal(drafting.of(2).editing, null);
   drafting.leave(1);
   assert.equal(drafting.of(1).editing, null);
-  assert.equal(drafting.of(1).reply, 7, 'the answer comes back when the change ends');
+  assert.equal(drafting.of(1).reply, 7, 'the quoted message returns when the edit ends');
   assert.deepEqual(drafting.take(1, 7), { reply_to: 7, subject: 'Handover' });
   assert.deepEqual(drafting.of(1), { reply: null, subject: null, editing: null });
   assert.deepEqual(drafting.take(1, null), {});

@@ -88,7 +88,7 @@ test('pages load one at a time, and a failed page is retried', async () => {
   one.again();
   assert.equal(asked[2].question.after, '8');
   await asked[2].answer([8, 7], null);
-  assert.deepEqual([one.view().more, ids(one)], [false, [9, 8, 7]], 'none comes twice');
+  assert.deepEqual([one.view().more, ids(one)], [false, [9, 8, 7]], 'no result appears twice');
 });
 
 test('results that may have changed are loaded again in full and stay until the new ones arrive', async () => {
@@ -108,17 +108,17 @@ test('results that may have changed are loaded again in full and stay until the 
   await asked[3].answer([6, 5], '5');
   assert.deepEqual([one.view().more, ids(one)], [true, [9, 7, 6, 5]]);
   void one.renew();
-  assert.equal(asked.length, 4, 'not again at once');
+  assert.equal(asked.length, 4, 'no immediate retry');
   void one.more();
   assert.equal(asked[4].question.after, '5');
   await asked[4].answer([4]);
   await clock.advance(3_000);
   void one.renew();
   await asked[5].fail();
-  assert.deepEqual([one.view().progress, ids(one)], ['done', [9, 7, 6, 5, 4]], 'what there is stays');
+  assert.deepEqual([one.view().progress, ids(one)], ['done', [9, 7, 6, 5, 4]], 'the loaded results stay');
   await clock.advance(3_000);
   void one.renew();
-  assert.equal(asked.length, 7, 'and it is tried again');
+  assert.equal(asked.length, 7, 'and the page is retried');
   one.setQuery('rings');
   await clock.advance(200);
   await asked[6].answer([1]);
@@ -144,7 +144,7 @@ test('a page of an older query is dropped', async () => {
 test('filters are part of the query, and dates are in the user’s time zone', async () => {
   const one = search();
   one.setFilters({ conversation: { id: 4, name: 'Night desk' } });
-  assert.equal(asked.length, 0, 'a conversation alone is no question');
+  assert.equal(asked.length, 0, 'a conversation alone is no query');
   assert.equal(one.view().progress, 'idle');
   one.setFilters({
     person: { id: 7, name: 'Ben' }, about: { type: 'item', id: '5', title: 'Umbrella' }, files: true,
@@ -158,7 +158,7 @@ test('filters are part of the query, and dates are in the user’s time zone', a
   one.end();
   assert.deepEqual([one.filters, isFiltered(one.filters), one.view().progress], [noFilters, false, 'idle']);
   await asked[0].answer([1]);
-  assert.deepEqual(ids(one), [], 'what was left is not answered any more');
+  assert.deepEqual(ids(one), [], 'a closed search gets no more answers');
 });
 
 test('a blank text is no query', async () => {
@@ -198,7 +198,7 @@ test('a result shows sender, time, conversation and text, and the opened one is 
   const [row] = view.rows;
   assert.deepEqual([view.state, view.count, row.selected, row.pieces[1]],
     ['found', '1 found', true, { text: 'handle', hit: true }]);
-  assert.equal(row.where, '', 'a place of the same name says nothing more');
+  assert.equal(row.where, '', 'a conversation title equal to the user’s name is left out');
   assert.equal(shown({ more: true }).count, '1+ found');
 });
 
@@ -220,10 +220,10 @@ test('an edited result shows its current text, or disappears when it no longer m
   assert.ok(far.length < 180);
   assert.equal(shown({}, (state) => changed(state, { text: 'something else' })).rows.length, 0);
   assert.equal(shown({ query: '' }, (state) => changed(state, { text: 'something else' })).rows.length, 1,
-    'without words nothing has to be in it');
+    'without a text everything matches');
   const before = shown({}).rows[0].pieces;
   const reacted = shown({}, (state) => changed(state, { reactions: [{ emoji: '👍', users: [1] }] }));
-  assert.deepEqual(reacted.rows[0].pieces, before, 'what says the same stands as the server marked it');
+  assert.deepEqual(reacted.rows[0].pieces, before, 'an unchanged text keeps the server’s highlights');
   assert.deepEqual(excerptOf('😀😀 a needle here', wantedOf('needle')),
     [{ text: '😀😀 a ', hit: false }, { text: 'needle', hit: true }, { text: ' here', hit: false }]);
   assert.deepEqual(excerptOf("I don't", wantedOf('dont')), [{ text: 'I ', hit: false }, { text: "don't", hit: true }]);
@@ -242,13 +242,13 @@ test('an unspecified change causes the search to run again', () => {
     /** @type {any} */ ({ ...one.view(), results: [{ message, excerpt: [] }] });
   const state = apply(empty(1), { kind: 'found', messages: [place(5)], first: true });
   assert.equal(isDoubtful(state, view(place(5))), false);
-  assert.equal(isDoubtful(state, view(place(6))), true, 'nobody hears of it');
+  assert.equal(isDoubtful(state, view(place(6))), true, 'the event is lost');
   const changes = /** @type {any} */ ({
     scope: 'conversation:4', since: 1, version: 9, reset: true, more: false, conversation: null, messages: [], users: [],
   });
   const doubted = apply(state, { kind: 'changes', changes, asked: 0 });
-  assert.equal(isDoubtful(doubted, view(place(5))), true, 'too much changed');
-  assert.equal(isDoubtful(state, view(place(5))), false, 'the state before is as it was');
+  assert.equal(isDoubtful(doubted, view(place(5))), true, 'too many changes');
+  assert.equal(isDoubtful(state, view(place(5))), false, 'the previous state is unchanged');
 });
 
 test('a member who was removed and added again unnoticed sees nothing from before, whichever answer arrives first', () => {

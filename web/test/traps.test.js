@@ -33,7 +33,7 @@ test('a live event moves its scope and never the cursor', async () => {
   assert.equal(rig.state.conversations.get(umbrella)?.last_message?.text, 'is it yours?');
   assert.equal(rig.state.conversations.get(umbrella)?.version, server.data.version);
   assert.equal(rig.state.cursor, before);
-  assert.deepEqual(rig.log, [], 'nothing had to be asked');
+  assert.deepEqual(rig.log, [], 'no request was needed');
 });
 
 test('a resume finds a lost event of another conversation, although later events arrived', async () => {
@@ -69,7 +69,7 @@ test('an event of a conversation that the user has left meanwhile does not cause
   await rig.replyAll();
   await rig.clock.advance(1_000);
   await rig.replyAll();
-  assert.deepEqual(rig.log, ['conversation.get', 'me.get'], 'and once what is unread in all');
+  assert.deepEqual(rig.log, ['conversation.get', 'me.get'], 'and once for the unread totals');
   assert.equal(rig.state.wanted.size, 0);
   await rig.calm();
   rig.assertEqual();
@@ -87,7 +87,7 @@ test('heads whose fetch failed do not move the cursor until the fetch succeeds',
   assert.equal(rig.asked.length, 1);
   await rig.fail();
   assert.equal(rig.state.cursor, before);
-  assert.equal(rig.sync.cursor(), before, 'the next resume asks from where the state is true');
+  assert.equal(rig.sync.cursor(), before, 'the next resume starts from the last certain cursor');
   await rig.clock.advance(2_000);
   await rig.replyAll();
   assert.equal(rig.state.cursor, server.cursor());
@@ -106,7 +106,7 @@ test('with list pages at different cursors the lowest counts, and changes betwee
   rig.events = [];
   void rig.sync.loadList();
   await rig.replyAll();
-  assert.equal(rig.state.cursor, before, 'a page moves no cursor');
+  assert.equal(rig.state.cursor, before, 'a page does not move the cursor');
   assert.equal(rig.state.conversations.get(rooms[4])?.last_message, null);
   await rig.resume();
   await rig.replyAll();
@@ -321,7 +321,7 @@ test('a sent message is shown with its reply, before its event', async () => {
   assert.deepEqual(rig.state.threads.get(umbrella)?.messages.map((one) => one.text), ['mine']);
   await rig.hearAll();
   await rig.clock.advance(1_000);
-  assert.deepEqual(rig.log, ['message.list'], 'its event was enough');
+  assert.deepEqual(rig.log, ['message.list'], 'the event was enough');
   assert.equal(rig.state.conversations.get(umbrella)?.last_seq, 1);
 });
 
@@ -378,7 +378,7 @@ test('a message edited while its page was loading is shown in its current state'
   await rig.replyAll();
   assert.deepEqual(held(), [8, 9, 10, 11]);
   assert.equal(rig.state.threads.get(umbrella)?.messages[1].text, 'edited meanwhile');
-  assert.deepEqual(rig.log, ['message.list', 'conversation.changes'], 'what lay between was asked for, once');
+  assert.deepEqual(rig.log, ['message.list', 'conversation.changes'], 'the gap was requested once');
   await assertAtRest();
 });
 
@@ -429,7 +429,7 @@ test('a message deleted for oneself stays hidden when an older copy arrives', as
   const [, nine] = rig.state.threads.get(umbrella)?.messages ?? [];
   assert.equal(nine.hidden, true);
   assert.equal(nine.text, '');
-  assert.equal(rig.state.conversations.get(umbrella)?.last_message?.seq, 29, 'the newest that I see');
+  assert.equal(rig.state.conversations.get(umbrella)?.last_message?.seq, 29, 'the newest visible message');
   assert.equal(rig.state.conversations.get(umbrella)?.unread, 28);
   await assertAtRest();
 });
@@ -447,7 +447,7 @@ test('deleting an unread message causes a request for the unread totals', async 
   erase(server, BEN, umbrella, 1);
   await rig.hearAll();
   await rig.replyAll();
-  assert.deepEqual(rig.log, [], 'what was read counts for nothing');
+  assert.deepEqual(rig.log, [], 'a read message does not count');
   await assertAtRest();
 });
 
@@ -456,7 +456,7 @@ test('a thread that is closed keeps only its end', async () => {
   void rig.sync.around(umbrella, 10);
   await rig.replyAll();
   rig.sync.close(umbrella);
-  assert.deepEqual(held(), [], 'a part from elsewhere is forgotten');
+  assert.deepEqual(held(), [], 'a separately loaded part is dropped');
   void rig.sync.open(umbrella);
   await rig.replyAll();
   rig.sync.close(umbrella);
@@ -464,7 +464,7 @@ test('a thread that is closed keeps only its end', async () => {
     server.send(BEN, umbrella, 'more', `x${number}`);
     await rig.hearAll();
   }
-  assert.ok(held().length <= 160, `${held().length} are held of what nobody looks at`);
+  assert.ok(held().length <= 160, `${held().length} messages of a closed thread are loaded`);
   assert.equal(held().at(-1), 430);
 });
 

@@ -74,7 +74,7 @@ test('after an interruption an upload continues at the server’s offset', async
   const id = all.add(HERE, blob('0123456789'), 'digits');
   await server.waiting[0].cutAfter(4);
   assert.equal(all.get(id)?.state, 'cut');
-  assert.equal(server.waiting.length, 0, 'it waits a moment');
+  assert.equal(server.waiting.length, 0, 'the retry waits a moment');
   await clock.advance(1_000);
   assert.deepEqual(server.waiting.map((one) => one.method), ['GET']);
   await server.waiting[0].go();
@@ -91,7 +91,7 @@ test('the rest of a large file is uploaded in chunks', async () => {
   const id = all.add(HERE, new Blob([new Uint8Array(10 * MB)]), 'large');
   await server.waiting[0].cutAfter(1);
   all.resume();
-  assert.equal(server.waiting[0].method, 'GET', 'at once, since the connection is back');
+  assert.equal(server.waiting[0].method, 'GET', 'at once, because the connection is back');
   await server.waiting[0].go();
   const sizes = [];
   while (server.waiting.length > 0) {
@@ -145,7 +145,7 @@ test('the delay between attempts grows, and a stalled request counts as interrup
   await clock.advance(29_000);
   server.waiting[0].progress(5);
   await clock.advance(29_000);
-  assert.equal(all.get(id)?.state, 'sending', 'a byte came meanwhile');
+  assert.equal(all.get(id)?.state, 'sending', 'a byte arrived meanwhile');
   await clock.advance(1_001);
   assert.equal(all.get(id)?.state, 'cut');
   for (let attempt = 0; attempt < 6; attempt += 1) {
@@ -165,10 +165,10 @@ test('a file that is too large, empty or over the limit is refused before a byte
   const empty = all.add(HERE, blob(''), 'empty');
   assert.deepEqual(all.get(large)?.problem, { code: 'too_large', title: 'too large', limit: 5 });
   assert.equal(all.get(empty)?.problem?.code, 'file_empty');
-  assert.equal(shelf.length, 0, 'what can never be sent leaves nothing behind');
+  assert.equal(shelf.length, 0, 'a file that can never be sent leaves nothing behind');
   const ids = ['a', 'b', 'c', 'd'].map((name) => all.add(HERE, blob(name), name));
   assert.equal(all.get(ids[3])?.problem?.code, 'too_many_files');
-  assert.equal(server.waiting.length, 2, 'the refused ones are not sent');
+  assert.equal(server.waiting.length, 2, 'refused files are not sent');
   assert.deepEqual(all.take(HERE).attachments?.map((one) => one.name), ['a', 'b', 'c']);
   assert.deepEqual(all.draft(HERE).map((one) => [one.name, one.state]),
     [['large', 'refused'], ['empty', 'refused'], ['d', 'waiting']], 'the fourth may go with the next message');
@@ -210,16 +210,16 @@ test('a message waits for its files', async () => {
   assert.deepEqual(taken.attachments?.map((one) => [one.name, one.media_type, one.width]),
     [['a', 'text/plain', undefined], ['b.png', 'image/png', 4]]);
   assert.deepEqual(all.draft(HERE), []);
-  assert.equal(shelf.length, 0, 'the message keeps them from now on');
+  assert.equal(shelf.length, 0, 'the message holds the files from now on');
   await server.waiting[1].go();
-  assert.deepEqual(all.finished(ids), { waits: true }, 'the other is under way');
+  assert.deepEqual(all.finished(ids), { waits: true }, 'the other upload is under way');
   const before = settled;
   await server.waiting[0].go();
   assert.equal(settled, before + 1);
   assert.deepEqual(all.finished(ids), { ids: [32, 31] }, 'in the order of the draft');
   all.release([31, 32]);
-  assert.equal(server.waiting.length, 0, 'a message has them: nothing is given up');
-  assert.equal(await all.local(31)?.text(), 'b', 'what was sent from here need not be fetched');
+  assert.equal(server.waiting.length, 0, 'a message holds the files: nothing is discarded');
+  assert.equal(await all.local(31)?.text(), 'b', 'a file sent from this page is not downloaded');
 });
 
 test('a file that a message returns belongs to the draft again and continues', async () => {
@@ -230,7 +230,7 @@ test('a file that a message returns belongs to the draft again and continues', a
   all.remove(unwanted);
   all.giveBack(ids.filter((one) => one !== unwanted), HERE);
   assert.deepEqual(all.draft(HERE).map((one) => one.name), ['a']);
-  assert.equal(shelf.length, 1, 'it outlives a reload again');
+  assert.equal(shelf.length, 1, 'the message survives another reload');
   await server.waiting[0].go();
   assert.deepEqual(all.draft(HERE).map((one) => one.state), ['done']);
 });
@@ -281,7 +281,7 @@ test('after a reload the draft has its complete files and reports the missing on
   await server.waiting[0].go();
   await server.waiting[0].go();
   assert.equal(second.get(whole)?.state, 'done');
-  assert.equal(second.get(half)?.state, 'looking', 'another page may be sending it');
+  assert.equal(second.get(half)?.state, 'looking', 'another page may be sending the message');
   for (let looks = 0; looks < 6; looks += 1) {
     await clock.advance(2_000);
     await turn();
@@ -398,7 +398,7 @@ test('the files of a discarded message that was not sent are discarded too', asy
   box.discard(name);
   box.resume();
   assert.equal(asked[0].command.type, 'message.cancel');
-  assert.notEqual(all.get(id), undefined, 'it may have been sent');
+  assert.notEqual(all.get(id), undefined, 'the message may have been sent');
   asked[0].resolve({ cancelled: true, message: null });
   await turn();
   assert.equal(all.get(id), undefined);
@@ -411,13 +411,13 @@ test('a page does not report files as lost for a message of another page', async
   for (const name of ['a', 'b', 'c']) own.all.add(HERE, blob(name), name);
   own.box.add(HERE, { text: 'With files', ...own.all.take(HERE) });
   other.box.resume();
-  assert.equal(other.box.size, 1, 'it may have to send it');
+  assert.equal(other.box.size, 1, 'the page may have to send it');
   await turn();
   const asking = () => server.waiting.find((one) => one.method === 'GET');
   while (asking()) await asking()?.go();
   assert.equal(other.box.size, 0);
   assert.equal(own.box.of(HERE)[0].state, 'waiting');
-  assert.equal(sending().box.of(HERE)[0].state, 'waiting', 'nor is it kept so');
+  assert.equal(sending().box.of(HERE)[0].state, 'waiting', 'and it is not stored that way');
   while (own.asked.length === 0) await server.waiting[0].go();
   assert.deepEqual(own.asked[0].command.attachments, [31, 32, 33]);
 });

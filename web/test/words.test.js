@@ -122,10 +122,11 @@ test('the list shows the most urgent state, and no empty conversation that someb
     .sort((a, b) => (all.conversations.get(b)?.activity ?? 0) - (all.conversations.get(a)?.activity ?? 0)));
   assert.deepEqual(rowsOf(sight, { unreadOnly: true, query: '' }).map((row) => row.id), [conversation.id]);
   const plain = rowsOf(sight, { unreadOnly: false, query: 'PERson 3' });
-  assert.deepEqual(plain.map((row) => row.id), [own], 'before the search is there');
+  assert.deepEqual(plain.map((row) => row.id), [own], 'before the search module has loaded');
   await import('../src/inbox/search/name-matching.js');
   assert.deepEqual(rowsOf(sight, { unreadOnly: false, query: 'PÉRson 3' }).map((row) => row.id), [own]);
-  assert.equal(rowsOf({ ...sight, readUpTo: () => 1 }, filter)[1].unread, 0, 'what is read here counts as read');
+  assert.equal(rowsOf({ ...sight, readUpTo: () => 1 }, filter)[1].unread, 0,
+    'messages read on this page count as read');
 });
 
 test('a system message about a former member shows their name in the list', () => {
@@ -163,7 +164,7 @@ test('the list is filtered in the way the server finds users', () => {
   for (const [name, query] of [['Jérémie', 'jer'], ['Łukasz', 'lukasz'], ['Groß', 'gross'], ['Işık', 'ışık'], ['김철수', '철수'],
     ["O'Brien", 'obrien']]) assert.ok(found(name, query), `${query} finds ${name}`);
   assert.ok(!found('Jérémie', 'erem'));
-  assert.ok(!found('Jérémie', '?'), 'a sign alone finds nothing');
+  assert.ok(!found('Jérémie', '?'), 'a punctuation mark alone finds nothing');
   assert.ok(state.list.loaded);
 });
 
@@ -202,12 +203,12 @@ test('in a large conversation unloaded members are counted, and the own marker a
   assert.equal(grown.members.length, 3);
   assert.equal(grown.member_count, 4);
   const marker = { conversation: 1, read_seq: 2, delivered_seq: 2, unread: 0 };
-  assert.equal(withMarker(conversation, marker, ME, 5), null, 'older than the copy: a whole one is asked for');
+  assert.equal(withMarker(conversation, marker, ME, 5), null, 'older than the copy: the conversation is requested');
   const read = withMarker(conversation, marker, ME, 95);
   assert.equal(read?.unread, 0);
-  assert.equal(read && withMarker(read, { ...marker, read_seq: 1 }, ME, 96), read, 'an old one is ignored');
+  assert.equal(read && withMarker(read, { ...marker, read_seq: 1 }, ME, 96), read, 'an old marker is ignored');
   const whole = withWhole(read ?? undefined, server.conversation(ME, 1), ME);
-  assert.equal(whole.members.find((one) => one.user.id === ME)?.read_seq, 2, 'a whole copy does not move it back');
+  assert.equal(whole.members.find((one) => one.user.id === ME)?.read_seq, 2, 'a full copy does not move it back');
 });
 
 test('in a large conversation a member row without a marker does not reset a read position', () => {
@@ -223,7 +224,7 @@ test('in a large conversation a member row without a marker does not reset a rea
     .members.find((one) => one.user.id === ben.user.id);
   assert.equal(rowIn(2)?.read_seq, 2);
   assert.equal(rowIn(2)?.role, 'moderator');
-  assert.equal(rowIn(9)?.read_seq, 0, 'in a small one they tell it no more');
+  assert.equal(rowIn(9)?.read_seq, 0, 'in a small conversation the missing marker counts');
 });
 
 test('an own message does not undo an own marker that moved in another scope', () => {
@@ -239,11 +240,11 @@ test('an own message does not undo an own marker that moved in another scope', (
     { type: 'message.created', ...place, message, sender, sender_read_seq: 2 }, { me: ME, fanOutMax: 2 });
   assert.equal(sent.unread, 3);
   const marker = { conversation: 1, read_seq: 2, delivered_seq: 2, unread: 1 };
-  assert.equal(withMarker(sent, marker, ME, version + 1), null, 'counted before: a whole copy is asked for');
+  assert.equal(withMarker(sent, marker, ME, version + 1), null, 'counted before: the conversation is requested');
   const later = withMarker(conversation, { ...marker, read_seq: last.seq + 1, unread: 1 }, ME, version + 9);
   const all = later && changedBy(later, { type: 'message.created', ...place, message, sender,
     sender_read_seq: message.seq }, { me: ME, fanOutMax: 2 });
-  assert.equal(all?.unread, 1, 'counted later than the message: it stays');
+  assert.equal(all?.unread, 1, 'counted after the message: the count stays');
 });
 
 const frames = new URL('../../fixtures/frames/', import.meta.url);

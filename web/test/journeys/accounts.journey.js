@@ -92,7 +92,7 @@ test('a user changes name, picture and password, and others see it', () =>
     await page.getByText('The password is changed.').waitFor();
     await signIn(page, 'eve', 'an even longer password');
     const theme = await page.evaluate(() => document.documentElement.dataset.theme);
-    assert.equal(theme, 'light', 'the choice is one of the device');
+    assert.equal(theme, 'light', 'the choice belongs to the device');
     await page.getByRole('button', { name: 'Eve Adler-Stein: settings' }).waitFor();
     assert.deepEqual([...eve.complaints, ...max.complaints], []);
   }, SIGN_UP, 'serve'));

@@ -48,7 +48,7 @@ export function upload({ page }, name) {
 /** Waits until exactly this number of files is ready. @param {Person} person @param {number} count */
 export async function ready({ page }, count) {
   await until(() => page.getByRole('listitem').allInnerTexts(),
-    (all) => all.length === count && all.every((one) => one.includes('Ready')), 'the files are there');
+    (all) => all.length === count && all.every((one) => one.includes('Ready')), 'the files are ready');
 }
 
 /** Returns the last message. @param {Person} person @returns {Locator} */

@@ -16,7 +16,7 @@ test('a user sees that the other one comes online, types and goes offline', () =
     await ada.choose('Ben');
     const standing = () => ada.page.locator('.thread-head .presence').textContent();
     const ben = await Person.open(browser, way.link(demo.links.ben));
-    await until(standing, (words) => words === 'Online', 'Ben is here');
+    await until(standing, (words) => words === 'Online', 'Ben is online');
     assert.equal(await ada.page.locator('.thread-head .face.online').count(), 1);
     await ben.choose('Ada');
 
@@ -40,9 +40,9 @@ test('a user sees that the other one comes online, types and goes offline', () =
     await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor();
     way.become('closed');
     await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor({ state: 'hidden' });
-    await until(standing, (words) => /^Last seen /u.test(words ?? ''), 'Ben is gone');
+    await until(standing, (words) => /^Last seen /u.test(words ?? ''), 'Ben is offline');
     way.become('open');
-    await until(standing, (words) => words === 'Online', 'Ben is back');
+    await until(standing, (words) => words === 'Online', 'Ben is online again');
 
     // One user has two tabs: closing one changes nothing. Then the server is killed.
     const tab = await ben.context.newPage();
@@ -52,9 +52,9 @@ test('a user sees that the other one comes online, types and goes offline', () =
     await tab.getByRole('button', { name: /settings/u }).waitFor();
     assert.equal(await standing(), 'Online');
     await demo.stop('SIGKILL');
-    await until(standing, (words) => words !== 'Online', 'nobody is shown as here without a connection');
+    await until(standing, (words) => words !== 'Online', 'no user is shown as online without a connection');
     await demo.run('demo', {}, (text) => /stop/u.test(text));
-    await until(standing, (words) => words === 'Online', 'and both are here again', 30_000);
+    await until(standing, (words) => words === 'Online', 'and both are online again', 30_000);
     assert.deepEqual(ada.complaints, []);
   }));
 
@@ -64,10 +64,10 @@ test('presence and receipts can be switched off', () =>
     const ben = await Person.open(browser, demo.links.ben);
     await ada.choose('Ben');
     const standing = () => ada.page.locator('.thread-head .presence').textContent();
-    await until(standing, (words) => words === 'Online', 'Ben is here');
+    await until(standing, (words) => words === 'Online', 'Ben is online');
     await ben.page.getByRole('button', { name: /settings/u }).click();
     await ben.page.getByRole('switch', { name: /Show when I am here/u }).click();
-    await until(standing, (words) => words === '', 'Ben is not shown any more');
+    await until(standing, (words) => words === '', 'Ben’s presence is no longer shown');
     await ben.page.getByRole('switch', { name: /Show how far I have read/u }).click();
     await ben.check('settings of what others see');
 
@@ -83,7 +83,7 @@ test('presence and receipts can be switched off', () =>
     await ada.say('And this?');
     await ben.bubble('And this?').waitFor();
     await until(() => ada.page.locator('parlor-run').last().textContent(), (words) => /Delivered/u.test(words ?? ''),
-      'delivered is told, read is not');
+      'delivery is shown, reading is not');
     assert.equal(await ada.page.locator('parlor-run', { hasText: 'Can you see this?' }).getByText('Read').count(), 0);
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
@@ -97,7 +97,7 @@ test('a group gets a name, a picture, admins and a new owner', () =>
     const found = page.locator('.picker .people button');
     const find = page.getByRole('searchbox', { name: 'Find people' });
     await page.getByText('Type two letters of a name.').waitFor();
-    assert.equal(await found.count(), 0, 'nobody is shown before');
+    assert.equal(await found.count(), 0, 'no presence is shown before');
     await find.fill('be');
     await found.filter({ hasText: 'Ben' }).click();
     await find.fill('mira');
@@ -130,10 +130,10 @@ test('a group gets a name, a picture, admins and a new owner', () =>
     await find.fill('tom');
     await found.first().click();
     await page.getByRole('button', { name: 'Add', exact: true }).click();
-    await until(() => bens.locator('li').count(), (count) => count === before + 1, 'the dialog follows');
+    await until(() => bens.locator('li').count(), (count) => count === before + 1, 'the dialog follows the change');
     await bens.getByRole('button', { name: /^Remove /u }).last().click();
     await ben.page.getByRole('button', { name: /^Remove /u }).last().click();
-    await until(() => dialog.locator('li').count(), (count) => count === before, 'and everywhere');
+    await until(() => dialog.locator('li').count(), (count) => count === before, 'and so does every other place');
 
     await dialog.getByRole('button', { name: 'Leave group' }).click();
     await page.getByRole('button', { name: 'Leave group' }).last().click();

@@ -53,14 +53,14 @@ test('pictures are attached by button, drop and paste, and nothing shifts when t
     await page.getByRole('listitem').first().waitFor({ state: 'detached' });
     const grid = last(ben).getByRole('group', { name: '3 pictures' });
     await grid.waitFor();
-    await until(() => Promise.resolve(held.length), (count) => count === 3, 'Ben asks for all three');
+    await until(() => Promise.resolve(held.length), (count) => count === 3, 'Ben’s page requests all three');
     const before = await last(ben).boundingBox();
-    assert.equal(await grid.locator('canvas').count(), 3, 'a blur stands where each will be');
+    assert.equal(await grid.locator('canvas').count(), 3, 'a blur stands in for each picture');
     await ben.shoot('files blurred');
     for (const go of held) go();
     await until(() => grid.locator('img').evaluateAll((all) =>
       all.filter((one) => /** @type {HTMLImageElement} */ (one).naturalWidth > 0).length),
-    (count) => count === 3, 'the pictures are there');
+    (count) => count === 3, 'the pictures have loaded');
     assert.deepEqual(await last(ben).boundingBox(), before);
     await ben.check('files grid');
     await sent(ada, 'the message is sent');
@@ -68,7 +68,7 @@ test('pictures are attached by button, drop and paste, and nothing shifts when t
     await attach(ada, [picture('alone.png', 1200, 400, [60, 120, 60])]);
     await send(ada);
     await until(() => ben.page.locator('parlor-row', { hasText: ITEM }).innerText(),
-      (text) => text.includes('Photo'), 'the list says what came');
+      (text) => text.includes('Photo'), 'the list describes the attachment');
     const alone = await last(ben).locator('.pictures.one').boundingBox();
     assert.ok(alone && Math.abs(alone.width / alone.height - 16 / 9) < 0.05, 'no flatter than 16:9');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
@@ -85,7 +85,7 @@ test('an interrupted upload continues where it stopped, and the message waits fo
     const one = upload(ada, 'film of the tram.bin');
     const bar = one.getByRole('progressbar');
     const part = await until(async () => Number(await bar.getAttribute('aria-valuenow')),
-      (value) => value > 10 && value < 90, 'it is under way');
+      (value) => value > 10 && value < 90, 'the upload is under way');
     assert.match(await one.innerText(), /of 30 MB/u);
     await ada.check('files under way');
     const field = page.getByRole('textbox', { name: 'Message', exact: true });
@@ -94,7 +94,7 @@ test('an interrupted upload continues where it stopped, and the message waits fo
     await ada.say('Then words');
     await page.getByRole('listitem').first().waitFor({ state: 'detached' });
     await page.getByText('Waits for the one above').or(page.getByText('Sending')).last().waitFor();
-    assert.equal(await ben.bubble('Then words').count(), 0, 'order holds: words wait for the film');
+    assert.equal(await ben.bubble('Then words').count(), 0, 'order holds: the text waits for the film');
     way.uploads = { pass: 4 * MB, then: 'cut' };
     way.become('closed');
     way.become('open');
@@ -125,7 +125,7 @@ test('without a connection a file waits, is retried and can be removed', () =>
     await page.getByRole('button', { name: 'Cancel unwanted.bin' }).click();
     await upload(ada, 'unwanted.bin').waitFor({ state: 'detached' });
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'Retry slow.bin',
-      'the focus goes to what is next');
+      'the focus moves to the next element');
     way.become('open');
     way.releaseUploads();
     await page.getByRole('button', { name: 'Retry slow.bin' }).click({ timeout: 5_000 }).catch(() => {});
@@ -179,7 +179,7 @@ test('a file that cannot be sent says why, with its size and the limit, and the 
     await ben.page.locator('a.file', { hasText: 'a.bin' }).waitFor();
     assert.equal(await last(ben).locator('a.file').count(), 2);
     await upload(ada, 'one too many.bin').getByText('Ready').waitFor();
-    assert.equal(await page.getByRole('listitem').count(), 3, 'what was not sent stays until it is taken away');
+    assert.equal(await page.getByRole('listitem').count(), 3, 'a file that was not sent stays until it is removed');
     await send(ada);
     await ben.page.locator('a.file', { hasText: 'too many.bin' }).waitFor();
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
@@ -218,7 +218,7 @@ test('the keyboard opens a picture in full, and the focus returns', () =>
     await page.keyboard.press('Escape');
     await box.waitFor({ state: 'detached' });
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')),
-      'Picture 1 of 6: side 1.png', 'it goes to what was seen last');
+      'Picture 1 of 6: side 1.png', 'the focus goes to the picture seen last');
     await page.setViewportSize({ width: 390, height: 800 });
     await fourth.click();
     await box.waitFor();
@@ -227,7 +227,8 @@ test('the keyboard opens a picture in full, and the focus returns', () =>
     await box.getByText('6 of 6', { exact: true }).waitFor();
     await box.getByRole('button', { name: 'Close' }).click();
     await box.waitFor({ state: 'detached' });
-    assert.equal(await fourth.evaluate((one) => one === document.activeElement), true, 'the sixth is behind the fourth');
+    assert.equal(await fourth.evaluate((one) => one === document.activeElement), true,
+      'the sixth is behind the fourth tile');
     await ben.assertNoSideways();
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
@@ -273,7 +274,7 @@ test('keys and swipes go through all pictures of a conversation, and the focus r
     await page.keyboard.press('Escape');
     await box.waitFor({ state: 'detached' });
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')),
-      'Picture 2 of 2: second one.png', 'the focus is where one came to');
+      'Picture 2 of 2: second one.png', 'the focus is on the picture shown last');
     await third.click();
     await box.getByText('3 of 4', { exact: true }).waitFor();
     await ben.page.evaluate(async (id) => {
@@ -290,7 +291,7 @@ test('keys and swipes go through all pictures of a conversation, and the focus r
     }, ada.conversation());
     await box.getByRole('button', { name: 'Previous picture' }).waitFor({ state: 'hidden' });
     const isThere = await box.getByRole('button', { name: 'Close' }).evaluate((close) => close === document.activeElement);
-    assert.ok(isThere, 'the focus stays in what is seen');
+    assert.ok(isThere, 'the focus stays in the open dialog');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
@@ -316,7 +317,7 @@ test('hostile file names are shown as text and cannot disguise the file type', (
     await ada.check('files named');
     await ada.assertNoSideways();
     await send(ada);
-    await until(() => last(ben).locator('a.file').count(), (count) => count === names.length, 'all have come');
+    await until(() => last(ben).locator('a.file').count(), (count) => count === names.length, 'everything has arrived');
     for (const { page } of [ada, ben]) {
       assert.equal(await page.evaluate(() => /** @type {any} */ (window).hurt), undefined);
       const shown = await page.locator('parlor-said').last().innerText();

@@ -19,11 +19,11 @@ test('a long conversation is loaded in parts and scrolls both ways without a jum
     await fill([ada, ben], ada.conversation(), COUNT);
     await ada.page.reload();
     await ada.bubble(said(COUNT)).waitFor();
-    await until(() => ada.fromEnd(), (far) => far <= 1, 'it opens at the end');
+    await until(() => ada.fromEnd(), (far) => far <= 1, 'the conversation opens at its end');
     const up = await scroll(ada.page, -700, 130);
     assert.ok(up.moved <= 1, `going up, a message moved by ${up.moved} px`);
     assert.ok(up.rows <= ROWS_MOST, `${up.rows} rows`);
-    assert.ok(up.first < COUNT - 500, `it went up to ${up.first} only`);
+    assert.ok(up.first < COUNT - 500, `scrolling reached only message ${up.first}`);
     const pill = ada.page.getByRole('button', { name: 'Jump to the latest message' });
     await pill.waitFor();
     // A message that arrives meanwhile moves nothing, and is counted.
@@ -31,19 +31,19 @@ test('a long conversation is loaded in parts and scrolls both ways without a jum
     await ben.say('While you read old things.');
     await ada.page.getByRole('button', { name: '1 new' }).waitFor();
     assert.deepEqual(await places(ada.page), before);
-    assert.equal(await ada.bubble('While you read old things.').count(), 0, 'the end is not held');
+    assert.equal(await ada.bubble('While you read old things.').count(), 0, 'the end is not loaded');
     await ada.page.setViewportSize({ width: 1000, height: 700 });
     const [[seq, top]] = before;
     await until(() => places(ada.page), (now) => now[0][0] === seq && Math.abs(now[0][1] - top) <= 1,
-      'a page that becomes narrower shows the same message in the same place');
+      'a narrower page shows the same message in the same place');
     const down = await scroll(ada.page, 700, 60);
     assert.ok(down.moved <= 1, `going down, a message moved by ${down.moved} px`);
     assert.ok(down.rows <= ROWS_MOST, `${down.rows} rows`);
     await ada.page.getByRole('button', { name: /new|latest/u }).click();
     await ada.bubble('While you read old things.').waitFor();
-    await until(() => ada.fromEnd(), (far) => far <= 1, 'the pill goes to the end');
+    await until(() => ada.fromEnd(), (far) => far <= 1, 'the button goes to the end');
     await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
-      (text) => text.includes('Read'), 'there it is read');
+      (text) => text.includes('Read'), 'there the message is read');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
@@ -58,14 +58,14 @@ test('the keyboard jumps to the first message and back, and a quote leads to its
     await log.focus();
     await ada.page.keyboard.press('Home');
     const first = await until(() => ada.page.evaluate(() => /** @type {any} */ (document.activeElement)?.seq),
-      (seq) => seq === 1, 'Home goes to the first message of all');
+      (seq) => seq === 1, 'Home goes to the very first message');
     assert.equal(first, 1);
     assert.equal(await log.evaluate((talk) => talk.scrollTop), 0);
     assert.ok(await ada.page.locator('parlor-said').count() <= ROWS_MOST);
     // An own message is shown, at the end.
     await ada.say('Sent from far above.');
     await ada.bubble('Sent from far above.').waitFor();
-    await until(() => ada.fromEnd(), (far) => far <= 1, 'what I send is shown');
+    await until(() => ada.fromEnd(), (far) => far <= 1, 'an own message is shown');
     await log.focus();
     await ada.page.keyboard.press('ArrowUp');
     await ada.page.keyboard.press('Home');
@@ -89,15 +89,16 @@ test('the keyboard jumps to the first message and back, and a quote leads to its
       const page = await (await fetch(`/v1/conversations/${id}/messages?around=40&limit=1`)).json();
       return page.messages[0].text;
     }, conversation);
-    await until(() => answer.locator('.quote').innerText(), (text) => text.includes(quoted), 'the quote is asked for');
+    await until(() => answer.locator('.quote').innerText(), (text) => text.includes(quoted),
+      'the quoted message is requested');
     await answer.locator('.quote').click();
     const found = ada.page.locator('parlor-said.jumped');
     await found.waitFor();
     assert.match(await found.innerText(), new RegExp(quoted.slice(0, 20), 'u'));
     const box = await found.boundingBox();
     const view = await log.boundingBox();
-    assert.ok(box && view && box.y >= view.y && box.y + box.height <= view.y + view.height, 'it is seen');
-    await until(() => found.count(), (count) => count === 0, 'then it stands out no more');
+    assert.ok(box && view && box.y >= view.y && box.y + box.height <= view.y + view.height, 'it is on the screen');
+    await until(() => found.count(), (count) => count === 0, 'then the highlight ends');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 

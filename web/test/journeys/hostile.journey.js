@@ -46,14 +46,14 @@ test('hostile text stays text wherever it is shown', () =>
       for (const one of [ada, ben]) await assertHarmless(one, name);
     }
     await ada.fill(conversation, payloads);
-    await until(() => ben.said(), (said) => said.at(-1) === balanced(payloads.at(-1) ?? ''), 'all have come');
+    await until(() => ben.said(), (said) => said.at(-1) === balanced(payloads.at(-1) ?? ''), 'everything has arrived');
     const shown = payloads.map(balanced);
     assert.deepEqual((await ben.said()).slice(before), [...written.map(balanced), ...shown]);
-    assert.deepEqual(await strangers(ben), [], 'of a text come only its forms and safe links');
+    assert.deepEqual(await strangers(ben), [], 'a text produces only markup and safe links');
     await ben.page.reload();
     await ben.page.locator('parlor-run').first().waitFor();
     const last = await ben.said();
-    assert.deepEqual(last, shown.slice(-last.length), 'what comes from the store is the same');
+    assert.deepEqual(last, shown.slice(-last.length), 'the stored text is the same');
     await ada.page.getByRole('button', { name: /settings/u }).click();
     await ada.page.locator('.sessions').getByText(agent).waitFor();
     for (const one of [ada, ben]) {
@@ -273,7 +273,7 @@ test('a page of another origin cannot act as the signed-in user', () =>
         await page.goto(`http://${host}:${port}/`);
         await assertPowerless(page, { home, conversation, sendsCookie: host !== 'evil.localhost' });
         await page.close();
-        assert.deepEqual(await standing(ada, conversation), before, `nothing came of ${host}`);
+        assert.deepEqual(await standing(ada, conversation), before, `no request reached ${host}`);
       }
     } finally {
       evil.closeAllConnections();
@@ -289,7 +289,7 @@ test('a page of another origin cannot act as the signed-in user', () =>
     const { socket, statuses } = await attempt(page, { home, conversation });
     assert.equal(socket, 'open');
     const done = ['POST 200', 'PATCH 200', 'DELETE 204'];
-    await until(() => statuses, (all) => done.every((one) => all.includes(one)), 'at home it works');
+    await until(() => statuses, (all) => done.every((one) => all.includes(one)), 'the same origin is accepted');
     await ada.page.getByRole('heading', { name: 'Sign in' }).waitFor();
   }));
 
@@ -319,14 +319,15 @@ async function assertPowerless(page, { home, conversation, sendsCookie }) {
   // Signing in needs no session, but it needs the right origin.
   const expected = sendsCookie ? ['POST 403'] : ['POST 401', 'POST 403'];
   await until(() => [...new Set(statuses.filter((one) => !one.startsWith('GET')))].sort(),
-    (changes) => String(changes) === String(expected), 'each is refused, and no other method even left the browser');
-  assert.ok(page.frames().every((frame) => !frame.url().startsWith(`${home}/#`)), 'it is in no frame');
+    (changes) => String(changes) === String(expected),
+      'each request is refused, and no other method even left the browser');
+  assert.ok(page.frames().every((frame) => !frame.url().startsWith(`${home}/#`)), 'the inbox cannot be framed');
   const [answer] = await Promise.all([
     page.waitForResponse((one) => one.request().method() === 'POST'),
     page.evaluate(() => document.forms[0].setAttribute('target', '_self'))
       .then(() => page.evaluate(() => document.forms[0].submit())),
   ]);
-  assert.equal(answer.status(), refusal, 'nor does it help to go there');
+  assert.equal(answer.status(), refusal, 'navigating there does not help either');
 }
 
 /** Tries all kinds of requests from a page. @param {Page} page @param {{home: string, conversation: number}} what

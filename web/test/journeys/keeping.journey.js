@@ -19,7 +19,7 @@ test('a message that waits for its files is sent after a reload, with all of the
     await page.getByRole('textbox', { name: 'Message', exact: true }).fill('With two files');
     await send(ada);
     await page.getByText('Sending').last().waitFor();
-    await until(() => keptFiles(ada), (count) => count >= 1, 'the bytes are kept');
+    await until(() => keptFiles(ada), (count) => count >= 1, 'the file is stored');
     // The browser asks nothing, because nothing would be lost.
     page.on('dialog', () => assert.fail('leaving loses nothing'));
     await page.reload();
@@ -33,11 +33,11 @@ test('a message that waits for its files is sent after a reload, with all of the
       return [...new Uint8Array(await crypto.subtle.digest('SHA-256', body))];
     }, href);
     assert.deepEqual(Buffer.from(digest), createHash('sha256').update(half.buffer).digest());
-    await until(() => keptFiles(ada), (count) => count === 0, 'what was sent is kept no more');
+    await until(() => keptFiles(ada), (count) => count === 0, 'a sent file is no longer stored');
     // So do a draft's files, until the session ends.
     way.uploads = { pass: 300_000, then: 'hold' };
     await attach(ada, [paper('draft.bin', 2 * MB)]);
-    await until(() => keptFiles(ada), (count) => count === 1, 'a draft’s are kept');
+    await until(() => keptFiles(ada), (count) => count === 1, 'a draft’s file is stored');
     await page.reload();
     await upload(ada, 'draft.bin').getByRole('progressbar').waitFor();
     await page.getByRole('button', { name: /settings/u }).click();
@@ -71,7 +71,7 @@ test('where files cannot be stored, a reload says so and the rest of the message
     await ada.bubble('With two files').waitFor();
     await ada.check('files not sent');
     assert.equal(await ben.bubble('With two files').count(), 0);
-    assert.equal(await last(ada).getByRole('progressbar').count(), 0, 'it is not on its way any more');
+    assert.equal(await last(ada).getByRole('progressbar').count(), 0, 'the upload is no longer under way');
     // The message can be edited later, too.
     await page.reload();
     await page.locator('.meta.warn', { hasText: 'Not sent: a file is gone.' }).waitFor({ timeout: 40_000 });

@@ -67,7 +67,7 @@ async function staysInPlace(ada, ben, first) {
     const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll'));
     scroll.scrollTop = scroll.scrollHeight / 2;
   });
-  await until(() => seen(ada.page), (rows) => rows.length > 4, 'rows are drawn where one scrolled to');
+  await until(() => seen(ada.page), (rows) => rows.length > 4, 'rows are drawn at the new scroll position');
   const focused = await ada.page.evaluate(() => {
     const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll')).getBoundingClientRect();
     const row = [...document.querySelectorAll('parlor-row')].find((one) => one.getBoundingClientRect().top > scroll.top);
@@ -94,7 +94,7 @@ async function staysInPlace(ada, ben, first) {
     /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll')).scrollTop = 0;
   });
   await ada.page.locator('parlor-row', { hasText: 'from the very end of the list' }).waitFor();
-  assert.equal(await key(), focused, 'the focus stays on its row, also when that is far away');
+  assert.equal(await key(), focused, 'the focus stays on its row, even far away');
 }
 
 /** Arrows, Home and End go through all rows, and each row states its position. @param {Page} page */
@@ -126,7 +126,7 @@ async function byKeys(page) {
 async function isFound(page) {
   await page.getByRole('searchbox').first().fill('Group 2718');
   await until(() => page.locator('parlor-row .who').allTextContents(), (names) => String(names) === 'Group 2718',
-    'the filter finds it');
+    'the filter finds the group');
   await page.getByRole('searchbox').first().fill('');
-  await until(() => page.locator('parlor-row').count(), (count) => count > 4, 'all are back');
+  await until(() => page.locator('parlor-row').count(), (count) => count > 4, 'all rows are back');
 }

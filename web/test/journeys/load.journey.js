@@ -24,7 +24,7 @@ test('the inbox loads with few requests and bytes, loads from the cache the next
       for (const one of assets(cold)) assert.equal(one.encoding, 'br', one.url);
       if (path === '/') assert.ok(bytes(cold) < BYTES_MAX, `${where}: ${bytes(cold)} bytes`);
       const warm = await load(context, url);
-      assert.deepEqual(assets(warm).filter(({ cached }) => !cached), [], `${where}: nothing is asked for again`);
+      assert.deepEqual(assets(warm).filter(({ cached }) => !cached), [], `${where}: nothing is requested again`);
       for (const { painted } of [cold, warm]) {
         assert.ok(painted.moved < SHIFT_MAX, `${where}: ${painted.moved} by ${painted.movers.join(', ')}`);
       }

@@ -22,7 +22,7 @@ export async function signedIn(browser, link, options = {}) {
   const page = await context.newPage();
   await page.goto(new URL('/livez', link).href);
   await page.evaluate((path) => fetch(path, { redirect: 'manual' }), new URL(link).pathname + new URL(link).search);
-  assert.ok((await context.cookies(link)).some((one) => one.name.includes('session')), 'the sign-in is kept');
+  assert.ok((await context.cookies(link)).some((one) => one.name.includes('session')), 'the session cookie is set');
   await page.close();
   return context;
 }
@@ -71,7 +71,7 @@ export async function load(context, url, line = null) {
   await page.addInitScript(watch);
   await page.goto(url);
   await page.locator('parlor-row, parlor-door form').first().waitFor({ state: 'attached' });
-  await until(() => open.size === 0 && Date.now() - last > 500, Boolean, 'nothing more is asked for');
+  await until(() => open.size === 0 && Date.now() - last > 500, Boolean, 'all requests have ended');
   const painted = await page.evaluate(() => /** @type {any} */ (window).painted());
   await page.close();
   return { asked: [...asked.values()], painted };

@@ -22,7 +22,7 @@ test('a phone in dark mode shows one pane with a back button', () =>
     await page.getByRole('button', { name: 'Back to all conversations' }).tap();
     assert.equal(await page.locator('parlor-thread').isVisible(), false);
     await until(() => page.evaluate(() => document.activeElement?.textContent ?? ''),
-      (text) => text.includes(ITEM), 'the focus is where one came from');
+      (text) => text.includes(ITEM), 'the focus returns');
     await page.getByRole('button', { name: /settings/u }).tap();
     await ada.check('phone dark settings');
     await ada.assertNoSideways();
@@ -84,13 +84,13 @@ test('a group is created and left', () =>
     await page.getByText('Write the first message to Umbrella handover').waitFor();
     await ada.check('first message');
     const row = ben.page.locator('parlor-row', { hasText: 'Umbrella handover' });
-    assert.equal(await row.count(), 0, 'what nobody has written in is not shown to the others');
+    assert.equal(await row.count(), 0, 'an empty conversation is not shown to the others');
     await ada.say('Who of you brings it?');
     await row.waitFor();
     await row.click();
     await ben.bubble('Who of you brings it?').waitFor();
     await until(() => page.locator('parlor-run').last().locator('.meta').innerText(),
-      (text) => text.includes('Read by 1 of 2'), 'who has read is told');
+      (text) => text.includes('Read by 1 of 2'), 'the receipts are shown');
     await page.getByRole('button', { name: 'Read by 1 of 2' }).click();
     await page.getByText('Not yet delivered').waitFor();
     await ada.check('readers');
@@ -147,7 +147,7 @@ test('a link to one’s own item says so, also after a reload', () =>
     await ben.choose(ITEM);
     await ben.say('Everything is drawn anew by this.');
     await page.locator('parlor-row', { hasText: 'Everything is drawn anew by this.' }).waitFor();
-    assert.equal(await failed.isVisible(), true, 'it stays');
+    assert.equal(await failed.isVisible(), true, 'the state stays');
     await page.getByRole('button', { name: 'Back to all conversations' }).click();
     await page.getByRole('heading', { name: 'Choose a conversation' }).waitFor();
     assert.equal(await failed.count(), 0);
@@ -163,8 +163,8 @@ test('a right-to-left page is mirrored', () =>
     const talk = await ada.page.locator('.talk').boundingBox();
     const list = await ada.page.locator('parlor-list').boundingBox();
     assert.ok(own && talk && list);
-    assert.ok(own.x - talk.x < talk.x + talk.width - own.x - own.width, 'own messages are at the left');
-    assert.ok(list.x > talk.x, 'the list is at the right');
+    assert.ok(own.x - talk.x < talk.x + talk.width - own.x - own.width, 'own messages are on the left');
+    assert.ok(list.x > talk.x, 'the list is on the right');
     await ada.check('right to left');
   }));
 

@@ -35,7 +35,7 @@ test('a user edits their own message, and both see it', () =>
     assert.equal(await field(ada).inputValue(), 'half a thought');
     await message(ada, 'east').getByText('edited').waitFor();
     await until(() => ben.page.locator('parlor-row', { hasText: ITEM }).innerText(),
-      (text) => text.includes('At the east exit.'), 'the list says what it says now');
+      (text) => text.includes('At the east exit.'), 'the list shows the edited text');
     await ada.page.reload();
     await ada.choose(ITEM);
     await message(ada, 'east').getByText('edited').waitFor();
@@ -48,13 +48,13 @@ test('the composer says when it is too late to edit', () =>
     const { ada } = await together(place);
     await ada.say('Too early.');
     await until(() => message(ada, 'Too early.').getAttribute('aria-label'),
-      (name) => !name?.includes('Sending'), 'it is sent');
+      (name) => !name?.includes('Sending'), 'the message is sent');
     await new Promise((resolve) => { setTimeout(resolve, 1_500); }); // waits for: the operator's time to pass
     await chooseInMenu(ada, 'Too early.', 'Edit');
     await field(ada).fill('Too late.');
     await field(ada).press('Enter');
     await ada.page.getByText('Not changed: it is too late.').waitFor();
-    assert.equal(await field(ada).inputValue(), 'Too late.', 'nothing that was written is lost');
+    assert.equal(await field(ada).inputValue(), 'Too late.', 'no typed text is lost');
     await field(ada).press('Escape');
     await message(ada, 'Too early.').waitFor();
   }, { PARLOR_MESSAGES_EDIT_WITHIN_MS: '1000' }));
@@ -76,7 +76,7 @@ test('a message is deleted for everyone, and for oneself', () =>
     await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor();
     await ben.page.locator('parlor-thread').getByText('Ada Winter deleted this message').waitFor();
     for (const one of [ada, ben]) {
-      await until(() => one.page.getByText('4711').count(), (count) => count === 0, 'it is nowhere on the page');
+      await until(() => one.page.getByText('4711').count(), (count) => count === 0, 'the text is nowhere on the page');
     }
     await ada.check('messages deleted');
     await chooseInMenu(ada, 'I noted it.', 'Delete for me');
@@ -114,8 +114,8 @@ test('a reply quotes its message, follows its changes and leads to it', () =>
     await message(ada, 'Yes, on the left.').locator('.quote').click();
     const target = message(ada, 'the scratch?');
     await until(() => target.evaluate((one) => one.getBoundingClientRect().top),
-      (top) => top > 0 && top < 700, 'it jumps');
-    await until(() => target.evaluate((one) => one.matches('.jumped')), Boolean, 'what one jumped to is marked');
+      (top) => top > 0 && top < 700, 'the quote jumps to its message');
+    await until(() => target.evaluate((one) => one.matches('.jumped')), Boolean, 'the target message is highlighted');
     // A quote is no copy: it follows the changes of its message.
     await chooseInMenu(ben, 'the scratch?', 'Edit');
     await field(ben).fill('Is it the one with the torn strap?');
@@ -190,7 +190,7 @@ test('a message is forwarded to another conversation, and copied', () =>
     const sent = message(ada, 'Depot 4');
     await sent.getByText('Forwarded').waitFor();
     await until(() => sent.getAttribute('aria-label'),
-      (name) => /^You, .*Forwarded\. Depot 4/u.test(name ?? ''), 'it is read so');
+      (name) => /^You, .*Forwarded\. Depot 4/u.test(name ?? ''), 'a screen reader reads the subject');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
@@ -206,7 +206,7 @@ test('a message has a subject on request', () =>
     await ada.shoot('messages subject');
     await ada.page.reload();
     await ada.choose(ITEM);
-    assert.equal(await subject.inputValue(), 'The <b>handover</b>', 'it is part of the draft');
+    assert.equal(await subject.inputValue(), 'The <b>handover</b>', 'the subject is part of the draft');
     await field(ada).press('Enter');
     const there = message(ben, 'flower stall');
     assert.equal(await there.locator('.subject').innerText(), 'The <b>handover</b>');
@@ -218,7 +218,8 @@ test('a message has a subject on request', () =>
     await subject.fill('The handover');
     await subject.press('Enter');
     await field(ada).press('Enter');
-    await until(() => there.locator('.subject').innerText(), (text) => text === 'The handover', 'it changes too');
+    await until(() => there.locator('.subject').innerText(), (text) => text === 'The handover',
+      'the subject changes too');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
@@ -253,7 +254,7 @@ test('every message action works with the keyboard alone', () =>
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'React with red heart');
     await page.keyboard.press('Enter');
     await message(ben, 'Second').getByRole('button', { name: 'red heart: Ada Winter' }).waitFor();
-    assert.match(await at(), /Second/u, 'the focus comes back');
+    assert.match(await at(), /Second/u, 'the focus returns');
     await page.keyboard.press('Enter');
     await page.keyboard.press('Escape');
     await page.getByRole('menu').waitFor({ state: 'detached' });

@@ -32,12 +32,13 @@ test('users, conversations and words are found in every spelling', () =>
     const field = page.getByRole('searchbox', { name: 'Search conversations and messages' });
     await field.fill('obrien');
     await until(() => page.locator('parlor-row .who').allInnerTexts(),
-      (names) => names.length === 1 && names[0] === "Sean O'Brien", 'the list has them');
+      (names) => names.length === 1 && names[0] === "Sean O'Brien", 'the list has the conversations');
     for (const [query, mark] of [['dont', "don't"], ['1299', '1,299'], ['3.14.2', '3.14.2'], ['c++', 'C++']]) {
       await until(async () => {
         await field.fill('');
         await field.fill(query);
-        await until(() => page.locator('parlor-results').innerText(), (text) => /found/iu.test(text), 'it is answered');
+        await until(() => page.locator('parlor-results').innerText(), (text) => /found/iu.test(text),
+          'the search has finished');
         return page.locator('parlor-result mark').allInnerTexts();
       }, (marks) => marks.includes(mark), `“${query}” marks ${mark}`);
     }

@@ -27,7 +27,7 @@ async function apart({ demo, browser }, options = {}) {
   await ada.choose(ITEM);
   await ben.choose(ITEM);
   const id = ada.conversation();
-  await until(() => ada.fromEnd(), (far) => far <= 1, 'it opens at its end');
+  await until(() => ada.fromEnd(), (far) => far <= 1, 'the conversation opens at its end');
   await elsewhere(ada);
   return { ada, ben, id };
 }
@@ -67,13 +67,13 @@ test('a bar announces unread messages above, leads there, and goes once they wer
     await goTo(ada, id);
     await ada.bubble('Few 2').waitFor();
     assert.equal(await seesLine(ada), true);
-    assert.equal(await bar(ada).isVisible(), false, 'what is seen is not told of');
+    assert.equal(await bar(ada).isVisible(), false, 'visible messages are not announced');
     await elsewhere(ada);
     await ben.fill(id, lines(60));
     await unread(ada, '60');
     await goTo(ada, id);
     await bar(ada).getByText(/^60 new since \d\d:\d\d$/u).waitFor();
-    await until(() => ada.fromEnd(), (far) => far <= 1, 'it opens at its end');
+    await until(() => ada.fromEnd(), (far) => far <= 1, 'the conversation opens at its end');
     // The thread announces it once, and the bar does not repeat it.
     await page.locator('parlor-talk [role="status"]', { hasText: '60 new since' }).waitFor({ state: 'attached' });
     assert.equal(await bar(ada).evaluate((one) => one.closest('[aria-live], [role="status"], [role="alert"]')), null);
@@ -82,16 +82,17 @@ test('a bar announces unread messages above, leads there, and goes once they wer
     await page.mouse.wheel(0, -200);
     await page.locator('.floating-day.there').waitFor();
     const [above, day] = await Promise.all(['.since', '.floating-day'].map((one) => page.locator(one).boundingBox()));
-    assert.ok(above && day && day.y >= above.y + above.height, 'the day lies below the bar');
+    assert.ok(above && day && day.y >= above.y + above.height, 'the day divider is below the bar');
     await ada.shoot('unread above and the day');
     await page.getByRole('button', { name: 'Jump to the first new message' }).click();
-    await until(() => seesLine(ada), Boolean, 'the line is seen');
+    await until(() => seesLine(ada), Boolean, 'the divider is on the screen');
     await bar(ada).waitFor({ state: 'hidden' });
-    assert.match(await page.evaluate(() => document.activeElement?.textContent ?? ''), /Line 1$/u, 'the focus is there');
+    assert.match(await page.evaluate(() => document.activeElement?.textContent ?? ''), /Line 1$/u,
+      'the focus is on the divider');
     await ada.check('unread reached');
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await until(() => ada.fromEnd(), (far) => far <= 1, 'back at the end');
-    assert.equal(await bar(ada).isVisible(), false, 'it was seen');
+    assert.equal(await bar(ada).isVisible(), false, 'the divider has been seen');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
@@ -115,8 +116,8 @@ test('the unread bar leads to messages that are not loaded, and it can be dismis
     await bar(ada).getByText('99+ new').waitFor();
     await bar(ada).getByRole('button', { name: 'Jump' }).press('Enter');
     await ada.bubble('Line 1').waitFor();
-    await until(() => seesLine(ada), Boolean, 'the line is seen');
-    assert.ok(await page.locator('parlor-said').count() < 100, 'only what is around it is held');
+    await until(() => seesLine(ada), Boolean, 'the divider is on the screen');
+    assert.ok(await page.locator('parlor-said').count() < 100, 'only the messages around it are loaded');
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await ada.bubble('Line 150').waitFor();
     assert.equal(await bar(ada).isVisible(), false);
@@ -129,10 +130,10 @@ test('the unread bar leads to messages that are not loaded, and it can be dismis
       if (way === 'Escape') await page.keyboard.press('Escape');
       else await bar(ada).getByRole('button', { name: 'Stay here' }).click();
       await bar(ada).waitFor({ state: 'hidden' });
-      await until(() => ada.fromEnd(), (far) => far <= 1, 'one stays at the end');
+      await until(() => ada.fromEnd(), (far) => far <= 1, 'the view stays at the end');
       await ben.say(`After ${way}`);
       await ada.bubble(`After ${way}`).waitFor();
-      assert.equal(await bar(ada).isVisible(), false, 'it does not come back');
+      assert.equal(await bar(ada).isVisible(), false, 'the bar does not come back');
     }
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('role')), 'log');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
@@ -168,7 +169,7 @@ test('the messages on the screen do not move when the unread bar goes', () =>
     });
     assert.ok(moved <= 1, `a message moved by ${moved} px`);
     const focused = await page.evaluate(() => document.activeElement?.getAttribute('role'));
-    assert.equal(focused, 'log', 'nor is the focus lost');
+    assert.equal(focused, 'log', 'the focus is not lost either');
     assert.equal(await seesLine(ada), true);
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
@@ -189,10 +190,10 @@ test('a phone in dark mode shows the unread bar too', () =>
     }));
     const field = ada.page.getByPlaceholder(/^Write to .?Benedikt-Maximil/u);
     await field.waitFor();
-    assert.ok(await field.evaluate((one) => one.clientHeight < 48), 'what is to be written is one line');
+    assert.ok(await field.evaluate((one) => one.clientHeight < 48), 'the composer has one line');
     await ada.shoot('narrow with a long name');
     await bar(ada).getByRole('button', { name: 'Jump' }).tap();
-    await until(() => seesLine(ada), Boolean, 'the line is seen');
+    await until(() => seesLine(ada), Boolean, 'the divider is on the screen');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
@@ -280,7 +281,7 @@ test('a failed jump says why and moves nothing', () =>
     await ada.choose(OTHER);
     await look(ada, 'Line 7');
     const results = page.locator('parlor-result');
-    await until(() => results.count(), (count) => count > 3, 'something is found');
+    await until(() => results.count(), (count) => count > 3, 'the search has results');
     const there = await places(ada);
     way.become('closed');
     await results.last().click();
@@ -294,7 +295,7 @@ test('a failed jump says why and moves nothing', () =>
     await until(async () => {
       await results.last().press('Enter');
       return page.locator('parlor-said.jumped').count();
-    }, (count) => count === 1, 'then it goes there');
+    }, (count) => count === 1, 'then the jump happens');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
 
@@ -311,15 +312,15 @@ test('search results follow edits and deletions', () =>
       await look(ada, 'needle');
       await page.locator('.found-count').getByText('found').waitFor();
       return results.count();
-    }, (count) => count === 3, 'all are found');
+    }, (count) => count === 3, 'all messages are found');
     await rewrite(ben, id, brass, 'A small needle, made of brass');
     await results.getByText('A small needle, made of brass').waitFor();
     assert.equal(await results.locator('mark', { hasText: 'needle' }).count(), 3);
     assert.equal(await results.getByText('A needle of brass').count(), 0);
     await rewrite(ben, id, bone, 'Something else altogether');
-    await until(() => results.count(), (count) => count === 2, 'what does not say it any more goes');
+    await until(() => results.count(), (count) => count === 2, 'a result that no longer matches disappears');
     await rewrite(ben, id, pine, null);
-    await until(() => results.count(), (count) => count === 1, 'what was deleted goes');
+    await until(() => results.count(), (count) => count === 1, 'a deleted result disappears');
     await page.locator('.found-count').getByText('1 found').waitFor();
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, POURING));
@@ -348,7 +349,7 @@ test('loading earlier messages keeps the selection and the focus', () =>
       return log.scrollTop;
     });
     assert.equal(top, 0);
-    await until(first, (seq) => seq < held, 'earlier ones have come');
+    await until(first, (seq) => seq < held, 'earlier messages have loaded');
     const kept = await page.evaluate(() => {
       const { held: said, words } = /** @type {any} */ (window);
       return [said.isConnected, document.activeElement === said, words !== '' && String(getSelection()) === words];
@@ -399,7 +400,7 @@ test('a user who reads older messages stays there, however much changed meanwhil
       await page.mouse.wheel(0, -400);
       return (await places(ada))[0][0];
     }, (first) => first < seq, 'Ada reads further up');
-    await until(() => page.locator('.floating-day.there').count(), (count) => count === 0, 'it stands still');
+    await until(() => page.locator('.floating-day.there').count(), (count) => count === 0, 'the view has settled');
     const before = await places(ada);
     const [first] = before;
     await watch(page, before[1][0]);
@@ -409,8 +410,9 @@ test('a user who reads older messages stays there, however much changed meanwhil
     way.become('open');
     await page.getByRole('button', { name: '60 new' }).waitFor();
     await ada.bubble('Changed while away').waitFor();
-    await until(() => places(ada), (now) => now[0][0] === first[0] && now[0][1] === first[1], 'it is as it was');
-    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).tops), [before[1][1]], 'and was all along');
+    await until(() => places(ada), (now) => now[0][0] === first[0] && now[0][1] === first[1], 'the view has not moved');
+    assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).tops), [before[1][1]],
+      'and never moved in between');
     await page.getByRole('button', { name: '60 new' }).click();
     await ada.bubble('While away 60').waitFor();
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);

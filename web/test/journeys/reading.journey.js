@@ -15,28 +15,30 @@ test('new messages are counted, marked with one bar, and read only while they ar
     await ada.page.goto(`${new URL(ada.page.url()).origin}/#/`);
     await ben.choose(ITEM);
     const row = ada.page.locator('parlor-row', { hasText: ITEM });
-    await until(() => row.locator('.badge').count(), (count) => count === 0, 'all is read to begin with');
+    await until(() => row.locator('.badge').count(), (count) => count === 0, 'everything is read at first');
 
     await ben.say('One thing is new.');
-    await until(() => row.locator('.badge').allInnerTexts(), (texts) => texts[0] === '1', 'the badge counts it');
+    await until(() => row.locator('.badge').allInnerTexts(), (texts) => texts[0] === '1',
+      'the badge counts the message');
     await until(() => ada.page.title(), (title) => title.startsWith('(1) '), 'and so does the title');
     await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
-      (text) => text.includes('Delivered'), 'it came, and is not read');
+      (text) => text.includes('Delivered'), 'it arrived and is unread');
     await ada.check('list with news');
 
     await row.click();
     await ada.page.getByRole('separator', { name: /1 new message/u }).waitFor();
     await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
-      (text) => text.includes('Read'), 'then it is read');
-    await until(() => row.locator('.badge').count(), (count) => count === 0, 'the badge goes');
-    assert.equal(await ada.page.getByRole('separator', { name: /1 new message/u }).count(), 1, 'the line stays');
+      (text) => text.includes('Read'), 'then it counts as read');
+    await until(() => row.locator('.badge').count(), (count) => count === 0, 'the badge disappears');
+    assert.equal(await ada.page.getByRole('separator', { name: /1 new message/u }).count(), 1, 'the divider stays');
     await ben.say('And another.');
     await ada.bubble('And another.').waitFor();
     assert.equal(await ada.page.getByRole('separator', { name: /new message/u }).count(), 1);
     await ada.page.keyboard.press('Alt+ArrowDown');
     await ada.page.keyboard.press('Alt+ArrowUp');
     await ada.bubble('And another.').waitFor();
-    assert.equal(await ada.page.getByRole('separator', { name: /new message/u }).count(), 0, 'it goes with leaving');
+    assert.equal(await ada.page.getByRole('separator', { name: /new message/u }).count(), 0,
+      'the divider disappears on leaving');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }));
 
@@ -52,7 +54,7 @@ test('older messages load above without moving the view, and new ones arrive bel
     await ada.bubble(many[89]).waitFor();
     await ada.page.reload();
     await ada.bubble(many[89]).waitFor();
-    await until(() => ada.fromEnd(), (far) => far <= 1, 'it opens at the end');
+    await until(() => ada.fromEnd(), (far) => far <= 1, 'the conversation opens at its end');
     await pinned(ada);
     await notPulled(ada, ben);
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
@@ -101,17 +103,17 @@ async function notPulled(ada, ben) {
   assert.equal(await talk.evaluate((log) => log.scrollTop), top);
   await ada.check('scrolled up with news');
   await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
-    (text) => text.includes('Delivered'), 'what is below the screen is not read');
+    (text) => text.includes('Delivered'), 'messages below the screen are not read');
   await pill.click();
-  await until(() => ada.fromEnd(), (far) => far <= 1, 'the pill goes to the end');
+  await until(() => ada.fromEnd(), (far) => far <= 1, 'the button goes to the end');
   await pill.waitFor({ state: 'hidden' });
   await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
-    (text) => text.includes('Read'), 'now it is');
+    (text) => text.includes('Read'), 'now they are');
   // Near the end the view follows.
   await talk.evaluate((log) => { log.scrollTop -= 80; });
   await ben.say('Followed.');
   await ada.bubble('Followed.').waitFor();
-  await until(() => ada.fromEnd(), (far) => far <= 1, 'within 100 px of the end it follows');
+  await until(() => ada.fromEnd(), (far) => far <= 1, 'within 100 px of the end the view follows');
 }
 
 test('the composer keeps drafts, breaks lines, counts characters and sends nothing by accident', () =>
@@ -153,7 +155,7 @@ test('everything can be done with the keyboard', () =>
     const focused = () => ada.page.evaluate(() => document.activeElement?.textContent ?? '');
     await keyboard.press('Control+k');
     await keyboard.type('keys');
-    await until(() => ada.page.locator('parlor-row').count(), (count) => count === 1, 'the search narrows the list');
+    await until(() => ada.page.locator('parlor-row').count(), (count) => count === 1, 'the search filters the list');
     await keyboard.press('Escape');
     await keyboard.press('ArrowDown');
     assert.match(await focused(), /Ben Okafor/u);
@@ -165,7 +167,7 @@ test('everything can be done with the keyboard', () =>
     await keyboard.press('Enter');
     await ada.page.getByRole('heading', { name: 'Ben Okafor' }).waitFor();
     await until(() => ada.page.evaluate(() => document.activeElement?.getAttribute('aria-label')),
-      (label) => label === 'Message', 'one can write at once');
+      (label) => label === 'Message', 'the composer has the focus at once');
     await keyboard.type('By keyboard alone.');
     await keyboard.press('Enter');
     await ada.bubble('By keyboard alone.').waitFor();
@@ -183,16 +185,17 @@ test('a large conversation, whose events go only to connections that show it, st
     const row = ada.page.locator('parlor-row', { hasText: name });
     await ben.choose(name);
     await ben.say('Nobody shows this but me.');
-    await until(() => row.locator('.badge').allInnerTexts(), (texts) => texts[0] === '1', 'the hint was enough');
+    await until(() => row.locator('.badge').allInnerTexts(), (texts) => texts[0] === '1',
+      'the hint was enough to load the message');
     await ada.choose(name);
     await ada.bubble('Nobody shows this but me.').waitFor();
-    await until(() => row.locator('.badge').count(), (count) => count === 0, 'it is read');
+    await until(() => row.locator('.badge').count(), (count) => count === 0, 'it counts as read');
     await ben.say('And now both do.');
     await ada.bubble('And now both do.').waitFor();
     await ada.say('So I see.');
     await ben.bubble('So I see.').waitFor();
     await ada.page.reload();
     await ada.bubble('So I see.').waitFor();
-    await until(() => row.locator('.badge').count(), (count) => count === 0, 'it stays read');
+    await until(() => row.locator('.badge').count(), (count) => count === 0, 'it stays read after a reload');
     assert.deepEqual([...ada.complaints, ...ben.complaints], []);
   }, { PARLOR_LIMITS_CONVERSATION_FAN_OUT_MAX: '2' }));

@@ -29,7 +29,7 @@ async function find(person, words, count) {
     await field(person).fill('');
     await field(person).fill(words);
     await until(() => person.page.locator('parlor-results').innerText(),
-      (text) => /found|Nothing found|did not work/iu.test(text) && !/Loading/u.test(text), 'it is answered');
+      (text) => /found|Nothing found|did not work/iu.test(text) && !/Loading/u.test(text), 'the search has finished');
     return results(person).count();
   }, (found) => found === count, `“${words}” is found ${count} times`);
 }
@@ -84,9 +84,9 @@ test('the keyboard opens a search result and leads back to the same results', ()
     await until(() => found.evaluate((one) => {
       const [box, log] = [one.getBoundingClientRect(), one.closest('.talk')?.getBoundingClientRect()];
       return log !== undefined && box.top >= log.top && box.bottom <= log.bottom;
-    }), (seen) => seen, 'it is on the screen');
+    }), (seen) => seen, 'the message is on the screen');
     await until(() => found.evaluate((one) => one.classList.contains('jumped')
-      || one.querySelector('.jumped') !== null), (yes) => yes, 'it stands out', 3_000);
+      || one.querySelector('.jumped') !== null), (yes) => yes, 'the message is highlighted', 3_000);
     await ada.check('search gone to');
     assert.equal(await results(ada).count(), 1, 'the results are still there');
     assert.equal(await results(ada).first().getAttribute('aria-selected'), 'true');
@@ -113,9 +113,9 @@ test('a search is filtered by sender, conversation, item, dates and files', () =
       await page.getByRole('dialog').getByRole('button', { name }).first().click();
     };
     const shows = (/** @type {number} */ count) =>
-      until(() => results(ada).count(), (found) => found === count, `${count} are left`);
+      until(() => results(ada).count(), (found) => found === count, `${count} results are left`);
     await find(ada, 'lighthouse', 3);
-    assert.match(await results(ada).first().innerText(), /elsewhere/u, 'the newest is first');
+    assert.match(await results(ada).first().innerText(), /elsewhere/u, 'the newest result is first');
     await choose('Person', 'Ben Okafor');
     await shows(1);
     await ada.check('search narrowed');
@@ -157,13 +157,13 @@ test('a search within one conversation works, on a phone too, and offers a wider
       await ada.check(`search here ${'isMobile' in options ? 'phone' : 'wide'}`);
       await ada.assertNoSideways();
       await page.getByRole('button', { name: 'Search everywhere' }).click();
-      await until(() => results(ada).count(), (count) => count > 0, 'it is found elsewhere');
+      await until(() => results(ada).count(), (count) => count > 0, 'the message is found in other conversations');
       await ada.check(`search everywhere ${'isMobile' in options ? 'phone' : 'wide'}`);
       await results(ada).first().click();
       await page.getByRole('heading', { name: 'Ben Okafor' }).waitFor();
       if ('isMobile' in options) {
         await page.getByRole('button', { name: 'Back to all conversations' }).tap();
-        assert.ok(await results(ada).first().isVisible(), 'one comes back to what was found');
+        assert.ok(await results(ada).first().isVisible(), 'the results come back');
         assert.equal(await results(ada).first().evaluate((one) => one === document.activeElement), true);
       }
       assert.deepEqual(ada.complaints, []);
@@ -183,12 +183,12 @@ test('long results load in pages, keep their scroll position and show a failure'
       await field(ada).fill('lantern');
       await results(ada).first().waitFor();
       return results(ada).first().innerText();
-    }, (text) => text.includes('number 59'), 'the index is there');
+    }, (text) => text.includes('number 59'), 'the index is ready');
     await page.getByText('20+ found').first().waitFor();
     await until(async () => {
       await results(ada).last().scrollIntoViewIfNeeded();
       return results(ada).count();
-    }, (count) => count === 60, 'all are there in the end');
+    }, (count) => count === 60, 'all results are there in the end');
     const texts = await results(ada).locator('.hit').allInnerTexts();
     assert.deepEqual(texts, Array.from({ length: 60 }, (_, line) => `Lantern number ${59 - line}`));
     const scroll = page.locator('.list .scroll');
@@ -221,7 +221,7 @@ test('search results show hostile text as text', () =>
       await field(ada).fill('beacon');
       await results(ada).first().waitFor();
       return results(ada).count();
-    }, (count) => count >= Math.min(20, texts.length), 'they are found');
+    }, (count) => count >= Math.min(20, texts.length), 'the messages are found');
     assert.equal(await ada.page.locator('parlor-result :is(script, img[src="x"], svg[onload], iframe)').count(), 0);
     assert.deepEqual(ada.complaints, []);
   }));

@@ -19,7 +19,7 @@ test('in a group, system messages say what happened, and ticks show who has read
     await ada.check('messages lines');
     await ada.say('Who fetches it at five?');
     await until(() => page.locator('parlor-run').last().locator('.meta').innerText(),
-      (text) => /Sent|Delivered/u.test(text), 'it is sent');
+      (text) => /Sent|Delivered/u.test(text), 'the message is sent');
     assert.equal(ada.conversation(), group);
     await ben.choose('Umbrella desk');
     await ben.page.locator('parlor-line', { hasText: 'Ada Winter added Mira Sandoval' }).waitFor();

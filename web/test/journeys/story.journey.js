@@ -31,14 +31,14 @@ async function exchange(ada, ben) {
   await ben.bubble('Is noon at the desk good for you?').waitFor();
   await assertSides(ben, 'Is noon at the desk good for you?', false);
   await assertSides(ada, 'Is noon at the desk good for you?', true);
-  assert.ok((await ben.fromEnd()) <= 1, 'the thread follows to its end');
+  assert.ok((await ben.fromEnd()) <= 1, 'the thread stays at its end');
   const shown = await ben.page.locator('parlor-run').last().locator('time').getAttribute('datetime');
   assert.ok(Math.abs(Date.parse(shown ?? '') - Date.now()) < 60_000, `the time is right: ${shown}`);
   await ben.say('Noon is fine. Look for the green coat.');
   await ada.bubble('Noon is fine. Look for the green coat.').waitFor();
   await assertSides(ada, 'Noon is fine. Look for the green coat.', false);
   await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(), (text) => text.includes('Read'),
-    'what Ada has seen is read');
+    'the messages that Ada has seen are read');
   for (const one of [ada, ben]) {
     assert.equal(await one.page.evaluate(() => Reflect.get(window, 'never')), 'reloaded');
   }
@@ -78,8 +78,10 @@ async function assertSame(ada, ben, expected) {
   'both have all messages in the same order', 40_000);
   const hers = await ada.said();
   for (const text of expected) assert.equal(hers.filter((one) => one === text).length, 1, `"${text}" is there once`);
-  await until(() => ada.page.locator('.meta.sending, .meta.warn').count(), (count) => count === 0, 'nothing waits');
-  await until(() => ben.page.locator('.meta.sending, .meta.warn').count(), (count) => count === 0, 'nothing waits');
+  await until(() => ada.page.locator('.meta.sending, .meta.warn').count(), (count) => count === 0,
+    'nothing is pending');
+  await until(() => ben.page.locator('.meta.sending, .meta.warn').count(), (count) => count === 0,
+    'nothing is pending');
 }
 
 /** @param {Person} person @param {string[]} words */
@@ -87,7 +89,7 @@ async function assertInOrder(person, words) {
   const said = await person.said();
   for (const name of ['Ada', 'Ben']) {
     const own = said.filter((text) => text.startsWith(`${name}, `));
-    assert.deepEqual(own, words.map((word) => `${name}, ${word}`), 'order never turns');
+    assert.deepEqual(own, words.map((word) => `${name}, ${word}`), 'the order never changes');
   }
 }
 
@@ -126,8 +128,8 @@ async function cutOff(ada, ben, way) {
   await ada.say('Sent last.');
   await banner.getByText('No connection since').waitFor();
   const [first] = await said();
-  assert.ok(first.text.startsWith('No connection since'), `${first.text} is the first that is said`);
-  assert.ok(first.after > 4_900, `a short loss is not worth a word: ${first.after} ms`);
+  assert.ok(first.text.startsWith('No connection since'), `${first.text} is the first announcement`);
+  assert.ok(first.after > 4_900, `a short outage is not announced: ${first.after} ms`);
   await ada.page.locator('.meta.sending').getByText('Kept, sent when you are back').waitFor();
   assert.equal(await ada.page.locator('.meta.warn').count(), 0, 'nothing was refused');
   await ada.page.getByText('Waits for the one above').first().waitFor();
@@ -143,11 +145,11 @@ async function cutOff(ada, ben, way) {
   // From here on the connection may return by itself at any moment, and the button disappear.
   await tryNow.evaluateAll((found) => found.forEach((button) => /** @type {HTMLElement} */ (button).click()));
   await ben.bubble('Sent last.').waitFor({ timeout: 30_000 });
-  await until(said, (all) => all.some(({ text }) => text.startsWith('Connected again')), 'that it is back is said');
+  await until(said, (all) => all.some(({ text }) => text.startsWith('Connected again')), 'the recovery is announced');
   await assertSame(ada, ben, ['Written without a connection.', 'Sent last.']);
   assert.equal((await ben.said()).includes('Better not.'), false);
   await until(() => ada.page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes(':send:')).length),
-    (count) => count === 0, 'nothing is kept of what was sent');
+    (count) => count === 0, 'sent messages are no longer stored');
 }
 
 /** Records all texts of the banner from now on, and when they appeared: a text that is gone after seconds can still be

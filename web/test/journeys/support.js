@@ -410,7 +410,7 @@ export async function until(look, holds, what, patience = 20_000) {
   for (;;) {
     const value = await look();
     if (holds(value)) return value;
-    assert.ok(Date.now() < end, `${what}; the last look gave ${JSON.stringify(value)}`);
+    assert.ok(Date.now() < end, `${what}; the last value was ${JSON.stringify(value)}`);
     await new Promise((resolve) => {
       setTimeout(resolve, 50); // waits for: the next check
     });

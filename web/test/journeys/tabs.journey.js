@@ -43,7 +43,7 @@ test('with two pages of one user, a sent draft disappears from the other page, a
     await field(ada).press('Enter');
     await ben.bubble('From the one, and more').waitFor();
     await ada.page.reload();
-    await until(() => field(ada).inputValue(), (text) => text === 'Left behind', 'what the closed page wrote comes back');
+    await until(() => field(ada).inputValue(), (text) => text === 'Left behind', 'the closed page’s draft comes back');
     assert.deepEqual([...ada.complaints, ...other.complaints, ...ben.complaints], []);
   }));
 
@@ -121,7 +121,7 @@ test('the page says after five seconds that it is offline, in the same words at 
     assert.equal(await ada.page.locator('.meta.warn').count(), 0);
     const after = await ada.page.evaluate(() =>
       Number(document.body.dataset.saidAt) - Number(document.body.dataset.offlineAt));
-    assert.ok(after > 4_900, `a short loss is not worth a word: ${after} ms`);
+    assert.ok(after > 4_900, `a short outage is not announced: ${after} ms`);
     await ada.check('without a network');
     await banner.getByRole('button', { name: 'Try now' }).focus();
     await ada.context.setOffline(false);

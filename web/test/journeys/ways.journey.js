@@ -39,7 +39,8 @@ test('the letters in the menu reply to, edit and forward the focused message', (
     await message(ada, 'karlsplatz').waitFor();
     await ada.say('I will be there.');
     await message(ben, 'I will be there.').waitFor();
-    await until(() => message(ada, 'I will be there.').evaluate((one) => /** @type {any} */ (one).seq), (seq) => seq > 0, 'it is sent');
+    await until(() => message(ada, 'I will be there.').evaluate((one) => /** @type {any} */ (one).seq), (seq) => seq > 0,
+      'the message is sent');
     await message(ada, 'I will be there.').focus();
     await page.keyboard.press('e');
     await page.getByText('Edit message').waitFor();
@@ -48,7 +49,7 @@ test('the letters in the menu reply to, edit and forward the focused message', (
     await message(ada, 'karlsplatz').focus();
     await page.keyboard.press('r');
     await page.getByText('Reply to Ben').waitFor();
-    assert.equal(await field(ada).inputValue(), '', 'the letter is not written');
+    assert.equal(await field(ada).inputValue(), '', 'the letter is not typed');
     await page.keyboard.press('Escape');
     // With the focus on a link of the message, and with another keyboard layout.
     await message(ada, 'karlsplatz').focus();
@@ -99,11 +100,11 @@ test('keys move between regions and to the unread messages, and a right click op
     const focused = (/** @type {string} */ selector) => page.evaluate((one) => document.activeElement?.closest(one) !== null, selector);
     await ada.choose('Lost and found desk');
     await page.keyboard.press('F6');
-    assert.ok(await focused('parlor-list'), 'from the field around to the list');
+    assert.ok(await focused('parlor-list'), 'from the composer around to the list');
     await page.keyboard.press('F6');
     assert.ok(await focused('.talk'), 'to the messages');
     await page.keyboard.press('F6');
-    assert.ok(await focused('parlor-composer'), 'to the field');
+    assert.ok(await focused('parlor-composer'), 'to the composer');
     await page.keyboard.press('Shift+F6');
     assert.ok(await focused('.talk'), 'and back');
     await page.getByRole('button', { name: 'Go to where you write' }).focus();
@@ -118,7 +119,8 @@ test('keys move between regions and to the unread messages, and a right click op
     await ada.check('menu of a row');
     await page.keyboard.press('Escape');
     await page.keyboard.press('Alt+Shift+ArrowDown');
-    await until(() => row.getAttribute('aria-selected'), (selected) => selected === 'true', 'the unread one is open');
+    await until(() => row.getAttribute('aria-selected'), (selected) => selected === 'true',
+      'the unread conversation is open');
     assert.deepEqual(ada.complaints, []);
   }));
 
@@ -133,19 +135,20 @@ test('a menu marks as read; an emoji is inserted at the cursor; printing prints 
     await row.locator('.badge').waitFor({ state: 'detached' });
     await page.reload();
     await row.waitFor();
-    assert.equal(await row.locator('.badge').count(), 0, 'the server knows');
+    assert.equal(await row.locator('.badge').count(), 0, 'the server has the marker');
     await ada.choose(ITEM);
     await field(ada).fill('Sun !');
     await field(ada).evaluate((one) => /** @type {HTMLTextAreaElement} */ (one).setSelectionRange(4, 4));
     await page.getByRole('button', { name: 'Add an emoji' }).click();
     await page.getByRole('searchbox', { name: 'Find an emoji' }).fill('umbrella');
     await page.keyboard.press('Enter');
-    await until(() => field(ada).inputValue(), (text) => /^Sun \p{Extended_Pictographic}\uFE0F?!$/u.test(text), 'it stands at the cursor');
+    await until(() => field(ada).inputValue(), (text) => /^Sun \p{Extended_Pictographic}\uFE0F?!$/u.test(text),
+      'the emoji is at the cursor');
     await page.emulateMedia({ media: 'print' });
     for (const part of ['parlor-list', 'parlor-composer', '.thread-head .tool']) {
       assert.equal(await page.locator(part).first().isVisible(), false, part);
     }
     const talk = await page.locator('.talk').evaluate((one) => [one.clientHeight, one.scrollHeight]);
-    assert.equal(talk[0], talk[1], 'all of it is on the paper');
+    assert.equal(talk[0], talk[1], 'the whole conversation is printed');
     assert.deepEqual(ada.complaints, []);
   }));

@@ -29,7 +29,7 @@ function firefoxPath() {
     process.env.FIREFOX, '/usr/bin/firefox-esr', '/usr/bin/firefox', '/Applications/Firefox.app/Contents/MacOS/firefox',
   ];
   const found = places.find((path) => path && existsSync(path));
-  assert.ok(found, 'there is no Firefox: install it, or name it in FIREFOX');
+  assert.ok(found, 'there is no Firefox: install it, or set FIREFOX');
   return found;
 }
 

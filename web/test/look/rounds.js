@@ -21,7 +21,7 @@ export async function screensOf({ demo, way, rooms, looks, only = '', look }) {
     await view.size(size);
     await load(view, `http://127.0.0.1:${demo.port}/`);
     await view.run(async () => {
-      await hands.until(() => hands.has('parlor-door form'), 'the door');
+      await hands.until(() => hands.has('parlor-door form'), 'the sign-in page');
       await hands.calm();
     });
     await both(view, tell('sign in'));
@@ -54,8 +54,7 @@ export async function screensOf({ demo, way, rooms, looks, only = '', look }) {
  * @param {{
  *   way: Way, rooms: Rooms, looks: Look[], only: string,
  *   look: (how: Look, screen: string, theme: 'light'|'dark') => Promise<void>,
- * }} all
- * */
+ * }} all */
 async function lost({ way, rooms, looks, only, look }) {
   if (!'no connection'.includes(only)) return;
   const last = new Map(looks.map((one) => [one.view, one]));

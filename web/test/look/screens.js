@@ -275,7 +275,7 @@ export const SCREENS = [
     await hands.type('parlor-list input[type="search"]', 'umbrella');
     await hands.press('.look-chip', 'About');
     await hands.press('dialog .people button');
-    await hands.until(() => hands.has('.look-chip.set'), 'the choice');
+    await hands.until(() => hands.has('.look-chip.set'), 'the empty thread pane');
     await hands.press('.look-chip', 'Conversation');
     await hands.until(() => hands.has('dialog .people'), 'conversations');
   } },
@@ -296,7 +296,7 @@ export const SCREENS = [
   } },
   { name: 'choose a conversation', only: 'wide', enter: async () => {
     await hands.go('#/');
-    await hands.until(() => hands.has('.thread .nothing'), 'the choice');
+    await hands.until(() => hands.has('.thread .nothing'), 'the empty thread pane');
   } },
   { name: 'no such conversation', enter: async () => {
     await hands.go('#/c/987654321');

@@ -60,7 +60,7 @@ export class Files {
   #take(method, url, bytes) {
     if (method === 'POST') {
       const { client_id: clientId, name, bytes: all } = Object.fromEntries(url.searchParams);
-      assert.equal(this.held.has(clientId), false, 'nothing is begun twice');
+      assert.equal(this.held.has(clientId), false, 'no upload is created twice');
       this.held.set(clientId, { id: this.held.size + 31, name, bytes: Number(all), kept: bytes ? [bytes] : [] });
       return this.#told(clientId);
     }

@@ -133,7 +133,7 @@ export class Rig {
   async replyAll() {
     await turn();
     for (let replies = 0; this.asked.length > 0; replies += 1) {
-      assert.ok(replies < 1000, 'it asks for ever');
+      assert.ok(replies < 1000, 'the requests never end');
       await this.reply();
     }
   }
@@ -152,7 +152,7 @@ export class Rig {
   /** Delivers all events and answers all requests, without requesting heads. */
   async still() {
     for (let round = 0; this.events.length + this.asked.length + this.state.wanted.size > 0; round += 1) {
-      assert.ok(round < 200, 'it never comes to rest');
+      assert.ok(round < 200, 'the state never settles');
       await this.hearAll();
       await this.replyAll();
       await this.clock.advance(1_000);
@@ -168,7 +168,7 @@ export class Rig {
       await this.clock.advance(40_000);
       await this.replyAll();
       if (this.asked.length === 0 && this.state.wanted.size === 0 && !this.state.pending && this.state.me) {
-        assert.deepEqual(totalsOf(this.state), this.server.totals(this.user), 'what is unread, held here or not');
+        assert.deepEqual(totalsOf(this.state), this.server.totals(this.user), 'the unread totals');
         if (this.state.list.loaded && this.state.list.next === null) return;
         void this.sync.loadList();
         await this.replyAll();
@@ -192,7 +192,7 @@ export class Rig {
       const [id, seq] = key.split(':').map(Number);
       // A doubtful hit is searched again, and a hidden one is not shown.
       if (copy === null || copy.hidden) continue;
-      assert.ok(fresh.has(id), `${key} is shown of a conversation that was left`);
+      assert.ok(fresh.has(id), `${key} is shown, although its conversation was left`);
       assert.deepEqual(copy, server.messages(user, id, { limit: 1e6 }).messages.find((one) => one.seq === seq), key);
     }
     for (const [id, thread] of state.threads) {
