@@ -3,8 +3,6 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as rules from '../src/sdk/state/state.js';
-import { gapAfter, quoteMissing } from '../src/sdk/state/threads.js';
 import { Client } from '../src/sdk/client.js';
 import { memoryShelf } from '../src/sdk/storage.js';
 import { noVault } from '../src/sdk/blob-store.js';
@@ -16,7 +14,7 @@ test('a received message completes its send, even without an answer', async () =
   const server = new ModelServer(2);
   const room = server.open('group', 1, [2]);
   const client = new Client({
-    user: 1, shelf: memoryShelf(), clock: handClock(), model: { ...rules, gapAfter, quoteMissing }, ended: () => {},
+    user: 1, shelf: memoryShelf(), clock: handClock(), ended: () => {},
     fetch: () => new Promise(() => {}), socket: () => assert.fail('there is no socket'),
     carry: () => assert.fail('nothing is carried'),
   });
@@ -38,7 +36,7 @@ test('a received message completes its send, even without an answer', async () =
 test('a message that a closed page was sending is sent by another, even if nothing else wakes it', async () => {
   const clock = handClock();
   const client = new Client({
-    user: 1, shelf: memoryShelf(), clock, model: { ...rules, gapAfter, quoteMissing }, ended: () => {},
+    user: 1, shelf: memoryShelf(), clock, ended: () => {},
     fetch: () => new Promise(() => {}), socket: () => new FakeSocket(), carry: () => assert.fail('nothing is carried'),
   });
   client.start();
@@ -57,7 +55,7 @@ test('signing out waits until the stored files are erased', async () => {
   /** @type {string[]} */
   const erasing = [];
   const client = new Client({
-    user: 7, shelf, clock: handClock(), model: { ...rules, gapAfter, quoteMissing }, ended: () => {},
+    user: 7, shelf, clock: handClock(), ended: () => {},
     fetch: async () => new Response(null, { status: 204 }),
     socket: () => assert.fail('there is no socket'), carry: () => assert.fail('nothing is carried'),
     vault: {

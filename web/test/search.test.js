@@ -6,10 +6,11 @@ import { beforeEach, test } from 'node:test';
 import { asked as wantedOf } from '../src/inbox/view/folding.js';
 import { excerptOf, foundView, isDoubtful } from '../src/inbox/view/search-results.js';
 import { Search, isFiltered, noFilters } from '../src/sdk/search.js';
-import { apply, empty } from '../src/sdk/state/state.js';
+import { empty } from '../src/sdk/state/state.js';
 import { Lost, Problem } from '../src/sdk/problem.js';
 import { handClock, turn } from './support/clock.js';
 import { ModelServer } from './support/server.js';
+import { apply } from '../src/sdk/state/apply.js';
 
 let clock = handClock();
 /** @type {{question: any, answer: (ids: number[], next?: string|null) => Promise<void>, fail: () => Promise<void>}[]} */

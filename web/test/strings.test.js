@@ -5,11 +5,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemPhrase, wordsOf } from '../src/inbox/view/preview.js';
 import { threadView } from '../src/inbox/view/thread.js';
-import { apply, empty } from '../src/sdk/state/state.js';
+import { empty } from '../src/sdk/state/state.js';
 import { say } from '../src/inbox/view/strings.js';
 import { Passing } from '../src/sdk/ephemeral.js';
 import { handClock } from './support/clock.js';
 import { ModelServer } from './support/server.js';
+import { apply } from '../src/sdk/state/apply.js';
 
 test('only unread counts stop at 99', () => {
   assert.equal(say.charactersLeft(480), '480 characters left');

@@ -8,12 +8,13 @@ import { changedBy, withMarker, withWhole } from '../src/sdk/state/conversations
 import { initials, isLarge, shortTime } from '../src/inbox/view/format.js';
 import { routeOf } from '../src/inbox/route.js';
 import { layOut } from '../src/inbox/view/message-groups.js';
-import { apply, empty } from '../src/sdk/state/state.js';
+import { empty } from '../src/sdk/state/state.js';
 import { rowsOf } from '../src/inbox/view/conversations.js';
 import { Socket } from '../src/sdk/socket.js';
 import { handClock, turn } from './support/clock.js';
 import { ModelServer } from './support/server.js';
 import { FakeSocket } from './support/socket.js';
+import { apply } from '../src/sdk/state/apply.js';
 
 const NOW = new Date(2026, 10, 22, 12, 0).getTime();
 const ME = 1;
@@ -44,7 +45,7 @@ function lay(told, more = {}) {
   });
 }
 
-/** @param {string} text @param {string} state @returns {import('../src/sdk/outbox.js').Item} */
+/** @param {string} text @param {string} state @returns {import('../src/sdk/outbox-item.js').Item} */
 function item(text, state) {
   return {
     client_id: text, conversation: 1, text, at: NOW, tried: true,

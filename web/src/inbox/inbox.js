@@ -5,7 +5,7 @@
  * Tells: `parlor-signed-out`.
  *
  * @import {Client} from '../sdk/client.js'
- * @import {Site, User} from '../sdk/wire.js'
+ * @import {Site} from '../sdk/wire.js'
  * @import {ParlorBanner} from './ui/connection-banner.js'
  * @import {ParlorList} from './list/list.js'
  * @import {ParlorSettings} from './settings.js'
@@ -39,7 +39,7 @@ import { say, shortCount } from './view/strings.js';
 import { threadView } from './view/thread.js';
 import { QUIET_MS } from './view/connection-status.js';
 import { toastPlace } from './ui/toast.js';
-import { filtered, listed, nameOf, receipt, rowOf, stepsOf, unreadOf, unreadTotals } from './view/conversations.js';
+import { filtered, listed, nameOf, rowOf, stepsOf, unreadOf, unreadTotals } from './view/conversations.js';
 
 /** Times like "Yesterday" grow old by themselves. */
 const TICK_MS = 30_000;

@@ -12,9 +12,7 @@ import { eraseAll, memoryShelf } from '../sdk/storage.js';
 import { browserVault, eraseVault } from '../sdk/blob-store.js';
 import { h } from './ui/dom.js';
 import { addSprite, drawing } from './ui/icons.js';
-import { apply, conversationOf, empty, versionOf } from '../sdk/state/state.js';
 import { say } from './view/strings.js';
-import { gapAfter, quoteMissing } from '../sdk/state/threads.js';
 
 /**
  * @import {Me, Site} from '../sdk/wire.js'
@@ -22,7 +20,6 @@ import { gapAfter, quoteMissing } from '../sdk/state/threads.js';
  * @import {ParlorInbox} from './inbox.js'
  */
 
-const model = { apply, conversationOf, empty, gapAfter, quoteMissing, versionOf };
 const RETRY = { base: 1_000, most: 15_000 };
 const clock = realClock();
 const shelf = findShelf();
@@ -74,7 +71,6 @@ async function showDoor(site) {
 function showInbox(me, site) {
   const client = new Client({
     user: me.id,
-    model,
     clock,
     fetch: fetchIt,
     socket: () => {

@@ -7,13 +7,12 @@
  * @import {Clock} from './clock.js'
  * @import {Fetch} from './http.js'
  * @import {Mode} from './connection.js'
- * @import {Model} from './queries.js'
  * @import {Shelf} from './storage.js'
  * @import {Vault} from './blob-store.js'
  * @import {WebSocketLike} from './socket.js'
  * @import {Changed, Command, Conversation, Event, Found, Members, MessageChanged, MessagePlace, Open,
  *   Message, MessagePage, PassingEvent, Reactions, Role, Search, User} from './wire.js'
- * @import {Content} from './outbox.js'
+ * @import {Content} from './outbox-item.js'
  */
 import { ownIn } from './queries.js';
 import { Connection } from './connection.js';
@@ -61,10 +60,10 @@ export class Client {
   #wishes = new Map();
 
   /** @param {{
-   *   user: number, model: Model, clock: Clock, fetch: Fetch, socket: () => WebSocketLike, shelf: Shelf,
+   *   user: number, clock: Clock, fetch: Fetch, socket: () => WebSocketLike, shelf: Shelf,
    *   ended: () => void, carry: Carry, vault?: Vault, journal?: Journal,
    * }} parts */
-  constructor({ user, model, clock, fetch, socket, shelf, ended, carry, vault = noVault, journal = noJournal }) {
+  constructor({ user, clock, fetch, socket, shelf, ended, carry, vault = noVault, journal = noJournal }) {
     eraseOthers(shelf, user);
     this.journal = journal;
     this.vault = vault;
@@ -78,7 +77,7 @@ export class Client {
     const request = withinPages((command) => this.connection.request(command));
     this.request = request;
     this.sync = new Sync({
-      user, model, clock, request, isLive: () => this.connection.isLive, changed: () => this.#told(),
+      user, clock, request, isLive: () => this.connection.isLive, changed: () => this.#told(),
     });
     this.marks = new Marks({ clock, request });
     this.passing = new Passing({ user, clock, changed });

@@ -1,8 +1,8 @@
 /**
  * What is said of a file before the server has it.
  *
- * @import {FileSketch, Refusal} from './uploads.js'
  * @import {Attachment} from './wire.js'
+ * @import {FileSketch, Refusal} from './upload.js'
  */
 
 /** What is noted of a file of a draft. @param {FileSketch} job @returns {FileSketch} */

@@ -4,7 +4,7 @@
  *
  * What cannot be put here (no room, no such storage) is sent all the same.
  *
- * @import {Item} from './outbox.js'
+ * @import {Item} from './outbox-item.js'
  */
 import { Database, done, eraseIn, keysOf } from './database.js';
 

@@ -2,21 +2,11 @@
  * What is asked for: where in a thread, whether it is still wished, and what takes several requests.
  *
  * @import {Changes, Command, Message} from './wire.js'
- * @import {Input} from './state/inputs.js'
  * @import {State} from './state/state.js'
  */
 import { Problem } from './problem.js';
 
 /**
- * The rules of the state, as they are handed in.
- * @typedef {{
- *   empty: (user: number) => State,
- *   apply: (state: State, input: Input) => State,
- *   versionOf: (state: State, scope: string) => number|null,
- *   conversationOf: (scope: string) => number,
- *   gapAfter: (state: State, conversation: number) => number|null,
- *   quoteMissing: (state: State, conversation: number) => number|null,
- * }} Model
  * @typedef {'before'|'after'|'place'} Side where of a thread messages are asked for: before or after those that are
  * held, or around a place, or at the end
  * @typedef {{before?: number, after?: number, around?: number}} Where

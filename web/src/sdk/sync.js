@@ -3,10 +3,10 @@
  *
  * Invariants: one request per scope at a time, a few in all; an answer to a question from before a reset is dropped;
  * an event that overtook another gets a moment before its scope is asked for.
- * The rules themselves are in the model, which is handed in and pure; see I5 and I6 of the design.
+ * The rules themselves are in `state/` and pure; see I5 and I6 of the design.
  * Absent on purpose: which way requests go, and what the state looks like inside.
  *
- * @import {Model, Side, Where} from './queries.js'
+ * @import {Side, Where} from './queries.js'
  * @import {Clock} from './clock.js'
  * @import {Command, ConversationPage, Event, Heads, MessagePage} from './wire.js'
  * @import {Input} from './state/inputs.js'
@@ -14,6 +14,9 @@
 import { changesSince, isMissing, isStillMissing, sideOf } from './queries.js';
 import { backOff } from './clock.js';
 import { endsSession } from './problem.js';
+import { apply } from './state/apply.js';
+import { conversationOf, empty, versionOf } from './state/state.js';
+import { gapAfter, quoteMissing } from './state/threads.js';
 
 /**
  * @typedef {'idle'|'loading'|'failed'|'missing'} Progress
@@ -52,17 +55,16 @@ export class Sync {
   #stopped = false;
 
   /** @param {{
-   *   user: number, model: Model, clock: Clock, request: (command: Command) => Promise<any>, isLive: () => boolean,
+   *   user: number, clock: Clock, request: (command: Command) => Promise<any>, isLive: () => boolean,
    *   changed: () => void,
    * }} parts */
-  constructor({ user, model, clock, request, isLive, changed }) {
+  constructor({ user, clock, request, isLive, changed }) {
     this.user = user;
-    this.model = model;
     this.clock = clock;
     this.request = request;
     this.isLive = isLive;
     this.changed = changed;
-    this.state = model.empty(user);
+    this.state = empty(user);
   }
 
   /** The cursor to ask for heads with. @returns {string|null} */
@@ -367,7 +369,7 @@ export class Sync {
 
   /** @param {Input} input */
   #apply(input) {
-    this.state = this.model.apply(this.state, input);
+    this.state = apply(this.state, input);
     this.#pump();
     this.changed();
     if (this.#isSettled()) for (const done of [...this.#waiters]) done();
@@ -398,10 +400,10 @@ export class Sync {
   /** What is missing of a thread on the screen. @param {number} id */
   #pumpThread(id) {
     const thread = this.state.threads.get(id);
-    const quote = this.model.quoteMissing(this.state, id);
+    const quote = quoteMissing(this.state, id);
     if (quote !== null) void this.#quote(id, quote);
     if (this.state.wanted.has(`conversation:${id}`)) return;
-    const after = this.model.gapAfter(this.state, id);
+    const after = gapAfter(this.state, id);
     if (after !== null && !this.#failures.has(`after:${id}`)) void this.#messages(id, { after });
     // All its messages were forgotten, or I was removed and added again.
     const forgotten = !thread?.loaded && this.state.conversations.has(id);
@@ -445,9 +447,9 @@ export class Sync {
   async #ask(scope, asked) {
     const wanted = this.state.wanted.get(scope);
     const answered = wanted?.version ?? 0;
-    const conversation = this.model.conversationOf(scope);
+    const conversation = conversationOf(scope);
     if (Number.isNaN(conversation)) return this.#askMe(answered);
-    const since = this.model.versionOf(this.state, scope);
+    const since = versionOf(this.state, scope);
     if (since === null || wanted?.whole) {
       const answer = await this.request({ type: 'conversation.get', conversation });
       return { kind: 'conversation', ...answer, asked, answered };

@@ -1,9 +1,21 @@
 /**
  * What a page knows of one file on its way. `uploads.js` is what changes it.
  *
- * @import {Finished} from './outbox.js'
- * @import {FileSketch, FileState, Refusal} from './uploads.js'
  * @import {Attachment} from './wire.js'
+ * @import {Finished} from './outbox-item.js'
+ */
+
+/**
+ * What is known of a file before the server has it.
+ * @typedef {{
+ *   client_id: string, name: string, bytes: number, media_type: string, width?: number, height?: number,
+ * }} FileSketch
+ * @typedef {{code: string, title: string, limit?: number}} Refusal
+ * @typedef {'waiting'|'sending'|'looking'|'cut'|'done'|'refused'} FileState
+ * @typedef {Readonly<FileSketch> & {
+ *   readonly conversation: number, readonly state: FileState, readonly sent: number,
+ *   readonly problem: Refusal|null, readonly attachment: Attachment|null, readonly file: Blob|null,
+ * }} FileView
  */
 
 /**

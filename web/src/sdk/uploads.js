@@ -11,10 +11,10 @@
  * @import {Carry} from './upload-request.js'
  * @import {Clock} from './clock.js'
  * @import {Keep} from './storage.js'
- * @import {Job} from './upload.js'
- * @import {Finished} from './outbox.js'
+ * @import {FileView, Job, Refusal} from './upload.js'
  * @import {Vault} from './blob-store.js'
  * @import {Attachment, Upload} from './wire.js'
+ * @import {Finished} from './outbox-item.js'
  */
 import { revokeAll } from './object-urls.js';
 import { backOff } from './clock.js';
@@ -24,19 +24,6 @@ import { LOOKING_MS, askPatiently } from './patience.js';
 import { Problem, endsSession, mayRetry } from './problem.js';
 import { attachmentOf, isReadable, refusalOf, sketchOf } from './draft-file.js';
 import { noVault } from './blob-store.js';
-
-/**
- * What is known of a file before the server has it.
- * @typedef {{
- *   client_id: string, name: string, bytes: number, media_type: string, width?: number, height?: number,
- * }} FileSketch
- * @typedef {{code: string, title: string, limit?: number}} Refusal
- * @typedef {'waiting'|'sending'|'looking'|'cut'|'done'|'refused'} FileState
- * @typedef {Readonly<FileSketch> & {
- *   readonly conversation: number, readonly state: FileState, readonly sent: number,
- *   readonly problem: Refusal|null, readonly attachment: Attachment|null, readonly file: Blob|null,
- * }} FileView
- */
 
 const PARALLEL = 2;
 /** After a cut the rest goes in pieces, so that the next cut costs little; smaller ones where none of them arrives, for

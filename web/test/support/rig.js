@@ -6,8 +6,7 @@
  * @import {Delivery} from './server.js'
  */
 import assert from 'node:assert/strict';
-import * as rules from '../../src/sdk/state/state.js';
-import { gapAfter, quoteMissing } from '../../src/sdk/state/threads.js';
+import { quoteMissing } from '../../src/sdk/state/threads.js';
 import { totalsOf } from '../../src/sdk/state/unread-totals.js';
 import { Lost } from '../../src/sdk/problem.js';
 import { Sync } from '../../src/sdk/sync.js';
@@ -19,8 +18,6 @@ import { ModelServer } from './server.js';
  *   command: Command, answer: () => any, early: any, resolve: (answer: any) => void, reject: (error: Error) => void,
  * }} Asked
  */
-
-const model = { ...rules, gapAfter, quoteMissing };
 
 export class Rig {
   /** @type {Event[]} */
@@ -40,7 +37,6 @@ export class Rig {
     this.user = user;
     this.sync = new Sync({
       user,
-      model,
       clock: this.clock,
       request: (command) => this.#request(command),
       isLive: () => this.live,

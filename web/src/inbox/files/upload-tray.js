@@ -3,7 +3,7 @@
  *
  * Tells: `parlor-file-remove {clientId}`, `parlor-file-retry {clientId}`.
  *
- * @import {FileView} from '../../sdk/uploads.js'
+ * @import {FileView} from '../../sdk/upload.js'
  */
 import { addressOf } from '../../sdk/object-urls.js';
 import { bar, fill, nameOf } from './attachments.js';

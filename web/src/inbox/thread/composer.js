@@ -8,8 +8,8 @@
  * `parlor-draft {text}`, `parlor-put-back {text, reply}`, `parlor-subject {subject}`, `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`,
  * `parlor-attach {files, folders}`, `parlor-emoji {at, back, choose}`, and what the tray tells.
  *
- * @import {FileView} from '../../sdk/uploads.js'
  * @import {ParlorTray} from '../files/upload-tray.js'
+ * @import {ComposerMode, ComposerView} from '../view/thread.js'
  */
 import '../files/upload-tray.js';
 import { emit, h, set, setText } from '../ui/dom.js';
@@ -18,19 +18,6 @@ import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { chooseFiles, pastedFiles } from '../files/file-intake.js';
 import { isBlank } from '../view/visible-text.js';
-
-/**
- * @typedef {{
- *   kind: 'reply', seq: number, who: string|null, text: string, sign: string|null} | {
- *   kind: 'edit', seq: number, text: string, words: {text: string, subject: string}, files: number, saving: boolean,
- *   trouble: string
- * }} Mode `who`: null is oneself; a change shows the text as it is, and goes on from the `words` that one had come to
- * @typedef {{
- *   conversation: number, name: string, draft: string, draftTaken: number, subject: string|null, mode: Mode|null, closed: string|null,
- *   charsMax: number, subjectMax: number, attached: FileView[],
- * }} ComposerView a subject of null is not asked for; `draftTaken` counts how often another page has sent or emptied the
- * draft
- */
 
 /** How near the limit the rest is counted. */
 const COUNT_FROM = 500;
@@ -147,14 +134,14 @@ export class ParlorComposer extends HTMLElement {
   }
 
   /** Puts into the fields what is to be written on: a message that is changed, or the draft.
-   * @param {Extract<Mode, {kind: 'edit'}>|null} edits @param {ComposerView} view */
+   * @param {Extract<ComposerMode, {kind: 'edit'}>|null} edits @param {ComposerView} view */
   #begin(edits, view) {
     this.#words.value = edits ? edits.words.text : view.draft;
     this.#subject.value = edits ? edits.words.subject : (view.subject ?? '');
     this.#words.setSelectionRange(this.#words.value.length, this.#words.value.length);
   }
 
-  /** @param {Mode|null} mode */
+  /** @param {ComposerMode|null} mode */
   #drawMode(mode) {
     const drawn = JSON.stringify(mode && [mode.kind, mode.seq, mode.text, mode.kind === 'reply' && mode.who]);
     if (drawn === this.#drawnMode) return;

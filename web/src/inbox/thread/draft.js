@@ -4,17 +4,9 @@
  *
  * @import {Drafts} from '../../sdk/drafts.js'
  * @import {Message} from '../../sdk/wire.js'
+ * @import {Draft, Editing} from '../view/thread.js'
  */
 import { isBlank } from '../view/visible-text.js';
-
-/**
- * @typedef {{
- *   conversation: number, seq: number, saving: boolean, trouble: string, text?: string, subject?: string,
- *   was: {text: string, subject: string, files: number},
- * }} Editing with what it is to say, once that differs, and what it said, which may not be held any more
- * @typedef {{reply: number|null, subject: string|null, editing: Editing|null}} Draft
- *   a subject of null is not asked for
- */
 
 export class Drafting {
   /** @type {Editing|null} */

@@ -9,10 +9,9 @@
  * enough, `parlor-jump {seq, quiet, keep}`, `parlor-end {seq}` for what is on the screen, and what runs tell.
  *
  * @import {Side} from '../../sdk/queries.js'
- * @import {User} from '../../sdk/wire.js'
- * @import {Block, Divider} from '../view/message-groups.js'
  * @import {ParlorSaid} from './message.js'
  * @import {Where} from './unread-bar.js'
+ * @import {TalkView} from '../view/thread.js'
  */
 import { Anchor } from './scroll-anchor.js';
 import { bubbleBones } from '../ui/skeleton.js';
@@ -23,17 +22,6 @@ import { keepRuns, makeBlock } from './message-group.js';
 import { Since } from './unread-bar.js';
 import { say } from '../view/strings.js';
 import { Writing } from './typing-indicator.js';
-
-/**
- * `side` is where `loading` and `failed` are; `first` the first message that I may see; `unread` how many are; `going`:
- * somebody asked for another place, which comes; `left`: I am not in the conversation any more.
- * @typedef {{
- *   conversation: number, name: string, blocks: Block[], loaded: boolean, moreBefore: boolean, moreAfter: boolean,
- *   loading: boolean, failed: boolean, side: Side|null, isGroup: boolean, writers: User[], typing: string,
- *   first: number, lastSeq: number, unread: number, now: number, divider: Divider|null, going: boolean,
- *   left: boolean, others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
- * }} TalkView
- */
 
 const FOLLOW_PX = 100;
 const AT_END_PX = 24;

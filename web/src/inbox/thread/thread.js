@@ -3,11 +3,10 @@
  *
  * Tells: `parlor-back`, `parlor-members`, `parlor-reload`, `parlor-search-here`, and what its parts tell.
  *
- * @import {Context, User} from '../../sdk/wire.js'
- * @import {Progress} from '../../sdk/sync.js'
- * @import {Dot} from '../view/presence.js'
- * @import {ComposerView, ParlorComposer} from './composer.js'
- * @import {ParlorTalk, TalkView} from './message-list.js'
+ * @import {Context} from '../../sdk/wire.js'
+ * @import {ParlorComposer} from './composer.js'
+ * @import {ParlorTalk} from './message-list.js'
+ * @import {ThreadView} from '../view/thread.js'
  */
 import './composer.js';
 import './message-list.js';
@@ -17,15 +16,6 @@ import { face, faceKey, thing } from '../ui/avatar.js';
 import { drawing, icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { DropPlace } from '../files/file-intake.js';
-
-/**
- * @typedef {{
- *   id: number, name: string, faces: User[], isGroup: boolean, people: number, offline: boolean, context: Context|null,
- *   picture: string|null, standing: {words: string, dot: Dot},
- *   roles: {text: string, mine: boolean}[], progress: Progress, loaded: boolean, known: boolean, talk: TalkView,
- *   composer: ComposerView, bytesMax: number,
- * }} ThreadView
- */
 
 export class ParlorThread extends HTMLElement {
   #face = h('span', { class: 'face-place' });

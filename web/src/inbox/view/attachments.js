@@ -2,8 +2,8 @@
  * How files are shown: which are pictures, how large they are drawn, how they are named. Pure.
  *
  * @import {Message} from '../../sdk/wire.js'
- * @import {Item} from '../../sdk/outbox.js'
- * @import {FileView, Refusal} from '../../sdk/uploads.js'
+ * @import {Item} from '../../sdk/outbox-item.js'
+ * @import {FileView, Refusal} from '../../sdk/upload.js'
  */
 import { graphemes } from './graphemes.js';
 import { oneLine, preview } from './markup.js';
@@ -16,6 +16,10 @@ import { say } from './strings.js';
  * }} Shown one file of a bubble; `local` are its bytes where this page has them
  * @typedef {'picture'|'video'|'audio'|'file'} Kind
  * @typedef {{name: string, media_type: string, width?: number, height?: number}} Named
+ * @typedef {{
+ *   local: (id: number) => Blob|undefined, upload: (clientId: string) => FileView|undefined,
+ *   draft: (conversation: number) => FileView[],
+ * }} Files what this page knows of files: bytes that it has, and how far those are that it sends
  */
 
 /** A single picture is drawn no larger than so, no flatter and no taller than these. */

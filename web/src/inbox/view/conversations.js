@@ -2,10 +2,10 @@
  * What the list and the head of a thread show, worked out of the state. Pure.
  *
  * @import {Conversation, Member, Message, Unread, User} from '../../sdk/wire.js'
- * @import {Item} from '../../sdk/outbox.js'
  * @import {Company, Dot} from './presence.js'
- * @import {Files} from './message-groups.js'
+ * @import {Files} from './attachments.js'
  * @import {State} from '../../sdk/state/state.js'
+ * @import {Item} from '../../sdk/outbox-item.js'
  */
 import { isHopeless } from '../../sdk/upload.js';
 import { dotOf, typingShort, writers } from './presence.js';

@@ -1,8 +1,8 @@
 /**
  * The list of emoji, and how one is found by a word. Loaded with the picker.
  */
-import { bare, learnName } from './emoji.js';
 import { kinds } from './emoji-list.js';
+import { bare, learnName } from './emoji-names.js';
 
 /** @typedef {{emoji: string, name: string, words: string}} Emoji */
 

@@ -1,23 +1,11 @@
 /**
  * Emoji: what they are called, and which a person uses often.
  */
+import { USUAL, bare, names } from './emoji-names.js';
 
-/** Offered before one has chosen any, with their names. */
-const USUAL = new Map(Object.entries({
-  '👍': 'thumbs up', '❤️': 'red heart', '😂': 'tears of joy', '😮': 'surprised', '🙏': 'folded hands', '😢': 'crying',
-  '🎉': 'party', '👀': 'eyes',
-}));
 const OFTEN = [...USUAL.keys()];
 /** So many of one's own are remembered. */
 const REMEMBERED = 24;
-
-/** Without a skin tone and without the sign that asks for colour. @param {string} emoji @returns {string} */
-export function bare(emoji) {
-  return emoji.replace(/[\u{1F3FB}-\u{1F3FF}\uFE0F]/gu, '');
-}
-
-/** What is known of names: the usual ones, and all of the list once it was loaded. @type {Map<string, string>} */
-const names = new Map([...USUAL].map(([emoji, name]) => [bare(emoji), name]));
 
 /** What an emoji is called; one without a name here speaks for itself: a screen reader knows it. The first that has none
  * brings the whole list. @param {string} emoji @param {(name: string) => void} [later] is given the name once the list
@@ -33,15 +21,10 @@ let loading = null;
 
 /** The names come with the picker; where it cannot be loaded the next emoji tries again. @returns {Promise<unknown>} */
 function loadNames() {
-  loading ??= import('../dialogs/emoji-picker.js').catch(() => {
+  loading ??= import('./emoji-search.js').catch(() => {
     loading = null;
   });
   return loading;
-}
-
-/** @param {string} emoji @param {string} name of one that is not known yet */
-export function learnName(emoji, name) {
-  if (!names.has(bare(emoji))) names.set(bare(emoji), name);
 }
 
 /** Those a person uses most, then the usual ones. @param {unknown} counts as kept in the browser

@@ -3,12 +3,11 @@
  * with no day or unread line between. Pure.
  *
  * @import {Conversation, Message, User} from '../../sdk/wire.js'
- * @import {Item} from '../../sdk/outbox.js'
- * @import {FileView} from '../../sdk/uploads.js'
- * @import {Shown} from './attachments.js'
+ * @import {Files, Shown} from './attachments.js'
  * @import {State} from '../../sdk/state/state.js'
  * @import {Phrase} from './strings.js'
  * @import {Tick} from './conversations.js'
+ * @import {Item} from '../../sdk/outbox-item.js'
  */
 import { filesOf, waitingFiles } from './attachments.js';
 import { clockTime, dayKey, dayName } from './format.js';
@@ -40,11 +39,6 @@ import { receipt } from './conversations.js';
  *   held: boolean, joined: boolean, meta: Meta,
  * }} Run `unsent`: it was refused; `held`: it is the first that waits for the connection
  * @typedef {Day|Unread|Line|Run} Block
- * What this page knows of files: bytes that it has, and how far those are that it sends.
- * @typedef {{
- *   local: (id: number) => Blob|undefined, upload: (clientId: string) => FileView|undefined,
- *   draft: (conversation: number) => FileView[],
- * }} Files
  * Where the unread line stands: before the first message of others from `seq` on; `since`: when I read what is before.
  * @typedef {{seq: number, count: number, since: number|null}} Divider
  * @typedef {{

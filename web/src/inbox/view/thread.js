@@ -3,14 +3,12 @@
  *
  * @import {Side} from '../../sdk/queries.js'
  * @import {Progress} from '../../sdk/sync.js'
- * @import {FileView} from '../../sdk/uploads.js'
  * @import {Sight} from './conversations.js'
- * @import {ThreadView} from '../thread/thread.js'
- * @import {Mode} from '../thread/composer.js'
- * @import {Draft} from '../thread/draft.js'
- * @import {Divider} from './message-groups.js'
+ * @import {Dot} from './presence.js'
+ * @import {Block, Divider} from './message-groups.js'
  * @import {State} from '../../sdk/state/state.js'
- * @import {Message} from '../../sdk/wire.js'
+ * @import {Context, Message, User} from '../../sdk/wire.js'
+ * @import {FileView} from '../../sdk/upload.js'
  */
 import { historyFrom } from '../../sdk/state/conversations.js';
 import { standing, typingWords, writers } from './presence.js';
@@ -23,6 +21,36 @@ import { say } from './strings.js';
 import { calledName, facesOf, nameOf, roleChips, unreadOf } from './conversations.js';
 
 /**
+ * @typedef {{
+ *   conversation: number, seq: number, saving: boolean, trouble: string, text?: string, subject?: string,
+ *   was: {text: string, subject: string, files: number},
+ * }} Editing with what it is to say, once that differs, and what it said, which may not be held any more
+ * @typedef {{reply: number|null, subject: string|null, editing: Editing|null}} Draft
+ *   a subject of null is not asked for
+ * @typedef {{
+ *   kind: 'reply', seq: number, who: string|null, text: string, sign: string|null} | {
+ *   kind: 'edit', seq: number, text: string, words: {text: string, subject: string}, files: number, saving: boolean,
+ *   trouble: string
+ * }} ComposerMode `who`: null is oneself; a change shows the text as it is, and goes on from the `words` that one had come to
+ * @typedef {{
+ *   conversation: number, name: string, draft: string, draftTaken: number, subject: string|null, mode: ComposerMode|null, closed: string|null,
+ *   charsMax: number, subjectMax: number, attached: FileView[],
+ * }} ComposerView a subject of null is not asked for; `draftTaken` counts how often another page has sent or emptied the
+ * draft
+ * `side` is where `loading` and `failed` are; `first` the first message that I may see; `unread` how many are; `going`:
+ * somebody asked for another place, which comes; `left`: I am not in the conversation any more.
+ * @typedef {{
+ *   conversation: number, name: string, blocks: Block[], loaded: boolean, moreBefore: boolean, moreAfter: boolean,
+ *   loading: boolean, failed: boolean, side: Side|null, isGroup: boolean, writers: User[], typing: string,
+ *   first: number, lastSeq: number, unread: number, now: number, divider: Divider|null, going: boolean,
+ *   left: boolean, others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
+ * }} TalkView
+ * @typedef {{
+ *   id: number, name: string, faces: User[], isGroup: boolean, people: number, offline: boolean, context: Context|null,
+ *   picture: string|null, standing: {words: string, dot: Dot},
+ *   roles: {text: string, mine: boolean}[], progress: Progress, loaded: boolean, known: boolean, talk: TalkView,
+ *   composer: ComposerView, bytesMax: number,
+ * }} ThreadView
  * @typedef {{
  *   id: number, divider: Divider|null, offline: boolean, progress: Progress, side: Side|null,
  *   draft: string, draftTaken: number,
@@ -112,7 +140,7 @@ function isNews({ sender, deleted, hidden, system }, me) {
 }
 
 /** What is written is an answer, or a change of an own message. @param {State} state @param {Message[]} messages
- * @param {Draft} drafting @returns {Mode|null} */
+ * @param {Draft} drafting @returns {ComposerMode|null} */
 function modeOf(state, messages, { reply, editing }) {
   const find = (/** @type {number} */ seq) => messages.find((one) => one.seq === seq);
   const edited = editing && find(editing.seq);

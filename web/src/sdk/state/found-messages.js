@@ -13,8 +13,6 @@ import { historyFrom } from './conversations.js';
 import { better, hiddenCopy, messageAt } from './messages.js';
 import { isHidden } from './threads.js';
 
-/** The newest copies; null where it may have changed and nobody said how. @typedef {Map<string, Message|null>} Hits */
-
 const unknown = { id: 0, version: 0, sender: 0, client_id: '', text: '', created_at: '' };
 
 /** @param {{conversation: number, seq: number}} place @returns {string} */

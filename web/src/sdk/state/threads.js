@@ -1,5 +1,5 @@
 /**
- * What inputs make of the threads of a state. Each changes the draft that `state.js` hands it, and returns the version
+ * What inputs make of the threads of a state. Each changes the draft that `apply.js` hands it, and returns the version
  * that then has to be asked for, or null where all that is held is true.
  *
  * @import {Changes, Conversation, Message, MessagePage, MessagePlace} from '../wire.js'

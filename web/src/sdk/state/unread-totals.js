@@ -14,8 +14,6 @@
 import { memberOf } from './conversations.js';
 import { answeredWhole, isWholeWanted, versionIn, want } from './stale-scopes.js';
 
-/** @typedef {{rest: Unread, at: number}} Totals */
-
 /** What is unread in all my conversations; in those that are held, until the server has told. @param {State} state
  * @returns {Unread} */
 export function totalsOf({ totals, conversations }) {

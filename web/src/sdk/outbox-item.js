@@ -1,0 +1,32 @@
+/**
+ * The types of a message that is to be sent, for the type checker alone.
+ *
+ * @import {Attachment, MessagePlace} from './wire.js'
+ */
+
+/**
+ * What a message is to be. `uploads` are the `client_id`s of uploads that it waits for, in their order; `attachments`
+ * is what they are to look like meanwhile. One with `forward` says what the message at that place says; its own text
+ * is only shown.
+ * @typedef {{
+ *   text: string, subject?: string, reply_to?: number, uploads?: string[], attachments?: Attachment[],
+ *   forward?: MessagePlace,
+ * }} Content
+ *
+ * What became of uploads: the ids of the finished files, in the order asked; that they are still under way (then
+ * `resume` is called when they are not any more); or why one of them has failed.
+ * @typedef {(uploads: string[]) => {ids: number[]} | {waits: true} | {failed: {code: string, title: string}}} Finished
+ *
+ * `doubt`: the server does not know some of those that were finished; `remove`: nothing needs it any more.
+ * @typedef {{finished: Finished, doubt: (uploads: string[]) => void, remove: (upload: string) => void}} Files
+ *
+ * @typedef {Content & {
+ *   client_id: string, conversation: number, at: number,
+ *   state: 'waiting'|'sending'|'refused'|'discarding',
+ *   tried: boolean,
+ *   kept?: boolean,
+ *   problem: {code: string, title: string, limit?: number}|null,
+ * }} Item `kept`: it is on the disk, or cannot be put there; absent until that is known
+ */
+
+export {};
