@@ -7,8 +7,8 @@ import { Client } from '../src/sdk/client.js';
 import { memoryShelf } from '../src/sdk/storage.js';
 import { noVault } from '../src/sdk/blob-store.js';
 import { handClock, turn } from './support/clock.js';
-import { ModelServer } from './support/server.js';
-import { FakeSocket } from './support/socket.js';
+import { ModelServer } from './support/model-server.js';
+import { FakeSocket } from './support/fake-network.js';
 
 test('a received message completes its send, even without an answer', async () => {
   const server = new ModelServer(2);

@@ -7,7 +7,7 @@ import { Connection } from '../src/sdk/connection.js';
 import { Http } from '../src/sdk/http.js';
 import { Lost, Problem } from '../src/sdk/problem.js';
 import { handClock, turn } from './support/clock.js';
-import { FakeFetch, FakeSocket } from './support/socket.js';
+import { FakeFetch, FakeSocket } from './support/fake-network.js';
 
 const HEADS = { user: 7, cursor: '1.5', reset: false, heads: [], gone: [], changes: [] };
 const REFUSED = { code: 'not_signed_in', title: 'Sign in first.', status: 401, retryable: false };

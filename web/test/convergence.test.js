@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { totalsOf } from '../src/sdk/state/unread-totals.js';
-import { dress, edit, erase, hide, promote, react, receipts } from './support/changing.js';
-import { Rig } from './support/rig.js';
-import { ModelServer } from './support/server.js';
+import { dress, edit, erase, hide, promote, react, receipts } from './support/message-changes.js';
+import { Rig } from './support/sync-harness.js';
+import { ModelServer } from './support/model-server.js';
 
 const PEOPLE = 4;
 const ME = 1;

@@ -9,8 +9,8 @@ import { Search, isFiltered, noFilters } from '../src/sdk/search.js';
 import { empty } from '../src/sdk/state/state.js';
 import { Lost, Problem } from '../src/sdk/problem.js';
 import { handClock, turn } from './support/clock.js';
-import { ModelServer } from './support/server.js';
 import { apply } from '../src/sdk/state/apply.js';
+import { ModelServer } from './support/model-server.js';
 
 let clock = handClock();
 /** @type {{question: any, answer: (ids: number[], next?: string|null) => Promise<void>, fail: () => Promise<void>}[]} */

@@ -9,8 +9,8 @@ import { empty } from '../src/sdk/state/state.js';
 import { say } from '../src/inbox/view/strings.js';
 import { Passing } from '../src/sdk/ephemeral.js';
 import { handClock } from './support/clock.js';
-import { ModelServer } from './support/server.js';
 import { apply } from '../src/sdk/state/apply.js';
+import { ModelServer } from './support/model-server.js';
 
 test('only unread counts stop at 99', () => {
   assert.equal(say.charactersLeft(480), '480 characters left');

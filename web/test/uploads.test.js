@@ -10,7 +10,7 @@ import { Lost, Problem } from '../src/sdk/problem.js';
 import { Keep, memoryShelf } from '../src/sdk/storage.js';
 import { Uploads } from '../src/sdk/uploads.js';
 import { handClock, turn } from './support/clock.js';
-import { Files, MB, blob } from './support/files.js';
+import { Files, MB, blob } from './support/fake-uploads.js';
 
 const HERE = 3;
 

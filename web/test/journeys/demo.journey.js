@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ITEM } from './said.js';
-import { travel } from './support.js';
+import { ITEM } from './support/message-steps.js';
+import { travel } from './support/support.js';
 
 test('the demo shows pictures, a quote and a reaction, and its item card links to a page that links back', () =>
   travel(async ({ demo, browser }) => {

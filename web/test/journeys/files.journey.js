@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { ITEM, MB, attach, last, paper, picture, ready, send, sent, together, upload } from './attaching.js';
-import { travel, until } from './support.js';
+import { ITEM, MB, attach, last, paper, picture, ready, send, sent, together, upload } from './support/file-steps.js';
+import { travel, until } from './support/support.js';
 
 /** @import {Page} from 'playwright-core' */
-/** @import {Chosen} from './attaching.js' */
+/** @import {Chosen} from './support/file-steps.js' */
 
 const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 

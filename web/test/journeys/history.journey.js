@@ -5,8 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fill, POURING } from './pour.js';
-import { Person, travel, until } from './support.js';
+import { fill, POURING } from './support/bulk-messages.js';
+import { Person, travel, until } from './support/support.js';
 
 const ITEM = 'Black umbrella';
 const COUNT = 1_200;

@@ -6,8 +6,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MANY, open } from './many.js';
-import { Person, travel, until } from './support.js';
+import { MANY, open } from './support/bulk-conversations.js';
+import { Person, travel, until } from './support/support.js';
 
 const COUNT = 5_000;
 /** The rows that fit on the screen, and those drawn beyond it. */

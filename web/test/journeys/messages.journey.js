@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ITEM, PHONE, chooseInMenu, field, message, press, together } from './said.js';
-import { travel, until } from './support.js';
+import { ITEM, PHONE, chooseInMenu, field, message, press, together } from './support/message-steps.js';
+import { travel, until } from './support/support.js';
 
 test('a user edits their own message, and both see it', () =>
   travel(async (place) => {

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { payloads } from './payloads.js';
-import { Person, travel, until } from './support.js';
+import { payloads } from './support/hostile-texts.js';
+import { Person, travel, until } from './support/support.js';
 
 /** @import {Locator} from 'playwright-core' */
 

@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ITEM, together } from './attaching.js';
-import { Person, Profile, travel, until } from './support.js';
+import { ITEM, together } from './support/file-steps.js';
+import { Person, Profile, travel, until } from './support/support.js';
 
 /** @param {Person} person */
 const field = ({ page }) => page.getByRole('textbox', { name: 'Message', exact: true });

@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { lookAt } from '../src/inbox/actions/find-message.js';
 import { Lost, Problem } from '../src/sdk/problem.js';
-import { erase, hide } from './support/changing.js';
-import { Rig } from './support/rig.js';
-import { ModelServer } from './support/server.js';
+import { erase, hide } from './support/message-changes.js';
+import { Rig } from './support/sync-harness.js';
+import { ModelServer } from './support/model-server.js';
 
 const ME = 1;
 const BEN = 2;

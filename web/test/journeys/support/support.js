@@ -21,7 +21,7 @@ const shots = process.env.SCREENSHOTS;
 
 /** @returns {string} the path of the server's binary */
 function binary() {
-  const beside = ['debug', 'release'].map((kind) => join(here, '../../../target', kind, 'parlor'));
+  const beside = ['debug', 'release'].map((kind) => join(here, '../../../../target', kind, 'parlor'));
   const found = [process.env.PARLOR_BIN, ...beside].find((path) => path && existsSync(path));
   assert.ok(found, 'there is no server: build it, or set PARLOR_BIN');
   return found;

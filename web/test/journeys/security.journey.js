@@ -8,13 +8,13 @@ import { test } from 'node:test';
 import { oneLine, preview } from '../../src/inbox/view/markup.js';
 import { balanced } from '../../src/inbox/view/bidi.js';
 import { hiddenIn } from '../../src/inbox/view/visible-text.js';
-import { payloads } from './payloads.js';
-import { Person, travel, until } from './support.js';
+import { payloads } from './support/hostile-texts.js';
+import { Person, travel, until } from './support/support.js';
 
 /**
  * @import {AddressInfo} from 'node:net'
  * @import {Page} from 'playwright-core'
- * @import {Demo} from './support.js'
+ * @import {Demo} from './support/support.js'
  */
 
 const ITEM = ['context', 'put', '--type', 'item', '--id', '5'];

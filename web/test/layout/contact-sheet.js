@@ -3,18 +3,18 @@
  * writes them, with a page that shows them all, to the folder `SHEET`, or to a temporary one.
  *
  * `BROWSERS=chromium,firefox` selects the browsers (default: Chromium), `ONLY=group` the screens with that word in
- * their name, `WIDTHS=390` some of the widths. The faults that `boxes.js` finds stand below each picture.
+ * their name, `WIDTHS=390` some of the widths. The faults that `checks.js` finds stand below each picture.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { travel } from '../journeys/support.js';
-import { boxFaults } from './boxes.js';
-import { screensOf } from './rounds.js';
+import { travel } from '../journeys/support/support.js';
+import { boxFaults } from './checks.js';
+import { screensOf } from './visit-all.js';
 import { SETTINGS, TURNS, tell } from './scene.js';
-import { SIZES, chromiumViews, firefoxView } from './views.js';
+import { SIZES, chromiumViews, firefoxView } from './browser-view.js';
 
-/** @import {View} from './views.js' */
+/** @import {View} from './browser-view.js' */
 
 const folder = process.env.SHEET ?? join(tmpdir(), 'parlor-sheet');
 const browsers = (process.env.BROWSERS ?? 'chromium').split(',');

@@ -3,9 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { edit, erase, hide } from './support/changing.js';
-import { Rig } from './support/rig.js';
-import { ModelServer } from './support/server.js';
+import { edit, erase, hide } from './support/message-changes.js';
+import { Rig } from './support/sync-harness.js';
+import { ModelServer } from './support/model-server.js';
 
 const ME = 1;
 const BEN = 2;

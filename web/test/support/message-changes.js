@@ -2,7 +2,7 @@
  * Changes to messages and groups of the model server.
  *
  * @import {Message, Role} from '../../src/sdk/wire.js'
- * @import {ModelServer, Room} from './server.js'
+ * @import {ModelServer, Room} from './model-server.js'
  */
 
 /** @param {ModelServer} server @param {number} user @param {number} id @param {number} seq

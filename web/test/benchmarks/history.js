@@ -9,8 +9,8 @@
  * @import {Page} from 'playwright-core'
  */
 import assert from 'node:assert/strict';
-import { fill, POURING } from '../journeys/pour.js';
-import { Person, travel, until } from '../journeys/support.js';
+import { fill, POURING } from '../journeys/support/bulk-messages.js';
+import { Person, travel, until } from '../journeys/support/support.js';
 
 const MESSAGES = Number(process.env.MESSAGES ?? 100_000);
 const RUNS = Number(process.env.RUNS ?? 15);

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Person, travel, until } from './support.js';
+import { Person, travel, until } from './support/support.js';
 
 /** A petrol square of eight by eight pixels. */
 const PICTURE = Buffer.from(

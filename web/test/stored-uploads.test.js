@@ -8,7 +8,7 @@ import { Outbox } from '../src/sdk/outbox.js';
 import { Keep, memoryShelf } from '../src/sdk/storage.js';
 import { Uploads } from '../src/sdk/uploads.js';
 import { handClock, turn } from './support/clock.js';
-import { Browser, Files, blob } from './support/files.js';
+import { Browser, Files, blob } from './support/fake-uploads.js';
 
 const HERE = 3;
 

@@ -1,10 +1,10 @@
 /**
  * Visits all screens in one browser, in one size and both themes.
  *
- * @import {Demo} from '../journeys/support.js'
+ * @import {Demo} from '../journeys/support/support.js'
  * @import {Rooms} from './scene.js'
  * @import {Screen} from './screens.js'
- * @import {Size, View} from './views.js'
+ * @import {Size, View} from './browser-view.js'
  */
 import { PASSWORD } from './scene.js';
 import { SCREENS, handOver } from './screens.js';

@@ -4,8 +4,8 @@
  *
  * @import {Page} from 'playwright-core'
  */
-import { MANY, open } from '../journeys/many.js';
-import { Person, travel, until } from '../journeys/support.js';
+import { MANY, open } from '../journeys/support/bulk-conversations.js';
+import { Person, travel, until } from '../journeys/support/support.js';
 
 const CONVERSATIONS = Number(process.env.CONVERSATIONS ?? 5_000);
 

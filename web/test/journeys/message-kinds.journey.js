@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ITEM, PHONE, chooseInMenu, field, message, press } from './said.js';
-import { Person, travel, until } from './support.js';
+import { ITEM, PHONE, chooseInMenu, field, message, press } from './support/message-steps.js';
+import { Person, travel, until } from './support/support.js';
 
 test('in a group, system messages say what happened, and ticks show who has read and when', () =>
   travel(async ({ demo, browser }) => {

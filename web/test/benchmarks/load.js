@@ -3,10 +3,10 @@
  * with a server built with --release. Prints requests, bytes and times; asserts nothing. `RUNS` sets the number of
  * loads, of which the median is printed; `LATENCY` (ms) and `KBIT` set another connection.
  *
- * @import {Load} from '../journeys/loading.js'
+ * @import {Load} from '../journeys/support/page-load.js'
  */
-import { assets, bytes, load, signedIn } from '../journeys/loading.js';
-import { travel } from '../journeys/support.js';
+import { assets, bytes, load, signedIn } from '../journeys/support/page-load.js';
+import { travel } from '../journeys/support/support.js';
 
 const RUNS = Number(process.env.RUNS ?? 5);
 const LINE = { latency: Number(process.env.LATENCY ?? 100), kbit: Number(process.env.KBIT ?? 10_000) };

@@ -3,7 +3,7 @@
  * arrive late, in any order, or not at all.
  *
  * @import {Command, Event} from '../../src/sdk/wire.js'
- * @import {Delivery} from './server.js'
+ * @import {Delivery} from './model-server.js'
  */
 import assert from 'node:assert/strict';
 import { quoteMissing } from '../../src/sdk/state/threads.js';
@@ -11,7 +11,7 @@ import { totalsOf } from '../../src/sdk/state/unread-totals.js';
 import { Lost } from '../../src/sdk/problem.js';
 import { Sync } from '../../src/sdk/sync.js';
 import { handClock, turn } from './clock.js';
-import { ModelServer } from './server.js';
+import { ModelServer } from './model-server.js';
 
 /**
  * @typedef {{

@@ -1,11 +1,11 @@
 /**
  * Visits everything: the sign-in page, an empty inbox, every screen of a full one, and a lost connection.
  *
- * @import {Demo, Way} from '../journeys/support.js'
+ * @import {Demo, Way} from '../journeys/support/support.js'
  * @import {Rooms} from './scene.js'
- * @import {Size, View} from './views.js'
+ * @import {Size, View} from './browser-view.js'
  */
-import { both, goThrough, load, signIn } from './looking.js';
+import { both, goThrough, load, signIn } from './visit.js';
 
 /** @typedef {{view: View, size: Size, width: string}} Look */
 

@@ -12,9 +12,9 @@ import { empty } from '../src/sdk/state/state.js';
 import { rowsOf } from '../src/inbox/view/conversations.js';
 import { Socket } from '../src/sdk/socket.js';
 import { handClock, turn } from './support/clock.js';
-import { ModelServer } from './support/server.js';
-import { FakeSocket } from './support/socket.js';
 import { apply } from '../src/sdk/state/apply.js';
+import { ModelServer } from './support/model-server.js';
+import { FakeSocket } from './support/fake-network.js';
 
 const NOW = new Date(2026, 10, 22, 12, 0).getTime();
 const ME = 1;

@@ -6,13 +6,13 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { boxFaults, styleFaults } from '../look/boxes.js';
-import { screensOf } from '../look/rounds.js';
-import { SETTINGS, TURNS, tell } from '../look/scene.js';
-import { SIZES, chromiumViews, firefoxView } from '../look/views.js';
-import { travel } from './support.js';
+import { boxFaults, styleFaults } from '../layout/checks.js';
+import { screensOf } from '../layout/visit-all.js';
+import { SETTINGS, TURNS, tell } from '../layout/scene.js';
+import { SIZES, chromiumViews, firefoxView } from '../layout/browser-view.js';
+import { travel } from './support/support.js';
 
-/** @import {View} from '../look/views.js' */
+/** @import {View} from '../layout/browser-view.js' */
 /** @typedef {{faults: Set<string>, matched: Set<string>, all: Set<string>, classes: Set<string>, screens: number}} Seen */
 
 /** Rules that match nothing here, and why. @type {[RegExp, string][]} */

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { MB, attach, last, paper, picture, send, together, upload } from './attaching.js';
-import { Person, travel, until } from './support.js';
+import { MB, attach, last, paper, picture, send, together, upload } from './support/file-steps.js';
+import { Person, travel, until } from './support/support.js';
 
 test('a message that waits for its files is sent after a reload, with all of their bytes', () =>
   travel(async (place) => {

@@ -3,9 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { attach, paper } from './attaching.js';
-import { ITEM, PHONE, field, message, together } from './said.js';
-import { Person, travel, until } from './support.js';
+import { attach, paper } from './support/file-steps.js';
+import { ITEM, PHONE, field, message, together } from './support/message-steps.js';
+import { Person, travel, until } from './support/support.js';
 
 test('on a touch screen Enter starts a new line and the button sends; both sides show the line breaks', () =>
   travel(async (place) => {

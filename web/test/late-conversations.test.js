@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { Rig } from './support/rig.js';
-import { ModelServer } from './support/server.js';
+import { Rig } from './support/sync-harness.js';
+import { ModelServer } from './support/model-server.js';
 
 const ME = 1;
 const BEN = 2;

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { gist } from '../src/inbox/view/attachments.js';
 import { plain, rich } from '../src/inbox/view/markup.js';
-import { payloads } from './journeys/payloads.js';
+import { payloads } from './journeys/support/hostile-texts.js';
 
 /** Writes out the meaning of a text. @param {string} text @returns {string} */
 function shown(text) {

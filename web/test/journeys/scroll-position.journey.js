@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { POURING } from './pour.js';
-import { Person, travel, until } from './support.js';
+import { POURING } from './support/bulk-messages.js';
+import { Person, travel, until } from './support/support.js';
 
 /** @import {BrowserContextOptions, Locator, Page} from 'playwright-core' */
 

@@ -1,7 +1,7 @@
 /**
  * Steps of journeys about files: make files, attach them, and find them in the page.
  */
-import { png } from './pictures.js';
+import { png } from './png.js';
 import { Person, travel, until } from './support.js';
 
 /** @import {BrowserContextOptions, Locator} from 'playwright-core' */
