@@ -19,6 +19,7 @@ mod sizes;
 mod sleeps;
 mod sql;
 mod tree;
+mod web_imports;
 
 use std::path::Path;
 use tree::{Finding, Tree};
@@ -26,7 +27,7 @@ use tree::{Finding, Tree};
 /// A rule's name, and what it finds.
 type Rule = (&'static str, fn(&Tree) -> Vec<Finding>);
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 14] = [
     ("sizes", sizes::check),
     ("sql", sql::check),
     ("publish", publish::check),
@@ -34,6 +35,7 @@ const RULES: [Rule; 13] = [
     ("documented config", documented_config::check),
     ("dead files", dead_files::check),
     ("dead web files", dead_web_files::check),
+    ("web imports", web_imports::check),
     ("marks", marks::check),
     ("characters", characters::check),
     ("places", places::check),
