@@ -32,7 +32,7 @@ CREATE TABLE users (
     external_id TEXT UNIQUE,
     login TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
-    -- The name's words, folded, each after a space: what user.list searches.
+    -- The folded words of the name, each after a space: what user.list searches.
     name_words TEXT NOT NULL,
     password_hash TEXT,
     picture TEXT,
@@ -108,22 +108,22 @@ CREATE TABLE members (
     conversation_id BIGINT NOT NULL REFERENCES conversations (id),
     user_id BIGINT NOT NULL REFERENCES users (id),
     role TEXT NOT NULL,
-    -- The version at which this person came, or came back.
+    -- The version at which this member joined, or rejoined.
     joined_version BIGINT NOT NULL,
     history_from BIGINT NOT NULL,
     read_seq BIGINT NOT NULL,
     delivered_seq BIGINT NOT NULL,
-    -- The seq of this person's newest message: unread is a subtraction unless it lies after the marker.
+    -- The seq of this member's newest message: unread is a subtraction unless it is after the read marker.
     sent_seq BIGINT NOT NULL,
     has_left BIGINT NOT NULL DEFAULT 0,
     version BIGINT NOT NULL,
-    -- The version of the last change that only this person sees.
+    -- The version of the last change that only this member sees.
     personal_version BIGINT NOT NULL,
     PRIMARY KEY (conversation_id, user_id)
 );
 CREATE INDEX members_by_user ON members (user_id, conversation_id);
 
--- A message's id is the version that made it, so the table is append-ordered.
+-- A message's id is the version that created it, so the table is append-ordered.
 CREATE TABLE messages (
     id BIGINT PRIMARY KEY,
     conversation_id BIGINT NOT NULL,
@@ -135,7 +135,7 @@ CREATE TABLE messages (
     created_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX messages_by_seq ON messages (conversation_id, seq);
--- The client_id comes first: ids that begin with the time then touch one page, not one for each sender.
+-- The client_id comes first, so that ids beginning with the time touch one page instead of one for each sender.
 CREATE UNIQUE INDEX messages_by_client_id ON messages (client_id, sender_id);
 
 CREATE TABLE cancelled_keys (

@@ -1,16 +1,16 @@
--- Files: uploads in progress, uploads that nobody has sent yet, and what messages carry. No versions: what a message
--- carries is told with the message.
+-- Files: uploads in progress, uploads not sent yet, and files that messages carry. They have no versions: changes are
+-- sent with the message.
 CREATE TABLE files (
-    -- Drawn at random, so that no file's id tells of another.
+    -- Random, so that the id of a file reveals nothing about others.
     id BIGINT PRIMARY KEY,
     owner BIGINT NOT NULL REFERENCES users (id),
-    -- Of a forwarded copy it begins with a space, which no uploader can send.
+    -- For a forwarded copy it begins with a space, which no uploader can send.
     client_id TEXT NOT NULL,
     name TEXT NOT NULL,
-    -- As announced; once finished, as kept: a picture is written anew without its metadata.
+    -- As announced; once finished, as stored: a picture is rewritten without its metadata.
     bytes BIGINT NOT NULL,
     announced_bytes BIGINT NOT NULL,
-    -- How much of an upload is safely on the disk.
+    -- How much of an upload is safely on disk.
     received BIGINT NOT NULL,
     -- uploading, finished, sent
     state TEXT NOT NULL,
@@ -18,8 +18,8 @@ CREATE TABLE files (
     width BIGINT,
     height BIGINT,
     blur_hash TEXT,
-    -- Where the bytes are in the storage, named before they are put there; a smaller copy is at the same with .preview:
-    -- none (0), a JPEG (1) or a PNG (2).
+    -- The name in the storage, recorded before the bytes are stored; the preview has the same name with .preview and is
+    -- absent (0), a JPEG (1) or a PNG (2).
     blob TEXT NOT NULL,
     has_preview BIGINT NOT NULL DEFAULT 0,
     created_at BIGINT NOT NULL,
@@ -34,7 +34,7 @@ CREATE INDEX files_by_message ON files (conversation_id, seq) WHERE conversation
 CREATE INDEX files_by_blob ON files (blob);
 CREATE INDEX files_unsent ON files (touched_at) WHERE state <> 'sent';
 
--- What a row no longer has; removed from the storage soon, unless another row has it.
+-- Blobs that a row no longer has; soon removed from the storage, unless another row has them.
 CREATE TABLE freed_blobs (
     blob TEXT PRIMARY KEY
 );

@@ -1,5 +1,5 @@
--- When people were last here: no change of anybody's, so it has no version. Written now and then by the node that saw
--- them.
+-- When users were last seen: not a change, so it has no version. Written periodically by the node they were connected
+-- to.
 CREATE TABLE last_seen (
     user_id BIGINT PRIMARY KEY REFERENCES users (id),
     seen_at BIGINT NOT NULL

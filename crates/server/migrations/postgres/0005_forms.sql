@@ -1,4 +1,4 @@
--- The form in which something worked out of other columns is kept; a program with another form works it out again.
+-- The format of data derived from other columns; a program with another format recomputes it.
 CREATE TABLE forms (
     name TEXT PRIMARY KEY,
     form BIGINT NOT NULL

@@ -1,4 +1,4 @@
--- What is looked for, of which block of message ids, and the messages of that block that have it.
+-- A term, a block of message ids, and the messages of that block that contain the term.
 CREATE TABLE IF NOT EXISTS search_terms (
     block INTEGER NOT NULL,
     term BLOB NOT NULL,
@@ -6,27 +6,27 @@ CREATE TABLE IF NOT EXISTS search_terms (
     PRIMARY KEY (block, term)
 ) WITHOUT ROWID;
 
--- When the messages of a block were written.
+-- When the messages of a block were sent.
 CREATE TABLE IF NOT EXISTS search_blocks (
     block INTEGER PRIMARY KEY,
     first_at INTEGER NOT NULL,
     last_at INTEGER NOT NULL
 );
 
--- Messages that were edited or deleted, with a digest of the terms that they are kept under.
+-- Messages that were edited or deleted, with a digest of their terms in the index.
 CREATE TABLE IF NOT EXISTS search_changed (
     message_id INTEGER PRIMARY KEY,
     digest BLOB NOT NULL
 );
 
--- How far each follower has read, and who runs it.
+-- How far each consumer has read, and which node runs it.
 CREATE TABLE IF NOT EXISTS followers (
     name TEXT PRIMARY KEY,
-    -- Of what it wrote: another one is built anew.
+    -- The format of its data; another format is rebuilt.
     format INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     version INTEGER NOT NULL,
-    -- The clock when it began from nothing: changes up to here were seen with what they changed.
+    -- The clock when it started from scratch: earlier changes were read along with the changed messages.
     base INTEGER NOT NULL,
     lease INTEGER NOT NULL,
     holder INTEGER NOT NULL,
