@@ -24,7 +24,8 @@ import { isolated } from './view/bidi.js';
 import { memberOf } from '../sdk/state/conversations.js';
 import { keepFiles } from './actions/files.js';
 import { onScreen } from './view/presence.js';
-import { emit, h, swap } from './ui/dom.js';
+import { h, swap } from './ui/dom.js';
+import { emit, listen } from './ui/events.js';
 import { drawing } from './ui/icons.js';
 import { watchIdle } from './ui/idle.js';
 import { whenLoaded } from './ui/lazy-load.js';
@@ -113,19 +114,18 @@ export class ParlorInbox extends HTMLElement {
 
   #listen() {
     const { signal } = this.#leave;
-    /** @type {Record<string, (detail: any) => void>} */
-    const told = {
+    listen(this, {
       'parlor-open': ({ id }) => this.#goTo(id),
       'parlor-back': () => this.#back(),
-      'parlor-new': () => this.#new(),
+      'parlor-new-conversation': () => this.#new(),
       'parlor-settings': () => { location.hash = '#/settings'; },
-      'parlor-more': () => void this.client?.sync.loadList(),
+      'parlor-more-conversations': () => void this.client?.sync.loadList(),
       'parlor-filter': (filter) => this.#filterBy(filter),
       'parlor-reload': () => this.#withOpen((id) => void this.client?.sync.open(id)),
       'parlor-send': ({ text, reply }) => this.#withOpen((id) =>
         this.client?.send(id, { text, ...this.#acts?.drafting.take(id, reply), ...this.client.uploads.take(id) })),
       'parlor-draft': ({ text }) => this.#withOpen((id) => this.#drafted(id, text)),
-      'parlor-retry': ({ clientId }) => {
+      'parlor-retry-send': ({ clientId }) => {
         this.#withOpen((id) => this.client?.retry(id, clientId));
         this.#thread.focusWords();
       },
@@ -133,14 +133,11 @@ export class ParlorInbox extends HTMLElement {
         this.#withOpen((id) => this.client?.discard(id, clientId));
         this.#thread.focusWords();
       },
-      'parlor-search-here': (detail) => this.#searchHere(detail?.id),
+      'parlor-search-here': ({ id }) => this.#searchHere(id),
       'parlor-members': () => this.#members(),
-      'parlor-try': () => this.client?.nudge(),
+      'parlor-reconnect': () => this.client?.nudge(),
       'parlor-sign-out': () => void this.#signOut(),
-    };
-    for (const [name, act] of Object.entries(told)) {
-      this.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
-    }
+    }, signal);
     window.addEventListener('hashchange', () => this.#go(true), { signal });
     window.addEventListener('online', () => this.client?.nudge(), { signal });
     window.addEventListener('offline', () => this.client?.lost(), { signal });

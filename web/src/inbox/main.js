@@ -11,6 +11,7 @@ import { browserJournal, eraseJournal } from '../sdk/journal.js';
 import { eraseAll, memoryShelf } from '../sdk/storage.js';
 import { browserVault, eraseVault } from '../sdk/blob-store.js';
 import { h } from './ui/dom.js';
+import { listen } from './ui/events.js';
 import { addSprite, drawing } from './ui/icons.js';
 import { say } from './view/strings.js';
 
@@ -61,8 +62,7 @@ async function showDoor(site) {
   void eraseVault();
   void eraseJournal();
   const door = /** @type {ParlorDoor} */ (document.createElement('parlor-door'));
-  door.addEventListener('parlor-signed-in', (event) =>
-    showInbox(/** @type {CustomEvent<{me: Me}>} */ (event).detail.me, site));
+  listen(door, { 'parlor-signed-in': ({ me }) => showInbox(me, site) });
   put(door);
   door.show({ site, http });
 }
@@ -85,7 +85,7 @@ function showInbox(me, site) {
     ended: () => void begin(),
   });
   const inbox = /** @type {ParlorInbox} */ (document.createElement('parlor-inbox'));
-  inbox.addEventListener('parlor-signed-out', () => void begin());
+  listen(inbox, { 'parlor-signed-out': () => void begin() });
   put(inbox);
   inbox.start(client, site);
 }

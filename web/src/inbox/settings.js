@@ -8,7 +8,7 @@
  */
 import { Problem } from '../sdk/problem.js';
 import { field } from './sign-in.js';
-import { emit, following, h, set, setText } from './ui/dom.js';
+import { following, h, set, setText } from './ui/dom.js';
 import { face, faceKey } from './ui/avatar.js';
 import { shortTime } from './view/format.js';
 import { cut } from './view/graphemes.js';
@@ -17,6 +17,7 @@ import { say } from './view/strings.js';
 import { notChanged, pictureTrouble, whyOf } from './view/error-text.js';
 import { backButton } from './thread/thread.js';
 import { nameTrouble } from './view/visible-text.js';
+import { emit } from './ui/events.js';
 
 const THEMES = /** @type {const} */ (['system', 'light', 'dark']);
 

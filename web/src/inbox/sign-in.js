@@ -8,11 +8,12 @@
  */
 import { Problem, endsSession } from '../sdk/problem.js';
 import { isolated } from './view/bidi.js';
-import { emit, h, set, setText } from './ui/dom.js';
+import { h, set, setText } from './ui/dom.js';
 import { icon, mark } from './ui/icons.js';
 import { say } from './view/strings.js';
 import { nameTrouble } from './view/visible-text.js';
 import { whyOf } from './view/error-text.js';
+import { emit } from './ui/events.js';
 
 /** The sign-in worked, and the browser forgot it. */
 class NoCookie extends Error {}

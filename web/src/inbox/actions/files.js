@@ -7,6 +7,7 @@
  * @import {ParlorThread} from '../thread/thread.js'
  */
 import { filesOf, kindOf, shownName } from '../view/attachments.js';
+import { listen } from '../ui/events.js';
 import { whenLoaded } from '../ui/lazy-load.js';
 import { say } from '../view/strings.js';
 import { keepPage, measure } from '../files/file-intake.js';
@@ -20,19 +21,15 @@ import { keepPage, measure } from '../files/file-intake.js';
 /** @param {HTMLElement} inbox @param {Desk} desk */
 export function keepFiles(inbox, desk) {
   const { client, signal } = desk;
-  /** @type {Record<string, (detail: any) => void>} */
-  const told = {
+  listen(inbox, {
     'parlor-attach': ({ files, folders }) => attach(desk, files, folders),
-    'parlor-file-remove': ({ clientId }) => client.uploads.remove(clientId),
-    'parlor-file-retry': ({ clientId }) => client.uploads.retry(clientId),
-    'parlor-file-stop': ({ upload }) => stop(desk, upload),
-    'parlor-take-back': ({ clientId }) => takeBack(desk, clientId),
-    'parlor-picture': ({ seq, file }) => void whenLoaded(inbox, import('../files/lightbox.js'), ({ Lightbox: Box }) =>
+    'parlor-remove-upload': ({ clientId }) => client.uploads.remove(clientId),
+    'parlor-retry-upload': ({ clientId }) => client.uploads.retry(clientId),
+    'parlor-cancel-upload': ({ upload }) => stop(desk, upload),
+    'parlor-restore-message': ({ clientId }) => takeBack(desk, clientId),
+    'parlor-open-picture': ({ seq, file }) => void whenLoaded(inbox, import('../files/lightbox.js'), ({ Lightbox: Box }) =>
       showPicture(inbox, desk, { seq, file, Box })),
-  };
-  for (const [name, act] of Object.entries(told)) {
-    inbox.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
-  }
+  }, signal);
   keepPage(signal);
   window.addEventListener('beforeunload', (event) => {
     if (!client.uploads.isBusy) return;

@@ -6,6 +6,7 @@
  * @import {ParlorThread} from '../thread/thread.js'
  */
 import { h } from '../ui/dom.js';
+import { listen } from '../ui/events.js';
 import { say } from '../view/strings.js';
 
 /** @typedef {{name: string, element: Element, focus: () => void}} Region */
@@ -27,12 +28,14 @@ export function keepRegions(host, { list, thread, signal }) {
     for (const [index, link] of links.entries()) link.hidden = !regions[index].element.checkVisibility();
   });
   host.prepend(skips);
-  host.addEventListener('parlor-unfocused', () => {
-    if (!thread.writing.checkVisibility()) list.focusSearch();
-    // With a finger a field that has the focus brings up the keyboard.
-    else if (matchMedia('(pointer: coarse)').matches) thread.focusMessages();
-    else thread.focusWords();
-  }, { signal });
+  listen(host, {
+    'parlor-focus-lost': () => {
+      if (!thread.writing.checkVisibility()) list.focusSearch();
+      // With a finger a field that has the focus brings up the keyboard.
+      else if (matchMedia('(pointer: coarse)').matches) thread.focusMessages();
+      else thread.focusWords();
+    },
+  }, signal);
   document.addEventListener('keydown', (event) => {
     if (event.key !== 'F6' || event.altKey || event.metaKey || document.querySelector('dialog[open]')) return;
     const there = regions.filter((one) => one.element.checkVisibility());

@@ -4,13 +4,14 @@
  * @import {Client} from '../../sdk/client.js'
  * @import {Conversation, Message} from '../../sdk/wire.js'
  * @import {MenuItem, QuickItem} from '../ui/menu.js'
- * @import {ParlorSaid} from '../thread/message.js'
  * @import {ParlorThread} from '../thread/thread.js'
+ * @import {MessageElement, MessageTarget} from '../ui/events.js'
  */
 import { isolated } from '../view/bidi.js';
 import { memberOf } from '../../sdk/state/conversations.js';
 import { ask } from '../ui/dialog.js';
-import { emit, h } from '../ui/dom.js';
+import { h } from '../ui/dom.js';
+import { emit, listen } from '../ui/events.js';
 import { Drafting } from '../thread/draft.js';
 import { Drafts, pageKeep } from '../../sdk/drafts.js';
 import { emojiName, oftenUsed, usedAgain } from '../view/emoji.js';
@@ -27,8 +28,6 @@ import { nameOf } from '../view/conversations.js';
 import { isBlank } from '../view/visible-text.js';
 
 /**
- * @typedef {{said: ParlorSaid, at: DOMRect|{x: number, y: number}, back: HTMLElement}} Held a message that is held, and
- *   where
  * @typedef {{client: Client, conversation: Conversation, message: Message}} Place
  */
 
@@ -53,32 +52,30 @@ export class Acts {
       const id = this.open();
       return id !== null && !client.state.conversations.get(id)?.context?.closed;
     });
-    for (const [name, act] of Object.entries(this.#told())) {
-      host.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
-    }
+    listen(host, this.#handlers(), signal);
   }
 
-  /** What the parts tell, and what is done then. @returns {Record<string, (detail: any) => void>} */
-  #told() {
+  /** @returns {Parameters<typeof listen>[1]} */
+  #handlers() {
     return {
-      'parlor-menu': (held) => this.#menu(held),
-      'parlor-react-to': (held) => this.#pick(held),
-      'parlor-emoji': ({ at, back, choose }) => this.#write(at, back, choose),
+      'parlor-message-menu': (held) => this.#menu(held),
+      'parlor-pick-reaction': (held) => this.#pick(held),
+      'parlor-pick-emoji': ({ at, back, choose }) => this.#write(at, back, choose),
       'parlor-react': ({ seq, emoji, on }) => this.#react(seq, emoji, on),
       'parlor-reply': ({ seq }) => this.#reply(seq),
       'parlor-reply-last': () => this.#reply(this.#last(() => true)?.seq),
       'parlor-edit-last': () => this.#edit(this.#last((one) => this.#mayEdit(one))),
-      'parlor-edited': (words) => this.drafting.editingIs(words),
-      'parlor-save': ({ text, subject }) => void this.#save(text, subject),
-      'parlor-put-back': ({ text, reply }) => this.#withOpen((id) => this.drafting.putBack(id, text, reply)),
+      'parlor-edit-changed': (words) => this.drafting.editingIs(words),
+      'parlor-save-edit': ({ text, subject }) => void this.#save(text, subject),
+      'parlor-restore-draft': ({ text, reply }) => this.#withOpen((id) => this.drafting.putBack(id, text, reply)),
       'parlor-leave-mode': () => this.#withOpen((id) => this.drafting.leave(id)),
-      'parlor-subject': ({ subject }) => this.#withOpen((id) => this.drafting.subject(id, subject)),
-      'parlor-write': () => this.thread.focusWords(),
+      'parlor-draft-subject': ({ subject }) => this.#withOpen((id) => this.drafting.subject(id, subject)),
+      'parlor-focus-composer': () => this.thread.focusWords(),
       'parlor-readers': ({ seq }) => this.#readers(seq),
     };
   }
 
-  /** A key on a message. @param {ParlorSaid} said @param {KeyboardEvent} event @returns {boolean} whether it did
+  /** A key on a message. @param {MessageElement} said @param {KeyboardEvent} event @returns {boolean} whether it did
    * anything */
   #key(said, event) {
     const place = this.#place(said.seq);
@@ -132,7 +129,7 @@ export class Acts {
     return message.sender === this.client.user || (conversation.kind === 'group' && role !== 'member');
   }
 
-  /** @param {Held} held */
+  /** @param {MessageTarget} held */
   #menu({ said, at, back }) {
     const place = this.#place(said.seq);
     if (!place) return;
@@ -154,7 +151,7 @@ export class Acts {
     });
   }
 
-  /** @param {Message} message @param {Held} held @returns {QuickItem[]} */
+  /** @param {Message} message @param {MessageTarget} held @returns {QuickItem[]} */
   #quick({ seq, reactions = [] }, held) {
     const { user } = this.client;
     const often = oftenUsed(this.client.keep.get('emoji'), QUICK).map((emoji) => {
@@ -167,7 +164,7 @@ export class Acts {
     return [...often, { label: say.moreReactions, sign: 'plus', act: () => this.#pick(held) }];
   }
 
-  /** @param {Place} place @param {ParlorSaid} said @returns {MenuItem[]} */
+  /** @param {Place} place @param {MessageElement} said @returns {MenuItem[]} */
   #items(place, said) {
     const { message, conversation } = place;
     const closed = conversation.context?.closed ?? false;
@@ -191,7 +188,7 @@ export class Acts {
     return items.filter((one) => one !== false);
   }
 
-  /** @param {Held} held */
+  /** @param {MessageTarget} held */
   #pick({ said, at, back }) {
     const place = this.#place(said.seq);
     if (!place) return;
@@ -277,7 +274,7 @@ export class Acts {
     toast(this.host, { words: say.copied, sign: 'copy' });
   }
 
-  /** @param {Place} place @param {ParlorSaid} said */
+  /** @param {Place} place @param {MessageElement} said */
   #forward({ message, conversation }, said) {
     const { client } = this;
     void whenLoaded(this.host, import('../thread/forward-dialog.js'), ({ openForward }) => openForward(this.host, {
@@ -293,7 +290,7 @@ export class Acts {
     }));
   }
 
-  /** @param {Place} place @param {ParlorSaid} said */
+  /** @param {Place} place @param {MessageElement} said */
   #hide({ conversation, message }, said) {
     ask(this.host, {
       title: say.hideQuestion, more: say.hideMore, keep: say.keepIt, act: say.deleteForMe,
@@ -304,7 +301,7 @@ export class Acts {
     });
   }
 
-  /** @param {Place} place @param {ParlorSaid} said */
+  /** @param {Place} place @param {MessageElement} said */
   #delete({ conversation, message }, said) {
     const files = message.attachments?.length ?? 0;
     const others = conversation.kind === 'group' ? null : shortName(nameOf(this.client.state, conversation));
@@ -341,7 +338,7 @@ export class Acts {
   }
 }
 
-/** The focus goes to a neighbour of a message that is about to be gone. @param {ParlorSaid} said */
+/** The focus goes to a neighbour of a message that is about to be gone. @param {MessageElement} said */
 function stepAside(said) {
   const all = /** @type {HTMLElement[]} */ ([...said.closest('[role="log"]')?.querySelectorAll('parlor-said') ?? []]);
   const at = all.indexOf(said);

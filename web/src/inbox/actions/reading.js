@@ -6,13 +6,14 @@
  * A message that one goes to is looked at before anything on the screen changes: where it cannot be shown one stays
  * where one is, and is told why.
  * Hears: `parlor-older`, `parlor-newer`, `parlor-latest`, `parlor-trim {first, last}`, `parlor-jump {seq, quiet, keep}`
- * and `parlor-end {seq}` of a thread.
+ * and `parlor-seen {seq}` of a thread.
  *
  * @import {Client} from '../../sdk/client.js'
  * @import {MessagePlace} from '../../sdk/wire.js'
  * @import {ParlorThread} from '../thread/thread.js'
  */
 import { memberOf } from '../../sdk/state/conversations.js';
+import { listen } from '../ui/events.js';
 import { lookAt } from './find-message.js';
 import { say } from '../view/strings.js';
 import { toast } from '../ui/toast.js';
@@ -38,24 +39,21 @@ export class Standing {
     this.open = open;
     this.show = show;
     this.changed = changed;
-    /** @type {Record<string, (id: number, detail: any) => void>} */
-    const told = {
-      'parlor-older': (id) => void client.sync.older(id),
-      'parlor-newer': (id) => void client.sync.newer(id),
-      'parlor-latest': (id) => {
+    const withOpen = (/** @type {(id: number) => void} */ act) => {
+      const id = open();
+      if (id !== null) act(id);
+    };
+    listen(host, {
+      'parlor-older': () => withOpen((id) => void client.sync.older(id)),
+      'parlor-newer': () => withOpen((id) => void client.sync.newer(id)),
+      'parlor-latest': () => withOpen((id) => {
         this.goal = null;
         void client.toLatest(id);
-      },
-      'parlor-trim': (id, { first, last }) => client.sync.trim(id, first, last),
-      'parlor-jump': (id, place) => void this.goTo({ conversation: id, ...place }),
-      'parlor-end': (id, { seq }) => this.#read(id, seq),
-    };
-    for (const [name, act] of Object.entries(told)) {
-      host.addEventListener(name, (event) => {
-        const id = open();
-        if (id !== null) act(id, /** @type {CustomEvent} */ (event).detail);
-      }, { signal });
-    }
+      }),
+      'parlor-trim': ({ first, last }) => withOpen((id) => client.sync.trim(id, first, last)),
+      'parlor-jump': (place) => withOpen((id) => void this.goTo({ conversation: id, ...place })),
+      'parlor-seen': ({ seq }) => withOpen((id) => this.#read(id, seq)),
+    }, signal);
   }
 
   /** Shows a message in its place. @param {Goal} goal */

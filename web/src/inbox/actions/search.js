@@ -8,10 +8,12 @@
  * @import {ParlorList} from '../list/list.js'
  * @import {Option} from '../search/filter-dialog.js'
  * @import {Sight} from '../view/conversations.js'
+ * @import {FilterName} from '../ui/events.js'
  */
 import '../search/name-matching.js';
 import '../search/results.js';
 import { openChoice, openDays } from '../search/filter-dialog.js';
+import { listen } from '../ui/events.js';
 import { asked, isFound } from '../view/folding.js';
 import { foundView, isDoubtful } from '../view/search-results.js';
 import { known } from '../view/users.js';
@@ -41,23 +43,19 @@ export class Searching {
       clock: client.clock, ask: (question) => client.search(question), changed,
       found: (messages, first) => client.found(messages, first),
     });
-    /** @type {Record<string, (detail: any) => void>} */
-    const told = {
+    listen(host, {
       'parlor-filter': ({ query }) => query !== this.search.query && this.search.setQuery(query),
-      'parlor-look': ({ filters }) => this.search.setFilters(filters),
-      'parlor-look-more': () => void this.search.more(),
-      'parlor-look-again': () => this.search.again(),
-      'parlor-look-choose': ({ what }) => this.#choose(what),
-      'parlor-look-end': () => this.end(),
-      'parlor-found': (place) => {
+      'parlor-set-search-filters': ({ filters }) => this.search.setFilters(filters),
+      'parlor-more-results': () => void this.search.more(),
+      'parlor-retry-search': () => this.search.again(),
+      'parlor-choose-search-filter': ({ filter }) => this.#choose(filter),
+      'parlor-end-search': () => this.end(),
+      'parlor-open-result': (place) => {
         this.#at = place;
         changed();
         goTo(place);
       },
-    };
-    for (const [name, act] of Object.entries(told)) {
-      host.addEventListener(name, (event) => act(/** @type {CustomEvent} */ (event).detail), { signal });
-    }
+    }, signal);
   }
 
   /** What the list shows of it; nothing while nobody searches. @returns {FoundView|null} */
@@ -97,10 +95,10 @@ export class Searching {
     this.list.focusSearch();
   }
 
-  /** @param {string} what */
-  #choose(what) {
+  /** @param {FilterName} filter */
+  #choose(filter) {
     const { host, search } = this;
-    if (what === 'date') {
+    if (filter === 'date') {
       const { from, until } = search.filters;
       openDays(host, { from, until, done: (days) => search.setFilters(days) });
       return;
@@ -111,8 +109,7 @@ export class Searching {
       conversation: async (/** @type {string} */ query) => this.#conversations(query),
       about: async (/** @type {string} */ query) => this.#things(query),
     };
-    const kind = /** @type {keyof typeof titles} */ (what);
-    openChoice(host, { title: titles[kind], find: finds[kind] });
+    openChoice(host, { title: titles[filter], find: finds[filter] });
   }
 
   /** Oneself, those of one's conversations, and those whom the server knows. @param {string} query

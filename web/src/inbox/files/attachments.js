@@ -3,16 +3,17 @@
  *
  * Invariants: everything has its size before a byte of it is there, so that nothing moves when it comes; what can be
  * pressed is no Tab stop until its message has the focus (`message-controls.js`).
- * Tells: `parlor-picture {seq, file}` when a picture is to be seen whole, `parlor-file-stop {upload}`.
+ * Tells: `parlor-open-picture {seq, file}` when a picture is to be seen whole, `parlor-cancel-upload {upload}`.
  *
  * @import {Shown} from '../view/attachments.js'
  */
 import { addressOf } from '../../sdk/object-urls.js';
 import { decode } from '../view/blurhash.js';
-import { emit, h, set, setText } from '../ui/dom.js';
+import { h, set, setText } from '../ui/dom.js';
 import { cutName, describe, frameOf, gridOf, kindOf, progressOf } from '../view/attachments.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
+import { emit } from '../ui/events.js';
 
 const BLUR_PX = 24;
 /** A larger picture that moves stands still until it is seen whole. */
@@ -79,7 +80,7 @@ export class ParlorFiles extends HTMLElement {
       ? h('div', { class: 'picture', role: 'group', 'aria-label': name, 'data-file': file.key })
       : h('button', {
           class: 'picture', type: 'button', 'aria-label': name, 'data-file': file.key, tabindex: -1,
-          onclick: () => emit(this, 'parlor-picture', { seq: this.#seq, file: file.id }),
+          onclick: () => emit(this, 'parlor-open-picture', { seq: this.#seq, file: file.id }),
         });
     if (file.blur && !kept) frame.append(...blurred(file.blur));
     frame.append(kept ?? pictureOf(source, file));
@@ -92,7 +93,7 @@ export class ParlorFiles extends HTMLElement {
     const label = say.cancelFile(file.name);
     return h('button', {
       class: 'stop', type: 'button', 'aria-label': label, title: label, tabindex: -1,
-      onclick: () => emit(this, 'parlor-file-stop', { upload: file.key }),
+      onclick: () => emit(this, 'parlor-cancel-upload', { upload: file.key }),
     }, icon('close', { small: true }));
   }
 

@@ -1,16 +1,17 @@
 /**
  * The files of a draft: what each is, how far it is, and what was refused and why.
  *
- * Tells: `parlor-file-remove {clientId}`, `parlor-file-retry {clientId}`.
+ * Tells: `parlor-remove-upload {clientId}`, `parlor-retry-upload {clientId}`.
  *
  * @import {FileView} from '../../sdk/upload.js'
  */
 import { addressOf } from '../../sdk/object-urls.js';
 import { bar, fill, nameOf } from './attachments.js';
-import { emit, h, keyed, set, setText } from '../ui/dom.js';
+import { h, keyed, set, setText } from '../ui/dom.js';
 import { kindOf, mayTryAgain, progressOf, refusalWords, shownName, sizeOf } from '../view/attachments.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
+import { emit } from '../ui/events.js';
 
 export class ParlorTray extends HTMLElement {
   #list = h('div', { class: 'tray', role: 'list', 'aria-label': say.attached });
@@ -32,7 +33,7 @@ export class ParlorTray extends HTMLElement {
     if (at >= 0 && !this.#list.contains(document.activeElement)) {
       const next = this.#list.children[Math.min(at, files.length - 1)]?.querySelector('button');
       if (next) next.focus();
-      else emit(this, 'parlor-tray-left');
+      else emit(this, 'parlor-tray-emptied');
     }
     this.#announce(files);
   }
@@ -71,17 +72,17 @@ class ParlorTrayFile extends HTMLElement {
 
   /** @param {FileView} file @returns {HTMLElement[]} */
   #tools(file) {
-    const name = shownName(file.name);
-    /** @param {string} label @param {string} sign @param {string} told */
-    const tool = (label, sign, told) => h('button', {
+    const shown = shownName(file.name);
+    /** @param {string} label @param {string} sign @param {'parlor-remove-upload'|'parlor-retry-upload'} name */
+    const tool = (label, sign, name) => h('button', {
       class: 'tool', type: 'button', 'aria-label': label, title: label,
-      onclick: () => emit(this, told, { clientId: file.client_id }),
+      onclick: () => emit(this, name, { clientId: file.client_id }),
     }, icon(sign, { small: true }));
     const over = file.state === 'done' || file.state === 'refused';
     const again = file.state === 'cut' || (file.problem && mayTryAgain(file.problem));
     return [
-      ...(again ? [tool(say.retryFile(name), 'again', 'parlor-file-retry')] : []),
-      tool(over ? say.removeFile(name) : say.cancelFile(name), 'close', 'parlor-file-remove'),
+      ...(again ? [tool(say.retryFile(shown), 'again', 'parlor-retry-upload')] : []),
+      tool(over ? say.removeFile(shown) : say.cancelFile(shown), 'close', 'parlor-remove-upload'),
     ];
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The list of conversations, with its search field and filter. It renders and tells; it fetches nothing.
  *
- * Tells: `parlor-open {id}`, `parlor-new`, `parlor-settings`, `parlor-more`, `parlor-filter {unreadOnly, query}`,
- * `parlor-look-more`, `parlor-look-end`, and what results and chips tell.
+ * Tells: `parlor-open {id}`, `parlor-new-conversation`, `parlor-settings`, `parlor-more-conversations`, `parlor-filter {unreadOnly, query}`,
+ * `parlor-more-results`, `parlor-end-search`, and what results and chips tell.
  *
  * @import {Conversation, Me} from '../../sdk/wire.js'
  * @import {Progress} from '../../sdk/sync.js'
@@ -10,7 +10,8 @@
  * @import {ParlorChips, ParlorResults} from '../search/results.js'
  * @import {Row} from '../view/conversations.js'
  */
-import { emit, h, set, setText, swap } from '../ui/dom.js';
+import { h, set, setText, swap } from '../ui/dom.js';
+import { emit, listen } from '../ui/events.js';
 import { face, faceKey } from '../ui/avatar.js';
 import { drawing, icon } from '../ui/icons.js';
 import { ParlorRow } from './row.js';
@@ -49,11 +50,11 @@ export class ParlorList extends HTMLElement {
   #filters = h('div', { class: 'filters', role: 'group', 'aria-label': say.show }, this.#all, this.#unread);
   #write = h('button', {
     class: 'tool', type: 'button', 'aria-label': say.newConversation, title: say.newConversation,
-    onclick: () => emit(this, 'parlor-new'),
+    onclick: () => emit(this, 'parlor-new-conversation'),
   }, icon('write'));
   #leave = h('button', {
     class: 'tool', type: 'button', hidden: true, 'aria-label': say.leaveSearch, title: say.leaveSearch,
-    onclick: () => emit(this, 'parlor-look-end'),
+    onclick: () => emit(this, 'parlor-end-search'),
   }, icon('back'));
   #title = h('h2', {}, say.messages);
   // They come to life when somebody first searches.
@@ -83,9 +84,11 @@ export class ParlorList extends HTMLElement {
     if (this.firstChild) return;
     this.classList.add('list');
     for (const one of [this.#chips, this.#results]) one.hidden = true;
-    this.#results.addEventListener('parlor-unfocused', (event) => {
-      event.stopPropagation();
-      this.#search.focus();
+    listen(this.#results, {
+      'parlor-focus-lost': (_, event) => {
+        event.stopPropagation();
+        this.#search.focus();
+      },
     });
     set(this, 'role', 'navigation');
     set(this, 'aria-label', say.conversations);
@@ -170,7 +173,7 @@ export class ParlorList extends HTMLElement {
     this.#shown = key;
     const words = (/** @type {string} */ text, /** @type {Node|null} */ button = null) =>
       h('div', { class: 'nothing' }, h('p', {}, text), button);
-    const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-more') },
+    const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-more-conversations') },
       icon('again', { small: true }), say.tryAgain);
     const made = {
       nothing: () => null,
@@ -203,7 +206,7 @@ export class ParlorList extends HTMLElement {
     if (event.isComposing) return;
     const any = this.#stops() > 0;
     if (event.key === 'Escape' && this.#search.value !== '') this.clearSearch();
-    else if (event.key === 'Escape' && !this.#leave.hidden) emit(this, 'parlor-look-end');
+    else if (event.key === 'Escape' && !this.#leave.hidden) emit(this, 'parlor-end-search');
     else if (event.key === 'ArrowDown' && any) this.#focusStop(0);
     else if (event.key === 'Enter' && any && this.#search.value !== '') this.#openStop(0);
     else return;
@@ -263,8 +266,8 @@ export class ParlorList extends HTMLElement {
   #nearEnd() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
     if (clientHeight === 0 || scrollHeight - scrollTop - clientHeight >= NEAR_PX) return;
-    if (this.#more) emit(this, 'parlor-more');
-    if (this.#moreFound) emit(this, 'parlor-look-more');
+    if (this.#more) emit(this, 'parlor-more-conversations');
+    if (this.#moreFound) emit(this, 'parlor-more-results');
   }
 }
 
@@ -281,7 +284,7 @@ function insteadOf(view) {
 function firstOfAll(list) {
   return h('div', { class: 'nothing only-narrow' }, drawing(), h('h3', {}, say.noConversations),
     h('p', {}, say.noConversationsMore),
-    h('button', { class: 'button main', type: 'button', onclick: () => emit(list, 'parlor-new') }, say.writeToSomebody));
+    h('button', { class: 'button main', type: 'button', onclick: () => emit(list, 'parlor-new-conversation') }, say.writeToSomebody));
 }
 
 /** @param {EventTarget|null} target @returns {ParlorRow|null} */

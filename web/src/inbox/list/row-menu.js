@@ -5,11 +5,12 @@
  * @import {MenuItem} from '../ui/menu.js'
  */
 import { isolated } from '../view/bidi.js';
-import { emit, h } from '../ui/dom.js';
+import { h } from '../ui/dom.js';
 import { openMenu } from '../ui/menu.js';
 import { ParlorRow } from './row.js';
 import { say } from '../view/strings.js';
 import { nameOf, unreadOf } from '../view/conversations.js';
+import { emit } from '../ui/events.js';
 
 /** @param {HTMLElement} host @param {{client: Client, changed: () => void, signal: AbortSignal}} parts */
 export function keepRowMenu(host, { client, changed, signal }) {

@@ -1,18 +1,20 @@
 /**
  * Messages that were found, the newest first, and the chips that narrow the search. It renders and tells.
  *
- * Tells: `parlor-found {conversation, seq}`, `parlor-look {filters}`, `parlor-look-again`, `parlor-look-choose {what}`,
- * `parlor-unfocused` when what had the focus is gone.
+ * Tells: `parlor-open-result {conversation, seq}`, `parlor-set-search-filters {filters}`, `parlor-retry-search`, `parlor-choose-search-filter {filter}`,
+ * `parlor-focus-lost` when what had the focus is gone.
  *
  * @import {FoundRow, FoundView} from '../view/search-results.js'
  * @import {Filters} from '../../sdk/search.js'
+ * @import {FilterName} from '../ui/events.js'
  */
 import { rowBones } from '../ui/skeleton.js';
-import { emit, h, keyed, set, setText, swap } from '../ui/dom.js';
+import { h, keyed, set, setText, swap } from '../ui/dom.js';
 import { face, faceKey, thing } from '../ui/avatar.js';
 import { icon } from '../ui/icons.js';
 import { noFilters } from '../../sdk/search.js';
 import { say } from '../view/strings.js';
+import { emit } from '../ui/events.js';
 
 export class ParlorResults extends HTMLElement {
   #count = h('span', { class: 'found-count' });
@@ -59,7 +61,7 @@ export class ParlorResults extends HTMLElement {
     const key = JSON.stringify([state, nothing, more, moreFailed, failure, alone]);
     if (key === this.#drawn) return;
     this.#drawn = key;
-    const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-look-again') },
+    const again = () => h('button', { class: 'button', type: 'button', onclick: () => emit(this, 'parlor-retry-search') },
       icon('again', { small: true }), say.tryAgain);
     const made = {
       begin: () => (alone ? h('div', { class: 'nothing' }, h('p', {}, say.searchBegin)) : null),
@@ -73,7 +75,7 @@ export class ParlorResults extends HTMLElement {
       },
     }[state]();
     this.#instead.hidden = !made;
-    swap(this.#instead, made ? [made] : [], () => emit(this, 'parlor-unfocused'));
+    swap(this.#instead, made ? [made] : [], () => emit(this, 'parlor-focus-lost'));
   }
 
   /** @param {FoundView} view @param {boolean} alone @returns {HTMLElement} */
@@ -81,7 +83,7 @@ export class ParlorResults extends HTMLElement {
     const { undo } = nothing;
     const wider = undo && h('button', {
       class: 'button plain', type: 'button',
-      onclick: () => emit(this, 'parlor-look', { filters: undo === 'all' ? noFilters : { conversation: null } }),
+      onclick: () => emit(this, 'parlor-set-search-filters', { filters: undo === 'all' ? noFilters : { conversation: null } }),
     }, nothing.act);
     if (!alone) return h('p', { class: 'no-messages' }, nothing.title);
     return h('div', { class: 'nothing' }, h('h3', {}, nothing.title), h('p', {}, nothing.more), wider);
@@ -90,7 +92,7 @@ export class ParlorResults extends HTMLElement {
   /** @param {EventTarget|null} target */
   #openAt(target) {
     const row = resultOf(target);
-    if (row) emit(this, 'parlor-found', row.place);
+    if (row) emit(this, 'parlor-open-result', row.place);
   }
 
   /** One row is the way in by Tab. @param {HTMLElement|null|undefined} row */
@@ -162,24 +164,24 @@ export class ParlorChips extends HTMLElement {
       this.#chip('date', say.filterDate, daysOf(from, until), { from: '', until: '' }),
       h('button', {
         class: 'look-chip', type: 'button', 'aria-pressed': String(files),
-        onclick: () => emit(this, 'parlor-look', { filters: { files: !files } }),
+        onclick: () => emit(this, 'parlor-set-search-filters', { filters: { files: !files } }),
       }, say.filterFiles),
     );
     if (at >= 0) /** @type {HTMLElement} */ (this.children[at]).focus();
   }
 
-  /** @param {string} what @param {string} name @param {string} value @param {Partial<Filters>} without
+  /** @param {FilterName} filter @param {string} name @param {string} value @param {Partial<Filters>} without
    * @returns {HTMLElement} */
-  #chip(what, name, value, without) {
+  #chip(filter, name, value, without) {
     if (value === '') {
       return h('button', {
         class: 'look-chip', type: 'button', 'aria-haspopup': 'dialog',
-        onclick: () => emit(this, 'parlor-look-choose', { what }),
+        onclick: () => emit(this, 'parlor-choose-search-filter', { filter }),
       }, name, icon('unfold', { small: true }));
     }
     return h('button', {
       class: 'look-chip set', type: 'button', 'aria-label': say.filterEnd(value), title: say.filterOf(name, value),
-      onclick: () => emit(this, 'parlor-look', { filters: without }),
+      onclick: () => emit(this, 'parlor-set-search-filters', { filters: without }),
     }, h('span', { class: 'one-line', dir: 'auto' }, value), icon('close', { small: true }));
   }
 }

@@ -4,15 +4,16 @@
  * being composed. Above the words stands what they answer or change, and a subject where one is wanted.
  *
  * Invariant: while an own message is changed the draft waits, and comes back when that ends.
- * Tells: `parlor-send {text, reply}`, `parlor-save {text, subject}`, `parlor-edited {text, subject}`,
- * `parlor-draft {text}`, `parlor-put-back {text, reply}`, `parlor-subject {subject}`, `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`,
- * `parlor-attach {files, folders}`, `parlor-emoji {at, back, choose}`, and what the tray tells.
+ * Tells: `parlor-send {text, reply}`, `parlor-save-edit {text, subject}`, `parlor-edit-changed {text, subject}`,
+ * `parlor-draft {text}`, `parlor-restore-draft {text, reply}`, `parlor-draft-subject {subject}`, `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`,
+ * `parlor-attach {files, folders}`, `parlor-pick-emoji {at, back, choose}`, and what the tray tells.
  *
  * @import {ParlorTray} from '../files/upload-tray.js'
  * @import {ComposerMode, ComposerView} from '../view/thread.js'
  */
 import '../files/upload-tray.js';
-import { emit, h, set, setText } from '../ui/dom.js';
+import { h, set, setText } from '../ui/dom.js';
+import { emit, listen } from '../ui/events.js';
 import { before } from './draft.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
@@ -67,7 +68,7 @@ export class ParlorComposer extends HTMLElement {
 
   connectedCallback() {
     if (!this.firstChild) this.append(this.#form, this.#closed);
-    this.#tray.addEventListener('parlor-tray-left', () => this.focusWords());
+    listen(this.#tray, { 'parlor-tray-emptied': () => this.focusWords() });
   }
 
   /** Says something under the words until one writes on. @param {string} words */
@@ -80,7 +81,7 @@ export class ParlorComposer extends HTMLElement {
    * @param {string} text @param {number} [reply] what they answered */
   putBack(text, reply) {
     if (this.#edits) {
-      emit(this, 'parlor-put-back', { text, reply });
+      emit(this, 'parlor-restore-draft', { text, reply });
       return;
     }
     if (reply !== undefined) emit(this, 'parlor-reply', { seq: reply });
@@ -186,13 +187,13 @@ export class ParlorComposer extends HTMLElement {
   #toggleSubject() {
     const isOn = this.#view?.subject !== null;
     if (isOn) this.#subject.value = '';
-    emit(this, 'parlor-subject', { subject: isOn ? null : '' });
+    emit(this, 'parlor-draft-subject', { subject: isOn ? null : '' });
     if (isOn) this.#words.focus({ preventScroll: true });
   }
 
   #subjectChanged() {
     if (this.#edits) this.#edited();
-    else emit(this, 'parlor-subject', { subject: this.#subject.value });
+    else emit(this, 'parlor-draft-subject', { subject: this.#subject.value });
     this.#fit();
   }
 
@@ -223,7 +224,7 @@ export class ParlorComposer extends HTMLElement {
   }
 
   #edited() {
-    emit(this, 'parlor-edited', { text: this.#words.value, subject: this.#subject.value });
+    emit(this, 'parlor-edit-changed', { text: this.#words.value, subject: this.#subject.value });
   }
 
   /** Counts, and grows where the browser does not do it by itself. */
@@ -282,7 +283,7 @@ export class ParlorComposer extends HTMLElement {
   #chooseEmoji() {
     const words = this.#words;
     const { selectionStart: start, selectionEnd: end } = words;
-    emit(this, 'parlor-emoji', {
+    emit(this, 'parlor-pick-emoji', {
       at: this.#emoji.getBoundingClientRect(),
       back: words,
       choose: (/** @type {string} */ emoji) => {
@@ -328,7 +329,7 @@ export class ParlorComposer extends HTMLElement {
     const words = normal(this.#words.value);
     const text = isBlank(words) ? '' : words;
     if (this.#edits) {
-      emit(this, 'parlor-save', { text, subject: this.#subject.value });
+      emit(this, 'parlor-save-edit', { text, subject: this.#subject.value });
       return;
     }
     this.#words.value = '';

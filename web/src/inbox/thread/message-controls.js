@@ -4,14 +4,15 @@
  *
  * Invariants: the messages are one Tab stop (their log). An arrow goes from there to a message; with the focus on it,
  * Tab reaches its links and buttons, Escape goes back. What can be done by pointer can be done by touch and by keys.
- * Tells: `parlor-edge {first}`, `parlor-menu {said, at, back}`, `parlor-react-to {said, at, back}`,
+ * Tells: `parlor-jump-to-edge {first}`, `parlor-message-menu {said, at, back}`, `parlor-pick-reaction {said, at, back}`,
  * `parlor-reply {seq}`, and what `act` does.
  *
  * @import {ParlorSaid} from './message.js'
  */
-import { emit, h, set } from '../ui/dom.js';
+import { h, set } from '../ui/dom.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
+import { emit } from '../ui/events.js';
 
 /** @typedef {(said: ParlorSaid, event: KeyboardEvent) => boolean} Act whether a key on a message did something */
 
@@ -33,7 +34,7 @@ export class Hand {
     this.act = act;
     this.mayWrite = mayWrite;
     const react = this.#tool('smile', say.react, (said) =>
-      emit(said, 'parlor-react-to', { said, at: react.getBoundingClientRect(), back: said }));
+      emit(said, 'parlor-pick-reaction', { said, at: react.getBoundingClientRect(), back: said }));
     const reply = this.#tool('reply', say.reply, (said) => emit(said, 'parlor-reply', { seq: said.seq }));
     set(this.#more, 'aria-haspopup', 'menu');
     this.#bar.append(react, reply, this.#more);
@@ -64,7 +65,7 @@ export class Hand {
 
   /** @param {ParlorSaid} said @param {DOMRect|{x: number, y: number}} at @param {HTMLElement} back */
   #menu(said, at, back) {
-    emit(said, 'parlor-menu', { said, at, back });
+    emit(said, 'parlor-message-menu', { said, at, back });
   }
 
   /** @param {PointerEvent} event */
@@ -145,7 +146,7 @@ export class Hand {
     /** @type {Record<string, number>} */
     const ways = { ArrowUp: at - 1, ArrowDown: at + 1 };
     if (all.length > 0 && (key === 'Home' || key === 'End')) {
-      emit(log, 'parlor-edge', { first: key === 'Home' });
+      emit(log, 'parlor-jump-to-edge', { first: key === 'Home' });
       return true;
     }
     if (!(key in ways) || all.length === 0) return false;
@@ -157,7 +158,7 @@ export class Hand {
     }
     const to = all[ways[key]];
     if (!to) {
-      if (key === 'ArrowDown') emit(said, 'parlor-write');
+      if (key === 'ArrowDown') emit(said, 'parlor-focus-composer');
       return true;
     }
     to.focus({ preventScroll: true });

@@ -1,17 +1,18 @@
 /**
  * The parts of a thread: days, the unread line, how it began, and runs of bubbles.
  *
- * Tells: `parlor-retry {clientId}`, `parlor-take-back {clientId}`, `parlor-discard {clientId}`, `parlor-readers {seq}`, and what messages tell.
+ * Tells: `parlor-retry-send {clientId}`, `parlor-restore-message {clientId}`, `parlor-discard {clientId}`, `parlor-readers {seq}`, and what messages tell.
  *
  * @import {Block, Meta, Run} from '../view/message-groups.js'
  * @import {Updatable} from '../ui/dom.js'
  */
-import { emit, h, keyed, set, setText } from '../ui/dom.js';
+import { h, keyed, set, setText } from '../ui/dom.js';
 import { face, faceKey } from '../ui/avatar.js';
 import { fullTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { ParlorSaid } from './message.js';
 import { say } from '../view/strings.js';
+import { emit } from '../ui/events.js';
 
 const tickIcons = { sending: 'clock', sent: 'check', delivered: 'checks', read: 'read' };
 
@@ -114,11 +115,12 @@ class ParlorRun extends HTMLElement {
     if (meta.kind === 'none') return [];
     if (meta.kind === 'failed' || meta.kind === 'held') {
       const { clientId } = meta;
-      const button = (/** @type {string} */ words, /** @type {string} */ name) =>
+      /** @param {string} words @param {'parlor-restore-message'|'parlor-retry-send'|'parlor-discard'} name */
+      const button = (words, name) =>
         h('button', { type: 'button', onclick: () => emit(this, name, { clientId }) }, words);
       return [
         icon(meta.kind === 'held' ? 'clock' : 'alert'), h('span', {}, meta.words),
-        meta.back ? button(say.takeBack, 'parlor-take-back') : button(say.retry, 'parlor-retry'),
+        meta.back ? button(say.takeBack, 'parlor-restore-message') : button(say.retry, 'parlor-retry-send'),
         button(say.discard, 'parlor-discard'),
       ];
     }

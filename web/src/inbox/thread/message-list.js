@@ -6,7 +6,7 @@
  * only some hundred messages are here, those around what is seen. Where what is seen is no longer held though nobody
  * went anywhere (too much changed to be told), it stays on the screen until its place is held again.
  * Tells: `parlor-older`, `parlor-newer` and `parlor-latest` for what is wanted, `parlor-trim {first, last}` for what is
- * enough, `parlor-jump {seq, quiet, keep}`, `parlor-end {seq}` for what is on the screen, and what runs tell.
+ * enough, `parlor-jump {seq, quiet, keep}`, `parlor-seen {seq}` for what is on the screen, and what runs tell.
  *
  * @import {Side} from '../../sdk/queries.js'
  * @import {ParlorSaid} from './message.js'
@@ -15,7 +15,8 @@
  */
 import { Anchor } from './scroll-anchor.js';
 import { bubbleBones } from '../ui/skeleton.js';
-import { emit, h, keyed, set, setText } from '../ui/dom.js';
+import { h, keyed, set, setText } from '../ui/dom.js';
+import { emit, listen } from '../ui/events.js';
 import { Floating } from './floating-day.js';
 import { icon } from '../ui/icons.js';
 import { keepRuns, makeBlock } from './message-group.js';
@@ -84,7 +85,7 @@ export class ParlorTalk extends HTMLElement {
   connectedCallback() {
     if (!this.firstChild) {
       this.append(this.#since.element, this.#log, this.#jumping, this.#floating.element, this.#pill, this.#ears);
-      this.#log.addEventListener('parlor-edge', (event) => this.#toEdge(/** @type {CustomEvent} */ (event).detail));
+      listen(this.#log, { 'parlor-jump-to-edge': (edge) => this.#toEdge(edge) });
     }
     this.#observer.observe(this.#log);
     this.#observer.observe(this.#blocks);
@@ -318,7 +319,7 @@ export class ParlorTalk extends HTMLElement {
     if (below <= FOLLOW_PX && !view.moreAfter) this.#seenSeq = view.lastSeq;
     const all = this.#anchor.messages;
     const seen = atEnd ? view.lastSeq : (all[this.#anchor.last(AT_END_PX)]?.seq ?? 0);
-    if (seen > 0) emit(this, 'parlor-end', { seq: seen });
+    if (seen > 0) emit(this, 'parlor-seen', { seq: seen });
     this.#drawPill(view, below);
     const first = all[this.#anchor.first()]?.said;
     const since = this.#since.update(view.divider, this.#whereLine(view, first?.seq ?? 0), view.now);

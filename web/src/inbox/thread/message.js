@@ -9,13 +9,14 @@
  */
 import '../files/attachments.js';
 import { isolated } from '../view/bidi.js';
-import { emit, h, set, setText } from '../ui/dom.js';
+import { h, set, setText } from '../ui/dom.js';
 import { isLarge } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { emojiName } from '../view/emoji.js';
 import { sentence } from '../view/spoken-message.js';
 import { say } from '../view/strings.js';
 import { words } from './rich-text.js';
+import { emit } from '../ui/events.js';
 
 /**
  * @typedef {{

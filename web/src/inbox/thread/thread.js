@@ -11,11 +11,12 @@
 import './composer.js';
 import './message-list.js';
 import { bubbleBones } from '../ui/skeleton.js';
-import { emit, h, set, setText, swap } from '../ui/dom.js';
+import { h, set, setText, swap } from '../ui/dom.js';
 import { face, faceKey, thing } from '../ui/avatar.js';
 import { drawing, icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { DropPlace } from '../files/file-intake.js';
+import { emit } from '../ui/events.js';
 
 export class ParlorThread extends HTMLElement {
   #face = h('span', { class: 'face-place' });
@@ -26,7 +27,7 @@ export class ParlorThread extends HTMLElement {
   }, icon('people'));
   #search = h('button', {
     class: 'tool', type: 'button', 'aria-label': say.searchHere, title: say.searchHereHint,
-    onclick: () => emit(this, 'parlor-search-here'),
+    onclick: () => emit(this, 'parlor-search-here', {}),
   }, icon('search'));
   #head = h('div', { class: 'thread-head' }, backButton(this), this.#face,
     h('div', { class: 'person' }, this.#name, this.#note), this.#search, this.#members);

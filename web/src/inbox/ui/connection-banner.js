@@ -1,14 +1,15 @@
 /**
  * Where the inbox says how the connection is.
  *
- * Tells: `parlor-try`, `parlor-unfocused` when what had the focus is gone.
+ * Tells: `parlor-reconnect`, `parlor-focus-lost` when what had the focus is gone.
  *
  * @import {BannerView} from '../view/connection-status.js'
  */
-import { emit, h, set, swap } from './dom.js';
+import { h, set, swap } from './dom.js';
 import { icon } from './icons.js';
 import { say } from '../view/strings.js';
 import { Telling } from '../view/connection-status.js';
+import { emit } from './events.js';
 
 export class ParlorBanner extends HTMLElement {
   #drawn = '';
@@ -29,9 +30,9 @@ export class ParlorBanner extends HTMLElement {
       swap(this, kind === 'none' ? [] : [
         icon(signs[kind], { small: true }), h('span', {}, words),
         ...(kind === 'offline'
-          ? [h('button', { type: 'button', onclick: () => emit(this, 'parlor-try') }, say.tryNow)]
+          ? [h('button', { type: 'button', onclick: () => emit(this, 'parlor-reconnect') }, say.tryNow)]
           : []),
-      ], () => emit(this, 'parlor-unfocused'));
+      ], () => emit(this, 'parlor-focus-lost'));
     }
     return again;
   }

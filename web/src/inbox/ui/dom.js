@@ -59,11 +59,6 @@ export function following(field) {
   };
 }
 
-/** Tells what was done, to whoever is above. @param {Element} element @param {string} name @param {unknown} [detail] */
-export function emit(element, name, detail) {
-  element.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
-}
-
 /** @template Item @typedef {HTMLElement & {update(item: Item): void}} Updatable */
 
 /** Makes the children of `parent` be those of `items`: each keeps its element as long as it keeps its key, and only

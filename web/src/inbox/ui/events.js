@@ -1,0 +1,91 @@
+/**
+ * The events by which elements report what the user did: their names, what each carries, and how they are sent and
+ * received. They bubble, so whoever stands above an element can listen.
+ *
+ * @import {Filters} from '../../sdk/search.js'
+ * @import {Me, MessagePlace} from '../../sdk/wire.js'
+ */
+
+/**
+ * @typedef {HTMLElement & {readonly seq: number}} MessageElement
+ * @typedef {{said: MessageElement, at: DOMRect|{x: number, y: number}, back: HTMLElement}} MessageTarget where a menu of
+ *   a message opens, and what gets the focus when it closes
+ * @typedef {{quiet?: boolean, keep?: boolean}} JumpOptions `quiet`: the message is not highlighted, and a neighbour will
+ *   do; `keep`: it is the current position, which has to be loaded again
+ * @typedef {'person'|'conversation'|'about'|'date'} FilterName
+ * @typedef {undefined} None
+ *
+ * @typedef {{
+ *   'parlor-signed-in': {me: Me},
+ *   'parlor-signed-out': None,
+ *   'parlor-sign-out': None,
+ *   'parlor-reconnect': None,
+ *   'parlor-focus-lost': None,
+ *   'parlor-open': {id: number},
+ *   'parlor-back': None,
+ *   'parlor-new-conversation': None,
+ *   'parlor-settings': None,
+ *   'parlor-members': None,
+ *   'parlor-more-conversations': None,
+ *   'parlor-filter': {unreadOnly: boolean, query: string},
+ *   'parlor-search-here': {id?: number},
+ *   'parlor-set-search-filters': {filters: Partial<Filters>},
+ *   'parlor-choose-search-filter': {filter: FilterName},
+ *   'parlor-more-results': None,
+ *   'parlor-retry-search': None,
+ *   'parlor-end-search': None,
+ *   'parlor-open-result': MessagePlace,
+ *   'parlor-reload': None,
+ *   'parlor-older': None,
+ *   'parlor-newer': None,
+ *   'parlor-latest': None,
+ *   'parlor-trim': {first: number, last: number},
+ *   'parlor-jump': {seq: number} & JumpOptions,
+ *   'parlor-jump-to-edge': {first: boolean},
+ *   'parlor-seen': {seq: number},
+ *   'parlor-message-menu': MessageTarget,
+ *   'parlor-pick-reaction': MessageTarget,
+ *   'parlor-react': {seq: number, emoji: string, on: boolean},
+ *   'parlor-reply': {seq: number},
+ *   'parlor-readers': {seq: number},
+ *   'parlor-open-picture': {seq: number, file: number},
+ *   'parlor-retry-send': {clientId: string},
+ *   'parlor-discard': {clientId: string},
+ *   'parlor-restore-message': {clientId: string},
+ *   'parlor-cancel-upload': {upload: string},
+ *   'parlor-send': {text: string, reply: number|null},
+ *   'parlor-save-edit': {text: string, subject: string},
+ *   'parlor-edit-changed': {text: string, subject: string},
+ *   'parlor-leave-mode': None,
+ *   'parlor-edit-last': None,
+ *   'parlor-reply-last': None,
+ *   'parlor-focus-composer': None,
+ *   'parlor-draft': {text: string},
+ *   'parlor-draft-subject': {subject: string|null},
+ *   'parlor-restore-draft': {text: string, reply?: number},
+ *   'parlor-pick-emoji': {at: DOMRect, back: HTMLElement, choose: (emoji: string) => void},
+ *   'parlor-attach': {files: File[], folders: number},
+ *   'parlor-remove-upload': {clientId: string},
+ *   'parlor-retry-upload': {clientId: string},
+ *   'parlor-tray-emptied': None,
+ * }} ParlorEvents
+ */
+
+/** Sends an event up from an element.
+ * @template {keyof ParlorEvents} Name
+ * @param {Element} element @param {Name} name
+ * @param {ParlorEvents[Name] extends undefined ? [] : [ParlorEvents[Name]]} detail */
+export function emit(element, name, ...detail) {
+  element.dispatchEvent(new CustomEvent(name, { bubbles: true, detail: detail[0] }));
+}
+
+/** Calls the handler of each event that reaches an element.
+ * @param {EventTarget} target
+ * @param {{[Name in keyof ParlorEvents]?: (detail: ParlorEvents[Name], event: Event) => void}} handlers
+ * @param {AbortSignal} [signal] ends it */
+export function listen(target, handlers, signal) {
+  for (const [name, handle] of Object.entries(handlers)) {
+    const call = /** @type {(detail: unknown, event: Event) => void} */ (handle);
+    target.addEventListener(name, (event) => call(/** @type {CustomEvent<unknown>} */ (event).detail, event), { signal });
+  }
+}
