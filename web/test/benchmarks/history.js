@@ -10,7 +10,9 @@
  */
 import assert from 'node:assert/strict';
 import { fill, POURING } from '../journeys/support/bulk-messages.js';
-import { Person, travel, until } from '../journeys/support/support.js';
+import { travel } from '../journeys/support/journey.js';
+import { Person } from '../journeys/support/user-page.js';
+import { until } from '../journeys/support/wait.js';
 
 const MESSAGES = Number(process.env.MESSAGES ?? 100_000);
 const RUNS = Number(process.env.RUNS ?? 15);

@@ -5,7 +5,9 @@
  * @import {Page} from 'playwright-core'
  */
 import { MANY, open } from '../journeys/support/bulk-conversations.js';
-import { Person, travel, until } from '../journeys/support/support.js';
+import { travel } from '../journeys/support/journey.js';
+import { Person } from '../journeys/support/user-page.js';
+import { until } from '../journeys/support/wait.js';
 
 const CONVERSATIONS = Number(process.env.CONVERSATIONS ?? 5_000);
 

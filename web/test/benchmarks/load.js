@@ -6,7 +6,7 @@
  * @import {Load} from '../journeys/support/page-load.js'
  */
 import { assets, bytes, load, signedIn } from '../journeys/support/page-load.js';
-import { travel } from '../journeys/support/support.js';
+import { travel } from '../journeys/support/journey.js';
 
 const RUNS = Number(process.env.RUNS ?? 5);
 const LINE = { latency: Number(process.env.LATENCY ?? 100), kbit: Number(process.env.KBIT ?? 10_000) };

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ITEM } from './support/message-steps.js';
-import { travel } from './support/support.js';
+import { travel } from './support/journey.js';
 
 test('the demo shows pictures, a quote and a reaction, and its item card links to a page that links back', () =>
   travel(async ({ demo, browser }) => {

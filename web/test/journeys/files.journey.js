@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { ITEM, MB, attach, last, paper, picture, ready, send, sent, together, upload } from './support/file-steps.js';
-import { travel, until } from './support/support.js';
+import { travel } from './support/journey.js';
+import { until } from './support/wait.js';
 
 /** @import {Page} from 'playwright-core' */
 /** @import {Chosen} from './support/file-steps.js' */

@@ -5,7 +5,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attach, paper } from './support/file-steps.js';
 import { ITEM, PHONE, field, message, together } from './support/message-steps.js';
-import { Person, travel, until } from './support/support.js';
+import { travel } from './support/journey.js';
+import { Person } from './support/user-page.js';
+import { until } from './support/wait.js';
 
 test('on a touch screen Enter starts a new line and the button sends; both sides show the line breaks', () =>
   travel(async (place) => {

@@ -10,7 +10,7 @@ import { boxFaults, styleFaults } from '../layout/checks.js';
 import { screensOf } from '../layout/visit-all.js';
 import { SETTINGS, TURNS, tell } from '../layout/scene.js';
 import { SIZES, chromiumViews, firefoxView } from '../layout/browser-view.js';
-import { travel } from './support/support.js';
+import { travel } from './support/journey.js';
 
 /** @import {View} from '../layout/browser-view.js' */
 /** @typedef {{faults: Set<string>, matched: Set<string>, all: Set<string>, classes: Set<string>, screens: number}} Seen */

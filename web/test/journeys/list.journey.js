@@ -7,7 +7,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MANY, open } from './support/bulk-conversations.js';
-import { Person, travel, until } from './support/support.js';
+import { travel } from './support/journey.js';
+import { Person } from './support/user-page.js';
+import { until } from './support/wait.js';
 
 const COUNT = 5_000;
 /** The rows that fit on the screen, and those drawn beyond it. */

@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assets, bytes, load, signedIn } from './support/page-load.js';
-import { Person, travel } from './support/support.js';
+import { travel } from './support/journey.js';
+import { Person } from './support/user-page.js';
 
 const BYTES_MAX = 100_000;
 /** The style sheet, the script that runs before the first paint, the main script and the icon. */

@@ -4,7 +4,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ITEM, PHONE, chooseInMenu, field, message, press } from './support/message-steps.js';
-import { Person, travel, until } from './support/support.js';
+import { travel } from './support/journey.js';
+import { Person } from './support/user-page.js';
+import { until } from './support/wait.js';
 
 test('in a group, system messages say what happened, and ticks show who has read and when', () =>
   travel(async ({ demo, browser }) => {

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ITEM, PHONE, chooseInMenu, field, message, press, together } from './support/message-steps.js';
-import { travel, until } from './support/support.js';
+import { travel } from './support/journey.js';
+import { until } from './support/wait.js';
 
 test('a user edits their own message, and both see it', () =>
   travel(async (place) => {

@@ -4,7 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Person, travel, until } from './support/support.js';
+import { travel } from './support/journey.js';
+import { Person } from './support/user-page.js';
+import { until } from './support/wait.js';
 
 const ITEM = 'Black umbrella';
 
@@ -55,7 +57,7 @@ async function assertSides(person, text, own) {
 }
 
 /** Kills and restarts the server while both write. @param {Person} ada @param {Person} ben
- * @param {import('./support/support.js').Demo} demo */
+ * @param {import('./support/test-server.js').Demo} demo */
 async function killed(ada, ben, demo) {
   const words = Array.from({ length: 12 }, (_, index) => `message ${index + 1}`);
   const write = async (/** @type {Person} */ who, /** @type {string} */ name) => {
@@ -94,7 +96,7 @@ async function assertInOrder(person, words) {
 }
 
 /** Blocks sockets: messages arrive by polling, and afterwards by sockets again. @param {Person} ada @param {Person} ben
- * @param {import('./support/support.js').Way} way */
+ * @param {import('./support/network-proxy.js').Way} way */
 async function blocked(ada, ben, way) {
   await until(() => way.sockets.size, (count) => count === 2, 'both have a socket');
   way.become('no sockets');
@@ -118,7 +120,7 @@ async function blocked(ada, ben, way) {
 }
 
 /** Blocks everything: the page says so after five seconds, stores new messages, and sends them when the connection is
- * back. @param {Person} ada @param {Person} ben @param {import('./support/support.js').Way} way */
+ * back. @param {Person} ada @param {Person} ben @param {import('./support/network-proxy.js').Way} way */
 async function cutOff(ada, ben, way) {
   const banner = ada.page.locator('parlor-banner');
   const said = await listen(banner);

@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { payloads } from './support/hostile-texts.js';
-import { Person, travel, until } from './support/support.js';
+import { travel } from './support/journey.js';
+import { Person } from './support/user-page.js';
+import { until } from './support/wait.js';
 
 /** @import {Locator} from 'playwright-core' */
 

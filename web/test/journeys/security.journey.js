@@ -9,12 +9,14 @@ import { oneLine, preview } from '../../src/inbox/view/markup.js';
 import { balanced } from '../../src/inbox/view/bidi.js';
 import { hiddenIn } from '../../src/inbox/view/visible-text.js';
 import { payloads } from './support/hostile-texts.js';
-import { Person, travel, until } from './support/support.js';
+import { travel } from './support/journey.js';
+import { Person } from './support/user-page.js';
+import { until } from './support/wait.js';
 
 /**
  * @import {AddressInfo} from 'node:net'
  * @import {Page} from 'playwright-core'
- * @import {Demo} from './support/support.js'
+ * @import {Demo} from './support/test-server.js'
  */
 
 const ITEM = ['context', 'put', '--type', 'item', '--id', '5'];

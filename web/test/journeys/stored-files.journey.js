@@ -5,7 +5,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { MB, attach, last, paper, picture, send, together, upload } from './support/file-steps.js';
-import { Person, travel, until } from './support/support.js';
+import { travel } from './support/journey.js';
+import { Person } from './support/user-page.js';
+import { until } from './support/wait.js';
 
 test('a message that waits for its files is sent after a reload, with all of their bytes', () =>
   travel(async (place) => {

@@ -4,7 +4,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ITEM, together } from './support/file-steps.js';
-import { Person, Profile, travel, until } from './support/support.js';
+import { Profile } from './support/browser.js';
+import { travel } from './support/journey.js';
+import { Person } from './support/user-page.js';
+import { until } from './support/wait.js';
 
 /** @param {Person} person */
 const field = ({ page }) => page.getByRole('textbox', { name: 'Message', exact: true });

@@ -4,7 +4,7 @@
  * @import {Browser, Page} from 'playwright-core'
  */
 import { writeFileSync } from 'node:fs';
-import { openBrowser } from '../journeys/support/support.js';
+import { openBrowser } from '../journeys/support/browser.js';
 import { Firefox } from './firefox.js';
 
 /** @typedef {{width: number, height: number, phone: boolean}} Size */

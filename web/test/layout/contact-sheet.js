@@ -8,7 +8,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { travel } from '../journeys/support/support.js';
+import { travel } from '../journeys/support/journey.js';
 import { boxFaults } from './checks.js';
 import { screensOf } from './visit-all.js';
 import { SETTINGS, TURNS, tell } from './scene.js';

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import assert from 'node:assert/strict';
 import { png } from '../journeys/support/png.js';
 
-/** @import {Demo} from '../journeys/support/support.js' */
+/** @import {Demo} from '../journeys/support/test-server.js' */
 
 /** A text that must not affect its surroundings: it closes the isolate around it and reverses what follows. A message
  * may contain it, a name may not. */

@@ -1,7 +1,8 @@
 /**
  * Visits everything: the sign-in page, an empty inbox, every screen of a full one, and a lost connection.
  *
- * @import {Demo, Way} from '../journeys/support/support.js'
+ * @import {Way} from '../journeys/support/network-proxy.js'
+ * @import {Demo} from '../journeys/support/test-server.js'
  * @import {Rooms} from './scene.js'
  * @import {Size, View} from './browser-view.js'
  */

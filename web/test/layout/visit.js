@@ -1,7 +1,7 @@
 /**
  * Visits all screens in one browser, in one size and both themes.
  *
- * @import {Demo} from '../journeys/support/support.js'
+ * @import {Demo} from '../journeys/support/test-server.js'
  * @import {Rooms} from './scene.js'
  * @import {Screen} from './screens.js'
  * @import {Size, View} from './browser-view.js'

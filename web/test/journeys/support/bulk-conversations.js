@@ -1,7 +1,7 @@
 /**
  * Creates many conversations over HTTP.
  *
- * @import {Person} from './support.js'
+ * @import {Person} from './user-page.js'
  */
 
 /** The server settings that this needs. */

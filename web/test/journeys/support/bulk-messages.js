@@ -1,7 +1,7 @@
 /**
  * Sends many messages quickly: over a socket of each page, by two users in turn.
  *
- * @import {Person} from './support.js'
+ * @import {Person} from './user-page.js'
  */
 
 /** The server settings that this needs. */

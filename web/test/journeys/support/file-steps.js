@@ -2,7 +2,9 @@
  * Steps of journeys about files: make files, attach them, and find them in the page.
  */
 import { png } from './png.js';
-import { Person, travel, until } from './support.js';
+import { travel } from './journey.js';
+import { Person } from './user-page.js';
+import { until } from './wait.js';
 
 /** @import {BrowserContextOptions, Locator} from 'playwright-core' */
 /** @typedef {{name: string, mimeType: string, buffer: Buffer}} Chosen */

@@ -3,10 +3,10 @@
  * it.
  *
  * @import {Browser, BrowserContextOptions, Locator, Page} from 'playwright-core'
- * @import {Demo} from './support.js'
+ * @import {Demo} from './test-server.js'
  */
 import assert from 'node:assert/strict';
-import { Person } from './support.js';
+import { Person } from './user-page.js';
 
 export const ITEM = 'Black umbrella';
 /** @type {BrowserContextOptions} */

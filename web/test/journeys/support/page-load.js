@@ -5,7 +5,7 @@
  * @import {Browser, BrowserContext, BrowserContextOptions, Page} from 'playwright-core'
  */
 import assert from 'node:assert/strict';
-import { until } from './support.js';
+import { until } from './wait.js';
 
 /**
  * @typedef {{url: string, type: string, bytes: number, cached: boolean, status: number, encoding: string}} Asked
