@@ -10,19 +10,19 @@
  */
 import assert from 'node:assert/strict';
 import { fill, POURING } from '../journeys/support/bulk-messages.js';
-import { travel } from '../journeys/support/journey.js';
-import { Person } from '../journeys/support/user-page.js';
+import { runJourney } from '../journeys/support/journey.js';
+import { UserPage } from '../journeys/support/user-page.js';
 import { until } from '../journeys/support/wait.js';
 
 const MESSAGES = Number(process.env.MESSAGES ?? 100_000);
 const RUNS = Number(process.env.RUNS ?? 15);
 const ITEM = 'Black umbrella';
 
-await travel(async ({ demo, browser }) => {
-  const ada = await Person.open(browser, demo.links.ada);
-  const ben = await Person.open(browser, demo.links.ben);
-  await ada.choose(ITEM);
-  const conversation = ada.conversation();
+await runJourney(async ({ server, browser }) => {
+  const ada = await UserPage.open(browser, server.links.ada);
+  const ben = await UserPage.open(browser, server.links.ben);
+  await ada.openConversation(ITEM);
+  const conversation = ada.conversationId();
   const began = Date.now();
   await fill([ada, ben], conversation, MESSAGES, 200);
   print(`${MESSAGES} messages sent in ${Math.round((Date.now() - began) / 1000)} s`);
@@ -57,7 +57,7 @@ await travel(async ({ demo, browser }) => {
   print(`rows at the most: ${rows}`);
   const heap = await ada.page.evaluate(() => /** @type {any} */ (performance).memory?.usedJSHeapSize ?? 0);
   print(`heap after it: ${Math.round(heap / 2 ** 20)} MiB`);
-  assert.deepEqual(ada.complaints, []);
+  assert.deepEqual(ada.errors, []);
 }, POURING);
 process.exit(0);
 

@@ -5,15 +5,15 @@
  * @import {Page} from 'playwright-core'
  */
 import { MANY, open } from '../journeys/support/bulk-conversations.js';
-import { travel } from '../journeys/support/journey.js';
-import { Person } from '../journeys/support/user-page.js';
+import { runJourney } from '../journeys/support/journey.js';
+import { UserPage } from '../journeys/support/user-page.js';
 import { until } from '../journeys/support/wait.js';
 
 const CONVERSATIONS = Number(process.env.CONVERSATIONS ?? 5_000);
 
-await travel(async ({ demo, browser }) => {
-  const ada = await Person.open(browser, demo.links.ada);
-  const ben = await Person.open(browser, demo.links.ben);
+await runJourney(async ({ server, browser }) => {
+  const ada = await UserPage.open(browser, server.links.ada);
+  const ben = await UserPage.open(browser, server.links.ben);
   const user = await ada.page.evaluate(async () => (await (await fetch('/v1/me')).json()).id);
   const first = await open(ben, user, CONVERSATIONS);
   await until(() => ada.page.evaluate(() => {
@@ -27,7 +27,7 @@ await travel(async ({ demo, browser }) => {
   print(`tasks over 50 ms meanwhile: ${tasks.length} ${tasks.join(' ')}`);
   print(`rows at the most: ${rows}`);
   const heard = watchTasks(ada.page);
-  await ben.fill(first, ['One message into the last conversation.']);
+  await ben.sendMessages(first, ['One message into the last conversation.']);
   await ada.page.locator('parlor-row', { hasText: 'One message into the last' }).waitFor();
   print(`tasks over 50 ms for one message into the last: ${(await heard()).join(' ') || 'none'}`);
 }, MANY);

@@ -6,18 +6,18 @@
  * @import {Load} from '../journeys/support/page-load.js'
  */
 import { assets, bytes, load, signedIn } from '../journeys/support/page-load.js';
-import { travel } from '../journeys/support/journey.js';
+import { runJourney } from '../journeys/support/journey.js';
 
 const RUNS = Number(process.env.RUNS ?? 5);
 const LINE = { latency: Number(process.env.LATENCY ?? 100), kbit: Number(process.env.KBIT ?? 10_000) };
 
-await travel(async ({ demo, browser }) => {
+await runJourney(async ({ server, browser }) => {
   for (const width of [1280, 390]) {
     /** @type {Record<string, Load[]>} */
     const loads = { cold: [], warm: [] };
     for (let run = 0; run < RUNS; run += 1) {
-      const context = await signedIn(browser, demo.links.ada, { viewport: { width, height: 800 } });
-      const url = new URL('/', demo.links.ada).href;
+      const context = await signedIn(browser, server.links.ada, { viewport: { width, height: 800 } });
+      const url = new URL('/', server.links.ada).href;
       loads.cold.push(await load(context, url, LINE));
       loads.warm.push(await load(context, url, LINE));
       await context.close();

@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 /** A petrol square of eight by eight pixels. */
@@ -14,37 +14,37 @@ const PICTURE = Buffer.from(
 const SIGN_UP = { PARLOR_ACCOUNTS_SIGN_UP: 'true', PARLOR_NAME: 'Found & Kept' };
 
 test('a new account has an empty inbox that says what will appear there', () =>
-  travel(async ({ demo, browser }) => {
-    const eve = await Person.open(browser, demo.links.door);
+  runJourney(async ({ server, browser }) => {
+    const eve = await UserPage.open(browser, server.links.signIn);
     const { page } = eve;
     await signUp(eve, 'eve', 'Eve Adler', 'a long enough password');
     await page.getByRole('heading', { name: 'No conversations yet' }).waitFor();
-    await eve.check('empty inbox');
+    await eve.checkAccessibility('empty inbox');
     await page.setViewportSize({ width: 390, height: 800 });
     await page.getByRole('heading', { name: 'No conversations yet' }).waitFor();
     await page.getByRole('button', { name: 'Write to somebody' }).waitFor();
-    await eve.check('empty inbox on a phone');
+    await eve.checkAccessibility('empty inbox on a phone');
     await page.setViewportSize({ width: 1280, height: 800 });
     await page.getByRole('button', { name: 'Write to somebody' }).click();
     await page.getByText('Type two letters of a name.').waitFor();
-    await eve.check('nobody to write to');
+    await eve.checkAccessibility('nobody to write to');
     await page.keyboard.press('Escape');
 
-    const max = await Person.open(browser, demo.links.door);
+    const max = await UserPage.open(browser, server.links.signIn);
     await signUp(max, 'max', 'Max Berger', 'another long password');
     await max.page.getByRole('button', { name: 'Write to somebody' }).click();
     await max.page.getByRole('searchbox', { name: 'Find people' }).fill('eve');
     await max.page.getByRole('button', { name: 'Eve Adler' }).click();
     await max.page.getByRole('button', { name: 'Write to Eve' }).click();
-    await max.say('Hello Eve, is the umbrella yours?');
+    await max.send('Hello Eve, is the umbrella yours?');
     await page.locator('parlor-row', { hasText: 'Max Berger' }).click();
     await eve.bubble('Hello Eve, is the umbrella yours?').waitFor();
-    assert.deepEqual([...eve.complaints, ...max.complaints], []);
+    assert.deepEqual([...eve.errors, ...max.errors], []);
   }, SIGN_UP, 'serve'));
 
 test('the sign-in page says when the browser keeps no cookies', () =>
-  travel(async ({ demo, browser }) => {
-    const eve = await Person.open(browser, demo.links.door);
+  runJourney(async ({ server, browser }) => {
+    const eve = await UserPage.open(browser, server.links.signIn);
     const { page, context } = eve;
     await page.route(/\/v1\/(?:session|users)$/u, async (route) => {
       const response = await route.fetch();
@@ -54,21 +54,21 @@ test('the sign-in page says when the browser keeps no cookies', () =>
     });
     await signUp(eve, 'eve', 'Eve Adler', 'a long enough password');
     await page.getByRole('alert').getByText('Allow cookies for this page.').waitFor();
-    await eve.check('no cookies');
+    await eve.checkAccessibility('no cookies');
   }, SIGN_UP, 'serve'));
 
 test('a user changes name, picture and password, and others see it', () =>
-  travel(async ({ demo, browser }) => {
-    const eve = await Person.open(browser, demo.links.door);
+  runJourney(async ({ server, browser }) => {
+    const eve = await UserPage.open(browser, server.links.signIn);
     const { page } = eve;
     await signUp(eve, 'eve', 'Eve Adler', 'a long enough password');
-    const max = await Person.open(browser, demo.links.door);
+    const max = await UserPage.open(browser, server.links.signIn);
     await signUp(max, 'max', 'Max Berger', 'another long password');
     await max.page.getByRole('button', { name: 'Write to somebody' }).click();
     await max.page.getByRole('searchbox', { name: 'Find people' }).fill('eve');
     await max.page.getByRole('button', { name: 'Eve Adler' }).click();
     await max.page.getByRole('button', { name: 'Write to Eve' }).click();
-    await max.say('Hello.');
+    await max.send('Hello.');
     await page.locator('parlor-row').first().waitFor();
 
     await page.getByRole('button', { name: /settings/u }).click();
@@ -88,7 +88,7 @@ test('a user changes name, picture and password, and others see it', () =>
     await page.getByLabel('New password').fill('an even longer password');
     await page.getByRole('button', { name: 'Change password' }).click();
     await page.getByText('The current password is not right.').waitFor();
-    await eve.check('settings with what is wrong');
+    await eve.checkAccessibility('settings with what is wrong');
     await page.getByLabel('Current password').fill('a long enough password');
     await page.getByRole('button', { name: 'Change password' }).click();
     await page.getByText('The password is changed.').waitFor();
@@ -96,21 +96,21 @@ test('a user changes name, picture and password, and others see it', () =>
     const theme = await page.evaluate(() => document.documentElement.dataset.theme);
     assert.equal(theme, 'light', 'the choice belongs to the device');
     await page.getByRole('button', { name: 'Eve Adler-Stein: settings' }).waitFor();
-    assert.deepEqual([...eve.complaints, ...max.complaints], []);
+    assert.deepEqual([...eve.errors, ...max.errors], []);
   }, SIGN_UP, 'serve'));
 
 test('a login that is taken is reported at its field', () =>
-  travel(async ({ demo, browser }) => {
-    const eve = await Person.open(browser, demo.links.door);
+  runJourney(async ({ server, browser }) => {
+    const eve = await UserPage.open(browser, server.links.signIn);
     await signUp(eve, 'eve', 'Eve Adler', 'a long enough password');
     await eve.page.getByRole('heading', { name: 'No conversations yet' }).waitFor();
-    const other = await Person.open(browser, demo.links.door);
+    const other = await UserPage.open(browser, server.links.signIn);
     await signUp(other, 'eve', 'Eve Other', 'a long enough password');
     await other.page.getByText('That name is taken. Choose another.').waitFor();
-    await other.check('sign up refused');
+    await other.checkAccessibility('sign up refused');
   }, SIGN_UP, 'serve'));
 
-/** @param {Person} person @param {string} login @param {string} name @param {string} password */
+/** @param {UserPage} person @param {string} login @param {string} name @param {string} password */
 async function signUp({ page }, login, name, password) {
   await page.getByRole('button', { name: 'New here? Create an account' }).click();
   await page.getByLabel('Your name, as others see it').fill(name);

@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ITEM } from './support/message-steps.js';
-import { travel } from './support/journey.js';
+import { runJourney } from './support/journey.js';
 
 test('the demo shows pictures, a quote and a reaction, and its item card links to a page that links back', () =>
-  travel(async ({ demo, browser }) => {
+  runJourney(async ({ server, browser }) => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
     const page = await context.newPage();
-    await page.goto(demo.firsts.ben);
+    await page.goto(server.printedLinks.ben);
     await page.locator('.pictures img').nth(1).waitFor();
     for (const part of ['.pictures .picture', '.quote', '.reaction', 'a.about-card']) {
       assert.ok(await page.locator(part).first().isVisible(), part);

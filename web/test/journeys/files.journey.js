@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { ITEM, MB, attach, last, paper, picture, ready, send, sent, together, upload } from './support/file-steps.js';
-import { travel } from './support/journey.js';
+import { runJourney } from './support/journey.js';
 import { until } from './support/wait.js';
 
 /** @import {Page} from 'playwright-core' */
@@ -32,19 +32,19 @@ function hand(page, selector, kind, files) {
 }
 
 test('pictures are attached by button, drop and paste, and nothing shifts when they load', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
     const { page } = ada;
     await attach(ada, [picture('handle.png', 600, 800, [160, 90, 40])]);
     await hand(page, '.talk', 'dragenter', [picture('ring.png', 900, 600, [20, 80, 90])]);
     await page.getByText('Drop files to attach them').waitFor();
-    await ada.shoot('files drop');
+    await ada.takeScreenshot('files drop');
     await hand(page, '.talk', 'drop', [picture('ring.png', 900, 600, [20, 80, 90])]);
     await page.getByText('Drop files to attach them').waitFor({ state: 'hidden' });
     await hand(page, '.composer .words', 'paste', [picture('image.png', 500, 500, [120, 120, 160])]);
     await ready(ada, 3);
     assert.match((await page.getByRole('listitem').last().innerText()).replace(/\s+/gu, ''), /^picture-.*\.png/u);
-    await ada.check('files tray');
+    await ada.checkAccessibility('files tray');
     // Ben's pictures are held back, to see that their space is reserved before they load.
     /** @type {(() => void)[]} */
     const held = [];
@@ -57,100 +57,100 @@ test('pictures are attached by button, drop and paste, and nothing shifts when t
     await until(() => Promise.resolve(held.length), (count) => count === 3, 'Ben’s page requests all three');
     const before = await last(ben).boundingBox();
     assert.equal(await grid.locator('canvas').count(), 3, 'a blur stands in for each picture');
-    await ben.shoot('files blurred');
+    await ben.takeScreenshot('files blurred');
     for (const go of held) go();
     await until(() => grid.locator('img').evaluateAll((all) =>
       all.filter((one) => /** @type {HTMLImageElement} */ (one).naturalWidth > 0).length),
     (count) => count === 3, 'the pictures have loaded');
     assert.deepEqual(await last(ben).boundingBox(), before);
-    await ben.check('files grid');
+    await ben.checkAccessibility('files grid');
     await sent(ada, 'the message is sent');
-    await ada.check('files grid own');
+    await ada.checkAccessibility('files grid own');
     await attach(ada, [picture('alone.png', 1200, 400, [60, 120, 60])]);
     await send(ada);
     await until(() => ben.page.locator('parlor-row', { hasText: ITEM }).innerText(),
       (text) => text.includes('Photo'), 'the list describes the attachment');
     const alone = await last(ben).locator('.pictures.one').boundingBox();
     assert.ok(alone && Math.abs(alone.width / alone.height - 16 / 9) < 0.05, 'no flatter than 16:9');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('an interrupted upload continues where it stopped, and the message waits for it', () =>
-  travel(async (place) => {
-    const { way } = place;
+  runJourney(async (place) => {
+    const { proxy } = place;
     const { ada, ben } = await together(place);
     const { page } = ada;
     const film = paper('film of the tram.bin', 30 * MB);
-    way.uploads = { pass: 2 * MB, then: 'hold' };
+    proxy.uploads = { pass: 2 * MB, then: 'hold' };
     await attach(ada, [film, paper('note.bin', 900)]);
     const one = upload(ada, 'film of the tram.bin');
     const bar = one.getByRole('progressbar');
     const part = await until(async () => Number(await bar.getAttribute('aria-valuenow')),
       (value) => value > 10 && value < 90, 'the upload is under way');
     assert.match(await one.innerText(), /of 30 MB/u);
-    await ada.check('files under way');
+    await ada.checkAccessibility('files under way');
     const field = page.getByRole('textbox', { name: 'Message', exact: true });
     await field.fill('First the film');
     await field.press('Enter');
-    await ada.say('Then words');
+    await ada.send('Then words');
     await page.getByRole('listitem').first().waitFor({ state: 'detached' });
     await page.getByText('Waits for the one above').or(page.getByText('Sending')).last().waitFor();
     assert.equal(await ben.bubble('Then words').count(), 0, 'order holds: the text waits for the film');
-    way.uploads = { pass: 4 * MB, then: 'cut' };
-    way.become('closed');
-    way.become('open');
+    proxy.uploads = { pass: 4 * MB, then: 'cut' };
+    proxy.setState('closed');
+    proxy.setState('open');
     // Each attempt is interrupted after another chunk, and still the upload completes.
     await ben.page.locator('a.file', { hasText: 'tram.bin' }).waitFor({ timeout: 60_000 });
     assert.ok(part > 0);
     await ben.bubble('Then words').waitFor();
-    assert.deepEqual((await ben.said()).slice(-2), ['First the film', 'Then words']);
+    assert.deepEqual((await ben.texts()).slice(-2), ['First the film', 'Then words']);
     const href = await ben.page.locator('a.file', { hasText: 'tram.bin' }).getAttribute('href');
     const digest = await ben.page.evaluate(async (url) => {
       const body = await (await fetch(String(url))).arrayBuffer();
       return [...new Uint8Array(await crypto.subtle.digest('SHA-256', body))];
     }, href);
     assert.deepEqual(Buffer.from(digest), createHash('sha256').update(film.buffer).digest());
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('without a connection a file waits, is retried and can be removed', () =>
-  travel(async (place) => {
-    const { way } = place;
+  runJourney(async (place) => {
+    const { proxy } = place;
     const { ada, ben } = await together(place);
     const { page } = ada;
-    way.uploads = { pass: 300_000, then: 'cut' };
+    proxy.uploads = { pass: 300_000, then: 'cut' };
     await attach(ada, [paper('slow.bin', 2 * MB), paper('unwanted.bin', 2 * MB)]);
-    way.become('closed');
+    proxy.setState('closed');
     await upload(ada, 'slow.bin').getByText('No connection').waitFor();
-    await ada.check('files cut off');
+    await ada.checkAccessibility('files cut off');
     await page.getByRole('button', { name: 'Cancel unwanted.bin' }).click();
     await upload(ada, 'unwanted.bin').waitFor({ state: 'detached' });
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'Retry slow.bin',
       'the focus moves to the next element');
-    way.become('open');
-    way.releaseUploads();
+    proxy.setState('open');
+    proxy.releaseUploads();
     await page.getByRole('button', { name: 'Retry slow.bin' }).click({ timeout: 5_000 }).catch(() => {});
     await upload(ada, 'slow.bin').getByText('Ready, 2 MB').waitFor();
     await page.getByRole('button', { name: 'Remove slow.bin' }).press('Enter');
     await page.getByRole('listitem').waitFor({ state: 'detached' });
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'Message');
     assert.equal(await page.getByRole('button', { name: 'Send', exact: true }).isDisabled(), true);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('an upload can be stopped while its message waits, and the rest of the message returns to the composer', () =>
-  travel(async (place) => {
-    const { way } = place;
+  runJourney(async (place) => {
+    const { proxy } = place;
     const { ada, ben } = await together(place);
     const { page } = ada;
-    way.uploads = { pass: 300_000, then: 'hold' };
+    proxy.uploads = { pass: 300_000, then: 'hold' };
     await attach(ada, [picture('whole.png', 300, 200, [90, 30, 60]), paper('endless.bin', 20 * MB)]);
     await upload(ada, 'whole.png').getByText('Ready').waitFor();
     await page.getByRole('textbox', { name: 'Message', exact: true }).fill('Both of them');
     await send(ada);
     const stop = last(ada).getByRole('button', { name: 'Cancel endless.bin' });
     await stop.waitFor();
-    await ada.check('files waiting in a message');
+    await ada.checkAccessibility('files waiting in a message');
     await stop.click();
     await upload(ada, 'whole.png').getByText('Ready').waitFor();
     assert.equal(await page.getByRole('listitem').count(), 1);
@@ -160,11 +160,11 @@ test('an upload can be stopped while its message waits, and the rest of the mess
     await ben.bubble('Both of them').waitFor();
     assert.equal(await last(ben).locator('.pictures.one').count(), 1);
     assert.equal(await last(ben).locator('a.file').count(), 0);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('a file that cannot be sent says why, with its size and the limit, and the others are sent', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place, { ...PHONE, colorScheme: 'dark' });
     const { page } = ada;
     await attach(ada, [
@@ -174,8 +174,8 @@ test('a file that cannot be sent says why, with its size and the limit, and the 
     await upload(ada, 'holiday-in-carinthia.mov').getByText('2 MB. The most that can be sent is 1 MB.').waitFor();
     await upload(ada, 'empty.txt').getByText('It is empty').waitFor();
     await upload(ada, 'one too many.bin').getByText('2 go in one message. This one can go in the next.').waitFor();
-    await ada.check('files refused');
-    await ada.assertNoSideways();
+    await ada.checkAccessibility('files refused');
+    await ada.assertNoHorizontalScroll();
     await send(ada);
     await ben.page.locator('a.file', { hasText: 'a.bin' }).waitFor();
     assert.equal(await last(ben).locator('a.file').count(), 2);
@@ -183,11 +183,11 @@ test('a file that cannot be sent says why, with its size and the limit, and the 
     assert.equal(await page.getByRole('listitem').count(), 3, 'a file that was not sent stays until it is removed');
     await send(ada);
     await ben.page.locator('a.file', { hasText: 'too many.bin' }).waitFor();
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, { PARLOR_LIMITS_UPLOAD_BYTES_MAX: String(MB), PARLOR_LIMITS_MESSAGE_ATTACHMENTS_MAX: '2' }));
 
 test('the keyboard opens a picture in full, and the focus returns', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
     const all = [0, 1, 2, 3, 4, 5].map((one) =>
       picture(`side ${one + 1}.png`, 300 + one * 100, 400, [one * 40, 90, 200 - one * 30]));
@@ -205,7 +205,7 @@ test('the keyboard opens a picture in full, and the focus returns', () =>
     await box.waitFor();
     await box.getByText('Ada Winter', { exact: true }).waitFor();
     await box.getByText('4 of 6', { exact: true }).waitFor();
-    await ben.check('files lightbox');
+    await ben.checkAccessibility('files lightbox');
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowRight');
     await box.getByText('6 of 6', { exact: true }).waitFor();
@@ -223,26 +223,26 @@ test('the keyboard opens a picture in full, and the focus returns', () =>
     await page.setViewportSize({ width: 390, height: 800 });
     await fourth.click();
     await box.waitFor();
-    await ben.check('files lightbox phone');
+    await ben.checkAccessibility('files lightbox phone');
     await box.getByRole('button', { name: 'Picture 6 of 6: side 6.png' }).click();
     await box.getByText('6 of 6', { exact: true }).waitFor();
     await box.getByRole('button', { name: 'Close' }).click();
     await box.waitFor({ state: 'detached' });
     assert.equal(await fourth.evaluate((one) => one === document.activeElement), true,
       'the sixth is behind the fourth tile');
-    await ben.assertNoSideways();
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    await ben.assertNoHorizontalScroll();
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('keys and swipes go through all pictures of a conversation, and the focus returns to the last one', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
     const one = (/** @type {string} */ name) => picture(name, 400, 300, [40, 90, name.length * 9]);
     await attach(ada, [one('first.png'), one('second one.png')]);
     await ready(ada, 2);
     await send(ada);
     await ben.page.getByRole('button', { name: 'Picture 2 of 2: second one.png' }).waitFor();
-    await ben.say('Between them are words');
+    await ben.send('Between them are words');
     await attach(ben, [one('an answer.png')]);
     await ready(ben, 1);
     await send(ben);
@@ -261,7 +261,7 @@ test('keys and swipes go through all pictures of a conversation, and the focus r
     await box.getByText(/^Today \d\d:\d\d$/u).waitFor();
     await page.keyboard.press('ArrowRight');
     await box.getByText('3 of 3', { exact: true }).waitFor();
-    await ada.check('files lightbox of all');
+    await ada.checkAccessibility('files lightbox of all');
     // A picture that arrives meanwhile is there too; a deleted one is gone.
     await attach(ben, [one('a last one.png')]);
     await ready(ben, 1);
@@ -281,7 +281,7 @@ test('keys and swipes go through all pictures of a conversation, and the focus r
     await ben.page.evaluate(async (id) => {
       const { messages } = await (await fetch(`/v1/conversations/${id}/messages?limit=2`)).json();
       await fetch(`/v1/conversations/${id}/messages/${messages[0].seq}`, { method: 'DELETE' });
-    }, ben.conversation());
+    }, ben.conversationId());
     await box.getByText('3 of 3', { exact: true }).waitFor();
     await box.getByText('a last one.png ·').waitFor();
     await box.getByRole('button', { name: 'Previous picture' }).focus();
@@ -289,11 +289,11 @@ test('keys and swipes go through all pictures of a conversation, and the focus r
       const { messages } = await (await fetch(`/v1/conversations/${id}/messages?limit=5`)).json();
       const { seq } = messages.find((/** @type {any} */ message) => message.attachments?.length === 2);
       await fetch(`/v1/conversations/${id}/messages/${seq}`, { method: 'DELETE' });
-    }, ada.conversation());
+    }, ada.conversationId());
     await box.getByRole('button', { name: 'Previous picture' }).waitFor({ state: 'hidden' });
     const isThere = await box.getByRole('button', { name: 'Close' }).evaluate((close) => close === document.activeElement);
     assert.ok(isThere, 'the focus stays in the open dialog');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 /** Swipes across the picture. @param {Page} page @param {number} by */
@@ -307,7 +307,7 @@ function finger(page, by) {
 }
 
 test('hostile file names are shown as text and cannot disguise the file type', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
     const names = [
       '<img src=x onerror="window.hurt=1">.txt', 'photo\u202Egpj.exe', `${'long '.repeat(60)}.pdf`, '../../etc/passwd',
@@ -315,8 +315,8 @@ test('hostile file names are shown as text and cannot disguise the file type', (
     ];
     await attach(ada, names.map((name) => ({ name, mimeType: 'text/html', buffer: Buffer.from('<script>1</script>') })));
     await ready(ada, names.length);
-    await ada.check('files named');
-    await ada.assertNoSideways();
+    await ada.checkAccessibility('files named');
+    await ada.assertNoHorizontalScroll();
     await send(ada);
     await until(() => last(ben).locator('a.file').count(), (count) => count === names.length, 'everything has arrived');
     for (const { page } of [ada, ben]) {
@@ -330,7 +330,7 @@ test('hostile file names are shown as text and cannot disguise the file type', (
       assert.match(String(href), /^\/v1\/files\/\d+$/u);
       assert.doesNotMatch(String(download), /[/\\\u202A-\u202E]/u);
     }
-    await ben.check('files named rows');
-    await ben.assertNoSideways();
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    await ben.checkAccessibility('files named rows');
+    await ben.assertNoHorizontalScroll();
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));

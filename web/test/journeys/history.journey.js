@@ -6,8 +6,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fill, POURING } from './support/bulk-messages.js';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 const ITEM = 'Black umbrella';
@@ -16,12 +16,12 @@ const COUNT = 1_200;
 const ROWS_MOST = 340;
 
 test('a long conversation is loaded in parts and scrolls both ways without a jump', () =>
-  travel(async ({ demo, browser }) => {
-    const [ada, ben] = await both(browser, demo.links);
-    await fill([ada, ben], ada.conversation(), COUNT);
+  runJourney(async ({ server, browser }) => {
+    const [ada, ben] = await both(browser, server.links);
+    await fill([ada, ben], ada.conversationId(), COUNT);
     await ada.page.reload();
     await ada.bubble(said(COUNT)).waitFor();
-    await until(() => ada.fromEnd(), (far) => far <= 1, 'the conversation opens at its end');
+    await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the conversation opens at its end');
     const up = await scroll(ada.page, -700, 130);
     assert.ok(up.moved <= 1, `going up, a message moved by ${up.moved} px`);
     assert.ok(up.rows <= ROWS_MOST, `${up.rows} rows`);
@@ -30,7 +30,7 @@ test('a long conversation is loaded in parts and scrolls both ways without a jum
     await pill.waitFor();
     // A message that arrives meanwhile moves nothing, and is counted.
     const before = await places(ada.page);
-    await ben.say('While you read old things.');
+    await ben.send('While you read old things.');
     await ada.page.getByRole('button', { name: '1 new' }).waitFor();
     assert.deepEqual(await places(ada.page), before);
     assert.equal(await ada.bubble('While you read old things.').count(), 0, 'the end is not loaded');
@@ -43,16 +43,16 @@ test('a long conversation is loaded in parts and scrolls both ways without a jum
     assert.ok(down.rows <= ROWS_MOST, `${down.rows} rows`);
     await ada.page.getByRole('button', { name: /new|latest/u }).click();
     await ada.bubble('While you read old things.').waitFor();
-    await until(() => ada.fromEnd(), (far) => far <= 1, 'the button goes to the end');
+    await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the button goes to the end');
     await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
       (text) => text.includes('Read'), 'there the message is read');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
 
 test('the keyboard jumps to the first message and back, and a quote leads to its message', () =>
-  travel(async ({ demo, browser }) => {
-    const [ada, ben] = await both(browser, demo.links);
-    const conversation = ada.conversation();
+  runJourney(async ({ server, browser }) => {
+    const [ada, ben] = await both(browser, server.links);
+    const conversation = ada.conversationId();
     await fill([ada, ben], conversation, 600);
     await ada.page.reload();
     await ada.bubble(said(600, 600)).waitFor();
@@ -65,9 +65,9 @@ test('the keyboard jumps to the first message and back, and a quote leads to its
     assert.equal(await log.evaluate((talk) => talk.scrollTop), 0);
     assert.ok(await ada.page.locator('parlor-said').count() <= ROWS_MOST);
     // An own message is shown, at the end.
-    await ada.say('Sent from far above.');
+    await ada.send('Sent from far above.');
     await ada.bubble('Sent from far above.').waitFor();
-    await until(() => ada.fromEnd(), (far) => far <= 1, 'an own message is shown');
+    await until(() => ada.distanceToEnd(), (far) => far <= 1, 'an own message is shown');
     await log.focus();
     await ada.page.keyboard.press('ArrowUp');
     await ada.page.keyboard.press('Home');
@@ -101,7 +101,7 @@ test('the keyboard jumps to the first message and back, and a quote leads to its
     const view = await log.boundingBox();
     assert.ok(box && view && box.y >= view.y && box.y + box.height <= view.y + view.height, 'it is on the screen');
     await until(() => found.count(), (count) => count === 0, 'then the highlight ends');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
 
 /** @param {number} number @param {number} [of] @returns {string} */
@@ -110,12 +110,12 @@ function said(number, of = COUNT) {
 }
 
 /** @param {import('playwright-core').Browser} browser @param {Record<string, string>} links
- * @returns {Promise<[Person, Person]>} */
+ * @returns {Promise<[UserPage, UserPage]>} */
 async function both(browser, links) {
-  const ada = await Person.open(browser, links.ada);
-  const ben = await Person.open(browser, links.ben);
-  await ada.choose(ITEM);
-  await ben.choose(ITEM);
+  const ada = await UserPage.open(browser, links.ada);
+  const ben = await UserPage.open(browser, links.ben);
+  await ada.openConversation(ITEM);
+  await ben.openConversation(ITEM);
   return [ada, ben];
 }
 

@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attach, paper } from './support/file-steps.js';
 import { ITEM, PHONE, field, message, together } from './support/message-steps.js';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 test('on a touch screen Enter starts a new line and the button sends; both sides show the line breaks', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place, PHONE);
     const { page } = ada;
     await field(ada).tap();
@@ -30,16 +30,16 @@ test('on a touch screen Enter starts a new line and the button sends; both sides
       assert.equal(lines, 2);
     }
     for (const role of ['You: Owner', 'Ben: Finder']) assert.ok(await page.getByText(role).isVisible(), role);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('the letters in the menu reply to, edit and forward the focused message', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
     const { page } = ada;
-    await ben.say('See https://wien.example/karlsplatz then.');
+    await ben.send('See https://wien.example/karlsplatz then.');
     await message(ada, 'karlsplatz').waitFor();
-    await ada.say('I will be there.');
+    await ada.send('I will be there.');
     await message(ben, 'I will be there.').waitFor();
     await until(() => message(ada, 'I will be there.').evaluate((one) => /** @type {any} */ (one).seq), (seq) => seq > 0,
       'the message is sent');
@@ -64,14 +64,14 @@ test('the letters in the menu reply to, edit and forward the focused message', (
     await page.keyboard.press('f');
     await page.getByRole('dialog', { name: 'Forward to' }).waitFor();
     assert.equal(await page.getByRole('dialog').getByRole('searchbox').inputValue(), '');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('a far too long text is not pasted and names the limit; a file that is too large leaves no draft', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
     const { page } = ada;
-    await ada.choose(ITEM);
+    await ada.openConversation(ITEM);
     await field(ada).fill('Before.');
     const taken = await field(ada).evaluate((one) => {
       const data = new DataTransfer();
@@ -84,23 +84,23 @@ test('a far too long text is not pasted and names the limit; a file that is too 
     await field(ada).fill('');
     await attach(ada, [paper('large.bin', 70_000)]);
     await page.locator('.upload', { hasText: 'The most that can be sent is' }).waitFor();
-    await ada.choose('Lost and found desk');
+    await ada.openConversation('Lost and found desk');
     const row = page.locator('parlor-row', { hasText: ITEM });
     await until(() => row.innerText(), (text) => !text.includes('Draft'), 'no draft is left');
     await page.reload();
     await row.waitFor();
-    await ada.choose(ITEM);
+    await ada.openConversation(ITEM);
     assert.equal(await page.locator('.upload').count(), 0);
     assert.doesNotMatch(await row.innerText(), /Draft/u);
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }, { PARLOR_LIMITS_UPLOAD_BYTES_MAX: '60000' }));
 
 test('keys move between regions and to the unread messages, and a right click opens the menu of a row', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
     const { page } = ada;
     const focused = (/** @type {string} */ selector) => page.evaluate((one) => document.activeElement?.closest(one) !== null, selector);
-    await ada.choose('Lost and found desk');
+    await ada.openConversation('Lost and found desk');
     await page.keyboard.press('F6');
     assert.ok(await focused('parlor-list'), 'from the composer around to the list');
     await page.keyboard.press('F6');
@@ -111,24 +111,24 @@ test('keys move between regions and to the unread messages, and a right click op
     assert.ok(await focused('.talk'), 'and back');
     await page.getByRole('button', { name: 'Go to where you write' }).focus();
     assert.ok(await page.getByRole('button', { name: 'Go to where you write' }).isVisible());
-    await ada.check('skip links');
+    await ada.checkAccessibility('skip links');
     await page.keyboard.press('Enter');
     assert.ok(await focused('parlor-composer'), 'the link leads there');
 
     const row = page.locator('parlor-row', { hasText: ITEM });
     await row.click({ button: 'right' });
     await page.getByRole('menu', { name: 'Conversation with Ben Okafor' }).waitFor();
-    await ada.check('menu of a row');
+    await ada.checkAccessibility('menu of a row');
     await page.keyboard.press('Escape');
     await page.keyboard.press('Alt+Shift+ArrowDown');
     await until(() => row.getAttribute('aria-selected'), (selected) => selected === 'true',
       'the unread conversation is open');
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));
 
 test('a menu marks as read; an emoji is inserted at the cursor; printing prints the messages', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
     const { page } = ada;
     const row = page.locator('parlor-row', { hasText: ITEM });
     await row.locator('.badge').waitFor();
@@ -138,7 +138,7 @@ test('a menu marks as read; an emoji is inserted at the cursor; printing prints 
     await page.reload();
     await row.waitFor();
     assert.equal(await row.locator('.badge').count(), 0, 'the server has the marker');
-    await ada.choose(ITEM);
+    await ada.openConversation(ITEM);
     await field(ada).fill('Sun !');
     await field(ada).evaluate((one) => /** @type {HTMLTextAreaElement} */ (one).setSelectionRange(4, 4));
     await page.getByRole('button', { name: 'Add an emoji' }).click();
@@ -152,5 +152,5 @@ test('a menu marks as read; an emoji is inserted at the cursor; printing prints 
     }
     const talk = await page.locator('.talk').evaluate((one) => [one.clientHeight, one.scrollHeight]);
     assert.equal(talk[0], talk[1], 'the whole conversation is printed');
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));

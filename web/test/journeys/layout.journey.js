@@ -6,14 +6,14 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { boxFaults, styleFaults } from '../layout/checks.js';
-import { screensOf } from '../layout/visit-all.js';
-import { SETTINGS, TURNS, tell } from '../layout/scene.js';
+import { checkStyles, findLayoutIssues } from '../layout/checks.js';
+import { visitAllScreens } from '../layout/visit-all.js';
+import { REVERSING_TEXT, SETTINGS, createScene } from '../layout/scene.js';
 import { SIZES, chromiumViews, firefoxView } from '../layout/browser-view.js';
-import { travel } from './support/journey.js';
+import { runJourney } from './support/journey.js';
 
 /** @import {View} from '../layout/browser-view.js' */
-/** @typedef {{faults: Set<string>, matched: Set<string>, all: Set<string>, classes: Set<string>, screens: number}} Seen */
+/** @typedef {{issues: Set<string>, matched: Set<string>, all: Set<string>, classes: Set<string>, screens: number}} Seen */
 
 /** Rules that match nothing here, and why. @type {[RegExp, string][]} */
 const UNSEEN = [
@@ -47,62 +47,64 @@ const PLAIN = new Set([
 ]);
 
 test('in Chromium every screen has a correct layout, and every style rule matches something', () =>
-  travel(async ({ demo, way }) => {
-    const rooms = await tell(demo);
+  runJourney(async ({ server, proxy }) => {
+    const conversations = await createScene(server);
     const { wide, phone } = await chromiumViews();
-    const seen = fresh();
+    const seen = newRecord();
     try {
-      const looks = Object.entries(SIZES).map(([width, size]) => ({ width, size, view: size.phone ? phone : wide }));
-      await screensOf({ demo, way, rooms, looks, look: async ({ view, width, size }, screen, theme) => {
-        await look(seen, view, `${screen}, ${width}, ${theme}`, size.phone);
-        if (theme === 'light') await lookAtRules(seen, view);
+      const variants = Object.entries(SIZES).map(([width, size]) => ({ width, size, view: size.phone ? phone : wide }));
+      await visitAllScreens({ server, proxy, conversations, variants, visit: async ({ view, width, size }, screen, theme) => {
+        await checkLayout(seen, view, `${screen}, ${width}, ${theme}`, size.phone);
+        if (theme === 'light') await checkRules(seen, view);
       } });
-      assert.deepEqual([...wide.complaints, ...phone.complaints], []);
+      assert.deepEqual([...wide.errors, ...phone.errors], []);
     } finally {
       await wide.close();
       await phone.close();
     }
-    assert.ok(seen.screens > 150, `${seen.screens} screens were looked at`);
+    assert.ok(seen.screens > 150, `${seen.screens} screens were checked`);
     const idle = [...seen.all].filter((one) => !seen.matched.has(one) && !UNSEEN.some(([known]) => known.test(one)));
     const ruled = [...seen.all].join(' ');
     const bare = [...seen.classes].filter((one) => !new RegExp(`\\.${one}(?![\\w-])`, 'u').test(ruled) && !PLAIN.has(one));
-    const found = { faults: [...seen.faults], 'rules that match nothing': idle, 'classes without a rule': bare };
-    assert.deepEqual(found, { faults: [], 'rules that match nothing': [], 'classes without a rule': [] });
+    const found = { issues: [...seen.issues], 'rules that match nothing': idle, 'classes without a rule': bare };
+    assert.deepEqual(found, { issues: [], 'rules that match nothing': [], 'classes without a rule': [] });
   }, SETTINGS));
 
 test('in Firefox every screen has a correct layout', () =>
-  travel(async ({ demo, way }) => {
-    const rooms = await tell(demo);
+  runJourney(async ({ server, proxy }) => {
+    const conversations = await createScene(server);
     const view = await firefoxView();
-    const seen = fresh();
+    const seen = newRecord();
     try {
-      const looks = Object.entries(SIZES).map(([width, size]) => ({ width, size, view }));
-      await screensOf({ demo, way, rooms, looks, look: ({ width }, screen, theme) =>
-        look(seen, view, `${screen}, ${width}, ${theme}`, false) });
-      assert.deepEqual(view.complaints, []);
+      const variants = Object.entries(SIZES).map(([width, size]) => ({ width, size, view }));
+      await visitAllScreens({ server, proxy, conversations, variants, visit: ({ width }, screen, theme) =>
+        checkLayout(seen, view, `${screen}, ${width}, ${theme}`, false) });
+      assert.deepEqual(view.errors, []);
     } finally {
       await view.close();
     }
-    assert.deepEqual([...seen.faults], []);
-    assert.ok(seen.screens > 150, `${seen.screens} screens were looked at`);
+    assert.deepEqual([...seen.issues], []);
+    assert.ok(seen.screens > 150, `${seen.screens} screens were checked`);
   }, SETTINGS));
 
 /** @returns {Seen} */
-function fresh() {
-  return { faults: new Set(), matched: new Set(), all: new Set(), classes: new Set(), screens: 0 };
+function newRecord() {
+  return { issues: new Set(), matched: new Set(), all: new Set(), classes: new Set(), screens: 0 };
 }
 
-/** @param {Seen} seen @param {View} view @param {string} where @param {boolean} fingers */
-async function look(seen, view, where, fingers) {
+/** @param {Seen} seen @param {View} view @param {string} where @param {boolean} isTouch */
+async function checkLayout(seen, view, where, isTouch) {
   seen.screens += 1;
-  for (const fault of await view.run(boxFaults, { fingers, turned: TURNS })) seen.faults.add(`${where}: ${fault}`);
+  for (const issue of await view.run(findLayoutIssues, { isTouch, reversingText: REVERSING_TEXT })) {
+    seen.issues.add(`${where}: ${issue}`);
+  }
 }
 
 /** @param {Seen} seen @param {View} view */
-async function lookAtRules(seen, view) {
-  const { matched, all, classes, idle } = await view.run(styleFaults, [...seen.matched]);
+async function checkRules(seen, view) {
+  const { matched, all, classes, idle } = await view.run(checkStyles, [...seen.matched]);
   for (const one of matched) seen.matched.add(one);
   for (const one of all) seen.all.add(one);
   for (const one of classes) seen.classes.add(one);
-  for (const one of idle) seen.faults.add(`${one}: a size on what is drawn inline`);
+  for (const one of idle) seen.issues.add(`${one}: a size on what is drawn inline`);
 }

@@ -7,8 +7,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MANY, open } from './support/bulk-conversations.js';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 const COUNT = 5_000;
@@ -16,9 +16,9 @@ const COUNT = 5_000;
 const ROWS_MAX = 40;
 
 test('a list of five thousand conversations can be scrolled, searched and written in, and draws few rows', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    const ben = await Person.open(browser, demo.links.ben);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
     const first = await open(ben, await idOf(ada), COUNT);
     await ada.page.locator('parlor-row', { hasText: `Group ${COUNT}` }).waitFor();
     const most = await scrollToEnd(ada.page);
@@ -26,10 +26,10 @@ test('a list of five thousand conversations can be scrolled, searched and writte
     await staysInPlace(ada, ben, first);
     await byKeys(ada.page);
     await isFound(ada.page);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, MANY));
 
-/** @param {Person} person @returns {Promise<number>} */
+/** @param {UserPage} person @returns {Promise<number>} */
 function idOf(person) {
   return person.page.evaluate(async () => (await (await fetch('/v1/me')).json()).id);
 }
@@ -63,7 +63,7 @@ function seen(page) {
 }
 
 /** In the middle of the list nothing moves when a row far below goes to the top, and few elements change.
- * @param {Person} ada @param {Person} ben @param {number} first the oldest conversation */
+ * @param {UserPage} ada @param {UserPage} ben @param {number} first the oldest conversation */
 async function staysInPlace(ada, ben, first) {
   await ada.page.evaluate(() => {
     const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll'));
@@ -84,7 +84,7 @@ async function staysInPlace(ada, ben, first) {
       { childList: true, attributes: true, characterData: true, subtree: true });
     return records;
   });
-  await ben.fill(first, ['This one comes from the very end of the list.']);
+  await ben.sendMessages(first, ['This one comes from the very end of the list.']);
   // The row is at the top now, which is not on the screen; the title announces it.
   await until(() => ada.page.title(), (title) => title.startsWith('('), 'it has arrived');
   assert.deepEqual(await seen(ada.page), before);

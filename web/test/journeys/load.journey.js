@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assets, bytes, load, signedIn } from './support/page-load.js';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 
 const BYTES_MAX = 100_000;
 /** The style sheet, the script that runs before the first paint, the main script and the icon. */
@@ -14,10 +14,10 @@ const ASSETS_MAX = 4;
 const SHIFT_MAX = 0.02;
 
 test('the inbox loads with few requests and bytes, loads from the cache the next time, and nothing shifts', () =>
-  travel(async ({ demo, browser }) => {
+  runJourney(async ({ server, browser }) => {
     for (const [width, path] of /** @type {const} */ ([[1280, '/'], [390, '/'], [1280, '/#/c/1'], [390, '/#/c/1']])) {
-      const context = await signedIn(browser, demo.links.ada, { viewport: { width, height: 800 } });
-      const url = new URL(path, demo.links.ada).href;
+      const context = await signedIn(browser, server.links.ada, { viewport: { width, height: 800 } });
+      const url = new URL(path, server.links.ada).href;
       const where = `${path} at ${width} px`;
       const cold = await load(context, url);
       const names = assets(cold).map((one) => `${one.url} ${one.encoding}`);
@@ -34,19 +34,19 @@ test('the inbox loads with few requests and bytes, loads from the cache the next
   }));
 
 test('something useful is painted before the script has loaded', () =>
-  travel(async ({ demo, browser }) => {
+  runJourney(async ({ server, browser }) => {
     for (const width of [1280, 390]) {
-      const context = await signedIn(browser, demo.links.ada, { viewport: { width, height: 800 } });
+      const context = await signedIn(browser, server.links.ada, { viewport: { width, height: 800 } });
       const page = await context.newPage();
       await page.route(/\/web\/main-/u, (route) => route.abort());
-      await page.goto(new URL('/', demo.links.ada).href);
+      await page.goto(new URL('/', server.links.ada).href);
       await page.getByRole('heading', { name: 'Messages' }).waitFor();
       const rows = await page.locator('.skeleton .row-bones').evaluateAll((all) =>
         all.map((one) => one.getBoundingClientRect()).filter((box) => box.width > 200 && box.height > 50).length);
       assert.equal(rows, 6);
       assert.equal(await page.locator('.door.skeleton').isVisible(), false);
       await context.clearCookies();
-      await page.goto(new URL('/', demo.links.ada).href);
+      await page.goto(new URL('/', server.links.ada).href);
       await page.locator('.door.skeleton .card').waitFor();
       assert.equal(await page.locator('.inbox.skeleton').isVisible(), false);
       await context.close();
@@ -54,13 +54,13 @@ test('something useful is painted before the script has loaded', () =>
   }));
 
 test('a lazy module that cannot be loaded shows an error and loads on the next attempt', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
     await ada.page.route(/\/web\/later-/u, (route) => route.abort());
     await ada.page.getByRole('button', { name: 'New conversation' }).click();
     await ada.page.getByText('This could not be loaded.').waitFor();
     await ada.page.unroute(/\/web\/later-/u);
     await ada.page.getByRole('button', { name: 'New conversation' }).click();
     await ada.page.getByRole('dialog').waitFor();
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));

@@ -4,46 +4,46 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ITEM, PHONE, chooseInMenu, field, message, press } from './support/message-steps.js';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 test('in a group, system messages say what happened, and ticks show who has read and when', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    const ben = await Person.open(browser, demo.links.ben);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
     const { page } = ada;
     const group = await desk(ada);
     await page.locator('parlor-row', { hasText: 'Umbrella desk' }).click();
     await page.locator('parlor-line', { hasText: 'You named the group Umbrella desk' }).waitFor();
     await page.locator('parlor-line', { hasText: 'You removed Mira Sandoval' }).waitFor();
     await page.locator('parlor-line', { hasText: 'You added Mira Sandoval' }).waitFor();
-    await ada.check('messages lines');
-    await ada.say('Who fetches it at five?');
+    await ada.checkAccessibility('messages lines');
+    await ada.send('Who fetches it at five?');
     await until(() => page.locator('parlor-run').last().locator('.meta').innerText(),
       (text) => /Sent|Delivered/u.test(text), 'the message is sent');
-    assert.equal(ada.conversation(), group);
-    await ben.choose('Umbrella desk');
+    assert.equal(ada.conversationId(), group);
+    await ben.openConversation('Umbrella desk');
     await ben.page.locator('parlor-line', { hasText: 'Ada Winter added Mira Sandoval' }).waitFor();
     await page.getByRole('button', { name: /^Read by 1 of \d$/u }).click();
     const dialog = page.getByRole('dialog', { name: /^Read by 1 of/u });
     await dialog.getByText('Ben Okafor').waitFor();
     const reader = dialog.locator('.reader', { hasText: 'Ben Okafor' });
     assert.match(await reader.locator('time').innerText(), /^\d\d:\d\d$/u);
-    await ada.check('messages read by');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    await ada.checkAccessibility('messages read by');
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('in a large group the readers are loaded on request', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    const ben = await Person.open(browser, demo.links.ben);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
     const name = 'Lost and found desk';
-    await ada.choose(name);
-    await ada.say('Who comes on Monday?');
-    await ben.choose(name);
+    await ada.openConversation(name);
+    await ada.send('Who comes on Monday?');
+    await ben.openConversation(name);
     await message(ben, 'on Monday?').waitFor();
-    await ben.say('I do.');
+    await ben.send('I do.');
     await message(ada, 'I do.').waitFor();
     const dialog = ada.page.getByRole('dialog', { name: 'Read by 1 of 3' });
     await until(async () => {
@@ -54,10 +54,10 @@ test('in a large group the readers are loaded on request', () =>
       return told;
     }, (told) => told === 1, 'Ben has read it');
     await dialog.locator('.reader', { hasText: 'Ben Okafor' }).locator('time').waitFor();
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, { PARLOR_LIMITS_CONVERSATION_FAN_OUT_MAX: '2' }));
 
-/** Ada creates a group with Ben and Mira, renames it, removes Mira and adds them again. @param {Person} ada
+/** Ada creates a group with Ben and Mira, renames it, removes Mira and adds them again. @param {UserPage} ada
  * @returns {Promise<number>} */
 function desk({ page }) {
   return page.evaluate(async () => {
@@ -82,22 +82,22 @@ function desk({ page }) {
 }
 
 test('all kinds of messages pass the accessibility checks: light, dark, high contrast and right to left', () =>
-  travel(async ({ demo, browser }) => {
-    const ben = await Person.open(browser, demo.links.ben);
-    await ben.choose(ITEM);
-    const writer = await Person.open(browser, demo.links.ada);
-    await writer.choose(ITEM);
+  runJourney(async ({ server, browser }) => {
+    const ben = await UserPage.open(browser, server.links.ben);
+    await ben.openConversation(ITEM);
+    const writer = await UserPage.open(browser, server.links.ada);
+    await writer.openConversation(ITEM);
     await everything(writer, ben);
     for (const [name, options] of Object.entries({
       light: { colorScheme: 'light' }, dark: { colorScheme: 'dark' }, contrast: { contrast: 'more' },
       'contrast dark': { contrast: 'more', colorScheme: 'dark' }, 'phone light': { ...PHONE, colorScheme: 'light' },
       'phone dark': { ...PHONE, colorScheme: 'dark' },
     })) {
-      const ada = await Person.open(browser, demo.links.ada, /** @type {any} */ (options));
-      await ada.choose(ITEM);
+      const ada = await UserPage.open(browser, server.links.ada, /** @type {any} */ (options));
+      await ada.openConversation(ITEM);
       await message(ada, 'By the flower stall').waitFor();
-      await ada.check(`messages all ${name}`);
-      await ada.assertNoSideways();
+      await ada.checkAccessibility(`messages all ${name}`);
+      await ada.assertNoHorizontalScroll();
       if (name.startsWith('phone')) {
         await press(ada.page, message(ada, 'And a hat'), 700);
         await ada.page.getByRole('dialog').waitFor();
@@ -105,34 +105,34 @@ test('all kinds of messages pass the accessibility checks: light, dark, high con
         await message(ada, 'By the flower stall').hover();
         await ada.page.getByRole('button', { name: 'More', exact: true }).click();
       }
-      await ada.check(`messages menu ${name}`);
+      await ada.checkAccessibility(`messages menu ${name}`);
       await ada.page.keyboard.press('Escape');
       if (name === 'light') {
         await ada.page.evaluate(() => { document.documentElement.dir = 'rtl'; });
         await message(ada, 'By the flower stall').hover();
-        await ada.check('messages right to left');
+        await ada.checkAccessibility('messages right to left');
       }
-      assert.deepEqual(ada.complaints, []);
+      assert.deepEqual(ada.errors, []);
       await ada.context.close();
     }
   }));
 
-/** Sends one message of each kind. @param {Person} ada @param {Person} ben */
+/** Sends one message of each kind. @param {UserPage} ada @param {UserPage} ben */
 async function everything(ada, ben) {
-  const conversation = ada.conversation();
+  const conversation = ada.conversationId();
   const last = () => ada.page.evaluate(async (id) =>
     (await (await fetch(`/v1/conversations/${id}`)).json()).conversation.last_seq, conversation);
-  await ben.fill(conversation, ['See *bold*, _this_, and `ref-2041`, at https://wien.example/karlsplatz.']);
-  await ben.fill(conversation, ['The list:\n```\n1 umbrella\n2 gloves\n```\nThat is all.', '🎉🙌']);
-  await ada.fill(conversation, ['I will wear a green coat.', 'And a hat.'], { reply_to: await last() - 1 });
+  await ben.sendMessages(conversation, ['See *bold*, _this_, and `ref-2041`, at https://wien.example/karlsplatz.']);
+  await ben.sendMessages(conversation, ['The list:\n```\n1 umbrella\n2 gloves\n```\nThat is all.', '🎉🙌']);
+  await ada.sendMessages(conversation, ['I will wear a green coat.', 'And a hat.'], { reply_to: await last() - 1 });
   const question = 'By the flower stall at the east exit, at half past five?';
-  await ben.fill(conversation, [question], { subject: 'The handover' });
+  await ben.sendMessages(conversation, [question], { subject: 'The handover' });
   const seq = await last();
-  await ada.fill(conversation, ['I will be there.'], { reply_to: seq });
-  for (const [person, emoji, at] of /** @type {[Person, string, number][]} */ ([
+  await ada.sendMessages(conversation, ['I will be there.'], { reply_to: seq });
+  for (const [person, emoji, at] of /** @type {[UserPage, string, number][]} */ ([
     [ada, '👍', seq], [ben, '👍', seq], [ben, '🙏', seq], [ben, '❤️', seq - 1], [ada, '😂', seq - 2],
   ])) assert.equal(await react(person, conversation, at, emoji), 200);
-  await ben.say('A mistake.');
+  await ben.send('A mistake.');
   await message(ada, 'A mistake.').waitFor();
   await chooseInMenu(ben, 'A mistake.', 'Delete for everyone');
   await ben.page.getByRole('button', { name: 'Delete for everyone' }).click();
@@ -143,7 +143,7 @@ async function everything(ada, ben) {
   await message(ben, 'with an umbrella').getByText('edited').waitFor();
 }
 
-/** @param {Person} person @param {number} conversation @param {number} seq @param {string} emoji */
+/** @param {UserPage} person @param {number} conversation @param {number} seq @param {string} emoji */
 function react({ page }, conversation, seq, emoji) {
   const path = `/v1/conversations/${conversation}/messages/${seq}/reactions/${encodeURIComponent(emoji)}`;
   return page.evaluate(async (where) => (await fetch(where, { method: 'PUT' })).status, path);

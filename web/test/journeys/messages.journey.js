@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ITEM, PHONE, chooseInMenu, field, message, press, together } from './support/message-steps.js';
-import { travel } from './support/journey.js';
+import { runJourney } from './support/journey.js';
 import { until } from './support/wait.js';
 
 test('a user edits their own message, and both see it', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
-    await ada.say('At the west exit.');
+    await ada.send('At the west exit.');
     await message(ben, 'At the west exit.').waitFor();
     await field(ada).fill('');
     await field(ada).press('ArrowUp');
@@ -23,11 +23,11 @@ test('a user edits their own message, and both see it', () =>
     await chooseInMenu(ada, 'At the west exit.', 'Edit');
     assert.equal(await field(ada).inputValue(), 'At the west exit.');
     await field(ada).fill('At the *east* exit.');
-    await ada.shoot('messages edit');
+    await ada.takeScreenshot('messages edit');
     // The edit is kept while another conversation is open.
-    await ada.choose('Mira Sandoval');
+    await ada.openConversation('Mira Sandoval');
     assert.equal(await ada.page.getByText('Edit message').isVisible(), false);
-    await ada.choose(ITEM);
+    await ada.openConversation(ITEM);
     assert.equal(await field(ada).inputValue(), 'At the *east* exit.');
     await field(ada).press('Enter');
     const changed = message(ben, 'east');
@@ -38,16 +38,16 @@ test('a user edits their own message, and both see it', () =>
     await until(() => ben.page.locator('parlor-row', { hasText: ITEM }).innerText(),
       (text) => text.includes('At the east exit.'), 'the list shows the edited text');
     await ada.page.reload();
-    await ada.choose(ITEM);
+    await ada.openConversation(ITEM);
     await message(ada, 'east').getByText('edited').waitFor();
     assert.equal(await message(ada, 'At the west exit.').count(), 0);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('the composer says when it is too late to edit', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada } = await together(place);
-    await ada.say('Too early.');
+    await ada.send('Too early.');
     await until(() => message(ada, 'Too early.').getAttribute('aria-label'),
       (name) => !name?.includes('Sending'), 'the message is sent');
     await new Promise((resolve) => { setTimeout(resolve, 1_500); }); // waits for: the operator's time to pass
@@ -61,15 +61,15 @@ test('the composer says when it is too late to edit', () =>
   }, { PARLOR_MESSAGES_EDIT_WITHIN_MS: '1000' }));
 
 test('a message is deleted for everyone, and for oneself', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
-    await ada.say('My number is 4711.');
-    await ben.say('I noted it.');
+    await ada.send('My number is 4711.');
+    await ben.send('I noted it.');
     await message(ada, 'I noted it.').waitFor();
     await message(ben, 'My number is 4711.').waitFor();
     await chooseInMenu(ada, 'My number is 4711.', 'Delete for everyone');
     await ada.page.getByText('The text is removed for Ben too. This cannot be undone.').waitFor();
-    await ada.check('messages question');
+    await ada.checkAccessibility('messages question');
     await ada.page.getByRole('button', { name: 'Keep it' }).click();
     await message(ada, 'My number is 4711.').waitFor();
     await chooseInMenu(ada, 'My number is 4711.', 'Delete for everyone');
@@ -79,33 +79,33 @@ test('a message is deleted for everyone, and for oneself', () =>
     for (const one of [ada, ben]) {
       await until(() => one.page.getByText('4711').count(), (count) => count === 0, 'the text is nowhere on the page');
     }
-    await ada.check('messages deleted');
+    await ada.checkAccessibility('messages deleted');
     await chooseInMenu(ada, 'I noted it.', 'Delete for me');
     await ada.page.getByRole('button', { name: 'Delete for me' }).click();
     await message(ada, 'I noted it.').waitFor({ state: 'detached' });
     await message(ben, 'I noted it.').waitFor();
     await ada.page.reload();
-    await ada.choose(ITEM);
+    await ada.openConversation(ITEM);
     await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor();
     assert.equal(await message(ada, 'I noted it.').count(), 0, 'for ever');
     // A deleted message can be hidden too.
     await chooseInMenu(ada, 'You deleted this message', 'Delete for me');
     await ada.page.getByRole('button', { name: 'Delete for me' }).click();
     await ada.page.locator('parlor-thread').getByText('You deleted this message').waitFor({ state: 'detached' });
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('a reply quotes its message, follows its changes and leads to it', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
-    await ben.say('Is it the one with the scratch?');
+    await ben.send('Is it the one with the scratch?');
     await message(ada, 'the scratch?').waitFor();
-    await ada.fill(ada.conversation(), Array.from({ length: 30 }, (_, index) => `And another thing, ${index + 1}.`));
+    await ada.sendMessages(ada.conversationId(), Array.from({ length: 30 }, (_, index) => `And another thing, ${index + 1}.`));
     await message(ada, 'And another thing, 30.').waitFor();
     await message(ada, 'the scratch?').scrollIntoViewIfNeeded();
     await chooseInMenu(ada, 'the scratch?', 'Reply');
     await ada.page.locator('.replying', { hasText: 'Reply to Ben' }).waitFor();
-    await ada.shoot('messages reply');
+    await ada.takeScreenshot('messages reply');
     assert.equal(await field(ada).evaluate((one) => one === document.activeElement), true);
     await field(ada).fill('Yes, on the left.');
     await field(ada).press('Enter');
@@ -131,13 +131,13 @@ test('a reply quotes its message, follows its changes and leads to it', () =>
     await ada.page.getByText('Reply to yourself').waitFor();
     await field(ada).press('Escape');
     assert.equal(await ada.page.getByText('Reply to yourself').isVisible(), false);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('both users react, and each sees it at once', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
-    await ben.say('I can fetch it at five.');
+    await ben.send('I can fetch it at five.');
     await message(ada, 'at five.').hover();
     await ada.page.getByRole('button', { name: 'More', exact: true }).click();
     await ada.page.getByRole('menuitemcheckbox', { name: 'React with thumbs up' }).click();
@@ -151,31 +151,31 @@ test('both users react, and each sees it at once', () =>
     // Any emoji, found by a word, and one from the keyboard.
     await message(ada, 'at five.').hover();
     await ada.page.getByRole('button', { name: 'React', exact: true }).click();
-    await ada.check('messages emoji');
+    await ada.checkAccessibility('messages emoji');
     await ada.page.getByRole('searchbox', { name: 'Find an emoji' }).fill('umbr');
     await ada.page.keyboard.press('Enter');
     // Ben has never opened the emoji picker.
     await message(ben, 'at five.').getByRole('button', { name: /^umbrella.*: Ada Winter$/u }).waitFor();
-    await ada.shoot('messages reactions');
+    await ada.takeScreenshot('messages reactions');
     await chooseInMenu(ada, 'at five.', 'Who reacted');
     const dialog = ada.page.getByRole('dialog', { name: 'Reactions' });
     await dialog.getByText('Ben Okafor').waitFor();
-    await ada.check('messages who reacted');
+    await ada.checkAccessibility('messages who reacted');
     await ada.page.keyboard.press('Escape');
     await both.click();
     await message(ben, 'at five.').getByRole('button', { name: 'thumbs up: You', exact: true }).waitFor();
     await message(ben, 'at five.').getByRole('button', { name: 'thumbs up: You', exact: true }).click();
     await message(ada, 'at five.').getByRole('button', { name: /thumbs up/u }).waitFor({ state: 'detached' });
     await ada.page.reload();
-    await ada.choose(ITEM);
+    await ada.openConversation(ITEM);
     await message(ada, 'at five.').getByRole('button', { name: 'umbrella: You' }).waitFor();
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('a message is forwarded to another conversation, and copied', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place, { permissions: ['clipboard-read', 'clipboard-write'] });
-    await ben.say('Depot 4, row B, *until six*.');
+    await ben.send('Depot 4, row B, *until six*.');
     await message(ada, 'Depot 4').waitFor();
     await chooseInMenu(ada, 'Depot 4', 'Copy text');
     await ada.page.getByText('Copied').waitFor();
@@ -185,18 +185,18 @@ test('a message is forwarded to another conversation, and copied', () =>
     await dialog.getByText('Depot 4, row B, until six.').waitFor();
     await dialog.getByRole('searchbox').fill('tomás');
     await dialog.getByRole('button', { name: /Tomás/u }).click();
-    await ada.check('messages forward');
+    await ada.checkAccessibility('messages forward');
     await dialog.getByRole('button', { name: /^Forward to Tomás/u }).click();
     await ada.page.getByRole('heading', { name: /Tomás/u }).waitFor();
     const sent = message(ada, 'Depot 4');
     await sent.getByText('Forwarded').waitFor();
     await until(() => sent.getAttribute('aria-label'),
       (name) => /^You, .*Forwarded\. Depot 4/u.test(name ?? ''), 'a screen reader reads the subject');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('a message has a subject on request', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
     await ada.page.getByRole('button', { name: 'Add a subject' }).click();
     const subject = ada.page.getByRole('textbox', { name: 'Subject' });
@@ -204,9 +204,9 @@ test('a message has a subject on request', () =>
     await subject.fill('The <b>handover</b>');
     await subject.press('Enter');
     await ada.page.keyboard.type('At ten, by the flower stall.');
-    await ada.shoot('messages subject');
+    await ada.takeScreenshot('messages subject');
     await ada.page.reload();
-    await ada.choose(ITEM);
+    await ada.openConversation(ITEM);
     assert.equal(await subject.inputValue(), 'The <b>handover</b>', 'the subject is part of the draft');
     await field(ada).press('Enter');
     const there = message(ben, 'flower stall');
@@ -221,14 +221,14 @@ test('a message has a subject on request', () =>
     await field(ada).press('Enter');
     await until(() => there.locator('.subject').innerText(), (text) => text === 'The handover',
       'the subject changes too');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('every message action works with the keyboard alone', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
-    await ben.say('First.');
-    await ben.say('Second, at https://a.example/x.');
+    await ben.send('First.');
+    await ben.send('Second, at https://a.example/x.');
     await message(ada, 'Second').waitFor();
     const { page } = ada;
     const at = () => page.evaluate(() =>
@@ -239,7 +239,7 @@ test('every message action works with the keyboard alone', () =>
     await page.keyboard.press('ArrowUp');
     assert.match(await at(), /First/u);
     await page.keyboard.press('ArrowDown');
-    await ada.check('messages focused');
+    await ada.checkAccessibility('messages focused');
     // Tab reaches the controls of the message, and none of others.
     await page.keyboard.press('Tab');
     assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'A');
@@ -280,13 +280,13 @@ test('every message action works with the keyboard alone', () =>
     assert.match(await at(), /By keys/u);
     await page.keyboard.press('Escape');
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('role')), 'log');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('a right click opens the menu too, except on a selection or a link', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
-    await ben.say('See https://a.example/x there.');
+    await ben.send('See https://a.example/x there.');
     const there = message(ada, 'there.');
     await there.waitFor();
     const menu = ada.page.getByRole('menu');
@@ -300,19 +300,19 @@ test('a right click opens the menu too, except on a selection or a link', () =>
     assert.match(await ada.page.evaluate(() => String(getSelection())), /See/u, 'text can be selected');
     await there.locator('.words').click({ button: 'right', position: { x: 6, y: 8 } });
     assert.equal(await menu.count(), 0);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('a long press opens a sheet with the message on top', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place, PHONE);
-    await ben.say('I pass Karlsplatz every day.');
+    await ben.send('I pass Karlsplatz every day.');
     await message(ada, 'Karlsplatz').waitFor();
     await press(ada.page, message(ada, 'Karlsplatz'), 700);
     const sheet = ada.page.getByRole('dialog', { name: 'Message from Ben' });
     await sheet.getByText('I pass Karlsplatz every day.').waitFor();
-    await ada.check('messages sheet phone');
-    await ada.assertNoSideways();
+    await ada.checkAccessibility('messages sheet phone');
+    await ada.assertNoHorizontalScroll();
     await sheet.getByRole('menuitemcheckbox', { name: 'React with folded hands' }).tap();
     await message(ben, 'Karlsplatz').getByRole('button', { name: 'folded hands: Ada Winter' }).waitFor();
     // A short touch and a moving touch open nothing.
@@ -322,11 +322,11 @@ test('a long press opens a sheet with the message on top', () =>
     await press(ada.page, message(ada, 'Karlsplatz'), 700);
     await sheet.getByRole('menuitem', { name: 'More reactions' }).tap();
     await ada.page.getByRole('searchbox', { name: 'Find an emoji' }).waitFor();
-    await ada.check('messages emoji phone');
+    await ada.checkAccessibility('messages emoji phone');
     await ada.page.keyboard.press('Escape');
     await press(ada.page, message(ada, 'Karlsplatz'), 700);
     await sheet.getByRole('menuitem', { name: 'Reply' }).tap();
     await ada.page.locator('.replying', { hasText: 'Reply to Ben' }).waitFor();
-    await ada.check('messages reply phone');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    await ada.checkAccessibility('messages reply phone');
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));

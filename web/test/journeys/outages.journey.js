@@ -4,39 +4,39 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 const ITEM = 'Black umbrella';
 
 test('Ada and Ben write to each other while the server and the network fail', () =>
-  travel(async ({ demo, way, browser }) => {
-    const ada = await Person.open(browser, way.link(demo.links.ada));
-    const ben = await Person.open(browser, way.link(demo.links.ben));
-    await ada.choose(ITEM);
-    await ben.choose(ITEM);
+  runJourney(async ({ server, proxy, browser }) => {
+    const ada = await UserPage.open(browser, proxy.link(server.links.ada));
+    const ben = await UserPage.open(browser, proxy.link(server.links.ben));
+    await ada.openConversation(ITEM);
+    await ben.openConversation(ITEM);
     await exchange(ada, ben);
-    await killed(ada, ben, demo);
-    await blocked(ada, ben, way);
-    await cutOff(ada, ben, way);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    await killed(ada, ben, server);
+    await blocked(ada, ben, proxy);
+    await cutOff(ada, ben, proxy);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
-/** @param {Person} ada @param {Person} ben */
+/** @param {UserPage} ada @param {UserPage} ben */
 async function exchange(ada, ben) {
   for (const one of [ada, ben]) {
     await one.page.evaluate(() => Object.assign(window, { never: 'reloaded' }));
-    assert.ok((await one.fromEnd()) <= 1, 'a conversation opens at its end');
+    assert.ok((await one.distanceToEnd()) <= 1, 'a conversation opens at its end');
   }
-  await ada.say('Is noon at the desk good for you?');
+  await ada.send('Is noon at the desk good for you?');
   await ben.bubble('Is noon at the desk good for you?').waitFor();
   await assertSides(ben, 'Is noon at the desk good for you?', false);
   await assertSides(ada, 'Is noon at the desk good for you?', true);
-  assert.ok((await ben.fromEnd()) <= 1, 'the thread stays at its end');
+  assert.ok((await ben.distanceToEnd()) <= 1, 'the thread stays at its end');
   const shown = await ben.page.locator('parlor-run').last().locator('time').getAttribute('datetime');
   assert.ok(Math.abs(Date.parse(shown ?? '') - Date.now()) < 60_000, `the time is right: ${shown}`);
-  await ben.say('Noon is fine. Look for the green coat.');
+  await ben.send('Noon is fine. Look for the green coat.');
   await ada.bubble('Noon is fine. Look for the green coat.').waitFor();
   await assertSides(ada, 'Noon is fine. Look for the green coat.', false);
   await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(), (text) => text.includes('Read'),
@@ -44,10 +44,10 @@ async function exchange(ada, ben) {
   for (const one of [ada, ben]) {
     assert.equal(await one.page.evaluate(() => Reflect.get(window, 'never')), 'reloaded');
   }
-  await ada.check('story');
+  await ada.checkAccessibility('story');
 }
 
-/** @param {Person} person @param {string} text @param {boolean} own */
+/** @param {UserPage} person @param {string} text @param {boolean} own */
 async function assertSides(person, text, own) {
   const bubble = await person.bubble(text).boundingBox();
   const talk = await person.page.locator('.talk').boundingBox();
@@ -56,29 +56,29 @@ async function assertSides(person, text, own) {
   assert.equal(gaps[0] > gaps[1], own, `"${text}" is on the ${own ? 'own' : 'other'} side`);
 }
 
-/** Kills and restarts the server while both write. @param {Person} ada @param {Person} ben
- * @param {import('./support/test-server.js').Demo} demo */
-async function killed(ada, ben, demo) {
+/** Kills and restarts the server while both write. @param {UserPage} ada @param {UserPage} ben
+ * @param {import('./support/test-server.js').TestServer} server */
+async function killed(ada, ben, server) {
   const words = Array.from({ length: 12 }, (_, index) => `message ${index + 1}`);
-  const write = async (/** @type {Person} */ who, /** @type {string} */ name) => {
-    for (const word of words) await who.say(`${name}, ${word}`);
+  const write = async (/** @type {UserPage} */ who, /** @type {string} */ name) => {
+    for (const word of words) await who.send(`${name}, ${word}`);
   };
   const writing = Promise.all([write(ada, 'Ada'), write(ben, 'Ben')]);
   await ada.bubble('Ada, message 3').waitFor();
-  await demo.stop('SIGKILL');
+  await server.stop('SIGKILL');
   await writing;
-  await demo.start();
+  await server.start();
   await assertSame(ada, ben, words.flatMap((word) => [`Ada, ${word}`, `Ben, ${word}`]));
   for (const one of [ada, ben]) await assertInOrder(one, words);
 }
 
 /** Checks that both have the same messages in the same order, and the expected ones among them, each once.
- * @param {Person} ada @param {Person} ben @param {string[]} expected */
+ * @param {UserPage} ada @param {UserPage} ben @param {string[]} expected */
 async function assertSame(ada, ben, expected) {
-  await until(async () => [await ada.said(), await ben.said()], ([hers, his]) =>
+  await until(async () => [await ada.texts(), await ben.texts()], ([hers, his]) =>
     expected.every((text) => hers.includes(text) && his.includes(text)) && String(hers) === String(his),
   'both have all messages in the same order', 40_000);
-  const hers = await ada.said();
+  const hers = await ada.texts();
   for (const text of expected) assert.equal(hers.filter((one) => one === text).length, 1, `"${text}" is there once`);
   await until(() => ada.page.locator('.meta.sending, .meta.warn').count(), (count) => count === 0,
     'nothing is pending');
@@ -86,33 +86,33 @@ async function assertSame(ada, ben, expected) {
     'nothing is pending');
 }
 
-/** @param {Person} person @param {string[]} words */
+/** @param {UserPage} person @param {string[]} words */
 async function assertInOrder(person, words) {
-  const said = await person.said();
+  const said = await person.texts();
   for (const name of ['Ada', 'Ben']) {
     const own = said.filter((text) => text.startsWith(`${name}, `));
     assert.deepEqual(own, words.map((word) => `${name}, ${word}`), 'the order never changes');
   }
 }
 
-/** Blocks sockets: messages arrive by polling, and afterwards by sockets again. @param {Person} ada @param {Person} ben
- * @param {import('./support/network-proxy.js').Way} way */
-async function blocked(ada, ben, way) {
-  await until(() => way.sockets.size, (count) => count === 2, 'both have a socket');
-  way.become('no sockets');
-  await ada.say('Does this come through without a socket?');
+/** Blocks sockets: messages arrive by polling, and afterwards by sockets again. @param {UserPage} ada @param {UserPage} ben
+ * @param {import('./support/network-proxy.js').NetworkProxy} proxy */
+async function blocked(ada, ben, proxy) {
+  await until(() => proxy.sockets.size, (count) => count === 2, 'both have a socket');
+  proxy.setState('no sockets');
+  await ada.send('Does this come through without a socket?');
   await ben.bubble('Does this come through without a socket?').waitFor({ timeout: 30_000 });
-  await ben.say('It does.');
+  await ben.send('It does.');
   await ada.bubble('It does.').waitFor({ timeout: 30_000 });
-  assert.equal(way.sockets.size, 0);
-  way.become('short requests only');
+  assert.equal(proxy.sockets.size, 0);
+  proxy.setState('short requests only');
   await ben.page.getByText('New messages arrive every 5 seconds').waitFor({ timeout: 30_000 });
-  await ada.say('And without long requests?');
+  await ada.send('And without long requests?');
   await ben.bubble('And without long requests?').waitFor({ timeout: 30_000 });
-  assert.equal(way.sockets.size, 0);
-  way.become('open');
-  await until(() => way.sockets.size, (count) => count === 2, 'the sockets are back', 40_000);
-  await ben.say('And with one again.');
+  assert.equal(proxy.sockets.size, 0);
+  proxy.setState('open');
+  await until(() => proxy.sockets.size, (count) => count === 2, 'the sockets are back', 40_000);
+  await ben.send('And with one again.');
   await ada.bubble('And with one again.').waitFor();
   await assertSame(ada, ben, [
     'Does this come through without a socket?', 'It does.', 'And without long requests?', 'And with one again.',
@@ -120,14 +120,14 @@ async function blocked(ada, ben, way) {
 }
 
 /** Blocks everything: the page says so after five seconds, stores new messages, and sends them when the connection is
- * back. @param {Person} ada @param {Person} ben @param {import('./support/network-proxy.js').Way} way */
-async function cutOff(ada, ben, way) {
+ * back. @param {UserPage} ada @param {UserPage} ben @param {import('./support/network-proxy.js').NetworkProxy} proxy */
+async function cutOff(ada, ben, proxy) {
   const banner = ada.page.locator('parlor-banner');
   const said = await listen(banner);
-  way.become('closed');
-  await ada.say('Better not.');
-  await ada.say('Written without a connection.');
-  await ada.say('Sent last.');
+  proxy.setState('closed');
+  await ada.send('Better not.');
+  await ada.send('Written without a connection.');
+  await ada.send('Sent last.');
   await banner.getByText('No connection since').waitFor();
   const [first] = await said();
   assert.ok(first.text.startsWith('No connection since'), `${first.text} is the first announcement`);
@@ -135,7 +135,7 @@ async function cutOff(ada, ben, way) {
   await ada.page.locator('.meta.sending').getByText('Kept, sent when you are back').waitFor();
   assert.equal(await ada.page.locator('.meta.warn').count(), 0, 'nothing was refused');
   await ada.page.getByText('Waits for the one above').first().waitFor();
-  await ada.check('without a connection');
+  await ada.checkAccessibility('without a connection');
   await ada.page.getByRole('button', { name: 'Discard' }).click();
   assert.equal(await ada.bubble('Better not.').count(), 0);
   // Pending messages outlive the page.
@@ -143,13 +143,13 @@ async function cutOff(ada, ben, way) {
     .then((count) => assert.equal(count, 3));
   const tryNow = ada.page.getByRole('button', { name: 'Try now' });
   assert.equal(await tryNow.count(), 1);
-  way.become('open');
+  proxy.setState('open');
   // From here on the connection may return by itself at any moment, and the button disappear.
   await tryNow.evaluateAll((found) => found.forEach((button) => /** @type {HTMLElement} */ (button).click()));
   await ben.bubble('Sent last.').waitFor({ timeout: 30_000 });
   await until(said, (all) => all.some(({ text }) => text.startsWith('Connected again')), 'the recovery is announced');
   await assertSame(ada, ben, ['Written without a connection.', 'Sent last.']);
-  assert.equal((await ben.said()).includes('Better not.'), false);
+  assert.equal((await ben.texts()).includes('Better not.'), false);
   await until(() => ada.page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes(':send:')).length),
     (count) => count === 0, 'sent messages are no longer stored');
 }

@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 /** A petrol square of eight by eight pixels. */
@@ -13,20 +13,20 @@ const PICTURE = Buffer.from(
   + 'WwAAAAAASUVORK5CYII=', 'base64');
 
 test('a user sees that the other one comes online, types and goes offline', () =>
-  travel(async ({ demo, way, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    await ada.choose('Ben');
+  runJourney(async ({ server, proxy, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    await ada.openConversation('Ben');
     const standing = () => ada.page.locator('.thread-head .presence').textContent();
-    const ben = await Person.open(browser, way.link(demo.links.ben));
+    const ben = await UserPage.open(browser, proxy.link(server.links.ben));
     await until(standing, (words) => words === 'Online', 'Ben is online');
     assert.equal(await ada.page.locator('.thread-head .face.online').count(), 1);
-    await ben.choose('Ada');
+    await ben.openConversation('Ada');
 
     const field = ben.page.getByRole('textbox', { name: 'Message' });
     await field.pressSequentially('Is it');
     await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor();
     await ada.page.locator('parlor-row .says.typing', { hasText: 'typing…' }).waitFor();
-    await ada.check('the other is writing');
+    await ada.checkAccessibility('the other is writing');
     await field.fill('Is it the black one?');
     await field.press('Enter');
     await ada.bubble('Is it the black one?').waitFor();
@@ -40,60 +40,60 @@ test('a user sees that the other one comes online, types and goes offline', () =
     // Ben's network fails while they type: no indicator stays behind.
     await field.pressSequentially('Wait');
     await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor();
-    way.become('closed');
+    proxy.setState('closed');
     await ada.page.getByRole('img', { name: 'Ben is typing' }).waitFor({ state: 'hidden' });
     await until(standing, (words) => /^Last seen /u.test(words ?? ''), 'Ben is offline');
-    way.become('open');
+    proxy.setState('open');
     await until(standing, (words) => words === 'Online', 'Ben is online again');
 
     // One user has two tabs: closing one changes nothing. Then the server is killed.
     const tab = await ben.context.newPage();
-    await tab.goto(way.link(demo.links.ben));
+    await tab.goto(proxy.link(server.links.ben));
     await tab.locator('parlor-row').first().waitFor();
     await ben.page.close();
     await tab.getByRole('button', { name: /settings/u }).waitFor();
     assert.equal(await standing(), 'Online');
-    await demo.stop('SIGKILL');
+    await server.stop('SIGKILL');
     await until(standing, (words) => words !== 'Online', 'no user is shown as online without a connection');
-    await demo.run('demo', {}, (text) => /stop/u.test(text));
+    await server.run('demo', {}, (text) => /stop/u.test(text));
     await until(standing, (words) => words === 'Online', 'and both are online again', 30_000);
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));
 
 test('presence and receipts can be switched off', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    const ben = await Person.open(browser, demo.links.ben);
-    await ada.choose('Ben');
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
+    await ada.openConversation('Ben');
     const standing = () => ada.page.locator('.thread-head .presence').textContent();
     await until(standing, (words) => words === 'Online', 'Ben is online');
     await ben.page.getByRole('button', { name: /settings/u }).click();
     await ben.page.getByRole('switch', { name: /Show when I am here/u }).click();
     await until(standing, (words) => words === '', 'Ben’s presence is no longer shown');
     await ben.page.getByRole('switch', { name: /Show how far I have read/u }).click();
-    await ben.check('settings of what others see');
+    await ben.checkAccessibility('settings of what others see');
 
-    await ada.say('Can you see this?');
+    await ada.send('Can you see this?');
     await ada.page.getByText('Sent', { exact: true }).or(ada.page.getByText('Delivered', { exact: true })).first()
       .waitFor();
-    await ben.page.goto(demo.links.ben);
-    await ben.choose('Ada');
+    await ben.page.goto(server.links.ben);
+    await ben.openConversation('Ada');
     await ben.page.bringToFront();
     await ben.bubble('Can you see this?').waitFor();
-    await ben.say('I can.');
+    await ben.send('I can.');
     await ada.bubble('I can.').waitFor();
-    await ada.say('And this?');
+    await ada.send('And this?');
     await ben.bubble('And this?').waitFor();
     await until(() => ada.page.locator('parlor-run').last().textContent(), (words) => /Delivered/u.test(words ?? ''),
       'delivery is shown, reading is not');
     assert.equal(await ada.page.locator('parlor-run', { hasText: 'Can you see this?' }).getByText('Read').count(), 0);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('a group gets a name, a picture, admins and a new owner', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    const ben = await Person.open(browser, demo.links.ben);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
     const { page } = ada;
     await page.getByRole('button', { name: 'New conversation' }).click();
     const found = page.locator('.picker .people button');
@@ -107,7 +107,7 @@ test('a group gets a name, a picture, admins and a new owner', () =>
     await page.getByLabel('Name of the group').fill('Night desk');
     await page.getByRole('button', { name: /Start a group/u }).click();
     await page.getByRole('heading', { name: 'Night desk' }).waitFor();
-    await ada.say('Who has the keys?');
+    await ada.send('Who has the keys?');
     await ben.page.locator('parlor-row', { hasText: 'Night desk' }).click();
 
     await page.getByRole('button', { name: /people: show who/u }).click();
@@ -120,7 +120,7 @@ test('a group gets a name, a picture, admins and a new owner', () =>
     await ben.page.locator('.thread-head .face:not(.pair) img').waitFor();
     await dialog.locator('li', { hasText: 'Ben' }).getByRole('combobox').selectOption('moderator');
     await ben.page.locator('parlor-line', { hasText: 'made you a moderator' }).waitFor();
-    await ada.check('a group');
+    await ada.checkAccessibility('a group');
 
     // Ben is an admin now, too: the open dialog follows the change.
     await ben.page.getByRole('button', { name: /people: show who/u }).click();
@@ -143,5 +143,5 @@ test('a group gets a name, a picture, admins and a new owner', () =>
     await until(() => page.locator('parlor-row', { hasText: 'The night desk' }).count(), (count) => count === 0,
       'it is gone');
     await bens.locator('li', { hasText: 'Ben' }).locator('.note', { hasText: 'Owner' }).waitFor();
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));

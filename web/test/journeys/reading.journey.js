@@ -3,29 +3,29 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 const ITEM = 'Black umbrella';
 
 test('new messages are counted, marked with one bar, and read only while they are on the screen', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    const ben = await Person.open(browser, demo.links.ben);
-    await ada.choose(ITEM);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
+    await ada.openConversation(ITEM);
     await ada.page.goto(`${new URL(ada.page.url()).origin}/#/`);
-    await ben.choose(ITEM);
+    await ben.openConversation(ITEM);
     const row = ada.page.locator('parlor-row', { hasText: ITEM });
     await until(() => row.locator('.badge').count(), (count) => count === 0, 'everything is read at first');
 
-    await ben.say('One thing is new.');
+    await ben.send('One thing is new.');
     await until(() => row.locator('.badge').allInnerTexts(), (texts) => texts[0] === '1',
       'the badge counts the message');
     await until(() => ada.page.title(), (title) => title.startsWith('(1) '), 'and so does the title');
     await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
       (text) => text.includes('Delivered'), 'it arrived and is unread');
-    await ada.check('list with news');
+    await ada.checkAccessibility('list with news');
 
     await row.click();
     await ada.page.getByRole('separator', { name: /1 new message/u }).waitFor();
@@ -33,7 +33,7 @@ test('new messages are counted, marked with one bar, and read only while they ar
       (text) => text.includes('Read'), 'then it counts as read');
     await until(() => row.locator('.badge').count(), (count) => count === 0, 'the badge disappears');
     assert.equal(await ada.page.getByRole('separator', { name: /1 new message/u }).count(), 1, 'the divider stays');
-    await ben.say('And another.');
+    await ben.send('And another.');
     await ada.bubble('And another.').waitFor();
     assert.equal(await ada.page.getByRole('separator', { name: /new message/u }).count(), 1);
     await ada.page.keyboard.press('Alt+ArrowDown');
@@ -41,28 +41,28 @@ test('new messages are counted, marked with one bar, and read only while they ar
     await ada.bubble('And another.').waitFor();
     assert.equal(await ada.page.getByRole('separator', { name: /new message/u }).count(), 0,
       'the divider disappears on leaving');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('older messages load above without moving the view, and new ones arrive below without scrolling down', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    const ben = await Person.open(browser, demo.links.ben);
-    await ada.choose(ITEM);
-    await ben.choose(ITEM);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
+    await ada.openConversation(ITEM);
+    await ben.openConversation(ITEM);
     const many = Array.from({ length: 90 }, (_, index) =>
       `line ${index + 1} ${'of a longer text '.repeat(index % 5)}`.trim());
-    await ben.fill(ben.conversation(), many);
+    await ben.sendMessages(ben.conversationId(), many);
     await ada.bubble(many[89]).waitFor();
     await ada.page.reload();
     await ada.bubble(many[89]).waitFor();
-    await until(() => ada.fromEnd(), (far) => far <= 1, 'the conversation opens at its end');
+    await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the conversation opens at its end');
     await pinned(ada);
     await notPulled(ada, ben);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
-/** @param {Person} ada */
+/** @param {UserPage} ada */
 async function pinned(ada) {
   const talk = ada.page.locator('.talk');
   for (let round = 0; round < 4; round += 1) {
@@ -91,39 +91,39 @@ async function pinned(ada) {
   await ada.bubble('line 1').waitFor({ state: 'attached' });
 }
 
-/** @param {Person} ada @param {Person} ben */
+/** @param {UserPage} ada @param {UserPage} ben */
 async function notPulled(ada, ben) {
   const talk = ada.page.locator('.talk');
   const top = await talk.evaluate((log) => {
     log.scrollTop = log.scrollHeight / 2;
     return log.scrollTop;
   });
-  await ben.say('First below.');
-  await ben.say('Second below.');
+  await ben.send('First below.');
+  await ben.send('Second below.');
   const pill = ada.page.getByRole('button', { name: '2 new' });
   await pill.waitFor();
   assert.equal(await talk.evaluate((log) => log.scrollTop), top);
-  await ada.check('scrolled up with news');
+  await ada.checkAccessibility('scrolled up with news');
   await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
     (text) => text.includes('Delivered'), 'messages below the screen are not read');
   await pill.click();
-  await until(() => ada.fromEnd(), (far) => far <= 1, 'the button goes to the end');
+  await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the button goes to the end');
   await pill.waitFor({ state: 'hidden' });
   await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
     (text) => text.includes('Read'), 'now they are');
   // Near the end the view follows.
   await talk.evaluate((log) => { log.scrollTop -= 80; });
-  await ben.say('Followed.');
+  await ben.send('Followed.');
   await ada.bubble('Followed.').waitFor();
-  await until(() => ada.fromEnd(), (far) => far <= 1, 'within 100 px of the end the view follows');
+  await until(() => ada.distanceToEnd(), (far) => far <= 1, 'within 100 px of the end the view follows');
 }
 
 test('the composer keeps drafts, breaks lines, counts characters and sends nothing by accident', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    await ada.choose(ITEM);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    await ada.openConversation(ITEM);
     const field = ada.page.getByRole('textbox', { name: 'Message' });
-    const before = await ada.said();
+    const before = await ada.texts();
     await field.fill('');
     await field.press('Enter');
     await field.fill('   ');
@@ -132,13 +132,13 @@ test('the composer keeps drafts, breaks lines, counts characters and sends nothi
     await field.press('Shift+Enter');
     await field.pressSequentially('second line');
     await field.dispatchEvent('keydown', { key: 'Enter', isComposing: true });
-    assert.deepEqual(await ada.said(), before, 'nothing was sent');
+    assert.deepEqual(await ada.texts(), before, 'nothing was sent');
     await ada.page.locator('parlor-row', { hasText: 'Tomás' }).first().click();
     await ada.page.getByRole('heading', { name: 'Tomás Ferreira' }).waitFor();
     assert.equal(await field.inputValue(), '');
     await ada.page.locator('parlor-row', { hasText: ITEM }).getByText('Draft').waitFor();
     await ada.page.reload();
-    await ada.choose(ITEM);
+    await ada.openConversation(ITEM);
     assert.equal(await field.inputValue(), 'first line\nsecond line');
     await field.press('Enter');
     await ada.bubble('first line\nsecond line').waitFor();
@@ -147,12 +147,12 @@ test('the composer keeps drafts, breaks lines, counts characters and sends nothi
     assert.equal(await ada.page.getByRole('button', { name: 'Send' }).isDisabled(), true);
     await field.fill('☂'.repeat(9_990));
     await ada.page.getByText('10 characters left').waitFor();
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));
 
 test('everything can be done with the keyboard', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
     const { keyboard } = ada.page;
     const focused = () => ada.page.evaluate(() => document.activeElement?.textContent ?? '');
     await keyboard.press('Control+k');
@@ -176,28 +176,28 @@ test('everything can be done with the keyboard', () =>
     await keyboard.press('Shift+Tab');
     await keyboard.press('Shift+Tab');
     assert.equal(await ada.page.evaluate(() => document.activeElement?.getAttribute('role')), 'log');
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));
 
 test('a large conversation, whose events go only to connections that show it, stays up to date', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    const ben = await Person.open(browser, demo.links.ben);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
     const name = 'Lost and found desk';
     const row = ada.page.locator('parlor-row', { hasText: name });
-    await ben.choose(name);
-    await ben.say('Nobody shows this but me.');
+    await ben.openConversation(name);
+    await ben.send('Nobody shows this but me.');
     await until(() => row.locator('.badge').allInnerTexts(), (texts) => texts[0] === '1',
       'the hint was enough to load the message');
-    await ada.choose(name);
+    await ada.openConversation(name);
     await ada.bubble('Nobody shows this but me.').waitFor();
     await until(() => row.locator('.badge').count(), (count) => count === 0, 'it counts as read');
-    await ben.say('And now both do.');
+    await ben.send('And now both do.');
     await ada.bubble('And now both do.').waitFor();
-    await ada.say('So I see.');
+    await ada.send('So I see.');
     await ben.bubble('So I see.').waitFor();
     await ada.page.reload();
     await ada.bubble('So I see.').waitFor();
     await until(() => row.locator('.badge').count(), (count) => count === 0, 'it stays read after a reload');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, { PARLOR_LIMITS_CONVERSATION_FAN_OUT_MAX: '2' }));

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { POURING } from './support/bulk-messages.js';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 /** @import {BrowserContextOptions, Locator, Page} from 'playwright-core' */
@@ -18,35 +18,35 @@ const DARK = /** @type {const} */ ({ colorScheme: 'dark' });
 /** @param {number} count @param {string} [word] */
 const lines = (count, word = 'Line') => Array.from({ length: count }, (_, at) => `${word} ${at + 1}`);
 
-/** @param {Person} person @returns {Locator} */
+/** @param {UserPage} person @returns {Locator} */
 const bar = ({ page }) => page.locator('.since');
 
 /** Opens the conversation about the umbrella for Ada and Ben; then Ada opens another one.
- * @param {Parameters<Parameters<typeof travel>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
-async function apart({ demo, browser }, options = {}) {
-  const ada = await Person.open(browser, demo.links.ada, options);
-  const ben = await Person.open(browser, demo.links.ben);
-  await ada.choose(ITEM);
-  await ben.choose(ITEM);
-  const id = ada.conversation();
-  await until(() => ada.fromEnd(), (far) => far <= 1, 'the conversation opens at its end');
+ * @param {Parameters<Parameters<typeof runJourney>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
+async function apart({ server, browser }, options = {}) {
+  const ada = await UserPage.open(browser, server.links.ada, options);
+  const ben = await UserPage.open(browser, server.links.ben);
+  await ada.openConversation(ITEM);
+  await ben.openConversation(ITEM);
+  const id = ada.conversationId();
+  await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the conversation opens at its end');
   await elsewhere(ada);
   return { ada, ben, id };
 }
 
-/** @param {Person} ada */
+/** @param {UserPage} ada */
 async function elsewhere({ page }) {
   await page.evaluate(() => { location.hash = '#/settings'; });
   await page.getByRole('heading', { name: 'Settings' }).waitFor();
 }
 
-/** @param {Person} person @param {number} id */
+/** @param {UserPage} person @param {number} id */
 async function goTo({ page }, id) {
   await page.evaluate((to) => { location.hash = `#/c/${to}`; }, id);
   await page.locator('parlor-run').first().waitFor();
 }
 
-/** Returns whether the unread divider is on the screen. @param {Person} person @returns {Promise<boolean>} */
+/** Returns whether the unread divider is on the screen. @param {UserPage} person @returns {Promise<boolean>} */
 function seesLine({ page }) {
   return page.evaluate(() => {
     const line = document.querySelector('.unread-from')?.getBoundingClientRect();
@@ -55,54 +55,54 @@ function seesLine({ page }) {
   });
 }
 
-/** Waits until the list shows the number of unread messages. @param {Person} ada @param {string} count */
+/** Waits until the list shows the number of unread messages. @param {UserPage} ada @param {string} count */
 async function unread({ page }, count) {
   await page.locator('parlor-row', { hasText: ITEM }).locator('.badge', { hasText: count }).waitFor();
 }
 
 test('a bar announces unread messages above, leads there, and goes once they were seen', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben, id } = await apart(place);
     const { page } = ada;
-    await ben.fill(id, lines(2, 'Few'));
+    await ben.sendMessages(id, lines(2, 'Few'));
     await unread(ada, '2');
     await goTo(ada, id);
     await ada.bubble('Few 2').waitFor();
     assert.equal(await seesLine(ada), true);
     assert.equal(await bar(ada).isVisible(), false, 'visible messages are not announced');
     await elsewhere(ada);
-    await ben.fill(id, lines(60));
+    await ben.sendMessages(id, lines(60));
     await unread(ada, '60');
     await goTo(ada, id);
     await bar(ada).getByText(/^60 new since \d\d:\d\d$/u).waitFor();
-    await until(() => ada.fromEnd(), (far) => far <= 1, 'the conversation opens at its end');
+    await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the conversation opens at its end');
     // The thread announces it once, and the bar does not repeat it.
     await page.locator('parlor-talk [role="status"]', { hasText: '60 new since' }).waitFor({ state: 'attached' });
     assert.equal(await bar(ada).evaluate((one) => one.closest('[aria-live], [role="status"], [role="alert"]')), null);
-    await ada.check('unread above');
+    await ada.checkAccessibility('unread above');
     await page.locator('.talk').hover();
     await page.mouse.wheel(0, -200);
     await page.locator('.floating-day.there').waitFor();
     const [above, day] = await Promise.all(['.since', '.floating-day'].map((one) => page.locator(one).boundingBox()));
     assert.ok(above && day && day.y >= above.y + above.height, 'the day divider is below the bar');
-    await ada.shoot('unread above and the day');
+    await ada.takeScreenshot('unread above and the day');
     await page.getByRole('button', { name: 'Jump to the first new message' }).click();
     await until(() => seesLine(ada), Boolean, 'the divider is on the screen');
     await bar(ada).waitFor({ state: 'hidden' });
     assert.match(await page.evaluate(() => document.activeElement?.textContent ?? ''), /Line 1$/u,
       'the focus is on the divider');
-    await ada.check('unread reached');
+    await ada.checkAccessibility('unread reached');
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
-    await until(() => ada.fromEnd(), (far) => far <= 1, 'back at the end');
+    await until(() => ada.distanceToEnd(), (far) => far <= 1, 'back at the end');
     assert.equal(await bar(ada).isVisible(), false, 'the divider has been seen');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
 
 test('the unread bar leads to messages that are not loaded, and it can be dismissed', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben, id } = await apart(place);
     const { page } = ada;
-    await ben.fill(id, lines(150));
+    await ben.sendMessages(id, lines(150));
     await unread(ada, '99+');
     await goTo(ada, id);
     await bar(ada).getByText(/^99\+ new since \d\d:\d\d$/u).waitFor();
@@ -123,29 +123,29 @@ test('the unread bar leads to messages that are not loaded, and it can be dismis
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await ada.bubble('Line 150').waitFor();
     assert.equal(await bar(ada).isVisible(), false);
-    for (const way of ['Escape', 'button']) {
+    for (const proxy of ['Escape', 'button']) {
       await elsewhere(ada);
-      await ben.fill(id, lines(40, way));
+      await ben.sendMessages(id, lines(40, proxy));
       await unread(ada, '40');
       await goTo(ada, id);
       await bar(ada).getByText('40 new').waitFor();
-      if (way === 'Escape') await page.keyboard.press('Escape');
+      if (proxy === 'Escape') await page.keyboard.press('Escape');
       else await bar(ada).getByRole('button', { name: 'Stay here' }).click();
       await bar(ada).waitFor({ state: 'hidden' });
-      await until(() => ada.fromEnd(), (far) => far <= 1, 'the view stays at the end');
-      await ben.say(`After ${way}`);
-      await ada.bubble(`After ${way}`).waitFor();
+      await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the view stays at the end');
+      await ben.send(`After ${proxy}`);
+      await ada.bubble(`After ${proxy}`).waitFor();
       assert.equal(await bar(ada).isVisible(), false, 'the bar does not come back');
     }
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('role')), 'log');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
 
 test('the messages on the screen do not move when the unread bar goes', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben, id } = await apart(place);
     const { page } = ada;
-    await ben.fill(id, lines(30));
+    await ben.sendMessages(id, lines(30));
     await unread(ada, '30');
     await goTo(ada, id);
     await bar(ada).getByText('30 new').waitFor();
@@ -173,19 +173,19 @@ test('the messages on the screen do not move when the unread bar goes', () =>
     const focused = await page.evaluate(() => document.activeElement?.getAttribute('role'));
     assert.equal(focused, 'log', 'the focus is not lost either');
     assert.equal(await seesLine(ada), true);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
 
 test('a phone in dark mode shows the unread bar too', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben, id } = await apart(place, { ...PHONE, ...DARK });
-    await ben.fill(id, lines(30));
+    await ben.sendMessages(id, lines(30));
     await goTo(ada, id);
     await bar(ada).getByText('30 new').waitFor();
-    await ada.check('unread above phone dark');
-    await ada.assertNoSideways();
+    await ada.checkAccessibility('unread above phone dark');
+    await ada.assertNoHorizontalScroll();
     await ada.page.setViewportSize({ width: 320, height: 640 });
-    await ada.assertNoSideways();
+    await ada.assertNoHorizontalScroll();
     await ben.page.evaluate(() => fetch('/v1/me', {
       method: 'PATCH', headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ name: 'Benedikt-Maximilian-Theophil Okafor-Vandenberghe' }),
@@ -193,13 +193,13 @@ test('a phone in dark mode shows the unread bar too', () =>
     const field = ada.page.getByPlaceholder(/^Write to .?Benedikt-Maximil/u);
     await field.waitFor();
     assert.ok(await field.evaluate((one) => one.clientHeight < 48), 'the composer has one line');
-    await ada.shoot('narrow with a long name');
+    await ada.takeScreenshot('narrow with a long name');
     await bar(ada).getByRole('button', { name: 'Jump' }).tap();
     await until(() => seesLine(ada), Boolean, 'the divider is on the screen');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
 
-/** Returns the positions of the visible messages. @param {Person} person @returns {Promise<[number, number][]>} */
+/** Returns the positions of the visible messages. @param {UserPage} person @returns {Promise<[number, number][]>} */
 function places({ page }) {
   return page.locator('.talk').evaluate((log) => {
     const { top, bottom } = log.getBoundingClientRect();
@@ -211,7 +211,7 @@ function places({ page }) {
 }
 
 /** Records in `window.tops` where a message is drawn in each frame, after the reactions to a changed size, such as the
- * offline banner's. @param {Person['page']} page @param {number} seq @returns {Promise<void>} */
+ * offline banner's. @param {UserPage['page']} page @param {number} seq @returns {Promise<void>} */
 function watch(page, seq) {
   return page.evaluate((held) => {
     const tops = /** @type {number[]} */ ([]);
@@ -233,7 +233,7 @@ function watch(page, seq) {
   }, seq);
 }
 
-/** @param {Person} person @param {number} conversation @param {string} text @returns {Promise<number>} its seq */
+/** @param {UserPage} person @param {number} conversation @param {string} text @returns {Promise<number>} its seq */
 function seqOf({ page }, conversation, text) {
   return page.evaluate(async ([id, words]) => {
     const { messages } = await (await fetch(`/v1/conversations/${id}/messages?limit=100`)).json();
@@ -241,7 +241,7 @@ function seqOf({ page }, conversation, text) {
   }, /** @type {const} */ ([conversation, text]));
 }
 
-/** Changes a message through the API, past the page. @param {Person} person @param {number} conversation
+/** Changes a message through the API, past the page. @param {UserPage} person @param {number} conversation
  * @param {number} seq @param {string|null} text null deletes it */
 async function rewrite({ page }, conversation, seq, text) {
   const status = await page.evaluate(async ([id, at, words]) => {
@@ -254,22 +254,22 @@ async function rewrite({ page }, conversation, seq, text) {
   assert.equal(status, 200);
 }
 
-/** @param {Person} person @param {string} words */
+/** @param {UserPage} person @param {string} words */
 async function look({ page }, words) {
   await page.getByRole('searchbox', { name: 'Search conversations and messages' }).fill(words);
 }
 
 test('a failed jump says why and moves nothing', () =>
-  travel(async ({ demo, way, browser }) => {
-    const ada = await Person.open(browser, way.link(demo.links.ada));
-    const ben = await Person.open(browser, demo.links.ben);
+  runJourney(async ({ server, proxy, browser }) => {
+    const ada = await UserPage.open(browser, proxy.link(server.links.ada));
+    const ben = await UserPage.open(browser, server.links.ben);
     const { page } = ada;
-    await ada.choose(ITEM);
-    await ben.choose(ITEM);
-    const id = ada.conversation();
-    await ben.fill(id, ['The needle', ...lines(170)]);
+    await ada.openConversation(ITEM);
+    await ben.openConversation(ITEM);
+    const id = ada.conversationId();
+    await ben.sendMessages(id, ['The needle', ...lines(170)]);
     const seq = (await seqOf(ben, id, 'Line 170')) - 170;
-    await ben.fill(id, ['About the needle', 'Of itself'], { reply_to: seq });
+    await ben.sendMessages(id, ['About the needle', 'Of itself'], { reply_to: seq });
     await rewrite(ben, id, seq, null);
     const quote = ada.bubble('About the needle').locator('button.quote', { hasText: 'deleted this message' });
     await quote.waitFor();
@@ -278,19 +278,19 @@ test('a failed jump says why and moves nothing', () =>
     const toast = page.locator('.toast');
     await toast.getByText('That message was deleted.').waitFor();
     assert.deepEqual(await places(ada), before);
-    await ada.check('jump to what was deleted');
+    await ada.checkAccessibility('jump to what was deleted');
     // A result in another conversation, which cannot be loaded.
-    await ada.choose(OTHER);
+    await ada.openConversation(OTHER);
     await look(ada, 'Line 7');
     const results = page.locator('parlor-result');
     await until(() => results.count(), (count) => count > 3, 'the search has results');
     const there = await places(ada);
-    way.become('closed');
+    proxy.setState('closed');
     await results.last().click();
     await toast.getByText('Not shown: no connection.').waitFor();
     assert.deepEqual(await places(ada), there);
     await page.getByRole('heading', { name: OTHER }).waitFor();
-    way.become('open');
+    proxy.setState('open');
     await page.locator('parlor-inbox:not([data-offline])').waitFor();
     await toast.click();
     await toast.waitFor({ state: 'detached' });
@@ -298,14 +298,14 @@ test('a failed jump says why and moves nothing', () =>
       await results.last().press('Enter');
       return page.locator('parlor-said.jumped').count();
     }, (count) => count === 1, 'then the jump happens');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
 
 test('search results follow edits and deletions', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben, id } = await apart(place);
     const { page } = ada;
-    await ben.fill(id, ['A needle of brass', 'A needle of bone', 'A needle of pine']);
+    await ben.sendMessages(id, ['A needle of brass', 'A needle of bone', 'A needle of pine']);
     const [brass, bone, pine] = await Promise.all(
       ['brass', 'bone', 'pine'].map((one) => seqOf(ben, id, `A needle of ${one}`)));
     const results = page.locator('parlor-result');
@@ -324,15 +324,15 @@ test('search results follow edits and deletions', () =>
     await rewrite(ben, id, pine, null);
     await until(() => results.count(), (count) => count === 1, 'a deleted result disappears');
     await page.locator('.found-count').getByText('1 found').waitFor();
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
 
 test('loading earlier messages keeps the selection and the focus', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben, id } = await apart(place);
     const { page } = ada;
     // All within one minute, so that the pages meet within a message group.
-    await ben.fill(id, lines(220));
+    await ben.sendMessages(id, lines(220));
     await page.reload();
     await goTo(ada, id);
     await ada.bubble('Line 220').waitFor();
@@ -357,13 +357,13 @@ test('loading earlier messages keeps the selection and the focus', () =>
       return [said.isConnected, document.activeElement === said, words !== '' && String(getSelection()) === words];
     });
     assert.deepEqual(kept, [true, true, true]);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
 
 test('a member who is removed while reading older messages no longer sees the conversation', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    const ben = await Person.open(browser, demo.links.ben);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
     const me = await ada.page.evaluate(async () => (await (await fetch('/v1/me')).json()).id);
     const id = await ben.page.evaluate(async (user) => {
       const answer = await fetch('/v1/conversations', {
@@ -372,29 +372,29 @@ test('a member who is removed while reading older messages no longer sees the co
       });
       return (await answer.json()).conversation.id;
     }, me);
-    await ben.fill(id, lines(60));
+    await ben.sendMessages(id, lines(60));
     await goTo(ada, id);
     await ada.bubble('Line 60').waitFor();
     await ada.page.getByRole('log').focus();
     await ada.page.keyboard.press('Home');
-    await until(() => ada.fromEnd(), (far) => far > 500, 'Ada reads further up');
+    await until(() => ada.distanceToEnd(), (far) => far > 500, 'Ada reads further up');
     const status = await ben.page.evaluate(async ([group, user]) =>
       (await fetch(`/v1/conversations/${group}/members/${user}`, { method: 'DELETE' })).status, [id, me]);
     assert.equal(status, 200);
     await ada.page.getByRole('heading', { name: 'There is no such conversation' }).waitFor();
     assert.equal(await ada.page.locator('parlor-said').first().isVisible(), false);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
 
 test('a user who reads older messages stays there, however much changed meanwhile', () =>
-  travel(async ({ demo, way, browser }) => {
-    const ada = await Person.open(browser, way.link(demo.links.ada));
-    const ben = await Person.open(browser, demo.links.ben);
+  runJourney(async ({ server, proxy, browser }) => {
+    const ada = await UserPage.open(browser, proxy.link(server.links.ada));
+    const ben = await UserPage.open(browser, server.links.ben);
     const { page } = ada;
-    await ada.choose(ITEM);
-    await ben.choose(ITEM);
-    const id = ada.conversation();
-    await ben.fill(id, lines(160));
+    await ada.openConversation(ITEM);
+    await ben.openConversation(ITEM);
+    const id = ada.conversationId();
+    await ben.sendMessages(id, lines(160));
     await ada.bubble('Line 160').waitFor();
     const seq = await seqOf(ben, id, 'Line 100');
     await page.locator('.talk').hover();
@@ -406,10 +406,10 @@ test('a user who reads older messages stays there, however much changed meanwhil
     const before = await places(ada);
     const [first] = before;
     await watch(page, before[1][0]);
-    way.become('closed');
-    await ben.fill(id, lines(60, 'While away'));
+    proxy.setState('closed');
+    await ben.sendMessages(id, lines(60, 'While away'));
     await rewrite(ben, id, before[1][0], 'Changed while away');
-    way.become('open');
+    proxy.setState('open');
     await page.getByRole('button', { name: '60 new' }).waitFor();
     await ada.bubble('Changed while away').waitFor();
     await until(() => places(ada), (now) => now[0][0] === first[0] && now[0][1] === first[1], 'the view has not moved');
@@ -417,5 +417,5 @@ test('a user who reads older messages stays there, however much changed meanwhil
       'and never moved in between');
     await page.getByRole('button', { name: '60 new' }).click();
     await ada.bubble('While away 60').waitFor();
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, { ...POURING, PARLOR_LIMITS_CHANGES_ROWS_MAX: '20' }));

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { payloads } from './support/hostile-texts.js';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 /** @import {Locator} from 'playwright-core' */
@@ -14,17 +14,17 @@ import { until } from './support/wait.js';
 const ITEM = 'Black umbrella';
 const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 
-/** @param {Person} person @returns {Locator} */
+/** @param {UserPage} person @returns {Locator} */
 function field({ page }) {
   return page.getByRole('searchbox', { name: 'Search conversations and messages' });
 }
 
-/** @param {Person} person @returns {Locator} */
+/** @param {UserPage} person @returns {Locator} */
 function results({ page }) {
   return page.locator('parlor-result');
 }
 
-/** Repeats a search until it has the given number of results: the index may be a moment behind. @param {Person} person
+/** Repeats a search until it has the given number of results: the index may be a moment behind. @param {UserPage} person
  * @param {string} words @param {number} count */
 async function find(person, words, count) {
   await until(async () => {
@@ -36,44 +36,44 @@ async function find(person, words, count) {
   }, (found) => found === count, `“${words}” is found ${count} times`);
 }
 
-/** @param {Person} person @returns {Promise<string[]>} the highlighted texts of the results */
+/** @param {UserPage} person @returns {Promise<string[]>} the highlighted texts of the results */
 function hits(person) {
   return results(person).locator('mark').allInnerTexts();
 }
 
 test('search finds word prefixes, ignores case and accents, and works in scripts without spaces', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
     const { page } = ada;
-    await ada.choose(ITEM);
-    await ada.fill(ada.conversation(), [
+    await ada.openConversation(ITEM);
+    await ada.sendMessages(ada.conversationId(), [
       'Élodie collects it in the Café Sperl', 'The trolleybus passes at noon', '明日の午後に傘を受け取りに行けますか？',
       'ร่มสีดำอยู่ที่โต๊ะ', 'Straße and STRASSE',
     ]);
     await find(ada, 'elodie cafe', 1);
     assert.deepEqual(await hits(ada), ['Élodie', 'Café']);
-    await ada.check('search found');
+    await ada.checkAccessibility('search found');
     await find(ada, 'TROLLEY', 1);
     assert.deepEqual((await hits(ada)).map((one) => one.toLowerCase()), ['trolley']);
     await find(ada, '傘を', 1);
     await find(ada, 'สีดำ', 1);
     await find(ada, 'zzz no such thing', 0);
     await page.getByRole('heading', { name: 'Nothing found for “zzz no such thing”' }).waitFor();
-    await ada.check('search nothing');
+    await ada.checkAccessibility('search nothing');
     await field(ada).press('Escape');
     assert.equal(await field(ada).inputValue(), '');
     await page.getByRole('heading', { name: 'Messages', exact: true }).waitFor();
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));
 
 test('the keyboard opens a search result and leads back to the same results', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
     const { page } = ada;
-    await ada.choose(ITEM);
-    const id = ada.conversation();
-    await ada.fill(id, ['Needle at the beginning', ...Array.from({ length: 120 }, (_, line) => `Hay ${line}`)]);
-    await ada.choose('Tomás Ferreira');
+    await ada.openConversation(ITEM);
+    const id = ada.conversationId();
+    await ada.sendMessages(id, ['Needle at the beginning', ...Array.from({ length: 120 }, (_, line) => `Hay ${line}`)]);
+    await ada.openConversation('Tomás Ferreira');
     await page.keyboard.press('Control+k');
     assert.equal(await field(ada).evaluate((one) => one === document.activeElement), true);
     await find(ada, 'needle', 1);
@@ -82,34 +82,34 @@ test('the keyboard opens a search result and leads back to the same results', ()
     await page.keyboard.press('Enter');
     const found = ada.bubble('Needle at the beginning');
     await found.waitFor();
-    assert.equal(ada.conversation(), id);
+    assert.equal(ada.conversationId(), id);
     await until(() => found.evaluate((one) => {
       const [box, log] = [one.getBoundingClientRect(), one.closest('.talk')?.getBoundingClientRect()];
       return log !== undefined && box.top >= log.top && box.bottom <= log.bottom;
     }), (seen) => seen, 'the message is on the screen');
     await until(() => found.evaluate((one) => one.classList.contains('jumped')
       || one.querySelector('.jumped') !== null), (yes) => yes, 'the message is highlighted', 3_000);
-    await ada.check('search gone to');
+    await ada.checkAccessibility('search gone to');
     assert.equal(await results(ada).count(), 1, 'the results are still there');
     assert.equal(await results(ada).first().getAttribute('aria-selected'), 'true');
     await page.getByRole('button', { name: 'Back to conversations' }).click();
     assert.equal(await results(ada).first().isVisible(), false);
     assert.equal(await field(ada).inputValue(), '');
     await page.locator('parlor-row').first().waitFor();
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));
 
 test('a search is filtered by sender, conversation, item, dates and files', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    const ben = await Person.open(browser, demo.links.ben);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    const ben = await UserPage.open(browser, server.links.ben);
     const { page } = ada;
-    await ada.choose(ITEM);
-    await ben.choose(ITEM);
-    await ada.fill(ada.conversation(), ['Lighthouse, says Ada']);
-    await ben.fill(ben.conversation(), ['Lighthouse, says Ben']);
-    await ada.choose('Tomás Ferreira');
-    await ada.fill(ada.conversation(), ['Lighthouse, elsewhere']);
+    await ada.openConversation(ITEM);
+    await ben.openConversation(ITEM);
+    await ada.sendMessages(ada.conversationId(), ['Lighthouse, says Ada']);
+    await ben.sendMessages(ben.conversationId(), ['Lighthouse, says Ben']);
+    await ada.openConversation('Tomás Ferreira');
+    await ada.sendMessages(ada.conversationId(), ['Lighthouse, elsewhere']);
     const choose = async (/** @type {string} */ chip, /** @type {string} */ name) => {
       await page.getByRole('button', { name: chip, exact: true }).click();
       await page.getByRole('dialog').getByRole('button', { name }).first().click();
@@ -120,7 +120,7 @@ test('a search is filtered by sender, conversation, item, dates and files', () =
     assert.match(await results(ada).first().innerText(), /elsewhere/u, 'the newest result is first');
     await choose('Person', 'Ben Okafor');
     await shows(1);
-    await ada.check('search narrowed');
+    await ada.checkAccessibility('search narrowed');
     await page.getByRole('button', { name: 'Search without Ben Okafor' }).click();
     await shows(3);
     await choose('Person', 'You');
@@ -133,7 +133,7 @@ test('a search is filtered by sender, conversation, item, dates and files', () =
     await shows(1);
     await page.getByRole('button', { name: 'Date', exact: true }).click();
     await page.getByRole('dialog').waitFor();
-    await ada.check('search days');
+    await ada.checkAccessibility('search days');
     await page.getByLabel('Until').fill('2020-01-01');
     await page.getByRole('button', { name: 'Apply' }).click();
     await page.getByText('Try fewer letters, or search without the filters.').waitFor();
@@ -141,26 +141,26 @@ test('a search is filtered by sender, conversation, item, dates and files', () =
     await shows(3);
     await page.getByRole('button', { name: 'File', exact: true }).click();
     await page.getByText('Nothing found for “lighthouse”').first().waitFor();
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('a search within one conversation works, on a phone too, and offers a wider search when nothing is found', () =>
-  travel(async ({ demo, browser }) => {
+  runJourney(async ({ server, browser }) => {
     for (const options of [{}, { ...PHONE, colorScheme: /** @type {const} */ ('dark') }]) {
-      const ada = await Person.open(browser, demo.links.ada, options);
+      const ada = await UserPage.open(browser, server.links.ada, options);
       const { page } = ada;
-      await ada.choose('Mira Sandoval');
+      await ada.openConversation('Mira Sandoval');
       if ('isMobile' in options) await page.getByRole('button', { name: 'Search in this conversation' }).tap();
       else await page.keyboard.press('Control+Shift+F');
       await page.getByRole('button', { name: 'Search without Mira Sandoval' }).waitFor();
       assert.equal(await field(ada).evaluate((one) => one === document.activeElement), true);
       await find(ada, 'forecast', 0);
       await page.getByText('look in all conversations instead of Mira Sandoval').waitFor();
-      await ada.check(`search here ${'isMobile' in options ? 'phone' : 'wide'}`);
-      await ada.assertNoSideways();
+      await ada.checkAccessibility(`search here ${'isMobile' in options ? 'phone' : 'wide'}`);
+      await ada.assertNoHorizontalScroll();
       await page.getByRole('button', { name: 'Search everywhere' }).click();
       await until(() => results(ada).count(), (count) => count > 0, 'the message is found in other conversations');
-      await ada.check(`search everywhere ${'isMobile' in options ? 'phone' : 'wide'}`);
+      await ada.checkAccessibility(`search everywhere ${'isMobile' in options ? 'phone' : 'wide'}`);
       await results(ada).first().click();
       await page.getByRole('heading', { name: 'Ben Okafor' }).waitFor();
       if ('isMobile' in options) {
@@ -168,17 +168,17 @@ test('a search within one conversation works, on a phone too, and offers a wider
         assert.ok(await results(ada).first().isVisible(), 'the results come back');
         assert.equal(await results(ada).first().evaluate((one) => one === document.activeElement), true);
       }
-      assert.deepEqual(ada.complaints, []);
+      assert.deepEqual(ada.errors, []);
       await ada.context.close();
     }
   }));
 
 test('long results load in pages, keep their scroll position and show a failure', () =>
-  travel(async ({ demo, way, browser }) => {
-    const ada = await Person.open(browser, way.link(demo.links.ada), PHONE);
+  runJourney(async ({ server, proxy, browser }) => {
+    const ada = await UserPage.open(browser, proxy.link(server.links.ada), PHONE);
     const { page } = ada;
-    await ada.choose(ITEM);
-    await ada.fill(ada.conversation(), Array.from({ length: 60 }, (_, line) => `Lantern number ${line}`));
+    await ada.openConversation(ITEM);
+    await ada.sendMessages(ada.conversationId(), Array.from({ length: 60 }, (_, line) => `Lantern number ${line}`));
     await page.getByRole('button', { name: 'Back to all conversations' }).tap();
     await until(async () => {
       await field(ada).fill('');
@@ -201,23 +201,23 @@ test('long results load in pages, keep their scroll position and show a failure'
     await page.getByRole('button', { name: 'Back to all conversations' }).tap();
     await until(() => scroll.evaluate((one) => one.scrollTop), (top) => Math.abs(top - before) < 2,
       'the results are where they were');
-    way.become('closed');
+    proxy.setState('closed');
     await field(ada).fill('lanterns');
     await page.getByText('The search did not work').waitFor({ timeout: 40_000 });
-    await ada.check('search failed');
-    way.become('open');
+    await ada.checkAccessibility('search failed');
+    proxy.setState('open');
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.getByText('Nothing found for “lanterns”').first().waitFor({ timeout: 40_000 });
     assert.ok(await field(ada).evaluate((one) => one === document.activeElement), 'the focus is not lost');
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));
 
 test('search results show hostile text as text', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    await ada.choose(ITEM);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    await ada.openConversation(ITEM);
     const texts = payloads.map((text) => `Beacon ${text}`.slice(0, 900));
-    await ada.fill(ada.conversation(), texts);
+    await ada.sendMessages(ada.conversationId(), texts);
     await until(async () => {
       await field(ada).fill('');
       await field(ada).fill('beacon');
@@ -225,5 +225,5 @@ test('search results show hostile text as text', () =>
       return results(ada).count();
     }, (count) => count >= Math.min(20, texts.length), 'the messages are found');
     assert.equal(await ada.page.locator('parlor-result :is(script, img[src="x"], svg[onload], iframe)').count(), 0);
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));

@@ -9,14 +9,14 @@ import { oneLine, preview } from '../../src/inbox/view/markup.js';
 import { balanced } from '../../src/inbox/view/bidi.js';
 import { hiddenIn } from '../../src/inbox/view/visible-text.js';
 import { payloads } from './support/hostile-texts.js';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 /**
  * @import {AddressInfo} from 'node:net'
  * @import {Page} from 'playwright-core'
- * @import {Demo} from './support/test-server.js'
+ * @import {TestServer} from './support/test-server.js'
  */
 
 const ITEM = ['context', 'put', '--type', 'item', '--id', '5'];
@@ -25,46 +25,46 @@ const WIDE = { width: 1280, height: 800 };
 const QUICK = { PARLOR_LIMITS_REQUESTS_PER_SECOND_MAX: '1000', PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '1000' };
 
 test('hostile text stays text wherever it is shown', () =>
-  travel(async ({ demo, browser }) => {
+  runJourney(async ({ server, browser }) => {
     const agent = '<img src=x onerror="window.__xss=1">';
-    const ada = await watched(await Person.open(browser, demo.links.ada, { ...PHONE, userAgent: agent }));
-    const ben = await watched(await Person.open(browser, demo.links.ben));
-    await ben.choose('Black umbrella');
-    const conversation = ben.conversation();
+    const ada = await watched(await UserPage.open(browser, server.links.ada, { ...PHONE, userAgent: agent }));
+    const ben = await watched(await UserPage.open(browser, server.links.ben));
+    await ben.openConversation('Black umbrella');
+    const conversation = ben.conversationId();
     const users = await others(ada);
-    await refused(ada, { conversation, users }, demo);
-    const before = (await ben.said()).length;
+    await refused(ada, { conversation, users }, server);
+    const before = (await ben.texts()).length;
     /** @type {string[]} */
     const written = [];
     for (const name of names()) {
       // A role is a word of the host application: nothing in it is invisible.
       const role = name.includes('=') ? 'owner' : name.replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '').trim();
-      await demo.operate(...ITEM, `--title=${name}`, `--detail=${name}`, `--status=${name}`, `--role=${role}=ada`);
+      await server.runCommand(...ITEM, `--title=${name}`, `--detail=${name}`, `--status=${name}`, `--role=${role}=ada`);
       assert.equal(await ask(ada, 'PATCH', '/v1/me', { name }), 200);
-      await ada.fill(conversation, [name], { subject: name });
-      await ada.fill(conversation, [name], { reply_to: await lastSeq(ada, conversation) });
+      await ada.sendMessages(conversation, [name], { subject: name });
+      await ada.sendMessages(conversation, [name], { reply_to: await lastSeq(ada, conversation) });
       written.push(name, name);
       await Promise.all([inPairs(ben, name, role), alone(ada, name, users)]);
       for (const one of [ada, ben]) await assertHarmless(one, name);
     }
-    await ada.fill(conversation, payloads);
-    await until(() => ben.said(), (said) => said.at(-1) === balanced(payloads.at(-1) ?? ''), 'everything has arrived');
+    await ada.sendMessages(conversation, payloads);
+    await until(() => ben.texts(), (said) => said.at(-1) === balanced(payloads.at(-1) ?? ''), 'everything has arrived');
     const shown = payloads.map(balanced);
-    assert.deepEqual((await ben.said()).slice(before), [...written.map(balanced), ...shown]);
+    assert.deepEqual((await ben.texts()).slice(before), [...written.map(balanced), ...shown]);
     assert.deepEqual(await strangers(ben), [], 'a text produces only markup and safe links');
     await ben.page.reload();
     await ben.page.locator('parlor-run').first().waitFor();
-    const last = await ben.said();
+    const last = await ben.texts();
     assert.deepEqual(last, shown.slice(-last.length), 'the stored text is the same');
     await ada.page.getByRole('button', { name: /settings/u }).click();
     await ada.page.locator('.sessions').getByText(agent).waitFor();
     for (const one of [ada, ben]) {
       await assertHarmless(one, 'all of it');
       await one.page.setViewportSize(one === ada ? WIDE : PHONE.viewport);
-      await one.assertNoSideways();
-      await one.shoot(`hostile ${one === ada ? 'settings' : 'thread'}`);
+      await one.assertNoHorizontalScroll();
+      await one.takeScreenshot(`hostile ${one === ada ? 'settings' : 'thread'}`);
     }
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, QUICK));
 
 /** Packs all hostile texts into names: as many per name as fit, and the beginning of those that are too long.
@@ -82,20 +82,20 @@ function names() {
 }
 
 /** Records a dialog, another page, a request to another origin, and what the content security policy has blocked.
- * @param {Person} person @returns {Promise<Person>} */
+ * @param {UserPage} person @returns {Promise<UserPage>} */
 async function watched(person) {
-  const { context, page, complaints } = person;
+  const { context, page, errors } = person;
   const home = new URL(page.url()).origin;
   page.on('dialog', (dialog) => {
-    complaints.push(`a dialog: ${dialog.message()}`);
+    errors.push(`a dialog: ${dialog.message()}`);
     void dialog.dismiss();
   });
-  context.on('page', () => complaints.push('another page'));
+  context.on('page', () => errors.push('another page'));
   context.on('request', (request) => {
-    if (new URL(request.url()).origin !== home) complaints.push(`a request to ${request.url()}`);
+    if (new URL(request.url()).origin !== home) errors.push(`a request to ${request.url()}`);
   });
   page.on('websocket', (socket) => {
-    if (!socket.url().startsWith(home.replace('http', 'ws'))) complaints.push(`a socket to ${socket.url()}`);
+    if (!socket.url().startsWith(home.replace('http', 'ws'))) errors.push(`a socket to ${socket.url()}`);
   });
   await context.addInitScript(() => document.addEventListener('securitypolicyviolation', (event) =>
     console.error(`the policy stopped ${event.violatedDirective} ${event.blockedURI} ${event.sample}`)));
@@ -114,13 +114,13 @@ function nameable(payload) {
   return name;
 }
 
-/** @param {Person} person @param {string} payload */
-async function assertHarmless({ page, complaints }, payload) {
+/** @param {UserPage} person @param {string} payload */
+async function assertHarmless({ page, errors }, payload) {
   const harm = await page.evaluate(() => Reflect.get(window, '__xss'));
-  assert.deepEqual([harm, complaints], [undefined, []], payload);
+  assert.deepEqual([harm, errors], [undefined, []], payload);
 }
 
-/** Sends an API request as the page does. @param {Person} person @param {string} method @param {string} path
+/** Sends an API request as the page does. @param {UserPage} person @param {string} method @param {string} path
  * @param {Record<string, unknown>} body @returns {Promise<number>} */
 function ask({ page }, method, path, body) {
   return page.evaluate(async ([how, where, json]) => {
@@ -129,7 +129,7 @@ function ask({ page }, method, path, body) {
   }, /** @type {const} */ ([method, path, JSON.stringify(body)]));
 }
 
-/** Returns the users that the user may write to. @param {Person} person @returns {Promise<number[]>} */
+/** Returns the users that the user may write to. @param {UserPage} person @returns {Promise<number[]>} */
 function others({ page }) {
   return page.evaluate(async () => {
     const found = await Promise.all(['ben', 'mira', 'tom'].map(async (query) =>
@@ -138,9 +138,9 @@ function others({ page }) {
   });
 }
 
-/** Checks that invalid text and invalid URLs are refused. @param {Person} ada
- * @param {{conversation: number, users: number[]}} where @param {Demo} demo */
-async function refused(ada, { conversation, users }, demo) {
+/** Checks that invalid text and invalid URLs are refused. @param {UserPage} ada
+ * @param {{conversation: number, users: number[]}} where @param {TestServer} server */
+async function refused(ada, { conversation, users }, server) {
   for (const text of ['\uD800', 'a\uDC00b', 'a\0b', '\u001B[31m', '\u0085']) {
     const sent = { client_id: crypto.randomUUID(), text };
     assert.equal(await ask(ada, 'POST', `/v1/conversations/${conversation}/messages`, sent), 400);
@@ -149,19 +149,19 @@ async function refused(ada, { conversation, users }, demo) {
     assert.equal(await ask(ada, 'POST', '/v1/conversations', group), 400);
   }
   for (const url of ['javascript:alert(1)', 'data:text/html,x', '//evil.localhost/', 'JAVASCRIPT:alert(1)']) {
-    await assert.rejects(demo.operate(...ITEM, '--title=x', `--url=${url}`), /http:\/\/, https:\/\/ or a path/u);
-    await assert.rejects(demo.operate(...ITEM, '--title=x', `--image=${url}`), /http:\/\/, https:\/\//u);
+    await assert.rejects(server.runCommand(...ITEM, '--title=x', `--url=${url}`), /http:\/\/, https:\/\/ or a path/u);
+    await assert.rejects(server.runCommand(...ITEM, '--title=x', `--image=${url}`), /http:\/\/, https:\/\//u);
   }
 }
 
-/** Returns the `seq` of the newest message. @param {Person} person @param {number} conversation
+/** Returns the `seq` of the newest message. @param {UserPage} person @param {number} conversation
  * @returns {Promise<number>} */
 function lastSeq({ page }, conversation) {
   return page.evaluate(async (id) => (await (await fetch(`/v1/conversations/${id}`)).json()).conversation.last_seq,
     conversation);
 }
 
-/** Returns the elements within texts that texts may not produce. @param {Person} person @returns {Promise<string[]>} */
+/** Returns the elements within texts that texts may not produce. @param {UserPage} person @returns {Promise<string[]>} */
 function strangers({ page }) {
   return page.locator('.talk .words *').evaluateAll((all) => all.filter((one) => {
     const names = one.getAttributeNames().sort().join(' ');
@@ -174,7 +174,7 @@ function strangers({ page }) {
   }).map((one) => one.outerHTML));
 }
 
-/** Waits until each place has exactly the expected text, and nothing but text in it. @param {Person} person
+/** Waits until each place has exactly the expected text, and nothing but text in it. @param {UserPage} person
  * @param {Record<string, string>} places */
 async function assertPlaces({ page }, places) {
   await page.waitForFunction((wanted) => Object.entries(wanted).every(([place, text]) => {
@@ -194,7 +194,7 @@ function unisolated(text) {
   return text.replace(/[\u2066-\u2069]/gu, '');
 }
 
-/** Ben looks at the conversation beside the list, and at the users to write to. @param {Person} ben
+/** Ben looks at the conversation beside the list, and at the users to write to. @param {UserPage} ben
  * @param {string} name @param {string} role */
 async function inPairs(ben, name, role) {
   const { page } = ben;
@@ -229,11 +229,11 @@ async function inPairs(ben, name, role) {
   await find.fill('');
   await page.keyboard.press('Escape');
   await page.setViewportSize(PHONE.viewport);
-  await ben.assertNoSideways();
+  await ben.assertNoHorizontalScroll();
   await page.setViewportSize(WIDE);
 }
 
-/** Ada creates a group with that name and looks at its members and at their own name. @param {Person} ada
+/** Ada creates a group with that name and looks at its members and at their own name. @param {UserPage} ada
  * @param {string} name @param {number[]} users */
 async function alone(ada, name, users) {
   const { page } = ada;
@@ -242,27 +242,27 @@ async function alone(ada, name, users) {
   const first = 'parlor-row:first-child';
   await page.waitForFunction(([place, title]) => document.querySelector(place)?.textContent === title,
     [`${first} .who`, name]);
-  await ada.assertNoSideways();
+  await ada.assertNoHorizontalScroll();
   await page.locator(first).click();
   await assertPlaces(ada, { '.thread-head h2': name });
-  await ada.assertNoSideways();
+  await ada.assertNoHorizontalScroll();
   await page.getByRole('button', { name: /people: show who/u }).click();
   await assertPlaces(ada, { 'dialog.group input:not([type=file])': name });
   assert.ok((await page.locator('dialog .reader .one-line').allTextContents()).includes(name));
-  await ada.assertNoSideways();
+  await ada.assertNoHorizontalScroll();
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Back to all conversations' }).click();
   await page.getByRole('button', { name: /: settings/u }).click();
   await assertPlaces(ada, { 'parlor-settings input[autocomplete=name]': name });
-  await ada.assertNoSideways();
+  await ada.assertNoHorizontalScroll();
   await page.getByRole('button', { name: 'Back to all conversations' }).click();
 }
 
 test('a page of another origin cannot act as the signed-in user', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
-    await ada.choose('Black umbrella');
-    const conversation = ada.conversation();
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
+    await ada.openConversation('Black umbrella');
+    const conversation = ada.conversationId();
     const home = new URL(ada.page.url()).origin;
     const before = await standing(ada, conversation);
     const evil = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<!doctype html>'));
@@ -282,9 +282,9 @@ test('a page of another origin cannot act as the signed-in user', () =>
       evil.close();
     }
     await ada.page.reload();
-    await ada.say('Still here.');
+    await ada.send('Still here.');
     await ada.bubble('Still here.').waitFor();
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
     // The same requests succeed from the inbox's own origin: they failed because of the origin.
     const page = await ada.context.newPage();
     await page.goto(`${home}/livez`);
@@ -295,7 +295,7 @@ test('a page of another origin cannot act as the signed-in user', () =>
     await ada.page.getByRole('heading', { name: 'Sign in' }).waitFor();
   }));
 
-/** Returns Ada's name, the messages, and Ada's sessions. @param {Person} ada @param {number} conversation */
+/** Returns Ada's name, the messages, and Ada's sessions. @param {UserPage} ada @param {number} conversation */
 function standing({ page }, conversation) {
   return page.evaluate(async (id) => {
     const paths = ['/v1/me', `/v1/conversations/${id}/messages`, '/v1/me/sessions'];

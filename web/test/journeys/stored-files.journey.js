@@ -5,17 +5,17 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { MB, attach, last, paper, picture, send, together, upload } from './support/file-steps.js';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 test('a message that waits for its files is sent after a reload, with all of their bytes', () =>
-  travel(async (place) => {
-    const { way } = place;
+  runJourney(async (place) => {
+    const { proxy } = place;
     const { ada, ben } = await together(place);
     const { page } = ada;
     const [half, none] = [paper('half.bin', 2 * MB), picture('none.png', 300, 200, [90, 30, 60])];
-    way.uploads = { pass: 300_000, then: 'hold' };
+    proxy.uploads = { pass: 300_000, then: 'hold' };
     await attach(ada, [half, none]);
     await upload(ada, 'half.bin').getByRole('progressbar').waitFor();
     await page.getByRole('textbox', { name: 'Message', exact: true }).fill('With two files');
@@ -26,7 +26,7 @@ test('a message that waits for its files is sent after a reload, with all of the
     page.on('dialog', () => assert.fail('leaving loses nothing'));
     await page.reload();
     await ada.bubble('With two files').waitFor();
-    way.releaseUploads();
+    proxy.releaseUploads();
     await ben.bubble('With two files').waitFor();
     assert.equal(await last(ben).locator('.picture').count(), 1);
     const href = await last(ben).locator('a.file', { hasText: 'half.bin' }).getAttribute('href');
@@ -37,7 +37,7 @@ test('a message that waits for its files is sent after a reload, with all of the
     assert.deepEqual(Buffer.from(digest), createHash('sha256').update(half.buffer).digest());
     await until(() => keptFiles(ada), (count) => count === 0, 'a sent file is no longer stored');
     // So do a draft's files, until the session ends.
-    way.uploads = { pass: 300_000, then: 'hold' };
+    proxy.uploads = { pass: 300_000, then: 'hold' };
     await attach(ada, [paper('draft.bin', 2 * MB)]);
     await until(() => keptFiles(ada), (count) => count === 1, 'a draft’s file is stored');
     await page.reload();
@@ -46,12 +46,12 @@ test('a message that waits for its files is sent after a reload, with all of the
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
     await until(() => keptFiles(ada), (count) => count === 0, 'nothing is left behind');
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('where files cannot be stored, a reload says so and the rest of the message can be edited', () =>
-  travel(async (place) => {
-    const { way } = place;
+  runJourney(async (place) => {
+    const { proxy } = place;
     const { ada, ben } = await together(place);
     const { page } = ada;
     await page.addInitScript(() => Object.defineProperty(window, 'indexedDB', { value: undefined }));
@@ -61,17 +61,17 @@ test('where files cannot be stored, a reload says so and the rest of the message
     await upload(ada, 'kept.bin').getByText('Ready').waitFor();
     await page.reload();
     await upload(ada, 'kept.bin').getByText('Ready').waitFor();
-    way.uploads = { pass: 300_000, then: 'hold' };
+    proxy.uploads = { pass: 300_000, then: 'hold' };
     await attach(ada, [paper('half.bin', 2 * MB)]);
     await upload(ada, 'half.bin').getByRole('progressbar').waitFor();
     await page.getByRole('textbox', { name: 'Message', exact: true }).fill('With two files');
     await send(ada);
     await page.getByText('Sending').last().waitFor();
     await page.reload();
-    way.uploads.pass = Infinity;
+    proxy.uploads.pass = Infinity;
     await page.locator('.meta.warn', { hasText: 'Not sent: a file is gone.' }).waitFor({ timeout: 40_000 });
     await ada.bubble('With two files').waitFor();
-    await ada.check('files not sent');
+    await ada.checkAccessibility('files not sent');
     assert.equal(await ben.bubble('With two files').count(), 0);
     assert.equal(await last(ada).getByRole('progressbar').count(), 0, 'the upload is no longer under way');
     // The message can be edited later, too.
@@ -81,16 +81,16 @@ test('where files cannot be stored, a reload says so and the rest of the message
     await page.getByText('half.bin: The page no longer has this file. Choose it again.').waitFor();
     await upload(ada, 'kept.bin').getByText('Ready').waitFor();
     assert.equal(await page.getByRole('listitem').count(), 1);
-    await ada.check('files written again');
+    await ada.checkAccessibility('files written again');
     await send(ada);
     await ben.bubble('With two files').waitFor();
     assert.equal(await last(ben).locator('a.file', { hasText: 'kept.bin' }).count(), 1);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('stored files have a size limit and belong to one user and one page', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
     const told = await ada.page.evaluate(async () => {
       const { browserVault, eraseVault } = await import(/** @type {any} */ ('/web/sdk/blob-store.js'));
       const [mine, mineToo, others] = [browserVault(71, 10), browserVault(71, 10), browserVault(72, 10)];
@@ -119,12 +119,12 @@ test('stored files have a size limit and belong to one user and one page', () =>
       return [...answers, (await mineToo.take('a'))];
     });
     assert.deepEqual(told, [true, false, true, true, false, 'elsewhere', '12345678', 'a name.txt', null, null, 8, null]);
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));
 
 test('stored files survive a lost database but not the sign-out, and another page can take them over', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
     const told = await ada.page.evaluate(async () => {
       const { browserVault, eraseVault } = await import(/** @type {any} */ ('/web/sdk/blob-store.js'));
       const [one, other] = [browserVault(71), browserVault(71)];
@@ -167,10 +167,10 @@ test('stored files survive a lost database but not the sign-out, and another pag
       return answers;
     });
     assert.deepEqual(told, [true, 4, 'unread', 'elsewhere', 4, null, false, null]);
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));
 
-/** Returns the number of files that the browser stores. @param {Person} person @returns {Promise<number>} */
+/** Returns the number of files that the browser stores. @param {UserPage} person @returns {Promise<number>} */
 function keptFiles({ page }) {
   return page.evaluate(() => new Promise((resolve, reject) => {
     const request = indexedDB.open('parlor', 1);

@@ -5,23 +5,23 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ITEM, together } from './support/file-steps.js';
 import { Profile } from './support/browser.js';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
-/** @param {Person} person */
+/** @param {UserPage} person */
 const field = ({ page }) => page.getByRole('textbox', { name: 'Message', exact: true });
 
-/** Opens another page of the same user, at the same URL. @param {Person} person */
+/** Opens another page of the same user, at the same URL. @param {UserPage} person */
 async function another(person) {
   const page = await person.context.newPage();
   await page.goto(person.page.url());
   await page.locator('parlor-run').first().waitFor();
-  return new Person(person.context, page);
+  return new UserPage(person.context, page);
 }
 
 test('with two pages of one user, a sent draft disappears from the other page, and no text is lost', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
     await field(ada).fill('Half a thought');
     const other = await another(ada);
@@ -47,56 +47,56 @@ test('with two pages of one user, a sent draft disappears from the other page, a
     await ben.bubble('From the one, and more').waitFor();
     await ada.page.reload();
     await until(() => field(ada).inputValue(), (text) => text === 'Left behind', 'the closed page’s draft comes back');
-    assert.deepEqual([...ada.complaints, ...other.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...other.errors, ...ben.errors], []);
   }));
 
 test('the pending messages of a closed tab are sent by the remaining one, in order', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
     const other = await another(ada);
     await ada.context.setOffline(true);
-    await other.say('Kept by a tab that is closed');
+    await other.send('Kept by a tab that is closed');
     await other.page.locator('.meta.sending').getByText('Kept, sent when you are back').waitFor();
     await other.page.close();
     await ada.context.setOffline(false);
     await ben.bubble('Kept by a tab that is closed').waitFor();
-    await ada.say('And this after it');
+    await ada.send('And this after it');
     await ben.bubble('And this after it').waitFor();
     for (const person of [ada, ben]) {
       assert.equal(await person.bubble('Kept by a tab that is closed').count(), 1);
-      assert.deepEqual((await person.said()).slice(-2), ['Kept by a tab that is closed', 'And this after it']);
+      assert.deepEqual((await person.texts()).slice(-2), ['Kept by a tab that is closed', 'And this after it']);
     }
-    assert.deepEqual([...ada.complaints, ...other.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...other.errors, ...ben.errors], []);
   }));
 
 test('a message that is shown as saved survives a killed browser and is sent once', () =>
-  travel(async ({ demo, way, browser }) => {
-    const ben = await Person.open(browser, demo.links.ben);
+  runJourney(async ({ server, proxy, browser }) => {
+    const ben = await UserPage.open(browser, server.links.ben);
     const profile = new Profile();
     try {
       // The session cookie reaches the disk when the browser exits normally.
       const first = await profile.person();
-      await first.page.goto(way.link(demo.links.ada));
+      await first.page.goto(proxy.link(server.links.ada));
       await first.page.locator('parlor-row').first().waitFor();
       const home = new URL(first.page.url()).origin;
       await profile.close();
 
       const ada = await profile.person();
       await ada.page.goto(home);
-      await ada.choose(ITEM);
+      await ada.openConversation(ITEM);
       const place = ada.page.url();
-      way.become('closed');
-      await ada.say('Written just before the end');
+      proxy.setState('closed');
+      await ada.send('Written just before the end');
       await ada.page.locator('.meta.sending').getByText(/Sending|Kept, sent when you are back/u).waitFor();
       await profile.kill();
 
-      way.become('open');
+      proxy.setState('open');
       const again = await profile.person();
       await again.page.goto(place);
       await again.bubble('Written just before the end').waitFor();
-      await ben.choose(ITEM);
+      await ben.openConversation(ITEM);
       await ben.bubble('Written just before the end').first().waitFor();
-      await again.say('And this after it');
+      await again.send('And this after it');
       await ben.bubble('And this after it').waitFor();
       assert.equal(await ben.bubble('Written just before the end').count(), 1);
       assert.equal(await again.bubble('Written just before the end').count(), 1);
@@ -106,7 +106,7 @@ test('a message that is shown as saved survives a killed browser and is sent onc
   }));
 
 test('the page says after five seconds that it is offline, in the same words at the message, and recovers at once', () =>
-  travel(async (place) => {
+  runJourney(async (place) => {
     const { ada, ben } = await together(place);
     const banner = ada.page.locator('parlor-banner');
     await ada.page.evaluate(() => {
@@ -118,19 +118,19 @@ test('the page says after five seconds that it is offline, in the same words at 
       }).observe(document.body, { subtree: true, childList: true, characterData: true });
     });
     await ada.context.setOffline(true);
-    await ada.say('Into the void');
+    await ada.send('Into the void');
     await banner.getByText('What you write is kept, and sent when you are back').waitFor();
     await ada.page.locator('.meta.sending').getByText('Kept, sent when you are back').waitFor();
     assert.equal(await ada.page.locator('.meta.warn').count(), 0);
     const after = await ada.page.evaluate(() =>
       Number(document.body.dataset.saidAt) - Number(document.body.dataset.offlineAt));
     assert.ok(after > 4_900, `a short outage is not announced: ${after} ms`);
-    await ada.check('without a network');
+    await ada.checkAccessibility('without a network');
     await banner.getByRole('button', { name: 'Try now' }).focus();
     await ada.context.setOffline(false);
     await banner.getByText('Connected again').waitFor();
     assert.equal(await ada.page.evaluate(() => document.activeElement?.tagName), 'TEXTAREA', 'the focus is not lost');
     await ben.bubble('Into the void').waitFor();
     assert.equal(await ben.bubble('Into the void').count(), 1);
-    assert.deepEqual([...ada.complaints, ...ben.complaints], []);
+    assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));

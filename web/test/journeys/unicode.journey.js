@@ -3,16 +3,16 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { travel } from './support/journey.js';
-import { Person } from './support/user-page.js';
+import { runJourney } from './support/journey.js';
+import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 const PEOPLE = ['Jérémie Dupont', 'Łukasz Żółw', 'Hans Groß', 'Işık', '김철수', '王小明', "Sean O'Brien"];
 
 test('users, conversations and words are found in every spelling', () =>
-  travel(async ({ demo, browser }) => {
-    for (const [index, name] of PEOPLE.entries()) await demo.operate('user', 'add', `person${index}`, '--name', name);
-    const ada = await Person.open(browser, demo.links.ada);
+  runJourney(async ({ server, browser }) => {
+    for (const [index, name] of PEOPLE.entries()) await server.runCommand('user', 'add', `person${index}`, '--name', name);
+    const ada = await UserPage.open(browser, server.links.ada);
     const { page } = ada;
     await page.getByRole('button', { name: 'New conversation' }).first().click();
     const picker = page.locator('dialog.picker');
@@ -47,14 +47,14 @@ test('users, conversations and words are found in every spelling', () =>
     await field.fill('?');
     await page.getByText('There is nothing to look for in “?”.').first().waitFor();
     assert.equal(await page.getByText('did not answer').count(), 0);
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));
 
 test('invisible text is neither sent nor accepted as a name', () =>
-  travel(async ({ demo, browser }) => {
-    const ada = await Person.open(browser, demo.links.ada);
+  runJourney(async ({ server, browser }) => {
+    const ada = await UserPage.open(browser, server.links.ada);
     const { page } = ada;
-    await ada.choose('Black umbrella');
+    await ada.openConversation('Black umbrella');
     const words = page.getByRole('textbox', { name: 'Message' });
     const send = page.getByRole('button', { name: 'Send', exact: true });
     for (const blank of ['\u200b', '\u2800\u3164', '\u00ad', ' \ufe0f ']) {
@@ -70,5 +70,5 @@ test('invisible text is neither sent nor accepted as a name', () =>
     await name.fill('Ada\u200b');
     await page.getByRole('button', { name: 'Save', exact: true }).first().click();
     await page.getByText('A character in it cannot be seen (U+200B).').waitFor();
-    assert.deepEqual(ada.complaints, []);
+    assert.deepEqual(ada.errors, []);
   }));

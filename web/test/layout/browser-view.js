@@ -18,8 +18,8 @@ export const SIZES = {
 
 /**
  * @typedef {{
- *   name: string, complaints: string[], size: (size: Size) => Promise<void>, goTo: (url: string) => Promise<void>,
- *   run: <Arg>(what: (arg: Arg) => unknown, arg?: Arg) => Promise<any>, shoot: (path: string) => Promise<void>,
+ *   name: string, errors: string[], size: (size: Size) => Promise<void>, goTo: (url: string) => Promise<void>,
+ *   run: <Arg>(what: (arg: Arg) => unknown, arg?: Arg) => Promise<any>, takeScreenshot: (path: string) => Promise<void>,
  *   press: (key: string) => Promise<void>, close: () => Promise<void>,
  * }} View `run` returns JSON values
  */
@@ -44,17 +44,17 @@ async function pageView(browser, name, touch, close) {
   const context = await browser.newContext({ ...touch, viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' });
   const page = await context.newPage();
   /** @type {string[]} */
-  const complaints = [];
-  page.on('pageerror', (error) => complaints.push(String(error.stack ?? error)));
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(String(error.stack ?? error)));
   return {
     name,
-    complaints,
+    errors,
     size: ({ width, height }) => page.setViewportSize({ width, height }),
     goTo: async (url) => { await page.goto(url); },
     run: (what, arg) => page.evaluate(
       `(async () => JSON.stringify((await (${what})(${JSON.stringify(arg)})) ?? null))()`,
     ).then((text) => JSON.parse(/** @type {string} */ (text))),
-    shoot: async (path) => { await page.screenshot({ path }); },
+    takeScreenshot: async (path) => { await page.screenshot({ path }); },
     press: (key) => page.keyboard.press(key),
     close,
   };
@@ -65,11 +65,11 @@ export async function firefoxView() {
   const firefox = await Firefox.open();
   return {
     name: 'Firefox',
-    complaints: firefox.complaints,
+    errors: firefox.errors,
     size: async ({ width, height }) => { await firefox.size(width, height); },
     goTo: async (url) => { await firefox.goTo(url); },
     run: (what, arg) => firefox.run(`(${what})(${JSON.stringify(arg)})`),
-    shoot: async (path) => writeFileSync(path, await firefox.shoot()),
+    takeScreenshot: async (path) => writeFileSync(path, await firefox.takeScreenshot()),
     press: async (key) => { await firefox.press(key); },
     close: () => firefox.close(),
   };

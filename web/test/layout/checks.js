@@ -3,24 +3,24 @@
  */
 
 /**
- * Finds everything that is wrong with the visible boxes. An open dialog or menu is checked alone. Each fault is one
+ * Finds everything that is wrong with the visible boxes. An open dialog or menu is checked alone. Each issue is one
  * line of text.
- * @param {{fingers: boolean, turned: string}} how `turned` is a text that reverses what follows it
+ * @param {{isTouch: boolean, reversingText: string}} variant `reversingText` is a text that reverses what follows it
  * @returns {string[]}
  */
-export function boxFaults({ fingers, turned }) {
+export function findLayoutIssues({ isTouch, reversingText }) {
   /** @type {Set<string>} */
-  const faults = new Set();
+  const issues = new Set();
   const over = [...document.querySelectorAll('dialog[open], .menu:popover-open')].at(-1);
   const root = over ?? document.querySelector('#parlor') ?? document.body;
   const name = (/** @type {Element} */ one) => {
-    const way = [];
-    for (let at = /** @type {Element|null} */ (one); at && at !== root && way.length < 3; at = at.parentElement) {
-      way.unshift(`${at.localName}${[...at.classList].map((word) => `.${word}`).join('')}`);
+    const path = [];
+    for (let at = /** @type {Element|null} */ (one); at && at !== root && path.length < 3; at = at.parentElement) {
+      path.unshift(`${at.localName}${[...at.classList].map((word) => `.${word}`).join('')}`);
     }
-    return way.join(' > ');
+    return path.join(' > ');
   };
-  const fault = (/** @type {Element} */ one, /** @type {string} */ what) => faults.add(`${name(one)}: ${what}`);
+  const report = (/** @type {Element} */ one, /** @type {string} */ what) => issues.add(`${name(one)}: ${what}`);
   const px = (/** @type {number} */ value) => Math.round(value * 10) / 10;
   const seen = (/** @type {Element} */ one) => one.checkVisibility({ opacityProperty: true, visibilityProperty: true })
     && !one.closest('.for-ears, .late, .skips:not(:focus-within), [aria-hidden="true"].floating-day, .sprite');
@@ -57,35 +57,35 @@ export function boxFaults({ fingers, turned }) {
     // Outside the window.
     if (style.position !== 'absolute' && !scrolls(one, 'x') && (box.left < -1 || box.right > innerWidth + 1)) {
       const { width } = uncut(box, one.parentElement);
-      if (width < box.width - 1 || box.right > innerWidth + 1) fault(one, `from ${px(box.left)} to ${px(box.right)} of ${innerWidth}`);
+      if (width < box.width - 1 || box.right > innerWidth + 1) report(one, `extends from ${px(box.left)} to ${px(box.right)} in a window of ${innerWidth}`);
     }
     // A text that is clipped without an ellipsis.
     const isCut = /hidden|clip/u.test(style.overflowX) && one.scrollWidth > one.clientWidth + 1;
     const texts = [...one.childNodes].filter((node) => node.nodeType === 3 && node.textContent?.trim());
     const clamps = style.webkitLineClamp !== 'none' && style.webkitLineClamp !== '';
     if (isCut && texts.length > 0 && style.textOverflow !== 'ellipsis' && !clamps) {
-      fault(one, `text of ${one.scrollWidth} in ${one.clientWidth}`);
+      report(one, `text of ${one.scrollWidth} in ${one.clientWidth}`);
     }
     if (one.matches('time, .badge, .count, .chip, .button, .filter, .pill, .tool, h3') && !one.matches('.about-card .chip')
       && one.scrollWidth > one.clientWidth + 4 && one.clientWidth > 0) {
-      fault(one, `is cut: ${one.scrollWidth} in ${one.clientWidth}`);
+      report(one, `is clipped: ${one.scrollWidth} in ${one.clientWidth}`);
     }
     if (/hidden|clip/u.test(style.overflowY) && !clamps && texts.length > 0 && one.scrollHeight > one.clientHeight + 3) {
-      fault(one, `lines of ${one.scrollHeight} in ${one.clientHeight}`);
+      report(one, `lines of ${one.scrollHeight} in ${one.clientHeight}`);
     }
     // An element that can be scrolled sideways.
     if (/auto|scroll/u.test(style.overflowX) && one.scrollWidth > one.clientWidth + 1 && !one.matches('.strip, textarea, input')) {
-      fault(one, `${one.scrollWidth} in ${one.clientWidth} sideways`);
+      report(one, `scrolls sideways: ${one.scrollWidth} in ${one.clientWidth}`);
     }
     // A picture that did not load.
-    if (one instanceof HTMLImageElement && one.complete && one.naturalWidth === 0) fault(one, 'a picture that is not there');
+    if (one instanceof HTMLImageElement && one.complete && one.naturalWidth === 0) report(one, 'a picture that did not load');
   }
 
   // Text that overlaps other text, or is covered.
   const blocks = all.filter((one) => !one.matches('.bone, .bubble-bone') && [...one.childNodes].some((node) =>
     node.nodeType === 3 && node.textContent?.trim()));
   /** @type {{one: Element, left: number, top: number, right: number, bottom: number}[]} */
-  const words = [];
+  const lines = [];
   for (const one of blocks) {
     const range = document.createRange();
     for (const node of one.childNodes) {
@@ -93,40 +93,40 @@ export function boxFaults({ fingers, turned }) {
       range.selectNodeContents(node);
       for (const rect of range.getClientRects()) {
         const { left, top, right, bottom, width, height } = uncut(rect, one);
-        if (width > 2 && height > 6 && bottom > 0 && top < innerHeight) words.push({ one, left, top, right, bottom });
+        if (width > 2 && height > 6 && bottom > 0 && top < innerHeight) lines.push({ one, left, top, right, bottom });
       }
     }
   }
-  for (const { one, left, top, right, bottom } of words) {
+  for (const { one, left, top, right, bottom } of lines) {
     const [x, y] = [(left + right) / 2, (top + bottom) / 2];
     if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight) continue;
-    const top1 = document.elementFromPoint(x, y);
+    const covering = document.elementFromPoint(x, y);
     // What covers a message on purpose, and text that takes no clicks.
-    if (!top1 || one.contains(top1) || top1.contains(one)) continue;
-    if (top1.closest('.pill, .since, .at-hand, .toast, .floating-day, .reactions, .choice, .jumping')) continue;
+    if (!covering || one.contains(covering) || covering.contains(one)) continue;
+    if (covering.closest('.pill, .since, .at-hand, .toast, .floating-day, .reactions, .choice, .jumping')) continue;
     if (getComputedStyle(one).pointerEvents === 'none' || one.closest('[disabled], .drop, .skin')) continue;
-    fault(one, `“${one.textContent?.trim().slice(0, 30)}” lies under ${name(top1)}`);
+    report(one, `“${one.textContent?.trim().slice(0, 30)}” is covered by ${name(covering)}`);
   }
-  words.sort((a, b) => a.top - b.top);
-  for (const [index, a] of words.entries()) {
-    for (let at = index + 1; at < words.length && words[at].top < a.bottom - 4; at += 1) {
-      const b = words[at];
+  lines.sort((a, b) => a.top - b.top);
+  for (const [index, a] of lines.entries()) {
+    for (let at = index + 1; at < lines.length && lines[at].top < a.bottom - 4; at += 1) {
+      const b = lines[at];
       if (a.one === b.one || a.one.contains(b.one) || b.one.contains(a.one)) continue;
       if (a.one.closest('.toast, .pill, .since, .reactions, .floating-day') || b.one.closest('.toast, .pill, .since, .reactions, .floating-day')) continue;
       const [wide, high] = [Math.min(a.right, b.right) - Math.max(a.left, b.left), Math.min(a.bottom, b.bottom) - b.top];
-      if (wide > 3 && high > 4) fault(a.one, `its words lie over those of ${name(b.one)}`);
+      if (wide > 3 && high > 4) report(a.one, `its text overlaps that of ${name(b.one)}`);
     }
   }
 
   // Controls are large enough, and no neighbour covers them.
-  const least = fingers ? 38 : 24;
+  const minimum = isTouch ? 38 : 24;
   for (const one of all) {
     if (!one.matches('button, [role="option"], input, select, textarea, summary, label.choice, a.button, a.about-card')) continue;
     const box = one.getBoundingClientRect();
     const part = uncut(box, one.parentElement);
     if (part.width < box.width - 1 || part.height < box.height - 1 || box.width < 2) continue;
     if (one.matches('[type="file"], [type="radio"], [disabled], .quote, .picture, .stop') || one.closest('[inert]')) continue;
-    if (box.width < 20) fault(one, `only ${px(box.width)} wide`);
+    if (box.width < 20) report(one, `only ${px(box.width)} wide`);
     const hit = one.closest('label.search, label.on-off') ?? one;
     const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
     const reach = (/** @type {number} */ by) => {
@@ -136,13 +136,13 @@ export function boxFaults({ fingers, turned }) {
     };
     if (document.elementFromPoint(x, y) && !reach(0)) {
       const at = document.elementFromPoint(x, y);
-      if (at && !at.closest('.pill, .since, .at-hand, .toast, .floating-day, .emoji-list')) fault(one, `lies under ${name(at)}`);
+      if (at && !at.closest('.pill, .since, .at-hand, .toast, .floating-day, .emoji-list')) report(one, `is covered by ${name(at)}`);
       continue;
     }
-    if (box.height >= least) continue;
+    if (box.height >= minimum) continue;
     let reached = 0;
     for (let by = -21; by <= 21; by += 2) reached += Number(reach(by)) * 2;
-    if (reached < least) fault(one, `only ${px(box.height)} high, and ${reached} to touch`);
+    if (reached < minimum) report(one, `only ${px(box.height)} high, ${reached} of it touchable`);
   }
 
   // The look of each kind of element.
@@ -150,7 +150,7 @@ export function boxFaults({ fingers, turned }) {
   const each = (selector, judge) => {
     for (const one of /** @type {HTMLElement[]} */ (all.filter((element) => element.matches(selector)))) {
       const wrong = judge(one, one.getBoundingClientRect(), getComputedStyle(one));
-      if (wrong) fault(one, wrong);
+      if (wrong) report(one, wrong);
     }
   };
   const round = (/** @type {CSSStyleDeclaration} */ style) => style.borderTopLeftRadius === '50%'
@@ -182,7 +182,7 @@ export function boxFaults({ fingers, turned }) {
   });
   // The columns of the thread share their edges.
   const [blockBox, head] = ['.blocks', '.composer .box'].map((one) => root.querySelector(one)?.getBoundingClientRect());
-  if (blockBox && head && blockBox.width > 0 && head.width > 0 && Math.abs(blockBox.left - head.left) > 20) faults.add('the composer and the messages have no common edge');
+  if (blockBox && head && blockBox.width > 0 && head.width > 0 && Math.abs(blockBox.left - head.left) > 20) issues.add('the composer and the messages have no common edge');
 
   // A text with directional controls affects nothing around it.
   /** @param {Node} node @param {Element} one its parent @returns {boolean} */
@@ -196,18 +196,18 @@ export function boxFaults({ fingers, turned }) {
   for (const one of blocks) {
     for (const node of one.childNodes) {
       const text = node.nodeType === 3 ? (node.textContent ?? '') : '';
-      const at = text.indexOf(turned);
+      const at = text.indexOf(reversingText);
       if (at < 0) continue;
       if (count(text, /[\u2066-\u2068]/gu) !== count(text, /\u2069/gu)
-        || count(text, /[\u202A\u202B\u202D\u202E]/gu) !== count(text, /\u202C/gu)) fault(one, 'does not end what it begins');
+        || count(text, /[\u202A\u202B\u202D\u202E]/gu) !== count(text, /\u202C/gu)) report(one, 'leaves directional controls open');
       const before = text.slice(0, at);
       if (before.lastIndexOf('\u2068') > before.lastIndexOf('\u2069') || isApart(node, one)) continue;
-      fault(one, `“${text.trim().slice(0, 40)}” turns its neighbours around`);
+      report(one, `“${text.trim().slice(0, 40)}” reverses its surroundings`);
     }
   }
   const title = document.title;
-  if (title.includes('\u202E') && !/\u2068[^\u2068]*\u202E.*\u202C.*\u2069/u.test(title)) faults.add('the title of the page turns around');
-  return [...faults];
+  if (title.includes('\u202E') && !/\u2068[^\u2068]*\u202E.*\u202C.*\u2069/u.test(title)) issues.add('the page title has unisolated directional controls');
+  return [...issues];
 }
 
 /**
@@ -216,7 +216,7 @@ export function boxFaults({ fingers, turned }) {
  * @param {string[]} known selectors that matched before
  * @returns {{matched: string[], all: string[], classes: string[], idle: string[]}}
  */
-export function styleFaults(known) {
+export function checkStyles(known) {
   const before = new Set(known);
   /** @type {Set<string>[]} */
   const [all, matched, idle] = [new Set(), new Set(), new Set()];

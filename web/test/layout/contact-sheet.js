@@ -8,10 +8,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { travel } from '../journeys/support/journey.js';
-import { boxFaults } from './checks.js';
-import { screensOf } from './visit-all.js';
-import { SETTINGS, TURNS, tell } from './scene.js';
+import { runJourney } from '../journeys/support/journey.js';
+import { findLayoutIssues } from './checks.js';
+import { visitAllScreens } from './visit-all.js';
+import { REVERSING_TEXT, SETTINGS, createScene } from './scene.js';
 import { SIZES, chromiumViews, firefoxView } from './browser-view.js';
 
 /** @import {View} from './browser-view.js' */
@@ -19,12 +19,12 @@ import { SIZES, chromiumViews, firefoxView } from './browser-view.js';
 const folder = process.env.SHEET ?? join(tmpdir(), 'parlor-sheet');
 const browsers = (process.env.BROWSERS ?? 'chromium').split(',');
 const widths = Object.keys(SIZES).filter((one) => !process.env.WIDTHS || process.env.WIDTHS.split(',').includes(one));
-/** @type {{screen: string, file: string, width: string, theme: string, browser: string, faults: string[]}[]} */
+/** @type {{screen: string, file: string, width: string, theme: string, browser: string, issues: string[]}[]} */
 const taken = [];
 
 mkdirSync(folder, { recursive: true });
-await travel(async ({ demo, way }) => {
-  const rooms = await tell(demo);
+await runJourney(async ({ server, proxy }) => {
+  const conversations = await createScene(server);
   /** @type {View[]} */
   const views = [];
   try {
@@ -32,17 +32,20 @@ await travel(async ({ demo, way }) => {
     if (chromium) views.push(chromium.wide, chromium.phone);
     const firefox = browsers.includes('firefox') ? await firefoxView() : null;
     if (firefox) views.push(firefox);
-    const looks = widths.flatMap((width) => {
+    const variants = widths.flatMap((width) => {
       const size = SIZES[width];
       const mine = [size.phone ? chromium?.phone : chromium?.wide, firefox];
       return mine.filter((view) => view !== undefined && view !== null).map((view) => ({ view, size, width }));
     });
-    await screensOf({ demo, way, rooms, looks, only: process.env.ONLY ?? '', look: async ({ view, width, size }, screen, theme) => {
+    const only = process.env.ONLY ?? '';
+    await visitAllScreens({ server, proxy, conversations, variants, only, visit: async ({ view, width, size }, screen, theme) => {
       const file = `${screen.replaceAll(/[^\p{L}\d]+/gu, '-')}-${width}-${theme}-${view.name.replaceAll(' ', '-')}.png`;
-      await view.shoot(join(folder, file));
-      const faults = await view.run(boxFaults, { fingers: size.phone && view.name !== 'Firefox', turned: TURNS });
-      for (const fault of faults) process.stdout.write(`${screen}, ${width}, ${theme}, ${view.name}: ${fault}\n`);
-      taken.push({ screen, file, width, theme, browser: view.name, faults });
+      await view.takeScreenshot(join(folder, file));
+      const issues = await view.run(findLayoutIssues, {
+        isTouch: size.phone && view.name !== 'Firefox', reversingText: REVERSING_TEXT,
+      });
+      for (const issue of issues) process.stdout.write(`${screen}, ${width}, ${theme}, ${view.name}: ${issue}\n`);
+      taken.push({ screen, file, width, theme, browser: view.name, issues });
     } });
   } finally {
     for (const view of views) await view.close();
@@ -58,7 +61,7 @@ function page() {
   const names = [...new Set(taken.map((one) => one.screen))];
   const rows = names.map((name) => `<h2>${safe(name)}</h2><div>${taken.filter((one) => one.screen === name).map((one) =>
     `<figure><a href="${one.file}"><img src="${one.file}" loading="lazy" height="400"></a><figcaption>${one.width} ${one.theme}`
-    + ` ${one.browser}${one.faults.map((fault) => `<br><b>${safe(fault)}</b>`).join('')}</figcaption></figure>`).join('')}</div>`);
+    + ` ${one.browser}${one.issues.map((issue) => `<br><b>${safe(issue)}</b>`).join('')}</figcaption></figure>`).join('')}</div>`);
   return `<!doctype html><meta charset="utf-8"><title>Screens</title><style>body{font:14px system-ui;margin:16px;background:#ddd}
 div{display:flex;flex-wrap:wrap;gap:12px}figure{margin:0;max-width:640px}img{max-width:100%;border:1px solid #888}b{color:#a00}</style>${rows.join('\n')}`;
 }

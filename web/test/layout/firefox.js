@@ -34,40 +34,40 @@ function firefoxPath() {
 }
 
 /** A client WebSocket for text messages. */
-class Wire {
+class TextSocket {
   /** @type {(text: string) => void} */
-  heard = () => {};
-  #held = Buffer.alloc(0);
+  onText = () => {};
+  #buffer = Buffer.alloc(0);
   /** @type {Buffer[]} */
-  #parts = [];
+  #fragments = [];
 
   /** @param {Duplex} socket @param {Buffer} head */
   constructor(socket, head) {
     this.socket = socket;
-    socket.on('data', (chunk) => this.#take(chunk));
+    socket.on('data', (chunk) => this.#read(chunk));
     socket.on('error', () => {});
-    this.#take(head);
+    this.#read(head);
   }
 
-  /** @param {string} address @returns {Promise<Wire>} */
+  /** @param {string} address @returns {Promise<TextSocket>} */
   static open(address) {
     const key = randomBytes(16).toString('base64');
     const url = new URL(address);
     return new Promise((resolve, reject) => {
-      const asking = request({
+      const upgrade = request({
         host: url.hostname, port: url.port, path: url.pathname,
         headers: {
           connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-key': key, 'sec-websocket-version': '13',
         },
       });
-      asking.on('upgrade', (answer, socket, head) => {
+      upgrade.on('upgrade', (answer, socket, head) => {
         const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
-        if (answer.headers['sec-websocket-accept'] === accept) resolve(new Wire(socket, head));
+        if (answer.headers['sec-websocket-accept'] === accept) resolve(new TextSocket(socket, head));
         else reject(new Error('no WebSocket'));
       });
-      asking.on('response', (answer) => reject(new Error(`no WebSocket: ${answer.statusCode}`)));
-      asking.on('error', reject);
-      asking.end();
+      upgrade.on('response', (answer) => reject(new Error(`no WebSocket: ${answer.statusCode}`)));
+      upgrade.on('error', reject);
+      upgrade.end();
     });
   }
 
@@ -88,24 +88,24 @@ class Wire {
   }
 
   /** @param {Buffer} chunk */
-  #take(chunk) {
-    this.#held = Buffer.concat([this.#held, chunk]);
+  #read(chunk) {
+    this.#buffer = Buffer.concat([this.#buffer, chunk]);
     for (;;) {
-      if (this.#held.length < 2) return;
-      const short = this.#held[1] & 0x7f;
+      if (this.#buffer.length < 2) return;
+      const short = this.#buffer[1] & 0x7f;
       const begin = short < 126 ? 2 : short === 126 ? 4 : 10;
-      if (this.#held.length < begin) return;
+      if (this.#buffer.length < begin) return;
       const length = short < 126 ? short
-        : short === 126 ? this.#held.readUInt16BE(2) : Number(this.#held.readBigUInt64BE(2));
-      if (this.#held.length < begin + length) return;
-      const [first, body] = [this.#held[0], this.#held.subarray(begin, begin + length)];
-      this.#held = this.#held.subarray(begin + length);
+        : short === 126 ? this.#buffer.readUInt16BE(2) : Number(this.#buffer.readBigUInt64BE(2));
+      if (this.#buffer.length < begin + length) return;
+      const [first, body] = [this.#buffer[0], this.#buffer.subarray(begin, begin + length)];
+      this.#buffer = this.#buffer.subarray(begin + length);
       // Control frames do not matter here.
       if ((first & 0x0f) > 2) continue;
-      this.#parts.push(body);
+      this.#fragments.push(body);
       if ((first & 0x80) === 0) continue;
-      this.heard(Buffer.concat(this.#parts).toString());
-      this.#parts = [];
+      this.onText(Buffer.concat(this.#fragments).toString());
+      this.#fragments = [];
     }
   }
 }
@@ -114,13 +114,13 @@ class Wire {
 export class Firefox {
   profile = mkdtempSync(join(tmpdir(), 'parlor-firefox-'));
   /** The errors of the page. @type {string[]} */
-  complaints = [];
+  errors = [];
   /** @type {ChildProcess|null} */
   #process = null;
-  /** @type {Wire|null} */
-  #wire = null;
+  /** @type {TextSocket|null} */
+  #socket = null;
   /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
-  #asked = new Map();
+  #pending = new Map();
   #last = 0;
   context = '';
 
@@ -128,7 +128,7 @@ export class Firefox {
   static async open() {
     const firefox = new Firefox();
     try {
-      await firefox.#begin();
+      await firefox.#start();
       return firefox;
     } catch (error) {
       await firefox.close();
@@ -136,7 +136,7 @@ export class Firefox {
     }
   }
 
-  async #begin() {
+  async #start() {
     const lines = Object.entries(PREFERENCES).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
     writeFileSync(join(this.profile, 'user.js'), lines.join('\n'));
     const flags = ['--headless', '--no-remote', '--profile', this.profile, '--remote-debugging-port', '0', 'about:blank'];
@@ -145,62 +145,62 @@ export class Firefox {
     const child = spawn(firefoxPath(), flags, { stdio: ['ignore', 'ignore', 'pipe'], env });
     this.#process = child;
     const address = await new Promise((resolve, reject) => {
-      let said = '';
-      child.once('exit', (code) => reject(new Error(`Firefox ended with ${code}: ${said}`)));
+      let output = '';
+      child.once('exit', (code) => reject(new Error(`Firefox ended with ${code}: ${output}`)));
       child.once('error', reject);
       child.stderr?.on('data', (chunk) => {
-        said += chunk;
-        const found = /WebDriver BiDi listening on (ws:\S+)/u.exec(said);
+        output += chunk;
+        const found = /WebDriver BiDi listening on (ws:\S+)/u.exec(output);
         if (found) resolve(found[1]);
       });
     });
-    this.#wire = await Wire.open(`${address}/session`);
-    this.#wire.heard = (text) => this.#heard(JSON.parse(text));
-    await this.ask('session.new', { capabilities: {} });
-    await this.ask('session.subscribe', { events: ['log.entryAdded'] });
-    const { context } = await this.ask('browsingContext.create', { type: 'tab' });
+    this.#socket = await TextSocket.open(`${address}/session`);
+    this.#socket.onText = (text) => this.#receive(JSON.parse(text));
+    await this.command('session.new', { capabilities: {} });
+    await this.command('session.subscribe', { events: ['log.entryAdded'] });
+    const { context } = await this.command('browsingContext.create', { type: 'tab' });
     this.context = context;
   }
 
-  /** @param {any} said */
-  #heard(said) {
-    if (said.type === 'event') {
-      const { level, text, type } = said.params;
+  /** @param {any} frame */
+  #receive(frame) {
+    if (frame.type === 'event') {
+      const { level, text, type } = frame.params;
       const network = /WebSocket|NetworkError|can’t establish a connection/u.test(text ?? '');
-      if (level === 'error' && type === 'javascript' && !network) this.complaints.push(text);
+      if (level === 'error' && type === 'javascript' && !network) this.errors.push(text);
       return;
     }
-    const asked = this.#asked.get(said.id);
-    this.#asked.delete(said.id);
-    if (said.type === 'success') asked?.resolve(said.result);
-    else asked?.reject(new Error(`${said.error}: ${said.message}`));
+    const command = this.#pending.get(frame.id);
+    this.#pending.delete(frame.id);
+    if (frame.type === 'success') command?.resolve(frame.result);
+    else command?.reject(new Error(`${frame.error}: ${frame.message}`));
   }
 
   /** @param {string} method @param {object} params @returns {Promise<any>} */
-  ask(method, params) {
+  command(method, params) {
     this.#last += 1;
     const id = this.#last;
     return new Promise((resolve, reject) => {
-      this.#asked.set(id, { resolve, reject });
-      this.#wire?.send(JSON.stringify({ id, method, params }));
+      this.#pending.set(id, { resolve, reject });
+      this.#socket?.send(JSON.stringify({ id, method, params }));
     });
   }
 
   /** @param {string} url */
   goTo(url) {
-    return this.ask('browsingContext.navigate', { context: this.context, url, wait: 'complete' });
+    return this.command('browsingContext.navigate', { context: this.context, url, wait: 'complete' });
   }
 
   /** @param {number} width @param {number} height */
   size(width, height) {
-    return this.ask('browsingContext.setViewport', { context: this.context, viewport: { width, height } });
+    return this.command('browsingContext.setViewport', { context: this.context, viewport: { width, height } });
   }
 
   /** Evaluates an expression in the page. @param {string} code an expression, which may be a promise
    * @returns {Promise<any>} */
   async run(code) {
     const expression = `(async () => JSON.stringify((await (${code})) ?? null))()`;
-    const answer = await this.ask('script.evaluate', {
+    const answer = await this.command('script.evaluate', {
       expression, target: { context: this.context }, awaitPromise: true, userActivation: true,
     });
     if (answer.type === 'exception') throw new Error(answer.exceptionDetails.text);
@@ -208,14 +208,14 @@ export class Firefox {
   }
 
   /** @returns {Promise<Buffer>} a screenshot */
-  async shoot() {
-    const { data } = await this.ask('browsingContext.captureScreenshot', { context: this.context });
+  async takeScreenshot() {
+    const { data } = await this.command('browsingContext.captureScreenshot', { context: this.context });
     return Buffer.from(data, 'base64');
   }
 
   /** Presses a key, as a user does. @param {string} key */
   press(key) {
-    return this.ask('input.performActions', {
+    return this.command('input.performActions', {
       context: this.context,
       actions: [{ type: 'key', id: 'keys', actions: [{ type: 'keyDown', value: key }, { type: 'keyUp', value: key }] }],
     });

@@ -1,88 +1,88 @@
 /**
  * Visits everything: the sign-in page, an empty inbox, every screen of a full one, and a lost connection.
  *
- * @import {Way} from '../journeys/support/network-proxy.js'
- * @import {Demo} from '../journeys/support/test-server.js'
- * @import {Rooms} from './scene.js'
+ * @import {NetworkProxy} from '../journeys/support/network-proxy.js'
+ * @import {TestServer} from '../journeys/support/test-server.js'
+ * @import {Conversations} from './scene.js'
  * @import {Size, View} from './browser-view.js'
  */
-import { both, goThrough, load, signIn } from './visit.js';
+import { inBothThemes, visitScreens, load, signIn } from './visit.js';
 
-/** @typedef {{view: View, size: Size, width: string}} Look */
+/** @typedef {{view: View, size: Size, width: string}} Variant */
 
 /** @param {{
- *   demo: Demo, way: Way, rooms: Rooms, looks: Look[], only?: string,
- *   look: (how: Look, screen: string, theme: 'light'|'dark') => Promise<void>,
+ *   server: TestServer, proxy: NetworkProxy, conversations: Conversations, variants: Variant[], only?: string,
+ *   visit: (variant: Variant, screen: string, theme: 'light'|'dark') => Promise<void>,
  * }} all */
-export async function screensOf({ demo, way, rooms, looks, only = '', look }) {
-  for (const how of looks) {
-    const { view, size } = how;
-    const tell = (/** @type {string} */ screen) => (/** @type {'light'|'dark'} */ theme) =>
-      (screen.includes(only) ? look(how, screen, theme) : Promise.resolve());
+export async function visitAllScreens({ server, proxy, conversations, variants, only = '', visit }) {
+  for (const variant of variants) {
+    const { view, size } = variant;
+    const visitTheme = (/** @type {string} */ screen) => (/** @type {'light'|'dark'} */ theme) =>
+      (screen.includes(only) ? visit(variant, screen, theme) : Promise.resolve());
     await view.size(size);
-    await load(view, `http://127.0.0.1:${demo.port}/`);
+    await load(view, `http://127.0.0.1:${server.port}/`);
     await view.run(async () => {
-      await hands.until(() => hands.has('parlor-door form'), 'the sign-in page');
-      await hands.calm();
+      await driver.until(() => driver.has('parlor-door form'), 'the sign-in page');
+      await driver.settle();
     });
-    await both(view, tell('sign in'));
+    await inBothThemes(view, visitTheme('sign in'));
     await view.run(async () => {
-      await hands.press('.button.main');
-      await hands.type('input[autocomplete="username"]', 'somebody');
-      await hands.type('input[type="password"]', 'not the right one');
-      await hands.press('.button.main');
-      await hands.until(() => hands.has('.why', 'not right'), 'the refusal');
+      await driver.press('.button.main');
+      await driver.type('input[autocomplete="username"]', 'somebody');
+      await driver.type('input[type="password"]', 'not the right one');
+      await driver.press('.button.main');
+      await driver.until(() => driver.has('.why', 'not right'), 'the refusal');
     });
-    await both(view, tell('sign in, refused'));
+    await inBothThemes(view, visitTheme('sign in, refused'));
     await view.run(async () => {
-      await hands.press('.button.plain');
-      await hands.press('.button.main');
-      await hands.until(() => hands.has('.why'), 'what is missing');
+      await driver.press('.button.plain');
+      await driver.press('.button.main');
+      await driver.until(() => driver.has('.why'), 'what is missing');
     });
-    await both(view, tell('sign up'));
-    await signIn(view, demo, 'empty');
-    await view.run(() => hands.until(() => hands.has('.nothing .button'), 'the empty inbox'));
-    await both(view, tell('empty inbox'));
-    await view.goTo(way.link(demo.links.ada));
-    await load(view, way.link(`${new URL(demo.links.ada).origin}/#/`));
-    await view.run(() => hands.until(() => hands.has('parlor-row'), 'rows'));
-    await goThrough(view, size, rooms, (screen, theme) => tell(screen)(theme), only);
+    await inBothThemes(view, visitTheme('sign up'));
+    await signIn(view, server, 'empty');
+    await view.run(() => driver.until(() => driver.has('.nothing .button'), 'the empty inbox'));
+    await inBothThemes(view, visitTheme('empty inbox'));
+    await view.goTo(proxy.link(server.links.ada));
+    await load(view, proxy.link(`${new URL(server.links.ada).origin}/#/`));
+    await view.run(() => driver.until(() => driver.has('parlor-row'), 'rows'));
+    await visitScreens(view, size, conversations, (screen, theme) => visitTheme(screen)(theme), only);
   }
-  await lost({ way, rooms, looks, only, look });
+  await visitLostConnection({ proxy, conversations, variants, only, visit });
 }
 
 /** Closes the connections of all views at once and visits what they show.
  * @param {{
- *   way: Way, rooms: Rooms, looks: Look[], only: string,
- *   look: (how: Look, screen: string, theme: 'light'|'dark') => Promise<void>,
+ *   proxy: NetworkProxy, conversations: Conversations, variants: Variant[], only: string,
+ *   visit: (variant: Variant, screen: string, theme: 'light'|'dark') => Promise<void>,
  * }} all */
-async function lost({ way, rooms, looks, only, look }) {
+async function visitLostConnection({ proxy, conversations, variants, only, visit }) {
   if (!'no connection'.includes(only)) return;
-  const last = new Map(looks.map((one) => [one.view, one]));
-  for (const view of last.keys()) await view.run((id) => hands.thread(id), rooms.fresh);
-  way.become('closed');
+  const last = new Map(variants.map((one) => [one.view, one]));
+  for (const view of last.keys()) await view.run((id) => driver.openThread(id), conversations.fresh);
+  proxy.setState('closed');
   for (const view of last.keys()) {
     await view.run(async () => {
       for (const text of ['Written without a connection.', 'And another one\nof two lines.']) {
-        await hands.type('.composer .words', text);
-        await hands.press('.send');
+        await driver.type('.composer .words', text);
+        await driver.press('.send');
       }
     });
   }
-  for (const [view, how] of last) {
+  for (const [view, variant] of last) {
     await view.run(async () => {
-      await hands.until(() => hands.has('.banner'), 'the banner');
-      await hands.calm();
+      await driver.until(() => driver.has('.banner'), 'the banner');
+      await driver.settle();
     });
-    for (const one of looks.filter((other) => other.view === view)) {
+    for (const one of variants.filter((other) => other.view === view)) {
       await view.size(one.size);
-      await view.run(() => hands.calm());
-      await both(view, (theme) => look(one, 'no connection', theme));
+      await view.run(() => driver.settle());
+      await inBothThemes(view, (theme) => visit(one, 'no connection', theme));
     }
-    await view.size(how.size);
+    await view.size(variant.size);
   }
 }
 
-/* The steps run in the page, where `installHands` has defined `hands`. */
-/** @type {import('./screens.js').Hands} */
-const hands = /** @type {any} */ (null);
+/* The steps run in the page, where `installDriver` has defined `driver`. */
+/** @type {import('./screens.js').Driver} */
+const driver = /** @type {any} */ (null);

@@ -1,23 +1,23 @@
 /**
  * Visits all screens in one browser, in one size and both themes.
  *
- * @import {Demo} from '../journeys/support/test-server.js'
- * @import {Rooms} from './scene.js'
+ * @import {TestServer} from '../journeys/support/test-server.js'
+ * @import {Conversations} from './scene.js'
  * @import {Screen} from './screens.js'
  * @import {Size, View} from './browser-view.js'
  */
 import { PASSWORD } from './scene.js';
-import { SCREENS, handOver } from './screens.js';
+import { SCREENS, installDriver } from './screens.js';
 
 export const THEMES = /** @type {const} */ (['light', 'dark']);
 
 /** @param {View} view @param {string} url */
 export async function load(view, url) {
   await view.goTo(url);
-  await view.run(handOver);
+  await view.run(installDriver);
 }
 
-/** Signs in a user of the scene as the page does. @param {View} view @param {Demo} demo @param {string} login */
+/** Signs in a user of the scene as the page does. @param {View} view @param {TestServer} server @param {string} login */
 export async function signIn(view, { port }, login) {
   await load(view, `http://${login}.localhost:${port}/`);
   await view.run(({ name, password }) => fetch('/v1/session', {
@@ -28,36 +28,36 @@ export async function signIn(view, { port }, login) {
   await load(view, `http://${login}.localhost:${port}/`);
 }
 
-/** @param {View} view @param {Size} size @param {Rooms} rooms
- * @param {(screen: string, theme: typeof THEMES[number]) => Promise<void>} look @param {string} only in their name */
-export async function goThrough(view, size, rooms, look, only) {
+/** @param {View} view @param {Size} size @param {Conversations} conversations
+ * @param {(screen: string, theme: typeof THEMES[number]) => Promise<void>} visit @param {string} only in their name */
+export async function visitScreens(view, size, conversations, visit, only) {
   await view.size(size);
   for (const screen of SCREENS) {
     if (!screen.name.includes(only)) continue;
     if (screen.only && (screen.only === 'phone') !== size.phone) continue;
-    await enter(view, screen, rooms);
-    await both(view, (theme) => look(screen.name, theme));
-    if (!KEEPS.has(screen.name)) await view.run(() => /** @type {any} */ (window).hands.end());
+    await enter(view, screen, conversations);
+    await inBothThemes(view, (theme) => visit(screen.name, theme));
+    if (!KEEP_STATE.has(screen.name)) await view.run(() => /** @type {any} */ (window).driver.closeAll());
   }
 }
 
 /** Screens whose state the next screen starts from. */
-const KEEPS = new Set(['emoji', 'search', 'search, nothing found']);
+const KEEP_STATE = new Set(['emoji', 'search', 'search, nothing found']);
 
-/** @param {View} view @param {Screen} screen @param {Rooms} rooms */
-async function enter(view, screen, rooms) {
+/** @param {View} view @param {Screen} screen @param {Conversations} conversations */
+async function enter(view, screen, conversations) {
   try {
-    await view.run(screen.enter, rooms);
-    await view.run(() => /** @type {any} */ (window).hands.calm());
+    await view.run(screen.enter, conversations);
+    await view.run(() => /** @type {any} */ (window).driver.settle());
   } catch (error) {
     throw new Error(`${view.name}, “${screen.name}”: ${error instanceof Error ? error.message : error}`, { cause: error });
   }
 }
 
-/** @param {View} view @param {(theme: typeof THEMES[number]) => Promise<void>} look */
-export async function both(view, look) {
+/** @param {View} view @param {(theme: typeof THEMES[number]) => Promise<void>} visit */
+export async function inBothThemes(view, visit) {
   for (const theme of THEMES) {
     await view.run((name) => { document.documentElement.dataset.theme = name; }, theme);
-    await look(theme);
+    await visit(theme);
   }
 }

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
-import { Person } from './user-page.js';
+import { UserPage } from './user-page.js';
 import { until } from './wait.js';
 
 /** @returns {string} the path of Chromium */
@@ -42,7 +42,7 @@ export class Profile {
   /** @type {Browser|null} */
   #browser = null;
 
-  /** Opens it. @returns {Promise<Person>} a user at an empty page */
+  /** Opens it. @returns {Promise<UserPage>} a user at an empty page */
   async person() {
     for (const name of ['DevToolsActivePort', 'SingletonLock', 'SingletonSocket', 'SingletonCookie']) {
       rmSync(join(this.folder, name), { force: true });
@@ -54,7 +54,7 @@ export class Profile {
       'the browser is open');
     this.#browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);
     const [context] = this.#browser.contexts();
-    return new Person(context, await context.newPage());
+    return new UserPage(context, await context.newPage());
   }
 
   /** Closes the browser normally. */

@@ -1,7 +1,7 @@
 /**
  * Creates many conversations over HTTP.
  *
- * @import {Person} from './user-page.js'
+ * @import {UserPage} from './user-page.js'
  */
 
 /** The server settings that this needs. */
@@ -15,7 +15,7 @@ export const MANY = {
 const FLIGHT = 6;
 
 /** Creates groups called `Group 1` and so on, each with one message.
- * @param {Person} person @param {number} other a member of all of them @param {number} count
+ * @param {UserPage} person @param {number} other a member of all of them @param {number} count
  * @returns {Promise<number>} the first of them */
 export function open(person, other, count) {
   return person.page.evaluate(async ([user, all, flight]) => {

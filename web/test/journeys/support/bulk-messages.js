@@ -1,7 +1,7 @@
 /**
  * Sends many messages quickly: over a socket of each page, by two users in turn.
  *
- * @import {Person} from './user-page.js'
+ * @import {UserPage} from './user-page.js'
  */
 
 /** The server settings that this needs. */
@@ -10,7 +10,7 @@ export const POURING = { PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '100000' };
 /** The number of messages in flight. */
 const FLIGHT = 24;
 
-/** Opens a socket in the page, through which `window.pour` sends messages. @param {Person} person
+/** Opens a socket in the page, through which `window.pour` sends messages. @param {UserPage} person
  * @returns {Promise<void>} */
 function prepare(person) {
   return person.page.evaluate(async (flight) => {
@@ -52,7 +52,7 @@ function prepare(person) {
 }
 
 /** Fills a conversation, which no page shows meanwhile, with `count` numbered messages: `step` from one user, then
- * `step` from the other. @param {[Person, Person]} people @param {number} conversation @param {number} count
+ * `step` from the other. @param {[UserPage, UserPage]} people @param {number} conversation @param {number} count
  * @param {number} [step] */
 export async function fill(people, conversation, count, step = 20) {
   for (const { page } of people) {

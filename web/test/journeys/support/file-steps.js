@@ -2,8 +2,8 @@
  * Steps of journeys about files: make files, attach them, and find them in the page.
  */
 import { png } from './png.js';
-import { travel } from './journey.js';
-import { Person } from './user-page.js';
+import { runJourney } from './journey.js';
+import { UserPage } from './user-page.js';
 import { until } from './wait.js';
 
 /** @import {BrowserContextOptions, Locator} from 'playwright-core' */
@@ -25,16 +25,16 @@ export const paper = (name, bytes) => {
 };
 
 /** Opens the conversation about the umbrella for Ada, through the proxy, and for Ben.
- * @param {Parameters<Parameters<typeof travel>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
-export async function together({ demo, way, browser }, options = {}) {
-  const ada = await Person.open(browser, way.link(demo.links.ada), options);
-  const ben = await Person.open(browser, demo.links.ben);
-  await ada.choose(ITEM);
-  await ben.choose(ITEM);
+ * @param {Parameters<Parameters<typeof runJourney>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
+export async function together({ server, proxy, browser }, options = {}) {
+  const ada = await UserPage.open(browser, proxy.link(server.links.ada), options);
+  const ben = await UserPage.open(browser, server.links.ben);
+  await ada.openConversation(ITEM);
+  await ben.openConversation(ITEM);
   return { ada, ben };
 }
 
-/** @param {Person} person @param {Chosen[]} files */
+/** @param {UserPage} person @param {Chosen[]} files */
 export async function attach({ page }, files) {
   const [chooser] = await Promise.all([
     page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Attach pictures or files' }).click(),
@@ -42,28 +42,28 @@ export async function attach({ page }, files) {
   await chooser.setFiles(files);
 }
 
-/** Returns a file in the upload tray. @param {Person} person @param {string} name @returns {Locator} */
+/** Returns a file in the upload tray. @param {UserPage} person @param {string} name @returns {Locator} */
 export function upload({ page }, name) {
   return page.getByRole('listitem').filter({ has: page.locator(`[title="${name}"]`) });
 }
 
-/** Waits until exactly this number of files is ready. @param {Person} person @param {number} count */
+/** Waits until exactly this number of files is ready. @param {UserPage} person @param {number} count */
 export async function ready({ page }, count) {
   await until(() => page.getByRole('listitem').allInnerTexts(),
     (all) => all.length === count && all.every((one) => one.includes('Ready')), 'the files are ready');
 }
 
-/** Returns the last message. @param {Person} person @returns {Locator} */
+/** Returns the last message. @param {UserPage} person @returns {Locator} */
 export function last({ page }) {
   return page.locator('parlor-said').last();
 }
 
-/** @param {Person} person @returns {Promise<void>} */
+/** @param {UserPage} person @returns {Promise<void>} */
 export async function send({ page }) {
   await page.getByRole('button', { name: 'Send', exact: true }).click();
 }
 
-/** Waits until the server has the last own message. @param {Person} person @param {string} words */
+/** Waits until the server has the last own message. @param {UserPage} person @param {string} words */
 export async function sent({ page }, words) {
   await until(() => page.locator('parlor-run.own .meta').last().innerText(),
     (text) => /Sent|Delivered|Read/u.test(text), words);

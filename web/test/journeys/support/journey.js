@@ -4,25 +4,25 @@
  * @import {Browser} from 'playwright-core'
  */
 import { openBrowser } from './browser.js';
-import { Way } from './network-proxy.js';
-import { Demo } from './test-server.js';
+import { NetworkProxy } from './network-proxy.js';
+import { TestServer } from './test-server.js';
 
 /** Runs a journey with a server, a proxy and a browser, and closes them.
- * @param {(place: {demo: Demo, way: Way, browser: Browser}) => Promise<void>} journey
+ * @param {(place: {server: TestServer, proxy: NetworkProxy, browser: Browser}) => Promise<void>} journey
  * @param {Record<string, string>} [settings] @param {'demo'|'serve'} [what] the demo, or a server without users */
-export async function travel(journey, settings = {}, what = 'demo') {
-  const demo = new Demo();
-  const way = new Way(demo);
+export async function runJourney(journey, settings = {}, what = 'demo') {
+  const server = new TestServer();
+  const proxy = new NetworkProxy(server);
   /** @type {Browser|undefined} */
   let browser;
   try {
-    await (what === 'serve' ? demo.serve(settings) : demo.start(settings));
-    await way.open();
+    await (what === 'serve' ? server.serve(settings) : server.start(settings));
+    await proxy.open();
     browser = await openBrowser();
-    await journey({ demo, way, browser });
+    await journey({ server, proxy, browser });
   } finally {
     await browser?.close();
-    way.end();
-    await demo.end();
+    proxy.end();
+    await server.end();
   }
 }

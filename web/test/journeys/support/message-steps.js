@@ -3,38 +3,38 @@
  * it.
  *
  * @import {Browser, BrowserContextOptions, Locator, Page} from 'playwright-core'
- * @import {Demo} from './test-server.js'
+ * @import {TestServer} from './test-server.js'
  */
 import assert from 'node:assert/strict';
-import { Person } from './user-page.js';
+import { UserPage } from './user-page.js';
 
 export const ITEM = 'Black umbrella';
 /** @type {BrowserContextOptions} */
 export const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 
-/** Opens the conversation about the umbrella for Ada and Ben. @param {{demo: Demo, browser: Browser}} place
+/** Opens the conversation about the umbrella for Ada and Ben. @param {{server: TestServer, browser: Browser}} place
  * @param {BrowserContextOptions} [options] of Ada's browser */
-export async function together({ demo, browser }, options = {}) {
-  const ada = await Person.open(browser, demo.links.ada, options);
-  const ben = await Person.open(browser, demo.links.ben);
-  await ada.choose(ITEM);
-  await ben.choose(ITEM);
+export async function together({ server, browser }, options = {}) {
+  const ada = await UserPage.open(browser, server.links.ada, options);
+  const ben = await UserPage.open(browser, server.links.ben);
+  await ada.openConversation(ITEM);
+  await ben.openConversation(ITEM);
   return { ada, ben };
 }
 
-/** Returns the last message with this text. @param {Person} person @param {string} text @returns {Locator} */
+/** Returns the last message with this text. @param {UserPage} person @param {string} text @returns {Locator} */
 export function message({ page }, text) {
   return page.locator('parlor-said', { has: page.locator('.body', { hasText: text }) }).last();
 }
 
-/** @param {Person} person @param {string} text @param {string} item */
+/** @param {UserPage} person @param {string} text @param {string} item */
 export async function chooseInMenu(person, text, item) {
   await message(person, text).hover();
   await person.page.getByRole('button', { name: 'More', exact: true }).click();
   await person.page.getByRole('menuitem', { name: item, exact: true }).click();
 }
 
-/** @param {Person} person @returns {Locator} */
+/** @param {UserPage} person @returns {Locator} */
 export function field({ page }) {
   return page.getByRole('textbox', { name: 'Message', exact: true });
 }

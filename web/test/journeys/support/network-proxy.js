@@ -2,12 +2,12 @@
  * A proxy between the browser and the server, whose connections a journey can cut.
  *
  * @import {AddressInfo, Socket} from 'node:net'
- * @import {Demo} from './test-server.js'
+ * @import {TestServer} from './test-server.js'
  */
 import { connect, createServer } from 'node:net';
 
 /** A proxy to the server, which can block sockets or everything. */
-export class Way {
+export class NetworkProxy {
   /** @type {'open'|'no sockets'|'short requests only'|'closed'} */
   state = 'open';
   /** The open WebSockets. @type {Set<Socket>} */
@@ -19,9 +19,9 @@ export class Way {
   /** @type {Set<Socket>} */
   #all = new Set();
 
-  /** @param {Demo} demo */
-  constructor(demo) {
-    this.server = createServer((client) => this.#carry(client, demo.port));
+  /** @param {TestServer} server */
+  constructor(server) {
+    this.server = createServer((client) => this.#carry(client, server.port));
   }
 
   /** @returns {Promise<void>} */
@@ -38,8 +38,8 @@ export class Way {
     return url.href;
   }
 
-  /** @param {Way['state']} state */
-  become(state) {
+  /** @param {NetworkProxy['state']} state */
+  setState(state) {
     this.state = state;
     const cut = state === 'open' ? [] : state === 'no sockets' ? this.sockets : this.#all;
     for (const socket of [...cut]) socket.destroy();
@@ -53,7 +53,7 @@ export class Way {
   }
 
   end() {
-    this.become('closed');
+    this.setState('closed');
     this.server.close();
   }
 
@@ -103,9 +103,9 @@ export class Way {
         onward.on('close', () => client.destroy());
         onward.on('data', (answer) => client.write(answer));
       }
-      const way = onward;
-      if (carried >= 0) this.#passes(client, (carried += chunk.length), () => way.write(chunk));
-      else way.write(chunk);
+      const target = onward;
+      if (carried >= 0) this.#passes(client, (carried += chunk.length), () => target.write(chunk));
+      else target.write(chunk);
     });
   }
 }

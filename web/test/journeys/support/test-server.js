@@ -21,29 +21,29 @@ function binary() {
   return found;
 }
 
-/** Returns the environment without the variables of the journeys. @returns {NodeJS.ProcessEnv} */
-function surroundings() {
+/** Returns the environment without PARLOR_BIN, which is no setting of the server. @returns {NodeJS.ProcessEnv} */
+function environment() {
   const { PARLOR_BIN: _, ...rest } = process.env;
   return rest;
 }
 
 /** The server, which can be killed and restarted with the same data and port. */
-export class Demo {
+export class TestServer {
   data = mkdtempSync(join(tmpdir(), 'parlor-journey-'));
   port = 0;
   /** @type {Record<string, string>} */
   links = {};
   /** The links as printed: they open the first conversation of the demo. @type {Record<string, string>} */
-  firsts = {};
+  printedLinks = {};
   /** @type {ChildProcess|null} */
   #process = null;
 
   /** @param {Record<string, string>} [settings] */
   async start(settings = {}) {
-    const said = await this.run('demo', settings, (text) => /Ada .*Ben .*stop/su.test(text));
-    for (const [, name, link] of said.matchAll(/Open as (\w+)\s+(http:\S+)\s/gu)) {
+    const output = await this.run('demo', settings, (text) => /Ada .*Ben .*stop/su.test(text));
+    for (const [, name, link] of output.matchAll(/Open as (\w+)\s+(http:\S+)\s/gu)) {
       // `links` open the list, and not the demo's first conversation.
-      this.firsts[name.toLowerCase()] = link;
+      this.printedLinks[name.toLowerCase()] = link;
       [this.links[name.toLowerCase()]] = link.split('#');
     }
     this.port = Number(new URL(this.links.ada).port);
@@ -51,35 +51,33 @@ export class Demo {
 
   /** Starts a server without users. @param {Record<string, string>} settings */
   async serve(settings) {
-    const said = await this.run('serve', settings, (text) => /on http:\S+/u.test(text));
-    const link = /on (http:\S+)/u.exec(said)?.[1] ?? '';
-    this.links.door = link;
+    const output = await this.run('serve', settings, (text) => /on http:\S+/u.test(text));
+    const link = /on (http:\S+)/u.exec(output)?.[1] ?? '';
+    this.links.signIn = link;
     this.port = Number(new URL(link).port);
   }
 
   /** @param {string} command @param {Record<string, string>} settings @param {(text: string) => boolean} isReady
    * @returns {Promise<string>} its output until it was ready */
   async run(command, settings, isReady) {
-    // PARLOR_BIN is no setting of the server.
-    const { PARLOR_BIN: _, ...around } = process.env;
     const flags = [command, '--listen', `127.0.0.1:${this.port}`, '--data', this.data];
-    const child = spawn(binary(), flags, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...around, ...settings } });
+    const child = spawn(binary(), flags, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...environment(), ...settings } });
     this.#process = child;
-    let said = '';
+    let output = '';
     return new Promise((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${said}`)));
-      const hear = (/** @type {Buffer} */ chunk) => {
-        said += chunk;
-        if (isReady(said)) resolve(said);
+      child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${output}`)));
+      const collect = (/** @type {Buffer} */ chunk) => {
+        output += chunk;
+        if (isReady(output)) resolve(output);
       };
-      child.stderr?.on('data', hear);
-      child.stdout?.on('data', hear);
+      child.stderr?.on('data', collect);
+      child.stdout?.on('data', collect);
     });
   }
 
   /** Runs an operator command beside the running server. @param {...string} words */
-  operate(...words) {
-    return promisify(execFile)(binary(), [...words, '--data', this.data], { env: surroundings() });
+  runCommand(...words) {
+    return promisify(execFile)(binary(), [...words, '--data', this.data], { env: environment() });
   }
 
   /** @param {'SIGKILL'|'SIGTERM'} signal */

@@ -12,39 +12,39 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/
 const shots = process.env.SCREENSHOTS;
 
 /** A user at a browser page. */
-export class Person {
+export class UserPage {
   /** The errors of the page. @type {string[]} */
-  complaints = [];
+  errors = [];
 
   /** @param {BrowserContext} context @param {Page} page */
   constructor(context, page) {
     this.context = context;
     this.page = page;
-    page.on('pageerror', (error) => this.complaints.push(String(error.stack ?? error)));
+    page.on('pageerror', (error) => this.errors.push(String(error.stack ?? error)));
     page.on('console', (message) => {
       const text = message.text();
       const network = /Failed to load resource|WebSocket connection|net::ERR/u.test(text);
-      if (message.type() === 'error' && !network) this.complaints.push(text);
+      if (message.type() === 'error' && !network) this.errors.push(text);
     });
   }
 
   /** @param {Browser} browser @param {string} link @param {BrowserContextOptions} [options] */
   static async open(browser, link, options = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-    const person = new Person(context, await context.newPage());
+    const person = new UserPage(context, await context.newPage());
     await person.page.goto(link);
     await person.page.locator('parlor-row, parlor-door form').first().waitFor();
     return person;
   }
 
   /** @param {string} name a text in the row */
-  async choose(name) {
+  async openConversation(name) {
     await this.page.locator('parlor-row', { hasText: name }).first().click();
     await this.page.locator('parlor-run').first().waitFor();
   }
 
   /** @param {string} text */
-  async say(text) {
+  async send(text) {
     const field = this.page.getByRole('textbox', { name: 'Message' });
     await field.fill(text);
     // On a touch screen Enter starts a new line.
@@ -55,7 +55,7 @@ export class Person {
 
   /** Sends messages through the API, without the page. @param {number} conversation @param {string[]} texts
    * @param {{subject?: string, reply_to?: number}} [more] of each */
-  async fill(conversation, texts, more = {}) {
+  async sendMessages(conversation, texts, more = {}) {
     const statuses = await this.page.evaluate(async ([id, all, rest]) => {
       const answers = [];
       for (const text of /** @type {string[]} */ (all)) {
@@ -72,12 +72,12 @@ export class Person {
   }
 
   /** Returns the keys that the browser stores for any user. @returns {Promise<string[]>} */
-  kept() {
+  storedKeys() {
     return this.page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('parlor:')));
   }
 
   /** Returns the id of the open conversation. @returns {number} */
-  conversation() {
+  conversationId() {
     return Number(/#\/c\/(\d+)/u.exec(this.page.url())?.[1]);
   }
 
@@ -87,17 +87,17 @@ export class Person {
   }
 
   /** Returns the texts of the open conversation, in order. @returns {Promise<string[]>} */
-  async said() {
+  async texts() {
     return this.page.locator('.bubble .words').allTextContents();
   }
 
   /** Returns the distance to the end of the messages, in pixels. @returns {Promise<number>} */
-  async fromEnd() {
+  async distanceToEnd() {
     return this.page.locator('.talk').evaluate((talk) => talk.scrollHeight - talk.scrollTop - talk.clientHeight);
   }
 
   /** Checks that nothing can be scrolled sideways. */
-  async assertNoSideways() {
+  async assertNoHorizontalScroll() {
     const wide = await this.page.evaluate(() => [...document.querySelectorAll('*')]
       .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 1
         && /auto|scroll/u.test(getComputedStyle(one).overflowX))
@@ -107,7 +107,7 @@ export class Person {
   }
 
   /** Checks that axe finds nothing. @param {string} screen */
-  async check(screen) {
+  async checkAccessibility(screen) {
     await this.page.evaluate(axeSource);
     const { violations } = await this.page.evaluate(async () => {
       // A dialog that is still fading in has no contrast yet.
@@ -119,11 +119,11 @@ export class Person {
     const found = violations.map((/** @type {any} */ one) =>
       `${one.id} (${one.impact}): ${one.nodes.map(place).join(' | ')}`);
     assert.deepEqual(found, [], `on ${screen}`);
-    await this.shoot(screen);
+    await this.takeScreenshot(screen);
   }
 
   /** Takes a screenshot if SCREENSHOTS is set. @param {string} name */
-  async shoot(name) {
+  async takeScreenshot(name) {
     if (!shots) return;
     mkdirSync(shots, { recursive: true });
     await this.page.screenshot({ path: join(shots, `${name.replaceAll(' ', '-')}.png`) });
