@@ -2,8 +2,8 @@
 #![no_main]
 #![expect(dead_code, reason = "of what looks at files only a part is asked")]
 
-#[path = "../../crates/server/src/files/films/mod.rs"]
-mod films;
+#[path = "../../crates/server/src/files/videos/mod.rs"]
+mod videos;
 #[path = "../src/looks.rs"]
 mod looks;
 #[path = "../../crates/server/src/files/pictures/mod.rs"]

@@ -1,8 +1,8 @@
 //! What holds for every file, whatever it is, when it is looked at. The fuzz targets `picture` and `film` ask it of
-//! inputs that they make up; the server's tests ask it of the corpus. Whoever includes this names `films` and
+//! inputs that they make up; the server's tests ask it of the corpus. Whoever includes this names `videos` and
 //! `pictures` beside it.
 
-use super::{films, pictures};
+use super::{pictures, videos};
 use std::io::{self, Cursor};
 
 const LIMITS: pictures::Limits = pictures::Limits { pixels_max: 1 << 14, frames_max: 8, memory_max: 1 << 20 };
@@ -39,7 +39,7 @@ struct Disk {
     puts: usize,
 }
 
-impl films::Disk for &mut Disk {
+impl videos::Disk for &mut Disk {
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         let at = usize::try_from(at).expect("it is inside of the file");
         self.bytes[at..][..bytes.len()].copy_from_slice(bytes);
@@ -53,7 +53,7 @@ impl films::Disk for &mut Disk {
 }
 
 fn blanked(bytes: &[u8]) -> Option<Vec<u8>> {
-    let found = films::find(&mut Cursor::new(bytes), bytes.len() as u64).expect("memory is read");
+    let found = videos::find(&mut Cursor::new(bytes), bytes.len() as u64).expect("memory is read");
     let mut disk = Disk { bytes: bytes.to_vec(), puts: 0 };
     found.ok()?.apply(&mut disk).expect("memory is written");
     assert!(disk.puts <= 2 * bytes.len(), "nothing is overwritten again and again");

@@ -9,7 +9,7 @@ use crate::{
     domain::change::{Change, Outcome, Profile},
     identity,
     listener::{not_accepted, told},
-    store::accounts::Listed,
+    store::users::Listed,
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -306,7 +306,7 @@ pub async fn ask(folder: &Path, command: Command) -> io::Result<Answer> {
 }
 
 async fn ask_once(folder: &Path, command: &Command) -> io::Result<Answer> {
-    let (path, _handle) = crate::folder::socket_path(folder)?;
+    let (path, _handle) = crate::data_folder::socket_path(folder)?;
     let (reader, mut writer) = connect(&path).await?.into_split();
     let mut line = serde_json::to_string(command).expect("commands have string keys only");
     line.push('\n');

@@ -1,15 +1,14 @@
 //! The running server, as its edges see it.
 
 use crate::{
-    asking::Asking,
     channel_layer::{ChannelLayer, Topic, Unavailable, memory::Memory},
+    coalesce::Asking,
     commit::{self, Commit, Writer},
     config::Config,
+    consumers::{self, Running, search::Search},
     domain::{Rules, fingerprint::Key},
     environment::Environment,
-    erasure::Erasure,
     files::{self, Files},
-    followers::{self, Running, search::Search},
     hub::{
         Hub,
         recovery::{self, Recovery},
@@ -18,10 +17,11 @@ use crate::{
     metrics::Metrics,
     presence::{self, Presence},
     search::Turns,
-    shares::Shares,
     store::{self, Settings, Store, index::Index, sessions::Found, snapshot::News},
-    supervise::Supervisor,
+    supervisor::Supervisor,
     typing::Typing,
+    user_limits::Shares,
+    wal_erasure::Erasure,
 };
 use parlor_protocol::{
     close::Close,
@@ -273,7 +273,7 @@ async fn search(
         return Ok(None);
     }
     let index = Index::open(store, &settings(config)).await?;
-    let follower = Search::new(followers::search::Settings {
+    let follower = Search::new(consumers::search::Settings {
         store: store.clone(),
         index: index.clone(),
         environment: environment.clone(),

@@ -4,8 +4,8 @@ use crate::{
     admin,
     app::{self, App},
     config::Config,
+    data_folder::{self, DataFolder},
     environment::Environment,
-    folder::{self, DataFolder},
     http::{self, DemoLinks, Edge},
     identity,
     listener::{self, Seats},
@@ -32,7 +32,7 @@ const STORE_GRACE: Duration = Duration::from_secs(2);
 pub enum Error {
     /// The data folder.
     #[error(transparent)]
-    Folder(#[from] folder::Error),
+    Folder(#[from] data_folder::Error),
     /// What the app needs.
     #[error(transparent)]
     App(#[from] app::Error),

@@ -1,6 +1,6 @@
 //! What the fuzz targets of looking at files hold, asked of their whole corpus and of files like it.
 
-use parlor::files::{films, pictures};
+use parlor::files::{pictures, videos};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use std::{fs, path::PathBuf};
 

@@ -1,14 +1,14 @@
 //! `parlor demo`: a server with a small story in it, and a link for each of two people that signs them in.
 
 use super::{
-    Failure, block_on, environment, log,
+    Failure, block_on, demo_story, environment, log,
     serve::{Signals, until_told},
-    story, tell,
+    tell,
 };
 use crate::{
     config::{Config, Layers},
+    data_folder::DataFolder,
     environment::Environment,
-    folder::DataFolder,
     http::DemoLinks,
     server::{Server, listen, open},
 };
@@ -82,7 +82,7 @@ async fn start(config: Config, may_move: bool) -> Result<Server, Failure> {
     let listener = bound(&config, may_move).await?;
     let token = URL_SAFE_NO_PAD.encode(environment.random::<18>());
     let app = open(&folder, config, environment).await.map_err(Failure::new)?;
-    let told = story::tell(&app, &clock).await.map_err(|problem| {
+    let told = demo_story::tell(&app, &clock).await.map_err(|problem| {
         Failure::new(format!("the story cannot be told: {}", problem.detail.unwrap_or(problem.title)))
     })?;
     let links = DemoLinks { token: token.clone(), people: told.people, items: told.items };

@@ -4,10 +4,10 @@
 
 mod config;
 mod demo;
+mod demo_story;
 mod log;
-mod operate;
+mod operator_commands;
 mod serve;
-mod story;
 
 use crate::config::{Config, Layers, Setting};
 use clap::{Args, Parser, Subcommand};
@@ -56,10 +56,10 @@ enum Command {
     },
     /// Accounts.
     #[command(subcommand)]
-    User(operate::User),
+    User(operator_commands::User),
     /// What conversations are about.
     #[command(subcommand)]
-    Context(operate::Context),
+    Context(operator_commands::Context),
     /// Write a copy of the database, also while a server runs.
     Backup {
         /// The file to write; it must not be there yet.
@@ -194,11 +194,11 @@ pub fn run() -> ExitCode {
         }
         Command::Demo { listen, data, web } => demo::demo(listen, data, web),
         Command::Config { place } => place.load([]).map(|(_, settings)| config::print(&settings)),
-        Command::User(command) => operate::user(command),
-        Command::Context(command) => operate::context(command),
-        Command::Backup { file, place } => operate::backup(&file, &place),
-        Command::Restore { file, force, place } => operate::restore(&file, force, &place),
-        Command::Verify { place } => operate::verify(&place),
+        Command::User(command) => operator_commands::user(command),
+        Command::Context(command) => operator_commands::context(command),
+        Command::Backup { file, place } => operator_commands::backup(&file, &place),
+        Command::Restore { file, force, place } => operator_commands::restore(&file, force, &place),
+        Command::Verify { place } => operator_commands::verify(&place),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

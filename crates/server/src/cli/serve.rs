@@ -3,8 +3,8 @@
 use super::{Failure, Kind, block_on, log, tell};
 use crate::{
     config::Config,
+    data_folder,
     environment::Environment,
-    folder,
     server::{self, Server},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,7 +25,7 @@ pub(super) fn serve(config: Config) -> Result<(), Failure> {
 
 fn failed(error: server::Error) -> Failure {
     let kind = match error {
-        server::Error::Folder(folder::Error::Locked { .. }) => Kind::InUse,
+        server::Error::Folder(data_folder::Error::Locked { .. }) => Kind::InUse,
         _ => Kind::Failed,
     };
     Failure::of(kind, error)

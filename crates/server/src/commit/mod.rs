@@ -15,11 +15,11 @@ use crate::{
         change::{Change, Outcome},
     },
     environment::Environment,
-    erasure::Erasure,
     metrics::Metrics,
-    shares::{self, Shares},
     store::Store,
-    supervise::Supervisor,
+    supervisor::Supervisor,
+    user_limits::{self, Shares},
+    wal_erasure::Erasure,
 };
 use markers::Markers;
 use parlor_protocol::{
@@ -153,7 +153,7 @@ impl Commit {
         let submission = Submission { change, reply, share };
         match self.queue.send_timeout(submission, self.patience).await {
             Ok(()) => Ok(Pending(receiver)),
-            Err(SendTimeoutError::Timeout(_)) => Err(shares::full()),
+            Err(SendTimeoutError::Timeout(_)) => Err(user_limits::full()),
             Err(SendTimeoutError::Closed(_)) => Err(Code::Draining.into()),
         }
     }

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         self, Decided, Now,
         change::{Change, Outcome},
-        wanted::Wanted,
+        load_plan::Wanted,
     },
     store::{self, batch},
 };

@@ -6,30 +6,30 @@
 //! Invariants: every name in the storage is in a row before it is there, so nothing in it is unknown; a row says
 //! `finished` only after its bytes are safely kept; what a row loses is first listed as freed, then removed; names
 //! that people gave never become paths; memory does not grow with a file's size, but for pictures that are looked at and
-//! the tables of films, which have limits.
+//! the tables of videos, which have limits.
 //!
 //! Absent on purpose: links that work without a session; scanning for malware; archives are never opened.
 
 mod collector;
 pub(crate) mod disposition;
-pub(crate) mod feed;
-pub mod films;
-mod look;
-pub mod names;
-mod parts;
+pub mod file_name;
+mod finish;
+pub(crate) mod ingest;
+mod partial;
 pub mod pictures;
 pub mod sniff;
 pub mod storage;
 mod uploads;
+pub mod videos;
 
-use crate::{config::Config, environment::Environment, metrics::Metrics, shares::Shares, store::Store};
-use feed::Active;
+use crate::{config::Config, environment::Environment, metrics::Metrics, store::Store, user_limits::Shares};
+use ingest::Active;
 use parlor_protocol::{
     error::{Code, Problem},
     ids::FileId,
     limits::Limits,
 };
-use parts::Parts;
+use partial::Parts;
 use std::{
     collections::HashMap,
     io,
@@ -82,7 +82,7 @@ impl Files {
             config: config.files.clone(),
             active: Mutex::default(),
             looks: Arc::new(Semaphore::new(config.limits.image_checks_max as usize)),
-            shares: Shares::new(1, Duration::from_millis(config.files.image_ms) * look::WAITS),
+            shares: Shares::new(1, Duration::from_millis(config.files.image_ms) * finish::WAITS),
             marked: OnceCell::new(),
         })
     }
@@ -102,7 +102,7 @@ impl Files {
 
     /// How much of a file one binary frame of a socket carries at the most.
     pub(crate) fn chunk_bytes_max(&self) -> u32 {
-        let fits = self.limits.frame_bytes_max.saturating_sub(feed::FRAME_HEAD_BYTES).max(1);
+        let fits = self.limits.frame_bytes_max.saturating_sub(ingest::FRAME_HEAD_BYTES).max(1);
         self.limits.upload_chunk_bytes_max.min(fits)
     }
 }

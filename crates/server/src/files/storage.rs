@@ -3,7 +3,7 @@
 //! A name is 32 hexadecimal digits drawn at random, the first two of which are a folder; a smaller copy of a picture
 //! has the same name and `.preview`. Nothing that people said is part of a name.
 
-use super::parts::{make_folder, sync_folder};
+use super::partial::{make_folder, sync_folder};
 use crate::config::Config;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};

@@ -1,6 +1,6 @@
 //! Beginning uploads within their limits, asking how far they are, giving them up.
 
-use super::{Files, names, parts};
+use super::{Files, file_name, partial};
 use crate::{
     domain::{
         files::{FileRow, FileState},
@@ -33,7 +33,7 @@ impl Files {
 
     async fn try_begin(&self, owner: UserId, client_id: String, name: &str, bytes: u64) -> Result<FileRow, Problem> {
         text::client_id(&client_id, self.limits.client_id_chars_max)?;
-        let name = names::cleaned(name);
+        let name = file_name::cleaned(name);
         let found = self.store.upload(owner, client_id.clone()).await?;
         if let Some(found) = found {
             return same(found, &name, bytes);
@@ -133,7 +133,7 @@ impl Files {
         let (parts, folder) = (self.parts.clone(), self.storage.folder().map(std::path::Path::to_owned));
         let free = tokio::task::spawn_blocking(move || {
             let of_parts = parts.free_bytes()?;
-            let of_files = folder.map(|folder| parts::free_bytes(&folder)).transpose()?;
+            let of_files = folder.map(|folder| partial::free_bytes(&folder)).transpose()?;
             Ok::<u64, io::Error>(of_files.map_or(of_parts, |free| free.min(of_parts)))
         });
         let free = free.await.map_err(io::Error::other).flatten().map_err(|error| super::unkept(&error))?;

@@ -4,7 +4,7 @@ use super::{
     Edge, bodies,
     credentials::{Anybody, cookies_for, no_cookie},
     errors::Refusal,
-    input::{Id, Json, Page, Query},
+    extract::{Id, Json, Page, Query},
 };
 use crate::{
     app::{Actor, App},

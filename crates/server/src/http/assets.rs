@@ -1,210 +1,228 @@
-//! Files of the pages as they are sent: in which encoding, how long a browser may keep them, and whether it has them.
+//! The pages: made of `web/src` and compiled in, or from a folder; the theme; a page for each error.
 //!
-//! Invariant: each encoding has a tag of its own, so that no cache hands out the bytes of another one.
+//! Invariant: a path names a file below the folder or nothing; no part of it begins with a dot.
 
+use super::{Edge, credentials::brings_cookie, errors::Refusal, static_file::File};
+use crate::theme::Theme;
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{Path as UrlPath, State},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse as _, Response},
+    routing::{MethodRouter, get},
 };
-use bytes::Bytes;
-use parlor_bundler::{Encoded, hash};
+use parlor_bundler::{signed_out, with_style};
+use parlor_protocol::{close::Close, error::Code};
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
-/// A file, as it is and compressed.
-#[derive(Clone, Debug)]
-pub(super) struct File {
-    plain: Bytes,
-    brotli: Option<Bytes>,
-    gzip: Option<Bytes>,
-    hash: String,
-    /// For how long it may be kept without asking.
-    kept: HeaderValue,
-    /// What else than the path decides which bytes are sent.
-    varies: HeaderValue,
+/// A file that the build made.
+struct BuiltIn {
+    path: &'static str,
+    is_immutable: bool,
+    plain: &'static [u8],
+    brotli: &'static [u8],
+    gzip: &'static [u8],
 }
 
-/// How bytes are sent, the best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
-    Brotli,
-    Gzip,
-    Plain,
+include!(concat!(env!("OUT_DIR"), "/pages.rs"));
+
+/// What each error and close code means and what to do: a section for each.
+const ERRORS: &str = include_str!("../../../../docs/reference/errors.md");
+
+const INDEX: &str = "index.html";
+/// What the address shows to those who are not signed in.
+const SIGNED_OUT: &str = "signed-out.html";
+
+/// Where the pages come from.
+#[derive(Debug)]
+pub(super) enum Pages {
+    BuiltIn(HashMap<String, File>),
+    Folder(PathBuf),
 }
 
-impl File {
-    /// A file that is not compressed, and asked for again each time.
-    pub(super) fn plain(bytes: Bytes) -> Self {
-        Self {
-            hash: hash(&bytes),
-            plain: bytes,
-            brotli: None,
-            gzip: None,
-            kept: HeaderValue::from_static("no-cache"),
-            varies: HeaderValue::from_static("accept-encoding"),
+impl Pages {
+    /// Those compiled in, in the colours of a theme, or those of a folder, read each time they are asked for.
+    pub(super) fn new(folder: Option<&Path>, theme: &Theme) -> Self {
+        if let Some(folder) = folder {
+            return Self::Folder(folder.to_owned());
         }
-    }
-
-    /// A file that was compressed when the program was built.
-    pub(super) fn built_in(plain: &'static [u8], brotli: &'static [u8], gzip: &'static [u8]) -> Self {
-        let [brotli, gzip] = [brotli, gzip].map(|bytes| Some(Bytes::from_static(bytes)));
-        Self { brotli, gzip, ..Self::plain(Bytes::from_static(plain)) }
-    }
-
-    /// A file that is compressed now.
-    pub(super) fn compressed(text: &str) -> Self {
-        let Encoded { plain, brotli, gzip } = Encoded::of(text.as_bytes().to_vec());
-        Self { brotli: Some(brotli.into()), gzip: Some(gzip.into()), ..Self::plain(plain.into()) }
-    }
-
-    /// Its name is another one when its bytes are, so it may be kept for ever.
-    pub(super) fn immutable(self) -> Self {
-        Self { kept: HeaderValue::from_static("public, max-age=31536000, immutable"), ..self }
-    }
-
-    /// Which file is sent under its path depends on the cookie.
-    pub(super) fn by_cookie(self) -> Self {
-        Self { varies: HeaderValue::from_static("accept-encoding, cookie"), ..self }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.plain
-    }
-
-    pub(super) fn hash(&self) -> &str {
-        &self.hash
-    }
-
-    /// The answer to whoever sent these headers.
-    pub(super) fn answer(&self, media_type: &'static str, headers: &HeaderMap) -> Response {
-        let coding = self.coding(headers);
-        let (bytes, name) = match coding {
-            Coding::Brotli => (self.brotli.as_ref(), "br"),
-            Coding::Gzip => (self.gzip.as_ref(), "gzip"),
-            Coding::Plain => (None, "plain"),
-        };
-        let bytes = bytes.unwrap_or(&self.plain).clone();
-        let tag = format!("\"{}-{name}\"", self.hash);
-        let kept = [
-            (header::ETAG, HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes")),
-            (header::CACHE_CONTROL, self.kept.clone()),
-            (header::VARY, self.varies.clone()),
-        ];
-        if is_known(headers, &tag) {
-            return (StatusCode::NOT_MODIFIED, kept).into_response();
+        let mut files: HashMap<String, File> = BUILT_IN
+            .iter()
+            .map(|one| {
+                let file = File::built_in(one.plain, one.brotli, one.gzip);
+                (one.path.to_owned(), if one.is_immutable { file.immutable() } else { file })
+            })
+            .collect();
+        if !theme.is_built_in {
+            dress(&mut files, theme);
         }
-        let mut response = (kept, [(header::CONTENT_TYPE, media_type)], bytes).into_response();
-        if coding != Coding::Plain {
-            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
-        }
-        response
-    }
-
-    /// The encoding that is wanted most among those there are. Who accepts none of them gets the file as it is.
-    fn coding(&self, headers: &HeaderMap) -> Coding {
-        let wanted = Wanted::of(headers);
-        let there = [(Coding::Brotli, self.brotli.is_some()), (Coding::Gzip, self.gzip.is_some())];
-        let mut best = (Coding::Plain, wanted.weight("identity"));
-        for (coding, _) in there.into_iter().rev().filter(|(_, is_there)| *is_there) {
-            let weight = wanted.weight(if coding == Coding::Brotli { "br" } else { "gzip" });
-            // Of those wanted alike the smaller one.
-            if weight > 0 && weight >= best.1 {
-                best = (coding, weight);
+        for page in [INDEX, SIGNED_OUT] {
+            if let Some(file) = files.remove(page) {
+                files.insert(page.to_owned(), file.by_cookie());
             }
         }
-        best.0
+        Self::BuiltIn(files)
+    }
+
+    async fn file(&self, path: &str) -> Option<File> {
+        if path.split('/').any(|part| part.is_empty() || part.starts_with('.') || part.contains(['\\', '\0'])) {
+            return None;
+        }
+        match self {
+            Self::BuiltIn(files) => files.get(path).cloned(),
+            Self::Folder(folder) => {
+                let path = folder.join(path);
+                let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+                read.ok()?.ok().map(|bytes| File::plain(bytes.into()))
+            }
+        }
+    }
+
+    /// The page itself. It begins as the inbox or as the door, by whether the browser brings a session, be it valid or
+    /// not; the script shows what is true.
+    async fn page(&self, headers: &HeaderMap) -> Option<File> {
+        let is_in = brings_cookie(headers);
+        match self {
+            Self::BuiltIn(_) => self.file(if is_in { INDEX } else { SIGNED_OUT }).await,
+            Self::Folder(_) => {
+                let page = self.file(INDEX).await?;
+                let out = || File::plain(signed_out(&String::from_utf8_lossy(page.bytes())).into());
+                Some(if is_in { page } else { out() }.by_cookie())
+            }
+        }
     }
 }
 
-/// What `Accept-Encoding` says: names with their weights in thousandths.
-struct Wanted(Vec<(String, u32)>);
-
-impl Wanted {
-    fn of(headers: &HeaderMap) -> Self {
-        let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
-        let parts = lines.flat_map(|line| line.split(',')).map(|part| {
-            let (name, rest) = part.split_once(';').unwrap_or((part, ""));
-            let weight = rest.split(';').find_map(|one| {
-                let (key, value) = one.split_once('=')?;
-                key.trim().eq_ignore_ascii_case("q").then(|| thousandths(value.trim()))
-            });
-            (name.trim().to_ascii_lowercase(), weight.unwrap_or(1_000))
-        });
-        Self(parts.filter(|(name, _)| !name.is_empty()).collect())
+/// Adds the style sheet of a theme, and names it in the pages.
+fn dress(files: &mut HashMap<String, File>, theme: &Theme) {
+    let style = File::compressed(&theme.css).immutable();
+    let path = format!("theme-{}.css", style.hash());
+    for page in [INDEX, SIGNED_OUT] {
+        if let Some(file) = files.get_mut(page) {
+            let text = String::from_utf8_lossy(file.bytes());
+            *file = File::compressed(&with_style(&text, &format!("/web/{path}")));
+        }
     }
+    files.insert(path, style);
+}
 
-    /// How much a coding is wanted. What is sent as it is, is always accepted, and wanted least, unless it is named.
-    fn weight(&self, coding: &str) -> u32 {
-        let named = |wanted: &str| {
-            let is_alias = |name: &str| coding == "gzip" && wanted == coding && name == "x-gzip";
-            self.0.iter().find(|(name, _)| name == wanted || is_alias(name)).map(|(_, weight)| *weight)
-        };
-        named(coding).or_else(|| named("*")).unwrap_or(u32::from(coding == "identity"))
+/// The paths of pages that are no part of the API.
+pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Edge>)> {
+    vec![("/", get(index)), ("/web/{*path}", get(file))]
+}
+
+async fn index(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response, Refusal> {
+    let page = edge.shared.pages.page(&headers).await.ok_or(Code::NotFound)?;
+    Ok(page.answer("text/html; charset=utf-8", &headers))
+}
+
+async fn file(
+    State(edge): State<Edge>,
+    UrlPath(path): UrlPath<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let file = edge.shared.pages.file(&path).await.ok_or(Code::NotFound)?;
+    Ok(file.answer(media_type(&path), &headers))
+}
+
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("json" | "map") => "application/json",
+        Some("webmanifest") => "application/manifest+json",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ico") => "image/x-icon",
+        Some("woff2") => "font/woff2",
+        Some("txt" | "md") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
     }
 }
 
-/// `0.5` as 500. What cannot be read is not wanted.
-fn thousandths(text: &str) -> u32 {
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let digits = part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
-    match (whole, digits) {
-        ("1", true) => 1_000,
-        ("0", true) => format!("{part:0<3}").parse().unwrap_or(0),
-        _ => 0,
+/// Any other path: there is nothing, and a browser is shown a page that says so. The inbox is at `/` alone, for its own
+/// addresses stand behind a `#`.
+pub(super) async fn other(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_page = matches!(method, Method::GET | Method::HEAD) && accepts.contains("text/html");
+    if !is_page || uri.path().starts_with("/v1/") {
+        return Refusal::from(Code::NotFound).into_response();
     }
+    let body = "<h1>Nothing is here</h1>\n<p>There is no page at this address. <a href=\"/\">To the inbox</a></p>\n";
+    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    (StatusCode::NOT_FOUND, kind, page("Nothing is here", body)).into_response()
 }
 
-/// Whether the browser has what this tag names: a list of tags, perhaps weakened on the way, or `*`.
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
-    let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);
-    tags.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+/// The theme under a name that stays, for pages of a folder and for other applications.
+pub(super) async fn theme(State(edge): State<Edge>, headers: HeaderMap) -> Response {
+    File::plain(edge.shared.theme.css.clone().into()).answer("text/css; charset=utf-8", &headers)
+}
+
+pub(super) async fn error_page(UrlPath(name): UrlPath<String>) -> Result<Response, Refusal> {
+    let code = Code::ALL.iter().find(|code| code.name() == name);
+    let close = Close::ALL.iter().find(|close| close.name() == name);
+    let facts = match (code, close) {
+        (Some(code), _) => {
+            let again =
+                if code.retryable() { "The same request may succeed later." } else { "The same request fails again." };
+            format!("{} HTTP status {}. {again}", code.title(), code.status())
+        }
+        (None, Some(close)) => format!("Close code {}.", close.code()),
+        (None, None) => return Err(Code::NotFound.into()),
+    };
+    let mut body = format!("<h1><code>{name}</code></h1>\n<p>{}</p>\n", escaped(&facts));
+    for paragraph in section(&name).split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
+        let _ = writeln!(body, "<p>{}</p>", escaped(&paragraph.replace('`', "")));
+    }
+    Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page(&name, &body)).into_response())
+}
+
+fn page(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+         content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
+         </head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
+    )
+}
+
+/// The text below the heading of a code.
+fn section(name: &str) -> &'static str {
+    let heading = format!("### `{name}`");
+    ERRORS
+        .split_once(&heading)
+        .map(|(_, rest)| rest.split("\n#").next().unwrap_or_default())
+        .and_then(|rest| rest.split_once('\n'))
+        .map_or("", |(_, text)| text)
+}
+
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn headers(name: header::HeaderName, value: &str) -> HeaderMap {
-        HeaderMap::from_iter([(name, HeaderValue::from_str(value).expect("a value"))])
+    #[test]
+    fn every_error_and_close_code_is_explained() {
+        let names = Code::ALL.iter().map(|code| code.name()).chain(Close::ALL.iter().map(|close| close.name()));
+        for name in names {
+            assert!(section(name).trim().len() > 40, "{name} is not explained in docs/reference/errors.md");
+        }
     }
 
-    #[test]
-    fn the_encoding_is_what_is_wanted_most_and_among_equals_the_smallest() {
-        let both = File::compressed("text");
-        for (accepted, wanted) in [
-            ("gzip, deflate, br, zstd", Coding::Brotli),
-            ("gzip", Coding::Gzip),
-            ("x-gzip", Coding::Gzip),
-            ("GZIP;Q=0.5", Coding::Gzip),
-            ("br;q=0.2, gzip;q=0.8", Coding::Gzip),
-            ("br;q=0, gzip", Coding::Gzip),
-            ("br;q=0,gzip;q=0.000", Coding::Plain),
-            ("*", Coding::Brotli),
-            ("*;q=0.1, br;q=0", Coding::Gzip),
-            ("identity", Coding::Plain),
-            ("identity;q=1, br;q=0.5", Coding::Plain),
-            ("identity;q=0, gzip;q=0.1", Coding::Gzip),
-            ("identity;q=0", Coding::Plain),
-            ("*;q=0", Coding::Plain),
-            ("br;q=2, gzip;q=x", Coding::Plain),
-            ("brotli", Coding::Plain),
-            (" , ;q=1", Coding::Plain),
-            ("", Coding::Plain),
-        ] {
-            assert_eq!(both.coding(&headers(header::ACCEPT_ENCODING, accepted)), wanted, "{accepted:?}");
-        }
-        assert_eq!(both.coding(&HeaderMap::new()), Coding::Plain);
-        let plain = File::plain(Bytes::from_static(b"text"));
-        assert_eq!(plain.coding(&headers(header::ACCEPT_ENCODING, "br, gzip")), Coding::Plain);
-    }
-
-    #[test]
-    fn only_the_same_bytes_in_the_same_encoding_are_known() {
-        let tag = "\"12-br\"";
-        for known in ["\"12-br\"", "W/\"12-br\"", "\"1\", \"12-br\"", "*"] {
-            assert!(is_known(&headers(header::IF_NONE_MATCH, known), tag), "{known}");
-        }
-        for other in ["\"12-gzip\"", "\"12\"", "12-br", "\"112-br\"", ""] {
-            assert!(!is_known(&headers(header::IF_NONE_MATCH, other), tag), "{other}");
+    #[tokio::test]
+    async fn a_path_never_leaves_the_folder() {
+        let theme = Theme::of("#7a1f5c".parse().expect("a colour"));
+        let pages = Pages::new(Some(Path::new(env!("CARGO_MANIFEST_DIR"))), &theme);
+        assert!(pages.file("Cargo.toml").await.is_some() && pages.file("src/lib.rs").await.is_some());
+        for path in ["", "..", "../Cargo.toml", "src/../Cargo.toml", "/etc/passwd", "src//lib.rs", ".git", "a\\b", "\0"]
+        {
+            assert!(pages.file(path).await.is_none(), "{path:?}");
         }
     }
 }

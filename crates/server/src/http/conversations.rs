@@ -4,8 +4,8 @@ use super::{
     Edge,
     credentials::SocketActor,
     errors::Refusal,
+    extract::{Id, Json, Page, Query},
     handshake::Handshake,
-    input::{Id, Json, Page, Query},
 };
 use crate::{app::Actor, commands, ws};
 use axum::{extract::State, http::HeaderValue, response::Response};

@@ -3,9 +3,9 @@
 
 use super::{
     Edge,
+    assets::escaped,
     credentials::{Caller, cookies_for},
     errors::Refusal,
-    pages::escaped,
 };
 use crate::identity;
 use axum::{

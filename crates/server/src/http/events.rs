@@ -1,6 +1,6 @@
 //! The polls: what changed since a cursor, waited for or not, for clients without a socket.
 
-use super::{Edge, credentials::PollActor, errors::Refusal, input::Query};
+use super::{Edge, credentials::PollActor, errors::Refusal, extract::Query};
 use crate::sync;
 use axum::extract::State;
 use parlor_protocol::{

@@ -7,14 +7,14 @@ use super::{
     Edge,
     bodies::Pace,
     errors::Refusal,
-    input::{Id, Query},
+    extract::{Id, Query},
 };
 use crate::{
     app::Actor,
     domain::files::FileRow,
     files::{
         disposition::{self, Part},
-        feed::{Fed, Feed, From, QUEUE, elsewhere},
+        ingest::{Fed, Feed, From, QUEUE, elsewhere},
         storage::preview_of,
         unkept,
     },

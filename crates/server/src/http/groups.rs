@@ -4,7 +4,7 @@ use super::{
     Edge, bodies,
     conversations::{Answered, run},
     errors::Refusal,
-    input::{Id, Ids, Json, Page, Query},
+    extract::{Id, Ids, Json, Page, Query},
 };
 use crate::{
     app::Actor,

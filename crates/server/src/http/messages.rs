@@ -3,7 +3,7 @@
 use super::{
     Edge,
     conversations::{Answered, run},
-    input::{Id, Ids, Json, Page, Query, Three},
+    extract::{Id, Ids, Json, Page, Query, Three},
 };
 use crate::app::Actor;
 use axum::extract::State;

@@ -6,32 +6,32 @@
 mod account;
 mod assets;
 mod bodies;
+mod conformance_echo;
 mod conversations;
 mod credentials;
 mod demo;
-mod echo;
 pub(crate) mod errors;
 mod events;
+mod extract;
 mod files;
-mod front;
 mod groups;
 mod handshake;
 mod headers;
 mod health;
-mod input;
 mod messages;
+mod middleware;
 mod openapi;
-mod pages;
 mod presence;
 mod routes;
 mod schema;
 mod search;
+mod static_file;
 
 pub(crate) use credentials::Peer;
 pub use demo::{DemoLinks, ItemPage};
 
 use crate::{app::App, theme::Theme};
-use axum::{Router, middleware};
+use axum::{Router, middleware::from_fn_with_state};
 use parlor_protocol::error::Code;
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ pub struct Edge {
 #[derive(Debug)]
 struct Shared {
     theme: Theme,
-    pages: pages::Pages,
+    pages: assets::Pages,
     demo: Option<DemoLinks>,
     openapi: String,
     schema: String,
@@ -58,7 +58,7 @@ impl Edge {
     pub fn new(app: Arc<App>, demo: Option<DemoLinks>) -> Self {
         let theme = Theme::of(app.config.accent);
         let shared = Shared {
-            pages: pages::Pages::new(app.config.web.as_deref(), &theme),
+            pages: assets::Pages::new(app.config.web.as_deref(), &theme),
             theme,
             demo,
             openapi: openapi_document(),
@@ -91,19 +91,19 @@ pub fn router(edge: &Edge) -> Router {
     for route in routes::all() {
         router = router.route(route.path, route.handler);
     }
-    for (path, handler) in pages::routes() {
+    for (path, handler) in assets::routes() {
         router = router.route(path, handler);
     }
     if edge.shared.demo.is_some() {
         router = router.route("/demo/{name}", demo::route()).route("/demo/items/{id}", demo::items_route());
     }
     if edge.app.config.conformance_echo {
-        router = router.route("/conformance/echo", echo::route());
+        router = router.route("/conformance/echo", conformance_echo::route());
     }
     router
-        .fallback(pages::other)
+        .fallback(assets::other)
         .method_not_allowed_fallback(|| async { errors::Refusal::from(Code::MethodNotAllowed) })
-        .layer(middleware::from_fn_with_state(edge.clone(), front::pass))
+        .layer(from_fn_with_state(edge.clone(), middleware::pass))
         .with_state(edge.clone())
 }
 

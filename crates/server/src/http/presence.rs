@@ -3,7 +3,7 @@
 use super::{
     Edge,
     errors::Refusal,
-    input::{Id, Json, Query},
+    extract::{Id, Json, Query},
 };
 use crate::{app::Actor, commands};
 use axum::extract::State;

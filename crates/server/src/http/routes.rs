@@ -1,7 +1,7 @@
 //! The one table of paths: what the router serves and what `/openapi.json` says are made from it.
 
 use super::{
-    Edge, account, conversations, events, files, groups, health, input::Page, messages, openapi, pages, presence,
+    Edge, account, assets, conversations, events, extract::Page, files, groups, health, messages, openapi, presence,
     schema, search,
 };
 use crate::config::Config;
@@ -478,10 +478,10 @@ fn of_the_server() -> Vec<Route> {
         get("/schema.json", schema::serve)
             .says("The socket's frames, as JSON Schema.")
             .answers_bytes("application/schema+json"),
-        get("/errors/{code}", pages::error_page)
+        get("/errors/{code}", assets::error_page)
             .says("What an error code or close code means and what to do.")
             .answers_bytes("text/html")
             .refuses(&[NotFound]),
-        get("/theme.css", pages::theme).says("The colours of this place.").answers_bytes("text/css"),
+        get("/theme.css", assets::theme).says("The colours of this place.").answers_bytes("text/css"),
     ]
 }

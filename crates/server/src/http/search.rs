@@ -1,6 +1,6 @@
 //! `GET /v1/search`: the command `message.search`, written as a query.
 
-use super::{Edge, errors::Refusal, input::Query};
+use super::{Edge, errors::Refusal, extract::Query};
 use crate::{app::Actor, commands};
 use axum::extract::State;
 use parlor_protocol::{

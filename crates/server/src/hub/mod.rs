@@ -8,7 +8,7 @@
 
 mod outbox;
 pub mod recovery;
-mod turns;
+mod topic_locks;
 mod watchers;
 
 use crate::{
@@ -29,8 +29,8 @@ use std::{
     },
 };
 use tokio::sync::mpsc;
+use topic_locks::Turns;
 use tracing::warn;
-use turns::Turns;
 use watchers::{Doubts, Watch};
 
 pub use outbox::{Outbox, Taken};

@@ -7,10 +7,10 @@
 //! Absent on purpose: a cache of sessions (each request looks its own up, those that come together in one indexed read,
 //! so an end is an end at once).
 
-mod attempts;
+mod known_places;
 mod passwords;
 mod pictures;
-mod places;
+mod rate_limit;
 
 use crate::{
     app::{Actor, App},
@@ -24,8 +24,6 @@ use crate::{
         sessions,
     },
 };
-use attempts::Allowance;
-pub(crate) use attempts::Left;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use parlor_protocol::{
     error::{Code, Problem},
@@ -34,6 +32,8 @@ use parlor_protocol::{
     model::Session,
 };
 use passwords::Passwords;
+use rate_limit::Allowance;
+pub(crate) use rate_limit::Left;
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
@@ -59,7 +59,7 @@ const AGENT_CHARS_MAX: usize = 200;
 #[derive(Debug)]
 pub struct Identity {
     passwords: Passwords,
-    attempts: places::Attempts,
+    attempts: known_places::Attempts,
     requests: Allowance<Asker>,
     pictures: Allowance<UserId>,
     seen: Mutex<HashMap<SessionId, i64>>,
@@ -122,7 +122,7 @@ impl Identity {
         let requests = limits.requests_per_second_max.saturating_mul(10);
         Self {
             passwords: Passwords::new(config, environment.random()),
-            attempts: places::Attempts::new(
+            attempts: known_places::Attempts::new(
                 secret.to_vec(),
                 limits.account_attempts_max,
                 limits.address_attempts_max,
@@ -193,7 +193,7 @@ pub(crate) async fn sign_in(app: &App, login: &str, password: String, from: From
     let login = fold(login).unwrap_or_default();
     let account = app.store.account(login.clone()).await?;
     let user = account.as_ref().map(|account| account.user);
-    let counted = places::attempt(app, &login, user, (from.address, from.device.as_ref())).await?;
+    let counted = known_places::attempt(app, &login, user, (from.address, from.device.as_ref())).await?;
     let account = account.filter(|account| !account.is_disabled && account.password_hash.is_some());
     let hash = account.as_ref().and_then(|account| account.password_hash.clone());
     let of = if hash.is_some() { "account" } else { "nobody" };
@@ -383,7 +383,7 @@ async fn begin(app: &App, user: UserId, password_hash: Option<String>, from: Fro
         end(app, user, oldest.id).await?;
     }
     let device = from.device.unwrap_or_else(|| Token::new(&app.environment));
-    places::remember(app, user, from.address, Some(&device)).await;
+    known_places::remember(app, user, from.address, Some(&device)).await;
     Ok(SignedIn { actor: Actor { user, session }, token, device })
 }
 

@@ -7,8 +7,8 @@
 //! told in the order in which things were seen; saying who is here waits for nothing, so that a slow store ends no sign.
 //! Absent on purpose: versions, and a count of connections.
 
-mod local;
-mod watching;
+mod local_users;
+mod observe;
 
 use crate::{
     channel_layer::{ChannelLayer, Message, NodeMessage, Publication, Sign, Topic},
@@ -18,7 +18,8 @@ use crate::{
     metrics::Metrics,
     store::Store,
 };
-use local::{Local, Pace};
+use local_users::{Local, Pace};
+use observe::Known;
 use parlor_protocol::ids::{Epoch, UserId};
 use std::{
     collections::HashMap,
@@ -33,7 +34,6 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
 use tracing::warn;
-use watching::Known;
 
 /// People whose last sign of life is written in one statement.
 const WRITTEN_MAX: usize = 1000;

@@ -13,8 +13,8 @@ use crate::store::{
     self, Result,
     connection::Connection,
     index::{
+        block_bitmap::{BLOCK, block_of, message_at, slot_of},
         read::{self, Found},
-        slots::{BLOCK, block_of, message_at, slot_of},
     },
     snapshot::{PLACES_MAX, Place, Snapshot},
 };

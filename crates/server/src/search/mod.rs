@@ -1,6 +1,6 @@
 //! Finding messages by what they say.
 //!
-//! The index (`store/index`, fed by `followers/search`) names candidates, nothing more: what is shown was read, and
+//! The index (`store/index`, fed by `consumers/search`) names candidates, nothing more: what is shown was read, and
 //! compared with the query, from the messages as they are now, through the asker's membership. So nothing that was
 //! edited away, deleted, hidden or left behind is found, however far the index lags.
 //!
@@ -18,13 +18,13 @@ pub mod words;
 
 use crate::{
     app::App,
+    consumers::search::texts,
     domain::rows::MessageRow,
-    followers::search::texts,
-    shares::{self, Shares},
     store::{
         Result,
         snapshot::{Snapshot, Where},
     },
+    user_limits::{self, Shares},
 };
 use candidates::{Candidates, Index};
 use parlor_protocol::{
@@ -72,7 +72,7 @@ impl Turns {
             let own = self.people.take(person).await?;
             Ok([own, self.all.clone().acquire_owned().await.expect("it is never closed")])
         };
-        timeout(self.patience, turn).await.unwrap_or_else(|_| Err(shares::full()))
+        timeout(self.patience, turn).await.unwrap_or_else(|_| Err(user_limits::full()))
     }
 }
 

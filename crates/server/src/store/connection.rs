@@ -4,7 +4,7 @@
 //! when nobody waits for its answer any longer, on SQLite in its midst, on PostgreSQL at its time-out; what a connection
 //! was interrupted in never touches the work that follows on it.
 
-use super::{Error, Result, postgres::Postgres, threads::Asker, values::Value};
+use super::{Error, Result, bulk_params::Value, postgres::Postgres, threads::Asker};
 use rusqlite::{OpenFlags, types::ValueRef};
 use sqlx::{Row as _, postgres::PgRow};
 use std::{

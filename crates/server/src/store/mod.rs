@@ -7,19 +7,19 @@
 //! a connection or a snapshot while waiting for something else.
 //! Absent on purpose: rules (they are `domain`'s) and a trait (there is one store).
 
-pub mod accounts;
 pub mod backup;
 pub mod batch;
+mod bulk_params;
 pub mod clock;
 pub(crate) mod connection;
+pub mod consumers;
 mod error;
 pub mod files;
-pub mod followers;
 pub mod index;
-mod names;
+mod known_places;
+mod name_words;
 mod open;
 pub mod pictures;
-mod places;
 mod postgres;
 mod presence;
 mod rows;
@@ -28,7 +28,7 @@ pub mod snapshot;
 #[cfg(test)]
 mod tests;
 mod threads;
-mod values;
+pub mod users;
 pub mod verify;
 
 use connection::{Connection, column};

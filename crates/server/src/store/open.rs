@@ -1,7 +1,8 @@
 //! Opening a store: settings that make an acknowledged commit durable, and migrations.
 
 use super::{
-    Dialect, Error, Inner, Result, Store, column, connection::Connection, names, postgres::Postgres, threads::Threads,
+    Dialect, Error, Inner, Result, Store, column, connection::Connection, name_words, postgres::Postgres,
+    threads::Threads,
 };
 use parlor_protocol::limits::Limits;
 use rusqlite::OpenFlags;
@@ -269,7 +270,7 @@ fn prepare(connection: &mut Connection, durability: Durability) -> Result<()> {
     }
     // Where nothing is to be done nothing is written: a full disk keeps nobody from reading.
     match missing(connection) {
-        Ok(missing) if missing.is_empty() && names::are_folded(connection)? => return Ok(()),
+        Ok(missing) if missing.is_empty() && name_words::are_folded(connection)? => return Ok(()),
         // A database without the table is a new one.
         Ok(_) | Err(Error::Refused(_)) => {}
         Err(error) => return Err(error),
@@ -290,7 +291,7 @@ fn migrate(connection: &mut Connection) -> Result<()> {
         connection.batch(if connection.is_sqlite() { sqlite } else { postgres })?;
         connection.execute("INSERT INTO migrations (name) VALUES ($1)", &[(*name).into()])?;
     }
-    names::refold(connection)
+    name_words::refold(connection)
 }
 
 /// The migrations that were not done yet.

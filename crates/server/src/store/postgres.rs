@@ -2,7 +2,7 @@
 //! at which its asker stops waiting. A server that says nothing, frozen or beyond a dead network, holds up its thread no
 //! longer than that.
 
-use super::{Cause, Error, Result, connection::Row, values::Value};
+use super::{Cause, Error, Result, bulk_params::Value, connection::Row};
 use futures_util::TryStreamExt as _;
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _,

@@ -2,8 +2,9 @@
 //! module writes it.
 
 use super::{
-    Result, Store, column,
-    values::{Value, Values},
+    Result, Store,
+    bulk_params::{Value, Values},
+    column,
 };
 use parlor_protocol::ids::{ConversationId, UserId};
 use std::collections::{HashMap, HashSet};

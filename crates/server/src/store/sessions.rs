@@ -3,10 +3,10 @@
 
 use super::{
     Result, Store,
+    bulk_params::{Value, Values},
     clock::CLOCK_AHEAD_MS,
     column,
     rows::Reader,
-    values::{Value, Values},
 };
 use parlor_protocol::ids::{SessionId, UserId};
 use std::collections::HashMap;

@@ -11,7 +11,7 @@ use super::{
     ending::{self, End, FINISHING, close, time_to_finish},
     frames::{self, HEARTBEAT},
     framing::Message,
-    screen::{self, Carried},
+    subscriptions::{self, Carried},
     uploads::{News, Uploads},
     wire::Moved,
 };
@@ -382,7 +382,7 @@ impl Connection {
         let Some((id, command)) = self.screen.pop_front() else { return };
         let is_watch = matches!(command, Command::WatchPresence { .. });
         self.on_screen = Some(if is_watch { OnScreen::Watch } else { OnScreen::Other });
-        let task = Task::spawn(screen::carry_out(self.app.clone(), self.actor, self.attached.clone(), command));
+        let task = Task::spawn(subscriptions::carry_out(self.app.clone(), self.actor, self.attached.clone(), command));
         self.running.push(Box::pin(async move {
             let carried = task.await.unwrap_or_else(|| Carried::of(Err(Code::Internal.into())));
             Finished { id, kind: Kind::Screen, carried }

@@ -4,7 +4,7 @@ mod connection;
 mod ending;
 mod frames;
 mod framing;
-mod screen;
+mod subscriptions;
 mod uploads;
 mod wire;
 

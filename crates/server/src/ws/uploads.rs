@@ -8,7 +8,7 @@ use crate::{
     domain::files::FileState,
     files::{
         Files,
-        feed::{FRAME_HEAD_BYTES, Fed, From},
+        ingest::{FRAME_HEAD_BYTES, Fed, From},
     },
 };
 use bytes::{Buf as _, Bytes, BytesMut};

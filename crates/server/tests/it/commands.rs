@@ -4,7 +4,7 @@ use crate::{
     harness::{Server, Setup, folder},
     raw,
 };
-use parlor::folder::DataFolder;
+use parlor::data_folder::DataFolder;
 use parlor_protocol::error::Code;
 use serde_json::Value;
 use std::{

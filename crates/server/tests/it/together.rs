@@ -4,7 +4,7 @@ use crate::store::World;
 use parlor::{
     app::App,
     channel_layer::Topic,
-    domain::{Change, Content, Decided, Now, Profile, Told, decide, wanted::Wanted},
+    domain::{Change, Content, Decided, Now, Profile, Told, decide, load_plan::Wanted},
 };
 use parlor_client::state::place;
 use parlor_protocol::{

@@ -2,11 +2,11 @@
 
 use super::Batch;
 use crate::{
-    domain::{files::FileState, rows::Named, state::State, wanted::Wanted},
+    domain::{files::FileState, load_plan::Wanted, rows::Named, state::State},
     store::{
         Result,
+        bulk_params::Values,
         rows::{FILE, Reader},
-        values::Values,
     },
 };
 

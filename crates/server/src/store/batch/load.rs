@@ -4,14 +4,15 @@ use super::Batch;
 use crate::{
     domain::{
         direct_key, holder,
+        load_plan::{Target, Wanted},
         rows::UNREAD_MAX,
         state::{State, Use},
-        wanted::{Target, Wanted},
     },
     store::{
-        Result, column,
+        Result,
+        bulk_params::Values,
+        column,
         rows::{CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, MESSAGE, Reader, USER, unread_after},
-        values::Values,
     },
 };
 use parlor_protocol::{

@@ -10,7 +10,7 @@ use crate::{
     search::names::name_words,
     store::{
         Result,
-        values::{Value, Values},
+        bulk_params::{Value, Values},
     },
 };
 use parlor_protocol::ids::{Epoch, Scope, Version};

@@ -2,20 +2,20 @@
 //! beside the others.
 //!
 //! It is made from the messages and can be thrown away: whoever deletes the file gets it built anew. It holds no
-//! text: for each block of ids (`slots.rs`) the terms that occur there, and where. What leaves a message leaves the
+//! text: for each block of ids (`block_bitmap.rs`) the terms that occur there, and where. What leaves a message leaves the
 //! index with the next step of its follower; SQLite overwrites it, in the file and in the log.
 //!
 //! Absent on purpose: what a term is (`search/words.rs`), who may see what (the messages decide), ranking.
 
+pub mod block_bitmap;
 pub(crate) mod read;
-pub mod slots;
 mod write;
 
 use super::{
     Cause, Error, Inner, Result, Store, column,
     connection::Connection,
-    followers,
-    followers::{Lease, Place, Taker},
+    consumers,
+    consumers::{Lease, Place, Taker},
     open::{Opener, Settings, SqliteFile, Use},
     snapshot::Snapshot,
     threads::Threads,
@@ -173,7 +173,7 @@ impl Index {
                 include_str!("../../../migrations/search/postgres.sql")
             };
             transaction.batch(text)?;
-            followers::ensure(transaction, NAME)
+            consumers::ensure(transaction, NAME)
         });
         prepared.await?;
         self.0.is_ready.store(true, Ordering::Release);
@@ -220,7 +220,7 @@ impl Index {
         if !self.0.is_ready.load(Ordering::Acquire) {
             self.heed(self.prepare().await)?;
         }
-        self.write(move |transaction| followers::take(transaction, NAME, taker)).await
+        self.write(move |transaction| consumers::take(transaction, NAME, taker)).await
     }
 
     /// Notes how far was read where there was nothing to write; says whether one still has the lease.
@@ -229,7 +229,7 @@ impl Index {
     /// The database is not there.
     pub async fn advance(&self, lease: &Lease, place: &Place, until_ms: i64) -> Result<bool> {
         let (lease, place) = (lease.clone(), *place);
-        self.write(move |transaction| followers::advance(transaction, &lease, &place, until_ms)).await
+        self.write(move |transaction| consumers::advance(transaction, &lease, &place, until_ms)).await
     }
 
     /// Gives the right to write back.
@@ -238,7 +238,7 @@ impl Index {
     /// The database is not there.
     pub async fn release(&self, lease: &Lease) -> Result<()> {
         let lease = lease.clone();
-        self.write(move |transaction| followers::release(transaction, &lease)).await
+        self.write(move |transaction| consumers::release(transaction, &lease)).await
     }
 
     /// On SQLite, folds the log into the file and empties it; says whether nobody was reading it.

@@ -1,12 +1,13 @@
 //! Reading the index: blocks, and which of their messages have a term.
 
-use super::slots::Slots;
+use super::block_bitmap::Slots;
 use crate::{
     search::words::{Lookup, Term},
     store::{
-        Error, Result, column,
+        Error, Result,
+        bulk_params::Values,
+        column,
         connection::{Connection, Row},
-        values::Values,
     },
 };
 use std::collections::BTreeMap;

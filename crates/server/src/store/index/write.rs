@@ -5,15 +5,16 @@
 
 use super::{
     Index,
-    slots::{Kept, Slots, block_of, slot_of},
+    block_bitmap::{Kept, Slots, block_of, slot_of},
 };
 use crate::{
     search::words::Term,
     store::{
-        Result, column,
+        Result,
+        bulk_params::{Value, Values},
+        column,
         connection::Connection,
-        followers::{self, Lease, Place},
-        values::{Value, Values},
+        consumers::{self, Lease, Place},
     },
 };
 use parlor_protocol::ids::MessageId;
@@ -86,7 +87,7 @@ impl Index {
     ) -> Result<bool> {
         let (lease, newest) = (writing.lease.clone(), writing.newest.take());
         let fed = self.write(move |transaction| {
-            if !followers::advance(transaction, &lease, &place, until_ms)? {
+            if !consumers::advance(transaction, &lease, &place, until_ms)? {
                 return Ok(None);
             }
             take_in(transaction, newest, documents).map(Some)
@@ -104,7 +105,7 @@ impl Index {
     pub async fn erase(&self, writing: &mut Writing, place: Place, until_ms: i64) -> Result<bool> {
         let lease = writing.lease.clone();
         let erased = self.write(move |transaction| {
-            if !followers::advance(transaction, &lease, &place, until_ms)? {
+            if !consumers::advance(transaction, &lease, &place, until_ms)? {
                 return Ok(false);
             }
             // In the order in which searches read them, so that the two never wait for each other.

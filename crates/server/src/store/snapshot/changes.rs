@@ -1,6 +1,6 @@
 //! What changed in a conversation since a version.
 
-use super::{Page, Snapshot, sight::Window};
+use super::{Page, Snapshot, visible_messages::Window};
 use crate::{
     domain::rows::MessageRow,
     store::{Result, column, rows::MESSAGE},

@@ -5,10 +5,11 @@ use crate::{
     domain::rows::{ConversationRow, UNREAD_MAX},
     environment::rfc3339,
     store::{
-        Result, column,
+        Result,
+        bulk_params::Values,
+        column,
         connection::Row,
         rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, Reader},
-        values::Values,
     },
 };
 use parlor_protocol::{

@@ -2,10 +2,11 @@
 
 use super::Snapshot;
 use crate::store::{
-    Result, Store, column,
+    Result, Store,
+    bulk_params::{Value, Values},
+    column,
     connection::{Connection, Row},
     rows::Reader,
-    values::{Value, Values},
 };
 use parlor_protocol::{
     cursor::Cursor,

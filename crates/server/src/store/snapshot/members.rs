@@ -4,10 +4,11 @@ use super::Snapshot;
 use crate::{
     domain::rows::{ConversationRow, MemberRow},
     store::{
-        Result, column,
+        Result,
+        bulk_params::Values,
+        column,
         connection::Row,
         rows::{MEMBER, Reader},
-        values::Values,
     },
 };
 use parlor_protocol::{

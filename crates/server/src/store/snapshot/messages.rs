@@ -1,12 +1,12 @@
 //! Pages of messages.
 
-use super::{Snapshot, sight::Window};
+use super::{Snapshot, visible_messages::Window};
 use crate::{
     domain::rows::{MessageRow, weight},
     store::{
         Result,
+        bulk_params::Value,
         rows::{MESSAGE, Reader},
-        values::Value,
     },
 };
 use parlor_protocol::{

@@ -4,13 +4,13 @@
 
 mod changes;
 mod conversations;
-mod following;
 mod heads;
 mod members;
 mod messages;
-mod people;
+mod read_from;
 mod search;
-mod sight;
+mod users;
+mod visible_messages;
 
 use super::{Result, column, connection::Connection, rows::Reader};
 use parlor_protocol::{

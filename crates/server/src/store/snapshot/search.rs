@@ -4,9 +4,10 @@ use super::Snapshot;
 use crate::{
     domain::rows::MessageRow,
     store::{
-        Error, Result, column,
+        Error, Result,
+        bulk_params::{Value, Values},
+        column,
         rows::{MESSAGE, Reader},
-        values::{Value, Values},
     },
 };
 use parlor_protocol::{

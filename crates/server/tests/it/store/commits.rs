@@ -5,7 +5,7 @@ use parlor::{
     app::Actor,
     commands,
     config::Config,
-    domain::{Change, Content, WhoMayWrite, wanted::Wanted},
+    domain::{Change, Content, WhoMayWrite, load_plan::Wanted},
 };
 use parlor_protocol::{
     command::Command,

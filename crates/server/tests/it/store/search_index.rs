@@ -9,7 +9,7 @@ use parlor::{
     domain::{Change, Look},
     store::{
         Settings, Store,
-        followers::{Place, Taker},
+        consumers::{Place, Taker},
         index::{Document, FORMAT, Index, Writing},
     },
 };

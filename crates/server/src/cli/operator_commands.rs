@@ -5,9 +5,9 @@ use crate::{
     admin::{self, Answer, Command},
     app,
     config::Config,
+    data_folder::{DATABASE, DataFolder, Error as FolderError},
     environment::Environment,
     files::Files,
-    folder::{DATABASE, DataFolder, Error as FolderError},
     server,
     store::{Store, backup},
 };

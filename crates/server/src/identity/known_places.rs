@@ -5,7 +5,7 @@
 //! Invariant: a place has an allowance of its own for each account, as large as that of all strangers together; who
 //! does not know the password makes no place known.
 
-use super::{Token, attempts::Allowance, too_many};
+use super::{Token, rate_limit::Allowance, too_many};
 use crate::app::App;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parlor_protocol::{error::Problem, ids::UserId};

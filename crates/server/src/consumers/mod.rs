@@ -2,7 +2,7 @@
 //! what the store holds. The hot path carries none of their cost.
 //!
 //! Invariants: a cursor is written in the same transaction and file as what it feeds, so a crash repeats a little and
-//! loses nothing; one node at a time runs a follower, by a lease that every write demands (`store/followers.rs`);
+//! loses nothing; one node at a time runs a follower, by a lease that every write demands (`store/consumers.rs`);
 //! a follower sees states, never steps; what goes wrong with it is told in the log and the metrics, tried again, and
 //! harms nothing else.
 //!
@@ -12,7 +12,7 @@ pub mod search;
 
 use crate::{
     store::{Error, Result},
-    supervise::Supervisor,
+    supervisor::Supervisor,
 };
 use parlor_protocol::ids::Version;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use crate::{
     search::words::{self, Term, terms_of},
     store::{
         Result, Store,
-        followers::{Place, Taker},
+        consumers::{Place, Taker},
         index::{Document, FORMAT, Index, Writing},
     },
 };

@@ -5,9 +5,10 @@ use super::Snapshot;
 use crate::{
     domain::rows::{MessageRow, weight},
     store::{
-        Result, column,
+        Result,
+        bulk_params::Values,
+        column,
         rows::{MESSAGE, Reader},
-        values::Values,
     },
 };
 use parlor_protocol::{

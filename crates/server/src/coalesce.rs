@@ -4,7 +4,7 @@
 //! Invariants: an answer is read after it was asked for; what the store failed in is told to all who asked.
 //! Absent on purpose: a cache. Nothing is kept from one statement to the next.
 
-use crate::supervise::Supervisor;
+use crate::supervisor::Supervisor;
 use parlor_protocol::error::{Code, Problem};
 use tokio::{
     sync::{mpsc, oneshot},

@@ -11,8 +11,8 @@ use crate::{
     search::names::{self, Asked},
     store::{
         Result,
+        bulk_params::{Value, Values},
         rows::{self, Reader, USER},
-        values::{Value, Values},
     },
 };
 use parlor_protocol::{

@@ -2,7 +2,7 @@
 
 use super::{
     Blanks,
-    parts::{Part, child, number, parts},
+    boxes::{Part, child, number, parts},
 };
 use std::ops::Range;
 

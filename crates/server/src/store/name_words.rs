@@ -1,6 +1,6 @@
 //! The words that people are found by, worked out again where they have an older form.
 
-use super::{Result, column, connection::Connection, values::Values};
+use super::{Result, bulk_params::Values, column, connection::Connection};
 use crate::search::names::{FORM, name_words};
 
 /// Names worked out at once.

@@ -1,12 +1,12 @@
 //! Finishing an upload: what it is, what is kept of it, and keeping it.
 
 use super::{
-    Files, films,
-    parts::Parts,
+    Files,
+    partial::Parts,
     pictures::{self, Fault, Picture},
     sniff,
     storage::preview_of,
-    unkept,
+    unkept, videos,
 };
 use crate::{
     domain::files::{FileRow, Preview},
@@ -148,7 +148,7 @@ fn blank(parts: &Parts, id: FileId, media_type: &str) -> io::Result<Result<Kept,
     let path = parts.path(id);
     let mut file = File::options().read(true).write(true).open(&path)?;
     let length = file.metadata()?.len();
-    let blanks = match films::find(&mut file, length)? {
+    let blanks = match videos::find(&mut file, length)? {
         Ok(blanks) => blanks,
         Err(why) => return Ok(Err(why)),
     };

@@ -10,10 +10,10 @@
 //! Absent on purpose: parts of fragments (`moof`), what is written into the streams themselves, tracks of texts, which
 //! are subtitles, and samples of tracks that do not say that they are in this file.
 
-mod parts;
+mod boxes;
 mod samples;
 
-use parts::{Bytes, Part, child, head_of, parts};
+use boxes::{Bytes, Part, child, head_of, parts};
 use std::{
     collections::BTreeMap,
     fs::File,

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     domain::{Change, Content, Look, Outcome, Profile},
-    files::feed::{Fed, From},
+    files::ingest::{Fed, From},
     http::ItemPage,
     identity,
     store::pictures::Picture,

@@ -1,0 +1,210 @@
+//! Files of the pages as they are sent: in which encoding, how long a browser may keep them, and whether it has them.
+//!
+//! Invariant: each encoding has a tag of its own, so that no cache hands out the bytes of another one.
+
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use parlor_bundler::{Encoded, hash};
+
+/// A file, as it is and compressed.
+#[derive(Clone, Debug)]
+pub(super) struct File {
+    plain: Bytes,
+    brotli: Option<Bytes>,
+    gzip: Option<Bytes>,
+    hash: String,
+    /// For how long it may be kept without asking.
+    kept: HeaderValue,
+    /// What else than the path decides which bytes are sent.
+    varies: HeaderValue,
+}
+
+/// How bytes are sent, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Brotli,
+    Gzip,
+    Plain,
+}
+
+impl File {
+    /// A file that is not compressed, and asked for again each time.
+    pub(super) fn plain(bytes: Bytes) -> Self {
+        Self {
+            hash: hash(&bytes),
+            plain: bytes,
+            brotli: None,
+            gzip: None,
+            kept: HeaderValue::from_static("no-cache"),
+            varies: HeaderValue::from_static("accept-encoding"),
+        }
+    }
+
+    /// A file that was compressed when the program was built.
+    pub(super) fn built_in(plain: &'static [u8], brotli: &'static [u8], gzip: &'static [u8]) -> Self {
+        let [brotli, gzip] = [brotli, gzip].map(|bytes| Some(Bytes::from_static(bytes)));
+        Self { brotli, gzip, ..Self::plain(Bytes::from_static(plain)) }
+    }
+
+    /// A file that is compressed now.
+    pub(super) fn compressed(text: &str) -> Self {
+        let Encoded { plain, brotli, gzip } = Encoded::of(text.as_bytes().to_vec());
+        Self { brotli: Some(brotli.into()), gzip: Some(gzip.into()), ..Self::plain(plain.into()) }
+    }
+
+    /// Its name is another one when its bytes are, so it may be kept for ever.
+    pub(super) fn immutable(self) -> Self {
+        Self { kept: HeaderValue::from_static("public, max-age=31536000, immutable"), ..self }
+    }
+
+    /// Which file is sent under its path depends on the cookie.
+    pub(super) fn by_cookie(self) -> Self {
+        Self { varies: HeaderValue::from_static("accept-encoding, cookie"), ..self }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.plain
+    }
+
+    pub(super) fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The answer to whoever sent these headers.
+    pub(super) fn answer(&self, media_type: &'static str, headers: &HeaderMap) -> Response {
+        let coding = self.coding(headers);
+        let (bytes, name) = match coding {
+            Coding::Brotli => (self.brotli.as_ref(), "br"),
+            Coding::Gzip => (self.gzip.as_ref(), "gzip"),
+            Coding::Plain => (None, "plain"),
+        };
+        let bytes = bytes.unwrap_or(&self.plain).clone();
+        let tag = format!("\"{}-{name}\"", self.hash);
+        let kept = [
+            (header::ETAG, HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes")),
+            (header::CACHE_CONTROL, self.kept.clone()),
+            (header::VARY, self.varies.clone()),
+        ];
+        if is_known(headers, &tag) {
+            return (StatusCode::NOT_MODIFIED, kept).into_response();
+        }
+        let mut response = (kept, [(header::CONTENT_TYPE, media_type)], bytes).into_response();
+        if coding != Coding::Plain {
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+        }
+        response
+    }
+
+    /// The encoding that is wanted most among those there are. Who accepts none of them gets the file as it is.
+    fn coding(&self, headers: &HeaderMap) -> Coding {
+        let wanted = Wanted::of(headers);
+        let there = [(Coding::Brotli, self.brotli.is_some()), (Coding::Gzip, self.gzip.is_some())];
+        let mut best = (Coding::Plain, wanted.weight("identity"));
+        for (coding, _) in there.into_iter().rev().filter(|(_, is_there)| *is_there) {
+            let weight = wanted.weight(if coding == Coding::Brotli { "br" } else { "gzip" });
+            // Of those wanted alike the smaller one.
+            if weight > 0 && weight >= best.1 {
+                best = (coding, weight);
+            }
+        }
+        best.0
+    }
+}
+
+/// What `Accept-Encoding` says: names with their weights in thousandths.
+struct Wanted(Vec<(String, u32)>);
+
+impl Wanted {
+    fn of(headers: &HeaderMap) -> Self {
+        let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+        let parts = lines.flat_map(|line| line.split(',')).map(|part| {
+            let (name, rest) = part.split_once(';').unwrap_or((part, ""));
+            let weight = rest.split(';').find_map(|one| {
+                let (key, value) = one.split_once('=')?;
+                key.trim().eq_ignore_ascii_case("q").then(|| thousandths(value.trim()))
+            });
+            (name.trim().to_ascii_lowercase(), weight.unwrap_or(1_000))
+        });
+        Self(parts.filter(|(name, _)| !name.is_empty()).collect())
+    }
+
+    /// How much a coding is wanted. What is sent as it is, is always accepted, and wanted least, unless it is named.
+    fn weight(&self, coding: &str) -> u32 {
+        let named = |wanted: &str| {
+            let is_alias = |name: &str| coding == "gzip" && wanted == coding && name == "x-gzip";
+            self.0.iter().find(|(name, _)| name == wanted || is_alias(name)).map(|(_, weight)| *weight)
+        };
+        named(coding).or_else(|| named("*")).unwrap_or(u32::from(coding == "identity"))
+    }
+}
+
+/// `0.5` as 500. What cannot be read is not wanted.
+fn thousandths(text: &str) -> u32 {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
+    match (whole, digits) {
+        ("1", true) => 1_000,
+        ("0", true) => format!("{part:0<3}").parse().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Whether the browser has what this tag names: a list of tags, perhaps weakened on the way, or `*`.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+    let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);
+    tags.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: header::HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_str(value).expect("a value"))])
+    }
+
+    #[test]
+    fn the_encoding_is_what_is_wanted_most_and_among_equals_the_smallest() {
+        let both = File::compressed("text");
+        for (accepted, wanted) in [
+            ("gzip, deflate, br, zstd", Coding::Brotli),
+            ("gzip", Coding::Gzip),
+            ("x-gzip", Coding::Gzip),
+            ("GZIP;Q=0.5", Coding::Gzip),
+            ("br;q=0.2, gzip;q=0.8", Coding::Gzip),
+            ("br;q=0, gzip", Coding::Gzip),
+            ("br;q=0,gzip;q=0.000", Coding::Plain),
+            ("*", Coding::Brotli),
+            ("*;q=0.1, br;q=0", Coding::Gzip),
+            ("identity", Coding::Plain),
+            ("identity;q=1, br;q=0.5", Coding::Plain),
+            ("identity;q=0, gzip;q=0.1", Coding::Gzip),
+            ("identity;q=0", Coding::Plain),
+            ("*;q=0", Coding::Plain),
+            ("br;q=2, gzip;q=x", Coding::Plain),
+            ("brotli", Coding::Plain),
+            (" , ;q=1", Coding::Plain),
+            ("", Coding::Plain),
+        ] {
+            assert_eq!(both.coding(&headers(header::ACCEPT_ENCODING, accepted)), wanted, "{accepted:?}");
+        }
+        assert_eq!(both.coding(&HeaderMap::new()), Coding::Plain);
+        let plain = File::plain(Bytes::from_static(b"text"));
+        assert_eq!(plain.coding(&headers(header::ACCEPT_ENCODING, "br, gzip")), Coding::Plain);
+    }
+
+    #[test]
+    fn only_the_same_bytes_in_the_same_encoding_are_known() {
+        let tag = "\"12-br\"";
+        for known in ["\"12-br\"", "W/\"12-br\"", "\"1\", \"12-br\"", "*"] {
+            assert!(is_known(&headers(header::IF_NONE_MATCH, known), tag), "{known}");
+        }
+        for other in ["\"12-gzip\"", "\"12\"", "12-br", "\"112-br\"", ""] {
+            assert!(!is_known(&headers(header::IF_NONE_MATCH, other), tag), "{other}");
+        }
+    }
+}
