@@ -119,7 +119,11 @@ impl Talk {
     }
 
     fn message(&self) -> Command {
-        Command::say(self.conversation, self.clock.client_id(), "How long does this take while a file is on its way?")
+        Command::send_text(
+            self.conversation,
+            self.clock.client_id(),
+            "How long does this take while a file is on its way?",
+        )
     }
 
     /// Sends one message and waits for its reply; what else comes is dropped.

@@ -1,6 +1,6 @@
-//! Requests of the HTTP API, with typed answers. One [`Api`] is one person's, or nobody's.
+//! A client of the HTTP API with typed answers. An [`Api`] belongs to one user, or is anonymous.
 //!
-//! Connections are kept and used again; a request is never repeated by itself.
+//! Connections are pooled; requests are never retried.
 
 use crate::{error::Error, limits::Limits};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use parlor_protocol::{
 use serde::{Serialize, de::DeserializeOwned};
 use std::{net::SocketAddr, time::Duration};
 
-/// An answer as it came.
+/// A raw answer.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// Its status.
@@ -32,11 +32,11 @@ pub struct Response {
 }
 
 impl Response {
-    /// Reads the answer, or the problem.
+    /// Parses the answer, or the problem.
     ///
     /// # Errors
     /// The problem, or that the body is neither.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let unreadable = |error: serde_json::Error| {
             Error::Unreadable(format!("{}: {error}: {}", self.status, String::from_utf8_lossy(&self.body)))
         };
@@ -48,11 +48,11 @@ impl Response {
     }
 }
 
-/// Looks at every answer: the method, the path with its query, and what came.
+/// Sees every answer, with the method and the path with its query.
 pub type Observer = fn(&Method, &str, &Response);
 
-/// So long a connection rests before it is left for a new one: the server closes it after `http.head_ms`, and what is sent
-/// at that moment is not answered.
+/// Idle time after which a pooled connection is dropped: the server closes it after `http.head_ms`, and a request sent at
+/// that moment gets no answer.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// A client of the HTTP API.
@@ -62,31 +62,31 @@ pub struct Api {
     address: SocketAddr,
     client: Client<HttpConnector, Full<Bytes>>,
     headers: HeaderMap,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Api {
-    /// Of nobody yet.
+    /// Creates an anonymous client.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .retry_canceled_requests(false)
             .pool_idle_timeout(IDLE_MAX)
             .build_http();
-        Self { observer: None, address, client, headers: HeaderMap::new(), patience: Duration::from_secs(30) }
+        Self { observer: None, address, client, headers: HeaderMap::new(), timeout: Duration::from_secs(30) }
     }
 
-    /// Shows every answer to an observer.
+    /// Passes every answer to an observer.
     #[must_use]
     pub fn with_observer(mut self, observer: Observer) -> Self {
         self.observer = Some(observer);
         self
     }
 
-    /// Gives up a request after so long.
+    /// Sets the timeout of a request.
     #[must_use]
-    pub fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn with_timeout(mut self, patience: Duration) -> Self {
+        self.timeout = patience;
         self
     }
 
@@ -100,52 +100,52 @@ impl Api {
         self
     }
 
-    /// With a bearer token from now on.
+    /// Authenticates with a bearer token.
     #[must_use]
     pub fn with_token(self, token: &str) -> Self {
         self.with_header(header::AUTHORIZATION, &format!("Bearer {token}"))
     }
 
-    /// Says whose page this is with every request.
+    /// Names the expected user with every request.
     #[must_use]
     pub fn as_user(self, user: UserId) -> Self {
         self.with_header(HeaderName::from_static("parlor-user"), &user.to_string())
     }
 
-    /// Where the server listens.
+    /// Returns the server's address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Sends any request and gives the answer as it came.
+    /// Sends a request and returns the raw answer.
     ///
     /// # Errors
     /// No answer came.
     ///
     /// # Panics
-    /// The path is not one.
+    /// The path is invalid.
     pub async fn request(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Result<Response, Error> {
         let mut request = Request::builder().method(method.clone()).uri(format!("http://{}{path}", self.address));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(body.into())).expect("method, path and headers make a request");
-        let interrupted = |error: &dyn std::error::Error| Error::Interrupted(chain(error));
+        let interrupted = |error: &dyn std::error::Error| Error::Interrupted(error_chain(error));
         let whole = async {
             let response = self.client.request(request).await.map_err(|error| interrupted(&error))?;
             let (head, body) = response.into_parts();
             let body = body.collect().await.map_err(|error| interrupted(&error))?.to_bytes();
             Ok(Response { status: head.status, headers: head.headers, body })
         };
-        let answer = tokio::time::timeout(self.patience, whole).await.map_err(|_| Error::TimedOut)?;
+        let answer = tokio::time::timeout(self.timeout, whole).await.map_err(|_| Error::TimedOut)?;
         if let (Some(observer), Ok(response)) = (self.observer, &answer) {
             observer(&method, path, response);
         }
         answer
     }
 
-    /// What the server says that clients go by.
+    /// Fetches the limits.
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
@@ -153,21 +153,21 @@ impl Api {
         self.get("/v1/limits").await
     }
 
-    /// Asks for something and reads the answer.
+    /// Sends a GET request and parses the answer.
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        self.request(Method::GET, path, Bytes::new()).await?.read()
+        self.request(Method::GET, path, Bytes::new()).await?.parse()
     }
 
-    /// Sends a JSON body and reads the answer.
+    /// Sends a JSON body and parses the answer.
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
     ///
     /// # Panics
-    /// The body cannot be JSON.
+    /// The body cannot be serialized.
     pub async fn send<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -176,10 +176,10 @@ impl Api {
     ) -> Result<T, Error> {
         let body = serde_json::to_vec(body).expect("bodies have string keys only");
         let json = self.clone().with_header(header::CONTENT_TYPE, "application/json");
-        json.request(method, path, body).await?.read()
+        json.request(method, path, body).await?.parse()
     }
 
-    /// Signs in with a bearer token and gives the client of that person.
+    /// Signs in with a bearer token and returns the client of that user.
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
@@ -191,13 +191,13 @@ impl Api {
         Ok((api, signed_in))
     }
 
-    /// The headers that say who asks, for a socket's handshake.
+    /// Returns the headers sent with every request, for a socket's handshake.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// Heads, after at most so many seconds.
+    /// Polls for heads, waiting up to `wait_s` seconds.
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
@@ -206,7 +206,7 @@ impl Api {
         self.get(&format!("/v1/events?{cursor}wait={wait_s}")).await
     }
 
-    /// A page of the list.
+    /// Fetches a page of the conversation list.
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
@@ -216,7 +216,7 @@ impl Api {
         self.get(&format!("/v1/conversations?{after}{limit}")).await
     }
 
-    /// One conversation.
+    /// Fetches a conversation.
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
@@ -224,7 +224,7 @@ impl Api {
         self.get(&format!("/v1/conversations/{conversation}")).await
     }
 
-    /// What changed in one.
+    /// Fetches the changes of a conversation.
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
@@ -232,7 +232,7 @@ impl Api {
         self.get(&format!("/v1/conversations/{conversation}/changes?since={since}")).await
     }
 
-    /// A page of messages; `anchor` is such as `after=7`, or empty for the newest.
+    /// Fetches a page of messages; `anchor` is a query such as `after=7`, or empty for the newest.
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
@@ -255,7 +255,7 @@ impl Api {
         self.send(Method::POST, &format!("/v1/conversations/{conversation}/messages"), &body).await
     }
 
-    /// Marks as read up to here.
+    /// Marks a conversation as read up to `seq`.
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
@@ -263,7 +263,7 @@ impl Api {
         self.send(Method::PUT, &format!("/v1/conversations/{conversation}/read"), &PutMarker { seq }).await
     }
 
-    /// The signed-in person.
+    /// Fetches the signed-in user.
     ///
     /// # Errors
     /// The server refused it, or no readable answer came.
@@ -272,8 +272,8 @@ impl Api {
     }
 }
 
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+/// Formats an error with its causes.
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -11,7 +11,6 @@ pub mod error;
 pub mod history;
 pub mod http;
 pub mod limits;
-pub mod poll;
 pub mod socket;
 pub mod state;
 pub mod sync;

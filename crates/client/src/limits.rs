@@ -1,23 +1,22 @@
-//! What a client goes by of `GET /v1/limits`. Numbers that it does not know are ignored, and those that an older server
-//! does not tell are as they are by default.
+//! The limits of `GET /v1/limits` that the client uses. Unknown fields are ignored; missing ones get their defaults.
 
 use serde::Deserialize;
 use std::time::Duration;
 
-/// Longer than the heartbeat's interval by so much, nothing was heard: the connection is given up.
-const SLACK: Duration = Duration::from_secs(10);
+/// How much longer than the heartbeat's interval the server may be silent.
+const SILENCE_MARGIN: Duration = Duration::from_secs(10);
 
-/// The numbers that this client needs.
+/// The limits that this client uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// People in a conversation up to which every change is told to each of them by name.
+    /// Members up to which every member of a conversation receives every change.
     pub conversation_fan_out_max: u32,
-    /// Rows of one page, at the most.
+    /// Maximum rows per page.
     pub page_rows_max: u32,
-    /// The server sends a heartbeat when it has sent nothing else for so long, in milliseconds.
+    /// The server sends a heartbeat after this many milliseconds of silence.
     pub ping_interval_ms: u64,
-    /// The longest that a poll may wait, in milliseconds.
+    /// How long a poll may wait, in milliseconds.
     pub poll_wait_max_ms: u64,
 }
 
@@ -28,10 +27,10 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// After so long without a frame a connection is given up.
+    /// How long the server may be silent before the connection is closed.
     #[must_use]
-    pub fn silence(&self) -> Duration {
-        Duration::from_millis(self.ping_interval_ms) + SLACK
+    pub fn silence_timeout(&self) -> Duration {
+        Duration::from_millis(self.ping_interval_ms) + SILENCE_MARGIN
     }
 }
 
@@ -40,10 +39,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_newer_and_older_servers_are_borne() {
-        let limits: Limits = serde_json::from_str(r#"{"ping_interval_ms": 5, "beards_max": 3}"#).expect("borne");
+    fn limits_of_newer_and_older_servers_are_accepted() {
+        let limits: Limits = serde_json::from_str(r#"{"ping_interval_ms": 5, "beards_max": 3}"#).expect("accepted");
         assert_eq!(limits, Limits { ping_interval_ms: 5, ..Limits::default() });
-        assert_eq!(limits.silence(), Duration::from_millis(10_005));
-        assert_eq!(Limits::default().silence(), Duration::from_secs(35));
+        assert_eq!(limits.silence_timeout(), Duration::from_millis(10_005));
+        assert_eq!(Limits::default().silence_timeout(), Duration::from_secs(35));
     }
 }

@@ -1,7 +1,7 @@
-//! One socket, as it is: frames in, frames out, and everything that a badly behaved client can do.
+//! A raw socket: frames in, frames out, and everything that a misbehaving client can do.
 //!
-//! It answers heartbeats unless told not to, and nothing else by itself. Dropping it cuts the connection without a
-//! close frame. Reading is safe to cancel: a frame is never lost.
+//! It answers heartbeats unless told not to, and sends nothing else on its own. Dropping it drops the connection without
+//! a close frame. Reading is cancel-safe: no frame is lost.
 
 use crate::error::Error;
 use futures_util::{SinkExt, StreamExt};
@@ -30,8 +30,8 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// An ordinary handshake with the subprotocol `parlor.v1` and these headers (such as those of an
-    /// [`Api`](crate::http::Api)).
+    /// Prepares a handshake with the subprotocol `parlor.v1` and these headers, such as those of an
+    /// [`Api`](crate::http::Api).
     #[must_use]
     pub fn new(address: SocketAddr, headers: &HeaderMap) -> Self {
         let mut headers = headers.clone();
@@ -49,7 +49,7 @@ impl Handshake {
         self
     }
 
-    /// Adds a header once more.
+    /// Adds another value of a header.
     ///
     /// # Panics
     /// The value has characters that no header may have.
@@ -59,21 +59,21 @@ impl Handshake {
         self
     }
 
-    /// Leaves a header out.
+    /// Removes a header.
     #[must_use]
     pub fn without(mut self, name: &HeaderName) -> Self {
         self.headers.remove(name);
         self
     }
 
-    /// Asks for another path.
+    /// Uses another path.
     #[must_use]
     pub fn at_path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
         self
     }
 
-    /// Gives the kernel only so many bytes for what comes and is not read.
+    /// Limits the kernel's receive buffer.
     #[must_use]
     pub fn with_receive_buffer(mut self, bytes: u32) -> Self {
         self.receive_buffer = Some(bytes);
@@ -83,20 +83,20 @@ impl Handshake {
     /// Opens the socket.
     ///
     /// # Errors
-    /// Why there is none.
-    pub async fn open(&self) -> Result<Socket, NotOpened> {
-        let stream = self.connect().await.map_err(|error| NotOpened::Interrupted(error.to_string()))?;
+    /// The server refused the handshake, or did not answer it.
+    pub async fn open(&self) -> Result<Socket, HandshakeError> {
+        let stream = self.connect().await.map_err(|error| HandshakeError::Interrupted(error.to_string()))?;
         match client_async(self.request(), stream).await {
             Ok((stream, _)) => Ok(Socket::new(stream)),
             Err(tungstenite::Error::Http(response)) => {
                 let (head, body) = response.into_parts();
-                Err(NotOpened::Refused {
+                Err(HandshakeError::Refused {
                     status: head.status,
                     headers: Box::new(head.headers),
                     body: body.unwrap_or_default(),
                 })
             }
-            Err(error) => Err(NotOpened::Interrupted(error.to_string())),
+            Err(error) => Err(HandshakeError::Interrupted(error.to_string())),
         }
     }
 
@@ -122,36 +122,36 @@ impl Handshake {
 
 /// Why no socket was opened.
 #[derive(Debug, thiserror::Error)]
-pub enum NotOpened {
-    /// The server answered the handshake with something else.
+pub enum HandshakeError {
+    /// The server answered with another status than 101.
     #[error("refused with status {status}")]
     Refused {
         /// The status.
         status: StatusCode,
         /// The headers.
         headers: Box<HeaderMap>,
-        /// The body, as far as it came along with the head.
+        /// The part of the body that arrived with the head.
         body: Vec<u8>,
     },
-    /// No answer, or one that is none.
+    /// There was no valid answer.
     #[error("interrupted: {0}")]
     Interrupted(String),
 }
 
-/// What comes from the server.
+/// Something received from the server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Incoming {
     /// `{}`
     Heartbeat,
-    /// A reply to the command with this `id`; `None` where the server could read none.
+    /// A reply to the command with this `id`; `None` if the server could not read the `id`.
     Reply(Option<i64>, Result<Value, Box<Problem>>),
     /// An event.
     Event(Value),
-    /// The server closed, with this code and reason.
+    /// The server closed the socket with this code and reason.
     Closed(u16, String),
     /// The connection ended without a close frame.
-    Cut(String),
-    /// Something that the protocol does not know.
+    Disconnected(String),
+    /// Anything that the protocol does not define.
     Other(String),
 }
 
@@ -160,36 +160,43 @@ pub enum Incoming {
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
     next_id: i64,
-    set_aside: VecDeque<Incoming>,
+    buffered: VecDeque<Incoming>,
     answers_heartbeats: bool,
     frames: u64,
-    heard: Instant,
+    last_frame_at: Instant,
 }
 
 impl Socket {
     fn new(stream: WebSocketStream<TcpStream>) -> Self {
         let set_aside = VecDeque::new();
-        Self { stream, next_id: 1, set_aside, answers_heartbeats: true, frames: 0, heard: Instant::now() }
+        Self {
+            stream,
+            next_id: 1,
+            buffered: set_aside,
+            answers_heartbeats: true,
+            frames: 0,
+            last_frame_at: Instant::now(),
+        }
     }
 
-    /// Leaves heartbeats unanswered from now on.
+    /// Stops answering heartbeats.
     pub fn stop_answering_heartbeats(&mut self) {
         self.answers_heartbeats = false;
     }
 
-    /// Data frames that came so far, heartbeats among them.
+    /// Returns the number of data frames received, including heartbeats.
     #[must_use]
-    pub fn frames(&self) -> u64 {
+    pub fn frame_count(&self) -> u64 {
         self.frames
     }
 
-    /// When the last frame came.
+    /// Returns when the last frame was received.
     #[must_use]
-    pub fn heard(&self) -> Instant {
-        self.heard
+    pub fn last_frame_at(&self) -> Instant {
+        self.last_frame_at
     }
 
-    /// Sends a command and gives the `id` that it was sent with; does not wait for the reply.
+    /// Sends a command and returns its `id` without waiting for the reply.
     ///
     /// # Errors
     /// The connection has ended.
@@ -200,7 +207,7 @@ impl Socket {
         Ok(id)
     }
 
-    /// Sends any text frame.
+    /// Sends a text frame.
     ///
     /// # Errors
     /// The connection has ended.
@@ -216,7 +223,7 @@ impl Socket {
         self.send_message(Message::binary(bytes.to_vec())).await
     }
 
-    /// Sends any message: pings, closes, frames made by hand.
+    /// Sends any WebSocket message: pings, closes, hand-made frames.
     ///
     /// # Errors
     /// The connection has ended.
@@ -224,7 +231,7 @@ impl Socket {
         self.stream.send(message).await.map_err(|error| Error::Interrupted(error.to_string()))
     }
 
-    /// Writes bytes past the framing.
+    /// Writes raw bytes, bypassing the framing.
     ///
     /// # Errors
     /// The connection has ended.
@@ -233,15 +240,15 @@ impl Socket {
         stream.write_all(bytes).await.map_err(|error| Error::Interrupted(error.to_string()))
     }
 
-    /// The next thing that comes, those set aside by [`Self::call`] first; `None` when the time is over.
+    /// Returns the next incoming item, those buffered by [`Self::call`] first; `None` after the deadline.
     pub async fn next_before(&mut self, deadline: Instant) -> Option<Incoming> {
-        match self.set_aside.pop_front() {
+        match self.buffered.pop_front() {
             Some(incoming) => Some(incoming),
             None => self.read_before(deadline).await,
         }
     }
 
-    /// The next thing that comes within this time.
+    /// Returns the next incoming item within this time.
     pub async fn next(&mut self, within: Duration) -> Option<Incoming> {
         self.next_before(Instant::now() + within).await
     }
@@ -250,12 +257,12 @@ impl Socket {
         loop {
             let incoming = match timeout_at(deadline, self.stream.next()).await {
                 Err(_) => return None,
-                Ok(None) => Incoming::Cut("the stream ended".to_owned()),
-                Ok(Some(Err(error))) => Incoming::Cut(error.to_string()),
+                Ok(None) => Incoming::Disconnected("the stream ended".to_owned()),
+                Ok(Some(Err(error))) => Incoming::Disconnected(error.to_string()),
                 Ok(Some(Ok(Message::Text(text)))) => {
                     self.frames += 1;
-                    self.heard = Instant::now();
-                    sort(text.as_str())
+                    self.last_frame_at = Instant::now();
+                    classify(text.as_str())
                 }
                 Ok(Some(Ok(Message::Close(frame)))) => {
                     let (code, reason) = frame
@@ -266,14 +273,14 @@ impl Socket {
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => continue,
             };
             if incoming == Incoming::Heartbeat && self.answers_heartbeats {
-                // If this fails the connection has ended, and the next reading says so.
+                // If this fails the connection has ended, and the next read reports it.
                 let _ended = self.send_text("{}").await;
             }
             return Some(incoming);
         }
     }
 
-    /// Sends a command and waits for its reply; what else comes is set aside for [`Self::next`].
+    /// Sends a command and waits for its reply; other items are buffered for [`Self::next`].
     ///
     /// # Errors
     /// The server refused it, or no readable reply came.
@@ -287,17 +294,17 @@ impl Socket {
                     let answer = answer.map_err(Error::Refused)?;
                     return serde_json::from_value(answer).map_err(|error| Error::Unreadable(error.to_string()));
                 }
-                Some(ended @ (Incoming::Closed(..) | Incoming::Cut(_))) => {
+                Some(ended @ (Incoming::Closed(..) | Incoming::Disconnected(_))) => {
                     let why = format!("{ended:?}");
-                    self.set_aside.push_back(ended);
+                    self.buffered.push_back(ended);
                     return Err(Error::Interrupted(why));
                 }
-                Some(other) => self.set_aside.push_back(other),
+                Some(other) => self.buffered.push_back(other),
             }
         }
     }
 
-    /// Closes as the protocol says, and waits for the other side's close.
+    /// Closes the socket and waits for the server's close frame.
     ///
     /// # Errors
     /// The connection has ended.
@@ -305,15 +312,15 @@ impl Socket {
         self.stream.close(None).await.map_err(|error| Error::Interrupted(error.to_string()))
     }
 
-    /// Cuts the connection at once, with a reset.
-    pub fn cut(self) {
-        // Where this cannot be set the connection is cut all the same, only more politely.
-        let _polite = self.stream.get_ref().set_zero_linger();
+    /// Drops the connection at once, with a TCP reset.
+    pub fn abort(self) {
+        // If this fails, dropping the stream still ends the connection, only without a reset.
+        let _ignored = self.stream.get_ref().set_zero_linger();
     }
 }
 
-/// Tells the kinds of text frames apart.
-fn sort(text: &str) -> Incoming {
+/// Classifies a text frame.
+fn classify(text: &str) -> Incoming {
     let Ok(Value::Object(mut object)) = serde_json::from_str(text) else { return Incoming::Other(text.to_owned()) };
     if object.is_empty() {
         return Incoming::Heartbeat;

@@ -1,7 +1,7 @@
 //! The checker is checked: a clean history has no findings, and each of many broken ones is told by its right name.
 
 use parlor_client::history::{
-    checker::{Fault, Members, check},
+    checker::{Members, Violation, check},
     record::{Op, Outcome, Record, Recorder, body_hash, read_file},
 };
 use std::{collections::BTreeSet, time::Instant};
@@ -125,14 +125,14 @@ fn is(record: &Record, op: Op, client: Option<i64>, mid: i64) -> bool {
     record.op == op && record.client == client && record.mid == Some(mid)
 }
 
-type Case = (&'static str, Box<dyn Fn(&mut Vec<Record>)>, &'static [Fault]);
+type Case = (&'static str, Box<dyn Fn(&mut Vec<Record>)>, &'static [Violation]);
 
-fn case(name: &'static str, how: impl Fn(&mut Vec<Record>) + 'static, faults: &'static [Fault]) -> Case {
+fn case(name: &'static str, how: impl Fn(&mut Vec<Record>) + 'static, faults: &'static [Violation]) -> Case {
     (name, Box::new(how), faults)
 }
 
 fn losses() -> Vec<Case> {
-    use Fault::{Gap, Lost};
+    use Violation::{Gap, Lost};
     vec![
         case(
             "the last acknowledged message is gone everywhere but from its sender's reply",
@@ -163,7 +163,7 @@ fn losses() -> Vec<Case> {
 }
 
 fn phantoms() -> Vec<Case> {
-    use Fault::Phantom;
+    use Violation::Phantom;
     vec![
         case(
             "a message that nobody sent",
@@ -216,7 +216,7 @@ fn add_to_views(records: &mut Vec<Record>, conv: i64, mid: i64) {
 }
 
 fn doubles() -> Vec<Case> {
-    use Fault::{Dup, Lost};
+    use Violation::{Dup, Lost};
     vec![
         case(
             "a retry made a second message",
@@ -245,7 +245,7 @@ fn doubles() -> Vec<Case> {
 }
 
 fn instabilities() -> Vec<Case> {
-    use Fault::Unstable;
+    use Violation::Unstable;
     vec![
         case(
             "the text changed between reply and reading",
@@ -272,7 +272,7 @@ fn instabilities() -> Vec<Case> {
                     }
                 }
             },
-            &[Fault::Reorder, Unstable],
+            &[Violation::Reorder, Unstable],
         ),
         case(
             "one place was another message's live",
@@ -282,13 +282,13 @@ fn instabilities() -> Vec<Case> {
         case(
             "another is named as the sender",
             edit(|r| is(r, Op::Recv, Some(3), 105), |r| r.sender = Some(1)),
-            &[Unstable, Fault::Phantom],
+            &[Unstable, Violation::Phantom],
         ),
     ]
 }
 
 fn holes() -> Vec<Case> {
-    use Fault::{Gap, Stale};
+    use Violation::{Gap, Stale};
     vec![
         case(
             "a number was burnt",
@@ -329,7 +329,7 @@ fn holes() -> Vec<Case> {
 }
 
 fn orders() -> Vec<Case> {
-    use Fault::Reorder;
+    use Violation::Reorder;
     vec![
         case(
             "a client showed two messages the wrong way round",
@@ -378,7 +378,7 @@ fn orders() -> Vec<Case> {
 }
 
 fn times() -> Vec<Case> {
-    use Fault::{Late, Reorder};
+    use Violation::{Late, Reorder};
     vec![
         case(
             "ids fall where seq rises",
@@ -404,7 +404,7 @@ fn times() -> Vec<Case> {
 }
 
 fn leaks() -> Vec<Case> {
-    use Fault::{Leak, Phantom};
+    use Violation::{Leak, Phantom};
     vec![
         case(
             "somebody from outside was shown a message live",
@@ -442,7 +442,7 @@ fn leaks() -> Vec<Case> {
                     (r.conv, r.client, r.mid, r.seq) = (PAIR, Some(1), Some(109), Some(6));
                 },
             ),
-            &[Fault::Unstable, Phantom],
+            &[Violation::Unstable, Phantom],
         ),
     ]
 }
@@ -465,7 +465,7 @@ fn every_broken_history_is_told_by_its_right_name() {
         how(&mut records);
         restamp(&mut records);
         let verdict = check(&records, &members());
-        if verdict.faults() != faults.iter().copied().collect() {
+        if verdict.violations() != faults.iter().copied().collect() {
             wrong.push(format!("{name}: expected {faults:?}, found {:#?}", verdict.findings));
         }
     }
@@ -477,7 +477,7 @@ fn a_reply_that_shows_somebody_elses_loss_is_not_needed_to_find_it() {
     // Only the acknowledgement knows of the message: nobody else saw it, and it is gone.
     let mut records = clean();
     records.retain(|record| record.mid != Some(109) || record.op == Op::Ack);
-    assert_eq!(check(&records, &members()).faults(), BTreeSet::from([Fault::Lost]));
+    assert_eq!(check(&records, &members()).violations(), BTreeSet::from([Violation::Lost]));
 }
 
 #[test]

@@ -1,24 +1,24 @@
-//! Why a socket was closed. 4000 to 4499 mean "come back and resume", 4500 to 4999 "stay away". 1002 and 1007 are the
-//! standard's own, for a client that does not keep to it.
+//! Close codes of the socket. After 4000 to 4499 a client reconnects and resumes, after 4500 to 4999 it does not. 1002
+//! and 1007 are the standard's codes for clients that violate it.
 
-/// A reason to close a socket, with its code (RFC 6455, section 7.4).
+/// The reason for closing a socket (RFC 6455, section 7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Close {
-    /// The server stops or restarts; the reason says after how many milliseconds to come back.
+    /// The server stops or restarts; the reason says after how many milliseconds to reconnect.
     Restarting,
-    /// The reader was too slow: its queue is full.
+    /// The client reads too slowly: its queue is full.
     SlowReader,
-    /// No frame came within the heartbeat's time.
+    /// No frame arrived within the heartbeat timeout.
     Silent,
-    /// The server ends the connection for a fault of its own.
+    /// The server failed.
     Failed,
-    /// Frames came faster than the limit for long.
+    /// The client kept sending frames faster than the limit.
     TooFast,
-    /// The sign-in ended: signed out, revoked, or replaced by a new password.
+    /// The session ended: signed out, revoked, or ended by a new password.
     SessionEnded,
-    /// The person is disabled.
+    /// The user is disabled.
     Disabled,
-    /// A binary frame where no upload was begun.
+    /// A binary frame without an upload.
     Unsupported,
     /// A frame over the limit.
     TooLarge,
@@ -44,7 +44,7 @@ impl Close {
         Self::NotUtf8,
     ];
 
-    /// The code on the wire.
+    /// Returns the code on the wire.
     #[must_use]
     pub const fn code(self) -> u16 {
         match self {
@@ -62,7 +62,7 @@ impl Close {
         }
     }
 
-    /// Its name, in metrics and in the book.
+    /// Returns the name used in metrics and in the documentation.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

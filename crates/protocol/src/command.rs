@@ -22,7 +22,11 @@ pub enum Command {
         user: UserId,
         /// How far the client's state goes; absent when it holds nothing. A text that is no cursor is as good as none.
         #[schema(value_type = Option<String>)]
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::cursor::handed_back")]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "crate::cursor::deserialize_lenient"
+        )]
         cursor: Option<Cursor>,
     },
     /// The conversations of the asker, the one with the newest activity first.
@@ -168,7 +172,7 @@ pub enum Command {
         seq: Seq,
         /// What it says from now on; may be empty where there are attachments.
         #[schema(value_type = String)]
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
         text: Option<String>,
         /// What stands above the text from now on; null for nothing.
         #[schema(value_type = Option<String>)]
@@ -307,7 +311,7 @@ pub enum Command {
 impl Command {
     /// `message.send` of a text and nothing else.
     #[must_use]
-    pub fn say(conversation: ConversationId, client_id: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn send_text(conversation: ConversationId, client_id: impl Into<String>, text: impl Into<String>) -> Self {
         let (client_id, text) = (client_id.into(), text.into());
         Self::Send { conversation, client_id, text, subject: None, reply_to: None, attachments: Vec::new() }
     }

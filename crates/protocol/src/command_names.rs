@@ -1,4 +1,4 @@
-//! The names of the commands, as they stand in frames.
+//! The names of the commands in frames.
 
 /// Every command's name, in the order of [`Command`](crate::command::Command).
 pub const NAMES: [&str; 31] = [

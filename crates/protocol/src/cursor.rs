@@ -1,15 +1,15 @@
-//! The cursor: how far a client's state is known to equal the store.
+//! The cursor: the version up to which a client's state is known to equal the store.
 
 use crate::ids::{Epoch, Version};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
-/// `epoch.version`. Clients keep it and hand it back; the version is all that they read in it.
+/// `epoch.version`. Clients store it and send it back; they may read nothing but the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
-    /// The newest start of a server when this cursor was given out.
+    /// The epoch of the database when this cursor was issued.
     pub epoch: Epoch,
-    /// Every change up to this one is in the client's state.
+    /// The client's state includes every change up to this version.
     pub version: Version,
 }
 
@@ -21,21 +21,24 @@ impl fmt::Display for Cursor {
 
 /// The text is not a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotACursor;
+pub struct InvalidCursor;
 
-impl fmt::Display for NotACursor {
+impl fmt::Display for InvalidCursor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a cursor is expected, as the server gave it out")
+        formatter.write_str("expected a cursor as issued by the server")
     }
 }
 
-impl std::error::Error for NotACursor {}
+impl std::error::Error for InvalidCursor {}
 
 impl FromStr for Cursor {
-    type Err = NotACursor;
-    fn from_str(text: &str) -> Result<Self, NotACursor> {
-        let (epoch, version) = text.split_once('.').ok_or(NotACursor)?;
-        Ok(Self { epoch: epoch.parse().map_err(|_| NotACursor)?, version: version.parse().map_err(|_| NotACursor)? })
+    type Err = InvalidCursor;
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        let (epoch, version) = text.split_once('.').ok_or(InvalidCursor)?;
+        Ok(Self {
+            epoch: epoch.parse().map_err(|_| InvalidCursor)?,
+            version: version.parse().map_err(|_| InvalidCursor)?,
+        })
     }
 }
 
@@ -51,9 +54,9 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
-/// Reads a cursor that a client hands back. A text that is no cursor of any server is read as none: both are answered
-/// with `reset`, so that a client whose copy was damaged loads anew instead of being refused for ever.
-pub fn handed_back<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cursor>, D::Error> {
+/// Reads a cursor sent by a client. A text that is not a cursor counts as absent: both are answered with `reset`, so that
+/// a client whose stored cursor is damaged reloads instead of being refused forever.
+pub fn deserialize_lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cursor>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
 }
 
@@ -62,10 +65,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_handed_back_damaged_is_as_good_as_none() {
+    fn a_damaged_cursor_counts_as_absent() {
         #[derive(Deserialize)]
         struct Page {
-            #[serde(default, deserialize_with = "handed_back")]
+            #[serde(default, deserialize_with = "deserialize_lenient")]
             cursor: Option<Cursor>,
         }
         let read = |text: &str| serde_json::from_str::<Page>(text).map(|page| page.cursor);
@@ -75,11 +78,11 @@ mod tests {
         {
             assert_eq!(read(text).ok(), Some(None), "{text}");
         }
-        assert!(read(r#"{"cursor": 81.9}"#).is_err(), "no text at all");
+        assert!(read(r#"{"cursor": 81.9}"#).is_err(), "not a string");
     }
 
     #[test]
-    fn a_cursor_reads_back_and_nonsense_does_not() {
+    fn a_cursor_round_trips_and_other_texts_are_refused() {
         let cursor = Cursor { epoch: Epoch(81), version: Version(9) };
         assert_eq!(cursor.to_string(), "81.9");
         assert_eq!("81.9".parse(), Ok(cursor));

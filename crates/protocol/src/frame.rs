@@ -5,50 +5,51 @@ use crate::{
     command_names,
     error::{Code, Problem},
     reply::Answer,
-    strict,
+    strict_json,
 };
 use serde::{Deserialize, Serialize};
 
 /// A command on the socket: `{"id": 1, "type": "message.send", …}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CommandFrame {
-    /// The client's number for it, from 0 to 2^53 − 1, echoed in the reply's `re`.
+    /// The number that the client gives it, from 0 to 2^53 − 1; the reply's `re` repeats it.
     pub id: i64,
-    /// What is asked.
+    /// The command.
     #[serde(flatten)]
     pub command: Command,
 }
 
-/// A frame that is no command: what to answer, and to which `id` if one could be read.
+/// A frame that is not a valid command, with the problem to reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// The frame's `id`, if it had a valid one.
+pub struct InvalidFrame {
+    /// The frame's `id`, if it has a valid one.
     pub re: Option<i64>,
-    /// Why.
+    /// What is wrong with it.
     pub problem: Problem,
 }
 
 impl CommandFrame {
-    /// Reads a text frame.
+    /// Parses a text frame.
     ///
     /// # Errors
-    /// What is not JSON, has no valid `id`, has a field twice, names no command, or does not fit that command.
-    pub fn parse(text: &str) -> Result<Self, Refused> {
+    /// The frame is not JSON, has no valid `id`, repeats a field, names no known command, or does not fit that command.
+    pub fn parse(text: &str) -> Result<Self, InvalidFrame> {
         use serde_json::Value;
-        let refuse = |re, code, detail: String| Err(Refused { re, problem: Problem::new(code).with_detail(detail) });
-        let read = match strict::read(text) {
+        let refuse =
+            |re, code, detail: String| Err(InvalidFrame { re, problem: Problem::new(code).with_detail(detail) });
+        let read = match strict_json::parse(text) {
             Ok(read) => read,
             Err(error) => return refuse(None, Code::InvalidJson, error.to_string()),
         };
         let Value::Object(mut object) = read.value else {
             return refuse(None, Code::InvalidJson, "an object is expected".to_owned());
         };
-        let id = object.remove("id").filter(|_| !read.doubled_outside.iter().any(|name| name == "id"));
+        let id = object.remove("id").filter(|_| !read.outer_duplicates.iter().any(|name| name == "id"));
         let id = id.as_ref().and_then(Value::as_i64).filter(|id| (0..=crate::ids::ID_MAX).contains(id));
         let Some(id) = id else {
             return refuse(None, Code::InvalidField, "`id`: one whole number from 0 on is expected".to_owned());
         };
-        if let Some(name) = read.doubled {
+        if let Some(name) = read.duplicate {
             return refuse(Some(id), Code::InvalidField, format!("duplicate field `{name}`"));
         }
         let Some(name) = object.get("type").and_then(Value::as_str) else {
@@ -63,7 +64,7 @@ impl CommandFrame {
         }
     }
 
-    /// The text frame of this command.
+    /// Formats the command as a text frame.
     #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("commands have string keys only")
@@ -79,7 +80,7 @@ pub struct ReplyFrame<'a> {
     /// The answer.
     #[serde(flatten)]
     pub answer: Option<&'a Answer>,
-    /// Or why there is none.
+    /// The error, instead of an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a Problem>,
 }

@@ -1,4 +1,4 @@
-//! Bodies of HTTP requests, and answers that only HTTP gives.
+//! Bodies of HTTP requests, and of answers that exist over HTTP only.
 
 use crate::{
     ids::{FileId, Seq, UserId},
@@ -23,25 +23,25 @@ pub struct SignIn {
     pub token: bool,
 }
 
-/// `POST /v1/users`, where signing up is on.
+/// `POST /v1/users`, if sign-up is enabled.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignUp {
     /// The name used to sign in.
     pub login: String,
-    /// What others see.
+    /// The display name.
     pub name: String,
     /// The password.
     pub password: String,
 }
 
-/// The answer to signing in.
+/// The answer to a sign-in.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SignedIn {
-    /// Who.
+    /// The user.
     #[serde(flatten)]
     pub me: Me,
-    /// The bearer token, when it was asked for.
+    /// The bearer token, if it was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }
@@ -50,9 +50,9 @@ pub struct SignedIn {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutPassword {
-    /// The password until now.
+    /// The current password.
     pub current: String,
-    /// The password from now on. Every other session ends.
+    /// The new password. Every other session ends.
     pub new: String,
 }
 
@@ -72,13 +72,13 @@ pub struct Sessions {
 pub struct PostMessage {
     /// See `message.send`.
     pub client_id: String,
-    /// What it says; may be empty where there are attachments.
+    /// The text; may be empty if there are attachments.
     #[serde(default)]
     pub text: String,
-    /// What stands above the text.
+    /// The subject, shown above the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// The message of this conversation that it answers.
+    /// The message of this conversation that it replies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Seq>,
     /// Finished uploads.
@@ -93,7 +93,7 @@ pub struct PostMessage {
 pub struct PostForward {
     /// See `message.send`.
     pub client_id: String,
-    /// What is sent again.
+    /// The message to forward.
     pub from: MessagePlace,
 }
 
@@ -102,11 +102,11 @@ pub struct PostForward {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"text": "Is it really yours?"}))]
 pub struct PatchMessage {
-    /// What it says from now on; absent: as before.
+    /// The new text; absent to keep it.
     #[schema(value_type = String)]
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
     pub text: Option<String>,
-    /// What stands above the text from now on; null for nothing; absent: as before.
+    /// The new subject; null to remove it, absent to keep it.
     #[schema(value_type = Option<String>)]
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::clearable")]
     pub subject: Option<Option<String>>,
@@ -135,7 +135,7 @@ pub struct PatchMember {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"seq": 3}))]
 pub struct PutMarker {
-    /// Up to here.
+    /// Read or delivered up to this message.
     pub seq: Seq,
 }
 
@@ -144,7 +144,7 @@ pub struct PutMarker {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"typing": true}))]
 pub struct PutTyping {
-    /// Whether the asker is writing.
+    /// Whether the user is typing.
     pub typing: bool,
 }
 
@@ -152,9 +152,9 @@ pub struct PutTyping {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PostMembers {
-    /// Who joins.
+    /// The new members.
     pub users: Vec<UserId>,
-    /// What they see of what was written before.
+    /// What they see of earlier messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
 }
@@ -162,6 +162,6 @@ pub struct PostMembers {
 /// `GET /livez` and `GET /readyz`
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// `ok`, or in one word what is wrong: `draining`, `store`.
+    /// `ok`, or what is wrong in one word: `draining`, `store`.
     pub status: String,
 }

@@ -1,4 +1,4 @@
-//! Identifiers: integers from 1 to 2^53 − 1, so that a JavaScript number holds each exactly.
+//! Identifiers: integers from 1 to 2^53 − 1, which a JavaScript number represents exactly.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{fmt, str::FromStr};
@@ -12,7 +12,7 @@ fn integer<'de, D: Deserializer<'de>>(deserializer: D, least: i64) -> Result<i64
     if (least..=ID_MAX).contains(&number) {
         Ok(number)
     } else {
-        Err(de::Error::custom(format_args!("a whole number from {least} to {ID_MAX} is expected")))
+        Err(de::Error::custom(format_args!("expected a whole number from {least} to {ID_MAX}")))
     }
 }
 
@@ -37,70 +37,70 @@ macro_rules! number {
         }
 
         impl FromStr for $name {
-            type Err = OutOfRange;
+            type Err = InvalidId;
             /// Decimal digits only: no sign, no space.
-            fn from_str(text: &str) -> Result<Self, OutOfRange> {
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
                 if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return Err(OutOfRange);
+                    return Err(InvalidId);
                 }
-                let number = text.parse().map_err(|_| OutOfRange)?;
-                if ($least..=ID_MAX).contains(&number) { Ok(Self(number)) } else { Err(OutOfRange) }
+                let number = text.parse().map_err(|_| InvalidId)?;
+                if ($least..=ID_MAX).contains(&number) { Ok(Self(number)) } else { Err(InvalidId) }
             }
         }
     };
 }
 
 number! {
-    /// A person.
+    /// A user.
     UserId from 1
 }
 number! {
-    /// A conversation, direct or of a group.
+    /// A conversation, direct or group.
     ConversationId from 1
 }
 number! {
-    /// A message; the version that made it.
+    /// A message: the version that created it.
     MessageId from 1
 }
 number! {
-    /// A file: an upload, and what a message carries of it.
+    /// A file: an upload, and the attachment it becomes.
     FileId from 1
 }
 number! {
-    /// A sign-in.
+    /// A session.
     SessionId from 1
 }
 number! {
-    /// A message's place in its conversation: 1, 2, 3, without gaps. As a marker, 0 means "none yet".
+    /// A message's position in its conversation: 1, 2, 3, without gaps. In a marker, 0 means "none yet".
     Seq from 0
 }
 number! {
-    /// The clock's number of a change; 0 is before every change.
+    /// The number of a change; 0 is before every change.
     Version from 0
 }
 number! {
-    /// One start of a server on a store, drawn at random.
+    /// A random number drawn at each start of a server on a database.
     Epoch from 1
 }
 
 /// The text or number is not an identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutOfRange;
+pub struct InvalidId;
 
-impl fmt::Display for OutOfRange {
+impl fmt::Display for InvalidId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "a whole number up to {ID_MAX} is expected")
+        write!(formatter, "expected a whole number up to {ID_MAX}")
     }
 }
 
-impl std::error::Error for OutOfRange {}
+impl std::error::Error for InvalidId {}
 
-/// What a version belongs to; on the wire `conversation:12` or `user:7`.
+/// What a version belongs to: `conversation:12` or `user:7` on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// What the members of a conversation see.
+    /// A conversation, as its members see it.
     Conversation(ConversationId),
-    /// What only this person sees.
+    /// What only this user sees.
     User(UserId),
 }
 
@@ -114,12 +114,12 @@ impl fmt::Display for Scope {
 }
 
 impl FromStr for Scope {
-    type Err = OutOfRange;
-    fn from_str(text: &str) -> Result<Self, OutOfRange> {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
         match text.split_once(':') {
             Some(("conversation", id)) => id.parse().map(Self::Conversation),
             Some(("user", id)) => id.parse().map(Self::User),
-            _ => Err(OutOfRange),
+            _ => Err(InvalidId),
         }
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_outside_their_range_are_refused() {
+    fn ids_out_of_range_are_refused() {
         for text in ["0", "-1", "9007199254740992", "1.5", "1e3", "\"1\"", "null", "99999999999999999999"] {
             assert!(serde_json::from_str::<UserId>(text).is_err(), "{text}");
         }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_reads_back_as_it_was_written() {
+    fn a_scope_round_trips() {
         for scope in [Scope::Conversation(ConversationId(12)), Scope::User(UserId(7))] {
             assert_eq!(scope.to_string().parse(), Ok(scope));
         }

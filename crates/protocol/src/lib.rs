@@ -1,7 +1,7 @@
-//! The wire of Parlor: commands, replies, events, HTTP bodies, ids, error codes, close codes and limits.
+//! The wire protocol of Parlor: commands, replies, events, HTTP bodies, ids, error codes, close codes and limits.
 //!
-//! Everything that crosses the network is a type of this crate and nothing else is; the socket and the HTTP
-//! edge share every one of them. The written form is `docs/reference/protocol.md`.
+//! Everything that crosses the network is a type of this crate, and nothing else is; the socket and the HTTP API share
+//! all of them. `docs/reference/protocol.md` describes the protocol.
 //!
 //! Absent on purpose: IO, rules (the server's `domain`) and anything that only one side needs.
 
@@ -19,4 +19,4 @@ pub mod model;
 pub mod params;
 pub mod patch;
 pub mod reply;
-mod strict;
+mod strict_json;

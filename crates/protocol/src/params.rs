@@ -8,7 +8,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What newcomers see of what was written before they came.
+/// What new members see of the messages sent before they joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum History {
@@ -18,7 +18,7 @@ pub enum History {
     FromStart,
 }
 
-/// A message, by its place.
+/// A reference to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"conversation": 12, "seq": 3}))]
@@ -29,87 +29,87 @@ pub struct MessagePlace {
     pub seq: Seq,
 }
 
-/// What to change of oneself; what is absent stays.
+/// A change of the user's own name or settings. Absent fields stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "Ada King"}))]
 pub struct MeUpdate {
     /// The new name.
     #[schema(value_type = String)]
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
     pub name: Option<String>,
     /// See [`Me::receipts`](crate::model::Me::receipts).
     #[schema(value_type = bool)]
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
     pub receipts: Option<bool>,
     /// See [`Me::presence`](crate::model::Me::presence).
     #[schema(value_type = bool)]
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::named")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
     pub presence: Option<bool>,
 }
 
-/// What to look for. All that is given must hold.
+/// A search. A message must match everything that is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"query": "black umbr", "has_file": true}))]
 pub struct Search {
-    /// Beginnings of words, in any order, without regard to case and accents; of scripts without spaces any two or
-    /// more characters in a row. May be empty where there is something else to look for.
+    /// Prefixes of words in any order, ignoring case and accents; in scripts without spaces, any two or more consecutive
+    /// characters. May be empty if there is another criterion.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub query: String,
-    /// Only here.
+    /// Only in this conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<ConversationId>,
-    /// Only what this person wrote.
+    /// Only from this sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<UserId>,
-    /// Only in conversations about this.
+    /// Only in conversations with this context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<ContextKey>,
-    /// Only what was written at or after this time (RFC 3339).
+    /// Only sent at or after this time (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Only what was written before this time (RFC 3339).
+    /// Only sent before this time (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
-    /// Only messages that carry a file.
+    /// Only with an attachment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_file: bool,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// At most so many: 1 to `page_rows_max`.
+    /// Maximum rows: 1 to `page_rows_max`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
 
-/// Whom to open a conversation with: exactly one of `user`, `role` and `group`.
+/// With whom to open a conversation: exactly one of `user`, `role` and `group`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"client_id": "0192f0c1-7e2b-7c11-9d5e-2f1f6f0a9b51", "role": "owner", "context": {"type": "item", "id": "5"}}))]
 pub struct Open {
-    /// The opener's own name for it, the same in every retry.
+    /// A key chosen by the client, the same in every retry.
     pub client_id: String,
-    /// The one other person.
+    /// The other user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
-    /// The one other person who has this role in the context.
+    /// The other user, by their role in the context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// Several people.
+    /// A new group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Group>,
-    /// What it is about. Two people have one conversation for each context, and one without any.
+    /// What it is about. Two users have one conversation for each context, and one without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<ContextKey>,
 }
 
-/// A new group; the opener is its owner.
+/// A new group, owned by the user who opens it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
     /// Its name.
     pub title: String,
-    /// The others.
+    /// The other members.
     pub users: Vec<UserId>,
 }

@@ -1,19 +1,19 @@
-//! Fields of a change that names only what becomes different: what is absent stays.
+//! Deserializers for partial updates, in which absent fields stay as they are.
 
 use serde::{Deserialize, Deserializer};
 
-/// A field that may be absent, but not null: it has nothing to clear.
+/// Reads a field that may be absent, but not null.
 ///
 /// # Errors
-/// Null, or another type.
-pub fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+/// It is null or of another type.
+pub fn non_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// A field that may be absent, and that null clears.
+/// Reads a field that may be absent, and that null clears.
 ///
 /// # Errors
-/// Another type.
+/// It is of another type.
 pub fn clearable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

@@ -69,7 +69,7 @@ pub(super) const ATTACKS: [Attack; 8] = [
 
 impl Target<'_> {
     fn api(&self) -> Api {
-        Api::new(self.server.address).with_token(&self.token).with_patience(PATIENCE)
+        Api::new(self.server.address).with_token(&self.token).with_timeout(PATIENCE)
     }
 
     /// Sends requests, so many at a time, and counts those that succeed.

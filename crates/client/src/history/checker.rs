@@ -1,70 +1,70 @@
-//! Reads a whole history and says which promises were broken.
+//! Checks a whole history for violated guarantees.
 //!
-//! It asks for: every client's records; a final full read of every conversation from every node; a final view of
-//! every client that took part; and who may see what. A clean history has no findings.
+//! It needs every client's records, a final full read of every conversation from every node, a final view of every
+//! participating client, and who may see what. A clean history has no findings.
 //!
-//! Each send of a client to a conversation waits for the outcome of the one before; the order of first sends is
-//! then the order of `seq`, and the checker relies on it.
+//! The checker relies on clients that wait for the outcome of each send to a conversation before the next one, so that
+//! the order of first sends is the order of `seq`.
 
 use super::record::{Op, Outcome, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The kinds of broken promises.
+/// The kinds of violated guarantees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    /// Acknowledged or shown, and absent at the end.
+pub enum Violation {
+    /// Acknowledged or received, but absent at the end.
     Lost,
-    /// Present, but never sent, or refused for good.
+    /// Present, but never sent, or refused.
     Phantom,
-    /// One send made two messages, or one message was shown twice.
+    /// One send created two messages, or a message was received twice.
     Dup,
-    /// A hole in the `seq` of a conversation, a page or a view.
+    /// A gap in the `seq` of a conversation, a page or a view.
     Gap,
-    /// Against the order of `seq`, or of the sender.
+    /// Out of the order of `seq`, or of the sender.
     Reorder,
-    /// One message with two places or contents, or one place with two messages.
+    /// A message with two places or contents, or a place with two messages.
     Unstable,
-    /// Appeared below what a reader had already seen whole.
+    /// Appeared inside a range that a client had already read completely.
     Late,
-    /// Shown to somebody who is not in the conversation.
+    /// Received by a user who is not a member of the conversation.
     Leak,
-    /// A client's view did not reach the end.
+    /// A client's view did not reach the final state.
     Stale,
 }
 
-/// One broken promise.
+/// One violated guarantee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Of which kind.
-    pub fault: Fault,
+    /// Its kind.
+    pub violation: Violation,
     /// Where.
     pub conv: i64,
     /// What exactly.
     pub detail: String,
 }
 
-/// What the checker found, and how much it had looked at.
+/// What the checker found, and how much it checked.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    /// Nothing here means that all promises were kept.
+    /// Empty if all guarantees held.
     pub findings: Vec<Finding>,
-    /// Different sends that were acknowledged.
+    /// Distinct sends that were acknowledged.
     pub acknowledged: usize,
-    /// Different sends whose outcome stayed unknown.
+    /// Distinct sends whose outcome stayed unknown.
     pub unknown: usize,
-    /// Messages at the end, of the first node.
+    /// Messages at the end, on the first node.
     pub kept: usize,
 }
 
 impl Verdict {
-    /// The kinds of faults that were found.
+    /// Returns the kinds of violations found.
     #[must_use]
-    pub fn faults(&self) -> BTreeSet<Fault> {
-        self.findings.iter().map(|finding| finding.fault).collect()
+    pub fn violations(&self) -> BTreeSet<Violation> {
+        self.findings.iter().map(|finding| finding.violation).collect()
     }
 }
 
-/// Who may see what: the clients of each conversation.
+/// The members of each conversation.
 pub type Members = BTreeMap<i64, BTreeSet<i64>>;
 
 /// Checks a history.
@@ -80,20 +80,20 @@ pub fn check(records: &[Record], members: &Members) -> Verdict {
         findings: Vec::new(),
     };
     let found = &mut verdict.findings;
-    checker.lost(found);
-    checker.phantom(found);
-    checker.dup(found);
-    checker.unstable(found);
-    checker.final_reads(found);
-    checker.shown_order(found);
-    checker.sender_order(found);
-    checker.pages(found);
-    checker.leak(found);
-    checker.views(found);
+    checker.check_lost(found);
+    checker.check_phantom(found);
+    checker.check_duplicates(found);
+    checker.check_stability(found);
+    checker.check_final_reads(found);
+    checker.check_shown_order(found);
+    checker.check_sender_order(found);
+    checker.check_pages(found);
+    checker.check_leaks(found);
+    checker.check_views(found);
     verdict
 }
 
-/// What became of one send.
+/// A send and its outcome.
 struct Send<'a> {
     conv: i64,
     body_hash: &'a str,
@@ -102,24 +102,24 @@ struct Send<'a> {
     failed: bool,
 }
 
-/// A send's name: its sender and the sender's own name for it.
+/// Identifies a send: its sender and its `client_id`.
 type Key<'a> = (i64, &'a str);
 
-/// The records, sorted into what the rules look at. All lists are in the order of time.
+/// The records, grouped as the checks need them. All lists are in the order of time.
 struct Checker<'a> {
     members: &'a Members,
     sends: BTreeMap<Key<'a>, Send<'a>>,
-    /// Every row that anybody was shown or told: acknowledgements, live rows, pages, views, final reads.
+    /// Every record of a message: acknowledgements, live messages, pages, views, final reads.
     rows: Vec<&'a Record>,
-    /// Final rows of the server by node.
+    /// Final reads by node.
     finals: BTreeMap<u32, Vec<&'a Record>>,
-    /// What clients showed live, by client and conversation.
+    /// Live messages by client and conversation.
     shown: BTreeMap<(i64, i64), Vec<&'a Record>>,
     /// Pages by client, page and conversation.
     pages: BTreeMap<(i64, u64, i64), Vec<&'a Record>>,
     /// Final views by client and conversation.
     views: BTreeMap<(i64, i64), Vec<&'a Record>>,
-    /// How each client ended.
+    /// The outcome of each client's end.
     closed: BTreeMap<i64, Option<Outcome>>,
 }
 
@@ -127,12 +127,12 @@ fn key(record: &Record) -> Option<Key<'_>> {
     Some((record.sender?, record.cmid.as_deref()?))
 }
 
-fn finding(fault: Fault, record: &Record, what: &str) -> Finding {
+fn finding(fault: Violation, record: &Record, what: &str) -> Finding {
     let detail = format!(
         "{what}: {:?} by {:?}, sender {:?}, client_id {:?}, id {:?}, seq {:?}, node {}",
         record.op, record.client, record.sender, record.cmid, record.mid, record.seq, record.node
     );
-    Finding { fault, conv: record.conv, detail }
+    Finding { violation: fault, conv: record.conv, detail }
 }
 
 impl<'a> Checker<'a> {
@@ -148,14 +148,14 @@ impl<'a> Checker<'a> {
             closed: BTreeMap::new(),
         };
         for record in records {
-            it.sort_in(record);
+            it.add_record(record);
         }
         it
     }
 
-    fn sort_in(&mut self, record: &'a Record) {
+    fn add_record(&mut self, record: &'a Record) {
         match (record.op, record.client) {
-            (Op::Send, _) => self.sort_in_send(record),
+            (Op::Send, _) => self.add_send(record),
             (Op::Ack, _) => {
                 if let Some(send) = key(record).and_then(|key| self.sends.get_mut(&key)) {
                     send.acked = true;
@@ -183,31 +183,31 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn sort_in_send(&mut self, record: &'a Record) {
+    fn add_send(&mut self, record: &'a Record) {
         let (Some(key), Some(body_hash)) = (key(record), record.body_hash.as_deref()) else { return };
         let first = record.t_mono;
         self.sends.entry(key).or_insert(Send { conv: record.conv, body_hash, first, acked: false, failed: false });
     }
 
-    /// Whatever was acknowledged or shown is in every final read. No final read at all has nothing.
-    fn lost(&self, found: &mut Vec<Finding>) {
+    /// Every acknowledged or received message is in every final read. Without any final read, all are lost.
+    fn check_lost(&self, found: &mut Vec<Finding>) {
         let nothing = Vec::new();
-        let nobody = self.finals.is_empty().then_some(&nothing);
-        for rows in self.finals.values().chain(nobody) {
+        let without_reads = self.finals.is_empty().then_some(&nothing);
+        for rows in self.finals.values().chain(without_reads) {
             let kept: BTreeSet<_> = rows.iter().filter_map(|row| row.mid).collect();
-            let mut told = BTreeSet::new();
+            let mut reported = BTreeSet::new();
             for row in &self.rows {
                 let mid = row.mid.expect("rows have ids");
-                if !kept.contains(&mid) && told.insert(mid) {
-                    found.push(finding(Fault::Lost, row, "absent at the end"));
+                if !kept.contains(&mid) && reported.insert(mid) {
+                    found.push(finding(Violation::Lost, row, "absent at the end"));
                 }
             }
         }
     }
 
-    /// Whatever is there was sent, to there, and not refused.
-    fn phantom(&self, found: &mut Vec<Finding>) {
-        let mut told = BTreeSet::new();
+    /// Every message was sent to its conversation and not refused.
+    fn check_phantom(&self, found: &mut Vec<Finding>) {
+        let mut reported = BTreeSet::new();
         for row in &self.rows {
             let send = key(row).and_then(|key| self.sends.get(&key));
             let what = match send {
@@ -216,19 +216,19 @@ impl<'a> Checker<'a> {
                 Some(send) if send.failed => "was refused for good",
                 Some(_) => continue,
             };
-            if told.insert(row.mid) {
-                found.push(finding(Fault::Phantom, row, what));
+            if reported.insert(row.mid) {
+                found.push(finding(Violation::Phantom, row, what));
             }
         }
     }
 
-    /// One send makes one message, and nobody is shown one twice.
-    fn dup(&self, found: &mut Vec<Finding>) {
+    /// One send creates one message, and no client receives a message twice.
+    fn check_duplicates(&self, found: &mut Vec<Finding>) {
         let mut made: BTreeMap<Key<'_>, i64> = BTreeMap::new();
         for row in &self.rows {
             let (Some(key), Some(mid)) = (key(row), row.mid) else { continue };
             if *made.entry(key).or_insert(mid) != mid {
-                found.push(finding(Fault::Dup, row, "is a second message of one send"));
+                found.push(finding(Violation::Dup, row, "is a second message of one send"));
             }
         }
         let lists = self.finals.values().chain(self.shown.values()).chain(self.pages.values());
@@ -236,33 +236,33 @@ impl<'a> Checker<'a> {
             let mut seen = BTreeSet::new();
             for row in list {
                 if !seen.insert(row.mid) {
-                    found.push(finding(Fault::Dup, row, "was shown twice"));
+                    found.push(finding(Violation::Dup, row, "was shown twice"));
                 }
             }
         }
     }
 
-    /// A message keeps its place and its content, and a place its message.
-    fn unstable(&self, found: &mut Vec<Finding>) {
+    /// A message keeps its place and content, and a place its message.
+    fn check_stability(&self, found: &mut Vec<Finding>) {
         let mut messages = BTreeMap::new();
         let mut places = BTreeMap::new();
         for row in &self.rows {
             let message = (row.conv, row.seq, row.sender, &row.cmid, &row.body_hash);
             if *messages.entry(row.mid).or_insert(message) != message {
-                found.push(finding(Fault::Unstable, row, "was something else before"));
+                found.push(finding(Violation::Unstable, row, "was something else before"));
             }
             if *places.entry((row.conv, row.seq)).or_insert(row.mid) != row.mid {
-                found.push(finding(Fault::Unstable, row, "its place was another's before"));
+                found.push(finding(Violation::Unstable, row, "its place was another's before"));
             }
             let sent = key(row).and_then(|key| self.sends.get(&key)).map(|send| send.body_hash);
             if sent.is_some_and(|sent| row.body_hash.as_deref().is_some_and(|hash| hash != sent)) {
-                found.push(finding(Fault::Unstable, row, "does not say what was sent"));
+                found.push(finding(Violation::Unstable, row, "does not say what was sent"));
             }
         }
     }
 
-    /// Every node has every conversation from 1 on, without holes, in the order of ids.
-    fn final_reads(&self, found: &mut Vec<Finding>) {
+    /// Every node has every conversation from `seq` 1 on, without gaps, in the order of ids.
+    fn check_final_reads(&self, found: &mut Vec<Finding>) {
         for rows in self.finals.values() {
             let mut lists: BTreeMap<i64, Vec<&Record>> = BTreeMap::new();
             for row in rows {
@@ -271,14 +271,14 @@ impl<'a> Checker<'a> {
             for list in lists.values_mut() {
                 for pair in list.windows(2) {
                     if pair[1].seq < pair[0].seq || (pair[1].seq > pair[0].seq && pair[1].mid < pair[0].mid) {
-                        found.push(finding(Fault::Reorder, pair[1], "comes after a later one"));
+                        found.push(finding(Violation::Reorder, pair[1], "comes after a later one"));
                     }
                 }
                 list.sort_by_key(|row| row.seq);
                 let mut last = Some(0);
                 for row in list {
                     if row.seq > last.map(|last| last + 1) {
-                        found.push(finding(Fault::Gap, row, "has a hole before it"));
+                        found.push(finding(Violation::Gap, row, "has a gap before it"));
                     }
                     last = row.seq;
                 }
@@ -286,22 +286,22 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// A client shows the messages of a conversation in order.
-    fn shown_order(&self, found: &mut Vec<Finding>) {
+    /// A client receives the messages of a conversation in order.
+    fn check_shown_order(&self, found: &mut Vec<Finding>) {
         for list in self.shown.values() {
             let mut last = 0;
             for row in list {
                 let seq = row.seq.unwrap_or(0);
                 if seq < last {
-                    found.push(finding(Fault::Reorder, row, "was shown after a later one"));
+                    found.push(finding(Violation::Reorder, row, "was shown after a later one"));
                 }
                 last = last.max(seq);
             }
         }
     }
 
-    /// What a client sent to a conversation stands there in the order of sending.
-    fn sender_order(&self, found: &mut Vec<Finding>) {
+    /// The messages of one sender are in the order of sending.
+    fn check_sender_order(&self, found: &mut Vec<Finding>) {
         let Some(rows) = self.finals.values().next() else { return };
         let mut by_sender: BTreeMap<(i64, i64), Vec<(u64, &Record)>> = BTreeMap::new();
         for row in rows {
@@ -313,18 +313,18 @@ impl<'a> Checker<'a> {
             list.sort_by_key(|(first, _)| *first);
             for pair in list.windows(2) {
                 if pair[1].1.seq < pair[0].1.seq {
-                    found.push(finding(Fault::Reorder, pair[1].1, "stands before one sent earlier"));
+                    found.push(finding(Violation::Reorder, pair[1].1, "stands before one sent earlier"));
                 }
             }
         }
     }
 
-    /// A page is whole between its ends, and stays so: nothing appears later where it had been read.
-    fn pages(&self, found: &mut Vec<Finding>) {
+    /// A page is complete between its ends and stays so: nothing appears later inside it.
+    fn check_pages(&self, found: &mut Vec<Finding>) {
         for ((_, _, conv), page) in &self.pages {
             let seqs: Vec<i64> = page.iter().filter_map(|row| row.seq).collect();
             if seqs.windows(2).any(|pair| pair[1] < pair[0]) {
-                found.push(finding(Fault::Reorder, page[0], "begins a page that is out of order"));
+                found.push(finding(Violation::Reorder, page[0], "begins a page that is out of order"));
             }
             let have: BTreeSet<i64> = seqs.iter().copied().collect();
             let (Some(low), Some(high)) = (have.first(), have.last()) else { continue };
@@ -334,32 +334,32 @@ impl<'a> Checker<'a> {
                 let first = seen.clone().map(|row| row.t_mono).min();
                 match seen.find(|row| row.t_mono > end) {
                     Some(row) if first > Some(begin) => {
-                        found.push(finding(Fault::Late, row, "appeared where a page had been read whole"));
+                        found.push(finding(Violation::Late, row, "appeared inside a page that had been read"));
                     }
-                    _ => found.push(finding(Fault::Gap, page[0], "begins a page with a hole")),
+                    _ => found.push(finding(Violation::Gap, page[0], "begins a page with a gap")),
                 }
             }
         }
     }
 
-    /// Nobody is shown, or may write, what he is not in.
-    fn leak(&self, found: &mut Vec<Finding>) {
+    /// No client receives a message of, or writes to, a conversation it is not a member of.
+    fn check_leaks(&self, found: &mut Vec<Finding>) {
         for row in &self.rows {
             let Some(client) = row.client else { continue };
             if !self.members.get(&row.conv).is_some_and(|members| members.contains(&client)) {
-                found.push(finding(Fault::Leak, row, "reached somebody who is not in it"));
+                found.push(finding(Violation::Leak, row, "reached a user who is not a member"));
             }
         }
     }
 
-    /// Every client that took part ends with what is there, from its oldest row on.
-    fn views(&self, found: &mut Vec<Finding>) {
+    /// Every participating client ends with all messages from its oldest one on.
+    fn check_views(&self, found: &mut Vec<Finding>) {
         let clients: BTreeSet<i64> = self.closed.keys().copied().chain(self.views.keys().map(|key| key.0)).collect();
         let Some(rows) = self.finals.values().next() else { return };
         for client in clients {
             if self.closed.get(&client) != Some(&Some(Outcome::Ok)) {
-                let detail = format!("client {client} did not say that it had converged");
-                found.push(Finding { fault: Fault::Stale, conv: 0, detail });
+                let detail = format!("client {client} did not report that it converged");
+                found.push(Finding { violation: Violation::Stale, conv: 0, detail });
             }
             for (conv, _) in self.members.iter().filter(|(_, members)| members.contains(&client)) {
                 let there: BTreeSet<i64> =
@@ -375,17 +375,17 @@ impl<'a> Checker<'a> {
         let view = self.views.get(&(client, conv)).unwrap_or(&none);
         let seqs: Vec<i64> = view.iter().filter_map(|row| row.seq).collect();
         if seqs.windows(2).any(|pair| pair[1] < pair[0]) {
-            found.push(finding(Fault::Reorder, view[0], "begins a view that is out of order"));
+            found.push(finding(Violation::Reorder, view[0], "begins a view that is out of order"));
         }
         let have: BTreeSet<i64> = seqs.into_iter().collect();
         if have.last().is_none_or(|have| have < last) {
             let detail = format!("client {client} ended at {:?} of {last}", have.last());
-            found.push(Finding { fault: Fault::Stale, conv, detail });
+            found.push(Finding { violation: Violation::Stale, conv, detail });
         }
         let (Some(low), Some(high)) = (have.first(), have.last()) else { return };
         for seq in there.range(low..=high).filter(|seq| !have.contains(seq)) {
             let detail = format!("client {client} has no {seq} between {low} and {high}");
-            found.push(Finding { fault: Fault::Gap, conv, detail });
+            found.push(Finding { violation: Violation::Gap, conv, detail });
         }
     }
 }

@@ -1,7 +1,6 @@
-//! One line of a history, and files of them (JSON lines).
+//! The records of a history, and files of them (JSON lines).
 //!
-//! A send is written before it leaves, its outcome when it is known. An outcome that is not known is never
-//! written as a failure.
+//! A send is recorded before it leaves, its outcome once it is known. An unknown outcome is never recorded as a failure.
 
 use parlor_protocol::model::Message;
 use serde::{Deserialize, Serialize};
@@ -16,38 +15,38 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
-    /// A send (or a repeat of it) is about to leave.
+    /// The client is about to send a message, or to repeat a send.
     Send,
     /// The server acknowledged it.
     Ack,
-    /// The server refused it, or its outcome is not known.
+    /// The server refused it, or its outcome is unknown.
     Nack,
-    /// A message was added to what this client shows.
+    /// The client appended a message to its view.
     Recv,
-    /// A row of a page of history; rows of one page share `read`.
+    /// A row of a page of messages; rows of one page share `read`.
     Hist,
-    /// A row of a final view: of the server's (no `client`) or of a client's own.
+    /// A row of a final view: the server's (no `client`) or a client's.
     Read,
-    /// The client ended: `ok` when it had converged in time.
+    /// The client ended: `ok` if it converged in time.
     Close,
 }
 
-/// How it went.
+/// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It happened.
+    /// It took effect.
     Ok,
-    /// It did not happen and never will.
+    /// It did not take effect and never will.
     Fail,
-    /// Nobody knows yet.
+    /// It is not known yet.
     Unknown,
 }
 
-/// One line. Fields that say nothing for an `op` are absent.
+/// One record. Fields that do not apply to an `op` are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Microseconds since the history began, by a clock that never goes back.
+    /// Microseconds since the start of the history, by a monotonic clock.
     pub t_mono: u64,
     /// The user id of the client; absent in final reads of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,13 +61,13 @@ pub struct Record {
     /// Who wrote the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<i64>,
-    /// The sender's name for the message.
+    /// The message's `client_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cmid: Option<String>,
     /// The message's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mid: Option<i64>,
-    /// Its place.
+    /// Its `seq`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<i64>,
     /// The hash of its text.
@@ -77,16 +76,16 @@ pub struct Record {
     /// The page that a `hist` row belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<u64>,
-    /// Which connection of the client, counted from 0.
+    /// The number of the client's connection, from 0.
     #[serde(default)]
     pub epoch: u32,
-    /// Which server answered.
+    /// The node that answered.
     #[serde(default)]
     pub node: u32,
 }
 
 impl Record {
-    /// A line about a conversation with nothing else in it.
+    /// Creates a record with only a conversation.
     #[must_use]
     pub fn new(op: Op, client: Option<i64>, conv: i64) -> Self {
         Self {
@@ -106,7 +105,7 @@ impl Record {
         }
     }
 
-    /// A line about a message that was seen.
+    /// Creates a record of a received message.
     #[must_use]
     pub fn of(op: Op, client: Option<i64>, message: &Message) -> Self {
         Self {
@@ -119,7 +118,7 @@ impl Record {
         }
     }
 
-    /// A line about a send that leaves.
+    /// Creates a record of a send.
     #[must_use]
     pub fn send(client: i64, conv: i64, cmid: &str, text: &str) -> Self {
         Self {
@@ -130,7 +129,7 @@ impl Record {
         }
     }
 
-    /// A line about a send that did not succeed: `Fail` or `Unknown`.
+    /// Creates a record of a send that did not succeed: `Fail` or `Unknown`.
     #[must_use]
     pub fn nack(client: i64, conv: i64, cmid: &str, outcome: Outcome) -> Self {
         Self {
@@ -142,7 +141,7 @@ impl Record {
     }
 }
 
-/// A short hash of a text (FNV-1a, 64 bits): enough to tell test bodies apart.
+/// Hashes a text (FNV-1a, 64 bits): enough to tell test messages apart.
 #[must_use]
 pub fn body_hash(text: &str) -> String {
     let hash = text
@@ -151,7 +150,7 @@ pub fn body_hash(text: &str) -> String {
     format!("{hash:016x}")
 }
 
-/// Collects one client's lines, and writes each to a file where there is one.
+/// Collects the records of one client, and appends each to a file if there is one.
 #[derive(Debug)]
 pub struct Recorder {
     began: Instant,
@@ -160,21 +159,21 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// In memory only. Recorders of one history share `began`.
+    /// Creates a recorder without a file. Recorders of one history share `began`.
     #[must_use]
     pub fn in_memory(began: Instant) -> Self {
         Self { began, file: None, records: Vec::new() }
     }
 
-    /// In memory and in a new file.
+    /// Creates a recorder with a new file.
     ///
     /// # Errors
-    /// The file cannot be made.
+    /// The file cannot be created.
     pub fn in_file(began: Instant, path: &Path) -> io::Result<Self> {
         Ok(Self { file: Some(BufWriter::new(File::create(path)?)), ..Self::in_memory(began) })
     }
 
-    /// Writes a line down, stamped with the present.
+    /// Adds a record, with the current time.
     ///
     /// # Panics
     /// The file cannot be written: a history with holes proves nothing.
@@ -187,13 +186,13 @@ impl Recorder {
         self.records.push(record);
     }
 
-    /// All lines so far.
+    /// Returns all records so far.
     #[must_use]
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// Ends it and gives the lines.
+    /// Flushes the file and returns the records.
     ///
     /// # Panics
     /// The file cannot be written.
@@ -206,7 +205,7 @@ impl Recorder {
     }
 }
 
-/// Reads a file of lines.
+/// Reads a file of records.
 ///
 /// # Errors
 /// The file cannot be read, or a line is not a record.

@@ -1,118 +1,120 @@
-//! Live events: applied when they follow on what is held, held when they are ahead, dropped when they are past.
+//! Live events: applied in order, queued when they are early, ignored when they are old.
 
-use super::{State, totals::Row};
+use super::{State, unread_totals::UnreadAt};
 use parlor_protocol::{
     event::{Event, Scoped},
     ids::{Scope, Version},
 };
 
 impl State {
-    /// Applies a live event, or holds it.
-    pub fn event(&mut self, event: Event) {
-        let Some((scope, version, prev)) = place(&event) else { return };
+    /// Applies a live event, or queues it.
+    pub fn apply_event(&mut self, event: Event) {
+        let Some((scope, version, prev)) = position(&event) else { return };
         match self.version(scope) {
-            Some(held) if version <= held => return,
-            Some(held) if prev == Some(held) => self.apply(event),
+            Some(current) if version <= current => return,
+            Some(current) if prev == Some(current) => self.apply_next_event(event),
             Some(_) => {
-                self.hold(event, scope, version);
+                self.queue_event(event, scope, version);
                 return;
             }
             None => match event {
-                // One that was opened before what heads have told, and is not held, may have been left since in a way
-                // that is told no more: it is held back like any other event, and the conversation is asked for.
-                Event::ConversationCreated { conversation, .. } if self.is_loaded && version > self.told() => {
-                    self.take_conversation(*conversation, self.asking());
+                // A conversation opened before the cursor and not loaded may have been left since, without an event
+                // to say so: the event is queued like any other, and the conversation is fetched.
+                Event::ConversationCreated { conversation, .. }
+                    if self.is_list_loaded && version > self.reported_version() =>
+                {
+                    self.apply_conversation(*conversation, self.request_tick());
                 }
                 Event::MembersUpdated { members, .. }
                     if members.iter().any(|member| member.left && member.user.id == self.user) =>
                 {
-                    self.want_totals();
+                    self.mark_totals_stale();
                 }
                 other => {
-                    self.hold(other, scope, version);
+                    self.queue_event(other, scope, version);
                     return;
                 }
             },
         }
-        self.look_again(scope);
-        self.settle();
+        self.apply_pending_events(scope);
+        self.advance_cursor();
     }
 
-    /// The version up to which heads or a first page have told everything.
-    fn told(&self) -> Version {
-        let cursors = self.cursor.into_iter().chain(self.goal.as_ref().map(|goal| goal.cursor));
+    /// The version up to which heads or a first page have reported everything.
+    fn reported_version(&self) -> Version {
+        let cursors = self.cursor.into_iter().chain(self.pending_heads.as_ref().map(|goal| goal.cursor));
         cursors.map(|cursor| cursor.version).max().unwrap_or_default()
     }
 
-    fn hold(&mut self, event: Event, scope: Scope, version: Version) {
-        self.reach(scope, version);
+    fn queue_event(&mut self, event: Event, scope: Scope, version: Version) {
+        self.note_version(scope, version);
         if !matches!(event, Event::ScopeChanged { .. }) {
-            self.ahead.entry(scope).or_default().push(event);
+            self.pending_events.entry(scope).or_default().push(event);
         }
     }
 
-    /// Applies events that were ahead and no longer are.
-    pub(super) fn look_again(&mut self, scope: Scope) {
-        let Some(mut events) = self.ahead.remove(&scope) else { return };
+    /// Applies queued events that are no longer early.
+    pub(super) fn apply_pending_events(&mut self, scope: Scope) {
+        let Some(mut events) = self.pending_events.remove(&scope) else { return };
         events.sort_by_key(version_of);
         let mut rest = Vec::new();
         for event in events {
-            let Some((_, version, prev)) = place(&event) else { continue };
+            let Some((_, version, prev)) = position(&event) else { continue };
             match self.version(scope) {
-                Some(held) if version <= held => {}
-                Some(held) if prev == Some(held) => self.apply(event),
+                Some(current) if version <= current => {}
+                Some(current) if prev == Some(current) => self.apply_next_event(event),
                 _ => rest.push(event),
             }
         }
         for event in rest {
-            // It waits on; or one of those before it was a removal, and it is of a return.
-            self.event(event);
+            // It stays queued, unless an event before it was a removal and this one is of the user's return.
+            self.apply_event(event);
         }
     }
 
-    fn apply(&mut self, event: Event) {
-        let Some((scope, version, _)) = place(&event) else { return };
-        let Scope::Conversation(id) = scope else { return self.apply_own(event, version) };
+    fn apply_next_event(&mut self, event: Event) {
+        let Some((scope, version, _)) = position(&event) else { return };
+        let Scope::Conversation(id) = scope else { return self.apply_user_event(event, version) };
         let removed = matches!(&event, Event::MembersUpdated { members, .. }
             if members.iter().any(|member| member.left && member.user.id == self.user));
         if removed {
-            // What overtook the removal is of a return.
-            let ahead = self.ahead.remove(&scope).unwrap_or_default();
+            // Events that overtook the removal are of the user's return.
+            let ahead = self.pending_events.remove(&scope).unwrap_or_default();
             self.drop_conversation(id);
             for event in ahead.into_iter().filter(|event| version_of(event) > version) {
-                self.event(event);
+                self.apply_event(event);
             }
             return;
         }
-        let Some(held) = self.conversations.get_mut(&id) else { return };
-        let was_large = held.conversation.member_count > self.fan_out_max;
-        let before = Row::of(&held.conversation);
-        let is_whole = held.apply(event, version, (self.user, was_large), &mut self.shown);
-        let is_other_kind = was_large != (held.conversation.member_count > self.fan_out_max);
-        self.count_row(id, Some(before), true);
-        if !is_whole || is_other_kind {
-            self.renew.insert(id);
+        let Some(copy) = self.conversations.get_mut(&id) else { return };
+        let was_large = copy.conversation.member_count > self.fan_out_max;
+        let before = UnreadAt::of(&copy.conversation);
+        let is_whole = copy.apply_event(event, version, (self.user, was_large), &mut self.appended);
+        let crossed_limit = was_large != (copy.conversation.member_count > self.fan_out_max);
+        self.update_totals(id, Some(before), true);
+        if !is_whole || crossed_limit {
+            self.stale.insert(id);
         }
     }
 
-    fn apply_own(&mut self, event: Event, version: Version) {
+    fn apply_user_event(&mut self, event: Event, version: Version) {
         match event {
             Event::MeUpdated { me, .. } => self.me = Some(me),
             Event::MessageHidden { seq, marker, .. } => {
                 let id = marker.conversation;
-                self.note_hidden(id);
-                // It has a scope of its own, so that a copy that was taken may know it already.
-                self.want_totals();
-                let held = self.conversations.get_mut(&id);
-                if held.is_some_and(|held| !held.take_hidden(seq, &marker, version, self.user)) {
-                    self.renew.insert(id);
+                self.mark_hidden(id);
+                // It belongs to the user's scope, so the conversation's copy may already include it.
+                self.mark_totals_stale();
+                let copy = self.conversations.get_mut(&id);
+                if copy.is_some_and(|copy| !copy.apply_hidden(seq, &marker, version, self.user)) {
+                    self.stale.insert(id);
                 }
             }
             Event::MarkerUpdated { marker, .. } => {
-                self.want_totals();
-                let held = self.conversations.get_mut(&marker.conversation);
-                if held.is_some_and(|held| !held.take_marker(&marker, version, self.user)) {
-                    self.renew.insert(marker.conversation);
+                self.mark_totals_stale();
+                let copy = self.conversations.get_mut(&marker.conversation);
+                if copy.is_some_and(|copy| !copy.apply_marker(&marker, version, self.user)) {
+                    self.stale.insert(marker.conversation);
                 }
             }
             _ => {}
@@ -124,12 +126,12 @@ impl State {
 }
 
 fn version_of(event: &Event) -> Version {
-    place(event).map_or(Version(0), |(_, version, _)| version)
+    position(event).map_or(Version(0), |(_, version, _)| version)
 }
 
-/// The scope and version of an event, and `prev` if it has one; none of what is kept by nobody.
+/// Returns the scope, the version and, if it has one, the `prev` of an event; `None` for ephemeral events.
 #[must_use]
-pub fn place(event: &Event) -> Option<(Scope, Version, Option<Version>)> {
+pub fn position(event: &Event) -> Option<(Scope, Version, Option<Version>)> {
     let of = |place: &Scoped| Some((place.scope, place.version, Some(place.prev)));
     match event {
         Event::MessageCreated { place, .. }

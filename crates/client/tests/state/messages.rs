@@ -4,7 +4,7 @@ use crate::rows::{
     ADA, BEN, CONVERSATION, OTHER, ada, changes, conversation, created, cursor, heads, me_answer, member, members,
     message, needs, seqs, unread,
 };
-use parlor_client::state::{Need, State};
+use parlor_client::state::{State, needs::Need};
 use parlor_protocol::{
     event::{Event, Scoped},
     ids::{Scope, Seq, UserId, Version},
@@ -62,8 +62,8 @@ fn texts(state: &State) -> Vec<String> {
 /// Ada with two messages of Ben's, at version 12; she has read neither.
 fn with_two() -> State {
     let mut state = ada();
-    state.event(created(11, 10, 1, BEN, 1));
-    state.event(created(12, 11, 2, BEN, 2));
+    state.apply_event(created(11, 10, 1, BEN, 1));
+    state.apply_event(created(12, 11, 2, BEN, 2));
     assert_eq!((seqs(&state), unread(&state)), (vec![1, 2], 2));
     state
 }
@@ -71,13 +71,13 @@ fn with_two() -> State {
 #[test]
 fn a_changed_message_is_changed_wherever_it_is_held() {
     let mut state = with_two();
-    state.event(updated(13, 12, changed(12, 2, BEN, 13)));
+    state.apply_event(updated(13, 12, changed(12, 2, BEN, 13)));
     assert_eq!(texts(&state), ["text 11", "changed at 13"]);
     assert_eq!(
         state.conversation(CONVERSATION).and_then(|held| held.last_message.clone()).expect("there").version.0,
         13
     );
-    state.event(updated(14, 13, changed(11, 1, BEN, 14)));
+    state.apply_event(updated(14, 13, changed(11, 1, BEN, 14)));
     assert_eq!(texts(&state), ["changed at 14", "changed at 13"]);
     assert_eq!(state.conversation(CONVERSATION).and_then(|held| held.last_message.clone()).expect("there").seq, Seq(2));
     assert!(state.is_settled() && unread(&state) == 2, "an edit is not read anew");
@@ -86,11 +86,15 @@ fn a_changed_message_is_changed_wherever_it_is_held() {
 #[test]
 fn of_two_copies_of_a_message_the_newer_one_is_kept() {
     let mut state = with_two();
-    state.event(updated(13, 12, changed(11, 1, BEN, 13)));
+    state.apply_event(updated(13, 12, changed(11, 1, BEN, 13)));
     // A page that was read before it, and one that was read after a change still to be told.
-    state.messages_page(CONVERSATION, page(12, vec![message(CONVERSATION, 11, 1, BEN)], vec![]), state.asking());
-    state.messages_page(CONVERSATION, page(15, vec![changed(12, 2, BEN, 15)], vec![]), state.asking());
-    state.event(updated(14, 13, changed(12, 2, BEN, 14)));
+    state.apply_message_page(
+        CONVERSATION,
+        page(12, vec![message(CONVERSATION, 11, 1, BEN)], vec![]),
+        state.request_tick(),
+    );
+    state.apply_message_page(CONVERSATION, page(15, vec![changed(12, 2, BEN, 15)], vec![]), state.request_tick());
+    state.apply_event(updated(14, 13, changed(12, 2, BEN, 14)));
     assert_eq!(texts(&state), ["changed at 13", "changed at 15"]);
 }
 
@@ -98,35 +102,41 @@ fn of_two_copies_of_a_message_the_newer_one_is_kept() {
 fn a_page_that_is_older_than_a_change_of_what_was_not_held_is_asked_for_again() {
     let mut state = ada();
     let held = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 10) };
-    state.answer(ConversationAnswer { conversation: held, users: Vec::new(), cursor: cursor(10) }, state.asking());
-    let asked = state.asking();
+    state.apply_conversation_answer(
+        ConversationAnswer { conversation: held, users: Vec::new(), cursor: cursor(10) },
+        state.request_tick(),
+    );
+    let asked = state.request_tick();
     assert_eq!(state.needs(), [Need::Messages(CONVERSATION, None)]);
-    state.event(updated(11, 10, changed(5, 1, BEN, 11)));
+    state.apply_event(updated(11, 10, changed(5, 1, BEN, 11)));
     let old = vec![message(CONVERSATION, 5, 1, BEN), message(CONVERSATION, 6, 2, BEN)];
-    state.messages_page(CONVERSATION, page(10, old, vec![]), asked);
+    state.apply_message_page(CONVERSATION, page(10, old, vec![]), asked);
     assert_eq!((seqs(&state), state.needs()), (vec![], vec![Need::Messages(CONVERSATION, None)]));
     let new = vec![changed(5, 1, BEN, 11), message(CONVERSATION, 6, 2, BEN)];
-    state.messages_page(CONVERSATION, page(11, new, vec![]), state.asking());
+    state.apply_message_page(CONVERSATION, page(11, new, vec![]), state.request_tick());
     assert_eq!(texts(&state), ["changed at 11", "text 6"]);
 }
 
 #[test]
 fn what_is_deleted_unread_makes_the_number_unknown_and_nothing_else_does() {
     let mut state = with_two();
-    state.event(members(13, 12, vec![member(ADA, 1)], 2, Some(1)));
-    state.event(updated(14, 13, deleted(11, 1, BEN, 14)));
+    state.apply_event(members(13, 12, vec![member(ADA, 1)], 2, Some(1)));
+    state.apply_event(updated(14, 13, deleted(11, 1, BEN, 14)));
     assert!(state.is_settled(), "it was read");
-    state.event(created(15, 14, 3, ADA, 1));
-    state.event(updated(16, 15, deleted(15, 3, ADA, 16)));
+    state.apply_event(created(15, 14, 3, ADA, 1));
+    state.apply_event(updated(16, 15, deleted(15, 3, ADA, 16)));
     assert!(state.is_settled(), "it was my own");
-    state.event(updated(17, 16, deleted(12, 2, BEN, 17)));
+    state.apply_event(updated(17, 16, deleted(12, 2, BEN, 17)));
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
     let answer = Conversation {
         last_seq: Seq(3),
         members: vec![member(ADA, 1), member(BEN, 2)],
         ..conversation(CONVERSATION, 17)
     };
-    state.answer(ConversationAnswer { conversation: answer, users: Vec::new(), cursor: cursor(17) }, state.asking());
+    state.apply_conversation_answer(
+        ConversationAnswer { conversation: answer, users: Vec::new(), cursor: cursor(17) },
+        state.request_tick(),
+    );
     assert!(state.is_settled() && unread(&state) == 0);
 }
 
@@ -134,12 +144,12 @@ fn what_is_deleted_unread_makes_the_number_unknown_and_nothing_else_does() {
 fn a_whole_copy_that_is_newer_does_not_pass_over_changes_of_held_messages() {
     let mut state = with_two();
     let answer = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 15) };
-    state.answer(
+    state.apply_conversation_answer(
         ConversationAnswer { conversation: answer.clone(), users: Vec::new(), cursor: cursor(15) },
-        state.asking(),
+        state.request_tick(),
     );
     assert_eq!(state.needs(), [Need::Changes(CONVERSATION, Version(12))]);
-    state.changes(changes(12, 15, Some(answer), vec![changed(11, 1, BEN, 14)]), state.asking());
+    state.apply_changes(changes(12, 15, Some(answer), vec![changed(11, 1, BEN, 14)]), state.request_tick());
     assert_eq!(texts(&state), ["changed at 14", "text 12"]);
     assert!(state.is_settled());
 }
@@ -147,37 +157,37 @@ fn a_whole_copy_that_is_newer_does_not_pass_over_changes_of_held_messages() {
 #[test]
 fn changes_come_in_the_order_of_versions_and_are_put_in_their_places() {
     let mut state = with_two();
-    state.event(Event::ScopeChanged { scope: Scope::Conversation(CONVERSATION), version: Version(20) });
+    state.apply_event(Event::ScopeChanged { scope: Scope::Conversation(CONVERSATION), version: Version(20) });
     let new = |id, seq| message(CONVERSATION, id, seq, BEN);
-    state.changes(changes(12, 16, None, vec![new(13, 3), changed(14, 4, BEN, 16)]), state.asking());
+    state.apply_changes(changes(12, 16, None, vec![new(13, 3), changed(14, 4, BEN, 16)]), state.request_tick());
     assert_eq!(state.needs(), [Need::Changes(CONVERSATION, Version(16))]);
     let last = Conversation { last_seq: Seq(5), ..conversation(CONVERSATION, 20) };
     let rest = vec![new(17, 5), changed(11, 1, BEN, 18), changed(13, 3, BEN, 20)];
-    state.changes(changes(16, 20, Some(last), rest), state.asking());
+    state.apply_changes(changes(16, 20, Some(last), rest), state.request_tick());
     assert_eq!(texts(&state), ["changed at 18", "text 12", "changed at 20", "changed at 16", "text 17"]);
 }
 
 #[test]
 fn what_one_hides_is_only_its_place_from_then_on() {
     let mut state = with_two();
-    state.event(hidden(13, 4, 1, 0, 1));
+    state.apply_event(hidden(13, 4, 1, 0, 1));
     let first = state.messages(CONVERSATION).next().cloned().expect("its place");
     assert!(first.hidden && first.text.is_empty());
     assert!(needs(&state).is_empty() && unread(&state) == 1);
     // No other copy brings it back: neither an event, nor a page that was read before.
-    state.event(updated(14, 12, changed(11, 1, BEN, 14)));
-    state.messages_page(CONVERSATION, page(14, vec![changed(11, 1, BEN, 14)], vec![]), state.asking());
+    state.apply_event(updated(14, 12, changed(11, 1, BEN, 14)));
+    state.apply_message_page(CONVERSATION, page(14, vec![changed(11, 1, BEN, 14)], vec![]), state.request_tick());
     let first = state.messages(CONVERSATION).next().cloned().expect("its place");
     assert!(first.hidden && first.text.is_empty() && first.version == Version(14));
-    state.event(updated(15, 14, deleted(11, 1, BEN, 15)));
+    state.apply_event(updated(15, 14, deleted(11, 1, BEN, 15)));
     assert!(needs(&state).is_empty() && unread(&state) == 1, "it did not count any more");
 }
 
 #[test]
 fn hiding_the_newest_message_makes_the_newest_one_unknown() {
     let mut state = with_two();
-    let before = state.asking();
-    state.event(hidden(13, 4, 2, 0, 1));
+    let before = state.request_tick();
+    state.apply_event(hidden(13, 4, 2, 0, 1));
     assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)]);
     let outdated = Conversation {
         last_seq: Seq(2),
@@ -185,19 +195,25 @@ fn hiding_the_newest_message_makes_the_newest_one_unknown() {
         unread: 2,
         ..conversation(CONVERSATION, 12)
     };
-    state.answer(ConversationAnswer { conversation: outdated.clone(), users: Vec::new(), cursor: cursor(12) }, before);
+    state.apply_conversation_answer(
+        ConversationAnswer { conversation: outdated.clone(), users: Vec::new(), cursor: cursor(12) },
+        before,
+    );
     assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)], "that copy was read before");
     assert_eq!(state.conversation(CONVERSATION).expect("held").last_message, None);
     let fresh = Conversation { last_message: Some(message(CONVERSATION, 11, 1, BEN)), unread: 1, ..outdated };
-    state.answer(ConversationAnswer { conversation: fresh, users: Vec::new(), cursor: cursor(13) }, state.asking());
+    state.apply_conversation_answer(
+        ConversationAnswer { conversation: fresh, users: Vec::new(), cursor: cursor(13) },
+        state.request_tick(),
+    );
     assert!(needs(&state).is_empty() && unread(&state) == 1);
 }
 
 #[test]
 fn a_message_that_was_hidden_before_it_was_heard_of_comes_as_its_place() {
     let mut state = ada();
-    state.event(hidden(12, 4, 1, 0, 0));
-    state.event(created(11, 10, 1, BEN, 1));
+    state.apply_event(hidden(12, 4, 1, 0, 0));
+    state.apply_event(created(11, 10, 1, BEN, 1));
     let first = state.messages(CONVERSATION).next().cloned().expect("its place");
     assert!(first.hidden && first.text.is_empty());
     assert_eq!(unread(&state), 0, "the number was counted later");
@@ -208,7 +224,7 @@ fn a_message_that_was_hidden_before_it_was_heard_of_comes_as_its_place() {
 fn a_marker_that_is_told_late_does_not_bring_an_older_number_back() {
     let mut state = with_two();
     // Read up to 1 at version 13, hidden at 14; the first is heard of later.
-    state.event(hidden(14, 4, 2, 1, 0));
+    state.apply_event(hidden(14, 4, 2, 1, 0));
     assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)], "of another marker than the one held");
     let fresh = Conversation {
         last_seq: Seq(2),
@@ -216,7 +232,10 @@ fn a_marker_that_is_told_late_does_not_bring_an_older_number_back() {
         members: vec![member(ADA, 1), member(BEN, 2)],
         ..conversation(CONVERSATION, 13)
     };
-    state.answer(ConversationAnswer { conversation: fresh, users: Vec::new(), cursor: cursor(14) }, state.asking());
+    state.apply_conversation_answer(
+        ConversationAnswer { conversation: fresh, users: Vec::new(), cursor: cursor(14) },
+        state.request_tick(),
+    );
     // Messages are held, so the change in between is asked for and not passed over.
     assert_eq!(needs(&state), [Need::Changes(CONVERSATION, Version(12))]);
 }
@@ -224,14 +243,14 @@ fn a_marker_that_is_told_late_does_not_bring_an_older_number_back() {
 #[test]
 fn what_was_hidden_while_away_is_told_by_me() {
     let mut state = with_two();
-    state.heads(heads(20, &[], &[]), state.asking());
-    state.event(Event::ScopeChanged { scope: Scope::User(ADA), version: Version(20) });
+    state.apply_heads(heads(20, &[], &[]), state.request_tick());
+    state.apply_event(Event::ScopeChanged { scope: Scope::User(ADA), version: Version(20) });
     assert_eq!(state.needs(), [Need::Me]);
     let places = vec![
         MessagePlace { conversation: CONVERSATION, seq: Seq(1) },
         MessagePlace { conversation: OTHER, seq: Seq(9) },
     ];
-    state.me_answer(MeAnswer { hidden: places, ..me_answer(20) }, state.asking());
+    state.apply_me(MeAnswer { hidden: places, ..me_answer(20) }, state.request_tick());
     assert!(state.messages(CONVERSATION).next().is_some_and(|message| message.hidden));
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)], "what is unread is another");
 }
@@ -239,12 +258,12 @@ fn what_was_hidden_while_away_is_told_by_me() {
 #[test]
 fn when_too_much_was_hidden_messages_are_loaded_anew() {
     let mut state = with_two();
-    let before = state.asking();
-    state.event(Event::ScopeChanged { scope: Scope::User(ADA), version: Version(20) });
-    state.me_answer(MeAnswer { hidden_reset: true, ..me_answer(20) }, state.asking());
+    let before = state.request_tick();
+    state.apply_event(Event::ScopeChanged { scope: Scope::User(ADA), version: Version(20) });
+    state.apply_me(MeAnswer { hidden_reset: true, ..me_answer(20) }, state.request_tick());
     assert_eq!(seqs(&state), [0; 0]);
     let old = vec![message(CONVERSATION, 11, 1, BEN), message(CONVERSATION, 12, 2, BEN)];
-    state.messages_page(CONVERSATION, page(12, old, vec![]), before);
+    state.apply_message_page(CONVERSATION, page(12, old, vec![]), before);
     assert_eq!(seqs(&state), [0; 0], "that page was asked for before");
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION), Need::Messages(CONVERSATION, None)]);
 }
@@ -257,15 +276,18 @@ fn what_is_answered_is_asked_for_unless_it_is_held_and_follows_its_changes() {
     let quoted = vec![message(CONVERSATION, 3, 3, ADA)];
     let first = vec![answer(8, 8, 3), answer(9, 9, 8), answer(10, 10, 4)];
     let held = Conversation { last_seq: Seq(10), ..conversation(CONVERSATION, 10) };
-    state.answer(ConversationAnswer { conversation: held, users: Vec::new(), cursor: cursor(10) }, state.asking());
-    state.messages_page(CONVERSATION, page(10, first, quoted), state.asking());
+    state.apply_conversation_answer(
+        ConversationAnswer { conversation: held, users: Vec::new(), cursor: cursor(10) },
+        state.request_tick(),
+    );
+    state.apply_message_page(CONVERSATION, page(10, first, quoted), state.request_tick());
     assert_eq!(state.quote(CONVERSATION, Seq(8)).expect("held").seq, Seq(8));
     assert_eq!(state.needs(), [Need::Quote(CONVERSATION, Seq(4))]);
     // It lies before my history: there is no such message for me.
-    state.quote_page(CONVERSATION, Seq(4), page(10, vec![], vec![]), state.asking());
+    state.apply_quote_page(CONVERSATION, Seq(4), page(10, vec![], vec![]), state.request_tick());
     assert!(state.is_settled() && state.quote(CONVERSATION, Seq(4)).is_none());
-    state.event(updated(11, 10, changed(3, 3, ADA, 11)));
+    state.apply_event(updated(11, 10, changed(3, 3, ADA, 11)));
     assert_eq!(state.quote(CONVERSATION, Seq(3)).expect("held").text, "changed at 11");
-    state.event(hidden(12, 4, 3, 0, 0));
+    state.apply_event(hidden(12, 4, 3, 0, 0));
     assert!(state.quote(CONVERSATION, Seq(3)).is_some_and(|message| message.hidden));
 }

@@ -1,6 +1,6 @@
 //! What the tests of the state make their answers and events of.
 
-use parlor_client::state::{Need, State};
+use parlor_client::state::{State, needs::Need};
 use parlor_protocol::{
     cursor::Cursor,
     event::{Event, Scoped},
@@ -124,17 +124,17 @@ pub(crate) fn changes(since: i64, version: i64, conversation: Option<Conversatio
 pub(crate) fn ada() -> State {
     let mut state = State::new(ADA, 64);
     let reset = Heads { reset: true, ..heads(10, &[], &[]) };
-    state.heads(reset, state.asking());
+    state.apply_heads(reset, state.request_tick());
     let page = ConversationPage {
         conversations: vec![conversation(CONVERSATION, 10)],
         next: None,
         users: Vec::new(),
         cursor: cursor(12),
     };
-    state.page(page, state.asking());
-    state.loaded(state.asking());
+    state.apply_conversation_page(page, state.request_tick());
+    state.finish_list(state.request_tick());
     state.open(CONVERSATION);
-    state.me_answer(me_answer(4), state.asking());
+    state.apply_me(me_answer(4), state.request_tick());
     assert!(state.is_settled() && state.cursor() == Some(cursor(10)), "the page does not move the cursor");
     state
 }

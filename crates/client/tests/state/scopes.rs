@@ -4,7 +4,7 @@ use crate::rows::{
     ADA, BEN, CONVERSATION, OTHER, ada, changes, conversation, created, cursor, heads, me_answer, member, members,
     message, needs, seqs, unread, user,
 };
-use parlor_client::state::Need;
+use parlor_client::state::needs::Need;
 use parlor_protocol::{
     event::{Event, Scoped},
     ids::{Scope, Seq, UserId, Version},
@@ -15,21 +15,21 @@ use parlor_protocol::{
 #[test]
 fn an_event_that_is_ahead_waits_for_what_lies_between() {
     let mut state = ada();
-    state.event(created(12, 11, 2, BEN, 2));
+    state.apply_event(created(12, 11, 2, BEN, 2));
     assert_eq!(seqs(&state), [0; 0]);
     assert_eq!(state.needs(), [Need::Changes(CONVERSATION, Version(10))]);
-    state.event(created(11, 10, 1, BEN, 1));
+    state.apply_event(created(11, 10, 1, BEN, 1));
     assert_eq!(seqs(&state), [1, 2]);
     assert!(state.is_settled());
-    assert_eq!(state.take_shown().iter().map(|message| message.seq.0).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(state.take_appended().iter().map(|message| message.seq.0).collect::<Vec<_>>(), [1, 2]);
 }
 
 #[test]
 fn an_event_that_comes_again_counts_once() {
     let mut state = ada();
     for event in [created(11, 10, 1, BEN, 1), created(11, 10, 1, BEN, 1), created(12, 11, 2, BEN, 2)] {
-        state.event(event.clone());
-        state.event(event);
+        state.apply_event(event.clone());
+        state.apply_event(event);
     }
     assert_eq!((seqs(&state), unread(&state)), (vec![1, 2], 2));
 }
@@ -37,27 +37,27 @@ fn an_event_that_comes_again_counts_once() {
 #[test]
 fn no_live_event_moves_the_cursor() {
     let mut state = ada();
-    state.event(created(11, 10, 1, BEN, 1));
+    state.apply_event(created(11, 10, 1, BEN, 1));
     assert_eq!(state.cursor(), Some(cursor(10)));
 }
 
 #[test]
 fn heads_move_the_cursor_only_when_everything_they_name_is_there() {
     let mut state = ada();
-    state.heads(heads(30, &[(CONVERSATION, 11), (OTHER, 25)], &[]), state.asking());
+    state.apply_heads(heads(30, &[(CONVERSATION, 11), (OTHER, 25)], &[]), state.request_tick());
     assert_eq!(state.needs(), [Need::Conversation(OTHER), Need::Changes(CONVERSATION, Version(10))]);
-    state.event(created(11, 10, 1, BEN, 1));
+    state.apply_event(created(11, 10, 1, BEN, 1));
     assert_eq!(state.cursor(), Some(cursor(10)), "the other one is still missing");
     let answer = ConversationAnswer { conversation: conversation(OTHER, 25), users: Vec::new(), cursor: cursor(31) };
-    state.answer(answer, state.asking());
+    state.apply_conversation_answer(answer, state.request_tick());
     assert_eq!(state.cursor(), Some(cursor(30)));
 }
 
 #[test]
 fn what_is_not_found_is_no_longer_waited_for() {
     let mut state = ada();
-    state.heads(heads(30, &[(OTHER, 25)], &[]), state.asking());
-    state.not_found(OTHER, state.asking());
+    state.apply_heads(heads(30, &[(OTHER, 25)], &[]), state.request_tick());
+    state.apply_not_found(OTHER, state.request_tick());
     assert!(needs(&state).is_empty());
     assert_eq!(state.cursor(), Some(cursor(30)));
 }
@@ -65,17 +65,17 @@ fn what_is_not_found_is_no_longer_waited_for() {
 #[test]
 fn whoever_is_removed_forgets_the_conversation_and_answers_on_the_way_do_not_bring_it_back() {
     let mut state = ada();
-    let asked = state.asking();
-    state.event(members(11, 10, vec![Member { left: true, ..member(ADA, 0) }], 1, None));
+    let asked = state.request_tick();
+    state.apply_event(members(11, 10, vec![Member { left: true, ..member(ADA, 0) }], 1, None));
     assert!(state.conversation(CONVERSATION).is_none());
-    state.answer(
+    state.apply_conversation_answer(
         ConversationAnswer { conversation: conversation(CONVERSATION, 10), users: Vec::new(), cursor: cursor(10) },
         asked,
     );
-    state.changes(changes(10, 10, Some(conversation(CONVERSATION, 10)), Vec::new()), asked);
+    state.apply_changes(changes(10, 10, Some(conversation(CONVERSATION, 10)), Vec::new()), asked);
     assert!(state.conversation(CONVERSATION).is_none());
-    let asked = state.asking();
-    state.answer(
+    let asked = state.request_tick();
+    state.apply_conversation_answer(
         ConversationAnswer { conversation: conversation(CONVERSATION, 15), users: Vec::new(), cursor: cursor(15) },
         asked,
     );
@@ -91,26 +91,26 @@ fn a_return_is_not_forgotten_though_it_overtakes_the_removal() {
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         let mut state = ada();
         for place in order {
-            state.event(events[place].clone());
+            state.apply_event(events[place].clone());
         }
         let held = state.conversation(CONVERSATION).map(|conversation| conversation.version);
         assert_eq!(held, Some(Version(13)), "{order:?}");
     }
     // Of a return that only a later event tells of it is asked.
     let mut state = ada();
-    state.event(created(14, 13, 2, BEN, 2));
-    state.event(members(11, 10, vec![Member { left: true, ..member(ADA, 0) }], 1, None));
+    state.apply_event(created(14, 13, 2, BEN, 2));
+    state.apply_event(members(11, 10, vec![Member { left: true, ..member(ADA, 0) }], 1, None));
     assert!(state.needs().contains(&Need::Conversation(CONVERSATION)));
 }
 
 #[test]
 fn a_conversation_that_is_gone_is_dropped_unless_it_came_back_meanwhile() {
     let mut state = ada();
-    state.heads(heads(30, &[], &[CONVERSATION]), state.asking());
+    state.apply_heads(heads(30, &[], &[CONVERSATION]), state.request_tick());
     assert!(state.conversation(CONVERSATION).is_none() && state.cursor() == Some(cursor(30)));
-    let asked = state.asking();
-    state.take_conversation(conversation(CONVERSATION, 40), state.asking());
-    state.heads(heads(35, &[], &[CONVERSATION]), asked);
+    let asked = state.request_tick();
+    state.apply_conversation(conversation(CONVERSATION, 40), state.request_tick());
+    state.apply_heads(heads(35, &[], &[CONVERSATION]), asked);
     assert!(state.conversation(CONVERSATION).is_some());
     assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)]);
 }
@@ -118,12 +118,12 @@ fn a_conversation_that_is_gone_is_dropped_unless_it_came_back_meanwhile() {
 #[test]
 fn pages_of_changes_count_only_when_the_last_one_is_there() {
     let mut state = ada();
-    state.heads(heads(30, &[(CONVERSATION, 15)], &[]), state.asking());
-    state.changes(changes(10, 12, None, vec![message(CONVERSATION, 12, 1, BEN)]), state.asking());
+    state.apply_heads(heads(30, &[(CONVERSATION, 15)], &[]), state.request_tick());
+    state.apply_changes(changes(10, 12, None, vec![message(CONVERSATION, 12, 1, BEN)]), state.request_tick());
     assert_eq!(state.conversation(CONVERSATION).expect("held").version, Version(10));
     assert_eq!(state.needs(), [Need::Changes(CONVERSATION, Version(12))]);
     let whole = Conversation { last_seq: Seq(2), unread: 2, ..conversation(CONVERSATION, 15) };
-    state.changes(changes(12, 15, Some(whole), vec![message(CONVERSATION, 15, 2, BEN)]), state.asking());
+    state.apply_changes(changes(12, 15, Some(whole), vec![message(CONVERSATION, 15, 2, BEN)]), state.request_tick());
     assert_eq!((seqs(&state), unread(&state), state.cursor()), (vec![1, 2], 2, Some(cursor(30))));
 }
 
@@ -131,26 +131,26 @@ fn pages_of_changes_count_only_when_the_last_one_is_there() {
 fn changes_that_do_not_follow_on_what_is_held_are_not_applied() {
     let mut state = ada();
     let whole = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 15) };
-    state.changes(changes(12, 15, Some(whole), vec![message(CONVERSATION, 15, 2, BEN)]), state.asking());
+    state.apply_changes(changes(12, 15, Some(whole), vec![message(CONVERSATION, 15, 2, BEN)]), state.request_tick());
     assert_eq!(state.conversation(CONVERSATION).expect("held").version, Version(10));
 }
 
 #[test]
 fn changes_that_come_with_heads_follow_on_every_copy_for_they_begin_at_the_cursor() {
     let mut state = ada();
-    state.heads(heads(20, &[], &[]), state.asking());
+    state.apply_heads(heads(20, &[], &[]), state.request_tick());
     let newest = message(CONVERSATION, 25, 1, BEN);
     let whole = Conversation { last_seq: Seq(1), unread: 1, ..conversation(CONVERSATION, 25) };
     let along = changes(20, 25, Some(whole), vec![newest]);
-    state.heads(Heads { changes: vec![along], ..heads(30, &[(CONVERSATION, 25)], &[]) }, state.asking());
+    state.apply_heads(Heads { changes: vec![along], ..heads(30, &[(CONVERSATION, 25)], &[]) }, state.request_tick());
     assert_eq!((seqs(&state), unread(&state), state.cursor()), (vec![1], 1, Some(cursor(30))));
 }
 
 #[test]
 fn too_many_changes_bring_the_newest_page_instead() {
     let mut state = ada();
-    state.event(created(11, 10, 1, BEN, 1));
-    state.event(created(30, 29, 9, BEN, 9));
+    state.apply_event(created(11, 10, 1, BEN, 1));
+    state.apply_event(created(30, 29, 9, BEN, 9));
     let newest = message(CONVERSATION, 30, 9, BEN);
     let whole = Conversation {
         last_seq: Seq(9),
@@ -159,7 +159,7 @@ fn too_many_changes_bring_the_newest_page_instead() {
         ..conversation(CONVERSATION, 30)
     };
     let page = vec![message(CONVERSATION, 29, 8, BEN), newest];
-    state.changes(Changes { reset: true, ..changes(11, 30, Some(whole), page) }, state.asking());
+    state.apply_changes(Changes { reset: true, ..changes(11, 30, Some(whole), page) }, state.request_tick());
     assert_eq!((seqs(&state), unread(&state)), (vec![8, 9], 9));
     assert!(state.is_settled(), "the event that was ahead is past");
 }
@@ -167,19 +167,19 @@ fn too_many_changes_bring_the_newest_page_instead() {
 #[test]
 fn unread_follows_others_messages_ones_own_and_the_marker() {
     let mut state = ada();
-    state.event(created(11, 10, 1, BEN, 1));
-    state.event(created(12, 11, 2, ADA, 0));
+    state.apply_event(created(11, 10, 1, BEN, 1));
+    state.apply_event(created(12, 11, 2, ADA, 0));
     assert_eq!(unread(&state), 1, "she wrote without having read");
-    state.event(members(13, 12, vec![member(ADA, 2)], 2, Some(0)));
+    state.apply_event(members(13, 12, vec![member(ADA, 2)], 2, Some(0)));
     assert_eq!(unread(&state), 0);
-    state.event(created(14, 13, 3, BEN, 3));
-    state.event(members(15, 14, vec![member(ADA, 3)], 2, Some(0)));
-    state.event(created(16, 15, 4, ADA, 4));
+    state.apply_event(created(14, 13, 3, BEN, 3));
+    state.apply_event(members(15, 14, vec![member(ADA, 3)], 2, Some(0)));
+    state.apply_event(created(16, 15, 4, ADA, 4));
     assert_eq!(unread(&state), 0);
     let own = &state.conversation(CONVERSATION).expect("held").members;
     assert!(own.iter().any(|member| member.user.id == ADA && member.read_seq == Seq(4)));
     for version in 17..140 {
-        state.event(created(version, version - 1, version - 12, BEN, version - 12));
+        state.apply_event(created(version, version - 1, version - 12, BEN, version - 12));
     }
     assert_eq!(unread(&state), 100);
 }
@@ -187,12 +187,15 @@ fn unread_follows_others_messages_ones_own_and_the_marker() {
 #[test]
 fn crossing_the_size_of_large_conversations_asks_for_it_anew() {
     let mut state = ada();
-    state.event(members(11, 10, vec![member(UserId(3), 0)], 65, None));
+    state.apply_event(members(11, 10, vec![member(UserId(3), 0)], 65, None));
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
     let large = Conversation { member_count: 65, ..conversation(CONVERSATION, 11) };
-    state.answer(ConversationAnswer { conversation: large, users: Vec::new(), cursor: cursor(11) }, state.asking());
+    state.apply_conversation_answer(
+        ConversationAnswer { conversation: large, users: Vec::new(), cursor: cursor(11) },
+        state.request_tick(),
+    );
     assert!(state.is_settled());
-    state.event(members(12, 11, Vec::new(), 64, None));
+    state.apply_event(members(12, 11, Vec::new(), 64, None));
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
 }
 
@@ -210,20 +213,20 @@ fn a_marker_of_a_large_conversation_and_its_messages_may_come_in_either_order() 
     };
     // Ben writes 1 and 2; Ada's marker at 1 was counted after both: one is unread.
     let mut in_order = ada();
-    in_order.event(created(11, 10, 1, BEN, 1));
-    in_order.event(created(12, 11, 2, BEN, 2));
-    in_order.event(marker(13, 4, 1, 1));
+    in_order.apply_event(created(11, 10, 1, BEN, 1));
+    in_order.apply_event(created(12, 11, 2, BEN, 2));
+    in_order.apply_event(marker(13, 4, 1, 1));
     let mut marker_first = ada();
-    marker_first.event(created(11, 10, 1, BEN, 1));
-    marker_first.event(marker(13, 4, 1, 1));
-    marker_first.event(created(12, 11, 2, BEN, 2));
+    marker_first.apply_event(created(11, 10, 1, BEN, 1));
+    marker_first.apply_event(marker(13, 4, 1, 1));
+    marker_first.apply_event(created(12, 11, 2, BEN, 2));
     assert_eq!((unread(&in_order), unread(&marker_first)), (1, 1));
 
     // A marker counted before message 2, and told after it: the number must be asked for.
     let mut late = ada();
-    late.event(created(11, 10, 1, BEN, 1));
-    late.event(created(13, 11, 2, BEN, 2));
-    late.event(marker(12, 4, 1, 0));
+    late.apply_event(created(11, 10, 1, BEN, 1));
+    late.apply_event(created(13, 11, 2, BEN, 2));
+    late.apply_event(marker(12, 4, 1, 0));
     assert_eq!(needs(&late), [Need::Conversation(CONVERSATION)]);
 }
 
@@ -231,12 +234,12 @@ fn a_marker_of_a_large_conversation_and_its_messages_may_come_in_either_order() 
 fn a_message_of_ones_own_does_not_hide_a_marker_that_moved_in_another_scope() {
     let mut state = ada();
     for version in 11..=13 {
-        state.event(created(version, version - 1, version - 10, BEN, version - 10));
+        state.apply_event(created(version, version - 1, version - 10, BEN, version - 10));
     }
     // Her marker moved to 2 (version 14, of her own scope); her message of version 15 is heard of first.
-    state.event(created(15, 13, 4, ADA, 2));
+    state.apply_event(created(15, 13, 4, ADA, 2));
     assert_eq!(unread(&state), 3);
-    state.event(Event::MarkerUpdated {
+    state.apply_event(Event::MarkerUpdated {
         place: Scoped { scope: Scope::User(ADA), version: Version(14), prev: Version(4) },
         marker: Marker {
             conversation: CONVERSATION,
@@ -252,11 +255,11 @@ fn a_message_of_ones_own_does_not_hide_a_marker_that_moved_in_another_scope() {
 #[test]
 fn reset_drops_everything_and_answers_on_the_way_are_void() {
     let mut state = ada();
-    let asked = state.asking();
-    state.heads(Heads { reset: true, ..heads(500, &[], &[]) }, asked);
+    let asked = state.request_tick();
+    state.apply_heads(Heads { reset: true, ..heads(500, &[], &[]) }, asked);
     assert_eq!((state.conversations().count(), state.cursor()), (0, Some(cursor(500))));
     assert_eq!(state.needs(), [Need::Me]);
-    state.answer(
+    state.apply_conversation_answer(
         ConversationAnswer { conversation: conversation(CONVERSATION, 10), users: Vec::new(), cursor: cursor(10) },
         asked,
     );
@@ -266,8 +269,8 @@ fn reset_drops_everything_and_answers_on_the_way_are_void() {
         users: Vec::new(),
         cursor: cursor(12),
     };
-    assert_eq!(state.page(page, asked), None);
-    state.loaded(asked);
+    assert_eq!(state.apply_conversation_page(page, asked), None);
+    state.finish_list(asked);
     assert_eq!((state.conversations().count(), state.needs()), (0, vec![Need::Me]));
 }
 
@@ -279,25 +282,25 @@ fn opened(version: i64) -> Event {
 #[test]
 fn a_late_opening_of_a_conversation_that_was_left_is_asked_about_and_never_kept() {
     let mut reset = ada();
-    reset.heads(Heads { reset: true, ..heads(500, &[], &[]) }, reset.asking());
-    reset.me_answer(me_answer(4), reset.asking());
-    reset.page(
+    reset.apply_heads(Heads { reset: true, ..heads(500, &[], &[]) }, reset.request_tick());
+    reset.apply_me(me_answer(4), reset.request_tick());
+    reset.apply_conversation_page(
         ConversationPage { conversations: vec![], users: Vec::new(), next: None, cursor: cursor(501) },
-        reset.asking(),
+        reset.request_tick(),
     );
-    reset.loaded(reset.asking());
+    reset.finish_list(reset.request_tick());
     let mut gone = ada();
-    gone.heads(heads(500, &[], &[OTHER]), gone.asking());
+    gone.apply_heads(heads(500, &[], &[OTHER]), gone.request_tick());
     let mut waiting = ada();
-    waiting.heads(heads(500, &[(CONVERSATION, 20)], &[OTHER]), waiting.asking());
+    waiting.apply_heads(heads(500, &[(CONVERSATION, 20)], &[OTHER]), waiting.request_tick());
     for mut state in [reset, gone, waiting] {
         // Its removal, of version 400, was lost.
-        state.event(opened(300));
+        state.apply_event(opened(300));
         assert!(state.conversation(OTHER).is_none());
         assert!(state.needs().contains(&Need::Conversation(OTHER)));
-        state.not_found(OTHER, state.asking());
+        state.apply_not_found(OTHER, state.request_tick());
         assert!(state.conversation(OTHER).is_none() && !state.needs().contains(&Need::Conversation(OTHER)));
-        state.event(opened(501));
+        state.apply_event(opened(501));
         assert!(state.conversation(OTHER).is_some(), "news is taken as it is");
     }
 }
@@ -305,11 +308,11 @@ fn a_late_opening_of_a_conversation_that_was_left_is_asked_about_and_never_kept(
 #[test]
 fn whoever_comes_back_to_a_group_holds_nothing_from_before() {
     let mut state = ada();
-    state.event(created(11, 10, 1, BEN, 1));
+    state.apply_event(created(11, 10, 1, BEN, 1));
     let back = Member { history_from: Seq(4), ..member(ADA, 3) };
     let whole = Conversation { last_seq: Seq(3), members: vec![back], ..conversation(CONVERSATION, 20) };
-    state.heads(heads(30, &[(CONVERSATION, 20)], &[]), state.asking());
-    state.changes(changes(11, 20, Some(whole), Vec::new()), state.asking());
+    state.apply_heads(heads(30, &[(CONVERSATION, 20)], &[]), state.request_tick());
+    state.apply_changes(changes(11, 20, Some(whole), Vec::new()), state.request_tick());
     assert_eq!(seqs(&state), [0; 0]);
     assert!(state.is_settled());
 }
@@ -327,9 +330,9 @@ fn a_page_that_knows_more_than_the_events_so_far_does_not_double_anything() {
         version: Version(12),
         cursor: cursor(12),
     };
-    state.messages_page(CONVERSATION, page, state.asking());
-    state.event(created(11, 10, 1, BEN, 1));
-    state.event(created(12, 11, 2, BEN, 2));
+    state.apply_message_page(CONVERSATION, page, state.request_tick());
+    state.apply_event(created(11, 10, 1, BEN, 1));
+    state.apply_event(created(12, 11, 2, BEN, 2));
     assert_eq!((seqs(&state), unread(&state)), (vec![1, 2], 2));
-    assert_eq!(state.take_shown().len(), 2);
+    assert_eq!(state.take_appended().len(), 2);
 }

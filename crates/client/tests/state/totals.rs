@@ -3,7 +3,7 @@
 use crate::rows::{
     ADA, BEN, CONVERSATION, OTHER, changes, conversation, created, cursor, heads, me_answer, member, message,
 };
-use parlor_client::state::{Need, State};
+use parlor_client::state::{State, needs::Need};
 use parlor_protocol::{
     event::{Event, Scoped},
     ids::{Scope, Version},
@@ -19,14 +19,14 @@ fn told(version: i64, conversations: u32, messages: u32) -> MeAnswer {
 /// Ada holds one conversation of three, with two unread messages of seven, as of version 20.
 fn some() -> State {
     let mut state = State::new(ADA, 64);
-    state.heads(Heads { reset: true, ..heads(10, &[], &[]) }, state.asking());
-    state.me_answer(told(20, 3, 7), state.asking());
+    state.apply_heads(Heads { reset: true, ..heads(10, &[], &[]) }, state.request_tick());
+    state.apply_me(told(20, 3, 7), state.request_tick());
     let held = Conversation { unread: 2, ..conversation(CONVERSATION, 10) };
-    state.page(
+    state.apply_conversation_page(
         ConversationPage { conversations: vec![held], users: Vec::new(), next: None, cursor: cursor(21) },
-        state.asking(),
+        state.request_tick(),
     );
-    state.loaded(state.asking());
+    state.finish_list(state.request_tick());
     assert!(state.is_settled());
     assert_eq!(unread(&state), (3, 7));
     state
@@ -40,11 +40,11 @@ fn unread(state: &State) -> (u32, u32) {
 #[test]
 fn totals_follow_what_is_held_without_a_question() {
     let mut state = some();
-    state.event(created(31, 10, 1, BEN, 1));
+    state.apply_event(created(31, 10, 1, BEN, 1));
     assert_eq!(unread(&state), (3, 8));
     let whole = Conversation { unread: 4, ..conversation(CONVERSATION, 33) };
     let missed = vec![message(CONVERSATION, 32, 2, BEN), message(CONVERSATION, 33, 3, BEN)];
-    state.changes(changes(31, 33, Some(whole), missed), state.asking());
+    state.apply_changes(changes(31, 33, Some(whole), missed), state.request_tick());
     assert_eq!(unread(&state), (3, 9));
     assert!(state.is_settled());
 }
@@ -53,9 +53,12 @@ fn totals_follow_what_is_held_without_a_question() {
 fn what_the_server_counted_already_is_not_counted_again() {
     let mut state = some();
     // Sent before the totals were told, and heard after.
-    state.event(created(15, 10, 1, BEN, 1));
+    state.apply_event(created(15, 10, 1, BEN, 1));
     let older = Conversation { unread: 1, ..conversation(OTHER, 12) };
-    state.answer(ConversationAnswer { conversation: older, users: Vec::new(), cursor: cursor(30) }, state.asking());
+    state.apply_conversation_answer(
+        ConversationAnswer { conversation: older, users: Vec::new(), cursor: cursor(30) },
+        state.request_tick(),
+    );
     assert_eq!(unread(&state), (3, 7));
     assert!(state.is_settled());
 }
@@ -64,9 +67,12 @@ fn what_the_server_counted_already_is_not_counted_again() {
 fn a_conversation_that_was_not_held_and_changed_is_asked_about() {
     let mut state = some();
     let newer = Conversation { unread: 3, ..conversation(OTHER, 30) };
-    state.answer(ConversationAnswer { conversation: newer, users: Vec::new(), cursor: cursor(30) }, state.asking());
+    state.apply_conversation_answer(
+        ConversationAnswer { conversation: newer, users: Vec::new(), cursor: cursor(30) },
+        state.request_tick(),
+    );
     assert_eq!(state.needs(), [Need::Me]);
-    state.me_answer(told(30, 3, 8), state.asking());
+    state.apply_me(told(30, 3, 8), state.request_tick());
     assert_eq!(unread(&state), (3, 8));
     assert!(state.is_settled());
 }
@@ -75,12 +81,18 @@ fn a_conversation_that_was_not_held_and_changed_is_asked_about() {
 fn what_was_left_counts_no_more_held_or_not() {
     let mut state = some();
     state.drop_conversation(CONVERSATION);
-    state.me_answer(told(30, 2, 5), state.asking());
+    state.apply_me(told(30, 2, 5), state.request_tick());
     assert_eq!(unread(&state), (2, 5));
     assert!(state.is_settled());
     let row = Member { left: true, ..member(ADA, 0) };
     let place = Scoped { scope: Scope::Conversation(OTHER), version: Version(31), prev: Version(12) };
-    state.event(Event::MembersUpdated { place, members: vec![row], member_count: 1, unread: None, message: None });
+    state.apply_event(Event::MembersUpdated {
+        place,
+        members: vec![row],
+        member_count: 1,
+        unread: None,
+        message: None,
+    });
     assert_eq!(state.needs(), [Need::Me]);
 }
 
@@ -88,15 +100,15 @@ fn what_was_left_counts_no_more_held_or_not() {
 fn an_answer_that_events_have_overtaken_is_asked_for_again() {
     let mut state = some();
     state.drop_conversation(OTHER);
-    let asked = state.asking();
-    state.event(created(31, 10, 1, BEN, 1));
-    state.me_answer(told(30, 2, 6), asked);
+    let asked = state.request_tick();
+    state.apply_event(created(31, 10, 1, BEN, 1));
+    state.apply_me(told(30, 2, 6), asked);
     assert_eq!(state.needs(), [Need::Me]);
-    state.me_answer(told(31, 2, 7), state.asking());
+    state.apply_me(told(31, 2, 7), state.request_tick());
     assert_eq!(unread(&state), (2, 7));
     assert!(state.is_settled());
     // Nor does an older answer replace a newer one.
-    state.me_answer(told(30, 9, 9), asked);
+    state.apply_me(told(30, 9, 9), asked);
     assert_eq!(unread(&state), (2, 7));
 }
 
@@ -106,14 +118,17 @@ fn a_number_that_is_in_doubt_is_no_ground_to_count_on() {
     // The totals were told without it: it was deleted by then. How many are unread now, only a whole copy tells.
     let deleted = Message { deleted: true, version: Version(15), ..message(CONVERSATION, 9, 1, BEN) };
     let place = Scoped { scope: Scope::Conversation(CONVERSATION), version: Version(15), prev: Version(10) };
-    state.event(Event::MessageUpdated { place, message: deleted });
+    state.apply_event(Event::MessageUpdated { place, message: deleted });
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
-    let asked = state.asking();
-    state.event(created(31, 15, 2, BEN, 2));
+    let asked = state.request_tick();
+    state.apply_event(created(31, 15, 2, BEN, 2));
     let renewed = Conversation { unread: 2, ..conversation(CONVERSATION, 31) };
-    state.answer(ConversationAnswer { conversation: renewed, users: Vec::new(), cursor: cursor(31) }, asked);
+    state.apply_conversation_answer(
+        ConversationAnswer { conversation: renewed, users: Vec::new(), cursor: cursor(31) },
+        asked,
+    );
     assert_eq!(state.needs(), [Need::Me]);
-    state.me_answer(told(31, 3, 8), state.asking());
+    state.apply_me(told(31, 3, 8), state.request_tick());
     assert_eq!(unread(&state), (3, 8));
     assert!(state.is_settled());
 }
@@ -125,14 +140,14 @@ fn changes_that_began_before_the_totals_were_told_leave_a_doubt() {
     let mut edited = some();
     let late = message(CONVERSATION, 15, 1, BEN);
     let late = Message { version: Version(31), ..late };
-    edited.changes(changes(10, 31, Some(whole(31)), vec![late]), edited.asking());
+    edited.apply_changes(changes(10, 31, Some(whole(31)), vec![late]), edited.request_tick());
     let mut marked = some();
     let members = vec![Member { version: Version(15), ..member(ADA, 0) }, member(BEN, 0)];
     let moved = Conversation { members, ..whole(31) };
-    marked.changes(changes(10, 31, Some(moved), vec![message(CONVERSATION, 31, 1, BEN)]), marked.asking());
+    marked.apply_changes(changes(10, 31, Some(moved), vec![message(CONVERSATION, 31, 1, BEN)]), marked.request_tick());
     let mut reset = some();
     let much = changes(10, 31, Some(whole(31)), vec![message(CONVERSATION, 31, 1, BEN)]);
-    reset.changes(parlor_protocol::reply::Changes { reset: true, ..much }, reset.asking());
+    reset.apply_changes(parlor_protocol::reply::Changes { reset: true, ..much }, reset.request_tick());
     for state in [edited, marked, reset] {
         assert_eq!(state.needs(), [Need::Me]);
     }

@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 pub(super) struct Events {
     /// How far the client's state goes; absent when it holds nothing. A text that is no cursor is as good as none.
     #[param(value_type = Option<String>)]
-    #[serde(default, deserialize_with = "parlor_protocol::cursor::handed_back")]
+    #[serde(default, deserialize_with = "parlor_protocol::cursor::deserialize_lenient")]
     cursor: Option<Cursor>,
     /// Seconds to wait for something, up to `poll_wait_max_ms`; 0 answers at once.
     #[serde(default)]

@@ -67,7 +67,7 @@ async fn every_list_is_paged_in_the_same_way_to_its_end() {
         if other.id == others[0].id {
             ada.say(group, "umbrella one").await;
         }
-        let _: Value = other.api.request(Method::PUT, &path, "").await.expect("an answer").read().expect("a member");
+        let _: Value = other.api.request(Method::PUT, &path, "").await.expect("an answer").parse().expect("a member");
         ada.say(group, "umbrella more").await;
         let (_, _) = server.api().sign_in(&ada.login, "correct horse").await.expect("another session");
     }
@@ -195,7 +195,7 @@ async fn giving_up_a_send_deletes_nothing_and_looks_like_no_deletion() {
     let sent = ada.api.post_message(conversation, "a/b?c%", "hello").await.expect("sent").message;
     let cancel = async |id: &str| {
         let path = format!("/v1/sends/{id}/cancel");
-        ada.api.request(Method::POST, &path, "").await.expect("an answer").read::<Value>()
+        ada.api.request(Method::POST, &path, "").await.expect("an answer").parse::<Value>()
     };
     let happened = cancel("a%2Fb%3Fc%25").await.expect("it had happened");
     assert_eq!((&happened["cancelled"], &happened["message"]["seq"]), (&json!(false), &json!(sent.seq)));
@@ -281,7 +281,7 @@ async fn the_limits_tell_what_a_client_goes_by() {
         assert_eq!(limits[name], value, "{name}");
     }
     let known = server.api().limits().await.expect("read by the client");
-    assert_eq!(known.silence().as_millis(), 11_234);
+    assert_eq!(known.silence_timeout().as_millis(), 11_234);
 }
 
 #[tokio::test]
@@ -311,11 +311,11 @@ async fn an_upload_that_goes_on_elsewhere_is_told_where_whatever_else_is_wrong()
     let patch = async |offset: u64, body: &'static str| {
         let path = format!("/v1/uploads/one?offset={offset}");
         let answer = ada.api.request(Method::PATCH, &path, body).await.expect("an answer");
-        answer.read::<Value>().map_err(|error| error.code().map(Code::name))
+        answer.parse::<Value>().map_err(|error| error.code().map(Code::name))
     };
     let begin = async |body: &'static str| {
         let path = "/v1/uploads?client_id=one&name=a.txt&bytes=10";
-        ada.api.request(Method::POST, path, body).await.expect("an answer").read::<Value>()
+        ada.api.request(Method::POST, path, body).await.expect("an answer").parse::<Value>()
     };
     assert_eq!(begin("abcd").await.expect("begun")["received"], 4);
     for offset in [0, 3, 5, 10, 11, 1_000_000] {
@@ -342,7 +342,7 @@ async fn nobody_is_removed_from_a_direct_conversation() {
     let conversation = ada.write_to(&ben).await.id;
     for user in [ada.id, ben.id, UserId(999_999)] {
         let path = format!("/v1/conversations/{conversation}/members/{user}");
-        let answer = ada.api.request(Method::DELETE, &path, "").await.expect("an answer").read::<Value>();
+        let answer = ada.api.request(Method::DELETE, &path, "").await.expect("an answer").parse::<Value>();
         assert_eq!(answer.expect_err("refused").code(), Some(Code::NotAllowed), "{user}");
     }
     let opening =

@@ -116,7 +116,7 @@ fn of_conversations() -> Vec<Row> {
 
 fn of_messages() -> Vec<Row> {
     vec![
-        row("message.send", "", INSIDERS, |about| Command::say(about.group, &about.key, "hello")),
+        row("message.send", "", INSIDERS, |about| Command::send_text(about.group, &about.key, "hello")),
         row("message.send", "a file of another's", NOBODY, |about| send(about, "hello", None, vec![about.upload])),
         row("message.send", "an answer", INSIDERS, |about| send(about, "yes", Some(about.said), vec![])),
         row("message.forward", "out of it", INSIDERS, |about| {
@@ -258,7 +258,7 @@ impl Scene {
         }
         let path = format!("/v1/uploads?client_id=up-{}&name=umbrella.txt&bytes=3", unique());
         let uploaded = target.api.request(http::Method::POST, &path, "abc").await.expect("an answer");
-        let upload: parlor_protocol::model::Upload = uploaded.read().expect("taken in");
+        let upload: parlor_protocol::model::Upload = uploaded.parse().expect("taken in");
         Self { askers, target, stranger, upload: upload.id }
     }
 

@@ -11,8 +11,7 @@ use crate::{
 };
 use parlor_client::{
     error::Error,
-    poll::snapshot,
-    sync::{Client, Tamper},
+    sync::{Client, Tamper, poll::snapshot},
 };
 use parlor_protocol::{
     command::Command,
@@ -118,7 +117,7 @@ impl World {
         for person in &people {
             let mut client = person.connect().await;
             client.list_limit = Some(2);
-            client.tamper(Some(tamper(weather, Chance::new(chance.next()))));
+            client.set_tamper(Some(tamper(weather, Chance::new(chance.next()))));
             clients.push(client);
         }
         let mut world = Self { server, people, clients, chance, backup: None };
@@ -179,7 +178,7 @@ impl World {
     async fn command(&mut self, who: usize, command: Command) -> Option<Error> {
         let by_socket = self.chance.percent(50) && self.clients[who].is_connected();
         if by_socket {
-            return self.clients[who].command::<Value>(command).await.err();
+            return self.clients[who].call::<Value>(command).await.err();
         }
         by_http(&self.people[who], command).await.err()
     }
@@ -290,25 +289,25 @@ impl World {
     async fn interrupt(&mut self, who: usize) {
         let breaks = self.chance.percent(30);
         match self.chance.below(12) {
-            0..4 => self.clients[who].cut(),
+            0..4 => self.clients[who].disconnect(),
             4 | 5 => {
                 // Heads at any time; if the connection ends, it is opened again later.
                 let _heads = self.clients[who].resume().await;
             }
             10 => {
                 // A reset on a connection that lives on; what is on its way still comes.
-                let _heads = self.clients[who].start_over().await;
+                let _heads = self.clients[who].resume_without_cursor().await;
             }
             11 => {
                 // Another connection comes while the last one goes.
-                self.clients[who].cut();
+                self.clients[who].disconnect();
                 let _opened = self.clients[who].connect().await;
             }
             6 | 7 if breaks => self.restart().await,
             8 if breaks && self.backup.is_none() => self.back_up(),
             9 if breaks => self.restore().await,
             _ => {
-                self.clients[who].cut();
+                self.clients[who].disconnect();
                 // A round of polling, in place of the socket.
                 let _polled = self.clients[who].poll(0).await;
             }
@@ -370,7 +369,7 @@ impl World {
         let mut found = Vec::new();
         for (client, person) in self.clients.iter().zip(&self.people) {
             let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot");
-            let differences = client.state.normal().differences_from(&fresh.normal());
+            let differences = client.state.normal_form().differences_from(&fresh.normal_form());
             found.extend(differences.into_iter().map(|text| format!("person {}: {text}", person.id)));
         }
         found
@@ -380,9 +379,9 @@ impl World {
     async fn converge(&mut self, seed: u64) {
         self.quiet().await;
         for (who, client) in self.clients.iter_mut().enumerate() {
-            client.tamper(None);
+            client.set_tamper(None);
             if who == 0 {
-                client.cut();
+                client.disconnect();
                 client.poll(0).await.expect("the first one polls");
                 continue;
             }
@@ -432,7 +431,7 @@ async fn by_http(person: &Person, command: Command) -> Result<Value, Error> {
         }
         Command::RemoveMember { conversation, user } => {
             let path = format!("/v1/conversations/{conversation}/members/{user}");
-            api.request(Method::DELETE, &path, "").await?.read()
+            api.request(Method::DELETE, &path, "").await?.parse()
         }
         Command::UpdateMember { conversation, user, role } => {
             let path = format!("/v1/conversations/{conversation}/members/{user}");

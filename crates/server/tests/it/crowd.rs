@@ -197,7 +197,7 @@ impl Writer {
 
     fn not_acknowledged(&mut self, pending: Pending, error: &Error) {
         let (me, conversation) = (self.me(), pending.conversation.0);
-        if error.leaves_unknown() {
+        if error.is_outcome_unknown() {
             self.recorder.write(Record::nack(me, conversation, &pending.client_id, Outcome::Unknown));
             let gives_up = self.chance.percent(self.rhythm.cancels_percent);
             self.pending = Some(Pending { gives_up, ..pending });
@@ -210,7 +210,7 @@ impl Writer {
 
     async fn give_up(&mut self, pending: Pending) {
         let client_id = pending.client_id.clone();
-        match self.client.command::<Cancelled>(Command::Cancel { client_id }).await {
+        match self.client.call::<Cancelled>(Command::Cancel { client_id }).await {
             Ok(Cancelled { message: Some(message), .. }) => self.acknowledged(&message),
             Ok(Cancelled { message: None, .. }) => {
                 let (me, conversation) = (self.me(), pending.conversation.0);
@@ -224,7 +224,7 @@ impl Writer {
     async fn read_page(&mut self) {
         let conversation = *self.chance.pick(&self.conversations);
         let command = Command::ListMessages { conversation, before: None, after: None, around: None, limit: None };
-        let Ok(page) = self.client.command::<MessagePage>(command).await else { return };
+        let Ok(page) = self.client.call::<MessagePage>(command).await else { return };
         self.pages += 1;
         for message in &page.messages {
             let row = Record::of(Op::Hist, Some(self.me()), message);
@@ -234,7 +234,7 @@ impl Writer {
 
     fn write_down_shown(&mut self) {
         let (me, epoch) = (self.me(), self.client.connections());
-        for message in self.client.state.take_shown() {
+        for message in self.client.state.take_appended() {
             self.recorder.write(Record { epoch, ..Record::of(Op::Recv, Some(me), &message) });
         }
     }

@@ -37,7 +37,7 @@ async fn send<T: serde::Serialize>(
 
 async fn picture(person: &Person, group: ConversationId, bytes: Vec<u8>) -> Result<Changed, Error> {
     let path = format!("/v1/conversations/{group}/picture");
-    person.api.request(http::Method::PUT, &path, bytes).await.expect("an answer").read()
+    person.api.request(http::Method::PUT, &path, bytes).await.expect("an answer").parse()
 }
 
 fn code(refused: Result<Changed, Error>) -> Option<Code> {
@@ -62,7 +62,7 @@ async fn a_group_is_led_by_http_and_everybody_sees_it_live() {
     picture(&ben, group, png()).await.expect("a moderator sets a picture");
 
     let lines = |held: &parlor_client::state::State| held.messages(group).filter(|it| it.system.is_some()).count();
-    bens.until(WITHIN, |held| lines(held) == 4).await.expect("each is told as it happens");
+    bens.run_until(WITHIN, |held| lines(held) == 4).await.expect("each is told as it happens");
     let held = bens.state.conversation(group).expect("held").clone();
     let fresh = seen(&ben, group).await;
     assert_eq!((&held.title, &held.picture, held.member_count), (&fresh.title, &fresh.picture, 3));
@@ -77,7 +77,7 @@ async fn a_group_is_led_by_http_and_everybody_sees_it_live() {
     assert_eq!((rest.members[0].user.id, rest.members[0].history_from.0, rest.next), (cleo.id, 1, None));
 
     let none = ada.api.request(http::Method::DELETE, &format!("{at}/picture"), "").await.expect("an answer");
-    none.read::<Changed>().expect("an owner removes the picture");
+    none.parse::<Changed>().expect("an owner removes the picture");
     assert_eq!(seen(&cleo, group).await.picture, None);
 }
 
@@ -105,7 +105,7 @@ async fn who_may_not_lead_a_group_is_refused_before_a_picture_is_read() {
         Command::RemoveMember { conversation: group, user },
     ] {
         let shown = format!("{command:?}");
-        let refused = socket.command::<serde_json::Value>(command).await.expect_err(&shown);
+        let refused = socket.call::<serde_json::Value>(command).await.expect_err(&shown);
         assert_eq!(refused.code(), Some(Code::NotFound), "{shown}");
     }
     let fresh = seen(&ada, group).await;

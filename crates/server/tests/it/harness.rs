@@ -176,7 +176,7 @@ impl Server {
     }
 
     async fn is_ready(&self) -> bool {
-        let api = self.api().with_patience(Duration::from_secs(1));
+        let api = self.api().with_timeout(Duration::from_secs(1));
         api.request(http::Method::GET, "/readyz", "").await.is_ok_and(|answer| answer.status.is_success())
     }
 
@@ -405,7 +405,7 @@ impl Person {
     pub(crate) async fn leave(&self, conversation: ConversationId) {
         let path = format!("/v1/conversations/{conversation}/members/{}", self.id);
         let answer = self.api.request(http::Method::DELETE, &path, "").await.expect("an answer");
-        answer.read::<parlor_protocol::reply::Changed>().expect("a member may leave");
+        answer.parse::<parlor_protocol::reply::Changed>().expect("a member may leave");
     }
 
     /// Sends a message by HTTP.

@@ -76,7 +76,7 @@ impl Listener {
             self.keep(&incoming);
             match incoming {
                 Incoming::Reply(Some(re), _) if re == id => return,
-                Incoming::Closed(..) | Incoming::Cut(_) => panic!("{incoming:?}"),
+                Incoming::Closed(..) | Incoming::Disconnected(_) => panic!("{incoming:?}"),
                 _ => {}
             }
         }
@@ -183,7 +183,7 @@ impl World {
             0..6 => {
                 let word = self.word(if is_member { self.members[&group].clone() } else { BTreeSet::new() });
                 let client_id = format!("key-{}", unique());
-                self.listeners[index].ask(Command::say(group, client_id, word)).await;
+                self.listeners[index].ask(Command::send_text(group, client_id, word)).await;
             }
             6 if is_member && self.members[&group].len() > 1 => {
                 // Whoever has it on the screen is in its topic, and must be taken out.

@@ -38,7 +38,7 @@ impl Page {
     }
 
     async fn say(&mut self, conversation: ConversationId) {
-        let command = Command::say(conversation, format!("say-{}", unique()), "Now you know");
+        let command = Command::send_text(conversation, format!("say-{}", unique()), "Now you know");
         let _: Sent = self.socket.call(command).await.expect("a member may");
     }
 
@@ -145,7 +145,7 @@ async fn writing_ends_with_the_connection_that_said_it() {
     let mut cut = Page::open(&ada).await;
     cut.typing(place, true).await;
     assert_eq!(typing_of(&of_ben.events_up_to("typing.changed").await), [true]);
-    cut.socket.cut();
+    cut.socket.abort();
     assert_eq!(typing_of(&of_ben.events_up_to("typing.changed").await), [false]);
     // Said at one page and then at another: it ends with the second.
     let (mut first, mut second) = (Page::open(&ada).await, Page::open(&ada).await);

@@ -159,7 +159,7 @@ async fn converse(scene: &Scene, asker: &Person, reader: Reader, mut chance: Cha
             }
         }
         Reader::Stuck => drop(socket),
-        Reader::Cut => socket.cut(),
+        Reader::Cut => socket.abort(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     harness::{Chance, Person, Server, Setup, budget, folder, signal, tool},
 };
 use parlor_client::history::{
-    checker::{Fault, Verdict, check},
+    checker::{Verdict, Violation, check},
     record::{Op, Record, Recorder},
 };
 use parlor_protocol::ids::ConversationId;
@@ -169,8 +169,8 @@ async fn the_power_cut_is_a_real_one_for_relaxed_durability_loses_messages() {
     for _ in 0..3 {
         match cut("relaxed", &mut chance).await {
             Err(why) => return println!("skipped, for no disk image can be mounted here: {why}"),
-            Ok(Cut { verdict }) if verdict.faults().contains(&Fault::Lost) => {
-                let lost = verdict.findings.iter().filter(|finding| finding.fault == Fault::Lost).count();
+            Ok(Cut { verdict }) if verdict.violations().contains(&Violation::Lost) => {
+                let lost = verdict.findings.iter().filter(|finding| finding.violation == Violation::Lost).count();
                 return println!("relaxed durability lost {lost} messages, as it must");
             }
             Ok(_) => {}
@@ -186,5 +186,5 @@ fn a_final_read_that_found_nothing_is_a_loss() {
     let row = Record { sender: Some(1), cmid: Some("a".to_owned()), mid: Some(3), seq: Some(1), ..send.clone() };
     let records = [send, Record { op: Op::Ack, ..row }];
     let verdict = check(&records, &BTreeMap::from([(2, BTreeSet::from([1]))]));
-    assert_eq!(verdict.faults(), BTreeSet::from([Fault::Lost]));
+    assert_eq!(verdict.violations(), BTreeSet::from([Violation::Lost]));
 }

@@ -64,7 +64,7 @@ async fn told(person: &Person, cursor: Cursor) -> Value {
     let polled = person.api.events(Some(cursor), 0).await.expect("heads");
     let mut client = person.connect().await;
     let resume = Command::Resume { user: person.id, cursor: Some(cursor) };
-    let resumed: Result<Value, Error> = client.command(resume).await;
+    let resumed: Result<Value, Error> = client.call(resume).await;
     let mut resumed = resumed.expect("heads");
     resumed.as_object_mut().expect("an object").remove("re");
     let polled = serde_json::to_value(polled).expect("an answer has string keys only");

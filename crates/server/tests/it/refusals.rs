@@ -307,7 +307,7 @@ async fn commands_on_the_socket_are_refused_as_over_http() {
     let place = Place::new(Setup::new().with("limits.shown_max", 1)).await;
     let mut socket = resumed(&place.cleo).await;
     let foreign = place.conversation;
-    let send = |conversation| Command::say(conversation, "c1", "hi");
+    let send = |conversation| Command::send_text(conversation, "c1", "hi");
     let user = UserId(999_999);
     for (command, code) in [
         (send(foreign), "not_found"),

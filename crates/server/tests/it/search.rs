@@ -60,7 +60,7 @@ async fn a_search_by_http_takes_every_filter() {
     }
     for query in ["", "query=", "query=a&context_id=5", "query=a&from=now", "query=a&more=1", "query=a&limit=0"] {
         let answer = ben.api.request(http::Method::GET, &format!("/v1/search?{query}"), "").await.expect("an answer");
-        let refused = answer.read::<Found>().expect_err("refused");
+        let refused = answer.parse::<Found>().expect_err("refused");
         assert!(refused.to_string().contains(Code::InvalidField.name()), "{query}: {refused}");
     }
     let cleo = server.user("cleo").await;

@@ -74,7 +74,7 @@ async fn repeats_in_random_ways_change_nothing_and_leave_no_gap() {
         assert!(again.duplicate && again.message == *message);
     }
     let last = ada.say(conversation, "the last").await;
-    let state = parlor_client::poll::snapshot(&ada.api, ada.id, ada.fan_out_max).await.expect("a snapshot");
+    let state = parlor_client::sync::poll::snapshot(&ada.api, ada.id, ada.fan_out_max).await.expect("a snapshot");
     let seqs: Vec<_> = state.messages(conversation).map(|message| message.seq.0).collect();
     assert_eq!(seqs, (1..=last.seq.0).collect::<Vec<_>>());
 }
@@ -97,11 +97,11 @@ async fn what_was_given_up_never_happens_and_what_had_happened_is_told() {
     let (ada, _, conversation) = two(&server).await;
     let mut client = ada.connect().await;
     let cancel = |key: &str| Command::Cancel { client_id: key.to_owned() };
-    let given_up: Cancelled = client.command(cancel("never")).await.expect("an answer");
+    let given_up: Cancelled = client.call(cancel("never")).await.expect("an answer");
     assert!(given_up.cancelled && given_up.message.is_none());
     assert_eq!(code(client.send(conversation, "never", "too late").await), Code::Cancelled);
     let sent = client.send(conversation, "sent", "in time").await.expect("sent");
-    let told: Cancelled = client.command(cancel("sent")).await.expect("an answer");
+    let told: Cancelled = client.call(cancel("sent")).await.expect("an answer");
     assert!(!told.cancelled && told.message == Some(sent.message));
     assert_eq!(ada.api.messages(conversation, "").await.expect("a page").messages.len(), 1);
 }

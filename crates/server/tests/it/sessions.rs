@@ -37,7 +37,7 @@ async fn close_code(socket: &mut Socket) -> Option<u16> {
     loop {
         match socket.next_before(deadline).await? {
             Incoming::Closed(code, _) => return Some(code),
-            Incoming::Cut(_) => return None,
+            Incoming::Disconnected(_) => return None,
             _ => {}
         }
     }

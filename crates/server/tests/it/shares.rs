@@ -196,7 +196,7 @@ async fn a_large_portrait_takes_little_memory_whatever_its_format() {
     // Drawing it here takes so long that an idle connection would end meanwhile.
     let server = Setup::new().with("files.image_ms", 600_000).with("http.head_ms", 600_000).start().await;
     let mut ada = server.user("ada").await;
-    ada.api = ada.api.with_patience(LONG * 4);
+    ada.api = ada.api.with_timeout(LONG * 4);
     let most = 40 * 1024 * 1024;
     for format in [ImageFormat::Png, ImageFormat::Jpeg] {
         let large = picture(4500, 9, format);
@@ -219,7 +219,7 @@ async fn pictures_keep_nobody_from_signing_in() {
     let large = picture(1500, 9, ImageFormat::Png);
     let sending: Vec<_> = (0..2)
         .map(|_| {
-            let (api, large) = (ada.api.clone().with_patience(LONG * 4), large.clone());
+            let (api, large) = (ada.api.clone().with_timeout(LONG * 4), large.clone());
             tokio::spawn(
                 async move { api.request(Method::PUT, "/v1/me/picture", large).await.map(|answer| answer.status) },
             )
@@ -247,7 +247,7 @@ async fn pictures_of_people_and_groups_count_for_who_sets_them() {
             ada.api.request(Method::PUT, &path, picture(300, shade, ImageFormat::Png)).await.expect("an answer");
         codes.push(
             answer
-                .read::<serde_json::Value>()
+                .parse::<serde_json::Value>()
                 .err()
                 .and_then(|error| error.code())
                 .map(parlor_protocol::error::Code::name),

@@ -1,7 +1,7 @@
 //! The socket: what is refused and how, the heartbeat, order, slow readers, endings.
 
 use crate::harness::{Person, Server, Setup};
-use parlor_client::socket::{Handshake, Incoming, NotOpened, Socket};
+use parlor_client::socket::{Handshake, HandshakeError, Incoming, Socket};
 use parlor_protocol::{
     command::Command,
     error::Code,
@@ -51,14 +51,14 @@ async fn closed(socket: &mut Socket) -> u16 {
     loop {
         match next(socket).await {
             Incoming::Closed(code, _) => return code,
-            Incoming::Cut(why) => panic!("cut without a close frame: {why}"),
+            Incoming::Disconnected(why) => panic!("cut without a close frame: {why}"),
             _ => {}
         }
     }
 }
 
 fn send(conversation: ConversationId, client_id: impl Into<String>, text: impl Into<String>) -> Command {
-    Command::say(conversation, client_id, text)
+    Command::send_text(conversation, client_id, text)
 }
 
 #[tokio::test]
@@ -145,9 +145,9 @@ async fn the_first_command_says_whose_page_it_is() {
     socket.send(Command::GetMe { since: None }).await.expect("alive");
     assert_eq!(refusal(&mut socket).await.1, Code::NotResumed, "a refused resume is none");
     let without = Handshake::new(server.address(), ada.api.headers()).without(&http::header::SEC_WEBSOCKET_PROTOCOL);
-    assert!(matches!(without.open().await, Err(NotOpened::Refused { status, .. }) if status == 400));
+    assert!(matches!(without.open().await, Err(HandshakeError::Refused { status, .. }) if status == 400));
     let nobody = Handshake::new(server.address(), server.api().headers());
-    assert!(matches!(nobody.open().await, Err(NotOpened::Refused { status, .. }) if status == 401));
+    assert!(matches!(nobody.open().await, Err(HandshakeError::Refused { status, .. }) if status == 401));
 }
 
 #[tokio::test]
@@ -256,7 +256,7 @@ async fn a_stopping_server_answers_what_it_took_and_says_when_to_come_back() {
         loop {
             match next(&mut socket).await {
                 Incoming::Closed(code, reason) => return (code, reason),
-                Incoming::Cut(why) => panic!("cut without a close frame: {why}"),
+                Incoming::Disconnected(why) => panic!("cut without a close frame: {why}"),
                 _ => {}
             }
         }

@@ -6,7 +6,7 @@ use parlor::{
     channel_layer::Topic,
     domain::{Change, Content, Decided, Now, Profile, Told, decide, load_plan::Wanted},
 };
-use parlor_client::state::place;
+use parlor_client::state::events::position;
 use parlor_protocol::{
     error::Code,
     event::Event,
@@ -50,7 +50,7 @@ fn told(decided: &Decided, scope: Scope) -> Vec<(BTreeSet<Topic>, &Event)> {
     let mut events = Vec::new();
     for told in &decided.told {
         if let Told::Event(topics, event) = told
-            && place(event).is_some_and(|(of, ..)| of == scope)
+            && position(event).is_some_and(|(of, ..)| of == scope)
         {
             events.push((topics.iter().copied().collect(), &**event));
         }
@@ -76,7 +76,7 @@ async fn whoever_is_renamed_is_so_in_a_conversation_opened_in_the_same_batch(wor
     let renamed = told(&decided[1], Scope::Conversation(conversation));
     assert_eq!(renamed.len(), 1);
     assert_eq!(renamed[0].0, BTreeSet::from([Topic::User(ada), Topic::User(ben)]));
-    let (_, version, prev) = place(renamed[0].1).expect("a place");
+    let (_, version, prev) = position(renamed[0].1).expect("a place");
     assert_eq!(prev, Some(Version(version.0 - 1)));
     assert_eq!(version_of(&world.app, ada, conversation).await, version);
 }
@@ -90,7 +90,7 @@ async fn a_context_that_closes_does_so_in_a_conversation_opened_in_the_same_batc
     let parlor::domain::Outcome::Opened { conversation, .. } = decided[0].outcome else { panic!("opened") };
     let closed = told(&decided[1], Scope::Conversation(conversation));
     assert_eq!(closed.len(), 1);
-    let (_, version, _) = place(closed[0].1).expect("a place");
+    let (_, version, _) = position(closed[0].1).expect("a place");
     assert_eq!(version_of(&world.app, ada, conversation).await, version);
 }
 

@@ -3,9 +3,8 @@
 
 use crate::harness::{Person, Server, Setup};
 use parlor_client::{
-    poll::snapshot,
-    state::{Need, State, place},
-    sync::{Client, Tamper},
+    state::{State, events::position, needs::Need},
+    sync::{Client, Tamper, poll::snapshot},
 };
 use parlor_protocol::{
     event::Event,
@@ -27,7 +26,7 @@ fn losing(conversation: ConversationId) -> (Tamper, Arc<AtomicUsize>) {
     let lost = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&lost);
     let tamper: Tamper = Box::new(move |_, event: Event| {
-        if place(&event).is_some_and(|(scope, ..)| scope == Scope::Conversation(conversation)) {
+        if position(&event).is_some_and(|(scope, ..)| scope == Scope::Conversation(conversation)) {
             counter.fetch_add(1, Ordering::Relaxed);
             return Vec::new();
         }
@@ -43,15 +42,15 @@ fn has(conversation: ConversationId, message: &Message) -> impl Fn(&State) -> bo
 
 async fn equals_the_store(client: &Client, person: &Person) {
     let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot");
-    let found = client.state.normal().differences_from(&fresh.normal());
+    let found = client.state.normal_form().differences_from(&fresh.normal_form());
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 /// Without asking for heads.
 async fn comes_to_equal_the_store(client: &mut Client, person: &Person) {
-    let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot").normal();
-    let equal = client.until(WITHIN, |state| state.normal().differences_from(&fresh).is_empty()).await;
-    let found = client.state.normal().differences_from(&fresh);
+    let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot").normal_form();
+    let equal = client.run_until(WITHIN, |state| state.normal_form().differences_from(&fresh).is_empty()).await;
+    let found = client.state.normal_form().differences_from(&fresh);
     assert!(equal.is_ok(), "live events do not suffice: {}", found.join("\n"));
 }
 
@@ -69,15 +68,15 @@ async fn an_event_lost_in_one_conversation_is_not_skipped_because_another_goes_o
     let cursor = client.state.cursor();
 
     let (tamper, lost) = losing(with_ben);
-    client.tamper(Some(tamper));
+    client.set_tamper(Some(tamper));
     let unheard = ben.say(with_ben, "unheard").await;
-    client.until(WITHIN, |_| lost.load(Ordering::Relaxed) > 0).await.expect("the event comes and is lost");
+    client.run_until(WITHIN, |_| lost.load(Ordering::Relaxed) > 0).await.expect("the event comes and is lost");
     let heard = cleo.say(with_cleo, "heard").await;
-    client.until(WITHIN, has(with_cleo, &heard)).await.expect("the other conversation goes on");
+    client.run_until(WITHIN, has(with_cleo, &heard)).await.expect("the other conversation goes on");
     assert!(!has(with_ben, &unheard)(&client.state));
     assert_eq!(client.state.cursor(), cursor, "no live event moves the cursor");
 
-    client.tamper(None);
+    client.set_tamper(None);
     client.connect().await.expect("a socket");
     client.settle(WITHIN).await.expect("everything is fetched");
     assert!(has(with_ben, &unheard)(&client.state));
@@ -91,13 +90,13 @@ async fn a_removal_that_was_not_heard_of_is_told_as_gone() {
     let group = ben.group("tram 18", &[&ada, &cleo]).await;
     let mut client = ada.connect().await;
     let (tamper, lost) = losing(group);
-    client.tamper(Some(tamper));
+    client.set_tamper(Some(tamper));
 
     let mut bens = ben.connect().await;
-    bens.remove(group, ada.id).await.expect("an owner removes");
-    client.until(WITHIN, |_| lost.load(Ordering::Relaxed) > 0).await.expect("the event comes and is lost");
+    bens.remove_member(group, ada.id).await.expect("an owner removes");
+    client.run_until(WITHIN, |_| lost.load(Ordering::Relaxed) > 0).await.expect("the event comes and is lost");
     assert!(client.state.conversation(group).is_some());
-    client.tamper(None);
+    client.set_tamper(None);
     client.resume().await.expect("heads");
     assert!(client.state.conversation(group).is_none());
     equals_the_store(&client, &ada).await;
@@ -111,12 +110,12 @@ async fn whoever_was_removed_and_added_again_while_away_holds_nothing_from_befor
     let early = ben.say(group, "before").await;
     let mut client = ada.connect().await;
     assert!(has(group, &early)(&client.state));
-    client.cut();
+    client.disconnect();
 
     let mut bens = ben.connect().await;
-    bens.remove(group, ada.id).await.expect("an owner removes");
+    bens.remove_member(group, ada.id).await.expect("an owner removes");
     ben.say(group, "while away").await;
-    bens.add(group, vec![ada.id]).await.expect("an owner adds");
+    bens.add_members(group, vec![ada.id]).await.expect("an owner adds");
     let late = ben.say(group, "after").await;
     client.connect().await.expect("a socket");
     client.settle(WITHIN).await.expect("everything is fetched");
@@ -135,20 +134,20 @@ async fn whoever_was_removed_hears_nothing_more() {
     let mut client = ada.connect().await;
     let heard = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&heard);
-    client.tamper(Some(Box::new(move |_, event| {
-        let about = place(&event).is_some_and(|(scope, ..)| scope == Scope::Conversation(group));
+    client.set_tamper(Some(Box::new(move |_, event| {
+        let about = position(&event).is_some_and(|(scope, ..)| scope == Scope::Conversation(group));
         if about && !matches!(event, Event::MembersUpdated { .. }) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         vec![event]
     })));
     let mut bens = ben.connect().await;
-    bens.remove(group, ada.id).await.expect("an owner removes");
+    bens.remove_member(group, ada.id).await.expect("an owner removes");
     for _ in 0..5 {
         cleo.say(group, "among ourselves").await;
     }
     let last = ben.say(with_ben, "to you").await;
-    client.until(WITHIN, has(with_ben, &last)).await.expect("what comes later is there");
+    client.run_until(WITHIN, has(with_ben, &last)).await.expect("what comes later is there");
     assert!(client.state.conversation(group).is_none());
     assert_eq!(heard.load(Ordering::Relaxed), 0);
 }
@@ -159,16 +158,16 @@ async fn heads_whose_fetch_failed_are_named_again() {
     let (ada, ben, cleo) = three(&server).await;
     let (with_ben, with_cleo) = (ada.write_to(&ben).await.id, ada.write_to(&cleo).await.id);
     let mut client = ada.connect().await;
-    client.cut();
+    client.disconnect();
     let first = ben.say(with_ben, "one").await;
     let second = cleo.say(with_cleo, "two").await;
 
     // Heads name both; the changes of one come along, the fetch of the other never arrives.
     let cursor = client.state.cursor();
-    let asked = client.state.asking();
+    let asked = client.state.request_tick();
     let heads = ada.api.events(cursor, 0).await.expect("heads");
     assert_eq!((heads.heads.len(), heads.changes.len()), (2, 1));
-    client.state.heads(heads, asked);
+    client.state.apply_heads(heads, asked);
     let needs = client.state.needs();
     assert!(matches!(needs[..], [Need::Changes(..)]), "{needs:?}");
     assert_eq!(client.state.cursor(), cursor, "one of the named is missing");
@@ -190,10 +189,10 @@ async fn a_conversation_that_moves_between_two_pages_of_the_list_is_not_missed()
         conversations.push((ada.write_to(&other).await.id, other));
     }
     let mut client = ada.client();
-    let asked = client.state.asking();
+    let asked = client.state.request_tick();
     let page = ada.api.conversations(None, Some(2)).await.expect("the first page");
     let cursor = page.cursor;
-    let next = client.state.page(page, asked);
+    let next = client.state.apply_conversation_page(page, asked);
     assert!(next.is_some());
 
     // The oldest becomes the newest: the second page no longer has it.
@@ -202,8 +201,8 @@ async fn a_conversation_that_moves_between_two_pages_of_the_list_is_not_missed()
     let page = ada.api.conversations(next.as_deref(), Some(2)).await.expect("the second page");
     assert!(page.conversations.iter().all(|conversation| conversation.id != *oldest));
     assert_ne!(page.cursor, cursor);
-    assert_eq!(client.state.page(page, asked), None);
-    client.state.loaded(client.state.asking());
+    assert_eq!(client.state.apply_conversation_page(page, asked), None);
+    client.state.finish_list(client.state.request_tick());
     assert_eq!(client.state.cursor(), Some(cursor), "the lowest of the cursors is kept");
 
     client.connect().await.expect("a socket");
@@ -219,7 +218,7 @@ async fn what_was_missed_comes_in_pages_and_nothing_lies_between_them() {
     let conversation = ada.write_to(&ben).await.id;
     let mut client = ada.connect().await;
     let since = client.state.conversation(conversation).expect("held").version;
-    client.cut();
+    client.disconnect();
     for number in 0..10 {
         ben.say(conversation, &format!("number {number}")).await;
     }
@@ -238,7 +237,7 @@ async fn too_much_in_one_conversation_brings_its_newest_page_and_too_many_conver
     let (ada, ben, cleo) = three(&server).await;
     let mut conversations = vec![ada.write_to(&ben).await.id, ada.write_to(&cleo).await.id];
     let mut client = ada.connect().await;
-    client.cut();
+    client.disconnect();
     for _ in 0..6 {
         ben.say(conversations[0], "too much").await;
     }
@@ -247,7 +246,7 @@ async fn too_much_in_one_conversation_brings_its_newest_page_and_too_many_conver
     assert_eq!((client.state.messages(conversations[0]).count(), client.state.resets()), (3, 1));
     equals_the_store(&client, &ada).await;
 
-    client.cut();
+    client.disconnect();
     conversations.push(ben.group("tram 18", &[&ada]).await);
     for conversation in &conversations {
         ada.say(*conversation, "too many").await;
@@ -340,7 +339,7 @@ async fn a_restored_backup_takes_back_what_was_heard_live_after_it() {
     let backup = folder.path().join("backup");
     server.back_up(&backup);
     let message = ben.say(conversation, "not in the backup").await;
-    client.until(WITHIN, has(conversation, &message)).await.expect("a live event");
+    client.run_until(WITHIN, has(conversation, &message)).await.expect("a live event");
     server.stop().await;
     server.restore(&backup);
     server.restart().await;
@@ -432,7 +431,7 @@ async fn socket_long_poll_and_plain_poll_reach_the_same_state() {
         by_long_poll
     });
     let message = ben.say(group, "hello").await;
-    by_socket.until(WITHIN, has(group, &message)).await.expect("a live event");
+    by_socket.run_until(WITHIN, has(group, &message)).await.expect("a live event");
     let by_long_poll = tokio::time::timeout(WITHIN, waiting).await.expect("an answer at once").expect("a round");
     by_poll.poll(0).await.expect("a round");
     for client in [&by_socket, &by_poll, &by_long_poll] {
@@ -448,11 +447,11 @@ async fn a_large_group_whose_owner_leaves_has_another() {
     let others = [server.user("dan").await, server.user("eve").await];
     let group = ben.group("tram 18", &[&ada, &cleo, &others[0], &others[1]]).await;
     let mut bens = ben.connect().await;
-    bens.remove(group, ben.id).await.expect("an owner may leave");
+    bens.remove_member(group, ben.id).await.expect("an owner may leave");
     let mut adds = 0;
     for person in [&ada, &cleo, &others[0], &others[1]] {
         let mut client = person.connect().await;
-        adds += u32::from(client.add(group, vec![ben.id]).await.is_ok());
+        adds += u32::from(client.add_members(group, vec![ben.id]).await.is_ok());
     }
     assert_eq!(adds, 1, "one of them owns it now and may add");
 }

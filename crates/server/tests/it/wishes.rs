@@ -73,15 +73,15 @@ pub(crate) async fn by_http(person: &Person, command: Command) -> Result<Value, 
             api.send(Method::PATCH, &path(conversation, seq), &PatchMessage { text, subject }).await
         }
         Command::Delete { conversation, seq } => {
-            api.request(Method::DELETE, &path(conversation, seq), "").await?.read()
+            api.request(Method::DELETE, &path(conversation, seq), "").await?.parse()
         }
         Command::Hide { conversation, seq } => {
-            api.request(Method::POST, &format!("{}/hide", path(conversation, seq)), "").await?.read()
+            api.request(Method::POST, &format!("{}/hide", path(conversation, seq)), "").await?.parse()
         }
         Command::React { conversation, seq, emoji, on } => {
             let emoji = emoji.bytes().fold(String::new(), |path, byte| format!("{path}%{byte:02X}"));
             let method = if on { Method::PUT } else { Method::DELETE };
-            api.request(method, &format!("{}/reactions/{emoji}", path(conversation, seq)), "").await?.read()
+            api.request(method, &format!("{}/reactions/{emoji}", path(conversation, seq)), "").await?.parse()
         }
         other => unreachable!("nobody does {other:?} by HTTP here"),
     }

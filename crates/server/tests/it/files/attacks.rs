@@ -183,7 +183,7 @@ async fn another_persons_upload_is_none() {
     let server = Server::start().await;
     let (ada, eve) = (server.user("ada").await, server.user("eve").await);
     let path = path_of("hers", "a.bin", 10);
-    ada.api.request(Method::POST, &path, "12345").await.expect("sent").read::<Upload>().expect("taken");
+    ada.api.request(Method::POST, &path, "12345").await.expect("sent").parse::<Upload>().expect("taken");
     for (method, path) in [
         (Method::GET, "/v1/uploads/hers"),
         (Method::PATCH, "/v1/uploads/hers?offset=5"),
@@ -193,7 +193,7 @@ async fn another_persons_upload_is_none() {
         assert_eq!(answer.status, 404);
     }
     // The same client_id of another person is another upload.
-    let own: Upload = eve.api.request(Method::POST, &path, "").await.expect("sent").read().expect("her own");
+    let own: Upload = eve.api.request(Method::POST, &path, "").await.expect("sent").parse().expect("her own");
     let upload: Upload = ada.api.get("/v1/uploads/hers").await.expect("it is there");
     assert!(own.id != upload.id && upload.received == 5);
 }

@@ -214,12 +214,12 @@ async fn a_bucket_that_is_down_refuses_and_heals_and_texts_go_on() {
     bucket.set_down(true);
     let path = super::path_of("down", "plan.bin", 5);
     let refused = ada.api.request(Method::POST, &path, "12345").await.expect("an answer");
-    let problem = super::problem(refused.read::<parlor_protocol::model::Upload>());
+    let problem = super::problem(refused.parse::<parlor_protocol::model::Upload>());
     assert_eq!((problem.code.name(), problem.retryable), ("unavailable", true));
     assert_eq!(ada.say(conversation, "texts go on").await.text, "texts go on");
     bucket.set_down(false);
     let again = ada.api.request(Method::PATCH, "/v1/uploads/down?offset=5", "").await.expect("an answer");
-    let upload: parlor_protocol::model::Upload = again.read().expect("healed, and nothing is sent again");
+    let upload: parlor_protocol::model::Upload = again.parse().expect("healed, and nothing is sent again");
     assert_eq!(ada.fetch(&upload.attachment.expect("finished").url).await, (200, b"12345".to_vec()));
 }
 

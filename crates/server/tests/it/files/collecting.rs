@@ -16,7 +16,7 @@ async fn what_nobody_sends_is_forgotten_and_what_was_sent_is_not() {
     let sent = ada.send_file(conversation, "sent.txt", b"sent").await;
     ada.upload("unsent.txt", b"unsent").await;
     let half = path_of("half", "half.txt", 10);
-    ada.api.request(Method::POST, &half, "12345").await.expect("sent").read::<Upload>().expect("taken");
+    ada.api.request(Method::POST, &half, "12345").await.expect("sent").parse::<Upload>().expect("taken");
     // Nothing knows of these; the second is not named as files are, and is somebody else's.
     let stray = server.data().join("files/ab");
     fs::create_dir_all(&stray).expect("a folder");
@@ -52,7 +52,7 @@ async fn uploads_that_are_still_fed_keep_no_others_from_being_forgotten() {
         sockets.push(socket);
     }
     let half = path_of("half", "half.txt", 10);
-    tomas.api.request(Method::POST, &half, "12345").await.expect("sent").read::<Upload>().expect("taken");
+    tomas.api.request(Method::POST, &half, "12345").await.expect("sent").parse::<Upload>().expect("taken");
     server.has_files(200).await;
     assert_eq!(tomas.fetch("/v1/uploads/half").await.0, 404);
     assert_eq!(ada.fetch("/v1/uploads/one-0").await.0, 200, "what is fed is not forgotten");
@@ -85,7 +85,7 @@ async fn a_killed_server_serves_no_half_file_and_uploads_go_on() {
         } else {
             let path = format!("/v1/uploads/round-{round}?offset={received}");
             let rest = ada.api.request(Method::PATCH, &path, bytes[received..].to_vec()).await;
-            rest.expect("an answer").read().expect("it goes on")
+            rest.expect("an answer").parse().expect("it goes on")
         };
         let url = upload.attachment.expect("finished").url;
         assert!(ada.fetch(&url).await == (200, bytes.clone()), "round {round}: not the bytes that were sent");
@@ -111,7 +111,7 @@ async fn a_full_disk_refuses_leaves_nothing_and_heals() {
         let bytes = noise(4_000_000);
         for _ in 0..2 {
             let refused = ada.api.request(Method::POST, &path_of("full", "a.bin", bytes.len()), bytes.clone()).await;
-            let problem = super::problem(refused.expect("an answer").read::<Upload>());
+            let problem = super::problem(refused.expect("an answer").parse::<Upload>());
             assert_eq!((problem.code, problem.retryable), (Code::Unavailable, true));
             assert!(problem.detail.expect("a detail").contains("full"));
             let left: u64 =
@@ -127,7 +127,7 @@ async fn a_full_disk_refuses_leaves_nothing_and_heals() {
             .with_token(token)
             .request(Method::POST, &path_of("full", "a.bin", bytes.len()), bytes.clone())
             .await;
-        let upload: Upload = healed.expect("an answer").read().expect("healed");
+        let upload: Upload = healed.expect("an answer").parse().expect("healed");
         assert_eq!(ada.fetch(&upload.attachment.expect("finished").url).await, (200, bytes));
     }
     let unmounted = process::Command::new("umount").args(["-l", &disk]).status();

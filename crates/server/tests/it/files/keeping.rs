@@ -79,7 +79,7 @@ async fn what_is_still_fed_is_not_forgotten_however_long_it_takes() {
     until(async || received().await == 5).await;
     // Begun later, so it grows old later.
     let path = path_of("left", "left.txt", 10);
-    ada.api.request(Method::POST, &path, "12345").await.expect("sent").read::<Upload>().expect("taken");
+    ada.api.request(Method::POST, &path, "12345").await.expect("sent").parse::<Upload>().expect("taken");
     until(async || ada.fetch("/v1/uploads/left").await.0 == 404).await;
     stream.write_all(b"67890").await.expect("sent");
     let mut answer = String::new();

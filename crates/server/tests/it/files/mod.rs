@@ -52,7 +52,7 @@ impl Person {
     /// Uploads a file in one request.
     pub(crate) async fn try_upload(&self, name: &str, bytes: &[u8]) -> Result<Upload, Error> {
         let path = path_of(&format!("file-{}", unique()), name, bytes.len());
-        self.api.request(Method::POST, &path, bytes.to_vec()).await?.read()
+        self.api.request(Method::POST, &path, bytes.to_vec()).await?.parse()
     }
 
     pub(crate) async fn upload(&self, name: &str, bytes: &[u8]) -> Upload {

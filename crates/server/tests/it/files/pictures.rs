@@ -144,7 +144,7 @@ async fn sending(person: &Person, count: usize, bytes: &[u8]) -> Vec<tokio::task
     let keys: Vec<_> = (0..count).map(|index| format!("{}-{index}", unique())).collect();
     let sent = keys.iter().map(|key| {
         let (api, path, bytes) = (person.api.clone(), path_of(key, "a.png", bytes.len()), bytes.to_vec());
-        tokio::spawn(async move { api.request(Method::POST, &path, bytes).await?.read() })
+        tokio::spawn(async move { api.request(Method::POST, &path, bytes).await?.parse() })
     });
     let sent: Vec<_> = sent.collect();
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -187,7 +187,7 @@ async fn whose_picture_takes_too_long_is_told_so_and_what_came_is_kept() {
     let slow = picture(2500, 2000, ImageFormat::Png);
     let path = path_of("slow", "slow.png", slow.len());
     let answer = ada.api.request(Method::POST, &path, slow.clone()).await.expect("an answer");
-    let refused = problem(answer.read::<Upload>());
+    let refused = problem(answer.parse::<Upload>());
     assert_eq!((refused.code, refused.retryable), (Code::Unavailable, true));
     assert!(refused.detail.expect("a detail").contains("in time"));
     let upload: Upload = ada.api.get("/v1/uploads/slow").await.expect("it is there");
@@ -199,7 +199,7 @@ async fn whose_picture_takes_too_long_is_told_so_and_what_came_is_kept() {
     let server = setup().with("files.image_ms", 600_000).start().await;
     let path = format!("/v1/uploads/slow?offset={}", slow.len());
     let again = server.api().with_token(&token).request(Method::PATCH, &path, "").await.expect("an answer");
-    assert_eq!(again.read::<Upload>().expect("taken").attachment.expect("a picture").width, Some(2500));
+    assert_eq!(again.parse::<Upload>().expect("taken").attachment.expect("a picture").width, Some(2500));
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ async fn sends_files(index: usize, person: Person, conversation: ConversationId,
         let bytes = content(&name);
         done.begun.lock().expect("not poisoned").push((index, key.clone(), name.clone()));
         let answer = person.api.request(Method::POST, &path_of(&key, &name, bytes.len()), bytes).await;
-        let Ok(upload) = answer.and_then(|answer| answer.read::<Upload>()) else { continue };
+        let Ok(upload) = answer.and_then(|answer| answer.parse::<Upload>()) else { continue };
         if person.try_send_files(conversation, &name, &[upload.id]).await.is_ok() {
             done.sent.lock().expect("not poisoned").push(name);
         }
@@ -171,7 +171,7 @@ async fn cut(chance: &mut Chance) -> Result<(usize, usize), String> {
         let (bytes, received) = (content(name), usize::try_from(upload.received).expect("small"));
         let path = format!("/v1/uploads/{key}?offset={received}");
         let rest = person.api.request(Method::PATCH, &path, bytes[received..].to_vec()).await.expect("an answer");
-        let attachment = rest.read::<Upload>().expect("it goes on").attachment.expect("it is complete");
+        let attachment = rest.parse::<Upload>().expect("it goes on").attachment.expect("it is complete");
         is_whole(person, &attachment, &format!("from {received} on:")).await;
         went_on += 1;
     }

@@ -34,23 +34,23 @@ async fn an_upload_goes_on_where_it_was_cut_off() {
     let bytes = noise(200_000);
     let path = path_of("cut", "a.bin", bytes.len());
     let begun: Upload =
-        ada.api.request(Method::POST, &path, bytes[..70_000].to_vec()).await.expect("sent").read().expect("taken");
+        ada.api.request(Method::POST, &path, bytes[..70_000].to_vec()).await.expect("sent").parse().expect("taken");
     assert_eq!((begun.received, begun.attachment), (70_000, None));
     let found: Upload = ada.api.get("/v1/uploads/cut").await.expect("it is there");
     assert_eq!(found.received, 70_000);
 
     let wrong = ada.api.request(Method::PATCH, "/v1/uploads/cut?offset=60000", bytes[60_000..].to_vec()).await;
-    assert_eq!(problem(wrong.expect("an answer").read::<Upload>()).code, Code::WrongOffset);
+    assert_eq!(problem(wrong.expect("an answer").parse::<Upload>()).code, Code::WrongOffset);
     let rest = ada.api.request(Method::PATCH, "/v1/uploads/cut?offset=70000", bytes[70_000..].to_vec()).await;
-    let done: Upload = rest.expect("an answer").read().expect("it is complete");
+    let done: Upload = rest.expect("an answer").parse().expect("it is complete");
     let attachment = done.attachment.expect("it is finished");
     assert_eq!(ada.fetch(&attachment.url).await, (200, bytes.clone()));
 
     let again: Upload =
-        ada.api.request(Method::POST, &path, bytes.clone()).await.expect("sent").read().expect("a repeat");
+        ada.api.request(Method::POST, &path, bytes.clone()).await.expect("sent").parse().expect("a repeat");
     assert_eq!(again.id, done.id);
     let other = ada.api.request(Method::POST, &path_of("cut", "b.bin", bytes.len()), bytes).await;
-    assert_eq!(problem(other.expect("an answer").read::<Upload>()).code, Code::Conflict);
+    assert_eq!(problem(other.expect("an answer").parse::<Upload>()).code, Code::Conflict);
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn only_finished_files_of_ones_own_are_sent_and_each_once() {
     let mine = ada.upload("mine.txt", b"mine").await.id;
     let his = tomas.upload("his.txt", b"his").await.id;
     let path = path_of("half", "half.txt", 10);
-    let half: Upload = ada.api.request(Method::POST, &path, "12345").await.expect("sent").read().expect("taken");
+    let half: Upload = ada.api.request(Method::POST, &path, "12345").await.expect("sent").parse().expect("taken");
     assert_eq!(code(&[mine, half.id]).await, Code::UploadUnfinished);
     assert_eq!(code(&[his]).await, Code::NotFound);
     assert_eq!(code(&[parlor_protocol::ids::FileId(1)]).await, Code::NotFound);
@@ -145,7 +145,7 @@ async fn a_forwarded_file_lives_as_long_as_either_message_and_no_longer() {
     let delete = async |person: &crate::harness::Person, conversation, seq| {
         let path = format!("/v1/conversations/{conversation}/messages/{seq}");
         let answer = person.api.request(Method::DELETE, &path, "").await.expect("an answer");
-        let changed: parlor_protocol::reply::MessageChanged = answer.read().expect("deleted");
+        let changed: parlor_protocol::reply::MessageChanged = answer.parse().expect("deleted");
         assert!(changed.message.deleted && changed.message.attachments.is_empty());
     };
     delete(&ada, first, sent.seq).await;

@@ -79,7 +79,7 @@ async fn a_file_goes_over_the_socket_and_messages_go_between() {
     for offset in [400_000, 420_000, 440_000] {
         socket.send_binary(&frame(begun.upload.id, offset, &bytes[offset..offset + 20_000])).await.expect("sent");
     }
-    let sent: Sent = socket.call(Command::say(conversation, "between", "Wait for it")).await.expect("sent");
+    let sent: Sent = socket.call(Command::send_text(conversation, "between", "Wait for it")).await.expect("sent");
     assert_eq!(sent.message.text, "Wait for it");
     let going = UploadBegun { upload: Upload { received: 460_000, ..going.upload }, ..going };
     pour(&mut socket, &going, &bytes, bytes.len()).await;
@@ -97,7 +97,7 @@ async fn an_upload_goes_on_on_another_socket_and_over_http() {
     let mut socket = open(&ada).await;
     let begun: UploadBegun = socket.call(begin("cut", bytes.len())).await.expect("begun");
     pour(&mut socket, &begun, &bytes, 300_000).await;
-    socket.cut();
+    socket.abort();
     let mut socket = open(&ada).await;
     let begun: UploadBegun = socket.call(begin("cut", bytes.len())).await.expect("it goes on");
     assert_eq!(begun.upload.received, 300_000, "what was told as kept is kept");
@@ -106,7 +106,7 @@ async fn an_upload_goes_on_on_another_socket_and_over_http() {
     assert_eq!(problem(unfinished).code, Code::UploadUnfinished);
 
     let rest = ada.api.request(Method::PATCH, "/v1/uploads/cut?offset=600000", bytes[600_000..].to_vec()).await;
-    let upload: Upload = rest.expect("an answer").read().expect("it is complete");
+    let upload: Upload = rest.expect("an answer").parse().expect("it is complete");
     let again: UploadBegun = socket.call(begin("cut", bytes.len())).await.expect("it is there");
     assert_eq!(again.upload, upload);
     let ended: UploadEnded = socket.call(Command::EndUpload { upload: upload.id }).await.expect("a repeat");
@@ -122,7 +122,7 @@ async fn whoever_goes_on_elsewhere_ends_what_still_feeds() {
     let begun: UploadBegun = old.call(begin("both", bytes.len())).await.expect("begun");
     pour(&mut old, &begun, &bytes, 100_000).await;
     let rest = ada.api.request(Method::PATCH, "/v1/uploads/both?offset=100000", bytes[100_000..].to_vec()).await;
-    let upload: Upload = rest.expect("an answer").read().expect("it is complete");
+    let upload: Upload = rest.expect("an answer").parse().expect("it is complete");
     assert_eq!(refusal(&mut old).await.code, Code::Conflict);
     assert_eq!(ada.fetch(&upload.attachment.expect("finished").url).await, (200, bytes));
 }

@@ -148,7 +148,7 @@ async fn a_key_that_no_database_takes_is_refused_before_any_is_asked(world: Worl
     let conversation = world.direct("Ada", "Ben").await;
     let actor = Actor { user: world.person("Ada").await, session: SessionId(1) };
     for client_id in ["\0", "a\0", ""] {
-        let refused = commands::execute(&world.app, actor, Command::say(conversation, client_id, "hello")).await;
+        let refused = commands::execute(&world.app, actor, Command::send_text(conversation, client_id, "hello")).await;
         assert_eq!(refused.expect_err("refused").code, Code::InvalidField, "{client_id:?}");
     }
     let context = ContextKey { kind: "item\0".to_owned(), id: "5".to_owned() };

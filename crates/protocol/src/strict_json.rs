@@ -1,5 +1,5 @@
-//! JSON in which no field stands twice in one object. Two readers may take different ones for the field's value, so it is
-//! refused at every depth.
+//! Parses JSON and finds duplicate fields at every depth. Two parsers may take different ones for the field's value, so
+//! such JSON is refused.
 
 use serde::{
     Deserializer,
@@ -8,37 +8,37 @@ use serde::{
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// What was read, and which field stood twice.
+/// A parsed value and its duplicate fields.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Read {
+pub(crate) struct ParsedJson {
     pub(crate) value: Value,
-    /// The first field that stood twice, wherever it did.
-    pub(crate) doubled: Option<String>,
-    /// The outermost fields that stood twice.
-    pub(crate) doubled_outside: Vec<String>,
+    /// The first duplicate field at any depth.
+    pub(crate) duplicate: Option<String>,
+    /// The duplicate fields of the outermost object.
+    pub(crate) outer_duplicates: Vec<String>,
 }
 
-/// Reads one value.
+/// Parses one value.
 ///
 /// # Errors
-/// It is not JSON, or nested too deep.
-pub(crate) fn read(text: &str) -> serde_json::Result<Read> {
-    let mut read = Read::default();
+/// It is not JSON, or nested too deeply.
+pub(crate) fn parse(text: &str) -> serde_json::Result<ParsedJson> {
+    let mut read = ParsedJson::default();
     let mut json = serde_json::Deserializer::from_str(text);
-    let reader = Reader { doubled: &mut read.doubled, outside: Some(&mut read.doubled_outside) };
+    let reader = JsonReader { doubled: &mut read.duplicate, outside: Some(&mut read.outer_duplicates) };
     let value = reader.deserialize(&mut json)?;
     json.end()?;
     read.value = value;
     Ok(read)
 }
 
-struct Reader<'a> {
+struct JsonReader<'a> {
     doubled: &'a mut Option<String>,
     /// Only for the outermost value.
     outside: Option<&'a mut Vec<String>>,
 }
 
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
+impl<'de> DeserializeSeed<'de> for JsonReader<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
@@ -46,7 +46,7 @@ impl<'de> DeserializeSeed<'de> for Reader<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Reader<'_> {
+impl<'de> Visitor<'de> for JsonReader<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,7 +83,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Reader { doubled: &mut *self.doubled, outside: None })? {
+        while let Some(item) = items.next_element_seed(JsonReader { doubled: &mut *self.doubled, outside: None })? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
-            let value = fields.next_value_seed(Reader { doubled: &mut *self.doubled, outside: None })?;
+            let value = fields.next_value_seed(JsonReader { doubled: &mut *self.doubled, outside: None })?;
             if object.contains_key(&name) {
                 self.doubled.get_or_insert_with(|| name.clone());
                 if let Some(outside) = &mut self.outside {
@@ -110,15 +110,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_once_is_read_as_serde_json_reads_it() {
+    fn json_without_duplicates_parses_as_serde_json_parses_it() {
         for text in [
             "null",
             "[1, -2, 3.5, 18446744073709551615, true, \"a\\u00e9\"]",
             r#"{"a": {"a": {"a": []}}, "b": {"a": 1}, "": {}}"#,
             r#"{"$serde_json::private::RawValue": "1"}"#,
         ] {
-            let read = read(text).expect("JSON");
-            assert_eq!((read.doubled, read.doubled_outside), (None, vec![]), "{text}");
+            let read = parse(text).expect("JSON");
+            assert_eq!((read.duplicate, read.outer_duplicates), (None, vec![]), "{text}");
             if !text.contains("private") {
                 assert_eq!(read.value, serde_json::from_str::<Value>(text).expect("JSON"));
             }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_twice_is_noted_at_every_depth_and_however_it_is_written() {
+    fn duplicates_are_found_at_every_depth_and_in_every_spelling() {
         for (text, doubled, outside) in [
             (r#"{"a":1,"a":1}"#, "a", &["a"][..]),
             (r#"{"a":1,"\u0061":2}"#, "a", &["a"]),
@@ -134,16 +134,16 @@ mod tests {
             (r#"{"a":{"b":1,"b":2},"c":1,"c":2}"#, "b", &["c"]),
             (r#"[{"a":null,"a":null}]"#, "a", &[]),
         ] {
-            let read = read(text).expect("JSON");
-            assert_eq!(read.doubled.as_deref(), Some(doubled), "{text}");
-            assert_eq!(read.doubled_outside, outside, "{text}");
+            let read = parse(text).expect("JSON");
+            assert_eq!(read.duplicate.as_deref(), Some(doubled), "{text}");
+            assert_eq!(read.outer_duplicates, outside, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_json_is_refused() {
+    fn invalid_json_is_refused() {
         for text in ["", "{", "{}{}", "{\"a\":1,}", "nul", &"[".repeat(100_000)] {
-            assert!(read(text).is_err(), "{text:.20}");
+            assert!(parse(text).is_err(), "{text:.20}");
         }
     }
 }

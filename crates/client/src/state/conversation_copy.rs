@@ -1,6 +1,6 @@
-//! One conversation as a client holds it: the whole as it was last read, and its messages.
+//! A client's copy of a conversation: its last known state and its loaded messages.
 
-use super::messages::Messages;
+use super::message_run::MessageRun;
 use parlor_protocol::{
     event::Event,
     ids::{Seq, UserId, Version},
@@ -11,65 +11,65 @@ use parlor_protocol::{
 /// "99+"
 const UNREAD_MAX: u32 = 100;
 
-/// Pages of changes that wait for their last one.
+/// Pages of changes, collected until the last one arrives.
 #[derive(Clone, Debug, Default)]
-struct Partial {
-    through: Version,
+struct PartialChanges {
+    version: Version,
     is_reset: bool,
     messages: Vec<Message>,
     quoted: Vec<Message>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Held {
+pub(super) struct ConversationCopy {
     pub(super) conversation: Conversation,
-    pub(super) messages: Messages,
-    /// Messages are wanted.
+    pub(super) messages: MessageRun,
+    /// Whether to load messages.
     pub(super) is_open: bool,
-    /// The version at which `unread` is true.
+    /// The version at which `unread` was counted.
     unread_version: Version,
-    partial: Option<Partial>,
+    partial: Option<PartialChanges>,
 }
 
-impl Held {
+impl ConversationCopy {
     pub(super) fn new(conversation: Conversation) -> Self {
         let unread_version = conversation.version;
-        Self { conversation, messages: Messages::default(), is_open: false, unread_version, partial: None }
+        Self { conversation, messages: MessageRun::default(), is_open: false, unread_version, partial: None }
     }
 
-    /// The messages of pages of changes that wait for their last one.
+    /// Iterates over the messages of the changes collected so far.
     pub(super) fn partial_messages(&self) -> impl Iterator<Item = &Message> {
         self.partial.iter().flat_map(|partial| &partial.messages)
     }
 
-    /// Whether too much changed for these pages to tell all of it.
-    pub(super) fn is_partly_reset(&self) -> bool {
+    /// Whether the collected changes are a reset: too much changed to list it all.
+    pub(super) fn is_partial_reset(&self) -> bool {
         self.partial.as_ref().is_some_and(|partial| partial.is_reset)
     }
 
-    pub(super) fn own(&self, user: UserId) -> Option<&Member> {
+    pub(super) fn own_member(&self, user: UserId) -> Option<&Member> {
         self.conversation.members.iter().find(|member| member.user.id == user)
     }
 
-    /// The version from which to ask for changes.
-    pub(super) fn through(&self) -> Version {
-        self.partial.as_ref().map_or(self.conversation.version, |partial| partial.through)
+    /// The version from which to request changes.
+    pub(super) fn changes_since(&self) -> Version {
+        self.partial.as_ref().map_or(self.conversation.version, |partial| partial.version)
     }
 
-    /// Whether the run of messages goes up to the newest, as far as this copy knows of one.
-    pub(super) fn reaches_end(&self, user: UserId) -> bool {
+    /// Whether the loaded messages reach the newest one that this copy knows of.
+    pub(super) fn has_newest_messages(&self, user: UserId) -> bool {
         match self.messages.last() {
             Some(seq) => seq >= self.conversation.last_seq,
-            None => self.conversation.last_seq < self.first(user),
+            None => self.conversation.last_seq < self.history_start(user),
         }
     }
 
-    /// Where the history that I may see begins.
-    fn first(&self, user: UserId) -> Seq {
-        Seq(self.own(user).map_or(1, |own| own.history_from.0.max(1)))
+    /// The first `seq` that the user may see.
+    fn history_start(&self, user: UserId) -> Seq {
+        Seq(self.own_member(user).map_or(1, |own| own.history_from.0.max(1)))
     }
 
-    /// Deleted for myself. False when the newest message or the number of unread ones is then not known.
+    /// Hides a message that the user deleted for themselves. False if the newest message or `unread` is unknown after it.
     pub(super) fn hide(&mut self, seq: Seq) -> bool {
         self.messages.hide(seq);
         let was_last = self.conversation.last_message.as_ref().is_some_and(|message| message.seq == seq);
@@ -79,9 +79,9 @@ impl Held {
         !was_last
     }
 
-    /// The same, with my markers as they were when it was told.
-    pub(super) fn take_hidden(&mut self, seq: Seq, marker: &Marker, version: Version, user: UserId) -> bool {
-        let is_known = self.hide(seq) && self.own(user).is_some_and(|own| own.read_seq == marker.read_seq);
+    /// Hides a message, with the user's markers at the version of the event.
+    pub(super) fn apply_hidden(&mut self, seq: Seq, marker: &Marker, version: Version, user: UserId) -> bool {
+        let is_known = self.hide(seq) && self.own_member(user).is_some_and(|own| own.read_seq == marker.read_seq);
         if !is_known || version < self.conversation.version {
             return false;
         }
@@ -90,11 +90,10 @@ impl Held {
         true
     }
 
-    /// Takes a message that changed. False when the number of unread messages is then not known: what was deleted may
-    /// have been among them.
-    fn take_changed(&mut self, message: Message, version: Version, user: UserId) -> bool {
+    /// Applies a changed message. False if `unread` is unknown after it: a deleted message may have been unread.
+    fn apply_update(&mut self, message: Message, version: Version, user: UserId) -> bool {
         self.messages.update(&message);
-        let own_read_seq = self.own(user).map_or(Seq(0), |own| own.read_seq);
+        let own_read_seq = self.own_member(user).map_or(Seq(0), |own| own.read_seq);
         let is_known = !message.deleted
             || message.sender == user
             || message.seq <= own_read_seq
@@ -107,9 +106,9 @@ impl Held {
         is_known
     }
 
-    /// Applies an event that follows on this copy. False when the whole must be asked for: my own marker is not known,
-    /// since what is told to all does not tell it, or what is unread is not.
-    pub(super) fn apply(
+    /// Applies the next event. False if the conversation must be fetched again, because the user's own marker, which
+    /// events for everyone may omit, or `unread` is unknown after it.
+    pub(super) fn apply_event(
         &mut self,
         event: Event,
         version: Version,
@@ -120,14 +119,14 @@ impl Held {
         match event {
             Event::MessageCreated { message, sender, sender_read_seq, .. } => {
                 is_whole = message.sender != user || sender_read_seq.is_some();
-                // My own marker, moved otherwise than by this message, is told by its own event with what is unread.
-                let is_marker_told_here = message.sender != user || sender_read_seq == Some(message.seq);
+                // If something else than this message moved the user's marker, another event reports it with `unread`.
+                let moves_own_marker = message.sender != user || sender_read_seq == Some(message.seq);
                 if let Some(member) = self.conversation.members.iter_mut().find(|it| it.user.id == sender.id) {
-                    // Whoever had received all before it has received it.
+                    // A sender who had received everything before it has received it.
                     if !is_large && member.delivered_seq.0 + 1 == message.seq.0 {
                         member.delivered_seq = message.seq;
                     }
-                    if is_marker_told_here && let Some(read_seq) = sender_read_seq.filter(|it| *it > member.read_seq) {
+                    if moves_own_marker && let Some(read_seq) = sender_read_seq.filter(|it| *it > member.read_seq) {
                         member.read_seq = read_seq;
                         member.read_at = Some(message.created_at.clone());
                         member.delivered_seq = member.delivered_seq.max(read_seq);
@@ -140,13 +139,13 @@ impl Held {
                     self.unread_version = version;
                     if message.sender != user {
                         self.conversation.unread = UNREAD_MAX.min(self.conversation.unread + 1);
-                    } else if is_marker_told_here {
+                    } else if moves_own_marker {
                         self.conversation.unread = 0;
                     }
                 }
-                self.take_newest(message, user, shown);
+                self.append(message, user, shown);
             }
-            Event::MessageUpdated { message, .. } => is_whole = self.take_changed(message, version, user),
+            Event::MessageUpdated { message, .. } => is_whole = self.apply_update(message, version, user),
             Event::MembersUpdated { members, member_count, unread, message, .. } => {
                 if members.iter().any(|member| member.user.id == user)
                     && version > self.unread_version
@@ -156,18 +155,18 @@ impl Held {
                     self.unread_version = version;
                 }
                 self.conversation.member_count = member_count;
-                self.take_members(members, user);
+                self.apply_members(members, user);
                 if let Some(line) = message {
-                    self.take_newest(line, user, shown);
+                    self.append(line, user, shown);
                 }
             }
             Event::ConversationUpdated { title, picture, context, members, message, .. } => {
                 self.conversation.title = title;
                 self.conversation.picture = picture;
                 self.conversation.context = context;
-                self.take_members(members, user);
+                self.apply_members(members, user);
                 if let Some(line) = message {
-                    self.take_newest(line, user, shown);
+                    self.append(line, user, shown);
                 }
             }
             _ => {}
@@ -176,8 +175,8 @@ impl Held {
         is_whole
     }
 
-    /// A message or a line of the system at the end.
-    fn take_newest(&mut self, message: Message, user: UserId, shown: &mut Vec<Message>) {
+    /// Appends a message or a system line.
+    fn append(&mut self, message: Message, user: UserId, shown: &mut Vec<Message>) {
         self.conversation.activity = message.version;
         self.conversation.last_seq = message.seq;
         if !self.messages.is_hidden(message.seq) {
@@ -186,23 +185,23 @@ impl Held {
         self.add(message, user, shown);
     }
 
-    /// Takes rows of members. My own markers never move back: a row that was told to many does not tell them.
-    fn take_members(&mut self, members: Vec<Member>, user: UserId) {
+    /// Applies member rows. The user's own markers never move back: rows for everyone may omit them.
+    fn apply_members(&mut self, members: Vec<Member>, user: UserId) {
         for mut member in members {
-            let held = &mut self.conversation.members;
-            let before = held.iter().position(|other| other.user.id == member.user.id).map(|index| held.remove(index));
+            let rows = &mut self.conversation.members;
+            let before = rows.iter().position(|other| other.user.id == member.user.id).map(|index| rows.remove(index));
             if let Some(before) = before.filter(|before| member.user.id == user && before.read_seq > member.read_seq) {
                 member.read_seq = before.read_seq;
                 member.read_at = before.read_at;
             }
             if !member.left {
-                held.push(member);
+                rows.push(member);
             }
         }
     }
 
-    /// Takes my marker from another scope; false when the number of unread messages is then not known.
-    pub(super) fn take_marker(&mut self, marker: &Marker, version: Version, user: UserId) -> bool {
+    /// Applies the user's own marker, reported in another scope. False if `unread` is unknown after it.
+    pub(super) fn apply_marker(&mut self, marker: &Marker, version: Version, user: UserId) -> bool {
         let Some(own) = self.conversation.members.iter_mut().find(|member| member.user.id == user) else {
             return true;
         };
@@ -220,15 +219,15 @@ impl Held {
         true
     }
 
-    /// Replaces the copy by one that is not older. False when it knows less of my markers than this one did.
+    /// Replaces the conversation by a state that is not older. False if that state has older markers of the user.
     pub(super) fn replace(&mut self, conversation: Conversation, user: UserId) -> bool {
-        let before = self.own(user).map(|own| (own.read_seq, own.read_at.clone(), own.delivered_seq));
+        let before = self.own_member(user).map(|own| (own.read_seq, own.read_at.clone(), own.delivered_seq));
         self.partial = None;
         let unread_version = conversation.version;
         let old = std::mem::replace(&mut self.conversation, conversation);
         let same_version = old.version == self.conversation.version;
         if self.conversation.last_message.as_ref().is_some_and(|last| self.messages.is_hidden(last.seq)) {
-            // This copy was read before: whoever hid it asks again.
+            // This state was read before the message was hidden; hiding it has marked the conversation as stale.
             self.conversation.last_message = None;
         }
         let Some(own) = self.conversation.members.iter_mut().find(|member| member.user.id == user) else {
@@ -249,25 +248,25 @@ impl Held {
         true
     }
 
-    /// Applies changes if they follow on this copy, as is known of those that came with heads; true when the copy is
-    /// then whole again.
-    pub(super) fn take_changes(
+    /// Applies changes if they start at or before this copy's version; those that come with heads do (`follows`).
+    /// True if the copy is complete after it.
+    pub(super) fn apply_changes(
         &mut self,
         changes: Changes,
         follows: bool,
         user: UserId,
         shown: &mut Vec<Message>,
     ) -> bool {
-        if (changes.since > self.through() && !follows) || changes.version <= self.conversation.version {
+        if (changes.since > self.changes_since() && !follows) || changes.version <= self.conversation.version {
             return false;
         }
         let mut partial = self.partial.take().unwrap_or_default();
         if changes.reset {
-            partial = Partial { is_reset: true, ..Partial::default() };
+            partial = PartialChanges { is_reset: true, ..PartialChanges::default() };
         }
         partial.messages.extend(changes.messages);
         partial.quoted.extend(changes.quoted);
-        partial.through = changes.version;
+        partial.version = changes.version;
         let Some(conversation) = changes.conversation.filter(|_| !changes.more) else {
             self.partial = Some(partial);
             return false;
@@ -275,35 +274,35 @@ impl Held {
         let is_whole = self.replace(conversation, user);
         if partial.is_reset {
             let page = if self.is_open { partial.messages } else { Vec::new() };
-            self.messages.begin_anew(page, self.conversation.version, shown);
+            self.messages.reset(page, self.conversation.version, shown);
         } else {
-            // By version they came; by place they are added.
+            // They arrive in the order of versions and are added in the order of `seq`.
             partial.messages.sort_by_key(|message| message.seq);
             for message in partial.messages {
                 self.add(message, user, shown);
             }
         }
         if self.is_open {
-            self.messages.take_quoted(partial.quoted);
+            self.messages.apply_quoted(partial.quoted);
         }
         is_whole
     }
 
-    /// Drops the messages, which are to be asked for again.
+    /// Drops the messages, so that they are fetched again.
     pub(super) fn clear(&mut self) {
         self.messages.clear();
         self.partial = None;
     }
 
-    /// Adds a page to the run where it follows on it or lies in it.
-    pub(super) fn take_page(&mut self, page: MessagePage, user: UserId, shown: &mut Vec<Message>) {
-        let next = self.is_open.then(|| self.first(user));
-        self.messages.take_page(page, next, shown);
+    /// Adds a page of messages.
+    pub(super) fn apply_page(&mut self, page: MessagePage, user: UserId, shown: &mut Vec<Message>) {
+        let next = self.is_open.then(|| self.history_start(user));
+        self.messages.apply_page(page, next, shown);
     }
 
-    /// Adds a message to the end of the run, if it belongs there.
+    /// Adds a message, if it follows the loaded ones.
     fn add(&mut self, message: Message, user: UserId, shown: &mut Vec<Message>) {
-        let next = self.is_open.then(|| self.first(user));
+        let next = self.is_open.then(|| self.history_start(user));
         self.messages.add(message, next, shown);
     }
 }

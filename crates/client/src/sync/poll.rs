@@ -1,33 +1,33 @@
-//! Drives a [`State`] by polling over HTTP, and reads snapshots to compare states with.
+//! Drives a [`State`] by polling over HTTP, and reads snapshots to compare it with.
 
 use crate::{
     error::Error,
     http::Api,
-    state::{Need, State},
-    sync::{Client, Fetch},
+    state::{State, needs::Need},
+    sync::{Client, fetch::Fetch},
 };
 use parlor_protocol::ids::UserId;
 use serde_json::Value;
 
-/// Each round fetches a page of everything that is needed.
+/// Rounds before an endless chain of needs fails; each round fetches one page of everything needed.
 const ROUNDS_MAX: u32 = 1000;
 
 impl Client {
-    /// One round of polling: heads over HTTP, and everything that they lead to.
+    /// Polls once: requests heads over HTTP and fetches everything that they lead to.
     ///
     /// # Errors
-    /// A request failed; what it would have brought is asked for in the next round.
+    /// A request failed. The next round repeats it.
     pub async fn poll(&mut self, wait_s: u32) -> Result<(), Error> {
-        let asked = self.state.asking();
+        let requested_at = self.state.request_tick();
         let heads = self.api().events(self.state.cursor(), wait_s).await?;
-        self.state.heads(heads, asked);
+        self.state.apply_heads(heads, requested_at);
         self.fetch_all_by_http().await
     }
 
     async fn fetch_all_by_http(&mut self) -> Result<(), Error> {
         for _ in 0..ROUNDS_MAX {
-            if self.holds_messages {
-                self.open_all();
+            if self.loads_messages {
+                self.open_all_conversations();
             }
             let needs = self.state.needs();
             if needs.is_empty() {
@@ -37,11 +37,11 @@ impl Client {
                 self.fetch_by_http(need).await?;
             }
         }
-        Err(Error::Unreadable(format!("the server's answers lead to no end: {:?}", self.state.needs())))
+        Err(Error::Unreadable(format!("the server's answers never satisfy these needs: {:?}", self.state.needs())))
     }
 
     async fn fetch_by_http(&mut self, need: Need) -> Result<(), Error> {
-        let asked = self.state.asking();
+        let requested_at = self.state.request_tick();
         let path = match need {
             Need::List => {
                 let after = self.next_page.as_ref().map(|after| format!("after={after}&")).unwrap_or_default();
@@ -59,14 +59,14 @@ impl Client {
             Need::Messages(id, Some(after)) => format!("/v1/conversations/{id}/messages?after={after}"),
         };
         match self.api().get::<Value>(&path).await {
-            Ok(value) => self.take_answer(Fetch::Need(need), value, asked),
-            Err(Error::Refused(problem)) if self.take_problem(Fetch::Need(need), &problem, asked) => Ok(()),
+            Ok(value) => self.apply_answer(Fetch::Need(need), value, requested_at),
+            Err(Error::Refused(problem)) if self.apply_problem(Fetch::Need(need), &problem, requested_at) => Ok(()),
             Err(error) => Err(error),
         }
     }
 }
 
-/// What the server now says: everything, read anew over HTTP, with all messages. The server must be quiet.
+/// Reads the whole current state over HTTP, with all messages. The server must be idle.
 ///
 /// # Errors
 /// A request failed.
@@ -82,8 +82,8 @@ pub async fn snapshot(api: &Api, user: UserId, fan_out_max: u32) -> Result<State
             if page.messages.is_empty() {
                 break;
             }
-            let asked = client.state.asking();
-            client.state.messages_page(id, page, asked);
+            let requested_at = client.state.request_tick();
+            client.state.apply_message_page(id, page, requested_at);
         }
     }
     Ok(client.state)

@@ -1,7 +1,7 @@
-//! The messages of one conversation as a client holds them: the newest run, and what its messages answer.
+//! The loaded messages of a conversation: the newest run without gaps, and the messages that these answer.
 //!
-//! Invariants: of two copies of a message the one with the higher version is kept; what is hidden stays hidden; a page
-//! that was read before a change of a message which was not held is not taken, since that change is told only once.
+//! Invariants: of two copies of a message the one with the higher version wins; a hidden message stays hidden; a page
+//! that was read before the change of a message not loaded is ignored, because that change is reported only once.
 
 use parlor_protocol::{
     ids::{Seq, Version},
@@ -11,18 +11,18 @@ use parlor_protocol::{
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Messages {
-    /// Without gaps.
+pub(super) struct MessageRun {
+    /// Consecutive messages.
     pub(super) run: BTreeMap<Seq, Message>,
-    /// What messages of the run answer and is not in it; nothing where the person may not see it.
+    /// Messages outside of the run that messages of the run answer; `None` for those that the user may not see.
     pub(super) quoted: BTreeMap<Seq, Option<Message>>,
-    /// Deleted for oneself.
+    /// Messages that the user deleted for themselves.
     hidden: BTreeSet<Seq>,
-    /// The newest change that was told of a message which was not held.
-    missed: Version,
+    /// The newest version reported of a message that was not loaded.
+    missed_version: Version,
 }
 
-impl Messages {
+impl MessageRun {
     pub(super) fn is_hidden(&self, seq: Seq) -> bool {
         self.hidden.contains(&seq)
     }
@@ -35,80 +35,79 @@ impl Messages {
         self.run.last_key_value().map(|(seq, _)| *seq)
     }
 
-    /// Whether something is held whose changes must be heard of.
+    /// Whether no message is loaded, so that changes do not matter.
     pub(super) fn is_empty(&self) -> bool {
         self.run.is_empty() && self.quoted.is_empty()
     }
 
-    /// Deleted for oneself: only the place is left.
+    /// Hides a message: only its place remains.
     pub(super) fn hide(&mut self, seq: Seq) {
         self.hidden.insert(seq);
         if let Some(message) = self.run.get_mut(&seq) {
-            *message = bare(message);
+            *message = redacted(message);
         }
         if let Some(Some(message)) = self.quoted.get_mut(&seq) {
-            *message = bare(message);
+            *message = redacted(message);
         }
     }
 
-    /// A message as it is to be kept.
-    fn kept(&mut self, message: Message) -> Message {
+    /// Redacts a message that is hidden.
+    fn redact_if_hidden(&mut self, message: Message) -> Message {
         if message.hidden {
             self.hidden.insert(message.seq);
         }
-        if self.is_hidden(message.seq) { bare(&message) } else { message }
+        if self.is_hidden(message.seq) { redacted(&message) } else { message }
     }
 
-    /// Puts a message in the place of an older copy of it. False if there is none.
+    /// Replaces older copies of a message. False if none is loaded.
     fn replace(&mut self, message: &Message) -> bool {
-        let message = self.kept(message.clone());
+        let message = self.redact_if_hidden(message.clone());
         let quoted = self.quoted.get_mut(&message.seq).and_then(Option::as_mut);
-        let mut is_held = false;
-        for held in self.run.get_mut(&message.seq).into_iter().chain(quoted) {
-            is_held = true;
-            if held.version < message.version {
-                *held = message.clone();
+        let mut is_loaded = false;
+        for copy in self.run.get_mut(&message.seq).into_iter().chain(quoted) {
+            is_loaded = true;
+            if copy.version < message.version {
+                *copy = message.clone();
             }
         }
-        is_held
+        is_loaded
     }
 
-    /// Takes a change of a message that was there before, whether it is held or not.
+    /// Applies a change of an existing message, loaded or not.
     pub(super) fn update(&mut self, message: &Message) {
         if !self.replace(message) {
-            self.missed = self.missed.max(message.version);
+            self.missed_version = self.missed_version.max(message.version);
         }
     }
 
-    /// Takes a message that may be new: to the end of the run, if it belongs there. `next` is what an empty run begins
-    /// with; none where messages are not wanted.
+    /// Adds a message, or updates its copy. `next` is where an empty run starts; `None` if messages are not loaded.
     pub(super) fn add(&mut self, message: Message, next: Option<Seq>, shown: &mut Vec<Message>) {
         let (version, was_there) = (message.version, message.version.0 != message.id.0);
         if !self.put(message, next, shown) && was_there {
-            self.missed = self.missed.max(version);
+            self.missed_version = self.missed_version.max(version);
         }
     }
 
-    /// The same; false if there is no place for it.
+    /// Like [`MessageRun::add`]; false if the message does not follow the run.
     fn put(&mut self, message: Message, next: Option<Seq>, shown: &mut Vec<Message>) -> bool {
         let follows = self.last().map_or(next, |last| next.and(Some(Seq(last.0 + 1))));
         if self.run.contains_key(&message.seq) || follows != Some(message.seq) {
             return self.replace(&message);
         }
-        let message = self.kept(message);
+        let message = self.redact_if_hidden(message);
         shown.push(message.clone());
         self.quoted.remove(&message.seq);
         self.run.insert(message.seq, message);
         true
     }
 
-    /// Begins anew with the newest page, which is true at this version.
-    pub(super) fn begin_anew(&mut self, page: Vec<Message>, version: Version, shown: &mut Vec<Message>) {
+    /// Replaces all messages by the newest page, read at this version.
+    pub(super) fn reset(&mut self, page: Vec<Message>, version: Version, shown: &mut Vec<Message>) {
         let before = std::mem::take(&mut self.run);
         self.quoted.clear();
-        self.missed = version;
+        self.missed_version = version;
         for message in page {
-            let message = self.kept(message);
+            let message = self.redact_if_hidden(message);
             if !before.contains_key(&message.seq) {
                 shown.push(message.clone());
             }
@@ -116,16 +115,16 @@ impl Messages {
         }
     }
 
-    /// Adds a page to the run where it follows on it or lies in it. `next` as in [`Messages::add`].
-    pub(super) fn take_page(&mut self, page: MessagePage, next: Option<Seq>, shown: &mut Vec<Message>) {
-        if page.version < self.missed || (self.run.is_empty() && page.next.is_some()) {
+    /// Adds a page that overlaps the run or adjoins it. `next` as in [`MessageRun::add`].
+    pub(super) fn apply_page(&mut self, page: MessagePage, next: Option<Seq>, shown: &mut Vec<Message>) {
+        if page.version < self.missed_version || (self.run.is_empty() && page.next.is_some()) {
             return;
         }
         let begins = self.run.is_empty().then(|| page.messages.first().map(|message| message.seq)).flatten();
         let below = self.first().filter(|first| page.messages.last().is_some_and(|last| last.seq.0 + 1 >= first.0));
         for message in page.messages {
             if below.is_some_and(|below| message.seq < below) {
-                let message = self.kept(message);
+                let message = self.redact_if_hidden(message);
                 self.quoted.remove(&message.seq);
                 self.run.insert(message.seq, message);
             } else {
@@ -133,56 +132,56 @@ impl Messages {
                 self.put(message, next, shown);
             }
         }
-        self.take_quoted(page.quoted);
+        self.apply_quoted(page.quoted);
     }
 
-    /// Takes what came along with messages.
-    pub(super) fn take_quoted(&mut self, quoted: Vec<Message>) {
+    /// Adds the answered messages that came with a page.
+    pub(super) fn apply_quoted(&mut self, quoted: Vec<Message>) {
         for message in quoted {
             if !self.replace(&message) {
-                let message = self.kept(message);
+                let message = self.redact_if_hidden(message);
                 self.quoted.insert(message.seq, Some(message));
             }
         }
     }
 
-    /// Takes the answer about one message that others answer.
-    pub(super) fn take_quote(&mut self, seq: Seq, page: MessagePage) {
-        if page.version < self.missed {
+    /// Applies the page fetched for one message that others answer.
+    pub(super) fn apply_quote_page(&mut self, seq: Seq, page: MessagePage) {
+        if page.version < self.missed_version {
             return;
         }
         match page.messages.into_iter().find(|message| message.seq == seq) {
-            Some(message) => self.take_quoted(vec![message]),
+            Some(message) => self.apply_quoted(vec![message]),
             None => drop(self.quoted.insert(seq, None)),
         }
     }
 
-    /// What messages of the run answer and is not known.
+    /// Iterates over the answered messages that are not loaded.
     pub(super) fn unknown_quotes(&self) -> impl Iterator<Item = Seq> {
-        let asked = self.run.values().filter_map(|message| message.reply_to);
-        asked.filter(|seq| !self.run.contains_key(seq) && !self.quoted.contains_key(seq))
+        let answered = self.run.values().filter_map(|message| message.reply_to);
+        answered.filter(|seq| !self.run.contains_key(seq) && !self.quoted.contains_key(seq))
     }
 
-    /// What a message answers, as far as it is known and may be seen.
+    /// Returns an answered message, if it is known and visible.
     pub(super) fn quote(&self, seq: Seq) -> Option<&Message> {
         self.run.get(&seq).or_else(|| self.quoted.get(&seq).and_then(Option::as_ref))
     }
 
-    /// Drops what lies before the history that the person may see.
+    /// Drops messages from before the start of the user's history.
     pub(super) fn retain_from(&mut self, from: Seq) {
         self.run.retain(|seq, _| *seq >= from);
         self.quoted.retain(|seq, message| *seq >= from || message.is_none());
     }
 
-    /// Drops all messages, which are to be asked for again.
+    /// Drops all messages, so that they are fetched again.
     pub(super) fn clear(&mut self) {
         self.run.clear();
         self.quoted.clear();
     }
 }
 
-/// The place of a message, as the server gives it to whoever hid it.
-fn bare(message: &Message) -> Message {
+/// A hidden message as the server returns it: only its place.
+fn redacted(message: &Message) -> Message {
     Message {
         subject: None,
         text: String::new(),
