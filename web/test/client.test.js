@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Client } from '../src/sdk/client.js';
-import { memoryShelf } from '../src/sdk/storage.js';
-import { noVault } from '../src/sdk/blob-store.js';
+import { memoryStorage } from '../src/sdk/storage.js';
+import { noBlobStore } from '../src/sdk/blob-store.js';
 import { handClock, turn } from './support/clock.js';
 import { ModelServer } from './support/model-server.js';
 import { FakeSocket } from './support/fake-network.js';
@@ -14,52 +14,52 @@ test('a received message completes its send, even without an answer', async () =
   const server = new ModelServer(2);
   const room = server.open('group', 1, [2]);
   const client = new Client({
-    user: 1, shelf: memoryShelf(), clock: handClock(), ended: () => {},
+    user: 1, storage: memoryStorage(), clock: handClock(), onSessionEnd: () => {},
     fetch: () => new Promise(() => {}), socket: () => assert.fail('there is no socket'),
-    carry: () => assert.fail('nothing is carried'),
+    uploadTransport: () => assert.fail('nothing is carried'),
   });
-  const take = () => client.sync.take({
+  const take = () => client.sync.applyInput({
     kind: 'conversation', conversation: server.conversation(1, room), asked: client.state.turn,
   });
   take();
   for (const text of ['one', 'two']) client.send(room, text);
-  const [one, two] = client.outbox.of(room);
+  const [one, two] = client.outbox.itemsIn(room);
   server.send(2, room, 'of another', one.client_id);
   take();
   assert.equal(client.outbox.size, 2, 'the client id belongs to another user’s message');
   server.send(1, room, 'two', two.client_id);
   take();
-  assert.deepEqual(client.outbox.of(room), [one]);
-  assert.deepEqual(client.keep.names('send:'), [`send:${one.client_id}`]);
+  assert.deepEqual(client.outbox.itemsIn(room), [one]);
+  assert.deepEqual(client.storage.names('send:'), [`send:${one.client_id}`]);
 });
 
 test('a message that a closed page was sending is sent by another, even if nothing else wakes it', async () => {
   const clock = handClock();
   const client = new Client({
-    user: 1, shelf: memoryShelf(), clock, ended: () => {},
-    fetch: () => new Promise(() => {}), socket: () => new FakeSocket(), carry: () => assert.fail('nothing is carried'),
+    user: 1, storage: memoryStorage(), clock, onSessionEnd: () => {},
+    fetch: () => new Promise(() => {}), socket: () => new FakeSocket(), uploadTransport: () => assert.fail('nothing is carried'),
   });
   client.start();
-  client.keep.set('send:a', { client_id: 'a', conversation: 3, at: 0, text: 'one', state: 'sending', tried: true });
-  client.outbox.heard('parlor:1:send:a');
+  client.storage.set('send:a', { client_id: 'a', conversation: 3, at: 0, text: 'one', state: 'sending', tried: true });
+  client.outbox.storageChanged('parlor:1:send:a');
   assert.equal(client.outbox.size, 0, 'that page may still be open');
   await clock.advance(180_000);
-  assert.deepEqual(client.outbox.of(3).map((one) => one.text), ['one']);
+  assert.deepEqual(client.outbox.itemsIn(3).map((one) => one.text), ['one']);
   client.stop();
 });
 
 test('signing out waits until the stored files are erased', async () => {
-  const shelf = memoryShelf();
+  const shelf = memoryStorage();
   /** @type {(done: void) => void} */
   let erased = () => {};
   /** @type {string[]} */
   const erasing = [];
   const client = new Client({
-    user: 7, shelf, clock: handClock(), ended: () => {},
+    user: 7, storage: shelf, clock: handClock(), onSessionEnd: () => {},
     fetch: async () => new Response(null, { status: 204 }),
-    socket: () => assert.fail('there is no socket'), carry: () => assert.fail('nothing is carried'),
-    vault: {
-      ...noVault,
+    socket: () => assert.fail('there is no socket'), uploadTransport: () => assert.fail('nothing is carried'),
+    blobStore: {
+      ...noBlobStore,
       erase: (whose) => {
         erasing.push(whose);
         return new Promise((resolve) => {
@@ -68,7 +68,7 @@ test('signing out waits until the stored files are erased', async () => {
       },
     },
   });
-  client.keep.set('draft:3:a', { text: 'words', at: 1 });
+  client.storage.set('draft:3:a', { text: 'words', at: 1 });
   let out = false;
   const leaving = client.signOut().then(() => {
     out = true;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import test from 'node:test';
-import { allReactions, allSessions, withinPages } from '../src/sdk/paging.js';
-import { asKnown } from '../src/sdk/events.js';
+import { loadAllReactions, loadAllSessions, withinPageLimit } from '../src/sdk/paging.js';
+import { knownEvent } from '../src/sdk/events.js';
 import { Problem } from '../src/sdk/problem.js';
 import { Socket } from '../src/sdk/socket.js';
 import { isEnough } from '../src/inbox/view/users.js';
@@ -14,7 +14,7 @@ const refused = (/** @type {number} */ limit) =>
 test('a page over the server’s limit is requested again with that limit, which is kept from then on', async () => {
   /** @type {(number|undefined)[]} */
   const asked = [];
-  const request = withinPages(async (command) => {
+  const request = withinPageLimit(async (command) => {
     const limit = 'limit' in command ? command.limit : undefined;
     asked.push(limit);
     if ((limit ?? 0) > 3) throw refused(3);
@@ -28,7 +28,7 @@ test('a page over the server’s limit is requested again with that limit, which
 
 test('another refusal is not retried', async () => {
   let asked = 0;
-  const request = withinPages(async () => {
+  const request = withinPageLimit(async () => {
     asked += 1;
     throw refused(10);
   });
@@ -43,10 +43,10 @@ test('lists are read to their end, and an emoji split over two pages is one', as
     [undefined, { reactions: [{ emoji: '👍', users: [person(1)] }], next: 'a' }],
     ['a', { reactions: [{ emoji: '👍', users: [person(2)] }, { emoji: '🎉', users: [person(1)] }], next: null }],
   ]);
-  const all = await allReactions(async (after) => pages.get(after) ?? assert.fail('no such page'));
+  const all = await loadAllReactions(async (after) => pages.get(after) ?? assert.fail('no such page'));
   assert.deepEqual(all.map((one) => [one.emoji, one.users.map((user) => user.id)]), [['👍', [1, 2]], ['🎉', [1]]]);
   const session = (/** @type {number} */ id) => ({ id, created_at: '', seen_at: '', agent: '', current: false });
-  const sessions = await allSessions(async (after) =>
+  const sessions = await loadAllSessions(async (after) =>
     after === undefined ? { sessions: [session(3)], next: '3' } : { sessions: [session(2)], next: null });
   assert.deepEqual(sessions.map((one) => one.id), [3, 2]);
 });
@@ -91,10 +91,10 @@ test('an event, a field and an error of a newer server do no harm', async () => 
 test('an unknown event causes a request for its scope, and known events are applied', () => {
   /** @type {any} */
   const unknown = { type: 'poll.opened', scope: 'conversation:12', version: 9, prev: 8, poll: {} };
-  assert.deepEqual(asKnown(unknown), { type: 'scope.changed', scope: 'conversation:12', version: 9 });
+  assert.deepEqual(knownEvent(unknown), { type: 'scope.changed', scope: 'conversation:12', version: 9 });
   for (const file of readdirSync(new URL('../../fixtures/frames/', import.meta.url))) {
     if (!file.startsWith('event.')) continue;
     const frames = JSON.parse(readFileSync(new URL(`../../fixtures/frames/${file}`, import.meta.url), 'utf8'));
-    for (const { frame } of frames) if ('scope' in frame) assert.equal(asKnown(frame), frame, file);
+    for (const { frame } of frames) if ('scope' in frame) assert.equal(knownEvent(frame), frame, file);
   }
 });

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { Connection } from '../src/sdk/connection.js';
 import { Http } from '../src/sdk/http.js';
-import { Lost, Problem } from '../src/sdk/problem.js';
+import { NoAnswer, Problem } from '../src/sdk/problem.js';
 import { handClock, turn } from './support/clock.js';
 import { FakeFetch, FakeSocket } from './support/fake-network.js';
 
@@ -37,7 +37,7 @@ beforeEach(() => {
       sockets.push(socket);
       return socket.like();
     },
-    on: {
+    handlers: {
       cursor: () => '1.4',
       heads: (heads) => told.heads.push(heads),
       event: (event) => told.events.push(event),
@@ -94,7 +94,7 @@ test('each heartbeat is answered, and silence for 35 s closes the socket', async
 
 test('no reply for 10 s closes the socket, and the outcome of its commands is unknown', async () => {
   await live();
-  const lost = assert.rejects(connection.request({ type: 'me.get' }), Lost);
+  const lost = assert.rejects(connection.request({ type: 'me.get' }), NoAnswer);
   await clock.advance(9_999);
   assert.equal(socket().closed, false);
   await clock.advance(1);
@@ -205,25 +205,25 @@ test('the connection returns at once when the network or the page does', async (
   socket().end(1006);
   await turn();
   assert.equal(sockets.length, 1);
-  connection.nudge();
+  connection.wake();
   assert.equal(sockets.length, 2);
   socket().open();
   socket().say({ re: 1, ...HEADS });
   await turn();
-  connection.nudge();
+  connection.wake();
   assert.equal(socket().sent.at(-1).type, 'session.resume', 'on a live socket it requests the changes');
 });
 
 test('an offline event drops the open connection, and an online event restores it at once', async () => {
   await live();
-  connection.doubt();
+  connection.networkLost();
   await turn();
   assert.deepEqual(told.modes, ['live', 'connecting'], 'that it is lost is known at once');
   await clock.advance(2_000);
   // An attempt that began without a network may hang.
   const count = sockets.length;
   assert.ok(count > 1);
-  connection.nudge();
+  connection.wake();
   await turn();
   assert.equal(sockets.length, count + 1);
   socket().open();
@@ -239,7 +239,7 @@ test('an offline event during a poll starts a new request instead of waiting for
   network.find('/v1/events')?.answer(200, HEADS);
   await clock.advance(1_000);
   assert.equal(told.modes.at(-1), 'long_poll');
-  connection.doubt();
+  connection.networkLost();
   await turn();
   network.find('/v1/events')?.lose();
   await clock.advance(1_000);

@@ -130,11 +130,11 @@ async function suffer(rig, { kind, pick }) {
     case 'reset': return rig.reset();
     case 'wait': return rig.clock.advance(pick * 100);
     case 'show': return void (id && rig.sync.open(id));
-    case 'older': return void (id && rig.sync.older(id));
-    case 'newer': return void (id && rig.sync.newer(id));
-    case 'jump': return void (id && rig.sync.around(id, 1 + pick));
+    case 'older': return void (id && rig.sync.loadOlder(id));
+    case 'newer': return void (id && rig.sync.loadNewer(id));
+    case 'jump': return void (id && rig.sync.openAround(id, 1 + pick));
     case 'find': return void (id && find(rig, id, pick));
-    case 'latest': return void (id && rig.sync.latest(id));
+    case 'latest': return void (id && rig.sync.openLatest(id));
     case 'leave': return void (id && rig.sync.close(id));
     case 'trim': {
       const seqs = (id && rig.state.threads.get(id)?.messages.map((message) => message.seq)) || [];
@@ -163,7 +163,7 @@ function haunt({ server, events }, { other }) {
 function find({ server, sync }, id, pick) {
   if (server.data.rooms.get(id)?.members.get(ME)?.left !== false) return;
   const messages = server.messages(ME, id, { limit: 20 }).messages.filter((one) => !one.hidden && !one.deleted);
-  sync.take({ kind: 'found', messages, first: pick % 3 === 0 });
+  sync.applyInput({ kind: 'found', messages, first: pick % 3 === 0 });
 }
 
 /** Performs an own action whose answer arrives before its event. @param {Rig} rig @param {number|undefined} id
@@ -176,9 +176,9 @@ function mine(rig, id, pick) {
   const asked = state.turn;
   if (pick % 3 === 0) {
     const changed = hide(server, ME, id, seq);
-    if (changed) rig.sync.take({ kind: 'hidden', place: { conversation: id, seq }, version: changed.version });
+    if (changed) rig.sync.applyInput({ kind: 'hidden', place: { conversation: id, seq }, version: changed.version });
     return;
   }
   const changed = pick % 3 === 1 ? edit(server, ME, id, seq, `mine ${pick}`) : react(server, ME, id, seq, '🎉', true);
-  if (changed) rig.sync.take({ kind: 'changed', changed: structuredClone(changed), asked });
+  if (changed) rig.sync.applyInput({ kind: 'changed', changed: structuredClone(changed), asked });
 }

@@ -5,34 +5,34 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { Drafting } from '../src/inbox/thread/draft.js';
 import { Drafts } from '../src/sdk/drafts.js';
-import { Keep, memoryShelf } from '../src/sdk/storage.js';
+import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
 
 const ROOM = 7;
-let shelf = memoryShelf();
+let shelf = memoryStorage();
 let now = 0;
 
-/** A page over the shared storage; the others receive its changes when `hear` is called. @param {Keep} [own] */
+/** A page over the shared storage; the others receive its changes when `hear` is called. @param {UserStorage} [own] */
 function page(own) {
   return new Drafts({
-    keep: new Keep(shelf, 1), now: () => (now += 1), newId: () => `id-${(now += 1)}`, page: own ?? new Keep(memoryShelf(), 1),
+    storage: new UserStorage(shelf, 1), now: () => (now += 1), newId: () => `id-${(now += 1)}`, session: own ?? new UserStorage(memoryStorage(), 1),
   });
 }
 
 /** Returns all texts in the storage. */
 function texts() {
-  const keep = new Keep(shelf, 1);
+  const keep = new UserStorage(shelf, 1);
   return keep.names('draft:').map((name) => keep.get(name).text).sort();
 }
 
 /** @param {Drafts} drafts */
 function hear(drafts) {
-  const names = ['draft:7:id-2', ...new Keep(shelf, 1).names('draft:')];
+  const names = ['draft:7:id-2', ...new UserStorage(shelf, 1).names('draft:')];
   for (let id = 0; id <= now; id += 1) names.push(`draft:7:id-${id}`);
-  for (const name of new Set(names)) drafts.heard(`parlor:1:${name}`);
+  for (const name of new Set(names)) drafts.storageChanged(`parlor:1:${name}`);
 }
 
 beforeEach(() => {
-  shelf = memoryShelf();
+  shelf = memoryStorage();
   now = 0;
 });
 
@@ -45,11 +45,11 @@ test('a sent draft disappears from the other page that shows it', () => {
   one.write(ROOM, { text: 'hello there' });
   hear(other);
   assert.equal(other.of(ROOM).text, 'hello', 'the open draft stays as it is while the other page writes');
-  assert.equal(other.taken(ROOM), 0);
+  assert.equal(other.takenCount(ROOM), 0);
   assert.equal(one.take(ROOM).text, 'hello there');
   hear(other);
   assert.equal(other.of(ROOM).text, '');
-  assert.equal(other.taken(ROOM), 1);
+  assert.equal(other.takenCount(ROOM), 1);
   assert.deepEqual(texts(), []);
 });
 
@@ -63,7 +63,7 @@ test('the drafts of two pages in one conversation are both kept, whichever write
   other.take(ROOM);
   hear(one);
   assert.equal(one.of(ROOM).text, 'from the one, more');
-  assert.equal(one.taken(ROOM), 0);
+  assert.equal(one.takenCount(ROOM), 0);
   assert.deepEqual(texts(), ['from the one, more']);
 });
 
@@ -91,7 +91,7 @@ test('a page that hears late neither clears nor overwrites what the other page w
 });
 
 test('a reloaded page shows its own draft', () => {
-  const own = new Keep(memoryShelf(), 1);
+  const own = new UserStorage(memoryStorage(), 1);
   const [one, other] = [page(own), page()];
   for (const drafts of [one, other]) drafts.open(ROOM);
   one.write(ROOM, { text: 'mine' });

@@ -5,10 +5,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Passing } from '../src/sdk/ephemeral.js';
-import { Here } from '../src/sdk/own-activity.js';
-import { Lost, Problem } from '../src/sdk/problem.js';
-import { Reacting } from '../src/sdk/reactions.js';
+import { Ephemeral } from '../src/sdk/ephemeral.js';
+import { OwnActivity } from '../src/sdk/own-activity.js';
+import { NoAnswer, Problem } from '../src/sdk/problem.js';
+import { PendingReactions } from '../src/sdk/reactions.js';
 import { handClock, turn } from './support/clock.js';
 
 const ME = 1;
@@ -22,39 +22,39 @@ function says(user, typing, conversation = 7) {
 test('a typing user is shown until they stop, send or are silent for six seconds', async () => {
   const clock = handClock();
   let changes = 0;
-  const passing = new Passing({ user: ME, clock, changed: () => { changes += 1; } });
-  passing.take(says(BEN, true));
-  passing.take(says(3, true));
-  passing.take(says(ME, true));
-  passing.take(says(3, true, 8));
+  const passing = new Ephemeral({ user: ME, clock, changed: () => { changes += 1; } });
+  passing.apply(says(BEN, true));
+  passing.apply(says(3, true));
+  passing.apply(says(ME, true));
+  passing.apply(says(3, true, 8));
   assert.deepEqual(passing.typing(7), [BEN, 3], 'in the order in which they started, without the user');
   await clock.advance(4_000);
-  passing.take(says(BEN, true));
+  passing.apply(says(BEN, true));
   await clock.advance(2_000);
   assert.deepEqual(passing.typing(7), [BEN], 'a user who did not repeat it no longer types');
   assert.deepEqual(passing.typing(8), []);
-  passing.ended(7, BEN);
+  passing.stopTyping(7, BEN);
   assert.deepEqual(passing.typing(7), [], 'their message ends the typing');
-  passing.take(says(BEN, true));
-  passing.take(says(BEN, false));
+  passing.apply(says(BEN, true));
+  passing.apply(says(BEN, false));
   assert.deepEqual(passing.typing(7), []);
   assert.equal(clock.waiting(), 0, 'no timer is left');
   const before = changes;
-  passing.ended(7, BEN);
+  passing.stopTyping(7, BEN);
   assert.equal(changes, before, 'nothing changed');
 });
 
 test('no user is shown as typing forever, and nothing is known without a connection', async () => {
   const clock = handClock();
-  const passing = new Passing({ user: ME, clock, changed: () => {} });
-  passing.take({ ...says(BEN, true), expires_ms: 1e9 });
-  passing.take({ type: 'presence.changed', user: BEN, status: 'online', seen_at: null });
+  const passing = new Ephemeral({ user: ME, clock, changed: () => {} });
+  passing.apply({ ...says(BEN, true), expires_ms: 1e9 });
+  passing.apply({ type: 'presence.changed', user: BEN, status: 'online', seen_at: null });
   assert.equal(passing.presence(BEN)?.status, 'online');
   assert.equal(passing.presence(3), null);
   await clock.advance(30_000);
   assert.deepEqual(passing.typing(7), []);
-  passing.take(says(BEN, true));
-  passing.lost();
+  passing.apply(says(BEN, true));
+  passing.clear();
   assert.deepEqual(passing.typing(7), []);
   assert.equal(passing.presence(BEN), null);
   assert.equal(clock.waiting(), 0);
@@ -66,14 +66,14 @@ function here({ live = true, fail = false } = {}) {
   /** @type {Command[]} */
   const asked = [];
   const how = { live, fail };
-  const passing = new Passing({ user: ME, clock, changed: () => {} });
-  const one = new Here({
+  const passing = new Ephemeral({ user: ME, clock, changed: () => {} });
+  const one = new OwnActivity({
     clock,
-    passing,
+    ephemeral: passing,
     isLive: () => how.live,
     request: async (command) => {
       asked.push(command);
-      if (how.fail) throw new Lost('the test says so');
+      if (how.fail) throw new NoAnswer('the test says so');
       return { presence: [{ user: BEN, status: 'idle', seen_at: null }] };
     },
   });
@@ -102,7 +102,7 @@ test('own typing is sent at most every three seconds, and ended on stop or on le
   assert.deepEqual(told(), [], 'a restart within the interval is not sent again');
   await clock.advance(3_000);
   assert.deepEqual(told(), [[8, true]], 'it is sent when the interval ends');
-  one.wrote(8);
+  one.messageSent(8);
   one.stopTyping();
   assert.deepEqual(told(), [], 'the message itself ends the typing');
   one.typing(8);
@@ -121,8 +121,8 @@ test('watched users and the idle state are sent again on a new connection', asyn
   assert.deepEqual(asked.splice(0),
     [{ type: 'presence.watch', users: [BEN, 3] }, { type: 'presence.set', idle: true }]);
   assert.equal(passing.presence(BEN)?.status, 'idle');
-  passing.lost();
-  one.opened();
+  passing.clear();
+  one.connected();
   await turn();
   assert.deepEqual(asked.map((one) => one.type).sort(), ['presence.set', 'presence.watch']);
   assert.equal(passing.presence(BEN)?.status, 'idle');
@@ -137,7 +137,7 @@ test('without a socket presence is polled, also after a failure', async () => {
   await clock.advance(30_000);
   assert.equal(asked.length, 3);
   how.live = true;
-  one.opened();
+  one.connected();
   await turn();
   await clock.advance(120_000);
   assert.equal(asked.length, 4, 'a socket needs no polling');
@@ -162,49 +162,49 @@ test('nothing is requested after stop, not even a retry of a pending request', a
 test('the refusal of an outdated reaction does not lose the current one', async () => {
   /** @type {{on: boolean, resolve: () => void, reject: (error: Error) => void}[]} */
   const asked = [];
-  const reacting = new Reacting({
+  const reacting = new PendingReactions({
     user: ME,
     changed: () => {},
     react: (_place, on) => new Promise((resolve, reject) => { asked.push({ on, resolve, reject }); }),
   });
   const place = { conversation: 7, seq: 2, emoji: '👍' };
-  const first = reacting.choose(place, true);
-  const second = reacting.choose(place, false);
-  asked[0].reject(new Lost('the test says so'));
+  const first = reacting.set(place, true);
+  const second = reacting.set(place, false);
+  asked[0].reject(new NoAnswer('the test says so'));
   await turn();
   assert.deepEqual(asked.map((one) => one.on), [true, false]);
-  asked[1].reject(new Lost('the test says so'));
-  await assert.rejects(first, Lost);
-  await assert.rejects(second, Lost, 'the last choice gets the outcome');
-  assert.equal(reacting.over(MESSAGE), MESSAGE);
+  asked[1].reject(new NoAnswer('the test says so'));
+  await assert.rejects(first, NoAnswer);
+  await assert.rejects(second, NoAnswer, 'the last choice gets the outcome');
+  assert.equal(reacting.withPending(MESSAGE), MESSAGE);
 });
 
 test('a reaction shows at once, the last choice wins, and a refusal reverts it', async () => {
   /** @type {{on: boolean, resolve: () => void, reject: (error: Error) => void}[]} */
   const asked = [];
-  const reacting = new Reacting({
+  const reacting = new PendingReactions({
     user: ME,
     changed: () => {},
     react: (_place, on) => new Promise((resolve, reject) => { asked.push({ on, resolve, reject }); }),
   });
   const place = { conversation: 7, seq: 2, emoji: '👍' };
-  assert.equal(reacting.over(MESSAGE), MESSAGE, 'the same object without an own choice');
-  const first = reacting.choose(place, true);
-  assert.deepEqual(reacting.over(MESSAGE).reactions, [{ emoji: '👍', users: [BEN, ME] }]);
-  assert.equal(reacting.over({ ...MESSAGE, seq: 3 }).reactions?.[0].users.length, 1, 'under this message only');
-  void reacting.choose(place, false);
-  assert.deepEqual(reacting.over(MESSAGE).reactions, [{ emoji: '👍', users: [BEN] }]);
+  assert.equal(reacting.withPending(MESSAGE), MESSAGE, 'the same object without an own choice');
+  const first = reacting.set(place, true);
+  assert.deepEqual(reacting.withPending(MESSAGE).reactions, [{ emoji: '👍', users: [BEN, ME] }]);
+  assert.equal(reacting.withPending({ ...MESSAGE, seq: 3 }).reactions?.[0].users.length, 1, 'under this message only');
+  void reacting.set(place, false);
+  assert.deepEqual(reacting.withPending(MESSAGE).reactions, [{ emoji: '👍', users: [BEN] }]);
   assert.deepEqual(asked.map((one) => one.on), [true], 'one request at a time');
   asked[0].resolve();
   await turn();
   assert.deepEqual(asked.map((one) => one.on), [true, false]);
   asked[1].resolve();
   await first;
-  assert.equal(reacting.over(MESSAGE), MESSAGE);
+  assert.equal(reacting.withPending(MESSAGE), MESSAGE);
 
-  const heart = reacting.choose({ ...place, emoji: '❤️' }, true);
-  assert.deepEqual(reacting.over(MESSAGE).reactions?.[1], { emoji: '❤️', users: [ME] });
+  const heart = reacting.set({ ...place, emoji: '❤️' }, true);
+  assert.deepEqual(reacting.withPending(MESSAGE).reactions?.[1], { emoji: '❤️', users: [ME] });
   asked[2].reject(new Problem({ code: 'limit_reached', title: '', status: 409, retryable: false }));
   await assert.rejects(heart, { code: 'limit_reached' });
-  assert.equal(reacting.over(MESSAGE), MESSAGE, 'the reaction is reverted');
+  assert.equal(reacting.withPending(MESSAGE), MESSAGE, 'the reaction is reverted');
 });

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { lookAt } from '../src/inbox/actions/find-message.js';
-import { Lost, Problem } from '../src/sdk/problem.js';
+import { NoAnswer, Problem } from '../src/sdk/problem.js';
 import { erase, hide } from './support/message-changes.js';
 import { Rig } from './support/sync-harness.js';
 import { ModelServer } from './support/model-server.js';
@@ -42,13 +42,13 @@ function look(seq, isWished = () => true) {
   const client = {
     state: rig.state,
     user: ME,
-    look: async (/** @type {number} */ id, /** @type {number} */ around) => {
+    loadAround: async (/** @type {number} */ id, /** @type {number} */ around) => {
       asked.push(around);
       if (trouble) throw trouble;
       return { page: server.messages(ME, id, { around, limit: 10 }), asked: rig.state.turn };
     },
-    taken: (/** @type {number} */ id, /** @type {any} */ looked, /** @type {boolean} */ show) => {
-      if (show) rig.sync.take({ kind: 'messages', conversation: id, ...looked });
+    applyPage: (/** @type {number} */ id, /** @type {any} */ looked, /** @type {boolean} */ show) => {
+      if (show) rig.sync.applyInput({ kind: 'messages', conversation: id, ...looked });
     },
   };
   return lookAt(client, { conversation: room, seq }, isWished);
@@ -89,7 +89,7 @@ test('a message from before the member joined differs from a lost one', async ()
   rig.state.conversations.set(room, { ...conversation, members });
   assert.equal(await look(12), 'before');
   assert.deepEqual(asked, [], 'the page knows that itself');
-  trouble = new Lost('no way');
+  trouble = new NoAnswer('no way');
   assert.equal(await look(25), 'lost');
   trouble = new Problem({ code: 'not_found', title: 'none', status: 404, retryable: false });
   assert.equal(await look(25), 'left');

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pictureTrouble } from '../src/inbox/view/error-text.js';
 import { Http } from '../src/sdk/http.js';
-import { Lost, Problem } from '../src/sdk/problem.js';
+import { NoAnswer, Problem } from '../src/sdk/problem.js';
 import { handClock, turn } from './support/clock.js';
 
 /** @type {[Command, string, unknown?][]} */
@@ -59,7 +59,7 @@ test('every command has its request', async () => {
     },
   });
   for (const [command, request, body] of requests) {
-    await http.command(command);
+    await http.sendCommand(command);
     const { path, init } = /** @type {typeof asked[0]} */ (asked.pop());
     assert.equal(`${init.method} ${path}`, request);
     assert.deepEqual(init.body === undefined ? undefined : JSON.parse(String(init.body)), body, request);
@@ -68,13 +68,13 @@ test('every command has its request', async () => {
 
 test('a picture upload has no timeout while it makes progress', async () => {
   const clock = handClock();
-  /** @type {import('../src/sdk/upload-request.js').Load[]} */
+  /** @type {import('../src/sdk/upload-request.js').UploadRequest[]} */
   const loads = [];
   const http = new Http({
     clock, user: 7, fetch: () => assert.fail('no bytes of a picture go this way'),
-    carry: (load) => new Promise((resolve, reject) => {
+    uploadTransport: (load) => new Promise((resolve, reject) => {
       loads.push(load);
-      load.signal.addEventListener('abort', () => reject(new Lost('given up')));
+      load.signal.addEventListener('abort', () => reject(new NoAnswer('given up')));
       if (loads.length === 1) clock.after(80_000, () => resolve({ version: 3, prev: 2 }));
     }),
   });
@@ -88,7 +88,7 @@ test('a picture upload has no timeout while it makes progress', async () => {
   assert.deepEqual(await changed, { version: 3, prev: 2 });
   assert.deepEqual(loads.map(({ method, path, body }) => [method, path, body]),
     [['PUT', '/v1/conversations/3/picture', picture]]);
-  const lost = assert.rejects(http.setPicture(picture), Lost);
+  const lost = assert.rejects(http.setPicture(picture), NoAnswer);
   await clock.advance(31_000);
   await lost;
   assert.equal(loads[1].path, '/v1/me/picture');
@@ -102,5 +102,5 @@ test('only an error about the picture itself is shown as one', () => {
   assert.match(said('unsupported_type', 415), /^That picture could not be used/u);
   assert.match(said('unavailable', 503), /could not be changed.*cannot do this now/u);
   assert.match(said('not_allowed', 403), /could not be changed.*may not do this/u);
-  assert.match(pictureTrouble(new Lost('gone'), picture), /could not be changed.*did not answer/u);
+  assert.match(pictureTrouble(new NoAnswer('gone'), picture), /could not be changed.*did not answer/u);
 });

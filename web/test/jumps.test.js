@@ -30,12 +30,12 @@ beforeEach(async () => {
 const held = () => rig.state.threads.get(room)?.messages.map((one) => one.seq) ?? [];
 
 test('a finished jump is not repeated when the connection returns', async () => {
-  void rig.sync.around(room, 10);
+  void rig.sync.openAround(room, 10);
   await rig.replyAll();
-  void rig.sync.newer(room);
+  void rig.sync.loadNewer(room);
   await rig.replyAll();
   rig.sync.trim(room, 13, 15);
-  void rig.sync.newer(room);
+  void rig.sync.loadNewer(room);
   await rig.disconnect();
   await rig.resume();
   await rig.replyAll();
@@ -45,9 +45,9 @@ test('a finished jump is not repeated when the connection returns', async () => 
 });
 
 test('a failed load of a part that is no longer shown is not retried, and more can be loaded again', async () => {
-  void rig.sync.around(room, 10);
+  void rig.sync.openAround(room, 10);
   await rig.replyAll();
-  void rig.sync.newer(room);
+  void rig.sync.loadNewer(room);
   await rig.disconnect();
   assert.equal(rig.sync.threadProgress.get(room), 'failed');
   rig.sync.trim(room, 8, 10);
@@ -55,14 +55,14 @@ test('a failed load of a part that is no longer shown is not retried, and more c
   await rig.replyAll();
   assert.deepEqual(held(), [8, 9, 10]);
   assert.equal(rig.sync.threadProgress.get(room), 'idle');
-  void rig.sync.newer(room);
+  void rig.sync.loadNewer(room);
   await rig.replyAll();
   assert.deepEqual(held(), [8, 9, 10, 11, 12, 13, 14]);
 });
 
 test('a failed jump reports it and does not happen later', async () => {
   const before = held();
-  const jump = rig.sync.around(room, 10);
+  const jump = rig.sync.openAround(room, 10);
   await rig.fail();
   assert.equal(await jump, false);
   await rig.clock.advance(60_000);
@@ -72,11 +72,11 @@ test('a failed jump reports it and does not happen later', async () => {
 });
 
 test('a finished jump to the end is not retried', async () => {
-  void rig.sync.around(room, 10);
+  void rig.sync.openAround(room, 10);
   await rig.replyAll();
-  void rig.sync.latest(room);
+  void rig.sync.openLatest(room);
   await rig.fail();
-  const jump = rig.sync.around(room, 20);
+  const jump = rig.sync.openAround(room, 20);
   await rig.replyAll();
   assert.equal(await jump, true);
   const before = held();
@@ -86,9 +86,9 @@ test('a finished jump to the end is not retried', async () => {
 });
 
 test('a pending jump to the end is retried', async () => {
-  void rig.sync.around(room, 10);
+  void rig.sync.openAround(room, 10);
   await rig.replyAll();
-  void rig.sync.latest(room);
+  void rig.sync.openLatest(room);
   await rig.fail();
   await rig.resume();
   await rig.replyAll();
@@ -97,10 +97,10 @@ test('a pending jump to the end is retried', async () => {
 
 test('after stop nothing is requested, and pending requests report nothing', async () => {
   const before = held();
-  void rig.sync.older(room);
+  void rig.sync.loadOlder(room);
   rig.sync.stop();
   await rig.reply();
-  rig.sync.event({ type: 'scope.changed', scope: `conversation:${room}`, version: server.data.version + 9 });
+  rig.sync.applyEvent({ type: 'scope.changed', scope: `conversation:${room}`, version: server.data.version + 9 });
   await rig.clock.advance(60_000);
   assert.deepEqual(held(), before);
   assert.equal(rig.asked.length, 0);
@@ -123,7 +123,7 @@ test('a member who is added again with the full history can scroll back to its s
   await rig.resume();
   await rig.replyAll();
   assert.equal(thread()?.moreBefore, true);
-  void rig.sync.older(late);
+  void rig.sync.loadOlder(late);
   await rig.replyAll();
   assert.ok((thread()?.messages[0]?.seq ?? 10) < 10);
 });

@@ -31,7 +31,7 @@ test('after a reset a late opening of a conversation that was left is checked an
   await rig.reset();
   await rig.replyAll();
   rig.log = [];
-  rig.sync.event(opening);
+  rig.sync.applyEvent(opening);
   assert.equal(rig.state.conversations.has(room), false);
   assert.deepEqual(rig.log, ['conversation.get']);
   await rig.replyAll();
@@ -48,7 +48,7 @@ test('a late opening that is older than the heads is checked, also while the hea
   server.limits.inline = 0;
   await rig.resume();
   assert.notEqual(rig.state.pending, null);
-  rig.sync.event(opening);
+  rig.sync.applyEvent(opening);
   assert.equal(rig.state.conversations.has(room), false);
   await rig.replyAll();
   rig.assertEqual();

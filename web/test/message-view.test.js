@@ -12,8 +12,8 @@ import { emptyThread } from '../src/sdk/state/messages.js';
 import { layOut } from '../src/inbox/view/message-groups.js';
 import { sentence } from '../src/inbox/view/spoken-message.js';
 import { threadView } from '../src/inbox/view/thread.js';
-import { empty } from '../src/sdk/state/state.js';
-import { Keep, memoryShelf } from '../src/sdk/storage.js';
+import { emptyState } from '../src/sdk/state/state.js';
+import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
 
 /**
  * @import {Block, Said} from '../src/inbox/view/message-groups.js'
@@ -25,7 +25,7 @@ const NAMES = ['', 'Ada Winter', 'Ben Okafor', 'Cleo', 'Dora'];
 const NOW = new Date(2026, 10, 22, 12, 0).getTime();
 
 function people() {
-  const state = empty(ME);
+  const state = emptyState(ME);
   for (const [id, name] of NAMES.entries()) if (id > 0) state.users.set(id, { id, name, picture: null, version: 1 });
   return state;
 }
@@ -189,13 +189,13 @@ test('frequently used emoji come first', () => {
   assert.ok(Object.keys(counts).length <= 24);
 });
 
-/** @param {import('../src/sdk/storage.js').Shelf} shelf */
+/** @param {import('../src/sdk/storage.js').StorageLike} shelf */
 function draftingOn(shelf) {
-  return new Drafting(new Drafts({ keep: new Keep(shelf, ME), now: () => 1, newId: () => 'a' }));
+  return new Drafting(new Drafts({ storage: new UserStorage(shelf, ME), now: () => 1, newId: () => 'a' }));
 }
 
 test('the quoted message and the subject are part of the draft, an edit is not', () => {
-  const shelf = memoryShelf();
+  const shelf = memoryStorage();
   const drafting = draftingOn(shelf);
   drafting.reply(1, 7);
   drafting.subject(1, ' Handover ');
@@ -212,7 +212,7 @@ test('the quoted message and the subject are part of the draft, an edit is not',
 });
 
 test('an edit continues while its message is not loaded and ends when the message is deleted', () => {
-  const drafting = draftingOn(memoryShelf());
+  const drafting = draftingOn(memoryStorage());
   drafting.edit(message(3, { sender: ME, text: 'as it was', subject: 'about' }));
   const company = { typing: () => /** @type {number[]} */ ([]), presence: () => null };
   const modeWith = (/** @type {Message[]} */ messages) => {

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
-import { addressOf, revokeAll } from '../src/sdk/object-urls.js';
+import { objectUrlOf, revokeObjectUrls } from '../src/sdk/object-urls.js';
 
 /** @type {Set<string>} */
 let open;
@@ -20,26 +20,26 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  revokeAll();
+  revokeObjectUrls();
   mock.restoreAll();
 });
 
 test('a blob keeps its URL while it is used, and the least recently used URLs are revoked', () => {
   const first = new Blob(['first']);
   const second = new Blob(['second']);
-  const [address, other] = [addressOf(first), addressOf(second)];
+  const [address, other] = [objectUrlOf(first), objectUrlOf(second)];
   for (let count = 0; count < 200; count += 1) {
-    addressOf(new Blob([String(count)]));
-    assert.equal(addressOf(first), address);
+    objectUrlOf(new Blob([String(count)]));
+    assert.equal(objectUrlOf(first), address);
   }
   assert.equal(open.has(address), true);
   assert.equal(open.has(other), false);
   assert.ok(open.size < 100, `${open.size} are open`);
-  assert.notEqual(addressOf(second), other);
+  assert.notEqual(objectUrlOf(second), other);
 });
 
 test('revokeAll revokes every URL', () => {
-  addressOf(new Blob(['x']));
-  revokeAll();
+  objectUrlOf(new Blob(['x']));
+  revokeObjectUrls();
   assert.equal(open.size, 0);
 });

@@ -3,10 +3,10 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { idMaker } from '../src/sdk/ids.js';
+import { createIdGenerator } from '../src/sdk/ids.js';
 import { Outbox } from '../src/sdk/outbox.js';
-import { Lost, Problem } from '../src/sdk/problem.js';
-import { Keep, eraseOf, eraseOthers, memoryShelf } from '../src/sdk/storage.js';
+import { NoAnswer, Problem } from '../src/sdk/problem.js';
+import { UserStorage, eraseUser, eraseOtherUsers, memoryStorage } from '../src/sdk/storage.js';
 import { handClock, turn } from './support/clock.js';
 
 /** @type {ReturnType<typeof handClock>} */
@@ -15,24 +15,24 @@ let clock;
 let asked;
 /** @type {any[]} */
 let sent;
-let shelf = memoryShelf();
+let shelf = memoryStorage();
 
 beforeEach(() => {
   clock = handClock();
   asked = [];
   sent = [];
-  shelf = memoryShelf();
+  shelf = memoryStorage();
 });
 
 /** @param {import('../src/sdk/journal.js').Journal} [journal] */
 function outbox(journal) {
   return new Outbox({
     journal,
-    keep: new Keep(shelf, 7),
+    storage: new UserStorage(shelf, 7),
     clock,
-    newId: idMaker(clock),
+    newId: createIdGenerator(clock),
     request: (command) => new Promise((resolve, reject) => asked.push({ command, resolve, reject })),
-    sent: (one) => sent.push(one),
+    onSent: (one) => sent.push(one),
     turn: () => 0,
     changed: () => {},
   });
@@ -81,10 +81,10 @@ test('a message with an unknown outcome is sent again with the same client id be
   box.add(3, { text: 'one' });
   box.add(3, { text: 'two' });
   const name = asked[0].command.client_id;
-  await refuse(new Lost('gone'));
+  await refuse(new NoAnswer('gone'));
   await clock.advance(0);
   assert.deepEqual(asked.map((one) => [one.command.client_id, one.command.text]), [[name, 'one']]);
-  await refuse(new Lost('gone again'));
+  await refuse(new NoAnswer('gone again'));
   assert.equal(asked.length, 0, 'then the outbox waits');
   box.resume();
   assert.equal(asked[0].command.client_id, name);
@@ -97,8 +97,8 @@ test('after stop nothing is written back to erased storage', async () => {
   const box = outbox();
   box.add(3, { text: 'secret' });
   box.stop();
-  eraseOf(shelf, 7);
-  await refuse(new Lost('gone'));
+  eraseUser(shelf, 7);
+  await refuse(new NoAnswer('gone'));
   assert.equal(shelf.length, 0);
   assert.equal(clock.waiting(), 0);
 });
@@ -118,14 +118,14 @@ test('a refusal holds back later messages until the user decides', async () => {
   box.add(3, { text: 'one' });
   box.add(3, { text: 'two' });
   await refuse(refusal());
-  assert.deepEqual(box.of(3).map((one) => one.state), ['refused', 'waiting']);
-  assert.equal(box.of(3)[0].problem?.code, 'not_allowed');
+  assert.deepEqual(box.itemsIn(3).map((one) => one.state), ['refused', 'waiting']);
+  assert.equal(box.itemsIn(3)[0].problem?.code, 'not_allowed');
   box.resume();
   assert.equal(asked.length, 0);
-  box.retry(box.of(3)[0].client_id);
+  box.retry(box.itemsIn(3)[0].client_id);
   assert.equal(asked[0].command.text, 'one');
   await refuse(refusal());
-  box.discard(box.of(3)[0].client_id);
+  box.discard(box.itemsIn(3)[0].client_id);
   assert.deepEqual(asked.map((one) => [one.command.type, one.command.text]), [['message.send', 'two']]);
 });
 
@@ -134,9 +134,9 @@ test('discarding a message that may have been sent asks the server, which decide
   box.add(3, { text: 'perhaps' });
   box.add(3, { text: 'later' });
   const name = asked[0].command.client_id;
-  await refuse(new Lost('gone'));
+  await refuse(new NoAnswer('gone'));
   box.discard(name);
-  assert.deepEqual(box.of(3).map((one) => one.text), ['later'], 'the message is no longer shown');
+  assert.deepEqual(box.itemsIn(3).map((one) => one.text), ['later'], 'the message is no longer shown');
   box.resume();
   assert.deepEqual(asked[0].command, { type: 'message.cancel', client_id: name });
   asked.splice(0, 1)[0].resolve({ cancelled: false, message: { id: 5, conversation: 3, client_id: name } });
@@ -149,23 +149,23 @@ test('a message is reported as sent only when it was, and messages that need the
   const box = outbox();
   for (const text of ['discarded', 'refused', 'behind']) box.add(3, { text });
   box.add(4, { text: 'elsewhere' });
-  await refuse(new Lost('gone'));
-  box.discard(box.of(3)[0].client_id);
-  assert.deepEqual([box.sentCount, box.moving], [0, 3]);
+  await refuse(new NoAnswer('gone'));
+  box.discard(box.itemsIn(3)[0].client_id);
+  assert.deepEqual([box.sentCount, box.activeCount], [0, 3]);
   await accept();
-  assert.deepEqual([box.sentCount, box.moving], [1, 2]);
+  assert.deepEqual([box.sentCount, box.activeCount], [1, 2]);
   box.resume();
   asked.splice(0, 1)[0].resolve({ cancelled: true, message: null });
   await turn();
   await refuse(refusal());
-  assert.deepEqual([box.sentCount, box.moving, box.size], [1, 0, 2]);
+  assert.deepEqual([box.sentCount, box.activeCount, box.size], [1, 0, 2]);
 });
 
 test('a message that was never sent is discarded without a request', async () => {
   const box = outbox();
   box.add(3, { text: 'one' });
   box.add(3, { text: 'two' });
-  box.discard(box.of(3)[1].client_id);
+  box.discard(box.itemsIn(3)[1].client_id);
   await accept();
   assert.equal(asked.length, 0);
 });
@@ -174,11 +174,11 @@ test('pending messages outlive the page, in order and with their client ids', as
   const before = outbox();
   before.add(3, { text: 'one' });
   before.add(3, { text: 'two' });
-  const names = before.of(3).map((one) => one.client_id);
+  const names = before.itemsIn(3).map((one) => one.client_id);
   before.stop();
   asked = [];
   const after = outbox();
-  assert.deepEqual(after.of(3).map((one) => [one.client_id, one.text, one.state]),
+  assert.deepEqual(after.itemsIn(3).map((one) => [one.client_id, one.text, one.state]),
     [[names[0], 'one', 'waiting'], [names[1], 'two', 'waiting']]);
   after.resume();
   assert.equal(asked[0].command.client_id, names[0]);
@@ -187,10 +187,10 @@ test('pending messages outlive the page, in order and with their client ids', as
 test('a message that another page of the same user has sent is not sent again', async () => {
   const first = outbox();
   first.add(3, { text: 'one' });
-  await refuse(new Lost('gone'));
+  await refuse(new NoAnswer('gone'));
   first.stop();
   const second = outbox();
-  eraseOf(shelf, 7);
+  eraseUser(shelf, 7);
   second.resume();
   await turn();
   assert.equal(asked.length, 0);
@@ -199,9 +199,9 @@ test('a message that another page of the same user has sent is not sent again', 
 
 /** Passes on the storage events of another page's changes. @param {Outbox} box */
 function hear(box) {
-  const changed = box.of(3).map((one) => `parlor:7:send:${one.client_id}`);
+  const changed = box.itemsIn(3).map((one) => `parlor:7:send:${one.client_id}`);
   const there = [...Array(shelf.length).keys()].map((at) => shelf.key(at));
-  for (const key of new Set([...changed, ...there])) box.heard(key);
+  for (const key of new Set([...changed, ...there])) box.storageChanged(key);
 }
 
 test('the messages of a closed page are sent by an open one, in order', async () => {
@@ -209,8 +209,8 @@ test('the messages of a closed page are sent by an open one, in order', async ()
   const closed = outbox();
   closed.add(3, { text: 'one' });
   closed.add(3, { text: 'two' });
-  const names = closed.of(3).map((one) => one.client_id);
-  await refuse(new Lost('gone'));
+  const names = closed.itemsIn(3).map((one) => one.client_id);
+  await refuse(new NoAnswer('gone'));
   closed.stop();
   open.resume();
   assert.deepEqual(asked.map((one) => one.command.client_id), [names[0]]);
@@ -226,9 +226,9 @@ test('a page takes over messages stored by another page, except those being sent
   other.add(3, { text: 'one' });
   hear(open);
   assert.deepEqual([open.size, asked.length], [0, 1]);
-  await refuse(new Lost('gone'));
+  await refuse(new NoAnswer('gone'));
   hear(open);
-  assert.deepEqual(open.of(3).map((one) => one.text), ['one']);
+  assert.deepEqual(open.itemsIn(3).map((one) => one.text), ['one']);
   assert.equal(asked.length, 1);
   await accept();
   hear(other);
@@ -240,13 +240,13 @@ test('a page takes over messages stored by another page, except those being sent
 test('two pages without a connection do not wake each other', async () => {
   const [one, other] = [outbox(), outbox()];
   one.add(3, { text: 'one' });
-  await refuse(new Lost('gone'));
+  await refuse(new NoAnswer('gone'));
   for (const box of [other, one, other]) {
     hear(box);
-    while (asked.length > 0) await refuse(new Lost('gone'));
+    while (asked.length > 0) await refuse(new NoAnswer('gone'));
   }
   await clock.advance(0);
-  while (asked.length > 0) await refuse(new Lost('gone'));
+  while (asked.length > 0) await refuse(new NoAnswer('gone'));
   hear(one);
   hear(other);
   assert.equal(asked.length, 0);
@@ -259,7 +259,7 @@ test('a refused message that another page then sends holds nothing back', async 
   const second = outbox();
   await clock.advance(1);
   second.add(3, { text: 'behind' });
-  first.retry(first.of(3)[0].client_id);
+  first.retry(first.itemsIn(3)[0].client_id);
   await accept();
   first.stop();
   asked = [];
@@ -278,7 +278,7 @@ test('a late answer does not store again what another page has sent or discarded
   const [own, other] = asked.splice(0);
   own.resolve(answer(own.command));
   await turn();
-  other.reject(new Lost('gone'));
+  other.reject(new NoAnswer('gone'));
   await turn();
   assert.equal(second.size + shelf.length, 0);
 });
@@ -289,19 +289,19 @@ test('discarding a message that another page has tried to send asks the server',
   first.add(3, { text: 'one' });
   const second = outbox();
   await accept();
-  await refuse(new Lost('gone'));
-  second.discard(second.of(3)[1].client_id);
+  await refuse(new NoAnswer('gone'));
+  second.discard(second.itemsIn(3)[1].client_id);
   await turn();
   assert.deepEqual(asked.map((one) => one.command.type), ['message.cancel']);
   hear(first);
-  assert.equal(first.of(3).length, 0, 'the other page does not show it either');
+  assert.equal(first.itemsIn(3).length, 0, 'the other page does not show it either');
 });
 
 test('messages are sent even where nothing can be stored', async () => {
-  shelf = { ...memoryShelf(), length: 0, setItem: () => { throw new Error('full'); } };
+  shelf = { ...memoryStorage(), length: 0, setItem: () => { throw new Error('full'); } };
   const box = outbox();
   box.add(3, { text: 'one' });
-  await refuse(new Lost('gone'));
+  await refuse(new NoAnswer('gone'));
   box.resume();
   await turn();
   assert.deepEqual(asked.map((one) => one.command.text), ['one']);
@@ -310,23 +310,23 @@ test('messages are sent even where nothing can be stored', async () => {
 });
 
 test('stored data belongs to one user and is erased for others', () => {
-  const mine = new Keep(shelf, 7);
-  const theirs = new Keep(shelf, 8);
+  const mine = new UserStorage(shelf, 7);
+  const theirs = new UserStorage(shelf, 8);
   mine.set('draft:1', 'a');
   theirs.set('draft:1', 'b');
   shelf.setItem('parlor-theme', 'dark');
   assert.equal(mine.get('draft:1'), 'a');
   assert.deepEqual(mine.names('draft:'), ['draft:1']);
-  eraseOthers(shelf, 7);
+  eraseOtherUsers(shelf, 7);
   assert.equal(theirs.get('draft:1'), null);
-  eraseOf(shelf, 7);
+  eraseUser(shelf, 7);
   assert.equal(mine.get('draft:1'), null);
   assert.equal(shelf.getItem('parlor-theme'), 'dark');
 });
 
 test('client ids start with the time and never go back, even when the clock does', () => {
   let now = 1_700_000_000_000;
-  const next = idMaker({ ...handClock(), now: () => now });
+  const next = createIdGenerator({ ...handClock(), now: () => now });
   const names = [];
   for (let count = 0; count < 9_000; count += 1) {
     if (count === 5_000) now -= 60_000;
@@ -375,10 +375,10 @@ test('a message is shown as saved only once it is on disk, and sending does not 
   const box = outbox(journal);
   box.add(3, { text: 'one' });
   assert.equal(asked.length, 1, 'the message is on its way');
-  assert.equal(box.of(3)[0].kept, undefined);
+  assert.equal(box.itemsIn(3)[0].kept, undefined);
   assert.equal(items.size, 0);
   await write();
-  assert.equal(box.of(3)[0].kept, true);
+  assert.equal(box.itemsIn(3)[0].kept, true);
   assert.equal(items.size, 1);
   await accept();
   await write();
@@ -392,11 +392,11 @@ test('a message in the journal survives a killed browser and is sent once, altho
   killed.add(3, { text: 'two' });
   await write();
   const [first] = asked.splice(0);
-  shelf = memoryShelf();
+  shelf = memoryStorage();
   const box = outbox(journal);
   await box.restored;
   await turn();
-  assert.deepEqual(box.of(3).map((one) => [one.text, one.kept]), [['one', true], ['two', true]]);
+  assert.deepEqual(box.itemsIn(3).map((one) => [one.text, one.kept]), [['one', true], ['two', true]]);
   assert.equal(asked[0].command.client_id, first.command.client_id);
   await accept();
   await accept();
@@ -413,13 +413,13 @@ test('a discarded message stays discarded, although localStorage was not updated
   await write();
   const before = [...Array(shelf.length).keys()].map((at) => /** @type {string} */ (shelf.key(at)));
   const values = before.map((key) => /** @type {[string, string]} */ ([key, shelf.getItem(key)]));
-  killed.discard(killed.of(3)[1].client_id);
+  killed.discard(killed.itemsIn(3)[1].client_id);
   await write();
   for (const [key, value] of values) shelf.setItem(key, value);
   asked = [];
   const box = outbox(journal);
   await box.restored;
-  assert.deepEqual(box.of(3).map((one) => one.text), ['first']);
+  assert.deepEqual(box.itemsIn(3).map((one) => one.text), ['first']);
 });
 
 test('a message is sent and shown as not saved where the disk stores nothing', async () => {
@@ -428,12 +428,12 @@ test('a message is sent and shown as not saved where the disk stores nothing', a
   const box = outbox(journal);
   box.add(3, { text: 'one' });
   await write();
-  assert.equal(box.of(3)[0].kept, false);
-  assert.equal(box.isSafe, false);
+  assert.equal(box.itemsIn(3)[0].kept, false);
+  assert.equal(box.isPersisted, false);
   const again = outbox(journal);
   await again.restored;
-  assert.equal(again.of(3).length, 1, 'localStorage has it');
+  assert.equal(again.itemsIn(3).length, 1, 'localStorage has it');
   await accept();
   assert.equal(box.size, 0);
-  assert.equal(box.isSafe, true);
+  assert.equal(box.isPersisted, true);
 });

@@ -5,8 +5,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dotOf, onScreen, presenceWords, standing, typingShort, typingWords, writers } from '../src/inbox/view/presence.js';
-import { empty } from '../src/sdk/state/state.js';
+import {
+  dotOf, onScreen, presenceWords, standing, typingShort, typingWords, writers,
+} from '../src/inbox/view/presence.js';
+import { emptyState } from '../src/sdk/state/state.js';
 
 const NOW = new Date(2026, 10, 22, 10, 47).getTime();
 const ME = 1;
@@ -64,22 +66,22 @@ test('the typing indicator names one user, two users, then several people', () =
 test('only other known users are shown as typing', () => {
   const company = { typing: () => [ME, 2, 99], presence: () => null };
   const group = conversation('group', [ada, ben, cleo]);
-  assert.deepEqual(writers(empty(ME), group, company), [ben]);
+  assert.deepEqual(writers(emptyState(ME), group, company), [ben]);
 });
 
 test('a group header counts online members, a direct one shows the other user’s presence', () => {
   const company = { typing: () => [], presence: (/** @type {number} */ id) => (id === 2 ? presence('online') : null) };
-  assert.deepEqual(standing(empty(ME), conversation('group', [ada, ben, cleo]), company, NOW),
+  assert.deepEqual(standing(emptyState(ME), conversation('group', [ada, ben, cleo]), company, NOW),
     { words: '3 people, 1 online', dot: 'online' });
-  assert.deepEqual(standing(empty(ME), conversation('direct', [ada, ben]), company, NOW),
+  assert.deepEqual(standing(emptyState(ME), conversation('direct', [ada, ben]), company, NOW),
     { words: 'Online', dot: 'online' });
   const nobody = { typing: () => [], presence: () => null };
-  assert.deepEqual(standing(empty(ME), conversation('group', [ada, ben]), nobody, NOW), { words: '2 people', dot: '' });
+  assert.deepEqual(standing(emptyState(ME), conversation('group', [ada, ben]), nobody, NOW), { words: '2 people', dot: '' });
 });
 
 test('users on the screen are watched, members of the open conversation first', () => {
   const open = conversation('group', [ada, cleo, dan]);
   const rows = [conversation('direct', [ada, ben]), open];
-  assert.deepEqual(onScreen(empty(ME), rows, open), [3, 4, 2]);
-  assert.deepEqual(onScreen(empty(ME), rows, undefined), [2], 'in the list a group has no dot');
+  assert.deepEqual(onScreen(emptyState(ME), rows, open), [3, 4, 2]);
+  assert.deepEqual(onScreen(emptyState(ME), rows, undefined), [2], 'in the list a group has no dot');
 });

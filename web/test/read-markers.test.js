@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { Marks } from '../src/sdk/read-markers.js';
-import { Lost } from '../src/sdk/problem.js';
+import { ReadMarkers } from '../src/sdk/read-markers.js';
+import { NoAnswer } from '../src/sdk/problem.js';
 import { handClock, turn } from './support/clock.js';
 
 /** @type {ReturnType<typeof handClock>} */
@@ -12,27 +12,27 @@ let clock;
 /** @type {any[]} */
 let told;
 let failing = false;
-/** @type {Marks} */
+/** @type {ReadMarkers} */
 let marks;
 
 beforeEach(() => {
   clock = handClock();
   told = [];
   failing = false;
-  marks = new Marks({
+  marks = new ReadMarkers({
     clock,
     request: async (command) => {
-      if (failing) throw new Lost('gone');
+      if (failing) throw new NoAnswer('gone');
       told.push(command);
     },
   });
 });
 
 test('the first marker is sent at once, those of the next second together', async () => {
-  marks.mark(3, 1, true);
-  marks.mark(3, 2, true);
-  marks.mark(3, 3, true);
-  marks.mark(4, 9, true);
+  marks.advance(3, 1, true);
+  marks.advance(3, 2, true);
+  marks.advance(3, 3, true);
+  marks.advance(4, 9, true);
   await turn();
   assert.deepEqual(told.map((one) => [one.conversation, one.read]), [[3, 1], [4, 9]]);
   await clock.advance(999);
@@ -44,12 +44,12 @@ test('the first marker is sent at once, those of the next second together', asyn
 });
 
 test('a marker never moves back, and reading includes delivery', async () => {
-  marks.mark(3, 5, true);
-  marks.mark(3, 4, true);
-  marks.mark(3, 5, false);
+  marks.advance(3, 5, true);
+  marks.advance(3, 4, true);
+  marks.advance(3, 5, false);
   await clock.advance(5_000);
   assert.deepEqual(told, [{ type: 'conversation.mark', conversation: 3, read: 5 }]);
-  marks.mark(3, 7, false);
+  marks.advance(3, 7, false);
   await clock.advance(5_000);
   assert.deepEqual(told.slice(1), [{ type: 'conversation.mark', conversation: 3, delivered: 7 }]);
   assert.equal(marks.readUpTo(3), 5);
@@ -57,7 +57,7 @@ test('a marker never moves back, and reading includes delivery', async () => {
 
 test('a lost marker is sent again', async () => {
   failing = true;
-  marks.mark(3, 5, true);
+  marks.advance(3, 5, true);
   await clock.advance(1_000);
   failing = false;
   await clock.advance(5_000);
@@ -65,10 +65,10 @@ test('a lost marker is sent again', async () => {
 });
 
 test('after a reset markers are sent again, since the server may have lost them', async () => {
-  marks.mark(3, 5, true);
-  marks.forget();
+  marks.advance(3, 5, true);
+  marks.reset();
   assert.equal(marks.readUpTo(3), 0);
-  marks.mark(3, 5, true);
+  marks.advance(3, 5, true);
   await clock.advance(5_000);
   assert.deepEqual(told.map((one) => one.read), [5, 5]);
 });

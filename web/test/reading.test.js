@@ -19,17 +19,17 @@ function standing() {
   const client = {
     user: 1,
     state: { conversations: new Map(), threads: new Map() },
-    look: (/** @type {number} */ id, /** @type {number} */ seq) => new Promise((resolve) => looks.set(seq, async () => {
+    loadAround: (/** @type {number} */ id, /** @type {number} */ seq) => new Promise((resolve) => looks.set(seq, async () => {
       resolve({ page: { messages: [{ seq, conversation: id }] }, asked: 0 });
       await turn();
     })),
-    taken: (/** @type {number} */ id, /** @type {any} */ { page }, /** @type {boolean} */ show) => {
+    applyPage: (/** @type {number} */ id, /** @type {any} */ { page }, /** @type {boolean} */ show) => {
       if (show) client.state.threads.set(id, page);
       done.push(`${show ? 'shows' : 'knows'} ${id}`);
     },
-    jump: async (/** @type {number} */ id, /** @type {number} */ seq) =>
+    jumpTo: async (/** @type {number} */ id, /** @type {number} */ seq) =>
       client.state.threads.get(id)?.messages.some((/** @type {any} */ one) => one.seq === seq) ?? false,
-    toLatest: async () => { done.push('latest'); },
+    showLatest: async () => { done.push('latest'); },
   };
   const thread = /** @type {any} */ ({ jumpTo: (/** @type {number} */ seq) => done.push(`jumps to ${seq}`) });
   return new Standing({

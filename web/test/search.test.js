@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { asked as wantedOf } from '../src/inbox/view/folding.js';
 import { excerptOf, foundView, isDoubtful } from '../src/inbox/view/search-results.js';
-import { Search, isFiltered, noFilters } from '../src/sdk/search.js';
-import { empty } from '../src/sdk/state/state.js';
-import { Lost, Problem } from '../src/sdk/problem.js';
+import { MessageSearch, isFiltered, noFilters } from '../src/sdk/search.js';
+import { emptyState } from '../src/sdk/state/state.js';
+import { NoAnswer, Problem } from '../src/sdk/problem.js';
 import { handClock, turn } from './support/clock.js';
 import { apply } from '../src/sdk/state/apply.js';
 import { ModelServer } from './support/model-server.js';
@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 
 function search() {
-  return new Search({
+  return new MessageSearch({
     clock,
     changed: () => {},
     ask: (question) => new Promise((resolve, reject) => asked.push({
@@ -40,7 +40,7 @@ function search() {
   });
 }
 
-/** @param {Search} one */
+/** @param {MessageSearch} one */
 const ids = (one) => one.view().results.map((hit) => hit.message.id);
 
 test('a query is sent once, a moment after the last key', async () => {
@@ -86,7 +86,7 @@ test('pages load one at a time, and a failed page is retried', async () => {
   assert.equal(asked[1].question.after, '8');
   await asked[1].fail();
   assert.deepEqual([one.view().progress, ids(one)], ['failed', [9, 8]]);
-  one.again();
+  one.retry();
   assert.equal(asked[2].question.after, '8');
   await asked[2].answer([8, 7], null);
   assert.deepEqual([one.view().more, ids(one)], [false, [9, 8, 7]], 'no result appears twice');
@@ -99,8 +99,8 @@ test('results that may have changed are loaded again in full and stay until the 
   await asked[0].answer([9, 8], '8');
   void one.more();
   await asked[1].answer([7, 6], '6');
-  void one.renew();
-  void one.renew();
+  void one.refresh();
+  void one.refresh();
   void one.more();
   assert.equal(asked.length, 3, 'once');
   await asked[2].answer([9, 7], '7');
@@ -108,17 +108,17 @@ test('results that may have changed are loaded again in full and stay until the 
   assert.equal(asked[3].question.after, '7');
   await asked[3].answer([6, 5], '5');
   assert.deepEqual([one.view().more, ids(one)], [true, [9, 7, 6, 5]]);
-  void one.renew();
+  void one.refresh();
   assert.equal(asked.length, 4, 'no immediate retry');
   void one.more();
   assert.equal(asked[4].question.after, '5');
   await asked[4].answer([4]);
   await clock.advance(3_000);
-  void one.renew();
+  void one.refresh();
   await asked[5].fail();
   assert.deepEqual([one.view().progress, ids(one)], ['done', [9, 7, 6, 5, 4]], 'the loaded results stay');
   await clock.advance(3_000);
-  void one.renew();
+  void one.refresh();
   assert.equal(asked.length, 7, 'and the page is retried');
   one.setQuery('rings');
   await clock.advance(200);
@@ -156,7 +156,7 @@ test('filters are part of the query, and dates are in the user’s time zone', a
     from: new Date(2026, 10, 1).toISOString(), until: new Date(2026, 11, 1).toISOString(),
   });
   assert.equal(isFiltered(one.filters), true);
-  one.end();
+  one.clear();
   assert.deepEqual([one.filters, isFiltered(one.filters), one.view().progress], [noFilters, false, 'idle']);
   await asked[0].answer([1]);
   assert.deepEqual(ids(one), [], 'a closed search gets no more answers');
@@ -179,17 +179,17 @@ const changed = (state, how) =>
 /** @param {number} seq @returns {any} */
 const place = (seq) => ({ conversation: 4, seq, id: seq, version: seq, text: '' });
 
-/** Returns the results view for a direct conversation. @param {Partial<ReturnType<Search['view']>>} search */
+/** Returns the results view for a direct conversation. @param {Partial<ReturnType<MessageSearch['view']>>} search */
 function shown(search, change = (/** @type {any} */ state) => state) {
   const model = new ModelServer(3);
   const id = model.open('direct', 1, [2]);
   const { message } = model.send(2, id, 'the wooden handle', 'a');
-  const list = apply(empty(1), { kind: 'list', page: model.list(1, undefined, 10), asked: 0 });
+  const list = apply(emptyState(1), { kind: 'list', page: model.list(1, undefined, 10), asked: 0 });
   const found = apply(list, { kind: 'found', messages: [message], first: true });
   const sight = /** @type {any} */ ({ state: change(found), now: Date.parse(message.created_at) + 60_000 });
   const results = [{ message, excerpt: [{ text: 'the wooden ', hit: false }, { text: 'handle', hit: true }] }];
   return foundView(sight, {
-    query: 'handle', filters: noFilters, progress: 'done', results, more: false, asked: true,
+    query: 'handle', filters: noFilters, progress: 'done', results, more: false, hasQuery: true,
     problem: null, conversations: new Map(), users: new Map(), ...search,
   }, { conversation: id, seq: 1 });
 }
@@ -241,7 +241,7 @@ test('an unspecified change causes the search to run again', () => {
   const one = search();
   const view = (/** @type {any} */ message) =>
     /** @type {any} */ ({ ...one.view(), results: [{ message, excerpt: [] }] });
-  const state = apply(empty(1), { kind: 'found', messages: [place(5)], first: true });
+  const state = apply(emptyState(1), { kind: 'found', messages: [place(5)], first: true });
   assert.equal(isDoubtful(state, view(place(5))), false);
   assert.equal(isDoubtful(state, view(place(6))), true, 'the event is lost');
   const changes = /** @type {any} */ ({
@@ -256,7 +256,7 @@ test('a member who was removed and added again unnoticed sees nothing from befor
   const model = new ModelServer(3);
   const id = model.open('group', 2, [1, 3]);
   const { message } = model.send(2, id, 'the wooden handle', 'a');
-  const list = apply(empty(1), { kind: 'list', page: model.list(1, undefined, 10), asked: 0 });
+  const list = apply(emptyState(1), { kind: 'list', page: model.list(1, undefined, 10), asked: 0 });
   /** @type {import('../src/sdk/state/inputs.js').Input} */
   const found = { kind: 'found', messages: [message], first: true };
   model.remove(id, 1);
@@ -265,14 +265,14 @@ test('a member who was removed and added again unnoticed sees nothing from befor
   const again = { kind: 'list', page: model.list(1, undefined, 10), asked: 0 };
   for (const inputs of [[found, again], [again, found]]) {
     const state = inputs.reduce((before, input) => apply(before, input), list);
-    assert.equal(state.hits.get(`${id}:${message.seq}`)?.hidden, true, inputs[0].kind);
+    assert.equal(state.found.get(`${id}:${message.seq}`)?.hidden, true, inputs[0].kind);
   }
 });
 
 test('a result that seems to match no longer is checked again', () => {
   const one = search();
   const found = { ...place(5), text: 'eine große Kiste' };
-  const state = apply(empty(1), { kind: 'found', messages: [found], first: true });
+  const state = apply(emptyState(1), { kind: 'found', messages: [found], first: true });
   const view = /** @type {any} */ ({ ...one.view(), query: 'grosse', results: [{ message: found, excerpt: [] }] });
   const change = (/** @type {any} */ how) =>
     apply(state, { kind: 'seen', messages: [{ ...found, version: 9, ...how }] });
@@ -305,14 +305,14 @@ test('a refusal shows its reason and is not an outage', async () => {
     ['a', problem('not_allowed'), 'refused', /switched off/u],
     ['a', problem('not_found'), 'refused', /no longer in/u],
     ['a', problem('unavailable', { retryable: true }), 'failed', /busy/u],
-    ['a', new Lost('gone'), 'failed', /did not answer/u],
+    ['a', new NoAnswer('gone'), 'failed', /did not answer/u],
   ])) {
     const clock = handClock();
-    const one = new Search({ clock, ask: () => Promise.reject(error), changed: () => {} });
+    const one = new MessageSearch({ clock, ask: () => Promise.reject(error), changed: () => {} });
     one.setQuery(query);
     await clock.advance(1_000);
     await turn();
-    const view = foundView(/** @type {any} */ ({ state: empty(1), now: 0 }), one.view(), null);
+    const view = foundView(/** @type {any} */ ({ state: emptyState(1), now: 0 }), one.view(), null);
     assert.equal(view.state, state, query);
     assert.match(view.failure, words);
     assert.ok(state === 'failed' || !/answer/u.test(view.failure));

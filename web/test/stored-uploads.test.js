@@ -3,9 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { idMaker } from '../src/sdk/ids.js';
+import { createIdGenerator } from '../src/sdk/ids.js';
 import { Outbox } from '../src/sdk/outbox.js';
-import { Keep, memoryShelf } from '../src/sdk/storage.js';
+import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
 import { Uploads } from '../src/sdk/uploads.js';
 import { handClock, turn } from './support/clock.js';
 import { Browser, Files, blob } from './support/fake-uploads.js';
@@ -14,14 +14,14 @@ const HERE = 3;
 
 let clock = handClock();
 let server = new Files();
-let shelf = memoryShelf();
+let shelf = memoryStorage();
 let browser = new Browser();
 let settled = () => {};
 
 beforeEach(() => {
   clock = handClock();
   server = new Files();
-  shelf = memoryShelf();
+  shelf = memoryStorage();
   browser = new Browser();
   settled = () => {};
 });
@@ -29,8 +29,8 @@ beforeEach(() => {
 /** Opens one more page, or the same page after a reload. @param {(clientId: string) => boolean} [isNoted] */
 function page(isNoted) {
   return new Uploads({
-    vault: browser.vault(), carry: server.carry, clock, newId: idMaker(clock), keep: new Keep(shelf, 7),
-    changed: () => {}, settled: () => settled(), isNoted,
+    blobStore: browser.vault(), transport: server.carry, clock, newId: createIdGenerator(clock), storage: new UserStorage(shelf, 7),
+    changed: () => {}, onSettled: () => settled(), isMessageStored: isNoted,
     limits: () => ({ upload_bytes_max: 100, message_attachments_max: 3 }),
   });
 }
@@ -68,15 +68,15 @@ test('the upload of a stored file continues after a reload, at the server’s of
   const half = first.add(HERE, blob('half and half'), 'half');
   const none = first.add(HERE, blob('none'), 'none');
   await turn();
-  assert.equal(first.isBusy, false, 'leaving loses nothing');
+  assert.equal(first.blocksLeaving, false, 'leaving loses nothing');
   await server.waiting[0].cutAfter(4);
   first.take(HERE);
   first.stop();
   const second = page();
   second.start();
-  assert.deepEqual(second.finished([half, none]), { waits: true });
-  await until(() => !('waits' in second.finished([half, none])));
-  assert.deepEqual(second.finished([half, none]), { ids: [31, 32] });
+  assert.deepEqual(second.outcome([half, none]), { waits: true });
+  await until(() => !('waits' in second.outcome([half, none])));
+  assert.deepEqual(second.outcome([half, none]), { ids: [31, 32] });
   assert.deepEqual([await server.text(half), await server.text(none)], ['half and half', 'none']);
   assert.equal(browser.bytes.size, 0, 'an uploaded file is no longer stored');
 });
@@ -90,12 +90,12 @@ test('a removed file is no longer stored, and two pages do not upload the same f
   assert.deepEqual([...browser.bytes.keys()], [id]);
   first.take(HERE);
   const second = page();
-  second.finished([id]);
+  second.outcome([id]);
   await turn();
   assert.deepEqual(server.waiting.map((one) => one.method).sort(), ['DELETE', 'GET', 'POST'],
     'the first page holds the file');
   first.stop();
-  await until(() => !('waits' in second.finished([id])));
+  await until(() => !('waits' in second.outcome([id])));
   assert.equal(await server.text(id), 'abcdef');
 });
 
@@ -111,19 +111,19 @@ test('a page releases, and does not delete, a file that another page sent with a
   assert.equal(second.get(id)?.state, 'looking', 'the first page holds the bytes');
   assert.deepEqual(second.take(HERE).uploads, [id]);
   first.resume();
-  assert.deepEqual(first.draft(HERE), []);
-  await until(() => !('waits' in second.finished([id])));
-  assert.deepEqual(second.finished([id]), { ids: [31] });
+  assert.deepEqual(first.draftFiles(HERE), []);
+  await until(() => !('waits' in second.outcome([id])));
+  assert.deepEqual(second.outcome([id]), { ids: [31] });
   assert.equal(await server.text(id), 'a large one');
   assert.equal(browser.bytes.size, 0);
 });
 
 test('a file is released too when its storing ends after another page took it', async () => {
   const first = page();
-  const { keep } = first.vault;
+  const { put: keep } = first.blobStore;
   /** @type {(go: null) => void} */
   let go = () => {};
-  first.vault.keep = async (id, file) => {
+  first.blobStore.put = async (id, file) => {
     const kept = await keep(id, file);
     await new Promise((resolve) => {
       go = resolve;
@@ -167,7 +167,7 @@ test('a refused file stays refused after a reload and is not sent again', async 
   assert.deepEqual([unwanted, ids[3]].map((id) => second.get(id)?.problem),
     [{ code: 'unsupported_type', title: 'unsupported_type' }, { code: 'too_many_files', title: 'too many', limit: 3 }]);
   second.remove(ids[0]);
-  assert.equal(new Keep(shelf, 7).get(`file:${ids[3]}`).problem, undefined);
+  assert.equal(new UserStorage(shelf, 7).get(`file:${ids[3]}`).problem, undefined);
   await until(() => second.get(ids[3])?.state === 'done');
   assert.equal(await server.text(ids[3]), 'd', 'the file has its place and its bytes now');
   const third = reloaded(second);
@@ -178,14 +178,14 @@ test('a file over the limit of a message is not sent after a reload, although no
   const first = page();
   for (const name of ['a', 'b', 'c']) first.add(HERE, blob(name), name);
   await turn();
-  const [id] = first.draft(HERE).map((one) => one.client_id);
-  const { conversation: _, ...note } = new Keep(shelf, 7).get(`file:${id}`);
+  const [id] = first.draftFiles(HERE).map((one) => one.client_id);
+  const { conversation: _, ...note } = new UserStorage(shelf, 7).get(`file:${id}`);
   browser.bytes.set('older', blob('older'));
-  new Keep(shelf, 7).set('file:older', { ...note, client_id: 'older', conversation: HERE });
+  new UserStorage(shelf, 7).set('file:older', { ...note, client_id: 'older', conversation: HERE });
   const second = reloaded(first);
-  await until(() => second.draft(HERE).every((one) => ['done', 'refused'].includes(one.state)));
+  await until(() => second.draftFiles(HERE).every((one) => ['done', 'refused'].includes(one.state)));
   assert.equal(server.held.size, 3);
-  assert.deepEqual(second.draft(HERE).filter((one) => one.problem).map((one) => one.problem?.code), ['too_many_files']);
+  assert.deepEqual(second.draftFiles(HERE).filter((one) => one.problem).map((one) => one.problem?.code), ['too_many_files']);
 });
 
 test('a refused file is released, so that another page does not wait for it forever', async () => {
@@ -250,27 +250,27 @@ test('leaving the page loses a file that a reload cannot find, although its byte
   const id = all.add(HERE, blob('a'), 'a');
   await turn();
   assert.equal(browser.bytes.has(id), true);
-  assert.equal(all.isBusy, true, 'its note is not stored');
+  assert.equal(all.blocksLeaving, true, 'its note is not stored');
   shelf.setItem = set;
-  all.measured(id, { width: 2, height: 3 });
-  assert.equal(all.isBusy, false);
+  all.setSize(id, { width: 2, height: 3 });
+  assert.equal(all.blocksLeaving, false);
   all.take(HERE);
-  assert.equal(all.isBusy, true, 'the message is not stored');
+  assert.equal(all.blocksLeaving, true, 'the message is not stored');
   kept = true;
-  assert.equal(all.isBusy, false);
+  assert.equal(all.blocksLeaving, false);
 });
 
 test('after a reload it is checked again whether a file of a message is gone, and then the message can be edited', async () => {
   /** @param {Uploads} uploads */
   const outbox = (uploads) => new Outbox({
-    keep: new Keep(shelf, 7), clock, newId: idMaker(clock), request: () => new Promise(() => {}), sent: () => {},
+    storage: new UserStorage(shelf, 7), clock, newId: createIdGenerator(clock), request: () => new Promise(() => {}), onSent: () => {},
     turn: () => 0, changed: () => {}, files: uploads,
   });
   const first = page();
   const before = outbox(first);
   const id = first.add(HERE, blob('a'), 'a');
   before.add(HERE, { text: 'With a file', ...first.take(HERE) });
-  assert.equal(before.isKept(id), true);
+  assert.equal(before.isStored(id), true);
   first.stop();
   before.stop();
   server.waiting = [];
@@ -280,8 +280,8 @@ test('after a reload it is checked again whether a file of a message is gone, an
     const box = outbox(after);
     settled = () => box.resume();
     box.resume();
-    await until(() => box.of(HERE)[0].state === 'refused' && server.waiting.length === 0);
-    assert.deepEqual(box.of(HERE).map((one) => [one.state, one.problem?.code]), [['refused', 'file_gone']], round);
+    await until(() => box.itemsIn(HERE)[0].state === 'refused' && server.waiting.length === 0);
+    assert.deepEqual(box.itemsIn(HERE).map((one) => [one.state, one.problem?.code]), [['refused', 'file_gone']], round);
     assert.equal(after.get(id)?.problem?.code, 'file_gone', `${round} page knows which of its files it is`);
     box.stop();
     after.stop();

@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemPhrase, wordsOf } from '../src/inbox/view/preview.js';
 import { threadView } from '../src/inbox/view/thread.js';
-import { empty } from '../src/sdk/state/state.js';
+import { emptyState } from '../src/sdk/state/state.js';
 import { say } from '../src/inbox/view/strings.js';
-import { Passing } from '../src/sdk/ephemeral.js';
+import { Ephemeral } from '../src/sdk/ephemeral.js';
 import { handClock } from './support/clock.js';
 import { apply } from '../src/sdk/state/apply.js';
 import { ModelServer } from './support/model-server.js';
@@ -33,12 +33,12 @@ test('a user named You is not confused with the current user', () => {
   const id = server.open('direct', 1, [2]);
   server.send(1, id, 'mine', 'a');
   server.send(2, id, 'hers', 'b');
-  let state = apply(empty(1), { kind: 'list', page: server.list(1, undefined, 10), asked: 0 });
+  let state = apply(emptyState(1), { kind: 'list', page: server.list(1, undefined, 10), asked: 0 });
   state = apply(state, { kind: 'opening', conversation: id });
   state = apply(state, { kind: 'messages', conversation: id, page: server.messages(1, id, {}), asked: 0 });
   const sight = {
     state, now: 0, selected: id, waiting: () => [], draft: () => '', readUpTo: () => 0,
-    company: new Passing({ user: 1, clock: handClock(), changed: () => {} }),
+    company: new Ephemeral({ user: 1, clock: handClock(), changed: () => {} }),
   };
   const who = (/** @type {number} */ reply) => {
     const { mode } = threadView(sight, {
@@ -56,7 +56,7 @@ test('a user named You is not confused with the current user', () => {
 });
 
 test('an unknown system message and an unknown role of a newer server have a fallback text', () => {
-  const state = empty(1);
+  const state = emptyState(1);
   state.users.set(2, { id: 2, name: 'Ben', picture: null, version: 1 });
   const words = (/** @type {any} */ line, sender = 2) => wordsOf(systemPhrase(state, sender, line));
   assert.equal(words({ type: 'archived' }), 'Ben changed something here');

@@ -70,7 +70,7 @@ test('an event of a conversation that the user has left meanwhile does not cause
   await rig.clock.advance(1_000);
   await rig.replyAll();
   assert.deepEqual(rig.log, ['conversation.get', 'me.get'], 'and once for the unread totals');
-  assert.equal(rig.state.wanted.size, 0);
+  assert.equal(rig.state.stale.size, 0);
   await rig.calm();
   rig.assertEqual();
 });
@@ -142,11 +142,11 @@ test('an answer to a request from before a reset is dropped', async () => {
   const backup = server.backup();
   server.send(BEN, umbrella, 'never happened', 'a');
   rig.events = [];
-  rig.sync.event({ type: 'scope.changed', scope: `conversation:${umbrella}`, version: server.data.version });
+  rig.sync.applyEvent({ type: 'scope.changed', scope: `conversation:${umbrella}`, version: server.data.version });
   assert.equal(rig.asked.length, 1);
   const [old] = rig.asked;
   server.restore(backup);
-  rig.sync.heads(server.heads(ME, null));
+  rig.sync.applyHeads(server.heads(ME, null));
   old.resolve(structuredClone(old.early.value));
   await rig.replyAll();
   assert.equal(rig.state.conversations.get(umbrella)?.last_message, null);
@@ -166,7 +166,7 @@ test('events that arrive out of order are applied in order, without a request', 
   assert.equal(rig.state.conversations.get(umbrella)?.unread, 3);
   await rig.clock.advance(1_000);
   assert.deepEqual(rig.log, []);
-  assert.equal(rig.state.held.size, 0);
+  assert.equal(rig.state.heldEvents.size, 0);
 });
 
 test('an event whose predecessor never arrives causes a request after a moment', async () => {
@@ -180,7 +180,7 @@ test('an event whose predecessor never arrives causes a request after a moment',
   assert.deepEqual(rig.log, ['conversation.changes']);
   await rig.replyAll();
   assert.equal(rig.state.conversations.get(umbrella)?.unread, 2);
-  assert.equal(rig.state.held.size, 0);
+  assert.equal(rig.state.heldEvents.size, 0);
 });
 
 test('a repeated event counts once', async () => {
@@ -190,7 +190,7 @@ test('a repeated event counts once', async () => {
   rig.events = [event, event];
   await rig.hearAll();
   assert.equal(rig.state.conversations.get(umbrella)?.unread, 1);
-  assert.equal(rig.state.held.size, 0);
+  assert.equal(rig.state.heldEvents.size, 0);
 });
 
 test('an event that arrives while its scope is fetched is not lost', async () => {
@@ -210,7 +210,7 @@ test('an event that arrives while its scope is fetched is not lost', async () =>
 });
 
 test('an answer requested before a conversation was left does not bring it back', async () => {
-  rig.sync.event({ type: 'scope.changed', scope: `conversation:${umbrella}`, version: server.data.version + 1 });
+  rig.sync.applyEvent({ type: 'scope.changed', scope: `conversation:${umbrella}`, version: server.data.version + 1 });
   server.send(BEN, umbrella, 'late', 'a');
   const [changes] = rig.asked.splice(0);
   const page = structuredClone(server.list(ME, undefined, 5));
@@ -219,7 +219,7 @@ test('an answer requested before a conversation was left does not bring it back'
   await rig.hearAll();
   assert.equal(rig.state.conversations.has(umbrella), false);
   changes.resolve(structuredClone(changes.early.value));
-  rig.sync.take({ kind: 'list', page, asked: 0 });
+  rig.sync.applyInput({ kind: 'list', page, asked: 0 });
   await rig.replyAll();
   assert.equal(rig.state.conversations.has(umbrella), false);
 });
@@ -229,7 +229,7 @@ test('heads requested before a conversation was joined do not remove it', async 
   rig.events = [];
   rig.askHeads();
   server.add(umbrella, ME);
-  rig.sync.take({
+  rig.sync.applyInput({
     kind: 'conversation', conversation: server.conversation(ME, umbrella), asked: rig.state.turn,
   });
   // The conversation was held all along, so it is removed; the next answer brings it back.
@@ -246,7 +246,7 @@ test('a late event of a conversation that was left does not bring it back', asyn
   const [late] = rig.events.splice(0);
   server.remove(umbrella, ME);
   await rig.hearAll();
-  rig.sync.event(late);
+  rig.sync.applyEvent(late);
   await rig.replyAll();
   assert.equal(rig.state.conversations.has(umbrella), false);
   assert.deepEqual(rig.log, []);
@@ -272,7 +272,7 @@ test('changes in several pages are applied together, and an interruption starts 
   for (let count = 0; count < 9; count += 1) server.send(BEN, umbrella, `message ${count}`, `m${count}`);
   rig.events = [];
   const before = rig.state.conversations.get(umbrella)?.version;
-  rig.sync.event({ type: 'scope.changed', scope: `conversation:${umbrella}`, version: server.data.version });
+  rig.sync.applyEvent({ type: 'scope.changed', scope: `conversation:${umbrella}`, version: server.data.version });
   await rig.reply();
   assert.equal(rig.state.conversations.get(umbrella)?.version, before);
   await rig.fail();
@@ -294,7 +294,7 @@ test('too many changes replace the loaded messages with the newest page', async 
   assert.equal(thread?.moreBefore, true);
   await rig.calm();
   rig.assertEqual();
-  void rig.sync.older(umbrella);
+  void rig.sync.loadOlder(umbrella);
   await rig.replyAll();
   assert.equal(rig.state.threads.get(umbrella)?.messages.length, 9);
   rig.assertEqual();
@@ -317,7 +317,7 @@ test('a sent message is shown with its reply, before its event', async () => {
   await rig.replyAll();
   const asked = rig.state.turn;
   const sent = server.send(ME, umbrella, 'mine', 'a');
-  rig.sync.take({ kind: 'sent', sent, asked });
+  rig.sync.applyInput({ kind: 'sent', sent, asked });
   assert.deepEqual(rig.state.threads.get(umbrella)?.messages.map((one) => one.text), ['mine']);
   await rig.hearAll();
   await rig.clock.advance(1_000);
@@ -344,7 +344,7 @@ async function assertAtRest() {
 test('a thread loaded around a message gets no new messages until the user returns to its end', async () => {
   const held = await openLong(30);
   assert.deepEqual(held(), [27, 28, 29, 30]);
-  void rig.sync.around(umbrella, 10);
+  void rig.sync.openAround(umbrella, 10);
   await rig.replyAll();
   assert.deepEqual(held(), [8, 9, 10, 11]);
   assert.equal(rig.state.threads.get(umbrella)?.moreAfter, true);
@@ -353,15 +353,15 @@ test('a thread loaded around a message gets no new messages until the user retur
   await rig.replyAll();
   assert.deepEqual(held(), [8, 9, 10, 11]);
   assert.equal(rig.state.conversations.get(umbrella)?.last_seq, 31);
-  void rig.sync.newer(umbrella);
+  void rig.sync.loadNewer(umbrella);
   await rig.replyAll();
-  void rig.sync.older(umbrella);
+  void rig.sync.loadOlder(umbrella);
   await rig.replyAll();
   assert.deepEqual(held(), [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
   rig.sync.trim(umbrella, 6, 12);
   assert.deepEqual(held(), [6, 7, 8, 9, 10, 11, 12]);
   assert.deepEqual(rig.log, ['message.list', 'message.list', 'message.list']);
-  void rig.sync.latest(umbrella);
+  void rig.sync.openLatest(umbrella);
   await rig.replyAll();
   assert.deepEqual(held(), [28, 29, 30, 31]);
   assert.equal(rig.state.threads.get(umbrella)?.moreAfter, false);
@@ -370,7 +370,7 @@ test('a thread loaded around a message gets no new messages until the user retur
 
 test('a message edited while its page was loading is shown in its current state', async () => {
   const held = await openLong(30);
-  void rig.sync.around(umbrella, 10);
+  void rig.sync.openAround(umbrella, 10);
   const [page] = rig.asked.splice(0);
   edit(server, BEN, umbrella, 9, 'edited meanwhile');
   await rig.hearAll();
@@ -409,7 +409,7 @@ test('deleting messages for oneself counts unread messages only from the read ma
   await rig.hearAll();
   hide(server, ME, umbrella, 1);
   server.mark(ME, umbrella, { read: 3 });
-  void rig.sync.take({
+  void rig.sync.applyInput({
     kind: 'conversation', conversation: server.conversation(ME, umbrella), asked: rig.state.turn,
   });
   assert.equal(rig.state.conversations.get(umbrella)?.unread, 0);
@@ -419,7 +419,7 @@ test('deleting messages for oneself counts unread messages only from the read ma
 
 test('a message deleted for oneself stays hidden when an older copy arrives', async () => {
   await openLong(30);
-  void rig.sync.around(umbrella, 10);
+  void rig.sync.openAround(umbrella, 10);
   const [page] = rig.asked.splice(0);
   hide(server, ME, umbrella, 9);
   hide(server, ME, umbrella, 30);
@@ -453,7 +453,7 @@ test('deleting an unread message causes a request for the unread totals', async 
 
 test('a thread that is closed keeps only its end', async () => {
   const held = await openLong(30);
-  void rig.sync.around(umbrella, 10);
+  void rig.sync.openAround(umbrella, 10);
   await rig.replyAll();
   rig.sync.close(umbrella);
   assert.deepEqual(held(), [], 'a separately loaded part is dropped');

@@ -3,11 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { answerOf } from '../src/sdk/upload-request.js';
-import { idMaker } from '../src/sdk/ids.js';
+import { parseAnswer } from '../src/sdk/upload-request.js';
+import { createIdGenerator } from '../src/sdk/ids.js';
 import { Outbox } from '../src/sdk/outbox.js';
-import { Lost, Problem } from '../src/sdk/problem.js';
-import { Keep, memoryShelf } from '../src/sdk/storage.js';
+import { NoAnswer, Problem } from '../src/sdk/problem.js';
+import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
 import { Uploads } from '../src/sdk/uploads.js';
 import { handClock, turn } from './support/clock.js';
 import { Files, MB, blob } from './support/fake-uploads.js';
@@ -16,23 +16,23 @@ const HERE = 3;
 
 let clock = handClock();
 let server = new Files();
-let shelf = memoryShelf();
+let shelf = memoryStorage();
 let settled = 0;
 let limits = { upload_bytes_max: 100 * MB, message_attachments_max: 3 };
 
 beforeEach(() => {
   clock = handClock();
   server = new Files();
-  shelf = memoryShelf();
+  shelf = memoryStorage();
   settled = 0;
   limits = { upload_bytes_max: 100 * MB, message_attachments_max: 3 };
 });
 
 function uploads() {
   return new Uploads({
-    carry: server.carry, clock, newId: idMaker(clock), keep: new Keep(shelf, 7), changed: () => {},
+    transport: server.carry, clock, newId: createIdGenerator(clock), storage: new UserStorage(shelf, 7), changed: () => {},
     limits: () => limits,
-    settled: () => void (settled += 1),
+    onSettled: () => void (settled += 1),
   });
 }
 
@@ -47,7 +47,7 @@ test('a file is uploaded in one request and reports progress', async () => {
   assert.equal(all.get(id)?.state, 'done');
   assert.equal(all.get(id)?.attachment?.id, 31);
   assert.equal(await server.text(id), 'an umbrella');
-  assert.equal(await all.local(31)?.text(), 'an umbrella');
+  assert.equal(await all.localFile(31)?.text(), 'an umbrella');
 });
 
 test('after stop nothing is stored, and no local preview is shown', async () => {
@@ -55,10 +55,10 @@ test('after stop nothing is stored, and no local preview is shown', async () => 
   const id = all.add(HERE, blob('an umbrella'), 'umbrella.txt');
   await server.waiting[0].go();
   all.stop();
-  for (const name of new Keep(shelf, 7).names('')) new Keep(shelf, 7).remove(name);
-  all.measured(id, { width: 2, height: 3 });
+  for (const name of new UserStorage(shelf, 7).names('')) new UserStorage(shelf, 7).remove(name);
+  all.setSize(id, { width: 2, height: 3 });
   assert.equal(shelf.length, 0);
-  assert.equal(all.local(31), undefined);
+  assert.equal(all.localFile(31), undefined);
 });
 
 test('two files upload at once, and the third waits for its turn', async () => {
@@ -170,7 +170,7 @@ test('a file that is too large, empty or over the limit is refused before a byte
   assert.equal(all.get(ids[3])?.problem?.code, 'too_many_files');
   assert.equal(server.waiting.length, 2, 'refused files are not sent');
   assert.deepEqual(all.take(HERE).attachments?.map((one) => one.name), ['a', 'b', 'c']);
-  assert.deepEqual(all.draft(HERE).map((one) => [one.name, one.state]),
+  assert.deepEqual(all.draftFiles(HERE).map((one) => [one.name, one.state]),
     [['large', 'refused'], ['empty', 'refused'], ['d', 'waiting']], 'the fourth may go with the next message');
 });
 
@@ -196,7 +196,7 @@ test('a removed upload is stopped and deleted on the server', async () => {
   const id = all.add(HERE, blob('x'), 'x');
   all.remove(id);
   await turn();
-  assert.equal(all.draft(HERE).length, 0);
+  assert.equal(all.draftFiles(HERE).length, 0);
   assert.deepEqual(server.waiting.map((one) => one.method), ['DELETE']);
   assert.equal(shelf.length, 0);
 });
@@ -204,22 +204,22 @@ test('a removed upload is stopped and deleted on the server', async () => {
 test('a message waits for its files', async () => {
   const all = uploads();
   all.add(HERE, blob('a'), 'a');
-  all.measured(all.add(HERE, new Blob(['b'], { type: 'image/png' }), 'b.png'), { width: 4, height: 3 });
+  all.setSize(all.add(HERE, new Blob(['b'], { type: 'image/png' }), 'b.png'), { width: 4, height: 3 });
   const taken = all.take(HERE);
   const ids = taken.uploads ?? [];
   assert.deepEqual(taken.attachments?.map((one) => [one.name, one.media_type, one.width]),
     [['a', 'text/plain', undefined], ['b.png', 'image/png', 4]]);
-  assert.deepEqual(all.draft(HERE), []);
+  assert.deepEqual(all.draftFiles(HERE), []);
   assert.equal(shelf.length, 0, 'the message holds the files from now on');
   await server.waiting[1].go();
-  assert.deepEqual(all.finished(ids), { waits: true }, 'the other upload is under way');
+  assert.deepEqual(all.outcome(ids), { waits: true }, 'the other upload is under way');
   const before = settled;
   await server.waiting[0].go();
   assert.equal(settled, before + 1);
-  assert.deepEqual(all.finished(ids), { ids: [32, 31] }, 'in the order of the draft');
+  assert.deepEqual(all.outcome(ids), { ids: [32, 31] }, 'in the order of the draft');
   all.release([31, 32]);
   assert.equal(server.waiting.length, 0, 'a message holds the files: nothing is discarded');
-  assert.equal(await all.local(31)?.text(), 'b', 'a file sent from this page is not downloaded');
+  assert.equal(await all.localFile(31)?.text(), 'b', 'a file sent from this page is not downloaded');
 });
 
 test('a file that a message returns belongs to the draft again and continues', async () => {
@@ -228,11 +228,11 @@ test('a file that a message returns belongs to the draft again and continues', a
   const unwanted = all.add(HERE, blob('b'), 'b');
   const { uploads: ids = [] } = all.take(HERE);
   all.remove(unwanted);
-  all.giveBack(ids.filter((one) => one !== unwanted), HERE);
-  assert.deepEqual(all.draft(HERE).map((one) => one.name), ['a']);
+  all.returnToDraft(ids.filter((one) => one !== unwanted), HERE);
+  assert.deepEqual(all.draftFiles(HERE).map((one) => one.name), ['a']);
   assert.equal(shelf.length, 1, 'the message survives another reload');
   await server.waiting[0].go();
-  assert.deepEqual(all.draft(HERE).map((one) => one.state), ['done']);
+  assert.deepEqual(all.draftFiles(HERE).map((one) => one.state), ['done']);
 });
 
 test('a message learns that one of its files was refused, and a retry uploads the file again', async () => {
@@ -240,12 +240,12 @@ test('a message learns that one of its files was refused, and a retry uploads th
   const id = all.add(HERE, blob('a'), 'a');
   all.take(HERE);
   await server.waiting[0].refuse('unsupported_type');
-  assert.deepEqual(all.finished([id]), { failed: { code: 'unsupported_type', title: 'unsupported_type' } });
+  assert.deepEqual(all.outcome([id]), { failed: { code: 'unsupported_type', title: 'unsupported_type' } });
   all.retry(id);
-  assert.deepEqual(all.finished([id]), { waits: true });
+  assert.deepEqual(all.outcome([id]), { waits: true });
   await server.waiting[0].go();
   await server.waiting[0].go();
-  assert.deepEqual(all.finished([id]), { ids: [31] });
+  assert.deepEqual(all.outcome([id]), { ids: [31] });
 });
 
 test('after a reload a message gets its complete files and reports the missing ones', async () => {
@@ -256,15 +256,15 @@ test('after a reload a message gets its complete files and reports the missing o
   first.take(HERE);
   first.stop();
   const second = uploads();
-  assert.deepEqual(second.finished([whole]), { waits: true });
+  assert.deepEqual(second.outcome([whole]), { waits: true });
   await turn();
   await server.waiting[0].go();
-  assert.deepEqual(second.finished([whole]), { ids: [31] });
-  assert.deepEqual(second.finished([none]), { waits: true });
+  assert.deepEqual(second.outcome([whole]), { ids: [31] });
+  assert.deepEqual(second.outcome([none]), { waits: true });
   await turn();
   await server.waiting[0].go();
-  assert.deepEqual(second.finished([none]), { failed: { code: 'file_gone', title: 'gone' } });
-  assert.deepEqual(second.draft(HERE), []);
+  assert.deepEqual(second.outcome([none]), { failed: { code: 'file_gone', title: 'gone' } });
+  assert.deepEqual(second.draftFiles(HERE), []);
 });
 
 test('after a reload the draft has its complete files and reports the missing ones', async () => {
@@ -276,7 +276,7 @@ test('after a reload the draft has its complete files and reports the missing on
   first.stop();
   const second = uploads();
   second.start();
-  assert.deepEqual(second.draft(HERE).map((one) => one.name), ['whole', 'half']);
+  assert.deepEqual(second.draftFiles(HERE).map((one) => one.name), ['whole', 'half']);
   await turn();
   await server.waiting[0].go();
   await server.waiting[0].go();
@@ -299,10 +299,10 @@ test('a file that another page of the user has sent is not offered again', async
   second.start();
   await turn();
   await server.waiting[0].go();
-  assert.deepEqual(second.draft(HERE).map((one) => one.state), ['done']);
+  assert.deepEqual(second.draftFiles(HERE).map((one) => one.state), ['done']);
   first.take(HERE);
   assert.deepEqual(second.take(HERE), {});
-  assert.deepEqual(second.draft(HERE), []);
+  assert.deepEqual(second.draftFiles(HERE), []);
 });
 
 test('a file that is gone from the disk is not retried forever', async () => {
@@ -311,8 +311,8 @@ test('a file that is gone from the disk is not retried forever', async () => {
   file.slice = () => {
     throw new DOMException('gone', 'NotReadableError');
   };
-  server.carry = () => Promise.reject(new Lost('no answer'));
-  all.carry = server.carry;
+  server.carry = () => Promise.reject(new NoAnswer('no answer'));
+  all.transport = server.carry;
   const id = all.add(HERE, file, 'moved');
   await turn();
   assert.equal(all.get(id)?.problem?.code, 'file_gone');
@@ -320,20 +320,20 @@ test('a file that is gone from the disk is not retried forever', async () => {
 
 test('leaving the page interrupts only the uploads of this page', async () => {
   const all = uploads();
-  assert.equal(all.isBusy, false);
+  assert.equal(all.blocksLeaving, false);
   all.add(HERE, blob('x'), 'x');
-  assert.equal(all.isBusy, true);
+  assert.equal(all.blocksLeaving, true);
   await server.waiting[0].go();
-  assert.equal(all.isBusy, false);
+  assert.equal(all.blocksLeaving, false);
 });
 
 test('a response is parsed into a value, a problem or nothing', () => {
-  assert.deepEqual(answerOf(200, '{"id":1}'), { id: 1 });
-  assert.equal(answerOf(204, ''), null);
-  assert.throws(() => answerOf(413, '{"code":"too_large","title":"t","status":413,"retryable":false}'),
+  assert.deepEqual(parseAnswer(200, '{"id":1}'), { id: 1 });
+  assert.equal(parseAnswer(204, ''), null);
+  assert.throws(() => parseAnswer(413, '{"code":"too_large","title":"t","status":413,"retryable":false}'),
     (error) => error instanceof Problem && error.code === 'too_large');
-  assert.throws(() => answerOf(502, '<h1>Bad gateway</h1>'), Lost);
-  assert.throws(() => answerOf(200, '<h1>Sign in to the Wi-Fi</h1>'), Lost);
+  assert.throws(() => parseAnswer(502, '<h1>Bad gateway</h1>'), NoAnswer);
+  assert.throws(() => parseAnswer(200, '<h1>Sign in to the Wi-Fi</h1>'), NoAnswer);
 });
 
 /** The outbox with files, and its requests to the server. */
@@ -341,12 +341,12 @@ function sending() {
   /** @type {{command: any, resolve: (answer: any) => void, reject: (error: Error) => void}[]} */
   const asked = [];
   const all = new Uploads({
-    carry: server.carry, clock, newId: idMaker(clock), keep: new Keep(shelf, 7), changed: () => {},
-    limits: () => limits, settled: () => box.resume(),
+    transport: server.carry, clock, newId: createIdGenerator(clock), storage: new UserStorage(shelf, 7), changed: () => {},
+    limits: () => limits, onSettled: () => box.resume(),
   });
   /** @type {Outbox} */
   const box = new Outbox({
-    keep: new Keep(shelf, 7), clock, newId: idMaker(clock), sent: () => {}, turn: () => 0, changed: () => {}, files: all,
+    storage: new UserStorage(shelf, 7), clock, newId: createIdGenerator(clock), onSent: () => {}, turn: () => 0, changed: () => {}, files: all,
     request: (command) => new Promise((resolve, reject) => asked.push({ command, resolve, reject })),
   });
   return { all, box, asked };
@@ -383,8 +383,8 @@ test('when the file is not what is missing, the user is told after the server wa
       assert.equal(server.waiting.length, time === 'once' ? 1 : 0, round);
       await server.waiting[0]?.go();
     }
-    assert.deepEqual([box.of(HERE)[0].problem?.code, asked.length], ['not_found', 0]);
-    box.retry(box.of(HERE)[0].client_id);
+    assert.deepEqual([box.itemsIn(HERE)[0].problem?.code, asked.length], ['not_found', 0]);
+    box.retry(box.itemsIn(HERE)[0].client_id);
   }
 });
 
@@ -393,7 +393,7 @@ test('the files of a discarded message that was not sent are discarded too', asy
   const id = all.add(HERE, blob('a'), 'a');
   const name = box.add(HERE, { text: 'With a file', ...all.take(HERE) });
   await server.waiting[0].go();
-  asked.splice(0, 1)[0].reject(new Lost('gone'));
+  asked.splice(0, 1)[0].reject(new NoAnswer('gone'));
   await turn();
   box.discard(name);
   box.resume();
@@ -416,8 +416,8 @@ test('a page does not report files as lost for a message of another page', async
   const asking = () => server.waiting.find((one) => one.method === 'GET');
   while (asking()) await asking()?.go();
   assert.equal(other.box.size, 0);
-  assert.equal(own.box.of(HERE)[0].state, 'waiting');
-  assert.equal(sending().box.of(HERE)[0].state, 'waiting', 'and it is not stored that way');
+  assert.equal(own.box.itemsIn(HERE)[0].state, 'waiting');
+  assert.equal(sending().box.itemsIn(HERE)[0].state, 'waiting', 'and it is not stored that way');
   while (own.asked.length === 0) await server.waiting[0].go();
   assert.deepEqual(own.asked[0].command.attachments, [31, 32, 33]);
 });

@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { changedBy, withMarker, withWhole } from '../src/sdk/state/conversations.js';
+import { applyToRow, withMarker, mergeRow } from '../src/sdk/state/conversations.js';
 import { initials, isLarge, shortTime } from '../src/inbox/view/format.js';
 import { routeOf } from '../src/inbox/route.js';
 import { layOut } from '../src/inbox/view/message-groups.js';
-import { empty } from '../src/sdk/state/state.js';
+import { emptyState } from '../src/sdk/state/state.js';
 import { rowsOf } from '../src/inbox/view/conversations.js';
 import { Socket } from '../src/sdk/socket.js';
 import { handClock, turn } from './support/clock.js';
@@ -28,7 +28,7 @@ function story(lines, kind = 'direct') {
     const { message } = server.send(who, id, text, `m${index}`);
     message.created_at = new Date(2026, 10, 22, 9, minute, second).toISOString();
   }
-  let state = apply(empty(ME), { kind: 'list', page: server.list(ME, undefined, 10), asked: 0 });
+  let state = apply(emptyState(ME), { kind: 'list', page: server.list(ME, undefined, 10), asked: 0 });
   state = apply(state, { kind: 'opening', conversation: id });
   const page = server.messages(ME, id, { limit: 100 });
   state = apply(state, { kind: 'messages', conversation: id, page, asked: 0 });
@@ -140,13 +140,13 @@ test('a system message about a former member shows their name in the list', () =
     last_message: { ...last, sender: 2, text: '', system: /** @type {const} */ ({ type: 'left' }) },
   };
   const page = { conversations: [left], users: [ben], next: null, cursor: '1.1' };
-  const fresh = apply(empty(ME), { kind: 'list', page, asked: 0 });
+  const fresh = apply(emptyState(ME), { kind: 'list', page, asked: 0 });
   const sight = {
     state: fresh, now: NOW, selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
     company: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
   };
   assert.equal(rowsOf(sight, { unreadOnly: false, query: '' })[0].preview.text, `${ben.name} left`);
-  const asked = apply(empty(ME), { kind: 'conversation', conversation: left, users: [ben], asked: 0 });
+  const asked = apply(emptyState(ME), { kind: 'conversation', conversation: left, users: [ben], asked: 0 });
   assert.equal(asked.users.get(2)?.name, ben.name);
   assert.equal(state.users.get(2)?.name, ben.name);
 });
@@ -157,7 +157,7 @@ test('the list is filtered in the way the server finds users', () => {
     const members = conversation.members.map((one) => (one.user.id === 2 ? { ...one, user: { ...one.user, name, version: 99 } } : one));
     const page = { conversations: [{ ...conversation, members }], next: null, cursor: '1.1' };
     const sight = {
-      state: apply(empty(ME), { kind: 'list', page, asked: 0 }), now: NOW, selected: null, waiting: () => [],
+      state: apply(emptyState(ME), { kind: 'list', page, asked: 0 }), now: NOW, selected: null, waiting: () => [],
       draft: () => '', readUpTo: () => 0, company: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
     };
     return rowsOf(sight, { unreadOnly: false, query }).length === 1;
@@ -199,7 +199,7 @@ test('in a large conversation unloaded members are counted, and the own marker a
   const row = { ...conversation.members[1], user: { id: 99, name: 'New', picture: null, version: 50 } };
   const how = { me: ME, fanOutMax: 2 };
   const place = { scope: 'conversation:1', version: 90, prev: conversation.version };
-  const grown = changedBy(conversation,
+  const grown = applyToRow(conversation,
     { type: 'member.updated', ...place, members: [row], member_count: 4, unread: null }, how);
   assert.equal(grown.members.length, 3);
   assert.equal(grown.member_count, 4);
@@ -208,7 +208,7 @@ test('in a large conversation unloaded members are counted, and the own marker a
   const read = withMarker(conversation, marker, ME, 95);
   assert.equal(read?.unread, 0);
   assert.equal(read && withMarker(read, { ...marker, read_seq: 1 }, ME, 96), read, 'an old marker is ignored');
-  const whole = withWhole(read ?? undefined, server.conversation(ME, 1), ME);
+  const whole = mergeRow(read ?? undefined, server.conversation(ME, 1), ME);
   assert.equal(whole.members.find((one) => one.user.id === ME)?.read_seq, 2, 'a full copy does not move it back');
 });
 
@@ -221,7 +221,7 @@ test('in a large conversation a member row without a marker does not reset a rea
   const event = {
     type: /** @type {const} */ ('member.updated'), ...place, members: [masked], member_count: 3, unread: null,
   };
-  const rowIn = (/** @type {number} */ fanOutMax) => changedBy(conversation, event, { me: ME, fanOutMax })
+  const rowIn = (/** @type {number} */ fanOutMax) => applyToRow(conversation, event, { me: ME, fanOutMax })
     .members.find((one) => one.user.id === ben.user.id);
   assert.equal(rowIn(2)?.read_seq, 2);
   assert.equal(rowIn(2)?.role, 'moderator');
@@ -237,13 +237,13 @@ test('an own message does not undo an own marker that moved in another scope', (
   const sender = server.conversation(ME, 1).members.find((one) => one.user.id === ME)?.user;
   assert.ok(sender);
   const place = { scope: 'conversation:1', version: version + 2, prev: version };
-  const sent = changedBy(conversation,
+  const sent = applyToRow(conversation,
     { type: 'message.created', ...place, message, sender, sender_read_seq: 2 }, { me: ME, fanOutMax: 2 });
   assert.equal(sent.unread, 3);
   const marker = { conversation: 1, read_seq: 2, delivered_seq: 2, unread: 1 };
   assert.equal(withMarker(sent, marker, ME, version + 1), null, 'counted before: the conversation is requested');
   const later = withMarker(conversation, { ...marker, read_seq: last.seq + 1, unread: 1 }, ME, version + 9);
-  const all = later && changedBy(later, { type: 'message.created', ...place, message, sender,
+  const all = later && applyToRow(later, { type: 'message.created', ...place, message, sender,
     sender_read_seq: message.seq }, { me: ME, fanOutMax: 2 });
   assert.equal(all?.unread, 1, 'counted after the message: the count stays');
 });
@@ -275,7 +275,7 @@ async function understands(file, name, frame) {
     // Ephemeral events have no scope and are not part of the state.
     if (frame.scope === undefined) return;
     const user = Number(/^user:(\d+)$/u.exec(frame.scope)?.[1] ?? 7);
-    const state = apply(empty(user), { kind: 'event', event: frame });
+    const state = apply(emptyState(user), { kind: 'event', event: frame });
     assert.equal(state.cursor, null);
     return;
   }

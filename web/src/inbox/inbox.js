@@ -101,7 +101,7 @@ export class ParlorInbox extends HTMLElement {
     signal.addEventListener('abort', stop);
     const timer = setInterval(() => this.render(), TICK_MS);
     signal.addEventListener('abort', () => clearInterval(timer));
-    watchIdle((idle) => client.here.setIdle(idle), signal);
+    watchIdle((idle) => client.ownActivity.setIdle(idle), signal);
     client.start();
     this.#go(false);
   }
@@ -135,20 +135,20 @@ export class ParlorInbox extends HTMLElement {
       },
       'parlor-search-here': ({ id }) => this.#searchHere(id),
       'parlor-members': () => this.#members(),
-      'parlor-reconnect': () => this.client?.nudge(),
+      'parlor-reconnect': () => this.client?.wake(),
       'parlor-sign-out': () => void this.#signOut(),
     }, signal);
     window.addEventListener('hashchange', () => this.#go(true), { signal });
-    window.addEventListener('online', () => this.client?.nudge(), { signal });
-    window.addEventListener('offline', () => this.client?.lost(), { signal });
+    window.addEventListener('online', () => this.client?.wake(), { signal });
+    window.addEventListener('offline', () => this.client?.networkLost(), { signal });
     window.addEventListener('storage', ({ key }) => {
-      this.client?.outbox.heard(key);
-      if (this.#acts?.drafting.drafts.heard(key)) this.render();
+      this.client?.outbox.storageChanged(key);
+      if (this.#acts?.drafting.drafts.storageChanged(key)) this.render();
     }, { signal });
     window.addEventListener('focus', () => this.#thread.look(), { signal });
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState !== 'visible') return;
-      this.client?.nudge();
+      this.client?.wake();
       this.#thread.look();
     }, { signal });
     document.addEventListener('keydown', (event) => this.#key(event), { signal });
@@ -252,11 +252,11 @@ export class ParlorInbox extends HTMLElement {
     if (JSON.stringify(route) === JSON.stringify(this.#route) && this.#panes.dataset.shows) return;
     this.#route = route;
     const after = this.#open();
-    if (before !== null && before !== after) this.client?.hide(before);
+    if (before !== null && before !== after) this.client?.hideConversation(before);
     this.#divider = undefined;
     const goal = this.#standing?.placeIn(after) ?? null;
     if (after !== null) this.#acts?.drafting.drafts.open(after);
-    if (after !== null) void this.client?.show(after, goal).then(() => this.#standing?.reach());
+    if (after !== null) void this.client?.showConversation(after, goal).then(() => this.#standing?.reach());
     if (route.at === 'open') void this.#openAsked(route);
     if (route.at === 'settings') this.#showSettings(focus);
     this.#panes.dataset.shows = route.at === 'list' ? 'list' : 'thread';
@@ -301,14 +301,14 @@ export class ParlorInbox extends HTMLElement {
       state: client.state,
       now: client.clock.now(),
       selected: this.#open(),
-      waiting: (id) => client.outbox.of(id),
+      waiting: (id) => client.outbox.itemsIn(id),
       draft: (id) => this.#acts?.drafting.drafts.of(id).text ?? '',
-      readUpTo: (id) => client.marks.readUpTo(id),
-      company: client.passing,
+      readUpTo: (id) => client.readMarkers.readUpTo(id),
+      company: client.ephemeral,
       files: {
-        local: (id) => client.uploads.local(id),
+        local: (id) => client.uploads.localFile(id),
         upload: (id) => client.uploads.get(id),
-        draft: (id) => client.uploads.draft(id),
+        draft: (id) => client.uploads.draftFiles(id),
       },
     };
   }
@@ -362,7 +362,7 @@ export class ParlorInbox extends HTMLElement {
     const conversation = sight.state.conversations.get(id);
     if (!client) return;
     if (conversation && this.#divider === undefined) {
-      const count = unreadOf(conversation, client.marks.readUpTo(id));
+      const count = unreadOf(conversation, client.readMarkers.readUpTo(id));
       const { read_seq: read = 0, read_at: at = null } = memberOf(conversation, client.user) ?? {};
       this.#divider = count > 0 ? { seq: read + 1, count, since: at === null ? null : Date.parse(at) } : null;
     }
@@ -373,13 +373,13 @@ export class ParlorInbox extends HTMLElement {
       progress: client.sync.threadProgress.get(id) ?? 'idle',
       side: client.sync.threadSide.get(id) ?? null,
       draft: sight.draft(id),
-      draftTaken: this.#acts?.drafting.drafts.taken(id) ?? 0,
+      draftTaken: this.#acts?.drafting.drafts.takenCount(id) ?? 0,
       charsMax: client.limits.text_chars_max,
       subjectMax: client.limits.subject_chars_max,
       drafting: this.#acts?.drafting.of(id) ?? { reply: null, subject: null, editing: null },
-      over: (message) => client.reacting.over(message),
+      over: (message) => client.pendingReactions.withPending(message),
       going: this.#standing?.isGoing(id) ?? false,
-      attached: client.uploads.draft(id),
+      attached: client.uploads.draftFiles(id),
       bytesMax: client.limits.upload_bytes_max,
     }));
   }
@@ -405,7 +405,7 @@ export class ParlorInbox extends HTMLElement {
   #renderBanner({ now }) {
     const { client } = this;
     if (!client) return;
-    const { moving: waiting, sentCount: sent, isSafe: safe } = client.outbox;
+    const { activeCount: waiting, sentCount: sent, isPersisted: safe } = client.outbox;
     const again = this.#banner.update({ mode: client.mode, lostAt: client.lostAt, now, sent, waiting, safe });
     this.toggleAttribute('data-offline', this.#isOffline(now));
     clearTimeout(this.#soon);
@@ -424,8 +424,8 @@ export class ParlorInbox extends HTMLElement {
 
   /** @param {number} id @param {string} text */
   #drafted(id, text) {
-    if (text === '') this.client?.here.stopTyping();
-    else this.client?.here.typing(id);
+    if (text === '') this.client?.ownActivity.stopTyping();
+    else this.client?.ownActivity.typing(id);
     this.#acts?.drafting.drafts.write(id, { text });
   }
 
@@ -438,7 +438,7 @@ export class ParlorInbox extends HTMLElement {
     if (route.at !== 'open') return;
     const { context, role, user } = route;
     try {
-      const opened = await this.client?.open({ context, role, user });
+      const opened = await this.client?.openConversation({ context, role, user });
       if (opened && this.#route === route) location.replace(hashOf(opened.id));
     } catch (error) {
       if (this.#route !== route) return;
@@ -476,7 +476,7 @@ export class ParlorInbox extends HTMLElement {
     const { client } = this;
     if (!client || client.lostAt !== null) return;
     const open = selected === null ? undefined : state.conversations.get(selected);
-    client.here.watch(onScreen(state, listed(this.#sight()), open));
+    client.ownActivity.watch(onScreen(state, listed(this.#sight()), open));
   }
 
   async #signOut() {

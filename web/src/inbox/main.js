@@ -2,14 +2,14 @@
  * Begins: who is signed in gets the inbox, who is not the door.
  */
 import './inbox.js';
-import { browserCarry } from '../sdk/upload-request.js';
+import { browserUploadTransport } from '../sdk/upload-request.js';
 import { Client } from '../sdk/client.js';
-import { backOff, realClock } from '../sdk/clock.js';
+import { backoffDelay, realClock } from '../sdk/clock.js';
 import { Http } from '../sdk/http.js';
 import { endsSession } from '../sdk/problem.js';
 import { browserJournal, eraseJournal } from '../sdk/journal.js';
-import { eraseAll, memoryShelf } from '../sdk/storage.js';
-import { browserVault, eraseVault } from '../sdk/blob-store.js';
+import { eraseAll, memoryStorage } from '../sdk/storage.js';
+import { browserBlobStore, eraseBlobStore } from '../sdk/blob-store.js';
 import { h } from './ui/dom.js';
 import { listen } from './ui/events.js';
 import { addSprite, drawing } from './ui/icons.js';
@@ -31,9 +31,9 @@ const http = new Http({ fetch: fetchIt, clock });
 /** Where nothing can be kept, it lasts as long as the page. */
 function findShelf() {
   try {
-    return window.localStorage ?? memoryShelf();
+    return window.localStorage ?? memoryStorage();
   } catch {
-    return memoryShelf();
+    return memoryStorage();
   }
 }
 
@@ -45,7 +45,7 @@ async function begin(failures = 0) {
     else await showDoor(site);
   } catch {
     if (failures > 0) showTrouble();
-    clock.after(backOff(failures, clock.random(), RETRY), () => void begin(failures + 1));
+    clock.after(backoffDelay(failures, clock.random(), RETRY), () => void begin(failures + 1));
   }
 }
 
@@ -59,7 +59,7 @@ function nobody(error) {
 async function showDoor(site) {
   await import('./sign-in.js');
   eraseAll(shelf);
-  void eraseVault();
+  void eraseBlobStore();
   void eraseJournal();
   const door = /** @type {ParlorDoor} */ (document.createElement('parlor-door'));
   listen(door, { 'parlor-signed-in': ({ me }) => showInbox(me, site) });
@@ -78,11 +78,11 @@ function showInbox(me, site) {
       address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
       return new WebSocket(address, 'parlor.v1');
     },
-    shelf,
-    carry: browserCarry(me.id),
-    vault: browserVault(me.id),
+    storage: shelf,
+    uploadTransport: browserUploadTransport(me.id),
+    blobStore: browserBlobStore(me.id),
     journal: browserJournal(me.id),
-    ended: () => void begin(),
+    onSessionEnd: () => void begin(),
   });
   const inbox = /** @type {ParlorInbox} */ (document.createElement('parlor-inbox'));
   listen(inbox, { 'parlor-signed-out': () => void begin() });

@@ -141,7 +141,7 @@ export class ParlorSettings extends HTMLElement {
       return;
     }
     await this.#during(this.#saveName, say.save, async () => {
-      await this.client?.rename(name);
+      await this.client?.setName(name);
       setText(this.#saveName, say.saved);
     }, (error) => this.#name.tell(notChanged(error)));
   }

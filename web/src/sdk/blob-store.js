@@ -7,65 +7,65 @@
  * no such storage, no secure origin) is sent all the same, and only does not outlive the page.
  */
 
-import { Database, done, eraseIn, keysOf } from './database.js';
+import { Database, resultOf, eraseKeys, keyRange } from './database.js';
 
 const database = new Database('parlor', 'files');
 /** Of one person. */
-export const KEPT_BYTES_MAX = 256 * 1024 * 1024;
+export const STORED_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
  * `keep` says whether it is kept; `take` gives what is kept, unless another page has it or it cannot be read now;
  * `release` lets another page have it; `drop` forgets it, unless another page has it; `prune` forgets what nobody knows
  * of and no page has.
  * @typedef {{
- *   keep: (id: string, file: Blob) => Promise<boolean>,
- *   take: (id: string) => Promise<Blob|'elsewhere'|'unread'|null>,
- *   release: (id: string) => void, drop: (id: string) => void, prune: (known: Set<string>) => Promise<void>, stop: () => void,
+ *   put: (id: string, file: Blob) => Promise<boolean>,
+ *   acquire: (id: string) => Promise<Blob|'elsewhere'|'unread'|null>,
+ *   release: (id: string) => void, delete: (id: string) => void, prune: (known: Set<string>) => Promise<void>, stop: () => void,
  *   erase: (whose: 'mine'|'others') => Promise<void>,
- * }} Vault
+ * }} BlobStore
  */
 
-/** Where nothing can be kept. @type {Vault} */
-export const noVault = {
-  keep: () => Promise.resolve(false), take: () => Promise.resolve(null), release: () => {},
-  drop: () => {}, prune: () => Promise.resolve(), stop: () => {}, erase: () => Promise.resolve(),
+/** Where nothing can be kept. @type {BlobStore} */
+export const noBlobStore = {
+  put: () => Promise.resolve(false), acquire: () => Promise.resolve(null), release: () => {},
+  delete: () => {}, prune: () => Promise.resolve(), stop: () => {}, erase: () => Promise.resolve(),
 };
 
-/** The vault of the browser. @param {number} user @param {number} [most] bytes @returns {Vault} */
-export function browserVault(user, most = KEPT_BYTES_MAX) {
-  if (typeof indexedDB === 'undefined' || !navigator.locks) return noVault;
-  return new BrowserVault(user, most);
+/** The vault of the browser. @param {number} user @param {number} [bytesMax] bytes @returns {BlobStore} */
+export function browserBlobStore(user, bytesMax = STORED_BYTES_MAX) {
+  if (typeof indexedDB === 'undefined' || !navigator.locks) return noBlobStore;
+  return new BrowserBlobStore(user, bytesMax);
 }
 
 /** Erases what was kept for anybody: nobody is signed in. @returns {Promise<void>} */
-export async function eraseVault() {
+export async function eraseBlobStore() {
   if (typeof indexedDB === 'undefined') return;
-  await database.within('readwrite', (files) => files.clear()).catch(() => {});
+  await database.transaction('readwrite', (files) => files.clear()).catch(() => {});
 }
 
-/** @implements {Vault} */
-class BrowserVault {
+/** @implements {BlobStore} */
+class BrowserBlobStore {
   /** What ends the locks that this page holds, by file. @type {Map<string, () => void>} */
-  #held = new Map();
+  #locks = new Map();
   #stopped = false;
 
-  /** @param {number} user @param {number} most */
-  constructor(user, most) {
+  /** @param {number} user @param {number} bytesMax */
+  constructor(user, bytesMax) {
     this.prefix = `${user}:`;
-    this.most = most;
+    this.bytesMax = bytesMax;
   }
 
   /** @param {string} id @param {Blob} file */
-  async keep(id, file) {
+  async put(id, file) {
     try {
-      if (file.size > this.most || !await this.#lock(id)) return false;
+      if (file.size > this.bytesMax || !await this.#lock(id)) return false;
       const key = this.prefix + id;
-      return await database.within('readwrite', async (files) => {
+      return await database.transaction('readwrite', async (files) => {
         // It may have been erased while this waited.
         if (this.#stopped) return false;
-        const all = /** @type {Blob[]} */ (await done(files.getAll(keysOf(this.prefix))));
-        if (all.reduce((sum, one) => sum + one.size, file.size) > this.most) return false;
-        await done(files.put(file, key));
+        const all = /** @type {Blob[]} */ (await resultOf(files.getAll(keyRange(this.prefix))));
+        if (all.reduce((sum, one) => sum + one.size, file.size) > this.bytesMax) return false;
+        await resultOf(files.put(file, key));
         return true;
       });
     } catch {
@@ -74,10 +74,10 @@ class BrowserVault {
   }
 
   /** @param {string} id */
-  async take(id) {
+  async acquire(id) {
     try {
       if (!await this.#lock(id)) return /** @type {const} */ ('elsewhere');
-      return await database.within('readonly', (files) => done(files.get(this.prefix + id))) ?? null;
+      return await database.transaction('readonly', (files) => resultOf(files.get(this.prefix + id))) ?? null;
     } catch {
       return /** @type {const} */ ('unread');
     }
@@ -85,20 +85,20 @@ class BrowserVault {
 
   /** @param {string} id */
   release(id) {
-    this.#held.get(id)?.();
-    this.#held.delete(id);
+    this.#locks.get(id)?.();
+    this.#locks.delete(id);
   }
 
   /** @param {string} id */
-  drop(id) {
-    void this.#drop(id).catch(() => {});
+  delete(id) {
+    void this.#delete(id).catch(() => {});
   }
 
   /** @param {string} id */
-  async #drop(id) {
+  async #delete(id) {
     if (!await this.#lock(id)) return;
     try {
-      await database.within('readwrite', (files) => files.delete(this.prefix + id));
+      await database.transaction('readwrite', (files) => files.delete(this.prefix + id));
     } finally {
       this.release(id);
     }
@@ -107,9 +107,9 @@ class BrowserVault {
   /** @param {Set<string>} known */
   async prune(known) {
     try {
-      const keys = await database.within('readonly', (files) => done(files.getAllKeys(keysOf(this.prefix))));
+      const keys = await database.transaction('readonly', (files) => resultOf(files.getAllKeys(keyRange(this.prefix))));
       for (const id of keys.map((key) => String(key).slice(this.prefix.length))) {
-        if (!known.has(id) && !this.#held.has(id)) await this.#drop(id);
+        if (!known.has(id) && !this.#locks.has(id)) await this.#delete(id);
       }
     } catch {
       // It is tried again with the next page.
@@ -119,26 +119,26 @@ class BrowserVault {
   /** The page is over for this person. */
   stop() {
     this.#stopped = true;
-    for (const end of this.#held.values()) end();
-    this.#held.clear();
+    for (const end of this.#locks.values()) end();
+    this.#locks.clear();
   }
 
   /** @param {'mine'|'others'} whose */
   async erase(whose) {
-    await eraseIn(database, this.prefix, whose);
+    await eraseKeys(database, this.prefix, whose);
   }
 
   /** @param {string} id @returns {Promise<boolean>} whether this page has it, until it lets it go or ends */
   #lock(id) {
     if (this.#stopped) return Promise.resolve(false);
-    if (this.#held.has(id)) return Promise.resolve(true);
+    if (this.#locks.has(id)) return Promise.resolve(true);
     return new Promise((resolve, reject) => {
       navigator.locks.request(`parlor:${this.prefix}${id}`, { ifAvailable: true }, (lock) => {
         const mine = lock !== null && !this.#stopped;
         resolve(mine);
         if (!mine) return undefined;
         return new Promise((end) => {
-          this.#held.set(id, () => end(undefined));
+          this.#locks.set(id, () => end(undefined));
         });
       }).catch(reject);
     });

@@ -2,45 +2,45 @@
  * Parlor for one signed-in person: the state, kept equal to the store, and what one can do. It knows no DOM; time,
  * chance, network and storage are handed in.
  *
- * @import {Carry} from './upload-request.js'
+ * @import {UploadTransport} from './upload-request.js'
  * @import {Journal} from './journal.js'
  * @import {Clock} from './clock.js'
  * @import {Fetch} from './http.js'
  * @import {Mode} from './connection.js'
- * @import {Shelf} from './storage.js'
- * @import {Vault} from './blob-store.js'
+ * @import {StorageLike} from './storage.js'
+ * @import {BlobStore} from './blob-store.js'
  * @import {WebSocketLike} from './socket.js'
  * @import {Changed, Command, Conversation, Event, Found, Members, MessageChanged, MessagePlace, Open,
- *   Message, MessagePage, PassingEvent, Reactions, Role, Search, User} from './wire.js'
+ *   Message, MessagePage, EphemeralEvent, Reactions, Role, SearchQuery, User} from './wire.js'
  * @import {Content} from './outbox-item.js'
  */
-import { ownIn } from './queries.js';
+import { ownClientIds } from './queries.js';
 import { Connection } from './connection.js';
-import { asKnown } from './events.js';
+import { knownEvent } from './events.js';
 import { Http } from './http.js';
-import { idMaker } from './ids.js';
+import { createIdGenerator } from './ids.js';
 import { noJournal } from './journal.js';
-import { Marks } from './read-markers.js';
-import { allReactions, withinPages } from './paging.js';
-import { Passing } from './ephemeral.js';
-import { Here } from './own-activity.js';
-import { mayRetry } from './problem.js';
-import { Reacting } from './reactions.js';
+import { ReadMarkers } from './read-markers.js';
+import { loadAllReactions, withinPageLimit } from './paging.js';
+import { Ephemeral } from './ephemeral.js';
+import { OwnActivity } from './own-activity.js';
+import { canRetry } from './problem.js';
+import { PendingReactions } from './reactions.js';
 import { Outbox } from './outbox.js';
-import { Keep, eraseOf, eraseOthers } from './storage.js';
+import { UserStorage, eraseUser, eraseOtherUsers } from './storage.js';
 import { Sync } from './sync.js';
 import { Uploads } from './uploads.js';
-import { noVault } from './blob-store.js';
+import { noBlobStore } from './blob-store.js';
 
 /** How often to ask what changed, though all seems well. */
 const REFRESH_MS = 180_000;
 /** What can be said twice is tried so often before it is given up. */
-const TRIES = 3;
+const ATTEMPTS_MAX = 3;
 const TRY_AGAIN_MS = 1_000;
 /** Of what is around a message that is looked at. */
-const LOOK_ROWS = 40;
+const AROUND_ROWS = 40;
 
-/** `asked` is the turn of the state when it was asked for. @typedef {{page: MessagePage, asked: number}} Looked */
+/** `asked` is the turn of the state when it was asked for. @typedef {{page: MessagePage, asked: number}} LoadedPage */
 
 export class Client {
   /** When the connection was lost; null while there is one. @type {number|null} */
@@ -54,45 +54,47 @@ export class Client {
   /** @type {Set<() => void>} */
   #listeners = new Set();
   /** @type {unknown} */
-  #refresh = null;
-  #telling = false;
+  #refreshTimer = null;
+  #notifying = false;
   /** @type {Map<string, string>} */
-  #wishes = new Map();
+  #openIds = new Map();
 
   /** @param {{
-   *   user: number, clock: Clock, fetch: Fetch, socket: () => WebSocketLike, shelf: Shelf,
-   *   ended: () => void, carry: Carry, vault?: Vault, journal?: Journal,
+   *   user: number, clock: Clock, fetch: Fetch, socket: () => WebSocketLike, storage: StorageLike,
+   *   onSessionEnd: () => void, uploadTransport: UploadTransport, blobStore?: BlobStore, journal?: Journal,
    * }} parts */
-  constructor({ user, clock, fetch, socket, shelf, ended, carry, vault = noVault, journal = noJournal }) {
-    eraseOthers(shelf, user);
+  constructor({
+    user, clock, fetch, socket, storage, onSessionEnd, uploadTransport, blobStore = noBlobStore, journal = noJournal,
+  }) {
+    eraseOtherUsers(storage, user);
     this.journal = journal;
-    this.vault = vault;
+    this.blobStore = blobStore;
     this.user = user;
     this.clock = clock;
-    this.keep = new Keep(shelf, user);
-    this.http = new Http({ fetch, clock, user, carry });
-    this.newId = idMaker(clock);
-    const changed = () => this.#tell();
+    this.storage = new UserStorage(storage, user);
+    this.http = new Http({ fetch, clock, user, uploadTransport });
+    this.newId = createIdGenerator(clock);
+    const changed = () => this.#notify();
     /** @type {(command: Command) => Promise<any>} */
-    const request = withinPages((command) => this.connection.request(command));
+    const request = withinPageLimit((command) => this.connection.request(command));
     this.request = request;
     this.sync = new Sync({
-      user, clock, request, isLive: () => this.connection.isLive, changed: () => this.#told(),
+      user, clock, request, isLive: () => this.connection.isLive, changed: () => this.#stateChanged(),
     });
-    this.marks = new Marks({ clock, request });
-    this.passing = new Passing({ user, clock, changed });
-    this.here = new Here({ clock, passing: this.passing, request, isLive: () => this.connection.isLive });
-    this.reacting = new Reacting({ user, changed, react: (place, on) => this.#react(place, on) });
+    this.readMarkers = new ReadMarkers({ clock, request });
+    this.ephemeral = new Ephemeral({ user, clock, changed });
+    this.ownActivity = new OwnActivity({ clock, ephemeral: this.ephemeral, request, isLive: () => this.connection.isLive });
+    this.pendingReactions = new PendingReactions({ user, changed, react: (place, on) => this.#react(place, on) });
     this.uploads = new Uploads({
-      carry, clock, newId: this.newId, keep: this.keep, changed, limits: () => this.limits,
-      settled: () => this.outbox.resume(), vault, isNoted: (id) => this.outbox.isKept(id),
+      transport: uploadTransport, clock, newId: this.newId, storage: this.storage, changed, limits: () => this.limits,
+      onSettled: () => this.outbox.resume(), blobStore, isMessageStored: (id) => this.outbox.isStored(id),
     });
     this.outbox = new Outbox({
-      keep: this.keep, clock, newId: this.newId, request, changed, turn: () => this.state.turn, journal,
+      storage: this.storage, clock, newId: this.newId, request, changed, turn: () => this.state.turn, journal,
       files: this.uploads,
-      sent: (sent, asked) => {
+      onSent: (sent, asked) => {
         this.uploads.release((sent.message.attachments ?? []).map((one) => one.id));
-        this.sync.take({ kind: 'sent', sent, asked });
+        this.sync.applyInput({ kind: 'sent', sent, asked });
       },
     });
     this.connection = new Connection({
@@ -100,19 +102,19 @@ export class Client {
       http: this.http,
       open: socket,
       clock,
-      on: {
+      handlers: {
         cursor: () => this.sync.cursor(),
         heads: (heads) => {
-          if (heads.reset) this.marks.forget();
-          this.sync.heads(heads);
+          if (heads.reset) this.readMarkers.reset();
+          this.sync.applyHeads(heads);
         },
-        event: (event) => this.#hear(event),
+        event: (event) => this.#receive(event),
         mode: (mode) => this.#modeChanged(mode),
         settled: () => this.sync.settled(),
         ended: () => {
           this.stop();
           void this.#erase();
-          ended();
+          onSessionEnd();
         },
       },
     });
@@ -131,36 +133,36 @@ export class Client {
     this.lostAt = this.clock.now();
     this.connection.start();
     this.uploads.start();
-    void this.#tidy();
+    void this.#cleanUp();
     void this.#loadLimits();
     const refresh = () => {
       void this.connection.refresh();
       this.outbox.resume();
-      this.#refresh = this.clock.after(REFRESH_MS, refresh);
+      this.#refreshTimer = this.clock.after(REFRESH_MS, refresh);
     };
-    this.#refresh = this.clock.after(REFRESH_MS, refresh);
+    this.#refreshTimer = this.clock.after(REFRESH_MS, refresh);
   }
 
   async #loadLimits() {
     try {
       // What an older server does not tell is as it was.
-      this.limits = { ...this.limits, ...(await this.http.ask('GET', '/v1/limits')) };
-      this.connection.goBy(this.limits);
-      this.sync.take({ kind: 'limits', fanOutMax: this.limits.conversation_fan_out_max });
+      this.limits = { ...this.limits, ...(await this.http.request('GET', '/v1/limits')) };
+      this.connection.setLimits(this.limits);
+      this.sync.applyInput({ kind: 'limits', fanOutMax: this.limits.conversation_fan_out_max });
     } catch {
       // The defaults hold until the next page.
     }
   }
 
   stop() {
-    this.clock.stop(this.#refresh);
+    this.clock.stop(this.#refreshTimer);
     this.connection.stop();
     this.sync.stop();
     this.outbox.stop();
     this.uploads.stop();
-    this.marks.stop();
-    this.here.stop();
-    this.passing.lost();
+    this.readMarkers.stop();
+    this.ownActivity.stop();
+    this.ephemeral.clear();
   }
 
   /** Tells of every change of the state, the outbox or the connection, once for those that come together.
@@ -171,34 +173,34 @@ export class Client {
   }
 
   /** The network or the page came back. */
-  nudge() {
-    this.connection.nudge();
+  wake() {
+    this.connection.wake();
     this.uploads.resume();
     this.outbox.resume();
   }
 
   /** The browser says that there is no network. */
-  lost() {
-    this.connection.doubt();
+  networkLost() {
+    this.connection.networkLost();
   }
 
   /** Puts a message into the outbox. @param {number} conversation @param {string|Content} content */
   send(conversation, content) {
-    this.here.wrote(conversation);
+    this.ownActivity.messageSent(conversation);
     this.outbox.add(conversation, typeof content === 'string' ? { text: content } : content);
   }
 
   /** Tries again what was refused, its files too. @param {number} conversation @param {string} clientId */
   retry(conversation, clientId) {
-    const item = this.outbox.of(conversation).find((one) => one.client_id === clientId);
+    const item = this.outbox.itemsIn(conversation).find((one) => one.client_id === clientId);
     for (const id of item?.uploads ?? []) this.uploads.retry(id);
     this.outbox.retry(clientId);
-    this.nudge();
+    this.wake();
   }
 
   /** Gives up what waits, its files too. @param {number} conversation @param {string} clientId */
   discard(conversation, clientId) {
-    const item = this.outbox.of(conversation).find((one) => one.client_id === clientId);
+    const item = this.outbox.itemsIn(conversation).find((one) => one.client_id === clientId);
     this.outbox.discard(clientId);
     // What may have been sent may have them.
     if (item && (item.state === 'refused' || !item.tried)) for (const id of item.uploads ?? []) this.uploads.remove(id);
@@ -207,12 +209,12 @@ export class Client {
   /** Stops a file of a message that waits for its files: the message is taken back, and the other files are of the
    * draft again. @param {number} conversation @param {string} upload
    * @returns {{text: string, subject?: string, reply_to?: number}|null} what it said; none where it may have been sent */
-  takeBack(conversation, upload) {
-    const item = this.outbox.of(conversation).find((one) => one.uploads?.includes(upload));
+  withdraw(conversation, upload) {
+    const item = this.outbox.itemsIn(conversation).find((one) => one.uploads?.includes(upload));
     if (!item || (item.tried && item.state !== 'refused')) return null;
     this.outbox.discard(item.client_id);
     this.uploads.remove(upload);
-    this.uploads.giveBack((item.uploads ?? []).filter((one) => one !== upload), conversation);
+    this.uploads.returnToDraft((item.uploads ?? []).filter((one) => one !== upload), conversation);
     return item;
   }
 
@@ -236,59 +238,59 @@ export class Client {
   /** Deletes for me alone. @param {number} conversation @param {number} seq @returns {Promise<void>} */
   async hideMessage(conversation, seq) {
     /** @type {Changed} */
-    const { version } = await this.#surely({ type: 'message.hide', conversation, seq });
-    this.sync.take({ kind: 'hidden', place: { conversation, seq }, version });
+    const { version } = await this.#requestWithRetry({ type: 'message.hide', conversation, seq });
+    this.sync.applyInput({ kind: 'hidden', place: { conversation, seq }, version });
   }
 
   /** Shown at once, taken back when refused. @param {number} conversation @param {number} seq @param {string} emoji
    * @param {boolean} on @returns {Promise<void>} */
   react(conversation, seq, emoji, on) {
-    return this.reacting.choose({ conversation, seq, emoji }, on);
+    return this.pendingReactions.set({ conversation, seq, emoji }, on);
   }
 
   /** Who reacted how. @param {number} conversation @param {number} seq @returns {Promise<Reactions['reactions']>} */
   async reactions(conversation, seq) {
-    return allReactions((after) => this.request({
+    return loadAllReactions((after) => this.request({
       type: 'message.reactions', conversation, seq, ...(after === undefined ? {} : { after }),
     }));
   }
 
-  /** @param {Search} search @returns {Promise<Found>} */
+  /** @param {SearchQuery} search @returns {Promise<Found>} */
   async search(search) {
     /** @type {Found} */
     const found = await this.request({ type: 'message.search', ...search });
-    this.sync.take({ kind: 'users', users: found.users });
+    this.sync.applyInput({ kind: 'users', users: found.users });
     return found;
   }
 
   /** These messages are shown because they were found: from now on their changes are heard of.
    * @param {Message[]} messages @param {boolean} first those of before are shown no more */
-  found(messages, first) {
-    this.sync.take({ kind: 'found', messages, first });
+  setFound(messages, first) {
+    this.sync.applyInput({ kind: 'found', messages, first });
   }
 
   /** What is around a message; nothing changes by it. @param {number} conversation @param {number} seq
-   * @returns {Promise<Looked>} */
-  async look(conversation, seq) {
+   * @returns {Promise<LoadedPage>} */
+  async loadAround(conversation, seq) {
     const asked = this.state.turn;
     /** @type {MessagePage} */
     const page = await this.request({
-      type: 'message.list', conversation, around: seq, limit: LOOK_ROWS,
+      type: 'message.list', conversation, around: seq, limit: AROUND_ROWS,
     });
     return { page, asked };
   }
 
   /** What was looked at is known from now on, and is what the thread shows if that is wished.
-   * @param {number} conversation @param {Looked} looked @param {boolean} show */
-  taken(conversation, { page, asked }, show) {
-    this.sync.take({ kind: 'seen', messages: page.messages });
+   * @param {number} conversation @param {LoadedPage} looked @param {boolean} show */
+  applyPage(conversation, { page, asked }, show) {
+    this.sync.applyInput({ kind: 'seen', messages: page.messages });
     // Where nothing is known of the conversation, its row comes first.
     if (!show || !this.state.conversations.has(conversation)) return;
-    if (!this.state.threads.has(conversation)) this.sync.take({ kind: 'opening', conversation });
-    this.sync.take({ kind: 'messages', conversation, page, asked });
+    if (!this.state.threads.has(conversation)) this.sync.applyInput({ kind: 'opening', conversation });
+    this.sync.applyInput({ kind: 'messages', conversation, page, asked });
   }
 
-  /** @param {import('./reactions.js').Place} place @param {boolean} on */
+  /** @param {import('./reactions.js').ReactionPlace} place @param {boolean} on */
   async #react(place, on) {
     await this.#changeMessage({ type: 'message.react', ...place, on });
   }
@@ -297,17 +299,17 @@ export class Client {
   async #changeMessage(command) {
     const asked = this.state.turn;
     /** @type {MessageChanged} */
-    const changed = await this.#surely(command);
-    this.sync.take({ kind: 'changed', changed, asked });
+    const changed = await this.#requestWithRetry(command);
+    this.sync.applyInput({ kind: 'changed', changed, asked });
   }
 
   /** Asks for what may be done twice, a few times. @param {Command} command @returns {Promise<any>} */
-  async #surely(command) {
+  async #requestWithRetry(command) {
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.connection.request(command);
       } catch (error) {
-        if (!mayRetry(error) || tries >= TRIES) throw error;
+        if (!canRetry(error) || tries >= ATTEMPTS_MAX) throw error;
       }
       await new Promise((resolve) => {
         this.clock.after(TRY_AGAIN_MS * tries, () => resolve(null));
@@ -317,44 +319,44 @@ export class Client {
 
   /** Shows a conversation on this page, at its end or around a message. @param {number} conversation
    * @param {number|null} [seq] */
-  async show(conversation, seq = null) {
-    this.#show([conversation]);
+  async showConversation(conversation, seq = null) {
+    this.#sendShown([conversation]);
     await this.sync.open(conversation, seq);
   }
 
   /** Shows a thread at a place: a message that was found or quoted, or its beginning.
    * @param {number} conversation @param {number} seq @returns {Promise<boolean>} whether it is held then */
-  jump(conversation, seq) {
-    return this.sync.around(conversation, seq);
+  jumpTo(conversation, seq) {
+    return this.sync.openAround(conversation, seq);
   }
 
   /** Shows a thread at its end. @param {number} conversation @returns {Promise<void>} */
-  async toLatest(conversation) {
-    await this.sync.latest(conversation);
+  async showLatest(conversation) {
+    await this.sync.openLatest(conversation);
   }
 
   /** @param {number} conversation */
-  hide(conversation) {
-    this.here.stopTyping();
+  hideConversation(conversation) {
+    this.ownActivity.stopTyping();
     this.sync.close(conversation);
-    this.#show([]);
+    this.#sendShown([]);
   }
 
   /** @param {Omit<Open, 'client_id'>} whom @returns {Promise<Conversation>} */
-  async open(whom) {
+  async openConversation(whom) {
     const asked = this.state.turn;
     // The same wish keeps its name until it is fulfilled, so that trying again opens no second group.
     const wish = JSON.stringify(whom);
-    const clientId = this.#wishes.get(wish) ?? this.newId();
-    this.#wishes.set(wish, clientId);
+    const clientId = this.#openIds.get(wish) ?? this.newId();
+    this.#openIds.set(wish, clientId);
     const answer = await this.connection.request({ type: 'conversation.open', client_id: clientId, ...whom });
-    this.#wishes.delete(wish);
-    this.sync.take({ kind: 'conversation', conversation: answer.conversation, users: answer.users, asked });
+    this.#openIds.delete(wish);
+    this.sync.applyInput({ kind: 'conversation', conversation: answer.conversation, users: answer.users, asked });
     return answer.conversation;
   }
 
   /** People whom I may write to. @param {string} query @returns {Promise<User[]>} */
-  async people(query) {
+  async findUsers(query) {
     const answer = await this.request({ type: 'user.list', query, limit: 30 });
     return answer.users;
   }
@@ -362,23 +364,23 @@ export class Client {
   /** @param {number} conversation @param {number[]} users @param {'from_joining'|'from_start'} [history] */
   async addMembers(conversation, users, history) {
     const more = history ? { history } : {};
-    this.#changed(conversation, await this.connection.request({ type: 'member.add', conversation, users, ...more }));
+    this.#markChanged(conversation, await this.connection.request({ type: 'member.add', conversation, users, ...more }));
   }
 
   /** @param {number} conversation @param {number} user @param {Role} role */
   async setRole(conversation, user, role) {
-    this.#changed(conversation, await this.#surely({ type: 'member.update', conversation, user, role }));
+    this.#markChanged(conversation, await this.#requestWithRetry({ type: 'member.update', conversation, user, role }));
   }
 
   /** @param {number} conversation @param {string} title */
   async setTitle(conversation, title) {
-    this.#changed(conversation, await this.#surely({ type: 'conversation.update', conversation, title }));
+    this.#markChanged(conversation, await this.#requestWithRetry({ type: 'conversation.update', conversation, title }));
   }
 
   /** @param {number} conversation @param {Blob|null} picture none takes it away */
   async setGroupPicture(conversation, picture) {
     const changed = await this.http.setGroupPicture(conversation, picture);
-    if (changed) this.#changed(conversation, changed);
+    if (changed) this.#markChanged(conversation, changed);
     else void this.connection.refresh();
   }
 
@@ -389,7 +391,7 @@ export class Client {
     const page = await this.connection.request({
       type: 'member.list', conversation, ...(after === undefined ? {} : { after }),
     });
-    this.sync.take({ kind: 'users', users: page.members.map((one) => one.user) });
+    this.sync.applyInput({ kind: 'users', users: page.members.map((one) => one.user) });
     return page;
   }
 
@@ -397,18 +399,18 @@ export class Client {
   async removeMember(conversation, user) {
     const asked = this.state.turn;
     const changed = await this.connection.request({ type: 'member.remove', conversation, user });
-    if (user === this.user) this.sync.take({ kind: 'gone', scope: `conversation:${conversation}`, asked });
-    else this.#changed(conversation, changed);
+    if (user === this.user) this.sync.applyInput({ kind: 'gone', scope: `conversation:${conversation}`, asked });
+    else this.#markChanged(conversation, changed);
   }
 
   /** @param {string} name */
-  async rename(name) {
+  async setName(name) {
     await this.setMe({ name });
   }
 
   /** @param {{name?: string, receipts?: boolean, presence?: boolean}} settings */
   async setMe(settings) {
-    await this.#surely({ type: 'me.update', ...settings });
+    await this.#requestWithRetry({ type: 'me.update', ...settings });
     await this.sync.loadMe();
   }
 
@@ -425,44 +427,44 @@ export class Client {
   }
 
   async #erase() {
-    eraseOf(this.keep.shelf, this.user);
-    await Promise.all([this.vault.erase('mine'), this.journal.erase('mine')]);
+    eraseUser(this.storage.backend, this.user);
+    await Promise.all([this.blobStore.erase('mine'), this.journal.erase('mine')]);
   }
 
   /** Bytes of others, and of what is neither of a draft nor of a message that waits. */
-  async #tidy() {
-    await Promise.all([this.vault.erase('others'), this.journal.erase('others'), this.outbox.restored]);
-    const noted = this.keep.names('file:').map((name) => name.slice('file:'.length));
-    await this.vault.prune(new Set([...noted, ...this.outbox.uploads]));
+  async #cleanUp() {
+    await Promise.all([this.blobStore.erase('others'), this.journal.erase('others'), this.outbox.restored]);
+    const noted = this.storage.names('file:').map((name) => name.slice('file:'.length));
+    await this.blobStore.prune(new Set([...noted, ...this.outbox.uploads]));
   }
 
-  /** @param {Event|PassingEvent} event */
-  #hear(event) {
+  /** @param {Event|EphemeralEvent} event */
+  #receive(event) {
     if (!('scope' in event)) {
-      this.passing.take(event);
+      this.ephemeral.apply(event);
       return;
     }
-    if (event.type === 'message.created') this.passing.ended(event.message.conversation, event.message.sender);
-    this.sync.event(asKnown(event));
+    if (event.type === 'message.created') this.ephemeral.stopTyping(event.message.conversation, event.message.sender);
+    this.sync.applyEvent(knownEvent(event));
   }
 
   /** @param {number} conversation @param {Changed} changed */
-  #changed(conversation, changed) {
+  #markChanged(conversation, changed) {
     /** @type {Event} */
     const event = { type: 'scope.changed', scope: `conversation:${conversation}`, version: changed.version };
-    this.sync.event(event);
+    this.sync.applyEvent(event);
   }
 
   /** @type {number[]} */
   #shown = [];
 
   /** @param {number[]} conversations */
-  async #show(conversations) {
+  async #sendShown(conversations) {
     this.#shown = conversations;
     if (!this.connection.isLive) return;
     try {
       const { heads } = await this.connection.request({ type: 'conversation.show', conversations });
-      for (const head of heads) this.sync.event({ type: 'scope.changed', ...head });
+      for (const head of heads) this.sync.applyEvent({ type: 'scope.changed', ...head });
     } catch {
       // It is said again with the next socket.
     }
@@ -476,23 +478,23 @@ export class Client {
       this.uploads.resume();
       this.outbox.resume();
     }
-    if (mode === 'live' && this.#shown.length > 0) void this.#show(this.#shown);
-    if (open) this.here.opened();
-    else this.passing.lost();
-    this.#tell();
+    if (mode === 'live' && this.#shown.length > 0) void this.#sendShown(this.#shown);
+    if (open) this.ownActivity.connected();
+    else this.ephemeral.clear();
+    this.#notify();
   }
 
   /** What is held has changed, perhaps by what waits to be sent. */
-  #told() {
-    for (const id of this.outbox.conversations()) this.outbox.settle(id, ownIn(this.state, id));
-    this.#tell();
+  #stateChanged() {
+    for (const id of this.outbox.conversations()) this.outbox.confirm(id, ownClientIds(this.state, id));
+    this.#notify();
   }
 
-  #tell() {
-    if (this.#telling) return;
-    this.#telling = true;
+  #notify() {
+    if (this.#notifying) return;
+    this.#notifying = true;
     queueMicrotask(() => {
-      this.#telling = false;
+      this.#notifying = false;
       for (const listener of [...this.#listeners]) listener();
     });
   }

@@ -22,7 +22,7 @@ export function realClock() {
 /** How long to wait before the attempt after `failures` of them: doubled each time, half of it by chance, so that
  * those who lost the same server do not come back at the same moment.
  * @param {number} failures @param {number} random from 0 to 1 @param {{base: number, most: number}} bounds */
-export function backOff(failures, random, { base, most }) {
+export function backoffDelay(failures, random, { base, most }) {
   const full = Math.min(most, base * 2 ** Math.min(failures, 16));
   return Math.round(full / 2 + (full / 2) * random);
 }

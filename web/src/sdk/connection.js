@@ -8,10 +8,10 @@
  *
  * @import {Clock} from './clock.js'
  * @import {Http} from './http.js'
- * @import {Command, Event, Heads, PassingEvent} from './wire.js'
+ * @import {Command, Event, Heads, EphemeralEvent} from './wire.js'
  * @import {WebSocketLike} from './socket.js'
  */
-import { backOff } from './clock.js';
+import { backoffDelay } from './clock.js';
 import { Poll } from './poll.js';
 import { endsSession } from './problem.js';
 import { Socket } from './socket.js';
@@ -21,22 +21,22 @@ import { Socket } from './socket.js';
  * @typedef {{
  *   cursor: () => string|null,
  *   heads: (heads: Heads) => void,
- *   event: (event: Event|PassingEvent) => void,
+ *   event: (event: Event|EphemeralEvent) => void,
  *   mode: (mode: Mode) => void,
  *   ended: () => void,
  *   settled: () => Promise<void>,
- * }} Listener
+ * }} ConnectionHandlers
  */
 
 /** Close codes from here on mean "stay away"; these two that the sign-in is over. */
-const STAY_AWAY = 4500;
+const SOCKET_FORBIDDEN_FROM = 4500;
 const SESSION_ENDED = [4500, 4501];
 const RESTARTING = 4000;
 /** Failures of the socket in a row, or time without it, after which the poll begins. */
 const FAILURES_BEFORE_POLL = 3;
-const PATIENCE_BEFORE_POLL_MS = 4_000;
+const POLL_AFTER_MS = 4_000;
 /** At the start nothing is shown yet, so there is less of it. */
-const PATIENCE_AT_START_MS = 1_000;
+const POLL_AFTER_START_MS = 1_000;
 /** A socket that is not open after so long is tried anew when the network comes back. */
 const STUCK_MS = 1_000;
 const SOCKET_RETRY = { base: 500, most: 15_000 };
@@ -52,23 +52,23 @@ export class Connection {
   #failures = 0;
   #socketForbidden = false;
   /** @type {unknown} */
-  #retry = null;
+  #retryTimer = null;
   /** @type {unknown} */
-  #patience = null;
+  #pollTimer = null;
   /** @type {Poll|null} */
   #poll = null;
 
-  /** @param {{user: number, http: Http, open: () => WebSocketLike, clock: Clock, on: Listener}} parts */
-  constructor({ user, http, open, clock, on }) {
+  /** @param {{user: number, http: Http, open: () => WebSocketLike, clock: Clock, handlers: ConnectionHandlers}} parts */
+  constructor({ user, http, open, clock, handlers }) {
     this.user = user;
     this.http = http;
     this.open = open;
     this.clock = clock;
-    this.on = on;
+    this.handlers = handlers;
   }
 
   start() {
-    this.#awaitPatience(PATIENCE_AT_START_MS);
+    this.#pollAfter(POLL_AFTER_START_MS);
     this.#trySocket();
   }
 
@@ -76,14 +76,14 @@ export class Connection {
     this.#ended = true;
     this.#stopTimers();
     this.#stopPoll();
-    this.#socket?.giveUp('stopped');
+    this.#socket?.close('stopped');
   }
 
   /** @param {Command} command @returns {Promise<any>} */
   async request(command) {
     try {
       if (this.#live && this.#socket) return await this.#socket.request(command);
-      return await this.http.command(command);
+      return await this.http.sendCommand(command);
     } catch (error) {
       if (endsSession(error)) this.#end();
       throw error;
@@ -99,59 +99,59 @@ export class Connection {
   async refresh() {
     if (!this.#live || !this.#socket) return;
     try {
-      this.on.heads(await this.#socket.request(this.#resume()));
+      this.handlers.heads(await this.#socket.request(this.#resumeCommand()));
     } catch (error) {
       if (endsSession(error)) this.#end();
     }
   }
 
   /** What the server says of its heartbeat and its polls. @param {{ping_interval_ms: number, poll_wait_max_ms: number}} limits */
-  goBy({ ping_interval_ms: pingMs, poll_wait_max_ms: waitMs }) {
+  setLimits({ ping_interval_ms: pingMs, poll_wait_max_ms: waitMs }) {
     this.#pingMs = pingMs;
     if (this.#socket) this.#socket.pingMs = pingMs;
-    this.http.waitS = Math.max(1, Math.min(25, Math.floor(waitMs / 1000)));
+    this.http.pollWaitS = Math.max(1, Math.min(25, Math.floor(waitMs / 1000)));
   }
 
   /** The network or the page came back: what waits is tried now. */
-  nudge() {
+  wake() {
     if (this.#ended) return;
     if (this.#live && this.#socket) {
-      if (this.#socket.patience() < 0) this.#socket.giveUp('silent while away');
+      if (this.#socket.remainingMs() < 0) this.#socket.close('silent while away');
       else void this.refresh();
       return;
     }
     this.#poll?.wake();
     // One that was begun without a network may wait for an answer for long.
-    if (this.#socket && this.#socket.silentFor() > STUCK_MS) this.#socket.giveUp('stuck');
+    if (this.#socket && this.#socket.silentFor() > STUCK_MS) this.#socket.close('stuck');
     if (!this.#socket) this.#trySocket();
   }
 
   /** The browser says that there is no network, which may be wrong: whatever is open is given up, and tried again as
    * after any other end. */
-  doubt() {
+  networkLost() {
     if (this.#ended) return;
-    this.#socket?.giveUp('no network');
+    this.#socket?.close('no network');
     if (!this.#poll) return;
     this.#stopPoll();
     this.#startPoll();
   }
 
   /** @returns {Command} */
-  #resume() {
-    const cursor = this.on.cursor();
+  #resumeCommand() {
+    const cursor = this.handlers.cursor();
     return { type: 'session.resume', user: this.user, ...(cursor === null ? {} : { cursor }) };
   }
 
   #trySocket() {
-    this.clock.stop(this.#retry);
+    this.clock.stop(this.#retryTimer);
     if (this.#ended || this.#socket || this.#socketForbidden) return;
     /** @type {Socket} */
     const socket = new Socket({
       socket: this.open(),
       clock: this.clock,
       opened: () => void this.#resumeOn(socket),
-      event: (event) => this.on.event(event),
-      closed: (code, reason) => void this.#lost(socket, code, reason),
+      event: (event) => this.handlers.event(event),
+      closed: (code, reason) => void this.#socketClosed(socket, code, reason),
     });
     socket.pingMs = this.#pingMs;
     this.#socket = socket;
@@ -160,22 +160,22 @@ export class Connection {
   /** @param {Socket} socket */
   async #resumeOn(socket) {
     try {
-      const heads = await socket.request(this.#resume());
+      const heads = await socket.request(this.#resumeCommand());
       if (this.#ended || this.#socket !== socket) return;
       this.#failures = 0;
       this.#live = true;
       this.#stopPoll();
-      this.clock.stop(this.#patience);
-      this.on.heads(heads);
+      this.clock.stop(this.#pollTimer);
+      this.handlers.heads(heads);
       this.#setMode('live');
     } catch (error) {
       if (endsSession(error)) this.#end();
-      else socket.giveUp('resume was refused');
+      else socket.close('resume was refused');
     }
   }
 
   /** @param {Socket} socket @param {number} code @param {string} reason */
-  async #lost(socket, code, reason) {
+  async #socketClosed(socket, code, reason) {
     if (this.#socket !== socket) return;
     const wasLive = this.#live;
     this.#socket = null;
@@ -185,14 +185,14 @@ export class Connection {
       this.#end();
       return;
     }
-    if (code >= STAY_AWAY) this.#socketForbidden = true;
-    if (wasLive) this.#awaitPatience(PATIENCE_BEFORE_POLL_MS);
+    if (code >= SOCKET_FORBIDDEN_FROM) this.#socketForbidden = true;
+    if (wasLive) this.#pollAfter(POLL_AFTER_MS);
     else this.#failures += 1;
     this.#setMode(this.#poll ? this.mode : 'connecting');
     if (this.#failures >= FAILURES_BEFORE_POLL || this.#socketForbidden) this.#startPoll();
     const delay = code === RESTARTING ? retryAfter(reason) : null;
-    const wait = delay ?? backOff(wasLive ? 0 : this.#failures, this.clock.random(), SOCKET_RETRY);
-    this.#retry = this.clock.after(wait, () => this.#trySocket());
+    const wait = delay ?? backoffDelay(wasLive ? 0 : this.#failures, this.clock.random(), SOCKET_RETRY);
+    this.#retryTimer = this.clock.after(wait, () => this.#trySocket());
     if (!wasLive) await this.#checkSession();
   }
 
@@ -206,9 +206,9 @@ export class Connection {
   }
 
   /** @param {number} milliseconds */
-  #awaitPatience(milliseconds) {
-    this.clock.stop(this.#patience);
-    this.#patience = this.clock.after(milliseconds, () => {
+  #pollAfter(milliseconds) {
+    this.clock.stop(this.#pollTimer);
+    this.#pollTimer = this.clock.after(milliseconds, () => {
       if (!this.#live) this.#startPoll();
     });
   }
@@ -219,10 +219,10 @@ export class Connection {
     this.#poll = new Poll({
       http: this.http,
       clock: this.clock,
-      cursor: () => this.on.cursor(),
-      heads: (heads) => this.on.heads(heads),
+      cursor: () => this.handlers.cursor(),
+      heads: (heads) => this.handlers.heads(heads),
       mode: (mode) => this.#setMode(mode),
-      settled: () => this.on.settled(),
+      settled: () => this.handlers.settled(),
       ended: () => this.#end(),
     });
     void this.#poll.run();
@@ -237,18 +237,18 @@ export class Connection {
   #setMode(mode) {
     if (this.mode === mode || this.#ended) return;
     this.mode = mode;
-    this.on.mode(mode);
+    this.handlers.mode(mode);
   }
 
   #stopTimers() {
-    this.clock.stop(this.#retry);
-    this.clock.stop(this.#patience);
+    this.clock.stop(this.#retryTimer);
+    this.clock.stop(this.#pollTimer);
   }
 
   #end() {
     if (this.#ended) return;
     this.stop();
-    this.on.ended();
+    this.handlers.ended();
   }
 }
 

@@ -5,7 +5,7 @@
 
 export class Database {
   /** @type {Promise<IDBDatabase>|null} */
-  #opened = null;
+  #connection = null;
 
   /** @param {string} name @param {string} store */
   constructor(name, store) {
@@ -16,7 +16,7 @@ export class Database {
   /** What is done to the store in one transaction, once it is complete. With `strict` it is then on the disk, as far as
    * the browser can tell. @template T @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => T} act
    * @param {IDBTransactionDurability} [durability] @returns {Promise<Awaited<T>>} */
-  async within(mode, act, durability = 'default') {
+  async transaction(mode, act, durability = 'default') {
     const transaction = await this.#begin(mode, durability);
     const ended = new Promise((resolve, reject) => {
       transaction.oncomplete = resolve;
@@ -35,14 +35,14 @@ export class Database {
     } catch (error) {
       if (!(error instanceof DOMException && error.name === 'InvalidStateError')) throw error;
       // It was closed, which was not told yet.
-      this.#over(opening);
+      this.#forget(opening);
       return (await this.#open()).transaction(this.store, mode, { durability });
     }
   }
 
   /** @returns {Promise<IDBDatabase>} */
   #open() {
-    if (this.#opened) return this.#opened;
+    if (this.#connection) return this.#connection;
     /** @type {Promise<IDBDatabase>} */
     const opening = new Promise((resolve, reject) => {
       const request = indexedDB.open(this.name, 1);
@@ -52,29 +52,29 @@ export class Database {
         // A newer page may need another form of it.
         database.onversionchange = () => {
           database.close();
-          this.#over(opening);
+          this.#forget(opening);
         };
         // The browser ends it by itself, too: when what sites keep is cleared, or the disk fails.
-        database.onclose = () => this.#over(opening);
+        database.onclose = () => this.#forget(opening);
         resolve(database);
       };
       request.onblocked = request.onerror = () => {
-        this.#over(opening);
+        this.#forget(opening);
         reject(request.error ?? new Error('it is in use'));
       };
     });
-    this.#opened = opening;
+    this.#connection = opening;
     return opening;
   }
 
   /** The next one opens it anew. @param {Promise<IDBDatabase>} opening */
-  #over(opening) {
-    if (this.#opened === opening) this.#opened = null;
+  #forget(opening) {
+    if (this.#connection === opening) this.#connection = null;
   }
 }
 
 /** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
-export function done(request) {
+export function resultOf(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
@@ -82,20 +82,20 @@ export function done(request) {
 }
 
 /** The keys that begin with a person's prefix, which ends with a colon. @param {string} prefix @returns {IDBKeyRange} */
-export function keysOf(prefix) {
+export function keyRange(prefix) {
   // The sign after the colon ends what begins with it.
   return IDBKeyRange.bound(prefix, `${prefix.slice(0, -1)};`, false, true);
 }
 
 /** Erases what lies under one prefix, or under every other one. @param {Database} database @param {string} prefix
  * @param {'mine'|'others'} whose @returns {Promise<void>} */
-export async function eraseIn(database, prefix, whose) {
-  await database.within('readwrite', async (store) => {
+export async function eraseKeys(database, prefix, whose) {
+  await database.transaction('readwrite', async (store) => {
     if (whose === 'mine') {
-      store.delete(keysOf(prefix));
+      store.delete(keyRange(prefix));
       return;
     }
-    const keys = await done(store.getAllKeys());
+    const keys = await resultOf(store.getAllKeys());
     for (const key of keys) if (!String(key).startsWith(prefix)) store.delete(key);
   }).catch(() => {});
 }

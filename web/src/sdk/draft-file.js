@@ -2,15 +2,15 @@
  * What is said of a file before the server has it.
  *
  * @import {Attachment} from './wire.js'
- * @import {FileSketch, Refusal} from './upload.js'
+ * @import {DraftFile, Refusal} from './upload.js'
  */
 
-/** What is noted of a file of a draft. @param {FileSketch} job @returns {FileSketch} */
-export function sketchOf({ client_id, name, bytes, media_type, width, height }) {
+/** What is noted of a file of a draft. @param {DraftFile} job @returns {DraftFile} */
+export function draftFileOf({ client_id, name, bytes, media_type, width, height }) {
   return { client_id, name, bytes, media_type, ...(width && height ? { width, height } : {}) };
 }
 
-/** What a message shows of it until the server has it. @param {FileSketch} job @returns {Attachment} */
+/** What a message shows of it until the server has it. @param {DraftFile} job @returns {Attachment} */
 export function attachmentOf({ name, bytes, media_type, width, height }) {
   return { id: 0, name, bytes, media_type, url: '', ...(width && height ? { width, height } : {}) };
 }

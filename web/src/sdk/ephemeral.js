@@ -7,13 +7,13 @@
  * Absent on purpose: whom to watch and when to say that one writes oneself. That is the client's.
  *
  * @import {Clock} from './clock.js'
- * @import {PassingEvent, Presence} from './wire.js'
+ * @import {EphemeralEvent, Presence} from './wire.js'
  */
 
 /** Whatever the server says, nobody is believed to write for longer. */
-const EXPIRES_MOST_MS = 30_000;
+const TYPING_MS_MAX = 30_000;
 
-export class Passing {
+export class Ephemeral {
   /** Who is writing, by conversation and person, with the timer that ends it.
    * @type {Map<number, Map<number, unknown>>} */
   #typing = new Map();
@@ -37,26 +37,26 @@ export class Passing {
     return this.#presence.get(user) ?? null;
   }
 
-  /** @param {PassingEvent} event */
-  take(event) {
+  /** @param {EphemeralEvent} event */
+  apply(event) {
     if (event.type === 'typing.changed') {
-      if (event.typing && event.user !== this.user) this.#began(event);
-      else this.ended(event.conversation, event.user);
+      if (event.typing && event.user !== this.user) this.#startTyping(event);
+      else this.stopTyping(event.conversation, event.user);
     } else if (event.type === 'presence.changed') {
       const { user, status, seen_at } = event;
-      this.watched([{ user, status, seen_at }]);
+      this.setPresence([{ user, status, seen_at }]);
     }
   }
 
   /** The answer to whom one watches. @param {Presence[]} presence @param {boolean} [all] nobody else is watched */
-  watched(presence, all = false) {
+  setPresence(presence, all = false) {
     if (all) this.#presence.clear();
     for (const one of presence) this.#presence.set(one.user, one);
     this.changed();
   }
 
   /** Somebody wrote, or stopped. @param {number} conversation @param {number} user */
-  ended(conversation, user) {
+  stopTyping(conversation, user) {
     const there = this.#typing.get(conversation);
     if (!there?.has(user)) return;
     this.clock.stop(there.get(user));
@@ -66,7 +66,7 @@ export class Passing {
   }
 
   /** The connection was lost: nothing is known any more. */
-  lost() {
+  clear() {
     if (this.#typing.size === 0 && this.#presence.size === 0) return;
     for (const there of this.#typing.values()) for (const timer of there.values()) this.clock.stop(timer);
     this.#typing.clear();
@@ -75,12 +75,12 @@ export class Passing {
   }
 
   /** @param {{conversation: number, user: number, expires_ms: number}} event */
-  #began({ conversation, user, expires_ms }) {
+  #startTyping({ conversation, user, expires_ms }) {
     const there = this.#typing.get(conversation) ?? new Map();
     this.#typing.set(conversation, there);
     this.clock.stop(there.get(user));
-    const most = Math.min(Math.max(0, expires_ms), EXPIRES_MOST_MS);
-    there.set(user, this.clock.after(most, () => this.ended(conversation, user)));
+    const most = Math.min(Math.max(0, expires_ms), TYPING_MS_MAX);
+    there.set(user, this.clock.after(most, () => this.stopTyping(conversation, user)));
     this.changed();
   }
 }

@@ -5,13 +5,13 @@
  */
 
 /** @type {Set<string>} */
-const KNOWN = new Set([
+const KNOWN_TYPES = new Set([
   'message.created', 'message.updated', 'message.hidden', 'conversation.created', 'conversation.updated',
   'member.updated', 'marker.updated', 'me.updated', 'scope.advanced', 'scope.changed',
 ]);
 
 /** @param {Event} event @returns {Event} */
-export function asKnown(event) {
-  if (KNOWN.has(event.type)) return event;
+export function knownEvent(event) {
+  if (KNOWN_TYPES.has(event.type)) return event;
   return { type: 'scope.changed', scope: event.scope, version: event.version };
 }

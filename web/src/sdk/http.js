@@ -2,70 +2,70 @@
  * The HTTP API: the same commands as the socket's, each as its request, and what only HTTP has (signing in, pictures,
  * sessions). Every answer is the server's JSON, a `Problem`, or `Lost` when none came in time.
  *
- * @import {Carry} from './upload-request.js'
+ * @import {UploadTransport} from './upload-request.js'
  * @import {Clock} from './clock.js'
  * @import {Command, Heads, Me, Site} from './wire.js'
  */
-import { allSessions } from './paging.js';
-import { askPatiently } from './patience.js';
-import { Lost, Problem } from './problem.js';
+import { loadAllSessions } from './paging.js';
+import { sendWithTimeout } from './patience.js';
+import { NoAnswer, Problem } from './problem.js';
 
 /** @typedef {(input: string, init: RequestInit) => Promise<Response>} Fetch */
 
 /** How long a request that does not wait on purpose may take. */
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
 export class Http {
   /** How long the server holds a long poll, in seconds. */
-  waitS = 25;
+  pollWaitS = 25;
 
-  /** @param {{fetch: Fetch, clock: Clock, user?: number, carry?: Carry}} parts `carry`: the way of pictures */
-  constructor({ fetch, clock, user, carry }) {
-    this.carry = carry;
+  /** @param {{fetch: Fetch, clock: Clock, user?: number, uploadTransport?: UploadTransport}} parts `carry`: the way of pictures */
+  constructor({ fetch, clock, user, uploadTransport }) {
+    this.uploadTransport = uploadTransport;
     this.fetch = fetch;
     this.clock = clock;
     this.user = user;
   }
 
   /** @param {Command} command @returns {Promise<any>} */
-  command(command) {
+  sendCommand(command) {
     const { method, path, body } = requestOf(command);
-    return this.ask(method, path, body);
+    return this.request(method, path, body);
   }
 
   /** @param {string|null} cursor @param {boolean} wait @param {AbortSignal} [signal] @returns {Promise<Heads>} */
   events(cursor, wait, signal) {
-    const path = `/v1/events${query({ cursor: cursor ?? undefined, wait: wait ? this.waitS : 0 })}`;
-    return this.ask('GET', path, undefined, { patience: wait ? PATIENCE_MS + this.waitS * 1000 : PATIENCE_MS, signal });
+    const path = `/v1/events${query({ cursor: cursor ?? undefined, wait: wait ? this.pollWaitS : 0 })}`;
+    return this.request('GET', path, undefined, { timeoutMs: wait ? TIMEOUT_MS + this.pollWaitS * 1000 : TIMEOUT_MS, signal });
   }
 
   /** @returns {Promise<Site>} */
   site() {
-    return this.ask('GET', '/v1/site');
+    return this.request('GET', '/v1/site');
   }
 
   /** @returns {Promise<Me>} */
   me() {
-    return this.ask('GET', '/v1/me');
+    return this.request('GET', '/v1/me');
   }
 
   /** @param {string} login @param {string} password @returns {Promise<Me>} */
   signIn(login, password) {
-    return this.ask('POST', '/v1/session', { login, password });
+    return this.request('POST', '/v1/session', { login, password });
   }
 
   signOut() {
-    return this.ask('DELETE', '/v1/session');
+    return this.request('DELETE', '/v1/session');
   }
 
   /** @param {string} login @param {string} name @param {string} password @returns {Promise<Me>} */
   signUp(login, name, password) {
-    return this.ask('POST', '/v1/users', { login, name, password });
+    return this.request('POST', '/v1/users', { login, name, password });
   }
 
   /** @param {string} current @param {string} password */
   setPassword(current, password) {
-    return this.ask('PUT', '/v1/me/password', { current, new: password });
+    return this.request('PUT', '/v1/me/password', { current, new: password });
   }
 
   /** @param {Blob|null} picture none takes it away */
@@ -81,27 +81,27 @@ export class Http {
 
   /** A large one takes its time. @param {string} path @param {Blob|null} picture @returns {Promise<any>} */
   #picture(path, picture) {
-    const { carry, clock } = this;
-    if (!picture) return this.ask('DELETE', path);
-    if (!carry) return this.ask('PUT', path, picture);
-    return askPatiently({ carry, clock }, { method: 'PUT', path, body: picture }, new AbortController().signal, () => {});
+    const { uploadTransport, clock } = this;
+    if (!picture) return this.request('DELETE', path);
+    if (!uploadTransport) return this.request('PUT', path, picture);
+    return sendWithTimeout({ transport: uploadTransport, clock }, { method: 'PUT', path, body: picture }, new AbortController().signal, () => {});
   }
 
   /** The newest first. @returns {Promise<import('./wire.js').Session[]>} */
   sessions() {
-    return allSessions((after) => this.ask('GET', `/v1/me/sessions${query({ after })}`));
+    return loadAllSessions((after) => this.request('GET', `/v1/me/sessions${query({ after })}`));
   }
 
   /** @param {number} id */
   endSession(id) {
-    return this.ask('DELETE', `/v1/me/sessions/${id}`);
+    return this.request('DELETE', `/v1/me/sessions/${id}`);
   }
 
   /** @param {string} method @param {string} path @param {unknown} [body]
-   * @param {{patience?: number, signal?: AbortSignal}} [how] @returns {Promise<any>} */
-  async ask(method, path, body, { patience = PATIENCE_MS, signal } = {}) {
+   * @param {{timeoutMs?: number, signal?: AbortSignal}} [how] @returns {Promise<any>} */
+  async request(method, path, body, { timeoutMs = TIMEOUT_MS, signal } = {}) {
     const stop = new AbortController();
-    const timer = this.clock.after(patience, () => stop.abort());
+    const timer = this.clock.after(timeoutMs, () => stop.abort());
     const pass = () => stop.abort();
     signal?.addEventListener('abort', pass);
     /** @type {Record<string, string>} */
@@ -114,10 +114,10 @@ export class Http {
       const response = await this.fetch(path, {
         method, headers, body: sent, signal: stop.signal, credentials: 'same-origin', cache: 'no-store',
       });
-      return await read(response);
+      return await parseResponse(response);
     } catch (error) {
       if (error instanceof Problem) throw error;
-      throw new Lost(`${method} ${path}: ${error instanceof Error ? error.message : 'no answer'}`);
+      throw new NoAnswer(`${method} ${path}: ${error instanceof Error ? error.message : 'no answer'}`);
     } finally {
       this.clock.stop(timer);
       signal?.removeEventListener('abort', pass);
@@ -126,7 +126,7 @@ export class Http {
 }
 
 /** @param {Response} response @returns {Promise<any>} */
-async function read(response) {
+async function parseResponse(response) {
   const text = await response.text();
   /** @type {any} */
   let body = null;
@@ -138,12 +138,12 @@ async function read(response) {
   if (response.ok && body !== undefined) return body;
   if (body && typeof body.code === 'string') throw new Problem(body);
   // A proxy's page: nothing is known of what became of the request.
-  throw new Lost(`status ${response.status}`);
+  throw new NoAnswer(`status ${response.status}`);
 }
 
-/** @typedef {{method: string, path: string, body?: unknown}} Asking */
+/** @typedef {{method: string, path: string, body?: unknown}} HttpRequest */
 
-/** @param {Command} command @returns {Asking} */
+/** @param {Command} command @returns {HttpRequest} */
 function requestOf(command) {
   switch (command.type) {
     case 'session.resume':
@@ -175,7 +175,7 @@ function requestOf(command) {
   }
 }
 
-/** @param {Extract<Command, {conversation: number}>} command @param {string} base @returns {Asking} */
+/** @param {Extract<Command, {conversation: number}>} command @param {string} base @returns {HttpRequest} */
 function conversationRequest(command, base) {
   switch (command.type) {
     case 'conversation.get':
@@ -206,7 +206,7 @@ function conversationRequest(command, base) {
 }
 
 /** @param {Extract<Command, {type: `message.${string}`, conversation: number}>} command @param {string} base
- * @returns {Asking} */
+ * @returns {HttpRequest} */
 function messageRequest(command, base) {
   switch (command.type) {
     case 'message.send':

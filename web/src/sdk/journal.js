@@ -6,7 +6,7 @@
  *
  * @import {Item} from './outbox-item.js'
  */
-import { Database, done, eraseIn, keysOf } from './database.js';
+import { Database, resultOf, eraseKeys, keyRange } from './database.js';
 
 /**
  * `put` says whether it is on the disk; `all` gives what was left behind, or null where that is not known.
@@ -28,18 +28,18 @@ export function browserJournal(user) {
   if (typeof indexedDB === 'undefined') return noJournal;
   const prefix = `${user}:`;
   return {
-    put: (item) => database.within('readwrite', (sends) => done(sends.put(item, prefix + item.client_id)), 'strict')
+    put: (item) => database.transaction('readwrite', (sends) => resultOf(sends.put(item, prefix + item.client_id)), 'strict')
       .then(() => true, () => false),
     remove: (clientId) => {
-      void database.within('readwrite', (sends) => sends.delete(prefix + clientId), 'strict').catch(() => {});
+      void database.transaction('readwrite', (sends) => sends.delete(prefix + clientId), 'strict').catch(() => {});
     },
-    all: () => database.within('readonly', (sends) => done(sends.getAll(keysOf(prefix)))).catch(() => null),
-    erase: (whose) => eraseIn(database, prefix, whose),
+    all: () => database.transaction('readonly', (sends) => resultOf(sends.getAll(keyRange(prefix)))).catch(() => null),
+    erase: (whose) => eraseKeys(database, prefix, whose),
   };
 }
 
 /** Erases what was to be sent by anybody: nobody is signed in. @returns {Promise<void>} */
 export async function eraseJournal() {
   if (typeof indexedDB === 'undefined') return;
-  await database.within('readwrite', (sends) => sends.clear()).catch(() => {});
+  await database.transaction('readwrite', (sends) => sends.clear()).catch(() => {});
 }

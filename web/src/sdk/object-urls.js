@@ -3,30 +3,30 @@
  * has an address stays in memory, so there are only a few dozen, and none after the sign-in has ended.
  */
 
-const HELD_MAX = 64;
+const URLS_MAX = 64;
 
 /** Those used last come last. @type {Map<Blob, string>} */
-const addresses = new Map();
+const urls = new Map();
 
 /** @param {Blob} blob @returns {string} */
-export function addressOf(blob) {
-  const address = addresses.get(blob) ?? URL.createObjectURL(blob);
-  addresses.delete(blob);
-  addresses.set(blob, address);
-  for (const old of addresses.keys()) {
-    if (addresses.size <= HELD_MAX) break;
+export function objectUrlOf(blob) {
+  const url = urls.get(blob) ?? URL.createObjectURL(blob);
+  urls.delete(blob);
+  urls.set(blob, url);
+  for (const old of urls.keys()) {
+    if (urls.size <= URLS_MAX) break;
     revoke(old);
   }
-  return address;
+  return url;
 }
 
 /** Nothing of what this page had can be looked at any more. */
-export function revokeAll() {
-  for (const blob of [...addresses.keys()]) revoke(blob);
+export function revokeObjectUrls() {
+  for (const blob of [...urls.keys()]) revoke(blob);
 }
 
 /** @param {Blob} blob */
 function revoke(blob) {
-  URL.revokeObjectURL(addresses.get(blob) ?? '');
-  addresses.delete(blob);
+  URL.revokeObjectURL(urls.get(blob) ?? '');
+  urls.delete(blob);
 }

@@ -15,10 +15,10 @@
  *
  * What became of uploads: the ids of the finished files, in the order asked; that they are still under way (then
  * `resume` is called when they are not any more); or why one of them has failed.
- * @typedef {(uploads: string[]) => {ids: number[]} | {waits: true} | {failed: {code: string, title: string}}} Finished
+ * @typedef {(uploads: string[]) => {ids: number[]} | {waits: true} | {failed: {code: string, title: string}}} UploadOutcome
  *
  * `doubt`: the server does not know some of those that were finished; `remove`: nothing needs it any more.
- * @typedef {{finished: Finished, doubt: (uploads: string[]) => void, remove: (upload: string) => void}} Files
+ * @typedef {{outcome: UploadOutcome, recheck: (uploads: string[]) => void, remove: (upload: string) => void}} OutboxFiles
  *
  * @typedef {Content & {
  *   client_id: string, conversation: number, at: number,

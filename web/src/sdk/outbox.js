@@ -9,25 +9,25 @@
  *
  * @import {Clock} from './clock.js'
  * @import {Journal} from './journal.js'
- * @import {Keep} from './storage.js'
- * @import {Content, Files, Item} from './outbox-item.js'
+ * @import {UserStorage} from './storage.js'
+ * @import {Content, OutboxFiles, Item} from './outbox-item.js'
  * @import {Cancelled, Command, Sent} from './wire.js'
  */
-import { backOff } from './clock.js';
+import { backoffDelay } from './clock.js';
 import { noJournal } from './journal.js';
-import { Lost, Problem, endsSession, mayRetry } from './problem.js';
+import { NoAnswer, Problem, endsSession, canRetry } from './problem.js';
 
 const RETRY = { base: 1_000, most: 15_000 };
 /** A fault of the server's own leaves the outcome unknown; after so many the person is asked. */
-const FAULTS_MAX = 3;
+const INTERNAL_ERRORS_MAX = 3;
 
 export class Outbox {
   /** @type {Item[]} */
   #items = [];
   /** @type {Set<number>} */
-  #busy = new Set();
+  #sending = new Set();
   /** Those that lie in the browser; where nothing can be kept there are none. @type {Set<string>} */
-  #kept = new Set();
+  #stored = new Set();
   /** @type {Map<number, unknown>} */
   #timers = new Map();
   /** @type {Map<number, number>} */
@@ -36,24 +36,24 @@ export class Outbox {
   /** Those of other pages, which may still have the files. @type {Set<string>} */
   #adopted = new Set();
   /** Those whose files were looked for again. @type {Set<string>} */
-  #doubted = new Set();
+  #recheckedFiles = new Set();
   /** How many this page has sent. */
   sentCount = 0;
 
   /** @param {{
-   *   keep: Keep, clock: Clock, newId: () => string, request: (command: Command) => Promise<any>,
-   *   sent: (sent: Sent, asked: number) => void, turn: () => number, changed: () => void, files?: Files,
+   *   storage: UserStorage, clock: Clock, newId: () => string, request: (command: Command) => Promise<any>,
+   *   onSent: (sent: Sent, asked: number) => void, turn: () => number, changed: () => void, files?: OutboxFiles,
    *   journal?: Journal,
    * }} parts */
-  constructor({ keep, clock, newId, request, sent, turn, changed, files = noFiles, journal = noJournal }) {
+  constructor({ storage, clock, newId, request, onSent, turn, changed, files = noFiles, journal = noJournal }) {
     this.files = files;
     this.turn = turn;
-    this.keep = keep;
+    this.storage = storage;
     this.journal = journal;
     this.clock = clock;
     this.newId = newId;
     this.request = request;
-    this.sent = sent;
+    this.onSent = onSent;
     this.changed = changed;
     this.#adopt(() => true);
     /** What the browser was killed with is here again. @type {Promise<void>} */
@@ -69,12 +69,12 @@ export class Outbox {
   #adopt(which) {
     const held = new Set(this.#items.map((one) => one.client_id));
     /** @type {Item[]} */
-    const all = this.keep.names('send:').flatMap((name) => this.keep.get(name) ?? []);
+    const all = this.storage.names('send:').flatMap((name) => this.storage.get(name) ?? []);
     const found = all.filter((one) => !held.has(one.client_id) && which(one));
     if (found.length === 0) return [];
     for (const item of found) {
-      this.#kept.add(item.client_id);
-      this.#items.push(restored(item));
+      this.#stored.add(item.client_id);
+      this.#items.push(restoreItem(item));
     }
     this.#sort();
     this.changed();
@@ -82,20 +82,20 @@ export class Outbox {
   }
 
   /** Another page changed what lies in the browser. @param {string|null} key of the shelf; null for everything */
-  heard(key) {
-    if (this.#stopped || (key !== null && !key.startsWith(`${this.keep.prefix}send:`))) return;
+  storageChanged(key) {
+    if (this.#stopped || (key !== null && !key.startsWith(`${this.storage.prefix}send:`))) return;
     // What a page sends just now it sends by itself, and it is the one that has the files.
     this.#adopt((one) => one.state !== 'sending' && !one.uploads?.length);
-    for (const item of [...this.#items]) if (!this.#takenAway(item)) this.#follow(item);
+    for (const item of [...this.#items]) if (!this.#dropIfHandled(item)) this.#mergeStored(item);
     this.changed();
     // Those that wait for a while go on waiting: two pages would else wake each other for ever.
-    this.#pumpAll();
+    this.#sendAll();
   }
 
   /** What another page did with it, or decided about it. @param {Item} item */
-  #follow(item) {
+  #mergeStored(item) {
     /** @type {Item|null} */
-    const there = this.keep.get(`send:${item.client_id}`);
+    const there = this.storage.get(`send:${item.client_id}`);
     if (there?.tried) item.tried = true;
     if (there?.state === 'discarding') item.state = 'discarding';
   }
@@ -108,11 +108,11 @@ export class Outbox {
     // What was on the disk and is no more was sent or discarded, which the other storage had not learnt.
     const over = this.#items.filter((one) => one.kept && known.has(one.client_id) && !there.has(one.client_id));
     for (const item of over) this.#remove(item);
-    for (const item of this.#items) if (known.has(item.client_id) && !there.has(item.client_id)) this.#record(item);
+    for (const item of this.#items) if (known.has(item.client_id) && !there.has(item.client_id)) this.#writeJournal(item);
     const held = new Set(this.#items.map((one) => one.client_id));
     for (const item of left.filter((one) => !known.has(one.client_id) && !held.has(one.client_id))) {
-      this.#items.push(restored({ ...item, kept: true }));
-      if (this.keep.set(`send:${item.client_id}`, item)) this.#kept.add(item.client_id);
+      this.#items.push(restoreItem({ ...item, kept: true }));
+      if (this.storage.set(`send:${item.client_id}`, item)) this.#stored.add(item.client_id);
     }
     this.#sort();
     this.changed();
@@ -120,7 +120,7 @@ export class Outbox {
   }
 
   /** What waits in a conversation, in order. @param {number} conversation @returns {Item[]} */
-  of(conversation) {
+  itemsIn(conversation) {
     return this.#items.filter((one) => one.conversation === conversation && one.state !== 'discarding');
   }
 
@@ -135,8 +135,8 @@ export class Outbox {
   }
 
   /** Whether what waits for an upload outlives the page. @param {string} upload @returns {boolean} */
-  isKept(upload) {
-    return this.#items.some((one) => one.uploads?.includes(upload) && this.#kept.has(one.client_id));
+  isStored(upload) {
+    return this.#items.some((one) => one.uploads?.includes(upload) && this.#stored.has(one.client_id));
   }
 
   get size() {
@@ -144,13 +144,13 @@ export class Outbox {
   }
 
   /** How many go by themselves: they are not refused, not behind one that is, and not given up. */
-  get moving() {
+  get activeCount() {
     const refused = new Set(this.#items.filter((one) => one.state === 'refused').map((one) => one.conversation));
     return this.#items.filter((one) => one.state !== 'discarding' && !refused.has(one.conversation)).length;
   }
 
   /** Whether all that waits outlives the page. */
-  get isSafe() {
+  get isPersisted() {
     return this.#items.every((one) => one.kept !== false);
   }
 
@@ -164,7 +164,7 @@ export class Outbox {
     this.#items.push(item);
     this.#save(item);
     this.changed();
-    void this.#pump(conversation);
+    void this.#sendNext(conversation);
     return item.client_id;
   }
 
@@ -172,15 +172,15 @@ export class Outbox {
   retry(clientId) {
     const item = this.#items.find((one) => one.client_id === clientId);
     if (!item || item.state === 'discarding') return;
-    this.#doubted.delete(clientId);
+    this.#recheckedFiles.delete(clientId);
     if (item.state === 'refused') {
       const burnt = item.problem?.code === 'cancelled' || item.problem?.code === 'conflict';
       if (burnt) {
-        this.#forget(item);
+        this.#erase(item);
         item.client_id = this.newId();
         item.tried = false;
       }
-      this.#set(item, 'waiting', null);
+      this.#setState(item, 'waiting', null);
     }
     this.resume();
   }
@@ -189,23 +189,23 @@ export class Outbox {
   discard(clientId) {
     const item = this.#items.find((one) => one.client_id === clientId);
     if (!item) return;
-    this.#follow(item);
+    this.#mergeStored(item);
     // A refusal is the server's word that it did not happen; else only the server can say.
     const known = item.state === 'refused' && item.problem?.code !== 'internal';
     if (known || !item.tried) this.#remove(item);
-    else this.#set(item, 'discarding', null);
+    else this.#setState(item, 'discarding', null);
     this.changed();
-    void this.#pump(item.conversation);
+    void this.#sendNext(item.conversation);
   }
 
   /** Some of a conversation's messages are there, no matter who sent them: that settles a send as a reply would.
    * @param {number} conversation @param {Set<string>} names their `client_id`s */
-  settle(conversation, names) {
+  confirm(conversation, names) {
     const there = this.#items.filter((one) => one.conversation === conversation && names.has(one.client_id));
     if (there.length === 0) return;
     for (const item of there) this.#remove(item);
     this.changed();
-    void this.#pump(conversation);
+    void this.#sendNext(conversation);
   }
 
   /** The way is open: all that waits is tried now, what closed pages have left too. */
@@ -213,11 +213,11 @@ export class Outbox {
     if (!this.#stopped) for (const id of this.#adopt(() => true)) this.#adopted.add(id);
     for (const timer of this.#timers.values()) this.clock.stop(timer);
     this.#timers.clear();
-    this.#pumpAll();
+    this.#sendAll();
   }
 
-  #pumpAll() {
-    for (const conversation of new Set(this.#items.map((one) => one.conversation))) void this.#pump(conversation);
+  #sendAll() {
+    for (const conversation of new Set(this.#items.map((one) => one.conversation))) void this.#sendNext(conversation);
   }
 
   stop() {
@@ -226,20 +226,20 @@ export class Outbox {
   }
 
   /** Sends what is first in a conversation, then the next, until one has to wait. @param {number} conversation */
-  async #pump(conversation) {
-    if (this.#busy.has(conversation)) return;
-    this.#busy.add(conversation);
+  async #sendNext(conversation) {
+    if (this.#sending.has(conversation)) return;
+    this.#sending.add(conversation);
     try {
       while (!this.#stopped && !this.#timers.has(conversation)) {
         const item = this.#items.find((one) => one.conversation === conversation);
         if (!item) return;
-        if (this.#takenAway(item)) continue;
+        if (this.#dropIfHandled(item)) continue;
         if (item.state === 'refused') return;
         if (item.state === 'discarding') {
           if (!await this.#cancel(item)) return;
           continue;
         }
-        const files = this.files.finished(item.uploads ?? []);
+        const files = this.files.outcome(item.uploads ?? []);
         if ('waits' in files) return;
         if ('failed' in files) {
           // The page that it is from may have what is missing here: only a page that has just loaded says that it is gone.
@@ -248,24 +248,24 @@ export class Outbox {
             this.changed();
             continue;
           }
-          this.#set(item, 'refused', files.failed);
+          this.#setState(item, 'refused', files.failed);
           return;
         }
         if (!await this.#send(item, files.ids)) return;
       }
     } finally {
-      this.#busy.delete(conversation);
+      this.#sending.delete(conversation);
     }
   }
 
   /** Whether another page of this person has sent or discarded it. @param {Item} item @returns {boolean} */
-  #isTakenAway(item) {
-    return this.#kept.has(item.client_id) && this.keep.get(`send:${item.client_id}`) === null;
+  #isHandledElsewhere(item) {
+    return this.#stored.has(item.client_id) && this.storage.get(`send:${item.client_id}`) === null;
   }
 
   /** Drops what another page has sent or discarded. @param {Item} item @returns {boolean} whether it has */
-  #takenAway(item) {
-    if (!this.#isTakenAway(item)) return false;
+  #dropIfHandled(item) {
+    if (!this.#isHandledElsewhere(item)) return false;
     this.#items = this.#items.filter((one) => one !== item);
     this.journal.remove(item.client_id);
     this.changed();
@@ -275,7 +275,7 @@ export class Outbox {
   /** @param {Item} item @param {number[]} files @returns {Promise<boolean>} whether the next one may go */
   async #send(item, files) {
     item.tried = true;
-    this.#set(item, 'sending', null);
+    this.#setState(item, 'sending', null);
     const { conversation } = item;
     const asked = this.turn();
     try {
@@ -283,32 +283,32 @@ export class Outbox {
       this.#failures.delete(conversation);
       this.#remove(item);
       this.sentCount += 1;
-      this.sent(sent, asked);
+      this.onSent(sent, asked);
       this.changed();
       return true;
     } catch (error) {
       // Another page had an answer.
-      if (!this.#items.includes(item) || this.#takenAway(item)) return true;
+      if (!this.#items.includes(item) || this.#dropIfHandled(item)) return true;
       // Discarded while under way: the outcome is found out by cancelling.
       if (stateOf(item) === 'discarding') {
-        if (mayRetry(error) || endsSession(error)) return this.#waitAfter(error, conversation);
+        if (canRetry(error) || endsSession(error)) return this.#retryLater(error, conversation);
         if (error instanceof Problem && error.code === 'internal') return true;
-        this.#giveUp(item);
+        this.#removeWithFiles(item);
         return true;
       }
-      if (this.#maySeekFiles(item, error)) {
-        this.#doubted.add(item.client_id);
-        this.files.doubt(item.uploads ?? []);
-        this.#set(item, 'waiting', null);
+      if (this.#canRecheckFiles(item, error)) {
+        this.#recheckedFiles.add(item.client_id);
+        this.files.recheck(item.uploads ?? []);
+        this.#setState(item, 'waiting', null);
         return true;
       }
       const fault = error instanceof Problem && error.code === 'internal';
-      if (mayRetry(error) || (fault && (this.#failures.get(conversation) ?? 0) < FAULTS_MAX)) {
-        this.#set(item, 'waiting', null);
-        return this.#waitAfter(error, conversation);
+      if (canRetry(error) || (fault && (this.#failures.get(conversation) ?? 0) < INTERNAL_ERRORS_MAX)) {
+        this.#setState(item, 'waiting', null);
+        return this.#retryLater(error, conversation);
       }
       if (error instanceof Problem && !endsSession(error)) {
-        this.#set(item, 'refused', { code: error.code, title: error.message, limit: error.limit });
+        this.#setState(item, 'refused', { code: error.code, title: error.message, limit: error.limit });
       }
       return false;
     }
@@ -316,13 +316,13 @@ export class Outbox {
 
   /** Files that wait for long are forgotten by the server; but it may be the conversation that is gone.
    * @param {Item} item @param {unknown} error @returns {boolean} */
-  #maySeekFiles(item, error) {
+  #canRecheckFiles(item, error) {
     const missing = error instanceof Problem && error.code === 'not_found' && (item.uploads ?? []).length > 0;
-    return missing && !this.#doubted.has(item.client_id);
+    return missing && !this.#recheckedFiles.has(item.client_id);
   }
 
   /** It was not sent and never will be, so that its files are of no message. @param {Item} item */
-  #giveUp(item) {
+  #removeWithFiles(item) {
     this.#remove(item);
     for (const upload of item.uploads ?? []) this.files.remove(upload);
   }
@@ -334,17 +334,17 @@ export class Outbox {
       /** @type {Cancelled} */
       const answer = await this.request({ type: 'message.cancel', client_id: item.client_id });
       this.#failures.delete(item.conversation);
-      if (answer.cancelled) this.#giveUp(item);
+      if (answer.cancelled) this.#removeWithFiles(item);
       else this.#remove(item);
       if (answer.message) {
         const version = answer.message.id;
-        this.sent({ message: answer.message, version, prev: version, duplicate: true }, asked);
+        this.onSent({ message: answer.message, version, prev: version, duplicate: true }, asked);
       }
       this.changed();
       return true;
     } catch (error) {
       const known = error instanceof Problem && !error.retryable && error.code !== 'internal' && !endsSession(error);
-      if (!known) return this.#waitAfter(error, item.conversation);
+      if (!known) return this.#retryLater(error, item.conversation);
       this.#remove(item);
       this.changed();
       return true;
@@ -353,23 +353,23 @@ export class Outbox {
 
   /** Waits for a while, or until the connection says that it is back. @param {unknown} error
    * @param {number} conversation @returns {boolean} whether to go on at once */
-  #waitAfter(error, conversation) {
+  #retryLater(error, conversation) {
     if (endsSession(error) || this.#stopped) return false;
     const failures = (this.#failures.get(conversation) ?? 0) + 1;
     this.#failures.set(conversation, failures);
     const told = error instanceof Problem ? error.retryAfterMs : undefined;
     // After a lost socket the first retry follows at once, over whatever way is open.
-    const first = error instanceof Lost && failures === 1;
-    const wait = told ?? (first ? 0 : backOff(failures, this.clock.random(), RETRY));
+    const first = error instanceof NoAnswer && failures === 1;
+    const wait = told ?? (first ? 0 : backoffDelay(failures, this.clock.random(), RETRY));
     this.#timers.set(conversation, this.clock.after(wait, () => {
       this.#timers.delete(conversation);
-      void this.#pump(conversation);
+      void this.#sendNext(conversation);
     }));
     return false;
   }
 
   /** @param {Item} item @param {Item['state']} state @param {Item['problem']} problem */
-  #set(item, state, problem) {
+  #setState(item, state, problem) {
     item.state = state;
     item.problem = problem;
     this.#save(item);
@@ -379,30 +379,30 @@ export class Outbox {
   /** @param {Item} item */
   #save(item) {
     // What was kept may have been erased: the sign-in has ended, or another page has sent it.
-    if (this.#stopped || this.#isTakenAway(item)) return;
+    if (this.#stopped || this.#isHandledElsewhere(item)) return;
     // What cannot be kept is still sent; it only does not outlive the page.
-    this.#record(item);
+    this.#writeJournal(item);
     this.#store(item);
   }
 
   /** Where other pages of this person look. @param {Item} item */
   #store(item) {
-    if (this.keep.set(`send:${item.client_id}`, item)) this.#kept.add(item.client_id);
+    if (this.storage.set(`send:${item.client_id}`, item)) this.#stored.add(item.client_id);
     else this.#unstore(item.client_id);
   }
 
   /** @param {string} clientId */
   #unstore(clientId) {
-    this.#kept.delete(clientId);
-    this.keep.remove(`send:${clientId}`);
+    this.#stored.delete(clientId);
+    this.storage.remove(`send:${clientId}`);
   }
 
   /** Puts it on the disk, and notes that it is there. @param {Item} item */
-  #record(item) {
+  #writeJournal(item) {
     const { client_id: clientId } = item;
     void this.journal.put({ ...item }).then((kept) => {
       if (this.#stopped || item.kept === kept || item.client_id !== clientId || !this.#items.includes(item)) return;
-      if (this.#isTakenAway(item)) return;
+      if (this.#isHandledElsewhere(item)) return;
       item.kept = kept;
       this.#store(item);
       this.changed();
@@ -412,12 +412,12 @@ export class Outbox {
   /** @param {Item} item */
   #remove(item) {
     this.#items = this.#items.filter((one) => one !== item);
-    this.#forget(item);
+    this.#erase(item);
   }
 
   /** @param {Item} item */
-  #forget(item) {
-    this.#doubted.delete(item.client_id);
+  #erase(item) {
+    this.#recheckedFiles.delete(item.client_id);
     this.#unstore(item.client_id);
     this.journal.remove(item.client_id);
   }
@@ -436,17 +436,17 @@ function commandOf({ conversation, client_id, text, subject, reply_to, forward }
 
 /** An item from before a reload. Whether a file is gone is asked again: only a page that knows may decide that.
  * @param {Item} item @returns {Item} */
-function restored(item) {
+function restoreItem(item) {
   if (item.state === 'sending') return { ...item, state: 'waiting' };
   const asked = item.state === 'refused' && item.problem?.code === 'file_gone';
   return asked ? { ...item, state: 'waiting', problem: null } : item;
 }
 
-/** Where there are no uploads. @type {Files} */
+/** Where there are no uploads. @type {OutboxFiles} */
 const noFiles = {
-  finished: (uploads) =>
+  outcome: (uploads) =>
     (uploads.length === 0 ? { ids: [] } : { failed: { code: 'not_found', title: 'The files are gone.' } }),
-  doubt: () => {},
+  recheck: () => {},
   remove: () => {},
 };
 

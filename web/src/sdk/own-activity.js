@@ -3,7 +3,7 @@
  * again on a new connection, because the server keeps none of it.
  *
  * @import {Clock} from './clock.js'
- * @import {Passing} from './ephemeral.js'
+ * @import {Ephemeral} from './ephemeral.js'
  * @import {Command} from './wire.js'
  */
 
@@ -13,28 +13,28 @@ const TYPING_MS = 3_000;
 const POLL_MS = 30_000;
 const WATCHED_MAX = 100;
 
-export class Here {
+export class OwnActivity {
   /** @type {number[]} */
   #watched = [];
   #idle = false;
   /** Where I write. @type {number|null} */
   #typing = null;
   /** Where it was last said that I write, and when. */
-  #said = { conversation: 0, at: -Infinity };
+  #lastSent = { conversation: 0, at: -Infinity };
   /** @type {unknown} */
-  #saying = null;
+  #typingTimer = null;
   /** @type {unknown} */
-  #timer = null;
+  #pollTimer = null;
   /** Answers to older questions are not believed. */
-  #asked = 0;
+  #requestId = 0;
   #stopped = false;
 
   /** @param {{
-   *   clock: Clock, passing: Passing, request: (command: Command) => Promise<any>, isLive: () => boolean,
+   *   clock: Clock, ephemeral: Ephemeral, request: (command: Command) => Promise<any>, isLive: () => boolean,
    * }} parts */
-  constructor({ clock, passing, request, isLive }) {
+  constructor({ clock, ephemeral, request, isLive }) {
     this.clock = clock;
-    this.passing = passing;
+    this.ephemeral = ephemeral;
     this.request = request;
     this.isLive = isLive;
   }
@@ -44,45 +44,45 @@ export class Here {
     if (this.#typing !== null && this.#typing !== conversation) this.stopTyping();
     const began = this.#typing === null;
     this.#typing = conversation;
-    const waited = this.clock.now() - this.#said.at;
-    if (this.#said.conversation !== conversation || waited >= TYPING_MS) {
-      this.#sayTyping(conversation);
+    const waited = this.clock.now() - this.#lastSent.at;
+    if (this.#lastSent.conversation !== conversation || waited >= TYPING_MS) {
+      this.#sendTyping(conversation);
     } else if (began) {
       // Begun again so soon that it would not be heard: it is said when it is.
-      this.clock.stop(this.#saying);
-      this.#saying = this.clock.after(TYPING_MS - waited, () => {
-        if (this.#typing === conversation) this.#sayTyping(conversation);
+      this.clock.stop(this.#typingTimer);
+      this.#typingTimer = this.clock.after(TYPING_MS - waited, () => {
+        if (this.#typing === conversation) this.#sendTyping(conversation);
       });
     }
   }
 
   /** @param {number} conversation */
-  #sayTyping(conversation) {
-    this.clock.stop(this.#saying);
-    this.#said = { conversation, at: this.clock.now() };
-    this.#say({ type: 'conversation.typing', conversation, typing: true });
+  #sendTyping(conversation) {
+    this.clock.stop(this.#typingTimer);
+    this.#lastSent = { conversation, at: this.clock.now() };
+    this.#send({ type: 'conversation.typing', conversation, typing: true });
   }
 
   /** I emptied the field, or went elsewhere. */
   stopTyping() {
     const last = this.#typing;
     this.#typing = null;
-    this.clock.stop(this.#saying);
-    if (last !== null) this.#say({ type: 'conversation.typing', conversation: last, typing: false });
+    this.clock.stop(this.#typingTimer);
+    if (last !== null) this.#send({ type: 'conversation.typing', conversation: last, typing: false });
   }
 
   /** I sent what I wrote: the message itself ends it for the others. @param {number} conversation */
-  wrote(conversation) {
+  messageSent(conversation) {
     if (this.#typing !== conversation) return;
     this.#typing = null;
-    this.clock.stop(this.#saying);
+    this.clock.stop(this.#typingTimer);
   }
 
   /** @param {boolean} idle whether nobody is at this page */
   setIdle(idle) {
     if (idle === this.#idle) return;
     this.#idle = idle;
-    if (this.isLive()) this.#say({ type: 'presence.set', idle });
+    if (this.isLive()) this.#send({ type: 'presence.set', idle });
   }
 
   /** Watches these people and nobody else. @param {number[]} users */
@@ -90,39 +90,39 @@ export class Here {
     const wanted = [...new Set(users)].sort((a, b) => a - b).slice(0, WATCHED_MAX);
     if (wanted.join() === this.#watched.join()) return;
     this.#watched = wanted;
-    void this.#ask();
+    void this.#requestPresence();
   }
 
   /** A way to the server is open. */
-  opened() {
+  connected() {
     this.#typing = null;
-    this.#said.at = -Infinity;
-    if (this.#idle && this.isLive()) this.#say({ type: 'presence.set', idle: true });
-    if (this.#watched.length > 0) void this.#ask();
+    this.#lastSent.at = -Infinity;
+    if (this.#idle && this.isLive()) this.#send({ type: 'presence.set', idle: true });
+    if (this.#watched.length > 0) void this.#requestPresence();
   }
 
   stop() {
     this.#stopped = true;
-    this.clock.stop(this.#saying);
-    this.clock.stop(this.#timer);
+    this.clock.stop(this.#typingTimer);
+    this.clock.stop(this.#pollTimer);
   }
 
-  async #ask() {
-    this.clock.stop(this.#timer);
+  async #requestPresence() {
+    this.clock.stop(this.#pollTimer);
     if (this.#stopped) return;
-    const asked = (this.#asked += 1);
+    const asked = (this.#requestId += 1);
     try {
       const { presence } = await this.request({ type: 'presence.watch', users: this.#watched });
-      if (asked === this.#asked && !this.#stopped) this.passing.watched(presence, true);
+      if (asked === this.#requestId && !this.#stopped) this.ephemeral.setPresence(presence, true);
     } catch {
       // It is asked again with the next connection, or below.
     }
-    if (this.#stopped || asked !== this.#asked || this.isLive()) return;
-    this.#timer = this.clock.after(POLL_MS, () => void this.#ask());
+    if (this.#stopped || asked !== this.#requestId || this.isLive()) return;
+    this.#pollTimer = this.clock.after(POLL_MS, () => void this.#requestPresence());
   }
 
   /** @param {Command} command */
-  #say(command) {
+  #send(command) {
     this.request(command).catch(() => {
       // Nobody misses it for long: it expires, or is said again.
     });

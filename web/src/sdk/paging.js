@@ -7,7 +7,7 @@
 import { Problem } from './problem.js';
 
 /** @param {(command: Command) => Promise<any>} request @returns {(command: Command) => Promise<any>} */
-export function withinPages(request) {
+export function withinPageLimit(request) {
   let rowsMax = Infinity;
   return async (command) => {
     try {
@@ -30,7 +30,7 @@ function capped(command, most) {
 
 /** Everybody who reacted, page by page. @param {(after?: string) => Promise<Reactions>} ask
  * @returns {Promise<Reactions['reactions']>} */
-export async function allReactions(ask) {
+export async function loadAllReactions(ask) {
   /** @type {Reactions['reactions']} */
   const all = [];
   let page = await ask();
@@ -46,7 +46,7 @@ export async function allReactions(ask) {
 }
 
 /** All sessions, page by page. @param {(after?: string) => Promise<Sessions>} ask @returns {Promise<Session[]>} */
-export async function allSessions(ask) {
+export async function loadAllSessions(ask) {
   let page = await ask();
   const all = [...page.sessions];
   while (page.next) {

@@ -16,7 +16,7 @@ const LONG_FAILURES_MAX = 2;
 const PLAIN_POLLS = 12;
 
 export class Poll {
-  #stop = new AbortController();
+  #abort = new AbortController();
   /** @type {(() => void)|null} */
   #wake = null;
 
@@ -35,7 +35,7 @@ export class Poll {
   }
 
   stop() {
-    this.#stop.abort();
+    this.#abort.abort();
   }
 
   /** Asks at once instead of after the pause. */
@@ -44,17 +44,17 @@ export class Poll {
   }
 
   async run() {
-    const { signal } = this.#stop;
+    const { signal } = this.#abort;
     // The first answer is asked for without waiting, so that the state is right at once.
     let long = false;
     let longFailures = 0;
     let plain = 0;
-    let misses = 0;
+    let plainFailures = 0;
     while (!signal.aborted) {
       try {
         const heads = await this.http.events(this.cursor(), long, signal);
         if (signal.aborted) return;
-        misses = 0;
+        plainFailures = 0;
         longFailures = long ? 0 : longFailures;
         plain = long ? 0 : plain + 1;
         long = longFailures < LONG_FAILURES_MAX || plain >= PLAIN_POLLS;
@@ -69,19 +69,19 @@ export class Poll {
           return;
         }
         if (long) longFailures += 1;
-        else misses += 1;
-        if (misses > 0) longFailures = 0;
-        if (misses > 1) this.mode('offline');
+        else plainFailures += 1;
+        if (plainFailures > 0) longFailures = 0;
+        if (plainFailures > 1) this.mode('offline');
         long = long && longFailures < LONG_FAILURES_MAX;
-        const told = (error instanceof Problem && error.retryAfterMs) || 0;
-        await this.#pause(Math.max(told, misses > 1 ? PLAIN_PAUSE_MS : LONG_PAUSE_MS));
+        const retryAfterMs = (error instanceof Problem && error.retryAfterMs) || 0;
+        await this.#pause(Math.max(retryAfterMs, plainFailures > 1 ? PLAIN_PAUSE_MS : LONG_PAUSE_MS));
       }
     }
   }
 
   /** @param {number} milliseconds @returns {Promise<void>} */
   #pause(milliseconds) {
-    const { signal } = this.#stop;
+    const { signal } = this.#abort;
     return new Promise((resolve) => {
       const done = () => {
         this.clock.stop(timer);

@@ -19,7 +19,7 @@ export class Problem extends Error {
 }
 
 /** No answer came: whether it happened is not known. */
-export class Lost extends Error {
+export class NoAnswer extends Error {
   /** @param {string} why */
   constructor(why) {
     super(why);
@@ -28,8 +28,8 @@ export class Lost extends Error {
 }
 
 /** Whether the same request may be tried again by itself. @param {unknown} error @returns {boolean} */
-export function mayRetry(error) {
-  return error instanceof Lost || (error instanceof Problem && error.retryable);
+export function canRetry(error) {
+  return error instanceof NoAnswer || (error instanceof Problem && error.retryable);
 }
 
 /** Whether it says that the sign-in of this page is over. @param {unknown} error @returns {boolean} */

@@ -12,11 +12,11 @@ import { Problem } from './problem.js';
  * @typedef {{before?: number, after?: number, around?: number}} Where
  */
 
-const PIECES_MAX = 1_000;
+const PAGES_MAX = 1_000;
 
 /** My own messages that are held of a conversation, by their `client_id`. @param {State} state
  * @param {number} conversation @returns {Set<string>} */
-export function ownIn({ user, threads, conversations }, conversation) {
+export function ownClientIds({ user, threads, conversations }, conversation) {
   const last = conversations.get(conversation)?.last_message;
   const held = [...(threads.get(conversation)?.messages ?? []), ...(last ? [last] : [])];
   return new Set(held.filter((one) => one.sender === user && one.client_id !== '').map((one) => one.client_id));
@@ -24,20 +24,20 @@ export function ownIn({ user, threads, conversations }, conversation) {
 
 /** All that changed in a conversation. @param {(command: Command) => Promise<any>} request
  * @param {number} conversation @param {number} since @returns {Promise<Changes>} */
-export async function changesSince(request, conversation, since) {
+export async function loadChangesSince(request, conversation, since) {
   /** @type {Changes} */
   let whole = await request({ type: 'conversation.changes', conversation, since });
-  for (let pieces = 1; whole.more && pieces < PIECES_MAX; pieces += 1) {
-    const piece = await request({ type: 'conversation.changes', conversation, since: whole.version });
-    whole = piece.reset
-      ? piece
+  for (let pages = 1; whole.more && pages < PAGES_MAX; pages += 1) {
+    const page = await request({ type: 'conversation.changes', conversation, since: whole.version });
+    whole = page.reset
+      ? page
       : {
-          ...piece,
+          ...page,
           since: whole.since,
           reset: whole.reset,
-          messages: [...whole.messages, ...piece.messages],
-          users: [...whole.users, ...piece.users],
-          quoted: [...(whole.quoted ?? []), ...(piece.quoted ?? [])],
+          messages: [...whole.messages, ...page.messages],
+          users: [...whole.users, ...page.users],
+          quoted: [...(whole.quoted ?? []), ...(page.quoted ?? [])],
         };
   }
   return whole;
@@ -51,13 +51,13 @@ export function sideOf({ before, after }) {
 
 /** Whether that is still where a thread lacks messages. @param {Where} where @param {Message[]} held
  * @param {number|null} place that is to be shown, if not the end @returns {boolean} */
-export function isStillMissing({ before, after, around }, held, place) {
+export function isStillNeeded({ before, after, around }, held, place) {
   if (before !== undefined) return held[0]?.seq === before;
   if (after !== undefined) return (held.at(-1)?.seq ?? after) === after;
   return place === (around ?? null);
 }
 
 /** @param {unknown} error @returns {boolean} */
-export function isMissing(error) {
+export function isNotFound(error) {
   return error instanceof Problem && error.status === 404;
 }

@@ -6,16 +6,16 @@
  * @import {Message} from './wire.js'
  */
 
-/** @typedef {{conversation: number, seq: number, emoji: string}} Place */
+/** @typedef {{conversation: number, seq: number, emoji: string}} ReactionPlace */
 
-export class Reacting {
-  /** @type {Map<string, Place & {on: boolean}>} */
-  #wishes = new Map();
+export class PendingReactions {
+  /** @type {Map<string, ReactionPlace & {on: boolean}>} */
+  #pending = new Map();
   /** What is being told. @type {Map<string, Promise<void>>} */
-  #telling = new Map();
+  #sending = new Map();
 
   /** @param {{
-   *   user: number, changed: () => void, react: (place: Place, on: boolean) => Promise<void>,
+   *   user: number, changed: () => void, react: (place: ReactionPlace, on: boolean) => Promise<void>,
    * }} parts */
   constructor({ user, changed, react }) {
     this.user = user;
@@ -23,43 +23,43 @@ export class Reacting {
     this.react = react;
   }
 
-  /** Rejects, after taking it back, when it was refused. @param {Place} place @param {boolean} on
+  /** Rejects, after taking it back, when it was refused. @param {ReactionPlace} place @param {boolean} on
    * @returns {Promise<void>} */
-  choose(place, on) {
+  set(place, on) {
     const key = `${place.conversation} ${place.seq} ${place.emoji}`;
-    this.#wishes.set(key, { ...place, on });
+    this.#pending.set(key, { ...place, on });
     this.changed();
-    const telling = this.#telling.get(key) ?? this.#tell(key);
-    this.#telling.set(key, telling);
+    const telling = this.#sending.get(key) ?? this.#send(key);
+    this.#sending.set(key, telling);
     return telling;
   }
 
   /** Until the last choice is told, or refused. @param {string} key */
-  async #tell(key) {
+  async #send(key) {
     try {
-      for (let wish = this.#wishes.get(key), told; wish && wish.on !== told; wish = this.#wishes.get(key)) {
+      for (let wish = this.#pending.get(key), told; wish && wish.on !== told; wish = this.#pending.get(key)) {
         const { on, ...place } = wish;
         try {
           await this.react(place, on);
           told = on;
         } catch (error) {
           // A refusal of what is no longer wished says nothing about what is.
-          if (this.#wishes.get(key) === wish) throw error;
+          if (this.#pending.get(key) === wish) throw error;
         }
       }
     } finally {
-      this.#wishes.delete(key);
-      this.#telling.delete(key);
+      this.#pending.delete(key);
+      this.#sending.delete(key);
       this.changed();
     }
   }
 
   /** A message as it will be: the same object where I chose nothing. @param {Message} message @returns {Message} */
-  over(message) {
-    if (this.#wishes.size === 0) return message;
+  withPending(message) {
+    if (this.#pending.size === 0) return message;
     const told = message.reactions ?? [];
     let reactions = told;
-    for (const { conversation, seq, emoji, on } of this.#wishes.values()) {
+    for (const { conversation, seq, emoji, on } of this.#pending.values()) {
       if (conversation !== message.conversation || seq !== message.seq) continue;
       const there = reactions.find((one) => one.emoji === emoji);
       const users = (there?.users ?? []).filter((one) => one !== this.user);

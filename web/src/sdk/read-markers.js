@@ -4,18 +4,18 @@
  * @import {Clock} from './clock.js'
  * @import {Command} from './wire.js'
  */
-import { mayRetry } from './problem.js';
+import { canRetry } from './problem.js';
 
-/** @typedef {{read: number, delivered: number}} Mark */
+/** @typedef {{read: number, delivered: number}} Position */
 
-const PAUSE_MS = 1_000;
+const INTERVAL_MS = 1_000;
 const RETRY_MS = 5_000;
 
-export class Marks {
-  /** How far is to be told. @type {Map<number, Mark>} */
-  #goals = new Map();
-  /** How far was told. @type {Map<number, Mark>} */
-  #told = new Map();
+export class ReadMarkers {
+  /** How far is to be told. @type {Map<number, Position>} */
+  #targets = new Map();
+  /** How far was told. @type {Map<number, Position>} */
+  #sent = new Map();
   /** @type {Map<number, unknown>} */
   #timers = new Map();
   #generation = 0;
@@ -28,24 +28,24 @@ export class Marks {
 
   /** How far I have read on this page, whether told already or not. @param {number} conversation @returns {number} */
   readUpTo(conversation) {
-    return this.#goals.get(conversation)?.read ?? 0;
+    return this.#targets.get(conversation)?.read ?? 0;
   }
 
   /** @param {number} conversation @param {number} seq @param {boolean} isRead */
-  mark(conversation, seq, isRead) {
-    const goal = this.#goals.get(conversation) ?? { read: 0, delivered: 0 };
-    const read = Math.max(goal.read, isRead ? seq : 0);
-    const delivered = Math.max(goal.delivered, seq);
-    if (read === goal.read && delivered === goal.delivered) return;
-    this.#goals.set(conversation, { read, delivered });
-    if (!this.#timers.has(conversation)) void this.#tell(conversation);
+  advance(conversation, seq, isRead) {
+    const target = this.#targets.get(conversation) ?? { read: 0, delivered: 0 };
+    const read = Math.max(target.read, isRead ? seq : 0);
+    const delivered = Math.max(target.delivered, seq);
+    if (read === target.read && delivered === target.delivered) return;
+    this.#targets.set(conversation, { read, delivered });
+    if (!this.#timers.has(conversation)) void this.#send(conversation);
   }
 
   /** All state was dropped: the server may know less than it was told. */
-  forget() {
+  reset() {
     this.#generation += 1;
-    this.#goals.clear();
-    this.#told.clear();
+    this.#targets.clear();
+    this.#sent.clear();
   }
 
   stop() {
@@ -53,30 +53,30 @@ export class Marks {
   }
 
   /** @param {number} conversation */
-  async #tell(conversation) {
-    const goal = this.#goals.get(conversation) ?? { read: 0, delivered: 0 };
-    const told = this.#told.get(conversation) ?? { read: 0, delivered: 0 };
-    if (goal.read <= told.read && goal.delivered <= told.delivered) return;
+  async #send(conversation) {
+    const target = this.#targets.get(conversation) ?? { read: 0, delivered: 0 };
+    const sent = this.#sent.get(conversation) ?? { read: 0, delivered: 0 };
+    if (target.read <= sent.read && target.delivered <= sent.delivered) return;
     this.#timers.set(conversation, null);
     const generation = this.#generation;
-    const done = () => generation === this.#generation && this.#told.set(conversation, goal);
-    let pause = PAUSE_MS;
+    const done = () => generation === this.#generation && this.#sent.set(conversation, target);
+    let pause = INTERVAL_MS;
     try {
       // Reading includes receiving; what was received beyond it is told on its own.
-      if (goal.read > told.read) {
-        await this.request({ type: 'conversation.mark', conversation, read: goal.read });
+      if (target.read > sent.read) {
+        await this.request({ type: 'conversation.mark', conversation, read: target.read });
       }
-      if (goal.delivered > Math.max(told.delivered, goal.read)) {
-        await this.request({ type: 'conversation.mark', conversation, delivered: goal.delivered });
+      if (target.delivered > Math.max(sent.delivered, target.read)) {
+        await this.request({ type: 'conversation.mark', conversation, delivered: target.delivered });
       }
       done();
     } catch (error) {
-      if (mayRetry(error)) pause = RETRY_MS;
+      if (canRetry(error)) pause = RETRY_MS;
       else done();
     }
     this.#timers.set(conversation, this.clock.after(pause, () => {
       this.#timers.delete(conversation);
-      void this.#tell(conversation);
+      void this.#send(conversation);
     }));
   }
 }

@@ -7,34 +7,34 @@
  * stays as it is until all of that is there.
  *
  * @import {Clock} from './clock.js'
- * @import {Conversation, Found, Hit, Message, Search as Asked, User} from './wire.js'
+ * @import {Conversation, Found, Hit, Message, SearchQuery as Asked, User} from './wire.js'
  */
 import { Problem } from './problem.js';
 
 /**
- * @typedef {{id: number, name: string}} Choice
+ * @typedef {{id: number, name: string}} FilterChoice
  * @typedef {{
- *   person: Choice|null, conversation: Choice|null, about: {type: string, id: string, title: string}|null,
+ *   person: FilterChoice|null, conversation: FilterChoice|null, about: {type: string, id: string, title: string}|null,
  *   from: string, until: string, files: boolean,
  * }} Filters `from` and `until` are days, 2026-11-22, both included
  * @typedef {'idle'|'waiting'|'done'|'failed'|'refused'} Progress `failed`: no answer, or none yet; `refused`: it will never be
  *   answered as it is
  * @typedef {{
- *   query: string, filters: Filters, progress: Progress, results: Hit[], more: boolean, asked: boolean, problem: Problem|null,
+ *   query: string, filters: Filters, progress: Progress, results: Hit[], more: boolean, hasQuery: boolean, problem: Problem|null,
  *   conversations: Map<number, Conversation>, users: Map<number, User>,
  * }} SearchView `asked`: there is something to look for
  */
 
 /** After the last key. */
-const PAUSE_MS = 200;
+const TYPING_PAUSE_MS = 200;
 const PAGE_ROWS = 20;
 /** Before what is shown is asked for again once more. */
-const RENEW_MS = 3_000;
+const REFRESH_MS = 3_000;
 
 /** @type {Filters} */
 export const noFilters = { person: null, conversation: null, about: null, from: '', until: '', files: false };
 
-export class Search {
+export class MessageSearch {
   query = '';
   filters = noFilters;
   /** @type {Progress} */
@@ -50,10 +50,10 @@ export class Search {
   /** @type {string|null} */
   #next = null;
   /** The question whose answer is awaited. */
-  #turn = 0;
-  #paging = false;
+  #queryId = 0;
+  #isLoading = false;
   /** The question whose answers were asked for again just now. */
-  #renewed = 0;
+  #refreshed = 0;
   /** @type {unknown} */
   #timer = null;
 
@@ -72,7 +72,7 @@ export class Search {
   view() {
     return {
       query: this.query, filters: this.filters, progress: this.#progress, results: this.#results,
-      more: this.#next !== null, asked: this.#isAsked, problem: this.#problem,
+      more: this.#next !== null, hasQuery: this.#hasQuery, problem: this.#problem,
       conversations: this.#conversations, users: this.#users,
     };
   }
@@ -81,20 +81,20 @@ export class Search {
   setQuery(query) {
     const same = query.trim() === this.query.trim();
     this.query = query;
-    if (!same) this.#begin(PAUSE_MS);
+    if (!same) this.#start(TYPING_PAUSE_MS);
     else this.changed();
   }
 
   /** @param {Partial<Filters>} filters */
   setFilters(filters) {
     this.filters = { ...this.filters, ...filters };
-    this.#begin(0);
+    this.#start(0);
   }
 
   /** Asks again at once: after a failure, or because the person will not wait. */
-  again() {
+  retry() {
     if (this.#progress !== 'failed' || this.#next === null) {
-      this.#begin(0);
+      this.#start(0);
       return;
     }
     this.#progress = 'done';
@@ -102,62 +102,62 @@ export class Search {
   }
 
   /** All is forgotten. */
-  end() {
+  clear() {
     this.query = '';
     this.filters = noFilters;
-    this.#begin(0);
+    this.#start(0);
   }
 
   /** The next page. */
   async more() {
-    if (this.#next === null || this.#paging || this.#progress !== 'done') return;
-    this.#paging = true;
-    const turn = this.#turn;
+    if (this.#next === null || this.#isLoading || this.#progress !== 'done') return;
+    this.#isLoading = true;
+    const turn = this.#queryId;
     try {
-      const found = await this.ask({ ...this.#question(), after: this.#next });
-      if (turn === this.#turn) this.#take(found, false);
+      const found = await this.ask({ ...this.#command(), after: this.#next });
+      if (turn === this.#queryId) this.#setPage(found, false);
     } catch (error) {
-      if (turn === this.#turn) this.#fail(error);
+      if (turn === this.#queryId) this.#fail(error);
     }
-    if (turn === this.#turn) this.#paging = false;
+    if (turn === this.#queryId) this.#isLoading = false;
     this.changed();
   }
 
   /** What is shown may have changed: as much of it is asked for again. Where that fails it stands, and is asked for
    * later. */
-  async renew() {
-    if (this.#progress !== 'done' || this.#paging || this.#renewed === this.#turn) return;
-    const turn = this.#turn;
-    this.#renewed = turn;
-    this.#paging = true;
+  async refresh() {
+    if (this.#progress !== 'done' || this.#isLoading || this.#refreshed === this.#queryId) return;
+    const turn = this.#queryId;
+    this.#refreshed = turn;
+    this.#isLoading = true;
     try {
-      const pages = await this.#askAgain(turn);
-      if (turn === this.#turn) {
+      const pages = await this.#reloadPages(turn);
+      if (turn === this.#queryId) {
         this.#results = [];
-        for (const page of pages) this.#add(page);
+        for (const page of pages) this.#addPage(page);
       }
     } catch {
       // What was found before is better than nothing.
     }
-    if (turn !== this.#turn) return;
-    this.#paging = false;
-    this.#timer = this.clock.after(RENEW_MS, () => {
-      this.#renewed = 0;
+    if (turn !== this.#queryId) return;
+    this.#isLoading = false;
+    this.#timer = this.clock.after(REFRESH_MS, () => {
+      this.#refreshed = 0;
       this.changed();
     });
     this.changed();
   }
 
   /** As many answers as there are results. @param {number} turn @returns {Promise<Found[]>} */
-  async #askAgain(turn) {
+  async #reloadPages(turn) {
     /** @type {Found[]} */
     const pages = [];
     /** @type {string|null} */
     let after = null;
     let count = 0;
     do {
-      const page = /** @type {Found} */ (await this.ask({ ...this.#question(), ...(after === null ? {} : { after }) }));
-      if (turn !== this.#turn) break;
+      const page = /** @type {Found} */ (await this.ask({ ...this.#command(), ...(after === null ? {} : { after }) }));
+      if (turn !== this.#queryId) break;
       this.found(page.results.map((one) => one.message), false);
       pages.push(page);
       after = page.next;
@@ -166,43 +166,43 @@ export class Search {
     return pages;
   }
 
-  get #isAsked() {
+  get #hasQuery() {
     const { person, conversation, about, from, until, files } = this.filters;
     // A conversation alone is not a question: all of it would be the answer.
     return this.query.trim() !== '' || files || person !== null || about !== null || from !== '' || until !== '';
   }
 
   /** @param {number} pause */
-  #begin(pause) {
+  #start(pause) {
     this.clock.stop(this.#timer);
-    this.#turn += 1;
-    this.#paging = false;
+    this.#queryId += 1;
+    this.#isLoading = false;
     this.#problem = null;
-    if (!this.#isAsked) {
+    if (!this.#hasQuery) {
       this.#progress = 'idle';
       this.#results = [];
       this.#next = null;
     } else {
       this.#progress = 'waiting';
-      const turn = this.#turn;
-      if (pause > 0) this.#timer = this.clock.after(pause, () => void this.#look(turn));
-      else void this.#look(turn);
+      const turn = this.#queryId;
+      if (pause > 0) this.#timer = this.clock.after(pause, () => void this.#load(turn));
+      else void this.#load(turn);
     }
     this.changed();
   }
 
   /** @param {number} turn */
-  async #look(turn) {
+  async #load(turn) {
     try {
-      const found = await this.ask(this.#question());
-      if (turn === this.#turn) this.#take(found, true);
+      const found = await this.ask(this.#command());
+      if (turn === this.#queryId) this.#setPage(found, true);
     } catch (error) {
-      if (turn !== this.#turn) return;
+      if (turn !== this.#queryId) return;
       this.#fail(error);
       this.#results = [];
       this.#next = null;
     }
-    if (turn === this.#turn) this.changed();
+    if (turn === this.#queryId) this.changed();
   }
 
   /** @param {unknown} error */
@@ -212,15 +212,15 @@ export class Search {
   }
 
   /** @param {Found} found @param {boolean} first in the place of what was */
-  #take(found, first) {
+  #setPage(found, first) {
     this.#progress = 'done';
     if (first) this.#results = [];
-    this.#add(found);
+    this.#addPage(found);
     this.found(found.results.map((one) => one.message), first);
   }
 
   /** @param {Found} found */
-  #add({ results, next, conversations, users }) {
+  #addPage({ results, next, conversations, users }) {
     const there = new Set(this.#results.map((one) => one.message.id));
     this.#results = [...this.#results, ...results.filter((one) => !there.has(one.message.id))];
     this.#next = next;
@@ -229,7 +229,7 @@ export class Search {
   }
 
   /** @returns {Asked} */
-  #question() {
+  #command() {
     const { person, conversation, about, from, until, files } = this.filters;
     const query = this.query.trim();
     return {
@@ -237,8 +237,8 @@ export class Search {
       ...(person ? { sender: person.id } : {}),
       ...(conversation ? { conversation: conversation.id } : {}),
       ...(about ? { context: { type: about.type, id: about.id } } : {}),
-      ...(from ? { from: startOf(from, 0) } : {}),
-      ...(until ? { until: startOf(until, 1) } : {}),
+      ...(from ? { from: startOfDay(from, 0) } : {}),
+      ...(until ? { until: startOfDay(until, 1) } : {}),
       ...(files ? { has_file: true } : {}),
       limit: PAGE_ROWS,
     };
@@ -247,7 +247,7 @@ export class Search {
 
 /** When a day of the reader begins, or one some days later. @param {string} day @param {number} later
  * @returns {string} */
-function startOf(day, later) {
+function startOfDay(day, later) {
   const [year, month, date] = day.split('-').map(Number);
   return new Date(year, month - 1, date + later).toISOString();
 }

@@ -1,25 +1,25 @@
 /** Files sent from this page that are shown from here: the newest few dozen. Others are shown as the server has them. */
-const LOCAL_MAX = 48;
+const FILES_MAX = 48;
 
-export class LocalFiles {
+export class SentFiles {
   /** By the server's id. @type {Map<number, Blob>} */
-  #held = new Map();
+  #files = new Map();
 
   /** @param {number} id @returns {Blob|undefined} */
   get(id) {
-    return this.#held.get(id);
+    return this.#files.get(id);
   }
 
   /** @param {number} id @param {Blob} file */
-  keep(id, file) {
-    this.#held.set(id, file);
-    for (const old of this.#held.keys()) {
-      if (this.#held.size <= LOCAL_MAX) return;
-      this.#held.delete(old);
+  add(id, file) {
+    this.#files.set(id, file);
+    for (const old of this.#files.keys()) {
+      if (this.#files.size <= FILES_MAX) return;
+      this.#files.delete(old);
     }
   }
 
   clear() {
-    this.#held.clear();
+    this.#files.clear();
   }
 }

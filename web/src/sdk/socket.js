@@ -7,31 +7,31 @@
  * Absent on purpose: coming back. That is the connection's.
  *
  * @import {Clock} from './clock.js'
- * @import {Command, Event, PassingEvent} from './wire.js'
+ * @import {Command, Event, EphemeralEvent} from './wire.js'
  */
-import { Lost, Problem } from './problem.js';
+import { NoAnswer, Problem } from './problem.js';
 
 /** @typedef {Pick<WebSocket, 'send'|'close'|'onopen'|'onmessage'|'onclose'|'onerror'>} WebSocketLike */
 
 /** Longer than the heartbeat's interval by so much, nothing was heard: the socket is given up. */
-const SLACK_MS = 10_000;
-export const REPLY_MS = 10_000;
-const OPEN_MS = 10_000;
+const HEARTBEAT_GRACE_MS = 10_000;
+export const REPLY_TIMEOUT_MS = 10_000;
+const OPEN_TIMEOUT_MS = 10_000;
 
 export class Socket {
   /** @type {Map<number, {resolve: (answer: any) => void, reject: (error: Error) => void, timer: unknown}>} */
-  #waiting = new Map();
-  #next = 1;
+  #pending = new Map();
+  #nextId = 1;
   #ended = false;
   /** @type {unknown} */
   #timer;
-  #heardAt;
+  #lastReceivedAt;
 
   /** How often the server sends a heartbeat, in milliseconds. */
   pingMs = 25_000;
 
   /** @param {{
-   *   socket: WebSocketLike, clock: Clock, opened: () => void, event: (event: Event|PassingEvent) => void,
+   *   socket: WebSocketLike, clock: Clock, opened: () => void, event: (event: Event|EphemeralEvent) => void,
    *   closed: (code: number, reason: string) => void,
    * }} parts */
   constructor({ socket, clock, opened, event, closed }) {
@@ -39,40 +39,40 @@ export class Socket {
     this.clock = clock;
     this.event = event;
     this.closed = closed;
-    this.#heardAt = clock.now();
-    this.#timer = clock.after(OPEN_MS, () => this.giveUp('not opened in time'));
+    this.#lastReceivedAt = clock.now();
+    this.#timer = clock.after(OPEN_TIMEOUT_MS, () => this.close('not opened in time'));
     socket.onopen = () => {
-      this.#listen();
+      this.#startHeartbeat();
       opened();
     };
-    socket.onmessage = (message) => this.#hear(String(message.data));
+    socket.onmessage = (message) => this.#receive(String(message.data));
     socket.onclose = (close) => this.#end(close.code, close.reason);
     socket.onerror = () => {};
   }
 
   /** @param {Command} command @returns {Promise<any>} */
   request(command) {
-    if (this.#ended) return Promise.reject(new Lost('the socket has ended'));
-    const id = this.#next++;
+    if (this.#ended) return Promise.reject(new NoAnswer('the socket has ended'));
+    const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      const timer = this.clock.after(REPLY_MS, () => this.giveUp('no reply in time'));
-      this.#waiting.set(id, { resolve, reject, timer });
+      const timer = this.clock.after(REPLY_TIMEOUT_MS, () => this.close('no reply in time'));
+      this.#pending.set(id, { resolve, reject, timer });
       this.#send(JSON.stringify({ id, ...command }));
     });
   }
 
   /** How long nothing was heard, in milliseconds. @returns {number} */
   silentFor() {
-    return this.clock.now() - this.#heardAt;
+    return this.clock.now() - this.#lastReceivedAt;
   }
 
   /** After how long nothing will have been heard for too long. @returns {number} */
-  patience() {
-    return this.#heardAt + this.pingMs + SLACK_MS - this.clock.now();
+  remainingMs() {
+    return this.#lastReceivedAt + this.pingMs + HEARTBEAT_GRACE_MS - this.clock.now();
   }
 
   /** @param {string} why */
-  giveUp(why) {
+  close(why) {
     this.socket.close(1000);
     this.#end(1006, why);
   }
@@ -82,25 +82,25 @@ export class Socket {
     try {
       this.socket.send(frame);
     } catch {
-      this.giveUp('could not be written to');
+      this.close('could not be written to');
     }
   }
 
-  #listen() {
-    this.#heardAt = this.clock.now();
+  #startHeartbeat() {
+    this.#lastReceivedAt = this.clock.now();
     this.clock.stop(this.#timer);
     const check = () => {
-      const left = this.patience();
-      if (left <= 0) this.giveUp('silent');
+      const left = this.remainingMs();
+      if (left <= 0) this.close('silent');
       else this.#timer = this.clock.after(left, check);
     };
-    this.#timer = this.clock.after(this.patience(), check);
+    this.#timer = this.clock.after(this.remainingMs(), check);
   }
 
   /** @param {string} text */
-  #hear(text) {
+  #receive(text) {
     if (this.#ended) return;
-    this.#heardAt = this.clock.now();
+    this.#lastReceivedAt = this.clock.now();
     if (text === '{}') {
       this.#send('{}');
       return;
@@ -112,9 +112,9 @@ export class Socket {
 
   /** @param {any} frame */
   #reply(frame) {
-    const waiting = this.#waiting.get(frame.re);
+    const waiting = this.#pending.get(frame.re);
     if (!waiting) return;
-    this.#waiting.delete(frame.re);
+    this.#pending.delete(frame.re);
     this.clock.stop(waiting.timer);
     if (frame.error) waiting.reject(new Problem(frame.error));
     else waiting.resolve(frame);
@@ -125,11 +125,11 @@ export class Socket {
     if (this.#ended) return;
     this.#ended = true;
     this.clock.stop(this.#timer);
-    for (const { reject, timer } of this.#waiting.values()) {
+    for (const { reject, timer } of this.#pending.values()) {
       this.clock.stop(timer);
-      reject(new Lost(`the socket ended: ${reason || code}`));
+      reject(new NoAnswer(`the socket ended: ${reason || code}`));
     }
-    this.#waiting.clear();
+    this.#pending.clear();
     this.closed(code, reason);
   }
 }

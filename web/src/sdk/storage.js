@@ -4,34 +4,34 @@
  */
 const PREFIX = 'parlor:';
 
-/** @typedef {Pick<globalThis.Storage, 'getItem'|'setItem'|'removeItem'|'key'|'length'>} Shelf */
+/** @typedef {Pick<globalThis.Storage, 'getItem'|'setItem'|'removeItem'|'key'|'length'>} StorageLike */
 
-/** A shelf that lasts as long as the page. @returns {Shelf} */
-export function memoryShelf() {
+/** A shelf that lasts as long as the page. @returns {StorageLike} */
+export function memoryStorage() {
   /** @type {Map<string, string>} */
-  const kept = new Map();
+  const values = new Map();
   return {
-    getItem: (key) => kept.get(key) ?? null,
-    setItem: (key, value) => void kept.set(key, value),
-    removeItem: (key) => void kept.delete(key),
-    key: (index) => [...kept.keys()][index] ?? null,
+    getItem: (key) => values.get(key) ?? null,
+    setItem: (key, value) => void values.set(key, value),
+    removeItem: (key) => void values.delete(key),
+    key: (index) => [...values.keys()][index] ?? null,
     get length() {
-      return kept.size;
+      return values.size;
     },
   };
 }
 
-export class Keep {
-  /** @param {Shelf} shelf @param {number} user */
-  constructor(shelf, user) {
-    this.shelf = shelf;
+export class UserStorage {
+  /** @param {StorageLike} storage @param {number} user */
+  constructor(storage, user) {
+    this.backend = storage;
     this.prefix = `${PREFIX}${user}:`;
   }
 
   /** @param {string} name @returns {any} null when it is not there */
   get(name) {
     try {
-      return JSON.parse(this.shelf.getItem(this.prefix + name) ?? 'null');
+      return JSON.parse(this.backend.getItem(this.prefix + name) ?? 'null');
     } catch {
       return null;
     }
@@ -40,7 +40,7 @@ export class Keep {
   /** @param {string} name @param {unknown} value @returns {boolean} whether it was kept */
   set(name, value) {
     try {
-      this.shelf.setItem(this.prefix + name, JSON.stringify(value));
+      this.backend.setItem(this.prefix + name, JSON.stringify(value));
       return true;
     } catch {
       return false;
@@ -49,41 +49,41 @@ export class Keep {
 
   /** @param {string} name */
   remove(name) {
-    this.shelf.removeItem(this.prefix + name);
+    this.backend.removeItem(this.prefix + name);
   }
 
-  /** The names that begin so. @param {string} beginning @returns {string[]} */
-  names(beginning) {
-    return keysOf(this.shelf)
-      .filter((key) => key.startsWith(this.prefix + beginning))
+  /** The names that begin so. @param {string} prefix @returns {string[]} */
+  names(prefix) {
+    return keysIn(this.backend)
+      .filter((key) => key.startsWith(this.prefix + prefix))
       .map((key) => key.slice(this.prefix.length));
   }
 }
 
-/** Erases what was kept for everybody but one person. @param {Shelf} shelf @param {number} user */
-export function eraseOthers(shelf, user) {
-  for (const key of keysOf(shelf)) {
-    if (key.startsWith(PREFIX) && !key.startsWith(`${PREFIX}${user}:`)) shelf.removeItem(key);
+/** Erases what was kept for everybody but one person. @param {StorageLike} storage @param {number} user */
+export function eraseOtherUsers(storage, user) {
+  for (const key of keysIn(storage)) {
+    if (key.startsWith(PREFIX) && !key.startsWith(`${PREFIX}${user}:`)) storage.removeItem(key);
   }
 }
 
-/** Erases what was kept for one person. @param {Shelf} shelf @param {number} user */
-export function eraseOf(shelf, user) {
-  for (const key of keysOf(shelf)) {
-    if (key.startsWith(`${PREFIX}${user}:`)) shelf.removeItem(key);
+/** Erases what was kept for one person. @param {StorageLike} storage @param {number} user */
+export function eraseUser(storage, user) {
+  for (const key of keysIn(storage)) {
+    if (key.startsWith(`${PREFIX}${user}:`)) storage.removeItem(key);
   }
 }
 
-/** Erases what was kept for anybody: nobody is signed in. @param {Shelf} shelf */
-export function eraseAll(shelf) {
-  for (const key of keysOf(shelf)) {
-    if (key.startsWith(PREFIX)) shelf.removeItem(key);
+/** Erases what was kept for anybody: nobody is signed in. @param {StorageLike} storage */
+export function eraseAll(storage) {
+  for (const key of keysIn(storage)) {
+    if (key.startsWith(PREFIX)) storage.removeItem(key);
   }
 }
 
-/** @param {Shelf} shelf @returns {string[]} */
-function keysOf(shelf) {
+/** @param {StorageLike} storage @returns {string[]} */
+function keysIn(storage) {
   const keys = [];
-  for (let index = 0; index < shelf.length; index += 1) keys.push(shelf.key(index) ?? '');
+  for (let index = 0; index < storage.length; index += 1) keys.push(storage.key(index) ?? '');
   return keys;
 }

@@ -2,20 +2,20 @@
  * Bytes to the server with word of how far they are, which `fetch` does not give. Answers are the server's JSON, a
  * `Problem`, or `Lost`; one that is given up answers `Lost` too.
  */
-import { Lost, Problem } from './problem.js';
+import { NoAnswer, Problem } from './problem.js';
 
 /**
  * @typedef {{
  *   method: string, path: string, body?: Blob, signal: AbortSignal, onProgress?: (sent: number) => void,
- * }} Load
- * @typedef {(load: Load) => Promise<any>} Carry
+ * }} UploadRequest
+ * @typedef {(load: UploadRequest) => Promise<any>} UploadTransport
  */
 
-/** The way of the browser. @param {number} user whose page it is @returns {Carry} */
-export function browserCarry(user) {
+/** The way of the browser. @param {number} user whose page it is @returns {UploadTransport} */
+export function browserUploadTransport(user) {
   return ({ method, path, body, signal, onProgress }) => new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    const lost = (/** @type {string} */ why) => () => reject(new Lost(`${method} ${path}: ${why}`));
+    const lost = (/** @type {string} */ why) => () => reject(new NoAnswer(`${method} ${path}: ${why}`));
     request.open(method, path);
     request.setRequestHeader('accept', 'application/json');
     request.setRequestHeader('parlor-user', String(user));
@@ -23,7 +23,7 @@ export function browserCarry(user) {
     request.upload.onprogress = (event) => onProgress?.(event.loaded);
     request.onload = () => {
       try {
-        resolve(answerOf(request.status, request.responseText));
+        resolve(parseAnswer(request.status, request.responseText));
       } catch (error) {
         reject(error);
       }
@@ -40,7 +40,7 @@ export function browserCarry(user) {
 }
 
 /** @param {number} status @param {string} text @returns {any} */
-export function answerOf(status, text) {
+export function parseAnswer(status, text) {
   /** @type {any} */
   let body = null;
   try {
@@ -51,5 +51,5 @@ export function answerOf(status, text) {
   if (status >= 200 && status < 300 && body !== undefined) return body;
   if (body && typeof body.code === 'string') throw new Problem(body);
   // A proxy's page: nothing is known of what became of the request.
-  throw new Lost(`status ${status}`);
+  throw new NoAnswer(`status ${status}`);
 }

@@ -2,29 +2,29 @@
  * What a page knows of one file on its way. `uploads.js` is what changes it.
  *
  * @import {Attachment} from './wire.js'
- * @import {Finished} from './outbox-item.js'
+ * @import {UploadOutcome} from './outbox-item.js'
  */
 
 /**
  * What is known of a file before the server has it.
  * @typedef {{
  *   client_id: string, name: string, bytes: number, media_type: string, width?: number, height?: number,
- * }} FileSketch
+ * }} DraftFile
  * @typedef {{code: string, title: string, limit?: number}} Refusal
  * @typedef {'waiting'|'sending'|'looking'|'cut'|'done'|'refused'} FileState
- * @typedef {Readonly<FileSketch> & {
+ * @typedef {Readonly<DraftFile> & {
  *   readonly conversation: number, readonly state: FileState, readonly sent: number,
  *   readonly problem: Refusal|null, readonly attachment: Attachment|null, readonly file: Blob|null,
  * }} FileView
  */
 
 /**
- * @typedef {FileSketch & {
+ * @typedef {DraftFile & {
  *   conversation: number, state: FileState, sent: number, problem: Refusal|null, attachment: Attachment|null,
  *   file: Blob|null, kept: boolean, elsewhere: boolean, unread: boolean, free: boolean, handed: boolean,
  *   taken: boolean, begun: boolean, known: boolean, faults: number, slice: number, received: number, noted: boolean,
  *   heard: {received: number, at: number}|null, timer: unknown, stop: AbortController,
- * }} Job
+ * }} UploadTask
  * `kept`: its bytes outlive the page; `elsewhere`: another page has them; `unread`: they could not be read; `free`: this
  * page let them go, and asks for them before it sends them; `handed`: another page took it from the draft; `taken`: a
  * message has it; `begun`: the server may have some of it; `known`: it said how much, which is `received`; `slice`: how
@@ -33,21 +33,21 @@
  */
 
 /** After a reload these are found out again; other refusals hold. */
-const PASSING = ['file_gone', 'internal'];
+const RECOVERABLE = ['file_gone', 'internal'];
 
 /** Nothing that anybody does later makes such a file one that can be sent. */
-const HOPELESS = ['too_large', 'file_empty'];
+const UNSENDABLE = ['too_large', 'file_empty'];
 
 /** What is known of a file of a message from before a reload, or of another page. */
 const UNKNOWN = { conversation: 0, name: '', bytes: 0, media_type: '', file: null, taken: true, begun: true };
 
 /** What was there and may be gone: the server is asked, and it starts over where the bytes are at hand. */
-export const DOUBTFUL = {
+export const RECHECK = {
   state: 'waiting', attachment: null, known: false, begun: true, kept: false, sent: 0, received: 0, faults: 0, heard: null,
 };
 
-/** @param {FileSketch & Partial<Job> & {conversation: number, file: Blob|null}} about @returns {Job} */
-export function jobOf(about) {
+/** @param {DraftFile & Partial<UploadTask> & {conversation: number, file: Blob|null}} about @returns {UploadTask} */
+export function createTask(about) {
   return {
     state: 'waiting', sent: 0, problem: null, attachment: null, kept: false, elsewhere: false, unread: false,
     free: false, handed: false, taken: false, begun: false, known: false, faults: 0, slice: Infinity, received: 0,
@@ -55,35 +55,35 @@ export function jobOf(about) {
   };
 }
 
-/** @param {string} clientId @returns {Job} */
-export function unknownJob(clientId) {
-  return jobOf({ ...UNKNOWN, client_id: clientId });
+/** @param {string} clientId @returns {UploadTask} */
+export function createUnknownTask(clientId) {
+  return createTask({ ...UNKNOWN, client_id: clientId });
 }
 
-/** A file of a draft from before a reload. @param {FileSketch & {conversation: number, problem?: Refusal}} note
- * @returns {Job} */
-export function notedJob({ problem, ...note }) {
-  const held = problem && !PASSING.includes(problem.code) ? { problem, state: /** @type {const} */ ('refused'), free: true } : {};
-  return jobOf({ ...note, ...held, file: null, begun: true, noted: true });
+/** A file of a draft from before a reload. @param {DraftFile & {conversation: number, problem?: Refusal}} note
+ * @returns {UploadTask} */
+export function restoreTask({ problem, ...note }) {
+  const held = problem && !RECOVERABLE.includes(problem.code) ? { problem, state: /** @type {const} */ ('refused'), free: true } : {};
+  return createTask({ ...note, ...held, file: null, begun: true, noted: true });
 }
 
 /** Whether a file can never be sent, so that it is no part of a draft. @param {{problem?: Refusal|null}} file
  * @returns {boolean} */
-export function isHopeless({ problem }) {
-  return HOPELESS.includes(problem?.code ?? '');
+export function isUnsendable({ problem }) {
+  return UNSENDABLE.includes(problem?.code ?? '');
 }
 
-/** Whether it can be sent from here. @param {Job} job @returns {boolean} */
+/** Whether it can be sent from here. @param {UploadTask} job @returns {boolean} */
 export function hasBytes({ file, elsewhere }) {
   return file !== null && !elsewhere;
 }
 
-/** @param {Job} job @returns {boolean} */
-export function isUnderWay({ state }) {
+/** @param {UploadTask} job @returns {boolean} */
+export function isPending({ state }) {
   return state !== 'done' && state !== 'refused';
 }
 
-/** What became of the files of a message. @param {(Job|undefined)[]} jobs @returns {ReturnType<Finished>} */
+/** What became of the files of a message. @param {(UploadTask|undefined)[]} jobs @returns {ReturnType<UploadOutcome>} */
 export function outcomeOf(jobs) {
   const refused = jobs.find((one) => one?.state === 'refused');
   if (refused?.problem) return { failed: refused.problem };
@@ -91,7 +91,7 @@ export function outcomeOf(jobs) {
   return ids.every((id) => id > 0) ? { ids } : { waits: true };
 }
 
-/** Read again, because it may have changed meanwhile. @param {Job} job @returns {boolean} */
+/** Read again, because it may have changed meanwhile. @param {UploadTask} job @returns {boolean} */
 export function isRefused({ state }) {
   return state === 'refused';
 }

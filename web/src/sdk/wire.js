@@ -99,7 +99,7 @@
  * }} TypingChanged
  * @typedef {{type: 'presence.changed'} & Presence} PresenceChanged
  * @typedef {{type: 'upload.progress', upload: number, received: number}} UploadProgress
- * @typedef {TypingChanged|PresenceChanged|UploadProgress} PassingEvent nobody keeps them; they have no scope
+ * @typedef {TypingChanged|PresenceChanged|UploadProgress} EphemeralEvent nobody keeps them; they have no scope
  * @typedef {PlacedEvent|ScopeChanged} Event
  *
  * @typedef {{
@@ -113,7 +113,7 @@
  * @typedef {{
  *   query?: string, conversation?: number, sender?: number, context?: {type: string, id: string}, from?: string,
  *   until?: string, has_file?: boolean, after?: string, limit?: number
- * }} Search
+ * }} SearchQuery
  * @typedef {{type: 'session.resume', user: number, cursor?: string}} ResumeCommand
  * @typedef {ResumeCommand
  *   | {type: 'conversation.list', after?: string, limit?: number}
@@ -135,7 +135,7 @@
  *   | {type: 'message.hide', conversation: number, seq: number}
  *   | {type: 'message.react', conversation: number, seq: number, emoji: string, on: boolean}
  *   | {type: 'message.reactions', conversation: number, seq: number, after?: string, limit?: number}
- *   | ({type: 'message.search'} & Search)
+ *   | ({type: 'message.search'} & SearchQuery)
  *   | {type: 'message.cancel', client_id: string}
  *   | {type: 'message.list', conversation: number, before?: number, after?: number, around?: number, limit?: number}
  *   | {type: 'me.get', since?: number}

@@ -92,18 +92,18 @@ test('stored files have a size limit and belong to one user and one page', () =>
   runJourney(async ({ server, browser }) => {
     const ada = await UserPage.open(browser, server.links.ada);
     const told = await ada.page.evaluate(async () => {
-      const { browserVault, eraseVault } = await import(/** @type {any} */ ('/web/sdk/blob-store.js'));
-      const [mine, mineToo, others] = [browserVault(71, 10), browserVault(71, 10), browserVault(72, 10)];
+      const { browserBlobStore, eraseBlobStore } = await import(/** @type {any} */ ('/web/sdk/blob-store.js'));
+      const [mine, mineToo, others] = [browserBlobStore(71, 10), browserBlobStore(71, 10), browserBlobStore(72, 10)];
       const file = (/** @type {string} */ text) => new File([text], 'a name.txt', { type: 'text/plain' });
       const answers = [
-        await mine.keep('a', file('12345678')), await mine.keep('b', file('123')), await mine.keep('c', file('12')),
-        await others.keep('a', file('12345')), await mine.keep('d', file('12345678901')), await mineToo.take('a'),
+        await mine.put('a', file('12345678')), await mine.put('b', file('123')), await mine.put('c', file('12')),
+        await others.put('a', file('12345')), await mine.put('d', file('12345678901')), await mineToo.acquire('a'),
       ];
       mine.stop();
       // A lock ends a moment after its release.
       const take = async (/** @type {any} */ vault, /** @type {string} */ id) => {
         for (;;) {
-          const taken = await vault.take(id);
+          const taken = await vault.acquire(id);
           if (taken !== 'elsewhere') return taken;
           await new Promise(requestAnimationFrame);
         }
@@ -111,12 +111,12 @@ test('stored files have a size limit and belong to one user and one page', () =>
       const taken = await take(mineToo, 'a');
       answers.push(await taken.text(), taken.name);
       await mineToo.prune(new Set(['a']));
-      answers.push(await take(browserVault(71, 10), 'c'));
+      answers.push(await take(browserBlobStore(71, 10), 'c'));
       await mineToo.erase('others');
       others.stop();
-      answers.push(await take(browserVault(72), 'a'), (await mineToo.take('a')).size);
-      await eraseVault();
-      return [...answers, (await mineToo.take('a'))];
+      answers.push(await take(browserBlobStore(72), 'a'), (await mineToo.acquire('a')).size);
+      await eraseBlobStore();
+      return [...answers, (await mineToo.acquire('a'))];
     });
     assert.deepEqual(told, [true, false, true, true, false, 'elsewhere', '12345678', 'a name.txt', null, null, 8, null]);
     assert.deepEqual(ada.errors, []);
@@ -126,8 +126,8 @@ test('stored files survive a lost database but not the sign-out, and another pag
   runJourney(async ({ server, browser }) => {
     const ada = await UserPage.open(browser, server.links.ada);
     const told = await ada.page.evaluate(async () => {
-      const { browserVault, eraseVault } = await import(/** @type {any} */ ('/web/sdk/blob-store.js'));
-      const [one, other] = [browserVault(71), browserVault(71)];
+      const { browserBlobStore, eraseBlobStore } = await import(/** @type {any} */ ('/web/sdk/blob-store.js'));
+      const [one, other] = [browserBlobStore(71), browserBlobStore(71)];
       const file = (/** @type {string} */ text) => new File([text], 'a name.txt', { type: 'text/plain' });
       const { transaction } = IDBDatabase.prototype;
       // As when the browser closes the database by itself.
@@ -140,27 +140,27 @@ test('stored files survive a lost database but not the sign-out, and another pag
       };
       const take = async (/** @type {any} */ vault, /** @type {string} */ id) => {
         for (;;) {
-          const taken = await vault.take(id);
+          const taken = await vault.acquire(id);
           if (taken !== 'elsewhere') return taken?.size ?? taken;
           await new Promise(requestAnimationFrame);
         }
       };
-      const answers = [await one.keep('a', file('1234'))];
+      const answers = [await one.put('a', file('1234'))];
       close();
-      answers.push(await one.take('a').then((/** @type {any} */ taken) => taken?.size));
+      answers.push(await one.acquire('a').then((/** @type {any} */ taken) => taken?.size));
       IDBDatabase.prototype.transaction = () => {
         throw new DOMException('the disk fails', 'UnknownError');
       };
-      answers.push(await one.take('a'));
+      answers.push(await one.acquire('a'));
       IDBDatabase.prototype.transaction = transaction;
-      answers.push(await other.take('a'));
+      answers.push(await other.acquire('a'));
       one.release('a');
       answers.push(await take(other, 'a'));
       close();
-      await eraseVault();
-      answers.push(await other.take('a'));
+      await eraseBlobStore();
+      answers.push(await other.acquire('a'));
       // A file whose storing is under way when the session ends is not stored.
-      const late = other.keep('b', file('12'));
+      const late = other.put('b', file('12'));
       other.stop();
       await other.erase('mine');
       answers.push(await late, await take(one, 'b'));

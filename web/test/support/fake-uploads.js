@@ -2,8 +2,8 @@
  * A fake upload server, and the file storage of a browser with several pages.
  */
 import assert from 'node:assert/strict';
-import { Lost, Problem } from '../../src/sdk/problem.js';
-import { noVault } from '../../src/sdk/blob-store.js';
+import { NoAnswer, Problem } from '../../src/sdk/problem.js';
+import { noBlobStore } from '../../src/sdk/blob-store.js';
 import { turn } from './clock.js';
 
 export const MB = 1024 * 1024;
@@ -24,7 +24,7 @@ export class Files {
    * }[]} */
   waiting = [];
 
-  /** @type {import('../../src/sdk/upload-request.js').Carry} */
+  /** @type {import('../../src/sdk/upload-request.js').UploadTransport} */
   carry = (load) => new Promise((resolve, reject) => {
     const take = async (/** @type {number} */ most) => {
       this.waiting = this.waiting.filter((one) => one !== request);
@@ -39,7 +39,7 @@ export class Files {
       },
       cutAfter: async (/** @type {number} */ bytes) => {
         await take(bytes).catch(() => {});
-        reject(new Lost('cut'));
+        reject(new NoAnswer('cut'));
         await turn();
       },
       refuse: async (/** @type {string} */ code, more = {}) => {
@@ -51,7 +51,7 @@ export class Files {
     };
     load.signal.addEventListener('abort', () => {
       this.waiting = this.waiting.filter((one) => one !== request);
-      reject(new Lost('given up'));
+      reject(new NoAnswer('given up'));
     });
     this.waiting.push(request);
   });
@@ -105,7 +105,7 @@ export class Browser {
   broken = false;
   #pages = 0;
 
-  /** Returns the storage of one more page. @returns {import('../../src/sdk/blob-store.js').Vault} */
+  /** Returns the storage of one more page. @returns {import('../../src/sdk/blob-store.js').BlobStore} */
   vault() {
     this.#pages += 1;
     const page = this.#pages;
@@ -115,18 +115,18 @@ export class Browser {
       return this.locks.get(id) === page;
     };
     return {
-      ...noVault,
-      keep: async (id, file) => {
+      ...noBlobStore,
+      put: async (id, file) => {
         if (!lock(id)) return false;
         this.bytes.set(id, file);
         return true;
       },
-      take: async (id) => {
+      acquire: async (id) => {
         if (!lock(id)) return 'elsewhere';
         return this.broken ? 'unread' : this.bytes.get(id) ?? null;
       },
       release,
-      drop: (id) => {
+      delete: (id) => {
         if (lock(id)) this.bytes.delete(id);
         release(id);
       },

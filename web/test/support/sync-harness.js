@@ -6,9 +6,9 @@
  * @import {Delivery} from './model-server.js'
  */
 import assert from 'node:assert/strict';
-import { quoteMissing } from '../../src/sdk/state/threads.js';
+import { missingQuoteIn } from '../../src/sdk/state/threads.js';
 import { totalsOf } from '../../src/sdk/state/unread-totals.js';
-import { Lost } from '../../src/sdk/problem.js';
+import { NoAnswer } from '../../src/sdk/problem.js';
 import { Sync } from '../../src/sdk/sync.js';
 import { handClock, turn } from './clock.js';
 import { ModelServer } from './model-server.js';
@@ -68,7 +68,7 @@ export class Rig {
     this.heads = null;
     const cursor = this.sync.cursor();
     const heads = this.server.heads(this.user, cursor);
-    this.sync.heads(structuredClone(heads));
+    this.sync.applyHeads(structuredClone(heads));
     await turn();
   }
 
@@ -76,7 +76,7 @@ export class Rig {
   async reset() {
     this.heads = null;
     this.sync.cursor();
-    this.sync.heads(structuredClone(this.server.heads(this.user, null)));
+    this.sync.applyHeads(structuredClone(this.server.heads(this.user, null)));
     await turn();
   }
 
@@ -86,7 +86,7 @@ export class Rig {
   }
 
   async answerHeads() {
-    if (this.heads) this.sync.heads(structuredClone(this.heads));
+    if (this.heads) this.sync.applyHeads(structuredClone(this.heads));
     this.heads = null;
     await turn();
   }
@@ -104,7 +104,7 @@ export class Rig {
   /** @param {number} [index] */
   async fail(index = 0) {
     const [one] = this.asked.splice(index % Math.max(1, this.asked.length), 1);
-    one?.reject(new Lost('the test says so'));
+    one?.reject(new NoAnswer('the test says so'));
     await turn();
   }
 
@@ -118,7 +118,7 @@ export class Rig {
   /** @param {number} [index] */
   async hearOne(index = 0) {
     const [event] = this.events.splice(index % Math.max(1, this.events.length), 1);
-    if (event) this.sync.event(structuredClone(event));
+    if (event) this.sync.applyEvent(structuredClone(event));
     await turn();
   }
 
@@ -147,7 +147,7 @@ export class Rig {
 
   /** Delivers all events and answers all requests, without requesting heads. */
   async still() {
-    for (let round = 0; this.events.length + this.asked.length + this.state.wanted.size > 0; round += 1) {
+    for (let round = 0; this.events.length + this.asked.length + this.state.stale.size > 0; round += 1) {
       assert.ok(round < 200, 'the state never settles');
       await this.hearAll();
       await this.replyAll();
@@ -163,7 +163,7 @@ export class Rig {
       await this.replyAll();
       await this.clock.advance(40_000);
       await this.replyAll();
-      if (this.asked.length === 0 && this.state.wanted.size === 0 && !this.state.pending && this.state.me) {
+      if (this.asked.length === 0 && this.state.stale.size === 0 && !this.state.pending && this.state.me) {
         assert.deepEqual(totalsOf(this.state), this.server.totals(this.user), 'the unread totals');
         if (this.state.list.loaded && this.state.list.next === null) return;
         void this.sync.loadList();
@@ -183,8 +183,8 @@ export class Rig {
     assert.deepEqual(state.me, me);
     assert.deepEqual(totalsOf(state), unread);
     assert.equal(state.cursor, server.cursor());
-    assert.equal(state.held.size, 0);
-    for (const [key, copy] of state.hits) {
+    assert.equal(state.heldEvents.size, 0);
+    for (const [key, copy] of state.found) {
       const [id, seq] = key.split(':').map(Number);
       // A doubtful hit is searched again, and a hidden one is not shown.
       if (copy === null || copy.hidden) continue;
@@ -203,7 +203,7 @@ export class Rig {
       for (const [seq, message] of thread.quoted) {
         assert.deepEqual(message, all.find((one) => one.seq === seq) ?? null);
       }
-      assert.equal(quoteMissing(state, id), null);
+      assert.equal(missingQuoteIn(state, id), null);
     }
   }
 }

@@ -15,21 +15,21 @@ import { facesOf } from '../view/conversations.js';
 export function startConversation(host, client, opened) {
   void whenLoaded(host, import('../dialogs/new-conversation.js'), ({ hintOf, openPicker, startWords }) => openPicker(host, {
     title: say.newConversation,
-    people: (query) => client.people(query),
+    people: (query) => client.findUsers(query),
     without: new Set([client.user]),
     groups: true,
     hint: hintOf(client.limits),
     action: startWords,
     done: async (users, title) => {
       const ids = users.map((one) => one.id);
-      const { id } = await client.open(title === null ? { user: ids[0] } : { group: { title, users: ids } });
+      const { id } = await client.openConversation(title === null ? { user: ids[0] } : { group: { title, users: ids } });
       opened(id);
     },
   }));
 }
 
 /** @param {Client} client @param {number} id @returns {GroupView|null} */
-export function groupView({ state, passing }, id) {
+export function groupView({ state, ephemeral: passing }, id) {
   const conversation = state.conversations.get(id);
   if (!conversation) return null;
   return {

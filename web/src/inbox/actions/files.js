@@ -32,7 +32,7 @@ export function keepFiles(inbox, desk) {
   }, signal);
   keepPage(signal);
   window.addEventListener('beforeunload', (event) => {
-    if (!client.uploads.isBusy) return;
+    if (!client.uploads.blocksLeaving) return;
     event.preventDefault();
     // Older browsers ask only when there is something to say.
     event.returnValue = say.leavePage;
@@ -46,7 +46,7 @@ function attach({ client, open, thread }, files, folders) {
   if (conversation === null) return;
   for (const file of files) {
     const id = client.uploads.add(conversation, file, file.name);
-    void measure(file).then((size) => size && client.uploads.measured(id, size));
+    void measure(file).then((size) => size && client.uploads.setSize(id, size));
   }
 }
 
@@ -55,7 +55,7 @@ function attach({ client, open, thread }, files, folders) {
 function takeBack(desk, clientId) {
   const { client, open, thread } = desk;
   const conversation = open();
-  const items = conversation === null ? [] : client.outbox.of(conversation);
+  const items = conversation === null ? [] : client.outbox.itemsIn(conversation);
   const item = items.find((one) => one.client_id === clientId);
   const at = (item?.uploads ?? []).findIndex((one) => client.uploads.get(one)?.problem);
   const upload = item?.uploads?.[at];
@@ -68,7 +68,7 @@ function takeBack(desk, clientId) {
 /** The rest of the message comes back to where one writes. @param {Desk} desk @param {string} upload */
 function stop({ client, open, thread }, upload) {
   const conversation = open();
-  const back = conversation === null ? null : client.takeBack(conversation, upload);
+  const back = conversation === null ? null : client.withdraw(conversation, upload);
   if (!back) return;
   thread.putBack([back.subject, back.text].filter(Boolean).join('\n'), back.reply_to);
 }
@@ -109,7 +109,7 @@ function picturesOf({ state, uploads }, id) {
     .flatMap((message) => {
       const sender = state.users.get(message.sender) ?? null;
       const name = message.sender === state.user ? say.you : (sender?.name ?? say.somebody);
-      return filesOf(message, (one) => uploads.local(one)).filter((one) => kindOf(one) === 'picture').map((file) =>
+      return filesOf(message, (one) => uploads.localFile(one)).filter((one) => kindOf(one) === 'picture').map((file) =>
         ({ key: `${message.seq}:${file.id}`, seq: message.seq, file, sender, name, time: Date.parse(message.created_at) }));
     });
 }

@@ -27,12 +27,12 @@ export async function lookAt(client, { conversation, seq }, isWished) {
   const known = held === null ? 'gone' : held ? judge(held) : 'there';
   if (known !== 'there' || thread?.messages.some((one) => one.seq === seq)) return known;
   try {
-    const looked = await client.look(conversation, seq);
+    const looked = await client.loadAround(conversation, seq);
     const { messages } = looked.page;
     const message = messages.find((one) => one.seq === seq);
     if (!message) return messages.length > 0 && messages[0].seq > seq ? 'before' : 'gone';
     const outcome = judge(message);
-    client.taken(conversation, looked, outcome === 'there' && isWished());
+    client.applyPage(conversation, looked, outcome === 'there' && isWished());
     return outcome;
   } catch (error) {
     return error instanceof Problem && error.status === 404 ? 'left' : 'lost';

@@ -13,14 +13,14 @@ import { ask } from '../ui/dialog.js';
 import { h } from '../ui/dom.js';
 import { emit, listen } from '../ui/events.js';
 import { Drafting } from '../thread/draft.js';
-import { Drafts, pageKeep } from '../../sdk/drafts.js';
+import { Drafts, sessionDrafts } from '../../sdk/drafts.js';
 import { emojiName, oftenUsed, usedAgain } from '../view/emoji.js';
 import { clockTime, shortName } from '../view/format.js';
 import { gistOf, nameFor } from '../view/preview.js';
 import { Hand } from '../thread/message-controls.js';
 import { whenLoaded } from '../ui/lazy-load.js';
 import { isKey, openMenu } from '../ui/menu.js';
-import { shown } from '../../sdk/state/messages.js';
+import { visibleMessages } from '../../sdk/state/messages.js';
 import { plain } from '../view/markup.js';
 import { say } from '../view/strings.js';
 import { toast } from '../ui/toast.js';
@@ -46,7 +46,7 @@ export class Acts {
     this.open = open;
     this.changed = changed;
     this.drafting = new Drafting(new Drafts({
-      keep: client.keep, now: () => client.clock.now(), newId: client.newId, page: pageKeep(client.user),
+      storage: client.storage, now: () => client.clock.now(), newId: client.newId, session: sessionDrafts(client.user),
     }));
     new Hand(thread, (said, event) => this.#key(said, event), () => {
       const id = this.open();
@@ -106,7 +106,7 @@ export class Acts {
   /** @param {number} id @returns {Message[]} */
   #messages(id) {
     const thread = this.client.state.threads.get(id);
-    return thread ? shown(thread).map((one) => this.client.reacting.over(one)) : [];
+    return thread ? visibleMessages(thread).map((one) => this.client.pendingReactions.withPending(one)) : [];
   }
 
   /** The last message of which something holds. @param {(message: Message) => boolean} holds
@@ -154,7 +154,7 @@ export class Acts {
   /** @param {Message} message @param {MessageTarget} held @returns {QuickItem[]} */
   #quick({ seq, reactions = [] }, held) {
     const { user } = this.client;
-    const often = oftenUsed(this.client.keep.get('emoji'), QUICK).map((emoji) => {
+    const often = oftenUsed(this.client.storage.get('emoji'), QUICK).map((emoji) => {
       const chosen = reactions.some((one) => one.emoji === emoji && one.users.includes(user));
       return {
         label: say.reactWith(emojiName(emoji)), text: emoji, chosen,
@@ -192,7 +192,7 @@ export class Acts {
   #pick({ said, at, back }) {
     const place = this.#place(said.seq);
     if (!place) return;
-    const { keep, user } = this.client;
+    const { storage: keep, user } = this.client;
     const mine = (place.message.reactions ?? []).filter((one) => one.users.includes(user)).map((one) => one.emoji);
     void whenLoaded(this.host, import('../dialogs/emoji-picker.js'), ({ openEmoji }) => openEmoji(this.host, {
       at,
@@ -206,7 +206,7 @@ export class Acts {
 
   /** An emoji to write. @param {DOMRect} at @param {HTMLElement} back @param {(emoji: string) => void} choose */
   #write(at, back, choose) {
-    const { keep } = this.client;
+    const { storage: keep } = this.client;
     void whenLoaded(this.host, import('../dialogs/emoji-picker.js'), ({ openEmoji }) => openEmoji(this.host, {
       at, back, narrow: this.host.clientWidth < 700, often: oftenUsed(keep.get('emoji'), OFTEN), chosen: new Set(),
       label: say.addEmoji,
@@ -222,7 +222,7 @@ export class Acts {
     const { client } = this;
     const id = this.open();
     if (id === null || seq < 1) return;
-    if (on) client.keep.set('emoji', usedAgain(client.keep.get('emoji'), emoji));
+    if (on) client.storage.set('emoji', usedAgain(client.storage.get('emoji'), emoji));
     client.react(id, seq, emoji, on).catch((error) => this.#trouble(error));
   }
 

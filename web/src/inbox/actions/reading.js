@@ -44,11 +44,11 @@ export class Standing {
       if (id !== null) act(id);
     };
     listen(host, {
-      'parlor-older': () => withOpen((id) => void client.sync.older(id)),
-      'parlor-newer': () => withOpen((id) => void client.sync.newer(id)),
+      'parlor-older': () => withOpen((id) => void client.sync.loadOlder(id)),
+      'parlor-newer': () => withOpen((id) => void client.sync.loadNewer(id)),
       'parlor-latest': () => withOpen((id) => {
         this.goal = null;
-        void client.toLatest(id);
+        void client.showLatest(id);
       }),
       'parlor-trim': ({ first, last }) => withOpen((id) => client.sync.trim(id, first, last)),
       'parlor-jump': (place) => withOpen((id) => void this.goTo({ conversation: id, ...place })),
@@ -70,7 +70,7 @@ export class Standing {
     this.show(goal.conversation);
     // What is opened for it reaches it by itself.
     if (this.open() !== goal.conversation) return;
-    const isThere = await this.client.jump(goal.conversation, goal.seq);
+    const isThere = await this.client.jumpTo(goal.conversation, goal.seq);
     if (this.goal !== goal) return;
     if (isThere) this.reach();
     else this.#missed('lost');
@@ -103,7 +103,7 @@ export class Standing {
     }
     this.goal = null;
     // What was opened at this place stands from now on where the person moves it.
-    if (isHeld) void this.client.jump(conversation, seq);
+    if (isHeld) void this.client.jumpTo(conversation, seq);
     if (keep) this.thread.comeBack(seq);
     else this.thread.jumpTo(seq, quiet);
   }
@@ -118,10 +118,10 @@ export class Standing {
 
   /** Lets the others know what has come here, in whatever conversation. */
   receive() {
-    const { state, user, marks } = this.client;
+    const { state, user, readMarkers: marks } = this.client;
     for (const { id, last_seq: last, members } of state.conversations.values()) {
       const mine = members.find((one) => one.user.id === user);
-      if (mine && mine.delivered_seq < last) marks.mark(id, last, false);
+      if (mine && mine.delivered_seq < last) marks.advance(id, last, false);
     }
   }
 
@@ -129,12 +129,12 @@ export class Standing {
    * @param {number} seq */
   #read(id, seq) {
     if (document.visibilityState !== 'visible' || !document.hasFocus()) return;
-    const { state, user, marks } = this.client;
+    const { state, user, readMarkers: marks } = this.client;
     const conversation = state.conversations.get(id);
     if (!conversation || seq < 1) return;
     if ((memberOf(conversation, user)?.read_seq ?? 0) >= seq) return;
     const before = marks.readUpTo(id);
-    marks.mark(id, seq, true);
+    marks.advance(id, seq, true);
     if (before < seq) queueMicrotask(this.changed);
   }
 }

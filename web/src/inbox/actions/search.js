@@ -17,7 +17,7 @@ import { listen } from '../ui/events.js';
 import { asked, isFound } from '../view/folding.js';
 import { foundView, isDoubtful } from '../view/search-results.js';
 import { known } from '../view/users.js';
-import { Search, isFiltered } from '../../sdk/search.js';
+import { MessageSearch, isFiltered } from '../../sdk/search.js';
 import { say } from '../view/strings.js';
 import { facesOf, listed, nameOf } from '../view/conversations.js';
 
@@ -39,15 +39,15 @@ export class Searching {
     this.list = list;
     this.sight = sight;
     this.changed = changed;
-    this.search = new Search({
+    this.search = new MessageSearch({
       clock: client.clock, ask: (question) => client.search(question), changed,
-      found: (messages, first) => client.found(messages, first),
+      found: (messages, first) => client.setFound(messages, first),
     });
     listen(host, {
       'parlor-filter': ({ query }) => query !== this.search.query && this.search.setQuery(query),
       'parlor-set-search-filters': ({ filters }) => this.search.setFilters(filters),
       'parlor-more-results': () => void this.search.more(),
-      'parlor-retry-search': () => this.search.again(),
+      'parlor-retry-search': () => this.search.retry(),
       'parlor-choose-search-filter': ({ filter }) => this.#choose(filter),
       'parlor-end-search': () => this.end(),
       'parlor-open-result': (place) => {
@@ -62,7 +62,7 @@ export class Searching {
   view() {
     if (!this.isOn) return null;
     const search = this.search.view();
-    if (search.progress === 'done' && isDoubtful(this.client.state, search)) queueMicrotask(() => this.search.renew());
+    if (search.progress === 'done' && isDoubtful(this.client.state, search)) queueMicrotask(() => this.search.refresh());
     return foundView(this.sight(), search, this.#at);
   }
 
@@ -91,7 +91,7 @@ export class Searching {
     this.#begun = false;
     this.#at = null;
     this.list.clearSearch();
-    this.search.end();
+    this.search.clear();
     this.list.focusSearch();
   }
 
@@ -124,7 +124,7 @@ export class Searching {
     for (const user of [...(state.me ? [state.me] : []), ...others]) {
       if (isFound(user.id === client.user ? `${say.you} ${user.name}` : user.name, wanted)) people.set(user.id, user);
     }
-    const found = await client.people(query).catch(() => /** @type {User[]} */ ([]));
+    const found = await client.findUsers(query).catch(() => /** @type {User[]} */ ([]));
     for (const user of found) if (!people.has(user.id)) people.set(user.id, user);
     return [...people.values()].map((user) => {
       const name = user.id === client.user ? say.you : user.name;

@@ -228,7 +228,7 @@ export class Group {
       h('option', { value: 'from_joining' }, say.seeFromJoining), h('option', { value: 'from_start' }, say.seeAll));
     openPicker(this.host, {
       title: say.addPeople,
-      people: (query) => this.client.people(query),
+      people: (query) => this.client.findUsers(query),
       without: new Set([...conversation.members, ...this.#pages].map((one) => one.user.id)),
       groups: false,
       hint: hintOf(this.client.limits),

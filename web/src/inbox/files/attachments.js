@@ -7,7 +7,7 @@
  *
  * @import {Shown} from '../view/attachments.js'
  */
-import { addressOf } from '../../sdk/object-urls.js';
+import { objectUrlOf } from '../../sdk/object-urls.js';
 import { decode } from '../view/blurhash.js';
 import { h, set, setText } from '../ui/dom.js';
 import { cutName, describe, frameOf, gridOf, kindOf, progressOf } from '../view/attachments.js';
@@ -114,7 +114,7 @@ function sourceOf(file) {
   const moves = file.media_type === 'image/gif';
   const still = moves && (matchMedia('(prefers-reduced-motion: reduce)').matches || file.bytes > MOVING_BYTES);
   if (still && file.preview) return file.preview;
-  if (file.local) return addressOf(file.local);
+  if (file.local) return objectUrlOf(file.local);
   return (moves && !still ? file.url : file.preview) ?? file.url ?? '';
 }
 

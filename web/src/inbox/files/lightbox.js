@@ -8,7 +8,7 @@
  * @import {User} from '../../sdk/wire.js'
  * @import {Shown} from '../view/attachments.js'
  */
-import { addressOf } from '../../sdk/object-urls.js';
+import { objectUrlOf } from '../../sdk/object-urls.js';
 import { isolated } from '../view/bidi.js';
 import { h, keyed, set, setText } from '../ui/dom.js';
 import { face } from '../ui/avatar.js';
@@ -176,7 +176,7 @@ export class Lightbox {
 
   /** @param {Shown} file @returns {HTMLElement} */
   #large(file) {
-    const picture = h('img', { class: 'large', src: file.local ? addressOf(file.local) : (file.url ?? ''),
+    const picture = h('img', { class: 'large', src: file.local ? objectUrlOf(file.local) : (file.url ?? ''),
       alt: file.name, draggable: 'false', decoding: 'async' });
     picture.addEventListener('error', () =>
       picture.replaceWith(h('p', { class: 'why', role: 'alert' }, say.pictureFailed)), { once: true });
@@ -245,7 +245,7 @@ class ParlorThumb extends HTMLElement {
 
 /** @param {Shown} file @returns {string} */
 function small(file) {
-  return file.local ? addressOf(file.local) : (file.preview ?? file.url ?? '');
+  return file.local ? objectUrlOf(file.local) : (file.preview ?? file.url ?? '');
 }
 
 customElements.define('parlor-thumb', ParlorThumb);

@@ -5,7 +5,7 @@
  *
  * @import {FileView} from '../../sdk/upload.js'
  */
-import { addressOf } from '../../sdk/object-urls.js';
+import { objectUrlOf } from '../../sdk/object-urls.js';
 import { bar, fill, nameOf } from './attachments.js';
 import { h, keyed, set, setText } from '../ui/dom.js';
 import { kindOf, mayTryAgain, progressOf, refusalWords, shownName, sizeOf } from '../view/attachments.js';
@@ -91,7 +91,7 @@ class ParlorTrayFile extends HTMLElement {
 function thumb(file) {
   const box = h('span', { class: 'thumb', 'aria-hidden': 'true' });
   const shows = file.file && file.state !== 'refused' && kindOf(file) === 'picture';
-  if (shows && file.file) box.append(h('img', { src: addressOf(file.file), alt: '', decoding: 'async' }));
+  if (shows && file.file) box.append(h('img', { src: objectUrlOf(file.file), alt: '', decoding: 'async' }));
   else box.append(icon(file.state === 'refused' ? 'alert' : 'file'));
   return box;
 }

@@ -25,10 +25,10 @@ export function keepRowMenu(host, { client, changed, signal }) {
     /** @type {(MenuItem|false)[]} */
     const items = [
       { label: say.openIt, sign: 'next', act: () => emit(host, 'parlor-open', { id }) },
-      unreadOf(conversation, client.marks.readUpTo(id)) > 0 && {
+      unreadOf(conversation, client.readMarkers.readUpTo(id)) > 0 && {
         label: say.markRead, sign: 'read',
         act: () => {
-          client.marks.mark(id, conversation.last_seq, true);
+          client.readMarkers.advance(id, conversation.last_seq, true);
           changed();
         },
       },

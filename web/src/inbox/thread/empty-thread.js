@@ -1,7 +1,7 @@
 /**
  * What stands where a conversation would: that none is chosen, that there is none, or why a link opened none.
  */
-import { mayRetry } from '../../sdk/problem.js';
+import { canRetry } from '../../sdk/problem.js';
 import { h } from '../ui/dom.js';
 import { drawing } from '../ui/icons.js';
 import { linkReasons } from '../view/refusal-text.js';
@@ -23,5 +23,5 @@ export function nothingOpened(error, isOwn, { again, back }) {
   const button = (/** @type {string} */ words, /** @type {() => void} */ onclick) =>
     h('button', { class: 'button', type: 'button', onclick }, words);
   return h('div', { class: 'nothing', role: 'alert' }, drawing(), h('h2', {}, title), h('p', {}, why),
-    mayRetry(error) ? button(say.tryAgain, again) : null, button(say.backToAll, back));
+    canRetry(error) ? button(say.tryAgain, again) : null, button(say.backToAll, back));
 }

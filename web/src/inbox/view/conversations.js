@@ -7,7 +7,7 @@
  * @import {State} from '../../sdk/state/state.js'
  * @import {Item} from '../../sdk/outbox-item.js'
  */
-import { isHopeless } from '../../sdk/upload.js';
+import { isUnsendable } from '../../sdk/upload.js';
 import { dotOf, typingShort, writers } from './presence.js';
 import { gist } from './attachments.js';
 import { roleName, shortName, shortTime } from './format.js';
@@ -86,7 +86,7 @@ function previewOf(conversation, { state, waiting, draft, selected, company, fil
   const typing = typingShort(writers(state, conversation, company), conversation.kind);
   if (typing !== '') return preview('typing', typing);
   const words = draft(conversation.id);
-  const attached = (files?.draft(conversation.id) ?? []).filter((one) => !isHopeless(one));
+  const attached = (files?.draft(conversation.id) ?? []).filter((one) => !isUnsendable(one));
   if (conversation.id !== selected && (!isBlank(words) || attached.length > 0)) {
     const { text, sign } = gist({ text: words, attachments: attached });
     return preview('draft', text, { sign });

@@ -12,7 +12,7 @@ import { asked, fold, hasAll, nameWords } from './folding.js';
 import { clockTime, shortTime } from './format.js';
 import { graphemes } from './graphemes.js';
 import { known } from './users.js';
-import { hitKey } from '../../sdk/state/found-messages.js';
+import { foundKey } from '../../sdk/state/found-messages.js';
 import { isFiltered } from '../../sdk/search.js';
 import { say } from './strings.js';
 import { nameOf } from './conversations.js';
@@ -58,9 +58,9 @@ export function foundView(sight, search, at) {
 /** Whether something that was found has to be looked for again: it may have changed without anybody saying how, or was
  * changed and seems to say no more what was looked for; the server, which compares better, knows.
  * @param {State} state @param {SearchView} search @returns {boolean} */
-export function isDoubtful({ hits }, { results, query }) {
+export function isDoubtful({ found: hits }, { results, query }) {
   return results.some(({ message }) => {
-    const now = hits.get(hitKey(message)) ?? null;
+    const now = hits.get(foundKey(message)) ?? null;
     return now === null || (!now.deleted && !now.hidden && isOther(now, message) && !says(now, asked(query)));
   });
 }
@@ -68,7 +68,7 @@ export function isDoubtful({ hits }, { results, query }) {
 /** A hit as it is now, as far as this page knows; null where it was deleted or says no more what was looked for.
  * @param {Sight} sight @param {string} query @param {Hit} hit @returns {Hit|null} */
 function asNow({ state }, query, hit) {
-  const now = state.hits.get(hitKey(hit.message)) ?? hit.message;
+  const now = state.found.get(foundKey(hit.message)) ?? hit.message;
   if (now.deleted || now.hidden) return null;
   if (now.version <= hit.message.version) return hit;
   if (!isOther(now, hit.message)) return { ...hit, message: now };

@@ -15,7 +15,7 @@ import { standing, typingWords, writers } from './presence.js';
 import { shortName } from './format.js';
 import { gistOf, nameFor } from './preview.js';
 import { cut } from './graphemes.js';
-import { shown } from '../../sdk/state/messages.js';
+import { visibleMessages } from '../../sdk/state/messages.js';
 import { layOut } from './message-groups.js';
 import { say } from './strings.js';
 import { calledName, facesOf, nameOf, roleChips, unreadOf } from './conversations.js';
@@ -68,7 +68,7 @@ export function threadView(sight, opened) {
   const { state } = sight;
   const conversation = state.conversations.get(id);
   const thread = state.threads.get(id);
-  const messages = thread ? shown(thread).map(opened.over) : [];
+  const messages = thread ? visibleMessages(thread).map(opened.over) : [];
   // What waits comes after the last message, which may not be held.
   const own = sight.waiting(id);
   const items = thread?.moreAfter ? [] : own;

@@ -13,79 +13,81 @@
  * @import {Input} from './inputs.js'
  * @import {State} from './state.js'
  */
-import { dropAsked, takeAnswer, takeChanges, takeConversation, takeHeads, takeMe, takeMessage, takeSome } from './answers.js';
-import { loadedTo } from './conversations.js';
-import { release, takeEvent } from './events.js';
-import { seeHits } from './found-messages.js';
-import { learn } from './rows.js';
-import { answered, want } from './stale-scopes.js';
-import { bornSince, empty, versionOf } from './state.js';
-import { closeThread, hideAt, openThread, trimThread } from './threads.js';
-import { takeTotals } from './unread-totals.js';
+import {
+  removeMissing, applyConversation, applyChanges, applyRow, applyHeads, applyMe, applyMessage, applyMessagePage,
+} from './answers.js';
+import { listBounds } from './conversations.js';
+import { releaseHeldEvents, receiveEvent } from './events.js';
+import { updateFound } from './found-messages.js';
+import { putUsers } from './rows.js';
+import { scopeLoaded, markStale } from './stale-scopes.js';
+import { wasAddedSince, emptyState, versionOf } from './state.js';
+import { closeThread, hideMessageAt, openThread, trimThread } from './threads.js';
+import { applyTotals } from './unread-totals.js';
 
 /** @param {State} state @param {Input} input @returns {State} */
 export function apply(state, input) {
   if (input.kind === 'heads' && input.heads.reset) {
     const { user, turn, fanOutMax } = state;
-    return { ...empty(user), turn: turn + 1, fanOutMax, cursor: input.heads.cursor };
+    return { ...emptyState(user), turn: turn + 1, fanOutMax, cursor: input.heads.cursor };
   }
   const draft = copy(state);
-  seeHits(draft, input);
+  updateFound(draft, input);
   switch (input.kind) {
     case 'event':
-      takeEvent(draft, input.event);
+      receiveEvent(draft, input.event);
       break;
     case 'heads':
-      takeHeads(draft, input.heads, input.asked);
+      applyHeads(draft, input.heads, input.asked);
       break;
     case 'changes':
-      answered(draft, input.changes.scope, input.answered);
-      takeChanges(draft, input.changes, input.asked, false);
+      scopeLoaded(draft, input.changes.scope, input.answered);
+      applyChanges(draft, input.changes, input.asked, false);
       break;
     case 'conversation':
-      takeAnswer(draft, input);
+      applyConversation(draft, input);
       break;
     case 'list':
-      learn(draft, input.page.users ?? []);
-      for (const conversation of input.page.conversations) takeConversation(draft, conversation, input.asked);
-      draft.list = loadedTo(input.page);
+      putUsers(draft, input.page.users ?? []);
+      for (const conversation of input.page.conversations) applyRow(draft, conversation, input.asked);
+      draft.list = listBounds(input.page);
       draft.cursor ??= input.page.cursor;
       break;
     case 'messages':
     case 'quoted':
-      takeSome(draft, input);
+      applyMessagePage(draft, input);
       break;
     case 'me':
-      answered(draft, `user:${draft.user}`, input.answered);
-      takeMe(draft, input.answer, input.since);
-      takeTotals(draft, input.answer, input.asked);
+      scopeLoaded(draft, `user:${draft.user}`, input.answered);
+      applyMe(draft, input.answer, input.since);
+      applyTotals(draft, input.answer, input.asked);
       break;
     case 'sent':
-      takeMessage(draft, input.sent.message, input.sent.version, input.asked);
+      applyMessage(draft, input.sent.message, input.sent.version, input.asked);
       break;
     case 'changed':
-      takeMessage(draft, input.changed.message, input.changed.version, input.asked);
+      applyMessage(draft, input.changed.message, input.changed.version, input.asked);
       break;
     case 'hidden':
-      hideAt(draft, input.place);
+      hideMessageAt(draft, input.place);
       if ((draft.me?.scope_version ?? 0) < input.version) {
-        want(draft, `user:${draft.user}`, { version: input.version, hurry: false, whole: 0 });
+        markStale(draft, `user:${draft.user}`, { version: input.version, urgent: false, wholeSince: 0 });
       }
       break;
     case 'gone':
-      if (!bornSince(draft, input.scope, input.asked)) dropAsked(draft, input.scope, input.asked);
+      if (!wasAddedSince(draft, input.scope, input.asked)) removeMissing(draft, input.scope, input.asked);
       break;
     case 'users':
-      learn(draft, input.users);
+      putUsers(draft, input.users);
       break;
     default:
-      takeView(draft, input);
+      applyScreen(draft, input);
   }
   return settle(draft);
 }
 
 /** What depends on what is on the screen. @param {State} draft @param {Input} input */
-function takeView(draft, input) {
+function applyScreen(draft, input) {
   if (input.kind === 'limits') draft.fanOutMax = input.fanOutMax;
   else if (input.kind === 'opening') openThread(draft, input.conversation);
   else if (input.kind === 'closing') closeThread(draft, input.conversation);
@@ -101,10 +103,10 @@ function copy(state) {
     threads: new Map(state.threads),
     users: new Map(state.users),
     hidden: new Map(state.hidden),
-    wanted: new Map(state.wanted),
-    held: new Map(state.held),
-    heldAt: new Map(state.heldAt),
-    born: new Map(state.born),
+    stale: new Map(state.stale),
+    heldEvents: new Map(state.heldEvents),
+    heldEventsAt: new Map(state.heldEventsAt),
+    addedAt: new Map(state.addedAt),
     left: new Map(state.left),
     totals: state.totals && { ...state.totals, rest: { ...state.totals.rest } },
     pending: state.pending && { ...state.pending, needs: new Map(state.pending.needs) },
@@ -114,9 +116,9 @@ function copy(state) {
 /** Applies what was held and now fits, forgets what is no longer wanted, and moves the cursor if it may move.
  * @param {State} draft @returns {State} */
 function settle(draft) {
-  for (const scope of [...draft.held.keys()]) release(draft, scope);
-  for (const [scope, { version, whole }] of [...draft.wanted]) {
-    if (!whole && (versionOf(draft, scope) ?? -1) >= version) draft.wanted.delete(scope);
+  for (const scope of [...draft.heldEvents.keys()]) releaseHeldEvents(draft, scope);
+  for (const [scope, { version, wholeSince: whole }] of [...draft.stale]) {
+    if (!whole && (versionOf(draft, scope) ?? -1) >= version) draft.stale.delete(scope);
   }
   const { pending } = draft;
   if (pending && [...pending.needs].every(([scope, version]) => (versionOf(draft, scope) ?? -1) >= version)) {

@@ -8,15 +8,15 @@
  *   PlacedEvent} from '../wire.js'
  */
 
-/** @typedef {Conversation & {unreadAt: number}} Held */
+/** @typedef {Conversation & {unreadAt: number}} HeldConversation */
 
 /** "99+" on the wire. */
 const UNREAD_MAX = 100;
 
-/** @param {Held} held @param {PlacedEvent} event
+/** @param {HeldConversation} held @param {PlacedEvent} event
  * @param {{me: number, fanOutMax: number, hidden?: boolean}} how `hidden`: I deleted this message for myself
- * @returns {Held} */
-export function changedBy(held, event, { me, fanOutMax, hidden = false }) {
+ * @returns {HeldConversation} */
+export function applyToRow(held, event, { me, fanOutMax, hidden = false }) {
   switch (event.type) {
     case 'message.created': {
       const isLarge = held.member_count > fanOutMax;
@@ -39,8 +39,8 @@ export function changedBy(held, event, { me, fanOutMax, hidden = false }) {
   }
 }
 
-/** @param {Held} held @param {MessageCreated} event @param {{me: number, hidden: boolean, isLarge: boolean}} how
- * @returns {Held} */
+/** @param {HeldConversation} held @param {MessageCreated} event @param {{me: number, hidden: boolean, isLarge: boolean}} how
+ * @returns {HeldConversation} */
 function withMessage(held, event, { me, hidden, isLarge }) {
   const { message } = event;
   // Not told where receipts are off.
@@ -69,13 +69,13 @@ function withSent(row, { message }, { readSeq, isLarge }) {
   return readSeq > row.read_seq ? { ...moved(sent, readSeq, 0, row.version), read_at: message.created_at } : sent;
 }
 
-/** A line of the system is a message that nobody has to read. @param {Held} held @param {Message|undefined} line
- * @returns {Held} */
+/** A line of the system is a message that nobody has to read. @param {HeldConversation} held @param {Message|undefined} line
+ * @returns {HeldConversation} */
 function withLine(held, line) {
   return line ? { ...held, activity: line.id, last_seq: line.seq, last_message: line } : held;
 }
 
-/** @param {Held} held @param {MessageUpdated} event @returns {Held} */
+/** @param {HeldConversation} held @param {MessageUpdated} event @returns {HeldConversation} */
 function withChanged(held, { message }) {
   const last = held.last_message;
   if (last?.seq !== message.seq || last.version >= message.version) return held;
@@ -83,16 +83,16 @@ function withChanged(held, { message }) {
 }
 
 /** Whether a message was deleted that may have been counted as unread by me.
- * @param {Held} held @param {MessageUpdated} event @param {number} me @returns {boolean} */
-export function uncounts(held, { message, version }, me) {
+ * @param {HeldConversation} held @param {MessageUpdated} event @param {number} me @returns {boolean} */
+export function changesUnread(held, { message, version }, me) {
   if (!message.deleted || message.sender === me || version <= held.unreadAt) return false;
   return message.seq > (memberOf(held, me)?.read_seq ?? 0);
 }
 
 /** I deleted a message for myself; null when a whole copy has to be asked for: what was counted from another marker
  * than mine says nothing.
- * @param {Held} held @param {{seq: number, read_seq: number, unread: number, version: number}} event @param {number} me
- * @returns {Held|null} */
+ * @param {HeldConversation} held @param {{seq: number, read_seq: number, unread: number, version: number}} event @param {number} me
+ * @returns {HeldConversation|null} */
 export function withHidden(held, { seq, read_seq, unread, version }, me) {
   const mine = memberOf(held, me)?.read_seq ?? 0;
   if (held.last_message?.seq === seq || read_seq !== mine) return null;
@@ -101,7 +101,7 @@ export function withHidden(held, { seq, read_seq, unread, version }, me) {
   return seq > mine ? null : held;
 }
 
-/** @param {Held} held @param {MembersUpdated} event @param {number} me @param {number} fanOutMax @returns {Held} */
+/** @param {HeldConversation} held @param {MembersUpdated} event @param {number} me @param {number} fanOutMax @returns {HeldConversation} */
 function withMembers(held, event, me, fanOutMax) {
   const [row] = event.members;
   const mine = event.members.length === 1 && row.user.id === me && typeof event.unread === 'number'
@@ -151,7 +151,7 @@ function moved(row, read, delivered, version) {
 }
 
 /** My own marker, told to me alone; null when a whole copy has to be asked for.
- * @param {Held} held @param {Marker} marker @param {number} me @param {number} version @returns {Held|null} */
+ * @param {HeldConversation} held @param {Marker} marker @param {number} me @param {number} version @returns {HeldConversation|null} */
 export function withMarker(held, marker, me, version) {
   const row = held.members.find((one) => one.user.id === me);
   if (!row) return held;
@@ -171,8 +171,8 @@ function readAt(marker) {
 }
 
 /** A whole copy in the place of another: my own marker does not move back.
- * @param {Held|undefined} held @param {Conversation} whole @param {number} me @returns {Held} */
-export function withWhole(held, whole, me) {
+ * @param {HeldConversation|undefined} held @param {Conversation} whole @param {number} me @returns {HeldConversation} */
+export function mergeRow(held, whole, me) {
   const taken = { ...whole, unreadAt: whole.version };
   const mine = held?.members.find((one) => one.user.id === me);
   if (!held || !mine || !isBehind(held, whole, me)) return taken;
@@ -184,7 +184,7 @@ export function withWhole(held, whole, me) {
 }
 
 /** Whether a whole copy was read before my own marker moved to where it is.
- * @param {Held} held @param {Conversation} whole @param {number} me @returns {boolean} */
+ * @param {HeldConversation} held @param {Conversation} whole @param {number} me @returns {boolean} */
 export function isBehind(held, whole, me) {
   return (memberOf(whole, me)?.read_seq ?? Infinity) < (memberOf(held, me)?.read_seq ?? 0);
 }
@@ -201,6 +201,6 @@ export function historyFrom(conversation, me) {
 
 /** How much of the list is there: none below `bound`. @param {ConversationPage} page
  * @returns {{loaded: boolean, next: string|null, bound: number}} */
-export function loadedTo({ conversations, next }) {
+export function listBounds({ conversations, next }) {
   return { loaded: true, next, bound: next === null ? 0 : conversations.at(-1)?.activity ?? 0 };
 }

@@ -10,40 +10,40 @@
  * @import {State} from './state.js'
  */
 import { historyFrom } from './conversations.js';
-import { better, hiddenCopy, messageAt } from './messages.js';
+import { newerCopy, hiddenCopy, messageAt } from './messages.js';
 import { isHidden } from './threads.js';
 
 const unknown = { id: 0, version: 0, sender: 0, client_id: '', text: '', created_at: '' };
 
 /** @param {{conversation: number, seq: number}} place @returns {string} */
-export function hitKey({ conversation, seq }) {
+export function foundKey({ conversation, seq }) {
   return `${conversation}:${seq}`;
 }
 
 /** What an input says of messages that were found. @param {State} draft @param {Input} input */
-export function seeHits(draft, input) {
+export function updateFound(draft, input) {
   if (input.kind === 'found') {
-    const found = input.messages.map((one) => /** @type {const} */ ([hitKey(one), known(draft, one)]));
-    draft.hits = new Map([...(input.first ? [] : draft.hits), ...found]);
+    const found = input.messages.map((one) => /** @type {const} */ ([foundKey(one), known(draft, one)]));
+    draft.found = new Map([...(input.first ? [] : draft.found), ...found]);
     return;
   }
-  if (draft.hits.size === 0) return;
-  see(draft, messagesOf(input));
-  const hidden = new Set(hiddenBy(input).map(hitKey));
+  if (draft.found.size === 0) return;
+  updateCopies(draft, messagesOf(input));
+  const hidden = new Set(hiddenBy(input).map(foundKey));
   if (hidden.size > 0) hide(draft, (key) => hidden.has(key));
   for (const scope of leftBy(input, draft.user)) hide(draft, (key) => key.startsWith(`${idOf(scope)}:`));
   for (const row of wholeBy(input)) {
     // What changed on the way to it is not told.
-    if ((draft.conversations.get(row.id)?.version ?? 0) < row.version) doubt(draft, `${row.id}:`, new Set());
+    if ((draft.conversations.get(row.id)?.version ?? 0) < row.version) markUnknown(draft, `${row.id}:`, new Set());
   }
-  for (const { scope, messages } of resetBy(input)) doubt(draft, `${idOf(scope)}:`, new Set(messages.map(hitKey)));
+  for (const { scope, messages } of resetBy(input)) markUnknown(draft, `${idOf(scope)}:`, new Set(messages.map(foundKey)));
   // What I hid is told since something, or not at all.
-  if (input.kind === 'me' && (input.since === null || input.answer.hidden_reset)) doubt(draft, '', new Set());
+  if (input.kind === 'me' && (input.since === null || input.answer.hidden_reset)) markUnknown(draft, '', new Set());
 }
 
 /** My history in a conversation begins here now: who is added again may see less than before. @param {State} draft
  * @param {Conversation} conversation */
-export function hideBefore(draft, conversation) {
+export function hideFoundBefore(draft, conversation) {
   const from = historyFrom(conversation, draft.user);
   const beginning = `${conversation.id}:`;
   if (from > 1) hide(draft, (key) => key.startsWith(beginning) && Number(key.slice(beginning.length)) < from);
@@ -95,7 +95,7 @@ function isRemoval(event, me) {
  * @param {Message} message @returns {Message} */
 function known(draft, message) {
   const thread = draft.threads.get(message.conversation);
-  const copy = better(thread && messageAt(thread, message.seq), message);
+  const copy = newerCopy(thread && messageAt(thread, message.seq), message);
   const row = draft.conversations.get(message.conversation);
   const isBefore = row !== undefined && message.seq < historyFrom(row, draft.user);
   return isBefore || isHidden(draft, message) ? hiddenCopy(copy) : copy;
@@ -114,32 +114,32 @@ function resetBy(input) {
 }
 
 /** @param {State} draft @param {Message[]} messages */
-function see(draft, messages) {
-  for (const message of messages) change(draft, hitKey(message), (held) => better(held, message));
+function updateCopies(draft, messages) {
+  for (const message of messages) change(draft, foundKey(message), (held) => newerCopy(held, message));
 }
 
 /** @param {State} draft @param {(key: string) => boolean} isMeant */
 function hide(draft, isMeant) {
-  for (const key of [...draft.hits.keys()].filter(isMeant)) {
+  for (const key of [...draft.found.keys()].filter(isMeant)) {
     const [conversation, seq] = key.split(':').map(Number);
     change(draft, key, (held) => hiddenCopy(held ?? { ...unknown, conversation, seq }));
   }
 }
 
 /** @param {State} draft @param {string} beginning @param {Set<string>} known */
-function doubt(draft, beginning, known) {
-  for (const key of draft.hits.keys()) {
+function markUnknown(draft, beginning, known) {
+  for (const key of draft.found.keys()) {
     if (key.startsWith(beginning) && !known.has(key)) change(draft, key, (held) => (held?.hidden ? held : null));
   }
 }
 
 /** @param {State} draft @param {string} key @param {(held: Message|null) => Message|null} make */
 function change(draft, key, make) {
-  const held = draft.hits.get(key);
+  const held = draft.found.get(key);
   if (held === undefined) return;
   const made = make(held);
   // The map is that of the state before, too.
-  if (made !== held) draft.hits = new Map(draft.hits).set(key, made);
+  if (made !== held) draft.found = new Map(draft.found).set(key, made);
 }
 
 /** @param {string} scope @returns {string} */

@@ -20,7 +20,7 @@
  */
 
 /** Messages of a thread that is not on the screen. */
-export const UNSEEN_MAX = 80;
+export const HIDDEN_THREAD_MESSAGES_MAX = 80;
 /** Answered messages that are held; what is beyond is asked for again. */
 const QUOTED_MAX = 300;
 
@@ -43,7 +43,7 @@ function firstSeq(thread) {
 }
 
 /** All that can be shown, in order. @param {Thread} thread @returns {Message[]} */
-export function shown(thread) {
+export function visibleMessages(thread) {
   return thread.ahead.length > 0 ? [...thread.messages, ...thread.ahead] : thread.messages;
 }
 
@@ -53,7 +53,7 @@ export function hiddenCopy({ id, conversation, seq, version, sender, client_id, 
 }
 
 /** The copy of a message to keep. @param {Message|null|undefined} held @param {Message} message @returns {Message} */
-export function better(held, message) {
+export function newerCopy(held, message) {
   if (!held) return message;
   const newer = message.version > held.version ? message : held;
   return (held.hidden || message.hidden) && !newer.hidden ? hiddenCopy(newer) : newer;
@@ -69,11 +69,11 @@ export function merge(thread, messages) {
   for (const message of messages) {
     const { seq } = message;
     const isQuoted = quoted.has(seq);
-    if (isQuoted) quoted.set(seq, better(quoted.get(seq), message));
+    if (isQuoted) quoted.set(seq, newerCopy(quoted.get(seq), message));
     const at = seq - (joined[0]?.seq ?? seq + 1);
-    if (joined[at]) joined[at] = better(joined[at], message);
+    if (joined[at]) joined[at] = newerCopy(joined[at], message);
     else if (!thread.loaded || (seq > (joined.at(-1)?.seq ?? 0) && !thread.moreAfter)) {
-      ahead.set(seq, better(ahead.get(seq), message));
+      ahead.set(seq, newerCopy(ahead.get(seq), message));
     } else if (message.version > message.id) missed = Math.max(missed, message.version);
   }
   const waiting = [...ahead.values()].sort((a, b) => a.seq - b.seq);
@@ -88,13 +88,13 @@ export function merge(thread, messages) {
 
 /** What is not on the screen does not grow for ever. @param {Thread} thread @returns {Thread} */
 function bounded(thread) {
-  if (thread.shown || thread.messages.length <= 2 * UNSEEN_MAX) return thread;
-  return trim(thread, thread.messages[thread.messages.length - UNSEEN_MAX].seq, Infinity);
+  if (thread.shown || thread.messages.length <= 2 * HIDDEN_THREAD_MESSAGES_MAX) return thread;
+  return trimWindow(thread, thread.messages[thread.messages.length - HIDDEN_THREAD_MESSAGES_MAX].seq, Infinity);
 }
 
 /** A window in the place of the one that was: what was ahead is looked at again.
  * @param {Thread} thread @param {Page} page @returns {Thread} */
-function begin(thread, page) {
+function startWindow(thread, page) {
   const { ahead } = thread;
   const begun = {
     ...thread, messages: page.messages, ahead: [], loaded: true, moreBefore: page.previous !== null,
@@ -105,7 +105,7 @@ function begin(thread, page) {
 }
 
 /** A page that overlaps or touches the window widens it. @param {Thread} thread @param {Page} page @returns {Thread} */
-function widen(thread, page) {
+function widenWindow(thread, page) {
   const [first, last] = [firstSeq(thread), lastSeq(thread)];
   const before = page.messages.filter((one) => one.seq < first);
   const after = page.messages.filter((one) => one.seq > last);
@@ -119,7 +119,7 @@ function widen(thread, page) {
 }
 
 /** @param {Thread} thread @param {Page} page @returns {boolean} */
-function touches(thread, page) {
+function touchesWindow(thread, page) {
   const [first, last] = [page.messages[0]?.seq, page.messages.at(-1)?.seq];
   if (!thread.loaded || thread.messages.length === 0 || first === undefined || last === undefined) return false;
   return first <= lastSeq(thread) + 1 && last >= firstSeq(thread) - 1;
@@ -127,52 +127,52 @@ function touches(thread, page) {
 
 /** A page from anywhere, the end among them: it begins a thread, widens the window, or takes its place if there is a
  * gap between. @param {Thread} thread @param {Page} page @returns {Thread} */
-export function placed(thread, page) {
-  if (page.messages.length === 0) return thread.loaded ? thread : begin(thread, page);
-  return withQuoted(touches(thread, page) ? widen(thread, page) : begin(thread, page), page.quoted);
+export function insertPage(thread, page) {
+  if (page.messages.length === 0) return thread.loaded ? thread : startWindow(thread, page);
+  return addQuoted(touchesWindow(thread, page) ? widenWindow(thread, page) : startWindow(thread, page), page.quoted);
 }
 
 /** A page of what came before. @param {Thread} thread @param {Page} page @returns {Thread} */
-export function older(thread, page) {
+export function prependPage(thread, page) {
   const first = firstSeq(thread);
   if (first === Infinity) return thread;
   const earlier = page.messages.filter((one) => one.seq < first);
   const joins = earlier.length === 0 ? page.messages.length === 0 : earlier[earlier.length - 1].seq === first - 1;
   if (!joins) return thread;
   const wide = { ...thread, messages: [...earlier, ...thread.messages], moreBefore: page.previous !== null };
-  return withQuoted(wide, page.quoted);
+  return addQuoted(wide, page.quoted);
 }
 
 /** A page of what came after. @param {Thread} thread @param {Page} page @returns {Thread} */
-export function newer(thread, page) {
+export function appendPage(thread, page) {
   const last = lastSeq(thread);
   const later = page.messages.filter((one) => one.seq > last);
   if (later.length === 0) return page.messages.length === 0 ? { ...thread, moreAfter: false } : thread;
   if (thread.messages.length > 0 && later[0].seq !== last + 1) return thread;
   const wide = { ...thread, messages: [...thread.messages, ...later], moreAfter: page.next !== null };
-  return withQuoted(merge({ ...wide, ahead: [] }, thread.ahead), page.quoted);
+  return addQuoted(merge({ ...wide, ahead: [] }, thread.ahead), page.quoted);
 }
 
 /** @param {Thread} thread @param {Message[]} [messages] @returns {Thread} */
-export function withQuoted(thread, messages = []) {
+export function addQuoted(thread, messages = []) {
   if (messages.length === 0 && thread.quoted.size === 0) return thread;
   const quoted = new Map(thread.quoted);
-  for (const message of messages) quoted.set(message.seq, better(quoted.get(message.seq), message));
+  for (const message of messages) quoted.set(message.seq, newerCopy(quoted.get(message.seq), message));
   // Those of the window stand there alone.
   const first = firstSeq(thread);
   for (const seq of quoted.keys()) if (thread.messages[seq - first]) quoted.delete(seq);
-  return needed({ ...thread, quoted });
+  return dropUnusedQuotes({ ...thread, quoted });
 }
 
 /** An answered message that may not be seen, so that it is not asked for again. @param {Thread} thread
  * @param {number} seq @returns {Thread} */
-export function withoutQuoted(thread, seq) {
+export function markQuoteMissing(thread, seq) {
   return thread.quoted.has(seq) ? thread : { ...thread, quoted: new Map(thread.quoted).set(seq, null) };
 }
 
 /** Without answered messages that nothing in the window answers, when there are many. @param {Thread} thread
  * @returns {Thread} */
-function needed(thread) {
+function dropUnusedQuotes(thread) {
   if (thread.quoted.size <= QUOTED_MAX) return thread;
   const answered = new Set(thread.messages.map((one) => one.reply_to));
   return { ...thread, quoted: new Map([...thread.quoted].filter(([seq]) => answered.has(seq))) };
@@ -195,20 +195,20 @@ export function missingQuote(thread) {
 }
 
 /** @param {Thread} thread @param {number} seq @returns {Thread} with one that I deleted for myself */
-export function hide(thread, seq) {
+export function hideMessage(thread, seq) {
   const held = messageAt(thread, seq);
   return held ? merge(thread, [hiddenCopy(held)]) : thread;
 }
 
 /** Without what lies outside: the window is made smaller. Answered messages stay. @param {Thread} thread
  * @param {number} first @param {number} last @returns {Thread} */
-export function trim(thread, first, last) {
+export function trimWindow(thread, first, last) {
   const messages = thread.messages.filter((one) => one.seq >= first && one.seq <= last);
   if (messages.length === 0 || messages.length === thread.messages.length) return thread;
   const moreAfter = thread.moreAfter || messages[messages.length - 1].seq < lastSeq(thread);
   const answered = new Set(messages.map((one) => one.reply_to));
   const quoted = thread.messages.filter((one) => answered.has(one.seq));
-  return withQuoted({
+  return addQuoted({
     ...thread,
     messages,
     ahead: moreAfter ? [] : thread.ahead,
@@ -219,7 +219,7 @@ export function trim(thread, first, last) {
 
 /** Without what lies before the beginning of one's history. @param {Thread} thread @param {number} from
  * @returns {Thread} */
-export function since(thread, from) {
+export function dropBefore(thread, from) {
   if (firstSeq(thread) >= from && thread.ahead.every((one) => one.seq >= from)) return thread;
   const messages = thread.messages.filter((one) => one.seq >= from);
   const ahead = thread.ahead.filter((one) => one.seq >= from);

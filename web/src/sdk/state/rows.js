@@ -4,31 +4,31 @@
  * @import {Conversation, User} from '../wire.js'
  * @import {State} from './state.js'
  */
-import { isBehind, withWhole } from './conversations.js';
-import { hideBefore } from './found-messages.js';
-import { wantWhole } from './stale-scopes.js';
-import { beginAt } from './threads.js';
+import { isBehind, mergeRow } from './conversations.js';
+import { hideFoundBefore } from './found-messages.js';
+import { markWholeStale } from './stale-scopes.js';
+import { applyHistoryStart } from './threads.js';
 import { countRow } from './unread-totals.js';
 
 /** @param {State} draft @param {Conversation} conversation @param {number} asked
  * @param {boolean} [isWhole] nothing that was unread changed since what was held but what this tells */
-export function keep(draft, conversation, asked, isWhole = false) {
+export function putConversation(draft, conversation, asked, isWhole = false) {
   const { id } = conversation;
   const held = draft.conversations.get(id);
-  if (!held) draft.born.set(`conversation:${id}`, draft.turn);
+  if (!held) draft.addedAt.set(`conversation:${id}`, draft.turn);
   const wasBehind = held !== undefined && isBehind(held, conversation, draft.user);
-  const kept = withWhole(held, conversation, draft.user);
+  const kept = mergeRow(held, conversation, draft.user);
   draft.conversations.set(id, kept);
   countRow(draft, held, kept, isWhole);
-  learn(draft, conversation.members.map((one) => one.user));
-  beginAt(draft, conversation, held);
-  hideBefore(draft, conversation);
+  putUsers(draft, conversation.members.map((one) => one.user));
+  applyHistoryStart(draft, conversation, held);
+  hideFoundBefore(draft, conversation);
   // It may have been read before I hid something there, or before my marker moved.
-  if (wasBehind || (draft.hidden.get(id)?.turn ?? -1) > asked) wantWhole(draft, id);
+  if (wasBehind || (draft.hidden.get(id)?.turn ?? -1) > asked) markWholeStale(draft, id);
 }
 
 /** Of two copies of a person the one with the higher version is right. @param {State} draft @param {User[]} users */
-export function learn(draft, users) {
+export function putUsers(draft, users) {
   for (const { id, name, picture, version } of users) {
     const known = draft.users.get(id);
     if (!known || known.version < version) draft.users.set(id, { id, name, picture, version });

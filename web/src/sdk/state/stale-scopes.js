@@ -1,47 +1,47 @@
 /**
  * What a state wants to be asked for, by scope. Pure, and only for drafts.
  *
- * @import {State, Want} from './state.js'
+ * @import {State, StaleScope} from './state.js'
  */
 
 /** An answer that was asked for when `version` was wanted has told it, whatever its own version is.
  * @param {State} draft @param {string} scope @param {number|undefined} version */
-export function answered(draft, scope, version) {
-  const want = draft.wanted.get(scope);
-  if (want && !want.whole && version !== undefined && want.version <= version) draft.wanted.delete(scope);
+export function scopeLoaded(draft, scope, version) {
+  const want = draft.stale.get(scope);
+  if (want && !want.wholeSince && version !== undefined && want.version <= version) draft.stale.delete(scope);
 }
 
 /** A whole copy was taken that was asked for after it was last wanted. @param {State} draft @param {string} scope
  * @param {number} asked */
-export function answeredWhole(draft, scope, asked) {
-  const wanted = draft.wanted.get(scope);
-  if (wanted && wanted.whole <= asked) draft.wanted.set(scope, { ...wanted, whole: 0 });
+export function wholeLoaded(draft, scope, asked) {
+  const wanted = draft.stale.get(scope);
+  if (wanted && wanted.wholeSince <= asked) draft.stale.set(scope, { ...wanted, wholeSince: 0 });
 }
 
-/** @param {State} draft @param {string} scope @param {Want} more */
-export function want(draft, scope, { version, hurry, whole }) {
-  const before = draft.wanted.get(scope);
-  draft.wanted.set(scope, {
+/** @param {State} draft @param {string} scope @param {StaleScope} more */
+export function markStale(draft, scope, { version, urgent: hurry, wholeSince: whole }) {
+  const before = draft.stale.get(scope);
+  draft.stale.set(scope, {
     version: Math.max(version, before?.version ?? 0),
-    hurry: hurry || (before?.hurry ?? false),
-    whole: Math.max(whole, before?.whole ?? 0),
+    urgent: hurry || (before?.urgent ?? false),
+    wholeSince: Math.max(whole, before?.wholeSince ?? 0),
   });
 }
 
 /** A whole copy is wanted, whatever the version. @param {State} draft @param {number} id */
-export function wantWhole(draft, id) {
+export function markWholeStale(draft, id) {
   const version = draft.conversations.get(id)?.version ?? 0;
-  want(draft, `conversation:${id}`, { version, hurry: true, whole: draft.turn });
+  markStale(draft, `conversation:${id}`, { version, urgent: true, wholeSince: draft.turn });
 }
 
 /** @param {State} draft @param {number} id @returns {boolean} */
-export function isWholeWanted(draft, id) {
-  return (draft.wanted.get(`conversation:${id}`)?.whole ?? 0) > 0;
+export function isWholeStale(draft, id) {
+  return (draft.stale.get(`conversation:${id}`)?.wholeSince ?? 0) > 0;
 }
 
 /** The version up to which heads or a first page have told everything. A conversation that is not held and was opened
  * by then is in the list, or I am not in it any more. @param {State} state @returns {number} */
-export function toldVersion({ cursor, pending }) {
+export function knownVersion({ cursor, pending }) {
   return Math.max(versionIn(cursor), versionIn(pending?.cursor ?? null));
 }
 

@@ -5,16 +5,16 @@
  *   What is said to be true of the scope is the lower of the two.
  *
  * @import {Me, Message, PlacedEvent, Unread, User} from '../wire.js'
- * @import {Held} from './conversations.js'
+ * @import {HeldConversation} from './conversations.js'
  * @import {Thread} from './messages.js'
  */
 
 /**
  * `whole` is the turn at which a whole copy was last wanted, or 0.
- * @typedef {{version: number, hurry: boolean, whole: number}} Want
+ * @typedef {{version: number, urgent: boolean, wholeSince: number}} StaleScope
  * @typedef {{rest: Unread, at: number}} Totals what is unread in conversations that are not held, and when that was told
- * @typedef {Map<string, Message|null>} Hits the newest copies; null where it may have changed and nobody said how
- * @typedef {{seqs: Set<number>, turn: number}} HiddenHere what I deleted for myself, as far as heard; and when
+ * @typedef {Map<string, Message|null>} FoundMessages the newest copies; null where it may have changed and nobody said how
+ * @typedef {{seqs: Set<number>, turn: number}} HiddenMessages what I deleted for myself, as far as heard; and when
  * @typedef {{
  *   user: number,
  *   turn: number,
@@ -22,16 +22,16 @@
  *   me: Me|null,
  *   cursor: string|null,
  *   pending: {cursor: string, needs: Map<string, number>}|null,
- *   conversations: Map<number, Held>,
+ *   conversations: Map<number, HeldConversation>,
  *   threads: Map<number, Thread>,
  *   users: Map<number, User>,
- *   hidden: Map<number, HiddenHere>,
- *   hits: Hits,
+ *   hidden: Map<number, HiddenMessages>,
+ *   found: FoundMessages,
  *   list: {loaded: boolean, next: string|null, bound: number},
- *   wanted: Map<string, Want>,
- *   held: Map<string, PlacedEvent[]>,
- *   heldAt: Map<string, number>,
- *   born: Map<string, number>,
+ *   stale: Map<string, StaleScope>,
+ *   heldEvents: Map<string, PlacedEvent[]>,
+ *   heldEventsAt: Map<string, number>,
+ *   addedAt: Map<string, number>,
  *   left: Map<string, {version: number, turn: number}>,
  *   totals: Totals|null,
  * }} State
@@ -40,7 +40,7 @@
 const FAN_OUT_MAX = 64;
 
 /** @param {number} user @returns {State} */
-export function empty(user) {
+export function emptyState(user) {
   return {
     user,
     turn: 0,
@@ -52,12 +52,12 @@ export function empty(user) {
     threads: new Map(),
     users: new Map(),
     hidden: new Map(),
-    hits: new Map(),
+    found: new Map(),
     list: { loaded: false, next: null, bound: 0 },
-    wanted: new Map(),
-    held: new Map(),
-    heldAt: new Map(),
-    born: new Map(),
+    stale: new Map(),
+    heldEvents: new Map(),
+    heldEventsAt: new Map(),
+    addedAt: new Map(),
     left: new Map(),
     totals: null,
   };
@@ -86,12 +86,12 @@ export function conversationOf(scope) {
 
 /** Whether a conversation was dropped after a question was put. @param {State} draft @param {string} scope
  * @param {number} asked @returns {boolean} */
-export function leftSince(draft, scope, asked) {
+export function wasLeftSince(draft, scope, asked) {
   return (draft.left.get(scope)?.turn ?? -1) > asked;
 }
 
 /** Whether a conversation was first taken after a question was put. @param {State} draft @param {string} scope
  * @param {number} asked @returns {boolean} */
-export function bornSince(draft, scope, asked) {
-  return versionOf(draft, scope) !== null && (draft.born.get(scope) ?? -1) > asked;
+export function wasAddedSince(draft, scope, asked) {
+  return versionOf(draft, scope) !== null && (draft.addedAt.get(scope) ?? -1) > asked;
 }

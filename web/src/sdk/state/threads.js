@@ -7,8 +7,8 @@
  */
 import { historyFrom } from './conversations.js';
 import {
-  emptyThread, hiddenCopy, hide, merge, missingQuote, newer, older, placed, since, trim, UNSEEN_MAX, withQuoted,
-  withoutQuoted,
+  emptyThread, hiddenCopy, hideMessage, merge, missingQuote, appendPage, prependPage, insertPage, dropBefore,
+  trimWindow, HIDDEN_THREAD_MESSAGES_MAX, addQuoted, markQuoteMissing,
 } from './messages.js';
 
 /** Threads that are held; those opened longest ago are forgotten. */
@@ -28,7 +28,7 @@ export function gapAfter(state, id) {
 
 /** A message that a thread answers and does not hold; null when there is none. @param {State} state
  * @param {number} id @returns {number|null} */
-export function quoteMissing(state, id) {
+export function missingQuoteIn(state, id) {
   const thread = state.threads.get(id);
   return thread?.loaded ? missingQuote(thread) : null;
 }
@@ -54,14 +54,14 @@ export function closeThread(draft, id) {
     draft.threads.delete(id);
     return;
   }
-  const first = thread.messages.at(-UNSEEN_MAX)?.seq ?? 0;
-  draft.threads.set(id, { ...trim(thread, first, Infinity), shown: false });
+  const first = thread.messages.at(-HIDDEN_THREAD_MESSAGES_MAX)?.seq ?? 0;
+  draft.threads.set(id, { ...trimWindow(thread, first, Infinity), shown: false });
 }
 
 /** @param {State} draft @param {{conversation: number, first: number, last: number}} input */
 export function trimThread(draft, { conversation, first, last }) {
   const thread = draft.threads.get(conversation);
-  if (thread) draft.threads.set(conversation, trim(thread, first, last));
+  if (thread) draft.threads.set(conversation, trimWindow(thread, first, last));
 }
 
 /** Too much was hidden to be told: all messages are asked for anew. @param {State} draft */
@@ -73,7 +73,7 @@ export function forgetMessages(draft) {
 
 /** @param {State} draft @param {{conversation: number, page: MessagePage, before?: number, after?: number}} input
  * @returns {number|null} */
-export function takePage(draft, input) {
+export function applyPage(draft, input) {
   const thread = draft.threads.get(input.conversation);
   if (!thread) return null;
   const { messages, quoted } = input.page;
@@ -82,22 +82,22 @@ export function takePage(draft, input) {
     messages: seen(draft, input.conversation, messages),
     quoted: seen(draft, input.conversation, quoted ?? []),
   };
-  const put = input.before !== undefined ? older : input.after !== undefined ? newer : placed;
+  const put = input.before !== undefined ? prependPage : input.after !== undefined ? appendPage : insertPage;
   draft.threads.set(input.conversation, put(thread, page));
   return doubt(draft, input.conversation, page.version);
 }
 
 /** @param {State} draft @param {{conversation: number, seq: number, page: MessagePage|null}} input
  * @returns {number|null} */
-export function takeQuoted(draft, { conversation, seq, page }) {
+export function applyQuoted(draft, { conversation, seq, page }) {
   const thread = draft.threads.get(conversation);
   if (!thread) return null;
   const message = page?.messages.find((one) => one.seq === seq);
   if (!page || !message) {
-    draft.threads.set(conversation, withoutQuoted(thread, seq));
+    draft.threads.set(conversation, markQuoteMissing(thread, seq));
     return null;
   }
-  draft.threads.set(conversation, withQuoted(thread, seen(draft, conversation, [message])));
+  draft.threads.set(conversation, addQuoted(thread, seen(draft, conversation, [message])));
   return doubt(draft, conversation, page.version);
 }
 
@@ -112,7 +112,7 @@ function doubt(draft, id, version) {
 
 /** The row of a conversation is about to be a newer one, without the changes of messages that lie between.
  * @param {State} draft @param {Conversation} conversation @returns {number|null} */
-export function overtake(draft, { id, version }) {
+export function markThreadStale(draft, { id, version }) {
   const thread = draft.threads.get(id);
   const at = draft.conversations.get(id)?.version;
   if (!thread || at === version) return null;
@@ -125,7 +125,7 @@ export function overtake(draft, { id, version }) {
 
 /** The messages that changed in a conversation. @param {State} draft @param {Conversation} conversation
  * @param {Changes} changes @returns {number|null} */
-export function takeChanged(draft, conversation, changes) {
+export function applyChangedMessages(draft, conversation, changes) {
   const { id } = conversation;
   const thread = draft.threads.get(id);
   if (!thread) return null;
@@ -136,9 +136,9 @@ export function takeChanged(draft, conversation, changes) {
     const first = messages[0]?.seq ?? from;
     const page = { messages, quoted, previous: first > from ? first : null, next: null };
     const fresh = { ...emptyThread(thread.missed), shown: thread.shown, ahead: thread.ahead };
-    draft.threads.set(id, placed(fresh, page));
+    draft.threads.set(id, insertPage(fresh, page));
   } else {
-    draft.threads.set(id, withQuoted(merge(thread, messages), quoted));
+    draft.threads.set(id, addQuoted(merge(thread, messages), quoted));
   }
   const taken = /** @type {typeof thread} */ (draft.threads.get(id));
   const version = Math.max(draft.conversations.get(id)?.version ?? 0, taken.missed);
@@ -150,7 +150,7 @@ export function takeChanged(draft, conversation, changes) {
 
 /** My history in a conversation may begin elsewhere now: later, or, where I was added again, earlier.
  * @param {State} draft @param {Conversation} conversation @param {Conversation|undefined} held as it was */
-export function beginAt(draft, conversation, held) {
+export function applyHistoryStart(draft, conversation, held) {
   const thread = draft.threads.get(conversation.id);
   if (!thread) return;
   const from = historyFrom(conversation, draft.user);
@@ -159,17 +159,17 @@ export function beginAt(draft, conversation, held) {
     const quoted = new Map([...thread.quoted].filter(([, one]) => one !== null));
     const moreBefore = thread.moreBefore || (thread.messages[0]?.seq ?? 0) > from;
     draft.threads.set(conversation.id, { ...thread, quoted, moreBefore });
-  } else if (from > 1) draft.threads.set(conversation.id, since(thread, from));
+  } else if (from > 1) draft.threads.set(conversation.id, dropBefore(thread, from));
 }
 
 /** @param {State} draft @param {number} id @param {Message[]} messages */
-export function takeMessages(draft, id, messages) {
+export function putMessages(draft, id, messages) {
   const thread = draft.threads.get(id);
   if (thread && messages.length > 0) draft.threads.set(id, merge(thread, seen(draft, id, messages)));
 }
 
 /** I deleted a message for myself. @param {State} draft @param {MessagePlace} place */
-export function hideAt(draft, { conversation, seq }) {
+export function hideMessageAt(draft, { conversation, seq }) {
   const seqs = new Set(draft.hidden.get(conversation)?.seqs).add(seq);
   for (const old of seqs) {
     if (seqs.size <= HIDDEN_MAX) break;
@@ -177,7 +177,7 @@ export function hideAt(draft, { conversation, seq }) {
   }
   draft.hidden.set(conversation, { seqs, turn: draft.turn });
   const thread = draft.threads.get(conversation);
-  if (thread) draft.threads.set(conversation, hide(thread, seq));
+  if (thread) draft.threads.set(conversation, hideMessage(thread, seq));
 }
 
 /** @param {State} draft @param {Message} message @returns {boolean} */

@@ -8,11 +8,11 @@
  * that the server told at `at`. Where a change leaves that in doubt, the totals are wanted again.
  *
  * @import {Changes, MeAnswer, Unread} from '../wire.js'
- * @import {Held} from './conversations.js'
+ * @import {HeldConversation} from './conversations.js'
  * @import {State} from './state.js'
  */
 import { memberOf } from './conversations.js';
-import { answeredWhole, isWholeWanted, versionIn, want } from './stale-scopes.js';
+import { wholeLoaded, isWholeStale, versionIn, markStale } from './stale-scopes.js';
 
 /** What is unread in all my conversations; in those that are held, until the server has told. @param {State} state
  * @returns {Unread} */
@@ -26,19 +26,19 @@ export function totalsOf({ totals, conversations }) {
 }
 
 /** @param {State} draft @param {MeAnswer} answer @param {number} asked the turn of the state when it was asked for */
-export function takeTotals(draft, { unread, cursor }, asked) {
+export function applyTotals(draft, { unread, cursor }, asked) {
   const at = versionIn(cursor);
   if (draft.totals && at < draft.totals.at) return;
   const held = heldIn(draft.conversations);
   draft.totals = {
     rest: { conversations: unread.conversations - held.conversations, messages: unread.messages - held.messages }, at,
   };
-  answeredWhole(draft, `user:${draft.user}`, asked);
+  wholeLoaded(draft, `user:${draft.user}`, asked);
   // What was heard meanwhile is not in them.
-  if ([...draft.conversations.values()].some((one) => one.version > at)) wantTotals(draft);
+  if ([...draft.conversations.values()].some((one) => one.version > at)) markTotalsStale(draft);
 }
 
-/** A conversation is held, or was replaced. @param {State} draft @param {Held|undefined} before @param {Held} after
+/** A conversation is held, or was replaced. @param {State} draft @param {HeldConversation|undefined} before @param {HeldConversation} after
  * @param {boolean} isWhole nothing that was unread changed between the two but what `after` tells. That cannot be known
  * while a whole copy is wanted: the number in `before` may be wrong */
 export function countRow(draft, before, after, isWhole) {
@@ -48,14 +48,14 @@ export function countRow(draft, before, after, isWhole) {
     const [was, is] = [before?.unread ?? 0, after.unread];
     totals.rest.messages -= is - was;
     totals.rest.conversations -= Number(is > 0) - Number(was > 0);
-  } else if ((!isWhole || isWholeWanted(draft, after.id)) && (before?.version ?? 0) <= totals.at) {
-    wantTotals(draft);
+  } else if ((!isWhole || isWholeStale(draft, after.id)) && (before?.version ?? 0) <= totals.at) {
+    markTotalsStale(draft);
   }
 }
 
 /** Whether all that changed what is unread happened past the version of the totals. @param {State} draft
- * @param {Held|undefined} held @param {Changes} changes @returns {boolean} */
-export function tellsAll({ totals, user }, held, { conversation, messages, reset }) {
+ * @param {HeldConversation|undefined} held @param {Changes} changes @returns {boolean} */
+export function coversAllChanges({ totals, user }, held, { conversation, messages, reset }) {
   if (!totals || !held || !conversation || reset) return false;
   const { at } = totals;
   // A message's id is the version that made it.
@@ -64,11 +64,11 @@ export function tellsAll({ totals, user }, held, { conversation, messages, reset
 }
 
 /** They are asked for soon. @param {State} draft */
-export function wantTotals(draft) {
-  want(draft, `user:${draft.user}`, { version: 0, hurry: false, whole: draft.turn });
+export function markTotalsStale(draft) {
+  markStale(draft, `user:${draft.user}`, { version: 0, urgent: false, wholeSince: draft.turn });
 }
 
-/** @param {Map<number, Held>} conversations @returns {Unread} */
+/** @param {Map<number, HeldConversation>} conversations @returns {Unread} */
 function heldIn(conversations) {
   const sum = { conversations: 0, messages: 0 };
   for (const { unread } of conversations.values()) {
