@@ -3,11 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { following, swap } from '../src/inbox/ui/dom.js';
+import { followValue, replaceChildren } from '../src/inbox/ui/dom.js';
 
 test('a field follows its value until the user types something else', () => {
   const field = { value: '' };
-  const follow = following(field);
+  const follow = followValue(field);
   follow('Umbrellas');
   follow('Lost umbrellas');
   assert.equal(field.value, 'Lost umbrellas');
@@ -30,7 +30,7 @@ test('the focus moves when its element goes, and stays otherwise', () => {
   for (const [activeElement, expected] of [[button, 1], [{}, 1]]) {
     Object.assign(globalThis, { document: { activeElement } });
     element.held = [button];
-    swap(element, [], () => void (moved += 1));
+    replaceChildren(element, [], () => void (moved += 1));
     assert.deepEqual([moved, element.held], [expected, []]);
   }
 });

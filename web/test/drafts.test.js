@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { Drafting } from '../src/inbox/thread/draft.js';
+import { ComposerDraft } from '../src/inbox/thread/draft.js';
 import { Drafts } from '../src/sdk/drafts.js';
 import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
 
@@ -133,13 +133,13 @@ test('the number of old drafts is limited, and invalid data is no draft', () => 
 });
 
 test('text returned to the composer during an edit goes into the draft, and the edit continues', () => {
-  const drafting = new Drafting(page());
+  const drafting = new ComposerDraft(page());
   drafting.drafts.write(ROOM, { text: 'half a line' });
   drafting.edit(/** @type {any} */ ({ conversation: ROOM, seq: 4, text: 'to be changed' }));
-  drafting.putBack(ROOM, 'with a picture', 3);
+  drafting.restore(ROOM, 'with a picture', 3);
   assert.equal(drafting.drafts.of(ROOM).text, 'with a picture\nhalf a line');
   assert.equal(drafting.of(ROOM).reply, 3);
   assert.deepEqual([drafting.of(ROOM).editing?.seq, drafting.of(ROOM).editing?.text], [4, undefined]);
-  drafting.leave(ROOM);
+  drafting.cancel(ROOM);
   assert.deepEqual(drafting.take(ROOM, 3), { reply_to: 3 });
 });

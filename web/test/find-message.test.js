@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { lookAt } from '../src/inbox/actions/find-message.js';
+import { findMessage } from '../src/inbox/actions/find-message.js';
 import { NoAnswer, Problem } from '../src/sdk/problem.js';
 import { erase, hide } from './support/message-changes.js';
 import { Rig } from './support/sync-harness.js';
@@ -51,7 +51,7 @@ function look(seq, isWished = () => true) {
       if (show) rig.sync.applyInput({ kind: 'messages', conversation: id, ...looked });
     },
   };
-  return lookAt(client, { conversation: room, seq }, isWished);
+  return findMessage(client, { conversation: room, seq }, isWished);
 }
 
 test('a loaded message is found without a request, and another one with the answer', async () => {

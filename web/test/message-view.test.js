@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Drafting } from '../src/inbox/thread/draft.js';
+import { ComposerDraft } from '../src/inbox/thread/draft.js';
 import { Drafts } from '../src/sdk/drafts.js';
 import { emojiName, oftenUsed, usedAgain } from '../src/inbox/view/emoji.js';
 import { findEmoji, groups } from '../src/inbox/view/emoji-search.js';
@@ -191,7 +191,7 @@ test('frequently used emoji come first', () => {
 
 /** @param {import('../src/sdk/storage.js').StorageLike} shelf */
 function draftingOn(shelf) {
-  return new Drafting(new Drafts({ storage: new UserStorage(shelf, ME), now: () => 1, newId: () => 'a' }));
+  return new ComposerDraft(new Drafts({ storage: new UserStorage(shelf, ME), now: () => 1, newId: () => 'a' }));
 }
 
 test('the quoted message and the subject are part of the draft, an edit is not', () => {
@@ -203,7 +203,7 @@ test('the quoted message and the subject are part of the draft, an edit is not',
   assert.deepEqual(draftingOn(shelf).of(1), { reply: 7, subject: ' Handover ', editing: null });
   assert.equal(drafting.of(1).editing?.seq, 3);
   assert.equal(drafting.of(2).editing, null);
-  drafting.leave(1);
+  drafting.cancel(1);
   assert.equal(drafting.of(1).editing, null);
   assert.equal(drafting.of(1).reply, 7, 'the quoted message returns when the edit ends');
   assert.deepEqual(drafting.take(1, 7), { reply_to: 7, subject: 'Handover' });

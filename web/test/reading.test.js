@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { Standing } from '../src/inbox/actions/reading.js';
+import { ReadingActions } from '../src/inbox/actions/reading.js';
 import { turn } from './support/clock.js';
 
 /** The calls on the thread. @type {string[]} */
@@ -13,7 +13,7 @@ let looks = new Map();
 let open = 4;
 let host = new EventTarget();
 
-/** @returns {Standing} */
+/** @returns {ReadingActions} */
 function standing() {
   /** @type {any} */
   const client = {
@@ -32,7 +32,7 @@ function standing() {
     showLatest: async () => { done.push('latest'); },
   };
   const thread = /** @type {any} */ ({ jumpTo: (/** @type {number} */ seq) => done.push(`jumps to ${seq}`) });
-  return new Standing({
+  return new ReadingActions({
     host: /** @type {any} */ (host), client, thread, open: () => open, show: (id) => { open = id; },
     changed: () => {}, signal: new AbortController().signal,
   });
@@ -62,7 +62,7 @@ test('a jump to the end during a jump to a message stays at the end', async () =
 test('an earlier opening shows nothing about a later jump', async () => {
   const one = standing();
   void one.goTo({ conversation: 4, seq: 10 });
-  one.reach();
+  one.arrive();
   assert.deepEqual([one.goal?.seq, done], [10, []]);
   await looks.get(10)?.();
   assert.deepEqual([one.goal, done], [null, ['shows 4', 'jumps to 10']]);

@@ -10,31 +10,31 @@
  * @import {ParlorList} from './list/list.js'
  * @import {ParlorSettings} from './settings.js'
  * @import {ParlorThread} from './thread/thread.js'
- * @import {Group} from './dialogs/group.js'
+ * @import {GroupDialog} from './dialogs/group.js'
  * @import {Route} from './route.js'
- * @import {Searching} from './actions/search.js'
+ * @import {SearchActions} from './actions/search.js'
  * @import {Divider} from './view/message-groups.js'
  * @import {Sight} from './view/conversations.js'
  */
 import './ui/connection-banner.js';
 import './list/list.js';
 import './thread/thread.js';
-import { Acts } from './actions/messages.js';
+import { MessageActions } from './actions/messages.js';
 import { isolated } from './view/bidi.js';
 import { memberOf } from '../sdk/state/conversations.js';
-import { keepFiles } from './actions/files.js';
+import { handleFiles } from './actions/files.js';
 import { onScreen } from './view/presence.js';
-import { h, swap } from './ui/dom.js';
+import { h, replaceChildren } from './ui/dom.js';
 import { emit, listen } from './ui/events.js';
 import { drawing } from './ui/icons.js';
 import { watchIdle } from './ui/idle.js';
 import { whenLoaded } from './ui/lazy-load.js';
-import { isKey } from './ui/menu.js';
-import { nothingChosen, nothingOpened } from './thread/empty-thread.js';
-import { keepRegions, nextRow } from './actions/keyboard-navigation.js';
+import { matchesKey } from './ui/menu.js';
+import { noConversationSelected, cannotOpenConversation } from './thread/empty-thread.js';
+import { addKeyboardNavigation, nextRow } from './actions/keyboard-navigation.js';
 import { hashOf, routeOf } from './route.js';
-import { keepRowMenu } from './list/row-menu.js';
-import { Standing } from './actions/reading.js';
+import { addRowMenu } from './list/row-menu.js';
+import { ReadingActions } from './actions/reading.js';
 import { groupView, startConversation } from './actions/conversations.js';
 import { say, shortCount } from './view/strings.js';
 import { threadView } from './view/thread.js';
@@ -67,14 +67,14 @@ export class ParlorInbox extends HTMLElement {
   #burst;
   #paidUntil = 0;
   #leave = new AbortController();
-  /** @type {Acts|null} */
+  /** @type {MessageActions|null} */
   #acts = null;
-  /** @type {Searching|null} */
+  /** @type {SearchActions|null} */
   #searching = null;
-  /** @type {Standing|null} */
+  /** @type {ReadingActions|null} */
   #standing = null;
   #nothingKey = '';
-  /** The open dialog of a group. @type {Group|null} */
+  /** The open dialog of a group. @type {GroupDialog|null} */
   #group = null;
 
   /** @param {Client} client @param {Site} site */
@@ -82,17 +82,17 @@ export class ParlorInbox extends HTMLElement {
     this.client = client;
     this.site = site;
     this.className = 'parlor inbox';
-    this.append(h('header', { class: 'for-ears' }, h('h1', {}, site.name)), this.#banner, this.#panes);
+    this.append(h('header', { class: 'visually-hidden' }, h('h1', {}, site.name)), this.#banner, this.#panes);
     toastPlace(this);
     this.#listen();
-    this.#acts = new Acts({
+    this.#acts = new MessageActions({
       host: this, client, thread: this.#thread, open: () => this.#open(), changed: () => this.render(),
       signal: this.#leave.signal,
     });
-    keepRegions(this, { list: this.#list, thread: this.#thread, signal: this.#leave.signal });
-    keepRowMenu(this, { client, changed: () => this.render(), signal: this.#leave.signal });
-    keepFiles(this, { client, open: () => this.#open(), thread: this.#thread, signal: this.#leave.signal });
-    this.#standing = new Standing({
+    addKeyboardNavigation(this, { list: this.#list, thread: this.#thread, signal: this.#leave.signal });
+    addRowMenu(this, { client, changed: () => this.render(), signal: this.#leave.signal });
+    handleFiles(this, { client, open: () => this.#open(), thread: this.#thread, signal: this.#leave.signal });
+    this.#standing = new ReadingActions({
       host: this, client, thread: this.#thread, open: () => this.#open(), show: (id) => this.#showThread(id),
       changed: () => this.render(), signal: this.#leave.signal,
     });
@@ -123,15 +123,15 @@ export class ParlorInbox extends HTMLElement {
       'parlor-filter': (filter) => this.#filterBy(filter),
       'parlor-reload': () => this.#withOpen((id) => void this.client?.sync.open(id)),
       'parlor-send': ({ text, reply }) => this.#withOpen((id) =>
-        this.client?.send(id, { text, ...this.#acts?.drafting.take(id, reply), ...this.client.uploads.take(id) })),
+        this.client?.send(id, { text, ...this.#acts?.draft.take(id, reply), ...this.client.uploads.take(id) })),
       'parlor-draft': ({ text }) => this.#withOpen((id) => this.#drafted(id, text)),
       'parlor-retry-send': ({ clientId }) => {
         this.#withOpen((id) => this.client?.retry(id, clientId));
-        this.#thread.focusWords();
+        this.#thread.focusComposer();
       },
       'parlor-discard': ({ clientId }) => {
         this.#withOpen((id) => this.client?.discard(id, clientId));
-        this.#thread.focusWords();
+        this.#thread.focusComposer();
       },
       'parlor-search-here': ({ id }) => this.#searchHere(id),
       'parlor-members': () => this.#members(),
@@ -143,13 +143,13 @@ export class ParlorInbox extends HTMLElement {
     window.addEventListener('offline', () => this.client?.networkLost(), { signal });
     window.addEventListener('storage', ({ key }) => {
       this.client?.outbox.storageChanged(key);
-      if (this.#acts?.drafting.drafts.storageChanged(key)) this.render();
+      if (this.#acts?.draft.drafts.storageChanged(key)) this.render();
     }, { signal });
-    window.addEventListener('focus', () => this.#thread.look(), { signal });
+    window.addEventListener('focus', () => this.#thread.markVisible(), { signal });
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState !== 'visible') return;
       this.client?.wake();
-      this.#thread.look();
+      this.#thread.markVisible();
     }, { signal });
     document.addEventListener('keydown', (event) => this.#key(event), { signal });
   }
@@ -157,14 +157,14 @@ export class ParlorInbox extends HTMLElement {
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (document.querySelector('dialog[open]')) return;
-    if (isKey(event, 'Ctrl K')) {
+    if (matchesKey(event, 'Ctrl K')) {
       event.preventDefault();
       this.#showList();
       this.#list.focusSearch();
-    } else if (event.shiftKey && isKey(event, 'Ctrl F')) {
+    } else if (event.shiftKey && matchesKey(event, 'Ctrl F')) {
       event.preventDefault();
       this.#searchHere();
-    } else if (isKey(event, 'Ctrl U')) {
+    } else if (matchesKey(event, 'Ctrl U')) {
       if (this.#open() === null) return;
       event.preventDefault();
       this.#thread.chooseFiles();
@@ -174,7 +174,7 @@ export class ParlorInbox extends HTMLElement {
       event.preventDefault();
       if (to) this.#goTo(to.id);
     } else if (event.key === 'Escape' && !event.defaultPrevented && !isElsewhere(event.target, this.#list)) {
-      this.#thread.leaveSince();
+      this.#thread.dismissUnreadBar();
     }
   }
 
@@ -191,7 +191,7 @@ export class ParlorInbox extends HTMLElement {
   #searchHere(id = this.#open()) {
     if (id === null) return;
     this.#showList();
-    this.#withSearching((searching) => searching.here(id));
+    this.#withSearching((searching) => searching.searchIn(id));
   }
 
   /** @param {{unreadOnly: boolean, query: string}} filter */
@@ -202,12 +202,12 @@ export class ParlorInbox extends HTMLElement {
     this.#withSearching((searching) => searching.search.setQuery(this.#filter.query));
   }
 
-  /** @param {(searching: Searching) => void} act */
+  /** @param {(searching: SearchActions) => void} act */
   #withSearching(act) {
     void whenLoaded(this, import('./actions/search.js'), (part) => {
       const { client } = this;
       if (!client || !this.isConnected) return;
-      this.#searching ??= new part.Searching({
+      this.#searching ??= new part.SearchActions({
         host: this, client, list: this.#list, sight: () => this.#sight(),
         goTo: (place) => void this.#standing?.goTo(place), changed: () => this.render(), signal: this.#leave.signal,
       });
@@ -254,9 +254,9 @@ export class ParlorInbox extends HTMLElement {
     const after = this.#open();
     if (before !== null && before !== after) this.client?.hideConversation(before);
     this.#divider = undefined;
-    const goal = this.#standing?.placeIn(after) ?? null;
-    if (after !== null) this.#acts?.drafting.drafts.open(after);
-    if (after !== null) void this.client?.showConversation(after, goal).then(() => this.#standing?.reach());
+    const goal = this.#standing?.startingPoint(after) ?? null;
+    if (after !== null) this.#acts?.draft.drafts.open(after);
+    if (after !== null) void this.client?.showConversation(after, goal).then(() => this.#standing?.arrive());
     if (route.at === 'open') void this.#openAsked(route);
     if (route.at === 'settings') this.#showSettings(focus);
     this.#panes.dataset.shows = route.at === 'list' ? 'list' : 'thread';
@@ -281,7 +281,7 @@ export class ParlorInbox extends HTMLElement {
   /** On a phone the keyboard comes only when the field is touched. */
   #focusThread() {
     if (matchMedia('(pointer: coarse)').matches) this.#thread.focusHead();
-    else this.#thread.focusWords();
+    else this.#thread.focusComposer();
   }
 
   #pane() {
@@ -302,7 +302,7 @@ export class ParlorInbox extends HTMLElement {
       now: client.clock.now(),
       selected: this.#open(),
       waiting: (id) => client.outbox.itemsIn(id),
-      draft: (id) => this.#acts?.drafting.drafts.of(id).text ?? '',
+      draft: (id) => this.#acts?.draft.drafts.of(id).text ?? '',
       readUpTo: (id) => client.readMarkers.readUpTo(id),
       company: client.ephemeral,
       files: {
@@ -333,7 +333,7 @@ export class ParlorInbox extends HTMLElement {
     const found = this.#searching?.view() ?? null;
     const filter = found ? { ...this.#filter, unreadOnly: false } : this.#filter;
     this.#list.update({
-      conversations: this.#searching?.wantsRows === false ? [] : filtered(sight, filter),
+      conversations: this.#searching?.showsConversations === false ? [] : filtered(sight, filter),
       rowOf: (conversation) => rowOf(conversation, sight),
       found,
       me: state.me,
@@ -350,7 +350,7 @@ export class ParlorInbox extends HTMLElement {
     else this.#renderNothing(sight);
     this.#renderBanner(sight);
     this.#title(sight);
-    this.#standing?.receive();
+    this.#standing?.markDelivered();
     this.#renderGroup();
     this.#watch(sight);
     this.#paidUntil += BURST_MS;
@@ -373,12 +373,12 @@ export class ParlorInbox extends HTMLElement {
       progress: client.sync.threadProgress.get(id) ?? 'idle',
       side: client.sync.threadSide.get(id) ?? null,
       draft: sight.draft(id),
-      draftTaken: this.#acts?.drafting.drafts.takenCount(id) ?? 0,
+      draftTaken: this.#acts?.draft.drafts.takenCount(id) ?? 0,
       charsMax: client.limits.text_chars_max,
       subjectMax: client.limits.subject_chars_max,
-      drafting: this.#acts?.drafting.of(id) ?? { reply: null, subject: null, editing: null },
+      drafting: this.#acts?.draft.of(id) ?? { reply: null, subject: null, editing: null },
       over: (message) => client.pendingReactions.withPending(message),
-      going: this.#standing?.isGoing(id) ?? false,
+      going: this.#standing?.isJumping(id) ?? false,
       attached: client.uploads.draftFiles(id),
       bytesMax: client.limits.upload_bytes_max,
     }));
@@ -392,7 +392,7 @@ export class ParlorInbox extends HTMLElement {
     const key = String(empty);
     if (key === this.#nothingKey) return;
     this.#nothingKey = key;
-    this.#nothing.replaceChildren(nothingChosen(empty, () => this.#new()));
+    this.#nothing.replaceChildren(noConversationSelected(empty, () => this.#new()));
   }
 
   /** @param {number} now @returns {boolean} */
@@ -426,7 +426,7 @@ export class ParlorInbox extends HTMLElement {
   #drafted(id, text) {
     if (text === '') this.client?.ownActivity.stopTyping();
     else this.client?.ownActivity.typing(id);
-    this.#acts?.drafting.drafts.write(id, { text });
+    this.#acts?.draft.drafts.write(id, { text });
   }
 
   #new() {
@@ -443,7 +443,7 @@ export class ParlorInbox extends HTMLElement {
     } catch (error) {
       if (this.#route !== route) return;
       this.#nothingKey = 'failed';
-      swap(this.#nothing, [nothingOpened(error, user !== undefined && user === this.client?.user, {
+      replaceChildren(this.#nothing, [cannotOpenConversation(error, user !== undefined && user === this.client?.user, {
         again: () => void this.#openAsked(route), back: () => { location.hash = '#/'; },
       })], () => this.#nothing.querySelector('button')?.focus());
     }
@@ -454,7 +454,7 @@ export class ParlorInbox extends HTMLElement {
       const { client } = this;
       const id = this.#open();
       const view = client && id !== null ? groupView(client, id) : null;
-      if (client && view) this.#group = new part.Group(this, client, view, () => this.#back());
+      if (client && view) this.#group = new part.GroupDialog(this, client, view, () => this.#back());
     });
   }
 

@@ -17,7 +17,7 @@ import { say } from './view/strings.js';
 
 /**
  * @import {Me, Site} from '../sdk/wire.js'
- * @import {ParlorDoor} from './sign-in.js'
+ * @import {ParlorSignIn} from './sign-in.js'
  * @import {ParlorInbox} from './inbox.js'
  */
 
@@ -61,7 +61,7 @@ async function showDoor(site) {
   eraseAll(shelf);
   void eraseBlobStore();
   void eraseJournal();
-  const door = /** @type {ParlorDoor} */ (document.createElement('parlor-door'));
+  const door = /** @type {ParlorSignIn} */ (document.createElement('parlor-sign-in'));
   listen(door, { 'parlor-signed-in': ({ me }) => showInbox(me, site) });
   put(door);
   door.show({ site, http });

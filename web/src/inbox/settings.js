@@ -8,8 +8,8 @@
  */
 import { Problem } from '../sdk/problem.js';
 import { field } from './sign-in.js';
-import { following, h, set, setText } from './ui/dom.js';
-import { face, faceKey } from './ui/avatar.js';
+import { followValue, h, setAttribute, setText } from './ui/dom.js';
+import { avatar, avatarKey } from './ui/avatar.js';
 import { shortTime } from './view/format.js';
 import { cut } from './view/graphemes.js';
 import { icon } from './ui/icons.js';
@@ -26,7 +26,7 @@ export class ParlorSettings extends HTMLElement {
   #face = h('span', { class: 'face-place' });
   #drawnFace = '';
   #name = field(say.name, { autocomplete: 'name' });
-  #named = following(this.#name.input);
+  #named = followValue(this.#name.input);
   #saveName = h('button', { class: 'button', type: 'submit' }, say.save);
   #file = h('input', {
     type: 'file', accept: 'image/png,image/jpeg,image/webp', hidden: true, 'aria-label': say.choosePicture,
@@ -58,8 +58,8 @@ export class ParlorSettings extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return;
     this.className = 'thread settings';
-    set(this, 'role', 'region');
-    set(this, 'aria-label', say.settings);
+    setAttribute(this, 'role', 'region');
+    setAttribute(this, 'aria-label', say.settings);
     const choose = h('button', {
       class: 'button', type: 'button', onclick: () => this.#file.click(),
     }, say.choosePicture);
@@ -102,10 +102,10 @@ export class ParlorSettings extends HTMLElement {
   /** @param {Me|null} me */
   update(me) {
     if (!me) return;
-    const key = faceKey([me]);
+    const key = avatarKey([me]);
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;
-      this.#face.replaceChildren(face([me], { size: 72 }));
+      this.#face.replaceChildren(avatar([me], { size: 72 }));
     }
     this.#named(me.name);
     this.#removePicture.hidden = !me.picture;

@@ -8,7 +8,7 @@
  */
 import { Problem, endsSession } from '../sdk/problem.js';
 import { isolated } from './view/bidi.js';
-import { h, set, setText } from './ui/dom.js';
+import { h, setAttribute, setText } from './ui/dom.js';
 import { icon, mark } from './ui/icons.js';
 import { say } from './view/strings.js';
 import { nameTrouble } from './view/visible-text.js';
@@ -31,14 +31,14 @@ export function field(words, attributes) {
     why.hidden = text === '';
     why.replaceChildren(...(text ? [icon('alert', { small: true }), h('span', {}, text)] : []));
     box.classList.toggle('wrong', text !== '');
-    set(input, 'aria-invalid', text ? 'true' : null);
-    set(input, 'aria-describedby', text ? why.id : null);
+    setAttribute(input, 'aria-invalid', text ? 'true' : null);
+    setAttribute(input, 'aria-describedby', text ? why.id : null);
   };
   input.addEventListener('input', () => tell(''));
   return { box, input, tell };
 }
 
-export class ParlorDoor extends HTMLElement {
+export class ParlorSignIn extends HTMLElement {
   #signsUp = false;
   #busy = false;
   #login = field(say.login, { autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false' });
@@ -52,7 +52,7 @@ export class ParlorDoor extends HTMLElement {
   show({ site, http }) {
     this.http = http;
     this.className = 'parlor door';
-    set(this, 'role', 'main');
+    setAttribute(this, 'role', 'main');
     const form = h('form', { novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
       h('div', { class: 'brand' }, mark(), site.name),
       h('div', { class: 'card' }, this.#title, this.#name.box, this.#login.box, this.#password.box, this.#go,
@@ -74,7 +74,7 @@ export class ParlorDoor extends HTMLElement {
     this.#name.box.hidden = !this.#signsUp;
     setText(this.#title, this.#signsUp ? say.signUp : say.signIn);
     setText(this.#other, this.#signsUp ? say.haveAccount : say.noAccount);
-    set(this.#password.input, 'autocomplete', this.#signsUp ? 'new-password' : 'current-password');
+    setAttribute(this.#password.input, 'autocomplete', this.#signsUp ? 'new-password' : 'current-password');
     const waiting = this.#signsUp ? say.signingUp : say.signingIn;
     setText(this.#go, this.#busy ? waiting : this.#signsUp ? say.signUp : say.signIn);
     this.#go.disabled = this.#busy;
@@ -142,4 +142,4 @@ export class ParlorDoor extends HTMLElement {
   }
 }
 
-customElements.define('parlor-door', ParlorDoor);
+customElements.define('parlor-sign-in', ParlorSignIn);

@@ -81,7 +81,7 @@ async function leave(page) {
   });
   await page.reload();
   await page.locator('parlor-row', { hasText: ITEM }).first().waitFor();
-  await until(() => page.evaluate(() => document.querySelectorAll('parlor-said').length), (count) => count === 0,
+  await until(() => page.evaluate(() => document.querySelectorAll('parlor-message').length), (count) => count === 0,
     'no thread is shown');
 }
 
@@ -91,7 +91,7 @@ function open(page) {
     const row = [...document.querySelectorAll('parlor-row')].find((one) => one.textContent?.includes(title));
     const began = performance.now();
     /** @type {HTMLElement} */ (row).click();
-    const there = () => /** @type {any} */ ([...document.querySelectorAll('parlor-said')].at(-1))?.seq >= last;
+    const there = () => /** @type {any} */ ([...document.querySelectorAll('parlor-message')].at(-1))?.seq >= last;
     while (!there()) await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the next task
     // The frame that paints the messages has ended when the next one begins.
     await new Promise(requestAnimationFrame);
@@ -107,7 +107,7 @@ function jump(page) {
     log.focus();
     const began = performance.now();
     log.dispatchEvent(new KeyboardEvent('keydown', { key: 'Home', bubbles: true, cancelable: true }));
-    const there = () => /** @type {any} */ (document.querySelector('parlor-said'))?.seq === 1;
+    const there = () => /** @type {any} */ (document.querySelector('parlor-message'))?.seq === 1;
     while (!there()) await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the next task
     await new Promise(requestAnimationFrame);
     await new Promise((resolve) => setTimeout(resolve, 0)); // waits for: the next task
@@ -134,7 +134,7 @@ function scroll(page, count) {
       const now = performance.now();
       times.push(now - before);
       before = now;
-      rows = Math.max(rows, log.querySelectorAll('parlor-said').length);
+      rows = Math.max(rows, log.querySelectorAll('parlor-message').length);
     }
     observer.disconnect();
     return { tasks, frames: times, rows };

@@ -155,7 +155,7 @@ test('an upload can be stopped while its message waits, and the rest of the mess
     await upload(ada, 'whole.png').getByText('Ready').waitFor();
     assert.equal(await page.getByRole('listitem').count(), 1);
     assert.equal(await page.getByRole('textbox', { name: 'Message', exact: true }).inputValue(), 'Both of them');
-    assert.equal(await page.locator('parlor-said', { hasText: 'Both of them' }).count(), 0);
+    assert.equal(await page.locator('parlor-message', { hasText: 'Both of them' }).count(), 0);
     await send(ada);
     await ben.bubble('Both of them').waitFor();
     assert.equal(await last(ben).locator('.pictures.one').count(), 1);
@@ -321,7 +321,7 @@ test('hostile file names are shown as text and cannot disguise the file type', (
     await until(() => last(ben).locator('a.file').count(), (count) => count === names.length, 'everything has arrived');
     for (const { page } of [ada, ben]) {
       assert.equal(await page.evaluate(() => /** @type {any} */ (window).hurt), undefined);
-      const shown = await page.locator('parlor-said').last().innerText();
+      const shown = await page.locator('parlor-message').last().innerText();
       assert.doesNotMatch(shown, /[\u202A-\u202E]/u);
     }
     const links = await last(ben).locator('a.file').evaluateAll((all) =>

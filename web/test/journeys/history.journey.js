@@ -44,7 +44,7 @@ test('a long conversation is loaded in parts and scrolls both ways without a jum
     await ada.page.getByRole('button', { name: /new|latest/u }).click();
     await ada.bubble('While you read old things.').waitFor();
     await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the button goes to the end');
-    await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
+    await until(() => ben.page.locator('parlor-message-group').last().locator('.meta').innerText(),
       (text) => text.includes('Read'), 'there the message is read');
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
@@ -63,7 +63,7 @@ test('the keyboard jumps to the first message and back, and a quote leads to its
       (seq) => seq === 1, 'Home goes to the very first message');
     assert.equal(first, 1);
     assert.equal(await log.evaluate((talk) => talk.scrollTop), 0);
-    assert.ok(await ada.page.locator('parlor-said').count() <= ROWS_MOST);
+    assert.ok(await ada.page.locator('parlor-message').count() <= ROWS_MOST);
     // An own message is shown, at the end.
     await ada.send('Sent from far above.');
     await ada.bubble('Sent from far above.').waitFor();
@@ -94,7 +94,7 @@ test('the keyboard jumps to the first message and back, and a quote leads to its
     await until(() => answer.locator('.quote').innerText(), (text) => text.includes(quoted),
       'the quoted message is requested');
     await answer.locator('.quote').click();
-    const found = ada.page.locator('parlor-said.jumped');
+    const found = ada.page.locator('parlor-message.jumped');
     await found.waitFor();
     assert.match(await found.innerText(), new RegExp(quoted.slice(0, 20), 'u'));
     const box = await found.boundingBox();
@@ -123,7 +123,7 @@ async function both(browser, links) {
 function places(page) {
   return page.locator('.talk').evaluate((log) => {
     const { top, bottom } = log.getBoundingClientRect();
-    return [...log.querySelectorAll('parlor-said')].filter((one) => {
+    return [...log.querySelectorAll('parlor-message')].filter((one) => {
       const box = one.getBoundingClientRect();
       return box.bottom > top && box.top < bottom;
     }).map((one) => [/** @type {any} */ (one).seq, one.getBoundingClientRect().top]);
@@ -137,7 +137,7 @@ function scroll(page, by, frames) {
   return page.locator('.talk').evaluate(async (log, [step, count]) => {
     const seen = () => {
       const { top, bottom } = log.getBoundingClientRect();
-      const all = /** @type {any[]} */ ([...log.querySelectorAll('parlor-said')]);
+      const all = /** @type {any[]} */ ([...log.querySelectorAll('parlor-message')]);
       return new Map(all.filter((one) => one.getBoundingClientRect().bottom > top
         && one.getBoundingClientRect().top < bottom).map((one) => [one.seq, one.getBoundingClientRect().top]));
     };
@@ -157,7 +157,7 @@ function scroll(page, by, frames) {
         if (was !== undefined) moved = Math.max(moved, Math.abs(was - went - top));
       }
       before = now;
-      rows = Math.max(rows, log.querySelectorAll('parlor-said').length);
+      rows = Math.max(rows, log.querySelectorAll('parlor-message').length);
       // Waits where nothing is loaded yet, as a user would.
       while (![...seen()].length) await frame();
       if (before.size === 0) before = seen();

@@ -15,16 +15,16 @@ test('in a group, system messages say what happened, and ticks show who has read
     const { page } = ada;
     const group = await desk(ada);
     await page.locator('parlor-row', { hasText: 'Umbrella desk' }).click();
-    await page.locator('parlor-line', { hasText: 'You named the group Umbrella desk' }).waitFor();
-    await page.locator('parlor-line', { hasText: 'You removed Mira Sandoval' }).waitFor();
-    await page.locator('parlor-line', { hasText: 'You added Mira Sandoval' }).waitFor();
+    await page.locator('parlor-divider', { hasText: 'You named the group Umbrella desk' }).waitFor();
+    await page.locator('parlor-divider', { hasText: 'You removed Mira Sandoval' }).waitFor();
+    await page.locator('parlor-divider', { hasText: 'You added Mira Sandoval' }).waitFor();
     await ada.checkAccessibility('messages lines');
     await ada.send('Who fetches it at five?');
-    await until(() => page.locator('parlor-run').last().locator('.meta').innerText(),
+    await until(() => page.locator('parlor-message-group').last().locator('.meta').innerText(),
       (text) => /Sent|Delivered/u.test(text), 'the message is sent');
     assert.equal(ada.conversationId(), group);
     await ben.openConversation('Umbrella desk');
-    await ben.page.locator('parlor-line', { hasText: 'Ada Winter added Mira Sandoval' }).waitFor();
+    await ben.page.locator('parlor-divider', { hasText: 'Ada Winter added Mira Sandoval' }).waitFor();
     await page.getByRole('button', { name: /^Read by 1 of \d$/u }).click();
     const dialog = page.getByRole('dialog', { name: /^Read by 1 of/u });
     await dialog.getByText('Ben Okafor').waitFor();

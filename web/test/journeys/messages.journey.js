@@ -232,7 +232,7 @@ test('every message action works with the keyboard alone', () =>
     await message(ada, 'Second').waitFor();
     const { page } = ada;
     const at = () => page.evaluate(() =>
-      document.activeElement?.closest('parlor-said')?.getAttribute('aria-label') ?? '');
+      document.activeElement?.closest('parlor-message')?.getAttribute('aria-label') ?? '');
     await page.locator('.talk').focus();
     await page.keyboard.press('ArrowUp');
     assert.match(await at(), /^Ben Okafor, \d\d:\d\d\. Second/u);

@@ -34,12 +34,12 @@ async function exchange(ada, ben) {
   await assertSides(ben, 'Is noon at the desk good for you?', false);
   await assertSides(ada, 'Is noon at the desk good for you?', true);
   assert.ok((await ben.distanceToEnd()) <= 1, 'the thread stays at its end');
-  const shown = await ben.page.locator('parlor-run').last().locator('time').getAttribute('datetime');
+  const shown = await ben.page.locator('parlor-message-group').last().locator('time').getAttribute('datetime');
   assert.ok(Math.abs(Date.parse(shown ?? '') - Date.now()) < 60_000, `the time is right: ${shown}`);
   await ben.send('Noon is fine. Look for the green coat.');
   await ada.bubble('Noon is fine. Look for the green coat.').waitFor();
   await assertSides(ada, 'Noon is fine. Look for the green coat.', false);
-  await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(), (text) => text.includes('Read'),
+  await until(() => ben.page.locator('parlor-message-group').last().locator('.meta').innerText(), (text) => text.includes('Read'),
     'the messages that Ada has seen are read');
   for (const one of [ada, ben]) {
     assert.equal(await one.page.evaluate(() => Reflect.get(window, 'never')), 'reloaded');

@@ -84,9 +84,9 @@ test('presence and receipts can be switched off', () =>
     await ada.bubble('I can.').waitFor();
     await ada.send('And this?');
     await ben.bubble('And this?').waitFor();
-    await until(() => ada.page.locator('parlor-run').last().textContent(), (words) => /Delivered/u.test(words ?? ''),
+    await until(() => ada.page.locator('parlor-message-group').last().textContent(), (words) => /Delivered/u.test(words ?? ''),
       'delivery is shown, reading is not');
-    assert.equal(await ada.page.locator('parlor-run', { hasText: 'Can you see this?' }).getByText('Read').count(), 0);
+    assert.equal(await ada.page.locator('parlor-message-group', { hasText: 'Can you see this?' }).getByText('Read').count(), 0);
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
@@ -115,11 +115,11 @@ test('a group gets a name, a picture, admins and a new owner', () =>
     await dialog.getByLabel('Name of the group').fill('The night desk');
     await dialog.getByRole('button', { name: 'Save' }).click();
     await ben.page.getByRole('heading', { name: 'The night desk' }).waitFor();
-    await ben.page.locator('parlor-line', { hasText: 'named the group' }).waitFor();
+    await ben.page.locator('parlor-divider', { hasText: 'named the group' }).waitFor();
     await dialog.locator('input[type=file]').setInputFiles({ name: 'g.png', mimeType: 'image/png', buffer: PICTURE });
     await ben.page.locator('.thread-head .face:not(.pair) img').waitFor();
     await dialog.locator('li', { hasText: 'Ben' }).getByRole('combobox').selectOption('moderator');
-    await ben.page.locator('parlor-line', { hasText: 'made you a moderator' }).waitFor();
+    await ben.page.locator('parlor-divider', { hasText: 'made you a moderator' }).waitFor();
     await ada.checkAccessibility('a group');
 
     // Ben is an admin now, too: the open dialog follows the change.
@@ -139,7 +139,7 @@ test('a group gets a name, a picture, admins and a new owner', () =>
 
     await dialog.getByRole('button', { name: 'Leave group' }).click();
     await page.getByRole('button', { name: 'Leave group' }).last().click();
-    await ben.page.locator('parlor-line', { hasText: 'the owner now' }).waitFor();
+    await ben.page.locator('parlor-divider', { hasText: 'the owner now' }).waitFor();
     await until(() => page.locator('parlor-row', { hasText: 'The night desk' }).count(), (count) => count === 0,
       'it is gone');
     await bens.locator('li', { hasText: 'Ben' }).locator('.note', { hasText: 'Owner' }).waitFor();

@@ -23,13 +23,13 @@ test('new messages are counted, marked with one bar, and read only while they ar
     await until(() => row.locator('.badge').allInnerTexts(), (texts) => texts[0] === '1',
       'the badge counts the message');
     await until(() => ada.page.title(), (title) => title.startsWith('(1) '), 'and so does the title');
-    await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
+    await until(() => ben.page.locator('parlor-message-group').last().locator('.meta').innerText(),
       (text) => text.includes('Delivered'), 'it arrived and is unread');
     await ada.checkAccessibility('list with news');
 
     await row.click();
     await ada.page.getByRole('separator', { name: /1 new message/u }).waitFor();
-    await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
+    await until(() => ben.page.locator('parlor-message-group').last().locator('.meta').innerText(),
       (text) => text.includes('Read'), 'then it counts as read');
     await until(() => row.locator('.badge').count(), (count) => count === 0, 'the badge disappears');
     assert.equal(await ada.page.getByRole('separator', { name: /1 new message/u }).count(), 1, 'the divider stays');
@@ -66,25 +66,25 @@ test('older messages load above without moving the view, and new ones arrive bel
 async function pinned(ada) {
   const talk = ada.page.locator('.talk');
   for (let round = 0; round < 4; round += 1) {
-    const before = await ada.page.locator('parlor-said').count();
+    const before = await ada.page.locator('parlor-message').count();
     // Checks in every frame, while history loads, that the first visible message does not move.
     const moved = await talk.evaluate(async (log, count) => {
       log.scrollTop = 40;
       const edge = log.getBoundingClientRect().top;
-      const first = [...log.querySelectorAll('parlor-said')].find((one) => one.getBoundingClientRect().bottom > edge);
+      const first = [...log.querySelectorAll('parlor-message')].find((one) => one.getBoundingClientRect().bottom > edge);
       const key = /** @type {HTMLElement} */ (first).dataset.key;
       const top = /** @type {HTMLElement} */ (first).getBoundingClientRect().top;
       let most = 0;
       for (let frame = 0; frame < 600; frame += 1) {
         await new Promise(requestAnimationFrame);
-        const now = [...log.querySelectorAll('parlor-said')].find((one) =>
+        const now = [...log.querySelectorAll('parlor-message')].find((one) =>
           /** @type {HTMLElement} */ (one).dataset.key === key);
         most = Math.max(most, Math.abs((now?.getBoundingClientRect().top ?? 1e6) - top));
-        if (log.querySelectorAll('parlor-said').length > count || !log.querySelector('.older .bone')) break;
+        if (log.querySelectorAll('parlor-message').length > count || !log.querySelector('.older .bone')) break;
       }
       return most;
     }, before);
-    const after = await ada.page.locator('parlor-said').count();
+    const after = await ada.page.locator('parlor-message').count();
     if (after === before) break;
     assert.ok(moved <= 1, `the first visible message moved by ${moved} px`);
   }
@@ -104,12 +104,12 @@ async function notPulled(ada, ben) {
   await pill.waitFor();
   assert.equal(await talk.evaluate((log) => log.scrollTop), top);
   await ada.checkAccessibility('scrolled up with news');
-  await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
+  await until(() => ben.page.locator('parlor-message-group').last().locator('.meta').innerText(),
     (text) => text.includes('Delivered'), 'messages below the screen are not read');
   await pill.click();
   await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the button goes to the end');
   await pill.waitFor({ state: 'hidden' });
-  await until(() => ben.page.locator('parlor-run').last().locator('.meta').innerText(),
+  await until(() => ben.page.locator('parlor-message-group').last().locator('.meta').innerText(),
     (text) => text.includes('Read'), 'now they are');
   // Near the end the view follows.
   await talk.evaluate((log) => { log.scrollTop -= 80; });

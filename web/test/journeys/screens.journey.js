@@ -91,7 +91,7 @@ test('a group is created and left', () =>
     await row.waitFor();
     await row.click();
     await ben.bubble('Who of you brings it?').waitFor();
-    await until(() => page.locator('parlor-run').last().locator('.meta').innerText(),
+    await until(() => page.locator('parlor-message-group').last().locator('.meta').innerText(),
       (text) => text.includes('Read by 1 of 2'), 'the receipts are shown');
     await page.getByRole('button', { name: 'Read by 1 of 2' }).click();
     await page.getByText('Not yet delivered').waitFor();
@@ -161,7 +161,7 @@ test('a right-to-left page is mirrored', () =>
     const ada = await UserPage.open(browser, server.links.ada);
     await ada.page.evaluate(() => { document.documentElement.dir = 'rtl'; });
     await ada.openConversation(ITEM);
-    const own = await ada.page.locator('parlor-run.own .bubble').last().boundingBox();
+    const own = await ada.page.locator('parlor-message-group.own .bubble').last().boundingBox();
     const talk = await ada.page.locator('.talk').boundingBox();
     const list = await ada.page.locator('parlor-list').boundingBox();
     assert.ok(own && talk && list);

@@ -43,7 +43,7 @@ async function elsewhere({ page }) {
 /** @param {UserPage} person @param {number} id */
 async function goTo({ page }, id) {
   await page.evaluate((to) => { location.hash = `#/c/${to}`; }, id);
-  await page.locator('parlor-run').first().waitFor();
+  await page.locator('parlor-message-group').first().waitFor();
 }
 
 /** Returns whether the unread divider is on the screen. @param {UserPage} person @returns {Promise<boolean>} */
@@ -77,7 +77,7 @@ test('a bar announces unread messages above, leads there, and goes once they wer
     await bar(ada).getByText(/^60 new since \d\d:\d\d$/u).waitFor();
     await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the conversation opens at its end');
     // The thread announces it once, and the bar does not repeat it.
-    await page.locator('parlor-talk [role="status"]', { hasText: '60 new since' }).waitFor({ state: 'attached' });
+    await page.locator('parlor-message-list [role="status"]', { hasText: '60 new since' }).waitFor({ state: 'attached' });
     assert.equal(await bar(ada).evaluate((one) => one.closest('[aria-live], [role="status"], [role="alert"]')), null);
     await ada.checkAccessibility('unread above');
     await page.locator('.talk').hover();
@@ -119,7 +119,7 @@ test('the unread bar leads to messages that are not loaded, and it can be dismis
     await bar(ada).getByRole('button', { name: 'Jump' }).press('Enter');
     await ada.bubble('Line 1').waitFor();
     await until(() => seesLine(ada), Boolean, 'the divider is on the screen');
-    assert.ok(await page.locator('parlor-said').count() < 100, 'only the messages around it are loaded');
+    assert.ok(await page.locator('parlor-message').count() < 100, 'only the messages around it are loaded');
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await ada.bubble('Line 150').waitFor();
     assert.equal(await bar(ada).isVisible(), false);
@@ -151,7 +151,7 @@ test('the messages on the screen do not move when the unread bar goes', () =>
     await bar(ada).getByText('30 new').waitFor();
     await bar(ada).getByRole('button', { name: 'Jump' }).focus();
     const moved = await page.locator('.talk').evaluate(async (log) => {
-      const tops = () => new Map([...log.querySelectorAll('parlor-said')].map((one) =>
+      const tops = () => new Map([...log.querySelectorAll('parlor-message')].map((one) =>
         [/** @type {any} */ (one).seq, one.getBoundingClientRect().top]));
       const isThere = () => !(/** @type {HTMLElement} */ (document.querySelector('.since'))).hidden;
       let most = 0;
@@ -203,7 +203,7 @@ test('a phone in dark mode shows the unread bar too', () =>
 function places({ page }) {
   return page.locator('.talk').evaluate((log) => {
     const { top, bottom } = log.getBoundingClientRect();
-    return [...log.querySelectorAll('parlor-said')].filter((one) => {
+    return [...log.querySelectorAll('parlor-message')].filter((one) => {
       const box = one.getBoundingClientRect();
       return box.bottom > top && box.top < bottom;
     }).map((one) => [/** @type {any} */ (one).seq, Math.round(one.getBoundingClientRect().top)]);
@@ -219,7 +219,7 @@ function watch(page, seq) {
     probe.style.cssText = 'position: fixed; inset: 0 auto auto 0; block-size: 1px; visibility: hidden';
     document.body.append(probe);
     new ResizeObserver(() => {
-      const said = [...document.querySelectorAll('.talk parlor-said')];
+      const said = [...document.querySelectorAll('.talk parlor-message')];
       const message = said.find((one) => /** @type {any} */ (one).seq === held);
       const top = message ? Math.round(message.getBoundingClientRect().top) : NaN;
       if (tops.at(-1) !== top) tops.push(top);
@@ -296,7 +296,7 @@ test('a failed jump says why and moves nothing', () =>
     await toast.waitFor({ state: 'detached' });
     await until(async () => {
       await results.last().press('Enter');
-      return page.locator('parlor-said.jumped').count();
+      return page.locator('parlor-message.jumped').count();
     }, (count) => count === 1, 'then the jump happens');
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
@@ -336,10 +336,10 @@ test('loading earlier messages keeps the selection and the focus', () =>
     await page.reload();
     await goTo(ada, id);
     await ada.bubble('Line 220').waitFor();
-    const first = () => page.evaluate(() => /** @type {any} */ (document.querySelector('parlor-said'))?.seq);
+    const first = () => page.evaluate(() => /** @type {any} */ (document.querySelector('parlor-message'))?.seq);
     const held = await first();
     await page.evaluate(() => {
-      const said = /** @type {HTMLElement} */ (document.querySelector('parlor-said'));
+      const said = /** @type {HTMLElement} */ (document.querySelector('parlor-message'));
       said.focus({ preventScroll: true });
       getSelection()?.selectAllChildren(/** @type {Node} */ (said.querySelector('.words')));
       Object.assign(window, { held: said, words: String(getSelection()) });
@@ -382,7 +382,7 @@ test('a member who is removed while reading older messages no longer sees the co
       (await fetch(`/v1/conversations/${group}/members/${user}`, { method: 'DELETE' })).status, [id, me]);
     assert.equal(status, 200);
     await ada.page.getByRole('heading', { name: 'There is no such conversation' }).waitFor();
-    assert.equal(await ada.page.locator('parlor-said').first().isVisible(), false);
+    assert.equal(await ada.page.locator('parlor-message').first().isVisible(), false);
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, POURING));
 

@@ -53,7 +53,7 @@ test('hostile text stays text wherever it is shown', () =>
     assert.deepEqual((await ben.texts()).slice(before), [...written.map(balanced), ...shown]);
     assert.deepEqual(await strangers(ben), [], 'a text produces only markup and safe links');
     await ben.page.reload();
-    await ben.page.locator('parlor-run').first().waitFor();
+    await ben.page.locator('parlor-message-group').first().waitFor();
     const last = await ben.texts();
     assert.deepEqual(last, shown.slice(-last.length), 'the stored text is the same');
     await ada.page.getByRole('button', { name: /settings/u }).click();
@@ -209,10 +209,10 @@ async function inPairs(ben, name, role) {
     '.about-card .title .one-line': name,
     '.about-card .title .chip': name,
     '.about-card .more': name,
-    'parlor-said .words': name,
-    'parlor-said .subject': name,
-    'parlor-said .quote > b': name,
-    'parlor-said .quote > .quoted': `${oneLine(name)}: ${preview(name)}`,
+    'parlor-message .words': name,
+    'parlor-message .subject': name,
+    'parlor-message .quote > b': name,
+    'parlor-message .quote > .quoted': `${oneLine(name)}: ${preview(name)}`,
   });
   const chip = await page.locator('.about-card .roles .chip').last().textContent();
   assert.ok(unisolated(chip ?? '').endsWith(rest), `${chip} ends with ${rest}`);

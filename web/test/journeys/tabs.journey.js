@@ -16,7 +16,7 @@ const field = ({ page }) => page.getByRole('textbox', { name: 'Message', exact: 
 async function another(person) {
   const page = await person.context.newPage();
   await page.goto(person.page.url());
-  await page.locator('parlor-run').first().waitFor();
+  await page.locator('parlor-message-group').first().waitFor();
   return new UserPage(person.context, page);
 }
 
@@ -41,7 +41,7 @@ test('with two pages of one user, a sent draft disappears from the other page, a
     await field(other).fill('Left behind');
     await other.page.close();
     await ada.page.reload();
-    await ada.page.locator('parlor-run').first().waitFor();
+    await ada.page.locator('parlor-message-group').first().waitFor();
     assert.equal(await field(ada).inputValue(), 'From the one, and more');
     await field(ada).press('Enter');
     await ben.bubble('From the one, and more').waitFor();

@@ -23,7 +23,7 @@ export function findLayoutIssues({ isTouch, reversingText }) {
   const report = (/** @type {Element} */ one, /** @type {string} */ what) => issues.add(`${name(one)}: ${what}`);
   const px = (/** @type {number} */ value) => Math.round(value * 10) / 10;
   const seen = (/** @type {Element} */ one) => one.checkVisibility({ opacityProperty: true, visibilityProperty: true })
-    && !one.closest('.for-ears, .late, .skips:not(:focus-within), [aria-hidden="true"].floating-day, .sprite');
+    && !one.closest('.visually-hidden, .late, .skips:not(:focus-within), [aria-hidden="true"].floating-day, .sprite');
   const all = [...root.querySelectorAll('*')].filter((one) => !(one instanceof SVGElement && one.localName !== 'svg'))
     .filter(seen);
 

@@ -79,7 +79,7 @@ export function installDriver() {
     },
     openThread: async (id) => {
       location.hash = `#/c/${id}`;
-      await until(() => location.hash === `#/c/${id}` && has('parlor-said, .thread .nothing') && !has('.bubble-bones'), `the thread ${id}`);
+      await until(() => location.hash === `#/c/${id}` && has('parlor-message, .thread .nothing') && !has('.bubble-bones'), `the thread ${id}`);
     },
   };
   Object.assign(window, { driver });
@@ -109,22 +109,22 @@ export const SCREENS = [
   } },
   { name: 'thread of all forms, lines', enter: async ({ all }) => {
     await driver.openThread(all);
-    driver.get('parlor-said', 'the second line').scrollIntoView({ block: 'start', behavior: 'instant' });
+    driver.get('parlor-message', 'the second line').scrollIntoView({ block: 'start', behavior: 'instant' });
   } },
   { name: 'thread of all forms, quotes', enter: async ({ all }) => {
     await driver.openThread(all);
-    driver.get('parlor-said', 'The handover').scrollIntoView({ block: 'center', behavior: 'instant' });
+    driver.get('parlor-message', 'The handover').scrollIntoView({ block: 'center', behavior: 'instant' });
   } },
   { name: 'message at hand', only: 'wide', enter: async ({ all }) => {
     await driver.openThread(all);
-    const element = driver.get('parlor-said', 'The handover');
+    const element = driver.get('parlor-message', 'The handover');
     element.scrollIntoView({ block: 'center', behavior: 'instant' });
     element.dispatchEvent(new PointerEvent('pointerover', { bubbles: true, pointerType: 'mouse' }));
     await driver.until(() => driver.has('.at-hand'), 'the bar');
   } },
   { name: 'menu of a message', enter: async ({ all }) => {
     await driver.openThread(all);
-    const element = driver.get('parlor-said', 'with an umbrella');
+    const element = driver.get('parlor-message', 'with an umbrella');
     element.scrollIntoView({ block: 'center', behavior: 'instant' });
     element.focus();
     element.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
@@ -132,7 +132,7 @@ export const SCREENS = [
   } },
   { name: 'emoji', enter: async ({ all }) => {
     await driver.openThread(all);
-    const element = driver.get('parlor-said', 'with an umbrella');
+    const element = driver.get('parlor-message', 'with an umbrella');
     element.focus();
     element.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
     await driver.press('.menu .quick button', 'More reactions');
@@ -143,7 +143,7 @@ export const SCREENS = [
   } },
   { name: 'question', enter: async ({ all }) => {
     await driver.openThread(all);
-    const element = driver.get('parlor-said', 'with an umbrella');
+    const element = driver.get('parlor-message', 'with an umbrella');
     element.focus();
     element.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
     await driver.press('.menu .item', 'Delete for everyone');
@@ -151,7 +151,7 @@ export const SCREENS = [
   } },
   { name: 'forward', enter: async ({ all }) => {
     await driver.openThread(all);
-    const element = driver.get('parlor-said', 'with an umbrella');
+    const element = driver.get('parlor-message', 'with an umbrella');
     element.focus();
     element.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
     await driver.press('.menu .item', 'Forward');
@@ -159,7 +159,7 @@ export const SCREENS = [
   } },
   { name: 'who reacted', enter: async ({ all }) => {
     await driver.openThread(all);
-    const element = driver.get('parlor-said', 'The handover');
+    const element = driver.get('parlor-message', 'The handover');
     element.focus();
     element.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
     await driver.press('.menu .item', 'Who reacted');
@@ -167,7 +167,7 @@ export const SCREENS = [
   } },
   { name: 'an answer is written', enter: async ({ all }) => {
     await driver.openThread(all);
-    const element = driver.get('parlor-said', 'The handover');
+    const element = driver.get('parlor-message', 'The handover');
     element.focus();
     element.dispatchEvent(new KeyboardEvent('keydown', { key: 'r', bubbles: true, cancelable: true }));
     await driver.until(() => driver.has('.replying'), 'the answer');
@@ -185,7 +185,7 @@ export const SCREENS = [
     await driver.openThread(all);
     await driver.type('.composer .words', '');
     if (driver.has('.replying')) await driver.press('.replying .tool');
-    const element = driver.get('parlor-said', 'with an umbrella');
+    const element = driver.get('parlor-message', 'with an umbrella');
     element.focus();
     element.dispatchEvent(new KeyboardEvent('keydown', { key: 'e', bubbles: true, cancelable: true }));
     await driver.until(() => driver.has('.replying', 'Edit'), 'the change');
@@ -217,7 +217,7 @@ export const SCREENS = [
   } },
   { name: 'files', enter: async ({ files }) => {
     await driver.openThread(files);
-    driver.get('parlor-said', 'And the papers').scrollIntoView({ block: 'end', behavior: 'instant' });
+    driver.get('parlor-message', 'And the papers').scrollIntoView({ block: 'end', behavior: 'instant' });
   } },
   { name: 'one picture', enter: async ({ files }) => {
     await driver.openThread(files);

@@ -22,7 +22,7 @@ export async function visitAllScreens({ server, proxy, conversations, variants, 
     await view.size(size);
     await load(view, `http://127.0.0.1:${server.port}/`);
     await view.run(async () => {
-      await driver.until(() => driver.has('parlor-door form'), 'the sign-in page');
+      await driver.until(() => driver.has('parlor-sign-in form'), 'the sign-in page');
       await driver.settle();
     });
     await inBothThemes(view, visitTheme('sign in'));

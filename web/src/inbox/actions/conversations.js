@@ -13,7 +13,7 @@ import { facesOf } from '../view/conversations.js';
 /** Lets somebody choose whom to write to. @param {HTMLElement} host @param {Client} client
  * @param {(id: number) => void} opened */
 export function startConversation(host, client, opened) {
-  void whenLoaded(host, import('../dialogs/new-conversation.js'), ({ hintOf, openPicker, startWords }) => openPicker(host, {
+  void whenLoaded(host, import('../dialogs/new-conversation.js'), ({ hintOf, openUserPicker: openPicker, startLabel: startWords }) => openPicker(host, {
     title: say.newConversation,
     people: (query) => client.findUsers(query),
     without: new Set([client.user]),

@@ -3,34 +3,34 @@
  *
  * @import {Client} from '../../sdk/client.js'
  * @import {Lightbox, Picture} from '../files/lightbox.js'
- * @import {ParlorSaid} from '../thread/message.js'
+ * @import {ParlorMessage} from '../thread/message.js'
  * @import {ParlorThread} from '../thread/thread.js'
  */
 import { filesOf, kindOf, shownName } from '../view/attachments.js';
 import { listen } from '../ui/events.js';
 import { whenLoaded } from '../ui/lazy-load.js';
 import { say } from '../view/strings.js';
-import { keepPage, measure } from '../files/file-intake.js';
+import { preventFileNavigation, measurePicture } from '../files/file-intake.js';
 
 /**
  * @typedef {{
  *   client: Client, open: () => number|null, thread: ParlorThread, signal: AbortSignal,
- * }} Desk `open` is the conversation on the screen
+ * }} FileContext `open` is the conversation on the screen
  */
 
-/** @param {HTMLElement} inbox @param {Desk} desk */
-export function keepFiles(inbox, desk) {
+/** @param {HTMLElement} inbox @param {FileContext} desk */
+export function handleFiles(inbox, desk) {
   const { client, signal } = desk;
   listen(inbox, {
     'parlor-attach': ({ files, folders }) => attach(desk, files, folders),
     'parlor-remove-upload': ({ clientId }) => client.uploads.remove(clientId),
     'parlor-retry-upload': ({ clientId }) => client.uploads.retry(clientId),
-    'parlor-cancel-upload': ({ upload }) => stop(desk, upload),
-    'parlor-restore-message': ({ clientId }) => takeBack(desk, clientId),
+    'parlor-cancel-upload': ({ upload }) => cancelUpload(desk, upload),
+    'parlor-restore-message': ({ clientId }) => restoreMessage(desk, clientId),
     'parlor-open-picture': ({ seq, file }) => void whenLoaded(inbox, import('../files/lightbox.js'), ({ Lightbox: Box }) =>
       showPicture(inbox, desk, { seq, file, Box })),
   }, signal);
-  keepPage(signal);
+  preventFileNavigation(signal);
   window.addEventListener('beforeunload', (event) => {
     if (!client.uploads.blocksLeaving) return;
     event.preventDefault();
@@ -39,20 +39,20 @@ export function keepFiles(inbox, desk) {
   }, { signal });
 }
 
-/** @param {Desk} desk @param {File[]} files @param {number} folders */
+/** @param {FileContext} desk @param {File[]} files @param {number} folders */
 function attach({ client, open, thread }, files, folders) {
   const conversation = open();
   if (folders > 0) thread.note(say.noFolders);
   if (conversation === null) return;
   for (const file of files) {
     const id = client.uploads.add(conversation, file, file.name);
-    void measure(file).then((size) => size && client.uploads.setSize(id, size));
+    void measurePicture(file).then((size) => size && client.uploads.setSize(id, size));
   }
 }
 
 /** A message one of whose files is gone can only be written again: all that is left of it comes back.
- * @param {Desk} desk @param {string} clientId */
-function takeBack(desk, clientId) {
+ * @param {FileContext} desk @param {string} clientId */
+function restoreMessage(desk, clientId) {
   const { client, open, thread } = desk;
   const conversation = open();
   const items = conversation === null ? [] : client.outbox.itemsIn(conversation);
@@ -61,19 +61,19 @@ function takeBack(desk, clientId) {
   const upload = item?.uploads?.[at];
   if (upload === undefined) return;
   const name = item?.attachments?.[at]?.name ?? '';
-  stop(desk, upload);
+  cancelUpload(desk, upload);
   thread.note(say.notAttached(shownName(name), say.fileRefused.file_gone));
 }
 
-/** The rest of the message comes back to where one writes. @param {Desk} desk @param {string} upload */
-function stop({ client, open, thread }, upload) {
+/** The rest of the message comes back to where one writes. @param {FileContext} desk @param {string} upload */
+function cancelUpload({ client, open, thread }, upload) {
   const conversation = open();
   const back = conversation === null ? null : client.withdraw(conversation, upload);
   if (!back) return;
-  thread.putBack([back.subject, back.text].filter(Boolean).join('\n'), back.reply_to);
+  thread.restoreDraft([back.subject, back.text].filter(Boolean).join('\n'), back.reply_to);
 }
 
-/** @param {HTMLElement} inbox @param {Desk} desk @param {{seq: number, file: number, Box: typeof Lightbox}} what */
+/** @param {HTMLElement} inbox @param {FileContext} desk @param {{seq: number, file: number, Box: typeof Lightbox}} what */
 function showPicture(inbox, desk, { seq, file, Box }) {
   const { client, open } = desk;
   const id = open();
@@ -117,7 +117,7 @@ function picturesOf({ state, uploads }, id) {
 /** Where a picture is in the thread; of those that are not drawn, the last of its message. @param {Element} thread
  * @param {Picture} picture @returns {HTMLElement|null} */
 function frameOf(thread, { seq, file }) {
-  const all = /** @type {ParlorSaid[]} */ ([...thread.querySelectorAll('parlor-said')]);
+  const all = /** @type {ParlorMessage[]} */ ([...thread.querySelectorAll('parlor-message')]);
   const frames = /** @type {HTMLElement[]} */ ([
     ...all.find((one) => one.seq === seq)?.querySelectorAll('button.picture') ?? [],
   ]);

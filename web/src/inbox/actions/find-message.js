@@ -18,7 +18,7 @@ import { messageAt } from '../../sdk/state/messages.js';
 
 /** @param {Client} client @param {MessagePlace} place @param {() => boolean} isWished when it is answered
  * @returns {Promise<Outcome>} */
-export async function lookAt(client, { conversation, seq }, isWished) {
+export async function findMessage(client, { conversation, seq }, isWished) {
   const { state, user } = client;
   const row = state.conversations.get(conversation);
   if (row && seq < historyFrom(row, user)) return 'before';

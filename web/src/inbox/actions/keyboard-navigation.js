@@ -13,12 +13,12 @@ import { say } from '../view/strings.js';
 /** @typedef {{id: number, selected: boolean, unread: number}} Step */
 
 /** @param {HTMLElement} host @param {{list: ParlorList, thread: ParlorThread, signal: AbortSignal}} parts */
-export function keepRegions(host, { list, thread, signal }) {
+export function addKeyboardNavigation(host, { list, thread, signal }) {
   /** @type {Region[]} */
   const regions = [
     { name: say.toConversations, element: list, focus: () => list.focusRow(null) },
     { name: say.toMessages, element: thread.messages, focus: () => thread.focusMessages() },
-    { name: say.toWriting, element: thread.writing, focus: () => thread.focusWords() },
+    { name: say.toWriting, element: thread.composer, focus: () => thread.focusComposer() },
   ];
   const links = regions.map((region) =>
     h('button', { class: 'button main', type: 'button', onclick: region.focus }, region.name));
@@ -30,10 +30,10 @@ export function keepRegions(host, { list, thread, signal }) {
   host.prepend(skips);
   listen(host, {
     'parlor-focus-lost': () => {
-      if (!thread.writing.checkVisibility()) list.focusSearch();
+      if (!thread.composer.checkVisibility()) list.focusSearch();
       // With a finger a field that has the focus brings up the keyboard.
       else if (matchMedia('(pointer: coarse)').matches) thread.focusMessages();
-      else thread.focusWords();
+      else thread.focusComposer();
     },
   }, signal);
   document.addEventListener('keydown', (event) => {

@@ -9,17 +9,17 @@
  */
 import { isolated } from '../view/bidi.js';
 import { memberOf } from '../../sdk/state/conversations.js';
-import { ask } from '../ui/dialog.js';
+import { openConfirmDialog } from '../ui/dialog.js';
 import { h } from '../ui/dom.js';
 import { emit, listen } from '../ui/events.js';
-import { Drafting } from '../thread/draft.js';
+import { ComposerDraft } from '../thread/draft.js';
 import { Drafts, sessionDrafts } from '../../sdk/drafts.js';
 import { emojiName, oftenUsed, usedAgain } from '../view/emoji.js';
 import { clockTime, shortName } from '../view/format.js';
 import { gistOf, nameFor } from '../view/preview.js';
-import { Hand } from '../thread/message-controls.js';
+import { MessageControls } from '../thread/message-controls.js';
 import { whenLoaded } from '../ui/lazy-load.js';
-import { isKey, openMenu } from '../ui/menu.js';
+import { matchesKey, openMenu } from '../ui/menu.js';
 import { visibleMessages } from '../../sdk/state/messages.js';
 import { plain } from '../view/markup.js';
 import { say } from '../view/strings.js';
@@ -28,13 +28,13 @@ import { nameOf } from '../view/conversations.js';
 import { isBlank } from '../view/visible-text.js';
 
 /**
- * @typedef {{client: Client, conversation: Conversation, message: Message}} Place
+ * @typedef {{client: Client, conversation: Conversation, message: Message}} OpenMessage
  */
 
-const QUICK = 5;
-const OFTEN = 16;
+const QUICK_MAX = 5;
+const PICKER_OFTEN_MAX = 16;
 
-export class Acts {
+export class MessageActions {
   /** @param {{
    *   host: HTMLElement, client: Client, thread: ParlorThread, open: () => number|null, changed: () => void,
    *   signal: AbortSignal,
@@ -45,10 +45,10 @@ export class Acts {
     this.thread = thread;
     this.open = open;
     this.changed = changed;
-    this.drafting = new Drafting(new Drafts({
+    this.draft = new ComposerDraft(new Drafts({
       storage: client.storage, now: () => client.clock.now(), newId: client.newId, session: sessionDrafts(client.user),
     }));
-    new Hand(thread, (said, event) => this.#key(said, event), () => {
+    new MessageControls(thread, (said, event) => this.#handleKey(said, event), () => {
       const id = this.open();
       return id !== null && !client.state.conversations.get(id)?.context?.closed;
     });
@@ -58,43 +58,43 @@ export class Acts {
   /** @returns {Parameters<typeof listen>[1]} */
   #handlers() {
     return {
-      'parlor-message-menu': (held) => this.#menu(held),
-      'parlor-pick-reaction': (held) => this.#pick(held),
-      'parlor-pick-emoji': ({ at, back, choose }) => this.#write(at, back, choose),
+      'parlor-message-menu': (held) => this.#openMenu(held),
+      'parlor-pick-reaction': (held) => this.#pickReaction(held),
+      'parlor-pick-emoji': ({ at, back, choose }) => this.#pickEmoji(at, back, choose),
       'parlor-react': ({ seq, emoji, on }) => this.#react(seq, emoji, on),
       'parlor-reply': ({ seq }) => this.#reply(seq),
       'parlor-reply-last': () => this.#reply(this.#last(() => true)?.seq),
-      'parlor-edit-last': () => this.#edit(this.#last((one) => this.#mayEdit(one))),
-      'parlor-edit-changed': (words) => this.drafting.editingIs(words),
+      'parlor-edit-last': () => this.#edit(this.#last((one) => this.#canEdit(one))),
+      'parlor-edit-changed': (words) => this.draft.updateEdit(words),
       'parlor-save-edit': ({ text, subject }) => void this.#save(text, subject),
-      'parlor-restore-draft': ({ text, reply }) => this.#withOpen((id) => this.drafting.putBack(id, text, reply)),
-      'parlor-leave-mode': () => this.#withOpen((id) => this.drafting.leave(id)),
-      'parlor-draft-subject': ({ subject }) => this.#withOpen((id) => this.drafting.subject(id, subject)),
-      'parlor-focus-composer': () => this.thread.focusWords(),
+      'parlor-restore-draft': ({ text, reply }) => this.#changeOpen((id) => this.draft.restore(id, text, reply)),
+      'parlor-leave-mode': () => this.#changeOpen((id) => this.draft.cancel(id)),
+      'parlor-draft-subject': ({ subject }) => this.#changeOpen((id) => this.draft.subject(id, subject)),
+      'parlor-focus-composer': () => this.thread.focusComposer(),
       'parlor-readers': ({ seq }) => this.#readers(seq),
     };
   }
 
   /** A key on a message. @param {MessageElement} said @param {KeyboardEvent} event @returns {boolean} whether it did
    * anything */
-  #key(said, event) {
-    const place = this.#place(said.seq);
-    const item = place && this.#items(place, said).find((one) => one.key && isKey(event, one.key));
+  #handleKey(said, event) {
+    const place = this.#findTarget(said.seq);
+    const item = place && this.#menuItems(place, said).find((one) => one.key && matchesKey(event, one.key));
     if (!item || (item.key === 'Ctrl C' && (getSelection()?.toString() ?? '') !== '')) return false;
     item.act();
     return true;
   }
 
   /** @param {(id: number) => void} act */
-  #withOpen(act) {
+  #changeOpen(act) {
     const id = this.open();
     if (id === null) return;
     act(id);
     this.changed();
   }
 
-  /** A message of the open conversation. @param {number|undefined} seq @returns {Place|null} */
-  #place(seq) {
+  /** A message of the open conversation. @param {number|undefined} seq @returns {OpenMessage|null} */
+  #findTarget(seq) {
     const id = this.open();
     if (id === null || !seq) return null;
     const { state } = this.client;
@@ -118,20 +118,20 @@ export class Acts {
   }
 
   /** @param {Message} message @returns {boolean} */
-  #mayEdit({ sender, deleted, system }) {
+  #canEdit({ sender, deleted, system }) {
     return sender === this.client.user && !deleted && !system;
   }
 
-  /** @param {Place} place @returns {boolean} */
-  #mayDelete({ conversation, message }) {
+  /** @param {OpenMessage} place @returns {boolean} */
+  #canDelete({ conversation, message }) {
     if (message.deleted || message.system) return false;
     const role = memberOf(conversation, this.client.user)?.role;
     return message.sender === this.client.user || (conversation.kind === 'group' && role !== 'member');
   }
 
   /** @param {MessageTarget} held */
-  #menu({ said, at, back }) {
-    const place = this.#place(said.seq);
+  #openMenu({ said, at, back }) {
+    const place = this.#findTarget(said.seq);
     if (!place) return;
     const { message, conversation } = place;
     const { state, user } = this.client;
@@ -146,33 +146,33 @@ export class Acts {
       back,
       narrow: this.host.clientWidth < 700,
       head: [h('b', {}, `${isolated(who ?? say.you)}, ${time}`), h('p', { dir: 'auto' }, plain(words))],
-      quick: open ? this.#quick(message, { said, at, back }) : [],
-      items: this.#items(place, said),
+      quick: open ? this.#quickReactions(message, { said, at, back }) : [],
+      items: this.#menuItems(place, said),
     });
   }
 
   /** @param {Message} message @param {MessageTarget} held @returns {QuickItem[]} */
-  #quick({ seq, reactions = [] }, held) {
+  #quickReactions({ seq, reactions = [] }, held) {
     const { user } = this.client;
-    const often = oftenUsed(this.client.storage.get('emoji'), QUICK).map((emoji) => {
+    const often = oftenUsed(this.client.storage.get('emoji'), QUICK_MAX).map((emoji) => {
       const chosen = reactions.some((one) => one.emoji === emoji && one.users.includes(user));
       return {
         label: say.reactWith(emojiName(emoji)), text: emoji, chosen,
         act: () => this.#react(seq, emoji, !chosen),
       };
     });
-    return [...often, { label: say.moreReactions, sign: 'plus', act: () => this.#pick(held) }];
+    return [...often, { label: say.moreReactions, sign: 'plus', act: () => this.#pickReaction(held) }];
   }
 
-  /** @param {Place} place @param {MessageElement} said @returns {MenuItem[]} */
-  #items(place, said) {
+  /** @param {OpenMessage} place @param {MessageElement} said @returns {MenuItem[]} */
+  #menuItems(place, said) {
     const { message, conversation } = place;
     const closed = conversation.context?.closed ?? false;
     const { seq, deleted, reactions = [] } = message;
     /** @type {(MenuItem|false)[]} */
     const items = [
       !deleted && !closed && { label: say.reply, sign: 'reply', key: 'R', act: () => this.#reply(seq) },
-      this.#mayEdit(message) && !closed
+      this.#canEdit(message) && !closed
         && { label: say.edit, sign: 'write', key: 'E', act: () => this.#edit(message) },
       !deleted && { label: say.forward, sign: 'forward', key: 'F', act: () => this.#forward(place, said) },
       !deleted && message.text !== ''
@@ -182,33 +182,33 @@ export class Acts {
         label: say.deleteForMe, sign: 'bin', warn: true, apart: !deleted, key: 'Del',
         act: () => this.#hide(place, said),
       },
-      this.#mayDelete(place)
+      this.#canDelete(place)
         && { label: say.deleteForAll, sign: 'bin', warn: true, act: () => this.#delete(place, said) },
     ];
     return items.filter((one) => one !== false);
   }
 
   /** @param {MessageTarget} held */
-  #pick({ said, at, back }) {
-    const place = this.#place(said.seq);
+  #pickReaction({ said, at, back }) {
+    const place = this.#findTarget(said.seq);
     if (!place) return;
     const { storage: keep, user } = this.client;
     const mine = (place.message.reactions ?? []).filter((one) => one.users.includes(user)).map((one) => one.emoji);
-    void whenLoaded(this.host, import('../dialogs/emoji-picker.js'), ({ openEmoji }) => openEmoji(this.host, {
+    void whenLoaded(this.host, import('../dialogs/emoji-picker.js'), ({ openEmojiPicker: openEmoji }) => openEmoji(this.host, {
       at,
       back,
       narrow: this.host.clientWidth < 700,
-      often: oftenUsed(keep.get('emoji'), OFTEN),
+      often: oftenUsed(keep.get('emoji'), PICKER_OFTEN_MAX),
       chosen: new Set(mine),
       choose: (emoji) => this.#react(said.seq, emoji, !mine.includes(emoji)),
     }));
   }
 
   /** An emoji to write. @param {DOMRect} at @param {HTMLElement} back @param {(emoji: string) => void} choose */
-  #write(at, back, choose) {
+  #pickEmoji(at, back, choose) {
     const { storage: keep } = this.client;
-    void whenLoaded(this.host, import('../dialogs/emoji-picker.js'), ({ openEmoji }) => openEmoji(this.host, {
-      at, back, narrow: this.host.clientWidth < 700, often: oftenUsed(keep.get('emoji'), OFTEN), chosen: new Set(),
+    void whenLoaded(this.host, import('../dialogs/emoji-picker.js'), ({ openEmojiPicker: openEmoji }) => openEmoji(this.host, {
+      at, back, narrow: this.host.clientWidth < 700, often: oftenUsed(keep.get('emoji'), PICKER_OFTEN_MAX), chosen: new Set(),
       label: say.addEmoji,
       choose: (emoji) => {
         keep.set('emoji', usedAgain(keep.get('emoji'), emoji));
@@ -223,37 +223,37 @@ export class Acts {
     const id = this.open();
     if (id === null || seq < 1) return;
     if (on) client.storage.set('emoji', usedAgain(client.storage.get('emoji'), emoji));
-    client.react(id, seq, emoji, on).catch((error) => this.#trouble(error));
+    client.react(id, seq, emoji, on).catch((error) => this.#showError(error));
   }
 
   /** @param {number|undefined} seq */
   #reply(seq) {
-    const place = this.#place(seq);
+    const place = this.#findTarget(seq);
     if (!place || place.message.deleted || place.conversation.context?.closed) return;
-    this.#withOpen((id) => this.drafting.reply(id, place.message.seq));
-    this.thread.focusWords();
+    this.#changeOpen((id) => this.draft.reply(id, place.message.seq));
+    this.thread.focusComposer();
   }
 
   /** @param {Message|undefined} message */
   #edit(message) {
     if (!message) return;
-    this.drafting.edit(message);
+    this.draft.edit(message);
     this.changed();
-    this.thread.focusWords();
+    this.thread.focusComposer();
   }
 
   /** @param {string} text @param {string} subject */
   async #save(text, subject) {
     const id = this.open();
-    const editing = id === null ? null : this.drafting.of(id).editing;
+    const editing = id === null ? null : this.draft.of(id).editing;
     if (id === null || !editing || editing.saving) return;
-    this.drafting.editingIs({ saving: true, trouble: '' });
+    this.draft.updateEdit({ saving: true, trouble: '' });
     this.changed();
     try {
       await this.client.edit(id, editing.seq, text, isBlank(subject) ? undefined : subject.trim());
-      if (this.drafting.of(id).editing?.seq === editing.seq) this.drafting.leave(id);
+      if (this.draft.of(id).editing?.seq === editing.seq) this.draft.cancel(id);
     } catch (error) {
-      this.drafting.editingIs({ saving: false, trouble: say.notChangedBecause(reasonOf(error)) });
+      this.draft.updateEdit({ saving: false, trouble: say.notChangedBecause(reasonOf(error)) });
     }
     this.changed();
   }
@@ -264,7 +264,7 @@ export class Acts {
       await navigator.clipboard.writeText(text);
     } catch {
       // Without a secure origin there is the old way.
-      const field = h('textarea', { class: 'for-ears' });
+      const field = h('textarea', { class: 'visually-hidden' });
       field.value = text;
       this.host.append(field);
       field.select();
@@ -274,10 +274,10 @@ export class Acts {
     toast(this.host, { words: say.copied, sign: 'copy' });
   }
 
-  /** @param {Place} place @param {MessageElement} said */
+  /** @param {OpenMessage} place @param {MessageElement} said */
   #forward({ message, conversation }, said) {
     const { client } = this;
-    void whenLoaded(this.host, import('../thread/forward-dialog.js'), ({ openForward }) => openForward(this.host, {
+    void whenLoaded(this.host, import('../thread/forward-dialog.js'), ({ openForwardDialog: openForward }) => openForward(this.host, {
       state: () => client.state,
       text: gistOf(client.state, message).text,
       more: () => client.sync.loadList(),
@@ -290,57 +290,57 @@ export class Acts {
     }));
   }
 
-  /** @param {Place} place @param {MessageElement} said */
+  /** @param {OpenMessage} place @param {MessageElement} said */
   #hide({ conversation, message }, said) {
-    ask(this.host, {
+    openConfirmDialog(this.host, {
       title: say.hideQuestion, more: say.hideMore, keep: say.keepIt, act: say.deleteForMe,
       then: () => {
-        stepAside(said);
-        this.client.hideMessage(conversation.id, message.seq).catch((error) => this.#trouble(error));
+        focusNeighbor(said);
+        this.client.hideMessage(conversation.id, message.seq).catch((error) => this.#showError(error));
       },
     });
   }
 
-  /** @param {Place} place @param {MessageElement} said */
+  /** @param {OpenMessage} place @param {MessageElement} said */
   #delete({ conversation, message }, said) {
     const files = message.attachments?.length ?? 0;
     const others = conversation.kind === 'group' ? null : shortName(nameOf(this.client.state, conversation));
-    ask(this.host, {
+    openConfirmDialog(this.host, {
       title: say.deleteQuestion, more: say.deleteMore(message.text !== '', files, others), keep: say.keepIt,
       act: say.deleteForAll,
       then: () => {
         said.focus({ preventScroll: true });
-        this.client.deleteMessage(conversation.id, message.seq).catch((error) => this.#trouble(error));
+        this.client.deleteMessage(conversation.id, message.seq).catch((error) => this.#showError(error));
       },
     });
   }
 
-  /** @param {Place} place */
+  /** @param {OpenMessage} place */
   #reactions({ conversation, message }) {
-    void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReactions }) =>
+    void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReactionsDialog: openReactions }) =>
       openReactions(this.host, { ask: () => this.client.reactions(conversation.id, message.seq) }));
   }
 
   /** @param {number} seq */
   #readers(seq) {
-    const place = this.#place(seq);
+    const place = this.#findTarget(seq);
     if (!place) return;
     const { client } = this;
-    void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReaders }) => openReaders(this.host, {
+    void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReadersDialog: openReaders }) => openReaders(this.host, {
       state: client.state, conversation: place.conversation, seq, text: gistOf(client.state, place.message).text,
       now: client.clock.now(), page: (after) => client.members(place.conversation.id, after),
     }));
   }
 
   /** @param {unknown} error */
-  #trouble(error) {
+  #showError(error) {
     toast(this.host, { words: say.notDoneBecause(reasonOf(error)), sign: 'alert' });
   }
 }
 
 /** The focus goes to a neighbour of a message that is about to be gone. @param {MessageElement} said */
-function stepAside(said) {
-  const all = /** @type {HTMLElement[]} */ ([...said.closest('[role="log"]')?.querySelectorAll('parlor-said') ?? []]);
+function focusNeighbor(said) {
+  const all = /** @type {HTMLElement[]} */ ([...said.closest('[role="log"]')?.querySelectorAll('parlor-message') ?? []]);
   const at = all.indexOf(said);
   (all[at + 1] ?? all[at - 1])?.focus({ preventScroll: true });
 }

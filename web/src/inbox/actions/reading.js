@@ -14,19 +14,19 @@
  */
 import { memberOf } from '../../sdk/state/conversations.js';
 import { listen } from '../ui/events.js';
-import { lookAt } from './find-message.js';
+import { findMessage } from './find-message.js';
 import { say } from '../view/strings.js';
 import { toast } from '../ui/toast.js';
 
 /** @typedef {import('./find-message.js').Outcome} Outcome */
-/** @typedef {MessagePlace & {quiet?: boolean, keep?: boolean}} Goal `quiet`: it need not stand out, and what is beside
+/** @typedef {MessagePlace & {quiet?: boolean, keep?: boolean}} JumpTarget `quiet`: it need not stand out, and what is beside
  * it will do; `keep`: it is where one stands already, and has to be held again */
 
-export class Standing {
-  /** The message that is looked for. @type {Goal|null} */
+export class ReadingActions {
+  /** The message that is looked for. @type {JumpTarget|null} */
   goal = null;
-  /** That of the goals which is only looked at by now. @type {Goal|null} */
-  #looking = null;
+  /** That of the goals which is only looked at by now. @type {JumpTarget|null} */
+  #searching = null;
 
   /** @param {{
    *   host: HTMLElement, client: Client, thread: ParlorThread, open: () => number|null,
@@ -52,19 +52,19 @@ export class Standing {
       }),
       'parlor-trim': ({ first, last }) => withOpen((id) => client.sync.trim(id, first, last)),
       'parlor-jump': (place) => withOpen((id) => void this.goTo({ conversation: id, ...place })),
-      'parlor-seen': ({ seq }) => withOpen((id) => this.#read(id, seq)),
+      'parlor-seen': ({ seq }) => withOpen((id) => this.#markRead(id, seq)),
     }, signal);
   }
 
-  /** Shows a message in its place. @param {Goal} goal */
+  /** Shows a message in its place. @param {JumpTarget} goal */
   async goTo(goal) {
     this.goal = goal;
-    this.#looking = goal;
-    const outcome = goal.quiet ? 'there' : await lookAt(this.client, goal, () => this.goal === goal);
+    this.#searching = goal;
+    const outcome = goal.quiet ? 'there' : await findMessage(this.client, goal, () => this.goal === goal);
     if (this.goal !== goal) return;
-    this.#looking = null;
+    this.#searching = null;
     if (outcome !== 'there') {
-      this.#missed(outcome);
+      this.#showMissed(outcome);
       return;
     }
     this.show(goal.conversation);
@@ -72,52 +72,52 @@ export class Standing {
     if (this.open() !== goal.conversation) return;
     const isThere = await this.client.jumpTo(goal.conversation, goal.seq);
     if (this.goal !== goal) return;
-    if (isThere) this.reach();
-    else this.#missed('lost');
+    if (isThere) this.arrive();
+    else this.#showMissed('lost');
   }
 
   /** The place to show of a conversation that is opened; null for its end. Who goes elsewhere wishes to be there.
    * @param {number|null} conversation @returns {number|null} */
-  placeIn(conversation) {
+  startingPoint(conversation) {
     if (this.goal?.conversation !== conversation) this.goal = null;
     return this.goal?.seq ?? null;
   }
 
   /** Whether another place of an open conversation is on its way to the screen. @param {number} conversation */
-  isGoing(conversation) {
+  isJumping(conversation) {
     return this.goal?.conversation === conversation && !this.goal.keep;
   }
 
   /** A thread is there, and with it, perhaps, the message that is looked for. */
-  reach() {
+  arrive() {
     const { goal } = this;
     // What was opened before says nothing of a message that is looked at now.
-    if (!goal || goal === this.#looking || goal.conversation !== this.open()) return;
+    if (!goal || goal === this.#searching || goal.conversation !== this.open()) return;
     // What is drawn now is known to be another place.
     this.changed();
     const { conversation, seq, quiet, keep } = goal;
     const isHeld = this.client.state.threads.get(conversation)?.messages.some((one) => one.seq === seq);
     if (!isHeld && !quiet) {
-      this.#missed('lost');
+      this.#showMissed('lost');
       return;
     }
     this.goal = null;
     // What was opened at this place stands from now on where the person moves it.
     if (isHeld) void this.client.jumpTo(conversation, seq);
-    if (keep) this.thread.comeBack(seq);
+    if (keep) this.thread.restorePosition(seq);
     else this.thread.jumpTo(seq, quiet);
   }
 
   /** @param {Exclude<Outcome, 'there'>} outcome */
-  #missed(outcome) {
+  #showMissed(outcome) {
     const { goal } = this;
     this.goal = null;
-    if (goal?.keep) this.thread.comeBack(goal.seq);
+    if (goal?.keep) this.thread.restorePosition(goal.seq);
     else toast(this.host, { words: say.jumpMissed[outcome], sign: outcome === 'lost' ? 'alert' : 'bin' });
   }
 
   /** Lets the others know what has come here, in whatever conversation. */
-  receive() {
+  markDelivered() {
     const { state, user, readMarkers: marks } = this.client;
     for (const { id, last_seq: last, members } of state.conversations.values()) {
       const mine = members.find((one) => one.user.id === user);
@@ -127,7 +127,7 @@ export class Standing {
 
   /** This and what is before it is on the screen; it is read if somebody is there. @param {number} id
    * @param {number} seq */
-  #read(id, seq) {
+  #markRead(id, seq) {
     if (document.visibilityState !== 'visible' || !document.hasFocus()) return;
     const { state, user, readMarkers: marks } = this.client;
     const conversation = state.conversations.get(id);

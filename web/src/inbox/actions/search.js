@@ -12,7 +12,7 @@
  */
 import '../search/name-matching.js';
 import '../search/results.js';
-import { openChoice, openDays } from '../search/filter-dialog.js';
+import { openFilterDialog, openDateDialog } from '../search/filter-dialog.js';
 import { listen } from '../ui/events.js';
 import { asked, isFound } from '../view/folding.js';
 import { foundView, isDoubtful } from '../view/search-results.js';
@@ -21,16 +21,16 @@ import { MessageSearch, isFiltered } from '../../sdk/search.js';
 import { say } from '../view/strings.js';
 import { facesOf, listed, nameOf } from '../view/conversations.js';
 
-/** @typedef {{conversation: number, seq: number}} Place */
+/** @typedef {{conversation: number, seq: number}} ResultPlace */
 
-export class Searching {
+export class SearchActions {
   /** Somebody began to search, though nothing is asked for yet. */
-  #begun = false;
-  /** The result that was gone to. @type {Place|null} */
-  #at = null;
+  #started = false;
+  /** The result that was gone to. @type {ResultPlace|null} */
+  #openResult = null;
 
   /** @param {{
-   *   host: HTMLElement, client: Client, list: ParlorList, sight: () => Sight, goTo: (place: Place) => void,
+   *   host: HTMLElement, client: Client, list: ParlorList, sight: () => Sight, goTo: (place: ResultPlace) => void,
    *   changed: () => void, signal: AbortSignal,
    * }} parts */
   constructor({ host, client, list, sight, goTo, changed, signal }) {
@@ -48,10 +48,10 @@ export class Searching {
       'parlor-set-search-filters': ({ filters }) => this.search.setFilters(filters),
       'parlor-more-results': () => void this.search.more(),
       'parlor-retry-search': () => this.search.retry(),
-      'parlor-choose-search-filter': ({ filter }) => this.#choose(filter),
+      'parlor-choose-search-filter': ({ filter }) => this.#openFilter(filter),
       'parlor-end-search': () => this.end(),
       'parlor-open-result': (place) => {
-        this.#at = place;
+        this.#openResult = place;
         changed();
         goTo(place);
       },
@@ -60,61 +60,61 @@ export class Searching {
 
   /** What the list shows of it; nothing while nobody searches. @returns {FoundView|null} */
   view() {
-    if (!this.isOn) return null;
+    if (!this.isActive) return null;
     const search = this.search.view();
     if (search.progress === 'done' && isDoubtful(this.client.state, search)) queueMicrotask(() => this.search.refresh());
-    return foundView(this.sight(), search, this.#at);
+    return foundView(this.sight(), search, this.#openResult);
   }
 
   /** @returns {boolean} */
-  get isOn() {
-    return this.#begun || this.search.query.trim() !== '' || isFiltered(this.search.filters);
+  get isActive() {
+    return this.#started || this.search.query.trim() !== '' || isFiltered(this.search.filters);
   }
 
   /** Whether rows of the list are of interest: not when one searches in one conversation, or for files.
    * @returns {boolean} */
-  get wantsRows() {
-    return !this.isOn || (this.search.query.trim() !== '' && !isFiltered(this.search.filters));
+  get showsConversations() {
+    return !this.isActive || (this.search.query.trim() !== '' && !isFiltered(this.search.filters));
   }
 
   /** Begins to search in one conversation. @param {number} id */
-  here(id) {
+  searchIn(id) {
     const { state } = this.client;
     const conversation = state.conversations.get(id);
     if (!conversation) return;
-    this.#begun = true;
+    this.#started = true;
     this.search.setFilters({ conversation: { id, name: nameOf(state, conversation) } });
     this.list.focusSearch();
   }
 
   end() {
-    this.#begun = false;
-    this.#at = null;
+    this.#started = false;
+    this.#openResult = null;
     this.list.clearSearch();
     this.search.clear();
     this.list.focusSearch();
   }
 
   /** @param {FilterName} filter */
-  #choose(filter) {
+  #openFilter(filter) {
     const { host, search } = this;
     if (filter === 'date') {
       const { from, until } = search.filters;
-      openDays(host, { from, until, done: (days) => search.setFilters(days) });
+      openDateDialog(host, { from, until, done: (days) => search.setFilters(days) });
       return;
     }
     const titles = { person: say.filterPerson, conversation: say.filterConversation, about: say.filterAbout };
     const finds = {
-      person: (/** @type {string} */ query) => this.#people(query),
-      conversation: async (/** @type {string} */ query) => this.#conversations(query),
-      about: async (/** @type {string} */ query) => this.#things(query),
+      person: (/** @type {string} */ query) => this.#findUsers(query),
+      conversation: async (/** @type {string} */ query) => this.#findConversations(query),
+      about: async (/** @type {string} */ query) => this.#findContexts(query),
     };
-    openChoice(host, { title: titles[filter], find: finds[filter] });
+    openFilterDialog(host, { title: titles[filter], find: finds[filter] });
   }
 
   /** Oneself, those of one's conversations, and those whom the server knows. @param {string} query
    * @returns {Promise<Option[]>} */
-  async #people(query) {
+  async #findUsers(query) {
     const { client } = this;
     const { state } = client;
     const wanted = asked(query);
@@ -133,7 +133,7 @@ export class Searching {
   }
 
   /** @param {string} query @returns {Option[]} */
-  #conversations(query) {
+  #findConversations(query) {
     const { state } = this.client;
     return listed(this.sight()).map((one) => {
       const name = nameOf(state, one);
@@ -145,7 +145,7 @@ export class Searching {
   }
 
   /** @param {string} query @returns {Option[]} */
-  #things(query) {
+  #findContexts(query) {
     /** @type {Map<string, Option>} */
     const things = new Map();
     for (const { context } of listed(this.sight())) {

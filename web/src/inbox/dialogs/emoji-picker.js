@@ -1,11 +1,11 @@
 /**
  * All emoji that are offered: what one often uses first, found by a word, walked with the arrows.
  */
-import { h, set, setText } from '../ui/dom.js';
+import { h, setAttribute, setText } from '../ui/dom.js';
 import { emojiName } from '../view/emoji.js';
 import { findEmoji, groups } from '../view/emoji-search.js';
 import { icon } from '../ui/icons.js';
-import { closeBeside, place } from '../ui/menu.js';
+import { closeOnOutsideClick, placeBeside } from '../ui/menu.js';
 import { say } from '../view/strings.js';
 
 /**
@@ -16,7 +16,7 @@ import { say } from '../view/strings.js';
  */
 
 /** @param {HTMLElement} host @param {Choosing} choosing */
-export function openEmoji(host, choosing) {
+export function openEmojiPicker(host, choosing) {
   const { narrow, at, back, label = say.react } = choosing;
   const box = h('dialog', { class: narrow ? 'bottom-sheet' : 'emoji-box', 'aria-label': label });
   const picker = new EmojiPicker({
@@ -31,10 +31,10 @@ export function openEmoji(host, choosing) {
     box.remove();
     if (back?.isConnected) back.focus({ preventScroll: true });
   });
-  closeBeside(box);
+  closeOnOutsideClick(box);
   host.append(box);
   box.showModal();
-  if (!narrow) place(box, at);
+  if (!narrow) placeBeside(box, at);
   picker.begin();
 }
 
@@ -70,10 +70,10 @@ class EmojiPicker {
       : found.length > 0 ? [this.#part(say.found, found)] : [];
     this.#list.replaceChildren(...parts);
     this.#list.scrollTop = 0;
-    set(this.#list, 'hidden', query !== '' && found.length === 0);
+    setAttribute(this.#list, 'hidden', query !== '' && found.length === 0);
     setText(this.#note, query !== '' && found.length === 0 ? say.nothingFound(query) : '');
     const first = this.#buttons()[0];
-    if (first) set(first, 'tabindex', 0);
+    if (first) setAttribute(first, 'tabindex', 0);
   }
 
   /** @param {string} title @param {string[]} emoji @returns {HTMLElement} */

@@ -8,11 +8,11 @@
  * @import {Dot} from '../view/presence.js'
  */
 import { Problem } from '../../sdk/problem.js';
-import { ask, openDialog } from '../ui/dialog.js';
-import { following, h, keyed, set, setText } from '../ui/dom.js';
-import { face, faceKey } from '../ui/avatar.js';
+import { openConfirmDialog, openDialog } from '../ui/dialog.js';
+import { followValue, h, updateKeyed, setAttribute, setText } from '../ui/dom.js';
+import { avatar, avatarKey } from '../ui/avatar.js';
 import { icon } from '../ui/icons.js';
-import { hintOf, openPicker } from './new-conversation.js';
+import { hintOf, openUserPicker } from './new-conversation.js';
 import { say } from '../view/strings.js';
 import { nameTrouble } from '../view/visible-text.js';
 import { notChanged, pictureTrouble } from '../view/error-text.js';
@@ -26,12 +26,12 @@ import { notChanged, pictureTrouble } from '../view/error-text.js';
 
 const ROLES = /** @type {Role[]} */ (['owner', 'moderator', 'member']);
 
-export class Group {
+export class GroupDialog {
   #face = h('span', { class: 'face-place' });
   #drawnFace = '';
   #name = h('input', { autocomplete: 'off', 'aria-label': say.groupName, maxlength: 200 });
   /** What somebody else names it meanwhile, unless one has written another name here. */
-  #named = following(this.#name);
+  #named = followValue(this.#name);
   #save = h('button', { class: 'button', type: 'submit' }, say.save);
   #naming = h('form', {
     class: 'beside', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#rename(event),
@@ -97,19 +97,19 @@ export class Group {
     const mine = conversation.members.find((one) => one.user.id === this.client.user);
     const role = mine?.role ?? 'member';
     const leads = role !== 'member';
-    const key = (conversation.picture ?? '') + faceKey(view.faces);
+    const key = (conversation.picture ?? '') + avatarKey(view.faces);
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;
-      this.#face.replaceChildren(face(view.faces, { size: 72, pair: true, picture: conversation.picture }));
+      this.#face.replaceChildren(avatar(view.faces, { size: 72, pair: true, picture: conversation.picture }));
     }
     this.#pictures.classList.toggle('only-face', !leads);
     this.#remove.hidden = !conversation.picture;
     this.#named(conversation.title ?? '');
-    set(this.#name, 'readonly', !leads);
+    setAttribute(this.#name, 'readonly', !leads);
     this.#save.hidden = !leads;
     this.#add.hidden = !leads;
     setText(this.#count, say.people(conversation.member_count));
-    keyed(this.#people, this.#rows(role), (row) => String(row.user.id), () => this.#person());
+    updateKeyed(this.#people, this.#rows(role), (row) => String(row.user.id), () => this.#person());
     this.#more.hidden = this.#after === null || !this.#isLarge();
   }
 
@@ -157,19 +157,19 @@ export class Group {
     return Object.assign(row, {
       update: (/** @type {PersonView} */ view) => {
         now = view;
-        const key = faceKey([view.user]) + view.dot;
-        if (key !== drawn) place.replaceChildren(face([view.user], { size: 34, dot: view.dot }));
+        const key = avatarKey([view.user]) + view.dot;
+        if (key !== drawn) place.replaceChildren(avatar([view.user], { size: 34, dot: view.dot }));
         drawn = key;
         setText(name, view.user.name);
         you.hidden = !view.isMe;
         choice.hidden = !view.may.role;
         choice.value = view.member.role;
-        set(choice, 'aria-label', say.roleOfPerson(view.user.name));
+        setAttribute(choice, 'aria-label', say.roleOfPerson(view.user.name));
         role.hidden = view.may.role || view.member.role === 'member';
         setText(role, say.roles[view.member.role] ?? view.member.role);
         remove.hidden = !view.may.remove;
-        set(remove, 'aria-label', say.remove(view.user.name));
-        set(remove, 'title', say.remove(view.user.name));
+        setAttribute(remove, 'aria-label', say.remove(view.user.name));
+        setAttribute(remove, 'title', say.remove(view.user.name));
       },
     });
   }
@@ -185,7 +185,7 @@ export class Group {
 
   /** @param {User} user */
   #removeMember(user) {
-    ask(this.host, {
+    openConfirmDialog(this.host, {
       title: say.removeQuestion(user.name), more: say.removeMore, keep: say.keepPerson, act: say.remove(user.name),
       then: () => void this.#try(this.client.removeMember(this.id, user.id).then(() => {
         this.#pages = this.#pages.filter((one) => one.user.id !== user.id);
@@ -226,7 +226,7 @@ export class Group {
     const { conversation } = this.#view;
     const history = h('select', { 'aria-label': say.newcomersSee },
       h('option', { value: 'from_joining' }, say.seeFromJoining), h('option', { value: 'from_start' }, say.seeAll));
-    openPicker(this.host, {
+    openUserPicker(this.host, {
       title: say.addPeople,
       people: (query) => this.client.findUsers(query),
       without: new Set([...conversation.members, ...this.#pages].map((one) => one.user.id)),
@@ -241,7 +241,7 @@ export class Group {
 
   #leave() {
     const { title } = this.#view.conversation;
-    ask(this.host, {
+    openConfirmDialog(this.host, {
       title: say.leaveQuestion(title ?? ''), more: say.leaveMore, keep: say.stay, act: say.leaveGroup,
       then: () => void this.#try(this.client.removeMember(this.id, this.client.user).then(() => {
         this.close();

@@ -5,7 +5,7 @@
  */
 import { openDialog } from '../ui/dialog.js';
 import { h, setText } from '../ui/dom.js';
-import { face } from '../ui/avatar.js';
+import { avatar } from '../ui/avatar.js';
 import { shortName } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { isEnough } from '../view/users.js';
@@ -24,7 +24,7 @@ import { whyOf } from '../view/error-text.js';
 const PAUSE_MS = 150;
 
 /** @param {HTMLElement} host @param {Picking} picking */
-export function openPicker(host, picking) {
+export function openUserPicker(host, picking) {
   new Picker(host, picking);
 }
 
@@ -130,7 +130,7 @@ class Picker {
       return h('li', {}, h('button', {
         type: 'button', 'aria-pressed': String(chosen), onclick: () => this.#toggle(user),
         onkeydown: (/** @type {KeyboardEvent} */ event) => moveFocus(event, this.#list),
-      }, face([user], { size: 36 }), h('span', { class: 'one-line', dir: 'auto' }, user.name),
+      }, avatar([user], { size: 36 }), h('span', { class: 'one-line', dir: 'auto' }, user.name),
       chosen ? icon('read') : null));
     }));
     this.#note.hidden = this.#note.textContent === '';
@@ -177,7 +177,7 @@ function moveFocus(event, list) {
 }
 
 /** The words on the button of a new conversation. @param {User[]} users @returns {string} */
-export function startWords(users) {
+export function startLabel(users) {
   if (users.length > 1) return say.startGroup(users.length + 1);
   return users.length === 1 ? say.startWith(shortName(users[0].name)) : say.writeToSomebody;
 }

@@ -9,7 +9,7 @@
  */
 import { objectUrlOf } from '../../sdk/object-urls.js';
 import { decode } from '../view/blurhash.js';
-import { h, set, setText } from '../ui/dom.js';
+import { h, setAttribute, setText } from '../ui/dom.js';
 import { cutName, describe, frameOf, gridOf, kindOf, progressOf } from '../view/attachments.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
@@ -19,7 +19,7 @@ const BLUR_PX = 24;
 /** A larger picture that moves stands still until it is seen whole. */
 const MOVING_BYTES = 3 * 1024 * 1024;
 
-export class ParlorFiles extends HTMLElement {
+export class ParlorAttachments extends HTMLElement {
   #drawn = '';
   #seq = 0;
   /** Pictures stay the same elements when the server's copy takes the place of one's own. @type {HTMLElement[]} */
@@ -56,7 +56,7 @@ export class ParlorFiles extends HTMLElement {
     if (rest > 0) {
       const last = frames[drawn - 1];
       last.append(h('span', { class: 'rest', 'aria-hidden': 'true' }, `+${rest}`));
-      set(last, 'aria-label', `${last.getAttribute('aria-label')} ${say.moreOf(rest)}`);
+      setAttribute(last, 'aria-label', `${last.getAttribute('aria-label')} ${say.moreOf(rest)}`);
     }
     const grid = h('div', {
       class: `pictures ${shape}`, role: pictures.length > 1 ? 'group' : null,
@@ -84,7 +84,7 @@ export class ParlorFiles extends HTMLElement {
         });
     if (file.blur && !kept) frame.append(...blurred(file.blur));
     frame.append(kept ?? pictureOf(source, file));
-    if (file.underWay) frame.append(bar(file), this.#stop(file));
+    if (file.underWay) frame.append(progressBar(file), this.#stop(file));
     return frame;
   }
 
@@ -101,7 +101,7 @@ export class ParlorFiles extends HTMLElement {
   #progress(files) {
     for (const file of files) {
       const line = this.querySelector(`[data-file="${CSS.escape(file.key)}"] .bar`);
-      if (line) fill(line, file);
+      if (line) updateProgressBar(line, file);
       const size = this.querySelector(`[data-file="${CSS.escape(file.key)}"] .size`);
       if (size) setText(size, progressOf(file.sent, file.bytes));
     }
@@ -157,9 +157,9 @@ function fileRow(file) {
   const parts = [
     h('span', { class: 'kind', 'aria-hidden': 'true' }, icon('file')),
     h('span', { class: 'about-file' },
-      h('span', { class: 'for-ears' }, file.url ? say.downloadFile(file.name) : file.name), nameOf(file.name),
+      h('span', { class: 'visually-hidden' }, file.url ? say.downloadFile(file.name) : file.name), nameOf(file.name),
       h('span', { class: 'size' }, file.underWay ? progressOf(file.sent, file.bytes) : describe(file)),
-      file.underWay && bar(file)),
+      file.underWay && progressBar(file)),
   ];
   if (!file.url) return h('div', { class: 'bubble file', 'data-file': file.key }, ...parts);
   return h('a', {
@@ -176,18 +176,18 @@ export function nameOf(name) {
 }
 
 /** How far a file is. @param {{name: string, sent: number, bytes: number}} file @returns {HTMLElement} */
-export function bar(file) {
+export function progressBar(file) {
   const line = h('span', { class: 'bar', role: 'progressbar', 'aria-label': file.name, 'aria-valuemin': 0,
     'aria-valuemax': 100 }, h('i'));
-  fill(line, file);
+  updateProgressBar(line, file);
   return line;
 }
 
 /** @param {Element} line @param {{sent: number, bytes: number}} file */
-export function fill(line, { sent, bytes }) {
+export function updateProgressBar(line, { sent, bytes }) {
   const part = bytes === 0 ? 0 : Math.floor((100 * sent) / bytes);
-  set(line, 'aria-valuenow', part);
+  setAttribute(line, 'aria-valuenow', part);
   /** @type {HTMLElement} */ (line.firstElementChild).style.inlineSize = `${part}%`;
 }
 
-customElements.define('parlor-files', ParlorFiles);
+customElements.define('parlor-attachments', ParlorAttachments);

@@ -6,9 +6,9 @@ import { kindOf, sizeOf } from '../view/attachments.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 
-/** @typedef {(files: File[], folders: number) => void} Take */
+/** @typedef {(files: File[], folders: number) => void} ReceiveFiles */
 
-/** The browser's own chooser. @param {Take} take */
+/** The browser's own chooser. @param {ReceiveFiles} take */
 export function chooseFiles(take) {
   const input = h('input', { type: 'file', multiple: true });
   input.addEventListener('change', () => take([...(input.files ?? [])], 0));
@@ -32,14 +32,14 @@ function named(file, now) {
 }
 
 /** The place over which files can be dropped, and the overlay that it shows meanwhile. */
-export class DropPlace {
+export class DropTarget {
   #more = h('small');
   overlay = h('div', { class: 'drop', hidden: true, 'aria-hidden': 'true' },
     icon('picture'), h('span', {}, say.dropHere), this.#more);
   /** Moving over a child leaves the parent, so what was entered is counted. */
   #depth = 0;
 
-  /** @param {HTMLElement} place @param {{allowed: () => boolean, take: Take}} how */
+  /** @param {HTMLElement} place @param {{allowed: () => boolean, take: ReceiveFiles}} how */
   constructor(place, { allowed, take }) {
     this.allowed = allowed;
     place.addEventListener('dragenter', (event) => this.#entered(event));
@@ -77,7 +77,7 @@ export class DropPlace {
 }
 
 /** A file that is dropped elsewhere must not take the place of the page. @param {AbortSignal} signal */
-export function keepPage(signal) {
+export function preventFileNavigation(signal) {
   const stop = (/** @type {DragEvent} */ event) => {
     if (!hasFiles(event) || event.defaultPrevented) return;
     event.preventDefault();
@@ -102,7 +102,7 @@ function droppedFiles(event) {
 
 /** The size of a picture, upright; nothing when the browser cannot show it.
  * @param {Blob} file @returns {Promise<{width: number, height: number}|null>} */
-export async function measure(file) {
+export async function measurePicture(file) {
   if (kindOf({ media_type: file.type, width: 1, height: 1 }) !== 'picture') return null;
   const address = URL.createObjectURL(file);
   try {

@@ -10,8 +10,8 @@
  */
 import { objectUrlOf } from '../../sdk/object-urls.js';
 import { isolated } from '../view/bidi.js';
-import { h, keyed, set, setText } from '../ui/dom.js';
-import { face } from '../ui/avatar.js';
+import { h, updateKeyed, setAttribute, setText } from '../ui/dom.js';
+import { avatar } from '../ui/avatar.js';
 import { describe } from '../view/attachments.js';
 import { clockTime, dayName, fullTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
@@ -46,7 +46,7 @@ export class Lightbox {
   #whose = h('div', { class: 'whose-place' });
   #place = h('span', { class: 'place' });
   #about = h('p', { class: 'about one-line' });
-  #ears = h('p', { class: 'for-ears', role: 'status' });
+  #ears = h('p', { class: 'visually-hidden', role: 'status' });
   #save = h('a', { class: 'tool', 'aria-label': say.download, title: say.download }, icon('save'));
   #previous = h('button', {
     class: 'turn back', type: 'button', 'aria-label': say.previousPicture, onclick: () => this.#turn(-1),
@@ -111,8 +111,8 @@ export class Lightbox {
     this.#drawWhose({ sender, name, time, words });
     setText(this.#about, `${isolated(file.name)} · ${describe(file)}`);
     setText(this.#ears, say.pictureBy(say.pictureOf(index + 1, this.pictures.length, file.name), name, words));
-    set(this.#save, 'href', file.url);
-    set(this.#save, 'download', file.name);
+    setAttribute(this.#save, 'href', file.url);
+    setAttribute(this.#save, 'download', file.name);
     this.#drawPlace();
     const thumb = /** @type {HTMLElement|null} */ (this.#strip.querySelector('[aria-current]'));
     if (!thumb) return;
@@ -125,7 +125,7 @@ export class Lightbox {
     const drawn = JSON.stringify([sender, name, words]);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
-    this.#whose.replaceChildren(...(sender ? [face([sender], { size: 34 })] : []),
+    this.#whose.replaceChildren(...(sender ? [avatar([sender], { size: 34 })] : []),
       h('div', { class: 'whose' }, h('p', { class: 'who one-line', dir: 'auto' }, name),
         h('time', { class: 'one-line', datetime: new Date(time).toISOString(), title: fullTime(time) }, words)));
   }
@@ -144,12 +144,12 @@ export class Lightbox {
       (turns.find((one) => !one.hidden) ?? this.#close).focus();
     }
     this.#strip.hidden = all < 2;
-    set(this.#strip, 'aria-label', say.pictures(all));
+    setAttribute(this.#strip, 'aria-label', say.pictures(all));
     const from = Math.max(0, index - BESIDE);
     const near = this.pictures.slice(from, index + BESIDE + 1).map((picture, at) => ({ picture, at: from + at, all }));
-    keyed(this.#strip, near, (one) => one.picture.key, () => new ParlorThumb());
+    updateKeyed(this.#strip, near, (one) => one.picture.key, () => new ParlorThumb());
     for (const [at, one] of [...this.#strip.children].entries()) {
-      set(one.firstElementChild ?? one, 'aria-current', from + at === index ? 'true' : null);
+      setAttribute(one.firstElementChild ?? one, 'aria-current', from + at === index ? 'true' : null);
     }
   }
 
@@ -238,7 +238,7 @@ class ParlorThumb extends HTMLElement {
 
   /** @param {{picture: Picture, at: number, all: number}} thumb */
   update({ picture: { file }, at, all }) {
-    set(this.#button, 'aria-label', say.pictureOf(at + 1, all, file.name));
+    setAttribute(this.#button, 'aria-label', say.pictureOf(at + 1, all, file.name));
     if (!this.#button.firstChild) this.#button.append(h('img', { src: small(file), alt: '', decoding: 'async' }));
   }
 }

@@ -6,16 +6,16 @@
  * @import {FileView} from '../../sdk/upload.js'
  */
 import { objectUrlOf } from '../../sdk/object-urls.js';
-import { bar, fill, nameOf } from './attachments.js';
-import { h, keyed, set, setText } from '../ui/dom.js';
+import { progressBar, updateProgressBar, nameOf } from './attachments.js';
+import { h, updateKeyed, setAttribute, setText } from '../ui/dom.js';
 import { kindOf, mayTryAgain, progressOf, refusalWords, shownName, sizeOf } from '../view/attachments.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
 
-export class ParlorTray extends HTMLElement {
+export class ParlorUploadTray extends HTMLElement {
   #list = h('div', { class: 'tray', role: 'list', 'aria-label': say.attached });
-  #ears = h('div', { class: 'for-ears', role: 'alert' });
+  #ears = h('div', { class: 'visually-hidden', role: 'alert' });
   /** @type {Set<string>} */
   #told = new Set();
 
@@ -28,7 +28,7 @@ export class ParlorTray extends HTMLElement {
     this.hidden = files.length === 0;
     const at = [...this.#list.children].findIndex((one) => one.contains(document.activeElement));
     const before = this.#list.children.length;
-    keyed(this.#list, files, (one) => one.client_id, () => new ParlorTrayFile());
+    updateKeyed(this.#list, files, (one) => one.client_id, () => new ParlorTrayFile());
     if (files.length > before) this.#list.scrollTop = this.#list.scrollHeight;
     if (at >= 0 && !this.#list.contains(document.activeElement)) {
       const next = this.#list.children[Math.min(at, files.length - 1)]?.querySelector('button');
@@ -52,7 +52,7 @@ class ParlorTrayFile extends HTMLElement {
   #drawn = '';
 
   connectedCallback() {
-    set(this, 'role', 'listitem');
+    setAttribute(this, 'role', 'listitem');
   }
 
   /** @param {FileView} file */
@@ -66,7 +66,7 @@ class ParlorTrayFile extends HTMLElement {
       if (focused) this.querySelector('button')?.focus();
     }
     const line = this.querySelector('.bar');
-    if (line) fill(line, file);
+    if (line) updateProgressBar(line, file);
     setText(/** @type {Element} */ (this.querySelector('.size')), wordsOf(file));
   }
 
@@ -101,7 +101,7 @@ function about(file) {
   const name = shownName(file.name);
   const under = file.state === 'sending' || file.state === 'cut' || file.state === 'looking';
   return h('span', { class: 'about-file' },
-    h('span', { class: 'for-ears' }, name), nameOf(name), h('span', { class: 'size' }), under && bar(file));
+    h('span', { class: 'visually-hidden' }, name), nameOf(name), h('span', { class: 'size' }), under && progressBar(file));
 }
 
 /** @param {FileView} file @returns {string} */
@@ -122,4 +122,4 @@ function wordsOf(file) {
 }
 
 customElements.define('parlor-tray-file', ParlorTrayFile);
-customElements.define('parlor-tray', ParlorTray);
+customElements.define('parlor-upload-tray', ParlorUploadTray);

@@ -7,16 +7,16 @@
  * @import {Conversation, Me} from '../../sdk/wire.js'
  * @import {Progress} from '../../sdk/sync.js'
  * @import {FoundView} from '../view/search-results.js'
- * @import {ParlorChips, ParlorResults} from '../search/results.js'
+ * @import {ParlorSearchFilters, ParlorResults} from '../search/results.js'
  * @import {Row} from '../view/conversations.js'
  */
-import { h, set, setText, swap } from '../ui/dom.js';
+import { h, setAttribute, setText, replaceChildren } from '../ui/dom.js';
 import { emit, listen } from '../ui/events.js';
-import { face, faceKey } from '../ui/avatar.js';
+import { avatar, avatarKey } from '../ui/avatar.js';
 import { drawing, icon } from '../ui/icons.js';
 import { ParlorRow } from './row.js';
-import { rowBones } from '../ui/skeleton.js';
-import { Rows } from './virtual-rows.js';
+import { rowSkeleton } from '../ui/skeleton.js';
+import { VirtualRows } from './virtual-rows.js';
 import { say, shortCount } from '../view/strings.js';
 
 /**
@@ -58,7 +58,7 @@ export class ParlorList extends HTMLElement {
   }, icon('back'));
   #title = h('h2', {}, say.messages);
   // They come to life when somebody first searches.
-  #chips = /** @type {ParlorChips} */ (document.createElement('parlor-chips'));
+  #chips = /** @type {ParlorSearchFilters} */ (document.createElement('parlor-search-filters'));
   #results = /** @type {ParlorResults} */ (document.createElement('parlor-results'));
   #group = h('h3', { class: 'group', hidden: true }, say.conversations);
   #holder = h('div', {
@@ -71,7 +71,7 @@ export class ParlorList extends HTMLElement {
     class: 'scroll', onscroll: () => this.#scrolled(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
   }, this.#group, this.#holder, this.#instead, this.#results);
-  #rows = new Rows(this.#scroll, this.#holder);
+  #rows = new VirtualRows(this.#scroll, this.#holder);
   #unreadOnly = false;
   #more = false;
   #moreFound = false;
@@ -90,8 +90,8 @@ export class ParlorList extends HTMLElement {
         this.#search.focus();
       },
     });
-    set(this, 'role', 'navigation');
-    set(this, 'aria-label', say.conversations);
+    setAttribute(this, 'role', 'navigation');
+    setAttribute(this, 'aria-label', say.conversations);
     const field = h('label', { class: 'search' }, icon('search', { small: true }), this.#search, this.#clear,
       h('span', { class: 'key', 'aria-hidden': 'true' }, say.searchKey));
     this.append(
@@ -124,8 +124,8 @@ export class ParlorList extends HTMLElement {
     // Rows that come later would move what was found.
     this.#more = view.more && view.progress === 'idle' && (view.found === null || view.conversations.length < FEW);
     this.#unreadOnly = view.unreadOnly;
-    set(this.#all, 'aria-pressed', String(!view.unreadOnly));
-    set(this.#unread, 'aria-pressed', String(view.unreadOnly));
+    setAttribute(this.#all, 'aria-pressed', String(!view.unreadOnly));
+    setAttribute(this.#unread, 'aria-pressed', String(view.unreadOnly));
     setText(this.#count, view.unread > 0 ? shortCount(view.unread) : '');
     this.#drawMe(view.me);
     this.#drawSearch(view);
@@ -155,13 +155,13 @@ export class ParlorList extends HTMLElement {
 
   /** @param {Me|null} me */
   #drawMe(me) {
-    const key = me ? faceKey([me]) : '';
+    const key = me ? avatarKey([me]) : '';
     if (key === this.#face && this.#me.firstChild) return;
     this.#face = key;
     const name = say.settingsOf(me ? me.name : say.you);
-    set(this.#me, 'aria-label', name);
-    set(this.#me, 'title', name);
-    this.#me.replaceChildren(face(me ? [me] : [], { size: 28 }));
+    setAttribute(this.#me, 'aria-label', name);
+    setAttribute(this.#me, 'title', name);
+    this.#me.replaceChildren(avatar(me ? [me] : [], { size: 28 }));
   }
 
   /** What stands where rows are not. @param {ListView} view */
@@ -177,13 +177,13 @@ export class ParlorList extends HTMLElement {
       icon('again', { small: true }), say.tryAgain);
     const made = {
       nothing: () => null,
-      bones: () => rowBones(6),
-      more: () => rowBones(1),
+      bones: () => rowSkeleton(6),
+      more: () => rowSkeleton(1),
       empty: () => h('div', { class: 'nothing' }, h('p', { class: 'only-wide' }, say.listEmpty), firstOfAll(this)),
       unread: () => words(say.nothingUnread),
       failed: () => words(say.listFailed, again()),
     }[which]();
-    swap(this.#instead, made ? [made] : [], () => this.#search.focus());
+    replaceChildren(this.#instead, made ? [made] : [], () => this.#search.focus());
   }
 
   #filter() {

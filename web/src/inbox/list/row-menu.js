@@ -13,7 +13,7 @@ import { nameOf, unreadOf } from '../view/conversations.js';
 import { emit } from '../ui/events.js';
 
 /** @param {HTMLElement} host @param {{client: Client, changed: () => void, signal: AbortSignal}} parts */
-export function keepRowMenu(host, { client, changed, signal }) {
+export function addRowMenu(host, { client, changed, signal }) {
   host.addEventListener('contextmenu', (event) => {
     const row = event.target instanceof Element ? event.target.closest('parlor-row') : null;
     if (!(row instanceof ParlorRow) || event.shiftKey) return;

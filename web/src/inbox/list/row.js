@@ -3,8 +3,8 @@
  *
  * @import {Row} from '../view/conversations.js'
  */
-import { h, set } from '../ui/dom.js';
-import { face, thing } from '../ui/avatar.js';
+import { h, setAttribute } from '../ui/dom.js';
+import { avatar, contextPicture } from '../ui/avatar.js';
 import { icon } from '../ui/icons.js';
 import { say, shortCount } from '../view/strings.js';
 
@@ -13,20 +13,20 @@ export class ParlorRow extends HTMLElement {
   conversation = 0;
 
   connectedCallback() {
-    set(this, 'role', 'option');
+    setAttribute(this, 'role', 'option');
     this.classList.add('row');
   }
 
   /** @param {Row} row */
   update(row) {
     this.conversation = row.id;
-    set(this, 'aria-selected', row.selected ? 'true' : 'false');
+    setAttribute(this, 'aria-selected', row.selected ? 'true' : 'false');
     this.classList.toggle('unread', row.unread > 0);
     const drawn = JSON.stringify({ ...row, selected: false });
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     const { isGroup: pair, picture, dot } = row;
-    this.replaceChildren(face(row.faces, { pair, picture, dot }), h('div', {}, ...lines(row)));
+    this.replaceChildren(avatar(row.faces, { pair, picture, dot }), h('div', {}, ...lines(row)));
   }
 }
 
@@ -34,16 +34,16 @@ export class ParlorRow extends HTMLElement {
 function lines(row) {
   const head = h('div', {},
     h('span', { class: 'who one-line', dir: 'auto' }, row.name),
-    row.dot && h('span', { class: 'for-ears' }, say[row.dot]),
+    row.dot && h('span', { class: 'visually-hidden' }, say[row.dot]),
     h('time', { datetime: row.dateTime }, row.time));
   const says = h('div', { class: row.preview.kind === 'typing' ? 'says typing' : 'says' }, ...preview(row),
     row.unread > 0 && h('span', { class: 'marks' },
       h('span', { class: 'badge', 'aria-hidden': 'true' }, shortCount(row.unread)),
-      h('span', { class: 'for-ears' }, say.unreadCount(row.unread))));
+      h('span', { class: 'visually-hidden' }, say.unreadCount(row.unread))));
   const { context } = row;
   if (!context) return [head, says];
   const about = h('div', { class: 'about' },
-    thing(context, 'thing'),
+    contextPicture(context, 'thing'),
     h('span', { class: 'one-line', dir: 'auto' }, context.title),
     context.status && h('span', { class: `state ${context.tone}` }, context.status));
   return [head, about, says];

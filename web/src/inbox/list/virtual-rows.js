@@ -8,7 +8,7 @@
  * @import {Conversation} from '../../sdk/wire.js'
  * @import {Row} from '../view/conversations.js'
  */
-import { keyed, set } from '../ui/dom.js';
+import { updateKeyed, setAttribute } from '../ui/dom.js';
 import { ParlorRow } from './row.js';
 
 /** So far beyond what is seen rows are drawn. */
@@ -22,7 +22,7 @@ const GUESSED_PX = { about: 86, plain: 66 };
 /** @typedef {{conversations: Conversation[], more: boolean, rowOf: (conversation: Conversation) => Row}} RowsView */
 /** @typedef {{id: number, top: number}} Pin where a row was, from the upper edge of what is seen */
 
-export class Rows {
+export class VirtualRows {
   /** @type {RowsView} */
   #view = { conversations: [], more: false, rowOf: () => { throw new Error('there are no rows yet'); } };
   /** @type {Map<number, number>} */
@@ -167,14 +167,14 @@ export class Rows {
   /** @param {number[]} places */
   #place(places) {
     const { conversations, more, rowOf } = this.#view;
-    keyed(this.holder, places.map((place) => rowOf(conversations[place])), (row) => String(row.id), () => new ParlorRow());
+    updateKeyed(this.holder, places.map((place) => rowOf(conversations[place])), (row) => String(row.id), () => new ParlorRow());
     const setSize = more ? -1 : conversations.length;
     this.elements.forEach((element, index) => {
       const place = places[index];
       element.style.transform = `translateY(${this.#tops[place]}px)`;
       element.tabIndex = element.conversation === this.#stop ? 0 : -1;
-      set(element, 'aria-posinset', place + 1);
-      set(element, 'aria-setsize', setSize);
+      setAttribute(element, 'aria-posinset', place + 1);
+      setAttribute(element, 'aria-setsize', setSize);
     });
     this.#learnHeights(places);
   }

@@ -5,7 +5,7 @@
  */
 import { openDialog } from '../ui/dialog.js';
 import { h, setText } from '../ui/dom.js';
-import { face, thing } from '../ui/avatar.js';
+import { avatar, contextPicture } from '../ui/avatar.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 
@@ -18,7 +18,7 @@ import { say } from '../view/strings.js';
 const PAUSE_MS = 150;
 
 /** @param {HTMLElement} host @param {{title: string, find: (query: string) => Promise<Option[]>}} choice */
-export function openChoice(host, { title, find }) {
+export function openFilterDialog(host, { title, find }) {
   let asked = 0;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   let timer;
@@ -58,7 +58,7 @@ export function openChoice(host, { title, find }) {
 
 /** @param {Option} option @param {() => void} close @returns {HTMLElement} */
 function optionRow({ name, more, faces, pair, context, choose }, close) {
-  const sign = context ? thing(context, 'photo') : face(faces ?? [], { size: 36, pair });
+  const sign = context ? contextPicture(context, 'photo') : avatar(faces ?? [], { size: 36, pair });
   return h('li', {}, h('button', {
     type: 'button',
     onclick: () => {
@@ -81,7 +81,7 @@ function moveFocus(event, list) {
 /** @typedef {{from: string, until: string}} Days */
 
 /** @param {HTMLElement} host @param {Days & {done: (days: Days) => void}} days */
-export function openDays(host, { from, until, done }) {
+export function openDateDialog(host, { from, until, done }) {
   const first = h('input', { type: 'date', value: from, max: until || null });
   const last = h('input', { type: 'date', value: until, min: from || null });
   first.addEventListener('input', () => { last.min = first.value; });

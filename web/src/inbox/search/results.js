@@ -8,9 +8,9 @@
  * @import {Filters} from '../../sdk/search.js'
  * @import {FilterName} from '../ui/events.js'
  */
-import { rowBones } from '../ui/skeleton.js';
-import { h, keyed, set, setText, swap } from '../ui/dom.js';
-import { face, faceKey, thing } from '../ui/avatar.js';
+import { rowSkeleton } from '../ui/skeleton.js';
+import { h, updateKeyed, setAttribute, setText, replaceChildren } from '../ui/dom.js';
+import { avatar, avatarKey, contextPicture } from '../ui/avatar.js';
 import { icon } from '../ui/icons.js';
 import { noFilters } from '../../sdk/search.js';
 import { say } from '../view/strings.js';
@@ -25,7 +25,7 @@ export class ParlorResults extends HTMLElement {
     onfocusin: (/** @type {FocusEvent} */ event) => this.#rove(resultOf(event.target)),
   });
   #instead = h('div', { class: 'instead' });
-  #ears = h('p', { class: 'for-ears', role: 'status' });
+  #ears = h('p', { class: 'visually-hidden', role: 'status' });
   #drawn = '';
 
   connectedCallback() {
@@ -43,7 +43,7 @@ export class ParlorResults extends HTMLElement {
     this.#head.hidden = !found && view.state !== 'waiting';
     setText(this.#count, view.count);
     this.#rows.hidden = !found;
-    keyed(this.#rows, view.rows, (row) => row.key, () => new ParlorResult());
+    updateKeyed(this.#rows, view.rows, (row) => row.key, () => new ParlorResult());
     this.#drawInstead(view, alone);
     const rows = this.stops;
     this.#rove(rows.find((one) => one.tabIndex === 0) ?? rows.find((one) => one.ariaSelected === 'true') ?? rows[0]);
@@ -65,17 +65,17 @@ export class ParlorResults extends HTMLElement {
       icon('again', { small: true }), say.tryAgain);
     const made = {
       begin: () => (alone ? h('div', { class: 'nothing' }, h('p', {}, say.searchBegin)) : null),
-      waiting: () => rowBones(4),
+      waiting: () => rowSkeleton(4),
       failed: () => h('div', { class: 'nothing' }, h('p', {}, failure), again()),
       refused: () => h('div', { class: 'nothing' }, h('p', {}, failure)),
       nothing: () => this.#nothing(view, alone),
       found: () => {
         if (moreFailed) return h('div', { class: 'nothing' }, h('p', {}, failure), again());
-        return more ? rowBones(1) : null;
+        return more ? rowSkeleton(1) : null;
       },
     }[state]();
     this.#instead.hidden = !made;
-    swap(this.#instead, made ? [made] : [], () => emit(this, 'parlor-focus-lost'));
+    replaceChildren(this.#instead, made ? [made] : [], () => emit(this, 'parlor-focus-lost'));
   }
 
   /** @param {FoundView} view @param {boolean} alone @returns {HTMLElement} */
@@ -111,26 +111,26 @@ class ParlorResult extends HTMLElement {
   place = { conversation: 0, seq: 0 };
 
   connectedCallback() {
-    set(this, 'role', 'option');
+    setAttribute(this, 'role', 'option');
     this.classList.add('row');
   }
 
   /** @param {FoundRow} row */
   update(row) {
     this.place = { conversation: row.conversation, seq: row.seq };
-    set(this, 'aria-selected', row.selected ? 'true' : 'false');
+    setAttribute(this, 'aria-selected', row.selected ? 'true' : 'false');
     const { faces, selected: _, ...rest } = row;
-    const drawn = JSON.stringify([rest, faceKey(faces)]);
+    const drawn = JSON.stringify([rest, avatarKey(faces)]);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
-    this.replaceChildren(face(faces), h('div', {}, ...lines(row)));
+    this.replaceChildren(avatar(faces), h('div', {}, ...lines(row)));
   }
 }
 
 /** @param {FoundRow} row @returns {HTMLElement[]} */
 function lines(row) {
   const { context, where } = row;
-  const about = where !== '' && h('div', { class: 'about' }, context && thing(context, 'thing'),
+  const about = where !== '' && h('div', { class: 'about' }, context && contextPicture(context, 'thing'),
     h('span', { class: 'one-line', dir: 'auto' }, where));
   return [
     h('div', {}, h('span', { class: 'who one-line', dir: 'auto' }, row.name),
@@ -141,13 +141,13 @@ function lines(row) {
 }
 
 /** What narrows a search: each chip opens its choice, or takes back what was chosen. */
-export class ParlorChips extends HTMLElement {
+export class ParlorSearchFilters extends HTMLElement {
   #drawn = '';
 
   connectedCallback() {
     this.classList.add('chips');
-    set(this, 'role', 'group');
-    set(this, 'aria-label', say.filtersOf);
+    setAttribute(this, 'role', 'group');
+    setAttribute(this, 'aria-label', say.filtersOf);
   }
 
   /** @param {Filters} filters */
@@ -198,4 +198,4 @@ function daysOf(from, until) {
 
 customElements.define('parlor-result', ParlorResult);
 customElements.define('parlor-results', ParlorResults);
-customElements.define('parlor-chips', ParlorChips);
+customElements.define('parlor-search-filters', ParlorSearchFilters);

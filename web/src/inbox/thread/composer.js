@@ -8,13 +8,13 @@
  * `parlor-draft {text}`, `parlor-restore-draft {text, reply}`, `parlor-draft-subject {subject}`, `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`,
  * `parlor-attach {files, folders}`, `parlor-pick-emoji {at, back, choose}`, and what the tray tells.
  *
- * @import {ParlorTray} from '../files/upload-tray.js'
+ * @import {ParlorUploadTray} from '../files/upload-tray.js'
  * @import {ComposerMode, ComposerView} from '../view/thread.js'
  */
 import '../files/upload-tray.js';
-import { h, set, setText } from '../ui/dom.js';
+import { h, setAttribute, setText } from '../ui/dom.js';
 import { emit, listen } from '../ui/events.js';
-import { before } from './draft.js';
+import { prepend } from './draft.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { chooseFiles, pastedFiles } from '../files/file-intake.js';
@@ -37,7 +37,7 @@ export class ParlorComposer extends HTMLElement {
     onpaste: (/** @type {ClipboardEvent} */ event) => this.#pasted(event),
     ondrop: (/** @type {DragEvent} */ event) => this.#isTooMuch(event, event.dataTransfer),
   });
-  #tray = /** @type {ParlorTray} */ (document.createElement('parlor-tray'));
+  #tray = /** @type {ParlorUploadTray} */ (document.createElement('parlor-upload-tray'));
   #attach = h('button', {
     class: 'tool attach', type: 'button', 'aria-label': say.attach, title: say.attachHint,
     onclick: () => this.chooseFiles(),
@@ -68,7 +68,7 @@ export class ParlorComposer extends HTMLElement {
 
   connectedCallback() {
     if (!this.firstChild) this.append(this.#form, this.#closed);
-    listen(this.#tray, { 'parlor-tray-emptied': () => this.focusWords() });
+    listen(this.#tray, { 'parlor-tray-emptied': () => this.focusInput() });
   }
 
   /** Says something under the words until one writes on. @param {string} words */
@@ -79,15 +79,15 @@ export class ParlorComposer extends HTMLElement {
 
   /** Puts words before those that stand there: they were taken back. While a message is changed the draft gets them.
    * @param {string} text @param {number} [reply] what they answered */
-  putBack(text, reply) {
+  restoreDraft(text, reply) {
     if (this.#edits) {
       emit(this, 'parlor-restore-draft', { text, reply });
       return;
     }
     if (reply !== undefined) emit(this, 'parlor-reply', { seq: reply });
-    this.#words.value = before(text, this.#words.value);
+    this.#words.value = prepend(text, this.#words.value);
     this.#changed();
-    this.focusWords();
+    this.focusInput();
   }
 
   /** Whether anything can be written here. @returns {boolean} */
@@ -100,7 +100,7 @@ export class ParlorComposer extends HTMLElement {
     if (this.isOpen) chooseFiles((files) => this.#take(files));
   }
 
-  focusWords() {
+  focusInput() {
     if (!this.#form.hidden) this.#words.focus({ preventScroll: true });
   }
 
@@ -121,8 +121,8 @@ export class ParlorComposer extends HTMLElement {
     if (view.closed !== null && this.#closed.textContent !== view.closed) {
       this.#closed.replaceChildren(icon('lock', { small: true }), h('span', {}, view.closed));
     }
-    set(this.#words, 'placeholder', say.writeTo(shortened(view.name)));
-    set(this.#words, 'enterkeyhint', FINGERS.matches ? 'enter' : 'send');
+    setAttribute(this.#words, 'placeholder', say.writeTo(shortened(view.name)));
+    setAttribute(this.#words, 'enterkeyhint', FINGERS.matches ? 'enter' : 'send');
     const edits = this.#edits;
     if (fresh) this.note('');
     if (fresh || was?.seq !== edits?.seq || (isTaken && !edits)) this.#begin(edits, view);
@@ -150,8 +150,8 @@ export class ParlorComposer extends HTMLElement {
     this.#mode.hidden = !mode;
     const isEdit = mode?.kind === 'edit';
     const label = isEdit ? say.save : say.send;
-    set(this.#send, 'aria-label', label);
-    set(this.#send, 'title', isEdit ? say.save : FINGERS.matches ? say.send : say.sendHint);
+    setAttribute(this.#send, 'aria-label', label);
+    setAttribute(this.#send, 'title', isEdit ? say.save : FINGERS.matches ? say.send : say.sendHint);
     this.#send.replaceChildren(icon(isEdit ? 'check' : 'send'));
     if (!mode) {
       this.#mode.replaceChildren();
@@ -175,11 +175,11 @@ export class ParlorComposer extends HTMLElement {
     const wanted = edits ? edits.words.subject !== '' || this.#subject.value !== '' : subject !== null;
     const was = !this.#subject.hidden;
     this.#subject.hidden = !wanted;
-    set(this.#subject, 'maxlength', subjectMax * 2);
-    set(this.#subjectTool, 'aria-pressed', String(wanted));
+    setAttribute(this.#subject, 'maxlength', subjectMax * 2);
+    setAttribute(this.#subjectTool, 'aria-pressed', String(wanted));
     const label = wanted ? say.removeSubject : say.addSubject;
-    set(this.#subjectTool, 'aria-label', label);
-    set(this.#subjectTool, 'title', label);
+    setAttribute(this.#subjectTool, 'aria-label', label);
+    setAttribute(this.#subjectTool, 'title', label);
     this.#subjectTool.hidden = edits !== null;
     if (wanted && !was && !edits && document.activeElement === this.#subjectTool) this.#subject.focus();
   }
@@ -318,7 +318,7 @@ export class ParlorComposer extends HTMLElement {
   /** @param {File[]} files */
   #take(files) {
     if (files.length > 0) emit(this, 'parlor-attach', { files, folders: 0 });
-    this.focusWords();
+    this.focusInput();
   }
 
   /** @param {Event} event */

@@ -8,9 +8,9 @@
  */
 import { isBlank } from '../view/visible-text.js';
 
-export class Drafting {
+export class ComposerDraft {
   /** @type {Editing|null} */
-  #editing = null;
+  #edit = null;
 
   /** @param {Drafts} drafts */
   constructor(drafts) {
@@ -20,12 +20,12 @@ export class Drafting {
   /** @param {number} conversation @returns {Draft} */
   of(conversation) {
     const { reply, subject } = this.drafts.of(conversation);
-    return { reply, subject, editing: this.#editing?.conversation === conversation ? this.#editing : null };
+    return { reply, subject, editing: this.#edit?.conversation === conversation ? this.#edit : null };
   }
 
   /** @param {number} conversation @param {number|null} seq */
   reply(conversation, seq) {
-    this.#editing = null;
+    this.#edit = null;
     this.drafts.write(conversation, { reply: seq });
   }
 
@@ -36,25 +36,25 @@ export class Drafting {
 
   /** What was taken back stands before what is being written; a change of a message goes on meanwhile.
    * @param {number} conversation @param {string} text @param {number} [reply] what it answered */
-  putBack(conversation, text, reply) {
+  restore(conversation, text, reply) {
     const now = this.drafts.of(conversation).text;
-    this.drafts.write(conversation, { text: before(text, now), ...(reply === undefined ? {} : { reply }) });
+    this.drafts.write(conversation, { text: prepend(text, now), ...(reply === undefined ? {} : { reply }) });
   }
 
   /** @param {Message} message */
   edit({ conversation, seq, text, subject = '', attachments = [] }) {
     const was = { text, subject, files: attachments.length };
-    this.#editing = { conversation, seq, saving: false, trouble: '', was };
+    this.#edit = { conversation, seq, saving: false, trouble: '', was };
   }
 
   /** @param {Partial<Editing>} how */
-  editingIs(how) {
-    if (this.#editing) this.#editing = { ...this.#editing, ...how };
+  updateEdit(how) {
+    if (this.#edit) this.#edit = { ...this.#edit, ...how };
   }
 
   /** Ends a change, or else an answer. @param {number} conversation */
-  leave(conversation) {
-    if (this.#editing?.conversation === conversation) this.#editing = null;
+  cancel(conversation) {
+    if (this.#edit?.conversation === conversation) this.#edit = null;
     else this.drafts.write(conversation, { reply: null });
   }
 
@@ -71,6 +71,6 @@ export class Drafting {
 }
 
 /** Words that come back, above those that stand there. @param {string} text @param {string} now @returns {string} */
-export function before(text, now) {
+export function prepend(text, now) {
   return now.trim() === '' ? text : `${text}\n${now}`;
 }

@@ -9,7 +9,7 @@ import { say } from '../view/strings.js';
 import { whyNotOpened } from '../view/error-text.js';
 
 /** @param {boolean} empty there is no conversation at all @param {() => void} write @returns {HTMLElement} */
-export function nothingChosen(empty, write) {
+export function noConversationSelected(empty, write) {
   return h('div', { class: 'nothing' }, drawing(),
     h('h2', {}, empty ? say.noConversations : say.chooseConversation),
     h('p', {}, empty ? say.noConversationsMore : say.chooseConversationMore),
@@ -18,7 +18,7 @@ export function nothingChosen(empty, write) {
 
 /** @param {unknown} error @param {boolean} isOwn the link leads to oneself
  * @param {{again: () => void, back: () => void}} does @returns {HTMLElement} */
-export function nothingOpened(error, isOwn, { again, back }) {
+export function cannotOpenConversation(error, isOwn, { again, back }) {
   const [title, why] = isOwn ? linkReasons.own_link : whyNotOpened(error);
   const button = (/** @type {string} */ words, /** @type {() => void} */ onclick) =>
     h('button', { class: 'button', type: 'button', onclick }, words);

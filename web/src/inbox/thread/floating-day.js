@@ -8,7 +8,7 @@ const STAYS_MS = 1_200;
 /** A separator so near the upper edge says the same. */
 const NEAR_PX = 64;
 
-export class Floating {
+export class FloatingDay {
   element = h('div', { class: 'floating-day', 'aria-hidden': true });
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;

@@ -6,7 +6,7 @@
  */
 import { openDialog } from '../ui/dialog.js';
 import { h, setText } from '../ui/dom.js';
-import { face } from '../ui/avatar.js';
+import { avatar } from '../ui/avatar.js';
 import { asked, isFound } from '../view/folding.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
@@ -22,7 +22,7 @@ import { facesOf, nameOf } from '../view/conversations.js';
 const MOST = 20;
 
 /** @param {HTMLElement} host @param {Forwarding} forwarding */
-export function openForward(host, forwarding) {
+export function openForwardDialog(host, forwarding) {
   new Forward(host, forwarding);
 }
 
@@ -101,7 +101,7 @@ class Forward {
       type: 'button', 'aria-pressed': String(chosen), disabled: !chosen && this.#chosen.size >= MOST,
       'data-id': one.id, onclick: () => this.#toggle(one.id),
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.#walk(event),
-    }, face(facesOf(state, one), { size: 36, pair: one.kind === 'group', picture: one.picture }),
+    }, avatar(facesOf(state, one), { size: 36, pair: one.kind === 'group', picture: one.picture }),
     h('span', { class: 'two-lines' }, h('span', { class: 'one-line', dir: 'auto' }, nameOf(state, one)),
       one.context && h('span', { class: 'one-line about', dir: 'auto' }, one.context.title)),
     chosen ? icon('read') : null));

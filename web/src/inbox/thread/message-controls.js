@@ -7,22 +7,22 @@
  * Tells: `parlor-jump-to-edge {first}`, `parlor-message-menu {said, at, back}`, `parlor-pick-reaction {said, at, back}`,
  * `parlor-reply {seq}`, and what `act` does.
  *
- * @import {ParlorSaid} from './message.js'
+ * @import {ParlorMessage} from './message.js'
  */
-import { h, set } from '../ui/dom.js';
+import { h, setAttribute } from '../ui/dom.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
 
-/** @typedef {(said: ParlorSaid, event: KeyboardEvent) => boolean} Act whether a key on a message did something */
+/** @typedef {(said: ParlorMessage, event: KeyboardEvent) => boolean} Act whether a key on a message did something */
 
 const PRESS_MS = 450;
 /** A finger is never quite still. */
 const STILL_PX = 10;
 
-export class Hand {
+export class MessageControls {
   #bar = h('div', { class: 'at-hand', role: 'group', 'aria-label': say.message });
-  #more = this.#tool('more', say.more, (said) => this.#menu(said, this.#more.getBoundingClientRect(), said));
+  #more = this.#tool('more', say.more, (said) => this.#openMenu(said, this.#more.getBoundingClientRect(), said));
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #pressing;
   /** Where the finger is. */
@@ -36,13 +36,13 @@ export class Hand {
     const react = this.#tool('smile', say.react, (said) =>
       emit(said, 'parlor-pick-reaction', { said, at: react.getBoundingClientRect(), back: said }));
     const reply = this.#tool('reply', say.reply, (said) => emit(said, 'parlor-reply', { seq: said.seq }));
-    set(this.#more, 'aria-haspopup', 'menu');
+    setAttribute(this.#more, 'aria-haspopup', 'menu');
     this.#bar.append(react, reply, this.#more);
     place.addEventListener('pointerover', (event) => this.#over(event));
-    place.addEventListener('pointerleave', () => this.#drop());
+    place.addEventListener('pointerleave', () => this.#hide());
     place.addEventListener('focusin', (event) => this.#focused(event));
     place.addEventListener('focusout', (event) => this.#left(event));
-    place.addEventListener('keydown', (event) => this.#key(event));
+    place.addEventListener('keydown', (event) => this.#handleKey(event));
     place.addEventListener('contextmenu', (event) => this.#context(event));
     place.addEventListener('pointerdown', (event) => this.#press(event));
     for (const name of /** @type {const} */ (['pointerup', 'pointercancel'])) {
@@ -52,70 +52,70 @@ export class Hand {
     place.addEventListener('scroll', () => clearTimeout(this.#pressing), { capture: true, passive: true });
   }
 
-  /** @param {string} sign @param {string} label @param {(said: ParlorSaid) => void} act @returns {HTMLElement} */
+  /** @param {string} sign @param {string} label @param {(said: ParlorMessage) => void} act @returns {HTMLElement} */
   #tool(sign, label, act) {
     return h('button', {
       class: 'tool', type: 'button', 'aria-label': label, title: label, tabindex: -1,
       onclick: () => {
-        const said = saidAt(this.#bar);
+        const said = messageAt(this.#bar);
         if (said) act(said);
       },
     }, icon(sign));
   }
 
-  /** @param {ParlorSaid} said @param {DOMRect|{x: number, y: number}} at @param {HTMLElement} back */
-  #menu(said, at, back) {
+  /** @param {ParlorMessage} said @param {DOMRect|{x: number, y: number}} at @param {HTMLElement} back */
+  #openMenu(said, at, back) {
     emit(said, 'parlor-message-menu', { said, at, back });
   }
 
   /** @param {PointerEvent} event */
   #over(event) {
     if (event.pointerType !== 'mouse') return;
-    const said = saidAt(event.target);
-    if (said) this.#take(said);
-    else if (!this.#bar.contains(document.activeElement)) this.#drop();
+    const said = messageAt(event.target);
+    if (said) this.#show(said);
+    else if (!this.#bar.contains(document.activeElement)) this.#hide();
   }
 
-  /** @param {ParlorSaid} said */
-  #take(said) {
+  /** @param {ParlorMessage} said */
+  #show(said) {
     if (this.#bar.parentElement === said) return;
     const gone = said.said?.deleted !== '' || !this.mayWrite();
     for (const tool of this.#bar.children) /** @type {HTMLElement} */ (tool).hidden = gone && tool !== this.#more;
     // What is moved loses the focus, which must not end at nothing.
-    if (this.#bar.contains(document.activeElement)) saidAt(this.#bar)?.focus({ preventScroll: true });
+    if (this.#bar.contains(document.activeElement)) messageAt(this.#bar)?.focus({ preventScroll: true });
     if (isThere(said)) said.append(this.#bar);
-    else this.#drop();
+    else this.#hide();
   }
 
-  #drop() {
+  #hide() {
     if (this.#bar.contains(document.activeElement)) return;
-    const focused = saidAt(document.activeElement);
-    if (focused && isThere(focused) && document.activeElement?.matches(':focus-visible')) this.#take(focused);
+    const focused = messageAt(document.activeElement);
+    if (focused && isThere(focused) && document.activeElement?.matches(':focus-visible')) this.#show(focused);
     else this.#bar.remove();
   }
 
   /** @param {FocusEvent} event */
   #focused({ target }) {
-    const said = saidAt(target);
+    const said = messageAt(target);
     if (!said) return;
-    if (/** @type {Element} */ (target).matches(':focus-visible')) this.#take(said);
-    for (const one of controls(said)) set(one, 'tabindex', 0);
+    if (/** @type {Element} */ (target).matches(':focus-visible')) this.#show(said);
+    for (const one of controls(said)) setAttribute(one, 'tabindex', 0);
   }
 
   /** @param {FocusEvent} event */
   #left({ target, relatedTarget }) {
-    const said = saidAt(target);
+    const said = messageAt(target);
     if (!said || said.contains(/** @type {Node|null} */ (relatedTarget))) return;
-    for (const one of controls(said)) set(one, 'tabindex', -1);
+    for (const one of controls(said)) setAttribute(one, 'tabindex', -1);
     if (this.#bar.parentElement === said && !said.matches(':hover')) this.#bar.remove();
   }
 
   /** @param {KeyboardEvent} event */
-  #key(event) {
+  #handleKey(event) {
     if (event.defaultPrevented || event.isComposing) return;
     const target = /** @type {HTMLElement} */ (event.target);
     const log = /** @type {HTMLElement|null} */ (target.closest('[role="log"]'));
-    const said = saidAt(target);
+    const said = messageAt(target);
     if (!log || (target !== log && !said)) return;
     const isOn = target === log || target === said;
     if ((isOn || event.key === 'Escape') && this.#walk(event, log, said)) {
@@ -126,13 +126,13 @@ export class Hand {
     if (!said || !isThere(said) || target.matches('video, audio')) return;
     if (isOn && (event.key === 'Enter' || event.key === 'ContextMenu' || (event.key === 'F10' && event.shiftKey))) {
       event.preventDefault();
-      this.#menu(said, bubbleOf(said).getBoundingClientRect(), said);
+      this.#openMenu(said, bubbleOf(said).getBoundingClientRect(), said);
     } else if (this.act(said, event)) {
       event.preventDefault();
     }
   }
 
-  /** @param {KeyboardEvent} event @param {HTMLElement} log @param {ParlorSaid|null} said
+  /** @param {KeyboardEvent} event @param {HTMLElement} log @param {ParlorMessage|null} said
    * @returns {boolean} whether the key went anywhere */
   #walk({ key, target, ctrlKey, altKey, metaKey }, log, said) {
     if (ctrlKey || altKey || metaKey) return false;
@@ -141,7 +141,7 @@ export class Hand {
       (target === said ? log : said).focus({ preventScroll: true });
       return true;
     }
-    const all = /** @type {ParlorSaid[]} */ ([...log.querySelectorAll('parlor-said')]);
+    const all = /** @type {ParlorMessage[]} */ ([...log.querySelectorAll('parlor-message')]);
     const at = said ? all.indexOf(said) : -1;
     /** @type {Record<string, number>} */
     const ways = { ArrowUp: at - 1, ArrowDown: at + 1 };
@@ -168,7 +168,7 @@ export class Hand {
 
   /** A right click, or a long press where the browser tells of it. @param {MouseEvent} event */
   #context(event) {
-    const said = saidAt(event.target);
+    const said = messageAt(event.target);
     const target = /** @type {Element} */ (event.target);
     if (!said || !isThere(said) || event.shiftKey) return;
     const touch = /** @type {PointerEvent} */ (event).pointerType === 'touch';
@@ -177,20 +177,20 @@ export class Hand {
     if (own && !touch) return;
     event.preventDefault();
     if (this.#pressed || touch) return;
-    this.#menu(said, { x: event.clientX, y: event.clientY }, said);
+    this.#openMenu(said, { x: event.clientX, y: event.clientY }, said);
   }
 
   /** @param {PointerEvent} event */
   #press(event) {
     clearTimeout(this.#pressing);
     this.#pressed = false;
-    const said = saidAt(event.target);
+    const said = messageAt(event.target);
     if (event.pointerType === 'mouse' || !event.isPrimary || !said || !isThere(said)) return;
     this.#from = { x: event.clientX, y: event.clientY };
     this.#pressing = setTimeout(() => {
       this.#pressed = true;
       swallowClick();
-      this.#menu(said, { ...this.#from }, said);
+      this.#openMenu(said, { ...this.#from }, said);
     }, PRESS_MS);
   }
 
@@ -212,27 +212,27 @@ function swallowClick() {
   document.addEventListener('pointerdown', () => done.abort(), options);
 }
 
-/** @param {EventTarget|null} target @returns {ParlorSaid|null} */
-function saidAt(target) {
-  return target instanceof Element ? target.closest('parlor-said') : null;
+/** @param {EventTarget|null} target @returns {ParlorMessage|null} */
+function messageAt(target) {
+  return target instanceof Element ? target.closest('parlor-message') : null;
 }
 
-/** The server has it, so something can be done with it. @param {ParlorSaid} said @returns {boolean} */
+/** The server has it, so something can be done with it. @param {ParlorMessage} said @returns {boolean} */
 function isThere(said) {
   return said.seq > 0;
 }
 
-/** @param {ParlorSaid} said @returns {Element} */
+/** @param {ParlorMessage} said @returns {Element} */
 function bubbleOf(said) {
   return said.querySelector('.bubble:not([hidden])') ?? said;
 }
 
-/** @param {ParlorSaid} said @returns {Element[]} */
+/** @param {ParlorMessage} said @returns {Element[]} */
 function controls(said) {
   return [...said.querySelectorAll('a, button, video, audio')];
 }
 
-/** @param {HTMLElement} log @param {ParlorSaid[]} all @returns {ParlorSaid|undefined} */
+/** @param {HTMLElement} log @param {ParlorMessage[]} all @returns {ParlorMessage|undefined} */
 function lastSeen(log, all) {
   const edge = log.getBoundingClientRect().bottom;
   return all.findLast((one) => one.getBoundingClientRect().top < edge - 20);

@@ -6,11 +6,11 @@
  * @import {Block, Meta, Run} from '../view/message-groups.js'
  * @import {Updatable} from '../ui/dom.js'
  */
-import { h, keyed, set, setText } from '../ui/dom.js';
-import { face, faceKey } from '../ui/avatar.js';
+import { h, updateKeyed, setAttribute, setText } from '../ui/dom.js';
+import { avatar, avatarKey } from '../ui/avatar.js';
 import { fullTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
-import { ParlorSaid } from './message.js';
+import { ParlorMessage } from './message.js';
 import { say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
 
@@ -18,15 +18,15 @@ const tickIcons = { sending: 'clock', sent: 'check', delivered: 'checks', read: 
 
 /** A run begins with another message when earlier ones come or go. Its element stays the same, so that a selection and
  * the focus stay in it. @param {Element} parent @param {Block[]} blocks */
-export function keepRuns(parent, blocks) {
+export function updateBlocks(parent, blocks) {
   const there = new Set([...parent.children].map((one) => /** @type {HTMLElement} */ (one).dataset.key));
   const moved = blocks.filter((one) => one.type === 'run').filter((one) => !there.has(one.key));
   if (moved.length === 0 || there.size === 0) return;
   const wanted = new Set(blocks.map((one) => one.key));
   /** @type {Map<string|undefined, HTMLElement>} */
   const runOf = new Map();
-  for (const said of parent.querySelectorAll('parlor-said')) {
-    const run = /** @type {HTMLElement|null} */ (said.closest('parlor-run'));
+  for (const said of parent.querySelectorAll('parlor-message')) {
+    const run = /** @type {HTMLElement|null} */ (said.closest('parlor-message-group'));
     if (run && !wanted.has(run.dataset.key ?? '')) runOf.set(/** @type {HTMLElement} */ (said).dataset.key, run);
   }
   for (const { key, said } of moved) {
@@ -37,12 +37,12 @@ export function keepRuns(parent, blocks) {
 }
 
 /** @param {Block} block @returns {Updatable<Block>} */
-export function makeBlock(block) {
-  return /** @type {Updatable<Block>} */ (block.type === 'run' ? new ParlorRun() : new ParlorLine());
+export function createBlock(block) {
+  return /** @type {Updatable<Block>} */ (block.type === 'run' ? new ParlorMessageGroup() : new ParlorDivider());
 }
 
 /** A day, the unread line, how the conversation began, or what was done in it. */
-class ParlorLine extends HTMLElement {
+class ParlorDivider extends HTMLElement {
   #drawn = '';
 
   /** @param {Exclude<Block, Run>} block */
@@ -51,8 +51,8 @@ class ParlorLine extends HTMLElement {
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     this.className = { day: 'day', unread: 'unread-from', line: 'line' }[block.type];
-    set(this, 'role', block.type === 'line' ? null : 'separator');
-    set(this, 'aria-label', block.type === 'line' ? null : block.text);
+    setAttribute(this, 'role', block.type === 'line' ? null : 'separator');
+    setAttribute(this, 'aria-label', block.type === 'line' ? null : block.text);
     // A separator's content is not read out; its name is.
     if (block.type !== 'line') this.replaceChildren(h('span', {}, block.text));
     else this.replaceChildren(...block.phrase.map((one) => (typeof one === 'string' ? one : firm(one.firm))));
@@ -65,7 +65,7 @@ function firm(name) {
 }
 
 /** What one person said within a minute. */
-class ParlorRun extends HTMLElement {
+class ParlorMessageGroup extends HTMLElement {
   #face = h('span', { class: 'face-place' });
   #name = h('span', { class: 'name', dir: 'auto' });
   #said = h('div', { class: 'said' });
@@ -81,18 +81,18 @@ class ParlorRun extends HTMLElement {
   update(run) {
     this.className = ['run', run.own && 'own', run.sender && 'named', run.joined && 'same'].filter(Boolean).join(' ');
     const { sender } = run;
-    const key = sender ? faceKey([sender]) : '';
+    const key = sender ? avatarKey([sender]) : '';
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;
-      this.#face.replaceChildren(...(sender ? [face([sender], { size: 28 })] : []));
+      this.#face.replaceChildren(...(sender ? [avatar([sender], { size: 28 })] : []));
       setText(this.#name, sender?.name ?? '');
     }
     this.#face.hidden = this.#name.hidden = !sender;
-    keyed(this.#said, run.said, (said) => said.key, () => new ParlorSaid());
+    updateKeyed(this.#said, run.said, (said) => said.key, () => new ParlorMessage());
     const { speaker, unsent, meta } = run;
     for (const [index, said] of [...this.#said.children].entries()) {
       const last = index === run.said.length - 1 && 'words' in meta;
-      /** @type {ParlorSaid} */ (said).dress({
+      /** @type {ParlorMessage} */ (said).dress({
         // In a group the name is there to be seen.
         unsent, speaker, ears: index === 0 && !sender, state: last ? meta.words : '',
       });
@@ -131,14 +131,14 @@ class ParlorRun extends HTMLElement {
       ? h('button', {
           type: 'button', onclick: () => emit(this, 'parlor-readers', { seq: this.#lastSeq() }),
         }, meta.words)
-      : h('span', { class: meta.wordless ? 'for-ears' : null }, meta.words);
+      : h('span', { class: meta.wordless ? 'visually-hidden' : null }, meta.words);
     return [time, icon(tickIcons[meta.tick]), words];
   }
 
   #lastSeq() {
-    return /** @type {ParlorSaid|null} */ (this.#said.lastElementChild)?.seq ?? 0;
+    return /** @type {ParlorMessage|null} */ (this.#said.lastElementChild)?.seq ?? 0;
   }
 }
 
-customElements.define('parlor-line', ParlorLine);
-customElements.define('parlor-run', ParlorRun);
+customElements.define('parlor-divider', ParlorDivider);
+customElements.define('parlor-message-group', ParlorMessageGroup);

@@ -9,20 +9,20 @@
  * enough, `parlor-jump {seq, quiet, keep}`, `parlor-seen {seq}` for what is on the screen, and what runs tell.
  *
  * @import {Side} from '../../sdk/queries.js'
- * @import {ParlorSaid} from './message.js'
+ * @import {ParlorMessage} from './message.js'
  * @import {Where} from './unread-bar.js'
  * @import {TalkView} from '../view/thread.js'
  */
-import { Anchor } from './scroll-anchor.js';
-import { bubbleBones } from '../ui/skeleton.js';
-import { h, keyed, set, setText } from '../ui/dom.js';
+import { ScrollAnchor } from './scroll-anchor.js';
+import { messageSkeleton } from '../ui/skeleton.js';
+import { h, updateKeyed, setAttribute, setText } from '../ui/dom.js';
 import { emit, listen } from '../ui/events.js';
-import { Floating } from './floating-day.js';
+import { FloatingDay } from './floating-day.js';
 import { icon } from '../ui/icons.js';
-import { keepRuns, makeBlock } from './message-group.js';
-import { Since } from './unread-bar.js';
+import { updateBlocks, createBlock } from './message-group.js';
+import { UnreadBar } from './unread-bar.js';
 import { say } from '../view/strings.js';
-import { Writing } from './typing-indicator.js';
+import { TypingIndicator } from './typing-indicator.js';
 
 const FOLLOW_PX = 100;
 const AT_END_PX = 24;
@@ -42,18 +42,18 @@ const FADE_PX = 12;
 /** Of a bubble, both sides together. */
 const PADDING_PX = 28;
 
-export class ParlorTalk extends HTMLElement {
+export class ParlorMessageList extends HTMLElement {
   #blocks = h('div', { class: 'blocks' });
-  #writing = new Writing();
+  #writing = new TypingIndicator();
   #older = h('div', { class: 'older', hidden: true });
   #newer = h('div', { class: 'newer', hidden: true });
   #log = h('div', { class: 'talk', role: 'log', 'aria-live': 'off', tabindex: 0, onscroll: () => this.#scrolled(true) },
     this.#older, this.#blocks, this.#newer, this.#writing.element);
-  #anchor = new Anchor(this.#log, this.#blocks);
-  #floating = new Floating();
-  #since = new Since({ jump: () => this.#toUnread(), left: () => this.#log.focus({ preventScroll: true }) });
-  #jumping = h('div', { class: 'jumping late', hidden: true, 'aria-hidden': true }, bubbleBones());
-  #ears = h('div', { class: 'for-ears', role: 'status' });
+  #anchor = new ScrollAnchor(this.#log, this.#blocks);
+  #floatingDay = new FloatingDay();
+  #unreadBar = new UnreadBar({ jump: () => this.#toUnread(), left: () => this.#log.focus({ preventScroll: true }) });
+  #jumping = h('div', { class: 'jumping late', hidden: true, 'aria-hidden': true }, messageSkeleton());
+  #announcer = h('div', { class: 'visually-hidden', role: 'status' });
   #pillWords = h('span');
   #pill = h('button', { class: 'pill', type: 'button', hidden: true, onclick: () => this.toEnd(true) },
     icon('down', { small: true }), this.#pillWords);
@@ -84,7 +84,7 @@ export class ParlorTalk extends HTMLElement {
 
   connectedCallback() {
     if (!this.firstChild) {
-      this.append(this.#since.element, this.#log, this.#jumping, this.#floating.element, this.#pill, this.#ears);
+      this.append(this.#unreadBar.element, this.#log, this.#jumping, this.#floatingDay.element, this.#pill, this.#announcer);
       listen(this.#log, { 'parlor-jump-to-edge': (edge) => this.#toEdge(edge) });
     }
     this.#observer.observe(this.#log);
@@ -94,7 +94,7 @@ export class ParlorTalk extends HTMLElement {
   disconnectedCallback() {
     this.#observer.disconnect();
     this.#top = 0;
-    this.#floating.hide();
+    this.#floatingDay.hide();
     clearTimeout(this.#silencing);
     if (this.#announcing) clearTimeout(this.#announcing);
     if (this.#trimming) clearTimeout(this.#trimming);
@@ -106,10 +106,10 @@ export class ParlorTalk extends HTMLElement {
   }
 
   /** The bar about what is unread above is not wanted. */
-  leaveSince() {
+  dismissUnreadBar() {
     const { activeElement } = document;
-    const focused = this.#since.element.contains(activeElement);
-    if (this.#since.leave() && focused) this.#log.focus({ preventScroll: true });
+    const focused = this.#unreadBar.element.contains(activeElement);
+    if (this.#unreadBar.leave() && focused) this.#log.focus({ preventScroll: true });
   }
 
   /** Whether what is drawn stays on the screen though nothing of a thread is held for the moment.
@@ -134,7 +134,7 @@ export class ParlorTalk extends HTMLElement {
   }
 
   /** The place that was kept is there again, or is not to be had. @param {number} seq */
-  comeBack(seq) {
+  restorePosition(seq) {
     if (!this.#kept) return;
     const view = this.#kept;
     this.#kept = null;
@@ -158,12 +158,12 @@ export class ParlorTalk extends HTMLElement {
     if (fresh) this.#begin(view);
     this.#view = view;
     this.#ownKey = view.ownKey;
-    set(this.#log, 'aria-label', say.messagesWith(view.name));
+    setAttribute(this.#log, 'aria-label', say.messagesWith(view.name));
     this.#draw(view);
     if (view.moreAfter) this.#following = false;
     if (this.#following || ownNew || (this.#toLatest && !view.moreAfter)) this.toEnd(false);
     else this.#anchor.restore();
-    if (view.trouble !== this.#trouble && view.trouble !== '') setText(this.#ears, view.trouble);
+    if (view.trouble !== this.#trouble && view.trouble !== '') setText(this.#announcer, view.trouble);
     this.#trouble = view.trouble;
     this.#announce(view);
     this.#scrolled(false);
@@ -175,8 +175,8 @@ export class ParlorTalk extends HTMLElement {
     this.#drawnOlder = this.#drawEnd(this.#older, view, 'before', this.#drawnOlder);
     this.#drawnNewer = this.#drawEnd(this.#newer, view, 'after', this.#drawnNewer);
     this.#jumping.hidden = !(view.loaded && view.loading && view.side === 'place');
-    keepRuns(this.#blocks, view.blocks);
-    keyed(this.#blocks, view.blocks, (block) => block.key, makeBlock);
+    updateBlocks(this.#blocks, view.blocks);
+    updateKeyed(this.#blocks, view.blocks, (block) => block.key, createBlock);
     this.#writing.update(view.moreAfter ? [] : view.writers, view.typing, view.isGroup);
     fit(this.#blocks);
     this.#anchor.changed();
@@ -213,7 +213,7 @@ export class ParlorTalk extends HTMLElement {
     this.#scrolled(false);
   }
 
-  /** @param {number} seq @param {boolean} quiet @returns {ParlorSaid|undefined} the message, or what comes next */
+  /** @param {number} seq @param {boolean} quiet @returns {ParlorMessage|undefined} the message, or what comes next */
   #scrollTo(seq, quiet) {
     const all = this.#anchor.messages;
     const message = all.find((one) => one.seq >= seq) ?? all.findLast((one) => one.seq > 0);
@@ -257,7 +257,7 @@ export class ParlorTalk extends HTMLElement {
   }
 
   /** Tells again whether the end is on the screen: the page came back. */
-  look() {
+  markVisible() {
     this.#scrolled(false);
   }
 
@@ -266,7 +266,7 @@ export class ParlorTalk extends HTMLElement {
     this.#blocks.replaceChildren();
     this.#anchor.changed();
     this.#anchor.forget();
-    this.#floating.hide();
+    this.#floatingDay.hide();
     this.#following = true;
     this.#top = 0;
     this.#toLatest = false;
@@ -274,7 +274,7 @@ export class ParlorTalk extends HTMLElement {
     this.#heardSeq = view.lastSeq;
     this.#ownKey = view.ownKey;
     this.#trouble = '';
-    setText(this.#ears, '');
+    setText(this.#announcer, '');
   }
 
   /** What stands above the first message that is held, or below the last, keeps its height while more is asked for.
@@ -286,12 +286,12 @@ export class ParlorTalk extends HTMLElement {
     const drawn = !isMore ? '' : view.failed && view.side === side ? 'failed' : 'bones';
     if (drawn === before) return drawn;
     end.hidden = drawn === '';
-    set(end, 'aria-hidden', !isOlder && drawn === 'bones' ? 'true' : null);
+    setAttribute(end, 'aria-hidden', !isOlder && drawn === 'bones' ? 'true' : null);
     const again = () => h('button', {
       class: 'link', type: 'button', onclick: () => emit(this, isOlder ? 'parlor-older' : 'parlor-newer'),
     }, say.tryAgain);
     const failed = () => [h('span', {}, isOlder ? say.olderFailed : say.newerFailed), again()];
-    end.replaceChildren(...(drawn === '' ? [] : drawn === 'failed' ? failed() : [bubbleBones()]));
+    end.replaceChildren(...(drawn === '' ? [] : drawn === 'failed' ? failed() : [messageSkeleton()]));
     return drawn;
   }
 
@@ -322,9 +322,9 @@ export class ParlorTalk extends HTMLElement {
     if (seen > 0) emit(this, 'parlor-seen', { seq: seen });
     this.#drawPill(view, below);
     const first = all[this.#anchor.first()]?.said;
-    const since = this.#since.update(view.divider, this.#whereLine(view, first?.seq ?? 0), view.now);
+    const since = this.#unreadBar.update(view.divider, this.#whereLine(view, first?.seq ?? 0), view.now);
     if (since !== '') this.#hear(since);
-    if (moved && first && !this.#following) this.#floating.scrolled(this.#log, first.at, view.now);
+    if (moved && first && !this.#following) this.#floatingDay.scrolled(this.#log, first.at, view.now);
     this.#want(view, below);
     if (!this.#following) this.#anchor.remember();
     if (all.length > ROWS_MAX) this.#trimming ??= setTimeout(() => this.#trim(), TRIM_MS);
@@ -340,7 +340,7 @@ export class ParlorTalk extends HTMLElement {
     }
     const [box, log] = [line.getBoundingClientRect(), this.#log.getBoundingClientRect()];
     // The bar lies over the messages, so that nothing moves when it comes and goes.
-    if (box.bottom <= log.top + FADE_PX + this.#since.element.offsetHeight) return 'above';
+    if (box.bottom <= log.top + FADE_PX + this.#unreadBar.element.offsetHeight) return 'above';
     return box.top >= log.bottom ? 'below' : 'seen';
   }
 
@@ -387,14 +387,14 @@ export class ParlorTalk extends HTMLElement {
     const far = below > Math.max(FOLLOW_PX, this.#log.clientHeight);
     this.#pill.hidden = !view.moreAfter && !(below > FOLLOW_PX && (count > 0 || far));
     setText(this.#pillWords, count > 0 ? say.newPill(count) : say.toLatest);
-    set(this.#pill, 'aria-label', count > 0 ? null : say.toLatestFull);
+    setAttribute(this.#pill, 'aria-label', count > 0 ? null : say.toLatestFull);
   }
 
   /** Says something once. What was heard does not stay: the message may be deleted. @param {string} words */
   #hear(words) {
     clearTimeout(this.#silencing);
-    setText(this.#ears, words);
-    this.#silencing = setTimeout(() => setText(this.#ears, ''), SILENT_MS);
+    setText(this.#announcer, words);
+    this.#silencing = setTimeout(() => setText(this.#announcer, ''), SILENT_MS);
   }
 
   /** Reads out what others wrote, a second's worth at a time; never history, never one's own. @param {TalkView} view */
@@ -438,4 +438,4 @@ function linesOf(text) {
   return [...range.getClientRects()];
 }
 
-customElements.define('parlor-talk', ParlorTalk);
+customElements.define('parlor-message-list', ParlorMessageList);

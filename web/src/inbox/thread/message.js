@@ -4,18 +4,18 @@
  * Invariant: what has not changed is not drawn anew, so a selection, the focus and an open picture stay.
  * Tells: `parlor-jump {seq}`, `parlor-react {seq, emoji, on}`.
  *
- * @import {ParlorFiles} from '../files/attachments.js'
+ * @import {ParlorAttachments} from '../files/attachments.js'
  * @import {Chip, Quote, Said} from '../view/message-groups.js'
  */
 import '../files/attachments.js';
 import { isolated } from '../view/bidi.js';
-import { h, set, setText } from '../ui/dom.js';
+import { h, setAttribute, setText } from '../ui/dom.js';
 import { isLarge } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { emojiName } from '../view/emoji.js';
 import { sentence } from '../view/spoken-message.js';
 import { say } from '../view/strings.js';
-import { words } from './rich-text.js';
+import { richText } from './rich-text.js';
 import { emit } from '../ui/events.js';
 
 /**
@@ -24,7 +24,7 @@ import { emit } from '../ui/events.js';
  * }} Dress how a run dresses its messages: `ears` is for the first of a run that shows no name, `state` for the last
  */
 
-export class ParlorSaid extends HTMLElement {
+export class ParlorMessage extends HTMLElement {
   /** @type {Said|null} */
   #said = null;
   #drawnWords = '';
@@ -33,8 +33,8 @@ export class ParlorSaid extends HTMLElement {
   #ears = '';
   /** What the sentence was made of. @type {{said: Said|null, speaker: string, state: string}} */
   #read = { said: null, speaker: '', state: '' };
-  #files = /** @type {ParlorFiles} */ (document.createElement('parlor-files'));
-  #name = h('span', { class: 'for-ears' });
+  #files = /** @type {ParlorAttachments} */ (document.createElement('parlor-attachments'));
+  #name = h('span', { class: 'visually-hidden' });
   #quote = h('div', { class: 'quote-place' });
   #body = h('div', { class: 'body' });
   #bubble = h('div', { class: 'bubble', dir: 'auto' }, this.#name, this.#quote, this.#body);
@@ -43,8 +43,8 @@ export class ParlorSaid extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return;
     this.classList.add('msg');
-    set(this, 'role', 'article');
-    set(this, 'tabindex', -1);
+    setAttribute(this, 'role', 'article');
+    setAttribute(this, 'tabindex', -1);
     this.append(this.#files, this.#bubble, this.#reactions);
   }
 
@@ -81,7 +81,7 @@ export class ParlorSaid extends HTMLElement {
     }
     if (said === this.#read.said && speaker === this.#read.speaker && state === this.#read.state) return;
     this.#read = { said, speaker, state };
-    set(this, 'aria-label', sentence(said, speaker, state));
+    setAttribute(this, 'aria-label', sentence(said, speaker, state));
   }
 
   /** @param {Said} said */
@@ -98,7 +98,7 @@ export class ParlorSaid extends HTMLElement {
       ? [
           ...(forwarded ? [h('span', { class: 'forwarded' }, icon('forward', { small: true }), say.forwarded)] : []),
           ...(subject === '' ? [] : [h('span', { class: 'subject', dir: 'auto' }, subject)]),
-          ...(text === '' ? [] : [words(text)]),
+          ...(text === '' ? [] : [richText(text)]),
           ...(edited === '' ? [] : [h('span', { class: 'edited' }, say.edited)]),
         ]
       : [icon('bin', { small: true }), h('span', { class: 'words' }, deleted)]));
@@ -123,7 +123,7 @@ export class ParlorSaid extends HTMLElement {
     return h('button', {
       class: 'quote', type: 'button', tabindex: -1, title: say.jumpToQuoted,
       onclick: () => emit(this, 'parlor-jump', { seq }),
-    }, h('span', { class: 'for-ears' }, say.answers), ...inside);
+    }, h('span', { class: 'visually-hidden' }, say.answers), ...inside);
   }
 
   /** @param {Chip[]} chips */
@@ -145,7 +145,7 @@ export class ParlorSaid extends HTMLElement {
   /** @param {Chip} chip @returns {HTMLElement} */
   #chip({ emoji, count, mine, names }) {
     const words = (/** @type {string} */ name) => say.reactionOf(name, names);
-    const ears = h('span', { class: 'for-ears' });
+    const ears = h('span', { class: 'visually-hidden' });
     setText(ears, words(emojiName(emoji, (name) => setText(ears, words(name)))));
     return h('button', {
       class: `reaction${mine ? ' mine' : ''}`, type: 'button', tabindex: -1, 'aria-pressed': String(mine),
@@ -156,4 +156,4 @@ export class ParlorSaid extends HTMLElement {
   }
 }
 
-customElements.define('parlor-said', ParlorSaid);
+customElements.define('parlor-message', ParlorMessage);

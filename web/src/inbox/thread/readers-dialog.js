@@ -7,7 +7,7 @@
 import { openDialog } from '../ui/dialog.js';
 import { h, setText } from '../ui/dom.js';
 import { emojiName } from '../view/emoji.js';
-import { face } from '../ui/avatar.js';
+import { avatar } from '../ui/avatar.js';
 import { shortTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { known } from '../view/users.js';
@@ -25,7 +25,7 @@ import { whyOf } from '../view/error-text.js';
 const PAGES_MAX = 20;
 
 /** @param {HTMLElement} host @param {Reading} reading */
-export function openReaders(host, reading) {
+export function openReadersDialog(host, reading) {
   const { conversation, text } = reading;
   const body = h('div', { class: 'who-read' });
   const dialog = openDialog(host, say.readers, h('p', { class: 'one-line', dir: 'auto' }, text), body);
@@ -81,7 +81,7 @@ function part(title, sign, rows) {
 }
 
 /** @param {HTMLElement} host @param {{ask: () => Promise<Reactions['reactions']>}} how */
-export function openReactions(host, { ask }) {
+export function openReactionsDialog(host, { ask }) {
   const body = h('div', { class: 'who-read' }, h('p', { class: 'late', role: 'status' }, say.loadingPeople));
   openDialog(host, say.reactions, body);
   ask().then((reactions) => {
@@ -94,7 +94,7 @@ export function openReactions(host, { ask }) {
 
 /** @param {User} user @param {string|null} at @param {number} now @returns {HTMLElement} */
 function person(user, at, now) {
-  return h('li', { class: 'reader' }, face([user], { size: 34 }),
+  return h('li', { class: 'reader' }, avatar([user], { size: 34 }),
     h('span', { class: 'one-line', dir: 'auto' }, user.name),
     at && h('time', { datetime: at }, shortTime(Date.parse(at), now)));
 }

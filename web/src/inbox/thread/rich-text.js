@@ -13,7 +13,7 @@ import { rich } from '../view/markup.js';
 import { say } from '../view/strings.js';
 
 /** @param {string} text @returns {HTMLElement} */
-export function words(text) {
+export function richText(text) {
   const box = h('span', { class: 'words' });
   for (const piece of rich(balanced(text))) box.append(element(piece));
   return box;

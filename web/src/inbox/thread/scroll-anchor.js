@@ -2,7 +2,7 @@
  * Where one stands in a list that is scrolled: the messages that are seen, and how to keep them where they are when
  * others come and go above. What is kept is the place of a message, never a height.
  *
- * @import {ParlorSaid} from './message.js'
+ * @import {ParlorMessage} from './message.js'
  */
 
 /** So many are remembered, for when the first of them goes away. */
@@ -10,8 +10,8 @@ const PINS_MAX = 8;
 
 /** @typedef {{key: string, seq: number, top: number}} Pin */
 
-export class Anchor {
-  /** In their order. @type {ParlorSaid[]} */
+export class ScrollAnchor {
+  /** In their order. @type {ParlorMessage[]} */
   messages = [];
   /** @type {Pin[]} */
   #pins = [];
@@ -26,7 +26,7 @@ export class Anchor {
 
   /** The messages are others, or in other places. */
   changed() {
-    this.messages = /** @type {ParlorSaid[]} */ ([...this.blocks.querySelectorAll('parlor-said')]);
+    this.messages = /** @type {ParlorMessage[]} */ ([...this.blocks.querySelectorAll('parlor-message')]);
   }
 
   /** The first message of which something is seen, by its place in `messages`; their number when none is.

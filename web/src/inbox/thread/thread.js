@@ -5,17 +5,17 @@
  *
  * @import {Context} from '../../sdk/wire.js'
  * @import {ParlorComposer} from './composer.js'
- * @import {ParlorTalk} from './message-list.js'
+ * @import {ParlorMessageList} from './message-list.js'
  * @import {ThreadView} from '../view/thread.js'
  */
 import './composer.js';
 import './message-list.js';
-import { bubbleBones } from '../ui/skeleton.js';
-import { h, set, setText, swap } from '../ui/dom.js';
-import { face, faceKey, thing } from '../ui/avatar.js';
+import { messageSkeleton } from '../ui/skeleton.js';
+import { h, setAttribute, setText, replaceChildren } from '../ui/dom.js';
+import { avatar, avatarKey, contextPicture } from '../ui/avatar.js';
 import { drawing, icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
-import { DropPlace } from '../files/file-intake.js';
+import { DropTarget } from '../files/file-intake.js';
 import { emit } from '../ui/events.js';
 
 export class ParlorThread extends HTMLElement {
@@ -32,14 +32,14 @@ export class ParlorThread extends HTMLElement {
   #head = h('div', { class: 'thread-head' }, backButton(this), this.#face,
     h('div', { class: 'person' }, this.#name, this.#note), this.#search, this.#members);
   #card = h('div', { class: 'card-place' });
-  #talk = /** @type {ParlorTalk} */ (document.createElement('parlor-talk'));
+  #talk = /** @type {ParlorMessageList} */ (document.createElement('parlor-message-list'));
   #instead = h('div', { class: 'instead', tabindex: -1 });
   #composer = /** @type {ParlorComposer} */ (document.createElement('parlor-composer'));
-  #drop = new DropPlace(this, {
+  #drop = new DropTarget(this, {
     allowed: () => !this.#composer.hidden && this.#composer.isOpen,
     take: (files, folders) => {
       emit(this, 'parlor-attach', { files, folders });
-      this.focusWords();
+      this.focusComposer();
     },
   });
   #drawnFace = '';
@@ -49,7 +49,7 @@ export class ParlorThread extends HTMLElement {
   connectedCallback() {
     if (this.contains(this.#head)) return;
     this.classList.add('thread');
-    set(this, 'role', 'region');
+    setAttribute(this, 'role', 'region');
     this.append(this.#head, this.#card, this.#talk, this.#instead, this.#composer, this.#drop.overlay);
   }
 
@@ -58,8 +58,8 @@ export class ParlorThread extends HTMLElement {
   }
 
   /** @param {string} text @param {number} [reply] */
-  putBack(text, reply) {
-    this.#composer.putBack(text, reply);
+  restoreDraft(text, reply) {
+    this.#composer.restoreDraft(text, reply);
   }
 
   /** @param {string} words */
@@ -67,8 +67,8 @@ export class ParlorThread extends HTMLElement {
     this.#composer.note(words);
   }
 
-  focusWords() {
-    this.#composer.focusWords();
+  focusComposer() {
+    this.#composer.focusInput();
   }
 
   /** Where the messages are. @returns {HTMLElement} */
@@ -77,7 +77,7 @@ export class ParlorThread extends HTMLElement {
   }
 
   /** Where one writes. @returns {HTMLElement} */
-  get writing() {
+  get composer() {
     return this.#composer;
   }
 
@@ -90,8 +90,8 @@ export class ParlorThread extends HTMLElement {
   }
 
   /** The place that is seen is held again. @param {number} seq */
-  comeBack(seq) {
-    this.#talk.comeBack(seq);
+  restorePosition(seq) {
+    this.#talk.restorePosition(seq);
   }
 
   /** @param {number} seq @param {boolean} [quiet] */
@@ -100,17 +100,17 @@ export class ParlorThread extends HTMLElement {
   }
 
   /** The bar that tells of what is unread above is not wanted. */
-  leaveSince() {
-    this.#talk.leaveSince();
+  dismissUnreadBar() {
+    this.#talk.dismissUnreadBar();
   }
 
-  look() {
-    this.#talk.look();
+  markVisible() {
+    this.#talk.markVisible();
   }
 
   /** @param {ThreadView} view */
   update(view) {
-    set(this, 'aria-label', say.messagesWith(view.name));
+    setAttribute(this, 'aria-label', say.messagesWith(view.name));
     this.#drawHead(view);
     this.#drawCard(view);
     const empty = insteadOf(view);
@@ -119,7 +119,7 @@ export class ParlorThread extends HTMLElement {
     this.#composer.hidden = !view.known;
     if (this.#drawnInstead !== instead + view.name) {
       this.#drawnInstead = instead + view.name;
-      swap(this.#instead, this.#makeInstead(instead, view.name), () =>
+      replaceChildren(this.#instead, this.#makeInstead(instead, view.name), () =>
         (this.#talk.hidden ? this.#instead.focus({ preventScroll: true }) : this.#talk.focusLog()));
     }
     this.#instead.hidden = instead === '';
@@ -134,10 +134,10 @@ export class ParlorThread extends HTMLElement {
     const { picture, isGroup: pair, standing: { words, dot } } = view;
     // In the head of a group the number stands in the words.
     const sign = pair ? '' : dot;
-    const key = `${faceKey(view.faces)}${pair}${picture ?? ''}${sign}`;
+    const key = `${avatarKey(view.faces)}${pair}${picture ?? ''}${sign}`;
     if (key !== this.#drawnFace) {
       this.#drawnFace = key;
-      this.#face.replaceChildren(...(view.known ? [face(view.faces, { size: 40, pair, picture, dot: sign })] : []));
+      this.#face.replaceChildren(...(view.known ? [avatar(view.faces, { size: 40, pair, picture, dot: sign })] : []));
     }
     setText(this.#name, view.name);
     this.#name.hidden = view.name === '';
@@ -147,8 +147,8 @@ export class ParlorThread extends HTMLElement {
     this.#note.hidden = note === '';
     this.#search.hidden = !view.known;
     this.#members.hidden = !view.isGroup;
-    set(this.#members, 'aria-label', say.membersOf(view.people));
-    set(this.#members, 'title', say.members);
+    setAttribute(this.#members, 'aria-label', say.membersOf(view.people));
+    setAttribute(this.#members, 'title', say.members);
   }
 
   /** @param {ThreadView} view */
@@ -167,7 +167,7 @@ export class ParlorThread extends HTMLElement {
       icon('again', { small: true }), say.tryAgain);
     switch (which) {
       case 'bones':
-        return [bubbleBones()];
+        return [messageSkeleton()];
       case 'missing':
         return words(say.threadMissing, say.threadMissingMore);
       case 'failed':
@@ -207,7 +207,7 @@ function pageOf(url) {
 function card(context, roles) {
   const url = pageOf(context.url);
   const parts = [
-    thing(context, 'photo'),
+    contextPicture(context, 'photo'),
     h('span', { class: 'words' },
       h('span', { class: 'title' }, h('span', { class: 'one-line', dir: 'auto' }, context.title),
         context.status && h('span', { class: `chip ${context.tone}` }, context.status)),

@@ -3,10 +3,10 @@
  *
  * @import {User} from '../../sdk/wire.js'
  */
-import { h, set, setText } from '../ui/dom.js';
-import { face, faceKey } from '../ui/avatar.js';
+import { h, setAttribute, setText } from '../ui/dom.js';
+import { avatar, avatarKey } from '../ui/avatar.js';
 
-export class Writing {
+export class TypingIndicator {
   #name = h('p', { class: 'sender one-line', dir: 'auto' });
   #face = h('span', { class: 'face-place' });
   #dots = h('span', { class: 'typing-now', role: 'img' }, h('i'), h('i'), h('i'));
@@ -19,10 +19,10 @@ export class Writing {
     if (users.length === 0) return;
     this.element.classList.toggle('named', isGroup);
     setText(this.#name, isGroup ? words : '');
-    set(this.#dots, 'aria-label', words);
-    const key = isGroup ? faceKey(users.slice(0, 1)) : '';
+    setAttribute(this.#dots, 'aria-label', words);
+    const key = isGroup ? avatarKey(users.slice(0, 1)) : '';
     if (key === this.#drawnFace) return;
     this.#drawnFace = key;
-    this.#face.replaceChildren(...(isGroup ? [face(users.slice(0, 1), { size: 28 })] : []));
+    this.#face.replaceChildren(...(isGroup ? [avatar(users.slice(0, 1), { size: 28 })] : []));
   }
 }

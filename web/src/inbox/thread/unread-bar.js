@@ -6,14 +6,14 @@
  *
  * @import {Divider} from '../view/message-groups.js'
  */
-import { h, set, setText } from '../ui/dom.js';
+import { h, setAttribute, setText } from '../ui/dom.js';
 import { sinceTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 
 /** Where the unread line lies; `none` where there is none. @typedef {'above'|'seen'|'below'|'none'} Where */
 
-export class Since {
+export class UnreadBar {
   #words = h('span', { class: 'what' });
   /** The line that was seen, or that one does not want to be told of. @type {Divider|null} */
   #over = null;
@@ -41,7 +41,7 @@ export class Since {
     if (where === 'seen') this.#over = divider;
     const isThere = divider !== null && divider !== this.#over && where === 'above';
     const focused = !isThere && this.element.contains(document.activeElement);
-    set(this.element, 'hidden', !isThere);
+    setAttribute(this.element, 'hidden', !isThere);
     if (focused) this.left();
     if (!isThere) return '';
     const words = divider.since === null

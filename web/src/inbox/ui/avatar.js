@@ -11,7 +11,7 @@ import { icon } from './icons.js';
  * @param {User[]} users
  * @param {{size?: number, pair?: boolean, picture?: string|null, dot?: 'online'|'idle'|''}} [how]
  * @returns {HTMLElement} */
-export function face(users, { size, pair = false, picture, dot = '' } = {}) {
+export function avatar(users, { size, pair = false, picture, dot = '' } = {}) {
   const both = pair && users.length > 1 && !picture;
   const box = h('span', { class: `face${both ? ' pair' : ''}${dot && ` ${dot}`}`, 'aria-hidden': 'true' });
   if (size) box.style.setProperty('--size', `${size}px`);
@@ -41,13 +41,13 @@ function framed(src, instead) {
 }
 
 /** What a face shows, so that it is drawn anew only when that changes. @param {User[]} users @returns {string} */
-export function faceKey(users) {
+export function avatarKey(users) {
   return users.map((one) => `${one.id} ${one.name} ${one.picture ?? ''}`).join('|');
 }
 
 /** The picture of a thing, or a sign where there is none. @param {Context} context @param {string} className
  * @returns {HTMLElement} */
-export function thing(context, className) {
+export function contextPicture(context, className) {
   const sign = () => icon('picture', { small: className === 'thing' });
   const box = h('span', { class: className, 'aria-hidden': 'true' });
   if (!context.image) {

@@ -5,7 +5,7 @@
  *
  * @import {BannerView} from '../view/connection-status.js'
  */
-import { h, set, swap } from './dom.js';
+import { h, setAttribute, replaceChildren } from './dom.js';
 import { icon } from './icons.js';
 import { say } from '../view/strings.js';
 import { Telling } from '../view/connection-status.js';
@@ -16,7 +16,7 @@ export class ParlorBanner extends HTMLElement {
   #telling = new Telling();
 
   connectedCallback() {
-    set(this, 'role', 'status');
+    setAttribute(this, 'role', 'status');
   }
 
   /** @param {BannerView} view @returns {number|null} after how many milliseconds to look again */
@@ -27,7 +27,7 @@ export class ParlorBanner extends HTMLElement {
       this.#drawn = drawn;
       this.className = kind === 'none' ? '' : `banner ${kind}`;
       const signs = { none: '', offline: 'offline', limited: 'clock', good: 'check' };
-      swap(this, kind === 'none' ? [] : [
+      replaceChildren(this, kind === 'none' ? [] : [
         icon(signs[kind], { small: true }), h('span', {}, words),
         ...(kind === 'offline'
           ? [h('button', { type: 'button', onclick: () => emit(this, 'parlor-reconnect') }, say.tryNow)]

@@ -29,7 +29,7 @@ export function openDialog(host, title, ...content) {
 /** Asks before something that cannot be taken back.
  * @param {HTMLElement} host
  * @param {{title: string, more: string, keep: string, act: string, then: () => void}} question */
-export function ask(host, { title, more, keep, act, then }) {
+export function openConfirmDialog(host, { title, more, keep, act, then }) {
   const stay = h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, keep);
   const go = h('button', {
     class: 'button warn', type: 'button',

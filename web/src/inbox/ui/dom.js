@@ -15,7 +15,7 @@ export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
     if (typeof value === 'function') element.addEventListener(name.slice(2), value);
-    else set(element, name, value);
+    else setAttribute(element, name, value);
   }
   for (const child of children) {
     if (child) element.append(typeof child === 'string' ? balanced(child) : child);
@@ -25,7 +25,7 @@ export function h(tag, props = {}, ...children) {
 
 /** Sets an attribute, or takes it away; touches nothing that is right already.
  * @param {Element} element @param {string} name @param {string|number|boolean|null|undefined} value */
-export function set(element, name, value) {
+export function setAttribute(element, name, value) {
   if (value === null || value === undefined || value === false) {
     if (element.hasAttribute(name)) element.removeAttribute(name);
     return;
@@ -42,7 +42,7 @@ export function setText(element, text) {
 
 /** Puts other nodes into an element. A focus that lay in it goes elsewhere, instead of nowhere.
  * @param {Element} element @param {Node[]} nodes @param {() => void} refocus */
-export function swap(element, nodes, refocus) {
+export function replaceChildren(element, nodes, refocus) {
   const focused = element.contains(document.activeElement);
   element.replaceChildren(...nodes);
   if (focused) refocus();
@@ -50,7 +50,7 @@ export function swap(element, nodes, refocus) {
 
 /** Keeps a field at what it stands for, until somebody writes something else there. @param {{value: string}} field
  * @returns {(value: string) => void} */
-export function following(field) {
+export function followValue(field) {
   let last = field.value;
   return (value) => {
     if (field.value !== last && field.value.trim() !== value) return;
@@ -66,7 +66,7 @@ export function following(field) {
  * @template Item
  * @param {Element} parent @param {Item[]} items @param {(item: Item) => string} keyOf
  * @param {(item: Item) => Updatable<Item>} make */
-export function keyed(parent, items, keyOf, make) {
+export function updateKeyed(parent, items, keyOf, make) {
   /** @type {Map<string, Element>} */
   const old = new Map();
   for (const child of parent.children) {

@@ -39,7 +39,7 @@ function openBeside(host, menu) {
   // Among the page's landmarks, for who goes by them; it is drawn above all of them.
   (host.querySelector('[role="main"]') ?? host).append(box);
   box.showPopover();
-  place(box, menu.at);
+  placeBeside(box, menu.at);
   first(box)?.focus({ preventScroll: true });
   return close;
 }
@@ -52,7 +52,7 @@ function openSheet(host, menu) {
     class: 'bottom-sheet', 'aria-label': menu.label,
     onclose: () => ended(sheet, menu),
   }, h('div', { class: 'sheet-body' }, h('div', { class: 'menu-of' }, ...menu.head), makeMenu(menu, close)));
-  closeBeside(sheet);
+  closeOnOutsideClick(sheet);
   host.append(sheet);
   sheet.showModal();
   first(sheet)?.focus({ preventScroll: true });
@@ -61,7 +61,7 @@ function openSheet(host, menu) {
 
 /** A press beside a dialog closes it. The end of the long press that opened it is none, and what lies under it gets no
  * click of it. @param {HTMLDialogElement} dialog */
-export function closeBeside(dialog) {
+export function closeOnOutsideClick(dialog) {
   let pressed = false;
   dialog.addEventListener('pointerdown', (event) => {
     pressed = event.target === dialog;
@@ -110,7 +110,7 @@ function makeMenu({ label, quick, items }, close) {
 /** @param {KeyboardEvent} event @param {MenuItem[]} items @param {(act: () => void) => () => void} chosen */
 function key(event, items, chosen) {
   const menu = /** @type {HTMLElement} */ (event.currentTarget);
-  const named = items.find((one) => one.key && isKey(event, one.key));
+  const named = items.find((one) => one.key && matchesKey(event, one.key));
   const to = named ? null : target(event, menu);
   if (!named && !to) return;
   event.preventDefault();
@@ -121,7 +121,7 @@ function key(event, items, chosen) {
 
 /** Whether a key is the one that an item names: "R", "Del", "Ctrl C".
  * @param {KeyboardEvent} event @param {string} name @returns {boolean} */
-export function isKey(event, name) {
+export function matchesKey(event, name) {
   const parts = name.split(' ');
   const wanted = /** @type {string} */ (parts.pop());
   const control = parts.includes('Ctrl');
@@ -166,7 +166,7 @@ function target(event, menu) {
 }
 
 /** Beside a point or a box, inside the window. @param {HTMLElement} box @param {Menu['at']} at */
-export function place(box, at) {
+export function placeBeside(box, at) {
   const { width, height } = box.getBoundingClientRect();
   const point = !('bottom' in at);
   const [left, right] = point ? [at.x, at.x] : [at.left, at.right];

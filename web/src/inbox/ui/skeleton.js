@@ -5,26 +5,26 @@ import { h } from './dom.js';
 import { say } from '../view/strings.js';
 
 /** @param {string} [width] @param {string} [className] @returns {HTMLElement} */
-function bone(width, className = '') {
+function block(width, className = '') {
   const element = h('span', { class: `bone ${className}` });
   if (width) element.style.inlineSize = width;
   return element;
 }
 
 /** @param {number} count @returns {HTMLElement} */
-export function rowBones(count) {
+export function rowSkeleton(count) {
   const widths = [['42%', '60%', '82%'], ['56%', '44%', '70%'], ['36%', '52%', '88%']];
   const rows = Array.from({ length: count }, (_, index) =>
-    h('div', { class: 'row-bones' }, bone(undefined, 'round'),
-      h('div', {}, ...widths[index % widths.length].map((width, line) => bone(width, line === 0 ? 'first' : '')))));
+    h('div', { class: 'row-bones' }, block(undefined, 'round'),
+      h('div', {}, ...widths[index % widths.length].map((width, line) => block(width, line === 0 ? 'first' : '')))));
   return h('div', { class: 'late', role: 'img', 'aria-label': say.loadingMore }, ...rows);
 }
 
 /** @returns {HTMLElement} */
-export function bubbleBones() {
+export function messageSkeleton() {
   const shapes = /** @type {[string, string][]} */ ([
     ['46%', ''], ['31%', ''], ['52%', 'own'], ['38%', ''], ['27%', 'own'], ['44%', 'own'],
   ]);
   return h('div', { class: 'bubble-bones late', role: 'img', 'aria-label': say.loadingMessages },
-    ...shapes.map(([width, side]) => bone(width, `bubble-bone ${side}`)));
+    ...shapes.map(([width, side]) => block(width, `bubble-bone ${side}`)));
 }

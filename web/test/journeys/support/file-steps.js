@@ -55,7 +55,7 @@ export async function ready({ page }, count) {
 
 /** Returns the last message. @param {UserPage} person @returns {Locator} */
 export function last({ page }) {
-  return page.locator('parlor-said').last();
+  return page.locator('parlor-message').last();
 }
 
 /** @param {UserPage} person @returns {Promise<void>} */
@@ -65,6 +65,6 @@ export async function send({ page }) {
 
 /** Waits until the server has the last own message. @param {UserPage} person @param {string} words */
 export async function sent({ page }, words) {
-  await until(() => page.locator('parlor-run.own .meta').last().innerText(),
+  await until(() => page.locator('parlor-message-group.own .meta').last().innerText(),
     (text) => /Sent|Delivered|Read/u.test(text), words);
 }

@@ -43,7 +43,7 @@ const markup = [
   '<link rel=stylesheet href=//evil.localhost/x.css>',
   '<style>@import "//evil.localhost/x.css"; * { display: none }</style>',
   '<div style="background:url(//evil.localhost/x.png);width:expression(window.__xss=1)">x</div>',
-  '<parlor-said onclick=window.__xss=1>x</parlor-said>',
+  '<parlor-message onclick=window.__xss=1>x</parlor-said>',
   '<template><img src=x onerror=window.__xss=1></template>',
   '<template shadowrootmode=open><script>alert(1)</script></template>',
   '<noscript><p title="</noscript><img src=x onerror=window.__xss=1>">',

@@ -24,7 +24,7 @@ export async function together({ server, browser }, options = {}) {
 
 /** Returns the last message with this text. @param {UserPage} person @param {string} text @returns {Locator} */
 export function message({ page }, text) {
-  return page.locator('parlor-said', { has: page.locator('.body', { hasText: text }) }).last();
+  return page.locator('parlor-message', { has: page.locator('.body', { hasText: text }) }).last();
 }
 
 /** @param {UserPage} person @param {string} text @param {string} item */

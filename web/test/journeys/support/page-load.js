@@ -70,7 +70,7 @@ export async function load(context, url, line = null) {
   session.on('Network.loadingFailed', ended);
   await page.addInitScript(watch);
   await page.goto(url);
-  await page.locator('parlor-row, parlor-door form').first().waitFor({ state: 'attached' });
+  await page.locator('parlor-row, parlor-sign-in form').first().waitFor({ state: 'attached' });
   await until(() => open.size === 0 && Date.now() - last > 500, Boolean, 'all requests have ended');
   const painted = await page.evaluate(() => /** @type {any} */ (window).painted());
   await page.close();

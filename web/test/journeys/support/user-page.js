@@ -33,14 +33,14 @@ export class UserPage {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     const person = new UserPage(context, await context.newPage());
     await person.page.goto(link);
-    await person.page.locator('parlor-row, parlor-door form').first().waitFor();
+    await person.page.locator('parlor-row, parlor-sign-in form').first().waitFor();
     return person;
   }
 
   /** @param {string} name a text in the row */
   async openConversation(name) {
     await this.page.locator('parlor-row', { hasText: name }).first().click();
-    await this.page.locator('parlor-run').first().waitFor();
+    await this.page.locator('parlor-message-group').first().waitFor();
   }
 
   /** @param {string} text */
@@ -83,7 +83,7 @@ export class UserPage {
 
   /** @param {string} text */
   bubble(text) {
-    return this.page.locator('parlor-said', { has: this.page.getByText(text, { exact: true }) });
+    return this.page.locator('parlor-message', { has: this.page.getByText(text, { exact: true }) });
   }
 
   /** Returns the texts of the open conversation, in order. @returns {Promise<string[]>} */
