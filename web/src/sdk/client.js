@@ -10,13 +10,14 @@
  * @import {StorageLike} from './storage.js'
  * @import {BlobStore} from './blob-store.js'
  * @import {WebSocketLike} from './socket.js'
- * @import {Changed, Command, Conversation, Event, Found, Members, MessageChanged, MessagePlace, Open,
- *   Message, MessagePage, EphemeralEvent, Reactions, Role, SearchQuery, User} from './wire.js'
+ * @import {Changed, Command, Conversation, EphemeralEvent, Event, Found, Message, MessageChanged, MessagePage,
+ *   MessagePlace, Open, Reactions, SearchQuery, User} from './wire.js'
  * @import {Content} from './outbox-item.js'
  */
 import { ownClientIds } from './queries.js';
 import { Connection } from './connection.js';
 import { knownEvent } from './events.js';
+import { Groups } from './groups.js';
 import { Http } from './http.js';
 import { createIdGenerator } from './ids.js';
 import { noJournal } from './journal.js';
@@ -80,6 +81,10 @@ export class Client {
     this.request = request;
     this.sync = new Sync({
       user, clock, request, isLive: () => this.connection.isLive, changed: () => this.#stateChanged(),
+    });
+    this.groups = new Groups({
+      user, http: this.http, sync: this.sync, request: (command) => this.connection.request(command),
+      requestWithRetry: (command) => this.#requestWithRetry(command), refresh: () => void this.connection.refresh(),
     });
     this.readMarkers = new ReadMarkers({ clock, request });
     this.ephemeral = new Ephemeral({ user, clock, changed });
@@ -361,48 +366,6 @@ export class Client {
     return answer.users;
   }
 
-  /** @param {number} conversation @param {number[]} users @param {'from_joining'|'from_start'} [history] */
-  async addMembers(conversation, users, history) {
-    const more = history ? { history } : {};
-    this.#markChanged(conversation, await this.connection.request({ type: 'member.add', conversation, users, ...more }));
-  }
-
-  /** @param {number} conversation @param {number} user @param {Role} role */
-  async setRole(conversation, user, role) {
-    this.#markChanged(conversation, await this.#requestWithRetry({ type: 'member.update', conversation, user, role }));
-  }
-
-  /** @param {number} conversation @param {string} title */
-  async setTitle(conversation, title) {
-    this.#markChanged(conversation, await this.#requestWithRetry({ type: 'conversation.update', conversation, title }));
-  }
-
-  /** @param {number} conversation @param {Blob|null} picture none takes it away */
-  async setGroupPicture(conversation, picture) {
-    const changed = await this.http.setGroupPicture(conversation, picture);
-    if (changed) this.#markChanged(conversation, changed);
-    else void this.connection.refresh();
-  }
-
-  /** A page of all members, with their markers as they are now. @param {number} conversation @param {string} [after]
-   * @returns {Promise<Members>} */
-  async members(conversation, after) {
-    /** @type {Members} */
-    const page = await this.connection.request({
-      type: 'member.list', conversation, ...(after === undefined ? {} : { after }),
-    });
-    this.sync.applyInput({ kind: 'users', users: page.members.map((one) => one.user) });
-    return page;
-  }
-
-  /** @param {number} conversation @param {number} user */
-  async removeMember(conversation, user) {
-    const asked = this.state.turn;
-    const changed = await this.connection.request({ type: 'member.remove', conversation, user });
-    if (user === this.user) this.sync.applyInput({ kind: 'gone', scope: `conversation:${conversation}`, asked });
-    else this.#markChanged(conversation, changed);
-  }
-
   /** @param {string} name */
   async setName(name) {
     await this.setMe({ name });
@@ -446,13 +409,6 @@ export class Client {
     }
     if (event.type === 'message.created') this.ephemeral.stopTyping(event.message.conversation, event.message.sender);
     this.sync.applyEvent(knownEvent(event));
-  }
-
-  /** @param {number} conversation @param {Changed} changed */
-  #markChanged(conversation, changed) {
-    /** @type {Event} */
-    const event = { type: 'scope.changed', scope: `conversation:${conversation}`, version: changed.version };
-    this.sync.applyEvent(event);
   }
 
   /** @type {number[]} */

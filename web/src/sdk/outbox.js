@@ -15,6 +15,7 @@
  */
 import { backoffDelay } from './clock.js';
 import { noJournal } from './journal.js';
+import { OutboxStorage } from './outbox-storage.js';
 import { NoAnswer, Problem, endsSession, canRetry } from './problem.js';
 
 const RETRY = { base: 1_000, most: 15_000 };
@@ -26,8 +27,6 @@ export class Outbox {
   #items = [];
   /** @type {Set<number>} */
   #sending = new Set();
-  /** Those that lie in the browser; where nothing can be kept there are none. @type {Set<string>} */
-  #stored = new Set();
   /** @type {Map<number, unknown>} */
   #timers = new Map();
   /** @type {Map<number, number>} */
@@ -48,7 +47,7 @@ export class Outbox {
   constructor({ storage, clock, newId, request, onSent, turn, changed, files = noFiles, journal = noJournal }) {
     this.files = files;
     this.turn = turn;
-    this.storage = storage;
+    this.storage = new OutboxStorage(storage, journal);
     this.journal = journal;
     this.clock = clock;
     this.newId = newId;
@@ -68,12 +67,10 @@ export class Outbox {
    * @param {(item: Item) => boolean} which @returns {string[]} their `client_id`s */
   #adopt(which) {
     const held = new Set(this.#items.map((one) => one.client_id));
-    /** @type {Item[]} */
-    const all = this.storage.names('send:').flatMap((name) => this.storage.get(name) ?? []);
-    const found = all.filter((one) => !held.has(one.client_id) && which(one));
+    const found = this.storage.all().filter((one) => !held.has(one.client_id) && which(one));
     if (found.length === 0) return [];
     for (const item of found) {
-      this.#stored.add(item.client_id);
+      this.storage.adopt(item.client_id);
       this.#items.push(restoreItem(item));
     }
     this.#sort();
@@ -83,7 +80,7 @@ export class Outbox {
 
   /** Another page changed what lies in the browser. @param {string|null} key of the shelf; null for everything */
   storageChanged(key) {
-    if (this.#stopped || (key !== null && !key.startsWith(`${this.storage.prefix}send:`))) return;
+    if (this.#stopped || !this.storage.isOwnKey(key)) return;
     // What a page sends just now it sends by itself, and it is the one that has the files.
     this.#adopt((one) => one.state !== 'sending' && !one.uploads?.length);
     for (const item of [...this.#items]) if (!this.#dropIfHandled(item)) this.#mergeStored(item);
@@ -94,8 +91,7 @@ export class Outbox {
 
   /** What another page did with it, or decided about it. @param {Item} item */
   #mergeStored(item) {
-    /** @type {Item|null} */
-    const there = this.storage.get(`send:${item.client_id}`);
+    const there = this.storage.get(item.client_id);
     if (there?.tried) item.tried = true;
     if (there?.state === 'discarding') item.state = 'discarding';
   }
@@ -112,7 +108,7 @@ export class Outbox {
     const held = new Set(this.#items.map((one) => one.client_id));
     for (const item of left.filter((one) => !known.has(one.client_id) && !held.has(one.client_id))) {
       this.#items.push(restoreItem({ ...item, kept: true }));
-      if (this.storage.set(`send:${item.client_id}`, item)) this.#stored.add(item.client_id);
+      this.storage.put(item);
     }
     this.#sort();
     this.changed();
@@ -136,7 +132,7 @@ export class Outbox {
 
   /** Whether what waits for an upload outlives the page. @param {string} upload @returns {boolean} */
   isStored(upload) {
-    return this.#items.some((one) => one.uploads?.includes(upload) && this.#stored.has(one.client_id));
+    return this.#items.some((one) => one.uploads?.includes(upload) && this.storage.isStored(one.client_id));
   }
 
   get size() {
@@ -258,14 +254,9 @@ export class Outbox {
     }
   }
 
-  /** Whether another page of this person has sent or discarded it. @param {Item} item @returns {boolean} */
-  #isHandledElsewhere(item) {
-    return this.#stored.has(item.client_id) && this.storage.get(`send:${item.client_id}`) === null;
-  }
-
   /** Drops what another page has sent or discarded. @param {Item} item @returns {boolean} whether it has */
   #dropIfHandled(item) {
-    if (!this.#isHandledElsewhere(item)) return false;
+    if (!this.storage.isHandledElsewhere(item.client_id)) return false;
     this.#items = this.#items.filter((one) => one !== item);
     this.journal.remove(item.client_id);
     this.changed();
@@ -379,22 +370,10 @@ export class Outbox {
   /** @param {Item} item */
   #save(item) {
     // What was kept may have been erased: the sign-in has ended, or another page has sent it.
-    if (this.#stopped || this.#isHandledElsewhere(item)) return;
+    if (this.#stopped || this.storage.isHandledElsewhere(item.client_id)) return;
     // What cannot be kept is still sent; it only does not outlive the page.
     this.#writeJournal(item);
-    this.#store(item);
-  }
-
-  /** Where other pages of this person look. @param {Item} item */
-  #store(item) {
-    if (this.storage.set(`send:${item.client_id}`, item)) this.#stored.add(item.client_id);
-    else this.#unstore(item.client_id);
-  }
-
-  /** @param {string} clientId */
-  #unstore(clientId) {
-    this.#stored.delete(clientId);
-    this.storage.remove(`send:${clientId}`);
+    this.storage.put(item);
   }
 
   /** Puts it on the disk, and notes that it is there. @param {Item} item */
@@ -402,9 +381,9 @@ export class Outbox {
     const { client_id: clientId } = item;
     void this.journal.put({ ...item }).then((kept) => {
       if (this.#stopped || item.kept === kept || item.client_id !== clientId || !this.#items.includes(item)) return;
-      if (this.#isHandledElsewhere(item)) return;
+      if (this.storage.isHandledElsewhere(item.client_id)) return;
       item.kept = kept;
-      this.#store(item);
+      this.storage.put(item);
       this.changed();
     });
   }
@@ -418,8 +397,7 @@ export class Outbox {
   /** @param {Item} item */
   #erase(item) {
     this.#recheckedFiles.delete(item.client_id);
-    this.#unstore(item.client_id);
-    this.journal.remove(item.client_id);
+    this.storage.remove(item.client_id);
   }
 }
 

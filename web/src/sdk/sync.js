@@ -12,8 +12,8 @@
  * @import {Input} from './state/inputs.js'
  */
 import { loadChangesSince, isNotFound, isStillNeeded, sideOf } from './queries.js';
-import { backoffDelay } from './clock.js';
 import { endsSession } from './problem.js';
+import { Retries } from './retries.js';
 import { apply } from './state/apply.js';
 import { conversationOf, emptyState, versionOf } from './state/state.js';
 import { gapAfter, missingQuoteIn } from './state/threads.js';
@@ -26,7 +26,6 @@ import { gapAfter, missingQuoteIn } from './state/threads.js';
 const REORDER_MS = 300;
 const REQUESTS_MAX = 4;
 const PAGE_ROWS = 40;
-const RETRY = { base: 1_000, most: 30_000 };
 
 export class Sync {
   /** @type {Progress} */
@@ -39,12 +38,6 @@ export class Sync {
   #openThreads = new Map();
   /** @type {Set<string>} */
   #loading = new Set();
-  /** @type {Map<string, unknown>} */
-  #timers = new Map();
-  /** @type {Map<string, number>} */
-  #failures = new Map();
-  /** What is done again of what failed. @type {Map<string, () => void>} */
-  #retries = new Map();
   /** The turn of the state when heads were last asked for. */
   #headsTurn = 0;
   /** @type {Set<() => void>} */
@@ -65,6 +58,7 @@ export class Sync {
     this.isLive = isLive;
     this.changed = changed;
     this.state = emptyState(user);
+    this.retries = new Retries(clock);
   }
 
   /** The cursor to ask for heads with. @returns {string|null} */
@@ -96,8 +90,8 @@ export class Sync {
 
   #reset() {
     this.#generation += 1;
-    for (const timer of this.#timers.values()) this.clock.stop(timer);
-    for (const all of [this.#timers, this.#failures, this.#retries, this.#loading]) all.clear();
+    this.retries.reset();
+    this.#loading.clear();
   }
 
   #loadAll() {
@@ -136,7 +130,7 @@ export class Sync {
       const first = this.state.me === null;
       const input = await this.#requestMe();
       if (generation !== this.#generation) return;
-      this.#clearRetry('me');
+      this.retries.clear('me');
       this.#apply(input);
       if (first) this.#loadAll();
     } catch (error) {
@@ -166,7 +160,7 @@ export class Sync {
       if (generation !== this.#generation) return;
       this.#loading.delete('list');
       this.listProgress = 'idle';
-      this.#clearRetry('list');
+      this.retries.clear('list');
       this.#apply({ kind: 'list', page, asked });
     } catch (error) {
       if (generation !== this.#generation) return;
@@ -209,7 +203,7 @@ export class Sync {
     const isOver = wasHeld || (this.#openThreads.get(id) === seq && this.state.threads.get(id)?.loaded);
     if (isOver && this.#openThreads.has(id)) {
       this.#openThreads.set(id, null);
-      this.#clearRetry(`place:${id}`);
+      this.retries.clear(`place:${id}`);
     }
     return isThere;
   }
@@ -277,7 +271,7 @@ export class Sync {
     try {
       const answer = await this.request({ type: 'conversation.get', conversation: id });
       if (generation !== this.#generation) return true;
-      this.#clearRetry(`open:${id}`);
+      this.retries.clear(`open:${id}`);
       const { conversation, users, cursor } = answer;
       this.#apply({ kind: 'conversation', conversation, users, cursor, asked });
       return false;
@@ -305,12 +299,12 @@ export class Sync {
       const page = await this.request({ type: 'message.list', conversation: id, limit: PAGE_ROWS, ...where });
       if (generation !== this.#generation) return false;
       this.#requestEnded(key);
-      this.#clearRetry(key);
+      this.retries.clear(key);
       this.threadProgress.set(id, 'idle');
       // What was to be shown is: from now on the thread stands where the person moves it.
       if (where.around !== undefined && this.#openThreads.get(id) === where.around) this.#openThreads.set(id, null);
       // A gap that the server does not fill is not asked about again and again.
-      if (where.after !== undefined && page.messages.length === 0) this.#failures.set(key, 1);
+      if (where.after !== undefined && page.messages.length === 0) this.retries.fail(key);
       this.#apply({ kind: 'messages', conversation: id, page, asked, before: where.before, after: where.after });
       return true;
     } catch (error) {
@@ -329,7 +323,7 @@ export class Sync {
     const held = this.state.threads.get(id)?.messages ?? [];
     if (isStillNeeded(where, held, this.#openThreads.get(id) ?? null)) void this.#loadMessages(id, where);
     else {
-      this.#clearRetry(`${sideOf(where)}:${id}`);
+      this.retries.clear(`${sideOf(where)}:${id}`);
       this.#setIdle(id);
       this.#loadMissing();
     }
@@ -343,7 +337,7 @@ export class Sync {
   /** A message that one of an open thread answers. @param {number} id @param {number} seq */
   async #loadQuoted(id, seq) {
     const key = `quote:${id}`;
-    if (this.#loading.has(key) || this.#failures.has(key)) return;
+    if (this.#loading.has(key) || this.retries.hasFailed(key)) return;
     const generation = this.#generation;
     const asked = this.state.turn;
     this.#loading.add(key);
@@ -356,7 +350,7 @@ export class Sync {
       if (generation !== this.#generation) return;
       this.#requestEnded(key);
       if (isNotFound(error)) this.#apply({ kind: 'quoted', conversation: id, seq, page: null, asked });
-      else this.#retryLater(key, error, () => this.#failures.delete(key) && this.#loadMissing());
+      else this.#retryLater(key, error, () => this.retries.succeed(key) && this.#loadMissing());
     }
   }
 
@@ -384,13 +378,11 @@ export class Sync {
     if (this.#stopped) return;
     for (const [scope, { urgent: hurry }] of this.state.stale) {
       if (this.#loading.has(scope)) continue;
-      const waits = this.#timers.has(scope);
       if (hurry || !this.isLive()) {
-        if (this.#failures.has(scope) && waits) continue;
-        if (waits) this.clock.stop(this.#timers.get(scope));
-        this.#timers.delete(scope);
+        if (this.retries.hasFailed(scope) && this.retries.isWaiting(scope)) continue;
+        this.retries.cancel(scope);
         if (this.#loading.size < REQUESTS_MAX) void this.#fetch(scope);
-      } else if (!waits) {
+      } else if (!this.retries.isWaiting(scope)) {
         this.#fetchLater(scope, REORDER_MS);
       }
     }
@@ -404,19 +396,17 @@ export class Sync {
     if (quote !== null) void this.#loadQuoted(id, quote);
     if (this.state.stale.has(`conversation:${id}`)) return;
     const after = gapAfter(this.state, id);
-    if (after !== null && !this.#failures.has(`after:${id}`)) void this.#loadMessages(id, { after });
+    if (after !== null && !this.retries.hasFailed(`after:${id}`)) void this.#loadMessages(id, { after });
     // All its messages were forgotten, or I was removed and added again.
     const forgotten = !thread?.loaded && this.state.conversations.has(id);
-    if (forgotten && !this.#loading.has(`place:${id}`) && !this.#failures.has(`place:${id}`)) void this.#loadConversation(id);
+    if (forgotten && !this.#loading.has(`place:${id}`) && !this.retries.hasFailed(`place:${id}`)) void this.#loadConversation(id);
   }
 
   /** @param {string} scope @param {number} milliseconds */
   #fetchLater(scope, milliseconds) {
-    this.clock.stop(this.#timers.get(scope));
-    this.#timers.set(scope, this.clock.after(milliseconds, () => {
-      this.#timers.delete(scope);
+    this.retries.schedule(scope, milliseconds, () => {
       if (this.state.stale.has(scope) && !this.#loading.has(scope)) void this.#fetch(scope);
-    }));
+    });
   }
 
   /** @param {string} scope */
@@ -428,7 +418,7 @@ export class Sync {
       const input = await this.#request(scope, asked);
       if (generation !== this.#generation) return;
       this.#loading.delete(scope);
-      this.#failures.delete(scope);
+      this.retries.succeed(scope);
       this.#apply(input);
     } catch (error) {
       if (generation !== this.#generation) return;
@@ -436,9 +426,7 @@ export class Sync {
       if (isNotFound(error)) {
         this.#apply({ kind: 'gone', scope, asked });
       } else if (!endsSession(error)) {
-        const failures = (this.#failures.get(scope) ?? 0) + 1;
-        this.#failures.set(scope, failures);
-        this.#fetchLater(scope, backoffDelay(failures, this.clock.random(), RETRY));
+        this.#fetchLater(scope, this.retries.fail(scope));
       }
     }
   }
@@ -460,28 +448,14 @@ export class Sync {
   /** Tries again, later, what failed. @param {string} key @param {unknown} error @param {() => void} then */
   #retryLater(key, error, then) {
     if (endsSession(error) || isNotFound(error)) return;
-    const failures = (this.#failures.get(key) ?? 0) + 1;
-    this.#failures.set(key, failures);
-    this.#retries.set(key, then);
-    this.clock.stop(this.#timers.get(key));
-    this.#timers.set(key, this.clock.after(backoffDelay(failures, this.clock.random(), RETRY), () => {
-      for (const all of [this.#timers, this.#retries]) all.delete(key);
-      then();
-    }));
-  }
-
-  /** It has succeeded, or is wished no more. @param {string} key */
-  #clearRetry(key) {
-    this.clock.stop(this.#timers.get(key));
-    for (const all of [this.#timers, this.#failures, this.#retries]) all.delete(key);
+    this.retries.retryLater(key, then);
   }
 
   /** The way to the server is open again: what waits for another attempt is tried now. */
   #retryFailed() {
-    const retries = [...this.#retries.values()];
-    for (const key of [...this.#failures.keys()]) this.#clearRetry(key);
+    const actions = this.retries.takeFailed();
     for (const id of this.threadProgress.keys()) this.#setIdle(id);
-    for (const then of retries) then();
+    for (const action of actions) action();
     this.#loadMissing();
   }
 

@@ -328,7 +328,7 @@ export class MessageActions {
     const { client } = this;
     void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReadersDialog: openReaders }) => openReaders(this.host, {
       state: client.state, conversation: place.conversation, seq, text: gistOf(client.state, place.message).text,
-      now: client.clock.now(), page: (after) => client.members(place.conversation.id, after),
+      now: client.clock.now(), page: (after) => client.groups.listMembers(place.conversation.id, after),
     }));
   }
 

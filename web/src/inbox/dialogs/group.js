@@ -144,7 +144,7 @@ export class GroupDialog {
     const choice = h('select', {
       onchange: () => {
         const wanted = /** @type {Role} */ (choice.value);
-        if (now) void this.#try(this.client.setRole(this.id, now.user.id, wanted));
+        if (now) void this.#try(this.client.groups.setRole(this.id, now.user.id, wanted));
         if (now) choice.value = now.member.role;
       },
     }, ...ROLES.map((one) => h('option', { value: one }, say.roles[one])));
@@ -176,7 +176,7 @@ export class GroupDialog {
 
   /** The next page of a large group. */
   async #next() {
-    await this.#try(this.client.members(this.id, this.#after ?? undefined).then((page) => {
+    await this.#try(this.client.groups.listMembers(this.id, this.#after ?? undefined).then((page) => {
       this.#pages.push(...page.members);
       this.#after = page.next;
       this.update(this.#view);
@@ -187,7 +187,7 @@ export class GroupDialog {
   #removeMember(user) {
     openConfirmDialog(this.host, {
       title: say.removeQuestion(user.name), more: say.removeMore, keep: say.keepPerson, act: say.remove(user.name),
-      then: () => void this.#try(this.client.removeMember(this.id, user.id).then(() => {
+      then: () => void this.#try(this.client.groups.removeMember(this.id, user.id).then(() => {
         this.#pages = this.#pages.filter((one) => one.user.id !== user.id);
         this.update(this.#view);
       })),
@@ -205,7 +205,7 @@ export class GroupDialog {
     }
     this.#save.disabled = true;
     setText(this.#save, say.saving);
-    const done = await this.#try(this.client.setTitle(this.id, title));
+    const done = await this.#try(this.client.groups.setTitle(this.id, title));
     this.#save.disabled = false;
     setText(this.#save, done ? say.saved : say.save);
     if (done) setTimeout(() => setText(this.#save, say.save), 2_000);
@@ -219,7 +219,7 @@ export class GroupDialog {
 
   /** @param {Blob|null} picture */
   async #picture(picture) {
-    await this.#try(this.client.setGroupPicture(this.id, picture), (problem) => pictureTrouble(problem, picture));
+    await this.#try(this.client.groups.setPicture(this.id, picture), (problem) => pictureTrouble(problem, picture));
   }
 
   #pick() {
@@ -234,7 +234,7 @@ export class GroupDialog {
       hint: hintOf(this.client.limits),
       action: () => say.add,
       more: h('label', { class: 'field' }, say.newcomersSee, history),
-      done: (users) => this.client.addMembers(this.id, users.map((one) => one.id),
+      done: (users) => this.client.groups.addMembers(this.id, users.map((one) => one.id),
         history.value === 'from_start' ? 'from_start' : 'from_joining'),
     });
   }
@@ -243,7 +243,7 @@ export class GroupDialog {
     const { title } = this.#view.conversation;
     openConfirmDialog(this.host, {
       title: say.leaveQuestion(title ?? ''), more: say.leaveMore, keep: say.stay, act: say.leaveGroup,
-      then: () => void this.#try(this.client.removeMember(this.id, this.client.user).then(() => {
+      then: () => void this.#try(this.client.groups.removeMember(this.id, this.client.user).then(() => {
         this.close();
         this.left();
       })),
