@@ -29,7 +29,6 @@ import { emit, listen } from './ui/events.js';
 import { drawing } from './ui/icons.js';
 import { watchIdle } from './ui/idle.js';
 import { whenLoaded } from './ui/lazy-load.js';
-import { matchesKey } from './ui/menu.js';
 import { noConversationSelected, cannotOpenConversation } from './thread/empty-thread.js';
 import { addKeyboardNavigation, nextRow } from './actions/keyboard-navigation.js';
 import { hashOf, routeOf } from './route.js';
@@ -40,14 +39,12 @@ import { say, shortCount } from './view/strings.js';
 import { threadView } from './view/thread.js';
 import { QUIET_MS } from './view/connection-status.js';
 import { toastPlace } from './ui/toast.js';
+import { DrawLimiter } from './ui/draw-limiter.js';
+import { addShortcuts } from './actions/shortcuts.js';
 import { filtered, listed, nameOf, rowOf, stepsOf, unreadOf, unreadTotals } from './view/conversations.js';
 
 /** Times like "Yesterday" grow old by themselves. */
 const TICK_MS = 30_000;
-/** What comes in a burst is drawn together: so many times at once, then once in so long. */
-const BURST = 6;
-const BURST_MS = 50;
-
 export class ParlorInbox extends HTMLElement {
   #banner = /** @type {ParlorBanner} */ (document.createElement('parlor-banner'));
   #list = /** @type {ParlorList} */ (document.createElement('parlor-list'));
@@ -63,9 +60,7 @@ export class ParlorInbox extends HTMLElement {
   #divider;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #soon;
-  /** @type {ReturnType<typeof setTimeout>|undefined} */
-  #burst;
-  #paidUntil = 0;
+  #limiter = new DrawLimiter(() => this.render());
   #leave = new AbortController();
   /** @type {MessageActions|null} */
   #acts = null;
@@ -97,7 +92,7 @@ export class ParlorInbox extends HTMLElement {
       changed: () => this.render(), signal: this.#leave.signal,
     });
     const { signal } = this.#leave;
-    const stop = client.subscribe(() => this.#renderSoon());
+    const stop = client.subscribe(() => this.#limiter.request());
     signal.addEventListener('abort', stop);
     const timer = setInterval(() => this.render(), TICK_MS);
     signal.addEventListener('abort', () => clearInterval(timer));
@@ -109,7 +104,7 @@ export class ParlorInbox extends HTMLElement {
   disconnectedCallback() {
     this.#leave.abort();
     clearTimeout(this.#soon);
-    clearTimeout(this.#burst);
+    this.#limiter.drawing();
   }
 
   #listen() {
@@ -151,31 +146,21 @@ export class ParlorInbox extends HTMLElement {
       this.client?.wake();
       this.#thread.markVisible();
     }, { signal });
-    document.addEventListener('keydown', (event) => this.#key(event), { signal });
-  }
-
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    if (document.querySelector('dialog[open]')) return;
-    if (matchesKey(event, 'Ctrl K')) {
-      event.preventDefault();
-      this.#showList();
-      this.#list.focusSearch();
-    } else if (event.shiftKey && matchesKey(event, 'Ctrl F')) {
-      event.preventDefault();
-      this.#searchHere();
-    } else if (matchesKey(event, 'Ctrl U')) {
-      if (this.#open() === null) return;
-      event.preventDefault();
-      this.#thread.chooseFiles();
-    } else if (event.altKey && (event.key === 'ArrowDown' || event.key === 'ArrowUp')) {
-      const step = event.key === 'ArrowDown' ? 1 : -1;
-      const to = nextRow(stepsOf(this.#sight(), this.#filter), step, event.shiftKey);
-      event.preventDefault();
-      if (to) this.#goTo(to.id);
-    } else if (event.key === 'Escape' && !event.defaultPrevented && !isElsewhere(event.target, this.#list)) {
-      this.#thread.dismissUnreadBar();
-    }
+    addShortcuts({
+      list: this.#list,
+      thread: this.#thread,
+      isOpen: () => this.#open() !== null,
+      focusSearch: () => {
+        this.#showList();
+        this.#list.focusSearch();
+      },
+      searchHere: () => this.#searchHere(),
+      step: (step, unreadOnly) => {
+        const next = nextRow(stepsOf(this.#sight(), this.#filter), step, unreadOnly);
+        if (next) this.#goTo(next.id);
+      },
+      signal,
+    });
   }
 
   #isOnePane() {
@@ -313,20 +298,9 @@ export class ParlorInbox extends HTMLElement {
     };
   }
 
-  /** Draws at once, unless it was drawn often just now. */
-  #renderSoon() {
-    const now = performance.now();
-    // Each drawing takes BURST_MS out of what is saved up.
-    this.#paidUntil = Math.max(this.#paidUntil, now - BURST * BURST_MS);
-    const wait = this.#paidUntil + BURST_MS - now;
-    if (wait <= 0) this.render();
-    else this.#burst ??= setTimeout(() => this.render(), wait);
-  }
-
   render() {
     const { client } = this;
-    clearTimeout(this.#burst);
-    this.#burst = undefined;
+    this.#limiter.drawing();
     if (!client || !this.isConnected) return;
     const sight = this.#sight();
     const { state } = client;
@@ -353,7 +327,7 @@ export class ParlorInbox extends HTMLElement {
     this.#standing?.markDelivered();
     this.#renderGroup();
     this.#watch(sight);
-    this.#paidUntil += BURST_MS;
+    this.#limiter.drawn();
   }
 
   /** @param {Sight} sight @param {number} id */
@@ -487,11 +461,6 @@ export class ParlorInbox extends HTMLElement {
       this.#settings?.signOutFailed(error);
     }
   }
-}
-
-/** What Escape means in the list and in a menu is theirs. @param {EventTarget|null} target @param {Element} list */
-function isElsewhere(target, list) {
-  return target instanceof Element && (list.contains(target) || target.closest('[popover]') !== null);
 }
 
 customElements.define('parlor-inbox', ParlorInbox);

@@ -13,6 +13,8 @@
  * @import {Where} from './unread-bar.js'
  * @import {TalkView} from '../view/thread.js'
  */
+import { Announcer } from './announcer.js';
+import { fitBubbles } from './bubble-width.js';
 import { ScrollAnchor } from './scroll-anchor.js';
 import { messageSkeleton } from '../ui/skeleton.js';
 import { h, updateKeyed, setAttribute, setText } from '../ui/dom.js';
@@ -28,8 +30,6 @@ const FOLLOW_PX = 100;
 const AT_END_PX = 24;
 /** How near an end of what is held more is asked for. */
 const NEAR_PX = 1_200;
-const ANNOUNCE_MS = 1_000;
-const SILENT_MS = 5_000;
 /** How long the message that was jumped to stands out. */
 const JUMPED_MS = 1_600;
 /** Messages that are held at the most, and how many of them on either side of what is seen are left then. */
@@ -39,8 +39,6 @@ const TRIM_MS = 100;
 /** How much of the height lies above the unread line that was jumped to, and how much fades under the upper edge. */
 const ABOVE_LINE = 0.2;
 const FADE_PX = 12;
-/** Of a bubble, both sides together. */
-const PADDING_PX = 28;
 
 export class ParlorMessageList extends HTMLElement {
   #blocks = h('div', { class: 'blocks' });
@@ -53,7 +51,7 @@ export class ParlorMessageList extends HTMLElement {
   #floatingDay = new FloatingDay();
   #unreadBar = new UnreadBar({ jump: () => this.#toUnread(), left: () => this.#log.focus({ preventScroll: true }) });
   #jumping = h('div', { class: 'jumping late', hidden: true, 'aria-hidden': true }, messageSkeleton());
-  #announcer = h('div', { class: 'visually-hidden', role: 'status' });
+  #announcer = new Announcer();
   #pillWords = h('span');
   #pill = h('button', { class: 'pill', type: 'button', hidden: true, onclick: () => this.toEnd(true) },
     icon('down', { small: true }), this.#pillWords);
@@ -62,7 +60,6 @@ export class ParlorMessageList extends HTMLElement {
   /** What would be drawn, were the place that is seen held. @type {TalkView|null} */
   #kept = null;
   #seenSeq = 0;
-  #heardSeq = 0;
   #ownKey = '';
   #trouble = '';
   #following = true;
@@ -75,16 +72,14 @@ export class ParlorMessageList extends HTMLElement {
   /** How far it was scrolled when it was last looked at. */
   #top = 0;
   /** @type {ReturnType<typeof setTimeout>|null} */
-  #announcing = null;
-  /** @type {ReturnType<typeof setTimeout>|undefined} */
-  #silencing;
-  /** @type {ReturnType<typeof setTimeout>|null} */
   #trimming = null;
   #observer = new ResizeObserver(() => this.#resized());
 
   connectedCallback() {
     if (!this.firstChild) {
-      this.append(this.#unreadBar.element, this.#log, this.#jumping, this.#floatingDay.element, this.#pill, this.#announcer);
+      this.append(
+        this.#unreadBar.element, this.#log, this.#jumping, this.#floatingDay.element, this.#pill, this.#announcer.element,
+      );
       listen(this.#log, { 'parlor-jump-to-edge': (edge) => this.#toEdge(edge) });
     }
     this.#observer.observe(this.#log);
@@ -95,10 +90,9 @@ export class ParlorMessageList extends HTMLElement {
     this.#observer.disconnect();
     this.#top = 0;
     this.#floatingDay.hide();
-    clearTimeout(this.#silencing);
-    if (this.#announcing) clearTimeout(this.#announcing);
+    this.#announcer.stop();
     if (this.#trimming) clearTimeout(this.#trimming);
-    this.#announcing = this.#trimming = null;
+    this.#trimming = null;
   }
 
   focusLog() {
@@ -163,9 +157,9 @@ export class ParlorMessageList extends HTMLElement {
     if (view.moreAfter) this.#following = false;
     if (this.#following || ownNew || (this.#toLatest && !view.moreAfter)) this.toEnd(false);
     else this.#anchor.restore();
-    if (view.trouble !== this.#trouble && view.trouble !== '') setText(this.#announcer, view.trouble);
+    if (view.trouble !== this.#trouble && view.trouble !== '') this.#announcer.write(view.trouble);
     this.#trouble = view.trouble;
-    this.#announce(view);
+    this.#announcer.update(view);
     this.#scrolled(false);
   }
 
@@ -178,7 +172,7 @@ export class ParlorMessageList extends HTMLElement {
     updateBlocks(this.#blocks, view.blocks);
     updateKeyed(this.#blocks, view.blocks, (block) => block.key, createBlock);
     this.#writing.update(view.moreAfter ? [] : view.writers, view.typing, view.isGroup);
-    fit(this.#blocks);
+    fitBubbles(this.#blocks);
     this.#anchor.changed();
     // A message that is no longer held takes the focus with it.
     if (focused && !this.#log.contains(document.activeElement)) this.#log.focus({ preventScroll: true });
@@ -271,10 +265,9 @@ export class ParlorMessageList extends HTMLElement {
     this.#top = 0;
     this.#toLatest = false;
     this.#seenSeq = view.lastSeq;
-    this.#heardSeq = view.lastSeq;
     this.#ownKey = view.ownKey;
     this.#trouble = '';
-    setText(this.#announcer, '');
+    this.#announcer.reset(view);
   }
 
   /** What stands above the first message that is held, or below the last, keeps its height while more is asked for.
@@ -323,7 +316,7 @@ export class ParlorMessageList extends HTMLElement {
     this.#drawPill(view, below);
     const first = all[this.#anchor.first()]?.said;
     const since = this.#unreadBar.update(view.divider, this.#whereLine(view, first?.seq ?? 0), view.now);
-    if (since !== '') this.#hear(since);
+    if (since !== '') this.#announcer.announce(since);
     if (moved && first && !this.#following) this.#floatingDay.scrolled(this.#log, first.at, view.now);
     this.#want(view, below);
     if (!this.#following) this.#anchor.remember();
@@ -372,7 +365,7 @@ export class ParlorMessageList extends HTMLElement {
     if (this.#width !== this.#log.clientWidth) {
       this.#width = this.#log.clientWidth;
       for (const bubble of this.#blocks.querySelectorAll('.bubble')) bubble.removeAttribute('data-fits');
-      fit(this.#blocks);
+      fitBubbles(this.#blocks);
     }
     if (this.#wentUp()) this.#following = false;
     if (this.#following && this.#view) this.#log.scrollTop = this.#log.scrollHeight;
@@ -389,53 +382,6 @@ export class ParlorMessageList extends HTMLElement {
     setText(this.#pillWords, count > 0 ? say.newPill(count) : say.toLatest);
     setAttribute(this.#pill, 'aria-label', count > 0 ? null : say.toLatestFull);
   }
-
-  /** Says something once. What was heard does not stay: the message may be deleted. @param {string} words */
-  #hear(words) {
-    clearTimeout(this.#silencing);
-    setText(this.#announcer, words);
-    this.#silencing = setTimeout(() => setText(this.#announcer, ''), SILENT_MS);
-  }
-
-  /** Reads out what others wrote, a second's worth at a time; never history, never one's own. @param {TalkView} view */
-  #announce(view) {
-    if (view.lastSeq <= this.#heardSeq || this.#announcing) return;
-    this.#announcing = setTimeout(() => {
-      this.#announcing = null;
-      const now = this.#view;
-      if (!now) return;
-      const fresh = now.others.filter((one) => one.seq > this.#heardSeq);
-      const heard = fresh.length === 0 && now.moreAfter ? Math.min(now.unread, now.lastSeq - this.#heardSeq) : 0;
-      this.#heardSeq = now.lastSeq;
-      if (fresh.length === 1) this.#hear(say.arrived(fresh[0].who, fresh[0].text));
-      else if (fresh.length > 1 || heard > 0) this.#hear(say.arrivedMany(Math.max(fresh.length, heard)));
-    }, ANNOUNCE_MS);
-  }
-}
-
-/** A bubble whose text wraps takes all the width there is; it is made as wide as its longest line. Reads first, then
- * writes, so that the page is laid out once. @param {Element} blocks */
-function fit(blocks) {
-  const bubbles = /** @type {HTMLElement[]} */ ([...blocks.querySelectorAll('.bubble:not([data-fits])')]);
-  for (const bubble of bubbles) bubble.style.inlineSize = '';
-  const widths = bubbles.map((bubble) => {
-    // A quote has lines of its own.
-    if (bubble.querySelector('.quote')) return 0;
-    const lines = [...bubble.querySelectorAll('.words, .subject, .edited')].flatMap(linesOf);
-    if (new Set(lines.map((line) => Math.round(line.bottom))).size < 2) return 0;
-    return Math.max(...lines.map((line) => line.right)) - Math.min(...lines.map((line) => line.left));
-  });
-  for (const [index, bubble] of bubbles.entries()) {
-    if (widths[index] > 0) bubble.style.inlineSize = `${Math.ceil(widths[index]) + PADDING_PX + 1}px`;
-    bubble.dataset.fits = '';
-  }
-}
-
-/** Where the lines of a text are, be it in a box of its own or not. @param {Element} text @returns {DOMRect[]} */
-function linesOf(text) {
-  const range = document.createRange();
-  range.selectNodeContents(text);
-  return [...range.getClientRects()];
 }
 
 customElements.define('parlor-message-list', ParlorMessageList);

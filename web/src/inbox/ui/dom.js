@@ -2,6 +2,8 @@
  * All the machinery there is: an element builder that can only make text, and a keyed list.
  * Invariant: a text that is shown ends what it begins, so that no name or message turns around what stands beside it.
  * Absent on purpose: any way to turn text into markup.
+ *
+ * @import {Item} from '../../sdk/outbox-item.js'
  */
 import { balanced } from '../view/bidi.js';
 
