@@ -6,35 +6,35 @@ import { test } from 'node:test';
 import { Client } from '../src/sdk/client.js';
 import { memoryStorage } from '../src/sdk/storage.js';
 import { noBlobStore } from '../src/sdk/blob-store.js';
-import { handClock, turn } from './support/clock.js';
+import { flushPromises, manualClock } from './support/clock.js';
 import { ModelServer } from './support/model-server.js';
 import { FakeSocket } from './support/fake-network.js';
 
 test('a received message completes its send, even without an answer', async () => {
   const server = new ModelServer(2);
-  const room = server.open('group', 1, [2]);
+  const conversation = server.open('group', 1, [2]);
   const client = new Client({
-    user: 1, storage: memoryStorage(), clock: handClock(), onSessionEnd: () => {},
+    user: 1, storage: memoryStorage(), clock: manualClock(), onSessionEnd: () => {},
     fetch: () => new Promise(() => {}), socket: () => assert.fail('there is no socket'),
     uploadTransport: () => assert.fail('nothing is carried'),
   });
   const take = () => client.sync.applyInput({
-    kind: 'conversation', conversation: server.conversation(1, room), asked: client.state.turn,
+    kind: 'conversation', conversation: server.conversation(1, conversation), asked: client.state.turn,
   });
   take();
-  for (const text of ['one', 'two']) client.send(room, text);
-  const [one, two] = client.outbox.itemsIn(room);
-  server.send(2, room, 'of another', one.client_id);
+  for (const text of ['one', 'two']) client.send(conversation, text);
+  const [one, two] = client.outbox.itemsIn(conversation);
+  server.send(2, conversation, 'of another', one.client_id);
   take();
   assert.equal(client.outbox.size, 2, 'the client id belongs to another user’s message');
-  server.send(1, room, 'two', two.client_id);
+  server.send(1, conversation, 'two', two.client_id);
   take();
-  assert.deepEqual(client.outbox.itemsIn(room), [one]);
+  assert.deepEqual(client.outbox.itemsIn(conversation), [one]);
   assert.deepEqual(client.storage.names('send:'), [`send:${one.client_id}`]);
 });
 
 test('a message that a closed page was sending is sent by another, even if nothing else wakes it', async () => {
-  const clock = handClock();
+  const clock = manualClock();
   const client = new Client({
     user: 1, storage: memoryStorage(), clock, onSessionEnd: () => {},
     fetch: () => new Promise(() => {}), socket: () => new FakeSocket(), uploadTransport: () => assert.fail('nothing is carried'),
@@ -55,7 +55,7 @@ test('signing out waits until the stored files are erased', async () => {
   /** @type {string[]} */
   const erasing = [];
   const client = new Client({
-    user: 7, storage: shelf, clock: handClock(), onSessionEnd: () => {},
+    user: 7, storage: shelf, clock: manualClock(), onSessionEnd: () => {},
     fetch: async () => new Response(null, { status: 204 }),
     socket: () => assert.fail('there is no socket'), uploadTransport: () => assert.fail('nothing is carried'),
     blobStore: {
@@ -73,7 +73,7 @@ test('signing out waits until the stored files are erased', async () => {
   const leaving = client.signOut().then(() => {
     out = true;
   });
-  await turn();
+  await flushPromises();
   assert.deepEqual([erasing, shelf.length, out], [['mine'], 0, false]);
   erased();
   await leaving;

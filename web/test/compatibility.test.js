@@ -6,7 +6,7 @@ import { knownEvent } from '../src/sdk/events.js';
 import { Problem } from '../src/sdk/problem.js';
 import { Socket } from '../src/sdk/socket.js';
 import { isEnough } from '../src/inbox/view/users.js';
-import { handClock } from './support/clock.js';
+import { manualClock } from './support/clock.js';
 
 const refused = (/** @type {number} */ limit) =>
   new Problem({ code: 'invalid_field', title: 'no', status: 400, retryable: false, limit });
@@ -57,7 +57,7 @@ test('a user search needs two letters, or one character of a script without spac
 });
 
 test('a socket is closed when the promised heartbeat does not come', async () => {
-  const clock = handClock();
+  const clock = manualClock();
   /** @type {any} */
   const wire = { send() {}, close() {} };
   /** @type {string[]} */
@@ -72,7 +72,7 @@ test('a socket is closed when the promised heartbeat does not come', async () =>
 });
 
 test('an event, a field and an error of a newer server do no harm', async () => {
-  const clock = handClock();
+  const clock = manualClock();
   /** @type {any} */
   const wire = { send() {}, close() {} };
   /** @type {unknown[]} */

@@ -6,13 +6,13 @@ import { beforeEach, test } from 'node:test';
 import { Connection } from '../src/sdk/connection.js';
 import { Http } from '../src/sdk/http.js';
 import { NoAnswer, Problem } from '../src/sdk/problem.js';
-import { handClock, turn } from './support/clock.js';
+import { flushPromises, manualClock } from './support/clock.js';
 import { FakeFetch, FakeSocket } from './support/fake-network.js';
 
 const HEADS = { user: 7, cursor: '1.5', reset: false, heads: [], gone: [], changes: [] };
 const REFUSED = { code: 'not_signed_in', title: 'Sign in first.', status: 401, retryable: false };
 
-/** @type {ReturnType<typeof handClock>} */
+/** @type {ReturnType<typeof manualClock>} */
 let clock;
 /** @type {FakeFetch} */
 let network;
@@ -24,7 +24,7 @@ let told;
 let connection;
 
 beforeEach(() => {
-  clock = handClock();
+  clock = manualClock();
   network = new FakeFetch();
   sockets = [];
   told = { heads: [], events: [], modes: [], ended: 0 };
@@ -57,7 +57,7 @@ async function live() {
   connection.start();
   socket().open();
   socket().say({ re: 1, ...HEADS });
-  await turn();
+  await flushPromises();
 }
 
 test('the first command names the user and the cursor', async () => {
@@ -106,7 +106,7 @@ test('after repeated failures the connection polls and keeps trying the socket, 
   connection.start();
   for (let failure = 0; failure < 3; failure += 1) {
     socket().end(1006);
-    await turn();
+    await flushPromises();
     network.find('/v1/me')?.answer(200, { id: 7 });
     await clock.advance(3_000);
   }
@@ -120,7 +120,7 @@ test('after repeated failures the connection polls and keeps trying the socket, 
   while (sockets.length < 5 || socket().closed) await clock.advance(100);
   socket().open();
   socket().say({ re: 1, ...HEADS });
-  await turn();
+  await flushPromises();
   assert.equal(told.modes.at(-1), 'live');
   assert.equal(network.find('/v1/events'), undefined, 'the poll has ended');
 });
@@ -139,7 +139,7 @@ test('when the long poll fails too, the connection polls every 5 s', async () =>
   for (let round = 0; round < 3; round += 1) {
     assert.equal(network.find('/v1/events')?.path, '/v1/events?cursor=1.4&wait=0');
     network.find('/v1/events')?.answer(200, HEADS);
-    await turn();
+    await flushPromises();
     assert.equal(told.modes.at(-1), 'poll');
     assert.equal(network.find('/v1/events'), undefined);
     await clock.advance(5_000);
@@ -177,9 +177,9 @@ test('a close code for an ended session ends the page', async () => {
 test('a request tells a refused handshake from a dead network', async () => {
   connection.start();
   socket().end(1006);
-  await turn();
+  await flushPromises();
   network.find('/v1/me')?.answer(401, REFUSED);
-  await turn();
+  await flushPromises();
   assert.equal(told.ended, 1);
 });
 
@@ -203,13 +203,13 @@ test('after a close code that forbids sockets, the poll takes over', async () =>
 test('the connection returns at once when the network or the page does', async () => {
   await live();
   socket().end(1006);
-  await turn();
+  await flushPromises();
   assert.equal(sockets.length, 1);
   connection.wake();
   assert.equal(sockets.length, 2);
   socket().open();
   socket().say({ re: 1, ...HEADS });
-  await turn();
+  await flushPromises();
   connection.wake();
   assert.equal(socket().sent.at(-1).type, 'session.resume', 'on a live socket it requests the changes');
 });
@@ -217,18 +217,18 @@ test('the connection returns at once when the network or the page does', async (
 test('an offline event drops the open connection, and an online event restores it at once', async () => {
   await live();
   connection.networkLost();
-  await turn();
+  await flushPromises();
   assert.deepEqual(told.modes, ['live', 'connecting'], 'that it is lost is known at once');
   await clock.advance(2_000);
   // An attempt that began without a network may hang.
   const count = sockets.length;
   assert.ok(count > 1);
   connection.wake();
-  await turn();
+  await flushPromises();
   assert.equal(sockets.length, count + 1);
   socket().open();
   socket().say({ re: 1, ...HEADS });
-  await turn();
+  await flushPromises();
   assert.equal(told.modes.at(-1), 'live');
 });
 
@@ -240,11 +240,11 @@ test('an offline event during a poll starts a new request instead of waiting for
   await clock.advance(1_000);
   assert.equal(told.modes.at(-1), 'long_poll');
   connection.networkLost();
-  await turn();
+  await flushPromises();
   network.find('/v1/events')?.lose();
   await clock.advance(1_000);
   network.find('/v1/events')?.lose();
-  await turn();
+  await flushPromises();
   assert.equal(told.modes.at(-1), 'offline');
 });
 
@@ -253,7 +253,7 @@ test('the delays between attempts are random and grow', async () => {
   const times = [];
   for (let failure = 0; failure < 8; failure += 1) {
     socket().end(1006);
-    await turn();
+    await flushPromises();
     network.find('/v1/me')?.lose();
     const before = clock.now();
     const count = sockets.length;

@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { totalsOf } from '../src/sdk/state/unread-totals.js';
-import { dress, edit, erase, hide, promote, react, receipts } from './support/message-changes.js';
-import { Rig } from './support/sync-harness.js';
+import { changeRole, deleteMessage, edit, hide, react, switchReceipts, updateGroup } from './support/message-changes.js';
+import { SyncHarness } from './support/sync-harness.js';
 import { ModelServer } from './support/model-server.js';
 
-const PEOPLE = 4;
+const USERS = 4;
 const ME = 1;
 const RUNS = Number(process.env.RUNS ?? 300);
 
@@ -18,15 +18,16 @@ const RUNS = Number(process.env.RUNS ?? 300);
 const step = fc.record({
   kind: fc.constantFrom(
     'send', 'send', 'send', 'send', 'reply', 'read', 'read', 'deliver', 'add', 'addFromStart', 'remove', 'rename',
-    'restate', 'open', 'group', 'edit', 'edit', 'erase', 'erase', 'react', 'react', 'hide', 'hide', 'hide',
+    'setContext', 'open', 'group', 'edit', 'edit', 'delete', 'delete', 'react', 'react', 'hide', 'hide', 'hide',
     'title', 'picture', 'role', 'receipts',
-    'hear', 'hear', 'hear', 'hear', 'overtake', 'lose', 'double', 'answer', 'answer', 'answer', 'early', 'fail',
+    'receive', 'receive', 'receive', 'receive', 'reorder', 'lose', 'repeat', 'answer', 'answer', 'answer',
+    'answerEarly', 'fail',
     'disconnect', 'resume', 'restart', 'restore', 'backup', 'wait', 'show', 'show', 'older', 'newer', 'jump', 'jump',
-    'latest', 'trim', 'leave', 'more', 'quiet', 'mine', 'find', 'find',
-    'askHeads', 'answerHeads', 'answerHeads', 'reset', 'reset', 'haunt', 'haunt',
+    'latest', 'trim', 'leave', 'more', 'toggleLive', 'actSelf', 'search', 'search',
+    'askHeads', 'answerHeads', 'answerHeads', 'reset', 'reset', 'leaveUnnoticed', 'leaveUnnoticed',
   ),
-  who: fc.integer({ min: 1, max: PEOPLE }),
-  other: fc.integer({ min: 1, max: PEOPLE }),
+  who: fc.integer({ min: 1, max: USERS }),
+  other: fc.integer({ min: 1, max: USERS }),
   pick: fc.nat(12),
 });
 
@@ -34,42 +35,40 @@ const steps = fc.array(step, { maxLength: 120, size: 'max' });
 
 test('after any sequence of failures the state equals the store', async () => {
   await fc.assert(fc.asyncProperty(steps, fc.nat(4), async (steps, older) => {
-    const server = new ModelServer(PEOPLE);
+    const server = new ModelServer(USERS);
     for (let index = 0; index < older; index += 1) server.send(2, server.open('group', 2, [1]), 'unread', `old-${index}`);
-    const room = server.open('group', 1, [2, 3]);
+    const conversation = server.open('group', 1, [2, 3]);
     server.open('direct', 1, [2]);
-    server.send(2, room, 'hello', 'first');
-    const rig = new Rig(server, ME);
-    await rig.begin(older === 0);
+    server.send(2, conversation, 'hello', 'first');
+    const harness = await SyncHarness.open(server, ME, older === 0);
     let backup = server.backup();
     for (const [index, one] of steps.entries()) {
       if (one.kind === 'backup') backup = server.backup();
       if (one.kind === 'restore') server.restore(backup);
       change(server, one, index);
-      if (one.kind === 'haunt') haunt(rig, one);
-      await suffer(rig, one);
+      if (one.kind === 'leaveUnnoticed') leaveUnnoticed(harness, one);
+      await disturb(harness, one);
     }
-    await rig.calm();
-    rig.assertEqual();
+    await harness.recover();
+    harness.assertEqual();
   }), { numRuns: RUNS });
 });
 
 /** Steps that lose something or end the connection. */
-const LOSSES = new Set(['lose', 'fail', 'disconnect', 'resume', 'restart', 'restore', 'quiet', 'haunt']);
+const LOSSES = new Set(['lose', 'fail', 'disconnect', 'resume', 'restart', 'restore', 'toggleLive', 'leaveUnnoticed']);
 
 test('while the connection lasts, events alone keep the unread totals right, for loaded and unloaded conversations', async () => {
   await fc.assert(fc.asyncProperty(steps, fc.integer({ min: 2, max: 5 }), async (steps, older) => {
-    const server = new ModelServer(PEOPLE);
+    const server = new ModelServer(USERS);
     for (let index = 0; index < older; index += 1) server.send(2, server.open('group', 2, [1]), 'unread', `old-${index}`);
     server.open('direct', 1, [2]);
-    const rig = new Rig(server, ME);
-    await rig.begin(false);
+    const harness = await SyncHarness.open(server, ME, false);
     for (const [index, one] of steps.entries()) {
       change(server, one, index);
-      if (!LOSSES.has(one.kind)) await suffer(rig, one);
+      if (!LOSSES.has(one.kind)) await disturb(harness, one);
     }
-    await rig.still();
-    assert.deepEqual(totalsOf(rig.state), server.totals(ME));
+    await harness.settle();
+    assert.deepEqual(totalsOf(harness.state), server.totals(ME));
   }), { numRuns: RUNS });
 });
 
@@ -77,108 +76,111 @@ test('while the connection lasts, events alone keep the unread totals right, for
 
 /** @param {ModelServer} server @param {Step} one @param {number} index */
 function change(server, { kind, who, other, pick }, index) {
-  const rooms = [...server.data.rooms.values()].filter((room) => room.members.get(who)?.left === false);
-  const room = rooms[pick % Math.max(1, rooms.length)];
-  const last = room?.messages.at(-1)?.seq ?? 0;
-  if (kind === 'open' && who !== other && server.data.rooms.size < 9) server.open('direct', who, [other]);
-  if (kind === 'group' && server.data.rooms.size < 9) server.open('group', who, [other]);
+  const conversations = server.conversationsOf(who);
+  const conversation = conversations[pick % Math.max(1, conversations.length)];
+  const last = conversation?.messages.at(-1)?.seq ?? 0;
+  if (kind === 'open' && who !== other && server.data.conversations.size < 9) server.open('direct', who, [other]);
+  if (kind === 'group' && server.data.conversations.size < 9) server.open('group', who, [other]);
   if (kind === 'rename') server.rename(who, `Person ${who}.${index}`);
-  if (!room) return;
-  if (kind === 'send') server.send(who, room.id, `message ${index}`, `id-${index}`);
-  if (kind === 'reply' && last > 0) server.send(who, room.id, `reply ${index}`, `id-${index}`, 1 + (pick % last));
-  if (last > 0) changeMessage(server, { kind, who, other, pick }, room.id, 1 + (pick * 7 + index) % last);
-  if (kind === 'read') server.mark(who, room.id, { read: Math.max(0, last - (pick % 3)) });
-  if (kind === 'deliver') server.mark(who, room.id, { delivered: last });
-  if (kind === 'add' || kind === 'addFromStart') server.add(room.id, other, who, kind !== 'add');
-  if (kind === 'remove') server.remove(room.id, other);
-  if (kind === 'restate') server.restate(room.id, `state ${index}`);
+  if (!conversation) return;
+  if (kind === 'send') server.send(who, conversation.id, `message ${index}`, `id-${index}`);
+  const replyTo = 1 + (pick % Math.max(1, last));
+  if (kind === 'reply' && last > 0) server.send(who, conversation.id, `reply ${index}`, `id-${index}`, replyTo);
+  if (last > 0) changeMessage(server, { kind, who, other, pick }, conversation.id, 1 + (pick * 7 + index) % last);
+  if (kind === 'read') server.mark(who, conversation.id, { read: Math.max(0, last - (pick % 3)) });
+  if (kind === 'deliver') server.mark(who, conversation.id, { delivered: last });
+  if (kind === 'add' || kind === 'addFromStart') server.add(conversation.id, other, who, kind !== 'add');
+  if (kind === 'remove') server.remove(conversation.id, other);
+  if (kind === 'setContext') server.setContextStatus(conversation.id, `state ${index}`);
 }
 
 /** @param {ModelServer} server @param {Step} one @param {number} id @param {number} seq */
 function changeMessage(server, { kind, who, other, pick }, id, seq) {
   if (kind === 'edit') edit(server, who, id, seq, `edited ${pick}`);
-  if (kind === 'erase') erase(server, who, id, seq);
+  if (kind === 'delete') deleteMessage(server, who, id, seq);
   if (kind === 'react') react(server, who, id, seq, pick % 2 ? '👍' : '❤️', pick % 3 > 0);
-  const there = server.data.rooms.get(id)?.members.get(ME)?.left === false;
+  const there = server.data.conversations.get(id)?.members.get(ME)?.left === false;
   if (kind === 'hide') hide(server, pick % 3 && there ? ME : who, id, seq);
-  if (kind === 'title') dress(server, who, id, { title: `Title ${pick}` });
-  if (kind === 'picture') dress(server, who, id, { picture: `/v1/pictures/${pick}` });
-  if (kind === 'role') promote(server, who, id, other, pick % 2 ? 'moderator' : 'member');
-  if (kind === 'receipts') receipts(server, pick % 2 ? ME : other, pick % 3 > 0);
+  if (kind === 'title') updateGroup(server, who, id, { title: `Title ${pick}` });
+  if (kind === 'picture') updateGroup(server, who, id, { picture: `/v1/pictures/${pick}` });
+  if (kind === 'role') changeRole(server, who, id, other, pick % 2 ? 'moderator' : 'member');
+  if (kind === 'receipts') switchReceipts(server, pick % 2 ? ME : other, pick % 3 > 0);
 }
 
-/** @param {Rig} rig @param {{kind: string, pick: number}} one */
-async function suffer(rig, { kind, pick }) {
-  const ids = [...rig.state.conversations.keys()];
+/** @param {SyncHarness} harness @param {{kind: string, pick: number}} one */
+async function disturb(harness, { kind, pick }) {
+  const { events } = harness;
+  const ids = [...harness.state.conversations.keys()];
   const id = ids[pick % Math.max(1, ids.length)];
   switch (kind) {
-    case 'hear': return rig.hearOne();
-    case 'overtake': return rig.hearOne(pick);
-    case 'lose': return void rig.events.splice(pick % Math.max(1, rig.events.length), 1);
-    case 'double': return void (rig.events.length > 0 && rig.events.push(rig.events[pick % rig.events.length]));
-    case 'answer': return rig.reply(pick);
-    case 'early': return rig.reply(pick, true);
-    case 'fail': return rig.fail(pick);
-    case 'disconnect': return rig.disconnect();
-    case 'resume': return rig.resume();
+    case 'receive': return harness.receiveOne();
+    case 'reorder': return harness.receiveOne(pick);
+    case 'lose': return void events.splice(pick % Math.max(1, events.length), 1);
+    case 'repeat': return void (events.length > 0 && events.push(events[pick % events.length]));
+    case 'answer': return harness.reply(pick);
+    case 'answerEarly': return harness.reply(pick, true);
+    case 'fail': return harness.fail(pick);
+    case 'disconnect': return harness.disconnect();
+    case 'resume': return harness.resume();
     case 'restore':
     case 'restart': {
-      if (kind === 'restart') rig.server.start();
-      await rig.disconnect();
-      return rig.resume();
+      if (kind === 'restart') harness.server.start();
+      await harness.disconnect();
+      return harness.resume();
     }
-    case 'reset': return rig.reset();
-    case 'wait': return rig.clock.advance(pick * 100);
-    case 'show': return void (id && rig.sync.open(id));
-    case 'older': return void (id && rig.sync.loadOlder(id));
-    case 'newer': return void (id && rig.sync.loadNewer(id));
-    case 'jump': return void (id && rig.sync.openAround(id, 1 + pick));
-    case 'find': return void (id && find(rig, id, pick));
-    case 'latest': return void (id && rig.sync.openLatest(id));
-    case 'leave': return void (id && rig.sync.close(id));
+    case 'reset': return harness.reset();
+    case 'wait': return harness.clock.advance(pick * 100);
+    case 'show': return void (id && harness.sync.open(id));
+    case 'older': return void (id && harness.sync.loadOlder(id));
+    case 'newer': return void (id && harness.sync.loadNewer(id));
+    case 'jump': return void (id && harness.sync.openAround(id, 1 + pick));
+    case 'search': return void (id && recordHit(harness, id, pick));
+    case 'latest': return void (id && harness.sync.openLatest(id));
+    case 'leave': return void (id && harness.sync.close(id));
     case 'trim': {
-      const seqs = (id && rig.state.threads.get(id)?.messages.map((message) => message.seq)) || [];
-      return void (id && seqs.length > 2 && rig.sync.trim(id, seqs[pick % 2], seqs[seqs.length - 1 - (pick % 3)]));
+      const seqs = (id && harness.state.threads.get(id)?.messages.map((message) => message.seq)) || [];
+      return void (id && seqs.length > 2 && harness.sync.trim(id, seqs[pick % 2], seqs[seqs.length - 1 - (pick % 3)]));
     }
-    case 'mine': return mine(rig, id, pick);
-    case 'more': return void rig.sync.loadList();
-    case 'askHeads': return rig.askHeads();
-    case 'answerHeads': return rig.answerHeads();
-    case 'quiet':
-      rig.live = !rig.live;
+    case 'actSelf': return actSelf(harness, id, pick);
+    case 'more': return void harness.sync.loadList();
+    case 'askHeads': return harness.askHeads();
+    case 'answerHeads': return harness.answerHeads();
+    case 'toggleLive':
+      harness.live = !harness.live;
   }
 }
 
 /** Opens a group with the user and removes them: its opening is still on its way, and the event of the removal is lost.
- * @param {Rig} rig @param {Step} one */
-function haunt({ server, events }, { other }) {
-  if (server.data.rooms.size >= 10) return;
-  const room = server.open('group', other, [ME]);
+ * @param {SyncHarness} harness @param {Step} one */
+function leaveUnnoticed({ server, events }, { other }) {
+  if (server.data.conversations.size >= 10) return;
+  const conversation = server.open('group', other, [ME]);
   const before = events.length;
-  server.remove(room, ME);
+  server.remove(conversation, ME);
   events.splice(before);
 }
 
-/** Adds a message to the search hits. @param {Rig} rig @param {number} id @param {number} pick */
-function find({ server, sync }, id, pick) {
-  if (server.data.rooms.get(id)?.members.get(ME)?.left !== false) return;
+/** Adds a message to the search hits. @param {SyncHarness} harness @param {number} id @param {number} pick */
+function recordHit({ server, sync }, id, pick) {
+  if (server.data.conversations.get(id)?.members.get(ME)?.left !== false) return;
   const messages = server.messages(ME, id, { limit: 20 }).messages.filter((one) => !one.hidden && !one.deleted);
   sync.applyInput({ kind: 'found', messages, first: pick % 3 === 0 });
 }
 
-/** Performs an own action whose answer arrives before its event. @param {Rig} rig @param {number|undefined} id
- * @param {number} pick */
-function mine(rig, id, pick) {
-  const { server, state } = rig;
-  const room = id === undefined ? undefined : server.data.rooms.get(id);
-  if (!room || id === undefined || room.members.get(ME)?.left !== false || room.messages.length === 0) return;
-  const seq = 1 + (pick % room.messages.length);
+/** Performs an own action whose answer arrives before its event.
+ * @param {SyncHarness} harness @param {number|undefined} id @param {number} pick */
+function actSelf(harness, id, pick) {
+  const { server, state } = harness;
+  const conversation = id === undefined ? undefined : server.data.conversations.get(id);
+  if (!conversation || id === undefined || conversation.members.get(ME)?.left !== false) return;
+  if (conversation.messages.length === 0) return;
+  const seq = 1 + (pick % conversation.messages.length);
   const asked = state.turn;
   if (pick % 3 === 0) {
     const changed = hide(server, ME, id, seq);
-    if (changed) rig.sync.applyInput({ kind: 'hidden', place: { conversation: id, seq }, version: changed.version });
+    if (changed) harness.sync.applyInput({ kind: 'hidden', place: { conversation: id, seq }, version: changed.version });
     return;
   }
-  const changed = pick % 3 === 1 ? edit(server, ME, id, seq, `mine ${pick}`) : react(server, ME, id, seq, '🎉', true);
-  if (changed) rig.sync.applyInput({ kind: 'changed', changed: structuredClone(changed), asked });
+  const changed = pick % 3 === 1 ? edit(server, ME, id, seq, `own ${pick}`) : react(server, ME, id, seq, '🎉', true);
+  if (changed) harness.sync.applyInput({ kind: 'changed', changed: structuredClone(changed), asked });
 }

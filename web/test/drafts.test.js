@@ -7,7 +7,7 @@ import { ComposerDraft } from '../src/inbox/thread/draft.js';
 import { Drafts } from '../src/sdk/drafts.js';
 import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
 
-const ROOM = 7;
+const CONVERSATION = 7;
 let shelf = memoryStorage();
 let now = 0;
 
@@ -38,94 +38,94 @@ beforeEach(() => {
 
 test('a sent draft disappears from the other page that shows it', () => {
   const one = page();
-  one.write(ROOM, { text: 'hello' });
+  one.write(CONVERSATION, { text: 'hello' });
   const other = page();
-  other.open(ROOM);
-  assert.equal(other.of(ROOM).text, 'hello');
-  one.write(ROOM, { text: 'hello there' });
+  other.open(CONVERSATION);
+  assert.equal(other.of(CONVERSATION).text, 'hello');
+  one.write(CONVERSATION, { text: 'hello there' });
   hear(other);
-  assert.equal(other.of(ROOM).text, 'hello', 'the open draft stays as it is while the other page writes');
-  assert.equal(other.takenCount(ROOM), 0);
-  assert.equal(one.take(ROOM).text, 'hello there');
+  assert.equal(other.of(CONVERSATION).text, 'hello', 'the open draft stays as it is while the other page writes');
+  assert.equal(other.takenCount(CONVERSATION), 0);
+  assert.equal(one.take(CONVERSATION).text, 'hello there');
   hear(other);
-  assert.equal(other.of(ROOM).text, '');
-  assert.equal(other.takenCount(ROOM), 1);
+  assert.equal(other.of(CONVERSATION).text, '');
+  assert.equal(other.takenCount(CONVERSATION), 1);
   assert.deepEqual(texts(), []);
 });
 
 test('the drafts of two pages in one conversation are both kept, whichever writes last or sends first', () => {
   const [one, other] = [page(), page()];
-  for (const drafts of [one, other]) drafts.open(ROOM);
-  one.write(ROOM, { text: 'from the one' });
-  other.write(ROOM, { text: 'from the other' });
-  one.write(ROOM, { text: 'from the one, more' });
+  for (const drafts of [one, other]) drafts.open(CONVERSATION);
+  one.write(CONVERSATION, { text: 'from the one' });
+  other.write(CONVERSATION, { text: 'from the other' });
+  one.write(CONVERSATION, { text: 'from the one, more' });
   assert.deepEqual(texts(), ['from the one, more', 'from the other']);
-  other.take(ROOM);
+  other.take(CONVERSATION);
   hear(one);
-  assert.equal(one.of(ROOM).text, 'from the one, more');
-  assert.equal(one.takenCount(ROOM), 0);
+  assert.equal(one.of(CONVERSATION).text, 'from the one, more');
+  assert.equal(one.takenCount(CONVERSATION), 0);
   assert.deepEqual(texts(), ['from the one, more']);
 });
 
 test('two pages that continue the same draft keep both versions', () => {
   const one = page();
-  one.write(ROOM, { text: 'hello' });
+  one.write(CONVERSATION, { text: 'hello' });
   const other = page();
-  other.open(ROOM);
-  other.write(ROOM, { text: 'hello, from the other' });
-  one.write(ROOM, { text: 'hello, from the one' });
+  other.open(CONVERSATION);
+  other.write(CONVERSATION, { text: 'hello, from the other' });
+  one.write(CONVERSATION, { text: 'hello, from the one' });
   assert.deepEqual(texts(), ['hello, from the one', 'hello, from the other']);
-  one.take(ROOM);
+  one.take(CONVERSATION);
   hear(other);
-  assert.equal(other.of(ROOM).text, 'hello, from the other');
+  assert.equal(other.of(CONVERSATION).text, 'hello, from the other');
 });
 
 test('a page that hears late neither clears nor overwrites what the other page wrote since', () => {
   const one = page();
-  one.write(ROOM, { text: 'hello' });
+  one.write(CONVERSATION, { text: 'hello' });
   const other = page();
-  other.open(ROOM);
-  one.write(ROOM, { text: 'hello, much more' });
-  other.write(ROOM, { text: '' });
+  other.open(CONVERSATION);
+  one.write(CONVERSATION, { text: 'hello, much more' });
+  other.write(CONVERSATION, { text: '' });
   assert.deepEqual(texts(), ['hello, much more']);
 });
 
 test('a reloaded page shows its own draft', () => {
   const own = new UserStorage(memoryStorage(), 1);
   const [one, other] = [page(own), page()];
-  for (const drafts of [one, other]) drafts.open(ROOM);
-  one.write(ROOM, { text: 'mine' });
-  other.write(ROOM, { text: 'newer' });
-  assert.equal(page().of(ROOM).text, 'newer');
+  for (const drafts of [one, other]) drafts.open(CONVERSATION);
+  one.write(CONVERSATION, { text: 'mine' });
+  other.write(CONVERSATION, { text: 'newer' });
+  assert.equal(page().of(CONVERSATION).text, 'newer');
   const again = page(own);
-  again.open(ROOM);
-  assert.equal(again.of(ROOM).text, 'mine');
+  again.open(CONVERSATION);
+  assert.equal(again.of(CONVERSATION).text, 'mine');
 });
 
 test('a quoted message and a subject are saved with the draft, once', () => {
   const drafts = page();
-  drafts.write(ROOM, { text: 'yes', reply: 3 });
-  drafts.write(ROOM, { subject: 'Umbrella' });
-  const { text, reply, subject } = drafts.take(ROOM);
+  drafts.write(CONVERSATION, { text: 'yes', reply: 3 });
+  drafts.write(CONVERSATION, { subject: 'Umbrella' });
+  const { text, reply, subject } = drafts.take(CONVERSATION);
   assert.deepEqual({ text, reply, subject }, { text: 'yes', reply: 3, subject: 'Umbrella' });
-  assert.deepEqual(drafts.take(ROOM).reply, null);
+  assert.deepEqual(drafts.take(CONVERSATION).reply, null);
   assert.deepEqual(texts(), []);
 });
 
 test('where nothing can be stored, a draft lasts as long as the page', () => {
   shelf.setItem = () => { throw new Error('full'); };
   const drafts = page();
-  drafts.write(ROOM, { text: 'hel' });
-  drafts.write(ROOM, { text: 'hello' });
-  assert.equal(drafts.take(ROOM).text, 'hello');
+  drafts.write(CONVERSATION, { text: 'hel' });
+  drafts.write(CONVERSATION, { text: 'hello' });
+  assert.equal(drafts.take(CONVERSATION).text, 'hello');
 });
 
 test('the number of old drafts is limited, and invalid data is no draft', () => {
   for (let count = 0; count < 25; count += 1) {
     const drafts = page();
     drafts.open(8);
-    drafts.write(ROOM, { text: '' });
-    drafts.write(ROOM, { text: `draft ${count}` });
+    drafts.write(CONVERSATION, { text: '' });
+    drafts.write(CONVERSATION, { text: `draft ${count}` });
   }
   assert.ok(texts().length <= 20);
   shelf.setItem('parlor:1:draft:9:x', '"no draft"');
@@ -134,12 +134,12 @@ test('the number of old drafts is limited, and invalid data is no draft', () => 
 
 test('text returned to the composer during an edit goes into the draft, and the edit continues', () => {
   const drafting = new ComposerDraft(page());
-  drafting.drafts.write(ROOM, { text: 'half a line' });
-  drafting.edit(/** @type {any} */ ({ conversation: ROOM, seq: 4, text: 'to be changed' }));
-  drafting.restore(ROOM, 'with a picture', 3);
-  assert.equal(drafting.drafts.of(ROOM).text, 'with a picture\nhalf a line');
-  assert.equal(drafting.of(ROOM).reply, 3);
-  assert.deepEqual([drafting.of(ROOM).editing?.seq, drafting.of(ROOM).editing?.text], [4, undefined]);
-  drafting.cancel(ROOM);
-  assert.deepEqual(drafting.take(ROOM, 3), { reply_to: 3 });
+  drafting.drafts.write(CONVERSATION, { text: 'half a line' });
+  drafting.edit(/** @type {any} */ ({ conversation: CONVERSATION, seq: 4, text: 'to be changed' }));
+  drafting.restore(CONVERSATION, 'with a picture', 3);
+  assert.equal(drafting.drafts.of(CONVERSATION).text, 'with a picture\nhalf a line');
+  assert.equal(drafting.of(CONVERSATION).reply, 3);
+  assert.deepEqual([drafting.of(CONVERSATION).editing?.seq, drafting.of(CONVERSATION).editing?.text], [4, undefined]);
+  drafting.cancel(CONVERSATION);
+  assert.deepEqual(drafting.take(CONVERSATION, 3), { reply_to: 3 });
 });

@@ -9,7 +9,7 @@ import { Ephemeral } from '../src/sdk/ephemeral.js';
 import { OwnActivity } from '../src/sdk/own-activity.js';
 import { NoAnswer, Problem } from '../src/sdk/problem.js';
 import { PendingReactions } from '../src/sdk/reactions.js';
-import { handClock, turn } from './support/clock.js';
+import { flushPromises, manualClock } from './support/clock.js';
 
 const ME = 1;
 const BEN = 2;
@@ -20,7 +20,7 @@ function says(user, typing, conversation = 7) {
 }
 
 test('a typing user is shown until they stop, send or are silent for six seconds', async () => {
-  const clock = handClock();
+  const clock = manualClock();
   let changes = 0;
   const passing = new Ephemeral({ user: ME, clock, changed: () => { changes += 1; } });
   passing.apply(says(BEN, true));
@@ -45,7 +45,7 @@ test('a typing user is shown until they stop, send or are silent for six seconds
 });
 
 test('no user is shown as typing forever, and nothing is known without a connection', async () => {
-  const clock = handClock();
+  const clock = manualClock();
   const passing = new Ephemeral({ user: ME, clock, changed: () => {} });
   passing.apply({ ...says(BEN, true), expires_ms: 1e9 });
   passing.apply({ type: 'presence.changed', user: BEN, status: 'online', seen_at: null });
@@ -62,7 +62,7 @@ test('no user is shown as typing forever, and nothing is known without a connect
 
 /** @param {{live?: boolean, fail?: boolean}} [how] */
 function here({ live = true, fail = false } = {}) {
-  const clock = handClock();
+  const clock = manualClock();
   /** @type {Command[]} */
   const asked = [];
   const how = { live, fail };
@@ -117,13 +117,13 @@ test('watched users and the idle state are sent again on a new connection', asyn
   one.watch([3, BEN, BEN]);
   one.watch([BEN, 3]);
   one.setIdle(true);
-  await turn();
+  await flushPromises();
   assert.deepEqual(asked.splice(0),
     [{ type: 'presence.watch', users: [BEN, 3] }, { type: 'presence.set', idle: true }]);
   assert.equal(passing.presence(BEN)?.status, 'idle');
   passing.clear();
   one.connected();
-  await turn();
+  await flushPromises();
   assert.deepEqual(asked.map((one) => one.type).sort(), ['presence.set', 'presence.watch']);
   assert.equal(passing.presence(BEN)?.status, 'idle');
 });
@@ -131,14 +131,14 @@ test('watched users and the idle state are sent again on a new connection', asyn
 test('without a socket presence is polled, also after a failure', async () => {
   const { clock, asked, how, one } = here({ live: false, fail: true });
   one.watch([BEN]);
-  await turn();
+  await flushPromises();
   how.fail = false;
   await clock.advance(30_000);
   await clock.advance(30_000);
   assert.equal(asked.length, 3);
   how.live = true;
   one.connected();
-  await turn();
+  await flushPromises();
   await clock.advance(120_000);
   assert.equal(asked.length, 4, 'a socket needs no polling');
 });
@@ -152,7 +152,7 @@ test('nothing is requested after stop, not even a retry of a pending request', a
   const { clock, asked, how, one } = here({ live: false, fail: true });
   one.watch([BEN]);
   one.stop();
-  await turn();
+  await flushPromises();
   how.fail = false;
   await clock.advance(120_000);
   assert.equal(asked.length, 1);
@@ -171,7 +171,7 @@ test('the refusal of an outdated reaction does not lose the current one', async 
   const first = reacting.set(place, true);
   const second = reacting.set(place, false);
   asked[0].reject(new NoAnswer('the test says so'));
-  await turn();
+  await flushPromises();
   assert.deepEqual(asked.map((one) => one.on), [true, false]);
   asked[1].reject(new NoAnswer('the test says so'));
   await assert.rejects(first, NoAnswer);
@@ -196,7 +196,7 @@ test('a reaction shows at once, the last choice wins, and a refusal reverts it',
   assert.deepEqual(reacting.withPending(MESSAGE).reactions, [{ emoji: '👍', users: [BEN] }]);
   assert.deepEqual(asked.map((one) => one.on), [true], 'one request at a time');
   asked[0].resolve();
-  await turn();
+  await flushPromises();
   assert.deepEqual(asked.map((one) => one.on), [true, false]);
   asked[1].resolve();
   await first;

@@ -5,18 +5,17 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { findMessage } from '../src/inbox/actions/find-message.js';
 import { NoAnswer, Problem } from '../src/sdk/problem.js';
-import { erase, hide } from './support/message-changes.js';
-import { Rig } from './support/sync-harness.js';
-import { ModelServer } from './support/model-server.js';
+import { deleteMessage, hide } from './support/message-changes.js';
+import { SyncHarness } from './support/sync-harness.js';
 
 const ME = 1;
 const BEN = 2;
 
-/** @type {ModelServer} */
+/** @type {import('./support/model-server.js').ModelServer} */
 let server;
-/** @type {Rig} */
-let rig;
-let room = 0;
+/** @type {SyncHarness} */
+let harness;
+let conversation = 0;
 /** The requested messages. @type {number[]} */
 let asked = [];
 /** @type {Error|null} */
@@ -24,34 +23,27 @@ let trouble = null;
 
 beforeEach(async () => {
   [asked, trouble] = [[], null];
-  server = new ModelServer(3);
-  room = server.open('group', ME, [BEN]);
-  for (let number = 1; number <= 60; number += 1) server.send(BEN, room, `message ${number}`, `m${number}`);
-  rig = new Rig(server, ME);
-  await rig.begin();
-  rig.events = [];
-  void rig.sync.open(room);
-  await rig.replyAll();
+  ({ server, harness, conversation } = await SyncHarness.openThread(ME, BEN, 60));
 });
 
-const held = () => rig.state.threads.get(room)?.messages.map((one) => one.seq) ?? [];
+const held = () => harness.state.threads.get(conversation)?.messages.map((one) => one.seq) ?? [];
 
 /** @param {number} seq @param {() => boolean} [isWished] */
 function look(seq, isWished = () => true) {
   /** @type {any} */
   const client = {
-    state: rig.state,
+    state: harness.state,
     user: ME,
     loadAround: async (/** @type {number} */ id, /** @type {number} */ around) => {
       asked.push(around);
       if (trouble) throw trouble;
-      return { page: server.messages(ME, id, { around, limit: 10 }), asked: rig.state.turn };
+      return { page: server.messages(ME, id, { around, limit: 10 }), asked: harness.state.turn };
     },
     applyPage: (/** @type {number} */ id, /** @type {any} */ looked, /** @type {boolean} */ show) => {
-      if (show) rig.sync.applyInput({ kind: 'messages', conversation: id, ...looked });
+      if (show) harness.sync.applyInput({ kind: 'messages', conversation: id, ...looked });
     },
   };
-  return findMessage(client, { conversation: room, seq }, isWished);
+  return findMessage(client, { conversation, seq }, isWished);
 }
 
 test('a loaded message is found without a request, and another one with the answer', async () => {
@@ -69,11 +61,11 @@ test('an answer that is no longer wanted is not shown', async () => {
 });
 
 test('a deleted, hidden or unknown message moves nothing', async () => {
-  erase(server, BEN, room, 10);
-  hide(server, ME, room, 11);
-  erase(server, BEN, room, 59);
-  await rig.hearAll();
-  await rig.replyAll();
+  deleteMessage(server, BEN, conversation, 10);
+  hide(server, ME, conversation, 11);
+  deleteMessage(server, BEN, conversation, 59);
+  await harness.receiveAll();
+  await harness.replyAll();
   const before = held();
   const outcomes = [];
   for (const seq of [10, 11, 59, 61]) outcomes.push(await look(seq));
@@ -83,10 +75,10 @@ test('a deleted, hidden or unknown message moves nothing', async () => {
 
 test('a message from before the member joined differs from a lost one', async () => {
   const before = held();
-  const conversation = rig.state.conversations.get(room);
-  assert.ok(conversation);
-  const members = conversation.members.map((one) => (one.user.id === ME ? { ...one, history_from: 20 } : one));
-  rig.state.conversations.set(room, { ...conversation, members });
+  const copy = harness.state.conversations.get(conversation);
+  assert.ok(copy);
+  const members = copy.members.map((one) => (one.user.id === ME ? { ...one, history_from: 20 } : one));
+  harness.state.conversations.set(conversation, { ...copy, members });
   assert.equal(await look(12), 'before');
   assert.deepEqual(asked, [], 'the page knows that itself');
   trouble = new NoAnswer('no way');

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { pictureTrouble } from '../src/inbox/view/error-text.js';
 import { Http } from '../src/sdk/http.js';
 import { NoAnswer, Problem } from '../src/sdk/problem.js';
-import { handClock, turn } from './support/clock.js';
+import { flushPromises, manualClock } from './support/clock.js';
 
 /** @type {[Command, string, unknown?][]} */
 const requests = [
@@ -52,7 +52,7 @@ test('every command has its request', async () => {
   /** @type {{path: string, init: RequestInit}[]} */
   const asked = [];
   const http = new Http({
-    clock: handClock(),
+    clock: manualClock(),
     fetch: async (path, init) => {
       asked.push({ path, init });
       return new Response('{}', { status: 200 });
@@ -67,7 +67,7 @@ test('every command has its request', async () => {
 });
 
 test('a picture upload has no timeout while it makes progress', async () => {
-  const clock = handClock();
+  const clock = manualClock();
   /** @type {import('../src/sdk/upload-request.js').UploadRequest[]} */
   const loads = [];
   const http = new Http({
@@ -80,7 +80,7 @@ test('a picture upload has no timeout while it makes progress', async () => {
   });
   const picture = new Blob([new Uint8Array(4_000_000)]);
   const changed = http.setGroupPicture(3, picture);
-  await turn();
+  await flushPromises();
   for (let sent = 0; sent < 4_000_000; sent += 1_000_000) {
     loads[0].onProgress?.(sent);
     await clock.advance(20_000);

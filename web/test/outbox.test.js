@@ -7,9 +7,9 @@ import { createIdGenerator } from '../src/sdk/ids.js';
 import { Outbox } from '../src/sdk/outbox.js';
 import { NoAnswer, Problem } from '../src/sdk/problem.js';
 import { UserStorage, eraseUser, eraseOtherUsers, memoryStorage } from '../src/sdk/storage.js';
-import { handClock, turn } from './support/clock.js';
+import { flushPromises, manualClock } from './support/clock.js';
 
-/** @type {ReturnType<typeof handClock>} */
+/** @type {ReturnType<typeof manualClock>} */
 let clock;
 /** @type {{command: any, resolve: (answer: any) => void, reject: (error: Error) => void}[]} */
 let asked;
@@ -18,7 +18,7 @@ let sent;
 let shelf = memoryStorage();
 
 beforeEach(() => {
-  clock = handClock();
+  clock = manualClock();
   asked = [];
   sent = [];
   shelf = memoryStorage();
@@ -49,13 +49,13 @@ function answer(command) {
 async function accept() {
   const [one] = asked.splice(0, 1);
   one.resolve(answer(one.command));
-  await turn();
+  await flushPromises();
 }
 
 /** @param {Error} error */
 async function refuse(error) {
   asked.splice(0, 1)[0].reject(error);
-  await turn();
+  await flushPromises();
 }
 
 const refusal = (code = 'not_allowed', retryable = false, more = {}) =>
@@ -140,7 +140,7 @@ test('discarding a message that may have been sent asks the server, which decide
   box.resume();
   assert.deepEqual(asked[0].command, { type: 'message.cancel', client_id: name });
   asked.splice(0, 1)[0].resolve({ cancelled: false, message: { id: 5, conversation: 3, client_id: name } });
-  await turn();
+  await flushPromises();
   assert.equal(sent[0].message.client_id, name, 'the message had been sent');
   assert.deepEqual(asked.map((one) => one.command.text), ['later']);
 });
@@ -156,7 +156,7 @@ test('a message is reported as sent only when it was, and messages that need the
   assert.deepEqual([box.sentCount, box.activeCount], [1, 2]);
   box.resume();
   asked.splice(0, 1)[0].resolve({ cancelled: true, message: null });
-  await turn();
+  await flushPromises();
   await refuse(refusal());
   assert.deepEqual([box.sentCount, box.activeCount, box.size], [1, 0, 2]);
 });
@@ -192,7 +192,7 @@ test('a message that another page of the same user has sent is not sent again', 
   const second = outbox();
   eraseUser(shelf, 7);
   second.resume();
-  await turn();
+  await flushPromises();
   assert.equal(asked.length, 0);
   assert.equal(second.size, 0);
 });
@@ -277,9 +277,9 @@ test('a late answer does not store again what another page has sent or discarded
   assert.equal(asked.length, 2);
   const [own, other] = asked.splice(0);
   own.resolve(answer(own.command));
-  await turn();
+  await flushPromises();
   other.reject(new NoAnswer('gone'));
-  await turn();
+  await flushPromises();
   assert.equal(second.size + shelf.length, 0);
 });
 
@@ -291,7 +291,7 @@ test('discarding a message that another page has tried to send asks the server',
   await accept();
   await refuse(new NoAnswer('gone'));
   second.discard(second.itemsIn(3)[1].client_id);
-  await turn();
+  await flushPromises();
   assert.deepEqual(asked.map((one) => one.command.type), ['message.cancel']);
   hear(first);
   assert.equal(first.itemsIn(3).length, 0, 'the other page does not show it either');
@@ -303,7 +303,7 @@ test('messages are sent even where nothing can be stored', async () => {
   box.add(3, { text: 'one' });
   await refuse(new NoAnswer('gone'));
   box.resume();
-  await turn();
+  await flushPromises();
   assert.deepEqual(asked.map((one) => one.command.text), ['one']);
   await accept();
   assert.equal(box.size, 0);
@@ -326,7 +326,7 @@ test('stored data belongs to one user and is erased for others', () => {
 
 test('client ids start with the time and never go back, even when the clock does', () => {
   let now = 1_700_000_000_000;
-  const next = createIdGenerator({ ...handClock(), now: () => now });
+  const next = createIdGenerator({ ...manualClock(), now: () => now });
   const names = [];
   for (let count = 0; count < 9_000; count += 1) {
     if (count === 5_000) now -= 60_000;
@@ -351,7 +351,7 @@ function disk() {
     items,
     async write() {
       for (const one of writes.splice(0)) one();
-      await turn();
+      await flushPromises();
     },
     fail() {
       works = false;
@@ -395,7 +395,7 @@ test('a message in the journal survives a killed browser and is sent once, altho
   shelf = memoryStorage();
   const box = outbox(journal);
   await box.restored;
-  await turn();
+  await flushPromises();
   assert.deepEqual(box.itemsIn(3).map((one) => [one.text, one.kept]), [['one', true], ['two', true]]);
   assert.equal(asked[0].command.client_id, first.command.client_id);
   await accept();

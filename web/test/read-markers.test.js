@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { ReadMarkers } from '../src/sdk/read-markers.js';
 import { NoAnswer } from '../src/sdk/problem.js';
-import { handClock, turn } from './support/clock.js';
+import { flushPromises, manualClock } from './support/clock.js';
 
-/** @type {ReturnType<typeof handClock>} */
+/** @type {ReturnType<typeof manualClock>} */
 let clock;
 /** @type {any[]} */
 let told;
@@ -16,7 +16,7 @@ let failing = false;
 let marks;
 
 beforeEach(() => {
-  clock = handClock();
+  clock = manualClock();
   told = [];
   failing = false;
   marks = new ReadMarkers({
@@ -33,7 +33,7 @@ test('the first marker is sent at once, those of the next second together', asyn
   marks.advance(3, 2, true);
   marks.advance(3, 3, true);
   marks.advance(4, 9, true);
-  await turn();
+  await flushPromises();
   assert.deepEqual(told.map((one) => [one.conversation, one.read]), [[3, 1], [4, 9]]);
   await clock.advance(999);
   assert.equal(told.length, 2);

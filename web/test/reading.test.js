@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { ReadingActions } from '../src/inbox/actions/reading.js';
-import { turn } from './support/clock.js';
+import { flushPromises } from './support/clock.js';
 
 /** The calls on the thread. @type {string[]} */
 let done = [];
@@ -21,7 +21,7 @@ function standing() {
     state: { conversations: new Map(), threads: new Map() },
     loadAround: (/** @type {number} */ id, /** @type {number} */ seq) => new Promise((resolve) => looks.set(seq, async () => {
       resolve({ page: { messages: [{ seq, conversation: id }] }, asked: 0 });
-      await turn();
+      await flushPromises();
     })),
     applyPage: (/** @type {number} */ id, /** @type {any} */ { page }, /** @type {boolean} */ show) => {
       if (show) client.state.threads.set(id, page);

@@ -8,16 +8,16 @@ import { excerptOf, foundView, isDoubtful } from '../src/inbox/view/search-resul
 import { MessageSearch, isFiltered, noFilters } from '../src/sdk/search.js';
 import { emptyState } from '../src/sdk/state/state.js';
 import { NoAnswer, Problem } from '../src/sdk/problem.js';
-import { handClock, turn } from './support/clock.js';
+import { flushPromises, manualClock } from './support/clock.js';
 import { apply } from '../src/sdk/state/apply.js';
 import { ModelServer } from './support/model-server.js';
 
-let clock = handClock();
+let clock = manualClock();
 /** @type {{question: any, answer: (ids: number[], next?: string|null) => Promise<void>, fail: () => Promise<void>}[]} */
 let asked = [];
 
 beforeEach(() => {
-  clock = handClock();
+  clock = manualClock();
   asked = [];
 });
 
@@ -30,11 +30,11 @@ function search() {
       answer: async (ids, next = null) => {
         const results = /** @type {any} */ (ids.map((id) => ({ message: { id }, excerpt: [] })));
         resolve({ results, conversations: [], users: [], next });
-        await turn();
+        await flushPromises();
       },
       fail: async () => {
         reject(new Error('no answer'));
-        await turn();
+        await flushPromises();
       },
     })),
   });
@@ -307,11 +307,11 @@ test('a refusal shows its reason and is not an outage', async () => {
     ['a', problem('unavailable', { retryable: true }), 'failed', /busy/u],
     ['a', new NoAnswer('gone'), 'failed', /did not answer/u],
   ])) {
-    const clock = handClock();
+    const clock = manualClock();
     const one = new MessageSearch({ clock, ask: () => Promise.reject(error), changed: () => {} });
     one.setQuery(query);
     await clock.advance(1_000);
-    await turn();
+    await flushPromises();
     const view = foundView(/** @type {any} */ ({ state: emptyState(1), now: 0 }), one.view(), null);
     assert.equal(view.state, state, query);
     assert.match(view.failure, words);

@@ -7,19 +7,19 @@ import { createIdGenerator } from '../src/sdk/ids.js';
 import { Outbox } from '../src/sdk/outbox.js';
 import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
 import { Uploads } from '../src/sdk/uploads.js';
-import { handClock, turn } from './support/clock.js';
+import { flushPromises, manualClock } from './support/clock.js';
 import { Browser, Files, blob } from './support/fake-uploads.js';
 
 const HERE = 3;
 
-let clock = handClock();
+let clock = manualClock();
 let server = new Files();
 let shelf = memoryStorage();
 let browser = new Browser();
 let settled = () => {};
 
 beforeEach(() => {
-  clock = handClock();
+  clock = manualClock();
   server = new Files();
   shelf = memoryStorage();
   browser = new Browser();
@@ -39,7 +39,7 @@ function page(isNoted) {
 async function until(holds) {
   for (let rounds = 0; !holds(); rounds += 1) {
     assert.ok(rounds < 40, 'the requests never end');
-    await turn();
+    await flushPromises();
     await server.waiting[0]?.go();
     await clock.advance(2_000);
   }
@@ -67,7 +67,7 @@ test('the upload of a stored file continues after a reload, at the server’s of
   const first = page();
   const half = first.add(HERE, blob('half and half'), 'half');
   const none = first.add(HERE, blob('none'), 'none');
-  await turn();
+  await flushPromises();
   assert.equal(first.blocksLeaving, false, 'leaving loses nothing');
   await server.waiting[0].cutAfter(4);
   first.take(HERE);
@@ -85,13 +85,13 @@ test('a removed file is no longer stored, and two pages do not upload the same f
   const first = page();
   const id = first.add(HERE, blob('abcdef'), 'a');
   const gone = first.add(HERE, blob('gone'), 'b');
-  await turn();
+  await flushPromises();
   first.remove(gone);
   assert.deepEqual([...browser.bytes.keys()], [id]);
   first.take(HERE);
   const second = page();
   second.outcome([id]);
-  await turn();
+  await flushPromises();
   assert.deepEqual(server.waiting.map((one) => one.method).sort(), ['DELETE', 'GET', 'POST'],
     'the first page holds the file');
   first.stop();
@@ -102,11 +102,11 @@ test('a removed file is no longer stored, and two pages do not upload the same f
 test('a page releases, and does not delete, a file that another page sent with a message', async () => {
   const first = page();
   const id = first.add(HERE, blob('a large one'), 'large');
-  await turn();
+  await flushPromises();
   await server.waiting[0].cutAfter(3);
   const second = page();
   second.start();
-  await turn();
+  await flushPromises();
   await server.waiting[0].go();
   assert.equal(second.get(id)?.state, 'looking', 'the first page holds the bytes');
   assert.deepEqual(second.take(HERE).uploads, [id]);
@@ -131,12 +131,12 @@ test('a file is released too when its storing ends after another page took it', 
     return kept;
   };
   const id = first.add(HERE, blob('slow'), 'slow');
-  await turn();
+  await flushPromises();
   const second = page();
   second.take(HERE);
   first.resume();
   go(null);
-  await turn();
+  await flushPromises();
   assert.deepEqual([browser.bytes.has(id), browser.locks.has(id)], [true, false]);
 });
 
@@ -154,11 +154,11 @@ test('an uploaded file does not return to the draft when another page has taken 
 test('a refused file stays refused after a reload and is not sent again', async () => {
   const first = page();
   const unwanted = first.add(HERE, blob('of a kind'), 'unwanted');
-  await turn();
+  await flushPromises();
   await server.waiting[0].refuse('unsupported_type');
   const ids = ['a', 'b', 'c', 'd'].map((name) => first.add(HERE, blob(name), name));
   assert.equal(first.get(ids[3])?.problem?.code, 'too_many_files');
-  await turn();
+  await flushPromises();
   assert.equal(browser.locks.has(ids[3]), false, 'another page may have it');
   const second = reloaded(first);
   await until(() => ids.slice(0, 3).every((id) => second.get(id)?.state === 'done'));
@@ -177,7 +177,7 @@ test('a refused file stays refused after a reload and is not sent again', async 
 test('a file over the limit of a message is not sent after a reload, although nothing recorded it', async () => {
   const first = page();
   for (const name of ['a', 'b', 'c']) first.add(HERE, blob(name), name);
-  await turn();
+  await flushPromises();
   const [id] = first.draftFiles(HERE).map((one) => one.client_id);
   const { conversation: _, ...note } = new UserStorage(shelf, 7).get(`file:${id}`);
   browser.bytes.set('older', blob('older'));
@@ -191,10 +191,10 @@ test('a file over the limit of a message is not sent after a reload, although no
 test('a refused file is released, so that another page does not wait for it forever', async () => {
   const first = page();
   const id = first.add(HERE, blob('of a kind'), 'unwanted');
-  await turn();
+  await flushPromises();
   const second = page();
   second.start();
-  await turn();
+  await flushPromises();
   await server.waiting.find((one) => one.method === 'GET')?.go();
   assert.equal(second.get(id)?.state, 'looking');
   await server.waiting[0].refuse('unsupported_type');
@@ -209,7 +209,7 @@ test('a refused file is released, so that another page does not wait for it fore
 test('a file of another page is checked less and less often, and at once when the page becomes visible', async () => {
   const first = page();
   const id = first.add(HERE, blob('a'), 'a');
-  await turn();
+  await flushPromises();
   first.stop();
   server.waiting = [];
   const another = 9;
@@ -221,7 +221,7 @@ test('a file of another page is checked less and less often, and at once when th
   assert.ok(often >= 3 && often <= 6, `${often} times in two minutes`);
   browser.locks.delete(id);
   second.resume();
-  await turn();
+  await flushPromises();
   assert.equal(server.waiting.length, 1);
   await until(() => second.get(id)?.state === 'done');
 });
@@ -229,7 +229,7 @@ test('a file of another page is checked less and less often, and at once when th
 test('a file that could not be read is not reported as lost, and a retry finds it', async () => {
   const first = page();
   const id = first.add(HERE, blob('a'), 'a');
-  await turn();
+  await flushPromises();
   browser.broken = true;
   const second = reloaded(first);
   await until(() => second.get(id)?.state === 'refused');
@@ -248,7 +248,7 @@ test('leaving the page loses a file that a reload cannot find, although its byte
   };
   const all = page(() => kept);
   const id = all.add(HERE, blob('a'), 'a');
-  await turn();
+  await flushPromises();
   assert.equal(browser.bytes.has(id), true);
   assert.equal(all.blocksLeaving, true, 'its note is not stored');
   shelf.setItem = set;

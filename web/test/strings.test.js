@@ -8,7 +8,7 @@ import { threadView } from '../src/inbox/view/thread.js';
 import { emptyState } from '../src/sdk/state/state.js';
 import { say } from '../src/inbox/view/strings.js';
 import { Ephemeral } from '../src/sdk/ephemeral.js';
-import { handClock } from './support/clock.js';
+import { manualClock } from './support/clock.js';
 import { apply } from '../src/sdk/state/apply.js';
 import { ModelServer } from './support/model-server.js';
 
@@ -38,7 +38,7 @@ test('a user named You is not confused with the current user', () => {
   state = apply(state, { kind: 'messages', conversation: id, page: server.messages(1, id, {}), asked: 0 });
   const sight = {
     state, now: 0, selected: id, waiting: () => [], draft: () => '', readUpTo: () => 0,
-    company: new Ephemeral({ user: 1, clock: handClock(), changed: () => {} }),
+    company: new Ephemeral({ user: 1, clock: manualClock(), changed: () => {} }),
   };
   const who = (/** @type {number} */ reply) => {
     const { mode } = threadView(sight, {

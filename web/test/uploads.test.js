@@ -9,19 +9,19 @@ import { Outbox } from '../src/sdk/outbox.js';
 import { NoAnswer, Problem } from '../src/sdk/problem.js';
 import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
 import { Uploads } from '../src/sdk/uploads.js';
-import { handClock, turn } from './support/clock.js';
+import { flushPromises, manualClock } from './support/clock.js';
 import { Files, MB, blob } from './support/fake-uploads.js';
 
 const HERE = 3;
 
-let clock = handClock();
+let clock = manualClock();
 let server = new Files();
 let shelf = memoryStorage();
 let settled = 0;
 let limits = { upload_bytes_max: 100 * MB, message_attachments_max: 3 };
 
 beforeEach(() => {
-  clock = handClock();
+  clock = manualClock();
   server = new Files();
   shelf = memoryStorage();
   settled = 0;
@@ -195,7 +195,7 @@ test('a removed upload is stopped and deleted on the server', async () => {
   const all = uploads();
   const id = all.add(HERE, blob('x'), 'x');
   all.remove(id);
-  await turn();
+  await flushPromises();
   assert.equal(all.draftFiles(HERE).length, 0);
   assert.deepEqual(server.waiting.map((one) => one.method), ['DELETE']);
   assert.equal(shelf.length, 0);
@@ -257,11 +257,11 @@ test('after a reload a message gets its complete files and reports the missing o
   first.stop();
   const second = uploads();
   assert.deepEqual(second.outcome([whole]), { waits: true });
-  await turn();
+  await flushPromises();
   await server.waiting[0].go();
   assert.deepEqual(second.outcome([whole]), { ids: [31] });
   assert.deepEqual(second.outcome([none]), { waits: true });
-  await turn();
+  await flushPromises();
   await server.waiting[0].go();
   assert.deepEqual(second.outcome([none]), { failed: { code: 'file_gone', title: 'gone' } });
   assert.deepEqual(second.draftFiles(HERE), []);
@@ -277,14 +277,14 @@ test('after a reload the draft has its complete files and reports the missing on
   const second = uploads();
   second.start();
   assert.deepEqual(second.draftFiles(HERE).map((one) => one.name), ['whole', 'half']);
-  await turn();
+  await flushPromises();
   await server.waiting[0].go();
   await server.waiting[0].go();
   assert.equal(second.get(whole)?.state, 'done');
   assert.equal(second.get(half)?.state, 'looking', 'another page may be sending the message');
   for (let looks = 0; looks < 6; looks += 1) {
     await clock.advance(2_000);
-    await turn();
+    await flushPromises();
     await server.waiting[0].go();
   }
   assert.equal(second.get(half)?.problem?.code, 'file_gone');
@@ -297,7 +297,7 @@ test('a file that another page of the user has sent is not offered again', async
   await server.waiting[0].go();
   const second = uploads();
   second.start();
-  await turn();
+  await flushPromises();
   await server.waiting[0].go();
   assert.deepEqual(second.draftFiles(HERE).map((one) => one.state), ['done']);
   first.take(HERE);
@@ -314,7 +314,7 @@ test('a file that is gone from the disk is not retried forever', async () => {
   server.carry = () => Promise.reject(new NoAnswer('no answer'));
   all.transport = server.carry;
   const id = all.add(HERE, file, 'moved');
-  await turn();
+  await flushPromises();
   assert.equal(all.get(id)?.problem?.code, 'file_gone');
 });
 
@@ -363,7 +363,7 @@ test('a file that the server has lost is uploaded again and sent with its messag
   server.held.clear();
   server.held.set('another', { id: 0, name: '', bytes: 0, kept: [] });
   asked.splice(0, 1)[0].reject(notFound);
-  await turn();
+  await flushPromises();
   assert.deepEqual(server.waiting.map((one) => one.method), ['GET']);
   await server.waiting[0].go();
   assert.deepEqual(server.waiting.map((one) => one.method), ['POST']);
@@ -379,7 +379,7 @@ test('when the file is not what is missing, the user is told after the server wa
   for (const round of ['first', 'after Retry']) {
     for (const time of ['once', 'twice']) {
       asked.splice(0, 1)[0].reject(notFound);
-      await turn();
+      await flushPromises();
       assert.equal(server.waiting.length, time === 'once' ? 1 : 0, round);
       await server.waiting[0]?.go();
     }
@@ -394,13 +394,13 @@ test('the files of a discarded message that was not sent are discarded too', asy
   const name = box.add(HERE, { text: 'With a file', ...all.take(HERE) });
   await server.waiting[0].go();
   asked.splice(0, 1)[0].reject(new NoAnswer('gone'));
-  await turn();
+  await flushPromises();
   box.discard(name);
   box.resume();
   assert.equal(asked[0].command.type, 'message.cancel');
   assert.notEqual(all.get(id), undefined, 'the message may have been sent');
   asked[0].resolve({ cancelled: true, message: null });
-  await turn();
+  await flushPromises();
   assert.equal(all.get(id), undefined);
   assert.deepEqual(server.waiting.map((one) => one.method), ['DELETE']);
 });
@@ -412,7 +412,7 @@ test('a page does not report files as lost for a message of another page', async
   own.box.add(HERE, { text: 'With files', ...own.all.take(HERE) });
   other.box.resume();
   assert.equal(other.box.size, 1, 'the page may have to send it');
-  await turn();
+  await flushPromises();
   const asking = () => server.waiting.find((one) => one.method === 'GET');
   while (asking()) await asking()?.go();
   assert.equal(other.box.size, 0);

@@ -11,7 +11,7 @@ import { layOut } from '../src/inbox/view/message-groups.js';
 import { emptyState } from '../src/sdk/state/state.js';
 import { rowsOf } from '../src/inbox/view/conversations.js';
 import { Socket } from '../src/sdk/socket.js';
-import { handClock, turn } from './support/clock.js';
+import { flushPromises, manualClock } from './support/clock.js';
 import { apply } from '../src/sdk/state/apply.js';
 import { ModelServer } from './support/model-server.js';
 import { FakeSocket } from './support/fake-network.js';
@@ -266,7 +266,7 @@ async function understands(file, name, frame) {
   /** @type {any[]} */
   const events = [];
   const socket = new Socket({
-    socket: fake.like(), clock: handClock(), opened: () => {}, event: (event) => events.push(event), closed: () => {},
+    socket: fake.like(), clock: manualClock(), opened: () => {}, event: (event) => events.push(event), closed: () => {},
   });
   fake.open();
   if (file.startsWith('event.')) {
@@ -281,7 +281,7 @@ async function understands(file, name, frame) {
   }
   const asked = socket.request({ type: 'me.get' }).then((value) => ({ value }), (error) => ({ error }));
   fake.say({ ...frame, re: fake.sent[0].id });
-  await turn();
+  await flushPromises();
   const answer = /** @type {any} */ (await asked);
   if (frame.error) assert.equal(answer.error.code, frame.error.code, `${file}: ${name}`);
   else assert.deepEqual({ ...answer.value, re: 0 }, { ...frame, re: 0 }, `${file}: ${name}`);

@@ -123,18 +123,18 @@ test('the unread bar leads to messages that are not loaded, and it can be dismis
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await ada.bubble('Line 150').waitFor();
     assert.equal(await bar(ada).isVisible(), false);
-    for (const proxy of ['Escape', 'button']) {
+    for (const input of ['Escape', 'button']) {
       await elsewhere(ada);
-      await ben.sendMessages(id, lines(40, proxy));
+      await ben.sendMessages(id, lines(40, input));
       await unread(ada, '40');
       await goTo(ada, id);
       await bar(ada).getByText('40 new').waitFor();
-      if (proxy === 'Escape') await page.keyboard.press('Escape');
+      if (input === 'Escape') await page.keyboard.press('Escape');
       else await bar(ada).getByRole('button', { name: 'Stay here' }).click();
       await bar(ada).waitFor({ state: 'hidden' });
       await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the view stays at the end');
-      await ben.send(`After ${proxy}`);
-      await ada.bubble(`After ${proxy}`).waitFor();
+      await ben.send(`After ${input}`);
+      await ada.bubble(`After ${input}`).waitFor();
       assert.equal(await bar(ada).isVisible(), false, 'the bar does not come back');
     }
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('role')), 'log');

@@ -5,7 +5,7 @@
  */
 
 /** @returns {Clock & {advance(milliseconds: number): Promise<void>, waiting(): number}} */
-export function handClock(seed = 1) {
+export function manualClock(seed = 1) {
   let now = 1_763_800_000_000;
   let state = seed >>> 0;
   let next = 1;
@@ -27,7 +27,7 @@ export function handClock(seed = 1) {
     async advance(milliseconds) {
       const end = now + milliseconds;
       for (;;) {
-        await turn();
+        await flushPromises();
         const [due] = [...timers].filter(([, timer]) => timer.at <= end)
           .sort((a, b) => a[1].at - b[1].at || a[0] - b[0]);
         if (!due) break;
@@ -36,13 +36,13 @@ export function handClock(seed = 1) {
         due[1].then();
       }
       now = end;
-      await turn();
+      await flushPromises();
     },
   };
 }
 
 /** Waits until all pending promises have settled. @returns {Promise<void>} */
-export function turn() {
+export function flushPromises() {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });

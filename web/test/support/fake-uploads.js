@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { NoAnswer, Problem } from '../../src/sdk/problem.js';
 import { noBlobStore } from '../../src/sdk/blob-store.js';
-import { turn } from './clock.js';
+import { flushPromises } from './clock.js';
 
 export const MB = 1024 * 1024;
 
@@ -35,17 +35,17 @@ export class Files {
       method: load.method, path: load.path, size: load.body?.size ?? 0,
       go: async () => {
         await take(Infinity).then(resolve, reject);
-        await turn();
+        await flushPromises();
       },
       cutAfter: async (/** @type {number} */ bytes) => {
         await take(bytes).catch(() => {});
         reject(new NoAnswer('cut'));
-        await turn();
+        await flushPromises();
       },
       refuse: async (/** @type {string} */ code, more = {}) => {
         this.waiting = this.waiting.filter((one) => one !== request);
         reject(new Problem({ code, title: code, status: 400, retryable: false, ...more }));
-        await turn();
+        await flushPromises();
       },
       progress: (/** @type {number} */ bytes) => load.onProgress?.(bytes),
     };

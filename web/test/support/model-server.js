@@ -12,14 +12,15 @@ import { Problem } from '../../src/sdk/problem.js';
  *   id: number, kind: 'direct'|'group', title: string|null, picture: string|null, context: Context|null,
  *   created_by: number, version: number, activity: number, messages: Message[],
  *   members: Map<number, Omit<Member, 'user'>>,
- * }} Room
+ * }} ModelConversation
  * @typedef {{
  *   version: number, epochs: {id: number, clock: number}[], users: Map<number, User>, scopes: Map<number, number>,
- *   rooms: Map<number, Room>, keys: Map<string, {room: number, seq: number}>, secretive: Set<number>,
+ *   conversations: Map<number, ModelConversation>, keys: Map<string, {conversation: number, seq: number}>,
+ *   receiptsOff: Set<number>,
  *   hidden: {user: number, conversation: number, seq: number, version: number}[],
- *   moved: {user: number, conversation: number, version: number}[],
+ *   movedMarkers: {user: number, conversation: number, version: number}[],
  * }} Data
- * `secretive` holds the users whose receipts are off, `moved` the markers whose moves only their owner learns.
+ * `receiptsOff` holds the users whose receipts are off, `movedMarkers` the markers whose moves only their owner learns.
  * @typedef {{to: number, event: Event}} Delivery
  */
 
@@ -33,8 +34,8 @@ function problem(code, status) {
 export class ModelServer {
   /** @type {Data} */
   data = {
-    version: 0, epochs: [], users: new Map(), scopes: new Map(), rooms: new Map(), keys: new Map(),
-    secretive: new Set(), hidden: [], moved: [],
+    version: 0, epochs: [], users: new Map(), scopes: new Map(), conversations: new Map(), keys: new Map(),
+    receiptsOff: new Set(), hidden: [], movedMarkers: [],
   };
   /** @type {((delivery: Delivery) => void)} */
   deliver = () => {};
@@ -74,30 +75,30 @@ export class ModelServer {
     return (this.data.version += 1);
   }
 
-  /** @param {number} id @param {number} user @returns {Room} */
-  room(id, user) {
-    const room = this.data.rooms.get(id);
-    const row = room?.members.get(user);
-    if (!room || !row || row.left) throw problem('not_found', 404);
-    return room;
+  /** @param {number} id @param {number} user @returns {ModelConversation} */
+  find(id, user) {
+    const conversation = this.data.conversations.get(id);
+    const row = conversation?.members.get(user);
+    if (!conversation || !row || row.left) throw problem('not_found', 404);
+    return conversation;
   }
 
-  /** @param {Room} room
+  /** @param {ModelConversation} conversation
    * @param {(place: {scope: string, version: number, prev: number}, to: number) => PlacedEvent} make
    * @param {number[]} [also] */
-  tell(room, make, also = []) {
-    const prev = room.version;
-    room.version = this.data.version;
-    const place = { scope: `conversation:${room.id}`, version: room.version, prev };
-    for (const to of new Set([...this.present(room), ...also])) {
+  publish(conversation, make, also = []) {
+    const prev = conversation.version;
+    conversation.version = this.data.version;
+    const place = { scope: `conversation:${conversation.id}`, version: conversation.version, prev };
+    for (const to of new Set([...this.activeMembers(conversation), ...also])) {
       this.deliver({ to, event: structuredClone(make(place, to)) });
     }
-    return { version: room.version, prev };
+    return { version: conversation.version, prev };
   }
 
   /** Sends an event to one user only. @param {number} user
    * @param {(place: {scope: string, version: number, prev: number}) => PlacedEvent} make */
-  tellOne(user, make) {
+  publishToUser(user, make) {
     const prev = this.data.scopes.get(user) ?? 0;
     this.data.scopes.set(user, this.data.version);
     const event = make({ scope: `user:${user}`, version: this.data.version, prev });
@@ -105,32 +106,32 @@ export class ModelServer {
     return { version: this.data.version, prev };
   }
 
-  /** @param {Room} room @returns {number[]} */
-  present(room) {
-    return [...room.members].filter(([, row]) => !row.left).map(([id]) => id);
+  /** @param {ModelConversation} conversation @returns {number[]} */
+  activeMembers(conversation) {
+    return [...conversation.members].filter(([, row]) => !row.left).map(([id]) => id);
   }
 
-  /** @param {Room} room @param {number} user @param {number} [asker] @returns {Member} */
-  row(room, user, asker = user) {
-    const row = /** @type {Omit<Member, 'user'>} */ (room.members.get(user));
-    const told = user === asker || this.tellsReceipts(user, asker);
+  /** @param {ModelConversation} conversation @param {number} user @param {number} [viewer] @returns {Member} */
+  row(conversation, user, viewer = user) {
+    const row = /** @type {Omit<Member, 'user'>} */ (conversation.members.get(user));
+    const told = user === viewer || this.sharesReceipts(user, viewer);
     const receipt = told ? {} : { read_seq: 0, read_at: null };
     return { user: { .../** @type {User} */ (this.data.users.get(user)) }, ...row, ...receipt };
   }
 
-  /** @param {number} user @param {number} asker @returns {boolean} */
-  tellsReceipts(user, asker) {
-    return !this.data.secretive.has(user) && !this.data.secretive.has(asker);
+  /** @param {number} user @param {number} viewer @returns {boolean} */
+  sharesReceipts(user, viewer) {
+    return !this.data.receiptsOff.has(user) && !this.data.receiptsOff.has(viewer);
   }
 
   /** @param {number} user @param {Message} message @returns {boolean} */
-  hides(user, { conversation, seq }) {
+  hasHidden(user, { conversation, seq }) {
     return this.data.hidden.some((one) => one.user === user && one.conversation === conversation && one.seq === seq);
   }
 
   /** Returns a message as a user may see it. @param {number} user @param {Message} message @returns {Message} */
   view(user, message) {
-    if (!this.hides(user, message)) return message;
+    if (!this.hasHidden(user, message)) return message;
     const { id, conversation, seq, version, sender, client_id, created_at } = message;
     return { id, conversation, seq, version, sender, client_id, text: '', hidden: true, created_at };
   }
@@ -140,19 +141,19 @@ export class ModelServer {
     return new Date(1_763_800_000_000 + version * 20_000).toISOString();
   }
 
-  /** @param {Room} room @param {number} user @returns {number} */
-  unread(room, user) {
-    const row = this.row(room, user);
+  /** @param {ModelConversation} conversation @param {number} user @returns {number} */
+  unread(conversation, user) {
+    const row = this.row(conversation, user);
     const from = Math.max(row.read_seq + 1, row.history_from);
-    const others = room.messages.filter((one) => one.seq >= from && one.sender !== user);
-    const counted = others.filter((one) => !one.deleted && !one.system && !this.hides(user, one));
+    const others = conversation.messages.filter((one) => one.seq >= from && one.sender !== user);
+    const counted = others.filter((one) => !one.deleted && !one.system && !this.hasHidden(user, one));
     return Math.min(UNREAD_MAX, counted.length);
   }
 
   /** Returns the unread totals of all conversations. @param {number} user
    * @returns {import('../../src/sdk/wire.js').Unread} */
   totals(user) {
-    const counts = this.roomsOf(user).map((room) => this.unread(room, user));
+    const counts = this.conversationsOf(user).map((conversation) => this.unread(conversation, user));
     return { conversations: counts.filter((one) => one > 0).length, messages: counts.reduce((sum, one) => sum + one, 0) };
   }
 
@@ -160,22 +161,22 @@ export class ModelServer {
    * @returns {number} */
   open(kind, by, users, context = null) {
     const version = this.next();
-    const id = this.data.rooms.size + 1;
-    /** @type {Room} */
-    const room = {
+    const id = this.data.conversations.size + 1;
+    /** @type {ModelConversation} */
+    const conversation = {
       id, kind, title: kind === 'group' ? `Group ${id}` : null, picture: null, context, created_by: by, version: 0,
       activity: version,
       messages: [], members: new Map(),
     };
     for (const user of new Set([by, ...users])) {
-      room.members.set(user, {
+      conversation.members.set(user, {
         role: kind === 'group' && user === by ? 'owner' : 'member', context_role: null, read_seq: 0, read_at: null,
         delivered_seq: 0, history_from: 1, left: false, version,
       });
     }
-    this.data.rooms.set(id, room);
-    room.version = version;
-    for (const user of this.present(room)) {
+    this.data.conversations.set(id, conversation);
+    conversation.version = version;
+    for (const user of this.activeMembers(conversation)) {
       const conversation = this.conversation(user, id);
       this.deliver({
         to: user,
@@ -187,149 +188,150 @@ export class ModelServer {
 
   /** @param {number} user @param {number} id @param {string} text @param {string} clientId @param {number} [replyTo] */
   send(user, id, text, clientId, replyTo) {
-    const room = this.room(id, user);
+    const conversation = this.find(id, user);
     const known = this.data.keys.get(`${user} ${clientId}`);
     if (known) {
-      const message = this.view(user, room.messages[known.seq - 1]);
+      const message = this.view(user, conversation.messages[known.seq - 1]);
       return { message, version: message.version, prev: message.version, duplicate: true };
     }
     const version = this.next();
-    const seq = (room.messages.at(-1)?.seq ?? 0) + 1;
+    const seq = (conversation.messages.at(-1)?.seq ?? 0) + 1;
     /** @type {Message} */
     const message = {
       id: version, conversation: id, seq, version, sender: user, client_id: clientId, text,
       created_at: this.time(version), ...(replyTo ? { reply_to: replyTo } : {}),
     };
-    room.messages.push(message);
-    room.activity = version;
-    this.data.keys.set(`${user} ${clientId}`, { room: id, seq });
-    const row = /** @type {Omit<Member, 'user'>} */ (room.members.get(user));
+    conversation.messages.push(message);
+    conversation.activity = version;
+    this.data.keys.set(`${user} ${clientId}`, { conversation: id, seq });
+    const row = /** @type {Omit<Member, 'user'>} */ (conversation.members.get(user));
     if (row.read_seq === seq - 1) Object.assign(row, { read_seq: seq, read_at: message.created_at });
     if (row.read_seq === seq || row.delivered_seq === seq - 1) row.delivered_seq = seq;
     const sender = /** @type {User} */ (this.data.users.get(user));
-    const changed = this.tell(room, (place, to) => ({
+    const changed = this.publish(conversation, (place, to) => ({
       type: 'message.created', ...place, message, sender,
-      sender_read_seq: to === user || this.tellsReceipts(user, to) ? row.read_seq : null,
+      sender_read_seq: to === user || this.sharesReceipts(user, to) ? row.read_seq : null,
     }));
     return { message, ...changed, duplicate: false };
   }
 
   /** @param {number} user @param {number} id @param {{read?: number, delivered?: number}} to */
   mark(user, id, { read = 0, delivered = 0 }) {
-    const room = this.room(id, user);
-    const row = /** @type {Omit<Member, 'user'>} */ (room.members.get(user));
-    const last = room.messages.at(-1)?.seq ?? 0;
+    const conversation = this.find(id, user);
+    const row = /** @type {Omit<Member, 'user'>} */ (conversation.members.get(user));
+    const last = conversation.messages.at(-1)?.seq ?? 0;
     const readSeq = Math.max(row.read_seq, Math.min(read, last));
     const deliveredSeq = Math.max(row.delivered_seq, readSeq, Math.min(delivered, last));
     if (readSeq === row.read_seq && deliveredSeq === row.delivered_seq) return;
     const version = this.next();
-    const quiet = this.data.secretive.has(user) && deliveredSeq === row.delivered_seq;
+    const quiet = this.data.receiptsOff.has(user) && deliveredSeq === row.delivered_seq;
     if (readSeq > row.read_seq) Object.assign(row, { read_seq: readSeq, read_at: this.time(version) });
     row.delivered_seq = deliveredSeq;
     if (quiet) {
       // The other members do not learn the read position.
-      this.data.moved = this.data.moved.filter((one) => one.user !== user || one.conversation !== id);
-      this.data.moved.push({ user, conversation: id, version });
-      this.tellOne(user, (place) => ({ type: 'marker.updated', ...place, ...this.marker(room, user) }));
+      this.data.movedMarkers = this.data.movedMarkers.filter((one) => one.user !== user || one.conversation !== id);
+      this.data.movedMarkers.push({ user, conversation: id, version });
+      this.publishToUser(user, (place) => ({ type: 'marker.updated', ...place, ...this.marker(conversation, user) }));
     } else {
       row.version = version;
-      this.tellMembers(room, [user], { unread: this.unread(room, user) });
+      this.publishMembers(conversation, [user], { unread: this.unread(conversation, user) });
     }
   }
 
-  /** @param {Room} room @param {number} user @returns {import('../../src/sdk/wire.js').Marker} */
-  marker(room, user) {
-    const { read_seq, read_at, delivered_seq } = this.row(room, user);
+  /** @param {ModelConversation} conversation @param {number} user @returns {import('../../src/sdk/wire.js').Marker} */
+  marker(conversation, user) {
+    const { read_seq, read_at, delivered_seq } = this.row(conversation, user);
     return {
-      conversation: room.id, read_seq, delivered_seq, unread: this.unread(room, user), ...(read_at ? { read_at } : {}),
+      conversation: conversation.id, read_seq, delivered_seq, unread: this.unread(conversation, user),
+      ...(read_at ? { read_at } : {}),
     };
   }
 
-  /** Adds a system message. @param {Room} room @param {number} by
+  /** Adds a system message. @param {ModelConversation} conversation @param {number} by
    * @param {import('../../src/sdk/wire.js').SystemLine} system @returns {Message} */
-  line(room, by, system) {
+  addSystemMessage(conversation, by, system) {
     const { version } = this.data;
     /** @type {Message} */
     const message = {
-      id: version, conversation: room.id, seq: (room.messages.at(-1)?.seq ?? 0) + 1, version, sender: by,
-      client_id: '', text: '', system, created_at: this.time(version),
+      id: version, conversation: conversation.id, seq: (conversation.messages.at(-1)?.seq ?? 0) + 1, version,
+      sender: by, client_id: '', text: '', system, created_at: this.time(version),
     };
-    room.messages.push(message);
-    room.activity = version;
+    conversation.messages.push(message);
+    conversation.activity = version;
     return message;
   }
 
-  /** @param {Room} room @param {number[]} users
+  /** @param {ModelConversation} conversation @param {number[]} users
    * @param {{also?: number[], unread?: number|null, message?: Message}} [more] */
-  tellMembers(room, users, { also = [], unread = null, message } = {}) {
-    const count = this.present(room).length;
-    return this.tell(room, (place, to) => ({
-      type: 'member.updated', ...place, members: users.map((user) => this.row(room, user, to)), member_count: count,
+  publishMembers(conversation, users, { also = [], unread = null, message } = {}) {
+    const count = this.activeMembers(conversation).length;
+    return this.publish(conversation, (place, to) => ({
+      type: 'member.updated', ...place, members: users.map((user) => this.row(conversation, user, to)),
+      member_count: count,
       unread: users[0] === to ? unread : null, ...(message ? { message } : {}),
     }), also);
   }
 
   /** @param {number} id @param {number} user @param {number} [by] @param {boolean} [fromStart] */
   add(id, user, by = 1, fromStart = false) {
-    const room = this.data.rooms.get(id);
-    const row = room?.members.get(user);
-    if (!room || room.kind !== 'group' || (row && !row.left)) return;
+    const conversation = this.data.conversations.get(id);
+    const row = conversation?.members.get(user);
+    if (!conversation || conversation.kind !== 'group' || (row && !row.left)) return;
     const version = this.next();
-    const line = this.line(room, by, { type: 'added', users: [user] });
-    room.members.set(user, {
-      role: 'member', context_role: null, read_seq: line.seq, read_at: null, delivered_seq: line.seq,
-      history_from: fromStart ? 1 : line.seq, left: false, version,
+    const message = this.addSystemMessage(conversation, by, { type: 'added', users: [user] });
+    conversation.members.set(user, {
+      role: 'member', context_role: null, read_seq: message.seq, read_at: null, delivered_seq: message.seq,
+      history_from: fromStart ? 1 : message.seq, left: false, version,
     });
-    this.tellMembers(room, [user], { message: line });
+    this.publishMembers(conversation, [user], { message });
   }
 
   /** @param {number} id @param {number} user */
   remove(id, user) {
-    const room = this.data.rooms.get(id);
-    const row = room?.members.get(user);
-    if (!room || room.kind !== 'group' || !row || row.left) return;
+    const conversation = this.data.conversations.get(id);
+    const row = conversation?.members.get(user);
+    if (!conversation || conversation.kind !== 'group' || !row || row.left) return;
     Object.assign(row, { left: true, version: this.next() });
-    this.tellMembers(room, [user], { also: [user], message: this.line(room, user, { type: 'left' }) });
+    const message = this.addSystemMessage(conversation, user, { type: 'left' });
+    this.publishMembers(conversation, [user], { also: [user], message });
   }
 
   /** @param {number} user @param {string} name */
   rename(user, name) {
     const version = this.next();
-    const person = /** @type {User} */ (this.data.users.get(user));
-    Object.assign(person, { name, version });
-    this.tellOne(user, (place) => ({ type: 'me.updated', ...place, me: this.person(user) }));
-    for (const room of this.roomsOf(user)) {
-      /** @type {Omit<Member, 'user'>} */ (room.members.get(user)).version = this.next();
-      this.tellMembers(room, [user]);
+    Object.assign(/** @type {User} */ (this.data.users.get(user)), { name, version });
+    this.publishToUser(user, (place) => ({ type: 'me.updated', ...place, me: this.ownUser(user) }));
+    for (const conversation of this.conversationsOf(user)) {
+      /** @type {Omit<Member, 'user'>} */ (conversation.members.get(user)).version = this.next();
+      this.publishMembers(conversation, [user]);
     }
   }
 
-  /** @param {number} user @returns {Room[]} */
-  roomsOf(user) {
-    return [...this.data.rooms.values()].filter((room) => room.members.get(user)?.left === false);
+  /** @param {number} user @returns {ModelConversation[]} */
+  conversationsOf(user) {
+    return [...this.data.conversations.values()].filter((one) => one.members.get(user)?.left === false);
   }
 
   /** @param {number} id @param {string} status */
-  restate(id, status) {
-    const room = this.data.rooms.get(id);
-    if (!room) return;
+  setContextStatus(id, status) {
+    const conversation = this.data.conversations.get(id);
+    if (!conversation) return;
     this.next();
-    room.context = {
+    conversation.context = {
       type: 'item', id: String(id), title: `Item ${id}`, detail: null, url: null, image: null, status, tone: 'asks',
       closed: false,
     };
-    const { title, picture, context } = room;
-    this.tell(room, (place) => ({
+    const { title, picture, context } = conversation;
+    this.publish(conversation, (place) => ({
       type: 'conversation.updated', ...place, title, picture, context, members: [],
     }));
   }
 
   /** @param {number} user @returns {Me} */
-  person(user) {
-    const person = /** @type {User} */ (this.data.users.get(user));
+  ownUser(user) {
     return {
-      ...person, login: `person${user}`, receipts: !this.data.secretive.has(user), presence: true,
-      scope_version: this.data.scopes.get(user) ?? 0,
+      .../** @type {User} */ (this.data.users.get(user)), login: `person${user}`,
+      receipts: !this.data.receiptsOff.has(user), presence: true, scope_version: this.data.scopes.get(user) ?? 0,
     };
   }
 
@@ -343,10 +345,10 @@ export class ModelServer {
     const places = this.data.hidden.filter((one) => one.user === user && since !== undefined && one.version > since);
     const tooMany = places.length > this.limits.hiddenMax;
     const hidden = tooMany ? [] : places.map(({ conversation, seq }) => ({ conversation, seq }));
-    const rooms = this.roomsOf(user).filter((room) =>
-      this.data.moved.some((one) => one.user === user && one.conversation === room.id));
+    const conversations = this.conversationsOf(user).filter((conversation) =>
+      this.data.movedMarkers.some((one) => one.user === user && one.conversation === conversation.id));
     return {
-      ...this.person(user), markers: rooms.map((room) => this.marker(room, user)), cursor: this.cursor(),
+      ...this.ownUser(user), markers: conversations.map((one) => this.marker(one, user)), cursor: this.cursor(),
       unread: this.totals(user),
       ...(hidden.length > 0 ? { hidden } : {}), ...(tooMany ? { hidden_reset: true } : {}),
     };
@@ -354,26 +356,23 @@ export class ModelServer {
 
   /** @param {number} user @param {number} id @returns {Conversation} */
   conversation(user, id) {
-    const room = this.room(id, user);
-    const from = this.row(room, user).history_from;
-    const last = room.messages.at(-1);
-    const shown = room.messages.findLast((one) => one.seq >= from && !this.hides(user, one));
+    const conversation = this.find(id, user);
+    const { version, kind, title, picture, context, created_by, activity } = conversation;
+    const from = this.row(conversation, user).history_from;
+    const last = conversation.messages.at(-1);
+    const shown = conversation.messages.findLast((one) => one.seq >= from && !this.hasHidden(user, one));
     return structuredClone({
-      id, version: room.version, kind: room.kind, title: room.title, picture: room.picture, context: room.context,
-      created_by: room.created_by,
-      created_at: '2026-11-22T08:00:00.000Z', activity: room.activity, last_seq: last?.seq ?? 0,
-      last_message: shown ?? null, member_count: this.present(room).length,
-      members: this.present(room).sort((a, b) => a - b).map((one) => this.row(room, one, user)),
-      unread: this.unread(room, user),
+      id, version, kind, title, picture, context, created_by, created_at: '2026-11-22T08:00:00.000Z', activity, last_seq: last?.seq ?? 0,
+      last_message: shown ?? null, member_count: this.activeMembers(conversation).length,
+      members: this.activeMembers(conversation).sort((a, b) => a - b).map((one) => this.row(conversation, one, user)),
+      unread: this.unread(conversation, user),
     });
   }
 
   /** @param {number} user @returns {Conversation[]} the newest activity first */
   all(user) {
-    return [...this.data.rooms.values()]
-      .filter((room) => room.members.has(user) && !room.members.get(user)?.left)
-      .sort((a, b) => b.activity - a.activity)
-      .map((room) => this.conversation(user, room.id));
+    return this.conversationsOf(user).sort((a, b) => b.activity - a.activity)
+      .map(({ id }) => this.conversation(user, id));
   }
 
   /** @param {number} user @param {string|undefined} after @param {number} limit @returns {ConversationPage} */
@@ -384,17 +383,18 @@ export class ModelServer {
     return { conversations, next, cursor: this.cursor() };
   }
 
-  /** Returns the messages that a user may see. @param {Room} room @param {number} user @returns {Message[]} */
-  #mine(room, user) {
-    const from = this.row(room, user).history_from;
-    return room.messages.filter((one) => one.seq >= from).map((one) => this.view(user, one));
+  /** Returns the messages that a user may see. @param {ModelConversation} conversation @param {number} user
+   * @returns {Message[]} */
+  #mine(conversation, user) {
+    const from = this.row(conversation, user).history_from;
+    return conversation.messages.filter((one) => one.seq >= from).map((one) => this.view(user, one));
   }
 
   /** @param {number} user @param {number} id
    * @param {{before?: number, after?: number, around?: number, limit?: number}} where @returns {MessagePage} */
   messages(user, id, { before, after, around, limit = 5 }) {
-    const room = this.room(id, user);
-    const mine = this.#mine(room, user);
+    const conversation = this.find(id, user);
+    const mine = this.#mine(conversation, user);
     let messages = mine.filter((one) => one.seq < (before ?? Infinity) && one.seq > (after ?? 0));
     if (around !== undefined) {
       const at = Math.max(0, mine.findIndex((one) => one.seq >= around));
@@ -405,7 +405,7 @@ export class ModelServer {
     }
     const [first, last] = [messages[0]?.seq ?? before ?? 1, messages.at(-1)?.seq ?? Infinity];
     return structuredClone({
-      messages, quoted: this.#quoted(mine, messages), users: this.#writers(messages), version: room.version,
+      messages, quoted: this.#quoted(mine, messages), users: this.#writers(messages), version: conversation.version,
       cursor: this.cursor(), previous: mine.some((one) => one.seq < first) ? first : null,
       next: mine.some((one) => one.seq > last) ? last : null,
     });
@@ -425,9 +425,9 @@ export class ModelServer {
 
   /** @param {number} user @param {number} id @param {number} since @returns {Changes} */
   changes(user, id, since) {
-    const room = this.room(id, user);
+    const conversation = this.find(id, user);
     const scope = `conversation:${id}`;
-    const mine = this.#mine(room, user);
+    const mine = this.#mine(conversation, user);
     const changed = mine.filter((one) => one.version > since).sort((a, b) => a.version - b.version);
     const { changesMax, changesPage } = this.limits;
     const reset = changed.length > changesMax;
@@ -435,7 +435,7 @@ export class ModelServer {
     const messages = reset ? mine.slice(-5) : changed.slice(0, changesPage);
     return structuredClone({
       scope, since, reset, more, messages, quoted: this.#quoted(mine, messages), users: this.#writers(messages),
-      version: more ? messages[messages.length - 1].version : room.version,
+      version: more ? messages[messages.length - 1].version : conversation.version,
       conversation: more ? null : this.conversation(user, id),
     });
   }
@@ -445,19 +445,19 @@ export class ModelServer {
     const answer = { user, cursor: this.cursor(), heads: [], gone: [], changes: [] };
     const since = this.#since(cursor);
     if (since === null) return { ...answer, reset: true };
-    const rooms = [...this.data.rooms.values()].filter((room) => room.members.has(user));
-    const present = rooms.filter((room) => !room.members.get(user)?.left && room.version > since);
-    const left = rooms.filter((room) => room.members.get(user)?.left && (room.members.get(user)?.version ?? 0) > since);
+    const current = this.conversationsOf(user).filter((one) => one.version > since);
+    const left = [...this.data.conversations.values()].filter(({ members }) =>
+      members.get(user)?.left && (members.get(user)?.version ?? 0) > since);
     const mine = this.data.scopes.get(user) ?? 0;
     return {
       ...answer,
       reset: false,
       heads: [
-        ...present.map((room) => ({ scope: `conversation:${room.id}`, version: room.version })),
+        ...current.map(({ id, version }) => ({ scope: `conversation:${id}`, version })),
         ...(mine > since ? [{ scope: `user:${user}`, version: mine }] : []),
       ],
-      gone: left.map((room) => `conversation:${room.id}`),
-      changes: present.slice(0, this.limits.inline).map((room) => this.changes(user, room.id, since)),
+      gone: left.map((conversation) => `conversation:${conversation.id}`),
+      changes: current.slice(0, this.limits.inline).map(({ id }) => this.changes(user, id, since)),
     };
   }
 

@@ -10,21 +10,21 @@ import { missingQuoteIn } from '../../src/sdk/state/threads.js';
 import { totalsOf } from '../../src/sdk/state/unread-totals.js';
 import { NoAnswer } from '../../src/sdk/problem.js';
 import { Sync } from '../../src/sdk/sync.js';
-import { handClock, turn } from './clock.js';
+import { flushPromises, manualClock } from './clock.js';
 import { ModelServer } from './model-server.js';
 
 /**
  * @typedef {{
  *   command: Command, answer: () => any, early: any, resolve: (answer: any) => void, reject: (error: Error) => void,
- * }} Asked
+ * }} PendingRequest
  */
 
-export class Rig {
+export class SyncHarness {
   /** @type {Event[]} */
   events = [];
-  /** @type {Asked[]} */
-  asked = [];
-  clock = handClock(7);
+  /** @type {PendingRequest[]} */
+  pending = [];
+  clock = manualClock(7);
   /** @type {import('../../src/sdk/wire.js').Heads|null} */
   heads = null;
   live = true;
@@ -42,7 +42,27 @@ export class Rig {
       isLive: () => this.live,
       changed: () => {},
     });
-    server.deliver = (delivery) => this.hear(delivery);
+    server.deliver = (delivery) => this.receive(delivery);
+  }
+
+  /** Opens a connection and loads the list. @param {ModelServer} server @param {number} user
+   * @param {boolean} [all] the whole list, or its first page */
+  static async open(server, user, all = true) {
+    const harness = new SyncHarness(server, user);
+    await harness.start(all);
+    return harness;
+  }
+
+  /** Opens a group with `count` messages of its other member. @param {number} user @param {number} other
+   * @param {number} count */
+  static async openThread(user, other, count) {
+    const server = new ModelServer(3);
+    const conversation = server.open('group', user, [other]);
+    for (let number = 1; number <= count; number += 1) server.send(other, conversation, `message ${number}`, `m${number}`);
+    const harness = await SyncHarness.open(server, user);
+    void harness.sync.open(conversation);
+    await harness.replyAll();
+    return { server, harness, conversation };
   }
 
   get state() {
@@ -50,7 +70,7 @@ export class Rig {
   }
 
   /** @param {Delivery} delivery */
-  hear({ to, event }) {
+  receive({ to, event }) {
     if (to === this.user) this.events.push(event);
   }
 
@@ -59,7 +79,7 @@ export class Rig {
     this.log.push(command.type);
     const answer = () => this.server.answer(this.user, command);
     return new Promise((resolve, reject) => {
-      this.asked.push({ command, answer, early: attempt(answer), resolve, reject });
+      this.pending.push({ command, answer, early: attempt(answer), resolve, reject });
     });
   }
 
@@ -69,7 +89,7 @@ export class Rig {
     const cursor = this.sync.cursor();
     const heads = this.server.heads(this.user, cursor);
     this.sync.applyHeads(structuredClone(heads));
-    await turn();
+    await flushPromises();
   }
 
   /** Requests heads on the same connection and answers with a reset: events on their way still arrive. */
@@ -77,7 +97,7 @@ export class Rig {
     this.heads = null;
     this.sync.cursor();
     this.sync.applyHeads(structuredClone(this.server.heads(this.user, null)));
-    await turn();
+    await flushPromises();
   }
 
   /** Requests heads; the answer is on its way until `answerHeads`. */
@@ -88,54 +108,54 @@ export class Rig {
   async answerHeads() {
     if (this.heads) this.sync.applyHeads(structuredClone(this.heads));
     this.heads = null;
-    await turn();
+    await flushPromises();
   }
 
   /** @param {number} [index] @param {boolean} [early] with the state at the time of the request */
   async reply(index = 0, early = false) {
-    const [one] = this.asked.splice(index % Math.max(1, this.asked.length), 1);
+    const [one] = this.pending.splice(index % Math.max(1, this.pending.length), 1);
     if (!one) return;
     const { value, error } = early ? one.early : attempt(one.answer);
     if (error) one.reject(error);
     else one.resolve(structuredClone(value));
-    await turn();
+    await flushPromises();
   }
 
   /** @param {number} [index] */
   async fail(index = 0) {
-    const [one] = this.asked.splice(index % Math.max(1, this.asked.length), 1);
+    const [one] = this.pending.splice(index % Math.max(1, this.pending.length), 1);
     one?.reject(new NoAnswer('the test says so'));
-    await turn();
+    await flushPromises();
   }
 
   /** Drops all pending requests and all events on their way. */
   async disconnect() {
     this.events = [];
     this.heads = null;
-    while (this.asked.length > 0) await this.fail();
+    while (this.pending.length > 0) await this.fail();
   }
 
   /** @param {number} [index] */
-  async hearOne(index = 0) {
+  async receiveOne(index = 0) {
     const [event] = this.events.splice(index % Math.max(1, this.events.length), 1);
     if (event) this.sync.applyEvent(structuredClone(event));
-    await turn();
+    await flushPromises();
   }
 
-  async hearAll() {
-    while (this.events.length > 0) await this.hearOne();
+  async receiveAll() {
+    while (this.events.length > 0) await this.receiveOne();
   }
 
   async replyAll() {
-    await turn();
-    for (let replies = 0; this.asked.length > 0; replies += 1) {
+    await flushPromises();
+    for (let replies = 0; this.pending.length > 0; replies += 1) {
       assert.ok(replies < 1000, 'the requests never end');
       await this.reply();
     }
   }
 
   /** Starts, and loads the whole list or its first page. @param {boolean} [all] */
-  async begin(all = true) {
+  async start(all = true) {
     await this.resume();
     await this.replyAll();
     while (all && this.state.list.next !== null) {
@@ -146,24 +166,24 @@ export class Rig {
   }
 
   /** Delivers all events and answers all requests, without requesting heads. */
-  async still() {
-    for (let round = 0; this.events.length + this.asked.length + this.state.stale.size > 0; round += 1) {
+  async settle() {
+    for (let round = 0; this.events.length + this.pending.length + this.state.stale.size > 0; round += 1) {
       assert.ok(round < 200, 'the state never settles');
-      await this.hearAll();
+      await this.receiveAll();
       await this.replyAll();
       await this.clock.advance(1_000);
     }
   }
 
   /** Restores the network and answers all requests until there are none. */
-  async calm() {
+  async recover() {
     await this.disconnect();
     for (let round = 0; round < 200; round += 1) {
       await this.resume();
       await this.replyAll();
       await this.clock.advance(40_000);
       await this.replyAll();
-      if (this.asked.length === 0 && this.state.stale.size === 0 && !this.state.pending && this.state.me) {
+      if (this.pending.length === 0 && this.state.stale.size === 0 && !this.state.pending && this.state.me) {
         assert.deepEqual(totalsOf(this.state), this.server.totals(this.user), 'the unread totals');
         if (this.state.list.loaded && this.state.list.next === null) return;
         void this.sync.loadList();
