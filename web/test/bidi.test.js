@@ -12,7 +12,7 @@ const texts = fc.array(signs, { maxLength: 40 }).map((all) => all.join(''));
 
 /** Counts the controls that a line leaves open, by the Unicode Bidirectional Algorithm; null when it closes one that it
  * did not open. @param {string} line @returns {number|null} */
-function openAfter(line) {
+function countOpen(line) {
   /** @type {string[]} */
   const open = [];
   for (const sign of line) {
@@ -32,7 +32,7 @@ function openAfter(line) {
 
 test('in each line a text closes exactly the directional controls that it opens there', () => {
   fc.assert(fc.property(texts, (text) => {
-    for (const line of balanced(text).split('\n')) assert.equal(openAfter(line), 0);
+    for (const line of balanced(text).split('\n')) assert.equal(countOpen(line), 0);
   }));
 });
 
@@ -57,16 +57,16 @@ test('a name with directional controls is isolated in every sentence, and a plai
     for (const parts of sets) {
       // The added users are always a list.
       if (key === 'lineAdded' && !Array.isArray(parts[1])) continue;
-      const made = spoken(() => /** @type {any} */ (make)(...parts));
+      const made = callOrEmpty(() => /** @type {any} */ (make)(...parts));
       const text = Array.isArray(made) ? made.map((one) => one.firm ?? one).join('') : String(made);
-      if (openAfter(text) !== 0) wrong.push([key, JSON.stringify(parts), text]);
+      if (countOpen(text) !== 0) wrong.push([key, JSON.stringify(parts), text]);
     }
   }
   assert.deepEqual(wrong, []);
 });
 
 /** Returns an empty text for sentences that do not accept these arguments. @param {() => any} make */
-function spoken(make) {
+function callOrEmpty(make) {
   try {
     return make();
   } catch {

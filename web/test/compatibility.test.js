@@ -13,28 +13,28 @@ const refused = (/** @type {number} */ limit) =>
 
 test('a page over the server’s limit is requested again with that limit, which is kept from then on', async () => {
   /** @type {(number|undefined)[]} */
-  const asked = [];
+  const requests = [];
   const request = withinPageLimit(async (command) => {
     const limit = 'limit' in command ? command.limit : undefined;
-    asked.push(limit);
+    requests.push(limit);
     if ((limit ?? 0) > 3) throw refused(3);
     return { limit };
   });
   assert.deepEqual(await request({ type: 'user.list', query: 'an', limit: 30 }), { limit: 3 });
   assert.deepEqual(await request({ type: 'conversation.list', limit: 40 }), { limit: 3 });
   assert.deepEqual(await request({ type: 'conversation.list' }), { limit: undefined });
-  assert.deepEqual(asked, [30, 3, 3, undefined]);
+  assert.deepEqual(requests, [30, 3, 3, undefined]);
 });
 
 test('another refusal is not retried', async () => {
-  let asked = 0;
+  let requests = 0;
   const request = withinPageLimit(async () => {
-    asked += 1;
+    requests += 1;
     throw refused(10);
   });
   await assert.rejects(request({ type: 'user.list', query: 'an', limit: 5 }), Problem);
   await assert.rejects(request({ type: 'me.update', name: '' }), Problem);
-  assert.equal(asked, 2);
+  assert.equal(requests, 2);
 });
 
 test('lists are read to their end, and an emoji split over two pages is one', async () => {
@@ -76,16 +76,16 @@ test('an event, a field and an error of a newer server do no harm', async () => 
   /** @type {any} */
   const wire = { send() {}, close() {} };
   /** @type {unknown[]} */
-  const heard = [];
-  const socket = new Socket({ socket: wire, clock, opened() {}, event: (event) => heard.push(event), closed() {} });
+  const events = [];
+  const socket = new Socket({ socket: wire, clock, opened() {}, event: (event) => events.push(event), closed() {} });
   wire.onopen();
-  const asked = socket.request({ type: 'me.get' });
+  const answer = socket.request({ type: 'me.get' });
   wire.onmessage({ data: '{"type":"weather.changed","degrees":3}' });
   wire.onmessage({ data: '{"kind":"of another form"}' });
   const error = { type: '/errors/asleep', title: 'Asleep.', status: 503, code: 'asleep', retryable: true, more: 1 };
   wire.onmessage({ data: JSON.stringify({ re: 1, error }) });
-  await assert.rejects(asked, (thrown) => thrown instanceof Problem && thrown.code === 'asleep' && thrown.retryable);
-  assert.deepEqual(heard, [{ type: 'weather.changed', degrees: 3 }]);
+  await assert.rejects(answer, (thrown) => thrown instanceof Problem && thrown.code === 'asleep' && thrown.retryable);
+  assert.deepEqual(events, [{ type: 'weather.changed', degrees: 3 }]);
 });
 
 test('an unknown event causes a request for its scope, and known events are applied', () => {

@@ -19,7 +19,7 @@ let network;
 /** @type {FakeSocket[]} */
 let sockets;
 /** @type {{heads: any[], events: any[], modes: string[], ended: number}} */
-let told;
+let received;
 /** @type {Connection} */
 let connection;
 
@@ -27,7 +27,7 @@ beforeEach(() => {
   clock = manualClock();
   network = new FakeFetch();
   sockets = [];
-  told = { heads: [], events: [], modes: [], ended: 0 };
+  received = { heads: [], events: [], modes: [], ended: 0 };
   connection = new Connection({
     user: 7,
     http: new Http({ fetch: network.fetch, clock, user: 7 }),
@@ -39,10 +39,10 @@ beforeEach(() => {
     },
     handlers: {
       cursor: () => '1.4',
-      heads: (heads) => told.heads.push(heads),
-      event: (event) => told.events.push(event),
-      mode: (mode) => told.modes.push(mode),
-      ended: () => { told.ended += 1; },
+      heads: (heads) => received.heads.push(heads),
+      event: (event) => received.events.push(event),
+      mode: (mode) => received.modes.push(mode),
+      ended: () => { received.ended += 1; },
       settled: () => Promise.resolve(),
     },
   });
@@ -53,36 +53,36 @@ function socket() {
   return sockets[sockets.length - 1];
 }
 
-async function live() {
+async function goLive() {
   connection.start();
   socket().open();
-  socket().say({ re: 1, ...HEADS });
+  socket().receive({ re: 1, ...HEADS });
   await flushPromises();
 }
 
 test('the first command names the user and the cursor', async () => {
-  await live();
+  await goLive();
   assert.deepEqual(socket().sent, [{ id: 1, type: 'session.resume', user: 7, cursor: '1.4' }]);
-  assert.equal(told.heads[0].cursor, '1.5');
-  assert.deepEqual(told.modes, ['live']);
+  assert.equal(received.heads[0].cursor, '1.5');
+  assert.deepEqual(received.modes, ['live']);
 });
 
 test('replies are matched to their commands, and problems and events are told apart', async () => {
-  await live();
+  await goLive();
   const one = connection.request({ type: 'conversation.get', conversation: 3 });
   const two = connection.request({ type: 'conversation.get', conversation: 4 });
-  socket().say({ re: 3, error: { code: 'not_found', title: 'no', status: 404, retryable: false } });
-  socket().say({ type: 'scope.changed', scope: 'conversation:3', version: 9 });
-  socket().say({ re: 2, conversation: { id: 3 }, cursor: '1.6' });
+  socket().receive({ re: 3, error: { code: 'not_found', title: 'no', status: 404, retryable: false } });
+  socket().receive({ type: 'scope.changed', scope: 'conversation:3', version: 9 });
+  socket().receive({ re: 2, conversation: { id: 3 }, cursor: '1.6' });
   assert.equal((await one).conversation.id, 3);
   await assert.rejects(two, (error) => error instanceof Problem && error.code === 'not_found');
-  assert.deepEqual(told.events, [{ type: 'scope.changed', scope: 'conversation:3', version: 9 }]);
+  assert.deepEqual(received.events, [{ type: 'scope.changed', scope: 'conversation:3', version: 9 }]);
 });
 
 test('each heartbeat is answered, and silence for 35 s closes the socket', async () => {
-  await live();
+  await goLive();
   await clock.advance(25_000);
-  socket().say({});
+  socket().receive({});
   assert.deepEqual(socket().sent.at(-1), {});
   await clock.advance(34_000);
   assert.equal(socket().closed, false);
@@ -93,7 +93,7 @@ test('each heartbeat is answered, and silence for 35 s closes the socket', async
 });
 
 test('no reply for 10 s closes the socket, and the outcome of its commands is unknown', async () => {
-  await live();
+  await goLive();
   const lost = assert.rejects(connection.request({ type: 'me.get' }), NoAnswer);
   await clock.advance(9_999);
   assert.equal(socket().closed, false);
@@ -105,7 +105,7 @@ test('no reply for 10 s closes the socket, and the outcome of its commands is un
 test('after repeated failures the connection polls and keeps trying the socket, which then takes over', async () => {
   connection.start();
   for (let failure = 0; failure < 3; failure += 1) {
-    socket().end(1006);
+    socket().closeWith(1006);
     await flushPromises();
     network.find('/v1/me')?.answer(200, { id: 7 });
     await clock.advance(3_000);
@@ -114,14 +114,14 @@ test('after repeated failures the connection polls and keeps trying the socket, 
   assert.equal(first?.path, '/v1/events?cursor=1.4&wait=0', 'the first answer does not wait');
   first?.answer(200, HEADS);
   await clock.advance(300);
-  assert.equal(told.heads.length, 1);
-  assert.ok(told.modes.includes('long_poll'));
+  assert.equal(received.heads.length, 1);
+  assert.ok(received.modes.includes('long_poll'));
   assert.equal(network.find('/v1/events')?.path, '/v1/events?cursor=1.4&wait=25');
   while (sockets.length < 5 || socket().closed) await clock.advance(100);
   socket().open();
-  socket().say({ re: 1, ...HEADS });
+  socket().receive({ re: 1, ...HEADS });
   await flushPromises();
-  assert.equal(told.modes.at(-1), 'live');
+  assert.equal(received.modes.at(-1), 'live');
   assert.equal(network.find('/v1/events'), undefined, 'the poll has ended');
 });
 
@@ -140,7 +140,7 @@ test('when the long poll fails too, the connection polls every 5 s', async () =>
     assert.equal(network.find('/v1/events')?.path, '/v1/events?cursor=1.4&wait=0');
     network.find('/v1/events')?.answer(200, HEADS);
     await flushPromises();
-    assert.equal(told.modes.at(-1), 'poll');
+    assert.equal(received.modes.at(-1), 'poll');
     assert.equal(network.find('/v1/events'), undefined);
     await clock.advance(5_000);
   }
@@ -158,8 +158,8 @@ test('commands go over HTTP while there is no socket, with the user of the page'
 });
 
 test('a restarting server says when to reconnect', async () => {
-  await live();
-  socket().end(4000, '{"retry_after_ms":1234}');
+  await goLive();
+  socket().closeWith(4000, '{"retry_after_ms":1234}');
   await clock.advance(1_233);
   assert.equal(sockets.length, 1);
   await clock.advance(1);
@@ -167,58 +167,58 @@ test('a restarting server says when to reconnect', async () => {
 });
 
 test('a close code for an ended session ends the page', async () => {
-  await live();
-  socket().end(4500);
+  await goLive();
+  socket().closeWith(4500);
   await clock.advance(60_000);
-  assert.equal(told.ended, 1);
+  assert.equal(received.ended, 1);
   assert.equal(sockets.length, 1, 'nothing more is tried');
 });
 
 test('a request tells a refused handshake from a dead network', async () => {
   connection.start();
-  socket().end(1006);
+  socket().closeWith(1006);
   await flushPromises();
   network.find('/v1/me')?.answer(401, REFUSED);
   await flushPromises();
-  assert.equal(told.ended, 1);
+  assert.equal(received.ended, 1);
 });
 
 test('another user’s session ends the page', async () => {
-  await live();
+  await goLive();
   const refused = assert.rejects(connection.request({ type: 'me.get' }));
-  socket().say({ re: 2, error: { code: 'wrong_user', title: 'no', status: 409, retryable: false } });
+  socket().receive({ re: 2, error: { code: 'wrong_user', title: 'no', status: 409, retryable: false } });
   await refused;
-  assert.equal(told.ended, 1);
+  assert.equal(received.ended, 1);
 });
 
 test('after a close code that forbids sockets, the poll takes over', async () => {
-  await live();
-  socket().end(4502);
+  await goLive();
+  socket().closeWith(4502);
   await clock.advance(5_000);
   assert.equal(sockets.length, 1);
   assert.ok(network.find('/v1/events'));
-  assert.equal(told.ended, 0);
+  assert.equal(received.ended, 0);
 });
 
 test('the connection returns at once when the network or the page does', async () => {
-  await live();
-  socket().end(1006);
+  await goLive();
+  socket().closeWith(1006);
   await flushPromises();
   assert.equal(sockets.length, 1);
   connection.wake();
   assert.equal(sockets.length, 2);
   socket().open();
-  socket().say({ re: 1, ...HEADS });
+  socket().receive({ re: 1, ...HEADS });
   await flushPromises();
   connection.wake();
   assert.equal(socket().sent.at(-1).type, 'session.resume', 'on a live socket it requests the changes');
 });
 
 test('an offline event drops the open connection, and an online event restores it at once', async () => {
-  await live();
+  await goLive();
   connection.networkLost();
   await flushPromises();
-  assert.deepEqual(told.modes, ['live', 'connecting'], 'that it is lost is known at once');
+  assert.deepEqual(received.modes, ['live', 'connecting'], 'that it is lost is known at once');
   await clock.advance(2_000);
   // An attempt that began without a network may hang.
   const count = sockets.length;
@@ -227,32 +227,32 @@ test('an offline event drops the open connection, and an online event restores i
   await flushPromises();
   assert.equal(sockets.length, count + 1);
   socket().open();
-  socket().say({ re: 1, ...HEADS });
+  socket().receive({ re: 1, ...HEADS });
   await flushPromises();
-  assert.equal(told.modes.at(-1), 'live');
+  assert.equal(received.modes.at(-1), 'live');
 });
 
 test('an offline event during a poll starts a new request instead of waiting for the answer', async () => {
-  await live();
-  socket().end(4502);
+  await goLive();
+  socket().closeWith(4502);
   await clock.advance(5_000);
   network.find('/v1/events')?.answer(200, HEADS);
   await clock.advance(1_000);
-  assert.equal(told.modes.at(-1), 'long_poll');
+  assert.equal(received.modes.at(-1), 'long_poll');
   connection.networkLost();
   await flushPromises();
   network.find('/v1/events')?.lose();
   await clock.advance(1_000);
   network.find('/v1/events')?.lose();
   await flushPromises();
-  assert.equal(told.modes.at(-1), 'offline');
+  assert.equal(received.modes.at(-1), 'offline');
 });
 
 test('the delays between attempts are random and grow', async () => {
   connection.start();
   const times = [];
   for (let failure = 0; failure < 8; failure += 1) {
-    socket().end(1006);
+    socket().closeWith(1006);
     await flushPromises();
     network.find('/v1/me')?.lose();
     const before = clock.now();

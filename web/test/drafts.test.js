@@ -11,7 +11,7 @@ const CONVERSATION = 7;
 let shelf = memoryStorage();
 let now = 0;
 
-/** A page over the shared storage; the others receive its changes when `hear` is called. @param {UserStorage} [own] */
+/** A page over the shared storage; the others receive its changes when `passStorageEvents` is called. @param {UserStorage} [own] */
 function page(own) {
   return new Drafts({
     storage: new UserStorage(shelf, 1), now: () => (now += 1), newId: () => `id-${(now += 1)}`, session: own ?? new UserStorage(memoryStorage(), 1),
@@ -25,7 +25,7 @@ function texts() {
 }
 
 /** @param {Drafts} drafts */
-function hear(drafts) {
+function passStorageEvents(drafts) {
   const names = ['draft:7:id-2', ...new UserStorage(shelf, 1).names('draft:')];
   for (let id = 0; id <= now; id += 1) names.push(`draft:7:id-${id}`);
   for (const name of new Set(names)) drafts.storageChanged(`parlor:1:${name}`);
@@ -43,11 +43,11 @@ test('a sent draft disappears from the other page that shows it', () => {
   other.open(CONVERSATION);
   assert.equal(other.of(CONVERSATION).text, 'hello');
   one.write(CONVERSATION, { text: 'hello there' });
-  hear(other);
+  passStorageEvents(other);
   assert.equal(other.of(CONVERSATION).text, 'hello', 'the open draft stays as it is while the other page writes');
   assert.equal(other.takenCount(CONVERSATION), 0);
   assert.equal(one.take(CONVERSATION).text, 'hello there');
-  hear(other);
+  passStorageEvents(other);
   assert.equal(other.of(CONVERSATION).text, '');
   assert.equal(other.takenCount(CONVERSATION), 1);
   assert.deepEqual(texts(), []);
@@ -61,7 +61,7 @@ test('the drafts of two pages in one conversation are both kept, whichever write
   one.write(CONVERSATION, { text: 'from the one, more' });
   assert.deepEqual(texts(), ['from the one, more', 'from the other']);
   other.take(CONVERSATION);
-  hear(one);
+  passStorageEvents(one);
   assert.equal(one.of(CONVERSATION).text, 'from the one, more');
   assert.equal(one.takenCount(CONVERSATION), 0);
   assert.deepEqual(texts(), ['from the one, more']);
@@ -76,7 +76,7 @@ test('two pages that continue the same draft keep both versions', () => {
   one.write(CONVERSATION, { text: 'hello, from the one' });
   assert.deepEqual(texts(), ['hello, from the one', 'hello, from the other']);
   one.take(CONVERSATION);
-  hear(other);
+  passStorageEvents(other);
   assert.equal(other.of(CONVERSATION).text, 'hello, from the other');
 });
 

@@ -15,7 +15,7 @@ const ME = 1;
 const BEN = 2;
 
 /** @param {number} user @param {boolean} typing @param {number} [conversation] */
-function says(user, typing, conversation = 7) {
+function typingEvent(user, typing, conversation = 7) {
   return { type: /** @type {const} */ ('typing.changed'), conversation, user, typing, expires_ms: 6_000 };
 }
 
@@ -23,20 +23,20 @@ test('a typing user is shown until they stop, send or are silent for six seconds
   const clock = manualClock();
   let changes = 0;
   const passing = new Ephemeral({ user: ME, clock, changed: () => { changes += 1; } });
-  passing.apply(says(BEN, true));
-  passing.apply(says(3, true));
-  passing.apply(says(ME, true));
-  passing.apply(says(3, true, 8));
+  passing.apply(typingEvent(BEN, true));
+  passing.apply(typingEvent(3, true));
+  passing.apply(typingEvent(ME, true));
+  passing.apply(typingEvent(3, true, 8));
   assert.deepEqual(passing.typing(7), [BEN, 3], 'in the order in which they started, without the user');
   await clock.advance(4_000);
-  passing.apply(says(BEN, true));
+  passing.apply(typingEvent(BEN, true));
   await clock.advance(2_000);
   assert.deepEqual(passing.typing(7), [BEN], 'a user who did not repeat it no longer types');
   assert.deepEqual(passing.typing(8), []);
   passing.stopTyping(7, BEN);
   assert.deepEqual(passing.typing(7), [], 'their message ends the typing');
-  passing.apply(says(BEN, true));
-  passing.apply(says(BEN, false));
+  passing.apply(typingEvent(BEN, true));
+  passing.apply(typingEvent(BEN, false));
   assert.deepEqual(passing.typing(7), []);
   assert.equal(clock.waiting(), 0, 'no timer is left');
   const before = changes;
@@ -47,13 +47,13 @@ test('a typing user is shown until they stop, send or are silent for six seconds
 test('no user is shown as typing forever, and nothing is known without a connection', async () => {
   const clock = manualClock();
   const passing = new Ephemeral({ user: ME, clock, changed: () => {} });
-  passing.apply({ ...says(BEN, true), expires_ms: 1e9 });
+  passing.apply({ ...typingEvent(BEN, true), expires_ms: 1e9 });
   passing.apply({ type: 'presence.changed', user: BEN, status: 'online', seen_at: null });
   assert.equal(passing.presence(BEN)?.status, 'online');
   assert.equal(passing.presence(3), null);
   await clock.advance(30_000);
   assert.deepEqual(passing.typing(7), []);
-  passing.apply(says(BEN, true));
+  passing.apply(typingEvent(BEN, true));
   passing.clear();
   assert.deepEqual(passing.typing(7), []);
   assert.equal(passing.presence(BEN), null);
@@ -61,10 +61,10 @@ test('no user is shown as typing forever, and nothing is known without a connect
 });
 
 /** @param {{live?: boolean, fail?: boolean}} [how] */
-function here({ live = true, fail = false } = {}) {
+function createActivity({ live = true, fail = false } = {}) {
   const clock = manualClock();
   /** @type {Command[]} */
-  const asked = [];
+  const requests = [];
   const how = { live, fail };
   const passing = new Ephemeral({ user: ME, clock, changed: () => {} });
   const one = new OwnActivity({
@@ -72,75 +72,75 @@ function here({ live = true, fail = false } = {}) {
     ephemeral: passing,
     isLive: () => how.live,
     request: async (command) => {
-      asked.push(command);
+      requests.push(command);
       if (how.fail) throw new NoAnswer('the test says so');
       return { presence: [{ user: BEN, status: 'idle', seen_at: null }] };
     },
   });
-  return { clock, asked, how, passing, one };
+  return { clock, requests, how, passing, one };
 }
 
 test('own typing is sent at most every three seconds, and ended on stop or on leaving', async () => {
-  const { clock, asked, one } = here();
-  const told = () => asked.splice(0).map((one) => (one.type === 'conversation.typing'
+  const { clock, requests, one } = createActivity();
+  const sentTyping = () => requests.splice(0).map((one) => (one.type === 'conversation.typing'
     ? [one.conversation, one.typing]
     : one.type));
   one.typing(7);
   one.typing(7);
   await clock.advance(2_999);
   one.typing(7);
-  assert.deepEqual(told(), [[7, true]]);
+  assert.deepEqual(sentTyping(), [[7, true]]);
   await clock.advance(1);
   one.typing(7);
-  assert.deepEqual(told(), [[7, true]]);
+  assert.deepEqual(sentTyping(), [[7, true]]);
   one.typing(8);
-  assert.deepEqual(told(), [[7, false], [8, true]]);
+  assert.deepEqual(sentTyping(), [[7, false], [8, true]]);
   one.stopTyping();
   one.stopTyping();
-  assert.deepEqual(told(), [[8, false]]);
+  assert.deepEqual(sentTyping(), [[8, false]]);
   one.typing(8);
-  assert.deepEqual(told(), [], 'a restart within the interval is not sent again');
+  assert.deepEqual(sentTyping(), [], 'a restart within the interval is not sent again');
   await clock.advance(3_000);
-  assert.deepEqual(told(), [[8, true]], 'it is sent when the interval ends');
+  assert.deepEqual(sentTyping(), [[8, true]], 'it is sent when the interval ends');
   one.messageSent(8);
   one.stopTyping();
-  assert.deepEqual(told(), [], 'the message itself ends the typing');
+  assert.deepEqual(sentTyping(), [], 'the message itself ends the typing');
   one.typing(8);
   one.stopTyping();
   await clock.advance(3_000);
-  assert.deepEqual(told(), [[8, false]], 'and a stopped typing is not sent later');
+  assert.deepEqual(sentTyping(), [[8, false]], 'and a stopped typing is not sent later');
   assert.equal(clock.waiting(), 0);
 });
 
 test('watched users and the idle state are sent again on a new connection', async () => {
-  const { asked, one, passing } = here();
+  const { requests, one, passing } = createActivity();
   one.watch([3, BEN, BEN]);
   one.watch([BEN, 3]);
   one.setIdle(true);
   await flushPromises();
-  assert.deepEqual(asked.splice(0),
+  assert.deepEqual(requests.splice(0),
     [{ type: 'presence.watch', users: [BEN, 3] }, { type: 'presence.set', idle: true }]);
   assert.equal(passing.presence(BEN)?.status, 'idle');
   passing.clear();
   one.connected();
   await flushPromises();
-  assert.deepEqual(asked.map((one) => one.type).sort(), ['presence.set', 'presence.watch']);
+  assert.deepEqual(requests.map((one) => one.type).sort(), ['presence.set', 'presence.watch']);
   assert.equal(passing.presence(BEN)?.status, 'idle');
 });
 
 test('without a socket presence is polled, also after a failure', async () => {
-  const { clock, asked, how, one } = here({ live: false, fail: true });
+  const { clock, requests, how, one } = createActivity({ live: false, fail: true });
   one.watch([BEN]);
   await flushPromises();
   how.fail = false;
   await clock.advance(30_000);
   await clock.advance(30_000);
-  assert.equal(asked.length, 3);
+  assert.equal(requests.length, 3);
   how.live = true;
   one.connected();
   await flushPromises();
   await clock.advance(120_000);
-  assert.equal(asked.length, 4, 'a socket needs no polling');
+  assert.equal(requests.length, 4, 'a socket needs no polling');
 });
 
 const MESSAGE = {
@@ -149,31 +149,31 @@ const MESSAGE = {
 };
 
 test('nothing is requested after stop, not even a retry of a pending request', async () => {
-  const { clock, asked, how, one } = here({ live: false, fail: true });
+  const { clock, requests, how, one } = createActivity({ live: false, fail: true });
   one.watch([BEN]);
   one.stop();
   await flushPromises();
   how.fail = false;
   await clock.advance(120_000);
-  assert.equal(asked.length, 1);
+  assert.equal(requests.length, 1);
   assert.equal(clock.waiting(), 0);
 });
 
 test('the refusal of an outdated reaction does not lose the current one', async () => {
   /** @type {{on: boolean, resolve: () => void, reject: (error: Error) => void}[]} */
-  const asked = [];
+  const requests = [];
   const reacting = new PendingReactions({
     user: ME,
     changed: () => {},
-    react: (_place, on) => new Promise((resolve, reject) => { asked.push({ on, resolve, reject }); }),
+    react: (_place, on) => new Promise((resolve, reject) => { requests.push({ on, resolve, reject }); }),
   });
   const place = { conversation: 7, seq: 2, emoji: '👍' };
   const first = reacting.set(place, true);
   const second = reacting.set(place, false);
-  asked[0].reject(new NoAnswer('the test says so'));
+  requests[0].reject(new NoAnswer('the test says so'));
   await flushPromises();
-  assert.deepEqual(asked.map((one) => one.on), [true, false]);
-  asked[1].reject(new NoAnswer('the test says so'));
+  assert.deepEqual(requests.map((one) => one.on), [true, false]);
+  requests[1].reject(new NoAnswer('the test says so'));
   await assert.rejects(first, NoAnswer);
   await assert.rejects(second, NoAnswer, 'the last choice gets the outcome');
   assert.equal(reacting.withPending(MESSAGE), MESSAGE);
@@ -181,11 +181,11 @@ test('the refusal of an outdated reaction does not lose the current one', async 
 
 test('a reaction shows at once, the last choice wins, and a refusal reverts it', async () => {
   /** @type {{on: boolean, resolve: () => void, reject: (error: Error) => void}[]} */
-  const asked = [];
+  const requests = [];
   const reacting = new PendingReactions({
     user: ME,
     changed: () => {},
-    react: (_place, on) => new Promise((resolve, reject) => { asked.push({ on, resolve, reject }); }),
+    react: (_place, on) => new Promise((resolve, reject) => { requests.push({ on, resolve, reject }); }),
   });
   const place = { conversation: 7, seq: 2, emoji: '👍' };
   assert.equal(reacting.withPending(MESSAGE), MESSAGE, 'the same object without an own choice');
@@ -194,17 +194,17 @@ test('a reaction shows at once, the last choice wins, and a refusal reverts it',
   assert.equal(reacting.withPending({ ...MESSAGE, seq: 3 }).reactions?.[0].users.length, 1, 'under this message only');
   void reacting.set(place, false);
   assert.deepEqual(reacting.withPending(MESSAGE).reactions, [{ emoji: '👍', users: [BEN] }]);
-  assert.deepEqual(asked.map((one) => one.on), [true], 'one request at a time');
-  asked[0].resolve();
+  assert.deepEqual(requests.map((one) => one.on), [true], 'one request at a time');
+  requests[0].resolve();
   await flushPromises();
-  assert.deepEqual(asked.map((one) => one.on), [true, false]);
-  asked[1].resolve();
+  assert.deepEqual(requests.map((one) => one.on), [true, false]);
+  requests[1].resolve();
   await first;
   assert.equal(reacting.withPending(MESSAGE), MESSAGE);
 
   const heart = reacting.set({ ...place, emoji: '❤️' }, true);
   assert.deepEqual(reacting.withPending(MESSAGE).reactions?.[1], { emoji: '❤️', users: [ME] });
-  asked[2].reject(new Problem({ code: 'limit_reached', title: '', status: 409, retryable: false }));
+  requests[2].reject(new Problem({ code: 'limit_reached', title: '', status: 409, retryable: false }));
   await assert.rejects(heart, { code: 'limit_reached' });
   assert.equal(reacting.withPending(MESSAGE), MESSAGE, 'the reaction is reverted');
 });

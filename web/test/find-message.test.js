@@ -17,26 +17,26 @@ let server;
 let harness;
 let conversation = 0;
 /** The requested messages. @type {number[]} */
-let asked = [];
+let requested = [];
 /** @type {Error|null} */
-let trouble = null;
+let failure = null;
 
 beforeEach(async () => {
-  [asked, trouble] = [[], null];
+  [requested, failure] = [[], null];
   ({ server, harness, conversation } = await SyncHarness.openThread(ME, BEN, 60));
 });
 
-const held = () => harness.state.threads.get(conversation)?.messages.map((one) => one.seq) ?? [];
+const loaded = () => harness.state.threads.get(conversation)?.messages.map((one) => one.seq) ?? [];
 
 /** @param {number} seq @param {() => boolean} [isWished] */
-function look(seq, isWished = () => true) {
+function find(seq, isWished = () => true) {
   /** @type {any} */
   const client = {
     state: harness.state,
     user: ME,
     loadAround: async (/** @type {number} */ id, /** @type {number} */ around) => {
-      asked.push(around);
-      if (trouble) throw trouble;
+      requested.push(around);
+      if (failure) throw failure;
       return { page: server.messages(ME, id, { around, limit: 10 }), asked: harness.state.turn };
     },
     applyPage: (/** @type {number} */ id, /** @type {any} */ looked, /** @type {boolean} */ show) => {
@@ -47,17 +47,17 @@ function look(seq, isWished = () => true) {
 }
 
 test('a loaded message is found without a request, and another one with the answer', async () => {
-  assert.equal(await look(59), 'there');
-  assert.deepEqual(asked, []);
-  assert.equal(await look(10), 'there');
-  assert.deepEqual(asked, [10]);
-  assert.ok(held().includes(10));
+  assert.equal(await find(59), 'there');
+  assert.deepEqual(requested, []);
+  assert.equal(await find(10), 'there');
+  assert.deepEqual(requested, [10]);
+  assert.ok(loaded().includes(10));
 });
 
 test('an answer that is no longer wanted is not shown', async () => {
-  const before = held();
-  assert.equal(await look(10, () => false), 'there');
-  assert.deepEqual(held(), before);
+  const before = loaded();
+  assert.equal(await find(10, () => false), 'there');
+  assert.deepEqual(loaded(), before);
 });
 
 test('a deleted, hidden or unknown message moves nothing', async () => {
@@ -66,24 +66,24 @@ test('a deleted, hidden or unknown message moves nothing', async () => {
   deleteMessage(server, BEN, conversation, 59);
   await harness.receiveAll();
   await harness.replyAll();
-  const before = held();
+  const before = loaded();
   const outcomes = [];
-  for (const seq of [10, 11, 59, 61]) outcomes.push(await look(seq));
+  for (const seq of [10, 11, 59, 61]) outcomes.push(await find(seq));
   assert.deepEqual(outcomes, ['deleted', 'hidden', 'deleted', 'gone']);
-  assert.deepEqual(held(), before);
+  assert.deepEqual(loaded(), before);
 });
 
 test('a message from before the member joined differs from a lost one', async () => {
-  const before = held();
+  const before = loaded();
   const copy = harness.state.conversations.get(conversation);
   assert.ok(copy);
   const members = copy.members.map((one) => (one.user.id === ME ? { ...one, history_from: 20 } : one));
   harness.state.conversations.set(conversation, { ...copy, members });
-  assert.equal(await look(12), 'before');
-  assert.deepEqual(asked, [], 'the page knows that itself');
-  trouble = new NoAnswer('no way');
-  assert.equal(await look(25), 'lost');
-  trouble = new Problem({ code: 'not_found', title: 'none', status: 404, retryable: false });
-  assert.equal(await look(25), 'left');
-  assert.deepEqual(held(), before);
+  assert.equal(await find(12), 'before');
+  assert.deepEqual(requested, [], 'the page knows that itself');
+  failure = new NoAnswer('no way');
+  assert.equal(await find(25), 'lost');
+  failure = new Problem({ code: 'not_found', title: 'none', status: 404, retryable: false });
+  assert.equal(await find(25), 'left');
+  assert.deepEqual(loaded(), before);
 });

@@ -50,17 +50,17 @@ const requests = [
 
 test('every command has its request', async () => {
   /** @type {{path: string, init: RequestInit}[]} */
-  const asked = [];
+  const sent = [];
   const http = new Http({
     clock: manualClock(),
     fetch: async (path, init) => {
-      asked.push({ path, init });
+      sent.push({ path, init });
       return new Response('{}', { status: 200 });
     },
   });
   for (const [command, request, body] of requests) {
     await http.sendCommand(command);
-    const { path, init } = /** @type {typeof asked[0]} */ (asked.pop());
+    const { path, init } = /** @type {typeof sent[0]} */ (sent.pop());
     assert.equal(`${init.method} ${path}`, request);
     assert.deepEqual(init.body === undefined ? undefined : JSON.parse(String(init.body)), body, request);
   }
@@ -96,11 +96,11 @@ test('a picture upload has no timeout while it makes progress', async () => {
 
 test('only an error about the picture itself is shown as one', () => {
   const picture = new Blob([new Uint8Array(3_145_728)]);
-  const said = (/** @type {string} */ code, /** @type {number} */ status) =>
+  const errorText = (/** @type {string} */ code, /** @type {number} */ status) =>
     pictureTrouble(new Problem({ code, title: '', status, retryable: status >= 500 }), picture);
-  assert.match(said('too_large', 413), /^That picture is .*3\.0 MB/u);
-  assert.match(said('unsupported_type', 415), /^That picture could not be used/u);
-  assert.match(said('unavailable', 503), /could not be changed.*cannot do this now/u);
-  assert.match(said('not_allowed', 403), /could not be changed.*may not do this/u);
+  assert.match(errorText('too_large', 413), /^That picture is .*3\.0 MB/u);
+  assert.match(errorText('unsupported_type', 415), /^That picture could not be used/u);
+  assert.match(errorText('unavailable', 503), /could not be changed.*cannot do this now/u);
+  assert.match(errorText('not_allowed', 403), /could not be changed.*may not do this/u);
   assert.match(pictureTrouble(new NoAnswer('gone'), picture), /could not be changed.*did not answer/u);
 });

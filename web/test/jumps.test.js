@@ -19,7 +19,7 @@ beforeEach(async () => {
   ({ server, harness, conversation } = await SyncHarness.openThread(ME, BEN, 30));
 });
 
-const held = () => harness.state.threads.get(conversation)?.messages.map((one) => one.seq) ?? [];
+const loaded = () => harness.state.threads.get(conversation)?.messages.map((one) => one.seq) ?? [];
 
 test('a finished jump is not repeated when the connection returns', async () => {
   void harness.sync.openAround(conversation, 10);
@@ -31,8 +31,8 @@ test('a finished jump is not repeated when the connection returns', async () => 
   await harness.disconnect();
   await harness.resume();
   await harness.replyAll();
-  assert.equal(held()[0], 13);
-  assert.ok((held().at(-1) ?? 0) > 15, 'the failed load was retried');
+  assert.equal(loaded()[0], 13);
+  assert.ok((loaded().at(-1) ?? 0) > 15, 'the failed load was retried');
   assert.equal(harness.sync.threadProgress.get(conversation), 'idle');
 });
 
@@ -45,22 +45,22 @@ test('a failed load of a part that is no longer shown is not retried, and more c
   harness.sync.trim(conversation, 8, 10);
   await harness.resume();
   await harness.replyAll();
-  assert.deepEqual(held(), [8, 9, 10]);
+  assert.deepEqual(loaded(), [8, 9, 10]);
   assert.equal(harness.sync.threadProgress.get(conversation), 'idle');
   void harness.sync.loadNewer(conversation);
   await harness.replyAll();
-  assert.deepEqual(held(), [8, 9, 10, 11, 12, 13, 14]);
+  assert.deepEqual(loaded(), [8, 9, 10, 11, 12, 13, 14]);
 });
 
 test('a failed jump reports it and does not happen later', async () => {
-  const before = held();
+  const before = loaded();
   const jump = harness.sync.openAround(conversation, 10);
   await harness.fail();
   assert.equal(await jump, false);
   await harness.clock.advance(60_000);
   await harness.resume();
   await harness.replyAll();
-  assert.deepEqual(held(), before);
+  assert.deepEqual(loaded(), before);
 });
 
 test('a finished jump to the end is not retried', async () => {
@@ -71,10 +71,10 @@ test('a finished jump to the end is not retried', async () => {
   const jump = harness.sync.openAround(conversation, 20);
   await harness.replyAll();
   assert.equal(await jump, true);
-  const before = held();
+  const before = loaded();
   await harness.clock.advance(60_000);
   await harness.replyAll();
-  assert.deepEqual(held(), before);
+  assert.deepEqual(loaded(), before);
 });
 
 test('a pending jump to the end is retried', async () => {
@@ -84,17 +84,17 @@ test('a pending jump to the end is retried', async () => {
   await harness.fail();
   await harness.resume();
   await harness.replyAll();
-  assert.equal(held().at(-1), 30);
+  assert.equal(loaded().at(-1), 30);
 });
 
 test('after stop nothing is requested, and pending requests report nothing', async () => {
-  const before = held();
+  const before = loaded();
   void harness.sync.loadOlder(conversation);
   harness.sync.stop();
   await harness.reply();
   harness.sync.applyEvent({ type: 'scope.changed', scope: `conversation:${conversation}`, version: server.data.version + 9 });
   await harness.clock.advance(60_000);
-  assert.deepEqual(held(), before);
+  assert.deepEqual(loaded(), before);
   assert.equal(harness.pending.length, 0);
   assert.equal(harness.clock.waiting(), 0);
 });

@@ -9,7 +9,7 @@ import { plain, rich } from '../src/inbox/view/markup.js';
 import { payloads } from './journeys/support/hostile-texts.js';
 
 /** Writes out the meaning of a text. @param {string} text @returns {string} */
-function shown(text) {
+function render(text) {
   return rich(text).map((piece) => {
     switch (piece.type) {
       case 'mark':
@@ -19,8 +19,8 @@ function shown(text) {
       case 'block':
         return `<pre>${piece.text}</pre>`;
       default: {
-        const words = piece.type === 'link' ? `<a>${piece.text}</a>` : piece.text;
-        const italic = piece.italic ? `<i>${words}</i>` : words;
+        const inner = piece.type === 'link' ? `<a>${piece.text}</a>` : piece.text;
+        const italic = piece.italic ? `<i>${inner}</i>` : inner;
         return piece.bold ? `<b>${italic}</b>` : italic;
       }
     }
@@ -38,42 +38,42 @@ function links(text) {
 }
 
 test('bold, italic and code are recognised within a line', () => {
-  assert.equal(shown('See *bold*, _this_ and `ref-2041`.'), 'See <b>bold</b>, <i>this</i> and <c>ref-2041</c>.');
-  assert.equal(shown('*bold and _both_*'), '<b>bold and </b><b><i>both</i></b>');
-  assert.equal(shown('_*both*_'), '<b><i>both</i></b>');
-  assert.equal(shown('(*so*), „_so_“!'), '(<b>so</b>), „<i>so</i>“!');
-  assert.equal(shown('*fünf Äpfel*'), '<b>fünf Äpfel</b>');
-  assert.equal(shown('*one* and *two*'), '<b>one</b> and <b>two</b>');
+  assert.equal(render('See *bold*, _this_ and `ref-2041`.'), 'See <b>bold</b>, <i>this</i> and <c>ref-2041</c>.');
+  assert.equal(render('*bold and _both_*'), '<b>bold and </b><b><i>both</i></b>');
+  assert.equal(render('_*both*_'), '<b><i>both</i></b>');
+  assert.equal(render('(*so*), „_so_“!'), '(<b>so</b>), „<i>so</i>“!');
+  assert.equal(render('*fünf Äpfel*'), '<b>fünf Äpfel</b>');
+  assert.equal(render('*one* and *two*'), '<b>one</b> and <b>two</b>');
 });
 
 test('text that is no markup stays unchanged', () => {
   for (const text of [
     'snake_case_name', '2*3*4', '2 * 3 * 4', '* a point', '__init__', '**', '***', '_', '* *', '*a', 'a*', '*a\nb*',
     '``', '` `', 'a`b', '_a*', 'ä*ö*ü', '漢*字*漢', '*_*', '-*-', '*a *',
-  ]) assert.equal(shown(text), text);
+  ]) assert.equal(render(text), text);
 });
 
 test('markup nests and never overlaps', () => {
-  assert.equal(shown('*a _b* c_'), '<b>a _b</b> c_');
-  assert.equal(shown('_a *b_ c*'), '<i>a *b</i> c*');
-  assert.equal(shown('*a *b*'), '*a <b>b</b>');
+  assert.equal(render('*a _b* c_'), '<b>a _b</b> c_');
+  assert.equal(render('_a *b_ c*'), '<i>a *b</i> c*');
+  assert.equal(render('*a *b*'), '*a <b>b</b>');
 });
 
 test('code and links contain no markup', () => {
-  assert.equal(shown('`*a* https://a.example/`'), '<c>*a* https://a.example/</c>');
-  assert.equal(shown('https://a.example/a_b_c*d*'), '<a>https://a.example/a_b_c*d*</a>');
-  assert.equal(shown('*see https://a.example/x_y*'), '<b>see </b><b><a>https://a.example/x_y</a></b>');
-  assert.equal(shown('*`a`* b'), '<c>a</c> b');
+  assert.equal(render('`*a* https://a.example/`'), '<c>*a* https://a.example/</c>');
+  assert.equal(render('https://a.example/a_b_c*d*'), '<a>https://a.example/a_b_c*d*</a>');
+  assert.equal(render('*see https://a.example/x_y*'), '<b>see </b><b><a>https://a.example/x_y</a></b>');
+  assert.equal(render('*`a`* b'), '<c>a</c> b');
 });
 
 test('a code block stands between fences', () => {
-  assert.equal(shown('```\nlet a = *b*;\n```'), '<pre>let a = *b*;</pre>');
-  assert.equal(shown('so:\n```js\na\n\nb\n```\nand *on*'), 'so:<pre>a\n\nb</pre>and <b>on</b>');
-  assert.equal(shown('```one line```'), '<pre>one line</pre>');
-  assert.equal(shown('```\na\n```\n```\nb\n```'), '<pre>a</pre><pre>b</pre>');
-  assert.equal(shown('```\nnever ended'), '```\nnever ended');
-  assert.equal(shown('``````'), '``````');
-  assert.equal(shown('```\n\n```'), '```\n\n```');
+  assert.equal(render('```\nlet a = *b*;\n```'), '<pre>let a = *b*;</pre>');
+  assert.equal(render('so:\n```js\na\n\nb\n```\nand *on*'), 'so:<pre>a\n\nb</pre>and <b>on</b>');
+  assert.equal(render('```one line```'), '<pre>one line</pre>');
+  assert.equal(render('```\na\n```\n```\nb\n```'), '<pre>a</pre><pre>b</pre>');
+  assert.equal(render('```\nnever ended'), '```\nnever ended');
+  assert.equal(render('``````'), '``````');
+  assert.equal(render('```\n\n```'), '```\n\n```');
 });
 
 test('URLs become links', () => {
@@ -135,7 +135,7 @@ test('directional and invisible characters end a URL', () => {
 });
 
 /** Checks the properties that hold for any text. @param {string} text */
-function holds(text) {
+function assertSafe(text) {
   const pieces = rich(text);
   assert.equal(pieces.map((one) => one.text).join(''), text);
   for (const one of pieces) {
@@ -149,15 +149,15 @@ function holds(text) {
 }
 
 test('every hostile text stays unchanged and gets no harmful link', () => {
-  for (const text of payloads) holds(text);
+  for (const text of payloads) assertSafe(text);
   assert.deepEqual(payloads.flatMap(hrefs).filter((one) => !/^https?:/u.test(one)), []);
 });
 
 test('the parts of any text add up to the text', () => {
   const part = fc.constantFrom('*', '_', '`', '```', '\n', ' ', 'a', 'bc', '1', '.', '/', ':', 'https://', 'www.',
     'mailto:', 'a.example', '(', ')', '[', ']', '@', '"', '<', '\u202e', '漢', '👍', '\ud83d', '\\', 'javascript:', '#', '?', '😀*', '—', '’', '\u200d', '\u200c', 'می', '\ufe0f');
-  fc.assert(fc.property(fc.array(part, { maxLength: 60 }).map((parts) => parts.join('')), holds), { numRuns: 3_000 });
-  fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), holds), { numRuns: 1_000 });
+  fc.assert(fc.property(fc.array(part, { maxLength: 60 }).map((parts) => parts.join('')), assertSafe), { numRuns: 3_000 });
+  fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), assertSafe), { numRuns: 1_000 });
 });
 
 test('no link starts within a word', () => {
@@ -275,23 +275,23 @@ test('markup opens after a space or a bracket and closes before their counterpar
     '^_^ nice ^_^', 'src/*.js, lib/*.css', '(a+b)*(c+d)*(e+f)', '*.js, lib/*.css', 'f(x)*g(y)*h', 'a*b* c', 'x *y*z',
     '/*note*/', 'a_b_ c', '5*3*2', '>_< or >_<', '(*_*)', '*^_^*', '*...*', 'é_a_é', '1*2* 3', 'a:*b*', 'a.*b*', 'a/_b_',
     'int *p, *q', '~*x*~', '_a_b', '*a*b',
-  ]) assert.equal(shown(text), text);
+  ]) assert.equal(render(text), text);
   for (const [text, expected] of [
     ['(*a*)', '(<b>a</b>)'], ['"*a*"', '"<b>a</b>"'], ['«_a_»', '«<i>a</i>»'], ['*a*!?', '<b>a</b>!?'],
     ['[_a_], b', '[<i>a</i>], b'], ['*a*. b', '<b>a</b>. b'], ['*a* – b', '<b>a</b> – b'], ['*a*—b', '<b>a</b>—b'],
     ["'*a*'", "'<b>a</b>'"], ['¿*qué*?', '¿<b>qué</b>?'], ['*😀*', '<b>😀</b>'], ['*אבג*', '<b>אבג</b>'],
     ['_*a*_!', '<b><i>a</i></b>!'],
-  ]) assert.equal(shown(text), expected, text);
+  ]) assert.equal(render(text), expected, text);
 });
 
 test('a preview shows no fences and no markup characters', () => {
-  const said = (/** @type {string} */ text, /** @type {string} */ subject = '') => gist({ text, subject }).text;
-  assert.equal(said('```js\nlet a;\n```'), 'let a;');
-  assert.equal(said('```js\nlet a;\n```', 'Code'), 'Code: let a;');
-  assert.equal(said('*a* and `b`', 'A *subject*'), 'A *subject*: a and b');
-  assert.equal(said('```js\nnot ended'), 'not ended');
-  assert.equal(said('```'), '```');
-  assert.equal(said('so:\n```\na\n```\nand'), 'so: a and');
+  const previewOf = (/** @type {string} */ text, /** @type {string} */ subject = '') => gist({ text, subject }).text;
+  assert.equal(previewOf('```js\nlet a;\n```'), 'let a;');
+  assert.equal(previewOf('```js\nlet a;\n```', 'Code'), 'Code: let a;');
+  assert.equal(previewOf('*a* and `b`', 'A *subject*'), 'A *subject*: a and b');
+  assert.equal(previewOf('```js\nnot ended'), 'not ended');
+  assert.equal(previewOf('```'), '```');
+  assert.equal(previewOf('so:\n```\na\n```\nand'), 'so: a and');
 });
 
 /** Long enough that anything worse than linear time would not finish. */

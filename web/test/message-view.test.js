@@ -24,7 +24,7 @@ const ME = 1;
 const NAMES = ['', 'Ada Winter', 'Ben Okafor', 'Cleo', 'Dora'];
 const NOW = new Date(2026, 10, 22, 12, 0).getTime();
 
-function people() {
+function createState() {
   const state = emptyState(ME);
   for (const [id, name] of NAMES.entries()) if (id > 0) state.users.set(id, { id, name, picture: null, version: 1 });
   return state;
@@ -40,7 +40,7 @@ function message(seq, more = {}) {
 
 /** @param {Message[]} messages @param {'direct'|'group'} [kind] @param {Map<number, Message|null>} [quoted]
  * @returns {Block[]} */
-function lay(messages, kind = 'group', quoted) {
+function buildBlocks(messages, kind = 'group', quoted) {
   /** @type {Member[]} */
   const members = [1, 2, 3].map((id) => ({
     user: { id, name: NAMES[id], picture: null, version: 1 }, role: 'member', context_role: null, read_seq: 0,
@@ -52,18 +52,18 @@ function lay(messages, kind = 'group', quoted) {
     last_seq: messages.length, last_message: messages.at(-1) ?? null, member_count: 3, members, unread: 0,
   };
   return layOut({
-    state: people(), conversation, messages, items: [], now: NOW, atBeginning: false, divider: null, offline: false,
+    state: createState(), conversation, messages, items: [], now: NOW, atBeginning: false, divider: null, offline: false,
     ...(quoted ? { quoted: (seq) => quoted.get(seq) } : {}),
   });
 }
 
 /** @param {Block[]} blocks @returns {Said[]} */
-function saidIn(blocks) {
+function messagesIn(blocks) {
   return blocks.flatMap((one) => (one.type === 'run' ? one.said : []));
 }
 
 test('system messages say who did what, with the right plural', () => {
-  const state = people();
+  const state = createState();
   /** @param {number} sender @param {SystemLine} line */
   const line = (sender, line) => wordsOf(systemPhrase(state, sender, line));
   assert.equal(line(2, { type: 'added', users: [3] }), 'Ben Okafor added Cleo');
@@ -82,37 +82,37 @@ test('system messages say who did what, with the right plural', () => {
 });
 
 test('a system message stands alone, and a hidden message takes no space', () => {
-  const blocks = lay([
+  const blocks = buildBlocks([
     message(1), message(2, { client_id: '', system: { type: 'left' } }), message(3, { hidden: true, text: '' }),
     message(4), message(5, { client_id: '', system: { type: 'added', users: [3] } }),
   ]);
   assert.deepEqual(blocks.map((one) => (one.type === 'line' ? wordsOf(one.phrase) : one.type)),
     ['day', 'run', 'Ben Okafor left', 'run', 'Ben Okafor added Cleo']);
-  assert.deepEqual(saidIn(blocks).map((one) => one.seq), [1, 4]);
+  assert.deepEqual(messagesIn(blocks).map((one) => one.seq), [1, 4]);
   assert.equal(new Set(blocks.map((one) => one.key)).size, blocks.length);
 });
 
 test('a deleted message says so, and in a group it does not say by whom', () => {
   const gone = message(1, { text: '', deleted: true });
-  assert.equal(saidIn(lay([gone], 'direct'))[0].deleted, 'Ben Okafor deleted this message');
-  assert.equal(saidIn(lay([{ ...gone, sender: ME }], 'direct'))[0].deleted, 'You deleted this message');
-  assert.equal(saidIn(lay([gone], 'group'))[0].deleted, 'This message was deleted');
-  const [run] = lay([{ ...gone, sender: ME }]).filter((one) => one.type === 'run');
+  assert.equal(messagesIn(buildBlocks([gone], 'direct'))[0].deleted, 'Ben Okafor deleted this message');
+  assert.equal(messagesIn(buildBlocks([{ ...gone, sender: ME }], 'direct'))[0].deleted, 'You deleted this message');
+  assert.equal(messagesIn(buildBlocks([gone], 'group'))[0].deleted, 'This message was deleted');
+  const [run] = buildBlocks([{ ...gone, sender: ME }]).filter((one) => one.type === 'run');
   assert.equal(run.meta.kind, 'time', 'no tick is shown for a system message');
 });
 
 test('the last own message that was not deleted has a word beside its tick', () => {
-  const blocks = lay([message(1, { sender: ME }), message(3, { sender: ME, text: '', deleted: true })]);
+  const blocks = buildBlocks([message(1, { sender: ME }), message(3, { sender: ME, text: '', deleted: true })]);
   const metas = blocks.flatMap((one) => (one.type === 'run' ? [one.meta] : []));
   assert.deepEqual(metas.map((one) => (one.kind === 'tick' ? one.wordless : one.kind)), [false, 'time']);
 });
 
 test('a quote shows the current state of its message, wherever the message is held', () => {
   const answer = message(5, { sender: ME, reply_to: 1 });
-  assert.deepEqual(saidIn(lay([message(1, { text: 'is *it* yours?' }), message(2), answer]))[2].quote,
+  assert.deepEqual(messagesIn(buildBlocks([message(1, { text: 'is *it* yours?' }), message(2), answer]))[2].quote,
     { seq: 1, who: 'Ben Okafor', text: 'is it yours?', sign: null, there: true });
   const far = [message(4), answer];
-  const quoteOf = (/** @type {Map<number, Message|null>} */ quoted) => saidIn(lay(far, 'group', quoted))[1].quote;
+  const quoteOf = (/** @type {Map<number, Message|null>} */ quoted) => messagesIn(buildBlocks(far, 'group', quoted))[1].quote;
   assert.equal(quoteOf(new Map([[1, message(1)]]))?.text, 'text 1');
   assert.equal(quoteOf(new Map())?.text, '…', 'the quote is loading');
   assert.deepEqual(quoteOf(new Map([[1, null]])), {
@@ -123,31 +123,31 @@ test('a quote shows the current state of its message, wherever the message is he
 });
 
 test('reactions show their number, their users and whether one is mine', () => {
-  const [said] = saidIn(lay([message(1, {
+  const [view] = messagesIn(buildBlocks([message(1, {
     reactions: [{ emoji: '👍🏽', users: [2, ME, 3] }, { emoji: '🎉', users: [2] }],
   })]));
-  assert.deepEqual(said.reactions, [
+  assert.deepEqual(view.reactions, [
     { emoji: '👍🏽', count: 3, mine: true, names: 'Ben Okafor, You and Cleo' },
     { emoji: '🎉', count: 1, mine: false, names: 'Ben Okafor' },
   ]);
   const many = Array.from({ length: 25 }, (_, index) => index + 1);
-  const [crowd] = saidIn(lay([message(1, { reactions: [{ emoji: '🎉', users: many }] })]));
+  const [crowd] = messagesIn(buildBlocks([message(1, { reactions: [{ emoji: '🎉', users: many }] })]));
   assert.match(crowd.reactions[0].names, / and 5 more$/u);
 });
 
 test('a screen reader reads a message as one sentence', () => {
-  const [, said] = saidIn(lay([message(1, { text: 'the scratch?' }), message(2, {
+  const [, view] = messagesIn(buildBlocks([message(1, { text: 'the scratch?' }), message(2, {
     sender: ME, subject: 'The handover', text: 'At *ten*,\nby the stall.', reply_to: 1, forwarded: true,
     reactions: [{ emoji: '❤️', users: [2] }], edited_at: '2026-11-22T09:20:00.000Z',
   })]));
-  assert.equal(sentence(said, 'You', 'Read'), 'You, 09:02. Forwarded. In reply to Ben Okafor: the scratch?. '
+  assert.equal(sentence(view, 'You', 'Read'), 'You, 09:02. Forwarded. In reply to Ben Okafor: the scratch?. '
     + 'Subject: The handover. At ten, by the stall. red heart: Ben Okafor. edited. Read');
-  const [gone] = saidIn(lay([message(1, { deleted: true, text: '' })]));
+  const [gone] = messagesIn(buildBlocks([message(1, { deleted: true, text: '' })]));
   assert.equal(sentence(gone, 'Ben Okafor', ''), 'Ben Okafor, 09:01. This message was deleted');
 });
 
 test('the conversation list shows a message as one line', () => {
-  const state = people();
+  const state = createState();
   assert.deepEqual(gistOf(state, message(1, { text: 'a *b*\n  `c`' })), { text: 'a b c', sign: null });
   assert.deepEqual(gistOf(state, message(1, { subject: 'S', text: 't' })), { text: 'S: t', sign: null });
   assert.deepEqual(gistOf(state, message(1, { deleted: true, text: '' })),
@@ -190,17 +190,17 @@ test('frequently used emoji come first', () => {
 });
 
 /** @param {import('../src/sdk/storage.js').StorageLike} shelf */
-function draftingOn(shelf) {
+function draftOn(shelf) {
   return new ComposerDraft(new Drafts({ storage: new UserStorage(shelf, ME), now: () => 1, newId: () => 'a' }));
 }
 
 test('the quoted message and the subject are part of the draft, an edit is not', () => {
   const shelf = memoryStorage();
-  const drafting = draftingOn(shelf);
+  const drafting = draftOn(shelf);
   drafting.reply(1, 7);
   drafting.subject(1, ' Handover ');
   drafting.edit(message(3));
-  assert.deepEqual(draftingOn(shelf).of(1), { reply: 7, subject: ' Handover ', editing: null });
+  assert.deepEqual(draftOn(shelf).of(1), { reply: 7, subject: ' Handover ', editing: null });
   assert.equal(drafting.of(1).editing?.seq, 3);
   assert.equal(drafting.of(2).editing, null);
   drafting.cancel(1);
@@ -212,11 +212,11 @@ test('the quoted message and the subject are part of the draft, an edit is not',
 });
 
 test('an edit continues while its message is not loaded and ends when the message is deleted', () => {
-  const drafting = draftingOn(memoryStorage());
+  const drafting = draftOn(memoryStorage());
   drafting.edit(message(3, { sender: ME, text: 'as it was', subject: 'about' }));
   const company = { typing: () => /** @type {number[]} */ ([]), presence: () => null };
   const modeWith = (/** @type {Message[]} */ messages) => {
-    const state = people();
+    const state = createState();
     state.threads.set(1, { ...emptyThread(1), loaded: true, messages });
     const sight = { state, now: NOW, selected: 1, waiting: () => [], draft: () => '', readUpTo: () => 0, company };
     return threadView(sight, {
@@ -226,7 +226,7 @@ test('an edit continues while its message is not loaded and ends when the messag
   };
   const away = modeWith([message(8)]);
   assert.deepEqual(away?.kind === 'edit' && [away.seq, away.words], [3, { text: 'as it was', subject: 'about' }]);
-  const held = modeWith([message(3, { sender: ME, text: 'as it is' })]);
-  assert.equal(held?.kind === 'edit' && held.words.text, 'as it is');
+  const loaded = modeWith([message(3, { sender: ME, text: 'as it is' })]);
+  assert.equal(loaded?.kind === 'edit' && loaded.words.text, 'as it is');
   assert.equal(modeWith([message(3, { sender: ME, text: '', deleted: true })]), null);
 });

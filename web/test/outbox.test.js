@@ -12,14 +12,14 @@ import { flushPromises, manualClock } from './support/clock.js';
 /** @type {ReturnType<typeof manualClock>} */
 let clock;
 /** @type {{command: any, resolve: (answer: any) => void, reject: (error: Error) => void}[]} */
-let asked;
+let requests;
 /** @type {any[]} */
 let sent;
 let shelf = memoryStorage();
 
 beforeEach(() => {
   clock = manualClock();
-  asked = [];
+  requests = [];
   sent = [];
   shelf = memoryStorage();
 });
@@ -31,7 +31,7 @@ function outbox(journal) {
     storage: new UserStorage(shelf, 7),
     clock,
     newId: createIdGenerator(clock),
-    request: (command) => new Promise((resolve, reject) => asked.push({ command, resolve, reject })),
+    request: (command) => new Promise((resolve, reject) => requests.push({ command, resolve, reject })),
     onSent: (one) => sent.push(one),
     turn: () => 0,
     changed: () => {},
@@ -46,15 +46,15 @@ function answer(command) {
   };
 }
 
-async function accept() {
-  const [one] = asked.splice(0, 1);
+async function acceptNext() {
+  const [one] = requests.splice(0, 1);
   one.resolve(answer(one.command));
   await flushPromises();
 }
 
 /** @param {Error} error */
-async function refuse(error) {
-  asked.splice(0, 1)[0].reject(error);
+async function refuseNext(error) {
+  requests.splice(0, 1)[0].reject(error);
   await flushPromises();
 }
 
@@ -66,11 +66,11 @@ test('one message per conversation is in flight, and later ones follow in order'
   box.add(3, { text: 'one' });
   box.add(3, { text: 'two' });
   box.add(4, { text: 'elsewhere' });
-  assert.deepEqual(asked.map((one) => one.command.text), ['one', 'elsewhere']);
-  await accept();
-  assert.deepEqual(asked.map((one) => one.command.text), ['elsewhere', 'two']);
-  await accept();
-  await accept();
+  assert.deepEqual(requests.map((one) => one.command.text), ['one', 'elsewhere']);
+  await acceptNext();
+  assert.deepEqual(requests.map((one) => one.command.text), ['elsewhere', 'two']);
+  await acceptNext();
+  await acceptNext();
   assert.deepEqual(sent.map((one) => one.message.text), ['one', 'elsewhere', 'two']);
   assert.equal(box.size, 0);
   assert.equal(shelf.length, 0);
@@ -80,17 +80,17 @@ test('a message with an unknown outcome is sent again with the same client id be
   const box = outbox();
   box.add(3, { text: 'one' });
   box.add(3, { text: 'two' });
-  const name = asked[0].command.client_id;
-  await refuse(new NoAnswer('gone'));
+  const name = requests[0].command.client_id;
+  await refuseNext(new NoAnswer('gone'));
   await clock.advance(0);
-  assert.deepEqual(asked.map((one) => [one.command.client_id, one.command.text]), [[name, 'one']]);
-  await refuse(new NoAnswer('gone again'));
-  assert.equal(asked.length, 0, 'then the outbox waits');
+  assert.deepEqual(requests.map((one) => [one.command.client_id, one.command.text]), [[name, 'one']]);
+  await refuseNext(new NoAnswer('gone again'));
+  assert.equal(requests.length, 0, 'then the outbox waits');
   box.resume();
-  assert.equal(asked[0].command.client_id, name);
-  await refuse(refusal('internal'));
+  assert.equal(requests[0].command.client_id, name);
+  await refuseNext(refusal('internal'));
   await clock.advance(15_000);
-  assert.equal(asked[0].command.client_id, name, 'a server error leaves the outcome unknown too');
+  assert.equal(requests[0].command.client_id, name, 'a server error leaves the outcome unknown too');
 });
 
 test('after stop nothing is written back to erased storage', async () => {
@@ -98,7 +98,7 @@ test('after stop nothing is written back to erased storage', async () => {
   box.add(3, { text: 'secret' });
   box.stop();
   eraseUser(shelf, 7);
-  await refuse(new NoAnswer('gone'));
+  await refuseNext(new NoAnswer('gone'));
   assert.equal(shelf.length, 0);
   assert.equal(clock.waiting(), 0);
 });
@@ -106,58 +106,58 @@ test('after stop nothing is written back to erased storage', async () => {
 test('a retryable refusal is retried when the server says', async () => {
   const box = outbox();
   box.add(3, { text: 'one' });
-  await refuse(refusal('too_many', true, { retry_after_ms: 700 }));
+  await refuseNext(refusal('too_many', true, { retry_after_ms: 700 }));
   await clock.advance(699);
-  assert.equal(asked.length, 0);
+  assert.equal(requests.length, 0);
   await clock.advance(1);
-  assert.equal(asked.length, 1);
+  assert.equal(requests.length, 1);
 });
 
 test('a refusal holds back later messages until the user decides', async () => {
   const box = outbox();
   box.add(3, { text: 'one' });
   box.add(3, { text: 'two' });
-  await refuse(refusal());
+  await refuseNext(refusal());
   assert.deepEqual(box.itemsIn(3).map((one) => one.state), ['refused', 'waiting']);
   assert.equal(box.itemsIn(3)[0].problem?.code, 'not_allowed');
   box.resume();
-  assert.equal(asked.length, 0);
+  assert.equal(requests.length, 0);
   box.retry(box.itemsIn(3)[0].client_id);
-  assert.equal(asked[0].command.text, 'one');
-  await refuse(refusal());
+  assert.equal(requests[0].command.text, 'one');
+  await refuseNext(refusal());
   box.discard(box.itemsIn(3)[0].client_id);
-  assert.deepEqual(asked.map((one) => [one.command.type, one.command.text]), [['message.send', 'two']]);
+  assert.deepEqual(requests.map((one) => [one.command.type, one.command.text]), [['message.send', 'two']]);
 });
 
 test('discarding a message that may have been sent asks the server, which decides', async () => {
   const box = outbox();
   box.add(3, { text: 'perhaps' });
   box.add(3, { text: 'later' });
-  const name = asked[0].command.client_id;
-  await refuse(new NoAnswer('gone'));
+  const name = requests[0].command.client_id;
+  await refuseNext(new NoAnswer('gone'));
   box.discard(name);
   assert.deepEqual(box.itemsIn(3).map((one) => one.text), ['later'], 'the message is no longer shown');
   box.resume();
-  assert.deepEqual(asked[0].command, { type: 'message.cancel', client_id: name });
-  asked.splice(0, 1)[0].resolve({ cancelled: false, message: { id: 5, conversation: 3, client_id: name } });
+  assert.deepEqual(requests[0].command, { type: 'message.cancel', client_id: name });
+  requests.splice(0, 1)[0].resolve({ cancelled: false, message: { id: 5, conversation: 3, client_id: name } });
   await flushPromises();
   assert.equal(sent[0].message.client_id, name, 'the message had been sent');
-  assert.deepEqual(asked.map((one) => one.command.text), ['later']);
+  assert.deepEqual(requests.map((one) => one.command.text), ['later']);
 });
 
 test('a message is reported as sent only when it was, and messages that need the user are not waited for', async () => {
   const box = outbox();
   for (const text of ['discarded', 'refused', 'behind']) box.add(3, { text });
   box.add(4, { text: 'elsewhere' });
-  await refuse(new NoAnswer('gone'));
+  await refuseNext(new NoAnswer('gone'));
   box.discard(box.itemsIn(3)[0].client_id);
   assert.deepEqual([box.sentCount, box.activeCount], [0, 3]);
-  await accept();
+  await acceptNext();
   assert.deepEqual([box.sentCount, box.activeCount], [1, 2]);
   box.resume();
-  asked.splice(0, 1)[0].resolve({ cancelled: true, message: null });
+  requests.splice(0, 1)[0].resolve({ cancelled: true, message: null });
   await flushPromises();
-  await refuse(refusal());
+  await refuseNext(refusal());
   assert.deepEqual([box.sentCount, box.activeCount, box.size], [1, 0, 2]);
 });
 
@@ -166,8 +166,8 @@ test('a message that was never sent is discarded without a request', async () =>
   box.add(3, { text: 'one' });
   box.add(3, { text: 'two' });
   box.discard(box.itemsIn(3)[1].client_id);
-  await accept();
-  assert.equal(asked.length, 0);
+  await acceptNext();
+  assert.equal(requests.length, 0);
 });
 
 test('pending messages outlive the page, in order and with their client ids', async () => {
@@ -176,29 +176,29 @@ test('pending messages outlive the page, in order and with their client ids', as
   before.add(3, { text: 'two' });
   const names = before.itemsIn(3).map((one) => one.client_id);
   before.stop();
-  asked = [];
+  requests = [];
   const after = outbox();
   assert.deepEqual(after.itemsIn(3).map((one) => [one.client_id, one.text, one.state]),
     [[names[0], 'one', 'waiting'], [names[1], 'two', 'waiting']]);
   after.resume();
-  assert.equal(asked[0].command.client_id, names[0]);
+  assert.equal(requests[0].command.client_id, names[0]);
 });
 
 test('a message that another page of the same user has sent is not sent again', async () => {
   const first = outbox();
   first.add(3, { text: 'one' });
-  await refuse(new NoAnswer('gone'));
+  await refuseNext(new NoAnswer('gone'));
   first.stop();
   const second = outbox();
   eraseUser(shelf, 7);
   second.resume();
   await flushPromises();
-  assert.equal(asked.length, 0);
+  assert.equal(requests.length, 0);
   assert.equal(second.size, 0);
 });
 
 /** Passes on the storage events of another page's changes. @param {Outbox} box */
-function hear(box) {
+function passStorageEvents(box) {
   const changed = box.itemsIn(3).map((one) => `parlor:7:send:${one.client_id}`);
   const there = [...Array(shelf.length).keys()].map((at) => shelf.key(at));
   for (const key of new Set([...changed, ...there])) box.storageChanged(key);
@@ -210,12 +210,12 @@ test('the messages of a closed page are sent by an open one, in order', async ()
   closed.add(3, { text: 'one' });
   closed.add(3, { text: 'two' });
   const names = closed.itemsIn(3).map((one) => one.client_id);
-  await refuse(new NoAnswer('gone'));
+  await refuseNext(new NoAnswer('gone'));
   closed.stop();
   open.resume();
-  assert.deepEqual(asked.map((one) => one.command.client_id), [names[0]]);
-  await accept();
-  await accept();
+  assert.deepEqual(requests.map((one) => one.command.client_id), [names[0]]);
+  await acceptNext();
+  await acceptNext();
   assert.deepEqual(sent.map((one) => one.message.client_id), names);
   assert.equal(open.size + shelf.length, 0);
 });
@@ -224,48 +224,48 @@ test('a page takes over messages stored by another page, except those being sent
   const open = outbox();
   const other = outbox();
   other.add(3, { text: 'one' });
-  hear(open);
-  assert.deepEqual([open.size, asked.length], [0, 1]);
-  await refuse(new NoAnswer('gone'));
-  hear(open);
+  passStorageEvents(open);
+  assert.deepEqual([open.size, requests.length], [0, 1]);
+  await refuseNext(new NoAnswer('gone'));
+  passStorageEvents(open);
   assert.deepEqual(open.itemsIn(3).map((one) => one.text), ['one']);
-  assert.equal(asked.length, 1);
-  await accept();
-  hear(other);
+  assert.equal(requests.length, 1);
+  await acceptNext();
+  passStorageEvents(other);
   assert.equal(other.size, 0);
   await clock.advance(60_000);
-  assert.equal(asked.length, 0, 'the message is not sent a second time');
+  assert.equal(requests.length, 0, 'the message is not sent a second time');
 });
 
 test('two pages without a connection do not wake each other', async () => {
   const [one, other] = [outbox(), outbox()];
   one.add(3, { text: 'one' });
-  await refuse(new NoAnswer('gone'));
+  await refuseNext(new NoAnswer('gone'));
   for (const box of [other, one, other]) {
-    hear(box);
-    while (asked.length > 0) await refuse(new NoAnswer('gone'));
+    passStorageEvents(box);
+    while (requests.length > 0) await refuseNext(new NoAnswer('gone'));
   }
   await clock.advance(0);
-  while (asked.length > 0) await refuse(new NoAnswer('gone'));
-  hear(one);
-  hear(other);
-  assert.equal(asked.length, 0);
+  while (requests.length > 0) await refuseNext(new NoAnswer('gone'));
+  passStorageEvents(one);
+  passStorageEvents(other);
+  assert.equal(requests.length, 0);
 });
 
 test('a refused message that another page then sends holds nothing back', async () => {
   const first = outbox();
   first.add(3, { text: 'one' });
-  await refuse(refusal());
+  await refuseNext(refusal());
   const second = outbox();
   await clock.advance(1);
   second.add(3, { text: 'behind' });
   first.retry(first.itemsIn(3)[0].client_id);
-  await accept();
+  await acceptNext();
   first.stop();
-  asked = [];
-  hear(second);
-  assert.deepEqual(asked.map((one) => one.command.text), ['behind']);
-  await accept();
+  requests = [];
+  passStorageEvents(second);
+  assert.deepEqual(requests.map((one) => one.command.text), ['behind']);
+  await acceptNext();
   assert.equal(second.size + shelf.length, 0);
 });
 
@@ -274,8 +274,8 @@ test('a late answer does not store again what another page has sent or discarded
   first.add(3, { text: 'one' });
   const second = outbox();
   second.resume();
-  assert.equal(asked.length, 2);
-  const [own, other] = asked.splice(0);
+  assert.equal(requests.length, 2);
+  const [own, other] = requests.splice(0);
   own.resolve(answer(own.command));
   await flushPromises();
   other.reject(new NoAnswer('gone'));
@@ -288,12 +288,12 @@ test('discarding a message that another page has tried to send asks the server',
   first.add(3, { text: 'ahead' });
   first.add(3, { text: 'one' });
   const second = outbox();
-  await accept();
-  await refuse(new NoAnswer('gone'));
+  await acceptNext();
+  await refuseNext(new NoAnswer('gone'));
   second.discard(second.itemsIn(3)[1].client_id);
   await flushPromises();
-  assert.deepEqual(asked.map((one) => one.command.type), ['message.cancel']);
-  hear(first);
+  assert.deepEqual(requests.map((one) => one.command.type), ['message.cancel']);
+  passStorageEvents(first);
   assert.equal(first.itemsIn(3).length, 0, 'the other page does not show it either');
 });
 
@@ -301,11 +301,11 @@ test('messages are sent even where nothing can be stored', async () => {
   shelf = { ...memoryStorage(), length: 0, setItem: () => { throw new Error('full'); } };
   const box = outbox();
   box.add(3, { text: 'one' });
-  await refuse(new NoAnswer('gone'));
+  await refuseNext(new NoAnswer('gone'));
   box.resume();
   await flushPromises();
-  assert.deepEqual(asked.map((one) => one.command.text), ['one']);
-  await accept();
+  assert.deepEqual(requests.map((one) => one.command.text), ['one']);
+  await acceptNext();
   assert.equal(box.size, 0);
 });
 
@@ -341,7 +341,7 @@ test('client ids start with the time and never go back, even when the clock does
 });
 
 /** A journal whose writes finish when the test says so. */
-function disk() {
+function controlledJournal() {
   /** @type {Map<string, any>} */
   const items = new Map();
   /** @type {(() => void)[]} */
@@ -371,42 +371,42 @@ function disk() {
 }
 
 test('a message is shown as saved only once it is on disk, and sending does not wait for that', async () => {
-  const { journal, write, items } = disk();
+  const { journal, write, items } = controlledJournal();
   const box = outbox(journal);
   box.add(3, { text: 'one' });
-  assert.equal(asked.length, 1, 'the message is on its way');
+  assert.equal(requests.length, 1, 'the message is on its way');
   assert.equal(box.itemsIn(3)[0].kept, undefined);
   assert.equal(items.size, 0);
   await write();
   assert.equal(box.itemsIn(3)[0].kept, true);
   assert.equal(items.size, 1);
-  await accept();
+  await acceptNext();
   await write();
   assert.equal(items.size, 0);
 });
 
 test('a message in the journal survives a killed browser and is sent once, although no other storage has it', async () => {
-  const { journal, write, items } = disk();
+  const { journal, write, items } = controlledJournal();
   const killed = outbox(journal);
   killed.add(3, { text: 'one' });
   killed.add(3, { text: 'two' });
   await write();
-  const [first] = asked.splice(0);
+  const [first] = requests.splice(0);
   shelf = memoryStorage();
   const box = outbox(journal);
   await box.restored;
   await flushPromises();
   assert.deepEqual(box.itemsIn(3).map((one) => [one.text, one.kept]), [['one', true], ['two', true]]);
-  assert.equal(asked[0].command.client_id, first.command.client_id);
-  await accept();
-  await accept();
+  assert.equal(requests[0].command.client_id, first.command.client_id);
+  await acceptNext();
+  await acceptNext();
   await write();
   assert.deepEqual(sent.map((one) => one.message.text), ['one', 'two']);
   assert.equal(items.size + shelf.length, 0);
 });
 
 test('a discarded message stays discarded, although localStorage was not updated before the end', async () => {
-  const { journal, write } = disk();
+  const { journal, write } = controlledJournal();
   const killed = outbox(journal);
   killed.add(3, { text: 'first' });
   killed.add(3, { text: 'discarded' });
@@ -416,14 +416,14 @@ test('a discarded message stays discarded, although localStorage was not updated
   killed.discard(killed.itemsIn(3)[1].client_id);
   await write();
   for (const [key, value] of values) shelf.setItem(key, value);
-  asked = [];
+  requests = [];
   const box = outbox(journal);
   await box.restored;
   assert.deepEqual(box.itemsIn(3).map((one) => one.text), ['first']);
 });
 
 test('a message is sent and shown as not saved where the disk stores nothing', async () => {
-  const { journal, write, fail } = disk();
+  const { journal, write, fail } = controlledJournal();
   fail();
   const box = outbox(journal);
   box.add(3, { text: 'one' });
@@ -433,7 +433,7 @@ test('a message is sent and shown as not saved where the disk stores nothing', a
   const again = outbox(journal);
   await again.restored;
   assert.equal(again.itemsIn(3).length, 1, 'localStorage has it');
-  await accept();
+  await acceptNext();
   assert.equal(box.size, 0);
   assert.equal(box.isPersisted, true);
 });

@@ -10,20 +10,20 @@ import { flushPromises, manualClock } from './support/clock.js';
 /** @type {ReturnType<typeof manualClock>} */
 let clock;
 /** @type {any[]} */
-let told;
+let sent;
 let failing = false;
 /** @type {ReadMarkers} */
 let marks;
 
 beforeEach(() => {
   clock = manualClock();
-  told = [];
+  sent = [];
   failing = false;
   marks = new ReadMarkers({
     clock,
     request: async (command) => {
       if (failing) throw new NoAnswer('gone');
-      told.push(command);
+      sent.push(command);
     },
   });
 });
@@ -34,13 +34,13 @@ test('the first marker is sent at once, those of the next second together', asyn
   marks.advance(3, 3, true);
   marks.advance(4, 9, true);
   await flushPromises();
-  assert.deepEqual(told.map((one) => [one.conversation, one.read]), [[3, 1], [4, 9]]);
+  assert.deepEqual(sent.map((one) => [one.conversation, one.read]), [[3, 1], [4, 9]]);
   await clock.advance(999);
-  assert.equal(told.length, 2);
+  assert.equal(sent.length, 2);
   await clock.advance(1);
-  assert.deepEqual(told.slice(2).map((one) => [one.conversation, one.read]), [[3, 3]]);
+  assert.deepEqual(sent.slice(2).map((one) => [one.conversation, one.read]), [[3, 3]]);
   await clock.advance(10_000);
-  assert.equal(told.length, 3);
+  assert.equal(sent.length, 3);
 });
 
 test('a marker never moves back, and reading includes delivery', async () => {
@@ -48,10 +48,10 @@ test('a marker never moves back, and reading includes delivery', async () => {
   marks.advance(3, 4, true);
   marks.advance(3, 5, false);
   await clock.advance(5_000);
-  assert.deepEqual(told, [{ type: 'conversation.mark', conversation: 3, read: 5 }]);
+  assert.deepEqual(sent, [{ type: 'conversation.mark', conversation: 3, read: 5 }]);
   marks.advance(3, 7, false);
   await clock.advance(5_000);
-  assert.deepEqual(told.slice(1), [{ type: 'conversation.mark', conversation: 3, delivered: 7 }]);
+  assert.deepEqual(sent.slice(1), [{ type: 'conversation.mark', conversation: 3, delivered: 7 }]);
   assert.equal(marks.readUpTo(3), 5);
 });
 
@@ -61,7 +61,7 @@ test('a lost marker is sent again', async () => {
   await clock.advance(1_000);
   failing = false;
   await clock.advance(5_000);
-  assert.deepEqual(told.map((one) => one.read), [5]);
+  assert.deepEqual(sent.map((one) => one.read), [5]);
 });
 
 test('after a reset markers are sent again, since the server may have lost them', async () => {
@@ -70,5 +70,5 @@ test('after a reset markers are sent again, since the server may have lost them'
   assert.equal(marks.readUpTo(3), 0);
   marks.advance(3, 5, true);
   await clock.advance(5_000);
-  assert.deepEqual(told.map((one) => one.read), [5, 5]);
+  assert.deepEqual(sent.map((one) => one.read), [5, 5]);
 });

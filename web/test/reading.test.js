@@ -14,7 +14,7 @@ let open = 4;
 let host = new EventTarget();
 
 /** @returns {ReadingActions} */
-function standing() {
+function createClient() {
   /** @type {any} */
   const client = {
     user: 1,
@@ -43,7 +43,7 @@ beforeEach(() => {
 });
 
 test('the answer to an older jump shows nothing', async () => {
-  const one = standing();
+  const one = createClient();
   void one.goTo({ conversation: 4, seq: 10 });
   void one.goTo({ conversation: 5, seq: 20 });
   await looks.get(20)?.();
@@ -52,7 +52,7 @@ test('the answer to an older jump shows nothing', async () => {
 });
 
 test('a jump to the end during a jump to a message stays at the end', async () => {
-  const one = standing();
+  const one = createClient();
   void one.goTo({ conversation: 4, seq: 10 });
   host.dispatchEvent(new CustomEvent('parlor-latest'));
   await looks.get(10)?.();
@@ -60,7 +60,7 @@ test('a jump to the end during a jump to a message stays at the end', async () =
 });
 
 test('an earlier opening shows nothing about a later jump', async () => {
-  const one = standing();
+  const one = createClient();
   void one.goTo({ conversation: 4, seq: 10 });
   one.arrive();
   assert.deepEqual([one.goal?.seq, done], [10, []]);

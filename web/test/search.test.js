@@ -14,18 +14,18 @@ import { ModelServer } from './support/model-server.js';
 
 let clock = manualClock();
 /** @type {{question: any, answer: (ids: number[], next?: string|null) => Promise<void>, fail: () => Promise<void>}[]} */
-let asked = [];
+let requests = [];
 
 beforeEach(() => {
   clock = manualClock();
-  asked = [];
+  requests = [];
 });
 
 function search() {
   return new MessageSearch({
     clock,
     changed: () => {},
-    ask: (question) => new Promise((resolve, reject) => asked.push({
+    ask: (question) => new Promise((resolve, reject) => requests.push({
       question,
       answer: async (ids, next = null) => {
         const results = /** @type {any} */ (ids.map((id) => ({ message: { id }, excerpt: [] })));
@@ -48,10 +48,10 @@ test('a query is sent once, a moment after the last key', async () => {
   for (const query of ['h', 'ha', 'han', 'han ']) one.setQuery(query);
   assert.equal(one.view().progress, 'waiting');
   await clock.advance(199);
-  assert.equal(asked.length, 0);
+  assert.equal(requests.length, 0);
   await clock.advance(1);
-  assert.deepEqual(asked.map((each) => each.question), [{ query: 'han', limit: 20 }]);
-  await asked[0].answer([9, 4]);
+  assert.deepEqual(requests.map((each) => each.question), [{ query: 'han', limit: 20 }]);
+  await requests[0].answer([9, 4]);
   assert.deepEqual([one.view().progress, ids(one)], ['done', [9, 4]]);
 });
 
@@ -59,18 +59,18 @@ test('an answer to an older query is dropped, and the old results stay until the
   const one = search();
   one.setQuery('ring');
   await clock.advance(200);
-  await asked[0].answer([1]);
+  await requests[0].answer([1]);
   one.setQuery('ringe');
   await clock.advance(200);
   one.setQuery('ring');
   await clock.advance(200);
-  await asked[2].answer([3]);
-  await asked[1].answer([2]);
+  await requests[2].answer([3]);
+  await requests[1].answer([2]);
   assert.deepEqual(ids(one), [3]);
   one.setQuery('rings');
   await clock.advance(200);
   assert.deepEqual(ids(one), [3]);
-  await asked[3].fail();
+  await requests[3].fail();
   assert.deepEqual([one.view().progress, ids(one)], ['failed', []]);
 });
 
@@ -78,17 +78,17 @@ test('pages load one at a time, and a failed page is retried', async () => {
   const one = search();
   one.setQuery('ring');
   await clock.advance(200);
-  await asked[0].answer([9, 8], '8');
+  await requests[0].answer([9, 8], '8');
   assert.equal(one.view().more, true);
   void one.more();
   void one.more();
-  assert.equal(asked.length, 2);
-  assert.equal(asked[1].question.after, '8');
-  await asked[1].fail();
+  assert.equal(requests.length, 2);
+  assert.equal(requests[1].question.after, '8');
+  await requests[1].fail();
   assert.deepEqual([one.view().progress, ids(one)], ['failed', [9, 8]]);
   one.retry();
-  assert.equal(asked[2].question.after, '8');
-  await asked[2].answer([8, 7], null);
+  assert.equal(requests[2].question.after, '8');
+  await requests[2].answer([8, 7], null);
   assert.deepEqual([one.view().more, ids(one)], [false, [9, 8, 7]], 'no result appears twice');
 });
 
@@ -96,34 +96,34 @@ test('results that may have changed are loaded again in full and stay until the 
   const one = search();
   one.setQuery('ring');
   await clock.advance(200);
-  await asked[0].answer([9, 8], '8');
+  await requests[0].answer([9, 8], '8');
   void one.more();
-  await asked[1].answer([7, 6], '6');
+  await requests[1].answer([7, 6], '6');
   void one.refresh();
   void one.refresh();
   void one.more();
-  assert.equal(asked.length, 3, 'once');
-  await asked[2].answer([9, 7], '7');
+  assert.equal(requests.length, 3, 'once');
+  await requests[2].answer([9, 7], '7');
   assert.deepEqual([one.view().progress, ids(one)], ['done', [9, 8, 7, 6]]);
-  assert.equal(asked[3].question.after, '7');
-  await asked[3].answer([6, 5], '5');
+  assert.equal(requests[3].question.after, '7');
+  await requests[3].answer([6, 5], '5');
   assert.deepEqual([one.view().more, ids(one)], [true, [9, 7, 6, 5]]);
   void one.refresh();
-  assert.equal(asked.length, 4, 'no immediate retry');
+  assert.equal(requests.length, 4, 'no immediate retry');
   void one.more();
-  assert.equal(asked[4].question.after, '5');
-  await asked[4].answer([4]);
+  assert.equal(requests[4].question.after, '5');
+  await requests[4].answer([4]);
   await clock.advance(3_000);
   void one.refresh();
-  await asked[5].fail();
+  await requests[5].fail();
   assert.deepEqual([one.view().progress, ids(one)], ['done', [9, 7, 6, 5, 4]], 'the loaded results stay');
   await clock.advance(3_000);
   void one.refresh();
-  assert.equal(asked.length, 7, 'and the page is retried');
+  assert.equal(requests.length, 7, 'and the page is retried');
   one.setQuery('rings');
   await clock.advance(200);
-  await asked[6].answer([1]);
-  await asked[7].answer([2]);
+  await requests[6].answer([1]);
+  await requests[7].answer([2]);
   assert.deepEqual(ids(one), [2]);
 });
 
@@ -131,34 +131,34 @@ test('a page of an older query is dropped', async () => {
   const one = search();
   one.setQuery('ring');
   await clock.advance(200);
-  await asked[0].answer([9], '9');
+  await requests[0].answer([9], '9');
   void one.more();
   one.setQuery('umbrella');
   await clock.advance(200);
-  await asked[2].answer([5], '5');
-  await asked[1].answer([8]);
+  await requests[2].answer([5], '5');
+  await requests[1].answer([8]);
   assert.deepEqual(ids(one), [5]);
   void one.more();
-  assert.equal(asked[3].question.after, '5');
+  assert.equal(requests[3].question.after, '5');
 });
 
 test('filters are part of the query, and dates are in the user’s time zone', async () => {
   const one = search();
   one.setFilters({ conversation: { id: 4, name: 'Night desk' } });
-  assert.equal(asked.length, 0, 'a conversation alone is no query');
+  assert.equal(requests.length, 0, 'a conversation alone is no query');
   assert.equal(one.view().progress, 'idle');
   one.setFilters({
     person: { id: 7, name: 'Ben' }, about: { type: 'item', id: '5', title: 'Umbrella' }, files: true,
     from: '2026-11-01', until: '2026-11-30',
   });
-  assert.deepEqual(asked[0].question, {
+  assert.deepEqual(requests[0].question, {
     sender: 7, conversation: 4, context: { type: 'item', id: '5' }, has_file: true, limit: 20,
     from: new Date(2026, 10, 1).toISOString(), until: new Date(2026, 11, 1).toISOString(),
   });
   assert.equal(isFiltered(one.filters), true);
   one.clear();
   assert.deepEqual([one.filters, isFiltered(one.filters), one.view().progress], [noFilters, false, 'idle']);
-  await asked[0].answer([1]);
+  await requests[0].answer([1]);
   assert.deepEqual(ids(one), [], 'a closed search gets no more answers');
 });
 
@@ -166,7 +166,7 @@ test('a blank text is no query', async () => {
   const one = search();
   one.setQuery('   ');
   await clock.advance(1_000);
-  assert.equal(asked.length, 0);
+  assert.equal(requests.length, 0);
 });
 
 /** Returns the found message. @param {any} state */

@@ -323,7 +323,7 @@ test('a sent message is shown with its reply, before its event', async () => {
 });
 
 /** @param {number} count */
-async function openLong(count) {
+async function openLongThread(count) {
   for (let number = 1; number <= count; number += 1) server.send(BEN, umbrella, `message ${number}`, `m${number}`);
   await harness.receiveAll();
   void harness.sync.open(umbrella);
@@ -332,14 +332,14 @@ async function openLong(count) {
   return () => harness.state.threads.get(umbrella)?.messages.map((one) => one.seq) ?? [];
 }
 
-async function assertAtRest() {
+async function assertSettled() {
   await harness.resume();
   await harness.replyAll();
   harness.assertEqual();
 }
 
 test('a thread loaded around a message gets no new messages until the user returns to its end', async () => {
-  const held = await openLong(30);
+  const held = await openLongThread(30);
   assert.deepEqual(held(), [27, 28, 29, 30]);
   void harness.sync.openAround(umbrella, 10);
   await harness.replyAll();
@@ -362,11 +362,11 @@ test('a thread loaded around a message gets no new messages until the user retur
   await harness.replyAll();
   assert.deepEqual(held(), [28, 29, 30, 31]);
   assert.equal(harness.state.threads.get(umbrella)?.moreAfter, false);
-  await assertAtRest();
+  await assertSettled();
 });
 
 test('a message edited while its page was loading is shown in its current state', async () => {
-  const held = await openLong(30);
+  const held = await openLongThread(30);
   void harness.sync.openAround(umbrella, 10);
   const [page] = harness.pending.splice(0);
   edit(server, BEN, umbrella, 9, 'edited meanwhile');
@@ -376,11 +376,11 @@ test('a message edited while its page was loading is shown in its current state'
   assert.deepEqual(held(), [8, 9, 10, 11]);
   assert.equal(harness.state.threads.get(umbrella)?.messages[1].text, 'edited meanwhile');
   assert.deepEqual(harness.log, ['message.list', 'conversation.changes'], 'the gap was requested once');
-  await assertAtRest();
+  await assertSettled();
 });
 
 test('a quoted message that is not loaded is requested once and follows its changes', async () => {
-  await openLong(30);
+  await openLongThread(30);
   server.send(BEN, umbrella, 'about that', 'r', 3);
   server.send(BEN, umbrella, 'about that too', 's', 3);
   await harness.receiveAll();
@@ -396,7 +396,7 @@ test('a quoted message that is not loaded is requested once and follows its chan
   await harness.replyAll();
   assert.equal(quoted()?.deleted, true);
   assert.equal(quoted()?.text, '');
-  await assertAtRest();
+  await assertSettled();
 });
 
 test('deleting messages for oneself counts unread messages only from the read marker', async () => {
@@ -415,7 +415,7 @@ test('deleting messages for oneself counts unread messages only from the read ma
 });
 
 test('a message deleted for oneself stays hidden when an older copy arrives', async () => {
-  await openLong(30);
+  await openLongThread(30);
   void harness.sync.openAround(umbrella, 10);
   const [page] = harness.pending.splice(0);
   hide(server, ME, umbrella, 9);
@@ -428,11 +428,11 @@ test('a message deleted for oneself stays hidden when an older copy arrives', as
   assert.equal(nine.text, '');
   assert.equal(harness.state.conversations.get(umbrella)?.last_message?.seq, 29, 'the newest visible message');
   assert.equal(harness.state.conversations.get(umbrella)?.unread, 28);
-  await assertAtRest();
+  await assertSettled();
 });
 
 test('deleting an unread message causes a request for the unread totals', async () => {
-  await openLong(3);
+  await openLongThread(3);
   assert.equal(harness.state.conversations.get(umbrella)?.unread, 3);
   deleteMessage(server, BEN, umbrella, 2);
   await harness.receiveAll();
@@ -445,11 +445,11 @@ test('deleting an unread message causes a request for the unread totals', async 
   await harness.receiveAll();
   await harness.replyAll();
   assert.deepEqual(harness.log, [], 'a read message does not count');
-  await assertAtRest();
+  await assertSettled();
 });
 
 test('a thread that is closed keeps only its end', async () => {
-  const held = await openLong(30);
+  const held = await openLongThread(30);
   void harness.sync.openAround(umbrella, 10);
   await harness.replyAll();
   harness.sync.close(umbrella);

@@ -26,7 +26,7 @@ beforeEach(async () => {
   assert.equal(harness.state.conversations.size, 3);
 });
 
-function assertRight() {
+function assertTotals() {
   assert.deepEqual(totalsOf(harness.state), server.totals(ME));
 }
 
@@ -38,14 +38,14 @@ test('totals are right although few rows are loaded, and follow events without a
   assert.deepEqual(totalsOf(harness.state), { conversations: 5, messages: 11 });
   void harness.sync.loadList();
   await harness.replyAll();
-  assertRight();
+  assertTotals();
   assert.deepEqual(harness.log, ['conversation.list']);
 });
 
 test('a changed conversation that was not loaded counts once its previous state is known', async () => {
   server.send(BEN, conversations[0], 'three', 'c');
   await harness.settle();
-  assertRight();
+  assertTotals();
   assert.deepEqual(harness.log, ['conversation.get', 'me.get']);
 });
 
@@ -53,7 +53,7 @@ test('a conversation that the user was removed from no longer counts, loaded or 
   server.remove(conversations[0], ME);
   server.remove(conversations[5], ME);
   await harness.settle();
-  assertRight();
+  assertTotals();
   assert.deepEqual(totalsOf(harness.state), { conversations: 4, messages: 8 });
 });
 
@@ -62,7 +62,7 @@ test('messages read and hidden in an unloaded conversation no longer count', asy
   server.mark(ME, conversations[0], { read: 2 });
   hide(server, ME, conversations[1], 2);
   await harness.settle();
-  assertRight();
+  assertTotals();
   assert.deepEqual(totalsOf(harness.state), { conversations: 5, messages: 9 });
 });
 
@@ -76,7 +76,7 @@ test('an answer older than known events is requested again', async () => {
   await harness.receiveAll();
   me.resolve(structuredClone(me.early.value));
   await harness.settle();
-  assertRight();
+  assertTotals();
   assert.equal(harness.log.filter((one) => one === 'me.get').length, 2);
 });
 
@@ -85,12 +85,12 @@ test('missed changes that are newer than the totals need no request', async () =
   harness.events = [];
   await harness.resume();
   await harness.settle();
-  assertRight();
+  assertTotals();
   assert.deepEqual(harness.log, []);
 });
 
 /** Loads the totals after an unnoticed change in a loaded conversation. @param {() => void} change */
-async function toldAfter(change) {
+async function loadTotalsAfter(change) {
   const before = harness.state.conversations.get(conversations[5])?.version;
   server.mark(ME, conversations[0], { read: 2 });
   const [heard] = harness.events;
@@ -105,21 +105,21 @@ async function toldAfter(change) {
 }
 
 test('a message from before the totals that changed after them leaves no doubt', async () => {
-  await toldAfter(() => server.send(BEN, conversations[5], 'three', 'c'));
+  await loadTotalsAfter(() => server.send(BEN, conversations[5], 'three', 'c'));
   edit(server, BEN, conversations[5], 3, 'three, edited');
   harness.events = [];
   await harness.resume();
   await harness.settle();
-  assertRight();
+  assertTotals();
 });
 
 test('a marker that moved before the totals and a message after them leave no doubt', async () => {
-  await toldAfter(() => server.mark(ME, conversations[5], { read: 2 }));
+  await loadTotalsAfter(() => server.mark(ME, conversations[5], { read: 2 }));
   server.send(BEN, conversations[5], 'three', 'c');
   harness.events = [];
   await harness.resume();
   await harness.settle();
-  assertRight();
+  assertTotals();
 });
 
 test('totals received while a count is in doubt are requested again when it changes', async () => {
@@ -134,5 +134,5 @@ test('totals received while a count is in doubt are requested again when it chan
   await harness.reply();
   server.send(BEN, conversations[5], 'three', 'c');
   await harness.settle();
-  assertRight();
+  assertTotals();
 });

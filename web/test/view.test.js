@@ -21,7 +21,7 @@ const ME = 1;
 
 /** Builds a conversation of two users, with times by minute and second of today. @param {[number, string, number,
  * number][]} lines @param {'direct'|'group'} [kind] */
-function story(lines, kind = 'direct') {
+function buildConversation(lines, kind = 'direct') {
   const server = new ModelServer(3);
   const id = server.open(kind, ME, kind === 'group' ? [2, 3] : [2]);
   for (const [index, [who, text, minute, second]] of lines.entries()) {
@@ -37,10 +37,10 @@ function story(lines, kind = 'direct') {
   return { server, state, conversation, messages: page.messages };
 }
 
-/** @param {ReturnType<typeof story>} told @param {Partial<import('../src/inbox/view/message-groups.js').Sheet>} [more] */
-function lay(told, more = {}) {
+/** @param {ReturnType<typeof buildConversation>} story @param {Partial<import('../src/inbox/view/message-groups.js').Sheet>} [more] */
+function buildBlocks(story, more = {}) {
   return layOut({
-    state: told.state, conversation: told.conversation, messages: told.messages, items: [], now: NOW,
+    state: story.state, conversation: story.conversation, messages: story.messages, items: [], now: NOW,
     atBeginning: false, divider: null, offline: false, ...more,
   });
 }
@@ -54,23 +54,23 @@ function item(text, state) {
 }
 
 test('a message group has one sender and one minute', () => {
-  const blocks = lay(story([[2, 'a', 1, 10], [2, 'b', 1, 59], [2, 'c', 2, 0], [1, 'd', 2, 1], [2, 'e', 2, 2]]));
+  const blocks = buildBlocks(buildConversation([[2, 'a', 1, 10], [2, 'b', 1, 59], [2, 'c', 2, 0], [1, 'd', 2, 1], [2, 'e', 2, 2]]));
   assert.deepEqual(blocks.map((one) => (one.type === 'run' ? one.said.map((said) => said.text).join('') : one.type)),
     ['day', 'ab', 'c', 'd', 'e']);
 });
 
 test('one divider marks both the day and the first unread message', () => {
-  const told = story([[2, 'a', 1, 0], [2, 'b', 5, 0]]);
-  const whole = lay(told, { divider: { seq: 1, count: 2, since: null } });
+  const story = buildConversation([[2, 'a', 1, 0], [2, 'b', 5, 0]]);
+  const whole = buildBlocks(story, { divider: { seq: 1, count: 2, since: null } });
   assert.deepEqual(whole.filter((one) => one.type !== 'run').map((one) => [one.type, 'text' in one && one.text]),
     [['unread', 'Today · 2 new messages']]);
-  const inside = lay(told, { divider: { seq: 2, count: 1, since: null } });
+  const inside = buildBlocks(story, { divider: { seq: 2, count: 1, since: null } });
   assert.deepEqual(inside.map((one) => one.type), ['day', 'run', 'unread', 'run']);
   assert.equal('text' in inside[2] && inside[2].text, '1 new message');
 });
 
 test('a refused message stands alone, and the messages behind it say that they wait', () => {
-  const blocks = lay(story([[1, 'a', 1, 0]]), {
+  const blocks = buildBlocks(buildConversation([[1, 'a', 1, 0]]), {
     items: [item('no', 'refused'), item('b', 'waiting'), item('c', 'waiting')],
   });
   const runs = blocks.filter((one) => one.type === 'run');
@@ -80,33 +80,33 @@ test('a refused message stands alone, and the messages behind it say that they w
 });
 
 test('a message keeps its key when the server has stored it', () => {
-  const told = story([[1, 'a', 1, 0]]);
-  const before = lay({ ...told, messages: [] }, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
-  const after = lay(told, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
+  const story = buildConversation([[1, 'a', 1, 0]]);
+  const before = buildBlocks({ ...story, messages: [] }, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
+  const after = buildBlocks(story, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
   const keys = (/** @type {typeof before} */ blocks) => blocks.flatMap((one) => (one.type === 'run' ? [one.key] : []));
   assert.deepEqual(keys(before), keys(after));
 });
 
 test('the last own message shows its tick with a word, earlier ones without', () => {
-  const told = story([[1, 'a', 1, 0], [2, 'b', 2, 0], [1, 'c', 3, 0]]);
-  told.server.mark(2, told.conversation.id, { read: 2 });
-  const whole = told.server.conversation(ME, told.conversation.id);
-  const blocks = lay({ ...told, conversation: { ...whole, unreadAt: 0 } });
+  const story = buildConversation([[1, 'a', 1, 0], [2, 'b', 2, 0], [1, 'c', 3, 0]]);
+  story.server.mark(2, story.conversation.id, { read: 2 });
+  const whole = story.server.conversation(ME, story.conversation.id);
+  const blocks = buildBlocks({ ...story, conversation: { ...whole, unreadAt: 0 } });
   const metas = blocks.flatMap((one) => (one.type === 'run' ? [one.meta] : []));
   assert.deepEqual(metas.map((one) => (one.kind === 'tick' ? [one.words, one.wordless] : one.kind)),
     [['Read', true], 'time', ['Sent', false]]);
 });
 
 test('in a group the tick shows how many have read', () => {
-  const told = story([[1, 'a', 1, 0]], 'group');
-  told.server.mark(3, told.conversation.id, { read: 1 });
-  const whole = told.server.conversation(ME, told.conversation.id);
-  const run = lay({ ...told, conversation: { ...whole, unreadAt: 0 } }).find((one) => one.type === 'run');
+  const story = buildConversation([[1, 'a', 1, 0]], 'group');
+  story.server.mark(3, story.conversation.id, { read: 1 });
+  const whole = story.server.conversation(ME, story.conversation.id);
+  const run = buildBlocks({ ...story, conversation: { ...whole, unreadAt: 0 } }).find((one) => one.type === 'run');
   assert.deepEqual(run?.meta.kind === 'tick' && [run.meta.words, run.meta.readers], ['Read by 1 of 2', true]);
 });
 
 test('the list shows the most urgent state, and no empty conversation that somebody else created', async () => {
-  const { server, state, conversation } = story([[2, 'is it yours?', 1, 0]]);
+  const { server, state, conversation } = buildConversation([[2, 'is it yours?', 1, 0]]);
   const quiet = server.open('direct', 3, [ME]);
   const own = server.open('direct', ME, [3]);
   const all = apply(state, { kind: 'list', page: server.list(ME, undefined, 10), asked: 0 });
@@ -131,7 +131,7 @@ test('the list shows the most urgent state, and no empty conversation that someb
 });
 
 test('a system message about a former member shows their name in the list', () => {
-  const { state, conversation } = story([[2, 'hello', 1, 0], [1, 'bye', 2, 0]], 'group');
+  const { state, conversation } = buildConversation([[2, 'hello', 1, 0], [1, 'bye', 2, 0]], 'group');
   const ben = conversation.members.find((one) => one.user.id === 2)?.user;
   const last = conversation.last_message;
   assert.ok(ben && last);
@@ -146,13 +146,13 @@ test('a system message about a former member shows their name in the list', () =
     company: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
   };
   assert.equal(rowsOf(sight, { unreadOnly: false, query: '' })[0].preview.text, `${ben.name} left`);
-  const asked = apply(emptyState(ME), { kind: 'conversation', conversation: left, users: [ben], asked: 0 });
-  assert.equal(asked.users.get(2)?.name, ben.name);
+  const opened = apply(emptyState(ME), { kind: 'conversation', conversation: left, users: [ben], asked: 0 });
+  assert.equal(opened.users.get(2)?.name, ben.name);
   assert.equal(state.users.get(2)?.name, ben.name);
 });
 
 test('the list is filtered in the way the server finds users', () => {
-  const { state, conversation } = story([[2, 'hello', 1, 0]]);
+  const { state, conversation } = buildConversation([[2, 'hello', 1, 0]]);
   const found = (/** @type {string} */ name, /** @type {string} */ query) => {
     const members = conversation.members.map((one) => (one.user.id === 2 ? { ...one, user: { ...one.user, name, version: 99 } } : one));
     const page = { conversations: [{ ...conversation, members }], next: null, cursor: '1.1' };
@@ -195,7 +195,7 @@ test('the URL hash names the route', () => {
 });
 
 test('in a large conversation unloaded members are counted, and the own marker arrives in another scope', () => {
-  const { conversation, server } = story([[2, 'a', 1, 0], [2, 'b', 1, 1]], 'group');
+  const { conversation, server } = buildConversation([[2, 'a', 1, 0], [2, 'b', 1, 1]], 'group');
   const row = { ...conversation.members[1], user: { id: 99, name: 'New', picture: null, version: 50 } };
   const how = { me: ME, fanOutMax: 2 };
   const place = { scope: 'conversation:1', version: 90, prev: conversation.version };
@@ -213,7 +213,7 @@ test('in a large conversation unloaded members are counted, and the own marker a
 });
 
 test('in a large conversation a member row without a marker does not reset a read position', () => {
-  const { conversation } = story([[2, 'a', 1, 0], [2, 'b', 1, 1]], 'group');
+  const { conversation } = buildConversation([[2, 'a', 1, 0], [2, 'b', 1, 1]], 'group');
   const ben = conversation.members.find((one) => one.user.id !== ME);
   assert.ok(ben && ben.read_seq === 2);
   const place = { scope: 'conversation:1', version: 90, prev: conversation.version };
@@ -229,7 +229,7 @@ test('in a large conversation a member row without a marker does not reset a rea
 });
 
 test('an own message does not undo an own marker that moved in another scope', () => {
-  const { conversation, server } = story([[2, 'a', 1, 0], [2, 'b', 1, 0], [2, 'c', 1, 0]], 'group');
+  const { conversation, server } = buildConversation([[2, 'a', 1, 0], [2, 'b', 1, 0], [2, 'c', 1, 0]], 'group');
   const { last_message: last, unread, version } = conversation;
   assert.ok(last && unread === 3);
   // The own marker moved to 2 at a version in between; the own message, sent after it, arrives first.
@@ -255,13 +255,13 @@ test('every frame of the server is understood', async () => {
   assert.ok(files.length > 10);
   for (const file of files) {
     for (const { name, frame } of JSON.parse(readFileSync(new URL(file, frames), 'utf8'))) {
-      await understands(file, name, frame);
+      await assertUnderstood(file, name, frame);
     }
   }
 });
 
 /** @param {string} file @param {string} name @param {any} frame */
-async function understands(file, name, frame) {
+async function assertUnderstood(file, name, frame) {
   const fake = new FakeSocket();
   /** @type {any[]} */
   const events = [];
@@ -270,7 +270,7 @@ async function understands(file, name, frame) {
   });
   fake.open();
   if (file.startsWith('event.')) {
-    fake.say(frame);
+    fake.receive(frame);
     assert.equal(events.length, 1, `${file}: ${name}`);
     // Ephemeral events have no scope and are not part of the state.
     if (frame.scope === undefined) return;
@@ -279,10 +279,10 @@ async function understands(file, name, frame) {
     assert.equal(state.cursor, null);
     return;
   }
-  const asked = socket.request({ type: 'me.get' }).then((value) => ({ value }), (error) => ({ error }));
-  fake.say({ ...frame, re: fake.sent[0].id });
+  const request = socket.request({ type: 'me.get' }).then((value) => ({ value }), (error) => ({ error }));
+  fake.receive({ ...frame, re: fake.sent[0].id });
   await flushPromises();
-  const answer = /** @type {any} */ (await asked);
+  const answer = /** @type {any} */ (await request);
   if (frame.error) assert.equal(answer.error.code, frame.error.code, `${file}: ${name}`);
   else assert.deepEqual({ ...answer.value, re: 0 }, { ...frame, re: 0 }, `${file}: ${name}`);
 }

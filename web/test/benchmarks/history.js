@@ -9,14 +9,14 @@
  * @import {Page} from 'playwright-core'
  */
 import assert from 'node:assert/strict';
-import { fill, POURING } from '../journeys/support/bulk-messages.js';
+import { fillConversation, SETTINGS } from '../journeys/support/bulk-messages.js';
+import { ITEM } from '../journeys/support/fixtures.js';
 import { runJourney } from '../journeys/support/journey.js';
 import { UserPage } from '../journeys/support/user-page.js';
 import { until } from '../journeys/support/wait.js';
 
 const MESSAGES = Number(process.env.MESSAGES ?? 100_000);
 const RUNS = Number(process.env.RUNS ?? 15);
-const ITEM = 'Black umbrella';
 
 await runJourney(async ({ server, browser }) => {
   const ada = await UserPage.open(browser, server.links.ada);
@@ -24,7 +24,7 @@ await runJourney(async ({ server, browser }) => {
   await ada.openConversation(ITEM);
   const conversation = ada.conversationId();
   const began = Date.now();
-  await fill([ada, ben], conversation, MESSAGES, 200);
+  await fillConversation([ada, ben], conversation, MESSAGES, 200);
   print(`${MESSAGES} messages sent in ${Math.round((Date.now() - began) / 1000)} s`);
   await ben.page.close();
   const session = await ada.page.context().newCDPSession(ada.page);
@@ -35,30 +35,30 @@ await runJourney(async ({ server, browser }) => {
   };
   const [opens, jumps, openWork, jumpWork] = /** @type {number[][]} */ ([[], [], [], []]);
   for (let run = 0; run < RUNS; run += 1) {
-    await leave(ada.page);
+    await unloadThread(ada.page);
     const before = await worked();
-    opens.push(await open(ada.page));
+    opens.push(await openConversation(ada.page));
     const between = await worked();
-    jumps.push(await jump(ada.page));
+    jumps.push(await jumpToStart(ada.page));
     openWork.push(between - before);
     jumpWork.push(await worked() - between);
   }
-  tell('open at its end, from click to painted', opens, 200);
-  tell('  the page\'s own work', openWork);
-  tell('jump to its first message', jumps, 300);
-  tell('  the page\'s own work', jumpWork);
-  await leave(ada.page);
-  await open(ada.page);
+  printTimes('open at its end, from click to painted', opens, 200);
+  printTimes('  the page\'s own work', openWork);
+  printTimes('jump to its first message', jumps, 300);
+  printTimes('  the page\'s own work', jumpWork);
+  await unloadThread(ada.page);
+  await openConversation(ada.page);
   const before = await worked();
-  const { tasks, frames, rows } = await scroll(ada.page, 600);
+  const { tasks, frames, rows } = await scrollUp(ada.page, 600);
   print(`the page's own work in a frame while scrolling up: ${((await worked() - before) / 600).toFixed(1)} ms`);
-  tell('frame while scrolling up', frames);
+  printTimes('frame while scrolling up', frames);
   print(`tasks over 50 ms while scrolling up ${frames.length} frames: ${tasks.length} ${tasks.join(' ')}`);
   print(`rows at the most: ${rows}`);
   const heap = await ada.page.evaluate(() => /** @type {any} */ (performance).memory?.usedJSHeapSize ?? 0);
   print(`heap after it: ${Math.round(heap / 2 ** 20)} MiB`);
   assert.deepEqual(ada.errors, []);
-}, POURING);
+}, SETTINGS);
 process.exit(0);
 
 /** @param {string} line */
@@ -67,7 +67,7 @@ function print(line) {
 }
 
 /** @param {string} what @param {number[]} times @param {number} [goal] */
-function tell(what, times, goal) {
+function printTimes(what, times, goal) {
   const sorted = [...times].sort((a, b) => a - b);
   const at = (/** @type {number} */ part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
   const words = `median ${at(0.5).toFixed(0)} ms, p95 ${at(0.95).toFixed(0)} ms, worst ${sorted.at(-1)?.toFixed(0)} ms`;
@@ -75,7 +75,7 @@ function tell(what, times, goal) {
 }
 
 /** Reloads a page without a thread, so that nothing of the thread is loaded. @param {Page} page */
-async function leave(page) {
+async function unloadThread(page) {
   await page.evaluate(() => {
     location.hash = '#/settings';
   });
@@ -86,7 +86,7 @@ async function leave(page) {
 }
 
 /** @param {Page} page @returns {Promise<number>} */
-function open(page) {
+function openConversation(page) {
   return page.evaluate(async ([title, last]) => {
     const row = [...document.querySelectorAll('parlor-row')].find((one) => one.textContent?.includes(title));
     const began = performance.now();
@@ -101,7 +101,7 @@ function open(page) {
 }
 
 /** @param {Page} page @returns {Promise<number>} */
-function jump(page) {
+function jumpToStart(page) {
   return page.evaluate(async () => {
     const log = /** @type {HTMLElement} */ (document.querySelector('.talk'));
     log.focus();
@@ -117,7 +117,7 @@ function jump(page) {
 
 /** Scrolls up as fast as a mouse wheel. @param {Page} page @param {number} count
  * @returns {Promise<{tasks: number[], frames: number[], rows: number}>} */
-function scroll(page, count) {
+function scrollUp(page, count) {
   return page.locator('.talk').evaluate(async (log, frames) => {
     /** @type {number[]} */
     const tasks = [];

@@ -4,7 +4,7 @@
  *
  * @import {Page} from 'playwright-core'
  */
-import { MANY, open } from '../journeys/support/bulk-conversations.js';
+import { SETTINGS, createGroups } from '../journeys/support/bulk-conversations.js';
 import { runJourney } from '../journeys/support/journey.js';
 import { UserPage } from '../journeys/support/user-page.js';
 import { until } from '../journeys/support/wait.js';
@@ -15,22 +15,22 @@ await runJourney(async ({ server, browser }) => {
   const ada = await UserPage.open(browser, server.links.ada);
   const ben = await UserPage.open(browser, server.links.ben);
   const user = await ada.page.evaluate(async () => (await (await fetch('/v1/me')).json()).id);
-  const first = await open(ben, user, CONVERSATIONS);
+  const first = await createGroups(ben, user, CONVERSATIONS);
   await until(() => ada.page.evaluate(() => {
     const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll'));
     scroll.scrollTop = scroll.scrollHeight;
     return Number([...document.querySelectorAll('parlor-row')].at(-1)?.getAttribute('aria-setsize'));
   }), (size) => size >= CONVERSATIONS, 'all pages are loaded', 600_000);
-  const { frames, tasks, rows } = await scroll(ada.page, 600);
+  const { frames, tasks, rows } = await scrollUp(ada.page, 600);
   const sorted = frames.sort((a, b) => a - b);
-  print(`frames while scrolling up: median ${at(sorted, 0.5)} ms, p95 ${at(sorted, 0.95)} ms, worst ${at(sorted, 1)} ms`);
+  print(`frames while scrolling up: median ${percentile(sorted, 0.5)} ms, p95 ${percentile(sorted, 0.95)} ms, worst ${percentile(sorted, 1)} ms`);
   print(`tasks over 50 ms meanwhile: ${tasks.length} ${tasks.join(' ')}`);
   print(`rows at the most: ${rows}`);
-  const heard = watchTasks(ada.page);
+  const longTasks = recordTasks(ada.page);
   await ben.sendMessages(first, ['One message into the last conversation.']);
   await ada.page.locator('parlor-row', { hasText: 'One message into the last' }).waitFor();
-  print(`tasks over 50 ms for one message into the last: ${(await heard()).join(' ') || 'none'}`);
-}, MANY);
+  print(`tasks over 50 ms for one message into the last: ${(await longTasks()).join(' ') || 'none'}`);
+}, SETTINGS);
 process.exit(0);
 
 /** @param {string} line */
@@ -39,12 +39,12 @@ function print(line) {
 }
 
 /** @param {number[]} sorted @param {number} part @returns {string} */
-function at(sorted, part) {
+function percentile(sorted, part) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))].toFixed(0);
 }
 
 /** Records long tasks from now on. @param {Page} page @returns {() => Promise<number[]>} */
-function watchTasks(page) {
+function recordTasks(page) {
   const tasks = page.evaluateHandle(() => {
     /** @type {number[]} */
     const all = [];
@@ -57,8 +57,8 @@ function watchTasks(page) {
 
 /** Scrolls up as fast as a mouse wheel. @param {Page} page @param {number} count
  * @returns {Promise<{tasks: number[], frames: number[], rows: number}>} */
-async function scroll(page, count) {
-  const heard = watchTasks(page);
+async function scrollUp(page, count) {
+  const longTasks = recordTasks(page);
   const { frames, rows } = await page.evaluate(async (all) => {
     const list = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll'));
     const times = [];
@@ -74,5 +74,5 @@ async function scroll(page, count) {
     }
     return { frames: times, rows: most };
   }, count);
-  return { frames, rows, tasks: await heard() };
+  return { frames, rows, tasks: await longTasks() };
 }

@@ -3,14 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PICTURE } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
-/** A petrol square of eight by eight pixels. */
-const PICTURE = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR4nGMQTszGihiGlgQAswM3wZXH'
-  + 'WwAAAAAASUVORK5CYII=', 'base64');
 const SIGN_UP = { PARLOR_ACCOUNTS_SIGN_UP: 'true', PARLOR_NAME: 'Found & Kept' };
 
 test('a new account has an empty inbox that says what will appear there', () =>

@@ -3,7 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ITEM } from './support/message-steps.js';
+
+import { ITEM } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
 
 test('the demo shows pictures, a quote and a reaction, and its item card links to a page that links back', () =>

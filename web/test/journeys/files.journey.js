@@ -5,18 +5,17 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { ITEM, MB, attach, last, paper, picture, ready, send, sent, together, upload } from './support/file-steps.js';
+import { attach, lastMessage, fileOf, pictureOf, waitUntilReady, send, waitUntilSent, openBothThroughProxy, upload } from './support/file-steps.js';
+import { ITEM, MB, PHONE } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
 import { until } from './support/wait.js';
 
 /** @import {Page} from 'playwright-core' */
-/** @import {Chosen} from './support/file-steps.js' */
-
-const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
+/** @import {FilePayload} from './support/file-steps.js' */
 
 /** Dispatches the event with which the browser drops or pastes files. @param {Page} page @param {string} selector
- * @param {string} kind @param {Chosen[]} files */
-function hand(page, selector, kind, files) {
+ * @param {string} kind @param {FilePayload[]} files */
+function dispatchFiles(page, selector, kind, files) {
   return page.locator(selector).evaluate((element, [type, all]) => {
     const data = new DataTransfer();
     for (const { name, mimeType, base64 } of /** @type {any[]} */ (all)) {
@@ -33,16 +32,16 @@ function hand(page, selector, kind, files) {
 
 test('pictures are attached by button, drop and paste, and nothing shifts when they load', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBothThroughProxy(place);
     const { page } = ada;
-    await attach(ada, [picture('handle.png', 600, 800, [160, 90, 40])]);
-    await hand(page, '.talk', 'dragenter', [picture('ring.png', 900, 600, [20, 80, 90])]);
+    await attach(ada, [pictureOf('handle.png', 600, 800, [160, 90, 40])]);
+    await dispatchFiles(page, '.talk', 'dragenter', [pictureOf('ring.png', 900, 600, [20, 80, 90])]);
     await page.getByText('Drop files to attach them').waitFor();
     await ada.takeScreenshot('files drop');
-    await hand(page, '.talk', 'drop', [picture('ring.png', 900, 600, [20, 80, 90])]);
+    await dispatchFiles(page, '.talk', 'drop', [pictureOf('ring.png', 900, 600, [20, 80, 90])]);
     await page.getByText('Drop files to attach them').waitFor({ state: 'hidden' });
-    await hand(page, '.composer .words', 'paste', [picture('image.png', 500, 500, [120, 120, 160])]);
-    await ready(ada, 3);
+    await dispatchFiles(page, '.composer .words', 'paste', [pictureOf('image.png', 500, 500, [120, 120, 160])]);
+    await waitUntilReady(ada, 3);
     assert.match((await page.getByRole('listitem').last().innerText()).replace(/\s+/gu, ''), /^picture-.*\.png/u);
     await ada.checkAccessibility('files tray');
     // Ben's pictures are held back, to see that their space is reserved before they load.
@@ -52,25 +51,25 @@ test('pictures are attached by button, drop and paste, and nothing shifts when t
     await page.getByRole('textbox', { name: 'Message', exact: true }).fill('Here it is from three sides');
     await send(ada);
     await page.getByRole('listitem').first().waitFor({ state: 'detached' });
-    const grid = last(ben).getByRole('group', { name: '3 pictures' });
+    const grid = lastMessage(ben).getByRole('group', { name: '3 pictures' });
     await grid.waitFor();
     await until(() => Promise.resolve(held.length), (count) => count === 3, 'Ben’s page requests all three');
-    const before = await last(ben).boundingBox();
+    const before = await lastMessage(ben).boundingBox();
     assert.equal(await grid.locator('canvas').count(), 3, 'a blur stands in for each picture');
     await ben.takeScreenshot('files blurred');
     for (const go of held) go();
     await until(() => grid.locator('img').evaluateAll((all) =>
       all.filter((one) => /** @type {HTMLImageElement} */ (one).naturalWidth > 0).length),
     (count) => count === 3, 'the pictures have loaded');
-    assert.deepEqual(await last(ben).boundingBox(), before);
+    assert.deepEqual(await lastMessage(ben).boundingBox(), before);
     await ben.checkAccessibility('files grid');
-    await sent(ada, 'the message is sent');
+    await waitUntilSent(ada, 'the message is sent');
     await ada.checkAccessibility('files grid own');
-    await attach(ada, [picture('alone.png', 1200, 400, [60, 120, 60])]);
+    await attach(ada, [pictureOf('alone.png', 1200, 400, [60, 120, 60])]);
     await send(ada);
     await until(() => ben.page.locator('parlor-row', { hasText: ITEM }).innerText(),
       (text) => text.includes('Photo'), 'the list describes the attachment');
-    const alone = await last(ben).locator('.pictures.one').boundingBox();
+    const alone = await lastMessage(ben).locator('.pictures.one').boundingBox();
     assert.ok(alone && Math.abs(alone.width / alone.height - 16 / 9) < 0.05, 'no flatter than 16:9');
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
@@ -78,11 +77,11 @@ test('pictures are attached by button, drop and paste, and nothing shifts when t
 test('an interrupted upload continues where it stopped, and the message waits for it', () =>
   runJourney(async (place) => {
     const { proxy } = place;
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBothThroughProxy(place);
     const { page } = ada;
-    const film = paper('film of the tram.bin', 30 * MB);
+    const film = fileOf('film of the tram.bin', 30 * MB);
     proxy.uploads = { pass: 2 * MB, then: 'hold' };
-    await attach(ada, [film, paper('note.bin', 900)]);
+    await attach(ada, [film, fileOf('note.bin', 900)]);
     const one = upload(ada, 'film of the tram.bin');
     const bar = one.getByRole('progressbar');
     const part = await until(async () => Number(await bar.getAttribute('aria-valuenow')),
@@ -116,10 +115,10 @@ test('an interrupted upload continues where it stopped, and the message waits fo
 test('without a connection a file waits, is retried and can be removed', () =>
   runJourney(async (place) => {
     const { proxy } = place;
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBothThroughProxy(place);
     const { page } = ada;
     proxy.uploads = { pass: 300_000, then: 'cut' };
-    await attach(ada, [paper('slow.bin', 2 * MB), paper('unwanted.bin', 2 * MB)]);
+    await attach(ada, [fileOf('slow.bin', 2 * MB), fileOf('unwanted.bin', 2 * MB)]);
     proxy.setState('closed');
     await upload(ada, 'slow.bin').getByText('No connection').waitFor();
     await ada.checkAccessibility('files cut off');
@@ -141,14 +140,14 @@ test('without a connection a file waits, is retried and can be removed', () =>
 test('an upload can be stopped while its message waits, and the rest of the message returns to the composer', () =>
   runJourney(async (place) => {
     const { proxy } = place;
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBothThroughProxy(place);
     const { page } = ada;
     proxy.uploads = { pass: 300_000, then: 'hold' };
-    await attach(ada, [picture('whole.png', 300, 200, [90, 30, 60]), paper('endless.bin', 20 * MB)]);
+    await attach(ada, [pictureOf('whole.png', 300, 200, [90, 30, 60]), fileOf('endless.bin', 20 * MB)]);
     await upload(ada, 'whole.png').getByText('Ready').waitFor();
     await page.getByRole('textbox', { name: 'Message', exact: true }).fill('Both of them');
     await send(ada);
-    const stop = last(ada).getByRole('button', { name: 'Cancel endless.bin' });
+    const stop = lastMessage(ada).getByRole('button', { name: 'Cancel endless.bin' });
     await stop.waitFor();
     await ada.checkAccessibility('files waiting in a message');
     await stop.click();
@@ -158,18 +157,18 @@ test('an upload can be stopped while its message waits, and the rest of the mess
     assert.equal(await page.locator('parlor-message', { hasText: 'Both of them' }).count(), 0);
     await send(ada);
     await ben.bubble('Both of them').waitFor();
-    assert.equal(await last(ben).locator('.pictures.one').count(), 1);
-    assert.equal(await last(ben).locator('a.file').count(), 0);
+    assert.equal(await lastMessage(ben).locator('.pictures.one').count(), 1);
+    assert.equal(await lastMessage(ben).locator('a.file').count(), 0);
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('a file that cannot be sent says why, with its size and the limit, and the others are sent', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place, { ...PHONE, colorScheme: 'dark' });
+    const { ada, ben } = await openBothThroughProxy(place, { ...PHONE, colorScheme: 'dark' });
     const { page } = ada;
     await attach(ada, [
-      paper('holiday-in-carinthia.mov', 2 * MB), paper('empty.txt', 0), paper('a.bin', 10), paper('b.bin', 10),
-      paper('one too many.bin', 10),
+      fileOf('holiday-in-carinthia.mov', 2 * MB), fileOf('empty.txt', 0), fileOf('a.bin', 10), fileOf('b.bin', 10),
+      fileOf('one too many.bin', 10),
     ]);
     await upload(ada, 'holiday-in-carinthia.mov').getByText('2 MB. The most that can be sent is 1 MB.').waitFor();
     await upload(ada, 'empty.txt').getByText('It is empty').waitFor();
@@ -178,7 +177,7 @@ test('a file that cannot be sent says why, with its size and the limit, and the 
     await ada.assertNoHorizontalScroll();
     await send(ada);
     await ben.page.locator('a.file', { hasText: 'a.bin' }).waitFor();
-    assert.equal(await last(ben).locator('a.file').count(), 2);
+    assert.equal(await lastMessage(ben).locator('a.file').count(), 2);
     await upload(ada, 'one too many.bin').getByText('Ready').waitFor();
     assert.equal(await page.getByRole('listitem').count(), 3, 'a file that was not sent stays until it is removed');
     await send(ada);
@@ -188,16 +187,16 @@ test('a file that cannot be sent says why, with its size and the limit, and the 
 
 test('the keyboard opens a picture in full, and the focus returns', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBothThroughProxy(place);
     const all = [0, 1, 2, 3, 4, 5].map((one) =>
-      picture(`side ${one + 1}.png`, 300 + one * 100, 400, [one * 40, 90, 200 - one * 30]));
+      pictureOf(`side ${one + 1}.png`, 300 + one * 100, 400, [one * 40, 90, 200 - one * 30]));
     await attach(ada, all);
-    await ready(ada, 6);
+    await waitUntilReady(ada, 6);
     await send(ada);
     const { page } = ben;
     const fourth = page.getByRole('button', { name: 'Picture 4 of 6: side 4.png and 2 more' });
     await fourth.waitFor();
-    assert.equal(await last(ben).locator('.picture').count(), 4);
+    assert.equal(await lastMessage(ben).locator('.picture').count(), 4);
     assert.match(await fourth.innerText(), /\+2/u);
     await fourth.focus();
     await page.keyboard.press('Enter');
@@ -236,15 +235,15 @@ test('the keyboard opens a picture in full, and the focus returns', () =>
 
 test('keys and swipes go through all pictures of a conversation, and the focus returns to the last one', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
-    const one = (/** @type {string} */ name) => picture(name, 400, 300, [40, 90, name.length * 9]);
+    const { ada, ben } = await openBothThroughProxy(place);
+    const one = (/** @type {string} */ name) => pictureOf(name, 400, 300, [40, 90, name.length * 9]);
     await attach(ada, [one('first.png'), one('second one.png')]);
-    await ready(ada, 2);
+    await waitUntilReady(ada, 2);
     await send(ada);
     await ben.page.getByRole('button', { name: 'Picture 2 of 2: second one.png' }).waitFor();
     await ben.send('Between them are words');
     await attach(ben, [one('an answer.png')]);
-    await ready(ben, 1);
+    await waitUntilReady(ben, 1);
     await send(ben);
     const { page } = ada;
     const third = page.getByRole('button', { name: 'Picture: an answer.png' });
@@ -264,12 +263,12 @@ test('keys and swipes go through all pictures of a conversation, and the focus r
     await ada.checkAccessibility('files lightbox of all');
     // A picture that arrives meanwhile is there too; a deleted one is gone.
     await attach(ben, [one('a last one.png')]);
-    await ready(ben, 1);
+    await waitUntilReady(ben, 1);
     await send(ben);
     await box.getByText('3 of 4', { exact: true }).waitFor();
-    await finger(page, -120);
+    await swipe(page, -120);
     await box.getByText('a last one.png ·').waitFor();
-    await finger(page, 120);
+    await swipe(page, 120);
     await box.getByText('an answer.png ·').waitFor();
     await box.getByRole('button', { name: 'Picture 2 of 4: second one.png' }).click();
     await page.keyboard.press('Escape');
@@ -297,7 +296,7 @@ test('keys and swipes go through all pictures of a conversation, and the focus r
   }));
 
 /** Swipes across the picture. @param {Page} page @param {number} by */
-function finger(page, by) {
+function swipe(page, by) {
   return page.locator('.stage').evaluate((stage, across) => {
     const at = (/** @type {string} */ type, /** @type {number} */ clientX) => stage.dispatchEvent(
       new PointerEvent(type, { clientX, clientY: 200, pointerType: 'touch', isPrimary: true, bubbles: true }));
@@ -308,23 +307,23 @@ function finger(page, by) {
 
 test('hostile file names are shown as text and cannot disguise the file type', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBothThroughProxy(place);
     const names = [
       '<img src=x onerror="window.hurt=1">.txt', 'photo\u202Egpj.exe', `${'long '.repeat(60)}.pdf`, '../../etc/passwd',
       '"><script>window.hurt=1<\u2215script>.svg',
     ];
     await attach(ada, names.map((name) => ({ name, mimeType: 'text/html', buffer: Buffer.from('<script>1</script>') })));
-    await ready(ada, names.length);
+    await waitUntilReady(ada, names.length);
     await ada.checkAccessibility('files named');
     await ada.assertNoHorizontalScroll();
     await send(ada);
-    await until(() => last(ben).locator('a.file').count(), (count) => count === names.length, 'everything has arrived');
+    await until(() => lastMessage(ben).locator('a.file').count(), (count) => count === names.length, 'everything has arrived');
     for (const { page } of [ada, ben]) {
       assert.equal(await page.evaluate(() => /** @type {any} */ (window).hurt), undefined);
       const shown = await page.locator('parlor-message').last().innerText();
       assert.doesNotMatch(shown, /[\u202A-\u202E]/u);
     }
-    const links = await last(ben).locator('a.file').evaluateAll((all) =>
+    const links = await lastMessage(ben).locator('a.file').evaluateAll((all) =>
       all.map((one) => [/** @type {HTMLAnchorElement} */ (one).download, one.getAttribute('href')]));
     for (const [download, href] of links) {
       assert.match(String(href), /^\/v1\/files\/\d+$/u);

@@ -5,57 +5,57 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fill, POURING } from './support/bulk-messages.js';
+import { fillConversation, SETTINGS } from './support/bulk-messages.js';
+import { ITEM } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
-const ITEM = 'Black umbrella';
 const COUNT = 1_200;
 /** The most messages in the page, while another page loads. */
-const ROWS_MOST = 340;
+const ROWS_MAX = 340;
 
 test('a long conversation is loaded in parts and scrolls both ways without a jump', () =>
   runJourney(async ({ server, browser }) => {
-    const [ada, ben] = await both(browser, server.links);
-    await fill([ada, ben], ada.conversationId(), COUNT);
+    const [ada, ben] = await openBoth(browser, server.links);
+    await fillConversation([ada, ben], ada.conversationId(), COUNT);
     await ada.page.reload();
-    await ada.bubble(said(COUNT)).waitFor();
+    await ada.bubble(textOf(COUNT)).waitFor();
     await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the conversation opens at its end');
-    const up = await scroll(ada.page, -700, 130);
+    const up = await scrollAndMeasure(ada.page, -700, 130);
     assert.ok(up.moved <= 1, `going up, a message moved by ${up.moved} px`);
-    assert.ok(up.rows <= ROWS_MOST, `${up.rows} rows`);
+    assert.ok(up.rows <= ROWS_MAX, `${up.rows} rows`);
     assert.ok(up.first < COUNT - 500, `scrolling reached only message ${up.first}`);
     const pill = ada.page.getByRole('button', { name: 'Jump to the latest message' });
     await pill.waitFor();
     // A message that arrives meanwhile moves nothing, and is counted.
-    const before = await places(ada.page);
+    const before = await readPositions(ada.page);
     await ben.send('While you read old things.');
     await ada.page.getByRole('button', { name: '1 new' }).waitFor();
-    assert.deepEqual(await places(ada.page), before);
+    assert.deepEqual(await readPositions(ada.page), before);
     assert.equal(await ada.bubble('While you read old things.').count(), 0, 'the end is not loaded');
     await ada.page.setViewportSize({ width: 1000, height: 700 });
     const [[seq, top]] = before;
-    await until(() => places(ada.page), (now) => now[0][0] === seq && Math.abs(now[0][1] - top) <= 1,
+    await until(() => readPositions(ada.page), (now) => now[0][0] === seq && Math.abs(now[0][1] - top) <= 1,
       'a narrower page shows the same message in the same place');
-    const down = await scroll(ada.page, 700, 60);
+    const down = await scrollAndMeasure(ada.page, 700, 60);
     assert.ok(down.moved <= 1, `going down, a message moved by ${down.moved} px`);
-    assert.ok(down.rows <= ROWS_MOST, `${down.rows} rows`);
+    assert.ok(down.rows <= ROWS_MAX, `${down.rows} rows`);
     await ada.page.getByRole('button', { name: /new|latest/u }).click();
     await ada.bubble('While you read old things.').waitFor();
     await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the button goes to the end');
     await until(() => ben.page.locator('parlor-message-group').last().locator('.meta').innerText(),
       (text) => text.includes('Read'), 'there the message is read');
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, POURING));
+  }, SETTINGS));
 
 test('the keyboard jumps to the first message and back, and a quote leads to its message', () =>
   runJourney(async ({ server, browser }) => {
-    const [ada, ben] = await both(browser, server.links);
+    const [ada, ben] = await openBoth(browser, server.links);
     const conversation = ada.conversationId();
-    await fill([ada, ben], conversation, 600);
+    await fillConversation([ada, ben], conversation, 600);
     await ada.page.reload();
-    await ada.bubble(said(600, 600)).waitFor();
+    await ada.bubble(textOf(600, 600)).waitFor();
     const log = ada.page.getByRole('log');
     await log.focus();
     await ada.page.keyboard.press('Home');
@@ -63,7 +63,7 @@ test('the keyboard jumps to the first message and back, and a quote leads to its
       (seq) => seq === 1, 'Home goes to the very first message');
     assert.equal(first, 1);
     assert.equal(await log.evaluate((talk) => talk.scrollTop), 0);
-    assert.ok(await ada.page.locator('parlor-message').count() <= ROWS_MOST);
+    assert.ok(await ada.page.locator('parlor-message').count() <= ROWS_MAX);
     // An own message is shown, at the end.
     await ada.send('Sent from far above.');
     await ada.bubble('Sent from far above.').waitFor();
@@ -102,16 +102,16 @@ test('the keyboard jumps to the first message and back, and a quote leads to its
     assert.ok(box && view && box.y >= view.y && box.y + box.height <= view.y + view.height, 'it is on the screen');
     await until(() => found.count(), (count) => count === 0, 'then the highlight ends');
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, POURING));
+  }, SETTINGS));
 
 /** @param {number} number @param {number} [of] @returns {string} */
-function said(number, of = COUNT) {
+function textOf(number, of = COUNT) {
   return `message ${number} of ${of}${', and a little more'.repeat(number % 7)}`;
 }
 
 /** @param {import('playwright-core').Browser} browser @param {Record<string, string>} links
  * @returns {Promise<[UserPage, UserPage]>} */
-async function both(browser, links) {
+async function openBoth(browser, links) {
   const ada = await UserPage.open(browser, links.ada);
   const ben = await UserPage.open(browser, links.ben);
   await ada.openConversation(ITEM);
@@ -120,7 +120,7 @@ async function both(browser, links) {
 }
 
 /** Returns the positions of the visible messages. @param {Page} page */
-function places(page) {
+function readPositions(page) {
   return page.locator('.talk').evaluate((log) => {
     const { top, bottom } = log.getBoundingClientRect();
     return [...log.querySelectorAll('parlor-message')].filter((one) => {
@@ -133,7 +133,7 @@ function places(page) {
 /** Scrolls a little in each frame and checks the positions of the messages: one that stays visible moves by the
  * scrolled distance, and by nothing else. @param {Page} page @param {number} by @param {number} frames
  * @returns {Promise<{moved: number, rows: number, first: number}>} */
-function scroll(page, by, frames) {
+function scrollAndMeasure(page, by, frames) {
   return page.locator('.talk').evaluate(async (log, [step, count]) => {
     const seen = () => {
       const { top, bottom } = log.getBoundingClientRect();

@@ -3,15 +3,16 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { attach, paper } from './support/file-steps.js';
-import { ITEM, PHONE, field, message, together } from './support/message-steps.js';
+import { attach, fileOf } from './support/file-steps.js';
+import { ITEM, PHONE } from './support/fixtures.js';
+import { field, message, openBoth } from './support/message-steps.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 test('on a touch screen Enter starts a new line and the button sends; both sides show the line breaks', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place, PHONE);
+    const { ada, ben } = await openBoth(place, PHONE);
     const { page } = ada;
     await field(ada).tap();
     await page.keyboard.type('one');
@@ -35,7 +36,7 @@ test('on a touch screen Enter starts a new line and the button sends; both sides
 
 test('the letters in the menu reply to, edit and forward the focused message', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBoth(place);
     const { page } = ada;
     await ben.send('See https://wien.example/karlsplatz then.');
     await message(ada, 'karlsplatz').waitFor();
@@ -82,7 +83,7 @@ test('a far too long text is not pasted and names the limit; a file that is too 
     await page.getByText('Not pasted: 3,700,000 characters. The most that can be sent is 10,000.').waitFor();
     assert.equal(await field(ada).inputValue(), 'Before.');
     await field(ada).fill('');
-    await attach(ada, [paper('large.bin', 70_000)]);
+    await attach(ada, [fileOf('large.bin', 70_000)]);
     await page.locator('.upload', { hasText: 'The most that can be sent is' }).waitFor();
     await ada.openConversation('Lost and found desk');
     const row = page.locator('parlor-row', { hasText: ITEM });

@@ -16,7 +16,7 @@ import { runJourney } from './support/journey.js';
 /** @typedef {{issues: Set<string>, matched: Set<string>, all: Set<string>, classes: Set<string>, screens: number}} Seen */
 
 /** Rules that match nothing here, and why. @type {[RegExp, string][]} */
-const UNSEEN = [
+const UNMATCHED = [
   [/\.bone|-bone|\.late|\.row-bones|\.jumping/u, 'what comes, before it is there: shown for moments only'],
   [/\.toast/u, 'a word about what was done'],
   [/typing|\.writing/u, 'somebody who writes'],
@@ -41,7 +41,7 @@ const UNSEEN = [
   [/\.reader time|only-face|\[readonly\]|\.beside:has|\.picker select/u, 'who has read; a group that one may not change'],
 ];
 /** Classes without a rule of their own, and why. */
-const PLAIN = new Set([
+const WITHOUT_RULE = new Set([
   'readers', 'who-read', 'sheet-body', 'quote-place', 'found-count', 'mine', 'role', 'plain', 'asks', 'settled', 'large', 'sent',
   'under', 'last', 'offline', 'sending',
 ]);
@@ -63,9 +63,9 @@ test('in Chromium every screen has a correct layout, and every style rule matche
       await phone.close();
     }
     assert.ok(seen.screens > 150, `${seen.screens} screens were checked`);
-    const idle = [...seen.all].filter((one) => !seen.matched.has(one) && !UNSEEN.some(([known]) => known.test(one)));
+    const idle = [...seen.all].filter((one) => !seen.matched.has(one) && !UNMATCHED.some(([known]) => known.test(one)));
     const ruled = [...seen.all].join(' ');
-    const bare = [...seen.classes].filter((one) => !new RegExp(`\\.${one}(?![\\w-])`, 'u').test(ruled) && !PLAIN.has(one));
+    const bare = [...seen.classes].filter((one) => !new RegExp(`\\.${one}(?![\\w-])`, 'u').test(ruled) && !WITHOUT_RULE.has(one));
     const found = { issues: [...seen.issues], 'rules that match nothing': idle, 'classes without a rule': bare };
     assert.deepEqual(found, { issues: [], 'rules that match nothing': [], 'classes without a rule': [] });
   }, SETTINGS));

@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MANY, open } from './support/bulk-conversations.js';
+import { SETTINGS, createGroups } from './support/bulk-conversations.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
@@ -19,18 +19,18 @@ test('a list of five thousand conversations can be scrolled, searched and writte
   runJourney(async ({ server, browser }) => {
     const ada = await UserPage.open(browser, server.links.ada);
     const ben = await UserPage.open(browser, server.links.ben);
-    const first = await open(ben, await idOf(ada), COUNT);
+    const first = await createGroups(ben, await ownId(ada), COUNT);
     await ada.page.locator('parlor-row', { hasText: `Group ${COUNT}` }).waitFor();
     const most = await scrollToEnd(ada.page);
     assert.ok(most <= ROWS_MAX, `${most} rows were drawn at once`);
-    await staysInPlace(ada, ben, first);
-    await byKeys(ada.page);
-    await isFound(ada.page);
+    await assertStaysInPlace(ada, ben, first);
+    await assertKeysWork(ada.page);
+    await assertFilterFinds(ada.page);
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, MANY));
+  }, SETTINGS));
 
 /** @param {UserPage} person @returns {Promise<number>} */
-function idOf(person) {
+function ownId(person) {
   return person.page.evaluate(async () => (await (await fetch('/v1/me')).json()).id);
 }
 
@@ -51,7 +51,7 @@ async function scrollToEnd(page) {
 }
 
 /** Returns the visible rows: their names and positions. @param {Page} page */
-function seen(page) {
+function visibleRows(page) {
   return page.evaluate(() => {
     const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll')).getBoundingClientRect();
     return [...document.querySelectorAll('parlor-row')].flatMap((row) => {
@@ -64,19 +64,19 @@ function seen(page) {
 
 /** In the middle of the list nothing moves when a row far below goes to the top, and few elements change.
  * @param {UserPage} ada @param {UserPage} ben @param {number} first the oldest conversation */
-async function staysInPlace(ada, ben, first) {
+async function assertStaysInPlace(ada, ben, first) {
   await ada.page.evaluate(() => {
     const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll'));
     scroll.scrollTop = scroll.scrollHeight / 2;
   });
-  await until(() => seen(ada.page), (rows) => rows.length > 4, 'rows are drawn at the new scroll position');
+  await until(() => visibleRows(ada.page), (rows) => rows.length > 4, 'rows are drawn at the new scroll position');
   const focused = await ada.page.evaluate(() => {
     const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll')).getBoundingClientRect();
     const row = [...document.querySelectorAll('parlor-row')].find((one) => one.getBoundingClientRect().top > scroll.top);
     /** @type {HTMLElement} */ (row).focus({ preventScroll: true });
     return row?.getAttribute('data-key');
   });
-  const before = await seen(ada.page);
+  const before = await visibleRows(ada.page);
   const touched = await ada.page.evaluateHandle(() => {
     const records = { count: 0 };
     const observer = new MutationObserver((all) => { records.count += all.length; });
@@ -87,7 +87,7 @@ async function staysInPlace(ada, ben, first) {
   await ben.sendMessages(first, ['This one comes from the very end of the list.']);
   // The row is at the top now, which is not on the screen; the title announces it.
   await until(() => ada.page.title(), (title) => title.startsWith('('), 'it has arrived');
-  assert.deepEqual(await seen(ada.page), before);
+  assert.deepEqual(await visibleRows(ada.page), before);
   const key = () => ada.page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement).dataset.key);
   assert.equal(await key(), focused, 'the focus stays on its row');
   const { count } = await touched.jsonValue();
@@ -100,20 +100,20 @@ async function staysInPlace(ada, ben, first) {
 }
 
 /** Arrows, Home and End go through all rows, and each row states its position. @param {Page} page */
-async function byKeys(page) {
+async function assertKeysWork(page) {
   const at = () => page.evaluate(() => {
     const row = /** @type {HTMLElement} */ (document.activeElement);
     const scroll = /** @type {HTMLElement} */ (document.querySelector('parlor-list .scroll')).getBoundingClientRect();
     const { top, bottom } = row.getBoundingClientRect();
     return {
       place: Number(row.getAttribute('aria-posinset')), size: Number(row.getAttribute('aria-setsize')),
-      seen: top >= scroll.top - 1 && bottom <= scroll.bottom + 1,
+      isVisible: top >= scroll.top - 1 && bottom <= scroll.bottom + 1,
     };
   });
   await page.keyboard.press('End');
   const last = await at();
   assert.equal(last.place, last.size);
-  assert.ok(last.seen && last.size >= COUNT, JSON.stringify(last));
+  assert.ok(last.isVisible && last.size >= COUNT, JSON.stringify(last));
   await page.keyboard.press('ArrowUp');
   await page.keyboard.press('ArrowUp');
   assert.deepEqual(await at(), { ...last, place: last.size - 2 });
@@ -125,7 +125,7 @@ async function byKeys(page) {
 }
 
 /** The filter includes all rows, drawn or not. @param {Page} page */
-async function isFound(page) {
+async function assertFilterFinds(page) {
   await page.getByRole('searchbox').first().fill('Group 2718');
   await until(() => page.locator('parlor-row .who').allTextContents(), (names) => String(names) === 'Group 2718',
     'the filter finds the group');

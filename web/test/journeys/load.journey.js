@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assets, bytes, load, signedIn } from './support/page-load.js';
+import { assets, bytes, load, openSignedIn } from './support/page-load.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 
@@ -16,7 +16,7 @@ const SHIFT_MAX = 0.02;
 test('the inbox loads with few requests and bytes, loads from the cache the next time, and nothing shifts', () =>
   runJourney(async ({ server, browser }) => {
     for (const [width, path] of /** @type {const} */ ([[1280, '/'], [390, '/'], [1280, '/#/c/1'], [390, '/#/c/1']])) {
-      const context = await signedIn(browser, server.links.ada, { viewport: { width, height: 800 } });
+      const context = await openSignedIn(browser, server.links.ada, { viewport: { width, height: 800 } });
       const url = new URL(path, server.links.ada).href;
       const where = `${path} at ${width} px`;
       const cold = await load(context, url);
@@ -26,8 +26,8 @@ test('the inbox loads with few requests and bytes, loads from the cache the next
       if (path === '/') assert.ok(bytes(cold) < BYTES_MAX, `${where}: ${bytes(cold)} bytes`);
       const warm = await load(context, url);
       assert.deepEqual(assets(warm).filter(({ cached }) => !cached), [], `${where}: nothing is requested again`);
-      for (const { painted } of [cold, warm]) {
-        assert.ok(painted.moved < SHIFT_MAX, `${where}: ${painted.moved} by ${painted.movers.join(', ')}`);
+      for (const { paint } of [cold, warm]) {
+        assert.ok(paint.shift < SHIFT_MAX, `${where}: ${paint.shift} by ${paint.shifted.join(', ')}`);
       }
       await context.close();
     }
@@ -36,7 +36,7 @@ test('the inbox loads with few requests and bytes, loads from the cache the next
 test('something useful is painted before the script has loaded', () =>
   runJourney(async ({ server, browser }) => {
     for (const width of [1280, 390]) {
-      const context = await signedIn(browser, server.links.ada, { viewport: { width, height: 800 } });
+      const context = await openSignedIn(browser, server.links.ada, { viewport: { width, height: 800 } });
       const page = await context.newPage();
       await page.route(/\/web\/main-/u, (route) => route.abort());
       await page.goto(new URL('/', server.links.ada).href);

@@ -3,7 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ITEM, PHONE, chooseInMenu, field, message, press } from './support/message-steps.js';
+import { ITEM, PHONE } from './support/fixtures.js';
+import { chooseInMenu, field, message, touch } from './support/message-steps.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
@@ -13,7 +14,7 @@ test('in a group, system messages say what happened, and ticks show who has read
     const ada = await UserPage.open(browser, server.links.ada);
     const ben = await UserPage.open(browser, server.links.ben);
     const { page } = ada;
-    const group = await desk(ada);
+    const group = await openNightDesk(ada);
     await page.locator('parlor-row', { hasText: 'Umbrella desk' }).click();
     await page.locator('parlor-divider', { hasText: 'You named the group Umbrella desk' }).waitFor();
     await page.locator('parlor-divider', { hasText: 'You removed Mira Sandoval' }).waitFor();
@@ -59,7 +60,7 @@ test('in a large group the readers are loaded on request', () =>
 
 /** Ada creates a group with Ben and Mira, renames it, removes Mira and adds them again. @param {UserPage} ada
  * @returns {Promise<number>} */
-function desk({ page }) {
+function openNightDesk({ page }) {
   return page.evaluate(async () => {
     const ask = async (/** @type {string} */ method, /** @type {string} */ path, /** @type {unknown} */ body) => {
       const answer = await fetch(path, {
@@ -87,7 +88,7 @@ test('all kinds of messages pass the accessibility checks: light, dark, high con
     await ben.openConversation(ITEM);
     const writer = await UserPage.open(browser, server.links.ada);
     await writer.openConversation(ITEM);
-    await everything(writer, ben);
+    await sendEveryKind(writer, ben);
     for (const [name, options] of Object.entries({
       light: { colorScheme: 'light' }, dark: { colorScheme: 'dark' }, contrast: { contrast: 'more' },
       'contrast dark': { contrast: 'more', colorScheme: 'dark' }, 'phone light': { ...PHONE, colorScheme: 'light' },
@@ -99,7 +100,7 @@ test('all kinds of messages pass the accessibility checks: light, dark, high con
       await ada.checkAccessibility(`messages all ${name}`);
       await ada.assertNoHorizontalScroll();
       if (name.startsWith('phone')) {
-        await press(ada.page, message(ada, 'And a hat'), 700);
+        await touch(ada.page, message(ada, 'And a hat'), 700);
         await ada.page.getByRole('dialog').waitFor();
       } else {
         await message(ada, 'By the flower stall').hover();
@@ -118,7 +119,7 @@ test('all kinds of messages pass the accessibility checks: light, dark, high con
   }));
 
 /** Sends one message of each kind. @param {UserPage} ada @param {UserPage} ben */
-async function everything(ada, ben) {
+async function sendEveryKind(ada, ben) {
   const conversation = ada.conversationId();
   const last = () => ada.page.evaluate(async (id) =>
     (await (await fetch(`/v1/conversations/${id}`)).json()).conversation.last_seq, conversation);

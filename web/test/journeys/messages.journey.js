@@ -3,13 +3,14 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ITEM, PHONE, chooseInMenu, field, message, press, together } from './support/message-steps.js';
+import { ITEM, PHONE } from './support/fixtures.js';
+import { chooseInMenu, field, message, touch, openBoth } from './support/message-steps.js';
 import { runJourney } from './support/journey.js';
 import { until } from './support/wait.js';
 
 test('a user edits their own message, and both see it', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBoth(place);
     await ada.send('At the west exit.');
     await message(ben, 'At the west exit.').waitFor();
     await field(ada).fill('');
@@ -46,7 +47,7 @@ test('a user edits their own message, and both see it', () =>
 
 test('the composer says when it is too late to edit', () =>
   runJourney(async (place) => {
-    const { ada } = await together(place);
+    const { ada } = await openBoth(place);
     await ada.send('Too early.');
     await until(() => message(ada, 'Too early.').getAttribute('aria-label'),
       (name) => !name?.includes('Sending'), 'the message is sent');
@@ -62,7 +63,7 @@ test('the composer says when it is too late to edit', () =>
 
 test('a message is deleted for everyone, and for oneself', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBoth(place);
     await ada.send('My number is 4711.');
     await ben.send('I noted it.');
     await message(ada, 'I noted it.').waitFor();
@@ -97,7 +98,7 @@ test('a message is deleted for everyone, and for oneself', () =>
 
 test('a reply quotes its message, follows its changes and leads to it', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBoth(place);
     await ben.send('Is it the one with the scratch?');
     await message(ada, 'the scratch?').waitFor();
     await ada.sendMessages(ada.conversationId(), Array.from({ length: 30 }, (_, index) => `And another thing, ${index + 1}.`));
@@ -136,7 +137,7 @@ test('a reply quotes its message, follows its changes and leads to it', () =>
 
 test('both users react, and each sees it at once', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBoth(place);
     await ben.send('I can fetch it at five.');
     await message(ada, 'at five.').hover();
     await ada.page.getByRole('button', { name: 'More', exact: true }).click();
@@ -174,7 +175,7 @@ test('both users react, and each sees it at once', () =>
 
 test('a message is forwarded to another conversation, and copied', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place, { permissions: ['clipboard-read', 'clipboard-write'] });
+    const { ada, ben } = await openBoth(place, { permissions: ['clipboard-read', 'clipboard-write'] });
     await ben.send('Depot 4, row B, *until six*.');
     await message(ada, 'Depot 4').waitFor();
     await chooseInMenu(ada, 'Depot 4', 'Copy text');
@@ -197,7 +198,7 @@ test('a message is forwarded to another conversation, and copied', () =>
 
 test('a message has a subject on request', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBoth(place);
     await ada.page.getByRole('button', { name: 'Add a subject' }).click();
     const subject = ada.page.getByRole('textbox', { name: 'Subject' });
     assert.equal(await subject.evaluate((one) => one === document.activeElement), true);
@@ -226,7 +227,7 @@ test('a message has a subject on request', () =>
 
 test('every message action works with the keyboard alone', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBoth(place);
     await ben.send('First.');
     await ben.send('Second, at https://a.example/x.');
     await message(ada, 'Second').waitFor();
@@ -285,7 +286,7 @@ test('every message action works with the keyboard alone', () =>
 
 test('a right click opens the menu too, except on a selection or a link', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBoth(place);
     await ben.send('See https://a.example/x there.');
     const there = message(ada, 'there.');
     await there.waitFor();
@@ -305,10 +306,10 @@ test('a right click opens the menu too, except on a selection or a link', () =>
 
 test('a long press opens a sheet with the message on top', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place, PHONE);
+    const { ada, ben } = await openBoth(place, PHONE);
     await ben.send('I pass Karlsplatz every day.');
     await message(ada, 'Karlsplatz').waitFor();
-    await press(ada.page, message(ada, 'Karlsplatz'), 700);
+    await touch(ada.page, message(ada, 'Karlsplatz'), 700);
     const sheet = ada.page.getByRole('dialog', { name: 'Message from Ben' });
     await sheet.getByText('I pass Karlsplatz every day.').waitFor();
     await ada.checkAccessibility('messages sheet phone');
@@ -316,15 +317,15 @@ test('a long press opens a sheet with the message on top', () =>
     await sheet.getByRole('menuitemcheckbox', { name: 'React with folded hands' }).tap();
     await message(ben, 'Karlsplatz').getByRole('button', { name: 'folded hands: Ada Winter' }).waitFor();
     // A short touch and a moving touch open nothing.
-    await press(ada.page, message(ada, 'Karlsplatz'), 100);
-    await press(ada.page, message(ada, 'Karlsplatz'), 700, 60);
+    await touch(ada.page, message(ada, 'Karlsplatz'), 100);
+    await touch(ada.page, message(ada, 'Karlsplatz'), 700, 60);
     assert.equal(await sheet.count(), 0);
-    await press(ada.page, message(ada, 'Karlsplatz'), 700);
+    await touch(ada.page, message(ada, 'Karlsplatz'), 700);
     await sheet.getByRole('menuitem', { name: 'More reactions' }).tap();
     await ada.page.getByRole('searchbox', { name: 'Find an emoji' }).waitFor();
     await ada.checkAccessibility('messages emoji phone');
     await ada.page.keyboard.press('Escape');
-    await press(ada.page, message(ada, 'Karlsplatz'), 700);
+    await touch(ada.page, message(ada, 'Karlsplatz'), 700);
     await sheet.getByRole('menuitem', { name: 'Reply' }).tap();
     await ada.page.locator('.replying', { hasText: 'Reply to Ben' }).waitFor();
     await ada.checkAccessibility('messages reply phone');

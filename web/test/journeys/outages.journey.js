@@ -4,11 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ITEM } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
-
-const ITEM = 'Black umbrella';
 
 test('Ada and Ben write to each other while the server and the network fail', () =>
   runJourney(async ({ server, proxy, browser }) => {
@@ -16,15 +15,15 @@ test('Ada and Ben write to each other while the server and the network fail', ()
     const ben = await UserPage.open(browser, proxy.link(server.links.ben));
     await ada.openConversation(ITEM);
     await ben.openConversation(ITEM);
-    await exchange(ada, ben);
-    await killed(ada, ben, server);
-    await blocked(ada, ben, proxy);
-    await cutOff(ada, ben, proxy);
+    await exchangeMessages(ada, ben);
+    await writeWhileServerDies(ada, ben, server);
+    await writeWithoutSockets(ada, ben, proxy);
+    await writeWithoutNetwork(ada, ben, proxy);
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 /** @param {UserPage} ada @param {UserPage} ben */
-async function exchange(ada, ben) {
+async function exchangeMessages(ada, ben) {
   for (const one of [ada, ben]) {
     await one.page.evaluate(() => Object.assign(window, { never: 'reloaded' }));
     assert.ok((await one.distanceToEnd()) <= 1, 'a conversation opens at its end');
@@ -58,23 +57,23 @@ async function assertSides(person, text, own) {
 
 /** Kills and restarts the server while both write. @param {UserPage} ada @param {UserPage} ben
  * @param {import('./support/test-server.js').TestServer} server */
-async function killed(ada, ben, server) {
-  const words = Array.from({ length: 12 }, (_, index) => `message ${index + 1}`);
+async function writeWhileServerDies(ada, ben, server) {
+  const texts = Array.from({ length: 12 }, (_, index) => `message ${index + 1}`);
   const write = async (/** @type {UserPage} */ who, /** @type {string} */ name) => {
-    for (const word of words) await who.send(`${name}, ${word}`);
+    for (const word of texts) await who.send(`${name}, ${word}`);
   };
   const writing = Promise.all([write(ada, 'Ada'), write(ben, 'Ben')]);
   await ada.bubble('Ada, message 3').waitFor();
   await server.stop('SIGKILL');
   await writing;
   await server.start();
-  await assertSame(ada, ben, words.flatMap((word) => [`Ada, ${word}`, `Ben, ${word}`]));
-  for (const one of [ada, ben]) await assertInOrder(one, words);
+  await assertSameMessages(ada, ben, texts.flatMap((word) => [`Ada, ${word}`, `Ben, ${word}`]));
+  for (const one of [ada, ben]) await assertInOrder(one, texts);
 }
 
 /** Checks that both have the same messages in the same order, and the expected ones among them, each once.
  * @param {UserPage} ada @param {UserPage} ben @param {string[]} expected */
-async function assertSame(ada, ben, expected) {
+async function assertSameMessages(ada, ben, expected) {
   await until(async () => [await ada.texts(), await ben.texts()], ([hers, his]) =>
     expected.every((text) => hers.includes(text) && his.includes(text)) && String(hers) === String(his),
   'both have all messages in the same order', 40_000);
@@ -86,18 +85,18 @@ async function assertSame(ada, ben, expected) {
     'nothing is pending');
 }
 
-/** @param {UserPage} person @param {string[]} words */
-async function assertInOrder(person, words) {
+/** @param {UserPage} person @param {string[]} texts */
+async function assertInOrder(person, texts) {
   const said = await person.texts();
   for (const name of ['Ada', 'Ben']) {
     const own = said.filter((text) => text.startsWith(`${name}, `));
-    assert.deepEqual(own, words.map((word) => `${name}, ${word}`), 'the order never changes');
+    assert.deepEqual(own, texts.map((word) => `${name}, ${word}`), 'the order never changes');
   }
 }
 
 /** Blocks sockets: messages arrive by polling, and afterwards by sockets again. @param {UserPage} ada @param {UserPage} ben
  * @param {import('./support/network-proxy.js').NetworkProxy} proxy */
-async function blocked(ada, ben, proxy) {
+async function writeWithoutSockets(ada, ben, proxy) {
   await until(() => proxy.sockets.size, (count) => count === 2, 'both have a socket');
   proxy.setState('no sockets');
   await ada.send('Does this come through without a socket?');
@@ -114,16 +113,16 @@ async function blocked(ada, ben, proxy) {
   await until(() => proxy.sockets.size, (count) => count === 2, 'the sockets are back', 40_000);
   await ben.send('And with one again.');
   await ada.bubble('And with one again.').waitFor();
-  await assertSame(ada, ben, [
+  await assertSameMessages(ada, ben, [
     'Does this come through without a socket?', 'It does.', 'And without long requests?', 'And with one again.',
   ]);
 }
 
 /** Blocks everything: the page says so after five seconds, stores new messages, and sends them when the connection is
  * back. @param {UserPage} ada @param {UserPage} ben @param {import('./support/network-proxy.js').NetworkProxy} proxy */
-async function cutOff(ada, ben, proxy) {
+async function writeWithoutNetwork(ada, ben, proxy) {
   const banner = ada.page.locator('parlor-banner');
-  const said = await listen(banner);
+  const said = await recordBanner(banner);
   proxy.setState('closed');
   await ada.send('Better not.');
   await ada.send('Written without a connection.');
@@ -148,7 +147,7 @@ async function cutOff(ada, ben, proxy) {
   await tryNow.evaluateAll((found) => found.forEach((button) => /** @type {HTMLElement} */ (button).click()));
   await ben.bubble('Sent last.').waitFor({ timeout: 30_000 });
   await until(said, (all) => all.some(({ text }) => text.startsWith('Connected again')), 'the recovery is announced');
-  await assertSame(ada, ben, ['Written without a connection.', 'Sent last.']);
+  await assertSameMessages(ada, ben, ['Written without a connection.', 'Sent last.']);
   assert.equal((await ben.texts()).includes('Better not.'), false);
   await until(() => ada.page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes(':send:')).length),
     (count) => count === 0, 'sent messages are no longer stored');
@@ -157,7 +156,7 @@ async function cutOff(ada, ben, proxy) {
 /** Records all texts of the banner from now on, and when they appeared: a text that is gone after seconds can still be
  * checked later. @param {import('playwright-core').Locator} banner
  * @returns {Promise<() => Promise<{text: string, after: number}[]>>} */
-async function listen(banner) {
+async function recordBanner(banner) {
   const kept = await banner.evaluateHandle((one) => {
     const began = performance.now();
     /** @type {{text: string, after: number}[]} */

@@ -3,14 +3,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PICTURE } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
-
-/** A petrol square of eight by eight pixels. */
-const PICTURE = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR4nGMQTszGihiGlgQAswM3wZXH'
-  + 'WwAAAAAASUVORK5CYII=', 'base64');
 
 test('a user sees that the other one comes online, types and goes offline', () =>
   runJourney(async ({ server, proxy, browser }) => {

@@ -3,11 +3,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ITEM } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
-
-const ITEM = 'Black umbrella';
 
 test('new messages are counted, marked with one bar, and read only while they are on the screen', () =>
   runJourney(async ({ server, browser }) => {
@@ -57,13 +56,13 @@ test('older messages load above without moving the view, and new ones arrive bel
     await ada.page.reload();
     await ada.bubble(many[89]).waitFor();
     await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the conversation opens at its end');
-    await pinned(ada);
-    await notPulled(ada, ben);
+    await assertViewStays(ada);
+    await assertNotScrolledDown(ada, ben);
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 /** @param {UserPage} ada */
-async function pinned(ada) {
+async function assertViewStays(ada) {
   const talk = ada.page.locator('.talk');
   for (let round = 0; round < 4; round += 1) {
     const before = await ada.page.locator('parlor-message').count();
@@ -92,7 +91,7 @@ async function pinned(ada) {
 }
 
 /** @param {UserPage} ada @param {UserPage} ben */
-async function notPulled(ada, ben) {
+async function assertNotScrolledDown(ada, ben) {
   const talk = ada.page.locator('.talk');
   const top = await talk.evaluate((log) => {
     log.scrollTop = log.scrollHeight / 2;

@@ -3,12 +3,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ITEM, PHONE } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
-
-const ITEM = 'Black umbrella';
-const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 
 test('a phone in dark mode shows one pane with a back button', () =>
   runJourney(async ({ server, browser }) => {

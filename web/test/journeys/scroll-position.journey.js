@@ -3,39 +3,38 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { POURING } from './support/bulk-messages.js';
+import { SETTINGS } from './support/bulk-messages.js';
+import { ITEM, PHONE } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 /** @import {BrowserContextOptions, Locator, Page} from 'playwright-core' */
 
-const ITEM = 'Black umbrella';
 const OTHER = 'Tomás Ferreira';
-const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 const DARK = /** @type {const} */ ({ colorScheme: 'dark' });
 
 /** @param {number} count @param {string} [word] */
 const lines = (count, word = 'Line') => Array.from({ length: count }, (_, at) => `${word} ${at + 1}`);
 
 /** @param {UserPage} person @returns {Locator} */
-const bar = ({ page }) => page.locator('.since');
+const unreadBar = ({ page }) => page.locator('.since');
 
 /** Opens the conversation about the umbrella for Ada and Ben; then Ada opens another one.
  * @param {Parameters<Parameters<typeof runJourney>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
-async function apart({ server, browser }, options = {}) {
+async function openAndLeave({ server, browser }, options = {}) {
   const ada = await UserPage.open(browser, server.links.ada, options);
   const ben = await UserPage.open(browser, server.links.ben);
   await ada.openConversation(ITEM);
   await ben.openConversation(ITEM);
   const id = ada.conversationId();
   await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the conversation opens at its end');
-  await elsewhere(ada);
+  await openAnother(ada);
   return { ada, ben, id };
 }
 
 /** @param {UserPage} ada */
-async function elsewhere({ page }) {
+async function openAnother({ page }) {
   await page.evaluate(() => { location.hash = '#/settings'; });
   await page.getByRole('heading', { name: 'Settings' }).waitFor();
 }
@@ -47,7 +46,7 @@ async function goTo({ page }, id) {
 }
 
 /** Returns whether the unread divider is on the screen. @param {UserPage} person @returns {Promise<boolean>} */
-function seesLine({ page }) {
+function seesDivider({ page }) {
   return page.evaluate(() => {
     const line = document.querySelector('.unread-from')?.getBoundingClientRect();
     const log = document.querySelector('.talk')?.getBoundingClientRect();
@@ -56,29 +55,29 @@ function seesLine({ page }) {
 }
 
 /** Waits until the list shows the number of unread messages. @param {UserPage} ada @param {string} count */
-async function unread({ page }, count) {
+async function waitForUnread({ page }, count) {
   await page.locator('parlor-row', { hasText: ITEM }).locator('.badge', { hasText: count }).waitFor();
 }
 
 test('a bar announces unread messages above, leads there, and goes once they were seen', () =>
   runJourney(async (place) => {
-    const { ada, ben, id } = await apart(place);
+    const { ada, ben, id } = await openAndLeave(place);
     const { page } = ada;
     await ben.sendMessages(id, lines(2, 'Few'));
-    await unread(ada, '2');
+    await waitForUnread(ada, '2');
     await goTo(ada, id);
     await ada.bubble('Few 2').waitFor();
-    assert.equal(await seesLine(ada), true);
-    assert.equal(await bar(ada).isVisible(), false, 'visible messages are not announced');
-    await elsewhere(ada);
+    assert.equal(await seesDivider(ada), true);
+    assert.equal(await unreadBar(ada).isVisible(), false, 'visible messages are not announced');
+    await openAnother(ada);
     await ben.sendMessages(id, lines(60));
-    await unread(ada, '60');
+    await waitForUnread(ada, '60');
     await goTo(ada, id);
-    await bar(ada).getByText(/^60 new since \d\d:\d\d$/u).waitFor();
+    await unreadBar(ada).getByText(/^60 new since \d\d:\d\d$/u).waitFor();
     await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the conversation opens at its end');
     // The thread announces it once, and the bar does not repeat it.
     await page.locator('parlor-message-list [role="status"]', { hasText: '60 new since' }).waitFor({ state: 'attached' });
-    assert.equal(await bar(ada).evaluate((one) => one.closest('[aria-live], [role="status"], [role="alert"]')), null);
+    assert.equal(await unreadBar(ada).evaluate((one) => one.closest('[aria-live], [role="status"], [role="alert"]')), null);
     await ada.checkAccessibility('unread above');
     await page.locator('.talk').hover();
     await page.mouse.wheel(0, -200);
@@ -87,69 +86,69 @@ test('a bar announces unread messages above, leads there, and goes once they wer
     assert.ok(above && day && day.y >= above.y + above.height, 'the day divider is below the bar');
     await ada.takeScreenshot('unread above and the day');
     await page.getByRole('button', { name: 'Jump to the first new message' }).click();
-    await until(() => seesLine(ada), Boolean, 'the divider is on the screen');
-    await bar(ada).waitFor({ state: 'hidden' });
+    await until(() => seesDivider(ada), Boolean, 'the divider is on the screen');
+    await unreadBar(ada).waitFor({ state: 'hidden' });
     assert.match(await page.evaluate(() => document.activeElement?.textContent ?? ''), /Line 1$/u,
       'the focus is on the divider');
     await ada.checkAccessibility('unread reached');
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await until(() => ada.distanceToEnd(), (far) => far <= 1, 'back at the end');
-    assert.equal(await bar(ada).isVisible(), false, 'the divider has been seen');
+    assert.equal(await unreadBar(ada).isVisible(), false, 'the divider has been seen');
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, POURING));
+  }, SETTINGS));
 
 test('the unread bar leads to messages that are not loaded, and it can be dismissed', () =>
   runJourney(async (place) => {
-    const { ada, ben, id } = await apart(place);
+    const { ada, ben, id } = await openAndLeave(place);
     const { page } = ada;
     await ben.sendMessages(id, lines(150));
-    await unread(ada, '99+');
+    await waitForUnread(ada, '99+');
     await goTo(ada, id);
-    await bar(ada).getByText(/^99\+ new since \d\d:\d\d$/u).waitFor();
+    await unreadBar(ada).getByText(/^99\+ new since \d\d:\d\d$/u).waitFor();
     // Above the divider the bar disappears; back at the end it returns.
     await page.getByRole('log').focus();
     await page.keyboard.press('Home');
     await until(() => page.evaluate(() => /** @type {any} */ (document.activeElement)?.seq), (seq) => seq === 1, 'up');
-    assert.equal(await bar(ada).isVisible(), false);
+    assert.equal(await unreadBar(ada).isVisible(), false);
     // A bar that is not there cannot be dismissed.
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await ada.bubble('Line 150').waitFor();
-    await bar(ada).getByText('99+ new').waitFor();
-    await bar(ada).getByRole('button', { name: 'Jump' }).press('Enter');
+    await unreadBar(ada).getByText('99+ new').waitFor();
+    await unreadBar(ada).getByRole('button', { name: 'Jump' }).press('Enter');
     await ada.bubble('Line 1').waitFor();
-    await until(() => seesLine(ada), Boolean, 'the divider is on the screen');
+    await until(() => seesDivider(ada), Boolean, 'the divider is on the screen');
     assert.ok(await page.locator('parlor-message').count() < 100, 'only the messages around it are loaded');
     await page.getByRole('button', { name: 'Jump to the latest message' }).click();
     await ada.bubble('Line 150').waitFor();
-    assert.equal(await bar(ada).isVisible(), false);
+    assert.equal(await unreadBar(ada).isVisible(), false);
     for (const input of ['Escape', 'button']) {
-      await elsewhere(ada);
+      await openAnother(ada);
       await ben.sendMessages(id, lines(40, input));
-      await unread(ada, '40');
+      await waitForUnread(ada, '40');
       await goTo(ada, id);
-      await bar(ada).getByText('40 new').waitFor();
+      await unreadBar(ada).getByText('40 new').waitFor();
       if (input === 'Escape') await page.keyboard.press('Escape');
-      else await bar(ada).getByRole('button', { name: 'Stay here' }).click();
-      await bar(ada).waitFor({ state: 'hidden' });
+      else await unreadBar(ada).getByRole('button', { name: 'Stay here' }).click();
+      await unreadBar(ada).waitFor({ state: 'hidden' });
       await until(() => ada.distanceToEnd(), (far) => far <= 1, 'the view stays at the end');
       await ben.send(`After ${input}`);
       await ada.bubble(`After ${input}`).waitFor();
-      assert.equal(await bar(ada).isVisible(), false, 'the bar does not come back');
+      assert.equal(await unreadBar(ada).isVisible(), false, 'the bar does not come back');
     }
     assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('role')), 'log');
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, POURING));
+  }, SETTINGS));
 
 test('the messages on the screen do not move when the unread bar goes', () =>
   runJourney(async (place) => {
-    const { ada, ben, id } = await apart(place);
+    const { ada, ben, id } = await openAndLeave(place);
     const { page } = ada;
     await ben.sendMessages(id, lines(30));
-    await unread(ada, '30');
+    await waitForUnread(ada, '30');
     await goTo(ada, id);
-    await bar(ada).getByText('30 new').waitFor();
-    await bar(ada).getByRole('button', { name: 'Jump' }).focus();
+    await unreadBar(ada).getByText('30 new').waitFor();
+    await unreadBar(ada).getByRole('button', { name: 'Jump' }).focus();
     const moved = await page.locator('.talk').evaluate(async (log) => {
       const tops = () => new Map([...log.querySelectorAll('parlor-message')].map((one) =>
         [/** @type {any} */ (one).seq, one.getBoundingClientRect().top]));
@@ -172,16 +171,16 @@ test('the messages on the screen do not move when the unread bar goes', () =>
     assert.ok(moved <= 1, `a message moved by ${moved} px`);
     const focused = await page.evaluate(() => document.activeElement?.getAttribute('role'));
     assert.equal(focused, 'log', 'the focus is not lost either');
-    assert.equal(await seesLine(ada), true);
+    assert.equal(await seesDivider(ada), true);
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, POURING));
+  }, SETTINGS));
 
 test('a phone in dark mode shows the unread bar too', () =>
   runJourney(async (place) => {
-    const { ada, ben, id } = await apart(place, { ...PHONE, ...DARK });
+    const { ada, ben, id } = await openAndLeave(place, { ...PHONE, ...DARK });
     await ben.sendMessages(id, lines(30));
     await goTo(ada, id);
-    await bar(ada).getByText('30 new').waitFor();
+    await unreadBar(ada).getByText('30 new').waitFor();
     await ada.checkAccessibility('unread above phone dark');
     await ada.assertNoHorizontalScroll();
     await ada.page.setViewportSize({ width: 320, height: 640 });
@@ -194,13 +193,13 @@ test('a phone in dark mode shows the unread bar too', () =>
     await field.waitFor();
     assert.ok(await field.evaluate((one) => one.clientHeight < 48), 'the composer has one line');
     await ada.takeScreenshot('narrow with a long name');
-    await bar(ada).getByRole('button', { name: 'Jump' }).tap();
-    await until(() => seesLine(ada), Boolean, 'the divider is on the screen');
+    await unreadBar(ada).getByRole('button', { name: 'Jump' }).tap();
+    await until(() => seesDivider(ada), Boolean, 'the divider is on the screen');
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, POURING));
+  }, SETTINGS));
 
 /** Returns the positions of the visible messages. @param {UserPage} person @returns {Promise<[number, number][]>} */
-function places({ page }) {
+function readPositions({ page }) {
   return page.locator('.talk').evaluate((log) => {
     const { top, bottom } = log.getBoundingClientRect();
     return [...log.querySelectorAll('parlor-message')].filter((one) => {
@@ -212,7 +211,7 @@ function places({ page }) {
 
 /** Records in `window.tops` where a message is drawn in each frame, after the reactions to a changed size, such as the
  * offline banner's. @param {UserPage['page']} page @param {number} seq @returns {Promise<void>} */
-function watch(page, seq) {
+function recordTops(page, seq) {
   return page.evaluate((held) => {
     const tops = /** @type {number[]} */ ([]);
     const probe = document.createElement('div');
@@ -243,7 +242,7 @@ function seqOf({ page }, conversation, text) {
 
 /** Changes a message through the API, past the page. @param {UserPage} person @param {number} conversation
  * @param {number} seq @param {string|null} text null deletes it */
-async function rewrite({ page }, conversation, seq, text) {
+async function changeMessage({ page }, conversation, seq, text) {
   const status = await page.evaluate(async ([id, at, words]) => {
     const edit = {
       method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text: words }),
@@ -255,7 +254,7 @@ async function rewrite({ page }, conversation, seq, text) {
 }
 
 /** @param {UserPage} person @param {string} words */
-async function look({ page }, words) {
+async function search({ page }, words) {
   await page.getByRole('searchbox', { name: 'Search conversations and messages' }).fill(words);
 }
 
@@ -270,25 +269,25 @@ test('a failed jump says why and moves nothing', () =>
     await ben.sendMessages(id, ['The needle', ...lines(170)]);
     const seq = (await seqOf(ben, id, 'Line 170')) - 170;
     await ben.sendMessages(id, ['About the needle', 'Of itself'], { reply_to: seq });
-    await rewrite(ben, id, seq, null);
+    await changeMessage(ben, id, seq, null);
     const quote = ada.bubble('About the needle').locator('button.quote', { hasText: 'deleted this message' });
     await quote.waitFor();
-    const before = await places(ada);
+    const before = await readPositions(ada);
     await quote.click();
     const toast = page.locator('.toast');
     await toast.getByText('That message was deleted.').waitFor();
-    assert.deepEqual(await places(ada), before);
+    assert.deepEqual(await readPositions(ada), before);
     await ada.checkAccessibility('jump to what was deleted');
     // A result in another conversation, which cannot be loaded.
     await ada.openConversation(OTHER);
-    await look(ada, 'Line 7');
+    await search(ada, 'Line 7');
     const results = page.locator('parlor-result');
     await until(() => results.count(), (count) => count > 3, 'the search has results');
-    const there = await places(ada);
+    const there = await readPositions(ada);
     proxy.setState('closed');
     await results.last().click();
     await toast.getByText('Not shown: no connection.').waitFor();
-    assert.deepEqual(await places(ada), there);
+    assert.deepEqual(await readPositions(ada), there);
     await page.getByRole('heading', { name: OTHER }).waitFor();
     proxy.setState('open');
     await page.locator('parlor-inbox:not([data-offline])').waitFor();
@@ -299,37 +298,37 @@ test('a failed jump says why and moves nothing', () =>
       return page.locator('parlor-message.jumped').count();
     }, (count) => count === 1, 'then the jump happens');
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, POURING));
+  }, SETTINGS));
 
 test('search results follow edits and deletions', () =>
   runJourney(async (place) => {
-    const { ada, ben, id } = await apart(place);
+    const { ada, ben, id } = await openAndLeave(place);
     const { page } = ada;
     await ben.sendMessages(id, ['A needle of brass', 'A needle of bone', 'A needle of pine']);
     const [brass, bone, pine] = await Promise.all(
       ['brass', 'bone', 'pine'].map((one) => seqOf(ben, id, `A needle of ${one}`)));
     const results = page.locator('parlor-result');
     await until(async () => {
-      await look(ada, '');
-      await look(ada, 'needle');
+      await search(ada, '');
+      await search(ada, 'needle');
       await page.locator('.found-count').getByText('found').waitFor();
       return results.count();
     }, (count) => count === 3, 'all messages are found');
-    await rewrite(ben, id, brass, 'A small needle, made of brass');
+    await changeMessage(ben, id, brass, 'A small needle, made of brass');
     await results.getByText('A small needle, made of brass').waitFor();
     assert.equal(await results.locator('mark', { hasText: 'needle' }).count(), 3);
     assert.equal(await results.getByText('A needle of brass').count(), 0);
-    await rewrite(ben, id, bone, 'Something else altogether');
+    await changeMessage(ben, id, bone, 'Something else altogether');
     await until(() => results.count(), (count) => count === 2, 'a result that no longer matches disappears');
-    await rewrite(ben, id, pine, null);
+    await changeMessage(ben, id, pine, null);
     await until(() => results.count(), (count) => count === 1, 'a deleted result disappears');
     await page.locator('.found-count').getByText('1 found').waitFor();
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, POURING));
+  }, SETTINGS));
 
 test('loading earlier messages keeps the selection and the focus', () =>
   runJourney(async (place) => {
-    const { ada, ben, id } = await apart(place);
+    const { ada, ben, id } = await openAndLeave(place);
     const { page } = ada;
     // All within one minute, so that the pages meet within a message group.
     await ben.sendMessages(id, lines(220));
@@ -358,7 +357,7 @@ test('loading earlier messages keeps the selection and the focus', () =>
     });
     assert.deepEqual(kept, [true, true, true]);
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, POURING));
+  }, SETTINGS));
 
 test('a member who is removed while reading older messages no longer sees the conversation', () =>
   runJourney(async ({ server, browser }) => {
@@ -384,7 +383,7 @@ test('a member who is removed while reading older messages no longer sees the co
     await ada.page.getByRole('heading', { name: 'There is no such conversation' }).waitFor();
     assert.equal(await ada.page.locator('parlor-message').first().isVisible(), false);
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, POURING));
+  }, SETTINGS));
 
 test('a user who reads older messages stays there, however much changed meanwhile', () =>
   runJourney(async ({ server, proxy, browser }) => {
@@ -400,22 +399,22 @@ test('a user who reads older messages stays there, however much changed meanwhil
     await page.locator('.talk').hover();
     await until(async () => {
       await page.mouse.wheel(0, -400);
-      return (await places(ada))[0][0];
+      return (await readPositions(ada))[0][0];
     }, (first) => first < seq, 'Ada reads further up');
     await until(() => page.locator('.floating-day.there').count(), (count) => count === 0, 'the view has settled');
-    const before = await places(ada);
+    const before = await readPositions(ada);
     const [first] = before;
-    await watch(page, before[1][0]);
+    await recordTops(page, before[1][0]);
     proxy.setState('closed');
     await ben.sendMessages(id, lines(60, 'While away'));
-    await rewrite(ben, id, before[1][0], 'Changed while away');
+    await changeMessage(ben, id, before[1][0], 'Changed while away');
     proxy.setState('open');
     await page.getByRole('button', { name: '60 new' }).waitFor();
     await ada.bubble('Changed while away').waitFor();
-    await until(() => places(ada), (now) => now[0][0] === first[0] && now[0][1] === first[1], 'the view has not moved');
+    await until(() => readPositions(ada), (now) => now[0][0] === first[0] && now[0][1] === first[1], 'the view has not moved');
     assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).tops), [before[1][1]],
       'and never moved in between');
     await page.getByRole('button', { name: '60 new' }).click();
     await ada.bubble('While away 60').waitFor();
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, { ...POURING, PARLOR_LIMITS_CHANGES_ROWS_MAX: '20' }));
+  }, { ...SETTINGS, PARLOR_LIMITS_CHANGES_ROWS_MAX: '20' }));

@@ -4,15 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ITEM, PHONE } from './support/fixtures.js';
 import { payloads } from './support/hostile-texts.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
 /** @import {Locator} from 'playwright-core' */
-
-const ITEM = 'Black umbrella';
-const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 
 /** @param {UserPage} person @returns {Locator} */
 function field({ page }) {
@@ -26,7 +24,7 @@ function results({ page }) {
 
 /** Repeats a search until it has the given number of results: the index may be a moment behind. @param {UserPage} person
  * @param {string} words @param {number} count */
-async function find(person, words, count) {
+async function search(person, words, count) {
   await until(async () => {
     await field(person).fill('');
     await field(person).fill(words);
@@ -37,7 +35,7 @@ async function find(person, words, count) {
 }
 
 /** @param {UserPage} person @returns {Promise<string[]>} the highlighted texts of the results */
-function hits(person) {
+function highlights(person) {
   return results(person).locator('mark').allInnerTexts();
 }
 
@@ -50,14 +48,14 @@ test('search finds word prefixes, ignores case and accents, and works in scripts
       'Élodie collects it in the Café Sperl', 'The trolleybus passes at noon', '明日の午後に傘を受け取りに行けますか？',
       'ร่มสีดำอยู่ที่โต๊ะ', 'Straße and STRASSE',
     ]);
-    await find(ada, 'elodie cafe', 1);
-    assert.deepEqual(await hits(ada), ['Élodie', 'Café']);
+    await search(ada, 'elodie cafe', 1);
+    assert.deepEqual(await highlights(ada), ['Élodie', 'Café']);
     await ada.checkAccessibility('search found');
-    await find(ada, 'TROLLEY', 1);
-    assert.deepEqual((await hits(ada)).map((one) => one.toLowerCase()), ['trolley']);
-    await find(ada, '傘を', 1);
-    await find(ada, 'สีดำ', 1);
-    await find(ada, 'zzz no such thing', 0);
+    await search(ada, 'TROLLEY', 1);
+    assert.deepEqual((await highlights(ada)).map((one) => one.toLowerCase()), ['trolley']);
+    await search(ada, '傘を', 1);
+    await search(ada, 'สีดำ', 1);
+    await search(ada, 'zzz no such thing', 0);
     await page.getByRole('heading', { name: 'Nothing found for “zzz no such thing”' }).waitFor();
     await ada.checkAccessibility('search nothing');
     await field(ada).press('Escape');
@@ -76,7 +74,7 @@ test('the keyboard opens a search result and leads back to the same results', ()
     await ada.openConversation('Tomás Ferreira');
     await page.keyboard.press('Control+k');
     assert.equal(await field(ada).evaluate((one) => one === document.activeElement), true);
-    await find(ada, 'needle', 1);
+    await search(ada, 'needle', 1);
     await page.keyboard.press('ArrowDown');
     assert.equal(await results(ada).first().evaluate((one) => one === document.activeElement), true);
     await page.keyboard.press('Enter');
@@ -116,7 +114,7 @@ test('a search is filtered by sender, conversation, item, dates and files', () =
     };
     const shows = (/** @type {number} */ count) =>
       until(() => results(ada).count(), (found) => found === count, `${count} results are left`);
-    await find(ada, 'lighthouse', 3);
+    await search(ada, 'lighthouse', 3);
     assert.match(await results(ada).first().innerText(), /elsewhere/u, 'the newest result is first');
     await choose('Person', 'Ben Okafor');
     await shows(1);
@@ -154,7 +152,7 @@ test('a search within one conversation works, on a phone too, and offers a wider
       else await page.keyboard.press('Control+Shift+F');
       await page.getByRole('button', { name: 'Search without Mira Sandoval' }).waitFor();
       assert.equal(await field(ada).evaluate((one) => one === document.activeElement), true);
-      await find(ada, 'forecast', 0);
+      await search(ada, 'forecast', 0);
       await page.getByText('look in all conversations instead of Mira Sandoval').waitFor();
       await ada.checkAccessibility(`search here ${'isMobile' in options ? 'phone' : 'wide'}`);
       await ada.assertNoHorizontalScroll();

@@ -22,36 +22,36 @@ import { until } from './support/wait.js';
 const ITEM = ['context', 'put', '--type', 'item', '--id', '5'];
 const PHONE = { viewport: { width: 390, height: 800 } };
 const WIDE = { width: 1280, height: 800 };
-const QUICK = { PARLOR_LIMITS_REQUESTS_PER_SECOND_MAX: '1000', PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '1000' };
+const SETTINGS = { PARLOR_LIMITS_REQUESTS_PER_SECOND_MAX: '1000', PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '1000' };
 
 test('hostile text stays text wherever it is shown', () =>
   runJourney(async ({ server, browser }) => {
     const agent = '<img src=x onerror="window.__xss=1">';
-    const ada = await watched(await UserPage.open(browser, server.links.ada, { ...PHONE, userAgent: agent }));
-    const ben = await watched(await UserPage.open(browser, server.links.ben));
+    const ada = await watch(await UserPage.open(browser, server.links.ada, { ...PHONE, userAgent: agent }));
+    const ben = await watch(await UserPage.open(browser, server.links.ben));
     await ben.openConversation('Black umbrella');
     const conversation = ben.conversationId();
-    const users = await others(ada);
-    await refused(ada, { conversation, users }, server);
+    const users = await readUsers(ada);
+    await assertInvalidRefused(ada, { conversation, users }, server);
     const before = (await ben.texts()).length;
     /** @type {string[]} */
     const written = [];
-    for (const name of names()) {
+    for (const name of hostileNames()) {
       // A role is a word of the host application: nothing in it is invisible.
       const role = name.includes('=') ? 'owner' : name.replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '').trim();
       await server.runCommand(...ITEM, `--title=${name}`, `--detail=${name}`, `--status=${name}`, `--role=${role}=ada`);
-      assert.equal(await ask(ada, 'PATCH', '/v1/me', { name }), 200);
+      assert.equal(await request(ada, 'PATCH', '/v1/me', { name }), 200);
       await ada.sendMessages(conversation, [name], { subject: name });
       await ada.sendMessages(conversation, [name], { reply_to: await lastSeq(ada, conversation) });
       written.push(name, name);
-      await Promise.all([inPairs(ben, name, role), alone(ada, name, users)]);
+      await Promise.all([visitDirectConversation(ben, name, role), visitGroup(ada, name, users)]);
       for (const one of [ada, ben]) await assertHarmless(one, name);
     }
     await ada.sendMessages(conversation, payloads);
     await until(() => ben.texts(), (said) => said.at(-1) === balanced(payloads.at(-1) ?? ''), 'everything has arrived');
     const shown = payloads.map(balanced);
     assert.deepEqual((await ben.texts()).slice(before), [...written.map(balanced), ...shown]);
-    assert.deepEqual(await strangers(ben), [], 'a text produces only markup and safe links');
+    assert.deepEqual(await readForeignElements(ben), [], 'a text produces only markup and safe links');
     await ben.page.reload();
     await ben.page.locator('parlor-message-group').first().waitFor();
     const last = await ben.texts();
@@ -65,14 +65,14 @@ test('hostile text stays text wherever it is shown', () =>
       await one.takeScreenshot(`hostile ${one === ada ? 'settings' : 'thread'}`);
     }
     assert.deepEqual([...ada.errors, ...ben.errors], []);
-  }, QUICK));
+  }, SETTINGS));
 
 /** Packs all hostile texts into names: as many per name as fit, and the beginning of those that are too long.
  * @returns {string[]} */
-function names() {
+function hostileNames() {
   /** @type {string[]} */
   const made = [];
-  for (const payload of payloads.map(nameable)) {
+  for (const payload of payloads.map(asName)) {
     const both = `${made.at(-1) ?? ''} ${payload}`;
     if (made.length > 0 && [...both].length <= 120) made[made.length - 1] = both;
     // A joiner that joins nothing is invisible.
@@ -83,7 +83,7 @@ function names() {
 
 /** Records a dialog, another page, a request to another origin, and what the content security policy has blocked.
  * @param {UserPage} person @returns {Promise<UserPage>} */
-async function watched(person) {
+async function watch(person) {
   const { context, page, errors } = person;
   const home = new URL(page.url()).origin;
   page.on('dialog', (dialog) => {
@@ -106,7 +106,7 @@ async function watched(person) {
 
 /** Returns a payload as a name may contain it: without invisible characters, which names refuse.
  * @param {string} payload @returns {string} */
-function nameable(payload) {
+function asName(payload) {
   let name = payload.normalize('NFC').replace(/\p{White_Space}+/gu, ' ');
   for (let hidden = hiddenIn(name); hidden !== null; hidden = hiddenIn(name)) {
     name = name.replaceAll(String.fromCodePoint(parseInt(hidden.slice(2), 16)), '');
@@ -122,7 +122,7 @@ async function assertHarmless({ page, errors }, payload) {
 
 /** Sends an API request as the page does. @param {UserPage} person @param {string} method @param {string} path
  * @param {Record<string, unknown>} body @returns {Promise<number>} */
-function ask({ page }, method, path, body) {
+function request({ page }, method, path, body) {
   return page.evaluate(async ([how, where, json]) => {
     const headers = { 'content-type': 'application/json' };
     return (await fetch(where, { method: how, headers, body: json })).status;
@@ -130,7 +130,7 @@ function ask({ page }, method, path, body) {
 }
 
 /** Returns the users that the user may write to. @param {UserPage} person @returns {Promise<number[]>} */
-function others({ page }) {
+function readUsers({ page }) {
   return page.evaluate(async () => {
     const found = await Promise.all(['ben', 'mira', 'tom'].map(async (query) =>
       (await (await fetch(`/v1/users?query=${query}`)).json()).users));
@@ -140,13 +140,13 @@ function others({ page }) {
 
 /** Checks that invalid text and invalid URLs are refused. @param {UserPage} ada
  * @param {{conversation: number, users: number[]}} where @param {TestServer} server */
-async function refused(ada, { conversation, users }, server) {
+async function assertInvalidRefused(ada, { conversation, users }, server) {
   for (const text of ['\uD800', 'a\uDC00b', 'a\0b', '\u001B[31m', '\u0085']) {
     const sent = { client_id: crypto.randomUUID(), text };
-    assert.equal(await ask(ada, 'POST', `/v1/conversations/${conversation}/messages`, sent), 400);
-    assert.equal(await ask(ada, 'PATCH', '/v1/me', { name: text }), 400);
+    assert.equal(await request(ada, 'POST', `/v1/conversations/${conversation}/messages`, sent), 400);
+    assert.equal(await request(ada, 'PATCH', '/v1/me', { name: text }), 400);
     const group = { client_id: crypto.randomUUID(), group: { title: text, users } };
-    assert.equal(await ask(ada, 'POST', '/v1/conversations', group), 400);
+    assert.equal(await request(ada, 'POST', '/v1/conversations', group), 400);
   }
   for (const url of ['javascript:alert(1)', 'data:text/html,x', '//evil.localhost/', 'JAVASCRIPT:alert(1)']) {
     await assert.rejects(server.runCommand(...ITEM, '--title=x', `--url=${url}`), /http:\/\/, https:\/\/ or a path/u);
@@ -162,21 +162,21 @@ function lastSeq({ page }, conversation) {
 }
 
 /** Returns the elements within texts that texts may not produce. @param {UserPage} person @returns {Promise<string[]>} */
-function strangers({ page }) {
+function readForeignElements({ page }) {
   return page.locator('.talk .words *').evaluateAll((all) => all.filter((one) => {
-    const names = one.getAttributeNames().sort().join(' ');
+    const hostileNames = one.getAttributeNames().sort().join(' ');
     if (one instanceof HTMLAnchorElement) {
       const safe = /^(https?|mailto):$/u.test(one.protocol) && one.rel === 'noopener noreferrer nofollow ugc';
-      const usual = /^(data-host )?dir draggable href rel tabindex target( title)?$/u.test(names);
+      const usual = /^(data-host )?dir draggable href rel tabindex target( title)?$/u.test(hostileNames);
       return !safe || one.target !== '_blank' || !usual;
     }
-    return !['B', 'I', 'CODE', 'PRE', 'SPAN'].includes(one.tagName) || !['', 'dir', 'hidden'].includes(names);
+    return !['B', 'I', 'CODE', 'PRE', 'SPAN'].includes(one.tagName) || !['', 'dir', 'hidden'].includes(hostileNames);
   }).map((one) => one.outerHTML));
 }
 
 /** Waits until each place has exactly the expected text, and nothing but text in it. @param {UserPage} person
  * @param {Record<string, string>} places */
-async function assertPlaces({ page }, places) {
+async function assertTexts({ page }, places) {
   await page.waitForFunction((wanted) => Object.entries(wanted).every(([place, text]) => {
     const found = [...document.querySelectorAll(place)].at(-1);
     if (found instanceof HTMLInputElement) return found.value === text;
@@ -190,17 +190,17 @@ async function assertPlaces({ page }, places) {
 }
 
 /** Removes the controls that isolate a text from the words around it. @param {string} text @returns {string} */
-function unisolated(text) {
+function withoutIsolates(text) {
   return text.replace(/[\u2066-\u2069]/gu, '');
 }
 
 /** Ben looks at the conversation beside the list, and at the users to write to. @param {UserPage} ben
  * @param {string} name @param {string} role */
-async function inPairs(ben, name, role) {
+async function visitDirectConversation(ben, name, role) {
   const { page } = ben;
   const row = 'parlor-row[aria-selected=true]';
-  const rest = unisolated([...role].slice(1).join(''));
-  await assertPlaces(ben, {
+  const rest = withoutIsolates([...role].slice(1).join(''));
+  await assertTexts(ben, {
     [`${row} .who`]: name,
     [`${row} .about .one-line`]: name,
     [`${row} .about .state`]: name,
@@ -215,7 +215,7 @@ async function inPairs(ben, name, role) {
     'parlor-message .quote > .quoted': `${oneLine(name)}: ${preview(name)}`,
   });
   const chip = await page.locator('.about-card .roles .chip').last().textContent();
-  assert.ok(unisolated(chip ?? '').endsWith(rest), `${chip} ends with ${rest}`);
+  assert.ok(withoutIsolates(chip ?? '').endsWith(rest), `${chip} ends with ${rest}`);
   await page.getByRole('button', { name: 'New conversation' }).click();
   const find = page.getByRole('searchbox', { name: 'Find people' });
   await find.fill('mira');
@@ -235,25 +235,25 @@ async function inPairs(ben, name, role) {
 
 /** Ada creates a group with that name and looks at its members and at their own name. @param {UserPage} ada
  * @param {string} name @param {number[]} users */
-async function alone(ada, name, users) {
+async function visitGroup(ada, name, users) {
   const { page } = ada;
   const group = { client_id: crypto.randomUUID(), group: { title: name, users } };
-  assert.equal(await ask(ada, 'POST', '/v1/conversations', group), 200);
+  assert.equal(await request(ada, 'POST', '/v1/conversations', group), 200);
   const first = 'parlor-row:first-child';
   await page.waitForFunction(([place, title]) => document.querySelector(place)?.textContent === title,
     [`${first} .who`, name]);
   await ada.assertNoHorizontalScroll();
   await page.locator(first).click();
-  await assertPlaces(ada, { '.thread-head h2': name });
+  await assertTexts(ada, { '.thread-head h2': name });
   await ada.assertNoHorizontalScroll();
   await page.getByRole('button', { name: /people: show who/u }).click();
-  await assertPlaces(ada, { 'dialog.group input:not([type=file])': name });
+  await assertTexts(ada, { 'dialog.group input:not([type=file])': name });
   assert.ok((await page.locator('dialog .reader .one-line').allTextContents()).includes(name));
   await ada.assertNoHorizontalScroll();
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Back to all conversations' }).click();
   await page.getByRole('button', { name: /: settings/u }).click();
-  await assertPlaces(ada, { 'parlor-settings input[autocomplete=name]': name });
+  await assertTexts(ada, { 'parlor-settings input[autocomplete=name]': name });
   await ada.assertNoHorizontalScroll();
   await page.getByRole('button', { name: 'Back to all conversations' }).click();
 }
@@ -264,7 +264,7 @@ test('a page of another origin cannot act as the signed-in user', () =>
     await ada.openConversation('Black umbrella');
     const conversation = ada.conversationId();
     const home = new URL(ada.page.url()).origin;
-    const before = await standing(ada, conversation);
+    const before = await readState(ada, conversation);
     const evil = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<!doctype html>'));
     await new Promise((resolve) => evil.listen(0, '127.0.0.1', () => resolve(null)));
     try {
@@ -275,7 +275,7 @@ test('a page of another origin cannot act as the signed-in user', () =>
         await page.goto(`http://${host}:${port}/`);
         await assertPowerless(page, { home, conversation, sendsCookie: host !== 'evil.localhost' });
         await page.close();
-        assert.deepEqual(await standing(ada, conversation), before, `no request reached ${host}`);
+        assert.deepEqual(await readState(ada, conversation), before, `no request reached ${host}`);
       }
     } finally {
       evil.closeAllConnections();
@@ -288,7 +288,7 @@ test('a page of another origin cannot act as the signed-in user', () =>
     // The same requests succeed from the inbox's own origin: they failed because of the origin.
     const page = await ada.context.newPage();
     await page.goto(`${home}/livez`);
-    const { socket, statuses } = await attempt(page, { home, conversation });
+    const { socket, statuses } = await tryEverything(page, { home, conversation });
     assert.equal(socket, 'open');
     const done = ['POST 200', 'PATCH 200', 'DELETE 204'];
     await until(() => statuses, (all) => done.every((one) => all.includes(one)), 'the same origin is accepted');
@@ -296,7 +296,7 @@ test('a page of another origin cannot act as the signed-in user', () =>
   }));
 
 /** Returns Ada's name, the messages, and Ada's sessions. @param {UserPage} ada @param {number} conversation */
-function standing({ page }, conversation) {
+function readState({ page }, conversation) {
   return page.evaluate(async (id) => {
     const paths = ['/v1/me', `/v1/conversations/${id}/messages`, '/v1/me/sessions'];
     const [me, { messages }, { sessions }] = await Promise.all(paths.map(async (path) => (await fetch(path)).json()));
@@ -313,7 +313,7 @@ async function assertPowerless(page, { home, conversation, sendsCookie }) {
   /** @type {string[]} */
   const heard = [];
   page.on('console', (message) => heard.push(message.text()));
-  const { socket, readable, statuses } = await attempt(page, { home, conversation });
+  const { socket, readable, statuses } = await tryEverything(page, { home, conversation });
   assert.deepEqual([socket, readable], ['closed', []]);
   const words = sendsCookie ? 'Unexpected response code: 403' : 'HTTP Authentication failed';
   await until(() => heard.filter((text) => text.includes('/v1/socket')),
@@ -334,7 +334,7 @@ async function assertPowerless(page, { home, conversation, sendsCookie }) {
 
 /** Tries all kinds of requests from a page. @param {Page} page @param {{home: string, conversation: number}} what
  * @returns {Promise<{socket: string, readable: string[], statuses: string[]}>} */
-async function attempt(page, { home, conversation }) {
+async function tryEverything(page, { home, conversation }) {
   /** @type {string[]} */
   const statuses = [];
   page.on('response', (response) => {

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { MB, attach, last, paper, picture, send, together, upload } from './support/file-steps.js';
+import { attach, lastMessage, fileOf, pictureOf, send, openBothThroughProxy, upload } from './support/file-steps.js';
+import { MB } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
@@ -12,57 +13,57 @@ import { until } from './support/wait.js';
 test('a message that waits for its files is sent after a reload, with all of their bytes', () =>
   runJourney(async (place) => {
     const { proxy } = place;
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBothThroughProxy(place);
     const { page } = ada;
-    const [half, none] = [paper('half.bin', 2 * MB), picture('none.png', 300, 200, [90, 30, 60])];
+    const [half, none] = [fileOf('half.bin', 2 * MB), pictureOf('none.png', 300, 200, [90, 30, 60])];
     proxy.uploads = { pass: 300_000, then: 'hold' };
     await attach(ada, [half, none]);
     await upload(ada, 'half.bin').getByRole('progressbar').waitFor();
     await page.getByRole('textbox', { name: 'Message', exact: true }).fill('With two files');
     await send(ada);
     await page.getByText('Sending').last().waitFor();
-    await until(() => keptFiles(ada), (count) => count >= 1, 'the file is stored');
+    await until(() => countStoredFiles(ada), (count) => count >= 1, 'the file is stored');
     // The browser asks nothing, because nothing would be lost.
     page.on('dialog', () => assert.fail('leaving loses nothing'));
     await page.reload();
     await ada.bubble('With two files').waitFor();
     proxy.releaseUploads();
     await ben.bubble('With two files').waitFor();
-    assert.equal(await last(ben).locator('.picture').count(), 1);
-    const href = await last(ben).locator('a.file', { hasText: 'half.bin' }).getAttribute('href');
+    assert.equal(await lastMessage(ben).locator('.picture').count(), 1);
+    const href = await lastMessage(ben).locator('a.file', { hasText: 'half.bin' }).getAttribute('href');
     const digest = await ben.page.evaluate(async (url) => {
       const body = await (await fetch(String(url))).arrayBuffer();
       return [...new Uint8Array(await crypto.subtle.digest('SHA-256', body))];
     }, href);
     assert.deepEqual(Buffer.from(digest), createHash('sha256').update(half.buffer).digest());
-    await until(() => keptFiles(ada), (count) => count === 0, 'a sent file is no longer stored');
+    await until(() => countStoredFiles(ada), (count) => count === 0, 'a sent file is no longer stored');
     // So do a draft's files, until the session ends.
     proxy.uploads = { pass: 300_000, then: 'hold' };
-    await attach(ada, [paper('draft.bin', 2 * MB)]);
-    await until(() => keptFiles(ada), (count) => count === 1, 'a draft’s file is stored');
+    await attach(ada, [fileOf('draft.bin', 2 * MB)]);
+    await until(() => countStoredFiles(ada), (count) => count === 1, 'a draft’s file is stored');
     await page.reload();
     await upload(ada, 'draft.bin').getByRole('progressbar').waitFor();
     await page.getByRole('button', { name: /settings/u }).click();
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
-    await until(() => keptFiles(ada), (count) => count === 0, 'nothing is left behind');
+    await until(() => countStoredFiles(ada), (count) => count === 0, 'nothing is left behind');
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
 test('where files cannot be stored, a reload says so and the rest of the message can be edited', () =>
   runJourney(async (place) => {
     const { proxy } = place;
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBothThroughProxy(place);
     const { page } = ada;
     await page.addInitScript(() => Object.defineProperty(window, 'indexedDB', { value: undefined }));
     page.on('dialog', (dialog) => void dialog.accept());
     await page.reload();
-    await attach(ada, [paper('kept.bin', 500)]);
+    await attach(ada, [fileOf('kept.bin', 500)]);
     await upload(ada, 'kept.bin').getByText('Ready').waitFor();
     await page.reload();
     await upload(ada, 'kept.bin').getByText('Ready').waitFor();
     proxy.uploads = { pass: 300_000, then: 'hold' };
-    await attach(ada, [paper('half.bin', 2 * MB)]);
+    await attach(ada, [fileOf('half.bin', 2 * MB)]);
     await upload(ada, 'half.bin').getByRole('progressbar').waitFor();
     await page.getByRole('textbox', { name: 'Message', exact: true }).fill('With two files');
     await send(ada);
@@ -73,7 +74,7 @@ test('where files cannot be stored, a reload says so and the rest of the message
     await ada.bubble('With two files').waitFor();
     await ada.checkAccessibility('files not sent');
     assert.equal(await ben.bubble('With two files').count(), 0);
-    assert.equal(await last(ada).getByRole('progressbar').count(), 0, 'the upload is no longer under way');
+    assert.equal(await lastMessage(ada).getByRole('progressbar').count(), 0, 'the upload is no longer under way');
     // The message can be edited later, too.
     await page.reload();
     await page.locator('.meta.warn', { hasText: 'Not sent: a file is gone.' }).waitFor({ timeout: 40_000 });
@@ -84,7 +85,7 @@ test('where files cannot be stored, a reload says so and the rest of the message
     await ada.checkAccessibility('files written again');
     await send(ada);
     await ben.bubble('With two files').waitFor();
-    assert.equal(await last(ben).locator('a.file', { hasText: 'kept.bin' }).count(), 1);
+    assert.equal(await lastMessage(ben).locator('a.file', { hasText: 'kept.bin' }).count(), 1);
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }));
 
@@ -171,7 +172,7 @@ test('stored files survive a lost database but not the sign-out, and another pag
   }));
 
 /** Returns the number of files that the browser stores. @param {UserPage} person @returns {Promise<number>} */
-function keptFiles({ page }) {
+function countStoredFiles({ page }) {
   return page.evaluate(() => new Promise((resolve, reject) => {
     const request = indexedDB.open('parlor', 1);
     request.onerror = () => reject(request.error);

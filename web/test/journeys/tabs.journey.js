@@ -3,8 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ITEM, together } from './support/file-steps.js';
+import { openBothThroughProxy } from './support/file-steps.js';
 import { Profile } from './support/browser.js';
+import { ITEM } from './support/fixtures.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
@@ -13,7 +14,7 @@ import { until } from './support/wait.js';
 const field = ({ page }) => page.getByRole('textbox', { name: 'Message', exact: true });
 
 /** Opens another page of the same user, at the same URL. @param {UserPage} person */
-async function another(person) {
+async function openSecondPage(person) {
   const page = await person.context.newPage();
   await page.goto(person.page.url());
   await page.locator('parlor-message-group').first().waitFor();
@@ -22,9 +23,9 @@ async function another(person) {
 
 test('with two pages of one user, a sent draft disappears from the other page, and no text is lost', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBothThroughProxy(place);
     await field(ada).fill('Half a thought');
-    const other = await another(ada);
+    const other = await openSecondPage(ada);
     assert.equal(await field(other).inputValue(), 'Half a thought');
     await field(ada).fill('Half a thought, now whole');
     await field(ada).press('Enter');
@@ -52,8 +53,8 @@ test('with two pages of one user, a sent draft disappears from the other page, a
 
 test('the pending messages of a closed tab are sent by the remaining one, in order', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
-    const other = await another(ada);
+    const { ada, ben } = await openBothThroughProxy(place);
+    const other = await openSecondPage(ada);
     await ada.context.setOffline(true);
     await other.send('Kept by a tab that is closed');
     await other.page.locator('.meta.sending').getByText('Kept, sent when you are back').waitFor();
@@ -107,7 +108,7 @@ test('a message that is shown as saved survives a killed browser and is sent onc
 
 test('the page says after five seconds that it is offline, in the same words at the message, and recovers at once', () =>
   runJourney(async (place) => {
-    const { ada, ben } = await together(place);
+    const { ada, ben } = await openBothThroughProxy(place);
     const banner = ada.page.locator('parlor-banner');
     await ada.page.evaluate(() => {
       window.addEventListener('offline', () => { document.body.dataset.offlineAt = String(performance.now()); });

@@ -7,11 +7,11 @@ import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
 import { until } from './support/wait.js';
 
-const PEOPLE = ['Jérémie Dupont', 'Łukasz Żółw', 'Hans Groß', 'Işık', '김철수', '王小明', "Sean O'Brien"];
+const NAMES = ['Jérémie Dupont', 'Łukasz Żółw', 'Hans Groß', 'Işık', '김철수', '王小明', "Sean O'Brien"];
 
 test('users, conversations and words are found in every spelling', () =>
   runJourney(async ({ server, browser }) => {
-    for (const [index, name] of PEOPLE.entries()) await server.runCommand('user', 'add', `person${index}`, '--name', name);
+    for (const [index, name] of NAMES.entries()) await server.runCommand('user', 'add', `person${index}`, '--name', name);
     const ada = await UserPage.open(browser, server.links.ada);
     const { page } = ada;
     await page.getByRole('button', { name: 'New conversation' }).first().click();

@@ -28,12 +28,12 @@ export class FakeSocket {
   }
 
   /** @param {unknown} frame */
-  say(frame) {
+  receive(frame) {
     this.onmessage?.({ data: JSON.stringify(frame) });
   }
 
   /** @param {number} code @param {string} [reason] */
-  end(code, reason = '') {
+  closeWith(code, reason = '') {
     this.closed = true;
     this.onclose?.({ code, reason });
   }

@@ -15,9 +15,9 @@ export const blob = (text) => new Blob([text], { type: 'text/plain' });
 const sizeOf = (parts) => parts.reduce((sum, one) => sum + one.length, 0);
 
 /** A fake upload server whose requests wait until the test lets them continue. */
-export class Files {
-  /** @type {Map<string, {id: number, name: string, bytes: number, kept: Uint8Array[]}>} */
-  held = new Map();
+export class FakeUploadServer {
+  /** @type {Map<string, {id: number, name: string, bytes: number, received: Uint8Array[]}>} */
+  uploads = new Map();
   /** @type {{
    *   method: string, path: string, size: number, go: () => Promise<void>, progress: (bytes: number) => void,
    *   cutAfter: (bytes: number) => Promise<void>, refuse: (code: string, more?: object) => Promise<void>,
@@ -29,7 +29,7 @@ export class Files {
     const take = async (/** @type {number} */ most) => {
       this.waiting = this.waiting.filter((one) => one !== request);
       const bytes = load.body ? new Uint8Array(await load.body.slice(0, most).arrayBuffer()) : null;
-      return this.#take(load.method, new URL(load.path, 'http://x'), bytes);
+      return this.#handle(load.method, new URL(load.path, 'http://x'), bytes);
     };
     const request = {
       method: load.method, path: load.path, size: load.body?.size ?? 0,
@@ -57,32 +57,32 @@ export class Files {
   });
 
   /** @param {string} method @param {URL} url @param {Uint8Array|null} bytes */
-  #take(method, url, bytes) {
+  #handle(method, url, bytes) {
     if (method === 'POST') {
       const { client_id: clientId, name, bytes: all } = Object.fromEntries(url.searchParams);
-      assert.equal(this.held.has(clientId), false, 'no upload is created twice');
-      this.held.set(clientId, { id: this.held.size + 31, name, bytes: Number(all), kept: bytes ? [bytes] : [] });
-      return this.#told(clientId);
+      assert.equal(this.uploads.has(clientId), false, 'no upload is created twice');
+      this.uploads.set(clientId, { id: this.uploads.size + 31, name, bytes: Number(all), received: bytes ? [bytes] : [] });
+      return this.#view(clientId);
     }
     const clientId = decodeURIComponent(url.pathname.split('/').at(-1) ?? '');
-    const held = this.held.get(clientId);
-    if (!held) throw new Problem({ code: 'not_found', title: 'no', status: 404, retryable: false });
-    if (method === 'DELETE') this.held.delete(clientId);
+    const upload = this.uploads.get(clientId);
+    if (!upload) throw new Problem({ code: 'not_found', title: 'no', status: 404, retryable: false });
+    if (method === 'DELETE') this.uploads.delete(clientId);
     if (method === 'PATCH') {
-      if (Number(url.searchParams.get('offset')) !== sizeOf(held.kept)) {
+      if (Number(url.searchParams.get('offset')) !== sizeOf(upload.received)) {
         throw new Problem({ code: 'wrong_offset', title: 'no', status: 409, retryable: false });
       }
-      if (bytes) held.kept.push(bytes);
+      if (bytes) upload.received.push(bytes);
     }
-    return method === 'DELETE' ? null : this.#told(clientId);
+    return method === 'DELETE' ? null : this.#view(clientId);
   }
 
   /** @param {string} clientId */
-  #told(clientId) {
-    const held = this.held.get(clientId);
-    if (!held) throw new Error('nothing is held');
-    const received = sizeOf(held.kept);
-    const { id, name, bytes } = held;
+  #view(clientId) {
+    const upload = this.uploads.get(clientId);
+    if (!upload) throw new Error('there is no upload');
+    const received = sizeOf(upload.received);
+    const { id, name, bytes } = upload;
     const attachment = received === bytes
       ? { id, name, bytes, media_type: 'text/plain', url: `/v1/files/${id}` }
       : null;
@@ -91,12 +91,12 @@ export class Files {
 
   /** @param {string} clientId @returns {Promise<string>} */
   text(clientId) {
-    return new Blob(/** @type {any} */ (this.held.get(clientId)?.kept ?? [])).text();
+    return new Blob(/** @type {any} */ (this.uploads.get(clientId)?.received ?? [])).text();
   }
 }
 
 /** The stored files of a browser, and the page that holds each. */
-export class Browser {
+export class FakeBrowser {
   /** @type {Map<string, Blob>} */
   bytes = new Map();
   /** The page that holds each file. @type {Map<string, number>} */

@@ -5,19 +5,19 @@
  */
 
 /** The server settings that this needs. */
-export const MANY = {
+export const SETTINGS = {
   PARLOR_LIMITS_CONVERSATIONS_MAX: '10000',
   PARLOR_LIMITS_REQUESTS_PER_SECOND_MAX: '100000',
   PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '100000',
 };
 
 /** The number of requests in flight. */
-const FLIGHT = 6;
+const IN_FLIGHT = 6;
 
 /** Creates groups called `Group 1` and so on, each with one message.
  * @param {UserPage} person @param {number} other a member of all of them @param {number} count
  * @returns {Promise<number>} the first of them */
-export function open(person, other, count) {
+export function createGroups(person, other, count) {
   return person.page.evaluate(async ([user, all, flight]) => {
     const post = async (/** @type {string} */ path, /** @type {unknown} */ body) => {
       const answer = await fetch(path, {
@@ -41,5 +41,5 @@ export function open(person, other, count) {
     };
     await Promise.all(Array.from({ length: flight }, work));
     return first;
-  }, /** @type {const} */ ([other, count, FLIGHT]));
+  }, /** @type {const} */ ([other, count, IN_FLIGHT]));
 }

@@ -5,15 +5,15 @@
  */
 
 /** The server settings that this needs. */
-export const POURING = { PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '100000' };
+export const SETTINGS = { PARLOR_LIMITS_FRAMES_PER_SECOND_MAX: '100000' };
 
 /** The number of messages in flight. */
-const FLIGHT = 24;
+const IN_FLIGHT = 24;
 
-/** Opens a socket in the page, through which `window.pour` sends messages. @param {UserPage} person
+/** Opens a socket in the page, through which `window.pour` sends messages. @param {UserPage} user
  * @returns {Promise<void>} */
-function prepare(person) {
-  return person.page.evaluate(async (flight) => {
+function openSocket(user) {
+  return user.page.evaluate(async (flight) => {
     const address = new URL('/v1/socket', location.href);
     address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
     const me = await (await fetch('/v1/me')).json();
@@ -48,26 +48,26 @@ function prepare(person) {
     });
     socket.send(JSON.stringify({ id: 0, type: 'session.resume', user: me.id }));
     Object.assign(window, { pour });
-  }, FLIGHT);
+  }, IN_FLIGHT);
 }
 
 /** Fills a conversation, which no page shows meanwhile, with `count` numbered messages: `step` from one user, then
- * `step` from the other. @param {[UserPage, UserPage]} people @param {number} conversation @param {number} count
+ * `step` from the other. @param {[UserPage, UserPage]} users @param {number} conversation @param {number} count
  * @param {number} [step] */
-export async function fill(people, conversation, count, step = 20) {
-  for (const { page } of people) {
+export async function fillConversation(users, conversation, count, step = 20) {
+  for (const { page } of users) {
     await page.evaluate(() => {
       location.hash = '#/settings';
     });
   }
-  for (const person of people) await prepare(person);
+  for (const user of users) await openSocket(user);
   for (let from = 1; from <= count; from += step) {
     const texts = Array.from({ length: Math.min(step, count - from + 1) }, (_, index) =>
       `message ${from + index} of ${count}${', and a little more'.repeat((from + index) % 7)}`);
-    await people[Math.floor(from / step) % 2].page.evaluate(
+    await users[Math.floor(from / step) % 2].page.evaluate(
       ([id, all]) => /** @type {any} */ (window).pour(id, all), /** @type {const} */ ([conversation, texts]));
   }
-  for (const { page } of people) {
+  for (const { page } of users) {
     await page.evaluate((id) => {
       location.hash = `#/c/${id}`;
     }, conversation);

@@ -1,24 +1,22 @@
 /**
  * Steps of journeys about files: make files, attach them, and find them in the page.
  */
+import { ITEM } from './fixtures.js';
 import { png } from './png.js';
 import { runJourney } from './journey.js';
 import { UserPage } from './user-page.js';
 import { until } from './wait.js';
 
 /** @import {BrowserContextOptions, Locator} from 'playwright-core' */
-/** @typedef {{name: string, mimeType: string, buffer: Buffer}} Chosen */
-
-export const ITEM = 'Black umbrella';
-export const MB = 1024 * 1024;
+/** @typedef {{name: string, mimeType: string, buffer: Buffer}} FilePayload */
 
 /** @param {string} name @param {number} width @param {number} height @param {[number, number, number]} colour
- * @returns {Chosen} */
-export const picture = (name, width, height, colour) =>
+ * @returns {FilePayload} */
+export const pictureOf = (name, width, height, colour) =>
   ({ name, mimeType: 'image/png', buffer: png(width, height, colour) });
 
-/** @param {string} name @param {number} bytes @returns {Chosen} */
-export const paper = (name, bytes) => {
+/** @param {string} name @param {number} bytes @returns {FilePayload} */
+export const fileOf = (name, bytes) => {
   const buffer = Buffer.alloc(bytes);
   for (let at = 0; at < bytes; at += 1) buffer[at] = (at * 7919) >>> 3;
   return { name, mimeType: 'application/octet-stream', buffer };
@@ -26,7 +24,7 @@ export const paper = (name, bytes) => {
 
 /** Opens the conversation about the umbrella for Ada, through the proxy, and for Ben.
  * @param {Parameters<Parameters<typeof runJourney>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
-export async function together({ server, proxy, browser }, options = {}) {
+export async function openBothThroughProxy({ server, proxy, browser }, options = {}) {
   const ada = await UserPage.open(browser, proxy.link(server.links.ada), options);
   const ben = await UserPage.open(browser, server.links.ben);
   await ada.openConversation(ITEM);
@@ -34,7 +32,7 @@ export async function together({ server, proxy, browser }, options = {}) {
   return { ada, ben };
 }
 
-/** @param {UserPage} person @param {Chosen[]} files */
+/** @param {UserPage} person @param {FilePayload[]} files */
 export async function attach({ page }, files) {
   const [chooser] = await Promise.all([
     page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Attach pictures or files' }).click(),
@@ -48,13 +46,13 @@ export function upload({ page }, name) {
 }
 
 /** Waits until exactly this number of files is ready. @param {UserPage} person @param {number} count */
-export async function ready({ page }, count) {
+export async function waitUntilReady({ page }, count) {
   await until(() => page.getByRole('listitem').allInnerTexts(),
     (all) => all.length === count && all.every((one) => one.includes('Ready')), 'the files are ready');
 }
 
 /** Returns the last message. @param {UserPage} person @returns {Locator} */
-export function last({ page }) {
+export function lastMessage({ page }) {
   return page.locator('parlor-message').last();
 }
 
@@ -64,7 +62,7 @@ export async function send({ page }) {
 }
 
 /** Waits until the server has the last own message. @param {UserPage} person @param {string} words */
-export async function sent({ page }, words) {
+export async function waitUntilSent({ page }, words) {
   await until(() => page.locator('parlor-message-group.own .meta').last().innerText(),
     (text) => /Sent|Delivered|Read/u.test(text), words);
 }

@@ -6,15 +6,12 @@
  * @import {TestServer} from './test-server.js'
  */
 import assert from 'node:assert/strict';
+import { ITEM } from './fixtures.js';
 import { UserPage } from './user-page.js';
-
-export const ITEM = 'Black umbrella';
-/** @type {BrowserContextOptions} */
-export const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 
 /** Opens the conversation about the umbrella for Ada and Ben. @param {{server: TestServer, browser: Browser}} place
  * @param {BrowserContextOptions} [options] of Ada's browser */
-export async function together({ server, browser }, options = {}) {
+export async function openBoth({ server, browser }, options = {}) {
   const ada = await UserPage.open(browser, server.links.ada, options);
   const ben = await UserPage.open(browser, server.links.ben);
   await ada.openConversation(ITEM);
@@ -41,7 +38,7 @@ export function field({ page }) {
 
 /** Touches an element for a time, through the browser's input. @param {Page} page @param {Locator} what
  * @param {number} milliseconds @param {number} [moved] */
-export async function press(page, what, milliseconds, moved = 0) {
+export async function touch(page, what, milliseconds, moved = 0) {
   const box = await what.locator('.bubble').boundingBox();
   assert.ok(box);
   const at = { x: box.x + 30, y: box.y + box.height / 2 };

@@ -8,16 +8,16 @@ import assert from 'node:assert/strict';
 import { until } from './wait.js';
 
 /**
- * @typedef {{url: string, type: string, bytes: number, cached: boolean, status: number, encoding: string}} Asked
- * @typedef {{first: number, largest: number, list: number, moved: number, movers: string[]}} Painted in milliseconds
- *   since the load began; `moved` is the sum of the layout shifts
- * @typedef {{asked: Asked[], painted: Painted}} Load
- * @typedef {{latency: number, kbit: number}} Line the round trip in milliseconds, and kbit/s
+ * @typedef {{url: string, type: string, bytes: number, cached: boolean, status: number, encoding: string}} LoadedRequest
+ * @typedef {{first: number, largest: number, list: number, shift: number, shifted: string[]}} Paint in milliseconds
+ *   since the load began; `shift` is the sum of the layout shifts
+ * @typedef {{requests: LoadedRequest[], paint: Paint}} Load
+ * @typedef {{latency: number, kbit: number}} Network the round trip in milliseconds, and kbit/s
  */
 
 /** Opens a browser context that is signed in and has not loaded the page yet. @param {Browser} browser
  * @param {string} link @param {BrowserContextOptions} [options] @returns {Promise<BrowserContext>} */
-export async function signedIn(browser, link, options = {}) {
+export async function openSignedIn(browser, link, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
   await page.goto(new URL('/livez', link).href);
@@ -28,7 +28,7 @@ export async function signedIn(browser, link, options = {}) {
 }
 
 /** Loads a page until its list is there and all requests have ended. @param {BrowserContext} context
- * @param {string} url @param {Line|null} [line] @returns {Promise<Load>} */
+ * @param {string} url @param {Network|null} [line] @returns {Promise<Load>} */
 export async function load(context, url, line = null) {
   const page = await context.newPage();
   const session = await context.newCDPSession(page);
@@ -38,75 +38,75 @@ export async function load(context, url, line = null) {
       offline: false, latency: line.latency, downloadThroughput: line.kbit * 125, uploadThroughput: line.kbit * 125,
     });
   }
-  /** @type {Map<string, Asked>} */
-  const asked = new Map();
+  /** @type {Map<string, LoadedRequest>} */
+  const requests = new Map();
   let last = Date.now();
   const open = new Set();
   session.on('Network.requestWillBeSent', ({ requestId, request, type }) => {
     if (request.url.startsWith('blob:') || request.url.startsWith('data:')) return;
     open.add(requestId);
-    asked.set(requestId,
+    requests.set(requestId,
       { url: request.url, type: type ?? '', bytes: 0, cached: false, status: 0, encoding: '' });
     last = Date.now();
   });
   session.on('Network.requestServedFromCache', ({ requestId }) => {
-    const one = asked.get(requestId);
+    const one = requests.get(requestId);
     if (one) one.cached = true;
   });
   session.on('Network.responseReceived', ({ requestId, response }) => {
-    const one = asked.get(requestId);
+    const one = requests.get(requestId);
     if (!one) return;
     one.status = response.status;
     one.cached ||= response.fromDiskCache ?? false;
     one.encoding = response.headers['content-encoding'] ?? response.headers['Content-Encoding'] ?? '';
   });
   const ended = (/** @type {{requestId: string, encodedDataLength?: number}} */ { requestId, encodedDataLength = 0 }) => {
-    const one = asked.get(requestId);
+    const one = requests.get(requestId);
     if (one) one.bytes = one.cached ? 0 : encodedDataLength;
     open.delete(requestId);
     last = Date.now();
   };
   session.on('Network.loadingFinished', ended);
   session.on('Network.loadingFailed', ended);
-  await page.addInitScript(watch);
+  await page.addInitScript(observePaints);
   await page.goto(url);
   await page.locator('parlor-row, parlor-sign-in form').first().waitFor({ state: 'attached' });
   await until(() => open.size === 0 && Date.now() - last > 500, Boolean, 'all requests have ended');
-  const painted = await page.evaluate(() => /** @type {any} */ (window).painted());
+  const paint = await page.evaluate(() => /** @type {any} */ (window).paint());
   await page.close();
-  return { asked: [...asked.values()], painted };
+  return { requests: [...requests.values()], paint };
 }
 
 /** Observes paints and layout shifts; runs in the page before any of its scripts. */
-function watch() {
-  const painted = { first: 0, largest: 0, list: 0, moved: 0, movers: /** @type {string[]} */ ([]) };
+function observePaints() {
+  const paint = { first: 0, largest: 0, list: 0, shift: 0, shifted: /** @type {string[]} */ ([]) };
   const observe = (/** @type {string} */ type, /** @type {(entry: any) => void} */ take) =>
     new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, buffered: true });
   observe('paint', (entry) => {
-    if (entry.name === 'first-contentful-paint') painted.first = entry.startTime;
+    if (entry.name === 'first-contentful-paint') paint.first = entry.startTime;
   });
-  observe('largest-contentful-paint', (entry) => { painted.largest = entry.startTime; });
+  observe('largest-contentful-paint', (entry) => { paint.largest = entry.startTime; });
   observe('layout-shift', (entry) => {
     if (entry.hadRecentInput) return;
-    painted.moved += entry.value;
-    for (const { node } of entry.sources) painted.movers.push(`${node?.nodeName}.${node?.className} ${entry.value}`);
+    paint.shift += entry.value;
+    for (const { node } of entry.sources) paint.shifted.push(`${node?.nodeName}.${node?.className} ${entry.value}`);
   });
   new MutationObserver((_, observer) => {
     if (!document.querySelector('parlor-row')) return;
-    painted.list = performance.now();
+    paint.list = performance.now();
     observer.disconnect();
   }).observe(document, { childList: true, subtree: true });
-  Object.assign(window, { painted: () => painted });
+  Object.assign(window, { paint: () => paint });
 }
 
-/** Returns the scripts, style sheets and other parts of the page. @param {Load} one @returns {Asked[]} */
-export function assets({ asked }) {
-  return asked.filter(({ url }) => /\/(?:web|theme)/u.test(new URL(url).pathname));
+/** Returns the scripts, style sheets and other parts of the page. @param {Load} one @returns {LoadedRequest[]} */
+export function assets({ requests }) {
+  return requests.filter(({ url }) => /\/(?:web|theme)/u.test(new URL(url).pathname));
 }
 
 /** Returns the bytes on the wire, without sockets and profile pictures, whose number depends on the demo.
  * @param {Load} one @returns {number} */
-export function bytes({ asked }) {
-  const own = asked.filter(({ url }) => !new URL(url).pathname.startsWith('/v1/pictures/'));
+export function bytes({ requests }) {
+  const own = requests.filter(({ url }) => !new URL(url).pathname.startsWith('/v1/pictures/'));
   return own.reduce((sum, one) => sum + one.bytes, 0);
 }

@@ -27,12 +27,12 @@ function chunk(type, body) {
   const named = Buffer.concat([Buffer.from(type), body]);
   const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
   length.writeUInt32BE(body.length);
-  check.writeUInt32BE(checkOf(named));
+  check.writeUInt32BE(crc32(named));
   return Buffer.concat([length, named, check]);
 }
 
 /** Returns the CRC-32 of a chunk. @param {Buffer} bytes @returns {number} */
-function checkOf(bytes) {
+function crc32(bytes) {
   let check = 0xffffffff;
   for (const byte of bytes) {
     check ^= byte;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import assert from 'node:assert/strict';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const shots = process.env.SCREENSHOTS;
+const screenshotFolder = process.env.SCREENSHOTS;
 
 /** A user at a browser page. */
 export class UserPage {
@@ -124,8 +124,8 @@ export class UserPage {
 
   /** Takes a screenshot if SCREENSHOTS is set. @param {string} name */
   async takeScreenshot(name) {
-    if (!shots) return;
-    mkdirSync(shots, { recursive: true });
-    await this.page.screenshot({ path: join(shots, `${name.replaceAll(' ', '-')}.png`) });
+    if (!screenshotFolder) return;
+    mkdirSync(screenshotFolder, { recursive: true });
+    await this.page.screenshot({ path: join(screenshotFolder, `${name.replaceAll(' ', '-')}.png`) });
   }
 }
