@@ -397,8 +397,7 @@ export class Client {
   /** Bytes of others, and of what is neither of a draft nor of a message that waits. */
   async #cleanUp() {
     await Promise.all([this.blobStore.erase('others'), this.journal.erase('others'), this.outbox.restored]);
-    const noted = this.storage.names('file:').map((name) => name.slice('file:'.length));
-    await this.blobStore.prune(new Set([...noted, ...this.outbox.uploads]));
+    await this.blobStore.prune(new Set([...this.uploads.storage.ids(), ...this.outbox.uploads]));
   }
 
   /** @param {Event|EphemeralEvent} event */

@@ -1,11 +1,44 @@
 /**
  * What is said of a file before the server has it.
  *
+ * @import {UserStorage} from './storage.js'
  * @import {Attachment} from './wire.js'
  * @import {DraftFile, Refusal} from './upload.js'
  */
 
-/** What is noted of a file of a draft. @param {DraftFile} job @returns {DraftFile} */
+const PREFIX = 'file:';
+
+/** @typedef {DraftFile & {conversation: number, problem?: Refusal}} StoredDraftFile */
+
+/** Where the files of drafts are noted, so that a reload finds them. Their bytes are in the blob store. */
+export class DraftFileStorage {
+  /** @param {UserStorage} storage */
+  constructor(storage) {
+    this.storage = storage;
+  }
+
+  /** @returns {string[]} the `client_id`s of all stored files */
+  ids() {
+    return this.storage.names(PREFIX).map((name) => name.slice(PREFIX.length));
+  }
+
+  /** @param {string} clientId @returns {StoredDraftFile|null} */
+  get(clientId) {
+    return this.storage.get(PREFIX + clientId);
+  }
+
+  /** @param {StoredDraftFile} file @returns {boolean} whether it is stored */
+  put(file) {
+    return this.storage.set(PREFIX + file.client_id, file);
+  }
+
+  /** @param {string} clientId */
+  remove(clientId) {
+    this.storage.remove(PREFIX + clientId);
+  }
+}
+
+/** Returns what is stored of a file of a draft. @param {DraftFile} job @returns {DraftFile} */
 export function draftFileOf({ client_id, name, bytes, media_type, width, height }) {
   return { client_id, name, bytes, media_type, ...(width && height ? { width, height } : {}) };
 }

@@ -7,7 +7,7 @@
  * @import {Command, Heads, Me, Site} from './wire.js'
  */
 import { loadAllSessions } from './paging.js';
-import { sendWithTimeout } from './patience.js';
+import { sendWithTimeout } from './upload-request.js';
 import { NoAnswer, Problem } from './problem.js';
 
 /** @typedef {(input: string, init: RequestInit) => Promise<Response>} Fetch */

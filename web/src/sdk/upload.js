@@ -95,3 +95,25 @@ export function outcomeOf(jobs) {
 export function isRefused({ state }) {
   return state === 'refused';
 }
+
+/** @param {string} clientId @returns {string} */
+export function uploadPath(clientId) {
+  return `/v1/uploads/${encodeURIComponent(clientId)}`;
+}
+
+/** Asks how much of a file the server has. @param {UploadTask} job */
+export function statusRequest({ client_id: clientId }) {
+  return { method: 'GET', path: uploadPath(clientId) };
+}
+
+/** Creates an upload with the first bytes of its file. @param {UploadTask} job @param {Blob} file */
+export function createRequest({ client_id: clientId, name, bytes, slice }, file) {
+  const about = new URLSearchParams({ client_id: clientId, name, bytes: String(bytes) });
+  return { method: 'POST', path: `/v1/uploads?${about}`, body: slice < bytes ? file.slice(0, slice) : file };
+}
+
+/** Sends the next bytes of a file. @param {UploadTask} job @param {Blob} file */
+export function appendRequest({ client_id: clientId, received, slice }, file) {
+  const path = `${uploadPath(clientId)}?offset=${received}`;
+  return { method: 'PATCH', path, body: file.slice(received, received + slice) };
+}

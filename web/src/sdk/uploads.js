@@ -19,12 +19,13 @@
 import { revokeObjectUrls } from './object-urls.js';
 import { backoffDelay } from './clock.js';
 import {
-  RECHECK, hasBytes, isUnsendable, isRefused, isPending, createTask, restoreTask, outcomeOf, createUnknownTask,
+  RECHECK, appendRequest, createRequest, statusRequest, uploadPath, hasBytes, isUnsendable, isRefused, isPending,
+  createTask, restoreTask, outcomeOf, createUnknownTask,
 } from './upload.js';
 import { SentFiles } from './sent-files.js';
-import { PROCESSING_MS_MAX, sendWithTimeout } from './patience.js';
+import { PROCESSING_MS_MAX, sendWithTimeout } from './upload-request.js';
 import { Problem, endsSession, canRetry } from './problem.js';
-import { attachmentOf, isReadable, refusalOf, draftFileOf } from './draft-file.js';
+import { DraftFileStorage, attachmentOf, isReadable, refusalOf, draftFileOf } from './draft-file.js';
 import { noBlobStore } from './blob-store.js';
 
 const UPLOADS_MAX = 2;
@@ -64,13 +65,13 @@ export class Uploads {
     this.transport = transport;
     this.clock = clock;
     this.newId = newId;
-    this.storage = storage;
+    this.storage = new DraftFileStorage(storage);
     this.changed = changed;
     this.onSettled = onSettled;
     this.limits = limits;
-    for (const name of storage.names('file:')) {
-      const note = storage.get(name);
-      if (note) this.#addTask(restoreTask(note));
+    for (const id of this.storage.ids()) {
+      const file = this.storage.get(id);
+      if (file) this.#addTask(restoreTask(file));
     }
   }
 
@@ -136,9 +137,8 @@ export class Uploads {
     if (!job) return;
     this.#drop(job);
     if (job.begun) {
-      const path = `/v1/uploads/${encodeURIComponent(clientId)}`;
       // What is not heard of is collected by the server.
-      this.transport({ method: 'DELETE', path, signal: new AbortController().signal }).catch(() => {});
+      this.transport({ method: 'DELETE', path: uploadPath(clientId), signal: new AbortController().signal }).catch(() => {});
     }
     this.#recheckLimits(job.conversation);
     this.changed();
@@ -316,10 +316,9 @@ export class Uploads {
   /** The next request of a file. @param {UploadTask} job @returns {Promise<Upload|null>} null when there is none now */
   async #requestNext(job) {
     if (!job.file || job.free) await this.#loadBytes(job);
-    const path = `/v1/uploads/${encodeURIComponent(job.client_id)}`;
     if (job.begun && (!job.known || !hasBytes(job))) {
       try {
-        return await this.#request(job, { method: 'GET', path });
+        return await this.#request(job, statusRequest(job));
       } catch (error) {
         if (!(error instanceof Problem && error.status === 404)) throw error;
         if (!hasBytes(job)) {
@@ -330,19 +329,16 @@ export class Uploads {
       }
       Object.assign(job, { begun: false, sent: 0, received: 0 });
     }
-    if (!job.file) return this.#request(job, { method: 'GET', path });
+    if (!job.file) return this.#request(job, statusRequest(job));
     if (!job.begun) {
       // From before a reload, it may be one too many.
       if (!job.taken) this.#checkLimits(job);
       if (isRefused(job)) return null;
       job.begun = true;
-      const about = new URLSearchParams({ client_id: job.client_id, name: job.name, bytes: String(job.bytes) });
-      const body = job.slice < job.bytes ? job.file.slice(0, job.slice) : job.file;
-      return this.#request(job, { method: 'POST', path: `/v1/uploads?${about}`, body });
+      return this.#request(job, createRequest(job, job.file));
     }
-    if (job.received >= job.bytes) return this.#request(job, { method: 'GET', path });
-    const body = job.file.slice(job.received, job.received + job.slice);
-    return this.#request(job, { method: 'PATCH', path: `${path}?offset=${job.received}`, body });
+    if (job.received >= job.bytes) return this.#request(job, statusRequest(job));
+    return this.#request(job, appendRequest(job, job.file));
   }
 
   /** @param {UploadTask} job @param {{method: string, path: string, body?: Blob}} load @returns {Promise<Upload>} */
@@ -466,7 +462,7 @@ export class Uploads {
 
   /** Whether its note was removed by another page. @param {UploadTask} job @returns {boolean} */
   #isHandledElsewhere(job) {
-    return job.noted && this.storage.get(`file:${job.client_id}`) === null;
+    return job.noted && this.storage.get(job.client_id) === null;
   }
 
   /** @param {UploadTask} job */
@@ -479,13 +475,12 @@ export class Uploads {
       return;
     }
     const { conversation, problem } = job;
-    const note = { ...draftFileOf(job), conversation, ...(problem ? { problem } : {}) };
-    job.noted = this.storage.set(`file:${job.client_id}`, note);
+    job.noted = this.storage.put({ ...draftFileOf(job), conversation, ...(problem ? { problem } : {}) });
   }
 
   /** @param {UploadTask} job */
   #unsave(job) {
     job.noted = false;
-    this.storage.remove(`file:${job.client_id}`);
+    this.storage.remove(job.client_id);
   }
 }
