@@ -1,22 +1,22 @@
 /**
- * The bytes of files that wait to be sent, kept by the browser as long as they wait, so that a reload or a crash loses
- * none of them. Their notes lie in `storage.js`.
+ * Stores the bytes of files that wait to be sent, so that a reload or a crash loses none of them. What else is known of
+ * these files is in `draft-file.js`.
  *
- * Invariants: all that is kept for a person together has a bound; it is erased with the rest when the sign-in ends; one
- * page at a time has a file, the one that holds its lock, and a lock ends with its page. What cannot be kept (no room,
- * no such storage, no secure origin) is sent all the same, and only does not outlive the page.
+ * Invariants: the files of one user have a size limit together; they are erased when the session ends; one page at a
+ * time owns a file, the one that holds its lock, and a lock ends with its page. A file that cannot be stored (no space,
+ * no such storage, no secure origin) is sent all the same, but does not outlive the page.
  */
 
 import { Database, resultOf, eraseKeys, keyRange } from './database.js';
 
 const database = new Database('parlor', 'files');
-/** Of one person. */
+/** Per user. */
 export const STORED_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
- * `keep` says whether it is kept; `take` gives what is kept, unless another page has it or it cannot be read now;
- * `release` lets another page have it; `drop` forgets it, unless another page has it; `prune` forgets what nobody knows
- * of and no page has.
+ * `put` returns whether the file is stored; `acquire` returns a stored file, unless another page owns it or it cannot
+ * be read now; `release` lets another page own it; `delete` deletes it, unless another page owns it; `prune` deletes
+ * files that are neither known nor owned by a page.
  * @typedef {{
  *   put: (id: string, file: Blob) => Promise<boolean>,
  *   acquire: (id: string) => Promise<Blob|'elsewhere'|'unread'|null>,
@@ -25,19 +25,19 @@ export const STORED_BYTES_MAX = 256 * 1024 * 1024;
  * }} BlobStore
  */
 
-/** Where nothing can be kept. @type {BlobStore} */
+/** Used where nothing can be stored. @type {BlobStore} */
 export const noBlobStore = {
   put: () => Promise.resolve(false), acquire: () => Promise.resolve(null), release: () => {},
   delete: () => {}, prune: () => Promise.resolve(), stop: () => {}, erase: () => Promise.resolve(),
 };
 
-/** The vault of the browser. @param {number} user @param {number} [bytesMax] bytes @returns {BlobStore} */
+/** Returns the store of this browser. @param {number} user @param {number} [bytesMax] @returns {BlobStore} */
 export function browserBlobStore(user, bytesMax = STORED_BYTES_MAX) {
   if (typeof indexedDB === 'undefined' || !navigator.locks) return noBlobStore;
   return new BrowserBlobStore(user, bytesMax);
 }
 
-/** Erases what was kept for anybody: nobody is signed in. @returns {Promise<void>} */
+/** Erases the files of all users, since none is signed in. @returns {Promise<void>} */
 export async function eraseBlobStore() {
   if (typeof indexedDB === 'undefined') return;
   await database.transaction('readwrite', (files) => files.clear()).catch(() => {});
@@ -61,7 +61,7 @@ class BrowserBlobStore {
       if (file.size > this.bytesMax || !await this.#lock(id)) return false;
       const key = this.prefix + id;
       return await database.transaction('readwrite', async (files) => {
-        // It may have been erased while this waited.
+        // It may have been erased in the meantime.
         if (this.#stopped) return false;
         const all = /** @type {Blob[]} */ (await resultOf(files.getAll(keyRange(this.prefix))));
         if (all.reduce((sum, one) => sum + one.size, file.size) > this.bytesMax) return false;
@@ -112,11 +112,11 @@ class BrowserBlobStore {
         if (!known.has(id) && !this.#locks.has(id)) await this.#delete(id);
       }
     } catch {
-      // It is tried again with the next page.
+      // The next page tries again.
     }
   }
 
-  /** The page is over for this person. */
+  /** The session of this page has ended. */
   stop() {
     this.#stopped = true;
     for (const end of this.#locks.values()) end();
@@ -128,7 +128,7 @@ class BrowserBlobStore {
     await eraseKeys(database, this.prefix, whose);
   }
 
-  /** @param {string} id @returns {Promise<boolean>} whether this page has it, until it lets it go or ends */
+  /** @param {string} id @returns {Promise<boolean>} whether this page owns the file, until it releases it or ends */
   #lock(id) {
     if (this.#stopped) return Promise.resolve(false);
     if (this.#locks.has(id)) return Promise.resolve(true);

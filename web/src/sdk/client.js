@@ -1,6 +1,6 @@
 /**
- * Parlor for one signed-in person: the state, kept equal to the store, and what one can do. It knows no DOM; time,
- * chance, network and storage are handed in.
+ * Parlor for one signed-in user: the state, kept in sync with the server, and everything that the user can do. It does
+ * not know the DOM; time, randomness, network and storage are passed in.
  *
  * @import {UploadTransport} from './upload-request.js'
  * @import {Journal} from './journal.js'
@@ -33,15 +33,16 @@ import { Sync } from './sync.js';
 import { Uploads } from './uploads.js';
 import { noBlobStore } from './blob-store.js';
 
-/** How often to ask what changed, though all seems well. */
+/** How often to ask for changes, even if all seems well. */
 const REFRESH_MS = 180_000;
-/** What can be said twice is tried so often before it is given up. */
+/** How often an idempotent command is tried. */
 const ATTEMPTS_MAX = 3;
 const TRY_AGAIN_MS = 1_000;
-/** Of what is around a message that is looked at. */
+/** How many messages to load around a message. */
 const AROUND_ROWS = 40;
 
-/** `asked` is the turn of the state when it was asked for. @typedef {{page: MessagePage, asked: number}} LoadedPage */
+/** `asked` is the turn of the state at the time of the request.
+ * @typedef {{page: MessagePage, asked: number}} LoadedPage */
 
 export class Client {
   /** When the connection was lost; null while there is one. @type {number|null} */
@@ -150,12 +151,12 @@ export class Client {
 
   async #loadLimits() {
     try {
-      // What an older server does not tell is as it was.
+      // Limits that an older server does not report keep their defaults.
       this.limits = { ...this.limits, ...(await this.http.request('GET', '/v1/limits')) };
       this.connection.setLimits(this.limits);
       this.sync.applyInput({ kind: 'limits', fanOutMax: this.limits.conversation_fan_out_max });
     } catch {
-      // The defaults hold until the next page.
+      // The defaults hold until the next page load.
     }
   }
 
@@ -170,32 +171,32 @@ export class Client {
     this.ephemeral.clear();
   }
 
-  /** Tells of every change of the state, the outbox or the connection, once for those that come together.
-   * @param {() => void} listener @returns {() => void} ends it */
+  /** Reports every change of the state, the outbox or the connection; changes at the same time are reported once.
+   * @param {() => void} listener @returns {() => void} unsubscribes */
   subscribe(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** The network or the page came back. */
+  /** Tries everything again at once: the network or the page came back. */
   wake() {
     this.connection.wake();
     this.uploads.resume();
     this.outbox.resume();
   }
 
-  /** The browser says that there is no network. */
+  /** Handles the browser's report that there is no network. */
   networkLost() {
     this.connection.networkLost();
   }
 
-  /** Puts a message into the outbox. @param {number} conversation @param {string|Content} content */
+  /** Adds a message to the outbox. @param {number} conversation @param {string|Content} content */
   send(conversation, content) {
     this.ownActivity.messageSent(conversation);
     this.outbox.add(conversation, typeof content === 'string' ? { text: content } : content);
   }
 
-  /** Tries again what was refused, its files too. @param {number} conversation @param {string} clientId */
+  /** Retries a message that was refused, and its files. @param {number} conversation @param {string} clientId */
   retry(conversation, clientId) {
     const item = this.outbox.itemsIn(conversation).find((one) => one.client_id === clientId);
     for (const id of item?.uploads ?? []) this.uploads.retry(id);
@@ -203,17 +204,18 @@ export class Client {
     this.wake();
   }
 
-  /** Gives up what waits, its files too. @param {number} conversation @param {string} clientId */
+  /** Discards a message that waits, and its files. @param {number} conversation @param {string} clientId */
   discard(conversation, clientId) {
     const item = this.outbox.itemsIn(conversation).find((one) => one.client_id === clientId);
     this.outbox.discard(clientId);
-    // What may have been sent may have them.
+    // A message that may have been sent may have taken the files.
     if (item && (item.state === 'refused' || !item.tried)) for (const id of item.uploads ?? []) this.uploads.remove(id);
   }
 
-  /** Stops a file of a message that waits for its files: the message is taken back, and the other files are of the
-   * draft again. @param {number} conversation @param {string} upload
-   * @returns {{text: string, subject?: string, reply_to?: number}|null} what it said; none where it may have been sent */
+  /** Cancels a file of a message that waits for its files. The message is withdrawn, and its other files return to the
+   * draft. @param {number} conversation @param {string} upload
+   * @returns {{text: string, subject?: string, reply_to?: number}|null} its content, or null if it may have been
+   * sent */
   withdraw(conversation, upload) {
     const item = this.outbox.itemsIn(conversation).find((one) => one.uploads?.includes(upload));
     if (!item || (item.tried && item.state !== 'refused')) return null;
@@ -223,37 +225,38 @@ export class Client {
     return item;
   }
 
-  /** Sends again, elsewhere, what a message says and carries. @param {MessagePlace} from
-   * @param {number[]} conversations @param {string} text what is shown of it until it is sent */
+  /** Forwards a message to other conversations. @param {MessagePlace} from @param {number[]} conversations
+   * @param {string} text to show until it is sent */
   forward(from, conversations, text) {
     for (const one of conversations) this.outbox.add(one, { text, forward: from });
   }
 
-  /** @param {number} conversation @param {number} seq @param {string} text @param {string} [subject] none takes it
-   * away @returns {Promise<void>} */
+  /** @param {number} conversation @param {number} seq @param {string} text @param {string} [subject] none removes it
+   * @returns {Promise<void>} */
   async edit(conversation, seq, text, subject) {
     await this.#changeMessage({ type: 'message.edit', conversation, seq, text, subject: subject || null });
   }
 
-  /** Deletes for everyone. @param {number} conversation @param {number} seq @returns {Promise<void>} */
+  /** Deletes a message for everyone. @param {number} conversation @param {number} seq @returns {Promise<void>} */
   async deleteMessage(conversation, seq) {
     await this.#changeMessage({ type: 'message.delete', conversation, seq });
   }
 
-  /** Deletes for me alone. @param {number} conversation @param {number} seq @returns {Promise<void>} */
+  /** Deletes a message for this user only. @param {number} conversation @param {number} seq @returns {Promise<void>} */
   async hideMessage(conversation, seq) {
     /** @type {Changed} */
     const { version } = await this.#requestWithRetry({ type: 'message.hide', conversation, seq });
     this.sync.applyInput({ kind: 'hidden', place: { conversation, seq }, version });
   }
 
-  /** Shown at once, taken back when refused. @param {number} conversation @param {number} seq @param {string} emoji
-   * @param {boolean} on @returns {Promise<void>} */
+  /** Adds or removes a reaction. It is shown at once, and undone if the server refuses it. @param {number} conversation
+   * @param {number} seq @param {string} emoji @param {boolean} on @returns {Promise<void>} */
   react(conversation, seq, emoji, on) {
     return this.pendingReactions.set({ conversation, seq, emoji }, on);
   }
 
-  /** Who reacted how. @param {number} conversation @param {number} seq @returns {Promise<Reactions['reactions']>} */
+  /** Loads who reacted to a message, and how. @param {number} conversation @param {number} seq
+   * @returns {Promise<Reactions['reactions']>} */
   async reactions(conversation, seq) {
     return loadAllReactions((after) => this.request({
       type: 'message.reactions', conversation, seq, ...(after === undefined ? {} : { after }),
@@ -268,13 +271,13 @@ export class Client {
     return found;
   }
 
-  /** These messages are shown because they were found: from now on their changes are heard of.
-   * @param {Message[]} messages @param {boolean} first those of before are shown no more */
+  /** Sets the messages that a search shows: their changes are tracked from now on. @param {Message[]} messages
+   * @param {boolean} first whether they replace the earlier ones */
   setFound(messages, first) {
     this.sync.applyInput({ kind: 'found', messages, first });
   }
 
-  /** What is around a message; nothing changes by it. @param {number} conversation @param {number} seq
+  /** Loads the messages around a message, without changing the state. @param {number} conversation @param {number} seq
    * @returns {Promise<LoadedPage>} */
   async loadAround(conversation, seq) {
     const asked = this.state.turn;
@@ -285,11 +288,11 @@ export class Client {
     return { page, asked };
   }
 
-  /** What was looked at is known from now on, and is what the thread shows if that is wished.
-   * @param {number} conversation @param {LoadedPage} looked @param {boolean} show */
+  /** Adds a loaded page to the state, and shows it in its thread if requested. @param {number} conversation
+   * @param {LoadedPage} looked @param {boolean} show */
   applyPage(conversation, { page, asked }, show) {
     this.sync.applyInput({ kind: 'seen', messages: page.messages });
-    // Where nothing is known of the conversation, its row comes first.
+    // The row of an unknown conversation has to come first.
     if (!show || !this.state.conversations.has(conversation)) return;
     if (!this.state.threads.has(conversation)) this.sync.applyInput({ kind: 'opening', conversation });
     this.sync.applyInput({ kind: 'messages', conversation, page, asked });
@@ -308,7 +311,7 @@ export class Client {
     this.sync.applyInput({ kind: 'changed', changed, asked });
   }
 
-  /** Asks for what may be done twice, a few times. @param {Command} command @returns {Promise<any>} */
+  /** Sends an idempotent command, several times if necessary. @param {Command} command @returns {Promise<any>} */
   async #requestWithRetry(command) {
     for (let tries = 1; ; tries += 1) {
       try {
@@ -322,15 +325,15 @@ export class Client {
     }
   }
 
-  /** Shows a conversation on this page, at its end or around a message. @param {number} conversation
+  /** Opens a conversation on this page, at its end or around a message. @param {number} conversation
    * @param {number|null} [seq] */
   async showConversation(conversation, seq = null) {
     this.#sendShown([conversation]);
     await this.sync.open(conversation, seq);
   }
 
-  /** Shows a thread at a place: a message that was found or quoted, or its beginning.
-   * @param {number} conversation @param {number} seq @returns {Promise<boolean>} whether it is held then */
+  /** Shows a thread at a message, such as a search hit or a quoted message. @param {number} conversation
+   * @param {number} seq @returns {Promise<boolean>} whether the message is loaded then */
   jumpTo(conversation, seq) {
     return this.sync.openAround(conversation, seq);
   }
@@ -350,7 +353,7 @@ export class Client {
   /** @param {Omit<Open, 'client_id'>} whom @returns {Promise<Conversation>} */
   async openConversation(whom) {
     const asked = this.state.turn;
-    // The same wish keeps its name until it is fulfilled, so that trying again opens no second group.
+    // Retries of the same request keep their id, so that no second group is created.
     const wish = JSON.stringify(whom);
     const clientId = this.#openIds.get(wish) ?? this.newId();
     this.#openIds.set(wish, clientId);
@@ -360,7 +363,7 @@ export class Client {
     return answer.conversation;
   }
 
-  /** People whom I may write to. @param {string} query @returns {Promise<User[]>} */
+  /** Finds users to whom this user may write. @param {string} query @returns {Promise<User[]>} */
   async findUsers(query) {
     const answer = await this.request({ type: 'user.list', query, limit: 30 });
     return answer.users;
@@ -394,7 +397,7 @@ export class Client {
     await Promise.all([this.blobStore.erase('mine'), this.journal.erase('mine')]);
   }
 
-  /** Bytes of others, and of what is neither of a draft nor of a message that waits. */
+  /** Deletes stored files of other users, and those that belong neither to a draft nor to a waiting message. */
   async #cleanUp() {
     await Promise.all([this.blobStore.erase('others'), this.journal.erase('others'), this.outbox.restored]);
     await this.blobStore.prune(new Set([...this.uploads.storage.ids(), ...this.outbox.uploads]));
@@ -421,7 +424,7 @@ export class Client {
       const { heads } = await this.connection.request({ type: 'conversation.show', conversations });
       for (const head of heads) this.sync.applyEvent({ type: 'scope.changed', ...head });
     } catch {
-      // It is said again with the next socket.
+      // The next socket sends it again.
     }
   }
 
@@ -439,7 +442,7 @@ export class Client {
     this.#notify();
   }
 
-  /** What is held has changed, perhaps by what waits to be sent. */
+  /** The state has changed; it may now hold messages that the outbox still waits for. */
   #stateChanged() {
     for (const id of this.outbox.conversations()) this.outbox.confirm(id, ownClientIds(this.state, id));
     this.#notify();

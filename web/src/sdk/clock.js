@@ -1,5 +1,5 @@
 /**
- * Time and chance, as they are handed in. Tests hand in their own.
+ * Time and randomness. They are passed in, so that tests control them.
  *
  * @typedef {{
  *   now: () => number,
@@ -9,7 +9,7 @@
  * }} Clock
  */
 
-/** The clock of the browser. @returns {Clock} */
+/** Returns the clock of the browser. @returns {Clock} */
 export function realClock() {
   return {
     now: () => Date.now(),
@@ -19,9 +19,9 @@ export function realClock() {
   };
 }
 
-/** How long to wait before the attempt after `failures` of them: doubled each time, half of it by chance, so that
- * those who lost the same server do not come back at the same moment.
- * @param {number} failures @param {number} random from 0 to 1 @param {{base: number, most: number}} bounds */
+/** Returns how long to wait after a number of failures: the delay doubles each time, and half of it is random, so that
+ * clients that lost the same server do not come back at the same moment. @param {number} failures @param {number}
+ * random between 0 and 1 @param {{base: number, most: number}} bounds */
 export function backoffDelay(failures, random, { base, most }) {
   const full = Math.min(most, base * 2 ** Math.min(failures, 16));
   return Math.round(full / 2 + (full / 2) * random);

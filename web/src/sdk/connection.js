@@ -1,10 +1,10 @@
 /**
- * The way to the server, whatever the network allows: a socket; after repeated failure the long poll; where that fails
- * too, a poll every five seconds; all the while the socket is tried again. Commands go the way that is open.
+ * The connection to the server, whatever the network allows: a socket; after repeated failures the long poll; if that
+ * fails too, a poll every five seconds. The socket is retried all the while. Commands use whatever is open.
  *
- * Invariants: at most one socket and one poll at a time; heads are handed on in the order of their answers; `ended` is
- * told once, and nothing is tried after it.
- * Absent on purpose: what heads and events mean.
+ * Invariants: there is at most one socket and one poll at a time; heads are passed on in the order of their answers;
+ * `ended` is called once, and nothing is tried after it.
+ * Absent on purpose: the meaning of heads and events.
  *
  * @import {Clock} from './clock.js'
  * @import {Http} from './http.js'
@@ -28,16 +28,16 @@ import { Socket } from './socket.js';
  * }} ConnectionHandlers
  */
 
-/** Close codes from here on mean "stay away"; these two that the sign-in is over. */
+/** With close codes from here on the socket is not tried again; these two mean that the session has ended. */
 const SOCKET_FORBIDDEN_FROM = 4500;
 const SESSION_ENDED = [4500, 4501];
 const RESTARTING = 4000;
-/** Failures of the socket in a row, or time without it, after which the poll begins. */
+/** Polling starts after this many socket failures in a row, or this long without a socket. */
 const FAILURES_BEFORE_POLL = 3;
 const POLL_AFTER_MS = 4_000;
-/** At the start nothing is shown yet, so there is less of it. */
+/** Shorter at the start, when nothing is shown yet. */
 const POLL_AFTER_START_MS = 1_000;
-/** A socket that is not open after so long is tried anew when the network comes back. */
+/** When the network comes back, a socket that has been opening for longer than this is replaced. */
 const STUCK_MS = 1_000;
 const SOCKET_RETRY = { base: 500, most: 15_000 };
 
@@ -90,12 +90,12 @@ export class Connection {
     }
   }
 
-  /** Whether commands go over a socket, where live events follow them. */
+  /** Whether commands use a socket, which also delivers the events that follow them. */
   get isLive() {
     return this.#live;
   }
 
-  /** Asks for what changed. Failures show by themselves: the socket ends, or the poll goes on. */
+  /** Asks for changes. Failures need no handling: the socket closes, or the poll goes on. */
   async refresh() {
     if (!this.#live || !this.#socket) return;
     try {
@@ -105,14 +105,15 @@ export class Connection {
     }
   }
 
-  /** What the server says of its heartbeat and its polls. @param {{ping_interval_ms: number, poll_wait_max_ms: number}} limits */
+  /** Applies the server's limits for heartbeats and polls.
+   * @param {{ping_interval_ms: number, poll_wait_max_ms: number}} limits */
   setLimits({ ping_interval_ms: pingMs, poll_wait_max_ms: waitMs }) {
     this.#pingMs = pingMs;
     if (this.#socket) this.#socket.pingMs = pingMs;
     this.http.pollWaitS = Math.max(1, Math.min(25, Math.floor(waitMs / 1000)));
   }
 
-  /** The network or the page came back: what waits is tried now. */
+  /** The network or the page came back: whatever waits is tried now. */
   wake() {
     if (this.#ended) return;
     if (this.#live && this.#socket) {
@@ -121,13 +122,13 @@ export class Connection {
       return;
     }
     this.#poll?.wake();
-    // One that was begun without a network may wait for an answer for long.
+    // A socket that was opened without a network may wait long for an answer.
     if (this.#socket && this.#socket.silentFor() > STUCK_MS) this.#socket.close('stuck');
     if (!this.#socket) this.#trySocket();
   }
 
-  /** The browser says that there is no network, which may be wrong: whatever is open is given up, and tried again as
-   * after any other end. */
+  /** The browser reports that there is no network, which may be wrong: whatever is open is closed, and retried as after
+   * any other failure. */
   networkLost() {
     if (this.#ended) return;
     this.#socket?.close('no network');
@@ -196,7 +197,7 @@ export class Connection {
     if (!wasLive) await this.#checkSession();
   }
 
-  /** A refused handshake looks like a dead network to a page; the HTTP API tells them apart. */
+  /** To a page a refused handshake looks like a dead network; the HTTP API tells them apart. */
   async #checkSession() {
     try {
       await this.http.me();
@@ -252,7 +253,7 @@ export class Connection {
   }
 }
 
-/** The server says after how long to come back. @param {string} reason @returns {number|null} */
+/** Returns the delay that the server asks for. @param {string} reason @returns {number|null} */
 function retryAfter(reason) {
   try {
     const value = JSON.parse(reason).retry_after_ms;

@@ -1,6 +1,5 @@
 /**
- * A database of the browser with one store of values by key, opened when it is first used and again when the browser has
- * closed it.
+ * An IndexedDB database with one key-value store. It is opened on first use, and again if the browser has closed it.
  */
 
 export class Database {
@@ -13,9 +12,10 @@ export class Database {
     this.store = store;
   }
 
-  /** What is done to the store in one transaction, once it is complete. With `strict` it is then on the disk, as far as
-   * the browser can tell. @template T @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => T} act
-   * @param {IDBTransactionDurability} [durability] @returns {Promise<Awaited<T>>} */
+  /** Runs an action in one transaction and resolves when the transaction is complete. With `strict`, the data is then
+   * on disk, as far as the browser can tell. @template T @param {IDBTransactionMode} mode
+   * @param {(store: IDBObjectStore) => T} act @param {IDBTransactionDurability} [durability]
+   * @returns {Promise<Awaited<T>>} */
   async transaction(mode, act, durability = 'default') {
     const transaction = await this.#begin(mode, durability);
     const ended = new Promise((resolve, reject) => {
@@ -34,7 +34,7 @@ export class Database {
       return database.transaction(this.store, mode, { durability });
     } catch (error) {
       if (!(error instanceof DOMException && error.name === 'InvalidStateError')) throw error;
-      // It was closed, which was not told yet.
+      // It was closed, but the event has not arrived yet.
       this.#forget(opening);
       return (await this.#open()).transaction(this.store, mode, { durability });
     }
@@ -49,12 +49,12 @@ export class Database {
       request.onupgradeneeded = () => request.result.createObjectStore(this.store);
       request.onsuccess = () => {
         const database = request.result;
-        // A newer page may need another form of it.
+        // A newer version of the page may need another schema.
         database.onversionchange = () => {
           database.close();
           this.#forget(opening);
         };
-        // The browser ends it by itself, too: when what sites keep is cleared, or the disk fails.
+        // The browser also closes it by itself: when site data is cleared, or the disk fails.
         database.onclose = () => this.#forget(opening);
         resolve(database);
       };
@@ -67,7 +67,7 @@ export class Database {
     return opening;
   }
 
-  /** The next one opens it anew. @param {Promise<IDBDatabase>} opening */
+  /** The next use opens it again. @param {Promise<IDBDatabase>} opening */
   #forget(opening) {
     if (this.#connection === opening) this.#connection = null;
   }
@@ -81,13 +81,14 @@ export function resultOf(request) {
   });
 }
 
-/** The keys that begin with a person's prefix, which ends with a colon. @param {string} prefix @returns {IDBKeyRange} */
+/** Returns the range of all keys with a user's prefix, which ends with a colon. @param {string} prefix
+ * @returns {IDBKeyRange} */
 export function keyRange(prefix) {
-  // The sign after the colon ends what begins with it.
+  // The character after the colon sorts after all of these keys.
   return IDBKeyRange.bound(prefix, `${prefix.slice(0, -1)};`, false, true);
 }
 
-/** Erases what lies under one prefix, or under every other one. @param {Database} database @param {string} prefix
+/** Erases the keys with a prefix, or all other keys. @param {Database} database @param {string} prefix
  * @param {'mine'|'others'} whose @returns {Promise<void>} */
 export async function eraseKeys(database, prefix, whose) {
   await database.transaction('readwrite', async (store) => {

@@ -1,5 +1,5 @@
 /**
- * What is said of a file before the server has it.
+ * What is known of a file before the server has it.
  *
  * @import {UserStorage} from './storage.js'
  * @import {Attachment} from './wire.js'
@@ -10,7 +10,7 @@ const PREFIX = 'file:';
 
 /** @typedef {DraftFile & {conversation: number, problem?: Refusal}} StoredDraftFile */
 
-/** Where the files of drafts are noted, so that a reload finds them. Their bytes are in the blob store. */
+/** Stores what is known of the files of drafts, so that they survive a reload. Their bytes are in the blob store. */
 export class DraftFileStorage {
   /** @param {UserStorage} storage */
   constructor(storage) {
@@ -38,18 +38,18 @@ export class DraftFileStorage {
   }
 }
 
-/** Returns what is stored of a file of a draft. @param {DraftFile} job @returns {DraftFile} */
+/** Returns what is stored of a file of a draft. @param {DraftFile} task @returns {DraftFile} */
 export function draftFileOf({ client_id, name, bytes, media_type, width, height }) {
   return { client_id, name, bytes, media_type, ...(width && height ? { width, height } : {}) };
 }
 
-/** What a message shows of it until the server has it. @param {DraftFile} job @returns {Attachment} */
+/** Returns what a message shows of a file until the server has it. @param {DraftFile} task @returns {Attachment} */
 export function attachmentOf({ name, bytes, media_type, width, height }) {
   return { id: 0, name, bytes, media_type, url: '', ...(width && height ? { width, height } : {}) };
 }
 
-/** Why the server would refuse a file. @param {number} bytes @param {number} before so many go with the same message
- * @param {{upload_bytes_max?: number, message_attachments_max?: number}} limits @returns {Refusal|null} */
+/** Returns why the server would refuse a file. @param {number} bytes @param {number} before how many files the message
+ * has already @param {{upload_bytes_max?: number, message_attachments_max?: number}} limits @returns {Refusal|null} */
 export function refusalOf(bytes, before, { upload_bytes_max: bytesMax, message_attachments_max: filesMax }) {
   if (bytes === 0) return { code: 'file_empty', title: 'empty' };
   if (bytesMax && bytes > bytesMax) return { code: 'too_large', title: 'too large', limit: bytesMax };
@@ -57,7 +57,8 @@ export function refusalOf(bytes, before, { upload_bytes_max: bytesMax, message_a
   return null;
 }
 
-/** Whether the browser still can read it: files can be moved away. @param {Blob} file @returns {Promise<boolean>} */
+/** Returns whether the browser can still read a file: it may have been moved away. @param {Blob} file
+ * @returns {Promise<boolean>} */
 export async function isReadable(file) {
   try {
     await file.slice(0, 1).arrayBuffer();

@@ -1,32 +1,34 @@
 /**
- * What one is writing in each conversation, kept in the browser: the words, what they answer, and a subject. Several
- * pages of one person may write in one conversation.
+ * The drafts of each conversation, stored in the browser: the text, the message that it replies to, and a subject.
+ * Several pages of one user may write in the same conversation.
  *
- * Invariants: a page writes to a draft only while it lies there as this page last saw it, and else to one of its own, so
- * that no page's words are lost to another's. A draft that another page has sent or emptied disappears here too, unless
- * something was written here since. What this page shows never changes in any other way.
- * Absent on purpose: the files of a draft, which are the uploads'.
+ * Invariants: a page writes to a stored draft only while it is as this page last saw it, and otherwise to a draft of
+ * its own, so that no page loses text to another. A draft that another page has sent or cleared disappears here too,
+ * unless it was changed here since. Nothing else changes the draft that this page shows.
+ * Absent on purpose: the files of a draft, which belong to the uploads.
  */
 import { UserStorage } from './storage.js';
 
-/** @typedef {{text: string, reply: number|null, subject: string|null, at: number}} DraftContent
- * @typedef {{id: string|null, seen: string|null, content: DraftContent}} ShownDraft `seen`: as it lay there last */
+/**
+ * @typedef {{text: string, reply: number|null, subject: string|null, at: number}} DraftContent
+ * @typedef {{id: string|null, seen: string|null, content: DraftContent}} ShownDraft `seen`: as it was last stored
+ */
 
-/** Of one conversation; the oldest beyond are forgotten. */
+/** Per conversation; older drafts are deleted. */
 const DRAFTS_MAX = 20;
 /** @type {DraftContent} */
 const EMPTY = { text: '', reply: null, subject: null, at: 0 };
 
 export class Drafts {
-  /** What lies there, by conversation and draft. @type {Map<number, Map<string, DraftContent>>} */
+  /** The stored drafts, by conversation and id. @type {Map<number, Map<string, DraftContent>>} */
   #stored = new Map();
-  /** What this page shows, or showed last. @type {Map<number, ShownDraft>} */
+  /** The draft that this page shows or showed last, by conversation. @type {Map<number, ShownDraft>} */
   #shown = new Map();
-  /** How often another page took away what is shown. @type {Map<number, number>} */
+  /** How often another page has removed the draft that is shown here. @type {Map<number, number>} */
   #takenCounts = new Map();
 
-  /** @param {{storage: UserStorage, now: () => number, newId: () => string, session?: UserStorage|null}} parts `page` lasts as long as the
-   * page and its reloads */
+  /** @param {{storage: UserStorage, now: () => number, newId: () => string, session?: UserStorage|null}} parts
+   * `session` survives reloads of the page */
   constructor({ storage, now, newId, session = null }) {
     this.storage = storage;
     this.now = now;
@@ -35,12 +37,13 @@ export class Drafts {
     for (const name of storage.names('draft:')) this.#read(name);
   }
 
-  /** What is being written there: what this page shows, or the newest. @param {number} conversation @returns {DraftContent} */
+  /** Returns the draft that this page shows, or else the newest. @param {number} conversation
+   * @returns {DraftContent} */
   of(conversation) {
     return this.#shown.get(conversation)?.content ?? this.#newest(conversation)?.content ?? EMPTY;
   }
 
-  /** The conversation comes on the screen. @param {number} conversation */
+  /** Picks the draft to show for a conversation that is opened. @param {number} conversation */
   open(conversation) {
     const shown = this.#shown.get(conversation);
     if (shown && !isEmpty(shown.content)) return;
@@ -50,7 +53,8 @@ export class Drafts {
       : { id: null, seen: null, content: EMPTY });
   }
 
-  /** How often another page took away what this one showed there. @param {number} conversation @returns {number} */
+  /** Returns how often another page has removed the draft that was shown here. @param {number} conversation
+   * @returns {number} */
   takenCount(conversation) {
     return this.#takenCounts.get(conversation) ?? 0;
   }
@@ -74,15 +78,15 @@ export class Drafts {
     this.#prune(conversation);
   }
 
-  /** It is sent: gives it, once. @param {number} conversation @returns {DraftContent} */
+  /** Returns the draft to send, and clears it. @param {number} conversation @returns {DraftContent} */
   take(conversation) {
     const words = this.of(conversation);
     this.write(conversation, EMPTY);
     return words;
   }
 
-  /** Another page changed what lies there. @param {string|null} key of the shelf; null for everything
-   * @returns {boolean} whether something is to be drawn anew */
+  /** Handles a change by another page. @param {string|null} key of the browser's storage; null stands for all
+   * @returns {boolean} whether something has to be drawn again */
   storageChanged(key) {
     const { prefix } = this.storage;
     if (key !== null && !key.startsWith(`${prefix}draft:`)) return false;
@@ -103,7 +107,7 @@ export class Drafts {
     else this.session?.set(`draft:${conversation}`, shown.id);
   }
 
-  /** The one that this page wrote before it was loaded again, or else the newest. @param {number} conversation
+  /** Returns the draft that this page wrote before it was reloaded, or else the newest. @param {number} conversation
    * @returns {{id: string, content: DraftContent}|null} */
   #newest(conversation) {
     const there = this.#stored.get(conversation);
@@ -114,7 +118,7 @@ export class Drafts {
     return first ? { id: first[0], content: first[1] } : null;
   }
 
-  /** Reads what lies under a name. @param {string} name */
+  /** Reads a draft from storage. @param {string} name */
   #read(name) {
     const [, conversation, id] = name.split(':');
     const there = this.#stored.get(Number(conversation)) ?? new Map();
@@ -143,7 +147,7 @@ export class Drafts {
   }
 }
 
-/** What lasts as long as the page and its reloads, where the browser has that. @param {number} user
+/** Returns storage that survives reloads of this page only, if the browser has it. @param {number} user
  * @returns {UserStorage|null} */
 export function sessionDrafts(user) {
   try {

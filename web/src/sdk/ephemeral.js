@@ -1,21 +1,20 @@
 /**
- * What nobody keeps: who is writing, and who is here. It expires by itself, ends with the connection, and is told
- * again when there is a new one.
+ * State that is not stored: who is typing, and who is online. It expires by itself, ends with the connection, and is
+ * sent again on a new one.
  *
- * Invariants: nobody is said to be writing longer than the server said; a message of theirs ends it; without a
- * connection nothing is known of anybody.
- * Absent on purpose: whom to watch and when to say that one writes oneself. That is the client's.
+ * Invariants: nobody is shown as typing for longer than the server said; their message ends it; without a connection
+ * nothing is known of anybody.
+ * Absent on purpose: which users to watch, and when this user is typing (`own-activity.js`).
  *
  * @import {Clock} from './clock.js'
  * @import {EphemeralEvent, Presence} from './wire.js'
  */
 
-/** Whatever the server says, nobody is believed to write for longer. */
+/** An upper limit, whatever the server says. */
 const TYPING_MS_MAX = 30_000;
 
 export class Ephemeral {
-  /** Who is writing, by conversation and person, with the timer that ends it.
-   * @type {Map<number, Map<number, unknown>>} */
+  /** Who is typing, by conversation and user, with the timer that ends it. @type {Map<number, Map<number, unknown>>} */
   #typing = new Map();
   /** @type {Map<number, Presence>} */
   #presence = new Map();
@@ -27,12 +26,13 @@ export class Ephemeral {
     this.changed = changed;
   }
 
-  /** The others who are writing, in the order in which they began. @param {number} conversation @returns {number[]} */
+  /** Returns the other users who are typing, in the order in which they started. @param {number} conversation
+   * @returns {number[]} */
   typing(conversation) {
     return [...(this.#typing.get(conversation)?.keys() ?? [])];
   }
 
-  /** How somebody is, as far as it is known. @param {number} user @returns {Presence|null} */
+  /** Returns the presence of a user, if it is known. @param {number} user @returns {Presence|null} */
   presence(user) {
     return this.#presence.get(user) ?? null;
   }
@@ -48,14 +48,15 @@ export class Ephemeral {
     }
   }
 
-  /** The answer to whom one watches. @param {Presence[]} presence @param {boolean} [all] nobody else is watched */
+  /** Sets the presence of watched users. @param {Presence[]} presence @param {boolean} [all] whether no others are
+   * watched */
   setPresence(presence, all = false) {
     if (all) this.#presence.clear();
     for (const one of presence) this.#presence.set(one.user, one);
     this.changed();
   }
 
-  /** Somebody wrote, or stopped. @param {number} conversation @param {number} user */
+  /** A user sent a message or stopped typing. @param {number} conversation @param {number} user */
   stopTyping(conversation, user) {
     const there = this.#typing.get(conversation);
     if (!there?.has(user)) return;

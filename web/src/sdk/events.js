@@ -1,5 +1,5 @@
 /**
- * Events of newer servers: of one that is not known only its place is, and what changed there is asked for.
+ * Events of newer servers: an event of unknown type is treated as a change of its scope, which is then fetched.
  *
  * @import {Event} from './wire.js'
  */

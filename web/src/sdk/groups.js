@@ -1,5 +1,5 @@
 /**
- * What the members of a group do to it: its title, its picture, its members and their roles.
+ * What members can do to a group: change its title, picture, members and roles.
  *
  * @import {Http} from './http.js'
  * @import {Sync} from './sync.js'
@@ -36,14 +36,14 @@ export class Groups {
     this.#markChanged(conversation, await this.requestWithRetry({ type: 'conversation.update', conversation, title }));
   }
 
-  /** @param {number} conversation @param {Blob|null} picture none takes it away */
+  /** @param {number} conversation @param {Blob|null} picture null removes it */
   async setPicture(conversation, picture) {
     const changed = await this.http.setGroupPicture(conversation, picture);
     if (changed) this.#markChanged(conversation, changed);
     else this.refresh();
   }
 
-  /** A page of all members, with their markers as they are now. @param {number} conversation @param {string} [after]
+  /** Loads a page of members, with their current markers. @param {number} conversation @param {string} [after]
    * @returns {Promise<Members>} */
   async listMembers(conversation, after) {
     /** @type {Members} */

@@ -1,6 +1,6 @@
 /**
- * The HTTP API: the same commands as the socket's, each as its request, and what only HTTP has (signing in, pictures,
- * sessions). Every answer is the server's JSON, a `Problem`, or `Lost` when none came in time.
+ * The HTTP API: the same commands as on the socket, each as a request, and what only HTTP offers (signing in, pictures,
+ * sessions). Every answer is the server's JSON, a `Problem`, or `NoAnswer` when none came in time.
  *
  * @import {UploadTransport} from './upload-request.js'
  * @import {Clock} from './clock.js'
@@ -12,14 +12,15 @@ import { NoAnswer, Problem } from './problem.js';
 
 /** @typedef {(input: string, init: RequestInit) => Promise<Response>} Fetch */
 
-/** How long a request that does not wait on purpose may take. */
+/** How long an ordinary request may take. */
 const TIMEOUT_MS = 10_000;
 
 export class Http {
   /** How long the server holds a long poll, in seconds. */
   pollWaitS = 25;
 
-  /** @param {{fetch: Fetch, clock: Clock, user?: number, uploadTransport?: UploadTransport}} parts `carry`: the way of pictures */
+  /** @param {{fetch: Fetch, clock: Clock, user?: number, uploadTransport?: UploadTransport}} parts `uploadTransport`
+   * sends pictures */
   constructor({ fetch, clock, user, uploadTransport }) {
     this.uploadTransport = uploadTransport;
     this.fetch = fetch;
@@ -68,18 +69,18 @@ export class Http {
     return this.request('PUT', '/v1/me/password', { current, new: password });
   }
 
-  /** @param {Blob|null} picture none takes it away */
+  /** @param {Blob|null} picture null removes it */
   setPicture(picture) {
     return this.#picture('/v1/me/picture', picture);
   }
 
-  /** @param {number} conversation @param {Blob|null} picture none takes it away
+  /** @param {number} conversation @param {Blob|null} picture null removes it
    * @returns {Promise<import('./wire.js').Changed|null>} */
   setGroupPicture(conversation, picture) {
     return this.#picture(`/v1/conversations/${conversation}/picture`, picture);
   }
 
-  /** A large one takes its time. @param {string} path @param {Blob|null} picture @returns {Promise<any>} */
+  /** A large picture takes its time. @param {string} path @param {Blob|null} picture @returns {Promise<any>} */
   #picture(path, picture) {
     const { uploadTransport, clock } = this;
     if (!picture) return this.request('DELETE', path);
@@ -87,7 +88,7 @@ export class Http {
     return sendWithTimeout({ transport: uploadTransport, clock }, { method: 'PUT', path, body: picture }, new AbortController().signal, () => {});
   }
 
-  /** The newest first. @returns {Promise<import('./wire.js').Session[]>} */
+  /** Loads all sessions, the newest first. @returns {Promise<import('./wire.js').Session[]>} */
   sessions() {
     return loadAllSessions((after) => this.request('GET', `/v1/me/sessions${query({ after })}`));
   }
@@ -137,7 +138,7 @@ async function parseResponse(response) {
   }
   if (response.ok && body !== undefined) return body;
   if (body && typeof body.code === 'string') throw new Problem(body);
-  // A proxy's page: nothing is known of what became of the request.
+  // A proxy answered: the outcome of the request is unknown.
   throw new NoAnswer(`status ${response.status}`);
 }
 
@@ -238,7 +239,7 @@ function messageRequest(command, base) {
   }
 }
 
-/** What of a command stands in the body: what does not stand in the path. @param {Command} command @returns {object} */
+/** Returns the body of a command: what is not in its path. @param {Command} command @returns {object} */
 function bodyOf(command) {
   const { type: _type, conversation: _conversation, ...body } = /** @type {any} */ (command);
   return body;

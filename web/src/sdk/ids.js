@@ -1,6 +1,6 @@
 /**
- * Names for what a client makes: UUIDs that begin with the time (RFC 9562, version 7), which are the fastest to store
- * and never fall back in one page, even within a millisecond.
+ * Ids for what a client creates: UUIDs that begin with the time (RFC 9562, version 7). They are the fastest to store
+ * and never decrease within one page, not even within a millisecond.
  *
  * @import {Clock} from './clock.js'
  */

@@ -1,15 +1,15 @@
 /**
- * What is to be sent, on the disk: what was put here and is not removed outlives the browser's being killed. Other storage
- * of the browser reaches the disk some seconds later.
+ * A journal of the outbox on disk: what is put here and not removed survives a crash of the browser. Other browser
+ * storage reaches the disk some seconds later.
  *
- * What cannot be put here (no room, no such storage) is sent all the same.
+ * A message that cannot be put here (no space, no such storage) is sent all the same.
  *
  * @import {Item} from './outbox-item.js'
  */
 import { Database, resultOf, eraseKeys, keyRange } from './database.js';
 
 /**
- * `put` says whether it is on the disk; `all` gives what was left behind, or null where that is not known.
+ * `put` returns whether the item is on disk; `all` returns the items that were left behind, or null if that is unknown.
  * @typedef {{
  *   put: (item: Item) => Promise<boolean>, remove: (clientId: string) => void, all: () => Promise<Item[]|null>,
  *   erase: (whose: 'mine'|'others') => Promise<void>,
@@ -18,12 +18,12 @@ import { Database, resultOf, eraseKeys, keyRange } from './database.js';
 
 const database = new Database('parlor-sends', 'sends');
 
-/** Where nothing can be kept. @type {Journal} */
+/** Used where nothing can be stored. @type {Journal} */
 export const noJournal = {
   put: () => Promise.resolve(false), remove: () => {}, all: () => Promise.resolve(null), erase: () => Promise.resolve(),
 };
 
-/** The journal of the browser. @param {number} user @returns {Journal} */
+/** Returns the journal of this browser. @param {number} user @returns {Journal} */
 export function browserJournal(user) {
   if (typeof indexedDB === 'undefined') return noJournal;
   const prefix = `${user}:`;
@@ -38,7 +38,7 @@ export function browserJournal(user) {
   };
 }
 
-/** Erases what was to be sent by anybody: nobody is signed in. @returns {Promise<void>} */
+/** Erases the messages of all users, since none is signed in. @returns {Promise<void>} */
 export async function eraseJournal() {
   if (typeof indexedDB === 'undefined') return;
   await database.transaction('readwrite', (sends) => sends.clear()).catch(() => {});

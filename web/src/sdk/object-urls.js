@@ -1,11 +1,11 @@
 /**
- * Addresses for bytes that this page has: the same for the same bytes, as long as they are among those used last. What
- * has an address stays in memory, so there are only a few dozen, and none after the sign-in has ended.
+ * Object URLs of blobs: the same blob keeps its URL while it is among those used last. A blob with a URL stays in
+ * memory, so there are only a few dozen, and none after the session has ended.
  */
 
 const URLS_MAX = 64;
 
-/** Those used last come last. @type {Map<Blob, string>} */
+/** In order of use, the latest last. @type {Map<Blob, string>} */
 const urls = new Map();
 
 /** @param {Blob} blob @returns {string} */
@@ -20,7 +20,7 @@ export function objectUrlOf(blob) {
   return url;
 }
 
-/** Nothing of what this page had can be looked at any more. */
+/** Revokes all URLs. */
 export function revokeObjectUrls() {
   for (const blob of [...urls.keys()]) revoke(blob);
 }

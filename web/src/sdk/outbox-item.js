@@ -1,13 +1,12 @@
 /**
- * The types of a message that is to be sent, for the type checker alone.
+ * The types of messages in the outbox, for the type checker only.
  *
  * @import {Attachment, MessagePlace} from './wire.js'
  */
 
 /**
- * What a message is to be. `uploads` are the `client_id`s of uploads that it waits for, in their order; `attachments`
- * is what they are to look like meanwhile. One with `forward` says what the message at that place says; its own text
- * is only shown.
+ * The content of a message. `uploads` are the `client_id`s of the uploads that it waits for, in order; `attachments` is
+ * how they are shown in the meantime. With `forward`, the message at that place is forwarded, and `text` is only shown.
  * @typedef {{
  *   text: string, subject?: string, reply_to?: number, uploads?: string[], attachments?: Attachment[],
  *   forward?: MessagePlace,

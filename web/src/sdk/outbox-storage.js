@@ -10,7 +10,7 @@
 const PREFIX = 'send:';
 
 export class OutboxStorage {
-  /** The `client_id`s of stored items. Where nothing can be stored there are none. @type {Set<string>} */
+  /** The `client_id`s of stored items; empty where nothing can be stored. @type {Set<string>} */
   #stored = new Set();
 
   /** @param {UserStorage} storage @param {Journal} journal */
@@ -24,7 +24,7 @@ export class OutboxStorage {
     return key === null || key.startsWith(this.storage.prefix + PREFIX);
   }
 
-  /** Every item that this page or another page of the user has stored. @returns {Item[]} */
+  /** Returns every item that this page or another page of the user has stored. @returns {Item[]} */
   all() {
     return this.storage.names(PREFIX).flatMap((name) => this.storage.get(name) ?? []);
   }
@@ -39,12 +39,12 @@ export class OutboxStorage {
     return this.#stored.has(clientId);
   }
 
-  /** Whether another page has sent or discarded an item. @param {string} clientId @returns {boolean} */
+  /** Returns whether another page has sent or discarded an item. @param {string} clientId @returns {boolean} */
   isHandledElsewhere(clientId) {
     return this.#stored.has(clientId) && this.get(clientId) === null;
   }
 
-  /** Notes that an item of another page is stored. @param {string} clientId */
+  /** Marks an item of another page as stored. @param {string} clientId */
   adopt(clientId) {
     this.#stored.add(clientId);
   }

@@ -1,11 +1,11 @@
 /**
- * What is to be sent. It is kept in the browser until the server has it, so that a reload or a crash loses nothing; in
- * the journal, so that not even the end of the browser does. Nothing says that it is kept before it is.
+ * Messages that wait to be sent. They are stored in the browser until the server has them, so that a reload or a crash
+ * loses nothing, and in the journal, so that even the end of the browser does not. A message is not called stored
+ * before it is.
  *
- * Invariants: at most one unacknowledged send per conversation, later ones behind it, so that order never turns; a send
- * whose outcome is unknown is sent again under the same `client_id`; one that was refused holds back those behind it
- * until the person decides; one that may have been sent is given up only through `message.cancel`.
- * Items lie under keys of their own, so that several pages of one person do not overwrite each other's.
+ * Invariants: per conversation there is at most one unacknowledged send, with later messages behind it, so that the
+ * order never changes; a send whose outcome is unknown is repeated under the same `client_id`; a refused message blocks
+ * those behind it until the user decides; a message that may have been sent is discarded only through `message.cancel`.
  *
  * @import {Clock} from './clock.js'
  * @import {Journal} from './journal.js'
@@ -19,7 +19,7 @@ import { OutboxStorage } from './outbox-storage.js';
 import { NoAnswer, Problem, endsSession, canRetry } from './problem.js';
 
 const RETRY = { base: 1_000, most: 15_000 };
-/** A fault of the server's own leaves the outcome unknown; after so many the person is asked. */
+/** An internal error of the server leaves the outcome unknown; after this many the user is asked. */
 const INTERNAL_ERRORS_MAX = 3;
 
 export class Outbox {
@@ -32,11 +32,11 @@ export class Outbox {
   /** @type {Map<number, number>} */
   #failures = new Map();
   #stopped = false;
-  /** Those of other pages, which may still have the files. @type {Set<string>} */
+  /** Items of other pages, which may still have the files. @type {Set<string>} */
   #adopted = new Set();
-  /** Those whose files were looked for again. @type {Set<string>} */
+  /** Items whose files were looked up again. @type {Set<string>} */
   #recheckedFiles = new Set();
-  /** How many this page has sent. */
+  /** How many messages this page has sent. */
   sentCount = 0;
 
   /** @param {{
@@ -55,7 +55,7 @@ export class Outbox {
     this.onSent = onSent;
     this.changed = changed;
     this.#adopt(() => true);
-    /** What the browser was killed with is here again. @type {Promise<void>} */
+    /** Resolves when the items that a crash left behind are restored. @type {Promise<void>} */
     this.restored = this.#restore();
   }
 
@@ -63,7 +63,7 @@ export class Outbox {
     this.#items.sort((a, b) => a.at - b.at || (a.client_id < b.client_id ? -1 : 1));
   }
 
-  /** Takes up what lies in the browser and is not held here: the page that wrote it may be closed.
+  /** Adopts stored items that this page does not have: the page that wrote them may be closed.
    * @param {(item: Item) => boolean} which @returns {string[]} their `client_id`s */
   #adopt(which) {
     const held = new Set(this.#items.map((one) => one.client_id));
@@ -78,18 +78,19 @@ export class Outbox {
     return found.map((one) => one.client_id);
   }
 
-  /** Another page changed what lies in the browser. @param {string|null} key of the shelf; null for everything */
+  /** Handles a change of the browser's storage by another page. @param {string|null} key of the browser's storage; null
+   * stands for all */
   storageChanged(key) {
     if (this.#stopped || !this.storage.isOwnKey(key)) return;
-    // What a page sends just now it sends by itself, and it is the one that has the files.
+    // A page sends its own items, and only it has their files.
     this.#adopt((one) => one.state !== 'sending' && !one.uploads?.length);
     for (const item of [...this.#items]) if (!this.#dropIfHandled(item)) this.#mergeStored(item);
     this.changed();
-    // Those that wait for a while go on waiting: two pages would else wake each other for ever.
+    // Items that wait for a retry keep waiting, or two pages would wake each other for ever.
     this.#sendAll();
   }
 
-  /** What another page did with it, or decided about it. @param {Item} item */
+  /** Merges what another page has done with an item. @param {Item} item */
   #mergeStored(item) {
     const there = this.storage.get(item.client_id);
     if (there?.tried) item.tried = true;
@@ -101,7 +102,8 @@ export class Outbox {
     const left = await this.journal.all();
     if (this.#stopped || !left) return;
     const there = new Set(left.map((one) => one.client_id));
-    // What was on the disk and is no more was sent or discarded, which the other storage had not learnt.
+    // An item that was in the journal and is not any more has been sent or discarded; the other storage did not know
+    // yet.
     const over = this.#items.filter((one) => one.kept && known.has(one.client_id) && !there.has(one.client_id));
     for (const item of over) this.#remove(item);
     for (const item of this.#items) if (known.has(item.client_id) && !there.has(item.client_id)) this.#writeJournal(item);
@@ -115,22 +117,22 @@ export class Outbox {
     this.resume();
   }
 
-  /** What waits in a conversation, in order. @param {number} conversation @returns {Item[]} */
+  /** Returns the items that wait in a conversation, in order. @param {number} conversation @returns {Item[]} */
   itemsIn(conversation) {
     return this.#items.filter((one) => one.conversation === conversation && one.state !== 'discarding');
   }
 
-  /** The conversations in which something waits. @returns {Set<number>} */
+  /** The conversations with waiting items. @returns {Set<number>} */
   conversations() {
     return new Set(this.#items.filter((one) => one.state !== 'discarding').map((one) => one.conversation));
   }
 
-  /** The uploads that something waits for. @returns {string[]} */
+  /** The uploads that items wait for. @returns {string[]} */
   get uploads() {
     return this.#items.flatMap((one) => one.uploads ?? []);
   }
 
-  /** Whether what waits for an upload outlives the page. @param {string} upload @returns {boolean} */
+  /** Returns whether the item that waits for an upload outlives the page. @param {string} upload @returns {boolean} */
   isStored(upload) {
     return this.#items.some((one) => one.uploads?.includes(upload) && this.storage.isStored(one.client_id));
   }
@@ -139,13 +141,13 @@ export class Outbox {
     return this.#items.length;
   }
 
-  /** How many go by themselves: they are not refused, not behind one that is, and not given up. */
+  /** How many items are sent without the user: not refused, not behind a refused one, and not discarded. */
   get activeCount() {
     const refused = new Set(this.#items.filter((one) => one.state === 'refused').map((one) => one.conversation));
     return this.#items.filter((one) => one.state !== 'discarding' && !refused.has(one.conversation)).length;
   }
 
-  /** Whether all that waits outlives the page. */
+  /** Whether all waiting items survive a crash. */
   get isPersisted() {
     return this.#items.every((one) => one.kept !== false);
   }
@@ -164,7 +166,7 @@ export class Outbox {
     return item.client_id;
   }
 
-  /** Tries a refused or waiting item at once. @param {string} clientId */
+  /** Retries a refused or waiting item at once. @param {string} clientId */
   retry(clientId) {
     const item = this.#items.find((one) => one.client_id === clientId);
     if (!item || item.state === 'discarding') return;
@@ -186,7 +188,7 @@ export class Outbox {
     const item = this.#items.find((one) => one.client_id === clientId);
     if (!item) return;
     this.#mergeStored(item);
-    // A refusal is the server's word that it did not happen; else only the server can say.
+    // A refused message was not sent; in other cases only the server can say.
     const known = item.state === 'refused' && item.problem?.code !== 'internal';
     if (known || !item.tried) this.#remove(item);
     else this.#setState(item, 'discarding', null);
@@ -194,7 +196,7 @@ export class Outbox {
     void this.#sendNext(item.conversation);
   }
 
-  /** Some of a conversation's messages are there, no matter who sent them: that settles a send as a reply would.
+  /** Removes items whose messages have arrived, whichever page sent them: that settles a send just as a reply does.
    * @param {number} conversation @param {Set<string>} names their `client_id`s */
   confirm(conversation, names) {
     const there = this.#items.filter((one) => one.conversation === conversation && names.has(one.client_id));
@@ -204,7 +206,7 @@ export class Outbox {
     void this.#sendNext(conversation);
   }
 
-  /** The way is open: all that waits is tried now, what closed pages have left too. */
+  /** Tries all waiting items now, including those of closed pages: the connection is back. */
   resume() {
     if (!this.#stopped) for (const id of this.#adopt(() => true)) this.#adopted.add(id);
     for (const timer of this.#timers.values()) this.clock.stop(timer);
@@ -221,7 +223,7 @@ export class Outbox {
     for (const timer of this.#timers.values()) this.clock.stop(timer);
   }
 
-  /** Sends what is first in a conversation, then the next, until one has to wait. @param {number} conversation */
+  /** Sends the items of a conversation one after the other, until one has to wait. @param {number} conversation */
   async #sendNext(conversation) {
     if (this.#sending.has(conversation)) return;
     this.#sending.add(conversation);
@@ -238,7 +240,7 @@ export class Outbox {
         const files = this.files.outcome(item.uploads ?? []);
         if ('waits' in files) return;
         if ('failed' in files) {
-          // The page that it is from may have what is missing here: only a page that has just loaded says that it is gone.
+          // The page that wrote it may have the missing files: only a page that has just loaded reports them as gone.
           if (files.failed.code === 'file_gone' && this.#adopted.has(item.client_id)) {
             this.#items = this.#items.filter((one) => one !== item);
             this.changed();
@@ -254,7 +256,7 @@ export class Outbox {
     }
   }
 
-  /** Drops what another page has sent or discarded. @param {Item} item @returns {boolean} whether it has */
+  /** Drops an item that another page has sent or discarded. @param {Item} item @returns {boolean} whether it did */
   #dropIfHandled(item) {
     if (!this.storage.isHandledElsewhere(item.client_id)) return false;
     this.#items = this.#items.filter((one) => one !== item);
@@ -278,9 +280,9 @@ export class Outbox {
       this.changed();
       return true;
     } catch (error) {
-      // Another page had an answer.
+      // Another page got an answer.
       if (!this.#items.includes(item) || this.#dropIfHandled(item)) return true;
-      // Discarded while under way: the outcome is found out by cancelling.
+      // Discarded during the request: cancelling finds out the outcome.
       if (stateOf(item) === 'discarding') {
         if (canRetry(error) || endsSession(error)) return this.#retryLater(error, conversation);
         if (error instanceof Problem && error.code === 'internal') return true;
@@ -305,14 +307,14 @@ export class Outbox {
     }
   }
 
-  /** Files that wait for long are forgotten by the server; but it may be the conversation that is gone.
-   * @param {Item} item @param {unknown} error @returns {boolean} */
+  /** The server deletes files that wait for long; but it may be the conversation that is gone. @param {Item} item
+   * @param {unknown} error @returns {boolean} */
   #canRecheckFiles(item, error) {
     const missing = error instanceof Problem && error.code === 'not_found' && (item.uploads ?? []).length > 0;
     return missing && !this.#recheckedFiles.has(item.client_id);
   }
 
-  /** It was not sent and never will be, so that its files are of no message. @param {Item} item */
+  /** Removes an item that was not sent and never will be, together with its files. @param {Item} item */
   #removeWithFiles(item) {
     this.#remove(item);
     for (const upload of item.uploads ?? []) this.files.remove(upload);
@@ -342,14 +344,14 @@ export class Outbox {
     }
   }
 
-  /** Waits for a while, or until the connection says that it is back. @param {unknown} error
-   * @param {number} conversation @returns {boolean} whether to go on at once */
+  /** Retries after a delay, or when the connection is back. @param {unknown} error @param {number} conversation
+   * @returns {boolean} whether to continue at once */
   #retryLater(error, conversation) {
     if (endsSession(error) || this.#stopped) return false;
     const failures = (this.#failures.get(conversation) ?? 0) + 1;
     this.#failures.set(conversation, failures);
     const told = error instanceof Problem ? error.retryAfterMs : undefined;
-    // After a lost socket the first retry follows at once, over whatever way is open.
+    // After a lost socket the first retry follows at once, over whatever connection is open.
     const first = error instanceof NoAnswer && failures === 1;
     const wait = told ?? (first ? 0 : backoffDelay(failures, this.clock.random(), RETRY));
     this.#timers.set(conversation, this.clock.after(wait, () => {
@@ -369,14 +371,14 @@ export class Outbox {
 
   /** @param {Item} item */
   #save(item) {
-    // What was kept may have been erased: the sign-in has ended, or another page has sent it.
+    // The stored item may have been erased: the session has ended, or another page has sent it.
     if (this.#stopped || this.storage.isHandledElsewhere(item.client_id)) return;
-    // What cannot be kept is still sent; it only does not outlive the page.
+    // An item that cannot be stored is still sent; it just does not outlive the page.
     this.#writeJournal(item);
     this.storage.put(item);
   }
 
-  /** Puts it on the disk, and notes that it is there. @param {Item} item */
+  /** Writes an item to the journal, and marks it as stored there. @param {Item} item */
   #writeJournal(item) {
     const { client_id: clientId } = item;
     void this.journal.put({ ...item }).then((kept) => {
@@ -412,7 +414,7 @@ function commandOf({ conversation, client_id, text, subject, reply_to, forward }
   };
 }
 
-/** An item from before a reload. Whether a file is gone is asked again: only a page that knows may decide that.
+/** Restores an item from before a reload. Missing files are looked up again: only a page that knows may decide that.
  * @param {Item} item @returns {Item} */
 function restoreItem(item) {
   if (item.state === 'sending') return { ...item, state: 'waiting' };
@@ -420,7 +422,7 @@ function restoreItem(item) {
   return asked ? { ...item, state: 'waiting', problem: null } : item;
 }
 
-/** Where there are no uploads. @type {OutboxFiles} */
+/** Used where there are no uploads. @type {OutboxFiles} */
 const noFiles = {
   outcome: (uploads) =>
     (uploads.length === 0 ? { ids: [] } : { failed: { code: 'not_found', title: 'The files are gone.' } }),
@@ -428,7 +430,7 @@ const noFiles = {
   remove: () => {},
 };
 
-/** Read again, because it may have changed while an answer was awaited. @param {Item} item @returns {Item['state']} */
+/** Reads the state again, since it may have changed during a request. @param {Item} item @returns {Item['state']} */
 function stateOf(item) {
   return item.state;
 }

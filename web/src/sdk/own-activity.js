@@ -1,15 +1,15 @@
 /**
- * What this page tells of its own: that somebody writes, that somebody is at it, and whom it watches. All of it is said
- * again on a new connection, because the server keeps none of it.
+ * What this page reports about its user: that they are typing, whether they are idle, and whose presence they watch.
+ * All of it is sent again on a new connection, because the server does not store it.
  *
  * @import {Clock} from './clock.js'
  * @import {Ephemeral} from './ephemeral.js'
  * @import {Command} from './wire.js'
  */
 
-/** That one writes is said again while one does, but not more often. */
+/** While the user types this is repeated, but not more often. */
 const TYPING_MS = 3_000;
-/** Without a socket presence is asked for. */
+/** Without a socket, presence is polled. */
 const POLL_MS = 30_000;
 const WATCHED_MAX = 100;
 
@@ -17,15 +17,15 @@ export class OwnActivity {
   /** @type {number[]} */
   #watched = [];
   #idle = false;
-  /** Where I write. @type {number|null} */
+  /** The conversation in which the user is typing. @type {number|null} */
   #typing = null;
-  /** Where it was last said that I write, and when. */
+  /** Where and when typing was last reported. */
   #lastSent = { conversation: 0, at: -Infinity };
   /** @type {unknown} */
   #typingTimer = null;
   /** @type {unknown} */
   #pollTimer = null;
-  /** Answers to older questions are not believed. */
+  /** Answers to older requests are ignored. */
   #requestId = 0;
   #stopped = false;
 
@@ -39,7 +39,7 @@ export class OwnActivity {
     this.isLive = isLive;
   }
 
-  /** I changed what I am writing in a conversation. @param {number} conversation */
+  /** The user changed the text in a conversation. @param {number} conversation */
   typing(conversation) {
     if (this.#typing !== null && this.#typing !== conversation) this.stopTyping();
     const began = this.#typing === null;
@@ -48,7 +48,7 @@ export class OwnActivity {
     if (this.#lastSent.conversation !== conversation || waited >= TYPING_MS) {
       this.#sendTyping(conversation);
     } else if (began) {
-      // Begun again so soon that it would not be heard: it is said when it is.
+      // The server would ignore it so soon: it is sent when it no longer does.
       this.clock.stop(this.#typingTimer);
       this.#typingTimer = this.clock.after(TYPING_MS - waited, () => {
         if (this.#typing === conversation) this.#sendTyping(conversation);
@@ -63,7 +63,7 @@ export class OwnActivity {
     this.#send({ type: 'conversation.typing', conversation, typing: true });
   }
 
-  /** I emptied the field, or went elsewhere. */
+  /** The user emptied the field or left the conversation. */
   stopTyping() {
     const last = this.#typing;
     this.#typing = null;
@@ -71,7 +71,7 @@ export class OwnActivity {
     if (last !== null) this.#send({ type: 'conversation.typing', conversation: last, typing: false });
   }
 
-  /** I sent what I wrote: the message itself ends it for the others. @param {number} conversation */
+  /** The user sent the message, which itself ends the typing for others. @param {number} conversation */
   messageSent(conversation) {
     if (this.#typing !== conversation) return;
     this.#typing = null;
@@ -85,7 +85,7 @@ export class OwnActivity {
     if (this.isLive()) this.#send({ type: 'presence.set', idle });
   }
 
-  /** Watches these people and nobody else. @param {number[]} users */
+  /** Watches the presence of these users and no others. @param {number[]} users */
   watch(users) {
     const wanted = [...new Set(users)].sort((a, b) => a - b).slice(0, WATCHED_MAX);
     if (wanted.join() === this.#watched.join()) return;
@@ -93,7 +93,7 @@ export class OwnActivity {
     void this.#requestPresence();
   }
 
-  /** A way to the server is open. */
+  /** A connection to the server is open. */
   connected() {
     this.#typing = null;
     this.#lastSent.at = -Infinity;
@@ -115,7 +115,7 @@ export class OwnActivity {
       const { presence } = await this.request({ type: 'presence.watch', users: this.#watched });
       if (asked === this.#requestId && !this.#stopped) this.ephemeral.setPresence(presence, true);
     } catch {
-      // It is asked again with the next connection, or below.
+      // It is requested again on the next connection, or below.
     }
     if (this.#stopped || asked !== this.#requestId || this.isLive()) return;
     this.#pollTimer = this.clock.after(POLL_MS, () => void this.#requestPresence());
@@ -124,7 +124,7 @@ export class OwnActivity {
   /** @param {Command} command */
   #send(command) {
     this.request(command).catch(() => {
-      // Nobody misses it for long: it expires, or is said again.
+      // No loss: it expires or is sent again.
     });
   }
 }

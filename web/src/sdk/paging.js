@@ -1,6 +1,6 @@
 /**
- * Pages of lists. A page is asked to have as many rows as it is wanted to, and never more than the server gives: a
- * `limit` above the server's is refused, and the refusal names it.
+ * Pages of lists. A request asks for as many rows as are wanted, but never for more than the server allows: the server
+ * refuses a larger `limit`, and names its own.
  *
  * @import {Command, Reactions, Session, Sessions} from './wire.js'
  */
@@ -28,7 +28,7 @@ function capped(command, most) {
     : command;
 }
 
-/** Everybody who reacted, page by page. @param {(after?: string) => Promise<Reactions>} ask
+/** Loads everybody who reacted, page by page. @param {(after?: string) => Promise<Reactions>} ask
  * @returns {Promise<Reactions['reactions']>} */
 export async function loadAllReactions(ask) {
   /** @type {Reactions['reactions']} */
@@ -45,7 +45,8 @@ export async function loadAllReactions(ask) {
   }
 }
 
-/** All sessions, page by page. @param {(after?: string) => Promise<Sessions>} ask @returns {Promise<Session[]>} */
+/** Loads all sessions, page by page. @param {(after?: string) => Promise<Sessions>} ask
+ * @returns {Promise<Session[]>} */
 export async function loadAllSessions(ask) {
   let page = await ask();
   const all = [...page.sessions];

@@ -1,6 +1,6 @@
 /**
- * Polling, for where no socket gets through: the long poll, and where that fails but plain requests do not, one every
- * five seconds. Same cursor, same heads, same end state as the socket's.
+ * Polling, for networks without sockets: the long poll, and if that fails but plain requests do not, a poll every five
+ * seconds. Cursor, heads and the resulting state are the same as with the socket.
  *
  * @import {Clock} from './clock.js'
  * @import {Http} from './http.js'
@@ -11,7 +11,8 @@ import { Problem, endsSession } from './problem.js';
 const PLAIN_PAUSE_MS = 5_000;
 /** A long poll that answered at once is not repeated at once. */
 const LONG_PAUSE_MS = 250;
-/** After so many failures in a row plain polls take its place; after so many of those it is tried again. */
+/** After this many failures in a row plain polls replace the long poll; after this many plain polls it is tried
+ * again. */
 const LONG_FAILURES_MAX = 2;
 const PLAIN_POLLS = 12;
 
@@ -38,14 +39,14 @@ export class Poll {
     this.#abort.abort();
   }
 
-  /** Asks at once instead of after the pause. */
+  /** Polls at once instead of after the pause. */
   wake() {
     this.#wake?.();
   }
 
   async run() {
     const { signal } = this.#abort;
-    // The first answer is asked for without waiting, so that the state is right at once.
+    // The first poll does not wait, so that the state is up to date at once.
     let long = false;
     let longFailures = 0;
     let plain = 0;

@@ -1,10 +1,10 @@
 /**
- * What can come back instead of an answer: a problem, which is the server's word, or nothing at all.
+ * Errors of requests: a problem that the server reports, or no answer at all.
  *
  * @import {ProblemBody} from './wire.js'
  */
 
-/** The server refused, or could not. */
+/** The server refused the request, or could not handle it. */
 export class Problem extends Error {
   /** @param {ProblemBody} body */
   constructor(body) {
@@ -18,7 +18,7 @@ export class Problem extends Error {
   }
 }
 
-/** No answer came: whether it happened is not known. */
+/** No answer came: the outcome of the request is unknown. */
 export class NoAnswer extends Error {
   /** @param {string} why */
   constructor(why) {
@@ -27,12 +27,12 @@ export class NoAnswer extends Error {
   }
 }
 
-/** Whether the same request may be tried again by itself. @param {unknown} error @returns {boolean} */
+/** Returns whether the same request may be repeated automatically. @param {unknown} error @returns {boolean} */
 export function canRetry(error) {
   return error instanceof NoAnswer || (error instanceof Problem && error.retryable);
 }
 
-/** Whether it says that the sign-in of this page is over. @param {unknown} error @returns {boolean} */
+/** Returns whether an error means that the session of this page has ended. @param {unknown} error @returns {boolean} */
 export function endsSession(error) {
   return error instanceof Problem && (error.code === 'not_signed_in' || error.code === 'wrong_user');
 }

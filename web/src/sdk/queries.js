@@ -1,5 +1,5 @@
 /**
- * What is asked for: where in a thread, whether it is still wished, and what takes several requests.
+ * Helpers for requests: which part of a thread is missing, whether it is still needed, and what takes several requests.
  *
  * @import {Changes, Command, Message} from './wire.js'
  * @import {State} from './state/state.js'
@@ -14,7 +14,7 @@ import { Problem } from './problem.js';
 
 const PAGES_MAX = 1_000;
 
-/** My own messages that are held of a conversation, by their `client_id`. @param {State} state
+/** Returns the `client_id`s of the user's own loaded messages in a conversation. @param {State} state
  * @param {number} conversation @returns {Set<string>} */
 export function ownClientIds({ user, threads, conversations }, conversation) {
   const last = conversations.get(conversation)?.last_message;
@@ -22,7 +22,7 @@ export function ownClientIds({ user, threads, conversations }, conversation) {
   return new Set(held.filter((one) => one.sender === user && one.client_id !== '').map((one) => one.client_id));
 }
 
-/** All that changed in a conversation. @param {(command: Command) => Promise<any>} request
+/** Loads all changes of a conversation. @param {(command: Command) => Promise<any>} request
  * @param {number} conversation @param {number} since @returns {Promise<Changes>} */
 export async function loadChangesSince(request, conversation, since) {
   /** @type {Changes} */
@@ -49,8 +49,8 @@ export function sideOf({ before, after }) {
   return after === undefined ? 'place' : 'after';
 }
 
-/** Whether that is still where a thread lacks messages. @param {Where} where @param {Message[]} held
- * @param {number|null} place that is to be shown, if not the end @returns {boolean} */
+/** Returns whether this part of a thread is still missing. @param {Where} where @param {Message[]} held
+ * @param {number|null} place to show, if not the end @returns {boolean} */
 export function isStillNeeded({ before, after, around }, held, place) {
   if (before !== undefined) return held[0]?.seq === before;
   if (after !== undefined) return (held.at(-1)?.seq ?? after) === after;

@@ -1,7 +1,7 @@
 /**
- * Reactions on their way. What I chose is shown at once; a refusal takes it back.
+ * Reactions that are being sent. The user's choice is shown at once, and undone if the server refuses it.
  *
- * Invariants: one request at a time for each emoji under each message, the last choice wins.
+ * Invariants: there is one request at a time for each emoji of each message, and the last choice wins.
  *
  * @import {Message} from './wire.js'
  */
@@ -11,7 +11,7 @@
 export class PendingReactions {
   /** @type {Map<string, ReactionPlace & {on: boolean}>} */
   #pending = new Map();
-  /** What is being told. @type {Map<string, Promise<void>>} */
+  /** Running requests. @type {Map<string, Promise<void>>} */
   #sending = new Map();
 
   /** @param {{
@@ -23,8 +23,8 @@ export class PendingReactions {
     this.react = react;
   }
 
-  /** Rejects, after taking it back, when it was refused. @param {ReactionPlace} place @param {boolean} on
-   * @returns {Promise<void>} */
+  /** Sets or removes a reaction. Rejects, after undoing it, if it was refused. @param {ReactionPlace} place
+   * @param {boolean} on @returns {Promise<void>} */
   set(place, on) {
     const key = `${place.conversation} ${place.seq} ${place.emoji}`;
     this.#pending.set(key, { ...place, on });
@@ -34,7 +34,7 @@ export class PendingReactions {
     return telling;
   }
 
-  /** Until the last choice is told, or refused. @param {string} key */
+  /** Sends until the last choice has arrived or is refused. @param {string} key */
   async #send(key) {
     try {
       for (let wish = this.#pending.get(key), told; wish && wish.on !== told; wish = this.#pending.get(key)) {
@@ -43,7 +43,7 @@ export class PendingReactions {
           await this.react(place, on);
           told = on;
         } catch (error) {
-          // A refusal of what is no longer wished says nothing about what is.
+          // A refusal of an earlier choice says nothing about the current one.
           if (this.#pending.get(key) === wish) throw error;
         }
       }
@@ -54,7 +54,8 @@ export class PendingReactions {
     }
   }
 
-  /** A message as it will be: the same object where I chose nothing. @param {Message} message @returns {Message} */
+  /** Returns a message with the pending reactions: the same object if there are none. @param {Message} message
+   * @returns {Message} */
   withPending(message) {
     if (this.#pending.size === 0) return message;
     const told = message.reactions ?? [];

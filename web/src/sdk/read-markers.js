@@ -1,5 +1,6 @@
 /**
- * How far I have received and read. A marker only moves forward, and at most once a second per conversation.
+ * How far the user has received and read. A marker only moves forward, and is sent at most once a second per
+ * conversation.
  *
  * @import {Clock} from './clock.js'
  * @import {Command} from './wire.js'
@@ -12,9 +13,9 @@ const INTERVAL_MS = 1_000;
 const RETRY_MS = 5_000;
 
 export class ReadMarkers {
-  /** How far is to be told. @type {Map<number, Position>} */
+  /** The markers to send. @type {Map<number, Position>} */
   #targets = new Map();
-  /** How far was told. @type {Map<number, Position>} */
+  /** The markers that were sent. @type {Map<number, Position>} */
   #sent = new Map();
   /** @type {Map<number, unknown>} */
   #timers = new Map();
@@ -26,7 +27,8 @@ export class ReadMarkers {
     this.request = request;
   }
 
-  /** How far I have read on this page, whether told already or not. @param {number} conversation @returns {number} */
+  /** Returns how far the user has read on this page, whether it was sent already or not. @param {number} conversation
+   * @returns {number} */
   readUpTo(conversation) {
     return this.#targets.get(conversation)?.read ?? 0;
   }
@@ -41,7 +43,7 @@ export class ReadMarkers {
     if (!this.#timers.has(conversation)) void this.#send(conversation);
   }
 
-  /** All state was dropped: the server may know less than it was told. */
+  /** The state was dropped: the server may know less than it was sent. */
   reset() {
     this.#generation += 1;
     this.#targets.clear();
@@ -62,7 +64,7 @@ export class ReadMarkers {
     const done = () => generation === this.#generation && this.#sent.set(conversation, target);
     let pause = INTERVAL_MS;
     try {
-      // Reading includes receiving; what was received beyond it is told on its own.
+      // Read implies delivered; what was delivered beyond it is sent separately.
       if (target.read > sent.read) {
         await this.request({ type: 'conversation.mark', conversation, read: target.read });
       }

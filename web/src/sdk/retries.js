@@ -10,7 +10,7 @@ const RETRY = { base: 1_000, most: 30_000 };
 export class Retries {
   /** @type {Map<string, unknown>} */
   #timers = new Map();
-  /** How often each key has failed in a row. @type {Map<string, number>} */
+  /** The number of failures in a row, by key. @type {Map<string, number>} */
   #failures = new Map();
   /** @type {Map<string, () => void>} */
   #actions = new Map();

@@ -1,10 +1,9 @@
 /**
- * Looking for messages: what is asked for, and what came of it. It knows no DOM; time and the way to the server are
- * handed in.
+ * Message search: the query, its filters and the results. It does not know the DOM; time and requests are passed in.
  *
- * Invariants: what is shown answers the newest question or, while that is under way, the one before; an answer to an
- * older question is dropped; pages follow each other without a gap. What is asked for again because it may have changed
- * stays as it is until all of that is there.
+ * Invariants: the results belong to the current query or, while it is loading, to the one before; answers to older
+ * queries are ignored; pages follow each other without a gap. Results that are reloaded because they may have changed
+ * stay until all of them are there.
  *
  * @import {Clock} from './clock.js'
  * @import {Conversation, Found, Hit, Message, SearchQuery as Asked, User} from './wire.js'
@@ -25,10 +24,10 @@ import { Problem } from './problem.js';
  * }} SearchView `asked`: there is something to look for
  */
 
-/** After the last key. */
+/** After the last key press. */
 const TYPING_PAUSE_MS = 200;
 const PAGE_ROWS = 20;
-/** Before what is shown is asked for again once more. */
+/** The shortest time between two reloads of the results. */
 const REFRESH_MS = 3_000;
 
 /** @type {Filters} */
@@ -45,14 +44,14 @@ export class MessageSearch {
   #conversations = new Map();
   /** @type {Map<number, User>} */
   #users = new Map();
-  /** Why there is no answer, where the server said so. @type {Problem|null} */
+  /** Why the server gave no results. @type {Problem|null} */
   #problem = null;
   /** @type {string|null} */
   #next = null;
-  /** The question whose answer is awaited. */
+  /** The query whose answer is awaited. */
   #queryId = 0;
   #isLoading = false;
-  /** The question whose answers were asked for again just now. */
+  /** The query whose results were just reloaded. */
   #refreshed = 0;
   /** @type {unknown} */
   #timer = null;
@@ -91,7 +90,7 @@ export class MessageSearch {
     this.#start(0);
   }
 
-  /** Asks again at once: after a failure, or because the person will not wait. */
+  /** Searches again at once: after a failure, or because the user does not want to wait. */
   retry() {
     if (this.#progress !== 'failed' || this.#next === null) {
       this.#start(0);
@@ -101,14 +100,14 @@ export class MessageSearch {
     void this.more();
   }
 
-  /** All is forgotten. */
+  /** Clears the query, the filters and the results. */
   clear() {
     this.query = '';
     this.filters = noFilters;
     this.#start(0);
   }
 
-  /** The next page. */
+  /** Loads the next page. */
   async more() {
     if (this.#next === null || this.#isLoading || this.#progress !== 'done') return;
     this.#isLoading = true;
@@ -123,8 +122,7 @@ export class MessageSearch {
     this.changed();
   }
 
-  /** What is shown may have changed: as much of it is asked for again. Where that fails it stands, and is asked for
-   * later. */
+  /** Reloads the results, since they may have changed. If that fails they stay, and are reloaded later. */
   async refresh() {
     if (this.#progress !== 'done' || this.#isLoading || this.#refreshed === this.#queryId) return;
     const turn = this.#queryId;
@@ -137,7 +135,7 @@ export class MessageSearch {
         for (const page of pages) this.#addPage(page);
       }
     } catch {
-      // What was found before is better than nothing.
+      // The old results are better than none.
     }
     if (turn !== this.#queryId) return;
     this.#isLoading = false;
@@ -148,7 +146,7 @@ export class MessageSearch {
     this.changed();
   }
 
-  /** As many answers as there are results. @param {number} turn @returns {Promise<Found[]>} */
+  /** Loads as many results as are shown. @param {number} turn @returns {Promise<Found[]>} */
   async #reloadPages(turn) {
     /** @type {Found[]} */
     const pages = [];
@@ -168,7 +166,7 @@ export class MessageSearch {
 
   get #hasQuery() {
     const { person, conversation, about, from, until, files } = this.filters;
-    // A conversation alone is not a question: all of it would be the answer.
+    // A conversation alone is no query: all of its messages would match.
     return this.query.trim() !== '' || files || person !== null || about !== null || from !== '' || until !== '';
   }
 
@@ -245,14 +243,14 @@ export class MessageSearch {
   }
 }
 
-/** When a day of the reader begins, or one some days later. @param {string} day @param {number} later
- * @returns {string} */
+/** Returns when a day begins in the user's time zone, or a day some days later. @param {string} day
+ * @param {number} later @returns {string} */
 function startOfDay(day, later) {
   const [year, month, date] = day.split('-').map(Number);
   return new Date(year, month - 1, date + later).toISOString();
 }
 
-/** Whether anything is set. @param {Filters} filters @returns {boolean} */
+/** Returns whether any filter is set. @param {Filters} filters @returns {boolean} */
 export function isFiltered({ person, conversation, about, from, until, files }) {
   return person !== null || conversation !== null || about !== null || from !== '' || until !== '' || files;
 }

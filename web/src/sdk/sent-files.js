@@ -1,4 +1,4 @@
-/** Files sent from this page that are shown from here: the newest few dozen. Others are shown as the server has them. */
+/** Files that this page has sent and shows from memory: the newest few dozen. Others are loaded from the server. */
 const FILES_MAX = 48;
 
 export class SentFiles {

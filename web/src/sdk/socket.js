@@ -1,10 +1,11 @@
 /**
- * One WebSocket, from its opening to its end: commands with their replies, events, and the heartbeat.
+ * One WebSocket, from opening to closing: commands with their replies, events, and the heartbeat.
  *
- * Invariants: every command is settled, by its reply or with `Lost` when the socket ends first; `closed` is told once.
- * The heartbeat is a frame `{}` both ways, because a page cannot see pings. Who hears nothing for its interval and 10 s
- * more, or no reply to a command for 10 s, gives the socket up.
- * Absent on purpose: coming back. That is the connection's.
+ * Invariants: every command is settled, by its reply or with `NoAnswer` if the socket closes first; `closed` is called
+ * once.
+ * The heartbeat is a frame `{}` in both directions, because a page cannot see pings. The socket is closed if nothing
+ * arrives within the heartbeat interval plus 10 s, or no reply to a command within 10 s.
+ * Absent on purpose: reconnecting, which is up to the connection.
  *
  * @import {Clock} from './clock.js'
  * @import {Command, Event, EphemeralEvent} from './wire.js'
@@ -13,7 +14,7 @@ import { NoAnswer, Problem } from './problem.js';
 
 /** @typedef {Pick<WebSocket, 'send'|'close'|'onopen'|'onmessage'|'onclose'|'onerror'>} WebSocketLike */
 
-/** Longer than the heartbeat's interval by so much, nothing was heard: the socket is given up. */
+/** How long a heartbeat may be overdue. */
 const HEARTBEAT_GRACE_MS = 10_000;
 export const REPLY_TIMEOUT_MS = 10_000;
 const OPEN_TIMEOUT_MS = 10_000;
@@ -61,12 +62,12 @@ export class Socket {
     });
   }
 
-  /** How long nothing was heard, in milliseconds. @returns {number} */
+  /** Returns how long nothing has arrived, in milliseconds. @returns {number} */
   silentFor() {
     return this.clock.now() - this.#lastReceivedAt;
   }
 
-  /** After how long nothing will have been heard for too long. @returns {number} */
+  /** Returns how long the socket may still stay silent, in milliseconds. @returns {number} */
   remainingMs() {
     return this.#lastReceivedAt + this.pingMs + HEARTBEAT_GRACE_MS - this.clock.now();
   }

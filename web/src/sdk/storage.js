@@ -1,12 +1,12 @@
 /**
- * What the browser keeps for one person, under keys that begin with the person. It is erased when the sign-in ends and
- * when somebody else signs in. Where nothing can be kept (private windows, full disks) it lasts as long as the page.
+ * Browser storage for one user, under keys that begin with the user's id. It is erased when the session ends and when
+ * another user signs in. Where nothing can be stored (private windows, full disks) it lasts as long as the page.
  */
 const PREFIX = 'parlor:';
 
 /** @typedef {Pick<globalThis.Storage, 'getItem'|'setItem'|'removeItem'|'key'|'length'>} StorageLike */
 
-/** A shelf that lasts as long as the page. @returns {StorageLike} */
+/** Returns storage that lasts as long as the page. @returns {StorageLike} */
 export function memoryStorage() {
   /** @type {Map<string, string>} */
   const values = new Map();
@@ -52,7 +52,7 @@ export class UserStorage {
     this.backend.removeItem(this.prefix + name);
   }
 
-  /** The names that begin so. @param {string} prefix @returns {string[]} */
+  /** Returns the names with a prefix. @param {string} prefix @returns {string[]} */
   names(prefix) {
     return keysIn(this.backend)
       .filter((key) => key.startsWith(this.prefix + prefix))
@@ -60,21 +60,21 @@ export class UserStorage {
   }
 }
 
-/** Erases what was kept for everybody but one person. @param {StorageLike} storage @param {number} user */
+/** Erases the data of all users but one. @param {StorageLike} storage @param {number} user */
 export function eraseOtherUsers(storage, user) {
   for (const key of keysIn(storage)) {
     if (key.startsWith(PREFIX) && !key.startsWith(`${PREFIX}${user}:`)) storage.removeItem(key);
   }
 }
 
-/** Erases what was kept for one person. @param {StorageLike} storage @param {number} user */
+/** Erases the data of one user. @param {StorageLike} storage @param {number} user */
 export function eraseUser(storage, user) {
   for (const key of keysIn(storage)) {
     if (key.startsWith(`${PREFIX}${user}:`)) storage.removeItem(key);
   }
 }
 
-/** Erases what was kept for anybody: nobody is signed in. @param {StorageLike} storage */
+/** Erases the data of all users, since none is signed in. @param {StorageLike} storage */
 export function eraseAll(storage) {
   for (const key of keysIn(storage)) {
     if (key.startsWith(PREFIX)) storage.removeItem(key);

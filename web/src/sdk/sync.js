@@ -1,10 +1,10 @@
 /**
- * Keeps a state equal to the store: applies what comes, and asks for what the state says is wanted.
+ * Keeps the state in sync with the server: applies what arrives, and fetches what the state marks as stale.
  *
- * Invariants: one request per scope at a time, a few in all; an answer to a question from before a reset is dropped;
- * an event that overtook another gets a moment before its scope is asked for.
- * The rules themselves are in `state/` and pure; see I5 and I6 of the design.
- * Absent on purpose: which way requests go, and what the state looks like inside.
+ * Invariants: there is one request per scope at a time, and a few in all; an answer to a request from before a reset is
+ * ignored; an event that overtook another one waits a moment before its scope is fetched.
+ * The rules themselves are pure and in `state/`; see I5 and I6 in ARCHITECTURE.md.
+ * Absent on purpose: how requests travel, and what the state looks like inside.
  *
  * @import {Side, Where} from './queries.js'
  * @import {Clock} from './clock.js'
@@ -22,7 +22,7 @@ import { gapAfter, missingQuoteIn } from './state/threads.js';
  * @typedef {'idle'|'loading'|'failed'|'missing'} Progress
  */
 
-/** How long an overtaken event may still come. */
+/** How long an overtaken event may take to arrive. */
 const REORDER_MS = 300;
 const REQUESTS_MAX = 4;
 const PAGE_ROWS = 40;
@@ -32,13 +32,13 @@ export class Sync {
   listProgress = 'loading';
   /** @type {Map<number, Progress>} */
   threadProgress = new Map();
-  /** Which side of a thread its progress is about. @type {Map<number, Side>} */
+  /** The side of a thread that its progress is about. @type {Map<number, Side>} */
   threadSide = new Map();
-  /** Those on the screen, with the place to show if it is not the end. @type {Map<number, number|null>} */
+  /** The threads on the screen, with the message to show if it is not the end. @type {Map<number, number|null>} */
   #openThreads = new Map();
   /** @type {Set<string>} */
   #loading = new Set();
-  /** The turn of the state when heads were last asked for. */
+  /** The turn of the state when heads were last requested. */
   #headsTurn = 0;
   /** @type {Set<() => void>} */
   #settledWaiters = new Set();
@@ -61,7 +61,7 @@ export class Sync {
     this.retries = new Retries(clock);
   }
 
-  /** The cursor to ask for heads with. @returns {string|null} */
+  /** Returns the cursor with which to ask for heads. @returns {string|null} */
   cursor() {
     this.#headsTurn = this.state.turn;
     return this.state.cursor;
@@ -77,11 +77,11 @@ export class Sync {
     this.#reset();
     this.threadProgress.clear();
     this.#apply({ kind: 'heads', heads, asked: this.#headsTurn });
-    // Who I am is asked first: what I hide from then on is heard of, so that nothing asked later is too old.
+    // The user comes first: messages that they hide from then on are reported, so that no later answer is too old.
     void this.loadMe();
   }
 
-  /** Nothing is asked any more, and what was asked says nothing. */
+  /** Stops all requests; answers that still come are ignored. */
   stop() {
     this.#stopped = true;
     this.#reset();
@@ -104,12 +104,12 @@ export class Sync {
     this.#apply({ kind: 'event', event });
   }
 
-  /** An answer to a command that this page gave. @param {Input} input */
+  /** Applies an answer to a command of this page. @param {Input} input */
   applyInput(input) {
     this.#apply(input);
   }
 
-  /** Resolves when nothing is wanted or asked for, or after a while. @returns {Promise<void>} */
+  /** Resolves when nothing is stale or being loaded, or after a timeout. @returns {Promise<void>} */
   settled() {
     if (this.#isSettled()) return Promise.resolve();
     return new Promise((resolve) => {
@@ -140,7 +140,7 @@ export class Sync {
     }
   }
 
-  /** The first page of the list, or the next one. */
+  /** Loads the first page of the list, or the next one. */
   async loadList() {
     const { loaded, next } = this.state.list;
     if (!this.state.me) {
@@ -178,11 +178,11 @@ export class Sync {
     return { kind: 'me', answer, since, asked, answered };
   }
 
-  /** Shows a conversation: its row and its messages, the newest or those around a place, are fetched where they are not
-   * held. @param {number} id @param {number|null} [seq] @returns {Promise<void>} */
+  /** Opens a conversation: loads its row and its messages, the newest or those around a message, unless they are
+   * loaded. @param {number} id @param {number|null} [seq] @returns {Promise<void>} */
   async open(id, seq = null) {
     this.#openThreads.set(id, seq);
-    // Before I am known there is nothing to add to; then all that is open is loaded.
+    // Before the user is known the state cannot take them; then all open conversations are loaded.
     if (this.state.me !== null) await this.#loadConversation(id);
   }
 
@@ -193,13 +193,13 @@ export class Sync {
     this.#apply({ kind: 'closing', conversation: id });
   }
 
-  /** Shows an open thread around a message. @param {number} id @param {number} seq
-   * @returns {Promise<boolean>} whether that part is held then */
+  /** Shows an open thread around a message. @param {number} id @param {number} seq @returns {Promise<boolean>} whether
+   * that message is loaded then */
   async openAround(id, seq) {
     const holds = () => this.state.threads.get(id)?.messages.some((one) => one.seq === seq) ?? false;
     const wasHeld = holds();
     const isThere = wasHeld || await this.#loadPlace(id, seq) || holds();
-    // A jump that failed does not happen later, when the person looks at something else.
+    // A failed jump does not happen later, when the user looks at something else.
     const isOver = wasHeld || (this.#openThreads.get(id) === seq && this.state.threads.get(id)?.loaded);
     if (isOver && this.#openThreads.has(id)) {
       this.#openThreads.set(id, null);
@@ -221,19 +221,19 @@ export class Sync {
     return this.#openThreads.get(id) === seq && this.#loadMessages(id, seq === null ? {} : { around: seq });
   }
 
-  /** Until something is answered. @returns {Promise<void>} */
+  /** Resolves with the next answer. @returns {Promise<void>} */
   #nextAnswer() {
     return new Promise((resolve) => {
       this.#answerWaiters.add(resolve);
     });
   }
 
-  /** Holds only these of a thread. @param {number} id @param {number} first @param {number} last */
+  /** Keeps only these messages of a thread. @param {number} id @param {number} first @param {number} last */
   trim(id, first, last) {
     this.#apply({ kind: 'trim', conversation: id, first, last });
   }
 
-  /** What came before the first message held. @param {number} id @returns {Promise<void>} */
+  /** Loads the messages before the first loaded one. @param {number} id @returns {Promise<void>} */
   async loadOlder(id) {
     const thread = this.state.threads.get(id);
     const first = thread?.messages[0]?.seq;
@@ -241,7 +241,7 @@ export class Sync {
     await this.#loadMessages(id, { before: first });
   }
 
-  /** What came after the last message held. @param {number} id @returns {Promise<void>} */
+  /** Loads the messages after the last loaded one. @param {number} id @returns {Promise<void>} */
   async loadNewer(id) {
     const thread = this.state.threads.get(id);
     const last = thread?.messages.at(-1)?.seq;
@@ -301,9 +301,9 @@ export class Sync {
       this.#requestEnded(key);
       this.retries.clear(key);
       this.threadProgress.set(id, 'idle');
-      // What was to be shown is: from now on the thread stands where the person moves it.
+      // The requested message is shown: from now on the thread stays where the user scrolls.
       if (where.around !== undefined && this.#openThreads.get(id) === where.around) this.#openThreads.set(id, null);
-      // A gap that the server does not fill is not asked about again and again.
+      // A gap that the server does not fill is not requested again and again.
       if (where.after !== undefined && page.messages.length === 0) this.retries.fail(key);
       this.#apply({ kind: 'messages', conversation: id, page, asked, before: where.before, after: where.after });
       return true;
@@ -317,7 +317,7 @@ export class Sync {
     }
   }
 
-  /** Where that is still what is missing. @param {number} id @param {Where} where */
+  /** Retries a request if those messages are still missing. @param {number} id @param {Where} where */
   #retryMessages(id, where) {
     if (!this.#openThreads.has(id)) return;
     const held = this.state.threads.get(id)?.messages ?? [];
@@ -329,12 +329,12 @@ export class Sync {
     }
   }
 
-  /** More may be asked of a thread again. @param {number} id */
+  /** Allows further requests for a thread. @param {number} id */
   #setIdle(id) {
     if (this.threadProgress.get(id) === 'failed' && this.state.threads.get(id)?.loaded) this.#setThreadProgress(id, 'idle');
   }
 
-  /** A message that one of an open thread answers. @param {number} id @param {number} seq */
+  /** Loads a message that a message of an open thread replies to. @param {number} id @param {number} seq */
   async #loadQuoted(id, seq) {
     const key = `quote:${id}`;
     if (this.#loading.has(key) || this.retries.hasFailed(key)) return;
@@ -373,7 +373,7 @@ export class Sync {
     return this.state.stale.size === 0 && this.#loading.size === 0;
   }
 
-  /** Asks for what is wanted: at once for what is known to be missing, after a moment for what may still come. */
+  /** Fetches what is stale: at once if it is known to be missing, after a moment if it may still arrive. */
   #loadMissing() {
     if (this.#stopped) return;
     for (const [scope, { urgent: hurry }] of this.state.stale) {
@@ -389,7 +389,7 @@ export class Sync {
     for (const id of this.#openThreads.keys()) this.#loadMissingOf(id);
   }
 
-  /** What is missing of a thread on the screen. @param {number} id */
+  /** Loads what is missing of a thread on the screen. @param {number} id */
   #loadMissingOf(id) {
     const thread = this.state.threads.get(id);
     const quote = missingQuoteIn(this.state, id);
@@ -397,7 +397,7 @@ export class Sync {
     if (this.state.stale.has(`conversation:${id}`)) return;
     const after = gapAfter(this.state, id);
     if (after !== null && !this.retries.hasFailed(`after:${id}`)) void this.#loadMessages(id, { after });
-    // All its messages were forgotten, or I was removed and added again.
+    // All its messages were dropped, or the user was removed and added again.
     const forgotten = !thread?.loaded && this.state.conversations.has(id);
     if (forgotten && !this.#loading.has(`place:${id}`) && !this.retries.hasFailed(`place:${id}`)) void this.#loadConversation(id);
   }
@@ -445,13 +445,13 @@ export class Sync {
     return { kind: 'changes', changes: await loadChangesSince(this.request, conversation, since), asked, answered };
   }
 
-  /** Tries again, later, what failed. @param {string} key @param {unknown} error @param {() => void} then */
+  /** Retries a failed request later. @param {string} key @param {unknown} error @param {() => void} then */
   #retryLater(key, error, then) {
     if (endsSession(error) || isNotFound(error)) return;
     this.retries.retryLater(key, then);
   }
 
-  /** The way to the server is open again: what waits for another attempt is tried now. */
+  /** The connection is back: pending retries run now. */
   #retryFailed() {
     const actions = this.retries.takeFailed();
     for (const id of this.threadProgress.keys()) this.#setIdle(id);

@@ -1,6 +1,6 @@
 /**
- * Bytes to the server with word of how far they are, which `fetch` does not give. Answers are the server's JSON, a
- * `Problem`, or `Lost`; one that is given up answers `Lost` too.
+ * Uploads with progress, which `fetch` does not report. The answer is the server's JSON, a `Problem`, or `NoAnswer`,
+ * also for an aborted upload.
  *
  * @import {Clock} from './clock.js'
  */
@@ -13,7 +13,7 @@ import { NoAnswer, Problem } from './problem.js';
  * @typedef {(load: UploadRequest) => Promise<any>} UploadTransport
  */
 
-/** The way of the browser. @param {number} user whose page it is @returns {UploadTransport} */
+/** Returns the transport of the browser. @param {number} user the user of this page @returns {UploadTransport} */
 export function browserUploadTransport(user) {
   return ({ method, path, body, signal, onProgress }) => new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -52,13 +52,13 @@ export function parseAnswer(status, text) {
   }
   if (status >= 200 && status < 300 && body !== undefined) return body;
   if (body && typeof body.code === 'string') throw new Problem(body);
-  // A proxy's page: nothing is known of what became of the request.
+  // A proxy answered: the outcome of the request is unknown.
   throw new NoAnswer(`status ${status}`);
 }
 
-/** Without a byte for so long, the way is lost. */
+/** An upload that sends no byte for this long is aborted. */
 const STALL_MS_MAX = 30_000;
-/** The server looks at a picture before it answers. */
+/** The server inspects a picture before it answers. */
 export const PROCESSING_MS_MAX = 60_000;
 
 /** @param {{transport: UploadTransport, clock: Clock}} way @param {{method: string, path: string, body?: Blob}} load

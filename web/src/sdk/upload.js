@@ -1,5 +1,5 @@
 /**
- * What a page knows of one file on its way. `uploads.js` is what changes it.
+ * One file that is being uploaded, as this page knows it. Only `uploads.js` changes it.
  *
  * @import {Attachment} from './wire.js'
  * @import {UploadOutcome} from './outbox-item.js'
@@ -32,16 +32,16 @@
  * sent from here.
  */
 
-/** After a reload these are found out again; other refusals hold. */
+/** These refusals are checked again after a reload; others stay. */
 const RECOVERABLE = ['file_gone', 'internal'];
 
-/** Nothing that anybody does later makes such a file one that can be sent. */
+/** A file with one of these can never be sent, whatever happens later. */
 const UNSENDABLE = ['too_large', 'file_empty'];
 
-/** What is known of a file of a message from before a reload, or of another page. */
+/** A file of a message from before a reload, or of another page. */
 const UNKNOWN = { conversation: 0, name: '', bytes: 0, media_type: '', file: null, taken: true, begun: true };
 
-/** What was there and may be gone: the server is asked, and it starts over where the bytes are at hand. */
+/** The server may have lost the file: it is asked, and the upload starts over if the bytes are available. */
 export const RECHECK = {
   state: 'waiting', attachment: null, known: false, begun: true, kept: false, sent: 0, received: 0, faults: 0, heard: null,
 };
@@ -60,38 +60,39 @@ export function createUnknownTask(clientId) {
   return createTask({ ...UNKNOWN, client_id: clientId });
 }
 
-/** A file of a draft from before a reload. @param {DraftFile & {conversation: number, problem?: Refusal}} note
+/** Returns a file of a draft from before a reload. @param {DraftFile & {conversation: number, problem?: Refusal}} note
  * @returns {UploadTask} */
 export function restoreTask({ problem, ...note }) {
   const held = problem && !RECOVERABLE.includes(problem.code) ? { problem, state: /** @type {const} */ ('refused'), free: true } : {};
   return createTask({ ...note, ...held, file: null, begun: true, noted: true });
 }
 
-/** Whether a file can never be sent, so that it is no part of a draft. @param {{problem?: Refusal|null}} file
+/** Returns whether a file can never be sent, and so is no part of a draft. @param {{problem?: Refusal|null}} file
  * @returns {boolean} */
 export function isUnsendable({ problem }) {
   return UNSENDABLE.includes(problem?.code ?? '');
 }
 
-/** Whether it can be sent from here. @param {UploadTask} job @returns {boolean} */
+/** Returns whether this page can send a file. @param {UploadTask} task @returns {boolean} */
 export function hasBytes({ file, elsewhere }) {
   return file !== null && !elsewhere;
 }
 
-/** @param {UploadTask} job @returns {boolean} */
+/** @param {UploadTask} task @returns {boolean} */
 export function isPending({ state }) {
   return state !== 'done' && state !== 'refused';
 }
 
-/** What became of the files of a message. @param {(UploadTask|undefined)[]} jobs @returns {ReturnType<UploadOutcome>} */
-export function outcomeOf(jobs) {
-  const refused = jobs.find((one) => one?.state === 'refused');
+/** Returns the outcome of the uploads of a message. @param {(UploadTask|undefined)[]} tasks
+ * @returns {ReturnType<UploadOutcome>} */
+export function outcomeOf(tasks) {
+  const refused = tasks.find((one) => one?.state === 'refused');
   if (refused?.problem) return { failed: refused.problem };
-  const ids = jobs.map((one) => one?.attachment?.id ?? 0);
+  const ids = tasks.map((one) => one?.attachment?.id ?? 0);
   return ids.every((id) => id > 0) ? { ids } : { waits: true };
 }
 
-/** Read again, because it may have changed meanwhile. @param {UploadTask} job @returns {boolean} */
+/** Reads the state again, since it may have changed in the meantime. @param {UploadTask} task @returns {boolean} */
 export function isRefused({ state }) {
   return state === 'refused';
 }
@@ -101,18 +102,18 @@ export function uploadPath(clientId) {
   return `/v1/uploads/${encodeURIComponent(clientId)}`;
 }
 
-/** Asks how much of a file the server has. @param {UploadTask} job */
+/** Asks how much of a file the server has. @param {UploadTask} task */
 export function statusRequest({ client_id: clientId }) {
   return { method: 'GET', path: uploadPath(clientId) };
 }
 
-/** Creates an upload with the first bytes of its file. @param {UploadTask} job @param {Blob} file */
+/** Creates an upload with the first bytes of its file. @param {UploadTask} task @param {Blob} file */
 export function createRequest({ client_id: clientId, name, bytes, slice }, file) {
   const about = new URLSearchParams({ client_id: clientId, name, bytes: String(bytes) });
   return { method: 'POST', path: `/v1/uploads?${about}`, body: slice < bytes ? file.slice(0, slice) : file };
 }
 
-/** Sends the next bytes of a file. @param {UploadTask} job @param {Blob} file */
+/** Sends the next bytes of a file. @param {UploadTask} task @param {Blob} file */
 export function appendRequest({ client_id: clientId, received, slice }, file) {
   const path = `${uploadPath(clientId)}?offset=${received}`;
   return { method: 'PATCH', path, body: file.slice(received, received + slice) };

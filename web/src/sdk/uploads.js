@@ -1,12 +1,12 @@
 /**
- * Files on their way to the server, and there and not yet sent. It knows no DOM; time and the way to the server are
- * handed in.
+ * Files that are being uploaded, and uploaded files that are not yet sent. It does not know the DOM; time and the
+ * transport are passed in.
  *
- * Invariants: a file goes on where the server says that it ends; a few go at once, in the order in which they were
- * added; what was cut off goes on by itself, what the server refused waits for the person. A file belongs to the draft
+ * Invariants: an upload continues where the server says that it ends; a few run at once, in the order in which they
+ * were added; an interrupted upload continues by itself, a refused one waits for the user. A file belongs to the draft
  * of its conversation until a message takes it (`take`), and to that message from then on.
- * Of what a draft has, a note lies in the browser, and the bytes of all that waits too, where they can be kept: after a
- * reload it goes on. Of what could not be kept the person is told that it has to be chosen again.
+ * What is known of a draft's files is stored in the browser, and so are the bytes of all waiting files, if possible:
+ * after a reload they continue. The user is told which files could not be stored and have to be chosen again.
  *
  * @import {UploadTransport} from './upload-request.js'
  * @import {Clock} from './clock.js'
@@ -29,18 +29,18 @@ import { DraftFileStorage, attachmentOf, isReadable, refusalOf, draftFileOf } fr
 import { noBlobStore } from './blob-store.js';
 
 const UPLOADS_MAX = 2;
-/** After a cut the rest goes in pieces, so that the next cut costs little; smaller ones where none of them arrives, for
- * the sake of proxies with a limit of their own. */
+/** After an interruption the rest is sent in pieces, so that the next one costs little. Pieces become smaller if none
+ * of them arrives, for proxies with a size limit. */
 const SLICE_BYTES = 4 * 1024 * 1024;
 const SLICE_BYTES_MIN = 256 * 1024;
 const RETRY = { base: 500, most: 15_000 };
 const PROGRESS_MS = 120;
-/** A fault of the server's own may pass; after so many the person is asked. */
+/** An internal error of the server may pass; after this many the user is asked. */
 const INTERNAL_ERRORS_MAX = 3;
-/** Another page of the person may be sending what is not at hand here. */
+/** Another page of the user may be sending a file whose bytes are not available here. */
 const STALLED_MS = 12_000;
 const CHECK_MS = 2_000;
-/** What another page has is asked for more and more rarely. */
+/** A file that another page owns is checked less and less often. */
 const CHECK_MS_MAX = 30_000;
 
 export class Uploads {
@@ -75,12 +75,12 @@ export class Uploads {
     }
   }
 
-  /** Goes on with what was kept: the page has begun. */
+  /** Continues the stored uploads, since the page has started. */
   start() {
     this.#startNext();
   }
 
-  /** The files of a draft. @param {number} conversation @returns {FileView[]} */
+  /** Returns the files of a draft. @param {number} conversation @returns {FileView[]} */
   draftFiles(conversation) {
     return [...this.#tasks.values()].filter((one) => one.conversation === conversation && !one.taken);
   }
@@ -90,12 +90,13 @@ export class Uploads {
     return this.#tasks.get(clientId);
   }
 
-  /** Bytes that this page has, by the id of the file that they became. @param {number} id @returns {Blob|undefined} */
+  /** Returns the bytes of a file that this page has uploaded, by the file's id. @param {number} id
+   * @returns {Blob|undefined} */
   localFile(id) {
     return this.#sentFiles.get(id);
   }
 
-  /** Whether leaving the page would cut something off. @returns {boolean} */
+  /** Whether leaving the page would interrupt an upload. @returns {boolean} */
   get blocksLeaving() {
     const outlives = (/** @type {UploadTask} */ one) => one.kept && (one.taken ? this.isMessageStored(one.client_id) : one.noted);
     return [...this.#tasks.values()].some((one) => one.file !== null && !outlives(one) && isPending(one));
@@ -104,56 +105,56 @@ export class Uploads {
   /** @param {number} conversation @param {Blob} file @param {string} name @returns {string} its client id */
   add(conversation, file, name) {
     const about = { client_id: this.newId(), conversation, name, bytes: file.size, media_type: file.type, file };
-    const job = this.#addTask(createTask(about));
-    this.#checkLimits(job);
-    this.#save(job);
-    if (job.problem === null || job.problem.code === 'too_many_files') void this.#storeBytes(job, file);
+    const task = this.#addTask(createTask(about));
+    this.#checkLimits(task);
+    this.#save(task);
+    if (task.problem === null || task.problem.code === 'too_many_files') void this.#storeBytes(task, file);
     this.changed();
     this.#startNext();
-    return job.client_id;
+    return task.client_id;
   }
 
-  /** A picture's size, once the browser has looked at it. @param {string} clientId
+  /** Sets the size of a picture, once the browser has measured it. @param {string} clientId
    * @param {{width: number, height: number}} size */
   setSize(clientId, { width, height }) {
-    const job = this.#tasks.get(clientId);
-    if (!job) return;
-    Object.assign(job, { width, height });
-    this.#save(job);
+    const task = this.#tasks.get(clientId);
+    if (!task) return;
+    Object.assign(task, { width, height });
+    this.#save(task);
     this.changed();
   }
 
-  /** Tries at once what waits or was refused. @param {string} clientId */
+  /** Retries a waiting or refused upload at once. @param {string} clientId */
   retry(clientId) {
-    const job = this.#tasks.get(clientId);
-    if (!job || job.state === 'done' || job.state === 'sending') return;
-    this.#restart(job);
+    const task = this.#tasks.get(clientId);
+    if (!task || task.state === 'done' || task.state === 'sending') return;
+    this.#restart(task);
     this.#startNext();
   }
 
-  /** The person wants it no more. @param {string} clientId */
+  /** Removes an upload that the user does not want. @param {string} clientId */
   remove(clientId) {
-    const job = this.#tasks.get(clientId);
-    if (!job) return;
-    this.#drop(job);
-    if (job.begun) {
-      // What is not heard of is collected by the server.
+    const task = this.#tasks.get(clientId);
+    if (!task) return;
+    this.#drop(task);
+    if (task.begun) {
+      // The server cleans up what this does not reach.
       this.transport({ method: 'DELETE', path: uploadPath(clientId), signal: new AbortController().signal }).catch(() => {});
     }
-    this.#recheckLimits(job.conversation);
+    this.#recheckLimits(task.conversation);
     this.changed();
     this.#startNext();
   }
 
-  /** Hands the files of a draft to a message; those that were refused stay. @param {number} conversation
-   * @returns {{uploads?: string[], attachments?: Attachment[]}} what the outbox is to be given */
+  /** Hands the files of a draft to a message; refused ones stay. @param {number} conversation
+   * @returns {{uploads?: string[], attachments?: Attachment[]}} for the outbox */
   take(conversation) {
     this.#dropHandled();
     const good = [...this.#tasks.values()].filter((one) =>
       one.conversation === conversation && !one.taken && one.state !== 'refused');
-    for (const job of good) {
-      Object.assign(job, { taken: true, heard: null });
-      this.#unsave(job);
+    for (const task of good) {
+      Object.assign(task, { taken: true, heard: null });
+      this.#unsave(task);
     }
     this.#recheckLimits(conversation);
     this.#startNext();
@@ -161,43 +162,43 @@ export class Uploads {
     return { uploads: good.map((one) => one.client_id), attachments: good.map(attachmentOf) };
   }
 
-  /** What a message gives back is of the draft again. @param {string[]} ids @param {number} conversation */
+  /** Returns files of a message to the draft. @param {string[]} ids @param {number} conversation */
   returnToDraft(ids, conversation) {
     for (const id of ids) {
-      const job = this.#tasks.get(id);
-      if (!job) continue;
-      Object.assign(job, { taken: false, conversation });
-      this.#save(job);
+      const task = this.#tasks.get(id);
+      if (!task) continue;
+      Object.assign(task, { taken: false, conversation });
+      this.#save(task);
     }
     this.changed();
   }
 
-  /** What became of the files of a message: the outbox asks, and is told by `settled` when that changes.
-   * @param {string[]} ids @returns {ReturnType<UploadOutcome>} */
+  /** Returns the outcome of the uploads of a message. `onSettled` is called when it changes. @param {string[]} ids
+   * @returns {ReturnType<UploadOutcome>} */
   outcome(ids) {
-    // From before a reload, or another page's: the server is asked.
+    // Files from before a reload or of another page: the server is asked.
     for (const id of ids) if (!this.#tasks.has(id)) this.#addTask(createUnknownTask(id));
     this.#startNext();
     return outcomeOf(ids.map((id) => this.#tasks.get(id)));
   }
 
-  /** The server does not know some of them. @param {string[]} ids */
+  /** Checks files again that the server does not know. @param {string[]} ids */
   recheck(ids) {
     for (const id of ids) Object.assign(this.#tasks.get(id) ?? {}, RECHECK);
   }
 
-  /** A message has them. @param {number[]} ids of files */
+  /** Drops files that a message has taken. @param {number[]} ids of the files */
   release(ids) {
-    for (const job of this.#tasks.values()) {
-      if (job.attachment && ids.includes(job.attachment.id)) this.#drop(job);
+    for (const task of this.#tasks.values()) {
+      if (task.attachment && ids.includes(task.attachment.id)) this.#drop(task);
     }
   }
 
-  /** The way to the server is open: what was cut off goes on now. */
+  /** Continues interrupted uploads, since the connection is back. */
   resume() {
     this.#dropHandled();
-    for (const job of this.#tasks.values()) {
-      if (job.state === 'cut' || (job.state === 'looking' && job.elsewhere)) this.#restart(job);
+    for (const task of this.#tasks.values()) {
+      if (task.state === 'cut' || (task.state === 'looking' && task.elsewhere)) this.#restart(task);
     }
     this.#startNext();
   }
@@ -208,230 +209,232 @@ export class Uploads {
     this.#sentFiles.clear();
     revokeObjectUrls();
     this.clock.stop(this.#progressTimer);
-    for (const job of this.#tasks.values()) {
-      this.clock.stop(job.timer);
-      job.stop.abort();
+    for (const task of this.#tasks.values()) {
+      this.clock.stop(task.timer);
+      task.stop.abort();
     }
   }
 
-  /** @param {UploadTask} job @returns {UploadTask} */
-  #addTask(job) {
-    this.#tasks.set(job.client_id, job);
-    return job;
+  /** @param {UploadTask} task @returns {UploadTask} */
+  #addTask(task) {
+    this.#tasks.set(task.client_id, task);
+    return task;
   }
 
-  /** Refuses what the server would refuse. @param {UploadTask} job */
-  #checkLimits(job) {
-    const before = this.draftFiles(job.conversation).filter((one) => one.state !== 'refused' && one !== job).length;
-    const problem = refusalOf(job.bytes, before, this.limits());
-    if (problem) this.#refuse(job, problem);
+  /** Refuses a file that the server would refuse. @param {UploadTask} task */
+  #checkLimits(task) {
+    const before = this.draftFiles(task.conversation).filter((one) => one.state !== 'refused' && one !== task).length;
+    const problem = refusalOf(task.bytes, before, this.limits());
+    if (problem) this.#refuse(task, problem);
   }
 
-  /** What was one too many may have its place now. @param {number} conversation */
+  /** Accepts files that were one too many, if there is room now. @param {number} conversation */
   #recheckLimits(conversation) {
-    for (const job of this.#tasks.values()) {
-      if (job.conversation !== conversation || job.taken || job.problem?.code !== 'too_many_files') continue;
-      Object.assign(job, { state: 'waiting', problem: null });
-      this.#checkLimits(job);
-      this.#save(job);
+    for (const task of this.#tasks.values()) {
+      if (task.conversation !== conversation || task.taken || task.problem?.code !== 'too_many_files') continue;
+      Object.assign(task, { state: 'waiting', problem: null });
+      this.#checkLimits(task);
+      this.#save(task);
     }
   }
 
   #startNext() {
     if (this.#stopped) return;
     let free = UPLOADS_MAX - [...this.#tasks.values()].filter((one) => one.state === 'sending').length;
-    for (const job of this.#tasks.values()) {
+    for (const task of this.#tasks.values()) {
       if (free <= 0) return;
-      if (job.state !== 'waiting') continue;
+      if (task.state !== 'waiting') continue;
       free -= 1;
-      job.state = 'sending';
-      void this.#run(job);
+      task.state = 'sending';
+      void this.#run(task);
     }
   }
 
-  /** One file, until it is there or has to wait. @param {UploadTask} job */
-  async #run(job) {
+  /** Runs one upload until it is complete or has to wait. @param {UploadTask} task */
+  async #run(task) {
     try {
       for (;;) {
-        const upload = await this.#requestNext(job);
-        if (!upload || !this.#isCurrent(job)) return;
-        if (upload.received > job.received) job.faults = 0;
+        const upload = await this.#requestNext(task);
+        if (!upload || !this.#isCurrent(task)) return;
+        if (upload.received > task.received) task.faults = 0;
         const { received } = upload;
-        Object.assign(job, { sent: received, received, known: true, begun: true });
+        Object.assign(task, { sent: received, received, known: true, begun: true });
         if (upload.attachment) {
-          this.#finish(job, upload.attachment);
+          this.#finish(task, upload.attachment);
           return;
         }
-        if (!hasBytes(job) || upload.received >= job.bytes) {
-          // Looked at just now, or sent by another page.
-          this.#checkLater(job, upload.received);
+        if (!hasBytes(task) || upload.received >= task.bytes) {
+          // The server inspects it, or another page sends it.
+          this.#checkLater(task, upload.received);
           return;
         }
         this.#notifyProgress();
       }
     } catch (error) {
-      if (this.#isCurrent(job) && !this.#stopped) await this.#handleError(job, error);
+      if (this.#isCurrent(task) && !this.#stopped) await this.#handleError(task, error);
     } finally {
       this.#startNext();
     }
   }
 
-  /** @param {UploadTask} job @param {Blob} file */
-  async #storeBytes(job, file) {
-    job.kept = await this.blobStore.put(job.client_id, file);
-    if (job.kept && (!this.#isCurrent(job) || job.state === 'done')) this.#deleteBytes(job);
-    else if (job.state === 'refused') this.#releaseBytes(job);
+  /** @param {UploadTask} task @param {Blob} file */
+  async #storeBytes(task, file) {
+    task.kept = await this.blobStore.put(task.client_id, file);
+    if (task.kept && (!this.#isCurrent(task) || task.state === 'done')) this.#deleteBytes(task);
+    else if (task.state === 'refused') this.#releaseBytes(task);
   }
 
-  /** What was kept of a file, unless another page has it. @param {UploadTask} job */
-  async #loadBytes(job) {
-    const file = await this.blobStore.acquire(job.client_id);
+  /** Takes the stored bytes of a file, unless another page owns them. @param {UploadTask} task */
+  async #loadBytes(task) {
+    const file = await this.blobStore.acquire(task.client_id);
     const elsewhere = file === 'elsewhere';
-    Object.assign(job, { elsewhere, free: elsewhere, unread: file === 'unread' });
-    if (elsewhere) job.begun = true;
+    Object.assign(task, { elsewhere, free: elsewhere, unread: file === 'unread' });
+    if (elsewhere) task.begun = true;
     if (!(file instanceof Blob)) return;
-    if (!this.#isCurrent(job)) {
-      this.#deleteBytes(job);
+    if (!this.#isCurrent(task)) {
+      this.#deleteBytes(task);
       return;
     }
-    job.kept = true;
-    if (job.file) return;
-    Object.assign(job, { file, bytes: file.size, known: false });
-    if (file instanceof File) Object.assign(job, { name: job.name || file.name, media_type: file.type });
+    task.kept = true;
+    if (task.file) return;
+    Object.assign(task, { file, bytes: file.size, known: false });
+    if (file instanceof File) Object.assign(task, { name: task.name || file.name, media_type: file.type });
     this.changed();
   }
 
-  /** Another page may have its bytes. @param {UploadTask} job */
-  #releaseBytes(job) {
-    if (job.kept) job.free = true;
-    this.blobStore.release(job.client_id);
+  /** Lets another page own the bytes. @param {UploadTask} task */
+  #releaseBytes(task) {
+    if (task.kept) task.free = true;
+    this.blobStore.release(task.client_id);
   }
 
-  /** Its bytes are needed no more, unless another page needs them. @param {UploadTask} job */
-  #deleteBytes(job) {
-    if (job.handed) this.#releaseBytes(job);
-    else this.blobStore.delete(job.client_id);
+  /** Deletes the stored bytes, unless another page needs them. @param {UploadTask} task */
+  #deleteBytes(task) {
+    if (task.handed) this.#releaseBytes(task);
+    else this.blobStore.delete(task.client_id);
   }
 
-  /** The next request of a file. @param {UploadTask} job @returns {Promise<Upload|null>} null when there is none now */
-  async #requestNext(job) {
-    if (!job.file || job.free) await this.#loadBytes(job);
-    if (job.begun && (!job.known || !hasBytes(job))) {
+  /** Sends the next request of an upload. @param {UploadTask} task @returns {Promise<Upload|null>} null if there is none
+   * now */
+  async #requestNext(task) {
+    if (!task.file || task.free) await this.#loadBytes(task);
+    if (task.begun && (!task.known || !hasBytes(task))) {
       try {
-        return await this.#request(job, statusRequest(job));
+        return await this.#request(task, statusRequest(task));
       } catch (error) {
         if (!(error instanceof Problem && error.status === 404)) throw error;
-        if (!hasBytes(job)) {
-          if (job.elsewhere || job.unread) this.#checkLater(job, 0);
-          else this.#refuse(job, { code: 'file_gone', title: 'gone' });
+        if (!hasBytes(task)) {
+          if (task.elsewhere || task.unread) this.#checkLater(task, 0);
+          else this.#refuse(task, { code: 'file_gone', title: 'gone' });
           return null;
         }
       }
-      Object.assign(job, { begun: false, sent: 0, received: 0 });
+      Object.assign(task, { begun: false, sent: 0, received: 0 });
     }
-    if (!job.file) return this.#request(job, statusRequest(job));
-    if (!job.begun) {
-      // From before a reload, it may be one too many.
-      if (!job.taken) this.#checkLimits(job);
-      if (isRefused(job)) return null;
-      job.begun = true;
-      return this.#request(job, createRequest(job, job.file));
+    if (!task.file) return this.#request(task, statusRequest(task));
+    if (!task.begun) {
+      // After a reload it may be one too many.
+      if (!task.taken) this.#checkLimits(task);
+      if (isRefused(task)) return null;
+      task.begun = true;
+      return this.#request(task, createRequest(task, task.file));
     }
-    if (job.received >= job.bytes) return this.#request(job, statusRequest(job));
-    return this.#request(job, appendRequest(job, job.file));
+    if (task.received >= task.bytes) return this.#request(task, statusRequest(task));
+    return this.#request(task, appendRequest(task, task.file));
   }
 
-  /** @param {UploadTask} job @param {{method: string, path: string, body?: Blob}} load @returns {Promise<Upload>} */
-  #request(job, load) {
-    const from = job.received;
-    return sendWithTimeout(this, load, job.stop.signal, (sent) => {
-      job.sent = Math.min(job.bytes, from + sent);
+  /** @param {UploadTask} task @param {{method: string, path: string, body?: Blob}} load @returns {Promise<Upload>} */
+  #request(task, load) {
+    const from = task.received;
+    return sendWithTimeout(this, load, task.stop.signal, (sent) => {
+      task.sent = Math.min(task.bytes, from + sent);
       this.#notifyProgress();
     });
   }
 
-  /** @param {UploadTask} job @param {unknown} error */
-  async #handleError(job, error) {
-    job.known = false;
-    job.faults += 1;
-    job.slice = job.faults === 1 ? Math.min(job.slice, SLICE_BYTES) : Math.max(SLICE_BYTES_MIN, job.slice / 2);
+  /** @param {UploadTask} task @param {unknown} error */
+  async #handleError(task, error) {
+    task.known = false;
+    task.faults += 1;
+    task.slice = task.faults === 1 ? Math.min(task.slice, SLICE_BYTES) : Math.max(SLICE_BYTES_MIN, task.slice / 2);
     const wrongPlace = error instanceof Problem && ['wrong_offset', 'upload_unfinished'].includes(error.code);
     const fault = error instanceof Problem && error.code === 'internal';
-    const passes = canRetry(error) || ((fault || wrongPlace) && job.faults < INTERNAL_ERRORS_MAX);
+    const passes = canRetry(error) || ((fault || wrongPlace) && task.faults < INTERNAL_ERRORS_MAX);
     if (endsSession(error)) return;
     if (!passes) {
       const { code, message, limit } = error instanceof Problem ? error : { code: 'internal', message: '', limit: 0 };
-      this.#refuse(job, { code, title: message, ...(limit ? { limit } : {}) });
-    } else if (job.file && !(await isReadable(job.file))) {
-      this.#refuse(job, { code: 'file_gone', title: 'gone' });
-    } else if (this.#isCurrent(job)) {
+      this.#refuse(task, { code, title: message, ...(limit ? { limit } : {}) });
+    } else if (task.file && !(await isReadable(task.file))) {
+      this.#refuse(task, { code: 'file_gone', title: 'gone' });
+    } else if (this.#isCurrent(task)) {
       const told = error instanceof Problem ? error.retryAfterMs : undefined;
-      this.#restartLater(job, told ?? backoffDelay(job.faults - 1, this.clock.random(), RETRY), 'cut');
+      this.#restartLater(task, told ?? backoffDelay(task.faults - 1, this.clock.random(), RETRY), 'cut');
     }
   }
 
-  /** Looks again later, until nobody has sent anything of it for a while. @param {UploadTask} job @param {number} received */
-  #checkLater(job, received) {
+  /** Checks again later, until nobody has sent any of it for a while. @param {UploadTask} task
+   * @param {number} received */
+  #checkLater(task, received) {
     const now = this.clock.now();
-    if (!job.heard || received > job.heard.received) job.heard = { received, at: now };
-    const silent = now - job.heard.at;
-    if (job.elsewhere) this.#restartLater(job, Math.min(CHECK_MS_MAX, Math.max(CHECK_MS, silent)), 'looking');
-    else if (silent < (job.file ? PROCESSING_MS_MAX : STALLED_MS)) this.#restartLater(job, CHECK_MS, 'looking');
-    // What could not be read now may be there all the same.
-    else if (job.unread) this.#refuse(job, { code: 'internal', title: 'it could not be read' });
-    else this.#refuse(job, { code: 'file_gone', title: 'gone' });
+    if (!task.heard || received > task.heard.received) task.heard = { received, at: now };
+    const silent = now - task.heard.at;
+    if (task.elsewhere) this.#restartLater(task, Math.min(CHECK_MS_MAX, Math.max(CHECK_MS, silent)), 'looking');
+    else if (silent < (task.file ? PROCESSING_MS_MAX : STALLED_MS)) this.#restartLater(task, CHECK_MS, 'looking');
+    // Bytes that cannot be read now may still be there.
+    else if (task.unread) this.#refuse(task, { code: 'internal', title: 'it could not be read' });
+    else this.#refuse(task, { code: 'file_gone', title: 'gone' });
   }
 
-  /** Its place is free for another meanwhile. @param {UploadTask} job @param {number} milliseconds
-   * @param {'looking'|'cut'} state */
-  #restartLater(job, milliseconds, state) {
-    job.state = state;
-    this.clock.stop(job.timer);
-    job.timer = this.clock.after(milliseconds, () => {
-      this.#restart(job);
+  /** Restarts an upload after a delay; others may run in the meantime. @param {UploadTask} task
+   * @param {number} milliseconds @param {'looking'|'cut'} state */
+  #restartLater(task, milliseconds, state) {
+    task.state = state;
+    this.clock.stop(task.timer);
+    task.timer = this.clock.after(milliseconds, () => {
+      this.#restart(task);
       this.#startNext();
     });
     this.changed();
   }
 
-  /** @param {UploadTask} job */
-  #restart(job) {
-    this.clock.stop(job.timer);
-    const { problem } = job;
-    Object.assign(job, { state: 'waiting', problem: null, timer: null });
-    if (!job.taken && !job.begun) this.#checkLimits(job);
-    if (problem) this.#save(job);
+  /** @param {UploadTask} task */
+  #restart(task) {
+    this.clock.stop(task.timer);
+    const { problem } = task;
+    Object.assign(task, { state: 'waiting', problem: null, timer: null });
+    if (!task.taken && !task.begun) this.#checkLimits(task);
+    if (problem) this.#save(task);
     this.changed();
   }
 
-  /** @param {UploadTask} job @param {Refusal} problem */
-  #refuse(job, problem) {
-    Object.assign(job, { state: 'refused', problem, faults: 0, heard: null });
-    this.#releaseBytes(job);
-    this.#save(job);
+  /** @param {UploadTask} task @param {Refusal} problem */
+  #refuse(task, problem) {
+    Object.assign(task, { state: 'refused', problem, faults: 0, heard: null });
+    this.#releaseBytes(task);
+    this.#save(task);
     this.changed();
     this.onSettled();
   }
 
-  /** @param {UploadTask} job @param {Attachment} attachment */
-  #finish(job, attachment) {
+  /** @param {UploadTask} task @param {Attachment} attachment */
+  #finish(task, attachment) {
     const { name, bytes, media_type, width, height } = attachment;
-    // Of one from before a reload nothing else is known.
-    if (job.name === '') Object.assign(job, { name, bytes, media_type, width, height });
-    Object.assign(job, { state: 'done', attachment, sent: job.bytes, problem: null });
-    if (job.file && !this.#stopped) this.#sentFiles.add(attachment.id, job.file);
-    this.blobStore.delete(job.client_id);
-    this.#save(job);
+    // Nothing else is known of a file from before a reload.
+    if (task.name === '') Object.assign(task, { name, bytes, media_type, width, height });
+    Object.assign(task, { state: 'done', attachment, sent: task.bytes, problem: null });
+    if (task.file && !this.#stopped) this.#sentFiles.add(attachment.id, task.file);
+    this.blobStore.delete(task.client_id);
+    this.#save(task);
     this.changed();
     this.onSettled();
   }
 
-  /** @param {UploadTask} job @returns {boolean} */
-  #isCurrent(job) {
-    return this.#tasks.get(job.client_id) === job;
+  /** @param {UploadTask} task @returns {boolean} */
+  #isCurrent(task) {
+    return this.#tasks.get(task.client_id) === task;
   }
 
-  /** Progress is told now and then, not with every packet. */
+  /** Progress is reported at intervals, not with every packet. */
   #notifyProgress() {
     this.#progressTimer ??= this.clock.after(PROGRESS_MS, () => {
       this.#progressTimer = null;
@@ -439,48 +442,48 @@ export class Uploads {
     });
   }
 
-  /** @param {UploadTask} job */
-  #drop(job) {
-    this.clock.stop(job.timer);
-    job.stop.abort();
-    this.#tasks.delete(job.client_id);
-    // What is done was dropped then.
-    if (job.state !== 'done') this.#deleteBytes(job);
-    this.#unsave(job);
+  /** @param {UploadTask} task */
+  #drop(task) {
+    this.clock.stop(task.timer);
+    task.stop.abort();
+    this.#tasks.delete(task.client_id);
+    // The bytes of a complete upload are deleted already.
+    if (task.state !== 'done') this.#deleteBytes(task);
+    this.#unsave(task);
     this.changed();
   }
 
-  /** Another page of this person has sent them, or does not want them. */
+  /** Drops files that another page of this user has sent or removed. */
   #dropHandled() {
-    for (const job of this.#tasks.values()) {
-      if (job.taken || !this.#isHandledElsewhere(job)) continue;
-      // Their bytes may be needed there.
-      job.handed = true;
-      this.#drop(job);
+    for (const task of this.#tasks.values()) {
+      if (task.taken || !this.#isHandledElsewhere(task)) continue;
+      // The other page may need the bytes.
+      task.handed = true;
+      this.#drop(task);
     }
   }
 
-  /** Whether its note was removed by another page. @param {UploadTask} job @returns {boolean} */
-  #isHandledElsewhere(job) {
-    return job.noted && this.storage.get(job.client_id) === null;
+  /** Returns whether another page has removed the stored file. @param {UploadTask} task @returns {boolean} */
+  #isHandledElsewhere(task) {
+    return task.noted && this.storage.get(task.client_id) === null;
   }
 
-  /** @param {UploadTask} job */
-  #save(job) {
-    // What was kept may have been erased: the sign-in has ended.
-    if (job.taken || this.#stopped || this.#isHandledElsewhere(job)) return;
-    // What can never be sent is told of, and leaves nothing behind.
-    if (isUnsendable(job)) {
-      this.#unsave(job);
+  /** @param {UploadTask} task */
+  #save(task) {
+    // The storage may have been erased: the session has ended.
+    if (task.taken || this.#stopped || this.#isHandledElsewhere(task)) return;
+    // A file that can never be sent is reported, and not stored.
+    if (isUnsendable(task)) {
+      this.#unsave(task);
       return;
     }
-    const { conversation, problem } = job;
-    job.noted = this.storage.put({ ...draftFileOf(job), conversation, ...(problem ? { problem } : {}) });
+    const { conversation, problem } = task;
+    task.noted = this.storage.put({ ...draftFileOf(task), conversation, ...(problem ? { problem } : {}) });
   }
 
-  /** @param {UploadTask} job */
-  #unsave(job) {
-    job.noted = false;
-    this.storage.remove(job.client_id);
+  /** @param {UploadTask} task */
+  #unsave(task) {
+    task.noted = false;
+    this.storage.remove(task.client_id);
   }
 }
