@@ -1,5 +1,5 @@
 /**
- * How files are shown: which are pictures, how large they are drawn, how they are named. Pure.
+ * How attachments are shown: their kind, size and name. Pure.
  *
  * @import {Message} from '../../sdk/wire.js'
  * @import {Item} from '../../sdk/outbox-item.js'
@@ -13,20 +13,20 @@ import { say } from './strings.js';
  * @typedef {{
  *   id: number, key: string, name: string, media_type: string, bytes: number, width: number, height: number,
  *   url: string|null, preview: string|null, blur: string|null, local: Blob|null, sent: number, underWay: boolean,
- * }} Shown one file of a bubble; `local` are its bytes where this page has them
+ * }} Shown one file of a bubble; `local` holds its bytes if this page has them
  * @typedef {'picture'|'video'|'audio'|'file'} Kind
  * @typedef {{name: string, media_type: string, width?: number, height?: number}} Named
  * @typedef {{
  *   local: (id: number) => Blob|undefined, upload: (clientId: string) => FileView|undefined,
  *   draft: (conversation: number) => FileView[],
- * }} Files what this page knows of files: bytes that it has, and how far those are that it sends
+ * }} Files the files of this page: local bytes, and uploads in progress
  */
 
-/** A single picture is drawn no larger than so, no flatter and no taller than these. */
+/** The largest size of a single picture, and the limits of its aspect ratio. */
 const PICTURE_PX = 280;
 const TALLEST = 3 / 4;
 const WIDEST = 16 / 9;
-/** A tiny one is still something to touch. */
+/** A tiny picture stays large enough to touch. */
 const LEAST_PX = 96;
 const UNITS = ['B', 'KB', 'MB', 'GB'];
 const PICTURES = /^image\/(?:jpeg|png|gif|webp|avif|bmp|apng)$/u;
@@ -40,7 +40,8 @@ export function kindOf({ media_type: type, width, height }) {
   return AUDIOS.test(type) ? 'audio' : 'file';
 }
 
-/** The files of a message. @param {Message} message @param {(id: number) => Blob|undefined} local @returns {Shown[]} */
+/** Returns the files of a message. @param {Message} message @param {(id: number) => Blob|undefined} local
+ * @returns {Shown[]} */
 export function filesOf(message, local) {
   return (message.attachments ?? []).map((one) => ({
     id: one.id, key: String(one.id), name: shownName(one.name), media_type: one.media_type, bytes: one.bytes,
@@ -49,8 +50,8 @@ export function filesOf(message, local) {
   }));
 }
 
-/** The files of what waits to be sent. @param {Item} item
- * @param {(clientId: string) => FileView|undefined} upload @returns {Shown[]} */
+/** Returns the files of a pending message. @param {Item} item @param {(clientId: string) => FileView|undefined} upload
+ * @returns {Shown[]} */
 export function waitingFiles({ client_id, uploads = [], attachments = [] }, upload) {
   return attachments.map((one, index) => {
     const key = uploads[index] ?? `${client_id}:${index}`;
@@ -64,7 +65,7 @@ export function waitingFiles({ client_id, uploads = [], attachments = [] }, uplo
   });
 }
 
-/** How a grid of so many is drawn: its name, how many are drawn, and how many are not.
+/** Returns the grid for a number of pictures: its name, how many are drawn, and how many are left out.
  * @param {number} count @returns {{shape: 'one'|'two'|'three'|'four', drawn: number, rest: number}} */
 export function gridOf(count) {
   const drawn = Math.min(count, 4);
@@ -72,7 +73,7 @@ export function gridOf(count) {
   return { shape, drawn, rest: count > 4 ? count - 4 : 0 };
 }
 
-/** The frame of a single picture, known before it is there.
+/** Returns the frame of a single picture, which is known before the picture loads.
  * @param {{width: number, height: number}} picture @returns {{width: number, ratio: number}} */
 export function frameOf({ width, height }) {
   const ratio = Math.min(WIDEST, Math.max(TALLEST, width / height));
@@ -81,13 +82,13 @@ export function frameOf({ width, height }) {
   return { width: Math.round(Math.min(most, Math.max(natural, LEAST_PX * Math.max(1, ratio)))), ratio };
 }
 
-/** 3.4 MB @param {number} bytes @returns {string} */
+/** For example "3.4 MB". @param {number} bytes @returns {string} */
 export function sizeOf(bytes) {
   const { number, unit } = measured(bytes);
   return `${number} ${unit}`;
 }
 
-/** 1.2 of 3.4 MB @param {number} sent @param {number} bytes @returns {string} */
+/** For example "1.2 of 3.4 MB". @param {number} sent @param {number} bytes @returns {string} */
 export function progressOf(sent, bytes) {
   const all = measured(bytes);
   return say.sentOf(measured(sent, all.step).number, `${all.number} ${all.unit}`);
@@ -103,12 +104,12 @@ function measured(bytes, as) {
   return { number, unit: UNITS[step], step };
 }
 
-/** PDF, 182 KB @param {{name: string, media_type: string, bytes: number}} file @returns {string} */
+/** For example "PDF, 182 KB". @param {{name: string, media_type: string, bytes: number}} file @returns {string} */
 export function describe(file) {
   return `${typeName(file)}, ${sizeOf(file.bytes)}`;
 }
 
-/** What it is in a word: that of its name, unless its content says otherwise.
+/** Returns the file type in one word: the extension, unless the media type says otherwise.
  * @param {{name: string, media_type: string}} file @returns {string} */
 function typeName({ name, media_type: type }) {
   const end = /\.([a-z0-9]{1,5})$/iu.exec(name)?.[1]?.toUpperCase();
@@ -123,13 +124,13 @@ function kindWord(type) {
   return word === 'video' || word === 'audio' ? word : 'file';
 }
 
-/** A name without the signs that turn writing around or break lines, which could make one file look like another.
+/** Removes the characters that reverse text or break lines, which could make one file look like another.
  * @param {string} name @returns {string} */
 export function shownName(name) {
   return name.replace(/[\p{Cc}\u200E\u200F\u061C\u202A-\u202E\u2066-\u2069\u2028\u2029]/gu, '') || say.kinds.file;
 }
 
-/** A name in two parts, of which the first may be cut: its end tells what it is.
+/** Splits a name into two parts. Only the first may be truncated, because the end shows the file type.
  * @param {string} name @returns {[string, string]} */
 export function cutName(name) {
   const signs = graphemes(name);
@@ -137,7 +138,7 @@ export function cutName(name) {
   return [signs.slice(0, signs.length - tail).join(''), signs.slice(signs.length - tail).join('')];
 }
 
-/** What a message says in one line: its text, or what it carries.
+/** Returns a message as one line: its text, or a description of its attachments.
  * @param {{text: string, subject?: string, attachments?: Named[]}} said
  * @returns {{text: string, sign: 'picture'|'file'|null}} */
 export function gist({ text, subject, attachments = [] }) {
@@ -150,14 +151,14 @@ export function gist({ text, subject, attachments = [] }) {
   return { text: say.files(attachments.length), sign };
 }
 
-/** Why a file was not taken. @param {Refusal} problem @param {number} bytes @returns {string} */
+/** Returns why a file was refused. @param {Refusal} problem @param {number} bytes @returns {string} */
 export function refusalWords({ code, limit }, bytes) {
   if (code === 'too_large' && limit) return say.fileTooLarge(sizeOf(bytes), sizeOf(limit));
   if (code === 'too_many_files' && limit) return say.tooManyFiles(limit);
   return say.fileRefused[code] ?? say.fileRefusedElse;
 }
 
-/** Whether trying again can help. @param {Refusal} problem @returns {boolean} */
+/** Returns whether a retry can help. @param {Refusal} problem @returns {boolean} */
 export function mayTryAgain({ code }) {
   return !['too_large', 'too_many_files', 'file_empty', 'file_gone', 'unsupported_type'].includes(code);
 }

@@ -1,13 +1,13 @@
 /**
- * A picture before it is there: decodes a BlurHash, by its description at blurha.sh. Pure.
+ * Decodes a BlurHash, the blurred stand-in for a picture, as described at blurha.sh. Pure.
  *
- * A hash is a number of base 83 in pieces: how many waves there are across and down, how strong the strongest is, the
- * average colour, then one colour for each further wave. The picture is the sum of those waves.
+ * A hash is a sequence of base 83 numbers: the number of components across and down, the maximum amplitude, the average
+ * colour, then one colour per further component. The picture is the sum of the components.
  */
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~';
 
-/** Pixels as of a canvas, or nothing when it is no hash.
- * @param {string} hash @param {number} width @param {number} height @returns {Uint8ClampedArray<ArrayBuffer>|null} */
+/** Returns RGBA pixels, or null for an invalid hash. @param {string} hash @param {number} width @param {number} height
+ * @returns {Uint8ClampedArray<ArrayBuffer>|null} */
 export function decode(hash, width, height) {
   const waves = wavesOf(hash);
   if (!waves) return null;
@@ -55,19 +55,20 @@ function valueOf(text) {
   return [...text].reduce((value, sign) => value * 83 + DIGITS.indexOf(sign), 0);
 }
 
-/** How strong each wave is at each place. @param {number} waves @param {number} places @returns {number[][]} */
+/** Returns the cosine of each component at each position. @param {number} waves @param {number} places
+ * @returns {number[][]} */
 function cosines(waves, places) {
   return Array.from({ length: waves }, (_, wave) =>
     Array.from({ length: places }, (_, place) => Math.cos((Math.PI * wave * place) / places)));
 }
 
-/** From a byte of sRGB to an amount of light. @param {number} byte @returns {number} */
+/** Converts an sRGB byte to linear light. @param {number} byte @returns {number} */
 function toLight(byte) {
   const part = byte / 255;
   return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
 }
 
-/** From an amount of light to a byte of sRGB. @param {number} light @returns {number} */
+/** Converts linear light to an sRGB byte. @param {number} light @returns {number} */
 function toScreen(light) {
   const part = Math.min(1, Math.max(0, light));
   return Math.round(255 * (part <= 0.0031308 ? part * 12.92 : 1.055 * part ** (1 / 2.4) - 0.055));

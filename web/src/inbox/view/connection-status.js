@@ -1,6 +1,6 @@
 /**
- * What there is to say about the connection: nothing for the first five seconds, then plainly, and when it is back, with
- * what was sent, once all that can be sent is. Pure but for what it remembers.
+ * What to announce about the connection: nothing for the first five seconds, then the outage, and afterwards the
+ * recovery with the number of sent messages, once nothing more can be sent. Keeps only its own state.
  *
  * @import {Mode} from '../../sdk/connection.js'
  */
@@ -8,22 +8,22 @@ import { clockTime } from './format.js';
 import { say } from './strings.js';
 
 /** @typedef {{mode: Mode, lostAt: number|null, now: number, sent: number, waiting: number, safe: boolean}} BannerView
- * `sent`: how many were, ever; `waiting`: how many still can be; `safe`: what waits outlives the page
+ * `sent` counts all sent messages, `waiting` those that can still be sent; `safe`: pending messages outlive the page
  * @typedef {{kind: 'none'|'offline'|'limited'|'good', words: string, again: number|null}} Told
- * `again`: after how many milliseconds to look again */
+ * `again`: milliseconds until the next check */
 
 export const QUIET_MS = 5_000;
 const GOOD_MS = 4_000;
 
 export class Telling {
-  /** The loss that it is about. @type {number|null} */
+  /** The start of the current outage. @type {number|null} */
   #lostAt = null;
-  /** How many had been sent before it. */
+  /** The number of messages sent before it. */
   #before = 0;
-  /** Whether it was said that there is no connection. */
+  /** Whether the outage was announced. */
   #wasSaid = false;
   #goodUntil = 0;
-  /** What is said once all is settled. */
+  /** The announcement of the recovery. */
   #words = '';
   #limitedSince = 0;
 

@@ -1,5 +1,5 @@
 /**
- * What the list and the head of a thread show, worked out of the state. Pure.
+ * The view of the conversation list and of a thread's header, computed from the state. Pure.
  *
  * @import {Conversation, Member, Message, Unread, User} from '../../sdk/wire.js'
  * @import {Company, Dot} from './presence.js'
@@ -41,13 +41,14 @@ export function nameOf(state, conversation) {
   return others(state, conversation)[0]?.name ?? say.you;
 }
 
-/** What a composer calls the other side. @param {State} state @param {Conversation} conversation @returns {string} */
+/** Returns the name of the other side for the composer. @param {State} state @param {Conversation} conversation
+ * @returns {string} */
 export function calledName(state, conversation) {
   const name = nameOf(state, conversation);
   return conversation.kind === 'group' ? name : shortName(name);
 }
 
-/** Who is drawn for a conversation: the other person, or two of a group.
+/** Returns the users whose avatars stand for a conversation: the other user, or two members of a group.
  * @param {State} state @param {Conversation} conversation @returns {User[]} */
 export function facesOf(state, conversation) {
   const all = others(state, conversation);
@@ -56,13 +57,13 @@ export function facesOf(state, conversation) {
   return [...all].sort((a, b) => Number(b.id === last) - Number(a.id === last)).slice(0, 2);
 }
 
-/** How many I have not read, what this page has read but not told yet counted as read.
+/** Returns the number of unread messages; messages read on this page count as read before the server knows.
  * @param {Conversation} conversation @param {number} readUpTo @returns {number} */
 export function unreadOf(conversation, readUpTo) {
   return readUpTo >= conversation.last_seq ? 0 : conversation.unread;
 }
 
-/** How far an own message has come, as far as the others let know.
+/** Returns the delivery state of an own message, from the receipts of the other members.
  * @param {Conversation} conversation @param {number} me @param {number} seq
  * @returns {{tick: Tick, readers: Member[], others: number}} */
 export function receipt(conversation, me, seq) {
@@ -132,13 +133,13 @@ function lastAt(conversation, items) {
   return Math.max(said, items.at(-1)?.at ?? 0);
 }
 
-/** What was listed of a set of conversations, for the one who looked. A set never changes: a new state has a new one.
+/** Caches the list per map of conversations. Such a map never changes: a new state has a new one.
  * @type {WeakMap<State['conversations'], {bound: number, selected: number|null, all: Conversation[]}>} */
 const lists = new WeakMap();
 
-/** Those to list: the newest activity first, none below the part of the list that is loaded, and none that somebody
- * else opened and has not written in yet, unless it is on the screen. Asked for several times in one drawing.
- * @param {Sight} sight @returns {Conversation[]} */
+/** Returns the conversations to list, the newest activity first. Leaves out those below the loaded part of the list,
+ * and empty ones of other users, unless they are on the screen. Called several times per render. @param {Sight} sight
+ * @returns {Conversation[]} */
 export function listed({ state, selected }) {
   const { bound } = state.list;
   const known = lists.get(state.conversations);
@@ -151,8 +152,8 @@ export function listed({ state, selected }) {
   return all;
 }
 
-/** Whether a name has what is looked for. Letters are compared as they are until the search is loaded, which a query
- * brings about. @type {(query: string) => (name: string) => boolean} */
+/** Matches a name against a query. Compares letters literally until the search module has loaded, which a query
+ * triggers. @type {(query: string) => (name: string) => boolean} */
 let named = (query) => {
   const wanted = query.trim().toLowerCase();
   return (name) => name.toLowerCase().includes(wanted);
@@ -163,8 +164,8 @@ export function findBy(finder) {
   named = finder;
 }
 
-/** The conversations that a filter leaves. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter
- * @returns {Conversation[]} */
+/** Returns the conversations that pass a filter. @param {Sight} sight
+ * @param {{unreadOnly: boolean, query: string}} filter @returns {Conversation[]} */
 export function filtered(sight, { unreadOnly, query }) {
   const isNamed = query.trim() === '' ? null : named(query);
   return listed(sight).filter((one) => {
@@ -173,20 +174,21 @@ export function filtered(sight, { unreadOnly, query }) {
   });
 }
 
-/** The same, as far as one needs it to go from one to the next. @param {Sight} sight
+/** Returns the same conversations with only what the keyboard navigation needs. @param {Sight} sight
  * @param {{unreadOnly: boolean, query: string}} filter @returns {{id: number, selected: boolean, unread: number}[]} */
 export function stepsOf(sight, filter) {
   return filtered(sight, filter).map((one) =>
     ({ id: one.id, selected: one.id === sight.selected, unread: unreadOf(one, sight.readUpTo(one.id)) }));
 }
 
-/** The rows of the list. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter @returns {Row[]} */
+/** Returns the rows of the list. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter
+ * @returns {Row[]} */
 export function rowsOf(sight, filter) {
   return filtered(sight, filter).map((one) => rowOf(one, sight));
 }
 
-/** What is unread in all my conversations, what this page has read but not told yet counted as read.
- * @param {Sight} sight @returns {Unread} */
+/** Returns the unread totals; messages read on this page count as read before the server knows. @param {Sight} sight
+ * @returns {Unread} */
 export function unreadTotals({ state, readUpTo }) {
   const totals = totalsOf(state);
   for (const one of state.conversations.values()) {
@@ -197,8 +199,8 @@ export function unreadTotals({ state, readUpTo }) {
   return { messages: Math.max(0, totals.messages), conversations: Math.max(0, totals.conversations) };
 }
 
-/** The chips on the card: one's own role first. @param {State} state @param {Conversation} conversation
- * @returns {{text: string, mine: boolean}[]} */
+/** Returns the role chips of the context card, the user's own role first. @param {State} state
+ * @param {Conversation} conversation @returns {{text: string, mine: boolean}[]} */
 export function roleChips(state, conversation) {
   /** @type {{text: string, mine: boolean}[]} */
   const chips = [];
@@ -213,7 +215,7 @@ export function roleChips(state, conversation) {
   return chips;
 }
 
-/** Whether a message is worth telling somebody who looks elsewhere. @param {Message} message @param {number} me */
+/** Returns whether a message is worth announcing in a background tab. @param {Message} message @param {number} me */
 export function isOthers(message, me) {
   return message.sender !== me;
 }

@@ -1,6 +1,6 @@
 /**
- * Emoji that people often use, by kind, each with words by which it is found and read out: the first up to a comma is
- * its name. Whatever else a keyboard gives can be reacted with too; it only is not offered here.
+ * Common emoji by category, each with its search words; the text up to the first comma is its name. Any other emoji of
+ * the keyboard works as a reaction too; it is only not offered here.
  */
 
 /** @type {{kind: string, lines: string[]}[]} */

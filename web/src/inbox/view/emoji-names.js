@@ -1,22 +1,22 @@
 /**
- * What emoji are called: the usual ones, and all of the list once that was loaded.
+ * Names of emoji: the default ones, and the whole list once it has loaded.
  */
 
-/** Offered before one has chosen any, with their names. */
+/** The emoji offered before the user has chosen any, with their names. */
 export const USUAL = new Map(Object.entries({
   '👍': 'thumbs up', '❤️': 'red heart', '😂': 'tears of joy', '😮': 'surprised', '🙏': 'folded hands', '😢': 'crying',
   '🎉': 'party', '👀': 'eyes',
 }));
 
-/** Without a skin tone and without the sign that asks for colour. @param {string} emoji @returns {string} */
+/** Removes the skin tone and the variation selector. @param {string} emoji @returns {string} */
 export function bare(emoji) {
   return emoji.replace(/[\u{1F3FB}-\u{1F3FF}\uFE0F]/gu, '');
 }
 
-/** What is known of names: the usual ones, and all of the list once it was loaded. @type {Map<string, string>} */
+/** The known names: the default ones, and the whole list once it has loaded. @type {Map<string, string>} */
 export const names = new Map([...USUAL].map(([emoji, name]) => [bare(emoji), name]));
 
-/** @param {string} emoji @param {string} name of one that is not known yet */
+/** @param {string} emoji @param {string} name of a new emoji */
 export function learnName(emoji, name) {
   if (!names.has(bare(emoji))) names.set(bare(emoji), name);
 }

@@ -1,5 +1,5 @@
 /**
- * The list of emoji, and how one is found by a word. Loaded with the picker.
+ * The list of emoji and the search in it. Loaded with the picker.
  */
 import { kinds } from './emoji-list.js';
 import { bare, learnName } from './emoji-names.js';
@@ -19,7 +19,7 @@ export const groups = kinds.map(({ kind, lines }) => ({
 const byEmoji = new Map(groups.flatMap((group) => group.emoji).map((one) => [bare(one.emoji), one]));
 for (const { emoji, name } of byEmoji.values()) learnName(emoji, name);
 
-/** Those of which each word of the query begins a word. @param {string} query @returns {Emoji[]} */
+/** Returns the emoji whose words start with the words of the query. @param {string} query @returns {Emoji[]} */
 export function findEmoji(query) {
   const wanted = query.toLowerCase().split(/[\s,]+/u).filter(Boolean);
   const found = [];

@@ -1,15 +1,15 @@
 /**
- * Emoji: what they are called, and which a person uses often.
+ * Names of emoji, and the emoji that a user uses often.
  */
 import { USUAL, bare, names } from './emoji-names.js';
 
 const OFTEN = [...USUAL.keys()];
-/** So many of one's own are remembered. */
+/** The number of remembered emoji. */
 const REMEMBERED = 24;
 
-/** What an emoji is called; one without a name here speaks for itself: a screen reader knows it. The first that has none
- * brings the whole list. @param {string} emoji @param {(name: string) => void} [later] is given the name once the list
- * is there @returns {string} */
+/** Returns the name of an emoji, or the emoji itself if it has none here: screen readers know it. The first emoji
+ * without a name loads the whole list. @param {string} emoji
+ * @param {(name: string) => void} [later] receives the name once the list has loaded @returns {string} */
 export function emojiName(emoji, later = () => {}) {
   const name = names.get(bare(emoji));
   if (name === undefined) void loadNames().then(() => later(names.get(bare(emoji)) ?? emoji));
@@ -19,7 +19,7 @@ export function emojiName(emoji, later = () => {}) {
 /** @type {Promise<unknown>|null} */
 let loading = null;
 
-/** The names come with the picker; where it cannot be loaded the next emoji tries again. @returns {Promise<unknown>} */
+/** Loads the names with the picker; after a failure the next emoji retries. @returns {Promise<unknown>} */
 function loadNames() {
   loading ??= import('./emoji-search.js').catch(() => {
     loading = null;
@@ -27,15 +27,15 @@ function loadNames() {
   return loading;
 }
 
-/** Those a person uses most, then the usual ones. @param {unknown} counts as kept in the browser
+/** Returns the emoji that the user uses most, then the default ones. @param {unknown} counts as stored in the browser
  * @param {number} most @returns {string[]} */
 export function oftenUsed(counts, most) {
   const own = Object.entries(countsOf(counts)).sort(([, a], [, b]) => b - a).map(([emoji]) => emoji);
   return [...new Set([...own, ...OFTEN])].slice(0, most);
 }
 
-/** With one more use. What is used now weighs more than what was used long ago.
- * @param {unknown} counts @param {string} emoji @returns {Record<string, number>} */
+/** Counts one more use. Recent uses weigh more than old ones. @param {unknown} counts @param {string} emoji
+ * @returns {Record<string, number>} */
 export function usedAgain(counts, emoji) {
   const before = Object.entries(countsOf(counts)).map(([one, count]) => /** @type {const} */ ([one, count * 0.95]));
   const own = new Map(before);

@@ -1,10 +1,10 @@
 /**
- * Folding a text for comparing, and what a name is found by. Pure.
+ * Folds texts for comparison, and derives the words that a name is found by. Pure.
  *
  * The server folds in the same way (`crates/server/src/search/`: `fold.rs`, `units.rs`, `names.rs`), and
- * `fixtures/folding.json` holds both to it. Folded is: compatibility forms made plain, lower case, accents and invisible
- * signs gone, letters that Unicode does not take apart spelled out. Names are found by the beginnings of their words,
- * with and without what joins these, and by any part in a script without spaces.
+ * `fixtures/folding.json` holds both to it. Folding replaces compatibility forms, lowers the case, drops accents and
+ * invisible characters, and spells out letters that Unicode does not decompose. Names are found by the prefixes of
+ * their words, with and without the characters that join them, and by any part in a script without spaces.
  */
 import { graphemes } from './graphemes.js';
 
@@ -12,10 +12,11 @@ import { graphemes } from './graphemes.js';
 /** @typedef {{folded: string, kind: Class}} Letter */
 /** @typedef {'none'|'soft'|'hard'|'spaced'|'thousand'|'space'|'end'} Joint */
 /** @typedef {{folded: string, joint: Joint}} Unit */
-/** One thing that a name must have: the whole, or all of its parts. @typedef {{whole: string, parts: string[]}} Asked */
+/** One term that a name must contain: the whole, or all of its parts. @typedef {{whole: string, parts: string[]}} Asked
+ * */
 
 const JOINT = '\u200c';
-/** Characters of a word that are compared. */
+/** The compared characters of a word. */
 const WORD_CHARS_MAX = 32;
 const ACCOUNT_CHARS_MIN = 15;
 const SPACED_MAX = 3;
@@ -34,7 +35,7 @@ const SIGN = /[\u2190-\u2bff\u{1f000}-\u{1faff}]/u;
 const CURRENCY = /[$¢£¤¥\u058f\u060b\u09f2\u09f3\u0e3f\u20a0-\u20cf]/u;
 const DIGIT = /^[0-9]$/u;
 
-/** Letters that no normal form takes apart. @type {Map<string, string>} */
+/** Letters that no normal form decomposes. @type {Map<string, string>} */
 const SPELLED = new Map(Object.entries({
   ß: 'ss', æ: 'ae', œ: 'oe', þ: 'th', ø: 'o', ł: 'l', đ: 'd', ð: 'd', ħ: 'h', ı: 'i', ŧ: 't', ŋ: 'n', ĸ: 'k', ς: 'σ',
   ی: 'ي', ى: 'ي', ک: 'ك', ھ: 'ه', ہ: 'ه',
@@ -77,7 +78,7 @@ function kindOf(folded) {
   return SIGN.test(folded) ? 'sign' : 'gap';
 }
 
-/** The letters of words, each with what stands before it. @param {Letter[]} letters @returns {Unit[]} */
+/** Returns the letters of words, each with the joint before it. @param {Letter[]} letters @returns {Unit[]} */
 function unitsOf(letters) {
   /** @type {Unit[]} */
   const units = [];
@@ -87,7 +88,7 @@ function unitsOf(letters) {
     if (kind === 'word') units.push({ folded, joint: joint(units.at(-1), gap, folded) });
     else if (kind === 'gap' && isAffix(units, gap, folded)) units.push({ folded, joint: gap.length === 0 ? 'none' : 'soft' });
     else {
-      // What is no gap joins nothing.
+      // Other characters join nothing.
       gap.push(kind === 'gap' ? folded : '\n');
       continue;
     }
@@ -113,8 +114,8 @@ function joint(before, gap, after) {
   return '.:/_&@\\=~'.includes(sign) || CURRENCY.test(sign) ? 'hard' : 'end';
 }
 
-/** Whether a sign is a letter of the word before it. @param {Unit[]} units @param {string[]} gap @param {string} sign
- * @returns {boolean} */
+/** Returns whether a character belongs to the word before it. @param {Unit[]} units @param {string[]} gap
+ * @param {string} sign @returns {boolean} */
 function isAffix(units, gap, sign) {
   const before = units.at(-1)?.folded ?? ' ';
   const isWord = ALPHANUMERIC.test(before);
@@ -128,13 +129,14 @@ function isSuffix(sign) {
   return sign === '%' || CURRENCY.test(sign);
 }
 
-/** Whether letters and digits meet between these two. @param {string} before @param {string} after @returns {boolean} */
+/** Returns whether letters and digits meet between these two. @param {string} before @param {string} after
+ * @returns {boolean} */
 function isSwitch(before, after) {
   if (/[+#]/u.test(after) || isSuffix(after)) return false;
   return /[+#]/u.test(before) || isSuffix(before) || DIGIT.test(before) !== DIGIT.test(after);
 }
 
-/** Spaces within numbers that only what follows tells apart: thousands, and numbers of accounts.
+/** Joins the spaced groups of thousands and of account numbers, which only the following groups reveal.
  * @param {Unit[]} units */
 function joinNumbers(units) {
   const starts = units.flatMap((unit, at) => (unit.joint === 'none' ? [] : [at]));
@@ -156,8 +158,8 @@ function joinNumbers(units) {
   }
 }
 
-/** The last group of the number of an account that begins with this group, or the group itself: two letters and two
- * digits, then groups of four. @param {Unit[]} units @param {number[]} starts @param {number} group
+/** Returns the last group of the account number that starts with this group, or the group itself. An account number has
+ * two letters and two digits, then groups of four. @param {Unit[]} units @param {number[]} starts @param {number} group
  * @returns {number} */
 function accountEnd(units, starts, group) {
   const from = starts[group];
@@ -181,12 +183,12 @@ function said(units, from = 0) {
   return units.slice(from, from + WORD_CHARS_MAX).map((one) => one.folded).join('');
 }
 
-/** @param {Unit} unit @returns {boolean} another word begins with it */
+/** @param {Unit} unit @returns {boolean} whether a new word starts here */
 function isApart(unit) {
   return unit.joint === 'space' || unit.joint === 'end';
 }
 
-/** Runs of a script without spaces, and signs, one by one. @param {Letter[]} letters @returns {Letter[][]} */
+/** Returns the runs of a script without spaces, and single symbols. @param {Letter[]} letters @returns {Letter[][]} */
 function runsOf(letters) {
   /** @type {Letter[][]} */
   const runs = [];
@@ -198,7 +200,7 @@ function runsOf(letters) {
   return runs;
 }
 
-/** What a name is found by, each after a space. @param {string} name @returns {string} */
+/** Returns the words that a name is found by, each after a space. @param {string} name @returns {string} */
 export function nameWords(name) {
   const letters = foldedLetters(name);
   const words = chunked(unitsOf(letters), isApart).flatMap((units) => units.flatMap(({ folded, joint: before }, at) =>
@@ -228,11 +230,11 @@ function chunked(units, begins) {
   return chunks;
 }
 
-/** Names are compared with each letter that somebody types. @type {Map<string, string>} */
+/** Caches the words of names, which are compared on each keystroke. @type {Map<string, string>} */
 const known = new Map();
 const KNOWN_MAX = 20_000;
 
-/** Whether a name has what was asked for. @param {string} name @param {Asked[]} wanted @returns {boolean} */
+/** Returns whether a name matches a query. @param {string} name @param {Asked[]} wanted @returns {boolean} */
 export function isFound(name, wanted) {
   let words = known.get(name);
   if (words === undefined) {
@@ -243,8 +245,8 @@ export function isFound(name, wanted) {
   return hasAll(words, wanted);
 }
 
-/** Whether what a name is found by has what was asked for. @param {string} words @param {Asked[]} wanted
- * @returns {boolean} */
+/** Returns whether the words of a name match a query. @param {string} words @param {Asked[]} wanted @returns {boolean}
+ * */
 export function hasAll(words, wanted) {
   const has = (/** @type {string} */ part) => words.includes(` ${part}`);
   return wanted.every(({ whole, parts }) => has(whole) || (parts.length > 0 && parts.every(has)));

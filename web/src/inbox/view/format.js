@@ -1,5 +1,5 @@
 /**
- * Times, names and words about people. Pure but for the reader's time zone.
+ * Formats times and names. Pure except for the user's time zone.
  *
  * @import {User} from '../../sdk/wire.js'
  */
@@ -20,18 +20,18 @@ function format(options, time) {
   return made.format(time);
 }
 
-/** 10:47 @param {number} time @returns {string} */
+/** For example "10:47". @param {number} time @returns {string} */
 export function clockTime(time) {
   return format({ hour: '2-digit', minute: '2-digit' }, time);
 }
 
-/** The day in the reader's time zone, as a key. @param {number} time @returns {string} */
+/** Returns the day in the user's time zone, as a key. @param {number} time @returns {string} */
 export function dayKey(time) {
   const date = new Date(time);
   return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
 }
 
-/** Whole days between two moments, by the calendar. @param {number} time @param {number} now @returns {number} */
+/** Returns the calendar days between two times. @param {number} time @param {number} now @returns {number} */
 function daysAgo(time, now) {
   const day = (/** @type {number} */ at) => {
     const date = new Date(at);
@@ -40,8 +40,8 @@ function daysAgo(time, now) {
   return Math.round((day(now) - day(time)) / 86_400_000);
 }
 
-/** 10:47 today; Yesterday; Fri within a week; 12 Nov; 12 Nov 2025. @param {number} time @param {number} now
- * @returns {string} */
+/** Returns "10:47" today, "Yesterday", "Fri" within a week, "12 Nov", or "12 Nov 2025" for another year.
+ * @param {number} time @param {number} now @returns {string} */
 export function shortTime(time, now) {
   const days = daysAgo(time, now);
   if (days <= 0) return clockTime(time);
@@ -51,8 +51,8 @@ export function shortTime(time, now) {
   return format({ day: 'numeric', month: 'short', ...(sameYear ? {} : { year: 'numeric' }) }, time);
 }
 
-/** 10:32 today; yesterday 10:32; Fri 10:32 within a week; 12 Nov. @param {number} time @param {number} now
- * @returns {string} */
+/** Returns "10:32" today, "yesterday 10:32", "Fri 10:32" within a week, or "12 Nov". @param {number} time
+ * @param {number} now @returns {string} */
 export function sinceTime(time, now) {
   const days = daysAgo(time, now);
   if (days === 1) return say.yesterdayAt(clockTime(time));
@@ -60,8 +60,8 @@ export function sinceTime(time, now) {
   return days > 1 && days < 7 ? `${short} ${clockTime(time)}` : short;
 }
 
-/** Today; Yesterday; Friday 20 November; with the year when it is another. @param {number} time @param {number} now
- * @returns {string} */
+/** Returns "Today", "Yesterday" or "Friday 20 November", with the year if it is another one. @param {number} time
+ * @param {number} now @returns {string} */
 export function dayName(time, now) {
   const days = daysAgo(time, now);
   if (days <= 0) return say.today;
@@ -71,12 +71,12 @@ export function dayName(time, now) {
   return format(/** @type {Intl.DateTimeFormatOptions} */ (options), time).replace(',', '');
 }
 
-/** The whole moment, for who points at a time. @param {number} time @returns {string} */
+/** Returns the full date and time, for a tooltip. @param {number} time @returns {string} */
 export function fullTime(time) {
   return format({ dateStyle: 'full', timeStyle: 'short' }, time);
 }
 
-/** Up to two letters for who has no picture; a name in Han, Kana or Hangul gives its last two signs.
+/** Returns up to two letters for a user without a picture; a name in Han, Kana or Hangul gives its last two characters.
  * @param {string} name @returns {string} */
 export function initials(name) {
   const words = name.trim().split(/\s+/u).filter(Boolean);
@@ -89,23 +89,23 @@ export function initials(name) {
   return picked.map(large).join('') || graphemes(last).find((sign) => /\p{Extended_Pictographic}|\p{RI}/u.test(sign)) || '?';
 }
 
-/** A letter as it begins a name; ß has no large form of one letter. @param {string} letter @returns {string} */
+/** Returns a letter in upper case; ß has no single upper case letter. @param {string} letter @returns {string} */
 function large(letter) {
   const upper = letter.toUpperCase();
   return graphemes(upper).length === 1 ? upper : letter;
 }
 
-/** One of six pairs of colours. @param {number} user @returns {string} */
+/** Returns the class of one of six pairs of colours. @param {number} user @returns {string} */
 export function hue(user) {
   return `w${(user % 6) + 1}`;
 }
 
-/** What one calls a person when writing to them. @param {string} name @returns {string} */
+/** Returns the first part of a name. @param {string} name @returns {string} */
 export function shortName(name) {
   return name.trim().split(/\s+/u)[0] || name;
 }
 
-/** A role is a word of the operator; it begins a chip, so it begins large. @param {string} role @returns {string} */
+/** Capitalises a role, which is a word of the operator. @param {string} role @returns {string} */
 export function roleName(role) {
   const [first = '', ...rest] = graphemes(role);
   return first.toLocaleUpperCase(say.locale) + rest.join('');
@@ -116,7 +116,7 @@ export function nameList(users, most) {
   return users.slice(0, most).map((user) => shortName(user.name)).join(', ');
 }
 
-/** Whether a text is one to three emoji and nothing else. @param {string} text @returns {boolean} */
+/** Returns whether a text is one to three emoji and nothing else. @param {string} text @returns {boolean} */
 export function isLarge(text) {
   if (text.length > 48 || !/\p{Extended_Pictographic}|\p{Regional_Indicator}/u.test(text)) return false;
   const signs = graphemes(text.trim());

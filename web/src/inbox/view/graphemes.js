@@ -1,5 +1,5 @@
 /**
- * Characters as people count them. Pure.
+ * Splits texts into graphemes, the characters that users see. Pure.
  */
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
@@ -9,12 +9,12 @@ export function graphemes(text) {
   return [...segmenter.segment(text)].map(({ segment }) => segment);
 }
 
-/** The beginning of a text, of at most so many characters; none of them is cut.
- * @param {string} text @param {number} most @returns {string} */
+/** Truncates a text to a number of graphemes, never within one. @param {string} text @param {number} most
+ * @returns {string} */
 export function cut(text, most) {
   if (text.length <= most) return text;
   let count = 0;
-  // The segments come one by one, so a long text costs no more than its beginning.
+  // The segmenter is lazy, so a long text costs no more than its beginning.
   for (const { index } of segmenter.segment(text)) {
     if (count === most) return text.slice(0, index);
     count += 1;

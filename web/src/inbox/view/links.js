@@ -1,31 +1,30 @@
 /**
- * Addresses in a plain text. Pure.
+ * Finds links in a plain text. Pure.
  *
- * Found are http, https and mailto addresses, `www.…`, a domain with a path, and e-mail addresses. Nothing is found that
- * begins within a word: of `ölmann@a.example` the part `lmann@a.example` is somebody else's address. An address ends at
- * white space, double quotes, angle brackets, signs that turn or hide, the full stops of Chinese and Japanese, a long
- * dash, a closing bracket that it does not open, and where another address follows `,`, `;` or `|`; directly behind the
- * name of its server at any other sign (`link-host.js`). Punctuation at its end is left out, pictures behind a word too, and
- * so is a sign such as `*` or `'` that also stands before it.
- * A domain without a scheme ends in a domain of the first level that is known and is not also the ending of a file.
- * Where the name of the server is written so that it may be mistaken for another, `host` says what it is in truth.
+ * Links are http, https and mailto URLs, `www.…`, a domain with a path, and e-mail addresses. No link starts within a
+ * word: in `ölmann@a.example`, `lmann@a.example` is another user's address. A link ends at white space, double quotes,
+ * angle brackets, directional and invisible characters, the full stops of Chinese and Japanese, a long dash, a closing
+ * bracket that it does not open, and where another link follows `,`, `;` or `|`; directly after its host at any other
+ * character (`link-host.js`). Punctuation at its end is left out, as are emoji after a word and a character such as `*`
+ * or `'` that also stands before the link. A domain without a scheme needs a known top-level domain that is no file
+ * extension. For a host with confusable letters, `host` holds its ASCII form.
  *
- * Invariant: each character is looked at a bounded number of times.
- * Absent on purpose: any other scheme, and addresses with a name and a password.
+ * Invariant: each character is read a bounded number of times.
+ * Absent on purpose: other schemes, and URLs with a user name and a password.
  */
 import { isFileEnding, isTopLevel } from './top-level-domains.js';
 import { RUN, namePart } from './link-host.js';
 
 /** @typedef {{start: number, end: number, href: string, host: string|null}} Found */
-/** How many characters were looked at. @typedef {{steps: number}} Meter */
-/** What stands in a stretch without white space. @typedef {{text: string, signs: Signs, meter: Meter}} Chunk */
-/** Signs that opened before and are not closed yet. @typedef {{'*': boolean, _: boolean, "'": boolean}} Signs */
+/** The number of characters read. @typedef {{steps: number}} Meter */
+/** A stretch without white space. @typedef {{text: string, signs: Signs, meter: Meter}} Chunk */
+/** Markup characters that are open before the stretch. @typedef {{'*': boolean, _: boolean, "'": boolean}} Signs */
 
-/** What lies between these can be an address; joiners are hidden, and belong to words and pictures that need them. */
+/** The stretches that can contain links. Joiners are invisible, but belong to words and emoji that need them. */
 const CHUNK = /(?:(?!\p{Script=Latin})[\p{L}\p{M}][\u200c\u200d](?=(?!\p{Script=Latin})[\p{L}\p{M}])|[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f]\u200d(?=\p{Extended_Pictographic})|[^\s"<>`\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff“”„«»，。！？；：、「」『』【】（）《》])+/gu;
-/** Where an address may be: its scheme, the sign within an e-mail address, the path after a domain. */
+/** Where a link may be: at a scheme, the @ of an e-mail address, or the path after a domain. */
 const CANDIDATE = /https?:\/\/|mailto:|www\.|@|\.[\p{L}\p{M}\d-]{2,24}\//giu;
-/** Another address begins after a separator. */
+/** Another link after a separator. */
 const NEXT = /[,;|](?=https?:\/\/|mailto:|www\.|[\w.+-]{1,64}@[\w-]{1,63}\.)/yiu;
 const LABEL = '[\\p{L}\\p{M}\\d](?:[\\p{L}\\p{M}\\d-]{0,61}[\\p{L}\\p{M}\\d])?';
 const DOMAIN = new RegExp(`^(?:${LABEL}\\.){1,8}(xn--[a-z\\d-]{2,59}|[\\p{L}\\p{M}]{2,24})(?!-?[\\p{L}\\p{M}\\d])`, 'iu');
@@ -33,21 +32,21 @@ const WORD = /[\p{L}\p{M}\p{N}]/u;
 const HIDDEN = /[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/u;
 const LOCAL = /[a-z\d.!#$%&'*+?^_{}~-]/iu;
 const TAIL = new Set('.,;:!?~|\\^([{'.split(''));
-/** Signs of other scripts end an address too, but for those that Hebrew words end in. */
+/** Punctuation of other scripts ends a link too, except for marks at the end of Hebrew words. */
 const TAIL_ELSEWHERE = /[^\x00-\x7f\P{P}׳״]/u;
-/** What was put behind a word or a sentence, and of so many units at most. */
+/** Emoji after a word or a sentence, and their maximum length. */
 const PICTURES = /[\p{L}\p{N}.,;:!?)\]}*'’…]((?:\p{Extended_Pictographic}|[\p{Emoji_Modifier}\p{Regional_Indicator}\ufe0f\u200d])+)$/u;
 const PICTURES_MAX = 24;
-/** They end an address only where the same sign stands before it. */
+/** They end a link only if the same character stands before it. */
 const PAIRED = new Set("*_='&".split(''));
 const CLOSERS = new Map([[')', '('], [']', '['], ['}', '{']]);
-/** Longer ones are not shown as links: nobody can tell where they lead. */
+/** Longer URLs are not shown as links: nobody can tell where they lead. */
 const LENGTH_MAX = 2_048;
 const HOST_MAX = 320;
 const LOCAL_MAX = 64;
 /** Scripts whose letters look like Latin ones. */
 const LOOKALIKE = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Coptic}]/u;
-/** Latin letters of phonetics, which look like those of every day. */
+/** Phonetic Latin letters, which look like ordinary ones. */
 const PHONETIC = /[\u0180\u0250-\u02af\u1d00-\u1dbf\ua720-\ua7ff\uab30-\uab6f]/u;
 
 /** @param {string} text @param {number} most @param {Meter} [meter] @returns {Found[]} */
@@ -71,7 +70,7 @@ export function findLinks(text, most, meter = { steps: 0 }) {
   return found;
 }
 
-/** Which signs a stretch opens and closes. @param {Signs} signs @param {string} chunk */
+/** Records the markup characters that a stretch opens and closes. @param {Signs} signs @param {string} chunk */
 function noteSigns(signs, chunk) {
   if (chunk.length < 2) return;
   const first = /^[([{]{0,8}([*_'])(?!\1)/u.exec(chunk)?.[1];
@@ -80,12 +79,12 @@ function noteSigns(signs, chunk) {
   if (last) signs[/** @type {keyof Signs} */ (last)] = false;
 }
 
-/** @param {Chunk} chunk @param {boolean} isWord a word goes on at its beginning @returns {Found[]} */
+/** @param {Chunk} chunk @param {boolean} isWord whether a word continues at its start @returns {Found[]} */
 function inChunk(chunk, isWord) {
   const { text, meter } = chunk;
   /** @type {Found[]} */
   const found = [];
-  /** What was looked at already is in no other address. */
+  /** Characters before this position are in no other link. */
   let floor = 0;
   for (const { 0: sign, index } of text.matchAll(CANDIDATE)) {
     if (index < floor) continue;
@@ -104,23 +103,23 @@ function inChunk(chunk, isWord) {
   return found;
 }
 
-/** An address with a scheme, or one that begins with www. @param {Chunk} chunk @param {number} start
+/** Reads a URL with a scheme, or one that starts with www. @param {Chunk} chunk @param {number} start
  * @param {string} sign @returns {{link: Found|null, floor: number}} */
 function schemed(chunk, start, sign) {
   const { text, meter } = chunk;
   const missed = (/** @type {number} */ floor) => ({ link: null, floor });
   if (/[@/.\\]/u.test(text[start - 1] ?? ' ')) return missed(start + 1);
   const scheme = sign === 'www.' ? 'https://' : '';
-  // The name of the server decides, so that the rest is looked at once only.
+  // The host decides, so that the rest is read only once.
   const from = start + (scheme === '' ? sign.length : 0);
   const whole = serverAt(text, from);
   const name = namePart(whole);
   meter.steps += whole.length;
-  // Of a name that goes on with other signs, the beginning alone is that of another server.
+  // If a name continues with other characters, its beginning alone is another host.
   const isCut = name.length < whole.length;
   if (isCut && !/^(?:.*\.|\[|localhost$|localhost:)/iu.test(name)) return missed(from + Math.max(name.length, 1));
   if (sign === 'www.' && !/^www\.[^./]+\./iu.test(name)) return missed(from + sign.length);
-  // Of `https://name:secret@host` nothing is an address.
+  // Nothing of `https://name:secret@host` is a link.
   if (sign !== 'mailto:' && !isServer((scheme || sign) + bareName(name))) return missed(from + name.length);
   const server = from + name.length;
   const end = endOf(chunk, start, server, isCut ? server : text.length);
@@ -128,14 +127,14 @@ function schemed(chunk, start, sign) {
   return { link, floor: Math.max(end, from) };
 }
 
-/** The name of the server that begins there. @param {string} text @param {number} from @returns {string} */
+/** Returns the host that starts at this position. @param {string} text @param {number} from @returns {string} */
 function serverAt(text, from) {
   const name = /^[^/?#\\]*/u.exec(text.slice(from, from + HOST_MAX))?.[0] ?? '';
   for (let at = 0; at < name.length; at += 1) if (isNext(text, from + at)) return name.slice(0, at);
   return name;
 }
 
-/** Without what ends a sentence or a form. @param {string} name @returns {string} */
+/** Removes the punctuation that ends a sentence or a span. @param {string} name @returns {string} */
 function bareName(name) {
   return name.startsWith('[') ? name : name.replace(/[^\p{L}\p{M}\p{N}]+$/u, '');
 }
@@ -147,7 +146,7 @@ function isServer(address) {
   return /[a-z0-9]/iu.test(url.hostname) && /^[a-z\d.:_[\]-]+$/iu.test(url.hostname);
 }
 
-/** An e-mail address around its sign. @param {Chunk} chunk @param {number} at @param {number} floor
+/** Reads an e-mail address around its @. @param {Chunk} chunk @param {number} at @param {number} floor
  * @returns {{link: Found|null, floor: number}} */
 function mail({ text, meter }, at, floor) {
   const missed = { link: null, floor: at + 1 };
@@ -158,18 +157,18 @@ function mail({ text, meter }, at, floor) {
   const found = at - start > LOCAL_MAX ? null : DOMAIN.exec(rest);
   if (!found || isFileEnding(found[1])) return missed;
   const end = at + 1 + found[0].length;
-  // Quotes and signs of a form are not part of the name; an underscore is, unless another one closes it.
+  // Quotes and markup characters are not part of the name; an underscore is, unless another one closes it.
   start += /^[^\p{L}\p{N}]*/u.exec(text.slice(start, at))?.[0].length ?? 0;
   while (start > floor && text[start - 1] === '_' && text[end] !== '_') start -= 1;
   const local = text.slice(start, at);
   if (local === '' || local.endsWith('.') || local.includes('..')) return missed;
   if (/[@/:#\\-]/u.test(text[start - 1] ?? ' ')) return missed;
-  // `ada@a.example/x` is something else, `ada@a.example?` and `ada@a.example:` are ends of sentences.
+  // `ada@a.example/x` is no e-mail address; `ada@a.example?` and `ada@a.example:` end sentences.
   if (/^(?:[/@]|[?#:_][\p{L}\p{N}/])/u.test(text.slice(end, end + 2))) return missed;
   return { link: { start, end, href: `mailto:${encodeURI(text.slice(start, end))}`, host: null }, floor: end };
 }
 
-/** A domain with a path, of which `at` is the last full stop. @param {Chunk} chunk @param {number} at
+/** Reads a domain with a path; `at` is its last full stop. @param {Chunk} chunk @param {number} at
  * @param {number} floor @returns {{link: Found|null, floor: number}} */
 function bare(chunk, at, floor) {
   const { text, meter } = chunk;
@@ -188,20 +187,20 @@ function bare(chunk, at, floor) {
   return { link: made(text, start, to, 'https://'), floor: to };
 }
 
-/** What comes before the first letter of a script without spaces. @param {string} text @returns {string} */
+/** Returns the text before the first letter of a script without spaces. @param {string} text @returns {string} */
 function untilRun(text) {
   const at = text.search(RUN);
   return at < 0 ? text : text.slice(0, at);
 }
 
-/** What comes after the last one. @param {string} text @returns {string} */
+/** Returns the text after the last such letter. @param {string} text @returns {string} */
 function fromRun(text) {
   const signs = [...text];
   const last = signs.findLastIndex((sign) => RUN.test(sign));
   return signs.slice(last + 1).join('');
 }
 
-/** @param {string} text @param {number} start @param {number} end @param {string} scheme what is to stand before it
+/** @param {string} text @param {number} start @param {number} end @param {string} scheme the scheme to prepend
  * @returns {Found|null} */
 function made(text, start, end, scheme) {
   const written = text.slice(start, end);
@@ -224,15 +223,14 @@ function parsed(text) {
   }
 }
 
-/** Whether a separator stands there, and another address after it. @param {string} text @param {number} at
- * @returns {boolean} */
+/** Returns whether a separator and another link follow. @param {string} text @param {number} at @returns {boolean} */
 function isNext(text, at) {
   NEXT.lastIndex = at;
   return NEXT.test(text);
 }
 
-/** Where an address ends. @param {Chunk} chunk @param {number} start @param {number} server where the name of its
- * server ends @param {number} [limit] it goes no further @returns {number} */
+/** Returns the end of a link. @param {Chunk} chunk @param {number} start @param {number} server the end of its host
+ * @param {number} [limit] the furthest end @returns {number} */
 function endOf({ text, signs, meter }, start, server, limit = text.length) {
   /** @type {Record<string, number>} */
   const open = { '(': 0, '[': 0, '{': 0 };
@@ -262,8 +260,8 @@ function endOf({ text, signs, meter }, start, server, limit = text.length) {
   }
 }
 
-/** How often each of the signs that come in pairs stands before an address. @param {string} text
- * @param {number} start @param {Signs} signs @returns {Map<string, number>} */
+/** Counts the paired characters directly before a link. @param {string} text @param {number} start @param {Signs} signs
+ * @returns {Map<string, number>} */
 function signsBefore(text, start, signs) {
   return new Map([...PAIRED].map((sign) => {
     let count = 0;
@@ -272,7 +270,7 @@ function signsBefore(text, start, signs) {
   }));
 }
 
-/** Whether a letter or a digit of a script with spaces stands before, hidden signs left out.
+/** Returns whether a letter or a digit of a script with spaces precedes, ignoring invisible characters.
  * @param {string} text @param {number} at @returns {boolean} */
 function isWordBefore(text, at) {
   let before = at;
@@ -284,11 +282,10 @@ function isWordBefore(text, at) {
   return WORD.test(sign) && !RUN.test(sign);
 }
 
-/** Whether the name of the server, as it is written, may be mistaken for another.
- * @param {string} address @returns {boolean} */
+/** Returns whether a host, as it is written, may be mistaken for another. @param {string} address @returns {boolean} */
 function isDoubtful(address) {
   const name = /^[a-z]+:\/\/([^/?#\\]*)/iu.exec(address)?.[1] ?? '';
-  // What is ASCII is what it looks like.
+  // ASCII is unambiguous.
   if (/^[\x21-\x7e]*$/u.test(name)) return false;
   const end = name.split(':')[0].split('.').pop() ?? '';
   return name.split('.').some((label) => {

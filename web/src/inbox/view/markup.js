@@ -1,11 +1,12 @@
 /**
- * What a plain text means: links, *bold*, _italic_, `code` and fenced blocks. Pure, and nothing but text comes out.
+ * Parses the markup of a plain text: links, *bold*, _italic_, `code` and fenced blocks. Pure; the result contains only
+ * text.
  *
- * Invariants: the texts of all pieces, put together, are the text that went in; the signs that mean a form are pieces
- * of their own (`mark`). An `href` begins with http, https or mailto. The time it takes grows with the length alone.
- * Inside links and code nothing has a form. A form lies in one line. It opens only after a beginning, a space or an
- * opening bracket or quote, and closes only before the mirror of these: punctuation and closing brackets up to a space or an
- * end. There is a letter, a digit or an emoji in it. So `snake_case`, `2*3*4`, `src/*.js` and `^_^` stay as they are.
+ * Invariants: the texts of all pieces add up to the input; markup characters are pieces of their own (`mark`). An
+ * `href` starts with http, https or mailto. The time is linear in the length. Links and code contain no markup. A span
+ * stays within one line. It opens only at the start or after a space, an opening bracket or a quote, and closes only
+ * before punctuation or closing brackets up to a space or the end. It contains a letter, a digit or an emoji. So
+ * `snake_case`, `2*3*4`, `src/*.js` and `^_^` stay as they are.
  */
 import { cut } from './graphemes.js';
 import { findLinks } from './links.js';
@@ -21,15 +22,15 @@ import { findLinks } from './links.js';
  * @typedef {Words|Link|Code|Block|Mark} Piece
  */
 
-/** Of a text with more forms than this, the rest is plain: nobody writes so, and a page would have to draw it. */
+/** After this number of spans the rest of a text is plain, which bounds the elements that a page has to draw. */
 const FORMS_MAX = 600;
 const FENCE = '```';
-/** Nothing that shows one line has room for more. */
+/** No single line has room for more. */
 const PREVIEW_CHARS = 1_000;
-/** Signs of punctuation that are looked at after a form. */
+/** The number of punctuation characters checked after a span. */
 const AFTER_MAX = 12;
 
-/** What there must be in a form. */
+/** What a span must contain. */
 const SAID = /[\p{L}\p{N}\p{Extended_Pictographic}]/u;
 
 /** @param {string} text @param {Meter} [meter] @returns {Piece[]} */
@@ -49,13 +50,13 @@ export function rich(text, meter = { steps: 0 }) {
   return pieces;
 }
 
-/** The text without its signs, for where there is one line and no form. @param {string} text @returns {string} */
+/** Returns the text without its markup. @param {string} text @returns {string} */
 export function plain(text) {
   return rich(text).map((piece) => (piece.type === 'mark' ? (piece.text.includes('\n') ? '\n' : '') : piece.text))
     .join('');
 }
 
-/** What a list, a quote or a notice shows of a text: one line, without signs, and without a fence that nothing ends.
+/** Returns a text as one line for the list, a quote or a notice: without markup and without unclosed fences.
  * @param {string} text @returns {string} */
 export function preview(text) {
   const shown = plain(cut(text, PREVIEW_CHARS));
@@ -67,7 +68,7 @@ export function oneLine(text) {
   return text.replace(/\s+/gu, ' ').trim();
 }
 
-/** Blocks of code: from a fence that begins a line to one that ends a line, with something between.
+/** Finds code blocks: from a fence at the start of a line to one at the end of a line, with text in between.
  * @param {string} text @returns {{from: number, begin: number, end: number, to: number}[]} */
 function fences(text) {
   const found = [];
@@ -83,7 +84,7 @@ function fences(text) {
       at = after;
       continue;
     }
-    // The line breaks beside a block belong to its signs: a block stands on lines of its own.
+    // The line breaks around a block belong to its fences: a block stands on lines of its own.
     found.push({
       from: open > at && text[open - 1] === '\n' ? open - 1 : open,
       begin, end, to: text[after] === '\n' ? after + 1 : after,
@@ -93,7 +94,7 @@ function fences(text) {
   return found;
 }
 
-/** @param {string} text @param {number} from @returns {number} where the next fence at the beginning of a line is */
+/** @param {string} text @param {number} from @returns {number} the position of the next fence at the start of a line */
 function lineStart(text, from) {
   for (let at = text.indexOf(FENCE, from); at >= 0; at = text.indexOf(FENCE, at + 1)) {
     if (at === 0 || text[at - 1] === '\n') return at;
@@ -101,7 +102,7 @@ function lineStart(text, from) {
   return -1;
 }
 
-/** @param {string} text @param {number} from @returns {number} where the next fence at the end of a line is */
+/** @param {string} text @param {number} from @returns {number} the position of the next fence at the end of a line */
 function lineEnd(text, from) {
   for (let at = text.indexOf(FENCE, from); at >= 0; at = text.indexOf(FENCE, at + 1)) {
     const after = text[at + FENCE.length];
@@ -121,9 +122,9 @@ function takeLines(text, pieces, left) {
   }
 }
 
-/** A piece of a line that nothing reaches into, or a sign that may mean a form.
- * @typedef {{type: 'plain', text: string} | {type: 'sign', text: '*'|'_', opens: boolean, closes: boolean}
- *   | {type: 'link', text: string, href: string, host: string|null} | Code | Mark} Atom */
+/** An indivisible piece of a line, or a character that may be markup. @typedef {{type: 'plain', text: string} | {type:
+ * 'sign', text: '*'|'_', opens: boolean, closes: boolean} | {type: 'link', text: string, href: string, host:
+ * string|null} | Code | Mark} Atom */
 
 /** @param {string} line @param {Piece[]} pieces @param {Left} left */
 function takeLine(line, pieces, left) {
@@ -149,8 +150,8 @@ function takeLine(line, pieces, left) {
   }
 }
 
-/** The atoms of a line: code first, then links, then the signs between them.
- * @param {string} line @param {Left} left @returns {Atom[]} */
+/** Returns the atoms of a line: code first, then links, then the markup characters between them. @param {string} line
+ * @param {Left} left @returns {Atom[]} */
 function atomsOf(line, left) {
   /** @type {Atom[]} */
   const atoms = [];
@@ -173,7 +174,7 @@ function atomsOf(line, left) {
   return atoms;
 }
 
-/** Links, and the signs that may mean a form. @param {Atom[]} atoms @param {string} line @param {number} from
+/** Adds links and the characters that may be markup. @param {Atom[]} atoms @param {string} line @param {number} from
  * @param {number} to @param {Left} left */
 function takeWords(atoms, line, from, to, left) {
   const links = findLinks(line.slice(from, to), left.forms, left.meter);
@@ -196,7 +197,7 @@ function takeSigns(atoms, line, from, to, meter) {
     if (sign !== '*' && sign !== '_') continue;
     const before = line[at - 1] ?? ' ';
     const after = line[at + 1] ?? ' ';
-    // Two of a kind are no sign: `__init__`, `**`.
+    // Two of the same character are no markup: `__init__`, `**`.
     const alone = before !== sign && after !== sign;
     const opens = alone && !/\s/u.test(after) && isOpen(line, at - 1, sign);
     const closes = alone && !/\s/u.test(before) && isClosed(line, at + 1, sign);
@@ -208,15 +209,16 @@ function takeSigns(atoms, line, from, to, meter) {
   if (to > begun) atoms.push({ type: 'plain', text: line.slice(begun, to) });
 }
 
-/** Whether a form may open after what stands there: a beginning, a space, an opening bracket or quote, or the other sign
- * where that may open. @param {string} line @param {number} at @param {string} sign @returns {boolean} */
+/** Returns whether a span may open after this position: at the start, after a space, an opening bracket or a quote, or
+ * after the other markup character where that may open. @param {string} line @param {number} at @param {string} sign
+ * @returns {boolean} */
 function isOpen(line, at, sign) {
   const before = line[at] ?? ' ';
   if (/[\s\p{Ps}\p{Pi}\p{Pf}"'¡¿]/u.test(before)) return true;
   return before !== sign && /[*_]/u.test(before) && /[\s\p{Ps}\p{Pi}\p{Pf}"'¡¿]/u.test(line[at - 1] ?? ' ');
 }
 
-/** Whether a form may close before what stands there: punctuation, and then a space or the end.
+/** Returns whether a span may close before this position: before punctuation followed by a space or the end.
  * @param {string} line @param {number} at @param {string} sign @returns {boolean} */
 function isClosed(line, at, sign) {
   for (let next = at; next < at + AFTER_MAX; next += 1) {
@@ -227,13 +229,13 @@ function isClosed(line, at, sign) {
   return false;
 }
 
-/** Which signs begin (true) and end (false) a form. Forms lie in each other and never across.
- * @param {Atom[]} atoms @param {Left} left @returns {Map<number, boolean>} */
+/** Returns which characters open (true) and close (false) a span. Spans nest and never overlap. @param {Atom[]} atoms
+ * @param {Left} left @returns {Map<number, boolean>} */
 function pair(atoms, left) {
   /** @type {Map<number, boolean>} */
   const pairs = new Map();
   const open = { '*': -1, _: -1 };
-  /** Where there was something to give a form to. */
+  /** The last atom with content for a span. */
   let said = -1;
   for (const [index, atom] of atoms.entries()) {
     if (atom.type !== 'sign') {

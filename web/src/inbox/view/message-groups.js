@@ -1,6 +1,6 @@
 /**
- * A thread laid out: days, the unread line, and runs. A run is what one person said within one minute of the clock,
- * with no day or unread line between. Pure.
+ * The blocks of a thread: days, the unread divider, system messages and message groups. A group holds the messages of
+ * one sender within one minute, with no divider in between. Pure.
  *
  * @import {Conversation, Message, User} from '../../sdk/wire.js'
  * @import {Files, Shown} from './attachments.js'
@@ -17,7 +17,7 @@ import { known } from './users.js';
 import { receipt } from './conversations.js';
 
 /**
- * What a quote shows of the message that is answered; `there` when there is something to jump to.
+ * What a quote shows of its message; `there`: the message can be jumped to.
  * @typedef {{seq: number, who: string, text: string, sign: 'picture'|'file'|'bin'|null, there: boolean}} Quote
  * @typedef {{emoji: string, count: number, mine: boolean, names: string}} Chip
  * @typedef {{
@@ -33,13 +33,14 @@ import { receipt } from './conversations.js';
  * } Meta
  * @typedef {{type: 'day', key: string, text: string}} Day
  * @typedef {{type: 'unread', key: string, text: string}} Unread
- * @typedef {{type: 'line', key: string, phrase: Phrase}} Line how it began, and lines of the system
+ * @typedef {{type: 'line', key: string, phrase: Phrase}} Line the beginning of the conversation, and system messages
  * @typedef {{
  *   type: 'run', key: string, own: boolean, speaker: string, sender: User|null, said: Said[], unsent: boolean,
  *   held: boolean, joined: boolean, meta: Meta,
- * }} Run `unsent`: it was refused; `held`: it is the first that waits for the connection
+ * }} Run `unsent`: it was refused; `held`: it is the first to wait for the connection
  * @typedef {Day|Unread|Line|Run} Block
- * Where the unread line stands: before the first message of others from `seq` on; `since`: when I read what is before.
+ * The unread divider stands before the first message of others from `seq` on; `since`: when the messages before it were
+ * read.
  * @typedef {{seq: number, count: number, since: number|null}} Divider
  * @typedef {{
  *   state: State, conversation: Conversation, messages: Message[], items: Item[], now: number, atBeginning: boolean,
@@ -51,7 +52,7 @@ import { receipt } from './conversations.js';
 /** @type {Files} */
 const noFiles = { local: () => undefined, upload: () => undefined, draft: () => [] };
 
-/** As many names as a tip holds; the dialog has them all. */
+/** The number of names in a tooltip; the dialog shows all. */
 const NAMES_MAX = 20;
 
 /** @param {Sheet} sheet @returns {Block[]} */
@@ -87,7 +88,7 @@ export function layOut(sheet) {
   return blocks;
 }
 
-/** What the server has and I have not hidden, then what waits. @param {Sheet} sheet @returns {Said[]} */
+/** Returns the stored messages that are not hidden, then the pending ones. @param {Sheet} sheet @returns {Said[]} */
 function allSaid(sheet) {
   const { messages, items, state } = sheet;
   const said = messages.filter((one) => !one.hidden).map((one) => dressed(sheet, saidOf(one, sheet.files)));
@@ -99,7 +100,7 @@ function allSaid(sheet) {
   return said;
 }
 
-/** A message stays the same object until it changes, and a long thread is laid out often.
+/** Caches views: a message stays the same object until it changes, and a long thread is rendered often.
  * @type {WeakMap<Message, Said>} */
 const laidOut = new WeakMap();
 
@@ -134,7 +135,7 @@ function at(time) {
   return { at: time, day: dayKey(time), time: clockTime(time) };
 }
 
-/** With what depends on other messages and on people. @param {Sheet} sheet @param {Said} said @returns {Said} */
+/** Adds what depends on other messages and on users. @param {Sheet} sheet @param {Said} said @returns {Said} */
 function dressed(sheet, said) {
   const { state, conversation } = sheet;
   const { message } = said;
@@ -156,7 +157,7 @@ function quoteOf({ state, messages, quoted }, seq) {
   const first = messages[0]?.seq ?? 0;
   const near = messages[seq - first];
   const message = near?.seq === seq ? near : quoted ? quoted(seq) : messages.find((one) => one.seq === seq);
-  // It is being asked for.
+  // The message is loading.
   if (message === undefined && quoted) return { seq, who: '', text: '…', sign: null, there: true };
   if (!message || message.hidden) return { seq, who: '', text: say.quoteUnknown, sign: null, there: false };
   const who = message.sender === state.user ? say.you : nameFor(state, message.sender);
@@ -173,7 +174,7 @@ function namesOf(state, users) {
 /** @param {Sheet} sheet @param {Said} said @returns {boolean} */
 function isUnread({ divider, state, messages }, said) {
   if (divider === null || !said.message || said.sender === state.user || said.seq < divider.seq) return false;
-  // The line lies before what is held.
+  // The divider is before the loaded messages.
   if (messages[0].seq > divider.seq) return false;
   return !said.message.deleted && !said.message.system;
 }
@@ -204,12 +205,13 @@ function joins(sheet, run, said) {
   return !run.unsent && !run.held && !isUnsent(said) && !isHeld(sheet, said);
 }
 
-/** It was refused. @param {Said} said @returns {boolean} */
+/** Returns whether the server refused the message. @param {Said} said @returns {boolean} */
 function isUnsent(said) {
   return said.item?.state === 'refused';
 }
 
-/** The first that a lost connection holds back. @param {Sheet} sheet @param {Said} said @returns {boolean} */
+/** Returns whether the message is the first that waits for the connection. @param {Sheet} sheet @param {Said} said
+ * @returns {boolean} */
 function isHeld({ items, offline }, said) {
   return offline && said.item !== null && said.item === items[0] && !isUnsent(said);
 }
@@ -240,8 +242,8 @@ function startRun(sheet, said, before) {
   };
 }
 
-/** Says under each run what is to be said: the word beside the tick only under the last own one.
- * @param {Sheet} sheet @param {Block[]} blocks */
+/** Sets the line under each group. Only the last own group shows a word beside its tick. @param {Sheet} sheet
+ * @param {Block[]} blocks */
 function describe(sheet, blocks) {
   const runs = blocks.filter((one) => one.type === 'run');
   const lastOwn = runs.findLast((one) => one.own && one.said[one.said.length - 1].deleted === '');
@@ -253,7 +255,7 @@ function describe(sheet, blocks) {
     } else if (run.unsent) {
       run.meta = {
         kind: 'failed', clientId: last.item?.client_id ?? '', words: say.notSentBecause(reasonOf(last.item)),
-        // To try again cannot help.
+        // A retry cannot help.
         back: last.item?.problem?.code === 'file_gone',
       };
     } else if (run.meta.kind === 'none') {
@@ -273,13 +275,13 @@ function tickOf({ conversation, state }, run, wordless) {
   const last = run.said[run.said.length - 1];
   const { time } = last;
   if (last.item) {
-    // Nothing is said before it is known whether it outlives the browser.
+    // No text appears before it is known whether the message is stored.
     const words = last.item.kept === undefined ? '' : say.sending;
     return { kind: 'tick', time, at: last.at, tick: 'sending', words, wordless, readers: false };
   }
   const { tick, readers, others } = receipt(conversation, state.user, last.seq);
   const some = conversation.kind === 'group' && readers.length > 0 && others > 0;
-  // In a large group who has read is asked for, not known.
+  // In a large group the readers are loaded on request.
   const large = conversation.kind === 'group' && conversation.member_count > conversation.members.length;
   const words = some ? say.readBy(readers.length, others) : large ? say.whoRead : say[tick];
   return {

@@ -1,5 +1,5 @@
 /**
- * Who else is here: words and signs for presence and for who is writing. Pure.
+ * Texts and dots for presence and typing. Pure.
  *
  * @import {Conversation, Presence, User} from '../../sdk/wire.js'
  * @import {State} from '../../sdk/state/state.js'
@@ -13,19 +13,19 @@ import { known, others } from './users.js';
  * @typedef {{typing: (conversation: number) => number[], presence: (user: number) => Presence|null}} Company
  */
 
-/** Of a group, so many are asked about. */
+/** The number of members of a group whose presence is watched. */
 const GROUP_WATCHED_MAX = 60;
-/** Of the list, the first so many rows. */
+/** The number of rows of the list whose presence is watched. */
 const ROWS_WATCHED_MAX = 40;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** The sign at a face. @param {Presence|null} presence @returns {Dot} */
+/** Returns the dot at an avatar. @param {Presence|null} presence @returns {Dot} */
 export function dotOf(presence) {
   return presence?.status === 'online' || presence?.status === 'idle' ? presence.status : '';
 }
 
-/** Online · Idle · Last seen 5 min ago · nothing, when it is not shared.
+/** Returns "Online", "Idle" or "Last seen 5 min ago"; empty when presence is not shared.
  * @param {Presence|null} presence @param {number} now @returns {string} */
 export function presenceWords(presence, now) {
   switch (presence?.status) {
@@ -49,7 +49,7 @@ function ago(at, now) {
   return shortTime(at, now);
 }
 
-/** "Ada is typing", two names, then "Several people". @param {User[]} users @returns {string} */
+/** Returns "Ada is typing", two names, or "Several people are typing". @param {User[]} users @returns {string} */
 export function typingWords(users) {
   const [first, second] = users.map((user) => shortName(user.name));
   if (users.length === 0) return '';
@@ -57,15 +57,16 @@ export function typingWords(users) {
   return users.length === 2 ? say.areTyping(first, second) : say.severalTyping;
 }
 
-/** The same in a row of the list. @param {User[]} users @param {Conversation['kind']} kind @returns {string} */
+/** Returns the same text for a row of the list. @param {User[]} users @param {Conversation['kind']} kind
+ * @returns {string} */
 export function typingShort(users, kind) {
   if (users.length === 0) return '';
   if (kind === 'direct') return say.typing;
   return users.length === 1 ? say.typingWho(shortName(users[0].name)) : typingWords(users);
 }
 
-/** Those who are writing in a conversation and are in it.
- * @param {State} state @param {Conversation} conversation @param {Company} company @returns {User[]} */
+/** Returns the members of a conversation who are typing. @param {State} state @param {Conversation} conversation
+ * @param {Company} company @returns {User[]} */
 export function writers(state, conversation, company) {
   /** @type {User[]} */
   const found = [];
@@ -77,9 +78,8 @@ export function writers(state, conversation, company) {
   return found;
 }
 
-/** What stands under the name in the head of a thread.
- * @param {State} state @param {Conversation} conversation @param {Company} company @param {number} now
- * @returns {{words: string, dot: Dot}} */
+/** Returns the line under the name in a thread's header. @param {State} state @param {Conversation} conversation
+ * @param {Company} company @param {number} now @returns {{words: string, dot: Dot}} */
 export function standing(state, conversation, company, now) {
   const rest = others(state, conversation);
   if (conversation.kind === 'direct') {
@@ -91,7 +91,7 @@ export function standing(state, conversation, company, now) {
   return online > 0 ? { words: say.peopleOnline(people, online), dot: 'online' } : { words: people, dot: '' };
 }
 
-/** The people on the screen: those of the open conversation first, then those of the first rows.
+/** Returns the users to watch: members of the open conversation first, then the users of the first rows.
  * @param {State} state @param {Conversation[]} rows @param {Conversation|undefined} open @returns {number[]} */
 export function onScreen(state, rows, open) {
   /** @type {Set<number>} */

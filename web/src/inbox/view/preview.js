@@ -1,5 +1,5 @@
 /**
- * What a message says in one line, and what a line of the system says: for the list, quotes, dialogs and ears. Pure.
+ * Messages and system messages as one line, for the list, quotes, dialogs and screen readers. Pure.
  *
  * @import {Message, SystemLine} from '../../sdk/wire.js'
  * @import {State} from '../../sdk/state/state.js'
@@ -15,7 +15,7 @@ export function nameFor(state, user) {
 
 /** @typedef {{text: string, sign: 'picture'|'file'|'bin'|null}} Gist */
 
-/** A message stays the same object until it changes, and its words are asked for often.
+/** Caches previews: a message stays the same object until it changes, and its preview is needed often.
  * @type {WeakMap<Message, Gist>} */
 const gists = new WeakMap();
 
@@ -34,14 +34,14 @@ export function gistOf(state, message) {
   return known;
 }
 
-/** Who deleted is known of oneself and of the one other: in a group a moderator may have done it.
+/** Returns the text of a deleted message. In a group it names nobody, because a moderator may have deleted the message.
  * @param {State} state @param {Message} message @param {boolean} isGroup @returns {string} */
 export function deletedWords(state, message, isGroup) {
   if (message.sender === state.user && !isGroup) return say.youDeleted;
   return isGroup ? say.wasDeleted : say.personDeleted(nameFor(state, message.sender));
 }
 
-/** A line of the system, names apart from the words between. @param {State} state @param {number} sender
+/** Returns the phrase of a system message, with its names marked. @param {State} state @param {number} sender
  * @param {SystemLine} line @returns {Phrase} */
 export function systemPhrase(state, sender, line) {
   const who = sender === state.user ? null : nameFor(state, sender);
@@ -62,7 +62,7 @@ export function systemPhrase(state, sender, line) {
     case 'picture_changed':
       return say.linePicture(who);
     default:
-      // A line that this page does not know yet.
+      // A system message that this version does not know.
       return say.lineOther(who);
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Why the server refuses things, in words for people.
+ * Texts for the refusals of the server.
  */
 
-/** Why a link opens nothing, and what that means. @type {Record<string, [string, string]>} */
+/** Why a link opens nothing: a title and an explanation. @type {Record<string, [string, string]>} */
 export const linkReasons = {
   own_role: ['This is yours', 'The link writes to the person it belongs to, and that is you.'],
   own_link: ['This link leads to you', 'Others can write to you with it.'],
@@ -14,7 +14,7 @@ export const linkReasons = {
   invalid_field: ['The link is not complete', 'It does not say to whom it leads.'],
 };
 
-/** What the server refuses, in a sentence. @type {Record<string, string>} */
+/** One sentence for each error code. @type {Record<string, string>} */
 export const refusals = {
   not_allowed: 'You may not do this.',
   not_found: 'It is no longer here.',

@@ -1,5 +1,5 @@
 /**
- * What was found, as the rows that show it. Pure.
+ * The rows of the search results. Pure.
  *
  * @import {Context, Hit, Message, Piece, User} from '../../sdk/wire.js'
  * @import {Asked} from './folding.js'
@@ -17,10 +17,10 @@ import { isFiltered } from '../../sdk/search.js';
 import { say } from './strings.js';
 import { nameOf } from './conversations.js';
 
-/** Of a hit that was changed since: so much of it is shown, and so much before what was looked for. */
+/** The length of the excerpt of an edited hit, and the part of it before the first match. */
 const EXCERPT_CHARS = 160;
 const BEFORE_HIT = 30;
-/** What stands between the parts of one word. */
+/** The characters between the parts of one word. */
 const JOINS = /^[-'’‐._/@&]$/u;
 
 /**
@@ -35,8 +35,8 @@ const JOINS = /^[-'’‐._/@&]$/u;
  * }} FoundView
  */
 
-/** @param {Sight} sight @param {SearchView} search @param {{conversation: number, seq: number}|null} at the one that
- * was gone to @returns {FoundView} */
+/** @param {Sight} sight @param {SearchView} search
+ * @param {{conversation: number, seq: number}|null} at the opened result @returns {FoundView} */
 export function foundView(sight, search, at) {
   const rows = search.results.map((hit) => asNow(sight, search.query, hit)).filter((hit) => hit !== null)
     .map((hit) => rowOf(sight, search, hit, at));
@@ -55,9 +55,9 @@ export function foundView(sight, search, at) {
   };
 }
 
-/** Whether something that was found has to be looked for again: it may have changed without anybody saying how, or was
- * changed and seems to say no more what was looked for; the server, which compares better, knows.
- * @param {State} state @param {SearchView} search @returns {boolean} */
+/** Returns whether a hit has to be searched again: it may have changed in an unknown way, or it was edited and seems to
+ * match no longer. The server, which compares better, decides. @param {State} state @param {SearchView} search
+ * @returns {boolean} */
 export function isDoubtful({ found: hits }, { results, query }) {
   return results.some(({ message }) => {
     const now = hits.get(foundKey(message)) ?? null;
@@ -65,7 +65,7 @@ export function isDoubtful({ found: hits }, { results, query }) {
   });
 }
 
-/** A hit as it is now, as far as this page knows; null where it was deleted or says no more what was looked for.
+/** Returns the current state of a hit, as far as this page knows it; null if it was deleted or no longer matches.
  * @param {Sight} sight @param {string} query @param {Hit} hit @returns {Hit|null} */
 function asNow({ state }, query, hit) {
   const now = state.found.get(foundKey(hit.message)) ?? hit.message;
@@ -76,7 +76,7 @@ function asNow({ state }, query, hit) {
   return says(now, wanted) ? { message: now, excerpt: excerptOf(gist(now).text, wanted) } : null;
 }
 
-/** Whether a newer copy says something else. @param {Message} now @param {Message} before @returns {boolean} */
+/** Returns whether a newer copy has another text. @param {Message} now @param {Message} before @returns {boolean} */
 function isOther(now, before) {
   const words = (/** @type {Message} */ one) => JSON.stringify([one.subject, one.text]);
   return now.version > before.version && words(now) !== words(before);
@@ -88,11 +88,11 @@ function says({ subject, text, attachments }, wanted) {
   return hasAll(all.map(nameWords).join(''), wanted);
 }
 
-/** A text in pieces, from a little before the first hit on. @param {string} text @param {Asked[]} wanted
+/** Splits a text into pieces, starting shortly before the first match. @param {string} text @param {Asked[]} wanted
  * @returns {Piece[]} */
 export function excerptOf(text, wanted) {
   const words = wanted.flatMap(({ whole, parts }) => [whole, ...parts]);
-  // Where each unit of the folded text comes from: folding makes longer and shorter, and leaves out what joins words.
+  // The origin of each unit of the folded text: folding changes lengths and drops the characters that join words.
   const signs = graphemes(text);
   const foldedSigns = signs.map((sign) => (JOINS.test(sign) ? '' : fold(sign)));
   const from = foldedSigns.flatMap((sign, index) => sign.split('').map(() => index));
@@ -143,25 +143,26 @@ function withoutFences({ text, hit }) {
   return { text: text.replaceAll('```', ''), hit };
 }
 
-/** A place that has the name of the writer says nothing more. @param {string} where @param {string} name */
+/** Leaves out a conversation title that equals the sender's name. @param {string} where @param {string} name */
 function whereOf(where, name) {
   return where === name ? '' : where;
 }
 
-/** 10:47; Yesterday; Fri 09:12; 12 Nov. @param {number} time @param {number} now @returns {string} */
+/** For example "10:47", "Yesterday", "Fri 09:12" or "12 Nov". @param {number} time @param {number} now
+ * @returns {string} */
 function whenOf(time, now) {
   const short = shortTime(time, now);
   const isWeekday = !/\d/u.test(short) && short !== say.yesterday;
   return isWeekday ? `${short} ${clockTime(time)}` : short;
 }
 
-/** Why nothing was looked for. @param {SearchView} search @returns {string} */
+/** Returns why a search failed. @param {SearchView} search @returns {string} */
 function failureOf({ problem, query }) {
   if (!problem) return say.searchFailed;
   const said = query.trim();
   switch (problem.code) {
     case 'invalid_field':
-      // A time or a cursor that is wrong is none of the writer's doing.
+      // The user is not to blame for a wrong time or cursor.
       return said !== '' && asked(said).length === 0 ? say.searchNoWords(said) : say.searchRefused;
     case 'text_too_long':
       return say.searchTooLong(problem.limit ?? 0);

@@ -1,5 +1,5 @@
 /**
- * A message as one sentence for who hears the page: who, when, what, and what became of it. Pure.
+ * A message as one sentence for screen readers: sender, time, content and delivery state. Pure.
  *
  * @import {Said} from './message-groups.js'
  */

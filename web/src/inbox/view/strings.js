@@ -1,24 +1,24 @@
 /**
- * Every word of the inbox, in English. A host that speaks otherwise hands in its own through `override`.
+ * All texts of the inbox, in English. A host with another language passes its own texts to `override`.
  *
- * Invariant: a name, a title or a text that is put into a sentence is set apart from it (`bidi.js`).
+ * Invariant: a name, a title or a text within a sentence is isolated from it (`bidi.js`).
  */
 import { isolated } from './bidi.js';
 
 /** @param {number} count @param {string} one @param {string} many @returns {string} */
 const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
-/** Of what is new or not read. @param {number} count @param {string} one @param {string} many @returns {string} */
+/** For new or unread messages. @param {number} count @param {string} one @param {string} many @returns {string} */
 const pluralShort = (count, one, many) => `${shortCount(count)} ${count === 1 ? one : many}`;
 
-/** Counts stop at 99+, where the server stops counting. @param {number} count @returns {string} */
+/** Returns a count of at most "99+", where the server stops counting. @param {number} count @returns {string} */
 export function shortCount(count) {
   return count > 99 ? '99+' : String(count);
 }
 
-/** Words with names among them. @typedef {(string|{firm: string})[]} Phrase */
+/** A sentence whose names are marked. @typedef {(string|{firm: string})[]} Phrase */
 
-/** @param {string|null} name none is oneself @returns {{firm: string}} */
+/** @param {string|null} name null is the user @returns {{firm: string}} */
 const subject = (name) => ({ firm: name ?? 'You' });
 
 /** "Ben", "Ben and Cleo", "Ben and 2 others". @param {string[]} names @returns {Phrase} */
@@ -465,16 +465,16 @@ const english = {
 
 /** @typedef {typeof english} Strings */
 
-/** The words in use. @type {Strings} */
+/** The current texts. @type {Strings} */
 export const say = guarded(english);
 
-/** Replaces some of the words. @param {Partial<Strings>} words */
+/** Replaces some of the texts. @param {Partial<Strings>} words */
 export function override(words) {
   Object.assign(say, guarded(words));
 }
 
-/** The same words, but what is put into a sentence turns nothing around outside of itself.
- * @template {Partial<Strings>} Words @param {Words} words @returns {Words} */
+/** Isolates everything that is inserted into a sentence. @template {Partial<Strings>} Words @param {Words} words
+ * @returns {Words} */
 function guarded(words) {
   const entries = Object.entries(words).map(([name, value]) => [name, typeof value === 'function' ? kept(value) : value]);
   return /** @type {Words} */ (Object.fromEntries(entries));

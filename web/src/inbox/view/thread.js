@@ -1,5 +1,5 @@
 /**
- * What the thread shows, worked out of the state. Pure.
+ * The view of a thread, computed from the state. Pure.
  *
  * @import {Side} from '../../sdk/queries.js'
  * @import {Progress} from '../../sdk/sync.js'
@@ -24,21 +24,20 @@ import { calledName, facesOf, nameOf, roleChips, unreadOf } from './conversation
  * @typedef {{
  *   conversation: number, seq: number, saving: boolean, trouble: string, text?: string, subject?: string,
  *   was: {text: string, subject: string, files: number},
- * }} Editing with what it is to say, once that differs, and what it said, which may not be held any more
+ * }} Editing with the new text, once it differs, and the old text, whose message may no longer be loaded
  * @typedef {{reply: number|null, subject: string|null, editing: Editing|null}} Draft
- *   a subject of null is not asked for
+ *   a null `subject` is hidden
  * @typedef {{
  *   kind: 'reply', seq: number, who: string|null, text: string, sign: string|null} | {
  *   kind: 'edit', seq: number, text: string, words: {text: string, subject: string}, files: number, saving: boolean,
  *   trouble: string
- * }} ComposerMode `who`: null is oneself; a change shows the text as it is, and goes on from the `words` that one had come to
+ * }} ComposerMode `who` is null for the user; an edit shows the current text and continues from `words`
  * @typedef {{
  *   conversation: number, name: string, draft: string, draftTaken: number, subject: string|null, mode: ComposerMode|null, closed: string|null,
  *   charsMax: number, subjectMax: number, attached: FileView[],
- * }} ComposerView a subject of null is not asked for; `draftTaken` counts how often another page has sent or emptied the
- * draft
- * `side` is where `loading` and `failed` are; `first` the first message that I may see; `unread` how many are; `going`:
- * somebody asked for another place, which comes; `left`: I am not in the conversation any more.
+ * }} ComposerView a null `subject` is hidden; `draftTaken` counts how often another page has sent or cleared the draft
+ * `side` is the side of `loading` and `failed`; `first` the first message that the user may see; `going`: a jump is
+ * under way; `left`: the user is no longer a member.
  * @typedef {{
  *   conversation: number, name: string, blocks: Block[], loaded: boolean, moreBefore: boolean, moreAfter: boolean,
  *   loading: boolean, failed: boolean, side: Side|null, isGroup: boolean, writers: User[], typing: string,
@@ -56,10 +55,10 @@ import { calledName, facesOf, nameOf, roleChips, unreadOf } from './conversation
  *   draft: string, draftTaken: number,
  *   charsMax: number, subjectMax: number, attached: FileView[], bytesMax: number, drafting: Draft,
  *   over: (message: Message) => Message, going: boolean,
- * }} Opened `going`: another place of it is on its way to the screen; `over` lays over a message what I have chosen and the server does not know yet
+ * }} Opened `going`: a jump is under way; `over` adds the user's reactions that the server does not know yet
  */
 
-/** Of a message that comes no more is read out by itself. */
+/** The number of characters that a screen reader announces of a new message. */
 const HEARD_CHARS_MAX = 400;
 
 /** @param {Sight} sight @param {Opened} opened @returns {ThreadView} */
@@ -69,7 +68,7 @@ export function threadView(sight, opened) {
   const conversation = state.conversations.get(id);
   const thread = state.threads.get(id);
   const messages = thread ? visibleMessages(thread).map(opened.over) : [];
-  // What waits comes after the last message, which may not be held.
+  // Pending messages follow the last message, which may not be loaded.
   const own = sight.waiting(id);
   const items = thread?.moreAfter ? [] : own;
   const name = conversation ? nameOf(state, conversation) : '';
@@ -134,17 +133,18 @@ export function threadView(sight, opened) {
   };
 }
 
-/** Whether a message is read out when it comes. @param {Message} message @param {number} me @returns {boolean} */
+/** Returns whether a screen reader announces a message on arrival. @param {Message} message @param {number} me
+ * @returns {boolean} */
 function isNews({ sender, deleted, hidden, system }, me) {
   return sender !== me && !deleted && !hidden && !system;
 }
 
-/** What is written is an answer, or a change of an own message. @param {State} state @param {Message[]} messages
- * @param {Draft} drafting @returns {ComposerMode|null} */
+/** Returns the mode of the composer: a reply, or an edit of an own message. @param {State} state
+ * @param {Message[]} messages @param {Draft} drafting @returns {ComposerMode|null} */
 function modeOf(state, messages, { reply, editing }) {
   const find = (/** @type {number} */ seq) => messages.find((one) => one.seq === seq);
   const edited = editing && find(editing.seq);
-  // It goes on where the message lies outside of what is held.
+  // An edit continues while its message is not loaded.
   if (editing && !edited?.deleted && !edited?.hidden) {
     const { seq, saving, trouble, was } = editing;
     const { text, subject = '' } = edited ?? was;
@@ -154,7 +154,7 @@ function modeOf(state, messages, { reply, editing }) {
   }
   if (reply === null) return null;
   const answered = find(reply);
-  // It lies outside of what is held.
+  // The message is not loaded.
   if (!answered) return { kind: 'reply', seq: reply, who: '', text: '', sign: null };
   if (answered.deleted || answered.hidden) return null;
   const who = answered.sender === state.user ? null : shortName(nameFor(state, answered.sender));

@@ -1,10 +1,10 @@
 /**
- * Which endings are those of domains, and which are those of files. Pure.
+ * Tells top-level domains from file extensions. Pure.
  *
- * The lists are short on purpose: what is missing is written with its scheme, or with www.
+ * The lists are short on purpose: other domains need a scheme or www.
  */
 
-/** Countries, but for those whose ending is also that of files: .cc .cs .md .ml .mm .pl .ps .py .rs .sh .so .ts .st */
+/** Country domains, except those that are also file extensions: .cc .cs .md .ml .mm .pl .ps .py .rs .sh .so .ts .st */
 const COUNTRIES = `
 ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bm bn bo br bs bt bv bw by bz ca cd cf cg
 ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg er es et eu fi fj fk fm fo fr ga gb gd ge gf gg gh
@@ -38,7 +38,7 @@ theater theatre tickets tienda tips tires tirol today tokyo tools top tours town
 university vacations vegas ventures vet viajes video villas vin vip vision vodka vote voyage wales watch web website
 wedding wien wiki win wine work works world wtf xyz yoga yokohama zone`;
 
-/** Endings of files that end no domain. */
+/** File extensions that are no top-level domains. */
 const FILES = `
 7z apk avi avif bak bin bmp bz2 cfg class conf cpp css csv cxx deb dll dmg doc docx epub exe flac gif gz h264 heic hpp htm
 html ico ics ini ipynb iso jar java jpeg jpg js json jsx key kt lock log lua m4a mjs mkv mp3 mp4 mpeg odp ods odt ogg opus
@@ -48,12 +48,13 @@ wav webm webp woff woff2 xls xlsx xml yaml yml`;
 const topLevels = new Set(`${COUNTRIES} ${OTHERS}`.split(/\s+/u).filter(Boolean));
 const files = new Set(FILES.split(/\s+/u).filter(Boolean));
 
-/** Whether a domain that stands without a scheme may end so. @param {string} ending @returns {boolean} */
+/** Returns whether a domain without a scheme may have this ending. @param {string} ending @returns {boolean} */
 export function isTopLevel(ending) {
   return topLevels.has(ending.toLowerCase()) || /^xn--/iu.test(ending);
 }
 
-/** Whether only a file ends so: `icon@2x.png` is no e-mail address. @param {string} ending @returns {boolean} */
+/** Returns whether only files have this ending: `icon@2x.png` is no e-mail address. @param {string} ending
+ * @returns {boolean} */
 export function isFileEnding(ending) {
   return files.has(ending.toLowerCase());
 }

@@ -1,8 +1,8 @@
 /**
- * What can be seen of a text, and which hidden characters a name may hold. Pure.
+ * Detects blank texts and the invisible characters that a name may not contain. Pure.
  *
  * The server has the same rules (`crates/server/src/domain/visible.rs`), and `fixtures/visible.json` holds both to them:
- * here they say early what the server would refuse.
+ * here they report early what the server would refuse.
  */
 
 import { say } from './strings.js';
@@ -23,13 +23,13 @@ const HAN = /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{3ffff}]/u;
 const TAGGED_FLAGS = ['gbeng', 'gbsct', 'gbwls'].map((name) =>
   `🏴${[...name].map((one) => String.fromCodePoint(0xe0000 + (one.codePointAt(0) ?? 0))).join('')}\u{e007f}`);
 
-/** Whether nothing of a text can be seen. @param {string} text @returns {boolean} */
+/** Returns whether a text is invisible. @param {string} text @returns {boolean} */
 export function isBlank(text) {
   return blank.test(text);
 }
 
-/** The first character of a name that cannot be seen and does not belong there, as U+200B; none where all is well.
- * @param {string} name @returns {string|null} */
+/** Returns the first invisible character of a name that has no meaning there, for example "U+200B"; null for a valid
+ * name. @param {string} name @returns {string|null} */
 export function hiddenIn(name) {
   const characters = [...name.replace(/\p{White_Space}+/gu, ' ').normalize('NFC')];
   const at = characters.findIndex((one, index) => isHidden.test(one) && !belongs(characters, index));
@@ -37,7 +37,7 @@ export function hiddenIn(name) {
   return `U+${(characters[at].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
-/** What is wrong with a name, in words; empty where all is well. @param {string} name @returns {string} */
+/** Returns what is wrong with a name; empty for a valid name. @param {string} name @returns {string} */
 export function nameTrouble(name) {
   if (isBlank(name)) return say.fieldEmpty;
   const hidden = hiddenIn(name);
