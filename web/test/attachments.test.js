@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode } from '../src/inbox/view/blurhash.js';
 import {
-  cutName, describe, filesOf, frameOf, gist, gridOf, kindOf, mayTryAgain, progressOf, refusalWords, shownName, sizeOf,
-  waitingFiles,
+  splitFileName, describe, filesOf, frameOf, previewContent, gridOf, kindOf, canRetry, progressOf, refusalText, cleanFileName, sizeOf,
+  pendingFiles,
 } from '../src/inbox/view/attachments.js';
 
 const MB = 1024 * 1024;
@@ -42,20 +42,20 @@ test('sizes are written in readable units', () => {
 });
 
 test('a refusal names the size and the limit', () => {
-  const words = refusalWords({ code: 'too_large', title: '', limit: 100 * MB }, 312 * MB);
+  const words = refusalText({ code: 'too_large', title: '', limit: 100 * MB }, 312 * MB);
   assert.equal(words, '312 MB. The most that can be sent is 100 MB.');
-  assert.equal(refusalWords({ code: 'unheard_of', title: '' }, 1), 'The server did not take it.');
-  assert.equal(mayTryAgain({ code: 'internal', title: '' }), true);
-  assert.equal(mayTryAgain({ code: 'too_large', title: '' }), false);
+  assert.equal(refusalText({ code: 'unheard_of', title: '' }, 1), 'The server did not take it.');
+  assert.equal(canRetry({ code: 'internal', title: '' }), true);
+  assert.equal(canRetry({ code: 'too_large', title: '' }), false);
 });
 
 test('a file name cannot reverse text or break the line, and its end is never cut off', () => {
-  assert.equal(shownName('photo\u202Egpj.exe'), 'photogpj.exe');
-  assert.equal(shownName('two\nlines\u2028.txt'), 'twolines.txt');
-  assert.equal(shownName('\u202E'), 'File');
-  assert.deepEqual(cutName('bus-lines-and-a-very-long-name.pdf'), ['bus-lines-and-a-very-lon', 'g-name.pdf']);
-  assert.equal(cutName('a.b').join(''), 'a.b');
-  assert.equal(cutName('傘傘傘👩‍👩‍👧.jpg').join(''), '傘傘傘👩‍👩‍👧.jpg');
+  assert.equal(cleanFileName('photo\u202Egpj.exe'), 'photogpj.exe');
+  assert.equal(cleanFileName('two\nlines\u2028.txt'), 'twolines.txt');
+  assert.equal(cleanFileName('\u202E'), 'File');
+  assert.deepEqual(splitFileName('bus-lines-and-a-very-long-name.pdf'), ['bus-lines-and-a-very-lon', 'g-name.pdf']);
+  assert.equal(splitFileName('a.b').join(''), 'a.b');
+  assert.equal(splitFileName('傘傘傘👩‍👩‍👧.jpg').join(''), '傘傘傘👩‍👩‍👧.jpg');
 });
 
 test('only a file that browsers can show and that has dimensions is a picture', () => {
@@ -73,12 +73,12 @@ const attachment = (name, type) =>
 test('a message without text describes its attachments', () => {
   const photo = attachment('a.jpg', 'image/jpeg');
   const paper = attachment('receipt.pdf', 'application/pdf');
-  assert.deepEqual(gist({ text: '', attachments: [photo] }), { text: 'Photo', sign: 'picture' });
-  assert.deepEqual(gist({ text: '', attachments: [photo, photo, photo] }), { text: '3 photos', sign: 'picture' });
-  assert.deepEqual(gist({ text: '', attachments: [paper] }), { text: 'receipt.pdf', sign: 'file' });
-  assert.deepEqual(gist({ text: '', attachments: [paper, photo] }), { text: '2 files', sign: 'file' });
-  assert.deepEqual(gist({ text: 'Here', attachments: [photo] }), { text: 'Here', sign: 'picture' });
-  assert.deepEqual(gist({ text: 'Here', subject: 'Umbrella' }), { text: 'Umbrella: Here', sign: null });
+  assert.deepEqual(previewContent({ text: '', attachments: [photo] }), { text: 'Photo', sign: 'picture' });
+  assert.deepEqual(previewContent({ text: '', attachments: [photo, photo, photo] }), { text: '3 photos', sign: 'picture' });
+  assert.deepEqual(previewContent({ text: '', attachments: [paper] }), { text: 'receipt.pdf', sign: 'file' });
+  assert.deepEqual(previewContent({ text: '', attachments: [paper, photo] }), { text: '2 files', sign: 'file' });
+  assert.deepEqual(previewContent({ text: 'Here', attachments: [photo] }), { text: 'Here', sign: 'picture' });
+  assert.deepEqual(previewContent({ text: 'Here', subject: 'Umbrella' }), { text: 'Umbrella: Here', sign: null });
 });
 
 test('a waiting file shows its progress, and a file sent from this page is not downloaded', () => {
@@ -86,9 +86,9 @@ test('a waiting file shows its progress, and a file sent from this page is not d
   const item = /** @type {any} */ ({
     client_id: 'm', uploads: ['u'], attachments: [{ ...attachment('a.jpg', 'image/jpeg'), id: 0, url: '' }],
   });
-  const [shown] = waitingFiles(item, () => /** @type {any} */ ({ sent: 4, file, attachment: null }));
+  const [shown] = pendingFiles(item, () => /** @type {any} */ ({ sent: 4, file, attachment: null }));
   assert.deepEqual([shown.key, shown.sent, shown.underWay, shown.local === file, shown.url], ['u', 4, true, true, null]);
-  const [lost] = waitingFiles(item, () => undefined);
+  const [lost] = pendingFiles(item, () => undefined);
   assert.deepEqual([lost.sent, lost.local], [0, null]);
   const message = /** @type {any} */ ({ attachments: [attachment('a.jpg', 'image/jpeg')] });
   assert.equal(filesOf(message, (id) => (id === 5 ? file : undefined))[0].local, file);

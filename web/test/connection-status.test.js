@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Telling } from '../src/inbox/view/connection-status.js';
+import { ConnectionStatus } from '../src/inbox/view/connection-status.js';
 
 /** @typedef {import('../src/inbox/view/connection-status.js').BannerView} BannerView */
 
@@ -12,7 +12,7 @@ const view = (view) => ({ mode: 'live', lostAt: null, now: 0, sent: 0, waiting: 
 const lost = { mode: /** @type {const} */ ('offline'), lostAt: 1_000 };
 
 test('the number of sent messages is announced once, when nothing more can be sent', () => {
-  const telling = new Telling();
+  const telling = new ConnectionStatus();
   const words = (/** @type {Partial<BannerView>} */ more) => telling.judge(view(more)).words;
   assert.equal(words({ ...lost, now: 1_000, sent: 5, waiting: 3 }), '');
   assert.match(words({ ...lost, now: 6_000, sent: 5, waiting: 3 }), /^No connection/u);
@@ -27,14 +27,14 @@ test('the number of sent messages is announced once, when nothing more can be se
 });
 
 test('a discarded message is not announced as sent', () => {
-  const telling = new Telling();
+  const telling = new ConnectionStatus();
   telling.judge(view({ ...lost, now: 6_000, waiting: 1 }));
   telling.judge(view({ ...lost, now: 7_000, waiting: 0 }));
   assert.equal(telling.judge(view({ now: 8_000 })).words, 'Connected again.');
 });
 
 test('each outage starts a new count, and a long outage is not waited for', () => {
-  const telling = new Telling();
+  const telling = new ConnectionStatus();
   telling.judge(view({ ...lost, now: 6_000, waiting: 1 }));
   assert.equal(telling.judge(view({ now: 7_000, waiting: 1 })).again, 4_000);
   assert.equal(telling.judge(view({ now: 11_000, waiting: 1 })).kind, 'none');

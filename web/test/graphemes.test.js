@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gist, cutName } from '../src/inbox/view/attachments.js';
+import { previewContent, splitFileName } from '../src/inbox/view/attachments.js';
 import { initials, roleName } from '../src/inbox/view/format.js';
 import { cut, graphemes } from '../src/inbox/view/graphemes.js';
 
@@ -20,9 +20,9 @@ test('nothing is cut within a grapheme', () => {
   assert.equal(cut(family.repeat(3), 2), family.repeat(2));
   assert.equal(cut('e\u0301'.repeat(4), 3), 'e\u0301'.repeat(3));
   assert.equal(cut('short', 10), 'short');
-  const long = gist({ text: family.repeat(5_000) }).text;
+  const long = previewContent({ text: family.repeat(5_000) }).text;
   assert.ok(long.length < 9_000 && graphemes(long).every((one) => one === family),
     'a preview ends between two graphemes');
-  const [stem, end] = cutName(`${family.repeat(12)}.jpg`);
+  const [stem, end] = splitFileName(`${family.repeat(12)}.jpg`);
   assert.ok([...graphemes(stem), ...graphemes(end).slice(0, -4)].every((one) => one === family));
 });

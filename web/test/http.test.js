@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pictureTrouble } from '../src/inbox/view/error-text.js';
+import { pictureError } from '../src/inbox/view/error-text.js';
 import { Http } from '../src/sdk/http.js';
 import { NoAnswer, Problem } from '../src/sdk/problem.js';
 import { flushPromises, manualClock } from './support/clock.js';
@@ -97,10 +97,10 @@ test('a picture upload has no timeout while it makes progress', async () => {
 test('only an error about the picture itself is shown as one', () => {
   const picture = new Blob([new Uint8Array(3_145_728)]);
   const errorText = (/** @type {string} */ code, /** @type {number} */ status) =>
-    pictureTrouble(new Problem({ code, title: '', status, retryable: status >= 500 }), picture);
+    pictureError(new Problem({ code, title: '', status, retryable: status >= 500 }), picture);
   assert.match(errorText('too_large', 413), /^That picture is .*3\.0 MB/u);
   assert.match(errorText('unsupported_type', 415), /^That picture could not be used/u);
   assert.match(errorText('unavailable', 503), /could not be changed.*cannot do this now/u);
   assert.match(errorText('not_allowed', 403), /could not be changed.*may not do this/u);
-  assert.match(pictureTrouble(new NoAnswer('gone'), picture), /could not be changed.*did not answer/u);
+  assert.match(pictureError(new NoAnswer('gone'), picture), /could not be changed.*did not answer/u);
 });

@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { gist } from '../src/inbox/view/attachments.js';
-import { plain, rich } from '../src/inbox/view/markup.js';
+import { previewContent } from '../src/inbox/view/attachments.js';
+import { plain, parseMarkup } from '../src/inbox/view/markup.js';
 import { payloads } from './journeys/support/hostile-texts.js';
 
 /** Writes out the meaning of a text. @param {string} text @returns {string} */
 function render(text) {
-  return rich(text).map((piece) => {
+  return parseMarkup(text).map((piece) => {
     switch (piece.type) {
       case 'mark':
         return '';
@@ -29,12 +29,12 @@ function render(text) {
 
 /** @param {string} text @returns {string[]} */
 function hrefs(text) {
-  return rich(text).flatMap((piece) => (piece.type === 'link' ? [piece.href] : []));
+  return parseMarkup(text).flatMap((piece) => (piece.type === 'link' ? [piece.href] : []));
 }
 
 /** @param {string} text @returns {string[]} the texts of its links */
 function links(text) {
-  return rich(text).flatMap((piece) => (piece.type === 'link' ? [piece.text] : []));
+  return parseMarkup(text).flatMap((piece) => (piece.type === 'link' ? [piece.text] : []));
 }
 
 test('bold, italic and code are recognised within a line', () => {
@@ -118,7 +118,7 @@ test('text that is no URL stays text', () => {
 });
 
 test('a URL with confusable letters shows where it leads', () => {
-  const host = (/** @type {string} */ text) => rich(text).flatMap((one) => (one.type === 'link' ? [one.host] : []))[0];
+  const host = (/** @type {string} */ text) => parseMarkup(text).flatMap((one) => (one.type === 'link' ? [one.host] : []))[0];
   assert.equal(host('https://раrlor.example/'), 'xn--rlor-43d9g.example');
   assert.equal(host('https://аррӏе.example/'), 'xn--80ak6aa92e.example');
   for (const text of [
@@ -136,7 +136,7 @@ test('directional and invisible characters end a URL', () => {
 
 /** Checks the properties that hold for any text. @param {string} text */
 function assertSafe(text) {
-  const pieces = rich(text);
+  const pieces = parseMarkup(text);
   assert.equal(pieces.map((one) => one.text).join(''), text);
   for (const one of pieces) {
     assert.notEqual(one.text, '');
@@ -264,7 +264,7 @@ test('a file name is no link', () => {
 });
 
 test('a host with confusable letters shows its ASCII form', () => {
-  const host = (/** @type {string} */ text) => rich(text).flatMap((one) => (one.type === 'link' ? [one.host] : []))[0];
+  const host = (/** @type {string} */ text) => parseMarkup(text).flatMap((one) => (one.type === 'link' ? [one.host] : []))[0];
   assert.equal(host('https://ɡoogle.com/'), 'xn--oogle-qmc.com');
   assert.equal(host('https://a．example/'), 'a.example');
   assert.equal(host('https://xn--80ak6aa92e.com/'), null, 'punycode is shown as it is written');
@@ -285,7 +285,7 @@ test('markup opens after a space or a bracket and closes before their counterpar
 });
 
 test('a preview shows no fences and no markup characters', () => {
-  const previewOf = (/** @type {string} */ text, /** @type {string} */ subject = '') => gist({ text, subject }).text;
+  const previewOf = (/** @type {string} */ text, /** @type {string} */ subject = '') => previewContent({ text, subject }).text;
   assert.equal(previewOf('```js\nlet a;\n```'), 'let a;');
   assert.equal(previewOf('```js\nlet a;\n```', 'Code'), 'Code: let a;');
   assert.equal(previewOf('*a* and `b`', 'A *subject*'), 'A *subject*: a and b');
@@ -310,7 +310,7 @@ test('no text takes more steps than its length allows', { timeout: 60_000 }, () 
   ]) {
     const text = part.repeat(Math.ceil(LONG / part.length));
     const meter = { steps: 0 };
-    const pieces = rich(text, meter);
+    const pieces = parseMarkup(text, meter);
     assert.equal(pieces.reduce((sum, one) => sum + one.text.length, 0), text.length, JSON.stringify(part));
     assert.ok(pieces.length < 5_000, 'and the number of elements stays bounded');
     assert.ok(meter.steps <= STEPS_MAX * text.length, `${JSON.stringify(part)}: ${meter.steps / text.length}`);

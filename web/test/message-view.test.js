@@ -7,16 +7,16 @@ import { ComposerDraft } from '../src/inbox/thread/draft.js';
 import { Drafts } from '../src/sdk/drafts.js';
 import { emojiName, oftenUsed, usedAgain } from '../src/inbox/view/emoji.js';
 import { findEmoji, groups } from '../src/inbox/view/emoji-search.js';
-import { gistOf, systemPhrase, wordsOf } from '../src/inbox/view/preview.js';
+import { previewMessage, systemPhrase, wordsOf } from '../src/inbox/view/preview.js';
 import { emptyThread } from '../src/sdk/state/messages.js';
-import { layOut } from '../src/inbox/view/message-groups.js';
+import { buildBlocks } from '../src/inbox/view/message-groups.js';
 import { sentence } from '../src/inbox/view/spoken-message.js';
 import { threadView } from '../src/inbox/view/thread.js';
 import { emptyState } from '../src/sdk/state/state.js';
 import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
 
 /**
- * @import {Block, Said} from '../src/inbox/view/message-groups.js'
+ * @import {Block, MessageView} from '../src/inbox/view/message-groups.js'
  * @import {Conversation, Member, Message, SystemLine} from '../src/sdk/wire.js'
  */
 
@@ -40,7 +40,7 @@ function message(seq, more = {}) {
 
 /** @param {Message[]} messages @param {'direct'|'group'} [kind] @param {Map<number, Message|null>} [quoted]
  * @returns {Block[]} */
-function buildBlocks(messages, kind = 'group', quoted) {
+function blocksOf(messages, kind = 'group', quoted) {
   /** @type {Member[]} */
   const members = [1, 2, 3].map((id) => ({
     user: { id, name: NAMES[id], picture: null, version: 1 }, role: 'member', context_role: null, read_seq: 0,
@@ -51,15 +51,15 @@ function buildBlocks(messages, kind = 'group', quoted) {
     id: 1, version: 9, kind, title: null, picture: null, context: null, created_by: 2, created_at: '', activity: 9,
     last_seq: messages.length, last_message: messages.at(-1) ?? null, member_count: 3, members, unread: 0,
   };
-  return layOut({
+  return buildBlocks({
     state: createState(), conversation, messages, items: [], now: NOW, atBeginning: false, divider: null, offline: false,
     ...(quoted ? { quoted: (seq) => quoted.get(seq) } : {}),
   });
 }
 
-/** @param {Block[]} blocks @returns {Said[]} */
+/** @param {Block[]} blocks @returns {MessageView[]} */
 function messagesIn(blocks) {
-  return blocks.flatMap((one) => (one.type === 'run' ? one.said : []));
+  return blocks.flatMap((one) => (one.type === 'run' ? one.messages : []));
 }
 
 test('system messages say who did what, with the right plural', () => {
@@ -82,7 +82,7 @@ test('system messages say who did what, with the right plural', () => {
 });
 
 test('a system message stands alone, and a hidden message takes no space', () => {
-  const blocks = buildBlocks([
+  const blocks = blocksOf([
     message(1), message(2, { client_id: '', system: { type: 'left' } }), message(3, { hidden: true, text: '' }),
     message(4), message(5, { client_id: '', system: { type: 'added', users: [3] } }),
   ]);
@@ -94,25 +94,25 @@ test('a system message stands alone, and a hidden message takes no space', () =>
 
 test('a deleted message says so, and in a group it does not say by whom', () => {
   const gone = message(1, { text: '', deleted: true });
-  assert.equal(messagesIn(buildBlocks([gone], 'direct'))[0].deleted, 'Ben Okafor deleted this message');
-  assert.equal(messagesIn(buildBlocks([{ ...gone, sender: ME }], 'direct'))[0].deleted, 'You deleted this message');
-  assert.equal(messagesIn(buildBlocks([gone], 'group'))[0].deleted, 'This message was deleted');
-  const [run] = buildBlocks([{ ...gone, sender: ME }]).filter((one) => one.type === 'run');
+  assert.equal(messagesIn(blocksOf([gone], 'direct'))[0].deleted, 'Ben Okafor deleted this message');
+  assert.equal(messagesIn(blocksOf([{ ...gone, sender: ME }], 'direct'))[0].deleted, 'You deleted this message');
+  assert.equal(messagesIn(blocksOf([gone], 'group'))[0].deleted, 'This message was deleted');
+  const [run] = blocksOf([{ ...gone, sender: ME }]).filter((one) => one.type === 'run');
   assert.equal(run.meta.kind, 'time', 'no tick is shown for a system message');
 });
 
 test('the last own message that was not deleted has a word beside its tick', () => {
-  const blocks = buildBlocks([message(1, { sender: ME }), message(3, { sender: ME, text: '', deleted: true })]);
+  const blocks = blocksOf([message(1, { sender: ME }), message(3, { sender: ME, text: '', deleted: true })]);
   const metas = blocks.flatMap((one) => (one.type === 'run' ? [one.meta] : []));
   assert.deepEqual(metas.map((one) => (one.kind === 'tick' ? one.wordless : one.kind)), [false, 'time']);
 });
 
 test('a quote shows the current state of its message, wherever the message is held', () => {
   const answer = message(5, { sender: ME, reply_to: 1 });
-  assert.deepEqual(messagesIn(buildBlocks([message(1, { text: 'is *it* yours?' }), message(2), answer]))[2].quote,
+  assert.deepEqual(messagesIn(blocksOf([message(1, { text: 'is *it* yours?' }), message(2), answer]))[2].quote,
     { seq: 1, who: 'Ben Okafor', text: 'is it yours?', sign: null, there: true });
   const far = [message(4), answer];
-  const quoteOf = (/** @type {Map<number, Message|null>} */ quoted) => messagesIn(buildBlocks(far, 'group', quoted))[1].quote;
+  const quoteOf = (/** @type {Map<number, Message|null>} */ quoted) => messagesIn(blocksOf(far, 'group', quoted))[1].quote;
   assert.equal(quoteOf(new Map([[1, message(1)]]))?.text, 'text 1');
   assert.equal(quoteOf(new Map())?.text, '…', 'the quote is loading');
   assert.deepEqual(quoteOf(new Map([[1, null]])), {
@@ -123,7 +123,7 @@ test('a quote shows the current state of its message, wherever the message is he
 });
 
 test('reactions show their number, their users and whether one is mine', () => {
-  const [view] = messagesIn(buildBlocks([message(1, {
+  const [view] = messagesIn(blocksOf([message(1, {
     reactions: [{ emoji: '👍🏽', users: [2, ME, 3] }, { emoji: '🎉', users: [2] }],
   })]));
   assert.deepEqual(view.reactions, [
@@ -131,31 +131,31 @@ test('reactions show their number, their users and whether one is mine', () => {
     { emoji: '🎉', count: 1, mine: false, names: 'Ben Okafor' },
   ]);
   const many = Array.from({ length: 25 }, (_, index) => index + 1);
-  const [crowd] = messagesIn(buildBlocks([message(1, { reactions: [{ emoji: '🎉', users: many }] })]));
+  const [crowd] = messagesIn(blocksOf([message(1, { reactions: [{ emoji: '🎉', users: many }] })]));
   assert.match(crowd.reactions[0].names, / and 5 more$/u);
 });
 
 test('a screen reader reads a message as one sentence', () => {
-  const [, view] = messagesIn(buildBlocks([message(1, { text: 'the scratch?' }), message(2, {
+  const [, view] = messagesIn(blocksOf([message(1, { text: 'the scratch?' }), message(2, {
     sender: ME, subject: 'The handover', text: 'At *ten*,\nby the stall.', reply_to: 1, forwarded: true,
     reactions: [{ emoji: '❤️', users: [2] }], edited_at: '2026-11-22T09:20:00.000Z',
   })]));
   assert.equal(sentence(view, 'You', 'Read'), 'You, 09:02. Forwarded. In reply to Ben Okafor: the scratch?. '
     + 'Subject: The handover. At ten, by the stall. red heart: Ben Okafor. edited. Read');
-  const [gone] = messagesIn(buildBlocks([message(1, { deleted: true, text: '' })]));
+  const [gone] = messagesIn(blocksOf([message(1, { deleted: true, text: '' })]));
   assert.equal(sentence(gone, 'Ben Okafor', ''), 'Ben Okafor, 09:01. This message was deleted');
 });
 
 test('the conversation list shows a message as one line', () => {
   const state = createState();
-  assert.deepEqual(gistOf(state, message(1, { text: 'a *b*\n  `c`' })), { text: 'a b c', sign: null });
-  assert.deepEqual(gistOf(state, message(1, { subject: 'S', text: 't' })), { text: 'S: t', sign: null });
-  assert.deepEqual(gistOf(state, message(1, { deleted: true, text: '' })),
+  assert.deepEqual(previewMessage(state, message(1, { text: 'a *b*\n  `c`' })), { text: 'a b c', sign: null });
+  assert.deepEqual(previewMessage(state, message(1, { subject: 'S', text: 't' })), { text: 'S: t', sign: null });
+  assert.deepEqual(previewMessage(state, message(1, { deleted: true, text: '' })),
     { text: 'This message was deleted', sign: 'bin' });
   state.conversations.set(1, /** @type {any} */ ({ id: 1, kind: 'direct' }));
-  assert.equal(gistOf(state, message(1, { deleted: true, text: '' })).text, 'Ben Okafor deleted this message');
-  assert.equal(gistOf(state, message(1, { deleted: true, text: '', sender: 1 })).text, 'You deleted this message');
-  assert.equal(gistOf(state, message(1, { system: { type: 'left' } })).text, 'Ben Okafor left');
+  assert.equal(previewMessage(state, message(1, { deleted: true, text: '' })).text, 'Ben Okafor deleted this message');
+  assert.equal(previewMessage(state, message(1, { deleted: true, text: '', sender: 1 })).text, 'You deleted this message');
+  assert.equal(previewMessage(state, message(1, { system: { type: 'left' } })).text, 'Ben Okafor left');
 });
 
 test('emoji are found by word prefixes and have names', () => {
@@ -214,12 +214,14 @@ test('the quoted message and the subject are part of the draft, an edit is not',
 test('an edit continues while its message is not loaded and ends when the message is deleted', () => {
   const drafting = draftOn(memoryStorage());
   drafting.edit(message(3, { sender: ME, text: 'as it was', subject: 'about' }));
-  const company = { typing: () => /** @type {number[]} */ ([]), presence: () => null };
+  const presenceSource = { typing: () => /** @type {number[]} */ ([]), presence: () => null };
   const modeWith = (/** @type {Message[]} */ messages) => {
     const state = createState();
     state.threads.set(1, { ...emptyThread(1), loaded: true, messages });
-    const sight = { state, now: NOW, selected: 1, waiting: () => [], draft: () => '', readUpTo: () => 0, company };
-    return threadView(sight, {
+    const viewInput = {
+      state, now: NOW, selected: 1, waiting: () => [], draft: () => '', readUpTo: () => 0, presenceSource,
+    };
+    return threadView(viewInput, {
       id: 1, divider: null, offline: false, progress: 'idle', side: null, draft: '', draftTaken: 0, charsMax: 9, subjectMax: 9,
       attached: [], bytesMax: 9, drafting: drafting.of(1), going: false, over: (one) => one,
     }).composer.mode;

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  dotOf, onScreen, presenceWords, standing, typingShort, typingWords, writers,
+  dotOf, watchedUsers, presenceText, standing, shortTypingText, typingText, writers,
 } from '../src/inbox/view/presence.js';
 import { emptyState } from '../src/sdk/state/state.js';
 
@@ -39,7 +39,7 @@ const presence = (status, minutes) => ({
 });
 
 test('presence is a status and a time, and empty where it is not shared', () => {
-  const words = (/** @type {Presence|null} */ one) => presenceWords(one, NOW);
+  const words = (/** @type {Presence|null} */ one) => presenceText(one, NOW);
   assert.equal(words(presence('online')), 'Online');
   assert.equal(words(presence('idle', 9)), 'Idle');
   assert.equal(words(presence('offline', 0)), 'Last seen just now');
@@ -54,26 +54,26 @@ test('presence is a status and a time, and empty where it is not shared', () => 
 });
 
 test('the typing indicator names one user, two users, then several people', () => {
-  assert.equal(typingWords([]), '');
-  assert.equal(typingWords([ben]), 'Ben is typing');
-  assert.equal(typingWords([ben, dan]), 'Ben and \u2068דן\u2069 are typing');
-  assert.equal(typingWords([ben, cleo, dan]), 'Several people are typing');
-  assert.equal(typingShort([ben], 'direct'), 'typing…');
-  assert.equal(typingShort([ben], 'group'), 'Ben is typing…');
-  assert.equal(typingShort([], 'group'), '');
+  assert.equal(typingText([]), '');
+  assert.equal(typingText([ben]), 'Ben is typing');
+  assert.equal(typingText([ben, dan]), 'Ben and \u2068דן\u2069 are typing');
+  assert.equal(typingText([ben, cleo, dan]), 'Several people are typing');
+  assert.equal(shortTypingText([ben], 'direct'), 'typing…');
+  assert.equal(shortTypingText([ben], 'group'), 'Ben is typing…');
+  assert.equal(shortTypingText([], 'group'), '');
 });
 
 test('only other known users are shown as typing', () => {
-  const company = { typing: () => [ME, 2, 99], presence: () => null };
+  const presenceSource = { typing: () => [ME, 2, 99], presence: () => null };
   const group = conversation('group', [ada, ben, cleo]);
-  assert.deepEqual(writers(emptyState(ME), group, company), [ben]);
+  assert.deepEqual(writers(emptyState(ME), group, presenceSource), [ben]);
 });
 
 test('a group header counts online members, a direct one shows the other user’s presence', () => {
-  const company = { typing: () => [], presence: (/** @type {number} */ id) => (id === 2 ? presence('online') : null) };
-  assert.deepEqual(standing(emptyState(ME), conversation('group', [ada, ben, cleo]), company, NOW),
+  const presenceSource = { typing: () => [], presence: (/** @type {number} */ id) => (id === 2 ? presence('online') : null) };
+  assert.deepEqual(standing(emptyState(ME), conversation('group', [ada, ben, cleo]), presenceSource, NOW),
     { words: '3 people, 1 online', dot: 'online' });
-  assert.deepEqual(standing(emptyState(ME), conversation('direct', [ada, ben]), company, NOW),
+  assert.deepEqual(standing(emptyState(ME), conversation('direct', [ada, ben]), presenceSource, NOW),
     { words: 'Online', dot: 'online' });
   const nobody = { typing: () => [], presence: () => null };
   assert.deepEqual(standing(emptyState(ME), conversation('group', [ada, ben]), nobody, NOW), { words: '2 people', dot: '' });
@@ -82,6 +82,6 @@ test('a group header counts online members, a direct one shows the other user’
 test('users on the screen are watched, members of the open conversation first', () => {
   const open = conversation('group', [ada, cleo, dan]);
   const rows = [conversation('direct', [ada, ben]), open];
-  assert.deepEqual(onScreen(emptyState(ME), rows, open), [3, 4, 2]);
-  assert.deepEqual(onScreen(emptyState(ME), rows, undefined), [2], 'in the list a group has no dot');
+  assert.deepEqual(watchedUsers(emptyState(ME), rows, open), [3, 4, 2]);
+  assert.deepEqual(watchedUsers(emptyState(ME), rows, undefined), [2], 'in the list a group has no dot');
 });

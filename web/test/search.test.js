@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { asked as wantedOf } from '../src/inbox/view/folding.js';
-import { excerptOf, foundView, isDoubtful } from '../src/inbox/view/search-results.js';
+import { excerptOf, resultsView, isDoubtful } from '../src/inbox/view/search-results.js';
 import { MessageSearch, isFiltered, noFilters } from '../src/sdk/search.js';
 import { emptyState } from '../src/sdk/state/state.js';
 import { NoAnswer, Problem } from '../src/sdk/problem.js';
@@ -186,9 +186,9 @@ function shown(search, change = (/** @type {any} */ state) => state) {
   const { message } = model.send(2, id, 'the wooden handle', 'a');
   const list = apply(emptyState(1), { kind: 'list', page: model.list(1, undefined, 10), asked: 0 });
   const found = apply(list, { kind: 'found', messages: [message], first: true });
-  const sight = /** @type {any} */ ({ state: change(found), now: Date.parse(message.created_at) + 60_000 });
+  const viewInput = /** @type {any} */ ({ state: change(found), now: Date.parse(message.created_at) + 60_000 });
   const results = [{ message, excerpt: [{ text: 'the wooden ', hit: false }, { text: 'handle', hit: true }] }];
-  return foundView(sight, {
+  return resultsView(viewInput, {
     query: 'handle', filters: noFilters, progress: 'done', results, more: false, hasQuery: true,
     problem: null, conversations: new Map(), users: new Map(), ...search,
   }, { conversation: id, seq: 1 });
@@ -312,7 +312,7 @@ test('a refusal shows its reason and is not an outage', async () => {
     one.setQuery(query);
     await clock.advance(1_000);
     await flushPromises();
-    const view = foundView(/** @type {any} */ ({ state: emptyState(1), now: 0 }), one.view(), null);
+    const view = resultsView(/** @type {any} */ ({ state: emptyState(1), now: 0 }), one.view(), null);
     assert.equal(view.state, state, query);
     assert.match(view.failure, words);
     assert.ok(state === 'failed' || !/answer/u.test(view.failure));

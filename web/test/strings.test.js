@@ -36,12 +36,12 @@ test('a user named You is not confused with the current user', () => {
   let state = apply(emptyState(1), { kind: 'list', page: server.list(1, undefined, 10), asked: 0 });
   state = apply(state, { kind: 'opening', conversation: id });
   state = apply(state, { kind: 'messages', conversation: id, page: server.messages(1, id, {}), asked: 0 });
-  const sight = {
+  const viewInput = {
     state, now: 0, selected: id, waiting: () => [], draft: () => '', readUpTo: () => 0,
-    company: new Ephemeral({ user: 1, clock: manualClock(), changed: () => {} }),
+    presenceSource: new Ephemeral({ user: 1, clock: manualClock(), changed: () => {} }),
   };
   const who = (/** @type {number} */ reply) => {
-    const { mode } = threadView(sight, {
+    const { mode } = threadView(viewInput, {
       id, divider: null, offline: false, progress: 'idle', side: null, draft: '', draftTaken: 0, charsMax: 9,
       subjectMax: 9, attached: [], bytesMax: 9, drafting: { reply, subject: null, editing: null },
       over: (message) => message, going: false,

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { applyToRow, withMarker, mergeRow } from '../src/sdk/state/conversations.js';
 import { initials, isLarge, shortTime } from '../src/inbox/view/format.js';
 import { routeOf } from '../src/inbox/route.js';
-import { layOut } from '../src/inbox/view/message-groups.js';
+import { buildBlocks } from '../src/inbox/view/message-groups.js';
 import { emptyState } from '../src/sdk/state/state.js';
 import { rowsOf } from '../src/inbox/view/conversations.js';
 import { Socket } from '../src/sdk/socket.js';
@@ -37,9 +37,10 @@ function buildConversation(lines, kind = 'direct') {
   return { server, state, conversation, messages: page.messages };
 }
 
-/** @param {ReturnType<typeof buildConversation>} story @param {Partial<import('../src/inbox/view/message-groups.js').Sheet>} [more] */
-function buildBlocks(story, more = {}) {
-  return layOut({
+/** @param {ReturnType<typeof buildConversation>} story
+ * @param {Partial<import('../src/inbox/view/message-groups.js').ThreadInput>} [more] */
+function blocksOf(story, more = {}) {
+  return buildBlocks({
     state: story.state, conversation: story.conversation, messages: story.messages, items: [], now: NOW,
     atBeginning: false, divider: null, offline: false, ...more,
   });
@@ -54,35 +55,35 @@ function item(text, state) {
 }
 
 test('a message group has one sender and one minute', () => {
-  const blocks = buildBlocks(buildConversation([[2, 'a', 1, 10], [2, 'b', 1, 59], [2, 'c', 2, 0], [1, 'd', 2, 1], [2, 'e', 2, 2]]));
-  assert.deepEqual(blocks.map((one) => (one.type === 'run' ? one.said.map((said) => said.text).join('') : one.type)),
+  const blocks = blocksOf(buildConversation([[2, 'a', 1, 10], [2, 'b', 1, 59], [2, 'c', 2, 0], [1, 'd', 2, 1], [2, 'e', 2, 2]]));
+  assert.deepEqual(blocks.map((one) => (one.type === 'run' ? one.messages.map((said) => said.text).join('') : one.type)),
     ['day', 'ab', 'c', 'd', 'e']);
 });
 
 test('one divider marks both the day and the first unread message', () => {
   const story = buildConversation([[2, 'a', 1, 0], [2, 'b', 5, 0]]);
-  const whole = buildBlocks(story, { divider: { seq: 1, count: 2, since: null } });
+  const whole = blocksOf(story, { divider: { seq: 1, count: 2, since: null } });
   assert.deepEqual(whole.filter((one) => one.type !== 'run').map((one) => [one.type, 'text' in one && one.text]),
     [['unread', 'Today · 2 new messages']]);
-  const inside = buildBlocks(story, { divider: { seq: 2, count: 1, since: null } });
+  const inside = blocksOf(story, { divider: { seq: 2, count: 1, since: null } });
   assert.deepEqual(inside.map((one) => one.type), ['day', 'run', 'unread', 'run']);
   assert.equal('text' in inside[2] && inside[2].text, '1 new message');
 });
 
 test('a refused message stands alone, and the messages behind it say that they wait', () => {
-  const blocks = buildBlocks(buildConversation([[1, 'a', 1, 0]]), {
+  const blocks = blocksOf(buildConversation([[1, 'a', 1, 0]]), {
     items: [item('no', 'refused'), item('b', 'waiting'), item('c', 'waiting')],
   });
   const runs = blocks.filter((one) => one.type === 'run');
-  assert.deepEqual(runs.map((one) => one.said.map((said) => said.text).join('')), ['a', 'no', 'bc']);
+  assert.deepEqual(runs.map((one) => one.messages.map((said) => said.text).join('')), ['a', 'no', 'bc']);
   assert.deepEqual(runs.map((one) => one.meta.kind), ['tick', 'failed', 'waits']);
   assert.equal('words' in runs[1].meta && runs[1].meta.words, 'Not sent: not allowed.');
 });
 
 test('a message keeps its key when the server has stored it', () => {
   const story = buildConversation([[1, 'a', 1, 0]]);
-  const before = buildBlocks({ ...story, messages: [] }, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
-  const after = buildBlocks(story, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
+  const before = blocksOf({ ...story, messages: [] }, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
+  const after = blocksOf(story, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
   const keys = (/** @type {typeof before} */ blocks) => blocks.flatMap((one) => (one.type === 'run' ? [one.key] : []));
   assert.deepEqual(keys(before), keys(after));
 });
@@ -91,7 +92,7 @@ test('the last own message shows its tick with a word, earlier ones without', ()
   const story = buildConversation([[1, 'a', 1, 0], [2, 'b', 2, 0], [1, 'c', 3, 0]]);
   story.server.mark(2, story.conversation.id, { read: 2 });
   const whole = story.server.conversation(ME, story.conversation.id);
-  const blocks = buildBlocks({ ...story, conversation: { ...whole, unreadAt: 0 } });
+  const blocks = blocksOf({ ...story, conversation: { ...whole, unreadAt: 0 } });
   const metas = blocks.flatMap((one) => (one.type === 'run' ? [one.meta] : []));
   assert.deepEqual(metas.map((one) => (one.kind === 'tick' ? [one.words, one.wordless] : one.kind)),
     [['Read', true], 'time', ['Sent', false]]);
@@ -101,7 +102,7 @@ test('in a group the tick shows how many have read', () => {
   const story = buildConversation([[1, 'a', 1, 0]], 'group');
   story.server.mark(3, story.conversation.id, { read: 1 });
   const whole = story.server.conversation(ME, story.conversation.id);
-  const run = buildBlocks({ ...story, conversation: { ...whole, unreadAt: 0 } }).find((one) => one.type === 'run');
+  const run = blocksOf({ ...story, conversation: { ...whole, unreadAt: 0 } }).find((one) => one.type === 'run');
   assert.deepEqual(run?.meta.kind === 'tick' && [run.meta.words, run.meta.readers], ['Read by 1 of 2', true]);
 });
 
@@ -110,23 +111,23 @@ test('the list shows the most urgent state, and no empty conversation that someb
   const quiet = server.open('direct', 3, [ME]);
   const own = server.open('direct', ME, [3]);
   const all = apply(state, { kind: 'list', page: server.list(ME, undefined, 10), asked: 0 });
-  const sight = {
+  const viewInput = {
     state: all, now: NOW, selected: /** @type {number|null} */ (null),
     waiting: (/** @type {number} */ id) => (id === conversation.id ? [item('no', 'refused')] : []),
     draft: (/** @type {number} */ id) => (id === own ? 'dear' : ''), readUpTo: () => 0,
-    company: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
+    presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
   };
   const filter = { unreadOnly: false, query: '' };
-  const rows = rowsOf(sight, filter);
+  const rows = rowsOf(viewInput, filter);
   assert.deepEqual(rows.map((row) => [row.id, row.preview.kind]), [[own, 'draft'], [conversation.id, 'failed']]);
-  assert.deepEqual(rowsOf({ ...sight, selected: quiet }, filter).map((row) => row.id), [own, quiet, conversation.id]
+  assert.deepEqual(rowsOf({ ...viewInput, selected: quiet }, filter).map((row) => row.id), [own, quiet, conversation.id]
     .sort((a, b) => (all.conversations.get(b)?.activity ?? 0) - (all.conversations.get(a)?.activity ?? 0)));
-  assert.deepEqual(rowsOf(sight, { unreadOnly: true, query: '' }).map((row) => row.id), [conversation.id]);
-  const plain = rowsOf(sight, { unreadOnly: false, query: 'PERson 3' });
+  assert.deepEqual(rowsOf(viewInput, { unreadOnly: true, query: '' }).map((row) => row.id), [conversation.id]);
+  const plain = rowsOf(viewInput, { unreadOnly: false, query: 'PERson 3' });
   assert.deepEqual(plain.map((row) => row.id), [own], 'before the search module has loaded');
   await import('../src/inbox/search/name-matching.js');
-  assert.deepEqual(rowsOf(sight, { unreadOnly: false, query: 'PÉRson 3' }).map((row) => row.id), [own]);
-  assert.equal(rowsOf({ ...sight, readUpTo: () => 1 }, filter)[1].unread, 0,
+  assert.deepEqual(rowsOf(viewInput, { unreadOnly: false, query: 'PÉRson 3' }).map((row) => row.id), [own]);
+  assert.equal(rowsOf({ ...viewInput, readUpTo: () => 1 }, filter)[1].unread, 0,
     'messages read on this page count as read');
 });
 
@@ -141,11 +142,11 @@ test('a system message about a former member shows their name in the list', () =
   };
   const page = { conversations: [left], users: [ben], next: null, cursor: '1.1' };
   const fresh = apply(emptyState(ME), { kind: 'list', page, asked: 0 });
-  const sight = {
+  const viewInput = {
     state: fresh, now: NOW, selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
-    company: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
+    presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
   };
-  assert.equal(rowsOf(sight, { unreadOnly: false, query: '' })[0].preview.text, `${ben.name} left`);
+  assert.equal(rowsOf(viewInput, { unreadOnly: false, query: '' })[0].preview.text, `${ben.name} left`);
   const opened = apply(emptyState(ME), { kind: 'conversation', conversation: left, users: [ben], asked: 0 });
   assert.equal(opened.users.get(2)?.name, ben.name);
   assert.equal(state.users.get(2)?.name, ben.name);
@@ -156,11 +157,11 @@ test('the list is filtered in the way the server finds users', () => {
   const found = (/** @type {string} */ name, /** @type {string} */ query) => {
     const members = conversation.members.map((one) => (one.user.id === 2 ? { ...one, user: { ...one.user, name, version: 99 } } : one));
     const page = { conversations: [{ ...conversation, members }], next: null, cursor: '1.1' };
-    const sight = {
+    const viewInput = {
       state: apply(emptyState(ME), { kind: 'list', page, asked: 0 }), now: NOW, selected: null, waiting: () => [],
-      draft: () => '', readUpTo: () => 0, company: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
+      draft: () => '', readUpTo: () => 0, presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
     };
-    return rowsOf(sight, { unreadOnly: false, query }).length === 1;
+    return rowsOf(viewInput, { unreadOnly: false, query }).length === 1;
   };
   for (const [name, query] of [['Jérémie', 'jer'], ['Łukasz', 'lukasz'], ['Groß', 'gross'], ['Işık', 'ışık'], ['김철수', '철수'],
     ["O'Brien", 'obrien']]) assert.ok(found(name, query), `${query} finds ${name}`);

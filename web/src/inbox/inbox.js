@@ -14,7 +14,7 @@
  * @import {Route} from './route.js'
  * @import {SearchActions} from './actions/search.js'
  * @import {Divider} from './view/message-groups.js'
- * @import {Sight} from './view/conversations.js'
+ * @import {ViewInput} from './view/conversations.js'
  */
 import './ui/connection-banner.js';
 import './list/list.js';
@@ -23,7 +23,7 @@ import { MessageActions } from './actions/messages.js';
 import { isolated } from './view/bidi.js';
 import { memberOf } from '../sdk/state/conversations.js';
 import { handleFiles } from './actions/files.js';
-import { onScreen } from './view/presence.js';
+import { watchedUsers } from './view/presence.js';
 import { h, replaceChildren } from './ui/dom.js';
 import { emit, listen } from './ui/events.js';
 import { drawing } from './ui/icons.js';
@@ -156,7 +156,7 @@ export class ParlorInbox extends HTMLElement {
       },
       searchHere: () => this.#searchHere(),
       step: (step, unreadOnly) => {
-        const next = nextRow(stepsOf(this.#sight(), this.#filter), step, unreadOnly);
+        const next = nextRow(stepsOf(this.#viewInput(), this.#filter), step, unreadOnly);
         if (next) this.#goTo(next.id);
       },
       signal,
@@ -193,7 +193,7 @@ export class ParlorInbox extends HTMLElement {
       const { client } = this;
       if (!client || !this.isConnected) return;
       this.#searching ??= new part.SearchActions({
-        host: this, client, list: this.#list, sight: () => this.#sight(),
+        host: this, client, list: this.#list, viewInput: () => this.#viewInput(),
         goTo: (place) => void this.#standing?.goTo(place), changed: () => this.render(), signal: this.#leave.signal,
       });
       act(this.#searching);
@@ -278,8 +278,8 @@ export class ParlorInbox extends HTMLElement {
     else this.#panes.append(pane);
   }
 
-  /** @returns {Sight} */
-  #sight() {
+  /** @returns {ViewInput} */
+  #viewInput() {
     const { client } = this;
     if (!client) throw new Error('the inbox has not been started');
     return {
@@ -289,7 +289,7 @@ export class ParlorInbox extends HTMLElement {
       waiting: (id) => client.outbox.itemsIn(id),
       draft: (id) => this.#acts?.draft.drafts.of(id).text ?? '',
       readUpTo: (id) => client.readMarkers.readUpTo(id),
-      company: client.ephemeral,
+      presenceSource: client.ephemeral,
       files: {
         local: (id) => client.uploads.localFile(id),
         upload: (id) => client.uploads.get(id),
@@ -302,51 +302,51 @@ export class ParlorInbox extends HTMLElement {
     const { client } = this;
     this.#limiter.drawing();
     if (!client || !this.isConnected) return;
-    const sight = this.#sight();
+    const viewInput = this.#viewInput();
     const { state } = client;
     const found = this.#searching?.view() ?? null;
     const filter = found ? { ...this.#filter, unreadOnly: false } : this.#filter;
     this.#list.update({
-      conversations: this.#searching?.showsConversations === false ? [] : filtered(sight, filter),
-      rowOf: (conversation) => rowOf(conversation, sight),
+      conversations: this.#searching?.showsConversations === false ? [] : filtered(viewInput, filter),
+      rowOf: (conversation) => rowOf(conversation, viewInput),
       found,
       me: state.me,
       loaded: state.list.loaded,
       more: state.list.next !== null,
       progress: client.sync.listProgress,
-      unread: unreadTotals(sight).conversations,
+      unread: unreadTotals(viewInput).conversations,
       ...this.#filter,
-      empty: listed(sight).length === 0,
+      empty: listed(viewInput).length === 0,
     });
     this.classList.toggle('begins', !state.list.loaded);
-    if (this.#route.at === 'conversation') this.#renderThread(sight, this.#route.id);
+    if (this.#route.at === 'conversation') this.#renderThread(viewInput, this.#route.id);
     else if (this.#route.at === 'settings') this.#settings?.update(state.me);
-    else this.#renderNothing(sight);
-    this.#renderBanner(sight);
-    this.#title(sight);
+    else this.#renderNothing(viewInput);
+    this.#renderBanner(viewInput);
+    this.#title(viewInput);
     this.#standing?.markDelivered();
     this.#renderGroup();
-    this.#watch(sight);
+    this.#watch(viewInput);
     this.#limiter.drawn();
   }
 
-  /** @param {Sight} sight @param {number} id */
-  #renderThread(sight, id) {
+  /** @param {ViewInput} viewInput @param {number} id */
+  #renderThread(viewInput, id) {
     const { client } = this;
-    const conversation = sight.state.conversations.get(id);
+    const conversation = viewInput.state.conversations.get(id);
     if (!client) return;
     if (conversation && this.#divider === undefined) {
       const count = unreadOf(conversation, client.readMarkers.readUpTo(id));
       const { read_seq: read = 0, read_at: at = null } = memberOf(conversation, client.user) ?? {};
       this.#divider = count > 0 ? { seq: read + 1, count, since: at === null ? null : Date.parse(at) } : null;
     }
-    this.#thread.update(threadView(sight, {
+    this.#thread.update(threadView(viewInput, {
       id,
       divider: this.#divider ?? null,
-      offline: this.#isOffline(sight.now),
+      offline: this.#isOffline(viewInput.now),
       progress: client.sync.threadProgress.get(id) ?? 'idle',
       side: client.sync.threadSide.get(id) ?? null,
-      draft: sight.draft(id),
+      draft: viewInput.draft(id),
       draftTaken: this.#acts?.draft.drafts.takenCount(id) ?? 0,
       charsMax: client.limits.text_chars_max,
       subjectMax: client.limits.subject_chars_max,
@@ -358,11 +358,11 @@ export class ParlorInbox extends HTMLElement {
     }));
   }
 
-  /** @param {Sight} sight */
-  #renderNothing(sight) {
+  /** @param {ViewInput} viewInput */
+  #renderNothing(viewInput) {
     // What a link asked for and did not get stays said until one goes on.
     if (this.#route.at === 'open' && this.#nothingKey === 'failed') return;
-    const empty = sight.state.list.loaded && listed(sight).length === 0;
+    const empty = viewInput.state.list.loaded && listed(viewInput).length === 0;
     const key = String(empty);
     if (key === this.#nothingKey) return;
     this.#nothingKey = key;
@@ -375,7 +375,7 @@ export class ParlorInbox extends HTMLElement {
     return lostAt !== null && now - lostAt >= QUIET_MS;
   }
 
-  /** @param {Sight} sight */
+  /** @param {ViewInput} viewInput */
   #renderBanner({ now }) {
     const { client } = this;
     if (!client) return;
@@ -386,12 +386,12 @@ export class ParlorInbox extends HTMLElement {
     if (again !== null) this.#soon = setTimeout(() => this.render(), again + 20);
   }
 
-  /** @param {Sight} sight */
-  #title(sight) {
+  /** @param {ViewInput} viewInput */
+  #title(viewInput) {
     const { site } = this;
-    const count = unreadTotals(sight).messages;
-    const open = sight.selected === null ? undefined : sight.state.conversations.get(sight.selected);
-    const where = open ? nameOf(sight.state, open) : say.messages;
+    const count = unreadTotals(viewInput).messages;
+    const open = viewInput.selected === null ? undefined : viewInput.state.conversations.get(viewInput.selected);
+    const where = open ? nameOf(viewInput.state, open) : say.messages;
     const title = `${count > 0 ? `(${shortCount(count)}) ` : ''}${isolated(where)} · ${isolated(site?.name ?? '')}`;
     if (document.title !== title) document.title = title;
   }
@@ -445,12 +445,12 @@ export class ParlorInbox extends HTMLElement {
     }
   }
 
-  /** Says what one does here, as far as others may know. @param {Sight} sight */
+  /** Says what one does here, as far as others may know. @param {ViewInput} viewInput */
   #watch({ state, selected }) {
     const { client } = this;
     if (!client || client.lostAt !== null) return;
     const open = selected === null ? undefined : state.conversations.get(selected);
-    client.ownActivity.watch(onScreen(state, listed(this.#sight()), open));
+    client.ownActivity.watch(watchedUsers(state, listed(this.#viewInput()), open));
   }
 
   async #signOut() {

@@ -14,9 +14,9 @@ import { shortTime } from './view/format.js';
 import { cut } from './view/graphemes.js';
 import { icon } from './ui/icons.js';
 import { say } from './view/strings.js';
-import { notChanged, pictureTrouble, whyOf } from './view/error-text.js';
+import { changeError, pictureError, errorText } from './view/error-text.js';
 import { backButton } from './thread/thread.js';
-import { nameTrouble } from './view/visible-text.js';
+import { nameError } from './view/visible-text.js';
 import { emit } from './ui/events.js';
 
 const THEMES = /** @type {const} */ (['system', 'light', 'dark']);
@@ -96,7 +96,7 @@ export class ParlorSettings extends HTMLElement {
   /** @param {unknown} error */
   signOutFailed(error) {
     this.#outNote.hidden = false;
-    this.#outNote.replaceChildren(icon('alert', { small: true }), `${say.signOutFailed} ${whyOf(error)}`);
+    this.#outNote.replaceChildren(icon('alert', { small: true }), `${say.signOutFailed} ${errorText(error)}`);
   }
 
   /** @param {Me|null} me */
@@ -124,7 +124,7 @@ export class ParlorSettings extends HTMLElement {
       await this.client?.setMe(settings);
     } catch (error) {
       const refused = error instanceof Problem && error.code === 'not_allowed';
-      this.#privacyNote.replaceChildren(icon('alert', { small: true }), refused ? say.receiptsOff : notChanged(error));
+      this.#privacyNote.replaceChildren(icon('alert', { small: true }), refused ? say.receiptsOff : changeError(error));
       this.#privacyNote.hidden = false;
     }
     this.#setting = false;
@@ -135,7 +135,7 @@ export class ParlorSettings extends HTMLElement {
   async #rename(event) {
     event.preventDefault();
     const name = this.#name.input.value.trim();
-    const trouble = nameTrouble(name);
+    const trouble = nameError(name);
     if (trouble !== '') {
       this.#name.tell(trouble);
       return;
@@ -143,7 +143,7 @@ export class ParlorSettings extends HTMLElement {
     await this.#during(this.#saveName, say.save, async () => {
       await this.client?.setName(name);
       setText(this.#saveName, say.saved);
-    }, (error) => this.#name.tell(notChanged(error)));
+    }, (error) => this.#name.tell(changeError(error)));
   }
 
   #upload() {
@@ -159,7 +159,7 @@ export class ParlorSettings extends HTMLElement {
       await this.client?.setPicture(picture);
       setText(this.#pictureNote, say.pictureHint);
     } catch (error) {
-      setText(this.#pictureNote, pictureTrouble(error, picture));
+      setText(this.#pictureNote, pictureError(error, picture));
     }
   }
 
@@ -189,7 +189,7 @@ export class ParlorSettings extends HTMLElement {
       const code = error instanceof Problem ? error.code : '';
       if (code === 'wrong_password') this.#current.tell(say.passwordWrong);
       else if (code === 'too_many') this.#current.tell(say.tooMany);
-      else this.#next.tell(notChanged(error));
+      else this.#next.tell(changeError(error));
     });
   }
 
@@ -217,7 +217,7 @@ export class ParlorSettings extends HTMLElement {
       this.#sessions.replaceChildren(...sessions.map((session) => this.#session(session)));
     } catch (error) {
       this.#sessionsNote.hidden = false;
-      setText(this.#sessionsNote, `${say.sessionsFailed} ${whyOf(error)}`);
+      setText(this.#sessionsNote, `${say.sessionsFailed} ${errorText(error)}`);
     }
   }
 
@@ -233,7 +233,7 @@ export class ParlorSettings extends HTMLElement {
           await this.client?.http.endSession(session.id);
         } catch (error) {
           this.#sessionsNote.hidden = false;
-          setText(this.#sessionsNote, notChanged(error));
+          setText(this.#sessionsNote, changeError(error));
         }
         void this.#loadSessions();
       },

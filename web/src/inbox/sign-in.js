@@ -11,8 +11,8 @@ import { isolated } from './view/bidi.js';
 import { h, setAttribute, setText } from './ui/dom.js';
 import { icon, mark } from './ui/icons.js';
 import { say } from './view/strings.js';
-import { nameTrouble } from './view/visible-text.js';
-import { whyOf } from './view/error-text.js';
+import { nameError } from './view/visible-text.js';
+import { errorText } from './view/error-text.js';
 import { emit } from './ui/events.js';
 
 /** The sign-in worked, and the browser forgot it. */
@@ -86,7 +86,7 @@ export class ParlorSignIn extends HTMLElement {
     const shown = this.#signsUp ? [this.#name, this.#login, this.#password] : [this.#login, this.#password];
     const empty = shown.filter((one) => one.input.value === '');
     for (const one of empty) one.tell(say.fieldEmpty);
-    const trouble = this.#signsUp && this.#name.input.value !== '' ? nameTrouble(this.#name.input.value) : '';
+    const trouble = this.#signsUp && this.#name.input.value !== '' ? nameError(this.#name.input.value) : '';
     if (trouble !== '') {
       this.#name.tell(trouble);
       empty.push(this.#name);
@@ -136,7 +136,7 @@ export class ParlorSignIn extends HTMLElement {
       lost: say.noServer,
       ...(limit !== undefined && this.#signsUp ? { invalid_field: say.passwordShort(limit) } : {}),
     };
-    this.#password.tell(words[code] ?? `${say.signInFailed} ${whyOf(error)}`);
+    this.#password.tell(words[code] ?? `${say.signInFailed} ${errorText(error)}`);
     this.#password.input.focus();
     this.#password.input.select();
   }

@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { oneLine, preview } from '../../src/inbox/view/markup.js';
 import { balanced } from '../../src/inbox/view/bidi.js';
-import { hiddenIn } from '../../src/inbox/view/visible-text.js';
+import { findInvisible } from '../../src/inbox/view/visible-text.js';
 import { payloads } from './support/hostile-texts.js';
 import { runJourney } from './support/journey.js';
 import { UserPage } from './support/user-page.js';
@@ -108,7 +108,7 @@ async function watch(person) {
  * @param {string} payload @returns {string} */
 function asName(payload) {
   let name = payload.normalize('NFC').replace(/\p{White_Space}+/gu, ' ');
-  for (let hidden = hiddenIn(name); hidden !== null; hidden = hiddenIn(name)) {
+  for (let hidden = findInvisible(name); hidden !== null; hidden = findInvisible(name)) {
     name = name.replaceAll(String.fromCodePoint(parseInt(hidden.slice(2), 16)), '');
   }
   return name;

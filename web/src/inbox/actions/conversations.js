@@ -8,7 +8,7 @@ import { dotOf } from '../view/presence.js';
 import { whenLoaded } from '../ui/lazy-load.js';
 import { known } from '../view/users.js';
 import { say } from '../view/strings.js';
-import { facesOf } from '../view/conversations.js';
+import { avatarUsers } from '../view/conversations.js';
 
 /** Lets somebody choose whom to write to. @param {HTMLElement} host @param {Client} client
  * @param {(id: number) => void} opened */
@@ -34,7 +34,7 @@ export function groupView({ state, ephemeral: passing }, id) {
   if (!conversation) return null;
   return {
     conversation,
-    faces: facesOf(state, conversation),
+    faces: avatarUsers(state, conversation),
     known: (user) => known(state, user),
     dot: (user) => dotOf(passing.presence(user)),
   };

@@ -6,7 +6,7 @@
  * @import {ParlorMessage} from '../thread/message.js'
  * @import {ParlorThread} from '../thread/thread.js'
  */
-import { filesOf, kindOf, shownName } from '../view/attachments.js';
+import { filesOf, kindOf, cleanFileName } from '../view/attachments.js';
 import { listen } from '../ui/events.js';
 import { whenLoaded } from '../ui/lazy-load.js';
 import { say } from '../view/strings.js';
@@ -62,7 +62,7 @@ function restoreMessage(desk, clientId) {
   if (upload === undefined) return;
   const name = item?.attachments?.[at]?.name ?? '';
   cancelUpload(desk, upload);
-  thread.note(say.notAttached(shownName(name), say.fileRefused.file_gone));
+  thread.note(say.notAttached(cleanFileName(name), say.fileRefused.file_gone));
 }
 
 /** The rest of the message comes back to where one writes. @param {FileContext} desk @param {string} upload */

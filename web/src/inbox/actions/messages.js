@@ -16,7 +16,7 @@ import { ComposerDraft } from '../thread/draft.js';
 import { Drafts, sessionDrafts } from '../../sdk/drafts.js';
 import { emojiName, oftenUsed, usedAgain } from '../view/emoji.js';
 import { clockTime, shortName } from '../view/format.js';
-import { gistOf, nameFor } from '../view/preview.js';
+import { previewMessage, nameFor } from '../view/preview.js';
 import { MessageControls } from '../thread/message-controls.js';
 import { whenLoaded } from '../ui/lazy-load.js';
 import { matchesKey, openMenu } from '../ui/menu.js';
@@ -138,7 +138,7 @@ export class MessageActions {
     const who = message.sender === user ? null : shortName(nameFor(state, message.sender));
     const time = clockTime(Date.parse(message.created_at));
     // In a sheet the words can be selected, which a long press on the message cannot do.
-    const words = message.deleted ? gistOf(state, message).text : message.text || gistOf(state, message).text;
+    const words = message.deleted ? previewMessage(state, message).text : message.text || previewMessage(state, message).text;
     const open = !message.deleted && !conversation.context?.closed;
     openMenu(this.host, {
       label: say.messageOf(who),
@@ -279,7 +279,7 @@ export class MessageActions {
     const { client } = this;
     void whenLoaded(this.host, import('../thread/forward-dialog.js'), ({ openForwardDialog: openForward }) => openForward(this.host, {
       state: () => client.state,
-      text: gistOf(client.state, message).text,
+      text: previewMessage(client.state, message).text,
       more: () => client.sync.loadList(),
       back: said,
       send: (ids) => {
@@ -327,7 +327,7 @@ export class MessageActions {
     if (!place) return;
     const { client } = this;
     void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReadersDialog: openReaders }) => openReaders(this.host, {
-      state: client.state, conversation: place.conversation, seq, text: gistOf(client.state, place.message).text,
+      state: client.state, conversation: place.conversation, seq, text: previewMessage(client.state, place.message).text,
       now: client.clock.now(), page: (after) => client.groups.listMembers(place.conversation.id, after),
     }));
   }

@@ -4,10 +4,10 @@
  *
  * @import {Client} from '../../sdk/client.js'
  * @import {User} from '../../sdk/wire.js'
- * @import {FoundView} from '../view/search-results.js'
+ * @import {ResultsView} from '../view/search-results.js'
  * @import {ParlorList} from '../list/list.js'
  * @import {Option} from '../search/filter-dialog.js'
- * @import {Sight} from '../view/conversations.js'
+ * @import {ViewInput} from '../view/conversations.js'
  * @import {FilterName} from '../ui/events.js'
  */
 import '../search/name-matching.js';
@@ -15,11 +15,11 @@ import '../search/results.js';
 import { openFilterDialog, openDateDialog } from '../search/filter-dialog.js';
 import { listen } from '../ui/events.js';
 import { asked, isFound } from '../view/folding.js';
-import { foundView, isDoubtful } from '../view/search-results.js';
+import { resultsView, isDoubtful } from '../view/search-results.js';
 import { known } from '../view/users.js';
 import { MessageSearch, isFiltered } from '../../sdk/search.js';
 import { say } from '../view/strings.js';
-import { facesOf, listed, nameOf } from '../view/conversations.js';
+import { avatarUsers, listed, nameOf } from '../view/conversations.js';
 
 /** @typedef {{conversation: number, seq: number}} ResultPlace */
 
@@ -30,14 +30,14 @@ export class SearchActions {
   #openResult = null;
 
   /** @param {{
-   *   host: HTMLElement, client: Client, list: ParlorList, sight: () => Sight, goTo: (place: ResultPlace) => void,
+   *   host: HTMLElement, client: Client, list: ParlorList, viewInput: () => ViewInput, goTo: (place: ResultPlace) => void,
    *   changed: () => void, signal: AbortSignal,
    * }} parts */
-  constructor({ host, client, list, sight, goTo, changed, signal }) {
+  constructor({ host, client, list, viewInput, goTo, changed, signal }) {
     this.host = host;
     this.client = client;
     this.list = list;
-    this.sight = sight;
+    this.viewInput = viewInput;
     this.changed = changed;
     this.search = new MessageSearch({
       clock: client.clock, ask: (question) => client.search(question), changed,
@@ -58,12 +58,12 @@ export class SearchActions {
     }, signal);
   }
 
-  /** What the list shows of it; nothing while nobody searches. @returns {FoundView|null} */
+  /** What the list shows of it; nothing while nobody searches. @returns {ResultsView|null} */
   view() {
     if (!this.isActive) return null;
     const search = this.search.view();
     if (search.progress === 'done' && isDoubtful(this.client.state, search)) queueMicrotask(() => this.search.refresh());
-    return foundView(this.sight(), search, this.#openResult);
+    return resultsView(this.viewInput(), search, this.#openResult);
   }
 
   /** @returns {boolean} */
@@ -120,7 +120,7 @@ export class SearchActions {
     const wanted = asked(query);
     /** @type {Map<number, User>} */
     const people = new Map();
-    const others = listed(this.sight()).flatMap((one) => one.members.map((member) => known(state, member.user)));
+    const others = listed(this.viewInput()).flatMap((one) => one.members.map((member) => known(state, member.user)));
     for (const user of [...(state.me ? [state.me] : []), ...others]) {
       if (isFound(user.id === client.user ? `${say.you} ${user.name}` : user.name, wanted)) people.set(user.id, user);
     }
@@ -135,10 +135,10 @@ export class SearchActions {
   /** @param {string} query @returns {Option[]} */
   #findConversations(query) {
     const { state } = this.client;
-    return listed(this.sight()).map((one) => {
+    return listed(this.viewInput()).map((one) => {
       const name = nameOf(state, one);
       return {
-        name, more: one.context?.title, faces: facesOf(state, one), pair: one.kind === 'group',
+        name, more: one.context?.title, faces: avatarUsers(state, one), pair: one.kind === 'group',
         choose: () => this.search.setFilters({ conversation: { id: one.id, name } }),
       };
     }).filter(({ name, more }) => isFound(`${name} ${more ?? ''}`, asked(query)));
@@ -148,7 +148,7 @@ export class SearchActions {
   #findContexts(query) {
     /** @type {Map<string, Option>} */
     const things = new Map();
-    for (const { context } of listed(this.sight())) {
+    for (const { context } of listed(this.viewInput())) {
       if (!context || !isFound(context.title, asked(query))) continue;
       const { type, id, title } = context;
       things.set(`${type} ${id}`, {

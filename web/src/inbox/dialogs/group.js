@@ -14,8 +14,8 @@ import { avatar, avatarKey } from '../ui/avatar.js';
 import { icon } from '../ui/icons.js';
 import { hintOf, openUserPicker } from './new-conversation.js';
 import { say } from '../view/strings.js';
-import { nameTrouble } from '../view/visible-text.js';
-import { notChanged, pictureTrouble } from '../view/error-text.js';
+import { nameError } from '../view/visible-text.js';
+import { changeError, pictureError } from '../view/error-text.js';
 
 /**
  * @typedef {{
@@ -198,7 +198,7 @@ export class GroupDialog {
   async #rename(event) {
     event.preventDefault();
     const title = this.#name.value.trim();
-    const trouble = title === '' ? say.groupNeedsName : nameTrouble(title);
+    const trouble = title === '' ? say.groupNeedsName : nameError(title);
     if (trouble !== '') {
       this.#tell(trouble);
       return;
@@ -219,7 +219,7 @@ export class GroupDialog {
 
   /** @param {Blob|null} picture */
   async #picture(picture) {
-    await this.#try(this.client.groups.setPicture(this.id, picture), (problem) => pictureTrouble(problem, picture));
+    await this.#try(this.client.groups.setPicture(this.id, picture), (problem) => pictureError(problem, picture));
   }
 
   #pick() {
@@ -259,7 +259,7 @@ export class GroupDialog {
       return true;
     } catch (error) {
       const problem = error instanceof Problem ? error : null;
-      const refused = problem?.code === 'not_allowed' ? say.notAllowedHere : notChanged(error);
+      const refused = problem?.code === 'not_allowed' ? say.notAllowedHere : changeError(error);
       this.#tell(words ? words(problem) : refused);
       return false;
     }

@@ -8,10 +8,10 @@ import { h, setText } from '../ui/dom.js';
 import { avatar } from '../ui/avatar.js';
 import { shortName } from '../view/format.js';
 import { icon } from '../ui/icons.js';
-import { isEnough } from '../view/users.js';
+import { isSearchable } from '../view/users.js';
 import { say } from '../view/strings.js';
-import { nameTrouble } from '../view/visible-text.js';
-import { whyOf } from '../view/error-text.js';
+import { nameError } from '../view/visible-text.js';
+import { errorText } from '../view/error-text.js';
 
 /**
  * @typedef {{
@@ -69,7 +69,7 @@ class Picker {
   async #find() {
     const asked = (this.#asked += 1);
     const query = this.#search.value.trim();
-    if (!isEnough(query)) {
+    if (!isSearchable(query)) {
       this.#found = [];
       setText(this.#note, say.typeName);
       this.#draw();
@@ -83,7 +83,7 @@ class Picker {
     } catch (error) {
       if (asked !== this.#asked) return;
       this.#found = [];
-      setText(this.#note, `${say.peopleFailed} ${whyOf(error)}`);
+      setText(this.#note, `${say.peopleFailed} ${errorText(error)}`);
     }
     this.#draw();
   }
@@ -134,8 +134,8 @@ class Picker {
       chosen ? icon('read') : null));
     }));
     this.#note.hidden = this.#note.textContent === '';
-    this.#go.disabled = this.#busy || this.#chosen.length === 0 || (group && nameTrouble(this.#title.value) !== '');
-    const trouble = group && this.#title.value !== '' ? nameTrouble(this.#title.value) : '';
+    this.#go.disabled = this.#busy || this.#chosen.length === 0 || (group && nameError(this.#title.value) !== '');
+    const trouble = group && this.#title.value !== '' ? nameError(this.#title.value) : '';
     if (trouble !== '') this.#tell(trouble);
     else if (group) this.#why.hidden = true;
     setText(this.#go, this.picking.action(this.#chosen));
@@ -161,7 +161,7 @@ class Picker {
     } catch (error) {
       this.#busy = false;
       this.#draw();
-      this.#tell(`${say.openFailed} ${whyOf(error)}`);
+      this.#tell(`${say.openFailed} ${errorText(error)}`);
     }
   }
 }

@@ -5,12 +5,12 @@
  * pressed is no Tab stop until its message has the focus (`message-controls.js`).
  * Tells: `parlor-open-picture {seq, file}` when a picture is to be seen whole, `parlor-cancel-upload {upload}`.
  *
- * @import {Shown} from '../view/attachments.js'
+ * @import {AttachmentView} from '../view/attachments.js'
  */
 import { objectUrlOf } from '../../sdk/object-urls.js';
 import { decode } from '../view/blurhash.js';
 import { h, setAttribute, setText } from '../ui/dom.js';
-import { cutName, describe, frameOf, gridOf, kindOf, progressOf } from '../view/attachments.js';
+import { splitFileName, describe, frameOf, gridOf, kindOf, progressOf } from '../view/attachments.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
@@ -25,7 +25,7 @@ export class ParlorAttachments extends HTMLElement {
   /** Pictures stay the same elements when the server's copy takes the place of one's own. @type {HTMLElement[]} */
   #pictures = [];
 
-  /** @param {{seq: number, files: Shown[]}} view */
+  /** @param {{seq: number, files: AttachmentView[]}} view */
   update({ seq, files }) {
     this.#seq = seq;
     this.hidden = files.length === 0;
@@ -37,7 +37,7 @@ export class ParlorAttachments extends HTMLElement {
     this.#progress(files.filter((one) => one.underWay));
   }
 
-  /** @param {Shown[]} files */
+  /** @param {AttachmentView[]} files */
   #draw(files) {
     const pictures = files.filter((one) => kindOf(one) === 'picture');
     const rest = files.filter((one) => kindOf(one) !== 'picture');
@@ -48,7 +48,7 @@ export class ParlorAttachments extends HTMLElement {
     }
   }
 
-  /** @param {Shown[]} pictures @returns {HTMLElement} */
+  /** @param {AttachmentView[]} pictures @returns {HTMLElement} */
   #grid(pictures) {
     const { shape, drawn, rest } = gridOf(pictures.length);
     const frames = pictures.slice(0, drawn).map((one, index) => this.#picture(one, index, pictures.length));
@@ -70,7 +70,7 @@ export class ParlorAttachments extends HTMLElement {
     return grid;
   }
 
-  /** @param {Shown} file @param {number} index @param {number} all @returns {HTMLElement} */
+  /** @param {AttachmentView} file @param {number} index @param {number} all @returns {HTMLElement} */
   #picture(file, index, all) {
     const source = sourceOf(file);
     const old = this.#pictures[index];
@@ -88,7 +88,7 @@ export class ParlorAttachments extends HTMLElement {
     return frame;
   }
 
-  /** Stops what is under way. @param {Shown} file @returns {HTMLElement} */
+  /** Stops what is under way. @param {AttachmentView} file @returns {HTMLElement} */
   #stop(file) {
     const label = say.cancelFile(file.name);
     return h('button', {
@@ -97,7 +97,7 @@ export class ParlorAttachments extends HTMLElement {
     }, icon('close', { small: true }));
   }
 
-  /** @param {Shown[]} files */
+  /** @param {AttachmentView[]} files */
   #progress(files) {
     for (const file of files) {
       const line = this.querySelector(`[data-file="${CSS.escape(file.key)}"] .bar`);
@@ -109,7 +109,7 @@ export class ParlorAttachments extends HTMLElement {
 }
 
 /** What moves is shown moving where it is small and nobody minds; the small copy stands still.
- * @param {Shown} file @returns {string} */
+ * @param {AttachmentView} file @returns {string} */
 function sourceOf(file) {
   const moves = file.media_type === 'image/gif';
   const still = moves && (matchMedia('(prefers-reduced-motion: reduce)').matches || file.bytes > MOVING_BYTES);
@@ -118,7 +118,7 @@ function sourceOf(file) {
   return (moves && !still ? file.url : file.preview) ?? file.url ?? '';
 }
 
-/** @param {string} source @param {Shown} file @returns {HTMLImageElement} */
+/** @param {string} source @param {AttachmentView} file @returns {HTMLImageElement} */
 function pictureOf(source, file) {
   const picture = h('img', {
     src: source, alt: '', decoding: 'async', draggable: 'false', width: file.width, height: file.height,
@@ -138,7 +138,8 @@ function blurred(hash) {
   return [canvas];
 }
 
-/** What the browser can play, in a frame of a size known before. @param {Shown} file @returns {HTMLElement|null} */
+/** What the browser can play, in a frame of a size known before. @param {AttachmentView} file
+ * @returns {HTMLElement|null} */
 function playerOf(file) {
   const kind = kindOf(file);
   if (kind !== 'video' && kind !== 'audio') return null;
@@ -152,7 +153,7 @@ function playerOf(file) {
   return box;
 }
 
-/** @param {Shown} file @returns {HTMLElement} */
+/** @param {AttachmentView} file @returns {HTMLElement} */
 function fileRow(file) {
   const parts = [
     h('span', { class: 'kind', 'aria-hidden': 'true' }, icon('file')),
@@ -170,7 +171,7 @@ function fileRow(file) {
 /** A name of which the middle may be cut; who hears the page is told it whole beside it.
  * @param {string} name @returns {HTMLElement} */
 export function nameOf(name) {
-  const [head, tail] = cutName(name);
+  const [head, tail] = splitFileName(name);
   return h('bdi', { class: 'file-name', title: name, 'aria-hidden': 'true' },
     h('span', { class: 'one-line' }, head), h('span', {}, tail));
 }

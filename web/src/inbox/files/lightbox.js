@@ -6,7 +6,7 @@
  * What is deleted meanwhile is not shown any longer; what is only no longer held stays while one looks at it.
  *
  * @import {User} from '../../sdk/wire.js'
- * @import {Shown} from '../view/attachments.js'
+ * @import {AttachmentView} from '../view/attachments.js'
  */
 import { objectUrlOf } from '../../sdk/object-urls.js';
 import { isolated } from '../view/bidi.js';
@@ -18,7 +18,7 @@ import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 
 /**
- * @typedef {{key: string, seq: number, file: Shown, sender: User|null, name: string, time: number}} Picture
+ * @typedef {{key: string, seq: number, file: AttachmentView, sender: User|null, name: string, time: number}} Picture
  * @typedef {{pictures: Picture[], key: string, left: (last: Picture|undefined) => void}} Looking `key` of the one that is
  * shown first; `left` is told which was shown last
  */
@@ -153,7 +153,7 @@ export class Lightbox {
     }
   }
 
-  /** The small copy stands under the large one until that is there. @param {Shown} file @returns {Node[]} */
+  /** The small copy stands under the large one until that is there. @param {AttachmentView} file @returns {Node[]} */
   #picture(file) {
     const frame = h('div', { class: 'frame' });
     frame.style.setProperty('--wide', String(file.width));
@@ -174,7 +174,7 @@ export class Lightbox {
     return [frame];
   }
 
-  /** @param {Shown} file @returns {HTMLElement} */
+  /** @param {AttachmentView} file @returns {HTMLElement} */
   #large(file) {
     const picture = h('img', { class: 'large', src: file.local ? objectUrlOf(file.local) : (file.url ?? ''),
       alt: file.name, draggable: 'false', decoding: 'async' });
@@ -243,7 +243,7 @@ class ParlorThumb extends HTMLElement {
   }
 }
 
-/** @param {Shown} file @returns {string} */
+/** @param {AttachmentView} file @returns {string} */
 function small(file) {
   return file.local ? objectUrlOf(file.local) : (file.preview ?? file.url ?? '');
 }

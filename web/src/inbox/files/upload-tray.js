@@ -8,7 +8,7 @@
 import { objectUrlOf } from '../../sdk/object-urls.js';
 import { progressBar, updateProgressBar, nameOf } from './attachments.js';
 import { h, updateKeyed, setAttribute, setText } from '../ui/dom.js';
-import { kindOf, mayTryAgain, progressOf, refusalWords, shownName, sizeOf } from '../view/attachments.js';
+import { kindOf, canRetry, progressOf, refusalText, cleanFileName, sizeOf } from '../view/attachments.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
@@ -44,7 +44,7 @@ export class ParlorUploadTray extends HTMLElement {
     const fresh = refused.filter((one) => !this.#told.has(one.client_id));
     this.#told = new Set(refused.map((one) => one.client_id));
     if (fresh.length === 0) return;
-    setText(this.#ears, fresh.map((one) => say.notAttached(shownName(one.name), wordsOf(one))).join(' '));
+    setText(this.#ears, fresh.map((one) => say.notAttached(cleanFileName(one.name), wordsOf(one))).join(' '));
   }
 }
 
@@ -72,14 +72,14 @@ class ParlorTrayFile extends HTMLElement {
 
   /** @param {FileView} file @returns {HTMLElement[]} */
   #tools(file) {
-    const shown = shownName(file.name);
+    const shown = cleanFileName(file.name);
     /** @param {string} label @param {string} sign @param {'parlor-remove-upload'|'parlor-retry-upload'} name */
     const tool = (label, sign, name) => h('button', {
       class: 'tool', type: 'button', 'aria-label': label, title: label,
       onclick: () => emit(this, name, { clientId: file.client_id }),
     }, icon(sign, { small: true }));
     const over = file.state === 'done' || file.state === 'refused';
-    const again = file.state === 'cut' || (file.problem && mayTryAgain(file.problem));
+    const again = file.state === 'cut' || (file.problem && canRetry(file.problem));
     return [
       ...(again ? [tool(say.retryFile(shown), 'again', 'parlor-retry-upload')] : []),
       tool(over ? say.removeFile(shown) : say.cancelFile(shown), 'close', 'parlor-remove-upload'),
@@ -98,7 +98,7 @@ function thumb(file) {
 
 /** @param {FileView} file @returns {HTMLElement} */
 function about(file) {
-  const name = shownName(file.name);
+  const name = cleanFileName(file.name);
   const under = file.state === 'sending' || file.state === 'cut' || file.state === 'looking';
   return h('span', { class: 'about-file' },
     h('span', { class: 'visually-hidden' }, name), nameOf(name), h('span', { class: 'size' }), under && progressBar(file));
@@ -109,7 +109,7 @@ function wordsOf(file) {
   const progress = progressOf(file.sent, file.bytes);
   switch (file.state) {
     case 'refused':
-      return refusalWords(file.problem ?? { code: '', title: '' }, file.bytes);
+      return refusalText(file.problem ?? { code: '', title: '' }, file.bytes);
     case 'done':
       return say.fileReady(sizeOf(file.bytes));
     case 'cut':

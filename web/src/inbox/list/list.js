@@ -6,7 +6,7 @@
  *
  * @import {Conversation, Me} from '../../sdk/wire.js'
  * @import {Progress} from '../../sdk/sync.js'
- * @import {FoundView} from '../view/search-results.js'
+ * @import {ResultsView} from '../view/search-results.js'
  * @import {ParlorSearchFilters, ParlorResults} from '../search/results.js'
  * @import {Row} from '../view/conversations.js'
  */
@@ -22,7 +22,7 @@ import { say, shortCount } from '../view/strings.js';
 /**
  * @typedef {{
  *   conversations: Conversation[], rowOf: (conversation: Conversation) => Row, me: Me|null, loaded: boolean, more: boolean, progress: Progress, unread: number,
- *   unreadOnly: boolean, query: string, empty: boolean, found: FoundView|null,
+ *   unreadOnly: boolean, query: string, empty: boolean, found: ResultsView|null,
  * }} ListView `found` while somebody searches
  */
 

@@ -4,7 +4,7 @@
  * Tells: `parlor-open-result {conversation, seq}`, `parlor-set-search-filters {filters}`, `parlor-retry-search`, `parlor-choose-search-filter {filter}`,
  * `parlor-focus-lost` when what had the focus is gone.
  *
- * @import {FoundRow, FoundView} from '../view/search-results.js'
+ * @import {ResultRow, ResultsView} from '../view/search-results.js'
  * @import {Filters} from '../../sdk/search.js'
  * @import {FilterName} from '../ui/events.js'
  */
@@ -37,7 +37,7 @@ export class ParlorResults extends HTMLElement {
     return this.#rows.hidden ? [] : /** @type {HTMLElement[]} */ ([...this.#rows.children]);
   }
 
-  /** @param {FoundView} view @param {boolean} alone no conversation was found either */
+  /** @param {ResultsView} view @param {boolean} alone no conversation was found either */
   update(view, alone) {
     const found = view.state === 'found';
     this.#head.hidden = !found && view.state !== 'waiting';
@@ -55,7 +55,7 @@ export class ParlorResults extends HTMLElement {
     this.#openAt(row);
   }
 
-  /** @param {FoundView} view @param {boolean} alone */
+  /** @param {ResultsView} view @param {boolean} alone */
   #drawInstead(view, alone) {
     const { state, nothing, more, moreFailed, failure } = view;
     const key = JSON.stringify([state, nothing, more, moreFailed, failure, alone]);
@@ -78,7 +78,7 @@ export class ParlorResults extends HTMLElement {
     replaceChildren(this.#instead, made ? [made] : [], () => emit(this, 'parlor-focus-lost'));
   }
 
-  /** @param {FoundView} view @param {boolean} alone @returns {HTMLElement} */
+  /** @param {ResultsView} view @param {boolean} alone @returns {HTMLElement} */
   #nothing({ nothing }, alone) {
     const { undo } = nothing;
     const wider = undo && h('button', {
@@ -115,7 +115,7 @@ class ParlorResult extends HTMLElement {
     this.classList.add('row');
   }
 
-  /** @param {FoundRow} row */
+  /** @param {ResultRow} row */
   update(row) {
     this.place = { conversation: row.conversation, seq: row.seq };
     setAttribute(this, 'aria-selected', row.selected ? 'true' : 'false');
@@ -127,7 +127,7 @@ class ParlorResult extends HTMLElement {
   }
 }
 
-/** @param {FoundRow} row @returns {HTMLElement[]} */
+/** @param {ResultRow} row @returns {HTMLElement[]} */
 function lines(row) {
   const { context, where } = row;
   const about = where !== '' && h('div', { class: 'about' }, context && contextPicture(context, 'thing'),

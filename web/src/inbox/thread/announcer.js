@@ -3,7 +3,7 @@
  *
  * Invariant: history and the user's own messages are never read out.
  *
- * @import {TalkView} from '../view/thread.js'
+ * @import {MessageListView} from '../view/thread.js'
  */
 import { h, setText } from '../ui/dom.js';
 import { say } from '../view/strings.js';
@@ -13,7 +13,7 @@ const SILENT_MS = 5_000;
 
 export class Announcer {
   element = h('div', { class: 'visually-hidden', role: 'status' });
-  /** @type {TalkView|null} */
+  /** @type {MessageListView|null} */
   #view = null;
   #lastSeq = 0;
   /** @type {ReturnType<typeof setTimeout>|null} */
@@ -21,7 +21,7 @@ export class Announcer {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #silencing;
 
-  /** Another conversation is shown: what it holds now is history. @param {TalkView} view */
+  /** Another conversation is shown: what it holds now is history. @param {MessageListView} view */
   reset(view) {
     this.#lastSeq = view.lastSeq;
     this.write('');
@@ -46,7 +46,7 @@ export class Announcer {
     this.#silencing = setTimeout(() => this.write(''), SILENT_MS);
   }
 
-  /** Reads out what others wrote, collected over a second. @param {TalkView} view */
+  /** Reads out what others wrote, collected over a second. @param {MessageListView} view */
   update(view) {
     this.#view = view;
     if (view.lastSeq <= this.#lastSeq || this.#announcing) return;

@@ -6,7 +6,7 @@ import { h } from '../ui/dom.js';
 import { drawing } from '../ui/icons.js';
 import { linkReasons } from '../view/refusal-text.js';
 import { say } from '../view/strings.js';
-import { whyNotOpened } from '../view/error-text.js';
+import { openError } from '../view/error-text.js';
 
 /** @param {boolean} empty there is no conversation at all @param {() => void} write @returns {HTMLElement} */
 export function noConversationSelected(empty, write) {
@@ -19,7 +19,7 @@ export function noConversationSelected(empty, write) {
 /** @param {unknown} error @param {boolean} isOwn the link leads to oneself
  * @param {{again: () => void, back: () => void}} does @returns {HTMLElement} */
 export function cannotOpenConversation(error, isOwn, { again, back }) {
-  const [title, why] = isOwn ? linkReasons.own_link : whyNotOpened(error);
+  const [title, why] = isOwn ? linkReasons.own_link : openError(error);
   const button = (/** @type {string} */ words, /** @type {() => void} */ onclick) =>
     h('button', { class: 'button', type: 'button', onclick }, words);
   return h('div', { class: 'nothing', role: 'alert' }, drawing(), h('h2', {}, title), h('p', {}, why),

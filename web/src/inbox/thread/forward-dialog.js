@@ -10,7 +10,7 @@ import { avatar } from '../ui/avatar.js';
 import { asked, isFound } from '../view/folding.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
-import { facesOf, nameOf } from '../view/conversations.js';
+import { avatarUsers, nameOf } from '../view/conversations.js';
 
 /**
  * @typedef {{
@@ -101,7 +101,7 @@ class Forward {
       type: 'button', 'aria-pressed': String(chosen), disabled: !chosen && this.#chosen.size >= MOST,
       'data-id': one.id, onclick: () => this.#toggle(one.id),
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.#walk(event),
-    }, avatar(facesOf(state, one), { size: 36, pair: one.kind === 'group', picture: one.picture }),
+    }, avatar(avatarUsers(state, one), { size: 36, pair: one.kind === 'group', picture: one.picture }),
     h('span', { class: 'two-lines' }, h('span', { class: 'one-line', dir: 'auto' }, nameOf(state, one)),
       one.context && h('span', { class: 'one-line about', dir: 'auto' }, one.context.title)),
     chosen ? icon('read') : null));

@@ -3,7 +3,7 @@
  *
  * Tells: `parlor-retry-send {clientId}`, `parlor-restore-message {clientId}`, `parlor-discard {clientId}`, `parlor-readers {seq}`, and what messages tell.
  *
- * @import {Block, Meta, Run} from '../view/message-groups.js'
+ * @import {Block, Meta, MessageGroup} from '../view/message-groups.js'
  * @import {Updatable} from '../ui/dom.js'
  */
 import { h, updateKeyed, setAttribute, setText } from '../ui/dom.js';
@@ -25,12 +25,12 @@ export function updateBlocks(parent, blocks) {
   const wanted = new Set(blocks.map((one) => one.key));
   /** @type {Map<string|undefined, HTMLElement>} */
   const runOf = new Map();
-  for (const said of parent.querySelectorAll('parlor-message')) {
-    const run = /** @type {HTMLElement|null} */ (said.closest('parlor-message-group'));
-    if (run && !wanted.has(run.dataset.key ?? '')) runOf.set(/** @type {HTMLElement} */ (said).dataset.key, run);
+  for (const view of parent.querySelectorAll('parlor-message')) {
+    const run = /** @type {HTMLElement|null} */ (view.closest('parlor-message-group'));
+    if (run && !wanted.has(run.dataset.key ?? '')) runOf.set(/** @type {HTMLElement} */ (view).dataset.key, run);
   }
-  for (const { key, said } of moved) {
-    const held = said.find((one) => runOf.has(one.key));
+  for (const { key, messages } of moved) {
+    const held = messages.find((one) => runOf.has(one.key));
     const run = held && runOf.get(held.key);
     if (run && !wanted.has(run.dataset.key ?? '')) run.dataset.key = key;
   }
@@ -45,7 +45,7 @@ export function createBlock(block) {
 class ParlorDivider extends HTMLElement {
   #drawn = '';
 
-  /** @param {Exclude<Block, Run>} block */
+  /** @param {Exclude<Block, MessageGroup>} block */
   update(block) {
     const drawn = JSON.stringify(block);
     if (drawn === this.#drawn) return;
@@ -68,16 +68,16 @@ function firm(name) {
 class ParlorMessageGroup extends HTMLElement {
   #face = h('span', { class: 'face-place' });
   #name = h('span', { class: 'name', dir: 'auto' });
-  #said = h('div', { class: 'said' });
+  #messages = h('div', { class: 'said' });
   #meta = h('div', { class: 'meta' });
   #drawnMeta = '';
   #drawnFace = '';
 
   connectedCallback() {
-    if (!this.firstChild) this.append(this.#face, this.#name, this.#said, this.#meta);
+    if (!this.firstChild) this.append(this.#face, this.#name, this.#messages, this.#meta);
   }
 
-  /** @param {Run} run */
+  /** @param {MessageGroup} run */
   update(run) {
     this.className = ['run', run.own && 'own', run.sender && 'named', run.joined && 'same'].filter(Boolean).join(' ');
     const { sender } = run;
@@ -88,11 +88,11 @@ class ParlorMessageGroup extends HTMLElement {
       setText(this.#name, sender?.name ?? '');
     }
     this.#face.hidden = this.#name.hidden = !sender;
-    updateKeyed(this.#said, run.said, (said) => said.key, () => new ParlorMessage());
+    updateKeyed(this.#messages, run.messages, (view) => view.key, () => new ParlorMessage());
     const { speaker, unsent, meta } = run;
-    for (const [index, said] of [...this.#said.children].entries()) {
-      const last = index === run.said.length - 1 && 'words' in meta;
-      /** @type {ParlorMessage} */ (said).dress({
+    for (const [index, view] of [...this.#messages.children].entries()) {
+      const last = index === run.messages.length - 1 && 'words' in meta;
+      /** @type {ParlorMessage} */ (view).dress({
         // In a group the name is there to be seen.
         unsent, speaker, ears: index === 0 && !sender, state: last ? meta.words : '',
       });
@@ -136,7 +136,7 @@ class ParlorMessageGroup extends HTMLElement {
   }
 
   #lastSeq() {
-    return /** @type {ParlorMessage|null} */ (this.#said.lastElementChild)?.seq ?? 0;
+    return /** @type {ParlorMessage|null} */ (this.#messages.lastElementChild)?.seq ?? 0;
   }
 }
 

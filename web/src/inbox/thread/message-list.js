@@ -11,7 +11,7 @@
  * @import {Side} from '../../sdk/queries.js'
  * @import {ParlorMessage} from './message.js'
  * @import {Where} from './unread-bar.js'
- * @import {TalkView} from '../view/thread.js'
+ * @import {MessageListView} from '../view/thread.js'
  */
 import { Announcer } from './announcer.js';
 import { fitBubbles } from './bubble-width.js';
@@ -55,9 +55,9 @@ export class ParlorMessageList extends HTMLElement {
   #pillWords = h('span');
   #pill = h('button', { class: 'pill', type: 'button', hidden: true, onclick: () => this.toEnd(true) },
     icon('down', { small: true }), this.#pillWords);
-  /** What is drawn. @type {TalkView|null} */
+  /** What is drawn. @type {MessageListView|null} */
   #view = null;
-  /** What would be drawn, were the place that is seen held. @type {TalkView|null} */
+  /** What would be drawn, were the place that is seen held. @type {MessageListView|null} */
   #kept = null;
   #seenSeq = 0;
   #ownKey = '';
@@ -107,13 +107,13 @@ export class ParlorMessageList extends HTMLElement {
   }
 
   /** Whether what is drawn stays on the screen though nothing of a thread is held for the moment.
-   * @param {TalkView} view @returns {boolean} */
+   * @param {MessageListView} view @returns {boolean} */
   keeps(view) {
     return view.conversation === this.#view?.conversation && this.#view.loaded && !this.#following
       && !this.#toLatest && !view.going && !view.left && this.#anchor.seq > 0;
   }
 
-  /** @param {TalkView} view */
+  /** @param {MessageListView} view */
   update(view) {
     if (this.#wentUp()) this.#following = false;
     if (!this.#following) this.#anchor.remember();
@@ -136,15 +136,15 @@ export class ParlorMessageList extends HTMLElement {
     this.#scrollTo(seq, true);
   }
 
-  /** @param {TalkView} view @returns {boolean} whether what is seen went away without anybody going anywhere */
+  /** @param {MessageListView} view @returns {boolean} whether what is seen went away without anybody going anywhere */
   #isLost(view) {
     if (!this.keeps(view) || (view.ownKey !== '' && view.ownKey !== this.#ownKey)) return false;
     const there = (/** @type {string} */ key) =>
-      view.blocks.some((one) => one.type === 'run' && one.said.some((said) => said.key === key));
+      view.blocks.some((one) => one.type === 'run' && one.messages.some((message) => message.key === key));
     return !this.#anchor.keys.some(there);
   }
 
-  /** @param {TalkView} view */
+  /** @param {MessageListView} view */
   #show(view) {
     const before = this.#view;
     const fresh = view.conversation !== before?.conversation || (view.loaded && !before.loaded);
@@ -163,7 +163,7 @@ export class ParlorMessageList extends HTMLElement {
     this.#scrolled(false);
   }
 
-  /** @param {TalkView} view */
+  /** @param {MessageListView} view */
   #draw(view) {
     const focused = this.#log.contains(document.activeElement);
     this.#drawnOlder = this.#drawEnd(this.#older, view, 'before', this.#drawnOlder);
@@ -255,7 +255,7 @@ export class ParlorMessageList extends HTMLElement {
     this.#scrolled(false);
   }
 
-  /** @param {TalkView} view */
+  /** @param {MessageListView} view */
   #begin(view) {
     this.#blocks.replaceChildren();
     this.#anchor.changed();
@@ -271,7 +271,7 @@ export class ParlorMessageList extends HTMLElement {
   }
 
   /** What stands above the first message that is held, or below the last, keeps its height while more is asked for.
-   * @param {HTMLElement} end @param {TalkView} view @param {'before'|'after'} side @param {string} before what is drawn
+   * @param {HTMLElement} end @param {MessageListView} view @param {'before'|'after'} side @param {string} before what is drawn
    * @returns {string} what is drawn then */
   #drawEnd(end, view, side, before) {
     const isOlder = side === 'before';
@@ -323,7 +323,7 @@ export class ParlorMessageList extends HTMLElement {
     if (all.length > ROWS_MAX) this.#trimming ??= setTimeout(() => this.#trim(), TRIM_MS);
   }
 
-  /** @param {TalkView} view @param {number} seq the first message that is seen @returns {Where} */
+  /** @param {MessageListView} view @param {number} seq the first message that is seen @returns {Where} */
   #whereLine({ divider, moreBefore }, seq) {
     if (divider === null || seq === 0) return 'none';
     const line = this.#line();
@@ -337,7 +337,7 @@ export class ParlorMessageList extends HTMLElement {
     return box.top >= log.bottom ? 'below' : 'seen';
   }
 
-  /** Asks for more where an end of what is held is near. @param {TalkView} view @param {number} below */
+  /** Asks for more where an end of what is held is near. @param {MessageListView} view @param {number} below */
   #want(view, below) {
     if (view.loading && view.side === 'place') return;
     const quiet = (/** @type {Side} */ side) => !((view.loading || view.failed) && view.side === side);
@@ -373,7 +373,7 @@ export class ParlorMessageList extends HTMLElement {
     if (this.#view) this.#scrolled(false);
   }
 
-  /** @param {TalkView} view @param {number} below */
+  /** @param {MessageListView} view @param {number} below */
   #drawPill(view, below) {
     const held = view.others.filter((one) => one.seq > this.#seenSeq).length;
     const count = view.moreAfter && view.lastSeq > this.#seenSeq ? Math.max(held, view.unread) : held;

@@ -5,7 +5,7 @@
  * Tells: `parlor-jump {seq}`, `parlor-react {seq, emoji, on}`.
  *
  * @import {ParlorAttachments} from '../files/attachments.js'
- * @import {Chip, Quote, Said} from '../view/message-groups.js'
+ * @import {ReactionView, Quote, MessageView} from '../view/message-groups.js'
  */
 import '../files/attachments.js';
 import { isolated } from '../view/bidi.js';
@@ -25,13 +25,13 @@ import { emit } from '../ui/events.js';
  */
 
 export class ParlorMessage extends HTMLElement {
-  /** @type {Said|null} */
+  /** @type {MessageView|null} */
   #said = null;
   #drawnWords = '';
   #drawnQuote = '';
   #drawnReactions = '';
   #ears = '';
-  /** What the sentence was made of. @type {{said: Said|null, speaker: string, state: string}} */
+  /** What the sentence was made of. @type {{said: MessageView|null, speaker: string, state: string}} */
   #read = { said: null, speaker: '', state: '' };
   #files = /** @type {ParlorAttachments} */ (document.createElement('parlor-attachments'));
   #name = h('span', { class: 'visually-hidden' });
@@ -48,7 +48,7 @@ export class ParlorMessage extends HTMLElement {
     this.append(this.#files, this.#bubble, this.#reactions);
   }
 
-  /** What is shown here. @returns {Said|null} */
+  /** What is shown here. @returns {MessageView|null} */
   get said() {
     return this.#said;
   }
@@ -58,7 +58,7 @@ export class ParlorMessage extends HTMLElement {
     return this.#said?.seq ?? 0;
   }
 
-  /** @param {Said} said */
+  /** @param {MessageView} said */
   update(said) {
     if (said === this.#said) return;
     this.#said = said;
@@ -84,7 +84,7 @@ export class ParlorMessage extends HTMLElement {
     setAttribute(this, 'aria-label', sentence(said, speaker, state));
   }
 
-  /** @param {Said} said */
+  /** @param {MessageView} said */
   #drawWords({ text, subject, forwarded, edited, deleted }) {
     const drawn = JSON.stringify([text, subject, forwarded, edited !== '', deleted]);
     if (drawn === this.#drawnWords) return;
@@ -126,7 +126,7 @@ export class ParlorMessage extends HTMLElement {
     }, h('span', { class: 'visually-hidden' }, say.answers), ...inside);
   }
 
-  /** @param {Chip[]} chips */
+  /** @param {ReactionView[]} chips */
   #drawReactions(chips) {
     const drawn = JSON.stringify(chips);
     if (drawn === this.#drawnReactions) return;
@@ -142,7 +142,7 @@ export class ParlorMessage extends HTMLElement {
     /** @type {HTMLElement} */ (again ?? this).focus();
   }
 
-  /** @param {Chip} chip @returns {HTMLElement} */
+  /** @param {ReactionView} chip @returns {HTMLElement} */
   #chip({ emoji, count, mine, names }) {
     const words = (/** @type {string} */ name) => say.reactionOf(name, names);
     const ears = h('span', { class: 'visually-hidden' });

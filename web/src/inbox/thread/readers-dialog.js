@@ -12,7 +12,7 @@ import { shortTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { known } from '../view/users.js';
 import { say } from '../view/strings.js';
-import { whyOf } from '../view/error-text.js';
+import { errorText } from '../view/error-text.js';
 
 /**
  * @typedef {{
@@ -101,5 +101,5 @@ function person(user, at, now) {
 
 /** @param {unknown} error */
 function failed(error) {
-  return h('p', { class: 'why', role: 'alert' }, `${say.peopleFailed} ${whyOf(error)}`);
+  return h('p', { class: 'why', role: 'alert' }, `${say.peopleFailed} ${errorText(error)}`);
 }

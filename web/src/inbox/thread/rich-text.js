@@ -1,5 +1,5 @@
 /**
- * A text on the page: the pieces of `rich` as elements. What goes in stays text, whatever it says.
+ * A text on the page: the pieces of `parseMarkup` as elements. What goes in stays text, whatever it says.
  *
  * Invariant: the text content of what is made is the text that went in, so that what is looked for and compared is what
  * was written; the signs that mean a form are there, and hidden. The one exception: what turns the writing around ends with
@@ -9,13 +9,13 @@
  */
 import { balanced } from '../view/bidi.js';
 import { h } from '../ui/dom.js';
-import { rich } from '../view/markup.js';
+import { parseMarkup } from '../view/markup.js';
 import { say } from '../view/strings.js';
 
 /** @param {string} text @returns {HTMLElement} */
 export function richText(text) {
   const box = h('span', { class: 'words' });
-  for (const piece of rich(balanced(text))) box.append(element(piece));
+  for (const piece of parseMarkup(balanced(text))) box.append(element(piece));
   return box;
 }
 

@@ -4,7 +4,7 @@
  * @import {Context, User} from '../../sdk/wire.js'
  */
 import { h } from './dom.js';
-import { hue, initials } from '../view/format.js';
+import { colourClass, initials } from '../view/format.js';
 import { icon } from './icons.js';
 
 /** One person, or two of a group, or the group's own picture; with a dot for who is here.
@@ -27,7 +27,7 @@ export function avatar(users, { size, pair = false, picture, dot = '' } = {}) {
 /** @param {User} user @returns {HTMLElement} */
 function skin(user) {
   // Drawn by the style sheet: they are a picture and not words.
-  const letters = h('span', { class: `skin ${hue(user.id)}`, 'data-letters': initials(user.name) });
+  const letters = h('span', { class: `skin ${colourClass(user.id)}`, 'data-letters': initials(user.name) });
   if (!user.picture) return letters;
   return framed(user.picture, letters);
 }

@@ -8,12 +8,12 @@
 import { h, setAttribute, replaceChildren } from './dom.js';
 import { icon } from './icons.js';
 import { say } from '../view/strings.js';
-import { Telling } from '../view/connection-status.js';
+import { ConnectionStatus } from '../view/connection-status.js';
 import { emit } from './events.js';
 
 export class ParlorBanner extends HTMLElement {
   #drawn = '';
-  #telling = new Telling();
+  #telling = new ConnectionStatus();
 
   connectedCallback() {
     setAttribute(this, 'role', 'status');

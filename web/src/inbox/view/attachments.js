@@ -13,9 +13,9 @@ import { say } from './strings.js';
  * @typedef {{
  *   id: number, key: string, name: string, media_type: string, bytes: number, width: number, height: number,
  *   url: string|null, preview: string|null, blur: string|null, local: Blob|null, sent: number, underWay: boolean,
- * }} Shown one file of a bubble; `local` holds its bytes if this page has them
+ * }} AttachmentView one file of a bubble; `local` holds its bytes if this page has them
  * @typedef {'picture'|'video'|'audio'|'file'} Kind
- * @typedef {{name: string, media_type: string, width?: number, height?: number}} Named
+ * @typedef {{name: string, media_type: string, width?: number, height?: number}} NamedFile
  * @typedef {{
  *   local: (id: number) => Blob|undefined, upload: (clientId: string) => FileView|undefined,
  *   draft: (conversation: number) => FileView[],
@@ -41,24 +41,24 @@ export function kindOf({ media_type: type, width, height }) {
 }
 
 /** Returns the files of a message. @param {Message} message @param {(id: number) => Blob|undefined} local
- * @returns {Shown[]} */
+ * @returns {AttachmentView[]} */
 export function filesOf(message, local) {
   return (message.attachments ?? []).map((one) => ({
-    id: one.id, key: String(one.id), name: shownName(one.name), media_type: one.media_type, bytes: one.bytes,
+    id: one.id, key: String(one.id), name: cleanFileName(one.name), media_type: one.media_type, bytes: one.bytes,
     width: one.width ?? 0, height: one.height ?? 0, url: one.url, preview: one.preview ?? null,
     blur: one.blur_hash ?? null, local: local(one.id) ?? null, sent: one.bytes, underWay: false,
   }));
 }
 
 /** Returns the files of a pending message. @param {Item} item @param {(clientId: string) => FileView|undefined} upload
- * @returns {Shown[]} */
-export function waitingFiles({ client_id, uploads = [], attachments = [] }, upload) {
+ * @returns {AttachmentView[]} */
+export function pendingFiles({ client_id, uploads = [], attachments = [] }, upload) {
   return attachments.map((one, index) => {
     const key = uploads[index] ?? `${client_id}:${index}`;
     const view = upload(key);
     const done = view?.attachment ?? null;
     return {
-      id: done?.id ?? 0, key, name: shownName(one.name), media_type: one.media_type, bytes: one.bytes,
+      id: done?.id ?? 0, key, name: cleanFileName(one.name), media_type: one.media_type, bytes: one.bytes,
       width: one.width ?? view?.width ?? 0, height: one.height ?? view?.height ?? 0, url: null, preview: null,
       blur: null, local: view?.file ?? null, sent: view?.sent ?? 0, underWay: !done && view?.state !== 'refused',
     };
@@ -84,18 +84,18 @@ export function frameOf({ width, height }) {
 
 /** For example "3.4 MB". @param {number} bytes @returns {string} */
 export function sizeOf(bytes) {
-  const { number, unit } = measured(bytes);
+  const { number, unit } = formatSize(bytes);
   return `${number} ${unit}`;
 }
 
 /** For example "1.2 of 3.4 MB". @param {number} sent @param {number} bytes @returns {string} */
 export function progressOf(sent, bytes) {
-  const all = measured(bytes);
-  return say.sentOf(measured(sent, all.step).number, `${all.number} ${all.unit}`);
+  const all = formatSize(bytes);
+  return say.sentOf(formatSize(sent, all.step).number, `${all.number} ${all.unit}`);
 }
 
 /** @param {number} bytes @param {number} [as] @returns {{number: string, unit: string, step: number}} */
-function measured(bytes, as) {
+function formatSize(bytes, as) {
   let step = as ?? 0;
   if (as === undefined) while (step < UNITS.length - 1 && bytes >= 1000 * 1024 ** step) step += 1;
   const value = bytes / 1024 ** step;
@@ -114,11 +114,11 @@ export function describe(file) {
 function typeName({ name, media_type: type }) {
   const end = /\.([a-z0-9]{1,5})$/iu.exec(name)?.[1]?.toUpperCase();
   if (type === 'application/pdf') return 'PDF';
-  return end ?? say.kinds[/** @type {Kind} */ (kindWord(type))];
+  return end ?? say.kinds[/** @type {Kind} */ (kindOfMediaType(type))];
 }
 
 /** @param {string} type @returns {Kind} */
-function kindWord(type) {
+function kindOfMediaType(type) {
   const [word] = type.split('/');
   if (word === 'image') return 'picture';
   return word === 'video' || word === 'audio' ? word : 'file';
@@ -126,39 +126,39 @@ function kindWord(type) {
 
 /** Removes the characters that reverse text or break lines, which could make one file look like another.
  * @param {string} name @returns {string} */
-export function shownName(name) {
+export function cleanFileName(name) {
   return name.replace(/[\p{Cc}\u200E\u200F\u061C\u202A-\u202E\u2066-\u2069\u2028\u2029]/gu, '') || say.kinds.file;
 }
 
 /** Splits a name into two parts. Only the first may be truncated, because the end shows the file type.
  * @param {string} name @returns {[string, string]} */
-export function cutName(name) {
+export function splitFileName(name) {
   const signs = graphemes(name);
   const tail = Math.min(10, Math.floor(signs.length / 2));
   return [signs.slice(0, signs.length - tail).join(''), signs.slice(signs.length - tail).join('')];
 }
 
 /** Returns a message as one line: its text, or a description of its attachments.
- * @param {{text: string, subject?: string, attachments?: Named[]}} said
+ * @param {{text: string, subject?: string, attachments?: NamedFile[]}} said
  * @returns {{text: string, sign: 'picture'|'file'|null}} */
-export function gist({ text, subject, attachments = [] }) {
+export function previewContent({ text, subject, attachments = [] }) {
   const pictures = attachments.filter((one) => kindOf(one) === 'picture').length;
   const sign = attachments.length === 0 ? null : pictures === attachments.length ? 'picture' : 'file';
   const words = [oneLine(subject ?? ''), preview(text)].filter((one) => one !== '').join(': ');
   if (words !== '' || attachments.length === 0) return { text: words, sign };
   if (sign === 'picture') return { text: say.photos(pictures), sign };
-  if (attachments.length === 1) return { text: shownName(attachments[0].name), sign };
+  if (attachments.length === 1) return { text: cleanFileName(attachments[0].name), sign };
   return { text: say.files(attachments.length), sign };
 }
 
 /** Returns why a file was refused. @param {Refusal} problem @param {number} bytes @returns {string} */
-export function refusalWords({ code, limit }, bytes) {
+export function refusalText({ code, limit }, bytes) {
   if (code === 'too_large' && limit) return say.fileTooLarge(sizeOf(bytes), sizeOf(limit));
   if (code === 'too_many_files' && limit) return say.tooManyFiles(limit);
   return say.fileRefused[code] ?? say.fileRefusedElse;
 }
 
 /** Returns whether a retry can help. @param {Refusal} problem @returns {boolean} */
-export function mayTryAgain({ code }) {
+export function canRetry({ code }) {
   return !['too_large', 'too_many_files', 'file_empty', 'file_gone', 'unsupported_type'].includes(code);
 }

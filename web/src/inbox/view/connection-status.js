@@ -9,13 +9,13 @@ import { say } from './strings.js';
 
 /** @typedef {{mode: Mode, lostAt: number|null, now: number, sent: number, waiting: number, safe: boolean}} BannerView
  * `sent` counts all sent messages, `waiting` those that can still be sent; `safe`: pending messages outlive the page
- * @typedef {{kind: 'none'|'offline'|'limited'|'good', words: string, again: number|null}} Told
+ * @typedef {{kind: 'none'|'offline'|'limited'|'good', words: string, again: number|null}} StatusView
  * `again`: milliseconds until the next check */
 
 export const QUIET_MS = 5_000;
 const GOOD_MS = 4_000;
 
-export class Telling {
+export class ConnectionStatus {
   /** The start of the current outage. @type {number|null} */
   #lostAt = null;
   /** The number of messages sent before it. */
@@ -27,7 +27,7 @@ export class Telling {
   #words = '';
   #limitedSince = 0;
 
-  /** @param {BannerView} view @returns {Told} */
+  /** @param {BannerView} view @returns {StatusView} */
   judge(view) {
     const { mode, lostAt, now } = view;
     if (lostAt !== null) return this.#lost(lostAt, view);
@@ -45,7 +45,7 @@ export class Telling {
     return { kind: 'limited', words: mode === 'poll' ? say.slower : say.slow, again: null };
   }
 
-  /** @param {number} lostAt @param {BannerView} view @returns {Told} */
+  /** @param {number} lostAt @param {BannerView} view @returns {StatusView} */
   #lost(lostAt, { now, sent, safe }) {
     if (lostAt !== this.#lostAt) {
       this.#lostAt = lostAt;
@@ -59,7 +59,7 @@ export class Telling {
     return { kind: 'offline', words: (safe ? say.offlineSince : say.offlineOpen)(clockTime(lostAt)), again: null };
   }
 
-  /** @param {BannerView} view @returns {Told|null} */
+  /** @param {BannerView} view @returns {StatusView|null} */
   #back({ now, sent, waiting }) {
     this.#goodUntil ||= now + GOOD_MS;
     if (this.#words === '' && waiting === 0 && now < this.#goodUntil) {

@@ -2,16 +2,16 @@
  * The view of the conversation list and of a thread's header, computed from the state. Pure.
  *
  * @import {Conversation, Member, Message, Unread, User} from '../../sdk/wire.js'
- * @import {Company, Dot} from './presence.js'
+ * @import {PresenceSource, Dot} from './presence.js'
  * @import {Files} from './attachments.js'
  * @import {State} from '../../sdk/state/state.js'
  * @import {Item} from '../../sdk/outbox-item.js'
  */
 import { isUnsendable } from '../../sdk/upload.js';
-import { dotOf, typingShort, writers } from './presence.js';
-import { gist } from './attachments.js';
+import { dotOf, shortTypingText, writers } from './presence.js';
+import { previewContent } from './attachments.js';
 import { roleName, shortName, shortTime } from './format.js';
-import { gistOf } from './preview.js';
+import { previewMessage } from './preview.js';
 import { known, others } from './users.js';
 import { say } from './strings.js';
 import { totalsOf } from '../../sdk/state/unread-totals.js';
@@ -30,9 +30,9 @@ import { isBlank } from './visible-text.js';
  * }} Row
  * @typedef {{
  *   state: State, now: number, selected: number|null, waiting: (conversation: number) => Item[],
- *   draft: (conversation: number) => string, readUpTo: (conversation: number) => number, company: Company,
+ *   draft: (conversation: number) => string, readUpTo: (conversation: number) => number, presenceSource: PresenceSource,
  *   files?: Files,
- * }} Sight
+ * }} ViewInput
  */
 
 /** @param {State} state @param {Conversation} conversation @returns {string} */
@@ -43,14 +43,14 @@ export function nameOf(state, conversation) {
 
 /** Returns the name of the other side for the composer. @param {State} state @param {Conversation} conversation
  * @returns {string} */
-export function calledName(state, conversation) {
+export function composerName(state, conversation) {
   const name = nameOf(state, conversation);
   return conversation.kind === 'group' ? name : shortName(name);
 }
 
 /** Returns the users whose avatars stand for a conversation: the other user, or two members of a group.
  * @param {State} state @param {Conversation} conversation @returns {User[]} */
-export function facesOf(state, conversation) {
+export function avatarUsers(state, conversation) {
   const all = others(state, conversation);
   if (conversation.kind === 'direct' || all.length < 2) return all.slice(0, 1);
   const last = conversation.last_message?.sender;
@@ -77,26 +77,26 @@ export function receipt(conversation, me, seq) {
   return { tick, readers, others: whole ? rest.length : 0 };
 }
 
-/** @param {Conversation} conversation @param {Sight} sight @returns {Preview} */
-function previewOf(conversation, { state, waiting, draft, selected, company, files }) {
+/** @param {Conversation} conversation @param {ViewInput} viewInput @returns {Preview} */
+function previewOf(conversation, { state, waiting, draft, selected, presenceSource, files }) {
   /** @param {Preview['kind']} kind @param {string} text @param {Partial<Preview>} [more] @returns {Preview} */
   const preview = (kind, text, more) => ({ kind, text, tick: null, who: null, sign: null, ...more });
   const items = waiting(conversation.id);
   const refused = items.find((one) => one.state === 'refused');
-  if (refused) return preview('failed', gist(refused).text, { sign: gist(refused).sign });
-  const typing = typingShort(writers(state, conversation, company), conversation.kind);
+  if (refused) return preview('failed', previewContent(refused).text, { sign: previewContent(refused).sign });
+  const typing = shortTypingText(writers(state, conversation, presenceSource), conversation.kind);
   if (typing !== '') return preview('typing', typing);
   const words = draft(conversation.id);
   const attached = (files?.draft(conversation.id) ?? []).filter((one) => !isUnsendable(one));
   if (conversation.id !== selected && (!isBlank(words) || attached.length > 0)) {
-    const { text, sign } = gist({ text: words, attachments: attached });
+    const { text, sign } = previewContent({ text: words, attachments: attached });
     return preview('draft', text, { sign });
   }
   const own = items.at(-1);
-  if (own) return preview('said', gist(own).text, { tick: 'sending', sign: gist(own).sign });
+  if (own) return preview('said', previewContent(own).text, { tick: 'sending', sign: previewContent(own).sign });
   const last = conversation.last_message;
   if (!last) return preview('none', say.noMessagesYet);
-  const { text, sign } = gistOf(state, last);
+  const { text, sign } = previewMessage(state, last);
   if (last.system || last.deleted) return preview('said', text, { sign });
   if (last.sender === state.user) {
     const { tick } = receipt(conversation, state.user, last.seq);
@@ -106,23 +106,23 @@ function previewOf(conversation, { state, waiting, draft, selected, company, fil
   return preview('said', text, { who: sender ? shortName(sender.name) : null, sign });
 }
 
-/** @param {Conversation} conversation @param {Sight} sight @returns {Row} */
-export function rowOf(conversation, sight) {
-  const at = lastAt(conversation, sight.waiting(conversation.id));
+/** @param {Conversation} conversation @param {ViewInput} viewInput @returns {Row} */
+export function rowOf(conversation, viewInput) {
+  const at = lastAt(conversation, viewInput.waiting(conversation.id));
   return {
     id: conversation.id,
-    name: nameOf(sight.state, conversation),
-    faces: facesOf(sight.state, conversation),
+    name: nameOf(viewInput.state, conversation),
+    faces: avatarUsers(viewInput.state, conversation),
     isGroup: conversation.kind === 'group',
-    time: shortTime(at, sight.now),
+    time: shortTime(at, viewInput.now),
     dateTime: new Date(at).toISOString(),
     context: conversation.context,
-    preview: previewOf(conversation, sight),
-    unread: unreadOf(conversation, sight.readUpTo(conversation.id)),
-    selected: conversation.id === sight.selected,
+    preview: previewOf(conversation, viewInput),
+    unread: unreadOf(conversation, viewInput.readUpTo(conversation.id)),
+    selected: conversation.id === viewInput.selected,
     picture: conversation.picture,
     dot: conversation.kind === 'direct'
-      ? dotOf(sight.company.presence(others(sight.state, conversation)[0]?.id ?? 0))
+      ? dotOf(viewInput.presenceSource.presence(others(viewInput.state, conversation)[0]?.id ?? 0))
       : '',
   };
 }
@@ -138,7 +138,7 @@ function lastAt(conversation, items) {
 const lists = new WeakMap();
 
 /** Returns the conversations to list, the newest activity first. Leaves out those below the loaded part of the list,
- * and empty ones of other users, unless they are on the screen. Called several times per render. @param {Sight} sight
+ * and empty ones of other users, unless they are on the screen. Called several times per render. @param {ViewInput} viewInput
  * @returns {Conversation[]} */
 export function listed({ state, selected }) {
   const { bound } = state.list;
@@ -164,30 +164,30 @@ export function findBy(finder) {
   named = finder;
 }
 
-/** Returns the conversations that pass a filter. @param {Sight} sight
+/** Returns the conversations that pass a filter. @param {ViewInput} viewInput
  * @param {{unreadOnly: boolean, query: string}} filter @returns {Conversation[]} */
-export function filtered(sight, { unreadOnly, query }) {
+export function filtered(viewInput, { unreadOnly, query }) {
   const isNamed = query.trim() === '' ? null : named(query);
-  return listed(sight).filter((one) => {
-    if (unreadOnly && one.id !== sight.selected && unreadOf(one, sight.readUpTo(one.id)) === 0) return false;
-    return isNamed === null || isNamed(`${nameOf(sight.state, one)} \n ${one.context?.title ?? ''}`);
+  return listed(viewInput).filter((one) => {
+    if (unreadOnly && one.id !== viewInput.selected && unreadOf(one, viewInput.readUpTo(one.id)) === 0) return false;
+    return isNamed === null || isNamed(`${nameOf(viewInput.state, one)} \n ${one.context?.title ?? ''}`);
   });
 }
 
-/** Returns the same conversations with only what the keyboard navigation needs. @param {Sight} sight
+/** Returns the same conversations with only what the keyboard navigation needs. @param {ViewInput} viewInput
  * @param {{unreadOnly: boolean, query: string}} filter @returns {{id: number, selected: boolean, unread: number}[]} */
-export function stepsOf(sight, filter) {
-  return filtered(sight, filter).map((one) =>
-    ({ id: one.id, selected: one.id === sight.selected, unread: unreadOf(one, sight.readUpTo(one.id)) }));
+export function stepsOf(viewInput, filter) {
+  return filtered(viewInput, filter).map((one) =>
+    ({ id: one.id, selected: one.id === viewInput.selected, unread: unreadOf(one, viewInput.readUpTo(one.id)) }));
 }
 
-/** Returns the rows of the list. @param {Sight} sight @param {{unreadOnly: boolean, query: string}} filter
+/** Returns the rows of the list. @param {ViewInput} viewInput @param {{unreadOnly: boolean, query: string}} filter
  * @returns {Row[]} */
-export function rowsOf(sight, filter) {
-  return filtered(sight, filter).map((one) => rowOf(one, sight));
+export function rowsOf(viewInput, filter) {
+  return filtered(viewInput, filter).map((one) => rowOf(one, viewInput));
 }
 
-/** Returns the unread totals; messages read on this page count as read before the server knows. @param {Sight} sight
+/** Returns the unread totals; messages read on this page count as read before the server knows. @param {ViewInput} viewInput
  * @returns {Unread} */
 export function unreadTotals({ state, readUpTo }) {
   const totals = totalsOf(state);

@@ -9,7 +9,7 @@ import { say } from './strings.js';
 const PICTURE_CODES = ['too_large', 'unsupported_type'];
 
 /** Returns the reason of an error as one sentence. @param {unknown} error @returns {string} */
-export function whyOf(error) {
+export function errorText(error) {
   if (!(error instanceof Problem)) return say.noAnswer;
   if (error.code === 'too_many') return say.tooMuch;
   if (error.retryable || error.status >= 500) return say.cannotNow;
@@ -17,20 +17,20 @@ export function whyOf(error) {
 }
 
 /** @param {unknown} error @returns {string} */
-export function notChanged(error) {
-  return `${say.changeFailed} ${whyOf(error)}`;
+export function changeError(error) {
+  return `${say.changeFailed} ${errorText(error)}`;
 }
 
 /** Returns why a picture was not changed. It blames the picture only if the server does. @param {unknown} error
  * @param {Blob|null} picture null for a removal @returns {string} */
-export function pictureTrouble(error, picture) {
-  if (!picture || !(error instanceof Problem) || !PICTURE_CODES.includes(error.code)) return notChanged(error);
+export function pictureError(error, picture) {
+  if (!picture || !(error instanceof Problem) || !PICTURE_CODES.includes(error.code)) return changeError(error);
   return error.code === 'too_large' ? say.pictureTooLarge(say.size(picture.size)) : say.pictureRefused;
 }
 
 /** Returns why a link opened nothing, as a title and an explanation. @param {unknown} error @returns {[string, string]}
  * */
-export function whyNotOpened(error) {
+export function openError(error) {
   const told = error instanceof Problem ? linkReasons[error.code] : undefined;
-  return told ?? [say.openFailed, whyOf(error)];
+  return told ?? [say.openFailed, errorText(error)];
 }

@@ -96,7 +96,7 @@ function large(letter) {
 }
 
 /** Returns the class of one of six pairs of colours. @param {number} user @returns {string} */
-export function hue(user) {
+export function colourClass(user) {
   return `w${(user % 6) + 1}`;
 }
 

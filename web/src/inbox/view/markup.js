@@ -34,7 +34,7 @@ const AFTER_MAX = 12;
 const SAID = /[\p{L}\p{N}\p{Extended_Pictographic}]/u;
 
 /** @param {string} text @param {Meter} [meter] @returns {Piece[]} */
-export function rich(text, meter = { steps: 0 }) {
+export function parseMarkup(text, meter = { steps: 0 }) {
   /** @type {Piece[]} */
   const pieces = [];
   const left = { forms: FORMS_MAX, meter };
@@ -52,7 +52,7 @@ export function rich(text, meter = { steps: 0 }) {
 
 /** Returns the text without its markup. @param {string} text @returns {string} */
 export function plain(text) {
-  return rich(text).map((piece) => (piece.type === 'mark' ? (piece.text.includes('\n') ? '\n' : '') : piece.text))
+  return parseMarkup(text).map((piece) => (piece.type === 'mark' ? (piece.text.includes('\n') ? '\n' : '') : piece.text))
     .join('');
 }
 

@@ -10,7 +10,7 @@ import { known, others } from './users.js';
 
 /**
  * @typedef {'online'|'idle'|''} Dot
- * @typedef {{typing: (conversation: number) => number[], presence: (user: number) => Presence|null}} Company
+ * @typedef {{typing: (conversation: number) => number[], presence: (user: number) => Presence|null}} PresenceSource
  */
 
 /** The number of members of a group whose presence is watched. */
@@ -27,7 +27,7 @@ export function dotOf(presence) {
 
 /** Returns "Online", "Idle" or "Last seen 5 min ago"; empty when presence is not shared.
  * @param {Presence|null} presence @param {number} now @returns {string} */
-export function presenceWords(presence, now) {
+export function presenceText(presence, now) {
   switch (presence?.status) {
     case 'online':
       return say.online;
@@ -50,7 +50,7 @@ function ago(at, now) {
 }
 
 /** Returns "Ada is typing", two names, or "Several people are typing". @param {User[]} users @returns {string} */
-export function typingWords(users) {
+export function typingText(users) {
   const [first, second] = users.map((user) => shortName(user.name));
   if (users.length === 0) return '';
   if (users.length === 1) return say.isTyping(first);
@@ -59,18 +59,18 @@ export function typingWords(users) {
 
 /** Returns the same text for a row of the list. @param {User[]} users @param {Conversation['kind']} kind
  * @returns {string} */
-export function typingShort(users, kind) {
+export function shortTypingText(users, kind) {
   if (users.length === 0) return '';
   if (kind === 'direct') return say.typing;
-  return users.length === 1 ? say.typingWho(shortName(users[0].name)) : typingWords(users);
+  return users.length === 1 ? say.typingWho(shortName(users[0].name)) : typingText(users);
 }
 
 /** Returns the members of a conversation who are typing. @param {State} state @param {Conversation} conversation
- * @param {Company} company @returns {User[]} */
-export function writers(state, conversation, company) {
+ * @param {PresenceSource} presenceSource @returns {User[]} */
+export function writers(state, conversation, presenceSource) {
   /** @type {User[]} */
   const found = [];
-  for (const id of company.typing(conversation.id)) {
+  for (const id of presenceSource.typing(conversation.id)) {
     const member = conversation.members.find((one) => one.user.id === id);
     const user = member ? known(state, member.user) : state.users.get(id);
     if (user && id !== state.user) found.push(user);
@@ -79,21 +79,21 @@ export function writers(state, conversation, company) {
 }
 
 /** Returns the line under the name in a thread's header. @param {State} state @param {Conversation} conversation
- * @param {Company} company @param {number} now @returns {{words: string, dot: Dot}} */
-export function standing(state, conversation, company, now) {
+ * @param {PresenceSource} presenceSource @param {number} now @returns {{words: string, dot: Dot}} */
+export function standing(state, conversation, presenceSource, now) {
   const rest = others(state, conversation);
   if (conversation.kind === 'direct') {
-    const presence = rest[0] ? company.presence(rest[0].id) : null;
-    return { words: presenceWords(presence, now), dot: dotOf(presence) };
+    const presence = rest[0] ? presenceSource.presence(rest[0].id) : null;
+    return { words: presenceText(presence, now), dot: dotOf(presence) };
   }
-  const online = rest.filter((one) => company.presence(one.id)?.status === 'online').length;
+  const online = rest.filter((one) => presenceSource.presence(one.id)?.status === 'online').length;
   const people = say.people(conversation.member_count);
   return online > 0 ? { words: say.peopleOnline(people, online), dot: 'online' } : { words: people, dot: '' };
 }
 
 /** Returns the users to watch: members of the open conversation first, then the users of the first rows.
  * @param {State} state @param {Conversation[]} rows @param {Conversation|undefined} open @returns {number[]} */
-export function onScreen(state, rows, open) {
+export function watchedUsers(state, rows, open) {
   /** @type {Set<number>} */
   const users = new Set();
   if (open) for (const user of others(state, open).slice(0, GROUP_WATCHED_MAX)) users.add(user.id);

@@ -5,7 +5,7 @@
  * @import {State} from '../../sdk/state/state.js'
  * @import {Phrase} from './strings.js'
  */
-import { gist } from './attachments.js';
+import { previewContent } from './attachments.js';
 import { say } from './strings.js';
 
 /** @param {State} state @param {number} user @returns {string} */
@@ -13,14 +13,14 @@ export function nameFor(state, user) {
   return state.users.get(user)?.name ?? say.somebody;
 }
 
-/** @typedef {{text: string, sign: 'picture'|'file'|'bin'|null}} Gist */
+/** @typedef {{text: string, sign: 'picture'|'file'|'bin'|null}} MessagePreview */
 
 /** Caches previews: a message stays the same object until it changes, and its preview is needed often.
- * @type {WeakMap<Message, Gist>} */
+ * @type {WeakMap<Message, MessagePreview>} */
 const gists = new WeakMap();
 
-/** @param {State} state @param {Message} message @returns {Gist} */
-export function gistOf(state, message) {
+/** @param {State} state @param {Message} message @returns {MessagePreview} */
+export function previewMessage(state, message) {
   if (message.system) return { text: wordsOf(systemPhrase(state, message.sender, message.system)), sign: null };
   if (message.deleted) {
     const isGroup = state.conversations.get(message.conversation)?.kind !== 'direct';
@@ -28,7 +28,7 @@ export function gistOf(state, message) {
   }
   let known = gists.get(message);
   if (!known) {
-    known = gist(message);
+    known = previewContent(message);
     gists.set(message, known);
   }
   return known;

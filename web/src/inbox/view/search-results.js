@@ -5,9 +5,9 @@
  * @import {Asked} from './folding.js'
  * @import {SearchView} from '../../sdk/search.js'
  * @import {State} from '../../sdk/state/state.js'
- * @import {Sight} from './conversations.js'
+ * @import {ViewInput} from './conversations.js'
  */
-import { gist } from './attachments.js';
+import { previewContent } from './attachments.js';
 import { asked, fold, hasAll, nameWords } from './folding.js';
 import { clockTime, shortTime } from './format.js';
 import { graphemes } from './graphemes.js';
@@ -27,19 +27,19 @@ const JOINS = /^[-'’‐._/@&]$/u;
  * @typedef {{
  *   key: string, conversation: number, seq: number, name: string, faces: User[], time: string, dateTime: string,
  *   context: Context|null, where: string, pieces: Piece[], sign: 'picture'|'file'|null, selected: boolean,
- * }} FoundRow
+ * }} ResultRow
  * @typedef {{title: string, more: string, act: string, undo: 'conversation'|'all'|null}} Nothing
  * @typedef {{
- *   rows: FoundRow[], count: string, state: 'begin'|'waiting'|'failed'|'refused'|'nothing'|'found', more: boolean,
+ *   rows: ResultRow[], count: string, state: 'begin'|'waiting'|'failed'|'refused'|'nothing'|'found', more: boolean,
  *   moreFailed: boolean, failure: string, nothing: Nothing, filters: SearchView['filters'],
- * }} FoundView
+ * }} ResultsView
  */
 
-/** @param {Sight} sight @param {SearchView} search
- * @param {{conversation: number, seq: number}|null} at the opened result @returns {FoundView} */
-export function foundView(sight, search, at) {
-  const rows = search.results.map((hit) => asNow(sight, search.query, hit)).filter((hit) => hit !== null)
-    .map((hit) => rowOf(sight, search, hit, at));
+/** @param {ViewInput} viewInput @param {SearchView} search
+ * @param {{conversation: number, seq: number}|null} at the opened result @returns {ResultsView} */
+export function resultsView(viewInput, search, at) {
+  const rows = search.results.map((hit) => asNow(viewInput, search.query, hit)).filter((hit) => hit !== null)
+    .map((hit) => rowOf(viewInput, search, hit, at));
   const { progress } = search;
   const state = progress === 'idle' ? 'begin'
     : rows.length > 0 ? 'found'
@@ -66,14 +66,14 @@ export function isDoubtful({ found: hits }, { results, query }) {
 }
 
 /** Returns the current state of a hit, as far as this page knows it; null if it was deleted or no longer matches.
- * @param {Sight} sight @param {string} query @param {Hit} hit @returns {Hit|null} */
+ * @param {ViewInput} viewInput @param {string} query @param {Hit} hit @returns {Hit|null} */
 function asNow({ state }, query, hit) {
   const now = state.found.get(foundKey(hit.message)) ?? hit.message;
   if (now.deleted || now.hidden) return null;
   if (now.version <= hit.message.version) return hit;
   if (!isOther(now, hit.message)) return { ...hit, message: now };
   const wanted = asked(query);
-  return says(now, wanted) ? { message: now, excerpt: excerptOf(gist(now).text, wanted) } : null;
+  return says(now, wanted) ? { message: now, excerpt: excerptOf(previewContent(now).text, wanted) } : null;
 }
 
 /** Returns whether a newer copy has another text. @param {Message} now @param {Message} before @returns {boolean} */
@@ -116,15 +116,15 @@ export function excerptOf(text, wanted) {
   return pieces;
 }
 
-/** @param {Sight} sight @param {SearchView} search @param {SearchView['results'][number]} hit
- * @param {{conversation: number, seq: number}|null} at @returns {FoundRow} */
+/** @param {ViewInput} viewInput @param {SearchView} search @param {SearchView['results'][number]} hit
+ * @param {{conversation: number, seq: number}|null} at @returns {ResultRow} */
 function rowOf({ state, now }, { conversations, users }, { message, excerpt }, at) {
   const { conversation: id, seq, sender } = message;
   const mine = sender === state.user;
   const user = state.users.get(sender) ?? users.get(sender);
   const conversation = state.conversations.get(id) ?? conversations.get(id);
   const time = Date.parse(message.created_at);
-  const { text, sign } = gist(message);
+  const { text, sign } = previewContent(message);
   const name = mine ? say.you : user ? known(state, user).name : say.somebody;
   return {
     key: `${id}:${seq}`, conversation: id, seq, name,

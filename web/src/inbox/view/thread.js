@@ -3,7 +3,7 @@
  *
  * @import {Side} from '../../sdk/queries.js'
  * @import {Progress} from '../../sdk/sync.js'
- * @import {Sight} from './conversations.js'
+ * @import {ViewInput} from './conversations.js'
  * @import {Dot} from './presence.js'
  * @import {Block, Divider} from './message-groups.js'
  * @import {State} from '../../sdk/state/state.js'
@@ -11,14 +11,14 @@
  * @import {FileView} from '../../sdk/upload.js'
  */
 import { historyFrom } from '../../sdk/state/conversations.js';
-import { standing, typingWords, writers } from './presence.js';
+import { standing, typingText, writers } from './presence.js';
 import { shortName } from './format.js';
-import { gistOf, nameFor } from './preview.js';
+import { previewMessage, nameFor } from './preview.js';
 import { cut } from './graphemes.js';
 import { visibleMessages } from '../../sdk/state/messages.js';
-import { layOut } from './message-groups.js';
+import { buildBlocks } from './message-groups.js';
 import { say } from './strings.js';
-import { calledName, facesOf, nameOf, roleChips, unreadOf } from './conversations.js';
+import { composerName, avatarUsers, nameOf, roleChips, unreadOf } from './conversations.js';
 
 /**
  * @typedef {{
@@ -43,11 +43,11 @@ import { calledName, facesOf, nameOf, roleChips, unreadOf } from './conversation
  *   loading: boolean, failed: boolean, side: Side|null, isGroup: boolean, writers: User[], typing: string,
  *   first: number, lastSeq: number, unread: number, now: number, divider: Divider|null, going: boolean,
  *   left: boolean, others: {seq: number, who: string, text: string}[], ownKey: string, trouble: string,
- * }} TalkView
+ * }} MessageListView
  * @typedef {{
  *   id: number, name: string, faces: User[], isGroup: boolean, people: number, offline: boolean, context: Context|null,
  *   picture: string|null, standing: {words: string, dot: Dot},
- *   roles: {text: string, mine: boolean}[], progress: Progress, loaded: boolean, known: boolean, talk: TalkView,
+ *   roles: {text: string, mine: boolean}[], progress: Progress, loaded: boolean, known: boolean, talk: MessageListView,
  *   composer: ComposerView, bytesMax: number,
  * }} ThreadView
  * @typedef {{
@@ -59,39 +59,39 @@ import { calledName, facesOf, nameOf, roleChips, unreadOf } from './conversation
  */
 
 /** The number of characters that a screen reader announces of a new message. */
-const HEARD_CHARS_MAX = 400;
+const ANNOUNCED_CHARS_MAX = 400;
 
-/** @param {Sight} sight @param {Opened} opened @returns {ThreadView} */
-export function threadView(sight, opened) {
+/** @param {ViewInput} viewInput @param {Opened} opened @returns {ThreadView} */
+export function threadView(viewInput, opened) {
   const { id, divider, offline, progress } = opened;
-  const { state } = sight;
+  const { state } = viewInput;
   const conversation = state.conversations.get(id);
   const thread = state.threads.get(id);
   const messages = thread ? visibleMessages(thread).map(opened.over) : [];
   // Pending messages follow the last message, which may not be loaded.
-  const own = sight.waiting(id);
+  const own = viewInput.waiting(id);
   const items = thread?.moreAfter ? [] : own;
   const name = conversation ? nameOf(state, conversation) : '';
-  const called = conversation ? calledName(state, conversation) : '';
+  const called = conversation ? composerName(state, conversation) : '';
   const loaded = thread?.loaded ?? false;
   const blocks = conversation && loaded
-    ? layOut({
-        state, conversation, messages, items, now: sight.now, divider, offline,
-        files: sight.files, quoted: (seq) => thread?.quoted.get(seq), atBeginning: !(thread?.moreBefore ?? true),
+    ? buildBlocks({
+        state, conversation, messages, items, now: viewInput.now, divider, offline,
+        files: viewInput.files, quoted: (seq) => thread?.quoted.get(seq), atBeginning: !(thread?.moreBefore ?? true),
       })
     : [];
   const others = messages.filter((one) => isNews(one, state.user)).map((one) => ({
-    seq: one.seq, who: shortName(nameFor(state, one.sender)), text: cut(gistOf(state, one).text, HEARD_CHARS_MAX),
+    seq: one.seq, who: shortName(nameFor(state, one.sender)), text: cut(previewMessage(state, one).text, ANNOUNCED_CHARS_MAX),
   }));
-  const typing = conversation && !offline ? writers(state, conversation, sight.company) : [];
+  const typing = conversation && !offline ? writers(state, conversation, viewInput.presenceSource) : [];
   const closed = conversation?.context?.closed ? say.closedAs(conversation.context.title) : null;
   return {
     id,
     name,
-    faces: conversation ? facesOf(state, conversation) : [],
+    faces: conversation ? avatarUsers(state, conversation) : [],
     isGroup: conversation?.kind === 'group',
     picture: conversation?.picture ?? null,
-    standing: conversation ? standing(state, conversation, sight.company, sight.now) : { words: '', dot: '' },
+    standing: conversation ? standing(state, conversation, viewInput.presenceSource, viewInput.now) : { words: '', dot: '' },
     people: conversation?.member_count ?? 0,
     offline,
     context: conversation?.context ?? null,
@@ -111,15 +111,15 @@ export function threadView(sight, opened) {
       failed: progress === 'failed',
       first: conversation ? historyFrom(conversation, state.user) : 1,
       lastSeq: (thread?.moreAfter ? conversation?.last_seq : messages.at(-1)?.seq) ?? 0,
-      unread: conversation ? unreadOf(conversation, sight.readUpTo(id)) : 0,
+      unread: conversation ? unreadOf(conversation, viewInput.readUpTo(id)) : 0,
       divider,
       going: opened.going,
       left: conversation === undefined && state.left.has(`conversation:${id}`),
-      now: sight.now,
+      now: viewInput.now,
       others,
       isGroup: conversation?.kind === 'group',
       writers: typing,
-      typing: typingWords(typing),
+      typing: typingText(typing),
       ownKey: own.at(-1)?.client_id ?? '',
       trouble: blocks.map((one) => (one.type === 'run' && one.meta.kind === 'failed' ? one.meta.words : '')).join(''),
     },
@@ -158,5 +158,5 @@ function modeOf(state, messages, { reply, editing }) {
   if (!answered) return { kind: 'reply', seq: reply, who: '', text: '', sign: null };
   if (answered.deleted || answered.hidden) return null;
   const who = answered.sender === state.user ? null : shortName(nameFor(state, answered.sender));
-  return { kind: 'reply', seq: answered.seq, who, ...gistOf(state, answered) };
+  return { kind: 'reply', seq: answered.seq, who, ...previewMessage(state, answered) };
 }

@@ -22,6 +22,6 @@ const WITHOUT_SPACES = new RegExp('[\\p{Script=Han}\\p{Script=Hiragana}\\p{Scrip
 
 /** Returns whether a query is long enough for a user search; the server requires the same. @param {string} query
  * @returns {boolean} */
-export function isEnough(query) {
+export function isSearchable(query) {
   return WITHOUT_SPACES.test(query) || (query.match(/[\p{L}\p{N}]/gu) ?? []).length > 1;
 }

@@ -30,7 +30,7 @@ export function isBlank(text) {
 
 /** Returns the first invisible character of a name that has no meaning there, for example "U+200B"; null for a valid
  * name. @param {string} name @returns {string|null} */
-export function hiddenIn(name) {
+export function findInvisible(name) {
   const characters = [...name.replace(/\p{White_Space}+/gu, ' ').normalize('NFC')];
   const at = characters.findIndex((one, index) => isHidden.test(one) && !belongs(characters, index));
   if (at < 0) return null;
@@ -38,9 +38,9 @@ export function hiddenIn(name) {
 }
 
 /** Returns what is wrong with a name; empty for a valid name. @param {string} name @returns {string} */
-export function nameTrouble(name) {
+export function nameError(name) {
   if (isBlank(name)) return say.fieldEmpty;
-  const hidden = hiddenIn(name);
+  const hidden = findInvisible(name);
   return hidden === null ? '' : say.nameHidden(hidden);
 }
 
