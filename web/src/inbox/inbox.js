@@ -1,8 +1,7 @@
 /**
- * The inbox: works out what its parts show, and does what they tell.
+ * The inbox: computes what its elements show, and handles their events.
  *
- * Invariant: the parts render and tell; only this one speaks to the client.
- * Tells: `parlor-signed-out`.
+ * Invariant: elements render and emit events; only the inbox and its actions use the client.
  *
  * @import {Client} from '../sdk/client.js'
  * @import {Site} from '../sdk/wire.js'
@@ -43,7 +42,7 @@ import { DrawLimiter } from './ui/draw-limiter.js';
 import { addShortcuts } from './actions/shortcuts.js';
 import { filtered, listed, nameOf, rowOf, stepsOf, unreadOf, unreadTotals } from './view/conversations.js';
 
-/** Times like "Yesterday" grow old by themselves. */
+/** Times such as "Yesterday" change by themselves. */
 const TICK_MS = 30_000;
 export class ParlorInbox extends HTMLElement {
   #banner = /** @type {ParlorBanner} */ (document.createElement('parlor-banner'));
@@ -56,7 +55,7 @@ export class ParlorInbox extends HTMLElement {
   #filter = { unreadOnly: false, query: '' };
   /** @type {Route} */
   #route = { at: 'list' };
-  /** Where the unread line stands: it stays as long as the conversation is open. @type {Divider|null|undefined} */
+  /** Where the unread line is: it stays while the conversation is open. @type {Divider|null|undefined} */
   #divider;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #soon;
@@ -69,7 +68,7 @@ export class ParlorInbox extends HTMLElement {
   /** @type {ReadingActions|null} */
   #standing = null;
   #nothingKey = '';
-  /** The open dialog of a group. @type {GroupDialog|null} */
+  /** The open group dialog. @type {GroupDialog|null} */
   #group = null;
 
   /** @param {Client} client @param {Site} site */
@@ -200,7 +199,7 @@ export class ParlorInbox extends HTMLElement {
     });
   }
 
-  /** The open conversation. @returns {number|null} */
+  /** Returns the open conversation. @returns {number|null} */
   #open() {
     return this.#route.at === 'conversation' ? this.#route.id : null;
   }
@@ -217,7 +216,7 @@ export class ParlorInbox extends HTMLElement {
     else location.hash = hashOf(id);
   }
 
-  /** Brings a conversation to the screen, if it is not there. @param {number} id */
+  /** Shows a conversation, unless it is on the screen. @param {number} id */
   #showThread(id) {
     if (this.#open() === id) this.#panes.dataset.shows = 'thread';
     else location.hash = hashOf(id);
@@ -230,7 +229,7 @@ export class ParlorInbox extends HTMLElement {
     this.#list.focusRow(id);
   }
 
-  /** Goes where the address says. @param {boolean} focus */
+  /** Goes to the address of the page. @param {boolean} focus */
   #go(focus) {
     const before = this.#open();
     const route = routeOf(location.hash);
@@ -263,7 +262,7 @@ export class ParlorInbox extends HTMLElement {
     });
   }
 
-  /** On a phone the keyboard comes only when the field is touched. */
+  /** On a phone the keyboard opens only when the user touches the field. */
   #focusThread() {
     if (matchMedia('(pointer: coarse)').matches) this.#thread.focusHead();
     else this.#thread.focusComposer();
@@ -360,7 +359,7 @@ export class ParlorInbox extends HTMLElement {
 
   /** @param {ViewInput} viewInput */
   #renderNothing(viewInput) {
-    // What a link asked for and did not get stays said until one goes on.
+    // The error of a link stays until the user goes on.
     if (this.#route.at === 'open' && this.#nothingKey === 'failed') return;
     const empty = viewInput.state.list.loaded && listed(viewInput).length === 0;
     const key = String(empty);
@@ -432,7 +431,7 @@ export class ParlorInbox extends HTMLElement {
     });
   }
 
-  /** What the dialog of a group shows follows what happens; it goes with the group. */
+  /** Keeps the open group dialog up to date; it closes with its group. */
   #renderGroup() {
     const group = this.#group;
     if (!group) return;
@@ -445,7 +444,7 @@ export class ParlorInbox extends HTMLElement {
     }
   }
 
-  /** Says what one does here, as far as others may know. @param {ViewInput} viewInput */
+  /** Watches the presence of the users on the screen. @param {ViewInput} viewInput */
   #watch({ state, selected }) {
     const { client } = this;
     if (!client || client.lostAt !== null) return;

@@ -1,5 +1,5 @@
 /**
- * Begins: who is signed in gets the inbox, who is not the door.
+ * The entry point: shows the inbox to a signed-in user, and the sign-in page to others.
  */
 import './inbox.js';
 import { browserUploadTransport } from '../sdk/upload-request.js';
@@ -28,7 +28,7 @@ const shelf = findShelf();
 const fetchIt = (input, init) => fetch(input, init);
 const http = new Http({ fetch: fetchIt, clock });
 
-/** Where nothing can be kept, it lasts as long as the page. */
+/** Returns the browser's storage, or memory if there is none. */
 function findShelf() {
   try {
     return window.localStorage ?? memoryStorage();

@@ -1,5 +1,5 @@
 /**
- * Where one is, in the address: `#/`, `#/c/12`, `#/settings`, `#/open?type=item&id=5&role=owner`.
+ * The address of a place in the inbox: `#/`, `#/c/12`, `#/settings`, `#/open?type=item&id=5&role=owner`.
  */
 
 /**

@@ -1,7 +1,5 @@
 /**
- * One's own pages: name and picture, appearance, password, and where one is signed in.
- *
- * Tells: `parlor-back`, `parlor-sign-out`.
+ * The user's settings: name and picture, appearance, password, and sessions.
  *
  * @import {Client} from '../sdk/client.js'
  * @import {Me, Session} from '../sdk/wire.js'
@@ -50,7 +48,7 @@ export class ParlorSettings extends HTMLElement {
   }, say.signOut);
   #outNote = h('p', { class: 'why', role: 'alert', hidden: true });
   #login = h('p', { class: 'note' });
-  /** A setting is on its way; what it was before is not shown again meanwhile. */
+  /** A setting is being saved; its old value is not shown again in the meantime. */
   #setting = false;
   /** @type {Client|null} */
   client = null;
@@ -81,7 +79,7 @@ export class ParlorSettings extends HTMLElement {
         h('section', { class: 'part last' }, this.#login, this.#signOut, this.#outNote)));
   }
 
-  /** The page is shown: what it shows is fetched. @param {Client} client */
+  /** Shows the page, and loads what it shows. @param {Client} client */
   show(client) {
     this.client = client;
     this.#passwordNote.hidden = this.#outNote.hidden = true;
@@ -193,7 +191,7 @@ export class ParlorSettings extends HTMLElement {
     });
   }
 
-  /** A button that waits says so. @param {HTMLButtonElement} button @param {string} words
+  /** Runs an action; its button shows that it is waiting. @param {HTMLButtonElement} button @param {string} words
    * @param {() => Promise<void>} act @param {(error: unknown) => void} failed */
   async #during(button, words, act, failed) {
     button.disabled = true;
@@ -275,11 +273,11 @@ function setTheme(theme) {
     if (theme === 'system') localStorage.removeItem('parlor-theme');
     else localStorage.setItem('parlor-theme', theme);
   } catch {
-    // Nothing can be kept here; it holds for this page.
+    // Nothing can be stored; it applies to this page only.
   }
 }
 
-/** A browser's long name, in the words that people know. @param {string} agent @returns {string} */
+/** Returns a browser's name as people know it. @param {string} agent @returns {string} */
 function agentName(agent) {
   const named = (/** @type {[string, string][]} */ names, /** @type {string} */ end) =>
     names.find(([sign]) => agent.includes(sign + end))?.[1];

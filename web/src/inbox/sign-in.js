@@ -1,7 +1,5 @@
 /**
- * Where one signs in, or up where the operator allows it. Errors stand at the field that they are about.
- *
- * Tells: `parlor-signed-in {me}`.
+ * The sign-in page, also for signing up if the operator allows it. Errors are shown at the field they are about.
  *
  * @import {Http} from '../sdk/http.js'
  * @import {Site} from '../sdk/wire.js'
@@ -15,12 +13,12 @@ import { nameError } from './view/visible-text.js';
 import { errorText } from './view/error-text.js';
 import { emit } from './ui/events.js';
 
-/** The sign-in worked, and the browser forgot it. */
+/** The sign-in worked, but the browser did not store it. */
 class NoCookie extends Error {}
 
 let fields = 0;
 
-/** A field with its label and what is wrong with it. @param {string} words @param {Record<string, string>} attributes
+/** Returns a field with its label and its error. @param {string} words @param {Record<string, string>} attributes
  * @returns {{box: HTMLElement, input: HTMLInputElement, tell: (why: string) => void}} */
 export function field(words, attributes) {
   const id = `field-${(fields += 1)}`;
@@ -102,7 +100,7 @@ export class ParlorSignIn extends HTMLElement {
     try {
       if (this.#signsUp) await this.http.signUp(login, name, password);
       const me = await this.http.signIn(login, password);
-      // The browser may not keep the cookie; then every request after this one would be of nobody.
+      // The browser may not store the cookie; then later requests would not be signed in.
       await this.http.me().catch((error) => {
         throw endsSession(error) ? new NoCookie() : error;
       });

@@ -1,6 +1,6 @@
 /**
- * The types of what crosses the wire, for the type checker alone. They mirror `crates/protocol`; what they leave out,
- * the inbox does not read.
+ * The types of the wire format, for the type checker only. They mirror `crates/protocol`, without what the inbox does
+ * not read.
  *
  * @typedef {{id: number, name: string, picture: string|null, version: number}} User
  * @typedef {User & {login: string, receipts: boolean, presence: boolean, scope_version: number}} Me
@@ -99,7 +99,7 @@
  * }} TypingChanged
  * @typedef {{type: 'presence.changed'} & Presence} PresenceChanged
  * @typedef {{type: 'upload.progress', upload: number, received: number}} UploadProgress
- * @typedef {TypingChanged|PresenceChanged|UploadProgress} EphemeralEvent nobody keeps them; they have no scope
+ * @typedef {TypingChanged|PresenceChanged|UploadProgress} EphemeralEvent not stored; they have no scope
  * @typedef {PlacedEvent|ScopeChanged} Event
  *
  * @typedef {{

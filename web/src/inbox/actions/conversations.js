@@ -1,5 +1,5 @@
 /**
- * How conversations begin, and what the dialog of a group is shown.
+ * Starting conversations, and the view of the group dialog.
  *
  * @import {Client} from '../../sdk/client.js'
  * @import {GroupView} from '../dialogs/group.js'
@@ -10,7 +10,7 @@ import { known } from '../view/users.js';
 import { say } from '../view/strings.js';
 import { avatarUsers } from '../view/conversations.js';
 
-/** Lets somebody choose whom to write to. @param {HTMLElement} host @param {Client} client
+/** Lets the user choose whom to write to. @param {HTMLElement} host @param {Client} client
  * @param {(id: number) => void} opened */
 export function startConversation(host, client, opened) {
   void whenLoaded(host, import('../dialogs/new-conversation.js'), ({ hintOf, openUserPicker: openPicker, startLabel: startWords }) => openPicker(host, {

@@ -1,5 +1,5 @@
 /**
- * What the inbox does with files: takes in what was chosen, dropped or pasted, and shows pictures whole.
+ * File actions: attaching chosen, dropped or pasted files, and opening pictures.
  *
  * @import {Client} from '../../sdk/client.js'
  * @import {Lightbox, Picture} from '../files/lightbox.js'
@@ -34,7 +34,7 @@ export function handleFiles(inbox, desk) {
   window.addEventListener('beforeunload', (event) => {
     if (!client.uploads.blocksLeaving) return;
     event.preventDefault();
-    // Older browsers ask only when there is something to say.
+    // Older browsers only ask if there is a text.
     event.returnValue = say.leavePage;
   }, { signal });
 }
@@ -50,8 +50,8 @@ function attach({ client, open, thread }, files, folders) {
   }
 }
 
-/** A message one of whose files is gone can only be written again: all that is left of it comes back.
- * @param {FileContext} desk @param {string} clientId */
+/** Restores the rest of a message one of whose files is gone: it has to be written again. @param {FileContext} desk
+ * @param {string} clientId */
 function restoreMessage(desk, clientId) {
   const { client, open, thread } = desk;
   const conversation = open();
@@ -65,7 +65,8 @@ function restoreMessage(desk, clientId) {
   thread.note(say.notAttached(cleanFileName(name), say.fileRefused.file_gone));
 }
 
-/** The rest of the message comes back to where one writes. @param {FileContext} desk @param {string} upload */
+/** Cancels an upload, and restores the rest of its message in the composer. @param {FileContext} desk
+ * @param {string} upload */
 function cancelUpload({ client, open, thread }, upload) {
   const conversation = open();
   const back = conversation === null ? null : client.withdraw(conversation, upload);
@@ -103,7 +104,7 @@ function showPicture(inbox, desk, { seq, file, Box }) {
   });
 }
 
-/** All that are held of a thread, in their order. @param {Client} client @param {number} id @returns {Picture[]} */
+/** Returns all loaded pictures of a thread, in order. @param {Client} client @param {number} id @returns {Picture[]} */
 function picturesOf({ state, uploads }, id) {
   return (state.threads.get(id)?.messages ?? []).filter((one) => one.attachments && !one.hidden && !one.deleted)
     .flatMap((message) => {
@@ -114,7 +115,7 @@ function picturesOf({ state, uploads }, id) {
     });
 }
 
-/** Where a picture is in the thread; of those that are not drawn, the last of its message. @param {Element} thread
+/** Finds a picture in the thread; for one that is not drawn, the last of its message. @param {Element} thread
  * @param {Picture} picture @returns {HTMLElement|null} */
 function frameOf(thread, { seq, file }) {
   const all = /** @type {ParlorMessage[]} */ ([...thread.querySelectorAll('parlor-message')]);

@@ -1,7 +1,7 @@
 /**
- * Looks at a message that somebody wants to go to, before anything on the screen changes: whether it can be shown, and
- * if not, why. What is found on the way is taken, so that looking costs no second question; it is shown only while that
- * is still wished.
+ * Loads a message that the user wants to see, before anything on the screen changes, and finds out whether it can be
+ * shown, and if not, why. The loaded page is kept, so that no second request is needed; it is shown only if the user
+ * still wants to see it.
  *
  * @import {Client} from '../../sdk/client.js'
  * @import {Message, MessagePlace} from '../../sdk/wire.js'
@@ -11,8 +11,8 @@ import { historyFrom } from '../../sdk/state/conversations.js';
 import { messageAt } from '../../sdk/state/messages.js';
 
 /**
- * `hidden`: I deleted it for myself; `before`: before the beginning of my history; `gone`: there is none; `left`: I am
- * not in the conversation; `lost`: the server did not say.
+ * `hidden`: the user hid it; `before`: it is from before their history; `gone`: there is none; `left`: they are not in
+ * the conversation; `lost`: the server did not answer.
  * @typedef {'there'|'deleted'|'hidden'|'before'|'gone'|'left'|'lost'} Outcome
  */
 

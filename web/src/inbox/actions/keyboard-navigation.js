@@ -1,6 +1,6 @@
 /**
- * The ways of a keyboard through the inbox: links past what one does not want, F6 from region to region, from one
- * conversation to the next, and on from what is gone.
+ * Keyboard navigation through the inbox: skip links, F6 from region to region, from one conversation to the next, and
+ * where the focus goes when its element disappears.
  *
  * @import {ParlorList} from '../list/list.js'
  * @import {ParlorThread} from '../thread/thread.js'
@@ -23,7 +23,7 @@ export function addKeyboardNavigation(host, { list, thread, signal }) {
   const links = regions.map((region) =>
     h('button', { class: 'button main', type: 'button', onclick: region.focus }, region.name));
   const skips = h('nav', { class: 'skips', 'aria-label': say.skipTo }, ...links);
-  // What is not on the screen cannot be gone to.
+  // Hidden regions cannot be reached.
   skips.addEventListener('focusin', () => {
     for (const [index, link] of links.entries()) link.hidden = !regions[index].element.checkVisibility();
   });
@@ -31,7 +31,7 @@ export function addKeyboardNavigation(host, { list, thread, signal }) {
   listen(host, {
     'parlor-focus-lost': () => {
       if (!thread.composer.checkVisibility()) list.focusSearch();
-      // With a finger a field that has the focus brings up the keyboard.
+      // On a touch screen, focusing a field would open the keyboard.
       else if (matchMedia('(pointer: coarse)').matches) thread.focusMessages();
       else thread.focusComposer();
     },
@@ -47,8 +47,8 @@ export function addKeyboardNavigation(host, { list, thread, signal }) {
   }, { signal });
 }
 
-/** The row after the open one, or before it; of those with something unread the nearest in that direction, around the
- * end. @param {Step[]} rows @param {1|-1} step @param {boolean} unreadOnly @returns {Step|undefined} */
+/** Returns the row after or before the open one; among unread ones the nearest in that direction, wrapping around.
+ * @param {Step[]} rows @param {1|-1} step @param {boolean} unreadOnly @returns {Step|undefined} */
 export function nextRow(rows, step, unreadOnly) {
   const open = rows.findIndex((one) => one.selected);
   if (!unreadOnly) return open < 0 ? rows[0] : rows[open + step];

@@ -1,5 +1,5 @@
 /**
- * What one does to messages: answers, changes, deletes, forwards, copies them and reacts to them.
+ * Message actions: reply, edit, delete, forward, copy and react.
  *
  * @import {Client} from '../../sdk/client.js'
  * @import {Conversation, Message} from '../../sdk/wire.js'
@@ -75,8 +75,8 @@ export class MessageActions {
     };
   }
 
-  /** A key on a message. @param {MessageElement} said @param {KeyboardEvent} event @returns {boolean} whether it did
-   * anything */
+  /** Handles a key on a message. @param {MessageElement} said @param {KeyboardEvent} event @returns {boolean} whether
+   * it did anything */
   #handleKey(said, event) {
     const place = this.#findTarget(said.seq);
     const item = place && this.#menuItems(place, said).find((one) => one.key && matchesKey(event, one.key));
@@ -93,7 +93,7 @@ export class MessageActions {
     this.changed();
   }
 
-  /** A message of the open conversation. @param {number|undefined} seq @returns {OpenMessage|null} */
+  /** Finds a message of the open conversation. @param {number|undefined} seq @returns {OpenMessage|null} */
   #findTarget(seq) {
     const id = this.open();
     if (id === null || !seq) return null;
@@ -109,7 +109,7 @@ export class MessageActions {
     return thread ? visibleMessages(thread).map((one) => this.client.pendingReactions.withPending(one)) : [];
   }
 
-  /** The last message of which something holds. @param {(message: Message) => boolean} holds
+  /** Returns the last message that meets a condition. @param {(message: Message) => boolean} holds
    * @returns {Message|undefined} */
   #last(holds) {
     const id = this.open();
@@ -137,7 +137,7 @@ export class MessageActions {
     const { state, user } = this.client;
     const who = message.sender === user ? null : shortName(nameFor(state, message.sender));
     const time = clockTime(Date.parse(message.created_at));
-    // In a sheet the words can be selected, which a long press on the message cannot do.
+    // In a sheet the text can be selected, which a long press on the message does not allow.
     const words = message.deleted ? previewMessage(state, message).text : message.text || previewMessage(state, message).text;
     const open = !message.deleted && !conversation.context?.closed;
     openMenu(this.host, {
@@ -204,7 +204,8 @@ export class MessageActions {
     }));
   }
 
-  /** An emoji to write. @param {DOMRect} at @param {HTMLElement} back @param {(emoji: string) => void} choose */
+  /** Picks an emoji for the composer. @param {DOMRect} at @param {HTMLElement} back
+   * @param {(emoji: string) => void} choose */
   #pickEmoji(at, back, choose) {
     const { storage: keep } = this.client;
     void whenLoaded(this.host, import('../dialogs/emoji-picker.js'), ({ openEmojiPicker: openEmoji }) => openEmoji(this.host, {
@@ -263,7 +264,7 @@ export class MessageActions {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // Without a secure origin there is the old way.
+      // Without a secure origin only this works.
       const field = h('textarea', { class: 'visually-hidden' });
       field.value = text;
       this.host.append(field);
@@ -338,7 +339,7 @@ export class MessageActions {
   }
 }
 
-/** The focus goes to a neighbour of a message that is about to be gone. @param {MessageElement} said */
+/** Moves the focus to a neighbor of a message that is about to disappear. @param {MessageElement} said */
 function focusNeighbor(said) {
   const all = /** @type {HTMLElement[]} */ ([...said.closest('[role="log"]')?.querySelectorAll('parlor-message') ?? []]);
   const at = all.indexOf(said);

@@ -1,12 +1,9 @@
 /**
- * Where one stands in a thread: what of it is held, the message that one goes to, and how far one has received and
- * read.
+ * Reading a thread: loading its parts, jumping to messages, and marking messages as delivered and read.
  *
- * Invariant: read is what is on the screen of a page that is seen and has the focus; received is what has come.
- * A message that one goes to is looked at before anything on the screen changes: where it cannot be shown one stays
- * where one is, and is told why.
- * Hears: `parlor-older`, `parlor-newer`, `parlor-latest`, `parlor-trim {first, last}`, `parlor-jump {seq, quiet, keep}`
- * and `parlor-seen {seq}` of a thread.
+ * Invariants: a message is read when it is on the screen of a visible page with focus, and delivered when it has
+ * arrived. A jump finds its message before anything on the screen changes; if the message cannot be shown, the user
+ * stays in place and is told why.
  *
  * @import {Client} from '../../sdk/client.js'
  * @import {MessagePlace} from '../../sdk/wire.js'
@@ -23,9 +20,9 @@ import { toast } from '../ui/toast.js';
  * it will do; `keep`: it is where one stands already, and has to be held again */
 
 export class ReadingActions {
-  /** The message that is looked for. @type {JumpTarget|null} */
+  /** The message to jump to. @type {JumpTarget|null} */
   goal = null;
-  /** That of the goals which is only looked at by now. @type {JumpTarget|null} */
+  /** The jump target whose message is still being looked up. @type {JumpTarget|null} */
   #searching = null;
 
   /** @param {{
@@ -56,7 +53,7 @@ export class ReadingActions {
     }, signal);
   }
 
-  /** Shows a message in its place. @param {JumpTarget} goal */
+  /** Jumps to a message. @param {JumpTarget} goal */
   async goTo(goal) {
     this.goal = goal;
     this.#searching = goal;
@@ -68,7 +65,7 @@ export class ReadingActions {
       return;
     }
     this.show(goal.conversation);
-    // What is opened for it reaches it by itself.
+    // A conversation that is opened for it gets there by itself.
     if (this.open() !== goal.conversation) return;
     const isThere = await this.client.jumpTo(goal.conversation, goal.seq);
     if (this.goal !== goal) return;
@@ -76,22 +73,22 @@ export class ReadingActions {
     else this.#showMissed('lost');
   }
 
-  /** The place to show of a conversation that is opened; null for its end. Who goes elsewhere wishes to be there.
-   * @param {number|null} conversation @returns {number|null} */
+  /** Returns the message at which to open a conversation; null for its end. Opening another conversation cancels the
+   * jump. @param {number|null} conversation @returns {number|null} */
   startingPoint(conversation) {
     if (this.goal?.conversation !== conversation) this.goal = null;
     return this.goal?.seq ?? null;
   }
 
-  /** Whether another place of an open conversation is on its way to the screen. @param {number} conversation */
+  /** Returns whether an open conversation is about to show another place. @param {number} conversation */
   isJumping(conversation) {
     return this.goal?.conversation === conversation && !this.goal.keep;
   }
 
-  /** A thread is there, and with it, perhaps, the message that is looked for. */
+  /** Completes a jump if its message is in the thread now. */
   arrive() {
     const { goal } = this;
-    // What was opened before says nothing of a message that is looked at now.
+    // An earlier opening says nothing about a message that is being looked up.
     if (!goal || goal === this.#searching || goal.conversation !== this.open()) return;
     // What is drawn now is known to be another place.
     this.changed();
@@ -102,7 +99,7 @@ export class ReadingActions {
       return;
     }
     this.goal = null;
-    // What was opened at this place stands from now on where the person moves it.
+    // From now on the thread stays where the user scrolls.
     if (isHeld) void this.client.jumpTo(conversation, seq);
     if (keep) this.thread.restorePosition(seq);
     else this.thread.jumpTo(seq, quiet);
@@ -116,7 +113,7 @@ export class ReadingActions {
     else toast(this.host, { words: say.jumpMissed[outcome], sign: outcome === 'lost' ? 'alert' : 'bin' });
   }
 
-  /** Lets the others know what has come here, in whatever conversation. */
+  /** Marks what has arrived in any conversation as delivered. */
   markDelivered() {
     const { state, user, readMarkers: marks } = this.client;
     for (const { id, last_seq: last, members } of state.conversations.values()) {
@@ -125,8 +122,7 @@ export class ReadingActions {
     }
   }
 
-  /** This and what is before it is on the screen; it is read if somebody is there. @param {number} id
-   * @param {number} seq */
+  /** Marks messages up to one on the screen as read, if somebody is looking. @param {number} id @param {number} seq */
   #markRead(id, seq) {
     if (document.visibilityState !== 'visible' || !document.hasFocus()) return;
     const { state, user, readMarkers: marks } = this.client;

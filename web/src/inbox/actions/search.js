@@ -1,6 +1,6 @@
 /**
- * What the inbox does when somebody searches: the list shows what was found in the place of its filters, and stays as
- * it is until one leaves it, so that one comes back to the same place.
+ * Search actions. The list shows results in place of its filters, and stays as it is until the user leaves the search,
+ * so that they return to the same place.
  *
  * @import {Client} from '../../sdk/client.js'
  * @import {User} from '../../sdk/wire.js'
@@ -24,9 +24,9 @@ import { avatarUsers, listed, nameOf } from '../view/conversations.js';
 /** @typedef {{conversation: number, seq: number}} ResultPlace */
 
 export class SearchActions {
-  /** Somebody began to search, though nothing is asked for yet. */
+  /** The user has started a search, but there is no query yet. */
   #started = false;
-  /** The result that was gone to. @type {ResultPlace|null} */
+  /** The result that was opened. @type {ResultPlace|null} */
   #openResult = null;
 
   /** @param {{
@@ -58,7 +58,7 @@ export class SearchActions {
     }, signal);
   }
 
-  /** What the list shows of it; nothing while nobody searches. @returns {ResultsView|null} */
+  /** Returns the results for the list; null while there is no search. @returns {ResultsView|null} */
   view() {
     if (!this.isActive) return null;
     const search = this.search.view();
@@ -71,13 +71,12 @@ export class SearchActions {
     return this.#started || this.search.query.trim() !== '' || isFiltered(this.search.filters);
   }
 
-  /** Whether rows of the list are of interest: not when one searches in one conversation, or for files.
-   * @returns {boolean} */
+  /** Whether conversations match the search: not if it is within one conversation, or for files. @returns {boolean} */
   get showsConversations() {
     return !this.isActive || (this.search.query.trim() !== '' && !isFiltered(this.search.filters));
   }
 
-  /** Begins to search in one conversation. @param {number} id */
+  /** Starts a search in one conversation. @param {number} id */
   searchIn(id) {
     const { state } = this.client;
     const conversation = state.conversations.get(id);
@@ -112,7 +111,7 @@ export class SearchActions {
     openFilterDialog(host, { title: titles[filter], find: finds[filter] });
   }
 
-  /** Oneself, those of one's conversations, and those whom the server knows. @param {string} query
+  /** Finds the user, members of their conversations, and users that the server knows. @param {string} query
    * @returns {Promise<Option[]>} */
   async #findUsers(query) {
     const { client } = this;

@@ -1,5 +1,5 @@
 /**
- * People and things, drawn. People are round, things have corners.
+ * Pictures of users and contexts. Users are round, contexts have corners.
  *
  * @import {Context, User} from '../../sdk/wire.js'
  */
@@ -7,9 +7,8 @@ import { h } from './dom.js';
 import { colourClass, initials } from '../view/format.js';
 import { icon } from './icons.js';
 
-/** One person, or two of a group, or the group's own picture; with a dot for who is here.
- * @param {User[]} users
- * @param {{size?: number, pair?: boolean, picture?: string|null, dot?: 'online'|'idle'|''}} [how]
+/** The avatar of a user, or of two members of a group, or the group's picture; with a dot for presence.
+ * @param {User[]} users @param {{size?: number, pair?: boolean, picture?: string|null, dot?: 'online'|'idle'|''}} [how]
  * @returns {HTMLElement} */
 export function avatar(users, { size, pair = false, picture, dot = '' } = {}) {
   const both = pair && users.length > 1 && !picture;
@@ -26,7 +25,7 @@ export function avatar(users, { size, pair = false, picture, dot = '' } = {}) {
 
 /** @param {User} user @returns {HTMLElement} */
 function skin(user) {
-  // Drawn by the style sheet: they are a picture and not words.
+  // Drawn by the style sheet, since they are a picture and not text.
   const letters = h('span', { class: `skin ${colourClass(user.id)}`, 'data-letters': initials(user.name) });
   if (!user.picture) return letters;
   return framed(user.picture, letters);
@@ -40,12 +39,13 @@ function framed(src, instead) {
   return frame;
 }
 
-/** What a face shows, so that it is drawn anew only when that changes. @param {User[]} users @returns {string} */
+/** Returns a key of what an avatar shows, so that it is drawn again only if that changes. @param {User[]} users
+ * @returns {string} */
 export function avatarKey(users) {
   return users.map((one) => `${one.id} ${one.name} ${one.picture ?? ''}`).join('|');
 }
 
-/** The picture of a thing, or a sign where there is none. @param {Context} context @param {string} className
+/** Returns the picture of a context, or an icon if there is none. @param {Context} context @param {string} className
  * @returns {HTMLElement} */
 export function contextPicture(context, className) {
   const sign = () => icon('picture', { small: className === 'thing' });

@@ -1,7 +1,5 @@
 /**
- * Where the inbox says how the connection is.
- *
- * Tells: `parlor-reconnect`, `parlor-focus-lost` when what had the focus is gone.
+ * Shows the state of the connection.
  *
  * @import {BannerView} from '../view/connection-status.js'
  */

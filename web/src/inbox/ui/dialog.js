@@ -1,14 +1,13 @@
 /**
- * Dialogs: the browser's own element, which keeps the focus inside and gives it back. What is asked stands in its head,
- * and its buttons repeat the verb.
+ * Dialogs, with the browser's own element, which traps and restores the focus. The question is in the title, and the
+ * buttons repeat its verb.
  */
 import { h } from './dom.js';
 import { icon } from './icons.js';
 import { say } from '../view/strings.js';
 
-/** Opens a dialog over the inbox; it is gone when it closes.
- * @param {HTMLElement} host @param {string} title @param {...(Node|null)} content
- * @returns {HTMLDialogElement} */
+/** Opens a dialog over the inbox, and removes it when it closes. @param {HTMLElement} host @param {string} title
+ * @param {...(Node|null)} content @returns {HTMLDialogElement} */
 export function openDialog(host, title, ...content) {
   const name = `dialog-${Math.floor(performance.now())}`;
   const close = h('button', { class: 'tool', type: 'button', 'aria-label': say.close, onclick: () => dialog.close() },
@@ -17,7 +16,7 @@ export function openDialog(host, title, ...content) {
   const dialog = h('dialog', {
     class: 'dialog', 'aria-labelledby': name,
     onclose: () => dialog.remove(),
-    // A click on the dialog itself and not on what is in it is one beside it.
+    // A click on the dialog itself, and not on its content, is beside it.
     onmousedown: (/** @type {MouseEvent} */ event) => event.target === dialog && dialog.close(),
   }, h('div', { class: 'dialog-body' },
     h('div', { class: 'dialog-head' }, h('h2', { id: name }, title), close), ...content));
@@ -26,8 +25,7 @@ export function openDialog(host, title, ...content) {
   return dialog;
 }
 
-/** Asks before something that cannot be taken back.
- * @param {HTMLElement} host
+/** Asks for confirmation before something that cannot be undone. @param {HTMLElement} host
  * @param {{title: string, more: string, keep: string, act: string, then: () => void}} question */
 export function openConfirmDialog(host, { title, more, keep, act, then }) {
   const stay = h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, keep);

@@ -1,6 +1,7 @@
 /**
- * All the machinery there is: an element builder that can only make text, and a keyed list.
- * Invariant: a text that is shown ends what it begins, so that no name or message turns around what stands beside it.
+ * The only rendering helpers: an element builder that can only make text, and a keyed list.
+ *
+ * Invariant: shown text closes its own direction marks, so that no name or message reorders the text beside it.
  * Absent on purpose: any way to turn text into markup.
  *
  * @import {Item} from '../../sdk/outbox-item.js'
@@ -10,9 +11,9 @@ import { balanced } from '../view/bidi.js';
 /** @typedef {Node|string|null|undefined|false} Child */
 /** @typedef {Record<string, string|number|boolean|null|undefined|((event: any) => void)>} Props */
 
-/** An element with attributes, listeners (`onclick` and the like) and children.
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag @param {Props} [props] @param {...Child} children @returns {HTMLElementTagNameMap[Tag]} */
+/** Returns an element with attributes, listeners (`onclick` and the like) and children.
+ * @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag @param {Props} [props] @param {...Child} children
+ * @returns {HTMLElementTagNameMap[Tag]} */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -25,8 +26,8 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
-/** Sets an attribute, or takes it away; touches nothing that is right already.
- * @param {Element} element @param {string} name @param {string|number|boolean|null|undefined} value */
+/** Sets or removes an attribute, if it differs. @param {Element} element @param {string} name
+ * @param {string|number|boolean|null|undefined} value */
 export function setAttribute(element, name, value) {
   if (value === null || value === undefined || value === false) {
     if (element.hasAttribute(name)) element.removeAttribute(name);
@@ -42,16 +43,16 @@ export function setText(element, text) {
   if (element.textContent !== shown) element.textContent = shown;
 }
 
-/** Puts other nodes into an element. A focus that lay in it goes elsewhere, instead of nowhere.
- * @param {Element} element @param {Node[]} nodes @param {() => void} refocus */
+/** Replaces the children of an element. If the focus was inside, `refocus` moves it. @param {Element} element
+ * @param {Node[]} nodes @param {() => void} refocus */
 export function replaceChildren(element, nodes, refocus) {
   const focused = element.contains(document.activeElement);
   element.replaceChildren(...nodes);
   if (focused) refocus();
 }
 
-/** Keeps a field at what it stands for, until somebody writes something else there. @param {{value: string}} field
- * @returns {(value: string) => void} */
+/** Returns a function that keeps a field at a value, until the user writes something else.
+ * @param {{value: string}} field @returns {(value: string) => void} */
 export function followValue(field) {
   let last = field.value;
   return (value) => {
@@ -63,11 +64,9 @@ export function followValue(field) {
 
 /** @template Item @typedef {HTMLElement & {update(item: Item): void}} Updatable */
 
-/** Makes the children of `parent` be those of `items`: each keeps its element as long as it keeps its key, and only
- * what is out of place is moved.
- * @template Item
- * @param {Element} parent @param {Item[]} items @param {(item: Item) => string} keyOf
- * @param {(item: Item) => Updatable<Item>} make */
+/** Updates the children of `parent` to match `items`: each keeps its element while it keeps its key, and only elements
+ * that are out of place are moved. @template Item @param {Element} parent @param {Item[]} items
+ * @param {(item: Item) => string} keyOf @param {(item: Item) => Updatable<Item>} make */
 export function updateKeyed(parent, items, keyOf, make) {
   /** @type {Map<string, Element>} */
   const old = new Map();

@@ -1,5 +1,5 @@
 /**
- * Limits how often something is drawn: several times at once, and then at an interval.
+ * Limits how often something is drawn: a few times at once, and then at an interval.
  */
 
 const BURST = 6;
@@ -18,7 +18,7 @@ export class DrawLimiter {
   /** Draws at once, or a moment later if it was drawn often just now. */
   request() {
     const now = performance.now();
-    // Each drawing takes INTERVAL_MS out of what is saved up.
+    // Each drawing takes INTERVAL_MS out of the savings.
     this.#paidUntil = Math.max(this.#paidUntil, now - BURST * INTERVAL_MS);
     const wait = this.#paidUntil + INTERVAL_MS - now;
     if (wait <= 0) this.draw();

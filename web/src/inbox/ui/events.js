@@ -1,6 +1,6 @@
 /**
- * The events by which elements report what the user did: their names, what each carries, and how they are sent and
- * received. They bubble, so whoever stands above an element can listen.
+ * The events by which elements report what the user did: their names, their details, and how to send and receive them.
+ * They bubble, so any ancestor can listen.
  *
  * @import {Filters} from '../../sdk/search.js'
  * @import {Me, MessagePlace} from '../../sdk/wire.js'
@@ -71,18 +71,15 @@
  * }} ParlorEvents
  */
 
-/** Sends an event up from an element.
- * @template {keyof ParlorEvents} Name
- * @param {Element} element @param {Name} name
+/** Sends an event. @template {keyof ParlorEvents} Name @param {Element} element @param {Name} name
  * @param {ParlorEvents[Name] extends undefined ? [] : [ParlorEvents[Name]]} detail */
 export function emit(element, name, ...detail) {
   element.dispatchEvent(new CustomEvent(name, { bubbles: true, detail: detail[0] }));
 }
 
-/** Calls the handler of each event that reaches an element.
- * @param {EventTarget} target
- * @param {{[Name in keyof ParlorEvents]?: (detail: ParlorEvents[Name], event: Event) => void}} handlers
- * @param {AbortSignal} [signal] ends it */
+/** Calls a handler for each event that reaches an element. @param {EventTarget} target @param {{[Name in keyof
+ * ParlorEvents]?: (detail: ParlorEvents[Name], event: Event) => void}} handlers @param {AbortSignal} [signal] stops
+ * listening */
 export function listen(target, handlers, signal) {
   for (const [name, handle] of Object.entries(handlers)) {
     const call = /** @type {(detail: unknown, event: Event) => void} */ (handle);

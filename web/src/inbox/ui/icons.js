@@ -1,6 +1,6 @@
 /**
- * The signs, drawn on 20 by 20 with a stroke of 1.6, in one sprite that is put into the page once. Those that mean a
- * direction turn over where the writing runs from right to left.
+ * The icons, drawn on 20 by 20 with a stroke of 1.6, in one sprite that is added to the page once. Icons that show a
+ * direction are mirrored in right-to-left text.
  */
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -82,7 +82,7 @@ const shapes = {
 
 const turning = new Set(['back', 'leave', 'next', 'write', 'reply', 'forward', 'subject']);
 
-/** Puts the sprite into the page. @param {Document} page */
+/** Adds the sprite to the page. @param {Document} page */
 export function addSprite(page) {
   const sprite = make('svg', { width: '0', height: '0', 'aria-hidden': 'true', class: 'sprite' });
   for (const [name, parts] of Object.entries(shapes)) {
@@ -93,8 +93,8 @@ export function addSprite(page) {
   page.body.prepend(sprite);
 }
 
-/** A sign, with a name where it stands alone. @param {string} name @param {{small?: boolean, label?: string}} [how]
- * @returns {SVGElement} */
+/** Returns an icon, with a label if it stands alone. @param {string} name
+ * @param {{small?: boolean, label?: string}} [how] @returns {SVGElement} */
 export function icon(name, { small = false, label } = {}) {
   const classes = ['icon', small && 'small', turning.has(name) && 'turns'].filter(Boolean).join(' ');
   /** @type {Record<string, string>} */
@@ -104,7 +104,7 @@ export function icon(name, { small = false, label } = {}) {
   return svg;
 }
 
-/** The mark of Parlor: two bubbles, one on the other. @returns {SVGElement} */
+/** Returns Parlor's logo: two overlapping bubbles. @returns {SVGElement} */
 export function mark() {
   const svg = make('svg', { class: 'mark', viewBox: '0 0 40 40', 'aria-hidden': 'true' });
   svg.append(
@@ -114,7 +114,7 @@ export function mark() {
   return svg;
 }
 
-/** The drawing for where there is nothing yet. @returns {SVGElement} */
+/** Returns the illustration for empty pages. @returns {SVGElement} */
 export function drawing() {
   const svg = make('svg', { class: 'drawing', viewBox: '0 0 96 72', 'aria-hidden': 'true' });
   svg.append(

@@ -1,15 +1,15 @@
 /**
- * Whether somebody is at this page: it is visible, and was touched within the last minutes.
+ * Whether the user is at this page: it is visible, and was used within the last minutes.
  */
 
-/** Without a touch for so long nobody is. */
+/** Idle after this long without input. */
 const IDLE_MS = 5 * 60_000;
-/** A page that is not seen is left sooner. */
+/** Sooner on a hidden page. */
 const HIDDEN_MS = 60_000;
 const TOUCHES = /** @type {const} */ (['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart', 'focus']);
 
-/** Tells at once when somebody comes, and when it has been still for long enough.
- * @param {(idle: boolean) => void} tell @param {AbortSignal} signal ends it */
+/** Reports at once when the user comes back, and when they have been idle long enough.
+ * @param {(idle: boolean) => void} tell @param {AbortSignal} signal stops it */
 export function watchIdle(tell, signal) {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   let timer;
@@ -19,7 +19,7 @@ export function watchIdle(tell, signal) {
   };
   let last = 0;
   const touched = () => {
-    // A moving pointer tells often; once a second is enough.
+    // A moving pointer fires often; once a second is enough.
     if (performance.now() - last < 1_000) return;
     last = performance.now();
     tell(false);

@@ -1,9 +1,9 @@
 /**
- * Menus. In a wide inbox one stands beside what it speaks of; in a narrow one it is a sheet from the bottom edge, with
- * what it speaks of on top.
+ * Menus. In a wide inbox a menu stands beside its subject; in a narrow one it is a sheet from the bottom edge, with its
+ * subject on top.
  *
- * Invariants: arrows, Home and End move, Enter chooses, Escape closes; the focus goes back to where it came from unless
- * what was chosen takes it elsewhere. One menu at a time.
+ * Invariants: arrows, Home and End move, Enter chooses, Escape closes; the focus returns to where it came from, unless
+ * the chosen item moves it. There is one menu at a time.
  */
 import { h } from './dom.js';
 import { icon } from './icons.js';
@@ -19,7 +19,7 @@ import { say } from '../view/strings.js';
  * }} Menu
  */
 
-/** From the edge of the window, and from what the menu speaks of. */
+/** The distance from the edge of the window, and from the menu's subject. */
 const EDGE_PX = 8;
 const GAP_PX = 4;
 
@@ -36,7 +36,7 @@ function openBeside(host, menu) {
   box.addEventListener('toggle', (event) => {
     if (/** @type {ToggleEvent} */ (event).newState === 'closed') ended(box, menu);
   });
-  // Among the page's landmarks, for who goes by them; it is drawn above all of them.
+  // Inside a landmark for screen readers; it is drawn above everything.
   (host.querySelector('[role="main"]') ?? host).append(box);
   box.showPopover();
   placeBeside(box, menu.at);
@@ -59,8 +59,8 @@ function openSheet(host, menu) {
   return close;
 }
 
-/** A press beside a dialog closes it. The end of the long press that opened it is none, and what lies under it gets no
- * click of it. @param {HTMLDialogElement} dialog */
+/** Closes a dialog on a press beside it. The end of the long press that opened it does not count, and what is
+ * underneath gets no click. @param {HTMLDialogElement} dialog */
 export function closeOnOutsideClick(dialog) {
   let pressed = false;
   dialog.addEventListener('pointerdown', (event) => {
@@ -119,21 +119,21 @@ function key(event, items, chosen) {
   if (named) chosen(named.act)();
 }
 
-/** Whether a key is the one that an item names: "R", "Del", "Ctrl C".
- * @param {KeyboardEvent} event @param {string} name @returns {boolean} */
+/** Returns whether a key is the one that an item names: "R", "Del", "Ctrl C". @param {KeyboardEvent} event
+ * @param {string} name @returns {boolean} */
 export function matchesKey(event, name) {
   const parts = name.split(' ');
   const wanted = /** @type {string} */ (parts.pop());
   const control = parts.includes('Ctrl');
   if (control !== (event.ctrlKey || event.metaKey) || event.altKey || event.isComposing) return false;
   if (wanted === 'Del') return event.key === 'Delete';
-  // Where the keys carry other letters than Latin ones, the place of the key counts.
+  // On keyboards without Latin letters the position of the key counts.
   const isLatin = /^[a-z]$/iu.test(event.key);
   const isWanted = isLatin ? event.key.toUpperCase() === wanted : event.code === `Key${wanted}`;
   return isWanted && (control || !event.shiftKey);
 }
 
-/** Where an arrow leads: the quick ones are one row, each item is another.
+/** Returns where an arrow key leads: the quick items are one row, each other item is another.
  * @param {KeyboardEvent} event @param {HTMLElement} menu @returns {HTMLElement|undefined} */
 function target(event, menu) {
   const quick = /** @type {HTMLElement[]} */ ([...menu.querySelectorAll('.quick button')]);
@@ -165,7 +165,7 @@ function target(event, menu) {
   }
 }
 
-/** Beside a point or a box, inside the window. @param {HTMLElement} box @param {Menu['at']} at */
+/** Places a box beside a point or another box, inside the window. @param {HTMLElement} box @param {Menu['at']} at */
 export function placeBeside(box, at) {
   const { width, height } = box.getBoundingClientRect();
   const point = !('bottom' in at);

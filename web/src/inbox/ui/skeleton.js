@@ -1,5 +1,5 @@
 /**
- * The shape of what comes, for when it takes longer than a moment.
+ * Placeholders for content that takes longer than a moment to load.
  */
 import { h } from './dom.js';
 import { say } from '../view/strings.js';

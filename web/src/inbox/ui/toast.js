@@ -1,5 +1,5 @@
 /**
- * A word about what was done or could not be done: for six seconds, longer while it is pointed at, one at a time, never
+ * A short notice about the result of an action: for six seconds, longer while it is hovered, one at a time, and never
  * over the composer.
  */
 import { h } from './dom.js';
@@ -7,7 +7,8 @@ import { icon } from './icons.js';
 
 const STAYS_MS = 6_000;
 
-/** Where it is said: there from the beginning, so that it is heard. @param {HTMLElement} host @returns {Element} */
+/** Where notices are shown. It exists from the start, so that screen readers announce them. @param {HTMLElement} host
+ * @returns {Element} */
 export function toastPlace(host) {
   return host.querySelector('.toast-place') ?? host.appendChild(h('div', { class: 'toast-place', role: 'status' }));
 }
@@ -22,7 +23,7 @@ export function toast(host, { words, sign }) {
   };
   const box = h('div', {
     class: 'toast', onpointerenter: () => clearTimeout(timer), onpointerleave: wait,
-    // What it lies over can be reached at once.
+    // What is underneath can be reached at once.
     onclick: () => box.remove(),
   }, icon(sign, { small: true }), h('span', {}, words));
   place.replaceChildren(box);

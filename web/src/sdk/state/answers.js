@@ -1,8 +1,8 @@
 /**
- * What the server's answers do to a state. Only for drafts.
+ * How the server's answers change the state. For drafts only.
  *
- * `asked` is the turn of the state when the question was put: what was asked for before a conversation was dropped says
- * nothing about it.
+ * `asked` is the turn of the state at the time of the request: an answer to a request from before a conversation was
+ * removed says nothing about it.
  *
  * @import {Changes, Conversation, Heads, MeAnswer, Message} from '../wire.js'
  * @import {Input} from './inputs.js'
@@ -60,19 +60,19 @@ export function applyChanges(draft, changes, asked, trusted) {
   if (wanted !== null) markStale(draft, scope, { version: wanted, urgent: true, wholeSince: 0 });
 }
 
-/** One conversation, as it was asked for. @param {State} draft
+/** Applies the answer to a request for one conversation. @param {State} draft
  * @param {Extract<Input, {kind: 'conversation'}>} input */
 export function applyConversation(draft, { conversation, users = [], asked, cursor, answered: version }) {
   const scope = `conversation:${conversation.id}`;
   scopeLoaded(draft, scope, version);
   putUsers(draft, users);
-  // An answer that is older than what is held is no whole copy of it.
+  // An answer that is older than the current row is no complete copy of it.
   if (applyRow(draft, conversation, asked)) wholeLoaded(draft, scope, asked);
   if (cursor) draft.cursor ??= cursor;
 }
 
-/** A conversation out of a page or an answer. @param {State} draft @param {Conversation} conversation
- * @param {number} asked @returns {boolean} whether it was taken */
+/** Applies a conversation of a page or an answer. @param {State} draft @param {Conversation} conversation
+ * @param {number} asked @returns {boolean} whether it was applied */
 export function applyRow(draft, conversation, asked) {
   const scope = `conversation:${conversation.id}`;
   const at = rowVersion(draft, scope);
@@ -83,7 +83,7 @@ export function applyRow(draft, conversation, asked) {
   return true;
 }
 
-/** Messages that were asked for. @param {State} draft @param {Extract<Input, {kind: 'messages'|'quoted'}>} input */
+/** Applies requested messages. @param {State} draft @param {Extract<Input, {kind: 'messages'|'quoted'}>} input */
 export function applyMessagePage(draft, input) {
   const scope = `conversation:${input.conversation}`;
   if (wasLeftSince(draft, scope, input.asked)) return;
@@ -118,7 +118,7 @@ export function applyMe(draft, answer, asked) {
   draft.cursor ??= cursor;
 }
 
-/** A message of an answer is shown at once; the rest of what changed comes as its event. @param {State} draft
+/** Applies the message of an answer at once; the other changes arrive with its event. @param {State} draft
  * @param {Message} message @param {number} version @param {number} asked */
 export function applyMessage(draft, message, version, asked) {
   const scope = `conversation:${message.conversation}`;
@@ -128,9 +128,9 @@ export function applyMessage(draft, message, version, asked) {
   if (at !== null && at < version) markStale(draft, scope, { version, urgent: false, wholeSince: 0 });
 }
 
-/** Forgets a conversation of which an answer said that I am not in it. What was heard before it was asked for is older
- * than the answer, whatever its version: to hold it on would mean to ask again for ever.
- * @param {State} draft @param {string} scope @param {number} asked */
+/** Removes a conversation of which an answer says that the user is no member. Events from before the request are older
+ * than the answer, whatever their version: keeping them would repeat the request for ever. @param {State} draft
+ * @param {string} scope @param {number} asked */
 export function removeMissing(draft, scope, asked) {
   if ((draft.heldEventsAt.get(scope) ?? 0) <= asked) draft.heldEvents.delete(scope);
   removeConversation(draft, scope, versionOf(draft, scope) ?? 0);

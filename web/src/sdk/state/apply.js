@@ -1,14 +1,14 @@
 /**
- * How a state changes: `apply(state, input)` is pure, never changes what it is given, and is the only way in. The rules
- * are those of the book's page on the protocol, under "Keeping state".
+ * How the state changes: `apply(state, input)` is pure, never modifies its arguments, and is the only way to change the
+ * state. The rules are in the book's page on the protocol, under "Keeping state".
  *
- * Invariants (I5 to I7 of the design):
- * - The cursor moves to that of heads only when every scope that they named is at or past its version, or gone.
- *   Pages start a cursor where there is none and never move one.
- * - What was asked for before a conversation was dropped says nothing about it. `turn` counts inputs, to tell.
- * - What I deleted for myself stays hidden, whatever copies of it come later.
+ * Invariants (I5 to I7 in ARCHITECTURE.md):
+ * - The cursor moves to that of heads only when every scope that they name has reached its version or is gone. Pages
+ *   set a cursor where there is none and never move one.
+ * - An answer to a request from before a conversation was removed says nothing about it. `turn` counts inputs to tell.
+ * - A message that the user hid stays hidden, whatever copies of it arrive later.
  *
- * Absent on purpose: requests, time, the DOM, and what was typed or is being sent (that is the outbox's).
+ * Absent on purpose: requests, time, the DOM, drafts, and the outbox.
  *
  * @import {Input} from './inputs.js'
  * @import {State} from './state.js'
@@ -86,7 +86,7 @@ export function apply(state, input) {
   return settle(draft);
 }
 
-/** What depends on what is on the screen. @param {State} draft @param {Input} input */
+/** Applies inputs about what is on the screen. @param {State} draft @param {Input} input */
 function applyScreen(draft, input) {
   if (input.kind === 'limits') draft.fanOutMax = input.fanOutMax;
   else if (input.kind === 'opening') openThread(draft, input.conversation);
@@ -113,7 +113,7 @@ function copy(state) {
   };
 }
 
-/** Applies what was held and now fits, forgets what is no longer wanted, and moves the cursor if it may move.
+/** Applies held events that fit now, drops stale marks that are settled, and moves the cursor if possible.
  * @param {State} draft @returns {State} */
 function settle(draft) {
   for (const scope of [...draft.heldEvents.keys()]) releaseHeldEvents(draft, scope);

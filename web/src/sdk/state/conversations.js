@@ -1,8 +1,8 @@
 /**
- * What an event makes of a conversation. Pure.
+ * How events change a conversation. Pure.
  *
- * In a conversation of more than `fanOutMax` people only some members are held, and my own marker is told in another
- * scope; in any, so is what I hid. `unreadAt` is the version at which `unread` is known to be true.
+ * In a conversation of more than `fanOutMax` members only some of them are loaded, and the user's own marker arrives in
+ * another scope; hidden messages always do. `unreadAt` is the version at which `unread` is known to be true.
  *
  * @import {Conversation, ConversationPage, Marker, Member, MembersUpdated, Message, MessageCreated, MessageUpdated,
  *   PlacedEvent} from '../wire.js'
@@ -10,7 +10,7 @@
 
 /** @typedef {Conversation & {unreadAt: number}} HeldConversation */
 
-/** "99+" on the wire. */
+/** Shown as "99+". */
 const UNREAD_MAX = 100;
 
 /** @param {HeldConversation} held @param {PlacedEvent} event
@@ -43,10 +43,10 @@ export function applyToRow(held, event, { me, fanOutMax, hidden = false }) {
  * @returns {HeldConversation} */
 function withMessage(held, event, { me, hidden, isLarge }) {
   const { message } = event;
-  // Not told where receipts are off.
+  // Not sent if read receipts are off.
   const readSeq = event.sender_read_seq ?? 0;
   const mine = message.sender === me;
-  // My own marker, moved otherwise than by this message, is told by its own event together with what is unread.
+  // Other moves of the user's own marker arrive with their own event, together with the unread count.
   const marks = !mine || readSeq === message.seq;
   const counted = hidden || event.version <= held.unreadAt || (mine && !marks);
   return {
@@ -61,15 +61,15 @@ function withMessage(held, event, { me, hidden, isLarge }) {
   };
 }
 
-/** Who had received all before what he wrote has received that too. @param {Member} row @param {MessageCreated} event
- * @param {{readSeq: number, isLarge: boolean}} how @returns {Member} */
+/** A sender who had received all earlier messages has received their own, too. @param {Member} row
+ * @param {MessageCreated} event @param {{readSeq: number, isLarge: boolean}} how @returns {Member} */
 function withSent(row, { message }, { readSeq, isLarge }) {
   const hadAll = !isLarge && row.delivered_seq === message.seq - 1;
   const sent = hadAll ? moved(row, 0, message.seq, row.version) : row;
   return readSeq > row.read_seq ? { ...moved(sent, readSeq, 0, row.version), read_at: message.created_at } : sent;
 }
 
-/** A line of the system is a message that nobody has to read. @param {HeldConversation} held @param {Message|undefined} line
+/** A system message does not count as unread. @param {HeldConversation} held @param {Message|undefined} line
  * @returns {HeldConversation} */
 function withLine(held, line) {
   return line ? { ...held, activity: line.id, last_seq: line.seq, last_message: line } : held;
@@ -82,22 +82,22 @@ function withChanged(held, { message }) {
   return { ...held, last_message: message };
 }
 
-/** Whether a message was deleted that may have been counted as unread by me.
- * @param {HeldConversation} held @param {MessageUpdated} event @param {number} me @returns {boolean} */
+/** Returns whether a deleted message may have counted as unread. @param {HeldConversation} held
+ * @param {MessageUpdated} event @param {number} me @returns {boolean} */
 export function changesUnread(held, { message, version }, me) {
   if (!message.deleted || message.sender === me || version <= held.unreadAt) return false;
   return message.seq > (memberOf(held, me)?.read_seq ?? 0);
 }
 
-/** I deleted a message for myself; null when a whole copy has to be asked for: what was counted from another marker
- * than mine says nothing.
- * @param {HeldConversation} held @param {{seq: number, read_seq: number, unread: number, version: number}} event @param {number} me
+/** Returns the conversation after the user hid a message, or null if it has to be loaded again: a count from another
+ * marker than the current one says nothing. @param {HeldConversation} held
+ * @param {{seq: number, read_seq: number, unread: number, version: number}} event @param {number} me
  * @returns {HeldConversation|null} */
 export function withHidden(held, { seq, read_seq, unread, version }, me) {
   const mine = memberOf(held, me)?.read_seq ?? 0;
   if (held.last_message?.seq === seq || read_seq !== mine) return null;
   if (version >= held.version) return { ...held, unread, unreadAt: Math.max(held.unreadAt, version) };
-  // Messages may have come after it was counted.
+  // Messages may have arrived after it was counted.
   return seq > mine ? null : held;
 }
 
@@ -116,9 +116,9 @@ function withMembers(held, event, me, fanOutMax) {
   };
 }
 
-/** My own markers never move back; in a large conversation a row without a marker says nothing about it.
- * @param {Member[]} members @param {Member[]} rows
- * @param {{me: number, isLarge: boolean, add: boolean}} how `add`: those who are not held @returns {Member[]} */
+/** The user's own markers never move back; in a large conversation a row without a marker says nothing about it.
+ * @param {Member[]} members @param {Member[]} rows @param {{me: number, isLarge: boolean, add: boolean}} how `add`:
+ * members that are not loaded @returns {Member[]} */
 function withRows(members, rows, { me, isLarge, add }) {
   let changed = members;
   for (const row of rows) {
@@ -150,8 +150,9 @@ function moved(row, read, delivered, version) {
   };
 }
 
-/** My own marker, told to me alone; null when a whole copy has to be asked for.
- * @param {HeldConversation} held @param {Marker} marker @param {number} me @param {number} version @returns {HeldConversation|null} */
+/** Returns the conversation with the user's own marker, which only the user receives; null if it has to be loaded
+ * again. @param {HeldConversation} held @param {Marker} marker @param {number} me @param {number} version
+ * @returns {HeldConversation|null} */
 export function withMarker(held, marker, me, version) {
   const row = held.members.find((one) => one.user.id === me);
   if (!row) return held;
@@ -170,8 +171,9 @@ function readAt(marker) {
   return { read_at: marker.read_at ?? null };
 }
 
-/** A whole copy in the place of another: my own marker does not move back.
- * @param {HeldConversation|undefined} held @param {Conversation} whole @param {number} me @returns {HeldConversation} */
+/** Replaces a complete copy by another one, without moving the user's marker back.
+ * @param {HeldConversation|undefined} held @param {Conversation} whole @param {number} me
+ * @returns {HeldConversation} */
 export function mergeRow(held, whole, me) {
   const taken = { ...whole, unreadAt: whole.version };
   const mine = held?.members.find((one) => one.user.id === me);
@@ -183,7 +185,7 @@ export function mergeRow(held, whole, me) {
   return { ...taken, members };
 }
 
-/** Whether a whole copy was read before my own marker moved to where it is.
+/** Returns whether a complete copy was read before the user's marker moved to where it is.
  * @param {HeldConversation} held @param {Conversation} whole @param {number} me @returns {boolean} */
 export function isBehind(held, whole, me) {
   return (memberOf(whole, me)?.read_seq ?? Infinity) < (memberOf(held, me)?.read_seq ?? 0);
@@ -194,12 +196,12 @@ export function memberOf(conversation, me) {
   return conversation.members.find((one) => one.user.id === me);
 }
 
-/** My messages begin here. @param {Conversation} conversation @param {number} me @returns {number} */
+/** Returns where the user's history begins. @param {Conversation} conversation @param {number} me @returns {number} */
 export function historyFrom(conversation, me) {
   return Math.max(1, memberOf(conversation, me)?.history_from ?? 1);
 }
 
-/** How much of the list is there: none below `bound`. @param {ConversationPage} page
+/** Returns which part of the list is loaded: nothing below `bound`. @param {ConversationPage} page
  * @returns {{loaded: boolean, next: string|null, bound: number}} */
 export function listBounds({ conversations, next }) {
   return { loaded: true, next, bound: next === null ? 0 : conversations.at(-1)?.activity ?? 0 };

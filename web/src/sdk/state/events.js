@@ -1,8 +1,8 @@
 /**
- * What live events do to a state. Only for drafts.
+ * How live events change the state. For drafts only.
  *
- * A live event moves the version of its scope and never the cursor. It is applied when its scope stands at `prev`,
- * dropped when its scope is at or past `version`, and else held, its scope being *wanted*.
+ * A live event moves the version of its scope and never the cursor. It is applied if its scope is at `prev`, dropped if
+ * its scope has reached `version`, and otherwise held, and its scope is marked as stale.
  *
  * @import {Event, MarkerUpdated, MessageHidden, PlacedEvent} from '../wire.js'
  * @import {State} from './state.js'
@@ -15,7 +15,7 @@ import { conversationOf, rowVersion } from './state.js';
 import { applyHistoryStart, hideMessageAt, isHidden, putMessages } from './threads.js';
 import { countRow, markTotalsStale } from './unread-totals.js';
 
-/** Events held for one scope; what is beyond is asked for anyway. */
+/** Held events per scope; the scope is fetched anyway. */
 const HELD_EVENTS_MAX = 64;
 
 /** @param {State} draft @param {Event} event */
@@ -30,9 +30,9 @@ export function receiveEvent(draft, event) {
   } else if (at === event.prev) {
     applyEvent(draft, event);
   } else if (at === null && event.type === 'conversation.created') {
-    // Conversations are opened once: of one that was left it comes late.
+    // A conversation is created once: after the user has left it, this event is late.
     if (draft.left.has(event.scope)) return;
-    // It may have been left since, in a way that is told no more: the server is asked.
+    // The user may have left it in a way that is no longer reported: the server is asked.
     if (event.version <= knownVersion(draft)) markStale(draft, event.scope, { version: event.version, urgent: true, wholeSince: 0 });
     else putConversation(draft, { ...event.conversation, version: event.version }, draft.turn);
   } else {
@@ -50,7 +50,7 @@ function removesMe(draft, event) {
   return event.type === 'member.updated' && event.members.some((one) => one.left && one.user.id === draft.user);
 }
 
-/** Applies an event whose scope stands at its `prev`. @param {State} draft @param {PlacedEvent} event */
+/** Applies an event whose scope is at its `prev`. @param {State} draft @param {PlacedEvent} event */
 function applyEvent(draft, event) {
   if (event.type === 'me.updated') {
     draft.me = { ...event.me, scope_version: event.version };
@@ -62,12 +62,13 @@ function applyEvent(draft, event) {
   }
 }
 
-/** What only I am told about a conversation. @param {State} draft @param {MarkerUpdated|MessageHidden} event */
+/** Applies what only this user is sent about a conversation. @param {State} draft
+ * @param {MarkerUpdated|MessageHidden} event */
 function applyOwnEvent(draft, event) {
   const id = event.conversation;
   const held = draft.conversations.get(id);
   if (event.type === 'message.hidden') hideMessageAt(draft, event);
-  // It has a scope of its own, so that a copy that was taken may know it already.
+  // It has a scope of its own, so a copy of the conversation may already include it.
   markTotalsStale(draft);
   if (held) {
     const changed = event.type === 'message.hidden'
@@ -79,7 +80,7 @@ function applyOwnEvent(draft, event) {
   if (draft.me) draft.me = { ...draft.me, scope_version: event.version };
 }
 
-/** What a conversation's members are told. @param {State} draft
+/** Applies what all members of a conversation are sent. @param {State} draft
  * @param {Exclude<PlacedEvent, {type: 'me.updated'|'marker.updated'|'message.hidden'}>} event */
 function applyConversationEvent(draft, event) {
   const held = draft.conversations.get(conversationOf(event.scope));
@@ -95,16 +96,17 @@ function applyConversationEvent(draft, event) {
   if (message) putMessages(draft, held.id, [message]);
   if (event.type === 'message.created') putUsers(draft, [event.sender]);
   if ('members' in event) putUsers(draft, event.members.map((one) => one.user));
-  // My marker may have moved, and I am not told.
+  // The user's own marker may have moved, which is not reported here.
   if (event.type === 'message.created' && event.message.sender === user && event.sender_read_seq === null) {
     markWholeStale(draft, held.id);
   }
   if (event.type === 'message.updated' && changesUnread(held, event, user)) markWholeStale(draft, held.id);
-  // Who is held, and how markers travel, is different on the other side of the limit.
+  // On the other side of the limit, other members are loaded and markers arrive in another way.
   if (held.member_count > fanOutMax !== changed.member_count > fanOutMax) markWholeStale(draft, held.id);
 }
 
-/** Forgets a conversation that I am no longer in. @param {State} draft @param {string} scope @param {number} version */
+/** Removes a conversation that the user is no longer in. @param {State} draft @param {string} scope
+ * @param {number} version */
 export function removeConversation(draft, scope, version) {
   const id = conversationOf(scope);
   if (Number.isNaN(id)) return;

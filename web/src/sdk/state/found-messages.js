@@ -1,9 +1,9 @@
 /**
- * What is known by now of messages that a search has found: each change of one that is heard of, in whatever way, so
- * that no old text stays on the screen. Pure.
+ * The current copies of messages that a search has found. Every change of one is tracked, so that no outdated text
+ * stays on the screen. Pure.
  *
- * Invariant: of two copies the newer is right; what I hid, what lies in a conversation that I left, or before my history
- * there, is hidden.
+ * Invariant: of two copies the newer one counts; a message that the user hid, or that is in a conversation that they
+ * left, or from before their history, is hidden.
  *
  * @import {Changes, Conversation, Message, PlacedEvent, ScopeChanged} from '../wire.js'
  * @import {Input} from './inputs.js'
@@ -20,7 +20,7 @@ export function foundKey({ conversation, seq }) {
   return `${conversation}:${seq}`;
 }
 
-/** What an input says of messages that were found. @param {State} draft @param {Input} input */
+/** Applies what an input says about found messages. @param {State} draft @param {Input} input */
 export function updateFound(draft, input) {
   if (input.kind === 'found') {
     const found = input.messages.map((one) => /** @type {const} */ ([foundKey(one), known(draft, one)]));
@@ -33,16 +33,16 @@ export function updateFound(draft, input) {
   if (hidden.size > 0) hide(draft, (key) => hidden.has(key));
   for (const scope of leftBy(input, draft.user)) hide(draft, (key) => key.startsWith(`${idOf(scope)}:`));
   for (const row of wholeBy(input)) {
-    // What changed on the way to it is not told.
+    // Changes in between are not reported.
     if ((draft.conversations.get(row.id)?.version ?? 0) < row.version) markUnknown(draft, `${row.id}:`, new Set());
   }
   for (const { scope, messages } of resetBy(input)) markUnknown(draft, `${idOf(scope)}:`, new Set(messages.map(foundKey)));
-  // What I hid is told since something, or not at all.
+  // Hidden messages are reported since a version, or not at all.
   if (input.kind === 'me' && (input.since === null || input.answer.hidden_reset)) markUnknown(draft, '', new Set());
 }
 
-/** My history in a conversation begins here now: who is added again may see less than before. @param {State} draft
- * @param {Conversation} conversation */
+/** The user's history in a conversation may begin later now: a member who is added again may see less than before.
+ * @param {State} draft @param {Conversation} conversation */
 export function hideFoundBefore(draft, conversation) {
   const from = historyFrom(conversation, draft.user);
   const beginning = `${conversation.id}:`;
@@ -79,7 +79,8 @@ function hiddenBy(input) {
   return input.kind === 'event' && input.event.type === 'message.hidden' ? [input.event] : [];
 }
 
-/** The conversations that I am not in any more. @param {Input} input @param {number} me @returns {string[]} */
+/** Returns the conversations that the user is no longer in. @param {Input} input @param {number} me
+ * @returns {string[]} */
 function leftBy(input, me) {
   if (input.kind === 'gone') return [input.scope];
   if (input.kind === 'heads') return input.heads.gone;
@@ -91,7 +92,7 @@ function isRemoval(event, me) {
   return event.type === 'member.updated' && event.members.some((one) => one.left && one.user.id === me);
 }
 
-/** What was found, as it is known: the answer may be older than what was heard meanwhile. @param {State} draft
+/** Returns the current copy of a found message: the answer may be older than an event. @param {State} draft
  * @param {Message} message @returns {Message} */
 function known(draft, message) {
   const thread = draft.threads.get(message.conversation);
@@ -101,13 +102,13 @@ function known(draft, message) {
   return isBefore || isHidden(draft, message) ? hiddenCopy(copy) : copy;
 }
 
-/** Conversations that are told without their messages. @param {Input} input @returns {Conversation[]} */
+/** Returns conversations that arrive without their messages. @param {Input} input @returns {Conversation[]} */
 function wholeBy(input) {
   if (input.kind === 'conversation') return [input.conversation];
   return input.kind === 'list' ? input.page.conversations : [];
 }
 
-/** Where too much changed to be told. @param {Input} input @returns {Changes[]} */
+/** Returns conversations in which too much has changed to be listed. @param {Input} input @returns {Changes[]} */
 function resetBy(input) {
   if (input.kind === 'heads') return input.heads.changes.filter((one) => one.reset);
   return input.kind === 'changes' && input.changes.reset ? [input.changes] : [];
@@ -138,7 +139,7 @@ function change(draft, key, make) {
   const held = draft.found.get(key);
   if (held === undefined) return;
   const made = make(held);
-  // The map is that of the state before, too.
+  // The previous state shares this map.
   if (made !== held) draft.found = new Map(draft.found).set(key, made);
 }
 

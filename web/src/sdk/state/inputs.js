@@ -1,10 +1,9 @@
 /**
- * The types of what changes a state, for the type checker alone.
+ * The types of inputs, for the type checker only. `asked` is the `turn` of the state at the time of the request.
  *
  * @import {Changes, Conversation, ConversationPage, Event, Heads, MeAnswer, Message, MessageChanged,
  *   MessagePage, MessagePlace, Sent, User} from '../wire.js'
  *
- * `asked` is the `turn` of the state when the question was put.
  * @typedef {{kind: 'event', event: Event}
  *   | {kind: 'heads', heads: Heads, asked: number}
  *   | {kind: 'changes', changes: Changes, asked: number, answered?: number}

@@ -1,12 +1,12 @@
 /**
- * The messages of one thread: a window of `seq` without gaps, what came too early, and the messages that those of the
- * window answer. Pure.
+ * The messages of one thread: a window of `seq` without gaps, messages that arrived too early, and messages that those
+ * in the window reply to. Pure.
  *
- * Invariants: of two copies of a message the one with the higher version is right; one that is known to be hidden never
- * comes back. A window with `moreAfter` ends before the newest message, and what is new is not added to it.
- * `stale` is the version from which changes of messages have to be asked for, where the conversation's row is newer
- * than its messages are. `missed` is the version of the last change of a message that was not held: a page that is
- * older may not know of it.
+ * Invariants: of two copies of a message the one with the higher version counts; a message that is known to be hidden
+ * never comes back. A window with `moreAfter` ends before the newest message, and new messages are not added to it.
+ * `stale` is the version from which changes of messages have to be fetched, if the conversation's row is newer than its
+ * messages. `missed` is the version of the last change of a message that was not loaded: an older page may not include
+ * it.
  *
  * @import {Message} from '../wire.js'
  */
@@ -21,7 +21,7 @@
 
 /** Messages of a thread that is not on the screen. */
 export const HIDDEN_THREAD_MESSAGES_MAX = 80;
-/** Answered messages that are held; what is beyond is asked for again. */
+/** Loaded messages that others reply to; more are loaded again when needed. */
 const QUOTED_MAX = 300;
 
 /** @param {number} version @returns {Thread} */
@@ -32,7 +32,7 @@ export function emptyThread(version) {
   };
 }
 
-/** The `seq` of the last message that is held without a gap; 0 when there is none. @param {Thread} thread */
+/** Returns the `seq` of the last message before a gap; 0 if there is none. @param {Thread} thread */
 export function lastSeq(thread) {
   return thread.messages.at(-1)?.seq ?? 0;
 }
@@ -42,25 +42,26 @@ function firstSeq(thread) {
   return thread.messages[0]?.seq ?? Infinity;
 }
 
-/** All that can be shown, in order. @param {Thread} thread @returns {Message[]} */
+/** Returns all messages that can be shown, in order. @param {Thread} thread @returns {Message[]} */
 export function visibleMessages(thread) {
   return thread.ahead.length > 0 ? [...thread.messages, ...thread.ahead] : thread.messages;
 }
 
-/** A message that I deleted for myself: its place. @param {Message} message @returns {Message} */
+/** Returns what is left of a message that the user hid. @param {Message} message @returns {Message} */
 export function hiddenCopy({ id, conversation, seq, version, sender, client_id, created_at }) {
   return { id, conversation, seq, version, sender, client_id, text: '', hidden: true, created_at };
 }
 
-/** The copy of a message to keep. @param {Message|null|undefined} held @param {Message} message @returns {Message} */
+/** Returns the copy of a message to keep. @param {Message|null|undefined} held @param {Message} message
+ * @returns {Message} */
 export function newerCopy(held, message) {
   if (!held) return message;
   const newer = message.version > held.version ? message : held;
   return (held.hidden || message.hidden) && !newer.hidden ? hiddenCopy(newer) : newer;
 }
 
-/** Takes messages that may repeat, be changed, be out of order, or be too early.
- * @param {Thread} thread @param {Message[]} messages @returns {Thread} */
+/** Adds messages that may be repeated, changed, out of order or early. @param {Thread} thread
+ * @param {Message[]} messages @returns {Thread} */
 export function merge(thread, messages) {
   const joined = [...thread.messages];
   const quoted = new Map(thread.quoted);
@@ -81,30 +82,31 @@ export function merge(thread, messages) {
   const next = () => waiting.length > 0
     && ((first && joined.length === 0) || waiting[0].seq === (joined.at(-1)?.seq ?? 0) + 1);
   while (thread.loaded && next()) joined.push(/** @type {Message} */ (waiting.shift()));
-  // What came first into an empty thread may have forerunners that come later.
+  // The first messages of an empty thread may have predecessors that arrive later.
   const moreBefore = thread.moreBefore || (first && joined.length > 0 && joined[0].seq > 1);
   return bounded({ ...thread, messages: joined, ahead: waiting, quoted, missed, moreBefore });
 }
 
-/** What is not on the screen does not grow for ever. @param {Thread} thread @returns {Thread} */
+/** Limits threads that are not on the screen. @param {Thread} thread @returns {Thread} */
 function bounded(thread) {
   if (thread.shown || thread.messages.length <= 2 * HIDDEN_THREAD_MESSAGES_MAX) return thread;
   return trimWindow(thread, thread.messages[thread.messages.length - HIDDEN_THREAD_MESSAGES_MAX].seq, Infinity);
 }
 
-/** A window in the place of the one that was: what was ahead is looked at again.
- * @param {Thread} thread @param {Page} page @returns {Thread} */
+/** Replaces the window by a page, and tries the early messages again. @param {Thread} thread @param {Page} page
+ * @returns {Thread} */
 function startWindow(thread, page) {
   const { ahead } = thread;
   const begun = {
     ...thread, messages: page.messages, ahead: [], loaded: true, moreBefore: page.previous !== null,
     moreAfter: page.next !== null,
   };
-  // What is held of these may be newer than the page.
+  // The loaded copies may be newer than the page.
   return merge(merge(begun, thread.messages.filter((one) => one.seq >= firstSeq(begun))), ahead);
 }
 
-/** A page that overlaps or touches the window widens it. @param {Thread} thread @param {Page} page @returns {Thread} */
+/** Widens the window by a page that overlaps or touches it. @param {Thread} thread @param {Page} page
+ * @returns {Thread} */
 function widenWindow(thread, page) {
   const [first, last] = [firstSeq(thread), lastSeq(thread)];
   const before = page.messages.filter((one) => one.seq < first);
@@ -125,14 +127,14 @@ function touchesWindow(thread, page) {
   return first <= lastSeq(thread) + 1 && last >= firstSeq(thread) - 1;
 }
 
-/** A page from anywhere, the end among them: it begins a thread, widens the window, or takes its place if there is a
- * gap between. @param {Thread} thread @param {Page} page @returns {Thread} */
+/** Adds a page from anywhere, even the end: it starts a window, widens it, or replaces it if there is a gap in between.
+ * @param {Thread} thread @param {Page} page @returns {Thread} */
 export function insertPage(thread, page) {
   if (page.messages.length === 0) return thread.loaded ? thread : startWindow(thread, page);
   return addQuoted(touchesWindow(thread, page) ? widenWindow(thread, page) : startWindow(thread, page), page.quoted);
 }
 
-/** A page of what came before. @param {Thread} thread @param {Page} page @returns {Thread} */
+/** Adds a page of earlier messages. @param {Thread} thread @param {Page} page @returns {Thread} */
 export function prependPage(thread, page) {
   const first = firstSeq(thread);
   if (first === Infinity) return thread;
@@ -143,7 +145,7 @@ export function prependPage(thread, page) {
   return addQuoted(wide, page.quoted);
 }
 
-/** A page of what came after. @param {Thread} thread @param {Page} page @returns {Thread} */
+/** Adds a page of later messages. @param {Thread} thread @param {Page} page @returns {Thread} */
 export function appendPage(thread, page) {
   const last = lastSeq(thread);
   const later = page.messages.filter((one) => one.seq > last);
@@ -158,34 +160,33 @@ export function addQuoted(thread, messages = []) {
   if (messages.length === 0 && thread.quoted.size === 0) return thread;
   const quoted = new Map(thread.quoted);
   for (const message of messages) quoted.set(message.seq, newerCopy(quoted.get(message.seq), message));
-  // Those of the window stand there alone.
+  // Messages of the window are only stored there.
   const first = firstSeq(thread);
   for (const seq of quoted.keys()) if (thread.messages[seq - first]) quoted.delete(seq);
   return dropUnusedQuotes({ ...thread, quoted });
 }
 
-/** An answered message that may not be seen, so that it is not asked for again. @param {Thread} thread
+/** Marks a quoted message as not available, so that it is not requested again. @param {Thread} thread
  * @param {number} seq @returns {Thread} */
 export function markQuoteMissing(thread, seq) {
   return thread.quoted.has(seq) ? thread : { ...thread, quoted: new Map(thread.quoted).set(seq, null) };
 }
 
-/** Without answered messages that nothing in the window answers, when there are many. @param {Thread} thread
- * @returns {Thread} */
+/** Drops quoted messages that the window does not need, if there are many. @param {Thread} thread @returns {Thread} */
 function dropUnusedQuotes(thread) {
   if (thread.quoted.size <= QUOTED_MAX) return thread;
   const answered = new Set(thread.messages.map((one) => one.reply_to));
   return { ...thread, quoted: new Map([...thread.quoted].filter(([seq]) => answered.has(seq))) };
 }
 
-/** A message of the window, or one that is answered; null when it may not be seen; undefined when it is not held.
+/** Returns a message of the window or a quoted one; null if it is not available, undefined if it is not loaded.
  * @param {Thread} thread @param {number} seq @returns {Message|null|undefined} */
 export function messageAt(thread, seq) {
   return thread.messages[seq - firstSeq(thread)] ?? thread.quoted.get(seq)
     ?? (thread.quoted.has(seq) ? null : thread.ahead.find((one) => one.seq === seq));
 }
 
-/** The first message that is answered in the window and not held; null when there is none. @param {Thread} thread
+/** Returns the first quoted message that is not loaded; null if there is none. @param {Thread} thread
  * @returns {number|null} */
 export function missingQuote(thread) {
   for (const { reply_to: seq } of thread.messages) {
@@ -200,8 +201,8 @@ export function hideMessage(thread, seq) {
   return held ? merge(thread, [hiddenCopy(held)]) : thread;
 }
 
-/** Without what lies outside: the window is made smaller. Answered messages stay. @param {Thread} thread
- * @param {number} first @param {number} last @returns {Thread} */
+/** Narrows the window. Quoted messages stay. @param {Thread} thread @param {number} first @param {number} last
+ * @returns {Thread} */
 export function trimWindow(thread, first, last) {
   const messages = thread.messages.filter((one) => one.seq >= first && one.seq <= last);
   if (messages.length === 0 || messages.length === thread.messages.length) return thread;
@@ -217,8 +218,7 @@ export function trimWindow(thread, first, last) {
   }, quoted);
 }
 
-/** Without what lies before the beginning of one's history. @param {Thread} thread @param {number} from
- * @returns {Thread} */
+/** Drops messages from before the user's history. @param {Thread} thread @param {number} from @returns {Thread} */
 export function dropBefore(thread, from) {
   if (firstSeq(thread) >= from && thread.ahead.every((one) => one.seq >= from)) return thread;
   const messages = thread.messages.filter((one) => one.seq >= from);

@@ -1,5 +1,5 @@
 /**
- * The rows that a state holds: conversations and users. Only for drafts.
+ * The rows of a state: conversations and users. For drafts only.
  *
  * @import {Conversation, User} from '../wire.js'
  * @import {State} from './state.js'
@@ -23,11 +23,11 @@ export function putConversation(draft, conversation, asked, isWhole = false) {
   putUsers(draft, conversation.members.map((one) => one.user));
   applyHistoryStart(draft, conversation, held);
   hideFoundBefore(draft, conversation);
-  // It may have been read before I hid something there, or before my marker moved.
+  // It may have been read before the user hid a message in it, or before their marker moved.
   if (wasBehind || (draft.hidden.get(id)?.turn ?? -1) > asked) markWholeStale(draft, id);
 }
 
-/** Of two copies of a person the one with the higher version is right. @param {State} draft @param {User[]} users */
+/** Of two copies of a user the one with the higher version counts. @param {State} draft @param {User[]} users */
 export function putUsers(draft, users) {
   for (const { id, name, picture, version } of users) {
     const known = draft.users.get(id);

@@ -1,8 +1,9 @@
 /**
- * What a client knows: its shape, and at which version each part of it is true. Only `apply.js` changes it.
+ * What a client knows: the shape of the state, and the version at which each part of it is true. Only `apply.js`
+ * changes it.
  *
- * - The row of a conversation and its messages may be true at different versions: a whole copy moves the row alone.
- *   What is said to be true of the scope is the lower of the two.
+ * The row of a conversation and its messages may be true at different versions, since a complete copy moves only the
+ * row. The version of the scope is the lower of the two.
  *
  * @import {Me, Message, PlacedEvent, Unread, User} from '../wire.js'
  * @import {HeldConversation} from './conversations.js'
@@ -10,11 +11,11 @@
  */
 
 /**
- * `whole` is the turn at which a whole copy was last wanted, or 0.
+ * `wholeSince` is the turn at which a complete copy was last needed, or 0.
  * @typedef {{version: number, urgent: boolean, wholeSince: number}} StaleScope
- * @typedef {{rest: Unread, at: number}} Totals what is unread in conversations that are not held, and when that was told
- * @typedef {Map<string, Message|null>} FoundMessages the newest copies; null where it may have changed and nobody said how
- * @typedef {{seqs: Set<number>, turn: number}} HiddenMessages what I deleted for myself, as far as heard; and when
+ * @typedef {{rest: Unread, at: number}} Totals what is unread in conversations that are not loaded, and at which version
+ * @typedef {Map<string, Message|null>} FoundMessages the newest copies; null if a message may have changed
+ * @typedef {{seqs: Set<number>, turn: number}} HiddenMessages messages that the user hid, as far as known, and when
  * @typedef {{
  *   user: number,
  *   turn: number,
@@ -63,15 +64,15 @@ export function emptyState(user) {
   };
 }
 
-/** The version at which all that is held of a scope is true; null when nothing of it is held.
- * @param {State} state @param {string} scope @returns {number|null} */
+/** Returns the version at which all that is loaded of a scope is true; null if nothing is loaded. @param {State} state
+ * @param {string} scope @returns {number|null} */
 export function versionOf(state, scope) {
   const at = rowVersion(state, scope);
   const stale = state.threads.get(conversationOf(scope))?.stale ?? null;
   return at === null || stale === null ? at : Math.min(at, stale);
 }
 
-/** The version on which the next event of a scope follows. @param {State} state @param {string} scope
+/** Returns the version that the next event of a scope follows. @param {State} state @param {string} scope
  * @returns {number|null} */
 export function rowVersion(state, scope) {
   if (scope === `user:${state.user}`) return state.me ? state.me.scope_version : null;
@@ -84,13 +85,13 @@ export function conversationOf(scope) {
   return kind === 'conversation' ? Number(id) : NaN;
 }
 
-/** Whether a conversation was dropped after a question was put. @param {State} draft @param {string} scope
+/** Returns whether a conversation was removed after a request. @param {State} draft @param {string} scope
  * @param {number} asked @returns {boolean} */
 export function wasLeftSince(draft, scope, asked) {
   return (draft.left.get(scope)?.turn ?? -1) > asked;
 }
 
-/** Whether a conversation was first taken after a question was put. @param {State} draft @param {string} scope
+/** Returns whether a conversation was first added after a request. @param {State} draft @param {string} scope
  * @param {number} asked @returns {boolean} */
 export function wasAddedSince(draft, scope, asked) {
   return versionOf(draft, scope) !== null && (draft.addedAt.get(scope) ?? -1) > asked;

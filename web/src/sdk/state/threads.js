@@ -1,6 +1,6 @@
 /**
- * What inputs make of the threads of a state. Each changes the draft that `apply.js` hands it, and returns the version
- * that then has to be asked for, or null where all that is held is true.
+ * How inputs change the threads of a state. These functions modify the draft of `apply.js`, and return the version that
+ * has to be fetched then, or null if everything loaded is true.
  *
  * @import {Changes, Conversation, Message, MessagePage, MessagePlace} from '../wire.js'
  * @import {State} from './state.js'
@@ -11,12 +11,12 @@ import {
   trimWindow, HIDDEN_THREAD_MESSAGES_MAX, addQuoted, markQuoteMissing,
 } from './messages.js';
 
-/** Threads that are held; those opened longest ago are forgotten. */
+/** Loaded threads; those opened longest ago are dropped. */
 const THREADS_MAX = 30;
-/** Places in one conversation that I hid and that are remembered. */
+/** Hidden messages that are remembered per conversation. */
 const HIDDEN_MAX = 1_000;
 
-/** The `seq` after which messages of a thread are missing though the conversation has them; null when none are.
+/** Returns the `seq` after which a thread lacks messages that its conversation has; null if it lacks none.
  * @param {State} state @param {number} id @returns {number|null} */
 export function gapAfter(state, id) {
   const thread = state.threads.get(id);
@@ -26,7 +26,7 @@ export function gapAfter(state, id) {
   return last < conversation.last_seq ? last : null;
 }
 
-/** A message that a thread answers and does not hold; null when there is none. @param {State} state
+/** Returns the `seq` of a quoted message that is not loaded; null if there is none. @param {State} state
  * @param {number} id @returns {number|null} */
 export function missingQuoteIn(state, id) {
   const thread = state.threads.get(id);
@@ -36,7 +36,7 @@ export function missingQuoteIn(state, id) {
 /** @param {State} draft @param {number} id */
 export function openThread(draft, id) {
   const thread = draft.threads.get(id);
-  // Last in the order of the map is opened last.
+  // The order of the map is the order of opening.
   draft.threads.delete(id);
   draft.threads.set(id, thread ? { ...thread, shown: true } : emptyThread(draft.conversations.get(id)?.version ?? 0));
   for (const [old, { shown }] of draft.threads) {
@@ -45,7 +45,7 @@ export function openThread(draft, id) {
   }
 }
 
-/** Its newest messages are kept, for when it is opened again. @param {State} draft @param {number} id */
+/** Keeps its newest messages for when it is opened again. @param {State} draft @param {number} id */
 export function closeThread(draft, id) {
   const thread = draft.threads.get(id);
   if (!thread) return;
@@ -64,7 +64,7 @@ export function trimThread(draft, { conversation, first, last }) {
   if (thread) draft.threads.set(conversation, trimWindow(thread, first, last));
 }
 
-/** Too much was hidden to be told: all messages are asked for anew. @param {State} draft */
+/** Drops all messages, since too many were hidden to be listed. @param {State} draft */
 export function forgetMessages(draft) {
   for (const [id, { shown }] of draft.threads) {
     draft.threads.set(id, { ...emptyThread(draft.conversations.get(id)?.version ?? 0), shown });
@@ -101,7 +101,7 @@ export function applyQuoted(draft, { conversation, seq, page }) {
   return doubt(draft, conversation, page.version);
 }
 
-/** A page may be older than a change that was heard of while its messages were not held. @param {State} draft
+/** A page may be older than a change that arrived while its messages were not loaded. @param {State} draft
  * @param {number} id @param {number} version at which it is true @returns {number|null} */
 function doubt(draft, id, version) {
   const thread = draft.threads.get(id);
@@ -110,20 +110,20 @@ function doubt(draft, id, version) {
   return Math.max(thread.missed, draft.conversations.get(id)?.version ?? 0);
 }
 
-/** The row of a conversation is about to be a newer one, without the changes of messages that lie between.
+/** Prepares for a newer row of a conversation that comes without the changes of messages in between.
  * @param {State} draft @param {Conversation} conversation @returns {number|null} */
 export function markThreadStale(draft, { id, version }) {
   const thread = draft.threads.get(id);
   const at = draft.conversations.get(id)?.version;
   if (!thread || at === version) return null;
-  // What is on its way may be older.
+  // Pages that are still loading may be older.
   const missed = Math.max(thread.missed, version);
   const stale = thread.loaded ? (thread.stale ?? at ?? 0) : thread.stale;
   draft.threads.set(id, { ...thread, missed, stale });
   return stale === null ? null : version;
 }
 
-/** The messages that changed in a conversation. @param {State} draft @param {Conversation} conversation
+/** Applies the changed messages of a conversation. @param {State} draft @param {Conversation} conversation
  * @param {Changes} changes @returns {number|null} */
 export function applyChangedMessages(draft, conversation, changes) {
   const { id } = conversation;
@@ -148,14 +148,14 @@ export function applyChangedMessages(draft, conversation, changes) {
   return stale === null ? null : version;
 }
 
-/** My history in a conversation may begin elsewhere now: later, or, where I was added again, earlier.
- * @param {State} draft @param {Conversation} conversation @param {Conversation|undefined} held as it was */
+/** Applies a new beginning of the user's history: it may be later or, after they were added again, earlier.
+ * @param {State} draft @param {Conversation} conversation @param {Conversation|undefined} held the previous copy */
 export function applyHistoryStart(draft, conversation, held) {
   const thread = draft.threads.get(conversation.id);
   if (!thread) return;
   const from = historyFrom(conversation, draft.user);
   if (held !== undefined && from < historyFrom(held, draft.user)) {
-    // What could not be seen may be asked for again.
+    // Messages that were not visible may be requested again.
     const quoted = new Map([...thread.quoted].filter(([, one]) => one !== null));
     const moreBefore = thread.moreBefore || (thread.messages[0]?.seq ?? 0) > from;
     draft.threads.set(conversation.id, { ...thread, quoted, moreBefore });
@@ -168,7 +168,7 @@ export function putMessages(draft, id, messages) {
   if (thread && messages.length > 0) draft.threads.set(id, merge(thread, seen(draft, id, messages)));
 }
 
-/** I deleted a message for myself. @param {State} draft @param {MessagePlace} place */
+/** Hides a message for the user. @param {State} draft @param {MessagePlace} place */
 export function hideMessageAt(draft, { conversation, seq }) {
   const seqs = new Set(draft.hidden.get(conversation)?.seqs).add(seq);
   for (const old of seqs) {
@@ -185,7 +185,7 @@ export function isHidden(draft, { conversation, seq }) {
   return draft.hidden.get(conversation)?.seqs.has(seq) ?? false;
 }
 
-/** Messages as I may see them. @param {State} draft @param {number} id @param {Message[]} messages
+/** Adds messages, as far as the user may see them. @param {State} draft @param {number} id @param {Message[]} messages
  * @returns {Message[]} */
 function seen(draft, id, messages) {
   if (!draft.hidden.has(id)) return messages;

@@ -1,11 +1,11 @@
 /**
- * What is unread in all my conversations, whether they are held here or not. Pure.
+ * The unread totals of all conversations, loaded or not. Pure.
  *
- * The server tells the totals at a version. What is held is counted here; the difference is the `rest`, which lies in
- * conversations that are not held. It stays true while those do not change, and any change of one makes it held.
+ * The server sends totals at a version. Loaded conversations are counted here; the difference is the `rest`, which is
+ * in conversations that are not loaded. It stays true while those do not change, and any change loads them.
  *
- * Invariant: `rest` and what is unread in the conversations that are held, at their versions at `at`, are the totals
- * that the server told at `at`. Where a change leaves that in doubt, the totals are wanted again.
+ * Invariant: `rest` plus the unread counts of the loaded conversations, at their versions at `at`, are the server's
+ * totals at `at`. If a change leaves that in doubt, the totals are fetched again.
  *
  * @import {Changes, MeAnswer, Unread} from '../wire.js'
  * @import {HeldConversation} from './conversations.js'
@@ -14,7 +14,7 @@
 import { memberOf } from './conversations.js';
 import { wholeLoaded, isWholeStale, versionIn, markStale } from './stale-scopes.js';
 
-/** What is unread in all my conversations; in those that are held, until the server has told. @param {State} state
+/** Returns the unread totals; until the server has sent them, those of the loaded conversations. @param {State} state
  * @returns {Unread} */
 export function totalsOf({ totals, conversations }) {
   const held = heldIn(conversations);
@@ -34,13 +34,14 @@ export function applyTotals(draft, { unread, cursor }, asked) {
     rest: { conversations: unread.conversations - held.conversations, messages: unread.messages - held.messages }, at,
   };
   wholeLoaded(draft, `user:${draft.user}`, asked);
-  // What was heard meanwhile is not in them.
+  // Events since the request are not included.
   if ([...draft.conversations.values()].some((one) => one.version > at)) markTotalsStale(draft);
 }
 
-/** A conversation is held, or was replaced. @param {State} draft @param {HeldConversation|undefined} before @param {HeldConversation} after
- * @param {boolean} isWhole nothing that was unread changed between the two but what `after` tells. That cannot be known
- * while a whole copy is wanted: the number in `before` may be wrong */
+/** Accounts for a conversation that was loaded or replaced. @param {State} draft
+ * @param {HeldConversation|undefined} before @param {HeldConversation} after @param {boolean} isWhole nothing that was
+ * unread changed between the two but what `after` tells. That cannot be known while a whole copy is wanted: the number
+ * in `before` may be wrong */
 export function countRow(draft, before, after, isWhole) {
   const { totals } = draft;
   if (!totals) return;
@@ -53,17 +54,17 @@ export function countRow(draft, before, after, isWhole) {
   }
 }
 
-/** Whether all that changed what is unread happened past the version of the totals. @param {State} draft
- * @param {HeldConversation|undefined} held @param {Changes} changes @returns {boolean} */
+/** Returns whether everything that changed the unread count happened after the version of the totals.
+ * @param {State} draft @param {HeldConversation|undefined} held @param {Changes} changes @returns {boolean} */
 export function coversAllChanges({ totals, user }, held, { conversation, messages, reset }) {
   if (!totals || !held || !conversation || reset) return false;
   const { at } = totals;
-  // A message's id is the version that made it.
+  // A message's id is the version that created it.
   const isLater = messages.every((one) => one.version > at && (one.id > at || one.id <= held.version));
   return isLater && (memberOf(conversation, user)?.version ?? 0) <= held.version;
 }
 
-/** They are asked for soon. @param {State} draft */
+/** They are fetched soon. @param {State} draft */
 export function markTotalsStale(draft) {
   markStale(draft, `user:${draft.user}`, { version: 0, urgent: false, wholeSince: draft.turn });
 }
