@@ -1,5 +1,5 @@
 /**
- * All emoji that are offered: what one often uses first, found by a word, walked with the arrows.
+ * The emoji picker: frequent ones first, with search by word and arrow keys.
  */
 import { h, setAttribute, setText } from '../ui/dom.js';
 import { emojiName } from '../view/emoji.js';
@@ -55,7 +55,7 @@ class EmojiPicker {
     this.#draw();
   }
 
-  /** Where a keyboard would cover half of it, it waits until the field is touched. */
+  /** Where the keyboard would cover half of it, the field is not focused at first. */
   begin() {
     if (matchMedia('(pointer: coarse)').matches) this.#buttons()[0]?.focus();
     else this.#search.focus();
@@ -127,8 +127,8 @@ class EmojiPicker {
   }
 }
 
-/** In the next row, that which is nearest to where one comes from. @param {HTMLElement[]} rest in reading order away
- * from `now` @param {HTMLElement} now @param {1|-1} way @returns {HTMLElement|undefined} */
+/** Returns the nearest emoji in the next row. @param {HTMLElement[]} rest in reading order away from `now`
+ * @param {HTMLElement} now @param {1|-1} way @returns {HTMLElement|undefined} */
 function nearest(rest, now, way) {
   const from = now.getBoundingClientRect();
   const beyond = rest.filter((one) => (one.getBoundingClientRect().top - from.top) * way > 4);

@@ -1,7 +1,7 @@
 /**
- * A group: its name and picture, who is in it and as what. It follows what happens while it is open.
+ * The group dialog: the group's name, picture, members and roles. It stays up to date while it is open.
  *
- * Owners do everything; moderators add, remove members, name the group; everybody may leave.
+ * Owners can do everything; moderators add and remove members and rename the group; every member can leave.
  *
  * @import {Client} from '../../sdk/client.js'
  * @import {Conversation, Member, Role, User} from '../../sdk/wire.js'
@@ -30,7 +30,7 @@ export class GroupDialog {
   #face = h('span', { class: 'face-place' });
   #drawnFace = '';
   #name = h('input', { autocomplete: 'off', 'aria-label': say.groupName, maxlength: 200 });
-  /** What somebody else names it meanwhile, unless one has written another name here. */
+  /** Follows renames by others, unless the user has written another name. */
   #named = followValue(this.#name);
   #save = h('button', { class: 'button', type: 'submit' }, say.save);
   #naming = h('form', {
@@ -52,7 +52,7 @@ export class GroupDialog {
   #why = h('p', { class: 'why', role: 'alert', hidden: true });
   #add = h('button', { class: 'button', type: 'button', onclick: () => this.#pick() }, icon('plus', { small: true }),
     say.addPeople);
-  /** Of a large group: the members who were asked for. @type {Member[]} */
+  /** The loaded members of a large group. @type {Member[]} */
   #pages = [];
   /** @type {string|null|undefined} */
   #after;
@@ -113,7 +113,7 @@ export class GroupDialog {
     this.#more.hidden = this.#after === null || !this.#isLarge();
   }
 
-  /** Owners first, then moderators, then members, oneself first among equals. @param {Role} mine
+  /** Owners first, then moderators, then members; the user first among equals. @param {Role} mine
    * @returns {PersonView[]} */
   #rows(mine) {
     const { conversation, known, dot } = this.#view;
@@ -250,8 +250,8 @@ export class GroupDialog {
     });
   }
 
-  /** Says here what failed. @param {Promise<unknown>} doing @param {(problem: Problem|null) => string} [words]
-   * @returns {Promise<boolean>} whether it was done */
+  /** Shows here what failed. @param {Promise<unknown>} doing @param {(problem: Problem|null) => string} [words]
+   * @returns {Promise<boolean>} whether it succeeded */
   async #try(doing, words) {
     this.#why.hidden = true;
     try {

@@ -1,5 +1,5 @@
 /**
- * Whom to write to: one person, or several with a name for the group. People are found by the server.
+ * Choosing users to write to: one, or several with a name for the group. The server finds them.
  *
  * @import {User} from '../../sdk/wire.js'
  */
@@ -166,7 +166,7 @@ class Picker {
   }
 }
 
-/** Arrows go through the people. @param {KeyboardEvent} event @param {HTMLElement} list */
+/** Moves through the users with the arrow keys. @param {KeyboardEvent} event @param {HTMLElement} list */
 function moveFocus(event, list) {
   const buttons = [...list.querySelectorAll('button')];
   const at = buttons.findIndex((one) => one === event.currentTarget);
@@ -176,13 +176,13 @@ function moveFocus(event, list) {
   buttons[Math.max(0, Math.min(buttons.length - 1, to))].focus();
 }
 
-/** The words on the button of a new conversation. @param {User[]} users @returns {string} */
+/** Returns the label of the button for a new conversation. @param {User[]} users @returns {string} */
 export function startLabel(users) {
   if (users.length > 1) return say.startGroup(users.length + 1);
   return users.length === 1 ? say.startWith(shortName(users[0].name)) : say.writeToSomebody;
 }
 
-/** Why somebody may not be found who is here. @param {{who_may_write: string}} limits @returns {string} */
+/** Returns why an existing user may not be found. @param {{who_may_write: string}} limits @returns {string} */
 export function hintOf({ who_may_write: who }) {
   if (who === 'everyone') return '';
   return who === 'nobody' ? say.findsNobody : say.findsThoseWhoShare;

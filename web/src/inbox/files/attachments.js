@@ -1,9 +1,8 @@
 /**
- * The files of one message: pictures as a grid, then what plays, then the rest as rows.
+ * The attachments of one message: pictures in a grid, then players, then other files as rows.
  *
- * Invariants: everything has its size before a byte of it is there, so that nothing moves when it comes; what can be
- * pressed is no Tab stop until its message has the focus (`message-controls.js`).
- * Tells: `parlor-open-picture {seq, file}` when a picture is to be seen whole, `parlor-cancel-upload {upload}`.
+ * Invariants: every element has its size before its bytes are loaded, so that nothing moves; buttons are no Tab stops
+ * until their message has the focus (`message-controls.js`).
  *
  * @import {AttachmentView} from '../view/attachments.js'
  */
@@ -16,13 +15,13 @@ import { say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
 
 const BLUR_PX = 24;
-/** A larger picture that moves stands still until it is seen whole. */
+/** A larger animated picture stands still until it is opened. */
 const MOVING_BYTES = 3 * 1024 * 1024;
 
 export class ParlorAttachments extends HTMLElement {
   #drawn = '';
   #seq = 0;
-  /** Pictures stay the same elements when the server's copy takes the place of one's own. @type {HTMLElement[]} */
+  /** Pictures keep their elements when the server's copy replaces the local one. @type {HTMLElement[]} */
   #pictures = [];
 
   /** @param {{seq: number, files: AttachmentView[]}} view */
@@ -88,7 +87,7 @@ export class ParlorAttachments extends HTMLElement {
     return frame;
   }
 
-  /** Stops what is under way. @param {AttachmentView} file @returns {HTMLElement} */
+  /** Cancels a running upload. @param {AttachmentView} file @returns {HTMLElement} */
   #stop(file) {
     const label = say.cancelFile(file.name);
     return h('button', {
@@ -108,8 +107,8 @@ export class ParlorAttachments extends HTMLElement {
   }
 }
 
-/** What moves is shown moving where it is small and nobody minds; the small copy stands still.
- * @param {AttachmentView} file @returns {string} */
+/** Small animations play unless the user prefers less motion; the preview stands still. @param {AttachmentView} file
+ * @returns {string} */
 function sourceOf(file) {
   const moves = file.media_type === 'image/gif';
   const still = moves && (matchMedia('(prefers-reduced-motion: reduce)').matches || file.bytes > MOVING_BYTES);
@@ -129,7 +128,7 @@ function pictureOf(source, file) {
   return picture;
 }
 
-/** A few pixels of what will be there. @param {string} hash @returns {HTMLCanvasElement[]} */
+/** Draws a blurred preview of a picture. @param {string} hash @returns {HTMLCanvasElement[]} */
 function blurred(hash) {
   const pixels = decode(hash, BLUR_PX, BLUR_PX);
   if (!pixels) return [];
@@ -138,7 +137,7 @@ function blurred(hash) {
   return [canvas];
 }
 
-/** What the browser can play, in a frame of a size known before. @param {AttachmentView} file
+/** Draws what the browser can play, in a frame of known size. @param {AttachmentView} file
  * @returns {HTMLElement|null} */
 function playerOf(file) {
   const kind = kindOf(file);
@@ -148,7 +147,7 @@ function playerOf(file) {
   });
   const row = fileRow(file);
   const box = h('div', { class: `plays ${kind}` }, player, row);
-  // Where it cannot be played it can still be saved.
+  // If it cannot be played, it can still be saved.
   player.addEventListener('error', () => player.remove(), { once: true });
   return box;
 }
@@ -168,15 +167,16 @@ function fileRow(file) {
   }, ...parts, h('span', { class: 'get', 'aria-hidden': 'true' }, icon('save')));
 }
 
-/** A name of which the middle may be cut; who hears the page is told it whole beside it.
- * @param {string} name @returns {HTMLElement} */
+/** Returns a file name whose middle may be cut; screen readers get the whole name beside it. @param {string} name
+ * @returns {HTMLElement} */
 export function nameOf(name) {
   const [head, tail] = splitFileName(name);
   return h('bdi', { class: 'file-name', title: name, 'aria-hidden': 'true' },
     h('span', { class: 'one-line' }, head), h('span', {}, tail));
 }
 
-/** How far a file is. @param {{name: string, sent: number, bytes: number}} file @returns {HTMLElement} */
+/** Returns the progress bar of a file. @param {{name: string, sent: number, bytes: number}} file
+ * @returns {HTMLElement} */
 export function progressBar(file) {
   const line = h('span', { class: 'bar', role: 'progressbar', 'aria-label': file.name, 'aria-valuemin': 0,
     'aria-valuemax': 100 }, h('i'));

@@ -1,5 +1,5 @@
 /**
- * How files come in: chosen, dropped or pasted. Hands them on and knows nothing of what becomes of them.
+ * Receives files that are chosen, dropped or pasted, and passes them on.
  */
 import { h, setText } from '../ui/dom.js';
 import { kindOf, sizeOf } from '../view/attachments.js';
@@ -8,14 +8,14 @@ import { say } from '../view/strings.js';
 
 /** @typedef {(files: File[], folders: number) => void} ReceiveFiles */
 
-/** The browser's own chooser. @param {ReceiveFiles} take */
+/** Opens the browser's file chooser. @param {ReceiveFiles} take */
 export function chooseFiles(take) {
   const input = h('input', { type: 'file', multiple: true });
   input.addEventListener('change', () => take([...(input.files ?? [])], 0));
   input.click();
 }
 
-/** What was pasted that is a file; what an office program copies along with its text is not.
+/** Returns the pasted files, without the picture that office programs copy along with their text.
  * @param {ClipboardEvent} event @param {number} now @returns {File[]} */
 export function pastedFiles(event, now) {
   const data = event.clipboardData;
@@ -23,7 +23,7 @@ export function pastedFiles(event, now) {
   return [...data.files].map((file) => named(file, now));
 }
 
-/** Browsers call every pasted picture the same. @param {File} file @param {number} now @returns {File} */
+/** Browsers give every pasted picture the same name. @param {File} file @param {number} now @returns {File} */
 function named(file, now) {
   const end = /^image\.(\w+)$/u.exec(file.name)?.[1];
   if (!end) return file;
@@ -31,12 +31,12 @@ function named(file, now) {
   return new File([file], `${say.kinds.picture.toLowerCase()}-${time}.${end}`, { type: file.type });
 }
 
-/** The place over which files can be dropped, and the overlay that it shows meanwhile. */
+/** The area onto which files can be dropped, with its overlay. */
 export class DropTarget {
   #more = h('small');
   overlay = h('div', { class: 'drop', hidden: true, 'aria-hidden': 'true' },
     icon('picture'), h('span', {}, say.dropHere), this.#more);
-  /** Moving over a child leaves the parent, so what was entered is counted. */
+  /** Moving over a child leaves the parent, so the entries are counted. */
   #depth = 0;
 
   /** @param {HTMLElement} place @param {{allowed: () => boolean, take: ReceiveFiles}} how */
@@ -76,7 +76,7 @@ export class DropTarget {
   }
 }
 
-/** A file that is dropped elsewhere must not take the place of the page. @param {AbortSignal} signal */
+/** Keeps files that are dropped elsewhere from replacing the page. @param {AbortSignal} signal */
 export function preventFileNavigation(signal) {
   const stop = (/** @type {DragEvent} */ event) => {
     if (!hasFiles(event) || event.defaultPrevented) return;
@@ -92,7 +92,7 @@ function hasFiles(event) {
   return event.dataTransfer?.types.includes('Files') ?? false;
 }
 
-/** The files, and how many folders came along. @param {DragEvent} event @returns {[File[], number]} */
+/** Returns the files, and the number of folders among them. @param {DragEvent} event @returns {[File[], number]} */
 function droppedFiles(event) {
   const items = [...(event.dataTransfer?.items ?? [])].filter((one) => one.kind === 'file');
   const isFolder = (/** @type {DataTransferItem} */ one) => one.webkitGetAsEntry?.()?.isDirectory ?? false;
@@ -100,8 +100,8 @@ function droppedFiles(event) {
   return [files.filter((one) => one !== null), items.filter(isFolder).length];
 }
 
-/** The size of a picture, upright; nothing when the browser cannot show it.
- * @param {Blob} file @returns {Promise<{width: number, height: number}|null>} */
+/** Returns the size of a picture, upright; null if the browser cannot show it. @param {Blob} file
+ * @returns {Promise<{width: number, height: number}|null>} */
 export async function measurePicture(file) {
   if (kindOf({ media_type: file.type, width: 1, height: 1 }) !== 'picture') return null;
   const address = URL.createObjectURL(file);

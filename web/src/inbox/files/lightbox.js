@@ -1,9 +1,9 @@
 /**
- * Pictures as large as the page: all of a thread that are held, in their order. Always dark, by arrows, by swipes, and
- * back to where one was with Esc.
+ * The lightbox: all loaded pictures of a thread, in order, each as large as the page. It is always dark, and works with
+ * arrow keys and swipes; Escape returns to the thread.
  *
- * Invariants: nothing in it slides; a picture stands at once where it will be, its blur or its small copy before it.
- * What is deleted meanwhile is not shown any longer; what is only no longer held stays while one looks at it.
+ * Invariants: nothing slides; a picture takes its final place at once, with its blur or preview first. A deleted
+ * picture is removed; one that is only no longer loaded stays while it is shown.
  *
  * @import {User} from '../../sdk/wire.js'
  * @import {AttachmentView} from '../view/attachments.js'
@@ -23,9 +23,9 @@ import { say } from '../view/strings.js';
  * shown first; `left` is told which was shown last
  */
 
-/** How far a finger has to go. */
+/** How far a finger has to move. */
 const SWIPE_PX = 48;
-/** Small ones that are there at once, on either side. */
+/** Thumbnails that are loaded at once, on either side. */
 const BESIDE = 12;
 const MOVING = /^image\/(?:gif|webp|apng)$/u;
 
@@ -33,7 +33,7 @@ export class Lightbox {
   /** @type {HTMLDialogElement} */
   #dialog;
   #at = 0;
-  /** Whose the picture is that is drawn. */
+  /** The key of the drawn picture. */
   #drawn = '';
   /** @type {{x: number, y: number}|null} */
   #finger = null;
@@ -82,8 +82,8 @@ export class Lightbox {
     this.#close.focus();
   }
 
-  /** The pictures as they are now: more may be held, or fewer, and some may be gone.
-   * @param {Picture[]} held @param {(seq: number) => boolean} [isGone] whether a message is known to be deleted */
+  /** Updates the pictures: there may be more or fewer now, and some may be deleted. @param {Picture[]} held
+   * @param {(seq: number) => boolean} [isGone] whether a message is known to be deleted */
   update(held, isGone = () => true) {
     const shown = this.pictures[this.#at];
     const pictures = held.some((one) => one.key === shown.key) || isGone(shown.seq) ? held : withShown(held, shown);
@@ -93,7 +93,7 @@ export class Lightbox {
       this.#at = 0;
       this.#dialog.close();
     } else if (at < 0) {
-      // What comes next stands there now.
+      // The next picture has taken its place.
       const next = pictures.findIndex((one) => one.seq >= shown.seq);
       this.#show(next < 0 ? pictures.length - 1 : next);
     } else {
@@ -130,7 +130,7 @@ export class Lightbox {
         h('time', { class: 'one-line', datetime: new Date(time).toISOString(), title: fullTime(time) }, words)));
   }
 
-  /** Which of how many, and the ways to the others. */
+  /** Draws the position among the pictures, and the buttons. */
   #drawPlace() {
     const index = this.#at;
     const all = this.pictures.length;
@@ -153,7 +153,7 @@ export class Lightbox {
     }
   }
 
-  /** The small copy stands under the large one until that is there. @param {AttachmentView} file @returns {Node[]} */
+  /** The preview is below the picture until that is loaded. @param {AttachmentView} file @returns {Node[]} */
   #picture(file) {
     const frame = h('div', { class: 'frame' });
     frame.style.setProperty('--wide', String(file.width));
@@ -222,13 +222,13 @@ export class Lightbox {
   }
 }
 
-/** Pictures and one of a message that is not held, in their order. @param {Picture[]} held @param {Picture} shown
- * @returns {Picture[]} */
+/** Adds the shown picture to the others in order, if its message is no longer loaded. @param {Picture[]} held
+ * @param {Picture} shown @returns {Picture[]} */
 function withShown(held, shown) {
   return [...held.filter((one) => one.seq <= shown.seq), shown, ...held.filter((one) => one.seq > shown.seq)];
 }
 
-/** One of the small ones. */
+/** Returns a thumbnail. */
 class ParlorThumb extends HTMLElement {
   #button = h('button', { type: 'button' });
 

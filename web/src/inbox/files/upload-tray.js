@@ -1,7 +1,5 @@
 /**
- * The files of a draft: what each is, how far it is, and what was refused and why.
- *
- * Tells: `parlor-remove-upload {clientId}`, `parlor-retry-upload {clientId}`.
+ * The files of a draft: their names, progress, and why some were refused.
  *
  * @import {FileView} from '../../sdk/upload.js'
  */
@@ -38,7 +36,7 @@ export class ParlorUploadTray extends HTMLElement {
     this.#announce(files);
   }
 
-  /** Says each refusal once. @param {FileView[]} files */
+  /** Announces each refusal once. @param {FileView[]} files */
   #announce(files) {
     const refused = files.filter((one) => one.state === 'refused');
     const fresh = refused.filter((one) => !this.#told.has(one.client_id));

@@ -1,8 +1,5 @@
 /**
- * The list of conversations, with its search field and filter. It renders and tells; it fetches nothing.
- *
- * Tells: `parlor-open {id}`, `parlor-new-conversation`, `parlor-settings`, `parlor-more-conversations`, `parlor-filter {unreadOnly, query}`,
- * `parlor-more-results`, `parlor-end-search`, and what results and chips tell.
+ * The list of conversations, with its search field and filter. It renders and emits events; it loads nothing.
  *
  * @import {Conversation, Me} from '../../sdk/wire.js'
  * @import {Progress} from '../../sdk/sync.js'
@@ -26,9 +23,9 @@ import { say, shortCount } from '../view/strings.js';
  * }} ListView `found` while somebody searches
  */
 
-/** How near the end of what is loaded the next page is asked for. */
+/** How near the end of the loaded rows the next page is requested. */
 const NEAR_PX = 600;
-/** Who searches is shown so many conversations before more are loaded to look through. */
+/** How many matching conversations a search shows before more are loaded. */
 const FEW = 5;
 
 export class ParlorList extends HTMLElement {
@@ -57,7 +54,7 @@ export class ParlorList extends HTMLElement {
     onclick: () => emit(this, 'parlor-end-search'),
   }, icon('back'));
   #title = h('h2', {}, say.messages);
-  // They come to life when somebody first searches.
+  // Their classes are loaded with the first search.
   #chips = /** @type {ParlorSearchFilters} */ (document.createElement('parlor-search-filters'));
   #results = /** @type {ParlorResults} */ (document.createElement('parlor-results'));
   #group = h('h3', { class: 'group', hidden: true }, say.conversations);
@@ -77,7 +74,7 @@ export class ParlorList extends HTMLElement {
   #moreFound = false;
   #face = '';
   #shown = '';
-  /** What the rows were chosen by. */
+  /** The query and filter of the drawn rows. */
   #chosenBy = '';
 
   connectedCallback() {
@@ -110,8 +107,7 @@ export class ParlorList extends HTMLElement {
     this.#filter();
   }
 
-  /** Puts the focus on the result that one comes back from, on the row of a conversation, or on the first one.
-   * @param {number|null} id */
+  /** Focuses the open result, the row of a conversation, or the first row. @param {number|null} id */
   focusRow(id) {
     const found = this.#results.hidden ? undefined : this.#results.stops.find((one) => one.ariaSelected === 'true');
     if (found) found.focus();
@@ -121,7 +117,7 @@ export class ParlorList extends HTMLElement {
 
   /** @param {ListView} view */
   update(view) {
-    // Rows that come later would move what was found.
+    // Rows that arrive later would move the results.
     this.#more = view.more && view.progress === 'idle' && (view.found === null || view.conversations.length < FEW);
     this.#unreadOnly = view.unreadOnly;
     setAttribute(this.#all, 'aria-pressed', String(!view.unreadOnly));
@@ -138,7 +134,7 @@ export class ParlorList extends HTMLElement {
     this.#nearEnd();
   }
 
-  /** Who searches sees what was found, and chips in the place of filters. @param {ListView} view */
+  /** Shows the results of a search, and filter chips in place of the list's filters. @param {ListView} view */
   #drawSearch({ found, conversations, query }) {
     const on = found !== null;
     this.#moreFound = found?.more ?? false;
@@ -164,7 +160,7 @@ export class ParlorList extends HTMLElement {
     this.#me.replaceChildren(avatar(me ? [me] : [], { size: 28 }));
   }
 
-  /** What stands where rows are not. @param {ListView} view */
+  /** Draws what stands in place of missing rows. @param {ListView} view */
   #drawInstead(view) {
     const which = insteadOf(view);
     this.#instead.hidden = which === 'nothing';
@@ -213,7 +209,7 @@ export class ParlorList extends HTMLElement {
     event.preventDefault();
   }
 
-  /** Arrows go through the rows and then through what was found. @param {KeyboardEvent} event */
+  /** Moves with the arrow keys through the rows and then the results. @param {KeyboardEvent} event */
   #key(event) {
     const { activeElement } = document;
     const count = this.#stops();
@@ -227,12 +223,12 @@ export class ParlorList extends HTMLElement {
     event.preventDefault();
   }
 
-  /** How many rows and results there are to go through. @returns {number} */
+  /** The number of rows and results to move through. @returns {number} */
   #stops() {
     return this.#rows.count + (this.#results.hidden ? 0 : this.#results.stops.length);
   }
 
-  /** Which of them an element is; -1 when it is none. @param {Element|null} element @returns {number} */
+  /** Returns the index of an element among them; -1 if it is none. @param {Element|null} element @returns {number} */
   #stopOf(element) {
     if (element instanceof ParlorRow) return this.#rows.placeOf(element.conversation);
     const result = this.#results.stops.findIndex((one) => one === element);
@@ -280,7 +276,8 @@ function insteadOf(view) {
   return view.empty ? 'empty' : 'nothing';
 }
 
-/** Where there is one pane: what will be here, and the first thing to do. @param {ParlorList} list @returns {HTMLElement} */
+/** Returns the empty state for a single pane: what will be here, and the first step. @param {ParlorList} list
+ * @returns {HTMLElement} */
 function firstOfAll(list) {
   return h('div', { class: 'nothing only-narrow' }, drawing(), h('h3', {}, say.noConversations),
     h('p', {}, say.noConversationsMore),

@@ -1,5 +1,5 @@
 /**
- * The menu of a row of the list: by a right click, a long press or the menu key.
+ * The menu of a row in the list: by right click, long press or menu key.
  *
  * @import {Client} from '../../sdk/client.js'
  * @import {MenuItem} from '../ui/menu.js'
@@ -34,7 +34,7 @@ export function addRowMenu(host, { client, changed, signal }) {
       },
       { label: say.searchHere, sign: 'search', act: () => emit(host, 'parlor-search-here', { id }) },
     ];
-    // The menu key has no place; the row has.
+    // The menu key has no position; the row has.
     const pointed = event.clientX > 0 || event.clientY > 0;
     openMenu(host, {
       label: say.menuOf(name), at: pointed ? { x: event.clientX, y: event.clientY } : row.getBoundingClientRect(),

@@ -1,5 +1,5 @@
 /**
- * One row of the list: a person and a thing, what was said last, and what is new.
+ * One row of the list: the other member or group, the context, the last message, and the unread count.
  *
  * @import {Row} from '../view/conversations.js'
  */

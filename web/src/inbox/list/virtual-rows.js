@@ -1,9 +1,10 @@
 /**
- * The rows of the list: of thousands only those that are seen, and a few above and below, have an element.
+ * The rows of the list, virtualized: of thousands of rows only the visible ones, and a few above and below, have an
+ * element.
  *
- * Rows of one kind are equally high (their lines never break), so the place of each is known without drawing it. What
- * is seen stays where it is when rows come, go and move above it. The row that has the focus, and the one that Tab
- * leads to, keep their elements wherever they are.
+ * All rows of a kind have the same height (their lines never wrap), so the position of each is known without drawing
+ * it. The visible rows stay in place when rows come, go and move above. The row that has the focus, and the one that
+ * Tab leads to, keep their elements wherever they are.
  *
  * @import {Conversation} from '../../sdk/wire.js'
  * @import {Row} from '../view/conversations.js'
@@ -11,11 +12,11 @@
 import { updateKeyed, setAttribute } from '../ui/dom.js';
 import { ParlorRow } from './row.js';
 
-/** So far beyond what is seen rows are drawn. */
+/** Rows are drawn this far beyond the visible part. */
 const BEYOND_PX = 400;
-/** So many rows that were seen are tried to stay where they are. */
+/** How many visible rows are tried as anchors. */
 const PINS_MAX = 12;
-/** Until a row of the kind was drawn. */
+/** Until a row of the kind has been drawn. */
 const GUESSED_PX = { about: 86, plain: 66 };
 
 /** @typedef {keyof typeof GUESSED_PX} Kind */
@@ -39,21 +40,21 @@ export class VirtualRows {
   constructor(scroll, holder) {
     this.scroll = scroll;
     this.holder = holder;
-    // Another width may be another layout, in which rows have another height.
+    // Another width may mean another layout, with other row heights.
     new ResizeObserver(() => this.#draw(true)).observe(scroll);
   }
 
-  /** How many there are, drawn or not. @returns {number} */
+  /** The number of rows, drawn or not. @returns {number} */
   get count() {
     return this.#view.conversations.length;
   }
 
-  /** The elements there are, in their order. @returns {ParlorRow[]} */
+  /** The drawn elements, in order. @returns {ParlorRow[]} */
   get elements() {
     return /** @type {ParlorRow[]} */ ([...this.holder.children]);
   }
 
-  /** The place of a conversation; -1 when it is not listed. @param {number|null} id @returns {number} */
+  /** Returns the index of a conversation; -1 if it is not listed. @param {number|null} id @returns {number} */
   placeOf(id) {
     return id === null ? -1 : this.#places.get(id) ?? -1;
   }
@@ -69,12 +70,12 @@ export class VirtualRows {
     this.#draw(true);
   }
 
-  /** What is seen may be something else. */
+  /** Other rows may be visible now. */
   scrolled() {
     this.#draw(false);
   }
 
-  /** Scrolls a row to where it is seen, and puts the focus on it. @param {number} place */
+  /** Scrolls to a row, and focuses it. @param {number} place */
   focus(place) {
     const { scroll } = this;
     const top = this.#offset() + this.#tops[place];
@@ -85,13 +86,13 @@ export class VirtualRows {
     this.elements.find((one) => one.conversation === this.#stop)?.focus({ preventScroll: true });
   }
 
-  /** One row is the way in by Tab. @param {number|null} id */
+  /** Makes one row the Tab stop. @param {number|null} id */
   rove(id) {
     this.#stop = id;
     this.#draw(true);
   }
 
-  /** The row that Tab leads to: the last that had the focus, the chosen one, or the first. @returns {number} */
+  /** Returns the row that Tab leads to: the last focused one, the selected one, or the first. @returns {number} */
   #stopPlace() {
     const { conversations } = this.#view;
     const place = this.placeOf(this.#stop);
@@ -101,7 +102,7 @@ export class VirtualRows {
     return this.placeOf(this.#stop);
   }
 
-  /** How far the first row is from the upper end of what scrolls. @returns {number} */
+  /** Returns the distance from the top of the scrolled area to the first row. @returns {number} */
   #offset() {
     return this.holder.getBoundingClientRect().top - this.scroll.getBoundingClientRect().top + this.scroll.scrollTop;
   }
@@ -115,7 +116,7 @@ export class VirtualRows {
     this.holder.style.blockSize = `${this.#tops[conversations.length]}px`;
   }
 
-  /** The first row that ends below a height. @param {number} top @returns {number} */
+  /** Returns the first row that ends below a height. @param {number} top @returns {number} */
   #firstBelow(top) {
     let [low, high] = [0, this.count];
     while (low < high) {
@@ -126,7 +127,8 @@ export class VirtualRows {
     return low;
   }
 
-  /** What is seen now; nothing at the very top, where one sees what comes. @returns {Pin[]} */
+  /** Returns the visible rows to keep in place; none at the very top, where new rows should be seen.
+   * @returns {Pin[]} */
   #pins() {
     const { scrollTop } = this.scroll;
     if (scrollTop < 1 || this.count === 0) return [];
@@ -136,8 +138,8 @@ export class VirtualRows {
       .map((one, index) => ({ id: one.id, top: this.#tops[first + index] - seen }));
   }
 
-  /** Scrolls so that what was seen stays: the first of two rows that still follow each other, for one that moved away
-   * alone is no measure. @param {Pin[]} pins */
+  /** Scrolls so that the visible rows stay in place. It uses the first of two rows that still follow each other, since
+   * a single row may have moved. @param {Pin[]} pins */
   #keep(pins) {
     const places = pins.map((one) => this.placeOf(one.id));
     let at = places.findIndex((place, index) => place >= 0 && places[index + 1] === place + 1);
@@ -179,7 +181,7 @@ export class VirtualRows {
     this.#learnHeights(places);
   }
 
-  /** Rows are as high as they are drawn. @param {number[]} places */
+  /** Measures the heights of drawn rows. @param {number[]} places */
   #learnHeights(places) {
     const pins = this.#pins();
     let isOther = false;

@@ -1,5 +1,5 @@
 /**
- * One of many, found by its name: whom, where or about what to search; and days.
+ * The dialogs of the search filters: choosing a user, a conversation or a context by name, and choosing days.
  *
  * @import {Context, User} from '../../sdk/wire.js'
  */
@@ -68,7 +68,7 @@ function optionRow({ name, more, faces, pair, context, choose }, close) {
   }, sign, h('span', { class: 'one-line', dir: 'auto' }, name, more && h('small', {}, ` ${more}`))));
 }
 
-/** Arrows go through the options. @param {KeyboardEvent} event @param {HTMLElement} list */
+/** Moves through the options with the arrow keys. @param {KeyboardEvent} event @param {HTMLElement} list */
 function moveFocus(event, list) {
   const buttons = [...list.querySelectorAll('button')];
   const at = buttons.findIndex((one) => one === document.activeElement);

@@ -1,8 +1,5 @@
 /**
- * Messages that were found, the newest first, and the chips that narrow the search. It renders and tells.
- *
- * Tells: `parlor-open-result {conversation, seq}`, `parlor-set-search-filters {filters}`, `parlor-retry-search`, `parlor-choose-search-filter {filter}`,
- * `parlor-focus-lost` when what had the focus is gone.
+ * The found messages, the newest first, and the filter chips. They render and emit events.
  *
  * @import {ResultRow, ResultsView} from '../view/search-results.js'
  * @import {Filters} from '../../sdk/search.js'
@@ -32,7 +29,7 @@ export class ParlorResults extends HTMLElement {
     if (!this.firstChild) this.append(this.#head, this.#rows, this.#instead, this.#ears);
   }
 
-  /** The rows, for the keys that go through them. @returns {HTMLElement[]} */
+  /** The rows, for keyboard navigation. @returns {HTMLElement[]} */
   get stops() {
     return this.#rows.hidden ? [] : /** @type {HTMLElement[]} */ ([...this.#rows.children]);
   }
@@ -95,7 +92,7 @@ export class ParlorResults extends HTMLElement {
     if (row) emit(this, 'parlor-open-result', row.place);
   }
 
-  /** One row is the way in by Tab. @param {HTMLElement|null|undefined} row */
+  /** Makes one row the Tab stop. @param {HTMLElement|null|undefined} row */
   #rove(row) {
     for (const one of this.stops) one.tabIndex = one === row ? 0 : -1;
   }
@@ -140,7 +137,7 @@ function lines(row) {
   ];
 }
 
-/** What narrows a search: each chip opens its choice, or takes back what was chosen. */
+/** The filter chips: each opens its dialog, or removes its filter. */
 export class ParlorSearchFilters extends HTMLElement {
   #drawn = '';
 

@@ -21,7 +21,7 @@ export class Announcer {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #silencing;
 
-  /** Another conversation is shown: what it holds now is history. @param {MessageListView} view */
+  /** Another conversation is shown: what it has loaded now is history. @param {MessageListView} view */
   reset(view) {
     this.#lastSeq = view.lastSeq;
     this.write('');

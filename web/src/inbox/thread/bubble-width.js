@@ -5,8 +5,8 @@
 /** Of a bubble, both sides together. */
 const PADDING_PX = 28;
 
-/** A bubble whose text wraps takes all the width there is; it is made as wide as its longest line. Reads first, then
- * writes, so that the page is laid out once. @param {Element} blocks */
+/** Fits bubbles to their text: one whose text wraps would take all the width there is, and is made as wide as its
+ * longest line. All reads come before all writes, so that the page is laid out once. @param {Element} blocks */
 export function fitBubbles(blocks) {
   const bubbles = /** @type {HTMLElement[]} */ ([...blocks.querySelectorAll('.bubble:not([data-fits])')]);
   for (const bubble of bubbles) bubble.style.inlineSize = '';
@@ -23,7 +23,8 @@ export function fitBubbles(blocks) {
   }
 }
 
-/** Where the lines of a text are, be it in a box of its own or not. @param {Element} text @returns {DOMRect[]} */
+/** Returns where the lines of a text are, whether it has its own box or not. @param {Element} text
+ * @returns {DOMRect[]} */
 function linesOf(text) {
   const range = document.createRange();
   range.selectNodeContents(text);

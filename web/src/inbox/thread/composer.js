@@ -1,12 +1,9 @@
 /**
- * Where one writes. With a keyboard Enter sends and Shift+Enter begins a line; with a finger Enter begins a line and the
- * button sends, since a phone has no Shift+Enter. Ctrl+Enter sends everywhere, and nothing does while characters are
- * being composed. Above the words stands what they answer or change, and a subject where one is wanted.
+ * The composer. With a keyboard Enter sends and Shift+Enter starts a new line; on a touch screen Enter starts a new
+ * line and the button sends, since a phone has no Shift+Enter. Ctrl+Enter sends everywhere. Nothing is sent during text
+ * composition. Above the text are the message that it replies to or edits, and a subject if wanted.
  *
- * Invariant: while an own message is changed the draft waits, and comes back when that ends.
- * Tells: `parlor-send {text, reply}`, `parlor-save-edit {text, subject}`, `parlor-edit-changed {text, subject}`,
- * `parlor-draft {text}`, `parlor-restore-draft {text, reply}`, `parlor-draft-subject {subject}`, `parlor-leave-mode`, `parlor-edit-last`, `parlor-reply-last`,
- * `parlor-attach {files, folders}`, `parlor-pick-emoji {at, back, choose}`, and what the tray tells.
+ * Invariant: while a message is edited the draft is kept, and comes back afterwards.
  *
  * @import {ParlorUploadTray} from '../files/upload-tray.js'
  * @import {ComposerMode, ComposerView} from '../view/thread.js'
@@ -20,12 +17,12 @@ import { say } from '../view/strings.js';
 import { chooseFiles, pastedFiles } from '../files/file-intake.js';
 import { isBlank } from '../view/visible-text.js';
 
-/** How near the limit the rest is counted. */
+/** How near the limit the remaining characters are counted. */
 const COUNT_FROM = 500;
 const SUBJECT_COUNT_FROM = 40;
-/** What is pasted and longer than the limit by this factor is refused: to lay it out would stop the page. */
+/** Pasted text that exceeds the limit by this factor is refused: laying it out would freeze the page. */
 const PASTE_FACTOR = 2;
-/** Of a name, in the hint of the field. */
+/** The length of a name in the hint of the field. */
 const NAME_SIGNS = 20;
 const FINGERS = matchMedia('(pointer: coarse)');
 
@@ -71,14 +68,14 @@ export class ParlorComposer extends HTMLElement {
     listen(this.#tray, { 'parlor-tray-emptied': () => this.focusInput() });
   }
 
-  /** Says something under the words until one writes on. @param {string} words */
+  /** Shows a note below the text until the user writes on. @param {string} words */
   note(words) {
     setText(this.#note, words);
     this.#note.hidden = words === '';
   }
 
-  /** Puts words before those that stand there: they were taken back. While a message is changed the draft gets them.
-   * @param {string} text @param {number} [reply] what they answered */
+  /** Restores withdrawn text before the current text. While a message is edited, the draft gets it.
+   * @param {string} text @param {number} [reply] the message it replied to */
   restoreDraft(text, reply) {
     if (this.#edits) {
       emit(this, 'parlor-restore-draft', { text, reply });
@@ -90,12 +87,12 @@ export class ParlorComposer extends HTMLElement {
     this.focusInput();
   }
 
-  /** Whether anything can be written here. @returns {boolean} */
+  /** Whether the user can write here. @returns {boolean} */
   get isOpen() {
     return !this.#form.hidden && !this.#edits;
   }
 
-  /** Opens the browser's chooser. */
+  /** Opens the browser's file chooser. */
   chooseFiles() {
     if (this.isOpen) chooseFiles((files) => this.#take(files));
   }
@@ -104,7 +101,7 @@ export class ParlorComposer extends HTMLElement {
     if (!this.#form.hidden) this.#words.focus({ preventScroll: true });
   }
 
-  /** The change of an own message that is being made. */
+  /** The edit of an own message. */
   get #edits() {
     const mode = this.#view?.mode;
     return mode?.kind === 'edit' ? mode : null;
@@ -134,8 +131,8 @@ export class ParlorComposer extends HTMLElement {
     this.#fit();
   }
 
-  /** Puts into the fields what is to be written on: a message that is changed, or the draft.
-   * @param {Extract<ComposerMode, {kind: 'edit'}>|null} edits @param {ComposerView} view */
+  /** Fills the fields with the edited message or the draft. @param {Extract<ComposerMode, {kind: 'edit'}>|null} edits
+   * @param {ComposerView} view */
   #begin(edits, view) {
     this.#words.value = edits ? edits.words.text : view.draft;
     this.#subject.value = edits ? edits.words.subject : (view.subject ?? '');
@@ -227,7 +224,7 @@ export class ParlorComposer extends HTMLElement {
     emit(this, 'parlor-edit-changed', { text: this.#words.value, subject: this.#subject.value });
   }
 
-  /** Counts, and grows where the browser does not do it by itself. */
+  /** Counts the characters, and grows the field where the browser does not. */
   #fit() {
     const left = (this.#view?.charsMax ?? Infinity) - count(normal(this.#words.value));
     const subjectLeft = (this.#view?.subjectMax ?? Infinity) - count(this.#subject.value.trim());
@@ -254,7 +251,7 @@ export class ParlorComposer extends HTMLElement {
     }
   }
 
-  /** Then there may be no words. @returns {boolean} */
+  /** Then the text may be empty. @returns {boolean} */
   #carriesFiles() {
     const edits = this.#edits;
     if (edits) return edits.files > 0;
@@ -279,7 +276,7 @@ export class ParlorComposer extends HTMLElement {
     }
   }
 
-  /** Puts an emoji where the cursor is. */
+  /** Inserts an emoji at the cursor. */
   #chooseEmoji() {
     const words = this.#words;
     const { selectionStart: start, selectionEnd: end } = words;
@@ -294,8 +291,8 @@ export class ParlorComposer extends HTMLElement {
     });
   }
 
-  /** Refuses a text that is far longer than what can be sent, before the page has to lay it out.
-   * @param {Event} event @param {DataTransfer|null} data @returns {boolean} */
+  /** Refuses a text that is far too long to be sent, before the page has to lay it out. @param {Event} event
+   * @param {DataTransfer|null} data @returns {boolean} */
   #isTooMuch(event, data) {
     const most = this.#view?.charsMax ?? Infinity;
     const chars = data?.getData('text/plain').length ?? 0;
@@ -335,26 +332,26 @@ export class ParlorComposer extends HTMLElement {
     this.#words.value = '';
     this.#changed();
     const { mode } = this.#view ?? {};
-    // What is seen to be answered is what is answered.
+    // The reply goes to the message that is shown.
     emit(this, 'parlor-send', { text, reply: mode?.kind === 'reply' ? mode.seq : null });
     this.#subject.value = '';
     this.#words.focus({ preventScroll: true });
   }
 }
 
-/** A name as long as a field shows it: a field does not end its hint with dots by itself. @param {string} name
+/** Cuts a name to the length that a field shows, since a hint is not ellipsized. @param {string} name
  * @returns {string} */
 function shortened(name) {
   const signs = [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(name)];
   return signs.length <= NAME_SIGNS ? name : `${signs.slice(0, NAME_SIGNS).map((one) => one.segment).join('').trim()}…`;
 }
 
-/** As the server counts: by code points. @param {string} text @returns {number} */
+/** Counts characters as the server does: by code points. @param {string} text @returns {number} */
 function count(text) {
   return text.length < 100 ? text.length : [...text].length;
 }
 
-/** As the server keeps it: lines end in LF. @param {string} text @returns {string} */
+/** Normalizes line ends to LF, as the server does. @param {string} text @returns {string} */
 function normal(text) {
   return text.replace(/\r\n?/gu, '\n');
 }

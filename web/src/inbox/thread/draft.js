@@ -1,6 +1,6 @@
 /**
- * What one is writing: a draft with what it answers and its subject, or a change of an own message, which lasts as long
- * as the page.
+ * What the user is writing: a draft with the message it replies to and its subject, or an edit of an own message, which
+ * lasts as long as the page.
  *
  * @import {Drafts} from '../../sdk/drafts.js'
  * @import {Message} from '../../sdk/wire.js'
@@ -34,8 +34,8 @@ export class ComposerDraft {
     this.drafts.write(conversation, { subject });
   }
 
-  /** What was taken back stands before what is being written; a change of a message goes on meanwhile.
-   * @param {number} conversation @param {string} text @param {number} [reply] what it answered */
+  /** Restores withdrawn text before the draft; a running edit continues. @param {number} conversation
+   * @param {string} text @param {number} [reply] the message it replied to */
   restore(conversation, text, reply) {
     const now = this.drafts.of(conversation).text;
     this.drafts.write(conversation, { text: prepend(text, now), ...(reply === undefined ? {} : { reply }) });
@@ -52,15 +52,14 @@ export class ComposerDraft {
     if (this.#edit) this.#edit = { ...this.#edit, ...how };
   }
 
-  /** Ends a change, or else an answer. @param {number} conversation */
+  /** Cancels an edit, or else a reply. @param {number} conversation */
   cancel(conversation) {
     if (this.#edit?.conversation === conversation) this.#edit = null;
     else this.drafts.write(conversation, { reply: null });
   }
 
-  /** What goes with the words that are sent now; it goes once. @param {number} conversation
-   * @param {number|null} reply what the composer shows to be answered
-   * @returns {{reply_to?: number, subject?: string}} */
+  /** Returns what is sent along with the text, once. @param {number} conversation @param {number|null} reply the
+   * message that the composer shows as replied to @returns {{reply_to?: number, subject?: string}} */
   take(conversation, reply) {
     const { subject } = this.drafts.take(conversation);
     return {
@@ -70,7 +69,7 @@ export class ComposerDraft {
   }
 }
 
-/** Words that come back, above those that stand there. @param {string} text @param {string} now @returns {string} */
+/** Puts restored text above the current text. @param {string} text @param {string} now @returns {string} */
 export function prepend(text, now) {
   return now.trim() === '' ? text : `${text}\n${now}`;
 }

@@ -1,5 +1,5 @@
 /**
- * What stands where a conversation would: that none is chosen, that there is none, or why a link opened none.
+ * What is shown in place of a conversation: that none is selected, that there is none, or why a link did not open one.
  */
 import { canRetry } from '../../sdk/problem.js';
 import { h } from '../ui/dom.js';

@@ -1,11 +1,11 @@
 /**
- * The day of what is seen, above it while one scrolls; it goes when one stops, and where a separator says it already.
+ * The day of the visible messages, shown above them while the user scrolls, unless a day separator is there.
  */
 import { dayName } from '../view/format.js';
 import { h, setText } from '../ui/dom.js';
 
 const STAYS_MS = 1_200;
-/** A separator so near the upper edge says the same. */
+/** A separator this close to the upper edge says the same. */
 const NEAR_PX = 64;
 
 export class FloatingDay {

@@ -1,5 +1,5 @@
 /**
- * Where to forward a message: one or several of one's conversations.
+ * The forward dialog: chooses one or several conversations.
  *
  * @import {Conversation} from '../../sdk/wire.js'
  * @import {State} from '../../sdk/state/state.js'
@@ -18,7 +18,7 @@ import { avatarUsers, nameOf } from '../view/conversations.js';
  * }} Forwarding
  */
 
-/** At once; a message is not a circular. */
+/** At a time; a message is not a circular. */
 const MOST = 20;
 
 /** @param {HTMLElement} host @param {Forwarding} forwarding */

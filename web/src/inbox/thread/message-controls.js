@@ -1,11 +1,10 @@
 /**
- * How one takes hold of a message: the bar beside it under the pointer, its menu by button, right click, long press,
- * the menu key and Enter, and the arrow keys that walk from message to message.
+ * Message controls: the hover bar, the menu (by button, right click, long press, menu key and Enter), and keyboard
+ * navigation between messages.
  *
- * Invariants: the messages are one Tab stop (their log). An arrow goes from there to a message; with the focus on it,
- * Tab reaches its links and buttons, Escape goes back. What can be done by pointer can be done by touch and by keys.
- * Tells: `parlor-jump-to-edge {first}`, `parlor-message-menu {said, at, back}`, `parlor-pick-reaction {said, at, back}`,
- * `parlor-reply {seq}`, and what `act` does.
+ * Invariants: the messages are one Tab stop (their log). An arrow key moves from there to a message; with the focus on
+ * it, Tab reaches its links and buttons, and Escape goes back. Whatever works with a pointer also works by touch and by
+ * keyboard.
  *
  * @import {ParlorMessage} from './message.js'
  */
@@ -25,7 +24,7 @@ export class MessageControls {
   #more = this.#tool('more', say.more, (said) => this.#openMenu(said, this.#more.getBoundingClientRect(), said));
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #pressing;
-  /** Where the finger is. */
+  /** The position of the finger. */
   #from = { x: 0, y: 0 };
   #pressed = false;
 
@@ -81,7 +80,7 @@ export class MessageControls {
     if (this.#bar.parentElement === said) return;
     const gone = said.said?.deleted !== '' || !this.mayWrite();
     for (const tool of this.#bar.children) /** @type {HTMLElement} */ (tool).hidden = gone && tool !== this.#more;
-    // What is moved loses the focus, which must not end at nothing.
+    // A moved element loses the focus, which must not get lost.
     if (this.#bar.contains(document.activeElement)) messageAt(this.#bar)?.focus({ preventScroll: true });
     if (isThere(said)) said.append(this.#bar);
     else this.#hide();
@@ -122,7 +121,7 @@ export class MessageControls {
       event.preventDefault();
       return;
     }
-    // Its letters hold for its links and buttons too.
+    // The letter keys also work on its links and buttons.
     if (!said || !isThere(said) || target.matches('video, audio')) return;
     if (isOn && (event.key === 'Enter' || event.key === 'ContextMenu' || (event.key === 'F10' && event.shiftKey))) {
       event.preventDefault();
@@ -151,7 +150,7 @@ export class MessageControls {
     }
     if (!(key in ways) || all.length === 0) return false;
     if (!said) {
-      // From the log: up to the last message that is seen. Down scrolls, as anywhere.
+      // From the log, up goes to the last visible message. Down scrolls, as anywhere.
       if (key !== 'ArrowUp') return false;
       (lastSeen(log, all) ?? all[all.length - 1]).focus({ preventScroll: true });
       return true;
@@ -166,13 +165,13 @@ export class MessageControls {
     return true;
   }
 
-  /** A right click, or a long press where the browser tells of it. @param {MouseEvent} event */
+  /** Handles a right click, or a long press where the browser reports it. @param {MouseEvent} event */
   #context(event) {
     const said = messageAt(event.target);
     const target = /** @type {Element} */ (event.target);
     if (!said || !isThere(said) || event.shiftKey) return;
     const touch = /** @type {PointerEvent} */ (event).pointerType === 'touch';
-    // What is selected, a link and a picture have the browser's own menu.
+    // Selections, links and pictures have the browser's own menu.
     const own = target.closest('a, img, video, audio') || (getSelection()?.toString() ?? '') !== '';
     if (own && !touch) return;
     event.preventDefault();
@@ -200,7 +199,7 @@ export class MessageControls {
   }
 }
 
-/** The click that ends a long press is none, wherever it falls: on the message, or on the sheet that came meanwhile. */
+/** The click that ends a long press is ignored, wherever it lands: on the message, or on the sheet that has opened. */
 function swallowClick() {
   const done = new AbortController();
   const options = { capture: true, signal: done.signal };
@@ -217,7 +216,8 @@ function messageAt(target) {
   return target instanceof Element ? target.closest('parlor-message') : null;
 }
 
-/** The server has it, so something can be done with it. @param {ParlorMessage} said @returns {boolean} */
+/** Returns whether the server has a message, so that there are actions for it. @param {ParlorMessage} said
+ * @returns {boolean} */
 function isThere(said) {
   return said.seq > 0;
 }

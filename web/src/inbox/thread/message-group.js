@@ -1,7 +1,5 @@
 /**
- * The parts of a thread: days, the unread line, how it began, and runs of bubbles.
- *
- * Tells: `parlor-retry-send {clientId}`, `parlor-restore-message {clientId}`, `parlor-discard {clientId}`, `parlor-readers {seq}`, and what messages tell.
+ * The blocks of a thread: days, the unread line, system messages, and message groups.
  *
  * @import {Block, Meta, MessageGroup} from '../view/message-groups.js'
  * @import {Updatable} from '../ui/dom.js'
@@ -16,8 +14,8 @@ import { emit } from '../ui/events.js';
 
 const tickIcons = { sending: 'clock', sent: 'check', delivered: 'checks', read: 'read' };
 
-/** A run begins with another message when earlier ones come or go. Its element stays the same, so that a selection and
- * the focus stay in it. @param {Element} parent @param {Block[]} blocks */
+/** Updates the keys of groups that start with another message when earlier ones come or go. Their elements stay, and
+ * with them the selection and the focus. @param {Element} parent @param {Block[]} blocks */
 export function updateBlocks(parent, blocks) {
   const there = new Set([...parent.children].map((one) => /** @type {HTMLElement} */ (one).dataset.key));
   const moved = blocks.filter((one) => one.type === 'run').filter((one) => !there.has(one.key));
@@ -41,7 +39,7 @@ export function createBlock(block) {
   return /** @type {Updatable<Block>} */ (block.type === 'run' ? new ParlorMessageGroup() : new ParlorDivider());
 }
 
-/** A day, the unread line, how the conversation began, or what was done in it. */
+/** A day, the unread line, the start of the conversation, or a system message. */
 class ParlorDivider extends HTMLElement {
   #drawn = '';
 
@@ -64,7 +62,7 @@ function firm(name) {
   return h('b', { dir: 'auto' }, name);
 }
 
-/** What one person said within a minute. */
+/** What one sender wrote within a minute. */
 class ParlorMessageGroup extends HTMLElement {
   #face = h('span', { class: 'face-place' });
   #name = h('span', { class: 'name', dir: 'auto' });
@@ -93,7 +91,7 @@ class ParlorMessageGroup extends HTMLElement {
     for (const [index, view] of [...this.#messages.children].entries()) {
       const last = index === run.messages.length - 1 && 'words' in meta;
       /** @type {ParlorMessage} */ (view).dress({
-        // In a group the name is there to be seen.
+        // In a group the name is visible.
         unsent, speaker, ears: index === 0 && !sender, state: last ? meta.words : '',
       });
     }

@@ -1,12 +1,11 @@
 /**
- * The messages of a thread, and where one stands in them.
+ * The messages of a thread, and the scroll position.
  *
- * Invariants: a thread opens at its end; it follows what comes only while the end is near and held; what comes and goes
- * above leaves the first message that is seen where it is; what was sent from here is always shown; of a long thread
- * only some hundred messages are here, those around what is seen. Where what is seen is no longer held though nobody
- * went anywhere (too much changed to be told), it stays on the screen until its place is held again.
- * Tells: `parlor-older`, `parlor-newer` and `parlor-latest` for what is wanted, `parlor-trim {first, last}` for what is
- * enough, `parlor-jump {seq, quiet, keep}`, `parlor-seen {seq}` for what is on the screen, and what runs tell.
+ * Invariants: a thread opens at its end; it follows new messages only while the end is near and loaded; when messages
+ * come and go above, the first visible message stays where it is; a message sent from here is always shown; of a long
+ * thread only some hundred messages around the visible ones are drawn. If the visible messages are dropped although the
+ * user did not move (because too much has changed to be listed), they stay on the screen until their place is loaded
+ * again.
  *
  * @import {Side} from '../../sdk/queries.js'
  * @import {ParlorMessage} from './message.js'
@@ -28,15 +27,15 @@ import { TypingIndicator } from './typing-indicator.js';
 
 const FOLLOW_PX = 100;
 const AT_END_PX = 24;
-/** How near an end of what is held more is asked for. */
+/** How near an end of the loaded messages more are requested. */
 const NEAR_PX = 1_200;
-/** How long the message that was jumped to stands out. */
+/** How long a message is highlighted after a jump. */
 const JUMPED_MS = 1_600;
-/** Messages that are held at the most, and how many of them on either side of what is seen are left then. */
+/** The most messages that are drawn, and how many stay on either side of the visible ones when others are dropped. */
 const ROWS_MAX = 240;
 const ROWS_BESIDE = 80;
 const TRIM_MS = 100;
-/** How much of the height lies above the unread line that was jumped to, and how much fades under the upper edge. */
+/** The part of the height above the unread line after a jump, and the height that fades at the upper edge. */
 const ABOVE_LINE = 0.2;
 const FADE_PX = 12;
 
@@ -57,19 +56,19 @@ export class ParlorMessageList extends HTMLElement {
     icon('down', { small: true }), this.#pillWords);
   /** What is drawn. @type {MessageListView|null} */
   #view = null;
-  /** What would be drawn, were the place that is seen held. @type {MessageListView|null} */
+  /** What would be drawn if the visible place were loaded. @type {MessageListView|null} */
   #kept = null;
   #seenSeq = 0;
   #ownKey = '';
   #trouble = '';
   #following = true;
-  /** The end is on its way. */
+  /** The end is being loaded. */
   #toLatest = false;
   #drawnOlder = '';
   #drawnNewer = '';
   #height = 0;
   #width = 0;
-  /** How far it was scrolled when it was last looked at. */
+  /** The last known scroll position. */
   #top = 0;
   /** @type {ReturnType<typeof setTimeout>|null} */
   #trimming = null;
@@ -99,14 +98,14 @@ export class ParlorMessageList extends HTMLElement {
     this.#log.focus();
   }
 
-  /** The bar about what is unread above is not wanted. */
+  /** Dismisses the bar about unread messages above. */
   dismissUnreadBar() {
     const { activeElement } = document;
     const focused = this.#unreadBar.element.contains(activeElement);
     if (this.#unreadBar.leave() && focused) this.#log.focus({ preventScroll: true });
   }
 
-  /** Whether what is drawn stays on the screen though nothing of a thread is held for the moment.
+  /** Returns whether the drawn messages stay on the screen although the thread is not loaded at the moment.
    * @param {MessageListView} view @returns {boolean} */
   keeps(view) {
     return view.conversation === this.#view?.conversation && this.#view.loaded && !this.#following
@@ -127,7 +126,7 @@ export class ParlorMessageList extends HTMLElement {
     this.#show(view);
   }
 
-  /** The place that was kept is there again, or is not to be had. @param {number} seq */
+  /** The kept place is loaded again, or cannot be loaded. @param {number} seq */
   restorePosition(seq) {
     if (!this.#kept) return;
     const view = this.#kept;
@@ -174,7 +173,7 @@ export class ParlorMessageList extends HTMLElement {
     this.#writing.update(view.moreAfter ? [] : view.writers, view.typing, view.isGroup);
     fitBubbles(this.#blocks);
     this.#anchor.changed();
-    // A message that is no longer held takes the focus with it.
+    // A message that is dropped takes the focus with it.
     if (focused && !this.#log.contains(document.activeElement)) this.#log.focus({ preventScroll: true });
   }
 
@@ -185,7 +184,7 @@ export class ParlorMessageList extends HTMLElement {
       this.#toLatest = true;
       return;
     }
-    // Who asks for it goes nowhere else any more.
+    // This cancels a jump.
     if (smooth) emit(this, 'parlor-latest');
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.#following = true;
@@ -195,8 +194,8 @@ export class ParlorMessageList extends HTMLElement {
     if (smooth) this.#log.focus({ preventScroll: true });
   }
 
-  /** Shows a message in its place, and which it is; where it is not shown, what comes next.
-   * @param {number} seq @param {boolean} [quiet] without saying which it is */
+  /** Scrolls to a message and highlights it, or to the next one if it is not drawn. @param {number} seq
+   * @param {boolean} [quiet] without a highlight */
   jumpTo(seq, quiet = false) {
     const message = this.#scrollTo(seq, quiet);
     message?.focus({ preventScroll: true });
@@ -216,7 +215,7 @@ export class ParlorMessageList extends HTMLElement {
     this.#toLatest = false;
     const line = quiet && seq === this.#view?.divider?.seq ? this.#line() : null;
     if (line) {
-      // With something of what was read before it.
+      // Some read messages stay visible above it.
       const { top } = this.#log.getBoundingClientRect();
       this.#log.scrollTop += line.getBoundingClientRect().top - top - this.#log.clientHeight * ABOVE_LINE;
     } else {
@@ -228,7 +227,7 @@ export class ParlorMessageList extends HTMLElement {
     return all.find((one) => (line.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING) !== 0) ?? message;
   }
 
-  /** The unread line, where it is held. @returns {Element|null} */
+  /** Returns the unread line, if it is drawn. @returns {Element|null} */
   #line() {
     return this.#blocks.querySelector(':scope > .unread-from');
   }
@@ -240,7 +239,7 @@ export class ParlorMessageList extends HTMLElement {
     else emit(this, 'parlor-jump', { seq: divider.seq, quiet: true });
   }
 
-  /** To the first or the last message of the conversation. @param {{first: boolean}} edge */
+  /** Goes to the first or last message of the conversation. @param {{first: boolean}} edge */
   #toEdge({ first }) {
     const view = this.#view;
     if (!view) return;
@@ -250,7 +249,7 @@ export class ParlorMessageList extends HTMLElement {
     else this.jumpTo(Infinity, true);
   }
 
-  /** Tells again whether the end is on the screen: the page came back. */
+  /** Reports again whether the end is visible: the page came back. */
   markVisible() {
     this.#scrolled(false);
   }
@@ -270,9 +269,9 @@ export class ParlorMessageList extends HTMLElement {
     this.#announcer.reset(view);
   }
 
-  /** What stands above the first message that is held, or below the last, keeps its height while more is asked for.
-   * @param {HTMLElement} end @param {MessageListView} view @param {'before'|'after'} side @param {string} before what is drawn
-   * @returns {string} what is drawn then */
+  /** Draws what is above the first loaded message, or below the last; it keeps its height while more is loading.
+   * @param {HTMLElement} end @param {MessageListView} view @param {'before'|'after'} side @param {string} before what
+   * is drawn @returns {string} what is drawn now */
   #drawEnd(end, view, side, before) {
     const isOlder = side === 'before';
     const isMore = isOlder ? view.moreBefore : view.moreAfter;
@@ -288,7 +287,7 @@ export class ParlorMessageList extends HTMLElement {
     return drawn;
   }
 
-  /** Whether somebody has scrolled up, and the page has not told yet. @returns {boolean} */
+  /** Returns whether the user has scrolled up, before the scroll event arrives. @returns {boolean} */
   #wentUp() {
     return this.#following && this.#below() > FOLLOW_PX && this.#log.scrollTop < this.#top - FOLLOW_PX;
   }
@@ -304,7 +303,7 @@ export class ParlorMessageList extends HTMLElement {
     if (!view || this.#kept || this.#log.clientHeight === 0) return;
     const below = this.#below();
     const atEnd = below <= AT_END_PX && !view.moreAfter;
-    // Growing content moves the end away without anybody scrolling; then the end is followed.
+    // Growing content moves the end away although nobody scrolled; then the end is followed.
     if (this.#height === this.#log.scrollHeight) this.#following = below <= FOLLOW_PX && !view.moreAfter;
     else if (this.#wentUp()) this.#following = false;
     this.#top = this.#log.scrollTop;
@@ -332,12 +331,12 @@ export class ParlorMessageList extends HTMLElement {
       return moreBefore && first.seq > divider.seq ? 'above' : 'none';
     }
     const [box, log] = [line.getBoundingClientRect(), this.#log.getBoundingClientRect()];
-    // The bar lies over the messages, so that nothing moves when it comes and goes.
+    // The bar covers the messages, so that nothing moves when it comes and goes.
     if (box.bottom <= log.top + FADE_PX + this.#unreadBar.element.offsetHeight) return 'above';
     return box.top >= log.bottom ? 'below' : 'seen';
   }
 
-  /** Asks for more where an end of what is held is near. @param {MessageListView} view @param {number} below */
+  /** Requests more messages near an end of the loaded ones. @param {MessageListView} view @param {number} below */
   #want(view, below) {
     if (view.loading && view.side === 'place') return;
     const quiet = (/** @type {Side} */ side) => !((view.loading || view.failed) && view.side === side);
@@ -347,7 +346,7 @@ export class ParlorMessageList extends HTMLElement {
     if (view.moreAfter && quiet('after') && under < NEAR_PX) emit(this, 'parlor-newer');
   }
 
-  /** Lets go of what is far from what is seen. */
+  /** Drops messages that are far from the visible ones. */
   #trim() {
     this.#trimming = null;
     const all = this.#anchor.messages.filter((one) => one.seq > 0);
@@ -360,7 +359,7 @@ export class ParlorMessageList extends HTMLElement {
   }
 
   #resized() {
-    // What is not shown is at its beginning when it comes back, though nobody scrolled there.
+    // A hidden element comes back at its beginning, although nobody scrolled there.
     if (this.#log.clientHeight === 0) this.#top = 0;
     if (this.#width !== this.#log.clientWidth) {
       this.#width = this.#log.clientWidth;

@@ -1,8 +1,7 @@
 /**
- * One message: its files, its bubble with quote, subject and words, and its reactions.
+ * One message: its files, its bubble with quote, subject and text, and its reactions.
  *
- * Invariant: what has not changed is not drawn anew, so a selection, the focus and an open picture stay.
- * Tells: `parlor-jump {seq}`, `parlor-react {seq, emoji, on}`.
+ * Invariant: unchanged parts are not drawn again, so that a selection, the focus and an open picture stay.
  *
  * @import {ParlorAttachments} from '../files/attachments.js'
  * @import {ReactionView, Quote, MessageView} from '../view/message-groups.js'
@@ -31,7 +30,7 @@ export class ParlorMessage extends HTMLElement {
   #drawnQuote = '';
   #drawnReactions = '';
   #ears = '';
-  /** What the sentence was made of. @type {{said: MessageView|null, speaker: string, state: string}} */
+  /** What the spoken sentence was made of. @type {{said: MessageView|null, speaker: string, state: string}} */
   #read = { said: null, speaker: '', state: '' };
   #files = /** @type {ParlorAttachments} */ (document.createElement('parlor-attachments'));
   #name = h('span', { class: 'visually-hidden' });
@@ -48,7 +47,7 @@ export class ParlorMessage extends HTMLElement {
     this.append(this.#files, this.#bubble, this.#reactions);
   }
 
-  /** What is shown here. @returns {MessageView|null} */
+  /** What is drawn. @returns {MessageView|null} */
   get said() {
     return this.#said;
   }

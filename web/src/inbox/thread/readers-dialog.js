@@ -1,5 +1,5 @@
 /**
- * Who has read a message and when, to whom it has come, and who reacted how.
+ * Who has read or received a message and when, and who reacted how.
  *
  * @import {Conversation, Member, Members, Reactions, User} from '../../sdk/wire.js'
  * @import {State} from '../../sdk/state/state.js'
@@ -21,7 +21,7 @@ import { errorText } from '../view/error-text.js';
  * }} Reading
  */
 
-/** A dialog does not ask for more pages than this by itself. */
+/** The most pages that a dialog loads by itself. */
 const PAGES_MAX = 20;
 
 /** @param {HTMLElement} host @param {Reading} reading */
@@ -39,7 +39,7 @@ export function openReadersDialog(host, reading) {
     draw(conversation.members);
     return;
   }
-  // In a large group markers are asked for, with everybody's.
+  // In a large group the markers of all members are loaded.
   body.append(h('p', { class: 'late', role: 'status' }, say.loadingPeople));
   everybody(reading).then(draw, (error) => body.replaceChildren(failed(error)));
 }

@@ -1,9 +1,9 @@
 /**
- * A text on the page: the pieces of `parseMarkup` as elements. What goes in stays text, whatever it says.
+ * Draws the pieces of marked-up text as elements. Text stays text, whatever it says.
  *
- * Invariant: the text content of what is made is the text that went in, so that what is looked for and compared is what
- * was written; the signs that mean a form are there, and hidden. The one exception: what turns the writing around ends with
- * the text (`bidi.js`).
+ * Invariant: the text content of the result is the original text, so that search and comparison see what was written;
+ * formatting characters are included, and hidden. The one exception: direction marks are closed at the end of the text
+ * (`bidi.js`).
  *
  * @import {Piece} from '../view/markup.js'
  */
@@ -41,12 +41,12 @@ function formed({ bold, italic }, inside) {
   return bold ? h('b', {}, leaning) : leaning;
 }
 
-/** The arrow keys lead to a message and its Tab to its links; see `message-controls.js`.
+/** The arrow keys lead to a message, and Tab to its links; see `message-controls.js`.
  * @param {Extract<Piece, {type: 'link'}>} piece @returns {HTMLElement} */
 function link({ text, href, host }) {
   return h('a', {
     href, target: '_blank', rel: 'noopener noreferrer nofollow ugc', dir: 'ltr', tabindex: -1, draggable: 'false',
-    // Where the name of the server may be mistaken, the style sheet shows this beside it.
+    // If the host name may be mistaken, the style sheet shows this beside it.
     'data-host': host, title: host ? say.leadsTo(host) : null,
   }, text);
 }

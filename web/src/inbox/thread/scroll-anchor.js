@@ -1,21 +1,21 @@
 /**
- * Where one stands in a list that is scrolled: the messages that are seen, and how to keep them where they are when
- * others come and go above. What is kept is the place of a message, never a height.
+ * Keeps the visible messages of a scrolled list in place when others come and go above. It remembers the position of
+ * messages, never heights.
  *
  * @import {ParlorMessage} from './message.js'
  */
 
-/** So many are remembered, for when the first of them goes away. */
+/** How many are remembered, in case the first of them is removed. */
 const PINS_MAX = 8;
 
 /** @typedef {{key: string, seq: number, top: number}} Pin */
 
 export class ScrollAnchor {
-  /** In their order. @type {ParlorMessage[]} */
+  /** In order. @type {ParlorMessage[]} */
   messages = [];
   /** @type {Pin[]} */
   #pins = [];
-  /** How far it was scrolled then. */
+  /** The scroll position at that time. */
   #scrolled = 0;
 
   /** @param {HTMLElement} log what scrolls @param {HTMLElement} blocks what holds the messages */
@@ -24,19 +24,19 @@ export class ScrollAnchor {
     this.blocks = blocks;
   }
 
-  /** The messages are others, or in other places. */
+  /** Forgets the measured positions: the messages have changed or moved. */
   changed() {
     this.messages = /** @type {ParlorMessage[]} */ ([...this.blocks.querySelectorAll('parlor-message')]);
   }
 
-  /** The first message of which something is seen, by its place in `messages`; their number when none is.
+  /** Returns the index in `messages` of the first message that is partly visible; their number if there is none.
    * @returns {number} */
   first() {
     return this.#firstBelow(this.log.getBoundingClientRect().top, (box) => box.bottom);
   }
 
-  /** The last message that is seen to its end, by its place in `messages`; -1 when none is. @param {number} slack
-   * @returns {number} */
+  /** Returns the index in `messages` of the last message that is visible to its end; -1 if there is none.
+   * @param {number} slack @returns {number} */
   last(slack) {
     return this.#firstBelow(this.log.getBoundingClientRect().bottom + slack, (box) => box.bottom) - 1;
   }
@@ -52,7 +52,7 @@ export class ScrollAnchor {
     return low;
   }
 
-  /** Remembers where what is seen is. */
+  /** Remembers the positions of the visible messages. */
   remember() {
     const first = this.first();
     this.#scrolled = this.log.scrollTop;
@@ -60,12 +60,12 @@ export class ScrollAnchor {
       .map((one) => ({ key: one.dataset.key ?? '', seq: one.seq, top: one.getBoundingClientRect().top }));
   }
 
-  /** What is remembered. @returns {string[]} */
+  /** The keys of the remembered messages. @returns {string[]} */
   get keys() {
     return this.#pins.map((one) => one.key);
   }
 
-  /** The first of what is remembered that the server has; 0 when there is none. @returns {number} */
+  /** The `seq` of the first remembered message that the server has; 0 if there is none. @returns {number} */
   get seq() {
     return this.#pins.find((one) => one.seq > 0)?.seq ?? 0;
   }
@@ -74,8 +74,8 @@ export class ScrollAnchor {
     this.#pins = [];
   }
 
-  /** Scrolls so that the first of what was remembered and is still there is where it was.
-   * @param {boolean} [later] not at once: what somebody has scrolled since stays scrolled */
+  /** Scrolls so that the first remembered message that still exists is where it was. @param {boolean} [later] not at
+   * once: scrolling since then is kept */
   restore(later = false) {
     const since = later ? this.log.scrollTop - this.#scrolled : 0;
     for (const { key, top } of this.#pins) {

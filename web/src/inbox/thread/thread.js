@@ -1,7 +1,5 @@
 /**
- * The thread: who it is with, what it is about, what was said, and where one writes.
- *
- * Tells: `parlor-back`, `parlor-members`, `parlor-reload`, `parlor-search-here`, and what its parts tell.
+ * The thread: its head, its messages, and the composer.
  *
  * @import {Context} from '../../sdk/wire.js'
  * @import {ParlorComposer} from './composer.js'
@@ -71,12 +69,12 @@ export class ParlorThread extends HTMLElement {
     this.#composer.focusInput();
   }
 
-  /** Where the messages are. @returns {HTMLElement} */
+  /** The element of the messages. @returns {HTMLElement} */
   get messages() {
     return this.#talk;
   }
 
-  /** Where one writes. @returns {HTMLElement} */
+  /** The element of the composer. @returns {HTMLElement} */
   get composer() {
     return this.#composer;
   }
@@ -89,7 +87,7 @@ export class ParlorThread extends HTMLElement {
     this.#name.focus();
   }
 
-  /** The place that is seen is held again. @param {number} seq */
+  /** The visible place is loaded again. @param {number} seq */
   restorePosition(seq) {
     this.#talk.restorePosition(seq);
   }
@@ -99,7 +97,7 @@ export class ParlorThread extends HTMLElement {
     this.#talk.jumpTo(seq, quiet);
   }
 
-  /** The bar that tells of what is unread above is not wanted. */
+  /** Dismisses the bar about unread messages above. */
   dismissUnreadBar() {
     this.#talk.dismissUnreadBar();
   }
@@ -132,7 +130,7 @@ export class ParlorThread extends HTMLElement {
   #drawHead(view) {
     this.#head.hidden = false;
     const { picture, isGroup: pair, standing: { words, dot } } = view;
-    // In the head of a group the number stands in the words.
+    // In a group's head the text includes the number.
     const sign = pair ? '' : dot;
     const key = `${avatarKey(view.faces)}${pair}${picture ?? ''}${sign}`;
     if (key !== this.#drawnFace) {
@@ -189,14 +187,16 @@ function insteadOf(view) {
   return view.talk.blocks.length === 0 ? 'first' : '';
 }
 
-/** The way back to the list, where there is one pane. @param {HTMLElement} from @returns {HTMLElement} */
+/** Returns the button that leads back to the list, where there is one pane. @param {HTMLElement} from
+ * @returns {HTMLElement} */
 export function backButton(from) {
   return h('button', {
     class: 'tool back', type: 'button', 'aria-label': say.backToAll, onclick: () => emit(from, 'parlor-back'),
   }, icon('back'));
 }
 
-/** Where a thing has its page, on the web or at a path beside this one. @param {string|null} url @returns {string|null} */
+/** Returns the page of a context, on the web or at a path beside this one. @param {string|null} url
+ * @returns {string|null} */
 function pageOf(url) {
   if (!url || !URL.canParse(url, location.href)) return null;
   const { protocol, href } = new URL(url, location.href);

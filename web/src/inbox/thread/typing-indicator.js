@@ -1,5 +1,5 @@
 /**
- * That somebody is writing, at the end of the messages: dots, and in groups who it is.
+ * The typing indicator at the end of the messages: dots, and in groups who is typing.
  *
  * @import {User} from '../../sdk/wire.js'
  */

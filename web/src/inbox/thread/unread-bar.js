@@ -1,8 +1,8 @@
 /**
- * "12 new since 10:32": what stands above the messages while the unread line lies above what is seen, with the way
- * there. It goes for good when the line is seen or when one does not want it.
+ * "12 new since 10:32": the bar above the messages while the unread line is above the visible ones, with a way to jump
+ * there. It disappears for good when the line has been seen or the bar is dismissed.
  *
- * Absent on purpose: a live region. Who hears the page is told once, by the thread.
+ * Absent on purpose: a live region. The thread announces it once.
  *
  * @import {Divider} from '../view/message-groups.js'
  */
@@ -11,11 +11,11 @@ import { sinceTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 
-/** Where the unread line lies; `none` where there is none. @typedef {'above'|'seen'|'below'|'none'} Where */
+/** The position of the unread line; `none` if there is none. @typedef {'above'|'seen'|'below'|'none'} Where */
 
 export class UnreadBar {
   #words = h('span', { class: 'what' });
-  /** The line that was seen, or that one does not want to be told of. @type {Divider|null} */
+  /** The line that was seen or dismissed. @type {Divider|null} */
   #over = null;
   /** @type {Divider|null} */
   #told = null;
@@ -53,7 +53,7 @@ export class UnreadBar {
     return words;
   }
 
-  /** It is not wanted. @returns {boolean} whether it was there */
+  /** Dismisses the bar. @returns {boolean} whether it was shown */
   leave() {
     if (this.element.hidden) return false;
     this.#over = this.#told;
