@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decode } from '../src/inbox/view/blurhash.js';
+import { decodeBlurHash } from '../src/inbox/view/blurhash.js';
 import {
   splitFileName, describe, filesOf, frameOf, previewContent, gridOf, kindOf, canRetry, progressOf, refusalText, cleanFileName, sizeOf,
   pendingFiles,
@@ -104,20 +104,20 @@ function digits(value, length) {
 }
 
 test('a hash of one colour gives that colour everywhere', () => {
-  const pixels = decode(`00${digits(0xc86432, 4)}`, 3, 2);
+  const pixels = decodeBlurHash(`00${digits(0xc86432, 4)}`, 3, 2);
   assert.deepEqual([...(pixels ?? [])], Array.from({ length: 6 }, () => [0xc8, 0x64, 0x32, 255]).flat());
 });
 
 test('a horizontal component makes the left side lighter', () => {
-  const across = decode(`1~${digits(0x808080, 4)}${digits(18 * 361 + 18 * 19 + 18, 2)}`, 8, 2);
+  const across = decodeBlurHash(`1~${digits(0x808080, 4)}${digits(18 * 361 + 18 * 19 + 18, 2)}`, 8, 2);
   assert.ok(across && across[0] > across[7 * 4], 'the wave starts at its maximum');
   assert.equal(across[0], across[8 * 4], 'and is the same in every row');
-  const down = decode(`9~${digits(0x808080, 4)}${digits(18 * 361 + 18 * 19 + 18, 2)}`, 2, 8);
+  const down = decodeBlurHash(`9~${digits(0x808080, 4)}${digits(18 * 361 + 18 * 19 + 18, 2)}`, 2, 8);
   assert.ok(down && down[0] > down[7 * 2 * 4]);
 });
 
 test('the example of the specification has its average colour, and an invalid hash gives nothing', () => {
-  const pixels = decode('LEHV6nWB2yk8pyo0adR*.7kCMdnj', 64, 64);
+  const pixels = decodeBlurHash('LEHV6nWB2yk8pyo0adR*.7kCMdnj', 64, 64);
   assert.ok(pixels);
   for (const [part, average] of [151, 150, 149].entries()) {
     let sum = 0;
@@ -125,6 +125,6 @@ test('the example of the specification has its average colour, and an invalid ha
     assert.ok(Math.abs(sum / 4096 - average) < 12, `part ${part} is ${sum / 4096}`);
   }
   for (const wrong of ['', 'LEHV6', 'LEHV6nWB2yk8pyo0adR*.7kCMdn', 'LEHV6nWB2yk8pyo0adR*.7kCMd"j', '<script>']) {
-    assert.equal(decode(wrong, 4, 4), null);
+    assert.equal(decodeBlurHash(wrong, 4, 4), null);
   }
 });

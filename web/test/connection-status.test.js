@@ -12,14 +12,14 @@ const view = (view) => ({ mode: 'live', lostAt: null, now: 0, sent: 0, waiting: 
 const lost = { mode: /** @type {const} */ ('offline'), lostAt: 1_000 };
 
 test('the number of sent messages is announced once, when nothing more can be sent', () => {
-  const telling = new ConnectionStatus();
-  const words = (/** @type {Partial<BannerView>} */ more) => telling.judge(view(more)).words;
-  assert.equal(words({ ...lost, now: 1_000, sent: 5, waiting: 3 }), '');
-  assert.match(words({ ...lost, now: 6_000, sent: 5, waiting: 3 }), /^No connection/u);
+  const status = new ConnectionStatus();
+  const text = (/** @type {Partial<BannerView>} */ more) => status.update(view(more)).text;
+  assert.equal(text({ ...lost, now: 1_000, sent: 5, waiting: 3 }), '');
+  assert.match(text({ ...lost, now: 6_000, sent: 5, waiting: 3 }), /^No connection/u);
   const said = [
-    words({ now: 60_000, sent: 5, waiting: 3 }), words({ now: 60_100, sent: 6, waiting: 2 }),
-    words({ now: 60_200, sent: 7, waiting: 1 }), words({ now: 60_300, sent: 7, waiting: 0 }),
-    words({ now: 61_000, sent: 8, waiting: 0 }), words({ now: 70_000, sent: 8 }),
+    text({ now: 60_000, sent: 5, waiting: 3 }), text({ now: 60_100, sent: 6, waiting: 2 }),
+    text({ now: 60_200, sent: 7, waiting: 1 }), text({ now: 60_300, sent: 7, waiting: 0 }),
+    text({ now: 61_000, sent: 8, waiting: 0 }), text({ now: 70_000, sent: 8 }),
   ];
   assert.deepEqual(said, [
     ...Array(3).fill('Connected again.'), ...Array(2).fill('Connected again. 2 messages were sent.'), '',
@@ -27,18 +27,18 @@ test('the number of sent messages is announced once, when nothing more can be se
 });
 
 test('a discarded message is not announced as sent', () => {
-  const telling = new ConnectionStatus();
-  telling.judge(view({ ...lost, now: 6_000, waiting: 1 }));
-  telling.judge(view({ ...lost, now: 7_000, waiting: 0 }));
-  assert.equal(telling.judge(view({ now: 8_000 })).words, 'Connected again.');
+  const status = new ConnectionStatus();
+  status.update(view({ ...lost, now: 6_000, waiting: 1 }));
+  status.update(view({ ...lost, now: 7_000, waiting: 0 }));
+  assert.equal(status.update(view({ now: 8_000 })).text, 'Connected again.');
 });
 
 test('each outage starts a new count, and a long outage is not waited for', () => {
-  const telling = new ConnectionStatus();
-  telling.judge(view({ ...lost, now: 6_000, waiting: 1 }));
-  assert.equal(telling.judge(view({ now: 7_000, waiting: 1 })).again, 4_000);
-  assert.equal(telling.judge(view({ now: 11_000, waiting: 1 })).kind, 'none');
-  assert.equal(telling.judge(view({ now: 12_000, sent: 1 })).kind, 'none');
-  telling.judge(view({ ...lost, lostAt: 20_000, now: 26_000, sent: 1, waiting: 1 }));
-  assert.equal(telling.judge(view({ now: 27_000, sent: 2 })).words, 'Connected again. 1 message was sent.');
+  const status = new ConnectionStatus();
+  status.update(view({ ...lost, now: 6_000, waiting: 1 }));
+  assert.equal(status.update(view({ now: 7_000, waiting: 1 })).recheckMs, 4_000);
+  assert.equal(status.update(view({ now: 11_000, waiting: 1 })).kind, 'none');
+  assert.equal(status.update(view({ now: 12_000, sent: 1 })).kind, 'none');
+  status.update(view({ ...lost, lostAt: 20_000, now: 26_000, sent: 1, waiting: 1 }));
+  assert.equal(status.update(view({ now: 27_000, sent: 2 })).text, 'Connected again. 1 message was sent.');
 });

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { previewContent, splitFileName } from '../src/inbox/view/attachments.js';
 import { initials, roleName } from '../src/inbox/view/format.js';
-import { cut, graphemes } from '../src/inbox/view/graphemes.js';
+import { truncate, graphemes } from '../src/inbox/view/graphemes.js';
 
 test('initials are whole graphemes', () => {
   for (const [name, expected] of [
@@ -17,9 +17,9 @@ test('initials are whole graphemes', () => {
 
 test('nothing is cut within a grapheme', () => {
   const family = '👩‍👩‍👧';
-  assert.equal(cut(family.repeat(3), 2), family.repeat(2));
-  assert.equal(cut('e\u0301'.repeat(4), 3), 'e\u0301'.repeat(3));
-  assert.equal(cut('short', 10), 'short');
+  assert.equal(truncate(family.repeat(3), 2), family.repeat(2));
+  assert.equal(truncate('e\u0301'.repeat(4), 3), 'e\u0301'.repeat(3));
+  assert.equal(truncate('short', 10), 'short');
   const long = previewContent({ text: family.repeat(5_000) }).text;
   assert.ok(long.length < 9_000 && graphemes(long).every((one) => one === family),
     'a preview ends between two graphemes');

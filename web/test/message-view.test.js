@@ -10,7 +10,7 @@ import { findEmoji, groups } from '../src/inbox/view/emoji-search.js';
 import { previewMessage, systemPhrase, wordsOf } from '../src/inbox/view/preview.js';
 import { emptyThread } from '../src/sdk/state/messages.js';
 import { buildBlocks } from '../src/inbox/view/message-groups.js';
-import { sentence } from '../src/inbox/view/spoken-message.js';
+import { spokenMessage } from '../src/inbox/view/spoken-message.js';
 import { threadView } from '../src/inbox/view/thread.js';
 import { emptyState } from '../src/sdk/state/state.js';
 import { UserStorage, memoryStorage } from '../src/sdk/storage.js';
@@ -59,7 +59,7 @@ function blocksOf(messages, kind = 'group', quoted) {
 
 /** @param {Block[]} blocks @returns {MessageView[]} */
 function messagesIn(blocks) {
-  return blocks.flatMap((one) => (one.type === 'run' ? one.messages : []));
+  return blocks.flatMap((one) => (one.type === 'group' ? one.messages : []));
 }
 
 test('system messages say who did what, with the right plural', () => {
@@ -86,8 +86,8 @@ test('a system message stands alone, and a hidden message takes no space', () =>
     message(1), message(2, { client_id: '', system: { type: 'left' } }), message(3, { hidden: true, text: '' }),
     message(4), message(5, { client_id: '', system: { type: 'added', users: [3] } }),
   ]);
-  assert.deepEqual(blocks.map((one) => (one.type === 'line' ? wordsOf(one.phrase) : one.type)),
-    ['day', 'run', 'Ben Okafor left', 'run', 'Ben Okafor added Cleo']);
+  assert.deepEqual(blocks.map((one) => (one.type === 'system' ? wordsOf(one.phrase) : one.type)),
+    ['day', 'group', 'Ben Okafor left', 'group', 'Ben Okafor added Cleo']);
   assert.deepEqual(messagesIn(blocks).map((one) => one.seq), [1, 4]);
   assert.equal(new Set(blocks.map((one) => one.key)).size, blocks.length);
 });
@@ -97,14 +97,14 @@ test('a deleted message says so, and in a group it does not say by whom', () => 
   assert.equal(messagesIn(blocksOf([gone], 'direct'))[0].deleted, 'Ben Okafor deleted this message');
   assert.equal(messagesIn(blocksOf([{ ...gone, sender: ME }], 'direct'))[0].deleted, 'You deleted this message');
   assert.equal(messagesIn(blocksOf([gone], 'group'))[0].deleted, 'This message was deleted');
-  const [run] = blocksOf([{ ...gone, sender: ME }]).filter((one) => one.type === 'run');
+  const [run] = blocksOf([{ ...gone, sender: ME }]).filter((one) => one.type === 'group');
   assert.equal(run.meta.kind, 'time', 'no tick is shown for a system message');
 });
 
 test('the last own message that was not deleted has a word beside its tick', () => {
   const blocks = blocksOf([message(1, { sender: ME }), message(3, { sender: ME, text: '', deleted: true })]);
-  const metas = blocks.flatMap((one) => (one.type === 'run' ? [one.meta] : []));
-  assert.deepEqual(metas.map((one) => (one.kind === 'tick' ? one.wordless : one.kind)), [false, 'time']);
+  const metas = blocks.flatMap((one) => (one.type === 'group' ? [one.meta] : []));
+  assert.deepEqual(metas.map((one) => (one.kind === 'tick' ? one.iconOnly : one.kind)), [false, 'time']);
 });
 
 test('a quote shows the current state of its message, wherever the message is held', () => {
@@ -140,10 +140,10 @@ test('a screen reader reads a message as one sentence', () => {
     sender: ME, subject: 'The handover', text: 'At *ten*,\nby the stall.', reply_to: 1, forwarded: true,
     reactions: [{ emoji: '❤️', users: [2] }], edited_at: '2026-11-22T09:20:00.000Z',
   })]));
-  assert.equal(sentence(view, 'You', 'Read'), 'You, 09:02. Forwarded. In reply to Ben Okafor: the scratch?. '
+  assert.equal(spokenMessage(view, 'You', 'Read'), 'You, 09:02. Forwarded. In reply to Ben Okafor: the scratch?. '
     + 'Subject: The handover. At ten, by the stall. red heart: Ben Okafor. edited. Read');
   const [gone] = messagesIn(blocksOf([message(1, { deleted: true, text: '' })]));
-  assert.equal(sentence(gone, 'Ben Okafor', ''), 'Ben Okafor, 09:01. This message was deleted');
+  assert.equal(spokenMessage(gone, 'Ben Okafor', ''), 'Ben Okafor, 09:01. This message was deleted');
 });
 
 test('the conversation list shows a message as one line', () => {

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { asked as wantedOf } from '../src/inbox/view/folding.js';
+import { parseQuery as wantedOf } from '../src/inbox/view/folding.js';
 import { excerptOf, resultsView, isDoubtful } from '../src/inbox/view/search-results.js';
 import { MessageSearch, isFiltered, noFilters } from '../src/sdk/search.js';
 import { emptyState } from '../src/sdk/state/state.js';

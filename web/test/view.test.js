@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { applyToRow, withMarker, mergeRow } from '../src/sdk/state/conversations.js';
-import { initials, isLarge, shortTime } from '../src/inbox/view/format.js';
+import { initials, isLargeEmoji, shortTime } from '../src/inbox/view/format.js';
 import { routeOf } from '../src/inbox/route.js';
 import { buildBlocks } from '../src/inbox/view/message-groups.js';
 import { emptyState } from '../src/sdk/state/state.js';
@@ -56,17 +56,17 @@ function item(text, state) {
 
 test('a message group has one sender and one minute', () => {
   const blocks = blocksOf(buildConversation([[2, 'a', 1, 10], [2, 'b', 1, 59], [2, 'c', 2, 0], [1, 'd', 2, 1], [2, 'e', 2, 2]]));
-  assert.deepEqual(blocks.map((one) => (one.type === 'run' ? one.messages.map((said) => said.text).join('') : one.type)),
+  assert.deepEqual(blocks.map((one) => (one.type === 'group' ? one.messages.map((said) => said.text).join('') : one.type)),
     ['day', 'ab', 'c', 'd', 'e']);
 });
 
 test('one divider marks both the day and the first unread message', () => {
   const story = buildConversation([[2, 'a', 1, 0], [2, 'b', 5, 0]]);
   const whole = blocksOf(story, { divider: { seq: 1, count: 2, since: null } });
-  assert.deepEqual(whole.filter((one) => one.type !== 'run').map((one) => [one.type, 'text' in one && one.text]),
+  assert.deepEqual(whole.filter((one) => one.type !== 'group').map((one) => [one.type, 'text' in one && one.text]),
     [['unread', 'Today · 2 new messages']]);
   const inside = blocksOf(story, { divider: { seq: 2, count: 1, since: null } });
-  assert.deepEqual(inside.map((one) => one.type), ['day', 'run', 'unread', 'run']);
+  assert.deepEqual(inside.map((one) => one.type), ['day', 'group', 'unread', 'group']);
   assert.equal('text' in inside[2] && inside[2].text, '1 new message');
 });
 
@@ -74,7 +74,7 @@ test('a refused message stands alone, and the messages behind it say that they w
   const blocks = blocksOf(buildConversation([[1, 'a', 1, 0]]), {
     items: [item('no', 'refused'), item('b', 'waiting'), item('c', 'waiting')],
   });
-  const runs = blocks.filter((one) => one.type === 'run');
+  const runs = blocks.filter((one) => one.type === 'group');
   assert.deepEqual(runs.map((one) => one.messages.map((said) => said.text).join('')), ['a', 'no', 'bc']);
   assert.deepEqual(runs.map((one) => one.meta.kind), ['tick', 'failed', 'waits']);
   assert.equal('words' in runs[1].meta && runs[1].meta.words, 'Not sent: not allowed.');
@@ -84,7 +84,7 @@ test('a message keeps its key when the server has stored it', () => {
   const story = buildConversation([[1, 'a', 1, 0]]);
   const before = blocksOf({ ...story, messages: [] }, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
   const after = blocksOf(story, { items: [{ ...item('a', 'sending'), client_id: 'm0' }] });
-  const keys = (/** @type {typeof before} */ blocks) => blocks.flatMap((one) => (one.type === 'run' ? [one.key] : []));
+  const keys = (/** @type {typeof before} */ blocks) => blocks.flatMap((one) => (one.type === 'group' ? [one.key] : []));
   assert.deepEqual(keys(before), keys(after));
 });
 
@@ -93,8 +93,8 @@ test('the last own message shows its tick with a word, earlier ones without', ()
   story.server.mark(2, story.conversation.id, { read: 2 });
   const whole = story.server.conversation(ME, story.conversation.id);
   const blocks = blocksOf({ ...story, conversation: { ...whole, unreadAt: 0 } });
-  const metas = blocks.flatMap((one) => (one.type === 'run' ? [one.meta] : []));
-  assert.deepEqual(metas.map((one) => (one.kind === 'tick' ? [one.words, one.wordless] : one.kind)),
+  const metas = blocks.flatMap((one) => (one.type === 'group' ? [one.meta] : []));
+  assert.deepEqual(metas.map((one) => (one.kind === 'tick' ? [one.words, one.iconOnly] : one.kind)),
     [['Read', true], 'time', ['Sent', false]]);
 });
 
@@ -102,7 +102,7 @@ test('in a group the tick shows how many have read', () => {
   const story = buildConversation([[1, 'a', 1, 0]], 'group');
   story.server.mark(3, story.conversation.id, { read: 1 });
   const whole = story.server.conversation(ME, story.conversation.id);
-  const run = blocksOf({ ...story, conversation: { ...whole, unreadAt: 0 } }).find((one) => one.type === 'run');
+  const run = blocksOf({ ...story, conversation: { ...whole, unreadAt: 0 } }).find((one) => one.type === 'group');
   assert.deepEqual(run?.meta.kind === 'tick' && [run.meta.words, run.meta.readers], ['Read by 1 of 2', true]);
 });
 
@@ -182,7 +182,7 @@ test('times are as short as possible', () => {
 test('names have initials, and messages of a few emoji are large', () => {
   assert.deepEqual(['Ada Lovelace', 'Élodie', '田中 由紀', 'Priya R.-C. Castellanos', '  '].map(initials),
     ['AL', 'É', '由紀', 'PC', '?']);
-  assert.deepEqual(['🎉🙌', '👩‍👩‍👧', '🇦🇹', '1', '🎉 ok', '🎉🎉🎉🎉', ''].map(isLarge),
+  assert.deepEqual(['🎉🙌', '👩‍👩‍👧', '🇦🇹', '1', '🎉 ok', '🎉🎉🎉🎉', ''].map(isLargeEmoji),
     [true, true, true, false, false, false, false]);
 });
 

@@ -9,7 +9,7 @@ import { field } from './sign-in.js';
 import { followValue, h, setAttribute, setText } from './ui/dom.js';
 import { avatar, avatarKey } from './ui/avatar.js';
 import { shortTime } from './view/format.js';
-import { cut } from './view/graphemes.js';
+import { truncate } from './view/graphemes.js';
 import { icon } from './ui/icons.js';
 import { say } from './view/strings.js';
 import { changeError, pictureError, errorText } from './view/error-text.js';
@@ -288,7 +288,7 @@ function agentName(agent) {
     ['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS', 'Mac'],
     ['Linux', 'Linux'],
   ], '');
-  if (!browser) return cut(agent, 60) || say.unknownDevice;
+  if (!browser) return truncate(agent, 60) || say.unknownDevice;
   return system ? `${browser}, ${system}` : browser;
 }
 

@@ -6,7 +6,7 @@
  */
 import { dotOf } from '../view/presence.js';
 import { whenLoaded } from '../ui/lazy-load.js';
-import { known } from '../view/users.js';
+import { latestUser } from '../view/users.js';
 import { say } from '../view/strings.js';
 import { avatarUsers } from '../view/conversations.js';
 
@@ -35,7 +35,7 @@ export function groupView({ state, ephemeral: passing }, id) {
   return {
     conversation,
     faces: avatarUsers(state, conversation),
-    known: (user) => known(state, user),
+    known: (user) => latestUser(state, user),
     dot: (user) => dotOf(passing.presence(user)),
   };
 }

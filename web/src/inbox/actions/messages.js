@@ -21,7 +21,7 @@ import { MessageControls } from '../thread/message-controls.js';
 import { whenLoaded } from '../ui/lazy-load.js';
 import { matchesKey, openMenu } from '../ui/menu.js';
 import { visibleMessages } from '../../sdk/state/messages.js';
-import { plain } from '../view/markup.js';
+import { stripMarkup } from '../view/markup.js';
 import { say } from '../view/strings.js';
 import { toast } from '../ui/toast.js';
 import { nameOf } from '../view/conversations.js';
@@ -145,7 +145,7 @@ export class MessageActions {
       at,
       back,
       narrow: this.host.clientWidth < 700,
-      head: [h('b', {}, `${isolated(who ?? say.you)}, ${time}`), h('p', { dir: 'auto' }, plain(words))],
+      head: [h('b', {}, `${isolated(who ?? say.you)}, ${time}`), h('p', { dir: 'auto' }, stripMarkup(words))],
       quick: open ? this.#quickReactions(message, { said, at, back }) : [],
       items: this.#menuItems(place, said),
     });

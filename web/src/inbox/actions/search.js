@@ -14,9 +14,9 @@ import '../search/name-matching.js';
 import '../search/results.js';
 import { openFilterDialog, openDateDialog } from '../search/filter-dialog.js';
 import { listen } from '../ui/events.js';
-import { asked, isFound } from '../view/folding.js';
+import { isFound, parseQuery } from '../view/folding.js';
 import { resultsView, isDoubtful } from '../view/search-results.js';
-import { known } from '../view/users.js';
+import { latestUser } from '../view/users.js';
 import { MessageSearch, isFiltered } from '../../sdk/search.js';
 import { say } from '../view/strings.js';
 import { avatarUsers, listed, nameOf } from '../view/conversations.js';
@@ -116,10 +116,10 @@ export class SearchActions {
   async #findUsers(query) {
     const { client } = this;
     const { state } = client;
-    const wanted = asked(query);
+    const wanted = parseQuery(query);
     /** @type {Map<number, User>} */
     const people = new Map();
-    const others = listed(this.viewInput()).flatMap((one) => one.members.map((member) => known(state, member.user)));
+    const others = listed(this.viewInput()).flatMap((one) => one.members.map((member) => latestUser(state, member.user)));
     for (const user of [...(state.me ? [state.me] : []), ...others]) {
       if (isFound(user.id === client.user ? `${say.you} ${user.name}` : user.name, wanted)) people.set(user.id, user);
     }
@@ -140,7 +140,7 @@ export class SearchActions {
         name, more: one.context?.title, faces: avatarUsers(state, one), pair: one.kind === 'group',
         choose: () => this.search.setFilters({ conversation: { id: one.id, name } }),
       };
-    }).filter(({ name, more }) => isFound(`${name} ${more ?? ''}`, asked(query)));
+    }).filter(({ name, more }) => isFound(`${name} ${more ?? ''}`, parseQuery(query)));
   }
 
   /** @param {string} query @returns {Option[]} */
@@ -148,7 +148,7 @@ export class SearchActions {
     /** @type {Map<string, Option>} */
     const things = new Map();
     for (const { context } of listed(this.viewInput())) {
-      if (!context || !isFound(context.title, asked(query))) continue;
+      if (!context || !isFound(context.title, parseQuery(query))) continue;
       const { type, id, title } = context;
       things.set(`${type} ${id}`, {
         name: title, context, choose: () => this.search.setFilters({ about: { type, id, title } }),

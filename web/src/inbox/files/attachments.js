@@ -7,7 +7,7 @@
  * @import {AttachmentView} from '../view/attachments.js'
  */
 import { objectUrlOf } from '../../sdk/object-urls.js';
-import { decode } from '../view/blurhash.js';
+import { decodeBlurHash } from '../view/blurhash.js';
 import { h, setAttribute, setText } from '../ui/dom.js';
 import { splitFileName, describe, frameOf, gridOf, kindOf, progressOf } from '../view/attachments.js';
 import { icon } from '../ui/icons.js';
@@ -130,7 +130,7 @@ function pictureOf(source, file) {
 
 /** Draws a blurred preview of a picture. @param {string} hash @returns {HTMLCanvasElement[]} */
 function blurred(hash) {
-  const pixels = decode(hash, BLUR_PX, BLUR_PX);
+  const pixels = decodeBlurHash(hash, BLUR_PX, BLUR_PX);
   if (!pixels) return [];
   const canvas = h('canvas', { class: 'blur', width: BLUR_PX, height: BLUR_PX, 'aria-hidden': 'true' });
   canvas.getContext('2d')?.putImageData(new ImageData(pixels, BLUR_PX, BLUR_PX), 0, 0);

@@ -7,7 +7,7 @@
 import { openDialog } from '../ui/dialog.js';
 import { h, setText } from '../ui/dom.js';
 import { avatar } from '../ui/avatar.js';
-import { asked, isFound } from '../view/folding.js';
+import { isFound, parseQuery } from '../view/folding.js';
 import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { avatarUsers, nameOf } from '../view/conversations.js';
@@ -71,7 +71,7 @@ class Forward {
   /** @returns {Conversation[]} */
   #found() {
     const state = this.forwarding.state();
-    const wanted = asked(this.#search.value);
+    const wanted = parseQuery(this.#search.value);
     return [...state.conversations.values()]
       .filter((one) => !one.context?.closed)
       .filter((one) => isFound(`${nameOf(state, one)} \n ${one.context?.title ?? ''}`, wanted))

@@ -18,7 +18,7 @@ const tickIcons = { sending: 'clock', sent: 'check', delivered: 'checks', read: 
  * with them the selection and the focus. @param {Element} parent @param {Block[]} blocks */
 export function updateBlocks(parent, blocks) {
   const there = new Set([...parent.children].map((one) => /** @type {HTMLElement} */ (one).dataset.key));
-  const moved = blocks.filter((one) => one.type === 'run').filter((one) => !there.has(one.key));
+  const moved = blocks.filter((one) => one.type === 'group').filter((one) => !there.has(one.key));
   if (moved.length === 0 || there.size === 0) return;
   const wanted = new Set(blocks.map((one) => one.key));
   /** @type {Map<string|undefined, HTMLElement>} */
@@ -36,7 +36,7 @@ export function updateBlocks(parent, blocks) {
 
 /** @param {Block} block @returns {Updatable<Block>} */
 export function createBlock(block) {
-  return /** @type {Updatable<Block>} */ (block.type === 'run' ? new ParlorMessageGroup() : new ParlorDivider());
+  return /** @type {Updatable<Block>} */ (block.type === 'group' ? new ParlorMessageGroup() : new ParlorDivider());
 }
 
 /** A day, the unread line, the start of the conversation, or a system message. */
@@ -48,11 +48,11 @@ class ParlorDivider extends HTMLElement {
     const drawn = JSON.stringify(block);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
-    this.className = { day: 'day', unread: 'unread-from', line: 'line' }[block.type];
-    setAttribute(this, 'role', block.type === 'line' ? null : 'separator');
-    setAttribute(this, 'aria-label', block.type === 'line' ? null : block.text);
+    this.className = { day: 'day', unread: 'unread-from', system: 'line' }[block.type];
+    setAttribute(this, 'role', block.type === 'system' ? null : 'separator');
+    setAttribute(this, 'aria-label', block.type === 'system' ? null : block.text);
     // A separator's content is not read out; its name is.
-    if (block.type !== 'line') this.replaceChildren(h('span', {}, block.text));
+    if (block.type !== 'system') this.replaceChildren(h('span', {}, block.text));
     else this.replaceChildren(...block.phrase.map((one) => (typeof one === 'string' ? one : firm(one.firm))));
   }
 }
@@ -129,7 +129,7 @@ class ParlorMessageGroup extends HTMLElement {
       ? h('button', {
           type: 'button', onclick: () => emit(this, 'parlor-readers', { seq: this.#lastSeq() }),
         }, meta.words)
-      : h('span', { class: meta.wordless ? 'visually-hidden' : null }, meta.words);
+      : h('span', { class: meta.iconOnly ? 'visually-hidden' : null }, meta.words);
     return [time, icon(tickIcons[meta.tick]), words];
   }
 

@@ -139,7 +139,7 @@ export class ParlorMessageList extends HTMLElement {
   #isLost(view) {
     if (!this.keeps(view) || (view.ownKey !== '' && view.ownKey !== this.#ownKey)) return false;
     const there = (/** @type {string} */ key) =>
-      view.blocks.some((one) => one.type === 'run' && one.messages.some((message) => message.key === key));
+      view.blocks.some((one) => one.type === 'group' && one.messages.some((message) => message.key === key));
     return !this.#anchor.keys.some(there);
   }
 

@@ -9,10 +9,10 @@
 import '../files/attachments.js';
 import { isolated } from '../view/bidi.js';
 import { h, setAttribute, setText } from '../ui/dom.js';
-import { isLarge } from '../view/format.js';
+import { isLargeEmoji } from '../view/format.js';
 import { icon } from '../ui/icons.js';
 import { emojiName } from '../view/emoji.js';
-import { sentence } from '../view/spoken-message.js';
+import { spokenMessage } from '../view/spoken-message.js';
 import { say } from '../view/strings.js';
 import { richText } from './rich-text.js';
 import { emit } from '../ui/events.js';
@@ -80,7 +80,7 @@ export class ParlorMessage extends HTMLElement {
     }
     if (said === this.#read.said && speaker === this.#read.speaker && state === this.#read.state) return;
     this.#read = { said, speaker, state };
-    setAttribute(this, 'aria-label', sentence(said, speaker, state));
+    setAttribute(this, 'aria-label', spokenMessage(said, speaker, state));
   }
 
   /** @param {MessageView} said */
@@ -90,7 +90,7 @@ export class ParlorMessage extends HTMLElement {
     this.#drawnWords = drawn;
     const bare = subject === '' && !forwarded && deleted === '';
     this.#bubble.removeAttribute('data-fits');
-    this.#bubble.classList.toggle('large', bare && isLarge(text));
+    this.#bubble.classList.toggle('large', bare && isLargeEmoji(text));
     this.#bubble.classList.toggle('gone', deleted !== '');
     this.#bubble.hidden = bare && text === '';
     this.#body.replaceChildren(...(deleted === ''

@@ -10,7 +10,7 @@ import { emojiName } from '../view/emoji.js';
 import { avatar } from '../ui/avatar.js';
 import { shortTime } from '../view/format.js';
 import { icon } from '../ui/icons.js';
-import { known } from '../view/users.js';
+import { latestUser } from '../view/users.js';
 import { say } from '../view/strings.js';
 import { errorText } from '../view/error-text.js';
 
@@ -67,9 +67,9 @@ function sorted({ state, seq, now }, members) {
   const delivered = others.filter((one) => one.read_seq < seq && one.delivered_seq >= seq);
   const rest = others.filter((one) => one.delivered_seq < seq);
   const parts = [
-    ...part(say.readers, 'read', read.map((one) => person(known(state, one.user), one.read_at, now))),
-    ...part(say.deliveredTo, 'checks', delivered.map((one) => person(known(state, one.user), null, now))),
-    ...part(say.notDelivered, 'check', rest.map((one) => person(known(state, one.user), null, now))),
+    ...part(say.readers, 'read', read.map((one) => person(latestUser(state, one.user), one.read_at, now))),
+    ...part(say.deliveredTo, 'checks', delivered.map((one) => person(latestUser(state, one.user), null, now))),
+    ...part(say.notDelivered, 'check', rest.map((one) => person(latestUser(state, one.user), null, now))),
   ];
   return { read: read.length, parts };
 }

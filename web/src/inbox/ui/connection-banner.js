@@ -11,28 +11,28 @@ import { emit } from './events.js';
 
 export class ParlorBanner extends HTMLElement {
   #drawn = '';
-  #telling = new ConnectionStatus();
+  #status = new ConnectionStatus();
 
   connectedCallback() {
     setAttribute(this, 'role', 'status');
   }
 
-  /** @param {BannerView} view @returns {number|null} after how many milliseconds to look again */
+  /** @param {BannerView} view @returns {number|null} milliseconds until the next check */
   update(view) {
-    const { kind, words, again } = this.#telling.judge(view);
-    const drawn = `${kind} ${words}`;
+    const { kind, text, recheckMs } = this.#status.update(view);
+    const drawn = `${kind} ${text}`;
     if (drawn !== this.#drawn) {
       this.#drawn = drawn;
       this.className = kind === 'none' ? '' : `banner ${kind}`;
       const signs = { none: '', offline: 'offline', limited: 'clock', good: 'check' };
       replaceChildren(this, kind === 'none' ? [] : [
-        icon(signs[kind], { small: true }), h('span', {}, words),
+        icon(signs[kind], { small: true }), h('span', {}, text),
         ...(kind === 'offline'
           ? [h('button', { type: 'button', onclick: () => emit(this, 'parlor-reconnect') }, say.tryNow)]
           : []),
       ], () => emit(this, 'parlor-focus-lost'));
     }
-    return again;
+    return recheckMs;
   }
 }
 

@@ -24,12 +24,12 @@ const DEPTH_MAX = 125;
 /** Balances the directional controls in each line of a text. @param {string} text @returns {string} */
 export function balanced(text) {
   if (!CONTROLS.test(text)) return text;
-  return text.split(/(\r\n|[\n\r\u0085\u2029])/u).map((part, index) => (index % 2 === 0 ? balancedLine(part) : part))
+  return text.split(/(\r\n|[\n\r\u0085\u2029])/u).map((part, index) => (index % 2 === 0 ? balanceLine(part) : part))
     .join('');
 }
 
 /** @param {string} line @returns {string} */
-function balancedLine(line) {
+function balanceLine(line) {
   if (!CONTROLS.test(line)) return line;
   /** The open controls, as the characters that close them. @type {string[]} */
   const open = [];

@@ -8,8 +8,8 @@ const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$
 
 /** Returns RGBA pixels, or null for an invalid hash. @param {string} hash @param {number} width @param {number} height
  * @returns {Uint8ClampedArray<ArrayBuffer>|null} */
-export function decode(hash, width, height) {
-  const waves = wavesOf(hash);
+export function decodeBlurHash(hash, width, height) {
+  const waves = parseHash(hash);
   if (!waves) return null;
   const pixels = new Uint8ClampedArray(new ArrayBuffer(width * height * 4));
   const across = cosines(waves.across, width);
@@ -24,14 +24,14 @@ export function decode(hash, width, height) {
           for (let part = 0; part < 3; part += 1) sum[part] += colour[part] * strength;
         }
       }
-      pixels.set([...sum.map(toScreen), 255], (y * width + x) * 4);
+      pixels.set([...sum.map(toSrgb), 255], (y * width + x) * 4);
     }
   }
   return pixels;
 }
 
 /** @param {string} hash @returns {{across: number, down: number, colours: number[][]}|null} */
-function wavesOf(hash) {
+function parseHash(hash) {
   if (hash.length < 6 || [...hash].some((sign) => !DIGITS.includes(sign))) return null;
   const size = valueOf(hash.slice(0, 1));
   const across = (size % 9) + 1;
@@ -39,7 +39,7 @@ function wavesOf(hash) {
   if (hash.length !== 4 + 2 * across * down) return null;
   const strongest = (valueOf(hash.slice(1, 2)) + 1) / 166;
   const average = valueOf(hash.slice(2, 6));
-  const colours = [[average >> 16, (average >> 8) & 255, average & 255].map(toLight)];
+  const colours = [[average >> 16, (average >> 8) & 255, average & 255].map(toLinear)];
   for (let at = 6; at < hash.length; at += 2) {
     const value = valueOf(hash.slice(at, at + 2));
     colours.push([Math.floor(value / 361), Math.floor(value / 19) % 19, value % 19].map((step) => {
@@ -63,13 +63,13 @@ function cosines(waves, places) {
 }
 
 /** Converts an sRGB byte to linear light. @param {number} byte @returns {number} */
-function toLight(byte) {
+function toLinear(byte) {
   const part = byte / 255;
   return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
 }
 
 /** Converts linear light to an sRGB byte. @param {number} light @returns {number} */
-function toScreen(light) {
+function toSrgb(light) {
   const part = Math.min(1, Math.max(0, light));
   return Math.round(255 * (part <= 0.0031308 ? part * 12.92 : 1.055 * part ** (1 / 2.4) - 0.055));
 }

@@ -9,8 +9,8 @@ import { say } from './strings.js';
 
 /** @typedef {{mode: Mode, lostAt: number|null, now: number, sent: number, waiting: number, safe: boolean}} BannerView
  * `sent` counts all sent messages, `waiting` those that can still be sent; `safe`: pending messages outlive the page
- * @typedef {{kind: 'none'|'offline'|'limited'|'good', words: string, again: number|null}} StatusView
- * `again`: milliseconds until the next check */
+ * @typedef {{kind: 'none'|'offline'|'limited'|'good', text: string, recheckMs: number|null}} StatusView
+ * `recheckMs`: milliseconds until the next check */
 
 export const QUIET_MS = 5_000;
 const GOOD_MS = 4_000;
@@ -19,56 +19,56 @@ export class ConnectionStatus {
   /** The start of the current outage. @type {number|null} */
   #lostAt = null;
   /** The number of messages sent before it. */
-  #before = 0;
+  #sentBefore = 0;
   /** Whether the outage was announced. */
-  #wasSaid = false;
+  #wasAnnounced = false;
   #goodUntil = 0;
   /** The announcement of the recovery. */
-  #words = '';
+  #text = '';
   #limitedSince = 0;
 
   /** @param {BannerView} view @returns {StatusView} */
-  judge(view) {
+  update(view) {
     const { mode, lostAt, now } = view;
     if (lostAt !== null) return this.#lost(lostAt, view);
-    if (this.#wasSaid) {
-      const told = this.#back(view);
-      if (told) return told;
+    if (this.#wasAnnounced) {
+      const status = this.#back(view);
+      if (status) return status;
     }
     if (mode === 'live') {
       this.#limitedSince = 0;
-      return { kind: 'none', words: '', again: null };
+      return { kind: 'none', text: '', recheckMs: null };
     }
     this.#limitedSince ||= now;
     const left = this.#limitedSince + QUIET_MS - now;
-    if (left > 0) return { kind: 'none', words: '', again: left };
-    return { kind: 'limited', words: mode === 'poll' ? say.slower : say.slow, again: null };
+    if (left > 0) return { kind: 'none', text: '', recheckMs: left };
+    return { kind: 'limited', text: mode === 'poll' ? say.slower : say.slow, recheckMs: null };
   }
 
   /** @param {number} lostAt @param {BannerView} view @returns {StatusView} */
   #lost(lostAt, { now, sent, safe }) {
     if (lostAt !== this.#lostAt) {
       this.#lostAt = lostAt;
-      this.#before = sent;
+      this.#sentBefore = sent;
     }
     const since = now - lostAt;
-    if (since < QUIET_MS) return { kind: 'none', words: '', again: QUIET_MS - since };
-    this.#wasSaid = true;
+    if (since < QUIET_MS) return { kind: 'none', text: '', recheckMs: QUIET_MS - since };
+    this.#wasAnnounced = true;
     this.#goodUntil = 0;
-    this.#words = '';
-    return { kind: 'offline', words: (safe ? say.offlineSince : say.offlineOpen)(clockTime(lostAt)), again: null };
+    this.#text = '';
+    return { kind: 'offline', text: (safe ? say.offlineSince : say.offlineOpen)(clockTime(lostAt)), recheckMs: null };
   }
 
   /** @param {BannerView} view @returns {StatusView|null} */
   #back({ now, sent, waiting }) {
     this.#goodUntil ||= now + GOOD_MS;
-    if (this.#words === '' && waiting === 0 && now < this.#goodUntil) {
-      const count = sent - this.#before;
-      this.#words = count > 0 ? say.backSent(count) : say.back;
+    if (this.#text === '' && waiting === 0 && now < this.#goodUntil) {
+      const count = sent - this.#sentBefore;
+      this.#text = count > 0 ? say.backSent(count) : say.back;
       this.#goodUntil = now + GOOD_MS;
     }
-    if (now < this.#goodUntil) return { kind: 'good', words: this.#words || say.back, again: this.#goodUntil - now };
-    this.#wasSaid = false;
+    if (now < this.#goodUntil) return { kind: 'good', text: this.#text || say.back, recheckMs: this.#goodUntil - now };
+    this.#wasAnnounced = false;
     return null;
   }
 }

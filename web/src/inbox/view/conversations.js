@@ -12,7 +12,7 @@ import { dotOf, shortTypingText, writers } from './presence.js';
 import { previewContent } from './attachments.js';
 import { roleName, shortName, shortTime } from './format.js';
 import { previewMessage } from './preview.js';
-import { known, others } from './users.js';
+import { latestUser, otherMembers } from './users.js';
 import { say } from './strings.js';
 import { totalsOf } from '../../sdk/state/unread-totals.js';
 import { isBlank } from './visible-text.js';
@@ -38,7 +38,7 @@ import { isBlank } from './visible-text.js';
 /** @param {State} state @param {Conversation} conversation @returns {string} */
 export function nameOf(state, conversation) {
   if (conversation.kind === 'group') return conversation.title ?? say.conversations;
-  return others(state, conversation)[0]?.name ?? say.you;
+  return otherMembers(state, conversation)[0]?.name ?? say.you;
 }
 
 /** Returns the name of the other side for the composer. @param {State} state @param {Conversation} conversation
@@ -51,7 +51,7 @@ export function composerName(state, conversation) {
 /** Returns the users whose avatars stand for a conversation: the other user, or two members of a group.
  * @param {State} state @param {Conversation} conversation @returns {User[]} */
 export function avatarUsers(state, conversation) {
-  const all = others(state, conversation);
+  const all = otherMembers(state, conversation);
   if (conversation.kind === 'direct' || all.length < 2) return all.slice(0, 1);
   const last = conversation.last_message?.sender;
   return [...all].sort((a, b) => Number(b.id === last) - Number(a.id === last)).slice(0, 2);
@@ -122,7 +122,7 @@ export function rowOf(conversation, viewInput) {
     selected: conversation.id === viewInput.selected,
     picture: conversation.picture,
     dot: conversation.kind === 'direct'
-      ? dotOf(viewInput.presenceSource.presence(others(viewInput.state, conversation)[0]?.id ?? 0))
+      ? dotOf(viewInput.presenceSource.presence(otherMembers(viewInput.state, conversation)[0]?.id ?? 0))
       : '',
   };
 }
@@ -142,8 +142,8 @@ const lists = new WeakMap();
  * @returns {Conversation[]} */
 export function listed({ state, selected }) {
   const { bound } = state.list;
-  const known = lists.get(state.conversations);
-  if (known?.bound === bound && known.selected === selected) return known.all;
+  const cached = lists.get(state.conversations);
+  if (cached?.bound === bound && cached.selected === selected) return cached.all;
   const all = [...state.conversations.values()]
     .filter((one) => one.activity >= bound || one.id === selected)
     .filter((one) => one.last_message || one.created_by === state.user || one.id === selected)
@@ -209,7 +209,7 @@ export function roleChips(state, conversation) {
     const role = roleName(member.context_role);
     if (member.user.id === state.user) chips.unshift({ text: say.yourRole(role), mine: true });
     else if (conversation.kind === 'direct') {
-      chips.push({ text: say.roleOf(shortName(known(state, member.user).name), role), mine: false });
+      chips.push({ text: say.roleOf(shortName(latestUser(state, member.user).name), role), mine: false });
     }
   }
   return chips;

@@ -12,7 +12,7 @@ import { graphemes } from './graphemes.js';
 /** @typedef {{folded: string, kind: Class}} Letter */
 /** @typedef {'none'|'soft'|'hard'|'spaced'|'thousand'|'space'|'end'} Joint */
 /** @typedef {{folded: string, joint: Joint}} Unit */
-/** One term that a name must contain: the whole, or all of its parts. @typedef {{whole: string, parts: string[]}} Asked
+/** One term that a name must contain: the whole, or all of its parts. @typedef {{whole: string, parts: string[]}} QueryTerm
  * */
 
 const JOINT = '\u200c';
@@ -164,22 +164,22 @@ function joinNumbers(units) {
 function accountEnd(units, starts, group) {
   const from = starts[group];
   const end = (/** @type {number} */ one) => starts[one + 1] ?? units.length;
-  const said = (/** @type {number} */ one) => units.slice(starts[one], end(one)).map((unit) => unit.folded).join('');
-  if (end(group) - from !== 4 || !/end|space$/u.test(units[from].joint) || !/^[a-z]{2}[0-9]{2}$/u.test(said(group))) {
+  const joinLetters = (/** @type {number} */ one) => units.slice(starts[one], end(one)).map((unit) => unit.folded).join('');
+  if (end(group) - from !== 4 || !/end|space$/u.test(units[from].joint) || !/^[a-z]{2}[0-9]{2}$/u.test(joinLetters(group))) {
     return group;
   }
   let last = group;
   for (let next = group + 1; next < starts.length; next += 1) {
     const at = starts[next];
     const isSpaced = /^(?:space|spaced|thousand)$/u.test(units[at].joint);
-    if (!isSpaced || end(next) - at > 4 || at - starts[next - 1] !== 4 || !/^[a-z0-9]*$/iu.test(said(next))) break;
+    if (!isSpaced || end(next) - at > 4 || at - starts[next - 1] !== 4 || !/^[a-z0-9]*$/iu.test(joinLetters(next))) break;
     last = next;
   }
   return end(last) - from >= ACCOUNT_CHARS_MIN ? last : group;
 }
 
 /** @param {{folded: string}[]} units @param {number} [from] @returns {string} */
-function said(units, from = 0) {
+function joinLetters(units, from = 0) {
   return units.slice(from, from + WORD_CHARS_MAX).map((one) => one.folded).join('');
 }
 
@@ -204,19 +204,19 @@ function runsOf(letters) {
 export function nameWords(name) {
   const letters = foldedLetters(name);
   const words = chunked(unitsOf(letters), isApart).flatMap((units) => units.flatMap(({ folded, joint: before }, at) =>
-    (at > 0 && before === 'none' && !isSwitch(units[at - 1].folded, folded) ? [] : [said(units, at)])));
-  const parts = runsOf(letters).flatMap((run) => run.map((_, at) => said(run, at)));
+    (at > 0 && before === 'none' && !isSwitch(units[at - 1].folded, folded) ? [] : [joinLetters(units, at)])));
+  const parts = runsOf(letters).flatMap((run) => run.map((_, at) => joinLetters(run, at)));
   return [...words, ...parts].map((one) => ` ${one}`).join('');
 }
 
-/** What a query asks of a name. @param {string} query @returns {Asked[]} */
-export function asked(query) {
+/** What a query asks of a name. @param {string} query @returns {QueryTerm[]} */
+export function parseQuery(query) {
   const letters = foldedLetters(query);
   const words = chunked(unitsOf(letters), isApart).map((word) => {
-    const parts = chunked(word, (unit) => unit.joint !== 'none').map((part) => said(part));
-    return { whole: said(word), parts: parts.length > 1 ? parts : [] };
+    const parts = chunked(word, (unit) => unit.joint !== 'none').map((part) => joinLetters(part));
+    return { whole: joinLetters(word), parts: parts.length > 1 ? parts : [] };
   });
-  return [...words, ...runsOf(letters).map((run) => ({ whole: said(run), parts: [] }))];
+  return [...words, ...runsOf(letters).map((run) => ({ whole: joinLetters(run), parts: [] }))];
 }
 
 /** @param {Unit[]} units @param {(unit: Unit) => boolean} begins @returns {Unit[][]} */
@@ -231,21 +231,21 @@ function chunked(units, begins) {
 }
 
 /** Caches the words of names, which are compared on each keystroke. @type {Map<string, string>} */
-const known = new Map();
-const KNOWN_MAX = 20_000;
+const wordsByName = new Map();
+const CACHE_MAX = 20_000;
 
-/** Returns whether a name matches a query. @param {string} name @param {Asked[]} wanted @returns {boolean} */
+/** Returns whether a name matches a query. @param {string} name @param {QueryTerm[]} wanted @returns {boolean} */
 export function isFound(name, wanted) {
-  let words = known.get(name);
+  let words = wordsByName.get(name);
   if (words === undefined) {
     words = nameWords(name);
-    if (known.size >= KNOWN_MAX) known.clear();
-    known.set(name, words);
+    if (wordsByName.size >= CACHE_MAX) wordsByName.clear();
+    wordsByName.set(name, words);
   }
   return hasAll(words, wanted);
 }
 
-/** Returns whether the words of a name match a query. @param {string} words @param {Asked[]} wanted @returns {boolean}
+/** Returns whether the words of a name match a query. @param {string} words @param {QueryTerm[]} wanted @returns {boolean}
  * */
 export function hasAll(words, wanted) {
   const has = (/** @type {string} */ part) => words.includes(` ${part}`);

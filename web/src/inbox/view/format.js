@@ -117,7 +117,7 @@ export function nameList(users, most) {
 }
 
 /** Returns whether a text is one to three emoji and nothing else. @param {string} text @returns {boolean} */
-export function isLarge(text) {
+export function isLargeEmoji(text) {
   if (text.length > 48 || !/\p{Extended_Pictographic}|\p{Regional_Indicator}/u.test(text)) return false;
   const signs = graphemes(text.trim());
   return signs.length <= 3 && signs.every((sign) => /^(\p{Extended_Pictographic}|\p{Regional_Indicator})/u.test(sign));

@@ -11,7 +11,7 @@ export function graphemes(text) {
 
 /** Truncates a text to a number of graphemes, never within one. @param {string} text @param {number} most
  * @returns {string} */
-export function cut(text, most) {
+export function truncate(text, most) {
   if (text.length <= most) return text;
   let count = 0;
   // The segmenter is lazy, so a long text costs no more than its beginning.

@@ -60,7 +60,7 @@ export function findLinks(text, most, meter = { steps: 0 }) {
     meter.steps += chunk.length;
     if (/[@.:]/u.test(chunk)) {
       const isWord = isWordBefore(text, index);
-      for (const link of inChunk({ text: chunk, signs, meter }, isWord)) {
+      for (const link of linksInChunk({ text: chunk, signs, meter }, isWord)) {
         if (found.length >= most) break;
         found.push({ ...link, start: index + link.start, end: index + link.end });
       }
@@ -80,7 +80,7 @@ function noteSigns(signs, chunk) {
 }
 
 /** @param {Chunk} chunk @param {boolean} isWord whether a word continues at its start @returns {Found[]} */
-function inChunk(chunk, isWord) {
+function linksInChunk(chunk, isWord) {
   const { text, meter } = chunk;
   /** @type {Found[]} */
   const found = [];
@@ -89,13 +89,13 @@ function inChunk(chunk, isWord) {
   for (const { 0: sign, index } of text.matchAll(CANDIDATE)) {
     if (index < floor) continue;
     /** @type {{link: Found|null, floor: number}} */
-    let looked;
-    if (sign === '@') looked = mail(chunk, index, floor);
-    else if (sign.startsWith('.')) looked = bare(chunk, index, floor);
-    else looked = schemed(chunk, index, sign.toLowerCase());
+    let read;
+    if (sign === '@') read = readMail(chunk, index, floor);
+    else if (sign.startsWith('.')) read = readBareDomain(chunk, index, floor);
+    else read = readUrl(chunk, index, sign.toLowerCase());
     meter.steps += sign.length;
-    floor = looked.floor;
-    const { link } = looked;
+    floor = read.floor;
+    const { link } = read;
     if (!link) continue;
     floor = link.end;
     if (!(link.start === 0 ? isWord : isWordBefore(text, link.start))) found.push(link);
@@ -105,10 +105,10 @@ function inChunk(chunk, isWord) {
 
 /** Reads a URL with a scheme, or one that starts with www. @param {Chunk} chunk @param {number} start
  * @param {string} sign @returns {{link: Found|null, floor: number}} */
-function schemed(chunk, start, sign) {
+function readUrl(chunk, start, sign) {
   const { text, meter } = chunk;
-  const missed = (/** @type {number} */ floor) => ({ link: null, floor });
-  if (/[@/.\\]/u.test(text[start - 1] ?? ' ')) return missed(start + 1);
+  const noLink = (/** @type {number} */ floor) => ({ link: null, floor });
+  if (/[@/.\\]/u.test(text[start - 1] ?? ' ')) return noLink(start + 1);
   const scheme = sign === 'www.' ? 'https://' : '';
   // The host decides, so that the rest is read only once.
   const from = start + (scheme === '' ? sign.length : 0);
@@ -117,13 +117,13 @@ function schemed(chunk, start, sign) {
   meter.steps += whole.length;
   // If a name continues with other characters, its beginning alone is another host.
   const isCut = name.length < whole.length;
-  if (isCut && !/^(?:.*\.|\[|localhost$|localhost:)/iu.test(name)) return missed(from + Math.max(name.length, 1));
-  if (sign === 'www.' && !/^www\.[^./]+\./iu.test(name)) return missed(from + sign.length);
+  if (isCut && !/^(?:.*\.|\[|localhost$|localhost:)/iu.test(name)) return noLink(from + Math.max(name.length, 1));
+  if (sign === 'www.' && !/^www\.[^./]+\./iu.test(name)) return noLink(from + sign.length);
   // Nothing of `https://name:secret@host` is a link.
-  if (sign !== 'mailto:' && !isServer((scheme || sign) + bareName(name))) return missed(from + name.length);
+  if (sign !== 'mailto:' && !isServer((scheme || sign) + bareName(name))) return noLink(from + name.length);
   const server = from + name.length;
   const end = endOf(chunk, start, server, isCut ? server : text.length);
-  const link = end - start > LENGTH_MAX ? null : made(text, start, end, scheme);
+  const link = end - start > LENGTH_MAX ? null : makeLink(text, start, end, scheme);
   return { link, floor: Math.max(end, from) };
 }
 
@@ -141,38 +141,38 @@ function bareName(name) {
 
 /** @param {string} address @returns {boolean} */
 function isServer(address) {
-  const url = parsed(address);
+  const url = parseUrl(address);
   if (url === null || url.username !== '' || url.password !== '') return false;
   return /[a-z0-9]/iu.test(url.hostname) && /^[a-z\d.:_[\]-]+$/iu.test(url.hostname);
 }
 
 /** Reads an e-mail address around its @. @param {Chunk} chunk @param {number} at @param {number} floor
  * @returns {{link: Found|null, floor: number}} */
-function mail({ text, meter }, at, floor) {
-  const missed = { link: null, floor: at + 1 };
+function readMail({ text, meter }, at, floor) {
+  const noLink = { link: null, floor: at + 1 };
   let start = at;
   while (start > floor && at - start <= LOCAL_MAX && LOCAL.test(text[start - 1])) start -= 1;
   const rest = untilRun(/^[\p{L}\p{M}\d.-]*/u.exec(text.slice(at + 1, at + 1 + HOST_MAX))?.[0] ?? '');
   meter.steps += at - start + rest.length;
   const found = at - start > LOCAL_MAX ? null : DOMAIN.exec(rest);
-  if (!found || isFileEnding(found[1])) return missed;
+  if (!found || isFileEnding(found[1])) return noLink;
   const end = at + 1 + found[0].length;
   // Quotes and markup characters are not part of the name; an underscore is, unless another one closes it.
   start += /^[^\p{L}\p{N}]*/u.exec(text.slice(start, at))?.[0].length ?? 0;
   while (start > floor && text[start - 1] === '_' && text[end] !== '_') start -= 1;
   const local = text.slice(start, at);
-  if (local === '' || local.endsWith('.') || local.includes('..')) return missed;
-  if (/[@/:#\\-]/u.test(text[start - 1] ?? ' ')) return missed;
+  if (local === '' || local.endsWith('.') || local.includes('..')) return noLink;
+  if (/[@/:#\\-]/u.test(text[start - 1] ?? ' ')) return noLink;
   // `ada@a.example/x` is no e-mail address; `ada@a.example?` and `ada@a.example:` end sentences.
-  if (/^(?:[/@]|[?#:_][\p{L}\p{N}/])/u.test(text.slice(end, end + 2))) return missed;
+  if (/^(?:[/@]|[?#:_][\p{L}\p{N}/])/u.test(text.slice(end, end + 2))) return noLink;
   return { link: { start, end, href: `mailto:${encodeURI(text.slice(start, end))}`, host: null }, floor: end };
 }
 
 /** Reads a domain with a path; `at` is its last full stop. @param {Chunk} chunk @param {number} at
  * @param {number} floor @returns {{link: Found|null, floor: number}} */
-function bare(chunk, at, floor) {
+function readBareDomain(chunk, at, floor) {
   const { text, meter } = chunk;
-  const missed = { link: null, floor: at + 1 };
+  const noLink = { link: null, floor: at + 1 };
   let start = at;
   while (start > floor && at - start <= 255 && /[\p{L}\p{M}\d.-]/u.test(text[start - 1])) start -= 1;
   meter.steps += at - start;
@@ -180,11 +180,11 @@ function bare(chunk, at, floor) {
   start += before.length - fromRun(before).length;
   const found = DOMAIN.exec(text.slice(start, start + HOST_MAX));
   const end = start + (found?.[0].length ?? 0);
-  if (!found || text[end] !== '/' || !isTopLevel(found[1])) return missed;
-  if (/[@/:.#\\_-]/u.test(text[start - 1] ?? ' ')) return missed;
+  if (!found || text[end] !== '/' || !isTopLevel(found[1])) return noLink;
+  if (/[@/:.#\\_-]/u.test(text[start - 1] ?? ' ')) return noLink;
   const to = endOf(chunk, start, end);
   if (to - start > LENGTH_MAX || to < end + 2) return { link: null, floor: Math.max(to, at + 1) };
-  return { link: made(text, start, to, 'https://'), floor: to };
+  return { link: makeLink(text, start, to, 'https://'), floor: to };
 }
 
 /** Returns the text before the first letter of a script without spaces. @param {string} text @returns {string} */
@@ -202,9 +202,9 @@ function fromRun(text) {
 
 /** @param {string} text @param {number} start @param {number} end @param {string} scheme the scheme to prepend
  * @returns {Found|null} */
-function made(text, start, end, scheme) {
+function makeLink(text, start, end, scheme) {
   const written = text.slice(start, end);
-  const url = parsed(scheme + written);
+  const url = parseUrl(scheme + written);
   if (!url) return null;
   if (url.protocol === 'mailto:') {
     return /^mailto:[^@\s/]+@[^@\s/]+/iu.test(url.href) ? { start, end, href: url.href, host: null } : null;
@@ -214,7 +214,7 @@ function made(text, start, end, scheme) {
 }
 
 /** @param {string} text @returns {URL|null} */
-function parsed(text) {
+function parseUrl(text) {
   try {
     const url = new URL(text);
     return ['http:', 'https:', 'mailto:'].includes(url.protocol) ? url : null;

@@ -2,28 +2,28 @@
  * Parses the markup of a plain text: links, *bold*, _italic_, `code` and fenced blocks. Pure; the result contains only
  * text.
  *
- * Invariants: the texts of all pieces add up to the input; markup characters are pieces of their own (`mark`). An
+ * Invariants: the texts of all pieces add up to the input; markup characters are pieces of their own (`addMark`). An
  * `href` starts with http, https or mailto. The time is linear in the length. Links and code contain no markup. A span
  * stays within one line. It opens only at the start or after a space, an opening bracket or a quote, and closes only
  * before punctuation or closing brackets up to a space or the end. It contains a letter, a digit or an emoji. So
  * `snake_case`, `2*3*4`, `src/*.js` and `^_^` stay as they are.
  */
-import { cut } from './graphemes.js';
+import { truncate } from './graphemes.js';
 import { findLinks } from './links.js';
 
 /** @import {Meter} from './links.js' */
 
 /**
- * @typedef {{type: 'text', text: string, bold: boolean, italic: boolean}} Words
- * @typedef {{type: 'link', text: string, href: string, host: string|null, bold: boolean, italic: boolean}} Link
- * @typedef {{type: 'code', text: string}} Code
- * @typedef {{type: 'block', text: string}} Block
- * @typedef {{type: 'mark', text: string}} Mark
- * @typedef {Words|Link|Code|Block|Mark} Piece
+ * @typedef {{type: 'text', text: string, bold: boolean, italic: boolean}} TextPiece
+ * @typedef {{type: 'link', text: string, href: string, host: string|null, bold: boolean, italic: boolean}} LinkPiece
+ * @typedef {{type: 'code', text: string}} CodePiece
+ * @typedef {{type: 'block', text: string}} BlockPiece
+ * @typedef {{type: 'mark', text: string}} MarkPiece
+ * @typedef {TextPiece|LinkPiece|CodePiece|BlockPiece|MarkPiece} Piece
  */
 
 /** After this number of spans the rest of a text is plain, which bounds the elements that a page has to draw. */
-const FORMS_MAX = 600;
+const SPANS_MAX = 600;
 const FENCE = '```';
 /** No single line has room for more. */
 const PREVIEW_CHARS = 1_000;
@@ -31,27 +31,27 @@ const PREVIEW_CHARS = 1_000;
 const AFTER_MAX = 12;
 
 /** What a span must contain. */
-const SAID = /[\p{L}\p{N}\p{Extended_Pictographic}]/u;
+const CONTENT = /[\p{L}\p{N}\p{Extended_Pictographic}]/u;
 
 /** @param {string} text @param {Meter} [meter] @returns {Piece[]} */
 export function parseMarkup(text, meter = { steps: 0 }) {
   /** @type {Piece[]} */
   const pieces = [];
-  const left = { forms: FORMS_MAX, meter };
+  const left = { spans: SPANS_MAX, meter };
   let from = 0;
-  for (const fence of fences(text)) {
-    takeLines(text.slice(from, fence.from), pieces, left);
-    mark(pieces, text.slice(fence.from, fence.begin));
+  for (const fence of findFences(text)) {
+    parseLines(text.slice(from, fence.from), pieces, left);
+    addMark(pieces, text.slice(fence.from, fence.begin));
     pieces.push({ type: 'block', text: text.slice(fence.begin, fence.end) });
-    mark(pieces, text.slice(fence.end, fence.to));
+    addMark(pieces, text.slice(fence.end, fence.to));
     from = fence.to;
   }
-  takeLines(text.slice(from), pieces, left);
+  parseLines(text.slice(from), pieces, left);
   return pieces;
 }
 
 /** Returns the text without its markup. @param {string} text @returns {string} */
-export function plain(text) {
+export function stripMarkup(text) {
   return parseMarkup(text).map((piece) => (piece.type === 'mark' ? (piece.text.includes('\n') ? '\n' : '') : piece.text))
     .join('');
 }
@@ -59,7 +59,7 @@ export function plain(text) {
 /** Returns a text as one line for the list, a quote or a notice: without markup and without unclosed fences.
  * @param {string} text @returns {string} */
 export function preview(text) {
-  const shown = plain(cut(text, PREVIEW_CHARS));
+  const shown = stripMarkup(truncate(text, PREVIEW_CHARS));
   return oneLine(shown.replace(/^```[\w+#.-]{0,20}$/gmu, '').replace(/^```|```$/gmu, '')) || oneLine(shown);
 }
 
@@ -70,9 +70,9 @@ export function oneLine(text) {
 
 /** Finds code blocks: from a fence at the start of a line to one at the end of a line, with text in between.
  * @param {string} text @returns {{from: number, begin: number, end: number, to: number}[]} */
-function fences(text) {
+function findFences(text) {
   const found = [];
-  for (let at = 0; found.length < FORMS_MAX;) {
+  for (let at = 0; found.length < SPANS_MAX;) {
     const open = lineStart(text, at);
     const close = open < 0 ? -1 : lineEnd(text, open + FENCE.length);
     if (close < 0) break;
@@ -111,37 +111,37 @@ function lineEnd(text, from) {
   return -1;
 }
 
-/** @typedef {{forms: number, meter: Meter}} Left how many forms the text may still have */
+/** @typedef {{spans: number, meter: Meter}} Left how many forms the text may still have */
 
 /** @param {string} text @param {Piece[]} pieces @param {Left} left */
-function takeLines(text, pieces, left) {
+function parseLines(text, pieces, left) {
   for (const line of text.match(/[^\n]*\n|[^\n]+$/gu) ?? []) {
     const end = line.endsWith('\n') ? line.length - 1 : line.length;
-    takeLine(line.slice(0, end), pieces, left);
-    words(pieces, line.slice(end), false, false);
+    parseLine(line.slice(0, end), pieces, left);
+    addText(pieces, line.slice(end), false, false);
   }
 }
 
 /** An indivisible piece of a line, or a character that may be markup. @typedef {{type: 'plain', text: string} | {type:
  * 'sign', text: '*'|'_', opens: boolean, closes: boolean} | {type: 'link', text: string, href: string, host:
- * string|null} | Code | Mark} Atom */
+ * string|null} | CodePiece | MarkPiece} Atom */
 
 /** @param {string} line @param {Piece[]} pieces @param {Left} left */
-function takeLine(line, pieces, left) {
+function parseLine(line, pieces, left) {
   const atoms = atomsOf(line, left);
-  const pairs = pair(atoms, left);
+  const pairs = pairSigns(atoms, left);
   const on = { '*': false, _: false };
   for (const [index, atom] of atoms.entries()) {
     if (atom.type === 'sign') {
       const turns = pairs.get(index);
       if (turns === undefined) {
-        words(pieces, atom.text, on['*'], on._);
+        addText(pieces, atom.text, on['*'], on._);
       } else {
-        mark(pieces, atom.text);
+        addMark(pieces, atom.text);
         on[atom.text] = turns;
       }
     } else if (atom.type === 'plain') {
-      words(pieces, atom.text, on['*'], on._);
+      addText(pieces, atom.text, on['*'], on._);
     } else if (atom.type === 'link') {
       pieces.push({ ...atom, bold: on['*'], italic: on._ });
     } else {
@@ -156,7 +156,7 @@ function atomsOf(line, left) {
   /** @type {Atom[]} */
   const atoms = [];
   let from = 0;
-  for (let open = line.indexOf('`'); open >= 0 && left.forms > 0;) {
+  for (let open = line.indexOf('`'); open >= 0 && left.spans > 0;) {
     const close = line.indexOf('`', open + 1);
     if (close < 0) break;
     const inside = line.slice(open + 1, close);
@@ -164,32 +164,32 @@ function atomsOf(line, left) {
       open = close;
       continue;
     }
-    left.forms -= 1;
-    takeWords(atoms, line, from, open, left);
+    left.spans -= 1;
+    addWords(atoms, line, from, open, left);
     atoms.push({ type: 'mark', text: '`' }, { type: 'code', text: inside }, { type: 'mark', text: '`' });
     from = close + 1;
     open = line.indexOf('`', from);
   }
-  takeWords(atoms, line, from, line.length, left);
+  addWords(atoms, line, from, line.length, left);
   return atoms;
 }
 
 /** Adds links and the characters that may be markup. @param {Atom[]} atoms @param {string} line @param {number} from
  * @param {number} to @param {Left} left */
-function takeWords(atoms, line, from, to, left) {
-  const links = findLinks(line.slice(from, to), left.forms, left.meter);
-  left.forms -= links.length;
+function addWords(atoms, line, from, to, left) {
+  const links = findLinks(line.slice(from, to), left.spans, left.meter);
+  left.spans -= links.length;
   let at = from;
   for (const { start, end, href, host } of links) {
-    takeSigns(atoms, line, at, from + start, left.meter);
+    addSigns(atoms, line, at, from + start, left.meter);
     at = from + end;
     atoms.push({ type: 'link', text: line.slice(from + start, at), href, host });
   }
-  takeSigns(atoms, line, at, to, left.meter);
+  addSigns(atoms, line, at, to, left.meter);
 }
 
 /** @param {Atom[]} atoms @param {string} line @param {number} from @param {number} to @param {Meter} meter */
-function takeSigns(atoms, line, from, to, meter) {
+function addSigns(atoms, line, from, to, meter) {
   let begun = from;
   for (let at = from; at < to; at += 1) {
     const sign = line[at];
@@ -231,21 +231,21 @@ function isClosed(line, at, sign) {
 
 /** Returns which characters open (true) and close (false) a span. Spans nest and never overlap. @param {Atom[]} atoms
  * @param {Left} left @returns {Map<number, boolean>} */
-function pair(atoms, left) {
+function pairSigns(atoms, left) {
   /** @type {Map<number, boolean>} */
   const pairs = new Map();
   const open = { '*': -1, _: -1 };
   /** The last atom with content for a span. */
-  let said = -1;
+  let lastContent = -1;
   for (const [index, atom] of atoms.entries()) {
     if (atom.type !== 'sign') {
-      if (atom.type !== 'plain' || SAID.test(atom.text)) said = index;
+      if (atom.type !== 'plain' || CONTENT.test(atom.text)) lastContent = index;
       continue;
     }
     const other = atom.text === '*' ? '_' : '*';
     const begun = open[atom.text];
-    if (atom.closes && begun >= 0 && said > begun && left.forms > 0) {
-      left.forms -= 1;
+    if (atom.closes && begun >= 0 && lastContent > begun && left.spans > 0) {
+      left.spans -= 1;
       pairs.set(begun, true).set(index, false);
       open[atom.text] = -1;
       if (open[other] > begun) open[other] = -1;
@@ -257,12 +257,12 @@ function pair(atoms, left) {
 }
 
 /** @param {Piece[]} pieces @param {string} text */
-function mark(pieces, text) {
+function addMark(pieces, text) {
   if (text !== '') pieces.push({ type: 'mark', text });
 }
 
 /** @param {Piece[]} pieces @param {string} text @param {boolean} bold @param {boolean} italic */
-function words(pieces, text, bold, italic) {
+function addText(pieces, text, bold, italic) {
   if (text === '') return;
   const last = pieces.at(-1);
   if (last?.type === 'text' && last.bold === bold && last.italic === italic) last.text += text;

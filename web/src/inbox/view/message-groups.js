@@ -13,7 +13,7 @@ import { filesOf, pendingFiles } from './attachments.js';
 import { clockTime, dayKey, dayName } from './format.js';
 import { deletedWords, previewMessage, nameFor, systemPhrase } from './preview.js';
 import { say } from './strings.js';
-import { known } from './users.js';
+import { latestUser } from './users.js';
 import { receipt } from './conversations.js';
 
 /**
@@ -27,18 +27,18 @@ import { receipt } from './conversations.js';
  * }} MessageView
  * @typedef {{
  *   kind: 'none'} | {kind: 'time', time: string, at: number} | {
- *   kind: 'tick', time: string, at: number, tick: Tick, words: string, wordless: boolean, readers: boolean} | {
+ *   kind: 'tick', time: string, at: number, tick: Tick, words: string, iconOnly: boolean, readers: boolean} | {
  *   kind: 'failed', words: string, clientId: string, back: boolean} | {
  *   kind: 'held', words: string, clientId: string, back: false} | {kind: 'waits', time: string, at: number}
  * } Meta
  * @typedef {{type: 'day', key: string, text: string}} Day
  * @typedef {{type: 'unread', key: string, text: string}} Unread
- * @typedef {{type: 'line', key: string, phrase: Phrase}} Line the beginning of the conversation, and system messages
+ * @typedef {{type: 'system', key: string, phrase: Phrase}} SystemBlock the beginning of the conversation, and system messages
  * @typedef {{
- *   type: 'run', key: string, own: boolean, speaker: string, sender: User|null, messages: MessageView[], unsent: boolean,
+ *   type: 'group', key: string, own: boolean, speaker: string, sender: User|null, messages: MessageView[], unsent: boolean,
  *   held: boolean, joined: boolean, meta: Meta,
  * }} MessageGroup `unsent`: it was refused; `held`: it is the first to wait for the connection
- * @typedef {Day|Unread|Line|MessageGroup} Block
+ * @typedef {Day|Unread|SystemBlock|MessageGroup} Block
  * The unread divider stands before the first message of others from `seq` on; `since`: when the messages before it were
  * read.
  * @typedef {{seq: number, count: number, since: number|null}} Divider
@@ -62,7 +62,7 @@ export function buildBlocks(input) {
   let day = '';
   let divided = false;
   /** @type {MessageGroup|null} */
-  let run = null;
+  let group = null;
   for (const view of allMessages(input)) {
     const today = view.day;
     /** @type {boolean} */
@@ -70,21 +70,21 @@ export function buildBlocks(input) {
     divided ||= unread;
     if (today !== day || unread) {
       blocks.push(separator(input, view, today !== day, unread));
-      if (day === '' && input.atBeginning && !unread) blocks.push(opening(input));
+      if (day === '' && input.atBeginning && !unread) blocks.push(openingLine(input));
       day = today;
-      run = null;
+      group = null;
     }
     if (view.message?.system) {
-      blocks.push({ type: 'line', key: view.key, phrase: systemPhrase(input.state, view.sender, view.message.system) });
-      run = null;
-    } else if (!run || !belongsTo(input, run, view)) {
-      run = startGroup(input, view, run);
-      blocks.push(run);
+      blocks.push({ type: 'system', key: view.key, phrase: systemPhrase(input.state, view.sender, view.message.system) });
+      group = null;
+    } else if (!group || !belongsTo(input, group, view)) {
+      group = startGroup(input, view, group);
+      blocks.push(group);
     } else {
-      run.messages.push(view);
+      group.messages.push(view);
     }
   }
-  describe(input, blocks);
+  setMetaLines(input, blocks);
   return blocks;
 }
 
@@ -190,22 +190,22 @@ function separator({ divider, now }, view, newDay, unread) {
   return { type: 'unread', key: 'unread', text: newDay ? say.newOn(day, news) : news };
 }
 
-/** @param {ThreadInput} input @returns {Line} */
-function opening({ state, conversation }) {
+/** @param {ThreadInput} input @returns {SystemBlock} */
+function openingLine({ state, conversation }) {
   const { context, kind } = conversation;
   const by = conversation.members.find((one) => one.user.id === conversation.created_by);
   const mine = conversation.created_by === state.user;
-  const who = mine ? null : by ? known(state, by.user).name : nameFor(state, conversation.created_by);
+  const who = mine ? null : by ? latestUser(state, by.user).name : nameFor(state, conversation.created_by);
   const begun = kind === 'group' ? say.openedGroup : say.opened;
   const phrase = context ? say.wroteAbout(who, context.title) : begun(who);
-  return { type: 'line', key: 'opening', phrase };
+  return { type: 'system', key: 'opening', phrase };
 }
 
-/** @param {ThreadInput} input @param {MessageGroup} run @param {MessageView} view @returns {boolean} */
-function belongsTo(input, run, view) {
-  const last = run.messages[run.messages.length - 1];
+/** @param {ThreadInput} input @param {MessageGroup} group @param {MessageView} view @returns {boolean} */
+function belongsTo(input, group, view) {
+  const last = group.messages[group.messages.length - 1];
   if (last.sender !== view.sender || Math.floor(last.at / 60_000) !== Math.floor(view.at / 60_000)) return false;
-  return !run.unsent && !run.held && !isUnsent(view) && !isHeld(input, view);
+  return !group.unsent && !group.held && !isUnsent(view) && !isWaiting(input, view);
 }
 
 /** Returns whether the server refused the message. @param {MessageView} view @returns {boolean} */
@@ -215,24 +215,24 @@ function isUnsent(view) {
 
 /** Returns whether the message is the first that waits for the connection. @param {ThreadInput} input @param {MessageView} view
  * @returns {boolean} */
-function isHeld({ items, offline }, view) {
+function isWaiting({ items, offline }, view) {
   return offline && view.item !== null && view.item === items[0] && !isUnsent(view);
 }
 
-/** @param {MessageGroup} run @returns {boolean} */
-function isBehind(run) {
-  return run.meta.kind === 'waits';
+/** @param {MessageGroup} group @returns {boolean} */
+function isBehind(group) {
+  return group.meta.kind === 'waits';
 }
 
 /** @param {ThreadInput} input @param {MessageView} view @param {MessageGroup|null} before @returns {MessageGroup} */
 function startGroup(input, view, before) {
   const { state, conversation } = input;
-  const [unsent, held] = [isUnsent(view), isHeld(input, view)];
+  const [unsent, held] = [isUnsent(view), isWaiting(input, view)];
   const own = view.sender === state.user;
   const behind = view.item !== null && before !== null && (before.unsent || before.held || isBehind(before));
   const named = conversation.kind === 'group' && !own;
   return {
-    type: 'run',
+    type: 'group',
     key: view.key,
     own,
     speaker: own ? say.you : (state.users.get(view.sender)?.name ?? ''),
@@ -247,23 +247,23 @@ function startGroup(input, view, before) {
 
 /** Sets the line under each group. Only the last own group shows a word beside its tick. @param {ThreadInput} input
  * @param {Block[]} blocks */
-function describe(input, blocks) {
-  const runs = blocks.filter((one) => one.type === 'run');
-  const lastOwn = runs.findLast((one) => one.own && one.messages[one.messages.length - 1].deleted === '');
-  for (const run of runs) {
-    const last = run.messages[run.messages.length - 1];
-    if (run.held) {
+function setMetaLines(input, blocks) {
+  const groups = blocks.filter((one) => one.type === 'group');
+  const lastOwn = groups.findLast((one) => one.own && one.messages[one.messages.length - 1].deleted === '');
+  for (const group of groups) {
+    const last = group.messages[group.messages.length - 1];
+    if (group.held) {
       const words = last.item?.kept === false ? say.waitsHere : say.keptUntilBack;
-      run.meta = { kind: 'held', clientId: last.item?.client_id ?? '', words, back: false };
-    } else if (run.unsent) {
-      run.meta = {
+      group.meta = { kind: 'held', clientId: last.item?.client_id ?? '', words, back: false };
+    } else if (group.unsent) {
+      group.meta = {
         kind: 'failed', clientId: last.item?.client_id ?? '', words: say.notSentBecause(reasonOf(last.item)),
         // A retry cannot help.
         back: last.item?.problem?.code === 'file_gone',
       };
-    } else if (run.meta.kind === 'none') {
+    } else if (group.meta.kind === 'none') {
       const plain = { kind: /** @type {const} */ ('time'), time: last.time, at: last.at };
-      run.meta = run.own && last.deleted === '' ? tickOf(input, run, run !== lastOwn) : plain;
+      group.meta = group.own && last.deleted === '' ? tickOf(input, group, group !== lastOwn) : plain;
     }
   }
 }
@@ -273,14 +273,14 @@ function reasonOf(item) {
   return say.reasons[item?.problem?.code ?? ''] ?? say.reasonElse;
 }
 
-/** @param {ThreadInput} input @param {MessageGroup} run @param {boolean} wordless @returns {Meta} */
-function tickOf({ conversation, state }, run, wordless) {
-  const last = run.messages[run.messages.length - 1];
+/** @param {ThreadInput} input @param {MessageGroup} group @param {boolean} iconOnly @returns {Meta} */
+function tickOf({ conversation, state }, group, iconOnly) {
+  const last = group.messages[group.messages.length - 1];
   const { time } = last;
   if (last.item) {
     // No text appears before it is known whether the message is stored.
     const words = last.item.kept === undefined ? '' : say.sending;
-    return { kind: 'tick', time, at: last.at, tick: 'sending', words, wordless, readers: false };
+    return { kind: 'tick', time, at: last.at, tick: 'sending', words, iconOnly, readers: false };
   }
   const { tick, readers, others } = receipt(conversation, state.user, last.seq);
   const some = conversation.kind === 'group' && readers.length > 0 && others > 0;
@@ -288,7 +288,7 @@ function tickOf({ conversation, state }, run, wordless) {
   const large = conversation.kind === 'group' && conversation.member_count > conversation.members.length;
   const words = some ? say.readBy(readers.length, others) : large ? say.whoRead : say[tick];
   return {
-    kind: 'tick', time, at: last.at, tick: some ? 'read' : tick, words, wordless,
-    readers: (some || large) && !wordless,
+    kind: 'tick', time, at: last.at, tick: some ? 'read' : tick, words, iconOnly,
+    readers: (some || large) && !iconOnly,
   };
 }

@@ -6,7 +6,7 @@
  */
 import { shortName, shortTime } from './format.js';
 import { say } from './strings.js';
-import { known, others } from './users.js';
+import { latestUser, otherMembers } from './users.js';
 
 /**
  * @typedef {'online'|'idle'|''} Dot
@@ -72,7 +72,7 @@ export function writers(state, conversation, presenceSource) {
   const found = [];
   for (const id of presenceSource.typing(conversation.id)) {
     const member = conversation.members.find((one) => one.user.id === id);
-    const user = member ? known(state, member.user) : state.users.get(id);
+    const user = member ? latestUser(state, member.user) : state.users.get(id);
     if (user && id !== state.user) found.push(user);
   }
   return found;
@@ -81,7 +81,7 @@ export function writers(state, conversation, presenceSource) {
 /** Returns the line under the name in a thread's header. @param {State} state @param {Conversation} conversation
  * @param {PresenceSource} presenceSource @param {number} now @returns {{words: string, dot: Dot}} */
 export function standing(state, conversation, presenceSource, now) {
-  const rest = others(state, conversation);
+  const rest = otherMembers(state, conversation);
   if (conversation.kind === 'direct') {
     const presence = rest[0] ? presenceSource.presence(rest[0].id) : null;
     return { words: presenceText(presence, now), dot: dotOf(presence) };
@@ -96,9 +96,9 @@ export function standing(state, conversation, presenceSource, now) {
 export function watchedUsers(state, rows, open) {
   /** @type {Set<number>} */
   const users = new Set();
-  if (open) for (const user of others(state, open).slice(0, GROUP_WATCHED_MAX)) users.add(user.id);
+  if (open) for (const user of otherMembers(state, open).slice(0, GROUP_WATCHED_MAX)) users.add(user.id);
   for (const row of rows.slice(0, ROWS_WATCHED_MAX)) {
-    if (row.kind === 'direct') for (const user of others(state, row)) users.add(user.id);
+    if (row.kind === 'direct') for (const user of otherMembers(state, row)) users.add(user.id);
   }
   return [...users];
 }

@@ -17,7 +17,7 @@ export function nameFor(state, user) {
 
 /** Caches previews: a message stays the same object until it changes, and its preview is needed often.
  * @type {WeakMap<Message, MessagePreview>} */
-const gists = new WeakMap();
+const previews = new WeakMap();
 
 /** @param {State} state @param {Message} message @returns {MessagePreview} */
 export function previewMessage(state, message) {
@@ -26,12 +26,12 @@ export function previewMessage(state, message) {
     const isGroup = state.conversations.get(message.conversation)?.kind !== 'direct';
     return { text: deletedWords(state, message, isGroup), sign: 'bin' };
   }
-  let known = gists.get(message);
-  if (!known) {
-    known = previewContent(message);
-    gists.set(message, known);
+  let preview = previews.get(message);
+  if (!preview) {
+    preview = previewContent(message);
+    previews.set(message, preview);
   }
-  return known;
+  return preview;
 }
 
 /** Returns the text of a deleted message. In a group it names nobody, because a moderator may have deleted the message.

@@ -2,16 +2,16 @@
  * The rows of the search results. Pure.
  *
  * @import {Context, Hit, Message, Piece, User} from '../../sdk/wire.js'
- * @import {Asked} from './folding.js'
+ * @import {QueryTerm} from './folding.js'
  * @import {SearchView} from '../../sdk/search.js'
  * @import {State} from '../../sdk/state/state.js'
  * @import {ViewInput} from './conversations.js'
  */
 import { previewContent } from './attachments.js';
-import { asked, fold, hasAll, nameWords } from './folding.js';
+import { fold, hasAll, nameWords, parseQuery } from './folding.js';
 import { clockTime, shortTime } from './format.js';
 import { graphemes } from './graphemes.js';
-import { known } from './users.js';
+import { latestUser } from './users.js';
 import { foundKey } from '../../sdk/state/found-messages.js';
 import { isFiltered } from '../../sdk/search.js';
 import { say } from './strings.js';
@@ -61,7 +61,7 @@ export function resultsView(viewInput, search, at) {
 export function isDoubtful({ found: hits }, { results, query }) {
   return results.some(({ message }) => {
     const now = hits.get(foundKey(message)) ?? null;
-    return now === null || (!now.deleted && !now.hidden && isOther(now, message) && !says(now, asked(query)));
+    return now === null || (!now.deleted && !now.hidden && isOther(now, message) && !says(now, parseQuery(query)));
   });
 }
 
@@ -72,7 +72,7 @@ function asNow({ state }, query, hit) {
   if (now.deleted || now.hidden) return null;
   if (now.version <= hit.message.version) return hit;
   if (!isOther(now, hit.message)) return { ...hit, message: now };
-  const wanted = asked(query);
+  const wanted = parseQuery(query);
   return says(now, wanted) ? { message: now, excerpt: excerptOf(previewContent(now).text, wanted) } : null;
 }
 
@@ -82,13 +82,13 @@ function isOther(now, before) {
   return now.version > before.version && words(now) !== words(before);
 }
 
-/** @param {Message} message @param {Asked[]} wanted @returns {boolean} */
+/** @param {Message} message @param {QueryTerm[]} wanted @returns {boolean} */
 function says({ subject, text, attachments }, wanted) {
   const all = [subject ?? '', text, ...(attachments ?? []).map((one) => one.name)];
   return hasAll(all.map(nameWords).join(''), wanted);
 }
 
-/** Splits a text into pieces, starting shortly before the first match. @param {string} text @param {Asked[]} wanted
+/** Splits a text into pieces, starting shortly before the first match. @param {string} text @param {QueryTerm[]} wanted
  * @returns {Piece[]} */
 export function excerptOf(text, wanted) {
   const words = wanted.flatMap(({ whole, parts }) => [whole, ...parts]);
@@ -125,10 +125,10 @@ function rowOf({ state, now }, { conversations, users }, { message, excerpt }, a
   const conversation = state.conversations.get(id) ?? conversations.get(id);
   const time = Date.parse(message.created_at);
   const { text, sign } = previewContent(message);
-  const name = mine ? say.you : user ? known(state, user).name : say.somebody;
+  const name = mine ? say.you : user ? latestUser(state, user).name : say.somebody;
   return {
     key: `${id}:${seq}`, conversation: id, seq, name,
-    faces: user ? [known(state, user)] : [],
+    faces: user ? [latestUser(state, user)] : [],
     time: whenOf(time, now), dateTime: message.created_at,
     context: conversation?.context ?? null,
     where: conversation ? whereOf(conversation.context?.title ?? nameOf(state, conversation), name) : '',
@@ -163,7 +163,7 @@ function failureOf({ problem, query }) {
   switch (problem.code) {
     case 'invalid_field':
       // The user is not to blame for a wrong time or cursor.
-      return said !== '' && asked(said).length === 0 ? say.searchNoWords(said) : say.searchRefused;
+      return said !== '' && parseQuery(said).length === 0 ? say.searchNoWords(said) : say.searchRefused;
     case 'text_too_long':
       return say.searchTooLong(problem.limit ?? 0);
     case 'limit_reached':

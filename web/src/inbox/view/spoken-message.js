@@ -6,22 +6,22 @@
 import { isolated } from './bidi.js';
 import { previewContent } from './attachments.js';
 import { emojiName } from './emoji.js';
-import { cut } from './graphemes.js';
-import { oneLine, plain } from './markup.js';
+import { truncate } from './graphemes.js';
+import { oneLine, stripMarkup } from './markup.js';
 import { say } from './strings.js';
 
 /** Longer texts are read in the message itself. */
 const CHARS_MAX = 500;
 
 /** @param {MessageView} view @param {string} speaker @param {string} state @returns {string} */
-export function sentence(view, speaker, state) {
+export function spokenMessage(view, speaker, state) {
   const { message, item, quote, reactions } = view;
   const parts = [`${isolated(speaker)}, ${view.time}`];
   if (view.deleted !== '') return [...parts, view.deleted].join('. ');
   if (view.forwarded) parts.push(say.forwarded);
-  if (quote) parts.push(quote.who === '' ? quote.text : say.inReplyTo(quote.who, cut(oneLine(quote.text), 120)));
+  if (quote) parts.push(quote.who === '' ? quote.text : say.inReplyTo(quote.who, truncate(oneLine(quote.text), 120)));
   if (view.subject !== '') parts.push(say.subjectIs(view.subject));
-  if (view.text !== '') parts.push(cut(oneLine(plain(view.text)), CHARS_MAX));
+  if (view.text !== '') parts.push(truncate(oneLine(stripMarkup(view.text)), CHARS_MAX));
   const attachments = message?.attachments ?? item?.attachments ?? [];
   if (attachments.length > 0) parts.push(previewContent({ text: '', attachments }).text);
   for (const { emoji, names } of reactions) parts.push(say.reactionOf(emojiName(emoji), names));

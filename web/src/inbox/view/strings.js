@@ -22,7 +22,7 @@ export function shortCount(count) {
 const subject = (name) => ({ firm: name ?? 'You' });
 
 /** "Ben", "Ben and Cleo", "Ben and 2 others". @param {string[]} names @returns {Phrase} */
-const several = (names) => {
+const listOf = (names) => {
   const [first, second] = names;
   if (names.length < 2) return [{ firm: first ?? 'somebody' }];
   if (names.length === 2) return [{ firm: first }, ' and ', { firm: second }];
@@ -219,7 +219,7 @@ const english = {
   personDeleted: (/** @type {string} */ name) => `${name} deleted this message`,
   wasDeleted: 'This message was deleted',
   lineAdded: (/** @type {string|null} */ who, /** @type {string[]} */ whom) =>
-    /** @type {Phrase} */ ([subject(who), ' added ', ...several(whom)]),
+    /** @type {Phrase} */ ([subject(who), ' added ', ...listOf(whom)]),
   lineRemoved: (/** @type {string|null} */ who, /** @type {string} */ whom) =>
     /** @type {Phrase} */ ([subject(who), ' removed ', { firm: whom }]),
   lineLeft: (/** @type {string|null} */ who) => /** @type {Phrase} */ ([subject(who), ' left']),
@@ -466,27 +466,27 @@ const english = {
 /** @typedef {typeof english} Strings */
 
 /** The current texts. @type {Strings} */
-export const say = guarded(english);
+export const say = withIsolation(english);
 
 /** Replaces some of the texts. @param {Partial<Strings>} words */
 export function override(words) {
-  Object.assign(say, guarded(words));
+  Object.assign(say, withIsolation(words));
 }
 
 /** Isolates everything that is inserted into a sentence. @template {Partial<Strings>} Words @param {Words} words
  * @returns {Words} */
-function guarded(words) {
-  const entries = Object.entries(words).map(([name, value]) => [name, typeof value === 'function' ? kept(value) : value]);
+function withIsolation(words) {
+  const entries = Object.entries(words).map(([name, value]) => [name, typeof value === 'function' ? isolatingArguments(value) : value]);
   return /** @type {Words} */ (Object.fromEntries(entries));
 }
 
 /** @param {Function} make @returns {Function} */
-function kept(make) {
-  return (/** @type {unknown[]} */ ...parts) => make(...parts.map(apart));
+function isolatingArguments(make) {
+  return (/** @type {unknown[]} */ ...parts) => make(...parts.map(isolateAll));
 }
 
 /** @param {unknown} part @returns {unknown} */
-function apart(part) {
-  if (Array.isArray(part)) return part.map(apart);
+function isolateAll(part) {
+  if (Array.isArray(part)) return part.map(isolateAll);
   return typeof part === 'string' ? isolated(part) : part;
 }

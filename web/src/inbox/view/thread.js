@@ -14,7 +14,7 @@ import { historyFrom } from '../../sdk/state/conversations.js';
 import { standing, typingText, writers } from './presence.js';
 import { shortName } from './format.js';
 import { previewMessage, nameFor } from './preview.js';
-import { cut } from './graphemes.js';
+import { truncate } from './graphemes.js';
 import { visibleMessages } from '../../sdk/state/messages.js';
 import { buildBlocks } from './message-groups.js';
 import { say } from './strings.js';
@@ -81,7 +81,7 @@ export function threadView(viewInput, opened) {
       })
     : [];
   const others = messages.filter((one) => isNews(one, state.user)).map((one) => ({
-    seq: one.seq, who: shortName(nameFor(state, one.sender)), text: cut(previewMessage(state, one).text, ANNOUNCED_CHARS_MAX),
+    seq: one.seq, who: shortName(nameFor(state, one.sender)), text: truncate(previewMessage(state, one).text, ANNOUNCED_CHARS_MAX),
   }));
   const typing = conversation && !offline ? writers(state, conversation, viewInput.presenceSource) : [];
   const closed = conversation?.context?.closed ? say.closedAs(conversation.context.title) : null;
@@ -121,7 +121,7 @@ export function threadView(viewInput, opened) {
       writers: typing,
       typing: typingText(typing),
       ownKey: own.at(-1)?.client_id ?? '',
-      trouble: blocks.map((one) => (one.type === 'run' && one.meta.kind === 'failed' ? one.meta.words : '')).join(''),
+      trouble: blocks.map((one) => (one.type === 'group' && one.meta.kind === 'failed' ? one.meta.words : '')).join(''),
     },
     bytesMax: opened.bytesMax,
     composer: {

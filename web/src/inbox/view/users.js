@@ -6,15 +6,15 @@
  */
 
 /** Returns the latest known version of a user. @param {State} state @param {User} user @returns {User} */
-export function known(state, user) {
+export function latestUser(state, user) {
   const best = state.users.get(user.id);
   return best && best.version >= user.version ? best : user;
 }
 
 /** Returns the other members of a conversation. @param {State} state @param {Conversation} conversation
  * @returns {User[]} */
-export function others(state, conversation) {
-  return conversation.members.filter((one) => one.user.id !== state.user).map((one) => known(state, one.user));
+export function otherMembers(state, conversation) {
+  return conversation.members.filter((one) => one.user.id !== state.user).map((one) => latestUser(state, one.user));
 }
 
 const WITHOUT_SPACES = new RegExp('[\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Hangul}'
