@@ -1,12 +1,12 @@
 //! Any bytes as a picture that somebody sends.
 #![no_main]
-#![expect(dead_code, reason = "of what looks at files only a part is asked")]
+#![expect(dead_code, reason = "of what file_checks at files only a part is asked")]
 
 #[path = "../../crates/server/src/files/videos/mod.rs"]
 mod videos;
-#[path = "../src/looks.rs"]
-mod looks;
+#[path = "../src/file_checks.rs"]
+mod file_checks;
 #[path = "../../crates/server/src/files/pictures/mod.rs"]
 mod pictures;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| looks::picture(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| file_checks::picture(bytes));

@@ -1,10 +1,10 @@
-//! What holds for every input, whatever it is. The fuzz targets ask it of inputs they make up;
-//! `crates/protocol/tests/corpus.rs` asks it of the corpus and of mutated frames on every run of the tests.
+//! Properties that hold for every input. The fuzz targets check generated inputs;
+//! `crates/protocol/tests/corpus.rs` checks the corpus and mutated frames on every test run.
 
 use parlor_protocol::{cursor::Cursor, frame::CommandFrame};
 use std::str;
 
-/// Parsing never panics; a refusal has an `id` from its range; what parses is written and read back equal.
+/// Parsing never panics; a refusal has an `id` in range; a parsed frame round-trips.
 pub fn frame(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     match CommandFrame::parse(text) {
@@ -16,7 +16,7 @@ pub fn frame(bytes: &[u8]) {
     }
 }
 
-/// What parses is written and read back equal.
+/// A parsed cursor round-trips.
 pub fn cursor(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     if let Ok(cursor) = text.parse::<Cursor>() {

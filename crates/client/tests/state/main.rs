@@ -1,6 +1,6 @@
 //! The rules of `docs/reference/protocol.md` on the pure state, one test for each that is easily broken.
 
+mod fixtures;
 mod messages;
-mod rows;
 mod scopes;
 mod totals;

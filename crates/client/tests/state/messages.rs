@@ -1,6 +1,6 @@
 //! Messages that change, that are hidden, and that are answered.
 
-use crate::rows::{
+use crate::fixtures::{
     ADA, BEN, CONVERSATION, OTHER, ada, changes, conversation, created, cursor, heads, me_answer, member, members,
     message, needs, seqs, unread,
 };
@@ -80,7 +80,7 @@ fn a_changed_message_is_changed_wherever_it_is_held() {
     state.apply_event(updated(14, 13, changed(11, 1, BEN, 14)));
     assert_eq!(texts(&state), ["changed at 14", "changed at 13"]);
     assert_eq!(state.conversation(CONVERSATION).and_then(|held| held.last_message.clone()).expect("there").seq, Seq(2));
-    assert!(state.is_settled() && unread(&state) == 2, "an edit is not read anew");
+    assert!(state.is_settled() && unread(&state) == 2, "an edit is not unread again");
 }
 
 #[test]
@@ -106,11 +106,11 @@ fn a_page_that_is_older_than_a_change_of_what_was_not_held_is_asked_for_again() 
         ConversationAnswer { conversation: held, users: Vec::new(), cursor: cursor(10) },
         state.request_tick(),
     );
-    let asked = state.request_tick();
+    let requested = state.request_tick();
     assert_eq!(state.needs(), [Need::Messages(CONVERSATION, None)]);
     state.apply_event(updated(11, 10, changed(5, 1, BEN, 11)));
     let old = vec![message(CONVERSATION, 5, 1, BEN), message(CONVERSATION, 6, 2, BEN)];
-    state.apply_message_page(CONVERSATION, page(10, old, vec![]), asked);
+    state.apply_message_page(CONVERSATION, page(10, old, vec![]), requested);
     assert_eq!((seqs(&state), state.needs()), (vec![], vec![Need::Messages(CONVERSATION, None)]));
     let new = vec![changed(5, 1, BEN, 11), message(CONVERSATION, 6, 2, BEN)];
     state.apply_message_page(CONVERSATION, page(11, new, vec![]), state.request_tick());

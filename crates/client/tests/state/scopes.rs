@@ -1,6 +1,6 @@
 //! Scopes, versions and the cursor.
 
-use crate::rows::{
+use crate::fixtures::{
     ADA, BEN, CONVERSATION, OTHER, ada, changes, conversation, created, cursor, heads, me_answer, member, members,
     message, needs, seqs, unread, user,
 };
@@ -65,19 +65,19 @@ fn what_is_not_found_is_no_longer_waited_for() {
 #[test]
 fn whoever_is_removed_forgets_the_conversation_and_answers_on_the_way_do_not_bring_it_back() {
     let mut state = ada();
-    let asked = state.request_tick();
+    let requested = state.request_tick();
     state.apply_event(members(11, 10, vec![Member { left: true, ..member(ADA, 0) }], 1, None));
     assert!(state.conversation(CONVERSATION).is_none());
     state.apply_conversation_answer(
         ConversationAnswer { conversation: conversation(CONVERSATION, 10), users: Vec::new(), cursor: cursor(10) },
-        asked,
+        requested,
     );
-    state.apply_changes(changes(10, 10, Some(conversation(CONVERSATION, 10)), Vec::new()), asked);
+    state.apply_changes(changes(10, 10, Some(conversation(CONVERSATION, 10)), Vec::new()), requested);
     assert!(state.conversation(CONVERSATION).is_none());
-    let asked = state.request_tick();
+    let requested = state.request_tick();
     state.apply_conversation_answer(
         ConversationAnswer { conversation: conversation(CONVERSATION, 15), users: Vec::new(), cursor: cursor(15) },
-        asked,
+        requested,
     );
     assert!(state.conversation(CONVERSATION).is_some(), "added again later");
 }
@@ -108,9 +108,9 @@ fn a_conversation_that_is_gone_is_dropped_unless_it_came_back_meanwhile() {
     let mut state = ada();
     state.apply_heads(heads(30, &[], &[CONVERSATION]), state.request_tick());
     assert!(state.conversation(CONVERSATION).is_none() && state.cursor() == Some(cursor(30)));
-    let asked = state.request_tick();
+    let requested = state.request_tick();
     state.apply_conversation(conversation(CONVERSATION, 40), state.request_tick());
-    state.apply_heads(heads(35, &[], &[CONVERSATION]), asked);
+    state.apply_heads(heads(35, &[], &[CONVERSATION]), requested);
     assert!(state.conversation(CONVERSATION).is_some());
     assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)]);
 }
@@ -128,7 +128,7 @@ fn pages_of_changes_count_only_when_the_last_one_is_there() {
 }
 
 #[test]
-fn changes_that_do_not_follow_on_what_is_held_are_not_applied() {
+fn changes_that_start_after_the_copy_are_not_applied() {
     let mut state = ada();
     let whole = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 15) };
     state.apply_changes(changes(12, 15, Some(whole), vec![message(CONVERSATION, 15, 2, BEN)]), state.request_tick());
@@ -136,7 +136,7 @@ fn changes_that_do_not_follow_on_what_is_held_are_not_applied() {
 }
 
 #[test]
-fn changes_that_come_with_heads_follow_on_every_copy_for_they_begin_at_the_cursor() {
+fn changes_that_come_with_heads_apply_to_every_copy() {
     let mut state = ada();
     state.apply_heads(heads(20, &[], &[]), state.request_tick());
     let newest = message(CONVERSATION, 25, 1, BEN);
@@ -147,7 +147,7 @@ fn changes_that_come_with_heads_follow_on_every_copy_for_they_begin_at_the_curso
 }
 
 #[test]
-fn too_many_changes_bring_the_newest_page_instead() {
+fn too_many_changes_bring_the_newest_page() {
     let mut state = ada();
     state.apply_event(created(11, 10, 1, BEN, 1));
     state.apply_event(created(30, 29, 9, BEN, 9));
@@ -165,7 +165,7 @@ fn too_many_changes_bring_the_newest_page_instead() {
 }
 
 #[test]
-fn unread_follows_others_messages_ones_own_and_the_marker() {
+fn unread_follows_messages_and_the_users_marker() {
     let mut state = ada();
     state.apply_event(created(11, 10, 1, BEN, 1));
     state.apply_event(created(12, 11, 2, ADA, 0));
@@ -185,7 +185,7 @@ fn unread_follows_others_messages_ones_own_and_the_marker() {
 }
 
 #[test]
-fn crossing_the_size_of_large_conversations_asks_for_it_anew() {
+fn crossing_the_fan_out_limit_refetches_the_conversation() {
     let mut state = ada();
     state.apply_event(members(11, 10, vec![member(UserId(3), 0)], 65, None));
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
@@ -231,7 +231,7 @@ fn a_marker_of_a_large_conversation_and_its_messages_may_come_in_either_order() 
 }
 
 #[test]
-fn a_message_of_ones_own_does_not_hide_a_marker_that_moved_in_another_scope() {
+fn the_users_own_message_does_not_hide_a_marker_of_another_scope() {
     let mut state = ada();
     for version in 11..=13 {
         state.apply_event(created(version, version - 1, version - 10, BEN, version - 10));
@@ -253,15 +253,15 @@ fn a_message_of_ones_own_does_not_hide_a_marker_that_moved_in_another_scope() {
 }
 
 #[test]
-fn reset_drops_everything_and_answers_on_the_way_are_void() {
+fn a_reset_drops_everything_and_ignores_pending_answers() {
     let mut state = ada();
-    let asked = state.request_tick();
-    state.apply_heads(Heads { reset: true, ..heads(500, &[], &[]) }, asked);
+    let requested = state.request_tick();
+    state.apply_heads(Heads { reset: true, ..heads(500, &[], &[]) }, requested);
     assert_eq!((state.conversations().count(), state.cursor()), (0, Some(cursor(500))));
     assert_eq!(state.needs(), [Need::Me]);
     state.apply_conversation_answer(
         ConversationAnswer { conversation: conversation(CONVERSATION, 10), users: Vec::new(), cursor: cursor(10) },
-        asked,
+        requested,
     );
     let page = ConversationPage {
         conversations: vec![conversation(OTHER, 10)],
@@ -269,8 +269,8 @@ fn reset_drops_everything_and_answers_on_the_way_are_void() {
         users: Vec::new(),
         cursor: cursor(12),
     };
-    assert_eq!(state.apply_conversation_page(page, asked), None);
-    state.finish_list(asked);
+    assert_eq!(state.apply_conversation_page(page, requested), None);
+    state.finish_list(requested);
     assert_eq!((state.conversations().count(), state.needs()), (0, vec![Need::Me]));
 }
 
@@ -280,7 +280,7 @@ fn opened(version: i64) -> Event {
 }
 
 #[test]
-fn a_late_opening_of_a_conversation_that_was_left_is_asked_about_and_never_kept() {
+fn a_late_open_event_of_a_left_conversation_is_verified_and_not_kept() {
     let mut reset = ada();
     reset.apply_heads(Heads { reset: true, ..heads(500, &[], &[]) }, reset.request_tick());
     reset.apply_me(me_answer(4), reset.request_tick());
@@ -306,7 +306,7 @@ fn a_late_opening_of_a_conversation_that_was_left_is_asked_about_and_never_kept(
 }
 
 #[test]
-fn whoever_comes_back_to_a_group_holds_nothing_from_before() {
+fn a_returning_member_keeps_nothing_from_before() {
     let mut state = ada();
     state.apply_event(created(11, 10, 1, BEN, 1));
     let back = Member { history_from: Seq(4), ..member(ADA, 3) };
@@ -318,7 +318,7 @@ fn whoever_comes_back_to_a_group_holds_nothing_from_before() {
 }
 
 #[test]
-fn a_page_that_knows_more_than_the_events_so_far_does_not_double_anything() {
+fn a_page_newer_than_the_events_duplicates_nothing() {
     let mut state = ada();
     let messages = vec![message(CONVERSATION, 11, 1, BEN), message(CONVERSATION, 12, 2, BEN)];
     let page = MessagePage {

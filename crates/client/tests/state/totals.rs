@@ -1,6 +1,6 @@
 //! What is unread in all conversations, of which only some are held.
 
-use crate::rows::{
+use crate::fixtures::{
     ADA, BEN, CONVERSATION, OTHER, changes, conversation, created, cursor, heads, me_answer, member, message,
 };
 use parlor_client::state::{State, needs::Need};
@@ -12,7 +12,7 @@ use parlor_protocol::{
 };
 
 /// What the server tells as of a version.
-fn told(version: i64, conversations: u32, messages: u32) -> MeAnswer {
+fn reported(version: i64, conversations: u32, messages: u32) -> MeAnswer {
     MeAnswer { unread: Unread { conversations, messages }, cursor: cursor(version), ..me_answer(4) }
 }
 
@@ -20,7 +20,7 @@ fn told(version: i64, conversations: u32, messages: u32) -> MeAnswer {
 fn some() -> State {
     let mut state = State::new(ADA, 64);
     state.apply_heads(Heads { reset: true, ..heads(10, &[], &[]) }, state.request_tick());
-    state.apply_me(told(20, 3, 7), state.request_tick());
+    state.apply_me(reported(20, 3, 7), state.request_tick());
     let held = Conversation { unread: 2, ..conversation(CONVERSATION, 10) };
     state.apply_conversation_page(
         ConversationPage { conversations: vec![held], users: Vec::new(), next: None, cursor: cursor(21) },
@@ -38,7 +38,7 @@ fn unread(state: &State) -> (u32, u32) {
 }
 
 #[test]
-fn totals_follow_what_is_held_without_a_question() {
+fn totals_follow_loaded_conversations_without_a_fetch() {
     let mut state = some();
     state.apply_event(created(31, 10, 1, BEN, 1));
     assert_eq!(unread(&state), (3, 8));
@@ -50,7 +50,7 @@ fn totals_follow_what_is_held_without_a_question() {
 }
 
 #[test]
-fn what_the_server_counted_already_is_not_counted_again() {
+fn messages_in_the_totals_are_not_counted_again() {
     let mut state = some();
     // Sent before the totals were told, and heard after.
     state.apply_event(created(15, 10, 1, BEN, 1));
@@ -64,7 +64,7 @@ fn what_the_server_counted_already_is_not_counted_again() {
 }
 
 #[test]
-fn a_conversation_that_was_not_held_and_changed_is_asked_about() {
+fn a_changed_conversation_that_was_not_loaded_refetches_the_totals() {
     let mut state = some();
     let newer = Conversation { unread: 3, ..conversation(OTHER, 30) };
     state.apply_conversation_answer(
@@ -72,16 +72,16 @@ fn a_conversation_that_was_not_held_and_changed_is_asked_about() {
         state.request_tick(),
     );
     assert_eq!(state.needs(), [Need::Me]);
-    state.apply_me(told(30, 3, 8), state.request_tick());
+    state.apply_me(reported(30, 3, 8), state.request_tick());
     assert_eq!(unread(&state), (3, 8));
     assert!(state.is_settled());
 }
 
 #[test]
-fn what_was_left_counts_no_more_held_or_not() {
+fn left_conversations_no_longer_count() {
     let mut state = some();
     state.drop_conversation(CONVERSATION);
-    state.apply_me(told(30, 2, 5), state.request_tick());
+    state.apply_me(reported(30, 2, 5), state.request_tick());
     assert_eq!(unread(&state), (2, 5));
     assert!(state.is_settled());
     let row = Member { left: true, ..member(ADA, 0) };
@@ -97,44 +97,44 @@ fn what_was_left_counts_no_more_held_or_not() {
 }
 
 #[test]
-fn an_answer_that_events_have_overtaken_is_asked_for_again() {
+fn totals_overtaken_by_events_are_fetched_again() {
     let mut state = some();
     state.drop_conversation(OTHER);
-    let asked = state.request_tick();
+    let requested = state.request_tick();
     state.apply_event(created(31, 10, 1, BEN, 1));
-    state.apply_me(told(30, 2, 6), asked);
+    state.apply_me(reported(30, 2, 6), requested);
     assert_eq!(state.needs(), [Need::Me]);
-    state.apply_me(told(31, 2, 7), state.request_tick());
+    state.apply_me(reported(31, 2, 7), state.request_tick());
     assert_eq!(unread(&state), (2, 7));
     assert!(state.is_settled());
     // Nor does an older answer replace a newer one.
-    state.apply_me(told(30, 9, 9), asked);
+    state.apply_me(reported(30, 9, 9), requested);
     assert_eq!(unread(&state), (2, 7));
 }
 
 #[test]
-fn a_number_that_is_in_doubt_is_no_ground_to_count_on() {
+fn uncertain_unread_counts_refetch_the_totals() {
     let mut state = some();
     // The totals were told without it: it was deleted by then. How many are unread now, only a whole copy tells.
     let deleted = Message { deleted: true, version: Version(15), ..message(CONVERSATION, 9, 1, BEN) };
     let place = Scoped { scope: Scope::Conversation(CONVERSATION), version: Version(15), prev: Version(10) };
     state.apply_event(Event::MessageUpdated { place, message: deleted });
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION)]);
-    let asked = state.request_tick();
+    let requested = state.request_tick();
     state.apply_event(created(31, 15, 2, BEN, 2));
     let renewed = Conversation { unread: 2, ..conversation(CONVERSATION, 31) };
     state.apply_conversation_answer(
         ConversationAnswer { conversation: renewed, users: Vec::new(), cursor: cursor(31) },
-        asked,
+        requested,
     );
     assert_eq!(state.needs(), [Need::Me]);
-    state.apply_me(told(31, 3, 8), state.request_tick());
+    state.apply_me(reported(31, 3, 8), state.request_tick());
     assert_eq!(unread(&state), (3, 8));
     assert!(state.is_settled());
 }
 
 #[test]
-fn changes_that_began_before_the_totals_were_told_leave_a_doubt() {
+fn changes_that_started_before_the_totals_refetch_them() {
     let whole = |version: i64| Conversation { unread: 3, ..conversation(CONVERSATION, version) };
     // A message that came before and was edited after; a marker that moved before; too much to tell.
     let mut edited = some();

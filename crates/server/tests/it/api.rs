@@ -1,8 +1,8 @@
-//! What a client that was written from the page alone relies on: pages, limits, codes, paths.
+//! What a client written from the protocol page alone relies on: pages, limits, codes, paths.
 
 use crate::{
-    harness::{Person, Server, Setup, unique},
-    raw::{self, ask},
+    harness::{Server, Setup, TestUser, unique},
+    raw_http::{self, ask},
 };
 use http::Method;
 use parlor_client::{
@@ -19,22 +19,22 @@ use parlor_protocol::{
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-fn bearer(person: &Person) -> String {
+fn bearer(person: &TestUser) -> String {
     person.api.headers()[http::header::AUTHORIZATION].to_str().expect("text").to_owned()
 }
 
-async fn refused(person: &Person, path: &str) -> (Code, Option<u64>) {
+async fn refused(person: &TestUser, path: &str) -> (Code, Option<u64>) {
     match person.api.get::<Value>(path).await {
         Err(Error::Refused(problem)) => (problem.code, problem.limit),
         other => panic!("{path}: {other:?}"),
     }
 }
 
-/// Every row of a list, page by page, each page with at most so many; the rows are in this field.
-async fn whole(person: &Person, path: &str, field: &str, limit: u32) -> Vec<Value> {
+/// Collects a list page by page, with at most `limit` rows per page; the rows are in `field`.
+async fn whole(person: &TestUser, path: &str, field: &str, limit: u32) -> Vec<Value> {
     let (mut rows, mut after) = (Vec::new(), String::new());
     loop {
-        // What a path begins after is said once.
+        // The path's base is the same on every page.
         let path = if after.is_empty() { path } else { path.trim_end_matches("?after=0") };
         let sign = if path.contains('?') { '&' } else { '?' };
         let page: Value = person.api.get(&format!("{path}{sign}limit={limit}{after}")).await.expect("a page");
@@ -52,23 +52,23 @@ async fn whole(person: &Person, path: &str, field: &str, limit: u32) -> Vec<Valu
 }
 
 #[tokio::test]
-async fn every_list_is_paged_in_the_same_way_to_its_end() {
+async fn every_list_is_paged_in_the_same_way() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let mut others = Vec::new();
     for _ in 0..7 {
-        // All have one name, so that only their ids tell them apart.
+        // All have the same name, so that only the ids order them.
         others.push(server.user("Benedict").await);
     }
     let group = ada.group("Desk", &others.iter().collect::<Vec<_>>()).await;
     for other in &others {
-        ada.write_to(other).await;
+        ada.open_direct(other).await;
         let path = format!("/v1/conversations/{group}/messages/1/reactions/%F0%9F%91%8D");
         if other.id == others[0].id {
-            ada.say(group, "umbrella one").await;
+            ada.send(group, "umbrella one").await;
         }
         let _: Value = other.api.request(Method::PUT, &path, "").await.expect("an answer").parse().expect("a member");
-        ada.say(group, "umbrella more").await;
+        ada.send(group, "umbrella more").await;
         let (_, _) = server.api().sign_in(&ada.login, "correct horse").await.expect("another session");
     }
     let count = others.len();
@@ -77,7 +77,7 @@ async fn every_list_is_paged_in_the_same_way_to_its_end() {
         assert_eq!(whole(&ada, "/v1/conversations", "conversations", limit).await.len(), count + 1);
         let members = format!("/v1/conversations/{group}/members");
         assert_eq!(whole(&ada, &members, "members", limit).await.len(), count + 1);
-        // Signing up began a session, and signing in another.
+        // Sign-up created one session, and sign-in another.
         assert_eq!(whole(&ada, "/v1/me/sessions", "sessions", limit).await.len(), count + 2);
         let messages = format!("/v1/conversations/{group}/messages?after=0");
         if limit > 1 {
@@ -85,18 +85,18 @@ async fn every_list_is_paged_in_the_same_way_to_its_end() {
         }
         let reactions = format!("/v1/conversations/{group}/messages/1/reactions");
         let by: Vec<Value> = whole(&ada, &reactions, "reactions", limit).await;
-        let people: BTreeSet<_> =
+        let users: BTreeSet<_> =
             by.iter().flat_map(|by| by["users"].as_array().expect("users")).map(|user| user["id"].as_i64()).collect();
-        assert_eq!(people, others.iter().map(|other| Some(other.id.0)).collect());
+        assert_eq!(users, others.iter().map(|other| Some(other.id.0)).collect());
     }
 }
 
 #[tokio::test]
-async fn numbers_out_of_their_range_are_refused_with_the_largest() {
+async fn numbers_out_of_range_are_refused_with_the_maximum() {
     let server = Setup::new().with("limits.page_rows_max", 20).with("sync.poll_wait_max_ms", 2000).start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let conversation = ada.write_to(&ben).await.id;
-    ada.say(conversation, "hello").await;
+    let conversation = ada.open_direct(&ben).await.id;
+    ada.send(conversation, "hello").await;
     let at = format!("/v1/conversations/{conversation}");
     let lists = [
         "/v1/users?query=be".to_owned(),
@@ -137,7 +137,7 @@ async fn numbers_out_of_their_range_are_refused_with_the_largest() {
 }
 
 #[tokio::test]
-async fn a_damaged_or_foreign_cursor_is_reset_on_every_way() {
+async fn a_damaged_or_foreign_cursor_is_reset_on_every_transport() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let mut socket: Socket = Handshake::new(ada.api.address(), ada.api.headers()).open().await.expect("a socket");
@@ -160,10 +160,10 @@ async fn a_damaged_or_foreign_cursor_is_reset_on_every_way() {
 }
 
 #[tokio::test]
-async fn what_is_not_named_of_a_message_stays_and_null_clears_it() {
+async fn an_edit_keeps_absent_fields_and_null_clears_the_subject() {
     let server = Server::start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let conversation = ada.write_to(&ben).await.id;
+    let conversation = ada.open_direct(&ben).await.id;
     let path = format!("/v1/conversations/{conversation}/messages");
     let body = json!({"client_id": "one", "text": "black", "subject": "Umbrella"});
     let _: Sent = ada.api.send(Method::POST, &path, &body).await.expect("sent");
@@ -188,10 +188,10 @@ async fn what_is_not_named_of_a_message_stays_and_null_clears_it() {
 }
 
 #[tokio::test]
-async fn giving_up_a_send_deletes_nothing_and_looks_like_no_deletion() {
+async fn cancelling_a_send_deletes_nothing_and_reports_no_deletion() {
     let server = Server::start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let conversation = ada.write_to(&ben).await.id;
+    let conversation = ada.open_direct(&ben).await.id;
     let sent = ada.api.post_message(conversation, "a/b?c%", "hello").await.expect("sent").message;
     let cancel = async |id: &str| {
         let path = format!("/v1/sends/{id}/cancel");
@@ -221,10 +221,10 @@ async fn a_wrong_current_password_does_not_look_like_the_end_of_the_session() {
 }
 
 #[tokio::test]
-async fn answers_say_how_many_requests_are_left_and_refusals_when_to_come_back() {
+async fn answers_report_the_remaining_requests_and_refusals_when_to_retry() {
     let server =
         Setup::new().with("limits.requests_per_second_max", 2).with("limits.account_attempts_max", 2).start().await;
-    let numbers = |answer: &raw::Raw, field: &str| -> Vec<(String, u64, u64)> {
+    let numbers = |answer: &raw_http::RawResponse, field: &str| -> Vec<(String, u64, u64)> {
         let value = answer.header(field).unwrap_or_else(|| panic!("{field} in {}", answer.head));
         let item = |item: &str| {
             let mut parts = item.trim().split(';');
@@ -255,7 +255,7 @@ async fn answers_say_how_many_requests_are_left_and_refusals_when_to_come_back()
 }
 
 #[tokio::test]
-async fn the_limits_tell_what_a_client_goes_by() {
+async fn the_limits_include_everything_a_client_needs() {
     let server = Setup::new()
         .with("socket.ping_interval_ms", 1234)
         .with("messages.edit_within_ms", 77)
@@ -285,7 +285,7 @@ async fn the_limits_tell_what_a_client_goes_by() {
 }
 
 #[tokio::test]
-async fn what_is_nowhere_is_not_found_for_programs_and_for_browsers() {
+async fn unknown_paths_are_not_found_for_programs_and_browsers() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let html = ("Accept", "text/html,application/xhtml+xml");
@@ -305,7 +305,7 @@ async fn what_is_nowhere_is_not_found_for_programs_and_for_browsers() {
 }
 
 #[tokio::test]
-async fn an_upload_that_goes_on_elsewhere_is_told_where_whatever_else_is_wrong() {
+async fn a_wrong_upload_offset_is_answered_with_the_right_one_first() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let patch = async |offset: u64, body: &'static str| {
@@ -336,10 +336,10 @@ async fn an_upload_that_goes_on_elsewhere_is_told_where_whatever_else_is_wrong()
 }
 
 #[tokio::test]
-async fn nobody_is_removed_from_a_direct_conversation() {
+async fn members_of_a_direct_conversation_cannot_be_removed() {
     let server = Server::start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let conversation = ada.write_to(&ben).await.id;
+    let conversation = ada.open_direct(&ben).await.id;
     for user in [ada.id, ben.id, UserId(999_999)] {
         let path = format!("/v1/conversations/{conversation}/members/{user}");
         let answer = ada.api.request(Method::DELETE, &path, "").await.expect("an answer").parse::<Value>();

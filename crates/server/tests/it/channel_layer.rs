@@ -1,4 +1,4 @@
-//! The channel layer's conformance suite: what holds for every implementation.
+//! The channel layer's conformance suite: what every implementation must do.
 
 use bytes::Bytes;
 use parlor::channel_layer::{ChannelLayer, Here, Message, NodeMessage, Publication, Seen, Sign, Topic, memory::Memory};
@@ -10,7 +10,7 @@ fn to(topics: &[Topic], text: &str) -> Vec<Publication> {
     vec![Publication { topics: topics.to_vec(), payload: Bytes::copy_from_slice(text.as_bytes()) }]
 }
 
-/// What is delivered to a node from now on.
+/// Records what is delivered to a node.
 fn deliveries(layer: &dyn ChannelLayer) -> mpsc::UnboundedReceiver<Publication> {
     let (sender, receiver) = mpsc::unbounded_channel();
     layer.deliver_to(Arc::new(move |publication| sender.send(publication).expect("the test listens")));
@@ -48,7 +48,7 @@ async fn conforms(layer: Arc<dyn ChannelLayer>) {
     assert_eq!(received(&mut deliveries).await.payload, "last");
 }
 
-/// What two nodes on one layer hold of each other.
+/// What two nodes on one layer know of each other.
 async fn conforms_between_nodes(one: Arc<dyn ChannelLayer>, other: Arc<dyn ChannelLayer>) {
     let mut deliveries = [deliveries(&*one), deliveries(&*other)];
     let (ada, ben) = (Topic::User(UserId(1)), Topic::User(UserId(2)));
@@ -72,7 +72,7 @@ fn sign(user: i64, here: Here, seen_ms: i64, lasts: Duration) -> Vec<Sign> {
     vec![Sign { user: UserId(user), here, seen_ms, lasts }]
 }
 
-/// Who is here: what holds of signs.
+/// Presence signs.
 async fn conforms_in_signs(one: Arc<dyn ChannelLayer>, other: Arc<dyn ChannelLayer>) {
     let (first, second) = (Epoch(11), Epoch(12));
     let both = vec![UserId(1), UserId(2)];
@@ -80,16 +80,16 @@ async fn conforms_in_signs(one: Arc<dyn ChannelLayer>, other: Arc<dyn ChannelLay
     assert_eq!(seen(&one).await, []);
     let of_ada = |here, seen_ms| vec![Seen { user: UserId(1), here, seen_ms }];
 
-    one.say(first, sign(1, Here::Idle, 5, LONG)).await.expect("said");
+    one.send(first, sign(1, Here::Idle, 5, LONG)).await.expect("said");
     assert_eq!(seen(&other).await, of_ada(Here::Idle, 5), "every node sees it");
-    other.say(second, sign(1, Here::Online, 3, LONG)).await.expect("said");
+    other.send(second, sign(1, Here::Online, 3, LONG)).await.expect("said");
     assert_eq!(seen(&one).await, of_ada(Here::Online, 5), "the greatest and the latest count");
-    other.say(second, sign(1, Here::Gone, 4, LONG)).await.expect("said");
+    other.send(second, sign(1, Here::Gone, 4, LONG)).await.expect("said");
     assert_eq!(seen(&one).await, of_ada(Here::Idle, 5), "a node replaces its own sign, and no other's");
-    one.say(first, sign(1, Here::Gone, 9, LONG)).await.expect("said");
+    one.send(first, sign(1, Here::Gone, 9, LONG)).await.expect("said");
     assert_eq!(seen(&other).await, of_ada(Here::Gone, 9));
 
-    one.say(first, sign(2, Here::Online, 7, Duration::from_millis(300))).await.expect("said");
+    one.send(first, sign(2, Here::Online, 7, Duration::from_millis(300))).await.expect("said");
     assert_eq!(seen(&other).await.len(), 2);
     let ends = async {
         while seen(&other).await.len() == 2 {
@@ -99,7 +99,7 @@ async fn conforms_in_signs(one: Arc<dyn ChannelLayer>, other: Arc<dyn ChannelLay
     timeout(Duration::from_secs(10), ends).await.expect("what is not said again ends by itself");
 
     let crowd = (1..=3000).flat_map(|user| sign(user, Here::Online, 1, LONG)).collect();
-    one.say(first, crowd).await.expect("said");
+    one.send(first, crowd).await.expect("said");
     let all = other.seen((1..=3000).map(UserId).collect()).await.expect("the layer runs");
     assert_eq!(all.len(), 3000, "a crowd is told apart");
 }
@@ -116,7 +116,7 @@ async fn the_memory_layer_conforms() {
 }
 
 #[test]
-fn messages_of_nodes_read_back_and_nonsense_does_not() {
+fn node_messages_round_trip_and_garbage_is_refused() {
     let committed = NodeMessage::Committed { node: Epoch(7), first: Version(1), last: Version(9) };
     assert_eq!(Message::decode(&Message::node(&committed)), Ok(Message::Node(committed)));
     assert_eq!(Message::decode(&Message::event("{}")), Ok(Message::Event(Bytes::from("{}"))));

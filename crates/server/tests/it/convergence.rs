@@ -1,13 +1,13 @@
-//! After any interruption every client ends equal to the store (I7): people do random things while their events are
-//! lost, doubled and turned round, connections cut, servers killed and backups restored; at the end the state of each
-//! client is that of a fresh snapshot.
+//! After any interruption every client ends equal to the store (I7). Users act at random while their events are lost,
+//! doubled and reordered, connections are cut, servers are killed and backups restored; at the end each client's state
+//! equals a fresh snapshot.
 //!
-//! The limits are cruel: pages of three, large conversations from four members on. The seed of a failing run is
-//! printed; `PARLOR_TEST_SEED` runs it again.
+//! The limits are tiny: pages of three, large conversations from four members on. A failing run prints its seed;
+//! `PARLOR_TEST_SEED` repeats it.
 
 use crate::{
-    harness::{Chance, Person, Server, Setup, budget, unique},
-    wishes,
+    harness::{Rng, Server, Setup, TestUser, budget, unique},
+    message_actions,
 };
 use parlor_client::{
     error::Error,
@@ -27,56 +27,56 @@ use tokio::task::JoinSet;
 
 const PEOPLE: usize = 5;
 const STEPS: usize = 60;
-/// What people write about.
+/// The contexts of conversations.
 const ITEMS: [&str; 2] = ["1", "2"];
 const MARKER_INTERVAL: Duration = Duration::from_millis(40);
 
-/// How badly live events fare: how many of a hundred meet each fate.
+/// The percentages of live events that are lost, doubled or delayed.
 #[derive(Clone, Copy)]
-struct Weather {
+struct EventFaults {
     lost: usize,
     doubled: usize,
     late: usize,
-    /// The opening of a conversation comes once more, much later.
+    /// The event of opening a conversation arrives again, much later.
     openings: usize,
 }
 
-const CALM: Weather = Weather { lost: 0, doubled: 0, late: 0, openings: 0 };
-const STORM: Weather = Weather { lost: 20, doubled: 15, late: 25, openings: 10 };
+const CALM: EventFaults = EventFaults { lost: 0, doubled: 0, late: 0, openings: 0 };
+const STORM: EventFaults = EventFaults { lost: 20, doubled: 15, late: 25, openings: 10 };
 
-fn tamper(weather: Weather, mut chance: Chance) -> Tamper {
+fn tamper(faults: EventFaults, mut rng: Rng) -> Tamper {
     let mut late: Vec<Event> = Vec::new();
     let mut openings: Vec<Event> = Vec::new();
     let mut on = 0;
     Box::new(move |connection, event| {
         if std::mem::replace(&mut on, connection) != connection {
-            // What a connection had not brought by its end never comes.
+            // Events that a connection had not delivered when it ended are lost.
             late.clear();
             openings.clear();
         }
         if matches!(event, Event::ConversationCreated { .. }) {
             openings.push(event.clone());
         }
-        if chance.percent(weather.lost) {
+        if rng.percent(faults.lost) {
             return Vec::new();
         }
-        if chance.percent(weather.late) {
+        if rng.percent(faults.late) {
             late.push(event);
             return Vec::new();
         }
         let mut events = vec![event.clone()];
-        if chance.percent(weather.doubled) {
+        if rng.percent(faults.doubled) {
             events.push(event);
         }
         events.append(&mut late);
-        if !openings.is_empty() && chance.percent(weather.openings) {
-            events.push(chance.pick(&openings).clone());
+        if !openings.is_empty() && rng.percent(faults.openings) {
+            events.push(rng.pick(&openings).clone());
         }
         events
     })
 }
 
-/// Small limits, of which each seed meets others at their edge.
+/// Small limits; each seed hits different ones.
 fn cruel(seed: u64) -> Setup {
     let server = Setup::new()
         .with("limits.page_rows", 3)
@@ -91,24 +91,24 @@ fn cruel(seed: u64) -> Setup {
         // Changes come in several pages,
         0 => server.with("limits.page_rows_max", 3),
         1 => server.with("limits.page_bytes_max", 60),
-        // are so many that only the newest page comes,
+        // are so many that only the newest page is returned,
         2 => server.with("limits.changes_rows_max", 6),
-        // or in so many conversations that everything is loaded anew.
+        // or concern so many conversations that everything is reset.
         _ => server.with("limits.heads_max", 3),
     }
 }
 
-struct World {
+struct Simulation {
     server: Server,
-    people: Vec<Person>,
+    people: Vec<TestUser>,
     clients: Vec<Client>,
-    chance: Chance,
+    rng: Rng,
     backup: Option<tempfile::TempDir>,
 }
 
-impl World {
-    async fn new(server: Server, seed: u64, weather: Weather) -> Self {
-        let mut chance = Chance::new(seed);
+impl Simulation {
+    async fn new(server: Server, seed: u64, faults: EventFaults) -> Self {
+        let mut rng = Rng::new(seed);
         let mut people = Vec::new();
         for name in ["ada", "ben", "cleo", "dan", "eve"] {
             people.push(server.user(name).await);
@@ -117,38 +117,38 @@ impl World {
         for person in &people {
             let mut client = person.connect().await;
             client.list_limit = Some(2);
-            client.set_tamper(Some(tamper(weather, Chance::new(chance.next()))));
+            client.set_tamper(Some(tamper(faults, Rng::new(rng.next()))));
             clients.push(client);
         }
-        let mut world = Self { server, people, clients, chance, backup: None };
+        let mut sim = Self { server, people, clients, rng, backup: None };
         for item in ITEMS {
-            world.put(item);
+            sim.put(item);
         }
         for who in 0..2 {
-            let open = world.open(who);
-            world.command(who, open).await;
+            let open = sim.open(who);
+            sim.command(who, open).await;
         }
-        world
+        sim
     }
 
-    /// A conversation that this person knows of.
+    /// Picks a conversation that this user knows.
     fn some_conversation(&mut self, who: usize) -> Option<ConversationId> {
         let known: Vec<_> = self.clients[who].state.conversations().map(|conversation| conversation.id).collect();
-        if known.is_empty() { None } else { Some(*self.chance.pick(&known)) }
+        if known.is_empty() { None } else { Some(*self.rng.pick(&known)) }
     }
 
-    fn somebody(&mut self) -> UserId {
-        self.people[self.chance.below(PEOPLE)].id
+    fn someone(&mut self) -> UserId {
+        self.people[self.rng.below(PEOPLE)].id
     }
 
-    /// One of the first so many of a hundred things that a person may do; from 90 on they are interruptions. Refusals
-    /// are part of life; what was refused did not happen.
+    /// Performs one of a hundred random actions; from 90 on they are interruptions. Refused actions are fine: they have
+    /// no effect.
     async fn act(&mut self, things: usize) {
-        if self.chance.percent(20) {
+        if self.rng.percent(20) {
             return self.act_together().await;
         }
-        let who = self.chance.below(PEOPLE);
-        match self.chance.below(things) {
+        let who = self.rng.below(PEOPLE);
+        match self.rng.below(things) {
             0..86 => {
                 if let Some(command) = self.wish(who) {
                     self.command(who, command).await;
@@ -160,11 +160,11 @@ impl World {
         }
     }
 
-    /// Several people do something at the same moment, so that it is committed together.
+    /// Several users act at the same moment, so that their changes are committed together.
     async fn act_together(&mut self) {
         let mut at_once = JoinSet::new();
         for _ in 0..8 {
-            let who = self.chance.below(PEOPLE);
+            let who = self.rng.below(PEOPLE);
             let Some(command) = self.wish(who) else { continue };
             let person = self.people[who].clone();
             at_once.spawn(async move { by_http(&person, command).await.is_ok() });
@@ -174,18 +174,18 @@ impl World {
         }
     }
 
-    /// By socket where there is one and chance says so, else by HTTP.
+    /// Sends by socket if there is one, at random, or by HTTP.
     async fn command(&mut self, who: usize, command: Command) -> Option<Error> {
-        let by_socket = self.chance.percent(50) && self.clients[who].is_connected();
+        let by_socket = self.rng.percent(50) && self.clients[who].is_connected();
         if by_socket {
             return self.clients[who].call::<Value>(command).await.err();
         }
         by_http(&self.people[who], command).await.err()
     }
 
-    /// What a person wants to change.
+    /// Picks a change of a message, a conversation or the user.
     fn wish(&mut self, who: usize) -> Option<Command> {
-        let thing = self.chance.below(86);
+        let thing = self.rng.below(86);
         if thing < 6 {
             return Some(self.open(who));
         }
@@ -194,36 +194,36 @@ impl World {
         }
         let conversation = self.some_conversation(who)?;
         Some(match thing {
-            10..35 => wishes::say(&mut self.chance, &self.clients[who].state, conversation, who),
-            35..60 => wishes::revise(&mut self.chance, &self.clients[who].state, conversation),
+            10..35 => message_actions::send_or_reply(&mut self.rng, &self.clients[who].state, conversation, who),
+            35..60 => message_actions::revise(&mut self.rng, &self.clients[who].state, conversation),
             60..70 => self.mark(who, conversation),
             _ => self.lead(who, conversation),
         })
     }
 
-    /// Another name, or another setting.
+    /// Changes the user's name or a setting.
     fn settings(&mut self) -> MeUpdate {
-        let name = self.chance.percent(60).then(|| format!("name {}", unique()));
-        let receipts = (name.is_none() || self.chance.percent(20)).then(|| self.chance.percent(50));
-        let presence = self.chance.percent(20).then(|| self.chance.percent(50));
+        let name = self.rng.percent(60).then(|| format!("name {}", unique()));
+        let receipts = (name.is_none() || self.rng.percent(20)).then(|| self.rng.percent(50));
+        let presence = self.rng.percent(20).then(|| self.rng.percent(50));
         MeUpdate { name, receipts, presence }
     }
 
-    /// What concerns a group: who is in it, what they may, and what it is called.
+    /// Changes the members, the roles or the title of a group.
     fn lead(&mut self, who: usize, conversation: ConversationId) -> Command {
-        match self.chance.below(16) {
+        match self.rng.below(16) {
             0..6 => {
                 let history = [None, Some(History::FromJoining), Some(History::FromStart)];
-                let history = *self.chance.pick(&history);
-                Command::AddMembers { conversation, users: vec![self.somebody(), self.somebody()], history }
+                let history = *self.rng.pick(&history);
+                Command::AddMembers { conversation, users: vec![self.someone(), self.someone()], history }
             }
             6..11 => {
-                let user = if self.chance.percent(40) { self.people[who].id } else { self.somebody() };
+                let user = if self.rng.percent(40) { self.people[who].id } else { self.someone() };
                 Command::RemoveMember { conversation, user }
             }
             11..14 => {
-                let role = *self.chance.pick(&[Role::Owner, Role::Moderator, Role::Member]);
-                Command::UpdateMember { conversation, user: self.somebody(), role }
+                let role = *self.rng.pick(&[Role::Owner, Role::Moderator, Role::Member]);
+                Command::UpdateMember { conversation, user: self.someone(), role }
             }
             _ => Command::UpdateConversation { conversation, title: format!("title {}", unique()) },
         }
@@ -231,8 +231,8 @@ impl World {
 
     fn mark(&mut self, who: usize, conversation: ConversationId) -> Command {
         let last = self.clients[who].state.conversation(conversation).map_or(0, |held| held.last_seq.0);
-        let seq = Some(Seq((last - i64::try_from(self.chance.below(3)).expect("small")).max(0)));
-        if self.chance.percent(70) {
+        let seq = Some(Seq((last - i64::try_from(self.rng.below(3)).expect("small")).max(0)));
+        if self.rng.percent(70) {
             Command::Mark { conversation, delivered: None, read: seq }
         } else {
             Command::Mark { conversation, delivered: seq, read: None }
@@ -242,33 +242,33 @@ impl World {
     fn open(&mut self, who: usize) -> Command {
         let client_id = format!("open-{}", unique());
         let mut open = Open { client_id, user: None, role: None, group: None, context: None };
-        if self.chance.percent(50) {
-            open.context = Some(ContextKey { kind: "item".to_owned(), id: (*self.chance.pick(&ITEMS)).to_owned() });
+        if self.rng.percent(50) {
+            open.context = Some(ContextKey { kind: "item".to_owned(), id: (*self.rng.pick(&ITEMS)).to_owned() });
         }
-        if self.chance.percent(30) {
+        if self.rng.percent(30) {
             open.user = Some(self.people[(who + 1) % PEOPLE].id);
         } else {
-            let count = 1 + self.chance.below(PEOPLE);
-            let users = (0..count).map(|_| self.somebody()).collect();
+            let count = 1 + self.rng.below(PEOPLE);
+            let users = (0..count).map(|_| self.someone()).collect();
             open.group = Some(Group { title: format!("group {}", unique()), users });
         }
         Command::Open(open)
     }
 
-    /// The operator closes or reopens an item, or says anew what it is.
+    /// The operator closes, reopens or updates an item.
     fn operate(&mut self) {
-        let item = *self.chance.pick(&ITEMS);
-        match self.chance.below(10) {
+        let item = *self.rng.pick(&ITEMS);
+        match self.rng.below(10) {
             0 => self.server.must_run(&["context", "close", "--type", "item", "--id", item]),
             1 | 2 => self.server.must_run(&["context", "close", "--reopen", "--type", "item", "--id", item]),
             _ => self.put(item),
         }
     }
 
-    /// Three people are something to it.
+    /// Gives three users roles in the context.
     fn put(&mut self, item: &str) {
         let title = format!("item {}", unique());
-        let first = self.chance.below(PEOPLE);
+        let first = self.rng.below(PEOPLE);
         let role = |index: usize| format!("role{index}={}", self.people[(first + index) % PEOPLE].login);
         let roles = [role(0), role(1), role(2)];
         let mut arguments = vec!["context", "put", "--type", "item", "--id", item, "--title", &title];
@@ -281,25 +281,25 @@ impl World {
     async fn show(&mut self, who: usize) {
         let known: Vec<_> = self.clients[who].state.conversations().map(|conversation| conversation.id).collect();
         if self.clients[who].is_connected() {
-            // Where it fails, the connection has ended and is opened again later.
+            // If this fails, the connection has ended and is reopened later.
             let _shown = self.clients[who].show(known.into_iter().take(3).collect()).await;
         }
     }
 
     async fn interrupt(&mut self, who: usize) {
-        let breaks = self.chance.percent(30);
-        match self.chance.below(12) {
+        let breaks = self.rng.percent(30);
+        match self.rng.below(12) {
             0..4 => self.clients[who].disconnect(),
             4 | 5 => {
-                // Heads at any time; if the connection ends, it is opened again later.
+                // Resume at any time; if the connection ends, it is reopened later.
                 let _heads = self.clients[who].resume().await;
             }
             10 => {
-                // A reset on a connection that lives on; what is on its way still comes.
+                // Reset on an open connection, while answers are still pending.
                 let _heads = self.clients[who].resume_without_cursor().await;
             }
             11 => {
-                // Another connection comes while the last one goes.
+                // A new connection opens while the old one closes.
                 self.clients[who].disconnect();
                 let _opened = self.clients[who].connect().await;
             }
@@ -308,14 +308,14 @@ impl World {
             9 if breaks => self.restore().await,
             _ => {
                 self.clients[who].disconnect();
-                // A round of polling, in place of the socket.
+                // Poll once instead of using the socket.
                 let _polled = self.clients[who].poll(0).await;
             }
         }
     }
 
     async fn restart(&mut self) {
-        if self.chance.percent(50) {
+        if self.rng.percent(50) {
             self.server.kill();
         } else {
             self.server.stop().await;
@@ -336,21 +336,21 @@ impl World {
         self.server.restart().await;
     }
 
-    /// Everybody gets a moment; some of those without a socket open one.
+    /// Runs every client for a moment; some without a socket connect.
     async fn breathe(&mut self) {
         for who in 0..PEOPLE {
             if self.clients[who].is_connected() {
-                let moment = self.chance.millis(1, 4);
-                // If the connection ends, it is opened again later.
+                let moment = self.rng.millis(1, 4);
+                // If the connection ends, it is reopened later.
                 let _ended = self.clients[who].run_for(moment).await;
-            } else if self.chance.percent(40) {
-                // Another try follows.
+            } else if self.rng.percent(40) {
+                // The next round retries.
                 let _opened = self.clients[who].connect().await;
             }
         }
     }
 
-    /// Waits until the server changes nothing any more: markers are applied up to their interval later.
+    /// Waits until the server is idle: markers are applied up to their interval later.
     async fn quiet(&mut self) {
         let mut before = None;
         let mut since = Instant::now();
@@ -364,7 +364,7 @@ impl World {
         }
     }
 
-    /// In what the clients differ from fresh snapshots.
+    /// Lists how the clients differ from fresh snapshots.
     async fn differences(&self) -> Vec<String> {
         let mut found = Vec::new();
         for (client, person) in self.clients.iter().zip(&self.people) {
@@ -375,7 +375,7 @@ impl World {
         found
     }
 
-    /// All reconnect, ask for heads once, and are equal to the store.
+    /// Reconnects all clients, resumes once, and compares them with the store.
     async fn converge(&mut self, seed: u64) {
         self.quiet().await;
         for (who, client) in self.clients.iter_mut().enumerate() {
@@ -395,7 +395,7 @@ impl World {
         assert!(found.is_empty(), "seed {seed}: {}", found.join("\n"));
     }
 
-    /// Without asking for heads, what is live brings everybody there.
+    /// Waits until live events alone, without heads, make all clients equal to the store.
     async fn converge_live(&mut self, seed: u64) {
         self.quiet().await;
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -412,7 +412,7 @@ impl World {
     }
 }
 
-async fn by_http(person: &Person, command: Command) -> Result<Value, Error> {
+async fn by_http(person: &TestUser, command: Command) -> Result<Value, Error> {
     use http::Method;
     let api = &person.api;
     match command {
@@ -442,11 +442,11 @@ async fn by_http(person: &Person, command: Command) -> Result<Value, Error> {
         }
         Command::Open(open) => api.send(Method::POST, "/v1/conversations", &open).await,
         Command::UpdateMe(update) => api.send(Method::PATCH, "/v1/me", &update).await,
-        of_messages => wishes::by_http(person, of_messages).await,
+        of_messages => message_actions::by_http(person, of_messages).await,
     }
 }
 
-/// Seeds for as long as the budget lasts, at least four; or the one that is asked for.
+/// Seeds until the budget ends, at least four; or the requested one.
 async fn for_seeds(seconds: f64, mut run: impl AsyncFnMut(u64)) {
     if let Ok(seed) = std::env::var("PARLOR_TEST_SEED") {
         return run(seed.parse().expect("a number")).await;
@@ -465,12 +465,12 @@ async fn for_seeds(seconds: f64, mut run: impl AsyncFnMut(u64)) {
 async fn every_client_ends_equal_to_the_store_whatever_happens_on_the_way() {
     for_seeds(20.0, async |seed| {
         let server = cruel(seed).start().await;
-        let mut world = World::new(server, seed, STORM).await;
+        let mut sim = Simulation::new(server, seed, STORM).await;
         for _ in 0..STEPS {
-            world.act(100).await;
-            world.breathe().await;
+            sim.act(100).await;
+            sim.breathe().await;
         }
-        world.converge(seed).await;
+        sim.converge(seed).await;
     })
     .await;
 }
@@ -479,12 +479,12 @@ async fn every_client_ends_equal_to_the_store_whatever_happens_on_the_way() {
 async fn while_connections_hold_live_events_alone_keep_every_client_equal_to_the_store() {
     for_seeds(8.0, async |seed| {
         let server = cruel(seed).start().await;
-        let mut world = World::new(server, seed, CALM).await;
+        let mut sim = Simulation::new(server, seed, CALM).await;
         for _ in 0..STEPS {
-            world.act(90).await;
-            world.breathe().await;
+            sim.act(90).await;
+            sim.breathe().await;
         }
-        world.converge_live(seed).await;
+        sim.converge_live(seed).await;
     })
     .await;
 }

@@ -1,6 +1,6 @@
-//! Leading a group over the wire: the paths of members, roles, names and pictures.
+//! Managing a group over HTTP: members, roles, title and picture.
 
-use crate::harness::{Person, Server};
+use crate::harness::{Server, TestUser};
 use parlor_client::error::Error;
 use parlor_protocol::{
     command::Command,
@@ -18,16 +18,16 @@ const WITHIN: Duration = Duration::from_secs(10);
 fn png() -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let image = image::RgbImage::from_pixel(30, 20, image::Rgb([9, 90, 200]));
-    image.write_to(&mut bytes, image::ImageFormat::Png).expect("written");
+    image.open_direct(&mut bytes, image::ImageFormat::Png).expect("written");
     bytes.into_inner()
 }
 
-async fn seen(person: &Person, group: ConversationId) -> Conversation {
+async fn seen(person: &TestUser, group: ConversationId) -> Conversation {
     person.api.conversation(group).await.expect("a member").conversation
 }
 
 async fn send<T: serde::Serialize>(
-    person: &Person,
+    person: &TestUser,
     method: http::Method,
     path: &str,
     body: &T,
@@ -35,7 +35,7 @@ async fn send<T: serde::Serialize>(
     person.api.send(method, path, body).await
 }
 
-async fn picture(person: &Person, group: ConversationId, bytes: Vec<u8>) -> Result<Changed, Error> {
+async fn picture(person: &TestUser, group: ConversationId, bytes: Vec<u8>) -> Result<Changed, Error> {
     let path = format!("/v1/conversations/{group}/picture");
     person.api.request(http::Method::PUT, &path, bytes).await.expect("an answer").parse()
 }
@@ -45,13 +45,13 @@ fn code(refused: Result<Changed, Error>) -> Option<Code> {
 }
 
 #[tokio::test]
-async fn a_group_is_led_by_http_and_everybody_sees_it_live() {
+async fn changes_of_a_group_over_http_reach_every_member_live() {
     let server = Server::start().await;
     let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
     let group = ada.group("tram 18", &[&ben]).await;
     let mut bens = ben.connect().await;
     let at = format!("/v1/conversations/{group}");
-    let member = |person: &Person| format!("{at}/members/{}", person.id);
+    let member = |person: &TestUser| format!("{at}/members/{}", person.id);
 
     let role = PatchMember { role: Role::Moderator };
     send(&ada, http::Method::PATCH, &member(&ben), &role).await.expect("an owner gives roles");
@@ -82,12 +82,12 @@ async fn a_group_is_led_by_http_and_everybody_sees_it_live() {
 }
 
 #[tokio::test]
-async fn who_may_not_lead_a_group_is_refused_before_a_picture_is_read() {
+async fn a_group_picture_without_permission_is_refused_before_it_is_read() {
     let server = Server::start().await;
     let (ada, ben, mallory) = (server.user("ada").await, server.user("ben").await, server.user("mallory").await);
     let group = ada.group("tram 18", &[&ben]).await;
-    let direct = ada.write_to(&ben).await.id;
-    // It is no picture, which nobody finds out who may not set one.
+    let direct = ada.open_direct(&ben).await.id;
+    // It is not a picture, but that is only checked for callers with permission.
     let nonsense = || b"no picture".to_vec();
     assert_eq!(code(picture(&ada, group, nonsense()).await), Some(Code::UnsupportedType));
     assert_eq!(code(picture(&ben, group, nonsense()).await), Some(Code::NotAllowed));

@@ -1,7 +1,7 @@
-//! A real server in a process of its own, and people who use it.
+//! Starts a real server in its own process, and users for it.
 //!
-//! Tests talk like users: `let server = Server::start().await; let mut ada = server.user("ada").await.connect().await;`
-//! Accounts are made by signing up, with hashing made cheap; everything else is the default unless a test says so.
+//! Tests act as users: `let server = Server::start().await; let mut ada = server.user("ada").await.connect().await;`
+//! Users sign up with cheap password hashing; all other settings are the defaults unless a test changes them.
 
 use http::{HeaderName, HeaderValue};
 use parlor_client::{error::Error, history::checker::Verdict, http::Api, sync::Client};
@@ -24,13 +24,13 @@ use tokio::time::Instant;
 
 const PASSWORD: &str = "correct horse";
 
-/// How much longer than in CI the long tests may run: `PARLOR_TEST_BUDGET`, 1 by default.
+/// The factor by which long tests run longer than in CI: `PARLOR_TEST_BUDGET`, 1 by default.
 pub(crate) fn budget() -> f64 {
     let budget = std::env::var("PARLOR_TEST_BUDGET").ok().map(|text| text.parse().expect("a number"));
     budget.unwrap_or(1.0)
 }
 
-/// A count of rounds, times the budget; at least one.
+/// Multiplies a number of rounds by the budget; at least one.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -41,17 +41,17 @@ pub(crate) fn scaled(rounds: usize) -> usize {
     ((rounds as f64 * budget()) as usize).max(1)
 }
 
-/// A number of the test's that differs at every call, for `client_id`s and names.
+/// Returns a number unique in this process, for `client_id`s and names.
 pub(crate) fn unique() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// A generator of repeatable chance (xorshift): the seed is printed by whoever fails.
+/// A seeded random generator (xorshift). A failing test prints the seed.
 #[derive(Clone, Debug)]
-pub(crate) struct Chance(u64);
+pub(crate) struct Rng(u64);
 
-impl Chance {
+impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
@@ -80,19 +80,19 @@ impl Chance {
     }
 }
 
-/// A server to be started.
+/// The settings of a server.
 pub(crate) struct Setup {
     data: PathBuf,
-    /// Of its log, and of its data unless these are elsewhere.
+    /// Contains the log, and the data unless it is elsewhere.
     folder: TempDir,
-    /// 0 until it has started: the system gives it one that is free, which it keeps from then on.
+    /// 0 until the first start, when the system assigns a free port; kept from then on.
     port: u16,
-    /// The network in which it runs, where it is not the test's own, and its address there.
+    /// The network namespace in which it runs, if not the test's, and its address there.
     network: Option<(String, Ipv4Addr)>,
     environment: Vec<(String, String)>,
 }
 
-/// A folder that is forgotten at the end, in memory where there is such a place.
+/// Creates a temporary folder, in memory if possible.
 pub(crate) fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
@@ -114,17 +114,17 @@ impl Setup {
             .with("log.filter", "info")
     }
 
-    /// Keeps its data in this folder, which stays.
+    /// Uses this data folder, which is kept.
     pub(crate) fn in_folder(self, data: &Path) -> Self {
         Self { data: data.to_owned(), ..self }
     }
 
-    /// Runs in a network namespace, where it has this address.
+    /// Runs in a network namespace, at this address.
     pub(crate) fn in_network(self, namespace: &str, address: Ipv4Addr) -> Self {
         Self { network: Some((namespace.to_owned(), address)), ..self }
     }
 
-    /// Sets a key of the configuration.
+    /// Sets a configuration key.
     #[expect(clippy::needless_pass_by_value, reason = "numbers and texts alike, as they are written")]
     pub(crate) fn with(mut self, key: &str, value: impl ToString) -> Self {
         let name = format!("PARLOR_{}", key.replace('.', "_").to_uppercase());
@@ -132,7 +132,7 @@ impl Setup {
         self
     }
 
-    /// Starts it and waits until it is ready.
+    /// Starts the server and waits until it is ready.
     pub(crate) async fn start(self) -> Server {
         let mut server = Server { setup: self, child: None };
         server.restart().await;
@@ -140,7 +140,7 @@ impl Setup {
     }
 }
 
-/// A server in a process of its own, killed at the end.
+/// A server process, killed on drop.
 pub(crate) struct Server {
     setup: Setup,
     child: Option<Child>,
@@ -151,7 +151,7 @@ impl Server {
         Setup::new().start().await
     }
 
-    /// Starts the process, if it does not run, and waits until it is ready.
+    /// Starts the process unless it runs, and waits until it is ready.
     pub(crate) async fn restart(&mut self) {
         let mut before = 0;
         if self.child.is_none() {
@@ -160,7 +160,7 @@ impl Server {
         }
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            // What it says itself: at its port another's might answer.
+            // The port is taken from this server's log: another server might answer at the old one.
             if let Some(port) = self.log().get(before..).and_then(port_in) {
                 self.setup.port = port;
                 if self.is_ready().await {
@@ -187,7 +187,7 @@ impl Server {
             Some((namespace, _)) => {
                 let mut inside = Command::new("ip");
                 inside.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_parlor")]);
-                self.in_its_environment(inside)
+                self.with_environment(inside)
             }
             None => self.command(),
         };
@@ -206,10 +206,10 @@ impl Server {
     }
 
     fn command(&self) -> Command {
-        self.in_its_environment(Command::new(env!("CARGO_BIN_EXE_parlor")))
+        self.with_environment(Command::new(env!("CARGO_BIN_EXE_parlor")))
     }
 
-    fn in_its_environment(&self, mut command: Command) -> Command {
+    fn with_environment(&self, mut command: Command) -> Command {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PARLOR_")) {
             command.env_remove(name);
         }
@@ -224,12 +224,12 @@ impl Server {
         command.output().expect("the built binary starts")
     }
 
-    /// Copies the database into a file, whether the server runs or not.
+    /// Backs the database up to a file; the server may be running.
     pub(crate) fn back_up(&self, file: &Path) {
         self.must_run(&["backup", file.to_str().expect("temporary folders have plain names")]);
     }
 
-    /// Puts a copy in the place of the database; the server must be stopped.
+    /// Restores the database from a file; the server must be stopped.
     pub(crate) fn restore(&self, file: &Path) {
         self.must_run(&["restore", "--force", file.to_str().expect("temporary folders have plain names")]);
     }
@@ -241,7 +241,7 @@ impl Server {
         assert!(output.status.success(), "parlor {} says: {said}", arguments.join(" "));
     }
 
-    /// Its data folder.
+    /// Returns the data folder.
     pub(crate) fn data(&self) -> &Path {
         &self.setup.data
     }
@@ -250,7 +250,7 @@ impl Server {
         self.setup.folder.path().join("parlor.log")
     }
 
-    /// What the server wrote so far.
+    /// Returns the log so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
@@ -260,12 +260,12 @@ impl Server {
         SocketAddr::from((address, self.setup.port))
     }
 
-    /// The process's id, to send signals to.
+    /// Returns the process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("the server runs").id()
     }
 
-    /// Ends it with SIGKILL.
+    /// Kills the server with SIGKILL.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("the server can be killed");
@@ -273,7 +273,7 @@ impl Server {
         }
     }
 
-    /// Ends it with SIGTERM and waits for it.
+    /// Stops the server with SIGTERM and waits for its exit.
     pub(crate) async fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         signal(child.id(), "TERM");
@@ -289,13 +289,13 @@ impl Server {
         }
     }
 
-    /// Requests of nobody.
+    /// Returns an anonymous HTTP client.
     pub(crate) fn api(&self) -> Api {
-        Api::new(self.address()).with_observer(crate::contract::check)
+        Api::new(self.address()).with_observer(crate::openapi::check)
     }
 
-    /// A new account whose login begins so, signed in.
-    pub(crate) async fn user(&self, name: &str) -> Person {
+    /// Creates a user whose login starts with `name`, and signs in.
+    pub(crate) async fn user(&self, name: &str) -> TestUser {
         let login = format!("{name}{}", unique());
         let body = SignUp { login: login.clone(), name: name.to_owned(), password: PASSWORD.to_owned() };
         let api = self.api();
@@ -305,7 +305,7 @@ impl Server {
         let (api, signed_in) = signed_in.unwrap_or_else(|error| panic!("{name} signs in: {error}\n{}", self.log()));
         let limits: serde_json::Value = api.get("/v1/limits").await.expect("the limits are told");
         let fan_out_max = limits["conversation_fan_out_max"].as_u64().and_then(|max| u32::try_from(max).ok());
-        Person { id: signed_in.me.user.id, login, api, fan_out_max: fan_out_max.expect("a limit") }
+        TestUser { id: signed_in.me.user.id, login, api, fan_out_max: fan_out_max.expect("a limit") }
     }
 }
 
@@ -320,13 +320,13 @@ impl Drop for Server {
     }
 }
 
-/// The port on which a server says that it serves.
+/// Finds the port in the log.
 fn port_in(log: &str) -> Option<u16> {
     let said = log.split("Parlor serves on http://").nth(1)?.split_once(char::is_whitespace)?.0;
     said.rsplit(':').next()?.parse().ok()
 }
 
-/// Runs a tool of the machine; else says why it cannot.
+/// Runs a tool of the machine, or returns why it failed.
 pub(crate) fn tool(program: &str, arguments: &[&str]) -> Result<(), String> {
     let output = Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() {
@@ -335,39 +335,39 @@ pub(crate) fn tool(program: &str, arguments: &[&str]) -> Result<(), String> {
     Err(format!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// Sends a signal to a process of this test.
+/// Sends a signal to a process.
 pub(crate) fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
     assert!(status.expect("kill is there").success(), "SIG{name} reaches the server");
 }
 
-/// Somebody with an account, signed in.
+/// A signed-in user.
 #[derive(Clone)]
-pub(crate) struct Person {
+pub(crate) struct TestUser {
     pub(crate) id: UserId,
     pub(crate) login: String,
     pub(crate) api: Api,
     pub(crate) fan_out_max: u32,
 }
 
-impl Person {
-    /// The same person, who reaches the server by another address.
-    pub(crate) fn by_way_of(&self, address: SocketAddr) -> Self {
+impl TestUser {
+    /// The same user, connecting to another address.
+    pub(crate) fn through_address(&self, address: SocketAddr) -> Self {
         let with = |api: Api, (name, value): (&HeaderName, &HeaderValue)| {
             api.with_header(name.clone(), value.to_str().expect("plain headers"))
         };
         Self {
-            api: self.api.headers().iter().fold(Api::new(address).with_observer(crate::contract::check), with),
+            api: self.api.headers().iter().fold(Api::new(address).with_observer(crate::openapi::check), with),
             ..self.clone()
         }
     }
 
-    /// A client that is not connected yet.
+    /// Returns a client that is not connected.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.api.clone(), self.id, self.fan_out_max)
     }
 
-    /// A client that is connected and has loaded everything.
+    /// Returns a connected client that has loaded everything.
     pub(crate) async fn connect(&self) -> Client {
         let mut client = self.client();
         client.connect().await.expect("a socket");
@@ -375,8 +375,8 @@ impl Person {
         client
     }
 
-    /// Opens the conversation with one other person, or finds it.
-    pub(crate) async fn write_to(&self, other: &Self) -> Conversation {
+    /// Opens the direct conversation with another user, or finds it.
+    pub(crate) async fn open_direct(&self, other: &Self) -> Conversation {
         let open = Open {
             client_id: format!("open-{}", unique()),
             user: Some(other.id),
@@ -401,21 +401,21 @@ impl Person {
         Ok(opened.conversation)
     }
 
-    /// Leaves a group by HTTP.
+    /// Leaves a group over HTTP.
     pub(crate) async fn leave(&self, conversation: ConversationId) {
         let path = format!("/v1/conversations/{conversation}/members/{}", self.id);
         let answer = self.api.request(http::Method::DELETE, &path, "").await.expect("an answer");
         answer.parse::<parlor_protocol::reply::Changed>().expect("a member may leave");
     }
 
-    /// Sends a message by HTTP.
-    pub(crate) async fn say(&self, conversation: ConversationId, text: &str) -> parlor_protocol::model::Message {
-        let client_id = format!("say-{}", unique());
+    /// Sends a message over HTTP.
+    pub(crate) async fn send(&self, conversation: ConversationId, text: &str) -> parlor_protocol::model::Message {
+        let client_id = format!("send-{}", unique());
         self.api.post_message(conversation, &client_id, text).await.expect("a member may write").message
     }
 }
 
-/// Fails with what the checker found.
+/// Fails with the findings of the checker, if there are any.
 pub(crate) fn assert_clean(verdict: &Verdict, seed: u64) {
     let findings = &verdict.findings;
     let first: Vec<_> = findings.iter().take(20).collect();

@@ -1,4 +1,4 @@
-//! The hub on a layer that takes its time.
+//! The hub on a slow channel layer.
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -15,23 +15,23 @@ use std::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
-/// A leave that stops twice: before it is carried out, and before it returns.
+/// A leave that pauses twice: before it takes effect, and before it returns.
 #[derive(Debug)]
-struct Held {
+struct PausedLeave {
     begun: oneshot::Sender<()>,
     go: oneshot::Receiver<()>,
     done: oneshot::Sender<()>,
     end: oneshot::Receiver<()>,
 }
 
-/// The memory layer, whose next leave can be held.
+/// The memory layer, whose next leave can be paused.
 #[derive(Debug, Default)]
-struct Slow {
+struct PausingLayer {
     layer: Memory,
-    next: Mutex<Option<Held>>,
+    next: Mutex<Option<PausedLeave>>,
 }
 
-impl ChannelLayer for Slow {
+impl ChannelLayer for PausingLayer {
     fn publish(&self, publications: Vec<Publication>) -> BoxFuture<'_, Result<(), Unavailable>> {
         self.layer.publish(publications)
     }
@@ -48,7 +48,7 @@ impl ChannelLayer for Slow {
             held.go.await.expect("the test lets it go");
             let left = self.layer.leave(topic).await;
             held.done.send(()).expect("the test waits");
-            // Where the test has ended, it may end too.
+            // If the test has ended, this ends too.
             drop(held.end.await);
             left
         })
@@ -72,19 +72,19 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
-async fn a_connection_that_comes_while_the_last_one_leaves_hears_everything() {
-    let layer = Arc::new(Slow::default());
+async fn a_connection_that_joins_while_the_last_one_leaves_receives_everything() {
+    let layer = Arc::new(PausingLayer::default());
     let config = Config::with(&[]).expect("the defaults are valid");
     let (hub, _told) = Hub::new(layer.clone(), config.limits, Arc::new(Metrics::new()));
     let (ada, session) = (UserId(1), SessionId(1));
     let first = hub.attach(ada, session).await.expect("attached");
     let ((begun, begins), (go, goes), (done, is_done), (end, ends)) =
         (oneshot::channel(), oneshot::channel(), oneshot::channel(), oneshot::channel());
-    *layer.next.lock().expect("not poisoned") = Some(Held { begun, go: goes, done, end: ends });
+    *layer.next.lock().expect("not poisoned") = Some(PausedLeave { begun, go: goes, done, end: ends });
     drop(first);
     soon(begins).await.expect("the topic is left");
 
-    // She comes back before the layer has left her topic.
+    // She returns before the layer has left her topic.
     let mut coming = Box::pin(hub.attach(ada, session));
     let early = (&mut coming).now_or_never();
     go.send(()).expect("it waits");
@@ -102,13 +102,13 @@ async fn a_connection_that_comes_while_the_last_one_leaves_hears_everything() {
 }
 
 #[tokio::test]
-async fn who_was_removed_since_the_store_was_asked_does_not_hear_the_conversation() {
+async fn a_member_removed_after_the_query_receives_no_events_of_the_conversation() {
     let config = Config::with(&[]).expect("the defaults are valid");
     let (hub, _told) = Hub::new(Arc::new(Memory::default()), config.limits, Arc::new(Metrics::new()));
     let (ada, left, stays) = (UserId(1), ConversationId(1), ConversationId(2));
     let attached = hub.attach(ada, SessionId(1)).await.expect("attached");
     let inquiry = hub.inquire();
-    // The store has just said that Ada is in both.
+    // The store has just reported Ada as a member of both.
     hub.remove(left, &[ada]);
     attached.show(&inquiry, &[left, stays]).await.expect("joined");
     assert!(attached.is_showing(&[stays]) && !attached.is_showing(&[left, stays]));
@@ -117,7 +117,7 @@ async fn who_was_removed_since_the_store_was_asked_does_not_hear_the_conversatio
     }
     assert!(matches!(soon(attached.outbox.take()).await, Taken::Frames(frames) if frames == ["hers"]));
     drop(inquiry);
-    // Asked again, the store says that Ada was added again.
+    // Queried again, the store reports that Ada was added again.
     attached.show(&hub.inquire(), &[left, stays]).await.expect("joined");
     assert!(attached.is_showing(&[left, stays]));
 }

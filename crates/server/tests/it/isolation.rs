@@ -1,7 +1,7 @@
-//! Nobody sees a byte of what he is not in (G9, I9): every text carries a word of its own, people come and go, and every
-//! byte that reached anybody, by socket or by HTTP, is searched for words that were not his to see.
+//! Only members see the bytes of a conversation (G9, I9): every text contains a unique word, users join and leave, and
+//! every byte that reaches a user by socket or HTTP is searched for words that they must not see.
 
-use crate::harness::{Chance, Person, Server, Setup, unique};
+use crate::harness::{Rng, Server, Setup, TestUser, unique};
 use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{
     command::Command,
@@ -19,37 +19,37 @@ const PEOPLE: usize = 10;
 const GROUPS: usize = 12;
 const STEPS: usize = 400;
 
-/// Somebody who keeps every byte that reaches him.
-struct Listener {
-    person: Person,
+/// A user who keeps every byte that reaches them.
+struct Eavesdropper {
+    person: TestUser,
     socket: Socket,
-    heard: String,
-    /// What `me.updated` said he is called.
+    received: String,
+    /// Their name according to `me.updated`.
     own_names: BTreeSet<String>,
-    /// Where he heard of somebody's writing.
+    /// The conversations and users whose typing they received.
     typing: BTreeSet<ConversationId>,
-    /// Of whom he was told whether they are here.
+    /// The users whose presence they received.
     presence: BTreeSet<UserId>,
 }
 
-impl Listener {
-    async fn new(person: Person) -> Self {
+impl Eavesdropper {
+    async fn new(person: TestUser) -> Self {
         let socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
-        let mut listener = Self {
+        let mut eavesdropper = Self {
             person,
             socket,
-            heard: String::new(),
+            received: String::new(),
             own_names: BTreeSet::new(),
             typing: BTreeSet::new(),
             presence: BTreeSet::new(),
         };
-        let user = listener.person.id;
-        listener.ask(Command::Resume { user, cursor: None }).await;
-        listener
+        let user = eavesdropper.person.id;
+        eavesdropper.ask(Command::Resume { user, cursor: None }).await;
+        eavesdropper
     }
 
     fn keep(&mut self, incoming: &Incoming) {
-        writeln!(self.heard, "{incoming:?}").expect("a text takes more");
+        writeln!(self.received, "{incoming:?}").expect("a text takes more");
         if let Incoming::Event(event) = incoming {
             self.own_names.extend(event["me"]["name"].as_str().map(str::to_owned));
             if event["type"] == "typing.changed" {
@@ -68,7 +68,7 @@ impl Listener {
         }
     }
 
-    /// Asks, and keeps all that comes up to the answer.
+    /// Sends a command and keeps everything received up to its answer.
     async fn ask(&mut self, command: Command) {
         let id = self.socket.send(command).await.expect("the socket holds");
         loop {
@@ -82,7 +82,7 @@ impl Listener {
         }
     }
 
-    /// Hears everything that was told him up to now: his own new name comes last.
+    /// Receives everything published so far: their own rename comes last.
     async fn hear_all(&mut self) {
         let name = format!("name {}", unique());
         self.ask(Command::UpdateMe(MeUpdate { name: Some(name.clone()), ..MeUpdate::default() })).await;
@@ -92,7 +92,7 @@ impl Listener {
         }
     }
 
-    /// Reads everything that HTTP gives him, and tries what it must not.
+    /// Reads everything available over HTTP, and tries what is forbidden.
     async fn read_all(&mut self, groups: &[ConversationId]) {
         let mut paths = vec!["/v1/conversations?limit=200".to_owned(), "/v1/me".to_owned(), "/v1/events".to_owned()];
         paths.push("/v1/users?limit=200".to_owned());
@@ -103,39 +103,39 @@ impl Listener {
         }
         for path in paths {
             let answer = self.person.api.request(http::Method::GET, &path, "").await.expect("an answer");
-            self.heard.push_str(&String::from_utf8_lossy(&answer.body));
+            self.received.push_str(&String::from_utf8_lossy(&answer.body));
         }
     }
 }
 
-/// What was said, with whom it was for.
-struct World {
-    listeners: Vec<Listener>,
+/// The groups, and the words with the users who may see them.
+struct Simulation {
+    eavesdroppers: Vec<Eavesdropper>,
     groups: Vec<ConversationId>,
     members: BTreeMap<ConversationId, BTreeSet<UserId>>,
-    /// Who ever was in it.
+    /// Everyone who was ever a member.
     ever: BTreeMap<ConversationId, BTreeSet<UserId>>,
-    /// Each word with those who may see it.
+    /// Each word, with the users who may see it.
     words: Vec<(String, BTreeSet<UserId>)>,
-    chance: Chance,
+    rng: Rng,
 }
 
-impl World {
+impl Simulation {
     async fn new(server: &Server, seed: u64) -> Self {
-        let mut listeners = Vec::new();
+        let mut eavesdroppers = Vec::new();
         for index in 0..PEOPLE {
-            listeners.push(Listener::new(server.user(&format!("person{index}-")).await).await);
+            eavesdroppers.push(Eavesdropper::new(server.user(&format!("person{index}-")).await).await);
         }
         let (groups, members, ever, words) = Default::default();
-        let mut world = Self { listeners, groups, members, ever, words, chance: Chance::new(seed) };
+        let mut sim = Self { eavesdroppers, groups, members, ever, words, rng: Rng::new(seed) };
         for _ in 0..GROUPS {
-            world.open().await;
+            sim.open().await;
         }
-        world
+        sim
     }
 
-    fn person(&self, index: usize) -> &Person {
-        &self.listeners[index].person
+    fn user(&self, index: usize) -> &TestUser {
+        &self.eavesdroppers[index].person
     }
 
     fn word(&mut self, may_see: BTreeSet<UserId>) -> String {
@@ -144,18 +144,18 @@ impl World {
         word
     }
 
-    /// A group; its title may be seen by everybody who is ever in it.
+    /// Opens a group; everyone who is ever a member may see its title.
     async fn open(&mut self) {
-        let owner = self.chance.below(PEOPLE);
-        let count = 1 + self.chance.below(PEOPLE / 2);
+        let owner = self.rng.below(PEOPLE);
+        let count = 1 + self.rng.below(PEOPLE / 2);
         let others: BTreeSet<usize> =
-            (0..count).map(|_| self.chance.below(PEOPLE)).filter(|index| *index != owner).collect();
+            (0..count).map(|_| self.rng.below(PEOPLE)).filter(|index| *index != owner).collect();
         let others = if others.is_empty() { BTreeSet::from([(owner + 1) % PEOPLE]) } else { others };
-        let people: Vec<&Person> = others.iter().map(|index| self.person(*index)).collect();
+        let people: Vec<&TestUser> = others.iter().map(|index| self.user(*index)).collect();
         let mut ids: BTreeSet<UserId> = people.iter().map(|person| person.id).collect();
         let title = format!("canary{:06}x", unique());
-        let group = self.person(owner).group(&title, &people).await;
-        ids.insert(self.person(owner).id);
+        let group = self.user(owner).group(&title, &people).await;
+        ids.insert(self.user(owner).id);
         self.words.push((title, ids.clone()));
         self.groups.push(group);
         self.ever.insert(group, ids.clone());
@@ -163,42 +163,42 @@ impl World {
     }
 
     async fn step(&mut self) {
-        let group = *self.chance.pick(&self.groups);
-        let index = self.chance.below(PEOPLE);
-        let user = self.person(index).id;
+        let group = *self.rng.pick(&self.groups);
+        let index = self.rng.below(PEOPLE);
+        let user = self.user(index).id;
         let is_member = self.members[&group].contains(&user);
-        match self.chance.below(14) {
+        match self.rng.below(14) {
             10 | 11 => {
-                let typing = self.chance.percent(70);
-                self.listeners[index].ask(Command::SetTyping { conversation: group, typing }).await;
+                let typing = self.rng.percent(70);
+                self.eavesdroppers[index].ask(Command::SetTyping { conversation: group, typing }).await;
             }
             12 => {
-                let users = self.listeners.iter().map(|listener| listener.person.id).collect();
-                self.listeners[index].ask(Command::WatchPresence { users }).await;
+                let users = self.eavesdroppers.iter().map(|eavesdropper| eavesdropper.person.id).collect();
+                self.eavesdroppers[index].ask(Command::WatchPresence { users }).await;
             }
             13 => {
-                let idle = self.chance.percent(50);
-                self.listeners[index].ask(Command::SetPresence { idle }).await;
+                let idle = self.rng.percent(50);
+                self.eavesdroppers[index].ask(Command::SetPresence { idle }).await;
             }
             0..6 => {
                 let word = self.word(if is_member { self.members[&group].clone() } else { BTreeSet::new() });
                 let client_id = format!("key-{}", unique());
-                self.listeners[index].ask(Command::send_text(group, client_id, word)).await;
+                self.eavesdroppers[index].ask(Command::send_text(group, client_id, word)).await;
             }
             6 if is_member && self.members[&group].len() > 1 => {
-                // Whoever has it on the screen is in its topic, and must be taken out.
-                self.listeners[index].ask(Command::Show { conversations: vec![group] }).await;
-                self.person(index).leave(group).await;
+                // Connections that show it are subscribed to its topic and must be unsubscribed.
+                self.eavesdroppers[index].ask(Command::Show { conversations: vec![group] }).await;
+                self.user(index).leave(group).await;
                 self.members.get_mut(&group).expect("known").remove(&user);
             }
             7 => self.bring(group, user).await,
             8 => {
-                let conversations = (0..4).map(|_| *self.chance.pick(&self.groups)).collect();
-                self.listeners[index].ask(Command::Show { conversations }).await;
+                let conversations = (0..4).map(|_| *self.rng.pick(&self.groups)).collect();
+                self.eavesdroppers[index].ask(Command::Show { conversations }).await;
             }
             _ => {
                 let command = Command::Mark { conversation: group, delivered: None, read: Some(Seq::default()) };
-                self.listeners[index].ask(command).await;
+                self.eavesdroppers[index].ask(command).await;
             }
         }
     }
@@ -206,26 +206,26 @@ impl World {
     fn nobody_heard_who_is_where_he_never_was(&self, seed: u64) {
         let shares =
             |one: UserId, other: UserId| self.ever.values().any(|ids| ids.contains(&one) && ids.contains(&other));
-        let mut heard = 0;
-        for listener in &self.listeners {
-            let id = listener.person.id;
-            for conversation in &listener.typing {
+        let mut received = 0;
+        for eavesdropper in &self.eavesdroppers {
+            let id = eavesdropper.person.id;
+            for conversation in &eavesdropper.typing {
                 assert!(self.ever[conversation].contains(&id), "seed {seed}: {id} heard who writes in {conversation}");
             }
-            for user in &listener.presence {
+            for user in &eavesdropper.presence {
                 assert!(shares(id, *user), "seed {seed}: {id} was told of {user}");
             }
-            heard += listener.typing.len() + listener.presence.len();
+            received += eavesdropper.typing.len() + eavesdropper.presence.len();
         }
-        assert!(heard > 5, "those who may hear do hear: {heard}");
+        assert!(received > 5, "those who may hear do hear: {received}");
     }
 
-    /// Somebody is added by whoever owns the group now.
+    /// The current owner adds a member.
     async fn bring(&mut self, group: ConversationId, user: UserId) {
         for index in 0..PEOPLE {
             let path = format!("/v1/conversations/{group}/members");
             let body = parlor_protocol::http::PostMembers { users: vec![user], history: None };
-            let api = &self.person(index).api;
+            let api = &self.user(index).api;
             if api.send::<Value>(http::Method::POST, &path, &body).await.is_ok() {
                 self.members.get_mut(&group).expect("known").insert(user);
                 self.ever.get_mut(&group).expect("known").insert(user);
@@ -246,42 +246,42 @@ async fn nobody_sees_what_is_not_his(fan_out_max: u32) {
         .with("sync.clock_check_ms", 20)
         .start()
         .await;
-    let mut world = World::new(&server, seed).await;
+    let mut sim = Simulation::new(&server, seed).await;
     for _ in 0..STEPS {
-        world.step().await;
+        sim.step().await;
     }
-    let groups = world.groups.clone();
+    let groups = sim.groups.clone();
     let mut allowed = 0;
-    for listener in &mut world.listeners {
-        listener.hear_all().await;
-        listener.read_all(&groups).await;
-        for (word, may_see) in &world.words {
-            let is_there = listener.heard.contains(word.as_str());
-            // He may have said it himself where it was refused; his own reply does not repeat it.
-            assert!(!is_there || may_see.contains(&listener.person.id), "seed {seed}: {word} reached an outsider");
+    for eavesdropper in &mut sim.eavesdroppers {
+        eavesdropper.hear_all().await;
+        eavesdropper.read_all(&groups).await;
+        for (word, may_see) in &sim.words {
+            let is_there = eavesdropper.received.contains(word.as_str());
+            // A user may know the word from their own refused command, but the reply does not repeat it.
+            assert!(!is_there || may_see.contains(&eavesdropper.person.id), "seed {seed}: {word} reached an outsider");
             allowed += u32::from(is_there);
         }
     }
     assert!(allowed > 100, "those who may see do see: {allowed}");
-    world.nobody_heard_who_is_where_he_never_was(seed);
+    sim.nobody_heard_who_is_where_he_never_was(seed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_sees_what_is_said_where_he_is_not_in_small_conversations() {
+async fn only_members_see_the_messages_of_small_conversations() {
     nobody_sees_what_is_not_his(64).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_sees_what_is_said_where_he_is_not_in_large_conversations() {
+async fn only_members_see_the_messages_of_large_conversations() {
     nobody_sees_what_is_not_his(2).await;
 }
 
 #[tokio::test]
-async fn what_one_is_not_in_answers_like_what_does_not_exist() {
+async fn a_foreign_conversation_answers_like_one_that_does_not_exist() {
     let server = Server::start().await;
     let (ada, ben, mallory) = (server.user("ada").await, server.user("ben").await, server.user("mallory").await);
-    let foreign = ada.write_to(&ben).await.id;
-    ada.say(foreign, "between us").await;
+    let foreign = ada.open_direct(&ben).await.id;
+    ada.send(foreign, "between us").await;
     let missing = ConversationId(foreign.0 + 1_000_000);
     let requests = [
         (http::Method::GET, "", ""),

@@ -1,18 +1,18 @@
-//! Who may use a session that a browser carries: only pages of this server. And what else keeps others out.
+//! Only pages of this server may use a browser's session. Other protections against foreign sites.
 
 use crate::{
     harness::{Server, Setup},
-    raw::{self, Raw, ask, shake},
+    raw_http::{self, RawResponse, ask, shake},
 };
 
 const PASSWORD: &str = "correct horse";
 
-/// Signs in as a browser does, and gives the cookie.
+/// Signs in as a browser does, and returns the cookie.
 async fn browser(server: &Server, login: &str) -> String {
     sign_in(server, login, &[]).await.cookie().expect("a cookie")
 }
 
-async fn sign_in(server: &Server, login: &str, headers: &[(&str, &str)]) -> Raw {
+async fn sign_in(server: &Server, login: &str, headers: &[(&str, &str)]) -> RawResponse {
     let headers: Vec<_> = [("Content-Type", "application/json")].iter().chain(headers).copied().collect();
     let body = format!(r#"{{"login": "{login}", "password": "{PASSWORD}"}}"#);
     ask(server.address(), "POST", "/v1/session", &headers, &body).await
@@ -23,7 +23,7 @@ async fn login_of(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn with_a_cookie_only_this_servers_own_pages_change_anything_or_open_a_socket() {
+async fn a_cookie_works_for_changes_and_sockets_only_on_this_servers_pages() {
     let server = Server::start().await;
     let login = login_of(&server).await;
     let cookie = browser(&server, &login).await;
@@ -68,7 +68,7 @@ async fn with_a_cookie_only_this_servers_own_pages_change_anything_or_open_a_soc
 }
 
 #[tokio::test]
-async fn with_a_bearer_token_no_origin_is_asked_for_and_cookies_are_not_looked_at() {
+async fn with_a_bearer_token_origin_and_cookies_are_ignored() {
     let server = Server::start().await;
     let login = login_of(&server).await;
     let cookie = browser(&server, &login).await;
@@ -132,7 +132,7 @@ async fn the_public_address_decides_what_is_our_origin_and_whether_cookies_are_s
 }
 
 #[tokio::test]
-async fn every_answer_has_the_headers_that_keep_browsers_careful() {
+async fn every_answer_has_the_security_headers() {
     let server = Server::start().await;
     let login = login_of(&server).await;
     let cookie = browser(&server, &login).await;
@@ -150,6 +150,6 @@ async fn every_answer_has_the_headers_that_keep_browsers_careful() {
         assert_eq!(kept, Some(if path.starts_with("/v1/") { "private, no-store" } else { "no-cache" }), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
     }
-    let preflight = raw::ask(server.address(), "OPTIONS", "/v1/me", &[("Origin", "http://evil")], "").await;
+    let preflight = raw_http::ask(server.address(), "OPTIONS", "/v1/me", &[("Origin", "http://evil")], "").await;
     assert_eq!(preflight.outcome(), (405, "method_not_allowed"));
 }

@@ -1,19 +1,19 @@
-//! Commands sent without waiting for replies: one socket never stops the server, whatever it asks for and however little
-//! of the answers it reads. Everything is at its default here.
+//! Commands sent without waiting for replies: one socket never stalls the server, whatever it requests and however
+//! little of the answers it reads. All settings are the defaults.
 
-use crate::harness::{Person, Server};
+use crate::harness::{Server, TestUser};
 use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{command::Command, frame::CommandFrame, ids::ConversationId, reply::Heads};
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::{Instant, timeout};
 
-/// The time within which anybody's `GET /v1/me` is answered, whatever others do.
+/// The time within which every user's `GET /v1/me` is answered.
 const ANSWERED: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(30);
-/// Above the numbers that [`Socket::call`] uses.
+/// Above the ids that [`Socket::call`] uses.
 const FIRST: i64 = 1000;
 
-/// Masked text frames of these commands, numbered from the first, to be sent in one piece.
+/// Masked text frames of these commands, numbered from `first`, to be sent in one write.
 pub(crate) fn pipelined(first: i64, commands: impl IntoIterator<Item = Command>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (id, command) in (first..).zip(commands) {
@@ -37,15 +37,15 @@ fn list() -> Command {
     Command::ListConversations { after: None, limit: None }
 }
 
-/// A socket that has resumed.
-pub(crate) async fn resumed(handshake: Handshake, person: &Person) -> Socket {
+/// Opens a socket and resumes.
+pub(crate) async fn resumed(handshake: Handshake, person: &TestUser) -> Socket {
     let mut socket = handshake.open().await.expect("a socket");
     let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
     socket
 }
 
-/// Sends all of it at once, and reads until each is answered.
-async fn is_answered(server: &Server, person: &Person, commands: Vec<Command>) {
+/// Sends everything at once and reads until each command is answered.
+async fn is_answered(server: &Server, person: &TestUser, commands: Vec<Command>) {
     let mut socket = resumed(Handshake::new(server.address(), person.api.headers()), person).await;
     let mut awaited: BTreeSet<i64> = (FIRST..).take(commands.len()).collect();
     socket.send_raw(&pipelined(FIRST, commands)).await.expect("sent");
@@ -62,22 +62,22 @@ async fn is_answered(server: &Server, person: &Person, commands: Vec<Command>) {
     }
 }
 
-/// Asks so many times, one after the other.
-async fn is_served(person: &Person, times: u32) {
+/// Sends a request repeatedly, one after the other.
+async fn is_served(person: &TestUser, times: u32) {
     for _ in 0..times {
         timeout(ANSWERED, person.api.me()).await.expect("in time").expect("others are served");
     }
 }
 
-async fn place(server: &Server) -> (Person, Person, ConversationId) {
+async fn place(server: &Server) -> (TestUser, TestUser, ConversationId) {
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let place = ada.write_to(&ben).await.id;
-    ada.say(place, "hello").await;
+    let place = ada.open_direct(&ben).await.id;
+    ada.send(place, "hello").await;
     (ada, ben, place)
 }
 
 #[tokio::test]
-async fn ten_lists_and_a_command_about_the_screen_are_answered_and_others_served() {
+async fn ten_lists_and_a_show_are_answered_while_others_are_served() {
     let server = Server::start().await;
     let (ada, ben, place) = place(&server).await;
     for last in [
@@ -95,7 +95,7 @@ async fn ten_lists_and_a_command_about_the_screen_are_answered_and_others_served
 }
 
 #[tokio::test]
-async fn what_a_page_asks_on_coming_back_is_answered_however_often_it_comes() {
+async fn the_requests_of_a_returning_page_are_answered_every_time() {
     let server = Server::start().await;
     let (ada, ben, place) = place(&server).await;
     for _ in 0..40 {
@@ -112,11 +112,11 @@ async fn what_a_page_asks_on_coming_back_is_answered_however_often_it_comes() {
 }
 
 #[tokio::test]
-async fn pages_that_are_asked_for_and_never_read_hold_up_nobody() {
+async fn pages_requested_and_never_read_block_no_other_user() {
     let server = Server::start().await;
     let (ada, ben, place) = place(&server).await;
     for _ in 0..40 {
-        ada.say(place, &"x".repeat(10_000)).await;
+        ada.send(place, &"x".repeat(10_000)).await;
     }
     let handshake = Handshake::new(server.address(), ada.api.headers()).with_receive_buffer(4096);
     let mut stuck = resumed(handshake, &ada).await;
@@ -124,6 +124,6 @@ async fn pages_that_are_asked_for_and_never_read_hold_up_nobody() {
         || Command::ListMessages { conversation: place, before: None, after: None, around: None, limit: Some(40) };
     stuck.send_raw(&pipelined(FIRST, (0..31).map(|_| page()))).await.expect("sent");
     is_served(&ben, 300).await;
-    // Another socket of the same person is served, too.
+    // Another socket of the same user is served, too.
     is_answered(&server, &ada, vec![list(), page()]).await;
 }

@@ -1,10 +1,10 @@
-//! Several people send random commands of every kind without waiting for replies, and some read slowly or not at all or
-//! cut their connection. Meanwhile somebody else is served within the usual time; every command that was read is
-//! answered; and at the end nothing is held. With everything at its default, and with pools, shares and queues at 1.
+//! Several users send random commands of every kind without waiting for replies; some read slowly or not at all, or
+//! disconnect. Meanwhile another user is served within the usual time, every command that was read is answered, and at
+//! the end nothing leaks. Runs with the defaults, and with pools, shares and queues of 1.
 
 use crate::{
-    authority::{About, every_command},
-    harness::{Chance, Person, Server, Setup, scaled, unique},
+    harness::{Rng, Server, Setup, TestUser, scaled, unique},
+    permissions::{About, every_command},
     pipelining::{pipelined, resumed},
     postgres,
 };
@@ -21,14 +21,14 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// The time within which anybody's `GET /v1/me` is answered, whatever others do.
+/// The time within which every user's `GET /v1/me` is answered.
 const ANSWERED: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_mins(1);
 const PEOPLE: usize = 4;
 const SOCKETS: usize = 12;
 const BURSTS: usize = 6;
 
-/// Everything that bounds how much is under way at once.
+/// All limits on concurrent work.
 const NARROW: [&str; 7] = [
     "store.readers",
     "limits.user_queries_max",
@@ -39,71 +39,71 @@ const NARROW: [&str; 7] = [
     "limits.image_checks_max",
 ];
 
-/// Those who send, and what they send about.
-struct Scene {
-    people: Vec<Person>,
+/// The senders and the targets of their commands.
+struct Fixture {
+    users: Vec<TestUser>,
     groups: Vec<ConversationId>,
     pairs: Vec<ConversationId>,
 }
 
-impl Scene {
+impl Fixture {
     async fn new(server: &Server) -> Self {
-        let mut people = Vec::new();
+        let mut users = Vec::new();
         for number in 0..PEOPLE {
-            people.push(server.user(&format!("sender{number}")).await);
+            users.push(server.user(&format!("sender{number}")).await);
         }
         let (mut groups, mut pairs) = (Vec::new(), Vec::new());
-        for owner in &people {
-            let others: Vec<&Person> = people.iter().filter(|other| other.id != owner.id).collect();
+        for owner in &users {
+            let others: Vec<&TestUser> = users.iter().filter(|other| other.id != owner.id).collect();
             let group = owner.group("Loud", &others).await;
-            owner.say(group, &"x".repeat(5000)).await;
+            owner.send(group, &"x".repeat(5000)).await;
             groups.push(group);
-            let pair = owner.write_to(others[0]).await.id;
-            owner.say(pair, "hello").await;
+            let pair = owner.open_direct(others[0]).await.id;
+            owner.send(pair, "hello").await;
             pairs.push(pair);
         }
-        Self { people, groups, pairs }
+        Self { users, groups, pairs }
     }
 
-    /// A random command of a random kind, by one of the people.
-    fn command(&self, asker: &Person, chance: &mut Chance) -> Command {
+    /// A random command of a random kind, by one of the users.
+    fn command(&self, sender: &TestUser, rng: &mut Rng) -> Command {
         let about = About {
-            group: *chance.pick(&self.groups),
-            said: Seq(1 + i64::try_from(chance.below(6)).expect("small")),
+            group: *rng.pick(&self.groups),
+            said: Seq(1 + i64::try_from(rng.below(6)).expect("small")),
             line: Seq(1),
-            asker: asker.id,
-            target: chance.pick(&self.people).id,
-            owner: chance.pick(&self.people).id,
-            stranger: chance.pick(&self.people).id,
-            own: MessagePlace { conversation: *chance.pick(&self.pairs), seq: Seq(1) },
-            upload: FileId(1 + i64::try_from(chance.below(50)).expect("small")),
+            caller: sender.id,
+            target: rng.pick(&self.users).id,
+            owner: rng.pick(&self.users).id,
+            stranger: rng.pick(&self.users).id,
+            own: MessagePlace { conversation: *rng.pick(&self.pairs), seq: Seq(1) },
+            upload: FileId(1 + i64::try_from(rng.below(50)).expect("small")),
             key: format!("fuzz-{}", unique()),
         };
-        chance.pick(&every_command(&about)).clone()
+        rng.pick(&every_command(&about)).clone()
     }
 }
 
-/// How somebody treats what the server says.
+/// How a client reads what the server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reader {
-    /// Reads all of it at once.
+enum ReadMode {
+    /// Reads everything at once.
     Eager,
-    /// Reads a little between two bursts, and the rest at the end.
+    /// Reads a little between bursts, and the rest at the end.
     Slow,
     /// Never reads.
     Stuck,
-    /// Goes away in the middle.
+    /// Disconnects in the middle.
     Cut,
 }
 
-const READERS: [Reader; 4] = [Reader::Eager, Reader::Slow, Reader::Stuck, Reader::Cut];
+const READERS: [ReadMode; 4] = [ReadMode::Eager, ReadMode::Slow, ReadMode::Stuck, ReadMode::Cut];
 
-/// What was sent and is not answered.
+/// Commands without an answer yet.
 #[derive(Default)]
-struct Awaited(BTreeMap<i64, String>);
+struct PendingReplies(BTreeMap<i64, String>);
 
-impl Awaited {
-    fn heard(&mut self, incoming: Incoming) {
+impl PendingReplies {
+    fn received(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::Reply(Some(re), _) => {
                 assert!(self.0.remove(&re).is_some(), "{re} is answered once");
@@ -114,14 +114,14 @@ impl Awaited {
     }
 }
 
-async fn converse(scene: &Scene, asker: &Person, reader: Reader, mut chance: Chance) {
-    let handshake = Handshake::new(asker.api.address(), asker.api.headers());
-    let handshake = if reader == Reader::Stuck { handshake.with_receive_buffer(4096) } else { handshake };
-    let mut socket: Socket = resumed(handshake, asker).await;
-    let mut awaited = Awaited::default();
+async fn converse(scene: &Fixture, sender: &TestUser, reader: ReadMode, mut rng: Rng) {
+    let handshake = Handshake::new(sender.api.address(), sender.api.headers());
+    let handshake = if reader == ReadMode::Stuck { handshake.with_receive_buffer(4096) } else { handshake };
+    let mut socket: Socket = resumed(handshake, sender).await;
+    let mut awaited = PendingReplies::default();
     let mut last_id = 1000;
     for _ in 0..BURSTS {
-        let burst: Vec<Command> = (0..=chance.below(40)).map(|_| scene.command(asker, &mut chance)).collect();
+        let burst: Vec<Command> = (0..=rng.below(40)).map(|_| scene.command(sender, &mut rng)).collect();
         let first = last_id + 1;
         for command in &burst {
             last_id += 1;
@@ -130,40 +130,40 @@ async fn converse(scene: &Scene, asker: &Person, reader: Reader, mut chance: Cha
         let bytes = pipelined(first, burst);
         let sent = timeout(LONG, socket.send_raw(&bytes));
         match reader {
-            Reader::Eager => {
+            ReadMode::Eager => {
                 sent.await.expect("read from").expect("sent");
                 let deadline = Instant::now() + LONG;
                 while !awaited.0.is_empty() {
                     let incoming = socket.next_before(deadline).await;
-                    awaited.heard(incoming.unwrap_or_else(|| panic!("never answered: {:?}", awaited.0)));
+                    awaited.received(incoming.unwrap_or_else(|| panic!("never answered: {:?}", awaited.0)));
                 }
             }
-            Reader::Slow => {
+            ReadMode::Slow => {
                 sent.await.expect("read from").expect("sent");
-                for _ in 0..chance.below(5) {
+                for _ in 0..rng.below(5) {
                     let incoming = socket.next(LONG).await;
-                    awaited.heard(incoming.unwrap_or_else(|| panic!("never answered: {:?}", awaited.0)));
+                    awaited.received(incoming.unwrap_or_else(|| panic!("never answered: {:?}", awaited.0)));
                 }
             }
-            // Whoever is not read from cannot send for ever.
-            Reader::Stuck | Reader::Cut => drop(timeout(Duration::from_millis(200), sent).await),
+            // A client whose frames are not read cannot send forever.
+            ReadMode::Stuck | ReadMode::Cut => drop(timeout(Duration::from_millis(200), sent).await),
         }
     }
     match reader {
-        Reader::Eager => socket.close().await.expect("closed"),
-        Reader::Slow => {
+        ReadMode::Eager => socket.close().await.expect("closed"),
+        ReadMode::Slow => {
             let deadline = Instant::now() + LONG;
             while !awaited.0.is_empty() {
                 let incoming = socket.next_before(deadline).await;
-                awaited.heard(incoming.unwrap_or_else(|| panic!("never answered: {:?}", awaited.0)));
+                awaited.received(incoming.unwrap_or_else(|| panic!("never answered: {:?}", awaited.0)));
             }
         }
-        Reader::Stuck => drop(socket),
-        Reader::Cut => socket.abort(),
+        ReadMode::Stuck => drop(socket),
+        ReadMode::Cut => socket.abort(),
     }
 }
 
-/// What a server holds: figures that rise with what is under way, and open descriptors.
+/// The gauges of pending work and the open descriptors of a server.
 async fn held(server: &Server) -> BTreeMap<String, f64> {
     let api = server.api().with_header(http::header::AUTHORIZATION, "Bearer figures");
     let answer = api.request(http::Method::GET, "/metrics", "").await.expect("an answer");
@@ -186,17 +186,17 @@ async fn fuzz(setup: Setup) {
     println!("PARLOR_TEST_SEED={seed}");
     let server = setup.with("limits.frames_per_second_max", 100_000).with("metrics.token", "figures").start().await;
     let other = server.user("other").await;
-    let scene = std::sync::Arc::new(Scene::new(&server).await);
-    let mut chance = Chance::new(seed);
-    // As many connections to the database as there may be, so that none is opened later.
+    let scene = std::sync::Arc::new(Fixture::new(&server).await);
+    let mut rng = Rng::new(seed);
+    // The pool is full, so that no connection opens later.
     join_all((0..32).map(|_| other.api.me())).await.into_iter().for_each(|me| drop(me.expect("served")));
     let before = held(&server).await;
     let mut senders = JoinSet::new();
     for number in 0..scaled(SOCKETS) {
         let (scene, reader) = (scene.clone(), READERS[number % READERS.len()]);
-        let (asker, chance) = (number / READERS.len() % PEOPLE, Chance::new(chance.next()));
+        let (sender, rng) = (number / READERS.len() % PEOPLE, Rng::new(rng.next()));
         senders.spawn(async move {
-            converse(&scene, &scene.people[asker], reader, chance).await;
+            converse(&scene, &scene.users[sender], reader, rng).await;
         });
     }
     loop {
@@ -228,24 +228,24 @@ fn narrow(setup: Setup) -> Setup {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_sent_without_waiting_others_are_served_and_nothing_stays_held_sqlite() {
+async fn random_pipelining_blocks_no_other_user_and_leaks_nothing_sqlite() {
     fuzz(Setup::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_sent_without_waiting_others_are_served_and_nothing_stays_held_sqlite_at_one() {
+async fn random_pipelining_blocks_no_other_user_and_leaks_nothing_sqlite_at_one() {
     fuzz(narrow(Setup::new())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_sent_without_waiting_others_are_served_and_nothing_stays_held_postgres() {
+async fn random_pipelining_blocks_no_other_user_and_leaks_nothing_postgres() {
     if let Some(url) = postgres::database() {
         fuzz(Setup::new().with("store.url", url)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_sent_without_waiting_others_are_served_and_nothing_stays_held_postgres_at_one() {
+async fn random_pipelining_blocks_no_other_user_and_leaks_nothing_postgres_at_one() {
     if let Some(url) = postgres::database() {
         fuzz(narrow(Setup::new().with("store.url", url))).await;
     }

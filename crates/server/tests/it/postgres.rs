@@ -1,4 +1,4 @@
-//! A PostgreSQL of the tests' own, on a free port, that ends with this process however it ends.
+//! A PostgreSQL server for the tests, on a free port, which ends with this process.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ pub(crate) struct Postgres {
 static SERVER: OnceLock<Option<Postgres>> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// The address of a new, empty database; none where PostgreSQL is not installed, which CI does not accept.
+/// Returns the URL of a new, empty database; `None` without PostgreSQL, which CI does not accept.
 pub(crate) fn database() -> Option<String> {
     let server = SERVER.get_or_init(|| match binaries() {
         Some(bin) => Some(start(bin)),
@@ -38,13 +38,13 @@ pub(crate) fn database() -> Option<String> {
 }
 
 impl Postgres {
-    /// A server for one test alone, which may do to it whatever it likes.
+    /// Starts a server for a single test, which may do anything to it.
     pub(crate) fn alone() -> Option<Self> {
         database()?;
         binaries().map(start)
     }
 
-    /// The address of a new, empty database.
+    /// Returns the URL of a new, empty database.
     pub(crate) fn database(&self) -> String {
         let name = format!("parlor_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let status = as_postgres(&self.bin.join("createdb"))
@@ -62,7 +62,7 @@ impl Postgres {
         let pid = pid.lines().next().expect("its first line").to_owned();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("its processes");
         for pid in std::iter::once(pid.as_str()).chain(children.split_whitespace()) {
-            // One of them may have ended by itself.
+            // A process may have ended by itself.
             let _ = Command::new("kill").args([&format!("-{name}"), pid]).status();
         }
     }
@@ -82,7 +82,7 @@ fn start(bin: PathBuf) -> Postgres {
         .arg("-D")
         .arg(&data));
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
-    // The shell ends the server when its standard input closes: when this process is gone.
+    // The shell stops the server when its standard input closes, which happens when this process ends.
     let script = format!(
         "'{bin}/postgres' -D '{data}' -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' \
          -c max_connections=200 >'{folder}/log' 2>&1 & pid=$!; read -r _; kill -INT $pid; wait $pid; rm -rf '{data}' '{folder}/log'",
@@ -132,7 +132,7 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }
 
-/// A folder in memory, where there is one.
+/// Returns a folder in memory, if there is one.
 pub(crate) fn fast_folder() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() { memory } else { std::env::temp_dir() }
@@ -142,7 +142,7 @@ fn binaries() -> Option<PathBuf> {
     let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .map(|entries| entries.flatten().map(|entry| entry.path().join("bin")).collect())
         .unwrap_or_default();
-    // The newest first, then what PATH has.
+    // The newest version first, then the one in PATH.
     versions.sort_by(|one, other| other.cmp(one));
     let path = std::env::var_os("PATH").unwrap_or_default();
     versions.extend(std::env::split_paths(&path));

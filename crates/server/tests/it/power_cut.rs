@@ -1,12 +1,12 @@
-//! The same through a power cut at the block device: only what reached the device is left.
+//! Durability through a power cut at the block device: only what reached the device remains.
 //!
-//! The data folder lies on an ext4 image of its own. While people write, the server is stopped where it stands, the
-//! image copied, the server killed; the copy is what a cut would have left. A control with `durability = relaxed` must
-//! lose something, else the test would be blind. Needs root and loop mounts; without them it says so and proves nothing.
+//! The data folder is on an ext4 image. While users write, the server is paused, the image copied, the server killed;
+//! the copy is what a power cut would have left. A control with `durability = relaxed` must lose something, or the
+//! test would prove nothing. Needs root and loop mounts; without them it reports that and proves nothing.
 
 use crate::{
-    crowd::{Rhythm, Stage, final_read, writes},
-    harness::{Chance, Person, Server, Setup, budget, folder, signal, tool},
+    harness::{Rng, Server, Setup, TestUser, budget, folder, signal, tool},
+    writers::{SharedState, WriterOptions, final_read, writes},
 };
 use parlor_client::history::{
     checker::{Verdict, Violation, check},
@@ -21,7 +21,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// An ext4 image, mounted.
+/// A mounted ext4 image.
 pub(crate) struct Disk {
     pub(crate) image: PathBuf,
     mount: PathBuf,
@@ -50,7 +50,7 @@ impl Disk {
         self.mount.join("data")
     }
 
-    /// Sees to it that all that was written so far is on it.
+    /// Flushes everything written so far to the image.
     pub(crate) fn sync(&self) -> Result<(), String> {
         tool("sync", &["-f", text(&self.mount)])
     }
@@ -64,34 +64,32 @@ impl Drop for Disk {
     }
 }
 
-/// What is left of one cut.
-struct Cut {
+/// The outcome of one cut.
+struct CutResult {
     verdict: Verdict,
 }
 
-/// One server on a disk of its own, four people who write, and a cut.
-async fn cut(durability: &str, chance: &mut Chance) -> Result<Cut, String> {
+/// Runs a server on its own disk with four writers, and cuts the power.
+async fn cut(durability: &str, rng: &mut Rng) -> Result<CutResult, String> {
     let folder = folder();
     let disk = Disk::new(&folder, 64 << 20)?;
     let mut server = Setup::new().with("store.durability", durability).in_folder(&disk.data()).start().await;
-    let (people, conversation) = four(&server).await;
-    // What was done so far is not what is tested.
+    let (users, conversation) = four(&server).await;
+    // Only what happens from here on is tested.
     disk.sync()?;
 
-    let stage = Stage::new(people.len());
-    let rhythm = Rhythm { pause_ms: 3, cancels_percent: 0, converges: false };
-    let writers: Vec<_> = people
-        .iter()
-        .map(|person| writes(person, vec![conversation], &stage, rhythm, Chance::new(chance.next())))
-        .collect();
-    stage.until_acknowledged(50).await;
+    let shared = SharedState::new(users.len());
+    let options = WriterOptions { pause_ms: 3, cancels_percent: 0, converges: false };
+    let writers: Vec<_> =
+        users.iter().map(|person| writes(person, vec![conversation], &shared, options, Rng::new(rng.next()))).collect();
+    shared.until_acknowledged(50).await;
     // waits for: nothing; the moment of the cut is the chance that is tested
-    tokio::time::sleep(chance.millis(0, 300)).await;
+    tokio::time::sleep(rng.millis(0, 300)).await;
 
     signal(server.pid(), "STOP");
     let copy = folder.path().join("cut.img");
     fs::copy(&disk.image, &copy).map_err(|error| error.to_string())?;
-    stage.end();
+    shared.end();
     server.kill();
     let mut records = Vec::new();
     for writer in writers {
@@ -103,38 +101,43 @@ async fn cut(durability: &str, chance: &mut Chance) -> Result<Cut, String> {
 
     let disk = Disk::mount(copy, folder.path().join("cut"))?;
     let mut server = Setup::new().with("store.durability", durability).in_folder(&disk.data()).start().await;
-    records.extend(read_again(&server, &people, conversation, &stage).await);
+    records.extend(read_again(&server, &users, conversation, &shared).await);
     server.stop().await;
     let verified = server.run(&["verify"]);
     assert!(verified.status.success(), "`parlor verify` finds: {}", String::from_utf8_lossy(&verified.stdout));
     drop(server);
 
-    let everybody: BTreeSet<_> = people.iter().map(|person| person.id.0).collect();
-    Ok(Cut { verdict: check(&records, &BTreeMap::from([(conversation.0, everybody)])) })
+    let everyone: BTreeSet<_> = users.iter().map(|person| person.id.0).collect();
+    Ok(CutResult { verdict: check(&records, &BTreeMap::from([(conversation.0, everyone)])) })
 }
 
-async fn four(server: &Server) -> (Vec<Person>, ConversationId) {
-    let mut people = Vec::new();
+async fn four(server: &Server) -> (Vec<TestUser>, ConversationId) {
+    let mut users = Vec::new();
     for name in ["ada", "ben", "cleo", "dan"] {
-        people.push(server.user(name).await);
+        users.push(server.user(name).await);
     }
-    let others: Vec<_> = people[1..].iter().collect();
-    let conversation = people[0].group("tram 18", &others).await;
-    (people, conversation)
+    let others: Vec<_> = users[1..].iter().collect();
+    let conversation = users[0].group("tram 18", &others).await;
+    (users, conversation)
 }
 
-/// The final read, on the address of the new process.
-async fn read_again(server: &Server, people: &[Person], conversation: ConversationId, stage: &Stage) -> Vec<Record> {
-    let mut recorder = Recorder::in_memory(stage.began);
+/// The final read, at the new process's address.
+async fn read_again(
+    server: &Server,
+    users: &[TestUser],
+    conversation: ConversationId,
+    shared: &SharedState,
+) -> Vec<Record> {
+    let mut recorder = Recorder::in_memory(shared.began);
     let mut api = server.api();
-    for (name, value) in people[0].api.headers() {
+    for (name, value) in users[0].api.headers() {
         api = api.with_header(name.clone(), value.to_str().expect("plain headers"));
     }
     final_read(&api, conversation, 0, &mut recorder).await;
     recorder.finish()
 }
 
-/// The rounds of a budget, or the reason why there are none.
+/// The number of rounds, or why there are none.
 pub(crate) fn rounds() -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
     let rounds = (4.0 * budget()).max(2.0) as usize;
@@ -142,13 +145,13 @@ pub(crate) fn rounds() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_a_power_cut() {
-    let mut chance = Chance::new(u64::from(std::process::id()));
+async fn acknowledged_messages_survive_a_power_cut() {
+    let mut rng = Rng::new(u64::from(std::process::id()));
     let mut acknowledged = 0;
     for _ in 0..rounds() {
-        match cut("full", &mut chance).await {
+        match cut("full", &mut rng).await {
             Err(why) => return println!("skipped, for no disk image can be mounted here: {why}"),
-            Ok(Cut { verdict }) => {
+            Ok(CutResult { verdict }) => {
                 let lost: Vec<_> = verdict.findings.iter().take(10).collect();
                 assert!(
                     verdict.findings.is_empty(),
@@ -164,12 +167,12 @@ async fn what_was_acknowledged_survives_a_power_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_power_cut_is_a_real_one_for_relaxed_durability_loses_messages() {
-    let mut chance = Chance::new(u64::from(std::process::id()));
+async fn relaxed_durability_loses_messages_in_a_power_cut() {
+    let mut rng = Rng::new(u64::from(std::process::id()));
     for _ in 0..3 {
-        match cut("relaxed", &mut chance).await {
+        match cut("relaxed", &mut rng).await {
             Err(why) => return println!("skipped, for no disk image can be mounted here: {why}"),
-            Ok(Cut { verdict }) if verdict.violations().contains(&Violation::Lost) => {
+            Ok(CutResult { verdict }) if verdict.violations().contains(&Violation::Lost) => {
                 let lost = verdict.findings.iter().filter(|finding| finding.violation == Violation::Lost).count();
                 return println!("relaxed durability lost {lost} messages, as it must");
             }
@@ -180,8 +183,8 @@ async fn the_power_cut_is_a_real_one_for_relaxed_durability_loses_messages() {
 }
 
 #[test]
-fn a_final_read_that_found_nothing_is_a_loss() {
-    // The control above rests on this: a conversation that is empty after a cut must count as lost.
+fn an_empty_final_read_counts_as_a_loss() {
+    // The control relies on this: a conversation that is empty after a cut must count as lost.
     let send = Record::send(1, 2, "a", "text");
     let row = Record { sender: Some(1), cmid: Some("a".to_owned()), mid: Some(3), seq: Some(1), ..send.clone() };
     let records = [send, Record { op: Op::Ack, ..row }];

@@ -1,6 +1,6 @@
-//! Searching by HTTP and socket, and what happens to the file of the index.
+//! Search over HTTP and socket, and the index's file.
 
-use crate::harness::{Person, Server, Setup, folder};
+use crate::harness::{Server, Setup, TestUser, folder};
 use parlor_protocol::{
     error::Code,
     ids::ConversationId,
@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 const WITHIN: Duration = Duration::from_mins(1);
 
-async fn find(person: &Person, query: &str) -> Vec<String> {
+async fn find(person: &TestUser, query: &str) -> Vec<String> {
     let found: Found = person.api.get(&format!("/v1/search?{query}")).await.expect("a query");
     found.results.into_iter().map(|hit| hit.message.text).collect()
 }
 
-/// Waits until so many are found.
-async fn finds(person: &Person, query: &str, count: usize) -> Vec<String> {
+/// Waits until a search finds `count` messages.
+async fn finds(person: &TestUser, query: &str, count: usize) -> Vec<String> {
     let deadline = Instant::now() + WITHIN;
     loop {
         let found = find(person, query).await;
@@ -25,19 +25,19 @@ async fn finds(person: &Person, query: &str, count: usize) -> Vec<String> {
             return found;
         }
         assert!(Instant::now() < deadline, "{query} finds {found:?}");
-        // waits for: the follower of the index
+        // waits for: the consumer of the index
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// A server that asks its index for everything, in a folder that stays.
+/// A server that uses its index for every search, in a folder that is kept.
 fn setup(data: &Path) -> Setup {
     Setup::new().in_folder(data).with("limits.search_unindexed_max", 1)
 }
 
-async fn pair(server: &Server) -> (Person, Person, ConversationId) {
+async fn pair(server: &Server) -> (TestUser, TestUser, ConversationId) {
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let conversation = ada.write_to(&ben).await.id;
+    let conversation = ada.open_direct(&ben).await.id;
     (ada, ben, conversation)
 }
 
@@ -45,7 +45,7 @@ async fn pair(server: &Server) -> (Person, Person, ConversationId) {
 async fn a_search_by_http_takes_every_filter() {
     let server = Server::start().await;
     let (ada, ben, conversation) = pair(&server).await;
-    let sent = ada.say(conversation, "An umbrella & a thermos").await;
+    let sent = ada.send(conversation, "An umbrella & a thermos").await;
     let from = sent.created_at;
     for query in [
         "query=umbr".to_owned(),
@@ -74,7 +74,7 @@ async fn files_are_found_by_their_names_and_as_such() {
     let place = folder();
     let server = setup(&place.path().join("data")).start().await;
     let (ada, ben, conversation) = pair(&server).await;
-    ada.say(conversation, "an umbrella").await;
+    ada.send(conversation, "an umbrella").await;
     let sent = ada.send_file(conversation, "Black_Umbrella-2.txt", b"nothing to see").await;
     finds(&ben, "query=umbrella", 2).await;
     for query in ["query=umbr+black", "query=umbrella&has_file=true", "has_file=true"] {
@@ -87,14 +87,14 @@ async fn files_are_found_by_their_names_and_as_such() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_index_comes_along_however_often_the_server_is_killed() {
+async fn the_index_catches_up_however_often_the_server_is_killed() {
     let place = folder();
     let mut server = setup(&place.path().join("data")).start().await;
     let (ada, ben, conversation) = pair(&server).await;
     let mut count = 0;
     for round in 0..4 {
         for number in 0..40 {
-            ada.say(conversation, &format!("umbrella {round} {number}")).await;
+            ada.send(conversation, &format!("umbrella {round} {number}")).await;
             count += 1;
         }
         server.kill();
@@ -103,16 +103,16 @@ async fn the_index_comes_along_however_often_the_server_is_killed() {
     let found = finds(&ben, "query=umbrella&limit=200", count).await;
     assert_eq!(found.first().map(String::as_str), Some("umbrella 3 39"));
     let log = server.log();
-    assert!(!log.contains("built anew"), "it goes on from its cursor: {log}");
+    assert!(!log.contains("built anew"), "it continues from its cursor: {log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_index_that_is_gone_or_damaged_is_made_anew() {
+async fn a_missing_or_damaged_index_is_rebuilt() {
     let place = folder();
     let data = place.path().join("data");
     let mut server = setup(&data).start().await;
     let (ada, ben, conversation) = pair(&server).await;
-    ada.say(conversation, "an umbrella").await;
+    ada.send(conversation, "an umbrella").await;
     finds(&ben, "query=umbrella", 1).await;
     let spoil: [fn(&Path); 3] = [
         |data| {
@@ -130,33 +130,33 @@ async fn an_index_that_is_gone_or_damaged_is_made_anew() {
         server.stop().await;
         spoil(&data);
         server.restart().await;
-        ada.say(conversation, "a thermos").await;
+        ada.send(conversation, "a thermos").await;
         finds(&ben, "query=umbrella", 1).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restored_database_gets_its_index_anew() {
+async fn the_index_is_rebuilt_after_a_restore() {
     let place = folder();
     let data = place.path().join("data");
     let mut server = setup(&data).start().await;
     let (ada, ben, conversation) = pair(&server).await;
-    ada.say(conversation, "an umbrella in the copy").await;
+    ada.send(conversation, "an umbrella in the copy").await;
     let copy = place.path().join("copy.db");
     server.back_up(&copy);
-    ada.say(conversation, "an umbrella after the copy").await;
+    ada.send(conversation, "an umbrella after the copy").await;
     finds(&ben, "query=umbrella", 2).await;
     server.stop().await;
     server.restore(&copy);
     server.restart().await;
-    ada.say(conversation, "an umbrella since").await;
+    ada.send(conversation, "an umbrella since").await;
     let found = finds(&ben, "query=umbrella", 2).await;
     assert_eq!(found, ["an umbrella since", "an umbrella in the copy"]);
     server.stop().await;
     server.must_run(&["verify"]);
 }
 
-/// Whether a file of the index has these bytes.
+/// Whether a file of the index contains these bytes.
 fn has_bytes(data: &Path, bytes: &str) -> bool {
     ["search.db", "search.db-wal"].iter().any(|file| {
         let content = fs::read(data.join(file)).unwrap_or_default();
@@ -165,16 +165,16 @@ fn has_bytes(data: &Path, bytes: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_deleted_or_edited_away_is_soon_in_no_file_of_the_index() {
+async fn deleted_and_replaced_text_soon_leaves_every_file_of_the_index() {
     let place = folder();
     let data = place.path().join("data");
     let server = setup(&data).start().await;
     let (ada, ben, conversation) = pair(&server).await;
     for number in 0..300 {
-        ada.say(conversation, &format!("canary{number}sings and more words around it {number}")).await;
+        ada.send(conversation, &format!("canary{number}sings and more words around it {number}")).await;
     }
-    let deleted = ada.say(conversation, "goldfinch tells a secret").await;
-    let edited = ada.say(conversation, "nightingale tells a secret").await;
+    let deleted = ada.send(conversation, "goldfinch tells a secret").await;
+    let edited = ada.send(conversation, "nightingale tells a secret").await;
     finds(&ben, "query=secret", 2).await;
     assert!(has_bytes(&data, "goldfinch") && has_bytes(&data, "nightingale"));
     let path = |seq| format!("/v1/conversations/{conversation}/messages/{seq}");
@@ -186,14 +186,14 @@ async fn what_was_deleted_or_edited_away_is_soon_in_no_file_of_the_index() {
     let deadline = Instant::now() + WITHIN;
     while has_bytes(&data, "goldfinch") || has_bytes(&data, "nightingale") {
         assert!(Instant::now() < deadline, "the index keeps what was deleted");
-        // waits for: the follower to fold the log
+        // waits for: the consumer to compact the log
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     finds(&ben, "query=nothing", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_without_search_says_so() {
+async fn a_server_without_search_reports_it() {
     let place = folder();
     let data = place.path().join("data");
     let server = Setup::new().in_folder(&data).with("search.enabled", false).start().await;

@@ -1,9 +1,9 @@
-//! Signing in and out: what a password opens, for how long, and who is kept from guessing it.
+//! Signing in and out: passwords, session lifetimes, and protection against guessing.
 
 use crate::{
-    harness::{Person, Server, Setup},
+    harness::{Server, Setup, TestUser},
     postgres,
-    raw::{Raw, ask},
+    raw_http::{RawResponse, ask},
 };
 use parlor_client::socket::{Handshake, Incoming, Socket};
 use parlor_protocol::{command::Command, error::Code, http::Sessions, ids::UserId, reply::Heads};
@@ -12,11 +12,11 @@ use std::time::Duration;
 const PASSWORD: &str = "correct horse";
 const SOON: Duration = Duration::from_secs(5);
 
-async fn login_of(person: &Person) -> String {
+async fn login_of(person: &TestUser) -> String {
     person.api.me().await.expect("signed in").me.login
 }
 
-async fn sign_in(server: &Server, login: &str, password: &str, headers: &[(&str, &str)]) -> Raw {
+async fn sign_in(server: &Server, login: &str, password: &str, headers: &[(&str, &str)]) -> RawResponse {
     let headers: Vec<_> = [("Content-Type", "application/json")].iter().chain(headers).copied().collect();
     let body = serde_json::json!({"login": login, "password": password}).to_string();
     ask(server.address(), "POST", "/v1/session", &headers, &body).await
@@ -26,7 +26,7 @@ async fn is_signed_in(server: &Server, cookie: &str) -> bool {
     ask(server.address(), "GET", "/v1/me", &[("Cookie", cookie)], "").await.status == 200
 }
 
-async fn socket(person: &Person) -> Socket {
+async fn socket(person: &TestUser) -> Socket {
     let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
     let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
     socket
@@ -43,15 +43,15 @@ async fn close_code(socket: &mut Socket) -> Option<u16> {
     }
 }
 
-/// A PNG of one colour.
+/// A PNG of a single colour.
 fn image_of(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let image = image::RgbImage::from_pixel(width, height, image::Rgb([9, 90, 200]));
-    image.write_to(&mut bytes, image::ImageFormat::Png).expect("written");
+    image.open_direct(&mut bytes, image::ImageFormat::Png).expect("written");
     bytes.into_inner()
 }
 
-/// How often a metric's line was counted.
+/// Returns the value of a metric.
 async fn counted(server: &Server, line: &str) -> u64 {
     let headers = [("Authorization", "Bearer figures")];
     let text = String::from_utf8(ask(server.address(), "GET", "/metrics", &headers, "").await.body).expect("text");
@@ -86,7 +86,7 @@ async fn an_unknown_a_disabled_and_a_real_account_get_the_same_answer_for_the_sa
 }
 
 #[tokio::test]
-async fn a_cookie_that_came_is_never_adopted_and_its_session_ends() {
+async fn a_presented_cookie_is_never_reused_and_its_session_ends() {
     let server = Server::start().await;
     let login = login_of(&server.user("ada").await).await;
     let planted = "parlor_session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -107,7 +107,7 @@ async fn signing_out_ends_the_session_on_the_server_and_closes_its_socket_only()
     let ada = server.user("ada").await;
     let login = login_of(&ada).await;
     let (api, _) = server.api().sign_in(&login, PASSWORD).await.expect("signed in");
-    let other = Person { api, ..ada.clone() };
+    let other = TestUser { api, ..ada.clone() };
     let (mut ending, mut staying) = (socket(&other).await, socket(&ada).await);
     let out = other.api.request(http::Method::DELETE, "/v1/session", "").await.expect("an answer");
     assert_eq!(out.status.as_u16(), 204);
@@ -124,14 +124,14 @@ async fn signing_out_ends_the_session_on_the_server_and_closes_its_socket_only()
 }
 
 #[tokio::test]
-async fn a_session_can_be_ended_from_another_but_never_anothers() {
+async fn a_user_can_end_their_other_sessions_but_no_one_elses() {
     let server = Server::start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     let (api, _) = server.api().sign_in(&login_of(&ada).await, PASSWORD).await.expect("signed in");
-    let other = Person { api, ..ada.clone() };
+    let other = TestUser { api, ..ada.clone() };
     let mut ending = socket(&other).await;
     let listed: Sessions = ada.api.get("/v1/me/sessions").await.expect("a list");
-    // Signing up made one too.
+    // Sign-up created one too.
     assert_eq!(listed.sessions.len(), 3);
     assert_eq!(listed.sessions.iter().filter(|session| session.current).count(), 1);
     let newest = listed.sessions.iter().max_by_key(|session| session.id).expect("three");
@@ -151,7 +151,7 @@ async fn a_new_password_ends_every_other_session() {
     let ada = server.user("ada").await;
     let login = login_of(&ada).await;
     let (api, _) = server.api().sign_in(&login, PASSWORD).await.expect("signed in");
-    let mut other = socket(&Person { api: api.clone(), ..ada.clone() }).await;
+    let mut other = socket(&TestUser { api: api.clone(), ..ada.clone() }).await;
     let mut own = socket(&ada).await;
     let put = async |current: &str, new: &str| {
         let body = serde_json::json!({"current": current, "new": new});
@@ -170,7 +170,7 @@ async fn a_new_password_ends_every_other_session() {
 }
 
 #[tokio::test]
-async fn disabling_closes_everything_at_once_and_enabling_lets_back_in() {
+async fn disabling_a_user_closes_everything_at_once_and_enabling_readmits_them() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let login = login_of(&ada).await;
@@ -184,12 +184,12 @@ async fn disabling_closes_everything_at_once_and_enabling_lets_back_in() {
 }
 
 #[tokio::test]
-async fn guessing_slows_down_by_account_and_address_and_locks_nobody_else_out() {
+async fn password_guessing_is_limited_by_user_and_address_and_locks_no_other_user_out() {
     let server =
         Setup::new().with("limits.account_attempts_max", 3).with("limits.address_attempts_max", 7).start().await;
     let (ada, ben) = (login_of(&server.user("ada").await).await, login_of(&server.user("ben").await).await);
     let wrong = async |login: &str| sign_in(&server, login, "wrong horse", &[]).await;
-    // Signing up counts against the address too: two of its seven are used.
+    // Sign-up counts against the address too: two of its seven attempts are used.
     for _ in 0..3 {
         assert_eq!(wrong(&ada).await.status, 401);
     }
@@ -208,7 +208,7 @@ async fn guessing_slows_down_by_account_and_address_and_locks_nobody_else_out() 
 }
 
 #[tokio::test]
-async fn only_so_many_sessions_live_the_oldest_ends() {
+async fn the_oldest_session_ends_when_there_are_too_many() {
     let server = Setup::new().with("limits.sessions_max", 2).start().await;
     let ada = server.user("ada").await;
     let mut oldest = socket(&ada).await;
@@ -222,7 +222,7 @@ async fn only_so_many_sessions_live_the_oldest_ends() {
 }
 
 #[tokio::test]
-async fn signing_up_is_off_unless_the_operator_says_otherwise() {
+async fn sign_up_is_off_by_default() {
     let server = Setup::new().with("accounts.sign_up", false).start().await;
     let body = serde_json::json!({"login": "ada", "name": "Ada", "password": PASSWORD});
     let refused = server.api().send::<serde_json::Value>(http::Method::POST, "/v1/users", &body).await;
@@ -232,7 +232,7 @@ async fn signing_up_is_off_unless_the_operator_says_otherwise() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_person_is_told_so() {
+async fn a_page_of_another_user_is_refused() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let refused = ada.api.clone().as_user(UserId(ada.id.0 + 1)).me().await.expect_err("another's page");
@@ -244,7 +244,7 @@ async fn a_page_of_another_person_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_picture_of_oneself_is_cut_square_and_shown_to_those_signed_in_only() {
+async fn a_profile_picture_is_cropped_square_and_served_to_signed_in_users_only() {
     let server = Setup::new().with("limits.picture_pixels_max", 500).start().await;
     let ada = server.user("ada").await;
     let put = async |bytes: Vec<u8>| {
@@ -267,13 +267,13 @@ async fn a_picture_of_oneself_is_cut_square_and_shown_to_those_signed_in_only() 
 }
 
 #[tokio::test]
-async fn an_address_is_that_of_the_connection_unless_a_trusted_proxy_names_another() {
+async fn the_address_is_the_connections_unless_a_trusted_proxy_names_another() {
     for (trusted, is_believed) in [("10.0.0.0/8", false), ("127.0.0.1", true)] {
         let setup = Setup::new().with("limits.address_attempts_max", 4).with("trusted_proxies", trusted);
         let server = setup.start().await;
         let mut statuses = Vec::new();
         for number in 0..6 {
-            // The first of the list is the visitor's own invention; the last is what the proxy saw.
+            // The first of the list is invented by the visitor; the last was added by the proxy.
             let forwarded = format!("1.2.3.4, 198.51.100.{number}");
             let headers = [("X-Forwarded-For", forwarded.as_str()), ("X-Real-IP", "127.0.0.1")];
             statuses.push(sign_in(&server, &format!("nobody{number}"), "wrong horse", &headers).await.status);
@@ -284,12 +284,12 @@ async fn an_address_is_that_of_the_connection_unless_a_trusted_proxy_names_anoth
 }
 
 #[tokio::test]
-async fn the_log_never_holds_what_people_say_or_what_lets_them_in() {
+async fn the_log_never_contains_messages_or_credentials() {
     let server = Setup::new().with("log.filter", "info,parlor=trace").start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     let login = login_of(&ada).await;
-    let conversation = ada.write_to(&ben).await.id;
-    ada.say(conversation, "canary-of-a-message").await;
+    let conversation = ada.open_direct(&ben).await.id;
+    ada.send(conversation, "canary-of-a-message").await;
     let agent = [("User-Agent", "canary-of-an-agent é")];
     assert_eq!(sign_in(&server, &login, "canary-of-a-password", &agent).await.status, 401);
     let cookie = sign_in(&server, &login, PASSWORD, &agent).await.cookie().expect("a cookie");

@@ -1,10 +1,10 @@
-//! Those who connect and say nothing, or say it a byte at a time, or do not listen: each is let go in bounded time,
-//! and nobody else waits for them. The limits are lowered so that the tests are quick; the waits are for the
-//! server's closing, never for a time to pass.
+//! Clients that connect and send nothing, send a byte at a time, or do not read: each is dropped in bounded time, and
+//! no other client waits for them. The limits are lowered to make the tests quick; they wait for the server to close,
+//! never for a time to pass.
 
 use crate::{
     harness::{Server, Setup},
-    raw::{self, ask},
+    raw_http::{self, ask},
 };
 use std::time::Duration;
 use tokio::{
@@ -25,15 +25,15 @@ async fn impatient() -> Server {
         .await
 }
 
-/// Reads until the server closes, and gives what it said.
+/// Reads until the server closes, and returns the bytes.
 async fn until_closed(stream: &mut TcpStream) -> String {
     let mut said = Vec::new();
-    // A reset is a closing too.
+    // A reset is a close too.
     let _ = timeout(LONG, stream.read_to_end(&mut said)).await.expect("the server closes");
     String::from_utf8_lossy(&said).into_owned()
 }
 
-/// Sends bytes one at a time until the server closes; says whether it did before they ended.
+/// Sends bytes one at a time; returns whether the server closed before the end.
 async fn drip(mut stream: TcpStream, bytes: &[u8]) -> bool {
     let dripping = async {
         for byte in bytes.iter().cycle() {
@@ -51,7 +51,7 @@ async fn drip(mut stream: TcpStream, bytes: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn the_silent_and_the_dripping_are_let_go_while_others_are_served() {
+async fn silent_and_dripping_clients_are_dropped_while_others_are_served() {
     let server = impatient().await;
     let connect = async || TcpStream::connect(server.address()).await.expect("the server listens");
     let mut silent = connect().await;
@@ -73,7 +73,7 @@ async fn the_silent_and_the_dripping_are_let_go_while_others_are_served() {
 }
 
 #[tokio::test]
-async fn a_dripped_body_ends_also_where_nobody_reads_it() {
+async fn a_dripping_body_times_out_even_if_it_is_not_read() {
     let server = impatient().await;
     for path in ["/v1/session", "/livez", "/nothing"] {
         let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
@@ -86,26 +86,26 @@ async fn a_dripped_body_ends_also_where_nobody_reads_it() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_take_the_answer_is_let_go() {
+async fn a_client_that_does_not_read_the_answer_is_dropped() {
     let server = impatient().await;
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     let mut stream = socket.connect(server.address()).await.expect("the server listens");
-    // Answers of some 60 KB, asked for again and again and never read.
+    // Answers of some 60 KB, requested repeatedly and never read.
     let request = "GET /openapi.json HTTP/1.1\r\nHost: parlor.test\r\n\r\n".repeat(2000);
-    let asked = timeout(LONG, async {
+    let requested = timeout(LONG, async {
         loop {
             if stream.write_all(request.as_bytes()).await.is_err() {
                 return;
             }
         }
     });
-    asked.await.expect("the server closes on whoever does not read");
+    requested.await.expect("the server closes on a client that does not read");
     assert_eq!(ask(server.address(), "GET", "/livez", &[], "").await.status, 200);
 }
 
 #[tokio::test]
-async fn a_crowd_of_silent_connections_keeps_nobody_out_and_one_address_has_its_share() {
+async fn many_silent_connections_keep_no_other_client_out() {
     let server = Setup::new()
         .with("limits.address_connections_max", 150)
         .with("http.first_byte_ms", 60_000)
@@ -118,7 +118,7 @@ async fn a_crowd_of_silent_connections_keeps_nobody_out_and_one_address_has_its_
     }
     let mut refused = 0;
     for stream in &mut crowd[150..] {
-        // Those who came too late are closed; the harness may have held a seat or two before.
+        // Late connections are closed; the harness may have used a slot or two before.
         refused += usize::from(until_closed(stream).await.is_empty());
     }
     assert_eq!(refused, 20);
@@ -131,7 +131,7 @@ async fn a_crowd_of_silent_connections_keeps_nobody_out_and_one_address_has_its_
     loop {
         // waits for: the seats that were just given back
         let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
-        let _ = stream.write_all(raw::request("GET", "/metrics", &figures, "").as_bytes()).await;
+        let _ = stream.write_all(raw_http::request("GET", "/metrics", &figures, "").as_bytes()).await;
         let answer = until_closed(&mut stream).await;
         if answer.starts_with("HTTP/1.1 200") {
             assert!(!answer.contains("parlor_connections_refused_total 0"), "it is counted");
@@ -142,10 +142,11 @@ async fn a_crowd_of_silent_connections_keeps_nobody_out_and_one_address_has_its_
 }
 
 #[tokio::test]
-async fn a_pipelined_and_a_kept_connection_are_served_in_order() {
+async fn pipelined_and_keep_alive_requests_are_answered_in_order() {
     let server = Server::start().await;
     let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
-    let three = "GET /livez HTTP/1.1\r\nHost: parlor.test\r\n\r\n".repeat(2) + &raw::request("GET", "/readyz", &[], "");
+    let three =
+        "GET /livez HTTP/1.1\r\nHost: parlor.test\r\n\r\n".repeat(2) + &raw_http::request("GET", "/readyz", &[], "");
     stream.write_all(three.as_bytes()).await.expect("sent");
     assert_eq!(until_closed(&mut stream).await.matches("HTTP/1.1 200 OK").count(), 3);
 }

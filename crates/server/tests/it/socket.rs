@@ -1,6 +1,6 @@
-//! The socket: what is refused and how, the heartbeat, order, slow readers, endings.
+//! The socket: refusals, the heartbeat, order, slow readers, closing.
 
-use crate::harness::{Person, Server, Setup};
+use crate::harness::{Server, Setup, TestUser};
 use parlor_client::socket::{Handshake, HandshakeError, Incoming, Socket};
 use parlor_protocol::{
     command::Command,
@@ -19,18 +19,18 @@ use tokio_tungstenite::tungstenite::{
 
 const SOON: Duration = Duration::from_secs(10);
 
-async fn open(server: &Server, person: &Person) -> Socket {
+async fn open(server: &Server, person: &TestUser) -> Socket {
     Handshake::new(server.address(), person.api.headers()).open().await.expect("a socket")
 }
 
-async fn resumed(server: &Server, person: &Person) -> Socket {
+async fn resumed(server: &Server, person: &TestUser) -> Socket {
     let mut socket = open(server, person).await;
     let heads: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
     assert!(heads.reset);
     socket
 }
 
-/// The next thing that is no heartbeat.
+/// Returns the next item that is not a heartbeat.
 async fn next(socket: &mut Socket) -> Incoming {
     loop {
         match socket.next(SOON).await.expect("something comes") {
@@ -62,11 +62,11 @@ fn send(conversation: ConversationId, client_id: impl Into<String>, text: impl I
 }
 
 #[tokio::test]
-async fn bad_frames_are_refused_by_name_and_the_connection_lives_on() {
+async fn invalid_frames_are_refused_with_the_field_and_the_connection_stays_open() {
     let server = Server::start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let place = ada.write_to(&ben).await.id;
-    let elsewhere = ben.write_to(&server.user("cleo").await).await.id;
+    let place = ada.open_direct(&ben).await.id;
+    let elsewhere = ben.open_direct(&server.user("cleo").await).await.id;
     let mut socket = resumed(&server, &ada).await;
     let deep = format!("{{\"id\":1,\"type\":\"me.get\",\"x\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
     for (frame, re, code) in [
@@ -111,7 +111,7 @@ async fn bad_frames_are_refused_by_name_and_the_connection_lives_on() {
 }
 
 #[tokio::test]
-async fn frames_that_no_command_can_be_close_the_socket_with_their_code() {
+async fn frames_that_cannot_be_commands_close_the_socket_with_their_code() {
     let server = Setup::new().with("limits.frame_bytes_max", 1000).start().await;
     let ada = server.user("ada").await;
     let frame = |data: Data, bytes: &[u8]| Message::Frame(Frame::message(bytes.to_vec(), OpCode::Data(data), true));
@@ -123,7 +123,7 @@ async fn frames_that_no_command_can_be_close_the_socket_with_their_code() {
     ] {
         let mut socket = resumed(&server, &ada).await;
         let what = format!("{:.40}", format!("{message:?}"));
-        // A very large frame may be cut off before it is all sent.
+        // A very large frame may be cut off before it is sent completely.
         let sent = socket.send_message(message).await;
         if sent.is_ok() {
             assert_eq!(closed(&mut socket).await, code, "{what}");
@@ -134,7 +134,7 @@ async fn frames_that_no_command_can_be_close_the_socket_with_their_code() {
 }
 
 #[tokio::test]
-async fn the_first_command_says_whose_page_it_is() {
+async fn the_first_command_names_the_user() {
     let server = Server::start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     let mut socket = open(&server, &ada).await;
@@ -146,17 +146,17 @@ async fn the_first_command_says_whose_page_it_is() {
     assert_eq!(refusal(&mut socket).await.1, Code::NotResumed, "a refused resume is none");
     let without = Handshake::new(server.address(), ada.api.headers()).without(&http::header::SEC_WEBSOCKET_PROTOCOL);
     assert!(matches!(without.open().await, Err(HandshakeError::Refused { status, .. }) if status == 400));
-    let nobody = Handshake::new(server.address(), server.api().headers());
-    assert!(matches!(nobody.open().await, Err(HandshakeError::Refused { status, .. }) if status == 401));
+    let no_one = Handshake::new(server.address(), server.api().headers());
+    assert!(matches!(no_one.open().await, Err(HandshakeError::Refused { status, .. }) if status == 401));
 }
 
 #[tokio::test]
 async fn commands_sent_without_waiting_keep_their_order() {
     let server = Server::start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let place = ada.write_to(&ben).await.id;
+    let place = ada.open_direct(&ben).await.id;
     let mut socket = resumed(&server, &ada).await;
-    // More than may be under way at once: the rest waits in the network, nothing is dropped.
+    // More than may be pending at once: the rest waits in the network, and nothing is dropped.
     for number in 1..=200 {
         socket.send(send(place, format!("k{number}"), number.to_string())).await.expect("alive");
     }
@@ -171,7 +171,7 @@ async fn commands_sent_without_waiting_keep_their_order() {
 }
 
 #[tokio::test]
-async fn a_silent_client_is_given_up_and_a_quiet_one_is_not() {
+async fn a_silent_client_is_dropped_and_a_quiet_one_is_not() {
     let server = Setup::new().with("socket.ping_interval_ms", 100).with("socket.silence_ms", 400).start().await;
     let ada = server.user("ada").await;
     let mut quiet = resumed(&server, &ada).await;
@@ -190,7 +190,7 @@ async fn a_silent_client_is_given_up_and_a_quiet_one_is_not() {
 }
 
 #[tokio::test]
-async fn whoever_floods_is_told_to_come_back_later() {
+async fn a_flooding_client_is_told_to_reconnect_later() {
     let server = Setup::new().with("limits.frames_per_second_max", 2).start().await;
     let ada = server.user("ada").await;
     let mut socket = resumed(&server, &ada).await;
@@ -203,7 +203,7 @@ async fn whoever_floods_is_told_to_come_back_later() {
 }
 
 #[tokio::test]
-async fn a_reader_who_does_not_read_is_closed_and_harms_nobody() {
+async fn a_client_that_does_not_read_is_closed_and_blocks_no_other_user() {
     let setup = Setup::new()
         .with("limits.connection_queue_max", 50)
         .with("limits.connection_queue_bytes_max", 200_000)
@@ -211,7 +211,7 @@ async fn a_reader_who_does_not_read_is_closed_and_harms_nobody() {
         .with("metrics.token", "figures");
     let server = setup.start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let place = ada.write_to(&ben).await.id;
+    let place = ada.open_direct(&ben).await.id;
     let handshake = Handshake::new(server.address(), ben.api.headers()).with_receive_buffer(4096);
     let mut stuck = handshake.open().await.expect("a socket");
     let _: Heads = stuck.call(Command::Resume { user: ben.id, cursor: None }).await.expect("resumed");
@@ -231,7 +231,7 @@ async fn a_reader_who_does_not_read_is_closed_and_harms_nobody() {
     panic!("the stuck reader was never closed");
 }
 
-/// A figure by its name and labels; 0 when it is not there yet.
+/// Returns a metric by its name and labels; 0 if it is missing.
 async fn metric(server: &Server, name: &str) -> f64 {
     let api = server.api().with_header(http::header::AUTHORIZATION, "Bearer figures");
     let answer = api.request(http::Method::GET, "/metrics", "").await.expect("an answer");
@@ -241,10 +241,10 @@ async fn metric(server: &Server, name: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn a_stopping_server_answers_what_it_took_and_says_when_to_come_back() {
+async fn a_stopping_server_answers_pending_commands_and_says_when_to_reconnect() {
     let mut server = Server::start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let place = ada.write_to(&ben).await.id;
+    let place = ada.open_direct(&ben).await.id;
     let mut socket = resumed(&server, &ada).await;
     for number in 0..20 {
         socket.send(send(place, format!("k{number}"), "hello")).await.expect("alive");
@@ -268,12 +268,12 @@ async fn a_stopping_server_answers_what_it_took_and_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn an_answer_of_any_size_arrives_whatever_the_queue_of_events_may_hold() {
+async fn an_answer_of_any_size_arrives_whatever_the_size_of_the_event_queue() {
     let server = Setup::new().with("limits.connection_queue_bytes_max", 1).start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
-    let place = ada.write_to(&ben).await.id;
+    let place = ada.open_direct(&ben).await.id;
     for _ in 0..20 {
-        ada.say(place, &"x".repeat(9000)).await;
+        ada.send(place, &"x".repeat(9000)).await;
     }
     let mut socket = resumed(&server, &ben).await;
     let list = Command::ListMessages { conversation: place, before: None, after: None, around: None, limit: Some(20) };
@@ -282,16 +282,16 @@ async fn an_answer_of_any_size_arrives_whatever_the_queue_of_events_may_hold() {
 }
 
 #[tokio::test]
-async fn a_resume_after_much_has_changed_stays_within_its_bytes_and_names_it_all() {
+async fn a_resume_after_many_changes_stays_within_its_size_and_names_them_all() {
     let server = Setup::new().with("limits.page_bytes_max", 20_000).start().await;
     let ben = server.user("ben").await;
     let mut before = resumed(&server, &ben).await;
     let start: Heads = before.call(Command::Resume { user: ben.id, cursor: None }).await.expect("a cursor");
     for _ in 0..5 {
         let other = server.user("other").await;
-        let place = other.write_to(&ben).await.id;
+        let place = other.open_direct(&ben).await.id;
         for _ in 0..2 {
-            other.say(place, &"x".repeat(9000)).await;
+            other.send(place, &"x".repeat(9000)).await;
         }
     }
     let mut socket = open(&server, &ben).await;

@@ -1,17 +1,17 @@
-//! Files: sending them, who sees them, how they are served, what is refused, and what is left on the disk.
+//! Files: uploading, access, downloads, refusals, and what remains on the disk.
 
-mod attacks;
-mod bucket;
-mod collecting;
-mod keeping;
+mod downloads;
+mod garbage_collection;
+mod hostile_uploads;
+mod picture_metadata;
 mod pictures;
 mod power_cut;
-mod sending;
-mod serving;
-mod socket;
-mod telling;
+mod retention;
+mod s3_bucket;
+mod socket_uploads;
+mod uploads;
 
-use crate::harness::{Person, Server, unique};
+use crate::harness::{Server, TestUser, unique};
 use http::Method;
 use parlor_client::error::Error;
 use parlor_protocol::{
@@ -29,7 +29,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Bytes that look like nothing in particular and differ everywhere.
+/// Incompressible bytes that differ everywhere.
 pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let next = || {
@@ -48,7 +48,7 @@ pub(crate) fn path_of(client_id: &str, name: &str, bytes: usize) -> String {
     path
 }
 
-impl Person {
+impl TestUser {
     /// Uploads a file in one request.
     pub(crate) async fn try_upload(&self, name: &str, bytes: &[u8]) -> Result<Upload, Error> {
         let path = path_of(&format!("file-{}", unique()), name, bytes.len());
@@ -59,7 +59,7 @@ impl Person {
         self.try_upload(name, bytes).await.expect("the file is taken")
     }
 
-    /// Sends a message with files.
+    /// Sends a message with attachments.
     pub(crate) async fn try_send_files(
         &self,
         conversation: ConversationId,
@@ -82,14 +82,14 @@ impl Person {
         self.try_send_files(conversation, "", &[upload.id]).await.expect("a member may send a file")
     }
 
-    /// The status of asking for a path, and the body.
+    /// Requests a path and returns the status and the body.
     pub(crate) async fn fetch(&self, path: &str) -> (u16, Vec<u8>) {
         let answer = self.api.request(Method::GET, path, "").await.expect("an answer");
         (answer.status.as_u16(), answer.body.to_vec())
     }
 }
 
-/// The problem of what was refused.
+/// Parses the problem of a refusal.
 pub(crate) fn problem<T: std::fmt::Debug>(result: Result<T, Error>) -> Problem {
     match result {
         Err(Error::Refused(problem)) => *problem,
@@ -97,7 +97,7 @@ pub(crate) fn problem<T: std::fmt::Debug>(result: Result<T, Error>) -> Problem {
     }
 }
 
-/// Every file below a folder.
+/// Lists every file below a folder.
 fn all_below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.expect("an entry").path());
@@ -105,14 +105,14 @@ fn all_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 impl Server {
-    /// Files on the disk: those kept, and parts of uploads; not the mark of the database.
+    /// Files on the disk: stored ones and partial uploads, without the database's marker.
     pub(crate) fn files_on_disk(&self) -> Vec<PathBuf> {
         let folders = ["files", "uploads"].map(|folder| self.data().join(folder));
         let is_mark = |path: &PathBuf| path.starts_with(folders[0].join("parlor"));
         folders.iter().flat_map(|folder| all_below(folder)).filter(|path| !is_mark(path)).collect()
     }
 
-    /// Waits until there are so many files on the disk.
+    /// Waits until there are this many files on the disk.
     pub(crate) async fn has_files(&self, count: usize) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while self.files_on_disk().len() != count {

@@ -1,7 +1,7 @@
-//! Pictures in messages: shown with their size, freed of what tells about their maker, refused when they are bombs.
+//! Pictures in messages: shown with their size, stripped of metadata, refused when they are decompression bombs.
 
 use super::{path_of, problem};
-use crate::harness::{Person, Server, Setup, folder, unique};
+use crate::harness::{Server, Setup, TestUser, folder, unique};
 use http::Method;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use parlor_client::error::Error;
@@ -14,11 +14,11 @@ fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
         Rgb([u8::try_from(x % 256).expect("small"), u8::try_from(y % 256).expect("small"), 90])
     });
     let mut bytes = Cursor::new(Vec::new());
-    DynamicImage::from(image).write_to(&mut bytes, format).expect("written");
+    DynamicImage::from(image).open_direct(&mut bytes, format).expect("written");
     bytes.into_inner()
 }
 
-/// A photo of a telephone held upright, which says where it was taken: TIFF with an orientation, a maker and GPS.
+/// A photo of an upright phone with its location: TIFF with an orientation, a camera model and GPS.
 pub(super) fn photo() -> Vec<u8> {
     let jpeg = picture(1200, 800, ImageFormat::Jpeg);
     let mut tiff = b"MM\0*\0\0\0\x08\0\x03".to_vec();
@@ -41,7 +41,7 @@ pub(super) fn photo() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_photo_comes_out_upright_and_tells_nothing_of_where_it_was_taken() {
+async fn a_photo_is_served_upright_and_without_its_location() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let photo = photo();
@@ -65,7 +65,7 @@ async fn a_photo_comes_out_upright_and_tells_nothing_of_where_it_was_taken() {
 }
 
 #[tokio::test]
-async fn every_kind_of_picture_has_its_size_and_is_shown_in_place() {
+async fn every_picture_format_has_its_size_and_is_shown_inline() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     for (name, format, media_type) in [
@@ -85,7 +85,7 @@ async fn every_kind_of_picture_has_its_size_and_is_shown_in_place() {
 }
 
 #[tokio::test]
-async fn a_bomb_is_refused_by_its_size_and_nothing_of_it_stays() {
+async fn a_decompression_bomb_is_refused_by_its_size_and_leaves_nothing() {
     let server = Setup::new().with("limits.image_frames_max", 40).start().await;
     let ada = server.user("ada").await;
     let mut huge = picture(10, 10, ImageFormat::Png);
@@ -105,7 +105,7 @@ async fn a_bomb_is_refused_by_its_size_and_nothing_of_it_stays() {
     assert_eq!((refused.code, refused.limit), (Code::TooLarge, Some(40)));
     assert!(server.files_on_disk().is_empty(), "{:?}", server.files_on_disk());
 
-    // A text that unpacks to 64 MiB is not unpacked, and is not there afterwards.
+    // A text that decompresses to 64 MiB is not decompressed, and is removed.
     let plain = picture(10, 10, ImageFormat::Png);
     let text = [b"Comment\0\x01\0\0\0".as_slice(), &vec![0x78; 70_000]].concat();
     let chunk = [&u32::try_from(text.len()).expect("short").to_be_bytes()[..], b"iTXt", &text, &[0; 4]].concat();
@@ -115,7 +115,7 @@ async fn a_bomb_is_refused_by_its_size_and_nothing_of_it_stays() {
 }
 
 #[tokio::test]
-async fn a_picture_that_is_not_drawn_is_only_saved_and_tells_as_little() {
+async fn a_picture_that_is_not_decoded_is_a_download_without_metadata() {
     let server = Setup::new().with("limits.image_bytes_max", 100).start().await;
     let ada = server.user("ada").await;
     let attachment = ada.upload("a.jpg", &photo()).await.attachment.expect("kept");
@@ -126,11 +126,11 @@ async fn a_picture_that_is_not_drawn_is_only_saved_and_tells_as_little() {
 }
 
 #[tokio::test]
-async fn a_picture_that_cannot_be_drawn_is_only_saved_and_tells_as_little() {
+async fn a_picture_that_cannot_be_decoded_is_a_download_without_metadata() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let mut photo = photo();
-    // The table by which its pixels would be read is another one: every segment is whole, and nothing can be drawn.
+    // A wrong quantization table: every segment is valid, but the picture cannot be decoded.
     let table = photo.windows(2).position(|bytes| bytes == b"\xff\xc4").expect("a table");
     photo[table + 5..table + 21].fill(0xff);
     let attachment = ada.upload("a.jpg", &photo).await.attachment.expect("kept");
@@ -139,8 +139,8 @@ async fn a_picture_that_cannot_be_drawn_is_only_saved_and_tells_as_little() {
     assert!(!kept.windows(4).any(|window| window == b"Exif"), "nothing is told of where it was taken");
 }
 
-/// Begins to send so many files and waits until all of it has come.
-async fn sending(person: &Person, count: usize, bytes: &[u8]) -> Vec<tokio::task::JoinHandle<Result<Upload, Error>>> {
+/// Starts uploads and waits until all bytes have arrived.
+async fn sending(person: &TestUser, count: usize, bytes: &[u8]) -> Vec<tokio::task::JoinHandle<Result<Upload, Error>>> {
     let keys: Vec<_> = (0..count).map(|index| format!("{}-{index}", unique())).collect();
     let sent = keys.iter().map(|key| {
         let (api, path, bytes) = (person.api.clone(), path_of(key, "a.png", bytes.len()), bytes.to_vec());
@@ -163,7 +163,7 @@ async fn sending(person: &Person, count: usize, bytes: &[u8]) -> Vec<tokio::task
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_slow_pictures_of_one_person_hold_up_nobody_else() {
+async fn many_slow_pictures_of_one_user_block_no_other_user() {
     let server = Setup::new().with("files.image_ms", 600_000).start().await;
     let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
     let slow = picture(2500, 2000, ImageFormat::Png);
@@ -179,7 +179,7 @@ async fn many_slow_pictures_of_one_person_hold_up_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whose_picture_takes_too_long_is_told_so_and_what_came_is_kept() {
+async fn a_picture_that_takes_too_long_is_refused_and_its_upload_is_kept() {
     let folder = folder();
     let setup = || Setup::new().in_folder(&folder.path().join("data"));
     let server = setup().with("files.image_ms", 1).start().await;
@@ -195,7 +195,7 @@ async fn whose_picture_takes_too_long_is_told_so_and_what_came_is_kept() {
     let token = ada.api.headers()["authorization"].to_str().expect("a token").trim_start_matches("Bearer ").to_owned();
     drop(server);
 
-    // With more patience it is looked at, and nothing is sent again.
+    // With a longer timeout it is processed, without sending it again.
     let server = setup().with("files.image_ms", 600_000).start().await;
     let path = format!("/v1/uploads/slow?offset={}", slow.len());
     let again = server.api().with_token(&token).request(Method::PATCH, &path, "").await.expect("an answer");
@@ -203,7 +203,7 @@ async fn whose_picture_takes_too_long_is_told_so_and_what_came_is_kept() {
 }
 
 #[tokio::test]
-async fn a_broken_picture_or_film_is_refused_and_nothing_of_it_stays() {
+async fn a_broken_picture_or_film_is_refused_and_leaves_nothing() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let whole = photo();
@@ -217,7 +217,7 @@ async fn a_broken_picture_or_film_is_refused_and_nothing_of_it_stays() {
 }
 
 #[tokio::test]
-async fn what_is_several_things_at_once_is_served_as_the_picture_alone_or_only_saved() {
+async fn a_polyglot_file_is_served_as_its_picture_alone_or_as_a_download() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let script = b"*/=1;alert(1)//<script>alert(1)</script>PK\x03\x04";
@@ -236,7 +236,7 @@ async fn what_is_several_things_at_once_is_served_as_the_picture_alone_or_only_s
     assert_eq!(answer.headers["content-security-policy"], "sandbox; default-src 'none'");
 }
 
-/// The sum of a chunk (ISO 3309), for a head made by hand.
+/// The CRC of a PNG chunk (ISO 3309), for a hand-made header.
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })

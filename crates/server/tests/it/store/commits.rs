@@ -1,6 +1,6 @@
-//! Commits: total order, dense seqs, batches that share one fsync and one fate each.
+//! Commits: total order, dense `seq`s, batches that share one fsync but not their failures.
 
-use super::{World, code, conformance, send};
+use super::{TestCluster, code, conformance, send};
 use parlor::{
     app::Actor,
     commands,
@@ -18,25 +18,25 @@ use parlor_protocol::{
 use std::{collections::BTreeSet, sync::Arc};
 
 conformance! {
-    two_nodes_never_hand_out_the_same_seq,
+    two_nodes_never_assign_the_same_seq,
     a_batch_of_sends_takes_seven_statements_however_many_they_are,
-    a_change_at_fault_harms_no_neighbour,
-    both_sides_asking_at_once_open_one_conversation,
-    a_commit_that_the_layer_did_not_bring_is_told_within_two_looks,
-    missed_commits_that_fill_whole_pages_are_all_there_are,
+    a_failing_change_fails_no_other,
+    two_users_opening_at_once_open_one_conversation,
+    a_commit_lost_by_the_layer_is_published_within_two_checks,
+    missed_commits_that_fill_whole_pages_are_all_published,
     an_outsider_finds_nothing,
-    markers_never_move_back_and_unread_is_what_a_recount_says,
+    markers_never_move_back_and_unread_equals_a_recount,
     a_group_is_handed_over_when_its_owner_leaves,
-    a_closed_context_takes_no_more_messages,
-    whoever_may_not_write_learns_nothing_of_who_and_what_is_there,
-    while_there_is_no_context_everybody_finds_everybody,
-    by_default_a_contact_link_works_and_names_are_found_by_those_who_share_a_context,
+    a_closed_context_accepts_no_messages,
+    a_user_who_may_not_write_learns_nothing_about_users_and_contexts,
+    without_contexts_all_users_find_each_other,
+    by_default_contact_links_work_and_users_of_a_shared_context_find_each_other,
 }
 
-async fn two_nodes_never_hand_out_the_same_seq(world: World) {
-    let conversation = world.direct("Ada", "Ben").await;
-    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    let nodes = [world.app.clone(), world.another_node().await];
+async fn two_nodes_never_assign_the_same_seq(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    let nodes = [cluster.app.clone(), cluster.another_node().await];
     let mut tasks = tokio::task::JoinSet::new();
     for sender in 0..8_usize {
         let node = nodes[sender % 2].clone();
@@ -58,9 +58,9 @@ async fn two_nodes_never_hand_out_the_same_seq(world: World) {
     assert_eq!(all, (1..=200).collect(), "every seq once, without gaps");
 }
 
-async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(world: World) {
-    let conversation = world.direct("Ada", "Ben").await;
-    let actor = world.person("Ada").await;
+async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let actor = cluster.user("Ada").await;
     for count in [1_usize, 64] {
         let changes: Vec<Change> = (0..count)
             .map(|number| Change::Send {
@@ -70,8 +70,8 @@ async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(world: Wo
                 content: Content::text("hello"),
             })
             .collect();
-        let rules = world.app.rules.clone();
-        let committing = world.app.store.commit(count, move |batch| {
+        let rules = cluster.app.rules.clone();
+        let committing = cluster.app.store.commit(count, move |batch| {
             let mut state = batch.load(&Wanted::by(&changes), &rules.limits)?;
             let mut version = batch.before;
             for change in &changes {
@@ -88,19 +88,19 @@ async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(world: Wo
     }
 }
 
-async fn a_change_at_fault_harms_no_neighbour(world: World) {
-    let conversation = world.direct("Ada", "Ben").await;
-    let actor = world.person("Ada").await;
+async fn a_failing_change_fails_no_other(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let actor = cluster.user("Ada").await;
     let sqlite = "CREATE TRIGGER poison BEFORE INSERT ON messages WHEN NEW.text = 'poison' \
                   BEGIN SELECT RAISE(ABORT, 'poison'); END";
     let postgres = "CREATE FUNCTION poison() RETURNS trigger AS $$ BEGIN IF NEW.text = 'poison' THEN \
                     RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$ LANGUAGE plpgsql; \
                     CREATE TRIGGER poison BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION poison()";
-    let text = if world.folder().is_some() { sqlite } else { postgres };
-    world.sql(text).await;
+    let text = if cluster.folder().is_some() { sqlite } else { postgres };
+    cluster.sql(text).await;
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..40 {
-        let app = world.app.clone();
+        let app = cluster.app.clone();
         let text = if number == 17 { "poison".to_owned() } else { format!("number {number}") };
         tasks.spawn(async move { (number, send(&app, actor, conversation, &format!("{number}"), &text).await) });
     }
@@ -114,18 +114,18 @@ async fn a_change_at_fault_harms_no_neighbour(world: World) {
     assert_eq!(seqs, (1..=39).collect(), "the neighbours are all there, without a gap");
 }
 
-async fn both_sides_asking_at_once_open_one_conversation(world: World) {
-    let context = world.context("5", &[("Ada", "owner")]).await;
-    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    let other = world.another_node().await;
-    let world = Arc::new(world);
+async fn two_users_opening_at_once_open_one_conversation(cluster: TestCluster) {
+    let context = cluster.context("5", &[("Ada", "owner")]).await;
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    let other = cluster.another_node().await;
+    let cluster = Arc::new(cluster);
     for round in 0..10 {
         let asks = |app: Arc<parlor::app::App>, actor: UserId, open: Open| async move {
             app.commit.submit(Change::Open { actor, open }).await.expect("allowed")
         };
-        let of_ben = Open { role: Some("owner".to_owned()), context: Some(context.clone()), ..world.opening() };
-        let of_ada = Open { user: Some(ben), context: Some(context.clone()), ..world.opening() };
-        let (one, two) = tokio::join!(asks(world.app.clone(), ben, of_ben), asks(other.clone(), ada, of_ada));
+        let of_ben = Open { role: Some("owner".to_owned()), context: Some(context.clone()), ..cluster.opening() };
+        let of_ada = Open { user: Some(ben), context: Some(context.clone()), ..cluster.opening() };
+        let (one, two) = tokio::join!(asks(cluster.app.clone(), ben, of_ben), asks(other.clone(), ada, of_ada));
         let id = |outcome| match outcome {
             parlor::domain::Outcome::Opened { conversation, found } => (conversation, found),
             other => panic!("{other:?}"),
@@ -134,19 +134,20 @@ async fn both_sides_asking_at_once_open_one_conversation(world: World) {
         assert_eq!(one, two, "one conversation for both");
         assert_eq!(usize::from(found_one) + usize::from(found_two), if round == 0 { 1 } else { 2 });
     }
-    assert_ne!(world.direct("Ada", "Ben").await, {
-        let open = Open { user: Some(ben), context: Some(context), ..world.opening() };
-        world.open(ada, open).await.expect("found").0
+    assert_ne!(cluster.direct("Ada", "Ben").await, {
+        let open = Open { user: Some(ben), context: Some(context), ..cluster.opening() };
+        cluster.open(ada, open).await.expect("found").0
     });
 }
 
-async fn a_commit_that_the_layer_did_not_bring_is_told_within_two_looks(world: World) {
-    let conversation = world.direct("Ada", "Ben").await;
-    let ben = world.person("Ben").await;
-    let deaf = world.another_node().await;
+async fn a_commit_lost_by_the_layer_is_published_within_two_checks(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let ben = cluster.user("Ben").await;
+    let deaf = cluster.another_node().await;
     let attached = deaf.hub.attach(ben, parlor_protocol::ids::SessionId(1)).await.expect("attached");
-    let sent = world.send("Ada", conversation, "hello").await;
-    let told = tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("told");
+    let sent = cluster.send("Ada", conversation, "hello").await;
+    let told =
+        tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("reported");
     let parlor::hub::Taken::Frames(frames) = told else { panic!("closed") };
     let text = String::from_utf8(frames[0].to_vec()).expect("UTF-8");
     let wanted = format!(
@@ -157,13 +158,13 @@ async fn a_commit_that_the_layer_did_not_bring_is_told_within_two_looks(world: W
     assert!(deaf.metrics.commits_recovered.get() >= 1);
 }
 
-async fn missed_commits_that_fill_whole_pages_are_all_there_are(world: World) {
-    world.direct("Ada", "Ben").await;
-    let ben = world.person("Ben").await;
-    let deaf = world.another_node().await;
+async fn missed_commits_that_fill_whole_pages_are_all_published(cluster: TestCluster) {
+    cluster.direct("Ada", "Ben").await;
+    let ben = cluster.user("Ben").await;
+    let deaf = cluster.another_node().await;
     let attached = deaf.hub.attach(ben, SessionId(1)).await.expect("attached");
     let before = deaf.metrics.commits_recovered.get();
-    world
+    cluster
         .sql(
             "BEGIN; UPDATE clock SET version = version + 1000; \
              INSERT INTO commits (last_version, first_version, node, scopes, committed_at) \
@@ -178,27 +179,28 @@ async fn missed_commits_that_fill_whole_pages_are_all_there_are(world: World) {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), recovering).await.expect("they are learnt");
-    world.person("Cleo").await;
-    world.direct("Ben", "Cleo").await;
-    let told = tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("told");
-    assert!(matches!(told, parlor::hub::Taken::Frames(_)), "{told:?}");
+    cluster.user("Cleo").await;
+    cluster.direct("Ben", "Cleo").await;
+    let told =
+        tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("reported");
+    assert!(matches!(told, parlor::hub::Taken::Frames(_)), "{reported:?}");
 }
 
-async fn an_outsider_finds_nothing(world: World) {
-    let conversation = world.group("Ada", &["Ben", "Cleo"]).await;
-    world.send("Ada", conversation, "between us").await;
-    let (mallory, cleo) = (world.person("Mallory").await, world.person("Cleo").await);
-    world.remove("Ada", conversation, "Cleo").await.expect("the owner removes");
+async fn an_outsider_finds_nothing(cluster: TestCluster) {
+    let conversation = cluster.group("Ada", &["Ben", "Cleo"]).await;
+    cluster.send("Ada", conversation, "between us").await;
+    let (mallory, cleo) = (cluster.user("Mallory").await, cluster.user("Cleo").await);
+    cluster.remove("Ada", conversation, "Cleo").await.expect("the owner removes");
     let missing = parlor_protocol::ids::ConversationId(999_999);
     for actor in [mallory, cleo] {
         for place in [conversation, missing] {
-            assert_eq!(code(send(&world.app, actor, place, &world.key(), "hi").await), Code::NotFound);
+            assert_eq!(code(send(&cluster.app, actor, place, &cluster.key(), "hi").await), Code::NotFound);
             let mark = Change::Mark { actor, conversation: place, delivered: Seq(0), read: Seq(1) };
-            assert_eq!(code(world.app.commit.submit(mark).await), Code::NotFound);
+            assert_eq!(code(cluster.app.commit.submit(mark).await), Code::NotFound);
             let add = Change::AddMembers { actor, conversation: place, users: vec![actor], history: None };
-            assert_eq!(code(world.app.commit.submit(add).await), Code::NotFound);
+            assert_eq!(code(cluster.app.commit.submit(add).await), Code::NotFound);
             assert!(
-                world
+                cluster
                     .app
                     .store
                     .read(move |snapshot| snapshot.conversation(actor, place))
@@ -207,7 +209,7 @@ async fn an_outsider_finds_nothing(world: World) {
                     .is_none()
             );
             assert!(
-                world
+                cluster
                     .app
                     .store
                     .read(move |snapshot| snapshot.changes(actor, place, Version(0)))
@@ -217,7 +219,7 @@ async fn an_outsider_finds_nothing(world: World) {
             );
             let page = parlor::store::snapshot::Page::Newest;
             assert!(
-                world
+                cluster
                     .app
                     .store
                     .read(move |snapshot| snapshot.messages(actor, place, page, 10))
@@ -229,17 +231,17 @@ async fn an_outsider_finds_nothing(world: World) {
     }
 }
 
-async fn markers_never_move_back_and_unread_is_what_a_recount_says(world: World) {
-    let conversation = world.direct("Ada", "Ben").await;
+async fn markers_never_move_back_and_unread_equals_a_recount(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
     for number in 0..5 {
-        world.send("Ada", conversation, &format!("{number}")).await;
+        cluster.send("Ada", conversation, &format!("{number}")).await;
     }
-    // Ben answers without having read: his marker stays, and his own message is not unread.
-    world.send("Ben", conversation, "mine").await;
-    world.send("Ada", conversation, "six").await;
+    // Ben replies without having read: his marker stays, and his own message is not unread.
+    cluster.send("Ben", conversation, "mine").await;
+    cluster.send("Ada", conversation, "six").await;
     let unread = async |name: &str| {
-        let user = world.person(name).await;
-        world
+        let user = cluster.user(name).await;
+        cluster
             .app
             .store
             .read(move |snapshot| snapshot.conversation(user, conversation))
@@ -250,40 +252,40 @@ async fn markers_never_move_back_and_unread_is_what_a_recount_says(world: World)
     };
     assert_eq!((unread("Ada").await, unread("Ben").await), (1, 6));
     for (asked, stands, left) in [(2, 2, 4), (1, 2, 4), (5, 5, 1), (99, 7, 0), (3, 7, 0)] {
-        let marked = world.read("Ben", conversation, asked).await;
-        assert_eq!((marked.marker.read_seq.0, marked.marker.unread), (stands, left), "asked for {asked}");
+        let marked = cluster.read("Ben", conversation, asked).await;
+        assert_eq!((marked.marker.read_seq.0, marked.marker.unread), (stands, left), "requested for {requested}");
         assert_eq!(unread("Ben").await, left);
     }
-    // Who has read everything and writes has still read everything.
-    assert_eq!(world.send("Ben", conversation, "again").await.message.seq, Seq(8));
+    // A user who has read everything and sends a message has still read everything.
+    assert_eq!(cluster.send("Ben", conversation, "again").await.message.seq, Seq(8));
     assert_eq!(unread("Ben").await, 0);
 }
 
-async fn a_group_is_handed_over_when_its_owner_leaves(world: World) {
-    let conversation = world.group("Ada", &["Ben", "Cleo"]).await;
-    assert_eq!(code(world.remove("Ben", conversation, "Cleo").await), Code::NotAllowed);
-    world.remove("Ada", conversation, "Ada").await.expect("leaving is free");
-    world.remove("Ben", conversation, "Cleo").await.expect("Ben is the longest-standing member");
-    let direct = world.direct("Ada", "Ben").await;
-    assert_eq!(code(world.remove("Ada", direct, "Ada").await), Code::NotAllowed);
+async fn a_group_is_handed_over_when_its_owner_leaves(cluster: TestCluster) {
+    let conversation = cluster.group("Ada", &["Ben", "Cleo"]).await;
+    assert_eq!(code(cluster.remove("Ben", conversation, "Cleo").await), Code::NotAllowed);
+    cluster.remove("Ada", conversation, "Ada").await.expect("leaving is free");
+    cluster.remove("Ben", conversation, "Cleo").await.expect("Ben is the longest-standing member");
+    let direct = cluster.direct("Ada", "Ben").await;
+    assert_eq!(code(cluster.remove("Ada", direct, "Ada").await), Code::NotAllowed);
 }
 
-async fn a_closed_context_takes_no_more_messages(world: World) {
-    let context = world.context("5", &[("Ada", "owner")]).await;
-    let ben = world.person("Ben").await;
-    let open = Open { role: Some("owner".to_owned()), context: Some(context.clone()), ..world.opening() };
-    let (conversation, _) = world.open(ben, open).await.expect("Ada owns it");
-    world.send("Ben", conversation, "is it yours?").await;
+async fn a_closed_context_accepts_no_messages(cluster: TestCluster) {
+    let context = cluster.context("5", &[("Ada", "owner")]).await;
+    let ben = cluster.user("Ben").await;
+    let open = Open { role: Some("owner".to_owned()), context: Some(context.clone()), ..cluster.opening() };
+    let (conversation, _) = cluster.open(ben, open).await.expect("Ada owns it");
+    cluster.send("Ben", conversation, "is it yours?").await;
     let close = Change::CloseContext { key: context, closed: true };
-    world.app.commit.submit(close).await.expect("closed");
-    assert_eq!(code(send(&world.app, ben, conversation, "late", "hello?").await), Code::ContextClosed);
+    cluster.app.commit.submit(close).await.expect("closed");
+    assert_eq!(code(send(&cluster.app, ben, conversation, "late", "hello?").await), Code::ContextClosed);
 }
 
-async fn whoever_may_not_write_learns_nothing_of_who_and_what_is_there(world: World) {
-    let there = world.context("5", &[("Ada", "owner")]).await;
+async fn a_user_who_may_not_write_learns_nothing_about_users_and_contexts(cluster: TestCluster) {
+    let there = cluster.context("5", &[("Ada", "owner")]).await;
     let missing = ContextKey { kind: "item".to_owned(), id: "no such item".to_owned() };
-    let (ada, mallory) = (world.person("Ada").await, world.person("Mallory").await);
-    let app = world.node_with(&[("who_may_write", "both_in_context")]).await;
+    let (ada, mallory) = (cluster.user("Ada").await, cluster.user("Mallory").await);
+    let app = cluster.node_with(&[("who_may_write", "both_in_context")]).await;
     for (user, role, context) in [
         (Some(ada), None, None),
         (Some(UserId(999_999)), None, None),
@@ -293,17 +295,17 @@ async fn whoever_may_not_write_learns_nothing_of_who_and_what_is_there(world: Wo
         (Some(ada), None, Some(&there)),
         (Some(ada), None, Some(&missing)),
     ] {
-        let open = Open { user, role: role.map(str::to_owned), context: context.cloned(), ..world.opening() };
+        let open = Open { user, role: role.map(str::to_owned), context: context.cloned(), ..cluster.opening() };
         let refused = app.commit.submit(Change::Open { actor: mallory, open: open.clone() }).await;
         assert_eq!(code(refused), Code::NotAllowed, "{open:?}");
     }
 }
 
-async fn while_there_is_no_context_everybody_finds_everybody(world: World) {
-    let [ada, ben, mallory] = [world.person("Ada").await, world.person("Ben").await, world.person("Mallory").await];
-    let app = world.node_with(&[("who_may_write", "shared_context")]).await;
+async fn without_contexts_all_users_find_each_other(cluster: TestCluster) {
+    let [ada, ben, mallory] = [cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Mallory").await];
+    let app = cluster.node_with(&[("who_may_write", "shared_context")]).await;
     let opens = async |user: UserId| {
-        let open = Open { user: Some(user), ..world.opening() };
+        let open = Open { user: Some(user), ..cluster.opening() };
         app.commit.submit(Change::Open { actor: ada, open }).await.map(|_| ()).map_err(|problem| problem.code)
     };
     let finds = async || {
@@ -314,17 +316,17 @@ async fn while_there_is_no_context_everybody_finds_everybody(world: World) {
         }
     };
     assert_eq!((opens(ben).await, finds().await), (Ok(()), 1));
-    world.context("5", &[("Ben", "owner")]).await;
+    cluster.context("5", &[("Ben", "owner")]).await;
     assert_eq!((opens(mallory).await, finds().await), (Err(Code::NotAllowed), 0), "now there is one");
 }
 
-async fn by_default_a_contact_link_works_and_names_are_found_by_those_who_share_a_context(world: World) {
-    let item = world.context("5", &[("Ada", "owner"), ("Ben", "finder")]).await;
-    let [ada, ben, mallory] = [world.person("Ada").await, world.person("Ben").await, world.person("Mallory").await];
-    let app = world.node_with(&[("who_may_write", "shared_context")]).await;
+async fn by_default_contact_links_work_and_users_of_a_shared_context_find_each_other(cluster: TestCluster) {
+    let item = cluster.context("5", &[("Ada", "owner"), ("Ben", "finder")]).await;
+    let [ada, ben, mallory] = [cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Mallory").await];
+    let app = cluster.node_with(&[("who_may_write", "shared_context")]).await;
     assert_eq!(Config::default().who_may_write, WhoMayWrite::SharedContext, "that is the default");
     let opens = async |actor: UserId, user: Option<UserId>, role: Option<&str>, context: Option<&ContextKey>| {
-        let open = Open { user, role: role.map(str::to_owned), context: context.cloned(), ..world.opening() };
+        let open = Open { user, role: role.map(str::to_owned), context: context.cloned(), ..cluster.opening() };
         app.commit.submit(Change::Open { actor, open }).await.map(|_| ()).map_err(|problem| problem.code)
     };
     assert_eq!(opens(mallory, None, Some("owner"), Some(&item)).await, Ok(()), "the link to the owner");
@@ -343,6 +345,6 @@ async fn by_default_a_contact_link_works_and_names_are_found_by_those_who_share_
     assert_eq!(finds(ada, "be").await, ["Ben"]);
     assert_eq!(finds(mallory, "be").await, [""; 0], "they share nothing");
     for query in ["", "b", " b "] {
-        assert_eq!(finds(ada, query).await, [""; 0], "{query:?} is nobody's name yet");
+        assert_eq!(finds(ada, query).await, [""; 0], "{query:?} is no_one's name yet");
     }
 }

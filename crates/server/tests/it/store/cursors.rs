@@ -1,6 +1,6 @@
-//! Cursors, heads and changes: the traps that synchronising has.
+//! Cursors, heads and changes: the edge cases of synchronization.
 
-use super::{World, conformance};
+use super::{TestCluster, conformance};
 use futures_util::future::join_all;
 use parlor::{
     app::Actor,
@@ -18,100 +18,100 @@ use parlor_protocol::{
 use std::time::Duration;
 
 conformance! {
-    heads_name_what_changed_and_what_was_left_and_nothing_else,
-    an_ordinary_restart_resets_nobody,
-    a_cursor_of_a_lost_future_is_reset,
-    too_much_at_once_is_a_reset,
+    heads_list_changed_and_left_scopes_and_nothing_else,
+    an_ordinary_restart_resets_no_client,
+    a_cursor_from_a_lost_future_is_reset,
+    too_many_changes_are_a_reset,
     one_answer_is_one_snapshot_while_others_write,
     changes_are_paged_and_complete,
-    changes_since_a_version_that_is_not_reached_are_a_reset,
-    a_newcomer_sees_from_joining_on,
-    a_session_that_ends_before_it_is_attached_keeps_nothing,
-    whoever_missed_nothing_is_told_so_and_whoever_missed_something_all_of_it,
+    changes_since_a_future_version_are_a_reset,
+    a_new_member_sees_messages_from_joining_on,
+    a_session_that_ends_before_it_is_attached_leaves_nothing,
+    a_resume_reports_nothing_or_everything_missed,
 }
 
-async fn heads(world: &World, user: UserId, cursor: Cursor) -> Heads {
-    sync::heads(&world.app, user, Some(cursor)).await.expect("the store is there")
+async fn heads(cluster: &TestCluster, user: UserId, cursor: Cursor) -> Heads {
+    sync::heads(&cluster.app, user, Some(cursor)).await.expect("the store is there")
 }
 
-async fn cursor_of(world: &World, user: UserId) -> Cursor {
-    sync::heads(&world.app, user, None).await.expect("the store is there").cursor
+async fn cursor_of(cluster: &TestCluster, user: UserId) -> Cursor {
+    sync::heads(&cluster.app, user, None).await.expect("the store is there").cursor
 }
 
-async fn heads_name_what_changed_and_what_was_left_and_nothing_else(world: World) {
-    let one = world.direct("Ada", "Ben").await;
-    let two = world.group("Ada", &["Ben", "Cleo"]).await;
-    let three = world.direct("Ada", "Cleo").await;
-    let ben = world.person("Ben").await;
-    let start = cursor_of(&world, ben).await;
-    assert!(heads(&world, ben, start).await.heads.is_empty());
+async fn heads_list_changed_and_left_scopes_and_nothing_else(cluster: TestCluster) {
+    let one = cluster.direct("Ada", "Ben").await;
+    let two = cluster.group("Ada", &["Ben", "Cleo"]).await;
+    let three = cluster.direct("Ada", "Cleo").await;
+    let ben = cluster.user("Ben").await;
+    let start = cursor_of(&cluster, ben).await;
+    assert!(heads(&cluster, ben, start).await.heads.is_empty());
 
-    let sent = world.send("Ada", one, "hello").await;
-    world.send("Ada", three, "not for Ben").await;
-    world.remove("Ada", two, "Ben").await.expect("removed");
-    world.send("Ada", two, "without Ben").await;
-    let answer = heads(&world, ben, start).await;
+    let sent = cluster.send("Ada", one, "hello").await;
+    cluster.send("Ada", three, "not for Ben").await;
+    cluster.remove("Ada", two, "Ben").await.expect("removed");
+    cluster.send("Ada", two, "without Ben").await;
+    let answer = heads(&cluster, ben, start).await;
     assert_eq!(answer.heads.len(), 1);
     assert_eq!((answer.heads[0].scope, answer.heads[0].version), (Scope::Conversation(one), sent.change.version));
     assert_eq!(answer.gone, [Scope::Conversation(two)]);
     assert_eq!(answer.changes[0].messages, [sent.message]);
-    assert!(!answer.reset && heads(&world, ben, answer.cursor).await.gone.is_empty());
+    assert!(!answer.reset && heads(&cluster, ben, answer.cursor).await.gone.is_empty());
 }
 
-async fn an_ordinary_restart_resets_nobody(world: World) {
-    let conversation = world.direct("Ada", "Ben").await;
-    let ben = world.person("Ben").await;
-    let before = cursor_of(&world, ben).await;
-    world.send("Ada", conversation, "before").await;
-    let again = world.another_node().await;
-    super::send(&again, world.person("Ada").await, conversation, "k", "after").await.expect("sent");
+async fn an_ordinary_restart_resets_no_client(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let ben = cluster.user("Ben").await;
+    let before = cursor_of(&cluster, ben).await;
+    cluster.send("Ada", conversation, "before").await;
+    let again = cluster.another_node().await;
+    super::send(&again, cluster.user("Ada").await, conversation, "k", "after").await.expect("sent");
     let answer = sync::heads(&again, ben, Some(before)).await.expect("there");
     assert!(!answer.reset);
     assert_eq!(answer.changes[0].messages.len(), 2);
     assert_ne!(answer.cursor.epoch, before.epoch, "the epoch is that of the newest start");
 }
 
-async fn a_cursor_of_a_lost_future_is_reset(world: World) {
-    let conversation = world.direct("Ada", "Ben").await;
-    let ben = world.person("Ben").await;
-    let good = cursor_of(&world, ben).await;
-    let next = world.another_node().await;
-    world.send("Ada", conversation, "one").await;
-    // Given out in an epoch that had ended before: its version cannot be of this store's past.
+async fn a_cursor_from_a_lost_future_is_reset(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let ben = cluster.user("Ben").await;
+    let good = cursor_of(&cluster, ben).await;
+    let next = cluster.another_node().await;
+    cluster.send("Ada", conversation, "one").await;
+    // Issued in an epoch that had already ended: its version cannot be in this database's past.
     let beyond = Cursor { epoch: good.epoch, version: Version(good.version.0 + 1) };
     for cursor in [beyond, Cursor { epoch: Epoch(4711), version: Version(1) }] {
         let answer = sync::heads(&next, ben, Some(cursor)).await.expect("there");
         assert!(answer.reset && answer.heads.is_empty(), "{cursor}");
     }
-    let future = cursor_of(&world, ben).await;
+    let future = cursor_of(&cluster, ben).await;
     let future = Cursor { version: Version(future.version.0 + 1), ..future };
-    assert!(heads(&world, ben, future).await.reset);
-    assert!(!heads(&world, ben, good).await.reset);
+    assert!(heads(&cluster, ben, future).await.reset);
+    assert!(!heads(&cluster, ben, good).await.reset);
 }
 
-async fn too_much_at_once_is_a_reset(world: World) {
-    let small = world.node_with(&[("limits.heads_max", "2"), ("limits.changes_rows_max", "3")]).await;
-    let ben = world.person("Ben").await;
-    let conversation = world.direct("Ada", "Ben").await;
-    let start = cursor_of(&world, ben).await;
+async fn too_many_changes_are_a_reset(cluster: TestCluster) {
+    let small = cluster.node_with(&[("limits.heads_max", "2"), ("limits.changes_rows_max", "3")]).await;
+    let ben = cluster.user("Ben").await;
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let start = cursor_of(&cluster, ben).await;
     for number in 0..4 {
-        world.send("Ada", conversation, &format!("{number}")).await;
+        cluster.send("Ada", conversation, &format!("{number}")).await;
     }
     let answer = sync::heads(&small, ben, Some(start)).await.expect("there");
     assert!(!answer.reset && answer.changes[0].reset, "four messages are more than three");
     assert_eq!(answer.changes[0].messages.last().expect("the newest page").seq.0, 4);
-    world.direct("Cleo", "Ben").await;
-    world.direct("Dan", "Ben").await;
+    cluster.direct("Cleo", "Ben").await;
+    cluster.direct("Dan", "Ben").await;
     assert!(sync::heads(&small, ben, Some(start)).await.expect("there").reset, "three scopes are more than two");
 }
 
-async fn one_answer_is_one_snapshot_while_others_write(world: World) {
+async fn one_answer_is_one_snapshot_while_others_write(cluster: TestCluster) {
     let mut conversations = Vec::new();
     for name in ["Ben", "Cleo", "Dan"] {
-        conversations.push(world.direct("Ada", name).await);
+        conversations.push(cluster.direct("Ada", name).await);
     }
-    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    let writer = world.another_node().await;
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    let writer = cluster.another_node().await;
     let others = conversations.clone();
     let writing = tokio::spawn(async move {
         for number in 0..150_usize {
@@ -121,7 +121,7 @@ async fn one_answer_is_one_snapshot_while_others_write(world: World) {
     });
     let mut looks = 0;
     while !writing.is_finished() {
-        let looking = world.app.store.read(move |snapshot| {
+        let looking = cluster.app.store.read(move |snapshot| {
             let (list, _) = snapshot.list(ada, None, 50)?;
             let mut pages = Vec::new();
             for conversation in &list {
@@ -140,7 +140,7 @@ async fn one_answer_is_one_snapshot_while_others_write(world: World) {
     }
     writing.await.expect("the writer is done");
     assert!(looks > 0);
-    let unread = world
+    let unread = cluster
         .app
         .store
         .read(move |snapshot| snapshot.conversation(ben, conversations[0]))
@@ -151,12 +151,12 @@ async fn one_answer_is_one_snapshot_while_others_write(world: World) {
     assert_eq!(unread, 50);
 }
 
-async fn changes_are_paged_and_complete(world: World) {
-    let small = world.node_with(&[("limits.page_rows_max", "3")]).await;
-    let conversation: ConversationId = world.direct("Ada", "Ben").await;
-    let ben = world.person("Ben").await;
+async fn changes_are_paged_and_complete(cluster: TestCluster) {
+    let small = cluster.node_with(&[("limits.page_rows_max", "3")]).await;
+    let conversation: ConversationId = cluster.direct("Ada", "Ben").await;
+    let ben = cluster.user("Ben").await;
     for number in 0..8 {
-        world.send("Ada", conversation, &format!("{number}")).await;
+        cluster.send("Ada", conversation, &format!("{number}")).await;
     }
     let mut since = Version(0);
     let mut seqs = Vec::new();
@@ -178,25 +178,25 @@ async fn changes_are_paged_and_complete(world: World) {
     assert_eq!(seqs, (1..=8).collect::<Vec<_>>());
 }
 
-async fn changes_since_a_version_that_is_not_reached_are_a_reset(world: World) {
-    let conversation = world.direct("Ada", "Ben").await;
-    let ben = world.person("Ben").await;
-    let now = world.send("Ada", conversation, "hello").await.change.version;
+async fn changes_since_a_future_version_are_a_reset(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let ben = cluster.user("Ben").await;
+    let now = cluster.send("Ada", conversation, "hello").await.change.version;
     for (since, is_reset) in [(now, false), (Version(now.0 + 1), true), (Version(i64::MAX), true)] {
-        let changes = world.app.store.read(move |snapshot| snapshot.changes(ben, conversation, since)).await;
+        let changes = cluster.app.store.read(move |snapshot| snapshot.changes(ben, conversation, since)).await;
         let changes = changes.expect("read").expect("a member");
         assert_eq!((changes.reset, changes.messages.len()), (is_reset, usize::from(is_reset)), "since {since}");
         assert_eq!((changes.version, changes.conversation.is_some()), (now, true));
     }
 }
 
-async fn a_newcomer_sees_from_joining_on(world: World) {
-    let conversation = world.group("Ada", &["Ben"]).await;
-    world.send("Ada", conversation, "before").await;
-    let (ada, cleo) = (world.person("Ada").await, world.person("Cleo").await);
+async fn a_new_member_sees_messages_from_joining_on(cluster: TestCluster) {
+    let conversation = cluster.group("Ada", &["Ben"]).await;
+    cluster.send("Ada", conversation, "before").await;
+    let (ada, cleo) = (cluster.user("Ada").await, cluster.user("Cleo").await);
     let add = Change::AddMembers { actor: ada, conversation, users: vec![cleo], history: None };
-    world.app.commit.submit(add).await.expect("added");
-    let seen = world
+    cluster.app.commit.submit(add).await.expect("added");
+    let seen = cluster
         .app
         .store
         .read(move |snapshot| snapshot.conversation(cleo, conversation))
@@ -206,9 +206,9 @@ async fn a_newcomer_sees_from_joining_on(world: World) {
     assert_eq!((seen.unread, seen.last_seq.0), (0, 2));
     let line = seen.last_message.expect("that she came").system;
     assert_eq!(line, Some(SystemLine::Added { users: vec![cleo] }));
-    world.send("Ada", conversation, "after").await;
+    cluster.send("Ada", conversation, "after").await;
     let page = parlor::store::snapshot::Page::Around(parlor_protocol::ids::Seq(1));
-    let page = world
+    let page = cluster
         .app
         .store
         .read(move |snapshot| snapshot.messages(cleo, conversation, page, 10))
@@ -219,42 +219,42 @@ async fn a_newcomer_sees_from_joining_on(world: World) {
     assert_eq!((page.previous, page.next), (None, None));
 }
 
-/// Between looking a session up and attaching it may end in two ways: this node is told of it before the connection is
-/// there to be closed, or it is told only after.
-async fn a_session_that_ends_before_it_is_attached_keeps_nothing(world: World) {
-    let user = world.person("Ada").await;
-    let end = || world.app.commit.submit(Change::EndSessions { user, which: Which::All });
-    // Nobody has this session any more.
+/// Between its lookup and its attachment a session may end in two ways: this node learns of it before the connection
+/// exists, or only afterwards.
+async fn a_session_that_ends_before_it_is_attached_leaves_nothing(cluster: TestCluster) {
+    let user = cluster.user("Ada").await;
+    let end = || cluster.app.commit.submit(Change::EndSessions { user, which: Which::All });
+    // The session is unused by now.
     let actor = Actor { user, session: SessionId(4711) };
-    let looked_up_at = world.app.hub.ends();
+    let looked_up_at = cluster.app.hub.ends();
     end().await.expect("ended");
-    let told = async {
-        while world.app.hub.ends() == looked_up_at {
+    let reported = async {
+        while cluster.app.hub.ends() == looked_up_at {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), told).await.expect("told");
-    let refused = sync::poll(&world.app, (actor, looked_up_at), None, Duration::ZERO).await;
+    tokio::time::timeout(Duration::from_secs(10), reported).await.expect("told");
+    let refused = sync::poll(&cluster.app, (actor, looked_up_at), None, Duration::ZERO).await;
     assert_eq!(super::code(refused), Code::NotSignedIn);
-    assert!(!world.app.is_signed_in(actor, looked_up_at).await.expect("the store is there"));
+    assert!(!cluster.app.is_signed_in(actor, looked_up_at).await.expect("the store is there"));
 
-    let attached = world.app.hub.attach(user, actor.session).await.expect("attached");
+    let attached = cluster.app.hub.attach(user, actor.session).await.expect("attached");
     end().await.expect("ended");
     let closed = tokio::time::timeout(Duration::from_secs(10), attached.outbox.until_closed()).await;
     assert_eq!(closed.expect("closed"), Close::SessionEnded);
 }
 
-async fn whoever_missed_nothing_is_told_so_and_whoever_missed_something_all_of_it(world: World) {
-    let one = world.direct("Ada", "Ben").await;
-    let people = [world.person("Ada").await, world.person("Ben").await, world.person("Cleo").await];
-    let start = cursor_of(&world, people[0]).await;
-    let later = world.another_node().await;
-    world.send("Ada", one, "hello").await;
-    // All at once, so that they are answered together.
+async fn a_resume_reports_nothing_or_everything_missed(cluster: TestCluster) {
+    let one = cluster.direct("Ada", "Ben").await;
+    let people = [cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Cleo").await];
+    let start = cursor_of(&cluster, people[0]).await;
+    let later = cluster.another_node().await;
+    cluster.send("Ada", one, "hello").await;
+    // All at once, so that one statement answers them.
     let cursors = [Some(start), Some(Cursor { version: Version(0), ..start }), None];
-    let asked = people.iter().flat_map(|user| cursors.map(|cursor| (*user, cursor)));
-    let answers = join_all(asked.clone().map(|(user, cursor)| sync::heads(&later, user, cursor))).await;
-    for ((user, cursor), answer) in asked.zip(answers) {
+    let requested = people.iter().flat_map(|user| cursors.map(|cursor| (*user, cursor)));
+    let answers = join_all(requested.clone().map(|(user, cursor)| sync::heads(&later, user, cursor))).await;
+    for ((user, cursor), answer) in requested.zip(answers) {
         let answer = answer.expect("the store is there");
         let since = cursor.map_or(Version(0), |cursor| cursor.version);
         let reading = later.store.read(move |snapshot| Ok((snapshot.cursor, snapshot.heads(user, since)?)));

@@ -1,13 +1,13 @@
-//! What was deleted or edited away is in no file of the data folder any more.
+//! Deleted and replaced text is in no file of the data folder.
 
-use super::World;
+use super::TestCluster;
 use parlor::{domain::Content, store::files::NewUpload};
 use parlor_protocol::ids::FileId;
 use std::{fs, path::Path, time::Duration};
 
 const CANARY: &str = "quiet-canary-in-the-coal-mine";
 
-/// Files of the folder that hold the canary.
+/// Files of the folder that contain the canary.
 fn holding(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("the data folder") {
@@ -36,64 +36,64 @@ async fn until_gone(folder: &Path) {
     }
 }
 
-async fn world() -> World {
-    World::sqlite_with(&[("store.erase_after_ms", "1")]).await
+async fn cluster() -> TestCluster {
+    TestCluster::sqlite_with(&[("store.erase_after_ms", "1")]).await
 }
 
-/// Texts of all lengths, so that they lie in rows, in pages of their own and in chains of pages.
+/// Texts of all lengths, stored in rows, in overflow pages and in chains of pages.
 fn texts() -> impl Iterator<Item = String> {
     [1, 3, 40, 200, 330].into_iter().map(|times| format!("{CANARY} ").repeat(times))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_deleted_is_in_no_file_of_the_data_folder() {
-    let world = world().await;
-    let folder = world.folder().expect("SQLite has a folder");
-    let conversation = world.direct("Ada", "Ben").await;
-    world.send("Ada", conversation, "what stays").await;
+async fn deleted_text_is_in_no_file_of_the_data_folder() {
+    let cluster = cluster().await;
+    let folder = cluster.folder().expect("SQLite has a folder");
+    let conversation = cluster.direct("Ada", "Ben").await;
+    cluster.send("Ada", conversation, "what stays").await;
     let mut seqs = Vec::new();
     for (number, text) in texts().chain(texts()).enumerate() {
         let subject = Some(format!("{CANARY} {number}"));
         let content = Content { subject, ..Content::text(text) };
-        seqs.push(world.say("Ada", conversation, content).await.expect("sent").message.seq.0);
-        world.send("Ben", conversation, "something in between").await;
+        seqs.push(cluster.send_content("Ada", conversation, content).await.expect("sent").message.seq.0);
+        cluster.send("Ben", conversation, "something in between").await;
     }
     assert!(!holding(folder).is_empty(), "it was there");
     for seq in seqs {
-        world.delete("Ada", conversation, seq).await.expect("one's own");
+        cluster.delete("Ada", conversation, seq).await.expect("one's own");
     }
     until_gone(folder).await;
-    assert_eq!(world.message("Ben", conversation, 1).await.text, "what stays");
-    assert!(world.app.metrics.erasures.get() > 0);
-    world.app.stop().await;
+    assert_eq!(cluster.message("Ben", conversation, 1).await.text, "what stays");
+    assert!(cluster.app.metrics.erasures.get() > 0);
+    cluster.app.stop().await;
     assert!(holding(folder).is_empty(), "nor does it come back at the end");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_edited_away_is_in_no_file_of_the_data_folder() {
-    let world = world().await;
-    let folder = world.folder().expect("SQLite has a folder");
-    let conversation = world.direct("Ada", "Ben").await;
+async fn replaced_text_is_in_no_file_of_the_data_folder() {
+    let cluster = cluster().await;
+    let folder = cluster.folder().expect("SQLite has a folder");
+    let conversation = cluster.direct("Ada", "Ben").await;
     let mut seqs = Vec::new();
     for text in texts() {
-        seqs.push(world.send("Ada", conversation, &text).await.message.seq.0);
+        seqs.push(cluster.send("Ada", conversation, &text).await.message.seq.0);
     }
     assert!(!holding(folder).is_empty(), "it was there");
     for seq in seqs {
-        world.edit("Ada", conversation, seq, "my number is not for everybody").await.expect("one's own");
+        cluster.edit("Ada", conversation, seq, "my number is not for everybody").await.expect("one's own");
     }
     until_gone(folder).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_who_stays_holds_it_up_only_as_long_as_he_stays() {
-    let world = world().await;
-    let folder = world.folder().expect("SQLite has a folder");
-    let conversation = world.direct("Ada", "Ben").await;
-    world.send("Ada", conversation, CANARY).await;
+async fn a_long_read_delays_the_erasure_only_while_it_lasts() {
+    let cluster = cluster().await;
+    let folder = cluster.folder().expect("SQLite has a folder");
+    let conversation = cluster.direct("Ada", "Ben").await;
+    cluster.send("Ada", conversation, CANARY).await;
     let (stays, may_go) = std::sync::mpsc::channel::<()>();
     let (reads, reading) = tokio::sync::oneshot::channel();
-    let store = world.app.store.clone();
+    let store = cluster.app.store.clone();
     let staying = tokio::spawn(async move {
         let staying = store.read(move |snapshot| {
             reads.send(snapshot.cursor).expect("somebody waits");
@@ -103,41 +103,41 @@ async fn a_reader_who_stays_holds_it_up_only_as_long_as_he_stays() {
         staying.await
     });
     reading.await.expect("it reads");
-    world.delete("Ada", conversation, 1).await.expect("one's own");
+    cluster.delete("Ada", conversation, 1).await.expect("one's own");
     for number in 0..20 {
-        world.send("Ben", conversation, &format!("nobody waits {number}")).await;
+        cluster.send("Ben", conversation, &format!("nobody waits {number}")).await;
     }
     assert!(!holding(folder).is_empty(), "the reader's state is kept for him");
     drop(stays);
-    // Whether in time does not matter here.
+    // Whether it happens in time does not matter here.
     let _ = staying.await.expect("it ended");
     until_gone(folder).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_server_left_is_cleared_by_the_next() {
-    let world = World::sqlite_with(&[("store.erase_after_ms", "60000")]).await;
-    let conversation = world.direct("Ada", "Ben").await;
-    world.send("Ada", conversation, CANARY).await;
-    world.delete("Ada", conversation, 1).await.expect("one's own");
-    // What lies on the disk at the moment of the kill.
+async fn the_next_start_erases_what_a_killed_server_left() {
+    let cluster = TestCluster::sqlite_with(&[("store.erase_after_ms", "60000")]).await;
+    let conversation = cluster.direct("Ada", "Ben").await;
+    cluster.send("Ada", conversation, CANARY).await;
+    cluster.delete("Ada", conversation, 1).await.expect("one's own");
+    // The bytes on the disk at the moment of the kill.
     let folder = tempfile::tempdir_in(crate::postgres::fast_folder()).expect("a folder");
-    for entry in fs::read_dir(world.folder().expect("SQLite has a folder")).expect("the data folder") {
+    for entry in fs::read_dir(cluster.folder().expect("SQLite has a folder")).expect("the data folder") {
         let entry = entry.expect("an entry");
         fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("copied");
     }
     assert!(!holding(folder.path()).is_empty(), "it lies in the log");
-    let again = World::in_folder_with(folder, &[("store.erase_after_ms", "1")]).await;
+    let again = TestCluster::in_folder_with(folder, &[("store.erase_after_ms", "1")]).await;
     until_gone(again.folder().expect("SQLite has a folder")).await;
 }
 
-/// Clearing the log keeps everybody else from writing for a moment. Whoever writes waits for it.
+/// Clearing the log blocks other writers for a moment. They wait for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clearing_the_log_refuses_no_upload_no_picture_and_no_message() {
-    let world = World::sqlite_with(&[("store.erase_after_ms", "1")]).await;
-    let conversation = world.direct("Ada", "Ben").await;
-    let ada = world.person("Ada").await;
-    let app = world.app.clone();
+async fn clearing_the_log_refuses_no_uploads_pictures_or_messages() {
+    let cluster = TestCluster::sqlite_with(&[("store.erase_after_ms", "1")]).await;
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let ada = cluster.user("Ada").await;
+    let app = cluster.app.clone();
     let (done, mut is_done) = tokio::sync::oneshot::channel::<()>();
     let uploading = tokio::spawn(async move {
         let mut written = 0;
@@ -163,15 +163,15 @@ async fn clearing_the_log_refuses_no_upload_no_picture_and_no_message() {
         }
         written
     });
-    let cleared = app_erasures(&world);
-    while app_erasures(&world) < cleared + 30 {
-        let seq = world.send("Ada", conversation, "soon gone").await.message.seq.0;
-        world.delete("Ada", conversation, seq).await.expect("one's own");
+    let cleared = app_erasures(&cluster);
+    while app_erasures(&cluster) < cleared + 30 {
+        let seq = cluster.send("Ada", conversation, "soon gone").await.message.seq.0;
+        cluster.delete("Ada", conversation, seq).await.expect("one's own");
     }
     done.send(()).expect("it goes on");
     assert!(uploading.await.expect("none was refused") > 0);
 }
 
-fn app_erasures(world: &World) -> u64 {
-    world.app.metrics.erasures.get()
+fn app_erasures(cluster: &TestCluster) -> u64 {
+    cluster.app.metrics.erasures.get()
 }

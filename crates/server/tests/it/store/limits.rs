@@ -1,6 +1,6 @@
-//! Limits, each at its edge: the last that fits is taken, one more is refused by name.
+//! Limits at their edge: the last one that fits is accepted, one more is refused with the limit.
 
-use super::{World, conformance, send};
+use super::{TestCluster, conformance, send};
 use parlor::{
     domain::{Change, Outcome, Profile},
     hub::Refused,
@@ -14,11 +14,11 @@ use parlor_protocol::{
 use std::sync::Arc;
 
 conformance! {
-    queues_of_one_make_everybody_wait_and_lose_nothing,
+    queues_of_one_make_commands_wait_and_lose_nothing,
     names_and_keys_end_at_their_limit,
     conversations_and_groups_are_full_at_their_limit,
-    markers_beyond_their_limit_are_refused_and_may_come_again,
-    a_person_has_so_many_connections_and_no_more,
+    markers_beyond_their_limit_are_refused_and_can_be_retried,
+    a_user_has_a_limited_number_of_connections,
 }
 
 fn limit<T: std::fmt::Debug>(result: Result<T, Problem>) -> (Code, Option<u64>) {
@@ -26,10 +26,10 @@ fn limit<T: std::fmt::Debug>(result: Result<T, Problem>) -> (Code, Option<u64>) 
     (problem.code, problem.limit)
 }
 
-async fn queues_of_one_make_everybody_wait_and_lose_nothing(world: World) {
-    let conversation = world.direct("Ada", "Ben").await;
-    let people = [world.person("Ada").await, world.person("Ben").await];
-    let app = world
+async fn queues_of_one_make_commands_wait_and_lose_nothing(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let people = [cluster.user("Ada").await, cluster.user("Ben").await];
+    let app = cluster
         .node_with(&[
             ("limits.commit_queue_max", "1"),
             ("limits.user_changes_max", "1"),
@@ -55,10 +55,10 @@ async fn queues_of_one_make_everybody_wait_and_lose_nothing(world: World) {
     assert_eq!(seqs, (1..=60).collect::<Vec<_>>());
 }
 
-async fn names_and_keys_end_at_their_limit(world: World) {
-    let ada = world.person("Ada").await;
-    let conversation = world.direct("Ada", "Ben").await;
-    let app = world
+async fn names_and_keys_end_at_their_limit(cluster: TestCluster) {
+    let ada = cluster.user("Ada").await;
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let app = cluster
         .node_with(&[
             ("limits.name_chars_max", "3"),
             ("limits.client_id_chars_max", "3"),
@@ -73,15 +73,15 @@ async fn names_and_keys_end_at_their_limit(world: World) {
     assert_eq!(limit(send(&app, ada, conversation, "abd", "abcd").await), (Code::TextTooLong, Some(3)));
 }
 
-async fn conversations_and_groups_are_full_at_their_limit(world: World) {
+async fn conversations_and_groups_are_full_at_their_limit(cluster: TestCluster) {
     let names = ["Ada", "Ben", "Cleo", "Dan", "Eve"];
     let mut people: Vec<UserId> = Vec::new();
     for name in names {
-        people.push(world.person(name).await);
+        people.push(cluster.user(name).await);
     }
-    let context = world.context("5", &[("Ada", "owner")]).await;
+    let context = cluster.context("5", &[("Ada", "owner")]).await;
     let full = Arc::new(
-        world
+        cluster
             .node_with(&[
                 ("limits.group_members_max", "3"),
                 ("limits.conversations_max", "2"),
@@ -95,48 +95,48 @@ async fn conversations_and_groups_are_full_at_their_limit(world: World) {
     };
     let group = |users: &[UserId]| Open {
         group: Some(Group { title: "Night desk".to_owned(), users: users.to_vec() }),
-        ..world.opening()
+        ..cluster.opening()
     };
     assert_eq!(limit(open(people[0], group(&people[1..4])).await), (Code::LimitReached, Some(3)));
     let Ok(Outcome::Opened { conversation, .. }) = open(people[0], group(&people[1..3])).await else { panic!("three") };
     let add = Change::AddMembers { actor: people[0], conversation, users: vec![people[3]], history: None };
     assert_eq!(limit(full.commit.submit(add).await), (Code::LimitReached, Some(3)));
 
-    let about = || Open { role: Some("owner".to_owned()), context: Some(context.clone()), ..world.opening() };
+    let about = || Open { role: Some("owner".to_owned()), context: Some(context.clone()), ..cluster.opening() };
     open(people[3], about()).await.expect("the first about it, and Ada's second");
     assert!(matches!(open(people[3], about()).await, Ok(Outcome::Opened { found: true, .. })), "found is not made");
     assert_eq!(limit(open(people[4], about()).await).0, Code::LimitReached);
-    let with_ada = Open { user: Some(people[0]), ..world.opening() };
+    let with_ada = Open { user: Some(people[0]), ..cluster.opening() };
     assert_eq!(limit(open(people[4], with_ada).await), (Code::LimitReached, Some(2)), "Ada has two");
-    let with_dan = Open { user: Some(people[3]), ..world.opening() };
+    let with_dan = Open { user: Some(people[3]), ..cluster.opening() };
     open(people[4], with_dan).await.expect("Dan has one");
 }
 
-async fn markers_beyond_their_limit_are_refused_and_may_come_again(world: World) {
-    let conversation = world.direct("Ada", "Ben").await;
-    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
+async fn markers_beyond_their_limit_are_refused_and_can_be_retried(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     for text in ["one", "two"] {
-        world.send("Ada", conversation, text).await;
-        world.send("Ben", conversation, text).await;
+        cluster.send("Ada", conversation, text).await;
+        cluster.send("Ben", conversation, text).await;
     }
-    let app = world.node_with(&[("limits.markers_max", "1"), ("sync.marker_interval_ms", "60000")]).await;
+    let app = cluster.node_with(&[("limits.markers_max", "1"), ("sync.marker_interval_ms", "60000")]).await;
     let mark = |actor: UserId, seq: i64| Change::Mark { actor, conversation, delivered: Seq(0), read: Seq(seq) };
     app.commit.submit(mark(ben, 1)).await.expect("the first goes at once");
     let refused = limit(app.commit.submit(mark(ada, 4)).await);
     assert_eq!(refused, (Code::TooMany, Some(1)), "Ben's interval has not passed");
-    // The same member's next waits instead, and is not lost.
+    // The same member's next marker waits instead, and is not lost.
     let waiting = app.commit.begin(mark(ben, 3)).await.expect("it waits");
     drop(waiting);
-    let other = world.node_with(&[]).await;
+    let other = cluster.node_with(&[]).await;
     match other.commit.submit(mark(ada, 4)).await.expect("elsewhere there is room") {
         Outcome::Answer(Answer::Marked(marked)) => assert_eq!(marked.marker.read_seq, Seq(4)),
         other => panic!("{other:?}"),
     }
 }
 
-async fn a_person_has_so_many_connections_and_no_more(world: World) {
-    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    let app = world.node_with(&[("limits.user_connections_max", "2")]).await;
+async fn a_user_has_a_limited_number_of_connections(cluster: TestCluster) {
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    let app = cluster.node_with(&[("limits.user_connections_max", "2")]).await;
     let one = app.hub.attach(ada, SessionId(1)).await.expect("the first");
     let two = app.hub.attach(ada, SessionId(1)).await.expect("the second");
     assert!(matches!(app.hub.attach(ada, SessionId(1)).await, Err(Refused::TooMany)));

@@ -1,25 +1,25 @@
 //! The store's conformance suite: each case runs on SQLite and on PostgreSQL.
 
-mod acts;
 mod commits;
 mod cursors;
-mod doubts;
 mod erasure;
 mod files;
 mod groups;
-mod keys;
-mod large;
+mod idempotency_keys;
+mod large_conversations;
 mod limits;
+mod message_actions;
+mod message_edits;
 mod names;
 mod outages;
-mod pages;
+mod paging;
 mod presence;
+mod presence_races;
 mod receipts;
-mod revisions;
 mod search;
 mod search_index;
-mod sight;
-mod totals;
+mod unread_totals;
+mod visibility;
 
 use crate::postgres::{database, fast_folder};
 use parlor::{
@@ -44,30 +44,30 @@ use std::{
     },
 };
 
-/// Makes each case a test on both databases.
+/// Defines each case as a test on both databases.
 macro_rules! conformance {
     ($($case:ident),+ $(,)?) => {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() { super::$case(crate::store::World::sqlite().await).await; })+
+            async fn $case() { super::$case(crate::store::TestCluster::sqlite().await).await; })+
         }
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                if let Some(world) = crate::store::World::postgres().await { super::$case(world).await; }
+                if let Some(cluster) = crate::store::TestCluster::postgres().await { super::$case(cluster).await; }
             })+
         }
     };
 }
 pub(crate) use conformance;
 
-/// A connection of a test's own.
-pub(crate) enum Beside {
+/// A database connection of a test.
+pub(crate) enum SqlConnection {
     Sqlite(rusqlite::Connection),
     Postgres(sqlx::PgConnection),
 }
 
-impl Beside {
+impl SqlConnection {
     pub(crate) fn file(path: impl AsRef<std::path::Path>) -> Self {
         let connection = rusqlite::Connection::open(path).expect("the database is there");
         connection.busy_timeout(std::time::Duration::from_secs(10)).expect("set");
@@ -79,7 +79,7 @@ impl Beside {
         Self::Postgres(sqlx::PgConnection::connect(url).await.expect("the database is there"))
     }
 
-    /// Runs SQL, of several statements if need be.
+    /// Runs SQL of one or more statements.
     pub(crate) async fn execute(&mut self, text: &str) {
         use sqlx::Executor as _;
         match self {
@@ -91,7 +91,7 @@ impl Beside {
         }
     }
 
-    /// Rows of two columns of bytes.
+    /// Queries rows of two byte columns.
     pub(crate) async fn pairs(&mut self, sql: &'static str) -> Vec<(Vec<u8>, Vec<u8>)> {
         use sqlx::Row as _;
         match self {
@@ -108,8 +108,8 @@ impl Beside {
     }
 }
 
-/// One or more nodes on one store.
-pub(crate) struct World {
+/// One or more nodes on one database.
+pub(crate) struct TestCluster {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<AtomicI64>,
     layer: Memory,
@@ -119,7 +119,7 @@ pub(crate) struct World {
     people: Mutex<HashMap<String, UserId>>,
 }
 
-impl World {
+impl TestCluster {
     pub(crate) async fn sqlite() -> Self {
         Self::in_folder(tempfile::tempdir_in(fast_folder()).expect("a folder")).await
     }
@@ -150,22 +150,22 @@ impl World {
         Self { app, clock, layer, settings, folder, keys: AtomicI64::new(0), people: Mutex::default() }
     }
 
-    /// Another node on the same store, whose layer hears nothing of the first.
+    /// Starts another node on the same database, on a separate layer.
     pub(crate) async fn another_node(&self) -> Arc<App> {
         node(&self.settings, &self.clock, Arc::new(Memory::default())).await
     }
 
-    /// Another node on the same store and the same layer.
+    /// Starts another node on the same database and layer.
     pub(crate) async fn node_beside(&self) -> Arc<App> {
         node(&self.settings, &self.clock, Arc::new(self.layer.beside())).await
     }
 
-    /// Another node on the same store, on a layer of the test's own.
+    /// Starts another node on the same database, on this layer.
     pub(crate) async fn node_on(&self, layer: Arc<dyn ChannelLayer>) -> Arc<App> {
         node(&self.settings, &self.clock, layer).await
     }
 
-    /// Another node on the same store, with other settings.
+    /// Starts another node on the same database, with other settings.
     pub(crate) async fn node_with(&self, more: &[(&'static str, &str)]) -> Arc<App> {
         let mut settings = self.settings.clone();
         settings.extend(more.iter().map(|(key, value)| (*key, (*value).to_owned())));
@@ -176,21 +176,25 @@ impl World {
         self.folder.as_ref().map(tempfile::TempDir::path)
     }
 
-    /// A connection of the test's own, beside the server.
-    pub(crate) async fn connect(&self) -> Beside {
+    /// Opens a database connection beside the server.
+    pub(crate) async fn connect(&self) -> SqlConnection {
         let (key, value) = &self.settings[0];
-        if *key == "data" { Beside::file(format!("{value}/parlor.db")) } else { Beside::server(value).await }
+        if *key == "data" {
+            SqlConnection::file(format!("{value}/parlor.db"))
+        } else {
+            SqlConnection::server(value).await
+        }
     }
 
-    /// The same to the search index.
-    pub(crate) async fn connect_to_index(&self) -> Beside {
+    /// Opens a connection to the search index.
+    pub(crate) async fn connect_to_index(&self) -> SqlConnection {
         match self.folder() {
-            Some(folder) => Beside::file(folder.join("search.db")),
+            Some(folder) => SqlConnection::file(folder.join("search.db")),
             None => self.connect().await,
         }
     }
 
-    /// Runs SQL of a test's own.
+    /// Runs SQL directly.
     pub(crate) async fn sql(&self, text: &str) {
         self.connect().await.execute(text).await;
     }
@@ -199,8 +203,8 @@ impl World {
         format!("key-{:08}", self.keys.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The person of this name, made when first named.
-    pub(crate) async fn person(&self, name: &str) -> UserId {
+    /// Returns the user of this name, created on first use.
+    pub(crate) async fn user(&self, name: &str) -> UserId {
         if let Some(user) = self.people.lock().expect("not poisoned").get(name) {
             return *user;
         }
@@ -213,15 +217,15 @@ impl World {
     }
 
     pub(crate) async fn direct(&self, one: &str, other: &str) -> ConversationId {
-        let (actor, user) = (self.person(one).await, self.person(other).await);
+        let (actor, user) = (self.user(one).await, self.user(other).await);
         self.open(actor, Open { user: Some(user), ..self.opening() }).await.expect("they may write").0
     }
 
     pub(crate) async fn group(&self, owner: &str, others: &[&str]) -> ConversationId {
-        let actor = self.person(owner).await;
+        let actor = self.user(owner).await;
         let mut users = Vec::new();
         for other in others {
-            users.push(self.person(other).await);
+            users.push(self.user(other).await);
         }
         let group = Group { title: "Night desk".to_owned(), users };
         self.open(actor, Open { group: Some(group), ..self.opening() }).await.expect("they may write").0
@@ -242,7 +246,7 @@ impl World {
         let key = ContextKey { kind: "item".to_owned(), id: id.to_owned() };
         let mut held = Vec::new();
         for (name, role) in roles {
-            held.push((self.person(name).await, (*role).to_owned()));
+            held.push((self.user(name).await, (*role).to_owned()));
         }
         let context = Context {
             key: key.clone(),
@@ -259,12 +263,12 @@ impl World {
     }
 
     pub(crate) async fn send(&self, name: &str, conversation: ConversationId, text: &str) -> Sent {
-        let actor = self.person(name).await;
+        let actor = self.user(name).await;
         send(&self.app, actor, conversation, &self.key(), text).await.expect("the message is sent")
     }
 
     pub(crate) async fn read(&self, name: &str, conversation: ConversationId, seq: i64) -> Marked {
-        let actor = self.person(name).await;
+        let actor = self.user(name).await;
         let change = Change::Mark { actor, conversation, delivered: Seq(0), read: Seq(seq) };
         match self.app.commit.submit(change).await {
             Ok(Outcome::Answer(Answer::Marked(marked))) => marked,
@@ -273,7 +277,7 @@ impl World {
     }
 
     pub(crate) async fn remove(&self, by: &str, conversation: ConversationId, name: &str) -> Result<Outcome, Problem> {
-        let (actor, user) = (self.person(by).await, self.person(name).await);
+        let (actor, user) = (self.user(by).await, self.user(name).await);
         self.app.commit.submit(Change::RemoveMember { actor, conversation, user }).await
     }
 }
@@ -284,7 +288,7 @@ async fn node(settings: &[(&'static str, String)], clock: &Arc<AtomicI64>, layer
         ("who_may_write", "everyone"),
         ("sync.marker_interval_ms", "1"),
         ("store.readers", "4"),
-        // So that the index is asked for what a few messages would do without.
+        // Uses the index even for a few messages.
         ("limits.search_unindexed_max", "1"),
         ("presence.entry_ms", "400"),
         ("presence.socket_grace_ms", "1"),

@@ -1,6 +1,6 @@
-//! Names and words: by which spelling they are found, what they may not hold, and who is named after they left.
+//! Names: spellings under which they are found, forbidden characters, and names of users who left.
 
-use super::{World, code, conformance, send};
+use super::{TestCluster, code, conformance, send};
 use parlor::{
     app::Actor,
     commands,
@@ -15,22 +15,22 @@ use parlor_protocol::{
 };
 
 conformance! {
-    people_are_found_by_any_spelling_of_their_names,
-    names_that_are_kept_in_another_form_are_made_again,
-    what_cannot_be_seen_is_refused,
-    those_who_left_are_named_in_the_list,
-    words_are_found_with_and_without_what_joins_them,
+    users_are_found_by_any_spelling_of_their_names,
+    names_stored_in_an_old_form_are_recomputed,
+    invisible_names_are_refused,
+    the_list_names_users_who_left,
+    words_are_found_with_and_without_joining_characters,
 }
 
-async fn found(world: &World, query: &str) -> Vec<String> {
-    let asker = world.person("Zed").await;
+async fn found(cluster: &TestCluster, query: &str) -> Vec<String> {
+    let viewer = cluster.user("Zed").await;
     let query = query.to_owned();
     let found =
-        world.app.store.read(move |snapshot| snapshot.writable(asker, &query, WhoMayWrite::Everyone, None, 10)).await;
+        cluster.app.store.read(move |snapshot| snapshot.writable(viewer, &query, WhoMayWrite::Everyone, None, 10)).await;
     found.expect("read").0.into_iter().map(|user| user.name).collect()
 }
 
-async fn people_are_found_by_any_spelling_of_their_names(world: World) {
+async fn users_are_found_by_any_spelling_of_their_names(cluster: TestCluster) {
     for (name, queries) in [
         ("Jérémie Dupont", &["jer", "dup JÉR"][..]),
         ("Łukasz", &["lukasz", "łuk"]),
@@ -43,32 +43,32 @@ async fn people_are_found_by_any_spelling_of_their_names(world: World) {
         ("می\u{200c}خواهم", &["میخواهم", "خواهم"]),
         ("50% Off_Sale", &["50%", "off sale", "sale"]),
     ] {
-        world.person(name).await;
+        cluster.user(name).await;
         for query in queries {
-            assert_eq!(found(&world, query).await, [name], "{query}");
+            assert_eq!(found(&cluster, query).await, [name], "{query}");
         }
     }
     for query in ["erem", "ukasz", "수철", "rien", "jeanx", "철 박"] {
-        assert!(found(&world, query).await.is_empty(), "{query}");
+        assert!(found(&cluster, query).await.is_empty(), "{query}");
     }
 }
 
-async fn names_that_are_kept_in_another_form_are_made_again(world: World) {
-    world.person("Jérémie").await;
+async fn names_stored_in_an_old_form_are_recomputed(cluster: TestCluster) {
+    cluster.user("Jérémie").await;
     for number in 0..3 {
-        world.person(&format!("Łukasz {number}")).await;
+        cluster.user(&format!("Łukasz {number}")).await;
     }
-    world.sql("UPDATE users SET name_words = ' jérémie'; UPDATE forms SET form = 0 WHERE name = 'name_words'").await;
-    assert!(found(&world, "jer").await.is_empty(), "as a program before this one kept it");
-    let _started = world.another_node().await;
-    assert_eq!(found(&world, "jer").await, ["Jérémie"]);
-    assert_eq!(found(&world, "lukasz").await.len(), 3);
+    cluster.sql("UPDATE users SET name_words = ' jérémie'; UPDATE forms SET form = 0 WHERE name = 'name_words'").await;
+    assert!(found(&cluster, "jer").await.is_empty(), "as a program before this one kept it");
+    let _started = cluster.another_node().await;
+    assert_eq!(found(&cluster, "jer").await, ["Jérémie"]);
+    assert_eq!(found(&cluster, "lukasz").await.len(), 3);
 }
 
-async fn what_cannot_be_seen_is_refused(world: World) {
-    let ada = world.person("Ada").await;
-    let conversation = world.group("Ada", &["Ben"]).await;
-    let submit = |change: Change| world.app.commit.submit(change);
+async fn invisible_names_are_refused(cluster: TestCluster) {
+    let ada = cluster.user("Ada").await;
+    let conversation = cluster.group("Ada", &["Ben"]).await;
+    let submit = |change: Change| cluster.app.commit.submit(change);
     let add = |name: &str| Change::AddUser { login: "new".to_owned(), name: name.to_owned(), password_hash: None };
     let rename = |name: &str| Change::UpdateProfile {
         user: ada,
@@ -80,12 +80,16 @@ async fn what_cannot_be_seen_is_refused(world: World) {
         for change in [add(blank), rename(blank), title(blank)] {
             assert_eq!(code(submit(change).await), Code::TextEmpty, "{blank:?}");
         }
-        let group = Group { title: blank.to_owned(), users: vec![world.person("Ben").await] };
-        let opened = world.open(ada, Open { group: Some(group), ..world.opening() }).await;
+        let group = Group { title: blank.to_owned(), users: vec![cluster.user("Ben").await] };
+        let opened = cluster.open(ada, Open { group: Some(group), ..cluster.opening() }).await;
         assert_eq!(code(opened), Code::TextEmpty, "{blank:?}");
-        assert_eq!(code(send(&world.app, ada, conversation, &world.key(), blank).await), Code::TextEmpty, "{blank:?}");
+        assert_eq!(
+            code(send(&cluster.app, ada, conversation, &cluster.key(), blank).await),
+            Code::TextEmpty,
+            "{blank:?}"
+        );
         let content = Content { subject: Some(blank.to_owned()), ..Content::text("a text".to_owned()) };
-        let sent = Change::Send { actor: ada, conversation, client_id: world.key(), content };
+        let sent = Change::Send { actor: ada, conversation, client_id: cluster.key(), content };
         assert_eq!(code(submit(sent).await), Code::TextEmpty, "{blank:?}");
     }
     for hidden in ["Ada\u{200b}", "A\u{ad}da", "\u{202e}adA", "Ada\u{2066}", "Ada\u{3164}", "Ada\u{200e}"] {
@@ -96,28 +100,28 @@ async fn what_cannot_be_seen_is_refused(world: World) {
     submit(rename("نیم\u{200c}فاصله 👩\u{200d}🚀")).await.expect("there they mean something");
 }
 
-async fn those_who_left_are_named_in_the_list(world: World) {
-    let conversation = world.group("Ada", &["Ben", "Cleo"]).await;
-    world.remove("Ben", conversation, "Ben").await.expect("they may leave");
-    let ada = Actor { user: world.person("Ada").await, session: SessionId(1) };
-    let ben = world.person("Ben").await;
-    let list = commands::execute(&world.app, ada, Command::ListConversations { after: None, limit: None }).await;
+async fn the_list_names_users_who_left(cluster: TestCluster) {
+    let conversation = cluster.group("Ada", &["Ben", "Cleo"]).await;
+    cluster.remove("Ben", conversation, "Ben").await.expect("they may leave");
+    let ada = Actor { user: cluster.user("Ada").await, session: SessionId(1) };
+    let ben = cluster.user("Ben").await;
+    let list = commands::execute(&cluster.app, ada, Command::ListConversations { after: None, limit: None }).await;
     let Ok(Answer::Conversations(page)) = list else { panic!("{list:?}") };
     let last = page.conversations[0].last_message.as_ref().expect("a line says that they left");
     assert_eq!(last.sender, ben);
     assert!(page.conversations[0].members.iter().all(|member| member.user.id != ben));
     assert_eq!(page.users.iter().map(|user| (user.id, user.name.as_str())).collect::<Vec<_>>(), [(ben, "Ben")]);
-    let one = commands::execute(&world.app, ada, Command::GetConversation { conversation }).await;
+    let one = commands::execute(&cluster.app, ada, Command::GetConversation { conversation }).await;
     let Ok(Answer::Conversation(answer)) = one else { panic!("{one:?}") };
     assert_eq!(answer.users, page.users);
-    world.send("Ada", conversation, "and on").await;
-    let list = commands::execute(&world.app, ada, Command::ListConversations { after: None, limit: None }).await;
+    cluster.send("Ada", conversation, "and on").await;
+    let list = commands::execute(&cluster.app, ada, Command::ListConversations { after: None, limit: None }).await;
     let Ok(Answer::Conversations(page)) = list else { panic!("{list:?}") };
     assert!(page.users.is_empty(), "nobody is named who is not among the members");
 }
 
-async fn words_are_found_with_and_without_what_joins_them(world: World) {
-    let conversation = world.direct("Ada", "Ben").await;
+async fn words_are_found_with_and_without_joining_characters(cluster: TestCluster) {
+    let conversation = cluster.direct("Ada", "Ben").await;
     let texts = [
         "We run v3.14.2 now",
         "I don't know",
@@ -132,9 +136,9 @@ async fn words_are_found_with_and_without_what_joins_them(world: World) {
         "می\u{200c}خواهم",
     ];
     for text in texts {
-        world.send("Ada", conversation, text).await;
+        cluster.send("Ada", conversation, text).await;
     }
-    world.indexed("Ada", conversation).await;
+    cluster.indexed("Ada", conversation).await;
     for (query, at) in [
         ("3.14.2", 0),
         ("dont", 1),
@@ -154,9 +158,9 @@ async fn words_are_found_with_and_without_what_joins_them(world: World) {
         ("میخواهم", 10),
         ("خواهم", 10),
     ] {
-        assert_eq!(world.finds("Ben", query).await, [texts[at]], "{query}");
+        assert_eq!(cluster.finds("Ben", query).await, [texts[at]], "{query}");
     }
     for query in ["@lamps", "$1299", "3.14.3", "AT&T"] {
-        assert!(world.finds("Ben", query).await.is_empty(), "{query}");
+        assert!(cluster.finds("Ben", query).await.is_empty(), "{query}");
     }
 }

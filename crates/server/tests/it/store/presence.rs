@@ -1,6 +1,6 @@
-//! Who may see whether whom is here, on several nodes.
+//! Who sees whose presence, on several nodes.
 
-use super::{World, conformance};
+use super::{TestCluster, conformance};
 use bytes::Bytes;
 use parlor::{
     app::App,
@@ -23,21 +23,21 @@ use std::{
 use tokio::time::timeout;
 
 conformance! {
-    only_those_who_share_a_conversation_now_see_each_other,
-    nodes_agree_on_who_is_here_and_forget_a_node_that_ended,
-    whoever_is_removed_is_told_nothing_more_and_nobody_is_told_of_him,
-    whoever_comes_to_share_a_conversation_is_told,
-    whoever_switches_it_off_is_unknown_at_once_and_on_again_is_seen,
-    when_somebody_was_last_here_is_kept,
-    when_somebody_was_last_here_is_told_once_it_can_be_read,
+    only_users_who_share_a_conversation_see_each_other,
+    nodes_agree_on_presence_and_forget_a_node_that_ended,
+    a_removed_member_sees_no_presence_and_is_not_seen,
+    sharing_a_conversation_reveals_presence,
+    switching_presence_off_hides_a_user_at_once_and_on_shows_them,
+    last_seen_is_stored,
+    last_seen_is_reported_once_it_can_be_read,
 }
 
-/// A connection that watches.
+/// A connection that watches users.
 pub(super) struct Watcher {
     app: Arc<App>,
     user: UserId,
     pub(super) attached: Attached,
-    /// What was taken and not looked at yet.
+    /// Taken from the outbox and not examined yet.
     waiting: Mutex<VecDeque<Bytes>>,
 }
 
@@ -55,30 +55,30 @@ impl Watcher {
         watched.into_iter().map(|presence| presence.status).collect()
     }
 
-    /// Watches one who is to be so, now or soon.
+    /// Watches a user until they have this status.
     pub(super) async fn watch_until(&self, user: UserId, status: PresenceStatus) {
         if self.watch(&[user]).await != [status] {
             self.until(user, status).await;
         }
     }
 
-    /// Everything that is told, in order, up to this.
+    /// Collects presence events in order, up to this one.
     pub(super) async fn until(&self, user: UserId, status: PresenceStatus) -> Vec<Presence> {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let waiting = async {
-            while told.last().is_none_or(|last: &Presence| (last.user, last.status) != (user, status)) {
+            while reported.last().is_none_or(|last: &Presence| (last.user, last.status) != (user, status)) {
                 let event = self.event().await;
                 if event["type"] == "presence.changed" {
-                    told.push(serde_json::from_value(event).expect("a presence"));
+                    reported.push(serde_json::from_value(event).expect("a presence"));
                 }
             }
         };
         let is_told = timeout(Duration::from_secs(20), waiting).await;
-        assert!(is_told.is_ok(), "{status:?} of {user} was not told, but {told:?}");
-        told
+        assert!(is_told.is_ok(), "{status:?} of {user} was not told, but {reported:?}");
+        reported
     }
 
-    /// What is told next, of whatever kind.
+    /// Returns the next event of any kind.
     pub(super) async fn event(&self) -> serde_json::Value {
         loop {
             if let Some(frame) = self.waiting.lock().expect("not poisoned").pop_front() {
@@ -90,33 +90,33 @@ impl Watcher {
     }
 }
 
-async fn only_those_who_share_a_conversation_now_see_each_other(world: World) {
+async fn only_users_who_share_a_conversation_see_each_other(cluster: TestCluster) {
     let (ada, ben, cleo, dan) =
-        (world.person("Ada").await, world.person("Ben").await, world.person("Cleo").await, world.person("Dan").await);
-    world.direct("Ada", "Ben").await;
-    let group = world.group("Ada", &["Cleo", "Dan"]).await;
-    world.remove("Ada", group, "Dan").await.expect("an owner may");
-    let nobody = UserId(999_999);
-    let _here = [ada, ben, cleo, dan].map(|user| world.app.presence.arrive(user));
-    let watcher = Watcher::new(&world.app, ada).await;
+        (cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Cleo").await, cluster.user("Dan").await);
+    cluster.direct("Ada", "Ben").await;
+    let group = cluster.group("Ada", &["Cleo", "Dan"]).await;
+    cluster.remove("Ada", group, "Dan").await.expect("an owner may");
+    let no_one = UserId(999_999);
+    let _here = [ada, ben, cleo, dan].map(|user| cluster.app.presence.arrive(user));
+    let watcher = Watcher::new(&cluster.app, ada).await;
     watcher.watch_until(ben, Online).await;
     watcher.watch_until(cleo, Online).await;
-    assert_eq!(watcher.watch(&[ben, cleo, dan, nobody, ben]).await, [Online, Online, Unknown, Unknown]);
+    assert_eq!(watcher.watch(&[ben, cleo, dan, no_one, ben]).await, [Online, Online, Unknown, Unknown]);
     watcher.watch_until(ada, Online).await;
-    assert_eq!(Watcher::new(&world.app, ben).await.watch(&[ada, cleo]).await, [Online, Unknown]);
-    assert_eq!(Watcher::new(&world.app, dan).await.watch(&[ada, cleo, dan]).await, [Unknown; 3]);
+    assert_eq!(Watcher::new(&cluster.app, ben).await.watch(&[ada, cleo]).await, [Online, Unknown]);
+    assert_eq!(Watcher::new(&cluster.app, dan).await.watch(&[ada, cleo, dan]).await, [Unknown; 3]);
     let many: Vec<UserId> = (1..=101).map(UserId).collect();
-    let refused = world.app.presence.watch(ada, &watcher.attached, &many).await.1.expect_err("over the limit");
+    let refused = cluster.app.presence.watch(ada, &watcher.attached, &many).await.1.expect_err("over the limit");
     assert_eq!((refused.code, refused.limit), (Code::LimitReached, Some(100)));
     assert!(watcher.attached.told_of().contains(&ada), "it watches the former ones");
-    assert!(world.app.presence.ask(ada, &many).await.is_err());
+    assert!(cluster.app.presence.ask(ada, &many).await.is_err());
 }
 
-async fn nodes_agree_on_who_is_here_and_forget_a_node_that_ended(world: World) {
-    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    world.direct("Ada", "Ben").await;
-    let (one, other) = (world.node_beside().await, world.node_beside().await);
-    let watchers = [Watcher::new(&world.app, ada).await, Watcher::new(&one, ada).await];
+async fn nodes_agree_on_presence_and_forget_a_node_that_ended(cluster: TestCluster) {
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    cluster.direct("Ada", "Ben").await;
+    let (one, other) = (cluster.node_beside().await, cluster.node_beside().await);
+    let watchers = [Watcher::new(&cluster.app, ada).await, Watcher::new(&one, ada).await];
     for watcher in &watchers {
         assert_eq!(watcher.watch(&[ben]).await, [Offline]);
     }
@@ -127,14 +127,14 @@ async fn nodes_agree_on_who_is_here_and_forget_a_node_that_ended(world: World) {
     there.0.set_idle(true);
     there.1.set_idle(true);
     for watcher in &watchers {
-        let told = watcher.until(ben, Idle).await;
-        assert!(told.last().is_some_and(|idle| idle.seen_at.is_some()));
+        let reported = watcher.until(ben, Idle).await;
+        assert!(reported.last().is_some_and(|idle| idle.seen_at.is_some()));
     }
     there.1.set_idle(false);
     for watcher in &watchers {
         watcher.until(ben, Online).await;
     }
-    // Ended as by a kill: it takes nothing back.
+    // Ended as by a kill: it withdraws nothing.
     std::mem::forget(there.1);
     other.stop().await;
     for watcher in &watchers {
@@ -142,93 +142,93 @@ async fn nodes_agree_on_who_is_here_and_forget_a_node_that_ended(world: World) {
     }
     drop(there.0);
     for watcher in &watchers {
-        let told = watcher.until(ben, Offline).await;
-        assert!(told.last().is_some_and(|gone| gone.seen_at.is_some()));
+        let reported = watcher.until(ben, Offline).await;
+        assert!(reported.last().is_some_and(|gone| gone.seen_at.is_some()));
     }
 }
 
-async fn whoever_is_removed_is_told_nothing_more_and_nobody_is_told_of_him(world: World) {
-    let (ada, ben, cleo) = (world.person("Ada").await, world.person("Ben").await, world.person("Cleo").await);
-    let group = world.group("Ada", &["Ben", "Cleo"]).await;
-    let both = world.group("Ada", &["Ben"]).await;
-    let dan = world.person("Dan").await;
-    world.direct("Ben", "Dan").await;
-    let elsewhere = world.node_beside().await;
+async fn a_removed_member_sees_no_presence_and_is_not_seen(cluster: TestCluster) {
+    let (ada, ben, cleo) = (cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Cleo").await);
+    let group = cluster.group("Ada", &["Ben", "Cleo"]).await;
+    let both = cluster.group("Ada", &["Ben"]).await;
+    let dan = cluster.user("Dan").await;
+    cluster.direct("Ben", "Dan").await;
+    let elsewhere = cluster.node_beside().await;
     let of_ada = Watcher::new(&elsewhere, ada).await;
-    let of_ben = Watcher::new(&world.app, ben).await;
+    let of_ben = Watcher::new(&cluster.app, ben).await;
     of_ada.watch(&[ben, cleo]).await;
     of_ben.watch(&[ada, cleo, dan]).await;
-    world.remove("Ada", group, "Ben").await.expect("an owner may");
+    cluster.remove("Ada", group, "Ben").await.expect("an owner may");
     of_ben.until(cleo, Unknown).await;
-    let here = world.app.presence.arrive(ada);
+    let here = cluster.app.presence.arrive(ada);
     of_ben.until(ada, Online).await;
-    world.remove("Ada", both, "Ben").await.expect("an owner may");
+    cluster.remove("Ada", both, "Ben").await.expect("an owner may");
     of_ada.until(ben, Unknown).await;
     of_ben.until(ada, Unknown).await;
-    let also_here = (world.app.presence.arrive(ben), world.app.presence.arrive(cleo));
-    let told = of_ada.until(cleo, Online).await;
-    assert!(told.iter().all(|presence| presence.user == cleo), "{told:?}");
-    let dan_is_here = world.app.presence.arrive(dan);
-    let told = of_ben.until(dan, Online).await;
-    assert!(told.iter().all(|presence| presence.user == dan), "he is told of nobody else: {told:?}");
+    let also_here = (cluster.app.presence.arrive(ben), cluster.app.presence.arrive(cleo));
+    let reported = of_ada.until(cleo, Online).await;
+    assert!(reported.iter().all(|presence| presence.user == cleo), "{reported:?}");
+    let dan_is_here = cluster.app.presence.arrive(dan);
+    let reported = of_ben.until(dan, Online).await;
+    assert!(reported.iter().all(|presence| presence.user == dan), "he is told of nobody else: {reported:?}");
     drop((here, also_here, dan_is_here));
 }
 
-async fn whoever_comes_to_share_a_conversation_is_told(world: World) {
-    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    let watcher = Watcher::new(&world.app, ada).await;
-    let _here = world.app.presence.arrive(ben);
+async fn sharing_a_conversation_reveals_presence(cluster: TestCluster) {
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    let watcher = Watcher::new(&cluster.app, ada).await;
+    let _here = cluster.app.presence.arrive(ben);
     assert_eq!(watcher.watch(&[ben]).await, [Unknown]);
-    world.direct("Ada", "Ben").await;
-    let told = watcher.until(ben, Online).await;
-    assert_eq!(told.len(), 1, "and of nothing before");
+    cluster.direct("Ada", "Ben").await;
+    let reported = watcher.until(ben, Online).await;
+    assert_eq!(reported.len(), 1, "and of nothing before");
 }
 
-async fn whoever_switches_it_off_is_unknown_at_once_and_on_again_is_seen(world: World) {
-    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    world.direct("Ada", "Ben").await;
-    let elsewhere = world.node_beside().await;
+async fn switching_presence_off_hides_a_user_at_once_and_on_shows_them(cluster: TestCluster) {
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    cluster.direct("Ada", "Ben").await;
+    let elsewhere = cluster.node_beside().await;
     let watcher = Watcher::new(&elsewhere, ada).await;
-    let _here = world.app.presence.arrive(ben);
+    let _here = cluster.app.presence.arrive(ben);
     watcher.watch_until(ben, Online).await;
     let switch = async |presence: bool| {
         let profile = Profile { presence: Some(presence), ..Profile::default() };
-        world.app.commit.submit(Change::UpdateProfile { user: ben, profile }).await.expect("his own affair");
+        cluster.app.commit.submit(Change::UpdateProfile { user: ben, profile }).await.expect("his own affair");
     };
     switch(false).await;
-    let told = watcher.until(ben, Unknown).await;
-    assert_eq!(told.last().and_then(|unknown| unknown.seen_at.clone()), None);
-    assert_eq!(Watcher::new(&world.app, ada).await.watch(&[ben]).await, [Unknown]);
+    let reported = watcher.until(ben, Unknown).await;
+    assert_eq!(reported.last().and_then(|unknown| unknown.seen_at.clone()), None);
+    assert_eq!(Watcher::new(&cluster.app, ada).await.watch(&[ben]).await, [Unknown]);
     switch(true).await;
     watcher.until(ben, Online).await;
 }
 
-async fn when_somebody_was_last_here_is_kept(world: World) {
-    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    world.direct("Ada", "Ben").await;
-    let asked = async |app: &Arc<App>| app.presence.ask(ada, &[ben]).await.expect("the store is there").remove(0);
-    assert_eq!(asked(&world.app).await.seen_at, None, "he never was");
-    let before = world.another_node().await;
+async fn last_seen_is_stored(cluster: TestCluster) {
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    cluster.direct("Ada", "Ben").await;
+    let requested = async |app: &Arc<App>| app.presence.ask(ada, &[ben]).await.expect("the store is there").remove(0);
+    assert_eq!(requested(&cluster.app).await.seen_at, None, "he never was");
+    let before = cluster.another_node().await;
     drop(before.presence.arrive(ben));
     before.stop().await;
-    let gone = asked(&world.another_node().await).await;
+    let gone = requested(&cluster.another_node().await).await;
     assert_eq!(gone.status, Offline);
     assert!(gone.seen_at.is_some(), "another node knows from the store");
-    let earlier = world.app.environment.now_ms() - 60_000;
-    world.app.store.write_last_seen(vec![(ben, earlier)]).await.expect("the store is there");
-    let again = asked(&world.another_node().await).await;
+    let earlier = cluster.app.environment.now_ms() - 60_000;
+    cluster.app.store.write_last_seen(vec![(ben, earlier)]).await.expect("the store is there");
+    let again = requested(&cluster.another_node().await).await;
     assert_eq!(again.seen_at, gone.seen_at, "it never moves back");
 }
 
-async fn when_somebody_was_last_here_is_told_once_it_can_be_read(world: World) {
-    let (ada, ben) = (world.person("Ada").await, world.person("Ben").await);
-    world.direct("Ada", "Ben").await;
-    world.app.store.write_last_seen(vec![(ben, 5)]).await.expect("the store is there");
-    let node = world.node_beside().await;
+async fn last_seen_is_reported_once_it_can_be_read(cluster: TestCluster) {
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    cluster.direct("Ada", "Ben").await;
+    cluster.app.store.write_last_seen(vec![(ben, 5)]).await.expect("the store is there");
+    let node = cluster.node_beside().await;
     let watcher = Watcher::new(&node, ada).await;
-    world.sql("ALTER TABLE last_seen RENAME TO mislaid").await;
+    cluster.sql("ALTER TABLE last_seen RENAME TO mislaid").await;
     assert_eq!(watcher.watch(&[ben]).await, [Offline], "all the same");
-    world.sql("ALTER TABLE mislaid RENAME TO last_seen").await;
-    let told = watcher.until(ben, Offline).await;
-    assert!(told.last().is_some_and(|gone| gone.seen_at.is_some()), "{told:?}");
+    cluster.sql("ALTER TABLE mislaid RENAME TO last_seen").await;
+    let reported = watcher.until(ben, Offline).await;
+    assert!(reported.last().is_some_and(|gone| gone.seen_at.is_some()), "{reported:?}");
 }

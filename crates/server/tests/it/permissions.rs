@@ -1,0 +1,410 @@
+//! Permissions: every command, sent by every kind of caller. A command without a row here fails, and so does a path
+//! that answers without a session and is not listed as public.
+
+use crate::{
+    harness::{Server, Setup, TestUser, unique},
+    raw_http,
+};
+use parlor_client::socket::{Handshake, Socket};
+use parlor_protocol::{
+    command::Command,
+    command_names::NAMES,
+    error::{Code, Problem},
+    ids::{ConversationId, FileId, Seq, UserId, Version},
+    model::{Message, Role},
+    params::{MeUpdate, MessagePlace, Open, Search},
+    reply::{Heads, MessagePage},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The outcome for each caller: the code of the refusal, or success.
+type Outcomes = [&'static str; 5];
+
+/// The callers, in the order of [`Outcomes`].
+const WHO: [&str; 5] = ["an outsider", "a former member", "a member", "a moderator", "an owner"];
+
+const DONE: &str = "";
+const ANYBODY: Outcomes = [DONE; 5];
+const INSIDERS: Outcomes = ["not_found", "not_found", DONE, DONE, DONE];
+const MODERATORS: Outcomes = ["not_found", "not_found", "not_allowed", DONE, DONE];
+const OWNERS: Outcomes = ["not_found", "not_found", "not_allowed", "not_allowed", DONE];
+const NO_INSIDER: Outcomes = ["not_found", "not_found", "not_allowed", "not_allowed", "not_allowed"];
+const NOBODY: Outcomes = ["not_found"; 5];
+
+/// The targets of a command.
+pub(crate) struct Targets {
+    pub(crate) group: ConversationId,
+    /// A message sent before the former member left, and a system line.
+    pub(crate) said: Seq,
+    pub(crate) line: Seq,
+    pub(crate) caller: UserId,
+    /// A member who does nothing, a group's owner, and a user who shares no conversation.
+    pub(crate) target: UserId,
+    pub(crate) owner: UserId,
+    pub(crate) stranger: UserId,
+    /// A message in a conversation of the caller.
+    pub(crate) own: MessagePlace,
+    /// An unsent file of the target.
+    pub(crate) upload: FileId,
+    pub(crate) key: String,
+}
+
+struct Row {
+    name: &'static str,
+    what: &'static str,
+    outcomes: Outcomes,
+    command: fn(&Targets) -> Command,
+}
+
+const fn row(name: &'static str, what: &'static str, outcomes: Outcomes, command: fn(&Targets) -> Command) -> Row {
+    Row { name, what, outcomes, command }
+}
+
+fn of_conversations() -> Vec<Row> {
+    vec![
+        row("session.resume", "", ANYBODY, |about| Command::Resume { user: about.caller, cursor: None }),
+        row("conversation.list", "", ANYBODY, |_| Command::ListConversations { after: None, limit: Some(200) }),
+        row("conversation.get", "", INSIDERS, |about| Command::GetConversation { conversation: about.group }),
+        row("conversation.changes", "", INSIDERS, |about| Command::GetChanges {
+            conversation: about.group,
+            since: Version(0),
+        }),
+        row("conversation.open", "", ANYBODY, |about| {
+            let (client_id, user) = (about.key.clone(), Some(about.stranger));
+            Command::Open(Open { client_id, user, role: None, group: None, context: None })
+        }),
+        row("conversation.show", "", ANYBODY, |about| Command::Show { conversations: vec![about.group] }),
+        row("conversation.mark", "", INSIDERS, |about| Command::Mark {
+            conversation: about.group,
+            delivered: None,
+            read: Some(about.said),
+        }),
+        row("conversation.update", "", MODERATORS, |about| Command::UpdateConversation {
+            conversation: about.group,
+            title: about.key.clone(),
+        }),
+        row("conversation.typing", "begins", INSIDERS, |about| typing(about, true)),
+        row("conversation.typing", "ends", INSIDERS, |about| typing(about, false)),
+        row("member.list", "", INSIDERS, |about| Command::ListMembers {
+            conversation: about.group,
+            after: None,
+            limit: None,
+        }),
+        row("member.add", "", MODERATORS, |about| Command::AddMembers {
+            conversation: about.group,
+            users: vec![about.stranger],
+            history: None,
+        }),
+        row("member.add", "themselves", ["not_found", "not_found", "not_allowed", DONE, DONE], |about| {
+            Command::AddMembers { conversation: about.group, users: vec![about.caller], history: None }
+        }),
+        row("member.update", "", OWNERS, |about| role(about, about.target, Role::Moderator)),
+        row("member.update", "themselves", OWNERS, |about| role(about, about.caller, Role::Owner)),
+        row("member.remove", "", MODERATORS, |about| remove(about, about.target)),
+        row("member.remove", "an owner", OWNERS, |about| remove(about, about.owner)),
+        row("member.remove", "themselves", INSIDERS, |about| remove(about, about.caller)),
+        row("presence.watch", "", ANYBODY, |about| Command::WatchPresence { users: vec![about.target] }),
+        row("presence.set", "", ANYBODY, |_| Command::SetPresence { idle: true }),
+        row("user.list", "", ANYBODY, |_| Command::ListUsers { query: String::new(), after: None, limit: None }),
+        row("me.get", "", ANYBODY, |_| Command::GetMe { since: None }),
+        row("me.update", "", ANYBODY, |about| {
+            Command::UpdateMe(MeUpdate { name: Some(about.key.clone()), ..MeUpdate::default() })
+        }),
+    ]
+}
+
+fn of_messages() -> Vec<Row> {
+    vec![
+        row("message.send", "", INSIDERS, |about| Command::send_text(about.group, &about.key, "hello")),
+        row("message.send", "a file of another's", NOBODY, |about| send(about, "hello", None, vec![about.upload])),
+        row("message.send", "an answer", INSIDERS, |about| send(about, "yes", Some(about.said), vec![])),
+        row("message.forward", "out of it", INSIDERS, |about| {
+            let from = MessagePlace { conversation: about.group, seq: about.said };
+            Command::Forward { conversation: about.own.conversation, client_id: about.key.clone(), from }
+        }),
+        row("message.forward", "into it", INSIDERS, |about| Command::Forward {
+            conversation: about.group,
+            client_id: about.key.clone(),
+            from: about.own,
+        }),
+        row("message.edit", "another's", NO_INSIDER, |about| edit(about, about.said)),
+        row("message.edit", "a line of the system", NO_INSIDER, |about| edit(about, about.line)),
+        row("message.delete", "another's", MODERATORS, |about| delete(about, about.said)),
+        row("message.delete", "a line of the system", NO_INSIDER, |about| delete(about, about.line)),
+        row("message.hide", "", INSIDERS, |about| Command::Hide { conversation: about.group, seq: about.said }),
+        row("message.react", "", INSIDERS, |about| react(about, true)),
+        row("message.react", "takes away what is not there", INSIDERS, |about| react(about, false)),
+        row("message.reactions", "", INSIDERS, |about| Command::ListReactions {
+            conversation: about.group,
+            seq: about.said,
+            after: None,
+            limit: None,
+        }),
+        row("message.search", "here", INSIDERS, |about| {
+            Command::Search(Search { conversation: Some(about.group), ..canary() })
+        }),
+        row("message.search", "everywhere", ANYBODY, |_| Command::Search(canary())),
+        row("message.cancel", "another's", ANYBODY, |about| Command::Cancel { client_id: about.key.clone() }),
+        row("message.list", "", INSIDERS, |about| Command::ListMessages {
+            conversation: about.group,
+            before: None,
+            after: None,
+            around: Some(about.said),
+            limit: None,
+        }),
+        row("upload.begin", "", ANYBODY, |about| Command::BeginUpload {
+            client_id: about.key.clone(),
+            name: "umbrella.txt".to_owned(),
+            bytes: 3,
+        }),
+        row("upload.end", "another's", NOBODY, |about| Command::EndUpload { upload: about.upload }),
+        row("upload.cancel", "another's", NOBODY, |about| Command::CancelUpload { upload: about.upload }),
+    ]
+}
+
+/// Builds a command of every kind.
+pub(crate) fn every_command(about: &Targets) -> Vec<Command> {
+    let rows = of_conversations().into_iter().chain(of_messages());
+    rows.map(|row| (row.command)(about)).collect()
+}
+
+fn typing(about: &Targets, typing: bool) -> Command {
+    Command::SetTyping { conversation: about.group, typing }
+}
+
+fn role(about: &Targets, user: UserId, role: Role) -> Command {
+    Command::UpdateMember { conversation: about.group, user, role }
+}
+
+fn remove(about: &Targets, user: UserId) -> Command {
+    Command::RemoveMember { conversation: about.group, user }
+}
+
+fn send(about: &Targets, text: &str, reply_to: Option<Seq>, attachments: Vec<FileId>) -> Command {
+    let (client_id, text) = (about.key.clone(), text.to_owned());
+    Command::Send { conversation: about.group, client_id, text, subject: None, reply_to, attachments }
+}
+
+fn edit(about: &Targets, seq: Seq) -> Command {
+    Command::Edit { conversation: about.group, seq, text: Some("not so".to_owned()), subject: None }
+}
+
+fn delete(about: &Targets, seq: Seq) -> Command {
+    Command::Delete { conversation: about.group, seq }
+}
+
+fn react(about: &Targets, on: bool) -> Command {
+    Command::React { conversation: about.group, seq: about.said, emoji: "👍".to_owned(), on }
+}
+
+/// The text of every message here, and the title of every group.
+const CANARY: &str = "canarybird";
+
+fn canary() -> Search {
+    Search { query: CANARY.to_owned(), ..Search::default() }
+}
+
+/// A caller with an open socket.
+struct Caller {
+    person: TestUser,
+    socket: Socket,
+    own: MessagePlace,
+}
+
+impl Caller {
+    async fn new(server: &Server, name: &str, stranger: &TestUser) -> Self {
+        let person = server.user(name).await;
+        let socket = resumed(&person).await;
+        let conversation = person.group("Notes", &[stranger]).await;
+        let seq = person.send(conversation, "in my own place").await.seq;
+        Self { person, socket, own: MessagePlace { conversation, seq } }
+    }
+
+    /// The code of the refusal, or the answer.
+    async fn ask(&mut self, command: Command) -> Result<Value, Box<Problem>> {
+        match self.socket.call::<Value>(command.clone()).await {
+            Ok(answer) => Ok(answer),
+            Err(parlor_client::error::Error::Refused(mut problem)) => {
+                assert!(problem.request_id.take().is_some(), "{command:?} is refused without a request_id");
+                Err(problem)
+            }
+            Err(other) => panic!("{command:?}: {other}"),
+        }
+    }
+}
+
+async fn resumed(person: &TestUser) -> Socket {
+    let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
+    let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("resumed");
+    socket
+}
+
+/// All callers and the targets.
+struct Fixture {
+    /// In the order of [`WHO`].
+    callers: Vec<Caller>,
+    target: TestUser,
+    stranger: TestUser,
+    upload: FileId,
+}
+
+impl Fixture {
+    async fn new(server: &Server) -> Self {
+        let (target, stranger) = (server.user("target").await, server.user("stranger").await);
+        let mut callers = Vec::new();
+        for name in ["outsider", "former", "member", "moderator", "owner"] {
+            callers.push(Caller::new(server, name, &stranger).await);
+        }
+        let path = format!("/v1/uploads?client_id=up-{}&name=umbrella.txt&bytes=3", unique());
+        let uploaded = target.api.request(http::Method::POST, &path, "abc").await.expect("an answer");
+        let upload: parlor_protocol::model::Upload = uploaded.parse().expect("taken in");
+        Self { callers, target, stranger, upload: upload.id }
+    }
+
+    /// Opens a group with all but the outsider, which the former member has left.
+    async fn group(&self, caller: usize) -> Targets {
+        let people: Vec<&TestUser> = self.callers.iter().map(|caller| &caller.person).collect();
+        let [_, former, member, moderator, owner] = people[..] else { unreachable!("five") };
+        let group = owner.group(CANARY, &[former, member, moderator, &self.target]).await;
+        let path = format!("/v1/conversations/{group}/members/{}", moderator.id);
+        let body = json!({"role": "moderator"});
+        let made = owner.api.send::<Value>(http::Method::PATCH, &path, &body).await;
+        made.expect("an owner gives roles");
+        let said = self.target.send(group, &format!("{CANARY} {}", unique())).await.seq;
+        former.leave(group).await;
+        let page: MessagePage = owner.api.messages(group, "").await.expect("a page");
+        let line = page.messages.iter().find(|message: &&Message| message.system.is_some()).expect("a line").seq;
+        Targets {
+            group,
+            said,
+            line,
+            caller: people[caller].id,
+            target: self.target.id,
+            owner: owner.id,
+            stranger: self.stranger.id,
+            own: self.callers[caller].own,
+            upload: self.upload,
+            key: format!("key-{}", unique()),
+        }
+    }
+
+    /// A field of the table.
+    async fn try_out(&mut self, row: &Row, who: usize) {
+        let (name, asks) = (format!("{} {}", row.name, row.what), WHO[who]);
+        let about = self.group(who).await;
+        let version = self.version(about.group).await;
+        let expected = row.outcomes[who];
+        let answer = self.callers[who].ask((row.command)(&about)).await;
+        let code = answer.as_ref().map_or_else(|problem| problem.code.name(), |_| DONE);
+        assert_eq!(code, expected, "{name}, asked for by {asks}: {answer:?}");
+        if who < 2 {
+            let said = format!("{answer:?}");
+            assert!(!said.contains(CANARY), "{name} tells {asks} what is not his: {said}");
+        }
+        if row.name == "presence.watch" {
+            let status = &answer.as_ref().expect("done")["presence"][0]["status"];
+            assert_eq!(status == "unknown", who < 2, "{asks}: {status}");
+        }
+        if row.name == "conversation.show" {
+            let heads = answer.as_ref().expect("done")["heads"].as_array().expect("a list").len();
+            assert_eq!(heads == 0, who < 2, "{asks}");
+        }
+        let Err(problem) = answer else { return };
+        if row.name != "member.remove" {
+            assert_eq!(self.version(about.group).await, version, "{name}, refused to {asks}, changed something");
+        }
+        if problem.code.name() == "not_found" && who < 2 {
+            let group = ConversationId(about.group.0 + 1_000_000);
+            let missing = self.callers[who].ask((row.command)(&Targets { group, ..about })).await;
+            assert_eq!(missing, Err(problem), "{name}: what {asks} may not see is as what does not exist");
+        }
+    }
+
+    /// The version of a group.
+    async fn version(&mut self, conversation: ConversationId) -> Value {
+        let answer = self.callers[4].ask(Command::GetConversation { conversation }).await.expect("an owner may");
+        answer["conversation"]["version"].clone()
+    }
+}
+
+#[tokio::test]
+async fn every_command_is_allowed_or_refused_by_role() {
+    let rows: Vec<Row> = of_conversations().into_iter().chain(of_messages()).collect();
+    let named: BTreeSet<&str> = rows.iter().map(|row| row.name).collect();
+    assert_eq!(named, NAMES.into_iter().collect(), "every command has a row, and every row a command");
+    let server = Setup::new().with("limits.frames_per_second_max", 10_000).start().await;
+    let mut scene = Fixture::new(&server).await;
+    for row in &rows {
+        let about = scene.group(2).await;
+        assert_eq!(type_of(&(row.command)(&about)), row.name);
+        for who in 0..WHO.len() {
+            scene.try_out(row, who).await;
+        }
+    }
+    let log = server.log();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[tokio::test]
+async fn every_command_is_refused_before_the_resume() {
+    let server = Server::start().await;
+    let scene = Fixture::new(&server).await;
+    let about = scene.group(4).await;
+    let person = &scene.callers[4].person;
+    let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
+    for row in of_conversations().into_iter().chain(of_messages()).filter(|row| row.name != "session.resume") {
+        let refused = socket.call::<Value>((row.command)(&about)).await.expect_err(row.name);
+        assert_eq!(refused.code().map(Code::name), Some("not_resumed"), "{}", row.name);
+    }
+    let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("and then it is heard");
+}
+
+fn type_of(command: &Command) -> String {
+    let value = serde_json::to_value(command).expect("commands have string keys only");
+    value["type"].as_str().expect("a name").to_owned()
+}
+
+/// Public paths: signing in, and what reveals nothing about users.
+const FOR_ANYBODY: [&str; 12] = [
+    "post /v1/session",
+    "delete /v1/session",
+    "post /v1/users",
+    "get /v1/limits",
+    "get /v1/site",
+    "get /livez",
+    "get /readyz",
+    "get /metrics",
+    "get /openapi.json",
+    "get /schema.json",
+    "get /errors/{code}",
+    "get /theme.css",
+];
+
+#[tokio::test]
+async fn every_path_that_is_not_public_requires_a_session() {
+    let server = Server::start().await;
+    let document: Value = server.api().get("/openapi.json").await.expect("the document");
+    let mut tried = 0;
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for method in methods.as_object().expect("methods").keys().filter(|method| *method != "parameters") {
+            if FOR_ANYBODY.contains(&format!("{method} {path}").as_str()) {
+                continue;
+            }
+            let mut place = String::new();
+            for part in path.split('/').skip(1) {
+                place.push('/');
+                place.push_str(if part.starts_with('{') { "1" } else { part });
+            }
+            let headers = [("Content-Type", "application/json")];
+            for session in [None, Some("Bearer nonsense")] {
+                let headers: Vec<_> =
+                    headers.into_iter().chain(session.map(|session| ("Authorization", session))).collect();
+                let answer = raw_http::ask(server.address(), &method.to_uppercase(), &place, &headers, "{}").await;
+                assert_eq!(answer.outcome(), (401, "not_signed_in"), "{method} {place}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 60, "{tried}");
+}

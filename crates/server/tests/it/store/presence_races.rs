@@ -1,0 +1,328 @@
+//! Races of presence: changes while the store or the layer is being queried, and late nodes. A layer that pauses on
+//! request puts each change at the worst moment.
+
+use super::{TestCluster, conformance, presence::Watcher};
+use futures_util::future::BoxFuture;
+use parlor::{
+    app::App,
+    channel_layer::{ChannelLayer, Deliver, Publication, Seen, Sign, Topic, Unavailable, memory::Memory},
+    domain::{Change, Profile},
+};
+use parlor_protocol::{
+    ids::{ConversationId, Epoch, UserId},
+    model::PresenceStatus::{self, Idle, Offline, Online, Unknown},
+};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::oneshot, time::timeout};
+
+conformance! {
+    a_user_removed_during_a_recheck_becomes_unknown_once,
+    a_user_removed_before_the_answer_is_sent_is_not_reported,
+    a_user_in_question_since_the_query_is_not_subscribed,
+    earlier_presence_is_sent_before_the_answer_that_replaces_it,
+    a_node_waiting_for_the_store_keeps_reporting_presence,
+    a_user_who_shows_presence_again_is_reported_soon_after_failed_checks,
+    a_late_node_still_knows_presence,
+}
+
+/// Where a node pauses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PausePoint {
+    /// It has joined a connection to a user's topic.
+    Joining,
+    /// It reads presence.
+    Looking,
+    /// It publishes presence.
+    Saying,
+}
+
+/// A layer whose node pauses on request.
+#[derive(Debug)]
+struct PausingLayer {
+    layer: Memory,
+    stop: Mutex<Option<Stop>>,
+    said: AtomicU64,
+    looked: AtomicU64,
+    /// The number of next joins that fail.
+    failing: AtomicU64,
+    /// The number of reads before each join.
+    joined: Mutex<Vec<u64>>,
+}
+
+#[derive(Debug)]
+struct Stop {
+    at: PausePoint,
+    reached: oneshot::Sender<(Vec<UserId>, oneshot::Sender<()>)>,
+}
+
+/// A paused node.
+struct PausedNode {
+    /// The users concerned.
+    users: Vec<UserId>,
+    go: oneshot::Sender<()>,
+}
+
+impl PausingLayer {
+    async fn node(cluster: &TestCluster) -> (Arc<Self>, Arc<App>) {
+        let gated = Arc::new(Self {
+            layer: cluster.layer.beside(),
+            stop: Mutex::default(),
+            said: AtomicU64::default(),
+            looked: AtomicU64::default(),
+            failing: AtomicU64::default(),
+            joined: Mutex::default(),
+        });
+        let app = cluster.node_on(gated.clone()).await;
+        (gated, app)
+    }
+
+    /// Pauses the node the next time it gets there.
+    fn stop(&self, at: PausePoint) -> impl Future<Output = PausedNode> + use<> {
+        let (reached, stopped) = oneshot::channel();
+        let before = self.stop.lock().expect("not poisoned").replace(Stop { at, reached });
+        assert!(before.is_none(), "one stop at a time");
+        async {
+            let reached = timeout(Duration::from_secs(20), stopped).await;
+            let (users, go) = reached.expect("it comes by in time").expect("it comes by");
+            PausedNode { users, go }
+        }
+    }
+
+    fn comes_by(&self, at: PausePoint, users: Vec<UserId>) -> impl Future<Output = ()> + use<> {
+        let stop = self.stop.lock().expect("not poisoned").take_if(|stop| stop.at == at);
+        async move {
+            if let Some(stop) = stop {
+                let (go, going) = oneshot::channel();
+                if stop.reached.send((users, go)).is_ok() {
+                    // A finished test releases it, too.
+                    drop(going.await);
+                }
+            }
+        }
+    }
+}
+
+impl PausedNode {
+    fn go(self) {
+        self.go.send(()).expect("it waits");
+    }
+}
+
+impl ChannelLayer for PausingLayer {
+    fn publish(&self, publications: Vec<Publication>) -> BoxFuture<'_, Result<(), Unavailable>> {
+        self.layer.publish(publications)
+    }
+
+    fn join(&self, topic: Topic) -> BoxFuture<'_, Result<(), Unavailable>> {
+        let Topic::Presence(user) = topic else { return self.layer.join(topic) };
+        Box::pin(async move {
+            self.comes_by(PausePoint::Joining, vec![user]).await;
+            self.joined.lock().expect("not poisoned").push(self.looked.load(Ordering::Relaxed));
+            let fewer = |failing: u64| failing.checked_sub(1);
+            if self.failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok() {
+                return Err(Unavailable("it is to fail".to_owned()));
+            }
+            self.layer.join(topic).await
+        })
+    }
+
+    fn leave(&self, topic: Topic) -> BoxFuture<'_, Result<(), Unavailable>> {
+        self.layer.leave(topic)
+    }
+
+    fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.comes_by(PausePoint::Saying, signs.iter().map(|sign| sign.user).collect()).await;
+            self.layer.say(node, signs).await?;
+            self.said.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })
+    }
+
+    fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>> {
+        Box::pin(async move {
+            self.comes_by(PausePoint::Looking, users.clone()).await;
+            self.looked.fetch_add(1, Ordering::Relaxed);
+            self.layer.seen(users).await
+        })
+    }
+
+    fn deliver_to(&self, deliver: Deliver) {
+        self.layer.deliver_to(deliver);
+    }
+}
+
+/// Waits until a node has received everything so far: sends a message to Ada, who is connected to it.
+async fn received(cluster: &TestCluster, watcher: &Watcher, conversation: ConversationId) {
+    let sent = cluster.send("Ada", conversation, "so far").await;
+    let is_it = |event: &serde_json::Value| {
+        event["type"] == "message.created" && event["message"]["id"] == serde_json::json!(sent.message.id)
+    };
+    let hearing = async { while !is_it(&watcher.event().await) {} };
+    assert!(timeout(Duration::from_secs(20), hearing).await.is_ok(), "a message is heard");
+}
+
+async fn comes(is_so: impl AsyncFn() -> bool, what: &str) {
+    let waiting = async {
+        while !is_so().await {
+            // waits for: what is asked, again and again
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(Duration::from_secs(20), waiting).await.is_ok(), "{what}");
+}
+
+/// Ada and Ben in two groups; Ada watches Ben on a node that can be paused.
+struct Fixture {
+    gated: Arc<PausingLayer>,
+    node: Arc<App>,
+    groups: [ConversationId; 2],
+    ben: UserId,
+    of_ada: Watcher,
+}
+
+impl Fixture {
+    async fn new(cluster: &TestCluster) -> Self {
+        let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+        let groups = [cluster.group("Ada", &["Ben"]).await, cluster.group("Ada", &["Ben"]).await];
+        let (gated, node) = PausingLayer::node(cluster).await;
+        let of_ada = Watcher::new(&node, ada).await;
+        assert_eq!(of_ada.watch(&[ben, ada]).await, [Offline; 2]);
+        Self { gated, node, groups, ben, of_ada }
+    }
+
+    /// Collects what Ada receives about Ben until she receives her own presence, which the node reads afterwards.
+    async fn told_of_ben(&self, cluster: &TestCluster) -> Vec<PresenceStatus> {
+        let ada = cluster.user("Ada").await;
+        let _here = cluster.app.presence.arrive(ada);
+        let reported = self.of_ada.until(ada, Online).await;
+        reported.iter().filter(|presence| presence.user == self.ben).map(|presence| presence.status).collect()
+    }
+}
+
+async fn a_user_removed_during_a_recheck_becomes_unknown_once(cluster: TestCluster) {
+    let scene = Fixture::new(&cluster).await;
+    let stopped = scene.gated.stop(PausePoint::Joining);
+    cluster.remove("Ada", scene.groups[0], "Ben").await.expect("an owner may");
+    let stopped = stopped.await;
+    assert_eq!(stopped.users, [scene.ben], "they share the other group");
+    cluster.remove("Ada", scene.groups[1], "Ben").await.expect("an owner may");
+    received(&cluster, &scene.of_ada, scene.groups[1]).await;
+    stopped.go();
+    scene.of_ada.until(scene.ben, Unknown).await;
+    assert_eq!(scene.told_of_ben(&cluster).await, [], "it was told already");
+}
+
+async fn a_user_removed_before_the_answer_is_sent_is_not_reported(cluster: TestCluster) {
+    let scene = Fixture::new(&cluster).await;
+    let stopped = scene.gated.stop(PausePoint::Joining);
+    cluster.remove("Ada", scene.groups[0], "Ben").await.expect("an owner may");
+    // He connects during the query, so that there is something to report.
+    let _here = cluster.app.presence.arrive(scene.ben);
+    let joining = stopped.await;
+    let mut stopped = scene.gated.stop(PausePoint::Looking);
+    joining.go();
+    let first = stopped.await;
+    stopped = scene.gated.stop(PausePoint::Looking);
+    first.go();
+    let second = stopped.await;
+    assert!(second.users.contains(&scene.ben));
+    cluster.remove("Ada", scene.groups[1], "Ben").await.expect("an owner may");
+    received(&cluster, &scene.of_ada, scene.groups[1]).await;
+    second.go();
+    let reported = scene.of_ada.until(scene.ben, Unknown).await;
+    assert_eq!(reported.len(), 1, "it was known here that she may not be told: {reported:?}");
+    assert_eq!(scene.told_of_ben(&cluster).await, []);
+}
+
+async fn a_user_in_question_since_the_query_is_not_subscribed(cluster: TestCluster) {
+    let (ada, ben, cleo) = (cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Cleo").await);
+    let (with_ben, with_cleo) = (cluster.group("Ada", &["Ben"]).await, cluster.group("Ada", &["Cleo"]).await);
+    let (gated, node) = PausingLayer::node(&cluster).await;
+    let of_ada = Watcher::new(&node, ada).await;
+    of_ada.watch(&[ben, cleo]).await;
+    let stopped = gated.stop(PausePoint::Joining);
+    // All users she watches are queried again at once.
+    let profile = Profile { presence: Some(false), ..Profile::default() };
+    cluster.app.commit.submit(Change::UpdateProfile { user: ada, profile }).await.expect("her own affair");
+    let stopped = stopped.await;
+    let (name, other, group) = if stopped.users == [ben] { ("Cleo", cleo, with_cleo) } else { ("Ben", ben, with_ben) };
+    cluster.remove("Ada", group, name).await.expect("an owner may");
+    received(&cluster, &of_ada, group).await;
+    let looking = gated.stop(PausePoint::Looking);
+    stopped.go();
+    let looking = looking.await;
+    assert!(!node.hub.watched().contains(&other), "it is known here that she may not see {name}");
+    looking.go();
+    let reported = of_ada.until(other, Unknown).await;
+    assert!(reported.iter().all(|presence| presence.user != other || presence.status == Unknown), "{reported:?}");
+}
+
+async fn earlier_presence_is_sent_before_the_answer_that_replaces_it(cluster: TestCluster) {
+    let scene = Fixture::new(&cluster).await;
+    let here = cluster.app.presence.arrive(scene.ben);
+    // She has not received his presence yet; another user does.
+    let other = Watcher::new(&scene.node, cluster.user("Ada").await).await;
+    other.watch_until(scene.ben, Online).await;
+    here.set_idle(true);
+    other.until(scene.ben, Idle).await;
+    let (waiting, watched) = scene.node.presence.watch(cluster.user("Ada").await, &scene.of_ada.attached, &[]).await;
+    assert_eq!(watched, Ok(Vec::new()));
+    let reported = waiting.iter().filter(|frame| String::from_utf8_lossy(frame).contains("presence.changed")).count();
+    assert!(reported >= 2, "online and idle go out before it is answered that she watches nobody");
+    assert!(scene.of_ada.attached.outbox.take_ready().is_empty(), "and not after");
+}
+
+async fn a_node_waiting_for_the_store_keeps_reporting_presence(cluster: TestCluster) {
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    cluster.direct("Ada", "Ben").await;
+    let (gated, node) = PausingLayer::node(&cluster).await;
+    let of_ada = Watcher::new(&node, ada).await;
+    let _here = node.presence.arrive(ben);
+    of_ada.watch_until(ben, Online).await;
+    let looking = gated.stop(PausePoint::Looking).await;
+    let said = gated.said.load(Ordering::Relaxed);
+    comes(async || gated.said.load(Ordering::Relaxed) >= said + 2, "it says who is here while it looks").await;
+    looking.go();
+}
+
+async fn a_user_who_shows_presence_again_is_reported_soon_after_failed_checks(cluster: TestCluster) {
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    let (gated, node) = PausingLayer::node(&cluster).await;
+    let of_ada = Watcher::new(&node, ada).await;
+    let _here = cluster.app.presence.arrive(ben);
+    cluster.direct("Ada", "Ben").await;
+    let switch = async |presence: bool| {
+        let profile = Profile { presence: Some(presence), ..Profile::default() };
+        cluster.app.commit.submit(Change::UpdateProfile { user: ben, profile }).await.expect("his own affair");
+    };
+    switch(false).await;
+    assert_eq!(of_ada.watch(&[ben]).await, [Unknown]);
+    gated.failing.store(3, Ordering::Relaxed);
+    switch(true).await;
+    of_ada.until(ben, Online).await;
+    let joined = gated.joined.lock().expect("not poisoned").clone();
+    assert_eq!(joined.len(), 4, "three that failed, and the one after");
+    // A check reads the layer twice. Users that no connection watches are retried only at every tenth check.
+    assert!(joined[3] - joined[0] < 30, "the next look takes whom the last could not: {joined:?}");
+}
+
+async fn a_late_node_still_knows_presence(cluster: TestCluster) {
+    let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
+    cluster.direct("Ada", "Ben").await;
+    let (gated, node) = PausingLayer::node(&cluster).await;
+    let of_ada = Watcher::new(&node, ada).await;
+    let _here = node.presence.arrive(ben);
+    of_ada.watch_until(ben, Online).await;
+    let saying = gated.stop(PausePoint::Saying).await;
+    let is_over = async || cluster.layer.seen(vec![ben]).await.expect("it is there").is_empty();
+    comes(is_over, "a sign that is not put up again ends").await;
+    assert_eq!(node.presence.ask(ada, &[ben]).await.expect("the store is there")[0].status, Online);
+    saying.go();
+}
