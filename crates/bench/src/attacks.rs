@@ -1,27 +1,27 @@
-//! What one hostile person or address can cost: memory and disk under each attack, with a bound for each.
+//! The cost of one hostile user or address: memory and disk under each attack, with a bound for each.
 //!
-//! Every attack is on a server of its own with the limits as they come, is bounded in number and time, and ends before
-//! the memory is read once more. A bound that is passed ends the run as a failure.
+//! Every attack runs on its own server with default limits, is bounded in number and time, and ends before the memory
+//! is measured again. Exceeding a bound fails the run.
 
-mod rows;
+mod cases;
 
-use crate::{Result, machine::Bench, people, report::grouped, server::Server};
-use rows::{ATTACKS, Attack};
+use crate::{Result, machine::Bench, report::grouped, server::Server, users};
+use cases::{ATTACKS, Attack};
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
-/// Between the end of an attack and the last look at the memory: what is freed has gone back by then.
+/// The wait before memory is measured again, so that freed memory has been returned.
 const REST: Duration = Duration::from_secs(2);
-/// How long one attack may take.
+/// The timeout of an attack.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// What is attacked, and by whom.
+/// The server and the users of an attack.
 pub(crate) struct Target<'bench> {
     pub(crate) server: &'bench Server,
-    /// Somebody hostile, signed in.
+    /// A hostile, signed-in user.
     pub(crate) token: String,
 }
 
-/// What an attack cost, in bytes.
+/// The cost of an attack, in bytes.
 struct Cost {
     before: u64,
     peak: u64,
@@ -29,7 +29,7 @@ struct Cost {
     disk: u64,
 }
 
-/// Makes every attack whose name has `only` in it, and prints the table.
+/// Runs every attack whose name contains `only`, and prints the table.
 pub(crate) async fn run(bench: &Bench, only: &str) -> Result<()> {
     let mut table = "| attack | memory before | at the peak | after | more on disk | bounds: peak, after, disk |\n\
                      |---|--:|--:|--:|--:|---|\n"
@@ -59,8 +59,8 @@ pub(crate) async fn run(bench: &Bench, only: &str) -> Result<()> {
 
 async fn suffer(bench: &Bench, name: &str, attack: &Attack) -> Result<Cost> {
     let data = bench.data(name);
-    // What the load generator changes is as it comes here, but for the attempts of one address, of which the attack makes
-    // more, and for the patience with pictures, so that a slow machine draws them, too.
+    // The load generator's settings are the defaults here, except the sign-in attempts per address, which the attack
+    // exceeds, and the timeout of pictures, so that a slow machine decodes them, too.
     let settings = [
         ("PARLOR_ACCOUNTS_PASSWORD_MEMORY_KIB", "19456"),
         ("PARLOR_ACCOUNTS_PASSWORD_PASSES", "2"),
@@ -73,7 +73,7 @@ async fn suffer(bench: &Bench, name: &str, attack: &Attack) -> Result<Cost> {
         ("PARLOR_FILES_IMAGE_MS", "60000"),
     ];
     let server = bench.serve_with(&data, &settings)?;
-    let hostile = people::make(server.address, 1).await?.remove(0);
+    let hostile = users::make(server.address, 1).await?.remove(0);
     let disk = bytes_in(&data);
     tokio::time::sleep(REST).await;
     let before = server.resident_bytes()?;
@@ -87,7 +87,7 @@ async fn suffer(bench: &Bench, name: &str, attack: &Attack) -> Result<Cost> {
     Ok(cost)
 }
 
-/// Bytes of all files in a folder.
+/// The size of all files in a folder.
 fn bytes_in(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let of = |entry: fs::DirEntry| match entry.metadata() {

@@ -1,10 +1,10 @@
-//! Sockets of signed-in people, resumed.
+//! Opens sockets of signed-in users and resumes them.
 
 use crate::{
     Result,
-    frames::{self, Heard},
-    people::Person,
-    wire::Socket,
+    frames::{self, ServerFrame},
+    users::BenchUser,
+    websocket::Socket,
 };
 use parlor_protocol::cursor::Cursor;
 use std::{
@@ -13,14 +13,19 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// Sockets from one address: far fewer than the system has ports for. It seeks a free one the longer the more are
-/// taken, and those of the run before are for a minute more.
+/// Sockets per client address: far fewer than there are ports. Finding a free port takes longer the more are taken,
+/// and those of the previous run stay taken for a minute.
 const ADDRESS_SOCKETS_MAX: usize = 2_000;
-/// How long one may take.
+/// The timeout of opening a socket.
 const OPENING: Duration = Duration::from_secs(20);
 
-/// Opens a socket and resumes; `place` is its number among all.
-pub(crate) async fn open(server: SocketAddr, person: &Person, place: usize, cursor: Option<Cursor>) -> Result<Socket> {
+/// Opens a socket and resumes; `place` is its index.
+pub(crate) async fn open(
+    server: SocketAddr,
+    person: &BenchUser,
+    place: usize,
+    cursor: Option<Cursor>,
+) -> Result<Socket> {
     let opening = async {
         let last = u8::try_from(place / ADDRESS_SOCKETS_MAX + 1).map_err(|_| "too many sockets")?;
         let mut socket = Socket::open(server, Ipv4Addr::new(127, 0, 0, last), &person.token).await?;
@@ -39,7 +44,9 @@ pub(crate) async fn reply(socket: &mut Socket) -> Result<()> {
         let mut answer = Ok(false);
         socket
             .read(|frame| match frames::sort(frame) {
-                Ok(heard) => answer = answer.clone().map(|is_there| is_there || matches!(heard, Heard::Reply(_))),
+                Ok(received) => {
+                    answer = answer.clone().map(|is_there| is_there || matches!(received, ServerFrame::Reply(_)))
+                }
                 Err(error) => answer = Err(error),
             })
             .await?;
@@ -49,13 +56,13 @@ pub(crate) async fn reply(socket: &mut Socket) -> Result<()> {
     }
 }
 
-/// Answers heartbeats until the socket ends, and says why it did.
+/// Answers heartbeats until the socket ends, and returns why it ended.
 pub(crate) async fn idle(mut socket: Socket) -> String {
     let mut heartbeat = Vec::new();
     frames::heartbeat(&mut heartbeat);
     loop {
         let mut beats = 0;
-        let read = socket.read(|frame| beats += usize::from(frames::sort(frame) == Ok(Heard::Heartbeat))).await;
+        let read = socket.read(|frame| beats += usize::from(frames::sort(frame) == Ok(ServerFrame::Heartbeat))).await;
         if let Err(error) = read {
             return error;
         }

@@ -1,15 +1,15 @@
-//! A large file on its way: how much memory it takes, and what messages sent meanwhile feel of it.
+//! A large upload: its memory, and its effect on the latency of messages.
 //!
-//! One person sends a message, waits for its reply, and sends the next a moment later: alone, while another connection
-//! uploads over HTTP, and on the very socket that uploads.
+//! A user sends a message, waits for its reply, and sends the next a moment later: alone, while another connection
+//! uploads over HTTP, and on the socket that uploads.
 
 use crate::{
     Result,
     frames::Clock,
     machine::Bench,
-    people::{self, Person},
     report::{Load, Row, at, grouped, ms},
     server::Server,
+    users::{self, BenchUser},
 };
 use parlor_client::{
     http::Api,
@@ -31,25 +31,25 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Between a reply and the next message.
+/// The pause between a reply and the next message.
 const PAUSE: Duration = Duration::from_millis(5);
-/// What is written at once.
+/// The size of one write.
 const PIECE_BYTES: usize = 64 * 1024;
-/// How long anything may take.
+/// The timeout of every operation.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// What was felt and seen during one part.
+/// The measurements of one part.
 #[derive(Default)]
-struct Felt {
+struct Measurement {
     latencies: Vec<Duration>,
     memory_max: u64,
 }
 
 pub(crate) async fn run(bench: &Bench, bytes: u64, alone: Duration) -> Result<Vec<Row>> {
     let server = bench.serve(&bench.data("files"))?;
-    let people = people::make(server.address, 2).await?;
-    let conversation = people::pair(server.address, &people).await?[0];
-    let mut talk = Talk::open(&server, &people[0], conversation).await?;
+    let people = users::make(server.address, 2).await?;
+    let conversation = users::pair(server.address, &people).await?[0];
+    let mut talk = MessageSocket::open(&server, &people[0], conversation).await?;
     talk.send_for(Duration::from_millis(500), &server).await?;
 
     let mut rows = Vec::new();
@@ -81,7 +81,7 @@ fn speed(bytes: u64, time: Duration) -> String {
     format!("{:.0} MB in {:.1} s", bytes as f64 / 1e6, time.as_secs_f64())
 }
 
-impl Felt {
+impl Measurement {
     fn row(mut self, what: &str, before: u64, detail: &str) -> Row {
         self.latencies.sort_unstable();
         let count = self.latencies.len();
@@ -101,15 +101,15 @@ impl Felt {
     }
 }
 
-/// A socket on which somebody writes.
-struct Talk {
+/// A socket that sends messages.
+struct MessageSocket {
     socket: Socket,
     conversation: ConversationId,
     clock: Clock,
 }
 
-impl Talk {
-    async fn open(server: &Server, person: &Person, conversation: ConversationId) -> Result<Self> {
+impl MessageSocket {
+    async fn open(server: &Server, person: &BenchUser, conversation: ConversationId) -> Result<Self> {
         let api = Api::new(server.address).with_token(&person.token);
         let opened = Handshake::new(server.address, api.headers()).open().await;
         let mut socket = opened.map_err(|error| error.to_string())?;
@@ -126,7 +126,7 @@ impl Talk {
         )
     }
 
-    /// Sends one message and waits for its reply; what else comes is dropped.
+    /// Sends a message and waits for its reply; other frames are dropped.
     async fn send(&mut self) -> Result<Duration> {
         let (message, started) = (self.message(), Instant::now());
         let id = self.socket.send(message).await.map_err(|error| error.to_string())?;
@@ -142,8 +142,8 @@ impl Talk {
         }
     }
 
-    async fn send_for(&mut self, time: Duration, server: &Server) -> Result<Felt> {
-        let (mut felt, started) = (Felt::default(), Instant::now());
+    async fn send_for(&mut self, time: Duration, server: &Server) -> Result<Measurement> {
+        let (mut felt, started) = (Measurement::default(), Instant::now());
         while started.elapsed() < time {
             felt.add(self.send().await?, server)?;
             tokio::time::sleep(PAUSE).await;
@@ -151,8 +151,8 @@ impl Talk {
         Ok(felt)
     }
 
-    async fn send_until(&mut self, upload: &JoinHandle<Result<()>>, server: &Server) -> Result<Felt> {
-        let mut felt = Felt::default();
+    async fn send_until(&mut self, upload: &JoinHandle<Result<()>>, server: &Server) -> Result<Measurement> {
+        let mut felt = Measurement::default();
         while !upload.is_finished() {
             felt.add(self.send().await?, server)?;
             tokio::time::sleep(PAUSE).await;
@@ -160,37 +160,37 @@ impl Talk {
         Ok(felt)
     }
 
-    /// Uploads in binary frames, and writes between them.
-    async fn upload(&mut self, bytes: u64, server: &Server) -> Result<Felt> {
+    /// Uploads in binary frames, and sends messages in between.
+    async fn upload(&mut self, bytes: u64, server: &Server) -> Result<Measurement> {
         let client_id = self.clock.client_id();
         let command = Command::BeginUpload { client_id, name: "large.bin".to_owned(), bytes };
         let begun: UploadBegun = self.socket.call(command).await.map_err(|error| error.to_string())?;
         let (id, chunk) = (begun.upload.id, u64::from(begun.chunk_bytes_max));
         let data = vec![7; usize::try_from(chunk).map_err(|error| error.to_string())?];
-        let (mut felt, mut sent, mut told) = (Felt::default(), 0, 0);
-        let (mut asked, mut rested) = (None, Instant::now());
-        while told < bytes {
-            while sent < bytes && sent + chunk - told <= u64::from(begun.window_bytes) {
+        let (mut felt, mut sent, mut reported) = (Measurement::default(), 0, 0);
+        let (mut requested, mut rested) = (None, Instant::now());
+        while reported < bytes {
+            while sent < bytes && sent + chunk - reported <= u64::from(begun.window_bytes) {
                 let length = chunk.min(bytes - sent);
                 let piece = &data[..usize::try_from(length).map_err(|error| error.to_string())?];
                 let frame = [&id.0.to_be_bytes()[..], &sent.to_be_bytes(), piece].concat();
                 self.socket.send_binary(&frame).await.map_err(|error| error.to_string())?;
                 sent += length;
             }
-            if asked.is_none() && rested.elapsed() >= PAUSE {
+            if requested.is_none() && rested.elapsed() >= PAUSE {
                 let (message, started) = (self.message(), Instant::now());
                 let number = self.socket.send(message).await.map_err(|error| error.to_string())?;
-                asked = Some((number, started));
+                requested = Some((number, started));
             }
-            match (self.socket.next(PATIENCE).await, asked) {
+            match (self.socket.next(PATIENCE).await, requested) {
                 (Some(Incoming::Event(event)), _) => {
                     if event["type"] == "upload.progress" {
-                        told = event["received"].as_u64().unwrap_or(told);
+                        reported = event["received"].as_u64().unwrap_or(reported);
                     }
                 }
                 (Some(Incoming::Reply(Some(re), Ok(_))), Some((number, started))) if re == number => {
                     felt.add(started.elapsed(), server)?;
-                    (asked, rested) = (None, Instant::now());
+                    (requested, rested) = (None, Instant::now());
                 }
                 (Some(Incoming::Heartbeat), _) => {}
                 (other, _) => return Err(format!("an upload over the socket: {other:?}")),
@@ -202,7 +202,7 @@ impl Talk {
     }
 }
 
-/// Uploads in one request, piece by piece.
+/// Uploads in one request, chunk by chunk.
 async fn post(server: SocketAddr, token: String, bytes: u64) -> Result<()> {
     let failed = |error: std::io::Error| format!("an upload broke: {error}");
     let mut stream = TcpStream::connect(server).await.map_err(failed)?;
@@ -220,7 +220,7 @@ async fn post(server: SocketAddr, token: String, bytes: u64) -> Result<()> {
     }
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.map_err(failed)?;
-    let body = crate::wire::find(&answer, b"\r\n\r\n").map_or(&[][..], |end| &answer[end + 4..]);
+    let body = crate::websocket::find(&answer, b"\r\n\r\n").map_or(&[][..], |end| &answer[end + 4..]);
     let upload: Upload = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     if upload.attachment.is_some() { Ok(()) } else { Err("the upload is not finished".to_owned()) }
 }

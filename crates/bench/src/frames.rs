@@ -1,8 +1,8 @@
-//! The few commands that are sent and the few facts that are read, without a JSON value in between.
+//! Writes the few commands and reads the few fields that are needed, without intermediate JSON values.
 //!
-//! A message's text begins with when it was sent, so that whoever hears it knows how long it took.
+//! A message's text starts with its send time, so that every receiver can compute the latency.
 
-use crate::{Result, wire};
+use crate::{Result, websocket};
 use parlor_protocol::{
     cursor::Cursor,
     ids::{ConversationId, UserId},
@@ -13,17 +13,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes of a message's text.
+/// The size of a message's text.
 const TEXT_BYTES: usize = 128;
-/// Digits of the time at its beginning.
+/// Digits of the send time.
 const TIME_DIGITS: usize = 20;
-/// Milliseconds from which client ids count: those of any day do.
+/// The first timestamp of client ids; any day would do.
 const DAY_MS: u128 = 0x0192_f0c1_0000;
 
-/// Client ids given out so far, by every clock of this program: none comes twice.
+/// Client ids issued by all clocks of this program, so that none repeats.
 static IDS: AtomicU64 = AtomicU64::new(0);
 
-/// Tells the time since its making, and ids that begin with it.
+/// Measures the time since its creation, and creates ids that start with it.
 pub(crate) struct Clock {
     began: Instant,
 }
@@ -37,12 +37,12 @@ impl Clock {
         self.began.elapsed().as_nanos()
     }
 
-    /// How long ago a message was sent.
+    /// Returns how long ago a message was sent.
     pub(crate) fn since(&self, sent_ns: u64) -> Duration {
         self.began.elapsed().saturating_sub(Duration::from_nanos(sent_ns))
     }
 
-    /// In the shape of a UUID of version 7, as clients make them.
+    /// A UUID of version 7, as clients create them.
     pub(crate) fn client_id(&self) -> String {
         let count = IDS.fetch_add(1, Ordering::Relaxed);
         let ms = DAY_MS + self.began.elapsed().as_millis();
@@ -53,12 +53,12 @@ impl Clock {
 /// `session.resume`
 pub(crate) fn resume(out: &mut Vec<u8>, user: UserId, cursor: Option<Cursor>) {
     let cursor = cursor.map(|cursor| format!(r#","cursor":"{cursor}""#)).unwrap_or_default();
-    wire::put_text(out, format!(r#"{{"id":0,"type":"session.resume","user":{user}{cursor}}}"#).as_bytes());
+    websocket::put_text(out, format!(r#"{{"id":0,"type":"session.resume","user":{user}{cursor}}}"#).as_bytes());
 }
 
 /// `conversation.show`
 pub(crate) fn show(out: &mut Vec<u8>, conversation: ConversationId) {
-    wire::put_text(
+    websocket::put_text(
         out,
         format!(r#"{{"id":1,"type":"conversation.show","conversations":[{conversation}]}}"#).as_bytes(),
     );
@@ -74,16 +74,16 @@ pub(crate) fn send(out: &mut Vec<u8>, conversation: ConversationId, clock: &Cloc
         ""
     )
     .expect("memory takes it");
-    wire::put_text(out, &text);
+    websocket::put_text(out, &text);
 }
 
-/// `message.send` of a text that JSON takes as it is.
+/// `message.send` of a text that needs no JSON escapes.
 pub(crate) fn say(out: &mut Vec<u8>, conversation: ConversationId, clock: &Clock, text: &str) {
     let client_id = clock.client_id();
     let command = format!(
         r#"{{"id":2,"type":"message.send","conversation":{conversation},"client_id":"{client_id}","text":"{text}"}}"#
     );
-    wire::put_text(out, command.as_bytes());
+    websocket::put_text(out, command.as_bytes());
 }
 
 /// `conversation.mark`, received and read.
@@ -91,50 +91,50 @@ pub(crate) fn mark(out: &mut Vec<u8>, conversation: ConversationId, seq: u64) {
     let text = format!(
         r#"{{"id":3,"type":"conversation.mark","conversation":{conversation},"delivered":{seq},"read":{seq}}}"#
     );
-    wire::put_text(out, text.as_bytes());
+    websocket::put_text(out, text.as_bytes());
 }
 
 /// `{}`
 pub(crate) fn heartbeat(out: &mut Vec<u8>) {
-    wire::put_text(out, b"{}");
+    websocket::put_text(out, b"{}");
 }
 
-/// What a frame of the server is, as far as anybody here minds.
+/// The kinds of server frames that matter here.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum ServerFrame {
     Heartbeat,
-    /// The reply to the command of this `id`.
+    /// The reply to the command with this `id`.
     Reply(u64),
     Message,
-    /// Another event.
+    /// Any other event.
     Other,
 }
 
-/// Sorts a frame; a refusal is a failure.
-pub(crate) fn sort(frame: &[u8]) -> Result<Heard> {
+/// Classifies a frame; a refusal is an error.
+pub(crate) fn sort(frame: &[u8]) -> Result<ServerFrame> {
     if let Some(rest) = frame.strip_prefix(br#"{"re":"#) {
         let comma = rest.iter().position(|byte| *byte == b',').unwrap_or(rest.len());
         if rest[comma..].starts_with(br#","error""#) {
             return Err(format!("the server refused a command: {}", String::from_utf8_lossy(frame)));
         }
-        return Ok(Heard::Reply(number(&rest[..comma])));
+        return Ok(ServerFrame::Reply(number(&rest[..comma])));
     }
     if frame.starts_with(br#"{"type":"message.created""#) {
-        return Ok(Heard::Message);
+        return Ok(ServerFrame::Message);
     }
-    Ok(if frame == b"{}" { Heard::Heartbeat } else { Heard::Other })
+    Ok(if frame == b"{}" { ServerFrame::Heartbeat } else { ServerFrame::Other })
 }
 
-/// A message's `seq`, and when it was sent.
+/// Reads a message's `seq` and send time.
 pub(crate) fn message(frame: &[u8]) -> Result<(u64, u64)> {
-    let after = |name: &[u8]| wire::find(frame, name).map(|at| &frame[at + name.len()..]);
+    let after = |name: &[u8]| websocket::find(frame, name).map(|at| &frame[at + name.len()..]);
     let (Some(seq), Some(text)) = (after(br#""seq":"#), after(br#""text":""#)) else {
         return Err(format!("an event without a message: {}", String::from_utf8_lossy(frame)));
     };
     Ok((number(seq), number(&text[..TIME_DIGITS.min(text.len())])))
 }
 
-/// The number that stands at the beginning.
+/// Reads the number at the start.
 fn number(bytes: &[u8]) -> u64 {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit());
     digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
@@ -175,12 +175,12 @@ mod tests {
 
     #[test]
     fn frames_of_the_server_are_told_apart() {
-        assert_eq!(sort(b"{}"), Ok(Heard::Heartbeat));
-        assert_eq!(sort(br#"{"re":12,"version":3}"#), Ok(Heard::Reply(12)));
+        assert_eq!(sort(b"{}"), Ok(ServerFrame::Heartbeat));
+        assert_eq!(sort(br#"{"re":12,"version":3}"#), Ok(ServerFrame::Reply(12)));
         assert!(sort(br#"{"re":12,"error":{}}"#).is_err());
         let event = br#"{"type":"message.created","message":{"seq":41,"text":"00000000000000000123xxx"}}"#;
-        assert_eq!(sort(event), Ok(Heard::Message));
+        assert_eq!(sort(event), Ok(ServerFrame::Message));
         assert_eq!(message(event), Ok((41, 123)));
-        assert_eq!(sort(br#"{"type":"member.updated"}"#), Ok(Heard::Other));
+        assert_eq!(sort(br#"{"type":"member.updated"}"#), Ok(ServerFrame::Other));
     }
 }

@@ -1,4 +1,4 @@
-//! Where the measuring happens: the binary, the disk, the cores, the open files.
+//! The environment of the measurement: the binary, the disk, the cores, the file descriptors.
 
 use crate::{
     Result,
@@ -14,10 +14,10 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// How often the disk is tried.
+/// How often the disk is probed.
 const WRITES: usize = 200;
 
-/// The place of all runs of one call.
+/// The environment shared by all runs of a call.
 pub(crate) struct Bench {
     pub(crate) program: PathBuf,
     is_pinned: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Finds (or builds) the server, makes the folder and takes this program's core.
+    /// Finds or builds the server, creates the folder and pins this program to its core.
     pub(crate) fn new(program: Option<PathBuf>, folder: Option<PathBuf>, wants_pinning: bool) -> Result<Self> {
         let own = std::env::current_exe().map_err(|error| error.to_string())?;
         let beside = own.parent().ok_or("this program is in no folder")?.to_owned();
@@ -48,14 +48,14 @@ impl Bench {
         Ok(Self { program, is_pinned, folder, file_system })
     }
 
-    /// One line on what is measured how.
+    /// Describes the setup in one line.
     pub(crate) fn description(&self) -> String {
         let cores = if self.is_pinned { "server on core 0, load on core 1" } else { "cores as the system chooses" };
         format!("data on {}, {cores}", self.file_system)
     }
 
-    /// What the machine gives at the moment, which others may be using too: the time to make 16 KiB durable, and how
-    /// many wait for a core.
+    /// Measures the machine as it is now, possibly shared: the time to fsync 16 KiB, and the number of processes waiting
+    /// for a core.
     pub(crate) fn present(&self) -> Result<Row> {
         let failed = |error: std::io::Error| format!("the disk could not be tried: {error}");
         let mut file = tempfile::tempfile_in(self.folder.path()).map_err(failed)?;
@@ -76,12 +76,12 @@ impl Bench {
         })
     }
 
-    /// A folder for the data of one server.
+    /// Creates a data folder for a server.
     pub(crate) fn data(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The server's binary, on its core.
+    /// The server's command, pinned to its core.
     pub(crate) fn command(&self) -> Command {
         if !self.is_pinned {
             return Command::new(&self.program);
@@ -96,13 +96,13 @@ impl Bench {
         self.serve_with(data, &[])
     }
 
-    /// The same with more settings.
+    /// Starts a server with more settings.
     pub(crate) fn serve_with(&self, data: &Path, settings: &[(&str, &str)]) -> Result<Server> {
         Server::start(self.command(), data, settings)
     }
 }
 
-/// Cargo knows whether the binary is that of the sources.
+/// Lets cargo check that the binary is up to date.
 fn built(program: PathBuf) -> Result<PathBuf> {
     let Some(cargo) = std::env::var_os("CARGO") else { return Ok(program) };
     let mut build = Command::new(cargo);
@@ -114,7 +114,7 @@ fn built(program: PathBuf) -> Result<PathBuf> {
     }
 }
 
-/// Moves this program, which has one thread yet, to the second core.
+/// Pins this program, which is still single-threaded, to the second core.
 fn pin_to_second_core() -> bool {
     if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
         return false;
@@ -125,7 +125,7 @@ fn pin_to_second_core() -> bool {
     pin.status().is_ok_and(|status| status.success())
 }
 
-/// The kind of file system that a folder is on.
+/// The file system type of a folder.
 fn file_system(folder: &Path) -> String {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
@@ -137,7 +137,7 @@ fn file_system(folder: &Path) -> String {
     holding.map_or_else(|| "an unknown file system".to_owned(), |(_, kind)| kind.to_owned())
 }
 
-/// Whether so many connections can be open here at once; the server inherits the limit.
+/// Checks that enough files can be open; the server inherits the limit.
 pub(crate) fn check_open_files(wanted: usize) -> Result<()> {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find(|line| line.starts_with("Max open files"));

@@ -1,13 +1,13 @@
-//! The load generator: starts a server of its own, loads it over loopback and says how it bore it.
+//! The load generator: starts its own server, loads it over loopback and reports its performance.
 //!
-//! Invariants: the server is the release binary on a folder of a real disk, with durability as it comes; it runs on
-//! the first core and the load on the second, where there are two; every run is bounded in time and number; a
-//! message that was acknowledged and not delivered ends the run as a failure.
+//! Invariants: the server is the release binary on a folder of a real disk, with default durability; it runs on the
+//! first core and the load on the second, if there are two; every run is bounded in time and number; a message that was
+//! acknowledged but not delivered fails the run.
 //!
-//! Accounts are made by signing up, with passwords that cost nearly nothing to check: hashing is not what is
-//! measured. Limits on numbers are raised, since all load comes from one address; nothing else is configured.
+//! Users sign up with passwords that are cheap to check: hashing is not measured. Limits on numbers are raised, since all
+//! load comes from one address; all other settings are the defaults.
 //!
-//! Absent on purpose: load on any server but one's own, and claims. Compare figures of one run only.
+//! Absent on purpose: load on any other server, and claims. Compare figures of one run only.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -18,19 +18,19 @@
 
 mod attacks;
 mod connections;
-mod fanout;
+mod direct_messages;
+mod fan_out;
 mod files;
 mod frames;
-mod idle;
+mod idle_connections;
 mod machine;
-mod pairs;
-mod people;
 mod report;
 mod search;
 mod server;
-mod start;
-mod wire;
-mod words;
+mod startup;
+mod texts;
+mod users;
+mod websocket;
 
 use clap::{Args, Parser, Subcommand};
 use machine::Bench;
@@ -39,22 +39,22 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 type Result<T> = std::result::Result<T, String>;
 
-/// Measures a Parlor server of its own.
+/// Measures a Parlor server that it starts itself.
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(flatten)]
-    place: Place,
+    place: Location,
     #[command(subcommand)]
     command: Command,
 }
 
-/// Which server, and where its data goes.
+/// The server's binary, and the folder of its data.
 #[derive(Debug, Args)]
-struct Place {
+struct Location {
     /// The server's binary. Without it, `parlor` beside this program, built first when Cargo runs this.
     #[arg(long, global = true)]
     server: Option<PathBuf>,
-    /// A folder on a real disk for data, which is removed in the end. Without it, one beside this program.
+    /// A folder on a real disk for data, which is removed at the end. Without it, one beside this program.
     #[arg(long, global = true)]
     folder: Option<PathBuf>,
     /// Lets the system choose the cores.
@@ -65,44 +65,44 @@ struct Place {
 /// How long to measure, and how often.
 #[derive(Clone, Copy, Debug, Args)]
 struct Rounds {
-    /// Rounds of each kind; the median is told.
+    /// Rounds of each kind; the median is reported.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Seconds of one round, after half a second that does not count.
+    /// Seconds of one round, after half a second of warm-up.
     #[arg(long, default_value_t = 3)]
     seconds: u64,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Idle sockets, signed in and resumed: memory of each, and how many come in a second.
+    /// Idle sockets, signed in and resumed: memory of each, and how many open per second.
     Idle {
-        /// How many.
+        /// The number of sockets.
         #[arg(long, default_value_t = 10_000)]
         sockets: usize,
     },
-    /// Durable messages between two people: how many a second, and how long from send to delivery.
+    /// Durable direct messages: how many per second, and the latency from send to delivery.
     Pairs {
         #[command(flatten)]
         rounds: Rounds,
-        /// Only kinds whose name has this in it, such as "window 4" or "with markers".
+        /// Only kinds whose name contains this, such as "window 4" or "with markers".
         #[arg(long, default_value = "")]
         only: String,
     },
-    /// One large group: deliveries a second.
+    /// One large group: deliveries per second.
     Fanout {
         #[command(flatten)]
         rounds: Rounds,
-        /// Connections in the group, each of a person of its own.
+        /// Connections in the group, each of a different user.
         #[arg(long, default_value_t = 1000)]
         members: usize,
-        /// Messages under way at once; may be given several times.
+        /// Pending messages; may be given several times.
         #[arg(long = "window", default_values_t = [2, 16])]
         windows: Vec<u64>,
     },
-    /// A large file on its way, over HTTP and over the socket: memory, and what messages feel of it.
+    /// A large upload over HTTP and over the socket: memory, and the latency of messages.
     Files {
-        /// Bytes of the file.
+        /// The size of the file.
         #[arg(long, default_value_t = 100_000_000)]
         bytes: u64,
         /// Seconds of messages alone.
@@ -111,25 +111,25 @@ enum Command {
     },
     /// Time from the start of the binary to its ready line, and its size.
     Start {
-        /// Starts; the median is told.
+        /// Starts; the median is reported.
         #[arg(long, default_value_t = 9)]
         starts: usize,
         /// Also with this many messages in the database.
         #[arg(long, default_value_t = 0)]
         messages: u64,
     },
-    /// Searching: how long a page takes, how far the index lags, and what it costs those who write.
+    /// Search: the latency of a page, the lag of the index, and its cost for senders.
     Search {
-        /// In the database.
+        /// Messages in the database.
         #[arg(long, default_value_t = 1_000_000)]
         messages: u64,
-        /// Of each kind and person.
+        /// Queries of each kind and user.
         #[arg(long, default_value_t = 200)]
         queries: usize,
     },
-    /// What one hostile person or address can cost, with a bound for each attack; fails when one is passed.
+    /// The cost of one hostile user or address, with a bound for each attack; fails if one is exceeded.
     Attacks {
-        /// Only attacks whose name has this in it.
+        /// Only attacks whose name contains this.
         #[arg(long, default_value = "")]
         only: String,
     },
@@ -167,25 +167,25 @@ fn run(cli: Cli) -> Result<Vec<Row>> {
 
 fn measure(bench: &Bench, command: Command) -> Result<Vec<Row>> {
     match command {
-        Command::Idle { sockets } => block_on(idle::run(bench, sockets)),
-        Command::Pairs { rounds, only } => block_on(pairs::run(bench, rounds.count(), rounds.time(), &only)),
+        Command::Idle { sockets } => block_on(idle_connections::run(bench, sockets)),
+        Command::Pairs { rounds, only } => block_on(direct_messages::run(bench, rounds.count(), rounds.time(), &only)),
         Command::Fanout { rounds, members, windows } => {
-            block_on(fanout::run(bench, rounds.count(), rounds.time(), members, &windows))
+            block_on(fan_out::run(bench, rounds.count(), rounds.time(), members, &windows))
         }
         Command::Files { bytes, seconds } => {
             block_on(files::run(bench, bytes, Duration::from_secs(seconds.clamp(1, 600))))
         }
-        Command::Start { starts, messages } => block_on(start::run(bench, starts.max(1), messages)),
+        Command::Start { starts, messages } => block_on(startup::run(bench, starts.max(1), messages)),
         Command::Search { messages, queries } => {
             block_on(search::run(bench, messages.clamp(1000, 100_000_000), queries.clamp(1, 100_000)))
         }
         Command::Attacks { only } => block_on(attacks::run(bench, &only)).map(|()| Vec::new()),
         Command::Table { rounds, sockets } => {
             let (count, time) = (rounds.count(), rounds.time());
-            let mut rows = block_on(pairs::run(bench, count, time, ""))?;
-            rows.extend(block_on(fanout::run(bench, count, time, 1000, &[2, 16]))?);
-            rows.extend(block_on(idle::run(bench, sockets))?);
-            rows.extend(block_on(start::run(bench, 9, 0))?);
+            let mut rows = block_on(direct_messages::run(bench, count, time, ""))?;
+            rows.extend(block_on(fan_out::run(bench, count, time, 1000, &[2, 16]))?);
+            rows.extend(block_on(idle_connections::run(bench, sockets))?);
+            rows.extend(block_on(startup::run(bench, 9, 0))?);
             Ok(rows)
         }
     }

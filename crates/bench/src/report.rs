@@ -3,20 +3,20 @@
 use crate::server::{Server, busy};
 use std::time::{Duration, Instant};
 
-/// One line of the table.
+/// A row of the table.
 #[derive(Debug)]
 pub(crate) struct Row {
     /// What was measured.
     pub(crate) figure: String,
-    /// What the first landing wants, and the goal; empty where nothing is wanted.
+    /// The required value, and the goal; empty if there are none.
     pub(crate) wanted: [&'static str; 2],
-    /// The figure.
+    /// The result.
     pub(crate) measured: String,
-    /// How it came about.
+    /// Details.
     pub(crate) detail: String,
 }
 
-/// The table, in Markdown.
+/// Formats the table as Markdown.
 pub(crate) fn table(rows: &[Row]) -> String {
     let head = ["| figure | first landing | goal | measured | of it |\n|---|--:|--:|--:|---|\n".to_owned()];
     let line = |Row { figure, wanted: [first, goal], measured, detail }: &Row| {
@@ -25,7 +25,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
     head.into_iter().chain(rows.iter().map(line)).collect()
 }
 
-/// The middle one; of an even number the lower of the two.
+/// The median; of an even number of values, the lower one in the middle.
 pub(crate) fn median<T: Copy + PartialOrd>(mut values: Vec<T>) -> T {
     values.sort_by(|one, other| one.partial_cmp(other).expect("figures can be compared"));
     values[(values.len() - 1) / 2]
@@ -37,7 +37,7 @@ pub(crate) fn at(sorted: &[Duration], per_mille: usize) -> Duration {
     sorted.get((sorted.len() * per_mille / 1000).min(last)).copied().unwrap_or_default()
 }
 
-/// 12345 as "12,345".
+/// Formats 12345 as "12,345".
 pub(crate) fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
@@ -50,30 +50,30 @@ pub(crate) fn grouped(number: f64) -> String {
     text
 }
 
-/// Milliseconds with as many digits as mean something.
+/// Formats milliseconds with a sensible number of digits.
 pub(crate) fn ms(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
     if ms < 10.0 { format!("{ms:.2}") } else { format!("{ms:.0}") }
 }
 
-/// How busy server and generator were over a time.
+/// The CPU use of server and generator during a measurement.
 pub(crate) struct Load {
     began: Instant,
     server: Duration,
     own: Duration,
 }
 
-/// Each one's part of a core, in percent.
+/// The CPU use of each in percent of a core.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cores {
     pub(crate) server: f64,
     pub(crate) own: f64,
 }
 
-/// One round of messages.
+/// The result of one round of messages.
 #[derive(Debug)]
 pub(crate) struct Round {
-    /// Messages or deliveries a second.
+    /// Messages or deliveries per second.
     pub(crate) rate: f64,
     /// From send to delivery.
     pub(crate) p50: Duration,
@@ -82,12 +82,12 @@ pub(crate) struct Round {
 }
 
 impl Load {
-    /// From now on.
+    /// Starts the measurement.
     pub(crate) fn new(server: &Server) -> Self {
         Self { began: Instant::now(), server: server.busy(), own: busy("self") }
     }
 
-    /// Until now.
+    /// Ends the measurement.
     pub(crate) fn end(&self, server: &Server) -> (Duration, Cores) {
         let time = self.began.elapsed();
         let percent = |now: Duration, then: Duration| {
@@ -98,7 +98,7 @@ impl Load {
 }
 
 impl Round {
-    /// Of so many that came while `load` was watched.
+    /// Creates the result of a round.
     pub(crate) fn new(count: u64, mut latencies: Vec<Duration>, (time, cores): (Duration, Cores)) -> Self {
         latencies.sort_unstable();
         let rate = count as f64 / time.as_secs_f64();
@@ -107,14 +107,14 @@ impl Round {
 }
 
 impl Round {
-    /// The server's time on its core for each message or delivery: what noise on the machine changes least.
+    /// The server's CPU time per message or delivery, which noise on the machine affects least.
     pub(crate) fn cost(&self) -> String {
         let microseconds = self.cores.server * 10_000.0 / self.rate.max(f64::MIN_POSITIVE);
         format!("{microseconds:.1} µs of the server for each")
     }
 }
 
-/// The medians of some rounds: rate, p50, p99 and cores.
+/// The medians of some rounds: rate, p50, p99 and CPU use.
 pub(crate) fn medians(rounds: &[Round]) -> Round {
     let of = |part: fn(&Round) -> f64| median(rounds.iter().map(part).collect());
     Round {
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_grouped_and_the_middle_is_found() {
+    fn numbers_are_grouped_and_medians_are_found() {
         assert_eq!([1.0, 999.0, 1000.0, 1_234_567.4].map(grouped), ["1", "999", "1,000", "1,234,567"]);
         assert_eq!((median(vec![3, 1, 2]), median(vec![4.0, 1.0])), (2, 1.0));
     }

@@ -1,16 +1,16 @@
-//! Searching among many messages, and what keeping the index costs those who write.
+//! Search over many messages, and the index's cost for senders.
 //!
-//! Writers fill 10,000 groups as fast as they can; three people are in 3, 100 and 2,000 of them and search, one query
-//! after the other. Texts and queries are the same at every run.
+//! Writers fill 10,000 groups as fast as they can; three users who are members of 3, 100 and 2,000 of them search, one
+//! query after the other. Texts and queries are the same in every run.
 
 use crate::{
     Result, connections,
-    frames::{self, Clock, Heard},
+    frames::{self, Clock, ServerFrame},
     machine::Bench,
-    people::{self, Person},
     report::{Row, at, grouped, ms},
     server::Server,
-    words::{Chance, Words},
+    texts::{Rng, Words},
+    users::{self, BenchUser},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::Method;
@@ -34,32 +34,32 @@ use tokio::{
 
 const WRITERS: usize = 40;
 const CONVERSATIONS: usize = 10_000;
-/// In how many of them the three who search are.
+/// The number of groups of each searching user.
 const SEARCHERS: [usize; 3] = [3, 100, 2000];
-/// Messages under way at once of one writer.
+/// Pending messages of a writer.
 const WINDOW: u64 = 16;
-/// Messages of the runs that are compared, with the index and without.
+/// Messages of the runs compared with and without the index.
 const COMPARED: u64 = 150_000;
-/// Results of one page.
+/// Results per page.
 const ROWS: u32 = 20;
-/// How long the index may take to come along in the end.
+/// The timeout for the index to catch up at the end.
 const CATCHING_UP: Duration = Duration::from_mins(10);
 const TOKEN: &str = "bench";
 
-/// Kinds of queries.
+/// The kinds of queries.
 const KINDS: [&str; 6] =
     ["a rare word", "a common word", "a prefix", "a prefix of two letters", "two characters", "two words"];
 
-/// Who writes and who searches, and where.
-struct Crowd {
-    writers: Vec<Person>,
-    searchers: Vec<Person>,
-    /// Of each writer.
+/// The writers, the searching users, and their groups.
+struct Participants {
+    writers: Vec<BenchUser>,
+    searchers: Vec<BenchUser>,
+    /// The groups of each writer.
     conversations: Vec<Vec<ConversationId>>,
 }
 
-/// How a filling went.
-struct Filled {
+/// The result of filling the database.
+struct FillResult {
     rate: f64,
     lag_max: f64,
 }
@@ -71,7 +71,7 @@ pub(crate) async fn run(bench: &Bench, messages: u64, queries: usize) -> Result<
     for enabled in ["false", "true"] {
         let data = bench.data(&format!("search-{enabled}"));
         let server = serve(bench, &data, enabled)?;
-        let crowd = Crowd::make(&server).await?;
+        let crowd = Participants::make(&server).await?;
         rates.push(fill(&server, &crowd, words.clone(), COMPARED.min(messages), 1).await?.rate);
         server.stop()?;
     }
@@ -83,7 +83,7 @@ pub(crate) async fn run(bench: &Bench, messages: u64, queries: usize) -> Result<
     });
     let data = bench.data("search");
     let server = serve(bench, &data, "true")?;
-    let crowd = Crowd::make(&server).await?;
+    let crowd = Participants::make(&server).await?;
     let filled = fill(&server, &crowd, words.clone(), messages, 2).await?;
     let began = Instant::now();
     caught_up(&server).await?;
@@ -117,9 +117,9 @@ fn serve(bench: &Bench, data: &Path, enabled: &str) -> Result<Server> {
     bench.serve_with(data, &[("PARLOR_SEARCH_ENABLED", enabled), ("PARLOR_METRICS_TOKEN", TOKEN)])
 }
 
-impl Crowd {
+impl Participants {
     async fn make(server: &Server) -> Result<Self> {
-        let mut writers = people::make(server.address, WRITERS + SEARCHERS.len()).await?;
+        let mut writers = users::make(server.address, WRITERS + SEARCHERS.len()).await?;
         let searchers = writers.split_off(WRITERS);
         let clock = Clock::new();
         let one = async |number: usize| {
@@ -131,7 +131,7 @@ impl Crowd {
             }
             let group = Some(Group { title: format!("Group {number}"), users });
             let open = Open { client_id: clock.client_id(), user: None, role: None, group, context: None };
-            people::open(&Api::new(server.address), &writers[number % WRITERS], &open).await
+            users::open(&Api::new(server.address), &writers[number % WRITERS], &open).await
         };
         let opened: Vec<ConversationId> = stream::iter(0..CONVERSATIONS).map(one).buffered(32).try_collect().await?;
         let mut conversations = vec![Vec::new(); WRITERS];
@@ -142,37 +142,37 @@ impl Crowd {
     }
 }
 
-/// Every writer sends his share.
-async fn fill(server: &Server, crowd: &Crowd, words: Rc<Words>, messages: u64, seed: u64) -> Result<Filled> {
+/// Lets every writer send its share.
+async fn fill(server: &Server, crowd: &Participants, words: Rc<Words>, messages: u64, seed: u64) -> Result<FillResult> {
     let (acknowledged, mut writing) = (Rc::new(Cell::new(0)), JoinSet::new());
     let began = Instant::now();
     for (place, writer) in crowd.writers.iter().enumerate() {
         let socket = connections::open(server.address, writer, place, None).await?;
         let conversations = crowd.conversations[place].clone();
-        let chance = Chance::new(seed * 1000 + place as u64);
+        let chance = Rng::new(seed * 1000 + place as u64);
         let share = messages / WRITERS as u64;
         writing.spawn_local(write(socket, conversations, words.clone(), chance, share, acknowledged.clone()));
     }
-    let (mut lag_max, mut told) = (0.0_f64, Instant::now());
+    let (mut lag_max, mut reported) = (0.0_f64, Instant::now());
     while !writing.is_empty() {
         match timeout(Duration::from_secs(1), writing.join_next()).await {
             Ok(Some(ended)) => ended.map_err(|error| error.to_string())??,
             Ok(None) => break,
             Err(_) => lag_max = lag_max.max(metric(server, "parlor_search_lag_seconds").await?),
         }
-        if told.elapsed() > Duration::from_secs(10) {
-            told = Instant::now();
+        if reported.elapsed() > Duration::from_secs(10) {
+            reported = Instant::now();
             eprintln!("search: {} messages, lag {lag_max:.1} s", grouped(acknowledged.get() as f64));
         }
     }
-    Ok(Filled { rate: acknowledged.get() as f64 / began.elapsed().as_secs_f64(), lag_max })
+    Ok(FillResult { rate: acknowledged.get() as f64 / began.elapsed().as_secs_f64(), lag_max })
 }
 
 async fn write(
-    mut socket: crate::wire::Socket,
+    mut socket: crate::websocket::Socket,
     conversations: Vec<ConversationId>,
     words: Rc<Words>,
-    mut chance: Chance,
+    mut chance: Rng,
     share: u64,
     acknowledged: Rc<Cell<u64>>,
 ) -> Result<()> {
@@ -181,7 +181,7 @@ async fn write(
     let mut out = Vec::new();
     while own < share {
         while sent < share && sent < own + WINDOW {
-            // Some are written in more often than others.
+            // Some groups receive more messages than others.
             let place = chance.below(conversations.len()).min(chance.below(conversations.len()));
             frames::say(&mut out, conversations[place], &clock, &words.text(&mut chance));
             sent += 1;
@@ -191,9 +191,9 @@ async fn write(
         let (mut refused, mut replies) = (None, 0);
         socket
             .read(|frame| match frames::sort(frame) {
-                Ok(Heard::Reply(_)) => replies += 1,
-                Ok(Heard::Heartbeat) => frames::heartbeat(&mut out),
-                Ok(Heard::Message | Heard::Other) => {}
+                Ok(ServerFrame::Reply(_)) => replies += 1,
+                Ok(ServerFrame::Heartbeat) => frames::heartbeat(&mut out),
+                Ok(ServerFrame::Message | ServerFrame::Other) => {}
                 Err(error) => refused = Some(error),
             })
             .await?;
@@ -224,17 +224,17 @@ async fn metric(server: &Server, name: &str) -> Result<f64> {
     line.ok_or_else(|| format!("the metrics have no {name}"))
 }
 
-/// One person's queries of one kind.
+/// Runs one user's queries of one kind.
 async fn measure(
     server: &Server,
-    person: &Person,
+    person: &BenchUser,
     count: usize,
     kind: &str,
     words: &Words,
     queries: usize,
 ) -> Result<Row> {
     let api = Api::new(server.address).with_token(&person.token);
-    let mut chance = Chance::new(77);
+    let mut chance = Rng::new(77);
     let (mut times, mut hits, mut partial) = (Vec::new(), 0, 0);
     for _ in 0..queries {
         let query: String = escaped(&query(kind, words, &mut chance));
@@ -258,7 +258,7 @@ async fn measure(
     })
 }
 
-fn query(kind: &str, words: &Words, chance: &mut Chance) -> String {
+fn query(kind: &str, words: &Words, chance: &mut Rng) -> String {
     let beginning = |word: &str, count: usize| word.chars().take(count).collect::<String>();
     match kind {
         "a rare word" => words.word(20_000 + chance.below(30_000)).to_owned(),

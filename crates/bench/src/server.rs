@@ -1,4 +1,4 @@
-//! A server of one's own: started, watched from the outside, stopped.
+//! A server process: started, measured from the outside, stopped.
 
 use crate::Result;
 use std::{
@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What differs from the defaults: passwords that are cheap to check, and numbers that one address reaches.
+/// Changed settings: passwords that are cheap to check, and limits that a single address would reach.
 const SETTINGS: [(&str, &str); 14] = [
     ("PARLOR_LOG_FILTER", "warn"),
     ("PARLOR_ACCOUNTS_SIGN_UP", "true"),
@@ -27,15 +27,15 @@ const SETTINGS: [(&str, &str); 14] = [
     ("PARLOR_LIMITS_PAGE_ROWS_MAX", "1000"),
     ("PARLOR_LIMITS_GROUP_MEMBERS_MAX", "1000"),
 ];
-/// How long a stop may take: the grace and a little more.
+/// The timeout of a stop: the grace period and a little more.
 const STOPPING: Duration = Duration::from_secs(15);
 /// The unit of times in `/proc`: a hundredth of a second on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A running server. Dropped, it is killed.
+/// A running server, killed on drop.
 pub(crate) struct Server {
     child: Child,
-    /// Kept open: whatever the server still says has somewhere to go.
+    /// Kept open, so that later output does not fail.
     _output: BufReader<ChildStdout>,
     pub(crate) address: SocketAddr,
     /// From its start to its ready line.
@@ -43,7 +43,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts and waits for the ready line.
+    /// Starts the server and waits for the ready line.
     pub(crate) fn start(mut command: Command, data: &Path, more: &[(&str, &str)]) -> Result<Self> {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PARLOR_")) {
             command.env_remove(name);
@@ -75,17 +75,17 @@ impl Server {
         }
     }
 
-    /// Bytes of memory that are resident.
+    /// Returns the resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
         self.memory("VmRSS:")
     }
 
-    /// The most that were resident since the peak was forgotten.
+    /// Returns the peak of the resident memory since the last reset.
     pub(crate) fn peak_bytes(&self) -> Result<u64> {
         self.memory("VmHWM:")
     }
 
-    /// Begins to measure the peak from here on.
+    /// Resets the peak.
     pub(crate) fn forget_peak(&self) -> Result<()> {
         let path = format!("/proc/{}/clear_refs", self.child.id());
         fs::write(&path, "5").map_err(|error| format!("{path}: {error}"))
@@ -99,12 +99,12 @@ impl Server {
         Ok(kib.ok_or("the system does not tell the memory of a process")? * 1024)
     }
 
-    /// Time on a core so far.
+    /// Returns the CPU time so far.
     pub(crate) fn busy(&self) -> Duration {
         busy(&self.child.id().to_string())
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Stops the server and waits for its exit.
     pub(crate) fn stop(mut self) -> Result<()> {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         if !status.is_ok_and(|status| status.success()) {
@@ -130,10 +130,10 @@ impl Drop for Server {
     }
 }
 
-/// Time on a core so far of a process, or of `self`.
+/// Returns the CPU time of a process, or of `self`.
 pub(crate) fn busy(process: &str) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name, in brackets, may hold anything; user and system time are the 12th and 13th field after it.
+    // The name, in brackets, may contain anything; user and system time are the 12th and 13th field after it.
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks: u32 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
     TICK * ticks

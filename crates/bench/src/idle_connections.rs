@@ -1,23 +1,23 @@
-//! Idle sockets: bytes of memory for each, and how many come in a second.
+//! Idle sockets: bytes of memory each, and how many open per second.
 //!
-//! Accounts and sign-ins are made on one server, and another is started on its data, so that memory which the making
-//! has left behind is not taken for free by sockets.
+//! Users and sessions are created on one server, and another one starts on its data, so that memory freed after their
+//! creation is not reused by sockets.
 
 use crate::{
     Result, connections,
     machine::{self, Bench},
-    people,
     report::{Cores, Load, Row, grouped, median},
+    users,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Sockets that are being opened at once.
+/// Sockets opened concurrently.
 const AT_ONCE: usize = 64;
-/// Steps in which they come: the median of their speeds is told.
+/// Steps in which they open; the median speed is reported.
 const STEPS: usize = 5;
-/// Until the server has done what follows a connection.
+/// The wait until the server has finished its work after a connection.
 const SETTLING: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(bench: &Bench, sockets: usize) -> Result<Vec<Row>> {
@@ -25,8 +25,8 @@ pub(crate) async fn run(bench: &Bench, sockets: usize) -> Result<Vec<Row>> {
     let sockets = sockets.max(STEPS);
     let data = bench.data("idle");
     let making = bench.serve(&data)?;
-    let people = people::make(making.address, sockets).await?;
-    let cursor = people::cursor(making.address, &people[0]).await?;
+    let people = users::make(making.address, sockets).await?;
+    let cursor = users::cursor(making.address, &people[0]).await?;
     making.stop()?;
 
     let server = bench.serve(&data)?;
@@ -37,7 +37,7 @@ pub(crate) async fn run(bench: &Bench, sockets: usize) -> Result<Vec<Row>> {
         let load = Load::new(&server);
         let first = step * sockets.div_ceil(STEPS);
         let opening = stream::iter(some.iter().enumerate())
-            .map(|(place, person)| connections::open(server.address, person, first + place, Some(cursor)))
+            .map(|(place, user)| connections::open(server.address, user, first + place, Some(cursor)))
             .buffer_unordered(AT_ONCE);
         let opened: Vec<_> = opening.try_collect().await?;
         let (time, cores) = load.end(&server);

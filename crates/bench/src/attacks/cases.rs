@@ -1,4 +1,4 @@
-//! The attacks themselves.
+//! The attacks.
 
 use super::{PATIENCE, Target};
 use crate::Result;
@@ -11,15 +11,15 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Pixels of the large picture, across and down.
+/// The width and height of the large picture, in pixels.
 const SIDE: u32 = 8000;
-/// How long unfinished bodies are held.
+/// How long incomplete bodies are held.
 const HELD: Duration = Duration::from_secs(3);
 
-/// One attack.
+/// An attack.
 pub(super) struct Attack {
     pub(super) name: &'static str,
-    /// What it may cost, in MiB: memory at the peak, memory afterwards, disk.
+    /// The bounds, in MiB: peak memory, memory afterwards, disk.
     pub(super) bounds_mib: [u64; 3],
     pub(super) make: for<'target> fn(&'target Target<'target>) -> LocalBoxFuture<'target, Result<()>>,
 }
@@ -72,7 +72,7 @@ impl Target<'_> {
         Api::new(self.server.address).with_token(&self.token).with_timeout(PATIENCE)
     }
 
-    /// Sends requests, so many at a time, and counts those that succeed.
+    /// Sends concurrent requests, and counts those that succeed.
     async fn all(
         &self,
         at_once: usize,
@@ -87,7 +87,7 @@ impl Target<'_> {
         answers.into_iter().sum()
     }
 
-    /// Begins requests of which all but the last bytes are sent, and holds them.
+    /// Sends requests without their last bytes, and keeps them open.
     async fn begin(&self, count: usize, line: &str, kind: &str, length: usize) -> Result<()> {
         let part = vec![b' '; length - 10];
         let one = async |_| {
@@ -98,7 +98,7 @@ impl Target<'_> {
                 self.token
             );
             stream.write_all(head.as_bytes()).await.ok()?;
-            // The refused are closed before all is written.
+            // Refused requests are closed before everything is written.
             let _ = stream.write_all(&part).await;
             Some(stream)
         };

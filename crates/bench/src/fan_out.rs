@@ -1,15 +1,15 @@
-//! One large group whose members all show it: deliveries a second.
+//! One large group whose members all show it: deliveries per second.
 //!
-//! A message is under way until every connection has it.
+//! A message is pending until every connection has received it.
 
 use crate::{
     Result, connections,
-    frames::{self, Clock, Heard},
+    frames::{self, Clock, ServerFrame},
     machine::{self, Bench},
-    people::{self, Person},
     report::{Load, Round, Row, grouped, medians, ms},
     server::Server,
-    wire::{Socket, Writer},
+    users::{self, BenchUser},
+    websocket::{Socket, Writer},
 };
 use parlor_protocol::ids::ConversationId;
 use std::{
@@ -24,24 +24,24 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 
-/// What does not count of a round.
+/// The warm-up before a round is measured.
 const WARMING: Duration = Duration::from_millis(500);
-/// How long the last deliveries may take.
+/// The timeout of the last deliveries.
 const FINISHING: Duration = Duration::from_secs(10);
-/// One reader in so many notes how long deliveries took.
+/// One in this many readers measures latencies.
 const TIMED_ONE_IN: usize = 50;
 
-/// What the readers know together.
-struct Room {
+/// State shared by the readers.
+struct Progress {
     clock: Clock,
     members: u64,
     deliveries: Cell<u64>,
-    /// Messages that every connection has.
+    /// Messages that every connection has received.
     complete: Cell<u64>,
-    /// How many connections have yet to get each message after those.
+    /// How many connections have yet to receive each later message.
     missing: RefCell<VecDeque<u64>>,
     latencies: RefCell<Vec<Duration>>,
-    /// More messages are complete.
+    /// Notified when more messages are complete.
     delivered: Notify,
     failure: RefCell<Option<String>>,
 }
@@ -55,8 +55,8 @@ pub(crate) async fn run(
 ) -> Result<Vec<Row>> {
     machine::check_open_files(members)?;
     let server = bench.serve(&bench.data("fanout"))?;
-    let people = people::make(server.address, members.clamp(2, 1000)).await?;
-    let group = people::group(server.address, &people).await?;
+    let people = users::make(server.address, members.clamp(2, 1000)).await?;
+    let group = users::group(server.address, &people).await?;
     let mut rows = Vec::new();
     for window in windows {
         let mut figures = Vec::new();
@@ -84,12 +84,12 @@ pub(crate) async fn run(
 
 async fn round(
     server: &Server,
-    people: &[Person],
+    people: &[BenchUser],
     group: ConversationId,
     window: u64,
     time: Duration,
 ) -> Result<Round> {
-    let room = Rc::new(Room {
+    let room = Rc::new(Progress {
         clock: Clock::new(),
         members: people.len() as u64,
         deliveries: Cell::default(),
@@ -101,8 +101,8 @@ async fn round(
     });
     let mut readers = JoinSet::new();
     let mut sender = None;
-    for (place, person) in people.iter().enumerate() {
-        let mut socket = connections::open(server.address, person, place, None).await?;
+    for (place, user) in people.iter().enumerate() {
+        let mut socket = connections::open(server.address, user, place, None).await?;
         let mut out = Vec::new();
         frames::show(&mut out, group);
         socket.write(&out).await?;
@@ -134,9 +134,9 @@ async fn round(
     Ok(Round::new(after - before, latencies, load))
 }
 
-/// Keeps as many under way as the window has, for a time.
+/// Keeps a window of messages pending for a time.
 async fn send(
-    room: &Room,
+    room: &Progress,
     sender: &Writer,
     group: ConversationId,
     window: u64,
@@ -161,12 +161,12 @@ async fn send(
     }
 }
 
-impl Room {
-    /// A connection that had `heard` messages got some more.
-    fn count(&self, heard: u64, messages: u64) {
+impl Progress {
+    /// Notes that a connection that had `received` messages received more.
+    fn count(&self, received: u64, messages: u64) {
         self.deliveries.set(self.deliveries.get() + messages);
         let mut missing = self.missing.borrow_mut();
-        for number in heard..heard + messages {
+        for number in received..received + messages {
             let place = usize::try_from(number - self.complete.get()).expect("few are under way");
             missing[place] -= 1;
         }
@@ -181,21 +181,21 @@ impl Room {
     }
 }
 
-async fn listen(mut socket: Socket, room: Rc<Room>, is_timed: bool) {
+async fn listen(mut socket: Socket, room: Rc<Progress>, is_timed: bool) {
     let mut heartbeat = Vec::new();
     frames::heartbeat(&mut heartbeat);
-    let mut heard = 0;
+    let mut received = 0;
     let failure = loop {
         let (mut messages, mut beats, mut refused) = (0, 0, None);
         let read = socket.read(|frame| match frames::sort(frame) {
-            Ok(Heard::Message) => {
+            Ok(ServerFrame::Message) => {
                 messages += 1;
                 if is_timed && let Ok((_, sent)) = frames::message(frame) {
                     room.latencies.borrow_mut().push(room.clock.since(sent));
                 }
             }
-            Ok(Heard::Heartbeat) => beats += 1,
-            Ok(Heard::Reply(_) | Heard::Other) => {}
+            Ok(ServerFrame::Heartbeat) => beats += 1,
+            Ok(ServerFrame::Reply(_) | ServerFrame::Other) => {}
             Err(error) => refused = Some(error),
         });
         if let Err(error) = read.await {
@@ -204,10 +204,10 @@ async fn listen(mut socket: Socket, room: Rc<Room>, is_timed: bool) {
         if let Some(refused) = refused {
             break refused;
         }
-        room.count(heard, messages);
-        heard += messages;
+        room.count(received, messages);
+        received += messages;
         for _ in 0..beats {
-            // If this fails the next reading says why.
+            // If this fails, the next read reports it.
             drop(socket.write(&heartbeat).await);
         }
     };

@@ -1,9 +1,8 @@
-//! From the start of the binary to its ready line, and how large it is.
+//! The time from the start of the binary to its ready line, and its size.
 
 use crate::{
-    Result,
+    Result, direct_messages,
     machine::Bench,
-    pairs,
     report::{Row, grouped, median, ms},
 };
 use std::{fs, path::Path, time::Duration};
@@ -23,7 +22,7 @@ pub(crate) async fn run(bench: &Bench, starts: usize, messages: u64) -> Result<V
     rows.push(row("an empty database", ["100", "30"], times));
     if messages > 0 {
         let data = bench.data("full");
-        let kept = pairs::fill(bench, &data, messages).await?;
+        let kept = direct_messages::fill(bench, &data, messages).await?;
         let mut times = Vec::new();
         for _ in 0..starts {
             times.push(once(bench, &data)?);

@@ -1,8 +1,8 @@
-//! A lean WebSocket client: no buffer while idle, frames given out as they lie in one shared buffer.
+//! A lean WebSocket client: no buffer while idle, frames borrowed from one shared buffer.
 //!
-//! `parlor_client::socket` reads every frame into a JSON value and keeps 128 KiB for each socket, which is right for
-//! tests and would make the generator the bottleneck here. This reads only what the server may send: whole, unmasked
-//! frames. Its own frames are masked with zeros, which the server undoes like any other mask.
+//! `parlor_client::socket` parses every frame into a JSON value and keeps 128 KiB per socket, which is right for tests
+//! and would make the generator the bottleneck here. This client reads only what the server may send: complete,
+//! unmasked frames. Its own frames are masked with zeros, which the server unmasks like any other.
 
 use crate::Result;
 use std::{
@@ -13,7 +13,7 @@ use std::{
 };
 use tokio::net::{TcpSocket, TcpStream};
 
-/// What one read takes at most, of all sockets.
+/// The most bytes of one read, on any socket.
 const BUFFER_BYTES: usize = 256 * 1024;
 
 thread_local! {
@@ -23,12 +23,12 @@ thread_local! {
 /// An open socket.
 pub(crate) struct Socket {
     stream: Rc<TcpStream>,
-    /// The beginning of a frame whose end has not come yet.
+    /// The start of an incomplete frame.
     rest: Vec<u8>,
 }
 
 impl Socket {
-    /// Opens a socket from this address, as the person of this token.
+    /// Opens a socket from this address, with this user's token.
     pub(crate) async fn open(server: SocketAddr, from: Ipv4Addr, token: &str) -> Result<Self> {
         let failed = |error: io::Error| format!("a socket could not be opened: {error}");
         let socket = TcpSocket::new_v4().map_err(failed)?;
@@ -55,7 +55,7 @@ impl Socket {
         }
     }
 
-    /// Waits for bytes, and hands `take` all that came; it says how many it has used, if it found what it wants.
+    /// Waits for bytes and passes them to `take`, which returns how many it used once it found what it wants.
     async fn fill<T>(&mut self, take: impl Fn(&[u8]) -> Option<(T, usize)>) -> Result<Option<T>> {
         let length = self.receive().await?;
         BUFFER.with_borrow(|buffer| {
@@ -66,7 +66,7 @@ impl Socket {
         })
     }
 
-    /// Waits until something came and gives each text frame that is whole. Safe to drop while waiting.
+    /// Waits for bytes and passes on each complete text frame. Cancel-safe.
     pub(crate) async fn read(&mut self, mut each: impl FnMut(&[u8])) -> Result<()> {
         let length = self.receive().await?;
         BUFFER.with_borrow(|buffer| {
@@ -84,7 +84,7 @@ impl Socket {
         })
     }
 
-    /// Puts what was left and what comes into the shared buffer; says how much that is.
+    /// Copies the rest and newly read bytes into the shared buffer; returns their number.
     async fn receive(&mut self) -> Result<usize> {
         loop {
             self.stream.readable().await.map_err(|error| error.to_string())?;
@@ -102,22 +102,22 @@ impl Socket {
         }
     }
 
-    /// Writes bytes as they are.
+    /// Writes raw bytes.
     pub(crate) async fn write(&self, bytes: &[u8]) -> Result<()> {
         write(&self.stream, bytes).await
     }
 
-    /// Something to write with while another reads.
+    /// Returns a writer, to be used while another task reads.
     pub(crate) fn writer(&self) -> Writer {
         Writer(self.stream.clone())
     }
 }
 
-/// The writing side of a socket. Only one may write at a time.
+/// The writing half of a socket. Only one task may write at a time.
 pub(crate) struct Writer(Rc<TcpStream>);
 
 impl Writer {
-    /// Writes bytes as they are.
+    /// Writes raw bytes.
     pub(crate) async fn write(&self, bytes: &[u8]) -> Result<()> {
         write(&self.0, bytes).await
     }
@@ -136,7 +136,7 @@ async fn write(stream: &TcpStream, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// A whole frame at the beginning: its first byte, its payload and how many bytes it takes.
+/// Parses a complete frame at the start: its first byte, its payload and its length.
 fn frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     if first & 0xf0 != 0x80 || second & 0x80 != 0 {
@@ -157,7 +157,7 @@ fn frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>> {
     Ok(bytes.get(head..head + length).map(|payload| (*first, payload, head + length)))
 }
 
-/// Puts a text frame behind what is there.
+/// Appends a text frame.
 pub(crate) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     out.push(0x81);
     match u16::try_from(text.len()).expect("commands are short") {
@@ -171,7 +171,7 @@ pub(crate) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
-/// Where the bytes stand first.
+/// Finds the first occurrence of the bytes.
 pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_is_read_when_it_is_whole_and_what_follows_is_left() {
+    fn a_complete_frame_is_read_and_the_rest_is_left() {
         for length in [0, 125, 126, 65_535, 65_536] {
             let payload = vec![b'x'; length];
             let mut bytes = vec![0x81];

@@ -1,10 +1,10 @@
-//! Texts as people of many languages might write them, the same at every run: words by Zipf's law.
+//! Texts in many scripts, the same in every run, with word frequencies by Zipf's law.
 
-/// Repeatable chance (xorshift).
+/// A seeded random generator (xorshift).
 #[derive(Clone, Debug)]
-pub(crate) struct Chance(u64);
+pub(crate) struct Rng(u64);
 
-impl Chance {
+impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
@@ -27,7 +27,7 @@ impl Chance {
 
 /// Words of scripts with spaces.
 const WORDS: usize = 60_000;
-/// Characters of scripts without.
+/// Characters of scripts without spaces.
 const SIGNS: usize = 3000;
 const LATIN: [&str; 32] = [
     "an", "be", "cor", "da", "el", "fi", "gra", "ho", "in", "jo", "ka", "lu", "me", "né", "or", "pa", "qui", "ra",
@@ -35,17 +35,17 @@ const LATIN: [&str; 32] = [
 ];
 const CYRILLIC: [&str; 12] = ["на", "пре", "то", "во", "ль", "ка", "мо", "ри", "ст", "ени", "ой", "за"];
 
-/// The words of every text, from the most frequent on.
+/// The vocabulary, most frequent words first.
 pub(crate) struct Words {
     by_rank: Vec<String>,
-    /// How much of all text the words up to each take.
+    /// The cumulative frequency up to each word.
     shares: Vec<f64>,
     sign_shares: Vec<f64>,
 }
 
 impl Words {
     pub(crate) fn new() -> Self {
-        let mut chance = Chance::new(1);
+        let mut chance = Rng::new(1);
         let mut words = Vec::with_capacity(WORDS);
         for rank in 0..WORDS {
             let syllables: &[&str] = if rank % 6 == 5 { &CYRILLIC } else { &LATIN };
@@ -61,18 +61,18 @@ impl Words {
         &self.by_rank[rank]
     }
 
-    fn some_word(&self, chance: &mut Chance) -> &str {
+    fn some_word(&self, chance: &mut Rng) -> &str {
         &self.by_rank[rank(&self.shares, chance)]
     }
 
-    /// A Han character, the frequent ones more often.
-    pub(crate) fn sign(&self, chance: &mut Chance) -> char {
+    /// A Han character; frequent ones appear more often.
+    pub(crate) fn sign(&self, chance: &mut Rng) -> char {
         let rank = rank(&self.sign_shares, chance) as u32;
         char::from_u32(0x4e00 + rank * 7 % 20_000).expect("all of these are characters")
     }
 
     /// A message of four to twenty words, or of as many characters and more.
-    pub(crate) fn text(&self, chance: &mut Chance) -> String {
+    pub(crate) fn text(&self, chance: &mut Rng) -> String {
         let count = 4 + chance.below(17);
         if chance.below(10) == 0 {
             return (0..count * 2).map(|_| self.sign(chance)).collect();
@@ -96,7 +96,7 @@ fn zipf(count: usize) -> Vec<f64> {
     shares
 }
 
-fn rank(shares: &[f64], chance: &mut Chance) -> usize {
+fn rank(shares: &[f64], chance: &mut Rng) -> usize {
     let share = chance.share();
     shares.partition_point(|upto| *upto < share).min(shares.len() - 1)
 }
@@ -106,10 +106,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_the_same_at_every_run_and_frequent_words_are_frequent() {
+    fn texts_are_the_same_in_every_run_and_frequent_words_are_frequent() {
         let words = Words::new();
         let texts = |seed| {
-            let mut chance = Chance::new(seed);
+            let mut chance = Rng::new(seed);
             (0..2000).map(|_| words.text(&mut chance)).collect::<Vec<_>>()
         };
         assert_eq!(texts(3), texts(3));

@@ -1,17 +1,17 @@
-//! Durable messages between two people: how many a second are acknowledged, and how long from send to delivery.
+//! Durable direct messages: how many a second are acknowledged, and the latency from send to delivery.
 //!
-//! A sender has so many unacknowledged at once and sends the next when a reply comes; or, at a fixed rate, when its
-//! turn comes. With markers, the other one says what he has received and read, again whenever his last saying was
-//! answered. A round ends when all that was acknowledged has been delivered, and fails if it is not.
+//! A sender keeps a number of sends unacknowledged and sends the next on a reply; or sends at a fixed rate. With
+//! markers, the receiver marks messages as delivered and read, each time the previous mark was answered. A round ends
+//! when everything acknowledged was delivered, and fails otherwise.
 
 use crate::{
     Result, connections,
-    frames::{self, Clock, Heard},
+    frames::{self, Clock, ServerFrame},
     machine::{self, Bench},
-    people::{self, Person},
     report::{Load, Round, Row, grouped, medians, ms},
     server::Server,
-    wire::Socket,
+    users::{self, BenchUser},
+    websocket::Socket,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use parlor_protocol::ids::ConversationId;
@@ -26,73 +26,79 @@ use tokio::{
     time::{sleep, sleep_until, timeout},
 };
 
-/// What does not count of a round.
+/// The warm-up before a round is measured.
 const WARMING: Duration = Duration::from_millis(500);
-/// How long the last replies and deliveries may take.
+/// The timeout of the last replies and deliveries.
 const FINISHING: Duration = Duration::from_secs(10);
-/// Sockets that are being opened at once.
+/// Sockets opened concurrently.
 const AT_ONCE: usize = 32;
-/// As many pairs as any kind needs.
+/// The most pairs of any kind.
 const PAIRS_MAX: usize = 500;
 
 /// How messages are sent.
 #[derive(Clone, Copy, Debug)]
-enum Pace {
-    /// So many of each pair are under way at once.
+enum SendRate {
+    /// A number of unacknowledged sends per pair.
     Window(u64),
-    /// So many a second, of all pairs together, in turn.
+    /// A number of sends per second, over all pairs in turn.
     Rate(u32),
 }
 
-/// One kind of round.
-struct Kind {
+/// A kind of round.
+struct RoundKind {
     name: &'static str,
     pairs: usize,
-    pace: Pace,
+    pace: SendRate,
     has_markers: bool,
-    /// The rate that is wanted, or p50 / p99.
+    /// The target rate, or p50 / p99.
     wanted: [&'static str; 2],
 }
 
-const fn kind(name: &'static str, pairs: usize, pace: Pace, has_markers: bool, wanted: [&'static str; 2]) -> Kind {
-    Kind { name, pairs, pace, has_markers, wanted }
+const fn kind(
+    name: &'static str,
+    pairs: usize,
+    pace: SendRate,
+    has_markers: bool,
+    wanted: [&'static str; 2],
+) -> RoundKind {
+    RoundKind { name, pairs, pace, has_markers, wanted }
 }
 
-const KINDS: [Kind; 6] = [
-    kind("500 pairs, window 4", 500, Pace::Window(4), false, ["20,000", "50,000"]),
-    kind("500 pairs, window 4, with markers", 500, Pace::Window(4), true, ["8,000", "25,000"]),
-    kind("50 closed loops", 50, Pace::Window(1), false, ["8,000", "15,000"]),
-    kind("50 closed loops, with markers", 50, Pace::Window(1), true, ["", ""]),
-    kind("100 a second", 10, Pace::Rate(100), false, ["2 / 10", "1 / 4"]),
-    kind("100 a second, with markers", 10, Pace::Rate(100), true, ["", ""]),
+const KINDS: [RoundKind; 6] = [
+    kind("500 pairs, window 4", 500, SendRate::Window(4), false, ["20,000", "50,000"]),
+    kind("500 pairs, window 4, with markers", 500, SendRate::Window(4), true, ["8,000", "25,000"]),
+    kind("50 closed loops", 50, SendRate::Window(1), false, ["8,000", "15,000"]),
+    kind("50 closed loops, with markers", 50, SendRate::Window(1), true, ["", ""]),
+    kind("100 a second", 10, SendRate::Rate(100), false, ["2 / 10", "1 / 4"]),
+    kind("100 a second, with markers", 10, SendRate::Rate(100), true, ["", ""]),
 ];
 
-/// Two people and what passes between them.
+/// Two users and their conversation.
 struct Pair {
     conversation: ConversationId,
     acknowledged: Cell<u64>,
     delivered: Cell<u64>,
 }
 
-/// What a round shares.
+/// State shared within a round.
 struct Shared {
     clock: Clock,
     is_over: Cell<bool>,
     latencies: RefCell<Vec<Duration>>,
 }
 
-/// Those who take part in rounds.
-struct Crowd {
-    people: Vec<Person>,
+/// The participants of the rounds.
+struct Participants {
+    people: Vec<BenchUser>,
     conversations: Vec<ConversationId>,
 }
 
 pub(crate) async fn run(bench: &Bench, rounds: usize, time: Duration, only: &str) -> Result<Vec<Row>> {
     let server = bench.serve(&bench.data("pairs"))?;
-    let crowd = Crowd::make(&server).await?;
-    let kinds: Vec<&Kind> = KINDS.iter().filter(|kind| kind.name.contains(only)).collect();
+    let crowd = Participants::make(&server).await?;
+    let kinds: Vec<&RoundKind> = KINDS.iter().filter(|kind| kind.name.contains(only)).collect();
     let mut figures: Vec<Vec<Round>> = kinds.iter().map(|_| Vec::new()).collect();
-    // In turn, so that what else the machine does meets all kinds alike.
+    // In turn, so that other load on the machine affects all kinds alike.
     for _ in 0..rounds {
         for (kind, figures) in kinds.iter().zip(&mut figures) {
             let figure = round(&server, &crowd, kind, time).await?;
@@ -104,10 +110,10 @@ pub(crate) async fn run(bench: &Bench, rounds: usize, time: Duration, only: &str
     Ok(kinds.iter().zip(&figures).map(|(kind, figures)| kind.row(&medians(figures))).collect())
 }
 
-/// Puts at least so many messages into the database of a folder; says how many.
+/// Stores at least this many messages in the database of a folder; returns how many.
 pub(crate) async fn fill(bench: &Bench, data: &Path, messages: u64) -> Result<u64> {
     let server = bench.serve(data)?;
-    let crowd = Crowd::make(&server).await?;
+    let crowd = Participants::make(&server).await?;
     let mut kept = 0.0;
     while kept < messages as f64 {
         let time = Duration::from_secs(10);
@@ -118,15 +124,15 @@ pub(crate) async fn fill(bench: &Bench, data: &Path, messages: u64) -> Result<u6
     Ok(kept as u64)
 }
 
-impl Kind {
+impl RoundKind {
     fn row(&self, round: &Round) -> Row {
         let (Round { rate, p50, p99, cores }, cost) = (round, round.cost());
         let latency = format!("{} / {}", ms(*p50), ms(*p99));
         let (measured, figure, detail) = match self.pace {
-            Pace::Window(_) => {
+            SendRate::Window(_) => {
                 (grouped(*rate), "durable messages a second", format!("{cost}; p50 / p99 {latency} ms; {cores}"))
             }
-            Pace::Rate(_) => {
+            SendRate::Rate(_) => {
                 (latency, "send to delivery, p50 / p99 ms", format!("{} a second; {cores}", grouped(*rate)))
             }
         };
@@ -134,19 +140,19 @@ impl Kind {
     }
 }
 
-impl Crowd {
+impl Participants {
     async fn make(server: &Server) -> Result<Self> {
         machine::check_open_files(PAIRS_MAX * 2)?;
-        let people = people::make(server.address, PAIRS_MAX * 2).await?;
-        let conversations = people::pair(server.address, &people).await?;
+        let people = users::make(server.address, PAIRS_MAX * 2).await?;
+        let conversations = users::pair(server.address, &people).await?;
         Ok(Self { people, conversations })
     }
 }
 
-async fn round(server: &Server, crowd: &Crowd, kind: &Kind, time: Duration) -> Result<Round> {
+async fn round(server: &Server, crowd: &Participants, kind: &RoundKind, time: Duration) -> Result<Round> {
     let count = kind.pairs;
     let opening = stream::iter(crowd.people[..count * 2].iter().enumerate())
-        .map(|(place, person)| connections::open(server.address, person, place, None))
+        .map(|(place, user)| connections::open(server.address, user, place, None))
         .buffered(AT_ONCE);
     let mut sockets = opening.try_collect::<Vec<_>>().await?.into_iter();
     let shared = Rc::new(Shared { clock: Clock::new(), is_over: Cell::new(false), latencies: RefCell::default() });
@@ -159,8 +165,8 @@ async fn round(server: &Server, crowd: &Crowd, kind: &Kind, time: Duration) -> R
         let (Some(sending), Some(hearing)) = (sockets.next(), sockets.next()) else { break };
         listeners.spawn_local(listen(hearing, shared.clone(), pair.clone(), kind.has_markers));
         match kind.pace {
-            Pace::Window(window) => drop(senders.spawn_local(send_window(sending, shared.clone(), pair, window))),
-            Pace::Rate(rate) => {
+            SendRate::Window(window) => drop(senders.spawn_local(send_window(sending, shared.clone(), pair, window))),
+            SendRate::Rate(rate) => {
                 let every = Duration::from_secs(1) * u32::try_from(count).unwrap_or(u32::MAX) / rate;
                 let first = began + Duration::from_secs(1) * u32::try_from(place).unwrap_or(0) / rate;
                 drop(senders.spawn_local(send_rate(sending, shared.clone(), pair, first, every)));
@@ -180,7 +186,7 @@ async fn round(server: &Server, crowd: &Crowd, kind: &Kind, time: Duration) -> R
     Ok(Round::new(after - before, latencies, load))
 }
 
-/// Until each sender has his replies, and each listener what was acknowledged.
+/// Waits until each sender has its replies and each receiver all acknowledged messages.
 async fn finish(
     mut senders: JoinSet<Result<()>>,
     pairs: &[Rc<Pair>],
@@ -206,15 +212,15 @@ async fn finish(
     })
 }
 
-/// Reads once; counts replies in the pair, answers heartbeats.
+/// Reads once: counts replies of the pair and answers heartbeats.
 async fn replies(socket: &mut Socket, pair: &Pair, out: &mut Vec<u8>) -> Result<()> {
     let mut refused = None;
     let mut count = 0;
     socket
         .read(|frame| match frames::sort(frame) {
-            Ok(Heard::Reply(_)) => count += 1,
-            Ok(Heard::Heartbeat) => frames::heartbeat(out),
-            Ok(Heard::Message | Heard::Other) => {}
+            Ok(ServerFrame::Reply(_)) => count += 1,
+            Ok(ServerFrame::Heartbeat) => frames::heartbeat(out),
+            Ok(ServerFrame::Message | ServerFrame::Other) => {}
             Err(error) => refused = Some(error),
         })
         .await?;
@@ -272,7 +278,7 @@ async fn listen(mut socket: Socket, shared: Rc<Shared>, pair: Rc<Pair>, has_mark
         let (mut failure, mut answered) = (Ok(()), false);
         socket
             .read(|frame| match frames::sort(frame) {
-                Ok(Heard::Message) => match frames::message(frame) {
+                Ok(ServerFrame::Message) => match frames::message(frame) {
                     Ok((seq, sent)) => {
                         newest = seq;
                         pair.delivered.set(pair.delivered.get() + 1);
@@ -280,9 +286,9 @@ async fn listen(mut socket: Socket, shared: Rc<Shared>, pair: Rc<Pair>, has_mark
                     }
                     Err(error) => failure = Err(error),
                 },
-                Ok(Heard::Reply(_)) => answered = true,
-                Ok(Heard::Heartbeat) => frames::heartbeat(&mut out),
-                Ok(Heard::Other) => {}
+                Ok(ServerFrame::Reply(_)) => answered = true,
+                Ok(ServerFrame::Heartbeat) => frames::heartbeat(&mut out),
+                Ok(ServerFrame::Other) => {}
                 Err(error) => failure = Err(error),
             })
             .await?;
