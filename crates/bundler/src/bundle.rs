@@ -1,52 +1,51 @@
-//! Joins modules into one script, and those that are only imported when they are first used into another.
+//! Joins modules into one script, and modules that are imported dynamically into another.
 //!
-//! Each module becomes a function that is called at its place: `const $3=(()=>{const{b:c}=$1;…return{a}})();`. The
-//! order is the one in which a browser would have run them. What comes later is a function of the modules that were
-//! there before, and is handed them when it is loaded.
+//! Each module becomes a function called in place: `const $3=(()=>{const{b:c}=$1;…return{a}})();`. The order is the one
+//! in which a browser runs them. The later script is a function of the modules in the first one, which are passed to it
+//! when it is loaded.
 //!
-//! Invariants: every name that is imported is exported; no module needs itself on the way to itself, so that all it
-//! imports is there when it runs. (With that, and because what is exported never changes its value, a copy of it is
-//! as good as a binding.)
+//! Invariants: every imported name is exported; the imports form no circle, so that all imports of a module exist when
+//! it runs. (Therefore, and because an exported value never changes, a copy of it is as good as a binding.)
 
 use crate::{
-    Fault,
+    BundleError,
+    minify::{self, PrivateNames},
     module::{Module, Piece},
-    print::{self, PrivateNames},
-    tokens::Gap,
+    tokenizer::Gap,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
 };
 
-/// The modules that an entry leads to.
+/// The modules that an entry reaches.
 pub(crate) struct Bundle<'source> {
-    /// All of them, those that others need before those others.
+    /// All modules, dependencies first.
     modules: Vec<Module<'source>>,
     numbers: BTreeMap<&'source str, usize>,
-    /// How many of them run at once; the rest come later.
+    /// The number of modules that run at once; the others are loaded later.
     first: usize,
     names: PrivateNames<'source>,
 }
 
-struct Walk<'source> {
+struct ImportWalk<'source> {
     sources: &'source BTreeMap<String, String>,
     modules: Vec<Module<'source>>,
     numbers: BTreeMap<&'source str, usize>,
-    /// On the way to where we are.
+    /// The path of imports to the current module.
     path: Vec<&'source str>,
 }
 
-impl Walk<'_> {
-    /// Adds a module behind all that it imports. `from` is who asks for it.
-    fn add(&mut self, path: &str, from: (&str, usize)) -> Result<(), Fault> {
+impl ImportWalk<'_> {
+    /// Adds a module after everything that it imports. `from` is the importing module.
+    fn add(&mut self, path: &str, from: (&str, usize)) -> Result<(), BundleError> {
         let Some((path, source)) = self.sources.get_key_value(path) else {
-            return Err(Fault::new(from.0, from.1, format!("there is no {path}")));
+            return Err(BundleError::new(from.0, from.1, format!("there is no {path}")));
         };
         if self.path.contains(&path.as_str()) {
             let way: Vec<&str> = self.path.iter().copied().skip_while(|one| one != path).collect();
             let what = format!("these import each other, and one would run without the other: {}", way.join(", "));
-            return Err(Fault::new(from.0, from.1, what));
+            return Err(BundleError::new(from.0, from.1, what));
         }
         if self.numbers.contains_key(path.as_str()) {
             return Ok(());
@@ -63,11 +62,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn assert_exported(&self, module: &Module<'_>, import: &crate::module::Import<'_>) -> Result<(), Fault> {
+    fn assert_exported(&self, module: &Module<'_>, import: &crate::module::Import<'_>) -> Result<(), BundleError> {
         let exports = &self.modules[self.numbers[import.from.as_str()]].exports;
         match import.names.iter().find(|(name, _)| !exports.contains(name)) {
             Some((name, _)) => {
-                Err(Fault::new(module.path, import.line, format!("{} does not export `{name}`", import.from)))
+                Err(BundleError::new(module.path, import.line, format!("{} does not export `{name}`", import.from)))
             }
             None => Ok(()),
         }
@@ -75,9 +74,9 @@ impl Walk<'_> {
 }
 
 impl<'source> Bundle<'source> {
-    /// Follows the imports of an entry through the sources, by their paths.
-    pub(crate) fn of(entry: &str, sources: &'source BTreeMap<String, String>) -> Result<Self, Fault> {
-        let mut walk = Walk { sources, modules: Vec::new(), numbers: BTreeMap::new(), path: Vec::new() };
+    /// Follows the imports of an entry through the sources.
+    pub(crate) fn of(entry: &str, sources: &'source BTreeMap<String, String>) -> Result<Self, BundleError> {
+        let mut walk = ImportWalk { sources, modules: Vec::new(), numbers: BTreeMap::new(), path: Vec::new() };
         walk.add(entry, ("index.html", 1))?;
         let first = walk.modules.len();
         let mut at = 0;
@@ -88,18 +87,18 @@ impl<'source> Bundle<'source> {
                 walk.add(&to, (path, line))?;
                 if walk.numbers[to.as_str()] < first {
                     let what = format!("{to} is there from the start: import it at the top");
-                    return Err(Fault::new(path, line, what));
+                    return Err(BundleError::new(path, line, what));
                 }
             }
             at += 1;
         }
-        let Walk { modules, numbers, .. } = walk;
+        let ImportWalk { modules, numbers, .. } = walk;
         let tokens: Vec<_> = modules.iter().flat_map(Module::tokens).collect();
-        let names = print::private_names(&tokens);
+        let names = minify::private_names(&tokens);
         Ok(Self { modules, numbers, first, names })
     }
 
-    /// The script of what is first used later, when there is any.
+    /// The script of the modules loaded later, if there are any.
     pub(crate) fn later(&self) -> Option<String> {
         let later = &self.modules[self.first..];
         if later.is_empty() {
@@ -122,7 +121,7 @@ impl<'source> Bundle<'source> {
         let mut script = String::new();
         if let Some(later) = later {
             let taken = listed(self.taken().iter().map(|number| format!("${number}")));
-            // A browser may remember that it could not load a path; so it is asked for by another one.
+            // A browser may cache the failure of a path, so a retry uses another one.
             script = format!(
                 "let $,$n=0;const $l=()=>$??=import(\"./{later}\"+($n?\"?\"+$n:\"\")).then(l=>l.default({taken}),\
                  e=>{{$=void 0;$n++;throw e}});\n"
@@ -134,7 +133,7 @@ impl<'source> Bundle<'source> {
         script
     }
 
-    /// The modules there at the start that those which come later import, by number.
+    /// The modules of the first script that later ones import, by number.
     fn taken(&self) -> BTreeSet<usize> {
         let imports = self.modules[self.first..].iter().flat_map(|module| &module.imports);
         let numbers =
@@ -142,7 +141,7 @@ impl<'source> Bundle<'source> {
         numbers.filter(|number| *number < self.first).collect()
     }
 
-    /// The modules that are asked for later, by number.
+    /// The modules that are imported dynamically, by number.
     fn given(&self) -> BTreeSet<usize> {
         self.modules.iter().flat_map(Module::later).map(|(path, _)| self.numbers[path]).collect()
     }
@@ -170,14 +169,14 @@ impl<'source> Bundle<'source> {
                             Gap::Line => "\n",
                         });
                     }
-                    print::print(tokens, &self.names, into);
+                    minify::print(tokens, &self.names, into);
                 }
                 Piece::Later(path, _) => {
                     let number = self.numbers[path.as_str()];
                     let from = if self.numbers[module.path] < self.first {
                         format!("$l().then(l=>l.${number})")
                     } else {
-                        // It is being run itself, so all of them are there.
+                        // The later script itself is running, so all of them exist.
                         format!("Promise.resolve().then(()=>${number})")
                     };
                     into.push_str(&from);
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_run_once_and_behind_what_they_import() {
+    fn modules_run_once_and_after_their_imports() {
         let sources = sources(&[
             ("a.js", "import './b.js';\nimport { d as e } from './c.js';\ne(); // done\n"),
             ("b.js", "import { d } from './c.js';\nd();\n"),
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_first_used_later_is_handed_what_it_needs() {
+    fn later_modules_receive_their_imports() {
         let sources = sources(&[
             ("a.js", "import { b } from './b.js';\nconst c = async () => (await import('./c.js')).d(b);\n"),
             ("b.js", "export const b = 1;\n"),
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_run_is_refused_with_its_place() {
+    fn modules_that_would_not_run_are_refused_with_their_position() {
         for (files, wanted) in [
             (&[("a.js", "\nimport './b.js';")][..], "a.js:2: there is no b.js"),
             (&[("a.js", "import { c } from './b.js';"), ("b.js", "")], "a.js:1: b.js does not export `c`"),

@@ -1,25 +1,25 @@
-//! What a module takes and gives: its imports, its exports, and the tokens between.
+//! A module: its imports, its exports, and the tokens in between.
 //!
-//! Invariant: a module may be wrapped in a function without anybody seeing a difference. So these alone are accepted:
+//! Invariant: wrapping a module in a function changes nothing observable. Only these forms are accepted:
 //!
 //! - `import './a.js';` and `import { a, b as c } from './a.js';`, at the top,
-//! - `import('./a.js')`, anywhere, with the path as it stands,
+//! - `import('./a.js')`, anywhere, with a literal path,
 //! - `export function`, `export async function`, `export class`, and `export const` of one name.
 //!
-//! Refused are what else can be imported and exported (names that change their value, everything of a module), waiting
-//! outside of functions, `import.meta`, and names that begin with `$`, which are the wrapper's own.
+//! Refused are all other imports and exports (mutable names, whole modules), top-level `await`, `import.meta`, and names
+//! that start with `$`, which the wrapper uses.
 
 use crate::{
-    Fault,
-    tokens::{Gap, Kind, Token, tokens},
+    BundleError,
+    tokenizer::{Gap, Kind, Token, tokens},
 };
 
-/// A statement that imports.
+/// An import statement.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Import<'source> {
-    /// The module, as a path below the folder of the sources.
+    /// The module, relative to the folder of the sources.
     pub(crate) from: String,
-    /// What it exports and what that is called here.
+    /// The imported names, with their local names.
     pub(crate) names: Vec<(&'source str, &'source str)>,
     pub(crate) line: usize,
 }
@@ -41,11 +41,11 @@ pub(crate) struct Module<'source> {
 }
 
 impl<'source> Module<'source> {
-    /// Reads a module. Its path is below the folder of the sources.
-    pub(crate) fn read(path: &'source str, source: &'source str) -> Result<Self, Fault> {
-        let tokens = tokens(source).map_err(|(line, what)| Fault::new(path, line, what))?;
+    /// Parses a module. Its path is relative to the folder of the sources.
+    pub(crate) fn read(path: &'source str, source: &'source str) -> Result<Self, BundleError> {
+        let tokens = tokens(source).map_err(|(line, what)| BundleError::new(path, line, what))?;
         let module = Self { path, imports: Vec::new(), exports: Vec::new(), pieces: Vec::new() };
-        let mut reader = Reader { tokens, at: 0, module, piece: Vec::new() };
+        let mut reader = ModuleParser { tokens, at: 0, module, piece: Vec::new() };
         while reader.at < reader.tokens.len() {
             reader.step()?;
         }
@@ -60,7 +60,7 @@ impl<'source> Module<'source> {
         })
     }
 
-    /// The modules that it imports when it is first used.
+    /// The modules that it imports dynamically.
     pub(crate) fn later(&self) -> impl Iterator<Item = (&str, usize)> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Later(path, line) => Some((path.as_str(), *line)),
@@ -69,24 +69,24 @@ impl<'source> Module<'source> {
     }
 }
 
-struct Reader<'source> {
+struct ModuleParser<'source> {
     tokens: Vec<Token<'source>>,
     at: usize,
     module: Module<'source>,
     piece: Vec<Token<'source>>,
 }
 
-impl<'source> Reader<'source> {
+impl<'source> ModuleParser<'source> {
     fn peek(&self, ahead: usize) -> Option<&Token<'source>> {
         self.tokens.get(self.at + ahead)
     }
 
-    fn fault(&self, what: impl Into<String>) -> Fault {
+    fn fault(&self, what: impl Into<String>) -> BundleError {
         let line = self.peek(0).or(self.tokens.last()).map_or(1, |token| token.line);
-        Fault::new(self.module.path, line, what)
+        BundleError::new(self.module.path, line, what)
     }
 
-    fn step(&mut self) -> Result<(), Fault> {
+    fn step(&mut self) -> Result<(), BundleError> {
         let token = self.tokens[self.at];
         let is_member = self.at > 0 && self.tokens[self.at - 1].is(".");
         if is_own_name(&token) {
@@ -116,14 +116,14 @@ impl<'source> Reader<'source> {
         }
     }
 
-    /// A statement is left out here: what follows begins a line.
+    /// A statement is omitted here: what follows starts a line.
     fn left_out(&mut self) {
         if let Some(next) = self.tokens.get_mut(self.at) {
             next.gap = Gap::Line;
         }
     }
 
-    fn import(&mut self, token: Token<'source>) -> Result<(), Fault> {
+    fn import(&mut self, token: Token<'source>) -> Result<(), BundleError> {
         if self.peek(1).is_some_and(|next| next.is("(")) {
             return self.later(token);
         }
@@ -143,19 +143,19 @@ impl<'source> Reader<'source> {
         Ok(())
     }
 
-    fn later(&mut self, token: Token<'source>) -> Result<(), Fault> {
+    fn later(&mut self, token: Token<'source>) -> Result<(), BundleError> {
         self.at += 2;
         let path = self.path()?;
         self.expect(")")?;
-        // The token before decides what stands between; it comes with what is put in its place.
+        // The token before determines the gap, so it is written together with the replacement.
         self.piece.push(Token { text: "", kind: Kind::Word, ..token });
         self.end_piece();
         self.module.pieces.push(Piece::Later(path, token.line));
         Ok(())
     }
 
-    /// The names in the braces of an import, with what they are called here.
-    fn names(&mut self) -> Result<Vec<(&'source str, &'source str)>, Fault> {
+    /// The names in the braces of an import, with their local names.
+    fn names(&mut self) -> Result<Vec<(&'source str, &'source str)>, BundleError> {
         self.expect("{")?;
         let mut names = Vec::new();
         while !self.peek(0).is_some_and(|next| next.is("}")) {
@@ -174,9 +174,9 @@ impl<'source> Reader<'source> {
         Ok(names)
     }
 
-    fn export(&mut self) -> Result<(), Fault> {
+    fn export(&mut self) -> Result<(), BundleError> {
         self.at += 1;
-        // What only carries types exports nothing, to be a module at all.
+        // A module that only contains types exports nothing, to count as a module.
         if [0, 1, 2].map(|ahead| self.peek(ahead).map(|token| token.text)) == ["{", "}", ";"].map(Some) {
             self.at += 3;
             self.left_out();
@@ -205,23 +205,23 @@ impl<'source> Reader<'source> {
         Ok(())
     }
 
-    /// `export const a = 1, b = 2` is refused.
-    fn assert_single(&self, line: usize) -> Result<(), Fault> {
+    /// Refuses `export const a = 1, b = 2`.
+    fn assert_single(&self, line: usize) -> Result<(), BundleError> {
         let statement = self.tokens[self.at..].iter().take_while(|token| !(token.depth == 0 && token.is(";")));
         if statement.clone().any(|token| token.depth == 0 && token.is(",")) {
-            return Err(Fault::new(self.module.path, line, "an export declares one constant, and ends with `;`"));
+            return Err(BundleError::new(self.module.path, line, "an export declares one constant, and ends with `;`"));
         }
         Ok(())
     }
 
-    fn name(&mut self) -> Result<&'source str, Fault> {
+    fn name(&mut self) -> Result<&'source str, BundleError> {
         let name = self.peek(0).filter(|token| token.kind == Kind::Word).map(|token| token.text);
         let Some(name) = name else { return Err(self.fault("a name is expected")) };
         self.at += 1;
         Ok(name)
     }
 
-    fn expect(&mut self, text: &str) -> Result<(), Fault> {
+    fn expect(&mut self, text: &str) -> Result<(), BundleError> {
         if !self.peek(0).is_some_and(|token| token.is(text)) {
             return Err(
                 self.fault(format!("`{text}` is expected; see crates/bundler/src/module.rs for what can be joined"))
@@ -231,8 +231,8 @@ impl<'source> Reader<'source> {
         Ok(())
     }
 
-    /// The path of a module, from the folder of the sources on.
-    fn path(&mut self) -> Result<String, Fault> {
+    /// The path of an imported module, relative to the folder of the sources.
+    fn path(&mut self) -> Result<String, BundleError> {
         let text =
             self.peek(0).filter(|token| token.kind == Kind::Text).map(|token| &token.text[1..token.text.len() - 1]);
         let path = text.and_then(|text| resolve(self.module.path, text));
@@ -244,12 +244,12 @@ impl<'source> Reader<'source> {
     }
 }
 
-/// Whether the joined script may use this name itself.
+/// Whether the bundle may use this name itself.
 fn is_own_name(token: &Token<'_>) -> bool {
     token.kind == Kind::Word && token.text.starts_with('$')
 }
 
-/// The path that `relative` names in a module.
+/// Resolves a relative path in a module.
 fn resolve(module: &str, relative: &str) -> Option<String> {
     if !relative.starts_with("./") && !relative.starts_with("../") || relative.contains('\\') {
         return None;
@@ -290,14 +290,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_imported_when_it_is_used_is_found_anywhere() {
+    fn dynamic_imports_are_found_anywhere() {
         let source = "const a = async () => {\n  (await import('./b.js')).c();\n};";
         let module = Module::read("inbox/a.js", source).expect("it can be joined");
         assert_eq!(module.later().collect::<Vec<_>>(), [("inbox/b.js", 2)]);
     }
 
     #[test]
-    fn what_cannot_be_joined_is_refused_with_its_place() {
+    fn sources_that_cannot_be_joined_are_refused_with_their_position() {
         for source in [
             "import a from './b.js';",
             "import * as a from './b.js';",

@@ -1,41 +1,42 @@
-//! The whole of it: from the folder of the sources to the files that are served.
+//! Builds the served files from the folder of the sources.
 
 use crate::{
-    Fault,
+    BundleError,
     bundle::Bundle,
-    encoded::hash,
-    print::{self, PrivateNames},
-    style, tokens,
+    css,
+    encodings::hash,
+    minify::{self, PrivateNames},
+    tokenizer,
 };
 use std::{collections::BTreeMap, fmt::Write as _};
 
-/// A file to be served.
+/// A served file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asset {
     /// `index.html`, `signed-out.html`, or its path below `/web/`.
     pub path: String,
-    /// What is in it.
+    /// Its content.
     pub bytes: Vec<u8>,
-    /// Its name tells its bytes, so it may be kept for ever.
+    /// Its name contains a hash of its bytes, so it may be cached forever.
     pub is_immutable: bool,
 }
 
 const PAGE: &str = "index.html";
 const SIGNED_OUT: &str = "signed-out.html";
 const ROOT: &str = "<html lang=\"en\">";
-/// The style sheet of the configured accent, which the server adds where there is one.
+/// The style sheet of the configured accent colour, which the server adds if there is one.
 const THEME: &str = "<link rel=\"stylesheet\" href=\"/theme.css\">";
 
-/// The files that are made of these sources, by their paths: the page for those who are signed in and the one for those
-/// who are not, and what they name. The page is a source in which each element of the head stands on a line of its own;
-/// `/web/` and a path there names a source.
+/// Builds the served files, by their paths: the page for signed-in users, the page for others, and everything they
+/// reference. The page is a source in which each element of the head is on its own line; `/web/` and a path there
+/// references a source.
 ///
 /// # Errors
-/// With the place of the first thing that cannot be joined.
-pub fn build(sources: &BTreeMap<String, String>) -> Result<Vec<Asset>, Fault> {
-    let mut maker = Maker { sources, assets: Vec::new() };
+/// Returns the position of the first thing that cannot be joined.
+pub fn build(sources: &BTreeMap<String, String>) -> Result<Vec<Asset>, BundleError> {
+    let mut maker = SiteBuilder { sources, assets: Vec::new() };
     let page = maker.page()?;
-    // The door is among what comes later, and is needed at once.
+    // The sign-in form is loaded later, but needed at once.
     let later = maker.assets.iter().find(|asset| asset.path.starts_with("later-"));
     let preload = later.map(|asset| format!("<link rel=\"modulepreload\" href=\"/web/{}\">\n</head>", asset.path));
     let door = signed_out(&page).replacen("</head>", preload.as_deref().unwrap_or("</head>"), 1);
@@ -45,30 +46,31 @@ pub fn build(sources: &BTreeMap<String, String>) -> Result<Vec<Asset>, Fault> {
     Ok(maker.assets)
 }
 
-/// The page as it begins for those who are not signed in.
+/// The initial page without a session.
 #[must_use]
 pub fn signed_out(page: &str) -> String {
     page.replacen(ROOT, "<html lang=\"en\" data-signed-out>", 1)
 }
 
-/// The page with another style sheet behind its own.
+/// The page with another style sheet after its own.
 #[must_use]
 pub fn with_style(page: &str, path: &str) -> String {
     page.replacen("</head>", &format!("<link rel=\"stylesheet\" href=\"{path}\">\n</head>"), 1)
 }
 
-struct Maker<'source> {
+struct SiteBuilder<'source> {
     sources: &'source BTreeMap<String, String>,
     assets: Vec<Asset>,
 }
 
-impl Maker<'_> {
-    fn source(&self, path: &str, line: usize) -> Result<&str, Fault> {
-        let source = self.sources.get(path).ok_or_else(|| Fault::new(PAGE, line, format!("there is no {path}")))?;
+impl SiteBuilder<'_> {
+    fn source(&self, path: &str, line: usize) -> Result<&str, BundleError> {
+        let source =
+            self.sources.get(path).ok_or_else(|| BundleError::new(PAGE, line, format!("there is no {path}")))?;
         Ok(source)
     }
 
-    /// Keeps a file under the name that its bytes give it. `name` has one dot.
+    /// Adds a file under a name with the hash of its bytes. `name` has one dot.
     fn keep(&mut self, name: &str, text: String) -> String {
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
         let path = format!("{stem}-{}.{extension}", hash(text.as_bytes()));
@@ -76,11 +78,11 @@ impl Maker<'_> {
         path
     }
 
-    fn page(&mut self) -> Result<String, Fault> {
+    fn page(&mut self) -> Result<String, BundleError> {
         let source = self.source(PAGE, 1)?.to_owned();
         for part in [ROOT, "</head>", THEME] {
             if source.matches(part).count() != 1 {
-                return Err(Fault::new(PAGE, 1, format!("there must be `{part}` once")));
+                return Err(BundleError::new(PAGE, 1, format!("there must be `{part}` once")));
             }
         }
         let (mut page, mut styles) = (String::new(), String::new());
@@ -96,7 +98,7 @@ impl Maker<'_> {
                 continue;
             };
             if before.starts_with("<link rel=\"stylesheet\"") {
-                styles.push_str(&style::shorten(path, self.source(path, number)?)?);
+                styles.push_str(&css::shorten(path, self.source(path, number)?)?);
                 let is_last = !lines.peek().is_some_and(|(next, _)| {
                     named(next.trim()).is_some_and(|(before, ..)| before.starts_with("<link rel=\"stylesheet\""))
                 });
@@ -116,20 +118,20 @@ impl Maker<'_> {
         Ok(page)
     }
 
-    fn script(&mut self, entry: &str) -> Result<String, Fault> {
+    fn script(&mut self, entry: &str) -> Result<String, BundleError> {
         let bundle = Bundle::of(entry, self.sources)?;
         let later = bundle.later().map(|script| self.keep("later.js", script));
         Ok(self.keep("main.js", bundle.main(later.as_deref())))
     }
 
-    /// A file that is named by itself: a script that is no module, or an icon.
-    fn single(&mut self, path: &str, line: usize) -> Result<String, Fault> {
+    /// A file that is referenced by itself: a script that is not a module, or an icon.
+    fn single(&mut self, path: &str, line: usize) -> Result<String, BundleError> {
         let source = self.source(path, line)?;
         let mut text = source.to_owned();
         if has_extension(path, "js") {
-            let tokens = tokens::tokens(source).map_err(|(line, what)| Fault::new(path, line, what))?;
+            let tokens = tokenizer::tokens(source).map_err(|(line, what)| BundleError::new(path, line, what))?;
             text.clear();
-            print::print(&tokens, &PrivateNames::new(), &mut text);
+            minify::print(&tokens, &PrivateNames::new(), &mut text);
             text.push('\n');
         }
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -141,7 +143,7 @@ fn has_extension(path: &str, extension: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, end)| end == extension)
 }
 
-/// The source that a line of the page names, with what stands before and after.
+/// The source that a line of the page references, with the text before and after.
 fn named(line: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = line.split_once("\"/web/")?;
     let (path, _) = rest.split_once('"')?;
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_names_the_joined_files_by_their_bytes() {
+    fn the_page_references_the_bundle_by_its_hash() {
         let assets = build(&sources(HEAD)).expect("it can be joined");
         let page = assets.iter().find(|asset| asset.path == PAGE).expect("there is a page");
         let page = String::from_utf8(page.bytes.clone()).expect("it is text");
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn another_byte_in_any_source_gives_the_page_another_name() {
+    fn a_changed_byte_in_any_source_changes_the_file_names() {
         let before = build(&sources(HEAD)).expect("it can be joined");
         for path in ["b/theme.js", "b/a.css", "b/main.js", "b/c.js"] {
             let mut sources = sources(HEAD);
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_names_what_is_not_there_is_refused() {
+    fn a_page_that_references_a_missing_source_is_refused() {
         for line in ["<link rel=\"stylesheet\" href=\"/web/x.css\">", "<link href=\"/web/x.svg\">"] {
             let said = build(&sources(&format!("{HEAD}{line}\n"))).expect_err("it cannot be joined").to_string();
             assert!(said.contains(":10: there is no x."), "{said}");

@@ -1,4 +1,4 @@
-//! Bytes as they are sent: plain, and compressed in the two ways that browsers know.
+//! Files as they are sent: plain, and compressed with Brotli and gzip.
 
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest as _, Sha256};
@@ -7,7 +7,7 @@ use std::{fmt::Write as _, io::Write as _};
 /// A file in each of its encodings.
 #[derive(Clone, Debug)]
 pub struct Encoded {
-    /// As it is.
+    /// Uncompressed.
     pub plain: Vec<u8>,
     /// For `Content-Encoding: br`.
     pub brotli: Vec<u8>,
@@ -16,7 +16,7 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// Compresses as well as is possible; it takes some seconds for a megabyte.
+    /// Compresses as well as possible, which takes some seconds per megabyte.
     #[must_use]
     pub fn of(plain: Vec<u8>) -> Self {
         let params = brotli::enc::BrotliEncoderParams {
@@ -34,7 +34,7 @@ impl Encoded {
     }
 }
 
-/// Sixteen hexadecimal digits that are others for other bytes.
+/// A hash of the bytes in sixteen hexadecimal digits.
 #[must_use]
 pub fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes)[..8].iter().fold(String::new(), |mut digits, byte| {

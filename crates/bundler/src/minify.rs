@@ -1,18 +1,18 @@
-//! Writes tokens with as little between them as keeps their meaning.
+//! Writes tokens with as few characters in between as possible.
 //!
-//! Invariant: a line's end is left out only where no semicolon could be inserted for it.
+//! Invariant: a line break is omitted only where no semicolon could be inserted for it.
 
-use crate::tokens::{Gap, Kind, Token};
+use crate::tokenizer::{Gap, Kind, Token};
 use std::collections::HashMap;
 
-/// Shorter private names, by the names as they are written. The same for all that is joined: a private name means
-/// something only inside of its class.
+/// Shortened private names, by their original names. One map serves all modules: a private name is local to its
+/// class.
 pub(crate) type PrivateNames<'source> = HashMap<&'source str, String>;
 
-/// Words after which a line's end ends the statement.
+/// Keywords after which a line break ends the statement.
 const ENDS_WITH_LINE: [&str; 6] = ["return", "break", "continue", "throw", "yield", "async"];
 
-/// Writes tokens behind what was written before. The gap of the first one is the caller's affair.
+/// Appends tokens. The caller writes the gap before the first one.
 pub(crate) fn print(tokens: &[Token<'_>], names: &PrivateNames<'_>, into: &mut String) {
     for (at, token) in tokens.iter().enumerate() {
         if at > 0 {
@@ -25,7 +25,7 @@ pub(crate) fn print(tokens: &[Token<'_>], names: &PrivateNames<'_>, into: &mut S
     }
 }
 
-/// What must stand before the token at this place.
+/// The characters needed before the token at this index.
 fn between(tokens: &[Token<'_>], at: usize) -> &'static str {
     let (before, token) = (&tokens[at - 1], &tokens[at]);
     match token.gap {
@@ -35,7 +35,7 @@ fn between(tokens: &[Token<'_>], at: usize) -> &'static str {
     }
 }
 
-/// Whether no statement can end between these two.
+/// Whether no statement can end between these two tokens.
 fn is_joined(before: &Token<'_>, token: &Token<'_>) -> bool {
     if before.kind == Kind::Word && ENDS_WITH_LINE.contains(&before.text) {
         return false;
@@ -47,13 +47,13 @@ fn is_joined(before: &Token<'_>, token: &Token<'_>) -> bool {
     goes_on || belongs_to_it || before.text.ends_with("${")
 }
 
-/// Whether the two would be read as something else without a space.
+/// Whether the two tokens would merge without a space.
 fn would_merge(before: &Token<'_>, token: &Token<'_>) -> bool {
     let is_word = |token: &Token<'_>| matches!(token.kind, Kind::Word | Kind::Pattern);
     match (before.kind, token.kind) {
         (_, Kind::Word) if is_word(before) => true,
         (Kind::Sign, Kind::Sign) => {
-            // Operators of two and three signs, and the dots of `1 .a` and `...`.
+            // Operators of two and three characters, and the dots of `1 .a` and `...`.
             let is_operator =
                 |text| matches!(text, "+" | "-" | "/" | "*" | "=" | "<" | ">" | "&" | "|" | "?" | "!" | ".");
             is_operator(before.text) && is_operator(token.text)
@@ -66,7 +66,7 @@ fn would_merge(before: &Token<'_>, token: &Token<'_>) -> bool {
     }
 }
 
-/// Short private names for all that stand in these tokens, the most frequent first.
+/// Short names for all private names in these tokens, the most frequent first.
 pub(crate) fn private_names<'source>(modules: &[&[Token<'source>]]) -> PrivateNames<'source> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let words = modules.iter().flat_map(|tokens| tokens.iter()).filter(|token| token.kind == Kind::Word);
@@ -94,7 +94,7 @@ fn short(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tokens::tokens;
+    use crate::tokenizer::tokens;
 
     fn printed(source: &str) -> String {
         let tokens = tokens(source).expect("it can be split");
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn spaces_stay_where_they_mean_something() {
+    fn significant_spaces_are_kept() {
         for (source, wanted) in [
             ("const a = b  +  +c - -d;", "const a=b+ +c- -d;"),
             ("typeof a in b", "typeof a in b"),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_ends_where_it_may_end_a_statement() {
+    fn line_breaks_that_may_end_a_statement_are_kept() {
         for (source, wanted) in [
             ("a\nb", "a\nb"),
             ("a = {}\n(b)", "a={}\n(b)"),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn private_names_are_short_and_each_its_own() {
+    fn private_names_are_short_and_unique() {
         assert_eq!(
             printed("class A { #long = 1; #other; a() { return this.#long + '#long'; } }"),
             "class A{#a=1;#b;a(){return this.#a+'#long';}}"

@@ -1,13 +1,13 @@
-//! Joins style sheets, without their comments and needless spaces.
+//! Joins style sheets, without comments and needless spaces.
 
-use crate::Fault;
+use crate::BundleError;
 
-/// Shortens one style sheet.
-pub(crate) fn shorten(path: &str, source: &str) -> Result<String, Fault> {
+/// Minifies a style sheet.
+pub(crate) fn shorten(path: &str, source: &str) -> Result<String, BundleError> {
     let mut text = String::with_capacity(source.len());
     let mut characters = source.char_indices().peekable();
     let mut had_space = false;
-    let fault = |at: usize, what: &str| Fault::new(path, source[..at].matches('\n').count() + 1, what);
+    let fault = |at: usize, what: &str| BundleError::new(path, source[..at].matches('\n').count() + 1, what);
     while let Some((at, character)) = characters.next() {
         let rest = &source[at..];
         if let Some(comment) = rest.strip_prefix("/*") {
@@ -40,8 +40,8 @@ pub(crate) fn shorten(path: &str, source: &str) -> Result<String, Fault> {
     Ok(text)
 }
 
-/// Whether a space between these two may mean something. A space before a colon may (`a :hover`), one behind never
-/// does; around `+`, `-`, `*`, `/`, `>` and brackets it stays, for `calc()`, `and (` and the like.
+/// Whether a space between these two may be significant. A space before a colon may be (`a :hover`), one after it never
+/// is; around `+`, `-`, `*`, `/`, `>` and brackets it is kept, for `calc()`, `and (` and the like.
 fn is_needed(before: Option<char>, next: char) -> bool {
     let ends = matches!(before, None | Some('{' | '}' | ';' | ',' | ':' | '('));
     !ends && !matches!(next, '{' | '}' | ';' | ',' | ')')
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_means_nothing_is_left_out() {
+    fn insignificant_characters_are_removed() {
         let source = "/* a */\n.b > .c,\n  .d :hover {\n  e: f( g + 1px ) ;\n  h: \"i  /* j */\";\n}\n\
                       @media (k: l) and (m) { .n { o: p } }\n";
         assert_eq!(
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_lead_elsewhere_is_refused() {
+    fn paths_outside_the_sources_are_refused() {
         for source in ["@import 'b.css';", ".a { b: url(c.png); }", "/* a", ".a { b: 'c\n'; }"] {
             assert!(shorten("a.css", source).is_err(), "{source}");
         }

@@ -1,14 +1,14 @@
-//! Splits JavaScript into tokens: enough to leave out comments and spaces, and to find imports, exports and names.
+//! Splits JavaScript into tokens: enough to remove comments and spaces, and to find imports, exports and names.
 //!
-//! Invariant: the tokens, with their gaps put back, are the source without its comments. Where a `/` could begin a
-//! regular expression or divide, and the token before does not decide it, the source is refused.
+//! Invariant: the tokens and their gaps make up the source without its comments. If a `/` could start a regular
+//! expression or divide, and the token before does not decide it, the source is refused.
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A name, a keyword, a number, or a private name with its `#`.
     Word,
-    /// A string in quotes.
+    /// A quoted string.
     Text,
     /// A part of a template: from a backtick or `}` to the next `${` or backtick.
     Template,
@@ -18,7 +18,7 @@ pub(crate) enum Kind {
     Sign,
 }
 
-/// What stood between a token and the one before.
+/// The gap between a token and the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gap {
     Nothing,
@@ -31,9 +31,9 @@ pub(crate) struct Token<'source> {
     pub(crate) kind: Kind,
     pub(crate) text: &'source str,
     pub(crate) gap: Gap,
-    /// Counted from 1.
+    /// From 1.
     pub(crate) line: usize,
-    /// How many brackets are open around it. A bracket counts as outside of itself.
+    /// The number of open brackets around it. A bracket is outside of itself.
     pub(crate) depth: usize,
 }
 
@@ -43,12 +43,12 @@ impl Token<'_> {
     }
 }
 
-/// A place that cannot be split, by its line, and why.
+/// The line where tokenizing fails, and why.
 pub(crate) type Refused = (usize, &'static str);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
-    /// `(`, and whether what follows `)` is a statement: after `if`, `for`, `while` and `with`.
+enum OpenBracket {
+    /// `(`, and whether a statement follows `)`: after `if`, `for`, `while` and `with`.
     Round {
         begins_statement: bool,
     },
@@ -58,7 +58,7 @@ enum Open {
     Hole,
 }
 
-/// Words after which an expression begins.
+/// Keywords after which an expression starts.
 const BEFORE_EXPRESSION: [&str; 15] = [
     "return",
     "typeof",
@@ -81,13 +81,13 @@ struct Scanner<'source> {
     source: &'source str,
     at: usize,
     line: usize,
-    open: Vec<Open>,
+    open: Vec<OpenBracket>,
     tokens: Vec<Token<'source>>,
-    /// Whether the bracket that closed last was the head of `if`, `for`, `while` or `with`.
+    /// Whether the last closed bracket was the head of `if`, `for`, `while` or `with`.
     closed_head: bool,
 }
 
-/// The tokens of a source.
+/// Splits a source into tokens.
 pub(crate) fn tokens(source: &str) -> Result<Vec<Token<'_>>, Refused> {
     let mut scanner = Scanner { source, at: 0, line: 1, open: Vec::new(), tokens: Vec::new(), closed_head: false };
     while scanner.next()? {}
@@ -103,7 +103,7 @@ impl<'source> Scanner<'source> {
         &self.source[self.at..]
     }
 
-    /// Takes one token; false at the end.
+    /// Reads a token; false at the end.
     fn next(&mut self) -> Result<bool, Refused> {
         let gap = self.gap()?;
         let Some(first) = self.rest().chars().next() else { return Ok(false) };
@@ -139,7 +139,7 @@ impl<'source> Scanner<'source> {
         self.at += bytes;
     }
 
-    /// Leaves out spaces and comments.
+    /// Skips spaces and comments.
     fn gap(&mut self) -> Result<Gap, Refused> {
         let start = self.at;
         loop {
@@ -179,7 +179,7 @@ impl<'source> Scanner<'source> {
         Err((self.line, "a string is not closed"))
     }
 
-    /// Takes a part of a template; the first `skipped` bytes are its opening.
+    /// Reads a part of a template; the first `skipped` bytes open it.
     fn template(&mut self, gap: Gap, skipped: usize) -> Result<(), Refused> {
         let depth = self.open.len();
         let rest = self.rest();
@@ -193,14 +193,14 @@ impl<'source> Scanner<'source> {
                 return Ok(());
             } else if character == '$' && rest[end..].starts_with('{') {
                 self.push(Kind::Template, end + 1, gap, depth);
-                self.open.push(Open::Hole);
+                self.open.push(OpenBracket::Hole);
                 return Ok(());
             }
         }
         Err((self.line, "a template is not closed"))
     }
 
-    /// Whether the `/` here begins a regular expression.
+    /// Whether the `/` here starts a regular expression.
     fn begins_pattern(&self) -> Result<bool, Refused> {
         let Some(before) = self.tokens.last() else { return Ok(true) };
         Ok(match before.kind {
@@ -222,7 +222,7 @@ impl<'source> Scanner<'source> {
         })
     }
 
-    /// Whether the last token is a name behind a dot, as in `a.of`.
+    /// Whether the last token is a name after a dot, as in `a.of`.
     fn follows_dot(&self) -> bool {
         self.tokens.len() > 1 && self.tokens[self.tokens.len() - 2].is(".")
     }
@@ -260,16 +260,16 @@ impl<'source> Scanner<'source> {
                     && self.tokens.len() > 1
                     && self.tokens[self.tokens.len() - 2].is("for");
                 let begins_statement = (is_head && !self.follows_dot()) || awaits;
-                self.open_with(sign, gap, Open::Round { begins_statement });
+                self.open_with(sign, gap, OpenBracket::Round { begins_statement });
             }
-            '[' => self.open_with(sign, gap, Open::Square),
-            '{' => self.open_with(sign, gap, Open::Curly),
+            '[' => self.open_with(sign, gap, OpenBracket::Square),
+            '{' => self.open_with(sign, gap, OpenBracket::Curly),
             ')' | ']' | '}' => {
                 let open = self.open.pop().ok_or(not_open)?;
                 match (sign, open) {
-                    ('}', Open::Hole) => return self.template(gap, 1),
-                    (')', Open::Round { begins_statement }) => self.closed_head = begins_statement,
-                    (']', Open::Square) | ('}', Open::Curly) => {}
+                    ('}', OpenBracket::Hole) => return self.template(gap, 1),
+                    (')', OpenBracket::Round { begins_statement }) => self.closed_head = begins_statement,
+                    (']', OpenBracket::Square) | ('}', OpenBracket::Curly) => {}
                     _ => return Err(not_open),
                 }
                 self.push(Kind::Sign, 1, gap, self.open.len());
@@ -280,7 +280,7 @@ impl<'source> Scanner<'source> {
         Ok(())
     }
 
-    fn open_with(&mut self, sign: char, gap: Gap, open: Open) {
+    fn open_with(&mut self, sign: char, gap: Gap, open: OpenBracket) {
         self.push(Kind::Sign, sign.len_utf8(), gap, self.open.len());
         self.open.push(open);
     }
@@ -299,13 +299,13 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_spaces_are_left_out_and_texts_are_not_looked_into() {
+    fn comments_and_spaces_are_removed_and_strings_are_kept() {
         assert_eq!(texts("a /* b */ . c // d\n;'// \\' e'"), ["a", ".", "c", ";", "'// \\' e'"]);
         assert_eq!(texts("#a in b"), ["#a", "in", "b"]);
     }
 
     #[test]
-    fn a_slash_divides_after_a_value_and_begins_a_pattern_elsewhere() {
+    fn a_slash_divides_after_a_value_and_starts_a_pattern_elsewhere() {
         assert_eq!(texts("a / b / c"), ["a", "/", "b", "/", "c"]);
         assert_eq!(texts("a(/[/\\]]\\//gu, b)"), ["a", "(", "/[/\\]]\\//gu", ",", "b", ")"]);
         assert_eq!(texts("return /'/u.test(a)"), ["return", "/'/u", ".", "test", "(", "a", ")"]);
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_hold_expressions_which_hold_templates() {
+    fn templates_and_expressions_nest() {
         assert_eq!(
             texts("`a ${b({c: `d${e}`})} \\` f`+g"),
             ["`a ${", "b", "(", "{", "c", ":", "`d${", "e", "}`", "}", ")", "} \\` f`", "+", "g"]
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_certain_is_refused() {
+    fn ambiguous_code_is_refused() {
         for source in
             ["'a\n'", "`a", "/* a", "{}\n/a/.test(b)", "a++ / b", "(]", "(", ")", "\\u0061 = 1", "a = /b\n/", "\u{7f}"]
         {
