@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: runs the load generator and keeps its table, with machine and commit, in the book.
+//! `cargo xtask bench`: runs the load generator and stores its table in the documentation, with machine and commit.
 
 use crate::command::{cargo, output, program};
 use std::{fs, io::ErrorKind, path::Path, process::Stdio};
@@ -29,7 +29,7 @@ fn new_page() -> String {
     format!("# Figures\n\n{says}\n\n{BEGIN}\n{END}\n")
 }
 
-/// The page with what stands between its two markers replaced.
+/// Replaces the text between the page's two markers.
 fn place(new: &str, page: &str) -> Result<String, String> {
     let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = parts.ok_or_else(|| format!("{PAGE} needs the lines `{BEGIN}` and `{END}`"))?;
@@ -48,7 +48,7 @@ fn rust(root: &Path) -> Result<String, String> {
     Ok(output(&mut program("rustc", &["--version"], root))?.split(" (").next().unwrap_or_default().trim().to_owned())
 }
 
-/// The machine in a few words, as far as it tells.
+/// Describes the machine in a few words, as far as it can be determined.
 fn machine() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
@@ -70,13 +70,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stands_between_the_markers_is_replaced() {
+    fn only_the_text_between_the_markers_is_replaced() {
         let page = format!("# Figures\n\n{BEGIN}\nold\n{END}\n\nMore.\n");
         assert_eq!(place("new", &page).unwrap(), format!("# Figures\n\n{BEGIN}\nnew\n{END}\n\nMore.\n"));
     }
 
     #[test]
-    fn a_page_that_is_not_there_is_begun_with_its_markers() {
+    fn a_missing_page_is_created_with_its_markers() {
         assert_eq!(place("", &new_page()).unwrap(), new_page().replace(BEGIN, &format!("{BEGIN}\n")));
     }
 

@@ -1,4 +1,4 @@
-//! Runs other programs: from the repository's root, without standard input, their output shown as it comes.
+//! Runs other programs from the repository's root, without standard input, showing their output.
 
 use std::{
     env,
@@ -7,11 +7,11 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// A program with its arguments, to be run in a folder.
+/// Creates a command with its arguments and its folder.
 pub(crate) fn program(name: impl AsRef<OsStr>, arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(name);
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    // `cargo run` describes this package to it; a cargo below must not see that, or it builds things twice.
+    // `cargo run` sets variables about this package; a nested cargo must not see them, or it rebuilds.
     for (key, _) in env::vars_os() {
         let of_this_package = |prefix: &&str| key.to_string_lossy().starts_with(*prefix);
         if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(of_this_package) {
@@ -21,12 +21,12 @@ pub(crate) fn program(name: impl AsRef<OsStr>, arguments: &[&str], folder: &Path
     command
 }
 
-/// Cargo itself, the one that runs this.
+/// The cargo that runs this.
 pub(crate) fn cargo(arguments: &[&str], folder: &Path) -> Command {
     program(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments, folder)
 }
 
-/// Waits for the end of a program.
+/// Runs a program to its end.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let name = name_of(command);
     match command.status() {
@@ -36,7 +36,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
-/// Runs a program for what it prints.
+/// Runs a program and returns its output.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     let name = name_of(command);
     let Output { status, stdout, stderr } =

@@ -1,7 +1,7 @@
-//! The WebSocket conformance suite kosoku, run against `/conformance/echo` of the built server: every case must end as it
-//! should, and end cleanly.
+//! Runs the WebSocket conformance suite kosoku against `/conformance/echo` of the built server: every case must pass
+//! and close cleanly.
 //!
-//! Left out are the cases of permessage-deflate (12 and 13), which is not negotiated.
+//! Omitted are the cases of permessage-deflate (12 and 13), which is not negotiated.
 
 use crate::command::{program, run as run_program};
 use std::{
@@ -14,11 +14,11 @@ use std::{
 };
 
 const SUITE: &str = "kosoku==0.1.0";
-/// Fewer cases than this are not the suite.
+/// Fewer cases than this are not the whole suite.
 const CASES_MIN: usize = 289;
-/// How long the suite may take.
+/// The timeout of the suite.
 const TIME: Duration = Duration::from_mins(10);
-/// What an ending may be called.
+/// Results that count as passed.
 const GOOD: [&str; 2] = ["OK", "INFORMATIONAL"];
 /// The cases send up to 16 MB in one message, and in fragments of 64 bytes.
 const SETTINGS: [(&str, &str); 5] = [
@@ -29,7 +29,7 @@ const SETTINGS: [(&str, &str); 5] = [
     ("PARLOR_FILES_FREE_BYTES_MIN", "0"),
 ];
 
-/// A server that ends with this.
+/// A server that is killed on drop.
 struct Server(Child);
 
 impl Drop for Server {
@@ -40,7 +40,7 @@ impl Drop for Server {
     }
 }
 
-/// Runs the suite against this binary. What it needs lies below `target`.
+/// Runs the suite against this binary. Everything it needs is below `target`.
 pub(crate) fn run(root: &Path, target: &Path, binary: &Path) -> Result<(), String> {
     let folder = target.join("kosoku");
     let suite = install(root, &folder)?;
@@ -58,7 +58,7 @@ pub(crate) fn run(root: &Path, target: &Path, binary: &Path) -> Result<(), Strin
     Ok(())
 }
 
-/// The suite in an environment of its own; installed unless it is there.
+/// Installs the suite into a virtual environment, unless it is installed.
 fn install(root: &Path, folder: &Path) -> Result<PathBuf, String> {
     let suite = folder.join("bin/kosoku");
     if !suite.is_file() {
@@ -77,7 +77,7 @@ fn remove(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Starts the server on a free port, and gives its address.
+/// Starts the server on a free port, and returns its address.
 fn serve(root: &Path, folder: &Path, binary: &Path) -> Result<(Server, String), String> {
     let data = folder.join("data");
     remove(&data)?;
@@ -93,12 +93,12 @@ fn serve(root: &Path, folder: &Path, binary: &Path) -> Result<(Server, String), 
     said.read_line(&mut line).map_err(|error| format!("the server says nothing: {error}"))?;
     let address = line.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
     let address = address.ok_or_else(|| format!("the server says: {line}"))?.to_owned();
-    // Whatever else it says is read, so that it never waits.
+    // All further output is read, so that the server never blocks.
     thread::spawn(move || said.read_to_end(&mut Vec::new()));
     Ok((server, address))
 }
 
-/// Runs a program up to this long. The suite fails by its exit status, too; the report says why.
+/// Runs a program with a timeout. A failing suite also exits with an error; the report says why.
 fn within(command: &mut Command, time: Duration) -> Result<(), String> {
     let mut child = command.spawn().map_err(|error| format!("the suite could not be started: {error}"))?;
     let deadline = Instant::now() + time;
@@ -116,7 +116,7 @@ fn within(command: &mut Command, time: Duration) -> Result<(), String> {
     }
 }
 
-/// How many cases there were, if all ended well.
+/// Returns the number of cases, if all passed.
 fn judge(index: &str) -> Result<usize, String> {
     let index: serde_json::Value = serde_json::from_str(index).map_err(|error| format!("index.json: {error}"))?;
     let agents = index.as_object().ok_or("index.json is no object")?.values();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_case_must_end_well_and_cleanly_and_be_there() {
+    fn every_case_must_be_present_and_pass_cleanly() {
         assert_eq!(judge(&index(289, "INFORMATIONAL", "INFORMATIONAL")), Ok(289));
         for (bad, closed) in [("FAILED", "OK"), ("NON-STRICT", "OK"), ("OK", "UNCLEAN"), ("UNIMPLEMENTED", "OK")] {
             assert!(judge(&index(289, bad, closed)).unwrap_err().contains("9.9.9"));

@@ -1,18 +1,18 @@
-//! What the tests need of the machine. On Debian, as root, it is installed; elsewhere what is missing is named.
+//! The tools that the tests need. On Debian, as root, they are installed; elsewhere missing ones are listed.
 
 use crate::command::{output, program, run as run_program};
 use std::{env, fs, path::Path};
 
-/// Something that must be there.
+/// A required tool.
 struct Need {
     what: &'static str,
     for_what: &'static str,
-    /// Debian's packages of it.
+    /// Its Debian packages.
     packages: &'static [&'static str],
     present: fn() -> bool,
-    /// Only the browser's journeys need it.
+    /// Only the browser journeys need it.
     browser: bool,
-    /// Only root on Linux can use it: who may mount file systems and make networks.
+    /// Only root on Linux can use it: it needs to mount file systems and create networks.
     root: bool,
 }
 
@@ -129,7 +129,7 @@ fn install(missing: &[&'static Need], root: &Path) -> Result<(), String> {
     let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
     println!("installing {}", packages.join(", "));
     let apt = |arguments: &[&str]| {
-        // Another apt-get may be at work; it is waited for.
+        // Another apt-get may be running; this waits for it.
         let arguments = [&["-o", "DPkg::Lock::Timeout=300"], arguments].concat();
         let mut apt = program("apt-get", &arguments, root);
         run_program(apt.env("DEBIAN_FRONTEND", "noninteractive"))
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_named_with_its_reason_and_its_package() {
+    fn missing_tools_are_listed_with_their_reason_and_package() {
         let text = explain(&[&NEEDS[0], &NEEDS[4]]);
         for part in ["PostgreSQL", "conformance", "apt-get install postgresql\n", "Chromium", "--fast"] {
             assert!(text.contains(part), "{part}: {text}");

@@ -1,4 +1,4 @@
-//! A run of named steps: a heading and a time for each, a table at the end.
+//! Runs named steps: a heading and a duration for each, a table at the end.
 
 use std::{
     fmt::Write as _,
@@ -23,7 +23,7 @@ enum Outcome {
 }
 
 impl Steps {
-    /// Runs a step, whatever became of those before it, and says whether it succeeded.
+    /// Runs a step, even after failed ones, and returns whether it succeeded.
     pub(crate) fn run(&mut self, name: &'static str, work: impl FnOnce() -> Result<(), String>) -> bool {
         println!("\n==== {name}");
         let start = Instant::now();
@@ -42,7 +42,7 @@ impl Steps {
         succeeded
     }
 
-    /// Notes that a step could not be run, because of one before it.
+    /// Notes that a step could not run because an earlier one failed.
     pub(crate) fn cannot_run(&mut self, name: &'static str, why: &str) {
         self.done.push(Step { name, outcome: Outcome::NotRun(why.to_owned()) });
     }

@@ -1,7 +1,7 @@
-//! `cargo xtask test`: everything that must hold before a change lands, and what CI runs.
+//! `cargo xtask test`: everything that must pass before a change lands, and what CI runs.
 //!
-//! Clippy, the tests and the journeys share one profile and one set of features, so that little is built twice;
-//! the journeys use the binary that the tests built.
+//! Clippy, the tests and the journeys share one profile and one set of features, so that little is built twice; the
+//! journeys use the binary that the tests built.
 
 use crate::{
     command::{cargo, output, program, run as run_program},
@@ -56,8 +56,8 @@ fn web(steps: &mut Steps, root: &Path, browser: bool) {
     }
 }
 
-/// The journeys start the server with their own environment, and it refuses a PARLOR_ that it does not know: so they
-/// get none but the binary's place, and that only where they would not look by themselves.
+/// The journeys start the server with their own environment, and it refuses unknown PARLOR_ variables: so they get only
+/// the path of the binary, and only if it is not the default.
 fn hand_on_the_server(npm: &mut Command, root: &Path) -> Result<(), String> {
     for (key, _) in env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("PARLOR_")) {
         npm.env_remove(key);
@@ -69,7 +69,7 @@ fn hand_on_the_server(npm: &mut Command, root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Installs what `package-lock.json` names, unless that was done already. Packages run no scripts of their own.
+/// Installs the packages of `package-lock.json`, unless they are installed. No package scripts run.
 fn install(web: &Path) -> Result<(), String> {
     let lock = fs::read(web.join("package-lock.json")).map_err(|error| format!("web/package-lock.json: {error}"))?;
     let stamp = web.join("node_modules/.installed-package-lock.json");

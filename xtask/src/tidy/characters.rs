@@ -1,10 +1,10 @@
-//! No control characters but newline and tab, and none that turn the direction of the text: they hide what is there.
+//! No control characters but newline and tab, and none that change the text direction: they hide content.
 
-use super::tree::{Finding, Tree};
+use super::source_tree::{Finding, Tree};
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    // The fuzz targets' inputs are odd on purpose.
+    // The inputs of the fuzz targets are odd on purpose.
     for file in tree.files.iter().filter(|file| !file.path.starts_with("fixtures/fuzz/")) {
         for (index, line) in file.text.split('\n').enumerate() {
             if let Some(sign) = line.chars().find(|sign| is_hidden(*sign)) {
@@ -24,7 +24,7 @@ fn is_hidden(sign: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tree::lines_found, *};
+    use super::{super::source_tree::lines_found, *};
 
     #[test]
     fn hidden_characters_are_found() {

@@ -1,8 +1,8 @@
-//! Every Rust file is reached by `mod` from a root of its package; others are dead.
+//! Every Rust file is reachable by `mod` from a root of its package; others are dead.
 
 use super::{
-    rust::Rust,
-    tree::{Finding, Tree},
+    rust_source::Rust,
+    source_tree::{Finding, Tree},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use syn::{Attribute, Expr, Item, Lit, Meta};
@@ -18,10 +18,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         }
     }
     let dead = tree.rust().map(|(file, _)| file).filter(|file| package_of(&file.path).is_some());
-    dead.filter(|file| !reached.contains(&file.path)).map(|file| file.finding(1, "no `mod` leads here")).collect()
+    dead.filter(|file| !reached.contains(&file.path))
+        .map(|file| file.finding(1, "no `mod` reaches this file"))
+        .collect()
 }
 
-/// The folder of the package that a file is in: `crates/server`.
+/// The folder of a file's package: `crates/server`.
 fn package_of(path: &str) -> Option<&str> {
     for (at, _) in path.match_indices('/') {
         let inside = &path[at + 1..];
@@ -48,12 +50,12 @@ fn folder_of(path: &str) -> String {
     path.rsplit_once('/').map_or_else(String::new, |(folder, _)| folder.to_owned())
 }
 
-/// The folder in which a file's modules are.
+/// The folder of a file's modules.
 fn home_of(path: &str) -> String {
     if is_root(path) || path.ends_with("/mod.rs") { folder_of(path) } else { path.trim_end_matches(".rs").to_owned() }
 }
 
-/// Adds the files that these items' modules may be in.
+/// Adds the possible files of these items' modules.
 fn modules(items: &[Item], folder: &str, home: &str, files: &mut Vec<String>) {
     for item in items {
         let Item::Mod(module) = item else { continue };
@@ -82,7 +84,7 @@ fn path_attribute(attribute: &Attribute) -> Option<String> {
     }
 }
 
-/// A path relative to a folder, from the root.
+/// Joins a relative path to a folder, from the root.
 pub(super) fn resolve(folder: &str, path: &str) -> String {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in path.split('/') {
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reached_is_alive() {
+    fn reached_files_are_alive() {
         let files = [
             ("crates/a/src/lib.rs", "mod b; mod inline { mod c; }"),
             ("crates/a/src/b.rs", "mod d; #[path = \"odd.rs\"] mod e;"),
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_is_found() {
+    fn unreached_files_are_found() {
         let files = [
             ("crates/a/src/lib.rs", "// mod b;\n"),
             ("crates/a/src/b.rs", "mod c;"),

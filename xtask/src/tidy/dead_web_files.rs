@@ -1,10 +1,10 @@
-//! Every script and style sheet of the web client is reached from a page of it, or named by the server, which serves
-//! it to host applications; others are dead.
+//! Every script and style sheet of the web client is reachable from one of its pages, or named by the server, which
+//! serves it to host applications; others are dead.
 
 use super::{
     dead_files::resolve,
-    rust::Kind,
-    tree::{Finding, Tree},
+    rust_source::Kind,
+    source_tree::{Finding, Tree},
 };
 use regex_lite::Regex;
 use std::collections::BTreeSet;
@@ -38,7 +38,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     sources.filter(|file| !reached.contains(&file.path)).map(|file| file.finding(1, "nothing imports this")).collect()
 }
 
-/// The source behind a path as the server serves it: it is the longest end of that path.
+/// The source of a served path: it is the longest suffix of that path.
 fn served(path: &str, known: &BTreeSet<&str>) -> Option<String> {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_page_leads_to_is_alive() {
+    fn files_reachable_from_a_page_are_alive() {
         let files = [
             (
                 "web/src/index.html",
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_dead_files_or_tests_name_is_found() {
+    fn files_named_only_by_dead_files_or_tests_are_found() {
         let files = [
             ("web/src/index.html", "<script src='/inbox/main.js'></script>"),
             ("web/src/inbox/main.js", ""),

@@ -1,8 +1,8 @@
-//! What others wrote comes from crates.io or npm, under a licence that allows it. Nothing from npm reaches the browser.
+//! Dependencies come from crates.io or npm, under an allowed licence. Nothing from npm reaches the browser.
 
 use super::{
     licences,
-    tree::{File, Finding, Tree},
+    source_tree::{File, Finding, Tree},
 };
 use crate::command::{cargo, output};
 use serde_json::Value;
@@ -14,10 +14,10 @@ use std::{
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 const NPM: &str = "https://registry.npmjs.org/";
 
-/// Every crate in `Cargo.lock`. Two versions of one are told, and allowed.
+/// Checks every crate in `Cargo.lock`. Two versions of one crate are reported, but allowed.
 pub(super) fn check_crates(root: &Path) -> Result<Vec<Finding>, String> {
     let metadata = ["metadata", "--format-version", "1", "--locked"];
-    // What was built before is on the machine; a fresh clone must ask.
+    // The sources of built crates are on the machine; a fresh clone must download them.
     let text = output(&mut cargo(&[metadata.as_slice(), &["--offline"]].concat(), root))
         .or_else(|_| output(&mut cargo(&metadata, root)))?;
     let metadata: Value = serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))?;
@@ -39,7 +39,7 @@ fn crate_findings(package: &Value, workspace: &str) -> Vec<Finding> {
         Some(CRATES_IO) => {}
         Some(source) => findings.push(finding(format!("it comes from {source} and not from crates.io"))),
         None if Path::new(text("manifest_path")).starts_with(workspace) => {}
-        None => findings.push(finding("it is a folder outside the workspace".to_owned())),
+        None => findings.push(finding("it is a folder outside of the workspace".to_owned())),
     }
     findings.extend(licences::refused(package["license"].as_str()).map(finding));
     findings
@@ -61,7 +61,7 @@ fn tell_duplicates(packages: &[Value]) {
     }
 }
 
-/// Every package in a `package-lock.json`.
+/// Checks every package in a `package-lock.json`.
 pub(super) fn check_npm(tree: &Tree) -> Vec<Finding> {
     let locks = tree.files.iter().filter(|file| file.path.ends_with("package-lock.json"));
     locks.flat_map(lock_findings).collect()
@@ -69,7 +69,7 @@ pub(super) fn check_npm(tree: &Tree) -> Vec<Finding> {
 
 fn lock_findings(file: &File) -> Vec<Finding> {
     let Ok(lock) = serde_json::from_str::<Value>(&file.text) else { return vec![file.finding(1, "this is not JSON")] };
-    let Some(packages) = lock["packages"].as_object() else { return vec![file.finding(1, "it names no packages")] };
+    let Some(packages) = lock["packages"].as_object() else { return vec![file.finding(1, "it lists no packages")] };
     let mut findings = Vec::new();
     for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
         let line = file.lines().find(|(_, line)| line.contains(&format!("\"{name}\""))).map_or(1, |(number, _)| number);

@@ -1,7 +1,7 @@
-//! The file of defaults is the reference of the configuration: every key in it is explained by a comment above it or
-//! above its block, and every limit of the protocol stands in it.
+//! The file of defaults is the reference of the configuration: a comment above each key, or above its block, explains
+//! it, and every limit of the protocol is in it.
 
-use super::tree::{File, Finding, Tree};
+use super::source_tree::{File, Finding, Tree};
 use syn::{Fields, Item};
 
 const LIMITS: &str = "crates/protocol/src/limits.rs";
@@ -19,7 +19,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The keys of the file, and those that nothing explains.
+/// The keys of the file, and those without an explanation.
 fn keys(file: &File) -> (Vec<&str>, Vec<Finding>) {
     let (mut keys, mut findings) = (Vec::new(), Vec::new());
     let mut explained = false;
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_with_a_comment_of_their_own_or_of_their_block_are_explained() {
+    fn a_comment_on_a_key_or_its_block_explains_it() {
         assert_eq!(
             found("# A.\na_max = 1\n\n# Both.\nb_max = 2\nc = 3\n\nd = 4 # D.\n# E.\ne = [\n  1,\n]\n"),
             [""; 0]
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_without_is_found() {
+    fn a_key_without_a_comment_is_found() {
         let all = found("# A.\na_max = 1\n\nb_max = 2\n\n# Limits.\n[limits]\nc = 3\n");
         assert_eq!(all.len(), 2, "{all:?}");
         assert!(all[0].contains("toml:4: no comment explains b_max") && all[1].contains("toml:8"), "{all:?}");

@@ -1,8 +1,8 @@
-//! The licences under which something may come along.
+//! The allowed licences of dependencies.
 
 use spdx::{Expression, ParseMode};
 
-/// Anybody may pass these on inside a program; at most they ask for their text, or for changes to their own files.
+/// Everyone may redistribute these inside a program; at most they require their text, or changes to their own files.
 const ALLOWED: [&str; 15] = [
     "0BSD",
     "Apache-2.0",
@@ -21,16 +21,16 @@ const ALLOWED: [&str; 15] = [
     "Zlib",
 ];
 
-/// Why a package with this licence may not come along.
+/// Why a package with this licence is not allowed.
 pub(super) fn refused(licence: Option<&str>) -> Option<String> {
     let Some(licence) = licence else { return Some("it names no licence".to_owned()) };
     let expression = match Expression::parse_mode(licence, ParseMode::LAX) {
         Ok(expression) => expression,
         Err(error) => return Some(format!("its licence {licence:?} cannot be read: {}", error.reason)),
     };
-    // An exception (`WITH …`) only ever permits more.
+    // An exception (`WITH …`) only permits more.
     let allowed = expression.evaluate(|wanted| wanted.license.id().is_some_and(|id| ALLOWED.contains(&id.name)));
-    (!allowed).then(|| format!("its licence {licence} is not among those allowed"))
+    (!allowed).then(|| format!("its licence {licence} is not allowed"))
 }
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn licences_that_bind_others_are_refused() {
+    fn copyleft_licences_are_refused() {
         for licence in
             ["GPL-3.0-only", "MIT AND GPL-3.0-only", "AGPL-3.0-or-later", "LicenseRef-Ours", "SEE LICENSE IN x", ""]
         {
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn licences_that_leave_a_choice_are_allowed() {
+    fn licences_with_a_permissive_choice_are_allowed() {
         for licence in [
             "MIT",
             "MIT/Apache-2.0",

@@ -1,6 +1,6 @@
-//! Links between the pages lead somewhere: to a file of the repository, and to a heading of it.
+//! Links between the pages lead to an existing file and heading.
 
-use super::tree::{Finding, Tree};
+use super::source_tree::{Finding, Tree};
 use regex_lite::Regex;
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Why a link from this page leads nowhere.
+/// Why a link from this page is broken.
 fn broken(tree: &Tree, page: &str, target: &str) -> Option<String> {
     let is_elsewhere = ["http:", "https:", "mailto:"].iter().any(|scheme| target.starts_with(scheme));
     if is_elsewhere {
@@ -31,19 +31,19 @@ fn broken(tree: &Tree, page: &str, target: &str) -> Option<String> {
     }
     let (path, heading) = target.split_once('#').map_or((target, None), |(path, heading)| (path, Some(heading)));
     if path.starts_with('/') {
-        return Some(format!("{target}: a link begins at its page and not at the root"));
+        return Some(format!("{target}: links are relative to their page"));
     }
     let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
     let path = if path.is_empty() { page.to_owned() } else { super::dead_files::resolve(folder, path) };
     if !path.is_empty() && !tree.paths.contains(&path) {
-        return Some(format!("{target}: there is no {path}"));
+        return Some(format!("{target}: {path} does not exist"));
     }
     let (heading, file) = (heading?, tree.file(&path)?);
     let known = file.has_extension(&["md"]) && !headings(&file.text).contains(heading);
     known.then(|| format!("{target}: {path} has no such heading"))
 }
 
-/// The lines outside blocks of code, without what stands in backticks.
+/// The lines outside code blocks, without text in backticks.
 fn prose(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut fence: Option<&str> = None;
@@ -60,7 +60,7 @@ fn prose(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-/// The names by which a page's headings are linked to.
+/// The anchors of a page's headings.
 fn headings(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (_, line) in without_code(text) {
@@ -73,7 +73,7 @@ fn headings(text: &str) -> BTreeSet<String> {
     names
 }
 
-/// The lines outside blocks of code, as they are.
+/// The lines outside code blocks.
 fn without_code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let outside: BTreeSet<usize> = prose(text).into_iter().map(|(number, _)| number).collect();
     text.lines().enumerate().map(|(index, line)| (index + 1, line)).filter(move |(number, _)| outside.contains(number))
@@ -95,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn links_that_lead_nowhere_are_found() {
+    fn broken_links_are_found() {
         let page = "[a](gone.md)\n![b](x.png)\n[c](/docs/use.md)\n[d](use.md#no-heading)\n[e]: gone.md\n[f](#g)\n<img src=\"x.png\">\n";
         assert_eq!(lines(page), [1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]
-    fn links_that_lead_somewhere_are_not() {
+    fn valid_links_are_not_found() {
         let page = "# Here\n[a](use.md), [b](use.md#sign-in-and-out)\n[c](../LICENSE \"title\")\n[d](https://x.example/gone.md)\n\
                     [e](#here) [f](use.md#parlor-serve) [g](..)\n`[h](gone.md)`\n```\n[i](gone.md)\n```\n[j]: use.md\n";
         assert_eq!(lines(page), [0; 0]);

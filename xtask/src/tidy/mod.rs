@@ -1,57 +1,57 @@
-//! `cargo xtask tidy`: what can be checked of the sources is a check, and no habit.
+//! `cargo xtask tidy`: checks the sources.
 //!
-//! A rule is a file here: a function from the tree of sources to findings, with tests that show it what it must
-//! find. Absent on purpose: switches. A rule holds everywhere or says itself where it does not.
+//! A rule is a file here: a function from the source tree to findings, with tests of what it must find. Absent on
+//! purpose: switches. A rule holds everywhere or defines its own exceptions.
 
 mod characters;
 mod dead_files;
 mod dead_web_files;
 mod dependencies;
-mod documented;
 mod documented_config;
+mod documented_names;
+mod leftovers;
 mod licences;
 mod links;
-mod marks;
-mod places;
+mod local_paths;
 mod publish;
-mod rust;
+mod rust_source;
 mod sizes;
 mod sleeps;
+mod source_tree;
 mod sql;
-mod tree;
 mod web_imports;
 
+use source_tree::{Finding, Tree};
 use std::path::Path;
-use tree::{Finding, Tree};
 
-/// A rule's name, and what it finds.
+/// A rule's name and its check.
 type Rule = (&'static str, fn(&Tree) -> Vec<Finding>);
 
 const RULES: [Rule; 14] = [
     ("sizes", sizes::check),
     ("sql", sql::check),
     ("publish", publish::check),
-    ("documented", documented::check),
+    ("documented names", documented_names::check),
     ("documented config", documented_config::check),
     ("dead files", dead_files::check),
     ("dead web files", dead_web_files::check),
     ("web imports", web_imports::check),
-    ("marks", marks::check),
+    ("leftovers", leftovers::check),
     ("characters", characters::check),
-    ("places", places::check),
+    ("local paths", local_paths::check),
     ("sleeps", sleeps::check),
     ("links", links::check),
     ("npm packages", dependencies::check_npm),
 ];
 
-/// Applies every rule to the repository and prints what they find.
+/// Applies every rule to the repository and prints the findings.
 pub(crate) fn check(root: &Path) -> Result<(), String> {
     let tree = Tree::read(root)?;
-    let mut count = tell("rust", &tree.unreadable());
+    let mut count = print_findings("rust", &tree.unreadable());
     for (name, rule) in RULES {
-        count += tell(name, &rule(&tree));
+        count += print_findings(name, &rule(&tree));
     }
-    count += tell("crates", &dependencies::check_crates(root)?);
+    count += print_findings("crates", &dependencies::check_crates(root)?);
     if count > 0 {
         return Err(format!("tidy: {count} findings"));
     }
@@ -59,7 +59,7 @@ pub(crate) fn check(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn tell(rule: &str, findings: &[Finding]) -> usize {
+fn print_findings(rule: &str, findings: &[Finding]) -> usize {
     for finding in findings {
         println!("{finding} [{rule}]");
     }

@@ -1,8 +1,8 @@
-//! `publish` of the channel layer is called by the commit and inside the layer only (I1), and for what is kept by nobody.
+//! Only the commit and the layer itself call `publish` of the channel layer (I1), and ephemeral events.
 
 use super::{
-    rust::find,
-    tree::{Finding, Tree},
+    rust_source::find,
+    source_tree::{Finding, Tree},
 };
 
 const PLACES: [&str; 4] = [
@@ -20,7 +20,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         }
         for pattern in [[".", "publish", "("], [":", "publish", "("]] {
             for tokens in find(rust, &pattern).filter(|tokens| !tokens[0].in_test) {
-                findings.push(file.finding(tokens[0].line, "only the commit publishes what is kept"));
+                findings.push(file.finding(tokens[0].line, "only the commit publishes durable events"));
             }
         }
     }
@@ -29,20 +29,20 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tree::lines_found, *};
+    use super::{super::source_tree::lines_found, *};
 
     const CALLS: &str = "fn f() {\n layer.publish(topics, bytes);\n tokio::select! { _ = layer.publish(a) => {} }\n \
                          Layer::publish(&layer, a);\n}\n#[cfg(test)]\nmod tests { fn g() { layer.publish(a); } }\n";
 
     #[test]
-    fn a_call_outside_the_commit_is_found_also_in_macros() {
+    fn calls_outside_the_commit_are_found_even_in_macros() {
         let mut lines = lines_found(check, "crates/server/src/ws/mod.rs", CALLS);
         lines.sort_unstable();
         assert_eq!(lines, [2, 3, 4]);
     }
 
     #[test]
-    fn the_commit_the_layer_and_tests_may_call_it() {
+    fn the_commit_the_layer_and_tests_may_publish() {
         for path in [
             "crates/server/src/commit/mod.rs",
             "crates/server/src/channel_layer/memory.rs",

@@ -1,6 +1,6 @@
-//! Files have at most 500 lines, functions in Rust at most 70.
+//! Files have at most 500 lines, Rust functions at most 70.
 
-use super::tree::{Finding, Tree};
+use super::source_tree::{Finding, Tree};
 use syn::{Block, ImplItemFn, ItemFn, Signature, TraitItemFn, visit::Visit};
 
 const FILE_LINES_MAX: usize = 500;
@@ -60,7 +60,7 @@ impl<'ast> Visit<'ast> for Functions {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tree::lines_found, *};
+    use super::{super::source_tree::lines_found, *};
 
     #[test]
     fn a_file_of_501_lines_is_found_and_one_of_500_is_not() {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_of_71_lines_is_found_wherever_it_stands() {
+    fn a_function_of_71_lines_is_found_anywhere() {
         let body = |lines: usize| format!("fn f() {{{}}}\n", "\n".repeat(lines - 1));
         let inside = |outer: &str, lines| format!("{outer} {{\n{}}}\n", body(lines));
         for outer in ["impl X", "trait X", "mod x", "fn outer()"] {

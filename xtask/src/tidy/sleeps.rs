@@ -1,9 +1,9 @@
-//! Tests wait for a condition and not for a time. Where they must let time pass (to give something forbidden the time
-//! to happen, or between two looks at a condition), a comment on the line or above says `waits for: …`.
+//! Tests wait for a condition, not for a time. Where time must pass (to let something forbidden happen, or between two
+//! checks of a condition), a comment on the line or above says `waits for: …`.
 
 use super::{
-    rust::{find, of_tests},
-    tree::{File, Finding, Tree},
+    rust_source::{find, of_tests},
+    source_tree::{File, Finding, Tree},
 };
 use regex_lite::Regex;
 
@@ -39,7 +39,7 @@ fn explained(file: &File, line: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tree::lines_found, *};
+    use super::{super::source_tree::lines_found, *};
 
     #[test]
     fn a_sleep_in_a_test_is_found() {

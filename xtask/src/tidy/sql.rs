@@ -1,8 +1,8 @@
-//! SQL stands in `crates/server/src/store/` and the migrations only. Tests may look into a store's file themselves.
+//! SQL is in `crates/server/src/store/` and the migrations only. Tests may query a store's file themselves.
 
 use super::{
-    rust::Kind,
-    tree::{Finding, Tree},
+    rust_source::Kind,
+    source_tree::{Finding, Tree},
 };
 
 const PLACE: &str = "crates/server/src/store/";
@@ -15,7 +15,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         }
         let texts = rust.tokens.iter().filter(|token| token.kind == Kind::Text && !token.in_test);
         for token in texts.filter(|token| is_sql(&token.text)) {
-            findings.push(file.finding(token.line, format!("SQL stands in {PLACE} only")));
+            findings.push(file.finding(token.line, format!("SQL is allowed in {PLACE} only")));
         }
     }
     findings
@@ -43,7 +43,7 @@ fn is_sql(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tree::lines_found, *};
+    use super::{super::source_tree::lines_found, *};
 
     const QUERIES: &str = "fn f() {\n\
         g(\"SELECT 1\");\n\
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_sql_is_not_found() {
+    fn text_that_only_resembles_sql_is_not_found() {
         let text =
             "/// SELECT 1\nfn f() { g(\"DELETE\"); g(\"DELETE /v1/session\"); g(\"Select a person\"); g(\"WITH\"); }";
         assert_eq!(lines_found(check, "crates/server/src/http/users.rs", text), [0; 0]);

@@ -3,7 +3,7 @@
 
 use super::{
     dead_files::resolve,
-    tree::{File, Finding, Tree},
+    source_tree::{File, Finding, Tree},
 };
 use regex_lite::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,14 +43,14 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in files {
         let Some(room) = room_of(&file.path) else {
-            findings.push(file.finding(1, "this is in none of the rooms that tidy knows"));
+            findings.push(file.finding(1, "tidy knows no room for this module"));
             continue;
         };
         for Import { path, line } in &imports[file.path.as_str()] {
             if room_of(path).is_some_and(|other| other > room) {
                 findings.push(file.finding(*line, format!("{} does not import from {}", ROOMS[room], short(path))));
             } else if reaches(&imports, path, &file.path) {
-                findings.push(file.finding(*line, format!("{} leads back here", short(path))));
+                findings.push(file.finding(*line, format!("{} imports this file, too: a circle", short(path))));
             }
         }
         if PURE.contains(&ROOMS[room]) {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_upwards_is_found_also_of_a_type_and_also_a_late_one() {
+    fn upward_imports_are_found_even_of_types_and_dynamic_ones() {
         let files = [
             ("web/src/inbox/thread/thread.js", ""),
             ("web/src/inbox/view/thread.js", "/**\n * @import {View} from '../thread/thread.js'\n */"),
@@ -168,16 +168,15 @@ mod tests {
             ("web/src/sdk/d.js", "import { a } from './a.js';"),
         ];
         let circle = ["a.js:1: sdk/b.js", "b.js:2: sdk/c.js", "c.js:1: sdk/a.js"];
-        assert_eq!(found(&files), circle.map(|step| format!("web/src/sdk/{step} leads back here")));
+        assert_eq!(found(&files), circle.map(|step| format!("web/src/sdk/{step} imports this file, too: a circle")));
     }
 
     #[test]
-    fn a_room_that_nobody_placed_is_found() {
+    fn an_unknown_room_is_found() {
         let files = [("web/src/inbox/misc/a.js", ""), ("web/src/a.js", ""), ("web/test/misc/a.js", "")];
         assert_eq!(
             found(&files),
-            ["inbox/misc/a.js", "a.js"]
-                .map(|path| format!("web/src/{path}:1: this is in none of the rooms that tidy knows"))
+            ["inbox/misc/a.js", "a.js"].map(|path| format!("web/src/{path}:1: tidy knows no room for this module"))
         );
     }
 

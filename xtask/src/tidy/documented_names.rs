@@ -1,8 +1,8 @@
-//! What is named on the wire and in the metrics is named in the book.
+//! Every name of the protocol and of the metrics is documented.
 
 use super::{
-    rust::{Kind, Rust, find},
-    tree::{Finding, Tree},
+    rust_source::{Kind, Rust, find},
+    source_tree::{Finding, Tree},
 };
 use parlor_protocol::{close::Close, command_names, error::Code};
 
@@ -30,7 +30,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// A thing to be documented: one place of the page has all of its words.
+/// A name to be documented: one entry of the page contains all of its words.
 struct Entry {
     what: String,
     words: Vec<String>,
@@ -45,15 +45,15 @@ impl Entry {
 fn missing(tree: &Tree, path: &str, entries: impl IntoIterator<Item = Entry>) -> Vec<Finding> {
     let finding = |what: String| Finding { path: path.to_owned(), line: 1, what };
     let Some(page) = tree.file(path) else { return vec![finding("this page is missing".to_owned())] };
-    // A heading, an empty line and the line after it are one place.
+    // A heading, an empty line and the line after it are one entry.
     let lines: Vec<&str> = page.text.lines().collect();
     let places: Vec<String> = (0..lines.len()).map(|at| lines[at..lines.len().min(at + 3)].join("\n")).collect();
     let stands = |entry: &Entry| places.iter().any(|place| entry.words.iter().all(|word| has_word(place, word)));
     let absent = entries.into_iter().filter(|entry| !stands(entry));
-    absent.map(|entry| finding(format!("the {} is not described", entry.what))).collect()
+    absent.map(|entry| finding(format!("the {} is not documented", entry.what))).collect()
 }
 
-/// Whether the name stands in the line by itself, and not as a part of another.
+/// Whether the line contains the name as a whole word.
 fn has_word(line: &str, word: &str) -> bool {
     let of_names = |sign: char| sign.is_ascii_alphanumeric() || sign == '_';
     line.match_indices(word).any(|(at, _)| {
@@ -69,8 +69,8 @@ fn events(tree: &Tree) -> Vec<Entry> {
         .collect()
 }
 
-/// The first argument of every `.register("…", …)` in the server, after the registry's prefix. The library itself
-/// adds the unit, and `_total` to what only grows.
+/// The first argument of every `.register("…", …)` in the server, after the registry's prefix. The library adds the
+/// unit, and `_total` to counters.
 fn metrics(tree: &Tree, page: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (_, rust) in tree.rust().filter(|(file, _)| file.path.starts_with("crates/server/src/")) {
@@ -86,7 +86,7 @@ fn metrics(tree: &Tree, page: &str) -> Vec<Entry> {
     entries
 }
 
-/// The texts that follow these words directly, outside tests.
+/// The string literals that directly follow these tokens, outside tests.
 fn first_texts<'a>(rust: &'a Rust, call: &'a [&str]) -> impl Iterator<Item = &'a str> {
     let calls = find(rust, call).filter(|tokens| !tokens[0].in_test);
     calls.filter_map(|tokens| tokens.get(call.len()).filter(|token| token.kind == Kind::Text)).map(|token| &*token.text)
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_page_leaves_out_is_found() {
+    fn names_missing_on_a_page_are_found() {
         let codes: Vec<_> = Code::ALL.iter().map(|code| format!("`{}`\n", code.name())).collect();
         let closes: Vec<_> =
             Close::ALL.iter().map(|close| format!("### `{}`\n\n{}. Why.\n\n", close.name(), close.code())).collect();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_that_is_not_described_is_found() {
+    fn an_undocumented_metric_is_found() {
         let server = "fn f() { let r = Registry::with_prefix(\"parlor\"); r.register(\"closes\", \"help\", a); \
                       r.register_with_unit(\"commit\", \"help\", Unit::Seconds, b); }";
         let metrics = |page: &str| found(&[("crates/server/src/metrics.rs", server), (METRICS, page)]);

@@ -1,25 +1,25 @@
-//! The sources: every text file that git keeps or would keep.
+//! The sources: every text file that git tracks or would track.
 
-use super::rust::{self, Rust};
+use super::rust_source::{self, Rust};
 use crate::command::{output, program};
 use std::{collections::BTreeSet, fmt, fs, path::Path};
 
 pub(super) struct Tree {
-    /// The text files, in the order of their paths.
+    /// The text files, sorted by path.
     pub(super) files: Vec<File>,
-    /// All files and folders, also those that are no text.
+    /// All files and folders, including binary ones.
     pub(super) paths: BTreeSet<String>,
 }
 
 pub(super) struct File {
-    /// From the root, with slashes.
+    /// Relative to the root, with slashes.
     pub(super) path: String,
     pub(super) text: String,
-    /// What a `.rs` file says, or why it cannot be read.
+    /// The parsed `.rs` file, or why it cannot be parsed.
     rust: Option<Result<Rust, Finding>>,
 }
 
-/// Something that a rule forbids, and where.
+/// A violation of a rule, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) path: String,
@@ -34,7 +34,7 @@ impl Tree {
         let paths: BTreeSet<&str> = list.split('\0').filter(|path| !path.is_empty()).collect();
         let mut read = Vec::new();
         for path in paths {
-            // A file may be deleted and git not know it yet.
+            // A file may be deleted while git still tracks it.
             let Ok(bytes) = fs::read(root.join(path)) else { continue };
             read.push((path.to_owned(), String::from_utf8(bytes).ok()));
         }
@@ -53,7 +53,7 @@ impl Tree {
         Self { files, paths }
     }
 
-    /// A tree made of texts, for the tests of the rules.
+    /// Creates a tree from texts, for the tests of the rules.
     #[cfg(test)]
     pub(super) fn of(files: &[(&str, &str)]) -> Self {
         Self::new(files.iter().map(|(path, text)| ((*path).to_owned(), Some((*text).to_owned()))).collect())
@@ -63,12 +63,12 @@ impl Tree {
         self.files.iter().find(|file| file.path == path)
     }
 
-    /// The Rust files that can be read.
+    /// The Rust files that can be parsed.
     pub(super) fn rust(&self) -> impl Iterator<Item = (&File, &Rust)> {
         self.files.iter().filter_map(|file| Some((file, file.rust.as_ref()?.as_ref().ok()?)))
     }
 
-    /// The Rust files that cannot be read; no rule can say anything of them.
+    /// The Rust files that cannot be parsed; no rule can check them.
     pub(super) fn unreadable(&self) -> Vec<Finding> {
         self.files.iter().filter_map(|file| file.rust.as_ref()?.as_ref().err().cloned()).collect()
     }
@@ -77,7 +77,7 @@ impl Tree {
 impl File {
     fn new(path: String, text: String) -> Self {
         let mut file = Self { path, text, rust: None };
-        file.rust = file.has_extension(&["rs"]).then(|| rust::read(&file.path, &file.text));
+        file.rust = file.has_extension(&["rs"]).then(|| rust_source::read(&file.path, &file.text));
         file
     }
 

@@ -1,12 +1,12 @@
-//! Nothing that was meant to go: unfinished places, traces, tests switched off without a reason, blanket allowances.
+//! No leftovers: unfinished work, debug output, tests switched off without a reason, blanket exceptions.
 
 use super::{
-    rust::{Kind, Rust, find},
-    tree::{Finding, Tree},
+    rust_source::{Kind, Rust, find},
+    source_tree::{Finding, Tree},
 };
 use regex_lite::Regex;
 
-const OF_PROGRAMS: [&str; 9] = ["rs", "js", "mjs", "css", "html", "toml", "sql", "sh", "yml"];
+const CODE_EXTENSIONS: [&str; 9] = ["rs", "js", "mjs", "css", "html", "toml", "sql", "sh", "yml"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -16,17 +16,20 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let expression = |text: &str| Regex::new(text).expect("a regular expression");
     let unfinished = expression(r"\b(FIXME|TODO|XXX)\b");
     let in_scripts = [
-        (expression(r"\bconsole\.(log|debug|dir|table)\("), "a trace"),
-        (expression(r"\bdebugger;"), "a trace"),
+        (expression(r"\bconsole\.(log|debug|dir|table)\("), "debug output"),
+        (expression(r"\bdebugger;"), "debug output"),
         (expression(r"\b(test|it|describe|suite)\.only\(|\bonly: true"), "only some of the tests run"),
-        (expression(r"\b(test|it|describe|suite)\.(skip|todo)\("), "a test switched off without a reason"),
-        (expression(r#"\bt\.skip\(\s*(\)|[^"'`\s)]|""|''|``)|\bskip: true"#), "a test switched off without a reason"),
-        (expression(r"@ts-(ignore|nocheck)|eslint-disable"), "a check switched off"),
+        (expression(r"\b(test|it|describe|suite)\.(skip|todo)\("), "a test is switched off without a reason"),
+        (
+            expression(r#"\bt\.skip\(\s*(\)|[^"'`\s)]|""|''|``)|\bskip: true"#),
+            "a test is switched off without a reason",
+        ),
+        (expression(r"@ts-(ignore|nocheck)|eslint-disable"), "a check is switched off"),
     ];
-    for file in tree.files.iter().filter(|file| file.path != "xtask/src/tidy/marks.rs") {
+    for file in tree.files.iter().filter(|file| file.path != "xtask/src/tidy/leftovers.rs") {
         for (number, line) in file.lines() {
-            if file.has_extension(&OF_PROGRAMS) && unfinished.is_match(line) {
-                findings.push(file.finding(number, "a mark of something unfinished"));
+            if file.has_extension(&CODE_EXTENSIONS) && unfinished.is_match(line) {
+                findings.push(file.finding(number, "unfinished work"));
             }
             if file.has_extension(&["js", "mjs"]) {
                 let found = in_scripts.iter().filter(|(pattern, _)| pattern.is_match(line));
@@ -42,7 +45,7 @@ fn in_rust(rust: &Rust) -> Vec<(usize, &'static str)> {
     for (pattern, what) in [
         (["todo", "!"].as_slice(), "something unfinished"),
         (&["unimplemented", "!"], "something unfinished"),
-        (&["dbg", "!"], "a trace"),
+        (&["dbg", "!"], "debug output"),
         (&["#", "[", "ignore", "]"], "a test switched off without a reason: #[ignore = \"…\"]"),
         (
             &["#", "[", "allow", "("],
@@ -62,10 +65,10 @@ fn in_rust(rust: &Rust) -> Vec<(usize, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tree::lines_found, *};
+    use super::{super::source_tree::lines_found, *};
 
     #[test]
-    fn marks_in_rust_are_found() {
+    fn leftovers_in_rust_are_found() {
         let text = "#![allow(dead_code)]\nfn f() { todo!() }\nfn g() { unimplemented!(\"x\") }\nfn h() { dbg!(1); }\n\
                     #[test]\n#[ignore]\nfn i() {}\n#[allow(unused)]\nfn j() {}\n#[expect(unused)]\nfn k() {}\n// FIXME\n// XXX: x\n";
         let mut lines = lines_found(check, "crates/x/src/x.rs", text);
@@ -74,13 +77,13 @@ mod tests {
     }
 
     #[test]
-    fn what_gives_a_reason_is_not() {
+    fn exceptions_with_a_reason_are_not_found() {
         let text = "/// todo!()\n#[ignore = \"needs an hour\"]\nfn f() {}\n#[expect(unused, reason = \"x\")]\nfn g() { a.iter().skip(1); }\n";
         assert_eq!(lines_found(check, "crates/x/src/x.rs", text), [0; 0]);
     }
 
     #[test]
-    fn marks_in_scripts_are_found() {
+    fn leftovers_in_scripts_are_found() {
         let text = "console.log(1);\ntest.only('x', f);\nit.skip('x', f);\nt.skip();\ntest('x', { skip: true }, f);\n// @ts-ignore\n/* TODO */\n";
         assert_eq!(lines_found(check, "web/test/x.js", text), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(

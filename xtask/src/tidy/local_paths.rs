@@ -1,15 +1,15 @@
-//! No absolute paths of somebody's machine.
+//! No absolute paths of a developer's machine.
 
-use super::tree::{Finding, Tree};
+use super::source_tree::{Finding, Tree};
 use regex_lite::Regex;
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let place = Regex::new(r"(^|[^A-Za-z0-9_.~/)}\]-])/(home|root|Users|workspace)/").expect("a regular expression");
     let mut findings = Vec::new();
-    for file in tree.files.iter().filter(|file| file.path != "xtask/src/tidy/places.rs") {
+    for file in tree.files.iter().filter(|file| file.path != "xtask/src/tidy/local_paths.rs") {
         for (number, line) in file.lines() {
             if place.is_match(line) {
-                findings.push(file.finding(number, "a path of somebody's own machine"));
+                findings.push(file.finding(number, "a path of a developer's machine"));
             }
         }
     }
@@ -18,7 +18,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tree::lines_found, *};
+    use super::{super::source_tree::lines_found, *};
 
     #[test]
     fn paths_below_a_home_are_found() {

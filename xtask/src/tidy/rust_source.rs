@@ -1,22 +1,22 @@
-//! A Rust file as the rules see it: its items, and its tokens in a row, those inside macros too.
+//! A Rust file as the rules see it: its items, and a flat list of its tokens, including those inside macros.
 
-use super::tree::Finding;
+use super::source_tree::Finding;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use std::ops::RangeInclusive;
 use syn::{Attribute, Item, Lit, spanned::Spanned, visit::Visit};
 
 pub(super) struct Rust {
     pub(super) items: syn::File,
-    /// Comments are left out, also those that document.
+    /// Comments are omitted, including doc comments.
     pub(super) tokens: Vec<Token>,
 }
 
 pub(super) struct Token {
-    /// What it is in the source; of a text literal the value.
+    /// Its text; of a string literal, the value.
     pub(super) text: String,
     pub(super) kind: Kind,
     pub(super) line: usize,
-    /// It belongs to tests only.
+    /// It is compiled for tests only.
     pub(super) in_test: bool,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn of_tests(path: &str) -> bool {
     path.contains("/tests/") || path.ends_with("/tests.rs") || path.starts_with("web/test/")
 }
 
-/// Every place where these words and signs stand: the tokens from there to the end of the file.
+/// Every position of this sequence of tokens: the tokens from there to the end of the file.
 pub(super) fn find<'a>(rust: &'a Rust, pattern: &'a [&str]) -> impl Iterator<Item = &'a [Token]> {
     let same = |(token, part): (&Token, &&str)| matches!(token.kind, Kind::Word | Kind::Sign) && token.text == *part;
     let starts = 0..(rust.tokens.len() + 1).saturating_sub(pattern.len());
@@ -102,7 +102,7 @@ fn quoted(literal: &Lit) -> String {
     }
 }
 
-/// `[doc = "…"]`, which is what a comment that documents becomes.
+/// `[doc = "…"]`, which is what a doc comment becomes.
 fn is_comment(tree: &TokenTree) -> bool {
     let TokenTree::Group(group) = tree else { return false };
     let mut inside = group.stream().into_iter();
@@ -110,7 +110,7 @@ fn is_comment(tree: &TokenTree) -> bool {
     first && matches!(inside.next(), Some(TokenTree::Punct(sign)) if sign.as_char() == '=')
 }
 
-/// The lines of what is compiled for tests only.
+/// The lines of code compiled for tests only.
 #[derive(Default)]
 struct TestItems {
     lines: Vec<RangeInclusive<usize>>,
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_in_macros_are_seen_and_comments_are_not() {
+    fn tokens_in_macros_are_included_and_comments_are_not() {
         let text = "//! One\n/// Two\n#[test]\nfn three() { four!(five, \"six\"); }\nfn seven() {}\n";
         let rust = read("crates/x/src/x.rs", text).unwrap_or_else(|finding| panic!("{finding}"));
         let words: Vec<_> =
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_rust_is_told_with_its_line() {
+    fn a_file_that_is_not_rust_is_reported_with_its_line() {
         assert_eq!(read("x.rs", "fn one() {}\nfn {}\n").err().map(|finding| finding.line), Some(2));
     }
 }
