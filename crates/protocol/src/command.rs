@@ -1,4 +1,4 @@
-//! What a client may ask for. The HTTP edge makes the same values out of paths and bodies.
+//! The commands of a client. The HTTP API builds the same values from paths and bodies.
 
 use crate::{
     cursor::Cursor,
@@ -14,13 +14,13 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", deny_unknown_fields)]
 pub enum Command {
-    /// Says whose page this is and asks what changed since the cursor. The first command on a socket; later
-    /// as often as wanted. Answer: [`Heads`](crate::reply::Heads).
+    /// Names the user of the page and requests what changed since the cursor. The first command on a socket; it may be
+    /// repeated. Answer: [`Heads`](crate::reply::Heads).
     #[serde(rename = "session.resume")]
     Resume {
-        /// Whose page this is.
+        /// The user of the page.
         user: UserId,
-        /// How far the client's state goes; absent when it holds nothing. A text that is no cursor is as good as none.
+        /// The cursor of the client's state; absent without any. A text that is not a cursor counts as absent.
         #[schema(value_type = Option<String>)]
         #[serde(
             default,
@@ -29,287 +29,287 @@ pub enum Command {
         )]
         cursor: Option<Cursor>,
     },
-    /// The conversations of the asker, the one with the newest activity first.
+    /// Lists the user's conversations, newest activity first.
     #[serde(rename = "conversation.list")]
     ListConversations {
-        /// The `next` of the page before.
+        /// The `next` of the previous page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
-        /// At most so many: 1 to `page_rows_max`.
+        /// Maximum rows: 1 to `page_rows_max`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// One conversation.
+    /// Fetches a conversation.
     #[serde(rename = "conversation.get")]
     GetConversation {
-        /// Which.
+        /// The conversation.
         conversation: ConversationId,
     },
-    /// What changed in a conversation since a version.
+    /// Fetches what changed in a conversation since a version.
     #[serde(rename = "conversation.changes")]
     GetChanges {
-        /// Which.
+        /// The conversation.
         conversation: ConversationId,
-        /// The version at which the asker's state of it is true.
+        /// The version of the client's copy.
         since: Version,
     },
-    /// Finds or opens a direct conversation, or opens a group.
+    /// Opens a direct conversation, or finds the one that exists, or opens a group.
     #[serde(rename = "conversation.open")]
     Open(Open),
-    /// Replaces the set of conversations that this connection shows, so that it hears large ones live too.
+    /// Replaces the set of conversations that this connection shows, so that it also receives events of large ones.
     #[serde(rename = "conversation.show")]
     Show {
-        /// All that are on the screen.
+        /// All conversations on the screen.
         conversations: Vec<ConversationId>,
     },
-    /// Moves the asker's own markers forward; never back.
+    /// Moves the user's own markers forward, never back.
     #[serde(rename = "conversation.mark")]
     Mark {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Received up to here.
+        /// Delivered up to this message.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         delivered: Option<Seq>,
-        /// Read up to here; includes `delivered`.
+        /// Read up to this message; implies `delivered`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         read: Option<Seq>,
     },
-    /// Names a group. Owners and moderators.
+    /// Renames a group. Owners and moderators.
     #[serde(rename = "conversation.update")]
     UpdateConversation {
-        /// Which.
+        /// The conversation.
         conversation: ConversationId,
-        /// Its new name.
+        /// The new title.
         title: String,
     },
-    /// Tells the others that the asker is writing, or no longer is. Say it again every three seconds while it is so.
+    /// Reports whether the user is typing. Repeat it every three seconds while they are.
     #[serde(rename = "conversation.typing")]
     SetTyping {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Whether it is so.
+        /// Whether the user is typing.
         typing: bool,
     },
-    /// Everybody in a conversation, in the order of their ids, with their markers as they are now.
+    /// Lists the members of a conversation in the order of their ids, with their current markers.
     #[serde(rename = "member.list")]
     ListMembers {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// The `next` of the page before.
+        /// The `next` of the previous page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
-        /// At most so many: 1 to `page_rows_max`.
+        /// Maximum rows: 1 to `page_rows_max`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// Adds people to a group. Owners and moderators.
+    /// Adds members to a group. Owners and moderators.
     #[serde(rename = "member.add")]
     AddMembers {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Who.
+        /// The new members.
         users: Vec<UserId>,
-        /// What they see of what was written before; the operator's setting when absent.
+        /// What they see of earlier messages; the operator's setting if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         history: Option<History>,
     },
-    /// Gives a member of a group another role. Owners only.
+    /// Changes the role of a member of a group. Owners only.
     #[serde(rename = "member.update")]
     UpdateMember {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Who.
+        /// The member.
         user: UserId,
-        /// Which.
+        /// The new role.
         role: Role,
     },
-    /// Removes a person from a group (owners; moderators only members), or oneself (leaving).
+    /// Removes a member from a group (owners; moderators only members), or leaves it.
     #[serde(rename = "member.remove")]
     RemoveMember {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Who.
+        /// The member.
         user: UserId,
     },
     /// Sends a message.
     #[serde(rename = "message.send")]
     Send {
-        /// Where to.
+        /// The target conversation.
         conversation: ConversationId,
-        /// The sender's own name for it: 1 to 64 visible ASCII characters, the same in every retry.
-        /// Ids that begin with the time (UUID version 7) are the fastest to store.
+        /// A key chosen by the client: 1 to 64 visible ASCII characters, the same in every retry. Keys that start with
+        /// the time (UUID version 7) are the fastest to store.
         client_id: String,
-        /// What it says; may be empty where there are attachments.
+        /// The text; may be empty if there are attachments.
         #[serde(default)]
         text: String,
-        /// What stands above the text.
+        /// The subject, shown above the text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         subject: Option<String>,
-        /// The message of this conversation that it answers.
+        /// The message of this conversation that it replies to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reply_to: Option<Seq>,
         /// The sender's finished uploads, each used once.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<FileId>,
     },
-    /// Sends again, elsewhere, what a message that the asker sees says and carries.
+    /// Sends a copy of a visible message to another conversation.
     #[serde(rename = "message.forward")]
     Forward {
-        /// Where to.
+        /// The target conversation.
         conversation: ConversationId,
         /// As in `message.send`.
         client_id: String,
-        /// What.
+        /// The original.
         from: MessagePlace,
     },
-    /// Changes the text or the subject of one's own message, within the operator's time; what is absent stays. One of
-    /// the two is expected.
+    /// Edits the text or the subject of the user's own message, within the operator's time limit. Absent fields stay as
+    /// they are; one is required.
     #[serde(rename = "message.edit")]
     Edit {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Which.
+        /// The message.
         seq: Seq,
-        /// What it says from now on; may be empty where there are attachments.
+        /// The new text; may be empty if there are attachments.
         #[schema(value_type = String)]
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::non_null")]
         text: Option<String>,
-        /// What stands above the text from now on; null for nothing.
+        /// The new subject; null to remove it.
         #[schema(value_type = Option<String>)]
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "patch::clearable")]
         subject: Option<Option<String>>,
     },
-    /// Deletes a message for everyone: one's own, or as owner or moderator of a group another's.
+    /// Deletes a message for everyone: the user's own, or any as owner or moderator of a group.
     #[serde(rename = "message.delete")]
     Delete {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Which.
+        /// The message.
         seq: Seq,
     },
-    /// Deletes a message for oneself alone, for good.
+    /// Deletes a message for the user alone, for good.
     #[serde(rename = "message.hide")]
     Hide {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Which.
+        /// The message.
         seq: Seq,
     },
-    /// Puts one's own reaction under a message, or takes it away.
+    /// Adds or removes the user's own reaction.
     #[serde(rename = "message.react")]
     React {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Which.
+        /// The message.
         seq: Seq,
         /// One emoji.
         emoji: String,
-        /// Whether it is to be there.
+        /// Whether to add or to remove it.
         on: bool,
     },
-    /// Who reacted to a message, with their names.
+    /// Lists who reacted to a message, with their names.
     #[serde(rename = "message.reactions")]
     ListReactions {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Which.
+        /// The message.
         seq: Seq,
-        /// The `next` of the page before.
+        /// The `next` of the previous page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
-        /// At most so many: 1 to `page_rows_max`.
+        /// Maximum rows: 1 to `page_rows_max`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// Messages that say something, the newest first, of all that the asker may see.
+    /// Searches all messages that the user may see, newest first.
     #[serde(rename = "message.search")]
     Search(Search),
-    /// Gives up a command whose outcome is unknown: it either has happened, or never will.
+    /// Cancels a command whose outcome is unknown: it either has happened, or never will.
     #[serde(rename = "message.cancel")]
     Cancel {
-        /// The `client_id` that it was sent with.
+        /// The `client_id` of the command.
         client_id: String,
     },
-    /// Messages of a conversation, in the order of `seq`. At most one of `before`, `after`, `around`;
-    /// none means the newest.
+    /// Lists messages of a conversation in the order of `seq`. At most one of `before`, `after` and `around`; without any,
+    /// the newest.
     #[serde(rename = "message.list")]
     ListMessages {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// The newest of those with a lower `seq`.
+        /// The newest messages with a lower `seq`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<Seq>,
-        /// The oldest of those with a higher `seq`.
+        /// The oldest messages with a higher `seq`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Seq>,
-        /// Those around this `seq`.
+        /// The messages around this `seq`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         around: Option<Seq>,
-        /// At most so many: 1 to `page_rows_max`.
+        /// Maximum rows: 1 to `page_rows_max`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// The signed-in person.
+    /// Fetches the signed-in user.
     #[serde(rename = "me.get")]
     GetMe {
-        /// The version of the scope `user:…` at which the asker's state is true: what was hidden since is told.
+        /// The client's version of the scope `user:…`: the answer lists messages hidden since.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<Version>,
     },
-    /// Changes the asker's own name or settings; what is absent stays.
+    /// Changes the user's own name or settings. Absent fields stay as they are.
     #[serde(rename = "me.update")]
     UpdateMe(MeUpdate),
-    /// Replaces the set of people whose presence this connection is told.
+    /// Replaces the set of users whose presence this connection receives.
     #[serde(rename = "presence.watch")]
     WatchPresence {
-        /// All that are on the screen.
+        /// All users on the screen.
         users: Vec<UserId>,
     },
-    /// Says whether somebody is at this page.
+    /// Reports whether the page is in use.
     #[serde(rename = "presence.set")]
     SetPresence {
-        /// Nobody is.
+        /// The page is not in use.
         idle: bool,
     },
-    /// Begins to send a file in binary frames on this socket, or goes on with one that was cut off.
+    /// Starts an upload in binary frames on this socket, or resumes one.
     #[serde(rename = "upload.begin")]
     BeginUpload {
-        /// The uploader's own name for it, the same when it goes on.
+        /// A key chosen by the client, the same when it resumes.
         client_id: String,
-        /// Its name.
+        /// The file name.
         name: String,
-        /// How large it is.
+        /// The size of the file.
         bytes: u64,
     },
-    /// All of a file was sent: it is looked at and kept.
+    /// Finishes an upload: the file is checked and stored.
     #[serde(rename = "upload.end")]
     EndUpload {
-        /// Which.
+        /// The upload.
         upload: FileId,
     },
-    /// Gives a file up that no message carries yet.
+    /// Cancels an upload that is not attached to a message yet.
     #[serde(rename = "upload.cancel")]
     CancelUpload {
-        /// Which.
+        /// The upload.
         upload: FileId,
     },
-    /// People whom the asker may write to and whose name has a word that begins so.
+    /// Lists users to whom the user may write, by prefixes of their names.
     #[serde(rename = "user.list")]
     ListUsers {
-        /// Beginnings of words, in any order; empty for everybody.
+        /// Prefixes of words, in any order; empty for all users.
         #[serde(default)]
         query: String,
-        /// The `next` of the page before.
+        /// The `next` of the previous page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
-        /// At most so many: 1 to `page_rows_max`.
+        /// Maximum rows: 1 to `page_rows_max`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
 }
 
 impl Command {
-    /// `message.send` of a text and nothing else.
+    /// Builds a `message.send` with only a text.
     #[must_use]
     pub fn send_text(conversation: ConversationId, client_id: impl Into<String>, text: impl Into<String>) -> Self {
         let (client_id, text) = (client_id.into(), text.into());

@@ -1,4 +1,4 @@
-//! What the server tells unasked. An event carries the new state of its row, never a difference.
+//! Events of the server. An event contains the new state of its row, never a difference.
 
 use crate::{
     ids::{ConversationId, FileId, Scope, Seq, UserId, Version},
@@ -8,16 +8,16 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Where an event stands in its scope. A client applies it when its copy of the scope is at `prev`, drops it
-/// when its copy is at or past `version`, and otherwise waits a moment and asks for what lies between.
+/// The position of an event in its scope. A client applies it if its copy of the scope is at `prev`, ignores it if its
+/// copy is at or past `version`, and otherwise waits a moment and fetches what lies between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Scoped {
-    /// Which scope.
+    /// The scope.
     #[schema(value_type = String, example = "conversation:12")]
     pub scope: Scope,
-    /// The change's version.
+    /// The version of the change.
     pub version: Version,
-    /// The scope's version before; 0 when this change made it.
+    /// The previous version of the scope; 0 if this change created it.
     pub prev: Version,
 }
 
@@ -28,44 +28,44 @@ pub enum Event {
     /// A message was sent.
     #[serde(rename = "message.created")]
     MessageCreated {
-        /// Its place.
+        /// Its position.
         #[serde(flatten)]
         place: Scoped,
         /// The message.
         message: Message,
-        /// Who sent it.
+        /// The sender.
         sender: User,
-        /// The sender's marker after it: moved onto the message if everything before was read. Absent where it is not
-        /// told: receipts are off, the sender's or the listener's.
+        /// The sender's marker after it: on the message, if everything before was read. Absent if the sender or the
+        /// recipient has receipts off.
         sender_read_seq: Option<Seq>,
     },
-    /// A message was edited, deleted for everyone, or reacted to. Whoever has not read past a message that was
-    /// deleted, and did not write it, asks for the conversation: its `unread` is another.
+    /// A message was edited, deleted for everyone, or reacted to. A client whose user has not read past a deleted
+    /// message of another sender fetches the conversation, because its `unread` changed.
     #[serde(rename = "message.updated")]
     MessageUpdated {
-        /// Its place.
+        /// Its position.
         #[serde(flatten)]
         place: Scoped,
         /// The message as it is now.
         message: Message,
     },
-    /// I deleted a message for myself: whoever holds it holds only its place from now on. If it was the
-    /// `last_message`, the conversation is asked for.
+    /// The user deleted a message for themselves: clients keep only its place. If it was the `last_message`, they fetch
+    /// the conversation.
     #[serde(rename = "message.hidden")]
     MessageHidden {
-        /// Its place, in the scope `user:…`.
+        /// Its position, in the scope `user:…`.
         #[serde(flatten)]
         place: Scoped,
-        /// Which.
+        /// The message.
         seq: Seq,
-        /// My markers there, with what is unread now.
+        /// The user's markers there, with the new `unread`.
         #[serde(flatten)]
         marker: Marker,
     },
-    /// A conversation was opened with you in it.
+    /// A conversation was opened with the user as a member.
     #[serde(rename = "conversation.created")]
     ConversationCreated {
-        /// Its place.
+        /// Its position.
         #[serde(flatten)]
         place: Scoped,
         /// The conversation; it has no messages yet, so it is the same for every member.
@@ -74,7 +74,7 @@ pub enum Event {
     /// The name, the picture or the context of a conversation changed.
     #[serde(rename = "conversation.updated")]
     ConversationUpdated {
-        /// Its place.
+        /// Its position.
         #[serde(flatten)]
         place: Scoped,
         /// The name of a group.
@@ -83,90 +83,90 @@ pub enum Event {
         picture: Option<String>,
         /// What it is about.
         context: Option<Context>,
-        /// The rows of those whose role in the context changed.
+        /// The members whose role in the context changed.
         members: Vec<Member>,
-        /// The line of the system that says so; it is added as in `message.created`, and is unread for nobody.
+        /// The system line about it; it is added as in `message.created`, and never counts as unread.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<Message>,
     },
-    /// Members came, left, were renamed, or moved their markers.
+    /// Members joined, left, were renamed, or moved their markers.
     #[serde(rename = "member.updated")]
     MembersUpdated {
-        /// Its place.
+        /// Its position.
         #[serde(flatten)]
         place: Scoped,
-        /// The rows that changed. Whoever finds himself here with `left` drops the conversation; whoever
-        /// does not know the conversation asks for it.
+        /// The changed members. A client that finds its user here with `left` drops the conversation; one that does not
+        /// have the conversation fetches it.
         members: Vec<Member>,
-        /// How many are in it now.
+        /// The new number of members.
         member_count: u32,
-        /// When one person's marker moved: how many messages that person now has unread.
+        /// If one member's marker moved: how many messages that member has unread now.
         unread: Option<u32>,
-        /// The line of the system that says so; it is added as in `message.created`, and is unread for nobody.
+        /// The system line about it; it is added as in `message.created`, and never counts as unread.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<Message>,
     },
-    /// My own markers moved, which nobody else is told: the conversation is large, or receipts are off.
+    /// The user's own markers moved, which is not reported to others: the conversation is large, or receipts are off.
     #[serde(rename = "marker.updated")]
     MarkerUpdated {
-        /// Its place.
+        /// Its position.
         #[serde(flatten)]
         place: Scoped,
         /// The markers.
         #[serde(flatten)]
         marker: Marker,
     },
-    /// My own name, picture or password changed, or one of my sessions ended.
+    /// The user's own name, picture or password changed, or one of their sessions ended.
     #[serde(rename = "me.updated")]
     MeUpdated {
-        /// Its place.
+        /// Its position.
         #[serde(flatten)]
         place: Scoped,
-        /// I, as I am now.
+        /// The user's new state.
         me: Me,
     },
-    /// Something changed that the listener is not told: only the scope's version moves.
+    /// Something changed that the recipient may not see: only the scope's version moves.
     #[serde(rename = "scope.advanced")]
     ScopeAdvanced {
-        /// Its place.
+        /// Its position.
         #[serde(flatten)]
         place: Scoped,
     },
-    /// The scope is at this version; what changed must be asked for.
+    /// The scope is at this version; the changes must be fetched.
     #[serde(rename = "scope.changed")]
     ScopeChanged {
-        /// Which scope.
+        /// The scope.
         #[schema(value_type = String, example = "conversation:12")]
         scope: Scope,
         /// Its version, or later.
         version: Version,
     },
-    /// Somebody began to write, goes on, or stopped. Kept by nobody; what was said last holds for `expires_ms`, and
-    /// ends with a message of theirs.
+    /// A user started, continues or stopped typing. Ephemeral: it expires after `expires_ms`, or with a message of
+    /// theirs.
     #[serde(rename = "typing.changed")]
     TypingChanged {
-        /// Where.
+        /// The conversation.
         conversation: ConversationId,
-        /// Who.
+        /// The user.
         user: UserId,
-        /// Whether they are writing.
+        /// Whether they are typing.
         typing: bool,
-        /// How long this holds unless it is said again, in milliseconds.
+        /// How long this lasts unless it is repeated, in milliseconds.
         expires_ms: u64,
     },
-    /// Somebody whom this connection watches came, went or idles.
+    /// The presence of a user whom this connection watches changed.
     #[serde(rename = "presence.changed")]
     PresenceChanged {
-        /// How they are now.
+        /// The new presence.
         #[serde(flatten)]
         presence: Presence,
     },
-    /// Bytes of an upload of this connection were kept.
+    /// Bytes of an upload of this connection were stored.
     #[serde(rename = "upload.progress")]
     UploadProgress {
-        /// Which.
+        /// The upload.
         upload: FileId,
-        /// How many are kept.
+        /// The bytes stored so far.
         received: u64,
     },
 }

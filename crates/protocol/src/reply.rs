@@ -1,4 +1,4 @@
-//! What a command is answered with; the bodies of HTTP answers too.
+//! The answers to commands, which are also the bodies of HTTP answers.
 
 use crate::{
     cursor::Cursor,
@@ -13,26 +13,26 @@ use utoipa::ToSchema;
 /// What changed since a cursor, read in one snapshot of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Heads {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// The cursor to keep once every scope named here is at or past its version, or has been fetched.
+    /// The cursor to store once every scope listed here is at or past its version.
     #[schema(value_type = String, example = "81273645.4711")]
     pub cursor: Cursor,
-    /// The cursor that came is not good here (or none came): drop all state, keep `cursor`, and load anew.
+    /// The client's cursor is absent or not valid here: drop all state, store `cursor`, and reload.
     pub reset: bool,
-    /// The scopes of mine that changed.
+    /// The user's scopes that changed.
     pub heads: Vec<Head>,
-    /// The scopes that I left.
+    /// The scopes that the user left.
     #[schema(value_type = Vec<String>)]
     pub gone: Vec<Scope>,
-    /// For some of `heads`, the changes themselves, to save asking.
+    /// The changes of some of `heads`, to save requests.
     pub changes: Vec<Changes>,
 }
 
 /// A scope and its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Head {
-    /// Which scope.
+    /// The scope.
     #[schema(value_type = String, example = "conversation:12")]
     pub scope: Scope,
     /// The version of its last change.
@@ -42,25 +42,25 @@ pub struct Head {
 /// The newest state of what changed in a conversation since a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Changes {
-    /// Which scope.
+    /// The scope.
     #[schema(value_type = String, example = "conversation:12")]
     pub scope: Scope,
-    /// What was asked for: a client whose state is at or past this may apply the answer.
+    /// The requested version: a client whose copy is at or past it may apply the answer.
     pub since: Version,
-    /// The state is true at this version once applied.
+    /// The version of the copy after applying the answer.
     pub version: Version,
-    /// Too much changed: drop the messages held; these are the newest page.
+    /// Too much changed: drop the loaded messages; these are the newest page.
     pub reset: bool,
-    /// There is more: ask again with `since` = `version`.
+    /// There is more: request it with `since` = `version`.
     pub more: bool,
     /// The conversation itself; absent while there is `more`.
     pub conversation: Option<Conversation>,
     /// The changed messages, each once, in the order of their versions.
     pub messages: Vec<Message>,
-    /// Those that `messages` answer, where the asker may see them.
+    /// The messages that `messages` reply to, if the viewer may see them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quoted: Vec<Message>,
-    /// Those who wrote them, or are named in lines of the system.
+    /// Their senders, and users named in system lines.
     pub users: Vec<User>,
 }
 
@@ -69,12 +69,12 @@ pub struct Changes {
 pub struct ConversationPage {
     /// In the order of `activity`, the newest first.
     pub conversations: Vec<Conversation>,
-    /// People whom `created_by` or `last_message` name and who are not among the members: those who left, above all.
+    /// Users named in `created_by` or `last_message` who are not among the members, such as former members.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<User>,
-    /// Give this as `after` for the next page; null at the end.
+    /// The `after` of the next page; null at the end.
     pub next: Option<String>,
-    /// True for what is here. It starts a client that has none and never moves one that has.
+    /// The cursor of this answer. A client without a cursor adopts it; it never moves an existing one.
     #[schema(value_type = String, example = "81273645.4711")]
     pub cursor: Cursor,
 }
@@ -97,16 +97,16 @@ pub struct ConversationAnswer {
 pub struct MessagePage {
     /// In the order of `seq`, without gaps.
     pub messages: Vec<Message>,
-    /// Those that `messages` answer, where the asker may see them.
+    /// The messages that `messages` reply to, if the viewer may see them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quoted: Vec<Message>,
-    /// Those who wrote them, or are named in lines of the system.
+    /// Their senders, and users named in system lines.
     pub users: Vec<User>,
-    /// Give this as `before` for the older ones; null when there are none that the asker may see.
+    /// The `before` of the older page; null if the viewer may see none.
     pub previous: Option<Seq>,
-    /// Give this as `after` for the newer ones; null when there are none.
+    /// The `after` of the newer page; null if there is none.
     pub next: Option<Seq>,
-    /// The version of the conversation at which this is true.
+    /// The version of the conversation.
     pub version: Version,
     /// See [`ConversationPage::cursor`].
     #[schema(value_type = String, example = "81273645.4711")]
@@ -116,57 +116,57 @@ pub struct MessagePage {
 /// The answer to `message.send` and `message.forward`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Sent {
-    /// The message, kept.
+    /// The stored message.
     pub message: Message,
     /// Its event's version and `prev`; of a repeat, the message's version twice.
     #[serde(flatten)]
     pub change: Changed,
-    /// This `client_id` had been sent before; here is what it made then.
+    /// The `client_id` was sent before; this is the message it created.
     pub duplicate: bool,
 }
 
-/// The place of a change in its scope: that of the event that tells it.
+/// The position of a change in its scope, which is also that of its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Changed {
-    /// The change's version. Equal to `prev` when there was nothing to change.
+    /// The change's version. Equal to `prev` if nothing changed.
     pub version: Version,
-    /// The version of its scope before.
+    /// The previous version of its scope.
     pub prev: Version,
 }
 
 /// The answer to `conversation.open`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Opened {
-    /// The conversation, found or made.
+    /// The conversation, existing or new.
     pub conversation: Conversation,
-    /// It was there before.
+    /// It existed before.
     pub found: bool,
 }
 
 /// The answer to `conversation.mark`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Marked {
-    /// The markers as they now stand.
+    /// The new markers.
     #[serde(flatten)]
     pub marker: Marker,
-    /// The change's place.
+    /// The position of the change.
     #[serde(flatten)]
     pub change: Changed,
 }
 
-/// A person's own markers in a conversation.
+/// A user's own markers in a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Marker {
-    /// Where.
+    /// The conversation.
     pub conversation: ConversationId,
-    /// Read up to here.
+    /// Read up to this message.
     pub read_seq: Seq,
-    /// When that last moved, if it ever did.
+    /// When `read_seq` last moved, if ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<String>,
-    /// Received up to here.
+    /// Delivered up to this message.
     pub delivered_seq: Seq,
-    /// How many messages of others lie after `read_seq`; 100 means "99+".
+    /// The number of messages of others after `read_seq`; 100 means "99+".
     pub unread: u32,
 }
 
@@ -175,42 +175,42 @@ pub struct Marker {
 pub struct Cancelled {
     /// The command never happened and never will.
     pub cancelled: bool,
-    /// It had happened: this is what it made.
+    /// The command had happened: the message it created.
     pub message: Option<Message>,
 }
 
 /// The answer to `conversation.show`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shown {
-    /// Those of the asked ones that the asker is in, with their versions now: live events follow from there.
+    /// The requested conversations of which the user is a member, with their current versions: events continue from there.
     pub heads: Vec<Head>,
 }
 
-/// What is unread in all conversations of a person.
+/// The unread totals over all conversations of a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unread {
-    /// Conversations with something unread.
+    /// Conversations with unread messages.
     pub conversations: u32,
-    /// The sum of their `unread`, each of which ends at 100.
+    /// The sum of their `unread`, each of which is at most 100.
     pub messages: u32,
 }
 
 /// The state of the scope `user:…`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MeAnswer {
-    /// The person.
+    /// The user.
     #[serde(flatten)]
     pub me: Me,
-    /// The person's own markers that moved without a change of the conversation: in those of more than
-    /// `conversation_fan_out_max` people, and where receipts are off. For the others see the member's row.
+    /// The user's own markers that moved without a change of the conversation: in those of more than
+    /// `conversation_fan_out_max` members, and with receipts off. For the others see the member's row.
     pub markers: Vec<Marker>,
-    /// What is unread in all conversations, at the version of `cursor`.
+    /// The unread totals, at the version of `cursor`.
     pub unread: Unread,
-    /// What the person hid after the version that was asked for. Whoever holds one of them holds only its place
-    /// from now on, and asks for its conversation, whose `unread` and `last_message` may be others.
+    /// The messages that the user hid after the requested version. A client keeps only their places, and fetches their
+    /// conversations, whose `unread` and `last_message` may have changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hidden: Vec<MessagePlace>,
-    /// Too much was hidden to tell: drop all messages and ask for every conversation that is held.
+    /// Too many messages were hidden to list: drop all messages and fetch every loaded conversation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden_reset: bool,
     /// See [`ConversationPage::cursor`].
@@ -223,7 +223,7 @@ pub struct MeAnswer {
 pub struct MessageChanged {
     /// The message as it is now.
     pub message: Message,
-    /// Its event's version and `prev`; equal when there was nothing to change.
+    /// Its event's version and `prev`; equal if nothing changed.
     #[serde(flatten)]
     pub change: Changed,
 }
@@ -231,18 +231,18 @@ pub struct MessageChanged {
 /// The answer to `message.reactions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reactions {
-    /// In the order of each emoji's first use. A page counts people: an emoji may go on on the next page.
+    /// In the order of each emoji's first use. A page counts users: an emoji may continue on the next page.
     pub reactions: Vec<ReactionBy>,
-    /// Give this as `after` for the next page; null at the end.
+    /// The `after` of the next page; null at the end.
     pub next: Option<String>,
 }
 
-/// One emoji under a message, and who put it there.
+/// An emoji, and the users who reacted with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReactionBy {
-    /// Which.
+    /// The emoji.
     pub emoji: String,
-    /// Who, in the order in which they came.
+    /// The users, in the order of their reactions.
     pub users: Vec<User>,
 }
 
@@ -251,7 +251,7 @@ pub struct ReactionBy {
 pub struct Members {
     /// In the order of their ids.
     pub members: Vec<Member>,
-    /// Give this as `after` for the next page; null at the end.
+    /// The `after` of the next page; null at the end.
     pub next: Option<String>,
 }
 
@@ -260,20 +260,20 @@ pub struct Members {
 pub struct Found {
     /// The newest first.
     pub results: Vec<Hit>,
-    /// The conversations that they are of, as `conversation.list` would give them.
+    /// Their conversations, as in `conversation.list`.
     pub conversations: Vec<Conversation>,
-    /// Those who wrote them.
+    /// Their senders.
     pub users: Vec<User>,
-    /// Give this as `after` for the next page; null at the end.
+    /// The `after` of the next page; null at the end.
     pub next: Option<String>,
 }
 
-/// A message that was found.
+/// A search result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Hit {
     /// The message.
     pub message: Message,
-    /// The part of its subject, text or file names that was looked for, in pieces.
+    /// The matching part of its subject, text or file names, in pieces.
     pub excerpt: Vec<Piece>,
 }
 
@@ -281,38 +281,38 @@ pub struct Hit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"text": "umbrella", "hit": true}))]
 pub struct Piece {
-    /// What it says.
+    /// The text.
     pub text: String,
-    /// This is what was looked for.
+    /// Whether it matches the query.
     pub hit: bool,
 }
 
 /// The answer to `presence.watch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Watched {
-    /// Each of those that were asked for, as they are now.
+    /// The current presence of each requested user.
     pub presence: Vec<Presence>,
 }
 
 /// The answer to `upload.begin`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UploadBegun {
-    /// The upload as it is now: send what lies after `received`.
+    /// The upload: continue after `received`.
     pub upload: Upload,
-    /// Bytes of the file in one binary frame, at the most.
+    /// Maximum bytes of the file in one binary frame.
     pub chunk_bytes_max: u32,
-    /// Bytes that may be sent and not yet told by `upload.progress`, at the most.
+    /// Maximum bytes sent ahead of `upload.progress`.
     pub window_bytes: u32,
 }
 
 /// The answer to `upload.end`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UploadEnded {
-    /// The upload, finished.
+    /// The finished upload.
     pub upload: Upload,
 }
 
-/// The answer to what was done and has nothing to say.
+/// An empty answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Done {}
 
@@ -321,7 +321,7 @@ pub struct Done {}
 pub struct Users {
     /// In the order of their names.
     pub users: Vec<User>,
-    /// Give this as `after` for the next page; null at the end.
+    /// The `after` of the next page; null at the end.
     pub next: Option<String>,
 }
 
@@ -374,7 +374,7 @@ pub enum Answer {
 }
 
 impl Changed {
-    /// The change that an event tells.
+    /// Returns the position of an event.
     #[must_use]
     pub fn of(place: &Scoped) -> Self {
         Self { version: place.version, prev: place.prev }
