@@ -41,18 +41,18 @@ fn read(rng: &mut Rng, person: &TestUser, conversation: ConversationId, cursor: 
         5 => format!("/v1/conversations/{conversation}/changes?since=0"),
         _ => {
             let all: Vec<_> = raw_http::HANDSHAKE.iter().chain(&headers).copied().collect();
-            let shake =
+            let handshake_status =
                 raw_http::request("GET", "/v1/socket", &all, "").replace("Connection: close", "Connection: Upgrade");
             let resume = json!({"id": 1, "type": "session.resume", "user": person.id, "cursor": cursor});
             let shown = json!({"id": 2, "type": "conversation.show", "conversations": [conversation]});
-            return [shake.into_bytes(), frame(&resume.to_string()), frame(&shown.to_string())].concat();
+            return [handshake_status.into_bytes(), frame(&resume.to_string()), frame(&shown.to_string())].concat();
         }
     };
     raw_http::request("GET", &path, &headers, "").into_bytes()
 }
 
 /// Sends part or all of the request, reads some bytes of the answer, and disconnects.
-async fn give_up(server: &Server, rng: &mut Rng, request: &[u8]) {
+async fn abort_read(server: &Server, rng: &mut Rng, request: &[u8]) {
     let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
     let sent = if rng.percent(30) { rng.below(request.len()) } else { request.len() };
     stream.write_all(&request[..sent]).await.expect("it is sent");
@@ -91,7 +91,7 @@ async fn reads_aborted_at_any_byte_change_nothing() {
         // An old cursor, or the newest.
         let from = if rng.percent(70) { cursor } else { ada.api.events(None, 0).await.expect("heads").cursor };
         let request = read(&mut rng, &ada, conversation, from);
-        give_up(&server, &mut rng, &request).await;
+        abort_read(&server, &mut rng, &request).await;
     }
     assert_eq!(reported(&ada, cursor).await, before, "seed {seed}");
 }

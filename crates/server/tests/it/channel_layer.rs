@@ -6,7 +6,7 @@ use parlor_protocol::ids::{ConversationId, Epoch, UserId, Version};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
 
-fn to(topics: &[Topic], text: &str) -> Vec<Publication> {
+fn publications(topics: &[Topic], text: &str) -> Vec<Publication> {
     vec![Publication { topics: topics.to_vec(), payload: Bytes::copy_from_slice(text.as_bytes()) }]
 }
 
@@ -26,16 +26,16 @@ async fn conforms(layer: Arc<dyn ChannelLayer>) {
     let (ada, ben) = (Topic::User(UserId(1)), Topic::User(UserId(2)));
     let place = Topic::Conversation(ConversationId(1));
 
-    layer.publish(to(&[ada], "before joining")).await.expect("published");
+    layer.publish(publications(&[ada], "before joining")).await.expect("published");
     layer.join(ada).await.expect("joined");
     layer.join(ada).await.expect("joining again changes nothing");
     layer.join(place).await.expect("joined");
-    layer.publish(to(&[ada, ben, place], "one")).await.expect("published");
+    layer.publish(publications(&[ada, ben, place], "one")).await.expect("published");
     let one = received(&mut deliveries).await;
     assert_eq!((one.payload, one.topics), (Bytes::from("one"), vec![ada, place]), "once, for the joined topics");
 
     for number in 0..500 {
-        layer.publish(to(&[ada], &number.to_string())).await.expect("published");
+        layer.publish(publications(&[ada], &number.to_string())).await.expect("published");
         if number % 100 == 99 {
             for expected in number - 99..=number {
                 assert_eq!(received(&mut deliveries).await.payload, expected.to_string(), "in the order of publishing");
@@ -43,8 +43,8 @@ async fn conforms(layer: Arc<dyn ChannelLayer>) {
         }
     }
     layer.leave(ada).await.expect("left");
-    layer.publish(to(&[ada], "after leaving")).await.expect("published");
-    layer.publish(to(&[place], "last")).await.expect("published");
+    layer.publish(publications(&[ada], "after leaving")).await.expect("published");
+    layer.publish(publications(&[place], "last")).await.expect("published");
     assert_eq!(received(&mut deliveries).await.payload, "last");
 }
 
@@ -55,14 +55,14 @@ async fn conforms_between_nodes(one: Arc<dyn ChannelLayer>, other: Arc<dyn Chann
     one.join(ada).await.expect("joined");
     other.join(ada).await.expect("joined");
     other.join(ben).await.expect("joined");
-    one.publish(to(&[ada, ben], "to both")).await.expect("published");
+    one.publish(publications(&[ada, ben], "to both")).await.expect("published");
     assert_eq!(received(&mut deliveries[0]).await.topics, [ada]);
     assert_eq!(received(&mut deliveries[1]).await.topics, [ada, ben]);
     one.leave(ada).await.expect("left");
-    other.publish(to(&[ada], "to the other")).await.expect("published");
+    other.publish(publications(&[ada], "to the other")).await.expect("published");
     assert_eq!(received(&mut deliveries[1]).await.payload, "to the other");
     one.join(Topic::Nodes).await.expect("joined");
-    one.publish(to(&[Topic::Nodes], "to itself")).await.expect("published");
+    one.publish(publications(&[Topic::Nodes], "to itself")).await.expect("published");
     assert_eq!(received(&mut deliveries[0]).await.payload, "to itself", "what it left is not delivered");
 }
 
@@ -73,23 +73,23 @@ fn sign(user: i64, here: Here, seen_ms: i64, lasts: Duration) -> Vec<Sign> {
 }
 
 /// Presence signs.
-async fn conforms_in_signs(one: Arc<dyn ChannelLayer>, other: Arc<dyn ChannelLayer>) {
+async fn conforms_for_presence(one: Arc<dyn ChannelLayer>, other: Arc<dyn ChannelLayer>) {
     let (first, second) = (Epoch(11), Epoch(12));
     let both = vec![UserId(1), UserId(2)];
     let seen = async |layer: &Arc<dyn ChannelLayer>| layer.seen(both.clone()).await.expect("the layer runs");
     assert_eq!(seen(&one).await, []);
     let of_ada = |here, seen_ms| vec![Seen { user: UserId(1), here, seen_ms }];
 
-    one.send(first, sign(1, Here::Idle, 5, LONG)).await.expect("said");
+    one.say(first, sign(1, Here::Idle, 5, LONG)).await.expect("said");
     assert_eq!(seen(&other).await, of_ada(Here::Idle, 5), "every node sees it");
-    other.send(second, sign(1, Here::Online, 3, LONG)).await.expect("said");
+    other.say(second, sign(1, Here::Online, 3, LONG)).await.expect("said");
     assert_eq!(seen(&one).await, of_ada(Here::Online, 5), "the greatest and the latest count");
-    other.send(second, sign(1, Here::Gone, 4, LONG)).await.expect("said");
+    other.say(second, sign(1, Here::Gone, 4, LONG)).await.expect("said");
     assert_eq!(seen(&one).await, of_ada(Here::Idle, 5), "a node replaces its own sign, and no other's");
-    one.send(first, sign(1, Here::Gone, 9, LONG)).await.expect("said");
+    one.say(first, sign(1, Here::Gone, 9, LONG)).await.expect("said");
     assert_eq!(seen(&other).await, of_ada(Here::Gone, 9));
 
-    one.send(first, sign(2, Here::Online, 7, Duration::from_millis(300))).await.expect("said");
+    one.say(first, sign(2, Here::Online, 7, Duration::from_millis(300))).await.expect("said");
     assert_eq!(seen(&other).await.len(), 2);
     let ends = async {
         while seen(&other).await.len() == 2 {
@@ -99,7 +99,7 @@ async fn conforms_in_signs(one: Arc<dyn ChannelLayer>, other: Arc<dyn ChannelLay
     timeout(Duration::from_secs(10), ends).await.expect("what is not said again ends by itself");
 
     let crowd = (1..=3000).flat_map(|user| sign(user, Here::Online, 1, LONG)).collect();
-    one.send(first, crowd).await.expect("said");
+    one.say(first, crowd).await.expect("said");
     let all = other.seen((1..=3000).map(UserId).collect()).await.expect("the layer runs");
     assert_eq!(all.len(), 3000, "a crowd is told apart");
 }
@@ -112,7 +112,7 @@ async fn the_memory_layer_conforms() {
     conforms_between_nodes(Arc::new(one), Arc::new(other)).await;
     let one = Memory::default();
     let other = one.beside();
-    conforms_in_signs(Arc::new(one), Arc::new(other)).await;
+    conforms_for_presence(Arc::new(one), Arc::new(other)).await;
 }
 
 #[test]

@@ -52,13 +52,13 @@ impl ClockedServer {
     }
 
     /// Restarts the server at another time.
-    async fn again(self, settings: &[(&'static str, &str)], ahead_ms: i64) -> Self {
+    async fn restart_at(self, settings: &[(&'static str, &str)], ahead_ms: i64) -> Self {
         self.server.stop().await;
         Self::in_folder(self.folder, settings, ahead_ms).await
     }
 
     /// Whether a session is still valid.
-    async fn knows(&self, person: &Api) -> bool {
+    async fn has_session(&self, person: &Api) -> bool {
         let token = person.headers()["authorization"].to_str().expect("a token").trim_start_matches("Bearer ");
         self.api().with_token(token).me().await.is_ok()
     }
@@ -147,13 +147,13 @@ async fn a_session_used_while_the_clock_was_ahead_still_expires() {
         let server = ClockedServer::new(&settings).await;
         let ada = server.user("ada").await;
         server.set_ahead(YEAR_MS);
-        assert!(server.knows(&ada).await, "nothing ends because of a clock that leaps");
-        let server = server.again(&settings, 0).await;
-        assert!(!is_used || server.knows(&ada).await, "nor when it is set back");
-        let server = server.again(&settings, 12 * HOUR_MS).await;
-        assert!(server.knows(&ada).await, "half a day later; used after the clock was set back: {is_used}");
-        let server = server.again(&settings, 72 * HOUR_MS).await;
-        assert!(!server.knows(&ada).await, "days later; used after the clock was set back: {is_used}");
+        assert!(server.has_session(&ada).await, "nothing ends because of a clock that leaps");
+        let server = server.restart_at(&settings, 0).await;
+        assert!(!is_used || server.has_session(&ada).await, "nor when it is set back");
+        let server = server.restart_at(&settings, 12 * HOUR_MS).await;
+        assert!(server.has_session(&ada).await, "half a day later; used after the clock was set back: {is_used}");
+        let server = server.restart_at(&settings, 72 * HOUR_MS).await;
+        assert!(!server.has_session(&ada).await, "days later; used after the clock was set back: {is_used}");
         server.server.stop().await;
     }
 }

@@ -77,7 +77,7 @@ fn tamper(faults: EventFaults, mut rng: Rng) -> Tamper {
 }
 
 /// Small limits; each seed hits different ones.
-fn cruel(seed: u64) -> Setup {
+fn tiny_limits(seed: u64) -> Setup {
     let server = Setup::new()
         .with("limits.page_rows", 3)
         .with("limits.heads_changes_max", 2)
@@ -132,7 +132,7 @@ impl Simulation {
     }
 
     /// Picks a conversation that this user knows.
-    fn some_conversation(&mut self, who: usize) -> Option<ConversationId> {
+    fn pick_conversation(&mut self, who: usize) -> Option<ConversationId> {
         let known: Vec<_> = self.clients[who].state.conversations().map(|conversation| conversation.id).collect();
         if known.is_empty() { None } else { Some(*self.rng.pick(&known)) }
     }
@@ -145,12 +145,12 @@ impl Simulation {
     /// no effect.
     async fn act(&mut self, things: usize) {
         if self.rng.percent(20) {
-            return self.act_together().await;
+            return self.act_concurrently().await;
         }
         let who = self.rng.below(PEOPLE);
         match self.rng.below(things) {
             0..86 => {
-                if let Some(command) = self.wish(who) {
+                if let Some(command) = self.random_command(who) {
                     self.command(who, command).await;
                 }
             }
@@ -161,11 +161,11 @@ impl Simulation {
     }
 
     /// Several users act at the same moment, so that their changes are committed together.
-    async fn act_together(&mut self) {
+    async fn act_concurrently(&mut self) {
         let mut at_once = JoinSet::new();
         for _ in 0..8 {
             let who = self.rng.below(PEOPLE);
-            let Some(command) = self.wish(who) else { continue };
+            let Some(command) = self.random_command(who) else { continue };
             let person = self.people[who].clone();
             at_once.spawn(async move { by_http(&person, command).await.is_ok() });
         }
@@ -184,7 +184,7 @@ impl Simulation {
     }
 
     /// Picks a change of a message, a conversation or the user.
-    fn wish(&mut self, who: usize) -> Option<Command> {
+    fn random_command(&mut self, who: usize) -> Option<Command> {
         let thing = self.rng.below(86);
         if thing < 6 {
             return Some(self.open(who));
@@ -192,12 +192,12 @@ impl Simulation {
         if thing < 10 {
             return Some(Command::UpdateMe(self.settings()));
         }
-        let conversation = self.some_conversation(who)?;
+        let conversation = self.pick_conversation(who)?;
         Some(match thing {
             10..35 => message_actions::send_or_reply(&mut self.rng, &self.clients[who].state, conversation, who),
             35..60 => message_actions::revise(&mut self.rng, &self.clients[who].state, conversation),
             60..70 => self.mark(who, conversation),
-            _ => self.lead(who, conversation),
+            _ => self.manage_group(who, conversation),
         })
     }
 
@@ -210,7 +210,7 @@ impl Simulation {
     }
 
     /// Changes the members, the roles or the title of a group.
-    fn lead(&mut self, who: usize, conversation: ConversationId) -> Command {
+    fn manage_group(&mut self, who: usize, conversation: ConversationId) -> Command {
         match self.rng.below(16) {
             0..6 => {
                 let history = [None, Some(History::FromJoining), Some(History::FromStart)];
@@ -337,7 +337,7 @@ impl Simulation {
     }
 
     /// Runs every client for a moment; some without a socket connect.
-    async fn breathe(&mut self) {
+    async fn run_all(&mut self) {
         for who in 0..PEOPLE {
             if self.clients[who].is_connected() {
                 let moment = self.rng.millis(1, 4);
@@ -351,7 +351,7 @@ impl Simulation {
     }
 
     /// Waits until the server is idle: markers are applied up to their interval later.
-    async fn quiet(&mut self) {
+    async fn wait_until_idle(&mut self) {
         let mut before = None;
         let mut since = Instant::now();
         while since.elapsed() < MARKER_INTERVAL * 4 {
@@ -377,7 +377,7 @@ impl Simulation {
 
     /// Reconnects all clients, resumes once, and compares them with the store.
     async fn converge(&mut self, seed: u64) {
-        self.quiet().await;
+        self.wait_until_idle().await;
         for (who, client) in self.clients.iter_mut().enumerate() {
             client.set_tamper(None);
             if who == 0 {
@@ -397,7 +397,7 @@ impl Simulation {
 
     /// Waits until live events alone, without heads, make all clients equal to the store.
     async fn converge_live(&mut self, seed: u64) {
-        self.quiet().await;
+        self.wait_until_idle().await;
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             for client in &mut self.clients {
@@ -464,11 +464,11 @@ async fn for_seeds(seconds: f64, mut run: impl AsyncFnMut(u64)) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_client_ends_equal_to_the_store_whatever_happens_on_the_way() {
     for_seeds(20.0, async |seed| {
-        let server = cruel(seed).start().await;
+        let server = tiny_limits(seed).start().await;
         let mut sim = Simulation::new(server, seed, STORM).await;
         for _ in 0..STEPS {
             sim.act(100).await;
-            sim.breathe().await;
+            sim.run_all().await;
         }
         sim.converge(seed).await;
     })
@@ -478,11 +478,11 @@ async fn every_client_ends_equal_to_the_store_whatever_happens_on_the_way() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_connections_hold_live_events_alone_keep_every_client_equal_to_the_store() {
     for_seeds(8.0, async |seed| {
-        let server = cruel(seed).start().await;
+        let server = tiny_limits(seed).start().await;
         let mut sim = Simulation::new(server, seed, CALM).await;
         for _ in 0..STEPS {
             sim.act(90).await;
-            sim.breathe().await;
+            sim.run_all().await;
         }
         sim.converge_live(seed).await;
     })

@@ -56,7 +56,7 @@ impl Drop for SmallDisk {
     }
 }
 
-async fn two_people(server: &Server) -> (TestUser, ConversationId) {
+async fn user_with_conversation(server: &Server) -> (TestUser, ConversationId) {
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     let conversation = ada.open_direct(&ben).await.id;
     ada.send(conversation, "before").await;
@@ -66,17 +66,17 @@ async fn two_people(server: &Server) -> (TestUser, ConversationId) {
 async fn sends(person: &TestUser, conversation: ConversationId, key: &str) -> u16 {
     let path = format!("/v1/conversations/{conversation}/messages");
     let body = format!(r#"{{"client_id":"{key}","text":"hello"}}"#);
-    asks(person, Method::POST, &path, &body).await.status.as_u16()
+    send_request(person, Method::POST, &path, &body).await.status.as_u16()
 }
 
-async fn asks(person: &TestUser, method: Method, path: &str, body: &str) -> Response {
+async fn send_request(person: &TestUser, method: Method, path: &str, body: &str) -> Response {
     let api = person.api.clone().with_header(http::header::CONTENT_TYPE, "application/json");
     api.request(method, path, body.to_owned()).await.expect("an answer")
 }
 
 async fn reads(person: &TestUser, conversation: ConversationId) -> u16 {
     let path = format!("/v1/conversations/{conversation}/messages");
-    asks(person, Method::GET, &path, "").await.status.as_u16()
+    send_request(person, Method::GET, &path, "").await.status.as_u16()
 }
 
 /// Sends until a message is accepted.
@@ -112,7 +112,7 @@ async fn a_server_that_starts_on_a_full_disk_serves_reads_and_writes_once_there_
     for is_killed in [false, true] {
         let Some(disk) = SmallDisk::mount() else { return };
         let mut server = Setup::new().in_folder(&disk.folder.path().join("data")).start().await;
-        let (ada, conversation) = two_people(&server).await;
+        let (ada, conversation) = user_with_conversation(&server).await;
         if is_killed {
             server.kill();
         } else {
@@ -137,10 +137,10 @@ async fn a_server_that_starts_on_a_full_disk_serves_reads_and_writes_once_there_
 async fn a_frozen_postgres_is_unavailable_within_five_seconds_and_recovers() {
     let Some(postgres) = Postgres::alone() else { return };
     let server = Setup::new().with("store.url", postgres.database()).start().await;
-    let (ada, conversation) = two_people(&server).await;
+    let (ada, conversation) = user_with_conversation(&server).await;
     postgres.signal("STOP");
-    let list = || asks(&ada, Method::GET, "/v1/conversations", "");
-    let ready = || asks(&ada, Method::GET, "/readyz", "");
+    let list = || send_request(&ada, Method::GET, "/v1/conversations", "");
+    let ready = || send_request(&ada, Method::GET, "/readyz", "");
     // Some commands at once, and again after all connections were dropped.
     for round in 0..2 {
         let keys = [format!("one-{round}"), format!("two-{round}")];
@@ -166,7 +166,7 @@ async fn a_frozen_postgres_is_unavailable_within_five_seconds_and_recovers() {
 async fn writes_work_at_once_after_postgres_was_read_only() {
     let Some(url) = crate::postgres::database() else { return };
     let server = Setup::new().with("store.url", &url).start().await;
-    let (ada, conversation) = two_people(&server).await;
+    let (ada, conversation) = user_with_conversation(&server).await;
     let mut operator = SqlConnection::server(&url).await;
     let name = url.rsplit('/').next().expect("a name");
     // New connections are read-only; existing ones end.
@@ -195,7 +195,7 @@ async fn writes_work_at_once_after_postgres_was_read_only() {
 async fn a_postgres_that_refuses_connections_is_unavailable_and_recovers() {
     let Some(url) = crate::postgres::database() else { return };
     let server = Setup::new().with("store.url", &url).start().await;
-    let (ada, conversation) = two_people(&server).await;
+    let (ada, conversation) = user_with_conversation(&server).await;
     let (of_all, name) = url.rsplit_once('/').expect("a name");
     let mut operator = SqlConnection::server(&format!("{of_all}/postgres")).await;
     let set = |value: &str| {

@@ -3,7 +3,7 @@
 
 use crate::{
     harness::{Rng, Server, TestUser, assert_clean, budget, unique},
-    writers::{SharedState, WriterOptions, final_read, writes},
+    writers::{SharedState, WriterOptions, final_read, spawn_writer},
 };
 use parlor_client::history::{
     checker::{Members, check},
@@ -49,16 +49,16 @@ enum ServerEnd {
 async fn acknowledged_messages_survive_kills_at_random_moments() {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
     let kills = (20.0 * budget()).max(20.0) as usize;
-    everything_is_found_again(ServerEnd::Kill, kills).await;
+    assert_all_recovered(ServerEnd::Kill, kills).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_graceful_stop_under_load_loses_nothing() {
-    everything_is_found_again(ServerEnd::Stop, 4).await;
+    assert_all_recovered(ServerEnd::Stop, 4).await;
 }
 
 /// Users write while the server ends at random moments, and the checker finds no violation.
-async fn everything_is_found_again(end: ServerEnd, times: usize) {
+async fn assert_all_recovered(end: ServerEnd, times: usize) {
     let seed = u64::from(std::process::id());
     let mut rng = Rng::new(seed);
     let mut server = Server::start().await;
@@ -73,7 +73,7 @@ async fn everything_is_found_again(end: ServerEnd, times: usize) {
     let mut crowd = Vec::new();
     for (index, person) in users.iter().enumerate() {
         let mine = opened.iter().filter(|(_, members)| members.contains(&index)).map(|(id, _)| *id).collect();
-        crowd.push(writes(person, mine, &shared, options, Rng::new(rng.next())));
+        crowd.push(spawn_writer(person, mine, &shared, options, Rng::new(rng.next())));
     }
 
     for _ in 0..times {

@@ -43,7 +43,7 @@ impl Fixture {
     }
 
     /// Asserts that nothing panicked and that messages still flow.
-    async fn is_unharmed(&self) {
+    async fn assert_alive(&self) {
         self.ada.send(self.conversation, "Still here").await;
         let log = self.server.log();
         assert!(!log.contains("panicked"), "{log}");
@@ -110,7 +110,7 @@ async fn invalid_bodies_queries_and_paths_are_refused_with_the_field() {
         let answer = ask(fixture.server.address(), "GET", path, &[("Authorization", &bearer)], "").await;
         assert_eq!(answer.outcome(), (404, "not_found"), "{path}");
     }
-    fixture.is_unharmed().await;
+    fixture.assert_alive().await;
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn input_too_long_too_deep_or_of_the_wrong_type_is_refused_with_the_limit(
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
         assert_eq!(post(&text("hi"), kind).await.outcome(), (415, "unsupported_type"), "{kind:?}");
     }
-    fixture.is_unharmed().await;
+    fixture.assert_alive().await;
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn a_conversation_is_not_found_for_outsiders() {
         let anybody = ask(address, method, &foreign, &[JSON], body).await;
         assert_eq!(anybody.outcome(), (401, "not_signed_in"), "{method} {foreign}");
     }
-    fixture.is_unharmed().await;
+    fixture.assert_alive().await;
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn invalid_paths_methods_and_heads_are_refused() {
     for (head, status) in raw_heads {
         assert_eq!(send(address, &head).await.status, status, "{}", &head[..head.len().min(80)]);
     }
-    fixture.is_unharmed().await;
+    fixture.assert_alive().await;
 }
 
 #[tokio::test]
@@ -243,7 +243,7 @@ async fn an_invalid_handshake_is_refused_before_the_upgrade() {
     let fixture = Fixture::new(Setup::new()).await;
     let address = fixture.server.address();
     let bearer = Fixture::bearer(&fixture.ada);
-    let shake = async |change: Option<(&str, &str)>, who: Option<&str>| {
+    let handshake_status = async |change: Option<(&str, &str)>, who: Option<&str>| {
         let mut headers: Vec<(&str, &str)> = raw_http::HANDSHAKE.to_vec();
         if let Some((name, value)) = change {
             headers.retain(|(found, _)| *found != name);
@@ -254,8 +254,8 @@ async fn an_invalid_handshake_is_refused_before_the_upgrade() {
         // Only "Upgrade" makes it a handshake; the answer ends because it is refused.
         send(address, text.replace("Connection: close", "Connection: Upgrade, close")).await
     };
-    assert_eq!(shake(None, None).await.outcome(), (401, "not_signed_in"));
-    assert_eq!(shake(None, Some("Bearer nonsense")).await.outcome(), (401, "not_signed_in"));
+    assert_eq!(handshake_status(None, None).await.outcome(), (401, "not_signed_in"));
+    assert_eq!(handshake_status(None, Some("Bearer nonsense")).await.outcome(), (401, "not_signed_in"));
     for change in [
         ("Sec-WebSocket-Key", ""),
         ("Sec-WebSocket-Key", "c2hvcnQ="),
@@ -265,14 +265,14 @@ async fn an_invalid_handshake_is_refused_before_the_upgrade() {
         ("Sec-WebSocket-Protocol", "chat"),
         ("Upgrade", "h2c"),
     ] {
-        assert_eq!(shake(Some(change), Some(&bearer)).await.outcome(), (400, "invalid_field"), "{change:?}");
+        assert_eq!(handshake_status(Some(change), Some(&bearer)).await.outcome(), (400, "invalid_field"), "{change:?}");
     }
     for version in ["8", "12", "14", "x"] {
-        let answer = shake(Some(("Sec-WebSocket-Version", version)), Some(&bearer)).await;
+        let answer = handshake_status(Some(("Sec-WebSocket-Version", version)), Some(&bearer)).await;
         assert_eq!(answer.outcome(), (426, "unsupported_version"), "{version}");
         assert_eq!(answer.header("Sec-WebSocket-Version"), Some("13"), "{version}");
     }
-    fixture.is_unharmed().await;
+    fixture.assert_alive().await;
 }
 
 #[tokio::test]
@@ -302,7 +302,7 @@ async fn a_socket_stays_open_after_refused_frames() {
         }
     }
     let _: Value = socket.call(Command::GetMe { since: None }).await.expect("after all of it");
-    fixture.is_unharmed().await;
+    fixture.assert_alive().await;
 }
 
 #[tokio::test]
@@ -331,7 +331,7 @@ async fn commands_on_the_socket_are_refused_as_over_http() {
         let refused = socket.call::<Value>(command).await.expect_err(&shown);
         assert_eq!(refused.code().map(Code::name), Some(code), "{shown}");
     }
-    fixture.is_unharmed().await;
+    fixture.assert_alive().await;
 }
 
 #[tokio::test]
@@ -360,5 +360,5 @@ async fn frames_that_no_reply_can_answer_close_the_socket_with_its_code() {
         .await
         .expect("sent");
     assert_eq!(closed(socket).await, 4503);
-    fixture.is_unharmed().await;
+    fixture.assert_alive().await;
 }

@@ -55,14 +55,14 @@ impl Eavesdropper {
             if event["type"] == "typing.changed" {
                 self.typing.extend(event["conversation"].as_i64().map(ConversationId));
             }
-            self.keep_presence(event);
+            self.record_presence(event);
         }
         if let Incoming::Reply(_, Ok(answer)) = incoming {
-            answer["presence"].as_array().into_iter().flatten().for_each(|presence| self.keep_presence(presence));
+            answer["presence"].as_array().into_iter().flatten().for_each(|presence| self.record_presence(presence));
         }
     }
 
-    fn keep_presence(&mut self, presence: &Value) {
+    fn record_presence(&mut self, presence: &Value) {
         if presence["status"].as_str().is_some_and(|status| status != "unknown") {
             self.presence.extend(presence["user"].as_i64().map(UserId));
         }
@@ -83,7 +83,7 @@ impl Eavesdropper {
     }
 
     /// Receives everything published so far: their own rename comes last.
-    async fn hear_all(&mut self) {
+    async fn receive_all(&mut self) {
         let name = format!("name {}", unique());
         self.ask(Command::UpdateMe(MeUpdate { name: Some(name.clone()), ..MeUpdate::default() })).await;
         while !self.own_names.contains(&name) {
@@ -138,7 +138,7 @@ impl Simulation {
         &self.eavesdroppers[index].person
     }
 
-    fn word(&mut self, may_see: BTreeSet<UserId>) -> String {
+    fn unique_word(&mut self, may_see: BTreeSet<UserId>) -> String {
         let word = format!("canary{:06}x", unique());
         self.words.push((word.clone(), may_see));
         word
@@ -181,7 +181,7 @@ impl Simulation {
                 self.eavesdroppers[index].ask(Command::SetPresence { idle }).await;
             }
             0..6 => {
-                let word = self.word(if is_member { self.members[&group].clone() } else { BTreeSet::new() });
+                let word = self.unique_word(if is_member { self.members[&group].clone() } else { BTreeSet::new() });
                 let client_id = format!("key-{}", unique());
                 self.eavesdroppers[index].ask(Command::send_text(group, client_id, word)).await;
             }
@@ -203,7 +203,7 @@ impl Simulation {
         }
     }
 
-    fn nobody_heard_who_is_where_he_never_was(&self, seed: u64) {
+    fn assert_no_foreign_presence(&self, seed: u64) {
         let shares =
             |one: UserId, other: UserId| self.ever.values().any(|ids| ids.contains(&one) && ids.contains(&other));
         let mut received = 0;
@@ -237,7 +237,7 @@ impl Simulation {
     }
 }
 
-async fn nobody_sees_what_is_not_his(fan_out_max: u32) {
+async fn assert_only_members_see(fan_out_max: u32) {
     let seed = u64::from(std::process::id());
     let server = Setup::new()
         .with("limits.conversation_fan_out_max", fan_out_max)
@@ -253,7 +253,7 @@ async fn nobody_sees_what_is_not_his(fan_out_max: u32) {
     let groups = sim.groups.clone();
     let mut allowed = 0;
     for eavesdropper in &mut sim.eavesdroppers {
-        eavesdropper.hear_all().await;
+        eavesdropper.receive_all().await;
         eavesdropper.read_all(&groups).await;
         for (word, may_see) in &sim.words {
             let is_there = eavesdropper.received.contains(word.as_str());
@@ -263,17 +263,17 @@ async fn nobody_sees_what_is_not_his(fan_out_max: u32) {
         }
     }
     assert!(allowed > 100, "those who may see do see: {allowed}");
-    sim.nobody_heard_who_is_where_he_never_was(seed);
+    sim.assert_no_foreign_presence(seed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_members_see_the_messages_of_small_conversations() {
-    nobody_sees_what_is_not_his(64).await;
+    assert_only_members_see(64).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_members_see_the_messages_of_large_conversations() {
-    nobody_sees_what_is_not_his(2).await;
+    assert_only_members_see(2).await;
 }
 
 #[tokio::test]

@@ -18,13 +18,19 @@ fn document() -> &'static Value {
 /// The observer of the tests' HTTP clients.
 pub(crate) fn check(method: &Method, path: &str, answer: &Response) {
     let (status, headers) = (answer.status.as_u16(), &answer.headers);
-    if let Err(why) = fits(method.as_str(), path, status, headers, &answer.body) {
+    if let Err(why) = validate_answer(method.as_str(), path, status, headers, &answer.body) {
         panic!("{method} {path} was answered {status}, which /openapi.json does not say: {why}");
     }
 }
 
 /// Whether the document allows an answer.
-pub(crate) fn fits(method: &str, path: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Result<(), String> {
+pub(crate) fn validate_answer(
+    method: &str,
+    path: &str,
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), String> {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let Some(methods) = template(path) else { return Ok(()) };
     let method = method.to_ascii_lowercase();
@@ -102,12 +108,13 @@ fn an_answer_that_openapi_does_not_describe_is_reported() {
         pairs.iter().map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect()
     };
     let json = headers(&[("content-type", "application/json")]);
-    let fits = |status, headers: &HeaderMap, body: &str| fits("GET", "/livez", status, headers, body.as_bytes());
-    assert_eq!(fits(200, &json, r#"{"status": "ok"}"#), Ok(()));
-    assert!(fits(201, &json, r#"{"status": "ok"}"#).is_err_and(|why| why.contains("status")));
-    assert!(fits(200, &json, r#"{"status": 5}"#).is_err(), "a body of another form");
+    let check_livez =
+        |status, headers: &HeaderMap, body: &str| validate_answer("GET", "/livez", status, headers, body.as_bytes());
+    assert_eq!(check_livez(200, &json, r#"{"status": "ok"}"#), Ok(()));
+    assert!(check_livez(201, &json, r#"{"status": "ok"}"#).is_err_and(|why| why.contains("status")));
+    assert!(check_livez(200, &json, r#"{"status": 5}"#).is_err(), "a body of another form");
     let text = headers(&[("content-type", "text/plain")]);
-    assert!(fits(200, &text, "ok").is_err_and(|why| why.contains("media type")));
+    assert!(check_livez(200, &text, "ok").is_err_and(|why| why.contains("media type")));
     let more = headers(&[("content-type", "application/json"), ("x-more", "1")]);
-    assert!(fits(200, &more, r#"{"status": "ok"}"#).is_err_and(|why| why.contains("x-more")));
+    assert!(check_livez(200, &more, r#"{"status": "ok"}"#).is_err_and(|why| why.contains("x-more")));
 }

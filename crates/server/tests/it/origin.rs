@@ -2,7 +2,7 @@
 
 use crate::{
     harness::{Server, Setup},
-    raw_http::{self, RawResponse, ask, shake},
+    raw_http::{self, RawResponse, ask, handshake_status},
 };
 
 const PASSWORD: &str = "correct horse";
@@ -35,7 +35,7 @@ async fn a_cookie_works_for_changes_and_sockets_only_on_this_servers_pages() {
     let socket = async |origins: &[&str]| {
         let mut headers = vec![("Cookie", cookie.as_str())];
         headers.extend(origins.iter().map(|origin| ("Origin", *origin)));
-        shake(server.address(), "/v1/socket", &headers).await
+        handshake_status(server.address(), "/v1/socket", &headers).await
     };
     for own in ["http://parlor.test", "HTTP://PARLOR.TEST", "http://parlor.test:80"] {
         assert_eq!(patch(&[own]).await, (200, ""), "{own}");
@@ -80,7 +80,7 @@ async fn with_a_bearer_token_origin_and_cookies_are_ignored() {
     };
     assert_eq!(rename(&[("Authorization", &bearer)]).await, (200, ""));
     assert_eq!(rename(&[("Authorization", &bearer), ("Origin", "http://evil")]).await, (200, ""));
-    assert_eq!(shake(server.address(), "/v1/socket", &[("Authorization", &bearer)]).await, 101);
+    assert_eq!(handshake_status(server.address(), "/v1/socket", &[("Authorization", &bearer)]).await, 101);
     for nonsense in ["Bearer nonsense", "Bearer", "Basic YTpi", ""] {
         let headers = [("Authorization", nonsense), ("Cookie", &cookie), ("Origin", "http://parlor.test")];
         assert_eq!(rename(&headers).await, (401, "not_signed_in"), "{nonsense:?} is not replaced by the cookie");

@@ -290,7 +290,7 @@ impl Fixture {
     }
 
     /// A field of the table.
-    async fn try_out(&mut self, row: &Row, who: usize) {
+    async fn try_command(&mut self, row: &Row, who: usize) {
         let (name, asks) = (format!("{} {}", row.name, row.what), WHO[who]);
         let about = self.group(who).await;
         let version = self.version(about.group).await;
@@ -339,7 +339,7 @@ async fn every_command_is_allowed_or_refused_by_role() {
         let about = scene.group(2).await;
         assert_eq!(type_of(&(row.command)(&about)), row.name);
         for who in 0..WHO.len() {
-            scene.try_out(row, who).await;
+            scene.try_command(row, who).await;
         }
     }
     let log = server.log();

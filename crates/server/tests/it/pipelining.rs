@@ -45,7 +45,7 @@ pub(crate) async fn resumed(handshake: Handshake, person: &TestUser) -> Socket {
 }
 
 /// Sends everything at once and reads until each command is answered.
-async fn is_answered(server: &Server, person: &TestUser, commands: Vec<Command>) {
+async fn assert_answered(server: &Server, person: &TestUser, commands: Vec<Command>) {
     let mut socket = resumed(Handshake::new(server.address(), person.api.headers()), person).await;
     let mut awaited: BTreeSet<i64> = (FIRST..).take(commands.len()).collect();
     socket.send_raw(&pipelined(FIRST, commands)).await.expect("sent");
@@ -88,7 +88,7 @@ async fn ten_lists_and_a_show_are_answered_while_others_are_served() {
     ] {
         let commands = (0..10).map(|_| list()).chain([last]).collect();
         let asking = async {
-            is_answered(&server, &ada, commands).await;
+            assert_answered(&server, &ada, commands).await;
         };
         tokio::join!(asking, is_served(&ben, 20));
     }
@@ -107,7 +107,7 @@ async fn the_requests_of_a_returning_page_are_answered_every_time() {
             page,
             Command::Show { conversations: vec![place] },
         ];
-        tokio::join!(is_answered(&server, &ada, commands), is_served(&ben, 2));
+        tokio::join!(assert_answered(&server, &ada, commands), is_served(&ben, 2));
     }
 }
 
@@ -125,5 +125,5 @@ async fn pages_requested_and_never_read_block_no_other_user() {
     stuck.send_raw(&pipelined(FIRST, (0..31).map(|_| page()))).await.expect("sent");
     is_served(&ben, 300).await;
     // Another socket of the same user is served, too.
-    is_answered(&server, &ada, vec![list(), page()]).await;
+    assert_answered(&server, &ada, vec![list(), page()]).await;
 }

@@ -114,7 +114,7 @@ impl PendingReplies {
     }
 }
 
-async fn converse(scene: &Fixture, sender: &TestUser, reader: ReadMode, mut rng: Rng) {
+async fn run_client(scene: &Fixture, sender: &TestUser, reader: ReadMode, mut rng: Rng) {
     let handshake = Handshake::new(sender.api.address(), sender.api.headers());
     let handshake = if reader == ReadMode::Stuck { handshake.with_receive_buffer(4096) } else { handshake };
     let mut socket: Socket = resumed(handshake, sender).await;
@@ -196,7 +196,7 @@ async fn fuzz(setup: Setup) {
         let (scene, reader) = (scene.clone(), READERS[number % READERS.len()]);
         let (sender, rng) = (number / READERS.len() % PEOPLE, Rng::new(rng.next()));
         senders.spawn(async move {
-            converse(&scene, &scene.users[sender], reader, rng).await;
+            run_client(&scene, &scene.users[sender], reader, rng).await;
         });
     }
     loop {
@@ -223,7 +223,7 @@ async fn fuzz(setup: Setup) {
     assert!(!log.contains("panicked"), "seed {seed}: {log}");
 }
 
-fn narrow(setup: Setup) -> Setup {
+fn with_limits_at_one(setup: Setup) -> Setup {
     NARROW.iter().fold(setup, |setup, key| setup.with(key, 1))
 }
 
@@ -234,7 +234,7 @@ async fn random_pipelining_blocks_no_other_user_and_leaks_nothing_sqlite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_pipelining_blocks_no_other_user_and_leaks_nothing_sqlite_at_one() {
-    fuzz(narrow(Setup::new())).await;
+    fuzz(with_limits_at_one(Setup::new())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -247,6 +247,6 @@ async fn random_pipelining_blocks_no_other_user_and_leaks_nothing_postgres() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_pipelining_blocks_no_other_user_and_leaks_nothing_postgres_at_one() {
     if let Some(url) = postgres::database() {
-        fuzz(narrow(Setup::new().with("store.url", url))).await;
+        fuzz(with_limits_at_one(Setup::new().with("store.url", url))).await;
     }
 }

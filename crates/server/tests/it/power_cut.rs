@@ -6,7 +6,7 @@
 
 use crate::{
     harness::{Rng, Server, Setup, TestUser, budget, folder, signal, tool},
-    writers::{SharedState, WriterOptions, final_read, writes},
+    writers::{SharedState, WriterOptions, final_read, spawn_writer},
 };
 use parlor_client::history::{
     checker::{Verdict, Violation, check},
@@ -74,14 +74,16 @@ async fn cut(durability: &str, rng: &mut Rng) -> Result<CutResult, String> {
     let folder = folder();
     let disk = Disk::new(&folder, 64 << 20)?;
     let mut server = Setup::new().with("store.durability", durability).in_folder(&disk.data()).start().await;
-    let (users, conversation) = four(&server).await;
+    let (users, conversation) = four_writers(&server).await;
     // Only what happens from here on is tested.
     disk.sync()?;
 
     let shared = SharedState::new(users.len());
     let options = WriterOptions { pause_ms: 3, cancels_percent: 0, converges: false };
-    let writers: Vec<_> =
-        users.iter().map(|person| writes(person, vec![conversation], &shared, options, Rng::new(rng.next()))).collect();
+    let writers: Vec<_> = users
+        .iter()
+        .map(|person| spawn_writer(person, vec![conversation], &shared, options, Rng::new(rng.next())))
+        .collect();
     shared.until_acknowledged(50).await;
     // waits for: nothing; the moment of the cut is the chance that is tested
     tokio::time::sleep(rng.millis(0, 300)).await;
@@ -111,7 +113,7 @@ async fn cut(durability: &str, rng: &mut Rng) -> Result<CutResult, String> {
     Ok(CutResult { verdict: check(&records, &BTreeMap::from([(conversation.0, everyone)])) })
 }
 
-async fn four(server: &Server) -> (Vec<TestUser>, ConversationId) {
+async fn four_writers(server: &Server) -> (Vec<TestUser>, ConversationId) {
     let mut users = Vec::new();
     for name in ["ada", "ben", "cleo", "dan"] {
         users.push(server.user(name).await);

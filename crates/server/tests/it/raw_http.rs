@@ -83,7 +83,7 @@ pub(crate) async fn ask(
     let lines = answer.head.lines().skip(1).filter_map(|line| line.split_once(':'));
     let came = lines.map(|(name, value)| (name.parse().expect("a name"), value.trim().parse().expect("a value")));
     if answer.header("transfer-encoding").is_none()
-        && let Err(why) = crate::openapi::fits(method, path, answer.status, &came.collect(), &answer.body)
+        && let Err(why) = crate::openapi::validate_answer(method, path, answer.status, &came.collect(), &answer.body)
     {
         panic!("{method} {path} was answered {}, which /openapi.json does not say: {why}", answer.status);
     }
@@ -99,7 +99,7 @@ pub(crate) const HANDSHAKE: [(&str, &str); 4] = [
 ];
 
 /// Sends a handshake with more headers; a successful answer ends with its head.
-pub(crate) async fn shake(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> u16 {
+pub(crate) async fn handshake_status(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> u16 {
     let all: Vec<_> = HANDSHAKE.iter().chain(headers).copied().collect();
     let text = request("GET", path, &all, "").replace("Connection: close", "Connection: Upgrade");
     let mut stream = TcpStream::connect(address).await.expect("the server listens");

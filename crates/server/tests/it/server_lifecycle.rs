@@ -2,7 +2,7 @@
 
 use crate::{
     harness::{Server, Setup, folder, tool},
-    raw_http::{ask, request, send, shake},
+    raw_http::{ask, handshake_status, request, send},
 };
 use parlor_client::socket::{Handshake, Incoming};
 use parlor_protocol::{command::Command as Asked, reply::Heads};
@@ -181,7 +181,7 @@ async fn a_stopping_server_tells_clients_to_reconnect_and_exits_cleanly() {
 }
 
 /// Creates users, each with a name of a thousand letters.
-fn make_accounts(data: &Path, count: usize) {
+fn create_users(data: &Path, count: usize) {
     let store = rusqlite::Connection::open(data.join("parlor.db")).expect("the store");
     store.busy_timeout(SOON).expect("set");
     let made = store.execute(
@@ -198,7 +198,7 @@ async fn all_users_are_listed_however_many_there_are() {
     let parent = folder();
     let data = parent.path().join("data");
     let mut server = Setup::new().in_folder(&data).start().await;
-    make_accounts(&data, 20_000);
+    create_users(&data, 20_000);
     for is_running in [true, false] {
         if !is_running {
             server.stop().await;
@@ -214,7 +214,7 @@ async fn all_users_are_listed_however_many_there_are() {
 async fn a_stopping_server_finishes_a_running_operator_command() {
     for is_read in [true, false] {
         let mut server = Setup::new().with("stop.grace_ms", if is_read { 10_000 } else { 1000 }).start().await;
-        make_accounts(server.data(), 1000);
+        create_users(server.data(), 1000);
         let commanding = server.data().join("parlor.sock");
         let mut stream = tokio::net::UnixStream::connect(commanding).await.expect("it listens");
         tokio::io::AsyncWriteExt::write_all(&mut stream, b"{\"command\":\"list_users\"}\n").await.expect("sent");
@@ -283,7 +283,7 @@ async fn a_second_signal_stops_at_once_and_an_invalid_configuration_prevents_the
 #[tokio::test]
 async fn the_conformance_echo_exists_only_when_enabled() {
     let server = Server::start().await;
-    assert_eq!(shake(server.address(), "/conformance/echo", &[]).await, 404);
+    assert_eq!(handshake_status(server.address(), "/conformance/echo", &[]).await, 404);
     let server = Setup::new().with("conformance_echo", true).start().await;
     let handshake =
         Handshake::new(server.address(), &http::HeaderMap::new()).without(&http::header::SEC_WEBSOCKET_PROTOCOL);

@@ -15,7 +15,7 @@ use tokio::{
 
 const LONG: Duration = Duration::from_secs(20);
 
-async fn impatient() -> Server {
+async fn short_timeouts() -> Server {
     Setup::new()
         .with("http.first_byte_ms", 300)
         .with("http.head_ms", 400)
@@ -52,7 +52,7 @@ async fn drip(mut stream: TcpStream, bytes: &[u8]) -> bool {
 
 #[tokio::test]
 async fn silent_and_dripping_clients_are_dropped_while_others_are_served() {
-    let server = impatient().await;
+    let server = short_timeouts().await;
     let connect = async || TcpStream::connect(server.address()).await.expect("the server listens");
     let mut silent = connect().await;
     let mut partial = connect().await;
@@ -74,7 +74,7 @@ async fn silent_and_dripping_clients_are_dropped_while_others_are_served() {
 
 #[tokio::test]
 async fn a_dripping_body_times_out_even_if_it_is_not_read() {
-    let server = impatient().await;
+    let server = short_timeouts().await;
     for path in ["/v1/session", "/livez", "/nothing"] {
         let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
         let head = format!(
@@ -87,7 +87,7 @@ async fn a_dripping_body_times_out_even_if_it_is_not_read() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_the_answer_is_dropped() {
-    let server = impatient().await;
+    let server = short_timeouts().await;
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     let mut stream = socket.connect(server.address()).await.expect("the server listens");

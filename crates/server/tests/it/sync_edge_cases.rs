@@ -22,7 +22,7 @@ use std::{
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// Drops every event of a conversation, and counts them.
-fn losing(conversation: ConversationId) -> (Tamper, Arc<AtomicUsize>) {
+fn drop_events_of(conversation: ConversationId) -> (Tamper, Arc<AtomicUsize>) {
     let lost = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&lost);
     let tamper: Tamper = Box::new(move |_, event: Event| {
@@ -40,34 +40,34 @@ fn has(conversation: ConversationId, message: &Message) -> impl Fn(&State) -> bo
     move |state| state.messages(conversation).any(|held| held.id == id)
 }
 
-async fn equals_the_store(client: &Client, person: &TestUser) {
+async fn assert_equals_store(client: &Client, person: &TestUser) {
     let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot");
     let found = client.state.normal_form().differences_from(&fresh.normal_form());
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 /// Waits until live events alone, without heads, make the client equal to the store.
-async fn comes_to_equal_the_store(client: &mut Client, person: &TestUser) {
+async fn wait_until_equals_store(client: &mut Client, person: &TestUser) {
     let fresh = snapshot(&person.api, person.id, person.fan_out_max).await.expect("a snapshot").normal_form();
     let equal = client.run_until(WITHIN, |state| state.normal_form().differences_from(&fresh).is_empty()).await;
     let found = client.state.normal_form().differences_from(&fresh);
     assert!(equal.is_ok(), "live events do not suffice: {}", found.join("\n"));
 }
 
-async fn three(server: &Server) -> (TestUser, TestUser, TestUser) {
+async fn three_users(server: &Server) -> (TestUser, TestUser, TestUser) {
     (server.user("ada").await, server.user("ben").await, server.user("cleo").await)
 }
 
 #[tokio::test]
 async fn a_lost_event_is_not_skipped_when_another_conversation_advances() {
     let server = Server::start().await;
-    let (ada, ben, cleo) = three(&server).await;
+    let (ada, ben, cleo) = three_users(&server).await;
     let with_ben = ada.open_direct(&ben).await.id;
     let with_cleo = ada.open_direct(&cleo).await.id;
     let mut client = ada.connect().await;
     let cursor = client.state.cursor();
 
-    let (tamper, lost) = losing(with_ben);
+    let (tamper, lost) = drop_events_of(with_ben);
     client.set_tamper(Some(tamper));
     let unheard = ben.send(with_ben, "unheard").await;
     client.run_until(WITHIN, |_| lost.load(Ordering::Relaxed) > 0).await.expect("the event comes and is lost");
@@ -80,16 +80,16 @@ async fn a_lost_event_is_not_skipped_when_another_conversation_advances() {
     client.connect().await.expect("a socket");
     client.settle(WITHIN).await.expect("everything is fetched");
     assert!(has(with_ben, &unheard)(&client.state));
-    equals_the_store(&client, &ada).await;
+    assert_equals_store(&client, &ada).await;
 }
 
 #[tokio::test]
 async fn a_missed_removal_is_reported_as_gone() {
     let server = Server::start().await;
-    let (ada, ben, cleo) = three(&server).await;
+    let (ada, ben, cleo) = three_users(&server).await;
     let group = ben.group("tram 18", &[&ada, &cleo]).await;
     let mut client = ada.connect().await;
-    let (tamper, lost) = losing(group);
+    let (tamper, lost) = drop_events_of(group);
     client.set_tamper(Some(tamper));
 
     let mut bens = ben.connect().await;
@@ -99,13 +99,13 @@ async fn a_missed_removal_is_reported_as_gone() {
     client.set_tamper(None);
     client.resume().await.expect("heads");
     assert!(client.state.conversation(group).is_none());
-    equals_the_store(&client, &ada).await;
+    assert_equals_store(&client, &ada).await;
 }
 
 #[tokio::test]
 async fn a_member_removed_and_added_again_while_offline_keeps_nothing_from_before() {
     let server = Server::start().await;
-    let (ada, ben, cleo) = three(&server).await;
+    let (ada, ben, cleo) = three_users(&server).await;
     let group = ben.group("tram 18", &[&ada, &cleo]).await;
     let early = ben.send(group, "before").await;
     let mut client = ada.connect().await;
@@ -122,13 +122,13 @@ async fn a_member_removed_and_added_again_while_offline_keeps_nothing_from_befor
     let texts: Vec<_> = client.state.messages(group).map(|message| message.text.as_str()).collect();
     // The system line about the addition, and everything after it.
     assert_eq!(texts, ["", late.text.as_str()]);
-    equals_the_store(&client, &ada).await;
+    assert_equals_store(&client, &ada).await;
 }
 
 #[tokio::test]
 async fn a_removed_member_receives_nothing_more() {
     let server = Server::start().await;
-    let (ada, ben, cleo) = three(&server).await;
+    let (ada, ben, cleo) = three_users(&server).await;
     let group = ben.group("tram 18", &[&ada, &cleo]).await;
     let with_ben = ada.open_direct(&ben).await.id;
     let mut client = ada.connect().await;
@@ -155,7 +155,7 @@ async fn a_removed_member_receives_nothing_more() {
 #[tokio::test]
 async fn heads_whose_fetch_failed_are_listed_again() {
     let server = Setup::new().with("limits.heads_changes_max", 1).start().await;
-    let (ada, ben, cleo) = three(&server).await;
+    let (ada, ben, cleo) = three_users(&server).await;
     let (with_ben, with_cleo) = (ada.open_direct(&ben).await.id, ada.open_direct(&cleo).await.id);
     let mut client = ada.connect().await;
     client.disconnect();
@@ -176,7 +176,7 @@ async fn heads_whose_fetch_failed_are_listed_again() {
     client.settle(WITHIN).await.expect("everything is fetched");
     assert!(has(with_ben, &first)(&client.state) && has(with_cleo, &second)(&client.state));
     assert_ne!(client.state.cursor(), cursor);
-    equals_the_store(&client, &ada).await;
+    assert_equals_store(&client, &ada).await;
 }
 
 #[tokio::test]
@@ -208,13 +208,13 @@ async fn a_conversation_that_moves_between_two_pages_of_the_list_is_not_missed()
     client.connect().await.expect("a socket");
     client.settle(WITHIN).await.expect("everything is fetched");
     assert!(has(*oldest, &message)(&client.state));
-    equals_the_store(&client, &ada).await;
+    assert_equals_store(&client, &ada).await;
 }
 
 #[tokio::test]
 async fn missed_messages_come_in_pages_without_gaps() {
     let server = Setup::new().with("limits.page_rows_max", 3).with("limits.page_rows", 3).start().await;
-    let (ada, ben, _) = three(&server).await;
+    let (ada, ben, _) = three_users(&server).await;
     let conversation = ada.open_direct(&ben).await.id;
     let mut client = ada.connect().await;
     let since = client.state.conversation(conversation).expect("held").version;
@@ -227,14 +227,14 @@ async fn missed_messages_come_in_pages_without_gaps() {
     client.connect().await.expect("a socket");
     client.settle(WITHIN).await.expect("everything is fetched");
     assert_eq!(client.state.messages(conversation).count(), 10);
-    equals_the_store(&client, &ada).await;
+    assert_equals_store(&client, &ada).await;
 }
 
 #[tokio::test]
 async fn too_many_changes_bring_the_newest_page_and_too_many_conversations_a_reset() {
     let limits = Setup::new().with("limits.changes_rows_max", 5).with("limits.page_rows", 3);
     let server = limits.with("limits.heads_max", 2).start().await;
-    let (ada, ben, cleo) = three(&server).await;
+    let (ada, ben, cleo) = three_users(&server).await;
     let mut conversations = vec![ada.open_direct(&ben).await.id, ada.open_direct(&cleo).await.id];
     let mut client = ada.connect().await;
     client.disconnect();
@@ -244,7 +244,7 @@ async fn too_many_changes_bring_the_newest_page_and_too_many_conversations_a_res
     client.connect().await.expect("a socket");
     client.settle(WITHIN).await.expect("everything is fetched");
     assert_eq!((client.state.messages(conversations[0]).count(), client.state.resets()), (3, 1));
-    equals_the_store(&client, &ada).await;
+    assert_equals_store(&client, &ada).await;
 
     client.disconnect();
     conversations.push(ben.group("tram 18", &[&ada]).await);
@@ -254,13 +254,13 @@ async fn too_many_changes_bring_the_newest_page_and_too_many_conversations_a_res
     client.connect().await.expect("a socket");
     client.settle(WITHIN).await.expect("everything is fetched");
     assert_eq!(client.state.resets(), 2);
-    equals_the_store(&client, &ada).await;
+    assert_equals_store(&client, &ada).await;
 }
 
 #[tokio::test]
 async fn an_ordinary_restart_resets_no_client() {
     let mut server = Server::start().await;
-    let (ada, ben, _) = three(&server).await;
+    let (ada, ben, _) = three_users(&server).await;
     let conversation = ada.open_direct(&ben).await.id;
     let mut client = ada.connect().await;
     for round in 0..4 {
@@ -277,13 +277,13 @@ async fn an_ordinary_restart_resets_no_client() {
         assert!(has(conversation, &message)(&client.state));
     }
     assert_eq!(client.state.resets(), 1, "the first resume had no cursor");
-    equals_the_store(&client, &ada).await;
+    assert_equals_store(&client, &ada).await;
 }
 
 /// Messages sent after the backup are gone; the client notices, even if as many were sent again.
 async fn restored(is_running: bool, messages_after: usize) {
     let mut server = Server::start().await;
-    let (ada, ben, _) = three(&server).await;
+    let (ada, ben, _) = three_users(&server).await;
     let conversation = ada.open_direct(&ben).await.id;
     ben.send(conversation, "kept").await;
     let folder = crate::harness::folder();
@@ -313,7 +313,7 @@ async fn restored(is_running: bool, messages_after: usize) {
     assert_eq!(client.state.resets(), 2, "with {messages_after} messages after the restore");
     assert!(client.state.messages(conversation).all(|message| message.text != "not in the backup"));
     assert_eq!(client.state.messages(conversation).count(), 1 + messages_after);
-    equals_the_store(&client, &ada).await;
+    assert_equals_store(&client, &ada).await;
 }
 
 #[tokio::test]
@@ -331,7 +331,7 @@ async fn a_restored_backup_of_a_running_server_is_detected() {
 #[tokio::test]
 async fn a_restored_backup_reverts_live_events_received_after_it() {
     let mut server = Server::start().await;
-    let (ada, ben, _) = three(&server).await;
+    let (ada, ben, _) = three_users(&server).await;
     let conversation = ada.open_direct(&ben).await.id;
     // The cursor is older than the backup, and live events do not move it.
     let mut client = ada.connect().await;
@@ -346,7 +346,7 @@ async fn a_restored_backup_reverts_live_events_received_after_it() {
     client.connect().await.expect("a socket");
     client.settle(WITHIN).await.expect("everything is fetched");
     assert!(!has(conversation, &message)(&client.state));
-    equals_the_store(&client, &ada).await;
+    assert_equals_store(&client, &ada).await;
 }
 
 #[tokio::test]
@@ -360,7 +360,7 @@ async fn a_cursor_of_another_server_is_reset() {
 }
 
 /// What must hold for every answer about a conversation that only receives messages of others.
-fn is_of_one_moment(conversation: &Conversation) {
+fn assert_one_snapshot(conversation: &Conversation) {
     let last = conversation.last_message.as_ref().expect("it has messages");
     assert_eq!(conversation.last_seq, last.seq);
     assert_eq!(conversation.activity.0, last.id.0);
@@ -371,7 +371,7 @@ fn is_of_one_moment(conversation: &Conversation) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_of_several_statements_is_one_snapshot() {
     let server = Server::start().await;
-    let (ada, ben, cleo) = three(&server).await;
+    let (ada, ben, cleo) = three_users(&server).await;
     let group = ben.group("tram 18", &[&ada, &cleo]).await;
     ben.send(group, "first").await;
     let is_over = Arc::new(AtomicUsize::new(0));
@@ -388,7 +388,7 @@ async fn every_answer_of_several_statements_is_one_snapshot() {
         let page = ada.api.conversations(None, None).await.expect("a list");
         page.conversations.iter().for_each(is_of_one_moment);
         let answer = ada.api.conversation(group).await.expect("a conversation");
-        is_of_one_moment(&answer.conversation);
+        assert_one_snapshot(&answer.conversation);
         assert!(answer.cursor.version >= answer.conversation.version);
         let newest = ada.api.messages(group, "limit=5").await.expect("messages");
         assert_eq!(newest.next, None);
@@ -396,7 +396,7 @@ async fn every_answer_of_several_statements_is_one_snapshot() {
         let since = page.cursor.version;
         let changes = ada.api.changes(group, since).await.expect("changes");
         if let Some(conversation) = &changes.conversation {
-            is_of_one_moment(conversation);
+            assert_one_snapshot(conversation);
             assert_eq!(changes.version, conversation.version);
             let reported = changes.messages.last().map_or(since.0, |message| message.id.0);
             assert!(reported == changes.version.0 || changes.messages.is_empty());
@@ -420,7 +420,7 @@ async fn every_answer_of_several_statements_is_one_snapshot() {
 #[tokio::test]
 async fn socket_long_poll_and_plain_poll_reach_the_same_state() {
     let server = Server::start().await;
-    let (ada, ben, cleo) = three(&server).await;
+    let (ada, ben, cleo) = three_users(&server).await;
     let group = ben.group("tram 18", &[&ada, &cleo]).await;
     let (mut by_socket, mut by_poll, mut by_long_poll) = (ada.connect().await, ada.client(), ada.client());
     by_poll.poll(0).await.expect("a round");
@@ -436,14 +436,14 @@ async fn socket_long_poll_and_plain_poll_reach_the_same_state() {
     by_poll.poll(0).await.expect("a round");
     for client in [&by_socket, &by_poll, &by_long_poll] {
         assert!(has(group, &message)(&client.state));
-        equals_the_store(client, &ada).await;
+        assert_equals_store(client, &ada).await;
     }
 }
 
 #[tokio::test]
 async fn a_large_group_whose_owner_leaves_has_another() {
     let server = Setup::new().with("limits.conversation_fan_out_max", 2).start().await;
-    let (ada, ben, cleo) = three(&server).await;
+    let (ada, ben, cleo) = three_users(&server).await;
     let others = [server.user("dan").await, server.user("eve").await];
     let group = ben.group("tram 18", &[&ada, &cleo, &others[0], &others[1]]).await;
     let mut bens = ben.connect().await;
@@ -459,7 +459,7 @@ async fn a_large_group_whose_owner_leaves_has_another() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_that_cross_the_fan_out_limit_in_one_batch_reach_every_member() {
     let server = Setup::new().with("limits.conversation_fan_out_max", 3).start().await;
-    let (ada, ben, cleo) = three(&server).await;
+    let (ada, ben, cleo) = three_users(&server).await;
     let mut leaving = Vec::new();
     for name in ["dan", "eve", "fay", "gus"] {
         leaving.push(server.user(name).await);
@@ -484,7 +484,7 @@ async fn changes_that_cross_the_fan_out_limit_in_one_batch_reach_every_member() 
             ended.expect("all of it is allowed");
         }
         for (client, person) in clients.iter_mut().zip([&ada, &ben, &cleo]) {
-            comes_to_equal_the_store(client, person).await;
+            wait_until_equals_store(client, person).await;
         }
     }
 }

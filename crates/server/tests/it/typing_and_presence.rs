@@ -98,7 +98,7 @@ fn typing_of(events: &[Value]) -> Vec<bool> {
 }
 
 /// Presence timeouts are short: a kill is noticed in less than half a second.
-fn quick() -> Setup {
+fn short_presence_timeouts() -> Setup {
     Setup::new()
         .with("presence.entry_ms", 400)
         .with("presence.socket_grace_ms", 300)
@@ -232,7 +232,7 @@ async fn typing_is_accepted_over_http_up_to_its_limit() {
 
 #[tokio::test]
 async fn a_users_status_combines_all_their_pages() {
-    let server = quick().start().await;
+    let server = short_presence_timeouts().start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     ada.open_direct(&ben).await;
     let mut of_ada = BrowserPage::open(&ada).await;
@@ -257,7 +257,7 @@ async fn a_users_status_combines_all_their_pages() {
 
 #[tokio::test]
 async fn reloading_a_page_changes_no_presence() {
-    let server = quick().with("presence.socket_grace_ms", 60_000).start().await;
+    let server = short_presence_timeouts().with("presence.socket_grace_ms", 60_000).start().await;
     let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
     ada.open_direct(&ben).await;
     ada.open_direct(&cleo).await;
@@ -281,7 +281,7 @@ async fn reloading_a_page_changes_no_presence() {
 
 #[tokio::test]
 async fn presence_is_unknown_without_a_shared_conversation() {
-    let server = quick().with("limits.watched_max", 3).start().await;
+    let server = short_presence_timeouts().with("limits.watched_max", 3).start().await;
     let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
     let group = ada.group("Desk", &[&ben]).await;
     let (mut of_ada, mut of_ben, mut of_cleo) =
@@ -308,7 +308,7 @@ async fn presence_is_unknown_without_a_shared_conversation() {
 
 #[tokio::test]
 async fn hiding_presence_makes_a_user_unknown_at_once() {
-    let server = quick().start().await;
+    let server = short_presence_timeouts().start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     ada.open_direct(&ben).await;
     let (mut of_ada, mut of_ben) = (BrowserPage::open(&ada).await, BrowserPage::open(&ben).await);
@@ -324,7 +324,7 @@ async fn hiding_presence_makes_a_user_unknown_at_once() {
 
 #[tokio::test]
 async fn only_users_watched_now_are_reported() {
-    let server = quick().start().await;
+    let server = short_presence_timeouts().start().await;
     let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
     ada.open_direct(&ben).await;
     ada.open_direct(&cleo).await;
@@ -339,7 +339,7 @@ async fn only_users_watched_now_are_reported() {
 
 #[tokio::test]
 async fn a_polling_user_is_online() {
-    let server = quick().start().await;
+    let server = short_presence_timeouts().start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     ada.open_direct(&ben).await;
     let mut of_ada = BrowserPage::open(&ada).await;
@@ -358,7 +358,7 @@ async fn a_polling_user_is_online() {
 
 #[tokio::test]
 async fn a_silent_connection_is_offline_when_it_times_out() {
-    let setup = quick().with("socket.ping_interval_ms", 200).with("socket.silence_ms", 700);
+    let setup = short_presence_timeouts().with("socket.ping_interval_ms", 200).with("socket.silence_ms", 700);
     let server = setup.with("presence.socket_grace_ms", 60_000).start().await;
     let (ada, ben) = (server.user("ada").await, server.user("ben").await);
     ada.open_direct(&ben).await;
@@ -372,7 +372,7 @@ async fn a_silent_connection_is_offline_when_it_times_out() {
 
 #[tokio::test]
 async fn every_user_is_offline_after_a_kill_until_they_reconnect() {
-    let mut server = quick().start().await;
+    let mut server = short_presence_timeouts().start().await;
     let (ada, ben, cleo) = (server.user("ada").await, server.user("ben").await, server.user("cleo").await);
     ada.open_direct(&ben).await;
     ada.open_direct(&cleo).await;

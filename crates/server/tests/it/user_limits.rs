@@ -29,7 +29,7 @@ fn bearer(person: &TestUser) -> String {
 }
 
 /// Sends the head of a request and part of its body.
-async fn begun(
+async fn begin_request(
     server: &Server,
     person: Option<&TestUser>,
     line: &str,
@@ -93,7 +93,7 @@ async fn bodies_are_limited_by_user_and_address_and_others_keep_their_share() {
     let (length, part) = (100_000, vec![b' '; 99_999]);
     let mut streams = Vec::new();
     for _ in 0..12 {
-        streams.push(begun(&server, Some(&ada), "PATCH /v1/me", "application/json", length, &part).await);
+        streams.push(begin_request(&server, Some(&ada), "PATCH /v1/me", "application/json", length, &part).await);
     }
     // Five have room; of the others each is refused, and each that has room waits for its last byte.
     let held = until_refused(streams, 7, |head| {
@@ -122,7 +122,7 @@ async fn incomplete_pictures_hold_no_memory_and_a_user_may_send_two_at_once() {
     let part = vec![7; length - 10];
     let mut streams = Vec::new();
     for _ in 0..10 {
-        streams.push(begun(&server, Some(&ada), "PUT /v1/me/picture", "image/png", length, &part).await);
+        streams.push(begin_request(&server, Some(&ada), "PUT /v1/me/picture", "image/png", length, &part).await);
     }
     let held = until_refused(streams, 8, |_| {}).await;
     let grown = memory(&server, "VmRSS").saturating_sub(before);
@@ -146,7 +146,7 @@ async fn a_body_that_slows_to_a_drip_times_out() {
     for line in [path.as_str(), "PUT /v1/me/picture"] {
         // Enough bytes to earn three minutes, if only the total counted.
         let mut stream =
-            begun(&server, Some(&ada), line, "application/octet-stream", 3_000_000, &vec![1; 2_900_000]).await;
+            begin_request(&server, Some(&ada), line, "application/octet-stream", 3_000_000, &vec![1; 2_900_000]).await;
         let dripping = async {
             loop {
                 if let Some(answer) = answer(&mut stream, Duration::from_millis(50)).await {
@@ -177,13 +177,13 @@ async fn a_refusal_with_an_unread_body_closes_the_connection_and_any_other_keeps
         ("POST /v1/uploads?client_id=a&name=b&bytes=3", json, Some(&ada)),
         ("PATCH /v1/uploads/none?offset=0", json, Some(&ada)),
     ] {
-        let mut stream = begun(&server, person, line, kind, 10_000_000, b"{").await;
+        let mut stream = begin_request(&server, person, line, kind, 10_000_000, b"{").await;
         let head = answer(&mut stream, LONG).await.expect("an answer").to_lowercase();
         assert!(head.starts_with("http/1.1 4") && head.contains("\r\nconnection: close\r\n"), "{line}: {head}");
     }
     // A body that was read to its end keeps the connection open.
     for (line, kind) in [("PATCH /v1/me", json), ("PUT /v1/me/picture", "image/png")] {
-        let mut stream = begun(&server, Some(&ada), line, kind, 1, b"{").await;
+        let mut stream = begin_request(&server, Some(&ada), line, kind, 1, b"{").await;
         let head = answer(&mut stream, LONG).await.expect("an answer").to_lowercase();
         assert!(head.starts_with("http/1.1 4") && !head.contains("connection: close"), "{line}: {head}");
         stream.write_all(b"GET /livez HTTP/1.1\r\nHost: parlor.test\r\n\r\n").await.expect("sent");

@@ -82,7 +82,7 @@ pub(crate) struct WriterOptions {
 }
 
 /// Writes to these conversations as a user until the end.
-pub(crate) fn writes(
+pub(crate) fn spawn_writer(
     person: &TestUser,
     conversations: Vec<ConversationId>,
     shared: &SharedState,
@@ -133,17 +133,17 @@ impl Writer {
 
     async fn live(mut self) -> WriterResult {
         while !self.is_over() || (self.options.converges && self.pending.is_some()) {
-            if !self.client.is_connected() && !self.come_back().await {
+            if !self.client.is_connected() && !self.reconnect().await {
                 continue;
             }
             if self.pending.is_none() {
-                self.think();
+                self.pause();
             }
             self.try_pending().await;
             let pause = self.rng.millis(0, self.options.pause_ms.max(1));
             // If the connection ends meanwhile, the next round notices.
             let _ended = self.client.run_for(pause).await;
-            self.write_down_shown();
+            self.record_shown();
         }
         if self.options.converges {
             self.shared.all_written.wait().await;
@@ -152,9 +152,9 @@ impl Writer {
         WriterResult { resets: self.client.state.resets(), records: self.recorder.finish() }
     }
 
-    async fn come_back(&mut self) -> bool {
+    async fn reconnect(&mut self) -> bool {
         let back = self.client.connect().await;
-        self.write_down_shown();
+        self.record_shown();
         if back.is_err() {
             // waits for: a server that is back, as a client backs off
             tokio::time::sleep(self.rng.millis(5, 60)).await;
@@ -166,7 +166,7 @@ impl Writer {
         true
     }
 
-    fn think(&mut self) {
+    fn pause(&mut self) {
         self.count += 1;
         let conversation = *self.rng.pick(&self.conversations);
         let client_id = format!("{}-{}", self.me(), self.count);
@@ -178,11 +178,11 @@ impl Writer {
         let Some(pending) = self.pending.take() else { return };
         let (me, conversation) = (self.me(), pending.conversation);
         if pending.gives_up {
-            return self.give_up(pending).await;
+            return self.cancel(pending).await;
         }
         self.recorder.write(Record::send(me, conversation.0, &pending.client_id, &pending.text));
         let sent = self.client.send(conversation, &pending.client_id, &pending.text).await;
-        self.write_down_shown();
+        self.record_shown();
         match sent {
             Ok(sent) => self.acknowledged(&sent.message),
             Err(error) => self.not_acknowledged(pending, &error),
@@ -208,7 +208,7 @@ impl Writer {
         }
     }
 
-    async fn give_up(&mut self, pending: Pending) {
+    async fn cancel(&mut self, pending: Pending) {
         let client_id = pending.client_id.clone();
         match self.client.call::<Cancelled>(Command::Cancel { client_id }).await {
             Ok(Cancelled { message: Some(message), .. }) => self.acknowledged(&message),
@@ -218,7 +218,7 @@ impl Writer {
             }
             Err(_) => self.pending = Some(pending),
         }
-        self.write_down_shown();
+        self.record_shown();
     }
 
     async fn read_page(&mut self) {
@@ -232,7 +232,7 @@ impl Writer {
         }
     }
 
-    fn write_down_shown(&mut self) {
+    fn record_shown(&mut self) {
         let (me, epoch) = (self.me(), self.client.connections());
         for message in self.client.state.take_appended() {
             self.recorder.write(Record { epoch, ..Record::of(Op::Recv, Some(me), &message) });
@@ -244,13 +244,13 @@ impl Writer {
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut outcome = Outcome::Unknown;
         while outcome == Outcome::Unknown && Instant::now() < deadline {
-            if !self.client.is_connected() && !self.come_back().await {
+            if !self.client.is_connected() && !self.reconnect().await {
                 continue;
             }
             if self.client.settle(Duration::from_secs(10)).await.is_ok() {
                 outcome = Outcome::Ok;
             }
-            self.write_down_shown();
+            self.record_shown();
         }
         let me = self.me();
         for conversation in self.conversations.clone() {

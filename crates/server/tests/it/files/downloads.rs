@@ -1,6 +1,6 @@
 //! How files are served, and to whom.
 
-use super::noise;
+use super::random_bytes;
 use crate::{
     harness::{Server, TestUser},
     raw_http::{self, RawResponse},
@@ -82,7 +82,7 @@ async fn a_file_is_served_with_headers_that_prevent_scripts() {
 async fn ranges_and_etags_follow_the_standard() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
-    let bytes = noise(200_000);
+    let bytes = random_bytes(200_000);
     let url = ada.upload("a.bin", &bytes).await.attachment.expect("finished").url;
     for (range, expected) in [("bytes=0-0", 0..1), ("bytes=150000-", 150_000..200_000), ("bytes=-7", 199_993..200_000)]
     {

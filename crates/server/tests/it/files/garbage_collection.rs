@@ -1,7 +1,7 @@
 //! What remains on the disk: after a kill, after unsent files expire, on a full disk, after an older database was
 //! restored.
 
-use super::{noise, path_of};
+use super::{path_of, random_bytes};
 use crate::harness::{Rng, Server, Setup, budget, folder};
 use http::Method;
 use parlor_client::socket::Handshake;
@@ -65,7 +65,7 @@ async fn a_killed_server_serves_no_partial_file_and_uploads_resume() {
     let mut server = setup().start().await;
     let ada = server.user("ada").await;
     let mut rng = Rng::new(7);
-    let bytes = noise(6_000_000);
+    let bytes = random_bytes(6_000_000);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number of rounds")]
     let rounds = (4.0 * budget()) as usize;
     for round in 0..rounds {
@@ -108,7 +108,7 @@ async fn uploads_to_a_full_disk_fail_leave_nothing_and_recover() {
     {
         let server = Setup::new().in_folder(&Path::new(&disk).join("data")).start().await;
         let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
-        let bytes = noise(4_000_000);
+        let bytes = random_bytes(4_000_000);
         for _ in 0..2 {
             let refused = ada.api.request(Method::POST, &path_of("full", "a.bin", bytes.len()), bytes.clone()).await;
             let problem = super::problem(refused.expect("an answer").parse::<Upload>());

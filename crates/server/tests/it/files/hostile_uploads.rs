@@ -1,6 +1,6 @@
 //! Malicious uploads: each is refused with its code and leaves nothing on the disk.
 
-use super::{noise, path_of};
+use super::{path_of, random_bytes};
 use crate::{
     harness::{Server, Setup, TestUser},
     raw_http::{self, RawResponse},
@@ -76,7 +76,7 @@ async fn an_endless_body_is_cut_at_its_announced_size() {
     let mut stream = TcpStream::connect(server.address()).await.expect("a connection");
     let request = head(&ada, "POST", &path_of("endless", "a.bin", 300_000), "Transfer-Encoding: chunked\r\n");
     stream.write_all(request.as_bytes()).await.expect("sent");
-    let chunk = [b"10000\r\n".as_slice(), &noise(0x10000), b"\r\n"].concat();
+    let chunk = [b"10000\r\n".as_slice(), &random_bytes(0x10000), b"\r\n"].concat();
     let endless = async { while stream.write_all(&chunk).await.is_ok() {} };
     tokio::time::timeout(Duration::from_secs(20), endless).await.expect("the server hangs up");
     assert_eq!(ada.fetch("/v1/uploads/endless").await.0, 404);
@@ -103,7 +103,7 @@ async fn a_dripping_upload_is_dropped_and_may_resume() {
 async fn an_upload_interrupted_at_every_chunk_is_complete() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
-    let bytes = noise(10 * 65_536 + 1234);
+    let bytes = random_bytes(10 * 65_536 + 1234);
     let mut client = (0, head(&ada, "POST", &path_of("cuts", "a.bin", bytes.len()), ""));
     let upload = loop {
         let (from, request) = &client;

@@ -30,7 +30,7 @@ use std::{
 use tokio::time::Instant;
 
 /// Incompressible bytes that differ everywhere.
-pub(crate) fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn random_bytes(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -77,7 +77,7 @@ fn reported(file: &Path) -> Vec<(String, String)> {
     tags.map(|(name, value)| (name.clone(), value.to_string())).collect()
 }
 
-fn is_of_the_disk(name: &str) -> bool {
+fn is_file_system_tag(name: &str) -> bool {
     name.starts_with("System:")
 }
 
@@ -96,7 +96,7 @@ fn encoded(image: &RgbaImage, format: ImageFormat) -> Vec<u8> {
 }
 
 /// A picture of this format with all metadata that can be written into one.
-fn telling(folder: &Path, format: ImageFormat, orientation: u8) -> PathBuf {
+fn picture_with_metadata(folder: &Path, format: ImageFormat, orientation: u8) -> PathBuf {
     let image = RgbaImage::from_fn(900, 600, |x, y| Rgba([x.to_le_bytes()[0], y.to_le_bytes()[0], 90, 255]));
     let extension = format.extensions_str()[0];
     let file = folder.join(format!("{}.{extension}", unique()));
@@ -146,7 +146,7 @@ fn telling(folder: &Path, format: ImageFormat, orientation: u8) -> PathBuf {
     file
 }
 
-async fn tells_nothing(person: &TestUser, folder: &Path, file: &Path, format: ImageFormat) {
+async fn assert_no_metadata(person: &TestUser, folder: &Path, file: &Path, format: ImageFormat) {
     let before = reported(file);
     let tells = |end: &str| before.iter().any(|(tag, _)| tag.ends_with(end));
     let secrets = before.iter().filter(|(_, value)| value.contains(SECRET)).count();
@@ -163,7 +163,8 @@ async fn tells_nothing(person: &TestUser, folder: &Path, file: &Path, format: Im
         assert!(!bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()), "{name} {what}");
         std::fs::write(&kept, bytes).expect("written");
         let left = reported(&kept).into_iter();
-        let left: Vec<_> = left.filter(|(tag, _)| !is_of_the_disk(tag) && !DRAWING.contains(&tag.as_str())).collect();
+        let left: Vec<_> =
+            left.filter(|(tag, _)| !is_file_system_tag(tag) && !DRAWING.contains(&tag.as_str())).collect();
         assert!(left.is_empty(), "{name} {what}: {left:#?}");
     }
 }
@@ -190,7 +191,10 @@ async fn exiftool_finds_no_location_and_no_camera_in_a_film_or_a_heic_picture() 
         let telling = |(tag, value): &(String, String)| {
             value.contains(SECRET) || tag.contains("GPS") || TELLING.iter().any(|group| tag.starts_with(group))
         };
-        assert!(reported(&file).iter().filter(|reported| telling(reported)).count() > 4, "{name} tells something");
+        assert!(
+            reported(&file).iter().filter(|reported| picture_with_metadata(reported)).count() > 4,
+            "{name} tells something"
+        );
         let bytes = std::fs::read(&file).expect("it is there");
         let attachment = ada.upload(name, &bytes).await.attachment.expect("finished");
         assert_eq!((attachment.media_type.as_str(), attachment.bytes), (media_type, bytes.len() as u64));
@@ -217,8 +221,8 @@ async fn exiftool_finds_only_rendering_metadata_in_a_picture() {
         (ImageFormat::Gif, &[1]),
     ] {
         for orientation in orientations {
-            let file = telling(folder.path(), format, *orientation);
-            tells_nothing(&ada, folder.path(), &file, format).await;
+            let file = picture_with_metadata(folder.path(), format, *orientation);
+            assert_no_metadata(&ada, folder.path(), &file, format).await;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Files through a power cut: attachments are complete, uploads resume at the reported offset, unknown files are
 //! collected. The disk and the cut are those of `power_cut`.
 
-use super::{noise, path_of};
+use super::{path_of, random_bytes};
 use crate::{
     harness::{Rng, Server, Setup, TestUser, folder, signal},
     power_cut::{Disk, rounds},
@@ -34,7 +34,7 @@ fn content(name: &str) -> Vec<u8> {
         image.open_direct(&mut bytes, ImageFormat::Png).expect("written");
         return bytes.into_inner();
     };
-    let mut bytes = noise(length);
+    let mut bytes = random_bytes(length);
     bytes.iter_mut().zip(seed.to_le_bytes().into_iter().cycle()).for_each(|(byte, other)| *byte ^= other);
     // It does not start like a picture or a film.
     bytes.iter_mut().take(1).for_each(|byte| *byte = 0);
@@ -104,7 +104,7 @@ async fn messages(person: &TestUser, conversation: ConversationId) -> Vec<Messag
     }
 }
 
-async fn is_whole(person: &TestUser, attachment: &Attachment, what: &str) {
+async fn assert_complete(person: &TestUser, attachment: &Attachment, what: &str) {
     let name = &attachment.name;
     let (status, bytes) = person.fetch(&attachment.url).await;
     assert_eq!((status, bytes.len() as u64), (200, attachment.bytes), "{what} {name}");
@@ -159,7 +159,7 @@ async fn cut(rng: &mut Rng) -> Result<(usize, usize), String> {
     for message in &there {
         let [attachment] = message.attachments.as_slice() else { panic!("one file: {message:?}") };
         assert_eq!(message.text, attachment.name);
-        is_whole(&users[2], attachment, "sent:").await;
+        assert_complete(&users[2], attachment, "sent:").await;
     }
     for name in &acknowledged {
         assert!(there.iter().any(|message| &message.text == name), "{name} was acknowledged and is lost");
@@ -172,7 +172,7 @@ async fn cut(rng: &mut Rng) -> Result<(usize, usize), String> {
         let path = format!("/v1/uploads/{key}?offset={received}");
         let rest = person.api.request(Method::PATCH, &path, bytes[received..].to_vec()).await.expect("an answer");
         let attachment = rest.parse::<Upload>().expect("it goes on").attachment.expect("it is complete");
-        is_whole(person, &attachment, &format!("from {received} on:")).await;
+        assert_complete(person, &attachment, &format!("from {received} on:")).await;
         went_on += 1;
     }
     server.stop().await;

@@ -1,6 +1,6 @@
 //! Files in an S3-compatible bucket: a small one in memory that verifies the server's requests.
 
-use super::noise;
+use super::random_bytes;
 use crate::harness::Setup;
 use axum::{
     Router,
@@ -175,7 +175,7 @@ async fn files_go_into_a_bucket_and_come_out_of_it() {
     let mut server = setup(&address).start().await;
     let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
     let conversation = ada.open_direct(&tomas).await.id;
-    let (small, large) = (noise(100_000), noise(12_000_000));
+    let (small, large) = (random_bytes(100_000), random_bytes(12_000_000));
     let mut messages = Vec::new();
     for bytes in [&small, &large] {
         let message = ada.send_file(conversation, "plan.bin", bytes).await;

@@ -1,6 +1,6 @@
 //! Uploads in binary frames of a socket, between other frames.
 
-use super::{noise, path_of, problem};
+use super::{path_of, problem, random_bytes};
 use crate::harness::{Server, Setup, TestUser, unique};
 use http::Method;
 use parlor_client::socket::{Handshake, Incoming, Socket};
@@ -70,7 +70,7 @@ async fn messages_flow_between_the_frames_of_a_socket_upload() {
     let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
     let conversation = ada.open_direct(&tomas).await.id;
     let mut socket = open(&ada).await;
-    let bytes = noise(1_500_000);
+    let bytes = random_bytes(1_500_000);
     let begun: UploadBegun = socket.call(begin("over", bytes.len())).await.expect("begun");
     assert_eq!((begun.chunk_bytes_max, begun.window_bytes, begun.upload.received), (65_536, 524_288, 0));
     pour(&mut socket, &begun, &bytes, 400_000).await;
@@ -93,7 +93,7 @@ async fn messages_flow_between_the_frames_of_a_socket_upload() {
 async fn an_upload_resumes_on_another_socket_and_over_http() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
-    let bytes = noise(900_000);
+    let bytes = random_bytes(900_000);
     let mut socket = open(&ada).await;
     let begun: UploadBegun = socket.call(begin("cut", bytes.len())).await.expect("begun");
     pour(&mut socket, &begun, &bytes, 300_000).await;
@@ -117,7 +117,7 @@ async fn an_upload_resumes_on_another_socket_and_over_http() {
 async fn resuming_an_upload_elsewhere_ends_the_first_transfer() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
-    let bytes = noise(200_000);
+    let bytes = random_bytes(200_000);
     let mut old = open(&ada).await;
     let begun: UploadBegun = old.call(begin("both", bytes.len())).await.expect("begun");
     pour(&mut old, &begun, &bytes, 100_000).await;
@@ -132,7 +132,7 @@ async fn invalid_upload_frames_are_refused_and_the_socket_stays_open() {
     let server = Setup::new().with("limits.connection_uploads_max", 2).with("files.collect_ms", 20).start().await;
     let (ada, eve) = (server.user("ada").await, server.user("eve").await);
     let mut socket = open(&ada).await;
-    let bytes = noise(500_000);
+    let bytes = random_bytes(500_000);
     let good: UploadBegun = socket.call(begin("good", bytes.len())).await.expect("begun");
     let bad: UploadBegun = socket.call(begin("bad", bytes.len())).await.expect("begun");
     let third = socket.call::<UploadBegun>(begin("third", 1)).await;
@@ -188,7 +188,7 @@ async fn socket_uploads_have_the_same_limits_as_http_uploads() {
     let server = Setup::new().with("limits.upload_bytes_max", 1000).with("limits.image_pixels_max", 100).start().await;
     let ada = server.user("ada").await;
     let mut socket = open(&ada).await;
-    let over_http = problem(ada.try_upload("plan.bin", &noise(1001)).await);
+    let over_http = problem(ada.try_upload("plan.bin", &random_bytes(1001)).await);
     let large = problem(socket.call::<UploadBegun>(begin("large", 1001)).await);
     assert_eq!((large.code, large.limit, large.detail), (over_http.code, over_http.limit, over_http.detail));
 

@@ -1,6 +1,6 @@
 //! From the first byte of an upload to the message that contains it.
 
-use super::{noise, path_of, problem};
+use super::{path_of, problem, random_bytes};
 use crate::harness::{Server, Setup, unique};
 use http::Method;
 use parlor_protocol::{error::Code, model::Upload};
@@ -10,7 +10,7 @@ async fn a_file_sent_with_a_message_is_served_unchanged() {
     let server = Server::start().await;
     let (ada, tomas) = (server.user("ada").await, server.user("tomás").await);
     let conversation = ada.open_direct(&tomas).await.id;
-    let bytes = noise(300_000);
+    let bytes = random_bytes(300_000);
     let upload = ada.upload("plan.bin", &bytes).await;
     assert_eq!((upload.bytes, upload.received), (300_000, 300_000));
     let attachment = upload.attachment.expect("it is finished");
@@ -31,7 +31,7 @@ async fn a_file_sent_with_a_message_is_served_unchanged() {
 async fn an_interrupted_upload_resumes_at_its_offset() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
-    let bytes = noise(200_000);
+    let bytes = random_bytes(200_000);
     let path = path_of("cut", "a.bin", bytes.len());
     let begun: Upload =
         ada.api.request(Method::POST, &path, bytes[..70_000].to_vec()).await.expect("sent").parse().expect("taken");
@@ -101,15 +101,15 @@ async fn upload_limits_are_checked_before_the_first_byte() {
         .start()
         .await;
     let ada = server.user("ada").await;
-    let large = problem(ada.try_upload("large.bin", &noise(1001)).await);
+    let large = problem(ada.try_upload("large.bin", &random_bytes(1001)).await);
     assert_eq!((large.code, large.limit), (Code::TooLarge, Some(1000)));
     let detail = large.detail.expect("a detail");
     assert!(detail.contains("1001") && detail.contains("1000"), "{detail}");
 
-    ada.upload("a.bin", &noise(1000)).await;
-    let full = problem(ada.try_upload("b.bin", &noise(501)).await);
+    ada.upload("a.bin", &random_bytes(1000)).await;
+    let full = problem(ada.try_upload("b.bin", &random_bytes(501)).await);
     assert_eq!((full.code, full.limit), (Code::LimitReached, Some(1500)));
-    ada.upload("b.bin", &noise(500)).await;
+    ada.upload("b.bin", &random_bytes(500)).await;
     let third = problem(ada.try_upload("c.bin", &[]).await);
     assert_eq!((third.code, third.limit), (Code::LimitReached, Some(2)));
     assert_eq!(server.files_on_disk().len(), 2, "nothing is left of what was refused");

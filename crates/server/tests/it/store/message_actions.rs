@@ -11,7 +11,7 @@ use parlor_protocol::{
 };
 
 /// The answer to a changed message.
-pub(crate) fn revised(outcome: Result<Outcome, Problem>) -> Result<MessageChanged, Problem> {
+pub(crate) fn changed_message(outcome: Result<Outcome, Problem>) -> Result<MessageChanged, Problem> {
     match outcome? {
         Outcome::Answer(Answer::MessageChanged(changed)) => Ok(*changed),
         other => panic!("{other:?}"),
@@ -59,7 +59,7 @@ impl TestCluster {
     ) -> Result<MessageChanged, Problem> {
         let actor = self.user(name).await;
         let (seq, text) = (Seq(seq), text.to_owned());
-        revised(
+        changed_message(
             self.app.commit.submit(Change::Edit { actor, conversation, seq, text: Some(text), subject: None }).await,
         )
     }
@@ -71,7 +71,7 @@ impl TestCluster {
         seq: i64,
     ) -> Result<MessageChanged, Problem> {
         let actor = self.user(name).await;
-        revised(self.app.commit.submit(Change::Delete { actor, conversation, seq: Seq(seq) }).await)
+        changed_message(self.app.commit.submit(Change::Delete { actor, conversation, seq: Seq(seq) }).await)
     }
 
     pub(crate) async fn react(
@@ -82,7 +82,7 @@ impl TestCluster {
         on: bool,
     ) -> Result<MessageChanged, Problem> {
         let (actor, emoji) = (self.user(name).await, emoji.to_owned());
-        revised(self.app.commit.submit(Change::React { actor, conversation, seq: Seq(seq), emoji, on }).await)
+        changed_message(self.app.commit.submit(Change::React { actor, conversation, seq: Seq(seq), emoji, on }).await)
     }
 
     pub(crate) async fn hide(&self, name: &str, conversation: ConversationId, seq: i64) -> Result<Changed, Problem> {

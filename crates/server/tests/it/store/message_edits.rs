@@ -1,6 +1,6 @@
 //! Editing, deleting, hiding, forwarding, reacting: the effects, the permissions and the time limits.
 
-use super::{TestCluster, code, conformance, message_actions::revised};
+use super::{TestCluster, code, conformance, message_actions::changed_message};
 use parlor::domain::{Change, Content, Outcome};
 use parlor_protocol::{
     error::{Code, Problem},
@@ -37,7 +37,7 @@ async fn an_edit_replaces_text_and_subject_and_records_the_time(cluster: TestClu
     let subject = Some(Some(" Found ".to_owned()));
     let text = Some("the\r\numbrella".to_owned());
     let edit = Change::Edit { actor, conversation, seq: Seq(1), text, subject };
-    let changed = revised(cluster.app.commit.submit(edit.clone()).await).expect("one's own");
+    let changed = changed_message(cluster.app.commit.submit(edit.clone()).await).expect("one's own");
     let message = &changed.message;
     assert_eq!((message.text.as_str(), message.subject.as_deref()), ("the\numbrella", Some("Found")));
     assert_eq!((message.id, message.version), (sent.message.id, changed.change.version));
@@ -50,7 +50,7 @@ async fn an_edit_replaces_text_and_subject_and_records_the_time(cluster: TestClu
     assert_eq!((text_alone.subject.as_deref(), text_alone.text.as_str()), (Some("Found"), "the umbrella"));
     for subject in [Some("Lost".to_owned()), None] {
         let edit = Change::Edit { actor, conversation, seq: Seq(1), text: None, subject: Some(subject.clone()) };
-        let message = revised(cluster.app.commit.submit(edit).await).expect("one's own").message;
+        let message = changed_message(cluster.app.commit.submit(edit).await).expect("one's own").message;
         assert_eq!((message.subject, message.text.as_str()), (subject, "the umbrella"));
     }
 }
@@ -96,16 +96,16 @@ async fn editing_and_deleting_have_time_limits(cluster: TestCluster) {
     };
     let delete = |actor: UserId, seq: i64| app.commit.submit(Change::Delete { actor, conversation, seq: Seq(seq) });
     cluster.clock.fetch_add(50_000, Ordering::Relaxed);
-    revised(edit("in time").await).expect("within its time");
+    changed_message(edit("in time").await).expect("within its time");
     cluster.clock.fetch_add(20_000, Ordering::Relaxed);
-    let refused = revised(edit("too late").await).expect_err("its time is over");
+    let refused = changed_message(edit("too late").await).expect_err("its time is over");
     assert_eq!((refused.code, refused.limit), (Code::TooLate, Some(60_000)));
-    revised(edit("in time").await).expect("what changes nothing is never too late");
-    revised(delete(ben, 2).await).expect("within its time");
+    changed_message(edit("in time").await).expect("what changes nothing is never too late");
+    changed_message(delete(ben, 2).await).expect("within its time");
     cluster.clock.fetch_add(30_000, Ordering::Relaxed);
-    assert_eq!(code(revised(delete(ben, 3).await)), Code::TooLate);
-    assert!(!revised(delete(ben, 2).await).expect("it is deleted already").message.text.contains("two"));
-    revised(delete(cluster.user("Ada").await, 3).await).expect("an owner has all the time");
+    assert_eq!(code(changed_message(delete(ben, 3).await)), Code::TooLate);
+    assert!(!changed_message(delete(ben, 2).await).expect("it is deleted already").message.text.contains("two"));
+    changed_message(delete(cluster.user("Ada").await, 3).await).expect("an owner has all the time");
     // 0 means forever; the other node has the defaults: a day for editing, no limit for deleting.
     cluster.clock.fetch_add(86_400_000, Ordering::Relaxed);
     assert_eq!(code(cluster.edit("Ben", conversation, 1, "after a day").await), Code::TooLate);

@@ -25,8 +25,11 @@ conformance! {
 async fn found(cluster: &TestCluster, query: &str) -> Vec<String> {
     let viewer = cluster.user("Zed").await;
     let query = query.to_owned();
-    let found =
-        cluster.app.store.read(move |snapshot| snapshot.writable(viewer, &query, WhoMayWrite::Everyone, None, 10)).await;
+    let found = cluster
+        .app
+        .store
+        .read(move |snapshot| snapshot.writable(viewer, &query, WhoMayWrite::Everyone, None, 10))
+        .await;
     found.expect("read").0.into_iter().map(|user| user.name).collect()
 }
 

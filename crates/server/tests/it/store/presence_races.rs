@@ -94,7 +94,7 @@ impl PausingLayer {
         }
     }
 
-    fn comes_by(&self, at: PausePoint, users: Vec<UserId>) -> impl Future<Output = ()> + use<> {
+    fn pause_at(&self, at: PausePoint, users: Vec<UserId>) -> impl Future<Output = ()> + use<> {
         let stop = self.stop.lock().expect("not poisoned").take_if(|stop| stop.at == at);
         async move {
             if let Some(stop) = stop {
@@ -122,7 +122,7 @@ impl ChannelLayer for PausingLayer {
     fn join(&self, topic: Topic) -> BoxFuture<'_, Result<(), Unavailable>> {
         let Topic::Presence(user) = topic else { return self.layer.join(topic) };
         Box::pin(async move {
-            self.comes_by(PausePoint::Joining, vec![user]).await;
+            self.pause_at(PausePoint::Joining, vec![user]).await;
             self.joined.lock().expect("not poisoned").push(self.looked.load(Ordering::Relaxed));
             let fewer = |failing: u64| failing.checked_sub(1);
             if self.failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok() {
@@ -138,7 +138,7 @@ impl ChannelLayer for PausingLayer {
 
     fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            self.comes_by(PausePoint::Saying, signs.iter().map(|sign| sign.user).collect()).await;
+            self.pause_at(PausePoint::Saying, signs.iter().map(|sign| sign.user).collect()).await;
             self.layer.say(node, signs).await?;
             self.said.fetch_add(1, Ordering::Relaxed);
             Ok(())
@@ -147,7 +147,7 @@ impl ChannelLayer for PausingLayer {
 
     fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>> {
         Box::pin(async move {
-            self.comes_by(PausePoint::Looking, users.clone()).await;
+            self.pause_at(PausePoint::Looking, users.clone()).await;
             self.looked.fetch_add(1, Ordering::Relaxed);
             self.layer.seen(users).await
         })
@@ -168,7 +168,7 @@ async fn received(cluster: &TestCluster, watcher: &Watcher, conversation: Conver
     assert!(timeout(Duration::from_secs(20), hearing).await.is_ok(), "a message is heard");
 }
 
-async fn comes(is_so: impl AsyncFn() -> bool, what: &str) {
+async fn wait_until(is_so: impl AsyncFn() -> bool, what: &str) {
     let waiting = async {
         while !is_so().await {
             // waits for: what is asked, again and again
@@ -198,7 +198,7 @@ impl Fixture {
     }
 
     /// Collects what Ada receives about Ben until she receives her own presence, which the node reads afterwards.
-    async fn told_of_ben(&self, cluster: &TestCluster) -> Vec<PresenceStatus> {
+    async fn presence_of_ben(&self, cluster: &TestCluster) -> Vec<PresenceStatus> {
         let ada = cluster.user("Ada").await;
         let _here = cluster.app.presence.arrive(ada);
         let reported = self.of_ada.until(ada, Online).await;
@@ -216,7 +216,7 @@ async fn a_user_removed_during_a_recheck_becomes_unknown_once(cluster: TestClust
     received(&cluster, &scene.of_ada, scene.groups[1]).await;
     stopped.go();
     scene.of_ada.until(scene.ben, Unknown).await;
-    assert_eq!(scene.told_of_ben(&cluster).await, [], "it was told already");
+    assert_eq!(scene.presence_of_ben(&cluster).await, [], "it was told already");
 }
 
 async fn a_user_removed_before_the_answer_is_sent_is_not_reported(cluster: TestCluster) {
@@ -238,7 +238,7 @@ async fn a_user_removed_before_the_answer_is_sent_is_not_reported(cluster: TestC
     second.go();
     let reported = scene.of_ada.until(scene.ben, Unknown).await;
     assert_eq!(reported.len(), 1, "it was known here that she may not be told: {reported:?}");
-    assert_eq!(scene.told_of_ben(&cluster).await, []);
+    assert_eq!(scene.presence_of_ben(&cluster).await, []);
 }
 
 async fn a_user_in_question_since_the_query_is_not_subscribed(cluster: TestCluster) {
@@ -288,7 +288,7 @@ async fn a_node_waiting_for_the_store_keeps_reporting_presence(cluster: TestClus
     of_ada.watch_until(ben, Online).await;
     let looking = gated.stop(PausePoint::Looking).await;
     let said = gated.said.load(Ordering::Relaxed);
-    comes(async || gated.said.load(Ordering::Relaxed) >= said + 2, "it says who is here while it looks").await;
+    wait_until(async || gated.said.load(Ordering::Relaxed) >= said + 2, "it says who is here while it looks").await;
     looking.go();
 }
 
@@ -322,7 +322,7 @@ async fn a_late_node_still_knows_presence(cluster: TestCluster) {
     of_ada.watch_until(ben, Online).await;
     let saying = gated.stop(PausePoint::Saying).await;
     let is_over = async || cluster.layer.seen(vec![ben]).await.expect("it is there").is_empty();
-    comes(is_over, "a sign that is not put up again ends").await;
+    wait_until(is_over, "a sign that is not put up again ends").await;
     assert_eq!(node.presence.ask(ada, &[ben]).await.expect("the store is there")[0].status, Online);
     saying.go();
 }

@@ -123,7 +123,7 @@ fn leaks(event: &Value, of: UserId) -> Vec<Value> {
 }
 
 /// Everything received so far.
-async fn everything_heard(cluster: &TestCluster, listener: &mut Subscriber, name: &str) -> Vec<Value> {
+async fn receive_all(cluster: &TestCluster, listener: &mut Subscriber, name: &str) -> Vec<Value> {
     let other = format!("Zoe {}", cluster.key());
     let end = Scope::Conversation(cluster.direct(name, &other).await).to_string();
     let mut events = Vec::new();
@@ -152,7 +152,7 @@ async fn no_event_reveals_the_read_marker_of_a_user_without_receipts(cluster: Te
     let mut bens = attach(&cluster.app, &cluster, "Ben").await;
     switch(&cluster, "Ben", false).await;
     for (listener, name) in [(&mut adas, "Ada"), (&mut bens, "Ben")] {
-        everything_heard(&cluster, listener, name).await;
+        receive_all(&cluster, listener, name).await;
     }
 
     // Everything that reports member rows: of Ben, who hides receipts, and of others to him.
@@ -182,11 +182,11 @@ async fn no_event_reveals_the_read_marker_of_a_user_without_receipts(cluster: Te
     cluster.read("Cleo", conversation, last.0 + 1).await;
 
     let (mut of_ben, mut of_others, mut own) = (0, 0, 0);
-    for event in everything_heard(&cluster, &mut adas, "Ada").await {
+    for event in receive_all(&cluster, &mut adas, "Ada").await {
         assert_eq!(leaks(&event, ben), Vec::<Value>::new(), "{event}");
         of_ben += usize::from(event.to_string().contains("Ben"));
     }
-    for event in everything_heard(&cluster, &mut bens, "Ben").await {
+    for event in receive_all(&cluster, &mut bens, "Ben").await {
         for other in [ada, cleo] {
             assert_eq!(leaks(&event, other), Vec::<Value>::new(), "{event}");
             of_others += 1;

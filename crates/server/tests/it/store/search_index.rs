@@ -118,20 +118,20 @@ async fn a_reaction_does_not_touch_the_index(cluster: TestCluster) {
     let sent = cluster.send("Ada", conversation, "an umbrella").await;
     edit(&cluster, "Ada", conversation, sent.message.seq, "a green umbrella").await;
     cluster.indexed("Ada", conversation).await;
-    let before = written(&cluster).await;
+    let before = indexed_words(&cluster).await;
     let actor = cluster.user("Ben").await;
     for emoji in ["👍", "🌂"] {
         let (seq, emoji) = (sent.message.seq, emoji.to_owned());
         change(&cluster, Change::React { actor, conversation, seq, emoji, on: true }).await;
     }
     cluster.indexed("Ada", conversation).await;
-    let after: BTreeSet<_> = written(&cluster).await.into_iter().filter(|row| row.contains("green")).collect();
+    let after: BTreeSet<_> = indexed_words(&cluster).await.into_iter().filter(|row| row.contains("green")).collect();
     assert_eq!(after, before.into_iter().filter(|row| row.contains("green")).collect());
     assert_eq!(cluster.finds("Ben", "green").await, ["a green umbrella"]);
 }
 
 /// The terms that are words, with their slots.
-async fn written(cluster: &TestCluster) -> BTreeSet<String> {
+async fn indexed_words(cluster: &TestCluster) -> BTreeSet<String> {
     let rows = cluster.connect_to_index().await.pairs("SELECT term, slots FROM search_terms").await;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     rows.iter().map(|(term, slots)| format!("{} {:?}", text(term), text(slots))).collect()
@@ -150,7 +150,7 @@ async fn changes_of_old_messages_reach_their_blocks(cluster: TestCluster) {
     cluster.indexed("Ada", conversation).await;
     assert_eq!(cluster.finds("Ben", "umbrella").await, ["the youngest umbrella", "a young umbrella"]);
     assert_eq!(cluster.finds("Ben", "thermos").await, ["an ancient thermos"]);
-    assert!(!written(&cluster).await.iter().any(|row| row.starts_with("wold ")), "old words leave the index");
+    assert!(!indexed_words(&cluster).await.iter().any(|row| row.starts_with("wold ")), "old words leave the index");
 }
 
 async fn another_node_continues_where_the_first_stopped(cluster: TestCluster) {
@@ -209,10 +209,10 @@ async fn a_node_that_lost_the_lease_writes_nothing(cluster: TestCluster) {
     assert!(!index.erase(&mut late, moved, far + 99).await.expect("there"));
     assert!(!index.advance(late.lease(), &moved, far + 99).await.expect("there"));
     index.release(late.lease()).await.expect("there");
-    assert!(!written(&cluster).await.iter().any(|row| row.contains("thief")));
+    assert!(!indexed_words(&cluster).await.iter().any(|row| row.contains("thief")));
     let mut holding = Writing::new(second, place);
     assert!(index.feed(&mut holding, vec![document()], moved, far + 30).await.expect("there"));
-    assert!(written(&cluster).await.iter().any(|row| row.contains("thief")));
+    assert!(indexed_words(&cluster).await.iter().any(|row| row.contains("thief")));
     assert_eq!(index.take(taker(3, far + 29)).await.expect("there"), None, "writing kept it");
     let (_, kept) = index.take(taker(3, far + 30)).await.expect("there").expect("it ran out");
     assert_eq!(kept, moved, "the cursor came with what was written");
