@@ -1,4 +1,4 @@
-//! The checker is checked: a clean history has no findings, and each of many broken ones is told by its right name.
+//! Tests of the checker: a clean history has no findings, and each of many broken ones gets the right violation.
 
 use parlor_client::history::{
     checker::{Members, Violation, check},
@@ -47,8 +47,8 @@ fn row(op: Op, client: Option<i64>, index: usize) -> Record {
     }
 }
 
-/// Three people write to two conversations: every send is acknowledged but one that is unknown and arrived (4), one
-/// that is unknown and did not, and one that is refused. Somebody reads pages in between; two nodes agree at the end.
+/// Three users write to two conversations: every send is acknowledged except one of unknown outcome that arrived (4), one
+/// of unknown outcome that did not, and one that is refused. A client reads pages in between; two nodes agree at the end.
 fn clean() -> Vec<Record> {
     let mut records = Vec::new();
     for (index, (conv, sender, seq)) in MESSAGES.into_iter().enumerate() {
@@ -91,7 +91,7 @@ fn restamp(records: &mut [Record]) {
 
 type Which = fn(&Record) -> bool;
 
-/// Where the first such record stands.
+/// The index of the first matching record.
 fn at(records: &[Record], which: Which) -> usize {
     records.iter().position(which).expect("the clean history has such a record")
 }
@@ -104,7 +104,7 @@ fn remove(which: Which) -> impl Fn(&mut Vec<Record>) {
     move |records| records.retain(|record| !which(record))
 }
 
-/// Adds a changed copy of the first such record right behind it.
+/// Inserts a changed copy of the first matching record after it.
 fn add(which: Which, how: fn(&mut Record)) -> impl Fn(&mut Vec<Record>) {
     move |records| {
         let place = at(records, which);
@@ -455,7 +455,7 @@ fn a_clean_history_has_no_findings() {
 }
 
 #[test]
-fn every_broken_history_is_told_by_its_right_name() {
+fn every_broken_history_gets_the_right_violation() {
     let tables = [losses(), phantoms(), doubles(), instabilities(), holes(), orders(), times(), leaks()];
     let cases: Vec<Case> = tables.into_iter().flatten().collect();
     assert!(cases.len() >= 30, "only {} broken histories", cases.len());
@@ -473,15 +473,15 @@ fn every_broken_history_is_told_by_its_right_name() {
 }
 
 #[test]
-fn a_reply_that_shows_somebody_elses_loss_is_not_needed_to_find_it() {
-    // Only the acknowledgement knows of the message: nobody else saw it, and it is gone.
+fn a_loss_is_found_without_another_clients_records() {
+    // Only the acknowledgement knows the message: no other client received it, and it is gone.
     let mut records = clean();
     records.retain(|record| record.mid != Some(109) || record.op == Op::Ack);
     assert_eq!(check(&records, &members()).violations(), BTreeSet::from([Violation::Lost]));
 }
 
 #[test]
-fn a_file_of_lines_reads_back_as_it_was_written() {
+fn a_file_of_records_round_trips() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("history.jsonl");
     let mut recorder = Recorder::in_file(Instant::now(), &path).expect("a new file");

@@ -1,4 +1,4 @@
-//! `docs/reference/protocol.md` names every command, event, reply, code, close code and path that there is.
+//! `docs/reference/protocol.md` lists every command, event, reply, code, close code and path.
 
 use parlor_protocol::{close::Close, command_names::NAMES, error::Code};
 

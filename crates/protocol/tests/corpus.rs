@@ -1,4 +1,4 @@
-//! What the fuzz targets hold, asked of their whole corpus and of mutated frames.
+//! The properties of the fuzz targets, checked on their whole corpus and on mutated frames.
 
 #[expect(unreachable_pub, reason = "it is the library of the fuzz package")]
 #[path = "../../../fuzz/src/lib.rs"]
@@ -21,7 +21,7 @@ fn files(folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// Every command that the fixtures show.
+/// Every command of the fixtures.
 fn commands() -> Vec<Value> {
     let of_commands =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"command."));
@@ -31,7 +31,7 @@ fn commands() -> Vec<Value> {
 }
 
 #[test]
-fn the_corpus_of_frames_holds() {
+fn the_corpus_of_frames_has_the_properties() {
     for (_, bytes) in files("fuzz/frame") {
         properties::frame(&bytes);
     }
@@ -41,13 +41,13 @@ fn the_corpus_of_frames_holds() {
 }
 
 #[test]
-fn the_corpus_of_cursors_holds() {
+fn the_corpus_of_cursors_has_the_properties() {
     for (_, bytes) in files("fuzz/cursor") {
         properties::cursor(&bytes);
     }
 }
 
-/// One change to the bytes of a frame.
+/// A change of a frame's bytes.
 #[derive(Clone, Debug)]
 enum Cut {
     Replace(Index, u8),
@@ -95,7 +95,7 @@ fn odd_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Every place of a value inside a command, but for its `id` and `type`.
+/// The paths of all values in a command, except `id` and `type`.
 fn places(value: &Value, path: &str) -> Vec<String> {
     let mut found = Vec::new();
     let inner: Vec<(String, &Value)> = match value {
@@ -113,18 +113,18 @@ fn places(value: &Value, path: &str) -> Vec<String> {
     found
 }
 
-/// What no field of this value's kind may be.
+/// Values that a field of this value's type must not have.
 fn unfit(value: &Value) -> Vec<Value> {
     let mut unfit = vec![json!({"x": 1}), json!([[]]), json!(1.5), json!(-1), json!("\u{0}x")];
     match value {
         Value::Number(_) => unfit.extend([json!(true), json!("1"), json!(1e19), json!([1])]),
         Value::String(_) => {
             unfit.extend([json!(true), json!(1)]);
-            // Texts are judged by the server; here only what is no text is.
+            // The server validates texts; here only values that are not texts are invalid.
             unfit.retain(|value| !value.is_string());
         }
         Value::Bool(_) => unfit.extend([json!(0), json!(1), json!("true"), json!([true])]),
-        // What may be cleared is a text.
+        // A field that can be cleared is a text.
         Value::Null => unfit.retain(|value| !value.is_string()),
         _ => unfit.extend([json!(true), json!("9"), json!(9)]),
     }
@@ -132,7 +132,7 @@ fn unfit(value: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn no_field_of_any_command_takes_what_is_not_its_own() {
+fn no_field_of_any_command_accepts_a_foreign_value() {
     let refused = |frame: &Value| CommandFrame::parse(&frame.to_string()).err().map(|refused| refused.problem.code);
     let mut tried = 0;
     for command in commands() {
@@ -171,7 +171,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_frame_with_other_bytes_holds(frame in select(commands()), cuts in vec(cut(), 1..6)) {
+    fn a_frame_with_mutated_bytes_has_the_properties(frame in select(commands()), cuts in vec(cut(), 1..6)) {
         let mut bytes = frame.to_string().into_bytes();
         for cut in &cuts {
             apply(&mut bytes, cut);
@@ -180,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn a_frame_with_other_values_holds(
+    fn a_frame_with_mutated_values_has_the_properties(
         frame in select(commands()),
         other in select(commands()),
         changes in vec((any::<Index>(), odd_value()), 1..4),
@@ -194,7 +194,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cursor_of_any_numbers_holds(epoch in any::<u64>(), version in any::<u64>(), cuts in vec(cut(), 0..3)) {
+    fn a_cursor_of_any_numbers_has_the_properties(epoch in any::<u64>(), version in any::<u64>(), cuts in vec(cut(), 0..3)) {
         let mut bytes = format!("{epoch}.{version}").into_bytes();
         for cut in &cuts {
             apply(&mut bytes, cut);

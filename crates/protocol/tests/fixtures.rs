@@ -33,7 +33,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
 }
 
-/// The examples of all files of a kind (`command`, `reply`, `event`), by what follows it in the file's name.
+/// The examples of all files of a kind (`command`, `reply`, `event`), by the rest of the file's name.
 fn examples(kind: &str) -> BTreeMap<String, Vec<Example>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder().join("frames")).expect("the folder of frames") {
@@ -49,7 +49,7 @@ fn examples(kind: &str) -> BTreeMap<String, Vec<Example>> {
 }
 
 #[test]
-fn every_command_reads_and_is_written_back_equal() {
+fn every_command_round_trips() {
     let examples = examples("command");
     assert_eq!(examples.keys().map(String::as_str).collect::<Vec<_>>(), sorted(&NAMES), "one file for each command");
     for (file, list) in examples {
@@ -65,7 +65,7 @@ fn every_command_reads_and_is_written_back_equal() {
 }
 
 #[test]
-fn every_event_reads_and_is_written_back_equal() {
+fn every_event_round_trips() {
     let examples = examples("event");
     for (file, list) in &examples {
         for Example { name, frame } in list {
@@ -79,7 +79,7 @@ fn every_event_reads_and_is_written_back_equal() {
 }
 
 #[test]
-fn every_reply_reads_and_is_written_back_equal() {
+fn every_reply_round_trips() {
     let examples = examples("reply");
     let expected = [&NAMES[..], &["error"]].concat();
     assert_eq!(examples.keys().map(String::as_str).collect::<Vec<_>>(), sorted(&expected), "one file for each command");
@@ -105,7 +105,7 @@ fn every_refused_frame_is_refused_with_its_code() {
     }
 }
 
-/// Every event's name.
+/// The names of all events.
 const EVENTS: [&str; 13] = [
     "message.created",
     "conversation.created",
@@ -122,7 +122,7 @@ const EVENTS: [&str; 13] = [
     "upload.progress",
 ];
 
-/// A new event does not compile here before it has a name in [`EVENTS`], and so a file of examples.
+/// A new event does not compile before it has a name in [`EVENTS`], and so a file of examples.
 fn type_of(event: &Event) -> &'static str {
     match event {
         Event::MessageCreated { .. } => EVENTS[0],
@@ -141,7 +141,7 @@ fn type_of(event: &Event) -> &'static str {
     }
 }
 
-/// A new command does not compile here before it is known what answers it.
+/// A new command does not compile before its answer is defined.
 fn read_reply(file: &str, frame: &Value) -> (Option<Answer>, Option<Problem>) {
     if file == "error" {
         return (None, Some(read(&frame["error"])));

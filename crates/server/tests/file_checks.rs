@@ -17,14 +17,14 @@ fn corpus(folder: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn the_corpus_of_pictures_holds() {
+fn the_corpus_of_pictures_has_the_properties() {
     for bytes in corpus("picture") {
         file_checks::picture(&bytes);
     }
 }
 
 #[test]
-fn the_corpus_of_films_holds() {
+fn the_corpus_of_videos_has_the_properties() {
     for bytes in corpus("film") {
         file_checks::film(&bytes);
     }
@@ -52,13 +52,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2048, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_mutated_picture_holds(at in any::<Index>(), cuts in vec(any::<(Index, Index, u8)>(), 1..6)) {
+    fn a_mutated_picture_has_the_properties(at in any::<Index>(), cuts in vec(any::<(Index, Index, u8)>(), 1..6)) {
         let corpus = corpus("picture");
         file_checks::picture(&changed(at.get(&corpus).clone(), &cuts));
     }
 
     #[test]
-    fn a_mutated_film_holds(at in any::<Index>(), cuts in vec(any::<(Index, Index, u8)>(), 1..6)) {
+    fn a_mutated_video_has_the_properties(at in any::<Index>(), cuts in vec(any::<(Index, Index, u8)>(), 1..6)) {
         let corpus = corpus("film");
         file_checks::film(&changed(at.get(&corpus).clone(), &cuts));
     }

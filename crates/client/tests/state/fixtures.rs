@@ -1,4 +1,4 @@
-//! What the tests of the state make their answers and events of.
+//! Builders of answers and events for the tests of the state.
 
 use parlor_client::state::{State, needs::Need};
 use parlor_protocol::{
@@ -157,7 +157,7 @@ pub(crate) fn me_answer(version: i64) -> MeAnswer {
     }
 }
 
-/// What is needed but for the totals, of which `totals.rs` is about.
+/// The needs except the unread totals, which `totals.rs` tests.
 pub(crate) fn needs(state: &State) -> Vec<Need> {
     state.needs().into_iter().filter(|need| *need != Need::Me).collect()
 }

@@ -1,4 +1,4 @@
-//! Messages that change, that are hidden, and that are answered.
+//! Changed, hidden and answered messages.
 
 use crate::fixtures::{
     ADA, BEN, CONVERSATION, OTHER, ada, changes, conversation, created, cursor, heads, me_answer, member, members,
@@ -59,7 +59,7 @@ fn texts(state: &State) -> Vec<String> {
     state.messages(CONVERSATION).map(|message| message.text.clone()).collect()
 }
 
-/// Ada with two messages of Ben's, at version 12; she has read neither.
+/// Ada with two unread messages of Ben, at version 12.
 fn with_two() -> State {
     let mut state = ada();
     state.apply_event(created(11, 10, 1, BEN, 1));
@@ -69,7 +69,7 @@ fn with_two() -> State {
 }
 
 #[test]
-fn a_changed_message_is_changed_wherever_it_is_held() {
+fn a_changed_message_changes_in_every_copy() {
     let mut state = with_two();
     state.apply_event(updated(13, 12, changed(12, 2, BEN, 13)));
     assert_eq!(texts(&state), ["text 11", "changed at 13"]);
@@ -84,10 +84,10 @@ fn a_changed_message_is_changed_wherever_it_is_held() {
 }
 
 #[test]
-fn of_two_copies_of_a_message_the_newer_one_is_kept() {
+fn the_newer_copy_of_a_message_is_kept() {
     let mut state = with_two();
     state.apply_event(updated(13, 12, changed(11, 1, BEN, 13)));
-    // A page that was read before it, and one that was read after a change still to be told.
+    // A page that was read before the change, and one that was read after a change whose event is still to come.
     state.apply_message_page(
         CONVERSATION,
         page(12, vec![message(CONVERSATION, 11, 1, BEN)], vec![]),
@@ -99,7 +99,7 @@ fn of_two_copies_of_a_message_the_newer_one_is_kept() {
 }
 
 #[test]
-fn a_page_that_is_older_than_a_change_of_what_was_not_held_is_asked_for_again() {
+fn a_page_older_than_a_change_of_an_unloaded_message_is_fetched_again() {
     let mut state = ada();
     let held = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 10) };
     state.apply_conversation_answer(
@@ -118,7 +118,7 @@ fn a_page_that_is_older_than_a_change_of_what_was_not_held_is_asked_for_again() 
 }
 
 #[test]
-fn what_is_deleted_unread_makes_the_number_unknown_and_nothing_else_does() {
+fn only_deleting_an_unread_message_makes_the_count_unknown() {
     let mut state = with_two();
     state.apply_event(members(13, 12, vec![member(ADA, 1)], 2, Some(1)));
     state.apply_event(updated(14, 13, deleted(11, 1, BEN, 14)));
@@ -141,7 +141,7 @@ fn what_is_deleted_unread_makes_the_number_unknown_and_nothing_else_does() {
 }
 
 #[test]
-fn a_whole_copy_that_is_newer_does_not_pass_over_changes_of_held_messages() {
+fn a_newer_conversation_does_not_skip_changes_of_loaded_messages() {
     let mut state = with_two();
     let answer = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 15) };
     state.apply_conversation_answer(
@@ -155,7 +155,7 @@ fn a_whole_copy_that_is_newer_does_not_pass_over_changes_of_held_messages() {
 }
 
 #[test]
-fn changes_come_in_the_order_of_versions_and_are_put_in_their_places() {
+fn changes_arrive_by_version_and_are_stored_by_seq() {
     let mut state = with_two();
     state.apply_event(Event::ScopeChanged { scope: Scope::Conversation(CONVERSATION), version: Version(20) });
     let new = |id, seq| message(CONVERSATION, id, seq, BEN);
@@ -168,13 +168,13 @@ fn changes_come_in_the_order_of_versions_and_are_put_in_their_places() {
 }
 
 #[test]
-fn what_one_hides_is_only_its_place_from_then_on() {
+fn a_hidden_message_keeps_only_its_place() {
     let mut state = with_two();
     state.apply_event(hidden(13, 4, 1, 0, 1));
     let first = state.messages(CONVERSATION).next().cloned().expect("its place");
     assert!(first.hidden && first.text.is_empty());
     assert!(needs(&state).is_empty() && unread(&state) == 1);
-    // No other copy brings it back: neither an event, nor a page that was read before.
+    // No other copy reveals it again: neither an event, nor a page that was read before.
     state.apply_event(updated(14, 12, changed(11, 1, BEN, 14)));
     state.apply_message_page(CONVERSATION, page(14, vec![changed(11, 1, BEN, 14)], vec![]), state.request_tick());
     let first = state.messages(CONVERSATION).next().cloned().expect("its place");
@@ -184,7 +184,7 @@ fn what_one_hides_is_only_its_place_from_then_on() {
 }
 
 #[test]
-fn hiding_the_newest_message_makes_the_newest_one_unknown() {
+fn hiding_the_newest_message_makes_the_last_message_unknown() {
     let mut state = with_two();
     let before = state.request_tick();
     state.apply_event(hidden(13, 4, 2, 0, 1));
@@ -210,7 +210,7 @@ fn hiding_the_newest_message_makes_the_newest_one_unknown() {
 }
 
 #[test]
-fn a_message_that_was_hidden_before_it_was_heard_of_comes_as_its_place() {
+fn a_message_hidden_before_its_event_appears_as_its_place() {
     let mut state = ada();
     state.apply_event(hidden(12, 4, 1, 0, 0));
     state.apply_event(created(11, 10, 1, BEN, 1));
@@ -221,9 +221,9 @@ fn a_message_that_was_hidden_before_it_was_heard_of_comes_as_its_place() {
 }
 
 #[test]
-fn a_marker_that_is_told_late_does_not_bring_an_older_number_back() {
+fn a_late_marker_does_not_restore_an_older_unread_count() {
     let mut state = with_two();
-    // Read up to 1 at version 13, hidden at 14; the first is heard of later.
+    // Read up to 1 at version 13, hidden at 14; the first event arrives later.
     state.apply_event(hidden(14, 4, 2, 1, 0));
     assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)], "of another marker than the one held");
     let fresh = Conversation {
@@ -236,12 +236,12 @@ fn a_marker_that_is_told_late_does_not_bring_an_older_number_back() {
         ConversationAnswer { conversation: fresh, users: Vec::new(), cursor: cursor(14) },
         state.request_tick(),
     );
-    // Messages are held, so the change in between is asked for and not passed over.
+    // Messages are loaded, so the changes in between are fetched and not skipped.
     assert_eq!(needs(&state), [Need::Changes(CONVERSATION, Version(12))]);
 }
 
 #[test]
-fn what_was_hidden_while_away_is_told_by_me() {
+fn messages_hidden_while_offline_arrive_with_me() {
     let mut state = with_two();
     state.apply_heads(heads(20, &[], &[]), state.request_tick());
     state.apply_event(Event::ScopeChanged { scope: Scope::User(ADA), version: Version(20) });
@@ -256,7 +256,7 @@ fn what_was_hidden_while_away_is_told_by_me() {
 }
 
 #[test]
-fn when_too_much_was_hidden_messages_are_loaded_anew() {
+fn a_reset_of_hidden_messages_reloads_them() {
     let mut state = with_two();
     let before = state.request_tick();
     state.apply_event(Event::ScopeChanged { scope: Scope::User(ADA), version: Version(20) });
@@ -269,7 +269,7 @@ fn when_too_much_was_hidden_messages_are_loaded_anew() {
 }
 
 #[test]
-fn what_is_answered_is_asked_for_unless_it_is_held_and_follows_its_changes() {
+fn quoted_messages_are_fetched_and_follow_their_changes() {
     let answer =
         |id: i64, seq: i64, to: i64| Message { reply_to: Some(Seq(to)), ..message(CONVERSATION, id, seq, BEN) };
     let mut state = ada();
@@ -283,7 +283,7 @@ fn what_is_answered_is_asked_for_unless_it_is_held_and_follows_its_changes() {
     state.apply_message_page(CONVERSATION, page(10, first, quoted), state.request_tick());
     assert_eq!(state.quote(CONVERSATION, Seq(8)).expect("held").seq, Seq(8));
     assert_eq!(state.needs(), [Need::Quote(CONVERSATION, Seq(4))]);
-    // It lies before my history: there is no such message for me.
+    // It is older than the user's history, so it does not exist for them.
     state.apply_quote_page(CONVERSATION, Seq(4), page(10, vec![], vec![]), state.request_tick());
     assert!(state.is_settled() && state.quote(CONVERSATION, Seq(4)).is_none());
     state.apply_event(updated(11, 10, changed(3, 3, ADA, 11)));

@@ -13,7 +13,7 @@ use parlor_protocol::{
 };
 
 #[test]
-fn an_event_that_is_ahead_waits_for_what_lies_between() {
+fn an_early_event_waits_for_those_before_it() {
     let mut state = ada();
     state.apply_event(created(12, 11, 2, BEN, 2));
     assert_eq!(seqs(&state), [0; 0]);
@@ -25,7 +25,7 @@ fn an_event_that_is_ahead_waits_for_what_lies_between() {
 }
 
 #[test]
-fn an_event_that_comes_again_counts_once() {
+fn a_repeated_event_counts_once() {
     let mut state = ada();
     for event in [created(11, 10, 1, BEN, 1), created(11, 10, 1, BEN, 1), created(12, 11, 2, BEN, 2)] {
         state.apply_event(event.clone());
@@ -42,7 +42,7 @@ fn no_live_event_moves_the_cursor() {
 }
 
 #[test]
-fn heads_move_the_cursor_only_when_everything_they_name_is_there() {
+fn heads_move_the_cursor_only_when_all_their_scopes_are_fetched() {
     let mut state = ada();
     state.apply_heads(heads(30, &[(CONVERSATION, 11), (OTHER, 25)], &[]), state.request_tick());
     assert_eq!(state.needs(), [Need::Conversation(OTHER), Need::Changes(CONVERSATION, Version(10))]);
@@ -54,7 +54,7 @@ fn heads_move_the_cursor_only_when_everything_they_name_is_there() {
 }
 
 #[test]
-fn what_is_not_found_is_no_longer_waited_for() {
+fn a_conversation_not_found_is_no_longer_needed() {
     let mut state = ada();
     state.apply_heads(heads(30, &[(OTHER, 25)], &[]), state.request_tick());
     state.apply_not_found(OTHER, state.request_tick());
@@ -63,7 +63,7 @@ fn what_is_not_found_is_no_longer_waited_for() {
 }
 
 #[test]
-fn whoever_is_removed_forgets_the_conversation_and_answers_on_the_way_do_not_bring_it_back() {
+fn a_removed_member_drops_the_conversation_despite_pending_answers() {
     let mut state = ada();
     let requested = state.request_tick();
     state.apply_event(members(11, 10, vec![Member { left: true, ..member(ADA, 0) }], 1, None));
@@ -83,7 +83,7 @@ fn whoever_is_removed_forgets_the_conversation_and_answers_on_the_way_do_not_bri
 }
 
 #[test]
-fn a_return_is_not_forgotten_though_it_overtakes_the_removal() {
+fn a_return_that_overtakes_the_removal_is_kept() {
     let removal = members(12, 11, vec![Member { left: true, ..member(ADA, 0) }], 1, None);
     let place = Scoped { scope: Scope::Conversation(CONVERSATION), version: Version(13), prev: Version(12) };
     let back = Event::ConversationCreated { place, conversation: Box::new(conversation(CONVERSATION, 13)) };
@@ -96,7 +96,7 @@ fn a_return_is_not_forgotten_though_it_overtakes_the_removal() {
         let held = state.conversation(CONVERSATION).map(|conversation| conversation.version);
         assert_eq!(held, Some(Version(13)), "{order:?}");
     }
-    // Of a return that only a later event tells of it is asked.
+    // A return that only a later event reveals is fetched.
     let mut state = ada();
     state.apply_event(created(14, 13, 2, BEN, 2));
     state.apply_event(members(11, 10, vec![Member { left: true, ..member(ADA, 0) }], 1, None));
@@ -104,7 +104,7 @@ fn a_return_is_not_forgotten_though_it_overtakes_the_removal() {
 }
 
 #[test]
-fn a_conversation_that_is_gone_is_dropped_unless_it_came_back_meanwhile() {
+fn a_gone_conversation_is_dropped_unless_it_returned_meanwhile() {
     let mut state = ada();
     state.apply_heads(heads(30, &[], &[CONVERSATION]), state.request_tick());
     assert!(state.conversation(CONVERSATION).is_none() && state.cursor() == Some(cursor(30)));
@@ -116,7 +116,7 @@ fn a_conversation_that_is_gone_is_dropped_unless_it_came_back_meanwhile() {
 }
 
 #[test]
-fn pages_of_changes_count_only_when_the_last_one_is_there() {
+fn pages_of_changes_apply_only_when_complete() {
     let mut state = ada();
     state.apply_heads(heads(30, &[(CONVERSATION, 15)], &[]), state.request_tick());
     state.apply_changes(changes(10, 12, None, vec![message(CONVERSATION, 12, 1, BEN)]), state.request_tick());
@@ -222,7 +222,7 @@ fn a_marker_of_a_large_conversation_and_its_messages_may_come_in_either_order() 
     marker_first.apply_event(created(12, 11, 2, BEN, 2));
     assert_eq!((unread(&in_order), unread(&marker_first)), (1, 1));
 
-    // A marker counted before message 2, and told after it: the number must be asked for.
+    // A marker counted before message 2, and reported after it: the number must be fetched.
     let mut late = ada();
     late.apply_event(created(11, 10, 1, BEN, 1));
     late.apply_event(created(13, 11, 2, BEN, 2));
@@ -236,7 +236,7 @@ fn the_users_own_message_does_not_hide_a_marker_of_another_scope() {
     for version in 11..=13 {
         state.apply_event(created(version, version - 1, version - 10, BEN, version - 10));
     }
-    // Her marker moved to 2 (version 14, of her own scope); her message of version 15 is heard of first.
+    // Her marker moved to 2 (version 14, of her own scope); her message of version 15 arrives first.
     state.apply_event(created(15, 13, 4, ADA, 2));
     assert_eq!(unread(&state), 3);
     state.apply_event(Event::MarkerUpdated {

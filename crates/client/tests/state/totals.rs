@@ -1,4 +1,4 @@
-//! What is unread in all conversations, of which only some are held.
+//! The unread totals while only some conversations are loaded.
 
 use crate::fixtures::{
     ADA, BEN, CONVERSATION, OTHER, changes, conversation, created, cursor, heads, me_answer, member, message,
@@ -11,12 +11,12 @@ use parlor_protocol::{
     reply::{ConversationAnswer, ConversationPage, Heads, MeAnswer, Unread},
 };
 
-/// What the server tells as of a version.
+/// The server's totals at a version.
 fn reported(version: i64, conversations: u32, messages: u32) -> MeAnswer {
     MeAnswer { unread: Unread { conversations, messages }, cursor: cursor(version), ..me_answer(4) }
 }
 
-/// Ada holds one conversation of three, with two unread messages of seven, as of version 20.
+/// Ada has loaded one conversation of three, with two unread messages of seven, at version 20.
 fn some() -> State {
     let mut state = State::new(ADA, 64);
     state.apply_heads(Heads { reset: true, ..heads(10, &[], &[]) }, state.request_tick());
@@ -52,7 +52,7 @@ fn totals_follow_loaded_conversations_without_a_fetch() {
 #[test]
 fn messages_in_the_totals_are_not_counted_again() {
     let mut state = some();
-    // Sent before the totals were told, and heard after.
+    // Sent before the totals were reported, and received after.
     state.apply_event(created(15, 10, 1, BEN, 1));
     let older = Conversation { unread: 1, ..conversation(OTHER, 12) };
     state.apply_conversation_answer(
@@ -107,7 +107,7 @@ fn totals_overtaken_by_events_are_fetched_again() {
     state.apply_me(reported(31, 2, 7), state.request_tick());
     assert_eq!(unread(&state), (2, 7));
     assert!(state.is_settled());
-    // Nor does an older answer replace a newer one.
+    // An older answer does not replace a newer one.
     state.apply_me(reported(30, 9, 9), requested);
     assert_eq!(unread(&state), (2, 7));
 }
@@ -115,7 +115,7 @@ fn totals_overtaken_by_events_are_fetched_again() {
 #[test]
 fn uncertain_unread_counts_refetch_the_totals() {
     let mut state = some();
-    // The totals were told without it: it was deleted by then. How many are unread now, only a whole copy tells.
+    // The totals do not include it: it was deleted by then. Only the whole conversation has the new count.
     let deleted = Message { deleted: true, version: Version(15), ..message(CONVERSATION, 9, 1, BEN) };
     let place = Scoped { scope: Scope::Conversation(CONVERSATION), version: Version(15), prev: Version(10) };
     state.apply_event(Event::MessageUpdated { place, message: deleted });
@@ -136,7 +136,7 @@ fn uncertain_unread_counts_refetch_the_totals() {
 #[test]
 fn changes_that_started_before_the_totals_refetch_them() {
     let whole = |version: i64| Conversation { unread: 3, ..conversation(CONVERSATION, version) };
-    // A message that came before and was edited after; a marker that moved before; too much to tell.
+    // A message sent before and edited after; a marker that moved before; a reset.
     let mut edited = some();
     let late = message(CONVERSATION, 15, 1, BEN);
     let late = Message { version: Version(31), ..late };
