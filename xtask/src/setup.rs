@@ -115,7 +115,7 @@ pub(crate) fn run(root: &Path, browser: bool) -> Result<(), String> {
             .to_owned());
     }
     node_is_new_enough(root)?;
-    println!("all that the tests need is there");
+    println!("everything that the tests need is installed");
     Ok(())
 }
 

@@ -208,7 +208,7 @@ async fn finish(
         let (sent, came) = pairs
             .iter()
             .fold((0, 0), |(sent, came), pair| (sent + pair.acknowledged.get(), came + pair.delivered.get()));
-        Err(format!("{sent} messages were acknowledged, and {came} came"))
+        Err(format!("{sent} messages were acknowledged, and {came} arrived"))
     })
 }
 

@@ -125,7 +125,7 @@ async fn round(
         }
     };
     if timeout(FINISHING, all).await.is_err() {
-        return Err(format!("{sent} messages were sent, and {} came to all", room.complete.get()));
+        return Err(format!("{sent} messages were sent, and {} reached every connection", room.complete.get()));
     }
     if let Some(failure) = room.failure.take() {
         return Err(failure);

@@ -108,7 +108,7 @@ impl Server {
     pub(crate) fn stop(mut self) -> Result<()> {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         if !status.is_ok_and(|status| status.success()) {
-            return Err("the server could not be told to stop".to_owned());
+            return Err("the server could not be signalled".to_owned());
         }
         let deadline = Instant::now() + STOPPING;
         loop {

@@ -86,7 +86,7 @@ impl<'source> Bundle<'source> {
             for (to, line) in later {
                 walk.add(&to, (path, line))?;
                 if walk.numbers[to.as_str()] < first {
-                    let what = format!("{to} is there from the start: import it at the top");
+                    let what = format!("{to} is in the first script: import it at the top");
                     return Err(BundleError::new(path, line, what));
                 }
             }
@@ -262,7 +262,7 @@ mod tests {
                 &[("a.js", "import './b.js';"), ("b.js", "import './c.js';"), ("c.js", "import './b.js';")],
                 "c.js:1: these import each other, and one would run without the other: b.js, c.js",
             ),
-            (&[("a.js", "import './b.js';\nimport('./b.js');"), ("b.js", "")], "a.js:2: b.js is there from the start"),
+            (&[("a.js", "import './b.js';\nimport('./b.js');"), ("b.js", "")], "a.js:2: b.js is in the first script"),
             (&[("a.js", "import './b.js';"), ("b.js", "a(;")], "b.js:1: a bracket is not closed"),
         ] {
             let said = refused(files);

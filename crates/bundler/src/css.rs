@@ -18,7 +18,7 @@ pub(crate) fn shorten(path: &str, source: &str) -> Result<String, BundleError> {
             had_space = true;
         } else {
             if rest.starts_with("@import") {
-                return Err(fault(at, "`@import` would be asked for by itself; name the style sheet in index.html"));
+                return Err(fault(at, "`@import` would be another request; add the style sheet to index.html"));
             }
             if rest.starts_with("url(") && !rest.starts_with("url(\"data:") && !rest.starts_with("url(\"#") {
                 return Err(fault(at, "the joined style sheet has another path: a `url()` may hold `\"data:…\"` only"));

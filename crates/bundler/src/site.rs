@@ -198,9 +198,9 @@ mod tests {
         let before = build(&sources(HEAD)).expect("it can be joined");
         for path in ["b/theme.js", "b/a.css", "b/main.js", "b/c.js"] {
             let mut sources = sources(HEAD);
-            sources.get_mut(path).expect("it is there").push(' ');
+            sources.get_mut(path).expect("it exists").push(' ');
             assert_eq!(build(&sources).expect("it can be joined"), before, "a space in {path} changes nothing");
-            sources.get_mut(path).expect("it is there").push_str(if path.ends_with("css") { ".x{y:z}" } else { "x" });
+            sources.get_mut(path).expect("it exists").push_str(if path.ends_with("css") { ".x{y:z}" } else { "x" });
             let after = build(&sources).expect("it can be joined");
             assert_ne!(after.last().map(|page| &page.bytes), before.last().map(|page| &page.bytes), "{path}");
         }

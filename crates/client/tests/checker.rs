@@ -93,7 +93,7 @@ type Which = fn(&Record) -> bool;
 
 /// The index of the first matching record.
 fn at(records: &[Record], which: Which) -> usize {
-    records.iter().position(which).expect("the clean history has such a record")
+    records.iter().position(which).expect("the clean history has a matching record")
 }
 
 fn edit(which: Which, how: fn(&mut Record)) -> impl Fn(&mut Vec<Record>) {
@@ -166,7 +166,7 @@ fn phantoms() -> Vec<Case> {
     use Violation::Phantom;
     vec![
         case(
-            "a message that nobody sent",
+            "a message that was never sent",
             |records| {
                 for node in [0, 1] {
                     let cmid = Some("from nowhere".to_owned());
@@ -177,7 +177,7 @@ fn phantoms() -> Vec<Case> {
             &[Phantom],
         ),
         case(
-            "a refused message is there",
+            "a refused message exists",
             |records| {
                 for node in [0, 1] {
                     let (cmid, body_hash) = (Some("refused".to_owned()), Some(body_hash("text")));
@@ -407,12 +407,12 @@ fn leaks() -> Vec<Case> {
     use Violation::{Leak, Phantom};
     vec![
         case(
-            "somebody from outside was shown a message live",
+            "an outsider received a message live",
             add(|r| is(r, Op::Recv, Some(2), 104), |r| r.client = Some(3)),
             &[Leak],
         ),
         case(
-            "somebody from outside read a page",
+            "an outsider read a page",
             add(
                 |r| is(r, Op::Hist, Some(1), 109),
                 |r| {
@@ -422,7 +422,7 @@ fn leaks() -> Vec<Case> {
             &[Leak],
         ),
         case(
-            "somebody from outside wrote",
+            "an outsider sent a message",
             |records| {
                 let from = (Some(3), Some(cmid(8)));
                 for record in records.iter_mut().filter(|r| r.cmid == from.1) {

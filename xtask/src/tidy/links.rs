@@ -40,7 +40,7 @@ fn broken(tree: &Tree, page: &str, target: &str) -> Option<String> {
     }
     let (heading, file) = (heading?, tree.file(&path)?);
     let known = file.has_extension(&["md"]) && !headings(&file.text).contains(heading);
-    known.then(|| format!("{target}: {path} has no such heading"))
+    known.then(|| format!("{target}: {path} does not have this heading"))
 }
 
 /// The lines outside code blocks, without text in backticks.

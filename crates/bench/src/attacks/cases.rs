@@ -36,7 +36,7 @@ pub(super) const ATTACKS: [Attack; 8] = [
         make: |target| pictures_begun(target).boxed_local(),
     },
     Attack {
-        name: "200 bodies of JSON of which the last byte never comes",
+        name: "200 JSON bodies without their last byte",
         bounds_mib: [32, 24, 4],
         make: |target| bodies_begun(target).boxed_local(),
     },

@@ -167,5 +167,5 @@ pub(crate) fn seqs(state: &State) -> Vec<i64> {
 }
 
 pub(crate) fn unread(state: &State) -> u32 {
-    state.conversation(CONVERSATION).expect("held").unread
+    state.conversation(CONVERSATION).expect("loaded").unread
 }

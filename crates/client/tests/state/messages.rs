@@ -200,7 +200,7 @@ fn hiding_the_newest_message_makes_the_last_message_unknown() {
         before,
     );
     assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)], "that copy was read before");
-    assert_eq!(state.conversation(CONVERSATION).expect("held").last_message, None);
+    assert_eq!(state.conversation(CONVERSATION).expect("loaded").last_message, None);
     let fresh = Conversation { last_message: Some(message(CONVERSATION, 11, 1, BEN)), unread: 1, ..outdated };
     state.apply_conversation_answer(
         ConversationAnswer { conversation: fresh, users: Vec::new(), cursor: cursor(13) },
@@ -217,7 +217,7 @@ fn a_message_hidden_before_its_event_appears_as_its_place() {
     let first = state.messages(CONVERSATION).next().cloned().expect("its place");
     assert!(first.hidden && first.text.is_empty());
     assert_eq!(unread(&state), 0, "the number was counted later");
-    assert_eq!(state.conversation(CONVERSATION).expect("held").last_message, None);
+    assert_eq!(state.conversation(CONVERSATION).expect("loaded").last_message, None);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_late_marker_does_not_restore_an_older_unread_count() {
     let mut state = with_two();
     // Read up to 1 at version 13, hidden at 14; the first event arrives later.
     state.apply_event(hidden(14, 4, 2, 1, 0));
-    assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)], "of another marker than the one held");
+    assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)], "for another marker than the current one");
     let fresh = Conversation {
         last_seq: Seq(2),
         last_message: Some(message(CONVERSATION, 11, 1, BEN)),
@@ -264,7 +264,7 @@ fn a_reset_of_hidden_messages_reloads_them() {
     assert_eq!(seqs(&state), [0; 0]);
     let old = vec![message(CONVERSATION, 11, 1, BEN), message(CONVERSATION, 12, 2, BEN)];
     state.apply_message_page(CONVERSATION, page(12, old, vec![]), before);
-    assert_eq!(seqs(&state), [0; 0], "that page was asked for before");
+    assert_eq!(seqs(&state), [0; 0], "that page was requested before");
     assert_eq!(state.needs(), [Need::Conversation(CONVERSATION), Need::Messages(CONVERSATION, None)]);
 }
 
@@ -281,13 +281,13 @@ fn quoted_messages_are_fetched_and_follow_their_changes() {
         state.request_tick(),
     );
     state.apply_message_page(CONVERSATION, page(10, first, quoted), state.request_tick());
-    assert_eq!(state.quote(CONVERSATION, Seq(8)).expect("held").seq, Seq(8));
+    assert_eq!(state.quote(CONVERSATION, Seq(8)).expect("loaded").seq, Seq(8));
     assert_eq!(state.needs(), [Need::Quote(CONVERSATION, Seq(4))]);
     // It is older than the user's history, so it does not exist for them.
     state.apply_quote_page(CONVERSATION, Seq(4), page(10, vec![], vec![]), state.request_tick());
     assert!(state.is_settled() && state.quote(CONVERSATION, Seq(4)).is_none());
     state.apply_event(updated(11, 10, changed(3, 3, ADA, 11)));
-    assert_eq!(state.quote(CONVERSATION, Seq(3)).expect("held").text, "changed at 11");
+    assert_eq!(state.quote(CONVERSATION, Seq(3)).expect("loaded").text, "changed at 11");
     state.apply_event(hidden(12, 4, 3, 0, 0));
     assert!(state.quote(CONVERSATION, Seq(3)).is_some_and(|message| message.hidden));
 }

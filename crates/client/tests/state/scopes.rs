@@ -120,7 +120,7 @@ fn pages_of_changes_apply_only_when_complete() {
     let mut state = ada();
     state.apply_heads(heads(30, &[(CONVERSATION, 15)], &[]), state.request_tick());
     state.apply_changes(changes(10, 12, None, vec![message(CONVERSATION, 12, 1, BEN)]), state.request_tick());
-    assert_eq!(state.conversation(CONVERSATION).expect("held").version, Version(10));
+    assert_eq!(state.conversation(CONVERSATION).expect("loaded").version, Version(10));
     assert_eq!(state.needs(), [Need::Changes(CONVERSATION, Version(12))]);
     let whole = Conversation { last_seq: Seq(2), unread: 2, ..conversation(CONVERSATION, 15) };
     state.apply_changes(changes(12, 15, Some(whole), vec![message(CONVERSATION, 15, 2, BEN)]), state.request_tick());
@@ -132,7 +132,7 @@ fn changes_that_start_after_the_copy_are_not_applied() {
     let mut state = ada();
     let whole = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 15) };
     state.apply_changes(changes(12, 15, Some(whole), vec![message(CONVERSATION, 15, 2, BEN)]), state.request_tick());
-    assert_eq!(state.conversation(CONVERSATION).expect("held").version, Version(10));
+    assert_eq!(state.conversation(CONVERSATION).expect("loaded").version, Version(10));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn unread_follows_messages_and_the_users_marker() {
     state.apply_event(members(15, 14, vec![member(ADA, 3)], 2, Some(0)));
     state.apply_event(created(16, 15, 4, ADA, 4));
     assert_eq!(unread(&state), 0);
-    let own = &state.conversation(CONVERSATION).expect("held").members;
+    let own = &state.conversation(CONVERSATION).expect("loaded").members;
     assert!(own.iter().any(|member| member.user.id == ADA && member.read_seq == Seq(4)));
     for version in 17..140 {
         state.apply_event(created(version, version - 1, version - 12, BEN, version - 12));
@@ -249,7 +249,7 @@ fn the_users_own_message_does_not_hide_a_marker_of_another_scope() {
             unread: 1,
         },
     });
-    assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)], "the number must be asked for");
+    assert_eq!(needs(&state), [Need::Conversation(CONVERSATION)], "the number must be fetched");
 }
 
 #[test]

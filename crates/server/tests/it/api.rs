@@ -250,8 +250,8 @@ async fn answers_report_the_remaining_requests_and_refusals_when_to_retry() {
     }
     assert_eq!(last.outcome(), (429, "too_many"));
     assert_eq!(numbers(&last, "ratelimit")[0].1, 0);
-    let wait: u64 = last.header("retry-after").and_then(|wait| wait.parse().ok()).expect("it says when");
-    assert_eq!(wait, last.problem().retry_after_ms.expect("it says when").div_ceil(1000));
+    let wait: u64 = last.header("retry-after").and_then(|wait| wait.parse().ok()).expect("it says when to retry");
+    assert_eq!(wait, last.problem().retry_after_ms.expect("it says when to retry").div_ceil(1000));
 }
 
 #[tokio::test]
@@ -325,7 +325,7 @@ async fn a_wrong_upload_offset_is_answered_with_the_right_one_first() {
     }
     assert_eq!(patch(4, "more bytes than are left to come").await, Err(Some("too_large")));
     assert_eq!(patch(4, "efghij").await.expect("finished")["received"], 10);
-    let again = begin("other").await.expect("it is there");
+    let again = begin("other").await.expect("it exists");
     assert!(again["attachment"].is_object(), "a finished file is answered as it is: {again}");
     for path in ["/v1/uploads/%20", "/v1/uploads/"] {
         for method in [Method::GET, Method::DELETE] {

@@ -40,7 +40,7 @@ async fn together(app: &App, changes: &[Change]) -> Vec<Decided> {
         batch.write(&state, Version(batch.before.0 + 1), version, Epoch(1), 0)?;
         Ok((decided, true))
     });
-    let (decided, committed) = committing.await.expect("the store is there");
+    let (decided, committed) = committing.await.expect("the store is available");
     committed.expect("it is durable");
     decided
 }
@@ -63,7 +63,7 @@ async fn version_of(app: &App, user: UserId, conversation: ConversationId) -> Ve
         .read(move |snapshot| snapshot.conversation(user, conversation))
         .await
         .expect("read")
-        .expect("it is there")
+        .expect("it exists")
         .version
 }
 
@@ -152,7 +152,7 @@ async fn two_owners_leaving_in_one_batch_leave_an_heir(cluster: TestCluster) {
         (4, SystemLine::Left { heir: Some(mo) }),
         (5, SystemLine::Removed { user: ben }),
     ];
-    assert_eq!(lines, expected, "nobody is left to be told of the last");
+    assert_eq!(lines, expected, "no member is left for the last one");
 }
 
 async fn a_large_group_goes_to_its_longest_standing_member(cluster: TestCluster) {
@@ -199,7 +199,7 @@ async fn a_disabled_user_does_nothing_more_in_the_same_batch(cluster: TestCluste
         }
         Ok((verdicts, false))
     });
-    let (verdicts, _) = deciding.await.expect("the store is there");
+    let (verdicts, _) = deciding.await.expect("the store is available");
     assert!(verdicts[0].is_ok());
     assert_eq!(verdicts[1].as_ref().map(|_| ()).map_err(|problem| problem.code), Err(Code::NotFound));
 }

@@ -80,28 +80,28 @@ async fn conforms_for_presence(one: Arc<dyn ChannelLayer>, other: Arc<dyn Channe
     assert_eq!(seen(&one).await, []);
     let of_ada = |here, seen_ms| vec![Seen { user: UserId(1), here, seen_ms }];
 
-    one.say(first, sign(1, Here::Idle, 5, LONG)).await.expect("said");
+    one.say(first, sign(1, Here::Idle, 5, LONG)).await.expect("published");
     assert_eq!(seen(&other).await, of_ada(Here::Idle, 5), "every node sees it");
-    other.say(second, sign(1, Here::Online, 3, LONG)).await.expect("said");
+    other.say(second, sign(1, Here::Online, 3, LONG)).await.expect("published");
     assert_eq!(seen(&one).await, of_ada(Here::Online, 5), "the greatest and the latest count");
-    other.say(second, sign(1, Here::Gone, 4, LONG)).await.expect("said");
+    other.say(second, sign(1, Here::Gone, 4, LONG)).await.expect("published");
     assert_eq!(seen(&one).await, of_ada(Here::Idle, 5), "a node replaces its own sign, and no other's");
-    one.say(first, sign(1, Here::Gone, 9, LONG)).await.expect("said");
+    one.say(first, sign(1, Here::Gone, 9, LONG)).await.expect("published");
     assert_eq!(seen(&other).await, of_ada(Here::Gone, 9));
 
-    one.say(first, sign(2, Here::Online, 7, Duration::from_millis(300))).await.expect("said");
+    one.say(first, sign(2, Here::Online, 7, Duration::from_millis(300))).await.expect("published");
     assert_eq!(seen(&other).await.len(), 2);
     let ends = async {
         while seen(&other).await.len() == 2 {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(10), ends).await.expect("what is not said again ends by itself");
+    timeout(Duration::from_secs(10), ends).await.expect("signs that are not repeated expire");
 
     let crowd = (1..=3000).flat_map(|user| sign(user, Here::Online, 1, LONG)).collect();
-    one.say(first, crowd).await.expect("said");
+    one.say(first, crowd).await.expect("published");
     let all = other.seen((1..=3000).map(UserId).collect()).await.expect("the layer runs");
-    assert_eq!(all.len(), 3000, "a crowd is told apart");
+    assert_eq!(all.len(), 3000, "every user is counted");
 }
 
 #[tokio::test]

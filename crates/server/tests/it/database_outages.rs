@@ -125,7 +125,7 @@ async fn a_server_that_starts_on_a_full_disk_serves_reads_and_writes_once_there_
         let mut client = ada.connect().await;
         disk.empty();
         until_sent(&ada, conversation, "after").await;
-        client.settle(Duration::from_secs(10)).await.expect("who came meanwhile stays");
+        client.settle(Duration::from_secs(10)).await.expect("a user added meanwhile stays");
         server.stop().await;
         server.restart().await;
         assert_eq!(reads(&ada, conversation).await, 200);
@@ -184,7 +184,7 @@ async fn writes_work_at_once_after_postgres_was_read_only() {
     }
     let signing_in = ada.api.sign_in(&ada.login, "correct horse").await;
     assert!(signing_in.is_err(), "a sign-in is written, too");
-    assert_eq!(reads(&ada, conversation).await, 200, "reads go on");
+    assert_eq!(reads(&ada, conversation).await, 200, "reads work");
     // Only new connections see the change: existing ones stay read-only.
     operator.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = off")).await;
     assert_eq!(sends(&ada, conversation, "after").await, 200, "at once");

@@ -95,7 +95,7 @@ async fn assert_all_recovered(end: ServerEnd, times: usize) {
     for writer in crowd {
         let left =
             tokio::time::timeout(Duration::from_mins(1), writer).await.expect("a writer ends").expect("and well");
-        assert_eq!(left.resets, 1, "only the first resume, without a cursor, is a reset: restarts reset nobody");
+        assert_eq!(left.resets, 1, "only the first resume, without a cursor, is a reset: restarts reset no client");
         records.extend(left.records);
     }
     records.extend(final_reads(&mut server, &users, &opened, &shared).await);
@@ -106,7 +106,7 @@ async fn assert_all_recovered(end: ServerEnd, times: usize) {
         verdict.acknowledged, verdict.unknown, verdict.kept
     );
     assert_clean(&verdict, seed);
-    assert_eq!(verdict.unknown, 0, "everybody repeats or cancels until the outcome is known");
+    assert_eq!(verdict.unknown, 0, "all writers repeat or cancel until the outcome is known");
     assert!(verdict.acknowledged >= times * 20, "the test has written something");
 }
 

@@ -288,7 +288,7 @@ async fn a_socket_stays_open_after_refused_frames() {
     assert!(fixtures.len() > 30);
     for fixture in fixtures {
         let (text, re) = (fixture["text"].as_str().expect("a text"), fixture["re"].as_i64());
-        socket.send_text(text).await.expect("the connection lives");
+        socket.send_text(text).await.expect("the connection is open");
         let name = &fixture["name"];
         loop {
             match socket.next(SOON).await {

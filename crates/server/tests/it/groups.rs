@@ -62,8 +62,8 @@ async fn changes_of_a_group_over_http_reach_every_member_live() {
     picture(&ben, group, png()).await.expect("a moderator sets a picture");
 
     let lines = |held: &parlor_client::state::State| held.messages(group).filter(|it| it.system.is_some()).count();
-    bens.run_until(WITHIN, |held| lines(held) == 4).await.expect("each is told as it happens");
-    let held = bens.state.conversation(group).expect("held").clone();
+    bens.run_until(WITHIN, |held| lines(held) == 4).await.expect("each change is published");
+    let held = bens.state.conversation(group).expect("loaded").clone();
     let fresh = seen(&ben, group).await;
     assert_eq!((&held.title, &held.picture, held.member_count), (&fresh.title, &fresh.picture, 3));
     assert_eq!((held.unread, fresh.unread, held.last_seq), (0, 0, fresh.last_seq));

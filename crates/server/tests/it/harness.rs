@@ -238,7 +238,7 @@ impl Server {
     pub(crate) fn must_run(&self, arguments: &[&str]) {
         let output = self.run(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "parlor {} says: {said}", arguments.join(" "));
+        assert!(output.status.success(), "parlor {} failed: {said}", arguments.join(" "));
     }
 
     /// Returns the data folder.
@@ -303,7 +303,7 @@ impl Server {
         made.unwrap_or_else(|error| panic!("{name} signs up: {error}\n{}", self.log()));
         let signed_in = api.sign_in(&login, PASSWORD).await;
         let (api, signed_in) = signed_in.unwrap_or_else(|error| panic!("{name} signs in: {error}\n{}", self.log()));
-        let limits: serde_json::Value = api.get("/v1/limits").await.expect("the limits are told");
+        let limits: serde_json::Value = api.get("/v1/limits").await.expect("the limits");
         let fan_out_max = limits["conversation_fan_out_max"].as_u64().and_then(|max| u32::try_from(max).ok());
         TestUser { id: signed_in.me.user.id, login, api, fan_out_max: fan_out_max.expect("a limit") }
     }
@@ -338,7 +338,7 @@ pub(crate) fn tool(program: &str, arguments: &[&str]) -> Result<(), String> {
 /// Sends a signal to a process.
 pub(crate) fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
-    assert!(status.expect("kill is there").success(), "SIG{name} reaches the server");
+    assert!(status.expect("kill exists").success(), "SIG{name} reaches the server");
 }
 
 /// A signed-in user.

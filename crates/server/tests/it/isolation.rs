@@ -70,7 +70,7 @@ impl Eavesdropper {
 
     /// Sends a command and keeps everything received up to its answer.
     async fn ask(&mut self, command: Command) {
-        let id = self.socket.send(command).await.expect("the socket holds");
+        let id = self.socket.send(command).await.expect("the socket stays open");
         loop {
             let incoming = self.socket.next(Duration::from_secs(10)).await.expect("an answer");
             self.keep(&incoming);
@@ -210,10 +210,10 @@ impl Simulation {
         for eavesdropper in &self.eavesdroppers {
             let id = eavesdropper.person.id;
             for conversation in &eavesdropper.typing {
-                assert!(self.ever[conversation].contains(&id), "seed {seed}: {id} heard who writes in {conversation}");
+                assert!(self.ever[conversation].contains(&id), "seed {seed}: {id} received typing of {conversation}");
             }
             for user in &eavesdropper.presence {
-                assert!(shares(id, *user), "seed {seed}: {id} was told of {user}");
+                assert!(shares(id, *user), "seed {seed}: {id} received the presence of {user}");
             }
             received += eavesdropper.typing.len() + eavesdropper.presence.len();
         }

@@ -83,7 +83,7 @@ pub(crate) async fn by_http(user: &TestUser, command: Command) -> Result<Value, 
             let method = if on { Method::PUT } else { Method::DELETE };
             api.request(method, &format!("{}/reactions/{emoji}", path(conversation, seq)), "").await?.parse()
         }
-        other => unreachable!("nobody does {other:?} by HTTP here"),
+        other => unreachable!("{other:?} has no HTTP form here"),
     }
 }
 

@@ -68,7 +68,7 @@ impl NetworkLinks {
 
     /// Cuts the second link, or restores it.
     fn second_is(&self, state: &str) {
-        tool("ip", &["-n", &self.namespace, "link", "set", "dev", "line1", state]).expect("it is there");
+        tool("ip", &["-n", &self.namespace, "link", "set", "dev", "line1", state]).expect("it exists");
     }
 }
 
@@ -152,19 +152,20 @@ async fn a_user_who_loses_the_network_goes_offline_in_time() {
     assert!(why.contains("was silent"), "the client received no close: {why}");
     let is_typing = |event: &&Value| event["type"] == "typing.changed" && event["typing"] == true;
     let typing: Vec<_> = told_of_ben.iter().filter(is_typing).map(|event| event["expires_ms"].as_u64()).collect();
-    assert_eq!(typing, [Some(6000)], "told once, and over by itself");
-    let gone: Presence = serde_json::from_value(told_of_ben.last().expect("just told").clone()).expect("a presence");
+    assert_eq!(typing, [Some(6000)], "reported once, and expired");
+    let gone: Presence =
+        serde_json::from_value(told_of_ben.last().expect("just reported").clone()).expect("a presence");
     assert_eq!((gone.user, gone.status), (ben.id, Offline));
-    let seen_at = gone.seen_at.expect("he was here");
+    let seen_at = gone.seen_at.expect("he was online");
     let (earliest, latest) = (rfc3339(before_ms - CLOCK_ROOM_MS), rfc3339(cut_ms + CLOCK_ROOM_MS));
-    assert!(earliest <= seen_at && seen_at <= latest, "{seen_at} is when he was last heard, before {latest}");
+    assert!(earliest <= seen_at && seen_at <= latest, "last seen at {seen_at}, before {latest}");
 
     // The server was not notified either: both timed out, and their connection slots are free.
     let deadline = Instant::now() + PATIENCE;
     while (metric(&server, "parlor_closes_total{cause=\"silent\"}").await, metric(&server, "parlor_connections ").await)
         != (2, 1)
     {
-        assert!(Instant::now() < deadline, "the server holds what is dead:\n{}", server.log());
+        assert!(Instant::now() < deadline, "the server keeps dead connections:\n{}", server.log());
         // waits for: the server's giving up the other connection, too
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

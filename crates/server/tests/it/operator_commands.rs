@@ -36,7 +36,7 @@ async fn operator_commands_answer_in_json_and_by_exit_code() {
         assert_eq!(added["data"].as_str(), server.data().canonicalize().expect("there").to_str());
         let (code, again) = run(&["user", "add", login, "--if-absent"]);
         assert_eq!((code, &again["added"], &again["id"]), (0, &Value::Bool(false), &added["id"]), "{again}");
-        assert!(again["password"].is_null(), "nobody is told a password that does not hold");
+        assert!(again["password"].is_null(), "an invalid password is not printed");
         let refused: &[(&[&str], i32, &str)] = &[
             (&["user", "add", login], 5, "exists"),
             (&["user", "passwd", "nobody"], 4, "not_found"),
@@ -70,7 +70,7 @@ async fn a_renamed_user_signs_in_by_the_new_name_and_others_see_it_at_once() {
     server.api().sign_in("benjamin", "correct horse").await.expect("by the new name");
     assert!(server.api().sign_in(&ben.login, "correct horse").await.is_err(), "and not by the old one");
     assert_eq!(server.run(&["user", "rename", "benjamin", "--to", &ada.login]).status.code(), Some(5));
-    assert_eq!(ben.api.me().await.expect("the session goes on").me.user.name, "Benjamin");
+    assert_eq!(ben.api.me().await.expect("the session continues").me.user.name, "Benjamin");
 }
 
 #[tokio::test]

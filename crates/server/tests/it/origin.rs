@@ -63,7 +63,7 @@ async fn a_cookie_works_for_changes_and_sockets_only_on_this_servers_pages() {
         assert_eq!(socket(origins).await, 403, "{origins:?}");
     }
     let read = ask(server.address(), "GET", "/v1/me", &[("Cookie", &cookie)], "").await;
-    assert_eq!(read.status, 200, "reading asks for no Origin");
+    assert_eq!(read.status, 200, "reads need no Origin");
     assert_eq!(read.header("access-control-allow-origin"), None);
 }
 

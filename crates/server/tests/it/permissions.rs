@@ -297,10 +297,10 @@ impl Fixture {
         let expected = row.outcomes[who];
         let answer = self.callers[who].ask((row.command)(&about)).await;
         let code = answer.as_ref().map_or_else(|problem| problem.code.name(), |_| DONE);
-        assert_eq!(code, expected, "{name}, asked for by {asks}: {answer:?}");
+        assert_eq!(code, expected, "{name}, sent by {asks}: {answer:?}");
         if who < 2 {
             let said = format!("{answer:?}");
-            assert!(!said.contains(CANARY), "{name} tells {asks} what is not his: {said}");
+            assert!(!said.contains(CANARY), "{name} reveals a foreign message to {asks}: {said}");
         }
         if row.name == "presence.watch" {
             let status = &answer.as_ref().expect("done")["presence"][0]["status"];
@@ -312,12 +312,12 @@ impl Fixture {
         }
         let Err(problem) = answer else { return };
         if row.name != "member.remove" {
-            assert_eq!(self.version(about.group).await, version, "{name}, refused to {asks}, changed something");
+            assert_eq!(self.version(about.group).await, version, "{name}, refused to {asks}, had an effect");
         }
         if problem.code.name() == "not_found" && who < 2 {
             let group = ConversationId(about.group.0 + 1_000_000);
             let missing = self.callers[who].ask((row.command)(&Targets { group, ..about })).await;
-            assert_eq!(missing, Err(problem), "{name}: what {asks} may not see is as what does not exist");
+            assert_eq!(missing, Err(problem), "{name}: for {asks} the hidden looks like the missing");
         }
     }
 
@@ -357,7 +357,8 @@ async fn every_command_is_refused_before_the_resume() {
         let refused = socket.call::<Value>((row.command)(&about)).await.expect_err(row.name);
         assert_eq!(refused.code().map(Code::name), Some("not_resumed"), "{}", row.name);
     }
-    let _: Heads = socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("and then it is heard");
+    let _: Heads =
+        socket.call(Command::Resume { user: person.id, cursor: None }).await.expect("and then it is received");
 }
 
 fn type_of(command: &Command) -> String {

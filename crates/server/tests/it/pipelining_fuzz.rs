@@ -215,7 +215,7 @@ async fn fuzz(setup: Setup) {
         if more.is_empty() {
             break;
         }
-        assert!(Instant::now() < deadline, "seed {seed}: these are held: {more:?}, before: {before:?}");
+        assert!(Instant::now() < deadline, "seed {seed}: these leaked: {more:?}, before: {before:?}");
         // waits for: what closed connections held
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

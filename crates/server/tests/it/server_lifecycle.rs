@@ -246,7 +246,7 @@ async fn an_operator_command_waits_for_a_file_descriptor_and_the_log_says_why() 
     let mut stream = tokio::net::UnixStream::connect(commanding).await.expect("it listens");
     let deadline = tokio::time::Instant::now() + SOON;
     while !server.log().contains("No connection can be accepted") {
-        assert!(tokio::time::Instant::now() < deadline, "it says that there are no descriptors");
+        assert!(tokio::time::Instant::now() < deadline, "the log reports missing descriptors");
         // waits for: a line in the log
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -325,14 +325,15 @@ async fn the_server_serves_its_machine_readable_descriptions() {
     let wrong = [("Authorization", "Bearer figure")];
     assert_eq!(ask(server.address(), "GET", "/metrics", &wrong, "").await.status, 401);
     let log = server.log();
-    let own = log.lines().find_map(|line| line.strip_prefix("Its metrics are at http://")).expect("it says where");
+    let own =
+        log.lines().find_map(|line| line.strip_prefix("Its metrics are at http://")).expect("it reports the address");
     let own = own.trim_end_matches("/metrics").parse().expect("an address");
     let answer = ask(own, "GET", "/metrics", &[], "").await;
     let text = String::from_utf8(answer.body).expect("text");
     assert!(answer.status == 200 && text.lines().any(|line| line == "parlor_events_dropped_total 0"), "{text}");
     // `/openapi.json` does not describe the metrics listener.
     let nothing = send(own, request("GET", "/v1/site", &[], "")).await;
-    assert_eq!(nothing.status, 404, "nothing else is there");
+    assert_eq!(nothing.status, 404, "there is nothing else");
 }
 
 /// The numeric keys that may be 1.

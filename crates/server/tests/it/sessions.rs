@@ -96,7 +96,7 @@ async fn a_presented_cookie_is_never_reused_and_its_session_ends() {
     assert!(!is_signed_in(&server, planted).await && is_signed_in(&server, &first).await);
     let second = sign_in(&server, &login, PASSWORD, &[("Cookie", &first), own]).await.cookie().expect("a cookie");
     assert_ne!(first, second);
-    assert!(!is_signed_in(&server, &first).await, "the session before is over");
+    assert!(!is_signed_in(&server, &first).await, "the earlier session has ended");
     assert!(is_signed_in(&server, &second).await);
     assert!(second.len() >= "parlor_session=".len() + 43, "256 bits of chance");
 }
@@ -114,7 +114,7 @@ async fn signing_out_ends_the_session_on_the_server_and_closes_its_socket_only()
     assert_eq!(close_code(&mut ending).await, Some(4500));
     let refused = other.api.me().await.expect_err("over");
     assert_eq!(refused.code().map(Code::name), Some("not_signed_in"));
-    let _: serde_json::Value = staying.call(Command::GetMe { since: None }).await.expect("the other sign-in lives");
+    let _: serde_json::Value = staying.call(Command::GetMe { since: None }).await.expect("the other session is valid");
     let cookie = sign_in(&server, &login, PASSWORD, &[]).await.cookie().expect("a cookie");
     let headers = [("Cookie", cookie.as_str()), ("Origin", "http://parlor.test")];
     let out = ask(server.address(), "DELETE", "/v1/session", &headers, "").await;
@@ -164,7 +164,7 @@ async fn a_new_password_ends_every_other_session() {
     assert_eq!(put(PASSWORD, "a new password").await, None);
     assert_eq!(close_code(&mut other).await, Some(4500));
     assert!(api.me().await.is_err());
-    let _: serde_json::Value = own.call(Command::GetMe { since: None }).await.expect("this one lives on");
+    let _: serde_json::Value = own.call(Command::GetMe { since: None }).await.expect("this session stays valid");
     assert_eq!(sign_in(&server, &login, PASSWORD, &[]).await.status, 401);
     assert_eq!(sign_in(&server, &login, "a new password", &[]).await.status, 200);
 }

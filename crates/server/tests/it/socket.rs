@@ -33,7 +33,7 @@ async fn resumed(server: &Server, person: &TestUser) -> Socket {
 /// Returns the next item that is not a heartbeat.
 async fn next(socket: &mut Socket) -> Incoming {
     loop {
-        match socket.next(SOON).await.expect("something comes") {
+        match socket.next(SOON).await.expect("a frame arrives") {
             Incoming::Heartbeat => {}
             other => return other,
         }
@@ -106,7 +106,7 @@ async fn invalid_frames_are_refused_with_the_field_and_the_connection_stays_open
         let id = socket.send(command.clone()).await.expect("alive");
         assert_eq!(refusal(&mut socket).await, (Some(id), code), "{command:?}");
     }
-    let sent: Sent = socket.call(send(place, "a", "still here")).await.expect("the connection lives");
+    let sent: Sent = socket.call(send(place, "a", "still here")).await.expect("the connection is open");
     assert_eq!(sent.message.seq.0, 1);
 }
 

@@ -70,9 +70,9 @@ async fn a_lost_event_is_not_skipped_when_another_conversation_advances() {
     let (tamper, lost) = drop_events_of(with_ben);
     client.set_tamper(Some(tamper));
     let unheard = ben.send(with_ben, "unheard").await;
-    client.run_until(WITHIN, |_| lost.load(Ordering::Relaxed) > 0).await.expect("the event comes and is lost");
+    client.run_until(WITHIN, |_| lost.load(Ordering::Relaxed) > 0).await.expect("the event arrives and is dropped");
     let received = cleo.send(with_cleo, "heard").await;
-    client.run_until(WITHIN, has(with_cleo, &received)).await.expect("the other conversation goes on");
+    client.run_until(WITHIN, has(with_cleo, &received)).await.expect("the other conversation advances");
     assert!(!has(with_ben, &unheard)(&client.state));
     assert_eq!(client.state.cursor(), cursor, "no live event moves the cursor");
 
@@ -94,7 +94,7 @@ async fn a_missed_removal_is_reported_as_gone() {
 
     let mut bens = ben.connect().await;
     bens.remove_member(group, ada.id).await.expect("an owner removes");
-    client.run_until(WITHIN, |_| lost.load(Ordering::Relaxed) > 0).await.expect("the event comes and is lost");
+    client.run_until(WITHIN, |_| lost.load(Ordering::Relaxed) > 0).await.expect("the event arrives and is dropped");
     assert!(client.state.conversation(group).is_some());
     client.set_tamper(None);
     client.resume().await.expect("heads");
@@ -147,7 +147,7 @@ async fn a_removed_member_receives_nothing_more() {
         cleo.send(group, "among ourselves").await;
     }
     let last = ben.send(with_ben, "to you").await;
-    client.run_until(WITHIN, has(with_ben, &last)).await.expect("what comes later is there");
+    client.run_until(WITHIN, has(with_ben, &last)).await.expect("later events arrive");
     assert!(client.state.conversation(group).is_none());
     assert_eq!(received.load(Ordering::Relaxed), 0);
 }
@@ -217,7 +217,7 @@ async fn missed_messages_come_in_pages_without_gaps() {
     let (ada, ben, _) = three_users(&server).await;
     let conversation = ada.open_direct(&ben).await.id;
     let mut client = ada.connect().await;
-    let since = client.state.conversation(conversation).expect("held").version;
+    let since = client.state.conversation(conversation).expect("loaded").version;
     client.disconnect();
     for number in 0..10 {
         ben.send(conversation, &format!("number {number}")).await;

@@ -80,7 +80,7 @@ impl BrowserPage {
     async fn until(&mut self, person: &TestUser, status: PresenceStatus) -> Vec<Presence> {
         let mut reported: Vec<Presence> = Vec::new();
         while reported.last().is_none_or(|last| (last.user, last.status) != (person.id, status)) {
-            let event = self.events_up_to("presence.changed").await.pop().expect("just heard");
+            let event = self.events_up_to("presence.changed").await.pop().expect("just received");
             reported.push(serde_json::from_value(event).expect("a presence"));
         }
         reported
@@ -130,7 +130,7 @@ async fn typing_reaches_the_other_members_at_intervals_and_not_the_sender() {
     let received = typing_of(&of_ben.events_up_to("message.created").await);
     let repeated = received.iter().filter(|typing| **typing).count();
     assert!(received.contains(&false) && repeated as u128 <= intervals, "{received:?} in {intervals} intervals");
-    assert_eq!(typing_of(&other.events_up_to("message.created").await), [true; 0], "nor to his other pages");
+    assert_eq!(typing_of(&other.events_up_to("message.created").await), [true; 0], "not to his other pages");
     other.typing(place, true).await;
     of_ben.send(place).await;
     assert_eq!(typing_of(&of_ben.events_up_to("message.created").await), [true], "a message makes room for the next");
@@ -158,7 +158,7 @@ async fn typing_ends_with_the_connection_that_reported_it() {
     let received = of_ben.events_up_to("message.created").await;
     assert_eq!(typing_of(&received), [true; 0], "the first message");
     let received = typing_of(&of_ben.events_up_to("message.created").await);
-    assert!(!received.is_empty() && received.iter().all(|typing| *typing), "and then it goes on: {received:?}");
+    assert!(!received.is_empty() && received.iter().all(|typing| *typing), "and then typing continues: {received:?}");
     server.stop().await;
 }
 
@@ -224,7 +224,7 @@ async fn typing_is_accepted_over_http_up_to_its_limit() {
     };
     put(&ada, true).await.expect("a member may");
     assert_eq!(typing_of(&of_ben.events_up_to("typing.changed").await), [true]);
-    let refused = put(&ben, true).await.expect_err("somebody writes");
+    let refused = put(&ben, true).await.expect_err("another user is typing");
     assert_eq!(refused.code(), Some(Code::TooMany));
     put(&ada, false).await.expect("a member may");
     assert_eq!(typing_of(&of_ben.events_up_to("typing.changed").await), [false]);
@@ -243,7 +243,7 @@ async fn a_users_status_combines_all_their_pages() {
     one.idle(true).await;
     other.idle(true).await;
     let reported = of_ada.until(&ben, Idle).await;
-    assert_eq!(reported.len(), 1, "as long as one is in use, he is online: {reported:?}");
+    assert_eq!(reported.len(), 1, "he is online while one page is in use: {reported:?}");
     assert!(reported[0].seen_at.is_some());
     other.idle(false).await;
     let reported = of_ada.until(&ben, Online).await;
@@ -315,7 +315,7 @@ async fn hiding_presence_makes_a_user_unknown_at_once() {
     of_ada.watch_until(&ben, Online).await;
     for (shown, status) in [(false, Unknown), (true, Online)] {
         let change = MeUpdate { presence: Some(shown), ..MeUpdate::default() };
-        let _: Changed = of_ben.socket.call(Command::UpdateMe(change)).await.expect("his own affair");
+        let _: Changed = of_ben.socket.call(Command::UpdateMe(change)).await.expect("it is private");
         let reported = of_ada.until(&ben, status).await;
         assert_eq!((reported.len(), &reported[0].seen_at), (1, &None));
     }

@@ -104,7 +104,7 @@ async fn bodies_are_limited_by_user_and_address_and_others_keep_their_share() {
     let renamed = async |person: &TestUser| {
         person.api.send::<serde_json::Value>(Method::PATCH, "/v1/me", &serde_json::json!({"name": "A name"})).await
     };
-    renamed(&ben).await.expect("somebody else has room");
+    renamed(&ben).await.expect("another user has room");
     for mut stream in held {
         stream.write_all(b"x").await.expect("sent");
         let head = answer(&mut stream, LONG).await.expect("an answer");
@@ -260,7 +260,7 @@ async fn user_and_group_pictures_count_against_the_user_who_sets_them() {
     let refused = ada.api.request(Method::POST, &upload, vec![1; 19_000]).await.expect("an answer");
     assert_eq!(refused.status.as_u16(), 409, "pictures and files count together");
     let answer = ben.api.request(Method::PUT, "/v1/me/picture", picture(300, 1, ImageFormat::Png)).await;
-    assert!(answer.expect("an answer").status.is_success(), "another person's room is his own");
+    assert!(answer.expect("an answer").status.is_success(), "another user has their own share");
 }
 
 async fn sign_in(server: &Server, login: &str, password: &str, from: &str, cookie: Option<&str>) -> RawResponse {
@@ -302,7 +302,7 @@ async fn guessing_from_elsewhere_locks_no_user_out_at_a_known_address() {
     for _ in 0..3 {
         assert_eq!(status("wrong horse", home, None).await, 401);
     }
-    assert_eq!(status(PASSWORD, home, None).await, 429, "somebody at home guessed too often");
+    assert_eq!(status(PASSWORD, home, None).await, 429, "too many attempts at home");
     assert_eq!(status(PASSWORD, home, Some(&device)).await, 200, "but her own browser did not");
 }
 

@@ -18,10 +18,10 @@ fn decoded(answer: &RawResponse) -> String {
     match answer.header("content-encoding") {
         Some("br") => brotli::Decompressor::new(answer.body.as_slice(), 4096).read_to_string(&mut text),
         Some("gzip") => flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_string(&mut text),
-        Some(other) => panic!("nobody asked for {other}"),
+        Some(other) => panic!("{other} was not requested"),
         None => answer.body.as_slice().read_to_string(&mut text),
     }
-    .expect("what it says it is");
+    .expect("its declared encoding");
     text
 }
 
@@ -114,7 +114,7 @@ async fn without_a_session_the_page_starts_with_the_sign_in_form() {
     let more: Vec<_> = door.iter().filter(|path| !inbox.contains(path)).collect();
     assert!(
         more.len() == 1 && more[0].starts_with("/web/later-"),
-        "what the door needs is asked for at once: {more:?}"
+        "what the sign-in form needs is loaded at once: {more:?}"
     );
     assert_eq!(door.len(), inbox.len() + 1);
 }

@@ -38,7 +38,7 @@ async fn closed(socket: &mut Socket) -> u16 {
         match socket.next(LONG).await {
             Some(Incoming::Closed(code, _)) => return code,
             Some(Incoming::Event(_) | Incoming::Heartbeat | Incoming::Reply(..)) => {}
-            other => panic!("no close frame came: {other:?}"),
+            other => panic!("no close frame arrived: {other:?}"),
         }
     }
 }

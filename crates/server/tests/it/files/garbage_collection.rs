@@ -85,7 +85,7 @@ async fn a_killed_server_serves_no_partial_file_and_uploads_resume() {
         } else {
             let path = format!("/v1/uploads/round-{round}?offset={received}");
             let rest = ada.api.request(Method::PATCH, &path, bytes[received..].to_vec()).await;
-            rest.expect("an answer").parse().expect("it goes on")
+            rest.expect("an answer").parse().expect("it resumes")
         };
         let url = upload.attachment.expect("finished").url;
         assert!(ada.fetch(&url).await == (200, bytes.clone()), "round {round}: not the bytes that were sent");

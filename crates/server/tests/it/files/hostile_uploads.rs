@@ -95,7 +95,7 @@ async fn a_dripping_upload_is_dropped_and_may_resume() {
     let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
     read.expect("it is let go").expect("an answer");
     assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
-    let upload: Upload = ada.api.get("/v1/uploads/slow").await.expect("what came is kept");
+    let upload: Upload = ada.api.get("/v1/uploads/slow").await.expect("the received bytes are stored");
     assert_eq!(upload.received, 9);
 }
 
@@ -116,7 +116,7 @@ async fn an_upload_interrupted_at_every_chunk_is_complete() {
         if piece.len() == left {
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).await.expect("an answer");
-            let upload = ada.api.get::<Upload>("/v1/uploads/cuts").await.expect("it is there");
+            let upload = ada.api.get::<Upload>("/v1/uploads/cuts").await.expect("it exists");
             if upload.attachment.is_some() {
                 break upload;
             }
@@ -172,7 +172,7 @@ async fn file_names_are_cleaned_on_every_transport() {
         let name = path.file_name().expect("a name").to_str().expect("text").to_owned();
         name.len() == 30 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
-    assert!(server.files_on_disk().iter().all(named), "nothing that was said is a path");
+    assert!(server.files_on_disk().iter().all(named), "no given name is used as a path");
     let mode = |path: &std::path::PathBuf| path.metadata().expect("there").permissions().mode() & 0o777;
     assert!(server.files_on_disk().iter().all(|path| mode(path) == 0o600));
     assert_eq!(mode(&server.data().join("files")), 0o700);
@@ -194,7 +194,7 @@ async fn another_users_upload_is_not_found() {
     }
     // The same client_id of another user is another upload.
     let own: Upload = eve.api.request(Method::POST, &path, "").await.expect("sent").parse().expect("her own");
-    let upload: Upload = ada.api.get("/v1/uploads/hers").await.expect("it is there");
+    let upload: Upload = ada.api.get("/v1/uploads/hers").await.expect("it exists");
     assert!(own.id != upload.id && upload.received == 5);
 }
 

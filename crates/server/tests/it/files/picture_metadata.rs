@@ -70,7 +70,7 @@ fn exiftool() -> Command {
 /// Everything that exiftool finds, including unknown and embedded tags.
 fn reported(file: &Path) -> Vec<(String, String)> {
     let output = exiftool().args(["-j", "-G1", "-a", "-u", "-ee"]).arg(file).output();
-    let output = output.expect("exiftool was there a moment ago");
+    let output = output.expect("exiftool was available a moment ago");
     let text = String::from_utf8_lossy(&output.stdout);
     let found: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let tags = found[0].as_object().expect("what it found").iter();
@@ -138,9 +138,9 @@ fn picture_with_metadata(folder: &Path, format: ImageFormat, orientation: u8) ->
         .args(texts.map(said))
         .arg(&file)
         .output()
-        .expect("exiftool was there a moment ago");
+        .expect("exiftool was available a moment ago");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut bytes = std::fs::read(&file).expect("it is there");
+    let mut bytes = std::fs::read(&file).expect("it exists");
     bytes.extend_from_slice(format!("PK\x03\x04 {SECRET} behind the end").as_bytes());
     std::fs::write(&file, bytes).expect("written");
     file
@@ -150,10 +150,10 @@ async fn assert_no_metadata(person: &TestUser, folder: &Path, file: &Path, forma
     let before = reported(file);
     let tells = |end: &str| before.iter().any(|(tag, _)| tag.ends_with(end));
     let secrets = before.iter().filter(|(_, value)| value.contains(SECRET)).count();
-    assert!(secrets >= 4 && tells(":GPSLatitude"), "it tells something: {before:#?}");
+    assert!(secrets >= 4 && tells(":GPSLatitude"), "it contains metadata: {before:#?}");
     assert!(tells("IFD1:ThumbnailImage") || format != ImageFormat::Jpeg, "there is another picture in it");
     let name = file.file_name().expect("a name").to_str().expect("text");
-    let upload = person.upload(name, &std::fs::read(file).expect("it is there")).await;
+    let upload = person.upload(name, &std::fs::read(file).expect("it exists")).await;
     let attachment = upload.attachment.expect("finished");
     assert!(attachment.width.is_some(), "{name} is shown");
     let preview = attachment.preview.expect("it is large enough for a smaller copy");
@@ -193,9 +193,9 @@ async fn exiftool_finds_no_location_and_no_camera_in_a_film_or_a_heic_picture() 
         };
         assert!(
             reported(&file).iter().filter(|reported| picture_with_metadata(reported)).count() > 4,
-            "{name} tells something"
+            "{name} contains metadata"
         );
-        let bytes = std::fs::read(&file).expect("it is there");
+        let bytes = std::fs::read(&file).expect("it exists");
         let attachment = ada.upload(name, &bytes).await.attachment.expect("finished");
         assert_eq!((attachment.media_type.as_str(), attachment.bytes), (media_type, bytes.len() as u64));
         let kept = folder.path().join(name);

@@ -61,7 +61,7 @@ async fn a_photo_is_served_upright_and_without_its_location() {
     for bytes in [&kept, &preview] {
         assert!(!has(bytes, b"Fernwerk") && !has(bytes, b"Exif"), "nothing of it is left");
     }
-    assert_eq!(server.files_on_disk().len(), 2, "the picture and its smaller copy, nothing of what came");
+    assert_eq!(server.files_on_disk().len(), 2, "the picture and its smaller copy, not the upload");
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_picture_that_is_not_decoded_is_a_download_without_metadata() {
     assert_eq!((attachment.media_type.as_str(), attachment.width), ("application/octet-stream", None));
     let answer = ada.api.request(http::Method::GET, &attachment.url, "").await.expect("an answer");
     assert!(answer.headers["content-disposition"].to_str().expect("text").starts_with("attachment; "));
-    assert!(!answer.body.windows(4).any(|window| window == b"Exif"), "nothing is told of where it was taken");
+    assert!(!answer.body.windows(4).any(|window| window == b"Exif"), "the location is removed");
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn a_picture_that_cannot_be_decoded_is_a_download_without_metadata() {
     let attachment = ada.upload("a.jpg", &photo).await.attachment.expect("kept");
     assert_eq!((attachment.media_type.as_str(), attachment.width), ("application/octet-stream", None));
     let kept = ada.fetch(&attachment.url).await.1;
-    assert!(!kept.windows(4).any(|window| window == b"Exif"), "nothing is told of where it was taken");
+    assert!(!kept.windows(4).any(|window| window == b"Exif"), "the location is removed");
 }
 
 /// Starts uploads and waits until all bytes have arrived.
@@ -171,7 +171,7 @@ async fn many_slow_pictures_of_one_user_block_no_other_user() {
     let attachment = tomas.upload("small.png", &picture(20, 20, ImageFormat::Png)).await.attachment;
     assert_eq!(attachment.expect("a picture").width, Some(20));
     let done = hers.iter().filter(|sent| sent.is_finished()).count();
-    assert!(done < 6, "{done} of hers came before his one");
+    assert!(done < 6, "{done} of hers were processed before his");
     for sent in hers {
         let upload = sent.await.expect("it ends").expect("and well");
         assert_eq!(upload.attachment.expect("a picture").width, Some(2500));
@@ -190,7 +190,7 @@ async fn a_picture_that_takes_too_long_is_refused_and_its_upload_is_kept() {
     let refused = problem(answer.parse::<Upload>());
     assert_eq!((refused.code, refused.retryable), (Code::Unavailable, true));
     assert!(refused.detail.expect("a detail").contains("in time"));
-    let upload: Upload = ada.api.get("/v1/uploads/slow").await.expect("it is there");
+    let upload: Upload = ada.api.get("/v1/uploads/slow").await.expect("it exists");
     assert_eq!((upload.received, upload.attachment), (slow.len() as u64, None));
     let token = ada.api.headers()["authorization"].to_str().expect("a token").trim_start_matches("Bearer ").to_owned();
     drop(server);

@@ -171,7 +171,7 @@ async fn cut(rng: &mut Rng) -> Result<(usize, usize), String> {
         let (bytes, received) = (content(name), usize::try_from(upload.received).expect("small"));
         let path = format!("/v1/uploads/{key}?offset={received}");
         let rest = person.api.request(Method::PATCH, &path, bytes[received..].to_vec()).await.expect("an answer");
-        let attachment = rest.parse::<Upload>().expect("it goes on").attachment.expect("it is complete");
+        let attachment = rest.parse::<Upload>().expect("it resumes").attachment.expect("it is complete");
         assert_complete(person, &attachment, &format!("from {received} on:")).await;
         went_on += 1;
     }

@@ -46,7 +46,7 @@ async fn nothing_unknown_is_removed_beside_another_marker() {
     let stray = folder.join("0123456789abcdef0123456789abcd");
     fs::write(&stray, b"somebody else's").expect("written");
     let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-    File::options().append(true).open(&stray).expect("it is there").set_modified(old).expect("it is old");
+    File::options().append(true).open(&stray).expect("it exists").set_modified(old).expect("it is old");
     more_sweeps_are_refused(&server).await;
     assert!(stray.exists(), "two databases keep files here");
     fs::remove_file(&own).expect("removed");
@@ -54,13 +54,13 @@ async fn nothing_unknown_is_removed_beside_another_marker() {
     assert!(stray.exists(), "only another one keeps files here");
     fs::rename(&other, &own).expect("renamed");
     server.has_files(1).await;
-    assert!(!stray.exists(), "now it is this one's alone");
+    assert!(!stray.exists(), "now it belongs to this one alone");
     assert_eq!(tomas.fetch(&sent.attachments[0].url).await, (200, b"the plan".to_vec()));
 }
 
 fn own_mark(marks: &std::path::Path) -> std::ffi::OsString {
     let mut there = fs::read_dir(marks).expect("the marks").map(|mark| mark.expect("a mark").file_name());
-    let (mark, None) = (there.next().expect("the first file brought it"), there.next()) else { panic!("one mark") };
+    let (mark, None) = (there.next().expect("the first file created it"), there.next()) else { panic!("one mark") };
     mark
 }
 
@@ -103,7 +103,7 @@ async fn an_unused_profile_picture_is_removed_after_an_hour() {
     assert!(ben.api.request(Method::DELETE, "/v1/me/picture", "").await.expect("an answer").status.is_success());
     server.stop().await;
     // Of the two unused pictures, the first is made an hour older.
-    let database = rusqlite::Connection::open(server.data().join("parlor.db")).expect("the database is there");
+    let database = rusqlite::Connection::open(server.data().join("parlor.db")).expect("the database exists");
     let first = paths[0].rsplit('/').next().expect("an id");
     let older = "UPDATE pictures SET created_at = created_at - 3600000 WHERE id = ?";
     assert_eq!(database.execute(older, [first]), Ok(1));

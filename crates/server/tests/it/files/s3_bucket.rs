@@ -216,7 +216,7 @@ async fn uploads_fail_while_the_bucket_is_down_and_messages_go_on() {
     let refused = ada.api.request(Method::POST, &path, "12345").await.expect("an answer");
     let problem = super::problem(refused.parse::<parlor_protocol::model::Upload>());
     assert_eq!((problem.code.name(), problem.retryable), ("unavailable", true));
-    assert_eq!(ada.send(conversation, "texts go on").await.text, "texts go on");
+    assert_eq!(ada.send(conversation, "messages are accepted").await.text, "messages are accepted");
     bucket.set_down(false);
     let again = ada.api.request(Method::PATCH, "/v1/uploads/down?offset=5", "").await.expect("an answer");
     let upload: parlor_protocol::model::Upload = again.parse().expect("healed, and nothing is sent again");

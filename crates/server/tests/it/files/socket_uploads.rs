@@ -99,15 +99,15 @@ async fn an_upload_resumes_on_another_socket_and_over_http() {
     pour(&mut socket, &begun, &bytes, 300_000).await;
     socket.abort();
     let mut socket = open(&ada).await;
-    let begun: UploadBegun = socket.call(begin("cut", bytes.len())).await.expect("it goes on");
-    assert_eq!(begun.upload.received, 300_000, "what was told as kept is kept");
+    let begun: UploadBegun = socket.call(begin("cut", bytes.len())).await.expect("it resumes");
+    assert_eq!(begun.upload.received, 300_000, "the reported bytes are stored");
     pour(&mut socket, &begun, &bytes, 600_000).await;
     let unfinished = socket.call::<UploadEnded>(Command::EndUpload { upload: begun.upload.id }).await;
     assert_eq!(problem(unfinished).code, Code::UploadUnfinished);
 
     let rest = ada.api.request(Method::PATCH, "/v1/uploads/cut?offset=600000", bytes[600_000..].to_vec()).await;
     let upload: Upload = rest.expect("an answer").parse().expect("it is complete");
-    let again: UploadBegun = socket.call(begin("cut", bytes.len())).await.expect("it is there");
+    let again: UploadBegun = socket.call(begin("cut", bytes.len())).await.expect("it exists");
     assert_eq!(again.upload, upload);
     let ended: UploadEnded = socket.call(Command::EndUpload { upload: upload.id }).await.expect("a repeat");
     assert_eq!(ada.fetch(&ended.upload.attachment.expect("finished").url).await, (200, bytes));

@@ -36,7 +36,7 @@ async fn an_interrupted_upload_resumes_at_its_offset() {
     let begun: Upload =
         ada.api.request(Method::POST, &path, bytes[..70_000].to_vec()).await.expect("sent").parse().expect("taken");
     assert_eq!((begun.received, begun.attachment), (70_000, None));
-    let found: Upload = ada.api.get("/v1/uploads/cut").await.expect("it is there");
+    let found: Upload = ada.api.get("/v1/uploads/cut").await.expect("it exists");
     assert_eq!(found.received, 70_000);
 
     let wrong = ada.api.request(Method::PATCH, "/v1/uploads/cut?offset=60000", bytes[60_000..].to_vec()).await;
@@ -140,7 +140,7 @@ async fn a_forwarded_file_lives_exactly_as_long_as_either_message() {
     assert_eq!((old.name.as_str(), old.bytes), (new.name.as_str(), new.bytes));
     assert_eq!(eve.fetch(&new.url).await, (200, b"the plan".to_vec()));
     assert_eq!(eve.fetch(&old.url).await.0, 404);
-    assert_eq!(server.files_on_disk().len(), 1, "the bytes are there once");
+    assert_eq!(server.files_on_disk().len(), 1, "the bytes are stored once");
 
     let delete = async |person: &crate::harness::TestUser, conversation, seq| {
         let path = format!("/v1/conversations/{conversation}/messages/{seq}");

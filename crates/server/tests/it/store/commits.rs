@@ -82,7 +82,7 @@ async fn a_batch_of_sends_takes_seven_statements_however_many_they_are(cluster: 
             batch.write(&state, Version(batch.before.0 + 1), version, parlor_protocol::ids::Epoch(1), 0)?;
             Ok((batch.statements, true))
         });
-        let (statements, committed) = committing.await.expect("the store is there");
+        let (statements, committed) = committing.await.expect("the store is available");
         committed.expect("it is durable");
         assert_eq!(statements, 7, "for {count} sends");
     }

@@ -31,11 +31,11 @@ conformance! {
 }
 
 async fn heads(cluster: &TestCluster, user: UserId, cursor: Cursor) -> Heads {
-    sync::heads(&cluster.app, user, Some(cursor)).await.expect("the store is there")
+    sync::heads(&cluster.app, user, Some(cursor)).await.expect("the store is available")
 }
 
 async fn cursor_of(cluster: &TestCluster, user: UserId) -> Cursor {
-    sync::heads(&cluster.app, user, None).await.expect("the store is there").cursor
+    sync::heads(&cluster.app, user, None).await.expect("the store is available").cursor
 }
 
 async fn heads_list_changed_and_left_scopes_and_nothing_else(cluster: TestCluster) {
@@ -204,7 +204,7 @@ async fn a_new_member_sees_messages_from_joining_on(cluster: TestCluster) {
         .expect("read")
         .expect("a member");
     assert_eq!((seen.unread, seen.last_seq.0), (0, 2));
-    let line = seen.last_message.expect("that she came").system;
+    let line = seen.last_message.expect("that she was added").system;
     assert_eq!(line, Some(SystemLine::Added { users: vec![cleo] }));
     cluster.send("Ada", conversation, "after").await;
     let page = parlor::store::snapshot::Page::Around(parlor_protocol::ids::Seq(1));
@@ -236,7 +236,7 @@ async fn a_session_that_ends_before_it_is_attached_leaves_nothing(cluster: TestC
     tokio::time::timeout(Duration::from_secs(10), reported).await.expect("told");
     let refused = sync::poll(&cluster.app, (actor, looked_up_at), None, Duration::ZERO).await;
     assert_eq!(super::code(refused), Code::NotSignedIn);
-    assert!(!cluster.app.is_signed_in(actor, looked_up_at).await.expect("the store is there"));
+    assert!(!cluster.app.is_signed_in(actor, looked_up_at).await.expect("the store is available"));
 
     let attached = cluster.app.hub.attach(user, actor.session).await.expect("attached");
     end().await.expect("ended");
@@ -255,7 +255,7 @@ async fn a_resume_reports_nothing_or_everything_missed(cluster: TestCluster) {
     let requested = people.iter().flat_map(|user| cursors.map(|cursor| (*user, cursor)));
     let answers = join_all(requested.clone().map(|(user, cursor)| sync::heads(&later, user, cursor))).await;
     for ((user, cursor), answer) in requested.zip(answers) {
-        let answer = answer.expect("the store is there");
+        let answer = answer.expect("the store is available");
         let since = cursor.map_or(Version(0), |cursor| cursor.version);
         let reading = later.store.read(move |snapshot| Ok((snapshot.cursor, snapshot.heads(user, since)?)));
         let (now, found) = reading.await.expect("read");

@@ -58,9 +58,9 @@ async fn deleted_text_is_in_no_file_of_the_data_folder() {
         seqs.push(cluster.send_content("Ada", conversation, content).await.expect("sent").message.seq.0);
         cluster.send("Ben", conversation, "something in between").await;
     }
-    assert!(!holding(folder).is_empty(), "it was there");
+    assert!(!holding(folder).is_empty(), "it existed");
     for seq in seqs {
-        cluster.delete("Ada", conversation, seq).await.expect("one's own");
+        cluster.delete("Ada", conversation, seq).await.expect("own message");
     }
     until_gone(folder).await;
     assert_eq!(cluster.message("Ben", conversation, 1).await.text, "what stays");
@@ -78,9 +78,9 @@ async fn replaced_text_is_in_no_file_of_the_data_folder() {
     for text in texts() {
         seqs.push(cluster.send("Ada", conversation, &text).await.message.seq.0);
     }
-    assert!(!holding(folder).is_empty(), "it was there");
+    assert!(!holding(folder).is_empty(), "it existed");
     for seq in seqs {
-        cluster.edit("Ada", conversation, seq, "my number is not for everybody").await.expect("one's own");
+        cluster.edit("Ada", conversation, seq, "my number is private").await.expect("own message");
     }
     until_gone(folder).await;
 }
@@ -96,18 +96,18 @@ async fn a_long_read_delays_the_erasure_only_while_it_lasts() {
     let store = cluster.app.store.clone();
     let staying = tokio::spawn(async move {
         let staying = store.read(move |snapshot| {
-            reads.send(snapshot.cursor).expect("somebody waits");
+            reads.send(snapshot.cursor).expect("a writer waits");
             may_go.recv().expect_err("nothing is sent");
             Ok(())
         });
         staying.await
     });
     reading.await.expect("it reads");
-    cluster.delete("Ada", conversation, 1).await.expect("one's own");
+    cluster.delete("Ada", conversation, 1).await.expect("own message");
     for number in 0..20 {
-        cluster.send("Ben", conversation, &format!("nobody waits {number}")).await;
+        cluster.send("Ben", conversation, &format!("no writer waits {number}")).await;
     }
-    assert!(!holding(folder).is_empty(), "the reader's state is kept for him");
+    assert!(!holding(folder).is_empty(), "the reader's snapshot is kept");
     drop(stays);
     // Whether it happens in time does not matter here.
     let _ = staying.await.expect("it ended");
@@ -119,7 +119,7 @@ async fn the_next_start_erases_what_a_killed_server_left() {
     let cluster = TestCluster::sqlite_with(&[("store.erase_after_ms", "60000")]).await;
     let conversation = cluster.direct("Ada", "Ben").await;
     cluster.send("Ada", conversation, CANARY).await;
-    cluster.delete("Ada", conversation, 1).await.expect("one's own");
+    cluster.delete("Ada", conversation, 1).await.expect("own message");
     // The bytes on the disk at the moment of the kill.
     let folder = tempfile::tempdir_in(crate::postgres::fast_folder()).expect("a folder");
     for entry in fs::read_dir(cluster.folder().expect("SQLite has a folder")).expect("the data folder") {
@@ -166,9 +166,9 @@ async fn clearing_the_log_refuses_no_uploads_pictures_or_messages() {
     let cleared = app_erasures(&cluster);
     while app_erasures(&cluster) < cleared + 30 {
         let seq = cluster.send("Ada", conversation, "soon gone").await.message.seq.0;
-        cluster.delete("Ada", conversation, seq).await.expect("one's own");
+        cluster.delete("Ada", conversation, seq).await.expect("own message");
     }
-    done.send(()).expect("it goes on");
+    done.send(()).expect("it resumes");
     assert!(uploading.await.expect("none was refused") > 0);
 }
 

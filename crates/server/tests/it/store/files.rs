@@ -38,11 +38,11 @@ fn new(cluster: &TestCluster, owner: UserId, id: i64, bytes: u64) -> NewUpload {
 }
 
 async fn finished(cluster: &TestCluster, owner: UserId, id: i64) -> FileId {
-    let begun = cluster.app.store.begin_upload(new(cluster, owner, id, 10)).await.expect("the store is there");
+    let begun = cluster.app.store.begin_upload(new(cluster, owner, id, 10)).await.expect("the store is available");
     assert!(matches!(begun, Begun::New(_)), "{begun:?}");
     let finished = Finished { bytes: 9, media_type: "text/plain".to_owned(), ..Finished::default() };
     let row = cluster.app.store.finish_upload(FileId(id), finished, cluster.app.environment.now_ms()).await;
-    row.expect("the store is there").expect("it was in progress").id
+    row.expect("the store is available").expect("it was in progress").id
 }
 
 async fn send(
@@ -63,20 +63,20 @@ async fn sent(cluster: &TestCluster, change: Change) -> Result<Message, Problem>
 }
 
 async fn sees(cluster: &TestCluster, user: UserId, file: FileId) -> bool {
-    cluster.app.store.visible_file(user, file).await.expect("the store is there").is_some()
+    cluster.app.store.visible_file(user, file).await.expect("the store is available").is_some()
 }
 
 async fn an_upload_begins_once_and_within_its_limits(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     let store = &cluster.app.store;
-    let begun = store.begin_upload(new(&cluster, ada, 1, 600)).await.expect("the store is there");
+    let begun = store.begin_upload(new(&cluster, ada, 1, 600)).await.expect("the store is available");
     assert!(matches!(&begun, Begun::New(row) if row.received == 0 && row.announced_bytes == 600), "{begun:?}");
     let again = store.begin_upload(NewUpload { id: FileId(9), ..new(&cluster, ada, 1, 600) }).await.expect("there");
     assert!(matches!(&again, Begun::Found(row) if row.id == FileId(1)), "{again:?}");
     let other = store.begin_upload(NewUpload { client_id: "file-1".into(), ..new(&cluster, ben, 8, 600) }).await;
     assert!(matches!(other.expect("there"), Begun::New(_)), "another person's client_id is another upload");
 
-    let large = store.begin_upload(new(&cluster, ada, 2, 401)).await.expect("the store is there");
+    let large = store.begin_upload(new(&cluster, ada, 2, 401)).await.expect("the store is available");
     assert!(matches!(large, Begun::TooManyBytes { kept: 600 }), "{large:?}");
     for id in [2, 3] {
         assert!(matches!(store.begin_upload(new(&cluster, ada, id, 1)).await.expect("there"), Begun::New(_)));
@@ -113,7 +113,7 @@ async fn a_file_is_attached_once_and_visible_with_its_message(cluster: TestClust
     cluster.app.commit.submit(hide).await.expect("hidden");
     assert!(!sees(&cluster, ben, file).await && sees(&cluster, ada, file).await);
     cluster.remove("Ada", group, "Ada").await.expect("ada leaves");
-    assert!(!sees(&cluster, ada, file).await, "who left sees nothing, his own among it");
+    assert!(!sees(&cluster, ada, file).await, "a former member sees nothing, not even his own");
 }
 
 async fn a_file_is_freed_with_its_last_message(cluster: TestCluster) {
@@ -131,7 +131,7 @@ async fn a_file_is_freed_with_its_last_message(cluster: TestCluster) {
         sees(&cluster, eve, ids[1]).await && sees(&cluster, eve, ids[2]).await && !sees(&cluster, eve, ids[0]).await
     );
 
-    let freed = async || cluster.app.store.freed_blobs(String::new(), 10).await.expect("the store is there");
+    let freed = async || cluster.app.store.freed_blobs(String::new(), 10).await.expect("the store is available");
     for (actor, message) in [(ada, &original), (ben, &copy)] {
         delete(&cluster, actor, message.conversation, message.seq).await;
         assert!(!sees(&cluster, actor, message.attachments[0].id).await);
@@ -151,7 +151,7 @@ async fn forwarded_bytes_count_once_and_always_for_one_user(cluster: TestCluster
     let counted = async |owner, id| {
         let most = 1_000_000;
         let probe = NewUpload { kept_bytes_max: most, ..new(&cluster, owner, id, most + 1) };
-        match cluster.app.store.begin_upload(probe).await.expect("the store is there") {
+        match cluster.app.store.begin_upload(probe).await.expect("the store is available") {
             Begun::TooManyBytes { kept } => kept,
             other => panic!("{other:?}"),
         }
@@ -190,11 +190,11 @@ async fn unused_pictures_are_removed(cluster: TestCluster) {
     cluster.sql(&format!("UPDATE users SET picture = 'hers' WHERE id = {ada}")).await;
     cluster.sql(&format!("UPDATE conversations SET picture = 'the-groups' WHERE id = {group}")).await;
     let removed = async |came_before| cluster.app.store.remove_unnamed_pictures(came_before, 100).await.expect("there");
-    assert_eq!([removed(10).await, removed(20).await, removed(20).await], [0, 1, 0], "the old one that nobody has");
+    assert_eq!([removed(10).await, removed(20).await, removed(20).await], [0, 1, 0], "the old unused one");
     cluster.sql("UPDATE users SET picture = NULL").await;
     cluster.sql("UPDATE conversations SET picture = NULL").await;
-    assert_eq!(removed(20).await, 2, "now these are nobody's");
-    assert_eq!(removed(21).await, 1, "the one that came a moment ago was not lost before");
+    assert_eq!(removed(20).await, 2, "now these are unused");
+    assert_eq!(removed(21).await, 1, "the recent one was not removed before");
     let ahead = 10 * 365 * 24 * 60 * 60 * 1000_i64;
     cluster
         .sql(&format!(
@@ -216,7 +216,7 @@ async fn sent_files_cannot_be_cancelled_and_cancelled_files_cannot_be_sent(clust
         let files = [file];
         let (sending, removing) =
             tokio::join!(send(&cluster, ada, conversation, &files), cluster.app.store.remove_upload(file));
-        let is_removed = removing.expect("the store is there");
+        let is_removed = removing.expect("the store is available");
         match sending {
             Ok(_) => assert!(!is_removed && sees(&cluster, ada, file).await, "round {id}"),
             Err(problem) => assert!(is_removed && problem.code == Code::NotFound, "round {id}: {problem:?}"),

@@ -173,7 +173,7 @@ async fn the_last_owner_stays_owner_until_there_is_another(cluster: TestCluster)
         assert!(refused.detail.is_some_and(|detail| detail.contains("last owner")));
     }
     give(&cluster, "Ada", conversation, "Ben", Role::Owner).await.expect("there may be several");
-    give(&cluster, "Ada", conversation, "Ada", Role::Member).await.expect("Ben is there");
+    give(&cluster, "Ada", conversation, "Ada", Role::Member).await.expect("Ben is a member");
     let seen = conversation_of(&cluster, "Cleo", conversation).await;
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     assert_eq!((role_in(&seen, ada), role_in(&seen, ben)), ("member", "owner"));
@@ -207,7 +207,7 @@ async fn the_last_owner_is_succeeded_by_the_longest_standing_member(cluster: Tes
     assert_eq!(
         code(does(&cluster, "Cleo", Command::GetConversation { conversation }).await),
         Code::NotFound,
-        "nobody is in it"
+        "it is empty"
     );
 }
 
@@ -270,7 +270,7 @@ async fn every_change_of_a_group_adds_a_system_line_that_is_never_unread(cluster
     let seen = conversation_of(&cluster, "Ben", conversation).await;
     assert_eq!((&seen["title"], &seen["picture"]), (&json!("Day desk"), &json!("/v1/pictures/4f1c")));
     let own = seen["members"].as_array().expect("members").iter().find(|row| row["user"]["id"] == ben.0).expect("Ben");
-    assert_eq!(own["read_seq"], first.0, "lines move nobody's marker");
+    assert_eq!(own["read_seq"], first.0, "system lines move no marker");
     // Only messages after them count, and marking past them leaves nothing unread.
     cluster.send("Ada", conversation, "one more").await;
     assert_eq!(conversation_of(&cluster, "Ben", conversation).await["unread"], 1);
@@ -370,7 +370,7 @@ async fn new_members_see_the_history_chosen_when_they_joined(cluster: TestCluste
         let user = cluster.user(who).await;
         let row = seen["members"].as_array().expect("members").iter().find(|row| row["user"]["id"] == user.0);
         assert_eq!(row.expect("a member")["history_from"], from, "{who}");
-        assert_eq!(seen["unread"], 1, "{who}: what came after");
+        assert_eq!(seen["unread"], 1, "{who}: later messages");
     }
 }
 

@@ -140,7 +140,7 @@ async fn a_former_member_who_repeats_a_send_gets_only_its_place(cluster: TestClu
     cluster.app.commit.submit(react).await.expect("reacted");
     let again = send(&cluster.app, ben, conversation, "key", "hello").await.expect("known");
     assert!(again.duplicate && again.message.hidden && again.message.text.is_empty());
-    assert!(again.message.reactions.is_empty(), "what came after he left is not told");
+    assert!(again.message.reactions.is_empty(), "messages after his leave are hidden");
     let cancelled = cancel(&cluster, ben, "key").await.message.expect("it had happened");
     assert!(cancelled.hidden && cancelled.reactions.is_empty());
 }

@@ -60,7 +60,7 @@ pub(super) async fn received(listener: &mut Subscriber, wanted: impl Fn(&Value) 
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), listening).await.expect("it is heard")
+    tokio::time::timeout(Duration::from_secs(10), listening).await.expect("it is received")
 }
 
 pub(super) fn is(kind: &'static str, conversation: ConversationId) -> impl Fn(&Value) -> bool {
@@ -98,7 +98,7 @@ async fn a_sender_receives_their_message_once_and_in_full(cluster: TestCluster) 
         let sent = super::send(&app, ada, conversation, key, "hello").await.expect("sent");
         let event = received(&mut shows, is("message.created", conversation)).await;
         assert_eq!(event["version"], sent.change.version.0, "each once: {event}");
-        assert_eq!(event["sender_read_seq"], sent.message.seq.0, "with what only the sender is told");
+        assert_eq!(event["sender_read_seq"], sent.message.seq.0, "with the fields for the sender");
     }
 }
 
@@ -116,7 +116,7 @@ async fn crossing_the_fan_out_limit_is_reported_in_both_directions(cluster: Test
     let remove = Change::RemoveMember { actor: ada, conversation, user: cleo };
     app.commit.submit(remove).await.expect("removed");
     let event = received(&mut ben, |event| event["member_count"] == 2).await;
-    assert_eq!(event["members"][0]["left"], true, "told by name again: {event}");
+    assert_eq!(event["members"][0]["left"], true, "published in full again: {event}");
 }
 
 async fn system_lines_are_published_on_both_sides_of_the_limit(cluster: TestCluster) {

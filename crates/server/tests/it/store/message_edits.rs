@@ -37,7 +37,7 @@ async fn an_edit_replaces_text_and_subject_and_records_the_time(cluster: TestClu
     let subject = Some(Some(" Found ".to_owned()));
     let text = Some("the\r\numbrella".to_owned());
     let edit = Change::Edit { actor, conversation, seq: Seq(1), text, subject };
-    let changed = changed_message(cluster.app.commit.submit(edit.clone()).await).expect("one's own");
+    let changed = changed_message(cluster.app.commit.submit(edit.clone()).await).expect("own message");
     let message = &changed.message;
     assert_eq!((message.text.as_str(), message.subject.as_deref()), ("the\numbrella", Some("Found")));
     assert_eq!((message.id, message.version), (sent.message.id, changed.change.version));
@@ -46,11 +46,11 @@ async fn an_edit_replaces_text_and_subject_and_records_the_time(cluster: TestClu
     assert_eq!(cluster.message("Ben", conversation, 1).await, *message);
     assert_eq!(cluster.seen("Ben", conversation).await.last_message.as_ref(), Some(message));
     assert_eq!(cluster.seen("Ben", conversation).await.activity, sent.change.version, "an edit is no new activity");
-    let text_alone = cluster.edit("Ada", conversation, 1, "the umbrella").await.expect("one's own").message;
+    let text_alone = cluster.edit("Ada", conversation, 1, "the umbrella").await.expect("own message").message;
     assert_eq!((text_alone.subject.as_deref(), text_alone.text.as_str()), (Some("Found"), "the umbrella"));
     for subject in [Some("Lost".to_owned()), None] {
         let edit = Change::Edit { actor, conversation, seq: Seq(1), text: None, subject: Some(subject.clone()) };
-        let message = changed_message(cluster.app.commit.submit(edit).await).expect("one's own").message;
+        let message = changed_message(cluster.app.commit.submit(edit).await).expect("own message").message;
         assert_eq!((message.subject, message.text.as_str()), (subject, "the umbrella"));
     }
 }
@@ -61,9 +61,9 @@ async fn a_deleted_message_leaves_its_place_and_nothing_else(cluster: TestCluste
     let content = Content { subject: Some("Lost".to_owned()), reply_to: Some(Seq(1)), ..Content::text(GONE) };
     cluster.send_content("Ben", conversation, content).await.expect("sent");
     cluster.react("Ada", (conversation, 2), "👍", true).await.expect("a member");
-    cluster.edit("Ben", conversation, 2, &format!("{GONE}, edited")).await.expect("one's own");
+    cluster.edit("Ben", conversation, 2, &format!("{GONE}, edited")).await.expect("own message");
     cluster.reply("Ada", conversation, 2, "an answer").await.expect("sent");
-    let deleted = cluster.delete("Ben", conversation, 2).await.expect("one's own").message;
+    let deleted = cluster.delete("Ben", conversation, 2).await.expect("own message").message;
     assert_eq!((deleted.text.as_str(), deleted.deleted), ("", true));
     assert_eq!((&deleted.subject, deleted.reply_to, &deleted.edited_at), (&None, None, &None));
     assert!(deleted.reactions.is_empty() && deleted.attachments.is_empty());
@@ -80,7 +80,7 @@ async fn a_deleted_message_leaves_its_place_and_nothing_else(cluster: TestCluste
     }
     assert_eq!(code(cluster.forward("Ben", (conversation, 2), conversation).await), Code::NotFound);
     // A user who was writing a reply meanwhile does not lose it.
-    cluster.reply("Ada", conversation, 2, "late").await.expect("the place is there");
+    cluster.reply("Ada", conversation, 2, "late").await.expect("the place remains");
 }
 
 async fn editing_and_deleting_have_time_limits(cluster: TestCluster) {
@@ -98,7 +98,7 @@ async fn editing_and_deleting_have_time_limits(cluster: TestCluster) {
     cluster.clock.fetch_add(50_000, Ordering::Relaxed);
     changed_message(edit("in time").await).expect("within its time");
     cluster.clock.fetch_add(20_000, Ordering::Relaxed);
-    let refused = changed_message(edit("too late").await).expect_err("its time is over");
+    let refused = changed_message(edit("too late").await).expect_err("its time limit has passed");
     assert_eq!((refused.code, refused.limit), (Code::TooLate, Some(60_000)));
     changed_message(edit("in time").await).expect("what changes nothing is never too late");
     changed_message(delete(ben, 2).await).expect("within its time");
@@ -142,7 +142,7 @@ async fn a_reply_may_quote_only_what_its_sender_sees(cluster: TestCluster) {
     let own = cluster.send("Cleo", conversation, "after").await.message.seq.0;
     let sent = cluster.reply("Ben", conversation, 1, "an answer").await.expect("Ben saw it");
     assert_eq!(sent.message.reply_to, Some(Seq(1)));
-    cluster.hide("Cleo", conversation, own).await.expect("one's own");
+    cluster.hide("Cleo", conversation, own).await.expect("own message");
     for (name, seq) in [("Cleo", 1), ("Cleo", own), ("Cleo", 99), ("Ben", 99), ("Ben", 0)] {
         let refused = cluster.reply(name, conversation, seq, "an answer").await.expect_err("not there for them");
         assert_eq!(refused.code, Code::NotFound, "{name} {seq}");
@@ -190,14 +190,14 @@ async fn a_message_can_be_forwarded_by_everyone_who_sees_it(cluster: TestCluster
         from: parlor_protocol::params::MessagePlace { conversation: from, seq: Seq(seq) },
     };
     cluster.app.commit.submit(change(2)).await.expect("forwarded");
-    cluster.delete("Ben", from, 2).await.expect("one's own");
+    cluster.delete("Ben", from, 2).await.expect("own message");
     assert!(matches!(
         cluster.app.commit.submit(change(2)).await,
         Ok(Outcome::Answer(Answer::Sent(sent))) if sent.duplicate && sent.message.text == "On tram 16"
     ));
     assert_eq!(code(cluster.app.commit.submit(change(1)).await), Code::Conflict);
     // The sender can edit a forwarded message like any other.
-    cluster.edit("Ada", to, 1, "On tram 18").await.expect("one's own");
+    cluster.edit("Ada", to, 1, "On tram 18").await.expect("own message");
 }
 
 async fn each_user_has_one_reaction_per_emoji(cluster: TestCluster) {
@@ -274,12 +274,12 @@ async fn a_change_without_effect_is_reported_as_such(cluster: TestCluster) {
     }
     let hidden = cluster.hide("Ben", conversation, 1).await.expect("a member");
     assert_eq!(hidden.version, hidden.prev);
-    let deleted = cluster.delete("Ada", conversation, 1).await.expect("one's own");
-    let again = cluster.delete("Ada", conversation, 1).await.expect("one's own");
+    let deleted = cluster.delete("Ada", conversation, 1).await.expect("own message");
+    let again = cluster.delete("Ada", conversation, 1).await.expect("own message");
     assert_eq!(again.change.version, again.change.prev);
     assert_eq!(again.message, deleted.message);
     let after = cluster.app.store.version().await.expect("there");
-    assert_eq!(after.0 - before.0, 1, "one change, whatever was asked beside it");
+    assert_eq!(after.0 - before.0, 1, "one change, however many fields");
 }
 
 /// What each user receives about a message of Ben's, command by command.
@@ -318,7 +318,7 @@ async fn unauthorized_members_are_refused_and_outsiders_find_nothing(cluster: Te
             .read(move |snapshot| snapshot.reactions(user, conversation, Seq(seq)))
             .await
             .expect("read");
-        assert_eq!(reactions.is_some(), react.is_ok(), "{name} asks who reacted");
+        assert_eq!(reactions.is_some(), react.is_ok(), "{name} lists the reactions");
         let forward = cluster.forward(name, (conversation, seq), other).await;
         assert_eq!(forward.map(|_| ()).map_err(|problem| problem.code), react, "{name} forwards");
         assert_eq!(reported(cluster.delete(name, conversation, seq).await), delete, "{name} deletes");
@@ -354,7 +354,7 @@ async fn a_closed_context_allows_no_messages_but_deletions(cluster: TestCluster)
     assert_eq!(code(cluster.forward("Ben", (conversation, 1), conversation).await), Code::ContextClosed);
     cluster.forward("Ben", (conversation, 1), cluster.direct("Ben", "Cleo").await).await.expect("elsewhere");
     cluster.hide("Ben", conversation, 1).await.expect("for himself");
-    cluster.delete("Ada", conversation, 1).await.expect("one's own");
+    cluster.delete("Ada", conversation, 1).await.expect("own message");
 }
 
 async fn changes_of_one_message_in_one_batch_are_decided_in_order(cluster: TestCluster) {
@@ -414,12 +414,12 @@ async fn a_repeated_send_returns_the_message_as_it_is_now(cluster: TestCluster) 
     let ada = cluster.user("Ada").await;
     let again = async |text: &str| super::send(&cluster.app, ada, conversation, "the-key", text).await;
     again("hello").await.expect("sent");
-    let edited = cluster.edit("Ada", conversation, 1, "hello, Ben").await.expect("one's own");
+    let edited = cluster.edit("Ada", conversation, 1, "hello, Ben").await.expect("own message");
     let sent = again("hello").await.expect("known by its fingerprint");
     assert_eq!((sent.duplicate, &sent.message), (true, &edited.message));
     assert_eq!((sent.change.version, sent.change.prev), (edited.message.version, edited.message.version));
     assert_eq!(code(again("hello, Ben").await), Code::Conflict, "it was sent with another text");
-    cluster.hide("Ada", conversation, 1).await.expect("one's own");
+    cluster.hide("Ada", conversation, 1).await.expect("own message");
     let cancel = Change::Cancel { actor: ada, client_id: "the-key".to_owned() };
     let Ok(Outcome::Answer(Answer::Cancelled(cancelled))) = cluster.app.commit.submit(cancel).await else {
         panic!("it is answered")

@@ -69,14 +69,14 @@ pub(crate) enum SqlConnection {
 
 impl SqlConnection {
     pub(crate) fn file(path: impl AsRef<std::path::Path>) -> Self {
-        let connection = rusqlite::Connection::open(path).expect("the database is there");
+        let connection = rusqlite::Connection::open(path).expect("the database exists");
         connection.busy_timeout(std::time::Duration::from_secs(10)).expect("set");
         Self::Sqlite(connection)
     }
 
     pub(crate) async fn server(url: &str) -> Self {
         use sqlx::Connection as _;
-        Self::Postgres(sqlx::PgConnection::connect(url).await.expect("the database is there"))
+        Self::Postgres(sqlx::PgConnection::connect(url).await.expect("the database exists"))
     }
 
     /// Runs SQL of one or more statements.

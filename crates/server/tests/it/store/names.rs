@@ -110,7 +110,7 @@ async fn the_list_names_users_who_left(cluster: TestCluster) {
     let ben = cluster.user("Ben").await;
     let list = commands::execute(&cluster.app, ada, Command::ListConversations { after: None, limit: None }).await;
     let Ok(Answer::Conversations(page)) = list else { panic!("{list:?}") };
-    let last = page.conversations[0].last_message.as_ref().expect("a line says that they left");
+    let last = page.conversations[0].last_message.as_ref().expect("a system line reports the leave");
     assert_eq!(last.sender, ben);
     assert!(page.conversations[0].members.iter().all(|member| member.user.id != ben));
     assert_eq!(page.users.iter().map(|user| (user.id, user.name.as_str())).collect::<Vec<_>>(), [(ben, "Ben")]);
@@ -120,7 +120,7 @@ async fn the_list_names_users_who_left(cluster: TestCluster) {
     cluster.send("Ada", conversation, "and on").await;
     let list = commands::execute(&cluster.app, ada, Command::ListConversations { after: None, limit: None }).await;
     let Ok(Answer::Conversations(page)) = list else { panic!("{list:?}") };
-    assert!(page.users.is_empty(), "nobody is named who is not among the members");
+    assert!(page.users.is_empty(), "only members are listed");
 }
 
 async fn words_are_found_with_and_without_joining_characters(cluster: TestCluster) {

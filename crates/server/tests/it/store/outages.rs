@@ -45,9 +45,9 @@ async fn a_locked_store_refuses_and_recovers(cluster: TestCluster) {
     let app = cluster.node_with(&[("store.timeout_ms", "1500")]).await;
     let mut holder = cluster.connect().await;
     holder.execute("BEGIN; UPDATE clock SET version = version").await;
-    let refused = send(&app, ada, conversation, "key", "hello").await.expect_err("the clock is held");
+    let refused = send(&app, ada, conversation, "key", "hello").await.expect_err("the clock's row is locked");
     assert_eq!((refused.code, refused.retryable), (Code::Unavailable, true));
-    assert!(refused.retry_after_ms.is_some(), "it says when to try again");
+    assert!(refused.retry_after_ms.is_some(), "it says when to retry");
     assert_eq!(
         app.store
             .read(move |snapshot| snapshot.conversation(ada, conversation))

@@ -50,7 +50,7 @@ impl Watcher {
     pub(super) async fn watch(&self, users: &[UserId]) -> Vec<PresenceStatus> {
         let (waiting, watched) = self.app.presence.watch(self.user, &self.attached, users).await;
         self.waiting.lock().expect("not poisoned").extend(waiting);
-        let watched = watched.expect("the store is there");
+        let watched = watched.expect("the store is available");
         assert!(watched.iter().map(|presence| presence.user).is_sorted());
         watched.into_iter().map(|presence| presence.status).collect()
     }
@@ -74,7 +74,7 @@ impl Watcher {
             }
         };
         let is_told = timeout(Duration::from_secs(20), waiting).await;
-        assert!(is_told.is_ok(), "{status:?} of {user} was not told, but {reported:?}");
+        assert!(is_told.is_ok(), "{status:?} of {user} was not reported, but {reported:?}");
         reported
     }
 
@@ -170,7 +170,7 @@ async fn a_removed_member_sees_no_presence_and_is_not_seen(cluster: TestCluster)
     assert!(reported.iter().all(|presence| presence.user == cleo), "{reported:?}");
     let dan_is_here = cluster.app.presence.arrive(dan);
     let reported = of_ben.until(dan, Online).await;
-    assert!(reported.iter().all(|presence| presence.user == dan), "he is told of nobody else: {reported:?}");
+    assert!(reported.iter().all(|presence| presence.user == dan), "no other user is reported to him: {reported:?}");
     drop((here, also_here, dan_is_here));
 }
 
@@ -193,7 +193,7 @@ async fn switching_presence_off_hides_a_user_at_once_and_on_shows_them(cluster: 
     watcher.watch_until(ben, Online).await;
     let switch = async |presence: bool| {
         let profile = Profile { presence: Some(presence), ..Profile::default() };
-        cluster.app.commit.submit(Change::UpdateProfile { user: ben, profile }).await.expect("his own affair");
+        cluster.app.commit.submit(Change::UpdateProfile { user: ben, profile }).await.expect("it is private");
     };
     switch(false).await;
     let reported = watcher.until(ben, Unknown).await;
@@ -206,8 +206,9 @@ async fn switching_presence_off_hides_a_user_at_once_and_on_shows_them(cluster: 
 async fn last_seen_is_stored(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     cluster.direct("Ada", "Ben").await;
-    let requested = async |app: &Arc<App>| app.presence.ask(ada, &[ben]).await.expect("the store is there").remove(0);
-    assert_eq!(requested(&cluster.app).await.seen_at, None, "he never was");
+    let requested =
+        async |app: &Arc<App>| app.presence.ask(ada, &[ben]).await.expect("the store is available").remove(0);
+    assert_eq!(requested(&cluster.app).await.seen_at, None, "he was never online");
     let before = cluster.another_node().await;
     drop(before.presence.arrive(ben));
     before.stop().await;
@@ -215,7 +216,7 @@ async fn last_seen_is_stored(cluster: TestCluster) {
     assert_eq!(gone.status, Offline);
     assert!(gone.seen_at.is_some(), "another node knows from the store");
     let earlier = cluster.app.environment.now_ms() - 60_000;
-    cluster.app.store.write_last_seen(vec![(ben, earlier)]).await.expect("the store is there");
+    cluster.app.store.write_last_seen(vec![(ben, earlier)]).await.expect("the store is available");
     let again = requested(&cluster.another_node().await).await;
     assert_eq!(again.seen_at, gone.seen_at, "it never moves back");
 }
@@ -223,7 +224,7 @@ async fn last_seen_is_stored(cluster: TestCluster) {
 async fn last_seen_is_reported_once_it_can_be_read(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     cluster.direct("Ada", "Ben").await;
-    cluster.app.store.write_last_seen(vec![(ben, 5)]).await.expect("the store is there");
+    cluster.app.store.write_last_seen(vec![(ben, 5)]).await.expect("the store is available");
     let node = cluster.node_beside().await;
     let watcher = Watcher::new(&node, ada).await;
     cluster.sql("ALTER TABLE last_seen RENAME TO mislaid").await;

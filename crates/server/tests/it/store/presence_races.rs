@@ -89,7 +89,7 @@ impl PausingLayer {
         assert!(before.is_none(), "one stop at a time");
         async {
             let reached = timeout(Duration::from_secs(20), stopped).await;
-            let (users, go) = reached.expect("it comes by in time").expect("it comes by");
+            let (users, go) = reached.expect("it gets there in time").expect("it gets there");
             PausedNode { users, go }
         }
     }
@@ -165,7 +165,7 @@ async fn received(cluster: &TestCluster, watcher: &Watcher, conversation: Conver
         event["type"] == "message.created" && event["message"]["id"] == serde_json::json!(sent.message.id)
     };
     let hearing = async { while !is_it(&watcher.event().await) {} };
-    assert!(timeout(Duration::from_secs(20), hearing).await.is_ok(), "a message is heard");
+    assert!(timeout(Duration::from_secs(20), hearing).await.is_ok(), "a message is received");
 }
 
 async fn wait_until(is_so: impl AsyncFn() -> bool, what: &str) {
@@ -216,7 +216,7 @@ async fn a_user_removed_during_a_recheck_becomes_unknown_once(cluster: TestClust
     received(&cluster, &scene.of_ada, scene.groups[1]).await;
     stopped.go();
     scene.of_ada.until(scene.ben, Unknown).await;
-    assert_eq!(scene.presence_of_ben(&cluster).await, [], "it was told already");
+    assert_eq!(scene.presence_of_ben(&cluster).await, [], "it was already reported");
 }
 
 async fn a_user_removed_before_the_answer_is_sent_is_not_reported(cluster: TestCluster) {
@@ -237,7 +237,7 @@ async fn a_user_removed_before_the_answer_is_sent_is_not_reported(cluster: TestC
     received(&cluster, &scene.of_ada, scene.groups[1]).await;
     second.go();
     let reported = scene.of_ada.until(scene.ben, Unknown).await;
-    assert_eq!(reported.len(), 1, "it was known here that she may not be told: {reported:?}");
+    assert_eq!(reported.len(), 1, "this node knew that she must not see it: {reported:?}");
     assert_eq!(scene.presence_of_ben(&cluster).await, []);
 }
 
@@ -275,7 +275,7 @@ async fn earlier_presence_is_sent_before_the_answer_that_replaces_it(cluster: Te
     let (waiting, watched) = scene.node.presence.watch(cluster.user("Ada").await, &scene.of_ada.attached, &[]).await;
     assert_eq!(watched, Ok(Vec::new()));
     let reported = waiting.iter().filter(|frame| String::from_utf8_lossy(frame).contains("presence.changed")).count();
-    assert!(reported >= 2, "online and idle go out before it is answered that she watches nobody");
+    assert!(reported >= 2, "online and idle are sent before the answer that she watches no one");
     assert!(scene.of_ada.attached.outbox.take_ready().is_empty(), "and not after");
 }
 
@@ -288,7 +288,7 @@ async fn a_node_waiting_for_the_store_keeps_reporting_presence(cluster: TestClus
     of_ada.watch_until(ben, Online).await;
     let looking = gated.stop(PausePoint::Looking).await;
     let said = gated.said.load(Ordering::Relaxed);
-    wait_until(async || gated.said.load(Ordering::Relaxed) >= said + 2, "it says who is here while it looks").await;
+    wait_until(async || gated.said.load(Ordering::Relaxed) >= said + 2, "it publishes presence while it reads").await;
     looking.go();
 }
 
@@ -300,7 +300,7 @@ async fn a_user_who_shows_presence_again_is_reported_soon_after_failed_checks(cl
     cluster.direct("Ada", "Ben").await;
     let switch = async |presence: bool| {
         let profile = Profile { presence: Some(presence), ..Profile::default() };
-        cluster.app.commit.submit(Change::UpdateProfile { user: ben, profile }).await.expect("his own affair");
+        cluster.app.commit.submit(Change::UpdateProfile { user: ben, profile }).await.expect("it is private");
     };
     switch(false).await;
     assert_eq!(of_ada.watch(&[ben]).await, [Unknown]);
@@ -321,8 +321,8 @@ async fn a_late_node_still_knows_presence(cluster: TestCluster) {
     let _here = node.presence.arrive(ben);
     of_ada.watch_until(ben, Online).await;
     let saying = gated.stop(PausePoint::Saying).await;
-    let is_over = async || cluster.layer.seen(vec![ben]).await.expect("it is there").is_empty();
+    let is_over = async || cluster.layer.seen(vec![ben]).await.expect("it exists").is_empty();
     wait_until(is_over, "a sign that is not put up again ends").await;
-    assert_eq!(node.presence.ask(ada, &[ben]).await.expect("the store is there")[0].status, Online);
+    assert_eq!(node.presence.ask(ada, &[ben]).await.expect("the store is available")[0].status, Online);
     saying.go();
 }

@@ -33,7 +33,7 @@ conformance! {
 
 async fn switch(cluster: &TestCluster, name: &str, receipts: bool) -> Value {
     let update = MeUpdate { receipts: Some(receipts), ..MeUpdate::default() };
-    does(cluster, name, Command::UpdateMe(update)).await.expect("it is one's own setting")
+    does(cluster, name, Command::UpdateMe(update)).await.expect("it is the user's own setting")
 }
 
 fn find(conversation: &Value, user: UserId) -> Option<Value> {
@@ -95,7 +95,7 @@ async fn users_without_receipts_receive_none_on_any_transport(cluster: TestClust
         assert_eq!(rows.len(), 5);
         for row in rows {
             assert_eq!(is_masked(&row), masked, "{viewer} reads {of}: {row}");
-            assert_eq!(row["delivered_seq"], sent.seq.0, "what was received is always told");
+            assert_eq!(row["delivered_seq"], sent.seq.0, "delivery is always reported");
         }
     }
     switch(&cluster, "Ben", true).await;
@@ -305,7 +305,7 @@ async fn no_user_sees_receipts_if_the_operator_disables_them(cluster: TestCluste
     let quiet = cluster.node_with(&[("messages.receipts", "false")]).await;
     for (viewer, of) in [(ada, ben), (ben, ada)] {
         assert!(reported(&quiet, viewer, conversation, of).await.iter().all(is_masked));
-        assert!(!reported(&quiet, of, conversation, of).await.iter().any(is_masked), "one's own row is told whole");
+        assert!(!reported(&quiet, of, conversation, of).await.iter().any(is_masked), "the own row is complete");
     }
     let me = act(&quiet, ben, Command::GetMe { since: None }).await.expect("I");
     assert_eq!(me["receipts"], false);
@@ -332,7 +332,7 @@ async fn changing_the_operators_receipt_setting_makes_every_client_reload(cluste
     let cursor = |heads: &Value| heads["cursor"].as_str().map(str::to_owned);
     let first = heads(cluster.app.clone(), None).await;
     let same = heads(cluster.another_node().await, cursor(&first)).await;
-    assert_eq!(same["reset"], false, "an ordinary start resets nobody");
+    assert_eq!(same["reset"], false, "an ordinary start resets no client");
     let off = cluster.node_with(&[("messages.receipts", "false")]).await;
     let other = heads(off, cursor(&same)).await;
     assert_eq!(other["reset"], true);
@@ -347,7 +347,7 @@ async fn settings_are_reported_to_their_user_and_change_nothing_for_others(clust
     let before = conversation_of(&cluster, "Ada", conversation).await;
     let mut bens = attach(&cluster.app, &cluster, "Ben").await;
     let hidden = MeUpdate { presence: Some(false), ..MeUpdate::default() };
-    does(&cluster, "Ben", Command::UpdateMe(hidden)).await.expect("one's own setting");
+    does(&cluster, "Ben", Command::UpdateMe(hidden)).await.expect("the user's own setting");
     let event = heard(&mut bens, |event| event["type"] == "me.updated").await;
     assert_eq!((&event["me"]["presence"], &event["me"]["receipts"]), (&json!(false), &json!(true)));
     let me = does(&cluster, "Ben", Command::GetMe { since: None }).await.expect("I");

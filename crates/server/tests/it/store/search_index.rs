@@ -179,8 +179,8 @@ async fn index_of(cluster: &TestCluster) -> (Store, Index) {
     };
     let (durability, limits) = (app.config.store.durability, app.config.limits.clone());
     let settings = Settings { url, durability, readers: 2, timeout, receipts: true, limits };
-    let store = Store::open(&settings).await.expect("the store is there");
-    let index = Index::open(&store, &settings).await.expect("the index is there");
+    let store = Store::open(&settings).await.expect("the store is available");
+    let index = Index::open(&store, &settings).await.expect("the index exists");
     (store, index)
 }
 
@@ -190,8 +190,8 @@ async fn a_node_that_lost_the_lease_writes_nothing(cluster: TestCluster) {
         |holder: i64, now_ms: i64| Taker { holder: Epoch(holder), now_ms, until_ms: now_ms + 10, is_alone: false };
     let far = 9_000_000_000_000;
     let (first, place) = index.take(taker(1, far)).await.expect("there").expect("it was given back");
-    assert_eq!(index.take(taker(2, far + 9)).await.expect("there"), None, "it is held");
-    let (again, _) = index.take(taker(1, far + 5)).await.expect("there").expect("one's own can be taken again");
+    assert_eq!(index.take(taker(2, far + 9)).await.expect("there"), None, "it is taken");
+    let (again, _) = index.take(taker(1, far + 5)).await.expect("there").expect("the own lease can be renewed");
     assert_eq!(again.number, first.number + 1);
     let (second, _) = index.take(taker(2, far + 15)).await.expect("there").expect("it ran out");
     assert_eq!(second.number, again.number + 1);
@@ -215,7 +215,7 @@ async fn a_node_that_lost_the_lease_writes_nothing(cluster: TestCluster) {
     assert!(indexed_words(&cluster).await.iter().any(|row| row.contains("thief")));
     assert_eq!(index.take(taker(3, far + 29)).await.expect("there"), None, "writing kept it");
     let (_, kept) = index.take(taker(3, far + 30)).await.expect("there").expect("it ran out");
-    assert_eq!(kept, moved, "the cursor came with what was written");
+    assert_eq!(kept, moved, "the cursor was written together with the index");
 }
 
 async fn a_cursor_of_another_database_starts_over(cluster: TestCluster) {

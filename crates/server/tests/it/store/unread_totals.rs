@@ -51,7 +51,7 @@ async fn the_unread_total_is_the_sum_of_all_conversations(cluster: TestCluster) 
     cluster.read("Ben", groups[1], 1).await;
     let place = |conversation: ConversationId, seq: i64| (conversation, Seq(seq));
     let (conversation, seq) = place(groups[0], 2);
-    does(&cluster, "Ben", Command::Hide { conversation, seq }).await.expect("his own affair");
+    does(&cluster, "Ben", Command::Hide { conversation, seq }).await.expect("it is private");
     let (conversation, seq) = place(groups[1], 3);
     does(&cluster, "Ada", Command::Delete { conversation, seq }).await.expect("her own");
     does(&cluster, "Ada", Command::UpdateConversation { conversation: groups[1], title: "Night desk".to_owned() })

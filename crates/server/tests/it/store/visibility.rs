@@ -40,9 +40,9 @@ async fn a_changed_message_is_published_in_full_to_those_who_see_it(cluster: Tes
     let mut ben = attach(&cluster.app, &cluster, "Ben").await;
     let (mut cleo, mut mallory) =
         (attach(&cluster.app, &cluster, "Cleo").await, attach(&cluster.app, &cluster, "Mallory").await);
-    let edited = cluster.edit("Ada", conversation, 1, "the secret of before").await.expect("one's own");
+    let edited = cluster.edit("Ada", conversation, 1, "the secret of before").await.expect("own message");
     let reacted = cluster.react("Ben", (conversation, 1), "👍", true).await.expect("a member");
-    let deleted = cluster.delete("Ada", conversation, 1).await.expect("one's own");
+    let deleted = cluster.delete("Ada", conversation, 1).await.expect("own message");
     for changed in [&edited, &reacted, &deleted] {
         let event = received(&mut ben, is("message.updated", conversation)).await;
         assert_eq!(event["message"], serde_json::to_value(&changed.message).expect("JSON"));
@@ -61,7 +61,7 @@ async fn a_changed_message_is_published_in_full_to_those_who_see_it(cluster: Tes
     assert_eq!(event["message"]["reactions"][0]["emoji"], "🌂");
     cluster.send("Ada", cluster.direct("Ada", "Mallory").await, "the last").await;
     let first = received(&mut mallory, |event| event["type"] != "conversation.created").await;
-    assert_eq!(first["message"]["text"], "the last", "a stranger hears nothing");
+    assert_eq!(first["message"]["text"], "the last", "a stranger receives nothing");
 }
 
 async fn in_a_large_conversation_a_change_is_published_in_full_if_all_may_see_it(cluster: TestCluster) {
@@ -80,13 +80,13 @@ async fn in_a_large_conversation_a_change_is_published_in_full_if_all_may_see_it
     for listener in [&ben, &dan] {
         listener.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
     }
-    edit(after).await.expect("one's own");
+    edit(after).await.expect("own message");
     for listener in [&mut ben, &mut dan] {
         let event = received(listener, is("message.updated", conversation)).await;
         assert_eq!(event["message"]["text"], format!("edited {after}"));
     }
     received(&mut cleo, is("scope.changed", conversation)).await;
-    edit(1).await.expect("one's own");
+    edit(1).await.expect("own message");
     for listener in [&mut ben, &mut dan] {
         let event = received(listener, |_| true).await;
         assert_eq!(event["type"], "scope.changed", "some may not see it, so all come and ask: {event}");
@@ -140,13 +140,13 @@ async fn every_read_returns_only_the_place_of_a_hidden_message(cluster: TestClus
         changes.messages.iter().map(|message| (message.seq.0, message.hidden)).collect::<Vec<_>>(),
         [(2, true), (3, true)]
     );
-    assert_eq!(seen.last_message.as_ref().map(|message| message.seq), Some(Seq(1)), "the newest that he sees");
+    assert_eq!(seen.last_message.as_ref().map(|message| message.seq), Some(Seq(1)), "the newest message that he sees");
     assert_eq!(seen.last_seq, Seq(3));
     for text in [serde_json::to_string(&page), serde_json::to_string(&changes), serde_json::to_string(&seen)] {
         assert!(!text.expect("JSON").contains(HIDDEN));
     }
     // Whatever happens to it later, it stays hidden; for Ada nothing is hidden.
-    cluster.edit("Ada", conversation, 2, &format!("{HIDDEN}, edited")).await.expect("one's own");
+    cluster.edit("Ada", conversation, 2, &format!("{HIDDEN}, edited")).await.expect("own message");
     assert!(cluster.message("Ben", conversation, 2).await.hidden);
     cluster.send("Ada", conversation, "fourth").await;
     assert_eq!(cluster.seen("Ben", conversation).await.last_message.map(|message| message.seq), Some(Seq(4)));
@@ -210,8 +210,8 @@ async fn quotes_are_included_as_the_viewer_may_see_them(cluster: TestCluster) {
     assert!(quoted("Cleo").await.quoted.is_empty(), "nothing from before her time");
     assert!(cluster.changes("Cleo", conversation, since).await.quoted.is_empty());
     // A quote is the current message, and is not included twice.
-    cluster.edit("Ada", conversation, 1, "the first, edited").await.expect("one's own");
-    cluster.delete("Ben", conversation, 2).await.expect("one's own");
+    cluster.edit("Ada", conversation, 1, "the first, edited").await.expect("own message");
+    cluster.delete("Ben", conversation, 2).await.expect("own message");
     cluster.hide("Ben", conversation, 1).await.expect("a member");
     let page = quoted("Ben").await;
     assert_eq!((page.quoted[0].hidden, page.quoted[1].deleted), (true, true));
@@ -285,13 +285,13 @@ async fn changed_messages_are_paged_in_the_order_of_versions(cluster: TestCluste
         cluster.send("Ada", conversation, &format!("{number}")).await;
     }
     let since = cluster.seen("Ben", conversation).await.version;
-    cluster.edit("Ada", conversation, 3, "three").await.expect("one's own");
+    cluster.edit("Ada", conversation, 3, "three").await.expect("own message");
     cluster.send("Ada", conversation, "7").await;
     cluster.react("Ben", (conversation, 1), "👍", true).await.expect("a member");
     cluster.send("Ada", conversation, "8").await;
-    cluster.delete("Ada", conversation, 5).await.expect("one's own");
-    cluster.edit("Ada", conversation, 7, "seven").await.expect("one's own");
-    cluster.edit("Ada", conversation, 3, "three again").await.expect("one's own");
+    cluster.delete("Ada", conversation, 5).await.expect("own message");
+    cluster.edit("Ada", conversation, 7, "seven").await.expect("own message");
+    cluster.edit("Ada", conversation, 3, "three again").await.expect("own message");
     let pages = all_changes(&cluster, &app, "Ben", conversation, since).await;
     let seqs: Vec<Vec<i64>> =
         pages.iter().map(|page| page.messages.iter().map(|message| message.seq.0).collect()).collect();
@@ -313,7 +313,7 @@ async fn too_many_changed_messages_bring_the_newest_page(cluster: TestCluster) {
     }
     let since = cluster.seen("Ben", conversation).await.version;
     for seq in 1..=3 {
-        cluster.edit("Ada", conversation, seq, &format!("edited {seq}")).await.expect("one's own");
+        cluster.edit("Ada", conversation, seq, &format!("edited {seq}")).await.expect("own message");
     }
     cluster.send("Ada", conversation, "7").await;
     // New and changed messages are counted once each.
@@ -334,7 +334,7 @@ async fn a_new_member_receives_no_changes_from_before_joining(cluster: TestClust
     join(&cluster, "Ada", conversation, "Cleo").await;
     let since = cluster.seen("Cleo", conversation).await.version;
     for seq in 1..=3 {
-        cluster.edit("Ada", conversation, seq, &format!("secret, edited {seq}")).await.expect("one's own");
+        cluster.edit("Ada", conversation, seq, &format!("secret, edited {seq}")).await.expect("own message");
     }
     let changes = cluster.changes("Cleo", conversation, since).await;
     assert!(changes.messages.is_empty() && !changes.reset && changes.version > since);
