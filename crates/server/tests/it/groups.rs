@@ -18,7 +18,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 fn png() -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let image = image::RgbImage::from_pixel(30, 20, image::Rgb([9, 90, 200]));
-    image.open_direct(&mut bytes, image::ImageFormat::Png).expect("written");
+    image.write_to(&mut bytes, image::ImageFormat::Png).expect("written");
     bytes.into_inner()
 }
 

@@ -53,7 +53,7 @@ impl NetworkLinks {
             ends: [0, 1].map(|line| format!("plr{line}-{process}")),
             there: [on(0, 2), on(1, 2)],
         };
-        let Self { namespace, ends, there } = &lines;
+        let Self { namespace, ends, there } = &links;
         tool("ip", &["netns", "add", namespace])?;
         for ((line, end), there) in (0..).zip(ends).zip(there) {
             let other = format!("line{line}");

@@ -4,7 +4,7 @@
 
 use crate::{
     harness::{Rng, Server, Setup, TestUser, scaled, unique},
-    permissions::{About, every_command},
+    permissions::{Targets, every_command},
     pipelining::{pipelined, resumed},
     postgres,
 };
@@ -67,7 +67,7 @@ impl Fixture {
 
     /// A random command of a random kind, by one of the users.
     fn command(&self, sender: &TestUser, rng: &mut Rng) -> Command {
-        let about = About {
+        let about = Targets {
             group: *rng.pick(&self.groups),
             said: Seq(1 + i64::try_from(rng.below(6)).expect("small")),
             line: Seq(1),

@@ -47,7 +47,7 @@ async fn close_code(socket: &mut Socket) -> Option<u16> {
 fn image_of(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let image = image::RgbImage::from_pixel(width, height, image::Rgb([9, 90, 200]));
-    image.open_direct(&mut bytes, image::ImageFormat::Png).expect("written");
+    image.write_to(&mut bytes, image::ImageFormat::Png).expect("written");
     bytes.into_inner()
 }
 

@@ -386,7 +386,7 @@ async fn every_answer_of_several_statements_is_one_snapshot() {
     let mut last = 0;
     for _ in 0..60 {
         let page = ada.api.conversations(None, None).await.expect("a list");
-        page.conversations.iter().for_each(is_of_one_moment);
+        page.conversations.iter().for_each(assert_one_snapshot);
         let answer = ada.api.conversation(group).await.expect("a conversation");
         assert_one_snapshot(&answer.conversation);
         assert!(answer.cursor.version >= answer.conversation.version);

@@ -20,7 +20,7 @@ fn picture(side: u32, shade: u8, format: ImageFormat) -> Vec<u8> {
     let image =
         RgbImage::from_fn(side, side, |x, y| Rgb([shade, u8::from(x > side / 2) * 200, u8::from(y > side / 2) * 200]));
     let mut bytes = Cursor::new(Vec::new());
-    DynamicImage::from(image).open_direct(&mut bytes, format).expect("written");
+    DynamicImage::from(image).write_to(&mut bytes, format).expect("written");
     bytes.into_inner()
 }
 

@@ -14,7 +14,7 @@ fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
         Rgb([u8::try_from(x % 256).expect("small"), u8::try_from(y % 256).expect("small"), 90])
     });
     let mut bytes = Cursor::new(Vec::new());
-    DynamicImage::from(image).open_direct(&mut bytes, format).expect("written");
+    DynamicImage::from(image).write_to(&mut bytes, format).expect("written");
     bytes.into_inner()
 }
 

@@ -31,7 +31,7 @@ fn content(name: &str) -> Vec<u8> {
         let shade = |place: u32| (place.wrapping_mul(seed | 1) >> 3).to_le_bytes()[0];
         let image = RgbImage::from_fn(700, 400, |x, y| Rgb([shade(x), shade(y), shade(x ^ y)]));
         let mut bytes = Cursor::new(Vec::new());
-        image.open_direct(&mut bytes, ImageFormat::Png).expect("written");
+        image.write_to(&mut bytes, ImageFormat::Png).expect("written");
         return bytes.into_inner();
     };
     let mut bytes = random_bytes(length);

@@ -95,7 +95,7 @@ async fn an_unused_profile_picture_is_removed_after_an_hour() {
     for (person, shade) in [(&ada, 10), (&ada, 200), (&ben, 100)] {
         let mut bytes = std::io::Cursor::new(Vec::new());
         let picture = image::RgbImage::from_pixel(300, 300, image::Rgb([shade; 3]));
-        picture.open_direct(&mut bytes, image::ImageFormat::Png).expect("written");
+        picture.write_to(&mut bytes, image::ImageFormat::Png).expect("written");
         let put = person.api.request(Method::PUT, "/v1/me/picture", bytes.into_inner()).await.expect("an answer");
         assert!(put.status.is_success());
         paths.push(person.api.me().await.expect("signed in").me.user.picture.expect("a picture"));

@@ -193,7 +193,7 @@ async fn socket_uploads_have_the_same_limits_as_http_uploads() {
     assert_eq!((large.code, large.limit, large.detail), (over_http.code, over_http.limit, over_http.detail));
 
     let mut picture = std::io::Cursor::new(Vec::new());
-    image::RgbImage::new(20, 20).open_direct(&mut picture, image::ImageFormat::Png).expect("written");
+    image::RgbImage::new(20, 20).write_to(&mut picture, image::ImageFormat::Png).expect("written");
     let picture = picture.into_inner();
     let begun: UploadBegun = socket.call(begin("bomb", picture.len())).await.expect("begun");
     socket.send_binary(&frame(begun.upload.id, 0, &picture)).await.expect("sent");

@@ -146,9 +146,9 @@ async fn a_commit_lost_by_the_layer_is_published_within_two_checks(cluster: Test
     let deaf = cluster.another_node().await;
     let attached = deaf.hub.attach(ben, parlor_protocol::ids::SessionId(1)).await.expect("attached");
     let sent = cluster.send("Ada", conversation, "hello").await;
-    let told =
+    let reported =
         tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("reported");
-    let parlor::hub::Taken::Frames(frames) = told else { panic!("closed") };
+    let parlor::hub::Taken::Frames(frames) = reported else { panic!("closed") };
     let text = String::from_utf8(frames[0].to_vec()).expect("UTF-8");
     let wanted = format!(
         r#"{{"type":"scope.changed","scope":"conversation:{conversation}","version":{}}}"#,
@@ -181,9 +181,9 @@ async fn missed_commits_that_fill_whole_pages_are_all_published(cluster: TestClu
     tokio::time::timeout(std::time::Duration::from_secs(20), recovering).await.expect("they are learnt");
     cluster.user("Cleo").await;
     cluster.direct("Ben", "Cleo").await;
-    let told =
+    let reported =
         tokio::time::timeout(std::time::Duration::from_secs(10), attached.outbox.take()).await.expect("reported");
-    assert!(matches!(told, parlor::hub::Taken::Frames(_)), "{reported:?}");
+    assert!(matches!(reported, parlor::hub::Taken::Frames(_)), "{reported:?}");
 }
 
 async fn an_outsider_finds_nothing(cluster: TestCluster) {
@@ -251,8 +251,8 @@ async fn markers_never_move_back_and_unread_equals_a_recount(cluster: TestCluste
             .unread
     };
     assert_eq!((unread("Ada").await, unread("Ben").await), (1, 6));
-    for (asked, stands, left) in [(2, 2, 4), (1, 2, 4), (5, 5, 1), (99, 7, 0), (3, 7, 0)] {
-        let marked = cluster.read("Ben", conversation, asked).await;
+    for (requested, stands, left) in [(2, 2, 4), (1, 2, 4), (5, 5, 1), (99, 7, 0), (3, 7, 0)] {
+        let marked = cluster.read("Ben", conversation, requested).await;
         assert_eq!((marked.marker.read_seq.0, marked.marker.unread), (stands, left), "requested for {requested}");
         assert_eq!(unread("Ben").await, left);
     }
@@ -345,6 +345,6 @@ async fn by_default_contact_links_work_and_users_of_a_shared_context_find_each_o
     assert_eq!(finds(ada, "be").await, ["Ben"]);
     assert_eq!(finds(mallory, "be").await, [""; 0], "they share nothing");
     for query in ["", "b", " b "] {
-        assert_eq!(finds(ada, query).await, [""; 0], "{query:?} is no_one's name yet");
+        assert_eq!(finds(ada, query).await, [""; 0], "{query:?} is not a user's name yet");
     }
 }

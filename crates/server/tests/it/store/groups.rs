@@ -2,7 +2,7 @@
 
 use super::{
     TestCluster, code, conformance,
-    large_conversations::{attach, is, received},
+    large_conversations::{attach, is, next_event},
 };
 use parlor::{
     app::{Actor, App},
@@ -257,7 +257,7 @@ async fn every_change_of_a_group_adds_a_system_line_that_is_never_unread(cluster
     for ((change, line), seq) in steps.into_iter().zip(first.0 + 1..) {
         let actor = change.actor().expect("a person's");
         cluster.app.commit.submit(change).await.expect("allowed");
-        let event = received(&mut bens, |event| event["message"]["seq"] == seq).await;
+        let event = next_event(&mut bens, |event| event["message"]["seq"] == seq).await;
         let message = &event["message"];
         assert_eq!((&message["system"], &message["sender"]), (&line, &json!(actor)));
         assert_eq!((&message["client_id"], &message["text"]), (&json!(""), &json!("")));
@@ -396,10 +396,10 @@ async fn a_leaving_member_receives_the_leave_and_nothing_after_it(cluster: TestC
     let (mut adas, mut bens) =
         (attach(&cluster.app, &cluster, "Ada").await, attach(&cluster.app, &cluster, "Ben").await);
     cluster.remove("Ada", conversation, "Ada").await.expect("leaving is free");
-    let reported = received(&mut adas, is("member.updated", conversation)).await;
+    let reported = next_event(&mut adas, is("member.updated", conversation)).await;
     assert_eq!(reported["members"].as_array().expect("rows").len(), 1, "{reported}");
     assert_eq!((&reported["members"][0]["left"], &reported["message"]), (&json!(true), &Value::Null));
-    let reported = received(&mut bens, is("member.updated", conversation)).await;
+    let reported = next_event(&mut bens, is("member.updated", conversation)).await;
     let ben = cluster.user("Ben").await;
     assert_eq!(reported["message"]["system"], json!({"type": "left", "heir": ben}));
     assert_eq!((&reported["member_count"], &reported["members"][1]["role"]), (&json!(2), &json!("owner")));
@@ -444,7 +444,7 @@ async fn a_group_keeps_reporting_its_context(cluster: TestCluster) {
     let (conversation, _) = cluster.open(ada, open).await.expect("opened");
     let mut bens = attach(&cluster.app, &cluster, "Ben").await;
     name(&cluster, "Ada", conversation, "Black umbrellas").await.expect("an owner names it");
-    let event = received(&mut bens, is("conversation.updated", conversation)).await;
+    let event = next_event(&mut bens, is("conversation.updated", conversation)).await;
     let seen = conversation_of(&cluster, "Ben", conversation).await;
     assert!(seen["context"]["title"].is_string());
     for field in ["title", "picture", "context"] {

@@ -51,7 +51,7 @@ impl Subscriber {
 }
 
 /// The next event that matches; others are skipped.
-pub(super) async fn received(listener: &mut Subscriber, wanted: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn next_event(listener: &mut Subscriber, wanted: impl Fn(&Value) -> bool) -> Value {
     let listening = async {
         loop {
             let event = listener.next().await;
@@ -77,14 +77,14 @@ async fn connections_that_show_a_large_conversation_get_events_and_the_others_a_
     ben.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
     let ada = cluster.user("Ada").await;
     let sent = super::send(&app, ada, conversation, "k1", "hello").await.expect("sent");
-    let event = received(&mut ben, is("message.created", conversation)).await;
+    let event = next_event(&mut ben, is("message.created", conversation)).await;
     assert_eq!(event["version"], sent.change.version.0);
-    let hint = received(&mut cleo, is("scope.changed", conversation)).await;
+    let hint = next_event(&mut cleo, is("scope.changed", conversation)).await;
     assert_eq!(hint["version"], sent.change.version.0);
     // If the last event has arrived, the stranger's would have arrived before.
     let direct = cluster.direct("Ada", "Mallory").await;
     super::send(&app, ada, direct, "k2", "to you").await.expect("sent");
-    let first = received(&mut stranger, |_| true).await;
+    let first = next_event(&mut stranger, |_| true).await;
     assert_eq!(first["scope"], Scope::Conversation(direct).to_string(), "nothing of the large one");
 }
 
@@ -96,7 +96,7 @@ async fn a_sender_receives_their_message_once_and_in_full(cluster: TestCluster) 
     shows.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
     for key in ["k1", "k2", "k3"] {
         let sent = super::send(&app, ada, conversation, key, "hello").await.expect("sent");
-        let event = received(&mut shows, is("message.created", conversation)).await;
+        let event = next_event(&mut shows, is("message.created", conversation)).await;
         assert_eq!(event["version"], sent.change.version.0, "each once: {event}");
         assert_eq!(event["sender_read_seq"], sent.message.seq.0, "with the fields for the sender");
     }
@@ -110,12 +110,12 @@ async fn crossing_the_fan_out_limit_is_reported_in_both_directions(cluster: Test
     let mut coming = attach(&app, &cluster, "Cleo").await;
     let add = Change::AddMembers { actor: ada, conversation, users: vec![cleo], history: None };
     app.commit.submit(add).await.expect("added");
-    let event = received(&mut ben, is("member.updated", conversation)).await;
+    let event = next_event(&mut ben, is("member.updated", conversation)).await;
     assert_eq!(event["member_count"], 3);
-    received(&mut coming, is("member.updated", conversation)).await;
+    next_event(&mut coming, is("member.updated", conversation)).await;
     let remove = Change::RemoveMember { actor: ada, conversation, user: cleo };
     app.commit.submit(remove).await.expect("removed");
-    let event = received(&mut ben, |event| event["member_count"] == 2).await;
+    let event = next_event(&mut ben, |event| event["member_count"] == 2).await;
     assert_eq!(event["members"][0]["left"], true, "published in full again: {event}");
 }
 
@@ -140,10 +140,10 @@ async fn system_lines_are_published_on_both_sides_of_the_limit(cluster: TestClus
     ];
     for ((change, by_name), seq) in steps.into_iter().zip(1..) {
         app.commit.submit(change).await.expect("allowed");
-        let line = received(&mut shows, |event| event["message"]["seq"] == seq).await;
+        let line = next_event(&mut shows, |event| event["message"]["seq"] == seq).await;
         assert!(line["message"]["system"].is_object(), "{line}");
         // Ben receives his own row and changes that cross the limit; for everything else he gets a hint.
-        let received = received(&mut named, |event| event["version"] == line["version"]).await;
+        let received = next_event(&mut named, |event| event["version"] == line["version"]).await;
         assert_eq!(received["message"] == line["message"], by_name, "{received}");
     }
     let seen = app
@@ -168,7 +168,7 @@ async fn a_removed_member_receives_the_removal_and_nothing_after_it(cluster: Tes
     super::send(&app, ada, direct, "k2", "the last").await.expect("sent");
     let mut events = Vec::new();
     loop {
-        let event = received(&mut leaving, |_| true).await;
+        let event = next_event(&mut leaving, |_| true).await;
         let is_last = event["type"] == "message.created" && event["message"]["text"] == "the last";
         events.push(event);
         if is_last {
@@ -187,7 +187,7 @@ async fn markers_in_a_large_conversation_are_private(cluster: TestCluster) {
     let mut mine = attach(&app, &cluster, "Ben").await;
     let read = Change::Mark { actor: ben, conversation, delivered: sent.message.seq, read: sent.message.seq };
     app.commit.submit(read).await.expect("marked");
-    let event = received(&mut mine, |event| event["type"] == "marker.updated").await;
+    let event = next_event(&mut mine, |event| event["type"] == "marker.updated").await;
     assert_eq!((&event["read_seq"], &event["unread"]), (&1.into(), &0.into()));
     let version = app
         .store

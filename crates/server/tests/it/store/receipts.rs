@@ -3,7 +3,7 @@
 use super::{
     TestCluster, code, conformance,
     groups::{act, conversation_of, does},
-    large_conversations::{Subscriber, attach, heard, is},
+    large_conversations::{Subscriber, attach, is, next_event},
 };
 use parlor::{
     app::App,
@@ -128,7 +128,7 @@ async fn receive_all(cluster: &TestCluster, listener: &mut Subscriber, name: &st
     let end = Scope::Conversation(cluster.direct(name, &other).await).to_string();
     let mut events = Vec::new();
     loop {
-        let event = heard(listener, |_| true).await;
+        let event = next_event(listener, |_| true).await;
         if event["scope"] == end.as_str() {
             return events;
         }
@@ -206,9 +206,9 @@ async fn switching_receipts_is_published_and_makes_own_connections_refetch(clust
     for (receipts, read_seq) in [(false, 0), (true, sent.seq.0)] {
         let version = switch(&cluster, "Ben", receipts).await["version"].clone();
         let scope = Scope::Conversation(conversation).to_string();
-        let mine = heard(&mut bens, |event| event["scope"] == scope.as_str() && event["version"] == version).await;
+        let mine = next_event(&mut bens, |event| event["scope"] == scope.as_str() && event["version"] == version).await;
         assert_eq!(mine["type"], "scope.changed");
-        let theirs = heard(&mut adas, |event| event["version"] == version).await;
+        let theirs = next_event(&mut adas, |event| event["version"] == version).await;
         assert_eq!((&theirs["type"], &theirs["unread"]), (&json!("member.updated"), &Value::Null));
         let reported = &theirs["members"][0];
         assert_eq!((&reported["user"]["id"], &reported["read_seq"]), (&json!(ben), &json!(read_seq)));
@@ -232,10 +232,10 @@ async fn reading_without_receipts_is_private(cluster: TestCluster) {
     let (mut adas, mut bens) =
         (attach(&cluster.app, &cluster, "Ada").await, attach(&cluster.app, &cluster, "Ben").await);
     cluster.app.commit.submit(mark(last, Seq(0))).await.expect("marked");
-    heard(&mut adas, |event| event["members"][0]["delivered_seq"] == last.0).await;
+    next_event(&mut adas, |event| event["members"][0]["delivered_seq"] == last.0).await;
     let before = conversation_of(&cluster, "Ada", conversation).await;
     cluster.app.commit.submit(mark(last, last)).await.expect("marked");
-    let mine = heard(&mut bens, |event| event["type"] == "marker.updated").await;
+    let mine = next_event(&mut bens, |event| event["type"] == "marker.updated").await;
     assert_eq!((&mine["scope"], &mine["read_seq"]), (&json!(format!("user:{ben}")), &json!(last)));
     assert!(mine["read_at"].is_string() && mine["unread"] == 0);
     assert_eq!(conversation_of(&cluster, "Ada", conversation).await, before, "not even that something happened");
@@ -245,7 +245,7 @@ async fn reading_without_receipts_is_private(cluster: TestCluster) {
     cluster.send("Ben", conversation, "an answer").await;
     let next = adas.next().await;
     assert_eq!((&next["type"], &next["sender_read_seq"]), (&json!("message.created"), &Value::Null), "{next}");
-    let own = heard(&mut bens, is("message.created", conversation)).await;
+    let own = next_event(&mut bens, is("message.created", conversation)).await;
     assert_eq!(own["sender_read_seq"], last.0 + 1);
     assert_eq!(row(&conversation_of(&cluster, "Ada", conversation).await, ada)["read_seq"], last.0);
 }
@@ -260,9 +260,9 @@ async fn delivery_is_reported_without_receipts(cluster: TestCluster) {
     let mark = Change::Mark { actor: ben, conversation, delivered: last, read: last };
     cluster.app.commit.submit(mark).await.expect("marked");
     let received = |event: &Value| event["members"][0]["delivered_seq"] == last.0;
-    let theirs = heard(&mut adas, received).await;
+    let theirs = next_event(&mut adas, received).await;
     assert!(is_masked(&theirs["members"][0]) && theirs["unread"].is_null(), "{theirs}");
-    let mine = heard(&mut bens, received).await;
+    let mine = next_event(&mut bens, received).await;
     assert_eq!((&mine["members"][0]["read_seq"], &mine["unread"]), (&json!(last), &json!(0)));
 }
 
@@ -290,10 +290,10 @@ async fn in_large_conversations_fetched_markers_are_masked_too(cluster: TestClus
     super::send(&app, ben, conversation, "k2", "from Ben").await.expect("sent");
     super::send(&app, cleo, conversation, "k3", "from Cleo").await.expect("sent");
     for (sender, read_seq) in [(ben, json!(last.0 + 1)), (cleo, Value::Null)] {
-        let event = heard(&mut bens, |event| event["sender"]["id"] == sender.0).await;
+        let event = next_event(&mut bens, |event| event["sender"]["id"] == sender.0).await;
         assert_eq!(event["sender_read_seq"], read_seq, "{event}");
     }
-    let event = heard(&mut cleos, |event| event["sender"]["id"] == ben.0).await;
+    let event = next_event(&mut cleos, |event| event["sender"]["id"] == ben.0).await;
     assert!(event["sender_read_seq"].is_null(), "{event}");
 }
 
@@ -314,9 +314,9 @@ async fn no_user_sees_receipts_if_the_operator_disables_them(cluster: TestCluste
     let mut adas = attach(&quiet, &cluster, "Ada").await;
     let mut bens = attach(&quiet, &cluster, "Ben").await;
     let sent = super::send(&quiet, ben, conversation, "k1", "from Ben").await.expect("sent");
-    let event = heard(&mut adas, is("message.created", conversation)).await;
+    let event = next_event(&mut adas, is("message.created", conversation)).await;
     assert!(event["sender_read_seq"].is_null(), "{event}");
-    let event = heard(&mut bens, is("message.created", conversation)).await;
+    let event = next_event(&mut bens, is("message.created", conversation)).await;
     assert_eq!(event["sender_read_seq"], sent.message.seq.0);
     // Each user's setting is unchanged.
     let me = does(&cluster, "Ben", Command::GetMe { since: None }).await.expect("I");
@@ -348,7 +348,7 @@ async fn settings_are_reported_to_their_user_and_change_nothing_for_others(clust
     let mut bens = attach(&cluster.app, &cluster, "Ben").await;
     let hidden = MeUpdate { presence: Some(false), ..MeUpdate::default() };
     does(&cluster, "Ben", Command::UpdateMe(hidden)).await.expect("the user's own setting");
-    let event = heard(&mut bens, |event| event["type"] == "me.updated").await;
+    let event = next_event(&mut bens, |event| event["type"] == "me.updated").await;
     assert_eq!((&event["me"]["presence"], &event["me"]["receipts"]), (&json!(false), &json!(true)));
     let me = does(&cluster, "Ben", Command::GetMe { since: None }).await.expect("I");
     assert_eq!((&me["presence"], &me["scope_version"]), (&json!(false), &event["version"]));

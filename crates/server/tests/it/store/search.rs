@@ -252,8 +252,8 @@ async fn a_search_in_a_foreign_conversation_is_not_found(cluster: TestCluster) {
     cluster.send("Ada", conversation, "an umbrella").await;
     let eve = cluster.user("Eve").await;
     for id in [conversation, ConversationId(999_999), ConversationId(0)] {
-        let asked = Search { conversation: Some(id), ..of("umbrella") };
-        assert_eq!(code(search(&cluster.app, eve, asked).await), Code::NotFound);
+        let requested = Search { conversation: Some(id), ..of("umbrella") };
+        assert_eq!(code(search(&cluster.app, eve, requested).await), Code::NotFound);
     }
 }
 
@@ -262,7 +262,7 @@ async fn an_invalid_search_is_refused(cluster: TestCluster) {
     let (long, many) = ("x".repeat(201), "a b c d e f g h i j k l m n o p q");
     let text = |text: &str| Some(text.to_owned());
     let thing = |kind: &str, id: &str| Some(ContextKey { kind: kind.to_owned(), id: id.to_owned() });
-    for (asked, refusal) in [
+    for (requested, refusal) in [
         (of(""), Code::InvalidField),
         (of("  "), Code::InvalidField),
         (of("?!"), Code::InvalidField),
@@ -277,12 +277,12 @@ async fn an_invalid_search_is_refused(cluster: TestCluster) {
         (Search { context: thing("item\0", "5"), ..of("a") }, Code::InvalidField),
         (Search { context: thing("item", "5\u{1}"), ..of("a") }, Code::InvalidField),
     ] {
-        assert_eq!(code(search(&cluster.app, ada, asked.clone()).await), refusal, "{requested:?}");
+        assert_eq!(code(search(&cluster.app, ada, requested.clone()).await), refusal, "{requested:?}");
     }
     assert!(search(&cluster.app, ada, of(&"x".repeat(200))).await.is_ok());
     for after in ["0", "-5", "9007199254740993", "-9223372036854775808", "9223372036854775807"] {
-        let asked = Search { after: text(after), ..of("a") };
-        assert!(search(&cluster.app, ada, asked).await.expect("a number").results.is_empty());
+        let requested = Search { after: text(after), ..of("a") };
+        assert!(search(&cluster.app, ada, requested).await.expect("a number").results.is_empty());
     }
 }
 

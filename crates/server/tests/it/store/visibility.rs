@@ -2,7 +2,7 @@
 
 use super::{
     TestCluster, conformance,
-    large_conversations::{attach, is, received, small},
+    large_conversations::{attach, is, next_event, small},
 };
 use parlor::domain::{Change, Content, Outcome};
 use parlor_protocol::{
@@ -44,23 +44,23 @@ async fn a_changed_message_is_published_in_full_to_those_who_see_it(cluster: Tes
     let reacted = cluster.react("Ben", (conversation, 1), "👍", true).await.expect("a member");
     let deleted = cluster.delete("Ada", conversation, 1).await.expect("own message");
     for changed in [&edited, &reacted, &deleted] {
-        let event = received(&mut ben, is("message.updated", conversation)).await;
+        let event = next_event(&mut ben, is("message.updated", conversation)).await;
         assert_eq!(event["message"], serde_json::to_value(&changed.message).expect("JSON"));
         assert_eq!(
             (&event["version"], &event["prev"]),
             (&changed.change.version.0.into(), &changed.change.prev.0.into())
         );
-        let stub = received(&mut cleo, |_| true).await;
+        let stub = next_event(&mut cleo, |_| true).await;
         let expected = serde_json::json!({"type": "scope.advanced", "scope": format!("conversation:{conversation}"),
             "version": changed.change.version, "prev": changed.change.prev});
         assert_eq!(stub, expected, "nothing else for later members");
     }
     let after = cluster.send("Cleo", conversation, "after").await.message.seq.0;
     cluster.react("Ada", (conversation, after), "🌂", true).await.expect("a member");
-    let event = received(&mut cleo, is("message.updated", conversation)).await;
+    let event = next_event(&mut cleo, is("message.updated", conversation)).await;
     assert_eq!(event["message"]["reactions"][0]["emoji"], "🌂");
     cluster.send("Ada", cluster.direct("Ada", "Mallory").await, "the last").await;
-    let first = received(&mut mallory, |event| event["type"] != "conversation.created").await;
+    let first = next_event(&mut mallory, |event| event["type"] != "conversation.created").await;
     assert_eq!(first["message"]["text"], "the last", "a stranger receives nothing");
 }
 
@@ -82,13 +82,13 @@ async fn in_a_large_conversation_a_change_is_published_in_full_if_all_may_see_it
     }
     edit(after).await.expect("own message");
     for listener in [&mut ben, &mut dan] {
-        let event = received(listener, is("message.updated", conversation)).await;
+        let event = next_event(listener, is("message.updated", conversation)).await;
         assert_eq!(event["message"]["text"], format!("edited {after}"));
     }
-    received(&mut cleo, is("scope.changed", conversation)).await;
+    next_event(&mut cleo, is("scope.changed", conversation)).await;
     edit(1).await.expect("own message");
     for listener in [&mut ben, &mut dan] {
-        let event = received(listener, |_| true).await;
+        let event = next_event(listener, |_| true).await;
         assert_eq!(event["type"], "scope.changed", "some may not see it, so all come and ask: {event}");
     }
     // Fetched, it is visible to those who may see it.
@@ -104,18 +104,18 @@ async fn hiding_a_message_is_published_to_its_user_only(cluster: TestCluster) {
     }
     // A send is answered before it is published.
     for listener in [&mut ada, &mut ben] {
-        received(listener, |event| event["message"]["seq"] == 3).await;
+        next_event(listener, |event| event["message"]["seq"] == 3).await;
     }
     let before = cluster.seen("Ada", conversation).await.version;
     let hidden = cluster.hide("Ben", conversation, 2).await.expect("a member");
-    let event = received(&mut ben, |_| true).await;
+    let event = next_event(&mut ben, |_| true).await;
     let me = cluster.user("Ben").await;
     let expected = serde_json::json!({"type": "message.hidden", "scope": format!("user:{me}"), "version": hidden.version,
         "prev": hidden.prev, "seq": 2, "conversation": conversation, "read_seq": 0, "delivered_seq": 0, "unread": 2});
     assert_eq!(event, expected);
     assert_eq!(cluster.seen("Ada", conversation).await.version, before, "no change of the conversation");
     cluster.send("Ben", conversation, "the last").await;
-    let first = received(&mut ada, |_| true).await;
+    let first = next_event(&mut ada, |_| true).await;
     assert_eq!(first["type"], "message.created", "others hear nothing of it");
 }
 
@@ -454,7 +454,7 @@ async fn unread_equals_a_recount_at_every_version(cluster: TestCluster) {
         assert_eq!(cluster.seen(name, conversation).await.unread, known.unread(*user), "{name}");
         cluster.send("Ada", cluster.direct("Ada", if *name == "Ada" { "Eve" } else { name }).await, "the last").await;
         loop {
-            let event: Value = received(listener, |_| true).await;
+            let event: Value = next_event(listener, |_| true).await;
             if event["message"]["text"] == "the last" {
                 break;
             }
