@@ -88,13 +88,13 @@ fn serve(root: &Path, folder: &Path, binary: &Path) -> Result<(Server, String), 
     }
     let child = command.envs(SETTINGS).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
     let mut server = Server(child.map_err(|error| format!("the server could not be started: {error}"))?);
-    let mut said = BufReader::new(server.0.stdout.take().ok_or("the server printed nothing")?);
+    let mut reader = BufReader::new(server.0.stdout.take().ok_or("the server printed nothing")?);
     let mut line = String::new();
-    said.read_line(&mut line).map_err(|error| format!("the server printed nothing: {error}"))?;
+    reader.read_line(&mut line).map_err(|error| format!("the server printed nothing: {error}"))?;
     let address = line.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
     let address = address.ok_or_else(|| format!("the server printed: {line}"))?.to_owned();
     // All further output is read, so that the server never blocks.
-    thread::spawn(move || said.read_to_end(&mut Vec::new()));
+    thread::spawn(move || reader.read_to_end(&mut Vec::new()));
     Ok((server, address))
 }
 

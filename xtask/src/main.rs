@@ -31,8 +31,8 @@ fn main() -> ExitCode {
     match *words {
         ["test"] => test::run(&root, true),
         ["test", "--fast"] => test::run(&root, false),
-        ["tidy"] => told(tidy::check(&root)),
-        ["bench", ref rest @ ..] => told(bench::run(&root, rest)),
+        ["tidy"] => exit_code(tidy::check(&root)),
+        ["bench", ref rest @ ..] => exit_code(bench::run(&root, rest)),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             ExitCode::SUCCESS
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn told(outcome: Result<(), String>) -> ExitCode {
+fn exit_code(outcome: Result<(), String>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {

@@ -78,7 +78,7 @@ pub(crate) fn send(out: &mut Vec<u8>, conversation: ConversationId, clock: &Cloc
 }
 
 /// `message.send` of a text that needs no JSON escapes.
-pub(crate) fn say(out: &mut Vec<u8>, conversation: ConversationId, clock: &Clock, text: &str) {
+pub(crate) fn send_text(out: &mut Vec<u8>, conversation: ConversationId, clock: &Clock, text: &str) {
     let client_id = clock.client_id();
     let command = format!(
         r#"{{"id":2,"type":"message.send","conversation":{conversation},"client_id":"{client_id}","text":"{text}"}}"#
@@ -160,13 +160,13 @@ mod tests {
         let clock = Clock::new();
         let conversation = ConversationId(12);
         let sent = CommandFrame::parse(&text(|out| send(out, conversation, &clock))).unwrap();
-        let Command::Send { text: said, client_id, .. } = sent.command else { panic!("not a send") };
-        assert_eq!((said.len(), client_id.len(), sent.id), (TEXT_BYTES, 36, 2));
+        let Command::Send { text: body, client_id, .. } = sent.command else { panic!("not a send") };
+        assert_eq!((body.len(), client_id.len(), sent.id), (TEXT_BYTES, 36, 2));
         for other in [
             text(|out| resume(out, UserId(7), Some("81.9".parse().unwrap()))),
             text(|out| resume(out, UserId(7), None)),
             text(|out| show(out, conversation)),
-            text(|out| say(out, conversation, &clock, "傘 and tram")),
+            text(|out| send_text(out, conversation, &clock, "傘 and tram")),
             text(|out| mark(out, conversation, 3)),
         ] {
             assert!(CommandFrame::parse(&other).is_ok(), "{other}");

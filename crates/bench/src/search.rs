@@ -183,7 +183,7 @@ async fn write(
         while sent < share && sent < own + WINDOW {
             // Some groups receive more messages than others.
             let place = chance.below(conversations.len()).min(chance.below(conversations.len()));
-            frames::say(&mut out, conversations[place], &clock, &words.text(&mut chance));
+            frames::send_text(&mut out, conversations[place], &clock, &words.text(&mut chance));
             sent += 1;
         }
         socket.write(&out).await?;

@@ -265,8 +265,8 @@ mod tests {
             (&[("a.js", "import './b.js';\nimport('./b.js');"), ("b.js", "")], "a.js:2: b.js is in the first script"),
             (&[("a.js", "import './b.js';"), ("b.js", "a(;")], "b.js:1: a bracket is not closed"),
         ] {
-            let said = refused(files);
-            assert!(said.contains(wanted), "{said}");
+            let error = refused(files);
+            assert!(error.contains(wanted), "{error}");
         }
     }
 }

@@ -318,8 +318,8 @@ mod tests {
             "const $1 = 2;",
             "$ = 2;",
         ] {
-            let said = refused(&format!("a;\n{source}"));
-            assert!(said.starts_with("web/src/inbox/a.js:2: "), "{source}: {said}");
+            let error = refused(&format!("a;\n{source}"));
+            assert!(error.starts_with("web/src/inbox/a.js:2: "), "{source}: {error}");
         }
         assert!(refused("import { a } from '../../b.js';").contains("path"));
     }

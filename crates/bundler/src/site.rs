@@ -209,8 +209,8 @@ mod tests {
     #[test]
     fn a_page_that_references_a_missing_source_is_refused() {
         for line in ["<link rel=\"stylesheet\" href=\"/web/x.css\">", "<link href=\"/web/x.svg\">"] {
-            let said = build(&sources(&format!("{HEAD}{line}\n"))).expect_err("it cannot be joined").to_string();
-            assert!(said.contains(":10: there is no x."), "{said}");
+            let error = build(&sources(&format!("{HEAD}{line}\n"))).expect_err("it cannot be joined").to_string();
+            assert!(error.contains(":10: there is no x."), "{error}");
         }
     }
 }

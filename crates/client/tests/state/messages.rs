@@ -74,12 +74,12 @@ fn a_changed_message_changes_in_every_copy() {
     state.apply_event(updated(13, 12, changed(12, 2, BEN, 13)));
     assert_eq!(texts(&state), ["text 11", "changed at 13"]);
     assert_eq!(
-        state.conversation(CONVERSATION).and_then(|held| held.last_message.clone()).expect("there").version.0,
+        state.conversation(CONVERSATION).and_then(|copy| copy.last_message.clone()).expect("there").version.0,
         13
     );
     state.apply_event(updated(14, 13, changed(11, 1, BEN, 14)));
     assert_eq!(texts(&state), ["changed at 14", "changed at 13"]);
-    assert_eq!(state.conversation(CONVERSATION).and_then(|held| held.last_message.clone()).expect("there").seq, Seq(2));
+    assert_eq!(state.conversation(CONVERSATION).and_then(|copy| copy.last_message.clone()).expect("there").seq, Seq(2));
     assert!(state.is_settled() && unread(&state) == 2, "an edit is not unread again");
 }
 
@@ -101,9 +101,9 @@ fn the_newer_copy_of_a_message_is_kept() {
 #[test]
 fn a_page_older_than_a_change_of_an_unloaded_message_is_fetched_again() {
     let mut state = ada();
-    let held = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 10) };
+    let loaded = Conversation { last_seq: Seq(2), ..conversation(CONVERSATION, 10) };
     state.apply_conversation_answer(
-        ConversationAnswer { conversation: held, users: Vec::new(), cursor: cursor(10) },
+        ConversationAnswer { conversation: loaded, users: Vec::new(), cursor: cursor(10) },
         state.request_tick(),
     );
     let requested = state.request_tick();
@@ -275,9 +275,9 @@ fn quoted_messages_are_fetched_and_follow_their_changes() {
     let mut state = ada();
     let quoted = vec![message(CONVERSATION, 3, 3, ADA)];
     let first = vec![answer(8, 8, 3), answer(9, 9, 8), answer(10, 10, 4)];
-    let held = Conversation { last_seq: Seq(10), ..conversation(CONVERSATION, 10) };
+    let loaded = Conversation { last_seq: Seq(10), ..conversation(CONVERSATION, 10) };
     state.apply_conversation_answer(
-        ConversationAnswer { conversation: held, users: Vec::new(), cursor: cursor(10) },
+        ConversationAnswer { conversation: loaded, users: Vec::new(), cursor: cursor(10) },
         state.request_tick(),
     );
     state.apply_message_page(CONVERSATION, page(10, first, quoted), state.request_tick());

@@ -93,8 +93,8 @@ fn a_return_that_overtakes_the_removal_is_kept() {
         for place in order {
             state.apply_event(events[place].clone());
         }
-        let held = state.conversation(CONVERSATION).map(|conversation| conversation.version);
-        assert_eq!(held, Some(Version(13)), "{order:?}");
+        let current = state.conversation(CONVERSATION).map(|conversation| conversation.version);
+        assert_eq!(current, Some(Version(13)), "{order:?}");
     }
     // A return that only a later event reveals is fetched.
     let mut state = ada();

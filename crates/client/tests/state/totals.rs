@@ -21,9 +21,9 @@ fn some() -> State {
     let mut state = State::new(ADA, 64);
     state.apply_heads(Heads { reset: true, ..heads(10, &[], &[]) }, state.request_tick());
     state.apply_me(reported(20, 3, 7), state.request_tick());
-    let held = Conversation { unread: 2, ..conversation(CONVERSATION, 10) };
+    let loaded = Conversation { unread: 2, ..conversation(CONVERSATION, 10) };
     state.apply_conversation_page(
-        ConversationPage { conversations: vec![held], users: Vec::new(), next: None, cursor: cursor(21) },
+        ConversationPage { conversations: vec![loaded], users: Vec::new(), next: None, cursor: cursor(21) },
         state.request_tick(),
     );
     state.finish_list(state.request_tick());

@@ -237,8 +237,8 @@ impl Server {
     /// Runs a command that must succeed.
     pub(crate) fn must_run(&self, arguments: &[&str]) {
         let output = self.run(arguments);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "parlor {} failed: {said}", arguments.join(" "));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "parlor {} failed: {stderr}", arguments.join(" "));
     }
 
     /// Returns the data folder.
@@ -322,8 +322,8 @@ impl Drop for Server {
 
 /// Finds the port in the log.
 fn port_in(log: &str) -> Option<u16> {
-    let said = log.split("Parlor serves on http://").nth(1)?.split_once(char::is_whitespace)?.0;
-    said.rsplit(':').next()?.parse().ok()
+    let address = log.split("Parlor serves on http://").nth(1)?.split_once(char::is_whitespace)?.0;
+    address.rsplit(':').next()?.parse().ok()
 }
 
 /// Runs a tool of the machine, or returns why it failed.

@@ -52,8 +52,11 @@ async fn operator_commands_answer_in_json_and_by_exit_code() {
         assert_eq!((code, listed["users"][0]["login"].as_str()), (0, Some("ada")), "{listed}");
         assert_eq!(server.run(&["user", "nonsense", "--json"]).status.code(), Some(2));
         let plain = server.run(&["user", "list"]);
-        let said = String::from_utf8_lossy(&plain.stderr).into_owned();
-        assert!(said.contains("the data folder is ") && said.contains(server.data().to_str().expect("text")), "{said}");
+        let stderr = String::from_utf8_lossy(&plain.stderr).into_owned();
+        assert!(
+            stderr.contains("the data folder is ") && stderr.contains(server.data().to_str().expect("text")),
+            "{stderr}"
+        );
     }
 }
 

@@ -36,7 +36,7 @@ const NOBODY: Outcomes = ["not_found"; 5];
 pub(crate) struct Targets {
     pub(crate) group: ConversationId,
     /// A message sent before the former member left, and a system line.
-    pub(crate) said: Seq,
+    pub(crate) message: Seq,
     pub(crate) line: Seq,
     pub(crate) caller: UserId,
     /// A member who does nothing, a group's owner, and a user who shares no conversation.
@@ -78,7 +78,7 @@ fn of_conversations() -> Vec<Row> {
         row("conversation.mark", "", INSIDERS, |about| Command::Mark {
             conversation: about.group,
             delivered: None,
-            read: Some(about.said),
+            read: Some(about.message),
         }),
         row("conversation.update", "", MODERATORS, |about| Command::UpdateConversation {
             conversation: about.group,
@@ -118,9 +118,9 @@ fn of_messages() -> Vec<Row> {
     vec![
         row("message.send", "", INSIDERS, |about| Command::send_text(about.group, &about.key, "hello")),
         row("message.send", "a file of another's", NOBODY, |about| send(about, "hello", None, vec![about.upload])),
-        row("message.send", "an answer", INSIDERS, |about| send(about, "yes", Some(about.said), vec![])),
+        row("message.send", "an answer", INSIDERS, |about| send(about, "yes", Some(about.message), vec![])),
         row("message.forward", "out of it", INSIDERS, |about| {
-            let from = MessagePlace { conversation: about.group, seq: about.said };
+            let from = MessagePlace { conversation: about.group, seq: about.message };
             Command::Forward { conversation: about.own.conversation, client_id: about.key.clone(), from }
         }),
         row("message.forward", "into it", INSIDERS, |about| Command::Forward {
@@ -128,16 +128,16 @@ fn of_messages() -> Vec<Row> {
             client_id: about.key.clone(),
             from: about.own,
         }),
-        row("message.edit", "another's", NO_INSIDER, |about| edit(about, about.said)),
+        row("message.edit", "another's", NO_INSIDER, |about| edit(about, about.message)),
         row("message.edit", "a line of the system", NO_INSIDER, |about| edit(about, about.line)),
-        row("message.delete", "another's", MODERATORS, |about| delete(about, about.said)),
+        row("message.delete", "another's", MODERATORS, |about| delete(about, about.message)),
         row("message.delete", "a line of the system", NO_INSIDER, |about| delete(about, about.line)),
-        row("message.hide", "", INSIDERS, |about| Command::Hide { conversation: about.group, seq: about.said }),
+        row("message.hide", "", INSIDERS, |about| Command::Hide { conversation: about.group, seq: about.message }),
         row("message.react", "", INSIDERS, |about| react(about, true)),
         row("message.react", "takes away what is not there", INSIDERS, |about| react(about, false)),
         row("message.reactions", "", INSIDERS, |about| Command::ListReactions {
             conversation: about.group,
-            seq: about.said,
+            seq: about.message,
             after: None,
             limit: None,
         }),
@@ -150,7 +150,7 @@ fn of_messages() -> Vec<Row> {
             conversation: about.group,
             before: None,
             after: None,
-            around: Some(about.said),
+            around: Some(about.message),
             limit: None,
         }),
         row("upload.begin", "", ANYBODY, |about| Command::BeginUpload {
@@ -195,7 +195,7 @@ fn delete(about: &Targets, seq: Seq) -> Command {
 }
 
 fn react(about: &Targets, on: bool) -> Command {
-    Command::React { conversation: about.group, seq: about.said, emoji: "👍".to_owned(), on }
+    Command::React { conversation: about.group, seq: about.message, emoji: "👍".to_owned(), on }
 }
 
 /// The text of every message here, and the title of every group.
@@ -271,13 +271,13 @@ impl Fixture {
         let body = json!({"role": "moderator"});
         let made = owner.api.send::<Value>(http::Method::PATCH, &path, &body).await;
         made.expect("an owner gives roles");
-        let said = self.target.send(group, &format!("{CANARY} {}", unique())).await.seq;
+        let message = self.target.send(group, &format!("{CANARY} {}", unique())).await.seq;
         former.leave(group).await;
         let page: MessagePage = owner.api.messages(group, "").await.expect("a page");
         let line = page.messages.iter().find(|message: &&Message| message.system.is_some()).expect("a line").seq;
         Targets {
             group,
-            said,
+            message,
             line,
             caller: people[caller].id,
             target: self.target.id,
@@ -299,8 +299,8 @@ impl Fixture {
         let code = answer.as_ref().map_or_else(|problem| problem.code.name(), |_| DONE);
         assert_eq!(code, expected, "{name}, sent by {asks}: {answer:?}");
         if who < 2 {
-            let said = format!("{answer:?}");
-            assert!(!said.contains(CANARY), "{name} reveals a foreign message to {asks}: {said}");
+            let text = format!("{answer:?}");
+            assert!(!text.contains(CANARY), "{name} reveals a foreign message to {asks}: {text}");
         }
         if row.name == "presence.watch" {
             let status = &answer.as_ref().expect("done")["presence"][0]["status"];

@@ -69,7 +69,7 @@ impl Fixture {
     fn command(&self, sender: &TestUser, rng: &mut Rng) -> Command {
         let about = Targets {
             group: *rng.pick(&self.groups),
-            said: Seq(1 + i64::try_from(rng.below(6)).expect("small")),
+            message: Seq(1 + i64::try_from(rng.below(6)).expect("small")),
             line: Seq(1),
             caller: sender.id,
             target: rng.pick(&self.users).id,

@@ -33,7 +33,7 @@ fn parlor(data: &Path, arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-fn said(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -49,10 +49,10 @@ async fn commands_do_the_same_beside_a_server_and_without_one() {
         let run = |arguments: &[&str]| parlor(&data, arguments, "a long password\n");
         let login = if is_running { "ada" } else { "ben" };
         let added = run(&["user", "add", login, "--name", "Somebody", "--password-stdin"]);
-        assert!(added.status.success(), "{}", said(&added));
+        assert!(added.status.success(), "{}", output_text(&added));
         let again = run(&["user", "add", &login.to_uppercase(), "--password-stdin"]);
-        assert_eq!(again.status.code(), Some(5), "{}", said(&again));
-        assert!(said(&again).contains("The name is taken"), "{}", said(&again));
+        assert_eq!(again.status.code(), Some(5), "{}", output_text(&again));
+        assert!(output_text(&again).contains("The name is taken"), "{}", output_text(&again));
         let put = run(&[
             "context",
             "put",
@@ -65,15 +65,15 @@ async fn commands_do_the_same_beside_a_server_and_without_one() {
             "--role",
             &format!("owner={login}"),
         ]);
-        assert!(put.status.success(), "{}", said(&put));
+        assert!(put.status.success(), "{}", output_text(&put));
         assert!(run(&["context", "close", "--type", "item", "--id", "5"]).status.success());
         assert!(run(&["context", "close", "--type", "item", "--id", "6"]).status.code() == Some(4));
         assert!(run(&["user", "disable", login]).status.success());
-        let listed = said(&run(&["user", "list"]));
+        let listed = output_text(&run(&["user", "list"]));
         assert!(listed.lines().any(|line| line.starts_with(login) && line.contains("disabled")), "{listed}");
         assert!(run(&["user", "enable", login]).status.success());
         let made = run(&["user", "passwd", login]);
-        assert!(said(&made).contains("Its password is "), "{}", said(&made));
+        assert!(output_text(&made).contains("Its password is "), "{}", output_text(&made));
         assert_eq!(run(&["user", "passwd", "nobody"]).status.code(), Some(4));
     }
 }
@@ -100,21 +100,25 @@ async fn a_backup_of_a_running_server_is_complete_and_restores() {
     });
     let (data_, name) = (data.clone(), copy_name.to_owned());
     let made = tokio::task::spawn_blocking(move || parlor(&data_, &["backup", &name], "")).await.expect("it ran");
-    assert!(made.status.success(), "{}", said(&made));
+    assert!(made.status.success(), "{}", output_text(&made));
     writer.await.expect("writing went on");
     assert_eq!(fs::metadata(&copy).expect("a file").permissions().mode() & 0o077, 0, "for its owner only");
     assert_eq!(parlor(&data, &["backup", copy_name], "").status.code(), Some(5), "nothing is written over");
     ada.send(conversation, "after").await;
     let refused = parlor(&data, &["restore", copy_name, "--force"], "");
-    assert!(said(&refused).contains("in use by process "), "{}", said(&refused));
+    assert!(output_text(&refused).contains("in use by process "), "{}", output_text(&refused));
     server.stop().await;
     assert!(parlor(&data, &["verify"], "").status.success());
     let refused = parlor(&data, &["restore", copy_name], "");
-    assert!(said(&refused).contains("--force"), "{}", said(&refused));
+    assert!(output_text(&refused).contains("--force"), "{}", output_text(&refused));
     let restored = parlor(&data, &["restore", copy_name, "--force"], "");
-    assert!(restored.status.success(), "{}", said(&restored));
+    assert!(restored.status.success(), "{}", output_text(&restored));
     let verified = parlor(&data, &["verify"], "");
-    assert!(verified.status.success() && said(&verified).contains("The store is whole."), "{}", said(&verified));
+    assert!(
+        verified.status.success() && output_text(&verified).contains("The store is whole."),
+        "{}",
+        output_text(&verified)
+    );
     let kept = fs::read_dir(&data).expect("a folder").filter_map(Result::ok);
     assert!(kept.into_iter().any(|file| file.file_name().to_string_lossy().contains(".before-restore-")));
     server.restart().await;
@@ -135,7 +139,7 @@ async fn verify_names_what_is_damaged() {
     let copy = parent.path().join("nonsense.db");
     fs::write(&copy, "nonsense").expect("written");
     let refused = parlor(&data, &["restore", copy.to_str().expect("text"), "--force"], "");
-    assert!(said(&refused).contains("not a whole database"), "{}", said(&refused));
+    assert!(output_text(&refused).contains("not a whole database"), "{}", output_text(&refused));
     assert_eq!(parlor(&parent.path().join("empty"), &["verify"], "").status.code(), Some(4));
     let store = rusqlite::Connection::open(data.join("parlor.db")).expect("the store");
     for sql in ["DELETE FROM messages WHERE seq = 1", "UPDATE members SET read_seq = 99, delivered_seq = 99"] {
@@ -145,7 +149,7 @@ async fn verify_names_what_is_damaged() {
     let verified = parlor(&data, &["verify"], "");
     assert_eq!(verified.status.code(), Some(7));
     for fault in ["1 conversations whose messages have gaps", "2 members whose markers lie beyond"] {
-        assert!(said(&verified).contains(fault), "{fault} is not in {}", said(&verified));
+        assert!(output_text(&verified).contains(fault), "{fault} is not in {}", output_text(&verified));
     }
 }
 
@@ -271,13 +275,17 @@ async fn a_second_signal_stops_at_once_and_an_invalid_configuration_prevents_the
     let data = parent.path().join("data");
     let refused = parlor(&data, &["serve", "--config", file.to_str().expect("text")], "");
     assert_eq!(refused.status.code(), Some(2));
-    assert!(said(&refused).contains("parlor.toml:3: there is no key limits.text_max"), "{}", said(&refused));
+    assert!(
+        output_text(&refused).contains("parlor.toml:3: there is no key limits.text_max"),
+        "{}",
+        output_text(&refused)
+    );
     assert!(!data.exists(), "nothing was made");
     let server = Setup::new().in_folder(&data).start().await;
     let second = parlor(&data, &["serve", "--listen", "127.0.0.1:0"], "");
-    assert!(said(&second).contains("in use by process "), "{}", said(&second));
+    assert!(output_text(&second).contains("in use by process "), "{}", output_text(&second));
     let taken = parlor(&parent.path().join("other"), &["serve", "--listen", &server.address().to_string()], "");
-    assert!(said(&taken).contains("cannot listen on"), "{}", said(&taken));
+    assert!(output_text(&taken).contains("cannot listen on"), "{}", output_text(&taken));
 }
 
 #[tokio::test]
@@ -377,7 +385,7 @@ async fn the_server_starts_serves_and_stops_with_any_limit_or_timeout_at_one() {
         if ALONE_AT_ONE.contains(&key.as_str()) {
             let output = child.wait_with_output().expect("it ends");
             assert_eq!((output.status.code(), line.as_str()), (Some(2), ""), "{key}");
-            assert!(said(&output).contains("contradict each other"), "{key}: {}", said(&output));
+            assert!(output_text(&output).contains("contradict each other"), "{key}: {}", output_text(&output));
             continue;
         }
         if line.is_empty() && may_fail {
@@ -397,6 +405,10 @@ async fn the_server_starts_serves_and_stops_with_any_limit_or_timeout_at_one() {
         assert!(child.try_wait().expect("a child").is_none(), "{key}: it ended");
         crate::harness::signal(child.id(), "TERM");
         let output = child.wait_with_output().expect("it ends");
-        assert!(output.status.success() && !said(&output).contains("panicked"), "{key}: {}", said(&output));
+        assert!(
+            output.status.success() && !output_text(&output).contains("panicked"),
+            "{key}: {}",
+            output_text(&output)
+        );
     }
 }

@@ -27,10 +27,10 @@ async fn short_timeouts() -> Server {
 
 /// Reads until the server closes, and returns the bytes.
 async fn until_closed(stream: &mut TcpStream) -> String {
-    let mut said = Vec::new();
+    let mut bytes = Vec::new();
     // A reset is a close too.
-    let _ = timeout(LONG, stream.read_to_end(&mut said)).await.expect("the server closes");
-    String::from_utf8_lossy(&said).into_owned()
+    let _ = timeout(LONG, stream.read_to_end(&mut bytes)).await.expect("the server closes");
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Sends bytes one at a time; returns whether the server closed before the end.

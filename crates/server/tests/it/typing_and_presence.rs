@@ -119,9 +119,9 @@ async fn typing_reaches_the_other_members_at_intervals_and_not_the_sender() {
         one.typing(place, true).await;
     }
     let received = of_ben.events_up_to("typing.changed").await.pop().expect("an event");
-    let said =
+    let expected =
         json!({"type": "typing.changed", "conversation": place, "user": ada.id, "typing": true, "expires_ms": 6000});
-    assert_eq!(received, said);
+    assert_eq!(received, expected);
     for typing in [false, false, true, true] {
         one.typing(place, typing).await;
     }

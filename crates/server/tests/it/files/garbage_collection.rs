@@ -157,14 +157,14 @@ async fn verify_lists_missing_files() {
     fs::write(&files[0], b"longer than it was").expect("written");
     fs::remove_file(&files[1]).expect("removed");
     let output = server.run(&["verify"]);
-    let said = String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
     for fault in ["1 files that messages carry are not in the storage", "1 files that messages carry have another size"]
     {
-        assert!(said.contains(fault), "{said}");
+        assert!(text.contains(fault), "{text}");
     }
     let copy = server.data().with_file_name("copy.db");
-    let said = server.run(&["backup", copy.to_str().expect("plain")]);
-    let said = String::from_utf8_lossy(&said.stdout).into_owned();
-    assert!(said.contains("Files that people sent are not in it") && said.contains("files"), "{said}");
+    let text = server.run(&["backup", copy.to_str().expect("plain")]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("Files that people sent are not in it") && text.contains("files"), "{text}");
 }

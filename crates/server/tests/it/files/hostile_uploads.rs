@@ -150,7 +150,7 @@ async fn file_names_are_cleaned_on_every_transport() {
     let server = Server::start().await;
     let ada = server.user("ada").await;
     let long = "x".repeat(300);
-    for (said, kept) in [
+    for (given, kept) in [
         ("../../../etc/passwd", "passwd"),
         ("/etc/passwd", "passwd"),
         ("C:\\Windows\\system.ini", "system.ini"),
@@ -162,7 +162,7 @@ async fn file_names_are_cleaned_on_every_transport() {
         (long.as_str(), &long[..255]),
         ("", "file"),
     ] {
-        let attachment = ada.upload(said, b"text").await.attachment.expect("finished");
+        let attachment = ada.upload(given, b"text").await.attachment.expect("finished");
         assert_eq!(attachment.name, kept);
         let answer = ada.api.request(Method::GET, &attachment.url, "").await.expect("an answer");
         let disposition = answer.headers["content-disposition"].to_str().expect("text");

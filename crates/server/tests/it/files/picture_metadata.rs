@@ -106,7 +106,7 @@ fn picture_with_metadata(folder: &Path, format: ImageFormat, orientation: u8) ->
     std::fs::write(&thumbnail, encoded(&small, ImageFormat::Jpeg)).expect("written");
     let thumbnail = format!("-IFD1:ThumbnailImage<={}", thumbnail.display());
     let orientation = format!("-IFD0:Orientation#={orientation}");
-    let said = |tag: &str| format!("-{tag}={SECRET} {tag}");
+    let argument = |tag: &str| format!("-{tag}={SECRET} {tag}");
     let texts = [
         "IFD0:Make",
         "IFD0:Model",
@@ -135,7 +135,7 @@ fn picture_with_metadata(folder: &Path, format: ImageFormat, orientation: u8) ->
             "-ExifIFD:DateTimeOriginal=2026:11:22 09:00:00",
         ])
         .args(["-PNG:ModifyDate=2026:11:22 09:00:00", &orientation, &thumbnail])
-        .args(texts.map(said))
+        .args(texts.map(argument))
         .arg(&file)
         .output()
         .expect("exiftool was available a moment ago");

@@ -62,7 +62,7 @@ async fn another_command_with_the_same_key_is_a_conflict(cluster: TestCluster) {
 async fn commands_that_differ_only_in_discarded_fields_are_the_same(cluster: TestCluster) {
     let conversation = cluster.direct("Ada", "Ben").await;
     let [ada, ben, cleo] = [cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Cleo").await];
-    let said = async |key: &str, text: &str, subject: Option<&str>| {
+    let send_text = async |key: &str, text: &str, subject: Option<&str>| {
         let content = Content { subject: subject.map(str::to_owned), ..Content::text(text) };
         let change = Change::Send { actor: ada, conversation, client_id: key.to_owned(), content };
         match cluster.app.commit.submit(change).await? {
@@ -76,12 +76,12 @@ async fn commands_that_differ_only_in_discarded_fields_are_the_same(cluster: Tes
         ("above", ("hello", Some("Lost")), ("hello", Some(" Lost\t"))),
         ("both", ("a\rb", Some("Lost ")), ("a\nb", Some("Lost"))),
     ] {
-        assert_eq!(said(key, first.0, first.1).await, Ok(false), "{key}");
-        assert_eq!(said(key, again.0, again.1).await, Ok(true), "{key}");
-        assert_eq!(code(said(key, "other", again.1).await), Code::Conflict, "{key}");
+        assert_eq!(send_text(key, first.0, first.1).await, Ok(false), "{key}");
+        assert_eq!(send_text(key, again.0, again.1).await, Ok(true), "{key}");
+        assert_eq!(code(send_text(key, "other", again.1).await), Code::Conflict, "{key}");
     }
-    assert_eq!(code(said("ends", "a\n\nb\nc", None).await), Code::Conflict, "spaces and lines are kept");
-    assert_eq!(code(said("ends", " a\nb\nc", None).await), Code::Conflict);
+    assert_eq!(code(send_text("ends", "a\n\nb\nc", None).await), Code::Conflict, "spaces and lines are kept");
+    assert_eq!(code(send_text("ends", " a\nb\nc", None).await), Code::Conflict);
 
     let group = async |title: &str, users: &[UserId]| {
         let group = Some(Group { title: title.to_owned(), users: users.to_vec() });

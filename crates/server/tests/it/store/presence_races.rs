@@ -37,9 +37,9 @@ enum PausePoint {
     /// It has joined a connection to a user's topic.
     Joining,
     /// It reads presence.
-    Looking,
+    Reading,
     /// It publishes presence.
-    Saying,
+    Publishing,
 }
 
 /// A layer whose node pauses on request.
@@ -47,8 +47,8 @@ enum PausePoint {
 struct PausingLayer {
     layer: Memory,
     stop: Mutex<Option<Stop>>,
-    said: AtomicU64,
-    looked: AtomicU64,
+    published: AtomicU64,
+    reads: AtomicU64,
     /// The number of next joins that fail.
     failing: AtomicU64,
     /// The number of reads before each join.
@@ -70,16 +70,16 @@ struct PausedNode {
 
 impl PausingLayer {
     async fn node(cluster: &TestCluster) -> (Arc<Self>, Arc<App>) {
-        let gated = Arc::new(Self {
+        let paused_layer = Arc::new(Self {
             layer: cluster.layer.beside(),
             stop: Mutex::default(),
-            said: AtomicU64::default(),
-            looked: AtomicU64::default(),
+            published: AtomicU64::default(),
+            reads: AtomicU64::default(),
             failing: AtomicU64::default(),
             joined: Mutex::default(),
         });
-        let app = cluster.node_on(gated.clone()).await;
-        (gated, app)
+        let app = cluster.node_on(paused_layer.clone()).await;
+        (paused_layer, app)
     }
 
     /// Pauses the node the next time it gets there.
@@ -123,7 +123,7 @@ impl ChannelLayer for PausingLayer {
         let Topic::Presence(user) = topic else { return self.layer.join(topic) };
         Box::pin(async move {
             self.pause_at(PausePoint::Joining, vec![user]).await;
-            self.joined.lock().expect("not poisoned").push(self.looked.load(Ordering::Relaxed));
+            self.joined.lock().expect("not poisoned").push(self.reads.load(Ordering::Relaxed));
             let fewer = |failing: u64| failing.checked_sub(1);
             if self.failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok() {
                 return Err(Unavailable("it is to fail".to_owned()));
@@ -138,17 +138,17 @@ impl ChannelLayer for PausingLayer {
 
     fn say(&self, node: Epoch, signs: Vec<Sign>) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            self.pause_at(PausePoint::Saying, signs.iter().map(|sign| sign.user).collect()).await;
+            self.pause_at(PausePoint::Publishing, signs.iter().map(|sign| sign.user).collect()).await;
             self.layer.say(node, signs).await?;
-            self.said.fetch_add(1, Ordering::Relaxed);
+            self.published.fetch_add(1, Ordering::Relaxed);
             Ok(())
         })
     }
 
     fn seen(&self, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Seen>, Unavailable>> {
         Box::pin(async move {
-            self.pause_at(PausePoint::Looking, users.clone()).await;
-            self.looked.fetch_add(1, Ordering::Relaxed);
+            self.pause_at(PausePoint::Reading, users.clone()).await;
+            self.reads.fetch_add(1, Ordering::Relaxed);
             self.layer.seen(users).await
         })
     }
@@ -180,7 +180,7 @@ async fn wait_until(is_so: impl AsyncFn() -> bool, what: &str) {
 
 /// Ada and Ben in two groups; Ada watches Ben on a node that can be paused.
 struct Fixture {
-    gated: Arc<PausingLayer>,
+    paused_layer: Arc<PausingLayer>,
     node: Arc<App>,
     groups: [ConversationId; 2],
     ben: UserId,
@@ -191,10 +191,10 @@ impl Fixture {
     async fn new(cluster: &TestCluster) -> Self {
         let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
         let groups = [cluster.group("Ada", &["Ben"]).await, cluster.group("Ada", &["Ben"]).await];
-        let (gated, node) = PausingLayer::node(cluster).await;
+        let (paused_layer, node) = PausingLayer::node(cluster).await;
         let of_ada = Watcher::new(&node, ada).await;
         assert_eq!(of_ada.watch(&[ben, ada]).await, [Offline; 2]);
-        Self { gated, node, groups, ben, of_ada }
+        Self { paused_layer, node, groups, ben, of_ada }
     }
 
     /// Collects what Ada receives about Ben until she receives her own presence, which the node reads afterwards.
@@ -208,7 +208,7 @@ impl Fixture {
 
 async fn a_user_removed_during_a_recheck_becomes_unknown_once(cluster: TestCluster) {
     let scene = Fixture::new(&cluster).await;
-    let stopped = scene.gated.stop(PausePoint::Joining);
+    let stopped = scene.paused_layer.stop(PausePoint::Joining);
     cluster.remove("Ada", scene.groups[0], "Ben").await.expect("an owner may");
     let stopped = stopped.await;
     assert_eq!(stopped.users, [scene.ben], "they share the other group");
@@ -221,15 +221,15 @@ async fn a_user_removed_during_a_recheck_becomes_unknown_once(cluster: TestClust
 
 async fn a_user_removed_before_the_answer_is_sent_is_not_reported(cluster: TestCluster) {
     let scene = Fixture::new(&cluster).await;
-    let stopped = scene.gated.stop(PausePoint::Joining);
+    let stopped = scene.paused_layer.stop(PausePoint::Joining);
     cluster.remove("Ada", scene.groups[0], "Ben").await.expect("an owner may");
     // He connects during the query, so that there is something to report.
     let _here = cluster.app.presence.arrive(scene.ben);
     let joining = stopped.await;
-    let mut stopped = scene.gated.stop(PausePoint::Looking);
+    let mut stopped = scene.paused_layer.stop(PausePoint::Reading);
     joining.go();
     let first = stopped.await;
-    stopped = scene.gated.stop(PausePoint::Looking);
+    stopped = scene.paused_layer.stop(PausePoint::Reading);
     first.go();
     let second = stopped.await;
     assert!(second.users.contains(&scene.ben));
@@ -244,10 +244,10 @@ async fn a_user_removed_before_the_answer_is_sent_is_not_reported(cluster: TestC
 async fn a_user_in_question_since_the_query_is_not_subscribed(cluster: TestCluster) {
     let (ada, ben, cleo) = (cluster.user("Ada").await, cluster.user("Ben").await, cluster.user("Cleo").await);
     let (with_ben, with_cleo) = (cluster.group("Ada", &["Ben"]).await, cluster.group("Ada", &["Cleo"]).await);
-    let (gated, node) = PausingLayer::node(&cluster).await;
+    let (paused_layer, node) = PausingLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
     of_ada.watch(&[ben, cleo]).await;
-    let stopped = gated.stop(PausePoint::Joining);
+    let stopped = paused_layer.stop(PausePoint::Joining);
     // All users she watches are queried again at once.
     let profile = Profile { presence: Some(false), ..Profile::default() };
     cluster.app.commit.submit(Change::UpdateProfile { user: ada, profile }).await.expect("her own affair");
@@ -255,11 +255,11 @@ async fn a_user_in_question_since_the_query_is_not_subscribed(cluster: TestClust
     let (name, other, group) = if stopped.users == [ben] { ("Cleo", cleo, with_cleo) } else { ("Ben", ben, with_ben) };
     cluster.remove("Ada", group, name).await.expect("an owner may");
     received(&cluster, &of_ada, group).await;
-    let looking = gated.stop(PausePoint::Looking);
+    let reading = paused_layer.stop(PausePoint::Reading);
     stopped.go();
-    let looking = looking.await;
+    let reading = reading.await;
     assert!(!node.hub.watched().contains(&other), "it is known here that she may not see {name}");
-    looking.go();
+    reading.go();
     let reported = of_ada.until(other, Unknown).await;
     assert!(reported.iter().all(|presence| presence.user != other || presence.status == Unknown), "{reported:?}");
 }
@@ -282,19 +282,23 @@ async fn earlier_presence_is_sent_before_the_answer_that_replaces_it(cluster: Te
 async fn a_node_waiting_for_the_store_keeps_reporting_presence(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     cluster.direct("Ada", "Ben").await;
-    let (gated, node) = PausingLayer::node(&cluster).await;
+    let (paused_layer, node) = PausingLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
     let _here = node.presence.arrive(ben);
     of_ada.watch_until(ben, Online).await;
-    let looking = gated.stop(PausePoint::Looking).await;
-    let said = gated.said.load(Ordering::Relaxed);
-    wait_until(async || gated.said.load(Ordering::Relaxed) >= said + 2, "it publishes presence while it reads").await;
-    looking.go();
+    let reading = paused_layer.stop(PausePoint::Reading).await;
+    let published = paused_layer.published.load(Ordering::Relaxed);
+    wait_until(
+        async || paused_layer.published.load(Ordering::Relaxed) >= published + 2,
+        "it publishes presence while it reads",
+    )
+    .await;
+    reading.go();
 }
 
 async fn a_user_who_shows_presence_again_is_reported_soon_after_failed_checks(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
-    let (gated, node) = PausingLayer::node(&cluster).await;
+    let (paused_layer, node) = PausingLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
     let _here = cluster.app.presence.arrive(ben);
     cluster.direct("Ada", "Ben").await;
@@ -304,10 +308,10 @@ async fn a_user_who_shows_presence_again_is_reported_soon_after_failed_checks(cl
     };
     switch(false).await;
     assert_eq!(of_ada.watch(&[ben]).await, [Unknown]);
-    gated.failing.store(3, Ordering::Relaxed);
+    paused_layer.failing.store(3, Ordering::Relaxed);
     switch(true).await;
     of_ada.until(ben, Online).await;
-    let joined = gated.joined.lock().expect("not poisoned").clone();
+    let joined = paused_layer.joined.lock().expect("not poisoned").clone();
     assert_eq!(joined.len(), 4, "three that failed, and the one after");
     // A check reads the layer twice. Users that no connection watches are retried only at every tenth check.
     assert!(joined[3] - joined[0] < 30, "the next look takes whom the last could not: {joined:?}");
@@ -316,13 +320,13 @@ async fn a_user_who_shows_presence_again_is_reported_soon_after_failed_checks(cl
 async fn a_late_node_still_knows_presence(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     cluster.direct("Ada", "Ben").await;
-    let (gated, node) = PausingLayer::node(&cluster).await;
+    let (paused_layer, node) = PausingLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
     let _here = node.presence.arrive(ben);
     of_ada.watch_until(ben, Online).await;
-    let saying = gated.stop(PausePoint::Saying).await;
+    let publishing = paused_layer.stop(PausePoint::Publishing).await;
     let is_over = async || cluster.layer.seen(vec![ben]).await.expect("it exists").is_empty();
     wait_until(is_over, "a sign that is not put up again ends").await;
     assert_eq!(node.presence.ask(ada, &[ben]).await.expect("the store is available")[0].status, Online);
-    saying.go();
+    publishing.go();
 }
