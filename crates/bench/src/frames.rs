@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_the_server_are_told_apart() {
+    fn server_frames_are_classified() {
         assert_eq!(sort(b"{}"), Ok(ServerFrame::Heartbeat));
         assert_eq!(sort(br#"{"re":12,"version":3}"#), Ok(ServerFrame::Reply(12)));
         assert!(sort(br#"{"re":12,"error":{}}"#).is_err());

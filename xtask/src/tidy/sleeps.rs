@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_says_why_is_not() {
+    fn a_sleep_with_a_reason_is_not_found() {
         let text = "fn f() {\n // waits for: nothing to come\n sleep(SECOND);\n sleep(SECOND); // waits for: the next look\n}\n";
         assert_eq!(lines_found(check, "crates/server/tests/it/a.rs", text), [0; 0]);
         let text = "setTimeout(done, 10); // waits for: the next look\n";
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn one_outside_tests_is_not() {
+    fn a_sleep_outside_tests_is_not_found() {
         assert_eq!(lines_found(check, "crates/server/src/a.rs", "async fn f() { sleep(SECOND).await }\n"), [0; 0]);
         assert_eq!(lines_found(check, "web/src/a.js", "setTimeout(retry, 10);\n"), [0; 0]);
     }
