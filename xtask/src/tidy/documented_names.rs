@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_book_that_is_not_begun_is_not_asked() {
+    fn without_any_page_nothing_is_checked() {
         assert_eq!(found(&[(EVENTS, EVENT)]), [""; 0]);
     }
 
