@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import test from 'node:test';
-import { loadAllReactions, loadAllSessions, withinPageLimit } from '../src/sdk/paging.js';
+import { loadAllReactions, loadAllSessions } from '../src/sdk/all-pages.js';
+import { withinPageLimit } from '../src/sdk/paging.js';
 import { knownEvent } from '../src/sdk/events.js';
 import { Problem } from '../src/sdk/problem.js';
 import { Socket } from '../src/sdk/socket.js';

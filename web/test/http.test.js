@@ -79,7 +79,7 @@ test('a picture upload has no timeout while it makes progress', async () => {
     }),
   });
   const picture = new Blob([new Uint8Array(4_000_000)]);
-  const changed = http.setGroupPicture(3, picture);
+  const changed = http.setPicture('/v1/conversations/3/picture', picture);
   await flushPromises();
   for (let sent = 0; sent < 4_000_000; sent += 1_000_000) {
     loads[0].onProgress?.(sent);
@@ -88,7 +88,7 @@ test('a picture upload has no timeout while it makes progress', async () => {
   assert.deepEqual(await changed, { version: 3, prev: 2 });
   assert.deepEqual(loads.map(({ method, path, body }) => [method, path, body]),
     [['PUT', '/v1/conversations/3/picture', picture]]);
-  const lost = assert.rejects(http.setPicture(picture), NoAnswer);
+  const lost = assert.rejects(http.setPicture('/v1/me/picture', picture), NoAnswer);
   await clock.advance(31_000);
   await lost;
   assert.equal(loads[1].path, '/v1/me/picture');

@@ -4,6 +4,7 @@
  * @import {Client} from '../sdk/client.js'
  * @import {Me, Session} from '../sdk/wire.js'
  */
+import { Account } from '../sdk/account.js';
 import { Problem } from '../sdk/problem.js';
 import { field } from './sign-in.js';
 import { followValue, h, setAttribute, setText } from './ui/dom.js';
@@ -52,6 +53,8 @@ export class ParlorSettings extends HTMLElement {
   #setting = false;
   /** @type {Client|null} */
   client = null;
+  /** @type {Account|null} */
+  account = null;
 
   connectedCallback() {
     if (this.firstChild) return;
@@ -82,6 +85,7 @@ export class ParlorSettings extends HTMLElement {
   /** Shows the page, and loads what it shows. @param {Client} client */
   show(client) {
     this.client = client;
+    this.account = new Account(client);
     this.#passwordNote.hidden = this.#outNote.hidden = true;
     setText(this.#pictureNote, say.pictureHint);
     void this.#loadSessions();
@@ -119,7 +123,7 @@ export class ParlorSettings extends HTMLElement {
     this.#setting = true;
     this.#privacyNote.hidden = true;
     try {
-      await this.client?.setMe(settings);
+      await this.account?.update(settings);
     } catch (error) {
       const refused = error instanceof Problem && error.code === 'not_allowed';
       this.#privacyNote.replaceChildren(icon('alert', { small: true }), refused ? say.receiptsOff : changeError(error));
@@ -139,7 +143,7 @@ export class ParlorSettings extends HTMLElement {
       return;
     }
     await this.#during(this.#saveName, say.save, async () => {
-      await this.client?.setName(name);
+      await this.account?.update({ name });
       setText(this.#saveName, say.saved);
     }, (error) => this.#name.tell(changeError(error)));
   }
@@ -154,7 +158,7 @@ export class ParlorSettings extends HTMLElement {
   async #picture(picture) {
     setText(this.#pictureNote, say.saving);
     try {
-      await this.client?.setPicture(picture);
+      await this.account?.setPicture(picture);
       setText(this.#pictureNote, say.pictureHint);
     } catch (error) {
       setText(this.#pictureNote, pictureError(error, picture));
@@ -178,7 +182,7 @@ export class ParlorSettings extends HTMLElement {
     }
     this.#passwordNote.hidden = true;
     await this.#during(this.#savePassword, say.changePassword, async () => {
-      await this.client?.http.setPassword(this.#current.input.value, this.#next.input.value);
+      await this.account?.setPassword(this.#current.input.value, this.#next.input.value);
       this.#current.input.value = this.#next.input.value = '';
       setText(this.#passwordNote, say.passwordChanged);
       this.#passwordNote.hidden = false;
@@ -210,7 +214,7 @@ export class ParlorSettings extends HTMLElement {
 
   async #loadSessions() {
     try {
-      const sessions = (await this.client?.http.sessions()) ?? [];
+      const sessions = (await this.account?.sessions()) ?? [];
       this.#sessionsNote.hidden = true;
       this.#sessions.replaceChildren(...sessions.map((session) => this.#session(session)));
     } catch (error) {
@@ -228,7 +232,7 @@ export class ParlorSettings extends HTMLElement {
       onclick: async () => {
         end.disabled = true;
         try {
-          await this.client?.http.endSession(session.id);
+          await this.account?.endSession(session.id);
         } catch (error) {
           this.#sessionsNote.hidden = false;
           setText(this.#sessionsNote, changeError(error));

@@ -4,6 +4,7 @@
  * @import {Http} from '../sdk/http.js'
  * @import {Site} from '../sdk/wire.js'
  */
+import { signIn, signUp } from '../sdk/account.js';
 import { Problem, endsSession } from '../sdk/problem.js';
 import { isolated } from './view/bidi.js';
 import { h, setAttribute, setText } from './ui/dom.js';
@@ -98,8 +99,8 @@ export class ParlorSignIn extends HTMLElement {
     this.#draw();
     const [login, name, password] = [this.#login, this.#name, this.#password].map((one) => one.input.value);
     try {
-      if (this.#signsUp) await this.http.signUp(login, name, password);
-      const me = await this.http.signIn(login, password);
+      if (this.#signsUp) await signUp(this.http, login, name, password);
+      const me = await signIn(this.http, login, password);
       // The browser may not store the cookie; then later requests would not be signed in.
       await this.http.me().catch((error) => {
         throw endsSession(error) ? new NoCookie() : error;

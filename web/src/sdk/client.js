@@ -11,18 +11,17 @@
  * @import {BlobStore} from './blob-store.js'
  * @import {WebSocketLike} from './socket.js'
  * @import {Changed, Command, Conversation, EphemeralEvent, Event, Found, Message, MessageChanged, MessagePage,
- *   MessagePlace, Open, Reactions, SearchQuery, User} from './wire.js'
+ *   MessagePlace, Open, SearchQuery, User} from './wire.js'
  * @import {Content} from './outbox-item.js'
  */
 import { ownClientIds } from './queries.js';
 import { Connection } from './connection.js';
 import { knownEvent } from './events.js';
-import { Groups } from './groups.js';
 import { Http } from './http.js';
 import { createIdGenerator } from './ids.js';
 import { noJournal } from './journal.js';
 import { ReadMarkers } from './read-markers.js';
-import { loadAllReactions, withinPageLimit } from './paging.js';
+import { withinPageLimit } from './paging.js';
 import { Ephemeral } from './ephemeral.js';
 import { OwnActivity } from './own-activity.js';
 import { canRetry } from './problem.js';
@@ -82,10 +81,6 @@ export class Client {
     this.request = request;
     this.sync = new Sync({
       user, clock, request, isLive: () => this.connection.isLive, changed: () => this.#stateChanged(),
-    });
-    this.groups = new Groups({
-      user, http: this.http, sync: this.sync, request: (command) => this.connection.request(command),
-      requestWithRetry: (command) => this.#requestWithRetry(command), refresh: () => void this.connection.refresh(),
     });
     this.readMarkers = new ReadMarkers({ clock, request });
     this.ephemeral = new Ephemeral({ user, clock, changed });
@@ -245,7 +240,7 @@ export class Client {
   /** Deletes a message for this user only. @param {number} conversation @param {number} seq @returns {Promise<void>} */
   async hideMessage(conversation, seq) {
     /** @type {Changed} */
-    const { version } = await this.#requestWithRetry({ type: 'message.hide', conversation, seq });
+    const { version } = await this.requestWithRetry({ type: 'message.hide', conversation, seq });
     this.sync.applyInput({ kind: 'hidden', place: { conversation, seq }, version });
   }
 
@@ -253,14 +248,6 @@ export class Client {
    * @param {number} seq @param {string} emoji @param {boolean} on @returns {Promise<void>} */
   react(conversation, seq, emoji, on) {
     return this.pendingReactions.set({ conversation, seq, emoji }, on);
-  }
-
-  /** Loads who reacted to a message, and how. @param {number} conversation @param {number} seq
-   * @returns {Promise<Reactions['reactions']>} */
-  async reactions(conversation, seq) {
-    return loadAllReactions((after) => this.request({
-      type: 'message.reactions', conversation, seq, ...(after === undefined ? {} : { after }),
-    }));
   }
 
   /** @param {SearchQuery} search @returns {Promise<Found>} */
@@ -307,12 +294,12 @@ export class Client {
   async #changeMessage(command) {
     const asked = this.state.turn;
     /** @type {MessageChanged} */
-    const changed = await this.#requestWithRetry(command);
+    const changed = await this.requestWithRetry(command);
     this.sync.applyInput({ kind: 'changed', changed, asked });
   }
 
   /** Sends an idempotent command, several times if necessary. @param {Command} command @returns {Promise<any>} */
-  async #requestWithRetry(command) {
+  async requestWithRetry(command) {
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.connection.request(command);
@@ -367,23 +354,6 @@ export class Client {
   async findUsers(query) {
     const answer = await this.request({ type: 'user.list', query, limit: 30 });
     return answer.users;
-  }
-
-  /** @param {string} name */
-  async setName(name) {
-    await this.setMe({ name });
-  }
-
-  /** @param {{name?: string, receipts?: boolean, presence?: boolean}} settings */
-  async setMe(settings) {
-    await this.#requestWithRetry({ type: 'me.update', ...settings });
-    await this.sync.loadMe();
-  }
-
-  /** @param {Blob|null} picture */
-  async setPicture(picture) {
-    await this.http.setPicture(picture);
-    await this.sync.loadMe();
   }
 
   async signOut() {

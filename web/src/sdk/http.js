@@ -6,7 +6,6 @@
  * @import {Clock} from './clock.js'
  * @import {Command, Heads, Me, Site} from './wire.js'
  */
-import { loadAllSessions } from './paging.js';
 import { sendWithTimeout } from './upload-request.js';
 import { NoAnswer, Problem } from './problem.js';
 
@@ -50,52 +49,18 @@ export class Http {
     return this.request('GET', '/v1/me');
   }
 
-  /** @param {string} login @param {string} password @returns {Promise<Me>} */
-  signIn(login, password) {
-    return this.request('POST', '/v1/session', { login, password });
-  }
-
   signOut() {
     return this.request('DELETE', '/v1/session');
   }
 
-  /** @param {string} login @param {string} name @param {string} password @returns {Promise<Me>} */
-  signUp(login, name, password) {
-    return this.request('POST', '/v1/users', { login, name, password });
-  }
-
-  /** @param {string} current @param {string} password */
-  setPassword(current, password) {
-    return this.request('PUT', '/v1/me/password', { current, new: password });
-  }
-
-  /** @param {Blob|null} picture null removes it */
-  setPicture(picture) {
-    return this.#picture('/v1/me/picture', picture);
-  }
-
-  /** @param {number} conversation @param {Blob|null} picture null removes it
-   * @returns {Promise<import('./wire.js').Changed|null>} */
-  setGroupPicture(conversation, picture) {
-    return this.#picture(`/v1/conversations/${conversation}/picture`, picture);
-  }
-
-  /** A large picture takes its time. @param {string} path @param {Blob|null} picture @returns {Promise<any>} */
-  #picture(path, picture) {
+  /** A large picture takes its time. @param {string} path @param {Blob|null} picture null removes it
+   * @returns {Promise<any>} */
+  setPicture(path, picture) {
     const { uploadTransport, clock } = this;
     if (!picture) return this.request('DELETE', path);
     if (!uploadTransport) return this.request('PUT', path, picture);
-    return sendWithTimeout({ transport: uploadTransport, clock }, { method: 'PUT', path, body: picture }, new AbortController().signal, () => {});
-  }
-
-  /** Loads all sessions, the newest first. @returns {Promise<import('./wire.js').Session[]>} */
-  sessions() {
-    return loadAllSessions((after) => this.request('GET', `/v1/me/sessions${query({ after })}`));
-  }
-
-  /** @param {number} id */
-  endSession(id) {
-    return this.request('DELETE', `/v1/me/sessions/${id}`);
+    const request = { method: 'PUT', path, body: picture };
+    return sendWithTimeout({ transport: uploadTransport, clock }, request, new AbortController().signal, () => {});
   }
 
   /** @param {string} method @param {string} path @param {unknown} [body]

@@ -2,11 +2,9 @@
  * File actions: attaching chosen, dropped or pasted files, and opening pictures.
  *
  * @import {Client} from '../../sdk/client.js'
- * @import {Lightbox, Picture} from '../files/lightbox.js'
- * @import {ParlorMessage} from '../thread/message.js'
  * @import {ParlorThread} from '../thread/thread.js'
  */
-import { filesOf, kindOf, cleanFileName } from '../view/attachments.js';
+import { cleanFileName } from '../view/attachments.js';
 import { listen } from '../ui/events.js';
 import { whenLoaded } from '../ui/lazy-load.js';
 import { say } from '../view/strings.js';
@@ -27,8 +25,8 @@ export function handleFiles(inbox, desk) {
     'parlor-retry-upload': ({ clientId }) => client.uploads.retry(clientId),
     'parlor-cancel-upload': ({ upload }) => cancelUpload(desk, upload),
     'parlor-restore-message': ({ clientId }) => restoreMessage(desk, clientId),
-    'parlor-open-picture': ({ seq, file }) => void whenLoaded(inbox, import('../files/lightbox.js'), ({ Lightbox: Box }) =>
-      showPicture(inbox, desk, { seq, file, Box })),
+    'parlor-open-picture': ({ seq, file }) => void whenLoaded(inbox, import('./pictures.js'), ({ showPicture }) =>
+      showPicture(inbox, desk, { seq, file })),
   }, signal);
   preventFileNavigation(signal);
   window.addEventListener('beforeunload', (event) => {
@@ -72,55 +70,4 @@ function cancelUpload({ client, open, thread }, upload) {
   const back = conversation === null ? null : client.withdraw(conversation, upload);
   if (!back) return;
   thread.restoreDraft([back.subject, back.text].filter(Boolean).join('\n'), back.reply_to);
-}
-
-/** @param {HTMLElement} inbox @param {FileContext} desk @param {{seq: number, file: number, Box: typeof Lightbox}} what */
-function showPicture(inbox, desk, { seq, file, Box }) {
-  const { client, open } = desk;
-  const id = open();
-  const key = `${seq}:${file}`;
-  const pictures = id === null ? [] : picturesOf(client, id);
-  if (id === null || !pictures.some((one) => one.key === key)) return;
-  const opener = /** @type {HTMLElement|null} */ (document.activeElement);
-  let { messages } = client.state.threads.get(id) ?? {};
-  const stop = client.subscribe(() => {
-    const held = client.state.threads.get(id)?.messages;
-    if (held === messages) return;
-    messages = held;
-    const isGone = (/** @type {number} */ seq) => !!held?.some((one) => one.seq === seq && (one.deleted || one.hidden));
-    box.update(picturesOf(client, id), isGone);
-  });
-  const box = new Box(inbox, {
-    pictures,
-    key,
-    left: (last) => {
-      stop();
-      const frame = last && frameOf(desk.thread, last);
-      const back = frame ?? (opener?.isConnected ? opener : desk.thread.querySelector('.talk'));
-      if (!(back instanceof HTMLElement)) return;
-      back.focus({ preventScroll: true });
-      if (frame) frame.scrollIntoView({ block: 'nearest' });
-    },
-  });
-}
-
-/** Returns all loaded pictures of a thread, in order. @param {Client} client @param {number} id @returns {Picture[]} */
-function picturesOf({ state, uploads }, id) {
-  return (state.threads.get(id)?.messages ?? []).filter((one) => one.attachments && !one.hidden && !one.deleted)
-    .flatMap((message) => {
-      const sender = state.users.get(message.sender) ?? null;
-      const name = message.sender === state.user ? say.you : (sender?.name ?? say.somebody);
-      return filesOf(message, (one) => uploads.localFile(one)).filter((one) => kindOf(one) === 'picture').map((file) =>
-        ({ key: `${message.seq}:${file.id}`, seq: message.seq, file, sender, name, time: Date.parse(message.created_at) }));
-    });
-}
-
-/** Finds a picture in the thread; for one that is not drawn, the last of its message. @param {Element} thread
- * @param {Picture} picture @returns {HTMLElement|null} */
-function frameOf(thread, { seq, file }) {
-  const all = /** @type {ParlorMessage[]} */ ([...thread.querySelectorAll('parlor-message')]);
-  const frames = /** @type {HTMLElement[]} */ ([
-    ...all.find((one) => one.seq === seq)?.querySelectorAll('button.picture') ?? [],
-  ]);
-  return frames.find((one) => one.dataset.file === String(file.id)) ?? frames.at(-1) ?? null;
 }

@@ -319,7 +319,7 @@ export class MessageActions {
   /** @param {OpenMessage} place */
   #reactions({ conversation, message }) {
     void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReactionsDialog: openReactions }) =>
-      openReactions(this.host, { ask: () => this.client.reactions(conversation.id, message.seq) }));
+      openReactions(this.host, { client: this.client, conversation: conversation.id, seq: message.seq }));
   }
 
   /** @param {number} seq */
@@ -329,7 +329,7 @@ export class MessageActions {
     const { client } = this;
     void whenLoaded(this.host, import('../thread/readers-dialog.js'), ({ openReadersDialog: openReaders }) => openReaders(this.host, {
       state: client.state, conversation: place.conversation, seq, text: previewMessage(client.state, place.message).text,
-      now: client.clock.now(), page: (after) => client.groups.listMembers(place.conversation.id, after),
+      now: client.clock.now(), client,
     }));
   }
 

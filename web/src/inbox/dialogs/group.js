@@ -7,6 +7,7 @@
  * @import {Conversation, Member, Role, User} from '../../sdk/wire.js'
  * @import {Dot} from '../view/presence.js'
  */
+import { Groups } from '../../sdk/groups.js';
 import { Problem } from '../../sdk/problem.js';
 import { openConfirmDialog, openDialog } from '../ui/dialog.js';
 import { followValue, h, updateKeyed, setAttribute, setText } from '../ui/dom.js';
@@ -63,6 +64,7 @@ export class GroupDialog {
   constructor(host, client, view, left) {
     this.host = host;
     this.client = client;
+    this.groups = new Groups(client);
     this.left = left;
     this.#view = view;
     const leave = h('button', { class: 'button warn', type: 'button', onclick: () => this.#leave() }, say.leaveGroup);
@@ -144,7 +146,7 @@ export class GroupDialog {
     const choice = h('select', {
       onchange: () => {
         const wanted = /** @type {Role} */ (choice.value);
-        if (now) void this.#try(this.client.groups.setRole(this.id, now.user.id, wanted));
+        if (now) void this.#try(this.groups.setRole(this.id, now.user.id, wanted));
         if (now) choice.value = now.member.role;
       },
     }, ...ROLES.map((one) => h('option', { value: one }, say.roles[one])));
@@ -176,7 +178,7 @@ export class GroupDialog {
 
   /** The next page of a large group. */
   async #next() {
-    await this.#try(this.client.groups.listMembers(this.id, this.#after ?? undefined).then((page) => {
+    await this.#try(this.groups.listMembers(this.id, this.#after ?? undefined).then((page) => {
       this.#pages.push(...page.members);
       this.#after = page.next;
       this.update(this.#view);
@@ -187,7 +189,7 @@ export class GroupDialog {
   #removeMember(user) {
     openConfirmDialog(this.host, {
       title: say.removeQuestion(user.name), more: say.removeMore, keep: say.keepPerson, act: say.remove(user.name),
-      then: () => void this.#try(this.client.groups.removeMember(this.id, user.id).then(() => {
+      then: () => void this.#try(this.groups.removeMember(this.id, user.id).then(() => {
         this.#pages = this.#pages.filter((one) => one.user.id !== user.id);
         this.update(this.#view);
       })),
@@ -205,7 +207,7 @@ export class GroupDialog {
     }
     this.#save.disabled = true;
     setText(this.#save, say.saving);
-    const done = await this.#try(this.client.groups.setTitle(this.id, title));
+    const done = await this.#try(this.groups.setTitle(this.id, title));
     this.#save.disabled = false;
     setText(this.#save, done ? say.saved : say.save);
     if (done) setTimeout(() => setText(this.#save, say.save), 2_000);
@@ -219,7 +221,7 @@ export class GroupDialog {
 
   /** @param {Blob|null} picture */
   async #picture(picture) {
-    await this.#try(this.client.groups.setPicture(this.id, picture), (problem) => pictureError(problem, picture));
+    await this.#try(this.groups.setPicture(this.id, picture), (problem) => pictureError(problem, picture));
   }
 
   #pick() {
@@ -234,7 +236,7 @@ export class GroupDialog {
       hint: hintOf(this.client.limits),
       action: () => say.add,
       more: h('label', { class: 'field' }, say.newcomersSee, history),
-      done: (users) => this.client.groups.addMembers(this.id, users.map((one) => one.id),
+      done: (users) => this.groups.addMembers(this.id, users.map((one) => one.id),
         history.value === 'from_start' ? 'from_start' : 'from_joining'),
     });
   }
@@ -243,7 +245,7 @@ export class GroupDialog {
     const { title } = this.#view.conversation;
     openConfirmDialog(this.host, {
       title: say.leaveQuestion(title ?? ''), more: say.leaveMore, keep: say.stay, act: say.leaveGroup,
-      then: () => void this.#try(this.client.groups.removeMember(this.id, this.client.user).then(() => {
+      then: () => void this.#try(this.groups.removeMember(this.id, this.client.user).then(() => {
         this.close();
         this.left();
       })),

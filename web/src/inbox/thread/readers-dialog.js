@@ -1,9 +1,12 @@
 /**
  * Who has read or received a message and when, and who reacted how.
  *
- * @import {Conversation, Member, Members, Reactions, User} from '../../sdk/wire.js'
+ * @import {Client} from '../../sdk/client.js'
+ * @import {Conversation, Member, User} from '../../sdk/wire.js'
  * @import {State} from '../../sdk/state/state.js'
  */
+import { loadAllReactions } from '../../sdk/all-pages.js';
+import { Groups } from '../../sdk/groups.js';
 import { openDialog } from '../ui/dialog.js';
 import { h, setText } from '../ui/dom.js';
 import { emojiName } from '../view/emoji.js';
@@ -17,7 +20,7 @@ import { errorText } from '../view/error-text.js';
 /**
  * @typedef {{
  *   state: State, conversation: Conversation, seq: number, text: string, now: number,
- *   page: (after?: string) => Promise<Members>,
+ *   client: Client,
  * }} Reading
  */
 
@@ -45,13 +48,14 @@ export function openReadersDialog(host, reading) {
 }
 
 /** @param {Reading} reading @returns {Promise<Member[]>} */
-async function everybody({ page }) {
+async function everybody({ client, conversation }) {
+  const groups = new Groups(client);
   /** @type {Member[]} */
   const all = [];
   /** @type {string|undefined} */
   let after;
   for (let pages = 0; pages < PAGES_MAX; pages += 1) {
-    const { members, next } = await page(after);
+    const { members, next } = await groups.listMembers(conversation.id, after);
     all.push(...members);
     if (!next) break;
     after = next;
@@ -80,11 +84,14 @@ function part(title, sign, rows) {
   return [h('h3', {}, icon(sign, { small: true }), title), h('ul', { class: 'readers' }, ...rows)];
 }
 
-/** @param {HTMLElement} host @param {{ask: () => Promise<Reactions['reactions']>}} how */
-export function openReactionsDialog(host, { ask }) {
+/** @param {HTMLElement} host @param {{client: Client, conversation: number, seq: number}} message */
+export function openReactionsDialog(host, { client, conversation, seq }) {
   const body = h('div', { class: 'who-read' }, h('p', { class: 'late', role: 'status' }, say.loadingPeople));
   openDialog(host, say.reactions, body);
-  ask().then((reactions) => {
+  const load = (/** @type {string|undefined} */ after) => client.request({
+    type: 'message.reactions', conversation, seq, ...(after === undefined ? {} : { after }),
+  });
+  loadAllReactions(load).then((reactions) => {
     body.replaceChildren(...reactions.flatMap(({ emoji, users }) => [
       h('h3', {}, h('span', { class: 'sign', 'aria-hidden': 'true' }, emoji), emojiName(emoji)),
       h('ul', { class: 'readers' }, ...users.map((user) => person(user, null, 0))),
