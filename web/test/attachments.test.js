@@ -43,8 +43,8 @@ test('sizes are written in readable units', () => {
 
 test('a refusal names the size and the limit', () => {
   const words = refusalText({ code: 'too_large', title: '', limit: 100 * MB }, 312 * MB);
-  assert.equal(words, '312 MB. The most that can be sent is 100 MB.');
-  assert.equal(refusalText({ code: 'unheard_of', title: '' }, 1), 'The server did not take it.');
+  assert.equal(words, '312 MB. The limit is 100 MB.');
+  assert.equal(refusalText({ code: 'unheard_of', title: '' }, 1), 'The server did not accept it.');
   assert.equal(canRetry({ code: 'internal', title: '' }), true);
   assert.equal(canRetry({ code: 'too_large', title: '' }), false);
 });

@@ -299,10 +299,10 @@ test('a refusal shows its reason and is not an outage', async () => {
   const problem = (/** @type {string} */ code, more = {}) =>
     new Problem({ code, title: 'no', status: 400, retryable: false, ...more });
   for (const [query, error, state, words] of /** @type {[string, Error, string, RegExp][]} */ ([
-    ['?', problem('invalid_field'), 'refused', /nothing to look for in “\?”/u],
+    ['?', problem('invalid_field'), 'refused', /nothing to search for in “\?”/u],
     ['x'.repeat(300), problem('text_too_long', { limit: 200 }), 'refused', /too long.*200/u],
     ['a b c', problem('limit_reached', { limit: 2 }), 'refused', /too many words.*2/u],
-    ['a', problem('not_allowed'), 'refused', /switched off/u],
+    ['a', problem('not_allowed'), 'refused', /turned off/u],
     ['a', problem('not_found'), 'refused', /no longer in/u],
     ['a', problem('unavailable', { retryable: true }), 'failed', /busy/u],
     ['a', new NoAnswer('gone'), 'failed', /did not answer/u],

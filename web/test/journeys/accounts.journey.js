@@ -84,11 +84,11 @@ test('a user changes name, picture and password, and others see it', () =>
     await page.getByText(/A password has at least \d+ characters\./u).waitFor();
     await page.getByLabel('New password').fill('an even longer password');
     await page.getByRole('button', { name: 'Change password' }).click();
-    await page.getByText('The current password is not right.').waitFor();
+    await page.getByText('The current password is wrong.').waitFor();
     await eve.checkAccessibility('settings with what is wrong');
     await page.getByLabel('Current password').fill('a long enough password');
     await page.getByRole('button', { name: 'Change password' }).click();
-    await page.getByText('The password is changed.').waitFor();
+    await page.getByText('The password was changed.').waitFor();
     await signIn(page, 'eve', 'an even longer password');
     const theme = await page.evaluate(() => document.documentElement.dataset.theme);
     assert.equal(theme, 'light', 'the choice belongs to the device');

@@ -93,7 +93,7 @@ test('an interrupted upload continues where it stopped, and the message waits fo
     await field.press('Enter');
     await ada.send('Then words');
     await page.getByRole('listitem').first().waitFor({ state: 'detached' });
-    await page.getByText('Waits for the one above').or(page.getByText('Sending')).last().waitFor();
+    await page.getByText('Waits for the message above').or(page.getByText('Sending')).last().waitFor();
     assert.equal(await ben.bubble('Then words').count(), 0, 'order holds: the text waits for the film');
     proxy.uploads = { pass: 4 * MB, then: 'cut' };
     proxy.setState('closed');
@@ -170,9 +170,9 @@ test('a file that cannot be sent says why, with its size and the limit, and the 
       fileOf('holiday-in-carinthia.mov', 2 * MB), fileOf('empty.txt', 0), fileOf('a.bin', 10), fileOf('b.bin', 10),
       fileOf('one too many.bin', 10),
     ]);
-    await upload(ada, 'holiday-in-carinthia.mov').getByText('2 MB. The most that can be sent is 1 MB.').waitFor();
+    await upload(ada, 'holiday-in-carinthia.mov').getByText('2 MB. The limit is 1 MB.').waitFor();
     await upload(ada, 'empty.txt').getByText('It is empty').waitFor();
-    await upload(ada, 'one too many.bin').getByText('2 go in one message. This one can go in the next.').waitFor();
+    await upload(ada, 'one too many.bin').getByText('A message can have 2 files. Send this one in the next.').waitFor();
     await ada.checkAccessibility('files refused');
     await ada.assertNoHorizontalScroll();
     await send(ada);

@@ -80,11 +80,11 @@ test('a far too long text is not pasted and names the limit; a file that is too 
       return one.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
     });
     assert.equal(taken, false, 'the browser does not paste it either');
-    await page.getByText('Not pasted: 3,700,000 characters. The most that can be sent is 10,000.').waitFor();
+    await page.getByText('Not pasted: 3,700,000 characters. The limit is 10,000.').waitFor();
     assert.equal(await field(ada).inputValue(), 'Before.');
     await field(ada).fill('');
     await attach(ada, [fileOf('large.bin', 70_000)]);
-    await page.locator('.upload', { hasText: 'The most that can be sent is' }).waitFor();
+    await page.locator('.upload', { hasText: 'The limit is' }).waitFor();
     await ada.openConversation('Lost and found desk');
     const row = page.locator('parlor-row', { hasText: ITEM });
     await until(() => row.innerText(), (text) => !text.includes('Draft'), 'no draft is left');
@@ -110,8 +110,8 @@ test('keys move between regions and to the unread messages, and a right click op
     assert.ok(await focused('parlor-composer'), 'to the composer');
     await page.keyboard.press('Shift+F6');
     assert.ok(await focused('.talk'), 'and back');
-    await page.getByRole('button', { name: 'Go to where you write' }).focus();
-    assert.ok(await page.getByRole('button', { name: 'Go to where you write' }).isVisible());
+    await page.getByRole('button', { name: 'Go to the message field' }).focus();
+    assert.ok(await page.getByRole('button', { name: 'Go to the message field' }).isVisible());
     await ada.checkAccessibility('skip links');
     await page.keyboard.press('Enter');
     assert.ok(await focused('parlor-composer'), 'the link leads there');

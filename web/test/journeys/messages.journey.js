@@ -215,7 +215,7 @@ test('a message has a subject on request', () =>
     assert.equal(await subject.isVisible(), false);
     await chooseInMenu(ada, 'flower stall', 'Edit');
     await subject.fill('x'.repeat(256));
-    await ada.page.getByText('1 character too many. The most that can be sent is 255.').waitFor();
+    await ada.page.getByText('1 character too many. The limit is 255.').waitFor();
     assert.equal(await ada.page.getByRole('button', { name: 'Save' }).isDisabled(), true);
     await subject.fill('The handover');
     await subject.press('Enter');

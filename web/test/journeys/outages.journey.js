@@ -131,9 +131,9 @@ async function writeWithoutNetwork(ada, ben, proxy) {
   const [first] = await said();
   assert.ok(first.text.startsWith('No connection since'), `${first.text} is the first announcement`);
   assert.ok(first.after > 4_900, `a short outage is not announced: ${first.after} ms`);
-  await ada.page.locator('.meta.sending').getByText('Kept, sent when you are back').waitFor();
+  await ada.page.locator('.meta.sending').getByText('Saved, sent when you are back').waitFor();
   assert.equal(await ada.page.locator('.meta.warn').count(), 0, 'nothing was refused');
-  await ada.page.getByText('Waits for the one above').first().waitFor();
+  await ada.page.getByText('Waits for the message above').first().waitFor();
   await ada.checkAccessibility('without a connection');
   await ada.page.getByRole('button', { name: 'Discard' }).click();
   assert.equal(await ada.bubble('Better not.').count(), 0);

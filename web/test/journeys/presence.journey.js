@@ -64,7 +64,7 @@ test('presence and receipts can be switched off', () =>
     const standing = () => ada.page.locator('.thread-head .presence').textContent();
     await until(standing, (words) => words === 'Online', 'Ben is online');
     await ben.page.getByRole('button', { name: /settings/u }).click();
-    await ben.page.getByRole('switch', { name: /Show when I am here/u }).click();
+    await ben.page.getByRole('switch', { name: /Show when I am online/u }).click();
     await until(standing, (words) => words === '', 'Ben’s presence is no longer shown');
     await ben.page.getByRole('switch', { name: /Show how far I have read/u }).click();
     await ben.checkAccessibility('settings of what others see');

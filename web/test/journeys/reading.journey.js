@@ -142,7 +142,7 @@ test('the composer keeps drafts, breaks lines, counts characters and sends nothi
     await field.press('Enter');
     await ada.bubble('first line\nsecond line').waitFor();
     await field.fill('x'.repeat(10_001));
-    await ada.page.getByText('1 character too many. The most that can be sent is 10,000.').waitFor();
+    await ada.page.getByText('1 character too many. The limit is 10,000.').waitFor();
     assert.equal(await ada.page.getByRole('button', { name: 'Send' }).isDisabled(), true);
     await field.fill('☂'.repeat(9_990));
     await ada.page.getByText('10 characters left').waitFor();

@@ -188,7 +188,7 @@ test('signing out leaves nothing behind, and the sign-in page shows what is wron
     await page.getByLabel('E-mail or name').fill('ada');
     await page.getByLabel('Password').fill('not the right one');
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByText('Name or password is not right. Check both and try again.').waitFor();
+    await page.getByText('Wrong name or password. Check both and try again.').waitFor();
     await ada.checkAccessibility('sign in refused');
     assert.deepEqual(ada.errors, []);
   }));
@@ -199,7 +199,7 @@ test('a session that was ended elsewhere leads to the sign-in page', () =>
     const other = await UserPage.open(browser, server.links.ada);
     await ada.openConversation(ITEM);
     await other.page.getByRole('button', { name: /settings/u }).click();
-    await other.page.getByRole('button', { name: /End the sign-in of/u }).first().click();
+    await other.page.getByRole('button', { name: /End the session on/u }).first().click();
     await ada.page.getByRole('heading', { name: 'Sign in' }).waitFor();
     assert.deepEqual(await ada.storedKeys(), []);
   }));

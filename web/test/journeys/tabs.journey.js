@@ -57,7 +57,7 @@ test('the pending messages of a closed tab are sent by the remaining one, in ord
     const other = await openSecondPage(ada);
     await ada.context.setOffline(true);
     await other.send('Kept by a tab that is closed');
-    await other.page.locator('.meta.sending').getByText('Kept, sent when you are back').waitFor();
+    await other.page.locator('.meta.sending').getByText('Saved, sent when you are back').waitFor();
     await other.page.close();
     await ada.context.setOffline(false);
     await ben.bubble('Kept by a tab that is closed').waitFor();
@@ -88,7 +88,7 @@ test('a message that is shown as saved survives a killed browser and is sent onc
       const place = ada.page.url();
       proxy.setState('closed');
       await ada.send('Written just before the end');
-      await ada.page.locator('.meta.sending').getByText(/Sending|Kept, sent when you are back/u).waitFor();
+      await ada.page.locator('.meta.sending').getByText(/Sending|Saved, sent when you are back/u).waitFor();
       await profile.kill();
 
       proxy.setState('open');
@@ -120,8 +120,8 @@ test('the page says after five seconds that it is offline, in the same words at 
     });
     await ada.context.setOffline(true);
     await ada.send('Into the void');
-    await banner.getByText('What you write is kept, and sent when you are back').waitFor();
-    await ada.page.locator('.meta.sending').getByText('Kept, sent when you are back').waitFor();
+    await banner.getByText('Your messages are saved, and sent when you are back').waitFor();
+    await ada.page.locator('.meta.sending').getByText('Saved, sent when you are back').waitFor();
     assert.equal(await ada.page.locator('.meta.warn').count(), 0);
     const after = await ada.page.evaluate(() =>
       Number(document.body.dataset.saidAt) - Number(document.body.dataset.offlineAt));

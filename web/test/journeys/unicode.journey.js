@@ -45,7 +45,7 @@ test('users, conversations and words are found in every spelling', () =>
       }, (marks) => marks.includes(mark), `“${query}” marks ${mark}`);
     }
     await field.fill('?');
-    await page.getByText('There is nothing to look for in “?”.').first().waitFor();
+    await page.getByText('There is nothing to search for in “?”.').first().waitFor();
     assert.equal(await page.getByText('did not answer').count(), 0);
     assert.deepEqual(ada.errors, []);
   }));
@@ -60,7 +60,7 @@ test('invisible text is neither sent nor accepted as a name', () =>
     for (const blank of ['\u200b', '\u2800\u3164', '\u00ad', ' \ufe0f ']) {
       await words.fill(blank);
       assert.equal(await send.isDisabled(), true, JSON.stringify(blank));
-      await page.getByText('There is nothing to see in this message yet.').waitFor();
+      await page.getByText('This message has no visible text yet.').waitFor();
     }
     await words.fill('\u200bseen');
     assert.equal(await send.isEnabled(), true);
@@ -69,6 +69,6 @@ test('invisible text is neither sent nor accepted as a name', () =>
     const name = page.getByRole('textbox', { name: 'Name' });
     await name.fill('Ada\u200b');
     await page.getByRole('button', { name: 'Save', exact: true }).first().click();
-    await page.getByText('A character in it cannot be seen (U+200B).').waitFor();
+    await page.getByText('It contains an invisible character (U+200B).').waitFor();
     assert.deepEqual(ada.errors, []);
   }));
