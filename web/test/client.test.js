@@ -19,7 +19,7 @@ test('a received message completes its send, even without an answer', async () =
     uploadTransport: () => assert.fail('nothing is carried'),
   });
   const take = () => client.sync.applyInput({
-    kind: 'conversation', conversation: server.conversation(1, conversation), asked: client.state.turn,
+    kind: 'conversation', conversation: server.conversation(1, conversation), requestedAt: client.state.turn,
   });
   take();
   for (const text of ['one', 'two']) client.send(conversation, text);

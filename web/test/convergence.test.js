@@ -182,5 +182,5 @@ function actSelf(harness, id, pick) {
     return;
   }
   const changed = pick % 3 === 1 ? edit(server, ME, id, seq, `own ${pick}`) : react(server, ME, id, seq, '🎉', true);
-  if (changed) harness.sync.applyInput({ kind: 'changed', changed: structuredClone(changed), asked });
+  if (changed) harness.sync.applyInput({ kind: 'changed', changed: structuredClone(changed), requestedAt: asked });
 }

@@ -37,7 +37,7 @@ function find(seq, isWished = () => true) {
     loadAround: async (/** @type {number} */ id, /** @type {number} */ around) => {
       requested.push(around);
       if (failure) throw failure;
-      return { page: server.messages(ME, id, { around, limit: 10 }), asked: harness.state.turn };
+      return { page: server.messages(ME, id, { around, limit: 10 }), requestedAt: harness.state.turn };
     },
     applyPage: (/** @type {number} */ id, /** @type {any} */ looked, /** @type {boolean} */ show) => {
       if (show) harness.sync.applyInput({ kind: 'messages', conversation: id, ...looked });

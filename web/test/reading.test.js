@@ -20,7 +20,7 @@ function createClient() {
     user: 1,
     state: { conversations: new Map(), threads: new Map() },
     loadAround: (/** @type {number} */ id, /** @type {number} */ seq) => new Promise((resolve) => looks.set(seq, async () => {
-      resolve({ page: { messages: [{ seq, conversation: id }] }, asked: 0 });
+      resolve({ page: { messages: [{ seq, conversation: id }] }, requestedAt: 0 });
       await flushPromises();
     })),
     applyPage: (/** @type {number} */ id, /** @type {any} */ { page }, /** @type {boolean} */ show) => {
@@ -63,7 +63,7 @@ test('an earlier opening shows nothing about a later jump', async () => {
   const one = createClient();
   void one.goTo({ conversation: 4, seq: 10 });
   one.arrive();
-  assert.deepEqual([one.goal?.seq, done], [10, []]);
+  assert.deepEqual([one.target?.seq, done], [10, []]);
   await looks.get(10)?.();
-  assert.deepEqual([one.goal, done], [null, ['shows 4', 'jumps to 10']]);
+  assert.deepEqual([one.target, done], [null, ['shows 4', 'jumps to 10']]);
 });

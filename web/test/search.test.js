@@ -184,7 +184,7 @@ function shown(search, change = (/** @type {any} */ state) => state) {
   const model = new ModelServer(3);
   const id = model.open('direct', 1, [2]);
   const { message } = model.send(2, id, 'the wooden handle', 'a');
-  const list = apply(emptyState(1), { kind: 'list', page: model.list(1, undefined, 10), asked: 0 });
+  const list = apply(emptyState(1), { kind: 'list', page: model.list(1, undefined, 10), requestedAt: 0 });
   const found = apply(list, { kind: 'found', messages: [message], first: true });
   const viewInput = /** @type {any} */ ({ state: change(found), now: Date.parse(message.created_at) + 60_000 });
   const results = [{ message, excerpt: [{ text: 'the wooden ', hit: false }, { text: 'handle', hit: true }] }];
@@ -247,7 +247,7 @@ test('an unspecified change causes the search to run again', () => {
   const changes = /** @type {any} */ ({
     scope: 'conversation:4', since: 1, version: 9, reset: true, more: false, conversation: null, messages: [], users: [],
   });
-  const doubted = apply(state, { kind: 'changes', changes, asked: 0 });
+  const doubted = apply(state, { kind: 'changes', changes, requestedAt: 0 });
   assert.equal(isDoubtful(doubted, view(place(5))), true, 'too many changes');
   assert.equal(isDoubtful(state, view(place(5))), false, 'the previous state is unchanged');
 });
@@ -256,13 +256,13 @@ test('a member who was removed and added again unnoticed sees nothing from befor
   const model = new ModelServer(3);
   const id = model.open('group', 2, [1, 3]);
   const { message } = model.send(2, id, 'the wooden handle', 'a');
-  const list = apply(emptyState(1), { kind: 'list', page: model.list(1, undefined, 10), asked: 0 });
+  const list = apply(emptyState(1), { kind: 'list', page: model.list(1, undefined, 10), requestedAt: 0 });
   /** @type {import('../src/sdk/state/inputs.js').Input} */
   const found = { kind: 'found', messages: [message], first: true };
   model.remove(id, 1);
   model.add(id, 1, 2, false);
   /** @type {import('../src/sdk/state/inputs.js').Input} */
-  const again = { kind: 'list', page: model.list(1, undefined, 10), asked: 0 };
+  const again = { kind: 'list', page: model.list(1, undefined, 10), requestedAt: 0 };
   for (const inputs of [[found, again], [again, found]]) {
     const state = inputs.reduce((before, input) => apply(before, input), list);
     assert.equal(state.found.get(`${id}:${message.seq}`)?.hidden, true, inputs[0].kind);

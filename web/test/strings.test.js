@@ -33,9 +33,9 @@ test('a user named You is not confused with the current user', () => {
   const id = server.open('direct', 1, [2]);
   server.send(1, id, 'mine', 'a');
   server.send(2, id, 'hers', 'b');
-  let state = apply(emptyState(1), { kind: 'list', page: server.list(1, undefined, 10), asked: 0 });
+  let state = apply(emptyState(1), { kind: 'list', page: server.list(1, undefined, 10), requestedAt: 0 });
   state = apply(state, { kind: 'opening', conversation: id });
-  state = apply(state, { kind: 'messages', conversation: id, page: server.messages(1, id, {}), asked: 0 });
+  state = apply(state, { kind: 'messages', conversation: id, page: server.messages(1, id, {}), requestedAt: 0 });
   const viewInput = {
     state, now: 0, selected: id, waiting: () => [], draft: () => '', readUpTo: () => 0,
     presenceSource: new Ephemeral({ user: 1, clock: manualClock(), changed: () => {} }),

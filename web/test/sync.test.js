@@ -216,7 +216,7 @@ test('an answer requested before a conversation was left does not bring it back'
   await harness.receiveAll();
   assert.equal(harness.state.conversations.has(umbrella), false);
   changes.resolve(structuredClone(changes.early.value));
-  harness.sync.applyInput({ kind: 'list', page, asked: 0 });
+  harness.sync.applyInput({ kind: 'list', page, requestedAt: 0 });
   await harness.replyAll();
   assert.equal(harness.state.conversations.has(umbrella), false);
 });
@@ -227,7 +227,7 @@ test('heads requested before a conversation was joined do not remove it', async 
   harness.askHeads();
   server.add(umbrella, ME);
   harness.sync.applyInput({
-    kind: 'conversation', conversation: server.conversation(ME, umbrella), asked: harness.state.turn,
+    kind: 'conversation', conversation: server.conversation(ME, umbrella), requestedAt: harness.state.turn,
   });
   // The conversation was held all along, so it is removed; the next answer brings it back.
   await harness.answerHeads();
@@ -314,7 +314,7 @@ test('a sent message is shown with its reply, before its event', async () => {
   await harness.replyAll();
   const asked = harness.state.turn;
   const sent = server.send(ME, umbrella, 'mine', 'a');
-  harness.sync.applyInput({ kind: 'sent', sent, asked });
+  harness.sync.applyInput({ kind: 'sent', sent, requestedAt: asked });
   assert.deepEqual(harness.state.threads.get(umbrella)?.messages.map((one) => one.text), ['mine']);
   await harness.receiveAll();
   await harness.clock.advance(1_000);
@@ -407,7 +407,7 @@ test('deleting messages for oneself counts unread messages only from the read ma
   hide(server, ME, umbrella, 1);
   server.mark(ME, umbrella, { read: 3 });
   void harness.sync.applyInput({
-    kind: 'conversation', conversation: server.conversation(ME, umbrella), asked: harness.state.turn,
+    kind: 'conversation', conversation: server.conversation(ME, umbrella), requestedAt: harness.state.turn,
   });
   assert.equal(harness.state.conversations.get(umbrella)?.unread, 0);
   await harness.settle();

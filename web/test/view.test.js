@@ -28,10 +28,10 @@ function buildConversation(lines, kind = 'direct') {
     const { message } = server.send(who, id, text, `m${index}`);
     message.created_at = new Date(2026, 10, 22, 9, minute, second).toISOString();
   }
-  let state = apply(emptyState(ME), { kind: 'list', page: server.list(ME, undefined, 10), asked: 0 });
+  let state = apply(emptyState(ME), { kind: 'list', page: server.list(ME, undefined, 10), requestedAt: 0 });
   state = apply(state, { kind: 'opening', conversation: id });
   const page = server.messages(ME, id, { limit: 100 });
-  state = apply(state, { kind: 'messages', conversation: id, page, asked: 0 });
+  state = apply(state, { kind: 'messages', conversation: id, page, requestedAt: 0 });
   const conversation = state.conversations.get(id);
   assert.ok(conversation);
   return { server, state, conversation, messages: page.messages };
@@ -110,7 +110,7 @@ test('the list shows the most urgent state, and no empty conversation that someb
   const { server, state, conversation } = buildConversation([[2, 'is it yours?', 1, 0]]);
   const quiet = server.open('direct', 3, [ME]);
   const own = server.open('direct', ME, [3]);
-  const all = apply(state, { kind: 'list', page: server.list(ME, undefined, 10), asked: 0 });
+  const all = apply(state, { kind: 'list', page: server.list(ME, undefined, 10), requestedAt: 0 });
   const viewInput = {
     state: all, now: NOW, selected: /** @type {number|null} */ (null),
     waiting: (/** @type {number} */ id) => (id === conversation.id ? [item('no', 'refused')] : []),
@@ -141,13 +141,13 @@ test('a system message about a former member shows their name in the list', () =
     last_message: { ...last, sender: 2, text: '', system: /** @type {const} */ ({ type: 'left' }) },
   };
   const page = { conversations: [left], users: [ben], next: null, cursor: '1.1' };
-  const fresh = apply(emptyState(ME), { kind: 'list', page, asked: 0 });
+  const fresh = apply(emptyState(ME), { kind: 'list', page, requestedAt: 0 });
   const viewInput = {
     state: fresh, now: NOW, selected: null, waiting: () => [], draft: () => '', readUpTo: () => 0,
     presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
   };
   assert.equal(rowsOf(viewInput, { unreadOnly: false, query: '' })[0].preview.text, `${ben.name} left`);
-  const opened = apply(emptyState(ME), { kind: 'conversation', conversation: left, users: [ben], asked: 0 });
+  const opened = apply(emptyState(ME), { kind: 'conversation', conversation: left, users: [ben], requestedAt: 0 });
   assert.equal(opened.users.get(2)?.name, ben.name);
   assert.equal(state.users.get(2)?.name, ben.name);
 });
@@ -158,7 +158,7 @@ test('the list is filtered in the way the server finds users', () => {
     const members = conversation.members.map((one) => (one.user.id === 2 ? { ...one, user: { ...one.user, name, version: 99 } } : one));
     const page = { conversations: [{ ...conversation, members }], next: null, cursor: '1.1' };
     const viewInput = {
-      state: apply(emptyState(ME), { kind: 'list', page, asked: 0 }), now: NOW, selected: null, waiting: () => [],
+      state: apply(emptyState(ME), { kind: 'list', page, requestedAt: 0 }), now: NOW, selected: null, waiting: () => [],
       draft: () => '', readUpTo: () => 0, presenceSource: { typing: () => /** @type {number[]} */ ([]), presence: () => null },
     };
     return rowsOf(viewInput, { unreadOnly: false, query }).length === 1;

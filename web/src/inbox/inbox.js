@@ -238,15 +238,15 @@ export class ParlorInbox extends HTMLElement {
     const after = this.#open();
     if (before !== null && before !== after) this.client?.hideConversation(before);
     this.#divider = undefined;
-    const goal = this.#standing?.startingPoint(after) ?? null;
+    const target = this.#standing?.startingPoint(after) ?? null;
     if (after !== null) this.#acts?.draft.drafts.open(after);
-    if (after !== null) void this.client?.showConversation(after, goal).then(() => this.#standing?.arrive());
+    if (after !== null) void this.client?.showConversation(after, target).then(() => this.#standing?.arrive());
     if (route.at === 'open') void this.#openAsked(route);
     if (route.at === 'settings') this.#showSettings(focus);
     this.#panes.dataset.shows = route.at === 'list' ? 'list' : 'thread';
     this.#pane();
     this.render();
-    if (!focus || goal !== null) return;
+    if (!focus || target !== null) return;
     if (route.at === 'conversation') this.#focusThread();
   }
 

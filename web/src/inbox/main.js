@@ -61,10 +61,10 @@ async function showDoor(site) {
   eraseAll(shelf);
   void eraseBlobStore();
   void eraseJournal();
-  const door = /** @type {ParlorSignIn} */ (document.createElement('parlor-sign-in'));
-  listen(door, { 'parlor-signed-in': ({ me }) => showInbox(me, site) });
-  put(door);
-  door.show({ site, http });
+  const signIn = /** @type {ParlorSignIn} */ (document.createElement('parlor-sign-in'));
+  listen(signIn, { 'parlor-signed-in': ({ me }) => showInbox(me, site) });
+  put(signIn);
+  signIn.show({ site, http });
 }
 
 /** @param {Me} me @param {Site} site */

@@ -40,8 +40,8 @@ const TRY_AGAIN_MS = 1_000;
 /** How many messages to load around a message. */
 const AROUND_ROWS = 40;
 
-/** `asked` is the turn of the state at the time of the request.
- * @typedef {{page: MessagePage, asked: number}} LoadedPage */
+/** `requestedAt` is the turn of the state at the time of the request.
+ * @typedef {{page: MessagePage, requestedAt: number}} LoadedPage */
 
 export class Client {
   /** When the connection was lost; null while there is one. @type {number|null} */
@@ -93,9 +93,9 @@ export class Client {
     this.outbox = new Outbox({
       storage: this.storage, clock, newId: this.newId, request, changed, turn: () => this.state.turn, journal,
       files: this.uploads,
-      onSent: (sent, asked) => {
+      onSent: (sent, requestedAt) => {
         this.uploads.release((sent.message.attachments ?? []).map((one) => one.id));
-        this.sync.applyInput({ kind: 'sent', sent, asked });
+        this.sync.applyInput({ kind: 'sent', sent, requestedAt });
       },
     });
     this.connection = new Connection({
@@ -267,22 +267,22 @@ export class Client {
   /** Loads the messages around a message, without changing the state. @param {number} conversation @param {number} seq
    * @returns {Promise<LoadedPage>} */
   async loadAround(conversation, seq) {
-    const asked = this.state.turn;
+    const requestedAt = this.state.turn;
     /** @type {MessagePage} */
     const page = await this.request({
       type: 'message.list', conversation, around: seq, limit: AROUND_ROWS,
     });
-    return { page, asked };
+    return { page, requestedAt };
   }
 
   /** Adds a loaded page to the state, and shows it in its thread if requested. @param {number} conversation
    * @param {LoadedPage} looked @param {boolean} show */
-  applyPage(conversation, { page, asked }, show) {
+  applyPage(conversation, { page, requestedAt }, show) {
     this.sync.applyInput({ kind: 'seen', messages: page.messages });
     // The row of an unknown conversation has to come first.
     if (!show || !this.state.conversations.has(conversation)) return;
     if (!this.state.threads.has(conversation)) this.sync.applyInput({ kind: 'opening', conversation });
-    this.sync.applyInput({ kind: 'messages', conversation, page, asked });
+    this.sync.applyInput({ kind: 'messages', conversation, page, requestedAt });
   }
 
   /** @param {import('./reactions.js').ReactionPlace} place @param {boolean} on */
@@ -292,10 +292,10 @@ export class Client {
 
   /** @param {Command} command */
   async #changeMessage(command) {
-    const asked = this.state.turn;
+    const requestedAt = this.state.turn;
     /** @type {MessageChanged} */
     const changed = await this.requestWithRetry(command);
-    this.sync.applyInput({ kind: 'changed', changed, asked });
+    this.sync.applyInput({ kind: 'changed', changed, requestedAt });
   }
 
   /** Sends an idempotent command, several times if necessary. @param {Command} command @returns {Promise<any>} */
@@ -339,14 +339,14 @@ export class Client {
 
   /** @param {Omit<Open, 'client_id'>} whom @returns {Promise<Conversation>} */
   async openConversation(whom) {
-    const asked = this.state.turn;
+    const requestedAt = this.state.turn;
     // Retries of the same request keep their id, so that no second group is created.
     const wish = JSON.stringify(whom);
     const clientId = this.#openIds.get(wish) ?? this.newId();
     this.#openIds.set(wish, clientId);
     const answer = await this.connection.request({ type: 'conversation.open', client_id: clientId, ...whom });
     this.#openIds.delete(wish);
-    this.sync.applyInput({ kind: 'conversation', conversation: answer.conversation, users: answer.users, asked });
+    this.sync.applyInput({ kind: 'conversation', conversation: answer.conversation, users: answer.users, requestedAt });
     return answer.conversation;
   }
 

@@ -51,9 +51,9 @@ export class Groups {
 
   /** @param {number} conversation @param {number} user */
   async removeMember(conversation, user) {
-    const asked = this.client.state.turn;
+    const requestedAt = this.client.state.turn;
     const changed = await this.client.connection.request({ type: 'member.remove', conversation, user });
-    if (user === this.client.user) this.client.sync.applyInput({ kind: 'gone', scope: `conversation:${conversation}`, asked });
+    if (user === this.client.user) this.client.sync.applyInput({ kind: 'gone', scope: `conversation:${conversation}`, requestedAt });
     else this.#markChanged(conversation, changed);
   }
 

@@ -41,7 +41,7 @@ export class Outbox {
 
   /** @param {{
    *   storage: UserStorage, clock: Clock, newId: () => string, request: (command: Command) => Promise<any>,
-   *   onSent: (sent: Sent, asked: number) => void, turn: () => number, changed: () => void, files?: OutboxFiles,
+   *   onSent: (sent: Sent, requestedAt: number) => void, turn: () => number, changed: () => void, files?: OutboxFiles,
    *   journal?: Journal,
    * }} parts */
   constructor({ storage, clock, newId, request, onSent, turn, changed, files = noFiles, journal = noJournal }) {
@@ -270,13 +270,13 @@ export class Outbox {
     item.tried = true;
     this.#setState(item, 'sending', null);
     const { conversation } = item;
-    const asked = this.turn();
+    const requestedAt = this.turn();
     try {
       const sent = await this.request(commandOf(item, files));
       this.#failures.delete(conversation);
       this.#remove(item);
       this.sentCount += 1;
-      this.onSent(sent, asked);
+      this.onSent(sent, requestedAt);
       this.changed();
       return true;
     } catch (error) {
@@ -322,7 +322,7 @@ export class Outbox {
 
   /** @param {Item} item @returns {Promise<boolean>} */
   async #cancel(item) {
-    const asked = this.turn();
+    const requestedAt = this.turn();
     try {
       /** @type {Cancelled} */
       const answer = await this.request({ type: 'message.cancel', client_id: item.client_id });
@@ -331,7 +331,7 @@ export class Outbox {
       else this.#remove(item);
       if (answer.message) {
         const version = answer.message.id;
-        this.onSent({ message: answer.message, version, prev: version, duplicate: true }, asked);
+        this.onSent({ message: answer.message, version, prev: version, duplicate: true }, requestedAt);
       }
       this.changed();
       return true;
@@ -350,10 +350,10 @@ export class Outbox {
     if (endsSession(error) || this.#stopped) return false;
     const failures = (this.#failures.get(conversation) ?? 0) + 1;
     this.#failures.set(conversation, failures);
-    const told = error instanceof Problem ? error.retryAfterMs : undefined;
+    const retryAfterMs = error instanceof Problem ? error.retryAfterMs : undefined;
     // After a lost socket the first retry follows at once, over whatever connection is open.
     const first = error instanceof NoAnswer && failures === 1;
-    const wait = told ?? (first ? 0 : backoffDelay(failures, this.clock.random(), RETRY));
+    const wait = retryAfterMs ?? (first ? 0 : backoffDelay(failures, this.clock.random(), RETRY));
     this.#timers.set(conversation, this.clock.after(wait, () => {
       this.#timers.delete(conversation);
       void this.#sendNext(conversation);
@@ -418,8 +418,8 @@ function commandOf({ conversation, client_id, text, subject, reply_to, forward }
  * @param {Item} item @returns {Item} */
 function restoreItem(item) {
   if (item.state === 'sending') return { ...item, state: 'waiting' };
-  const asked = item.state === 'refused' && item.problem?.code === 'file_gone';
-  return asked ? { ...item, state: 'waiting', problem: null } : item;
+  const requestedAt = item.state === 'refused' && item.problem?.code === 'file_gone';
+  return requestedAt ? { ...item, state: 'waiting', problem: null } : item;
 }
 
 /** Used where there are no uploads. @type {OutboxFiles} */

@@ -110,14 +110,14 @@ export class OwnActivity {
   async #requestPresence() {
     this.clock.stop(this.#pollTimer);
     if (this.#stopped) return;
-    const asked = (this.#requestId += 1);
+    const id = (this.#requestId += 1);
     try {
       const { presence } = await this.request({ type: 'presence.watch', users: this.#watched });
-      if (asked === this.#requestId && !this.#stopped) this.ephemeral.setPresence(presence, true);
+      if (id === this.#requestId && !this.#stopped) this.ephemeral.setPresence(presence, true);
     } catch {
       // It is requested again on the next connection, or below.
     }
-    if (this.#stopped || asked !== this.#requestId || this.isLive()) return;
+    if (this.#stopped || id !== this.#requestId || this.isLive()) return;
     this.#pollTimer = this.clock.after(POLL_MS, () => void this.#requestPresence());
   }
 

@@ -37,11 +37,11 @@ export class PendingReactions {
   /** Sends until the last choice has arrived or is refused. @param {string} key */
   async #send(key) {
     try {
-      for (let wish = this.#pending.get(key), told; wish && wish.on !== told; wish = this.#pending.get(key)) {
+      for (let wish = this.#pending.get(key), sent; wish && wish.on !== sent; wish = this.#pending.get(key)) {
         const { on, ...place } = wish;
         try {
           await this.react(place, on);
-          told = on;
+          sent = on;
         } catch (error) {
           // A refusal of an earlier choice says nothing about the current one.
           if (this.#pending.get(key) === wish) throw error;
@@ -58,8 +58,8 @@ export class PendingReactions {
    * @returns {Message} */
   withPending(message) {
     if (this.#pending.size === 0) return message;
-    const told = message.reactions ?? [];
-    let reactions = told;
+    const sent = message.reactions ?? [];
+    let reactions = sent;
     for (const { conversation, seq, emoji, on } of this.#pending.values()) {
       if (conversation !== message.conversation || seq !== message.seq) continue;
       const there = reactions.find((one) => one.emoji === emoji);
@@ -70,6 +70,6 @@ export class PendingReactions {
       else if (there) reactions = reactions.map((one) => (one === there ? { emoji, users } : one));
       else reactions = [...reactions, { emoji, users }];
     }
-    return reactions === told ? message : { ...message, reactions };
+    return reactions === sent ? message : { ...message, reactions };
   }
 }

@@ -21,7 +21,7 @@ import { Problem } from './problem.js';
  * @typedef {{
  *   query: string, filters: Filters, progress: Progress, results: Hit[], more: boolean, hasQuery: boolean, problem: Problem|null,
  *   conversations: Map<number, Conversation>, users: Map<number, User>,
- * }} SearchView `asked`: there is something to look for
+ * }} SearchView `hasQuery`: there is something to look for
  */
 
 /** After the last key press. */

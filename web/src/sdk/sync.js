@@ -70,13 +70,13 @@ export class Sync {
   /** @param {Heads} heads */
   applyHeads(heads) {
     if (!heads.reset) {
-      this.#apply({ kind: 'heads', heads, asked: this.#headsTurn });
+      this.#apply({ kind: 'heads', heads, requestedAt: this.#headsTurn });
       this.#retryFailed();
       return;
     }
     this.#reset();
     this.threadProgress.clear();
-    this.#apply({ kind: 'heads', heads, asked: this.#headsTurn });
+    this.#apply({ kind: 'heads', heads, requestedAt: this.#headsTurn });
     // The user comes first: messages that they hide from then on are reported, so that no later answer is too old.
     void this.loadMe();
   }
@@ -149,7 +149,7 @@ export class Sync {
     }
     if (this.#loading.has('list') || (loaded && next === null)) return;
     const generation = this.#generation;
-    const asked = this.state.turn;
+    const requestedAt = this.state.turn;
     this.#loading.add('list');
     this.#setListProgress('loading');
     try {
@@ -161,7 +161,7 @@ export class Sync {
       this.#loading.delete('list');
       this.listProgress = 'idle';
       this.retries.clear('list');
-      this.#apply({ kind: 'list', page, asked });
+      this.#apply({ kind: 'list', page, requestedAt });
     } catch (error) {
       if (generation !== this.#generation) return;
       this.#loading.delete('list');
@@ -173,9 +173,9 @@ export class Sync {
   /** @param {number} [answered] @returns {Promise<Input>} */
   async #requestMe(answered) {
     const since = this.state.me?.scope_version ?? null;
-    const asked = this.state.turn;
+    const requestedAt = this.state.turn;
     const answer = await this.request({ type: 'me.get', ...(since === null ? {} : { since }) });
-    return { kind: 'me', answer, since, asked, answered };
+    return { kind: 'me', answer, since, requestedAt, answered };
   }
 
   /** Opens a conversation: loads its row and its messages, the newest or those around a message, unless they are
@@ -266,14 +266,14 @@ export class Sync {
   /** @param {number} id @returns {Promise<boolean>} whether there is no such conversation */
   async #loadRow(id) {
     const generation = this.#generation;
-    const asked = this.state.turn;
+    const requestedAt = this.state.turn;
     this.#setThreadProgress(id, 'loading');
     try {
       const answer = await this.request({ type: 'conversation.get', conversation: id });
       if (generation !== this.#generation) return true;
       this.retries.clear(`open:${id}`);
       const { conversation, users, cursor } = answer;
-      this.#apply({ kind: 'conversation', conversation, users, cursor, asked });
+      this.#apply({ kind: 'conversation', conversation, users, cursor, requestedAt });
       return false;
     } catch (error) {
       if (generation !== this.#generation) return true;
@@ -290,7 +290,7 @@ export class Sync {
     const key = `${side}:${id}`;
     if (this.#loading.has(key)) return false;
     const generation = this.#generation;
-    const asked = this.state.turn;
+    const requestedAt = this.state.turn;
     this.#loading.add(key);
     this.threadSide.set(id, side);
     this.#setThreadProgress(id, 'loading');
@@ -305,7 +305,7 @@ export class Sync {
       if (where.around !== undefined && this.#openThreads.get(id) === where.around) this.#openThreads.set(id, null);
       // A gap that the server does not fill is not requested again and again.
       if (where.after !== undefined && page.messages.length === 0) this.retries.fail(key);
-      this.#apply({ kind: 'messages', conversation: id, page, asked, before: where.before, after: where.after });
+      this.#apply({ kind: 'messages', conversation: id, page, requestedAt, before: where.before, after: where.after });
       return true;
     } catch (error) {
       if (generation !== this.#generation) return false;
@@ -339,17 +339,17 @@ export class Sync {
     const key = `quote:${id}`;
     if (this.#loading.has(key) || this.retries.hasFailed(key)) return;
     const generation = this.#generation;
-    const asked = this.state.turn;
+    const requestedAt = this.state.turn;
     this.#loading.add(key);
     try {
       const page = await this.request({ type: 'message.list', conversation: id, around: seq, limit: 1 });
       if (generation !== this.#generation) return;
       this.#requestEnded(key);
-      this.#apply({ kind: 'quoted', conversation: id, seq, page, asked });
+      this.#apply({ kind: 'quoted', conversation: id, seq, page, requestedAt });
     } catch (error) {
       if (generation !== this.#generation) return;
       this.#requestEnded(key);
-      if (isNotFound(error)) this.#apply({ kind: 'quoted', conversation: id, seq, page: null, asked });
+      if (isNotFound(error)) this.#apply({ kind: 'quoted', conversation: id, seq, page: null, requestedAt });
       else this.#retryLater(key, error, () => this.retries.succeed(key) && this.#loadMissing());
     }
   }
@@ -412,10 +412,10 @@ export class Sync {
   /** @param {string} scope */
   async #fetch(scope) {
     const generation = this.#generation;
-    const asked = this.state.turn;
+    const requestedAt = this.state.turn;
     this.#loading.add(scope);
     try {
-      const input = await this.#request(scope, asked);
+      const input = await this.#request(scope, requestedAt);
       if (generation !== this.#generation) return;
       this.#loading.delete(scope);
       this.retries.succeed(scope);
@@ -424,15 +424,15 @@ export class Sync {
       if (generation !== this.#generation) return;
       this.#loading.delete(scope);
       if (isNotFound(error)) {
-        this.#apply({ kind: 'gone', scope, asked });
+        this.#apply({ kind: 'gone', scope, requestedAt });
       } else if (!endsSession(error)) {
         this.#fetchLater(scope, this.retries.fail(scope));
       }
     }
   }
 
-  /** @param {string} scope @param {number} asked @returns {Promise<Input>} */
-  async #request(scope, asked) {
+  /** @param {string} scope @param {number} requestedAt @returns {Promise<Input>} */
+  async #request(scope, requestedAt) {
     const wanted = this.state.stale.get(scope);
     const answered = wanted?.version ?? 0;
     const conversation = conversationOf(scope);
@@ -440,9 +440,9 @@ export class Sync {
     const since = versionOf(this.state, scope);
     if (since === null || wanted?.wholeSince) {
       const answer = await this.request({ type: 'conversation.get', conversation });
-      return { kind: 'conversation', ...answer, asked, answered };
+      return { kind: 'conversation', ...answer, requestedAt, answered };
     }
-    return { kind: 'changes', changes: await loadChangesSince(this.request, conversation, since), asked, answered };
+    return { kind: 'changes', changes: await loadChangesSince(this.request, conversation, since), requestedAt, answered };
   }
 
   /** Retries a failed request later. @param {string} key @param {unknown} error @param {() => void} then */

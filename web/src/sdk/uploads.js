@@ -367,8 +367,8 @@ export class Uploads {
     } else if (task.file && !(await isReadable(task.file))) {
       this.#refuse(task, { code: 'file_gone', title: 'gone' });
     } else if (this.#isCurrent(task)) {
-      const told = error instanceof Problem ? error.retryAfterMs : undefined;
-      this.#restartLater(task, told ?? backoffDelay(task.faults - 1, this.clock.random(), RETRY), 'cut');
+      const retryAfterMs = error instanceof Problem ? error.retryAfterMs : undefined;
+      this.#restartLater(task, retryAfterMs ?? backoffDelay(task.faults - 1, this.clock.random(), RETRY), 'cut');
     }
   }
 

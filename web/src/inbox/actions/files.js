@@ -13,20 +13,20 @@ import { preventFileNavigation, measurePicture } from '../files/file-intake.js';
 /**
  * @typedef {{
  *   client: Client, open: () => number|null, thread: ParlorThread, signal: AbortSignal,
- * }} FileContext `open` is the conversation on the screen
+ * }} AttachContext `open` is the conversation on the screen
  */
 
-/** @param {HTMLElement} inbox @param {FileContext} desk */
-export function handleFiles(inbox, desk) {
-  const { client, signal } = desk;
+/** @param {HTMLElement} inbox @param {AttachContext} context */
+export function handleFiles(inbox, context) {
+  const { client, signal } = context;
   listen(inbox, {
-    'parlor-attach': ({ files, folders }) => attach(desk, files, folders),
+    'parlor-attach': ({ files, folders }) => attach(context, files, folders),
     'parlor-remove-upload': ({ clientId }) => client.uploads.remove(clientId),
     'parlor-retry-upload': ({ clientId }) => client.uploads.retry(clientId),
-    'parlor-cancel-upload': ({ upload }) => cancelUpload(desk, upload),
-    'parlor-restore-message': ({ clientId }) => restoreMessage(desk, clientId),
+    'parlor-cancel-upload': ({ upload }) => cancelUpload(context, upload),
+    'parlor-restore-message': ({ clientId }) => restoreMessage(context, clientId),
     'parlor-open-picture': ({ seq, file }) => void whenLoaded(inbox, import('./pictures.js'), ({ showPicture }) =>
-      showPicture(inbox, desk, { seq, file })),
+      showPicture(inbox, context, { seq, file })),
   }, signal);
   preventFileNavigation(signal);
   window.addEventListener('beforeunload', (event) => {
@@ -37,7 +37,7 @@ export function handleFiles(inbox, desk) {
   }, { signal });
 }
 
-/** @param {FileContext} desk @param {File[]} files @param {number} folders */
+/** @param {AttachContext} context @param {File[]} files @param {number} folders */
 function attach({ client, open, thread }, files, folders) {
   const conversation = open();
   if (folders > 0) thread.note(say.noFolders);
@@ -48,10 +48,10 @@ function attach({ client, open, thread }, files, folders) {
   }
 }
 
-/** Restores the rest of a message one of whose files is gone: it has to be written again. @param {FileContext} desk
+/** Restores the rest of a message one of whose files is gone: it has to be written again. @param {AttachContext} context
  * @param {string} clientId */
-function restoreMessage(desk, clientId) {
-  const { client, open, thread } = desk;
+function restoreMessage(context, clientId) {
+  const { client, open, thread } = context;
   const conversation = open();
   const items = conversation === null ? [] : client.outbox.itemsIn(conversation);
   const item = items.find((one) => one.client_id === clientId);
@@ -59,11 +59,11 @@ function restoreMessage(desk, clientId) {
   const upload = item?.uploads?.[at];
   if (upload === undefined) return;
   const name = item?.attachments?.[at]?.name ?? '';
-  cancelUpload(desk, upload);
+  cancelUpload(context, upload);
   thread.note(say.notAttached(cleanFileName(name), say.fileRefused.file_gone));
 }
 
-/** Cancels an upload, and restores the rest of its message in the composer. @param {FileContext} desk
+/** Cancels an upload, and restores the rest of its message in the composer. @param {AttachContext} context
  * @param {string} upload */
 function cancelUpload({ client, open, thread }, upload) {
   const conversation = open();

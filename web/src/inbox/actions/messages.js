@@ -48,7 +48,7 @@ export class MessageActions {
     this.draft = new ComposerDraft(new Drafts({
       storage: client.storage, now: () => client.clock.now(), newId: client.newId, session: sessionDrafts(client.user),
     }));
-    new MessageControls(thread, (said, event) => this.#handleKey(said, event), () => {
+    new MessageControls(thread, (element, event) => this.#handleKey(element, event), () => {
       const id = this.open();
       return id !== null && !client.state.conversations.get(id)?.context?.closed;
     });
@@ -75,11 +75,11 @@ export class MessageActions {
     };
   }
 
-  /** Handles a key on a message. @param {MessageElement} said @param {KeyboardEvent} event @returns {boolean} whether
+  /** Handles a key on a message. @param {MessageElement} element @param {KeyboardEvent} event @returns {boolean} whether
    * it did anything */
-  #handleKey(said, event) {
-    const place = this.#findTarget(said.seq);
-    const item = place && this.#menuItems(place, said).find((one) => one.key && matchesKey(event, one.key));
+  #handleKey(element, event) {
+    const place = this.#findTarget(element.seq);
+    const item = place && this.#menuItems(place, element).find((one) => one.key && matchesKey(event, one.key));
     if (!item || (item.key === 'Ctrl C' && (getSelection()?.toString() ?? '') !== '')) return false;
     item.act();
     return true;
@@ -130,8 +130,8 @@ export class MessageActions {
   }
 
   /** @param {MessageTarget} held */
-  #openMenu({ said, at, back }) {
-    const place = this.#findTarget(said.seq);
+  #openMenu({ element, at, back }) {
+    const place = this.#findTarget(element.seq);
     if (!place) return;
     const { message, conversation } = place;
     const { state, user } = this.client;
@@ -146,8 +146,8 @@ export class MessageActions {
       back,
       narrow: this.host.clientWidth < 700,
       head: [h('b', {}, `${isolated(who ?? say.you)}, ${time}`), h('p', { dir: 'auto' }, stripMarkup(words))],
-      quick: open ? this.#quickReactions(message, { said, at, back }) : [],
-      items: this.#menuItems(place, said),
+      quick: open ? this.#quickReactions(message, { element, at, back }) : [],
+      items: this.#menuItems(place, element),
     });
   }
 
@@ -164,8 +164,8 @@ export class MessageActions {
     return [...often, { label: say.moreReactions, sign: 'plus', act: () => this.#pickReaction(held) }];
   }
 
-  /** @param {OpenMessage} place @param {MessageElement} said @returns {MenuItem[]} */
-  #menuItems(place, said) {
+  /** @param {OpenMessage} place @param {MessageElement} element @returns {MenuItem[]} */
+  #menuItems(place, element) {
     const { message, conversation } = place;
     const closed = conversation.context?.closed ?? false;
     const { seq, deleted, reactions = [] } = message;
@@ -174,23 +174,23 @@ export class MessageActions {
       !deleted && !closed && { label: say.reply, sign: 'reply', key: 'R', act: () => this.#reply(seq) },
       this.#canEdit(message) && !closed
         && { label: say.edit, sign: 'write', key: 'E', act: () => this.#edit(message) },
-      !deleted && { label: say.forward, sign: 'forward', key: 'F', act: () => this.#forward(place, said) },
+      !deleted && { label: say.forward, sign: 'forward', key: 'F', act: () => this.#forward(place, element) },
       !deleted && message.text !== ''
         && { label: say.copyText, sign: 'copy', key: 'Ctrl C', act: () => void this.#copy(message.text) },
       reactions.length > 0 && { label: say.whoReacted, sign: 'people', act: () => this.#reactions(place) },
       {
         label: say.deleteForMe, sign: 'bin', warn: true, apart: !deleted, key: 'Del',
-        act: () => this.#hide(place, said),
+        act: () => this.#hide(place, element),
       },
       this.#canDelete(place)
-        && { label: say.deleteForAll, sign: 'bin', warn: true, act: () => this.#delete(place, said) },
+        && { label: say.deleteForAll, sign: 'bin', warn: true, act: () => this.#delete(place, element) },
     ];
     return items.filter((one) => one !== false);
   }
 
   /** @param {MessageTarget} held */
-  #pickReaction({ said, at, back }) {
-    const place = this.#findTarget(said.seq);
+  #pickReaction({ element, at, back }) {
+    const place = this.#findTarget(element.seq);
     if (!place) return;
     const { storage: keep, user } = this.client;
     const mine = (place.message.reactions ?? []).filter((one) => one.users.includes(user)).map((one) => one.emoji);
@@ -200,7 +200,7 @@ export class MessageActions {
       narrow: this.host.clientWidth < 700,
       often: oftenUsed(keep.get('emoji'), PICKER_OFTEN_MAX),
       chosen: new Set(mine),
-      choose: (emoji) => this.#react(said.seq, emoji, !mine.includes(emoji)),
+      choose: (emoji) => this.#react(element.seq, emoji, !mine.includes(emoji)),
     }));
   }
 
@@ -275,14 +275,14 @@ export class MessageActions {
     toast(this.host, { words: say.copied, sign: 'copy' });
   }
 
-  /** @param {OpenMessage} place @param {MessageElement} said */
-  #forward({ message, conversation }, said) {
+  /** @param {OpenMessage} place @param {MessageElement} element */
+  #forward({ message, conversation }, element) {
     const { client } = this;
     void whenLoaded(this.host, import('../thread/forward-dialog.js'), ({ openForwardDialog: openForward }) => openForward(this.host, {
       state: () => client.state,
       text: previewMessage(client.state, message).text,
       more: () => client.sync.loadList(),
-      back: said,
+      back: element,
       send: (ids) => {
         client.forward({ conversation: conversation.id, seq: message.seq }, ids, message.text);
         if (ids.length === 1) emit(this.host, 'parlor-open', { id: ids[0] });
@@ -291,26 +291,26 @@ export class MessageActions {
     }));
   }
 
-  /** @param {OpenMessage} place @param {MessageElement} said */
-  #hide({ conversation, message }, said) {
+  /** @param {OpenMessage} place @param {MessageElement} element */
+  #hide({ conversation, message }, element) {
     openConfirmDialog(this.host, {
       title: say.hideQuestion, more: say.hideMore, keep: say.keepIt, act: say.deleteForMe,
       then: () => {
-        focusNeighbor(said);
+        focusNeighbor(element);
         this.client.hideMessage(conversation.id, message.seq).catch((error) => this.#showError(error));
       },
     });
   }
 
-  /** @param {OpenMessage} place @param {MessageElement} said */
-  #delete({ conversation, message }, said) {
+  /** @param {OpenMessage} place @param {MessageElement} element */
+  #delete({ conversation, message }, element) {
     const files = message.attachments?.length ?? 0;
     const others = conversation.kind === 'group' ? null : shortName(nameOf(this.client.state, conversation));
     openConfirmDialog(this.host, {
       title: say.deleteQuestion, more: say.deleteMore(message.text !== '', files, others), keep: say.keepIt,
       act: say.deleteForAll,
       then: () => {
-        said.focus({ preventScroll: true });
+        element.focus({ preventScroll: true });
         this.client.deleteMessage(conversation.id, message.seq).catch((error) => this.#showError(error));
       },
     });
@@ -339,10 +339,10 @@ export class MessageActions {
   }
 }
 
-/** Moves the focus to a neighbor of a message that is about to disappear. @param {MessageElement} said */
-function focusNeighbor(said) {
-  const all = /** @type {HTMLElement[]} */ ([...said.closest('[role="log"]')?.querySelectorAll('parlor-message') ?? []]);
-  const at = all.indexOf(said);
+/** Moves the focus to a neighbor of a message that is about to disappear. @param {MessageElement} element */
+function focusNeighbor(element) {
+  const all = /** @type {HTMLElement[]} */ ([...element.closest('[role="log"]')?.querySelectorAll('parlor-message') ?? []]);
+  const at = all.indexOf(element);
   (all[at + 1] ?? all[at - 1])?.focus({ preventScroll: true });
 }
 

@@ -21,7 +21,7 @@ import { toast } from '../ui/toast.js';
 
 export class ReadingActions {
   /** The message to jump to. @type {JumpTarget|null} */
-  goal = null;
+  target = null;
   /** The jump target whose message is still being looked up. @type {JumpTarget|null} */
   #searching = null;
 
@@ -44,7 +44,7 @@ export class ReadingActions {
       'parlor-older': () => withOpen((id) => void client.sync.loadOlder(id)),
       'parlor-newer': () => withOpen((id) => void client.sync.loadNewer(id)),
       'parlor-latest': () => withOpen((id) => {
-        this.goal = null;
+        this.target = null;
         void client.showLatest(id);
       }),
       'parlor-trim': ({ first, last }) => withOpen((id) => client.sync.trim(id, first, last)),
@@ -53,22 +53,22 @@ export class ReadingActions {
     }, signal);
   }
 
-  /** Jumps to a message. @param {JumpTarget} goal */
-  async goTo(goal) {
-    this.goal = goal;
-    this.#searching = goal;
-    const outcome = goal.quiet ? 'there' : await findMessage(this.client, goal, () => this.goal === goal);
-    if (this.goal !== goal) return;
+  /** Jumps to a message. @param {JumpTarget} target */
+  async goTo(target) {
+    this.target = target;
+    this.#searching = target;
+    const outcome = target.quiet ? 'there' : await findMessage(this.client, target, () => this.target === target);
+    if (this.target !== target) return;
     this.#searching = null;
     if (outcome !== 'there') {
       this.#showMissed(outcome);
       return;
     }
-    this.show(goal.conversation);
+    this.show(target.conversation);
     // A conversation that is opened for it gets there by itself.
-    if (this.open() !== goal.conversation) return;
-    const isThere = await this.client.jumpTo(goal.conversation, goal.seq);
-    if (this.goal !== goal) return;
+    if (this.open() !== target.conversation) return;
+    const isThere = await this.client.jumpTo(target.conversation, target.seq);
+    if (this.target !== target) return;
     if (isThere) this.arrive();
     else this.#showMissed('lost');
   }
@@ -76,29 +76,29 @@ export class ReadingActions {
   /** Returns the message at which to open a conversation; null for its end. Opening another conversation cancels the
    * jump. @param {number|null} conversation @returns {number|null} */
   startingPoint(conversation) {
-    if (this.goal?.conversation !== conversation) this.goal = null;
-    return this.goal?.seq ?? null;
+    if (this.target?.conversation !== conversation) this.target = null;
+    return this.target?.seq ?? null;
   }
 
   /** Returns whether an open conversation is about to show another place. @param {number} conversation */
   isJumping(conversation) {
-    return this.goal?.conversation === conversation && !this.goal.keep;
+    return this.target?.conversation === conversation && !this.target.keep;
   }
 
   /** Completes a jump if its message is in the thread now. */
   arrive() {
-    const { goal } = this;
+    const { target } = this;
     // An earlier opening says nothing about a message that is being looked up.
-    if (!goal || goal === this.#searching || goal.conversation !== this.open()) return;
+    if (!target || target === this.#searching || target.conversation !== this.open()) return;
     // What is drawn now is known to be another place.
     this.changed();
-    const { conversation, seq, quiet, keep } = goal;
+    const { conversation, seq, quiet, keep } = target;
     const isHeld = this.client.state.threads.get(conversation)?.messages.some((one) => one.seq === seq);
     if (!isHeld && !quiet) {
       this.#showMissed('lost');
       return;
     }
-    this.goal = null;
+    this.target = null;
     // From now on the thread stays where the user scrolls.
     if (isHeld) void this.client.jumpTo(conversation, seq);
     if (keep) this.thread.restorePosition(seq);
@@ -107,9 +107,9 @@ export class ReadingActions {
 
   /** @param {Exclude<Outcome, 'there'>} outcome */
   #showMissed(outcome) {
-    const { goal } = this;
-    this.goal = null;
-    if (goal?.keep) this.thread.restorePosition(goal.seq);
+    const { target } = this;
+    this.target = null;
+    if (target?.keep) this.thread.restorePosition(target.seq);
     else toast(this.host, { words: say.jumpMissed[outcome], sign: outcome === 'lost' ? 'alert' : 'bin' });
   }
 

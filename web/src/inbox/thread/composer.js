@@ -27,7 +27,7 @@ const NAME_SIGNS = 20;
 const FINGERS = matchMedia('(pointer: coarse)');
 
 export class ParlorComposer extends HTMLElement {
-  #words = h('textarea', {
+  #input = h('textarea', {
     class: 'words', rows: 1, 'aria-label': say.message, autocomplete: 'off',
     oninput: () => this.#changed(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
@@ -56,7 +56,7 @@ export class ParlorComposer extends HTMLElement {
   #count = h('p', { class: 'hint', hidden: true, role: 'status' });
   #note = h('p', { class: 'hint', hidden: true, role: 'status' });
   #form = h('form', { class: 'composer', onsubmit: (/** @type {Event} */ event) => this.#submit(event) },
-    h('div', { class: 'box' }, this.#mode, this.#tray, this.#subject, this.#attach, this.#words,
+    h('div', { class: 'box' }, this.#mode, this.#tray, this.#subject, this.#attach, this.#input,
       h('div', { class: 'tools' }, this.#subjectTool, this.#emoji, this.#send)), this.#count, this.#note);
   #closed = h('p', { class: 'closed', hidden: true });
   #drawnMode = '';
@@ -82,7 +82,7 @@ export class ParlorComposer extends HTMLElement {
       return;
     }
     if (reply !== undefined) emit(this, 'parlor-reply', { seq: reply });
-    this.#words.value = prepend(text, this.#words.value);
+    this.#input.value = prepend(text, this.#input.value);
     this.#changed();
     this.focusInput();
   }
@@ -98,7 +98,7 @@ export class ParlorComposer extends HTMLElement {
   }
 
   focusInput() {
-    if (!this.#form.hidden) this.#words.focus({ preventScroll: true });
+    if (!this.#form.hidden) this.#input.focus({ preventScroll: true });
   }
 
   /** The edit of an own message. */
@@ -118,8 +118,8 @@ export class ParlorComposer extends HTMLElement {
     if (view.closed !== null && this.#closed.textContent !== view.closed) {
       this.#closed.replaceChildren(icon('lock', { small: true }), h('span', {}, view.closed));
     }
-    setAttribute(this.#words, 'placeholder', say.writeTo(shortened(view.name)));
-    setAttribute(this.#words, 'enterkeyhint', FINGERS.matches ? 'enter' : 'send');
+    setAttribute(this.#input, 'placeholder', say.writeTo(shortened(view.name)));
+    setAttribute(this.#input, 'enterkeyhint', FINGERS.matches ? 'enter' : 'send');
     const edits = this.#edits;
     if (fresh) this.note('');
     if (fresh || was?.seq !== edits?.seq || (isTaken && !edits)) this.#begin(edits, view);
@@ -134,9 +134,9 @@ export class ParlorComposer extends HTMLElement {
   /** Fills the fields with the edited message or the draft. @param {Extract<ComposerMode, {kind: 'edit'}>|null} edits
    * @param {ComposerView} view */
   #begin(edits, view) {
-    this.#words.value = edits ? edits.words.text : view.draft;
+    this.#input.value = edits ? edits.words.text : view.draft;
     this.#subject.value = edits ? edits.words.subject : (view.subject ?? '');
-    this.#words.setSelectionRange(this.#words.value.length, this.#words.value.length);
+    this.#input.setSelectionRange(this.#input.value.length, this.#input.value.length);
   }
 
   /** @param {ComposerMode|null} mode */
@@ -185,7 +185,7 @@ export class ParlorComposer extends HTMLElement {
     const isOn = this.#view?.subject !== null;
     if (isOn) this.#subject.value = '';
     emit(this, 'parlor-draft-subject', { subject: isOn ? null : '' });
-    if (isOn) this.#words.focus({ preventScroll: true });
+    if (isOn) this.#input.focus({ preventScroll: true });
   }
 
   #subjectChanged() {
@@ -199,7 +199,7 @@ export class ParlorComposer extends HTMLElement {
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === 'Enter' || event.key === 'ArrowDown') {
       event.preventDefault();
-      this.#words.focus({ preventScroll: true });
+      this.#input.focus({ preventScroll: true });
     } else if (event.key === 'Escape') {
       event.preventDefault();
       if (this.#edits) this.#leaveMode();
@@ -210,23 +210,23 @@ export class ParlorComposer extends HTMLElement {
   #leaveMode() {
     emit(this, 'parlor-leave-mode');
     this.note('');
-    this.#words.focus({ preventScroll: true });
+    this.#input.focus({ preventScroll: true });
   }
 
   #changed() {
     this.note('');
     if (this.#edits) this.#edited();
-    else emit(this, 'parlor-draft', { text: this.#words.value });
+    else emit(this, 'parlor-draft', { text: this.#input.value });
     this.#fit();
   }
 
   #edited() {
-    emit(this, 'parlor-edit-changed', { text: this.#words.value, subject: this.#subject.value });
+    emit(this, 'parlor-edit-changed', { text: this.#input.value, subject: this.#subject.value });
   }
 
   /** Counts the characters, and grows the field where the browser does not. */
   #fit() {
-    const left = (this.#view?.charsMax ?? Infinity) - count(normal(this.#words.value));
+    const left = (this.#view?.charsMax ?? Infinity) - count(normal(this.#input.value));
     const subjectLeft = (this.#view?.subjectMax ?? Infinity) - count(this.#subject.value.trim());
     const narrow = subjectLeft < SUBJECT_COUNT_FROM && !this.#subject.hidden;
     this.#count.hidden = left > COUNT_FROM && !narrow;
@@ -238,16 +238,16 @@ export class ParlorComposer extends HTMLElement {
       setText(this.#count, rest >= 0 ? say.charactersLeft(rest) : say.charactersOver(-rest, number));
       this.#count.classList.toggle('over', rest < 0);
     }
-    const isEmpty = isBlank(this.#words.value) && !this.#carriesFiles();
-    if (isEmpty && this.#words.value.trim() !== '' && this.#count.hidden) {
+    const isEmpty = isBlank(this.#input.value) && !this.#carriesFiles();
+    if (isEmpty && this.#input.value.trim() !== '' && this.#count.hidden) {
       this.#count.hidden = false;
       this.#count.classList.remove('over');
       setText(this.#count, say.nothingToSee);
     }
     this.#send.disabled = isEmpty || left < 0 || subjectLeft < 0 || (this.#edits?.saving ?? false);
     if (!CSS.supports('field-sizing', 'content')) {
-      this.#words.style.blockSize = 'auto';
-      this.#words.style.blockSize = `${this.#words.scrollHeight}px`;
+      this.#input.style.blockSize = 'auto';
+      this.#input.style.blockSize = `${this.#input.scrollHeight}px`;
     }
   }
 
@@ -270,7 +270,7 @@ export class ParlorComposer extends HTMLElement {
       event.preventDefault();
       this.#leaveMode();
     } else if (event.key === 'ArrowUp' && !event.altKey && !event.ctrlKey && !event.metaKey) {
-      if (this.#words.value !== '' || this.#edits || (this.#view?.attached.length ?? 0) > 0) return;
+      if (this.#input.value !== '' || this.#edits || (this.#view?.attached.length ?? 0) > 0) return;
       event.preventDefault();
       emit(this, event.shiftKey ? 'parlor-reply-last' : 'parlor-edit-last');
     }
@@ -278,7 +278,7 @@ export class ParlorComposer extends HTMLElement {
 
   /** Inserts an emoji at the cursor. */
   #chooseEmoji() {
-    const words = this.#words;
+    const words = this.#input;
     const { selectionStart: start, selectionEnd: end } = words;
     emit(this, 'parlor-pick-emoji', {
       at: this.#emoji.getBoundingClientRect(),
@@ -323,19 +323,19 @@ export class ParlorComposer extends HTMLElement {
     event.preventDefault();
     this.#fit();
     if (this.#send.disabled) return;
-    const words = normal(this.#words.value);
+    const words = normal(this.#input.value);
     const text = isBlank(words) ? '' : words;
     if (this.#edits) {
       emit(this, 'parlor-save-edit', { text, subject: this.#subject.value });
       return;
     }
-    this.#words.value = '';
+    this.#input.value = '';
     this.#changed();
     const { mode } = this.#view ?? {};
     // The reply goes to the message that is shown.
     emit(this, 'parlor-send', { text, reply: mode?.kind === 'reply' ? mode.seq : null });
     this.#subject.value = '';
-    this.#words.focus({ preventScroll: true });
+    this.#input.focus({ preventScroll: true });
   }
 }
 

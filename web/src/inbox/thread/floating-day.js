@@ -16,12 +16,12 @@ export class FloatingDay {
   /** @param {HTMLElement} log @param {number} at when the first message that is seen was written @param {number} now */
   scrolled(log, at, now) {
     const edge = log.getBoundingClientRect().top;
-    const said = [...log.querySelectorAll('.day, .unread-from')].some((one) => {
+    const isShown = [...log.querySelectorAll('.day, .unread-from')].some((one) => {
       const { top, bottom } = one.getBoundingClientRect();
       return bottom > edge && top < edge + NEAR_PX;
     });
     clearTimeout(this.#timer);
-    if (said) {
+    if (isShown) {
       this.hide();
       return;
     }

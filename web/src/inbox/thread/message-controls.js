@@ -13,7 +13,7 @@ import { icon } from '../ui/icons.js';
 import { say } from '../view/strings.js';
 import { emit } from '../ui/events.js';
 
-/** @typedef {(said: ParlorMessage, event: KeyboardEvent) => boolean} Act whether a key on a message did something */
+/** @typedef {(message: ParlorMessage, event: KeyboardEvent) => boolean} Act whether a key on a message did something */
 
 const PRESS_MS = 450;
 /** A finger is never quite still. */
@@ -21,7 +21,7 @@ const STILL_PX = 10;
 
 export class MessageControls {
   #bar = h('div', { class: 'at-hand', role: 'group', 'aria-label': say.message });
-  #more = this.#tool('more', say.more, (said) => this.#openMenu(said, this.#more.getBoundingClientRect(), said));
+  #more = this.#tool('more', say.more, (message) => this.#openMenu(message, this.#more.getBoundingClientRect(), message));
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #pressing;
   /** The position of the finger. */
@@ -32,9 +32,9 @@ export class MessageControls {
   constructor(place, act, mayWrite) {
     this.act = act;
     this.mayWrite = mayWrite;
-    const react = this.#tool('smile', say.react, (said) =>
-      emit(said, 'parlor-pick-reaction', { said, at: react.getBoundingClientRect(), back: said }));
-    const reply = this.#tool('reply', say.reply, (said) => emit(said, 'parlor-reply', { seq: said.seq }));
+    const react = this.#tool('smile', say.react, (message) =>
+      emit(message, 'parlor-pick-reaction', { element: message, at: react.getBoundingClientRect(), back: message }));
+    const reply = this.#tool('reply', say.reply, (message) => emit(message, 'parlor-reply', { seq: message.seq }));
     setAttribute(this.#more, 'aria-haspopup', 'menu');
     this.#bar.append(react, reply, this.#more);
     place.addEventListener('pointerover', (event) => this.#over(event));
@@ -56,33 +56,33 @@ export class MessageControls {
     return h('button', {
       class: 'tool', type: 'button', 'aria-label': label, title: label, tabindex: -1,
       onclick: () => {
-        const said = messageAt(this.#bar);
-        if (said) act(said);
+        const message = messageAt(this.#bar);
+        if (message) act(message);
       },
     }, icon(sign));
   }
 
-  /** @param {ParlorMessage} said @param {DOMRect|{x: number, y: number}} at @param {HTMLElement} back */
-  #openMenu(said, at, back) {
-    emit(said, 'parlor-message-menu', { said, at, back });
+  /** @param {ParlorMessage} message @param {DOMRect|{x: number, y: number}} at @param {HTMLElement} back */
+  #openMenu(message, at, back) {
+    emit(message, 'parlor-message-menu', { element: message, at, back });
   }
 
   /** @param {PointerEvent} event */
   #over(event) {
     if (event.pointerType !== 'mouse') return;
-    const said = messageAt(event.target);
-    if (said) this.#show(said);
+    const message = messageAt(event.target);
+    if (message) this.#show(message);
     else if (!this.#bar.contains(document.activeElement)) this.#hide();
   }
 
-  /** @param {ParlorMessage} said */
-  #show(said) {
-    if (this.#bar.parentElement === said) return;
-    const gone = said.said?.deleted !== '' || !this.mayWrite();
+  /** @param {ParlorMessage} message */
+  #show(message) {
+    if (this.#bar.parentElement === message) return;
+    const gone = message.view?.deleted !== '' || !this.mayWrite();
     for (const tool of this.#bar.children) /** @type {HTMLElement} */ (tool).hidden = gone && tool !== this.#more;
     // A moved element loses the focus, which must not get lost.
     if (this.#bar.contains(document.activeElement)) messageAt(this.#bar)?.focus({ preventScroll: true });
-    if (isThere(said)) said.append(this.#bar);
+    if (isThere(message)) message.append(this.#bar);
     else this.#hide();
   }
 
@@ -95,18 +95,18 @@ export class MessageControls {
 
   /** @param {FocusEvent} event */
   #focused({ target }) {
-    const said = messageAt(target);
-    if (!said) return;
-    if (/** @type {Element} */ (target).matches(':focus-visible')) this.#show(said);
-    for (const one of controls(said)) setAttribute(one, 'tabindex', 0);
+    const message = messageAt(target);
+    if (!message) return;
+    if (/** @type {Element} */ (target).matches(':focus-visible')) this.#show(message);
+    for (const one of controls(message)) setAttribute(one, 'tabindex', 0);
   }
 
   /** @param {FocusEvent} event */
   #left({ target, relatedTarget }) {
-    const said = messageAt(target);
-    if (!said || said.contains(/** @type {Node|null} */ (relatedTarget))) return;
-    for (const one of controls(said)) setAttribute(one, 'tabindex', -1);
-    if (this.#bar.parentElement === said && !said.matches(':hover')) this.#bar.remove();
+    const message = messageAt(target);
+    if (!message || message.contains(/** @type {Node|null} */ (relatedTarget))) return;
+    for (const one of controls(message)) setAttribute(one, 'tabindex', -1);
+    if (this.#bar.parentElement === message && !message.matches(':hover')) this.#bar.remove();
   }
 
   /** @param {KeyboardEvent} event */
@@ -114,34 +114,34 @@ export class MessageControls {
     if (event.defaultPrevented || event.isComposing) return;
     const target = /** @type {HTMLElement} */ (event.target);
     const log = /** @type {HTMLElement|null} */ (target.closest('[role="log"]'));
-    const said = messageAt(target);
-    if (!log || (target !== log && !said)) return;
-    const isOn = target === log || target === said;
-    if ((isOn || event.key === 'Escape') && this.#walk(event, log, said)) {
+    const message = messageAt(target);
+    if (!log || (target !== log && !message)) return;
+    const isOn = target === log || target === message;
+    if ((isOn || event.key === 'Escape') && this.#walk(event, log, message)) {
       event.preventDefault();
       return;
     }
     // The letter keys also work on its links and buttons.
-    if (!said || !isThere(said) || target.matches('video, audio')) return;
+    if (!message || !isThere(message) || target.matches('video, audio')) return;
     if (isOn && (event.key === 'Enter' || event.key === 'ContextMenu' || (event.key === 'F10' && event.shiftKey))) {
       event.preventDefault();
-      this.#openMenu(said, bubbleOf(said).getBoundingClientRect(), said);
-    } else if (this.act(said, event)) {
+      this.#openMenu(message, bubbleOf(message).getBoundingClientRect(), message);
+    } else if (this.act(message, event)) {
       event.preventDefault();
     }
   }
 
-  /** @param {KeyboardEvent} event @param {HTMLElement} log @param {ParlorMessage|null} said
+  /** @param {KeyboardEvent} event @param {HTMLElement} log @param {ParlorMessage|null} message
    * @returns {boolean} whether the key went anywhere */
-  #walk({ key, target, ctrlKey, altKey, metaKey }, log, said) {
+  #walk({ key, target, ctrlKey, altKey, metaKey }, log, message) {
     if (ctrlKey || altKey || metaKey) return false;
     if (key === 'Escape') {
-      if (!said) return false;
-      (target === said ? log : said).focus({ preventScroll: true });
+      if (!message) return false;
+      (target === message ? log : message).focus({ preventScroll: true });
       return true;
     }
     const all = /** @type {ParlorMessage[]} */ ([...log.querySelectorAll('parlor-message')]);
-    const at = said ? all.indexOf(said) : -1;
+    const at = message ? all.indexOf(message) : -1;
     /** @type {Record<string, number>} */
     const ways = { ArrowUp: at - 1, ArrowDown: at + 1 };
     if (all.length > 0 && (key === 'Home' || key === 'End')) {
@@ -149,7 +149,7 @@ export class MessageControls {
       return true;
     }
     if (!(key in ways) || all.length === 0) return false;
-    if (!said) {
+    if (!message) {
       // From the log, up goes to the last visible message. Down scrolls, as anywhere.
       if (key !== 'ArrowUp') return false;
       (lastSeen(log, all) ?? all[all.length - 1]).focus({ preventScroll: true });
@@ -157,7 +157,7 @@ export class MessageControls {
     }
     const to = all[ways[key]];
     if (!to) {
-      if (key === 'ArrowDown') emit(said, 'parlor-focus-composer');
+      if (key === 'ArrowDown') emit(message, 'parlor-focus-composer');
       return true;
     }
     to.focus({ preventScroll: true });
@@ -167,29 +167,29 @@ export class MessageControls {
 
   /** Handles a right click, or a long press where the browser reports it. @param {MouseEvent} event */
   #context(event) {
-    const said = messageAt(event.target);
+    const message = messageAt(event.target);
     const target = /** @type {Element} */ (event.target);
-    if (!said || !isThere(said) || event.shiftKey) return;
+    if (!message || !isThere(message) || event.shiftKey) return;
     const touch = /** @type {PointerEvent} */ (event).pointerType === 'touch';
     // Selections, links and pictures have the browser's own menu.
     const own = target.closest('a, img, video, audio') || (getSelection()?.toString() ?? '') !== '';
     if (own && !touch) return;
     event.preventDefault();
     if (this.#pressed || touch) return;
-    this.#openMenu(said, { x: event.clientX, y: event.clientY }, said);
+    this.#openMenu(message, { x: event.clientX, y: event.clientY }, message);
   }
 
   /** @param {PointerEvent} event */
   #press(event) {
     clearTimeout(this.#pressing);
     this.#pressed = false;
-    const said = messageAt(event.target);
-    if (event.pointerType === 'mouse' || !event.isPrimary || !said || !isThere(said)) return;
+    const message = messageAt(event.target);
+    if (event.pointerType === 'mouse' || !event.isPrimary || !message || !isThere(message)) return;
     this.#from = { x: event.clientX, y: event.clientY };
     this.#pressing = setTimeout(() => {
       this.#pressed = true;
       swallowClick();
-      this.#openMenu(said, { ...this.#from }, said);
+      this.#openMenu(message, { ...this.#from }, message);
     }, PRESS_MS);
   }
 
@@ -216,20 +216,20 @@ function messageAt(target) {
   return target instanceof Element ? target.closest('parlor-message') : null;
 }
 
-/** Returns whether the server has a message, so that there are actions for it. @param {ParlorMessage} said
+/** Returns whether the server has a message, so that there are actions for it. @param {ParlorMessage} message
  * @returns {boolean} */
-function isThere(said) {
-  return said.seq > 0;
+function isThere(message) {
+  return message.seq > 0;
 }
 
-/** @param {ParlorMessage} said @returns {Element} */
-function bubbleOf(said) {
-  return said.querySelector('.bubble:not([hidden])') ?? said;
+/** @param {ParlorMessage} message @returns {Element} */
+function bubbleOf(message) {
+  return message.querySelector('.bubble:not([hidden])') ?? message;
 }
 
-/** @param {ParlorMessage} said @returns {Element[]} */
-function controls(said) {
-  return [...said.querySelectorAll('a, button, video, audio')];
+/** @param {ParlorMessage} message @returns {Element[]} */
+function controls(message) {
+  return [...message.querySelectorAll('a, button, video, audio')];
 }
 
 /** @param {HTMLElement} log @param {ParlorMessage[]} all @returns {ParlorMessage|undefined} */

@@ -313,7 +313,7 @@ export class ParlorMessageList extends HTMLElement {
     const seen = atEnd ? view.lastSeq : (all[this.#anchor.last(AT_END_PX)]?.seq ?? 0);
     if (seen > 0) emit(this, 'parlor-seen', { seq: seen });
     this.#drawPill(view, below);
-    const first = all[this.#anchor.first()]?.said;
+    const first = all[this.#anchor.first()]?.view;
     const since = this.#unreadBar.update(view.divider, this.#whereLine(view, first?.seq ?? 0), view.now);
     if (since !== '') this.#announcer.announce(since);
     if (moved && first && !this.#following) this.#floatingDay.scrolled(this.#log, first.at, view.now);

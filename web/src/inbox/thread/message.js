@@ -25,13 +25,13 @@ import { emit } from '../ui/events.js';
 
 export class ParlorMessage extends HTMLElement {
   /** @type {MessageView|null} */
-  #said = null;
+  #view = null;
   #drawnWords = '';
   #drawnQuote = '';
   #drawnReactions = '';
   #ears = '';
-  /** What the spoken sentence was made of. @type {{said: MessageView|null, speaker: string, state: string}} */
-  #read = { said: null, speaker: '', state: '' };
+  /** What the spoken sentence was made of. @type {{view: MessageView|null, speaker: string, state: string}} */
+  #read = { view: null, speaker: '', state: '' };
   #files = /** @type {ParlorAttachments} */ (document.createElement('parlor-attachments'));
   #name = h('span', { class: 'visually-hidden' });
   #quote = h('div', { class: 'quote-place' });
@@ -48,29 +48,29 @@ export class ParlorMessage extends HTMLElement {
   }
 
   /** What is drawn. @returns {MessageView|null} */
-  get said() {
-    return this.#said;
+  get view() {
+    return this.#view;
   }
 
   /** @returns {number} 0 while it is not sent */
   get seq() {
-    return this.#said?.seq ?? 0;
+    return this.#view?.seq ?? 0;
   }
 
-  /** @param {MessageView} said */
-  update(said) {
-    if (said === this.#said) return;
-    this.#said = said;
-    this.#files.update(said);
-    this.#drawWords(said);
-    this.#drawQuote(said.quote);
-    this.#drawReactions(said.reactions);
+  /** @param {MessageView} view */
+  update(view) {
+    if (view === this.#view) return;
+    this.#view = view;
+    this.#files.update(view);
+    this.#drawWords(view);
+    this.#drawQuote(view.quote);
+    this.#drawReactions(view.reactions);
   }
 
   /** @param {Dress} how */
   dress({ unsent, speaker, ears, state }) {
-    const said = this.#said;
-    if (!said) return;
+    const view = this.#view;
+    if (!view) return;
     this.#bubble.classList.toggle('unsent', unsent);
     this.#files.classList.toggle('unsent', unsent);
     const name = ears ? `${isolated(speaker)}: ` : '';
@@ -78,12 +78,12 @@ export class ParlorMessage extends HTMLElement {
       this.#ears = name;
       setText(this.#name, name);
     }
-    if (said === this.#read.said && speaker === this.#read.speaker && state === this.#read.state) return;
-    this.#read = { said, speaker, state };
-    setAttribute(this, 'aria-label', spokenMessage(said, speaker, state));
+    if (view === this.#read.view && speaker === this.#read.speaker && state === this.#read.state) return;
+    this.#read = { view, speaker, state };
+    setAttribute(this, 'aria-label', spokenMessage(view, speaker, state));
   }
 
-  /** @param {MessageView} said */
+  /** @param {MessageView} view */
   #drawWords({ text, subject, forwarded, edited, deleted }) {
     const drawn = JSON.stringify([text, subject, forwarded, edited !== '', deleted]);
     if (drawn === this.#drawnWords) return;

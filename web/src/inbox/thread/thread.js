@@ -30,7 +30,7 @@ export class ParlorThread extends HTMLElement {
   #head = h('div', { class: 'thread-head' }, backButton(this), this.#face,
     h('div', { class: 'person' }, this.#name, this.#note), this.#search, this.#members);
   #card = h('div', { class: 'card-place' });
-  #talk = /** @type {ParlorMessageList} */ (document.createElement('parlor-message-list'));
+  #messageList = /** @type {ParlorMessageList} */ (document.createElement('parlor-message-list'));
   #instead = h('div', { class: 'instead', tabindex: -1 });
   #composer = /** @type {ParlorComposer} */ (document.createElement('parlor-composer'));
   #drop = new DropTarget(this, {
@@ -48,7 +48,7 @@ export class ParlorThread extends HTMLElement {
     if (this.contains(this.#head)) return;
     this.classList.add('thread');
     setAttribute(this, 'role', 'region');
-    this.append(this.#head, this.#card, this.#talk, this.#instead, this.#composer, this.#drop.overlay);
+    this.append(this.#head, this.#card, this.#messageList, this.#instead, this.#composer, this.#drop.overlay);
   }
 
   chooseFiles() {
@@ -71,7 +71,7 @@ export class ParlorThread extends HTMLElement {
 
   /** The element of the messages. @returns {HTMLElement} */
   get messages() {
-    return this.#talk;
+    return this.#messageList;
   }
 
   /** The element of the composer. @returns {HTMLElement} */
@@ -80,7 +80,7 @@ export class ParlorThread extends HTMLElement {
   }
 
   focusMessages() {
-    this.#talk.focusLog();
+    this.#messageList.focusLog();
   }
 
   focusHead() {
@@ -89,21 +89,21 @@ export class ParlorThread extends HTMLElement {
 
   /** The visible place is loaded again. @param {number} seq */
   restorePosition(seq) {
-    this.#talk.restorePosition(seq);
+    this.#messageList.restorePosition(seq);
   }
 
   /** @param {number} seq @param {boolean} [quiet] */
   jumpTo(seq, quiet) {
-    this.#talk.jumpTo(seq, quiet);
+    this.#messageList.jumpTo(seq, quiet);
   }
 
   /** Dismisses the bar about unread messages above. */
   dismissUnreadBar() {
-    this.#talk.dismissUnreadBar();
+    this.#messageList.dismissUnreadBar();
   }
 
   markVisible() {
-    this.#talk.markVisible();
+    this.#messageList.markVisible();
   }
 
   /** @param {ThreadView} view */
@@ -112,16 +112,16 @@ export class ParlorThread extends HTMLElement {
     this.#drawHead(view);
     this.#drawCard(view);
     const empty = insteadOf(view);
-    const instead = empty === 'bones' && this.#talk.keeps(view.talk) ? '' : empty;
-    this.#talk.hidden = instead !== '' && instead !== 'first';
+    const instead = empty === 'bones' && this.#messageList.keeps(view.messageList) ? '' : empty;
+    this.#messageList.hidden = instead !== '' && instead !== 'first';
     this.#composer.hidden = !view.known;
     if (this.#drawnInstead !== instead + view.name) {
       this.#drawnInstead = instead + view.name;
       replaceChildren(this.#instead, this.#makeInstead(instead, view.name), () =>
-        (this.#talk.hidden ? this.#instead.focus({ preventScroll: true }) : this.#talk.focusLog()));
+        (this.#messageList.hidden ? this.#instead.focus({ preventScroll: true }) : this.#messageList.focusLog()));
     }
     this.#instead.hidden = instead === '';
-    this.#talk.update(view.talk);
+    this.#messageList.update(view.messageList);
     this.#composer.update(view.composer);
     this.#drop.most = view.bytesMax;
   }
@@ -181,10 +181,10 @@ export class ParlorThread extends HTMLElement {
 
 /** @param {ThreadView} view @returns {'missing'|'failed'|'bones'|'first'|''} */
 function insteadOf(view) {
-  const isLeft = view.talk.left && view.progress !== 'loading';
+  const isLeft = view.messageList.left && view.progress !== 'loading';
   if ((view.progress === 'missing' || isLeft) && !view.known) return 'missing';
   if (!view.loaded || !view.known) return view.progress === 'failed' ? 'failed' : 'bones';
-  return view.talk.blocks.length === 0 ? 'first' : '';
+  return view.messageList.blocks.length === 0 ? 'first' : '';
 }
 
 /** Returns the button that leads back to the list, where there is one pane. @param {HTMLElement} from

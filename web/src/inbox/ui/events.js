@@ -8,7 +8,7 @@
 
 /**
  * @typedef {HTMLElement & {readonly seq: number}} MessageElement
- * @typedef {{said: MessageElement, at: DOMRect|{x: number, y: number}, back: HTMLElement}} MessageTarget where a menu of
+ * @typedef {{element: MessageElement, at: DOMRect|{x: number, y: number}, back: HTMLElement}} MessageTarget where a menu of
  *   a message opens, and what gets the focus when it closes
  * @typedef {{quiet?: boolean, keep?: boolean}} JumpOptions `quiet`: the message is not highlighted, and a neighbour will
  *   do; `keep`: it is the current position, which has to be loaded again

@@ -47,7 +47,7 @@ import { composerName, avatarUsers, nameOf, roleChips, unreadOf } from './conver
  * @typedef {{
  *   id: number, name: string, faces: User[], isGroup: boolean, people: number, offline: boolean, context: Context|null,
  *   picture: string|null, standing: {words: string, dot: Dot},
- *   roles: {text: string, mine: boolean}[], progress: Progress, loaded: boolean, known: boolean, talk: MessageListView,
+ *   roles: {text: string, mine: boolean}[], progress: Progress, loaded: boolean, known: boolean, messageList: MessageListView,
  *   composer: ComposerView, bytesMax: number,
  * }} ThreadView
  * @typedef {{
@@ -99,7 +99,7 @@ export function threadView(viewInput, opened) {
     progress,
     loaded,
     known: conversation !== undefined,
-    talk: {
+    messageList: {
       conversation: id,
       name: called,
       blocks,

@@ -38,18 +38,18 @@ export function apply(state, input) {
       receiveEvent(draft, input.event);
       break;
     case 'heads':
-      applyHeads(draft, input.heads, input.asked);
+      applyHeads(draft, input.heads, input.requestedAt);
       break;
     case 'changes':
       scopeLoaded(draft, input.changes.scope, input.answered);
-      applyChanges(draft, input.changes, input.asked, false);
+      applyChanges(draft, input.changes, input.requestedAt, false);
       break;
     case 'conversation':
       applyConversation(draft, input);
       break;
     case 'list':
       putUsers(draft, input.page.users ?? []);
-      for (const conversation of input.page.conversations) applyRow(draft, conversation, input.asked);
+      for (const conversation of input.page.conversations) applyRow(draft, conversation, input.requestedAt);
       draft.list = listBounds(input.page);
       draft.cursor ??= input.page.cursor;
       break;
@@ -60,13 +60,13 @@ export function apply(state, input) {
     case 'me':
       scopeLoaded(draft, `user:${draft.user}`, input.answered);
       applyMe(draft, input.answer, input.since);
-      applyTotals(draft, input.answer, input.asked);
+      applyTotals(draft, input.answer, input.requestedAt);
       break;
     case 'sent':
-      applyMessage(draft, input.sent.message, input.sent.version, input.asked);
+      applyMessage(draft, input.sent.message, input.sent.version, input.requestedAt);
       break;
     case 'changed':
-      applyMessage(draft, input.changed.message, input.changed.version, input.asked);
+      applyMessage(draft, input.changed.message, input.changed.version, input.requestedAt);
       break;
     case 'hidden':
       hideMessageAt(draft, input.place);
@@ -75,7 +75,7 @@ export function apply(state, input) {
       }
       break;
     case 'gone':
-      if (!wasAddedSince(draft, input.scope, input.asked)) removeMissing(draft, input.scope, input.asked);
+      if (!wasAddedSince(draft, input.scope, input.requestedAt)) removeMissing(draft, input.scope, input.requestedAt);
       break;
     case 'users':
       putUsers(draft, input.users);

@@ -8,55 +8,55 @@
  *   PlacedEvent} from '../wire.js'
  */
 
-/** @typedef {Conversation & {unreadAt: number}} HeldConversation */
+/** @typedef {Conversation & {unreadAt: number}} ConversationRow */
 
 /** Shown as "99+". */
 const UNREAD_MAX = 100;
 
-/** @param {HeldConversation} held @param {PlacedEvent} event
+/** @param {ConversationRow} current @param {PlacedEvent} event
  * @param {{me: number, fanOutMax: number, hidden?: boolean}} how `hidden`: I deleted this message for myself
- * @returns {HeldConversation} */
-export function applyToRow(held, event, { me, fanOutMax, hidden = false }) {
+ * @returns {ConversationRow} */
+export function applyToRow(current, event, { me, fanOutMax, hidden = false }) {
   switch (event.type) {
     case 'message.created': {
-      const isLarge = held.member_count > fanOutMax;
-      return { ...withMessage(held, event, { me, hidden, isLarge }), version: event.version };
+      const isLarge = current.member_count > fanOutMax;
+      return { ...withMessage(current, event, { me, hidden, isLarge }), version: event.version };
     }
     case 'message.updated':
-      return { ...withChanged(held, event), version: event.version };
+      return { ...withChanged(current, event), version: event.version };
     case 'conversation.updated': {
       const { title, picture, context } = event;
-      const isLarge = held.member_count > fanOutMax;
-      const members = withRows(held.members, event.members, { me, isLarge, add: false });
-      return withLine({ ...held, title, picture, context, members, version: event.version }, event.message);
+      const isLarge = current.member_count > fanOutMax;
+      const members = withRows(current.members, event.members, { me, isLarge, add: false });
+      return withLine({ ...current, title, picture, context, members, version: event.version }, event.message);
     }
     case 'member.updated':
-      return withLine({ ...withMembers(held, event, me, fanOutMax), version: event.version }, event.message);
+      return withLine({ ...withMembers(current, event, me, fanOutMax), version: event.version }, event.message);
     case 'scope.advanced':
-      return { ...held, version: event.version };
+      return { ...current, version: event.version };
     default:
-      return held;
+      return current;
   }
 }
 
-/** @param {HeldConversation} held @param {MessageCreated} event @param {{me: number, hidden: boolean, isLarge: boolean}} how
- * @returns {HeldConversation} */
-function withMessage(held, event, { me, hidden, isLarge }) {
+/** @param {ConversationRow} current @param {MessageCreated} event @param {{me: number, hidden: boolean, isLarge: boolean}} how
+ * @returns {ConversationRow} */
+function withMessage(current, event, { me, hidden, isLarge }) {
   const { message } = event;
   // Not sent if read receipts are off.
   const readSeq = event.sender_read_seq ?? 0;
   const mine = message.sender === me;
   // Other moves of the user's own marker arrive with their own event, together with the unread count.
   const marks = !mine || readSeq === message.seq;
-  const counted = hidden || event.version <= held.unreadAt || (mine && !marks);
+  const counted = hidden || event.version <= current.unreadAt || (mine && !marks);
   return {
-    ...held,
+    ...current,
     activity: message.id,
     last_seq: message.seq,
-    last_message: hidden ? held.last_message : message,
-    unread: counted ? held.unread : mine ? 0 : Math.min(UNREAD_MAX, held.unread + 1),
-    unreadAt: Math.max(held.unreadAt, event.version),
-    members: held.members.map((row) =>
+    last_message: hidden ? current.last_message : message,
+    unread: counted ? current.unread : mine ? 0 : Math.min(UNREAD_MAX, current.unread + 1),
+    unreadAt: Math.max(current.unreadAt, event.version),
+    members: current.members.map((row) =>
       row.user.id === message.sender ? withSent(row, event, { readSeq: marks ? readSeq : 0, isLarge }) : row),
   };
 }
@@ -69,50 +69,50 @@ function withSent(row, { message }, { readSeq, isLarge }) {
   return readSeq > row.read_seq ? { ...moved(sent, readSeq, 0, row.version), read_at: message.created_at } : sent;
 }
 
-/** A system message does not count as unread. @param {HeldConversation} held @param {Message|undefined} line
- * @returns {HeldConversation} */
-function withLine(held, line) {
-  return line ? { ...held, activity: line.id, last_seq: line.seq, last_message: line } : held;
+/** A system message does not count as unread. @param {ConversationRow} current @param {Message|undefined} line
+ * @returns {ConversationRow} */
+function withLine(current, line) {
+  return line ? { ...current, activity: line.id, last_seq: line.seq, last_message: line } : current;
 }
 
-/** @param {HeldConversation} held @param {MessageUpdated} event @returns {HeldConversation} */
-function withChanged(held, { message }) {
-  const last = held.last_message;
-  if (last?.seq !== message.seq || last.version >= message.version) return held;
-  return { ...held, last_message: message };
+/** @param {ConversationRow} current @param {MessageUpdated} event @returns {ConversationRow} */
+function withChanged(current, { message }) {
+  const last = current.last_message;
+  if (last?.seq !== message.seq || last.version >= message.version) return current;
+  return { ...current, last_message: message };
 }
 
-/** Returns whether a deleted message may have counted as unread. @param {HeldConversation} held
+/** Returns whether a deleted message may have counted as unread. @param {ConversationRow} current
  * @param {MessageUpdated} event @param {number} me @returns {boolean} */
-export function changesUnread(held, { message, version }, me) {
-  if (!message.deleted || message.sender === me || version <= held.unreadAt) return false;
-  return message.seq > (memberOf(held, me)?.read_seq ?? 0);
+export function changesUnread(current, { message, version }, me) {
+  if (!message.deleted || message.sender === me || version <= current.unreadAt) return false;
+  return message.seq > (memberOf(current, me)?.read_seq ?? 0);
 }
 
 /** Returns the conversation after the user hid a message, or null if it has to be loaded again: a count from another
- * marker than the current one says nothing. @param {HeldConversation} held
+ * marker than the current one says nothing. @param {ConversationRow} current
  * @param {{seq: number, read_seq: number, unread: number, version: number}} event @param {number} me
- * @returns {HeldConversation|null} */
-export function withHidden(held, { seq, read_seq, unread, version }, me) {
-  const mine = memberOf(held, me)?.read_seq ?? 0;
-  if (held.last_message?.seq === seq || read_seq !== mine) return null;
-  if (version >= held.version) return { ...held, unread, unreadAt: Math.max(held.unreadAt, version) };
+ * @returns {ConversationRow|null} */
+export function withHidden(current, { seq, read_seq, unread, version }, me) {
+  const mine = memberOf(current, me)?.read_seq ?? 0;
+  if (current.last_message?.seq === seq || read_seq !== mine) return null;
+  if (version >= current.version) return { ...current, unread, unreadAt: Math.max(current.unreadAt, version) };
   // Messages may have arrived after it was counted.
-  return seq > mine ? null : held;
+  return seq > mine ? null : current;
 }
 
-/** @param {HeldConversation} held @param {MembersUpdated} event @param {number} me @param {number} fanOutMax @returns {HeldConversation} */
-function withMembers(held, event, me, fanOutMax) {
+/** @param {ConversationRow} current @param {MembersUpdated} event @param {number} me @param {number} fanOutMax @returns {ConversationRow} */
+function withMembers(current, event, me, fanOutMax) {
   const [row] = event.members;
   const mine = event.members.length === 1 && row.user.id === me && typeof event.unread === 'number'
-    && event.version > held.unreadAt;
+    && event.version > current.unreadAt;
   const isLarge = event.member_count > fanOutMax;
   return {
-    ...held,
-    members: withRows(held.members, event.members, { me, isLarge, add: !isLarge }),
+    ...current,
+    members: withRows(current.members, event.members, { me, isLarge, add: !isLarge }),
     member_count: event.member_count,
-    unread: mine ? /** @type {number} */ (event.unread) : held.unread,
-    unreadAt: mine ? Math.max(held.unreadAt, event.version) : held.unreadAt,
+    unread: mine ? /** @type {number} */ (event.unread) : current.unread,
+    unreadAt: mine ? Math.max(current.unreadAt, event.version) : current.unreadAt,
   };
 }
 
@@ -133,10 +133,10 @@ function withRows(members, rows, { me, isLarge, add }) {
   return changed;
 }
 
-/** @param {Member} held @param {Member} row @returns {Member} */
-function ahead(held, row) {
-  if (held.read_seq <= row.read_seq) return row;
-  return { ...moved(row, held.read_seq, held.delivered_seq, row.version), read_at: held.read_at };
+/** @param {Member} current @param {Member} row @returns {Member} */
+function ahead(current, row) {
+  if (current.read_seq <= row.read_seq) return row;
+  return { ...moved(row, current.read_seq, current.delivered_seq, row.version), read_at: current.read_at };
 }
 
 /** @param {Member} row @param {number} read @param {number} delivered @param {number} version @returns {Member} */
@@ -151,19 +151,19 @@ function moved(row, read, delivered, version) {
 }
 
 /** Returns the conversation with the user's own marker, which only the user receives; null if it has to be loaded
- * again. @param {HeldConversation} held @param {Marker} marker @param {number} me @param {number} version
- * @returns {HeldConversation|null} */
-export function withMarker(held, marker, me, version) {
-  const row = held.members.find((one) => one.user.id === me);
-  if (!row) return held;
+ * again. @param {ConversationRow} current @param {Marker} marker @param {number} me @param {number} version
+ * @returns {ConversationRow|null} */
+export function withMarker(current, marker, me, version) {
+  const row = current.members.find((one) => one.user.id === me);
+  if (!row) return current;
   const moves = marker.read_seq > row.read_seq;
-  const members = held.members.map((one) =>
+  const members = current.members.map((one) =>
     one === row
       ? { ...moved(row, marker.read_seq, marker.delivered_seq, row.version), ...(moves ? readAt(marker) : {}) }
       : one);
-  if (!moves) return marker.delivered_seq > row.delivered_seq ? { ...held, members } : held;
-  if (version < held.version) return null;
-  return { ...held, members, unread: marker.unread, unreadAt: version };
+  if (!moves) return marker.delivered_seq > row.delivered_seq ? { ...current, members } : current;
+  if (version < current.version) return null;
+  return { ...current, members, unread: marker.unread, unreadAt: version };
 }
 
 /** @param {Marker} marker @returns {{read_at: string|null}} */
@@ -172,12 +172,12 @@ function readAt(marker) {
 }
 
 /** Replaces a complete copy by another one, without moving the user's marker back.
- * @param {HeldConversation|undefined} held @param {Conversation} whole @param {number} me
- * @returns {HeldConversation} */
-export function mergeRow(held, whole, me) {
+ * @param {ConversationRow|undefined} current @param {Conversation} whole @param {number} me
+ * @returns {ConversationRow} */
+export function mergeRow(current, whole, me) {
   const taken = { ...whole, unreadAt: whole.version };
-  const mine = held?.members.find((one) => one.user.id === me);
-  if (!held || !mine || !isBehind(held, whole, me)) return taken;
+  const mine = current?.members.find((one) => one.user.id === me);
+  if (!current || !mine || !isBehind(current, whole, me)) return taken;
   const members = whole.members.map((one) =>
     one.user.id === me
       ? { ...moved(one, mine.read_seq, mine.delivered_seq, one.version), read_at: mine.read_at }
@@ -186,9 +186,9 @@ export function mergeRow(held, whole, me) {
 }
 
 /** Returns whether a complete copy was read before the user's marker moved to where it is.
- * @param {HeldConversation} held @param {Conversation} whole @param {number} me @returns {boolean} */
-export function isBehind(held, whole, me) {
-  return (memberOf(whole, me)?.read_seq ?? Infinity) < (memberOf(held, me)?.read_seq ?? 0);
+ * @param {ConversationRow} current @param {Conversation} whole @param {number} me @returns {boolean} */
+export function isBehind(current, whole, me) {
+  return (memberOf(whole, me)?.read_seq ?? Infinity) < (memberOf(current, me)?.read_seq ?? 0);
 }
 
 /** @param {Conversation} conversation @param {number} me @returns {Member|undefined} */

@@ -36,10 +36,10 @@ export function receiveEvent(draft, event) {
     if (event.version <= knownVersion(draft)) markStale(draft, event.scope, { version: event.version, urgent: true, wholeSince: 0 });
     else putConversation(draft, { ...event.conversation, version: event.version }, draft.turn);
   } else {
-    const held = (draft.heldEvents.get(event.scope) ?? []).filter((one) => one.version !== event.version);
-    held.push(event);
-    held.sort((a, b) => a.version - b.version);
-    draft.heldEvents.set(event.scope, held.slice(0, HELD_EVENTS_MAX));
+    const current = (draft.heldEvents.get(event.scope) ?? []).filter((one) => one.version !== event.version);
+    current.push(event);
+    current.sort((a, b) => a.version - b.version);
+    draft.heldEvents.set(event.scope, current.slice(0, HELD_EVENTS_MAX));
     draft.heldEventsAt.set(event.scope, draft.turn);
     markStale(draft, event.scope, { version: event.version, urgent: at === null, wholeSince: 0 });
   }
@@ -66,14 +66,14 @@ function applyEvent(draft, event) {
  * @param {MarkerUpdated|MessageHidden} event */
 function applyOwnEvent(draft, event) {
   const id = event.conversation;
-  const held = draft.conversations.get(id);
+  const current = draft.conversations.get(id);
   if (event.type === 'message.hidden') hideMessageAt(draft, event);
   // It has a scope of its own, so a copy of the conversation may already include it.
   markTotalsStale(draft);
-  if (held) {
+  if (current) {
     const changed = event.type === 'message.hidden'
-      ? withHidden(held, event, draft.user)
-      : withMarker(held, event, draft.user, event.version);
+      ? withHidden(current, event, draft.user)
+      : withMarker(current, event, draft.user, event.version);
     if (changed) draft.conversations.set(id, changed);
     else markWholeStale(draft, id);
   }
@@ -83,26 +83,26 @@ function applyOwnEvent(draft, event) {
 /** Applies what all members of a conversation are sent. @param {State} draft
  * @param {Exclude<PlacedEvent, {type: 'me.updated'|'marker.updated'|'message.hidden'}>} event */
 function applyConversationEvent(draft, event) {
-  const held = draft.conversations.get(conversationOf(event.scope));
-  if (!held) return;
+  const current = draft.conversations.get(conversationOf(event.scope));
+  if (!current) return;
   const { fanOutMax, user } = draft;
   const message = 'message' in event ? event.message : undefined;
   const hidden = message !== undefined && isHidden(draft, message);
-  const changed = applyToRow(held, event, { me: user, fanOutMax, hidden });
-  draft.conversations.set(held.id, changed);
-  countRow(draft, held, changed, true);
-  applyHistoryStart(draft, changed, held);
+  const changed = applyToRow(current, event, { me: user, fanOutMax, hidden });
+  draft.conversations.set(current.id, changed);
+  countRow(draft, current, changed, true);
+  applyHistoryStart(draft, changed, current);
   hideFoundBefore(draft, changed);
-  if (message) putMessages(draft, held.id, [message]);
+  if (message) putMessages(draft, current.id, [message]);
   if (event.type === 'message.created') putUsers(draft, [event.sender]);
   if ('members' in event) putUsers(draft, event.members.map((one) => one.user));
   // The user's own marker may have moved, which is not reported here.
   if (event.type === 'message.created' && event.message.sender === user && event.sender_read_seq === null) {
-    markWholeStale(draft, held.id);
+    markWholeStale(draft, current.id);
   }
-  if (event.type === 'message.updated' && changesUnread(held, event, user)) markWholeStale(draft, held.id);
+  if (event.type === 'message.updated' && changesUnread(current, event, user)) markWholeStale(draft, current.id);
   // On the other side of the limit, other members are loaded and markers arrive in another way.
-  if (held.member_count > fanOutMax !== changed.member_count > fanOutMax) markWholeStale(draft, held.id);
+  if (current.member_count > fanOutMax !== changed.member_count > fanOutMax) markWholeStale(draft, current.id);
 }
 
 /** Removes a conversation that the user is no longer in. @param {State} draft @param {string} scope
@@ -126,18 +126,18 @@ export function removeConversation(draft, scope, version) {
 
 /** @param {State} draft @param {string} scope */
 export function releaseHeldEvents(draft, scope) {
-  const held = [...(draft.heldEvents.get(scope) ?? [])];
+  const current = [...(draft.heldEvents.get(scope) ?? [])];
   for (;;) {
     const at = rowVersion(draft, scope);
-    while (held.length > 0 && at !== null && held[0].version <= at) held.shift();
-    if (held.length === 0 || at === null || held[0].prev !== at) break;
-    applyEvent(draft, /** @type {PlacedEvent} */ (held.shift()));
+    while (current.length > 0 && at !== null && current[0].version <= at) current.shift();
+    if (current.length === 0 || at === null || current[0].prev !== at) break;
+    applyEvent(draft, /** @type {PlacedEvent} */ (current.shift()));
   }
-  if (held.length === 0) {
+  if (current.length === 0) {
     draft.heldEvents.delete(scope);
     draft.heldEventsAt.delete(scope);
     return;
   }
-  draft.heldEvents.set(scope, held);
-  markStale(draft, scope, { version: held[held.length - 1].version, urgent: false, wholeSince: 0 });
+  draft.heldEvents.set(scope, current);
+  markStale(draft, scope, { version: current[current.length - 1].version, urgent: false, wholeSince: 0 });
 }

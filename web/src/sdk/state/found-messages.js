@@ -116,31 +116,31 @@ function resetBy(input) {
 
 /** @param {State} draft @param {Message[]} messages */
 function updateCopies(draft, messages) {
-  for (const message of messages) change(draft, foundKey(message), (held) => newerCopy(held, message));
+  for (const message of messages) change(draft, foundKey(message), (current) => newerCopy(current, message));
 }
 
 /** @param {State} draft @param {(key: string) => boolean} isMeant */
 function hide(draft, isMeant) {
   for (const key of [...draft.found.keys()].filter(isMeant)) {
     const [conversation, seq] = key.split(':').map(Number);
-    change(draft, key, (held) => hiddenCopy(held ?? { ...unknown, conversation, seq }));
+    change(draft, key, (current) => hiddenCopy(current ?? { ...unknown, conversation, seq }));
   }
 }
 
 /** @param {State} draft @param {string} beginning @param {Set<string>} known */
 function markUnknown(draft, beginning, known) {
   for (const key of draft.found.keys()) {
-    if (key.startsWith(beginning) && !known.has(key)) change(draft, key, (held) => (held?.hidden ? held : null));
+    if (key.startsWith(beginning) && !known.has(key)) change(draft, key, (current) => (current?.hidden ? current : null));
   }
 }
 
 /** @param {State} draft @param {string} key @param {(held: Message|null) => Message|null} make */
 function change(draft, key, make) {
-  const held = draft.found.get(key);
-  if (held === undefined) return;
-  const made = make(held);
+  const current = draft.found.get(key);
+  if (current === undefined) return;
+  const made = make(current);
   // The previous state shares this map.
-  if (made !== held) draft.found = new Map(draft.found).set(key, made);
+  if (made !== current) draft.found = new Map(draft.found).set(key, made);
 }
 
 /** @param {string} scope @returns {string} */

@@ -52,12 +52,12 @@ export function hiddenCopy({ id, conversation, seq, version, sender, client_id, 
   return { id, conversation, seq, version, sender, client_id, text: '', hidden: true, created_at };
 }
 
-/** Returns the copy of a message to keep. @param {Message|null|undefined} held @param {Message} message
+/** Returns the copy of a message to keep. @param {Message|null|undefined} current @param {Message} message
  * @returns {Message} */
-export function newerCopy(held, message) {
-  if (!held) return message;
-  const newer = message.version > held.version ? message : held;
-  return (held.hidden || message.hidden) && !newer.hidden ? hiddenCopy(newer) : newer;
+export function newerCopy(current, message) {
+  if (!current) return message;
+  const newer = message.version > current.version ? message : current;
+  return (current.hidden || message.hidden) && !newer.hidden ? hiddenCopy(newer) : newer;
 }
 
 /** Adds messages that may be repeated, changed, out of order or early. @param {Thread} thread
@@ -197,8 +197,8 @@ export function missingQuote(thread) {
 
 /** @param {Thread} thread @param {number} seq @returns {Thread} with one that I deleted for myself */
 export function hideMessage(thread, seq) {
-  const held = messageAt(thread, seq);
-  return held ? merge(thread, [hiddenCopy(held)]) : thread;
+  const current = messageAt(thread, seq);
+  return current ? merge(thread, [hiddenCopy(current)]) : thread;
 }
 
 /** Narrows the window. Quoted messages stay. @param {Thread} thread @param {number} first @param {number} last

@@ -10,21 +10,21 @@ import { markWholeStale } from './stale-scopes.js';
 import { applyHistoryStart } from './threads.js';
 import { countRow } from './unread-totals.js';
 
-/** @param {State} draft @param {Conversation} conversation @param {number} asked
+/** @param {State} draft @param {Conversation} conversation @param {number} requestedAt
  * @param {boolean} [isWhole] nothing that was unread changed since what was held but what this tells */
-export function putConversation(draft, conversation, asked, isWhole = false) {
+export function putConversation(draft, conversation, requestedAt, isWhole = false) {
   const { id } = conversation;
-  const held = draft.conversations.get(id);
-  if (!held) draft.addedAt.set(`conversation:${id}`, draft.turn);
-  const wasBehind = held !== undefined && isBehind(held, conversation, draft.user);
-  const kept = mergeRow(held, conversation, draft.user);
+  const current = draft.conversations.get(id);
+  if (!current) draft.addedAt.set(`conversation:${id}`, draft.turn);
+  const wasBehind = current !== undefined && isBehind(current, conversation, draft.user);
+  const kept = mergeRow(current, conversation, draft.user);
   draft.conversations.set(id, kept);
-  countRow(draft, held, kept, isWhole);
+  countRow(draft, current, kept, isWhole);
   putUsers(draft, conversation.members.map((one) => one.user));
-  applyHistoryStart(draft, conversation, held);
+  applyHistoryStart(draft, conversation, current);
   hideFoundBefore(draft, conversation);
   // It may have been read before the user hid a message in it, or before their marker moved.
-  if (wasBehind || (draft.hidden.get(id)?.turn ?? -1) > asked) markWholeStale(draft, id);
+  if (wasBehind || (draft.hidden.get(id)?.turn ?? -1) > requestedAt) markWholeStale(draft, id);
 }
 
 /** Of two copies of a user the one with the higher version counts. @param {State} draft @param {User[]} users */

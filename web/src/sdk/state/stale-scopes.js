@@ -12,10 +12,10 @@ export function scopeLoaded(draft, scope, version) {
 }
 
 /** Settles a scope whose complete copy was requested after it was last needed. @param {State} draft
- * @param {string} scope @param {number} asked */
-export function wholeLoaded(draft, scope, asked) {
+ * @param {string} scope @param {number} requestedAt */
+export function wholeLoaded(draft, scope, requestedAt) {
   const wanted = draft.stale.get(scope);
-  if (wanted && wanted.wholeSince <= asked) draft.stale.set(scope, { ...wanted, wholeSince: 0 });
+  if (wanted && wanted.wholeSince <= requestedAt) draft.stale.set(scope, { ...wanted, wholeSince: 0 });
 }
 
 /** @param {State} draft @param {string} scope @param {StaleScope} more */

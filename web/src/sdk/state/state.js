@@ -6,7 +6,7 @@
  * row. The version of the scope is the lower of the two.
  *
  * @import {Me, Message, PlacedEvent, Unread, User} from '../wire.js'
- * @import {HeldConversation} from './conversations.js'
+ * @import {ConversationRow} from './conversations.js'
  * @import {Thread} from './messages.js'
  */
 
@@ -23,7 +23,7 @@
  *   me: Me|null,
  *   cursor: string|null,
  *   pending: {cursor: string, needs: Map<string, number>}|null,
- *   conversations: Map<number, HeldConversation>,
+ *   conversations: Map<number, ConversationRow>,
  *   threads: Map<number, Thread>,
  *   users: Map<number, User>,
  *   hidden: Map<number, HiddenMessages>,
@@ -86,13 +86,13 @@ export function conversationOf(scope) {
 }
 
 /** Returns whether a conversation was removed after a request. @param {State} draft @param {string} scope
- * @param {number} asked @returns {boolean} */
-export function wasLeftSince(draft, scope, asked) {
-  return (draft.left.get(scope)?.turn ?? -1) > asked;
+ * @param {number} requestedAt @returns {boolean} */
+export function wasLeftSince(draft, scope, requestedAt) {
+  return (draft.left.get(scope)?.turn ?? -1) > requestedAt;
 }
 
 /** Returns whether a conversation was first added after a request. @param {State} draft @param {string} scope
- * @param {number} asked @returns {boolean} */
-export function wasAddedSince(draft, scope, asked) {
-  return versionOf(draft, scope) !== null && (draft.addedAt.get(scope) ?? -1) > asked;
+ * @param {number} requestedAt @returns {boolean} */
+export function wasAddedSince(draft, scope, requestedAt) {
+  return versionOf(draft, scope) !== null && (draft.addedAt.get(scope) ?? -1) > requestedAt;
 }

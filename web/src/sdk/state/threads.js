@@ -149,12 +149,12 @@ export function applyChangedMessages(draft, conversation, changes) {
 }
 
 /** Applies a new beginning of the user's history: it may be later or, after they were added again, earlier.
- * @param {State} draft @param {Conversation} conversation @param {Conversation|undefined} held the previous copy */
-export function applyHistoryStart(draft, conversation, held) {
+ * @param {State} draft @param {Conversation} conversation @param {Conversation|undefined} current the previous copy */
+export function applyHistoryStart(draft, conversation, current) {
   const thread = draft.threads.get(conversation.id);
   if (!thread) return;
   const from = historyFrom(conversation, draft.user);
-  if (held !== undefined && from < historyFrom(held, draft.user)) {
+  if (current !== undefined && from < historyFrom(current, draft.user)) {
     // Messages that were not visible may be requested again.
     const quoted = new Map([...thread.quoted].filter(([, one]) => one !== null));
     const moreBefore = thread.moreBefore || (thread.messages[0]?.seq ?? 0) > from;

@@ -8,7 +8,7 @@
  * totals at `at`. If a change leaves that in doubt, the totals are fetched again.
  *
  * @import {Changes, MeAnswer, Unread} from '../wire.js'
- * @import {HeldConversation} from './conversations.js'
+ * @import {ConversationRow} from './conversations.js'
  * @import {State} from './state.js'
  */
 import { memberOf } from './conversations.js';
@@ -17,29 +17,29 @@ import { wholeLoaded, isWholeStale, versionIn, markStale } from './stale-scopes.
 /** Returns the unread totals; until the server has sent them, those of the loaded conversations. @param {State} state
  * @returns {Unread} */
 export function totalsOf({ totals, conversations }) {
-  const held = heldIn(conversations);
+  const current = heldIn(conversations);
   const { rest } = totals ?? { rest: { conversations: 0, messages: 0 } };
   return {
-    conversations: Math.max(0, held.conversations + rest.conversations),
-    messages: Math.max(0, held.messages + rest.messages),
+    conversations: Math.max(0, current.conversations + rest.conversations),
+    messages: Math.max(0, current.messages + rest.messages),
   };
 }
 
-/** @param {State} draft @param {MeAnswer} answer @param {number} asked the turn of the state when it was asked for */
-export function applyTotals(draft, { unread, cursor }, asked) {
+/** @param {State} draft @param {MeAnswer} answer @param {number} requestedAt the turn of the state when it was asked for */
+export function applyTotals(draft, { unread, cursor }, requestedAt) {
   const at = versionIn(cursor);
   if (draft.totals && at < draft.totals.at) return;
-  const held = heldIn(draft.conversations);
+  const current = heldIn(draft.conversations);
   draft.totals = {
-    rest: { conversations: unread.conversations - held.conversations, messages: unread.messages - held.messages }, at,
+    rest: { conversations: unread.conversations - current.conversations, messages: unread.messages - current.messages }, at,
   };
-  wholeLoaded(draft, `user:${draft.user}`, asked);
+  wholeLoaded(draft, `user:${draft.user}`, requestedAt);
   // Events since the request are not included.
   if ([...draft.conversations.values()].some((one) => one.version > at)) markTotalsStale(draft);
 }
 
 /** Accounts for a conversation that was loaded or replaced. @param {State} draft
- * @param {HeldConversation|undefined} before @param {HeldConversation} after @param {boolean} isWhole nothing that was
+ * @param {ConversationRow|undefined} before @param {ConversationRow} after @param {boolean} isWhole nothing that was
  * unread changed between the two but what `after` tells. That cannot be known while a whole copy is wanted: the number
  * in `before` may be wrong */
 export function countRow(draft, before, after, isWhole) {
@@ -55,13 +55,13 @@ export function countRow(draft, before, after, isWhole) {
 }
 
 /** Returns whether everything that changed the unread count happened after the version of the totals.
- * @param {State} draft @param {HeldConversation|undefined} held @param {Changes} changes @returns {boolean} */
-export function coversAllChanges({ totals, user }, held, { conversation, messages, reset }) {
-  if (!totals || !held || !conversation || reset) return false;
+ * @param {State} draft @param {ConversationRow|undefined} current @param {Changes} changes @returns {boolean} */
+export function coversAllChanges({ totals, user }, current, { conversation, messages, reset }) {
+  if (!totals || !current || !conversation || reset) return false;
   const { at } = totals;
   // A message's id is the version that created it.
-  const isLater = messages.every((one) => one.version > at && (one.id > at || one.id <= held.version));
-  return isLater && (memberOf(conversation, user)?.version ?? 0) <= held.version;
+  const isLater = messages.every((one) => one.version > at && (one.id > at || one.id <= current.version));
+  return isLater && (memberOf(conversation, user)?.version ?? 0) <= current.version;
 }
 
 /** They are fetched soon. @param {State} draft */
@@ -69,7 +69,7 @@ export function markTotalsStale(draft) {
   markStale(draft, `user:${draft.user}`, { version: 0, urgent: false, wholeSince: draft.turn });
 }
 
-/** @param {Map<number, HeldConversation>} conversations @returns {Unread} */
+/** @param {Map<number, ConversationRow>} conversations @returns {Unread} */
 function heldIn(conversations) {
   const sum = { conversations: 0, messages: 0 };
   for (const { unread } of conversations.values()) {
