@@ -1,7 +1,7 @@
 //! The tasks of this repository. `cargo xtask` lists them.
 //!
-//! They use the machine's own tools (cargo, git, npm) and print their output. Absent on purpose: building and releasing,
-//! for which `cargo build --release` is enough.
+//! They use the machine's own tools (cargo, git, npm) and print their output. Absent on purpose: building and
+//! releasing, for which `cargo build --release` is enough.
 
 mod bench;
 mod command;

@@ -54,8 +54,8 @@ impl Bench {
         format!("data on {}, {cores}", self.file_system)
     }
 
-    /// Measures the machine as it is now, possibly shared: the time to fsync 16 KiB, and the number of processes waiting
-    /// for a core.
+    /// Measures the machine as it is now, possibly shared: the time to fsync 16 KiB, and the number of processes
+    /// waiting for a core.
     pub(crate) fn present(&self) -> Result<Row> {
         let failed = |error: std::io::Error| format!("the disk could not be tried: {error}");
         let mut file = tempfile::tempfile_in(self.folder.path()).map_err(failed)?;

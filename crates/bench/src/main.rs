@@ -4,8 +4,8 @@
 //! first core and the load on the second, if there are two; every run is bounded in time and number; a message that was
 //! acknowledged but not delivered fails the run.
 //!
-//! Users sign up with passwords that are cheap to check: hashing is not measured. Limits on numbers are raised, since all
-//! load comes from one address; all other settings are the defaults.
+//! Users sign up with passwords that are cheap to check: hashing is not measured. Limits on numbers are raised, since
+//! all load comes from one address; all other settings are the defaults.
 //!
 //! Absent on purpose: load on any other server, and claims. Compare figures of one run only.
 

@@ -6,8 +6,8 @@
 //! - `import('./a.js')`, anywhere, with a literal path,
 //! - `export function`, `export async function`, `export class`, and `export const` of one name.
 //!
-//! Refused are all other imports and exports (mutable names, whole modules), top-level `await`, `import.meta`, and names
-//! that start with `$`, which the wrapper uses.
+//! Refused are all other imports and exports (mutable names, whole modules), top-level `await`, `import.meta`, and
+//! names that start with `$`, which the wrapper uses.
 
 use crate::{
     BundleError,

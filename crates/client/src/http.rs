@@ -51,8 +51,8 @@ impl Response {
 /// Sees every answer, with the method and the path with its query.
 pub type Observer = fn(&Method, &str, &Response);
 
-/// Idle time after which a pooled connection is dropped: the server closes it after `http.head_ms`, and a request sent at
-/// that moment gets no answer.
+/// Idle time after which a pooled connection is dropped: the server closes it after `http.head_ms`, and a request sent
+/// at that moment gets no answer.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// A client of the HTTP API.

@@ -1,7 +1,7 @@
 //! A raw socket: frames in, frames out, and everything that a misbehaving client can do.
 //!
-//! It answers heartbeats unless told not to, and sends nothing else on its own. Dropping it drops the connection without
-//! a close frame. Reading is cancel-safe: no frame is lost.
+//! It answers heartbeats unless told not to, and sends nothing else on its own. Dropping it drops the connection
+//! without a close frame. Reading is cancel-safe: no frame is lost.
 
 use crate::error::Error;
 use futures_util::{SinkExt, StreamExt};

@@ -47,8 +47,9 @@ fn row(op: Op, client: Option<i64>, index: usize) -> Record {
     }
 }
 
-/// Three users write to two conversations: every send is acknowledged except one of unknown outcome that arrived (4), one
-/// of unknown outcome that did not, and one that is refused. A client reads pages in between; two nodes agree at the end.
+/// Three users write to two conversations: every send is acknowledged except one of unknown outcome that arrived (4),
+/// one of unknown outcome that did not, and one that is refused. A client reads pages in between; two nodes agree at
+/// the end.
 fn clean() -> Vec<Record> {
     let mut records = Vec::new();
     for (index, (conv, sender, seq)) in MESSAGES.into_iter().enumerate() {

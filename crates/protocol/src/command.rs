@@ -230,8 +230,8 @@ pub enum Command {
         /// The `client_id` of the command.
         client_id: String,
     },
-    /// Lists messages of a conversation in the order of `seq`. At most one of `before`, `after` and `around`; without any,
-    /// the newest.
+    /// Lists messages of a conversation in the order of `seq`. At most one of `before`, `after` and `around`; without
+    /// any, the newest.
     #[serde(rename = "message.list")]
     ListMessages {
         /// The conversation.

@@ -54,8 +54,8 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
-/// Reads a cursor sent by a client. A text that is not a cursor counts as absent: both are answered with `reset`, so that
-/// a client whose stored cursor is damaged reloads instead of being refused forever.
+/// Reads a cursor sent by a client. A text that is not a cursor counts as absent: both are answered with `reset`, so
+/// that a client whose stored cursor is damaged reloads instead of being refused forever.
 pub fn deserialize_lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cursor>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
 }

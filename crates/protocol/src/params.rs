@@ -53,8 +53,8 @@ pub struct MeUpdate {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"query": "black umbr", "has_file": true}))]
 pub struct Search {
-    /// Prefixes of words in any order, ignoring case and accents; in scripts without spaces, any two or more consecutive
-    /// characters. May be empty if there is another criterion.
+    /// Prefixes of words in any order, ignoring case and accents; in scripts without spaces, any two or more
+    /// consecutive characters. May be empty if there is another criterion.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub query: String,
     /// Only in this conversation.

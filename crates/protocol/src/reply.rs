@@ -182,7 +182,8 @@ pub struct Cancelled {
 /// The answer to `conversation.show`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shown {
-    /// The requested conversations of which the user is a member, with their current versions: events continue from there.
+    /// The requested conversations of which the user is a member, with their current versions: events continue from
+    /// there.
     pub heads: Vec<Head>,
 }
 

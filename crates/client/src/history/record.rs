@@ -1,6 +1,7 @@
 //! The records of a history, and files of them (JSON lines).
 //!
-//! A send is recorded before it leaves, its outcome once it is known. An unknown outcome is never recorded as a failure.
+//! A send is recorded before it leaves, its outcome once it is known. An unknown outcome is never recorded as a
+//! failure.
 
 use parlor_protocol::model::Message;
 use serde::{Deserialize, Serialize};

@@ -69,7 +69,8 @@ impl ConversationCopy {
         Seq(self.own_member(user).map_or(1, |own| own.history_from.0.max(1)))
     }
 
-    /// Hides a message that the user deleted for themselves. False if the newest message or `unread` is unknown after it.
+    /// Hides a message that the user deleted for themselves. False if the newest message or `unread` is unknown after
+    /// it.
     pub(super) fn hide(&mut self, seq: Seq) -> bool {
         self.messages.hide(seq);
         let was_last = self.conversation.last_message.as_ref().is_some_and(|message| message.seq == seq);

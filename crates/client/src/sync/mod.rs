@@ -35,7 +35,8 @@ pub struct Client {
     socket: Option<Socket>,
     /// The synchronized state.
     pub state: State,
-    /// How long something must be needed before it is fetched; events that arrive out of order often make it unnecessary.
+    /// How long something must be needed before it is fetched; events that arrive out of order often make it
+    /// unnecessary.
     pub fetch_delay: Duration,
     /// Conversations per page of the list.
     pub list_limit: Option<u32>,

@@ -44,7 +44,8 @@ struct NetworkLinks {
 impl NetworkLinks {
     fn new() -> Result<Self, String> {
         let process = std::process::id();
-        // Of the addresses that are kept for such things (198.18.0.0/15), four on each line, another four for each process.
+        // Of the addresses that are kept for such things (198.18.0.0/15), four on each line, another four for each
+        // process.
         let block = u16::try_from(process % (1 << 14)).expect("14 bits") << 2;
         let [high, low] = block.to_be_bytes();
         let on = |line: u8, end: u8| Ipv4Addr::new(198, 18 + line, high, low + end);

@@ -369,7 +369,8 @@ async fn the_server_starts_serves_and_stops_with_any_limit_or_timeout_at_one() {
     let keys = numbers();
     assert!(keys.len() > 55, "{keys:?}");
     for key in keys {
-        // One millisecond is too short for any statement: the server either starts or reports that the store is unavailable.
+        // One millisecond is too short for any statement: the server either starts or reports that the store is
+        // unavailable.
         let may_fail = key == "PARLOR_STORE_TIMEOUT_MS";
         let mut child = Command::new(env!("CARGO_BIN_EXE_parlor"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
