@@ -1,4 +1,4 @@
-//! Any bytes as a film that somebody sends.
+//! Any bytes as an uploaded video.
 #![no_main]
 #![expect(dead_code, reason = "of what file_checks at files only a part is asked")]
 

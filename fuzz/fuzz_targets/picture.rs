@@ -1,4 +1,4 @@
-//! Any bytes as a picture that somebody sends.
+//! Any bytes as an uploaded picture.
 #![no_main]
 #![expect(dead_code, reason = "of what file_checks at files only a part is asked")]
 
