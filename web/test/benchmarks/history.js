@@ -103,7 +103,7 @@ function openConversation(page) {
 /** @param {Page} page @returns {Promise<number>} */
 function jumpToStart(page) {
   return page.evaluate(async () => {
-    const log = /** @type {HTMLElement} */ (document.querySelector('.talk'));
+    const log = /** @type {HTMLElement} */ (document.querySelector('.message-log'));
     log.focus();
     const began = performance.now();
     log.dispatchEvent(new KeyboardEvent('keydown', { key: 'Home', bubbles: true, cancelable: true }));
@@ -118,7 +118,7 @@ function jumpToStart(page) {
 /** Scrolls up as fast as a mouse wheel. @param {Page} page @param {number} count
  * @returns {Promise<{tasks: number[], frames: number[], rows: number}>} */
 function scrollUp(page, count) {
-  return page.locator('.talk').evaluate(async (log, frames) => {
+  return page.locator('.message-log').evaluate(async (log, frames) => {
     /** @type {number[]} */
     const tasks = [];
     const observer = new PerformanceObserver((list) => {

@@ -35,10 +35,10 @@ test('pictures are attached by button, drop and paste, and nothing shifts when t
     const { ada, ben } = await openBothThroughProxy(place);
     const { page } = ada;
     await attach(ada, [pictureOf('handle.png', 600, 800, [160, 90, 40])]);
-    await dispatchFiles(page, '.talk', 'dragenter', [pictureOf('ring.png', 900, 600, [20, 80, 90])]);
+    await dispatchFiles(page, '.message-log', 'dragenter', [pictureOf('ring.png', 900, 600, [20, 80, 90])]);
     await page.getByText('Drop files to attach them').waitFor();
     await ada.takeScreenshot('files drop');
-    await dispatchFiles(page, '.talk', 'drop', [pictureOf('ring.png', 900, 600, [20, 80, 90])]);
+    await dispatchFiles(page, '.message-log', 'drop', [pictureOf('ring.png', 900, 600, [20, 80, 90])]);
     await page.getByText('Drop files to attach them').waitFor({ state: 'hidden' });
     await dispatchFiles(page, '.composer .words', 'paste', [pictureOf('image.png', 500, 500, [120, 120, 160])]);
     await waitUntilReady(ada, 3);

@@ -121,7 +121,7 @@ async function openBoth(browser, links) {
 
 /** Returns the positions of the visible messages. @param {Page} page */
 function readPositions(page) {
-  return page.locator('.talk').evaluate((log) => {
+  return page.locator('.message-log').evaluate((log) => {
     const { top, bottom } = log.getBoundingClientRect();
     return [...log.querySelectorAll('parlor-message')].filter((one) => {
       const box = one.getBoundingClientRect();
@@ -134,7 +134,7 @@ function readPositions(page) {
  * scrolled distance, and by nothing else. @param {Page} page @param {number} by @param {number} frames
  * @returns {Promise<{moved: number, rows: number, first: number}>} */
 function scrollAndMeasure(page, by, frames) {
-  return page.locator('.talk').evaluate(async (log, [step, count]) => {
+  return page.locator('.message-log').evaluate(async (log, [step, count]) => {
     const seen = () => {
       const { top, bottom } = log.getBoundingClientRect();
       const all = /** @type {any[]} */ ([...log.querySelectorAll('parlor-message')]);

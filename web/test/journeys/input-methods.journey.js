@@ -105,11 +105,11 @@ test('keys move between regions and to the unread messages, and a right click op
     await page.keyboard.press('F6');
     assert.ok(await focused('parlor-list'), 'from the composer around to the list');
     await page.keyboard.press('F6');
-    assert.ok(await focused('.talk'), 'to the messages');
+    assert.ok(await focused('.message-log'), 'to the messages');
     await page.keyboard.press('F6');
     assert.ok(await focused('parlor-composer'), 'to the composer');
     await page.keyboard.press('Shift+F6');
-    assert.ok(await focused('.talk'), 'and back');
+    assert.ok(await focused('.message-log'), 'and back');
     await page.getByRole('button', { name: 'Go to the message field' }).focus();
     assert.ok(await page.getByRole('button', { name: 'Go to the message field' }).isVisible());
     await ada.checkAccessibility('skip links');
@@ -151,7 +151,7 @@ test('a menu marks as read; an emoji is inserted at the cursor; printing prints 
     for (const part of ['parlor-list', 'parlor-composer', '.thread-head .tool']) {
       assert.equal(await page.locator(part).first().isVisible(), false, part);
     }
-    const talk = await page.locator('.talk').evaluate((one) => [one.clientHeight, one.scrollHeight]);
-    assert.equal(talk[0], talk[1], 'the whole conversation is printed');
+    const log = await page.locator('.message-log').evaluate((one) => [one.clientHeight, one.scrollHeight]);
+    assert.equal(log[0], log[1], 'the whole conversation is printed');
     assert.deepEqual(ada.errors, []);
   }));

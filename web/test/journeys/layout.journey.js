@@ -35,7 +35,7 @@ const UNMATCHED = [
   [/\.w[1-6]$/u, 'six pairs of colours, chosen by the id of a person'],
   [/\.skips:/u, 'links past parts, while the focus is on none of them'],
   [/\.says .*\.(?:draft|failed)|\.no-messages|\.run\.same/u, 'a draft and a failure in a row; a search that finds only rows'],
-  [/\.quoted \.icon|\.own \.at-hand|\.chosen$|\[aria-pressed\]$|\.own .*\.file/u, 'own messages with files, one’s own reactions'],
+  [/\.quoted \.icon|\.own \.message-controls|\.chosen$|\[aria-pressed\]$|\.own .*\.file/u, 'own messages with files, one’s own reactions'],
   [/\.skeleton/u, 'the shape that a page has before its script is there'],
   [/\.meta\.warn/u, 'a message that was refused'],
   [/\.reader time|only-face|\[readonly\]|\.beside:has|\.picker select/u, 'who has read; a group that one may not change'],

@@ -234,7 +234,7 @@ test('every message action works with the keyboard alone', () =>
     const { page } = ada;
     const at = () => page.evaluate(() =>
       document.activeElement?.closest('parlor-message')?.getAttribute('aria-label') ?? '');
-    await page.locator('.talk').focus();
+    await page.locator('.message-log').focus();
     await page.keyboard.press('ArrowUp');
     assert.match(await at(), /^Ben Okafor, \d\d:\d\d\. Second/u);
     await page.keyboard.press('ArrowUp');
@@ -273,7 +273,7 @@ test('every message action works with the keyboard alone', () =>
     await page.keyboard.press('ArrowUp');
     await page.getByText('Edit message').waitFor();
     await page.keyboard.press('Escape');
-    await page.locator('.talk').focus();
+    await page.locator('.message-log').focus();
     await page.keyboard.press('ArrowUp');
     await page.keyboard.press('Delete');
     await page.getByText('Delete this message for you?').waitFor();

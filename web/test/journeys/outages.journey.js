@@ -49,9 +49,9 @@ async function exchangeMessages(ada, ben) {
 /** @param {UserPage} person @param {string} text @param {boolean} own */
 async function assertSides(person, text, own) {
   const bubble = await person.bubble(text).boundingBox();
-  const talk = await person.page.locator('.talk').boundingBox();
-  assert.ok(bubble && talk);
-  const gaps = [bubble.x - talk.x, talk.x + talk.width - bubble.x - bubble.width];
+  const log = await person.page.locator('.message-log').boundingBox();
+  assert.ok(bubble && log);
+  const gaps = [bubble.x - log.x, log.x + log.width - bubble.x - bubble.width];
   assert.equal(gaps[0] > gaps[1], own, `"${text}" is on the ${own ? 'own' : 'other'} side`);
 }
 

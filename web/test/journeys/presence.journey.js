@@ -102,7 +102,7 @@ test('a group gets a name, a picture, admins and a new owner', () =>
     await found.filter({ hasText: 'Mira' }).click();
     await page.getByLabel('Name of the group').fill('Night desk');
     await page.getByRole('button', { name: /Start a group/u }).click();
-    await page.getByRole('heading', { name: 'Night desk' }).waitFor();
+    await page.getByRole('heading', { name: 'Night desk', exact: true }).waitFor();
     await ada.send('Who has the keys?');
     await ben.page.locator('parlor-row', { hasText: 'Night desk' }).click();
 

@@ -63,11 +63,11 @@ test('older messages load above without moving the view, and new ones arrive bel
 
 /** @param {UserPage} ada */
 async function assertViewStays(ada) {
-  const talk = ada.page.locator('.talk');
+  const log = ada.page.locator('.message-log');
   for (let round = 0; round < 4; round += 1) {
     const before = await ada.page.locator('parlor-message').count();
     // Checks in every frame, while history loads, that the first visible message does not move.
-    const moved = await talk.evaluate(async (log, count) => {
+    const moved = await log.evaluate(async (log, count) => {
       log.scrollTop = 40;
       const edge = log.getBoundingClientRect().top;
       const first = [...log.querySelectorAll('parlor-message')].find((one) => one.getBoundingClientRect().bottom > edge);
@@ -92,8 +92,8 @@ async function assertViewStays(ada) {
 
 /** @param {UserPage} ada @param {UserPage} ben */
 async function assertNotScrolledDown(ada, ben) {
-  const talk = ada.page.locator('.talk');
-  const top = await talk.evaluate((log) => {
+  const log = ada.page.locator('.message-log');
+  const top = await log.evaluate((log) => {
     log.scrollTop = log.scrollHeight / 2;
     return log.scrollTop;
   });
@@ -101,7 +101,7 @@ async function assertNotScrolledDown(ada, ben) {
   await ben.send('Second below.');
   const pill = ada.page.getByRole('button', { name: '2 new' });
   await pill.waitFor();
-  assert.equal(await talk.evaluate((log) => log.scrollTop), top);
+  assert.equal(await log.evaluate((log) => log.scrollTop), top);
   await ada.checkAccessibility('scrolled up with news');
   await until(() => ben.page.locator('parlor-message-group').last().locator('.meta').innerText(),
     (text) => text.includes('Delivered'), 'messages below the screen are not read');
@@ -111,7 +111,7 @@ async function assertNotScrolledDown(ada, ben) {
   await until(() => ben.page.locator('parlor-message-group').last().locator('.meta').innerText(),
     (text) => text.includes('Read'), 'now they are');
   // Near the end the view follows.
-  await talk.evaluate((log) => { log.scrollTop -= 80; });
+  await log.evaluate((log) => { log.scrollTop -= 80; });
   await ben.send('Followed.');
   await ada.bubble('Followed.').waitFor();
   await until(() => ada.distanceToEnd(), (far) => far <= 1, 'within 100 px of the end the view follows');

@@ -160,11 +160,11 @@ test('a right-to-left page is mirrored', () =>
     await ada.page.evaluate(() => { document.documentElement.dir = 'rtl'; });
     await ada.openConversation(ITEM);
     const own = await ada.page.locator('parlor-message-group.own .bubble').last().boundingBox();
-    const talk = await ada.page.locator('.talk').boundingBox();
+    const log = await ada.page.locator('.message-log').boundingBox();
     const list = await ada.page.locator('parlor-list').boundingBox();
-    assert.ok(own && talk && list);
-    assert.ok(own.x - talk.x < talk.x + talk.width - own.x - own.width, 'own messages are on the left');
-    assert.ok(list.x > talk.x, 'the list is on the right');
+    assert.ok(own && log && list);
+    assert.ok(own.x - log.x < log.x + log.width - own.x - own.width, 'own messages are on the left');
+    assert.ok(list.x > log.x, 'the list is on the right');
     await ada.checkAccessibility('right to left');
   }));
 

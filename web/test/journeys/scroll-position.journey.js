@@ -18,7 +18,7 @@ const DARK = /** @type {const} */ ({ colorScheme: 'dark' });
 const lines = (count, word = 'Line') => Array.from({ length: count }, (_, at) => `${word} ${at + 1}`);
 
 /** @param {UserPage} person @returns {Locator} */
-const unreadBar = ({ page }) => page.locator('.since');
+const unreadBar = ({ page }) => page.locator('.unread-bar');
 
 /** Opens the conversation about the umbrella for Ada and Ben; then Ada opens another one.
  * @param {Parameters<Parameters<typeof runJourney>[0]>[0]} place @param {BrowserContextOptions} [options] of Ada's */
@@ -49,7 +49,7 @@ async function goTo({ page }, id) {
 function seesDivider({ page }) {
   return page.evaluate(() => {
     const line = document.querySelector('.unread-from')?.getBoundingClientRect();
-    const log = document.querySelector('.talk')?.getBoundingClientRect();
+    const log = document.querySelector('.message-log')?.getBoundingClientRect();
     return line !== undefined && log !== undefined && line.top >= log.top && line.bottom <= log.bottom;
   });
 }
@@ -79,10 +79,10 @@ test('a bar announces unread messages above, leads there, and goes once they wer
     await page.locator('parlor-message-list [role="status"]', { hasText: '60 new since' }).waitFor({ state: 'attached' });
     assert.equal(await unreadBar(ada).evaluate((one) => one.closest('[aria-live], [role="status"], [role="alert"]')), null);
     await ada.checkAccessibility('unread above');
-    await page.locator('.talk').hover();
+    await page.locator('.message-log').hover();
     await page.mouse.wheel(0, -200);
     await page.locator('.floating-day.there').waitFor();
-    const [above, day] = await Promise.all(['.since', '.floating-day'].map((one) => page.locator(one).boundingBox()));
+    const [above, day] = await Promise.all(['.unread-bar', '.floating-day'].map((one) => page.locator(one).boundingBox()));
     assert.ok(above && day && day.y >= above.y + above.height, 'the day divider is below the bar');
     await ada.takeScreenshot('unread above and the day');
     await page.getByRole('button', { name: 'Jump to the first new message' }).click();
@@ -149,10 +149,10 @@ test('the messages on the screen do not move when the unread bar goes', () =>
     await goTo(ada, id);
     await unreadBar(ada).getByText('30 new').waitFor();
     await unreadBar(ada).getByRole('button', { name: 'Jump' }).focus();
-    const moved = await page.locator('.talk').evaluate(async (log) => {
+    const moved = await page.locator('.message-log').evaluate(async (log) => {
       const tops = () => new Map([...log.querySelectorAll('parlor-message')].map((one) =>
         [/** @type {any} */ (one).seq, one.getBoundingClientRect().top]));
-      const isThere = () => !(/** @type {HTMLElement} */ (document.querySelector('.since'))).hidden;
+      const isThere = () => !(/** @type {HTMLElement} */ (document.querySelector('.unread-bar'))).hidden;
       let most = 0;
       // Near the end the view follows new messages.
       log.scrollTop -= 200;
@@ -200,7 +200,7 @@ test('a phone in dark mode shows the unread bar too', () =>
 
 /** Returns the positions of the visible messages. @param {UserPage} person @returns {Promise<[number, number][]>} */
 function readPositions({ page }) {
-  return page.locator('.talk').evaluate((log) => {
+  return page.locator('.message-log').evaluate((log) => {
     const { top, bottom } = log.getBoundingClientRect();
     return [...log.querySelectorAll('parlor-message')].filter((one) => {
       const box = one.getBoundingClientRect();
@@ -218,8 +218,8 @@ function recordTops(page, seq) {
     probe.style.cssText = 'position: fixed; inset: 0 auto auto 0; block-size: 1px; visibility: hidden';
     document.body.append(probe);
     new ResizeObserver(() => {
-      const said = [...document.querySelectorAll('.talk parlor-message')];
-      const message = said.find((one) => /** @type {any} */ (one).seq === held);
+      const messages = [...document.querySelectorAll('.message-log parlor-message')];
+      const message = messages.find((one) => /** @type {any} */ (one).seq === held);
       const top = message ? Math.round(message.getBoundingClientRect().top) : NaN;
       if (tops.at(-1) !== top) tops.push(top);
     }).observe(probe);
@@ -338,13 +338,13 @@ test('loading earlier messages keeps the selection and the focus', () =>
     const first = () => page.evaluate(() => /** @type {any} */ (document.querySelector('parlor-message'))?.seq);
     const held = await first();
     await page.evaluate(() => {
-      const said = /** @type {HTMLElement} */ (document.querySelector('parlor-message'));
-      said.focus({ preventScroll: true });
-      getSelection()?.selectAllChildren(/** @type {Node} */ (said.querySelector('.words')));
-      Object.assign(window, { held: said, words: String(getSelection()) });
+      const messages = /** @type {HTMLElement} */ (document.querySelector('parlor-message'));
+      messages.focus({ preventScroll: true });
+      getSelection()?.selectAllChildren(/** @type {Node} */ (messages.querySelector('.words')));
+      Object.assign(window, { held: messages, words: String(getSelection()) });
     });
     // A redraw before the scroll event does not undo the scrolling.
-    const top = await page.locator('.talk').evaluate((log) => {
+    const top = await page.locator('.message-log').evaluate((log) => {
       log.scrollTop = 0;
       /** @type {any} */ (document.querySelector('parlor-inbox')).render();
       return log.scrollTop;
@@ -352,8 +352,8 @@ test('loading earlier messages keeps the selection and the focus', () =>
     assert.equal(top, 0);
     await until(first, (seq) => seq < held, 'earlier messages have loaded');
     const kept = await page.evaluate(() => {
-      const { held: said, words } = /** @type {any} */ (window);
-      return [said.isConnected, document.activeElement === said, words !== '' && String(getSelection()) === words];
+      const { held: messages, words } = /** @type {any} */ (window);
+      return [messages.isConnected, document.activeElement === messages, words !== '' && String(getSelection()) === words];
     });
     assert.deepEqual(kept, [true, true, true]);
     assert.deepEqual([...ada.errors, ...ben.errors], []);
@@ -396,7 +396,7 @@ test('a user who reads older messages stays there, however much changed meanwhil
     await ben.sendMessages(id, lines(160));
     await ada.bubble('Line 160').waitFor();
     const seq = await seqOf(ben, id, 'Line 100');
-    await page.locator('.talk').hover();
+    await page.locator('.message-log').hover();
     await until(async () => {
       await page.mouse.wheel(0, -400);
       return (await readPositions(ada))[0][0];

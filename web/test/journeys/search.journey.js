@@ -82,7 +82,7 @@ test('the keyboard opens a search result and leads back to the same results', ()
     await found.waitFor();
     assert.equal(ada.conversationId(), id);
     await until(() => found.evaluate((one) => {
-      const [box, log] = [one.getBoundingClientRect(), one.closest('.talk')?.getBoundingClientRect()];
+      const [box, log] = [one.getBoundingClientRect(), one.closest('.message-log')?.getBoundingClientRect()];
       return log !== undefined && box.top >= log.top && box.bottom <= log.bottom;
     }), (seen) => seen, 'the message is on the screen');
     await until(() => found.evaluate((one) => one.classList.contains('jumped')

@@ -163,7 +163,7 @@ function lastSeq({ page }, conversation) {
 
 /** Returns the elements within texts that texts may not produce. @param {UserPage} person @returns {Promise<string[]>} */
 function readForeignElements({ page }) {
-  return page.locator('.talk .words *').evaluateAll((all) => all.filter((one) => {
+  return page.locator('.message-log .words *').evaluateAll((all) => all.filter((one) => {
     const hostileNames = one.getAttributeNames().sort().join(' ');
     if (one instanceof HTMLAnchorElement) {
       const safe = /^(https?|mailto):$/u.test(one.protocol) && one.rel === 'noopener noreferrer nofollow ugc';

@@ -103,7 +103,7 @@ export function findLayoutIssues({ isTouch, reversingText }) {
     const covering = document.elementFromPoint(x, y);
     // What covers a message on purpose, and text that takes no clicks.
     if (!covering || one.contains(covering) || covering.contains(one)) continue;
-    if (covering.closest('.pill, .since, .at-hand, .toast, .floating-day, .reactions, .choice, .jumping')) continue;
+    if (covering.closest('.pill, .unread-bar, .message-controls, .toast, .floating-day, .reactions, .choice, .jumping')) continue;
     if (getComputedStyle(one).pointerEvents === 'none' || one.closest('[disabled], .drop, .skin')) continue;
     report(one, `“${one.textContent?.trim().slice(0, 30)}” is covered by ${name(covering)}`);
   }
@@ -112,7 +112,7 @@ export function findLayoutIssues({ isTouch, reversingText }) {
     for (let at = index + 1; at < lines.length && lines[at].top < a.bottom - 4; at += 1) {
       const b = lines[at];
       if (a.one === b.one || a.one.contains(b.one) || b.one.contains(a.one)) continue;
-      if (a.one.closest('.toast, .pill, .since, .reactions, .floating-day') || b.one.closest('.toast, .pill, .since, .reactions, .floating-day')) continue;
+      if (a.one.closest('.toast, .pill, .unread-bar, .reactions, .floating-day') || b.one.closest('.toast, .pill, .unread-bar, .reactions, .floating-day')) continue;
       const [wide, high] = [Math.min(a.right, b.right) - Math.max(a.left, b.left), Math.min(a.bottom, b.bottom) - b.top];
       if (wide > 3 && high > 4) report(a.one, `its text overlaps that of ${name(b.one)}`);
     }
@@ -136,7 +136,7 @@ export function findLayoutIssues({ isTouch, reversingText }) {
     };
     if (document.elementFromPoint(x, y) && !reach(0)) {
       const at = document.elementFromPoint(x, y);
-      if (at && !at.closest('.pill, .since, .at-hand, .toast, .floating-day, .emoji-list')) report(one, `is covered by ${name(at)}`);
+      if (at && !at.closest('.pill, .unread-bar, .message-controls, .toast, .floating-day, .emoji-list')) report(one, `is covered by ${name(at)}`);
       continue;
     }
     if (box.height >= minimum) continue;

@@ -120,7 +120,7 @@ export const SCREENS = [
     const element = driver.get('parlor-message', 'The handover');
     element.scrollIntoView({ block: 'center', behavior: 'instant' });
     element.dispatchEvent(new PointerEvent('pointerover', { bubbles: true, pointerType: 'mouse' }));
-    await driver.until(() => driver.has('.at-hand'), 'the bar');
+    await driver.until(() => driver.has('.message-controls'), 'the bar');
   } },
   { name: 'menu of a message', enter: async ({ all }) => {
     await driver.openThread(all);
@@ -234,7 +234,7 @@ export const SCREENS = [
   } },
   { name: 'group, its beginning', enter: async ({ group }) => {
     await driver.openThread(group);
-    /** @type {HTMLElement} */ (document.querySelector('.talk')).scrollTop = 0;
+    /** @type {HTMLElement} */ (document.querySelector('.message-log')).scrollTop = 0;
   } },
   { name: 'people of a group', enter: async ({ group }) => {
     await driver.openThread(group);

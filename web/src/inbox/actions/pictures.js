@@ -34,7 +34,7 @@ export function showPicture(inbox, { client, open, thread }, { seq, file }) {
     left: (last) => {
       stop();
       const frame = last && frameOf(thread, last);
-      const back = frame ?? (opener?.isConnected ? opener : thread.querySelector('.talk'));
+      const back = frame ?? (opener?.isConnected ? opener : thread.querySelector('.message-log'));
       if (!(back instanceof HTMLElement)) return;
       back.focus({ preventScroll: true });
       if (frame) frame.scrollIntoView({ block: 'nearest' });

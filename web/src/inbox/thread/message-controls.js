@@ -20,7 +20,7 @@ const PRESS_MS = 450;
 const STILL_PX = 10;
 
 export class MessageControls {
-  #bar = h('div', { class: 'at-hand', role: 'group', 'aria-label': say.message });
+  #bar = h('div', { class: 'message-controls', role: 'group', 'aria-label': say.message });
   #more = this.#tool('more', say.more, (message) => this.#openMenu(message, this.#more.getBoundingClientRect(), message));
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #pressing;

@@ -44,7 +44,7 @@ export class ParlorMessageList extends HTMLElement {
   #writing = new TypingIndicator();
   #older = h('div', { class: 'older', hidden: true });
   #newer = h('div', { class: 'newer', hidden: true });
-  #log = h('div', { class: 'talk', role: 'log', 'aria-live': 'off', tabindex: 0, onscroll: () => this.#scrolled(true) },
+  #log = h('div', { class: 'message-log', role: 'log', 'aria-live': 'off', tabindex: 0, onscroll: () => this.#scrolled(true) },
     this.#older, this.#blocks, this.#newer, this.#writing.element);
   #anchor = new ScrollAnchor(this.#log, this.#blocks);
   #floatingDay = new FloatingDay();

@@ -30,7 +30,7 @@ export class UnreadBar {
         left();
       },
     }, icon('close', { small: true }));
-    this.element = h('div', { class: 'since', hidden: true }, icon('up', { small: true }), this.#words,
+    this.element = h('div', { class: 'unread-bar', hidden: true }, icon('up', { small: true }), this.#words,
       h('button', { class: 'link', type: 'button', 'aria-label': say.jumpToNewFull, onclick: jump }, say.jumpToNew),
       close);
   }

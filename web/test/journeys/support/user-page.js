@@ -93,7 +93,7 @@ export class UserPage {
 
   /** Returns the distance to the end of the messages, in pixels. @returns {Promise<number>} */
   async distanceToEnd() {
-    return this.page.locator('.talk').evaluate((talk) => talk.scrollHeight - talk.scrollTop - talk.clientHeight);
+    return this.page.locator('.message-log').evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight);
   }
 
   /** Checks that nothing can be scrolled sideways. */
