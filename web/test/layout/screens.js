@@ -102,20 +102,20 @@ export const SCREENS = [
   { name: 'list, all again', only: 'wide', enter: async () => {
     await driver.press('.filter', 'All');
   } },
-  { name: 'thread of all forms, at its end', enter: async ({ all }) => {
+  { name: 'thread with all kinds, at its end', enter: async ({ all }) => {
     await driver.goTo('#/');
     if (driver.has('.filter')) await driver.press('.filter', 'All');
     await driver.openThread(all);
   } },
-  { name: 'thread of all forms, lines', enter: async ({ all }) => {
+  { name: 'thread with all kinds, lines', enter: async ({ all }) => {
     await driver.openThread(all);
     driver.get('parlor-message', 'the second line').scrollIntoView({ block: 'start', behavior: 'instant' });
   } },
-  { name: 'thread of all forms, quotes', enter: async ({ all }) => {
+  { name: 'thread with all kinds, quotes', enter: async ({ all }) => {
     await driver.openThread(all);
     driver.get('parlor-message', 'The handover').scrollIntoView({ block: 'center', behavior: 'instant' });
   } },
-  { name: 'message at hand', only: 'wide', enter: async ({ all }) => {
+  { name: 'message controls', only: 'wide', enter: async ({ all }) => {
     await driver.openThread(all);
     const element = driver.get('parlor-message', 'The handover');
     element.scrollIntoView({ block: 'center', behavior: 'instant' });
@@ -165,7 +165,7 @@ export const SCREENS = [
     await driver.press('.menu .item', 'Who reacted');
     await driver.until(() => driver.has('dialog .reader'), 'people');
   } },
-  { name: 'an answer is written', enter: async ({ all }) => {
+  { name: 'writing a reply', enter: async ({ all }) => {
     await driver.openThread(all);
     const element = driver.get('parlor-message', 'The handover');
     element.focus();
@@ -176,12 +176,12 @@ export const SCREENS = [
     await driver.type('.subject-field', 'A subject');
     await driver.type('.composer .words', 'Several\nlines\nof\nan\nanswer\nthat\nis\nlong');
   } },
-  { name: 'too long', only: 'wide', enter: async ({ all }) => {
+  { name: 'text too long', only: 'wide', enter: async ({ all }) => {
     await driver.openThread(all);
     await driver.type('.composer .words', 'too long '.repeat(1_300));
     await driver.until(() => driver.has('.hint'), 'the count');
   } },
-  { name: 'a message is changed', enter: async ({ all }) => {
+  { name: 'editing a message', enter: async ({ all }) => {
     await driver.openThread(all);
     await driver.type('.composer .words', '');
     if (driver.has('.replying')) await driver.press('.replying .tool');
@@ -190,7 +190,7 @@ export const SCREENS = [
     element.dispatchEvent(new KeyboardEvent('keydown', { key: 'e', bubbles: true, cancelable: true }));
     await driver.until(() => driver.has('.replying', 'Edit'), 'the change');
   } },
-  { name: 'files are attached', enter: async ({ files }) => {
+  { name: 'attached files', enter: async ({ files }) => {
     if (driver.has('.replying')) await driver.press('.replying .tool');
     await driver.openThread(files);
     const thread = driver.get('parlor-thread');
@@ -224,7 +224,7 @@ export const SCREENS = [
     await driver.press('.pictures.three .picture');
     await driver.until(() => document.querySelector('.lightbox[open] .frame img.large'), 'the picture');
   } },
-  { name: 'place for files', only: 'wide', enter: async ({ files }) => {
+  { name: 'drop overlay', only: 'wide', enter: async ({ files }) => {
     await driver.openThread(files);
     /** @type {HTMLElement} */ (document.querySelector('.drop')).hidden = false;
   } },
@@ -232,11 +232,11 @@ export const SCREENS = [
     /** @type {HTMLElement} */ (document.querySelector('.drop')).hidden = true;
     await driver.openThread(group);
   } },
-  { name: 'group, its beginning', enter: async ({ group }) => {
+  { name: 'group, at its start', enter: async ({ group }) => {
     await driver.openThread(group);
     /** @type {HTMLElement} */ (document.querySelector('.message-log')).scrollTop = 0;
   } },
-  { name: 'people of a group', enter: async ({ group }) => {
+  { name: 'group members', enter: async ({ group }) => {
     await driver.openThread(group);
     await driver.press('.thread-head .tool', 'people');
     await driver.until(() => driver.has('dialog .reader'), 'people');
@@ -248,7 +248,7 @@ export const SCREENS = [
   } },
   { name: 'first message', enter: async ({ fresh }) => driver.openThread(fresh) },
   { name: 'closed', enter: async ({ closed }) => driver.openThread(closed) },
-  { name: 'turned around', enter: async ({ turned }) => driver.openThread(turned) },
+  { name: 'reversing text', enter: async ({ turned }) => driver.openThread(turned) },
   { name: 'new conversation', enter: async () => {
     await driver.goTo('#/');
     await driver.press('parlor-list .tool', 'New conversation');
@@ -271,7 +271,7 @@ export const SCREENS = [
     await driver.type('parlor-list input[type="search"]', 'nothing like it');
     await driver.until(() => driver.has('parlor-results .nothing'), 'nothing');
   } },
-  { name: 'search, a choice', enter: async () => {
+  { name: 'search, filters', enter: async () => {
     await driver.type('parlor-list input[type="search"]', 'umbrella');
     await driver.press('.look-chip', 'About');
     await driver.press('dialog .people button');
@@ -279,7 +279,7 @@ export const SCREENS = [
     await driver.press('.look-chip', 'Conversation');
     await driver.until(() => driver.has('dialog .people'), 'conversations');
   } },
-  { name: 'search, days', only: 'wide', enter: async () => {
+  { name: 'search, dates', only: 'wide', enter: async () => {
     await driver.type('parlor-list input[type="search"]', 'umbrella');
     await driver.press('.look-chip', 'Date');
     await driver.until(() => driver.has('dialog input'), 'days');
@@ -288,13 +288,13 @@ export const SCREENS = [
     await driver.goTo('#/settings');
     await driver.until(() => driver.has('.sessions li'), 'sign-ins');
   } },
-  { name: 'settings, their end', enter: async () => {
+  { name: 'settings, at the end', enter: async () => {
     await driver.goTo('#/settings');
     await driver.until(() => driver.has('.sessions li'), 'sign-ins');
     await driver.press('.stack .button');
     document.querySelector('.part.last')?.scrollIntoView({ behavior: 'instant' });
   } },
-  { name: 'choose a conversation', only: 'wide', enter: async () => {
+  { name: 'no conversation selected', only: 'wide', enter: async () => {
     await driver.goTo('#/');
     await driver.until(() => driver.has('.thread .nothing'), 'the empty thread pane');
   } },
