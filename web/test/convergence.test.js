@@ -175,12 +175,12 @@ function actSelf(harness, id, pick) {
   if (!conversation || id === undefined || conversation.members.get(ME)?.left !== false) return;
   if (conversation.messages.length === 0) return;
   const seq = 1 + (pick % conversation.messages.length);
-  const asked = state.turn;
+  const requestedAt = state.turn;
   if (pick % 3 === 0) {
     const changed = hide(server, ME, id, seq);
     if (changed) harness.sync.applyInput({ kind: 'hidden', place: { conversation: id, seq }, version: changed.version });
     return;
   }
   const changed = pick % 3 === 1 ? edit(server, ME, id, seq, `own ${pick}`) : react(server, ME, id, seq, '🎉', true);
-  if (changed) harness.sync.applyInput({ kind: 'changed', changed: structuredClone(changed), requestedAt: asked });
+  if (changed) harness.sync.applyInput({ kind: 'changed', changed: structuredClone(changed), requestedAt });
 }

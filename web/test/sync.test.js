@@ -312,9 +312,9 @@ test('messages that arrive while the first page of a thread is fetched are in it
 test('a sent message is shown with its reply, before its event', async () => {
   void harness.sync.open(umbrella);
   await harness.replyAll();
-  const asked = harness.state.turn;
+  const requestedAt = harness.state.turn;
   const sent = server.send(ME, umbrella, 'mine', 'a');
-  harness.sync.applyInput({ kind: 'sent', sent, requestedAt: asked });
+  harness.sync.applyInput({ kind: 'sent', sent, requestedAt });
   assert.deepEqual(harness.state.threads.get(umbrella)?.messages.map((one) => one.text), ['mine']);
   await harness.receiveAll();
   await harness.clock.advance(1_000);

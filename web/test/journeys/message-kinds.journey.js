@@ -50,10 +50,10 @@ test('in a large group the readers are loaded on request', () =>
     await until(async () => {
       await ada.page.getByRole('button', { name: 'Who has read it' }).click();
       await ada.page.getByRole('dialog').getByText('Mira Sandoval').waitFor();
-      const told = await dialog.count();
-      if (told === 0) await ada.page.keyboard.press('Escape');
-      return told;
-    }, (told) => told === 1, 'Ben has read it');
+      const count = await dialog.count();
+      if (count === 0) await ada.page.keyboard.press('Escape');
+      return count;
+    }, (count) => count === 1, 'Ben has read it');
     await dialog.locator('.reader', { hasText: 'Ben Okafor' }).locator('time').waitFor();
     assert.deepEqual([...ada.errors, ...ben.errors], []);
   }, { PARLOR_LIMITS_CONVERSATION_FAN_OUT_MAX: '2' }));

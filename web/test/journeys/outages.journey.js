@@ -74,11 +74,11 @@ async function writeWhileServerDies(ada, ben, server) {
 /** Checks that both have the same messages in the same order, and the expected ones among them, each once.
  * @param {UserPage} ada @param {UserPage} ben @param {string[]} expected */
 async function assertSameMessages(ada, ben, expected) {
-  await until(async () => [await ada.texts(), await ben.texts()], ([hers, his]) =>
-    expected.every((text) => hers.includes(text) && his.includes(text)) && String(hers) === String(his),
+  await until(async () => [await ada.texts(), await ben.texts()], ([adas, bens]) =>
+    expected.every((text) => adas.includes(text) && bens.includes(text)) && String(adas) === String(bens),
   'both have all messages in the same order', 40_000);
-  const hers = await ada.texts();
-  for (const text of expected) assert.equal(hers.filter((one) => one === text).length, 1, `"${text}" is there once`);
+  const adas = await ada.texts();
+  for (const text of expected) assert.equal(adas.filter((one) => one === text).length, 1, `"${text}" is there once`);
   await until(() => ada.page.locator('.meta.sending, .meta.warn').count(), (count) => count === 0,
     'nothing is pending');
   await until(() => ben.page.locator('.meta.sending, .meta.warn').count(), (count) => count === 0,

@@ -340,7 +340,7 @@ async function tryEverything(page, { home, conversation }) {
   page.on('response', (response) => {
     if (response.url().startsWith(`${home}/v1/`)) statuses.push(`${response.request().method()} ${response.status()}`);
   });
-  const told = await page.evaluate(async ([origin, id]) => {
+  const results = await page.evaluate(async ([origin, id]) => {
     const messages = `${origin}/v1/conversations/${id}/messages`;
     const body = () => JSON.stringify({ client_id: crypto.randomUUID(), text: 'Evil.' });
     const json = { 'content-type': 'application/json' };
@@ -385,5 +385,5 @@ async function tryEverything(page, { home, conversation }) {
     }
     return { socket, readable };
   }, /** @type {const} */ ([home, conversation]));
-  return { .../** @type {{socket: string, readable: string[]}} */ (told), statuses };
+  return { .../** @type {{socket: string, readable: string[]}} */ (results), statuses };
 }

@@ -92,7 +92,7 @@ test('where files cannot be stored, a reload says so and the rest of the message
 test('stored files have a size limit and belong to one user and one page', () =>
   runJourney(async ({ server, browser }) => {
     const ada = await UserPage.open(browser, server.links.ada);
-    const told = await ada.page.evaluate(async () => {
+    const results = await ada.page.evaluate(async () => {
       const { browserBlobStore, eraseBlobStore } = await import(/** @type {any} */ ('/web/sdk/blob-store.js'));
       const [mine, mineToo, others] = [browserBlobStore(71, 10), browserBlobStore(71, 10), browserBlobStore(72, 10)];
       const file = (/** @type {string} */ text) => new File([text], 'a name.txt', { type: 'text/plain' });
@@ -119,14 +119,14 @@ test('stored files have a size limit and belong to one user and one page', () =>
       await eraseBlobStore();
       return [...answers, (await mineToo.acquire('a'))];
     });
-    assert.deepEqual(told, [true, false, true, true, false, 'elsewhere', '12345678', 'a name.txt', null, null, 8, null]);
+    assert.deepEqual(results, [true, false, true, true, false, 'elsewhere', '12345678', 'a name.txt', null, null, 8, null]);
     assert.deepEqual(ada.errors, []);
   }));
 
 test('stored files survive a lost database but not the sign-out, and another page can take them over', () =>
   runJourney(async ({ server, browser }) => {
     const ada = await UserPage.open(browser, server.links.ada);
-    const told = await ada.page.evaluate(async () => {
+    const results = await ada.page.evaluate(async () => {
       const { browserBlobStore, eraseBlobStore } = await import(/** @type {any} */ ('/web/sdk/blob-store.js'));
       const [one, other] = [browserBlobStore(71), browserBlobStore(71)];
       const file = (/** @type {string} */ text) => new File([text], 'a name.txt', { type: 'text/plain' });
@@ -167,7 +167,7 @@ test('stored files survive a lost database but not the sign-out, and another pag
       answers.push(await late, await take(one, 'b'));
       return answers;
     });
-    assert.deepEqual(told, [true, 4, 'unread', 'elsewhere', 4, null, false, null]);
+    assert.deepEqual(results, [true, 4, 'unread', 'elsewhere', 4, null, false, null]);
     assert.deepEqual(ada.errors, []);
   }));
 

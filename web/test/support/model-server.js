@@ -114,8 +114,8 @@ export class ModelServer {
   /** @param {ModelConversation} conversation @param {number} user @param {number} [viewer] @returns {Member} */
   row(conversation, user, viewer = user) {
     const row = /** @type {Omit<Member, 'user'>} */ (conversation.members.get(user));
-    const told = user === viewer || this.sharesReceipts(user, viewer);
-    const receipt = told ? {} : { read_seq: 0, read_at: null };
+    const isVisible = user === viewer || this.sharesReceipts(user, viewer);
+    const receipt = isVisible ? {} : { read_seq: 0, read_at: null };
     return { user: { .../** @type {User} */ (this.data.users.get(user)) }, ...row, ...receipt };
   }
 

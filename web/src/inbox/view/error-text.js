@@ -31,6 +31,6 @@ export function pictureError(error, picture) {
 /** Returns why a link opened nothing, as a title and an explanation. @param {unknown} error @returns {[string, string]}
  * */
 export function openError(error) {
-  const told = error instanceof Problem ? linkReasons[error.code] : undefined;
-  return told ?? [say.openFailed, errorText(error)];
+  const reason = error instanceof Problem ? linkReasons[error.code] : undefined;
+  return reason ?? [say.openFailed, errorText(error)];
 }

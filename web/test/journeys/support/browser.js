@@ -49,8 +49,8 @@ export class Profile {
     }
     const flags = ['--headless=new', '--remote-debugging-port=0', `--user-data-dir=${this.folder}`, 'about:blank'];
     this.#process = spawn(browserPath(), [...FLAGS, ...flags], { stdio: 'ignore' });
-    const told = join(this.folder, 'DevToolsActivePort');
-    const port = await until(() => (existsSync(told) ? readFileSync(told, 'utf8').split('\n')[0] : ''), Boolean,
+    const portFile = join(this.folder, 'DevToolsActivePort');
+    const port = await until(() => (existsSync(portFile) ? readFileSync(portFile, 'utf8').split('\n')[0] : ''), Boolean,
       'the browser is open');
     this.#browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);
     const [context] = this.#browser.contexts();
