@@ -130,16 +130,16 @@ async function disturb(harness, { kind, pick }) {
     }
     case 'reset': return harness.reset();
     case 'wait': return harness.clock.advance(pick * 100);
-    case 'show': return void (id && harness.sync.open(id));
-    case 'older': return void (id && harness.sync.loadOlder(id));
-    case 'newer': return void (id && harness.sync.loadNewer(id));
-    case 'jump': return void (id && harness.sync.openAround(id, 1 + pick));
+    case 'show': return void (id && harness.sync.threads.open(id));
+    case 'older': return void (id && harness.sync.threads.loadOlder(id));
+    case 'newer': return void (id && harness.sync.threads.loadNewer(id));
+    case 'jump': return void (id && harness.sync.threads.openAround(id, 1 + pick));
     case 'search': return void (id && recordHit(harness, id, pick));
-    case 'latest': return void (id && harness.sync.openLatest(id));
-    case 'leave': return void (id && harness.sync.close(id));
+    case 'latest': return void (id && harness.sync.threads.openLatest(id));
+    case 'leave': return void (id && harness.sync.threads.close(id));
     case 'trim': {
       const seqs = (id && harness.state.threads.get(id)?.messages.map((message) => message.seq)) || [];
-      return void (id && seqs.length > 2 && harness.sync.trim(id, seqs[pick % 2], seqs[seqs.length - 1 - (pick % 3)]));
+      return void (id && seqs.length > 2 && harness.sync.threads.trim(id, seqs[pick % 2], seqs[seqs.length - 1 - (pick % 3)]));
     }
     case 'actSelf': return actSelf(harness, id, pick);
     case 'more': return void harness.sync.loadList();

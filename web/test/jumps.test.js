@@ -22,39 +22,39 @@ beforeEach(async () => {
 const loaded = () => harness.state.threads.get(conversation)?.messages.map((one) => one.seq) ?? [];
 
 test('a finished jump is not repeated when the connection returns', async () => {
-  void harness.sync.openAround(conversation, 10);
+  void harness.sync.threads.openAround(conversation, 10);
   await harness.replyAll();
-  void harness.sync.loadNewer(conversation);
+  void harness.sync.threads.loadNewer(conversation);
   await harness.replyAll();
-  harness.sync.trim(conversation, 13, 15);
-  void harness.sync.loadNewer(conversation);
+  harness.sync.threads.trim(conversation, 13, 15);
+  void harness.sync.threads.loadNewer(conversation);
   await harness.disconnect();
   await harness.resume();
   await harness.replyAll();
   assert.equal(loaded()[0], 13);
   assert.ok((loaded().at(-1) ?? 0) > 15, 'the failed load was retried');
-  assert.equal(harness.sync.threadProgress.get(conversation), 'idle');
+  assert.equal(harness.sync.threads.progress.get(conversation), 'idle');
 });
 
 test('a failed load of a part that is no longer shown is not retried, and more can be loaded again', async () => {
-  void harness.sync.openAround(conversation, 10);
+  void harness.sync.threads.openAround(conversation, 10);
   await harness.replyAll();
-  void harness.sync.loadNewer(conversation);
+  void harness.sync.threads.loadNewer(conversation);
   await harness.disconnect();
-  assert.equal(harness.sync.threadProgress.get(conversation), 'failed');
-  harness.sync.trim(conversation, 8, 10);
+  assert.equal(harness.sync.threads.progress.get(conversation), 'failed');
+  harness.sync.threads.trim(conversation, 8, 10);
   await harness.resume();
   await harness.replyAll();
   assert.deepEqual(loaded(), [8, 9, 10]);
-  assert.equal(harness.sync.threadProgress.get(conversation), 'idle');
-  void harness.sync.loadNewer(conversation);
+  assert.equal(harness.sync.threads.progress.get(conversation), 'idle');
+  void harness.sync.threads.loadNewer(conversation);
   await harness.replyAll();
   assert.deepEqual(loaded(), [8, 9, 10, 11, 12, 13, 14]);
 });
 
 test('a failed jump reports it and does not happen later', async () => {
   const before = loaded();
-  const jump = harness.sync.openAround(conversation, 10);
+  const jump = harness.sync.threads.openAround(conversation, 10);
   await harness.fail();
   assert.equal(await jump, false);
   await harness.clock.advance(60_000);
@@ -64,11 +64,11 @@ test('a failed jump reports it and does not happen later', async () => {
 });
 
 test('a finished jump to the end is not retried', async () => {
-  void harness.sync.openAround(conversation, 10);
+  void harness.sync.threads.openAround(conversation, 10);
   await harness.replyAll();
-  void harness.sync.openLatest(conversation);
+  void harness.sync.threads.openLatest(conversation);
   await harness.fail();
-  const jump = harness.sync.openAround(conversation, 20);
+  const jump = harness.sync.threads.openAround(conversation, 20);
   await harness.replyAll();
   assert.equal(await jump, true);
   const before = loaded();
@@ -78,9 +78,9 @@ test('a finished jump to the end is not retried', async () => {
 });
 
 test('a pending jump to the end is retried', async () => {
-  void harness.sync.openAround(conversation, 10);
+  void harness.sync.threads.openAround(conversation, 10);
   await harness.replyAll();
-  void harness.sync.openLatest(conversation);
+  void harness.sync.threads.openLatest(conversation);
   await harness.fail();
   await harness.resume();
   await harness.replyAll();
@@ -89,7 +89,7 @@ test('a pending jump to the end is retried', async () => {
 
 test('after stop nothing is requested, and pending requests report nothing', async () => {
   const before = loaded();
-  void harness.sync.loadOlder(conversation);
+  void harness.sync.threads.loadOlder(conversation);
   harness.sync.stop();
   await harness.reply();
   harness.sync.applyEvent({ type: 'scope.changed', scope: `conversation:${conversation}`, version: server.data.version + 9 });
@@ -105,7 +105,7 @@ test('a member who is added again with the full history can scroll back to its s
   server.add(late, ME, BEN);
   server.send(BEN, late, 'welcome', 'w');
   await harness.receiveAll();
-  void harness.sync.open(late);
+  void harness.sync.threads.open(late);
   await harness.replyAll();
   const thread = () => harness.state.threads.get(late);
   assert.deepEqual([thread()?.messages[0]?.seq, thread()?.moreBefore], [10, false]);
@@ -115,7 +115,7 @@ test('a member who is added again with the full history can scroll back to its s
   await harness.resume();
   await harness.replyAll();
   assert.equal(thread()?.moreBefore, true);
-  void harness.sync.loadOlder(late);
+  void harness.sync.threads.loadOlder(late);
   await harness.replyAll();
   assert.ok((thread()?.messages[0]?.seq ?? 10) < 10);
 });

@@ -61,7 +61,7 @@ test('a new opening is shown at once', async () => {
 
 test('an open group is shown again when the user is removed and added again', async () => {
   server.send(BEN, umbrella, 'before', 'a');
-  void harness.sync.open(umbrella);
+  void harness.sync.threads.open(umbrella);
   await harness.replyAll();
   for (const comesBy of ['events', 'heads']) {
     server.remove(umbrella, ME);
@@ -74,7 +74,7 @@ test('an open group is shown again when the user is removed and added again', as
     await harness.settle();
     assert.equal(harness.state.threads.get(umbrella)?.loaded, true, comesBy);
     assert.equal(harness.log.filter((one) => one === 'message.list').length, 1, 'it is requested once');
-    assert.equal(harness.sync.threadProgress.get(umbrella), 'idle');
+    assert.equal(harness.sync.threads.progress.get(umbrella), 'idle');
     await harness.resume();
     await harness.settle();
     harness.assertEqual();
@@ -82,7 +82,7 @@ test('an open group is shown again when the user is removed and added again', as
 });
 
 test('nothing more is requested about an open group after the user was removed', async () => {
-  void harness.sync.open(umbrella);
+  void harness.sync.threads.open(umbrella);
   await harness.replyAll();
   server.remove(umbrella, ME);
   await harness.settle();

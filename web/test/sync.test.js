@@ -47,7 +47,7 @@ test('a resume finds a lost event of another conversation, although later events
 });
 
 test('a resume finds a lost removal', async () => {
-  void harness.sync.open(umbrella);
+  void harness.sync.threads.open(umbrella);
   await harness.replyAll();
   server.remove(umbrella, ME);
   harness.events = [];
@@ -257,7 +257,7 @@ test('a member who is added again sees the conversation, and only the messages s
   server.send(BEN, umbrella, 'welcome back', 'c');
   await harness.receiveAll();
   await harness.replyAll();
-  void harness.sync.open(umbrella);
+  void harness.sync.threads.open(umbrella);
   await harness.replyAll();
   const said = harness.state.threads.get(umbrella)?.messages.filter((one) => !one.system);
   assert.deepEqual(said?.map((one) => one.text), ['welcome back']);
@@ -280,7 +280,7 @@ test('changes in several pages are applied together, and an interruption starts 
 });
 
 test('too many changes replace the loaded messages with the newest page', async () => {
-  void harness.sync.open(umbrella);
+  void harness.sync.threads.open(umbrella);
   await harness.replyAll();
   for (let count = 0; count < 20; count += 1) server.send(BEN, umbrella, `message ${count}`, `m${count}`);
   harness.events = [];
@@ -291,7 +291,7 @@ test('too many changes replace the loaded messages with the newest page', async 
   assert.equal(thread?.moreBefore, true);
   await harness.recover();
   harness.assertEqual();
-  void harness.sync.loadOlder(umbrella);
+  void harness.sync.threads.loadOlder(umbrella);
   await harness.replyAll();
   assert.equal(harness.state.threads.get(umbrella)?.messages.length, 9);
   harness.assertEqual();
@@ -300,7 +300,7 @@ test('too many changes replace the loaded messages with the newest page', async 
 test('messages that arrive while the first page of a thread is fetched are in it', async () => {
   server.send(BEN, umbrella, 'one', 'a');
   await harness.receiveAll();
-  void harness.sync.open(umbrella);
+  void harness.sync.threads.open(umbrella);
   const [list] = harness.pending.splice(0);
   server.send(BEN, umbrella, 'two', 'b');
   await harness.receiveAll();
@@ -310,7 +310,7 @@ test('messages that arrive while the first page of a thread is fetched are in it
 });
 
 test('a sent message is shown with its reply, before its event', async () => {
-  void harness.sync.open(umbrella);
+  void harness.sync.threads.open(umbrella);
   await harness.replyAll();
   const requestedAt = harness.state.turn;
   const sent = server.send(ME, umbrella, 'mine', 'a');
@@ -326,7 +326,7 @@ test('a sent message is shown with its reply, before its event', async () => {
 async function openLongThread(count) {
   for (let number = 1; number <= count; number += 1) server.send(BEN, umbrella, `message ${number}`, `m${number}`);
   await harness.receiveAll();
-  void harness.sync.open(umbrella);
+  void harness.sync.threads.open(umbrella);
   await harness.replyAll();
   harness.log = [];
   return () => harness.state.threads.get(umbrella)?.messages.map((one) => one.seq) ?? [];
@@ -341,7 +341,7 @@ async function assertSettled() {
 test('a thread loaded around a message gets no new messages until the user returns to its end', async () => {
   const held = await openLongThread(30);
   assert.deepEqual(held(), [27, 28, 29, 30]);
-  void harness.sync.openAround(umbrella, 10);
+  void harness.sync.threads.openAround(umbrella, 10);
   await harness.replyAll();
   assert.deepEqual(held(), [8, 9, 10, 11]);
   assert.equal(harness.state.threads.get(umbrella)?.moreAfter, true);
@@ -350,15 +350,15 @@ test('a thread loaded around a message gets no new messages until the user retur
   await harness.replyAll();
   assert.deepEqual(held(), [8, 9, 10, 11]);
   assert.equal(harness.state.conversations.get(umbrella)?.last_seq, 31);
-  void harness.sync.loadNewer(umbrella);
+  void harness.sync.threads.loadNewer(umbrella);
   await harness.replyAll();
-  void harness.sync.loadOlder(umbrella);
+  void harness.sync.threads.loadOlder(umbrella);
   await harness.replyAll();
   assert.deepEqual(held(), [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
-  harness.sync.trim(umbrella, 6, 12);
+  harness.sync.threads.trim(umbrella, 6, 12);
   assert.deepEqual(held(), [6, 7, 8, 9, 10, 11, 12]);
   assert.deepEqual(harness.log, ['message.list', 'message.list', 'message.list']);
-  void harness.sync.openLatest(umbrella);
+  void harness.sync.threads.openLatest(umbrella);
   await harness.replyAll();
   assert.deepEqual(held(), [28, 29, 30, 31]);
   assert.equal(harness.state.threads.get(umbrella)?.moreAfter, false);
@@ -367,7 +367,7 @@ test('a thread loaded around a message gets no new messages until the user retur
 
 test('a message edited while its page was loading is shown in its current state', async () => {
   const held = await openLongThread(30);
-  void harness.sync.openAround(umbrella, 10);
+  void harness.sync.threads.openAround(umbrella, 10);
   const [page] = harness.pending.splice(0);
   edit(server, BEN, umbrella, 9, 'edited meanwhile');
   await harness.receiveAll();
@@ -416,7 +416,7 @@ test('deleting messages for oneself counts unread messages only from the read ma
 
 test('a message deleted for oneself stays hidden when an older copy arrives', async () => {
   await openLongThread(30);
-  void harness.sync.openAround(umbrella, 10);
+  void harness.sync.threads.openAround(umbrella, 10);
   const [page] = harness.pending.splice(0);
   hide(server, ME, umbrella, 9);
   hide(server, ME, umbrella, 30);
@@ -450,13 +450,13 @@ test('deleting an unread message causes a request for the unread totals', async 
 
 test('a thread that is closed keeps only its end', async () => {
   const held = await openLongThread(30);
-  void harness.sync.openAround(umbrella, 10);
+  void harness.sync.threads.openAround(umbrella, 10);
   await harness.replyAll();
-  harness.sync.close(umbrella);
+  harness.sync.threads.close(umbrella);
   assert.deepEqual(held(), [], 'a separately loaded part is dropped');
-  void harness.sync.open(umbrella);
+  void harness.sync.threads.open(umbrella);
   await harness.replyAll();
-  harness.sync.close(umbrella);
+  harness.sync.threads.close(umbrella);
   for (let number = 0; number < 400; number += 1) {
     server.send(BEN, umbrella, 'more', `x${number}`);
     await harness.receiveAll();

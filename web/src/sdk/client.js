@@ -316,24 +316,24 @@ export class Client {
    * @param {number|null} [seq] */
   async showConversation(conversation, seq = null) {
     this.#sendShown([conversation]);
-    await this.sync.open(conversation, seq);
+    await this.sync.threads.open(conversation, seq);
   }
 
   /** Shows a thread at a message, such as a search hit or a quoted message. @param {number} conversation
    * @param {number} seq @returns {Promise<boolean>} whether the message is loaded then */
   jumpTo(conversation, seq) {
-    return this.sync.openAround(conversation, seq);
+    return this.sync.threads.openAround(conversation, seq);
   }
 
   /** Shows a thread at its end. @param {number} conversation @returns {Promise<void>} */
   async showLatest(conversation) {
-    await this.sync.openLatest(conversation);
+    await this.sync.threads.openLatest(conversation);
   }
 
   /** @param {number} conversation */
   hideConversation(conversation) {
     this.ownActivity.stopTyping();
-    this.sync.close(conversation);
+    this.sync.threads.close(conversation);
     this.#sendShown([]);
   }
 

@@ -7,6 +7,7 @@
 import { Problem } from './problem.js';
 
 /**
+ * @typedef {'idle'|'loading'|'failed'|'missing'} Progress
  * @typedef {'before'|'after'|'place'} Side where of a thread messages are asked for: before or after those that are
  * held, or around a place, or at the end
  * @typedef {{before?: number, after?: number, around?: number}} Where

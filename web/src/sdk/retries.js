@@ -4,6 +4,8 @@
  * @import {Clock} from './clock.js'
  */
 import { backoffDelay } from './clock.js';
+import { endsSession } from './problem.js';
+import { isNotFound } from './queries.js';
 
 const RETRY = { base: 1_000, most: 30_000 };
 
@@ -53,8 +55,9 @@ export class Retries {
   }
 
   /** Retries a failed request after its delay, or as soon as the connection is back.
-   * @param {string} key @param {() => void} action */
-  retryLater(key, action) {
+   * @param {string} key @param {unknown} error @param {() => void} action */
+  retryLater(key, error, action) {
+    if (endsSession(error) || isNotFound(error)) return;
     const delay = this.fail(key);
     this.#actions.set(key, action);
     this.schedule(key, delay, () => {

@@ -60,7 +60,7 @@ export class SyncHarness {
     const conversation = server.open('group', user, [other]);
     for (let number = 1; number <= count; number += 1) server.send(other, conversation, `message ${number}`, `m${number}`);
     const harness = await SyncHarness.open(server, user);
-    void harness.sync.open(conversation);
+    void harness.sync.threads.open(conversation);
     await harness.replyAll();
     return { server, harness, conversation };
   }

@@ -41,13 +41,13 @@ export class ReadingActions {
       if (id !== null) act(id);
     };
     listen(host, {
-      'parlor-older': () => withOpen((id) => void client.sync.loadOlder(id)),
-      'parlor-newer': () => withOpen((id) => void client.sync.loadNewer(id)),
+      'parlor-older': () => withOpen((id) => void client.sync.threads.loadOlder(id)),
+      'parlor-newer': () => withOpen((id) => void client.sync.threads.loadNewer(id)),
       'parlor-latest': () => withOpen((id) => {
         this.target = null;
         void client.showLatest(id);
       }),
-      'parlor-trim': ({ first, last }) => withOpen((id) => client.sync.trim(id, first, last)),
+      'parlor-trim': ({ first, last }) => withOpen((id) => client.sync.threads.trim(id, first, last)),
       'parlor-jump': (place) => withOpen((id) => void this.goTo({ conversation: id, ...place })),
       'parlor-seen': ({ seq }) => withOpen((id) => this.#markRead(id, seq)),
     }, signal);

@@ -2,7 +2,7 @@
  * The list of conversations, with its search field and filter. It renders and emits events; it loads nothing.
  *
  * @import {Conversation, Me} from '../../sdk/wire.js'
- * @import {Progress} from '../../sdk/sync.js'
+ * @import {Progress} from '../../sdk/queries.js'
  * @import {ResultsView} from '../view/search-results.js'
  * @import {ParlorSearchFilters, ParlorResults} from '../search/results.js'
  * @import {Row} from '../view/conversations.js'

@@ -2,7 +2,7 @@
  * The view of a thread, computed from the state. Pure.
  *
  * @import {Side} from '../../sdk/queries.js'
- * @import {Progress} from '../../sdk/sync.js'
+ * @import {Progress} from '../../sdk/queries.js'
  * @import {ViewInput} from './conversations.js'
  * @import {Dot} from './presence.js'
  * @import {Block, Divider} from './message-groups.js'
