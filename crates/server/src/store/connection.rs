@@ -5,7 +5,7 @@
 //! was interrupted in never touches the work that follows on it.
 
 use super::{Error, Result, bulk_params::Value, postgres::Postgres, threads::Asker};
-use rusqlite::{OpenFlags, types::ValueRef};
+use rusqlite::{OpenFlags, config::DbConfig, types::ValueRef};
 use sqlx::{Row as _, postgres::PgRow};
 use std::{
     path::Path,
@@ -56,6 +56,8 @@ impl Connection {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = rusqlite::Connection::open_with_flags_and_vfs(file, flags, vfs)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        // Otherwise a statement is prepared again whenever a value is bound that its plan may depend on, as a LIMIT.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.execute_batch(every)?;
         let current = Current::default();
         let watched = current.clone();
@@ -71,6 +73,14 @@ impl Connection {
     pub(super) fn postgres(postgres: Postgres) -> Self {
         let driver = Driver::Postgres(Box::new(postgres));
         Self { driver, current: Current::default(), made: Instant::now(), statements: 0 }
+    }
+
+    /// How often SQLite prepared a statement again since it was first prepared here.
+    #[cfg(test)]
+    pub(super) fn reprepared(&mut self, sql: &str) -> i32 {
+        let Driver::Sqlite(connection) = &self.driver else { return 0 };
+        let statement = connection.prepare_cached(sql).expect("a statement that ran before");
+        statement.get_status(rusqlite::StatementStatus::RePrepare)
     }
 
     pub(super) fn is_sqlite(&self) -> bool {

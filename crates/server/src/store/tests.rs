@@ -189,3 +189,16 @@ async fn numbered_parameters_stand_where_they_are_named() {
     });
     assert_eq!(read.await.expect("read"), ("two".to_owned(), 1, "two".to_owned(), None));
 }
+
+#[tokio::test]
+async fn a_statement_is_prepared_once_whatever_is_bound() {
+    const SQL: &str = "SELECT n FROM t WHERE n > $1 ORDER BY n LIMIT $2";
+    let (threads, _folder) = thread(LONG).await;
+    let reprepared = threads.ask(|connection| {
+        for value in 1..=3_i64 {
+            connection.query(SQL, &[value.into(), value.into()], |row| column::<i64>(row, 0))?;
+        }
+        Ok(connection.reprepared(SQL))
+    });
+    assert_eq!(reprepared.await.expect("read"), 0);
+}

@@ -20,7 +20,7 @@ use parlor_protocol::{
     limits::Limits,
     model::ContextKey,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, hash_map::Entry};
 
 impl Batch<'_> {
     /// Everything that was asked for and exists.
@@ -329,13 +329,15 @@ impl Batch<'_> {
                      LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = m.user_id"
             ),
             |row| {
-                let conversation = Reader::new(row).conversation()?;
-                let members = state.members.entry(conversation.id).or_default();
+                let id = ConversationId(column(row, 0)?);
+                if let Entry::Vacant(entry) = state.conversations.entry(id) {
+                    entry.insert(Reader::new(row).conversation()?);
+                }
+                let members = state.members.entry(id).or_default();
                 if column::<Option<i64>>(row, CONVERSATION_COLUMNS)?.is_some() {
                     let member = Reader::from(row, CONVERSATION_COLUMNS).member()?;
                     members.insert(member.user.id, member);
                 }
-                state.conversations.entry(conversation.id).or_insert(conversation);
                 Ok(())
             },
         )
