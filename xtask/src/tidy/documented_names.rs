@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(with(&errors, &protocol), [""; 0]);
 
         let one = with(&errors.replace("`conflict`", "`conflicts`"), &protocol);
-        assert_eq!(one, ["docs/reference/errors.md:1: the error code conflict is not described"]);
+        assert_eq!(one, ["docs/reference/errors.md:1: the error code conflict is not documented"]);
         assert_eq!(with(&errors.replace("4001", "4009"), &protocol).len(), 1);
         assert_eq!(with(&errors, &protocol.replace("message.created", "")).len(), 1);
         assert_eq!(with(&errors, &protocol.replace("message.cancel", "message.cancelled")).len(), 1);
