@@ -78,13 +78,13 @@ async fn assert_all_recovered(end: ServerEnd, times: usize) {
 
     for _ in 0..times {
         shared.until_acknowledged(20).await;
-        // waits for: nothing; the moment of the kill is the chance that is tested
+        // waits for: nothing; the moment of the kill is random
         tokio::time::sleep(rng.millis(0, 600)).await;
         match end {
             ServerEnd::Kill => server.kill(),
             ServerEnd::Stop => server.stop().await,
         }
-        // waits for: nothing; how long the server is away is rng, too
+        // waits for: nothing; how long the server is away is random, too
         tokio::time::sleep(rng.millis(0, 100)).await;
         server.restart().await;
     }

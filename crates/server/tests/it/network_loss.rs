@@ -167,7 +167,7 @@ async fn a_user_who_loses_the_network_goes_offline_in_time() {
         != (2, 1)
     {
         assert!(Instant::now() < deadline, "the server keeps dead connections:\n{}", server.log());
-        // waits for: the server's giving up the other connection, too
+        // waits for: the server to drop the other connection, too
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
@@ -175,7 +175,7 @@ async fn a_user_who_loses_the_network_goes_offline_in_time() {
     let deadline = Instant::now() + PATIENCE;
     while let Err(why) = Handshake::new(ben.api.address(), ben.api.headers()).open().await {
         assert!(Instant::now() < deadline, "the line is not mended: {why}");
-        // waits for: the two ends of the line, which look for each other again
+        // waits for: the two ends of the link to find each other again
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let _back = page(&ben).await;

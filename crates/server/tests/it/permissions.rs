@@ -63,139 +63,144 @@ const fn row(name: &'static str, what: &'static str, outcomes: Outcomes, command
 
 fn of_conversations() -> Vec<Row> {
     vec![
-        row("session.resume", "", ANYBODY, |about| Command::Resume { user: about.caller, cursor: None }),
+        row("session.resume", "", ANYBODY, |targets| Command::Resume { user: targets.caller, cursor: None }),
         row("conversation.list", "", ANYBODY, |_| Command::ListConversations { after: None, limit: Some(200) }),
-        row("conversation.get", "", INSIDERS, |about| Command::GetConversation { conversation: about.group }),
-        row("conversation.changes", "", INSIDERS, |about| Command::GetChanges {
-            conversation: about.group,
+        row("conversation.get", "", INSIDERS, |targets| Command::GetConversation { conversation: targets.group }),
+        row("conversation.changes", "", INSIDERS, |targets| Command::GetChanges {
+            conversation: targets.group,
             since: Version(0),
         }),
-        row("conversation.open", "", ANYBODY, |about| {
-            let (client_id, user) = (about.key.clone(), Some(about.stranger));
+        row("conversation.open", "", ANYBODY, |targets| {
+            let (client_id, user) = (targets.key.clone(), Some(targets.stranger));
             Command::Open(Open { client_id, user, role: None, group: None, context: None })
         }),
-        row("conversation.show", "", ANYBODY, |about| Command::Show { conversations: vec![about.group] }),
-        row("conversation.mark", "", INSIDERS, |about| Command::Mark {
-            conversation: about.group,
+        row("conversation.show", "", ANYBODY, |targets| Command::Show { conversations: vec![targets.group] }),
+        row("conversation.mark", "", INSIDERS, |targets| Command::Mark {
+            conversation: targets.group,
             delivered: None,
-            read: Some(about.message),
+            read: Some(targets.message),
         }),
-        row("conversation.update", "", MODERATORS, |about| Command::UpdateConversation {
-            conversation: about.group,
-            title: about.key.clone(),
+        row("conversation.update", "", MODERATORS, |targets| Command::UpdateConversation {
+            conversation: targets.group,
+            title: targets.key.clone(),
         }),
-        row("conversation.typing", "begins", INSIDERS, |about| typing(about, true)),
-        row("conversation.typing", "ends", INSIDERS, |about| typing(about, false)),
-        row("member.list", "", INSIDERS, |about| Command::ListMembers {
-            conversation: about.group,
+        row("conversation.typing", "begins", INSIDERS, |targets| typing(targets, true)),
+        row("conversation.typing", "ends", INSIDERS, |targets| typing(targets, false)),
+        row("member.list", "", INSIDERS, |targets| Command::ListMembers {
+            conversation: targets.group,
             after: None,
             limit: None,
         }),
-        row("member.add", "", MODERATORS, |about| Command::AddMembers {
-            conversation: about.group,
-            users: vec![about.stranger],
+        row("member.add", "", MODERATORS, |targets| Command::AddMembers {
+            conversation: targets.group,
+            users: vec![targets.stranger],
             history: None,
         }),
-        row("member.add", "themselves", ["not_found", "not_found", "not_allowed", DONE, DONE], |about| {
-            Command::AddMembers { conversation: about.group, users: vec![about.caller], history: None }
+        row("member.add", "themselves", ["not_found", "not_found", "not_allowed", DONE, DONE], |targets| {
+            Command::AddMembers { conversation: targets.group, users: vec![targets.caller], history: None }
         }),
-        row("member.update", "", OWNERS, |about| role(about, about.target, Role::Moderator)),
-        row("member.update", "themselves", OWNERS, |about| role(about, about.caller, Role::Owner)),
-        row("member.remove", "", MODERATORS, |about| remove(about, about.target)),
-        row("member.remove", "an owner", OWNERS, |about| remove(about, about.owner)),
-        row("member.remove", "themselves", INSIDERS, |about| remove(about, about.caller)),
-        row("presence.watch", "", ANYBODY, |about| Command::WatchPresence { users: vec![about.target] }),
+        row("member.update", "", OWNERS, |targets| role(targets, targets.target, Role::Moderator)),
+        row("member.update", "themselves", OWNERS, |targets| role(targets, targets.caller, Role::Owner)),
+        row("member.remove", "", MODERATORS, |targets| remove(targets, targets.target)),
+        row("member.remove", "an owner", OWNERS, |targets| remove(targets, targets.owner)),
+        row("member.remove", "themselves", INSIDERS, |targets| remove(targets, targets.caller)),
+        row("presence.watch", "", ANYBODY, |targets| Command::WatchPresence { users: vec![targets.target] }),
         row("presence.set", "", ANYBODY, |_| Command::SetPresence { idle: true }),
         row("user.list", "", ANYBODY, |_| Command::ListUsers { query: String::new(), after: None, limit: None }),
         row("me.get", "", ANYBODY, |_| Command::GetMe { since: None }),
-        row("me.update", "", ANYBODY, |about| {
-            Command::UpdateMe(MeUpdate { name: Some(about.key.clone()), ..MeUpdate::default() })
+        row("me.update", "", ANYBODY, |targets| {
+            Command::UpdateMe(MeUpdate { name: Some(targets.key.clone()), ..MeUpdate::default() })
         }),
     ]
 }
 
 fn of_messages() -> Vec<Row> {
     vec![
-        row("message.send", "", INSIDERS, |about| Command::send_text(about.group, &about.key, "hello")),
-        row("message.send", "a file of another's", NOBODY, |about| send(about, "hello", None, vec![about.upload])),
-        row("message.send", "an answer", INSIDERS, |about| send(about, "yes", Some(about.message), vec![])),
-        row("message.forward", "out of it", INSIDERS, |about| {
-            let from = MessagePlace { conversation: about.group, seq: about.message };
-            Command::Forward { conversation: about.own.conversation, client_id: about.key.clone(), from }
+        row("message.send", "", INSIDERS, |targets| Command::send_text(targets.group, &targets.key, "hello")),
+        row("message.send", "a file of another's", NOBODY, |targets| {
+            send(targets, "hello", None, vec![targets.upload])
         }),
-        row("message.forward", "into it", INSIDERS, |about| Command::Forward {
-            conversation: about.group,
-            client_id: about.key.clone(),
-            from: about.own,
+        row("message.send", "an answer", INSIDERS, |targets| send(targets, "yes", Some(targets.message), vec![])),
+        row("message.forward", "out of it", INSIDERS, |targets| {
+            let from = MessagePlace { conversation: targets.group, seq: targets.message };
+            Command::Forward { conversation: targets.own.conversation, client_id: targets.key.clone(), from }
         }),
-        row("message.edit", "another's", NO_INSIDER, |about| edit(about, about.message)),
-        row("message.edit", "a line of the system", NO_INSIDER, |about| edit(about, about.line)),
-        row("message.delete", "another's", MODERATORS, |about| delete(about, about.message)),
-        row("message.delete", "a line of the system", NO_INSIDER, |about| delete(about, about.line)),
-        row("message.hide", "", INSIDERS, |about| Command::Hide { conversation: about.group, seq: about.message }),
-        row("message.react", "", INSIDERS, |about| react(about, true)),
-        row("message.react", "takes away what is not there", INSIDERS, |about| react(about, false)),
-        row("message.reactions", "", INSIDERS, |about| Command::ListReactions {
-            conversation: about.group,
-            seq: about.message,
+        row("message.forward", "into it", INSIDERS, |targets| Command::Forward {
+            conversation: targets.group,
+            client_id: targets.key.clone(),
+            from: targets.own,
+        }),
+        row("message.edit", "another's", NO_INSIDER, |targets| edit(targets, targets.message)),
+        row("message.edit", "a line of the system", NO_INSIDER, |targets| edit(targets, targets.line)),
+        row("message.delete", "another's", MODERATORS, |targets| delete(targets, targets.message)),
+        row("message.delete", "a line of the system", NO_INSIDER, |targets| delete(targets, targets.line)),
+        row("message.hide", "", INSIDERS, |targets| Command::Hide {
+            conversation: targets.group,
+            seq: targets.message,
+        }),
+        row("message.react", "", INSIDERS, |targets| react(targets, true)),
+        row("message.react", "takes away what is not there", INSIDERS, |targets| react(targets, false)),
+        row("message.reactions", "", INSIDERS, |targets| Command::ListReactions {
+            conversation: targets.group,
+            seq: targets.message,
             after: None,
             limit: None,
         }),
-        row("message.search", "here", INSIDERS, |about| {
-            Command::Search(Search { conversation: Some(about.group), ..canary() })
+        row("message.search", "here", INSIDERS, |targets| {
+            Command::Search(Search { conversation: Some(targets.group), ..canary() })
         }),
         row("message.search", "everywhere", ANYBODY, |_| Command::Search(canary())),
-        row("message.cancel", "another's", ANYBODY, |about| Command::Cancel { client_id: about.key.clone() }),
-        row("message.list", "", INSIDERS, |about| Command::ListMessages {
-            conversation: about.group,
+        row("message.cancel", "another's", ANYBODY, |targets| Command::Cancel { client_id: targets.key.clone() }),
+        row("message.list", "", INSIDERS, |targets| Command::ListMessages {
+            conversation: targets.group,
             before: None,
             after: None,
-            around: Some(about.message),
+            around: Some(targets.message),
             limit: None,
         }),
-        row("upload.begin", "", ANYBODY, |about| Command::BeginUpload {
-            client_id: about.key.clone(),
+        row("upload.begin", "", ANYBODY, |targets| Command::BeginUpload {
+            client_id: targets.key.clone(),
             name: "umbrella.txt".to_owned(),
             bytes: 3,
         }),
-        row("upload.end", "another's", NOBODY, |about| Command::EndUpload { upload: about.upload }),
-        row("upload.cancel", "another's", NOBODY, |about| Command::CancelUpload { upload: about.upload }),
+        row("upload.end", "another's", NOBODY, |targets| Command::EndUpload { upload: targets.upload }),
+        row("upload.cancel", "another's", NOBODY, |targets| Command::CancelUpload { upload: targets.upload }),
     ]
 }
 
 /// Builds a command of every kind.
-pub(crate) fn every_command(about: &Targets) -> Vec<Command> {
+pub(crate) fn every_command(targets: &Targets) -> Vec<Command> {
     let rows = of_conversations().into_iter().chain(of_messages());
-    rows.map(|row| (row.command)(about)).collect()
+    rows.map(|row| (row.command)(targets)).collect()
 }
 
-fn typing(about: &Targets, typing: bool) -> Command {
-    Command::SetTyping { conversation: about.group, typing }
+fn typing(targets: &Targets, typing: bool) -> Command {
+    Command::SetTyping { conversation: targets.group, typing }
 }
 
-fn role(about: &Targets, user: UserId, role: Role) -> Command {
-    Command::UpdateMember { conversation: about.group, user, role }
+fn role(targets: &Targets, user: UserId, role: Role) -> Command {
+    Command::UpdateMember { conversation: targets.group, user, role }
 }
 
-fn remove(about: &Targets, user: UserId) -> Command {
-    Command::RemoveMember { conversation: about.group, user }
+fn remove(targets: &Targets, user: UserId) -> Command {
+    Command::RemoveMember { conversation: targets.group, user }
 }
 
-fn send(about: &Targets, text: &str, reply_to: Option<Seq>, attachments: Vec<FileId>) -> Command {
-    let (client_id, text) = (about.key.clone(), text.to_owned());
-    Command::Send { conversation: about.group, client_id, text, subject: None, reply_to, attachments }
+fn send(targets: &Targets, text: &str, reply_to: Option<Seq>, attachments: Vec<FileId>) -> Command {
+    let (client_id, text) = (targets.key.clone(), text.to_owned());
+    Command::Send { conversation: targets.group, client_id, text, subject: None, reply_to, attachments }
 }
 
-fn edit(about: &Targets, seq: Seq) -> Command {
-    Command::Edit { conversation: about.group, seq, text: Some("not so".to_owned()), subject: None }
+fn edit(targets: &Targets, seq: Seq) -> Command {
+    Command::Edit { conversation: targets.group, seq, text: Some("not so".to_owned()), subject: None }
 }
 
-fn delete(about: &Targets, seq: Seq) -> Command {
-    Command::Delete { conversation: about.group, seq }
+fn delete(targets: &Targets, seq: Seq) -> Command {
+    Command::Delete { conversation: targets.group, seq }
 }
 
-fn react(about: &Targets, on: bool) -> Command {
-    Command::React { conversation: about.group, seq: about.message, emoji: "👍".to_owned(), on }
+fn react(targets: &Targets, on: bool) -> Command {
+    Command::React { conversation: targets.group, seq: targets.message, emoji: "👍".to_owned(), on }
 }
 
 /// The text of every message here, and the title of every group.
@@ -292,10 +297,10 @@ impl Fixture {
     /// A field of the table.
     async fn try_command(&mut self, row: &Row, who: usize) {
         let (name, asks) = (format!("{} {}", row.name, row.what), WHO[who]);
-        let about = self.group(who).await;
-        let version = self.version(about.group).await;
+        let targets = self.group(who).await;
+        let version = self.version(targets.group).await;
         let expected = row.outcomes[who];
-        let answer = self.callers[who].ask((row.command)(&about)).await;
+        let answer = self.callers[who].ask((row.command)(&targets)).await;
         let code = answer.as_ref().map_or_else(|problem| problem.code.name(), |_| DONE);
         assert_eq!(code, expected, "{name}, sent by {asks}: {answer:?}");
         if who < 2 {
@@ -312,11 +317,11 @@ impl Fixture {
         }
         let Err(problem) = answer else { return };
         if row.name != "member.remove" {
-            assert_eq!(self.version(about.group).await, version, "{name}, refused to {asks}, had an effect");
+            assert_eq!(self.version(targets.group).await, version, "{name}, refused to {asks}, had an effect");
         }
         if problem.code.name() == "not_found" && who < 2 {
-            let group = ConversationId(about.group.0 + 1_000_000);
-            let missing = self.callers[who].ask((row.command)(&Targets { group, ..about })).await;
+            let group = ConversationId(targets.group.0 + 1_000_000);
+            let missing = self.callers[who].ask((row.command)(&Targets { group, ..targets })).await;
             assert_eq!(missing, Err(problem), "{name}: for {asks} the hidden looks like the missing");
         }
     }
@@ -334,12 +339,12 @@ async fn every_command_is_allowed_or_refused_by_role() {
     let named: BTreeSet<&str> = rows.iter().map(|row| row.name).collect();
     assert_eq!(named, NAMES.into_iter().collect(), "every command has a row, and every row a command");
     let server = Setup::new().with("limits.frames_per_second_max", 10_000).start().await;
-    let mut scene = Fixture::new(&server).await;
+    let mut fixture = Fixture::new(&server).await;
     for row in &rows {
-        let about = scene.group(2).await;
-        assert_eq!(type_of(&(row.command)(&about)), row.name);
+        let targets = fixture.group(2).await;
+        assert_eq!(type_of(&(row.command)(&targets)), row.name);
         for who in 0..WHO.len() {
-            scene.try_command(row, who).await;
+            fixture.try_command(row, who).await;
         }
     }
     let log = server.log();
@@ -349,12 +354,12 @@ async fn every_command_is_allowed_or_refused_by_role() {
 #[tokio::test]
 async fn every_command_is_refused_before_the_resume() {
     let server = Server::start().await;
-    let scene = Fixture::new(&server).await;
-    let about = scene.group(4).await;
-    let person = &scene.callers[4].person;
+    let fixture = Fixture::new(&server).await;
+    let targets = fixture.group(4).await;
+    let person = &fixture.callers[4].person;
     let mut socket = Handshake::new(person.api.address(), person.api.headers()).open().await.expect("a socket");
     for row in of_conversations().into_iter().chain(of_messages()).filter(|row| row.name != "session.resume") {
-        let refused = socket.call::<Value>((row.command)(&about)).await.expect_err(row.name);
+        let refused = socket.call::<Value>((row.command)(&targets)).await.expect_err(row.name);
         assert_eq!(refused.code().map(Code::name), Some("not_resumed"), "{}", row.name);
     }
     let _: Heads =

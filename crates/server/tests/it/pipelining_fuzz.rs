@@ -67,7 +67,7 @@ impl Fixture {
 
     /// A random command of a random kind, by one of the users.
     fn command(&self, sender: &TestUser, rng: &mut Rng) -> Command {
-        let about = Targets {
+        let targets = Targets {
             group: *rng.pick(&self.groups),
             message: Seq(1 + i64::try_from(rng.below(6)).expect("small")),
             line: Seq(1),
@@ -79,7 +79,7 @@ impl Fixture {
             upload: FileId(1 + i64::try_from(rng.below(50)).expect("small")),
             key: format!("fuzz-{}", unique()),
         };
-        rng.pick(&every_command(&about)).clone()
+        rng.pick(&every_command(&targets)).clone()
     }
 }
 
@@ -114,14 +114,14 @@ impl PendingReplies {
     }
 }
 
-async fn run_client(scene: &Fixture, sender: &TestUser, reader: ReadMode, mut rng: Rng) {
+async fn run_client(fixture: &Fixture, sender: &TestUser, reader: ReadMode, mut rng: Rng) {
     let handshake = Handshake::new(sender.api.address(), sender.api.headers());
     let handshake = if reader == ReadMode::Stuck { handshake.with_receive_buffer(4096) } else { handshake };
     let mut socket: Socket = resumed(handshake, sender).await;
     let mut awaited = PendingReplies::default();
     let mut last_id = 1000;
     for _ in 0..BURSTS {
-        let burst: Vec<Command> = (0..=rng.below(40)).map(|_| scene.command(sender, &mut rng)).collect();
+        let burst: Vec<Command> = (0..=rng.below(40)).map(|_| fixture.command(sender, &mut rng)).collect();
         let first = last_id + 1;
         for command in &burst {
             last_id += 1;
@@ -186,17 +186,17 @@ async fn fuzz(setup: Setup) {
     println!("PARLOR_TEST_SEED={seed}");
     let server = setup.with("limits.frames_per_second_max", 100_000).with("metrics.token", "figures").start().await;
     let other = server.user("other").await;
-    let scene = std::sync::Arc::new(Fixture::new(&server).await);
+    let fixture = std::sync::Arc::new(Fixture::new(&server).await);
     let mut rng = Rng::new(seed);
     // The pool is full, so that no connection opens later.
     join_all((0..32).map(|_| other.api.me())).await.into_iter().for_each(|me| drop(me.expect("served")));
     let before = held(&server).await;
     let mut senders = JoinSet::new();
     for number in 0..scaled(SOCKETS) {
-        let (scene, reader) = (scene.clone(), READERS[number % READERS.len()]);
+        let (fixture, reader) = (fixture.clone(), READERS[number % READERS.len()]);
         let (sender, rng) = (number / READERS.len() % PEOPLE, Rng::new(rng.next()));
         senders.spawn(async move {
-            run_client(&scene, &scene.users[sender], reader, rng).await;
+            run_client(&fixture, &fixture.users[sender], reader, rng).await;
         });
     }
     loop {
@@ -216,7 +216,7 @@ async fn fuzz(setup: Setup) {
             break;
         }
         assert!(Instant::now() < deadline, "seed {seed}: these leaked: {more:?}, before: {before:?}");
-        // waits for: what closed connections held
+        // waits for: the resources of closed connections
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let log = server.log();

@@ -106,7 +106,7 @@ fn start(bin: PathBuf) -> Postgres {
         if status.is_ok_and(|status| status.success()) {
             return Postgres { _alive: alive, port, bin, folder };
         }
-        // waits for: the server to accept connections, asked for again and again
+        // waits for: the server to accept connections, checked repeatedly
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     panic!("PostgreSQL did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());

@@ -85,7 +85,7 @@ async fn cut(durability: &str, rng: &mut Rng) -> Result<CutResult, String> {
         .map(|person| spawn_writer(person, vec![conversation], &shared, options, Rng::new(rng.next())))
         .collect();
     shared.until_acknowledged(50).await;
-    // waits for: nothing; the moment of the cut is the chance that is tested
+    // waits for: nothing; the moment of the cut is random
     tokio::time::sleep(rng.millis(0, 300)).await;
 
     signal(server.pid(), "STOP");

@@ -129,7 +129,7 @@ async fn many_silent_connections_keep_no_other_client_out() {
     let figures = [("Authorization", "Bearer figures")];
     let deadline = tokio::time::Instant::now() + LONG;
     loop {
-        // waits for: the seats that were just given back
+        // waits for: the connection slots that were just freed
         let mut stream = TcpStream::connect(server.address()).await.expect("the server listens");
         let _ = stream.write_all(raw_http::request("GET", "/metrics", &figures, "").as_bytes()).await;
         let answer = until_closed(&mut stream).await;

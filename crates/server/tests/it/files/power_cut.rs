@@ -137,7 +137,7 @@ async fn cut(rng: &mut Rng) -> Result<(usize, usize), String> {
         // waits for: acknowledgements
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    // waits for: nothing; the moment of the cut is the chance that is tested
+    // waits for: nothing; the moment of the cut is random
     tokio::time::sleep(rng.millis(0, 300)).await;
     signal(server.pid(), "STOP");
     let acknowledged = done.sent();

@@ -174,7 +174,7 @@ async fn missed_commits_that_fill_whole_pages_are_all_published(cluster: TestClu
         .await;
     let recovering = async {
         while deaf.metrics.commits_recovered.get() < before + 1000 {
-            // waits for: the next look of the node
+            // waits for: the next check of the node
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };

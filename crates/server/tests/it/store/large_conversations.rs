@@ -51,10 +51,10 @@ impl Subscriber {
 }
 
 /// The next event that matches; others are skipped.
-pub(super) async fn next_event(listener: &mut Subscriber, wanted: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn next_event(subscriber: &mut Subscriber, wanted: impl Fn(&Value) -> bool) -> Value {
     let listening = async {
         loop {
-            let event = listener.next().await;
+            let event = subscriber.next().await;
             if wanted(&event) {
                 return event;
             }

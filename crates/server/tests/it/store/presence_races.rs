@@ -84,11 +84,11 @@ impl PausingLayer {
 
     /// Pauses the node the next time it gets there.
     fn stop(&self, at: PausePoint) -> impl Future<Output = PausedNode> + use<> {
-        let (reached, stopped) = oneshot::channel();
+        let (reached, paused) = oneshot::channel();
         let before = self.stop.lock().expect("not poisoned").replace(Stop { at, reached });
         assert!(before.is_none(), "one stop at a time");
         async {
-            let reached = timeout(Duration::from_secs(20), stopped).await;
+            let reached = timeout(Duration::from_secs(20), paused).await;
             let (users, go) = reached.expect("it gets there in time").expect("it gets there");
             PausedNode { users, go }
         }
@@ -171,7 +171,7 @@ async fn received(cluster: &TestCluster, watcher: &Watcher, conversation: Conver
 async fn wait_until(is_so: impl AsyncFn() -> bool, what: &str) {
     let waiting = async {
         while !is_so().await {
-            // waits for: what is asked, again and again
+            // waits for: the condition, checked repeatedly
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -207,38 +207,38 @@ impl Fixture {
 }
 
 async fn a_user_removed_during_a_recheck_becomes_unknown_once(cluster: TestCluster) {
-    let scene = Fixture::new(&cluster).await;
-    let stopped = scene.paused_layer.stop(PausePoint::Joining);
-    cluster.remove("Ada", scene.groups[0], "Ben").await.expect("an owner may");
-    let stopped = stopped.await;
-    assert_eq!(stopped.users, [scene.ben], "they share the other group");
-    cluster.remove("Ada", scene.groups[1], "Ben").await.expect("an owner may");
-    received(&cluster, &scene.of_ada, scene.groups[1]).await;
-    stopped.go();
-    scene.of_ada.until(scene.ben, Unknown).await;
-    assert_eq!(scene.presence_of_ben(&cluster).await, [], "it was already reported");
+    let fixture = Fixture::new(&cluster).await;
+    let paused = fixture.paused_layer.stop(PausePoint::Joining);
+    cluster.remove("Ada", fixture.groups[0], "Ben").await.expect("an owner may");
+    let paused = paused.await;
+    assert_eq!(paused.users, [fixture.ben], "they share the other group");
+    cluster.remove("Ada", fixture.groups[1], "Ben").await.expect("an owner may");
+    received(&cluster, &fixture.of_ada, fixture.groups[1]).await;
+    paused.go();
+    fixture.of_ada.until(fixture.ben, Unknown).await;
+    assert_eq!(fixture.presence_of_ben(&cluster).await, [], "it was already reported");
 }
 
 async fn a_user_removed_before_the_answer_is_sent_is_not_reported(cluster: TestCluster) {
-    let scene = Fixture::new(&cluster).await;
-    let stopped = scene.paused_layer.stop(PausePoint::Joining);
-    cluster.remove("Ada", scene.groups[0], "Ben").await.expect("an owner may");
+    let fixture = Fixture::new(&cluster).await;
+    let paused = fixture.paused_layer.stop(PausePoint::Joining);
+    cluster.remove("Ada", fixture.groups[0], "Ben").await.expect("an owner may");
     // He connects during the query, so that there is something to report.
-    let _here = cluster.app.presence.arrive(scene.ben);
-    let joining = stopped.await;
-    let mut stopped = scene.paused_layer.stop(PausePoint::Reading);
+    let _here = cluster.app.presence.arrive(fixture.ben);
+    let joining = paused.await;
+    let mut paused = fixture.paused_layer.stop(PausePoint::Reading);
     joining.go();
-    let first = stopped.await;
-    stopped = scene.paused_layer.stop(PausePoint::Reading);
+    let first = paused.await;
+    paused = fixture.paused_layer.stop(PausePoint::Reading);
     first.go();
-    let second = stopped.await;
-    assert!(second.users.contains(&scene.ben));
-    cluster.remove("Ada", scene.groups[1], "Ben").await.expect("an owner may");
-    received(&cluster, &scene.of_ada, scene.groups[1]).await;
+    let second = paused.await;
+    assert!(second.users.contains(&fixture.ben));
+    cluster.remove("Ada", fixture.groups[1], "Ben").await.expect("an owner may");
+    received(&cluster, &fixture.of_ada, fixture.groups[1]).await;
     second.go();
-    let reported = scene.of_ada.until(scene.ben, Unknown).await;
+    let reported = fixture.of_ada.until(fixture.ben, Unknown).await;
     assert_eq!(reported.len(), 1, "this node knew that she must not see it: {reported:?}");
-    assert_eq!(scene.presence_of_ben(&cluster).await, []);
+    assert_eq!(fixture.presence_of_ben(&cluster).await, []);
 }
 
 async fn a_user_in_question_since_the_query_is_not_subscribed(cluster: TestCluster) {
@@ -247,16 +247,16 @@ async fn a_user_in_question_since_the_query_is_not_subscribed(cluster: TestClust
     let (paused_layer, node) = PausingLayer::node(&cluster).await;
     let of_ada = Watcher::new(&node, ada).await;
     of_ada.watch(&[ben, cleo]).await;
-    let stopped = paused_layer.stop(PausePoint::Joining);
+    let paused = paused_layer.stop(PausePoint::Joining);
     // All users she watches are queried again at once.
     let profile = Profile { presence: Some(false), ..Profile::default() };
     cluster.app.commit.submit(Change::UpdateProfile { user: ada, profile }).await.expect("her own affair");
-    let stopped = stopped.await;
-    let (name, other, group) = if stopped.users == [ben] { ("Cleo", cleo, with_cleo) } else { ("Ben", ben, with_ben) };
+    let paused = paused.await;
+    let (name, other, group) = if paused.users == [ben] { ("Cleo", cleo, with_cleo) } else { ("Ben", ben, with_ben) };
     cluster.remove("Ada", group, name).await.expect("an owner may");
     received(&cluster, &of_ada, group).await;
     let reading = paused_layer.stop(PausePoint::Reading);
-    stopped.go();
+    paused.go();
     let reading = reading.await;
     assert!(!node.hub.watched().contains(&other), "it is known here that she may not see {name}");
     reading.go();
@@ -265,18 +265,19 @@ async fn a_user_in_question_since_the_query_is_not_subscribed(cluster: TestClust
 }
 
 async fn earlier_presence_is_sent_before_the_answer_that_replaces_it(cluster: TestCluster) {
-    let scene = Fixture::new(&cluster).await;
-    let here = cluster.app.presence.arrive(scene.ben);
+    let fixture = Fixture::new(&cluster).await;
+    let here = cluster.app.presence.arrive(fixture.ben);
     // She has not received his presence yet; another user does.
-    let other = Watcher::new(&scene.node, cluster.user("Ada").await).await;
-    other.watch_until(scene.ben, Online).await;
+    let other = Watcher::new(&fixture.node, cluster.user("Ada").await).await;
+    other.watch_until(fixture.ben, Online).await;
     here.set_idle(true);
-    other.until(scene.ben, Idle).await;
-    let (waiting, watched) = scene.node.presence.watch(cluster.user("Ada").await, &scene.of_ada.attached, &[]).await;
+    other.until(fixture.ben, Idle).await;
+    let (waiting, watched) =
+        fixture.node.presence.watch(cluster.user("Ada").await, &fixture.of_ada.attached, &[]).await;
     assert_eq!(watched, Ok(Vec::new()));
     let reported = waiting.iter().filter(|frame| String::from_utf8_lossy(frame).contains("presence.changed")).count();
     assert!(reported >= 2, "online and idle are sent before the answer that she watches no one");
-    assert!(scene.of_ada.attached.outbox.take_ready().is_empty(), "and not after");
+    assert!(fixture.of_ada.attached.outbox.take_ready().is_empty(), "and not after");
 }
 
 async fn a_node_waiting_for_the_store_keeps_reporting_presence(cluster: TestCluster) {

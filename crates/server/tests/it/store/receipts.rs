@@ -123,12 +123,12 @@ fn leaks(event: &Value, of: UserId) -> Vec<Value> {
 }
 
 /// Everything received so far.
-async fn receive_all(cluster: &TestCluster, listener: &mut Subscriber, name: &str) -> Vec<Value> {
+async fn receive_all(cluster: &TestCluster, subscriber: &mut Subscriber, name: &str) -> Vec<Value> {
     let other = format!("Zoe {}", cluster.key());
     let end = Scope::Conversation(cluster.direct(name, &other).await).to_string();
     let mut events = Vec::new();
     loop {
-        let event = next_event(listener, |_| true).await;
+        let event = next_event(subscriber, |_| true).await;
         if event["scope"] == end.as_str() {
             return events;
         }
@@ -151,8 +151,8 @@ async fn no_event_reveals_the_read_marker_of_a_user_without_receipts(cluster: Te
     let mut adas = attach(&cluster.app, &cluster, "Ada").await;
     let mut bens = attach(&cluster.app, &cluster, "Ben").await;
     switch(&cluster, "Ben", false).await;
-    for (listener, name) in [(&mut adas, "Ada"), (&mut bens, "Ben")] {
-        receive_all(&cluster, listener, name).await;
+    for (subscriber, name) in [(&mut adas, "Ada"), (&mut bens, "Ben")] {
+        receive_all(&cluster, subscriber, name).await;
     }
 
     // Everything that reports member rows: of Ben, who hides receipts, and of others to him.

@@ -77,18 +77,18 @@ async fn in_a_large_conversation_a_change_is_published_in_full_if_all_may_see_it
     };
     let (mut ben, mut dan) = (attach(&app, &cluster, "Ben").await, attach(&app, &cluster, "Dan").await);
     let mut cleo = attach(&app, &cluster, "Cleo").await;
-    for listener in [&ben, &dan] {
-        listener.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
+    for subscriber in [&ben, &dan] {
+        subscriber.attached.show(&app.hub.inquire(), &[conversation]).await.expect("joined");
     }
     edit(after).await.expect("own message");
-    for listener in [&mut ben, &mut dan] {
-        let event = next_event(listener, is("message.updated", conversation)).await;
+    for subscriber in [&mut ben, &mut dan] {
+        let event = next_event(subscriber, is("message.updated", conversation)).await;
         assert_eq!(event["message"]["text"], format!("edited {after}"));
     }
     next_event(&mut cleo, is("scope.changed", conversation)).await;
     edit(1).await.expect("own message");
-    for listener in [&mut ben, &mut dan] {
-        let event = next_event(listener, |_| true).await;
+    for subscriber in [&mut ben, &mut dan] {
+        let event = next_event(subscriber, |_| true).await;
         assert_eq!(event["type"], "scope.changed", "some may not see it, so all come and ask: {event}");
     }
     // Fetched, it is visible to those who may see it.
@@ -103,8 +103,8 @@ async fn hiding_a_message_is_published_to_its_user_only(cluster: TestCluster) {
         cluster.send("Ada", conversation, text).await;
     }
     // A send is answered before it is published.
-    for listener in [&mut ada, &mut ben] {
-        next_event(listener, |event| event["message"]["seq"] == 3).await;
+    for subscriber in [&mut ada, &mut ben] {
+        next_event(subscriber, |event| event["message"]["seq"] == 3).await;
     }
     let before = cluster.seen("Ada", conversation).await.version;
     let hidden = cluster.hide("Ben", conversation, 2).await.expect("a member");
@@ -450,11 +450,11 @@ async fn unread_equals_a_recount_at_every_version(cluster: TestCluster) {
         known.take(version, change, answer);
     }
     let mut reported = 0;
-    for (name, (user, listener)) in names.iter().zip(people.iter().zip(&mut listeners)) {
+    for (name, (user, subscriber)) in names.iter().zip(people.iter().zip(&mut listeners)) {
         assert_eq!(cluster.seen(name, conversation).await.unread, known.unread(*user), "{name}");
         cluster.send("Ada", cluster.direct("Ada", if *name == "Ada" { "Eve" } else { name }).await, "the last").await;
         loop {
-            let event: Value = next_event(listener, |_| true).await;
+            let event: Value = next_event(subscriber, |_| true).await;
             if event["message"]["text"] == "the last" {
                 break;
             }
