@@ -62,8 +62,13 @@ export class ThreadLoader {
    * loaded. @param {number} id @param {number|null} [seq] @returns {Promise<void>} */
   async open(id, seq = null) {
     this.#open.set(id, seq);
-    // Before the user is known the state cannot take them; then all open conversations are loaded.
-    if (this.state.me !== null) await this.#load(id);
+    if (this.#isUserKnown()) await this.#load(id);
+  }
+
+  /** Returns whether messages may be requested. The first answer about the user does not list what they hid before: a
+   * page requested earlier might still show it. Once the user is known, all open threads are loaded. */
+  #isUserKnown() {
+    return this.state.me !== null;
   }
 
   /** @param {number} id */
@@ -168,7 +173,7 @@ export class ThreadLoader {
   async #loadMessages(id, where) {
     const side = sideOf(where);
     const key = `${side}:${id}`;
-    if (this.loading.has(key)) return false;
+    if (this.loading.has(key) || !this.#isUserKnown()) return false;
     const generation = this.generation();
     const requestedAt = this.state.turn;
     this.loading.add(key);
@@ -217,7 +222,7 @@ export class ThreadLoader {
   /** Loads a message that a message of an open thread replies to. @param {number} id @param {number} seq */
   async #loadQuoted(id, seq) {
     const key = `quote:${id}`;
-    if (this.loading.has(key) || this.retries.hasFailed(key)) return;
+    if (this.loading.has(key) || this.retries.hasFailed(key) || !this.#isUserKnown()) return;
     const generation = this.generation();
     const requestedAt = this.state.turn;
     this.loading.add(key);
