@@ -5,16 +5,17 @@
 use super::{pictures, videos};
 use std::io::{self, Cursor};
 
-const LIMITS: pictures::Limits = pictures::Limits { pixels_max: 1 << 14, frames_max: 8, memory_max: 1 << 20 };
+const LIMITS: pictures::PictureLimits =
+    pictures::PictureLimits { pixels_max: 1 << 14, frames_max: 8, memory_max: 1 << 20 };
 
 fn stripped(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut kept = Cursor::new(Vec::new());
-    pictures::stripped(Cursor::new(bytes), &mut kept).ok().map(|_| kept.into_inner())
+    pictures::strip_only(Cursor::new(bytes), &mut kept).ok().map(|_| kept.into_inner())
 }
 
-fn look(bytes: &[u8]) -> Option<(pictures::Picture, Vec<u8>)> {
+fn look(bytes: &[u8]) -> Option<(pictures::ProcessedPicture, Vec<u8>)> {
     let mut kept = Cursor::new(Vec::new());
-    pictures::look(Cursor::new(bytes), &mut kept, LIMITS).ok().map(|picture| (picture, kept.into_inner()))
+    pictures::process(Cursor::new(bytes), &mut kept, LIMITS).ok().map(|picture| (picture, kept.into_inner()))
 }
 
 /// The stored picture is valid, has the reported size, and contains nothing more to remove.
@@ -39,7 +40,7 @@ struct Disk {
     puts: usize,
 }
 
-impl videos::Disk for &mut Disk {
+impl videos::RedactionTarget for &mut Disk {
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         let at = usize::try_from(at).expect("it is inside of the file");
         self.bytes[at..][..bytes.len()].copy_from_slice(bytes);

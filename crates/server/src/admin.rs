@@ -9,7 +9,7 @@ use crate::{
     domain::change::{Change, Outcome, Profile},
     identity,
     listener::{not_accepted, told},
-    store::users::Listed,
+    store::users::UserSummary,
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -34,16 +34,16 @@ use tokio::{
 /// Bytes of a command or an answer.
 const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// How long a command may take to come, and its answer to be taken.
-const LINE_TIME: Duration = Duration::from_secs(10);
+const LINE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may take from locking the folder to hearing commands.
-const START_TIME: Duration = Duration::from_secs(5);
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 /// Accounts read at once.
-const ACCOUNTS_PAGE: i64 = 1000;
+const USERS_PER_PAGE: i64 = 1000;
 
 /// A command of the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Command {
+pub enum AdminCommand {
     /// Makes an account.
     AddUser {
         /// The name used to sign in.
@@ -114,7 +114,7 @@ pub enum Command {
 /// The answer to a command.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum AdminReply {
     /// It is done.
     Done,
     /// The account was made.
@@ -122,7 +122,7 @@ pub enum Answer {
     /// The account was there already.
     UserFound(UserId),
     /// A page of the accounts; after the last it is empty.
-    Users(Vec<Listed>),
+    Users(Vec<UserSummary>),
     /// The copy was written; its size in bytes.
     BackedUp(u64),
     /// It was refused.
@@ -133,71 +133,82 @@ pub enum Answer {
 ///
 /// # Errors
 /// The refusal.
-pub async fn carry_out(app: &App, command: Command) -> Result<Answer, Problem> {
-    whole(command, async |command| execute(app, command).await).await
+pub async fn run(app: &App, command: AdminCommand) -> Result<AdminReply, Problem> {
+    collect_pages(command, async |command| execute(app, command).await).await
 }
 
 /// Asks until the list is whole, if the answer is a page of one: no answer grows with the number of accounts.
-async fn whole<E>(mut command: Command, ask: impl AsyncFn(Command) -> Result<Answer, E>) -> Result<Answer, E> {
+async fn collect_pages<E>(
+    mut command: AdminCommand,
+    send: impl AsyncFn(AdminCommand) -> Result<AdminReply, E>,
+) -> Result<AdminReply, E> {
     let mut all = Vec::new();
     loop {
-        let page = match ask(command).await? {
-            Answer::Users(page) => page,
+        let page = match send(command).await? {
+            AdminReply::Users(page) => page,
             answer => return Ok(answer),
         };
-        let Some(last) = page.last() else { return Ok(Answer::Users(all)) };
-        command = Command::ListUsers { after: last.login.clone() };
+        let Some(last) = page.last() else { return Ok(AdminReply::Users(all)) };
+        command = AdminCommand::ListUsers { after: last.login.clone() };
         all.extend(page);
     }
 }
 
-async fn execute(app: &App, command: Command) -> Result<Answer, Problem> {
+async fn execute(app: &App, command: AdminCommand) -> Result<AdminReply, Problem> {
     match command {
-        Command::AddUser { login, name, password, if_absent } => add_user(app, &login, name, password, if_absent).await,
-        Command::ListUsers { after } => Ok(Answer::Users(app.store.accounts(after, ACCOUNTS_PAGE).await?)),
-        Command::SetPassword { login, password } => {
-            let user = user(app, &login).await?;
+        AdminCommand::AddUser { login, name, password, if_absent } => {
+            add_user(app, &login, name, password, if_absent).await
+        }
+        AdminCommand::ListUsers { after } => Ok(AdminReply::Users(app.store.list_users(after, USERS_PER_PAGE).await?)),
+        AdminCommand::SetPassword { login, password } => {
+            let user = find_user(app, &login).await?;
             let password_hash = identity::new_hash(app, password).await?;
-            done(app, Change::SetPassword { user, password_hash, keep: None }).await
+            submit(app, Change::SetPassword { user, password_hash, keep: None }).await
         }
-        Command::SetDisabled { login, disabled } => {
-            let user = user(app, &login).await?;
-            done(app, Change::SetDisabled { user, disabled }).await
+        AdminCommand::SetDisabled { login, disabled } => {
+            let user = find_user(app, &login).await?;
+            submit(app, Change::SetDisabled { user, disabled }).await
         }
-        Command::RenameUser { login, to, name } => rename_user(app, &login, to, name).await,
-        Command::DeleteUser { login } => {
-            let user = user(app, &login).await?;
+        AdminCommand::RenameUser { login, to, name } => rename_user(app, &login, to, name).await,
+        AdminCommand::DeleteUser { login } => {
+            let user = find_user(app, &login).await?;
             app.commit.submit(Change::DeleteUser { user }).await?;
             app.store.forget_places(user).await?;
-            Ok(Answer::Done)
+            Ok(AdminReply::Done)
         }
-        Command::PutContext { context, roles } => {
+        AdminCommand::PutContext { context, roles } => {
             let mut ids = Vec::with_capacity(roles.len());
             for (login, role) in roles {
-                ids.push((user(app, &login).await?, role));
+                ids.push((find_user(app, &login).await?, role));
             }
-            done(app, Change::PutContext { context, roles: ids }).await
+            submit(app, Change::PutContext { context, roles: ids }).await
         }
-        Command::CloseContext { key, closed } => done(app, Change::CloseContext { key, closed }).await,
-        Command::Backup { file } => app.store.backup(&file).await.map(Answer::BackedUp).map_err(|error| {
+        AdminCommand::CloseContext { key, closed } => submit(app, Change::CloseContext { key, closed }).await,
+        AdminCommand::Backup { file } => app.store.backup(&file).await.map(AdminReply::BackedUp).map_err(|error| {
             tracing::warn!(%error, "A backup failed");
             Problem::new(Code::Unavailable).with_detail(error.to_string())
         }),
     }
 }
 
-async fn add_user(app: &App, login: &str, name: String, password: String, if_absent: bool) -> Result<Answer, Problem> {
+async fn add_user(
+    app: &App,
+    login: &str,
+    name: String,
+    password: String,
+    if_absent: bool,
+) -> Result<AdminReply, Problem> {
     let login = identity::checked_login(login)?;
     let found = async || {
-        let account = app.store.account(login.clone()).await?;
-        Ok::<_, Problem>(account.map(|account| Answer::UserFound(account.user)))
+        let account = app.store.credentials(login.clone()).await?;
+        Ok::<_, Problem>(account.map(|account| AdminReply::UserFound(account.user)))
     };
     if if_absent && let Some(found) = found().await? {
         return Ok(found);
     }
     let password_hash = Some(identity::new_hash(app, password).await?);
     match app.commit.submit(Change::AddUser { login: login.clone(), name, password_hash }).await {
-        Ok(Outcome::UserAdded(user)) => Ok(Answer::UserAdded(user)),
+        Ok(Outcome::UserAdded(user)) => Ok(AdminReply::UserAdded(user)),
         // Somebody else made it meanwhile.
         Err(problem) if if_absent && problem.code == Code::NameTaken => found().await?.ok_or(problem),
         Err(problem) => Err(problem),
@@ -205,42 +216,42 @@ async fn add_user(app: &App, login: &str, name: String, password: String, if_abs
     }
 }
 
-async fn rename_user(app: &App, login: &str, to: Option<String>, name: Option<String>) -> Result<Answer, Problem> {
-    let user = user(app, login).await?;
+async fn rename_user(app: &App, login: &str, to: Option<String>, name: Option<String>) -> Result<AdminReply, Problem> {
+    let user = find_user(app, login).await?;
     if let Some(name) = name {
         app.commit.submit(Change::UpdateProfile { user, profile: Profile::named(name) }).await?;
     }
     if let Some(to) = to {
         app.commit.submit(Change::SetLogin { user, login: identity::checked_login(&to)? }).await?;
     }
-    Ok(Answer::Done)
+    Ok(AdminReply::Done)
 }
 
-async fn done(app: &App, change: Change) -> Result<Answer, Problem> {
-    app.commit.submit(change).await.map(|_| Answer::Done)
+async fn submit(app: &App, change: Change) -> Result<AdminReply, Problem> {
+    app.commit.submit(change).await.map(|_| AdminReply::Done)
 }
 
-async fn user(app: &App, login: &str) -> Result<UserId, Problem> {
+async fn find_user(app: &App, login: &str) -> Result<UserId, Problem> {
     let folded = identity::checked_login(login)?;
-    let account = app.store.account(folded).await?;
+    let account = app.store.credentials(folded).await?;
     let unknown = || Problem::new(Code::NotFound).with_detail(format!("there is no account {login:?}"));
     account.map(|account| account.user).ok_or_else(unknown)
 }
 
 /// Serves the socket in the data folder until `stop` becomes true, and carries out to the end what came by then.
 pub(crate) async fn listen(app: Arc<App>, listener: UnixListener, mut stop: watch::Receiver<bool>) {
-    let mut conversations = JoinSet::new();
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            Some(_) = conversations.join_next() => continue,
+            Some(_) = connections.join_next() => continue,
             () = told(&mut stop) => break,
         };
         match accepted {
             Ok((stream, _)) => {
                 let (app, stop) = (app.clone(), stop.clone());
-                conversations.spawn(async move {
-                    if let Err(error) = converse(&app, stream, stop).await {
+                connections.spawn(async move {
+                    if let Err(error) = serve_connection(&app, stream, stop).await {
                         tracing::debug!(%error, "A command from the command line broke off");
                     }
                 });
@@ -249,14 +260,14 @@ pub(crate) async fn listen(app: Arc<App>, listener: UnixListener, mut stop: watc
         }
     }
     drop(listener);
-    while conversations.join_next().await.is_some() {}
+    while connections.join_next().await.is_some() {}
 }
 
-async fn converse(app: &App, stream: UnixStream, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+async fn serve_connection(app: &App, stream: UnixStream, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LINE_BYTES_MAX));
-    let read = timeout(LINE_TIME, reader.read_line(&mut line));
+    let read = timeout(LINE_TIMEOUT, reader.read_line(&mut line));
     tokio::select! {
         // What has come is answered.
         biased;
@@ -266,8 +277,8 @@ async fn converse(app: &App, stream: UnixStream, mut stop: watch::Receiver<bool>
         () = told(&mut stop) => return Ok(()),
     }
     let answer = match serde_json::from_str(&line) {
-        Ok(command) => execute(app, command).await.unwrap_or_else(Answer::Refused),
-        Err(error) => Answer::Refused(
+        Ok(command) => execute(app, command).await.unwrap_or_else(AdminReply::Refused),
+        Err(error) => AdminReply::Refused(
             Problem::new(Code::InvalidField)
                 .with_detail(format!("the server and the command are of different versions: {error}")),
         ),
@@ -278,19 +289,19 @@ async fn converse(app: &App, stream: UnixStream, mut stop: watch::Receiver<bool>
         writer.write_all(line.as_bytes()).await?;
         writer.shutdown().await
     };
-    timeout(LINE_TIME, written).await?
+    timeout(LINE_TIMEOUT, written).await?
 }
 
 /// A server that has just begun opens its socket a moment after it has the folder.
 async fn connect(path: &Path) -> io::Result<UnixStream> {
-    let deadline = tokio::time::Instant::now() + START_TIME;
+    let deadline = tokio::time::Instant::now() + START_TIMEOUT;
     loop {
         match UnixStream::connect(path).await {
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
                     && tokio::time::Instant::now() < deadline =>
             {
-                tokio::time::sleep(START_TIME / 50).await;
+                tokio::time::sleep(START_TIMEOUT / 50).await;
             }
             connected => return connected,
         }
@@ -301,11 +312,11 @@ async fn connect(path: &Path) -> io::Result<UnixStream> {
 ///
 /// # Errors
 /// It does not answer.
-pub async fn ask(folder: &Path, command: Command) -> io::Result<Answer> {
-    whole(command, async |command| ask_once(folder, &command).await).await
+pub async fn send(folder: &Path, command: AdminCommand) -> io::Result<AdminReply> {
+    collect_pages(command, async |command| send_once(folder, &command).await).await
 }
 
-async fn ask_once(folder: &Path, command: &Command) -> io::Result<Answer> {
+async fn send_once(folder: &Path, command: &AdminCommand) -> io::Result<AdminReply> {
     let (path, _handle) = crate::data_folder::socket_path(folder)?;
     let (reader, mut writer) = connect(&path).await?.into_split();
     let mut line = serde_json::to_string(command).expect("commands have string keys only");

@@ -5,7 +5,7 @@ use crate::{
     coalesce::Asking,
     commit::{self, Commit, Writer},
     config::Config,
-    consumers::{self, Running, search::Search},
+    consumers::{self, ConsumerHandle, search::SearchIndexer},
     domain::{Rules, fingerprint::Key},
     environment::Environment,
     files::{self, Files},
@@ -17,11 +17,11 @@ use crate::{
     metrics::Metrics,
     presence::{self, Presence},
     search::Turns,
-    store::{self, Settings, Store, index::Index, sessions::Found, snapshot::News},
+    store::{self, Store, StoreOptions, index::Index, sessions::ActiveSession, snapshot::SyncStatus},
     supervisor::Supervisor,
     typing::Typing,
     user_limits::Shares,
-    wal_erasure::Erasure,
+    wal_erasure::WalErasure,
 };
 use parlor_protocol::{
     close::Close,
@@ -75,7 +75,7 @@ pub struct App {
     pub supervisor: Supervisor,
     /// What messages are found by; none where search is switched off.
     pub index: Option<Index>,
-    followers: Mutex<Vec<Running>>,
+    consumers: Mutex<Vec<ConsumerHandle>>,
     is_draining: watch::Sender<bool>,
     writer: Mutex<Option<Writer>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -85,9 +85,9 @@ pub struct App {
 #[derive(Debug)]
 pub(crate) struct Asked {
     /// Whose sign-in a token names, by its hash.
-    pub(crate) sessions: Asking<[u8; 32], Option<Found>>,
+    pub(crate) sessions: Asking<[u8; 32], Option<ActiveSession>>,
     /// Whether a person has anything new after a cursor.
-    pub(crate) resumes: Asking<(UserId, Option<Cursor>), (Cursor, News)>,
+    pub(crate) resumes: Asking<(UserId, Option<Cursor>), (Cursor, SyncStatus)>,
 }
 
 /// Who asks, as the session or token said; never as a frame said.
@@ -110,7 +110,7 @@ pub enum Error {
     Layer(#[from] Unavailable),
     /// Where files are to be.
     #[error(transparent)]
-    Files(#[from] files::storage::Error),
+    Files(#[from] files::storage::StorageError),
 }
 
 impl App {
@@ -132,7 +132,7 @@ impl App {
         environment: Environment,
         layer: Arc<dyn ChannelLayer>,
     ) -> Result<Arc<Self>, Error> {
-        let store = Store::open(&settings(&config)).await?;
+        let store = Store::open(&store_options(&config)).await?;
         let node = Epoch(environment.random_id());
         let secret = store.secret("fingerprints", environment.random()).await?;
         let rules = Arc::new(rules(&config, Key::new(&secret)));
@@ -144,7 +144,7 @@ impl App {
         let version = store.version().await?;
         let late = note_start(&store, &hub, &environment, node).await?;
         let recovery = Recovery::new(hub.clone(), store.clone(), environment.clone(), intervals(&config), version);
-        let (supervisor, erasure) = (Supervisor::default(), Erasure::default());
+        let (supervisor, erasure) = (Supervisor::default(), WalErasure::default());
         let files = Arc::new(Files::new(&config, store.clone(), environment.clone(), metrics.clone())?);
         let presence = presence((hub.clone(), layer.clone(), node), &store, &environment, &metrics, &config);
         let typing = Arc::new(Typing::new(layer.clone(), store.clone(), metrics.clone(), &config.limits));
@@ -171,7 +171,8 @@ impl App {
         };
         let (commit, writer) = Commit::start(settings, &supervisor);
         let (index, search) = search(&config, &environment, &store, &metrics, node).await?.unzip();
-        let followers = search.map(|search| Running::start(search, followed, intervals(&config).interval, &supervisor));
+        let consumers =
+            search.map(|search| ConsumerHandle::start(search, followed, intervals(&config).interval, &supervisor));
         Ok(Arc::new(Self {
             asked,
             queries: Shares::new(config.limits.user_queries_max, Duration::from_millis(config.store.timeout_ms)),
@@ -189,7 +190,7 @@ impl App {
             typing,
             supervisor,
             index,
-            followers: Mutex::new(followers.into_iter().collect()),
+            consumers: Mutex::new(consumers.into_iter().collect()),
             is_draining: watch::Sender::new(false),
             writer: Mutex::new(Some(writer)),
             tasks: Mutex::new(tasks),
@@ -206,7 +207,7 @@ impl App {
         if self.hub.ends() == ends {
             return Ok(true);
         }
-        let living = self.store.living_sessions(actor.user).await?;
+        let living = self.store.active_sessions(actor.user).await?;
         Ok(living.contains(&actor.session))
     }
 
@@ -246,9 +247,9 @@ impl App {
         if let Some(writer) = writer {
             writer.stop().await;
         }
-        let followers = std::mem::take(&mut *self.followers.lock().unwrap_or_else(PoisonError::into_inner));
-        for follower in followers {
-            follower.stop().await;
+        let consumers = std::mem::take(&mut *self.consumers.lock().unwrap_or_else(PoisonError::into_inner));
+        for consumer in consumers {
+            consumer.stop().await;
         }
         if let Some(index) = &self.index {
             index.close().await;
@@ -268,31 +269,31 @@ async fn search(
     store: &Store,
     metrics: &Arc<Metrics>,
     node: Epoch,
-) -> Result<Option<(Index, Search)>, store::Error> {
+) -> Result<Option<(Index, SearchIndexer)>, store::Error> {
     if !config.search.enabled {
         return Ok(None);
     }
-    let index = Index::open(store, &settings(config)).await?;
-    let follower = Search::new(consumers::search::Settings {
+    let index = Index::open(store, &store_options(config)).await?;
+    let consumer = SearchIndexer::new(consumers::search::SearchIndexerOptions {
         store: store.clone(),
         index: index.clone(),
         environment: environment.clone(),
         metrics: metrics.clone(),
         node,
     });
-    Ok(Some((index, follower)))
+    Ok(Some((index, consumer)))
 }
 
 fn asked(store: &Store, supervisor: &Supervisor) -> (Asked, Vec<JoinHandle<()>>) {
     let reader = store.clone();
     let (sessions, finding) = Asking::start("sessions", supervisor, move |hashes: Vec<[u8; 32]>| {
         let store = reader.clone();
-        async move { store.sessions(hashes).await.map_err(Problem::from) }
+        async move { store.find_sessions(hashes).await.map_err(Problem::from) }
     });
     let reader = store.clone();
     let (resumes, resuming) = Asking::start("resumes", supervisor, move |asked: Vec<(UserId, Option<Cursor>)>| {
         let store = reader.clone();
-        async move { store.news(asked).await.map_err(Problem::from) }
+        async move { store.sync_statuses(asked).await.map_err(Problem::from) }
     });
     (Asked { sessions, resumes }, vec![finding, resuming])
 }
@@ -355,10 +356,10 @@ fn presence(
     Arc::new(Presence::new(presence::Settings { hub, layer, store, environment, metrics, node }, config))
 }
 
-pub(crate) fn settings(config: &Config) -> Settings {
+pub(crate) fn store_options(config: &Config) -> StoreOptions {
     let url = config.store.url.as_ref().map(|url| url.0.clone());
-    Settings {
-        url: url.unwrap_or_else(|| Settings::url_in_folder(&config.data)),
+    StoreOptions {
+        url: url.unwrap_or_else(|| StoreOptions::sqlite_url(&config.data)),
         durability: config.store.durability,
         readers: config.store.readers,
         timeout: Duration::from_millis(config.store.timeout_ms),

@@ -5,7 +5,7 @@ use crate::{
     domain::{Change, Content, Look, Outcome, Profile, text},
     paging,
     search::{self, fold::Class},
-    store::{self, snapshot::Page},
+    store::{self, snapshot::PageAnchor},
     sync,
     task::to_its_end,
 };
@@ -170,7 +170,7 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
         Command::GetConversation { conversation } => {
             let found = app.store.read(move |snapshot| {
                 let Some(conversation) = snapshot.conversation(user, conversation)? else { return Ok(None) };
-                let users = snapshot.absent(std::slice::from_ref(&conversation))?;
+                let users = snapshot.users_beside_members(std::slice::from_ref(&conversation))?;
                 Ok(Some(ConversationAnswer { conversation, users, cursor: snapshot.cursor }))
             });
             let found = found.await?;
@@ -183,13 +183,13 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
         }
         Command::ListMessages { conversation, before, after, around, limit } => {
             let page = page(before, after, around)?;
-            let limit = paging::rows(limits, limit)?;
+            let limit = paging::page_size(limits, limit)?;
             let messages = app.store.read(move |snapshot| snapshot.messages(user, conversation, page, limit));
             let messages = messages.await?;
             messages.map(Answer::Messages).ok_or(Code::NotFound.into())
         }
         Command::ListReactions { conversation, seq, after, limit } => {
-            let (after, limit) = (paging::place(after.as_deref())?, paging::rows(limits, limit)?);
+            let (after, limit) = (paging::position(after.as_deref())?, paging::page_size(limits, limit)?);
             let reactions = app.store.read(move |snapshot| snapshot.reactions(user, conversation, seq));
             let reactions = reactions.await?;
             let reactions = reactions.ok_or(Problem::from(Code::NotFound))?;
@@ -197,8 +197,8 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
         }
         Command::GetMe { since } => me(app, actor, since).await.map(Answer::Me),
         Command::ListMembers { conversation, after, limit } => {
-            let (after, limit) = (paging::place(after.as_deref())?, paging::rows(limits, limit)?);
-            let members = app.store.read(move |snapshot| snapshot.member_list(user, conversation, after, limit));
+            let (after, limit) = (paging::position(after.as_deref())?, paging::page_size(limits, limit)?);
+            let members = app.store.read(move |snapshot| snapshot.list_members(user, conversation, after, limit));
             let members = members.await?;
             members.map(Answer::Members).ok_or(Code::NotFound.into())
         }
@@ -206,7 +206,7 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
             people(app, actor, &query, (after, limit)).await.map(Answer::Users)
         }
         Command::Search(wanted) => {
-            let rows = paging::rows(limits, wanted.limit)?;
+            let rows = paging::page_size(limits, wanted.limit)?;
             let began = std::time::Instant::now();
             let found = search::search(app, user, wanted, rows).await;
             app.metrics.search_seconds.observe(began.elapsed().as_secs_f64());
@@ -226,10 +226,10 @@ async fn query(app: &App, actor: Actor, command: Command) -> Result {
 
 /// A page of somebody's conversations, with the users whom their last messages name and who are in none of them.
 async fn list(app: &App, user: UserId, after: Option<&str>, limit: Option<u32>) -> Result {
-    let (before, limit) = (paging::place(after)?, paging::rows(&app.config.limits, limit)?);
+    let (before, limit) = (paging::position(after)?, paging::page_size(&app.config.limits, limit)?);
     let page = app.store.read(move |snapshot| {
-        let (conversations, next) = snapshot.list(user, before, limit)?;
-        let users = snapshot.absent(&conversations)?;
+        let (conversations, next) = snapshot.list_conversations(user, before, limit)?;
+        let users = snapshot.users_beside_members(&conversations)?;
         let next = next.map(|activity| activity.to_string());
         Ok(ConversationPage { conversations, users, next, cursor: snapshot.cursor })
     });
@@ -259,7 +259,7 @@ async fn people(
     query: &str,
     (after, limit): (Option<String>, Option<u32>),
 ) -> std::result::Result<Users, Problem> {
-    let (after, limit) = (paging::place(after.as_deref())?, paging::rows(&app.config.limits, limit)?);
+    let (after, limit) = (paging::position(after.as_deref())?, paging::page_size(&app.config.limits, limit)?);
     let most = app.config.limits.name_chars_max;
     if query.chars().nth(most as usize).is_some() {
         return Err(Problem::new(Code::TextTooLong).with_limit(most.into()));
@@ -268,7 +268,7 @@ async fn people(
         return Ok(Users { users: Vec::new(), next: None });
     }
     let (query, who) = (query.to_owned(), app.rules.who_may_write);
-    let found = app.store.read(move |snapshot| snapshot.writable(actor.user, &query, who, after, limit));
+    let found = app.store.read(move |snapshot| snapshot.users_to_write_to(actor.user, &query, who, after, limit));
     let (users, next) = found.await?;
     Ok(Users { users, next: next.map(|place| place.to_string()) })
 }
@@ -292,12 +292,12 @@ async fn opened(app: &App, actor: Actor, conversation: ConversationId, found: bo
     Ok(Answer::Opened(Box::new(Opened { conversation, found })))
 }
 
-fn page(before: Option<Seq>, after: Option<Seq>, around: Option<Seq>) -> std::result::Result<Page, Problem> {
+fn page(before: Option<Seq>, after: Option<Seq>, around: Option<Seq>) -> std::result::Result<PageAnchor, Problem> {
     match (before, after, around) {
-        (None, None, None) => Ok(Page::Newest),
-        (Some(seq), None, None) => Ok(Page::Before(seq)),
-        (None, Some(seq), None) => Ok(Page::After(seq)),
-        (None, None, Some(seq)) => Ok(Page::Around(seq)),
+        (None, None, None) => Ok(PageAnchor::Newest),
+        (Some(seq), None, None) => Ok(PageAnchor::Before(seq)),
+        (None, Some(seq), None) => Ok(PageAnchor::After(seq)),
+        (None, None, Some(seq)) => Ok(PageAnchor::Around(seq)),
         _ => {
             Err(Problem::new(Code::InvalidField)
                 .with_detail("at most one of `before`, `after` and `around` is expected"))

@@ -20,7 +20,7 @@ use parlor_protocol::{limits::Limits, params::History};
 use serde::{Deserialize, Deserializer, de};
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
-pub use layers::{Layers, Setting, Source};
+pub use layers::{Layers, Setting, SettingSource};
 
 /// The text of `parlor.default.toml`.
 pub const DEFAULTS: &str = include_str!("../../../parlor.default.toml");
@@ -38,47 +38,47 @@ pub struct Config {
     /// The one accent colour.
     pub accent: Colour,
     /// The address that people open.
-    #[serde(deserialize_with = "unless_empty")]
+    #[serde(deserialize_with = "none_if_empty")]
     pub public_url: Option<Origin>,
     /// Further origins whose pages may change something and open sockets.
-    #[serde(deserialize_with = "each")]
+    #[serde(deserialize_with = "parse_list")]
     pub allowed_origins: Vec<Origin>,
     /// Who may open a conversation with whom.
     pub who_may_write: WhoMayWrite,
     /// Whose forwarded headers are believed.
-    #[serde(deserialize_with = "each")]
+    #[serde(deserialize_with = "parse_list")]
     pub trusted_proxies: Vec<Network>,
     /// Whether `/conformance/echo` is there.
     pub conformance_echo: bool,
     /// A folder to serve the pages from.
-    #[serde(deserialize_with = "unless_empty")]
+    #[serde(deserialize_with = "none_if_empty")]
     pub web: Option<PathBuf>,
     /// What is logged, and how.
-    pub log: Log,
+    pub log: LogConfig,
     /// The database.
-    pub store: Store,
+    pub store: StoreConfig,
     /// Files that people send.
-    pub files: Files,
+    pub files: FilesConfig,
     /// Time-outs of HTTP.
-    pub http: Http,
+    pub http: HttpConfig,
     /// Time-outs of sockets.
-    pub socket: Socket,
+    pub socket: SocketConfig,
     /// Intervals of synchronising.
-    pub sync: Sync,
+    pub sync: SyncConfig,
     /// What holds for messages.
     pub messages: MessageRules,
     /// Searching.
-    pub search: Search,
+    pub search: SearchConfig,
     /// Whether people are here.
-    pub presence: Presence,
+    pub presence: PresenceConfig,
     /// How to stop.
-    pub stop: Stop,
+    pub stop: StopConfig,
     /// Accounts and sign-ins.
-    pub accounts: Accounts,
+    pub accounts: AccountsConfig,
     /// What holds for groups.
-    pub groups: Groups,
+    pub groups: GroupsConfig,
     /// Who may read the metrics.
-    pub metrics: Metrics,
+    pub metrics: MetricsConfig,
     /// Every limit.
     pub limits: Limits,
 }
@@ -86,7 +86,7 @@ pub struct Config {
 /// `[log]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Log {
+pub struct LogConfig {
     /// What is logged.
     pub filter: String,
     /// How.
@@ -106,9 +106,9 @@ pub enum LogFormat {
 /// `[store]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Store {
+pub struct StoreConfig {
     /// `postgres://…`; none means SQLite in the data folder.
-    #[serde(deserialize_with = "unless_empty")]
+    #[serde(deserialize_with = "none_if_empty")]
     pub url: Option<StoreUrl>,
     /// How hard a commit presses on the disk.
     pub durability: Durability,
@@ -127,15 +127,15 @@ pub struct StoreUrl(pub String);
 /// `[files]`
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Files {
+pub struct FilesConfig {
     /// Where they are, unless in the data folder or a bucket.
-    #[serde(deserialize_with = "unless_empty")]
+    #[serde(deserialize_with = "none_if_empty")]
     pub folder: Option<PathBuf>,
     /// The bucket that they are in.
-    #[serde(deserialize_with = "unless_empty")]
+    #[serde(deserialize_with = "none_if_empty")]
     pub s3_bucket: Option<String>,
     /// Its address.
-    #[serde(deserialize_with = "unless_empty")]
+    #[serde(deserialize_with = "none_if_empty")]
     pub s3_endpoint: Option<String>,
     /// Its region.
     pub s3_region: String,
@@ -158,7 +158,7 @@ pub struct Files {
 /// `[http]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Http {
+pub struct HttpConfig {
     /// Until the first byte of a connection.
     pub first_byte_ms: u64,
     /// Until the whole head of a request.
@@ -172,7 +172,7 @@ pub struct Http {
 /// `[socket]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Socket {
+pub struct SocketConfig {
     /// Until a heartbeat where nothing else was sent.
     pub ping_interval_ms: u64,
     /// Without a frame from the client until the socket is closed.
@@ -184,7 +184,7 @@ pub struct Socket {
 /// `[sync]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sync {
+pub struct SyncConfig {
     /// The longest that a poll waits.
     pub poll_wait_max_ms: u64,
     /// How often the store's clock is read.
@@ -198,7 +198,7 @@ pub struct Sync {
 /// `[search]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Search {
+pub struct SearchConfig {
     /// Whether messages can be searched.
     pub enabled: bool,
 }
@@ -206,7 +206,7 @@ pub struct Search {
 /// `[presence]`
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Presence {
+pub struct PresenceConfig {
     /// A socket that ended still counts for so long.
     pub socket_grace_ms: u64,
     /// A poll that ended still counts for so long.
@@ -220,7 +220,7 @@ pub struct Presence {
 /// `[stop]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Stop {
+pub struct StopConfig {
     /// To finish what was accepted.
     pub grace_ms: u64,
     /// The shortest time after which clients come back.
@@ -232,7 +232,7 @@ pub struct Stop {
 /// `[accounts]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Accounts {
+pub struct AccountsConfig {
     /// Whether people can make accounts for themselves.
     pub sign_up: bool,
     /// Days after which an unused sign-in ends.
@@ -246,7 +246,7 @@ pub struct Accounts {
 /// `[groups]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Groups {
+pub struct GroupsConfig {
     /// What newcomers see of what was written before, where nothing is said.
     pub history: History,
 }
@@ -254,26 +254,26 @@ pub struct Groups {
 /// `[metrics]`
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Metrics {
+pub struct MetricsConfig {
     /// An address of its own.
-    #[serde(deserialize_with = "unless_empty")]
+    #[serde(deserialize_with = "none_if_empty")]
     pub listen: Option<SocketAddr>,
     /// A token for the main address.
-    #[serde(deserialize_with = "unless_empty")]
+    #[serde(deserialize_with = "none_if_empty")]
     pub token: Option<String>,
 }
 
 /// What is wrong with a configuration: one line for each mistake.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
-pub struct Error(pub Vec<String>);
+pub struct ConfigError(pub Vec<String>);
 
 impl Config {
     /// The defaults, with some keys set as flags would set them. For tests and tools.
     ///
     /// # Errors
     /// A key is unknown or its value wrong.
-    pub fn with(settings: &[(&'static str, &str)]) -> Result<Self, Error> {
+    pub fn with(settings: &[(&'static str, &str)]) -> Result<Self, ConfigError> {
         let flags = settings.iter().map(|(path, value)| (*path, "a setting", (*value).to_owned())).collect();
         Layers { flags, ..Layers::default() }.load().map(|(config, _)| config)
     }
@@ -301,19 +301,19 @@ impl std::fmt::Debug for StoreUrl {
     }
 }
 
-impl std::fmt::Debug for Files {
+impl std::fmt::Debug for FilesConfig {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Files").field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 
-impl std::fmt::Debug for Metrics {
+impl std::fmt::Debug for MetricsConfig {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Metrics").field("listen", &self.listen).finish_non_exhaustive()
     }
 }
 
-fn unless_empty<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+fn none_if_empty<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: std::fmt::Display>,
@@ -322,7 +322,7 @@ where
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
 }
 
-fn each<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+fn parse_list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: std::fmt::Display>,

@@ -23,7 +23,7 @@ const SOCKET_PATH_BYTES_MAX: usize = 100;
 
 /// Why the folder cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum DataFolderError {
     /// Another process has it.
     #[error("the data folder {path} is in use by {holder}")]
     Locked {
@@ -37,7 +37,7 @@ pub enum Error {
         "others may read the data folder {0}, which belongs to another user: let its owner take that right away \
          (chmod 700), or use another folder"
     )]
-    Open(PathBuf),
+    ReadableByOthers(PathBuf),
     /// It cannot be made or opened.
     #[error("cannot use the data folder {0}: {1}")]
     Unusable(PathBuf, #[source] io::Error),
@@ -48,7 +48,7 @@ pub enum Error {
 pub struct DataFolder {
     path: PathBuf,
     handle: File,
-    is_mended: bool,
+    was_restricted: bool,
     _lock: File,
 }
 
@@ -56,21 +56,21 @@ pub struct DataFolder {
 const HOLDER_CHARS_MAX: usize = 100;
 const HOLDER_BYTES_MAX: u64 = 1024;
 /// Between two tries to have the lock.
-const TRY_EVERY: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// The rights of others.
-const OTHERS: u32 = 0o077;
+const OTHERS_MODE: u32 = 0o077;
 
 impl DataFolder {
     /// Makes the folder if needed, and locks it. Rights that others have on it are taken away.
     ///
     /// # Errors
     /// It is locked, open to others, or cannot be used.
-    pub fn lock(path: &Path) -> Result<Self, Error> {
-        let unusable = |error| Error::Unusable(path.to_owned(), error);
+    pub fn lock(path: &Path) -> Result<Self, DataFolderError> {
+        let unusable = |error| DataFolderError::Unusable(path.to_owned(), error);
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let path = fs::canonicalize(path).map_err(unusable)?;
         let handle = File::open(&path).map_err(unusable)?;
-        let is_mended = close_to_others(&path, &handle)?;
+        let was_restricted = restrict_to_owner(&path, &handle)?;
         let mut lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -83,15 +83,15 @@ impl DataFolder {
             Ok(()) => {
                 // For those who wait. That it is not written keeps nobody out.
                 let _ = lock.set_len(0).and_then(|()| lock.write_all(holder().as_bytes()));
-                Ok(Self { path, handle, is_mended, _lock: lock })
+                Ok(Self { path, handle, was_restricted, _lock: lock })
             }
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let read = lock.take(HOLDER_BYTES_MAX).read_to_string(&mut holder);
                 let holder = if read.is_ok() && !holder.is_empty() { holder } else { "another process".to_owned() };
-                Err(Error::Locked { path, holder })
+                Err(DataFolderError::Locked { path, holder })
             }
-            Err(TryLockError::Error(error)) => Err(Error::Unusable(path, error)),
+            Err(TryLockError::Error(error)) => Err(DataFolderError::Unusable(path, error)),
         }
     }
 
@@ -99,11 +99,13 @@ impl DataFolder {
     ///
     /// # Errors
     /// As for [`DataFolder::lock`].
-    pub async fn lock_within(path: &Path, patience: Duration) -> Result<Self, Error> {
+    pub async fn lock_within(path: &Path, patience: Duration) -> Result<Self, DataFolderError> {
         let deadline = Instant::now() + patience;
         loop {
             match Self::lock(path) {
-                Err(Error::Locked { .. }) if Instant::now() < deadline => tokio::time::sleep(TRY_EVERY).await,
+                Err(DataFolderError::Locked { .. }) if Instant::now() < deadline => {
+                    tokio::time::sleep(RETRY_INTERVAL).await
+                }
                 locked => return locked,
             }
         }
@@ -113,7 +115,7 @@ impl DataFolder {
     #[must_use]
     pub fn note(&self) -> Option<String> {
         let path = self.path.display();
-        self.is_mended.then(|| format!("others could read the data folder {path}; now only its owner can"))
+        self.was_restricted.then(|| format!("others could read the data folder {path}; now only its owner can"))
     }
 
     /// The folder.
@@ -126,9 +128,9 @@ impl DataFolder {
     ///
     /// # Errors
     /// The file cannot be made.
-    pub fn prepare_database(&self) -> Result<(), Error> {
+    pub fn prepare_database(&self) -> Result<(), DataFolderError> {
         let made = OpenOptions::new().create(true).append(true).mode(0o600).open(self.path.join(DATABASE));
-        made.map(drop).map_err(|error| Error::Unusable(self.path.clone(), error))
+        made.map(drop).map_err(|error| DataFolderError::Unusable(self.path.clone(), error))
     }
 
     /// Opens the socket for commands.
@@ -139,7 +141,7 @@ impl DataFolder {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(short(&path, &self.handle))?;
+        let listener = UnixListener::bind(short_socket_path(&path, &self.handle))?;
         fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         Ok(listener)
     }
@@ -151,16 +153,18 @@ impl DataFolder {
 }
 
 /// Takes the rights of others on a folder away, if they have any. True: they had.
-fn close_to_others(path: &Path, handle: &File) -> Result<bool, Error> {
-    let unusable = |error| Error::Unusable(path.to_owned(), error);
+fn restrict_to_owner(path: &Path, handle: &File) -> Result<bool, DataFolderError> {
+    let unusable = |error| DataFolderError::Unusable(path.to_owned(), error);
     let mode = handle.metadata().map_err(unusable)?.permissions().mode();
-    if mode & OTHERS == 0 {
+    if mode & OTHERS_MODE == 0 {
         return Ok(false);
     }
-    match handle.set_permissions(Permissions::from_mode(mode & !OTHERS & 0o7777)) {
+    match handle.set_permissions(Permissions::from_mode(mode & !OTHERS_MODE & 0o7777)) {
         // Only its owner may.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Error::Open(path.to_owned())),
-        mended => mended.map(|()| true).map_err(unusable),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(DataFolderError::ReadableByOthers(path.to_owned()))
+        }
+        restricted => restricted.map(|()| true).map_err(unusable),
     }
 }
 
@@ -177,10 +181,10 @@ fn holder() -> String {
 /// The path of the socket in a folder, short enough for an address; the file holds the folder open meanwhile.
 pub(crate) fn socket_path(folder: &Path) -> io::Result<(PathBuf, File)> {
     let handle = File::open(folder)?;
-    Ok((short(&folder.join(SOCKET), &handle), handle))
+    Ok((short_socket_path(&folder.join(SOCKET), &handle), handle))
 }
 
-fn short(path: &Path, folder: &File) -> PathBuf {
+fn short_socket_path(path: &Path, folder: &File) -> PathBuf {
     if path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
         return path.to_owned();
     }
@@ -192,7 +196,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_process_has_the_folder_and_its_owner_only_may_look_in() {
+    async fn the_folder_has_one_process_and_only_its_owner_can_read_it() {
         let parent = tempfile::tempdir().expect("a folder");
         let path = parent.path().join("a").join("data");
         let folder = DataFolder::lock(&path).expect("free");
@@ -207,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rights_of_others_are_taken_away_and_it_is_said() {
+    async fn permissions_of_others_are_removed_with_a_notice() {
         let parent = tempfile::tempdir().expect("a folder");
         let path = parent.path().join("data");
         assert_eq!(DataFolder::lock(&path).expect("free").note(), None);
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_the_lock_has_it_when_it_is_free() {
+    async fn a_waiting_process_gets_the_lock_when_it_is_released() {
         let parent = tempfile::tempdir().expect("a folder");
         let path = parent.path().join("data");
         let first = DataFolder::lock(&path).expect("free");
@@ -230,13 +234,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_path_has_a_socket_too() {
+    async fn a_folder_with_a_long_path_has_a_working_socket() {
         let parent = tempfile::tempdir().expect("a folder");
         let path = parent.path().join("long".repeat(40));
         let folder = DataFolder::lock(&path).expect("free");
         let listener = folder.socket().expect("a socket");
-        let (short, _handle) = socket_path(&path).expect("a path");
-        let _client = tokio::net::UnixStream::connect(short).await.expect("it listens");
+        let (short_socket_path, _handle) = socket_path(&path).expect("a path");
+        let _client = tokio::net::UnixStream::connect(short_socket_path).await.expect("it listens");
         drop(listener);
     }
 }

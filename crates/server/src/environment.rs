@@ -120,7 +120,7 @@ mod tests {
     const YEAR_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
     #[test]
-    fn what_ages_follows_the_clock_back_and_forward_only_as_time_passes() {
+    fn ageing_follows_the_clock_back_at_once_and_forward_only_as_time_passes() {
         let (wall, steady) = (Arc::new(AtomicI64::new(YEAR_MS)), Arc::new(AtomicI64::new(5)));
         let (read_wall, read_steady) = (wall.clone(), steady.clone());
         let environment = Environment::new(move || read_wall.load(Ordering::Relaxed), |_| {})

@@ -30,9 +30,9 @@ pub struct Metrics {
     /// Changes that wait for the next commit.
     pub commit_queue: Gauge,
     /// Sockets closed by the server, by the cause's name.
-    pub closes: Family<Cause, Counter>,
+    pub closes: Family<CloseLabels, Counter>,
     /// Answers to `session.resume` and to first polls.
-    pub resumes: Family<ResumeResult, Counter>,
+    pub resumes: Family<ResumeLabels, Counter>,
     /// Events put into the queues of connections.
     pub events_delivered: Counter,
     /// Events lost between a commit and a connection without the connection being closed. Stays 0.
@@ -46,7 +46,7 @@ pub struct Metrics {
     /// Bytes of files taken in.
     pub upload_bytes: Counter,
     /// Uploads refused or ended early, by the code that was answered.
-    pub uploads_refused: Family<Refused, Counter>,
+    pub uploads_refused: Family<CodeLabels, Counter>,
     /// Bytes of files served.
     pub download_bytes: Counter,
     /// Files removed because they were deleted, given up or forgotten.
@@ -58,13 +58,13 @@ pub struct Metrics {
     /// Times that somebody's writing, or no longer writing, was told.
     pub typing_told: Counter,
     /// HTTP answers, by method and status.
-    pub requests: Family<Request, Counter>,
+    pub requests: Family<RequestLabels, Counter>,
     /// How long a request takes, from its head until its answer begins.
     pub request_seconds: Histogram,
     /// Connections refused before their first byte, because there were too many.
     pub connections_refused: Counter,
     /// Passwords checked, by whether the account could be signed in to: an unknown or disabled one costs the same.
-    pub password_checks: Family<PasswordCheck, Counter>,
+    pub password_checks: Family<PasswordCheckLabels, Counter>,
     /// Attempts to sign in that were refused because there were too many.
     pub attempts_refused: Counter,
     /// Messages taken into the search index.
@@ -89,12 +89,12 @@ pub struct Metrics {
 
 /// Why a socket was closed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Cause {
+pub struct CloseLabels {
     /// [`Close::name`].
     pub cause: &'static str,
 }
 
-impl From<Close> for Cause {
+impl From<Close> for CloseLabels {
     fn from(close: Close) -> Self {
         Self { cause: close.name() }
     }
@@ -102,21 +102,21 @@ impl From<Close> for Cause {
 
 /// How a resume ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ResumeResult {
+pub struct ResumeLabels {
     /// `resumed` or `reset`.
     pub result: &'static str,
 }
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Refused {
+pub struct CodeLabels {
     /// [`parlor_protocol::error::Code::name`].
     pub code: &'static str,
 }
 
 /// An HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Request {
+pub struct RequestLabels {
     /// The method, or `other`.
     pub method: &'static str,
     /// The status.
@@ -125,7 +125,7 @@ pub struct Request {
 
 /// A check of a password.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct PasswordCheck {
+pub struct PasswordCheckLabels {
     /// `account`, or `nobody` when a dummy was checked.
     pub of: &'static str,
 }
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_appear_under_their_names() {
+    fn metrics_appear_under_their_names() {
         let metrics = Metrics::new();
         metrics.messages.inc();
         metrics.closes.get_or_create(&Close::SlowReader.into()).inc();

@@ -13,22 +13,22 @@ pub struct Origin {
 
 /// The text is not an http or https origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotAnOrigin;
+pub struct InvalidOrigin;
 
-impl fmt::Display for NotAnOrigin {
+impl fmt::Display for InvalidOrigin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("http:// or https://, a host and at most a port are expected")
     }
 }
 
-impl std::error::Error for NotAnOrigin {}
+impl std::error::Error for InvalidOrigin {}
 
 impl Origin {
     /// The origin of a request to this host, as its `Host` header says it.
     ///
     /// # Errors
     /// The text is no host with at most a port.
-    pub fn of_host(is_https: bool, authority: &str) -> Result<Self, NotAnOrigin> {
+    pub fn of_host(is_https: bool, authority: &str) -> Result<Self, InvalidOrigin> {
         let authority = authority.to_ascii_lowercase();
         let (host, port) = match authority.rsplit_once(':') {
             // The colons of an IPv6 address stand in brackets.
@@ -44,9 +44,9 @@ impl Origin {
                 }
             }
             Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().map_err(|_| NotAnOrigin)?
+                digits.parse().map_err(|_| InvalidOrigin)?
             }
-            Some(_) => return Err(NotAnOrigin),
+            Some(_) => return Err(InvalidOrigin),
         };
         let is_name = |name: &str| {
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
@@ -57,20 +57,20 @@ impl Origin {
                 .is_some_and(|name| name.parse::<std::net::Ipv6Addr>().is_ok())
         };
         if !is_name(host) && !is_v6(host) {
-            return Err(NotAnOrigin);
+            return Err(InvalidOrigin);
         }
         Ok(Self { is_https, host: host.to_owned(), port })
     }
 }
 
 impl FromStr for Origin {
-    type Err = NotAnOrigin;
-    fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
-        let (scheme, authority) = text.split_once("://").ok_or(NotAnOrigin)?;
+    type Err = InvalidOrigin;
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+        let (scheme, authority) = text.split_once("://").ok_or(InvalidOrigin)?;
         match scheme.to_ascii_lowercase().as_str() {
             "http" => Self::of_host(false, authority),
             "https" => Self::of_host(true, authority),
-            _ => Err(NotAnOrigin),
+            _ => Err(InvalidOrigin),
         }
     }
 }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_equal_to_itself_however_it_is_written_and_to_no_other() {
+    fn an_origin_equals_all_its_spellings_and_no_other_origin() {
         let good: Origin = "https://good.example".parse().expect("an origin");
         for same in ["https://GOOD.example", "HTTPS://good.example:443"] {
             assert_eq!(same.parse(), Ok(good.clone()), "{same}");
@@ -119,7 +119,7 @@ mod tests {
             "https://good.example, https://good.example",
             "https://[::1",
         ] {
-            assert_eq!(nonsense.parse::<Origin>(), Err(NotAnOrigin), "{nonsense}");
+            assert_eq!(nonsense.parse::<Origin>(), Err(InvalidOrigin), "{nonsense}");
         }
         assert_eq!(good.to_string(), "https://good.example");
         assert_eq!(

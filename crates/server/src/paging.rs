@@ -16,11 +16,11 @@ use std::{fmt, str::FromStr};
 ///
 /// # Errors
 /// `invalid_field` with the limit: none, or more than `page_rows_max`.
-pub(crate) fn rows(limits: &Limits, asked: Option<u32>) -> Result<u32, Problem> {
+pub(crate) fn page_size(limits: &Limits, requested: Option<u32>) -> Result<u32, Problem> {
     let most = limits.page_rows_max;
-    match asked {
+    match requested {
         None => Ok(limits.page_rows.min(most)),
-        Some(rows) if (1..=most).contains(&rows) => Ok(rows),
+        Some(page_size) if (1..=most).contains(&page_size) => Ok(page_size),
         Some(_) => Err(Problem::new(Code::InvalidField)
             .with_detail(format!("`limit`: 1 to {most} are expected"))
             .with_limit(most.into())),
@@ -31,7 +31,7 @@ pub(crate) fn rows(limits: &Limits, asked: Option<u32>) -> Result<u32, Problem> 
 ///
 /// # Errors
 /// `invalid_field`: it is not the `next` of a page of this list.
-pub(crate) fn place<T: FromStr>(after: Option<&str>) -> Result<Option<T>, Problem> {
+pub(crate) fn position<T: FromStr>(after: Option<&str>) -> Result<Option<T>, Problem> {
     let unknown =
         |_| Problem::new(Code::InvalidField).with_detail("`after`: the `next` of a page of this list is expected");
     after.map(str::parse).transpose().map_err(unknown)
@@ -39,14 +39,14 @@ pub(crate) fn place<T: FromStr>(after: Option<&str>) -> Result<Option<T>, Proble
 
 /// A person's place in the list of people, which is in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PersonPlace {
+pub struct UserPosition {
     /// The words of the name, as they are ordered by.
     pub words: String,
     /// Who; of several with one name.
     pub id: UserId,
 }
 
-impl fmt::Display for PersonPlace {
+impl fmt::Display for UserPosition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}.{}", self.id, URL_SAFE_NO_PAD.encode(&self.words))
     }
@@ -54,23 +54,23 @@ impl fmt::Display for PersonPlace {
 
 /// The text is no person's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoPlace;
+pub struct InvalidPosition;
 
-impl FromStr for PersonPlace {
-    type Err = NoPlace;
-    fn from_str(text: &str) -> Result<Self, NoPlace> {
-        let (id, words) = text.split_once('.').ok_or(NoPlace)?;
+impl FromStr for UserPosition {
+    type Err = InvalidPosition;
+    fn from_str(text: &str) -> Result<Self, InvalidPosition> {
+        let (id, words) = text.split_once('.').ok_or(InvalidPosition)?;
         let words = URL_SAFE_NO_PAD.decode(words).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         // PostgreSQL takes no text with U+0000.
-        let words = words.filter(|words| !words.contains(char::is_control)).ok_or(NoPlace)?;
-        Ok(Self { words, id: id.parse().map_err(|_| NoPlace)? })
+        let words = words.filter(|words| !words.contains(char::is_control)).ok_or(InvalidPosition)?;
+        Ok(Self { words, id: id.parse().map_err(|_| InvalidPosition)? })
     }
 }
 
 /// A page of the reactions under one message, counted by people: of an emoji with many, the rest is on the next page.
 /// The place is a number of people; what comes or goes meanwhile may be missed.
-pub(crate) fn reactions(all: Vec<ReactionBy>, after: Option<u32>, rows: u32) -> Reactions {
-    let (mut skip, mut left) = (after.unwrap_or(0) as usize, rows as usize);
+pub(crate) fn reactions(all: Vec<ReactionBy>, after: Option<u32>, page_size: u32) -> Reactions {
+    let (mut skip, mut left) = (after.unwrap_or(0) as usize, page_size as usize);
     let mut is_cut = false;
     let mut reactions = Vec::new();
     for ReactionBy { emoji, users } in all {
@@ -84,7 +84,7 @@ pub(crate) fn reactions(all: Vec<ReactionBy>, after: Option<u32>, rows: u32) -> 
             reactions.push(ReactionBy { emoji, users });
         }
     }
-    let next = is_cut.then(|| (u64::from(after.unwrap_or(0)) + u64::from(rows)).to_string());
+    let next = is_cut.then(|| (u64::from(after.unwrap_or(0)) + u64::from(page_size)).to_string());
     Reactions { reactions, next }
 }
 
@@ -95,30 +95,30 @@ mod tests {
     use parlor_protocol::{ids::Version, model::User};
 
     #[test]
-    fn more_rows_than_there_may_be_are_refused_with_the_limit() {
+    fn a_page_size_over_the_limit_is_refused_with_the_limit() {
         let limits = Config::default().limits;
-        assert_eq!(rows(&limits, None).ok(), Some(limits.page_rows));
-        assert_eq!(rows(&limits, Some(limits.page_rows_max)).ok(), Some(limits.page_rows_max));
-        for asked in [0, limits.page_rows_max + 1, u32::MAX] {
-            let refused = rows(&limits, Some(asked)).expect_err("out of its range");
+        assert_eq!(page_size(&limits, None).ok(), Some(limits.page_rows));
+        assert_eq!(page_size(&limits, Some(limits.page_rows_max)).ok(), Some(limits.page_rows_max));
+        for requested in [0, limits.page_rows_max + 1, u32::MAX] {
+            let refused = page_size(&limits, Some(requested)).expect_err("out of its range");
             assert_eq!((refused.code, refused.limit), (Code::InvalidField, Some(limits.page_rows_max.into())));
         }
     }
 
     #[test]
-    fn a_persons_place_reads_back_and_nonsense_does_not() {
+    fn a_user_position_round_trips_and_nonsense_is_refused() {
         for words in ["", " ada", " 田中 由紀"] {
-            let place = PersonPlace { words: words.to_owned(), id: UserId(7) };
-            assert_eq!(place.to_string().parse(), Ok(place));
+            let position = UserPosition { words: words.to_owned(), id: UserId(7) };
+            assert_eq!(position.to_string().parse(), Ok(position));
         }
         let nul = format!("7.{}", URL_SAFE_NO_PAD.encode("a\0"));
         for text in ["", "7", "7.!", "0.", "x.", "7.gA", nul.as_str()] {
-            assert_eq!(text.parse::<PersonPlace>(), Err(NoPlace), "{text}");
+            assert_eq!(text.parse::<UserPosition>(), Err(InvalidPosition), "{text}");
         }
     }
 
     #[test]
-    fn pages_of_reactions_hold_everybody_once() {
+    fn pages_of_reactions_contain_every_user_once() {
         let person = |id| User { id: UserId(id), name: String::new(), picture: None, version: Version(1) };
         let by = |emoji: &str, ids: &[i64]| ReactionBy {
             emoji: emoji.to_owned(),
@@ -134,7 +134,7 @@ mod tests {
                 assert!(shown.len() <= size as usize && !shown.is_empty());
                 seen.extend(shown);
                 let Some(next) = page.next else { break };
-                after = place(Some(&next)).expect("its own");
+                after = position(Some(&next)).expect("its own");
             }
             let everybody: Vec<_> =
                 all.iter().flat_map(|by| by.users.iter().map(|user| (by.emoji.clone(), user.id))).collect();

@@ -32,7 +32,7 @@ const STORE_GRACE: Duration = Duration::from_secs(2);
 pub enum Error {
     /// The data folder.
     #[error(transparent)]
-    Folder(#[from] data_folder::Error),
+    Folder(#[from] data_folder::DataFolderError),
     /// What the app needs.
     #[error(transparent)]
     App(#[from] app::Error),

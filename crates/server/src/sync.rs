@@ -4,8 +4,8 @@ use crate::{
     app::{Actor, App},
     domain::rows::weight,
     hub::{Refused, Taken},
-    metrics::ResumeResult,
-    store::snapshot::News,
+    metrics::ResumeLabels,
+    store::snapshot::SyncStatus,
     task::to_its_end,
 };
 use parlor_protocol::{
@@ -27,11 +27,11 @@ use tracing::warn;
 pub async fn heads(app: &App, user: UserId, cursor: Option<Cursor>) -> Result<Heads, Problem> {
     let (now, news) = app.asked.resumes.ask((user, cursor)).await?;
     let answer = match cursor {
-        Some(cursor) if news == News::Some => changed(app, user, cursor).await?,
-        _ => Heads { reset: news == News::Reset, ..nothing(user, now) },
+        Some(cursor) if news == SyncStatus::Behind => changed(app, user, cursor).await?,
+        _ => Heads { reset: news == SyncStatus::Reset, ..nothing(user, now) },
     };
     let result = if answer.reset { "reset" } else { "resumed" };
-    app.metrics.resumes.get_or_create(&ResumeResult { result }).inc();
+    app.metrics.resumes.get_or_create(&ResumeLabels { result }).inc();
     Ok(answer)
 }
 
@@ -44,7 +44,7 @@ async fn changed(app: &App, user: UserId, cursor: Cursor) -> Result<Heads, Probl
     let (most, bytes_max) = (app.config.limits.heads_changes_max as usize, app.config.limits.page_bytes_max as usize);
     let answer = app.store.read(move |snapshot| {
         let mut answer = Heads { reset: true, ..nothing(user, snapshot.cursor) };
-        if !snapshot.is_good(cursor)? {
+        if !snapshot.is_valid(cursor)? {
             return Ok(answer);
         }
         let Some((heads, gone)) = snapshot.heads(user, cursor.version)? else { return Ok(answer) };

@@ -19,24 +19,24 @@ pub struct Colour {
 
 /// The text is no colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotAColour;
+pub struct InvalidColour;
 
-impl fmt::Display for NotAColour {
+impl fmt::Display for InvalidColour {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a colour such as #13616b is expected")
     }
 }
 
-impl std::error::Error for NotAColour {}
+impl std::error::Error for InvalidColour {}
 
 impl FromStr for Colour {
-    type Err = NotAColour;
-    fn from_str(text: &str) -> Result<Self, NotAColour> {
-        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6).ok_or(NotAColour)?;
+    type Err = InvalidColour;
+    fn from_str(text: &str) -> Result<Self, InvalidColour> {
+        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6).ok_or(InvalidColour)?;
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(NotAColour);
+            return Err(InvalidColour);
         }
-        let number = u32::from_str_radix(digits, 16).map_err(|_| NotAColour)?;
+        let number = u32::from_str_radix(digits, 16).map_err(|_| InvalidColour)?;
         let [_, red, green, blue] = number.to_be_bytes();
         Ok(Self { red, green, blue })
     }
@@ -152,7 +152,7 @@ fn rules(light: &Accents, dark: &Accents) -> String {
 fn accents(wanted: Colour, mode: &Mode) -> Accents {
     let base = Shade::of(wanted);
     let on = if mode.is_dark && mode.words > 5.0 { BLACK } else { WHITE };
-    let readable = |shade: Shade| shade.until(on == BLACK, |colour| contrast(on, colour) >= mode.words);
+    let readable = |shade: Shade| shade.adjust_until(on == BLACK, |colour| contrast(on, colour) >= mode.words);
     let accent = if mode.is_dark { readable(base.lighter(0.05)) } else { readable(base) };
     // Near black a small step is no step at all.
     let steps = if mode.is_dark { [0.05, -0.06, 0.15] } else { [-0.06, 0.05, 0.15] };
@@ -163,7 +163,7 @@ fn accents(wanted: Colour, mode: &Mode) -> Accents {
     let (tint, line) = (pale(tint), pale(line));
     let start = if mode.is_dark { Shade { lightness: base.lightness.max(0.8), ..base } } else { Shade::of(accent) };
     let is_readable = |colour| mode.grounds.iter().chain([&tint]).all(|ground| contrast(colour, *ground) >= mode.words);
-    Accents { accent, more: hover, ink: start.until(mode.is_dark, is_readable), tint, line, on }
+    Accents { accent, more: hover, ink: start.adjust_until(mode.is_dark, is_readable), tint, line, on }
 }
 
 /// A colour by lightness, chroma and hue (OKLCH), in which equal steps look equal.
@@ -191,7 +191,7 @@ impl Shade {
     }
 
     /// Moves the lightness up or down until the colour holds; black or white at the end always does.
-    fn until(self, up: bool, holds: impl Fn(Colour) -> bool) -> Colour {
+    fn adjust_until(self, up: bool, holds: impl Fn(Colour) -> bool) -> Colour {
         let mut shade = self;
         for _ in 0..200 {
             let colour = shade.colour();
@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_is_readable_whatever_the_accent() {
+    fn every_pair_of_colours_is_readable_for_any_accent() {
         for accent in [
             "#000000", "#ffffff", "#ff0000", "#00ff00", "#0000ff", "#ffee00", "#808080", "#e67e22", "#13616b",
             "#7f3fbf",
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_readable_accent_is_left_alone_and_another_is_moved_and_said_so() {
+    fn a_readable_accent_is_kept_and_an_unreadable_one_is_adjusted_with_a_notice() {
         assert_eq!(Theme::of("#7a1f5c".parse().expect("a colour")).moved, None);
         assert!(Theme::of("#7a1f5c".parse().expect("a colour")).css.contains("--parlor-accent: light-dark(#7a1f5c, "));
         let moved = Theme::of("#ffee00".parse().expect("a colour")).moved.expect("white on yellow cannot be read");
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_designed_companions_are_close_to_those_worked_out() {
+    fn derived_colours_are_close_to_the_designed_ones() {
         let found = accents(BUILT_IN, &LIGHT);
         assert_eq!(found.accent, BUILT_IN);
         let tint = Shade::of(found.tint);
@@ -297,7 +297,7 @@ mod tests {
     fn only_six_digits_after_a_hash_are_a_colour() {
         assert_eq!("#0A0b0C".parse::<Colour>().map(|colour| colour.to_string()), Ok("#0a0b0c".to_owned()));
         for nonsense in ["", "#fff", "0a0b0c", "#0a0b0g", "#0a0b0c0d", "#+a0b0c", "red"] {
-            assert_eq!(nonsense.parse::<Colour>(), Err(NotAColour), "{nonsense}");
+            assert_eq!(nonsense.parse::<Colour>(), Err(InvalidColour), "{nonsense}");
         }
     }
 }

@@ -14,16 +14,16 @@ use tracing::warn;
 
 /// Told by the writer that something is to be gone. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Erasure(Arc<Notify>);
+pub struct WalErasure(Arc<Notify>);
 
 /// As often it is tried again while somebody still reads what lies in the log.
-const PAUSE: Duration = Duration::from_millis(250);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// After so long without success the operator is told.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WARN_AFTER: Duration = Duration::from_secs(30);
 
-impl Erasure {
+impl WalErasure {
     /// Something was erased.
-    pub fn begin(&self) {
+    pub fn request(&self) {
         self.0.notify_one();
     }
 
@@ -32,7 +32,7 @@ impl Erasure {
         if store.dialect() != Dialect::Sqlite {
             return std::future::pending().await;
         }
-        self.begin();
+        self.request();
         loop {
             self.0.notified().await;
             tokio::time::sleep(delay).await;
@@ -43,17 +43,17 @@ impl Erasure {
 }
 
 async fn clear(store: &Store) {
-    let mut overdue = Instant::now() + PATIENCE;
+    let mut warn_at = Instant::now() + WARN_AFTER;
     loop {
-        let cause = match store.clear_log().await {
+        let cause = match store.truncate_log().await {
             Ok(true) => return,
             Ok(false) => "somebody still reads what lies in it".to_owned(),
             Err(cause) => cause.to_string(),
         };
-        if Instant::now() > overdue {
+        if Instant::now() > warn_at {
             warn!(%cause, "the database's log could not be cleared of what was deleted; it is tried again");
-            overdue = Instant::now() + PATIENCE;
+            warn_at = Instant::now() + WARN_AFTER;
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }

@@ -1,11 +1,11 @@
 //! `parlor config`: the configuration in force, as a file that could be used, with the source of each value.
 
-use super::tell;
-use crate::config::{Setting, Source};
+use super::print_line;
+use crate::config::{Setting, SettingSource};
 use std::fmt::Write as _;
 
 pub(super) fn print(settings: &[Setting]) {
-    tell(&text(settings));
+    print_line(&text(settings));
 }
 
 fn text(settings: &[Setting]) -> String {
@@ -21,7 +21,7 @@ fn text(settings: &[Setting]) -> String {
             let name = setting.path.rsplit('.').next().unwrap_or_default();
             let line = format!("{name} = {}", setting.shown());
             let _ = match setting.source {
-                Source::Default => writeln!(text, "{line}"),
+                SettingSource::Default => writeln!(text, "{line}"),
                 _ => writeln!(text, "{line:<48} # {}", setting.source),
             };
         }
@@ -35,7 +35,7 @@ mod tests {
     use crate::config::Layers;
 
     #[test]
-    fn what_is_printed_can_be_read_back_and_says_where_values_came_from() {
+    fn the_printed_configuration_can_be_read_back_and_names_its_sources() {
         let mut layers = Layers::default();
         layers.environment.push(("PARLOR_LIMITS_PAGE_ROWS".to_owned(), "7".to_owned()));
         layers.flags.push(("listen", "--listen", "127.0.0.1:1".to_owned()));

@@ -1,9 +1,8 @@
 //! `parlor demo`: a server with a small story in it, and a link for each of two people that signs them in.
 
 use super::{
-    Failure, block_on, demo_story, environment, log,
-    serve::{Signals, until_told},
-    tell,
+    CliError, block_on, demo_story, environment, log, print_line,
+    serve::{Signals, run_until_signal},
 };
 use crate::{
     config::{Config, Layers},
@@ -26,10 +25,10 @@ use tokio::net::TcpListener;
 /// The time of the story while it is told; 0 is the real time.
 pub(super) type Clock = Arc<AtomicI64>;
 
-pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<String>) -> Result<(), Failure> {
+pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<String>) -> Result<(), CliError> {
     let folder = match &data {
         Some(_) => None,
-        None => Some(tempfile::Builder::new().prefix("parlor-demo-").tempdir().map_err(Failure::new)?),
+        None => Some(tempfile::Builder::new().prefix("parlor-demo-").tempdir().map_err(CliError::new)?),
     };
     let may_move = listen.is_none();
     let config = configured(listen, data, web, folder.as_ref())?;
@@ -38,10 +37,12 @@ pub(super) fn demo(listen: Option<String>, data: Option<String>, web: Option<Str
         let mut signals = Signals::new()?;
         let server = start(config, may_move).await?;
         if folder.is_some() {
-            tell("All of it is forgotten at the end; --data FOLDER keeps it.");
+            print_line("All of it is forgotten at the end; --data FOLDER keeps it.");
         }
-        tell("To stop: Ctrl+C.   To start the real thing: parlor serve, and parlor user add NAME for each person.");
-        until_told(server, &mut signals).await;
+        print_line(
+            "To stop: Ctrl+C.   To start the real thing: parlor serve, and parlor user add NAME for each person.",
+        );
+        run_until_signal(server, &mut signals).await;
         Ok(())
     })
 }
@@ -51,10 +52,10 @@ fn configured(
     data: Option<String>,
     web: Option<String>,
     folder: Option<&TempDir>,
-) -> Result<Config, Failure> {
+) -> Result<Config, CliError> {
     let data = match folder {
         Some(folder) => {
-            Some(folder.path().to_str().ok_or_else(|| Failure::new("the temporary folder has no name"))?.to_owned())
+            Some(folder.path().to_str().ok_or_else(|| CliError::new("the temporary folder has no name"))?.to_owned())
         }
         None => data,
     };
@@ -72,39 +73,39 @@ fn configured(
     ];
     let flags = flags.into_iter().filter_map(|(path, flag, value)| value.map(|value| (path, flag, value))).collect();
     let layers = Layers { file: None, environment: environment(), flags };
-    layers.load().map(|(config, _)| config).map_err(Failure::of_use)
+    layers.load().map(|(config, _)| config).map_err(CliError::usage)
 }
 
-async fn start(config: Config, may_move: bool) -> Result<Server, Failure> {
+async fn start(config: Config, may_move: bool) -> Result<Server, CliError> {
     let clock = Clock::default();
     let environment = with_clock(&Environment::real(), &clock);
-    let folder = DataFolder::lock(&config.data).map_err(Failure::new)?;
+    let folder = DataFolder::lock(&config.data).map_err(CliError::new)?;
     let listener = bound(&config, may_move).await?;
     let token = URL_SAFE_NO_PAD.encode(environment.random::<18>());
-    let app = open(&folder, config, environment).await.map_err(Failure::new)?;
-    let told = demo_story::tell(&app, &clock).await.map_err(|problem| {
-        Failure::new(format!("the story cannot be told: {}", problem.detail.unwrap_or(problem.title)))
+    let app = open(&folder, config, environment).await.map_err(CliError::new)?;
+    let seeded = demo_story::seed(&app, &clock).await.map_err(|problem| {
+        CliError::new(format!("the story cannot be told: {}", problem.detail.unwrap_or(problem.title)))
     })?;
-    let links = DemoLinks { token: token.clone(), people: told.people, items: told.items };
-    let server = Server::serve(app, folder, listener, Some(links)).await.map_err(Failure::new)?;
+    let links = DemoLinks { token: token.clone(), people: seeded.people, items: seeded.items };
+    let server = Server::serve(app, folder, listener, Some(links)).await.map_err(CliError::new)?;
     let port = server.address().port();
-    tell("Parlor's demo: people look for what they lost. Open both, side by side:\n");
+    print_line("Parlor's demo: people look for what they lost. Open both, side by side:\n");
     for (name, login) in [("Ada", "ada"), ("Ben", "ben")] {
         // The browser keeps what stands after the # when it is sent on.
-        let first = told.first;
-        tell(&format!("  Open as {name}   http://{login}.localhost:{port}/demo/{login}?{token}#/c/{first}"));
+        let first = seeded.first;
+        print_line(&format!("  Open as {name}   http://{login}.localhost:{port}/demo/{login}?{token}#/c/{first}"));
     }
-    tell("");
+    print_line("");
     Ok(server)
 }
 
 /// The wanted address, or a free port where nobody asked for that one.
-async fn bound(config: &Config, may_move: bool) -> Result<TcpListener, Failure> {
+async fn bound(config: &Config, may_move: bool) -> Result<TcpListener, CliError> {
     match listen(config.listen).await {
         Err(_) if may_move => listen(SocketAddr::new(config.listen.ip(), 0)).await,
         bound => bound,
     }
-    .map_err(Failure::new)
+    .map_err(CliError::new)
 }
 
 /// The real environment, but with the story's time while the story is written. What ages goes by the same time: the

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     domain::{Change, Content, Look, Outcome, Profile},
-    files::ingest::{Fed, From},
+    files::ingest::{Ingest, StartAt},
     http::ItemPage,
     identity,
     store::pictures::Picture,
@@ -39,14 +39,14 @@ const MINUTE_MS: i64 = 60 * 1000;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Story {
-    people: Vec<Person>,
-    items: Vec<Item>,
-    conversations: Vec<Talk>,
+    people: Vec<StoryUser>,
+    items: Vec<StoryItem>,
+    conversations: Vec<StoryConversation>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Person {
+struct StoryUser {
     login: String,
     name: String,
     picture: String,
@@ -54,7 +54,7 @@ struct Person {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Item {
+struct StoryItem {
     id: String,
     title: String,
     detail: String,
@@ -66,7 +66,7 @@ struct Item {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Talk {
+struct StoryConversation {
     key: String,
     /// The opener first.
     with: Vec<String>,
@@ -76,11 +76,11 @@ struct Talk {
     messages: Vec<(i64, String, String)>,
     /// What was changed about a group.
     #[serde(default)]
-    changes: Vec<Step>,
+    changes: Vec<GroupChange>,
     /// What a message carries, answers and is reacted to with, by its place in `messages`, from 0. Only where nothing was
     /// changed, so that places are numbers of messages.
     #[serde(default)]
-    extras: Vec<Extra>,
+    extras: Vec<MessageExtra>,
     /// How many messages somebody has not read.
     #[serde(default)]
     unread: HashMap<String, u32>,
@@ -89,7 +89,7 @@ struct Talk {
 /// What a message has beside its text.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Extra {
+struct MessageExtra {
     of: usize,
     #[serde(default)]
     photos: Vec<String>,
@@ -100,23 +100,23 @@ struct Extra {
 }
 
 /// The number of a message, by its place in the story.
-fn seq_of(place: usize) -> Seq {
-    Seq(i64::try_from(place).expect("a story is short") + 1)
+fn seq_of(index: usize) -> Seq {
+    Seq(i64::try_from(index).expect("a story is short") + 1)
 }
 
 /// Somebody changed something about a group, so many minutes ago.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Step {
+struct GroupChange {
     ago: i64,
     by: String,
-    deed: Deed,
+    deed: GroupAction,
 }
 
 /// What.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Deed {
+enum GroupAction {
     /// Added this person, who is not there from the beginning.
     Add(String),
     /// Made this person a moderator.
@@ -125,7 +125,7 @@ enum Deed {
     Title(String),
 }
 
-impl Deed {
+impl GroupAction {
     fn change(&self, actor: UserId, conversation: ConversationId, people: &HashMap<String, UserId>) -> Change {
         match self {
             Self::Add(login) => {
@@ -140,13 +140,13 @@ impl Deed {
     }
 }
 
-impl Talk {
+impl StoryConversation {
     /// Everything that happened in it, with its time: the change of it, once the conversation and people are known.
-    fn happenings(&self) -> impl Iterator<Item = Happening<'_>> {
-        let said = self.messages.iter().enumerate().map(move |(index, (ago, sender, text))| {
+    fn events(&self) -> impl Iterator<Item = StoryEvent<'_>> {
+        let text = self.messages.iter().enumerate().map(move |(index, (ago, sender, text))| {
             let extra = self.extras.iter().find(|extra| extra.of == index);
-            Happening {
-                talk: self,
+            StoryEvent {
+                story_conversation: self,
                 ago: *ago,
                 photos: extra.map_or(&[], |extra| extra.photos.as_slice()),
                 by: sender,
@@ -162,38 +162,38 @@ impl Talk {
                 }),
             }
         });
-        let done = self.changes.iter().map(move |step| Happening {
-            talk: self,
+        let done = self.changes.iter().map(move |step| StoryEvent {
+            story_conversation: self,
             ago: step.ago,
             photos: &[],
             by: &step.by,
             change: Box::new(move |conversation, people, _| step.deed.change(people[&step.by], conversation, people)),
         });
-        said.chain(done)
+        text.chain(done)
     }
 
     /// Whether somebody came only later.
     fn is_added(&self, login: &str) -> bool {
-        self.changes.iter().any(|step| matches!(&step.deed, Deed::Add(added) if added == login))
+        self.changes.iter().any(|step| matches!(&step.deed, GroupAction::Add(added) if added == login))
     }
 }
 
 /// Something that happened in a conversation, so many minutes ago.
-struct Happening<'story> {
-    talk: &'story Talk,
+struct StoryEvent<'story> {
+    story_conversation: &'story StoryConversation,
     ago: i64,
     by: &'story str,
     photos: &'story [String],
-    change: Box<dyn Making + 'story>,
+    change: Box<dyn MakeChange + 'story>,
 }
 
 /// Makes a change, once the conversation, the people and the files are known.
-trait Making: Fn(ConversationId, &HashMap<String, UserId>, Vec<FileId>) -> Change + Send + Sync {}
+trait MakeChange: Fn(ConversationId, &HashMap<String, UserId>, Vec<FileId>) -> Change + Send + Sync {}
 
-impl<T: Fn(ConversationId, &HashMap<String, UserId>, Vec<FileId>) -> Change + Send + Sync> Making for T {}
+impl<T: Fn(ConversationId, &HashMap<String, UserId>, Vec<FileId>) -> Change + Send + Sync> MakeChange for T {}
 
 /// What was told.
-pub(super) struct Told {
+pub(super) struct SeededStory {
     /// Who is in it, by login name.
     pub people: HashMap<String, UserId>,
     /// The pages of the items, by their ids.
@@ -203,10 +203,16 @@ pub(super) struct Told {
 }
 
 /// Tells the story, moving the clock as it goes.
-pub(super) async fn tell(app: &App, clock: &Clock) -> Result<Told, Problem> {
+pub(super) async fn seed(app: &App, clock: &Clock) -> Result<SeededStory, Problem> {
     let story: Story = toml::from_str(STORY).expect("the story is valid: a test reads it");
     let now_ms = app.environment.now_ms();
-    let oldest = story.conversations.iter().flat_map(|talk| &talk.messages).map(|message| message.0).max().unwrap_or(0);
+    let oldest = story
+        .conversations
+        .iter()
+        .flat_map(|story_conversation| &story_conversation.messages)
+        .map(|message| message.0)
+        .max()
+        .unwrap_or(0);
     let minutes_ago = |minutes: i64| clock.store(now_ms - minutes * MINUTE_MS, Ordering::Relaxed);
     minutes_ago(oldest + 60);
     let mut people = HashMap::new();
@@ -218,24 +224,25 @@ pub(super) async fn tell(app: &App, clock: &Clock) -> Result<Told, Problem> {
         items.insert(item.id.clone(), put(app, item, &people).await?);
     }
     let mut ids = HashMap::new();
-    let mut happenings: Vec<_> = story.conversations.iter().flat_map(Talk::happenings).collect();
-    happenings.sort_by_key(|happening| std::cmp::Reverse(happening.ago));
-    for Happening { talk, ago, by, photos, change } in happenings {
+    let mut events: Vec<_> = story.conversations.iter().flat_map(StoryConversation::events).collect();
+    events.sort_by_key(|event| std::cmp::Reverse(event.ago));
+    for StoryEvent { story_conversation, ago, by, photos, change } in events {
         minutes_ago(ago);
-        let conversation = match ids.get(&talk.key) {
+        let conversation = match ids.get(&story_conversation.key) {
             Some(id) => *id,
-            None => *ids.entry(talk.key.clone()).or_insert(open(app, talk, &people).await?),
+            None => *ids.entry(story_conversation.key.clone()).or_insert(open(app, story_conversation, &people).await?),
         };
-        let attachments = upload(app, people[by], &talk.key, photos).await?;
+        let attachments = upload(app, people[by], &story_conversation.key, photos).await?;
         app.commit.submit(change(conversation, &people, attachments)).await?;
     }
-    for talk in &story.conversations {
-        mark(app, talk, ids[&talk.key], &people).await?;
-        react(app, talk, ids[&talk.key], &people).await?;
+    for story_conversation in &story.conversations {
+        mark(app, story_conversation, ids[&story_conversation.key], &people).await?;
+        react(app, story_conversation, ids[&story_conversation.key], &people).await?;
     }
     clock.store(0, Ordering::Relaxed);
-    let first = story.conversations.first().map(|talk| ids[&talk.key]).ok_or(Code::Internal)?;
-    Ok(Told { people, items, first })
+    let first =
+        story.conversations.first().map(|story_conversation| ids[&story_conversation.key]).ok_or(Code::Internal)?;
+    Ok(SeededStory { people, items, first })
 }
 
 /// Uploads what a message carries, as anybody would.
@@ -245,9 +252,9 @@ async fn upload(app: &App, owner: UserId, key: &str, photos: &[String]) -> Resul
         let (_, photo) = PHOTOS.iter().find(|(known, _)| known == name).expect("the story names photos that are here");
         let bytes = u64::try_from(photo.len()).expect("a photo is small");
         let row = app.files.begin(owner, format!("demo-{key}-{name}"), name, bytes).await?;
-        let upload = match app.files.feed(owner, row.id, From::Start, 1).await? {
-            Fed::Finished(upload) => upload,
-            Fed::Open(feed) => {
+        let upload = match app.files.ingest(owner, row.id, StartAt::Beginning, 1).await? {
+            Ingest::Finished(upload) => upload,
+            Ingest::Open(feed) => {
                 feed.send(Bytes::from_static(photo)).await;
                 feed.finish().await?
             }
@@ -259,11 +266,11 @@ async fn upload(app: &App, owner: UserId, key: &str, photos: &[String]) -> Resul
 
 async fn react(
     app: &App,
-    talk: &Talk,
+    story_conversation: &StoryConversation,
     conversation: ConversationId,
     people: &HashMap<String, UserId>,
 ) -> Result<(), Problem> {
-    for extra in &talk.extras {
+    for extra in &story_conversation.extras {
         for (login, emoji) in &extra.reactions {
             let (actor, seq, emoji) = (people[login], seq_of(extra.of), emoji.clone());
             app.commit.submit(Change::React { actor, conversation, seq, emoji, on: true }).await?;
@@ -272,7 +279,7 @@ async fn react(
     Ok(())
 }
 
-async fn add(app: &App, person: &Person) -> Result<UserId, Problem> {
+async fn add(app: &App, person: &StoryUser) -> Result<UserId, Problem> {
     let change = Change::AddUser { login: person.login.clone(), name: person.name.clone(), password_hash: None };
     match app.commit.submit(change).await {
         Ok(Outcome::UserAdded(user)) => {
@@ -282,7 +289,7 @@ async fn add(app: &App, person: &Person) -> Result<UserId, Problem> {
         }
         Ok(_) => Err(Code::Internal.into()),
         Err(problem) if problem.code == Code::NameTaken => {
-            let account = app.store.account(person.login.clone()).await;
+            let account = app.store.credentials(person.login.clone()).await;
             let account = account.map_err(Problem::from)?;
             account.map(|account| account.user).ok_or_else(|| Code::Internal.into())
         }
@@ -296,7 +303,7 @@ async fn keep(app: &App, file: &str) -> Result<String, Problem> {
     identity::keep_picture(app, None, picture).await
 }
 
-async fn put(app: &App, item: &Item, people: &HashMap<String, UserId>) -> Result<ItemPage, Problem> {
+async fn put(app: &App, item: &StoryItem, people: &HashMap<String, UserId>) -> Result<ItemPage, Problem> {
     let picture = format!("/v1/pictures/{}", keep(app, &item.picture).await?);
     let context = Context {
         key: key(&item.id),
@@ -318,21 +325,28 @@ fn key(id: &str) -> ContextKey {
     ContextKey { kind: "item".to_owned(), id: id.to_owned() }
 }
 
-async fn open(app: &App, talk: &Talk, people: &HashMap<String, UserId>) -> Result<ConversationId, Problem> {
-    let others = talk.with[1..].iter().filter(|login| !talk.is_added(login)).map(|login| people[login]);
+async fn open(
+    app: &App,
+    story_conversation: &StoryConversation,
+    people: &HashMap<String, UserId>,
+) -> Result<ConversationId, Problem> {
+    let others = story_conversation.with[1..]
+        .iter()
+        .filter(|login| !story_conversation.is_added(login))
+        .map(|login| people[login]);
     let others: Vec<UserId> = others.collect();
-    let (user, group) = match &talk.title {
+    let (user, group) = match &story_conversation.title {
         Some(title) => (None, Some(Group { title: title.clone(), users: others })),
         None => (Some(others[0]), None),
     };
     let open = Open {
-        client_id: format!("demo-{}", talk.key),
+        client_id: format!("demo-{}", story_conversation.key),
         user,
         role: None,
         group,
-        context: talk.item.as_deref().map(key),
+        context: story_conversation.item.as_deref().map(key),
     };
-    match app.commit.submit(Change::Open { actor: people[&talk.with[0]], open }).await? {
+    match app.commit.submit(Change::Open { actor: people[&story_conversation.with[0]], open }).await? {
         Outcome::Opened { conversation, .. } => Ok(conversation),
         _ => Err(Code::Internal.into()),
     }
@@ -340,13 +354,13 @@ async fn open(app: &App, talk: &Talk, people: &HashMap<String, UserId>) -> Resul
 
 async fn mark(
     app: &App,
-    talk: &Talk,
+    story_conversation: &StoryConversation,
     conversation: ConversationId,
     people: &HashMap<String, UserId>,
 ) -> Result<(), Problem> {
-    let last = u32::try_from(talk.happenings().count()).expect("a story is short");
-    for login in &talk.with {
-        let read = Seq((last - talk.unread.get(login).copied().unwrap_or(0)).into());
+    let last = u32::try_from(story_conversation.events().count()).expect("a story is short");
+    for login in &story_conversation.with {
+        let read = Seq((last - story_conversation.unread.get(login).copied().unwrap_or(0)).into());
         let delivered = Seq(last.into());
         app.commit.submit(Change::Mark { actor: people[login], conversation, delivered, read }).await?;
     }
@@ -358,7 +372,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_story_is_told_in_order_by_people_who_are_in_it() {
+    fn the_sample_data_is_in_order_and_consistent() {
         let story: Story = toml::from_str(STORY).expect("valid");
         let logins: Vec<_> = story.people.iter().map(|person| &person.login).collect();
         for person in &story.people {
@@ -368,21 +382,53 @@ mod tests {
             assert!(PICTURES.iter().any(|(name, _)| *name == item.picture));
             assert!(item.roles.values().all(|login| logins.contains(&login)));
         }
-        for talk in &story.conversations {
-            assert!(talk.messages.is_sorted_by_key(|message| std::cmp::Reverse(message.0)), "{}", talk.key);
-            assert!(talk.messages.iter().all(|message| talk.with.contains(&message.1)), "{}", talk.key);
+        for story_conversation in &story.conversations {
+            assert!(
+                story_conversation.messages.is_sorted_by_key(|message| std::cmp::Reverse(message.0)),
+                "{}",
+                story_conversation.key
+            );
+            assert!(
+                story_conversation.messages.iter().all(|message| story_conversation.with.contains(&message.1)),
+                "{}",
+                story_conversation.key
+            );
             // Unread are the last messages, so that no line lies among them.
-            assert!(talk.changes.iter().all(|step| talk.messages.last().is_some_and(|last| step.ago > last.0)));
-            assert!(talk.item.iter().all(|id| story.items.iter().any(|item| item.id == *id)), "{}", talk.key);
-            assert!(talk.title.is_some() || talk.with.len() == 2, "{}", talk.key);
-            assert!(talk.extras.is_empty() || talk.changes.is_empty(), "{}", talk.key);
-            for extra in &talk.extras {
-                assert!(extra.of < talk.messages.len() && extra.answers.is_none_or(|answered| answered < extra.of));
+            assert!(
+                story_conversation
+                    .changes
+                    .iter()
+                    .all(|step| story_conversation.messages.last().is_some_and(|last| step.ago > last.0))
+            );
+            assert!(
+                story_conversation.item.iter().all(|id| story.items.iter().any(|item| item.id == *id)),
+                "{}",
+                story_conversation.key
+            );
+            assert!(
+                story_conversation.title.is_some() || story_conversation.with.len() == 2,
+                "{}",
+                story_conversation.key
+            );
+            assert!(
+                story_conversation.extras.is_empty() || story_conversation.changes.is_empty(),
+                "{}",
+                story_conversation.key
+            );
+            for extra in &story_conversation.extras {
+                assert!(
+                    extra.of < story_conversation.messages.len()
+                        && extra.answers.is_none_or(|answered| answered < extra.of)
+                );
                 assert!(extra.photos.iter().all(|photo| PHOTOS.iter().any(|(name, _)| name == photo)));
-                assert!(extra.reactions.iter().all(|(login, _)| talk.with.contains(login)), "{}", talk.key);
+                assert!(
+                    extra.reactions.iter().all(|(login, _)| story_conversation.with.contains(login)),
+                    "{}",
+                    story_conversation.key
+                );
             }
         }
-        assert!(story.conversations.iter().any(|talk| talk.unread.contains_key("ada")));
+        assert!(story.conversations.iter().any(|story_conversation| story_conversation.unread.contains_key("ada")));
         let first = &story.conversations[0].extras;
         assert!(first.iter().any(|extra| !extra.photos.is_empty()), "the first conversation shows pictures");
         assert!(first.iter().any(|extra| extra.answers.is_some()), "and a quote");

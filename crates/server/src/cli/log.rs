@@ -1,8 +1,8 @@
 //! The log of a server: what goes into it, and how often. A fault that comes with every request is told once a second and
 //! counted in the metrics; it fills no disk and hides nothing else.
 
-use super::Failure;
-use crate::config::{Log, LogFormat};
+use super::CliError;
+use crate::config::{LogConfig, LogFormat};
 use std::{
     collections::HashMap,
     hash::Hash,
@@ -20,44 +20,44 @@ use tracing_subscriber::{
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts the log, on the standard error.
-pub(super) fn start(log: &Log) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&log.filter).map_err(|error| Failure::of_use(format!("log.filter: {error}")))?;
+pub(super) fn start(log: &LogConfig) -> Result<(), CliError> {
+    let filter = EnvFilter::try_new(&log.filter).map_err(|error| CliError::usage(format!("log.filter: {error}")))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     let started = match log.format {
-        LogFormat::Text => builder.with_target(false).finish().with(Paced::default()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().with(Paced::default()).try_init(),
+        LogFormat::Text => builder.with_target(false).finish().with(RateLimited::default()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(RateLimited::default()).try_init(),
     };
-    started.map_err(Failure::new)
+    started.map_err(CliError::new)
 }
 
 /// Leaves out lines that come too soon after one of the same place in the program. Those for debugging all come.
 #[derive(Debug, Default)]
-struct Paced(Written<Identifier>);
+struct RateLimited(LastLogged<Identifier>);
 
 /// When a line of each kind was last written. There are as many as the program has places that write one.
 #[derive(Debug)]
-struct Written<Kind>(Mutex<HashMap<Kind, Instant>>);
+struct LastLogged<Kind>(Mutex<HashMap<Kind, Instant>>);
 
-impl<Kind> Default for Written<Kind> {
+impl<Kind> Default for LastLogged<Kind> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<Kind: Eq + Hash> Written<Kind> {
-    fn is_due(&self, place: Kind, now: Instant) -> bool {
+impl<Kind: Eq + Hash> LastLogged<Kind> {
+    fn is_due(&self, callsite: Kind, now: Instant) -> bool {
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match written.get(&place) {
+        match written.get(&callsite) {
             Some(last) if now.duration_since(*last) < PAUSE => false,
             _ => {
-                written.insert(place, now);
+                written.insert(callsite, now);
                 true
             }
         }
     }
 }
 
-impl<S: Subscriber> Layer<S> for Paced {
+impl<S: Subscriber> Layer<S> for RateLimited {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         *metadata.level() > Level::INFO || self.0.is_due(metadata.callsite(), Instant::now())
@@ -82,9 +82,9 @@ mod tests {
     }
 
     #[test]
-    fn one_kind_of_line_comes_once_a_second_and_the_others_beside_it() {
+    fn each_kind_of_line_is_logged_at_most_once_a_second() {
         let count = Arc::new(AtomicUsize::new(0));
-        let log = tracing_subscriber::registry().with(Counting(count.clone())).with(Paced::default());
+        let log = tracing_subscriber::registry().with(Counting(count.clone())).with(RateLimited::default());
         tracing::subscriber::with_default(log, || {
             for number in 0..1000 {
                 tracing::warn!(number, "the same again");
@@ -98,8 +98,8 @@ mod tests {
     }
 
     #[test]
-    fn after_a_pause_it_comes_again() {
-        let (written, now) = (Written::default(), Instant::now());
+    fn a_line_is_logged_again_after_a_pause() {
+        let (written, now) = (LastLogged::default(), Instant::now());
         assert!(written.is_due("kind", now));
         assert!(!written.is_due("kind", now + PAUSE / 2));
         assert!(written.is_due("kind", now + PAUSE));

@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, and where it is done.
 //!
-//! Exit codes: see [`Kind`]; 0 is done.
+//! Exit codes: see [`CliErrorKind`]; 0 is done.
 
 mod config;
 mod demo;
@@ -18,15 +18,15 @@ use std::{fs, io::Write as _, path::PathBuf, process::ExitCode};
 #[command(name = "parlor", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Serve people.
     Serve {
         #[command(flatten)]
-        place: Place,
+        args: ConfigArgs,
         /// The address and port to serve on.
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<String>,
@@ -52,20 +52,20 @@ enum Command {
     /// Print the configuration in force, and where each value came from.
     Config {
         #[command(flatten)]
-        place: Place,
+        args: ConfigArgs,
     },
     /// Accounts.
     #[command(subcommand)]
-    User(operator_commands::User),
+    User(operator_commands::UserCommand),
     /// What conversations are about.
     #[command(subcommand)]
-    Context(operator_commands::Context),
+    Context(operator_commands::ContextCommand),
     /// Write a copy of the database, also while a server runs.
     Backup {
         /// The file to write; it must not be there yet.
         file: PathBuf,
         #[command(flatten)]
-        place: Target,
+        args: OperatorArgs,
     },
     /// Put a copy in the place of the database. No server may run.
     Restore {
@@ -75,18 +75,18 @@ enum Command {
         #[arg(long)]
         force: bool,
         #[command(flatten)]
-        place: Target,
+        args: OperatorArgs,
     },
     /// Look whether the database is whole. No server may run.
     Verify {
         #[command(flatten)]
-        place: Target,
+        args: OperatorArgs,
     },
 }
 
 /// Where the configuration and the data are.
 #[derive(Clone, Debug, Default, Args)]
-struct Place {
+struct ConfigArgs {
     /// The configuration file; `PARLOR_CONFIG` names one too.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -97,26 +97,26 @@ struct Place {
 
 /// What a command of the operator works on, and how it answers.
 #[derive(Clone, Debug, Default, Args)]
-struct Target {
+struct OperatorArgs {
     #[command(flatten)]
-    place: Place,
+    args: ConfigArgs,
     /// Print one line of JSON instead of text, also of a failure.
     #[arg(long)]
     json: bool,
 }
 
-impl std::ops::Deref for Target {
-    type Target = Place;
-    fn deref(&self) -> &Place {
-        &self.place
+impl std::ops::Deref for OperatorArgs {
+    type Target = ConfigArgs;
+    fn deref(&self) -> &ConfigArgs {
+        &self.args
     }
 }
 
 /// Why a command ended without success: what to print, and the exit code.
 #[derive(Debug)]
-struct Failure {
+struct CliError {
     message: String,
-    kind: Kind,
+    kind: CliErrorKind,
     /// Whether it is printed as JSON.
     is_json: bool,
 }
@@ -124,7 +124,7 @@ struct Failure {
 /// Kinds of failures, with their exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-enum Kind {
+enum CliErrorKind {
     /// The disk, the database or something else that should work does not.
     Failed = 1,
     /// Asked for wrongly: an unknown flag, a mistake in the configuration.
@@ -141,7 +141,7 @@ enum Kind {
     Damaged = 7,
 }
 
-impl Kind {
+impl CliErrorKind {
     fn name(self) -> &'static str {
         match self {
             Self::Failed => "failed",
@@ -155,26 +155,26 @@ impl Kind {
     }
 }
 
-impl Failure {
-    fn of(kind: Kind, message: impl std::fmt::Display) -> Self {
+impl CliError {
+    fn of(kind: CliErrorKind, message: impl std::fmt::Display) -> Self {
         Self { message: message.to_string(), kind, is_json: false }
     }
 
     fn new(message: impl std::fmt::Display) -> Self {
-        Self::of(Kind::Failed, message)
+        Self::of(CliErrorKind::Failed, message)
     }
 
-    fn of_use(message: impl std::fmt::Display) -> Self {
-        Self::of(Kind::Usage, message)
+    fn usage(message: impl std::fmt::Display) -> Self {
+        Self::of(CliErrorKind::Usage, message)
     }
 
-    fn tell(&self) {
+    fn print_line(&self) {
         if self.is_json {
             let (kind, detail) = (self.kind.name(), self.message.as_str());
-            return tell(&serde_json::json!({ "error": { "kind": kind, "detail": detail } }).to_string());
+            return print_line(&serde_json::json!({ "error": { "kind": kind, "detail": detail } }).to_string());
         }
         for line in self.message.lines() {
-            tell_error(&format!("parlor: {line}"));
+            eprint_line(&format!("parlor: {line}"));
         }
     }
 }
@@ -183,49 +183,49 @@ impl Failure {
 #[must_use]
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Serve { place, listen, web, conformance_echo } => {
+        CliCommand::Serve { args, listen, web, conformance_echo } => {
             let echo = conformance_echo.then(|| "true".to_owned());
             let flags = [
                 ("listen", "--listen", listen),
                 ("web", "--web", web),
                 ("conformance_echo", "--conformance-echo", echo),
             ];
-            place.load(flags).and_then(|(config, _)| serve::serve(config))
+            args.load(flags).and_then(|(config, _)| serve::serve(config))
         }
-        Command::Demo { listen, data, web } => demo::demo(listen, data, web),
-        Command::Config { place } => place.load([]).map(|(_, settings)| config::print(&settings)),
-        Command::User(command) => operator_commands::user(command),
-        Command::Context(command) => operator_commands::context(command),
-        Command::Backup { file, place } => operator_commands::backup(&file, &place),
-        Command::Restore { file, force, place } => operator_commands::restore(&file, force, &place),
-        Command::Verify { place } => operator_commands::verify(&place),
+        CliCommand::Demo { listen, data, web } => demo::demo(listen, data, web),
+        CliCommand::Config { args } => args.load([]).map(|(_, settings)| config::print(&settings)),
+        CliCommand::User(command) => operator_commands::user(command),
+        CliCommand::Context(command) => operator_commands::context(command),
+        CliCommand::Backup { file, args } => operator_commands::backup(&file, &args),
+        CliCommand::Restore { file, force, args } => operator_commands::restore(&file, force, &args),
+        CliCommand::Verify { args } => operator_commands::verify(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            failure.tell();
-            ExitCode::from(failure.kind as u8)
+        Err(error) => {
+            error.print_line();
+            ExitCode::from(error.kind as u8)
         }
     }
 }
 
-impl Place {
+impl ConfigArgs {
     /// Lays the file, the environment and the flags over the defaults.
     fn load<const N: usize>(
         &self,
         flags: [(&'static str, &'static str, Option<String>); N],
-    ) -> Result<(Config, Vec<Setting>), Failure> {
+    ) -> Result<(Config, Vec<Setting>), CliError> {
         let named = self.config.clone().or_else(|| std::env::var_os("PARLOR_CONFIG").map(PathBuf::from));
         let file = match named {
             None => None,
             Some(path) => match fs::read_to_string(&path) {
                 Ok(text) => Some((path, text)),
-                Err(error) => return Err(Failure::of_use(format!("{}: {error}", path.display()))),
+                Err(error) => return Err(CliError::usage(format!("{}: {error}", path.display()))),
             },
         };
         let flags = flags.into_iter().chain([("data", "--data", self.data.clone())]);
         let flags = flags.filter_map(|(path, flag, value)| value.map(|value| (path, flag, value))).collect();
-        Layers { file, environment: environment(), flags }.load().map_err(Failure::of_use)
+        Layers { file, environment: environment(), flags }.load().map_err(CliError::usage)
     }
 }
 
@@ -237,17 +237,17 @@ fn environment() -> Vec<(String, String)> {
 }
 
 /// Says something on the standard output. That nobody listens is no failure.
-fn tell(text: &str) {
+fn print_line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-fn tell_error(text: &str) {
+fn eprint_line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Runs something that waits.
-fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)?;
+fn block_on<T>(future: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::new)?;
     let result = runtime.block_on(future);
     // What may still run (a password check, say) is not waited for.
     runtime.shutdown_background();

@@ -1,11 +1,11 @@
 //! The operator's commands: handed to the server that runs, or carried out here when none does.
 
-use super::{Failure, Kind, Target, block_on, tell, tell_error};
+use super::{CliError, CliErrorKind, OperatorArgs, block_on, eprint_line, print_line};
 use crate::{
-    admin::{self, Answer, Command},
+    admin::{self, AdminCommand, AdminReply},
     app,
     config::Config,
-    data_folder::{DATABASE, DataFolder, Error as FolderError},
+    data_folder::{DATABASE, DataFolder, DataFolderError},
     environment::Environment,
     files::Files,
     server,
@@ -22,7 +22,7 @@ use std::{fmt::Write as _, io::BufRead as _, path::Path, sync::Arc};
 
 /// `parlor user …`
 #[derive(Debug, Subcommand)]
-pub(super) enum User {
+pub(super) enum UserCommand {
     /// Make an account. Prints a password, unless one is given.
     Add {
         /// The name used to sign in.
@@ -34,9 +34,9 @@ pub(super) enum User {
         #[arg(long)]
         if_absent: bool,
         #[command(flatten)]
-        password: Password,
+        password: PasswordArgs,
         #[command(flatten)]
-        place: Target,
+        args: OperatorArgs,
     },
     /// Give a person another name to sign in with, or another name that others see.
     Rename {
@@ -49,48 +49,48 @@ pub(super) enum User {
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
-        place: Target,
+        args: OperatorArgs,
     },
     /// Delete an account for good: its sessions end, its name and picture are erased, and its messages stay for others.
     Delete {
         /// Whose.
         login: String,
         #[command(flatten)]
-        place: Target,
+        args: OperatorArgs,
     },
     /// List accounts.
     List {
         #[command(flatten)]
-        place: Target,
+        args: OperatorArgs,
     },
     /// Set a password and end every session. Prints a password, unless one is given.
     Passwd {
         /// Whose.
         login: String,
         #[command(flatten)]
-        password: Password,
+        password: PasswordArgs,
         #[command(flatten)]
-        place: Target,
+        args: OperatorArgs,
     },
     /// End every session of a person and let them sign in no more.
     Disable {
         /// Whom.
         login: String,
         #[command(flatten)]
-        place: Target,
+        args: OperatorArgs,
     },
     /// Let a disabled person sign in again.
     Enable {
         /// Whom.
         login: String,
         #[command(flatten)]
-        place: Target,
+        args: OperatorArgs,
     },
 }
 
 /// Where a password comes from.
 #[derive(Debug, Args)]
-pub(super) struct Password {
+pub(super) struct PasswordArgs {
     /// Read the password from the first line of the standard input.
     #[arg(long)]
     password_stdin: bool,
@@ -98,9 +98,9 @@ pub(super) struct Password {
 
 /// `parlor context …`
 #[derive(Debug, Subcommand)]
-pub(super) enum Context {
+pub(super) enum ContextCommand {
     /// Make a context, or replace it with all its roles.
-    Put(Box<PutContext>),
+    Put(Box<PutContextArgs>),
     /// Close a context: nothing more is written about it.
     Close {
         /// The kind of thing.
@@ -113,13 +113,13 @@ pub(super) enum Context {
         #[arg(long)]
         reopen: bool,
         #[command(flatten)]
-        place: Target,
+        args: OperatorArgs,
     },
 }
 
 /// `parlor context put`
 #[derive(Debug, Args)]
-pub(super) struct PutContext {
+pub(super) struct PutContextArgs {
     /// The kind of thing.
     #[arg(long = "type", value_name = "TYPE")]
     kind: String,
@@ -148,7 +148,7 @@ pub(super) struct PutContext {
     #[arg(long, value_name = "ROLE=LOGIN")]
     role: Vec<String>,
     #[command(flatten)]
-    place: Target,
+    args: OperatorArgs,
 }
 
 /// [`Tone`] on the command line.
@@ -159,60 +159,62 @@ enum ToneFlag {
     Settled,
 }
 
-impl User {
-    fn place(&self) -> &Target {
+impl UserCommand {
+    fn args(&self) -> &OperatorArgs {
         match self {
-            Self::Add { place, .. }
-            | Self::Rename { place, .. }
-            | Self::Delete { place, .. }
-            | Self::List { place }
-            | Self::Passwd { place, .. }
-            | Self::Disable { place, .. }
-            | Self::Enable { place, .. } => place,
+            Self::Add { args, .. }
+            | Self::Rename { args, .. }
+            | Self::Delete { args, .. }
+            | Self::List { args }
+            | Self::Passwd { args, .. }
+            | Self::Disable { args, .. }
+            | Self::Enable { args, .. } => args,
         }
     }
 }
 
-pub(super) fn user(command: User) -> Result<(), Failure> {
-    let is_json = command.place().json;
-    change_user(command).map_err(|failure| Failure { is_json, ..failure })
+pub(super) fn user(command: UserCommand) -> Result<(), CliError> {
+    let is_json = command.args().json;
+    change_user(command).map_err(|error| CliError { is_json, ..error })
 }
 
-fn change_user(command: User) -> Result<(), Failure> {
+fn change_user(command: UserCommand) -> Result<(), CliError> {
     match command {
-        User::Add { login, name, if_absent, password, place } => add_user(&login, name, if_absent, &password, &place)?,
-        User::List { place } => list_users(&place)?,
-        User::Passwd { login, password, place } => {
+        UserCommand::Add { login, name, if_absent, password, args } => {
+            add_user(&login, name, if_absent, &password, &args)?
+        }
+        UserCommand::List { args } => list_users(&args)?,
+        UserCommand::Passwd { login, password, args } => {
             let (password, is_new) = password.get()?;
-            run(&place, Command::SetPassword { login: login.clone(), password: password.clone() })?;
-            let said =
-                format!("The password of {login} was set; every session ended.{}", told_password(is_new, &password));
-            say(&place, &said, json!({ "login": login, "password": is_new.then_some(password) }));
+            run(&args, AdminCommand::SetPassword { login: login.clone(), password: password.clone() })?;
+            let text =
+                format!("The password of {login} was set; every session ended.{}", password_line(is_new, &password));
+            print_result(&args, &text, json!({ "login": login, "password": is_new.then_some(password) }));
         }
-        User::Rename { login, to, name, place } => {
-            run(&place, Command::RenameUser { login: login.clone(), to: to.clone(), name })?;
+        UserCommand::Rename { login, to, name, args } => {
+            run(&args, AdminCommand::RenameUser { login: login.clone(), to: to.clone(), name })?;
             let login = to.unwrap_or(login);
-            say(&place, &format!("{login} was renamed."), json!({ "login": login }));
+            print_result(&args, &format!("{login} was renamed."), json!({ "login": login }));
         }
-        User::Delete { login, place } => {
-            run(&place, Command::DeleteUser { login: login.clone() })?;
-            say(
-                &place,
+        UserCommand::Delete { login, args } => {
+            run(&args, AdminCommand::DeleteUser { login: login.clone() })?;
+            print_result(
+                &args,
                 &format!("The account {login} was deleted; what it wrote stays for others."),
                 json!({ "login": login }),
             );
         }
-        User::Disable { login, place } => {
-            run(&place, Command::SetDisabled { login: login.clone(), disabled: true })?;
-            say(
-                &place,
+        UserCommand::Disable { login, args } => {
+            run(&args, AdminCommand::SetDisabled { login: login.clone(), disabled: true })?;
+            print_result(
+                &args,
                 &format!("{login} is disabled; every session ended."),
                 json!({ "login": login, "disabled": true }),
             );
         }
-        User::Enable { login, place } => {
-            run(&place, Command::SetDisabled { login: login.clone(), disabled: false })?;
-            say(&place, &format!("{login} is enabled."), json!({ "login": login, "disabled": false }));
+        UserCommand::Enable { login, args } => {
+            run(&args, AdminCommand::SetDisabled { login: login.clone(), disabled: false })?;
+            print_result(&args, &format!("{login} is enabled."), json!({ "login": login, "disabled": false }));
         }
     }
     Ok(())
@@ -222,56 +224,56 @@ fn add_user(
     login: &str,
     name: Option<String>,
     if_absent: bool,
-    password: &Password,
-    place: &Target,
-) -> Result<(), Failure> {
+    password: &PasswordArgs,
+    args: &OperatorArgs,
+) -> Result<(), CliError> {
     let name = name.unwrap_or_else(|| login.to_owned());
     let (password, is_new) = password.get()?;
-    let command = Command::AddUser { login: login.to_owned(), name, password: password.clone(), if_absent };
-    match run(place, command)? {
-        Answer::UserAdded(id) => {
-            let said = format!("The account {login} was made; its id is {id}.{}", told_password(is_new, &password));
+    let command = AdminCommand::AddUser { login: login.to_owned(), name, password: password.clone(), if_absent };
+    match run(args, command)? {
+        AdminReply::UserAdded(id) => {
+            let text = format!("The account {login} was made; its id is {id}.{}", password_line(is_new, &password));
             let password = is_new.then_some(password);
-            say(place, &said, json!({ "login": login, "id": id, "added": true, "password": password }));
+            print_result(args, &text, json!({ "login": login, "id": id, "added": true, "password": password }));
         }
-        Answer::UserFound(id) => {
-            let said = format!("The account {login} is there already and was left as it is; its id is {id}.");
-            say(place, &said, json!({ "login": login, "id": id, "added": false }));
+        AdminReply::UserFound(id) => {
+            let text = format!("The account {login} is there already and was left as it is; its id is {id}.");
+            print_result(args, &text, json!({ "login": login, "id": id, "added": false }));
         }
         _ => {}
     }
     Ok(())
 }
 
-fn list_users(place: &Target) -> Result<(), Failure> {
-    let Answer::Users(users) = run(place, Command::ListUsers { after: String::new() })? else { return Ok(()) };
-    let mut said = format!("{:<24} {:>8} {:>8}  {:<9} name", "login", "id", "sessions", "state");
+fn list_users(args: &OperatorArgs) -> Result<(), CliError> {
+    let AdminReply::Users(users) = run(args, AdminCommand::ListUsers { after: String::new() })? else { return Ok(()) };
+    let mut text = format!("{:<24} {:>8} {:>8}  {:<9} name", "login", "id", "sessions", "state");
     for user in &users {
         let state = if user.is_disabled { "disabled" } else { "enabled" };
         let (login, id, sessions, name) = (&user.login, user.id.0, user.sessions, &user.name);
-        let _ = write!(said, "\n{login:<24} {id:>8} {sessions:>8}  {state:<9} {name}");
+        let _ = write!(text, "\n{login:<24} {id:>8} {sessions:>8}  {state:<9} {name}");
     }
-    say(place, &said, json!({ "users": users }));
+    print_result(args, &text, json!({ "users": users }));
     Ok(())
 }
 
-pub(super) fn context(command: Context) -> Result<(), Failure> {
+pub(super) fn context(command: ContextCommand) -> Result<(), CliError> {
     let is_json = match &command {
-        Context::Put(put) => put.place.json,
-        Context::Close { place, .. } => place.json,
+        ContextCommand::Put(put) => put.args.json,
+        ContextCommand::Close { args, .. } => args.json,
     };
-    change_context(command).map_err(|failure| Failure { is_json, ..failure })
+    change_context(command).map_err(|error| CliError { is_json, ..error })
 }
 
-fn change_context(command: Context) -> Result<(), Failure> {
+fn change_context(command: ContextCommand) -> Result<(), CliError> {
     match command {
-        Context::Put(put) => {
+        ContextCommand::Put(put) => {
             let tone = match put.tone {
                 ToneFlag::Plain => Tone::Plain,
                 ToneFlag::Asks => Tone::Asks,
                 ToneFlag::Settled => Tone::Settled,
             };
-            let roles = put.role.iter().map(|text| role(text)).collect::<Result<_, Failure>>()?;
+            let roles = put.role.iter().map(|text| role(text)).collect::<Result<_, CliError>>()?;
             let context = ContextRow {
                 key: ContextKey { kind: put.kind, id: put.id },
                 title: put.title,
@@ -283,92 +285,92 @@ fn change_context(command: Context) -> Result<(), Failure> {
                 closed: false,
             };
             let key = context.key.clone();
-            run(&put.place, Command::PutContext { context, roles })?;
-            say(&put.place, "The context is there.", json!({ "context": key }));
+            run(&put.args, AdminCommand::PutContext { context, roles })?;
+            print_result(&put.args, "The context is there.", json!({ "context": key }));
         }
-        Context::Close { kind, id, reopen, place } => {
+        ContextCommand::Close { kind, id, reopen, args } => {
             let key = ContextKey { kind, id };
-            run(&place, Command::CloseContext { key: key.clone(), closed: !reopen })?;
-            let said = if reopen { "The context is open." } else { "The context is closed." };
-            say(&place, said, json!({ "context": key, "closed": !reopen }));
+            run(&args, AdminCommand::CloseContext { key: key.clone(), closed: !reopen })?;
+            let text = if reopen { "The context is open." } else { "The context is closed." };
+            print_result(&args, text, json!({ "context": key, "closed": !reopen }));
         }
     }
     Ok(())
 }
 
 /// Login name and role.
-fn role(text: &str) -> Result<(String, String), Failure> {
+fn role(text: &str) -> Result<(String, String), CliError> {
     let (role, login) =
-        text.split_once('=').ok_or_else(|| Failure::of_use(format!("{text}: ROLE=LOGIN is expected")))?;
+        text.split_once('=').ok_or_else(|| CliError::usage(format!("{text}: ROLE=LOGIN is expected")))?;
     Ok((login.to_owned(), role.to_owned()))
 }
 
-pub(super) fn backup(file: &Path, place: &Target) -> Result<(), Failure> {
-    write_backup(file, place).map_err(|failure| Failure { is_json: place.json, ..failure })
+pub(super) fn backup(file: &Path, args: &OperatorArgs) -> Result<(), CliError> {
+    write_backup(file, args).map_err(|error| CliError { is_json: args.json, ..error })
 }
 
-fn write_backup(file: &Path, place: &Target) -> Result<(), Failure> {
+fn write_backup(file: &Path, args: &OperatorArgs) -> Result<(), CliError> {
     // The server has a working folder of its own.
-    let file = std::path::absolute(file).map_err(Failure::new)?;
+    let file = std::path::absolute(file).map_err(CliError::new)?;
     if file.exists() {
-        return Err(Failure::of(Kind::Exists, format!("{} is there already", file.display())));
+        return Err(CliError::of(CliErrorKind::Exists, format!("{} is there already", file.display())));
     }
-    if let Answer::BackedUp(bytes) = run(place, Command::Backup { file: file.clone() })? {
-        let (config, _) = place.load([])?;
+    if let AdminReply::BackedUp(bytes) = run(args, AdminCommand::Backup { file: file.clone() })? {
+        let (config, _) = args.load([])?;
         let files = &config.files;
         let folder = files.folder.clone().unwrap_or_else(|| config.data.join("files"));
         let from =
             files.s3_bucket.as_ref().map_or_else(|| folder.display().to_string(), |name| format!("bucket {name}"));
-        let said = format!(
+        let text = format!(
             "{} was written: {bytes} bytes.\nFiles that people sent are not in it: copy them now, from {from}.",
             file.display()
         );
-        say(place, &said, json!({ "file": file, "bytes": bytes, "files": from }));
+        print_result(args, &text, json!({ "file": file, "bytes": bytes, "files": from }));
     }
     Ok(())
 }
 
-pub(super) fn restore(file: &Path, force: bool, place: &Target) -> Result<(), Failure> {
-    put_back(file, force, place).map_err(|failure| Failure { is_json: place.json, ..failure })
+pub(super) fn restore(file: &Path, force: bool, args: &OperatorArgs) -> Result<(), CliError> {
+    restore_copy(file, force, args).map_err(|error| CliError { is_json: args.json, ..error })
 }
 
-fn put_back(file: &Path, force: bool, place: &Target) -> Result<(), Failure> {
-    let (config, _) = place.load([])?;
+fn restore_copy(file: &Path, force: bool, args: &OperatorArgs) -> Result<(), CliError> {
+    let (config, _) = args.load([])?;
     if config.store.url.is_some() {
-        return Err(Failure::new(backup::CopyError::Postgres));
+        return Err(CliError::new(backup::CopyError::Postgres));
     }
-    let folder = lock(&config, place)?;
+    let folder = lock(&config, args)?;
     let database = folder.path().join(DATABASE);
     if database.exists() && !force {
         let folder = folder.path().display();
         let message = format!("{folder} has a database; with --force it is replaced and the old one kept");
-        return Err(Failure::of(Kind::Exists, message));
+        return Err(CliError::of(CliErrorKind::Exists, message));
     }
     let suffix = format!(".before-restore-{}", Environment::real().now_ms());
-    let kept = backup::restore(file, &database, &suffix).map_err(Failure::new)?;
-    let mut said = format!("{} is the database now.", file.display());
+    let kept = backup::restore(file, &database, &suffix).map_err(CliError::new)?;
+    let mut text = format!("{} is the database now.", file.display());
     if let Some(kept) = &kept {
-        let _ = write!(said, "\nThe old one is kept as {}.", kept.display());
+        let _ = write!(text, "\nThe old one is kept as {}.", kept.display());
     }
-    say(place, &said, json!({ "file": file, "kept": kept }));
+    print_result(args, &text, json!({ "file": file, "kept": kept }));
     Ok(())
 }
 
-pub(super) fn verify(place: &Target) -> Result<(), Failure> {
-    look_through(place).map_err(|failure| Failure { is_json: place.json, ..failure })
+pub(super) fn verify(args: &OperatorArgs) -> Result<(), CliError> {
+    verify_all(args).map_err(|error| CliError { is_json: args.json, ..error })
 }
 
-fn look_through(place: &Target) -> Result<(), Failure> {
-    let (config, _) = place.load([])?;
-    let folder = lock(&config, place)?;
+fn verify_all(args: &OperatorArgs) -> Result<(), CliError> {
+    let (config, _) = args.load([])?;
+    let folder = lock(&config, args)?;
     if config.store.url.is_none() && !folder.path().join(DATABASE).exists() {
-        return Err(Failure::of(Kind::NotFound, format!("{} has no database", folder.path().display())));
+        return Err(CliError::of(CliErrorKind::NotFound, format!("{} has no database", folder.path().display())));
     }
     let report = block_on(async {
-        let store = Store::open(&app::settings(&config)).await.map_err(Failure::new)?;
-        let report = store.verify().await.map_err(Failure::new);
-        let files = Files::new(&config, store.clone(), Environment::real(), Arc::default()).map_err(Failure::new)?;
-        let verified = files.verify().await.map_err(Failure::new);
+        let store = Store::open(&app::store_options(&config)).await.map_err(CliError::new)?;
+        let report = store.verify().await.map_err(CliError::new);
+        let files = Files::new(&config, store.clone(), Environment::real(), Arc::default()).map_err(CliError::new)?;
+        let verified = files.verify().await.map_err(CliError::new);
         store.close().await;
         Ok((report?, verified?))
     })?;
@@ -379,111 +381,111 @@ fn look_through(place: &Target) -> Result<(), Failure> {
             report.faults.push(format!("{count} files that messages carry {what}"));
         }
     }
-    if !report.faults.is_empty() && place.json {
-        return Err(Failure::of(Kind::Damaged, report.faults.join("\n")));
+    if !report.faults.is_empty() && args.json {
+        return Err(CliError::of(CliErrorKind::Damaged, report.faults.join("\n")));
     }
-    let mut said = String::new();
+    let mut text = String::new();
     for (table, count) in &report.counts {
-        let _ = writeln!(said, "{count:>10} {table}");
+        let _ = writeln!(text, "{count:>10} {table}");
     }
-    let _ = write!(said, "{:>10} files in the storage", files.whole);
+    let _ = write!(text, "{:>10} files in the storage", files.whole);
     if files.unknown != 0 {
         let _ = write!(
-            said,
+            text,
             "\n{:>10} files in the storage that nothing knows of: a running server removes them",
             files.unknown
         );
     }
     if report.faults.is_empty() {
-        said.push_str("\nThe store is whole.");
+        text.push_str("\nThe store is whole.");
     }
     let rows: serde_json::Map<_, _> =
         report.counts.iter().map(|(table, count)| ((*table).to_string(), json!(count))).collect();
-    say(place, &said, json!({ "rows": rows, "files": files.whole, "unknown_files": files.unknown }));
-    if report.faults.is_empty() { Ok(()) } else { Err(Failure::of(Kind::Damaged, report.faults.join("\n"))) }
+    print_result(args, &text, json!({ "rows": rows, "files": files.whole, "unknown_files": files.unknown }));
+    if report.faults.is_empty() { Ok(()) } else { Err(CliError::of(CliErrorKind::Damaged, report.faults.join("\n"))) }
 }
 
-fn lock(config: &Config, place: &Target) -> Result<DataFolder, Failure> {
+fn lock(config: &Config, args: &OperatorArgs) -> Result<DataFolder, CliError> {
     let folder = DataFolder::lock(&config.data).map_err(|error| match error {
-        FolderError::Locked { .. } => Failure::of(Kind::InUse, format!("{error}: stop it first")),
-        error => Failure::new(error),
+        DataFolderError::Locked { .. } => CliError::of(CliErrorKind::InUse, format!("{error}: stop it first")),
+        error => CliError::new(error),
     })?;
-    tell_folder(place, &folder);
+    print_folder(args, &folder);
     Ok(folder)
 }
 
 /// Says which data folder a command works on, beside its output.
-fn tell_folder(place: &Target, folder: &DataFolder) {
-    if !place.json {
-        tell_error(&format!("parlor: the data folder is {}", folder.path().display()));
+fn print_folder(args: &OperatorArgs, folder: &DataFolder) {
+    if !args.json {
+        eprint_line(&format!("parlor: the data folder is {}", folder.path().display()));
     }
     if let Some(note) = folder.note() {
-        tell_error(&format!("parlor: {note}"));
+        eprint_line(&format!("parlor: {note}"));
     }
 }
 
 /// Prints what came of a command: as text, or as JSON with the data folder in it.
-fn say(place: &Target, text: &str, mut value: serde_json::Value) {
-    if !place.json {
-        return tell(text);
+fn print_result(args: &OperatorArgs, text: &str, mut value: serde_json::Value) {
+    if !args.json {
+        return print_line(text);
     }
-    let folder = place.load([]).ok().map(|(config, _)| config.data.canonicalize().unwrap_or(config.data));
+    let folder = args.load([]).ok().map(|(config, _)| config.data.canonicalize().unwrap_or(config.data));
     value["data"] = json!(folder);
-    tell(&value.to_string());
+    print_line(&value.to_string());
 }
 
 /// Hands a command to the server that runs on the data folder, or carries it out here.
-fn run(place: &Target, command: Command) -> Result<Answer, Failure> {
-    let (config, _) = place.load([])?;
+fn run(args: &OperatorArgs, command: AdminCommand) -> Result<AdminReply, CliError> {
+    let (config, _) = args.load([])?;
     block_on(async {
         let answer = match DataFolder::lock(&config.data) {
             Ok(folder) => {
-                tell_folder(place, &folder);
-                let app = server::open(&folder, config, Environment::real()).await.map_err(Failure::new)?;
-                let answer = admin::carry_out(&app, command).await.unwrap_or_else(Answer::Refused);
+                print_folder(args, &folder);
+                let app = server::open(&folder, config, Environment::real()).await.map_err(CliError::new)?;
+                let answer = admin::run(&app, command).await.unwrap_or_else(AdminReply::Refused);
                 app.stop().await;
                 answer
             }
-            Err(FolderError::Locked { path, holder }) => {
-                if !place.json {
-                    tell_error(&format!("parlor: the data folder is {}, of {holder}", path.display()));
+            Err(DataFolderError::Locked { path, holder }) => {
+                if !args.json {
+                    eprint_line(&format!("parlor: the data folder is {}, of {holder}", path.display()));
                 }
-                admin::ask(&path, command).await.map_err(|error| {
+                admin::send(&path, command).await.map_err(|error| {
                     let message = format!("{holder}, which has {}, does not answer: {error}", path.display());
-                    Failure::of(Kind::InUse, message)
+                    CliError::of(CliErrorKind::InUse, message)
                 })?
             }
-            Err(error) => return Err(Failure::new(error)),
+            Err(error) => return Err(CliError::new(error)),
         };
         match answer {
-            Answer::Refused(problem) => Err(refused(problem)),
+            AdminReply::Refused(problem) => Err(refusal(problem)),
             answer => Ok(answer),
         }
     })
 }
 
-fn refused(problem: Problem) -> Failure {
+fn refusal(problem: Problem) -> CliError {
     let kind = match problem.code {
-        Code::NotFound => Kind::NotFound,
-        Code::NameTaken => Kind::Exists,
-        Code::Unavailable | Code::Draining | Code::Internal | Code::Unknown | Code::TimedOut => Kind::Failed,
-        _ => Kind::Refused,
+        Code::NotFound => CliErrorKind::NotFound,
+        Code::NameTaken => CliErrorKind::Exists,
+        Code::Unavailable | Code::Draining | Code::Internal | Code::Unknown | Code::TimedOut => CliErrorKind::Failed,
+        _ => CliErrorKind::Refused,
     };
-    Failure::of(kind, problem.detail.unwrap_or(problem.title))
+    CliError::of(kind, problem.detail.unwrap_or(problem.title))
 }
 
-impl Password {
+impl PasswordArgs {
     /// The password, and whether it was made here.
-    fn get(&self) -> Result<(String, bool), Failure> {
+    fn get(&self) -> Result<(String, bool), CliError> {
         if !self.password_stdin {
             return Ok((URL_SAFE_NO_PAD.encode(Environment::real().random::<15>()), true));
         }
         let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map_err(Failure::new)?;
+        std::io::stdin().lock().read_line(&mut line).map_err(CliError::new)?;
         Ok((line.trim_end_matches(['\r', '\n']).to_owned(), false))
     }
 }
 
-fn told_password(is_new: bool, password: &str) -> String {
+fn password_line(is_new: bool, password: &str) -> String {
     if is_new { format!("\nIts password is {password}") } else { String::new() }
 }

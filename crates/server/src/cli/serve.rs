@@ -1,6 +1,6 @@
 //! `parlor serve`: runs until it is told to stop.
 
-use super::{Failure, Kind, block_on, log, tell};
+use super::{CliError, CliErrorKind, block_on, log, print_line};
 use crate::{
     config::Config,
     data_folder,
@@ -9,30 +9,30 @@ use crate::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-pub(super) fn serve(config: Config) -> Result<(), Failure> {
+pub(super) fn serve(config: Config) -> Result<(), CliError> {
     log::start(&config.log)?;
     block_on(async {
         let mut signals = Signals::new()?;
         let server = Server::start(config, Environment::real()).await.map_err(failed)?;
-        tell(&format!("Parlor serves on http://{} (stop it with Ctrl+C or SIGTERM)", server.address()));
+        print_line(&format!("Parlor serves on http://{} (stop it with Ctrl+C or SIGTERM)", server.address()));
         if let Some(address) = server.metrics_address() {
-            tell(&format!("Its metrics are at http://{address}/metrics"));
+            print_line(&format!("Its metrics are at http://{address}/metrics"));
         }
-        until_told(server, &mut signals).await;
+        run_until_signal(server, &mut signals).await;
         Ok(())
     })
 }
 
-fn failed(error: server::Error) -> Failure {
+fn failed(error: server::Error) -> CliError {
     let kind = match error {
-        server::Error::Folder(data_folder::Error::Locked { .. }) => Kind::InUse,
-        _ => Kind::Failed,
+        server::Error::Folder(data_folder::DataFolderError::Locked { .. }) => CliErrorKind::InUse,
+        _ => CliErrorKind::Failed,
     };
-    Failure::of(kind, error)
+    CliError::of(kind, error)
 }
 
 /// Runs until the first signal; then stops in order, or at the second signal at once.
-pub(super) async fn until_told(server: Server, signals: &mut Signals) {
+pub(super) async fn run_until_signal(server: Server, signals: &mut Signals) {
     tokio::select! {
         () = signals.next() => {}
         // What cannot work any more ends at once, to be started again; nothing acknowledged is lost.
@@ -56,9 +56,9 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    pub(super) fn new() -> Result<Self, Failure> {
-        let term = signal(SignalKind::terminate()).map_err(Failure::new)?;
-        let int = signal(SignalKind::interrupt()).map_err(Failure::new)?;
+    pub(super) fn new() -> Result<Self, CliError> {
+        let term = signal(SignalKind::terminate()).map_err(CliError::new)?;
+        let int = signal(SignalKind::interrupt()).map_err(CliError::new)?;
         Ok(Self { term, int })
     }
 

@@ -19,7 +19,7 @@ use crate::{
     store::Store,
     supervisor::Supervisor,
     user_limits::{self, Shares},
-    wal_erasure::Erasure,
+    wal_erasure::WalErasure,
 };
 use markers::Markers;
 use parlor_protocol::{
@@ -52,7 +52,7 @@ pub struct Settings {
     /// The start of this server.
     pub node: Epoch,
     /// Told of what is to be gone for good.
-    pub erasure: Erasure,
+    pub erasure: WalErasure,
     /// How long a change may wait for its turn to be queued.
     pub patience: Duration,
     /// Least time between two changes of one member's markers.

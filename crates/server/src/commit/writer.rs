@@ -161,7 +161,7 @@ impl Writer {
                 Ok((verdicts, used)) => {
                     if let Some(used) = used {
                         if used.erases {
-                            self.settings.erasure.begin();
+                            self.settings.erasure.request();
                         }
                         let metrics = &self.settings.metrics;
                         metrics.commit_batch_size.observe(f64::from(u32::try_from(changes).unwrap_or(u32::MAX)));

@@ -1,31 +1,32 @@
 //! Settings that are each allowed and together make no sense. They are refused at start, by name.
 
-use super::{Config, Setting, Source};
+use super::{Config, Setting, SettingSource};
 use std::collections::BTreeMap;
 
 /// How much longer than between two heartbeats a silence lasts at the least, in fifths: the answer needs time to come.
 const SILENCE_FIFTHS: u64 = 6;
 /// Looks at the clock for which a commit is remembered at the least.
-const LOOKS: u64 = 3;
+const CLOCK_CHECKS: u64 = 3;
 
 /// Whether two settings contradict each other, which they are, and why.
-type Pair = (bool, &'static str, &'static str, &'static str);
+type Conflict = (bool, &'static str, &'static str, &'static str);
 
 /// One line for each contradiction.
 pub(super) fn find(config: &Config, settings: &BTreeMap<String, Setting>) -> Vec<String> {
-    let said = |path: &str| {
+    let describe = |path: &str| {
         let setting = settings.get(path);
         setting.map_or_else(|| path.to_owned(), |setting| format!("{path} = {} ({})", setting.shown(), setting.source))
     };
-    let is_set = |path: &str| settings.get(path).is_some_and(|setting| setting.source != Source::Default);
-    let pairs = of_times(config).into_iter().chain(of_limits(config, is_set)).chain(of_places(config));
+    let is_set = |path: &str| settings.get(path).is_some_and(|setting| setting.source != SettingSource::Default);
+    let pairs =
+        time_conflicts(config).into_iter().chain(limit_conflicts(config, is_set)).chain(location_conflicts(config));
     let found = pairs.filter(|(is_contradiction, ..)| *is_contradiction);
     found
-        .map(|(_, one, other, why)| format!("{} and {} contradict each other: {why}", said(one), said(other)))
+        .map(|(_, one, other, why)| format!("{} and {} contradict each other: {why}", describe(one), describe(other)))
         .collect()
 }
 
-fn of_times(config: &Config) -> [Pair; 3] {
+fn time_conflicts(config: &Config) -> [Conflict; 3] {
     let (socket, stop, sync) = (&config.socket, &config.stop, &config.sync);
     [
         (
@@ -41,7 +42,7 @@ fn of_times(config: &Config) -> [Pair; 3] {
             "the shortest time is above the longest",
         ),
         (
-            sync.commits_kept_ms < sync.clock_check_ms.saturating_mul(LOOKS),
+            sync.commits_kept_ms < sync.clock_check_ms.saturating_mul(CLOCK_CHECKS),
             "sync.commits_kept_ms",
             "sync.clock_check_ms",
             "what a commit touched would be forgotten before it is looked for; it is to be kept for three looks",
@@ -49,17 +50,17 @@ fn of_times(config: &Config) -> [Pair; 3] {
     ]
 }
 
-fn of_limits(config: &Config, is_set: impl Fn(&str) -> bool) -> [Pair; 3] {
+fn limit_conflicts(config: &Config, is_set: impl Fn(&str) -> bool) -> [Conflict; 3] {
     let limits = &config.limits;
     // A smaller frame or body alone only bounds texts, too; a longer text that fits into none is promised in vain.
-    let is_vain = |bytes: u32, path: &str| {
+    let never_fits = |bytes: u32, path: &str| {
         is_set("limits.text_chars_max") && !is_set(path) && limits.text_chars_max.saturating_mul(4) > bytes
     };
     let why = "a text of four bytes for each character would not fit";
     let (frame, body) = ("limits.frame_bytes_max", "limits.body_bytes_max");
     [
-        (is_vain(limits.frame_bytes_max, frame), "limits.text_chars_max", frame, why),
-        (is_vain(limits.body_bytes_max, body), "limits.text_chars_max", body, why),
+        (never_fits(limits.frame_bytes_max, frame), "limits.text_chars_max", frame, why),
+        (never_fits(limits.body_bytes_max, body), "limits.text_chars_max", body, why),
         (
             limits.password_chars_min > limits.password_chars_max,
             "limits.password_chars_min",
@@ -69,7 +70,7 @@ fn of_limits(config: &Config, is_set: impl Fn(&str) -> bool) -> [Pair; 3] {
     ]
 }
 
-fn of_places(config: &Config) -> [Pair; 4] {
+fn location_conflicts(config: &Config) -> [Conflict; 4] {
     let files = &config.files;
     [
         (
@@ -106,7 +107,7 @@ mod tests {
     type Contradiction = (&'static [(&'static str, &'static str)], [&'static str; 2]);
 
     #[test]
-    fn settings_that_contradict_each_other_are_refused_by_name_and_others_are_not() {
+    fn contradicting_settings_are_refused_by_name_and_sound_ones_are_not() {
         let contradictions: &[Contradiction] = &[
             (
                 &[("socket.ping_interval_ms", "60000")],

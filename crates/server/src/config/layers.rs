@@ -1,12 +1,12 @@
 //! Reading the layers: which keys there are, what each layer says, and what is wrong with it.
 
-use super::{Config, DEFAULTS, Error, contradictions};
+use super::{Config, ConfigError, DEFAULTS, contradictions};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf};
 use toml_edit::{Document, DocumentMut, Item, TableLike};
 
 /// Names in the environment that begin like ours but are no keys: the file's place, and what tests use.
-const NOT_KEYS: [&str; 2] = ["PARLOR_CONFIG", "PARLOR_TEST_"];
+const IGNORED_VARIABLES: [&str; 2] = ["PARLOR_CONFIG", "PARLOR_TEST_"];
 
 /// What was said where, from the weakest to the strongest.
 #[derive(Debug, Default)]
@@ -27,14 +27,14 @@ pub struct Setting {
     /// Its value.
     pub value: Value,
     /// Where the value came from.
-    pub source: Source,
+    pub source: SettingSource,
     /// The text above the key in the reference.
     pub comment: String,
 }
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum SettingSource {
     /// `parlor.default.toml`.
     Default,
     /// The operator's file, and the line in it.
@@ -45,7 +45,7 @@ pub enum Source {
     Flag(&'static str),
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for SettingSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => formatter.write_str("default"),
@@ -89,42 +89,42 @@ impl Layers {
     ///
     /// # Errors
     /// Every unknown key, wrong type and value out of range, with its place; else every contradiction.
-    pub fn load(self) -> Result<(Config, Vec<Setting>), Error> {
+    pub fn load(self) -> Result<(Config, Vec<Setting>), ConfigError> {
         let mut settings = reference();
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         if let Some((path, text)) = self.file {
-            read_file(&path, &text, &mut settings, &mut mistakes);
+            read_file(&path, &text, &mut settings, &mut errors);
         }
         for (name, text) in self.environment.into_iter().filter(|(name, _)| name.starts_with("PARLOR_")) {
-            if NOT_KEYS.iter().any(|known| name.starts_with(known)) {
+            if IGNORED_VARIABLES.iter().any(|known| name.starts_with(known)) {
                 continue;
             }
             match settings.values_mut().find(|setting| setting.variable() == name) {
-                Some(setting) => set_text(setting, &text, Source::Environment(name), &mut mistakes),
-                None => mistakes.push(format!("environment {name}: there is no such key")),
+                Some(setting) => set_text(setting, &text, SettingSource::Environment(name), &mut errors),
+                None => errors.push(format!("environment {name}: there is no such key")),
             }
         }
         for (path, flag, text) in self.flags {
             match settings.get_mut(path) {
-                Some(setting) => set_text(setting, &text, Source::Flag(flag), &mut mistakes),
-                None => mistakes.push(format!("flag {flag}: there is no key {path}")),
+                Some(setting) => set_text(setting, &text, SettingSource::Flag(flag), &mut errors),
+                None => errors.push(format!("flag {flag}: there is no key {path}")),
             }
         }
         for setting in settings.values() {
-            check_range(setting, &mut mistakes);
+            check_range(setting, &mut errors);
         }
-        if !mistakes.is_empty() {
-            return Err(Error(mistakes));
+        if !errors.is_empty() {
+            return Err(ConfigError(errors));
         }
         match serde_path_to_error::deserialize::<_, Config>(tree(&settings)) {
             Ok(config) => match contradictions::find(&config, &settings) {
                 found if found.is_empty() => Ok((config, settings.into_values().collect())),
-                found => Err(Error(found)),
+                found => Err(ConfigError(found)),
             },
             Err(error) => {
                 let path = error.path().to_string();
                 let source = settings.get(&path).map_or_else(String::new, |setting| format!("{}: ", setting.source));
-                Err(Error(vec![format!("{source}{path}: {}", error.inner())]))
+                Err(ConfigError(vec![format!("{source}{path}: {}", error.inner())]))
             }
         }
     }
@@ -141,7 +141,7 @@ pub(super) fn reference() -> BTreeMap<String, Setting> {
         let comment =
             comment.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ").trim().to_owned();
         let value = value_of(item).expect("the reference holds only simple values: a test reads it");
-        settings.insert(path.clone(), Setting { path, value, source: Source::Default, comment });
+        settings.insert(path.clone(), Setting { path, value, source: SettingSource::Default, comment });
     });
     settings
 }
@@ -156,12 +156,12 @@ fn each_key(table: &dyn TableLike, prefix: &str, each: &mut dyn FnMut(String, &d
     }
 }
 
-fn read_file(path: &std::path::Path, text: &str, settings: &mut BTreeMap<String, Setting>, mistakes: &mut Vec<String>) {
+fn read_file(path: &std::path::Path, text: &str, settings: &mut BTreeMap<String, Setting>, errors: &mut Vec<String>) {
     let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {
             let line = line_of(text, error.span());
-            mistakes.push(format!("{}:{line}: {}", path.display(), error.message()));
+            errors.push(format!("{}:{line}: {}", path.display(), error.message()));
             return;
         }
     };
@@ -171,18 +171,18 @@ fn read_file(path: &std::path::Path, text: &str, settings: &mut BTreeMap<String,
     for (name, item) in document.as_table().iter().filter(|(_, item)| item.is_table_like()) {
         if !sections.iter().any(|known| known == name) {
             let line = line_of(text, item.span());
-            mistakes.push(format!("{}:{line}: there is no section [{name}]", path.display()));
+            errors.push(format!("{}:{line}: there is no section [{name}]", path.display()));
         }
     }
     each_key(document.as_table(), "", &mut |key, table, name, item| {
         let line = line_of(text, table.key(name).and_then(toml_edit::Key::span).or_else(|| item.span()));
-        let source = Source::File(path.to_owned(), line);
+        let source = SettingSource::File(path.to_owned(), line);
         let known_section =
             key.split_once('.').is_none_or(|(section, _)| sections.iter().any(|known| known == section));
         match (settings.get_mut(&key), value_of(item)) {
-            (Some(setting), Some(value)) => set(setting, value, source, mistakes),
-            (Some(setting), None) => mistakes.push(wrong_type(setting, &source)),
-            (None, _) if known_section => mistakes.push(format!("{source}: there is no key {key}")),
+            (Some(setting), Some(value)) => set(setting, value, source, errors),
+            (Some(setting), None) => errors.push(wrong_type(setting, &source)),
+            (None, _) if known_section => errors.push(format!("{source}: there is no key {key}")),
             (None, _) => {}
         }
     });
@@ -205,16 +205,16 @@ fn value_of(item: &Item) -> Option<Value> {
     }
 }
 
-fn set(setting: &mut Setting, value: Value, source: Source, mistakes: &mut Vec<String>) {
+fn set(setting: &mut Setting, value: Value, source: SettingSource, errors: &mut Vec<String>) {
     if std::mem::discriminant(&setting.value) == std::mem::discriminant(&value) {
         setting.value = value;
         setting.source = source;
     } else {
-        mistakes.push(wrong_type(setting, &source));
+        errors.push(wrong_type(setting, &source));
     }
 }
 
-fn set_text(setting: &mut Setting, text: &str, source: Source, mistakes: &mut Vec<String>) {
+fn set_text(setting: &mut Setting, text: &str, source: SettingSource, errors: &mut Vec<String>) {
     let value = match &setting.value {
         Value::Number(_) => text.trim().parse::<i64>().ok().map(Value::from),
         Value::Bool(_) => text.trim().parse::<bool>().ok().map(Value::from),
@@ -224,12 +224,12 @@ fn set_text(setting: &mut Setting, text: &str, source: Source, mistakes: &mut Ve
         _ => Some(Value::from(text)),
     };
     match value {
-        Some(value) => set(setting, value, source, mistakes),
-        None => mistakes.push(wrong_type(setting, &source)),
+        Some(value) => set(setting, value, source, errors),
+        None => errors.push(wrong_type(setting, &source)),
     }
 }
 
-fn wrong_type(setting: &Setting, source: &Source) -> String {
+fn wrong_type(setting: &Setting, source: &SettingSource) -> String {
     let expected = match setting.value {
         Value::Number(_) => "a whole number",
         Value::Bool(_) => "true or false",
@@ -239,7 +239,7 @@ fn wrong_type(setting: &Setting, source: &Source) -> String {
     format!("{source}: {}: {expected} is expected", setting.path)
 }
 
-fn check_range(setting: &Setting, mistakes: &mut Vec<String>) {
+fn check_range(setting: &Setting, errors: &mut Vec<String>) {
     let Some((least, most)) = setting.range() else { return };
     let measured = match &setting.value {
         Value::Number(number) => number.as_i64(),
@@ -248,7 +248,7 @@ fn check_range(setting: &Setting, mistakes: &mut Vec<String>) {
     };
     if !measured.is_some_and(|measured| (least..=most).contains(&measured)) {
         let unit = if setting.value.is_string() { " characters" } else { "" };
-        mistakes.push(format!("{}: {}: {least} to {most}{unit} are allowed", setting.source, setting.path));
+        errors.push(format!("{}: {}: {least} to {most}{unit} are allowed", setting.source, setting.path));
     }
 }
 
@@ -289,12 +289,12 @@ mod tests {
         }
     }
 
-    fn mistakes(file: &str) -> Vec<String> {
+    fn errors(file: &str) -> Vec<String> {
         load(file, &[], &[]).load().expect_err("something is wrong with it").0
     }
 
     #[test]
-    fn the_reference_is_whole_and_every_number_has_a_range_in_which_it_lies() {
+    fn the_reference_is_complete_and_every_default_is_within_its_range() {
         let (_, settings) = Layers::default().load().expect("the defaults are in force when nothing is said");
         for setting in &settings {
             assert!(setting.comment.len() > 10, "{} has no comment", setting.path);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_is_stronger_than_the_environment_and_that_than_the_file() {
+    fn flags_override_the_environment_which_overrides_the_file() {
         let file = "listen = \"127.0.0.1:1\"\nname = \"File\"\n[limits]\ntext_chars_max = 1\npage_rows = 7\n";
         let environment = [("PARLOR_LIMITS_TEXT_CHARS_MAX", "2"), ("PARLOR_LISTEN", "127.0.0.1:2"), ("HOME", "/")];
         let (config, settings) =
@@ -319,10 +319,10 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named_with_their_place_all_at_once() {
+    fn all_errors_are_reported_together_with_their_locations() {
         let file = "\nlisten = 5\nlisen = \"x\"\n\n[limits]\ntext_chars_max = 0\nfoo = 1\n[limts]\nbar = 1\n";
         assert_eq!(
-            mistakes(file),
+            errors(file),
             [
                 "parlor.toml:8: there is no section [limts]",
                 "parlor.toml:2: listen: a text is expected",
@@ -331,10 +331,10 @@ mod tests {
                 "parlor.toml:6: limits.text_chars_max: 1 to 1000000 are allowed",
             ]
         );
-        assert_eq!(mistakes("a = \n").len(), 1);
-        assert_eq!(mistakes("data.x = 1"), ["parlor.toml:1: there is no section [data]"]);
-        assert!(mistakes("accent = \"blue\"")[0].starts_with("parlor.toml:1: accent: "));
-        assert!(mistakes("who_may_write = \"all\"")[0].starts_with("parlor.toml:1: who_may_write: "));
+        assert_eq!(errors("a = \n").len(), 1);
+        assert_eq!(errors("data.x = 1"), ["parlor.toml:1: there is no section [data]"]);
+        assert!(errors("accent = \"blue\"")[0].starts_with("parlor.toml:1: accent: "));
+        assert!(errors("who_may_write = \"all\"")[0].starts_with("parlor.toml:1: who_may_write: "));
         let unknown = load("", &[("PARLOR_LISTN", "x"), ("PARLOR_TEST_POSTGRES", "x")], &[]).load();
         assert_eq!(unknown.expect_err("a wrong name").0, ["environment PARLOR_LISTN: there is no such key"]);
     }
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_of_the_configuration_is_that_of_the_reference() {
+    fn the_configuration_page_matches_the_reference() {
         let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/configuration.md");
         if std::env::var_os("PARLOR_TEST_WRITE").is_some() {
             std::fs::write(&file, page()).expect("written");

@@ -25,13 +25,13 @@ use tracing::{info, warn};
 
 /// The shortest rest between two steps; longer ones are followed by a rest as long, so that a follower that has much
 /// to do leaves at least half of a core to others.
-const REST_MIN: Duration = Duration::from_millis(30);
+const PAUSE_MIN: Duration = Duration::from_millis(30);
 /// The rest after a failure.
-const REST_FAILED: Duration = Duration::from_secs(1);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum StepResult {
     /// There is more to read.
     More,
     /// Everything was read.
@@ -41,15 +41,15 @@ pub enum Step {
 }
 
 /// Something that follows the store.
-pub trait Follower: Send + 'static {
+pub trait Consumer: Send + 'static {
     /// What it is called in the log.
     const NAME: &'static str;
 
     /// Takes the lease and reads the cursor, if it is free.
-    fn take(&mut self) -> impl Future<Output = Result<bool>> + Send;
+    fn acquire_lease(&mut self) -> impl Future<Output = Result<bool>> + Send;
 
     /// Reads a little and feeds it. After an error the lease is taken anew, and with it the durable cursor.
-    fn step(&mut self) -> impl Future<Output = Result<Step>> + Send;
+    fn step(&mut self) -> impl Future<Output = Result<StepResult>> + Send;
 
     /// Gives the lease back.
     fn release(&mut self) -> impl Future<Output = Result<()>> + Send;
@@ -57,22 +57,22 @@ pub trait Follower: Send + 'static {
 
 /// A follower that runs.
 #[derive(Debug)]
-pub struct Running {
+pub struct ConsumerHandle {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
-impl Running {
+impl ConsumerHandle {
     /// Starts a follower. It is woken when `committed` changes, and looks by itself after each `interval`: other
     /// nodes commit, too.
-    pub fn start<F: Follower>(
-        follower: F,
+    pub fn start<F: Consumer>(
+        consumer: F,
         committed: watch::Receiver<Version>,
         interval: Duration,
         supervisor: &Supervisor,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let task = supervisor.run_until_told(F::NAME, run(follower, committed, interval, stopped));
+        let task = supervisor.run_until_told(F::NAME, run(consumer, committed, interval, stopped));
         Self { stop, task }
     }
 
@@ -84,8 +84,8 @@ impl Running {
     }
 }
 
-async fn run<F: Follower>(
-    mut follower: F,
+async fn run<F: Consumer>(
+    mut consumer: F,
     mut committed: watch::Receiver<Version>,
     interval: Duration,
     mut stopped: watch::Receiver<bool>,
@@ -95,15 +95,15 @@ async fn run<F: Follower>(
     while !*stopped.borrow() {
         committed.mark_unchanged();
         let began = Instant::now();
-        let step = step(&mut follower, &mut has_lease).await;
-        tell::<F>(&mut is_failing, step.as_ref().err());
+        let step = step(&mut consumer, &mut has_lease).await;
+        log_transition::<F>(&mut is_failing, step.as_ref().err());
         has_lease &= step.is_ok();
-        let rest = if step.is_ok() { began.elapsed().max(REST_MIN) } else { REST_FAILED };
+        let pause = if step.is_ok() { began.elapsed().max(PAUSE_MIN) } else { PAUSE_AFTER_FAILURE };
         tokio::select! {
-            () = sleep(rest) => {}
+            () = sleep(pause) => {}
             _ = stopped.changed() => break,
         }
-        if matches!(step, Ok(Step::Idle | Step::Lost)) {
+        if matches!(step, Ok(StepResult::Idle | StepResult::Lost)) {
             tokio::select! {
                 // Whoever commits may be gone before the followers are.
                 _ = timeout(interval, committed.changed()) => {}
@@ -111,31 +111,31 @@ async fn run<F: Follower>(
             }
         }
     }
-    if has_lease && let Err(cause) = follower.release().await {
-        info!(follower = F::NAME, %cause, "a lease was not given back; it runs out");
+    if has_lease && let Err(cause) = consumer.release().await {
+        info!(consumer = F::NAME, %cause, "a lease was not given back; it runs out");
     }
     true
 }
 
-async fn step<F: Follower>(follower: &mut F, has_lease: &mut bool) -> Result<Step> {
+async fn step<F: Consumer>(consumer: &mut F, has_lease: &mut bool) -> Result<StepResult> {
     if !*has_lease {
-        *has_lease = follower.take().await?;
+        *has_lease = consumer.acquire_lease().await?;
         if !*has_lease {
-            return Ok(Step::Lost);
+            return Ok(StepResult::Lost);
         }
     }
-    let step = follower.step().await?;
-    if step == Step::Lost {
+    let step = consumer.step().await?;
+    if step == StepResult::Lost {
         *has_lease = false;
     }
     Ok(step)
 }
 
 /// Says once that a follower fails, and once that it goes on.
-fn tell<F: Follower>(is_failing: &mut bool, cause: Option<&Error>) {
+fn log_transition<F: Consumer>(is_failing: &mut bool, cause: Option<&Error>) {
     match (cause, *is_failing) {
-        (Some(cause), false) => warn!(follower = F::NAME, %cause, "a follower cannot go on; it tries again"),
-        (None, true) => info!(follower = F::NAME, "a follower goes on"),
+        (Some(cause), false) => warn!(consumer = F::NAME, %cause, "a follower cannot go on; it tries again"),
+        (None, true) => info!(consumer = F::NAME, "a follower goes on"),
         _ => {}
     }
     *is_failing = cause.is_some();

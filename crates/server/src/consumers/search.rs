@@ -1,7 +1,7 @@
 //! The follower that keeps the search index: new messages by their ids, edited and deleted ones by the versions of
 //! their changes.
 
-use super::{Follower, Step};
+use super::{Consumer, StepResult};
 use crate::{
     domain::rows::MessageRow,
     environment::Environment,
@@ -9,8 +9,8 @@ use crate::{
     search::words::{self, Term, terms_of},
     store::{
         Result, Store,
-        consumers::{Place, Taker},
-        index::{Document, FORMAT, Index, Writing},
+        consumers::{ConsumerPosition, LeaseRequest},
+        index::{Document, FORMAT, Index, IndexWriter},
     },
 };
 use parlor_protocol::{
@@ -34,7 +34,7 @@ const LEASE_MS: i64 = 10_000;
 
 /// What the follower works with.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct SearchIndexerOptions {
     /// What it follows.
     pub store: Store,
     /// What it feeds.
@@ -49,52 +49,52 @@ pub struct Settings {
 
 /// See the file.
 #[derive(Debug)]
-pub struct Search {
-    settings: Settings,
-    writing: Option<Writing>,
+pub struct SearchIndexer {
+    options: SearchIndexerOptions,
+    writer: Option<IndexWriter>,
     /// When the lease is to be renewed, by the steady clock.
-    renewed_from: i64,
+    renew_at: i64,
     /// On SQLite nobody else can hold the lease when a server starts: the data folder is locked.
     is_first: bool,
     /// Text left the index and may still stand in its log.
-    is_unfolded: bool,
+    needs_checkpoint: bool,
 }
 
 /// What was read in one step.
-struct Read {
+struct IndexBatch {
     documents: Vec<Document>,
-    place: Place,
+    position: ConsumerPosition,
     /// When the oldest message that is not in the index yet was written.
     waiting_since: Option<i64>,
     is_all: bool,
     now: Version,
 }
 
-impl Search {
+impl SearchIndexer {
     /// A follower that has not begun.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        let is_first = settings.index.is_file();
+    pub fn new(options: SearchIndexerOptions) -> Self {
+        let is_first = options.index.is_file();
         // What a server before this one left in the log is folded, too.
-        Self { settings, writing: None, renewed_from: 0, is_first, is_unfolded: true }
+        Self { options, writer: None, renew_at: 0, is_first, needs_checkpoint: true }
     }
 
-    async fn read(&self, place: Place) -> Result<Option<Read>> {
-        let found = self.settings.store.read(move |snapshot| {
-            if place.format != FORMAT || !snapshot.is_good(place.cursor)? {
+    async fn read(&self, position: ConsumerPosition) -> Result<Option<IndexBatch>> {
+        let found = self.options.store.read(move |snapshot| {
+            if position.format != FORMAT || !snapshot.is_valid(position.cursor)? {
                 return Ok(None);
             }
-            let from = place.cursor.version;
-            let made = snapshot.made_after(from, MESSAGES_MAX, BYTES_MAX)?;
-            let changed = snapshot.touched_after(from.max(place.base), MESSAGES_MAX, BYTES_MAX)?;
-            Ok(Some((snapshot.cursor, made, changed)))
+            let from = position.cursor.version;
+            let created = snapshot.messages_created_after(from, MESSAGES_MAX, BYTES_MAX)?;
+            let changed = snapshot.messages_changed_after(from.max(position.base), MESSAGES_MAX, BYTES_MAX)?;
+            Ok(Some((snapshot.cursor, created, changed)))
         });
-        let Some((now, (mut made, is_made_cut), (mut changed, is_changed_cut))) = found.await? else {
+        let Some((now, (mut created, is_created_cut), (mut changed, is_changed_cut))) = found.await? else {
             return Ok(None);
         };
         let mut upto = now.version;
         for (is_cut, last) in [
-            (is_made_cut, made.last().map(|row| Version(row.id.0))),
+            (is_created_cut, created.last().map(|row| Version(row.id.0))),
             (is_changed_cut, changed.last().map(MessageRow::version)),
         ] {
             if let Some(last) = last.filter(|_| is_cut) {
@@ -102,146 +102,146 @@ impl Search {
             }
         }
         let is_all = upto == now.version;
-        let waiting_since = made.first().map(|row| row.created_at);
-        made.retain(|row| row.id.0 <= upto.0);
+        let waiting_since = created.first().map(|row| row.created_at);
+        created.retain(|row| row.id.0 <= upto.0);
         changed.retain(|row| row.version() <= upto);
-        let analysed = tokio::task::spawn_blocking(move || documents(&made, &changed));
+        let analysed = tokio::task::spawn_blocking(move || documents(&created, &changed));
         let documents = analysed.await.map_err(|error| crate::store::Error::Corrupt(error.to_string()))?;
         let cursor = Cursor { epoch: now.epoch, version: upto };
-        let place = Place { cursor, ..place };
-        Ok(Some(Read { documents, place, waiting_since, is_all, now: now.version }))
+        let position = ConsumerPosition { cursor, ..position };
+        Ok(Some(IndexBatch { documents, position, waiting_since, is_all, now: now.version }))
     }
 
     /// Begins from nothing: the database is another one than the cursor is of, or the index has another form.
-    async fn begin_anew(&mut self, place: Place) -> Result<Step> {
-        let Settings { store, index, metrics, .. } = &self.settings;
+    async fn rebuild(&mut self, position: ConsumerPosition) -> Result<StepResult> {
+        let SearchIndexerOptions { store, index, metrics, .. } = &self.options;
         let now = store.read(|snapshot| Ok(snapshot.cursor)).await?;
-        if place.cursor.epoch != Epoch(0) {
+        if position.cursor.epoch != Epoch(0) {
             metrics.search_rebuilds.inc();
             info!("the search index is of another database or version; it is built anew");
         }
         let cursor = Cursor { epoch: now.epoch, version: Version(0) };
-        let place = Place { format: FORMAT, cursor, base: now.version };
-        let until = self.settings.environment.now_ms() + LEASE_MS;
-        let Some(writing) = &mut self.writing else { return Ok(Step::Lost) };
-        if !index.erase(writing, place, until).await? {
-            return Ok(Step::Lost);
+        let position = ConsumerPosition { format: FORMAT, cursor, base: now.version };
+        let until = self.options.environment.now_ms() + LEASE_MS;
+        let Some(writer) = &mut self.writer else { return Ok(StepResult::Lost) };
+        if !index.clear(writer, position, until).await? {
+            return Ok(StepResult::Lost);
         }
-        self.renewed();
-        self.is_unfolded = true;
-        Ok(Step::More)
+        self.schedule_renewal();
+        self.needs_checkpoint = true;
+        Ok(StepResult::More)
     }
 
-    async fn write(&mut self, read: Read) -> Result<bool> {
-        let Settings { index, environment, metrics, .. } = &self.settings;
+    async fn write(&mut self, read: IndexBatch) -> Result<bool> {
+        let SearchIndexerOptions { index, environment, metrics, .. } = &self.options;
         let until = environment.now_ms() + LEASE_MS;
-        let Some(writing) = &mut self.writing else { return Ok(false) };
+        let Some(writer) = &mut self.writer else { return Ok(false) };
         if read.documents.is_empty() {
             // Nothing is lost if the cursor stays: what lies between has nothing to read.
-            writing.place = read.place;
-            if environment.steady_ms() < self.renewed_from {
+            writer.position = read.position;
+            if environment.steady_ms() < self.renew_at {
                 return Ok(true);
             }
-            let is_held = index.advance(writing.lease(), &read.place, until).await?;
-            self.renewed();
+            let is_held = index.advance(writer.lease(), &read.position, until).await?;
+            self.schedule_renewal();
             return Ok(is_held);
         }
         let count = read.documents.len() as u64;
-        self.is_unfolded |= read.documents.iter().any(|document| document.is_kept);
-        if !index.feed(writing, read.documents, read.place, until).await? {
+        self.needs_checkpoint |= read.documents.iter().any(|document| document.is_kept);
+        if !index.write_documents(writer, read.documents, read.position, until).await? {
             return Ok(false);
         }
         metrics.search_indexed.inc_by(count);
-        self.renewed();
+        self.schedule_renewal();
         Ok(true)
     }
 
-    fn renewed(&mut self) {
-        self.renewed_from = self.settings.environment.steady_ms() + LEASE_MS / 2;
+    fn schedule_renewal(&mut self) {
+        self.renew_at = self.options.environment.steady_ms() + LEASE_MS / 2;
     }
 
-    fn tell_lag(&self, version: Version, now: Version, waiting_since: Option<i64>) {
-        let metrics = &self.settings.metrics;
+    fn report_lag(&self, version: Version, now: Version, waiting_since: Option<i64>) {
+        let metrics = &self.options.metrics;
         metrics.search_lag_versions.set(now.0 - version.0);
-        let ms = waiting_since.map_or(0, |since| (self.settings.environment.now_ms() - since).max(0));
+        let ms = waiting_since.map_or(0, |since| (self.options.environment.now_ms() - since).max(0));
         #[expect(clippy::cast_precision_loss, reason = "a time that is shown")]
         metrics.search_lag_seconds.set(ms as f64 / 1000.0);
     }
 }
 
-impl Follower for Search {
+impl Consumer for SearchIndexer {
     const NAME: &'static str = "search index";
 
-    async fn take(&mut self) -> Result<bool> {
-        let is_damaged = self.settings.index.is_damaged();
+    async fn acquire_lease(&mut self) -> Result<bool> {
+        let is_damaged = self.options.index.is_damaged();
         if is_damaged {
-            self.writing = None;
-            self.settings.index.mend().await?;
-            if self.settings.index.is_file() {
-                self.settings.metrics.search_rebuilds.inc();
+            self.writer = None;
+            self.options.index.rebuild().await?;
+            if self.options.index.is_file() {
+                self.options.metrics.search_rebuilds.inc();
             }
         }
-        let now_ms = self.settings.environment.now_ms();
+        let now_ms = self.options.environment.now_ms();
         let until_ms = now_ms + LEASE_MS;
-        let taker = Taker { holder: self.settings.node, now_ms, until_ms, is_alone: self.is_first };
-        let given = self.settings.index.take(taker).await?;
+        let request = LeaseRequest { holder: self.options.node, now_ms, until_ms, is_alone: self.is_first };
+        let given = self.options.index.acquire_lease(request).await?;
         self.is_first = false;
-        self.renewed();
-        self.writing = given.map(|(lease, mut place)| {
+        self.schedule_renewal();
+        self.writer = given.map(|(lease, mut position)| {
             if is_damaged {
                 // Of no form that is known: it is built anew.
-                place.format = 0;
+                position.format = 0;
             }
-            Writing::new(lease, place)
+            IndexWriter::new(lease, position)
         });
-        Ok(self.writing.is_some())
+        Ok(self.writer.is_some())
     }
 
-    async fn step(&mut self) -> Result<Step> {
-        if self.settings.index.is_damaged() {
+    async fn step(&mut self) -> Result<StepResult> {
+        if self.options.index.is_damaged() {
             // A search found it so. It is mended with the next lease.
-            return Ok(Step::Lost);
+            return Ok(StepResult::Lost);
         }
-        let Some(place) = self.writing.as_ref().map(|writing| writing.place) else { return Ok(Step::Lost) };
-        let Some(read) = self.read(place).await? else { return self.begin_anew(place).await };
+        let Some(position) = self.writer.as_ref().map(|writer| writer.position) else { return Ok(StepResult::Lost) };
+        let Some(read) = self.read(position).await? else { return self.rebuild(position).await };
         let (now, is_all) = (read.now, read.is_all);
-        self.tell_lag(place.cursor.version, now, read.waiting_since);
+        self.report_lag(position.cursor.version, now, read.waiting_since);
         if !self.write(read).await? {
-            self.writing = None;
-            return Ok(Step::Lost);
+            self.writer = None;
+            return Ok(StepResult::Lost);
         }
-        if self.is_unfolded && is_all {
-            self.is_unfolded = !self.settings.index.fold().await?;
+        if self.needs_checkpoint && is_all {
+            self.needs_checkpoint = !self.options.index.checkpoint().await?;
         }
         if is_all {
-            self.tell_lag(now, now, None);
+            self.report_lag(now, now, None);
         }
-        Ok(if is_all { Step::Idle } else { Step::More })
+        Ok(if is_all { StepResult::Idle } else { StepResult::More })
     }
 
     async fn release(&mut self) -> Result<()> {
-        match &self.writing {
-            Some(writing) => self.settings.index.release(writing.lease()).await,
+        match &self.writer {
+            Some(writer) => self.options.index.release(writer.lease()).await,
             None => Ok(()),
         }
     }
 }
 
 /// New messages and those whose text may be another; a change that left the text alone is none here.
-fn documents(made: &[MessageRow], changed: &[MessageRow]) -> Vec<Document> {
-    let new: HashSet<MessageId> = made.iter().map(|row| row.id).collect();
-    let is_other = |row: &&MessageRow| was_rewritten(row) && !new.contains(&row.id);
-    let made = made.iter().map(|row| document(row, false));
-    made.chain(changed.iter().filter(is_other).map(|row| document(row, true))).collect()
+fn documents(created: &[MessageRow], changed: &[MessageRow]) -> Vec<Document> {
+    let new: HashSet<MessageId> = created.iter().map(|row| row.id).collect();
+    let was_changed = |row: &&MessageRow| was_edited_or_deleted(row) && !new.contains(&row.id);
+    let created = created.iter().map(|row| document(row, false));
+    created.chain(changed.iter().filter(was_changed).map(|row| document(row, true))).collect()
 }
 
-fn was_rewritten(row: &MessageRow) -> bool {
+fn was_edited_or_deleted(row: &MessageRow) -> bool {
     row.details.edited_at.is_some() || row.details.deleted
 }
 
 fn document(row: &MessageRow, is_kept: bool) -> Document {
     let terms = if row.is_uncounted() { BTreeSet::new() } else { terms(row) };
-    let digest = was_rewritten(row).then(|| {
+    let digest = was_edited_or_deleted(row).then(|| {
         let mut digest = Sha256::new();
         for term in &terms {
             digest.update(u64::try_from(term.len()).unwrap_or_default().to_be_bytes());
@@ -258,14 +258,14 @@ fn terms(row: &MessageRow) -> BTreeSet<Term> {
     if !row.details.attachments.is_empty() {
         terms.insert(words::has_file());
     }
-    for text in texts(row) {
+    for text in searchable_texts(row) {
         terms_of(text, &mut terms);
     }
     terms
 }
 
 /// What is looked through: the text, the subject, the names of files.
-pub(crate) fn texts(row: &MessageRow) -> Vec<&str> {
+pub(crate) fn searchable_texts(row: &MessageRow) -> Vec<&str> {
     let details = &row.details;
     let names = details.attachments.iter().map(|attachment| attachment.name.as_str());
     std::iter::once(row.text.as_str()).chain(details.subject.as_deref()).chain(names).collect()

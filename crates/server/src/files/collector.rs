@@ -13,16 +13,16 @@ use std::{
 use tokio::time::timeout;
 
 /// Rows looked at in one round.
-const ROUND: i64 = 200;
+const BATCH: i64 = 200;
 
 /// How long whoever feeds an upload is given to give way.
-const TURN: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pictures of people and groups that nobody has are kept so long: they are named a moment after they came.
-const UNNAMED_MS: i64 = 10 * 60 * 1000;
+const UNUSED_MS: i64 = 10 * 60 * 1000;
 
 /// Why a step ended early; the next round tries again.
 #[derive(Debug, thiserror::Error)]
-enum Error {
+enum CollectError {
     #[error(transparent)]
     Store(#[from] store::Error),
     #[error(transparent)]
@@ -33,25 +33,27 @@ enum Error {
 pub(crate) async fn run(files: Arc<Files>) {
     let mut interval = tokio::time::interval(Duration::from_millis(files.config.collect_ms));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut swept, mut looked) = (Instant::now(), None::<Instant>);
+    let (mut swept, mut pictures_checked) = (Instant::now(), None::<Instant>);
     loop {
         interval.tick().await;
         // What was deleted comes first, and no step waits for another to succeed.
-        told(files.remove_freed()).await;
-        told(files.remove_stale()).await;
-        told(files.remove_parts()).await;
-        if looked.is_none_or(|looked| looked.elapsed() >= Duration::from_millis(UNNAMED_MS.unsigned_abs())) {
-            looked = Some(Instant::now());
-            told(files.remove_unnamed_pictures()).await;
+        log_failure(files.remove_freed()).await;
+        log_failure(files.remove_stale_uploads()).await;
+        log_failure(files.remove_orphaned_partials()).await;
+        if pictures_checked.is_none_or(|pictures_checked| {
+            pictures_checked.elapsed() >= Duration::from_millis(UNUSED_MS.unsigned_abs())
+        }) {
+            pictures_checked = Some(Instant::now());
+            log_failure(files.remove_unused_pictures()).await;
         }
         if swept.elapsed() >= Duration::from_millis(files.config.unsent_ms) {
             swept = Instant::now();
-            told(files.sweep()).await;
+            log_failure(files.sweep()).await;
         }
     }
 }
 
-async fn told(step: impl Future<Output = Result<(), Error>>) {
+async fn log_failure(step: impl Future<Output = Result<(), CollectError>>) {
     if let Err(error) = step.await {
         tracing::warn!(%error, "Files that are no longer needed could not all be removed");
     }
@@ -59,22 +61,22 @@ async fn told(step: impl Future<Output = Result<(), Error>>) {
 
 impl Files {
     /// Uploads that nobody goes on with.
-    async fn remove_stale(&self) -> Result<(), Error> {
+    async fn remove_stale_uploads(&self) -> Result<(), CollectError> {
         let before = self.unsent_before();
-        self.store.bring_uploads_back(self.environment.now_ms()).await?;
+        self.store.clamp_future_uploads(self.environment.now_ms()).await?;
         let mut last = (i64::MIN, FileId(0));
         loop {
-            let page = self.store.stale_uploads(before, last, ROUND).await?;
+            let page = self.store.stale_uploads(before, last, BATCH).await?;
             // Those that are fed stay, so the next page begins after them.
             let Some(end) = page.last() else { return Ok(()) };
             last = *end;
             for (_, id) in page {
-                if self.received_now(id).is_some() {
+                if self.live_received(id).is_some() {
                     continue;
                 }
-                let Ok(_turn) = timeout(TURN, self.turn(id)).await else { continue };
+                let Ok(_lock) = timeout(LOCK_TIMEOUT, self.lock_upload(id)).await else { continue };
                 if self.store.remove_stale_upload(id, before).await? {
-                    self.remove_part(id).await;
+                    self.remove_partials(id).await;
                     self.metrics.files_collected.inc();
                 }
             }
@@ -82,34 +84,34 @@ impl Files {
     }
 
     /// Pictures of people and groups that are nobody's any more.
-    async fn remove_unnamed_pictures(&self) -> Result<(), Error> {
-        let (before, now_ms) = (self.environment.ageing_ms() - UNNAMED_MS, self.environment.now_ms());
-        self.store.remove_unnamed_pictures(before, now_ms).await?;
+    async fn remove_unused_pictures(&self) -> Result<(), CollectError> {
+        let (before, now_ms) = (self.environment.ageing_ms() - UNUSED_MS, self.environment.now_ms());
+        self.store.remove_unused_pictures(before, now_ms).await?;
         Ok(())
     }
 
     /// Parts of uploads that ended while nobody could remove them.
-    async fn remove_parts(&self) -> Result<(), Error> {
-        let parts = self.parts.clone();
-        let there = tokio::task::spawn_blocking(move || parts.list()).await.map_err(io::Error::other)??;
+    async fn remove_orphaned_partials(&self) -> Result<(), CollectError> {
+        let partials = self.partials.clone();
+        let there = tokio::task::spawn_blocking(move || partials.list()).await.map_err(io::Error::other)??;
         for id in there {
-            if self.received_now(id).is_none() && !self.store.is_uploading(id).await? {
-                let Ok(_turn) = timeout(TURN, self.turn(id)).await else { continue };
+            if self.live_received(id).is_none() && !self.store.is_uploading(id).await? {
+                let Ok(_lock) = timeout(LOCK_TIMEOUT, self.lock_upload(id)).await else { continue };
                 if !self.store.is_uploading(id).await? {
-                    self.remove_part(id).await;
+                    self.remove_partials(id).await;
                 }
             }
         }
         Ok(())
     }
 
-    async fn remove_freed(&self) -> Result<(), Error> {
+    async fn remove_freed(&self) -> Result<(), CollectError> {
         if !self.store.has_freed_blobs().await? {
             return Ok(());
         }
         let mut last = String::new();
         loop {
-            let page = self.store.freed_blobs(last.clone(), ROUND).await?;
+            let page = self.store.freed_blobs(last.clone(), BATCH).await?;
             let Some(end) = page.last() else { return Ok(()) };
             end.clone_into(&mut last);
             for blob in page {
@@ -117,7 +119,7 @@ impl Files {
                     tracing::warn!(%error, blob, "What was deleted could not be removed from the storage");
                     continue;
                 }
-                self.store.forget_blob(blob).await?;
+                self.store.remove_freed_blob(blob).await?;
                 self.metrics.files_collected.inc();
             }
         }
@@ -129,14 +131,14 @@ impl Files {
     }
 
     /// What is in the storage and in no row for long: an older copy of the database was put back.
-    async fn sweep(&self) -> Result<(), Error> {
+    async fn sweep(&self) -> Result<(), CollectError> {
         let before = self.unsent_before();
-        if !self.is_own().await? {
+        if !self.is_exclusive().await? {
             return Ok(());
         }
         let mut names = self.storage.list()?;
         while let Some((name, came)) = names.try_next().await? {
-            if came >= before || self.store.knows_blob(blob_of(&name).to_owned()).await? {
+            if came >= before || self.store.has_blob(blob_of(&name).to_owned()).await? {
                 continue;
             }
             match self.storage.remove(&name).await {
@@ -148,18 +150,18 @@ impl Files {
     }
 
     /// Whether the storage is this database's alone: its mark is there, and nobody else's.
-    async fn is_own(&self) -> Result<bool, Error> {
+    async fn is_exclusive(&self) -> Result<bool, CollectError> {
         let own = self.mark().await?;
         let marks = self.storage.marks().await?;
-        let is_own = marks == [own.clone()];
-        if !is_own && !marks.is_empty() {
+        let is_exclusive = marks == [own.clone()];
+        if !is_exclusive && !marks.is_empty() {
             tracing::warn!(own, ?marks, "The storage for files is another database's too: nothing unknown is removed");
         }
-        Ok(is_own)
+        Ok(is_exclusive)
     }
 
     /// The name under which this database marks its storage.
-    async fn mark(&self) -> Result<String, Error> {
+    async fn mark(&self) -> Result<String, CollectError> {
         let secret = self.store.secret("files", self.environment.random()).await?;
         Ok(secret.iter().take(16).fold(String::with_capacity(32), |text, byte| format!("{text}{byte:02x}")))
     }
@@ -175,9 +177,9 @@ impl Files {
     }
 
     /// Removes what there is of an upload on this machine.
-    pub(super) async fn remove_part(&self, id: FileId) {
-        let parts = self.parts.clone();
-        if tokio::task::spawn_blocking(move || parts.remove(id)).await.is_err() {
+    pub(super) async fn remove_partials(&self, id: FileId) {
+        let partials = self.partials.clone();
+        if tokio::task::spawn_blocking(move || partials.remove(id)).await.is_err() {
             tracing::warn!("A part of an upload was not removed");
         }
     }
@@ -190,11 +192,11 @@ impl Files {
     ///
     /// # Errors
     /// The store or the storage is not there.
-    pub(crate) async fn verify(&self) -> Result<Verified, super::storage::Error> {
-        let mut verified = Verified::default();
+    pub(crate) async fn verify(&self) -> Result<StorageReport, super::storage::StorageError> {
+        let mut verified = StorageReport::default();
         let mut after = String::new();
         loop {
-            let page = self.store.kept_blobs(after.clone(), ROUND).await?;
+            let page = self.store.stored_blobs(after.clone(), BATCH).await?;
             let Some((last, ..)) = page.last() else { break };
             last.clone_into(&mut after);
             for (blob, bytes, has_preview) in page {
@@ -210,7 +212,7 @@ impl Files {
         }
         let mut names = self.storage.list()?;
         while let Some((name, _)) = names.try_next().await? {
-            if !self.store.knows_blob(blob_of(&name).to_owned()).await? {
+            if !self.store.has_blob(blob_of(&name).to_owned()).await? {
                 verified.unknown += 1;
             }
         }
@@ -220,7 +222,7 @@ impl Files {
 
 /// What comparing the rows with the storage brought.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Verified {
+pub(crate) struct StorageReport {
     /// As they should be.
     pub(crate) whole: u64,
     /// Not in the storage.

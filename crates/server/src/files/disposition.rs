@@ -4,7 +4,7 @@
 use std::{fmt::Write as _, ops::Range};
 
 /// What a browser may show in place: pictures that were read and written anew, sound and film. All else is saved.
-const SHOWN: [&str; 14] = [
+const INLINE_TYPES: [&str; 14] = [
     "image/gif",
     "image/jpeg",
     "image/png",
@@ -23,7 +23,7 @@ const SHOWN: [&str; 14] = [
 
 /// The value of `Content-Disposition`.
 pub(crate) fn of(media_type: &str, name: &str) -> String {
-    let how = if SHOWN.contains(&media_type) { "inline" } else { "attachment" };
+    let how = if INLINE_TYPES.contains(&media_type) { "inline" } else { "attachment" };
     let is_plain =
         |character: char| character.is_ascii() && !character.is_ascii_control() && !"\"\\%".contains(character);
     let plain: String = name.chars().map(|character| if is_plain(character) { character } else { '_' }).collect();
@@ -43,33 +43,35 @@ pub(crate) fn of(media_type: &str, name: &str) -> String {
 
 /// What a `Range` header asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum RequestedRange {
     /// Nothing in particular, or what is not understood, which is to be ignored; several ranges too.
     All,
     /// One range, which lies in the file.
     Range(Range<u64>),
     /// One range, of which nothing lies in the file.
-    Outside,
+    Unsatisfiable,
 }
 
 /// Reads a `Range` header for a file of `length` bytes.
-pub(crate) fn part(header: Option<&str>, length: u64) -> Part {
-    let Some(set) = header.and_then(|header| header.strip_prefix("bytes=")) else { return Part::All };
-    let Some((first, last)) = set.trim().split_once('-') else { return Part::All };
+pub(crate) fn requested_range(header: Option<&str>, length: u64) -> RequestedRange {
+    let Some(set) = header.and_then(|header| header.strip_prefix("bytes=")) else { return RequestedRange::All };
+    let Some((first, last)) = set.trim().split_once('-') else { return RequestedRange::All };
     let number = |text: &str| -> Option<u64> {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         // One too large to count is beyond any end.
         is_number.then(|| text.parse().unwrap_or(u64::MAX))
     };
     match (number(first), number(last)) {
-        (Some(first), Some(last)) if first > last => Part::All,
-        (Some(first), _) if (last.is_empty() || number(last).is_some()) && first >= length => Part::Outside,
-        (Some(first), Some(last)) => Part::Range(first..last.saturating_add(1).min(length)),
-        (Some(first), None) if last.is_empty() => Part::Range(first..length),
-        (None, Some(0)) if first.is_empty() => Part::Outside,
-        (None, Some(_)) if first.is_empty() && length == 0 => Part::Outside,
-        (None, Some(count)) if first.is_empty() => Part::Range(length.saturating_sub(count)..length),
-        _ => Part::All,
+        (Some(first), Some(last)) if first > last => RequestedRange::All,
+        (Some(first), _) if (last.is_empty() || number(last).is_some()) && first >= length => {
+            RequestedRange::Unsatisfiable
+        }
+        (Some(first), Some(last)) => RequestedRange::Range(first..last.saturating_add(1).min(length)),
+        (Some(first), None) if last.is_empty() => RequestedRange::Range(first..length),
+        (None, Some(0)) if first.is_empty() => RequestedRange::Unsatisfiable,
+        (None, Some(_)) if first.is_empty() && length == 0 => RequestedRange::Unsatisfiable,
+        (None, Some(count)) if first.is_empty() => RequestedRange::Range(length.saturating_sub(count)..length),
+        _ => RequestedRange::All,
     }
 }
 
@@ -78,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_leave_its_place_in_the_header() {
+    fn a_file_name_cannot_break_out_of_the_header() {
         assert_eq!(of("image/png", "umbrella.png"), "inline; filename=\"umbrella.png\"");
         assert_eq!(of("image/svg+xml", "a.svg"), "attachment; filename=\"a.svg\"");
         assert_eq!(
@@ -88,29 +90,29 @@ mod tests {
     }
 
     #[test]
-    fn one_range_is_served_and_all_else_is_ignored_or_outside() {
+    fn a_single_range_is_served_and_everything_else_is_ignored_or_unsatisfiable() {
         for (header, expected) in [
-            ("bytes=0-0", Part::Range(0..1)),
-            ("bytes=2-", Part::Range(2..10)),
-            ("bytes=-3", Part::Range(7..10)),
-            ("bytes=-99", Part::Range(0..10)),
-            ("bytes=5-99999999999999999999999", Part::Range(5..10)),
-            ("bytes=10-", Part::Outside),
-            ("bytes=10-20", Part::Outside),
-            ("bytes=-0", Part::Outside),
-            ("bytes=99999999999999999999-", Part::Outside),
-            ("bytes=3-2", Part::All),
-            ("bytes=0-0,2-3", Part::All),
-            ("bytes=", Part::All),
-            ("bytes=-", Part::All),
-            ("bytes=a-b", Part::All),
-            ("bytes=1-b", Part::All),
-            ("bytes=+1-2", Part::All),
-            ("lines=0-1", Part::All),
+            ("bytes=0-0", RequestedRange::Range(0..1)),
+            ("bytes=2-", RequestedRange::Range(2..10)),
+            ("bytes=-3", RequestedRange::Range(7..10)),
+            ("bytes=-99", RequestedRange::Range(0..10)),
+            ("bytes=5-99999999999999999999999", RequestedRange::Range(5..10)),
+            ("bytes=10-", RequestedRange::Unsatisfiable),
+            ("bytes=10-20", RequestedRange::Unsatisfiable),
+            ("bytes=-0", RequestedRange::Unsatisfiable),
+            ("bytes=99999999999999999999-", RequestedRange::Unsatisfiable),
+            ("bytes=3-2", RequestedRange::All),
+            ("bytes=0-0,2-3", RequestedRange::All),
+            ("bytes=", RequestedRange::All),
+            ("bytes=-", RequestedRange::All),
+            ("bytes=a-b", RequestedRange::All),
+            ("bytes=1-b", RequestedRange::All),
+            ("bytes=+1-2", RequestedRange::All),
+            ("lines=0-1", RequestedRange::All),
         ] {
-            assert_eq!(part(Some(header), 10), expected, "{header}");
+            assert_eq!(requested_range(Some(header), 10), expected, "{header}");
         }
-        assert_eq!(part(None, 10), Part::All);
-        assert_eq!(part(Some("bytes=0-"), 0), Part::Outside);
+        assert_eq!(requested_range(None, 10), RequestedRange::All);
+        assert_eq!(requested_range(Some("bytes=0-"), 0), RequestedRange::Unsatisfiable);
     }
 }

@@ -14,24 +14,24 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 /// The last part of a path, without characters that control, turn or hide text, without what other systems take for
 /// something else, and not too long.
 #[must_use]
-pub fn cleaned(said: &str) -> String {
-    let last = said.rsplit(['/', '\\']).next().unwrap_or_default();
-    let kept: String = visible::seen(last).chars().map(plain).collect();
-    let kept = kept.trim().trim_end_matches(['.', ' ']).trim_start();
-    if kept.is_empty() || kept.chars().all(|character| character == '.') {
+pub fn sanitize(given: &str) -> String {
+    let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = visible::seen(last).chars().map(replace_reserved).collect();
+    let name = name.trim().trim_end_matches(['.', ' ']).trim_start();
+    if name.is_empty() || name.chars().all(|character| character == '.') {
         return NAMELESS.to_owned();
     }
-    let stem = kept.split('.').next().unwrap_or_default().trim_end().to_lowercase();
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_lowercase();
     let is_port = |name: &str| {
         let rest = name.strip_prefix("com").or_else(|| name.strip_prefix("lpt"));
         rest.is_some_and(|rest| rest.chars().count() == 1 && rest.chars().all(|c| "0123456789¹²³".contains(c)))
     };
-    let kept = if DEVICES.contains(&stem.as_str()) || is_port(&stem) { format!("_{kept}") } else { kept.to_owned() };
-    cut(&kept)
+    let name = if DEVICES.contains(&stem.as_str()) || is_port(&stem) { format!("_{name}") } else { name.to_owned() };
+    cut(&name)
 }
 
 /// What some system does not take in a name.
-fn plain(character: char) -> char {
+fn replace_reserved(character: char) -> char {
     if "<>:\"|?*".contains(character) { '_' } else { character }
 }
 
@@ -48,41 +48,41 @@ fn cut(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::cleaned;
+    use super::sanitize;
 
     #[test]
-    fn a_name_is_the_last_part_of_whatever_path_was_said() {
-        for said in
+    fn only_the_last_part_of_a_path_becomes_the_name() {
+        for given in
             ["../../etc/umbrella.jpg", "/umbrella.jpg", "C:\\dir\\umbrella.jpg", "..\\umbrella.jpg", "umbrella.jpg. "]
         {
-            assert_eq!(cleaned(said), "umbrella.jpg", "{said}");
+            assert_eq!(sanitize(given), "umbrella.jpg", "{given}");
         }
-        for said in
+        for given in
             ["", ".", "..", "../", "/", "\\", "\0", " \r\n", "\u{202e}", "a/.. ", "\u{200b}", "\u{3164}", "\u{2800}"]
         {
-            assert_eq!(cleaned(said), "file", "{said:?}");
+            assert_eq!(sanitize(given), "file", "{given:?}");
         }
     }
 
     #[test]
-    fn nothing_hidden_stays_in_a_name_and_nothing_that_a_system_takes_for_something_else() {
-        assert_eq!(cleaned("umbrella\u{202e}gpj.exe"), "umbrellagpj.exe");
-        assert_eq!(cleaned("a\r\nSet-Cookie: b=c\".txt"), "aSet-Cookie_ b=c_.txt");
-        assert_eq!(cleaned("a\0b.png"), "ab.png");
+    fn a_name_contains_no_hidden_characters_and_nothing_that_other_systems_treat_specially() {
+        assert_eq!(sanitize("umbrella\u{202e}gpj.exe"), "umbrellagpj.exe");
+        assert_eq!(sanitize("a\r\nSet-Cookie: b=c\".txt"), "aSet-Cookie_ b=c_.txt");
+        assert_eq!(sanitize("a\0b.png"), "ab.png");
         for device in ["CON", "con.txt", "NUL", "lpt1.log", "COM9", "aux .x"] {
-            assert_eq!(cleaned(device), format!("_{device}"), "{device}");
+            assert_eq!(sanitize(device), format!("_{device}"), "{device}");
         }
-        assert_eq!(cleaned("console.log"), "console.log");
-        assert_eq!(cleaned("Schirm 傘 ☂️ 👩\u{200d}👩\u{200d}👧.jpg"), "Schirm 傘 ☂️ 👩\u{200d}👩\u{200d}👧.jpg");
-        assert_eq!(cleaned("می\u{200c}خواهم.txt"), "می\u{200c}خواهم.txt");
+        assert_eq!(sanitize("console.log"), "console.log");
+        assert_eq!(sanitize("Schirm 傘 ☂️ 👩\u{200d}👩\u{200d}👧.jpg"), "Schirm 傘 ☂️ 👩\u{200d}👩\u{200d}👧.jpg");
+        assert_eq!(sanitize("می\u{200c}خواهم.txt"), "می\u{200c}خواهم.txt");
     }
 
     #[test]
-    fn a_long_name_is_cut_before_its_end() {
-        let cut = cleaned(&format!("{}.jpeg", "é".repeat(300)));
+    fn a_long_name_is_cut_before_its_extension() {
+        let cut = sanitize(&format!("{}.jpeg", "é".repeat(300)));
         assert_eq!(cut.chars().count(), 255);
         assert!(cut.ends_with("é.jpeg"));
-        assert_eq!(cleaned(&"a".repeat(300)).len(), 255);
-        assert_eq!(cleaned(&format!("a.{}", "b".repeat(300))).len(), 255);
+        assert_eq!(sanitize(&"a".repeat(300)).len(), 255);
+        assert_eq!(sanitize(&format!("a.{}", "b".repeat(300))).len(), 255);
     }
 }

@@ -23,13 +23,13 @@ mod uploads;
 pub mod videos;
 
 use crate::{config::Config, environment::Environment, metrics::Metrics, store::Store, user_limits::Shares};
-use ingest::Active;
+use ingest::ActiveUpload;
 use parlor_protocol::{
     error::{Code, Problem},
     ids::FileId,
     limits::Limits,
 };
-use partial::Parts;
+use partial::PartialFiles;
 use std::{
     collections::HashMap,
     io,
@@ -47,16 +47,16 @@ pub struct Files {
     pub(crate) storage: Storage,
     pub(crate) store: Store,
     pub(crate) metrics: Arc<Metrics>,
-    parts: Parts,
+    partials: PartialFiles,
     environment: Environment,
     limits: Limits,
-    config: crate::config::Files,
+    config: crate::config::FilesConfig,
     /// Uploads that are fed right now.
-    active: Mutex<HashMap<FileId, Weak<Active>>>,
+    active: Mutex<HashMap<FileId, Weak<ActiveUpload>>>,
     /// Turns to look at a picture.
-    looks: Arc<Semaphore>,
+    image_permits: Arc<Semaphore>,
     /// Of each person one picture at a time.
-    shares: Shares,
+    user_limits: Shares,
     /// Set once the storage says whose it is.
     marked: OnceCell<()>,
 }
@@ -71,18 +71,18 @@ impl Files {
         store: Store,
         environment: Environment,
         metrics: Arc<Metrics>,
-    ) -> Result<Self, storage::Error> {
+    ) -> Result<Self, storage::StorageError> {
         Ok(Self {
             storage: Storage::new(config)?,
             store,
             metrics,
-            parts: Parts::new(config.data.join("uploads")),
+            partials: PartialFiles::new(config.data.join("uploads")),
             environment,
             limits: config.limits.clone(),
             config: config.files.clone(),
             active: Mutex::default(),
-            looks: Arc::new(Semaphore::new(config.limits.image_checks_max as usize)),
-            shares: Shares::new(1, Duration::from_millis(config.files.image_ms) * finish::WAITS),
+            image_permits: Arc::new(Semaphore::new(config.limits.image_checks_max as usize)),
+            user_limits: Shares::new(1, Duration::from_millis(config.files.image_ms) * finish::WAIT_FACTOR),
             marked: OnceCell::new(),
         })
     }
@@ -92,7 +92,7 @@ impl Files {
     /// # Errors
     /// The disk's.
     pub(crate) fn scratch(&self) -> io::Result<std::fs::File> {
-        self.parts.scratch()
+        self.partials.scratch()
     }
 
     /// Uploads that one socket sends at the same time.
@@ -108,7 +108,7 @@ impl Files {
 }
 
 /// What the asker is told when the disk or the bucket failed; the cause goes to the log.
-pub(crate) fn unkept(error: &io::Error) -> Problem {
+pub(crate) fn storage_problem(error: &io::Error) -> Problem {
     tracing::warn!(%error, "A file cannot be kept or read");
     let detail = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "the disk for files is full",

@@ -10,11 +10,11 @@ use std::{
 
 /// The folder of uploads in progress.
 #[derive(Clone, Debug)]
-pub(super) struct Parts {
+pub(super) struct PartialFiles {
     folder: PathBuf,
 }
 
-impl Parts {
+impl PartialFiles {
     pub(super) fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
@@ -76,7 +76,7 @@ impl Parts {
         if self.folder.is_dir() {
             return Ok(());
         }
-        make_folder(&self.folder)?;
+        create_folder(&self.folder)?;
         sync_folder(self.folder.parent().unwrap_or(Path::new(".")))
     }
 
@@ -109,7 +109,7 @@ impl Parts {
 }
 
 /// Makes a folder for its owner only.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 

@@ -8,7 +8,7 @@ pub const HEAD_BYTES: usize = 4096;
 pub const BYTES: &str = "application/octet-stream";
 
 /// Beginnings of files: where, what, and what that is. The first that fits counts.
-const BEGINNINGS: [(usize, &[u8], &str); 30] = [
+const SIGNATURES: [(usize, &[u8], &str); 30] = [
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
     (0, b"GIF87a", "image/gif"),
@@ -62,7 +62,7 @@ pub fn media_type(head: &[u8]) -> &'static str {
     let head = &head[..head.len().min(HEAD_BYTES)];
     let fits = |at: usize, bytes: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(bytes));
     let has = |bytes: &[u8]| head.windows(bytes.len()).any(|window| window == bytes);
-    if let Some((_, _, media_type)) = BEGINNINGS.iter().find(|(at, bytes, _)| fits(*at, bytes)) {
+    if let Some((_, _, media_type)) = SIGNATURES.iter().find(|(at, bytes, _)| fits(*at, bytes)) {
         return media_type;
     }
     if fits(0, b"PK\x03\x04") {
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_what_its_beginning_says() {
+    fn the_type_of_a_file_follows_from_its_first_bytes() {
         for (head, expected) in [
             (&b"\x89PNG\r\n\x1a\n...."[..], "image/png"),
             (b"GIF89a/*<script>", "image/gif"),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_browser_may_take_for_a_page_is_plain_bytes() {
+    fn anything_a_browser_may_render_as_a_page_is_plain_bytes() {
         for text in [
             "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
             "<?xml version='1.0'?><svg/>",
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_a_text_though_its_last_character_is_cut() {
+    fn a_long_text_is_recognized_although_its_last_character_is_cut() {
         let text = format!("{}傘", "a".repeat(HEAD_BYTES - 1));
         assert_eq!(media_type(text.as_bytes()), "text/plain; charset=utf-8");
     }

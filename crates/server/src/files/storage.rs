@@ -3,7 +3,7 @@
 //! A name is 32 hexadecimal digits drawn at random, the first two of which are a folder; a smaller copy of a picture
 //! has the same name and `.preview`. Nothing that people said is part of a name.
 
-use super::partial::{make_folder, sync_folder};
+use super::partial::{create_folder, sync_folder};
 use crate::config::Config;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
@@ -32,23 +32,23 @@ const S3_PARTS: usize = 2;
 const MARKS: &str = "parlor";
 
 /// Until a bucket takes a connection, and how long it may say nothing.
-const CONNECT: Duration = Duration::from_secs(5);
-const SILENCE: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it is asked again.
 const RETRIES: usize = 2;
 
 /// Why files cannot be kept where they are to be.
 #[derive(Debug, thiserror::Error)]
 #[error("the storage for files: {0}")]
-pub struct Error(String);
+pub struct StorageError(String);
 
-impl From<io::Error> for Error {
+impl From<io::Error> for StorageError {
     fn from(error: io::Error) -> Self {
         Self(error.to_string())
     }
 }
 
-impl From<crate::store::Error> for Error {
+impl From<crate::store::Error> for StorageError {
     fn from(error: crate::store::Error) -> Self {
         Self(error.to_string())
     }
@@ -57,11 +57,11 @@ impl From<crate::store::Error> for Error {
 /// The storage.
 #[derive(Debug)]
 pub struct Storage {
-    place: Place,
+    backend: Backend,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Backend {
     Folder { folder: PathBuf, store: OnceLock<Arc<LocalFileSystem>> },
     Bucket(Arc<dyn ObjectStore>),
 }
@@ -77,12 +77,12 @@ fn name_of(blob: &str) -> Name {
 }
 
 /// The name of a blob, or of what is beside one, by where it is. None: it is somebody else's.
-fn blob_name(place: &str) -> Option<String> {
-    let (folder, rest) = place.split_once('/')?;
+fn blob_name(backend: &str) -> Option<String> {
+    let (folder, rest) = backend.split_once('/')?;
     let (rest, end) = rest.split_once('.').map_or((rest, None), |(rest, end)| (rest, Some(end)));
     let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let is_ours = folder.len() == 2 && rest.len() == 30 && is_hex(folder) && is_hex(rest);
-    (is_ours && matches!(end, None | Some("preview" | "part"))).then(|| place.replacen('/', "", 1))
+    (is_ours && matches!(end, None | Some("preview" | "part"))).then(|| backend.replacen('/', "", 1))
 }
 
 impl Storage {
@@ -90,11 +90,11 @@ impl Storage {
     ///
     /// # Errors
     /// The bucket's settings make no sense.
-    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+    pub(crate) fn new(config: &Config) -> Result<Self, StorageError> {
         let files = &config.files;
         let Some(bucket) = &files.s3_bucket else {
             let folder = files.folder.clone().unwrap_or_else(|| config.data.join("files"));
-            return Ok(Self { place: Place::Folder { folder, store: OnceLock::new() } });
+            return Ok(Self { backend: Backend::Folder { folder, store: OnceLock::new() } });
         };
         // Another library may have chosen one already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -107,29 +107,32 @@ impl Storage {
             .with_disable_bulk_delete(true)
             .with_client_options(
                 // A large file may take its time, but not fall silent.
-                ClientOptions::new().with_timeout_disabled().with_connect_timeout(CONNECT).with_read_timeout(SILENCE),
+                ClientOptions::new()
+                    .with_timeout_disabled()
+                    .with_connect_timeout(CONNECT_TIMEOUT)
+                    .with_read_timeout(READ_TIMEOUT),
             )
-            .with_retry(RetryConfig { max_retries: RETRIES, retry_timeout: SILENCE, ..RetryConfig::default() });
+            .with_retry(RetryConfig { max_retries: RETRIES, retry_timeout: READ_TIMEOUT, ..RetryConfig::default() });
         if let Some(endpoint) = &files.s3_endpoint {
             builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
         }
-        let store = builder.build().map_err(|error| Error(error.to_string()))?;
-        Ok(Self { place: Place::Bucket(Arc::new(store)) })
+        let store = builder.build().map_err(|error| StorageError(error.to_string()))?;
+        Ok(Self { backend: Backend::Bucket(Arc::new(store)) })
     }
 
     /// The folder, if it is one.
     pub(crate) fn folder(&self) -> Option<&Path> {
-        match &self.place {
-            Place::Folder { folder, .. } => Some(folder),
-            Place::Bucket(_) => None,
+        match &self.backend {
+            Backend::Folder { folder, .. } => Some(folder),
+            Backend::Bucket(_) => None,
         }
     }
 
     /// None: nothing was ever kept in the folder, which is not there.
     fn store(&self) -> io::Result<Option<Arc<dyn ObjectStore>>> {
-        match &self.place {
-            Place::Bucket(store) => Ok(Some(store.clone())),
-            Place::Folder { folder, store } => {
+        match &self.backend {
+            Backend::Bucket(store) => Ok(Some(store.clone())),
+            Backend::Folder { folder, store } => {
                 if let Some(store) = store.get() {
                     return Ok(Some(store.clone()));
                 }
@@ -144,25 +147,25 @@ impl Storage {
 
     /// Keeps the bytes of a local file, which stays where it is. When this returns they are safe.
     pub(crate) async fn put(&self, blob: &str, file: PathBuf) -> io::Result<()> {
-        match &self.place {
-            Place::Folder { folder, .. } => {
+        match &self.backend {
+            Backend::Folder { folder, .. } => {
                 let name = name_of(blob);
                 let to = folder.join(name.as_ref());
                 tokio::task::spawn_blocking(move || link(&file, &to)).await.map_err(io::Error::other)?
             }
-            Place::Bucket(store) => put_into_bucket(store.as_ref(), &name_of(blob), file).await,
+            Backend::Bucket(store) => put_into_bucket(store.as_ref(), &name_of(blob), file).await,
         }
     }
 
     /// Says that a database keeps its files here.
     pub(crate) async fn put_mark(&self, mark: &str) -> io::Result<()> {
         let name = Name::from_iter([MARKS, mark]);
-        match &self.place {
-            Place::Folder { folder, .. } => {
+        match &self.backend {
+            Backend::Folder { folder, .. } => {
                 let (folder, path) = (folder.clone(), folder.join(name.as_ref()));
                 let marked = tokio::task::spawn_blocking(move || {
                     let marks = folder.join(MARKS);
-                    make_folder(&marks)?;
+                    create_folder(&marks)?;
                     OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?.sync_all()?;
                     sync_folder(&marks)?;
                     sync_folder(&folder)?;
@@ -170,7 +173,7 @@ impl Storage {
                 });
                 marked.await.map_err(io::Error::other)?
             }
-            Place::Bucket(store) => {
+            Backend::Bucket(store) => {
                 store.put(&name, Bytes::new().into()).await.map_err(io::Error::other)?;
                 Ok(())
             }
@@ -237,7 +240,7 @@ impl Storage {
 fn link(file: &Path, to: &Path) -> io::Result<()> {
     let folder = to.parent().unwrap_or(Path::new("."));
     let above = folder.parent().unwrap_or(Path::new("."));
-    make_folder(folder)?;
+    create_folder(folder)?;
     match fs::remove_file(to) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -324,7 +327,7 @@ mod tests {
     use super::blob_name;
 
     #[test]
-    fn only_what_is_named_as_blobs_are_is_taken_for_one() {
+    fn only_files_named_like_blobs_are_listed() {
         let rest = "0123456789abcdef0123456789abcd";
         for end in ["", ".preview", ".part"] {
             assert_eq!(blob_name(&format!("a0/{rest}{end}")), Some(format!("a0{rest}{end}")));

@@ -6,7 +6,7 @@ use crate::{
         files::{FileRow, FileState},
         text,
     },
-    store::files::{Begun, NewUpload},
+    store::files::{NewUploadRow, UploadStart},
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -33,10 +33,10 @@ impl Files {
 
     async fn try_begin(&self, owner: UserId, client_id: String, name: &str, bytes: u64) -> Result<FileRow, Problem> {
         text::client_id(&client_id, self.limits.client_id_chars_max)?;
-        let name = file_name::cleaned(name);
+        let name = file_name::sanitize(name);
         let found = self.store.upload(owner, client_id.clone()).await?;
         if let Some(found) = found {
-            return same(found, &name, bytes);
+            return check_same(found, &name, bytes);
         }
         let most = self.limits.upload_bytes_max;
         if bytes > most {
@@ -45,27 +45,27 @@ impl Files {
                 .with_limit(most));
         }
         self.check_room(bytes).await?;
-        let new = NewUpload {
+        let new = NewUploadRow {
             id: FileId(self.environment.random_id()),
             owner,
             client_id,
             name: name.clone(),
             bytes,
-            blob: blob(self.environment.random()),
+            blob: new_blob_name(self.environment.random()),
             now_ms: self.environment.now_ms(),
             unsent_max: self.limits.uploads_unsent_max,
             kept_bytes_max: self.limits.user_files_bytes_max,
         };
         match self.store.begin_upload(new).await? {
-            Begun::New(row) => Ok(row),
-            Begun::Found(row) => same(row, &name, bytes),
-            Begun::TooManyUnsent => {
+            UploadStart::New(row) => Ok(row),
+            UploadStart::Existing(row) => check_same(row, &name, bytes),
+            UploadStart::TooManyUnsent => {
                 let most = self.limits.uploads_unsent_max;
                 Err(Problem::new(Code::LimitReached)
                     .with_detail(format!("{most} files are under way or not sent yet; send or give up one of them"))
                     .with_limit(most.into()))
             }
-            Begun::TooManyBytes { kept } => {
+            UploadStart::TooManyBytes { kept } => {
                 let most = self.limits.user_files_bytes_max;
                 Err(Problem::new(Code::LimitReached)
                     .with_detail(format!("your files have {kept} bytes; with {bytes} more they would pass {most}"))
@@ -82,10 +82,10 @@ impl Files {
         let row = self.row(owner, client_id).await?;
         let mut upload = row.upload();
         if row.state == FileState::Uploading {
-            let parts = self.parts.clone();
-            upload.received = match self.received_now(row.id) {
+            let partials = self.partials.clone();
+            upload.received = match self.live_received(row.id) {
                 Some(received) => received,
-                None => tokio::task::spawn_blocking(move || parts.kept(row.id, row.received)).await.unwrap_or(0),
+                None => tokio::task::spawn_blocking(move || partials.kept(row.id, row.received)).await.unwrap_or(0),
             };
         }
         Ok(upload)
@@ -110,33 +110,33 @@ impl Files {
         if row.is_none_or(|row| row.state == FileState::Sent) {
             return Err(Problem::new(Code::NotFound).with_detail("there is no such upload that was not sent yet"));
         }
-        let _turn = self.turn(id).await;
+        let _lock = self.lock_upload(id).await;
         let is_gone = self.store.remove_upload(id).await?;
         if !is_gone {
             return Err(Problem::new(Code::NotFound).with_detail("there is no such upload that was not sent yet"));
         }
-        self.remove_part(id).await;
+        self.remove_partials(id).await;
         Ok(())
     }
 
     /// Gives an upload up whose turn the caller has.
-    pub(super) async fn give_up(&self, id: FileId) {
+    pub(super) async fn delete_upload(&self, id: FileId) {
         if let Err(error) = self.store.remove_upload(id).await {
             // It is collected like any other that nobody goes on with.
             tracing::warn!(%error, "An upload that was refused is still there");
         }
-        self.remove_part(id).await;
+        self.remove_partials(id).await;
     }
 
     /// Refuses when the disk would have too little left.
     pub(crate) async fn check_room(&self, bytes: u64) -> Result<(), Problem> {
-        let (parts, folder) = (self.parts.clone(), self.storage.folder().map(std::path::Path::to_owned));
+        let (partials, folder) = (self.partials.clone(), self.storage.folder().map(std::path::Path::to_owned));
         let free = tokio::task::spawn_blocking(move || {
-            let of_parts = parts.free_bytes()?;
+            let of_parts = partials.free_bytes()?;
             let of_files = folder.map(|folder| partial::free_bytes(&folder)).transpose()?;
             Ok::<u64, io::Error>(of_files.map_or(of_parts, |free| free.min(of_parts)))
         });
-        let free = free.await.map_err(io::Error::other).flatten().map_err(|error| super::unkept(&error))?;
+        let free = free.await.map_err(io::Error::other).flatten().map_err(|error| super::storage_problem(&error))?;
         if free.saturating_sub(bytes) < self.config.free_bytes_min {
             tracing::warn!(free, "An upload was refused: the disk is nearly full");
             return Err(Problem::new(Code::Unavailable)
@@ -146,17 +146,17 @@ impl Files {
     }
 
     pub(crate) fn refused(&self, problem: &Problem) {
-        self.metrics.uploads_refused.get_or_create(&crate::metrics::Refused { code: problem.code.name() }).inc();
+        self.metrics.uploads_refused.get_or_create(&crate::metrics::CodeLabels { code: problem.code.name() }).inc();
     }
 }
 
-fn same(row: FileRow, name: &str, bytes: u64) -> Result<FileRow, Problem> {
+fn check_same(row: FileRow, name: &str, bytes: u64) -> Result<FileRow, Problem> {
     if row.name == name && row.announced_bytes == bytes { Ok(row) } else { Err(Code::Conflict.into()) }
 }
 
 /// A name in the storage.
-fn blob(chance: [u8; 16]) -> String {
-    chance.iter().fold(String::with_capacity(32), |mut name, byte| {
+fn new_blob_name(random: [u8; 16]) -> String {
+    random.iter().fold(String::with_capacity(32), |mut name, byte| {
         write!(name, "{byte:02x}").expect("writing into a String does not fail");
         name
     })

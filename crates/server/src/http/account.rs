@@ -120,8 +120,8 @@ pub(super) async fn list_sessions(
     actor: Actor,
     Query(page): Query<Page>,
 ) -> Answered<Sessions> {
-    let before: Option<SessionId> = paging::place(page.after.as_deref())?;
-    let rows = paging::rows(&edge.app.config.limits, page.limit)? as usize;
+    let before: Option<SessionId> = paging::position(page.after.as_deref())?;
+    let rows = paging::page_size(&edge.app.config.limits, page.limit)? as usize;
     let mut sessions = identity::sessions(&edge.app, actor).await?;
     sessions.retain(|session| before.is_none_or(|before| session.id < before));
     let is_last = sessions.len() <= rows;

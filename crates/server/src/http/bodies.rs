@@ -5,7 +5,7 @@
 //! to the disk as they come, so they hold next to nothing.
 
 use super::{Edge, credentials::Caller, errors::Refusal};
-use crate::{files::unkept, identity::Asker};
+use crate::{files::storage_problem, identity::Asker};
 use axum::{
     body::{Body, HttpBody},
     extract::Request,
@@ -219,7 +219,7 @@ pub(super) async fn picture(edge: &Edge, request: Request) -> Result<(File, Shar
         }
     }
     let mut file = write(file, gathered.freeze()).await?;
-    file.rewind().map_err(|error| unkept(&error))?;
+    file.rewind().map_err(|error| storage_problem(&error))?;
     Ok((file, share))
 }
 
@@ -229,7 +229,7 @@ async fn write(mut file: File, bytes: Bytes) -> Result<File, Problem> {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(io::Error::other).flatten().map_err(|error| unkept(&error))
+    done.map_err(io::Error::other).flatten().map_err(|error| storage_problem(&error))
 }
 
 /// The next piece of a body; none where it ends.

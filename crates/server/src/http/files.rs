@@ -13,10 +13,10 @@ use crate::{
     app::Actor,
     domain::files::FileRow,
     files::{
-        disposition::{self, Part},
-        ingest::{Fed, Feed, From, QUEUE, elsewhere},
+        disposition::{self, RequestedRange},
+        ingest::{Ingest, IngestHandle, QUEUE, StartAt, wrong_offset},
         storage::preview_of,
-        unkept,
+        storage_problem,
     },
 };
 use axum::{
@@ -73,7 +73,7 @@ pub(super) async fn begin(
         Err(problem) => Err(problem).inspect_err(|problem| files.refused(problem)),
     };
     match begun {
-        Ok(row) => feed(&edge, actor.user, &row, From::Start, request).await,
+        Ok(row) => feed(&edge, actor.user, &row, StartAt::Beginning, request).await,
         Err(problem) => refused(problem, request.into_body()).await,
     }
 }
@@ -91,12 +91,12 @@ pub(super) async fn go_on(
         Ok(()) => Ok(()),
         // What is left to come depends on where the file goes on, so that is said first.
         Err(too_large) => match files.upload(actor.user, client_id).await?.received {
-            received if received != offset => Err(elsewhere(received)),
+            received if received != offset => Err(wrong_offset(received)),
             _ => Err(too_large),
         },
     };
     match checked {
-        Ok(()) => feed(&edge, actor.user, &row, From::Offset(offset), request).await,
+        Ok(()) => feed(&edge, actor.user, &row, StartAt::Offset(offset), request).await,
         Err(problem) => refused(problem, request.into_body()).await,
     }
 }
@@ -127,14 +127,14 @@ fn check_length(headers: &HeaderMap, bytes: u64, offset: u64) -> Result<(), Prob
     }
 }
 
-async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: From, request: Request) -> Answered {
-    let feed = match edge.app.files.feed(owner, row.id, from, QUEUE).await {
+async fn feed(edge: &Edge, owner: UserId, row: &FileRow, from: StartAt, request: Request) -> Answered {
+    let feed = match edge.app.files.ingest(owner, row.id, from, QUEUE).await {
         Err(problem) => return refused(problem, request.into_body()).await,
-        Ok(Fed::Finished(upload)) => {
+        Ok(Ingest::Finished(upload)) => {
             forget(request.into_body()).await;
             return Ok(axum::Json(upload).into_response());
         }
-        Ok(Fed::Open(feed)) => feed,
+        Ok(Ingest::Open(feed)) => feed,
     };
     let is_slow = pour(&feed, request, edge.app.config.http.body_ms).await;
     match feed.finish().await {
@@ -161,7 +161,7 @@ async fn forget(mut body: Body) {
 }
 
 /// Hands the body on as it comes. True: it came too slowly.
-async fn pour(feed: &Feed, request: Request, time_ms: u64) -> bool {
+async fn pour(feed: &IngestHandle, request: Request, time_ms: u64) -> bool {
     let mut body = request.into_body();
     let mut pace = Pace::new(time_ms);
     loop {
@@ -199,7 +199,7 @@ pub(super) async fn preview(
     let row = visible(&edge, actor, id).await?;
     let kind = row.preview.ok_or(Problem::from(Code::NotFound))?;
     let blob = preview_of(&row.blob);
-    let bytes = edge.app.files.storage.bytes(&blob).await.map_err(|error| unkept(&error))?;
+    let bytes = edge.app.files.storage.bytes(&blob).await.map_err(|error| storage_problem(&error))?;
     let bytes = bytes.ok_or(Problem::from(Code::NotFound))?;
     let (tag, name) = (format!("\"{id}-preview\""), format!("small {}", row.name));
     serve(&edge, &blob, bytes, &tag, kind.media_type(), &name, &headers).await
@@ -239,14 +239,14 @@ async fn serve(
             headers.insert(name, value);
         }
     };
-    let (status, range) = match disposition::part(range_of(asked, tag), bytes) {
-        Part::All => (StatusCode::OK, 0..bytes),
-        Part::Range(range) => {
+    let (status, range) = match disposition::requested_range(range_of(asked, tag), bytes) {
+        RequestedRange::All => (StatusCode::OK, 0..bytes),
+        RequestedRange::Range(range) => {
             let last = range.end - 1;
             set(header::CONTENT_RANGE, &format!("bytes {}-{last}/{bytes}", range.start));
             (StatusCode::PARTIAL_CONTENT, range)
         }
-        Part::Outside => {
+        RequestedRange::Unsatisfiable => {
             let problem = Problem::new(Code::RangeNotSatisfiable)
                 .with_detail(format!("the file has {bytes} bytes"))
                 .with_limit(bytes);
@@ -260,7 +260,7 @@ async fn serve(
     set(header::CONTENT_TYPE, media_type);
     set(header::CONTENT_DISPOSITION, &disposition::of(media_type, name));
     set(header::CONTENT_LENGTH, &(range.end - range.start).to_string());
-    let pieces = edge.app.files.storage.get(blob, range).await.map_err(|error| unkept(&error))?;
+    let pieces = edge.app.files.storage.get(blob, range).await.map_err(|error| storage_problem(&error))?;
     let pieces = pieces.ok_or(Problem::from(Code::NotFound))?;
     let metrics = edge.app.metrics.clone();
     let counted = pieces.inspect(move |piece| {

@@ -35,7 +35,7 @@ pub(super) async fn put_picture(
     Id(conversation): Id<ConversationId>,
     request: Request,
 ) -> Answered {
-    let manages = edge.app.store.read(move |snapshot| snapshot.manages(actor.user, conversation));
+    let manages = edge.app.store.read(move |snapshot| snapshot.can_manage(actor.user, conversation));
     let manages = manages.await?;
     if !manages.ok_or(Problem::from(Code::NotFound))? {
         return Err(Code::NotAllowed.into());

@@ -50,7 +50,7 @@ pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next)
         say_what_is_left(response.headers_mut(), [("requests", requests)].into_iter().chain(attempts));
     }
     let status = response.status().as_u16();
-    edge.app.metrics.requests.get_or_create(&metrics::Request { method, status }).inc();
+    edge.app.metrics.requests.get_or_create(&metrics::RequestLabels { method, status }).inc();
     edge.app.metrics.request_seconds.observe(started.elapsed().as_secs_f64());
     response
 }

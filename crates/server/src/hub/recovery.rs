@@ -140,7 +140,7 @@ impl Recovery {
         }
         // A hint is forgotten only when it was told.
         while let Some((&conversation, &version)) = self.hints.iter().next() {
-            let people = self.store.people_of(conversation, version).await?;
+            let people = self.store.members_and_leavers(conversation, version).await?;
             let topics: Vec<Topic> = people.into_iter().map(|(user, _)| Topic::User(user)).collect();
             self.hub.deliver(&topics, &scope_changed(Scope::Conversation(conversation), version));
             self.hints.remove(&conversation);
@@ -194,7 +194,7 @@ impl Recovery {
         let mut topics = vec![Topic::from(scope)];
         match scope {
             Scope::Conversation(conversation) => {
-                let people = self.store.people_of(conversation, since).await?;
+                let people = self.store.members_and_leavers(conversation, since).await?;
                 let left: Vec<UserId> = people.iter().filter(|(_, left)| *left).map(|(user, _)| *user).collect();
                 self.hub.remove(conversation, &left);
                 self.hub.suspect(&left);
@@ -202,7 +202,7 @@ impl Recovery {
             }
             Scope::User(user) => {
                 self.hub.suspect(&[user]);
-                let living = self.store.living_sessions(user).await?;
+                let living = self.store.active_sessions(user).await?;
                 self.hub.end_sessions(user, Close::SessionEnded, |session| !living.contains(&session));
             }
         }

@@ -17,8 +17,8 @@ use crate::{
     config::Config,
     domain::{Change, Outcome, Which, visible},
     environment::{Environment, rfc3339},
-    files::unkept,
-    metrics::PasswordCheck,
+    files::storage_problem,
+    metrics::PasswordCheckLabels,
     store::{
         pictures::{NewPicture, Picture},
         sessions,
@@ -182,7 +182,7 @@ pub(crate) async fn write_seen(app: &App) {
 
 /// Has sessions that a clock which was ahead left in the future age from now on.
 pub(crate) async fn bring_sessions_back(app: &App) {
-    if let Err(error) = app.store.bring_sessions_back(app.environment.now_ms()).await {
+    if let Err(error) = app.store.clamp_future_sessions(app.environment.now_ms()).await {
         tracing::warn!(%error, "Sessions were not looked through for times that are still to come");
     }
 }
@@ -191,13 +191,13 @@ pub(crate) async fn bring_sessions_back(app: &App) {
 pub(crate) async fn sign_in(app: &App, login: &str, password: String, from: From) -> Result<SignedIn, Problem> {
     check_length(&password, &app.config.limits)?;
     let login = fold(login).unwrap_or_default();
-    let account = app.store.account(login.clone()).await?;
+    let account = app.store.credentials(login.clone()).await?;
     let user = account.as_ref().map(|account| account.user);
     let counted = known_places::attempt(app, &login, user, (from.address, from.device.as_ref())).await?;
     let account = account.filter(|account| !account.is_disabled && account.password_hash.is_some());
     let hash = account.as_ref().and_then(|account| account.password_hash.clone());
     let of = if hash.is_some() { "account" } else { "nobody" };
-    app.metrics.password_checks.get_or_create(&PasswordCheck { of }).inc();
+    app.metrics.password_checks.get_or_create(&PasswordCheckLabels { of }).inc();
     let checked = app.identity.passwords.check(password, hash.as_deref()).await;
     // Where nobody looked at the password it was no attempt.
     let is_right = checked.inspect_err(|_| app.identity.attempts.give_back(&counted))?;
@@ -266,9 +266,9 @@ pub(crate) async fn new_hash(app: &App, password: String) -> Result<String, Prob
 
 /// One's own sessions, the newest first.
 pub(crate) async fn sessions(app: &App, actor: Actor) -> Result<Vec<Session>, Problem> {
-    let listed = app.store.sessions_of(actor.user, expired_before(app)).await?;
+    let listed = app.store.list_sessions(actor.user, expired_before(app)).await?;
     let seen = app.identity.seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let session = |listed: sessions::Listed| Session {
+    let session = |listed: sessions::SessionSummary| Session {
         id: listed.id,
         created_at: rfc3339(listed.created_at),
         seen_at: rfc3339(seen.get(&listed.id).copied().unwrap_or(listed.seen_at)),
@@ -280,7 +280,7 @@ pub(crate) async fn sessions(app: &App, actor: Actor) -> Result<Vec<Session>, Pr
 
 /// Ends one of one's own sessions.
 pub(crate) async fn end_session(app: &App, actor: Actor, session: SessionId) -> Result<(), Problem> {
-    let own = app.store.sessions_of(actor.user, i64::MIN).await?;
+    let own = app.store.list_sessions(actor.user, i64::MIN).await?;
     if own.iter().all(|listed| listed.id != session) {
         return Err(Code::NotFound.into());
     }
@@ -296,10 +296,10 @@ pub(crate) fn count_picture(app: &App, owner: UserId) -> Result<(), Problem> {
 /// Makes a portrait for a person or a group from an image file, and keeps it for this person.
 pub(crate) async fn set_picture(app: &App, owner: UserId, file: std::fs::File) -> Result<String, Problem> {
     let (files, limits) = (app.files.clone(), app.config.limits.clone());
-    let turn = files.picture_turn(owner).await.ok_or_else(|| too_many(1000))?;
+    let turn = files.acquire_image_permit(owner).await.ok_or_else(|| too_many(1000))?;
     let picture = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let mut scratch = files.scratch().map_err(|error| unkept(&error))?;
+        let mut scratch = files.scratch().map_err(|error| storage_problem(&error))?;
         pictures::portrait(file, &mut scratch, &limits, files.picture_limits())
     });
     // A reader that failed has met a picture that none draws.
@@ -368,7 +368,7 @@ async fn begin(app: &App, user: UserId, password_hash: Option<String>, from: Fro
         end(app, came.user, came.session).await?;
     }
     let token = Token::new(&app.environment);
-    let new = sessions::New {
+    let new = sessions::NewSession {
         user,
         password_hash,
         token_hash: token.hash(),
@@ -378,7 +378,7 @@ async fn begin(app: &App, user: UserId, password_hash: Option<String>, from: Fro
     };
     let session = app.store.insert_session(new).await?;
     let session = session.ok_or(Problem::from(Code::WrongCredentials))?;
-    let all = app.store.sessions_of(user, i64::MIN).await?;
+    let all = app.store.list_sessions(user, i64::MIN).await?;
     for oldest in all.iter().skip(app.config.limits.sessions_max as usize) {
         end(app, user, oldest.id).await?;
     }
@@ -464,7 +464,7 @@ mod tests {
             (now_ms + 50_000, now_ms + 60_000),
         ] {
             app.store.touch_sessions(vec![(session, at)]).await.expect("written");
-            let listed = app.store.sessions_of(user, i64::MIN).await.expect("a list");
+            let listed = app.store.list_sessions(user, i64::MIN).await.expect("a list");
             assert_eq!(listed.iter().map(|listed| listed.seen_at).collect::<Vec<_>>(), [kept]);
         }
         app.stop().await;

@@ -2,7 +2,7 @@
 //! of the file that came (its metadata, a second format inside it) is ever served.
 
 use crate::{
-    files::pictures::{self, Fault, Keep, Not},
+    files::pictures::{self, PictureError, PictureOutput, Rejection},
     store::pictures::Picture,
 };
 use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType};
@@ -21,13 +21,13 @@ const SIDE: u32 = 256;
 /// Not a PNG, JPEG or WebP, or over a limit.
 pub(super) fn portrait(
     file: impl Read + Seek,
-    scratch: &mut impl Keep,
+    scratch: &mut impl PictureOutput,
     limits: &Limits,
-    allowed: pictures::Limits,
+    allowed: pictures::PictureLimits,
 ) -> Result<Picture, Problem> {
     let side = limits.picture_pixels_max;
     let pixels_max = u64::from(side) * u64::from(side);
-    let image = pictures::portrait(file, scratch, (SIDE, side), pictures::Limits { pixels_max, ..allowed });
+    let image = pictures::portrait(file, scratch, (SIDE, side), pictures::PictureLimits { pixels_max, ..allowed });
     let image = DynamicImage::from(image.map_err(|fault| refused(fault, side))?);
     let image = if image.width() < SIDE { image.resize_exact(SIDE, SIDE, FilterType::Triangle) } else { image };
     let mut bytes = Cursor::new(Vec::new());
@@ -42,14 +42,16 @@ pub(super) fn portrait(
     Ok(Picture { media_type: media_type.to_owned(), bytes: bytes.into_inner() })
 }
 
-fn refused(fault: Fault, side: u32) -> Problem {
+fn refused(fault: PictureError, side: u32) -> Problem {
     match fault {
-        Fault::Disk(error) => crate::files::unkept(&error),
-        Fault::Not(Not::Small { .. }) => {
+        PictureError::Io(error) => crate::files::storage_problem(&error),
+        PictureError::Rejected(Rejection::TooManyPixels { .. }) => {
             Problem::new(Code::TooLarge).with_detail("the picture is too wide or too high").with_limit(side.into())
         }
-        Fault::Not(Not::Short { .. }) => Problem::new(Code::TooLarge).with_detail("the picture has too many frames"),
-        Fault::Not(Not::Readable) => Problem::new(Code::UnsupportedType)
+        PictureError::Rejected(Rejection::TooManyFrames { .. }) => {
+            Problem::new(Code::TooLarge).with_detail("the picture has too many frames")
+        }
+        PictureError::Rejected(Rejection::Unreadable) => Problem::new(Code::UnsupportedType)
             .with_detail("a PNG, JPEG or WebP is expected that is whole and not too large to be drawn"),
     }
 }
@@ -64,7 +66,7 @@ mod tests {
     }
 
     fn portrait(bytes: &[u8], limits: &Limits) -> Result<Picture, Problem> {
-        let allowed = pictures::Limits { pixels_max: 0, frames_max: 1, memory_max: 1 << 20 };
+        let allowed = pictures::PictureLimits { pixels_max: 0, frames_max: 1, memory_max: 1 << 20 };
         super::portrait(Cursor::new(bytes), &mut Cursor::new(Vec::new()), limits, allowed)
     }
 

@@ -200,7 +200,7 @@ impl Presence {
                 return;
             }
             let store = &self.with.store;
-            if let Err(cause) = store.write_last_seen(some.clone()).await {
+            if let Err(cause) = store.save_last_seen(some.clone()).await {
                 warn!(%cause, "when people were last here was not written");
                 return;
             }

@@ -187,7 +187,7 @@ impl Presence {
 
     async fn visible(&self, watcher: UserId, users: &[UserId]) -> Result<HashSet<UserId>, Failure> {
         let store = &self.with.store;
-        let visible = store.may_see(users.iter().map(|user| (watcher, *user))).await?;
+        let visible = store.visible_pairs(users.iter().map(|user| (watcher, *user))).await?;
         Ok(visible.into_iter().map(|(_, user)| user).collect())
     }
 
@@ -340,7 +340,7 @@ impl Presence {
 
     async fn of_these(&self, pairs: &HashSet<Pair>) -> Result<HashSet<Pair>, Failure> {
         let store = &self.with.store;
-        let visible = store.may_see(pairs.iter().map(|pair| (pair.watcher, pair.user))).await?;
+        let visible = store.visible_pairs(pairs.iter().map(|pair| (pair.watcher, pair.user))).await?;
         Ok(pairs.iter().filter(|pair| visible.contains(&(pair.watcher, pair.user))).copied().collect())
     }
 }

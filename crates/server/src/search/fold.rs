@@ -209,14 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_numbers_fall_into_their_parts() {
+    fn addresses_and_numbers_are_split_into_their_parts() {
         assert_eq!(folded("ada.l@example.com"), "ada l example com");
         assert_eq!(folded("https://found.example/items/5?a=b_c"), "https found example items 5 a b c");
         assert_eq!(folded("IMG_2041.jpg 3.14 don't A4"), "img 2041 jpg 3 14 don t a4");
     }
 
     #[test]
-    fn marks_that_make_a_letter_stay() {
+    fn marks_that_are_part_of_a_letter_stay() {
         assert_eq!(folded("がは ぱば ｶﾞ か\u{3099}"), "がは ぱば ガ が");
         assert_eq!(folded("हिन्दी में"), "हिन्दी में");
         assert_eq!(folded("ร่ม ที่"), "ร่ม ที่");
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_and_signs_are_told_apart() {
+    fn scripts_and_signs_are_distinguished() {
         let letters = fold("iPhoneを買う☂️👍🏽x");
         let classes: Vec<_> = pieces(&letters).map(|piece| (piece.class, span(piece.letters))).collect();
         let expected = [

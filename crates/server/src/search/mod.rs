@@ -18,15 +18,15 @@ pub mod words;
 
 use crate::{
     app::App,
-    consumers::search::texts,
+    consumers::search::searchable_texts,
     domain::rows::MessageRow,
     store::{
         Result,
-        snapshot::{Snapshot, Where},
+        snapshot::{SearchScope, Snapshot},
     },
     user_limits::{self, Shares},
 };
-use candidates::{Candidates, Index};
+use candidates::{Candidates, IndexAccess};
 use parlor_protocol::{
     error::{Code, Problem},
     ids::{MessageId, UserId},
@@ -45,9 +45,9 @@ use words::Words;
 const CHUNK_MIN: usize = 64;
 const CHUNK_MAX: usize = 512;
 /// Bytes of text compared for one query.
-const BYTES_MAX: usize = 4 * 1024 * 1024;
+const COMPARED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Messages looked at for each that the asker sees and that may be compared.
-const LOOKED_AT_FACTOR: usize = 4;
+const SCANNED_FACTOR: usize = 4;
 
 /// Who may search now: one search of each person at a time, and of all together so many that the store has
 /// connections left for everything else.
@@ -78,9 +78,9 @@ impl Turns {
 
 /// What is looked for.
 #[derive(Debug)]
-struct Asked {
+struct SearchRequest {
     words: Words,
-    r#where: Where,
+    scope: SearchScope,
     sender: Option<UserId>,
     has_file: bool,
     /// Lower ids only.
@@ -98,33 +98,33 @@ pub async fn search(app: &App, user: UserId, search: Search, rows: u32) -> std::
     let Some(index) = &app.index else {
         return Err(Problem::new(Code::NotAllowed).with_detail("search is switched off here"));
     };
-    let asked = asked(app, search, rows)?;
+    let request = parse_request(app, search, rows)?;
     let turn = app.searches.take(user).await?;
-    let (index, bounds) = (index.clone(), Bounds::of(&app.config.limits));
+    let (index, bounds) = (index.clone(), SearchBounds::of(&app.config.limits));
     let found = app.store.read(move |snapshot| {
         // Held until the work is done, whoever still waits for it.
         let _turn = turn;
-        if let Some(conversation) = asked.r#where.conversation
+        if let Some(conversation) = request.scope.conversation
             && !snapshot.is_member(user, conversation)?
         {
             return Ok(None);
         }
-        let index = Index::open(index, snapshot)?;
-        let (hits, next) = look(snapshot, index, user, &asked, bounds)?;
-        found(snapshot, user, &asked, &hits, next).map(Some)
+        let index = IndexAccess::open(index, snapshot)?;
+        let (hits, next) = collect_hits(snapshot, index, user, &request, bounds)?;
+        build_reply(snapshot, user, &request, &hits, next).map(Some)
     });
     found.await?.ok_or(Code::NotFound.into())
 }
 
 /// How much one search may take.
 #[derive(Clone, Copy)]
-struct Bounds {
+struct SearchBounds {
     unindexed: i64,
     candidates: usize,
     bytes: usize,
 }
 
-impl Bounds {
+impl SearchBounds {
     fn of(limits: &Limits) -> Self {
         Self {
             unindexed: limits.search_unindexed_max.into(),
@@ -134,7 +134,7 @@ impl Bounds {
     }
 }
 
-fn asked(app: &App, search: Search, rows: u32) -> std::result::Result<Asked, Problem> {
+fn parse_request(app: &App, search: Search, rows: u32) -> std::result::Result<SearchRequest, Problem> {
     let limits = &app.config.limits;
     if search.query.chars().nth(limits.search_query_chars_max as usize).is_some() {
         return Err(Problem::new(Code::TextTooLong).with_limit(limits.search_query_chars_max.into()));
@@ -143,22 +143,22 @@ fn asked(app: &App, search: Search, rows: u32) -> std::result::Result<Asked, Pro
     if words.len() > limits.search_words_max as usize {
         return Err(Problem::new(Code::LimitReached).with_limit(limits.search_words_max.into()));
     }
-    let wrong = |detail: &str| Problem::new(Code::InvalidField).with_detail(detail);
+    let invalid = |detail: &str| Problem::new(Code::InvalidField).with_detail(detail);
     let is_control = |character: char| character.is_control() && !character.is_whitespace();
     if search.query.contains(is_control) {
-        return Err(wrong("`query`: no control characters are expected"));
+        return Err(invalid("`query`: no control characters are expected"));
     }
     if search
         .context
         .as_ref()
         .is_some_and(|key| key.kind.contains(char::is_control) || key.id.contains(char::is_control))
     {
-        return Err(wrong("`context`: no control characters are expected"));
+        return Err(invalid("`context`: no control characters are expected"));
     }
     let time = |name: &str, text: Option<&String>, absent: i64| match text.map(|text| text.parse::<jiff::Timestamp>()) {
         None => Ok(absent),
         Some(Ok(time)) => Ok(time.as_millisecond()),
-        Some(Err(_)) => Err(wrong(&format!("`{name}`: a time such as 2026-11-22T09:12:03Z is expected"))),
+        Some(Err(_)) => Err(invalid(&format!("`{name}`: a time such as 2026-11-22T09:12:03Z is expected"))),
     };
     let written = (time("from", search.from.as_ref(), i64::MIN)?, time("until", search.until.as_ref(), i64::MAX)?);
     let is_filtered = search.conversation.is_some()
@@ -168,80 +168,80 @@ fn asked(app: &App, search: Search, rows: u32) -> std::result::Result<Asked, Pro
         || search.until.is_some()
         || search.has_file;
     if words.is_empty() && (!is_filtered || !search.query.trim().is_empty()) {
-        return Err(wrong("`query`: a word is expected, or something else to look for"));
+        return Err(invalid("`query`: a word is expected, or something else to look for"));
     }
     let after = match search.after.as_deref().map(str::parse) {
         None => MessageId(i64::MAX),
         Some(Ok(id)) => MessageId(id),
-        Some(Err(_)) => return Err(wrong("`after`: the `next` of the page before is expected")),
+        Some(Err(_)) => return Err(invalid("`after`: the `next` of the page before is expected")),
     };
-    let r#where = Where { conversation: search.conversation, context: search.context };
+    let scope = SearchScope { conversation: search.conversation, context: search.context };
     let (sender, has_file) = (search.sender, search.has_file);
-    Ok(Asked { words, r#where, sender, has_file, after, written, rows: rows as usize })
+    Ok(SearchRequest { words, scope, sender, has_file, after, written, rows: rows as usize })
 }
 
 /// The newest hits, and where to go on if that may not be all.
-fn look(
+fn collect_hits(
     snapshot: &mut Snapshot<'_>,
-    index: Index,
+    index: IndexAccess,
     user: UserId,
-    asked: &Asked,
-    bounds: Bounds,
+    request: &SearchRequest,
+    bounds: SearchBounds,
 ) -> Result<(Vec<MessageRow>, Option<MessageId>)> {
-    let mut candidates = Candidates::new(snapshot, index, user, asked, bounds.unindexed)?;
+    let mut candidates = Candidates::new(snapshot, index, user, request, bounds.unindexed)?;
     let most = bounds.candidates;
     let (mut hits, mut bytes) = (Vec::new(), 0);
-    let (mut looked_at, mut compared, mut compared_bytes) = (0, 0, 0);
+    let (mut scanned, mut compared, mut compared_bytes) = (0, 0, 0);
     let mut chunk = CHUNK_MIN;
     loop {
         // Between two chunks texts are compared, which may take long.
-        snapshot.connection().go_on()?;
+        snapshot.connection().check_caller()?;
         let ids = candidates.next(snapshot, chunk)?;
         if ids.is_empty() {
             return Ok((hits, candidates.stopped_at()));
         }
-        looked_at += ids.len();
-        let rows = snapshot.visible(user, &ids)?;
+        scanned += ids.len();
+        let rows = snapshot.visible_messages(user, &ids)?;
         // Nothing that others wrote has a say in where this ends.
         let last = rows.last().map(|row| row.id);
         compared += rows.len();
-        let chunk_bytes = rows.iter().flat_map(texts).map(str::len).sum::<usize>();
+        let chunk_bytes = rows.iter().flat_map(searchable_texts).map(str::len).sum::<usize>();
         compared_bytes += chunk_bytes;
-        let rows = rows.into_iter().filter(|row| candidates.may_be_in(row.conversation));
-        for row in rows.filter(|row| is_hit(row, asked)) {
+        let rows = rows.into_iter().filter(|row| candidates.includes(row.conversation));
+        for row in rows.filter(|row| is_hit(row, request)) {
             bytes += row.text.len();
-            let is_full = hits.len() == asked.rows || bytes > bounds.bytes;
+            let is_full = hits.len() == request.rows || bytes > bounds.bytes;
             if let Some(MessageRow { id, .. }) = hits.last().filter(|_| is_full) {
                 let next = *id;
                 return Ok((hits, Some(next)));
             }
             hits.push(row);
         }
-        if last.is_some() && (compared >= most || compared_bytes >= BYTES_MAX) {
+        if last.is_some() && (compared >= most || compared_bytes >= COMPARED_BYTES_MAX) {
             return Ok((hits, last));
         }
-        if looked_at >= most.saturating_mul(LOOKED_AT_FACTOR)
-            && let Some(next) = candidates.block_done(&ids)
+        if scanned >= most.saturating_mul(SCANNED_FACTOR)
+            && let Some(next) = candidates.end_of_block(&ids)
         {
             return Ok((hits, Some(next)));
         }
-        chunk = if chunk_bytes > BYTES_MAX / 8 { CHUNK_MIN } else { (chunk * 2).min(CHUNK_MAX) };
+        chunk = if chunk_bytes > COMPARED_BYTES_MAX / 8 { CHUNK_MIN } else { (chunk * 2).min(CHUNK_MAX) };
     }
 }
 
 /// Whether a message that the asker may see is what was looked for.
-fn is_hit(row: &MessageRow, asked: &Asked) -> bool {
-    row.created_at >= asked.written.0
-        && row.created_at < asked.written.1
-        && asked.sender.is_none_or(|sender| row.sender == sender)
-        && (!asked.has_file || !row.details.attachments.is_empty())
-        && (asked.words.is_empty() || asked.words.find(&texts(row)).is_some())
+fn is_hit(row: &MessageRow, request: &SearchRequest) -> bool {
+    row.created_at >= request.written.0
+        && row.created_at < request.written.1
+        && request.sender.is_none_or(|sender| row.sender == sender)
+        && (!request.has_file || !row.details.attachments.is_empty())
+        && (request.words.is_empty() || request.words.find(&searchable_texts(row)).is_some())
 }
 
-fn found(
+fn build_reply(
     snapshot: &mut Snapshot<'_>,
     user: UserId,
-    asked: &Asked,
+    request: &SearchRequest,
     hits: &[MessageRow],
     next: Option<MessageId>,
 ) -> Result<Found> {
@@ -253,7 +253,7 @@ fn found(
         }
     }
     let users = snapshot.users_by_id(hits.iter().map(|hit| hit.sender))?;
-    let hit = |row: &MessageRow| Hit { message: row.message(), excerpt: shown(row, &asked.words) };
+    let hit = |row: &MessageRow| Hit { message: row.message(), excerpt: excerpt_of(row, &request.words) };
     let results = hits.iter().map(hit).collect();
     let mut conversations = snapshot.conversations(user, &order)?;
     conversations.sort_by_key(|one| order.iter().position(|id| *id == one.id));
@@ -261,10 +261,10 @@ fn found(
 }
 
 /// The excerpt of that part of the message in which most was found.
-fn shown(row: &MessageRow, words: &Words) -> Vec<parlor_protocol::reply::Piece> {
-    let texts = texts(row);
-    let hits = words.find(&texts).unwrap_or_else(|| vec![Vec::new(); texts.len()]);
-    let parts = texts.into_iter().zip(hits).filter(|(text, _)| !text.is_empty());
+fn excerpt_of(row: &MessageRow, words: &Words) -> Vec<parlor_protocol::reply::Piece> {
+    let searchable_texts = searchable_texts(row);
+    let hits = words.find(&searchable_texts).unwrap_or_else(|| vec![Vec::new(); searchable_texts.len()]);
+    let parts = searchable_texts.into_iter().zip(hits).filter(|(text, _)| !text.is_empty());
     // Of equal ones the first, which max_by_key would not take.
     let best = parts.rev().max_by_key(|(_, hits)| hits.len());
     best.map(|(text, hits)| excerpt::excerpt(text, &hits)).unwrap_or_default()
@@ -276,7 +276,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     #[tokio::test]
-    async fn searches_leave_connections_to_others_and_each_person_has_one() {
+    async fn searches_leave_connections_free_and_each_user_has_one_search() {
         let turns = Turns::new(4, Duration::from_mins(1));
         let one = turns.take(UserId(1)).now_or_never().expect("free").expect("in time");
         assert!(turns.take(UserId(1)).now_or_never().is_none(), "a second search of one person");

@@ -22,12 +22,12 @@ pub fn name_words(name: &str) -> String {
     for start in (0..units.len()).filter(|&at| is_start(&units, at)) {
         let end = (start + 1..units.len()).find(|&at| matches!(units[at].joint, Joint::Space | Joint::End));
         words.push(' ');
-        words.push_str(&said(&units[start..end.unwrap_or(units.len())]));
+        words.push_str(&folded_word(&units[start..end.unwrap_or(units.len())]));
     }
     for piece in pieces(&letters).filter(|piece| piece.class != Class::Word) {
         for start in 0..piece.letters.len() {
             words.push(' ');
-            words.push_str(&string(&piece.letters[start..]));
+            words.push_str(&folded_letters(&piece.letters[start..]));
         }
     }
     words
@@ -35,7 +35,7 @@ pub fn name_words(name: &str) -> String {
 
 /// One thing that a name must have: the whole, or all of its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct NameTerm {
     /// A word as it was asked for, without what joins its parts.
     pub whole: String,
     /// Its parts, where it has more than one.
@@ -44,23 +44,23 @@ pub struct Asked {
 
 /// What a query asks of a name.
 #[must_use]
-pub fn asked(query: &str) -> Vec<Asked> {
+pub fn name_terms(query: &str) -> Vec<NameTerm> {
     let letters = fold(query);
     let units = units(&letters);
     let words = units.chunk_by(|_, unit| !matches!(unit.joint, Joint::Space | Joint::End)).map(|word| {
         let parts = word.chunk_by(|_, unit| unit.joint == Joint::None);
-        let parts: Vec<_> = parts.map(said).collect();
-        Asked { whole: said(word), parts: if parts.len() > 1 { parts } else { Vec::new() } }
+        let parts: Vec<_> = parts.map(folded_word).collect();
+        NameTerm { whole: folded_word(word), parts: if parts.len() > 1 { parts } else { Vec::new() } }
     });
     let rest = pieces(&letters).filter(|piece| piece.class != Class::Word);
-    words.chain(rest.map(|piece| Asked { whole: string(piece.letters), parts: Vec::new() })).collect()
+    words.chain(rest.map(|piece| NameTerm { whole: folded_letters(piece.letters), parts: Vec::new() })).collect()
 }
 
-fn said(units: &[Unit]) -> String {
+fn folded_word(units: &[Unit]) -> String {
     units.iter().take(WORD_CHARS_MAX).map(|unit| unit.folded).collect()
 }
 
-fn string(letters: &[Letter]) -> String {
+fn folded_letters(letters: &[Letter]) -> String {
     letters.iter().take(WORD_CHARS_MAX).map(|letter| letter.folded).collect()
 }
 
@@ -85,12 +85,12 @@ mod tests {
     fn finds(query: &str, name: &str) -> bool {
         let words = name_words(name);
         let has = |part: &String| words.contains(&format!(" {part}"));
-        let is_there = |one: &Asked| has(&one.whole) || (!one.parts.is_empty() && one.parts.iter().all(has));
-        asked(query).iter().all(is_there)
+        let is_there = |one: &NameTerm| has(&one.whole) || (!one.parts.is_empty() && one.parts.iter().all(has));
+        name_terms(query).iter().all(is_there)
     }
 
     #[test]
-    fn texts_are_folded_as_the_fixture_says() {
+    fn texts_are_folded_as_in_the_fixture() {
         let fixture = fixture();
         assert!(fixture.folded.len() > 500, "generated ones among them");
         for (text, expected) in fixture.folded {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_as_the_fixture_says() {
+    fn names_are_found_as_in_the_fixture() {
         for (name, found, missed) in fixture().matches {
             for query in found {
                 assert!(finds(&query, &name), "{query:?} finds {name:?}");

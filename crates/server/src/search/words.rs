@@ -78,14 +78,14 @@ pub fn terms_of(text: &str, terms: &mut BTreeSet<Term>) {
     let letters = fold(text);
     let units = units(&letters);
     for start in (0..units.len()).filter(|&at| is_start(&units, at)) {
-        let said = joined(&units[start..]);
+        let text = joined(&units[start..]);
         if let Some((sign, _)) = units[start].sign.filter(|(sign, _)| is_kept(*sign)) {
-            terms.insert(word(&format!("{sign}{said}")));
+            terms.insert(word(&format!("{sign}{text}")));
         }
-        for (end, _) in said.char_indices().skip(1).take(BEGINNING_CHARS) {
-            terms.insert(beginning(&said[..end]));
+        for (end, _) in text.char_indices().skip(1).take(BEGINNING_CHARS) {
+            terms.insert(beginning(&text[..end]));
         }
-        let whole = if said.chars().nth(BEGINNING_CHARS).is_some() { word(&said) } else { beginning(&said) };
+        let whole = if text.chars().nth(BEGINNING_CHARS).is_some() { word(&text) } else { beginning(&text) };
         terms.insert(whole);
     }
     for piece in pieces(&letters) {
@@ -126,7 +126,7 @@ pub enum Lookup {
 
 /// One thing that must be there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Wanted {
+struct Pattern {
     class: Class,
     letters: Vec<char>,
     /// Of a word, what stands before each of its letters.
@@ -137,40 +137,40 @@ struct Wanted {
 
 /// A word as it was asked for, or, of a number with spaces, all its parts in whatever places.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Token {
-    whole: Wanted,
-    parts: Vec<Wanted>,
+struct QueryWord {
+    whole: Pattern,
+    parts: Vec<Pattern>,
 }
 
 /// What somebody looks for, as words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Words(Vec<Token>);
+pub struct Words(Vec<QueryWord>);
 
 impl Words {
     /// Those of a query, each once.
     #[must_use]
     pub fn new(query: &str) -> Self {
         let letters = fold(query);
-        let mut tokens = BTreeSet::new();
+        let mut words = BTreeSet::new();
         for units in units(&letters).chunk_by(|_, unit| !matches!(unit.joint, Joint::Space | Joint::End)) {
             let parts = units.chunk_by(|_, unit| !matches!(unit.joint, Joint::Spaced | Joint::Thousand));
-            let mut parts: Vec<_> = parts.map(Wanted::word).collect();
+            let mut parts: Vec<_> = parts.map(Pattern::word).collect();
             let is_long = units.len() >= NUMBER_CHARS_MIN || units.iter().any(|unit| unit.joint == Joint::Thousand);
             if parts.len() > 1 && !is_long {
-                tokens.extend(parts.into_iter().map(|whole| Token { whole, parts: Vec::new() }));
+                words.extend(parts.into_iter().map(|whole| QueryWord { whole, parts: Vec::new() }));
             } else {
                 if parts.len() == 1 {
                     parts.clear();
                 }
-                tokens.insert(Token { whole: Wanted::word(units), parts });
+                words.insert(QueryWord { whole: Pattern::word(units), parts });
             }
         }
         for piece in pieces(&letters).filter(|piece| piece.class != Class::Word) {
             let letters = piece.letters.iter().map(|letter| letter.folded).collect();
-            let whole = Wanted { class: piece.class, letters, joints: Vec::new(), sign: None };
-            tokens.insert(Token { whole, parts: Vec::new() });
+            let whole = Pattern { class: piece.class, letters, joints: Vec::new(), sign: None };
+            words.insert(QueryWord { whole, parts: Vec::new() });
         }
-        Self(tokens.into_iter().collect())
+        Self(words.into_iter().collect())
     }
 
     /// There are none.
@@ -189,7 +189,7 @@ impl Words {
     #[must_use]
     pub fn lookups(&self) -> Vec<Lookup> {
         let mut lookups = BTreeSet::new();
-        for Token { whole, parts } in &self.0 {
+        for QueryWord { whole, parts } in &self.0 {
             // The whole and all parts have only the first part's letters in common.
             parts.first().unwrap_or(whole).look_up(&mut lookups);
         }
@@ -204,24 +204,27 @@ impl Words {
 
     /// Where in each of the texts something stands that is looked for, if all of it stands somewhere.
     #[must_use]
-    pub fn find(&self, texts: &[&str]) -> Option<Vec<Vec<Range<usize>>>> {
-        let wanted: Vec<&Wanted> =
-            self.0.iter().flat_map(|token| std::iter::once(&token.whole).chain(&token.parts)).collect();
-        let mut found = vec![false; wanted.len()];
-        let hits = texts.iter().map(|text| find_in(text, &wanted, &mut found)).collect();
+    pub fn find(&self, searchable_texts: &[&str]) -> Option<Vec<Vec<Range<usize>>>> {
+        let patterns: Vec<&Pattern> = self
+            .0
+            .iter()
+            .flat_map(|word_of_query| std::iter::once(&word_of_query.whole).chain(&word_of_query.parts))
+            .collect();
+        let mut found = vec![false; patterns.len()];
+        let hits = searchable_texts.iter().map(|text| find_in(text, &patterns, &mut found)).collect();
         let mut found = found.into_iter();
-        let mut is_there = |token: &Token| {
+        let mut is_there = |word_of_query: &QueryWord| {
             let whole = found.next().unwrap_or_default();
-            let parts = found.by_ref().take(token.parts.len()).filter(|found| !found).count() == 0;
-            whole || (parts && !token.parts.is_empty())
+            let parts = found.by_ref().take(word_of_query.parts.len()).filter(|found| !found).count() == 0;
+            whole || (parts && !word_of_query.parts.is_empty())
         };
         // Each takes its own from `found`, so none is left out.
-        let missing = self.0.iter().filter(|token| !is_there(token)).count();
+        let missing = self.0.iter().filter(|word_of_query| !is_there(word_of_query)).count();
         (missing == 0).then_some(hits)
     }
 }
 
-impl Wanted {
+impl Pattern {
     fn word(units: &[Unit]) -> Self {
         let mut joints: Vec<_> = units.iter().map(|unit| unit.joint).collect();
         joints[0] = Joint::End;
@@ -273,13 +276,14 @@ impl Wanted {
     /// Whether this word stands at a start of a text.
     fn is_at(&self, units: &[Unit]) -> bool {
         let count = self.letters.len();
-        let is_same = |(at, unit): (usize, &Unit)| unit.folded == self.letters[at] && (at == 0 || self.joins(at, unit));
+        let is_same =
+            |(at, unit): (usize, &Unit)| unit.folded == self.letters[at] && (at == 0 || self.allows_joint(at, unit));
         let has_sign = self.sign.is_none_or(|sign| units[0].sign.is_some_and(|(other, _)| other == sign));
         units.len() >= count && has_sign && units[..count].iter().enumerate().all(is_same)
     }
 
     /// Whether what stands before a letter in a text is what was asked for, or left out there.
-    fn joins(&self, at: usize, unit: &Unit) -> bool {
+    fn allows_joint(&self, at: usize, unit: &Unit) -> bool {
         match unit.joint {
             Joint::None => self.joints[at] != Joint::Hard,
             Joint::Soft | Joint::Hard | Joint::Thousand => true,
@@ -291,34 +295,35 @@ impl Wanted {
 }
 
 fn lookup(sign: Option<char>, letters: &[char]) -> Lookup {
-    let said: String = letters.iter().take(WORD_CHARS_MAX).collect();
+    let text: String = letters.iter().take(WORD_CHARS_MAX).collect();
     if sign.is_none() && letters.len() <= BEGINNING_CHARS {
-        return Lookup::Exact(beginning(&said));
+        return Lookup::Exact(beginning(&text));
     }
-    let low = word(&sign.into_iter().collect::<String>()).into_iter().chain(said.into_bytes()).collect::<Term>();
+    let low = word(&sign.into_iter().collect::<String>()).into_iter().chain(text.into_bytes()).collect::<Term>();
     let mut high = low.clone();
     // No UTF-8 has this byte.
     high.push(0xff);
     Lookup::Between(low, high)
 }
 
-fn find_in(text: &str, wanted: &[&Wanted], found: &mut [bool]) -> Vec<Range<usize>> {
+fn find_in(text: &str, patterns: &[&Pattern], found: &mut [bool]) -> Vec<Range<usize>> {
     let letters = fold(text);
     let units = units(&letters);
     let mut hits = Vec::new();
     for start in (0..units.len()).filter(|&at| is_start(&units, at)) {
-        for (index, wanted) in wanted.iter().enumerate().filter(|(_, wanted)| wanted.class == Class::Word) {
-            if wanted.is_at(&units[start..]) {
+        for (index, patterns) in patterns.iter().enumerate().filter(|(_, patterns)| patterns.class == Class::Word) {
+            if patterns.is_at(&units[start..]) {
                 found[index] = true;
-                let begin = wanted.sign.and(units[start].sign).map_or(units[start].start, |(_, begin)| begin);
-                hits.push(begin..units[start + wanted.letters.len() - 1].end);
+                let begin = patterns.sign.and(units[start].sign).map_or(units[start].start, |(_, begin)| begin);
+                hits.push(begin..units[start + patterns.letters.len() - 1].end);
             }
         }
     }
     for piece in pieces(&letters).filter(|piece| piece.class != Class::Word) {
-        for (index, wanted) in wanted.iter().enumerate().filter(|(_, wanted)| wanted.class == piece.class) {
-            let is_same = |here: &[Letter]| here.iter().map(|letter| letter.folded).eq(wanted.letters.iter().copied());
-            for here in piece.letters.windows(wanted.letters.len()).filter(|here| is_same(here)) {
+        for (index, patterns) in patterns.iter().enumerate().filter(|(_, patterns)| patterns.class == piece.class) {
+            let is_same =
+                |here: &[Letter]| here.iter().map(|letter| letter.folded).eq(patterns.letters.iter().copied());
+            for here in piece.letters.windows(patterns.letters.len()).filter(|here| is_same(here)) {
                 found[index] = true;
                 hits.push(span(here));
             }

@@ -1,6 +1,6 @@
 //! Copies of a SQLite database: made while it is in use, and put back when it is not.
 
-use super::{Dialect, Error, Result, Store, column, connection::Connection, open::Use};
+use super::{Dialect, Error, Result, Store, column, connection::Connection, open::Purpose};
 use rusqlite::OpenFlags;
 use std::{
     fs::{self, File, OpenOptions},
@@ -42,7 +42,7 @@ impl Store {
         // Writers go on meanwhile: it is one read transaction of a connection of its own.
         let copied = tokio::task::spawn_blocking(move || {
             copy(&file, |part| {
-                let mut source = store.0.opener.open(Use::Aside, None)?;
+                let mut source = store.0.opener.open(Purpose::LongRunning, None)?;
                 source.execute("VACUUM INTO $1", &[part.into()]).map(drop)
             })
         });
@@ -73,7 +73,7 @@ fn copy(file: &Path, copy_into: impl FnOnce(&str) -> Result<()>) -> std::result:
     }
     copied?;
     let bytes = fs::metadata(&part).map_err(at)?.len();
-    settle(&part, file)?;
+    sync_and_rename(&part, file)?;
     Ok(bytes)
 }
 
@@ -87,7 +87,7 @@ pub fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Resul
     let part = beside(database, ".part");
     let private = |part: &Path| fs::set_permissions(part, fs::Permissions::from_mode(0o600));
     fs::copy(copy, &part).and_then(|_| private(&part)).map_err(|error| CopyError::File(part.clone(), error))?;
-    forget_starts(&part)?;
+    delete_starts(&part)?;
     let mut kept = None;
     if database.exists() {
         let aside = beside(database, suffix);
@@ -101,13 +101,13 @@ pub fn restore(copy: &Path, database: &Path, suffix: &str) -> std::result::Resul
         }
         kept = Some(aside);
     }
-    settle(&part, database)?;
+    sync_and_rename(&part, database)?;
     Ok(kept)
 }
 
 /// No cursor given out before is good in what is put back. Those past the copy are not of it; but also one from before
 /// it may belong to a client that has since heard, live, of what the copy does not have.
-fn forget_starts(file: &Path) -> Result<()> {
+fn delete_starts(file: &Path) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     Connection::sqlite(file, flags, c"unix", "")?.execute("DELETE FROM starts", &[]).map(drop)
 }
@@ -119,7 +119,7 @@ fn beside(file: &Path, end: &str) -> PathBuf {
 }
 
 /// Makes sure that the bytes are on the disk, then gives the file its name.
-fn settle(part: &Path, file: &Path) -> std::result::Result<(), CopyError> {
+fn sync_and_rename(part: &Path, file: &Path) -> std::result::Result<(), CopyError> {
     let at = |error| CopyError::File(file.to_owned(), error);
     File::open(part).and_then(|part| part.sync_all()).map_err(at)?;
     fs::rename(part, file).map_err(at)?;
@@ -135,8 +135,8 @@ fn check(file: &Path) -> std::result::Result<(), CopyError> {
     }
     let look = || {
         let mut connection = Connection::sqlite(file, OpenFlags::SQLITE_OPEN_READ_ONLY, c"unix", "")?;
-        let answer: String = connection.one("PRAGMA quick_check", &[], |row| column(row, 0))?;
-        connection.one("SELECT version FROM clock WHERE one = 1", &[], |_| Ok(()))?;
+        let answer: String = connection.query_one("PRAGMA quick_check", &[], |row| column(row, 0))?;
+        connection.query_one("SELECT version FROM clock WHERE one = 1", &[], |_| Ok(()))?;
         Ok::<_, Error>(answer)
     };
     match look() {

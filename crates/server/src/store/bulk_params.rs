@@ -17,73 +17,73 @@ use std::{borrow::Cow, fmt::Write as _};
 
 /// One parameter.
 #[derive(Clone, Debug)]
-pub(crate) enum Value<'a> {
+pub(crate) enum Param<'a> {
     Int(Option<i64>),
     Text(Option<Cow<'a, str>>),
     Bytes(Option<Cow<'a, [u8]>>),
 }
 
-impl From<i64> for Value<'_> {
+impl From<i64> for Param<'_> {
     fn from(value: i64) -> Self {
         Self::Int(Some(value))
     }
 }
 
-impl From<Option<i64>> for Value<'_> {
+impl From<Option<i64>> for Param<'_> {
     fn from(value: Option<i64>) -> Self {
         Self::Int(value)
     }
 }
 
-impl From<bool> for Value<'_> {
+impl From<bool> for Param<'_> {
     fn from(value: bool) -> Self {
         Self::Int(Some(i64::from(value)))
     }
 }
 
-impl<'a> From<&'a str> for Value<'a> {
+impl<'a> From<&'a str> for Param<'a> {
     fn from(value: &'a str) -> Self {
         Self::Text(Some(Cow::Borrowed(value)))
     }
 }
 
-impl<'a> From<&'a String> for Value<'a> {
+impl<'a> From<&'a String> for Param<'a> {
     fn from(value: &'a String) -> Self {
         Self::Text(Some(Cow::Borrowed(value)))
     }
 }
 
-impl From<String> for Value<'_> {
+impl From<String> for Param<'_> {
     fn from(value: String) -> Self {
         Self::Text(Some(Cow::Owned(value)))
     }
 }
 
-impl From<Option<String>> for Value<'_> {
+impl From<Option<String>> for Param<'_> {
     fn from(value: Option<String>) -> Self {
         Self::Text(value.map(Cow::Owned))
     }
 }
 
-impl<'a> From<&'a Option<String>> for Value<'a> {
+impl<'a> From<&'a Option<String>> for Param<'a> {
     fn from(value: &'a Option<String>) -> Self {
         Self::Text(value.as_deref().map(Cow::Borrowed))
     }
 }
 
-impl<'a> From<&'a [u8]> for Value<'a> {
+impl<'a> From<&'a [u8]> for Param<'a> {
     fn from(value: &'a [u8]) -> Self {
         Self::Bytes(Some(Cow::Borrowed(value)))
     }
 }
 
-impl From<Vec<u8>> for Value<'_> {
+impl From<Vec<u8>> for Param<'_> {
     fn from(value: Vec<u8>) -> Self {
         Self::Bytes(Some(Cow::Owned(value)))
     }
 }
 
-impl ToSql for Value<'_> {
+impl ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
             Self::Int(Some(number)) => ValueRef::Integer(*number),
@@ -94,7 +94,7 @@ impl ToSql for Value<'_> {
     }
 }
 
-impl Value<'_> {
+impl Param<'_> {
     fn null(&self) -> Self {
         match self {
             Self::Int(_) => Self::Int(None),
@@ -106,19 +106,19 @@ impl Value<'_> {
 
 /// A table of parameters named `v`.
 #[derive(Clone, Debug)]
-pub(crate) struct Values<'a, const COLUMNS: usize> {
+pub(crate) struct BulkParams<'a, const COLUMNS: usize> {
     names: [&'static str; COLUMNS],
-    values: Vec<Value<'a>>,
+    values: Vec<Param<'a>>,
 }
 
-impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
+impl<'a, const COLUMNS: usize> BulkParams<'a, COLUMNS> {
     /// An empty table.
     pub(crate) fn new(names: [&'static str; COLUMNS]) -> Self {
         Self { names, values: Vec::new() }
     }
 
     /// Adds a row.
-    pub(crate) fn push(&mut self, row: [Value<'a>; COLUMNS]) {
+    pub(crate) fn push(&mut self, row: [Param<'a>; COLUMNS]) {
         self.values.extend(row);
     }
 
@@ -129,37 +129,37 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
 
     /// Runs the statement, if there is a row.
     pub(crate) fn execute(&mut self, connection: &mut Connection, rest: &str) -> Result<()> {
-        self.each(connection, rest, |_| Ok(()))
+        self.for_each(connection, rest, |_| Ok(()))
     }
 
-    /// Hands each of the statement's rows to `take`; none if there is no row to ask for.
-    pub(crate) fn each(
+    /// Hands each of the statement's rows to `on_row`; none if there is no row to ask for.
+    pub(crate) fn for_each(
         &mut self,
         connection: &mut Connection,
         rest: &str,
-        mut take: impl FnMut(Row<'_>) -> Result<()>,
+        mut on_row: impl FnMut(Row<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.each_while(connection, rest, |row| take(row).map(|()| true))
+        self.for_each_while(connection, rest, |row| on_row(row).map(|()| true))
     }
 
-    /// The same, until `take` says that this is enough.
-    pub(crate) fn each_while(
+    /// The same, until `on_row` says that this is enough.
+    pub(crate) fn for_each_while(
         &mut self,
         connection: &mut Connection,
         rest: &str,
-        mut take: impl FnMut(Row<'_>) -> Result<bool>,
+        mut on_row: impl FnMut(Row<'_>) -> Result<bool>,
     ) -> Result<()> {
         if self.is_empty() {
             return Ok(());
         }
         if connection.is_sqlite() {
-            return connection.each_of(&text(&self.names, 1, rest), self.values.chunks(COLUMNS), take);
+            return connection.for_each_set(&text(&self.names, 1, rest), self.values.chunks(COLUMNS), on_row);
         }
         self.pad();
         let mut goes_on = true;
         for chunk in self.values.chunks(rows_max(COLUMNS) * COLUMNS) {
-            connection.each(&text(&self.names, chunk.len() / COLUMNS, rest), chunk, |row| {
-                goes_on = take(row)?;
+            connection.for_each(&text(&self.names, chunk.len() / COLUMNS, rest), chunk, |row| {
+                goes_on = on_row(row)?;
                 Ok(goes_on)
             })?;
             if !goes_on {
@@ -177,7 +177,7 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
         mut read: impl FnMut(Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let mut all = Vec::new();
-        self.each(connection, rest, |row| {
+        self.for_each(connection, rest, |row| {
             all.push(read(row)?);
             Ok(())
         })?;
@@ -207,7 +207,7 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
         }
         let marks: Vec<String> = (1..=COLUMNS).map(|place| format!("?{place}")).collect();
         let sql = format!("INSERT INTO {table} ({columns}) VALUES ({}){or}", marks.join(", "));
-        connection.each_of(&sql, self.values.chunks(COLUMNS), |_| Ok(true))
+        connection.for_each_set(&sql, self.values.chunks(COLUMNS), |_| Ok(true))
     }
 
     /// Updates the rows whose first column is the same, which is unique.
@@ -222,7 +222,7 @@ impl<'a, const COLUMNS: usize> Values<'a, COLUMNS> {
             return self.execute(connection, &format!("UPDATE {table} SET {set} FROM v WHERE {table}.{key} = v.{key}"));
         }
         let rows = self.values.chunks(COLUMNS);
-        connection.each_of(&format!("UPDATE {table} SET {set} WHERE {key} = ?1"), rows, |_| Ok(true))
+        connection.for_each_set(&format!("UPDATE {table} SET {set} WHERE {key} = ?1"), rows, |_| Ok(true))
     }
 
     /// Fills the last statement's rows up to a power of two.
@@ -274,25 +274,25 @@ mod tests {
 
     #[test]
     fn rows_are_padded_to_a_power_of_two() {
-        let mut values = Values::new(["a", "b"]);
+        let mut values = BulkParams::new(["a", "b"]);
         for number in 1..=3 {
             values.push([number.into(), "text".into()]);
         }
         values.pad();
         assert_eq!(values.values.len(), 8);
-        assert!(matches!(values.values[6..], [Value::Int(None), Value::Text(None)]));
+        assert!(matches!(values.values[6..], [Param::Int(None), Param::Text(None)]));
         values.pad();
         assert_eq!(values.values.len(), 8, "padded once");
         assert_eq!(text(&["a", "b"], 2, "SELECT 1"), "WITH v(a, b) AS (VALUES ($1, $2), ($3, $4)) SELECT 1");
     }
 
     #[test]
-    fn a_statement_stays_within_the_parameters_of_postgresql() {
+    fn a_statement_stays_within_the_parameter_limit_of_postgresql() {
         for columns in 1..=16 {
             let rows = rows_max(columns);
             assert!(rows.is_power_of_two() && rows * columns <= 65_535 && rows * columns * 2 > 32_767, "{columns}");
         }
-        let mut values = Values::new(["a"]);
+        let mut values = BulkParams::new(["a"]);
         for number in 0..140_000 {
             values.push([number.into()]);
         }

@@ -1,7 +1,7 @@
 //! The clock, starts of servers, the log of commits, and the store's own secrets.
 #![expect(missing_docs, reason = "fields that are named like what they hold")]
 
-use super::{Cause, Dialect, Error, Result, Store, batch, column, connection::Connection, rows::Reader};
+use super::{Dialect, Error, ErrorCause, Result, Store, batch, column, connection::Connection, rows::RowReader};
 use parlor_protocol::ids::{ConversationId, Epoch, Scope, SessionId, UserId, Version};
 use std::sync::atomic::Ordering;
 
@@ -39,7 +39,7 @@ impl Store {
         if self.0.is_started.load(Ordering::Acquire) {
             return Ok(());
         }
-        Err(Error::Unavailable(Cause::Told("nothing could be written since the server started")))
+        Err(Error::Unavailable(ErrorCause::Message("nothing could be written since the server started")))
     }
 
     /// The version of the last commit.
@@ -48,7 +48,7 @@ impl Store {
     /// The store is not there.
     pub async fn version(&self) -> Result<Version> {
         let sql = "SELECT version FROM clock";
-        self.ask(move |connection| connection.one(sql, &[], |row| column(row, 0).map(Version))).await
+        self.query(move |connection| connection.query_one(sql, &[], |row| column(row, 0).map(Version))).await
     }
 
     /// Whether a commit of this node came to be: how an unanswered COMMIT is resolved.
@@ -56,16 +56,16 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn has_commit(&self, node: Epoch, first: Version, last: Version) -> Result<bool> {
-        let looking = self.0.writers.decide(move |transaction| {
+        let looking = self.0.writers.transact(move |transaction| {
             // The clock's row first: if the database is still about to commit, it holds it, and this waits for the end.
             transaction.execute("UPDATE clock SET version = version WHERE one = 1", &[])?;
             let sql = "SELECT 1 FROM commits WHERE last_version = $1 AND first_version = $2 AND node = $3";
-            let found = transaction.optional(sql, &[last.0.into(), first.0.into(), node.0.into()], |_| Ok(()))?;
+            let found = transaction.query_optional(sql, &[last.0.into(), first.0.into(), node.0.into()], |_| Ok(()))?;
             Ok((found.is_some(), false))
         });
         // With what was waited for the COMMIT it is to stay within the patience of those who wait.
         let within = tokio::time::timeout(self.0.timeout / 5, looking).await;
-        Ok(within.unwrap_or(Err(Error::Silent))?.0)
+        Ok(within.unwrap_or(Err(Error::Timeout))?.0)
     }
 
     /// Commits after a version, the oldest first, at most `limit`.
@@ -75,9 +75,9 @@ impl Store {
     pub async fn commits_after(&self, version: Version, limit: i64) -> Result<Vec<CommitRow>> {
         let sql = "SELECT first_version, last_version, scopes FROM commits WHERE last_version > $1 \
                    ORDER BY last_version LIMIT $2";
-        self.ask(move |connection| {
+        self.query(move |connection| {
             connection.query(sql, &[version.0.into(), limit.into()], |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 let (first, last) = (Version(reader.int()?), Version(reader.int()?));
                 Ok(CommitRow { first, last, scopes: batch::scopes(&reader.text()?).collect() })
             })
@@ -94,7 +94,7 @@ impl Store {
         let sql = "SELECT last_version FROM commits WHERE committed_at BETWEEN $1 AND $2 ORDER BY last_version LIMIT 1";
         let bounds = [before_ms.into(), now_ms.saturating_add(CLOCK_AHEAD_MS).into()];
         let first_kept = self
-            .ask(move |connection| connection.optional(sql, &bounds, |row| column::<i64>(row, 0)))
+            .query(move |connection| connection.query_optional(sql, &bounds, |row| column::<i64>(row, 0)))
             .await?
             .unwrap_or(i64::MAX);
         let sql = "DELETE FROM commits WHERE last_version < $1";
@@ -105,10 +105,14 @@ impl Store {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn people_of(&self, conversation: ConversationId, version: Version) -> Result<Vec<(UserId, bool)>> {
+    pub async fn members_and_leavers(
+        &self,
+        conversation: ConversationId,
+        version: Version,
+    ) -> Result<Vec<(UserId, bool)>> {
         let sql =
             "SELECT user_id, has_left FROM members WHERE conversation_id = $1 AND (has_left = 0 OR version >= $2)";
-        self.ask(move |connection| {
+        self.query(move |connection| {
             connection.query(sql, &[conversation.0.into(), version.0.into()], |row| {
                 Ok((UserId(column(row, 0)?), column::<i64>(row, 1)? != 0))
             })
@@ -120,10 +124,10 @@ impl Store {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn living_sessions(&self, user: UserId) -> Result<Vec<SessionId>> {
+    pub async fn active_sessions(&self, user: UserId) -> Result<Vec<SessionId>> {
         let sql =
             "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id AND u.disabled = 0 WHERE s.user_id = $1";
-        self.ask(move |connection| connection.query(sql, &[user.0.into()], |row| column(row, 0).map(SessionId))).await
+        self.query(move |connection| connection.query(sql, &[user.0.into()], |row| column(row, 0).map(SessionId))).await
     }
 
     /// A secret of this store, made the first time.
@@ -131,7 +135,7 @@ impl Store {
     /// # Errors
     /// The store is not there.
     pub async fn secret(&self, name: &'static str, fresh: [u8; 32]) -> Result<Vec<u8>> {
-        let known = self.ask(move |connection| secret(connection, name)).await?;
+        let known = self.query(move |connection| secret(connection, name)).await?;
         if let Some(known) = known {
             return Ok(known);
         }
@@ -149,28 +153,28 @@ impl Store {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn clear_log(&self) -> Result<bool> {
+    pub async fn truncate_log(&self) -> Result<bool> {
         if self.0.dialect != Dialect::Sqlite {
             return Ok(true);
         }
         self.aside(|connection| {
             // Most of the work is done while others go on; only the rest keeps them out.
-            connection.optional("PRAGMA wal_checkpoint(PASSIVE)", &[], |_| Ok(()))?;
-            connection.optional("PRAGMA busy_timeout = 20", &[], |_| Ok(()))?;
-            connection.one("PRAGMA wal_checkpoint(TRUNCATE)", &[], |row| Ok(column::<i64>(row, 0)? == 0))
+            connection.query_optional("PRAGMA wal_checkpoint(PASSIVE)", &[], |_| Ok(()))?;
+            connection.query_optional("PRAGMA busy_timeout = 20", &[], |_| Ok(()))?;
+            connection.query_one("PRAGMA wal_checkpoint(TRUNCATE)", &[], |row| Ok(column::<i64>(row, 0)? == 0))
         })
         .await
     }
 }
 
 fn secret(connection: &mut Connection, name: &str) -> Result<Option<Vec<u8>>> {
-    connection.optional("SELECT value FROM secrets WHERE name = $1", &[name.into()], |row| column(row, 0))
+    connection.query_optional("SELECT value FROM secrets WHERE name = $1", &[name.into()], |row| column(row, 0))
 }
 
 fn start(transaction: &mut Connection, epoch: Epoch, now_ms: i64, receipts: bool) -> Result<bool> {
     // The clock's row first, so that no commit falls between the version and its epoch.
     transaction.execute("UPDATE clock SET version = version WHERE one = 1", &[])?;
-    let is_forgotten = forget_if_switched(transaction, receipts)?;
+    let is_forgotten = forget_cursors_if_receipts_changed(transaction, receipts)?;
     let sql = "INSERT INTO starts (epoch, version, started_at) SELECT $1, version, $2 FROM clock";
     transaction.execute(sql, &[epoch.0.into(), now_ms.into()])?;
     let sql = "DELETE FROM starts WHERE position <= (SELECT max(position) FROM starts) - $1";
@@ -180,7 +184,7 @@ fn start(transaction: &mut Connection, epoch: Epoch, now_ms: i64, receipts: bool
 
 /// Where receipts were switched by the operator since the last start, every row of a member is told otherwise now,
 /// and no version says so: cursors from before are forgotten, and everybody loads anew.
-fn forget_if_switched(transaction: &mut Connection, receipts: bool) -> Result<bool> {
+fn forget_cursors_if_receipts_changed(transaction: &mut Connection, receipts: bool) -> Result<bool> {
     let now = vec![u8::from(receipts)];
     let before = secret(transaction, "receipts")?.unwrap_or_else(|| vec![1]);
     if before == now {

@@ -4,7 +4,7 @@
 //! when nobody waits for its answer any longer, on SQLite in its midst, on PostgreSQL at its time-out; what a connection
 //! was interrupted in never touches the work that follows on it.
 
-use super::{Error, Result, bulk_params::Value, postgres::Postgres, threads::Asker};
+use super::{Error, Result, bulk_params::Param, postgres::Postgres, threads::Caller};
 use rusqlite::{OpenFlags, config::DbConfig, types::ValueRef};
 use sqlx::{Row as _, postgres::PgRow};
 use std::{
@@ -16,18 +16,18 @@ use std::{
 /// Statements that a connection to SQLite keeps prepared: every form of every statement that is in frequent use.
 const STATEMENTS_KEPT: usize = 256;
 /// Steps of SQLite's machine between two looks whether somebody still waits; about a tenth of a millisecond.
-const STEPS: i32 = 4000;
+const PROGRESS_STEPS: i32 = 4000;
 /// The longest that a connection to PostgreSQL is kept, so that a setting of its server that changed reaches all.
-const LIFETIME: Duration = Duration::from_mins(10);
+const CONNECTION_LIFETIME: Duration = Duration::from_mins(10);
 
 /// Who waits for the work in progress.
-type Current = Arc<Mutex<Option<Arc<Asker>>>>;
+type Current = Arc<Mutex<Option<Arc<Caller>>>>;
 
 /// A connection.
 pub(crate) struct Connection {
     driver: Driver,
     current: Current,
-    made: Instant,
+    opened_at: Instant,
     /// Statements run so far.
     pub(super) statements: u64,
 }
@@ -51,28 +51,28 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Opens a SQLite file, which must be there, and runs `every` on it.
-    pub(super) fn sqlite(file: &Path, flags: OpenFlags, vfs: &std::ffi::CStr, every: &str) -> Result<Self> {
+    /// Opens a SQLite file, which must be there, and runs `setup_sql` on it.
+    pub(super) fn sqlite(file: &Path, flags: OpenFlags, vfs: &std::ffi::CStr, setup_sql: &str) -> Result<Self> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = rusqlite::Connection::open_with_flags_and_vfs(file, flags, vfs)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         // Otherwise a statement is prepared again whenever a value is bound that its plan may depend on, as a LIMIT.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        connection.execute_batch(every)?;
+        connection.execute_batch(setup_sql)?;
         let current = Current::default();
         let watched = current.clone();
         let is_given_up = move || {
             let current = watched.lock().unwrap_or_else(PoisonError::into_inner);
-            current.as_ref().is_some_and(|asker| !asker.waits())
+            current.as_ref().is_some_and(|caller| !caller.is_waiting())
         };
-        connection.progress_handler(STEPS, Some(is_given_up))?;
-        Ok(Self { driver: Driver::Sqlite(connection), current, made: Instant::now(), statements: 0 })
+        connection.progress_handler(PROGRESS_STEPS, Some(is_given_up))?;
+        Ok(Self { driver: Driver::Sqlite(connection), current, opened_at: Instant::now(), statements: 0 })
     }
 
     /// Takes a connection to PostgreSQL.
     pub(super) fn postgres(postgres: Postgres) -> Self {
         let driver = Driver::Postgres(Box::new(postgres));
-        Self { driver, current: Current::default(), made: Instant::now(), statements: 0 }
+        Self { driver, current: Current::default(), opened_at: Instant::now(), statements: 0 }
     }
 
     /// How often SQLite prepared a statement again since it was first prepared here.
@@ -88,68 +88,68 @@ impl Connection {
     }
 
     /// Whose work comes now. Without one nothing is interrupted.
-    pub(super) fn serve(&mut self, asker: Option<Arc<Asker>>) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = asker;
+    pub(super) fn set_caller(&mut self, caller: Option<Arc<Caller>>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = caller;
     }
 
     /// Whose work this is.
-    pub(super) fn asker(&self) -> Option<Arc<Asker>> {
+    pub(super) fn caller(&self) -> Option<Arc<Caller>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether other work may be done on it.
-    pub(super) fn is_sound(&self) -> bool {
+    pub(super) fn is_reusable(&self) -> bool {
         match &self.driver {
             // A transaction that is still open could not be ended.
             Driver::Sqlite(connection) => connection.is_autocommit(),
-            Driver::Postgres(postgres) => postgres.is_sound() && self.made.elapsed() < LIFETIME,
+            Driver::Postgres(postgres) => postgres.is_reusable() && self.opened_at.elapsed() < CONNECTION_LIFETIME,
         }
     }
 
     /// Whether it can be used after a rest: on PostgreSQL it may have been ended at the other side meanwhile.
-    pub(super) fn is_awake(&mut self, until: Instant) -> bool {
+    pub(super) fn is_alive(&mut self, deadline: Instant) -> bool {
         match &mut self.driver {
             Driver::Sqlite(_) => true,
-            Driver::Postgres(postgres) => postgres.is_awake(until),
+            Driver::Postgres(postgres) => postgres.is_alive(deadline),
         }
     }
 
     /// Goes on only while somebody waits: for work that takes long between two statements.
-    pub(crate) fn go_on(&self) -> Result<()> {
+    pub(crate) fn check_caller(&self) -> Result<()> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_some_and(|asker| !asker.waits()) { Err(Error::Silent) } else { Ok(()) }
+        if current.as_ref().is_some_and(|caller| !caller.is_waiting()) { Err(Error::Timeout) } else { Ok(()) }
     }
 
-    fn until(&self) -> Option<Instant> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|asker| asker.until)
+    fn deadline(&self) -> Option<Instant> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|caller| caller.deadline)
     }
 
     /// Begins a transaction that writes. On SQLite it takes the lock of the only writer at once: who reads first and
     /// writes then cannot wait for it.
-    pub(super) fn begin_to_write(&mut self) -> Result<()> {
-        self.go_on()?;
+    pub(super) fn begin_write(&mut self) -> Result<()> {
+        self.check_caller()?;
         // On PostgreSQL whatever the database's default: under a stricter level, reads would be older than the lock.
         self.run(if self.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN ISOLATION LEVEL READ COMMITTED" })
     }
 
     /// Begins a transaction whose reads are all of one moment.
-    pub(super) fn begin_to_read(&mut self) -> Result<()> {
-        self.go_on()?;
+    pub(super) fn begin_read(&mut self) -> Result<()> {
+        self.check_caller()?;
         self.run(if self.is_sqlite() { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" })
     }
 
     /// Ends a transaction; it is durable when this returns.
     pub(super) fn commit(&mut self) -> Result<()> {
         // Nothing interrupts what may have happened already; on PostgreSQL the time-out still holds.
-        let until = self.until();
+        let deadline = self.deadline();
         if let Driver::Sqlite(_) = &self.driver {
-            self.serve(None);
+            self.set_caller(None);
         }
         let committed = match &mut self.driver {
             Driver::Sqlite(connection) => {
                 connection.prepare_cached("COMMIT")?.raw_execute().map(drop).map_err(Error::from)
             }
-            Driver::Postgres(postgres) => postgres.execute("COMMIT", &[], until).map(drop),
+            Driver::Postgres(postgres) => postgres.execute("COMMIT", &[], deadline).map(drop),
         };
         if committed.is_err() {
             self.roll_back();
@@ -159,7 +159,7 @@ impl Connection {
 
     /// Ends a transaction as if it never was. If it cannot be ended, the connection is not kept, which ends it too.
     pub(super) fn roll_back(&mut self) {
-        let until = self.until();
+        let deadline = self.deadline();
         match &mut self.driver {
             Driver::Sqlite(connection) => {
                 // On a full disk SQLite has ended it by itself.
@@ -168,80 +168,80 @@ impl Connection {
                     drop(connection.prepare_cached("ROLLBACK").and_then(|mut statement| statement.raw_execute()));
                 }
             }
-            Driver::Postgres(postgres) => postgres.roll_back(until),
+            Driver::Postgres(postgres) => postgres.roll_back(deadline),
         }
     }
 
     fn run(&mut self, sql: &str) -> Result<()> {
-        let until = self.until();
+        let deadline = self.deadline();
         match &mut self.driver {
             Driver::Sqlite(connection) => connection.prepare_cached(sql)?.raw_execute().map(drop)?,
-            Driver::Postgres(postgres) => postgres.begin(sql, until)?,
+            Driver::Postgres(postgres) => postgres.begin(sql, deadline)?,
         }
         Ok(())
     }
 
     /// Runs a text of several statements without parameters: migrations and settings.
     pub(super) fn batch(&mut self, text: &str) -> Result<()> {
-        self.go_on()?;
-        let until = self.until();
+        self.check_caller()?;
+        let deadline = self.deadline();
         match &mut self.driver {
             Driver::Sqlite(connection) => Ok(connection.execute_batch(text)?),
-            Driver::Postgres(postgres) => postgres.batch(text, until),
+            Driver::Postgres(postgres) => postgres.batch(text, deadline),
         }
     }
 
     /// Runs a statement that gives no rows; says how many it touched.
-    pub(crate) fn execute(&mut self, sql: &str, parameters: &[Value<'_>]) -> Result<u64> {
-        self.go_on()?;
+    pub(crate) fn execute(&mut self, sql: &str, parameters: &[Param<'_>]) -> Result<u64> {
+        self.check_caller()?;
         self.statements += 1;
-        let until = self.until();
+        let deadline = self.deadline();
         match &mut self.driver {
             Driver::Sqlite(connection) => {
                 let mut statement = connection.prepare_cached(sql)?;
                 bind(&mut statement, sql, parameters)?;
                 Ok(statement.raw_execute()? as u64)
             }
-            Driver::Postgres(postgres) => postgres.execute(sql, parameters, until),
+            Driver::Postgres(postgres) => postgres.execute(sql, parameters, deadline),
         }
     }
 
-    /// Hands each row to `take`, until it says that this is enough.
-    pub(crate) fn each(
+    /// Hands each row to `on_row`, until it says that this is enough.
+    pub(crate) fn for_each(
         &mut self,
         sql: &str,
-        parameters: &[Value<'_>],
-        mut take: impl FnMut(Row<'_>) -> Result<bool>,
+        parameters: &[Param<'_>],
+        mut on_row: impl FnMut(Row<'_>) -> Result<bool>,
     ) -> Result<()> {
-        self.go_on()?;
+        self.check_caller()?;
         self.statements += 1;
-        let until = self.until();
+        let deadline = self.deadline();
         match &mut self.driver {
             Driver::Sqlite(connection) => {
                 let mut statement = connection.prepare_cached(sql)?;
                 bind(&mut statement, sql, parameters)?;
                 let mut rows = statement.raw_query();
                 while let Some(row) = rows.next()? {
-                    if !take(Row::Sqlite(row))? {
+                    if !on_row(Row::Sqlite(row))? {
                         break;
                     }
                 }
                 Ok(())
             }
-            Driver::Postgres(postgres) => postgres.each(sql, parameters, until, take),
+            Driver::Postgres(postgres) => postgres.for_each(sql, parameters, deadline, on_row),
         }
     }
 
-    /// Runs a statement with one set of parameters after the other, and hands each row to `take`, until it says that this
+    /// Runs a statement with one set of parameters after the other, and hands each row to `on_row`, until it says that this
     /// is enough. Only on SQLite, which needs no trip to a server for each. SQLite numbers `$1`, `$2` and so on in the
     /// order in which they first stand in the statement; where that is not their own order, write `?1`.
-    pub(super) fn each_of<'a, 'v: 'a>(
+    pub(super) fn for_each_set<'a, 'v: 'a>(
         &mut self,
         sql: &str,
-        sets: impl Iterator<Item = &'a [Value<'v>]>,
-        mut take: impl FnMut(Row<'_>) -> Result<bool>,
+        sets: impl Iterator<Item = &'a [Param<'v>]>,
+        mut on_row: impl FnMut(Row<'_>) -> Result<bool>,
     ) -> Result<()> {
-        self.go_on()?;
+        self.check_caller()?;
         self.statements += 1;
         let Driver::Sqlite(connection) = &mut self.driver else {
             return Err(Error::Corrupt("sets of parameters are for SQLite".to_owned()));
@@ -253,7 +253,7 @@ impl Connection {
             }
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next()? {
-                if !take(Row::Sqlite(row))? {
+                if !on_row(Row::Sqlite(row))? {
                     return Ok(());
                 }
             }
@@ -265,11 +265,11 @@ impl Connection {
     pub(crate) fn query<T>(
         &mut self,
         sql: &str,
-        parameters: &[Value<'_>],
+        parameters: &[Param<'_>],
         mut read: impl FnMut(Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         let mut all = Vec::new();
-        self.each(sql, parameters, |row| {
+        self.for_each(sql, parameters, |row| {
             all.push(read(row)?);
             Ok(true)
         })?;
@@ -277,14 +277,14 @@ impl Connection {
     }
 
     /// What `read` makes of the first row, if there is one.
-    pub(crate) fn optional<T>(
+    pub(crate) fn query_optional<T>(
         &mut self,
         sql: &str,
-        parameters: &[Value<'_>],
+        parameters: &[Param<'_>],
         mut read: impl FnMut(Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         let mut first = None;
-        self.each(sql, parameters, |row| {
+        self.for_each(sql, parameters, |row| {
             first = Some(read(row)?);
             Ok(false)
         })?;
@@ -292,19 +292,19 @@ impl Connection {
     }
 
     /// What `read` makes of the only row.
-    pub(crate) fn one<T>(
+    pub(crate) fn query_one<T>(
         &mut self,
         sql: &str,
-        parameters: &[Value<'_>],
+        parameters: &[Param<'_>],
         read: impl FnMut(Row<'_>) -> Result<T>,
     ) -> Result<T> {
-        let row = self.optional(sql, parameters, read)?;
+        let row = self.query_optional(sql, parameters, read)?;
         row.ok_or_else(|| Error::Corrupt("a row that is always there is missing".to_owned()))
     }
 }
 
 /// `$1` names the first parameter and may stand more than once, in any order.
-fn bind(statement: &mut rusqlite::Statement<'_>, sql: &str, parameters: &[Value<'_>]) -> Result<()> {
+fn bind(statement: &mut rusqlite::Statement<'_>, sql: &str, parameters: &[Param<'_>]) -> Result<()> {
     for place in 1..=statement.parameter_count() {
         let name = statement.parameter_name(place).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
         let value = name.and_then(|name| parameters.get(name.checked_sub(1)?));
@@ -320,7 +320,7 @@ pub(crate) trait Column: Sized {
     fn read(row: Row<'_>, position: usize) -> Result<Self>;
 }
 
-fn wrong(position: usize, what: impl std::fmt::Display) -> Error {
+fn bad_column(position: usize, what: impl std::fmt::Display) -> Error {
     Error::Corrupt(format!("column {position}: {what}"))
 }
 
@@ -330,10 +330,10 @@ impl Column for Option<i64> {
             Row::Sqlite(row) => match row.get_ref(position)? {
                 ValueRef::Null => Ok(None),
                 ValueRef::Integer(number) => Ok(Some(number)),
-                other => Err(wrong(position, other.data_type())),
+                other => Err(bad_column(position, other.data_type())),
             },
             // Of any width.
-            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| wrong(position, error)),
+            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| bad_column(position, error)),
         }
     }
 }
@@ -344,12 +344,12 @@ impl Column for Option<String> {
             Row::Sqlite(row) => match row.get_ref(position)? {
                 ValueRef::Null => Ok(None),
                 ValueRef::Text(text) => {
-                    let text = std::str::from_utf8(text).map_err(|error| wrong(position, error))?;
+                    let text = std::str::from_utf8(text).map_err(|error| bad_column(position, error))?;
                     Ok(Some(text.to_owned()))
                 }
-                other => Err(wrong(position, other.data_type())),
+                other => Err(bad_column(position, other.data_type())),
             },
-            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| wrong(position, error)),
+            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| bad_column(position, error)),
         }
     }
 }
@@ -360,23 +360,23 @@ impl Column for Option<Vec<u8>> {
             Row::Sqlite(row) => match row.get_ref(position)? {
                 ValueRef::Null => Ok(None),
                 ValueRef::Blob(bytes) => Ok(Some(bytes.to_owned())),
-                other => Err(wrong(position, other.data_type())),
+                other => Err(bad_column(position, other.data_type())),
             },
-            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| wrong(position, error)),
+            Row::Postgres(row) => row.try_get_unchecked(position).map_err(|error| bad_column(position, error)),
         }
     }
 }
 
-macro_rules! never_null {
+macro_rules! impl_non_null {
     ($($kind:ty),+) => {
         $(impl Column for $kind {
             fn read(row: Row<'_>, position: usize) -> Result<Self> {
-                Option::<$kind>::read(row, position)?.ok_or_else(|| wrong(position, "it is null"))
+                Option::<$kind>::read(row, position)?.ok_or_else(|| bad_column(position, "it is null"))
             }
         })+
     };
 }
-never_null!(i64, String, Vec<u8>);
+impl_non_null!(i64, String, Vec<u8>);
 
 /// A column by its position.
 pub(crate) fn column<T: Column>(row: Row<'_>, position: usize) -> Result<T> {

@@ -3,7 +3,7 @@
 //! Invariant: every write demands the lease's number, which rises with each taking, so that whoever was thought
 //! dead and comes back writes nothing. Times decide only when a lease may be taken.
 
-use super::{Result, connection::Connection, rows::Reader};
+use super::{Result, connection::Connection, rows::RowReader};
 use parlor_protocol::{
     cursor::Cursor,
     ids::{Epoch, Version},
@@ -23,7 +23,7 @@ pub struct Lease {
 
 /// How far a follower has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ConsumerPosition {
     /// The form of what it wrote.
     pub format: i64,
     /// Everything up to here was read.
@@ -34,7 +34,7 @@ pub struct Place {
 
 /// Who wants a lease, and until when.
 #[derive(Clone, Copy, Debug)]
-pub struct Taker {
+pub struct LeaseRequest {
     /// The start of the server.
     pub holder: Epoch,
     /// Now.
@@ -49,7 +49,7 @@ pub struct Taker {
 pub(super) fn ensure(connection: &mut Connection, name: &'static str) -> Result<()> {
     // Looked for first: a full disk, or another that writes, keeps nobody from reading.
     let sql = "SELECT 1 FROM followers WHERE name = $1";
-    if connection.optional(sql, &[name.into()], |_| Ok(()))?.is_some() {
+    if connection.query_optional(sql, &[name.into()], |_| Ok(()))?.is_some() {
         return Ok(());
     }
     let sql = "INSERT INTO followers (name, format, epoch, version, base, lease, holder, until_ms) \
@@ -58,41 +58,50 @@ pub(super) fn ensure(connection: &mut Connection, name: &'static str) -> Result<
 }
 
 /// Takes the lease, if it is free, over, or one's own.
-pub(super) fn take(connection: &mut Connection, name: &'static str, taker: Taker) -> Result<Option<(Lease, Place)>> {
+pub(super) fn acquire(
+    connection: &mut Connection,
+    name: &'static str,
+    request: LeaseRequest,
+) -> Result<Option<(Lease, ConsumerPosition)>> {
     let sql = "UPDATE followers SET lease = lease + 1, holder = $2, until_ms = $3 \
                WHERE name = $1 AND (holder = $2 OR until_ms <= $4 OR until_ms > $6 OR $5 <> 0) \
                RETURNING lease, format, epoch, version, base";
     // No clock that is right says so late a time: the one that did was set back since, and its lease is over.
-    let believed = taker.now_ms.saturating_add((taker.until_ms - taker.now_ms).saturating_mul(CLOCKS_APART));
+    let believed = request.now_ms.saturating_add((request.until_ms - request.now_ms).saturating_mul(CLOCKS_APART));
     let parameters = [
         name.into(),
-        taker.holder.0.into(),
-        taker.until_ms.into(),
-        taker.now_ms.into(),
-        taker.is_alone.into(),
+        request.holder.0.into(),
+        request.until_ms.into(),
+        request.now_ms.into(),
+        request.is_alone.into(),
         believed.into(),
     ];
-    connection.optional(sql, &parameters, |row| {
-        let mut reader = Reader::new(row);
+    connection.query_optional(sql, &parameters, |row| {
+        let mut reader = RowReader::new(row);
         let lease = Lease { name, number: reader.int()? };
         let format = reader.int()?;
         let cursor = Cursor { epoch: Epoch(reader.int()?), version: Version(reader.int()?) };
-        Ok((lease, Place { format, cursor, base: Version(reader.int()?) }))
+        Ok((lease, ConsumerPosition { format, cursor, base: Version(reader.int()?) }))
     })
 }
 
 /// Notes how far was read, and keeps the lease; says whether one still has it. The first statement of a follower's
 /// transaction: from here on nobody takes the lease before its end.
-pub(super) fn advance(connection: &mut Connection, lease: &Lease, place: &Place, until_ms: i64) -> Result<bool> {
+pub(super) fn advance(
+    connection: &mut Connection,
+    lease: &Lease,
+    position: &ConsumerPosition,
+    until_ms: i64,
+) -> Result<bool> {
     let sql = "UPDATE followers SET format = $3, epoch = $4, version = $5, base = $6, until_ms = $7 \
                WHERE name = $1 AND lease = $2";
     let parameters = [
         lease.name.into(),
         lease.number.into(),
-        place.format.into(),
-        place.cursor.epoch.0.into(),
-        place.cursor.version.0.into(),
-        place.base.0.into(),
+        position.format.into(),
+        position.cursor.epoch.0.into(),
+        position.cursor.version.0.into(),
+        position.base.0.into(),
         until_ms.into(),
     ];
     Ok(connection.execute(sql, &parameters)? == 1)

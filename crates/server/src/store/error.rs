@@ -19,8 +19,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_may_be_tried_again_and_a_fault_may_not() {
-        let silent = Problem::from(Error::Silent);
+    fn an_outage_is_retryable_and_corruption_is_not() {
+        let silent = Problem::from(Error::Timeout);
         assert_eq!((silent.code, silent.retry_after_ms.is_some()), (Code::Unavailable, true));
         let fault = Problem::from(Error::Corrupt("a row".to_owned()));
         assert_eq!((fault.code, fault.retry_after_ms), (Code::Internal, None));

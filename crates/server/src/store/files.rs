@@ -5,7 +5,7 @@ use super::{
     clock::CLOCK_AHEAD_MS,
     column,
     connection::Connection,
-    rows::{FILE, Reader},
+    rows::{FILE, RowReader},
 };
 use crate::domain::{
     files::{FileRow, FileState, Preview},
@@ -16,7 +16,7 @@ use parlor_protocol::ids::{FileId, UserId};
 /// An upload to be begun.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns are described in the migrations")]
-pub struct NewUpload {
+pub struct NewUploadRow {
     pub id: FileId,
     pub owner: UserId,
     pub client_id: String,
@@ -30,11 +30,11 @@ pub struct NewUpload {
 
 /// What came of beginning one.
 #[derive(Clone, Debug)]
-pub enum Begun {
+pub enum UploadStart {
     /// It is new.
     New(FileRow),
     /// It was there already under this `client_id`.
-    Found(FileRow),
+    Existing(FileRow),
     /// The person has as many as there may be that no message carries.
     TooManyUnsent,
     /// The person has so many bytes that this one would be too much.
@@ -47,7 +47,7 @@ pub enum Begun {
 /// What was found out about a file when all of it was there.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the columns are described in the migrations")]
-pub struct Finished {
+pub struct FinishedUpload {
     pub bytes: u64,
     pub media_type: String,
     pub size: Option<(u32, u32)>,
@@ -57,7 +57,7 @@ pub struct Finished {
 
 /// What a person, `$1`, has of bytes that are kept: files, and pictures of people and groups. Files that are forwarded
 /// count once: for who uploaded them; when that file is gone, for the owner of the oldest copy.
-pub(super) const KEPT_BYTES: &str = "\
+pub(super) const USED_BYTES: &str = "\
     (SELECT COALESCE(CAST(SUM(bytes) AS BIGINT), 0) FROM files f WHERE owner = $1 AND (client_id NOT LIKE ' %' \
     OR NOT EXISTS (SELECT 1 FROM files o WHERE o.blob = f.blob AND (o.client_id NOT LIKE ' %' \
     OR o.created_at < f.created_at OR (o.created_at = f.created_at AND o.id < f.id))))) \
@@ -71,26 +71,26 @@ impl Store {
     /// Begins an upload, within what its owner may have. The same `client_id` twice is one.
     ///
     /// Bytes count once, however often they are forwarded, so that nobody keeps bytes that count for nobody.
-    pub async fn begin_upload(&self, new: NewUpload) -> Result<Begun> {
+    pub async fn begin_upload(&self, new: NewUploadRow) -> Result<UploadStart> {
         self.write(move |transaction| begin(transaction, &new)).await
     }
 
     /// The upload of this `client_id`.
     pub async fn upload(&self, owner: UserId, client_id: String) -> Result<Option<FileRow>> {
-        self.ask(move |connection| by_client_id(connection, owner, &client_id)).await
+        self.query(move |connection| by_client_id(connection, owner, &client_id)).await
     }
 
     /// The upload of this id.
     pub async fn upload_by_id(&self, owner: UserId, id: FileId) -> Result<Option<FileRow>> {
         let sql = format!("SELECT {FILE} FROM files f WHERE f.id = $1 AND f.owner = $2");
-        self.ask(move |connection| {
-            connection.optional(&sql, &[id.0.into(), owner.0.into()], |row| Reader::new(row).file())
+        self.query(move |connection| {
+            connection.query_optional(&sql, &[id.0.into(), owner.0.into()], |row| RowReader::new(row).file())
         })
         .await
     }
 
     /// So much of an upload is safely on the disk. False: there is no such upload in progress any more.
-    pub async fn keep_received(&self, id: FileId, received: u64, now_ms: i64) -> Result<bool> {
+    pub async fn record_received(&self, id: FileId, received: u64, now_ms: i64) -> Result<bool> {
         let sql = "UPDATE files SET received = $1, touched_at = $2 WHERE id = $3 AND state = 'uploading'";
         self.write(move |transaction| {
             Ok(transaction.execute(sql, &[int(received).into(), now_ms.into(), id.0.into()])? == 1)
@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// All of it is in the storage. None: there is no such upload in progress any more.
-    pub async fn finish_upload(&self, id: FileId, finished: Finished, now_ms: i64) -> Result<Option<FileRow>> {
+    pub async fn finish_upload(&self, id: FileId, finished: FinishedUpload, now_ms: i64) -> Result<Option<FileRow>> {
         let sql = format!(
             "UPDATE files SET state = 'finished', received = announced_bytes, bytes = $1, media_type = $2, \
              width = $3, height = $4, blur_hash = $5, has_preview = $6, touched_at = $7 \
@@ -118,7 +118,7 @@ impl Store {
                 now_ms.into(),
                 id.0.into(),
             ];
-            transaction.optional(&sql, &parameters, |row| Reader::new(row).file())
+            transaction.query_optional(&sql, &parameters, |row| RowReader::new(row).file())
         })
         .await
     }
@@ -127,7 +127,7 @@ impl Store {
     pub async fn remove_upload(&self, id: FileId) -> Result<bool> {
         let sql = "DELETE FROM files WHERE id = $1 AND state <> 'sent' RETURNING blob";
         self.write(move |transaction| {
-            let blob = transaction.optional(sql, &[id.0.into()], |row| column(row, 0))?;
+            let blob = transaction.query_optional(sql, &[id.0.into()], |row| column(row, 0))?;
             free(transaction, blob)
         })
         .await
@@ -137,7 +137,7 @@ impl Store {
     pub async fn remove_stale_upload(&self, id: FileId, touched_before: i64) -> Result<bool> {
         let sql = "DELETE FROM files WHERE id = $1 AND state <> 'sent' AND touched_at < $2 RETURNING blob";
         self.write(move |transaction| {
-            let blob = transaction.optional(sql, &[id.0.into(), touched_before.into()], |row| column(row, 0))?;
+            let blob = transaction.query_optional(sql, &[id.0.into(), touched_before.into()], |row| column(row, 0))?;
             free(transaction, blob)
         })
         .await
@@ -152,7 +152,7 @@ impl Store {
     ) -> Result<Vec<(i64, FileId)>> {
         let sql = "SELECT touched_at, id FROM files WHERE state <> 'sent' AND touched_at < $1 \
                    AND (touched_at, id) > ($2, $3) ORDER BY touched_at, id LIMIT $4";
-        self.ask(move |connection| {
+        self.query(move |connection| {
             let parameters = [touched_before.into(), touched_at.into(), id.0.into(), most.into()];
             connection.query(sql, &parameters, |row| Ok((column(row, 0)?, FileId(column(row, 1)?))))
         })
@@ -161,10 +161,10 @@ impl Store {
 
     /// Files that no message carries and that say a time which is still to come were touched now: a clock that was set
     /// back since would have them kept for as long as it was ahead.
-    pub async fn bring_uploads_back(&self, now_ms: i64) -> Result<()> {
+    pub async fn clamp_future_uploads(&self, now_ms: i64) -> Result<()> {
         let ahead = now_ms.saturating_add(CLOCK_AHEAD_MS);
         let sql = "SELECT 1 FROM files WHERE state <> 'sent' AND touched_at > $1 LIMIT 1";
-        if self.ask(move |connection| connection.optional(sql, &[ahead.into()], |_| Ok(()))).await?.is_none() {
+        if self.query(move |connection| connection.query_optional(sql, &[ahead.into()], |_| Ok(()))).await?.is_none() {
             return Ok(());
         }
         let sql = "UPDATE files SET touched_at = $1 WHERE state <> 'sent' AND touched_at > $2";
@@ -175,7 +175,7 @@ impl Store {
     pub async fn is_uploading(&self, id: FileId) -> Result<bool> {
         let sql = "SELECT state FROM files WHERE id = $1";
         let state: Option<String> =
-            self.ask(move |connection| connection.optional(sql, &[id.0.into()], |row| column(row, 0))).await?;
+            self.query(move |connection| connection.query_optional(sql, &[id.0.into()], |row| column(row, 0))).await?;
         Ok(state.as_deref() == Some(FileState::Uploading.name()))
     }
 
@@ -198,11 +198,11 @@ impl Store {
     /// Whether anything was freed. Cheaper than to ask what.
     pub async fn has_freed_blobs(&self) -> Result<bool> {
         let sql = "SELECT 1 FROM freed_blobs LIMIT 1";
-        self.ask(move |connection| Ok(connection.optional(sql, &[], |_| Ok(()))?.is_some())).await
+        self.query(move |connection| Ok(connection.query_optional(sql, &[], |_| Ok(()))?.is_some())).await
     }
 
     /// The storage has it no longer.
-    pub async fn forget_blob(&self, blob: String) -> Result<()> {
+    pub async fn remove_freed_blob(&self, blob: String) -> Result<()> {
         let sql = "DELETE FROM freed_blobs WHERE blob = $1";
         self.write(move |transaction| transaction.execute(sql, &[blob.into()]).map(drop)).await
     }
@@ -217,17 +217,17 @@ impl Store {
              AND NOT EXISTS (SELECT 1 FROM hidden_messages h WHERE h.user_id = $2 \
              AND h.conversation_id = f.conversation_id AND h.seq = f.seq)))"
         );
-        self.ask(move |connection| {
-            connection.optional(&sql, &[id.0.into(), user.0.into()], |row| Reader::new(row).file())
+        self.query(move |connection| {
+            connection.query_optional(&sql, &[id.0.into(), user.0.into()], |row| RowReader::new(row).file())
         })
         .await
     }
 
     /// What the storage must have, in the order of names: the blob, its bytes, whether there is a preview.
-    pub async fn kept_blobs(&self, after: String, most: i64) -> Result<Vec<(String, u64, bool)>> {
+    pub async fn stored_blobs(&self, after: String, most: i64) -> Result<Vec<(String, u64, bool)>> {
         let sql = "SELECT blob, MAX(bytes), MAX(has_preview) FROM files WHERE state <> 'uploading' AND blob > $1 \
                    GROUP BY blob ORDER BY blob LIMIT $2";
-        self.ask(move |connection| {
+        self.query(move |connection| {
             connection.query(sql, &[after.into(), most.into()], |row| {
                 let (blob, bytes, has_preview): (_, i64, i64) = (column(row, 0)?, column(row, 1)?, column(row, 2)?);
                 Ok((blob, u64::try_from(bytes).unwrap_or(0), has_preview != 0))
@@ -237,29 +237,29 @@ impl Store {
     }
 
     /// Whether any row, or the list of what was freed, has it.
-    pub async fn knows_blob(&self, blob: String) -> Result<bool> {
+    pub async fn has_blob(&self, blob: String) -> Result<bool> {
         let sql = "SELECT 1 FROM files WHERE blob = $1 UNION ALL SELECT 1 FROM freed_blobs WHERE blob = $1 LIMIT 1";
-        self.ask(move |connection| Ok(connection.optional(sql, &[blob.into()], |_| Ok(()))?.is_some())).await
+        self.query(move |connection| Ok(connection.query_optional(sql, &[blob.into()], |_| Ok(()))?.is_some())).await
     }
 }
 
-fn begin(transaction: &mut Connection, new: &NewUpload) -> Result<Begun> {
+fn begin(transaction: &mut Connection, new: &NewUploadRow) -> Result<UploadStart> {
     if !transaction.is_sqlite() {
         // Two at once count each other.
         transaction.execute("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", &[new.owner.0.into()])?;
     }
     if let Some(found) = by_client_id(transaction, new.owner, &new.client_id)? {
-        return Ok(Begun::Found(found));
+        return Ok(UploadStart::Existing(found));
     }
-    let sql = format!("SELECT {KEPT_BYTES}, (SELECT COUNT(*) FROM files WHERE owner = $1 AND state <> 'sent')");
+    let sql = format!("SELECT {USED_BYTES}, (SELECT COUNT(*) FROM files WHERE owner = $1 AND state <> 'sent')");
     let (kept, unsent): (i64, i64) =
-        transaction.one(&sql, &[new.owner.0.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
+        transaction.query_one(&sql, &[new.owner.0.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
     let kept = u64::try_from(kept).unwrap_or(0);
     if unsent >= i64::from(new.unsent_max) {
-        return Ok(Begun::TooManyUnsent);
+        return Ok(UploadStart::TooManyUnsent);
     }
     if kept.saturating_add(new.bytes) > new.kept_bytes_max {
-        return Ok(Begun::TooManyBytes { kept });
+        return Ok(UploadStart::TooManyBytes { kept });
     }
     let sql = "INSERT INTO files (id, owner, client_id, name, bytes, announced_bytes, received, state, blob, \
                created_at, touched_at) VALUES ($1, $2, $3, $4, $5, $5, 0, 'uploading', $6, $7, $7)";
@@ -274,12 +274,12 @@ fn begin(transaction: &mut Connection, new: &NewUpload) -> Result<Begun> {
     ];
     transaction.execute(sql, &parameters)?;
     let row = by_client_id(transaction, new.owner, &new.client_id)?;
-    row.map(Begun::New).ok_or_else(|| super::Error::Corrupt("a new file is not there".to_owned()))
+    row.map(UploadStart::New).ok_or_else(|| super::Error::Corrupt("a new file is not there".to_owned()))
 }
 
 fn by_client_id(connection: &mut Connection, owner: UserId, client_id: &str) -> Result<Option<FileRow>> {
     let sql = format!("SELECT {FILE} FROM files f WHERE f.client_id = $1 AND f.owner = $2");
-    connection.optional(&sql, &[client_id.into(), owner.0.into()], |row| Reader::new(row).file())
+    connection.query_optional(&sql, &[client_id.into(), owner.0.into()], |row| RowReader::new(row).file())
 }
 
 /// Notes that the storage need not keep it, if there is one; says whether there is.

@@ -7,8 +7,9 @@ impl Store {
     /// Whether a person signed in from there before.
     pub(crate) async fn is_known_place(&self, user: UserId, place: [u8; 32]) -> Result<bool> {
         let sql = "SELECT 1 FROM known_places WHERE user_id = $1 AND place = $2";
-        let found =
-            self.ask(move |connection| connection.optional(sql, &[user.0.into(), place.to_vec().into()], |_| Ok(())));
+        let found = self.query(move |connection| {
+            connection.query_optional(sql, &[user.0.into(), place.to_vec().into()], |_| Ok(()))
+        });
         Ok(found.await?.is_some())
     }
 

@@ -40,9 +40,9 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
-use threads::Threads;
+use threads::ThreadPool;
 
-pub use open::{Durability, Settings};
+pub use open::{Durability, StoreOptions};
 
 /// Which database answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,18 +55,18 @@ pub enum Dialect {
 
 /// The store. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<StoreInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct StoreInner {
     dialect: Dialect,
     opener: Opener,
     timeout: Duration,
-    readers: Threads,
+    readers: ThreadPool,
     /// On SQLite the only thread that writes; on PostgreSQL nobody waits there behind a commit.
-    writers: Threads,
+    writers: ThreadPool,
     /// On PostgreSQL, a thread of its own for commits.
-    commits: Option<Threads>,
+    commits: Option<ThreadPool>,
     limits: Arc<Limits>,
     /// Whether anybody is told how far others have read.
     receipts: bool,
@@ -76,7 +76,7 @@ struct Inner {
 
 /// What a fault of the store came from.
 #[derive(Debug, thiserror::Error)]
-pub enum Cause {
+pub enum ErrorCause {
     /// SQLite.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
@@ -88,10 +88,10 @@ pub enum Cause {
     Machine(#[from] io::Error),
     /// The store itself.
     #[error("{0}")]
-    Told(&'static str),
+    Message(&'static str),
 }
 
-impl Cause {
+impl ErrorCause {
     /// The primary result code of SQLite (<https://sqlite.org/rescode.html>).
     fn sqlite_code(&self) -> Option<i32> {
         let Self::Sqlite(error) = self else { return None };
@@ -104,13 +104,13 @@ impl Cause {
 pub enum Error {
     /// It is not there, busy, or full: nothing happened, and the same may succeed later.
     #[error("the store is not available: {0}")]
-    Unavailable(#[source] Cause),
+    Unavailable(#[source] ErrorCause),
     /// It did not answer within its time: a frozen database, or a network that went away silently.
     #[error("the store did not answer in time")]
-    Silent,
+    Timeout,
     /// The data or the statement is at fault.
     #[error("the store refused: {0}")]
-    Refused(#[source] Cause),
+    Refused(#[source] ErrorCause),
     /// A row does not hold what the program wrote.
     #[error("the store holds a row that cannot be: {0}")]
     Corrupt(String),
@@ -125,7 +125,7 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error().map(|failure| failure.extended_code & 0xff) {
             Some(5 | 6 | 8 | 10 | 13 | 14) => Self::Unavailable(error.into()),
-            Some(9) => Self::Silent,
+            Some(9) => Self::Timeout,
             _ => Self::Refused(error.into()),
         }
     }
@@ -156,7 +156,7 @@ impl Error {
     /// Whether the store is not there, rather than something at fault.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Silent)
+        matches!(self, Self::Unavailable(_) | Self::Timeout)
     }
 }
 
@@ -179,22 +179,22 @@ impl Store {
         work: impl FnOnce(&mut Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (limits, receipts) = (self.0.limits.clone(), self.0.receipts);
-        self.0.readers.ask(move |connection| Snapshot::of(connection, &limits, receipts, work)).await
+        self.0.readers.run(move |connection| Snapshot::run(connection, &limits, receipts, work)).await
     }
 
     /// How many units of work are under way.
     #[must_use]
     pub fn busy(&self) -> usize {
-        let commits = self.0.commits.as_ref().map_or(0, Threads::busy);
+        let commits = self.0.commits.as_ref().map_or(0, ThreadPool::busy);
         self.0.readers.busy() + self.0.writers.busy() + commits
     }
 
     /// Reads what one statement gives.
-    async fn ask<T: Send + 'static>(
+    async fn query<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.0.readers.ask(work).await
+        self.0.readers.run(work).await
     }
 
     /// Writes rows without a version, for the modules that own them (sign-ins, pictures, secrets, followers' cursors).
@@ -213,8 +213,8 @@ impl Store {
     ) -> Result<T> {
         let store = self.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let until = Instant::now() + store.0.timeout;
-            work(&mut store.0.opener.open(open::Use::Aside, Some(until))?)
+            let deadline = Instant::now() + store.0.timeout;
+            work(&mut store.0.opener.open(open::Purpose::LongRunning, Some(deadline))?)
         });
         done.await.unwrap_or_else(|error| Err(Error::Corrupt(error.to_string())))
     }

@@ -1,6 +1,6 @@
 //! The words that people are found by, worked out again where they have an older form.
 
-use super::{Result, bulk_params::Values, column, connection::Connection};
+use super::{Result, bulk_params::BulkParams, column, connection::Connection};
 use crate::search::names::{FORM, name_words};
 
 /// Names worked out at once.
@@ -10,17 +10,17 @@ const ROWS_MAX: i64 = 1000;
 ///
 /// # Errors
 /// The store is not there.
-pub(super) fn are_folded(connection: &mut Connection) -> Result<bool> {
+pub(super) fn are_current(connection: &mut Connection) -> Result<bool> {
     let sql = "SELECT form FROM forms WHERE name = 'name_words'";
-    connection.one(sql, &[], |row| Ok(column::<i64>(row, 0)? == FORM))
+    connection.query_one(sql, &[], |row| Ok(column::<i64>(row, 0)? == FORM))
 }
 
 /// Works out the words of every name again, if another program kept them in another form.
 ///
 /// # Errors
 /// The store is not there.
-pub(super) fn refold(connection: &mut Connection) -> Result<()> {
-    if are_folded(connection)? {
+pub(super) fn recompute(connection: &mut Connection) -> Result<()> {
+    if are_current(connection)? {
         return Ok(());
     }
     let mut after: i64 = 0;
@@ -30,11 +30,11 @@ pub(super) fn refold(connection: &mut Connection) -> Result<()> {
             connection.query(sql, &[after.into(), ROWS_MAX.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
         let Some((last, _)) = people.last() else { break };
         after = *last;
-        let mut values = Values::new(["id", "name_words"]);
+        let mut params = BulkParams::new(["id", "name_words"]);
         for (id, name) in &people {
-            values.push([(*id).into(), name_words(name).into()]);
+            params.push([(*id).into(), name_words(name).into()]);
         }
-        values.execute(connection, "UPDATE users SET name_words = v.name_words FROM v WHERE users.id = v.id")?;
+        params.execute(connection, "UPDATE users SET name_words = v.name_words FROM v WHERE users.id = v.id")?;
     }
     connection.execute("UPDATE forms SET form = $1 WHERE name = 'name_words'", &[FORM.into()]).map(drop)
 }

@@ -1,8 +1,8 @@
 //! Opening a store: settings that make an acknowledged commit durable, and migrations.
 
 use super::{
-    Dialect, Error, Inner, Result, Store, column, connection::Connection, name_words, postgres::Postgres,
-    threads::Threads,
+    Dialect, Error, Result, Store, StoreInner, column, connection::Connection, name_words, postgres::Postgres,
+    threads::ThreadPool,
 };
 use parlor_protocol::limits::Limits;
 use rusqlite::OpenFlags;
@@ -26,7 +26,7 @@ pub enum Durability {
 
 /// How to open a store.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct StoreOptions {
     /// `sqlite:FILE` or `postgres://…`.
     pub url: String,
     /// See [`Durability`].
@@ -79,26 +79,26 @@ static MIGRATIONS: [(&str, &str, &str); 6] = [
     ),
 ];
 
-impl Settings {
+impl StoreOptions {
     /// The SQLite file of a data folder.
     #[must_use]
-    pub fn url_in_folder(folder: &Path) -> String {
+    pub fn sqlite_url(folder: &Path) -> String {
         format!("sqlite:{}", folder.join("parlor.db").display())
     }
 
     /// The SQLite file, if it is one.
-    pub(super) fn file(&self) -> Option<&Path> {
+    pub(super) fn sqlite_file(&self) -> Option<&Path> {
         self.url.strip_prefix("sqlite:").map(Path::new)
     }
 }
 
 /// What a connection is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
+pub(super) enum Purpose {
     Read,
     Write,
     /// What may take long and nobody waits behind.
-    Aside,
+    LongRunning,
 }
 
 /// Opens connections. Cheap to clone.
@@ -113,26 +113,29 @@ pub(super) enum Opener {
 pub(super) struct SqliteFile {
     pub(super) file: PathBuf,
     /// Settings of every connection.
-    every: String,
+    setup_sql: String,
     /// The part of SQLite that speaks with the system, the same for all connections.
     vfs: OnceLock<&'static CStr>,
 }
 
 impl SqliteFile {
-    pub(super) fn new(file: &Path, timeout: Duration, every: &str) -> Self {
+    pub(super) fn new(file: &Path, timeout: Duration, setup_sql: &str) -> Self {
         // First, since the others may have to wait for somebody.
-        let every = format!("PRAGMA busy_timeout = {}; {every}", timeout.as_millis());
-        Self { file: file.to_owned(), every, vfs: OnceLock::new() }
+        let setup_sql = format!("PRAGMA busy_timeout = {}; {setup_sql}", timeout.as_millis());
+        Self { file: file.to_owned(), setup_sql, vfs: OnceLock::new() }
     }
 
-    pub(super) fn open(&self, r#use: Use) -> Result<Connection> {
+    pub(super) fn open(&self, purpose: Purpose) -> Result<Connection> {
         let open = |vfs| {
-            let every =
-                if r#use == Use::Read { format!("{} PRAGMA query_only = ON;", self.every) } else { self.every.clone() };
+            let setup_sql = if purpose == Purpose::Read {
+                format!("{} PRAGMA query_only = ON;", self.setup_sql)
+            } else {
+                self.setup_sql.clone()
+            };
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-            let mut connection = Connection::sqlite(&self.file, flags, vfs, &every)?;
+            let mut connection = Connection::sqlite(&self.file, flags, vfs, &setup_sql)?;
             // Not before it is read is it looked at.
-            connection.each("SELECT count(*) FROM sqlite_schema", &[], |_| Ok(true))?;
+            connection.for_each("SELECT count(*) FROM sqlite_schema", &[], |_| Ok(true))?;
             Ok(connection)
         };
         if let Some(vfs) = self.vfs.get() {
@@ -157,7 +160,7 @@ impl SqliteFile {
             return Ok(opened);
         }
         drop(opened);
-        self.open(r#use)
+        self.open(purpose)
     }
 }
 
@@ -171,14 +174,14 @@ impl Opener {
         }
     }
 
-    fn new(settings: &Settings) -> Result<Self> {
-        if let Some(file) = settings.file() {
+    fn new(settings: &StoreOptions) -> Result<Self> {
+        if let Some(file) = settings.sqlite_file() {
             let synchronous = if settings.durability == Durability::Full { "FULL" } else { "NORMAL" };
-            let every = format!(
+            let setup_sql = format!(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
                  PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA secure_delete = ON;"
             );
-            return Ok(Self::Sqlite(Arc::new(SqliteFile::new(file, settings.timeout, &every))));
+            return Ok(Self::Sqlite(Arc::new(SqliteFile::new(file, settings.timeout, &setup_sql))));
         }
         let options: PgConnectOptions =
             settings.url.parse().map_err(|error: sqlx::Error| Error::Unusable(format!("store.url: {error}")))?;
@@ -192,29 +195,29 @@ impl Opener {
             Durability::Relaxed => "SET synchronous_commit = off",
         };
         // Statements are short: compiling one takes longer than it does.
-        let every = format!(
+        let setup_sql = format!(
             "{commit}; SET jit = off; SET statement_timeout = {timeout}; \
              SET idle_in_transaction_session_timeout = {timeout}; SET lock_timeout = {timeout};"
         );
-        Ok(Self::Postgres(Arc::new((options.disable_statement_logging(), every))))
+        Ok(Self::Postgres(Arc::new((options.disable_statement_logging(), setup_sql))))
     }
 
     /// Opens a connection, on PostgreSQL within a time.
-    pub(super) fn open(&self, r#use: Use, until: Option<Instant>) -> Result<Connection> {
+    pub(super) fn open(&self, purpose: Purpose, deadline: Option<Instant>) -> Result<Connection> {
         match self {
-            Self::Sqlite(file) => file.open(r#use),
+            Self::Sqlite(file) => file.open(purpose),
             Self::Postgres(with) => {
-                let (options, every) = &**with;
-                let more = if r#use == Use::Aside { " SET statement_timeout = 0;" } else { "" };
-                Postgres::connect(options.clone(), &format!("{every}{more}"), until).map(Connection::postgres)
+                let (options, setup_sql) = &**with;
+                let more = if purpose == Purpose::LongRunning { " SET statement_timeout = 0;" } else { "" };
+                Postgres::connect(options.clone(), &format!("{setup_sql}{more}"), deadline).map(Connection::postgres)
             }
         }
     }
 
     /// Threads that each open a connection.
-    pub(super) fn start(&self, name: &str, count: u32, timeout: Duration, r#use: Use) -> Result<Threads> {
+    pub(super) fn start(&self, name: &str, count: u32, timeout: Duration, purpose: Purpose) -> Result<ThreadPool> {
         let opener = self.clone();
-        Threads::start(name, count, timeout, move |until| opener.open(r#use, until))
+        ThreadPool::start(name, count, timeout, move |deadline| opener.open(purpose, deadline))
     }
 }
 
@@ -224,16 +227,16 @@ impl Store {
     /// # Errors
     /// The database is not there, its schema is newer than this program, or `fsync` is off while
     /// the durability asked for is full.
-    pub async fn open(settings: &Settings) -> Result<Self> {
+    pub async fn open(settings: &StoreOptions) -> Result<Self> {
         let opener = Opener::new(settings)?;
         let dialect = if matches!(opener, Opener::Sqlite(_)) { Dialect::Sqlite } else { Dialect::Postgres };
         let is_postgres = dialect == Dialect::Postgres;
-        let start = |name, count, r#use| opener.start(name, count, settings.timeout, r#use);
-        let store = Self(Arc::new(Inner {
+        let start = |name, count, purpose| opener.start(name, count, settings.timeout, purpose);
+        let store = Self(Arc::new(StoreInner {
             dialect,
-            readers: start("store reader", settings.readers, Use::Read)?,
-            writers: start("store writer", if is_postgres { POSTGRES_WRITERS } else { 1 }, Use::Write)?,
-            commits: if is_postgres { Some(start("store commits", 1, Use::Write)?) } else { None },
+            readers: start("store reader", settings.readers, Purpose::Read)?,
+            writers: start("store writer", if is_postgres { POSTGRES_WRITERS } else { 1 }, Purpose::Write)?,
+            commits: if is_postgres { Some(start("store commits", 1, Purpose::Write)?) } else { None },
             opener,
             timeout: settings.timeout,
             limits: Arc::new(settings.limits.clone()),
@@ -259,7 +262,7 @@ impl Store {
 fn prepare(connection: &mut Connection, durability: Durability) -> Result<()> {
     let is_postgres = !connection.is_sqlite();
     if is_postgres && durability == Durability::Full {
-        let fsync: String = connection.one("SELECT current_setting('fsync')", &[], |row| column(row, 0))?;
+        let fsync: String = connection.query_one("SELECT current_setting('fsync')", &[], |row| column(row, 0))?;
         if fsync != "on" {
             return Err(Error::Unusable(
                 "PostgreSQL runs with fsync off, so a power cut may lose what was acknowledged; \
@@ -270,12 +273,12 @@ fn prepare(connection: &mut Connection, durability: Durability) -> Result<()> {
     }
     // Where nothing is to be done nothing is written: a full disk keeps nobody from reading.
     match missing(connection) {
-        Ok(missing) if missing.is_empty() && name_words::are_folded(connection)? => return Ok(()),
+        Ok(missing) if missing.is_empty() && name_words::are_current(connection)? => return Ok(()),
         // A database without the table is a new one.
         Ok(_) | Err(Error::Refused(_)) => {}
         Err(error) => return Err(error),
     }
-    connection.begin_to_write()?;
+    connection.begin_write()?;
     let migrated = migrate(connection).and_then(|()| connection.commit());
     connection.roll_back();
     migrated
@@ -291,7 +294,7 @@ fn migrate(connection: &mut Connection) -> Result<()> {
         connection.batch(if connection.is_sqlite() { sqlite } else { postgres })?;
         connection.execute("INSERT INTO migrations (name) VALUES ($1)", &[(*name).into()])?;
     }
-    name_words::refold(connection)
+    name_words::recompute(connection)
 }
 
 /// The migrations that were not done yet.

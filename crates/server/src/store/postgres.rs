@@ -2,7 +2,7 @@
 //! at which its asker stops waiting. A server that says nothing, frozen or beyond a dead network, holds up its thread no
 //! longer than that.
 
-use super::{Cause, Error, Result, bulk_params::Value, connection::Row};
+use super::{Error, ErrorCause, Result, bulk_params::Param, connection::Row};
 use futures_util::TryStreamExt as _;
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _,
@@ -15,22 +15,22 @@ use tokio::{runtime::Runtime, time::timeout_at};
 const STATEMENTS_KEPT: usize = 256;
 
 /// After so long without use, a connection is tried before work is done on it.
-const RESTED: Duration = Duration::from_millis(200);
+const IDLE_BEFORE_PING: Duration = Duration::from_millis(200);
 
 /// See the module.
 pub(super) struct Postgres {
     // Before the runtime that drives it.
     connection: PgConnection,
     runtime: Runtime,
-    used: Instant,
+    used_at: Instant,
     is_in_transaction: bool,
     /// It is not known what comes next on it, or it may not write.
     is_broken: bool,
 }
 
 impl Postgres {
-    /// Connects, and runs `every`.
-    pub(super) fn connect(options: PgConnectOptions, every: &str, until: Option<Instant>) -> Result<Self> {
+    /// Connects, and runs `setup_sql`.
+    pub(super) fn connect(options: PgConnectOptions, setup_sql: &str, deadline: Option<Instant>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -38,70 +38,70 @@ impl Postgres {
         let options = options.statement_cache_capacity(STATEMENTS_KEPT);
         let connecting = async {
             let mut connection = PgConnection::connect_with(&options).await?;
-            connection.execute(sqlx::raw_sql(AssertSqlSafe(every.to_owned()))).await?;
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(setup_sql.to_owned()))).await?;
             Ok(connection)
         };
         // A server that refuses a connection says nothing about what was to be done on it.
-        let connection = wait(&runtime, until, connecting).map_err(|error| match error {
+        let connection = wait(&runtime, deadline, connecting).map_err(|error| match error {
             Error::Refused(cause) => Error::Unavailable(cause),
             error => error,
         })?;
-        Ok(Self { connection, runtime, used: Instant::now(), is_in_transaction: false, is_broken: false })
+        Ok(Self { connection, runtime, used_at: Instant::now(), is_in_transaction: false, is_broken: false })
     }
 
-    pub(super) fn is_sound(&self) -> bool {
+    pub(super) fn is_reusable(&self) -> bool {
         !self.is_broken && !self.is_in_transaction
     }
 
     /// Whether the server still answers on it.
-    pub(super) fn is_awake(&mut self, until: Instant) -> bool {
-        if self.used.elapsed() < RESTED {
+    pub(super) fn is_alive(&mut self, deadline: Instant) -> bool {
+        if self.used_at.elapsed() < IDLE_BEFORE_PING {
             return true;
         }
-        let answered = wait(&self.runtime, Some(until), self.connection.ping());
-        self.noted(answered).is_ok()
+        let answered = wait(&self.runtime, Some(deadline), self.connection.ping());
+        self.note_failure(answered).is_ok()
     }
 
-    pub(super) fn begin(&mut self, sql: &str, until: Option<Instant>) -> Result<()> {
+    pub(super) fn begin(&mut self, sql: &str, deadline: Option<Instant>) -> Result<()> {
         self.is_in_transaction = true;
-        self.execute(sql, &[], until).map(drop)
+        self.execute(sql, &[], deadline).map(drop)
     }
 
-    pub(super) fn roll_back(&mut self, until: Option<Instant>) {
+    pub(super) fn roll_back(&mut self, deadline: Option<Instant>) {
         if self.is_in_transaction && !self.is_broken {
-            self.is_broken = self.execute("ROLLBACK", &[], until).is_err();
+            self.is_broken = self.execute("ROLLBACK", &[], deadline).is_err();
         }
     }
 
-    pub(super) fn batch(&mut self, text: &str, until: Option<Instant>) -> Result<()> {
+    pub(super) fn batch(&mut self, text: &str, deadline: Option<Instant>) -> Result<()> {
         let running = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(text.to_owned())));
-        let ran = wait(&self.runtime, until, running);
-        self.noted(ran).map(drop)
+        let ran = wait(&self.runtime, deadline, running);
+        self.note_failure(ran).map(drop)
     }
 
-    pub(super) fn execute(&mut self, sql: &str, parameters: &[Value<'_>], until: Option<Instant>) -> Result<u64> {
+    pub(super) fn execute(&mut self, sql: &str, parameters: &[Param<'_>], deadline: Option<Instant>) -> Result<u64> {
         let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments(parameters)?);
-        let ran = wait(&self.runtime, until, query.execute(&mut self.connection));
-        let touched = self.noted(ran)?.rows_affected();
+        let ran = wait(&self.runtime, deadline, query.execute(&mut self.connection));
+        let touched = self.note_failure(ran)?.rows_affected();
         if matches!(sql, "COMMIT" | "ROLLBACK") {
             self.is_in_transaction = false;
         }
         Ok(touched)
     }
 
-    pub(super) fn each(
+    pub(super) fn for_each(
         &mut self,
         sql: &str,
-        parameters: &[Value<'_>],
-        until: Option<Instant>,
-        mut take: impl FnMut(Row<'_>) -> Result<bool>,
+        parameters: &[Param<'_>],
+        deadline: Option<Instant>,
+        mut on_row: impl FnMut(Row<'_>) -> Result<bool>,
     ) -> Result<()> {
         let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments(parameters)?);
         let mut answer = Ok(());
         let reading = async {
             let mut rows = query.fetch(&mut self.connection);
             while let Some(row) = rows.try_next().await? {
-                match take(Row::Postgres(&row)) {
+                match on_row(Row::Postgres(&row)) {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(error) => {
@@ -112,21 +112,21 @@ impl Postgres {
             }
             Ok(())
         };
-        let read = wait(&self.runtime, until, reading);
-        self.noted(read)?;
+        let read = wait(&self.runtime, deadline, reading);
+        self.note_failure(read)?;
         answer
     }
 
     /// Whoever was not answered does not know what the next answer is to.
-    fn noted<T>(&mut self, answer: Result<T>) -> Result<T> {
-        self.used = Instant::now();
+    fn note_failure<T>(&mut self, answer: Result<T>) -> Result<T> {
+        self.used_at = Instant::now();
         if let Err(error) = &answer {
             self.is_broken |= match error {
-                Error::Unavailable(Cause::Postgres(sqlx::Error::Database(refused))) => {
+                Error::Unavailable(ErrorCause::Postgres(sqlx::Error::Database(refused))) => {
                     // It was opened while the database was to be read only, and stays so; or the server ends it.
                     refused.code().is_some_and(|code| code == "25006" || code.starts_with("57P"))
                 }
-                Error::Silent | Error::Unavailable(_) => true,
+                Error::Timeout | Error::Unavailable(_) => true,
                 _ => false,
             };
         }
@@ -136,28 +136,28 @@ impl Postgres {
 
 fn wait<T>(
     runtime: &Runtime,
-    until: Option<Instant>,
+    deadline: Option<Instant>,
     answer: impl Future<Output = std::result::Result<T, sqlx::Error>>,
 ) -> Result<T> {
     runtime.block_on(async {
-        match until {
-            Some(until) => match timeout_at(until.into(), answer).await {
+        match deadline {
+            Some(deadline) => match timeout_at(deadline.into(), answer).await {
                 Ok(answer) => Ok(answer?),
-                Err(_) => Err(Error::Silent),
+                Err(_) => Err(Error::Timeout),
             },
             None => Ok(answer.await?),
         }
     })
 }
 
-fn arguments(parameters: &[Value<'_>]) -> Result<PgArguments> {
+fn arguments(parameters: &[Param<'_>]) -> Result<PgArguments> {
     use sqlx::Arguments as _;
     let mut arguments = PgArguments::default();
     for value in parameters {
         match value {
-            Value::Int(number) => arguments.add(*number),
-            Value::Text(text) => arguments.add(text.as_deref()),
-            Value::Bytes(bytes) => arguments.add(bytes.as_deref()),
+            Param::Int(number) => arguments.add(*number),
+            Param::Text(text) => arguments.add(text.as_deref()),
+            Param::Bytes(bytes) => arguments.add(bytes.as_deref()),
         }
         .map_err(|error| Error::Refused(sqlx::Error::Encode(error).into()))?;
     }

@@ -3,7 +3,7 @@
 
 use super::{
     Result, Store,
-    bulk_params::{Value, Values},
+    bulk_params::{BulkParams, Param},
     column,
 };
 use parlor_protocol::ids::{ConversationId, UserId};
@@ -15,7 +15,7 @@ impl Store {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn may_see(
+    pub async fn visible_pairs(
         &self,
         pairs: impl IntoIterator<Item = (UserId, UserId)>,
     ) -> Result<HashSet<(UserId, UserId)>> {
@@ -26,12 +26,12 @@ impl Store {
         let sql = "SELECT v.watcher, v.id FROM v JOIN users u ON u.id = v.id AND u.presence = 1 AND u.disabled = 0 \
                    WHERE EXISTS (SELECT 1 FROM members a JOIN members b ON b.conversation_id = a.conversation_id \
                    WHERE a.user_id = v.watcher AND a.has_left = 0 AND b.user_id = v.id AND b.has_left = 0)";
-        let found = self.ask(move |connection| {
-            let mut values = Values::new(["watcher", "id"]);
+        let found = self.query(move |connection| {
+            let mut params = BulkParams::new(["watcher", "id"]);
             for (watcher, user) in pairs {
-                values.push([Value::from(watcher.0), Value::from(user.0)]);
+                params.push([Param::from(watcher.0), Param::from(user.0)]);
             }
-            values.query(connection, sql, |row| Ok((UserId(column(row, 0)?), UserId(column(row, 1)?))))
+            params.query(connection, sql, |row| Ok((UserId(column(row, 0)?), UserId(column(row, 1)?))))
         });
         Ok(found.await?.into_iter().collect())
     }
@@ -46,12 +46,12 @@ impl Store {
         }
         let users = users.to_vec();
         let sql = "SELECT l.user_id, l.seen_at FROM v JOIN last_seen l ON l.user_id = v.id";
-        let found = self.ask(move |connection| {
-            let mut values = Values::new(["id"]);
+        let found = self.query(move |connection| {
+            let mut params = BulkParams::new(["id"]);
             for user in users {
-                values.push([Value::from(user.0)]);
+                params.push([Param::from(user.0)]);
             }
-            values.query(connection, sql, |row| Ok((UserId(column(row, 0)?), column(row, 1)?)))
+            params.query(connection, sql, |row| Ok((UserId(column(row, 0)?), column(row, 1)?)))
         });
         Ok(found.await?.into_iter().collect())
     }
@@ -61,7 +61,7 @@ impl Store {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn write_last_seen(&self, mut seen: Vec<(UserId, i64)>) -> Result<()> {
+    pub async fn save_last_seen(&self, mut seen: Vec<(UserId, i64)>) -> Result<()> {
         // In one order, so that two nodes do not wait for each other.
         seen.sort_unstable();
         let sql = "INSERT INTO last_seen (user_id, seen_at) SELECT v.user_id, v.seen_at FROM v \
@@ -69,11 +69,11 @@ impl Store {
                    SET seen_at = excluded.seen_at WHERE last_seen.seen_at < excluded.seen_at \
                    OR last_seen.seen_at > excluded.seen_at + 600000";
         self.write(move |transaction| {
-            let mut values = Values::new(["user_id", "seen_at"]);
+            let mut params = BulkParams::new(["user_id", "seen_at"]);
             for (user, at) in seen {
-                values.push([Value::from(user.0), Value::from(at)]);
+                params.push([Param::from(user.0), Param::from(at)]);
             }
-            values.execute(transaction, sql)
+            params.execute(transaction, sql)
         })
         .await
     }
@@ -82,11 +82,11 @@ impl Store {
     ///
     /// # Errors
     /// The store is not there.
-    pub async fn audience(&self, asker: UserId, conversation: ConversationId, most: u32) -> Result<Vec<UserId>> {
+    pub async fn audience(&self, viewer: UserId, conversation: ConversationId, most: u32) -> Result<Vec<UserId>> {
         let sql = "SELECT m.user_id FROM members a JOIN members m ON m.conversation_id = a.conversation_id \
                    WHERE a.conversation_id = $1 AND a.user_id = $2 AND a.has_left = 0 AND m.has_left = 0 LIMIT $3";
-        self.ask(move |connection| {
-            let parameters = [conversation.0.into(), asker.0.into(), i64::from(most).into()];
+        self.query(move |connection| {
+            let parameters = [conversation.0.into(), viewer.0.into(), i64::from(most).into()];
             connection.query(sql, &parameters, |row| column(row, 0).map(UserId))
         })
         .await

@@ -57,17 +57,17 @@ pub(super) const FILE: &str = "f.id, f.owner, f.client_id, f.name, f.bytes, f.an
      f.media_type, f.width, f.height, f.blur_hash, f.blob, f.has_preview, f.touched_at";
 
 /// Reads columns one after the other.
-pub(super) struct Reader<'row> {
+pub(super) struct RowReader<'row> {
     row: Row<'row>,
     next: usize,
 }
 
-impl<'row> Reader<'row> {
+impl<'row> RowReader<'row> {
     pub(super) fn new(row: Row<'row>) -> Self {
         Self { row, next: 0 }
     }
 
-    pub(super) fn from(row: Row<'row>, next: usize) -> Self {
+    pub(super) fn at(row: Row<'row>, next: usize) -> Self {
         Self { row, next }
     }
 

@@ -3,17 +3,17 @@
 
 use super::{
     Result, Store,
-    bulk_params::{Value, Values},
+    bulk_params::{BulkParams, Param},
     clock::CLOCK_AHEAD_MS,
     column,
-    rows::Reader,
+    rows::RowReader,
 };
 use parlor_protocol::ids::{SessionId, UserId};
 use std::collections::HashMap;
 
 /// A sign-in that a token named.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Found {
+pub(crate) struct ActiveSession {
     pub(crate) session: SessionId,
     pub(crate) user: UserId,
     pub(crate) seen_at: i64,
@@ -21,7 +21,7 @@ pub(crate) struct Found {
 
 /// A sign-in, for its owner's list.
 #[derive(Clone, Debug)]
-pub(crate) struct Listed {
+pub(crate) struct SessionSummary {
     pub(crate) id: SessionId,
     pub(crate) created_at: i64,
     pub(crate) seen_at: i64,
@@ -30,7 +30,7 @@ pub(crate) struct Listed {
 
 /// A sign-in to be.
 #[derive(Clone, Debug)]
-pub(crate) struct New {
+pub(crate) struct NewSession {
     pub(crate) user: UserId,
     /// The hash that the password was checked against; none when the operator signs somebody in (the demo).
     pub(crate) password_hash: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct New {
 
 impl Store {
     /// Begins a sign-in, unless the person was disabled or the password changed since it was checked.
-    pub(crate) async fn insert_session(&self, new: New) -> Result<Option<SessionId>> {
+    pub(crate) async fn insert_session(&self, new: NewSession) -> Result<Option<SessionId>> {
         self.write(move |transaction| {
             // Taking the row's lock orders this against a change of the password on PostgreSQL.
             let sql = "UPDATE users SET disabled = 0 WHERE id = $1 AND disabled = 0 \
@@ -56,27 +56,27 @@ impl Store {
             let sql = "INSERT INTO sessions (user_id, token_hash, created_at, seen_at, agent) \
                        VALUES ($1, $2, $3, $3, $4) RETURNING id";
             let parameters = [new.user.0.into(), new.token_hash.as_slice().into(), new.now_ms.into(), new.agent.into()];
-            transaction.one(sql, &parameters, |row| column(row, 0).map(SessionId)).map(Some)
+            transaction.query_one(sql, &parameters, |row| column(row, 0).map(SessionId)).map(Some)
         })
         .await
     }
 
     /// The sign-in of each token, if it has not ended and its person is not disabled. Whether it is too old is for the
     /// caller to say.
-    pub(crate) async fn sessions(&self, token_hashes: Vec<[u8; 32]>) -> Result<Vec<Option<Found>>> {
+    pub(crate) async fn find_sessions(&self, token_hashes: Vec<[u8; 32]>) -> Result<Vec<Option<ActiveSession>>> {
         let sql = "SELECT s.token_hash, s.id, s.user_id, s.seen_at FROM v \
                    JOIN sessions s ON s.token_hash = v.token_hash JOIN users u ON u.id = s.user_id AND u.disabled = 0";
-        self.ask(move |connection| {
-            let mut values = Values::new(["token_hash"]);
+        self.query(move |connection| {
+            let mut params = BulkParams::new(["token_hash"]);
             for hash in &token_hashes {
-                values.push([hash.as_slice().into()]);
+                params.push([hash.as_slice().into()]);
             }
             let mut found = HashMap::with_capacity(token_hashes.len());
-            values.each(connection, sql, |row| {
-                let mut reader = Reader::new(row);
+            params.for_each(connection, sql, |row| {
+                let mut reader = RowReader::new(row);
                 let hash: [u8; 32] = reader.bytes()?;
                 let (session, user) = (SessionId(reader.int()?), UserId(reader.int()?));
-                found.insert(hash, Found { session, user, seen_at: reader.int()? });
+                found.insert(hash, ActiveSession { session, user, seen_at: reader.int()? });
                 Ok(())
             })?;
             Ok(token_hashes.iter().map(|hash| found.get(hash).copied()).collect())
@@ -85,12 +85,12 @@ impl Store {
     }
 
     /// A person's sign-ins, the newest first.
-    pub(crate) async fn sessions_of(&self, user: UserId, expired_before: i64) -> Result<Vec<Listed>> {
+    pub(crate) async fn list_sessions(&self, user: UserId, expired_before: i64) -> Result<Vec<SessionSummary>> {
         let sql = "SELECT id, created_at, seen_at, agent FROM sessions WHERE user_id = $1 AND seen_at >= $2 \
                    ORDER BY id DESC";
-        self.ask(move |connection| {
+        self.query(move |connection| {
             connection.query(sql, &[user.0.into(), expired_before.into()], |row| {
-                Ok(Listed {
+                Ok(SessionSummary {
                     id: SessionId(column(row, 0)?),
                     created_at: column(row, 1)?,
                     seen_at: column(row, 2)?,
@@ -107,21 +107,21 @@ impl Store {
         let sql = "UPDATE sessions SET seen_at = v.seen_at FROM v WHERE sessions.id = v.id \
                    AND (sessions.seen_at < v.seen_at OR sessions.seen_at > v.seen_at + 600000)";
         self.write(move |transaction| {
-            let mut values = Values::new(["id", "seen_at"]);
+            let mut params = BulkParams::new(["id", "seen_at"]);
             for (session, at) in seen {
-                values.push([Value::from(session.0), Value::from(at)]);
+                params.push([Param::from(session.0), Param::from(at)]);
             }
-            values.execute(transaction, sql)
+            params.execute(transaction, sql)
         })
         .await
     }
 
     /// Sign-ins that say they were last used at a time which is still to come were used now: a clock that was set back
     /// since would have them live for as long as it was ahead.
-    pub(crate) async fn bring_sessions_back(&self, now_ms: i64) -> Result<()> {
+    pub(crate) async fn clamp_future_sessions(&self, now_ms: i64) -> Result<()> {
         let ahead = now_ms.saturating_add(CLOCK_AHEAD_MS);
         let sql = "SELECT 1 FROM sessions WHERE seen_at > $1 LIMIT 1";
-        if self.ask(move |connection| connection.optional(sql, &[ahead.into()], |_| Ok(()))).await?.is_none() {
+        if self.query(move |connection| connection.query_optional(sql, &[ahead.into()], |_| Ok(()))).await?.is_none() {
             return Ok(());
         }
         let sql = "UPDATE sessions SET seen_at = $1 WHERE seen_at > $2";

@@ -3,8 +3,8 @@
 use super::{
     Error, Result, column,
     connection::Connection,
-    open::{Opener, SqliteFile, Use},
-    threads::{QUEUE_MAX, Threads},
+    open::{Opener, Purpose, SqliteFile},
+    threads::{QUEUE_MAX, ThreadPool},
 };
 use std::{
     sync::{
@@ -24,20 +24,23 @@ const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(100);
 
 /// One thread with an empty table.
-async fn thread(timeout: Duration) -> (Threads, TempDir) {
+async fn thread(timeout: Duration) -> (ThreadPool, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = SqliteFile::new(&folder.path().join("test.db"), LONG, "PRAGMA journal_mode = WAL;");
     let opener = Opener::Sqlite(Arc::new(file));
-    let made = opener.start("test", 1, LONG, Use::Write).expect("a thread");
+    let made = opener.start("test", 1, LONG, Purpose::Write).expect("a thread");
     made.write(|connection| connection.batch("CREATE TABLE t (n INTEGER)")).await.expect("made");
     made.close().await;
-    (opener.start("test", 1, timeout, Use::Write).expect("a thread"), folder)
+    (opener.start("test", 1, timeout, Purpose::Write).expect("a thread"), folder)
 }
 
 async fn rows(folder: &TempDir) -> i64 {
     let file = SqliteFile::new(&folder.path().join("test.db"), LONG, "");
-    let threads = Opener::Sqlite(Arc::new(file)).start("test", 1, LONG, Use::Read).expect("a thread");
-    threads.ask(|connection| connection.one("SELECT count(*) FROM t", &[], |row| column(row, 0))).await.expect("read")
+    let threads = Opener::Sqlite(Arc::new(file)).start("test", 1, LONG, Purpose::Read).expect("a thread");
+    threads
+        .run(|connection| connection.query_one("SELECT count(*) FROM t", &[], |row| column(row, 0)))
+        .await
+        .expect("read")
 }
 
 fn insert(connection: &mut Connection) -> Result<u64> {
@@ -45,11 +48,12 @@ fn insert(connection: &mut Connection) -> Result<u64> {
 }
 
 fn endless(connection: &mut Connection) -> Result<i64> {
-    connection.one(ENDLESS, &[], |row| column(row, 0))
+    connection.query_one(ENDLESS, &[], |row| column(row, 0))
 }
 
 /// Work that hangs, as in the disk, until it is let go; and when it has begun.
-fn hanging() -> (impl FnOnce(&mut Connection) -> Result<u64> + Send + 'static, mpsc::Sender<()>, mpsc::Receiver<()>) {
+fn blocking_work()
+-> (impl FnOnce(&mut Connection) -> Result<u64> + Send + 'static, mpsc::Sender<()>, mpsc::Receiver<()>) {
     let (let_go, held) = mpsc::channel();
     let (begins, begun) = mpsc::channel();
     let work = move |connection: &mut Connection| {
@@ -63,10 +67,10 @@ fn hanging() -> (impl FnOnce(&mut Connection) -> Result<u64> + Send + 'static, m
 }
 
 #[tokio::test]
-async fn what_runs_ends_with_its_asker_and_the_next_is_not_interrupted() {
+async fn running_work_ends_with_its_caller_and_the_next_is_not_interrupted() {
     let (threads, _folder) = thread(LONG).await;
     let (begins, begun) = tokio::sync::oneshot::channel();
-    let asking = threads.ask(move |connection| {
+    let asking = threads.run(move |connection| {
         begins.send(()).expect("the test waits");
         endless(connection)
     });
@@ -81,37 +85,37 @@ async fn what_runs_ends_with_its_asker_and_the_next_is_not_interrupted() {
 }
 
 #[tokio::test]
-async fn what_runs_ends_at_its_time_and_says_so() {
+async fn running_work_ends_at_its_timeout_with_an_error() {
     let (threads, _folder) = thread(SHORT).await;
-    assert!(matches!(threads.ask(endless).await, Err(Error::Silent)));
+    assert!(matches!(threads.run(endless).await, Err(Error::Timeout)));
     let next = async { while threads.write(insert).await.is_err() {} };
     tokio::time::timeout(LONG, next).await.expect("the thread is free");
 }
 
 #[tokio::test]
-async fn a_thread_that_hangs_keeps_nobody_waiting() {
+async fn a_hanging_thread_keeps_no_caller_waiting_beyond_the_timeout() {
     let (threads, _folder) = thread(SHORT).await;
-    let (work, let_go, begun) = hanging();
+    let (work, let_go, begun) = blocking_work();
     let has_run = Arc::new(AtomicBool::new(false));
     let runs = has_run.clone();
-    let behind = threads.ask(move |_| {
+    let behind = threads.run(move |_| {
         runs.store(true, Ordering::Relaxed);
         Ok(())
     });
-    let (hung, behind) = tokio::join!(threads.ask(work), behind);
-    assert!(matches!((hung, behind), (Err(Error::Silent), Err(Error::Silent))));
+    let (hung, behind) = tokio::join!(threads.run(work), behind);
+    assert!(matches!((hung, behind), (Err(Error::Timeout), Err(Error::Timeout))));
     begun.recv().expect("it began");
     drop(let_go);
-    let next = async { while threads.ask(insert).await.is_err() {} };
+    let next = async { while threads.run(insert).await.is_err() {} };
     tokio::time::timeout(LONG, next).await.expect("the thread goes on");
     assert!(!has_run.load(Ordering::Relaxed), "nobody waited for it any longer");
 }
 
 #[tokio::test]
-async fn what_its_asker_gave_up_is_never_committed() {
+async fn work_abandoned_by_its_caller_is_never_committed() {
     let (threads, folder) = thread(SHORT).await;
-    let (work, let_go, begun) = hanging();
-    assert!(matches!(threads.write(work).await, Err(Error::Silent)), "nothing happened, and nothing will");
+    let (work, let_go, begun) = blocking_work();
+    assert!(matches!(threads.write(work).await, Err(Error::Timeout)), "nothing happened, and nothing will");
     begun.recv().expect("it began");
     drop(let_go);
     threads.close().await;
@@ -119,9 +123,9 @@ async fn what_its_asker_gave_up_is_never_committed() {
 }
 
 #[tokio::test]
-async fn what_an_asker_dropped_is_never_committed() {
+async fn work_dropped_by_its_caller_is_never_committed() {
     let (threads, folder) = thread(LONG).await;
-    let (work, let_go, begun) = hanging();
+    let (work, let_go, begun) = blocking_work();
     let asking = tokio::spawn(async move {
         drop(threads.write(work).await);
         threads
@@ -133,7 +137,7 @@ async fn what_an_asker_dropped_is_never_committed() {
     // What was handed over is ended, then the thread is.
     let ended = async {
         let file = SqliteFile::new(&folder.path().join("test.db"), LONG, "");
-        let others = Opener::Sqlite(Arc::new(file)).start("test", 1, LONG, Use::Write).expect("a thread");
+        let others = Opener::Sqlite(Arc::new(file)).start("test", 1, LONG, Purpose::Write).expect("a thread");
         others.write(insert).await
     };
     ended.await.expect("the lock is free");
@@ -141,7 +145,7 @@ async fn what_an_asker_dropped_is_never_committed() {
 }
 
 #[tokio::test]
-async fn what_panics_harms_nothing_that_follows() {
+async fn a_panic_does_not_affect_later_work() {
     let (threads, folder) = thread(LONG).await;
     let panicking = threads.write(|connection| {
         insert(connection)?;
@@ -154,31 +158,31 @@ async fn what_panics_harms_nothing_that_follows() {
 }
 
 #[tokio::test]
-async fn the_queue_has_an_end_and_what_nobody_waits_for_takes_no_place() {
+async fn the_queue_is_bounded_and_abandoned_work_takes_no_room() {
     let (threads, _folder) = thread(LONG).await;
     let threads = Arc::new(threads);
-    let (work, let_go, begun) = hanging();
-    let hanging = threads.clone();
-    let hung = tokio::spawn(async move { hanging.ask(work).await });
+    let (work, let_go, begun) = blocking_work();
+    let blocking_work = threads.clone();
+    let hung = tokio::spawn(async move { blocking_work.run(work).await });
     tokio::task::spawn_blocking(move || begun.recv()).await.expect("joined").expect("it began");
-    let mut waiting: Vec<_> = (0..QUEUE_MAX).map(|_| Box::pin(threads.ask(insert))).collect();
+    let mut waiting: Vec<_> = (0..QUEUE_MAX).map(|_| Box::pin(threads.run(insert))).collect();
     for asking in &mut waiting {
         assert!(futures_util::FutureExt::now_or_never(asking).is_none(), "it waits");
     }
-    assert!(matches!(threads.ask(insert).await, Err(Error::Unavailable(_))), "there is no more room");
+    assert!(matches!(threads.run(insert).await, Err(Error::Unavailable(_))), "there is no more room");
     drop(waiting);
-    let mut next = Box::pin(threads.ask(insert));
+    let mut next = Box::pin(threads.run(insert));
     assert!(futures_util::FutureExt::now_or_never(&mut next).is_none(), "there is room again");
     drop(let_go);
     assert!(next.await.is_ok() && hung.await.expect("joined").is_ok());
 }
 
 #[tokio::test]
-async fn numbered_parameters_stand_where_they_are_named() {
+async fn numbered_parameters_are_bound_by_their_numbers() {
     let (threads, _folder) = thread(LONG).await;
     let sql = "SELECT $2, $1, $2, $3";
-    let read = threads.ask(move |connection| {
-        connection.one(sql, &[1.into(), "two".into(), None::<i64>.into()], |row| {
+    let read = threads.run(move |connection| {
+        connection.query_one(sql, &[1.into(), "two".into(), None::<i64>.into()], |row| {
             Ok((
                 column::<String>(row, 0)?,
                 column::<i64>(row, 1)?,
@@ -194,7 +198,7 @@ async fn numbered_parameters_stand_where_they_are_named() {
 async fn a_statement_is_prepared_once_whatever_is_bound() {
     const SQL: &str = "SELECT n FROM t WHERE n > $1 ORDER BY n LIMIT $2";
     let (threads, _folder) = thread(LONG).await;
-    let reprepared = threads.ask(|connection| {
+    let reprepared = threads.run(|connection| {
         for value in 1..=3_i64 {
             connection.query(SQL, &[value.into(), value.into()], |row| column::<i64>(row, 0))?;
         }

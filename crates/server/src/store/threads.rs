@@ -5,7 +5,7 @@
 //! within the time-out, whatever the threads do; work that nobody waits for any longer is left out where it queues and
 //! ends where it runs; the queue is bounded.
 
-use super::{Cause, Connection, Error, Result};
+use super::{Connection, Error, ErrorCause, Result};
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,61 +23,61 @@ pub(super) const QUEUE_MAX: usize = 8192;
 
 /// Who waits for an answer, as the thread sees it.
 #[derive(Debug)]
-pub(super) struct Asker {
+pub(super) struct Caller {
     is_gone: AtomicBool,
     /// Then nobody waits any longer.
-    pub(super) until: Instant,
+    pub(super) deadline: Instant,
 }
 
-impl Asker {
-    pub(super) fn waits(&self) -> bool {
-        !self.is_gone.load(Ordering::Relaxed) && Instant::now() < self.until
+impl Caller {
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.is_gone.load(Ordering::Relaxed) && Instant::now() < self.deadline
     }
 }
 
 /// The asker's side: dropped, nobody waits.
-struct Waiting(Arc<Asker>);
+struct CallerGuard(Arc<Caller>);
 
-impl Drop for Waiting {
+impl Drop for CallerGuard {
     fn drop(&mut self) {
         self.0.is_gone.store(true, Ordering::Relaxed);
     }
 }
 
 struct Job {
-    asker: Arc<Asker>,
+    caller: Arc<Caller>,
     work: Work,
 }
 
-type OnConnection = dyn FnOnce(Result<&mut Connection>) + Send;
+type ConnectionWork = dyn FnOnce(Result<&mut Connection>) + Send;
 
 enum Work {
     /// On the thread's connection, or told why there is none.
-    With(Box<OnConnection>),
+    WithConnection(Box<ConnectionWork>),
     /// After the thread's connection is closed.
-    Without(Box<dyn FnOnce() + Send>),
+    WithoutConnection(Box<dyn FnOnce() + Send>),
 }
 
 /// Opens a connection, within a time.
-type Opening = dyn Fn(Option<Instant>) -> Result<Connection> + Send + Sync;
+type OpenConnection = dyn Fn(Option<Instant>) -> Result<Connection> + Send + Sync;
 
 #[derive(Default)]
-struct State {
+struct Queue {
     jobs: VecDeque<Job>,
     is_closed: bool,
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct PoolInner {
+    state: Mutex<Queue>,
     /// There is work, or there will be none.
     changed: Condvar,
-    open: Box<Opening>,
+    open: Box<OpenConnection>,
     /// Threads that do work just now.
     busy: AtomicUsize,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl PoolInner {
+    fn state(&self) -> MutexGuard<'_, Queue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -88,26 +88,26 @@ impl Shared {
 }
 
 /// Some threads with one queue. Dropped, they end once the queue is empty.
-pub(super) struct Threads {
-    shared: Arc<Shared>,
+pub(super) struct ThreadPool {
+    shared: Arc<PoolInner>,
     timeout: Duration,
     /// Has no sender any more when all have ended.
     ended: watch::Receiver<()>,
 }
 
-impl std::fmt::Debug for Threads {
+impl std::fmt::Debug for ThreadPool {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Threads")
     }
 }
 
-impl Drop for Threads {
+impl Drop for ThreadPool {
     fn drop(&mut self) {
         self.shared.close();
     }
 }
 
-impl Threads {
+impl ThreadPool {
     /// Starts `count` threads, each of which opens its connection when there is work.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Threads {
         timeout: Duration,
         open: impl Fn(Option<Instant>) -> Result<Connection> + Send + Sync + 'static,
     ) -> Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PoolInner {
             state: Mutex::default(),
             changed: Condvar::new(),
             open: Box::new(open),
@@ -129,7 +129,7 @@ impl Threads {
         for _ in 0..count {
             let (shared, ending) = (shared.clone(), ending.clone());
             let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
-                serve(&shared);
+                run_worker(&shared);
                 drop(ending);
             });
             started.map_err(|error| Error::Unavailable(error.into()))?;
@@ -151,66 +151,66 @@ impl Threads {
     }
 
     /// Hands work over. What it returns is dropped when nobody waits any longer.
-    fn hand_over(&self, work: Work) -> Result<Waiting> {
-        let asker = Arc::new(Asker { is_gone: AtomicBool::new(false), until: Instant::now() + self.timeout });
+    fn enqueue(&self, work: Work) -> Result<CallerGuard> {
+        let caller = Arc::new(Caller { is_gone: AtomicBool::new(false), deadline: Instant::now() + self.timeout });
         let mut state = self.shared.state();
         if state.is_closed {
-            return Err(Error::Unavailable(Cause::Told("it is closed")));
+            return Err(Error::Unavailable(ErrorCause::Message("it is closed")));
         }
         if state.jobs.len() >= QUEUE_MAX {
-            state.jobs.retain(|job| job.asker.waits());
+            state.jobs.retain(|job| job.caller.is_waiting());
         }
         if state.jobs.len() >= QUEUE_MAX {
-            return Err(Error::Unavailable(Cause::Told("too much waits for it")));
+            return Err(Error::Unavailable(ErrorCause::Message("too much waits for it")));
         }
-        state.jobs.push_back(Job { asker: asker.clone(), work });
+        state.jobs.push_back(Job { caller: caller.clone(), work });
         drop(state);
         self.shared.changed.notify_one();
-        Ok(Waiting(asker))
+        Ok(CallerGuard(caller))
     }
 
     /// Does a unit of work on one of the threads, outside a transaction.
     ///
     /// # Errors
     /// What the work ended with, or that there was no answer in time.
-    pub(super) async fn ask<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let waiting = self.hand_over(Work::With(Box::new(move |connection: Result<&mut Connection>| {
+        let waiting = self.enqueue(Work::WithConnection(Box::new(move |connection: Result<&mut Connection>| {
             // The one who asked may be gone.
             drop(reply.send(connection.and_then(work)));
         })))?;
         let answer = tokio::time::timeout(self.timeout, answer).await;
         drop(waiting);
-        answer.unwrap_or(Ok(Err(Error::Silent))).unwrap_or_else(|_| Err(broken_off()))
+        answer.unwrap_or(Ok(Err(Error::Timeout))).unwrap_or_else(|_| Err(aborted()))
     }
 
     /// Does something on a thread whose connection is closed, and is opened again for the work that follows. Of use only
     /// where there is but one thread.
     ///
     /// # Errors
-    /// As for [`Threads::ask`].
+    /// As for [`ThreadPool::ask`].
     pub(super) async fn reopen(&self, meanwhile: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
         let (reply, answer) = oneshot::channel();
-        let waiting = self.hand_over(Work::Without(Box::new(move || drop(reply.send(meanwhile())))))?;
+        let waiting = self.enqueue(Work::WithoutConnection(Box::new(move || drop(reply.send(meanwhile())))))?;
         let answer = tokio::time::timeout(self.timeout, answer).await;
         drop(waiting);
-        answer.unwrap_or(Ok(Err(Error::Silent))).unwrap_or_else(|_| Err(broken_off()))
+        answer.unwrap_or(Ok(Err(Error::Timeout))).unwrap_or_else(|_| Err(aborted()))
     }
 
     /// Does a unit of work in a transaction that writes, and makes it durable. After an error nothing of it happened,
     /// unless the error is that there was no answer in time.
     ///
     /// # Errors
-    /// As for [`Threads::ask`].
+    /// As for [`ThreadPool::ask`].
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (decided, committed) =
-            self.decide(move |connection| work(connection).map(|decided| (decided, true))).await?;
+            self.transact(move |connection| work(connection).map(|decided| (decided, true))).await?;
         committed.map(|()| decided)
     }
 
@@ -218,47 +218,47 @@ impl Threads {
     /// nothing of it happened and nothing will. Else the work has decided, and what COMMIT came to stands beside it.
     ///
     /// # Errors
-    /// As for [`Threads::ask`].
-    pub(super) async fn decide<T: Send + 'static>(
+    /// As for [`ThreadPool::ask`].
+    pub(super) async fn transact<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<(T, bool)> + Send + 'static,
     ) -> Result<(T, Result<()>)> {
-        let place = Arc::new(Mutex::new(Decision::Open));
+        let place = Arc::new(Mutex::new(Decision::Pending));
         let (reply, answer) = oneshot::channel();
         let decision = place.clone();
-        let waiting = self.hand_over(Work::With(Box::new(move |connection: Result<&mut Connection>| {
-            drop(reply.send(connection.and_then(|connection| transact(connection, work, &decision))));
+        let waiting = self.enqueue(Work::WithConnection(Box::new(move |connection: Result<&mut Connection>| {
+            drop(reply.send(connection.and_then(|connection| run_transaction(connection, work, &decision))));
         })))?;
         let answer = tokio::time::timeout(self.timeout, answer).await;
         drop(waiting);
         let committed = match answer {
             Ok(Ok(ended)) => ended?,
-            Ok(Err(_)) => return Err(broken_off()),
-            Err(_) => Err(Error::Silent),
+            Ok(Err(_)) => return Err(aborted()),
+            Err(_) => Err(Error::Timeout),
         };
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *place, Decision::GivenUp) {
-            Decision::Taken(decided) => Ok((decided, committed)),
+        match std::mem::replace(&mut *place, Decision::Abandoned) {
+            Decision::Made(decided) => Ok((decided, committed)),
             // From here on it is not committed any more.
-            Decision::Open | Decision::GivenUp => Err(Error::Silent),
+            Decision::Pending | Decision::Abandoned => Err(Error::Timeout),
         }
     }
 }
 
 /// What a unit of work decided: the last moment at which its asker can give it up is before COMMIT.
 enum Decision<T> {
-    Open,
-    Taken(T),
-    GivenUp,
+    Pending,
+    Made(T),
+    Abandoned,
 }
 
 /// The outer error says that nothing happened; the inner one that COMMIT was not answered well.
-fn transact<T>(
+fn run_transaction<T>(
     connection: &mut Connection,
     work: impl FnOnce(&mut Connection) -> Result<(T, bool)>,
     decision: &Mutex<Decision<T>>,
 ) -> Result<Result<()>> {
-    connection.begin_to_write()?;
+    connection.begin_write()?;
     let (decided, is_kept) = match work(connection) {
         Ok(decided) => decided,
         Err(error) => {
@@ -268,12 +268,12 @@ fn transact<T>(
     };
     {
         let mut place = decision.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*place, Decision::GivenUp) || connection.go_on().is_err() {
+        if matches!(*place, Decision::Abandoned) || connection.check_caller().is_err() {
             drop(place);
             connection.roll_back();
-            return Err(Error::Silent);
+            return Err(Error::Timeout);
         }
-        *place = Decision::Taken(decided);
+        *place = Decision::Made(decided);
     }
     if is_kept {
         return Ok(connection.commit());
@@ -282,12 +282,12 @@ fn transact<T>(
     Ok(Ok(()))
 }
 
-fn broken_off() -> Error {
+fn aborted() -> Error {
     Error::Corrupt("the work on it broke off".to_owned())
 }
 
 /// What a thread does until the queue is closed and empty.
-fn serve(shared: &Shared) {
+fn run_worker(shared: &PoolInner) {
     let mut kept: Option<Connection> = None;
     loop {
         let mut state = shared.state();
@@ -306,29 +306,29 @@ fn serve(shared: &Shared) {
 }
 
 /// Does one unit of work, on the connection that is kept or a new one.
-fn work(shared: &Shared, kept: &mut Option<Connection>, Job { asker, work }: Job) {
+fn work(shared: &PoolInner, kept: &mut Option<Connection>, Job { caller, work }: Job) {
     let work = match work {
-        Work::With(work) if asker.waits() => work,
-        Work::With(work) => return work(Err(Error::Silent)),
-        Work::Without(work) => {
+        Work::WithConnection(work) if caller.is_waiting() => work,
+        Work::WithConnection(work) => return work(Err(Error::Timeout)),
+        Work::WithoutConnection(work) => {
             *kept = None;
             // Whoever asked hears that it broke off.
             return drop(catch_unwind(AssertUnwindSafe(work)));
         }
     };
-    let rested = kept.take().filter(Connection::is_sound);
-    let connection = match rested.and_then(|mut kept| kept.is_awake(asker.until).then_some(kept)) {
+    let rested = kept.take().filter(Connection::is_reusable);
+    let connection = match rested.and_then(|mut kept| kept.is_alive(caller.deadline).then_some(kept)) {
         Some(connection) => Ok(connection),
-        None => (shared.open)(Some(asker.until)),
+        None => (shared.open)(Some(caller.deadline)),
     };
     match connection {
         Err(error) => work(Err(error)),
         Ok(mut connection) => {
-            connection.serve(Some(asker));
+            connection.set_caller(Some(caller));
             // What panics harms neither the thread nor the work that follows.
             let done = catch_unwind(AssertUnwindSafe(|| work(Ok(&mut connection))));
-            connection.serve(None);
-            *kept = done.is_ok().then_some(connection).filter(Connection::is_sound);
+            connection.set_caller(None);
+            *kept = done.is_ok().then_some(connection).filter(Connection::is_reusable);
         }
     }
 }

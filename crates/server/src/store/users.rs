@@ -5,7 +5,7 @@ use parlor_protocol::ids::UserId;
 
 /// What signing in needs to know.
 #[derive(Clone, Debug)]
-pub(crate) struct Account {
+pub(crate) struct Credentials {
     pub(crate) user: UserId,
     pub(crate) password_hash: Option<String>,
     pub(crate) is_disabled: bool,
@@ -13,7 +13,7 @@ pub(crate) struct Account {
 
 /// A row of the operator's list.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub struct Listed {
+pub struct UserSummary {
     /// Who.
     pub id: UserId,
     /// The name used to sign in.
@@ -28,11 +28,11 @@ pub struct Listed {
 
 impl Store {
     /// The account of a login name, which is folded already.
-    pub(crate) async fn account(&self, login: String) -> Result<Option<Account>> {
+    pub(crate) async fn credentials(&self, login: String) -> Result<Option<Credentials>> {
         let sql = "SELECT id, password_hash, disabled FROM users WHERE login = $1";
-        self.ask(move |connection| {
-            connection.optional(sql, &[login.into()], |row| {
-                Ok(Account {
+        self.query(move |connection| {
+            connection.query_optional(sql, &[login.into()], |row| {
+                Ok(Credentials {
                     user: UserId(column(row, 0)?),
                     password_hash: column(row, 1)?,
                     is_disabled: column::<i64>(row, 2)? != 0,
@@ -45,18 +45,19 @@ impl Store {
     /// The hash of a person's password.
     pub(crate) async fn password_hash(&self, user: UserId) -> Result<Option<String>> {
         let sql = "SELECT password_hash FROM users WHERE id = $1";
-        let found =
-            self.ask(move |connection| connection.optional(sql, &[user.0.into()], |row| column(row, 0))).await?;
+        let found = self
+            .query(move |connection| connection.query_optional(sql, &[user.0.into()], |row| column(row, 0)))
+            .await?;
         Ok(found.flatten())
     }
 
     /// Accounts in the order of their login names, those after `after`.
-    pub(crate) async fn accounts(&self, after: String, limit: i64) -> Result<Vec<Listed>> {
+    pub(crate) async fn list_users(&self, after: String, limit: i64) -> Result<Vec<UserSummary>> {
         let sql = "SELECT id, login, name, disabled, (SELECT COUNT(*) FROM sessions s WHERE s.user_id = users.id) \
                    FROM users WHERE login > $1 ORDER BY login LIMIT $2";
-        self.ask(move |connection| {
+        self.query(move |connection| {
             connection.query(sql, &[after.into(), limit.into()], |row| {
-                Ok(Listed {
+                Ok(UserSummary {
                     id: UserId(column(row, 0)?),
                     login: column(row, 1)?,
                     name: column(row, 2)?,
@@ -71,6 +72,6 @@ impl Store {
     /// Whether the store answers.
     pub(crate) async fn ping(&self) -> Result<()> {
         let sql = "SELECT version FROM clock WHERE one = 1";
-        self.ask(move |connection| connection.one(sql, &[], |_| Ok(()))).await
+        self.query(move |connection| connection.query_one(sql, &[], |_| Ok(()))).await
     }
 }

@@ -3,7 +3,7 @@
 use super::{Result, Store, column, connection::Connection};
 
 /// What must never be: each statement counts the rows that break a promise.
-const PROMISES: [(&str, &str); 20] = [
+const CHECKS: [(&str, &str); 20] = [
     (
         "conversations whose messages have gaps in seq",
         "SELECT COUNT(*) FROM (SELECT conversation_id FROM messages GROUP BY conversation_id \
@@ -102,7 +102,7 @@ const PROMISES: [(&str, &str); 20] = [
     ),
 ];
 
-const COUNTED: [&str; 7] = ["users", "conversations", "members", "messages", "files", "contexts", "sessions"];
+const COUNTED_TABLES: [&str; 7] = ["users", "conversations", "members", "messages", "files", "contexts", "sessions"];
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -135,14 +135,14 @@ fn verify(connection: &mut Connection) -> Result<Report> {
             report.faults.push(format!("{} references lead nowhere", orphans.len()));
         }
     }
-    for (what, sql) in PROMISES {
-        let count: i64 = connection.one(sql, &[], |row| column(row, 0))?;
+    for (what, sql) in CHECKS {
+        let count: i64 = connection.query_one(sql, &[], |row| column(row, 0))?;
         if count != 0 {
             report.faults.push(format!("{count} {what}"));
         }
     }
-    for table in COUNTED {
-        let count = connection.one(&format!("SELECT COUNT(*) FROM {table}"), &[], |row| column(row, 0))?;
+    for table in COUNTED_TABLES {
+        let count = connection.query_one(&format!("SELECT COUNT(*) FROM {table}"), &[], |row| column(row, 0))?;
         report.counts.push((table, count));
     }
     Ok(report)

@@ -108,7 +108,7 @@ async fn present_in(
     conversations: &[ConversationId],
 ) -> Result<Vec<(ConversationId, Head)>, Problem> {
     let conversations = conversations.to_vec();
-    let heads = app.store.read(move |snapshot| snapshot.present_in(actor.user, &conversations));
+    let heads = app.store.read(move |snapshot| snapshot.current_heads(actor.user, &conversations));
     let heads = heads.await?;
     let with_id = |head: Head| match head.scope {
         Scope::Conversation(id) => Some((id, head)),

@@ -8,7 +8,7 @@ use crate::{
     domain::files::FileState,
     files::{
         Files,
-        ingest::{FRAME_HEAD_BYTES, Fed, From},
+        ingest::{FRAME_HEAD_BYTES, Ingest, StartAt},
     },
 };
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -244,9 +244,9 @@ impl Shared {
         let (chunk_bytes_max, window_bytes) =
             (self.files.chunk_bytes_max(), self.files.chunk_bytes_max() * WINDOW_CHUNKS);
         let answer = |upload| Ok(Answer::UploadBegun(UploadBegun { upload, chunk_bytes_max, window_bytes }));
-        let feed = match self.files.feed(self.owner, row.id, From::Kept, QUEUE).await? {
-            Fed::Finished(upload) => return answer(upload),
-            Fed::Open(feed) => feed,
+        let feed = match self.files.ingest(self.owner, row.id, StartAt::Stored, QUEUE).await? {
+            Ingest::Finished(upload) => return answer(upload),
+            Ingest::Open(feed) => feed,
         };
         let (upload, progress) = (feed.upload.clone(), feed.progress.clone());
         let (pieces, task) = feed.split();

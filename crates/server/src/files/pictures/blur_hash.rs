@@ -10,12 +10,12 @@ const SIDE: u32 = 32;
 
 /// The letters of a picture. What shines through counts as white.
 pub(super) fn of(image: &DynamicImage) -> String {
-    let small = image.resize_exact(SIDE, SIDE, image::imageops::FilterType::Triangle).to_rgba8();
-    let pixels: Vec<[f32; 3]> = small
+    let preview_image = image.resize_exact(SIDE, SIDE, image::imageops::FilterType::Triangle).to_rgba8();
+    let pixels: Vec<[f32; 3]> = preview_image
         .pixels()
         .map(|pixel| {
-            let share = f32::from(pixel.0[3]) / 255.0;
-            [0, 1, 2].map(|channel| linear((f32::from(pixel.0[channel]) * share + 255.0 * (1.0 - share)) / 255.0))
+            let alpha = f32::from(pixel.0[3]) / 255.0;
+            [0, 1, 2].map(|channel| linear((f32::from(pixel.0[channel]) * alpha + 255.0 * (1.0 - alpha)) / 255.0))
         })
         .collect();
     let (across, down) = if image.width() >= image.height() { (4, 3) } else { (3, 4) };
@@ -88,7 +88,7 @@ mod tests {
     use image::{Rgb, RgbImage};
 
     #[test]
-    fn one_colour_is_that_colour_and_nothing_else() {
+    fn a_plain_picture_has_its_colour_and_no_waves() {
         let white = DynamicImage::from(RgbImage::from_pixel(40, 20, Rgb([255, 255, 255])));
         let hash = of(&white);
         // Four by three waves; the mean is 0xffffff, which is "TSUA" in digits of 83.
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_with_a_bright_left_side_has_a_wave_across() {
+    fn a_picture_with_a_bright_left_side_has_a_horizontal_wave() {
         let image = RgbImage::from_fn(64, 64, |x, _| if x < 32 { Rgb([255; 3]) } else { Rgb([0; 3]) });
         let hash = of(&DynamicImage::from(image));
         let digit = |letter: u8| DIGITS.iter().position(|digit| *digit == letter).expect("a digit");

@@ -1,55 +1,58 @@
 //! GIF: the frames and how often they repeat are kept; comments, texts, other extensions and all after the end are not
 //! (Graphics Interchange Format 89a).
 
-use super::{Fault, Stripped, source::Source};
+use super::{PictureError, StripReport, source::WindowedFile};
 use std::io::{Read, Seek, Write};
 
 /// Extensions that say how often an animation repeats.
 const REPEATING: [&[u8]; 2] = [b"NETSCAPE2.0", b"ANIMEXTS1.0"];
 
 /// The picture alone, or a fault if it is no GIF with at least one whole frame.
-pub(super) fn strip<R: Read + Seek>(file: &mut Source<R>, out: &mut impl Write) -> Result<Stripped, Fault> {
-    let mut stripped = Stripped::default();
+pub(super) fn strip<R: Read + Seek>(
+    file: &mut WindowedFile<R>,
+    output: &mut impl Write,
+) -> Result<StripReport, PictureError> {
+    let mut stripped = StripReport::default();
     let mut at = 13 + colours(file.byte(10)?);
-    file.copy(0, at, out)?;
+    file.copy(0, at, output)?;
     loop {
         let block = match block(file, at) {
             // Readers take a file that lacks its end; what is kept has one.
-            Err(Fault::Not(_)) => Block::End,
+            Err(PictureError::Rejected(_)) => GifBlock::End,
             block => block?,
         };
         match block {
-            Block::Frame(end) => {
+            GifBlock::Frame(end) => {
                 stripped.frames += 1;
-                file.copy(at, end, out)?;
+                file.copy(at, end, output)?;
                 at = end;
             }
-            Block::Kept(end) => {
-                file.copy(at, end, out)?;
+            GifBlock::Kept(end) => {
+                file.copy(at, end, output)?;
                 at = end;
             }
-            Block::Dropped(end) => at = end,
-            Block::End => break,
+            GifBlock::Dropped(end) => at = end,
+            GifBlock::End => break,
         }
     }
-    out.write_all(&[0x3b])?;
-    if stripped.frames == 0 { Err(Fault::BROKEN) } else { Ok(stripped) }
+    output.write_all(&[0x3b])?;
+    if stripped.frames == 0 { Err(PictureError::BROKEN) } else { Ok(stripped) }
 }
 
 /// A part, and where it ends.
-enum Block {
+enum GifBlock {
     Frame(usize),
     Kept(usize),
     Dropped(usize),
     End,
 }
 
-fn block<R: Read + Seek>(file: &mut Source<R>, at: usize) -> Result<Block, Fault> {
+fn block<R: Read + Seek>(file: &mut WindowedFile<R>, at: usize) -> Result<GifBlock, PictureError> {
     match file.byte(at)? {
         0x2c => {
             let data = at + 10 + colours(file.byte(at + 9)?);
             file.byte(data)?;
-            Ok(Block::Frame(end_of_data(file, data + 1)?))
+            Ok(GifBlock::Frame(end_of_data(file, data + 1)?))
         }
         0x21 => {
             let end = end_of_data(file, at + 2)?;
@@ -61,10 +64,10 @@ fn block<R: Read + Seek>(file: &mut Source<R>, at: usize) -> Result<Block, Fault
                 }
                 _ => false,
             };
-            Ok(if is_kept { Block::Kept(end) } else { Block::Dropped(end) })
+            Ok(if is_kept { GifBlock::Kept(end) } else { GifBlock::Dropped(end) })
         }
-        0x3b => Ok(Block::End),
-        _ => Err(Fault::BROKEN),
+        0x3b => Ok(GifBlock::End),
+        _ => Err(PictureError::BROKEN),
     }
 }
 
@@ -74,7 +77,7 @@ fn colours(flags: u8) -> usize {
 }
 
 /// Where a row of counted pieces ends, its closing zero included.
-fn end_of_data<R: Read + Seek>(file: &mut Source<R>, from: usize) -> Result<usize, Fault> {
+fn end_of_data<R: Read + Seek>(file: &mut WindowedFile<R>, from: usize) -> Result<usize, PictureError> {
     let mut at = from;
     loop {
         let length = usize::from(file.byte(at)?);

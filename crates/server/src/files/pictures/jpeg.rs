@@ -1,6 +1,6 @@
 //! JPEG: the segments that draw are kept, the others and all after the end are not (ITU-T T.81, annex B).
 
-use super::{Fault, ICC_BYTES_MAX, Keeping, Stripped, big_endian, orientation, source::Source};
+use super::{ICC_BYTES_MAX, KeepExif, PictureError, StripReport, big_endian, orientation, source::WindowedFile};
 use image::metadata::Orientation;
 use std::io::{Read, Seek, Write};
 
@@ -11,7 +11,7 @@ const EXIF: &[u8] = b"Exif\0\0";
 
 /// What the head says of how the picture is coded.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Frame {
+pub(super) struct FrameHeader {
     /// Whether its passes refine one another: all of it is held until the last one.
     pub(super) is_progressive: bool,
     /// Colours: 1, 3 or 4.
@@ -22,12 +22,12 @@ pub(super) struct Frame {
 
 /// The parts of a profile of colours, as far as they are not too many.
 #[derive(Debug, Default)]
-struct Profile {
+struct IccProfile {
     parts: Vec<(u8, Vec<u8>)>,
     bytes: usize,
 }
 
-impl Profile {
+impl IccProfile {
     fn add(&mut self, (place, part): (&[u8], &[u8])) {
         self.bytes += part.len();
         if self.bytes <= ICC_BYTES_MAX {
@@ -44,69 +44,69 @@ impl Profile {
 
 /// The picture alone, or a fault if it is no JPEG from its beginning to its end.
 pub(super) fn strip<R: Read + Seek>(
-    file: &mut Source<R>,
-    out: &mut impl Write,
-    keeping: Keeping,
-) -> Result<Stripped, Fault> {
-    out.write_all(file.slice(0, 2)?)?;
-    if let Keeping::Orientation(orientation) = keeping {
-        segment(0xe1, &[EXIF, &orientation::alone(orientation)].concat(), out)?;
+    file: &mut WindowedFile<R>,
+    output: &mut impl Write,
+    keep_exif: KeepExif,
+) -> Result<StripReport, PictureError> {
+    output.write_all(file.slice(0, 2)?)?;
+    if let KeepExif::Orientation(orientation) = keep_exif {
+        segment(0xe1, &[EXIF, &orientation::alone(orientation)].concat(), output)?;
     }
-    let mut stripped = Stripped { frames: 1, ..Stripped::default() };
+    let mut stripped = StripReport { frames: 1, ..StripReport::default() };
     let mut at = 2;
-    let mut profile = Profile::default();
+    let mut profile = IccProfile::default();
     loop {
         if file.byte(at)? != 0xff {
-            return Err(Fault::BROKEN);
+            return Err(PictureError::BROKEN);
         }
         match file.byte(at + 1)? {
             // A filling byte.
             0xff => at += 1,
             0xd9 => break,
-            0x01 | 0xd0..=0xd8 => return Err(Fault::BROKEN),
+            0x01 | 0xd0..=0xd8 => return Err(PictureError::BROKEN),
             marker => {
                 let length = big_endian(&file.array::<2>(at + 2)?);
-                let body = file.slice(at, 2 + length)?.get(4..).ok_or(Fault::BROKEN)?;
-                if is_drawing(marker, body, out, &mut stripped, &mut profile)? {
-                    file.copy(at, at + 2 + length, out)?;
+                let body = file.slice(at, 2 + length)?.get(4..).ok_or(PictureError::BROKEN)?;
+                if inspect_segment(marker, body, output, &mut stripped, &mut profile)? {
+                    file.copy(at, at + 2 + length, output)?;
                 }
                 at += 2 + length;
                 if marker == 0xda {
                     stripped.scans += 1;
-                    at = copy_scan(file, at, out)?;
+                    at = copy_scan(file, at, output)?;
                 }
             }
         }
         if stripped.scans > SCANS_MAX {
-            return Err(Fault::BROKEN);
+            return Err(PictureError::BROKEN);
         }
     }
-    out.write_all(&[0xff, 0xd9])?;
+    output.write_all(&[0xff, 0xd9])?;
     stripped.icc = profile.whole();
     Ok(stripped)
 }
 
 /// Looks at a segment. False: it is left out, or what is kept of it is written.
-fn is_drawing(
+fn inspect_segment(
     marker: u8,
     body: &[u8],
-    out: &mut impl Write,
-    stripped: &mut Stripped,
-    profile: &mut Profile,
-) -> Result<bool, Fault> {
+    output: &mut impl Write,
+    stripped: &mut StripReport,
+    profile: &mut IccProfile,
+) -> Result<bool, PictureError> {
     match marker {
-        0xe0 => jfif(body, out)?,
+        0xe0 => jfif(body, output)?,
         0xe1 if body.starts_with(EXIF) && stripped.orientation.is_none() => {
             stripped.orientation = Orientation::from_exif_chunk(&body[EXIF.len()..]);
         }
         0xe2 if body.starts_with(ICC) => {
-            profile.add(body[ICC.len()..].split_at_checked(2).ok_or(Fault::BROKEN)?);
+            profile.add(body[ICC.len()..].split_at_checked(2).ok_or(PictureError::BROKEN)?);
             return Ok(true);
         }
         0xee => return Ok(body.starts_with(b"Adobe")),
         0xe1..=0xef | 0xfe => {}
         0xc0..=0xc2 => {
-            stripped.jpeg = Some(frame(marker, body).ok_or(Fault::BROKEN)?);
+            stripped.jpeg = Some(frame(marker, body).ok_or(PictureError::BROKEN)?);
             return Ok(true);
         }
         _ => return Ok(true),
@@ -115,23 +115,23 @@ fn is_drawing(
 }
 
 /// Writes a segment.
-fn segment(marker: u8, body: &[u8], out: &mut impl Write) -> Result<(), Fault> {
-    let length = u16::try_from(body.len() + 2).map_err(|_| Fault::BROKEN)?;
-    out.write_all(&[0xff, marker])?;
-    out.write_all(&length.to_be_bytes())?;
-    Ok(out.write_all(body)?)
+fn segment(marker: u8, body: &[u8], output: &mut impl Write) -> Result<(), PictureError> {
+    let length = u16::try_from(body.len() + 2).map_err(|_| PictureError::BROKEN)?;
+    output.write_all(&[0xff, marker])?;
+    output.write_all(&length.to_be_bytes())?;
+    Ok(output.write_all(body)?)
 }
 
 /// The head of a JFIF file without its thumbnail. What else calls itself so is left out.
-fn jfif(body: &[u8], out: &mut impl Write) -> Result<(), Fault> {
+fn jfif(body: &[u8], output: &mut impl Write) -> Result<(), PictureError> {
     if body.starts_with(b"JFIF\0") && body.len() >= 14 {
-        segment(0xe0, &[&body[..12], &[0, 0]].concat(), out)?;
+        segment(0xe0, &[&body[..12], &[0, 0]].concat(), output)?;
     }
     Ok(())
 }
 
 /// What the head of a frame says; none where no decoder here draws it.
-fn frame(marker: u8, body: &[u8]) -> Option<Frame> {
+fn frame(marker: u8, body: &[u8]) -> Option<FrameHeader> {
     let count = usize::from(*body.get(5)?);
     if *body.first()? != 8 || !matches!(count, 1 | 3 | 4) {
         return None;
@@ -145,7 +145,7 @@ fn frame(marker: u8, body: &[u8]) -> Option<Frame> {
     let across = factors.iter().map(|(across, _)| *across).max()?;
     let down = factors.iter().map(|(_, down)| *down).max()?;
     let samples: u64 = factors.iter().map(|(across, down)| across * down).sum();
-    Some(Frame {
+    Some(FrameHeader {
         is_progressive: marker == 0xc2,
         components: count as u64,
         samples_in_64: (samples * 64).div_ceil(across * down),
@@ -153,7 +153,11 @@ fn frame(marker: u8, body: &[u8]) -> Option<Frame> {
 }
 
 /// Copies the data of a pass, and says where the next marker is that does not belong to it.
-fn copy_scan<R: Read + Seek>(file: &mut Source<R>, from: usize, out: &mut impl Write) -> Result<usize, Fault> {
+fn copy_scan<R: Read + Seek>(
+    file: &mut WindowedFile<R>,
+    from: usize,
+    output: &mut impl Write,
+) -> Result<usize, PictureError> {
     let mut at = from;
     loop {
         let rest = file.rest(at)?;
@@ -161,20 +165,20 @@ fn copy_scan<R: Read + Seek>(file: &mut Source<R>, from: usize, out: &mut impl W
             return Ok(at);
         }
         if let plain @ 1.. = rest.iter().position(|byte| *byte == 0xff).unwrap_or(rest.len()) {
-            out.write_all(&rest[..plain])?;
+            output.write_all(&rest[..plain])?;
             at += plain;
             continue;
         }
         match file.byte(at + 1) {
             Ok(0 | 0xd0..=0xd7) => {
-                file.copy(at, at + 2, out)?;
+                file.copy(at, at + 2, output)?;
                 at += 2;
             }
             Ok(0xff) => {
-                file.copy(at, at + 1, out)?;
+                file.copy(at, at + 1, output)?;
                 at += 1;
             }
-            Ok(_) | Err(Fault::Not(_)) => return Ok(at),
+            Ok(_) | Err(PictureError::Rejected(_)) => return Ok(at),
             Err(error) => return Err(error),
         }
     }

@@ -4,7 +4,7 @@
 //! after its end; the profile of its colours stays on purpose, since without it they are others. A picture that stands
 //! upright keeps its pixels as they came, and an animation its frames; one that must be turned is encoded anew, or,
 //! where that would take too much memory, says which way up it is and nothing else. What cannot be read is no picture.
-//! Memory is bounded by `Limits::memory_max`, whatever the size of the file and of the picture in it.
+//! Memory is bounded by `PictureLimits::memory_max`, whatever the size of the file and of the picture in it.
 
 mod blur_hash;
 mod gif;
@@ -22,7 +22,7 @@ use image::{
 };
 use orientation::Upright;
 use reduce::Shape;
-use source::Source;
+use source::WindowedFile;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, Write};
 
 /// The longest side of the smaller copy.
@@ -42,7 +42,7 @@ const TURNED_DEEP_BYTES_PER_PIXEL: u64 = 24;
 
 /// What a picture may be.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct PictureLimits {
     /// Pixels of one frame.
     pub pixels_max: u64,
     /// Frames.
@@ -53,7 +53,7 @@ pub struct Limits {
 
 /// A picture to be kept.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub struct ProcessedPicture {
     /// Its type.
     pub media_type: &'static str,
     /// Its width, upright.
@@ -70,18 +70,18 @@ pub struct Picture {
 
 /// Why bytes are not kept as a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Not {
+pub enum Rejection {
     /// They are broken, of a kind that is not known well enough, or take too much memory: kept as any other file.
-    Readable,
+    Unreadable,
     /// More pixels than allowed: refused.
-    Small {
+    TooManyPixels {
         /// Its width.
         width: u32,
         /// Its height.
         height: u32,
     },
     /// More frames than allowed, or more pixels in all of them: refused.
-    Short {
+    TooManyFrames {
         /// How many.
         frames: u32,
     },
@@ -89,41 +89,41 @@ pub enum Not {
 
 /// Why looking at a picture came to nothing.
 #[derive(Debug)]
-pub enum Fault {
+pub enum PictureError {
     /// The picture.
-    Not(Not),
+    Rejected(Rejection),
     /// The disk.
-    Disk(io::Error),
+    Io(io::Error),
 }
 
-impl Fault {
-    const BROKEN: Self = Self::Not(Not::Readable);
+impl PictureError {
+    const BROKEN: Self = Self::Rejected(Rejection::Unreadable);
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for PictureError {
     fn from(error: io::Error) -> Self {
-        Self::Disk(error)
+        Self::Io(error)
     }
 }
 
 /// Where what is kept is written, and read again.
-pub trait Keep: Read + Write + Seek {
+pub trait PictureOutput: Read + Write + Seek {
     /// Makes it empty.
     ///
     /// # Errors
     /// The disk's.
-    fn empty(&mut self) -> io::Result<()>;
+    fn clear(&mut self) -> io::Result<()>;
 }
 
-impl Keep for std::fs::File {
-    fn empty(&mut self) -> io::Result<()> {
+impl PictureOutput for std::fs::File {
+    fn clear(&mut self) -> io::Result<()> {
         self.set_len(0)?;
         self.rewind()
     }
 }
 
-impl Keep for Cursor<Vec<u8>> {
-    fn empty(&mut self) -> io::Result<()> {
+impl PictureOutput for Cursor<Vec<u8>> {
+    fn clear(&mut self) -> io::Result<()> {
         self.get_mut().clear();
         self.rewind()
     }
@@ -131,52 +131,56 @@ impl Keep for Cursor<Vec<u8>> {
 
 /// What of EXIF is kept.
 #[derive(Clone, Copy, Debug)]
-enum Keeping {
+enum KeepExif {
     Nothing,
     Orientation(Orientation),
 }
 
 /// What was found while a file was freed of what does not draw.
 #[derive(Debug, Default)]
-struct Stripped {
+struct StripReport {
     orientation: Option<Orientation>,
     icc: Option<Vec<u8>>,
     frames: u32,
     /// Passes over the picture.
     scans: u32,
-    jpeg: Option<jpeg::Frame>,
+    jpeg: Option<jpeg::FrameHeader>,
 }
 
 /// Looks at a file that begins as a picture does, and writes what is kept of it.
 ///
 /// # Errors
 /// It is not kept as a picture, or the disk failed.
-pub fn look(source: impl Read + Seek, kept: &mut impl Keep, limits: Limits) -> Result<Picture, Fault> {
-    let mut source = Source::new(source)?;
-    let (format, mut stripped) = strip(&mut source, kept, Keeping::Nothing)?;
+pub fn process(
+    source: impl Read + Seek,
+    kept: &mut impl PictureOutput,
+    limits: PictureLimits,
+) -> Result<ProcessedPicture, PictureError> {
+    let mut source = WindowedFile::new(source)?;
+    let (format, mut stripped) = strip(&mut source, kept, KeepExif::Nothing)?;
     let (width, height) = reduce::size(kept, format)?;
     check(&stripped, width, height, limits)?;
-    let small = reduce::reduce(kept, format, &stripped, width, Shape::Within(PREVIEW_SIDE), limits)?;
-    let mut small = DynamicImage::from(small);
+    let preview_image = reduce::reduce(kept, format, &stripped, width, Shape::Within(PREVIEW_SIDE), limits)?;
+    let mut preview_image = DynamicImage::from(preview_image);
     let turned = stripped.orientation.filter(|_| stripped.frames <= 1);
     let turned = turned.filter(|turned| *turned != Orientation::NoTransforms);
     if let Some(orientation) = turned {
-        small.apply_orientation(orientation);
+        preview_image.apply_orientation(orientation);
         if !turn(kept, format, &stripped, orientation, limits)? {
-            strip(&mut source, kept, Keeping::Orientation(orientation))?;
+            strip(&mut source, kept, KeepExif::Orientation(orientation))?;
         }
     }
-    let is_clear = has_transparency(&small);
+    let is_transparent = has_transparency(&preview_image);
     let (width, height) = if turned.is_some_and(orientation::is_across) { (height, width) } else { (width, height) };
     let is_worth_it = width.max(height) > PREVIEW_SIDE || stripped.frames > 1;
-    let preview = is_worth_it.then(|| preview(&small, is_clear, stripped.icc.take())).flatten();
-    Ok(Picture {
+    let preview = is_worth_it.then(|| preview(&preview_image, is_transparent, stripped.icc.take())).flatten();
+    Ok(ProcessedPicture {
         media_type: format.to_mime_type(),
         width,
         height,
         length: kept.seek(io::SeekFrom::End(0))?,
-        blur_hash: blur_hash::of(&small),
-        preview: preview.map(|bytes| (bytes, is_clear)),
+        blur_hash: blur_hash::of(&preview_image),
+        preview: preview.map(|bytes| (bytes, is_transparent)),
     })
 }
 
@@ -185,8 +189,8 @@ pub fn look(source: impl Read + Seek, kept: &mut impl Keep, limits: Limits) -> R
 ///
 /// # Errors
 /// It is not known what it would tell, or the disk failed.
-pub fn stripped(source: impl Read + Seek, kept: &mut impl Keep) -> Result<u64, Fault> {
-    strip(&mut Source::new(source)?, kept, Keeping::Nothing)?;
+pub fn strip_only(source: impl Read + Seek, kept: &mut impl PictureOutput) -> Result<u64, PictureError> {
+    strip(&mut WindowedFile::new(source)?, kept, KeepExif::Nothing)?;
     Ok(kept.seek(io::SeekFrom::End(0))?)
 }
 
@@ -197,17 +201,17 @@ pub fn stripped(source: impl Read + Seek, kept: &mut impl Keep) -> Result<u64, F
 /// It cannot be read within its limits, or the disk failed.
 pub(crate) fn portrait(
     source: impl Read + Seek,
-    scratch: &mut impl Keep,
+    scratch: &mut impl PictureOutput,
     (side, sides_max): (u32, u32),
-    limits: Limits,
-) -> Result<RgbaImage, Fault> {
-    let (format, stripped) = strip(&mut Source::new(source)?, scratch, Keeping::Nothing)?;
+    limits: PictureLimits,
+) -> Result<RgbaImage, PictureError> {
+    let (format, stripped) = strip(&mut WindowedFile::new(source)?, scratch, KeepExif::Nothing)?;
     if format == ImageFormat::Gif {
-        return Err(Fault::BROKEN);
+        return Err(PictureError::BROKEN);
     }
     let (width, height) = reduce::size(scratch, format)?;
     if width > sides_max || height > sides_max {
-        return Err(Fault::Not(Not::Small { width, height }));
+        return Err(PictureError::Rejected(Rejection::TooManyPixels { width, height }));
     }
     check(&stripped, width, height, limits)?;
     let mut image = reduce::reduce(scratch, format, &stripped, width, Shape::Square(side), limits)?;
@@ -220,55 +224,55 @@ pub(crate) fn portrait(
 }
 
 fn strip<R: Read + Seek>(
-    source: &mut Source<R>,
-    kept: &mut impl Keep,
-    keeping: Keeping,
-) -> Result<(ImageFormat, Stripped), Fault> {
-    kept.empty()?;
-    let mut out = BufWriter::new(kept);
+    source: &mut WindowedFile<R>,
+    kept: &mut impl PictureOutput,
+    keep_exif: KeepExif,
+) -> Result<(ImageFormat, StripReport), PictureError> {
+    kept.clear()?;
+    let mut output = BufWriter::new(kept);
     let head = source.rest(0)?;
-    let format = image::guess_format(&head[..head.len().min(64)]).map_err(|_| Fault::BROKEN)?;
+    let format = image::guess_format(&head[..head.len().min(64)]).map_err(|_| PictureError::BROKEN)?;
     let stripped = match format {
-        ImageFormat::Jpeg => jpeg::strip(source, &mut out, keeping),
-        ImageFormat::Png => png::strip(source, &mut out, keeping),
-        ImageFormat::Gif => gif::strip(source, &mut out),
-        ImageFormat::WebP => webp::strip(source, &mut out, keeping),
-        _ => Err(Fault::BROKEN),
+        ImageFormat::Jpeg => jpeg::strip(source, &mut output, keep_exif),
+        ImageFormat::Png => png::strip(source, &mut output, keep_exif),
+        ImageFormat::Gif => gif::strip(source, &mut output),
+        ImageFormat::WebP => webp::strip(source, &mut output, keep_exif),
+        _ => Err(PictureError::BROKEN),
     }?;
-    out.flush()?;
+    output.flush()?;
     Ok((format, stripped))
 }
 
-fn check(stripped: &Stripped, width: u32, height: u32, limits: Limits) -> Result<(), Fault> {
+fn check(stripped: &StripReport, width: u32, height: u32, limits: PictureLimits) -> Result<(), PictureError> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels > limits.pixels_max {
-        return Err(Fault::Not(Not::Small { width, height }));
+        return Err(PictureError::Rejected(Rejection::TooManyPixels { width, height }));
     }
     let frames = stripped.frames;
     if frames > limits.frames_max || pixels * u64::from(frames) > limits.pixels_max * FRAMES_PIXELS {
-        return Err(Fault::Not(Not::Short { frames }));
+        return Err(PictureError::Rejected(Rejection::TooManyFrames { frames }));
     }
     // Each pass goes over all of the picture.
     if pixels * u64::from(stripped.scans) > limits.pixels_max * FRAMES_PIXELS {
-        return Err(Fault::BROKEN);
+        return Err(PictureError::BROKEN);
     }
     Ok(())
 }
 
 /// Encodes a picture anew as it stands upright. False: it would take too much memory.
 fn turn(
-    kept: &mut impl Keep,
+    kept: &mut impl PictureOutput,
     format: ImageFormat,
-    stripped: &Stripped,
+    stripped: &StripReport,
     orientation: Orientation,
-    limits: Limits,
-) -> Result<bool, Fault> {
+    limits: PictureLimits,
+) -> Result<bool, PictureError> {
     kept.rewind()?;
     let mut reader = ImageReader::with_format(BufReader::new(&mut *kept), format);
     let mut allowed = ImageLimits::default();
     allowed.max_alloc = Some(limits.memory_max);
     reader.limits(allowed);
-    let decoder = reader.into_decoder().map_err(|_| Fault::BROKEN)?;
+    let decoder = reader.into_decoder().map_err(|_| PictureError::BROKEN)?;
     let (width, height) = decoder.dimensions();
     let colour = decoder.color_type();
     let bytes_per_pixel = match stripped.jpeg {
@@ -280,11 +284,11 @@ fn turn(
     if u64::from(width) * u64::from(height) * bytes_per_pixel > limits.memory_max {
         return Ok(false);
     }
-    let image = eight_bits(DynamicImage::from_decoder(decoder).map_err(|_| Fault::BROKEN)?);
-    kept.empty()?;
-    let mut out = BufWriter::new(kept);
-    write_turned(image, format, orientation, stripped.icc.clone(), &mut out).map_err(|_| Fault::BROKEN)?;
-    out.flush()?;
+    let image = eight_bits(DynamicImage::from_decoder(decoder).map_err(|_| PictureError::BROKEN)?);
+    kept.clear()?;
+    let mut output = BufWriter::new(kept);
+    write_turned(image, format, orientation, stripped.icc.clone(), &mut output).map_err(|_| PictureError::BROKEN)?;
+    output.flush()?;
     Ok(true)
 }
 
@@ -304,10 +308,10 @@ fn write_turned(
     format: ImageFormat,
     orientation: Orientation,
     icc: Option<Vec<u8>>,
-    out: &mut impl Write,
+    output: &mut impl Write,
 ) -> Result<(), image::ImageError> {
     if format == ImageFormat::Jpeg {
-        let mut encoder = JpegEncoder::new_with_quality(out, QUALITY);
+        let mut encoder = JpegEncoder::new_with_quality(output, QUALITY);
         // A picture without it is better than none.
         let _ = icc.map(|icc| encoder.set_icc_profile(icc));
         return match &image {
@@ -318,30 +322,30 @@ fn write_turned(
     }
     image.apply_orientation(orientation);
     if format == ImageFormat::Png {
-        let mut encoder = PngEncoder::new(out);
+        let mut encoder = PngEncoder::new(output);
         let _ = icc.map(|icc| encoder.set_icc_profile(icc));
         image.write_with_encoder(encoder)
     } else {
-        let mut encoder = WebPEncoder::new_lossless(out);
+        let mut encoder = WebPEncoder::new_lossless(output);
         let _ = icc.map(|icc| encoder.set_icc_profile(icc));
         image.write_with_encoder(encoder)
     }
 }
 
-fn preview(small: &DynamicImage, is_clear: bool, icc: Option<Vec<u8>>) -> Option<Vec<u8>> {
+fn preview(preview_image: &DynamicImage, is_transparent: bool, icc: Option<Vec<u8>>) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    let written = if is_clear {
-        small.write_with_encoder(PngEncoder::new(&mut bytes))
+    let written = if is_transparent {
+        preview_image.write_with_encoder(PngEncoder::new(&mut bytes))
     } else {
         let mut encoder = JpegEncoder::new_with_quality(&mut bytes, PREVIEW_QUALITY);
         let _ = icc.map(|icc| encoder.set_icc_profile(icc));
-        DynamicImage::from(small.to_rgb8()).write_with_encoder(encoder)
+        DynamicImage::from(preview_image.to_rgb8()).write_with_encoder(encoder)
     };
     written.ok().map(|()| bytes)
 }
 
 fn has_transparency(image: &DynamicImage) -> bool {
-    image.as_rgba8().is_some_and(|image| image.pixels().any(|Rgba([.., share])| *share < 255))
+    image.as_rgba8().is_some_and(|image| image.pixels().any(|Rgba([.., alpha])| *alpha < 255))
 }
 
 /// A number of so many bytes, the highest first.

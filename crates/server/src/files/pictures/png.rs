@@ -1,6 +1,6 @@
 //! PNG: the chunks that draw are kept, those that tell and all after the end are not (W3C, Portable Network Graphics).
 
-use super::{EXIF_BYTES_MAX, Fault, Keeping, Stripped, big_endian, orientation, source::Source};
+use super::{EXIF_BYTES_MAX, KeepExif, PictureError, StripReport, big_endian, orientation, source::WindowedFile};
 use image::metadata::Orientation;
 use std::io::{Read, Seek, Write};
 
@@ -15,35 +15,35 @@ const SIGNATURE_BYTES: usize = 8;
 
 /// The picture alone, or a fault if it is no PNG from its beginning to its end.
 pub(super) fn strip<R: Read + Seek>(
-    file: &mut Source<R>,
-    out: &mut impl Write,
-    keeping: Keeping,
-) -> Result<Stripped, Fault> {
-    out.write_all(file.slice(0, SIGNATURE_BYTES)?)?;
-    let mut stripped = Stripped::default();
+    file: &mut WindowedFile<R>,
+    output: &mut impl Write,
+    keep_exif: KeepExif,
+) -> Result<StripReport, PictureError> {
+    output.write_all(file.slice(0, SIGNATURE_BYTES)?)?;
+    let mut stripped = StripReport::default();
     let mut at = SIGNATURE_BYTES;
     loop {
         let length = big_endian(&file.array::<4>(at)?);
         let kind = file.array::<4>(at + 4)?;
-        let end = at.checked_add(length).and_then(|end| end.checked_add(12)).ok_or(Fault::BROKEN)?;
+        let end = at.checked_add(length).and_then(|end| end.checked_add(12)).ok_or(PictureError::BROKEN)?;
         if end > file.length() {
-            return Err(Fault::BROKEN);
+            return Err(PictureError::BROKEN);
         }
         match &kind {
             b"eXIf" if length <= EXIF_BYTES_MAX => {
                 stripped.orientation = Orientation::from_exif_chunk(file.slice(at + 8, length)?);
             }
-            b"iCCP" if length <= ICC_BYTES_MAX => file.copy(at, end, out)?,
+            b"iCCP" if length <= ICC_BYTES_MAX => file.copy(at, end, output)?,
             b"fcTL" => {
                 stripped.frames += 1;
-                file.copy(at, end, out)?;
+                file.copy(at, end, output)?;
             }
-            kind if DRAWING.contains(&kind) => file.copy(at, end, out)?,
+            kind if DRAWING.contains(&kind) => file.copy(at, end, output)?,
             _ => {}
         }
-        match (&kind, keeping) {
-            (b"IHDR", Keeping::Orientation(orientation)) => {
-                write_chunk(*b"eXIf", &orientation::alone(orientation), out)?;
+        match (&kind, keep_exif) {
+            (b"IHDR", KeepExif::Orientation(orientation)) => {
+                write_chunk(*b"eXIf", &orientation::alone(orientation), output)?;
             }
             (b"IEND", _) => {
                 stripped.frames = stripped.frames.max(1);
@@ -55,12 +55,12 @@ pub(super) fn strip<R: Read + Seek>(
     }
 }
 
-fn write_chunk(kind: [u8; 4], body: &[u8], out: &mut impl Write) -> Result<(), Fault> {
-    let length = u32::try_from(body.len()).map_err(|_| Fault::BROKEN)?;
-    out.write_all(&length.to_be_bytes())?;
-    out.write_all(&kind)?;
-    out.write_all(body)?;
-    Ok(out.write_all(&sum(kind.iter().chain(body)).to_be_bytes())?)
+fn write_chunk(kind: [u8; 4], body: &[u8], output: &mut impl Write) -> Result<(), PictureError> {
+    let length = u32::try_from(body.len()).map_err(|_| PictureError::BROKEN)?;
+    output.write_all(&length.to_be_bytes())?;
+    output.write_all(&kind)?;
+    output.write_all(body)?;
+    Ok(output.write_all(&sum(kind.iter().chain(body)).to_be_bytes())?)
 }
 
 /// The sum at the end of a chunk (ISO 3309).

@@ -3,7 +3,7 @@
 //! A PNG is read row by row, a JPEG at an eighth, a quarter or half of its size where that is enough. WebP and GIF have
 //! to be held whole, and are read only where that takes no more than is allowed.
 
-use super::{Fault, Limits, Stripped};
+use super::{PictureError, PictureLimits, StripReport};
 use image::{DynamicImage, GenericImageView as _, ImageDecoder as _, ImageFormat, ImageReader, Rgba, RgbaImage};
 use jpeg_decoder::PixelFormat;
 use std::{
@@ -84,11 +84,11 @@ impl Reducer {
         }
         let row = scaled(y - self.rows.start, self.down, self.rows.end - self.rows.start) * self.across;
         let mut x = left;
-        for [red, green, blue, share] in pixels {
+        for [red, green, blue, alpha] in pixels {
             if self.columns.contains(&x) {
                 let at = (row + self.cells[(x - self.columns.start) as usize]) as usize;
                 let sum = &mut self.sums[at];
-                let weight = u64::from(share);
+                let weight = u64::from(alpha);
                 sum[0] += u64::from(red) * weight;
                 sum[1] += u64::from(green) * weight;
                 sum[2] += u64::from(blue) * weight;
@@ -104,9 +104,9 @@ impl Reducer {
         let across = self.across as usize;
         RgbaImage::from_fn(self.across, self.down, |x, y| {
             let at = y as usize * across + x as usize;
-            let [red, green, blue, share] = sums[at];
+            let [red, green, blue, alpha] = sums[at];
             let part = |sum: u64, of: u64| u8::try_from((sum + of / 2) / of.max(1)).unwrap_or(u8::MAX);
-            Rgba([part(red, share), part(green, share), part(blue, share), part(share, counts[at].into())])
+            Rgba([part(red, alpha), part(green, alpha), part(blue, alpha), part(alpha, counts[at].into())])
         })
     }
 }
@@ -117,20 +117,20 @@ fn scaled(at: u32, to: u32, of: u32) -> u32 {
 }
 
 /// The size of a picture, as its head says. Its pixels are not read.
-pub(super) fn size(file: &mut (impl Read + Seek), format: ImageFormat) -> Result<(u32, u32), Fault> {
+pub(super) fn size(file: &mut (impl Read + Seek), format: ImageFormat) -> Result<(u32, u32), PictureError> {
     file.rewind()?;
     let mut file = BufReader::new(file);
     let (width, height) = match format {
-        ImageFormat::Png => png_decoder(file).read_header_info().map_err(|_| Fault::BROKEN)?.size(),
+        ImageFormat::Png => png_decoder(file).read_header_info().map_err(|_| PictureError::BROKEN)?.size(),
         ImageFormat::Jpeg => {
             let mut decoder = jpeg_decoder::Decoder::new(&mut file);
-            decoder.read_info().map_err(|_| Fault::BROKEN)?;
-            let head = decoder.info().ok_or(Fault::BROKEN)?;
+            decoder.read_info().map_err(|_| PictureError::BROKEN)?;
+            let head = decoder.info().ok_or(PictureError::BROKEN)?;
             (head.width.into(), head.height.into())
         }
-        _ => ImageReader::with_format(file, format).into_decoder().map_err(|_| Fault::BROKEN)?.dimensions(),
+        _ => ImageReader::with_format(file, format).into_decoder().map_err(|_| PictureError::BROKEN)?.dimensions(),
     };
-    if width == 0 || height == 0 { Err(Fault::BROKEN) } else { Ok((width, height)) }
+    if width == 0 || height == 0 { Err(PictureError::BROKEN) } else { Ok((width, height)) }
 }
 
 fn png_decoder<R: BufRead + Seek>(file: R) -> png::Decoder<R> {
@@ -145,13 +145,13 @@ fn png_decoder<R: BufRead + Seek>(file: R) -> png::Decoder<R> {
 pub(super) fn reduce(
     file: &mut (impl Read + Seek),
     format: ImageFormat,
-    stripped: &Stripped,
+    stripped: &StripReport,
     width: u32,
     shape: Shape,
-    limits: Limits,
-) -> Result<RgbaImage, Fault> {
+    limits: PictureLimits,
+) -> Result<RgbaImage, PictureError> {
     if width > WIDTH_MAX {
-        return Err(Fault::BROKEN);
+        return Err(PictureError::BROKEN);
     }
     file.rewind()?;
     let file = BufReader::new(file);
@@ -163,8 +163,8 @@ pub(super) fn reduce(
     }
 }
 
-fn png<R: Read + Seek>(file: BufReader<R>, shape: Shape) -> Result<RgbaImage, Fault> {
-    let mut reader = png_decoder(file).read_info().map_err(|_| Fault::BROKEN)?;
+fn png<R: Read + Seek>(file: BufReader<R>, shape: Shape) -> Result<RgbaImage, PictureError> {
+    let mut reader = png_decoder(file).read_info().map_err(|_| PictureError::BROKEN)?;
     let (width, height) = reader.info().size();
     let (colours, _) = reader.output_color_type();
     let mut reducer = Reducer::new(shape, width, height);
@@ -172,7 +172,7 @@ fn png<R: Read + Seek>(file: BufReader<R>, shape: Shape) -> Result<RgbaImage, Fa
     for &(left, top, right, below) in passes.iter().filter(|(left, top, ..)| *left < width && *top < height) {
         let length = (width - left).div_ceil(right) as usize;
         for y in (top..height).step_by(below as usize) {
-            let row = reader.next_interlaced_row().map_err(|_| Fault::BROKEN)?.ok_or(Fault::BROKEN)?;
+            let row = reader.next_interlaced_row().map_err(|_| PictureError::BROKEN)?.ok_or(PictureError::BROKEN)?;
             let pixels = row.data().chunks_exact(colours.samples()).take(length).map(|pixel| match *pixel {
                 [grey] => [grey, grey, grey, 255],
                 [grey, alpha] => [grey, grey, grey, alpha],
@@ -186,11 +186,16 @@ fn png<R: Read + Seek>(file: BufReader<R>, shape: Shape) -> Result<RgbaImage, Fa
     Ok(reducer.image())
 }
 
-fn jpeg<R: Read>(file: BufReader<R>, stripped: &Stripped, shape: Shape, limits: Limits) -> Result<RgbaImage, Fault> {
-    let frame = stripped.jpeg.ok_or(Fault::BROKEN)?;
+fn jpeg<R: Read>(
+    file: BufReader<R>,
+    stripped: &StripReport,
+    shape: Shape,
+    limits: PictureLimits,
+) -> Result<RgbaImage, PictureError> {
+    let frame = stripped.jpeg.ok_or(PictureError::BROKEN)?;
     let mut decoder = jpeg_decoder::Decoder::new(file);
-    decoder.read_info().map_err(|_| Fault::BROKEN)?;
-    let whole = decoder.info().ok_or(Fault::BROKEN)?;
+    decoder.read_info().map_err(|_| PictureError::BROKEN)?;
+    let whole = decoder.info().ok_or(PictureError::BROKEN)?;
     let (columns, rows, (across, down)) = shape.of(whole.width.into(), whole.height.into());
     // So large that the part that is looked at is not smaller than what is made of it.
     let wanted = |cells: u32, part: Range<u32>, all: u16| {
@@ -199,7 +204,7 @@ fn jpeg<R: Read>(file: BufReader<R>, stripped: &Stripped, shape: Shape, limits: 
     };
     let (width, height) = decoder
         .scale(wanted(across, columns, whole.width), wanted(down, rows, whole.height))
-        .map_err(|_| Fault::BROKEN)?;
+        .map_err(|_| PictureError::BROKEN)?;
     let pixels = u64::from(width) * u64::from(height);
     // Its planes, and the picture that is put together of them.
     let planes = pixels * frame.samples_in_64 / 64 + pixels * frame.components;
@@ -209,15 +214,15 @@ fn jpeg<R: Read>(file: BufReader<R>, stripped: &Stripped, shape: Shape, limits: 
         0
     };
     if planes + held > limits.memory_max {
-        return Err(Fault::BROKEN);
+        return Err(PictureError::BROKEN);
     }
-    let bytes = decoder.decode().map_err(|_| Fault::BROKEN)?;
+    let bytes = decoder.decode().map_err(|_| PictureError::BROKEN)?;
     let mut reducer = Reducer::new(shape, width.into(), height.into());
     let (samples, is_inked) = match whole.pixel_format {
         PixelFormat::L8 => (1, false),
         PixelFormat::RGB24 => (3, false),
         PixelFormat::CMYK32 => (4, true),
-        PixelFormat::L16 => return Err(Fault::BROKEN),
+        PixelFormat::L16 => return Err(PictureError::BROKEN),
     };
     for (y, row) in (0..).zip(bytes.chunks_exact(usize::from(width) * samples)) {
         let pixels = row.chunks_exact(samples).map(|pixel| match *pixel {
@@ -244,14 +249,14 @@ fn whole<R: Read + Seek>(
     format: ImageFormat,
     shape: Shape,
     bytes_per_pixel: u64,
-    limits: Limits,
-) -> Result<RgbaImage, Fault> {
-    let decoder = ImageReader::with_format(file, format).into_decoder().map_err(|_| Fault::BROKEN)?;
+    limits: PictureLimits,
+) -> Result<RgbaImage, PictureError> {
+    let decoder = ImageReader::with_format(file, format).into_decoder().map_err(|_| PictureError::BROKEN)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) * bytes_per_pixel > limits.memory_max {
-        return Err(Fault::BROKEN);
+        return Err(PictureError::BROKEN);
     }
-    let image = DynamicImage::from_decoder(decoder).map_err(|_| Fault::BROKEN)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(|_| PictureError::BROKEN)?;
     let mut reducer = Reducer::new(shape, width, height);
     for y in 0..height {
         reducer.add(y, 0, 1, (0..width).map(|x| image.get_pixel(x, y).0));

@@ -1,6 +1,6 @@
 //! Reading a file of any size through a window, and copying parts of it.
 
-use super::Fault;
+use super::PictureError;
 use std::io::{Read, Seek, SeekFrom, Write};
 
 /// Bytes read at once. Nothing that is looked at in one piece is larger.
@@ -8,7 +8,7 @@ const WINDOW_BYTES: usize = 128 * 1024;
 
 /// A file of which a window is in memory.
 #[derive(Debug)]
-pub(super) struct Source<R> {
+pub(super) struct WindowedFile<R> {
     file: R,
     length: usize,
     /// Where the window begins.
@@ -16,10 +16,10 @@ pub(super) struct Source<R> {
     window: Vec<u8>,
 }
 
-impl<R: Read + Seek> Source<R> {
+impl<R: Read + Seek> WindowedFile<R> {
     /// Reads from the beginning of a file.
-    pub(super) fn new(mut file: R) -> Result<Self, Fault> {
-        let length = usize::try_from(file.seek(SeekFrom::End(0))?).map_err(|_| Fault::BROKEN)?;
+    pub(super) fn new(mut file: R) -> Result<Self, PictureError> {
+        let length = usize::try_from(file.seek(SeekFrom::End(0))?).map_err(|_| PictureError::BROKEN)?;
         Ok(Self { file, length, start: 0, window: Vec::new() })
     }
 
@@ -29,27 +29,27 @@ impl<R: Read + Seek> Source<R> {
     }
 
     /// The byte at a place.
-    pub(super) fn byte(&mut self, at: usize) -> Result<u8, Fault> {
+    pub(super) fn byte(&mut self, at: usize) -> Result<u8, PictureError> {
         Ok(self.slice(at, 1)?[0])
     }
 
     /// A few bytes.
-    pub(super) fn array<const N: usize>(&mut self, at: usize) -> Result<[u8; N], Fault> {
-        self.slice(at, N)?.try_into().map_err(|_| Fault::BROKEN)
+    pub(super) fn array<const N: usize>(&mut self, at: usize) -> Result<[u8; N], PictureError> {
+        self.slice(at, N)?.try_into().map_err(|_| PictureError::BROKEN)
     }
 
     /// Up to [`WINDOW_BYTES`]; a file that ends before is broken.
-    pub(super) fn slice(&mut self, at: usize, length: usize) -> Result<&[u8], Fault> {
+    pub(super) fn slice(&mut self, at: usize, length: usize) -> Result<&[u8], PictureError> {
         let end = at.checked_add(length).filter(|end| *end <= self.length && length <= WINDOW_BYTES);
-        let end = end.ok_or(Fault::BROKEN)?;
+        let end = end.ok_or(PictureError::BROKEN)?;
         if at < self.start || end > self.start + self.window.len() {
             self.read(at)?;
         }
-        self.window.get(at - self.start..end - self.start).ok_or(Fault::BROKEN)
+        self.window.get(at - self.start..end - self.start).ok_or(PictureError::BROKEN)
     }
 
     /// What is in memory from a place on: at least one byte, unless the file ends there.
-    pub(super) fn rest(&mut self, at: usize) -> Result<&[u8], Fault> {
+    pub(super) fn rest(&mut self, at: usize) -> Result<&[u8], PictureError> {
         if at >= self.length {
             return Ok(&[]);
         }
@@ -58,21 +58,21 @@ impl<R: Read + Seek> Source<R> {
     }
 
     /// Copies a part, of any length.
-    pub(super) fn copy(&mut self, from: usize, to: usize, out: &mut impl Write) -> Result<(), Fault> {
+    pub(super) fn copy(&mut self, from: usize, to: usize, output: &mut impl Write) -> Result<(), PictureError> {
         if from > to || to > self.length {
-            return Err(Fault::BROKEN);
+            return Err(PictureError::BROKEN);
         }
         let mut at = from;
         while at < to {
             let rest = self.rest(at)?;
             let piece = &rest[..rest.len().min(to - at)];
-            out.write_all(piece)?;
+            output.write_all(piece)?;
             at += piece.len();
         }
         Ok(())
     }
 
-    fn read(&mut self, at: usize) -> Result<(), Fault> {
+    fn read(&mut self, at: usize) -> Result<(), PictureError> {
         let length = WINDOW_BYTES.min(self.length - at);
         self.window.resize(length, 0);
         // Whatever fails on the way, the window is not taken for what it is not.

@@ -3,38 +3,38 @@
 use super::*;
 use image::{Frame, Rgb, RgbImage, Rgba, RgbaImage, codecs::gif::GifEncoder};
 
-const LIMITS: Limits = Limits { pixels_max: 4_000_000, frames_max: 20, memory_max: 4_000_000 };
+const LIMITS: PictureLimits = PictureLimits { pixels_max: 4_000_000, frames_max: 20, memory_max: 4_000_000 };
 const SECRET: &[u8] = b"52.5200N 13.4050E";
 
 /// A picture, and what is kept of it.
 #[derive(Debug)]
 struct Looked {
-    picture: Picture,
+    picture: ProcessedPicture,
     bytes: Vec<u8>,
 }
 
 impl std::ops::Deref for Looked {
-    type Target = Picture;
-    fn deref(&self) -> &Picture {
+    type Target = ProcessedPicture;
+    fn deref(&self) -> &ProcessedPicture {
         &self.picture
     }
 }
 
-fn look(bytes: Vec<u8>, limits: Limits) -> Result<Looked, Not> {
+fn process(bytes: Vec<u8>, limits: PictureLimits) -> Result<Looked, Rejection> {
     let mut kept = Cursor::new(b"what was there before".to_vec());
-    match super::look(Cursor::new(bytes), &mut kept, limits) {
+    match super::process(Cursor::new(bytes), &mut kept, limits) {
         Ok(picture) => {
             assert_eq!(picture.length, kept.get_ref().len() as u64);
             Ok(Looked { picture, bytes: kept.into_inner() })
         }
-        Err(Fault::Not(not)) => Err(not),
-        Err(Fault::Disk(error)) => panic!("memory is read: {error}"),
+        Err(PictureError::Rejected(not)) => Err(not),
+        Err(PictureError::Io(error)) => panic!("memory is read: {error}"),
     }
 }
 
-fn stripped(bytes: &[u8]) -> Option<Vec<u8>> {
+fn strip_only(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut kept = Cursor::new(Vec::new());
-    super::stripped(Cursor::new(bytes), &mut kept).ok().map(|_| kept.into_inner())
+    super::strip_only(Cursor::new(bytes), &mut kept).ok().map(|_| kept.into_inner())
 }
 
 fn written(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
@@ -111,7 +111,7 @@ fn has(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 #[test]
-fn nothing_but_the_picture_stays_of_any_kind() {
+fn only_the_picture_itself_is_kept_in_every_format() {
     let jpeg = written(halves(64, 32), ImageFormat::Jpeg);
     let telling = [(0xe1, [b"Exif\0\0".to_vec(), exif(1)].concat()), (0xfe, SECRET.to_vec()), (0xed, SECRET.to_vec())];
     let mut jpeg = jpeg_with(&jpeg, &telling);
@@ -135,7 +135,7 @@ fn nothing_but_the_picture_stays_of_any_kind() {
 
     for (kind, file) in [("jpeg", jpeg), ("png", png), ("webp", webp), ("gif", gif)] {
         assert!(has(&file, SECRET), "the {kind} tells something");
-        let picture = look(file, LIMITS).unwrap_or_else(|not| panic!("{kind}: {not:?}"));
+        let picture = process(file, LIMITS).unwrap_or_else(|not| panic!("{kind}: {not:?}"));
         assert!(!has(&picture.bytes, SECRET) && !has(&picture.bytes, b"<script>"), "{kind}");
         assert_eq!(picture.media_type, format!("image/{kind}"));
         let again = image::load_from_memory(&picture.bytes).unwrap_or_else(|error| panic!("{kind}: {error}"));
@@ -144,7 +144,7 @@ fn nothing_but_the_picture_stays_of_any_kind() {
 }
 
 #[test]
-fn a_picture_stands_upright_and_its_size_is_that() {
+fn a_picture_is_stored_upright_with_its_upright_size() {
     let jpeg = written(halves(64, 32), ImageFormat::Jpeg);
     // 6: it was taken with the camera turned; its left side is to be above.
     let turned = jpeg_with(&jpeg, &[(0xe1, [b"Exif\0\0".to_vec(), exif(6)].concat())]);
@@ -153,7 +153,7 @@ fn a_picture_stands_upright_and_its_size_is_that() {
     let webp = written(halves(64, 32), ImageFormat::WebP);
     let turned_webp = webp_with(&webp, &[(b"EXIF", exif(6))]);
     for file in [turned, turned_png, turned_webp] {
-        let picture = look(file, LIMITS).expect("a picture");
+        let picture = process(file, LIMITS).expect("a picture");
         assert_eq!((picture.width, picture.height), (32, 64), "{}", picture.media_type);
         let upright = image::load_from_memory(&picture.bytes).expect("it is read").to_rgb8();
         assert_eq!(upright.dimensions(), (32, 64));
@@ -164,7 +164,7 @@ fn a_picture_stands_upright_and_its_size_is_that() {
 }
 
 #[test]
-fn a_picture_of_sixteen_bits_is_turned_rightly_and_takes_no_more_room_than_one_of_eight() {
+fn a_16_bit_picture_is_turned_correctly_and_stored_with_8_bits() {
     let rgb = halves(64, 32);
     let images = [
         DynamicImage::from(rgb.clone()),
@@ -177,7 +177,7 @@ fn a_picture_of_sixteen_bits_is_turned_rightly_and_takes_no_more_room_than_one_o
         for orientation in 1..=8 {
             let png = written(image.clone(), ImageFormat::Png);
             let turned = [&png[..33], &png_chunk(*b"eXIf", &exif(orientation)), &png[33..]].concat();
-            let picture = look(turned, LIMITS).expect("a picture");
+            let picture = process(turned, LIMITS).expect("a picture");
             let upright = image::load_from_memory(&picture.bytes).expect("it is read");
             let what = format!("{:?} at {orientation}", image.color());
             assert_eq!((upright.width(), upright.height()), (picture.width, picture.height), "{what}");
@@ -191,42 +191,42 @@ fn a_picture_of_sixteen_bits_is_turned_rightly_and_takes_no_more_room_than_one_o
 }
 
 #[test]
-fn a_picture_of_more_passes_than_anybody_draws_is_not_drawn() {
+fn a_picture_with_too_many_scans_is_not_decoded() {
     let jpeg = written(halves(64, 32), ImageFormat::Jpeg);
     let scan = jpeg.windows(2).position(|bytes| bytes == b"\xff\xda").expect("a pass");
     let (head, scan) = (&jpeg[..scan], &jpeg[scan..jpeg.len() - 2]);
     let of_passes = |passes| [head, &scan.repeat(passes), b"\xff\xd9"].concat();
-    let limits = Limits { pixels_max: 64 * 32, ..LIMITS };
-    assert!(look(of_passes(20), limits).is_ok(), "as much as the largest picture of one pass, twenty times");
-    assert_eq!(look(of_passes(21), limits).expect_err("too slow"), Not::Readable);
-    assert!(stripped(&of_passes(21)).is_some(), "what it tells is known all the same");
-    assert!(look(of_passes(64), LIMITS).is_ok());
-    assert!(stripped(&of_passes(65)).is_none());
+    let limits = PictureLimits { pixels_max: 64 * 32, ..LIMITS };
+    assert!(process(of_passes(20), limits).is_ok(), "as much as the largest picture of one pass, twenty times");
+    assert_eq!(process(of_passes(21), limits).expect_err("too slow"), Rejection::Unreadable);
+    assert!(strip_only(&of_passes(21)).is_some(), "what it tells is known all the same");
+    assert!(process(of_passes(64), LIMITS).is_ok());
+    assert!(strip_only(&of_passes(65)).is_none());
 }
 
 #[test]
-fn a_profile_of_colours_stays() {
+fn an_icc_profile_is_kept() {
     let profile = [b"ICC_PROFILE\0\x01\x01".as_slice(), &[7; 200]].concat();
     let jpeg = jpeg_with(&written(halves(1300, 20), ImageFormat::Jpeg), &[(0xe2, profile.clone())]);
-    let picture = look(jpeg, LIMITS).expect("a picture");
+    let picture = process(jpeg, LIMITS).expect("a picture");
     assert!(has(&picture.bytes, &profile));
     assert!(has(&picture.picture.preview.expect("a smaller copy").0, &[7; 200]));
 }
 
 #[test]
-fn large_pictures_and_animations_have_a_smaller_copy() {
-    let picture = look(written(halves(1280, 640), ImageFormat::Png), LIMITS).expect("a picture");
+fn large_pictures_and_animations_have_a_preview() {
+    let picture = process(written(halves(1280, 640), ImageFormat::Png), LIMITS).expect("a picture");
     let (preview, is_png) = picture.picture.preview.expect("a smaller copy");
     let preview = image::load_from_memory(&preview).expect("it is read");
     assert_eq!((preview.width(), preview.height(), is_png), (640, 320, false));
-    assert!(look(written(halves(640, 640), ImageFormat::Png), LIMITS).expect("a picture").preview.is_none());
+    assert!(process(written(halves(640, 640), ImageFormat::Png), LIMITS).expect("a picture").preview.is_none());
 
     let clear = RgbaImage::from_pixel(700, 10, Rgba([1, 2, 3, 0]));
     let (preview, is_png) =
-        look(written(clear, ImageFormat::Png), LIMITS).expect("one").picture.preview.expect("a copy");
+        process(written(clear, ImageFormat::Png), LIMITS).expect("one").picture.preview.expect("a copy");
     assert!(is_png && image::load_from_memory(&preview).expect("it is read").color().has_alpha());
 
-    let animation = look(gif(5), LIMITS).expect("an animation");
+    let animation = process(gif(5), LIMITS).expect("an animation");
     let still = image::load_from_memory(&animation.picture.preview.clone().expect("a copy that does not move").0)
         .expect("it is read");
     assert_eq!((still.width(), still.height()), (16, 8), "no larger than itself");
@@ -237,18 +237,21 @@ fn large_pictures_and_animations_have_a_smaller_copy() {
 }
 
 #[test]
-fn bombs_are_told_from_broken_files_without_being_unpacked() {
+fn decompression_bombs_are_recognized_without_being_decompressed() {
     let mut bomb = written(halves(10, 10), ImageFormat::Png);
     bomb[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
     let crc = crc(&bomb[12..29]);
     bomb[29..33].copy_from_slice(&crc.to_be_bytes());
-    assert_eq!(look(bomb, LIMITS).expect_err("too large"), Not::Small { width: 60_000, height: 60_000 });
-    assert_eq!(look(gif(21), LIMITS).expect_err("too long"), Not::Short { frames: 21 });
+    assert_eq!(
+        process(bomb, LIMITS).expect_err("too large"),
+        Rejection::TooManyPixels { width: 60_000, height: 60_000 }
+    );
+    assert_eq!(process(gif(21), LIMITS).expect_err("too long"), Rejection::TooManyFrames { frames: 21 });
     let good = written(halves(300, 300), ImageFormat::Jpeg);
     for broken in
         [&good[..good.len() / 2], &good[..3], b"\xff\xd8\xff", b"GIF89a\x01\0\x01\0\0\0\0;", b"\x89PNG\r\n\x1a\n"]
     {
-        assert_eq!(look(broken.to_vec(), LIMITS).expect_err("broken"), Not::Readable);
+        assert_eq!(process(broken.to_vec(), LIMITS).expect_err("broken"), Rejection::Unreadable);
     }
 }
 
@@ -260,7 +263,7 @@ fn crc(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn no_bytes_make_a_reader_panic() {
+fn arbitrary_bytes_never_make_a_decoder_panic() {
     let samples = [
         jpeg_with(&written(halves(64, 32), ImageFormat::Jpeg), &[(0xe1, [b"Exif\0\0".to_vec(), exif(6)].concat())]),
         written(halves(20, 10), ImageFormat::Png),
@@ -270,7 +273,7 @@ fn no_bytes_make_a_reader_panic() {
     let mut state = 1_u32;
     for sample in &samples {
         for cut in (0..sample.len()).step_by(7) {
-            let _ = look(sample[..cut].to_vec(), LIMITS);
+            let _ = process(sample[..cut].to_vec(), LIMITS);
         }
         for _ in 0..150 {
             let mut bytes = sample.clone();
@@ -279,13 +282,13 @@ fn no_bytes_make_a_reader_panic() {
                 let at = (state >> 8) as usize % bytes.len();
                 bytes[at] = state.to_be_bytes()[0];
             }
-            let _ = look(bytes, LIMITS);
+            let _ = process(bytes, LIMITS);
         }
     }
 }
 
 #[test]
-fn every_way_up_is_drawn_rightly_from_the_whole_picture_and_from_what_it_says() {
+fn every_orientation_is_decoded_correctly_with_and_without_reencoding() {
     let drawn = RgbImage::from_fn(1400, 700, |x, y| match (x < 700, y < 350) {
         (true, true) => Rgb([230, 10, 10]),
         (false, true) => Rgb([10, 230, 10]),
@@ -304,13 +307,13 @@ fn every_way_up_is_drawn_rightly_from_the_whole_picture_and_from_what_it_says() 
         expected.apply_orientation(orientation);
         let expected = corners(&expected.to_rgb8());
 
-        let picture = look(turned.clone(), LIMITS).expect("a picture");
+        let picture = process(turned.clone(), LIMITS).expect("a picture");
         let upright = image::load_from_memory(&picture.bytes).expect("it is read").to_rgb8();
         assert_eq!((upright.dimensions(), corners(&upright)), ((picture.width, picture.height), expected), "{number}");
 
         // With too little memory to turn it, it keeps its pixels and says which way up it is, and nothing else.
-        let little = Limits { memory_max: 2_000_000, ..LIMITS };
-        let picture = look(turned, little).expect("a picture");
+        let little = PictureLimits { memory_max: 2_000_000, ..LIMITS };
+        let picture = process(turned, little).expect("a picture");
         assert!(!has(&picture.bytes, SECRET));
         let mut decoder =
             ImageReader::with_format(Cursor::new(&picture.bytes), ImageFormat::Jpeg).into_decoder().expect("a JPEG");
@@ -323,23 +326,28 @@ fn every_way_up_is_drawn_rightly_from_the_whole_picture_and_from_what_it_says() 
 }
 
 #[test]
-fn large_pictures_are_made_smaller_in_little_memory_or_are_no_pictures() {
-    let little = Limits { pixels_max: 50_000_000, frames_max: 20, memory_max: 8 << 20 };
+fn large_pictures_are_reduced_in_little_memory_or_rejected() {
+    let little = PictureLimits { pixels_max: 50_000_000, frames_max: 20, memory_max: 8 << 20 };
     let large = halves(2400, 1800);
     for format in [ImageFormat::Png, ImageFormat::Jpeg] {
-        let picture = look(written(large.clone(), format), little).expect("a picture");
-        let small = image::load_from_memory(&picture.picture.preview.expect("a copy").0).expect("read").to_rgb8();
-        assert_eq!(small.dimensions(), (640, 480));
-        let (left, right) = (small.get_pixel(100, 200).0, small.get_pixel(540, 200).0);
+        let picture = process(written(large.clone(), format), little).expect("a picture");
+        let preview_image =
+            image::load_from_memory(&picture.picture.preview.expect("a copy").0).expect("read").to_rgb8();
+        assert_eq!(preview_image.dimensions(), (640, 480));
+        let (left, right) = (preview_image.get_pixel(100, 200).0, preview_image.get_pixel(540, 200).0);
         assert!(left[0] > 200 && left[2] < 50 && right[0] < 50 && right[2] > 200, "{format:?}: {left:?} {right:?}");
     }
     for format in [ImageFormat::WebP, ImageFormat::Gif] {
-        assert_eq!(look(written(large.clone(), format), little).expect_err("too large"), Not::Readable, "{format:?}");
+        assert_eq!(
+            process(written(large.clone(), format), little).expect_err("too large"),
+            Rejection::Unreadable,
+            "{format:?}"
+        );
     }
 }
 
 #[test]
-fn an_interlaced_png_and_one_of_one_bit_are_drawn() {
+fn interlaced_and_one_bit_pngs_are_decoded() {
     // Made by hand: 9 by 9 pixels of one bit, interlaced; the left four columns are black.
     let mut lines = Vec::new();
     for (left, top, right, below) in

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 /// Bytes that are taken from the front.
-pub(super) struct Bytes<'file>(pub(super) &'file [u8]);
+pub(super) struct ByteReader<'file>(pub(super) &'file [u8]);
 
-impl Bytes<'_> {
-    pub(super) fn number(&mut self, wide: u64) -> Option<u64> {
-        let (bytes, rest) = self.0.split_at_checked(usize::try_from(wide).ok()?)?;
+impl ByteReader<'_> {
+    pub(super) fn number(&mut self, width: u64) -> Option<u64> {
+        let (bytes, rest) = self.0.split_at_checked(usize::try_from(width).ok()?)?;
         self.0 = rest;
         Some(number(bytes))
     }
@@ -23,14 +23,14 @@ pub(super) fn number(bytes: &[u8]) -> u64 {
 }
 
 /// A part, and where it is in the file.
-pub(super) struct Part<'file> {
+pub(super) struct Mp4Box<'file> {
     pub(super) kind: [u8; 4],
     pub(super) at: u64,
     pub(super) body: &'file [u8],
     pub(super) body_at: u64,
 }
 
-impl Part<'_> {
+impl Mp4Box<'_> {
     pub(super) fn range(&self) -> Range<u64> {
         self.body_at..self.body_at + self.body.len() as u64
     }
@@ -47,23 +47,23 @@ pub(super) fn head_of(bytes: &[u8], left: u64) -> Option<([u8; 4], u64, u64)> {
 }
 
 /// One after the other; nothing where one is cut short. Fewer bytes than a head has are padding.
-pub(super) fn parts(bytes: &[u8], base: u64) -> impl Iterator<Item = Option<Part<'_>>> {
+pub(super) fn boxes(bytes: &[u8], base: u64) -> impl Iterator<Item = Option<Mp4Box<'_>>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = &bytes[at..];
         if rest.len() < 8 {
             return None;
         }
-        let part = head_of(rest, rest.len() as u64).and_then(|(kind, head, size)| {
+        let mp4_box = head_of(rest, rest.len() as u64).and_then(|(kind, head, size)| {
             let (head, size) = (usize::try_from(head).ok()?, usize::try_from(size).ok()?);
             let body = rest.get(head..size)?;
-            Some((Part { kind, at: base + at as u64, body, body_at: base + (at + head) as u64 }, size))
+            Some((Mp4Box { kind, at: base + at as u64, body, body_at: base + (at + head) as u64 }, size))
         });
-        at = part.as_ref().map_or(bytes.len(), |(_, size)| at + size);
-        Some(part.map(|(part, _)| part))
+        at = mp4_box.as_ref().map_or(bytes.len(), |(_, size)| at + size);
+        Some(mp4_box.map(|(mp4_box, _)| mp4_box))
     })
 }
 
-pub(super) fn child(bytes: &[u8], base: u64, kind: [u8; 4]) -> Option<Part<'_>> {
-    parts(bytes, base).flatten().find(|part| part.kind == kind)
+pub(super) fn child(bytes: &[u8], base: u64, kind: [u8; 4]) -> Option<Mp4Box<'_>> {
+    boxes(bytes, base).flatten().find(|mp4_box| mp4_box.kind == kind)
 }

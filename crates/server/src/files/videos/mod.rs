@@ -13,7 +13,7 @@
 mod boxes;
 mod samples;
 
-use boxes::{Bytes, Part, child, head_of, parts};
+use boxes::{ByteReader, Mp4Box, boxes, child, head_of};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -39,11 +39,11 @@ const MEDIA: [&[u8; 4]; 1] = [b"elng"];
 const MEDIA_INFO: [&[u8; 4]; 7] = [b"vmhd", b"smhd", b"sthd", b"nmhd", b"hmhd", b"gmhd", b"dinf"];
 const ITEMS: [&[u8; 4]; 6] = [b"pitm", b"iref", b"idat", b"dinf", b"grpl", b"ipro"];
 /// Properties of items that do not stay: descriptions, times, and what makers thought of. The others keep their numbers.
-const TOLD: [&[u8; 4]; 6] = [b"udes", b"crtt", b"mdft", b"uuid", b"free", b"skip"];
+const DESCRIPTIVE: [&[u8; 4]; 6] = [b"udes", b"crtt", b"mdft", b"uuid", b"free", b"skip"];
 /// Tracks that are seen or heard; others measure (places, movements) or say when.
-const SHOWN: [&[u8]; 8] = [b"vide", b"auxv", b"pict", b"soun", b"subt", b"sbtl", b"text", b"clcp"];
+const PLAYABLE: [&[u8]; 8] = [b"vide", b"auxv", b"pict", b"soun", b"subt", b"sbtl", b"text", b"clcp"];
 /// Those of them that have descriptions of pictures.
-const SEEN: [&[u8]; 3] = [b"vide", b"auxv", b"pict"];
+const VISUAL: [&[u8]; 3] = [b"vide", b"auxv", b"pict"];
 /// Items that are pictures or put together of them.
 const PICTURES: [&[u8]; 15] = [
     b"hvc1", b"hvt1", b"lhv1", b"av01", b"avc1", b"vvc1", b"evc1", b"jpeg", b"j2k1", b"unci", b"grid", b"iovl",
@@ -51,7 +51,7 @@ const PICTURES: [&[u8]; 15] = [
 ];
 
 /// Where it is overwritten.
-pub trait Disk {
+pub trait RedactionTarget {
     /// Writes here.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ pub trait Disk {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-impl Disk for &File {
+impl RedactionTarget for &File {
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         self.write_all_at(bytes, at)
     }
@@ -80,7 +80,7 @@ type Fill = (Range<u64>, u8);
 
 /// What is to be overwritten.
 #[derive(Debug, Default)]
-pub struct Blanks {
+pub struct Redactions {
     /// In the streams.
     samples: Vec<Fill>,
     /// Where EXIF begins in them.
@@ -99,17 +99,17 @@ pub struct Blanks {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn find(file: &mut (impl Read + Seek), length: u64) -> io::Result<Result<Blanks, String>> {
-    let mut blanks = Blanks { left: STEPS_MAX, ..Blanks::default() };
+pub fn find(file: &mut (impl Read + Seek), length: u64) -> io::Result<Result<Redactions, String>> {
+    let mut redactions = Redactions { left: STEPS_MAX, ..Redactions::default() };
     let mut tables = Vec::new();
     let mut at = 0;
     while at < length {
         let mut head = vec![0; usize::try_from(length - at).unwrap_or(16).min(16)];
         file.seek(SeekFrom::Start(at))?;
         file.read_exact(&mut head)?;
-        let step = blanks.step(Some(()));
+        let step = redactions.step(Some(()));
         let Some((kind, head, size)) = head_of(&head, length - at) else {
-            blanks.rest(at..length);
+            redactions.free_rest(at..length);
             break;
         };
         let end = at.saturating_add(size).min(length);
@@ -120,35 +120,36 @@ pub fn find(file: &mut (impl Read + Seek), length: u64) -> io::Result<Result<Bla
                     return Ok(Err(format!("has tables of more than {TABLES_BYTES_MAX} bytes")));
                 }
                 if size > length - at || tables.contains(&kind) {
-                    return Ok(Err(blanks.why()));
+                    return Ok(Err(redactions.reason()));
                 }
                 tables.push(kind);
                 let mut body = vec![0; usize::try_from(size - head).expect("it was compared")];
                 file.seek(SeekFrom::Start(at + head))?;
                 file.read_exact(&mut body)?;
-                let part = Part { kind, at, body: &body, body_at: at + head };
-                let tables = if &kind == b"moov" { blanks.movie(&part) } else { blanks.items(&part, length) };
+                let mp4_box = Mp4Box { kind, at, body: &body, body_at: at + head };
+                let tables =
+                    if &kind == b"moov" { redactions.movie(&mp4_box) } else { redactions.items(&mp4_box, length) };
                 walked = walked.and(tables);
             }
-            b"mdat" => blanks.streams.push(at + head..end),
+            b"mdat" => redactions.streams.push(at + head..end),
             kind if FILE.contains(&kind) => {}
-            _ => blanks.blank(at, at + head..end),
+            _ => redactions.free(at, at + head..end),
         }
         if walked.is_none() {
-            return Ok(Err(blanks.why()));
+            return Ok(Err(redactions.reason()));
         }
         at = end;
     }
-    blanks.put_in_order();
-    Ok(Ok(blanks))
+    redactions.normalize();
+    Ok(Ok(redactions))
 }
 
-impl Blanks {
+impl Redactions {
     /// Overwrites it. Cut off anywhere, and begun anew with `find`, it comes to the same.
     ///
     /// # Errors
     /// The disk failed.
-    pub fn apply(&self, mut disk: impl Disk) -> io::Result<()> {
+    pub fn apply(&self, mut disk: impl RedactionTarget) -> io::Result<()> {
         fill(&mut disk, &self.samples)?;
         for at in &self.exifs {
             disk.put(at + EMPTY_EXIF.0, EMPTY_EXIF.1)?;
@@ -162,7 +163,7 @@ impl Blanks {
     }
 
     /// Why it was not walked through.
-    fn why(&self) -> String {
+    fn reason(&self) -> String {
         match self.left {
             0 => format!("has more than {STEPS_MAX} parts and places that tell"),
             _ => "is broken".to_owned(),
@@ -176,10 +177,10 @@ impl Blanks {
     }
 
     /// So that what overlaps is written once, and samples only where streams are.
-    fn put_in_order(&mut self) {
-        self.fills = apart(std::mem::take(&mut self.fills));
+    fn normalize(&mut self) {
+        self.fills = merged(std::mem::take(&mut self.fills));
         let mut samples = Vec::new();
-        for (range, byte) in apart(std::mem::take(&mut self.samples)) {
+        for (range, byte) in merged(std::mem::take(&mut self.samples)) {
             let first = self.streams.partition_point(|stream| stream.end <= range.start);
             for stream in self.streams[first..].iter().take_while(|stream| stream.start < range.end) {
                 samples.push((range.start.max(stream.start)..range.end.min(stream.end), byte));
@@ -195,95 +196,95 @@ impl Blanks {
     }
 
     /// Makes a part free space.
-    fn blank(&mut self, at: u64, body: Range<u64>) {
+    fn free(&mut self, at: u64, body: Range<u64>) {
         self.names.push(at + 4);
         self.fills.push((body, 0));
     }
 
     /// Makes what stands behind the end of the last part free space.
-    fn rest(&mut self, rest: Range<u64>) {
-        if rest.end - rest.start < 8 {
-            self.fills.push((rest, 0));
+    fn free_rest(&mut self, free_rest: Range<u64>) {
+        if free_rest.end - free_rest.start < 8 {
+            self.fills.push((free_rest, 0));
         } else {
-            self.blank(rest.start, rest.start + 8..rest.end);
+            self.free(free_rest.start, free_rest.start + 8..free_rest.end);
             // As far as the end goes.
-            self.fills.push((rest.start..rest.start + 4, 0));
+            self.fills.push((free_rest.start..free_rest.start + 4, 0));
         }
     }
 
     /// Zeros in a range of a part's body, as far as it goes.
-    fn zero(&mut self, part: &Part<'_>, range: Range<usize>) {
-        let end = range.end.min(part.body.len());
+    fn zero(&mut self, mp4_box: &Mp4Box<'_>, range: Range<usize>) {
+        let end = range.end.min(mp4_box.body.len());
         if range.start < end {
-            self.fills.push((part.body_at + range.start as u64..part.body_at + end as u64, 0));
+            self.fills.push((mp4_box.body_at + range.start as u64..mp4_box.body_at + end as u64, 0));
         }
     }
 
-    fn movie(&mut self, movie: &Part<'_>) -> Option<()> {
-        for part in parts(movie.body, movie.body_at) {
-            let part = self.step(part)?;
-            match &part.kind {
-                b"mvhd" => self.times(&part)?,
-                b"trak" => self.track(&part)?,
+    fn movie(&mut self, movie: &Mp4Box<'_>) -> Option<()> {
+        for mp4_box in boxes(movie.body, movie.body_at) {
+            let mp4_box = self.step(mp4_box)?;
+            match &mp4_box.kind {
+                b"mvhd" => self.times(&mp4_box)?,
+                b"trak" => self.track(&mp4_box)?,
                 // Packed: what is in there is not seen.
                 b"cmov" => return None,
                 kind if MOVIE.contains(&kind) => {}
-                _ => self.blank(part.at, part.range()),
+                _ => self.free(mp4_box.at, mp4_box.range()),
             }
         }
         Some(())
     }
 
-    fn track(&mut self, track: &Part<'_>) -> Option<()> {
+    fn track(&mut self, track: &Mp4Box<'_>) -> Option<()> {
         let media = child(track.body, track.body_at, *b"mdia")?;
         let handler = child(media.body, media.body_at, *b"hdlr")?;
         let kind = handler.body.get(8..12)?;
-        if !SHOWN.contains(&kind) {
+        if !PLAYABLE.contains(&kind) {
             self.samples(&media)?;
-            self.blank(track.at, track.range());
+            self.free(track.at, track.range());
             return Some(());
         }
-        for part in parts(track.body, track.body_at) {
-            let part = self.step(part)?;
-            match &part.kind {
-                b"tkhd" => self.times(&part)?,
-                b"mdia" => self.media(&part, SEEN.contains(&kind))?,
+        for mp4_box in boxes(track.body, track.body_at) {
+            let mp4_box = self.step(mp4_box)?;
+            match &mp4_box.kind {
+                b"tkhd" => self.times(&mp4_box)?,
+                b"mdia" => self.media(&mp4_box, VISUAL.contains(&kind))?,
                 kind if TRACK.contains(&kind) => {}
-                _ => self.blank(part.at, part.range()),
+                _ => self.free(mp4_box.at, mp4_box.range()),
             }
         }
         Some(())
     }
 
-    fn media(&mut self, media: &Part<'_>, is_seen: bool) -> Option<()> {
-        for part in parts(media.body, media.body_at) {
-            let part = self.step(part)?;
-            match &part.kind {
-                b"mdhd" => self.times(&part)?,
-                b"hdlr" => self.zero(&part, 12..usize::MAX),
+    fn media(&mut self, media: &Mp4Box<'_>, is_visual: bool) -> Option<()> {
+        for mp4_box in boxes(media.body, media.body_at) {
+            let mp4_box = self.step(mp4_box)?;
+            match &mp4_box.kind {
+                b"mdhd" => self.times(&mp4_box)?,
+                b"hdlr" => self.zero(&mp4_box, 12..usize::MAX),
                 b"minf" => {
-                    for part in parts(part.body, part.body_at) {
-                        let part = self.step(part)?;
-                        match &part.kind {
-                            b"hdlr" => self.zero(&part, 12..usize::MAX),
-                            b"stbl" if is_seen => self.descriptions(&part)?,
+                    for mp4_box in boxes(mp4_box.body, mp4_box.body_at) {
+                        let mp4_box = self.step(mp4_box)?;
+                        match &mp4_box.kind {
+                            b"hdlr" => self.zero(&mp4_box, 12..usize::MAX),
+                            b"stbl" if is_visual => self.descriptions(&mp4_box)?,
                             b"stbl" => {}
                             kind if MEDIA_INFO.contains(&kind) => {}
-                            _ => self.blank(part.at, part.range()),
+                            _ => self.free(mp4_box.at, mp4_box.range()),
                         }
                     }
                 }
                 kind if MEDIA.contains(&kind) => {}
-                _ => self.blank(part.at, part.range()),
+                _ => self.free(mp4_box.at, mp4_box.range()),
             }
         }
         Some(())
     }
 
     /// The names of what made the pictures: a vendor and an encoder.
-    fn descriptions(&mut self, table: &Part<'_>) -> Option<()> {
+    fn descriptions(&mut self, table: &Mp4Box<'_>) -> Option<()> {
         let Some(descriptions) = child(table.body, table.body_at, *b"stsd") else { return Some(()) };
-        for entry in parts(descriptions.body.get(8..)?, descriptions.body_at + 8) {
+        for entry in boxes(descriptions.body.get(8..)?, descriptions.body_at + 8) {
             let entry = self.step(entry)?;
             self.zero(&entry, 12..16);
             self.zero(&entry, 42..74);
@@ -292,52 +293,53 @@ impl Blanks {
     }
 
     /// When it was made and changed.
-    fn times(&mut self, part: &Part<'_>) -> Option<()> {
-        let end = if *part.body.first()? == 1 { 20 } else { 12 };
-        self.zero(part, 4..end);
+    fn times(&mut self, mp4_box: &Mp4Box<'_>) -> Option<()> {
+        let end = if *mp4_box.body.first()? == 1 { 20 } else { 12 };
+        self.zero(mp4_box, 4..end);
         Some(())
     }
 
     /// The items of a picture, or what else is told of the whole file.
-    fn items(&mut self, meta: &Part<'_>, length: u64) -> Option<()> {
+    fn items(&mut self, meta: &Mp4Box<'_>, length: u64) -> Option<()> {
         let (inside, at) = (meta.body.get(4..)?, meta.body_at + 4);
         if child(inside, at, *b"hdlr").is_none_or(|handler| handler.body.get(8..12) != Some(b"pict")) {
-            self.blank(meta.at, meta.range());
+            self.free(meta.at, meta.range());
             return Some(());
         }
         for once in [*b"iinf", *b"iloc", *b"idat"] {
-            if parts(inside, at).flatten().filter(|part| part.kind == once).count() > 1 {
+            if boxes(inside, at).flatten().filter(|mp4_box| mp4_box.kind == once).count() > 1 {
                 return None;
             }
         }
-        let telling = child(inside, at, *b"iinf").map_or(Some(BTreeMap::new()), |list| self.telling(&list))?;
+        let metadata_items =
+            child(inside, at, *b"iinf").map_or(Some(BTreeMap::new()), |list| self.metadata_items(&list))?;
         let data = child(inside, at, *b"idat").map(|data| data.range());
         self.streams.extend(data.clone());
-        for part in parts(inside, at) {
-            let part = self.step(part)?;
-            match &part.kind {
-                b"iloc" => self.places(&mut Bytes(part.body), &telling, data.as_ref(), length)?,
-                b"hdlr" => self.zero(&part, 12..usize::MAX),
-                b"iprp" => self.properties(&part)?,
+        for mp4_box in boxes(inside, at) {
+            let mp4_box = self.step(mp4_box)?;
+            match &mp4_box.kind {
+                b"iloc" => self.places(&mut ByteReader(mp4_box.body), &metadata_items, data.as_ref(), length)?,
+                b"hdlr" => self.zero(&mp4_box, 12..usize::MAX),
+                b"iprp" => self.properties(&mp4_box)?,
                 b"iinf" => {}
                 kind if ITEMS.contains(&kind) => {}
-                _ => self.blank(part.at, part.range()),
+                _ => self.free(mp4_box.at, mp4_box.range()),
             }
         }
         Some(())
     }
 
     /// What is told of items beside how they are drawn.
-    fn properties(&mut self, all: &Part<'_>) -> Option<()> {
-        for part in parts(all.body, all.body_at) {
-            let part = self.step(part)?;
-            if &part.kind != b"ipco" {
+    fn properties(&mut self, all: &Mp4Box<'_>) -> Option<()> {
+        for mp4_box in boxes(all.body, all.body_at) {
+            let mp4_box = self.step(mp4_box)?;
+            if &mp4_box.kind != b"ipco" {
                 continue;
             }
-            for property in parts(part.body, part.body_at) {
+            for property in boxes(mp4_box.body, mp4_box.body_at) {
                 let property = self.step(property)?;
-                if TOLD.contains(&&property.kind) {
-                    self.blank(property.at, property.range());
+                if DESCRIPTIVE.contains(&&property.kind) {
+                    self.free(property.at, property.range());
                 }
             }
         }
@@ -347,8 +349,8 @@ impl Blanks {
     /// Where the items are; those that tell are overwritten.
     fn places(
         &mut self,
-        list: &mut Bytes<'_>,
-        telling: &BTreeMap<u64, bool>,
+        list: &mut ByteReader<'_>,
+        metadata_items: &BTreeMap<u64, bool>,
         data: Option<&Range<u64>>,
         length: u64,
     ) -> Option<()> {
@@ -357,21 +359,21 @@ impl Blanks {
         let (sizes, more) = (list.number(1)?, list.number(1)?);
         let (of_offset, of_length, of_base) = (sizes >> 4, sizes & 15, more >> 4);
         let of_index = if version > 0 { more & 15 } else { 0 };
-        let wide = if version < 2 { 2 } else { 4 };
-        for _ in 0..list.number(wide)? {
-            let id = list.number(wide)?;
+        let width = if version < 2 { 2 } else { 4 };
+        for _ in 0..list.number(width)? {
+            let id = list.number(width)?;
             let method = if version > 0 { list.number(2)? & 15 } else { 0 };
             let elsewhere = list.number(2)?;
             let base = list.number(of_base)?;
             let places = list.number(2)?;
-            let Some(is_exif) = telling.get(&id) else {
+            let Some(is_exif) = metadata_items.get(&id) else {
                 list.skip(places * (of_index + of_offset + of_length))?;
                 continue;
             };
             if elsewhere != 0 {
                 return None;
             }
-            for part in 0..places {
+            for mp4_box in 0..places {
                 self.step(Some(()))?;
                 list.skip(of_index)?;
                 let (offset, bytes) = (list.number(of_offset)?, list.number(of_length)?);
@@ -383,7 +385,7 @@ impl Blanks {
                 let start = whole.start.checked_add(base)?.checked_add(offset)?;
                 let end = start.checked_add(bytes).filter(|end| bytes > 0 && *end <= whole.end)?;
                 self.samples.push((start..end, if *is_exif { 0 } else { b' ' }));
-                if *is_exif && part == 0 && bytes >= EMPTY_EXIF_BYTES {
+                if *is_exif && mp4_box == 0 && bytes >= EMPTY_EXIF_BYTES {
                     self.exifs.push(start);
                 }
             }
@@ -392,35 +394,35 @@ impl Blanks {
     }
 
     /// Items that are no pictures, and whether each is EXIF. No item keeps its name.
-    fn telling(&mut self, list: &Part<'_>) -> Option<BTreeMap<u64, bool>> {
+    fn metadata_items(&mut self, list: &Mp4Box<'_>) -> Option<BTreeMap<u64, bool>> {
         let before = if *list.body.first()? == 0 { 6 } else { 8 };
-        let mut telling = BTreeMap::new();
-        for entry in parts(list.body.get(before..)?, list.body_at + before as u64) {
+        let mut metadata_items = BTreeMap::new();
+        for entry in boxes(list.body.get(before..)?, list.body_at + before as u64) {
             let entry = self.step(entry)?;
-            let mut bytes = Bytes(entry.body);
-            let wide = match bytes.number(1)? {
+            let mut bytes = ByteReader(entry.body);
+            let width = match bytes.number(1)? {
                 2 => 2,
                 3 => 4,
                 _ => return None,
             };
             bytes.skip(3)?;
-            let id = bytes.number(wide)?;
+            let id = bytes.number(width)?;
             bytes.skip(2)?;
             let (kind, name) = bytes.0.split_at_checked(4)?;
             if !PICTURES.contains(&kind) {
-                telling.insert(id, kind == b"Exif");
+                metadata_items.insert(id, kind == b"Exif");
             }
             // As long as it was: what follows it stays where it is.
             let end = entry.range().end - name.len() as u64;
             let letters = name.iter().take_while(|byte| **byte != 0).count() as u64;
             self.fills.push((end..end + letters, b' '));
         }
-        Some(telling)
+        Some(metadata_items)
     }
 }
 
 /// In order, and what overlaps once.
-fn apart(mut fills: Vec<Fill>) -> Vec<Fill> {
+fn merged(mut fills: Vec<Fill>) -> Vec<Fill> {
     fills.retain(|(range, _)| !range.is_empty());
     fills.sort_by_key(|(range, _)| range.start);
     fills.dedup_by(|(next, _), (last, _)| {
@@ -433,7 +435,7 @@ fn apart(mut fills: Vec<Fill>) -> Vec<Fill> {
     fills
 }
 
-fn fill(disk: &mut impl Disk, fills: &[Fill]) -> io::Result<()> {
+fn fill(disk: &mut impl RedactionTarget, fills: &[Fill]) -> io::Result<()> {
     for (range, byte) in fills {
         let piece = vec![*byte; PIECE_BYTES.min(usize::try_from(range.end - range.start).unwrap_or(PIECE_BYTES))];
         for at in range.clone().step_by(PIECE_BYTES) {

@@ -1,27 +1,28 @@
 //! Where the file has what a track measured.
 
 use super::{
-    Blanks,
-    boxes::{Part, child, number, parts},
+    Redactions,
+    boxes::{Mp4Box, boxes, child, number},
 };
 use std::ops::Range;
 
-impl Blanks {
+impl Redactions {
     /// What a track that nobody sees or hears has in this file.
-    pub(super) fn samples(&mut self, media: &Part<'_>) -> Option<()> {
+    pub(super) fn samples(&mut self, media: &Mp4Box<'_>) -> Option<()> {
         let info = child(media.body, media.body_at, *b"minf")?;
         if !is_here(&info) {
             return Some(());
         }
         let table = child(info.body, info.body_at, *b"stbl")?;
-        let part = |kind| child(table.body, table.body_at, kind);
-        let (wide, chunks) = part(*b"stco").map(|part| (4, part)).or_else(|| part(*b"co64").map(|part| (8, part)))?;
-        let offsets = chunks.body.get(8..)?.chunks_exact(wide).map(number);
-        let sizes = part(*b"stsz").map(|part| Sizes::of(part.body, true)).or_else(|| {
-            let part = part(*b"stz2")?;
-            Some(Sizes::of(part.body, false))
+        let mp4_box = |kind| child(table.body, table.body_at, kind);
+        let (width, chunks) =
+            mp4_box(*b"stco").map(|mp4_box| (4, mp4_box)).or_else(|| mp4_box(*b"co64").map(|mp4_box| (8, mp4_box)))?;
+        let offsets = chunks.body.get(8..)?.chunks_exact(width).map(number);
+        let sizes = mp4_box(*b"stsz").map(|mp4_box| Sizes::of(mp4_box.body, true)).or_else(|| {
+            let mp4_box = mp4_box(*b"stz2")?;
+            Some(Sizes::of(mp4_box.body, false))
         })??;
-        let runs = part(*b"stsc")?;
+        let runs = mp4_box(*b"stsc")?;
         let mut runs = runs.body.get(8..)?.chunks_exact(12).peekable();
         let (mut in_chunk, mut next) = (0, 0);
         for (index, offset) in (1..).zip(offsets) {
@@ -38,12 +39,12 @@ impl Blanks {
 }
 
 /// Whether a track says that all it has is in this file.
-fn is_here(info: &Part<'_>) -> bool {
+fn is_here(info: &Mp4Box<'_>) -> bool {
     let places = child(info.body, info.body_at, *b"dinf").and_then(|all| child(all.body, all.body_at, *b"dref"));
     let Some(entries) = places.as_ref().and_then(|places| places.body.get(8..)) else { return false };
     let is_here =
-        |entry: Option<Part<'_>>| entry.is_some_and(|entry| entry.body.get(3).is_some_and(|flags| flags & 1 == 1));
-    let mut entries = parts(entries, 0);
+        |entry: Option<Mp4Box<'_>>| entry.is_some_and(|entry| entry.body.get(3).is_some_and(|flags| flags & 1 == 1));
+    let mut entries = boxes(entries, 0);
     entries.next().is_some_and(is_here) && entries.all(is_here)
 }
 

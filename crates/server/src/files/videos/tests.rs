@@ -13,25 +13,25 @@ const TAGGED: [(&str, &[u8]); 4] = [
 
 /// As it is afterwards. None: it is not walked through.
 fn blanked(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut disk = Disk { bytes: bytes.to_vec(), ..Disk::default() };
+    let mut disk = RecordingTarget { bytes: bytes.to_vec(), ..RecordingTarget::default() };
     found(bytes).ok()?.apply(&mut disk).expect("it is written");
     Some(disk.bytes)
 }
 
-fn found(bytes: &[u8]) -> Result<Blanks, String> {
+fn found(bytes: &[u8]) -> Result<Redactions, String> {
     find(&mut Cursor::new(bytes), bytes.len() as u64).expect("memory is read")
 }
 
 /// Remembers what was written between two moments at which all was there for good.
 #[derive(Default)]
-struct Disk {
+struct RecordingTarget {
     bytes: Vec<u8>,
     safe: Vec<Vec<u8>>,
     puts: Vec<Vec<(usize, Vec<u8>)>>,
     since: Vec<(usize, Vec<u8>)>,
 }
 
-impl super::Disk for &mut Disk {
+impl super::RedactionTarget for &mut RecordingTarget {
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         let at = usize::try_from(at).expect("short");
         if self.since.is_empty() {
@@ -50,11 +50,11 @@ impl super::Disk for &mut Disk {
     }
 }
 
-fn has(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
+fn has(bytes: &[u8], mp4_box: &[u8]) -> bool {
+    bytes.windows(mp4_box.len()).any(|window| window == mp4_box)
 }
 
-fn part(kind: [u8; 4], body: &[&[u8]]) -> Vec<u8> {
+fn mp4_box(kind: [u8; 4], body: &[&[u8]]) -> Vec<u8> {
     let body = body.concat();
     [&u32::try_from(body.len() + 8).expect("short").to_be_bytes()[..], &kind, &body].concat()
 }
@@ -64,7 +64,7 @@ fn numbers(numbers: &[u32]) -> Vec<u8> {
 }
 
 #[test]
-fn nothing_that_tells_stays_and_nothing_moves() {
+fn all_metadata_is_removed_and_nothing_moves() {
     for (kind, file) in TAGGED {
         assert!(has(file, b"Fernwerk"), "the {kind} tells something");
         let kept = blanked(file).unwrap_or_else(|| panic!("the {kind} is walked through"));
@@ -87,28 +87,28 @@ fn film(handler: [u8; 4], with_sizes: bool) -> Vec<u8> {
 
 fn film_with(handler: [u8; 4], with_sizes: bool, references: &[u8]) -> Vec<u8> {
     let sizes = if with_sizes { numbers(&[0, 0, 3, 4, 4, 5]) } else { numbers(&[0, 4, 3]) };
-    film_of(handler, &part(*b"stsz", &[&sizes]), references, [16 + 8 + 11, 16 + 8 + 11 + 8 + 7])
+    film_of(handler, &mp4_box(*b"stsz", &[&sizes]), references, [16 + 8 + 11, 16 + 8 + 11 + 8 + 7])
 }
 
 fn film_of(handler: [u8; 4], sizes: &[u8], references: &[u8], [first, second]: [u32; 2]) -> Vec<u8> {
-    let data = part(*b"mdat", &[b"seen before", b"52.5200N", b"between", b"13.4E", b"seen after"]);
-    let table = part(
+    let data = mp4_box(*b"mdat", &[b"seen before", b"52.5200N", b"between", b"13.4E", b"seen after"]);
+    let table = mp4_box(
         *b"stbl",
         &[
             sizes,
-            &part(*b"stsc", &[&numbers(&[0, 2, 1, 2, 1, 2, 1, 1])]),
-            &part(*b"stco", &[&numbers(&[0, 2, first, second])]),
+            &mp4_box(*b"stsc", &[&numbers(&[0, 2, 1, 2, 1, 2, 1, 1])]),
+            &mp4_box(*b"stco", &[&numbers(&[0, 2, first, second])]),
         ],
     );
-    let references: Vec<_> = references.iter().flat_map(|flags| part(*b"url ", &[&[0, 0, 0, *flags]])).collect();
-    let places = part(*b"dinf", &[&part(*b"dref", &[&[0; 8], &references])]);
-    let hdlr = part(*b"hdlr", &[&[0; 8], &handler, &[0; 12], b"Fernwerk\0"]);
-    let track = part(*b"trak", &[&part(*b"mdia", &[&hdlr, &part(*b"minf", &[&places, &table])])]);
-    [part(*b"ftyp", &[b"isom\0\0\0\0"]), data, part(*b"moov", &[&track])].concat()
+    let references: Vec<_> = references.iter().flat_map(|flags| mp4_box(*b"url ", &[&[0, 0, 0, *flags]])).collect();
+    let places = mp4_box(*b"dinf", &[&mp4_box(*b"dref", &[&[0; 8], &references])]);
+    let hdlr = mp4_box(*b"hdlr", &[&[0; 8], &handler, &[0; 12], b"Fernwerk\0"]);
+    let track = mp4_box(*b"trak", &[&mp4_box(*b"mdia", &[&hdlr, &mp4_box(*b"minf", &[&places, &table])])]);
+    [mp4_box(*b"ftyp", &[b"isom\0\0\0\0"]), data, mp4_box(*b"moov", &[&track])].concat()
 }
 
 #[test]
-fn a_track_that_measures_loses_what_it_measured_and_one_that_is_seen_does_not() {
+fn a_measuring_track_loses_its_samples_and_a_visible_track_keeps_them() {
     for with_sizes in [true, false] {
         let kept = blanked(&film(*b"meta", with_sizes)).expect("it is walked through");
         assert!(has(&kept, b"seen before\0\0\0\0\0\0\0\0between\0\0\0\0"), "{with_sizes}");
@@ -119,7 +119,7 @@ fn a_track_that_measures_loses_what_it_measured_and_one_that_is_seen_does_not() 
 }
 
 #[test]
-fn what_is_cut_off_is_kept_where_only_what_is_seen_is_cut() {
+fn a_truncated_movie_is_accepted_if_only_its_streams_are_cut() {
     let whole = film(*b"vide", true);
     let tables = whole.windows(4).position(|bytes| bytes == b"moov").expect("tables") - 4;
     assert!(blanked(&whole[..tables - 3]).is_some(), "a film of which the end did not come");
@@ -127,7 +127,8 @@ fn what_is_cut_off_is_kept_where_only_what_is_seen_is_cut() {
     let more = [&whole[..], b"SEFT: 52.5200N 13.4050E"].concat();
     assert!(!has(&blanked(&more).expect("it is walked through"), b"52.5200N 13"), "what follows the end");
     let between =
-        [part(*b"uuid", &[b"Fernwerk"]), part(*b"free", &[b"Fernwerk"]), part(*b"mpvd", &[b"Fernwerk"])].concat();
+        [mp4_box(*b"uuid", &[b"Fernwerk"]), mp4_box(*b"free", &[b"Fernwerk"]), mp4_box(*b"mpvd", &[b"Fernwerk"])]
+            .concat();
     let kept = blanked(&[&whole[..16], &between].concat()).expect("it is walked through");
     assert!(!has(&kept, b"Fernwerk") && !has(&kept, b"uuid") && has(&kept, b"ftyp"));
 }
@@ -135,7 +136,7 @@ fn what_is_cut_off_is_kept_where_only_what_is_seen_is_cut() {
 /// The film after each write, in their order, and after a cut of the power: of what was written since the last moment at
 /// which all was safe, one write is there and no other, or one is not there and all others are.
 fn cut_off(film: &[u8]) -> Vec<Vec<u8>> {
-    let mut disk = Disk { bytes: film.to_vec(), ..Disk::default() };
+    let mut disk = RecordingTarget { bytes: film.to_vec(), ..RecordingTarget::default() };
     found(film).expect("it is walked through").apply(&mut disk).expect("it is written");
     assert!(disk.since.is_empty(), "in the end all is safe");
     let mut all = Vec::new();
@@ -155,7 +156,7 @@ fn cut_off(film: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn whoever_is_cut_off_anywhere_comes_to_the_same_when_he_begins_anew() {
+fn an_interrupted_redaction_gives_the_same_result_when_started_over() {
     let measured = film(*b"meta", true);
     let trailing = [&measured[..], b"\0\0\0\x04: 52.5200N"].concat();
     let tagged = TAGGED.map(|(_, file)| file.to_vec());
@@ -171,37 +172,40 @@ fn whoever_is_cut_off_anywhere_comes_to_the_same_when_he_begins_anew() {
 }
 
 #[test]
-fn what_is_walked_through_and_remembered_is_bounded() {
-    let empty = part(*b"iloc", &[&[0; 8]]);
-    let handler = part(*b"hdlr", &[&[0; 8], b"pict"]);
-    let twice = part(*b"meta", &[&[0; 4], &handler, &empty, &empty]);
+fn the_length_and_memory_of_a_walk_are_bounded() {
+    let empty = mp4_box(*b"iloc", &[&[0; 8]]);
+    let handler = mp4_box(*b"hdlr", &[&[0; 8], b"pict"]);
+    let twice = mp4_box(*b"meta", &[&[0; 4], &handler, &empty, &empty]);
     assert!(found(&twice).expect_err("two lists").contains("broken"));
-    let many = |kind| part(kind, &[]).repeat(STEPS_MAX as usize);
+    let many = |kind| mp4_box(kind, &[]).repeat(STEPS_MAX as usize);
     let too_many = |film: &[u8]| found(film).expect_err("too many").contains(&STEPS_MAX.to_string());
     assert!(too_many(&many(*b"uuid")) && too_many(&many(*b"mdat")));
-    assert!(too_many(&part(*b"moov", &[&many(*b"udta")])));
-    let item = part(*b"infe", &[b"\x02\0\0\0\0\x01\0\0Exif\0"]);
-    let list = part(*b"iinf", &[&[0; 6], &item]);
+    assert!(too_many(&mp4_box(*b"moov", &[&many(*b"udta")])));
+    let item = mp4_box(*b"infe", &[b"\x02\0\0\0\0\x01\0\0Exif\0"]);
+    let list = mp4_box(*b"iinf", &[&[0; 6], &item]);
     let places: Vec<_> = (0..60_000_u32).flat_map(|place| place.to_be_bytes().into_iter().chain([1])).collect();
     let place = [&b"\0\x01\0\0\xea\x60"[..], &places].concat();
-    let places = part(*b"iloc", &[b"\0\0\0\0\x41\0\0\x02", &place, &place]);
-    assert!(too_many(&part(*b"meta", &[&[0; 4], &handler, &list, &places])));
-    let large = part(*b"moov", &[&vec![0; 8 * 1024 * 1024]]);
+    let places = mp4_box(*b"iloc", &[b"\0\0\0\0\x41\0\0\x02", &place, &place]);
+    assert!(too_many(&mp4_box(*b"meta", &[&[0; 4], &handler, &list, &places])));
+    let large = mp4_box(*b"moov", &[&vec![0; 8 * 1024 * 1024]]);
     assert!(found(&large).expect_err("too large").contains("8388608"));
 }
 
 #[test]
-fn items_lose_their_names_and_what_is_told_of_them_and_those_elsewhere_are_refused() {
-    let item = |kind: &[u8]| part(*b"infe", &[b"\x02\0\0\0\0\x01\0\0", kind, b"Fernwerk\0type\0"]);
+fn items_lose_their_names_and_metadata_and_external_items_are_refused() {
+    let item = |kind: &[u8]| mp4_box(*b"infe", &[b"\x02\0\0\0\0\x01\0\0", kind, b"Fernwerk\0type\0"]);
     let file = |kind: &[u8], elsewhere: u8| {
-        let told = [*b"udes", *b"crtt", *b"mdft", *b"uuid"].map(|kind| part(kind, &[b"Fernwerk"])).concat();
+        let told = [*b"udes", *b"crtt", *b"mdft", *b"uuid"].map(|kind| mp4_box(kind, &[b"Fernwerk"])).concat();
         let inside = [
-            part(*b"hdlr", &[&[0; 8], b"pict", &[0; 12], b"Fernwerk\0"]),
-            part(*b"iinf", &[&[0, 0, 0, 0, 0, 1], &item(kind)]),
-            part(*b"iloc", &[&[0, 0, 0, 0, 0x44, 0, 0, 1, 0, 1, 0, elsewhere, 0, 1], &numbers(&[8, 8])]),
-            part(*b"iprp", &[&part(*b"ipco", &[&part(*b"ispe", &[b"12345678"]), &told, &part(*b"irot", &[b"1"])])]),
+            mp4_box(*b"hdlr", &[&[0; 8], b"pict", &[0; 12], b"Fernwerk\0"]),
+            mp4_box(*b"iinf", &[&[0, 0, 0, 0, 0, 1], &item(kind)]),
+            mp4_box(*b"iloc", &[&[0, 0, 0, 0, 0x44, 0, 0, 1, 0, 1, 0, elsewhere, 0, 1], &numbers(&[8, 8])]),
+            mp4_box(
+                *b"iprp",
+                &[&mp4_box(*b"ipco", &[&mp4_box(*b"ispe", &[b"12345678"]), &told, &mp4_box(*b"irot", &[b"1"])])],
+            ),
         ];
-        [part(*b"mdat", &[b"52.5200N"]), part(*b"meta", &[&[0; 4], &inside.concat()])].concat()
+        [mp4_box(*b"mdat", &[b"52.5200N"]), mp4_box(*b"meta", &[&[0; 4], &inside.concat()])].concat()
     };
     let kept = blanked(&file(b"mime", 0)).expect("it is walked through");
     assert!(!has(&kept, b"Fernwerk") && !has(&kept, b"52.5") && !has(&kept, b"udes"));
@@ -212,7 +216,7 @@ fn items_lose_their_names_and_what_is_told_of_them_and_those_elsewhere_are_refus
 }
 
 #[test]
-fn a_track_of_another_file_takes_nothing_of_this_one() {
+fn a_track_with_data_in_another_file_redacts_nothing_in_this_one() {
     for references in [&[0][..], &[1, 0], &[]] {
         let kept = blanked(&film_with(*b"meta", true, references)).expect("it is walked through");
         assert!(has(&kept, b"52.5200Nbetween13.4E") && !has(&kept, b"trak"), "{references:?}");
@@ -220,8 +224,8 @@ fn a_track_of_another_file_takes_nothing_of_this_one() {
 }
 
 #[test]
-fn small_sizes_are_read_and_samples_that_are_no_streams_stay() {
-    let sizes = |bits: u8, each: &[u8]| part(*b"stz2", &[&[0, 0, 0, 0, 0, 0, 0, bits, 0, 0, 0, 3], each]);
+fn compact_sample_sizes_are_read_and_samples_outside_of_streams_stay() {
+    let sizes = |bits: u8, each: &[u8]| mp4_box(*b"stz2", &[&[0, 0, 0, 0, 0, 0, 0, bits, 0, 0, 0, 3], each]);
     for (bits, each) in [(4, &[0x44, 0x50][..]), (8, &[4, 4, 5]), (16, &[0, 4, 0, 4, 0, 5])] {
         let small = sizes(bits, each);
         let kept = blanked(&film_of(*b"meta", &small, &[1], [35, 50])).expect("it is walked through");

@@ -22,7 +22,7 @@ fn is_kept_for(query: &str, text: &str) -> bool {
 }
 
 #[test]
-fn words_are_found_by_their_beginnings_in_any_order() {
+fn words_are_found_by_their_prefixes_in_any_order() {
     let text = "Did you lose a BLACK umbrella on tram 18?";
     for query in ["umbrella", "umb black", "tram 18", "u", "um", "BLÄCK", "", "?", "tram 1 18"] {
         assert!(finds(query, text), "{query}");
@@ -80,7 +80,7 @@ fn words_are_found_with_and_without_what_joins_their_parts() {
 }
 
 #[test]
-fn signs_that_people_do_not_leave_out_are_found_as_such() {
+fn signs_that_are_not_usually_left_out_must_match() {
     for (text, found, missed) in [
         ("in C++ or C#", &["C++", "c#", "C", "c+"][..], &["d++", "f#"][..]),
         ("C++17 and F#", &["C++", "c++17", "17", "f#"], &["c#", "c17"]),
@@ -111,7 +111,7 @@ fn signs_that_people_do_not_leave_out_are_found_as_such() {
 }
 
 #[test]
-fn numbers_with_spaces_are_found_apart_too() {
+fn the_parts_of_numbers_with_spaces_are_found_too() {
     assert!(finds("030 1234567", "room 030, number 1234567"));
     assert!(finds("2026 000042", "000042 in 2026"));
     assert!(!finds("030 1234567", "room 030"));
@@ -149,7 +149,7 @@ fn emoji_and_long_words_are_found() {
 }
 
 #[test]
-fn hits_lie_where_they_were_written() {
+fn hits_are_where_the_words_were_written() {
     let text = "Straße, ÉTÉ und 黒い傘";
     let marked = |query: &str, text: &str| -> Vec<String> {
         let hits = Words::new(query).find(&[text]).expect("all there").remove(0);
@@ -164,7 +164,7 @@ fn hits_lie_where_they_were_written() {
 }
 
 #[test]
-fn what_is_looked_for_may_stand_in_several_texts() {
+fn words_of_a_query_may_be_in_different_texts() {
     let words = Words::new("black umbrella jpg");
     assert!(words.find(&["a black one", "Umbrella", "it.jpg"]).is_some());
     assert!(words.find(&["a black one", "Umbrella"]).is_none());
@@ -172,7 +172,7 @@ fn what_is_looked_for_may_stand_in_several_texts() {
 
 proptest! {
     #[test]
-    fn the_index_never_misses_what_the_text_has(
+    fn the_index_never_misses_what_the_text_contains(
         text in "[a-eé ßあい傘伞ร่ม한국☂👍._-]{0,24}",
         query in "[a-eé ßあい傘伞ร่ม한국☂👍._-]{0,5}",
     ) {
@@ -180,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn the_index_never_misses_what_is_joined(
+    fn the_index_never_misses_joined_words(
         text in "[a-c1-3 .,'’/@#+$€%&()_\u{200c}-]{0,24}",
         query in "[a-c1-3 .,'/@#+$€%&_\u{200c}-]{0,8}",
     ) {
@@ -188,7 +188,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_folded_without_harm(text in any::<String>(), query in any::<String>()) {
+    fn any_text_can_be_folded(text in any::<String>(), query in any::<String>()) {
         let words = Words::new(&query);
         let lookups = words.lookups();
         prop_assert_eq!(lookups.is_empty(), words.is_empty());

@@ -5,30 +5,30 @@ use crate::{
     domain::{files::FileState, load_plan::Wanted, rows::Named, state::State},
     store::{
         Result,
-        bulk_params::Values,
-        rows::{FILE, Reader},
+        bulk_params::BulkParams,
+        rows::{FILE, RowReader},
     },
 };
 
 /// The files of messages that are named.
-const OF_THESE: &str = "FROM v JOIN files f ON f.conversation_id = v.conversation_id AND f.seq = v.seq";
+const FILES_OF_MESSAGES: &str = "FROM v JOIN files f ON f.conversation_id = v.conversation_id AND f.seq = v.seq";
 
 impl Batch<'_> {
     /// Loads what messages are to carry; nobody gives one of them up meanwhile.
-    pub(super) fn files(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        let mut values = Values::new(["id"]);
+    pub(super) fn load_files(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut params = BulkParams::new(["id"]);
         for id in &wanted.files {
-            values.push([id.0.into()]);
+            params.push([id.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
         let connection = self.connection();
         // On SQLite nobody else writes during a commit.
         let lock = if connection.is_sqlite() { "" } else { " FOR UPDATE OF f" };
         let sql = format!("SELECT {FILE} FROM v JOIN files f ON f.id = v.id{lock}");
-        values.each(connection, &sql, |row| {
-            let file = Reader::new(row).file()?;
+        params.for_each(connection, &sql, |row| {
+            let file = RowReader::new(row).file()?;
             state.files.insert(file.id, file);
             Ok(())
         })
@@ -42,14 +42,14 @@ impl Batch<'_> {
     }
 
     fn carry_files(&mut self, state: &State) -> Result<()> {
-        let mut values = Values::new(["id", "state", "conversation_id", "seq"]);
+        let mut params = BulkParams::new(["id", "state", "conversation_id", "seq"]);
         for (id, conversation, seq) in &state.carried {
-            values.push([id.0.into(), FileState::Sent.name().into(), conversation.0.into(), seq.0.into()]);
+            params.push([id.0.into(), FileState::Sent.name().into(), conversation.0.into(), seq.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.execute(
+        params.execute(
             self.connection(),
             "UPDATE files SET state = v.state, conversation_id = v.conversation_id, seq = v.seq FROM v \
                  WHERE files.id = v.id",
@@ -57,10 +57,10 @@ impl Batch<'_> {
     }
 
     fn copy_files(&mut self, state: &State) -> Result<()> {
-        let mut values =
-            Values::new(["id", "source", "owner", "client_id", "state", "made_at", "conversation_id", "seq"]);
+        let mut params =
+            BulkParams::new(["id", "source", "owner", "client_id", "state", "made_at", "conversation_id", "seq"]);
         for copy in &state.copied {
-            values.push([
+            params.push([
                 copy.id.0.into(),
                 copy.source.0.into(),
                 copy.owner.0.into(),
@@ -71,10 +71,10 @@ impl Batch<'_> {
                 copy.seq.0.into(),
             ]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.execute(
+        params.execute(
             self.connection(),
             "INSERT INTO files (id, owner, client_id, name, bytes, announced_bytes, received, state, media_type, \
                  width, height, blur_hash, blob, has_preview, created_at, touched_at, conversation_id, seq) \
@@ -86,20 +86,20 @@ impl Batch<'_> {
 
     fn free_files(&mut self, state: &State) -> Result<()> {
         let deleted = state.changed_messages.iter().filter(|place| state.messages[place].details.deleted);
-        let mut values = Values::new(["conversation_id", "seq"]);
+        let mut params = BulkParams::new(["conversation_id", "seq"]);
         for (conversation, seq) in deleted {
-            values.push([conversation.0.into(), seq.0.into()]);
+            params.push([conversation.0.into(), seq.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.execute(
+        params.execute(
             self.connection(),
             &format!(
-                "INSERT INTO freed_blobs (blob) SELECT DISTINCT f.blob {OF_THESE} WHERE v.seq IS NOT NULL \
+                "INSERT INTO freed_blobs (blob) SELECT DISTINCT f.blob {FILES_OF_MESSAGES} WHERE v.seq IS NOT NULL \
                      ON CONFLICT (blob) DO NOTHING"
             ),
         )?;
-        values.execute(self.connection(), &format!("DELETE FROM files WHERE id IN (SELECT f.id {OF_THESE})"))
+        params.execute(self.connection(), &format!("DELETE FROM files WHERE id IN (SELECT f.id {FILES_OF_MESSAGES})"))
     }
 }

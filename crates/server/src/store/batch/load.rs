@@ -10,9 +10,9 @@ use crate::{
     },
     store::{
         Result,
-        bulk_params::Values,
+        bulk_params::BulkParams,
         column,
-        rows::{CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, MESSAGE, Reader, USER, unread_after},
+        rows::{CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MEMBER, MESSAGE, RowReader, USER, unread_after},
     },
 };
 use parlor_protocol::{
@@ -29,35 +29,35 @@ impl Batch<'_> {
     /// The store failed; the batch is to be given up.
     pub fn load(&mut self, wanted: &Wanted, limits: &Limits) -> Result<State> {
         let mut state = State::default();
-        self.keys(wanted, &mut state)?;
-        self.messages(wanted, &mut state)?;
-        self.files(wanted, &mut state)?;
-        self.people(wanted, &mut state)?;
-        self.contexts(wanted, &mut state)?;
-        self.contexts_of(wanted, &mut state)?;
-        self.directs(wanted, &mut state)?;
-        self.sharing(wanted, &mut state)?;
-        self.memberships(wanted, &mut state)?;
+        self.load_keys(wanted, &mut state)?;
+        self.load_messages(wanted, &mut state)?;
+        self.load_files(wanted, &mut state)?;
+        self.load_users(wanted, &mut state)?;
+        self.load_contexts(wanted, &mut state)?;
+        self.load_contexts_of(wanted, &mut state)?;
+        self.load_directs(wanted, &mut state)?;
+        self.load_shared_contexts(wanted, &mut state)?;
+        self.load_memberships(wanted, &mut state)?;
         let places = places(wanted, &state);
         // Roles of all members may change with a context.
         let about = state.about.values().flatten();
         let whole = wanted.whole.iter().chain(about).copied().collect();
-        self.conversations(&places, &whole, limits, &mut state)?;
-        self.coming(wanted, &mut state)?;
-        self.hidden(wanted, &mut state)?;
-        self.unread(wanted, limits, &mut state)?;
+        self.load_conversations(&places, &whole, limits, &mut state)?;
+        self.load_joining_roles(wanted, &mut state)?;
+        self.load_hidden(wanted, &mut state)?;
+        self.load_unread(wanted, limits, &mut state)?;
         Ok(state)
     }
 
-    fn keys(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        let mut values = Values::new(["client_id", "sender_id"]);
+    fn load_keys(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut params = BulkParams::new(["client_id", "sender_id"]);
         for (sender, client_id) in &wanted.keys {
-            values.push([client_id.as_str().into(), sender.0.into()]);
+            params.push([client_id.as_str().into(), sender.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.each(
+        params.for_each(
             self.connection(),
             &format!(
                 "SELECT 0, {MESSAGE} FROM v \
@@ -72,12 +72,12 @@ impl Batch<'_> {
                 let key = (UserId(column(row, 4)?), column(row, 5)?);
                 let used = match kind {
                     0 => {
-                        let message = Reader::from(row, 1).message()?;
+                        let message = RowReader::at(row, 1).message()?;
                         let place = (message.conversation, message.seq);
                         state.messages.insert(place, message);
                         Use::Message(place.0, place.1)
                     }
-                    1 => Use::Conversation(ConversationId(column(row, 1)?), Reader::from(row, 6).bytes()?),
+                    1 => Use::Conversation(ConversationId(column(row, 1)?), RowReader::at(row, 6).bytes()?),
                     _ => Use::Cancelled,
                 };
                 state.keys.insert(key, used);
@@ -86,47 +86,47 @@ impl Batch<'_> {
         )
     }
 
-    fn messages(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        let mut values = Values::new(["conversation_id", "seq"]);
+    fn load_messages(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut params = BulkParams::new(["conversation_id", "seq"]);
         for (conversation, seq) in &wanted.messages {
-            values.push([conversation.0.into(), seq.0.into()]);
+            params.push([conversation.0.into(), seq.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.each(
+        params.for_each(
             self.connection(),
             &format!(
                 "SELECT {MESSAGE} FROM v \
                      JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = v.seq"
             ),
             |row| {
-                let message = Reader::new(row).message()?;
+                let message = RowReader::new(row).message()?;
                 state.messages.insert((message.conversation, message.seq), message);
                 Ok(())
             },
         )
     }
 
-    fn people(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn load_users(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         if wanted.users.is_empty() && wanted.logins.is_empty() {
             return Ok(());
         }
-        let mut values = Values::new(["id", "login"]);
+        let mut params = BulkParams::new(["id", "login"]);
         for user in &wanted.users {
-            values.push([user.0.into(), None::<String>.into()]);
+            params.push([user.0.into(), None::<String>.into()]);
         }
         for login in &wanted.logins {
-            values.push([None::<i64>.into(), login.as_str().into()]);
+            params.push([None::<i64>.into(), login.as_str().into()]);
         }
-        values.each(
+        params.for_each(
             self.connection(),
             &format!(
                 "SELECT {USER} FROM v JOIN users u ON u.id = v.id \
                      UNION ALL SELECT {USER} FROM v JOIN users u ON u.login = v.login"
             ),
             |row| {
-                let user = Reader::new(row).user()?;
+                let user = RowReader::new(row).user()?;
                 state.logins.insert(user.login.clone(), user.id);
                 state.users.insert(user.id, user);
                 Ok(())
@@ -135,35 +135,35 @@ impl Batch<'_> {
         if wanted.counted.is_empty() {
             return Ok(());
         }
-        let mut values = Values::new(["id"]);
+        let mut params = BulkParams::new(["id"]);
         for user in &wanted.counted {
-            values.push([user.0.into()]);
+            params.push([user.0.into()]);
         }
-        values.each(
+        params.for_each(
             self.connection(),
             "SELECT m.user_id, count(*) FROM v JOIN members m ON m.user_id = v.id AND m.has_left = 0 \
                  GROUP BY m.user_id",
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 state.conversation_counts.insert(UserId(reader.int()?), reader.int()?);
                 Ok(())
             },
         )
     }
 
-    fn contexts(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn load_contexts(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         const JOIN: &str = "FROM v JOIN contexts x ON x.kind = v.kind AND x.external_id = v.external_id";
         if wanted.contexts.is_empty() {
             return Ok(());
         }
-        named(&wanted.contexts).each(
+        named(&wanted.contexts).for_each(
             self.connection(),
             &format!(
                 "SELECT {CONTEXT}, (SELECT count(*) FROM conversations c WHERE c.context_id = x.id), \
                      r.user_id, r.role {JOIN} LEFT JOIN context_roles r ON r.context_id = x.id"
             ),
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 let context = reader.context()?;
                 state.context_conversations.insert(context.id, reader.int()?);
                 let role = reader.optional_int()?.map(UserId).zip(reader.optional_text()?);
@@ -174,11 +174,11 @@ impl Batch<'_> {
         if wanted.about.is_empty() {
             return Ok(());
         }
-        named(&wanted.about).each(
+        named(&wanted.about).for_each(
             self.connection(),
             &format!("SELECT x.kind, x.external_id, c.id {JOIN} JOIN conversations c ON c.context_id = x.id"),
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 let key = ContextKey { kind: reader.text()?, id: reader.text()? };
                 state.about.entry(key).or_default().push(ConversationId(reader.int()?));
                 Ok(())
@@ -187,19 +187,19 @@ impl Batch<'_> {
     }
 
     /// What conversations are about. A context that is loaded here alone comes without its roles: nothing asks for them.
-    fn contexts_of(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        let mut values = Values::new(["id"]);
+    fn load_contexts_of(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut params = BulkParams::new(["id"]);
         for conversation in &wanted.contexts_of {
-            values.push([conversation.0.into()]);
+            params.push([conversation.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
         let sql = format!(
             "SELECT {CONTEXT}, c.id FROM v JOIN conversations c ON c.id = v.id JOIN contexts x ON x.id = c.context_id"
         );
-        values.each(self.connection(), &sql, |row| {
-            let mut reader = Reader::new(row);
+        params.for_each(self.connection(), &sql, |row| {
+            let mut reader = RowReader::new(row);
             let context = reader.context()?;
             let key = context.context.key.clone();
             state.context_of.insert(ConversationId(reader.int()?), key.clone());
@@ -208,8 +208,8 @@ impl Batch<'_> {
         })
     }
 
-    fn directs(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        let mut values = Values::new(["direct_key"]);
+    fn load_directs(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut params = BulkParams::new(["direct_key"]);
         for direct in &wanted.directs {
             let context = direct.context.as_ref().map(|key| state.contexts.get(key));
             let user = match (&direct.target, context.flatten()) {
@@ -220,17 +220,17 @@ impl Batch<'_> {
             // A context that is not there has no conversation about it either.
             if let (Some(user), Some(Some(_)) | None) = (user, context) {
                 let id = context.flatten().map(|context| context.id);
-                values.push([direct_key(id, direct.actor, user).into()]);
+                params.push([direct_key(id, direct.actor, user).into()]);
             }
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.each(
+        params.for_each(
             self.connection(),
             "SELECT c.direct_key, c.id FROM v JOIN conversations c ON c.direct_key = v.direct_key",
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 state.directs.insert(reader.text()?, ConversationId(reader.int()?));
                 Ok(())
             },
@@ -244,46 +244,46 @@ impl Batch<'_> {
                 holders.counted.extend(holder);
             }
         }
-        self.people(&holders, state)
+        self.load_users(&holders, state)
     }
 
-    fn sharing(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        let mut values = Values::new(["a", "b"]);
+    fn load_shared_contexts(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut params = BulkParams::new(["a", "b"]);
         for (one, other) in &wanted.pairs {
-            values.push([one.0.into(), other.0.into()]);
+            params.push([one.0.into(), other.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        self.connection().each("SELECT 1 FROM contexts LIMIT 1", &[], |_| {
+        self.connection().for_each("SELECT 1 FROM contexts LIMIT 1", &[], |_| {
             state.has_contexts = true;
             Ok(false)
         })?;
-        values.each(
+        params.for_each(
             self.connection(),
             "SELECT DISTINCT v.a, v.b FROM v JOIN context_roles q ON q.user_id = v.a \
                  JOIN context_roles r ON r.user_id = v.b AND r.context_id = q.context_id",
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 state.sharing.insert((UserId(reader.int()?), UserId(reader.int()?)));
                 Ok(())
             },
         )
     }
 
-    fn memberships(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        let mut values = Values::new(["id"]);
+    fn load_memberships(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut params = BulkParams::new(["id"]);
         for user in &wanted.memberships_of {
-            values.push([user.0.into()]);
+            params.push([user.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.each(
+        params.for_each(
             self.connection(),
             "SELECT m.user_id, m.conversation_id FROM v JOIN members m ON m.user_id = v.id AND m.has_left = 0",
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 let user = UserId(reader.int()?);
                 state.memberships_of.entry(user).or_default().push(ConversationId(reader.int()?));
                 Ok(())
@@ -293,7 +293,7 @@ impl Batch<'_> {
 
     /// Conversations and members in one statement: a member's row is loaded where the members are few, where it was
     /// asked for, or where all were.
-    fn conversations(
+    fn load_conversations(
         &mut self,
         places: &BTreeSet<(ConversationId, UserId)>,
         whole: &BTreeSet<ConversationId>,
@@ -302,17 +302,17 @@ impl Batch<'_> {
     ) -> Result<()> {
         // The first row of a conversation brings the others, up to so many; the further ones bring only themselves.
         let few = i64::from(limits.conversation_fan_out_max);
-        let mut values = Values::new(["conversation_id", "user_id", "others_max"]);
+        let mut params = BulkParams::new(["conversation_id", "user_id", "others_max"]);
         let mut before = None;
         for (conversation, user) in places {
             let is_first = before.replace(*conversation) != Some(*conversation);
             let most = if whole.contains(conversation) { i64::from(u32::MAX) } else { few };
-            values.push([conversation.0.into(), user.0.into(), if is_first { most } else { -1 }.into()]);
+            params.push([conversation.0.into(), user.0.into(), if is_first { most } else { -1 }.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.each(
+        params.for_each(
             self.connection(),
             &format!(
                 "SELECT {CONVERSATION}, {MEMBER} FROM v \
@@ -331,11 +331,11 @@ impl Batch<'_> {
             |row| {
                 let id = ConversationId(column(row, 0)?);
                 if let Entry::Vacant(entry) = state.conversations.entry(id) {
-                    entry.insert(Reader::new(row).conversation()?);
+                    entry.insert(RowReader::new(row).conversation()?);
                 }
                 let members = state.members.entry(id).or_default();
                 if column::<Option<i64>>(row, CONVERSATION_COLUMNS)?.is_some() {
-                    let member = Reader::from(row, CONVERSATION_COLUMNS).member()?;
+                    let member = RowReader::at(row, CONVERSATION_COLUMNS).member()?;
                     members.insert(member.user.id, member);
                 }
                 Ok(())
@@ -343,20 +343,20 @@ impl Batch<'_> {
         )
     }
 
-    fn coming(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
-        let mut values = Values::new(["conversation_id", "user_id"]);
+    fn load_joining_roles(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+        let mut params = BulkParams::new(["conversation_id", "user_id"]);
         for (conversation, user) in &wanted.coming {
-            values.push([conversation.0.into(), user.0.into()]);
+            params.push([conversation.0.into(), user.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.each(
+        params.for_each(
             self.connection(),
             "SELECT c.id, v.user_id, r.role FROM v JOIN conversations c ON c.id = v.conversation_id \
                  LEFT JOIN context_roles r ON r.context_id = c.context_id AND r.user_id = v.user_id",
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 let place = (ConversationId(reader.int()?), UserId(reader.int()?));
                 state.coming_roles.insert(place, reader.optional_text()?);
                 Ok(())
@@ -365,26 +365,26 @@ impl Batch<'_> {
     }
 
     /// What was asked for, and of messages that are known again by their `client_id` whether their senders hid them.
-    fn hidden(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
+    fn load_hidden(&mut self, wanted: &Wanted, state: &mut State) -> Result<()> {
         let mut ranges = wanted.hidden.clone();
         for ((sender, _), used) in &state.keys {
             if let Use::Message(conversation, seq) = used {
                 ranges.insert((*sender, *conversation, *seq, *seq));
             }
         }
-        let mut values = Values::new(["user_id", "conversation_id", "first_seq", "last_seq"]);
+        let mut params = BulkParams::new(["user_id", "conversation_id", "first_seq", "last_seq"]);
         for (user, conversation, first, last) in ranges {
-            values.push([user.0.into(), conversation.0.into(), first.0.into(), last.0.into()]);
+            params.push([user.0.into(), conversation.0.into(), first.0.into(), last.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.each(
+        params.for_each(
             self.connection(),
             "SELECT h.user_id, h.conversation_id, h.seq FROM v JOIN hidden_messages h ON h.user_id = v.user_id \
                  AND h.conversation_id = v.conversation_id AND h.seq >= v.first_seq AND h.seq <= v.last_seq",
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 let user = UserId(reader.int()?);
                 state.hidden.insert((user, (ConversationId(reader.int()?), Seq(reader.int()?))));
                 Ok(())
@@ -392,18 +392,18 @@ impl Batch<'_> {
         )
     }
 
-    fn unread(&mut self, wanted: &Wanted, limits: &Limits, state: &mut State) -> Result<()> {
-        let mut values = Values::new(["conversation_id", "user_id", "read_seq"]);
+    fn load_unread(&mut self, wanted: &Wanted, limits: &Limits, state: &mut State) -> Result<()> {
+        let mut params = BulkParams::new(["conversation_id", "user_id", "read_seq"]);
         for (conversation, user, read) in &wanted.marks {
-            values.push([conversation.0.into(), user.0.into(), read.0.into()]);
+            params.push([conversation.0.into(), user.0.into(), read.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
         // Where the batch may take some away, there must be as many more.
         let most = UNREAD_MAX + if wanted.uncounting == 0 { 0 } else { i64::from(limits.commit_changes_max) };
         let count = unread_after("m.after_seq", most);
-        values.each(
+        params.for_each(
             self.connection(),
             &format!(
                 "SELECT m.conversation_id, m.user_id, m.after_seq, {count} FROM (\
@@ -413,7 +413,7 @@ impl Batch<'_> {
                      JOIN conversations c ON c.id = m.conversation_id) AS m"
             ),
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 let place = (ConversationId(reader.int()?), UserId(reader.int()?), Seq(reader.int()?));
                 state.unread.insert(place, reader.int()?);
                 Ok(())
@@ -423,12 +423,12 @@ impl Batch<'_> {
 }
 
 /// Contexts by their names.
-fn named(wanted: &BTreeSet<(String, String)>) -> Values<'_, 2> {
-    let mut values = Values::new(["kind", "external_id"]);
+fn named(wanted: &BTreeSet<(String, String)>) -> BulkParams<'_, 2> {
+    let mut params = BulkParams::new(["kind", "external_id"]);
     for (kind, id) in wanted {
-        values.push([kind.as_str().into(), id.as_str().into()]);
+        params.push([kind.as_str().into(), id.as_str().into()]);
     }
-    values
+    params
 }
 
 /// The conversations to load, those only known now among them.

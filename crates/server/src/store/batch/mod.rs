@@ -9,7 +9,7 @@ mod write;
 
 pub(crate) use write::scopes;
 
-use super::{Result, Store, column, connection::Connection, threads::Threads};
+use super::{Result, Store, column, connection::Connection, threads::ThreadPool};
 use parlor_protocol::ids::Version;
 
 /// A commit in progress.
@@ -37,11 +37,11 @@ impl Store {
         work: impl FnOnce(&mut Batch<'_>) -> Result<(T, bool)> + Send + 'static,
     ) -> Result<(T, Result<()>)> {
         self.started()?;
-        self.commits().decide(move |connection| work(&mut Batch::begin(connection, changes)?)).await
+        self.commits().transact(move |connection| work(&mut Batch::begin(connection, changes)?)).await
     }
 
     /// The thread that commits.
-    pub(super) fn commits(&self) -> &Threads {
+    pub(super) fn commits(&self) -> &ThreadPool {
         self.0.commits.as_ref().unwrap_or(&self.0.writers)
     }
 }
@@ -50,7 +50,7 @@ impl<'connection> Batch<'connection> {
     fn begin(connection: &'connection mut Connection, changes: usize) -> Result<Self> {
         let raise = i64::try_from(changes).expect("a batch is small");
         let sql = "UPDATE clock SET version = version + $1 RETURNING version";
-        let version: i64 = connection.one(sql, &[raise.into()], |row| column(row, 0))?;
+        let version: i64 = connection.query_one(sql, &[raise.into()], |row| column(row, 0))?;
         Ok(Self { connection, before: Version(version - raise), statements: 1 })
     }
 

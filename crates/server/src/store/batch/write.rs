@@ -10,7 +10,7 @@ use crate::{
     search::names::name_words,
     store::{
         Result,
-        bulk_params::{Value, Values},
+        bulk_params::{BulkParams, Param},
     },
 };
 use parlor_protocol::ids::{Epoch, Scope, Version};
@@ -30,7 +30,7 @@ impl Batch<'_> {
         self.write_files(state)?;
         self.update_conversations(state)?;
         self.write_members(state)?;
-        self.write_endings(state)?;
+        self.end_sessions(state)?;
         self.insert_cancelled(state, now_ms)?;
         let scopes: Vec<String> = state.scopes.iter().map(|(scope, version)| format!("{scope}@{version}")).collect();
         let sql = "INSERT INTO commits (last_version, first_version, node, scopes, committed_at) \
@@ -40,7 +40,7 @@ impl Batch<'_> {
     }
 
     fn write_users(&mut self, state: &State) -> Result<()> {
-        let mut values = Values::new([
+        let mut params = BulkParams::new([
             "id",
             "login",
             "name",
@@ -55,7 +55,7 @@ impl Batch<'_> {
             "presence",
         ]);
         for user in state.changed_users.iter().map(|user| &state.users[user]) {
-            values.push([
+            params.push([
                 user.id.0.into(),
                 user.login.as_str().into(),
                 user.name.as_str().into(),
@@ -70,14 +70,14 @@ impl Batch<'_> {
                 user.presence.into(),
             ]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.upsert(self.connection(), "users", 1)
+        params.upsert(self.connection(), "users", 1)
     }
 
     fn write_contexts(&mut self, state: &State) -> Result<()> {
-        let mut values = Values::new([
+        let mut params = BulkParams::new([
             "id",
             "kind",
             "external_id",
@@ -90,11 +90,11 @@ impl Batch<'_> {
             "closed",
             "version",
         ]);
-        let mut ids = Values::new(["id"]);
-        let mut roles = Values::new(["context_id", "user_id", "role"]);
+        let mut ids = BulkParams::new(["id"]);
+        let mut roles = BulkParams::new(["context_id", "user_id", "role"]);
         for row in state.changed_contexts.iter().map(|key| &state.contexts[key]) {
             let context = &row.context;
-            values.push([
+            params.push([
                 row.id.into(),
                 context.key.kind.as_str().into(),
                 context.key.id.as_str().into(),
@@ -112,16 +112,16 @@ impl Batch<'_> {
                 roles.push([row.id.into(), user.0.into(), role.as_str().into()]);
             }
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.upsert(self.connection(), "contexts", 1)?;
+        params.upsert(self.connection(), "contexts", 1)?;
         ids.execute(self.connection(), "DELETE FROM context_roles WHERE context_id IN (SELECT id FROM v)")?;
         roles.insert(self.connection(), "context_roles")
     }
 
     fn insert_conversations(&mut self, state: &State) -> Result<()> {
-        let mut values = Values::new([
+        let mut params = BulkParams::new([
             "id",
             "kind",
             "direct_key",
@@ -136,16 +136,16 @@ impl Batch<'_> {
             "member_count",
         ]);
         for row in state.new_conversations.iter().map(|id| &state.conversations[id]) {
-            values.push(inserted(row));
+            params.push(conversation_params(row));
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.insert(self.connection(), "conversations")
+        params.insert(self.connection(), "conversations")
     }
 
     fn update_conversations(&mut self, state: &State) -> Result<()> {
-        let mut values = Values::new([
+        let mut params = BulkParams::new([
             "id",
             "title",
             "version",
@@ -158,7 +158,7 @@ impl Batch<'_> {
             "history_from_max",
         ]);
         for row in state.changed_conversations.iter().map(|id| &state.conversations[id]) {
-            values.push([
+            params.push([
                 row.id.0.into(),
                 (&row.title).into(),
                 row.version.0.into(),
@@ -171,14 +171,14 @@ impl Batch<'_> {
                 row.history_from_max.0.into(),
             ]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.update(self.connection(), "conversations")
+        params.update(self.connection(), "conversations")
     }
 
     fn insert_messages(&mut self, state: &State) -> Result<()> {
-        let mut values = Values::new([
+        let mut params = BulkParams::new([
             "id",
             "conversation_id",
             "seq",
@@ -191,7 +191,7 @@ impl Batch<'_> {
             "uncounted",
         ]);
         for message in state.new_messages.iter().map(|place| &state.messages[place]) {
-            values.push([
+            params.push([
                 message.id.0.into(),
                 message.conversation.0.into(),
                 message.seq.0.into(),
@@ -204,16 +204,16 @@ impl Batch<'_> {
                 message.is_uncounted().into(),
             ]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.insert(self.connection(), "messages")
+        params.insert(self.connection(), "messages")
     }
 
     fn update_messages(&mut self, state: &State) -> Result<()> {
-        let mut values = Values::new(["id", "text", "details", "uncounted", "changed_version"]);
+        let mut params = BulkParams::new(["id", "text", "details", "uncounted", "changed_version"]);
         for message in state.changed_messages.iter().map(|place| &state.messages[place]) {
-            values.push([
+            params.push([
                 message.id.0.into(),
                 message.text.as_str().into(),
                 details(message).into(),
@@ -221,25 +221,25 @@ impl Batch<'_> {
                 message.changed_version.map(|version| version.0).into(),
             ]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.update(self.connection(), "messages")
+        params.update(self.connection(), "messages")
     }
 
     fn insert_hidden(&mut self, state: &State) -> Result<()> {
-        let mut values = Values::new(["user_id", "conversation_id", "seq", "version"]);
+        let mut params = BulkParams::new(["user_id", "conversation_id", "seq", "version"]);
         for ((user, (conversation, seq)), version) in &state.new_hidden {
-            values.push([user.0.into(), conversation.0.into(), seq.0.into(), version.0.into()]);
+            params.push([user.0.into(), conversation.0.into(), seq.0.into(), version.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.insert(self.connection(), "hidden_messages")
+        params.insert(self.connection(), "hidden_messages")
     }
 
     fn write_members(&mut self, state: &State) -> Result<()> {
-        let mut values = Values::new([
+        let mut params = BulkParams::new([
             "conversation_id",
             "user_id",
             "role",
@@ -256,7 +256,7 @@ impl Batch<'_> {
         ]);
         for (conversation, user) in &state.changed_members {
             let member = &state.members[conversation][user];
-            values.push([
+            params.push([
                 conversation.0.into(),
                 user.0.into(),
                 member.role.name().into(),
@@ -272,25 +272,25 @@ impl Batch<'_> {
                 member.hidden_seq.0.into(),
             ]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.upsert(self.connection(), "members", 2)
+        params.upsert(self.connection(), "members", 2)
     }
 
-    fn write_endings(&mut self, state: &State) -> Result<()> {
-        let mut values = Values::new(["user_id", "only_id", "keep_id"]);
+    fn end_sessions(&mut self, state: &State) -> Result<()> {
+        let mut params = BulkParams::new(["user_id", "only_id", "keep_id"]);
         for ending in &state.endings {
             let only = match ending.which {
                 Which::One(session) => Some(session.0),
                 Which::All => None,
             };
-            values.push([ending.user.0.into(), only.into(), ending.keep.map(|session| session.0).into()]);
+            params.push([ending.user.0.into(), only.into(), ending.keep.map(|session| session.0).into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.execute(
+        params.execute(
             self.connection(),
             "DELETE FROM sessions WHERE EXISTS (SELECT 1 FROM v WHERE v.user_id = sessions.user_id \
                  AND (v.only_id IS NULL OR v.only_id = sessions.id) \
@@ -299,14 +299,14 @@ impl Batch<'_> {
     }
 
     fn insert_cancelled(&mut self, state: &State, now_ms: i64) -> Result<()> {
-        let mut values = Values::new(["client_id", "sender_id", "cancelled_at"]);
+        let mut params = BulkParams::new(["client_id", "sender_id", "cancelled_at"]);
         for (sender, client_id) in &state.new_cancelled {
-            values.push([client_id.as_str().into(), sender.0.into(), now_ms.into()]);
+            params.push([client_id.as_str().into(), sender.0.into(), now_ms.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(());
         }
-        values.insert(self.connection(), "cancelled_keys")
+        params.insert(self.connection(), "cancelled_keys")
     }
 }
 
@@ -316,7 +316,7 @@ fn details(message: &MessageRow) -> Option<String> {
         .then(|| serde_json::to_string(&message.details).expect("details have string keys only"))
 }
 
-fn inserted(row: &ConversationRow) -> [Value<'_>; 12] {
+fn conversation_params(row: &ConversationRow) -> [Param<'_>; 12] {
     [
         row.id.0.into(),
         row.kind.name().into(),

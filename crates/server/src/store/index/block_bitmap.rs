@@ -65,7 +65,7 @@ impl Slots {
     }
 
     /// Keeps those that the other has, too.
-    pub fn keep(&mut self, other: &Self) {
+    pub fn intersect(&mut self, other: &Self) {
         for (word, other) in self.0.iter_mut().zip(other.0.iter()) {
             *word &= other;
         }
@@ -101,9 +101,9 @@ impl Slots {
 
 /// Slots as the store keeps them, without unpacking: most terms have one or two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Kept(pub Vec<u8>);
+pub struct StoredSlots(pub Vec<u8>);
 
-impl Kept {
+impl StoredSlots {
     /// Adds a slot; says whether it was not there.
     pub fn insert(&mut self, slot: u16) -> bool {
         if self.0.len() == BITMAP_BYTES {
@@ -136,7 +136,7 @@ impl Kept {
             return false;
         }
         let mut common = slots.clone();
-        common.keep(gone);
+        common.intersect(gone);
         if common.is_empty() {
             return false;
         }
@@ -161,9 +161,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn what_is_kept_is_what_was_put_in_however_many_there_are() {
+    fn stored_slots_equal_the_inserted_ones_at_any_density() {
         for step in [1, 7, 16, 17, 4000] {
-            let mut kept = Kept::default();
+            let mut kept = StoredSlots::default();
             let expected: BTreeSet<u16> = (0..8192).step_by(step).collect();
             for slot in &expected {
                 assert!(kept.insert(*slot));
@@ -185,13 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_no_known_form_are_refused() {
+    fn bytes_of_an_unknown_format_are_refused() {
         assert!(!Slots::default().add_kept(&[1]));
         assert!(!Slots::default().add_kept(&[0xff, 0xff]));
     }
 
     #[test]
-    fn a_message_has_one_place() {
+    fn a_message_has_one_slot_in_one_block() {
         for id in [1, 8191, 8192, 1_000_003] {
             let message = MessageId(id);
             assert_eq!(message_at(block_of(message), slot_of(message)), message);

@@ -12,13 +12,13 @@ pub(crate) mod read;
 mod write;
 
 use super::{
-    Cause, Error, Inner, Result, Store, column,
+    Error, ErrorCause, Result, Store, StoreInner, column,
     connection::Connection,
     consumers,
-    consumers::{Lease, Place, Taker},
-    open::{Opener, Settings, SqliteFile, Use},
+    consumers::{ConsumerPosition, Lease, LeaseRequest},
+    open::{Opener, Purpose, SqliteFile, StoreOptions},
     snapshot::Snapshot,
-    threads::Threads,
+    threads::ThreadPool,
 };
 use std::{
     fs::{self, OpenOptions},
@@ -31,7 +31,7 @@ use std::{
     },
 };
 
-pub use write::{Document, Writing};
+pub use write::{Document, IndexWriter};
 
 /// The form of what is kept, the analyser's included: raise it, and every index is built anew.
 pub const FORMAT: i64 = 2;
@@ -41,34 +41,34 @@ const NAME: &str = "search";
 
 /// The index. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Index(Arc<Kept>);
+pub struct Index(Arc<IndexInner>);
 
 #[derive(Debug)]
-struct Kept {
-    place: Kind,
+struct IndexInner {
+    storage: IndexStorage,
     /// It was made and can be read.
     is_ready: AtomicBool,
     is_damaged: AtomicBool,
 }
 
 #[derive(Debug)]
-enum Kind {
-    File(File),
+enum IndexStorage {
+    IndexFile(IndexFile),
     /// Tables of the store's database: its threads write them, and a snapshot reads them itself.
-    Tables(Arc<Inner>),
+    Tables(Arc<StoreInner>),
 }
 
 /// On SQLite, a file of its own with a thread that writes it. The store's readers read it beside the store.
 #[derive(Debug)]
-struct File {
-    writer: Threads,
-    file: Arc<Mutex<Opened>>,
+struct IndexFile {
+    writer: ThreadPool,
+    file: Arc<Mutex<IndexFileState>>,
 }
 
 #[derive(Debug)]
-struct Opened {
+struct IndexFileState {
     path: PathBuf,
-    settings: Settings,
+    settings: StoreOptions,
     opener: Opener,
     /// Connections that nobody reads with just now.
     idle: Vec<Connection>,
@@ -76,32 +76,32 @@ struct Opened {
 
 /// A connection that reads the index file, for the length of one unit of work.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct IndexReader {
     connection: Option<Connection>,
-    file: Arc<Mutex<Opened>>,
+    file: Arc<Mutex<IndexFileState>>,
     opener: Opener,
 }
 
-impl Reading {
+impl IndexReader {
     /// The connection.
     pub(crate) fn connection(&mut self) -> &mut Connection {
         self.connection.as_mut().expect("it is there until it is dropped")
     }
 }
 
-impl Drop for Reading {
+impl Drop for IndexReader {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        connection.serve(None);
+        connection.set_caller(None);
         let mut opened = locked(&self.file);
         // The file may be another one by now.
-        if connection.is_sound() && opened.opener.is_same(&self.opener) {
+        if connection.is_reusable() && opened.opener.is_same(&self.opener) {
             opened.idle.push(connection);
         }
     }
 }
 
-fn locked(file: &Mutex<Opened>) -> MutexGuard<'_, Opened> {
+fn locked(file: &Mutex<IndexFileState>) -> MutexGuard<'_, IndexFileState> {
     file.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -111,16 +111,16 @@ impl Index {
     ///
     /// # Errors
     /// The database refuses it, or the machine gives no more threads.
-    pub async fn open(store: &Store, settings: &Settings) -> Result<Self> {
-        let place = match settings.file() {
-            Some(database) => Kind::File(File::at(&database.with_file_name(FILE), settings)?),
-            None => Kind::Tables(store.0.clone()),
+    pub async fn open(store: &Store, settings: &StoreOptions) -> Result<Self> {
+        let storage = match settings.sqlite_file() {
+            Some(database) => IndexStorage::IndexFile(IndexFile::at(&database.with_file_name(FILE), settings)?),
+            None => IndexStorage::Tables(store.0.clone()),
         };
         let (is_ready, is_damaged) = (AtomicBool::new(false), AtomicBool::new(false));
-        let index = Self(Arc::new(Kept { place, is_ready, is_damaged }));
+        let index = Self(Arc::new(IndexInner { storage, is_ready, is_damaged }));
         match index.prepare().await {
             Ok(()) => {}
-            Err(Error::Refused(_) | Error::Corrupt(_)) if index.is_file() => index.mend().await?,
+            Err(Error::Refused(_) | Error::Corrupt(_)) if index.is_file() => index.rebuild().await?,
             Err(error) if !error.is_outage() => return Err(error),
             Err(cause) => tracing::warn!(%cause, "the search index cannot be opened now; it is tried again"),
         }
@@ -128,7 +128,7 @@ impl Index {
     }
 
     /// Notes if an answer of the index says that it is damaged.
-    pub(crate) fn heed<T>(&self, answer: Result<T>) -> Result<T> {
+    pub(crate) fn note_damage<T>(&self, answer: Result<T>) -> Result<T> {
         if answer.as_ref().is_err_and(is_damage) {
             self.0.is_damaged.store(true, Ordering::Relaxed);
         }
@@ -145,9 +145,9 @@ impl Index {
     ///
     /// # Errors
     /// A file cannot be made; it stays damaged until it can.
-    pub async fn mend(&self) -> Result<()> {
+    pub async fn rebuild(&self) -> Result<()> {
         tracing::warn!("the search index is damaged; it is made anew");
-        if let Kind::File(file) = &self.0.place {
+        if let IndexStorage::IndexFile(file) = &self.0.storage {
             self.0.is_ready.store(false, Ordering::Release);
             let kept = file.file.clone();
             // On the thread that writes, so that nobody does meanwhile.
@@ -161,7 +161,7 @@ impl Index {
     /// A file that no other node can have open.
     #[must_use]
     pub fn is_file(&self) -> bool {
-        matches!(self.0.place, Kind::File(_))
+        matches!(self.0.storage, IndexStorage::IndexFile(_))
     }
 
     async fn prepare(&self) -> Result<()> {
@@ -180,10 +180,10 @@ impl Index {
         Ok(())
     }
 
-    fn writers(&self) -> &Threads {
-        match &self.0.place {
-            Kind::File(file) => &file.writer,
-            Kind::Tables(store) => &store.writers,
+    fn writers(&self) -> &ThreadPool {
+        match &self.0.storage {
+            IndexStorage::IndexFile(file) => &file.writer,
+            IndexStorage::Tables(store) => &store.writers,
         }
     }
 
@@ -191,45 +191,45 @@ impl Index {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.heed(self.writers().write(work).await)
+        self.note_damage(self.writers().write(work).await)
     }
 
     /// A connection that reads the index beside a snapshot, where the snapshot's own does not.
-    pub(crate) fn reading(&self, snapshot: &mut Snapshot<'_>) -> Result<Option<Reading>> {
+    pub(crate) fn reader(&self, snapshot: &mut Snapshot<'_>) -> Result<Option<IndexReader>> {
         if !self.0.is_ready.load(Ordering::Acquire) {
-            return Err(Error::Unavailable(Cause::Told("the search index is not made yet")));
+            return Err(Error::Unavailable(ErrorCause::Message("the search index is not made yet")));
         }
-        let Kind::File(file) = &self.0.place else { return Ok(None) };
+        let IndexStorage::IndexFile(file) = &self.0.storage else { return Ok(None) };
         let (idle, opener) = {
             let mut opened = locked(&file.file);
             (opened.idle.pop(), opened.opener.clone())
         };
         let mut connection = match idle {
             Some(connection) => connection,
-            None => self.heed(opener.open(Use::Read, None))?,
+            None => self.note_damage(opener.open(Purpose::Read, None))?,
         };
-        connection.serve(snapshot.connection().asker());
-        Ok(Some(Reading { connection: Some(connection), file: file.file.clone(), opener }))
+        connection.set_caller(snapshot.connection().caller());
+        Ok(Some(IndexReader { connection: Some(connection), file: file.file.clone(), opener }))
     }
 
     /// Takes the right to write.
     ///
     /// # Errors
     /// The database is not there.
-    pub async fn take(&self, taker: Taker) -> Result<Option<(Lease, Place)>> {
+    pub async fn acquire_lease(&self, request: LeaseRequest) -> Result<Option<(Lease, ConsumerPosition)>> {
         if !self.0.is_ready.load(Ordering::Acquire) {
-            self.heed(self.prepare().await)?;
+            self.note_damage(self.prepare().await)?;
         }
-        self.write(move |transaction| consumers::take(transaction, NAME, taker)).await
+        self.write(move |transaction| consumers::acquire(transaction, NAME, request)).await
     }
 
     /// Notes how far was read where there was nothing to write; says whether one still has the lease.
     ///
     /// # Errors
     /// The database is not there.
-    pub async fn advance(&self, lease: &Lease, place: &Place, until_ms: i64) -> Result<bool> {
-        let (lease, place) = (lease.clone(), *place);
-        self.write(move |transaction| consumers::advance(transaction, &lease, &place, until_ms)).await
+    pub async fn advance(&self, lease: &Lease, position: &ConsumerPosition, until_ms: i64) -> Result<bool> {
+        let (lease, position) = (lease.clone(), *position);
+        self.write(move |transaction| consumers::advance(transaction, &lease, &position, until_ms)).await
     }
 
     /// Gives the right to write back.
@@ -245,31 +245,31 @@ impl Index {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub async fn fold(&self) -> Result<bool> {
-        let Kind::File(file) = &self.0.place else { return Ok(true) };
+    pub async fn checkpoint(&self) -> Result<bool> {
+        let IndexStorage::IndexFile(file) = &self.0.storage else { return Ok(true) };
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
         let folding =
-            file.writer.ask(move |connection| connection.one(sql, &[], |row| Ok(column::<i64>(row, 0)? == 0)));
-        self.heed(folding.await)
+            file.writer.run(move |connection| connection.query_one(sql, &[], |row| Ok(column::<i64>(row, 0)? == 0)));
+        self.note_damage(folding.await)
     }
 
     /// Waits for what runs and closes the file.
     pub async fn close(&self) {
-        if let Kind::File(file) = &self.0.place {
+        if let IndexStorage::IndexFile(file) = &self.0.storage {
             locked(&file.file).idle.clear();
             file.writer.close().await;
         }
     }
 }
 
-impl File {
-    fn at(path: &Path, settings: &Settings) -> Result<Self> {
+impl IndexFile {
+    fn at(path: &Path, settings: &StoreOptions) -> Result<Self> {
         let (path, settings) = (path.to_owned(), settings.clone());
         let timeout = settings.timeout;
         let opener = opener(&path, &settings);
-        let file = Arc::new(Mutex::new(Opened { path, settings, opener, idle: Vec::new() }));
+        let file = Arc::new(Mutex::new(IndexFileState { path, settings, opener, idle: Vec::new() }));
         let kept = file.clone();
-        let open = move |until| {
+        let open = move |deadline| {
             let (path, opener) = {
                 let kept = locked(&kept);
                 (kept.path.clone(), kept.opener.clone())
@@ -280,22 +280,22 @@ impl File {
                 .mode(0o600)
                 .open(&path)
                 .map_err(|error| Error::Unavailable(error.into()))?;
-            opener.open(Use::Write, until)
+            opener.open(Purpose::Write, deadline)
         };
-        Ok(Self { writer: Threads::start("search index", 1, timeout, open)?, file })
+        Ok(Self { writer: ThreadPool::start("search index", 1, timeout, open)?, file })
     }
 }
 
-fn opener(path: &Path, settings: &Settings) -> Opener {
+fn opener(path: &Path, settings: &StoreOptions) -> Opener {
     // Rows that are changed or removed are overwritten. What a power cut takes is read again.
-    let every = "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; \
+    let setup_sql = "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; \
                  PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 2000;";
-    Opener::Sqlite(Arc::new(SqliteFile::new(path, settings.timeout, every)))
+    Opener::Sqlite(Arc::new(SqliteFile::new(path, settings.timeout, setup_sql)))
 }
 
 /// Puts an empty file in the place of what cannot be read: all of it can be made again. Whoever reads the old one just
 /// now reads on in it and then lets it go.
-fn replace(file: &Mutex<Opened>) -> Result<()> {
+fn replace(file: &Mutex<IndexFileState>) -> Result<()> {
     let mut opened = locked(file);
     opened.idle.clear();
     remove(&opened.path).map_err(|error| Error::Unavailable(error.into()))?;

@@ -5,7 +5,7 @@ use crate::{
     search::words::{Lookup, Term},
     store::{
         Error, Result,
-        bulk_params::Values,
+        bulk_params::BulkParams,
         column,
         connection::{Connection, Row},
     },
@@ -13,7 +13,7 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// Which of a block's messages have what was looked up.
-pub(crate) type Found = BTreeMap<i64, Slots>;
+pub(crate) type BlockHits = BTreeMap<i64, Slots>;
 
 /// Blocks up to one, with messages written from a time on and before another; the newest first.
 pub(crate) fn blocks(connection: &mut Connection, highest: i64, written: (i64, i64), limit: i64) -> Result<Vec<i64>> {
@@ -29,44 +29,47 @@ pub(crate) fn look_up(
     blocks: impl Iterator<Item = i64>,
     lookup: &Lookup,
     rows_max: usize,
-) -> Result<Option<(Found, usize)>> {
+) -> Result<Option<(BlockHits, usize)>> {
     match lookup {
         Lookup::Exact(term) => any_of(connection, blocks.map(|block| (block, term.clone()))).map(Some),
         Lookup::Between(low, high) => {
-            let mut values = Values::new(["block", "low", "high"]);
+            let mut params = BulkParams::new(["block", "low", "high"]);
             for block in blocks {
-                values.push([block.into(), low.as_slice().into(), high.as_slice().into()]);
+                params.push([block.into(), low.as_slice().into(), high.as_slice().into()]);
             }
             let sql = format!(
                 "SELECT t.block, t.slots FROM v CROSS JOIN search_terms t \
                  WHERE t.block = v.block AND t.term >= v.low AND t.term < v.high LIMIT {}",
                 rows_max + 1
             );
-            let (found, rows) = gathered(connection, values, &sql, rows_max)?;
+            let (found, rows) = gathered(connection, params, &sql, rows_max)?;
             Ok(Some((found, rows)).filter(|_| rows <= rows_max))
         }
     }
 }
 
 /// Looks up which messages have any of these terms, each in its block.
-pub(crate) fn any_of(connection: &mut Connection, terms: impl Iterator<Item = (i64, Term)>) -> Result<(Found, usize)> {
-    let mut values = Values::new(["block", "term"]);
+pub(crate) fn any_of(
+    connection: &mut Connection,
+    terms: impl Iterator<Item = (i64, Term)>,
+) -> Result<(BlockHits, usize)> {
+    let mut params = BulkParams::new(["block", "term"]);
     for (block, term) in terms {
-        values.push([block.into(), term.into()]);
+        params.push([block.into(), term.into()]);
     }
     let sql = "SELECT t.block, t.slots FROM v CROSS JOIN search_terms t WHERE t.block = v.block AND t.term = v.term";
-    gathered(connection, values, sql, usize::MAX)
+    gathered(connection, params, sql, usize::MAX)
 }
 
 /// What the rows name together, and how many they are; one more than `rows_max` at most.
 fn gathered<const COLUMNS: usize>(
     connection: &mut Connection,
-    mut values: Values<'_, COLUMNS>,
+    mut params: BulkParams<'_, COLUMNS>,
     sql: &str,
     rows_max: usize,
-) -> Result<(Found, usize)> {
-    let (mut found, mut rows) = (Found::new(), 0);
-    values.each_while(connection, sql, |row: Row<'_>| {
+) -> Result<(BlockHits, usize)> {
+    let (mut found, mut rows) = (BlockHits::new(), 0);
+    params.for_each_while(connection, sql, |row: Row<'_>| {
         let (block, kept): (i64, Vec<u8>) = (column(row, 0)?, column(row, 1)?);
         rows += 1;
         if !found.entry(block).or_default().add_kept(&kept) {

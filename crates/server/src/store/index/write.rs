@@ -5,16 +5,16 @@
 
 use super::{
     Index,
-    block_bitmap::{Kept, Slots, block_of, slot_of},
+    block_bitmap::{Slots, StoredSlots, block_of, slot_of},
 };
 use crate::{
     search::words::Term,
     store::{
         Result,
-        bulk_params::{Value, Values},
+        bulk_params::{BulkParams, Param},
         column,
         connection::Connection,
-        consumers::{self, Lease, Place},
+        consumers::{self, ConsumerPosition, Lease},
     },
 };
 use parlor_protocol::ids::MessageId;
@@ -42,27 +42,27 @@ const PAGE: i64 = 4096;
 
 /// Who writes, and what was written last: the newest block, to which most is added.
 #[derive(Debug)]
-pub struct Writing {
+pub struct IndexWriter {
     lease: Lease,
     /// How far was read.
-    pub place: Place,
-    newest: Option<(i64, Block)>,
+    pub position: ConsumerPosition,
+    newest: Option<(i64, TermBlock)>,
 }
 
 /// Terms of a block.
 #[derive(Debug, Default)]
-struct Block {
-    terms: HashMap<Term, Kept>,
+struct TermBlock {
+    terms: HashMap<Term, StoredSlots>,
     /// It has no other terms.
     is_whole: bool,
     written: Option<(i64, i64)>,
 }
 
-impl Writing {
+impl IndexWriter {
     /// With a lease, from a place on.
     #[must_use]
-    pub fn new(lease: Lease, place: Place) -> Self {
-        Self { lease, place, newest: None }
+    pub fn new(lease: Lease, position: ConsumerPosition) -> Self {
+        Self { lease, position, newest: None }
     }
 
     /// The right to write.
@@ -78,23 +78,23 @@ impl Index {
     ///
     /// # Errors
     /// The database is not there. Nothing happened then, and the place is to be read again.
-    pub async fn feed(
+    pub async fn write_documents(
         &self,
-        writing: &mut Writing,
+        writing: &mut IndexWriter,
         documents: Vec<Document>,
-        place: Place,
+        position: ConsumerPosition,
         until_ms: i64,
     ) -> Result<bool> {
         let (lease, newest) = (writing.lease.clone(), writing.newest.take());
         let fed = self.write(move |transaction| {
-            if !consumers::advance(transaction, &lease, &place, until_ms)? {
+            if !consumers::advance(transaction, &lease, &position, until_ms)? {
                 return Ok(None);
             }
-            take_in(transaction, newest, documents).map(Some)
+            add_documents(transaction, newest, documents).map(Some)
         });
         let Some(newest) = fed.await? else { return Ok(false) };
         writing.newest = newest;
-        writing.place = place;
+        writing.position = position;
         Ok(true)
     }
 
@@ -102,10 +102,10 @@ impl Index {
     ///
     /// # Errors
     /// The database is not there.
-    pub async fn erase(&self, writing: &mut Writing, place: Place, until_ms: i64) -> Result<bool> {
+    pub async fn clear(&self, writing: &mut IndexWriter, position: ConsumerPosition, until_ms: i64) -> Result<bool> {
         let lease = writing.lease.clone();
         let erased = self.write(move |transaction| {
-            if !consumers::advance(transaction, &lease, &place, until_ms)? {
+            if !consumers::advance(transaction, &lease, &position, until_ms)? {
                 return Ok(false);
             }
             // In the order in which searches read them, so that the two never wait for each other.
@@ -118,24 +118,24 @@ impl Index {
         if !erased.await? {
             return Ok(false);
         }
-        *writing = Writing::new(writing.lease.clone(), place);
+        *writing = IndexWriter::new(writing.lease.clone(), position);
         Ok(true)
     }
 }
 
 /// Takes documents in; gives the newest block.
-fn take_in(
+fn add_documents(
     transaction: &mut Connection,
-    mut newest: Option<(i64, Block)>,
+    mut newest: Option<(i64, TermBlock)>,
     documents: Vec<Document>,
-) -> Result<Option<(i64, Block)>> {
-    for (block, documents) in by_block(unlike(transaction, documents)?) {
+) -> Result<Option<(i64, TermBlock)>> {
+    for (block, documents) in by_block(changed_documents(transaction, documents)?) {
         let mut content = match newest.take_if(|(newest, _)| *newest == block) {
             Some((_, content)) => content,
             None => load(transaction, block)?,
         };
         content.read(transaction, block, &documents)?;
-        let touched = content.take_in(&documents);
+        let touched = content.add_documents(&documents);
         store(transaction, block, &mut content, touched)?;
         note_digests(transaction, &documents)?;
         content.forget_many();
@@ -147,13 +147,13 @@ fn take_in(
 }
 
 /// Those whose terms are not those that they are kept under.
-fn unlike(connection: &mut Connection, documents: Vec<Document>) -> Result<Vec<Document>> {
-    let mut values = Values::new(["id"]);
+fn changed_documents(connection: &mut Connection, documents: Vec<Document>) -> Result<Vec<Document>> {
+    let mut params = BulkParams::new(["id"]);
     for document in documents.iter().filter(|document| document.is_kept) {
-        values.push([document.message.0.into()]);
+        params.push([document.message.0.into()]);
     }
     let sql = "SELECT c.message_id, c.digest FROM v JOIN search_changed c ON c.message_id = v.id";
-    let known = values.query(connection, sql, |row| Ok((MessageId(column(row, 0)?), column::<Vec<u8>>(row, 1)?)))?;
+    let known = params.query(connection, sql, |row| Ok((MessageId(column(row, 0)?), column::<Vec<u8>>(row, 1)?)))?;
     let known: HashMap<MessageId, Vec<u8>> = known.into_iter().collect();
     let is_unlike = |document: &Document| !document.is_kept || known.get(&document.message) != document.digest.as_ref();
     Ok(documents.into_iter().filter(is_unlike).collect())
@@ -168,10 +168,10 @@ fn by_block(documents: Vec<Document>) -> BTreeMap<i64, Vec<Document>> {
 }
 
 /// When the messages of a block were written; one that is not there has no terms.
-fn load(connection: &mut Connection, block: i64) -> Result<Block> {
+fn load(connection: &mut Connection, block: i64) -> Result<TermBlock> {
     let sql = "SELECT first_at, last_at FROM search_blocks WHERE block = $1";
-    let written = connection.optional(sql, &[block.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
-    Ok(Block { is_whole: written.is_none(), written, ..Block::default() })
+    let written = connection.query_optional(sql, &[block.into()], |row| Ok((column(row, 0)?, column(row, 1)?)))?;
+    Ok(TermBlock { is_whole: written.is_none(), written, ..TermBlock::default() })
 }
 
 /// Takes slots from all terms of a block, page by page.
@@ -180,7 +180,8 @@ fn clear(connection: &mut Connection, block: i64, slots: &Slots) -> Result<()> {
     loop {
         let sql = "SELECT term, slots FROM search_terms WHERE block = $1 AND term > $2 ORDER BY term LIMIT $3";
         let parameters = [block.into(), after.as_slice().into(), PAGE.into()];
-        let rows = connection.query(sql, &parameters, |row| Ok((column::<Term>(row, 0)?, Kept(column(row, 1)?))))?;
+        let rows =
+            connection.query(sql, &parameters, |row| Ok((column::<Term>(row, 0)?, StoredSlots(column(row, 1)?))))?;
         let count = rows.len();
         let mut changed = Vec::new();
         for (term, mut kept) in rows {
@@ -197,9 +198,13 @@ fn clear(connection: &mut Connection, block: i64, slots: &Slots) -> Result<()> {
 }
 
 /// Writes terms; those without a slot are removed.
-fn write_terms(connection: &mut Connection, block: i64, terms: impl Iterator<Item = (Term, Kept)>) -> Result<()> {
-    let mut kept = Values::new(["block", "term", "slots"]);
-    let mut gone = Values::new(["block", "term"]);
+fn write_terms(
+    connection: &mut Connection,
+    block: i64,
+    terms: impl Iterator<Item = (Term, StoredSlots)>,
+) -> Result<()> {
+    let mut kept = BulkParams::new(["block", "term", "slots"]);
+    let mut gone = BulkParams::new(["block", "term"]);
     for (term, slots) in terms {
         if slots.0.is_empty() {
             gone.push([block.into(), term.into()]);
@@ -224,7 +229,7 @@ fn replaced(documents: &[Document]) -> Slots {
     replaced
 }
 
-impl Block {
+impl TermBlock {
     /// Makes sure that the terms of these documents are held, and that all others are right without a change.
     fn read(&mut self, connection: &mut Connection, block: i64, documents: &[Document]) -> Result<()> {
         if self.is_whole {
@@ -236,12 +241,12 @@ impl Block {
             clear(connection, block, &replaced)?;
         }
         let wanted: BTreeSet<&Term> = documents.iter().flat_map(|document| &document.terms).collect();
-        let mut values = Values::new(["block", "term"]);
+        let mut params = BulkParams::new(["block", "term"]);
         for term in wanted.into_iter().filter(|term| !self.terms.contains_key(*term)) {
-            values.push([block.into(), term.clone().into()]);
+            params.push([block.into(), term.clone().into()]);
         }
         let sql = "SELECT t.term, t.slots FROM v CROSS JOIN search_terms t WHERE t.block = v.block AND t.term = v.term";
-        let found = values.query(connection, sql, |row| Ok((column(row, 0)?, Kept(column(row, 1)?))))?;
+        let found = params.query(connection, sql, |row| Ok((column(row, 0)?, StoredSlots(column(row, 1)?))))?;
         self.terms.extend(found);
         Ok(())
     }
@@ -255,7 +260,7 @@ impl Block {
     }
 
     /// Takes documents in; gives the terms whose slots are others now.
-    fn take_in(&mut self, documents: &[Document]) -> BTreeSet<Term> {
+    fn add_documents(&mut self, documents: &[Document]) -> BTreeSet<Term> {
         let mut touched = BTreeSet::new();
         let replaced = replaced(documents);
         if !replaced.is_empty() {
@@ -279,7 +284,7 @@ impl Block {
     }
 }
 
-fn store(connection: &mut Connection, block: i64, content: &mut Block, touched: BTreeSet<Term>) -> Result<()> {
+fn store(connection: &mut Connection, block: i64, content: &mut TermBlock, touched: BTreeSet<Term>) -> Result<()> {
     let terms: Vec<_> = touched
         .into_iter()
         .map(|term| {
@@ -298,13 +303,13 @@ fn store(connection: &mut Connection, block: i64, content: &mut Block, touched: 
 }
 
 fn note_digests(connection: &mut Connection, documents: &[Document]) -> Result<()> {
-    let mut values = Values::new(["id", "digest"]);
+    let mut params = BulkParams::new(["id", "digest"]);
     for document in documents {
         if let Some(digest) = &document.digest {
-            values.push([document.message.0.into(), Value::from(digest.as_slice())]);
+            params.push([document.message.0.into(), Param::from(digest.as_slice())]);
         }
     }
-    values.execute(
+    params.execute(
         connection,
         "INSERT INTO search_changed (message_id, digest) SELECT id, digest FROM v WHERE id IS NOT NULL \
              ON CONFLICT (message_id) DO UPDATE SET digest = excluded.digest",

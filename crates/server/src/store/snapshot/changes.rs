@@ -1,6 +1,6 @@
 //! What changed in a conversation since a version.
 
-use super::{Page, Snapshot, visible_messages::Window};
+use super::{PageAnchor, Snapshot, visible_messages::Window};
 use crate::{
     domain::rows::MessageRow,
     store::{Result, column, rows::MESSAGE},
@@ -39,14 +39,14 @@ impl Snapshot<'_> {
             changes.messages = super::messages::within_bytes(shown, self.limits.page_bytes_max as usize);
             changes.more = changes.messages.len() < count;
             changes.quoted = self.quoted(&window, &changes.messages)?;
-            changes.users = self.people_in(changes.messages.iter().chain(&changes.quoted))?;
+            changes.users = self.users_in(changes.messages.iter().chain(&changes.quoted))?;
             if let Some(last) = changes.messages.last().filter(|_| changes.more) {
                 changes.version = last.version;
                 return Ok(Some(changes));
             }
         } else {
             changes.reset = true;
-            if let Some(page) = self.messages(user, conversation, Page::Newest, self.limits.page_rows)? {
+            if let Some(page) = self.messages(user, conversation, PageAnchor::Newest, self.limits.page_rows)? {
                 (changes.messages, changes.quoted, changes.users) = (page.messages, page.quoted, page.users);
             }
         }
@@ -61,7 +61,7 @@ impl Snapshot<'_> {
         // Versions and seqs grow together, so the new messages are those after the newest that is not.
         let after = self
             .connection()
-            .one(
+            .query_one(
                 "SELECT max(g.seq) FROM messages g WHERE g.conversation_id = $1 AND g.seq >= $2 AND g.id <= $3",
                 &[
                     window.conversation.0.into(),
@@ -75,7 +75,7 @@ impl Snapshot<'_> {
         if room < 0 {
             return Ok(None);
         }
-        let changed: i64 = self.connection().one(
+        let changed: i64 = self.connection().query_one(
             "SELECT count(*) FROM (SELECT 1 FROM messages g WHERE g.conversation_id = $1 AND g.changed_version > $2 \
              AND g.id <= $2 AND +g.seq >= $3 LIMIT $4) AS counted",
             &[window.conversation.0.into(), since.0.into(), window.history_from.into(), (room + 1).into()],

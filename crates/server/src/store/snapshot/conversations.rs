@@ -6,10 +6,10 @@ use crate::{
     environment::rfc3339,
     store::{
         Result,
-        bulk_params::Values,
+        bulk_params::BulkParams,
         column,
         connection::Row,
-        rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, Reader},
+        rows::{self, CONTEXT, CONVERSATION, CONVERSATION_COLUMNS, MESSAGE, RowReader},
     },
 };
 use parlor_protocol::{
@@ -19,7 +19,7 @@ use parlor_protocol::{
 use std::collections::HashMap;
 
 /// A conversation, with what the asking member has of it.
-struct Found {
+struct ViewedConversation {
     row: ConversationRow,
     unread: u32,
     history_from: i64,
@@ -36,7 +36,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub fn list(
+    pub fn list_conversations(
         &mut self,
         user: UserId,
         before: Option<Version>,
@@ -69,11 +69,11 @@ impl Snapshot<'_> {
     /// # Errors
     /// The store is not there.
     pub fn conversations(&mut self, user: UserId, ids: &[ConversationId]) -> Result<Vec<Conversation>> {
-        let mut values = Values::new(["id", "user_id"]);
+        let mut params = BulkParams::new(["id", "user_id"]);
         for id in ids {
-            values.push([id.0.into(), user.0.into()]);
+            params.push([id.0.into(), user.0.into()]);
         }
-        let found = values.query(
+        let found = params.query(
             self.connection(),
             &format!(
                 "SELECT {CONVERSATION}, {}, m.history_from, m.hidden_seq \
@@ -82,9 +82,9 @@ impl Snapshot<'_> {
                 rows::unread()
             ),
             |row| {
-                let mut rest = Reader::from(row, CONVERSATION_COLUMNS);
-                Ok(Found {
-                    row: Reader::new(row).conversation()?,
+                let mut rest = RowReader::at(row, CONVERSATION_COLUMNS);
+                Ok(ViewedConversation {
+                    row: RowReader::new(row).conversation()?,
                     unread: unread(rest.int()?),
                     history_from: rest.int()?,
                     hidden_seq: rest.int()?,
@@ -94,10 +94,10 @@ impl Snapshot<'_> {
         let mut messages = self.last_messages(user, &found)?;
         let contexts = self.contexts(&found)?;
         let rows: Vec<&ConversationRow> = found.iter().map(|found| &found.row).collect();
-        let mut members = self.members_of(user, &rows, &messages)?;
+        let mut members = self.shown_members(user, &rows, &messages)?;
         Ok(found
             .into_iter()
-            .map(|Found { row, unread, .. }| Conversation {
+            .map(|ViewedConversation { row, unread, .. }| Conversation {
                 id: row.id,
                 version: row.version,
                 kind: row.kind,
@@ -117,10 +117,14 @@ impl Snapshot<'_> {
     }
 
     /// The newest message of each that is not hidden from the person.
-    fn last_messages(&mut self, user: UserId, found: &[Found]) -> Result<HashMap<ConversationId, Message>> {
-        let mut newest = Values::new(["id"]);
-        let mut hidden = Values::new(["conversation_id", "user_id", "history_from"]);
-        for Found { row, history_from, hidden_seq, .. } in found {
+    fn last_messages(
+        &mut self,
+        user: UserId,
+        found: &[ViewedConversation],
+    ) -> Result<HashMap<ConversationId, Message>> {
+        let mut newest = BulkParams::new(["id"]);
+        let mut hidden = BulkParams::new(["conversation_id", "user_id", "history_from"]);
+        for ViewedConversation { row, history_from, hidden_seq, .. } in found {
             if row.last_seq.0 < *history_from {
                 continue;
             }
@@ -132,7 +136,7 @@ impl Snapshot<'_> {
         }
         let sql = format!("SELECT {MESSAGE} FROM v JOIN messages g ON g.id = v.id");
         let message = |row: Row<'_>| {
-            let message = Reader::new(row).message()?.message();
+            let message = RowReader::new(row).message()?.message();
             Ok((message.conversation, message))
         };
         let mut messages = newest.query(self.connection(), &sql, message)?;
@@ -146,16 +150,16 @@ impl Snapshot<'_> {
         Ok(messages.into_iter().collect())
     }
 
-    fn contexts(&mut self, found: &[Found]) -> Result<HashMap<i64, Context>> {
+    fn contexts(&mut self, found: &[ViewedConversation]) -> Result<HashMap<i64, Context>> {
         let mut ids: Vec<i64> = found.iter().filter_map(|found| found.row.context_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut values = Values::new(["id"]);
+        let mut params = BulkParams::new(["id"]);
         for id in ids {
-            values.push([id.into()]);
+            params.push([id.into()]);
         }
         let sql = format!("SELECT {CONTEXT} FROM v JOIN contexts x ON x.id = v.id");
-        let context = |row: Row<'_>| Reader::new(row).context().map(|row| (row.id, row.context));
-        Ok(values.query(self.connection(), &sql, context)?.into_iter().collect())
+        let context = |row: Row<'_>| RowReader::new(row).context().map(|row| (row.id, row.context));
+        Ok(params.query(self.connection(), &sql, context)?.into_iter().collect())
     }
 }

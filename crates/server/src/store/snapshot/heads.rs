@@ -3,10 +3,10 @@
 use super::Snapshot;
 use crate::store::{
     Result, Store,
-    bulk_params::{Value, Values},
+    bulk_params::{BulkParams, Param},
     column,
     connection::{Connection, Row},
-    rows::Reader,
+    rows::RowReader,
 };
 use parlor_protocol::{
     cursor::Cursor,
@@ -16,13 +16,13 @@ use parlor_protocol::{
 
 /// What there is after a cursor, in short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum News {
+pub(crate) enum SyncStatus {
     /// There is no cursor, or it is not good.
     Reset,
     /// Nothing.
-    Nothing,
+    UpToDate,
     /// Something.
-    Some,
+    Behind,
 }
 
 impl Store {
@@ -31,16 +31,22 @@ impl Store {
     ///
     /// # Errors
     /// The store is not there.
-    pub(crate) async fn news(&self, asked: Vec<(UserId, Option<Cursor>)>) -> Result<Vec<(Cursor, News)>> {
-        self.ask(move |connection| news(connection, &asked)).await
+    pub(crate) async fn sync_statuses(
+        &self,
+        cursors: Vec<(UserId, Option<Cursor>)>,
+    ) -> Result<Vec<(Cursor, SyncStatus)>> {
+        self.query(move |connection| sync_statuses(connection, &cursors)).await
     }
 }
 
-fn news(connection: &mut Connection, asked: &[(UserId, Option<Cursor>)]) -> Result<Vec<(Cursor, News)>> {
-    let mut values = Values::new(["place", "user_id", "epoch", "since"]);
-    for (place, (user, cursor)) in (0..).zip(asked) {
-        let epoch = Value::Int(cursor.map(|cursor| cursor.epoch.0));
-        values.push([Value::Int(Some(place)), user.0.into(), epoch, cursor.map(|cursor| cursor.version.0).into()]);
+fn sync_statuses(
+    connection: &mut Connection,
+    cursors: &[(UserId, Option<Cursor>)],
+) -> Result<Vec<(Cursor, SyncStatus)>> {
+    let mut params = BulkParams::new(["place", "user_id", "epoch", "since"]);
+    for (place, (user, cursor)) in (0..).zip(cursors) {
+        let epoch = Param::Int(cursor.map(|cursor| cursor.epoch.0));
+        params.push([Param::Int(Some(place)), user.0.into(), epoch, cursor.map(|cursor| cursor.version.0).into()]);
     }
     let sql = "SELECT v.place, k.version, (SELECT epoch FROM starts ORDER BY position DESC LIMIT 1), s.position, \
          (SELECT n.version FROM starts n WHERE n.position > s.position ORDER BY n.position LIMIT 1), v.since, \
@@ -50,23 +56,23 @@ fn news(connection: &mut Connection, asked: &[(UserId, Option<Cursor>)]) -> Resu
          OR EXISTS (SELECT 1 FROM members m \
          WHERE m.user_id = v.user_id AND m.has_left = 1 AND m.version > v.since) THEN 1 ELSE 0 END \
          FROM v CROSS JOIN clock k LEFT JOIN starts s ON s.epoch = v.epoch WHERE v.place IS NOT NULL";
-    let mut rows = values.query(connection, sql, placed)?;
+    let mut rows = params.query(connection, sql, read_status)?;
     rows.sort_unstable_by_key(|(place, _)| *place);
     Ok(rows.into_iter().map(|(_, read)| read).collect())
 }
 
-fn placed(row: Row<'_>) -> Result<(i64, (Cursor, News))> {
-    let mut reader = Reader::new(row);
+fn read_status(row: Row<'_>) -> Result<(i64, (Cursor, SyncStatus))> {
+    let mut reader = RowReader::new(row);
     let (place, version) = (reader.int()?, Version(reader.int()?));
     let epoch = Epoch(reader.optional_int()?.unwrap_or(1));
     let (start, next) = (reader.optional_int()?, reader.optional_int()?.unwrap_or(version.0));
     let (since, is_behind) = (reader.optional_int()?, reader.flag()?);
-    let news = match since {
-        Some(since) if start.is_some() && since <= next && is_behind => News::Some,
-        Some(since) if start.is_some() && since <= next => News::Nothing,
-        _ => News::Reset,
+    let status = match since {
+        Some(since) if start.is_some() && since <= next && is_behind => SyncStatus::Behind,
+        Some(since) if start.is_some() && since <= next => SyncStatus::UpToDate,
+        _ => SyncStatus::Reset,
     };
-    Ok((place, (Cursor { epoch, version }, news)))
+    Ok((place, (Cursor { epoch, version }, status)))
 }
 
 impl Snapshot<'_> {
@@ -106,12 +112,12 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub fn present_in(&mut self, user: UserId, conversations: &[ConversationId]) -> Result<Vec<Head>> {
-        let mut values = Values::new(["id", "user_id"]);
+    pub fn current_heads(&mut self, user: UserId, conversations: &[ConversationId]) -> Result<Vec<Head>> {
+        let mut params = BulkParams::new(["id", "user_id"]);
         for conversation in conversations {
-            values.push([conversation.0.into(), user.0.into()]);
+            params.push([conversation.0.into(), user.0.into()]);
         }
-        values.query(
+        params.query(
             self.connection(),
             "SELECT c.id, c.version FROM v JOIN members m ON m.conversation_id = v.id \
                  AND m.user_id = v.user_id AND m.has_left = 0 JOIN conversations c ON c.id = v.id",

@@ -5,10 +5,10 @@ use crate::{
     domain::rows::{ConversationRow, MemberRow},
     store::{
         Result,
-        bulk_params::Values,
+        bulk_params::BulkParams,
         column,
         connection::Row,
-        rows::{MEMBER, Reader},
+        rows::{MEMBER, RowReader},
     },
 };
 use parlor_protocol::{
@@ -27,17 +27,17 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub fn member_list(
+    pub fn list_members(
         &mut self,
-        asker: UserId,
+        viewer: UserId,
         conversation: ConversationId,
         after: Option<UserId>,
         limit: u32,
     ) -> Result<Option<Members>> {
-        let own: Option<i64> = self.connection().optional(
+        let own: Option<i64> = self.connection().query_optional(
             "SELECT u.receipts FROM members m JOIN users u ON u.id = m.user_id \
              WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0",
-            &[conversation.0.into(), asker.0.into()],
+            &[conversation.0.into(), viewer.0.into()],
             |row| column(row, 0),
         )?;
         let Some(own) = own else { return Ok(None) };
@@ -48,11 +48,11 @@ impl Snapshot<'_> {
              WHERE m.conversation_id = $1 AND m.user_id > $2 AND m.has_left = 0 ORDER BY m.user_id LIMIT $3"
             ),
             &[conversation.0.into(), after.map_or(0, |user| user.0).into(), (i64::from(limit) + 1).into()],
-            |row| Reader::new(row).member(),
+            |row| RowReader::new(row).member(),
         )?;
         let is_last = rows.len() <= limit as usize;
         let page = rows.iter().take(limit as usize);
-        let members: Vec<Member> = page.map(|row| row.member_for(asker, has_receipts)).collect();
+        let members: Vec<Member> = page.map(|row| row.member_for(viewer, has_receipts)).collect();
         let next = members.last().filter(|_| !is_last).map(|member| member.user.id.to_string());
         Ok(Some(Members { members, next }))
     }
@@ -61,13 +61,13 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub fn manages(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<bool>> {
-        self.connection().optional(
+    pub fn can_manage(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<bool>> {
+        self.connection().query_optional(
             "SELECT c.kind, m.role FROM members m JOIN conversations c ON c.id = m.conversation_id \
              WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0",
             &[conversation.0.into(), user.0.into()],
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 let (kind, role) = (reader.named::<ConversationKind>()?, reader.named::<Role>()?);
                 Ok(kind == ConversationKind::Group && role != Role::Member)
             },
@@ -76,35 +76,35 @@ impl Snapshot<'_> {
 
     /// The rows that conversations show: everybody up to `conversation_fan_out_max`; in larger ones the asker, the
     /// sender of the last message, and those who were there longest.
-    pub(super) fn members_of(
+    pub(super) fn shown_members(
         &mut self,
-        asker: UserId,
+        viewer: UserId,
         found: &[&ConversationRow],
         messages: &HashMap<ConversationId, Message>,
     ) -> Result<HashMap<ConversationId, Vec<Member>>> {
         const JOIN: &str = "JOIN conversations c ON c.id = v.id \
              JOIN members m ON m.conversation_id = c.id AND m.has_left = 0";
         let few = self.limits.conversation_fan_out_max;
-        let mut values = Values::new(["id"]);
+        let mut params = BulkParams::new(["id"]);
         for row in found.iter().filter(|row| row.member_count <= few) {
-            values.push([row.id.0.into()]);
+            params.push([row.id.0.into()]);
         }
         let sql = format!("SELECT c.id, {MEMBER} FROM v {JOIN} {WITH} ORDER BY m.joined_version, m.user_id");
         let member = |row: Row<'_>| {
-            let mut reader = Reader::new(row);
+            let mut reader = RowReader::new(row);
             Ok((ConversationId(reader.int()?), reader.member()?))
         };
-        let mut rows = values.query(self.connection(), &sql, member)?;
+        let mut rows = params.query(self.connection(), &sql, member)?;
         for row in found.iter().filter(|row| row.member_count > few) {
             let sender = messages.get(&row.id).map_or(0, |message| message.sender.0);
-            let mut values = Values::new(["id", "asker_id", "sender_id"]);
-            values.push([row.id.0.into(), asker.0.into(), sender.into()]);
+            let mut params = BulkParams::new(["id", "asker_id", "sender_id"]);
+            params.push([row.id.0.into(), viewer.0.into(), sender.into()]);
             let sql = format!(
                 "SELECT c.id, {MEMBER} FROM v {JOIN} {WITH} ORDER BY \
                  CASE WHEN m.user_id = v.asker_id THEN 0 WHEN m.user_id = v.sender_id THEN 1 ELSE 2 END, \
                  m.joined_version, m.user_id LIMIT {few}"
             );
-            rows.extend(values.query(self.connection(), &sql, member)?);
+            rows.extend(params.query(self.connection(), &sql, member)?);
         }
         let mut members: HashMap<ConversationId, Vec<MemberRow>> = HashMap::new();
         for (conversation, member) in rows {
@@ -113,8 +113,8 @@ impl Snapshot<'_> {
         let receipts = self.receipts;
         let told = |rows: Vec<MemberRow>| -> Vec<Member> {
             // The asker's own row is among them.
-            let has_receipts = receipts && rows.iter().any(|row| row.user.id == asker && row.receipts);
-            rows.iter().map(|row| row.member_for(asker, has_receipts)).collect()
+            let has_receipts = receipts && rows.iter().any(|row| row.user.id == viewer && row.receipts);
+            rows.iter().map(|row| row.member_for(viewer, has_receipts)).collect()
         };
         Ok(members.into_iter().map(|(id, rows)| (id, told(rows))).collect())
     }

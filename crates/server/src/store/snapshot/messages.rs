@@ -5,8 +5,8 @@ use crate::{
     domain::rows::{MessageRow, weight},
     store::{
         Result,
-        bulk_params::Value,
-        rows::{MESSAGE, Reader},
+        bulk_params::Param,
+        rows::{MESSAGE, RowReader},
     },
 };
 use parlor_protocol::{
@@ -17,7 +17,7 @@ use parlor_protocol::{
 
 /// Which messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {
+pub enum PageAnchor {
     /// The newest ones with a lower `seq`.
     Before(Seq),
     /// The oldest ones with a higher `seq`.
@@ -37,16 +37,16 @@ impl Snapshot<'_> {
         &mut self,
         user: UserId,
         conversation: ConversationId,
-        page: Page,
+        page: PageAnchor,
         limit: u32,
     ) -> Result<Option<MessagePage>> {
         let Some(window) = self.window(user, conversation)? else { return Ok(None) };
         let limit = i64::from(limit);
         let rows = match page {
-            Page::Newest => self.older(&window, i64::MAX, limit)?,
-            Page::Before(seq) => self.older(&window, seq.0, limit)?,
-            Page::After(seq) => self.newer(&window, seq.0, limit)?,
-            Page::Around(seq) => {
+            PageAnchor::Newest => self.older(&window, i64::MAX, limit)?,
+            PageAnchor::Before(seq) => self.older(&window, seq.0, limit)?,
+            PageAnchor::After(seq) => self.newer(&window, seq.0, limit)?,
+            PageAnchor::Around(seq) => {
                 let mut rows = self.older(&window, seq.0.saturating_add(1), limit - limit / 2)?;
                 rows.extend(self.newer(&window, seq.0, limit / 2)?);
                 rows
@@ -57,13 +57,13 @@ impl Snapshot<'_> {
             (Some(first), Some(last)) => (first.seq.0, last.seq.0),
             // An empty page lies at one of the ends.
             _ => match page {
-                Page::After(_) => (window.last_seq + 1, window.last_seq),
+                PageAnchor::After(_) => (window.last_seq + 1, window.last_seq),
                 _ => (window.history_from, window.history_from - 1),
             },
         };
         let quoted = self.quoted(&window, &messages)?;
         Ok(Some(MessagePage {
-            users: self.people_in(messages.iter().chain(&quoted))?,
+            users: self.users_in(messages.iter().chain(&quoted))?,
             messages,
             quoted,
             previous: (first > window.history_from).then_some(Seq(first)),
@@ -92,32 +92,32 @@ impl Snapshot<'_> {
     }
 
     pub(super) fn rows(&mut self, sql: &str, parameters: [i64; 4]) -> Result<Vec<MessageRow>> {
-        self.connection().query(sql, &parameters.map(Value::from), |row| Reader::new(row).message())
+        self.connection().query(sql, &parameters.map(Param::from), |row| RowReader::new(row).message())
     }
 }
 
 /// As many from the first on as fit in the bytes, at least one.
 pub(super) fn within_bytes(messages: Vec<Message>, bytes_max: usize) -> Vec<Message> {
-    within(messages, bytes_max, Page::After(Seq(0)))
+    within(messages, bytes_max, PageAnchor::After(Seq(0)))
 }
 
 /// As many as fit in the bytes, at least one, kept at the end that the page hangs on.
-fn within(mut messages: Vec<Message>, bytes_max: usize, page: Page) -> Vec<Message> {
+fn within(mut messages: Vec<Message>, bytes_max: usize, page: PageAnchor) -> Vec<Message> {
     let mut bytes = 0;
     let mut fits = |message: &Message| {
         bytes += weight(message);
         bytes <= bytes_max
     };
     match page {
-        Page::After(_) => {
+        PageAnchor::After(_) => {
             let count = messages.iter().take_while(|message| fits(message)).count().max(1);
             messages.truncate(count);
         }
-        Page::Before(_) | Page::Newest => {
+        PageAnchor::Before(_) | PageAnchor::Newest => {
             let count = messages.iter().rev().take_while(|message| fits(message)).count().max(1);
             messages.drain(..messages.len().saturating_sub(count));
         }
-        Page::Around(seq) => {
+        PageAnchor::Around(seq) => {
             // From the middle outwards, so that the message asked for is in it.
             let middle = messages.partition_point(|message| message.seq <= seq).saturating_sub(1);
             let (mut low, mut high) = (middle, middle);

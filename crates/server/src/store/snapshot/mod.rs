@@ -12,16 +12,16 @@ mod search;
 mod users;
 mod visible_messages;
 
-use super::{Result, column, connection::Connection, rows::Reader};
+use super::{Result, column, connection::Connection, rows::RowReader};
 use parlor_protocol::{
     cursor::Cursor,
     ids::{Epoch, Version},
     limits::Limits,
 };
 
-pub(crate) use heads::News;
-pub use messages::Page;
-pub(crate) use search::{PLACES_MAX, Place, Where};
+pub(crate) use heads::SyncStatus;
+pub use messages::PageAnchor;
+pub(crate) use search::{SEARCHED_CONVERSATIONS_MAX, SearchScope, SearchedConversation};
 
 /// A state of the store that does not move while it is read. It lives on a thread of the store, for one unit of work.
 #[derive(Debug)]
@@ -36,16 +36,16 @@ pub struct Snapshot<'work> {
 
 impl Snapshot<'_> {
     /// Does `work` in the state as it is now.
-    pub(super) fn of<T>(
+    pub(super) fn run<T>(
         connection: &mut Connection,
         limits: &Limits,
         receipts: bool,
         work: impl FnOnce(&mut Snapshot<'_>) -> Result<T>,
     ) -> Result<T> {
-        connection.begin_to_read()?;
+        connection.begin_read()?;
         let sql = "SELECT version, (SELECT epoch FROM starts ORDER BY position DESC LIMIT 1) FROM clock";
-        let cursor = connection.one(sql, &[], |row| {
-            let mut reader = Reader::new(row);
+        let cursor = connection.query_one(sql, &[], |row| {
+            let mut reader = RowReader::new(row);
             let version = Version(reader.int()?);
             Ok(Cursor { epoch: Epoch(reader.optional_int()?.unwrap_or(1)), version })
         });
@@ -64,8 +64,8 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub fn is_good(&mut self, cursor: Cursor) -> Result<bool> {
-        let ended = self.connection().optional(
+    pub fn is_valid(&mut self, cursor: Cursor) -> Result<bool> {
+        let ended = self.connection().query_optional(
             "SELECT (SELECT n.version FROM starts n WHERE n.position > s.position \
              ORDER BY n.position LIMIT 1) FROM starts s WHERE s.epoch = $1",
             &[cursor.epoch.0.into()],

@@ -5,7 +5,7 @@ use crate::{
     domain::rows::MessageRow,
     store::{
         Result,
-        rows::{MESSAGE, Reader},
+        rows::{MESSAGE, RowReader},
     },
 };
 use parlor_protocol::ids::Version;
@@ -16,16 +16,21 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub fn made_after(&mut self, version: Version, limit: usize, bytes_max: usize) -> Result<(Vec<MessageRow>, bool)> {
+    pub fn messages_created_after(
+        &mut self,
+        version: Version,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<MessageRow>, bool)> {
         let sql = format!("SELECT {MESSAGE} FROM messages g WHERE g.id > $1 ORDER BY g.id LIMIT $2");
-        self.following(&sql, version, (limit, bytes_max))
+        self.messages_after(&sql, version, (limit, bytes_max))
     }
 
     /// Messages changed after a version, as they are now, in the order of their last changes; as above.
     ///
     /// # Errors
     /// The store is not there.
-    pub fn touched_after(
+    pub fn messages_changed_after(
         &mut self,
         version: Version,
         limit: usize,
@@ -35,10 +40,10 @@ impl Snapshot<'_> {
             "SELECT {MESSAGE} FROM messages g WHERE g.changed_version IS NOT NULL AND g.changed_version > $1 \
              ORDER BY g.changed_version LIMIT $2"
         );
-        self.following(&sql, version, (limit, bytes_max))
+        self.messages_after(&sql, version, (limit, bytes_max))
     }
 
-    fn following(
+    fn messages_after(
         &mut self,
         sql: &str,
         version: Version,
@@ -46,8 +51,8 @@ impl Snapshot<'_> {
     ) -> Result<(Vec<MessageRow>, bool)> {
         let limited = i64::try_from(limit).unwrap_or(i64::MAX);
         let (mut read, mut bytes, mut is_cut) = (Vec::new(), 0, false);
-        self.connection().each(sql, &[version.0.into(), limited.into()], |row| {
-            let row = Reader::new(row).message()?;
+        self.connection().for_each(sql, &[version.0.into(), limited.into()], |row| {
+            let row = RowReader::new(row).message()?;
             let names = row.details.attachments.iter().map(|attachment| attachment.name.len()).sum::<usize>();
             bytes += row.text.len() + row.details.subject.as_ref().map_or(0, String::len) + names;
             read.push(row);

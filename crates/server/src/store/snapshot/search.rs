@@ -5,9 +5,9 @@ use crate::{
     domain::rows::MessageRow,
     store::{
         Error, Result,
-        bulk_params::{Value, Values},
+        bulk_params::{BulkParams, Param},
         column,
-        rows::{MESSAGE, Reader},
+        rows::{MESSAGE, RowReader},
     },
 };
 use parlor_protocol::{
@@ -16,18 +16,18 @@ use parlor_protocol::{
 };
 
 /// Conversations of one person that are looked up one by one; as many as one context can have.
-pub(crate) const PLACES_MAX: u32 = 1000;
+pub(crate) const SEARCHED_CONVERSATIONS_MAX: u32 = 1000;
 
 /// Where to search.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Where {
+pub(crate) struct SearchScope {
     pub conversation: Option<ConversationId>,
     pub context: Option<ContextKey>,
 }
 
 /// A conversation that the asker is in.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct SearchedConversation {
     pub id: ConversationId,
     /// The version of its newest message, or of its opening.
     pub activity: Version,
@@ -42,19 +42,23 @@ impl Snapshot<'_> {
         Ok(self.window(user, conversation)?.is_some())
     }
 
-    /// The conversations to be searched; one more than [`PLACES_MAX`] where there are more.
-    pub(crate) fn places(&mut self, user: UserId, r#where: &Where) -> Result<Vec<Place>> {
+    /// The conversations to be searched; one more than [`SEARCHED_CONVERSATIONS_MAX`] where there are more.
+    pub(crate) fn searched_conversations(
+        &mut self,
+        user: UserId,
+        scope: &SearchScope,
+    ) -> Result<Vec<SearchedConversation>> {
         let mut sql = String::from(
             "SELECT c.id, c.activity, c.last_seq, m.history_from FROM members m \
              JOIN conversations c ON c.id = m.conversation_id",
         );
-        let mut parameters = vec![Value::from(user.0), Value::from(i64::from(PLACES_MAX) + 1)];
+        let mut parameters = vec![Param::from(user.0), Param::from(i64::from(SEARCHED_CONVERSATIONS_MAX) + 1)];
         let mut condition = String::new();
-        if let Some(key) = &r#where.context {
+        if let Some(key) = &scope.context {
             sql.push_str(" JOIN contexts x ON x.id = c.context_id AND x.kind = $3 AND x.external_id = $4");
             parameters.extend([key.kind.as_str().into(), key.id.as_str().into()]);
         }
-        if let Some(conversation) = r#where.conversation {
+        if let Some(conversation) = scope.conversation {
             parameters.push(conversation.0.into());
             condition = format!(" AND m.conversation_id = ${}", parameters.len());
         }
@@ -62,22 +66,26 @@ impl Snapshot<'_> {
         sql.push_str(&condition);
         sql.push_str(" LIMIT $2");
         self.connection().query(&sql, &parameters, |row| {
-            let mut reader = Reader::new(row);
+            let mut reader = RowReader::new(row);
             let (id, activity) = (ConversationId(reader.int()?), Version(reader.int()?));
             let (last_seq, history_from) = (reader.int()?, reader.int()?);
-            Ok(Place { id, activity, visible: (last_seq - history_from + 1).max(0), history_from })
+            Ok(SearchedConversation { id, activity, visible: (last_seq - history_from + 1).max(0), history_from })
         })
     }
 
     /// Every message of these conversations that the asker may see, below an id, in no order. Told as one text for
     /// each conversation, since a row for each message costs many times what finding it does.
-    pub(crate) fn all_in(&mut self, places: &[Place], after: MessageId) -> Result<Vec<MessageId>> {
-        let mut values = Values::new(["conversation_id", "history_from"]);
-        for place in places {
-            values.push([place.id.0.into(), place.history_from.into()]);
+    pub(crate) fn message_ids_in(
+        &mut self,
+        searched_conversations: &[SearchedConversation],
+        after: MessageId,
+    ) -> Result<Vec<MessageId>> {
+        let mut params = BulkParams::new(["conversation_id", "history_from"]);
+        for place in searched_conversations {
+            params.push([place.id.0.into(), place.history_from.into()]);
         }
         let mut all = Vec::new();
-        values.each(
+        params.for_each(
             self.connection(),
             "SELECT string_agg(CAST(g.id AS TEXT), ',') FROM v CROSS JOIN messages g \
                  WHERE g.conversation_id = v.conversation_id AND g.seq >= v.history_from GROUP BY v.conversation_id",
@@ -94,10 +102,10 @@ impl Snapshot<'_> {
     }
 
     /// Those of the messages that the asker may see and that can be found, the newest first.
-    pub(crate) fn visible(&mut self, user: UserId, ids: &[MessageId]) -> Result<Vec<MessageRow>> {
-        let mut values = Values::new(["id", "user_id"]);
+    pub(crate) fn visible_messages(&mut self, user: UserId, ids: &[MessageId]) -> Result<Vec<MessageRow>> {
+        let mut params = BulkParams::new(["id", "user_id"]);
         for id in ids {
-            values.push([id.0.into(), user.0.into()]);
+            params.push([id.0.into(), user.0.into()]);
         }
         let sql = format!(
             "SELECT {MESSAGE} FROM v CROSS JOIN messages g \
@@ -106,7 +114,7 @@ impl Snapshot<'_> {
              AND h.seq = g.seq \
              WHERE g.id = v.id AND m.has_left = 0 AND g.seq >= m.history_from AND h.seq IS NULL AND g.uncounted = 0"
         );
-        let mut rows = values.query(self.connection(), &sql, |row| Reader::new(row).message())?;
+        let mut rows = params.query(self.connection(), &sql, |row| RowReader::new(row).message())?;
         rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
         Ok(rows)
     }

@@ -7,12 +7,12 @@ use crate::{
         rows::{UNREAD_MAX, UserRow},
     },
     environment::rfc3339,
-    paging::PersonPlace,
-    search::names::{self, Asked},
+    paging::UserPosition,
+    search::names::{self, NameTerm},
     store::{
         Result,
-        bulk_params::{Value, Values},
-        rows::{self, Reader, USER},
+        bulk_params::{BulkParams, Param},
+        rows::{self, RowReader, USER},
     },
 };
 use parlor_protocol::{
@@ -24,7 +24,7 @@ use parlor_protocol::{
 use std::{collections::BTreeSet, fmt::Write as _};
 
 /// Whether the asker and a user `u` have a role in the same context.
-const SHARES: &str = "EXISTS (SELECT 1 FROM context_roles q JOIN context_roles r ON r.context_id = q.context_id \
+const SHARES_CONTEXT: &str = "EXISTS (SELECT 1 FROM context_roles q JOIN context_roles r ON r.context_id = q.context_id \
                       WHERE q.user_id = $1 AND r.user_id = u.id)";
 
 impl Snapshot<'_> {
@@ -33,9 +33,11 @@ impl Snapshot<'_> {
     /// # Errors
     /// The store is not there.
     pub fn me(&mut self, user: UserId) -> Result<Option<UserRow>> {
-        self.connection().optional(&format!("SELECT {USER} FROM users u WHERE u.id = $1"), &[user.0.into()], |row| {
-            Reader::new(row).user()
-        })
+        self.connection().query_optional(
+            &format!("SELECT {USER} FROM users u WHERE u.id = $1"),
+            &[user.0.into()],
+            |row| RowReader::new(row).user(),
+        )
     }
 
     /// The person's markers that moved without a change of their conversation.
@@ -50,7 +52,7 @@ impl Snapshot<'_> {
              WHERE m.user_id = $1 AND m.has_left = 0 AND m.personal_version > 0 ORDER BY m.personal_version DESC LIMIT $2",
             rows::unread()
         ), &[user.0.into(), most.into()], |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 Ok(Marker {
                     conversation: ConversationId(reader.int()?),
                     read_seq: Seq(reader.int()?),
@@ -74,8 +76,8 @@ impl Snapshot<'_> {
              WHERE m.user_id = $1 AND m.has_left = 0 AND c.last_seq > m.read_seq) AS one WHERE one.unread > 0) AS counted",
             rows::unread()
         );
-        let counted = self.connection().optional(&sql, &[user.0.into()], |row| {
-            let mut reader = Reader::new(row);
+        let counted = self.connection().query_optional(&sql, &[user.0.into()], |row| {
+            let mut reader = RowReader::new(row);
             let mut count = || reader.int().map(|count| u32::try_from(count).unwrap_or(u32::MAX));
             Ok(Unread { conversations: count()?, messages: count()? })
         })?;
@@ -94,7 +96,7 @@ impl Snapshot<'_> {
              ORDER BY h.version LIMIT $3",
             &[user.0.into(), since.0.into(), (i64::from(most) + 1).into()],
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 Ok(MessagePlace { conversation: ConversationId(reader.int()?), seq: Seq(reader.int()?) })
             },
         )?;
@@ -103,12 +105,12 @@ impl Snapshot<'_> {
 
     /// People by id, each once.
     pub(crate) fn users_by_id(&mut self, ids: impl Iterator<Item = UserId>) -> Result<Vec<User>> {
-        let mut values = Values::new(["id"]);
+        let mut params = BulkParams::new(["id"]);
         for id in ids.collect::<BTreeSet<_>>() {
-            values.push([id.0.into()]);
+            params.push([id.0.into()]);
         }
         let sql = format!("SELECT {USER} FROM v JOIN users u ON u.id = v.id ORDER BY u.id");
-        values.query(self.connection(), &sql, |row| Ok(Reader::new(row).user()?.user()))
+        params.query(self.connection(), &sql, |row| Ok(RowReader::new(row).user()?.user()))
     }
 
     /// A page of the people whom the asker may open a conversation with and whose name has what was asked for, in the
@@ -116,45 +118,45 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub fn writable(
+    pub fn users_to_write_to(
         &mut self,
-        asker: UserId,
+        viewer: UserId,
         words: &str,
         who: WhoMayWrite,
-        after: Option<PersonPlace>,
+        after: Option<UserPosition>,
         limit: u32,
-    ) -> Result<(Vec<User>, Option<PersonPlace>)> {
+    ) -> Result<(Vec<User>, Option<UserPosition>)> {
         let mut sql = format!("SELECT u.name_words, {USER} FROM users u WHERE u.id <> $1 AND u.disabled = 0");
-        let mut parameters = vec![Value::from(asker.0), Value::from(i64::from(limit) + 1)];
+        let mut parameters = vec![Param::from(viewer.0), Param::from(i64::from(limit) + 1)];
         match who {
             WhoMayWrite::Nobody => return Ok((Vec::new(), None)),
             WhoMayWrite::Everyone => {}
             WhoMayWrite::SharedContext => {
-                let _ = write!(sql, " AND (NOT EXISTS (SELECT 1 FROM contexts) OR {SHARES})");
+                let _ = write!(sql, " AND (NOT EXISTS (SELECT 1 FROM contexts) OR {SHARES_CONTEXT})");
             }
             WhoMayWrite::BothInContext => {
-                let _ = write!(sql, " AND {SHARES}");
+                let _ = write!(sql, " AND {SHARES_CONTEXT}");
             }
         }
         let mut has = |word: &str| {
             // Of the signs that LIKE knows, a word may hold this one.
-            parameters.push(Value::from(format!("% {}%", word.replace('%', ""))));
+            parameters.push(Param::from(format!("% {}%", word.replace('%', ""))));
             format!("u.name_words LIKE ${}", parameters.len())
         };
-        for Asked { whole, parts } in names::asked(words) {
+        for NameTerm { whole, parts } in names::name_terms(words) {
             let whole = has(&whole);
             let parts = parts.iter().map(|part| has(part)).collect::<Vec<_>>().join(" AND ");
             let either = if parts.is_empty() { String::new() } else { format!(" OR ({parts})") };
             let _ = write!(sql, " AND ({whole}{either})");
         }
-        if let Some(PersonPlace { words, id }) = after {
+        if let Some(UserPosition { words, id }) = after {
             let (words_at, id_at) = (parameters.len() + 1, parameters.len() + 2);
-            parameters.extend([Value::from(words), Value::from(id.0)]);
+            parameters.extend([Param::from(words), Param::from(id.0)]);
             let _ = write!(sql, " AND (u.name_words, u.id) > (${words_at}, ${id_at})");
         }
         sql.push_str(" ORDER BY u.name_words, u.id LIMIT $2");
         let rows = self.connection().query(&sql, &parameters, |row| {
-            let mut reader = Reader::new(row);
+            let mut reader = RowReader::new(row);
             let words = reader.text()?;
             Ok((reader.user()?.user(), words))
         })?;
@@ -162,7 +164,7 @@ impl Snapshot<'_> {
         let rows = rows.into_iter().take(limit as usize);
         let (users, words): (Vec<User>, Vec<String>) = rows.unzip();
         let last = users.last().zip(words.last()).filter(|_| !is_last);
-        let next = last.map(|(user, words)| PersonPlace { words: words.clone(), id: user.id });
+        let next = last.map(|(user, words)| UserPosition { words: words.clone(), id: user.id });
         Ok((users, next))
     }
 }

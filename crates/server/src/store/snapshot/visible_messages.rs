@@ -6,9 +6,9 @@ use crate::{
     domain::rows::{MessageRow, weight},
     store::{
         Result,
-        bulk_params::Values,
+        bulk_params::BulkParams,
         column,
-        rows::{MESSAGE, Reader},
+        rows::{MESSAGE, RowReader},
     },
 };
 use parlor_protocol::{
@@ -19,7 +19,7 @@ use parlor_protocol::{
 use std::collections::BTreeSet;
 
 /// People named of those who gave one reaction to a message; whoever wants all asks for them.
-const REACTED_MAX: usize = 20;
+const REACTION_USERS_MAX: usize = 20;
 
 /// What a member may see of a conversation, and its version.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +36,13 @@ pub(super) struct Window {
 impl Snapshot<'_> {
     /// None if the person is not in the conversation.
     pub(super) fn window(&mut self, user: UserId, conversation: ConversationId) -> Result<Option<Window>> {
-        self.connection().optional(
+        self.connection().query_optional(
             "SELECT m.history_from, m.hidden_seq, c.last_seq, c.version FROM members m \
              JOIN conversations c ON c.id = m.conversation_id \
              WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.has_left = 0",
             &[conversation.0.into(), user.0.into()],
             |row| {
-                let mut reader = Reader::new(row);
+                let mut reader = RowReader::new(row);
                 Ok(Window {
                     user,
                     conversation,
@@ -78,17 +78,17 @@ impl Snapshot<'_> {
     pub(super) fn quoted(&mut self, window: &Window, messages: &[Message]) -> Result<Vec<Message>> {
         let there: BTreeSet<Seq> = messages.iter().map(|message| message.seq).collect();
         let asked: BTreeSet<Seq> = messages.iter().filter_map(|message| message.reply_to).collect();
-        let mut values = Values::new(["conversation_id", "seq"]);
+        let mut params = BulkParams::new(["conversation_id", "seq"]);
         for seq in asked.difference(&there).filter(|seq| seq.0 >= window.history_from) {
-            values.push([window.conversation.0.into(), seq.0.into()]);
+            params.push([window.conversation.0.into(), seq.0.into()]);
         }
-        if values.is_empty() {
+        if params.is_empty() {
             return Ok(Vec::new());
         }
         let sql = format!(
             "SELECT {MESSAGE} FROM v JOIN messages g ON g.conversation_id = v.conversation_id AND g.seq = v.seq"
         );
-        let mut rows = values.query(self.connection(), &sql, |row| Reader::new(row).message())?;
+        let mut rows = params.query(self.connection(), &sql, |row| RowReader::new(row).message())?;
         rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
         let mut quoted = self.shown(window, &rows)?;
         let mut bytes = 0;
@@ -103,10 +103,10 @@ impl Snapshot<'_> {
     }
 
     /// Those who wrote the messages, or are named in lines of the system.
-    pub(super) fn people_in<'a>(&mut self, messages: impl Iterator<Item = &'a Message>) -> Result<Vec<User>> {
+    pub(super) fn users_in<'a>(&mut self, messages: impl Iterator<Item = &'a Message>) -> Result<Vec<User>> {
         let mut ids = BTreeSet::new();
         for message in messages {
-            ids.extend(people_of(message));
+            ids.extend(members_and_leavers(message));
         }
         self.users_by_id(ids.into_iter())
     }
@@ -115,16 +115,16 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// The store is not there.
-    pub fn absent(&mut self, conversations: &[Conversation]) -> Result<Vec<User>> {
-        let absent = conversations.iter().flat_map(|one| {
-            let mut ids = one.last_message.as_ref().map_or_else(BTreeSet::new, people_of);
+    pub fn users_beside_members(&mut self, conversations: &[Conversation]) -> Result<Vec<User>> {
+        let users_beside_members = conversations.iter().flat_map(|one| {
+            let mut ids = one.last_message.as_ref().map_or_else(BTreeSet::new, members_and_leavers);
             ids.insert(one.created_by);
             for member in &one.members {
                 ids.remove(&member.user.id);
             }
             ids
         });
-        self.users_by_id(absent)
+        self.users_by_id(users_beside_members)
     }
 
     /// Who reacted how to a message; none if the person may not see it.
@@ -138,10 +138,10 @@ impl Snapshot<'_> {
         seq: Seq,
     ) -> Result<Option<Vec<ReactionBy>>> {
         let Some(window) = self.window(user, conversation)? else { return Ok(None) };
-        let row = self.connection().optional(
+        let row = self.connection().query_optional(
             &format!("SELECT {MESSAGE} FROM messages g WHERE g.conversation_id = $1 AND g.seq = $2"),
             &[conversation.0.into(), seq.0.into()],
-            |row| Reader::new(row).message(),
+            |row| RowReader::new(row).message(),
         )?;
         let row = row.filter(|row| row.seq.0 >= window.history_from);
         let message = self.shown(&window, row.as_slice())?.pop();
@@ -158,9 +158,9 @@ impl Snapshot<'_> {
 }
 
 /// Those whom a message names: its sender, who reacted first, and whom a line of the system is about.
-pub(super) fn people_of(message: &Message) -> BTreeSet<UserId> {
+pub(super) fn members_and_leavers(message: &Message) -> BTreeSet<UserId> {
     let mut ids = BTreeSet::from([message.sender]);
-    ids.extend(message.reactions.iter().flat_map(|reaction| reaction.users.iter().take(REACTED_MAX)));
+    ids.extend(message.reactions.iter().flat_map(|reaction| reaction.users.iter().take(REACTION_USERS_MAX)));
     match &message.system {
         Some(SystemLine::Added { users }) => ids.extend(users),
         Some(SystemLine::Removed { user } | SystemLine::RoleChanged { user, .. }) => {

@@ -217,7 +217,7 @@ async fn an_outsider_finds_nothing(cluster: TestCluster) {
                     .expect("read")
                     .is_none()
             );
-            let page = parlor::store::snapshot::Page::Newest;
+            let page = parlor::store::snapshot::PageAnchor::Newest;
             assert!(
                 cluster
                     .app

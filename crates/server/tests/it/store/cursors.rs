@@ -122,10 +122,10 @@ async fn one_answer_is_one_snapshot_while_others_write(cluster: TestCluster) {
     let mut looks = 0;
     while !writing.is_finished() {
         let looking = cluster.app.store.read(move |snapshot| {
-            let (list, _) = snapshot.list(ada, None, 50)?;
+            let (list, _) = snapshot.list_conversations(ada, None, 50)?;
             let mut pages = Vec::new();
             for conversation in &list {
-                let page = parlor::store::snapshot::Page::Newest;
+                let page = parlor::store::snapshot::PageAnchor::Newest;
                 pages.push(snapshot.messages(ada, conversation.id, page, 1)?.expect("a member"));
             }
             Ok((snapshot.cursor.version, list, pages))
@@ -207,7 +207,7 @@ async fn a_new_member_sees_messages_from_joining_on(cluster: TestCluster) {
     let line = seen.last_message.expect("that she was added").system;
     assert_eq!(line, Some(SystemLine::Added { users: vec![cleo] }));
     cluster.send("Ada", conversation, "after").await;
-    let page = parlor::store::snapshot::Page::Around(parlor_protocol::ids::Seq(1));
+    let page = parlor::store::snapshot::PageAnchor::Around(parlor_protocol::ids::Seq(1));
     let page = cluster
         .app
         .store

@@ -1,7 +1,7 @@
 //! Deleted and replaced text is in no file of the data folder.
 
 use super::TestCluster;
-use parlor::{domain::Content, store::files::NewUpload};
+use parlor::{domain::Content, store::files::NewUploadRow};
 use parlor_protocol::ids::FileId;
 use std::{fs, path::Path, time::Duration};
 
@@ -143,7 +143,7 @@ async fn clearing_the_log_refuses_no_uploads_pictures_or_messages() {
         let mut written = 0;
         while is_done.try_recv().is_err() {
             let id = FileId(1 + written % 40);
-            let new = NewUpload {
+            let new = NewUploadRow {
                 id,
                 owner: ada,
                 client_id: format!("file-{id}"),
@@ -152,12 +152,12 @@ async fn clearing_the_log_refuses_no_uploads_pictures_or_messages() {
                 blob: format!("{id}"),
                 now_ms: written,
                 unsent_max: 50,
-                kept_bytes_max: 1000,
+                quota_bytes: 1000,
             };
             app.store.begin_upload(new).await.expect("it is begun");
-            app.store.keep_received(id, 5, written).await.expect("it is noted");
-            app.store.remove_unnamed_pictures(0, 0).await.expect("they are looked for");
-            app.store.write_last_seen(vec![(ada, written)]).await.expect("it is written");
+            app.store.record_received(id, 5, written).await.expect("it is noted");
+            app.store.remove_unused_pictures(0, 0).await.expect("they are looked for");
+            app.store.save_last_seen(vec![(ada, written)]).await.expect("it is written");
             app.store.remove_upload(id).await.expect("it is given up");
             written += 1;
         }

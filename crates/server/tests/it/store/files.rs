@@ -3,7 +3,7 @@
 use super::{TestCluster, code, conformance};
 use parlor::{
     domain::{Change, Content, Outcome},
-    store::files::{Begun, Finished, NewUpload},
+    store::files::{FinishedUpload, NewUploadRow, UploadStart},
 };
 use parlor_protocol::{
     error::{Code, Problem},
@@ -23,8 +23,8 @@ conformance! {
     one_of_two_nodes_gets_a_file,
 }
 
-fn new(cluster: &TestCluster, owner: UserId, id: i64, bytes: u64) -> NewUpload {
-    NewUpload {
+fn new(cluster: &TestCluster, owner: UserId, id: i64, bytes: u64) -> NewUploadRow {
+    NewUploadRow {
         id: FileId(id),
         owner,
         client_id: format!("file-{id}"),
@@ -33,14 +33,14 @@ fn new(cluster: &TestCluster, owner: UserId, id: i64, bytes: u64) -> NewUpload {
         blob: format!("{id:032x}"),
         now_ms: cluster.app.environment.now_ms(),
         unsent_max: 3,
-        kept_bytes_max: 1000,
+        quota_bytes: 1000,
     }
 }
 
 async fn finished(cluster: &TestCluster, owner: UserId, id: i64) -> FileId {
     let begun = cluster.app.store.begin_upload(new(cluster, owner, id, 10)).await.expect("the store is available");
-    assert!(matches!(begun, Begun::New(_)), "{begun:?}");
-    let finished = Finished { bytes: 9, media_type: "text/plain".to_owned(), ..Finished::default() };
+    assert!(matches!(begun, UploadStart::New(_)), "{begun:?}");
+    let finished = FinishedUpload { bytes: 9, media_type: "text/plain".to_owned(), ..FinishedUpload::default() };
     let row = cluster.app.store.finish_upload(FileId(id), finished, cluster.app.environment.now_ms()).await;
     row.expect("the store is available").expect("it was in progress").id
 }
@@ -70,22 +70,22 @@ async fn an_upload_begins_once_and_within_its_limits(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     let store = &cluster.app.store;
     let begun = store.begin_upload(new(&cluster, ada, 1, 600)).await.expect("the store is available");
-    assert!(matches!(&begun, Begun::New(row) if row.received == 0 && row.announced_bytes == 600), "{begun:?}");
-    let again = store.begin_upload(NewUpload { id: FileId(9), ..new(&cluster, ada, 1, 600) }).await.expect("there");
-    assert!(matches!(&again, Begun::Found(row) if row.id == FileId(1)), "{again:?}");
-    let other = store.begin_upload(NewUpload { client_id: "file-1".into(), ..new(&cluster, ben, 8, 600) }).await;
-    assert!(matches!(other.expect("there"), Begun::New(_)), "another person's client_id is another upload");
+    assert!(matches!(&begun, UploadStart::New(row) if row.received == 0 && row.announced_bytes == 600), "{begun:?}");
+    let again = store.begin_upload(NewUploadRow { id: FileId(9), ..new(&cluster, ada, 1, 600) }).await.expect("there");
+    assert!(matches!(&again, UploadStart::Existing(row) if row.id == FileId(1)), "{again:?}");
+    let other = store.begin_upload(NewUploadRow { client_id: "file-1".into(), ..new(&cluster, ben, 8, 600) }).await;
+    assert!(matches!(other.expect("there"), UploadStart::New(_)), "another person's client_id is another upload");
 
     let large = store.begin_upload(new(&cluster, ada, 2, 401)).await.expect("the store is available");
-    assert!(matches!(large, Begun::TooManyBytes { kept: 600 }), "{large:?}");
+    assert!(matches!(large, UploadStart::TooManyBytes { used: 600 }), "{large:?}");
     for id in [2, 3] {
-        assert!(matches!(store.begin_upload(new(&cluster, ada, id, 1)).await.expect("there"), Begun::New(_)));
+        assert!(matches!(store.begin_upload(new(&cluster, ada, id, 1)).await.expect("there"), UploadStart::New(_)));
     }
-    assert!(matches!(store.begin_upload(new(&cluster, ada, 4, 1)).await.expect("there"), Begun::TooManyUnsent));
+    assert!(matches!(store.begin_upload(new(&cluster, ada, 4, 1)).await.expect("there"), UploadStart::TooManyUnsent));
 
-    assert!(store.keep_received(FileId(1), 500, 1).await.expect("there"));
+    assert!(store.record_received(FileId(1), 500, 1).await.expect("there"));
     assert_eq!(store.upload(ada, "file-1".into()).await.expect("there").expect("a row").received, 500);
-    assert!(!store.keep_received(FileId(4711), 5, 1).await.expect("there"));
+    assert!(!store.record_received(FileId(4711), 5, 1).await.expect("there"));
     let first = (i64::MIN, FileId(0));
     assert_eq!(store.stale_uploads(2, first, 10).await.expect("there"), [(1, FileId(1))]);
     assert_eq!(store.stale_uploads(2, (1, FileId(1)), 10).await.expect("there"), [], "and none after it");
@@ -98,7 +98,7 @@ async fn a_file_is_attached_once_and_visible_with_its_message(cluster: TestClust
     assert!(sees(&cluster, ada, file).await && !sees(&cluster, ben, file).await);
     assert_eq!(code(send(&cluster, ben, group, &[file]).await), Code::NotFound);
     let begun = cluster.app.store.begin_upload(new(&cluster, ada, 2, 10)).await.expect("there");
-    assert!(matches!(begun, Begun::New(_)));
+    assert!(matches!(begun, UploadStart::New(_)));
     assert_eq!(code(send(&cluster, ada, group, &[file, FileId(2)]).await), Code::UploadUnfinished);
 
     let message = send(&cluster, ada, group, &[file]).await.expect("it is sent");
@@ -140,7 +140,7 @@ async fn a_file_is_freed_with_its_last_message(cluster: TestCluster) {
     assert!(sees(&cluster, eve, ids[2]).await);
     delete(&cluster, ben, again.conversation, again.seq).await;
     assert_eq!(freed().await, [format!("{:032x}", 1)]);
-    cluster.app.store.forget_blob(format!("{:032x}", 1)).await.expect("forgotten");
+    cluster.app.store.remove_freed_blob(format!("{:032x}", 1)).await.expect("forgotten");
     assert!(freed().await.is_empty() && !cluster.app.store.has_freed_blobs().await.expect("there"));
 }
 
@@ -150,9 +150,9 @@ async fn forwarded_bytes_count_once_and_always_for_one_user(cluster: TestCluster
     // The refusal of one byte too many reports the bytes used so far.
     let counted = async |owner, id| {
         let most = 1_000_000;
-        let probe = NewUpload { kept_bytes_max: most, ..new(&cluster, owner, id, most + 1) };
+        let probe = NewUploadRow { quota_bytes: most, ..new(&cluster, owner, id, most + 1) };
         match cluster.app.store.begin_upload(probe).await.expect("the store is available") {
-            Begun::TooManyBytes { kept } => kept,
+            UploadStart::TooManyBytes { used } => used,
             other => panic!("{other:?}"),
         }
     };
@@ -189,7 +189,7 @@ async fn unused_pictures_are_removed(cluster: TestCluster) {
     }
     cluster.sql(&format!("UPDATE users SET picture = 'hers' WHERE id = {ada}")).await;
     cluster.sql(&format!("UPDATE conversations SET picture = 'the-groups' WHERE id = {group}")).await;
-    let removed = async |came_before| cluster.app.store.remove_unnamed_pictures(came_before, 100).await.expect("there");
+    let removed = async |came_before| cluster.app.store.remove_unused_pictures(came_before, 100).await.expect("there");
     assert_eq!([removed(10).await, removed(20).await, removed(20).await], [0, 1, 0], "the old unused one");
     cluster.sql("UPDATE users SET picture = NULL").await;
     cluster.sql("UPDATE conversations SET picture = NULL").await;

@@ -107,7 +107,7 @@ impl TestCluster {
     /// Every message as a member sees it, with the messages they answer.
     pub(crate) async fn page(&self, name: &str, conversation: ConversationId) -> MessagePage {
         let user = self.user(name).await;
-        let newest = parlor::store::snapshot::Page::Newest;
+        let newest = parlor::store::snapshot::PageAnchor::Newest;
         self.app
             .store
             .read(move |snapshot| snapshot.messages(user, conversation, newest, 200))

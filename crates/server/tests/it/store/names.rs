@@ -28,7 +28,7 @@ async fn found(cluster: &TestCluster, query: &str) -> Vec<String> {
     let found = cluster
         .app
         .store
-        .read(move |snapshot| snapshot.writable(viewer, &query, WhoMayWrite::Everyone, None, 10))
+        .read(move |snapshot| snapshot.users_to_write_to(viewer, &query, WhoMayWrite::Everyone, None, 10))
         .await;
     found.expect("read").0.into_iter().map(|user| user.name).collect()
 }

@@ -1,7 +1,7 @@
 //! Pages of messages and of the list.
 
 use super::{TestCluster, conformance};
-use parlor::store::snapshot::{Page, Snapshot};
+use parlor::store::snapshot::{PageAnchor, Snapshot};
 use parlor_protocol::ids::Seq;
 
 conformance! {
@@ -18,17 +18,17 @@ async fn pages_are_contiguous_in_both_directions(cluster: TestCluster) {
     }
     let ben = cluster.user("Ben").await;
     for (page, limit, seqs, before, after) in [
-        (Page::Newest, 3, vec![8, 9, 10], true, false),
-        (Page::Before(Seq(8)), 3, vec![5, 6, 7], true, true),
-        (Page::Before(Seq(3)), 5, vec![1, 2], false, true),
-        (Page::After(Seq(0)), 2, vec![1, 2], false, true),
-        (Page::After(Seq(9)), 5, vec![10], true, false),
-        (Page::After(Seq(10)), 5, vec![], true, false),
-        (Page::After(Seq(999)), 5, vec![], true, false),
-        (Page::Before(Seq(1)), 5, vec![], false, true),
-        (Page::Around(Seq(5)), 4, vec![4, 5, 6, 7], true, true),
-        (Page::Around(Seq(1)), 4, vec![1, 2, 3], false, true),
-        (Page::Around(Seq(999)), 4, vec![9, 10], true, false),
+        (PageAnchor::Newest, 3, vec![8, 9, 10], true, false),
+        (PageAnchor::Before(Seq(8)), 3, vec![5, 6, 7], true, true),
+        (PageAnchor::Before(Seq(3)), 5, vec![1, 2], false, true),
+        (PageAnchor::After(Seq(0)), 2, vec![1, 2], false, true),
+        (PageAnchor::After(Seq(9)), 5, vec![10], true, false),
+        (PageAnchor::After(Seq(10)), 5, vec![], true, false),
+        (PageAnchor::After(Seq(999)), 5, vec![], true, false),
+        (PageAnchor::Before(Seq(1)), 5, vec![], false, true),
+        (PageAnchor::Around(Seq(5)), 4, vec![4, 5, 6, 7], true, true),
+        (PageAnchor::Around(Seq(1)), 4, vec![1, 2, 3], false, true),
+        (PageAnchor::Around(Seq(999)), 4, vec![9, 10], true, false),
     ] {
         let found = cluster
             .app
@@ -42,14 +42,16 @@ async fn pages_are_contiguous_in_both_directions(cluster: TestCluster) {
         assert_eq!((&found_seqs, goes_on), (&seqs, (before, after)), "{page:?} {limit}");
         // Both cursors lead to the neighbours, even from an empty page.
         if let Some(previous) = found.previous {
-            let read =
-                move |snapshot: &mut Snapshot<'_>| snapshot.messages(ben, conversation, Page::Before(previous), 1);
+            let read = move |snapshot: &mut Snapshot<'_>| {
+                snapshot.messages(ben, conversation, PageAnchor::Before(previous), 1)
+            };
             let older = cluster.app.store.read(read).await.expect("read");
             let expected = seqs.first().map_or(10, |first| first - 1);
             assert_eq!(older.expect("a member").messages[0].seq.0, expected, "{page:?} {limit}");
         }
         if let Some(next) = found.next {
-            let read = move |snapshot: &mut Snapshot<'_>| snapshot.messages(ben, conversation, Page::After(next), 1);
+            let read =
+                move |snapshot: &mut Snapshot<'_>| snapshot.messages(ben, conversation, PageAnchor::After(next), 1);
             let newer = cluster.app.store.read(read).await.expect("read");
             let expected = seqs.last().map_or(1, |last| last + 1);
             assert_eq!(newer.expect("a member").messages[0].seq.0, expected, "{page:?} {limit}");
@@ -65,11 +67,11 @@ async fn a_page_ends_early_to_stay_within_its_size(cluster: TestCluster) {
     }
     let ben = cluster.user("Ben").await;
     for (page, seqs) in [
-        (Page::Newest, vec![5]),
-        (Page::Before(Seq(4)), vec![2, 3]),
-        (Page::After(Seq(0)), vec![1, 2]),
-        (Page::After(Seq(3)), vec![4]),
-        (Page::Around(Seq(2)), vec![1, 2]),
+        (PageAnchor::Newest, vec![5]),
+        (PageAnchor::Before(Seq(4)), vec![2, 3]),
+        (PageAnchor::After(Seq(0)), vec![1, 2]),
+        (PageAnchor::After(Seq(3)), vec![4]),
+        (PageAnchor::Around(Seq(2)), vec![1, 2]),
     ] {
         let found = small
             .store
@@ -88,9 +90,12 @@ async fn the_list_is_paged_by_activity(cluster: TestCluster) {
     }
     cluster.send("Ada", opened[1], "now the newest").await;
     let ada = cluster.user("Ada").await;
-    let (first, next) = cluster.app.store.read(move |snapshot| snapshot.list(ada, None, 2)).await.expect("read");
-    let (second, after) = cluster.app.store.read(move |snapshot| snapshot.list(ada, next, 2)).await.expect("read");
-    let (third, end) = cluster.app.store.read(move |snapshot| snapshot.list(ada, after, 2)).await.expect("read");
+    let (first, next) =
+        cluster.app.store.read(move |snapshot| snapshot.list_conversations(ada, None, 2)).await.expect("read");
+    let (second, after) =
+        cluster.app.store.read(move |snapshot| snapshot.list_conversations(ada, next, 2)).await.expect("read");
+    let (third, end) =
+        cluster.app.store.read(move |snapshot| snapshot.list_conversations(ada, after, 2)).await.expect("read");
     let ids: Vec<_> = first.iter().chain(&second).chain(&third).map(|conversation| conversation.id).collect();
     assert_eq!(ids, [opened[1], opened[4], opened[3], opened[2], opened[0]]);
     assert_eq!(end, None);
@@ -111,7 +116,7 @@ async fn users_are_found_by_prefixes_of_their_names(cluster: TestCluster) {
         ("zo_", vec!["100% Zoë_"]),
         ("' OR 1=1 --", vec![]),
     ] {
-        let read = move |snapshot: &mut Snapshot<'_>| snapshot.writable(ada, query, everyone, None, 10);
+        let read = move |snapshot: &mut Snapshot<'_>| snapshot.users_to_write_to(ada, query, everyone, None, 10);
         let (found, next) = cluster.app.store.read(read).await.expect("read");
         assert_eq!(next, None, "that was all");
         let mut found: Vec<_> = found.iter().map(|user| user.name.as_str()).collect();

@@ -216,7 +216,7 @@ async fn last_seen_is_stored(cluster: TestCluster) {
     assert_eq!(gone.status, Offline);
     assert!(gone.seen_at.is_some(), "another node knows from the store");
     let earlier = cluster.app.environment.now_ms() - 60_000;
-    cluster.app.store.write_last_seen(vec![(ben, earlier)]).await.expect("the store is available");
+    cluster.app.store.save_last_seen(vec![(ben, earlier)]).await.expect("the store is available");
     let again = requested(&cluster.another_node().await).await;
     assert_eq!(again.seen_at, gone.seen_at, "it never moves back");
 }
@@ -224,7 +224,7 @@ async fn last_seen_is_stored(cluster: TestCluster) {
 async fn last_seen_is_reported_once_it_can_be_read(cluster: TestCluster) {
     let (ada, ben) = (cluster.user("Ada").await, cluster.user("Ben").await);
     cluster.direct("Ada", "Ben").await;
-    cluster.app.store.write_last_seen(vec![(ben, 5)]).await.expect("the store is available");
+    cluster.app.store.save_last_seen(vec![(ben, 5)]).await.expect("the store is available");
     let node = cluster.node_beside().await;
     let watcher = Watcher::new(&node, ada).await;
     cluster.sql("ALTER TABLE last_seen RENAME TO mislaid").await;

@@ -445,17 +445,32 @@ async fn a_search_step_ends_at_its_text_limit(cluster: TestCluster) {
     for text in ["one", "two", "three"] {
         cluster.send("Ada", conversation, text).await;
     }
-    let (all, is_cut) =
-        cluster.app.store.read(move |snapshot| snapshot.made_after(Version(0), 100, 1000)).await.expect("read");
+    let (all, is_cut) = cluster
+        .app
+        .store
+        .read(move |snapshot| snapshot.messages_created_after(Version(0), 100, 1000))
+        .await
+        .expect("read");
     assert!(!is_cut);
     let texts = |rows: &[parlor::domain::rows::MessageRow]| rows.iter().map(|row| row.text.len()).sum::<usize>();
     assert_eq!(texts(&all), 11);
-    let (some, is_cut) =
-        cluster.app.store.read(move |snapshot| snapshot.made_after(Version(0), 100, 6)).await.expect("read");
+    let (some, is_cut) = cluster
+        .app
+        .store
+        .read(move |snapshot| snapshot.messages_created_after(Version(0), 100, 6))
+        .await
+        .expect("read");
     assert!(is_cut);
     assert_eq!(texts(&some), 6);
     assert_eq!(
-        cluster.app.store.read(move |snapshot| snapshot.made_after(Version(0), 100, 1000)).await.expect("read").0.len(),
+        cluster
+            .app
+            .store
+            .read(move |snapshot| snapshot.messages_created_after(Version(0), 100, 1000))
+            .await
+            .expect("read")
+            .0
+            .len(),
         all.len()
     );
 }

@@ -8,9 +8,9 @@ use parlor::{
     app::App,
     domain::{Change, Look},
     store::{
-        Settings, Store,
-        consumers::{Place, Taker},
-        index::{Document, FORMAT, Index, Writing},
+        Store, StoreOptions,
+        consumers::{ConsumerPosition, LeaseRequest},
+        index::{Document, FORMAT, Index, IndexWriter},
     },
 };
 use parlor_protocol::{
@@ -174,29 +174,34 @@ async fn index_of(cluster: &TestCluster) -> (Store, Index) {
     let timeout = std::time::Duration::from_secs(5);
     let url = match (&app.config.store.url, cluster.folder()) {
         (Some(url), _) => url.0.clone(),
-        (None, Some(folder)) => Settings::url_in_folder(folder),
+        (None, Some(folder)) => StoreOptions::sqlite_url(folder),
         (None, None) => panic!("a cluster is somewhere"),
     };
     let (durability, limits) = (app.config.store.durability, app.config.limits.clone());
-    let settings = Settings { url, durability, readers: 2, timeout, receipts: true, limits };
-    let store = Store::open(&settings).await.expect("the store is available");
-    let index = Index::open(&store, &settings).await.expect("the index exists");
+    let options = StoreOptions { url, durability, readers: 2, timeout, receipts: true, limits };
+    let store = Store::open(&options).await.expect("the store is available");
+    let index = Index::open(&store, &options).await.expect("the index exists");
     (store, index)
 }
 
 async fn a_node_that_lost_the_lease_writes_nothing(cluster: TestCluster) {
     let (_store, index) = index_of(&cluster).await;
-    let taker =
-        |holder: i64, now_ms: i64| Taker { holder: Epoch(holder), now_ms, until_ms: now_ms + 10, is_alone: false };
+    let taker = |holder: i64, now_ms: i64| LeaseRequest {
+        holder: Epoch(holder),
+        now_ms,
+        until_ms: now_ms + 10,
+        is_alone: false,
+    };
     let far = 9_000_000_000_000;
-    let (first, place) = index.take(taker(1, far)).await.expect("there").expect("it was given back");
-    assert_eq!(index.take(taker(2, far + 9)).await.expect("there"), None, "it is taken");
-    let (again, _) = index.take(taker(1, far + 5)).await.expect("there").expect("the own lease can be renewed");
+    let (first, place) = index.acquire_lease(taker(1, far)).await.expect("there").expect("it was given back");
+    assert_eq!(index.acquire_lease(taker(2, far + 9)).await.expect("there"), None, "it is taken");
+    let (again, _) =
+        index.acquire_lease(taker(1, far + 5)).await.expect("there").expect("the own lease can be renewed");
     assert_eq!(again.number, first.number + 1);
-    let (second, _) = index.take(taker(2, far + 15)).await.expect("there").expect("it ran out");
+    let (second, _) = index.acquire_lease(taker(2, far + 15)).await.expect("there").expect("it ran out");
     assert_eq!(second.number, again.number + 1);
     let cursor = Cursor { version: Version(77), ..place.cursor };
-    let moved = Place { format: FORMAT, cursor, base: Version(0) };
+    let moved = ConsumerPosition { format: FORMAT, cursor, base: Version(0) };
     let document = || Document {
         message: MessageId(7),
         created_at: 0,
@@ -204,17 +209,17 @@ async fn a_node_that_lost_the_lease_writes_nothing(cluster: TestCluster) {
         digest: None,
         is_kept: false,
     };
-    let mut late = Writing::new(again, place);
-    assert!(!index.feed(&mut late, vec![document()], moved, far + 99).await.expect("there"));
-    assert!(!index.erase(&mut late, moved, far + 99).await.expect("there"));
+    let mut late = IndexWriter::new(again, place);
+    assert!(!index.write_documents(&mut late, vec![document()], moved, far + 99).await.expect("there"));
+    assert!(!index.clear(&mut late, moved, far + 99).await.expect("there"));
     assert!(!index.advance(late.lease(), &moved, far + 99).await.expect("there"));
     index.release(late.lease()).await.expect("there");
     assert!(!indexed_words(&cluster).await.iter().any(|row| row.contains("thief")));
-    let mut holding = Writing::new(second, place);
-    assert!(index.feed(&mut holding, vec![document()], moved, far + 30).await.expect("there"));
+    let mut holding = IndexWriter::new(second, place);
+    assert!(index.write_documents(&mut holding, vec![document()], moved, far + 30).await.expect("there"));
     assert!(indexed_words(&cluster).await.iter().any(|row| row.contains("thief")));
-    assert_eq!(index.take(taker(3, far + 29)).await.expect("there"), None, "writing kept it");
-    let (_, kept) = index.take(taker(3, far + 30)).await.expect("there").expect("it ran out");
+    assert_eq!(index.acquire_lease(taker(3, far + 29)).await.expect("there"), None, "writing kept it");
+    let (_, kept) = index.acquire_lease(taker(3, far + 30)).await.expect("there").expect("it ran out");
     assert_eq!(kept, moved, "the cursor was written together with the index");
 }
 

@@ -191,7 +191,7 @@ async fn quotes_are_included_as_the_viewer_may_see_them(cluster: TestCluster) {
     let last = cluster.reply("Ada", conversation, 2, "to the second").await.expect("sent").message.seq;
     let quoted = async |name: &str| {
         let user = cluster.user(name).await;
-        let page = parlor::store::snapshot::Page::After(Seq(last.0 - 2));
+        let page = parlor::store::snapshot::PageAnchor::After(Seq(last.0 - 2));
         let page = cluster
             .app
             .store
@@ -231,7 +231,7 @@ async fn a_page_counts_everything_in_its_messages(cluster: TestCluster) {
     }
     let app = cluster.node_with(&[("limits.page_bytes_max", "420")]).await;
     let ben = cluster.user("Ben").await;
-    let page = parlor::store::snapshot::Page::After(Seq(0));
+    let page = parlor::store::snapshot::PageAnchor::After(Seq(0));
     let first = app
         .store
         .read(move |snapshot| snapshot.messages(ben, conversation, page, 50))
@@ -239,7 +239,7 @@ async fn a_page_counts_everything_in_its_messages(cluster: TestCluster) {
         .expect("read")
         .expect("a member");
     assert_eq!(first.messages.len(), 2, "two subjects fill it");
-    let page = parlor::store::snapshot::Page::After(Seq(4));
+    let page = parlor::store::snapshot::PageAnchor::After(Seq(4));
     let answers = app
         .store
         .read(move |snapshot| snapshot.messages(ben, conversation, page, 50))
